@@ -1,0 +1,585 @@
+//! One slot of the table: a descriptor's two words, its deadlines, who it is and what was counted.
+
+use std::panic::Location;
+use std::sync::atomic::AtomicPtr;
+use std::task::{Poll, Waker};
+
+use super::info::{Blocker, Info};
+use super::word::{Busy, Refused, State, Token, Waiter, Word};
+use crate::clock;
+use crate::observe::{Direction, Histogram, Label, Local, Transition};
+use crate::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::{Mutex, MutexGuard};
+
+/// No deadline.
+pub(crate) const NO_DEADLINE: u64 = 0;
+/// A deadline that has passed; sticky until the next one is set (semantics 31).
+pub(crate) const EXPIRED: u64 = 1;
+
+macro_rules! kinds {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal,)+) => {
+        /// What a descriptor is.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Kind {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Kind {
+            const ALL: [Kind; [$($name),+].len()] = [$(Kind::$variant),+];
+
+            /// The name in tables and in the protocol.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Kind::$variant => $name,)+
+                }
+            }
+        }
+    };
+}
+
+kinds! {
+    /// A connected (or connecting) TCP socket.
+    Tcp => "tcp",
+    /// A listening TCP socket.
+    TcpListener => "tcp_listener",
+    /// A UDP socket.
+    Udp => "udp",
+    /// A Unix stream socket.
+    Unix => "unix",
+    /// A listening Unix socket.
+    UnixListener => "unix_listener",
+    /// A Unix datagram socket.
+    UnixDatagram => "unix_datagram",
+    /// A Unix seqpacket socket.
+    UnixSeqpacket => "unix_seqpacket",
+    /// An end of a pipe or FIFO.
+    Pipe => "pipe",
+    /// Anything else that epoll accepts.
+    Other => "other",
+    /// A sleep: a slot with a deadline and no file descriptor.
+    Timer => "timer",
+}
+
+impl Kind {
+    fn from_u8(kind: u8) -> Kind {
+        Self::ALL.get(usize::from(kind)).copied().unwrap_or(Kind::Other)
+    }
+}
+
+/// Why a parked waiter was woken.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u8)]
+pub(crate) enum Cause {
+    Io = 0,
+    Deadline = 1,
+    Close = 2,
+}
+
+/// Who waits.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Who {
+    /// Number of the thread (`observe::current_thread`).
+    pub(crate) thread: u32,
+    /// Name of the task, the empty label outside of a task.
+    pub(crate) task: Label,
+    /// Number of the task, 0 outside of a task.
+    pub(crate) task_id: u64,
+    /// The call that waits.
+    pub(crate) location: &'static Location<'static>,
+}
+
+/// A `&'static Location` or nothing, in one atomic.
+#[derive(Debug)]
+struct AtomicLocation(AtomicPtr<Location<'static>>);
+
+impl AtomicLocation {
+    fn new() -> Self {
+        Self(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    #[inline]
+    fn store(&self, location: &'static Location<'static>) {
+        self.0.store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
+    }
+
+    fn load(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: null, or a reference with static lifetime that `store` has put here; nobody writes through it.
+        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
+    }
+}
+
+/// One direction of a descriptor.
+///
+/// The first line is what a wait and a wake touch; the counts have the next one.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Side {
+    word: Word,
+    /// When the waiter parked, or when the last one was woken.
+    since_ns: AtomicU64,
+    /// When epoll_wait returned the event, or the deadline fired, that woke the last waiter.
+    woken_ns: AtomicU64,
+    location: AtomicLocation,
+    task_id: AtomicU64,
+    task: AtomicU32,
+    /// Number of the thread in the upper half, cause of the last wake in the lowest byte.
+    thread: AtomicU32,
+    cause: AtomicU8,
+    transitions: [AtomicU32; Transition::COUNT],
+}
+
+impl Side {
+    fn new() -> Self {
+        Self {
+            word: Word::new(),
+            since_ns: AtomicU64::new(0),
+            woken_ns: AtomicU64::new(0),
+            location: AtomicLocation::new(),
+            task_id: AtomicU64::new(0),
+            task: AtomicU32::new(0),
+            thread: AtomicU32::new(0),
+            cause: AtomicU8::new(Cause::Io as u8),
+            transitions: std::array::from_fn(|_| AtomicU32::new(0)),
+        }
+    }
+
+    fn open(&self) {
+        self.since_ns.store(0, Ordering::Relaxed);
+        self.woken_ns.store(0, Ordering::Relaxed);
+        for count in &self.transitions {
+            count.store(0, Ordering::Relaxed);
+        }
+    }
+
+    /// Counts `transition` for this descriptor and in the thread's shard.
+    #[inline]
+    fn count(&self, local: &Local<'_>, direction: Direction, transition: Transition) {
+        if cfg!(netpoller_bare) {
+            return;
+        }
+        local.transition(direction, transition);
+        let cell = &self.transitions[transition.index()];
+        match transition {
+            // The word is `wait`, `waking` or claimed by the caller: it is the only one that counts, and need not lock
+            // the bus.
+            Transition::Arm
+            | Transition::Park
+            | Transition::Rearm
+            | Transition::ReadyParked
+            | Transition::UnblockParked
+            | Transition::CancelParked => {
+                cell.store(cell.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+            }
+            _ => {
+                cell.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    fn stamp_wake(&self, at_ns: u64, cause: Cause) {
+        if cfg!(netpoller_bare) {
+            return;
+        }
+        self.woken_ns.store(at_ns, Ordering::Relaxed);
+        self.cause.store(cause as u8, Ordering::Relaxed);
+    }
+
+    /// How often each transition was taken in this life of the slot.
+    pub(crate) fn transitions(&self) -> [u64; Transition::COUNT] {
+        std::array::from_fn(|index| u64::from(self.transitions[index].load(Ordering::Relaxed)))
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.word.state()
+    }
+
+    pub(crate) fn since_ns(&self) -> u64 {
+        self.since_ns.load(Ordering::Relaxed)
+    }
+
+    /// Who waits, or waited last.
+    pub(crate) fn waiter(&self) -> StampedWaiter {
+        StampedWaiter {
+            since_ns: self.since_ns.load(Ordering::Acquire),
+            thread: self.thread.load(Ordering::Relaxed),
+            task: Label(self.task.load(Ordering::Relaxed)),
+            task_id: self.task_id.load(Ordering::Relaxed),
+            location: self.location.load(),
+        }
+    }
+}
+
+/// The stamps of a waiter, as they were read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StampedWaiter {
+    pub(crate) since_ns: u64,
+    pub(crate) thread: u32,
+    pub(crate) task: Label,
+    pub(crate) task_id: u64,
+    pub(crate) location: Option<&'static Location<'static>>,
+}
+
+/// One slot. Its address and its index never change; what it stands for does, once per generation.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct PollDesc {
+    /// Index in the cache.
+    slot: u32,
+    /// Generation (Go's fdseq). Raised when the slot is freed; 0 is never live (semantics 4, 5).
+    fdseq: AtomicU32,
+    info: Info,
+    fd: AtomicI32,
+    /// Raw bits of the last event.
+    last_events: AtomicU32,
+    label: AtomicU32,
+    /// Deadline of each direction in nanoseconds: [`NO_DEADLINE`], [`EXPIRED`] or a time. Written under `lock`.
+    deadlines: [AtomicU64; 2],
+    /// When the queue will look at this slot, 0 if it is not queued. Written under the queue's lock.
+    pub(crate) queued_ns: AtomicU64,
+    /// A word for the user, not interpreted.
+    cookie: AtomicU64,
+    opened_ns: AtomicU64,
+    opened_location: AtomicLocation,
+    kind: AtomicU8,
+    live: AtomicU8,
+    lock: Mutex<()>,
+    sides: [Side; 2],
+}
+
+/// All of a slot, with counts and wakers, fits in what Go spends on it without any of them.
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<PollDesc>() <= 512);
+
+impl PollDesc {
+    pub(crate) fn new(slot: u32) -> Self {
+        Self {
+            slot,
+            fdseq: AtomicU32::new(0),
+            info: Info::new(),
+            fd: AtomicI32::new(-1),
+            last_events: AtomicU32::new(0),
+            label: AtomicU32::new(0),
+            deadlines: [AtomicU64::new(NO_DEADLINE), AtomicU64::new(NO_DEADLINE)],
+            queued_ns: AtomicU64::new(0),
+            cookie: AtomicU64::new(0),
+            opened_ns: AtomicU64::new(0),
+            opened_location: AtomicLocation::new(),
+            kind: AtomicU8::new(Kind::Other as u8),
+            live: AtomicU8::new(0),
+            lock: Mutex::new(()),
+            sides: [Side::new(), Side::new()],
+        }
+    }
+
+    /// Begins a life of the slot and returns its generation (semantics 5, 8).
+    pub(crate) fn open(&self, fd: i32, kind: Kind, location: &'static Location<'static>) -> u32 {
+        let _guard = self.lock.lock();
+        let mut generation = self.fdseq.load(Ordering::Relaxed);
+        if generation == 0 {
+            generation = 1;
+            self.fdseq.store(1, Ordering::Release);
+        }
+        self.fd.store(fd, Ordering::Relaxed);
+        self.kind.store(kind as u8, Ordering::Relaxed);
+        self.last_events.store(0, Ordering::Relaxed);
+        self.label.store(0, Ordering::Relaxed);
+        self.cookie.store(0, Ordering::Relaxed);
+        self.opened_ns.store(clock::stamp_ns(), Ordering::Relaxed);
+        self.opened_location.store(location);
+        for (deadline, side) in self.deadlines.iter().zip(&self.sides) {
+            deadline.store(NO_DEADLINE, Ordering::Relaxed);
+            side.open();
+        }
+        self.info.open(generation);
+        self.live.store(1, Ordering::Release);
+        generation
+    }
+
+    /// Ends a life of the slot: from here its events are stale, before any reuse (semantics 4, 7).
+    pub(crate) fn free(&self, local: &Local<'_>) {
+        let _guard = self.lock.lock();
+        self.live.store(0, Ordering::Release);
+        let next = match self.fdseq.load(Ordering::Relaxed).wrapping_add(1) {
+            0 => 1,
+            next => next,
+        };
+        self.fdseq.store(next, Ordering::Release);
+        self.info.free(next);
+        for direction in Direction::ALL {
+            let side = self.side(direction);
+            side.word.recycle(|transition| side.count(local, direction, transition));
+        }
+        self.fd.store(-1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn slot(&self) -> u32 {
+        self.slot
+    }
+
+    #[inline]
+    pub(crate) fn generation(&self) -> u32 {
+        self.fdseq.load(Ordering::Acquire)
+    }
+
+    /// Whether `generation` is the one that lives here now.
+    #[inline]
+    pub(crate) fn is_live(&self, generation: u32) -> bool {
+        self.generation() == generation && self.live.load(Ordering::Acquire) == 1
+    }
+
+    /// The generation that lives here now, if one does.
+    pub(crate) fn live_generation(&self) -> Option<u32> {
+        let generation = self.generation();
+        (self.live.load(Ordering::Acquire) == 1).then_some(generation)
+    }
+
+    pub(crate) fn fd(&self) -> i32 {
+        self.fd.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::from_u8(self.kind.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn label(&self) -> Label {
+        Label(self.label.load(Ordering::Relaxed))
+    }
+
+    pub(crate) fn set_label(&self, label: Label) {
+        self.label.store(label.0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn cookie(&self) -> u64 {
+        self.cookie.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn set_cookie(&self, cookie: u64) {
+        self.cookie.store(cookie, Ordering::Relaxed);
+    }
+
+    pub(crate) fn opened_ns(&self) -> u64 {
+        self.opened_ns.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn opened_location(&self) -> Option<&'static Location<'static>> {
+        self.opened_location.load()
+    }
+
+    #[inline]
+    pub(crate) fn last_events(&self) -> u32 {
+        self.last_events.load(Ordering::Relaxed)
+    }
+
+    #[inline]
+    pub(crate) fn set_last_events(&self, mask: u32) {
+        self.last_events.store(mask, Ordering::Relaxed);
+    }
+
+    #[inline]
+    pub(crate) fn info(&self) -> &Info {
+        &self.info
+    }
+
+    #[inline]
+    pub(crate) fn side(&self, direction: Direction) -> &Side {
+        &self.sides[direction.index()]
+    }
+
+    /// The lock that orders changes of deadlines, closing and lives. Never held while a waker is cloned, dropped or called
+    /// (semantics 50).
+    pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
+        self.lock.lock()
+    }
+
+    pub(crate) fn deadline(&self, direction: Direction) -> u64 {
+        self.deadlines[direction.index()].load(Ordering::Relaxed)
+    }
+
+    /// To be called with the lock held.
+    pub(crate) fn store_deadline(&self, direction: Direction, deadline: u64) {
+        self.deadlines[direction.index()].store(deadline, Ordering::Relaxed);
+    }
+
+    /// Publishes `closing` and what the deadlines say. To be called with the lock held, before the waiters are unblocked
+    /// (semantics 35).
+    pub(crate) fn publish(&self, closing: bool) {
+        let expired = |direction| self.deadline(direction) == EXPIRED;
+        self.info.publish(closing, expired(Direction::Read), expired(Direction::Write));
+    }
+
+    /// The earliest deadline that is yet to come.
+    pub(crate) fn next_deadline(&self) -> Option<u64> {
+        Direction::ALL.map(|direction| self.deadline(direction)).into_iter().filter(|at| *at > EXPIRED).min()
+    }
+
+    #[inline]
+    pub(crate) fn reset(&self, direction: Direction, local: &Local<'_>) -> Result<bool, Busy> {
+        let side = self.side(direction);
+        side.word.reset(|transition| side.count(local, direction, transition))
+    }
+
+    /// An edge for `direction`, fetched at `at_ns`.
+    #[inline]
+    pub(crate) fn ready(&self, direction: Direction, at_ns: u64, local: &Local<'_>) -> Option<Waker> {
+        let side = self.side(direction);
+        side.word.ready(
+            || side.stamp_wake(at_ns, Cause::Io),
+            |transition| side.count(local, direction, transition),
+        )
+    }
+
+    /// Releases a waiter of `direction` because of `cause`.
+    pub(crate) fn unblock(&self, direction: Direction, cause: Cause, at_ns: u64, local: &Local<'_>) -> Option<Waker> {
+        let side = self.side(direction);
+        side.word.unblock(
+            || side.stamp_wake(at_ns, cause),
+            |transition| side.count(local, direction, transition),
+        )
+    }
+}
+
+/// A wait in progress: what the word asks of a waiter.
+#[derive(Debug)]
+pub(crate) struct WaitContext<'a> {
+    pub(crate) desc: &'a PollDesc,
+    pub(crate) direction: Direction,
+    pub(crate) local: Local<'a>,
+    /// The poller's count of parked waiters.
+    pub(crate) waiters: &'a AtomicI64,
+    pub(crate) who: Who,
+    /// Wait for readiness whatever the deadline and close say (Go's pollWaitCanceled).
+    pub(crate) unconditional: bool,
+}
+
+impl Waiter for WaitContext<'_> {
+    type Error = Blocker;
+
+    #[inline]
+    fn check(&self) -> Result<(), Blocker> {
+        if self.unconditional { Ok(()) } else { self.desc.info.check(self.direction) }
+    }
+
+    #[inline]
+    fn publish(&self) {
+        if cfg!(netpoller_bare) {
+            return;
+        }
+        let side = self.desc.side(self.direction);
+        side.location.store(self.who.location);
+        side.thread.store(self.who.thread, Ordering::Relaxed);
+        side.task.store(self.who.task.0, Ordering::Relaxed);
+        side.task_id.store(self.who.task_id, Ordering::Relaxed);
+        side.since_ns.store(clock::now_ns(), Ordering::Release);
+    }
+
+    #[inline]
+    fn parked(&self) {
+        // Only now that the park is committed (semantics 49).
+        self.waiters.fetch_add(1, Ordering::AcqRel);
+    }
+
+    #[inline]
+    fn count(&self, transition: Transition) {
+        self.desc.side(self.direction).count(&self.local, self.direction, transition);
+    }
+}
+
+impl WaitContext<'_> {
+    /// One poll of a wait. When it ends after a park, the time parked and the latency of the wake are recorded.
+    #[inline]
+    pub(crate) fn poll(&self, token: &mut Token, polled: bool, waker: &Waker) -> Poll<Result<(), Refused<Blocker>>> {
+        let parked = token.has_parked();
+        let poll = self.desc.side(self.direction).word.poll_wait(token, polled, waker, self);
+        if parked && poll.is_ready() {
+            self.record_wake();
+        }
+        poll
+    }
+
+    /// Ends a wait whose future is dropped before it was done.
+    pub(crate) fn cancel(&self, token: &mut Token) {
+        let side = self.desc.side(self.direction);
+        if side.word.cancel(token, |transition| side.count(&self.local, self.direction, transition)) {
+            self.waiters.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn record_wake(&self) {
+        if cfg!(netpoller_bare) {
+            return;
+        }
+        let side = self.desc.side(self.direction);
+        let (since, woken) = (side.since_ns.load(Ordering::Relaxed), side.woken_ns.load(Ordering::Relaxed));
+        let now = clock::now_ns();
+        let (parked, latency) = match self.direction {
+            Direction::Read => (
+                [
+                    Histogram::TimeParkedReadIo,
+                    Histogram::TimeParkedReadDeadline,
+                    Histogram::TimeParkedReadClose,
+                ],
+                Histogram::WakeLatencyRead,
+            ),
+            Direction::Write => (
+                [
+                    Histogram::TimeParkedWriteIo,
+                    Histogram::TimeParkedWriteDeadline,
+                    Histogram::TimeParkedWriteClose,
+                ],
+                Histogram::WakeLatencyWrite,
+            ),
+        };
+        let cause = usize::from(side.cause.load(Ordering::Relaxed)).min(2);
+        self.local.record(parked[cause], woken.saturating_sub(since));
+        self.local.record(latency, now.saturating_sub(woken.max(since)));
+        side.since_ns.store(now, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::observe::Recorder;
+
+    #[test]
+    fn semantics_5_generation_0_is_never_live_not_even_after_a_wrap() {
+        let recorder = Recorder::new();
+        let desc = PollDesc::new(0);
+        assert_eq!(desc.open(3, Kind::Tcp, Location::caller()), 1);
+        desc.fdseq.store(u32::MAX, Ordering::Relaxed);
+        desc.free(&recorder.local());
+        assert_eq!(desc.open(3, Kind::Tcp, Location::caller()), 1);
+    }
+
+    #[test]
+    fn semantics_4_generation_is_raised_when_freed_not_when_reused() {
+        let recorder = Recorder::new();
+        let desc = PollDesc::new(0);
+        let generation = desc.open(3, Kind::Tcp, Location::caller());
+        assert!(desc.is_live(generation));
+        desc.free(&recorder.local());
+        assert!(!desc.is_live(generation));
+        assert_eq!(desc.live_generation(), None);
+        assert_eq!(desc.open(4, Kind::Udp, Location::caller()), generation + 1);
+    }
+
+    #[test]
+    fn semantics_8_a_new_life_begins_without_readiness_deadline_or_error() {
+        let recorder = Recorder::new();
+        let local = recorder.local();
+        let desc = PollDesc::new(0);
+        let generation = desc.open(3, Kind::Tcp, Location::caller());
+        assert!(desc.ready(Direction::Read, 0, &local).is_none());
+        desc.store_deadline(Direction::Write, EXPIRED);
+        desc.publish(true);
+        desc.info().set_event_err(true, generation);
+        desc.free(&local);
+        desc.open(3, Kind::Tcp, Location::caller());
+        for direction in Direction::ALL {
+            assert_eq!(desc.side(direction).state(), State::Nil);
+            assert_eq!(desc.deadline(direction), NO_DEADLINE);
+            assert_eq!(desc.info().check(direction), Ok(()));
+        }
+    }
+}

@@ -1,0 +1,253 @@
+//! Histograms with fixed log-linear buckets: four to each doubling, so that a bucket is at most 25 % wide.
+
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+/// Values below this have a bucket each.
+const LINEAR: u64 = 4;
+/// Buckets to each doubling above it.
+const SUB: usize = 4;
+/// The largest power of two with buckets of its own: 2^36 ns is 69 s. What is larger falls into the last bucket.
+const MAX_EXPONENT: usize = 36;
+
+/// Number of buckets, the last one for whatever is larger.
+pub(crate) const BUCKETS: usize = LINEAR as usize + (MAX_EXPONENT - 2) * SUB + 1;
+
+/// What a histogram counts in.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Unit {
+    /// Nanoseconds.
+    Ns,
+    /// Events.
+    Events,
+}
+
+impl Unit {
+    /// `ns` or `events`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Unit::Ns => "ns",
+            Unit::Events => "events",
+        }
+    }
+}
+
+macro_rules! histograms {
+    ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal in $unit:ident,)+) => {
+        /// A histogram of a poller.
+        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+        #[repr(u8)]
+        pub enum Histogram {
+            $($(#[doc = $doc])+ $variant,)+
+        }
+
+        impl Histogram {
+            /// All, in the order of the tables.
+            pub const ALL: [Histogram; [$($name),+].len()] = [$(Histogram::$variant),+];
+
+            /// The name in tables and in the protocol.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Histogram::$variant => $name,)+
+                }
+            }
+
+            /// What it counts in.
+            pub fn unit(self) -> Unit {
+                match self {
+                    $(Histogram::$variant => Unit::$unit,)+
+                }
+            }
+
+            /// One sentence that says what is measured.
+            pub fn help(self) -> &'static str {
+                match self {
+                    $(Histogram::$variant => concat!($($doc),+),)+
+                }
+            }
+        }
+    };
+}
+
+histograms! {
+    /// Time a reader was parked until an event was fetched for it.
+    TimeParkedReadIo => "time_parked_read_io" in Ns,
+    /// Time a reader was parked until its deadline released it.
+    TimeParkedReadDeadline => "time_parked_read_deadline" in Ns,
+    /// Time a reader was parked until close released it.
+    TimeParkedReadClose => "time_parked_read_close" in Ns,
+    /// Time a writer was parked until an event was fetched for it.
+    TimeParkedWriteIo => "time_parked_write_io" in Ns,
+    /// Time a writer was parked until its deadline released it.
+    TimeParkedWriteDeadline => "time_parked_write_deadline" in Ns,
+    /// Time a writer was parked until close released it.
+    TimeParkedWriteClose => "time_parked_write_close" in Ns,
+    /// From the return of epoll_wait, or the firing that released it, until the reader runs.
+    WakeLatencyRead => "wake_latency_read" in Ns,
+    /// From the return of epoll_wait, or the firing that released it, until the writer runs.
+    WakeLatencyWrite => "wake_latency_write" in Ns,
+    /// From the return of epoll_wait until the last waker of the batch has been called.
+    Dispatch => "dispatch" in Ns,
+    /// Time spent in epoll_wait by polls that may block.
+    PollDuration => "poll_duration" in Ns,
+    /// Events fetched by one poll.
+    EventsPerPoll => "events_per_poll" in Events,
+    /// How long after its time a deadline fired.
+    DeadlineLag => "deadline_lag" in Ns,
+    /// From the request of a break until the poll has returned.
+    BreakLatency => "break_latency" in Ns,
+}
+
+impl Histogram {
+    /// How many there are.
+    pub const COUNT: usize = Self::ALL.len();
+
+    #[inline]
+    pub(crate) fn index(self) -> usize {
+        self as usize
+    }
+}
+
+/// Index of the bucket for `value`.
+#[inline]
+pub(crate) fn bucket_of(value: u64) -> usize {
+    if value < LINEAR {
+        return value as usize;
+    }
+    let exponent = 63 - value.leading_zeros() as usize;
+    let index = LINEAR as usize + (exponent - 2) * SUB + ((value >> (exponent - 2)) & 3) as usize;
+    index.min(BUCKETS - 1)
+}
+
+/// Largest value of bucket `index`; the last bucket has none and says so with `u64::MAX`.
+pub(crate) fn upper_bound(index: usize) -> u64 {
+    if index < LINEAR as usize {
+        return index as u64;
+    }
+    if index >= BUCKETS - 1 {
+        return u64::MAX;
+    }
+    let (exponent, sub) = ((index - LINEAR as usize) / SUB + 2, (index - LINEAR as usize) % SUB);
+    (((LINEAR + sub as u64 + 1) << exponent) >> 2) - 1
+}
+
+/// The cells of one histogram in one shard.
+#[derive(Debug)]
+pub(crate) struct Cells {
+    sum: AtomicU64,
+    buckets: [AtomicU64; BUCKETS],
+}
+
+impl Cells {
+    pub(crate) fn new() -> Self {
+        Self { sum: AtomicU64::new(0), buckets: std::array::from_fn(|_| AtomicU64::new(0)) }
+    }
+
+    #[inline]
+    pub(crate) fn record(&self, value: u64, add: impl Fn(&AtomicU64, u64)) {
+        add(&self.buckets[bucket_of(value)], 1);
+        add(&self.sum, value);
+    }
+
+    pub(crate) fn add_to(&self, snapshot: &mut HistogramSnapshot) {
+        snapshot.sum = snapshot.sum.wrapping_add(self.sum.load(Ordering::Relaxed));
+        for (total, bucket) in snapshot.buckets.iter_mut().zip(&self.buckets) {
+            *total += bucket.load(Ordering::Relaxed);
+        }
+    }
+}
+
+/// A histogram as it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HistogramSnapshot {
+    sum: u64,
+    buckets: Box<[u64]>,
+}
+
+impl HistogramSnapshot {
+    pub(crate) fn empty() -> Self {
+        Self { sum: 0, buckets: vec![0; BUCKETS].into_boxed_slice() }
+    }
+
+    /// Number of samples.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// Sum of all samples, in the unit of the histogram.
+    pub fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    /// Upper bound of the largest bucket with a sample, 0 without samples.
+    pub fn max(&self) -> u64 {
+        self.buckets.iter().rposition(|count| *count != 0).map_or(0, upper_bound)
+    }
+
+    /// The value below which a share `q` (0 to 1) of the samples lies, rounded up to the bound of its bucket; `None`
+    /// without samples.
+    pub fn quantile(&self, q: f64) -> Option<u64> {
+        let count = self.count();
+        let rank = ((count as f64 * q).ceil() as u64).clamp(1, count.max(1));
+        let mut seen = 0;
+        (count > 0).then(|| {
+            self.buckets().find(|(_, samples)| {
+                seen += samples;
+                seen >= rank
+            })
+        })?.map(|(bound, _)| bound)
+    }
+
+    /// Inclusive upper bound and count of each bucket that is not empty, ascending. The bound of the overflow bucket is
+    /// `u64::MAX`.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.buckets.iter().enumerate().filter(|(_, count)| **count != 0).map(|(index, count)| (upper_bound(index), *count))
+    }
+
+    /// Number of samples of at most `bound`, exact where `bound` is the bound of a bucket, else rounded down.
+    pub fn count_at_most(&self, bound: u64) -> u64 {
+        self.buckets().take_while(|(upper, _)| *upper <= bound).map(|(_, count)| count).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_value_lies_in_the_bucket_whose_bounds_hold_it() {
+        let mut values: Vec<u64> = (0..5000).collect();
+        for exponent in 3..64 {
+            values.extend([(1u64 << exponent) - 1, 1 << exponent, (1 << exponent) + 1]);
+        }
+        for value in values {
+            let index = bucket_of(value);
+            assert!(value <= upper_bound(index), "{value} in {index}");
+            assert!(index == 0 || value > upper_bound(index - 1), "{value} in {index}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_at_most_a_quarter_wide() {
+        for index in 5..BUCKETS - 1 {
+            let (low, high) = (upper_bound(index - 1) + 1, upper_bound(index));
+            assert!((high - low) as f64 <= 0.25 * low as f64, "bucket {index}: {low} to {high}");
+        }
+    }
+
+    #[test]
+    fn quantiles_are_null_when_empty_and_round_up_otherwise() {
+        let cells = Cells::new();
+        let mut snapshot = HistogramSnapshot::empty();
+        assert_eq!(snapshot.quantile(0.5), None);
+        for value in [10, 20, 30, 1000] {
+            cells.record(value, |cell, n| {
+                cell.fetch_add(n, Ordering::Relaxed);
+            });
+        }
+        cells.add_to(&mut snapshot);
+        assert_eq!((snapshot.count(), snapshot.sum()), (4, 1060));
+        assert_eq!(snapshot.quantile(0.5), Some(23));
+        assert_eq!(snapshot.quantile(1.0), Some(snapshot.max()));
+        assert_eq!(snapshot.count_at_most(31), 3);
+    }
+}

@@ -1,0 +1,22 @@
+//! What instrumentation writes: transition kinds, sharded counters, histograms, and who a waiter is.
+//!
+//! This floor knows nothing of pollers. A write touches memory of the writing thread alone (see [`shard`]); whoever
+//! reads sums over the threads. Nothing here locks, allocates or makes a system call on the way of an event; only the
+//! first write of a thread to a recorder allocates its shard.
+#![forbid(unsafe_code)]
+
+mod counter;
+mod histogram;
+mod intern;
+mod shard;
+mod thread;
+mod transition;
+
+pub use counter::Counter;
+pub use histogram::{Histogram, HistogramSnapshot, Unit};
+pub use transition::{Direction, Transition};
+
+pub(crate) use counter::{OpKind, OpResult};
+pub(crate) use intern::{Label, Names};
+pub(crate) use shard::{Local, Recorder, Totals};
+pub(crate) use thread::{current_thread, thread_name};

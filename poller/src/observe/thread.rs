@@ -1,0 +1,116 @@
+//! Numbers for threads: dense, recycled when a thread ends, and therefore good as an index of what a thread owns.
+
+use std::cell::Cell;
+use std::sync::{Mutex, PoisonError};
+
+use super::intern::{Label, Names};
+
+/// Threads with a number of their own at a time. Those beyond share [`SHARED`].
+pub(crate) const MAX_THREADS: usize = 256;
+
+/// The index of everybody without a number of his own.
+pub(crate) const SHARED: usize = 0;
+
+struct Table {
+    free: Vec<usize>,
+    next: usize,
+    names: Vec<Label>,
+}
+
+static TABLE: Mutex<Table> = Mutex::new(Table { free: Vec::new(), next: SHARED + 1, names: Vec::new() });
+
+/// Gives the number back when the thread ends. The table's lock orders the last writes of the thread that had it before
+/// the first ones of the thread that gets it.
+struct Ticket(usize);
+
+impl Ticket {
+    fn take() -> Ticket {
+        let name = match std::thread::current().name() {
+            Some(name) => Names::shared().label(name),
+            None => Names::shared().label(&format!("thread {}", os_thread_id())),
+        };
+        let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+        let index = match table.free.pop() {
+            Some(index) => index,
+            None if table.next < MAX_THREADS => {
+                table.next += 1;
+                table.next - 1
+            }
+            None => SHARED,
+        };
+        if index != SHARED {
+            if table.names.len() <= index {
+                table.names.resize(index + 1, Label(0));
+            }
+            table.names[index] = name;
+        }
+        Ticket(index)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // Whatever this thread still does while it ends goes to the shared index.
+        let _ = INDEX.try_with(|index| index.set(Some(SHARED)));
+        if self.0 != SHARED {
+            TABLE.lock().unwrap_or_else(PoisonError::into_inner).free.push(self.0);
+        }
+    }
+}
+
+fn os_thread_id() -> String {
+    // "ThreadId(7)": the number is all that a reader wants.
+    format!("{:?}", std::thread::current().id()).chars().filter(char::is_ascii_digit).collect()
+}
+
+thread_local! {
+    static INDEX: Cell<Option<usize>> = const { Cell::new(None) };
+    static TICKET: Ticket = Ticket::take();
+}
+
+/// Number of the calling thread. [`SHARED`] if there are too many threads, or this one is ending.
+#[inline]
+pub(crate) fn current_thread() -> usize {
+    match INDEX.with(Cell::get) {
+        Some(index) => index,
+        None => first_use(),
+    }
+}
+
+#[cold]
+fn first_use() -> usize {
+    let index = TICKET.try_with(|ticket| ticket.0).unwrap_or(SHARED);
+    INDEX.with(|cell| cell.set(Some(index)));
+    index
+}
+
+/// Name of the thread with this number, or of the last one that had it.
+pub(crate) fn thread_name(index: usize) -> std::sync::Arc<str> {
+    let label = TABLE.lock().unwrap_or_else(PoisonError::into_inner).names.get(index).copied();
+    Names::shared().text(label.unwrap_or_default())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn live_threads_have_different_numbers_and_their_own_names() {
+        let mine = current_thread();
+        assert_eq!(current_thread(), mine);
+        let (theirs, name) = std::thread::Builder::new()
+            .name("somebody".into())
+            .spawn(|| (current_thread(), thread_name(current_thread()).to_string()))
+            .unwrap()
+            .join()
+            .unwrap();
+        assert_ne!(mine, theirs);
+        assert_eq!(name, "somebody");
+    }
+
+    #[test]
+    fn numbers_are_recycled() {
+        let most = (0..2 * MAX_THREADS).map(|_| std::thread::spawn(current_thread).join().unwrap()).max();
+        assert!(most < Some(MAX_THREADS));
+    }
+}
