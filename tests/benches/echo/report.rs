@@ -38,7 +38,7 @@ fn table(out: &mut dyn Write, args: &Args, machine: &Machine, rows: &[Row]) -> i
     };
     writeln!(
         out,
-        "{}-byte messages, {} rounds of {} s, server on core {}, load on core {}{deadline}",
+        "message {} bytes, rounds {} of {} s, server on core {}, load on core {}{deadline}",
         args.message,
         args.rounds,
         args.secs.as_secs_f64(),

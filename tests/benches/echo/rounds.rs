@@ -117,13 +117,13 @@ pub(crate) fn measure(
             )
             .context(|| {
                 format!(
-                    "measuring server {} with {connections} connections",
+                    "measuring server {} at connections {connections}",
                     child.kind.name
                 )
             })?;
         }
         let mut progress = format!(
-            "echo: {connections} connections, round {}/{}:",
+            "echo: connections {connections}, round {}/{}:",
             round + 1,
             args.rounds
         );
