@@ -9,6 +9,7 @@ mod counter;
 mod histogram;
 mod intern;
 mod shard;
+mod task;
 mod thread;
 mod transition;
 
@@ -19,4 +20,5 @@ pub use transition::{Direction, Transition};
 pub(crate) use counter::{OpKind, OpResult};
 pub(crate) use intern::{Label, Names};
 pub(crate) use shard::{Local, Recorder, Totals};
+pub(crate) use task::{Task, current_task, enter_task};
 pub(crate) use thread::{current_thread, thread_name};

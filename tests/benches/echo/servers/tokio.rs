@@ -1,0 +1,48 @@
+//! Tokio as its tutorial uses it: the current-thread runtime and one spawned task per connection.
+
+use std::convert::Infallible;
+use std::io;
+use std::time::Duration;
+
+use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
+use ::tokio::net::{TcpListener, TcpStream};
+use ::tokio::runtime::Builder;
+use ::tokio::time::timeout;
+
+use super::{BUFFER, Kind, Options};
+
+pub(crate) const KIND: Kind = Kind {
+    name: "tokio",
+    serve,
+};
+
+fn serve(listener: std::net::TcpListener, options: &Options) -> io::Result<Infallible> {
+    let mut builder = Builder::new_current_thread();
+    builder.enable_io();
+    // The time driver costs something on every park; a server without deadlines does not need it.
+    if options.read_deadline.is_some() {
+        builder.enable_time();
+    }
+    builder.build()?.block_on(async {
+        let listener = TcpListener::from_std(listener)?;
+        loop {
+            let (stream, _) = listener.accept().await?;
+            stream.set_nodelay(true)?;
+            ::tokio::spawn(echo(stream, options.read_deadline));
+        }
+    })
+}
+
+async fn echo(mut stream: TcpStream, read_deadline: Option<Duration>) -> io::Result<()> {
+    let mut buffer = vec![0; BUFFER];
+    loop {
+        let count = match read_deadline {
+            None => stream.read(&mut buffer).await?,
+            Some(limit) => timeout(limit, stream.read(&mut buffer)).await??,
+        };
+        if count == 0 {
+            return Ok(());
+        }
+        stream.write_all(&buffer[..count]).await?;
+    }
+}
