@@ -1,1 +1,31 @@
-//! placeholder
+//! An embeddable epoll network poller with the semantics of Go's runtime netpoller, instrumented on every transition and
+//! open to live inspection.
+//!
+//! # Floors
+//!
+//! A file imports only from floors below its own.
+//!
+//! | floor | rooms |
+//! |---|---|
+//! | 1 | `sys` the kernel, `sync` atomics and locks, `clock`, `error` |
+//! | 2 | `observe` what instrumentation writes |
+//! | 3 | `desc` the descriptor, `timers` the deadline queue |
+//! | 4 | `poller` |
+//! | 5 | `driver` who polls, `fd` the file-descriptor layer, `view` reading the live tables |
+//! | 6 | `net`, `pipe`, `pollable`, `time`, `task` what users hold |
+//! | 7 | `inspect` the endpoint, `prometheus` the metrics |
+
+mod clock;
+mod desc;
+mod driver;
+mod error;
+mod observe;
+mod poller;
+mod sync;
+mod sys;
+mod timers;
+
+pub use desc::Kind;
+pub use error::{Error, RegisterError};
+pub use observe::{Counter, Direction, Histogram, HistogramSnapshot, Transition, Unit};
+pub use poller::{Builder, Desc, Poller, ReadyList, Sides, Wait};

@@ -22,7 +22,8 @@ mod loom_tests;
 
 pub(crate) use cache::{PollCache, Slot};
 pub(crate) use info::Blocker;
+pub use poll_desc::Kind;
 pub(crate) use poll_desc::{
-    Cause, EXPIRED, Kind, NO_DEADLINE, PollDesc, Side, StampedWaiter, WaitContext, Who,
+    Cause, EXPIRED, NO_DEADLINE, PollDesc, StampedWaiter, WaitContext, Who,
 };
 pub(crate) use word::{Busy, Refused, State, Token};

@@ -96,6 +96,12 @@ pub(crate) struct Token {
 }
 
 impl Token {
+    /// Whether the wait is going on, so that it must be cancelled rather than forgotten.
+    #[inline]
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.claimed
+    }
+
     /// Whether the wait has parked since it began.
     pub(crate) fn has_parked(&self) -> bool {
         self.parked

@@ -143,6 +143,11 @@ impl EventBuf {
         Self { events: Vec::with_capacity(capacity), capacity }
     }
 
+    /// Without room, to stand in for one that is in use elsewhere. Does not allocate.
+    pub(crate) const fn none() -> Self {
+        Self { events: Vec::new(), capacity: 0 }
+    }
+
     pub(crate) fn capacity(&self) -> usize {
         self.capacity
     }

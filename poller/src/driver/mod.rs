@@ -1,0 +1,30 @@
+//! Who calls [`Poller::poll`](crate::Poller::poll). Nobody owns a hidden thread: whoever would sleep polls.
+
+use std::sync::atomic::{AtomicU32, Ordering};
+
+/// Who polls a poller, or has polled it. Several may.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[repr(u32)]
+pub(crate) enum Driver {
+    Inline = 1,
+    Tokio = 2,
+    Thread = 4,
+}
+
+impl Driver {
+    const ALL: [(Driver, &str); 3] = [(Driver::Inline, "inline"), (Driver::Tokio, "tokio"), (Driver::Thread, "thread")];
+
+    /// Notes that this driver polls.
+    pub(crate) fn note(self, drivers: &AtomicU32) {
+        if drivers.load(Ordering::Relaxed) & self as u32 == 0 {
+            drivers.fetch_or(self as u32, Ordering::Relaxed);
+        }
+    }
+
+    /// The drivers in `bits`, joined with "+"; "manual" if none was noted.
+    pub(crate) fn names(bits: u32) -> String {
+        let names: Vec<_> =
+            Self::ALL.iter().filter(|(driver, _)| bits & *driver as u32 != 0).map(|(_, name)| *name).collect();
+        if names.is_empty() { "manual".to_owned() } else { names.join("+") }
+    }
+}

@@ -1,0 +1,44 @@
+//! netpollBreak: many requests, one write, until a poll has taken it back (semantics 39 to 42).
+
+use std::io;
+
+use crate::clock;
+use crate::observe::{Counter, Histogram, Local};
+use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sys::Backend;
+
+/// Go's netpollWakeSig, with the time of the first request.
+#[derive(Debug)]
+pub(crate) struct BreakSignal {
+    pending: AtomicU32,
+    requested_ns: AtomicU64,
+}
+
+impl BreakSignal {
+    pub(crate) fn new() -> Self {
+        Self { pending: AtomicU32::new(0), requested_ns: AtomicU64::new(0) }
+    }
+
+    /// Writes the signal unless one is pending.
+    pub(crate) fn request(&self, backend: &Backend, local: &Local<'_>) -> io::Result<()> {
+        local.count(Counter::BreaksRequested);
+        if self.pending.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_err() {
+            local.count(Counter::BreaksCoalesced);
+            return Ok(());
+        }
+        self.requested_ns.store(clock::stamp_ns(), Ordering::Relaxed);
+        local.count(Counter::BreaksWritten);
+        backend.break_poll()
+    }
+
+    /// Takes the signal back, at `now_ns`: first the eventfd, then the flag. A request in between is coalesced into the
+    /// signal just taken, so whoever polls must look for work after the poll (semantics 41).
+    pub(crate) fn drain(&self, backend: &Backend, now_ns: u64, local: &Local<'_>) {
+        backend.drain_break();
+        let requested = self.requested_ns.load(Ordering::Relaxed);
+        if self.pending.swap(0, Ordering::AcqRel) == 1 {
+            local.count(Counter::BreaksDrained);
+            local.record(Histogram::BreakLatency, now_ns.saturating_sub(requested));
+        }
+    }
+}

@@ -1,0 +1,100 @@
+//! How a poller is made.
+
+use std::collections::VecDeque;
+use std::io;
+use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::{Arc, OnceLock};
+
+use super::break_signal::BreakSignal;
+use super::{Poller, Shared, registry};
+use crate::clock;
+use crate::desc::PollCache;
+use crate::observe::Recorder;
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
+use crate::sync::{CachePadded, Mutex};
+use crate::sys::Backend;
+use crate::timers::DeadlineQueue;
+
+/// Events of one poll, as in Go (semantics 47).
+const BATCH: usize = 128;
+
+/// Makes a [`Poller`].
+#[derive(Clone, Debug)]
+pub struct Builder {
+    name: Option<String>,
+    batch: usize,
+}
+
+impl Default for Builder {
+    fn default() -> Self {
+        Self { name: None, batch: BATCH }
+    }
+}
+
+impl Builder {
+    /// The name in tables and in metric labels: 1 to 32 characters of `a-z`, `0-9` and `_`. Without one it is called
+    /// `poller_` and its number.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Most events that one poll fetches, 1 to 65 536; 128 unless set (semantics 47).
+    #[must_use]
+    pub fn batch(mut self, events: usize) -> Self {
+        self.batch = events.clamp(1, 65_536);
+        self
+    }
+
+    /// Makes the poller.
+    ///
+    /// # Errors
+    ///
+    /// What `epoll_create1(2)` or `eventfd(2)` said, mostly a limit of open files; [`io::ErrorKind::InvalidInput`] for a
+    /// name that is not allowed.
+    pub fn build(self) -> io::Result<Poller> {
+        if let Some(name) = &self.name {
+            check_name(name)?;
+        }
+        let backend = Backend::init().map_err(|e| crate::error::while_doing("cannot make an epoll instance", e))?;
+        Ok(self.build_on(backend))
+    }
+
+    pub(crate) fn build_on(self, backend: Backend) -> Poller {
+        let id = registry::next_id();
+        let name = self.name.unwrap_or_else(|| format!("poller_{id}"));
+        let shared = Arc::new(Shared {
+            name: name.into_boxed_str(),
+            id,
+            created_ns: clock::now_ns(),
+            backend,
+            cache: Arc::new(PollCache::new()),
+            timers: DeadlineQueue::new(),
+            recorder: Recorder::new(),
+            waiters: CachePadded(AtomicI64::new(0)),
+            signal: CachePadded(BreakSignal::new()),
+            poll_until: CachePadded(AtomicU64::new(0)),
+            role: AtomicBool::new(false),
+            last_poll_ns: AtomicU64::new(0),
+            nested: OnceLock::new(),
+            batch: self.batch,
+            followers: Mutex::new(VecDeque::new()),
+            follower_count: AtomicUsize::new(0),
+            drivers: AtomicU32::new(0),
+        });
+        registry::register(&shared);
+        Poller { shared }
+    }
+}
+
+fn check_name(name: &str) -> io::Result<()> {
+    let allowed = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_';
+    if (1..=32).contains(&name.len()) && name.bytes().all(allowed) {
+        return Ok(());
+    }
+    Err(io::Error::new(
+        io::ErrorKind::InvalidInput,
+        format!("poller name {name:?}: use 1 to 32 characters of a-z, 0-9 and _; it becomes a metric label"),
+    ))
+}

@@ -1,0 +1,200 @@
+//! Deadlines: setting them, and firing those that are due.
+
+use std::time::Instant;
+
+use super::{Desc, ReadyList, Shared};
+use crate::clock;
+use crate::desc::{Cause, EXPIRED, NO_DEADLINE};
+use crate::observe::{Counter, Direction, Histogram, Local};
+use crate::sync::atomic::Ordering;
+
+/// Which directions a deadline is for.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum Sides {
+    /// Reading alone.
+    Read,
+    /// Writing alone.
+    Write,
+    /// Both, at the same time.
+    Both,
+}
+
+impl Sides {
+    fn each(self) -> &'static [Direction] {
+        match self {
+            Sides::Read => &Direction::ALL[..1],
+            Sides::Write => &Direction::ALL[1..],
+            Sides::Both => &Direction::ALL,
+        }
+    }
+}
+
+impl From<Direction> for Sides {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Read => Sides::Read,
+            Direction::Write => Sides::Write,
+        }
+    }
+}
+
+impl Desc {
+    /// Sets the deadline of `sides`, `None` to clear it. It holds for the operation that is already blocked as well as for
+    /// those to come (semantics 29), and once expired it stays expired until another one is set (semantics 31).
+    ///
+    /// A deadline that is not in the future, this very moment included, expires at once. One too far away to be expressed
+    /// (the year 2500) is the far future. On a descriptor that is being closed nothing happens (semantics 34).
+    pub fn set_deadline(&self, deadline: Option<Instant>, sides: Sides) {
+        let at = match deadline {
+            None => NO_DEADLINE,
+            Some(instant) => match clock::instant_ns(instant) {
+                at if at <= clock::now_ns() => EXPIRED,
+                at => at,
+            },
+        };
+        self.shared.set_deadline(self, at, sides);
+    }
+}
+
+impl Shared {
+    fn set_deadline(&self, desc: &Desc, at: u64, sides: Sides) {
+        let local = self.recorder.local();
+        let mut moved_earlier = None;
+        let mut wakers = [None, None];
+        {
+            let _guard = desc.slot.lock();
+            if desc.slot.info().closing() {
+                return;
+            }
+            let mut expiry_changed = false;
+            for direction in sides.each() {
+                let before = desc.slot.deadline(*direction);
+                expiry_changed |= (before == EXPIRED) != (at == EXPIRED);
+                desc.slot.store_deadline(*direction, at);
+                local.count(match at {
+                    NO_DEADLINE => Counter::DeadlinesCleared,
+                    EXPIRED => Counter::DeadlinesPast,
+                    _ => Counter::DeadlinesSet,
+                });
+            }
+            if expiry_changed {
+                desc.slot.publish(false);
+            }
+            // An entry that comes up earlier than needed does no harm; only one that comes up too late, or none, has to be
+            // changed.
+            let queued = desc.slot.queued_ns.load(Ordering::Relaxed);
+            if let Some(next) = desc.slot.next_deadline()
+                && (queued == 0 || next < queued)
+                && self.timers.schedule(&desc.slot, desc.generation, next)
+            {
+                moved_earlier = Some(next);
+            }
+            if at == EXPIRED {
+                for (waker, direction) in wakers.iter_mut().zip(sides.each()) {
+                    *waker = self.release_waiter(desc, *direction, Cause::Deadline, &local);
+                }
+            }
+        }
+        if let Some(next) = moved_earlier {
+            self.deadline_moved_earlier(next);
+        }
+        self.wake_released(wakers);
+    }
+
+    /// Takes the parked waiter of one direction out, to be woken when no lock is held.
+    pub(super) fn release_waiter(
+        &self,
+        desc: &Desc,
+        direction: Direction,
+        cause: Cause,
+        local: &Local<'_>,
+    ) -> Option<std::task::Waker> {
+        let waker = desc.slot.unblock(direction, cause, clock::stamp_ns(), local);
+        if waker.is_some() {
+            local.count(unpark_counter(direction, cause));
+        }
+        waker
+    }
+
+    /// Wakes released waiters and takes them off the count, in this order (semantics 49, 50).
+    pub(super) fn wake_released(&self, wakers: [Option<std::task::Waker>; 2]) {
+        for waker in wakers.into_iter().flatten() {
+            waker.wake();
+            self.waiters.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    /// Tells a sleeping poller of a deadline that comes before it wakes up.
+    fn deadline_moved_earlier(&self, at: u64) {
+        if self.nested.get().is_some() {
+            self.rearm_timer(false);
+        }
+        // Read by read-modify-write, see `DeadlineQueue::next_ns`.
+        let until = self.poll_until.fetch_or(0, Ordering::AcqRel);
+        if until != 0 && at < until {
+            // If the eventfd cannot be written, there is nobody to tell.
+            let _ = self.wake();
+        }
+    }
+
+    /// Expires what is due at `now`. Each descriptor is looked at under its lock, so an entry that is late or belongs to an
+    /// earlier life finds nothing to expire (semantics 33).
+    pub(super) fn fire_deadlines(&self, now: u64, ready: &mut ReadyList, local: &Local<'_>) {
+        loop {
+            ready.due.clear();
+            self.timers.pop_due(now, &self.cache, &mut ready.due);
+            if ready.due.is_empty() {
+                return;
+            }
+            for index in 0..ready.due.len() {
+                let (slot, generation) = ready.due[index];
+                self.fire_one(slot, generation, now, ready, local);
+            }
+        }
+    }
+
+    fn fire_one(&self, slot: u32, generation: u32, now: u64, ready: &mut ReadyList, local: &Local<'_>) {
+        let Some(desc) = self.cache.get(slot) else { return };
+        let _guard = desc.lock();
+        if !desc.is_live(generation) || desc.info().closing() {
+            return local.count(Counter::DeadlinesStale);
+        }
+        let mut expired = [false; 2];
+        for direction in Direction::ALL {
+            let at = desc.deadline(direction);
+            if at > EXPIRED && at <= now {
+                desc.store_deadline(direction, EXPIRED);
+                expired[direction.index()] = true;
+                local.count(Counter::DeadlinesFired);
+                local.record(Histogram::DeadlineLag, now - at);
+            }
+        }
+        let next = desc.next_deadline();
+        if let Some(next) = next {
+            self.timers.schedule(desc, generation, next);
+        }
+        if expired == [false; 2] {
+            return local.count(if next.is_some() { Counter::DeadlinesExtended } else { Counter::DeadlinesStale });
+        }
+        // First the word that a waiter checks, then the waiter (semantics 35).
+        desc.publish(false);
+        for direction in Direction::ALL {
+            if expired[direction.index()] {
+                let waker = desc.unblock(direction, Cause::Deadline, now, local);
+                if waker.is_some() {
+                    local.count(unpark_counter(direction, Cause::Deadline));
+                }
+                ready.push(waker);
+            }
+        }
+    }
+}
+
+fn unpark_counter(direction: Direction, cause: Cause) -> Counter {
+    match (direction, cause) {
+        (Direction::Read, Cause::Close) => Counter::UnparkReadClose,
+        (Direction::Read, _) => Counter::UnparkReadDeadline,
+        (Direction::Write, Cause::Close) => Counter::UnparkWriteClose,
+        (Direction::Write, _) => Counter::UnparkWriteDeadline,
+    }
+}

@@ -1,0 +1,106 @@
+//! The handle of one registered descriptor.
+
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Poller, Shared};
+use crate::desc::{Kind, Slot};
+use crate::error::Error;
+use crate::observe::{Direction, Names};
+
+/// A descriptor's registration with a poller: the key to its `pollDesc`.
+///
+/// It does not own the descriptor, only the registration. Dropping it deregisters, so drop it, or [`close`](Desc::close) it,
+/// before the descriptor is closed (semantics 10): otherwise a duplicate of the descriptor would keep the registration alive
+/// in the kernel.
+///
+/// This is the seam that Go's `internal/poll` uses; most programs want the types of [`net`](crate::net) above it.
+#[derive(Debug)]
+pub struct Desc {
+    pub(crate) shared: Arc<Shared>,
+    pub(crate) slot: Slot,
+    pub(crate) generation: u32,
+    pub(super) closed: AtomicBool,
+}
+
+impl Desc {
+    /// The poller it is registered with.
+    pub fn poller(&self) -> Poller {
+        Poller { shared: self.shared.clone() }
+    }
+
+    /// `slot.generation`, unique in its poller for all time.
+    pub fn id(&self) -> String {
+        format!("{}.{}", self.slot.slot(), self.generation)
+    }
+
+    /// Number of the descriptor, -1 for a sleep.
+    pub fn fd(&self) -> RawFd {
+        self.slot.fd()
+    }
+
+    /// What it is.
+    pub fn kind(&self) -> Kind {
+        self.slot.kind()
+    }
+
+    /// Raw `epoll` bits of the last event, 0 before the first. The poller keeps them beside Go's one-bit error state.
+    pub fn last_events(&self) -> u32 {
+        self.slot.last_events()
+    }
+
+    /// Names the descriptor in tables: what it is for, not who is at the other end. At most 128 bytes are kept; control
+    /// characters are replaced; the number of different labels in a process should be small.
+    pub fn set_label(&self, label: &str) {
+        self.slot.set_label(Names::shared().label(label));
+    }
+
+    /// A word of the user's own, 0 at first, which the poller does not interpret.
+    pub fn cookie(&self) -> u64 {
+        self.slot.cookie()
+    }
+
+    /// Sets [`Desc::cookie`].
+    pub fn set_cookie(&self, cookie: u64) {
+        self.slot.set_cookie(cookie);
+    }
+
+    /// Begins an operation in `direction`: to be called before the system call that may say EAGAIN, never without one after
+    /// it, because readiness that was pending is dropped (semantics 12). `Ok(true)` if there was some.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::DeadlineExceeded`] and [`Error::NotPollable`] in this order of priority; [`Error::Busy`]
+    /// if somebody waits in this direction.
+    #[inline]
+    pub fn reset(&self, direction: Direction) -> Result<bool, Error> {
+        self.slot.info().check(direction)?;
+        self.slot.reset(direction, &self.shared.recorder.local()).map_err(|_| Error::Busy)
+    }
+
+    /// Whether close, eviction, a deadline or an error state forbids an operation in `direction`.
+    ///
+    /// # Errors
+    ///
+    /// As [`Desc::reset`], without [`Error::Busy`].
+    #[inline]
+    pub fn check(&self, direction: Direction) -> Result<(), Error> {
+        Ok(self.slot.info().check(direction)?)
+    }
+
+    /// Whether it was deregistered.
+    pub(crate) fn is_closed(&self) -> bool {
+        self.closed.load(Ordering::Acquire)
+    }
+}
+
+impl From<crate::desc::Blocker> for Error {
+    fn from(blocker: crate::desc::Blocker) -> Self {
+        match blocker {
+            crate::desc::Blocker::Closing => Error::Closed,
+            crate::desc::Blocker::Timeout => Error::DeadlineExceeded,
+            crate::desc::Blocker::NotPollable => Error::NotPollable,
+        }
+    }
+}

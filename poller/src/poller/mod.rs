@@ -1,0 +1,263 @@
+//! The poller: Go's runtime netpoller under Rust names.
+//!
+//! | Go (`runtime/netpoll*.go`) | here |
+//! |---|---|
+//! | `poll_runtime_pollServerInit`, `netpollGenericInit` | [`Poller::global`] |
+//! | `poll_runtime_pollOpen` | [`Poller::open`] |
+//! | `poll_runtime_pollClose` | [`Desc::close`] |
+//! | `poll_runtime_pollReset` | [`Desc::reset`] |
+//! | `poll_runtime_pollWait` | [`Desc::wait`] |
+//! | `poll_runtime_pollWaitCanceled` | [`Desc::wait_canceled`] |
+//! | `poll_runtime_pollSetDeadline` | [`Desc::set_deadline`] |
+//! | `poll_runtime_pollUnblock` | [`Desc::unblock`] |
+//! | `netpollIsPollDescriptor` | [`Poller::is_poll_descriptor`] |
+//! | `netpoll(delay)` | [`Poller::poll`] |
+//! | `netpollBreak` | [`Poller::wake`] |
+//! | `netpollAnyWaiters` | [`Poller::any_waiters`] |
+//!
+//! One file for each: `open` registers and frees, `wait` is the waiter's side, `deadline` sets and fires, `poll` fetches
+//! events, `break_signal` coalesces wakes, `ready_list` holds what a poll made runnable, `registry` lists all pollers.
+#![forbid(unsafe_code)]
+
+mod break_signal;
+mod builder;
+mod deadline;
+mod desc;
+mod open;
+mod poll;
+mod ready_list;
+mod registry;
+mod wait;
+
+#[cfg(all(test, not(loom)))]
+mod tests;
+
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd, RawFd};
+use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::{Arc, OnceLock};
+use std::time::Instant;
+
+use crate::clock;
+use crate::desc::PollCache;
+use crate::observe::Recorder;
+use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use crate::sync::{CachePadded, Mutex};
+use crate::sys::{Backend, TimerFd};
+use crate::timers::{DeadlineQueue, EMPTY};
+use break_signal::BreakSignal;
+
+pub use builder::Builder;
+pub use deadline::Sides;
+pub use desc::Desc;
+pub use ready_list::ReadyList;
+pub use wait::Wait;
+
+pub(crate) use registry::all_pollers;
+
+/// Everything that the handles of one poller share.
+#[derive(Debug)]
+pub(crate) struct Shared {
+    pub(crate) name: Box<str>,
+    pub(crate) id: u32,
+    pub(crate) created_ns: u64,
+    pub(crate) backend: Backend,
+    pub(crate) cache: Arc<PollCache>,
+    pub(crate) timers: DeadlineQueue,
+    pub(crate) recorder: Recorder,
+    /// Waiters parked now (Go's netpollWaiters). Raised when a park is committed, lowered after the waiter was woken.
+    pub(crate) waiters: CachePadded<AtomicI64>,
+    pub(crate) signal: CachePadded<BreakSignal>,
+    /// Until when the blocking poller sleeps: 0 if nobody does, `u64::MAX` without a limit.
+    pub(crate) poll_until: CachePadded<AtomicU64>,
+    /// Somebody is the blocking poller.
+    pub(crate) role: AtomicBool,
+    pub(crate) last_poll_ns: AtomicU64,
+    /// Deadlines by timerfd, once the poller is nested in somebody's loop.
+    pub(crate) nested: OnceLock<Nested>,
+    /// Most events of one poll.
+    pub(crate) batch: usize,
+    /// Threads that wait for the role, see `driver::inline`.
+    pub(crate) followers: crate::sync::Mutex<std::collections::VecDeque<std::task::Waker>>,
+    pub(crate) follower_count: AtomicUsize,
+    /// Bits of `driver::Kind`: who polls.
+    pub(crate) drivers: AtomicU32,
+}
+
+/// The timerfd of a nested poller and the time it is set to.
+#[derive(Debug)]
+pub(crate) struct Nested {
+    timer: Option<TimerFd>,
+    armed_ns: Mutex<u64>,
+}
+
+/// A handle to a poller. Cheap to clone; the poller lives as long as a handle or a registered descriptor does.
+///
+/// # Who polls
+///
+/// A poller has no thread of its own. [`block_on`](crate::block_on) and blocking handles poll while they wait; the drivers
+/// in [`driver`](crate::driver) poll for a runtime; and a program with a loop of its own calls [`Poller::poll`].
+///
+/// # Bring your own loop
+///
+/// ```
+/// # fn main() -> std::io::Result<()> {
+/// use netpoller::{Direction, Kind, Poller, ReadyList};
+/// use std::{io::Write, os::fd::AsFd, time::Duration};
+///
+/// let poller = Poller::builder().name("mine").build()?;
+/// let (reader, mut writer) = std::os::unix::net::UnixStream::pair()?;
+/// reader.set_nonblocking(true)?;
+/// let desc = poller.open(reader.as_fd(), Kind::Unix)?;
+/// writer.write_all(b"x")?;
+///
+/// let mut ready = ReadyList::with_capacity(128);
+/// poller.poll(Some(Duration::from_secs(1)), &mut ready)?; // nobody waits, so the edge is kept in the descriptor
+/// ready.wake_all();
+/// assert!(desc.reset(Direction::Read)?, "an edge was pending");
+/// # Ok(())
+/// # }
+/// ```
+#[derive(Clone, Debug)]
+pub struct Poller {
+    pub(crate) shared: Arc<Shared>,
+}
+
+impl Poller {
+    /// The poller of the process, made on first use, once, whoever comes first (semantics 1; golang/go#22606).
+    ///
+    /// # Panics
+    ///
+    /// If the kernel refuses an epoll instance or an eventfd: without them nothing of this crate works, as in Go. A program
+    /// that wants to handle that calls [`Poller::try_global`] first.
+    pub fn global() -> &'static Poller {
+        match Self::try_global() {
+            Ok(poller) => poller,
+            Err(error) => panic!("netpoller: cannot make the global poller: {error}"),
+        }
+    }
+
+    /// [`Poller::global`], with an error instead of a panic. An error is not remembered: the next call tries again.
+    ///
+    /// # Errors
+    ///
+    /// What `epoll_create1(2)` or `eventfd(2)` said, mostly a limit of open files.
+    pub fn try_global() -> io::Result<&'static Poller> {
+        static GLOBAL: OnceLock<Poller> = OnceLock::new();
+        static INIT: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        if let Some(poller) = GLOBAL.get() {
+            return Ok(poller);
+        }
+        // One at a time: a second instance would be made and thrown away.
+        let _guard = INIT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if GLOBAL.get().is_none() {
+            let poller = Poller::builder().name("global").build()?;
+            // The lock is held, so nobody else can have set it.
+            let _ = GLOBAL.set(poller);
+        }
+        GLOBAL.get().ok_or_else(|| io::Error::other("the global poller vanished"))
+    }
+
+    /// Makes another poller, as a shard of its own.
+    pub fn builder() -> Builder {
+        Builder::default()
+    }
+
+    /// The name it was built with.
+    pub fn name(&self) -> &str {
+        &self.shared.name
+    }
+
+    /// Whether `fd` is one of the poller's own descriptors. Programs that close what they do not know must spare those
+    /// (semantics 57).
+    pub fn is_poll_descriptor(&self, fd: RawFd) -> bool {
+        self.shared.backend.is_poll_descriptor(fd)
+    }
+
+    /// Whether anybody is parked. If not, there is no need to poll but for deadlines.
+    pub fn any_waiters(&self) -> bool {
+        self.waiters() > 0
+    }
+
+    /// How many waiters are parked. A descriptor counts twice if one waits in each direction; a waiter that has been woken
+    /// counts until its waker was called.
+    pub fn waiters(&self) -> i64 {
+        self.shared.waiters.load(Ordering::Acquire)
+    }
+
+    /// When the next deadline is to be looked at, `None` without one. [`Poller::poll`] needs no help with it; a foreign loop
+    /// that sleeps elsewhere must not sleep longer.
+    pub fn next_deadline(&self) -> Option<Instant> {
+        match self.shared.timers.peek_ns() {
+            EMPTY => None,
+            at => clock::ns_instant(at),
+        }
+    }
+
+    /// Makes a blocked [`Poller::poll`] return, or the next one if nobody is blocked (Go's netpollBreak). Any number of calls
+    /// before that poll are one (semantics 39).
+    ///
+    /// # Errors
+    ///
+    /// If the eventfd cannot be written, which is not to be expected.
+    pub fn wake(&self) -> io::Result<()> {
+        self.shared.wake()
+    }
+
+    /// Nests the poller in a foreign loop: from now on its epoll descriptor ([`AsFd`]) also becomes readable when a deadline
+    /// is due, and a poll with zero delay takes breaks back. Calling it again does nothing.
+    ///
+    /// # Errors
+    ///
+    /// What `timerfd_create(2)` or `epoll_ctl(2)` said.
+    pub fn nest(&self) -> io::Result<()> {
+        self.shared.nest()
+    }
+}
+
+impl Shared {
+    pub(crate) fn wake(&self) -> io::Result<()> {
+        self.signal.request(&self.backend, &self.recorder.local())
+    }
+
+    fn nest(&self) -> io::Result<()> {
+        // One at a time, for the backend holds one timer.
+        static NESTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        let _guard = NESTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        if self.nested.get().is_none() {
+            let timer = self.backend.add_timer()?;
+            let _ = self.nested.set(Nested { timer, armed_ns: Mutex::new(EMPTY) });
+            self.rearm_timer(false);
+        }
+        Ok(())
+    }
+
+    /// Sets the timerfd of a nested poller to the next deadline. `expired` if it has fired and must be set in any case.
+    pub(crate) fn rearm_timer(&self, expired: bool) {
+        let Some(nested) = self.nested.get() else { return };
+        let Some(timer) = &nested.timer else { return };
+        // The lock orders the reading of the next deadline with the setting, or an older reader could set last.
+        let mut armed = nested.armed_ns.lock();
+        let next = self.timers.next_ns();
+        if expired || *armed != next {
+            let delay = (next != EMPTY).then(|| next.saturating_sub(clock::now_ns()));
+            match timer.set(delay) {
+                Ok(()) => *armed = next,
+                // Cannot fail with a valid descriptor and time; if it does, be woken at once rather than never.
+                Err(_) => drop(self.wake()),
+            }
+        }
+    }
+}
+
+impl AsFd for Poller {
+    /// The epoll instance: readable when [`Poller::poll`] would find something. Watch it, level- or edge-triggered, after
+    /// [`Poller::nest`].
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self.shared.backend.as_fd() {
+            Some(fd) => fd,
+            // Only the in-memory backend of tests has none.
+            None => unreachable!("the in-memory backend has no descriptor"),
+        }
+    }
+}

@@ -1,0 +1,158 @@
+//! Registering, evicting and deregistering.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
+
+use super::{Desc, Poller};
+use crate::desc::{Cause, Kind, NO_DEADLINE};
+use crate::error::RegisterError;
+use crate::observe::{Counter, Direction};
+use crate::sys::{INTEREST, INTEREST_URGENT, Tag};
+
+/// The counter of registrations by kind; deregistrations follow in the same order.
+fn opened_counter(kind: Kind) -> Counter {
+    match kind {
+        Kind::Tcp => Counter::OpenedTcp,
+        Kind::TcpListener | Kind::UnixListener => Counter::OpenedListener,
+        Kind::Udp => Counter::OpenedUdp,
+        Kind::Unix | Kind::UnixDatagram | Kind::UnixSeqpacket => Counter::OpenedUnix,
+        Kind::Pipe => Counter::OpenedPipe,
+        Kind::Other => Counter::OpenedOther,
+        Kind::Timer => Counter::OpenedTimer,
+    }
+}
+
+fn closed_counter(kind: Kind) -> Counter {
+    opened_counter(kind).nth(Counter::ClosedTcp.index() - Counter::OpenedTcp.index())
+}
+
+fn refused_counter(error: &io::Error) -> Counter {
+    match error.raw_os_error() {
+        Some(libc::ENOMEM) => Counter::RegisterEnomem,
+        Some(libc::ENOSPC) => Counter::RegisterEnospc,
+        Some(libc::EPERM) => Counter::RegisterEperm,
+        Some(libc::EEXIST) => Counter::RegisterEexist,
+        Some(libc::EBADF) => Counter::RegisterEbadf,
+        _ => Counter::RegisterOther,
+    }
+}
+
+impl Poller {
+    /// Registers `fd`, edge-triggered, for both directions, once and for all (semantics 2). It should be non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// The descriptor stays the caller's in every case. It is refused if it is closed (EBADF), registered already (EEXIST),
+    /// of a kind that epoll does not take, as a regular file (EPERM), beyond the user's limit of watches (ENOSPC), or one of
+    /// the poller's own.
+    #[track_caller]
+    pub fn open(&self, fd: BorrowedFd<'_>, kind: Kind) -> Result<Desc, RegisterError> {
+        self.open_at(fd.as_raw_fd(), kind, Location::caller())
+    }
+
+    pub(crate) fn open_at(
+        &self,
+        fd: RawFd,
+        kind: Kind,
+        location: &'static Location<'static>,
+    ) -> Result<Desc, RegisterError> {
+        let refused = |source| RegisterError { fd, poller: self.name().to_owned(), source };
+        if self.is_poll_descriptor(fd) {
+            self.shared.recorder.local().count(Counter::RegisterOther);
+            return Err(refused(io::Error::other("it is the poller's own descriptor (semantics 57)")));
+        }
+        let desc = self.new_desc(fd, kind, location).map_err(refused)?;
+        let interest = if kind == Kind::Tcp { INTEREST_URGENT } else { INTEREST };
+        let tag = Tag { slot: desc.slot.slot(), generation: desc.generation };
+        if let Err(error) = self.shared.backend.open(fd, interest, tag) {
+            self.shared.recorder.local().count(refused_counter(&error));
+            // The slot goes back, and its generation with it (semantics 3); it was never registered, so it was never
+            // opened either.
+            desc.closed.store(true, Ordering::Release);
+            desc.slot.free(&self.shared.recorder.local());
+            desc.slot.release();
+            return Err(refused(error));
+        }
+        let local = self.shared.recorder.local();
+        local.count(Counter::Opened);
+        local.count(opened_counter(kind));
+        Ok(desc)
+    }
+
+    /// A slot without a descriptor, for a sleep.
+    pub(crate) fn open_timer(&self, location: &'static Location<'static>) -> io::Result<Desc> {
+        let desc = self.new_desc(-1, Kind::Timer, location)?;
+        let local = self.shared.recorder.local();
+        local.count(Counter::Opened);
+        local.count(Counter::OpenedTimer);
+        Ok(desc)
+    }
+
+    fn new_desc(&self, fd: RawFd, kind: Kind, location: &'static Location<'static>) -> io::Result<Desc> {
+        let slot = self.shared.cache.alloc().ok_or_else(|| io::Error::other("all slots of the poller are in use"))?;
+        let generation = slot.open(fd, kind, location);
+        Ok(Desc { shared: self.shared.clone(), slot, generation, closed: AtomicBool::new(false) })
+    }
+}
+
+impl Desc {
+    /// Evicts the descriptor: every waiter is released, and every operation from here on fails with
+    /// [`Error::Closed`](crate::Error::Closed) (Go's `pollUnblock`). `false` if that was done before; Go throws then
+    /// (semantics 11).
+    pub fn unblock(&self) -> bool {
+        let local = self.shared.recorder.local();
+        let mut wakers = [None, None];
+        {
+            let _guard = self.slot.lock();
+            if self.slot.info().closing() {
+                return false;
+            }
+            for direction in Direction::ALL {
+                self.slot.store_deadline(direction, NO_DEADLINE);
+            }
+            self.slot.publish(true);
+            if self.slot.queued_ns.load(crate::sync::atomic::Ordering::Relaxed) != 0 {
+                self.shared.timers.remove(&self.slot);
+            }
+            for (waker, direction) in wakers.iter_mut().zip(Direction::ALL) {
+                *waker = self.shared.release_waiter(self, direction, Cause::Close, &local);
+            }
+        }
+        local.count(Counter::Evicted);
+        self.shared.wake_released(wakers);
+        true
+    }
+
+    /// Deregisters the descriptor, which stays open and the caller's. Waiters were released, if need be by
+    /// [`Desc::unblock`]. The slot is free for reuse at once; events that the kernel has already handed out are told apart by
+    /// their generation.
+    pub fn close(self) {
+        self.close_once();
+    }
+
+    /// [`Desc::close`] through a shared reference, once. Whoever calls it sees to it that nobody uses the handle afterwards.
+    pub(crate) fn close_once(&self) {
+        if self.closed.swap(true, Ordering::AcqRel) {
+            return;
+        }
+        self.unblock();
+        let kind = self.slot.kind();
+        if kind != Kind::Timer {
+            // Before close(2), and whatever it says (semantics 10): the descriptor may have been closed behind our back.
+            let _ = self.shared.backend.close(self.slot.fd());
+        }
+        let local = self.shared.recorder.local();
+        self.slot.free(&local);
+        local.count(Counter::Closed);
+        local.count(closed_counter(kind));
+        self.slot.release();
+    }
+}
+
+impl Drop for Desc {
+    fn drop(&mut self) {
+        self.close_once();
+    }
+}

@@ -1,0 +1,233 @@
+//! `netpoll(delay)`: fetches events, fires deadlines, and says who became runnable.
+
+use std::io;
+use std::time::Duration;
+
+use super::{Poller, ReadyList, Shared};
+use crate::clock;
+use crate::observe::{Counter, Direction, Histogram, Local};
+use crate::sync::atomic::Ordering;
+use crate::sys::{Tag, Timeout};
+use crate::timers::EMPTY;
+
+const IN: u32 = libc::EPOLLIN as u32;
+const OUT: u32 = libc::EPOLLOUT as u32;
+const RDHUP: u32 = libc::EPOLLRDHUP as u32;
+const HUP: u32 = libc::EPOLLHUP as u32;
+const ERR: u32 = libc::EPOLLERR as u32;
+
+/// Bits that wake a reader, and bits that wake a writer (semantics 23): RDHUP alone leaves writers alone.
+const WAKES_READ: u32 = IN | RDHUP | HUP | ERR;
+const WAKES_WRITE: u32 = OUT | HUP | ERR;
+
+/// `poll_until` of a poller that sleeps without a limit.
+const UNLIMITED: u64 = u64::MAX;
+
+/// Holds the role of the blocking poller; gives it back in any case.
+struct Role<'a>(&'a Shared);
+
+impl<'a> Role<'a> {
+    fn take(shared: &'a Shared) -> Option<Self> {
+        (!shared.role.swap(true, Ordering::AcqRel)).then_some(Role(shared))
+    }
+}
+
+impl Drop for Role<'_> {
+    fn drop(&mut self) {
+        self.0.poll_until.swap(0, Ordering::AcqRel);
+        self.0.role.swap(false, Ordering::AcqRel);
+    }
+}
+
+impl Poller {
+    /// Fetches what became ready (Go's `netpoll(delay)`), and fires the deadlines that are due.
+    ///
+    /// | `delay` | Go | waits |
+    /// |---|---|---|
+    /// | `None` | negative | until an event, a deadline or a break |
+    /// | `Some(ZERO)` | zero | not at all |
+    /// | `Some(d)` | positive | at most `d` |
+    ///
+    /// It may return early and empty: after a break, a signal, or a deadline that was moved meanwhile. The waiters are not
+    /// woken yet: call [`ReadyList::wake_all`] when no lock is held. Returns how many there are. At most
+    /// [`Builder::batch`](super::Builder::batch) events are fetched in one call; what is left comes with the next.
+    ///
+    /// # Errors
+    ///
+    /// [`io::ErrorKind::ResourceBusy`] if it would have to wait while another thread is the blocking poller; that thread
+    /// does the work. Other errors of `epoll_wait(2)` are not to be expected.
+    pub fn poll(&self, delay: Option<Duration>, ready: &mut ReadyList) -> io::Result<usize> {
+        ready.begin(&self.shared);
+        if delay == Some(Duration::ZERO) {
+            self.shared.poll_now(ready)?;
+        } else {
+            let Some(role) = Role::take(&self.shared) else {
+                return Err(io::Error::new(
+                    io::ErrorKind::ResourceBusy,
+                    "another thread is the blocking poller: poll with a zero delay, or wait for that thread",
+                ));
+            };
+            self.shared.poll_blocking(delay, ready, &role)?;
+        }
+        Ok(ready.len())
+    }
+}
+
+impl Shared {
+    fn poll_now(&self, ready: &mut ReadyList) -> io::Result<()> {
+        let local = self.recorder.local();
+        loop {
+            local.count(Counter::PollsNonblock);
+            match self.backend.poll(Timeout::Zero, &mut ready.events) {
+                Ok(_) => break,
+                Err(error) => self.poll_failed(error, &local)?,
+            }
+        }
+        // Semantics 40: a poll that does not wait leaves the break to the one that does, unless there is none.
+        self.finish(ready, self.nested.get().is_some(), &local);
+        Ok(())
+    }
+
+    fn poll_blocking(&self, delay: Option<Duration>, ready: &mut ReadyList, _role: &Role<'_>) -> io::Result<()> {
+        let local = self.recorder.local();
+        let limit = delay.map(|delay| {
+            let delay = u64::try_from(delay.as_nanos()).unwrap_or(UNLIMITED);
+            clock::now_ns().saturating_add(delay).min(UNLIMITED - 1)
+        });
+        loop {
+            let (timeout, began) = self.publish_sleep(limit);
+            local.count(if limit.is_some() { Counter::PollsTimed } else { Counter::PollsBlock });
+            let outcome = self.backend.poll(timeout, &mut ready.events);
+            self.poll_until.swap(0, Ordering::AcqRel);
+            match outcome {
+                Ok(_) => {
+                    let now = self.finish(ready, true, &local);
+                    if timeout != Timeout::Zero {
+                        local.record(Histogram::PollDuration, now.saturating_sub(began));
+                    }
+                    return Ok(());
+                }
+                Err(error) => {
+                    self.poll_failed(error, &local)?;
+                    // Semantics 44: with a limit the caller reckons anew; without one there is nothing to reckon.
+                    if limit.is_some() {
+                        return Ok(());
+                    }
+                }
+            }
+        }
+    }
+
+    /// Says until when this poller sleeps, and for how long that is. Whoever sets an earlier deadline from here on breaks it
+    /// (golang/go PROC:4017; tokio#3190).
+    fn publish_sleep(&self, limit: Option<u64>) -> (Timeout, u64) {
+        let wanted = limit.unwrap_or(UNLIMITED);
+        // Published before the deadlines are read: one set later sees it, one set before is seen here.
+        self.poll_until.swap(wanted, Ordering::AcqRel);
+        let next = self.timers.next_ns();
+        let until = wanted.min(if next == EMPTY { UNLIMITED } else { next });
+        if until != wanted {
+            // Only deadlines before `until` need to break the sleep.
+            self.poll_until.swap(until.max(1), Ordering::AcqRel);
+        }
+        if until == UNLIMITED {
+            return (Timeout::Never, clock::stamp_ns());
+        }
+        let now = clock::now_ns();
+        let timeout = if until > now { Timeout::Nanos(until - now) } else { Timeout::Zero };
+        (timeout, now)
+    }
+
+    fn poll_failed(&self, error: io::Error, local: &Local<'_>) -> io::Result<()> {
+        if error.kind() == io::ErrorKind::Interrupted {
+            local.count(Counter::PollsEintr);
+            return Ok(());
+        }
+        local.count(Counter::PollsError);
+        Err(error)
+    }
+
+    /// Turns the events of a poll, and the deadlines that are due, into wakers. Returns the time of the poll's return.
+    fn finish(&self, ready: &mut ReadyList, drain: bool, local: &Local<'_>) -> u64 {
+        let next = self.timers.peek_ns();
+        let now = if next == EMPTY { clock::stamp_ns() } else { clock::now_ns() };
+        ready.fetched_ns = now;
+        if !cfg!(netpoller_bare) {
+            self.last_poll_ns.store(now, Ordering::Relaxed);
+        }
+        let (fetched, timer_fired) = self.dispatch(ready, drain, local);
+        local.record(Histogram::EventsPerPoll, fetched as u64);
+        if fetched == 0 {
+            local.count(Counter::PollsEmpty);
+        } else if fetched >= ready.events.capacity() {
+            local.count(Counter::PollsFull);
+        }
+        if next <= now {
+            self.fire_deadlines(now, ready, local);
+        }
+        if self.nested.get().is_some() {
+            self.rearm_timer(timer_fired);
+        }
+        now
+    }
+
+    /// Gives each event to its descriptor. Returns how many there were, and whether the timerfd was among them.
+    fn dispatch(&self, ready: &mut ReadyList, drain: bool, local: &Local<'_>) -> (usize, bool) {
+        let mut fetched = 0;
+        let mut timer_fired = false;
+        // The buffer is put back below; taking it out lets the wakers be pushed beside it.
+        let events = std::mem::replace(&mut ready.events, crate::sys::EventBuf::none());
+        for (mask, tag) in events.iter() {
+            match tag {
+                Tag::BREAK if drain => self.signal.drain(&self.backend, ready.fetched_ns, local),
+                Tag::BREAK => {}
+                Tag::TIMER => timer_fired = true,
+                tag => {
+                    fetched += 1;
+                    self.dispatch_event(mask, tag, ready, local);
+                }
+            }
+        }
+        ready.events = events;
+        (fetched, timer_fired)
+    }
+
+    #[inline]
+    fn dispatch_event(&self, mask: u32, tag: Tag, ready: &mut ReadyList, local: &Local<'_>) {
+        // The generation tells events of a descriptor that is gone from those of its successor in the slot
+        // (golang/go#59545).
+        let desc = match self.cache.get(tag.slot) {
+            Some(desc) if desc.is_live(tag.generation) => desc,
+            _ => return local.count(Counter::StaleEvents),
+        };
+        for (bit, counter) in [
+            (IN, Counter::EventsIn),
+            (OUT, Counter::EventsOut),
+            (RDHUP, Counter::EventsRdhup),
+            (HUP, Counter::EventsHup),
+            (ERR, Counter::EventsErr),
+        ] {
+            if mask & bit != 0 {
+                local.count(counter);
+            }
+        }
+        if mask & (WAKES_READ | WAKES_WRITE) == 0 {
+            return local.count(Counter::IgnoredEvents);
+        }
+        // Both before the words: whoever runs because of this event finds them.
+        desc.set_last_events(mask);
+        let only_error = mask & (WAKES_READ | WAKES_WRITE) == ERR;
+        match desc.info().set_event_err(only_error, tag.generation) {
+            Some(false) => local.count(Counter::EventErrSet),
+            Some(true) => local.count(Counter::EventErrCleared),
+            None => {}
+        }
+        // The writer before the reader of the same descriptor (semantics 45).
+        if mask & WAKES_WRITE != 0 {
+            ready.push(desc.ready(Direction::Write, ready.fetched_ns, local));
+        }
+        if mask & WAKES_READ != 0 {
+            ready.push(desc.ready(Direction::Read, ready.fetched_ns, local));
+        }
+    }
+}

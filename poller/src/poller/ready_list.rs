@@ -1,0 +1,102 @@
+//! What a poll made runnable.
+
+use std::sync::Arc;
+use std::task::Waker;
+
+use super::Shared;
+use crate::clock;
+use crate::observe::Histogram;
+use crate::sync::atomic::Ordering;
+use crate::sys::EventBuf;
+
+/// Room for one poll: its events and the wakers they lead to. Made once, used for every poll, so that polling allocates
+/// nothing.
+///
+/// [`Poller::poll`](super::Poller::poll) fills it, [`ReadyList::wake_all`] empties it. Dropping it, or polling again, wakes
+/// what is left: a waiter is never lost.
+#[derive(Debug)]
+pub struct ReadyList {
+    pub(super) events: EventBuf,
+    pub(super) wakers: Vec<Waker>,
+    pub(super) due: Vec<(u32, u32)>,
+    /// When the events were fetched.
+    pub(super) fetched_ns: u64,
+    /// How much to take off the count of waiters once the wakers were called (Go's delta).
+    pub(super) delta: i64,
+    pub(super) shared: Option<Arc<Shared>>,
+}
+
+impl ReadyList {
+    /// Room for polls of at most `events` events.
+    pub fn with_capacity(events: usize) -> Self {
+        Self {
+            events: EventBuf::with_capacity(events),
+            // An event can wake both directions.
+            wakers: Vec::with_capacity(events.min(1024) * 2),
+            due: Vec::with_capacity(64),
+            fetched_ns: 0,
+            delta: 0,
+            shared: None,
+        }
+    }
+
+    /// How many waiters are to be woken.
+    pub fn len(&self) -> usize {
+        self.wakers.len()
+    }
+
+    /// Whether nobody is to be woken.
+    pub fn is_empty(&self) -> bool {
+        self.wakers.is_empty()
+    }
+
+    /// Wakes all waiters, in the order in which their descriptors became ready, then lowers the count of waiters: never
+    /// before, or somebody could take the process for idle while a task is on its way (golang/go#61454). To be called with
+    /// no lock held, for a waker may run any code.
+    pub fn wake_all(&mut self) {
+        if self.wakers.is_empty() && self.delta == 0 {
+            return;
+        }
+        // Popped one by one, so that a waker that panics takes nobody with it: the rest is woken when this list is dropped.
+        self.wakers.reverse();
+        while let Some(waker) = self.wakers.pop() {
+            waker.wake();
+        }
+        if let Some(shared) = &self.shared {
+            shared.waiters.fetch_sub(std::mem::take(&mut self.delta), Ordering::AcqRel);
+            if !cfg!(netpoller_bare) {
+                let took = clock::now_ns().saturating_sub(self.fetched_ns);
+                shared.recorder.local().record(Histogram::Dispatch, took);
+            }
+        }
+    }
+
+    pub(super) fn push(&mut self, waker: Option<Waker>) {
+        if let Some(waker) = waker {
+            self.wakers.push(waker);
+            self.delta += 1;
+        }
+    }
+
+    /// Makes it ready for a poll of `shared`.
+    pub(super) fn begin(&mut self, shared: &Arc<Shared>) {
+        self.wake_all();
+        self.events.clear();
+        self.due.clear();
+        if self.shared.as_ref().is_none_or(|mine| !Arc::ptr_eq(mine, shared)) {
+            self.shared = Some(shared.clone());
+        }
+    }
+}
+
+impl Default for ReadyList {
+    fn default() -> Self {
+        Self::with_capacity(128)
+    }
+}
+
+impl Drop for ReadyList {
+    fn drop(&mut self) {
+        self.wake_all();
+    }
+}

@@ -1,0 +1,116 @@
+//! Waiting: the future behind every operation that would block.
+
+use std::future::Future;
+use std::panic::Location;
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use super::Desc;
+use crate::desc::{Blocker, Refused, Token, WaitContext, Who};
+use crate::error::Error;
+use crate::observe::{Direction, current_task, current_thread};
+
+impl Desc {
+    /// Waits until the descriptor is ready in `direction`, and consumes that readiness.
+    ///
+    /// Readiness is an edge: wait only after a system call has said EAGAIN since [`Desc::reset`], or it may never come though
+    /// bytes are there (semantics 13). It may also be spurious: the system call decides (semantics 26).
+    ///
+    /// Cancel safe: dropping the future loses no readiness.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`], [`Error::DeadlineExceeded`], [`Error::NotPollable`], and [`Error::Busy`] if somebody else waits in
+    /// this direction (semantics 22).
+    #[track_caller]
+    pub fn wait(&self, direction: Direction) -> Wait<'_> {
+        self.wait_at(direction, Location::caller())
+    }
+
+    /// Waits until the descriptor is ready, whatever its deadline and close say (Go's `pollWaitCanceled`): for an operation
+    /// that was cancelled and whose end must be seen all the same.
+    ///
+    /// # Errors
+    ///
+    /// Only [`Error::Busy`].
+    #[track_caller]
+    pub fn wait_canceled(&self, direction: Direction) -> Wait<'_> {
+        let mut wait = self.wait_at(direction, Location::caller());
+        wait.unconditional = true;
+        wait
+    }
+
+    #[inline]
+    pub(crate) fn wait_at(&self, direction: Direction, location: &'static Location<'static>) -> Wait<'_> {
+        Wait { desc: self, direction, location, token: Token::default(), unconditional: false }
+    }
+
+    #[inline]
+    fn context(
+        &self,
+        direction: Direction,
+        location: &'static Location<'static>,
+        unconditional: bool,
+    ) -> WaitContext<'_> {
+        let task = if cfg!(netpoller_bare) { Default::default() } else { current_task() };
+        WaitContext {
+            desc: &self.slot,
+            direction,
+            local: self.shared.recorder.local(),
+            waiters: &self.shared.waiters,
+            who: Who { thread: current_thread() as u32, task: task.name, task_id: task.id, location },
+            unconditional,
+        }
+    }
+
+    /// Waits for the sake of a poll function: the wait stays behind when it returns pending, and the next waiter takes its
+    /// place. So only the last waker counts, as the contract of such functions has it.
+    pub(crate) fn poll_wait(
+        &self,
+        direction: Direction,
+        location: &'static Location<'static>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Result<(), Error>> {
+        let context = self.context(direction, location, false);
+        context.poll(&mut Token::default(), true, cx.waker()).map(into_error)
+    }
+}
+
+fn into_error(result: Result<(), Refused<Blocker>>) -> Result<(), Error> {
+    result.map_err(|refused| match refused {
+        Refused::Busy => Error::Busy,
+        Refused::Check(blocker) => blocker.into(),
+    })
+}
+
+/// The future of [`Desc::wait`] and [`Desc::wait_canceled`].
+#[derive(Debug)]
+#[must_use = "futures do nothing unless awaited"]
+pub struct Wait<'a> {
+    desc: &'a Desc,
+    direction: Direction,
+    location: &'static Location<'static>,
+    token: Token,
+    unconditional: bool,
+}
+
+impl Future for Wait<'_> {
+    type Output = Result<(), Error>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = &mut *self;
+        let context = this.desc.context(this.direction, this.location, this.unconditional);
+        context.poll(&mut this.token, false, cx.waker()).map(into_error)
+    }
+}
+
+impl Drop for Wait<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.token.is_claimed() {
+            let context = self.desc.context(self.direction, self.location, self.unconditional);
+            context.cancel(&mut self.token);
+        }
+    }
+}
