@@ -1,2 +1,38 @@
-//! placeholder
-fn main() {}
+//! The `netpoller` command: lists, watches and explains the descriptors of a running service.
+//!
+//! The floors, from the ground up: `client` finds and asks a process; `model` folds what it answers; `query` and `table`
+//! say which rows and which columns are wanted; `document` and `out` print them; `cmd` is one file per verb; `tui` shows
+//! the same rows live. Nothing below `tui` knows of terminals in raw mode, and nothing below `cmd` knows of arguments.
+
+#![forbid(unsafe_code)]
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+mod args;
+mod client;
+mod clock;
+mod cmd;
+mod demo;
+mod document;
+mod failure;
+#[cfg(test)]
+#[path = "../tests/support/rows.rs"]
+mod fixture;
+mod model;
+mod out;
+mod paint;
+mod quantile;
+mod query;
+mod table;
+mod text;
+mod tui;
+
+fn main() -> ExitCode {
+    let cli = args::Cli::parse();
+    match cmd::dispatch(cli) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => failure.report(),
+    }
+}

@@ -1,0 +1,275 @@
+//! Finding the endpoints of this user's processes by the names of their sockets.
+//!
+//! A socket is called `<pid>-<starttime>.sock`. The start time tells a process from a later one with the same id, so a
+//! socket whose process is gone is recognised and removed, and a live one is never removed.
+
+use std::fs;
+use std::io;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::{Connection, Target, TargetSpec, connect};
+use crate::failure::Failure;
+
+/// Ticks a second of the start time in /proc; a constant of the kernel's interface to programs.
+const TICKS_A_SECOND: u64 = 100;
+
+/// What became of an attempt to talk to a socket.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum State {
+    /// It answers and speaks our protocol.
+    Ok,
+    /// It answers in another version.
+    Incompatible,
+    /// It took the connection, or did not, but gave no answer in time: a stopped process.
+    Silent,
+    /// It cannot be talked to, for this reason.
+    Unreachable(String),
+}
+
+impl State {
+    /// The name in JSON documents.
+    pub(crate) const fn name(&self) -> &'static str {
+        match self {
+            Self::Ok => "ok",
+            Self::Incompatible => "incompatible",
+            Self::Silent => "silent",
+            Self::Unreachable(_) => "unreachable",
+        }
+    }
+}
+
+/// An endpoint that was found.
+#[derive(Debug, Clone)]
+pub(crate) struct Found {
+    /// From the name of the socket.
+    pub(crate) pid: u32,
+    /// From the name of the socket.
+    pub(crate) start_ticks: u64,
+    /// When the process started, by the clock of this machine.
+    pub(crate) started: Option<SystemTime>,
+    /// Path of the executable, if it can be read.
+    pub(crate) executable: String,
+    /// The socket.
+    pub(crate) socket: PathBuf,
+    /// Whether it answers.
+    pub(crate) state: State,
+    /// Who answered.
+    pub(crate) connection: Option<Connection>,
+}
+
+/// All endpoints of this user, in the order of process ids. Sockets of processes that are gone are removed.
+pub(crate) async fn discover(timeout: Duration) -> Vec<Found> {
+    let mut found = Vec::new();
+    for directory in directories() {
+        for (socket, pid, start_ticks) in sockets(&directory) {
+            found.extend(probe(socket, pid, start_ticks, timeout).await);
+        }
+    }
+    found.sort_by_key(|found| (found.pid, found.start_ticks));
+    found.dedup_by(|left, right| left.socket == right.socket);
+    found
+}
+
+/// The endpoint that `--target` names, or the only one there is.
+pub(crate) async fn choose(
+    spec: Option<&TargetSpec>,
+    timeout: Duration,
+) -> Result<Connection, Failure> {
+    match spec {
+        Some(TargetSpec::At(target)) => connect(target, timeout).await,
+        Some(TargetSpec::Pid(pid)) => {
+            let all = discover(timeout).await;
+            match all.into_iter().find(|found| found.pid == *pid) {
+                Some(found) => into_connection(found, timeout).await,
+                None => Err(Failure::Connect {
+                    target: format!("pid:{pid}"),
+                    reason: "this process has no inspection socket".into(),
+                    advice: "`netpoller targets` lists what can be inspected".into(),
+                }),
+            }
+        }
+        None => {
+            let mut all = discover(timeout).await;
+            match all.len() {
+                0 => Err(Failure::Usage(format!(
+                    "no process of this user can be inspected (looked in {})\n\
+                     start a service with its inspection endpoint, try `netpoller demo`, or name one with --target",
+                    directories()
+                        .iter()
+                        .map(|path| path.display().to_string())
+                        .collect::<Vec<_>>()
+                        .join(", ")
+                ))),
+                1 => into_connection(all.remove(0), timeout).await,
+                count => {
+                    let choices: Vec<String> = all
+                        .iter()
+                        .map(|found| {
+                            format!("  --target pid:{:<8} {}", found.pid, found.executable)
+                        })
+                        .collect();
+                    Err(Failure::Usage(format!(
+                        "{count} processes can be inspected; choose one:\n{}",
+                        choices.join("\n")
+                    )))
+                }
+            }
+        }
+    }
+}
+
+async fn into_connection(found: Found, timeout: Duration) -> Result<Connection, Failure> {
+    match found.connection {
+        Some(connection) => Ok(connection),
+        // Asked again for the full reason, which the table of targets has no room for.
+        None => connect(&Target::Unix(found.socket), timeout).await,
+    }
+}
+
+/// Where services put their sockets. The service may have been started in another session than this command, so both
+/// places are looked at.
+fn directories() -> Vec<PathBuf> {
+    let mut all = Vec::new();
+    if let Some(runtime) = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()) {
+        all.push(PathBuf::from(runtime).join("netpoller"));
+    }
+    if let Some(uid) = own_uid() {
+        all.push(PathBuf::from(format!("/tmp/netpoller-{uid}")));
+    }
+    all
+}
+
+fn own_uid() -> Option<u32> {
+    fs::metadata("/proc/self")
+        .ok()
+        .map(|metadata| metadata.uid())
+}
+
+/// The sockets in a directory with their names taken apart. A directory that somebody else owns, or may write to, is
+/// passed over: in /tmp anybody can make one with the right name.
+fn sockets(directory: &Path) -> Vec<(PathBuf, u32, u64)> {
+    let trusted = fs::symlink_metadata(directory).is_ok_and(|metadata| {
+        metadata.is_dir() && Some(metadata.uid()) == own_uid() && metadata.mode() & 0o022 == 0
+    });
+    if !trusted {
+        return Vec::new();
+    }
+    let Ok(entries) = fs::read_dir(directory) else {
+        return Vec::new();
+    };
+    entries
+        .filter_map(|entry| {
+            let path = entry.ok()?.path();
+            let (pid, start_ticks) = parse_name(path.file_name()?.to_str()?)?;
+            Some((path, pid, start_ticks))
+        })
+        .collect()
+}
+
+fn parse_name(name: &str) -> Option<(u32, u64)> {
+    let (pid, start_ticks) = name.strip_suffix(".sock")?.split_once('-')?;
+    Some((pid.parse().ok()?, start_ticks.parse().ok()?))
+}
+
+async fn probe(socket: PathBuf, pid: u32, start_ticks: u64, timeout: Duration) -> Option<Found> {
+    if let Err(error) = tokio::net::UnixStream::connect(&socket).await
+        && error.kind() == io::ErrorKind::ConnectionRefused
+        && self::start_ticks(pid) != Some(start_ticks)
+    {
+        // Refused means that nobody will ever accept on it again. Removing it can fail only if somebody else did.
+        let _ = fs::remove_file(&socket);
+        return None;
+    }
+    let mut found = Found {
+        pid,
+        start_ticks,
+        started: started(start_ticks),
+        executable: executable(pid),
+        socket: socket.clone(),
+        state: State::Ok,
+        connection: None,
+    };
+    match connect(&Target::Unix(socket), timeout).await {
+        Ok(connection) => {
+            if found.executable.is_empty() {
+                found.executable.clone_from(&connection.server.executable);
+            }
+            found.connection = Some(connection);
+        }
+        Err(Failure::Incompatible(_)) => found.state = State::Incompatible,
+        Err(Failure::Timeout { .. }) => found.state = State::Silent,
+        Err(Failure::Connect { reason, .. }) => found.state = State::Unreachable(reason),
+        Err(other) => found.state = State::Unreachable(other.to_string()),
+    }
+    Some(found)
+}
+
+fn executable(pid: u32) -> String {
+    fs::read_link(format!("/proc/{pid}/exe"))
+        .map(|path| path.display().to_string())
+        .unwrap_or_default()
+}
+
+/// Field 22 of /proc/PID/stat: the start of the process in ticks since boot.
+fn start_ticks(pid: u32) -> Option<u64> {
+    parse_start_ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
+}
+
+/// The second field is the name in parentheses, and the name may contain anything, even a parenthesis.
+fn parse_start_ticks(stat: &str) -> Option<u64> {
+    stat.rsplit_once(')')?
+        .1
+        .split_ascii_whitespace()
+        .nth(19)?
+        .parse()
+        .ok()
+}
+
+fn started(start_ticks: u64) -> Option<SystemTime> {
+    let stat = fs::read_to_string("/proc/stat").ok()?;
+    let boot: u64 = stat
+        .lines()
+        .find_map(|line| line.strip_prefix("btime "))?
+        .trim()
+        .parse()
+        .ok()?;
+    UNIX_EPOCH.checked_add(Duration::from_secs(
+        boot.checked_add(start_ticks / TICKS_A_SECOND)?,
+    ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_time_is_found_behind_any_name() {
+        let fields = (3..=52)
+            .map(|field| field.to_string())
+            .collect::<Vec<_>>()
+            .join(" ");
+        assert_eq!(parse_start_ticks(&format!("1 (a) b) {fields}")), Some(22));
+        assert_eq!(parse_start_ticks("nonsense"), None);
+    }
+
+    #[test]
+    fn this_process_has_a_start_time() {
+        assert!(start_ticks(std::process::id()).is_some());
+    }
+
+    #[test]
+    fn only_names_of_the_agreed_form_are_sockets_of_ours() {
+        assert_eq!(parse_name("12-345.sock"), Some((12, 345)));
+        for name in [
+            "12.sock",
+            "12-345",
+            "x-345.sock",
+            "12-345.sock.tmp",
+            "-.sock",
+        ] {
+            assert_eq!(parse_name(name), None, "{name}");
+        }
+    }
+}

@@ -1,0 +1,91 @@
+//! `netpoller ls`.
+
+use std::io::Write;
+use std::sync::Arc;
+
+use netpoller_proto::v1::Descriptor;
+
+use crate::args::{Globals, Listing};
+use crate::client::{self, Connection};
+use crate::document;
+use crate::failure::Failure;
+use crate::out::{Head, Printer};
+use crate::table::{self, DEADLINES, DESCRIPTORS, Entry, POLLERS, WAITERS};
+
+pub(super) fn run(globals: &Globals, what: Listing) -> Result<(), Failure> {
+    super::block_on(async {
+        let connection = super::connection(globals).await?;
+        let mut text = Vec::new();
+        list(&connection, globals, what, &mut text).await?;
+        super::print(|out| Ok(out.write_all(&text)?))
+    })
+}
+
+/// Asks for one table and prints it.
+pub(super) async fn list(
+    connection: &Connection,
+    globals: &Globals,
+    what: Listing,
+    out: &mut dyn Write,
+) -> Result<(), Failure> {
+    let printer = Printer::new(globals);
+    let head = |schema, now_ns| Head::of(connection, schema, now_ns, globals.ascii);
+    if what == Listing::Pollers {
+        if globals.filter.is_some() {
+            return Err(Failure::Usage(
+                "--where filters descriptors, waiters and deadlines, not pollers".into(),
+            ));
+        }
+        // Asked anew: the answer that came with the connection may be old by now.
+        let stats = client::stats(connection).await?;
+        let head = head("netpoller/v1/pollers", stats.captured_at_ns);
+        let context = head.context;
+        let mut pollers: Vec<_> = stats
+            .pollers
+            .into_iter()
+            .filter_map(|stats| stats.poller)
+            .collect();
+        return printer.rows(out, head, &POLLERS, &mut pollers, |poller| {
+            document::poller(poller, &context)
+        });
+    }
+    let snapshot = client::descriptors(connection, what == Listing::Waiters).await?;
+    let entries = |expand: fn(Vec<Arc<Descriptor>>) -> Vec<Entry>| {
+        let mut entries = expand(snapshot.rows.clone());
+        if let Some(filter) = &globals.filter {
+            entries.retain(|entry| filter.admits(entry, snapshot.captured_at_ns));
+        }
+        entries
+    };
+    match what {
+        Listing::Waiters => {
+            let head = head("netpoller/v1/waiters", snapshot.captured_at_ns);
+            let context = head.context;
+            printer.rows(out, head, &WAITERS, &mut entries(table::waiters), |entry| {
+                document::waiting(entry, &context)
+            })
+        }
+        Listing::Deadlines => {
+            let head = head("netpoller/v1/deadlines", snapshot.captured_at_ns);
+            let context = head.context;
+            printer.rows(
+                out,
+                head,
+                &DEADLINES,
+                &mut entries(table::deadlines),
+                |entry| document::waiting(entry, &context),
+            )
+        }
+        Listing::Descriptors | Listing::Pollers => {
+            let head = head("netpoller/v1/descriptors", snapshot.captured_at_ns);
+            let context = head.context;
+            printer.rows(
+                out,
+                head,
+                &DESCRIPTORS,
+                &mut entries(table::descriptors),
+                |entry| document::descriptor(entry, &context),
+            )
+        }
+    }
+}

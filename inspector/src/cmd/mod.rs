@@ -1,0 +1,64 @@
+//! One file per verb.
+
+mod completions;
+mod ls;
+mod stats;
+mod targets;
+mod top;
+
+use std::future::Future;
+use std::io::{self, BufWriter, IsTerminal, Write};
+
+use crate::args::{Cli, Globals, Listing, Verb};
+use crate::client::{Connection, choose};
+use crate::failure::Failure;
+use crate::{demo, tui};
+
+/// Does what the command line says.
+pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
+    let globals = cli.globals;
+    match cli.verb {
+        Some(Verb::Targets) => targets::run(&globals),
+        Some(Verb::Ls { what }) => ls::run(&globals, what),
+        Some(Verb::Stats) => stats::run(&globals),
+        Some(Verb::Top { what, count }) => top::run(&globals, what, count),
+        Some(Verb::Tui) => open_tui(&globals),
+        Some(Verb::Demo(args)) => demo::run(&args, &globals),
+        Some(Verb::Completions { shell }) => completions::run(shell),
+        None if io::stdout().is_terminal() => open_tui(&globals),
+        None => ls::run(&globals, Listing::Descriptors),
+    }
+}
+
+/// Connects first, so that a wrong target is told on the plain terminal and with its exit code.
+fn open_tui(globals: &Globals) -> Result<(), Failure> {
+    if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
+        return Err(Failure::Usage(
+            "the terminal UI needs a terminal; `netpoller ls` prints the same rows".into(),
+        ));
+    }
+    let target = block_on(async { Ok(connection(globals).await?.target) })?;
+    tui::run(&target, &tui::Options::of(globals))
+}
+
+/// The process that is meant.
+async fn connection(globals: &Globals) -> Result<Connection, Failure> {
+    choose(globals.target.as_ref(), globals.timeout).await
+}
+
+/// Runs a verb that asks and prints.
+fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Runtime(format!("starting the runtime: {error}")))?
+        .block_on(work)
+}
+
+/// Prints to stdout through a buffer and reports what could not be written.
+fn print(write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    write(&mut out)?;
+    out.flush()?;
+    Ok(())
+}

@@ -1,0 +1,31 @@
+//! `netpoller targets`.
+
+use crate::args::Globals;
+use crate::client::discover;
+use crate::document;
+use crate::failure::Failure;
+use crate::out::{Head, Printer};
+use crate::table::{Context, TARGETS};
+
+pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
+    super::block_on(async {
+        let mut found = discover(globals.timeout).await;
+        if found.is_empty() {
+            eprintln!("netpoller: no process of this user can be inspected");
+        }
+        let head = Head {
+            schema: "netpoller/v1/targets",
+            target: None,
+            context: Context {
+                ascii: globals.ascii,
+                ..Context::default()
+            },
+            captured_at: Some(
+                humantime::format_rfc3339_nanos(std::time::SystemTime::now()).to_string(),
+            ),
+        };
+        super::print(|out| {
+            Printer::new(globals).rows(out, head, &TARGETS, &mut found, document::target)
+        })
+    })
+}

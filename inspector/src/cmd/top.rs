@@ -1,0 +1,27 @@
+//! `netpoller top`: `ls` again and again, for logs and for people who like plain text.
+
+use std::io::Write;
+
+use crate::args::{Globals, Listing};
+use crate::failure::Failure;
+
+pub(super) fn run(globals: &Globals, what: Listing, count: Option<u64>) -> Result<(), Failure> {
+    super::block_on(async {
+        let connection = super::connection(globals).await?;
+        let mut ticks = tokio::time::interval(globals.interval);
+        // A process that answers slowly is not asked twice at once to catch up.
+        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let mut looks = 0;
+        while count.is_none_or(|count| looks < count) {
+            ticks.tick().await;
+            let mut text = Vec::new();
+            if looks > 0 {
+                writeln!(text)?;
+            }
+            super::ls::list(&connection, globals, what, &mut text).await?;
+            super::print(|out| Ok(out.write_all(&text)?))?;
+            looks += 1;
+        }
+        Ok(())
+    })
+}

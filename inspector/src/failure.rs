@@ -1,0 +1,115 @@
+//! Everything that can go wrong, as an exit code and a sentence that says what to do.
+//!
+//! Scripts tell the cases apart by the code alone, so the codes are part of the contract: 1 runtime, 2 usage, 4 cannot
+//! connect, 5 incompatible version, 124 timeout, 128+n ended by signal n.
+
+use std::error::Error;
+use std::fmt;
+use std::io;
+use std::process::ExitCode;
+use std::time::Duration;
+
+/// Why a verb did not do what it was asked to.
+#[derive(Debug)]
+pub(crate) enum Failure {
+    /// The request makes no sense, or leaves open what is meant.
+    Usage(String),
+    /// Nobody answers at the target.
+    Connect {
+        target: String,
+        reason: String,
+        advice: String,
+    },
+    /// Somebody answers whom this version does not understand.
+    Incompatible(String),
+    /// The target did not answer in time.
+    Timeout {
+        target: String,
+        what: &'static str,
+        after: Duration,
+    },
+    /// A signal asked to end.
+    Signal(u8),
+    /// The reader of stdout has gone away, which is not an error: `netpoller ls | head`.
+    BrokenPipe,
+    /// Anything else.
+    Runtime(String),
+}
+
+impl Failure {
+    /// The exit code of the process.
+    pub(crate) fn code(&self) -> u8 {
+        match self {
+            Self::BrokenPipe => 0,
+            Self::Runtime(_) => 1,
+            Self::Usage(_) => 2,
+            Self::Connect { .. } => 4,
+            Self::Incompatible(_) => 5,
+            Self::Timeout { .. } => 124,
+            Self::Signal(number) => 128u8.saturating_add(*number),
+        }
+    }
+
+    /// Says on stderr what happened and gives the exit code.
+    pub(crate) fn report(&self) -> ExitCode {
+        if !matches!(self, Self::BrokenPipe | Self::Signal(_)) {
+            use io::Write as _;
+            // Nobody is left to tell when stderr is gone too.
+            let _ = writeln!(io::stderr(), "netpoller: {self}");
+        }
+        ExitCode::from(self.code())
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Usage(text) | Self::Incompatible(text) | Self::Runtime(text) => f.write_str(text),
+            Self::Connect {
+                target,
+                reason,
+                advice,
+            } => {
+                write!(f, "cannot connect to {target}: {reason}\n{advice}")
+            }
+            Self::Timeout {
+                target,
+                what,
+                after,
+            } => write!(
+                f,
+                "{target} did not answer {what} within {}; raise --timeout, or look whether the process is stopped",
+                humantime::format_duration(*after)
+            ),
+            Self::Signal(number) => write!(f, "ended by signal {number}"),
+            Self::BrokenPipe => f.write_str("the reader of the output has gone away"),
+        }
+    }
+}
+
+impl Error for Failure {}
+
+impl From<io::Error> for Failure {
+    fn from(error: io::Error) -> Self {
+        if error.kind() == io::ErrorKind::BrokenPipe {
+            Self::BrokenPipe
+        } else {
+            Self::Runtime(format!("writing the output: {error}"))
+        }
+    }
+}
+
+impl From<serde_json::Error> for Failure {
+    fn from(error: serde_json::Error) -> Self {
+        Self::from(io::Error::from(error))
+    }
+}
+
+impl From<csv::Error> for Failure {
+    fn from(error: csv::Error) -> Self {
+        match error.into_kind() {
+            csv::ErrorKind::Io(error) => Self::from(error),
+            other => Self::Runtime(format!("writing the output: {other:?}")),
+        }
+    }
+}

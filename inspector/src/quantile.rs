@@ -1,0 +1,128 @@
+//! Quantiles of the bucketed histograms, and their sum over pollers.
+
+use std::collections::BTreeMap;
+
+use netpoller_proto::v1::{Bucket, GetStatsResponse, Histogram};
+
+/// The quantiles that every view shows, with their names.
+pub(crate) const SHOWN: [(&str, f64); 4] =
+    [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
+
+/// Upper bound of the bucket in which the quantile lies; `None` without samples.
+///
+/// The bound and not an interpolation: what is printed was certainly not exceeded by that share of the samples.
+pub(crate) fn quantile(histogram: &Histogram, share: f64) -> Option<u64> {
+    let count: u64 = histogram
+        .buckets
+        .iter()
+        .fold(0, |sum, bucket| sum.saturating_add(bucket.count));
+    if count == 0 {
+        return None;
+    }
+    #[allow(
+        clippy::cast_precision_loss,
+        clippy::cast_possible_truncation,
+        clippy::cast_sign_loss
+    )]
+    let rank = ((count as f64 * share).ceil() as u64).clamp(1, count);
+    let mut seen = 0u64;
+    for bucket in &histogram.buckets {
+        seen = seen.saturating_add(bucket.count);
+        if seen >= rank {
+            return Some(if histogram.max > 0 {
+                bucket.upper_bound.min(histogram.max)
+            } else {
+                bucket.upper_bound
+            });
+        }
+    }
+    None
+}
+
+/// The mean of all samples.
+pub(crate) fn mean(histogram: &Histogram) -> Option<u64> {
+    histogram.sum.checked_div(histogram.count)
+}
+
+/// One histogram of each name, summed over the pollers, in the order of their first appearance.
+pub(crate) fn merged(stats: &GetStatsResponse) -> Vec<Histogram> {
+    let mut all: Vec<Histogram> = Vec::new();
+    for histogram in stats.pollers.iter().flat_map(|poller| &poller.histograms) {
+        match all.iter_mut().find(|known| known.name == histogram.name) {
+            Some(known) => add(known, histogram),
+            None => all.push(histogram.clone()),
+        }
+    }
+    all
+}
+
+fn add(into: &mut Histogram, other: &Histogram) {
+    let mut buckets: BTreeMap<u64, u64> = BTreeMap::new();
+    for bucket in into.buckets.iter().chain(&other.buckets) {
+        let count = buckets.entry(bucket.upper_bound).or_default();
+        *count = count.saturating_add(bucket.count);
+    }
+    into.buckets = buckets
+        .into_iter()
+        .map(|(upper_bound, count)| Bucket { upper_bound, count })
+        .collect();
+    into.count = into.count.saturating_add(other.count);
+    into.sum = into.sum.saturating_add(other.sum);
+    into.max = into.max.max(other.max);
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn histogram(buckets: &[(u64, u64)]) -> Histogram {
+        Histogram {
+            name: "x".into(),
+            unit: "ns".into(),
+            count: buckets.iter().map(|bucket| bucket.1).sum(),
+            sum: 0,
+            max: buckets.last().map_or(0, |bucket| bucket.0),
+            buckets: buckets
+                .iter()
+                .map(|&(upper_bound, count)| Bucket { upper_bound, count })
+                .collect(),
+        }
+    }
+
+    #[test]
+    fn a_quantile_is_the_bound_of_its_bucket() {
+        let histogram = histogram(&[(10, 50), (20, 40), (40, 9), (80, 1)]);
+        assert_eq!(quantile(&histogram, 0.5), Some(10));
+        assert_eq!(quantile(&histogram, 0.9), Some(20));
+        assert_eq!(quantile(&histogram, 0.99), Some(40));
+        assert_eq!(quantile(&histogram, 0.999), Some(80));
+    }
+
+    #[test]
+    fn an_empty_histogram_has_no_quantiles() {
+        assert_eq!(quantile(&histogram(&[]), 0.5), None);
+        assert_eq!(mean(&histogram(&[])), None);
+    }
+
+    #[test]
+    fn histograms_of_several_pollers_add_up() {
+        let stats = GetStatsResponse {
+            pollers: [&[(10, 1), (30, 2)][..], &[(20, 3), (30, 1)]]
+                .map(|buckets| netpoller_proto::v1::PollerStats {
+                    histograms: vec![histogram(buckets)],
+                    ..Default::default()
+                })
+                .to_vec(),
+            ..Default::default()
+        };
+        let merged = merged(&stats);
+        assert_eq!(merged.len(), 1);
+        assert_eq!(merged[0].count, 7);
+        let counts: Vec<_> = merged[0]
+            .buckets
+            .iter()
+            .map(|bucket| (bucket.upper_bound, bucket.count))
+            .collect();
+        assert_eq!(counts, [(10, 1), (20, 3), (30, 3)]);
+    }
+}

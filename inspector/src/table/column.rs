@@ -1,0 +1,195 @@
+//! A column: its title, what stands in it, how it sorts, and how readily it gives way on a narrow terminal.
+
+use std::borrow::Cow;
+use std::cmp::Ordering;
+
+use crate::args::SortSpec;
+use crate::clock::Anchor;
+use crate::failure::Failure;
+use crate::paint::Tone;
+use crate::text;
+
+/// What a cell needs to know besides its row.
+#[derive(Debug, Clone, Copy, Default)]
+pub(crate) struct Context {
+    /// The moment at which the rows were read, on the monotonic clock of the process.
+    pub(crate) now_ns: u64,
+    /// Ties that clock to the calendar.
+    pub(crate) anchor: Anchor,
+    /// ASCII only.
+    pub(crate) ascii: bool,
+}
+
+/// One field of one row.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Cell {
+    pub(crate) text: String,
+    pub(crate) tone: Tone,
+}
+
+impl Cell {
+    /// Ordinary text; a dash where there is none.
+    pub(crate) fn plain(text: impl Into<String>) -> Self {
+        Self::toned(text, Tone::Plain)
+    }
+
+    /// Text with a meaning; a dash where there is none.
+    pub(crate) fn toned(text: impl Into<String>, tone: Tone) -> Self {
+        let text = text.into();
+        if text.is_empty() {
+            return Self {
+                text: "-".into(),
+                tone: Tone::Dim,
+            };
+        }
+        match text::printable(&text) {
+            Cow::Owned(clean) => Self { text: clean, tone },
+            Cow::Borrowed(_) => Self { text, tone },
+        }
+    }
+}
+
+/// What a column sorts by.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) enum Key {
+    /// By number.
+    Number(i128),
+    /// By letters.
+    Text(String),
+    /// Nothing there; comes last in either order.
+    Absent,
+}
+
+/// Side of the cell at which its text stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Align {
+    Left,
+    Right,
+}
+
+/// A column of rows of type `R`.
+pub(crate) struct Column<R: 'static> {
+    /// Name in `--columns`, `--sort` and the header of CSV.
+    pub(crate) name: &'static str,
+    /// Title over the column.
+    pub(crate) title: &'static str,
+    /// Side at which the text stands.
+    pub(crate) align: Align,
+    /// The column with the lowest number is left out first when room is short.
+    pub(crate) keep: u8,
+    /// Shown only by `wide`, `csv` and `--columns`.
+    pub(crate) wide: bool,
+    /// Room that it always gets in the terminal UI, where the other rows are not known.
+    pub(crate) least: u16,
+    /// Text of the row if it is cheap to measure, so that the terminal UI can make room for the longest.
+    pub(crate) measure: Option<fn(&R) -> usize>,
+    /// What stands in it.
+    pub(crate) cell: fn(&R, &Context) -> Cell,
+    /// What it sorts by.
+    pub(crate) key: fn(&R, &Context) -> Key,
+}
+
+/// The column of that name.
+pub(crate) fn find<R>(
+    columns: &'static [Column<R>],
+    name: &str,
+) -> Result<&'static Column<R>, Failure> {
+    columns
+        .iter()
+        .find(|column| {
+            column.name.eq_ignore_ascii_case(name) || column.title.eq_ignore_ascii_case(name)
+        })
+        .ok_or_else(|| {
+            let known = columns.iter().map(|column| column.name);
+            Failure::Usage(format!(
+                "no column is called `{name}`; {}",
+                text::suggestion(&name.to_lowercase(), known)
+            ))
+        })
+}
+
+/// Sorts rows by a column. Rows with equal keys keep their order; rows without one come last either way.
+pub(crate) fn sort<R>(
+    columns: &'static [Column<R>],
+    rows: &mut [R],
+    by: &SortSpec,
+    context: &Context,
+) -> Result<(), Failure> {
+    let column = find(columns, &by.column)?;
+    rows.sort_by_cached_key(|row| Directed {
+        key: (column.key)(row, context),
+        descending: by.descending,
+    });
+    Ok(())
+}
+
+#[derive(PartialEq, Eq)]
+struct Directed {
+    key: Key,
+    descending: bool,
+}
+
+impl Ord for Directed {
+    fn cmp(&self, other: &Self) -> Ordering {
+        match (&self.key, &other.key) {
+            (Key::Absent, _) | (_, Key::Absent) => self.key.cmp(&other.key),
+            (left, right) if self.descending => right.cmp(left),
+            (left, right) => left.cmp(right),
+        }
+    }
+}
+
+impl PartialOrd for Directed {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    static NUMBERS: [Column<Option<i32>>; 1] = [Column {
+        name: "number",
+        title: "N",
+        align: Align::Right,
+        keep: 1,
+        wide: false,
+        least: 1,
+        measure: None,
+        cell: |row, _| Cell::plain(row.map(|n| n.to_string()).unwrap_or_default()),
+        key: |row, _| row.map_or(Key::Absent, |n| Key::Number(n.into())),
+    }];
+
+    fn sorted(descending: bool) -> Vec<Option<i32>> {
+        let mut rows = [None, Some(10), Some(9), Some(-1)];
+        let by = SortSpec {
+            column: "number".into(),
+            descending,
+        };
+        sort(&NUMBERS, &mut rows, &by, &Context::default()).expect("a known column");
+        rows.to_vec()
+    }
+
+    #[test]
+    fn numbers_sort_by_value_and_what_is_absent_comes_last_either_way() {
+        assert_eq!(sorted(false), [Some(-1), Some(9), Some(10), None]);
+        assert_eq!(sorted(true), [Some(10), Some(9), Some(-1), None]);
+    }
+
+    #[test]
+    fn an_unknown_column_is_answered_with_a_near_one() {
+        let failure = find(&NUMBERS, "numbre").err().expect("no such column");
+        assert_eq!(failure.code(), 2);
+        assert!(
+            failure.to_string().contains("did you mean `number`?"),
+            "{failure}"
+        );
+    }
+
+    #[test]
+    fn an_empty_cell_is_a_dash_and_a_hostile_one_is_harmless() {
+        assert_eq!(Cell::plain("").text, "-");
+        assert_eq!(Cell::plain("a\x1b]0;x\x07").text, "a\u{fffd}]0;x\u{fffd}");
+    }
+}

@@ -1,0 +1,17 @@
+//! Tables: which columns there are, what stands in them, and how they are laid out.
+//!
+//! The same columns serve `ls`, `top` and the terminal UI, so that a column means the same wherever it is seen.
+
+mod column;
+mod entry;
+mod layout;
+mod pollers;
+mod sockets;
+
+pub(crate) use column::{Align, Cell, Column, Context, find, sort};
+pub(crate) use entry::{
+    DEADLINES, DESCRIPTORS, Entry, Side, WAITERS, deadlines, descriptors, waiters,
+};
+pub(crate) use layout::{Fit, fit};
+pub(crate) use pollers::POLLERS;
+pub(crate) use sockets::TARGETS;

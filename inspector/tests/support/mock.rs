@@ -1,0 +1,243 @@
+//! An inspection endpoint without a poller behind it, serving made-up rows.
+
+#![allow(dead_code)]
+
+use std::path::{Path, PathBuf};
+use std::pin::Pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use netpoller_proto::v1::inspector_server::{Inspector, InspectorServer};
+use netpoller_proto::v1::{
+    GetServerRequest, GetServerResponse, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
+    ListDescriptorsResponse, WatchFrame, WatchRequest,
+};
+use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
+use tokio_stream::{Stream, StreamExt};
+use tonic::{Request, Response, Status};
+
+use super::rows::{self, NOW_NS};
+
+/// What the mock pretends to be.
+#[derive(Debug, Clone)]
+pub(crate) struct Mock {
+    /// Rows in its table.
+    pub(crate) rows: u32,
+    /// Version of the protocol that it claims to speak.
+    pub(crate) protocol: u32,
+    /// It accepts requests and never answers.
+    pub(crate) silent: bool,
+    /// It sends so many groups and then breaks the stream.
+    pub(crate) groups: Option<u64>,
+    pub(crate) clock: Arc<AtomicU64>,
+}
+
+impl Mock {
+    /// A healthy server with so many rows.
+    pub(crate) fn new(rows: u32) -> Self {
+        Self {
+            rows,
+            protocol: netpoller_proto::PROTOCOL,
+            silent: false,
+            groups: None,
+            clock: Arc::default(),
+        }
+    }
+
+    fn tick(&self) -> (u64, u64) {
+        let tick = self.clock.fetch_add(1, Ordering::Relaxed);
+        (tick, NOW_NS + tick * 1_000_000_000)
+    }
+
+    async fn answer(&self) {
+        if self.silent {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+#[tonic::async_trait]
+impl Inspector for Mock {
+    async fn get_server(
+        &self,
+        _: Request<GetServerRequest>,
+    ) -> Result<Response<GetServerResponse>, Status> {
+        self.answer().await;
+        let mut server = rows::server(self.rows.into(), NOW_NS);
+        server.protocol = self.protocol;
+        Ok(Response::new(server))
+    }
+
+    async fn list_descriptors(
+        &self,
+        request: Request<ListDescriptorsRequest>,
+    ) -> Result<Response<ListDescriptorsResponse>, Status> {
+        let request = request.into_inner();
+        let first: u32 = match request.page_token.as_str() {
+            "" => 0,
+            token => token
+                .parse()
+                .map_err(|_| Status::invalid_argument("page_token"))?,
+        };
+        let size = match request.page_size {
+            0 => 1000,
+            size => size.min(1000),
+        };
+        let next = first.saturating_add(size).min(self.rows);
+        let waiting = |row: &netpoller_proto::v1::Descriptor| {
+            [&row.read, &row.write]
+                .into_iter()
+                .flatten()
+                .any(netpoller_proto::v1::Direction::is_waiting)
+        };
+        Ok(Response::new(ListDescriptorsResponse {
+            captured_at_ns: NOW_NS,
+            descriptors: (first..next)
+                .map(|slot| rows::row(slot, NOW_NS))
+                .filter(|row| !request.waiting_only || waiting(row))
+                .collect(),
+            next_page_token: if next < self.rows {
+                next.to_string()
+            } else {
+                String::new()
+            },
+        }))
+    }
+
+    async fn get_stats(
+        &self,
+        _: Request<GetStatsRequest>,
+    ) -> Result<Response<GetStatsResponse>, Status> {
+        Ok(Response::new(rows::stats(self.rows.into(), NOW_NS, 0)))
+    }
+
+    type WatchStream = Pin<Box<dyn Stream<Item = Result<WatchFrame, Status>> + Send>>;
+
+    async fn watch(
+        &self,
+        request: Request<WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        self.answer().await;
+        let request = request.into_inner();
+        let interval = Duration::from_nanos(request.interval_ns.max(100_000_000));
+        let (sender, receiver) = tokio::sync::mpsc::channel(16);
+        let mock = self.clone();
+        tokio::spawn(async move {
+            for sequence in 0.. {
+                if mock.groups.is_some_and(|groups| sequence >= groups) {
+                    let _ = sender
+                        .send(Err(Status::unavailable(
+                            "the mock was told to break the stream",
+                        )))
+                        .await;
+                    return;
+                }
+                for frame in mock.group(sequence, request.stats) {
+                    if sender.send(Ok(frame)).await.is_err() {
+                        return;
+                    }
+                }
+                tokio::time::sleep(interval).await;
+            }
+        });
+        Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+}
+
+impl Mock {
+    /// A keyframe in pieces of 200 rows; then some rows change, some go and some come.
+    fn group(&self, sequence: u64, stats: bool) -> Vec<WatchFrame> {
+        let (tick, now_ns) = self.tick();
+        let frame = || WatchFrame {
+            sequence,
+            captured_at_ns: now_ns,
+            epoch: 1,
+            keyframe: sequence == 0,
+            ..Default::default()
+        };
+        let mut frames: Vec<WatchFrame> = if sequence == 0 {
+            (0..self.rows)
+                .collect::<Vec<_>>()
+                .chunks(200)
+                .map(|slots| WatchFrame {
+                    upserts: slots.iter().map(|slot| rows::row(*slot, now_ns)).collect(),
+                    ..frame()
+                })
+                .collect()
+        } else {
+            let mut frame = frame();
+            for slot in (0..self.rows).filter(|slot| (u64::from(*slot) + tick) % 7 == 0) {
+                let mut row = rows::row(slot, now_ns);
+                if slot > 0 && (u64::from(slot) + tick) % 5 == 0 {
+                    frame.removes.push(row.key());
+                    row.generation += 100;
+                    if tick % 2 == 0 {
+                        frame.removes.push(row.key());
+                        continue;
+                    }
+                }
+                frame.upserts.push(row);
+            }
+            vec![frame]
+        };
+        if frames.is_empty() {
+            frames.push(frame());
+        }
+        if let Some(last) = frames.last_mut() {
+            last.end = true;
+            last.lost = u64::from(tick % 20 == 19);
+            last.stats = stats.then(|| rows::stats(self.rows.into(), now_ns, tick));
+        }
+        frames
+    }
+
+    /// Serves on a Unix socket until the runtime ends.
+    pub(crate) async fn serve(self, socket: &Path) {
+        let listener = tokio::net::UnixListener::bind(socket).expect("bind the mock's socket");
+        self.serve_on(listener).await;
+    }
+
+    async fn serve_on(self, listener: tokio::net::UnixListener) {
+        tonic::transport::Server::builder()
+            .add_service(InspectorServer::new(self))
+            .serve_with_incoming(UnixListenerStream::new(listener).map(|stream| stream))
+            .await
+            .expect("serve");
+    }
+}
+
+/// A mock that serves in the background of this process.
+pub(crate) struct Running {
+    /// Where it listens.
+    pub(crate) socket: PathBuf,
+    runtime: Option<tokio::runtime::Runtime>,
+}
+
+impl Running {
+    /// Starts it; when this returns, connections are accepted.
+    pub(crate) fn start(mock: Mock, socket: PathBuf) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("start a runtime");
+        let listener = {
+            let _inside = runtime.enter();
+            tokio::net::UnixListener::bind(&socket).expect("bind the mock's socket")
+        };
+        runtime.spawn(mock.serve_on(listener));
+        Self {
+            socket,
+            runtime: Some(runtime),
+        }
+    }
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
