@@ -17,8 +17,14 @@
 
 mod clock;
 mod desc;
-mod driver;
 mod error;
+pub mod driver;
+mod fd;
+pub mod net;
+pub mod pipe;
+pub mod pollable;
+pub mod task;
+pub mod time;
 mod observe;
 mod poller;
 mod sync;
@@ -26,6 +32,7 @@ mod sys;
 mod timers;
 
 pub use desc::Kind;
+pub use driver::{block_on, block_on_poller};
 pub use error::{Error, RegisterError};
 pub use observe::{Counter, Direction, Histogram, HistogramSnapshot, Transition, Unit};
 pub use poller::{Builder, Desc, Poller, ReadyList, Sides, Wait};

@@ -96,6 +96,11 @@ pub(crate) struct Token {
 }
 
 impl Token {
+    /// The token of a poll function that comes back after it returned pending.
+    pub(crate) fn resumed() -> Self {
+        Self { parked: true, ..Self::default() }
+    }
+
     /// Whether the wait is going on, so that it must be cancelled rather than forgotten.
     #[inline]
     pub(crate) fn is_claimed(&self) -> bool {

@@ -1,17 +1,17 @@
 //! How a poller is made.
 
-use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 
 use super::break_signal::BreakSignal;
+use super::role::RoleQueue;
 use super::{Poller, Shared, registry};
 use crate::clock;
 use crate::desc::PollCache;
 use crate::observe::Recorder;
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
-use crate::sync::{CachePadded, Mutex};
+use crate::sync::CachePadded;
+use crate::sync::atomic::{AtomicI64, AtomicU64};
 use crate::sys::Backend;
 use crate::timers::DeadlineQueue;
 
@@ -75,12 +75,10 @@ impl Builder {
             waiters: CachePadded(AtomicI64::new(0)),
             signal: CachePadded(BreakSignal::new()),
             poll_until: CachePadded(AtomicU64::new(0)),
-            role: AtomicBool::new(false),
+            role: CachePadded(RoleQueue::new()),
             last_poll_ns: AtomicU64::new(0),
             nested: OnceLock::new(),
             batch: self.batch,
-            followers: Mutex::new(VecDeque::new()),
-            follower_count: AtomicUsize::new(0),
             drivers: AtomicU32::new(0),
         });
         registry::register(&shared);

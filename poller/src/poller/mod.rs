@@ -16,7 +16,8 @@
 //! | `netpollAnyWaiters` | [`Poller::any_waiters`] |
 //!
 //! One file for each: `open` registers and frees, `wait` is the waiter's side, `deadline` sets and fires, `poll` fetches
-//! events, `break_signal` coalesces wakes, `ready_list` holds what a poll made runnable, `registry` lists all pollers.
+//! events, `break_signal` coalesces wakes, `ready_list` holds what a poll made runnable, `role`
+//! says who may block, `registry` lists all pollers.
 #![forbid(unsafe_code)]
 
 mod break_signal;
@@ -27,6 +28,7 @@ mod open;
 mod poll;
 mod ready_list;
 mod registry;
+mod role;
 mod wait;
 
 #[cfg(all(test, not(loom)))]
@@ -34,18 +36,19 @@ mod tests;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
-use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::clock;
 use crate::desc::PollCache;
 use crate::observe::Recorder;
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::sync::{CachePadded, Mutex};
 use crate::sys::{Backend, TimerFd};
 use crate::timers::{DeadlineQueue, EMPTY};
 use break_signal::BreakSignal;
+use role::RoleQueue;
 
 pub use builder::Builder;
 pub use deadline::Sides;
@@ -54,6 +57,7 @@ pub use ready_list::ReadyList;
 pub use wait::Wait;
 
 pub(crate) use registry::all_pollers;
+pub(crate) use role::Role;
 
 /// Everything that the handles of one poller share.
 #[derive(Debug)]
@@ -70,17 +74,14 @@ pub(crate) struct Shared {
     pub(crate) signal: CachePadded<BreakSignal>,
     /// Until when the blocking poller sleeps: 0 if nobody does, `u64::MAX` without a limit.
     pub(crate) poll_until: CachePadded<AtomicU64>,
-    /// Somebody is the blocking poller.
-    pub(crate) role: AtomicBool,
+    /// Who is the blocking poller, and who would be.
+    pub(crate) role: CachePadded<RoleQueue>,
     pub(crate) last_poll_ns: AtomicU64,
     /// Deadlines by timerfd, once the poller is nested in somebody's loop.
     pub(crate) nested: OnceLock<Nested>,
     /// Most events of one poll.
     pub(crate) batch: usize,
-    /// Threads that wait for the role, see `driver::inline`.
-    pub(crate) followers: crate::sync::Mutex<std::collections::VecDeque<std::task::Waker>>,
-    pub(crate) follower_count: AtomicUsize,
-    /// Bits of `driver::Kind`: who polls.
+    /// Bits of `driver::Driver`: who polls.
     pub(crate) drivers: AtomicU32,
 }
 

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::role::Role;
 use super::{Poller, ReadyList, Shared};
 use crate::clock;
 use crate::observe::{Counter, Direction, Histogram, Local};
@@ -22,22 +23,6 @@ const WAKES_WRITE: u32 = OUT | HUP | ERR;
 
 /// `poll_until` of a poller that sleeps without a limit.
 const UNLIMITED: u64 = u64::MAX;
-
-/// Holds the role of the blocking poller; gives it back in any case.
-struct Role<'a>(&'a Shared);
-
-impl<'a> Role<'a> {
-    fn take(shared: &'a Shared) -> Option<Self> {
-        (!shared.role.swap(true, Ordering::AcqRel)).then_some(Role(shared))
-    }
-}
-
-impl Drop for Role<'_> {
-    fn drop(&mut self) {
-        self.0.poll_until.swap(0, Ordering::AcqRel);
-        self.0.role.swap(false, Ordering::AcqRel);
-    }
-}
 
 impl Poller {
     /// Fetches what became ready (Go's `netpoll(delay)`), and fires the deadlines that are due.
@@ -67,14 +52,18 @@ impl Poller {
                     "another thread is the blocking poller: poll with a zero delay, or wait for that thread",
                 ));
             };
-            self.shared.poll_blocking(delay, ready, &role)?;
+            let outcome = self.shared.poll_blocking(delay, ready, &role);
+            drop(role);
+            // A loop of the user's own may not poll again for a while.
+            self.shared.role.promote();
+            outcome?;
         }
         Ok(ready.len())
     }
 }
 
 impl Shared {
-    fn poll_now(&self, ready: &mut ReadyList) -> io::Result<()> {
+    pub(crate) fn poll_now(&self, ready: &mut ReadyList) -> io::Result<()> {
         let local = self.recorder.local();
         loop {
             local.count(Counter::PollsNonblock);
@@ -88,7 +77,13 @@ impl Shared {
         Ok(())
     }
 
-    fn poll_blocking(&self, delay: Option<Duration>, ready: &mut ReadyList, _role: &Role<'_>) -> io::Result<()> {
+    /// A poll that may wait, by whoever has the role. [`ReadyList::begin`] comes first.
+    pub(crate) fn poll_blocking(
+        &self,
+        delay: Option<Duration>,
+        ready: &mut ReadyList,
+        _role: &Role<'_>,
+    ) -> io::Result<()> {
         let local = self.recorder.local();
         let limit = delay.map(|delay| {
             let delay = u64::try_from(delay.as_nanos()).unwrap_or(UNLIMITED);
@@ -159,7 +154,7 @@ impl Shared {
         local.record(Histogram::EventsPerPoll, fetched as u64);
         if fetched == 0 {
             local.count(Counter::PollsEmpty);
-        } else if fetched >= ready.events.capacity() {
+        } else if ready.full {
             local.count(Counter::PollsFull);
         }
         if next <= now {
@@ -188,6 +183,7 @@ impl Shared {
                 }
             }
         }
+        ready.full = events.len() >= events.capacity();
         ready.events = events;
         (fetched, timer_fired)
     }

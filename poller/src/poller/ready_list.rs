@@ -23,6 +23,7 @@ pub struct ReadyList {
     pub(super) fetched_ns: u64,
     /// How much to take off the count of waiters once the wakers were called (Go's delta).
     pub(super) delta: i64,
+    pub(super) full: bool,
     pub(super) shared: Option<Arc<Shared>>,
 }
 
@@ -36,6 +37,7 @@ impl ReadyList {
             due: Vec::with_capacity(64),
             fetched_ns: 0,
             delta: 0,
+            full: false,
             shared: None,
         }
     }
@@ -71,6 +73,11 @@ impl ReadyList {
         }
     }
 
+    /// Whether the last poll fetched as many events as there is room for, so that more may wait in the kernel.
+    pub fn batch_was_full(&self) -> bool {
+        self.full
+    }
+
     pub(super) fn push(&mut self, waker: Option<Waker>) {
         if let Some(waker) = waker {
             self.wakers.push(waker);
@@ -79,7 +86,7 @@ impl ReadyList {
     }
 
     /// Makes it ready for a poll of `shared`.
-    pub(super) fn begin(&mut self, shared: &Arc<Shared>) {
+    pub(crate) fn begin(&mut self, shared: &Arc<Shared>) {
         self.wake_all();
         self.events.clear();
         self.due.clear();

@@ -64,15 +64,17 @@ impl Desc {
     }
 
     /// Waits for the sake of a poll function: the wait stays behind when it returns pending, and the next waiter takes its
-    /// place. So only the last waker counts, as the contract of such functions has it.
+    /// place. So only the last waker counts, as the contract of such functions has it. `resumed` if the function comes back
+    /// to a wait that it has left behind.
     pub(crate) fn poll_wait(
         &self,
         direction: Direction,
         location: &'static Location<'static>,
+        resumed: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        let context = self.context(direction, location, false);
-        context.poll(&mut Token::default(), true, cx.waker()).map(into_error)
+        let mut token = if resumed { Token::resumed() } else { Token::default() };
+        self.context(direction, location, false).poll(&mut token, true, cx.waker()).map(into_error)
     }
 }
 

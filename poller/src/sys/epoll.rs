@@ -174,6 +174,11 @@ impl EventBuf {
         self.events.push(libc::epoll_event { events: mask, u64: tag.to_data() });
     }
 
+    /// Number of events.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
+    }
+
     /// Mask and tag of each event, in the order of readiness (FIFO).
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, Tag)> + '_ {
         // Copies the fields: the struct is packed on x86-64, so they must not be borrowed.
