@@ -63,7 +63,9 @@ fn run(args: &Args) -> io::Result<()> {
         Driver::Thread => {
             let _driver = ThreadDriver::start(Poller::global())?;
             let executor = async_executor::LocalExecutor::new();
-            futures_lite::future::block_on(executor.run(serve(args, |task| executor.spawn(task).detach())))
+            futures_lite::future::block_on(
+                executor.run(serve(args, |task| executor.spawn(task).detach())),
+            )
         }
         Driver::Tokio => run_tokio(args),
     }
@@ -71,7 +73,9 @@ fn run(args: &Args) -> io::Result<()> {
 
 #[cfg(feature = "tokio")]
 fn run_tokio(args: &Args) -> io::Result<()> {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_io().build()?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()?;
     runtime.block_on(serve(args, |task| {
         tokio::spawn(task);
     }))
@@ -79,13 +83,18 @@ fn run_tokio(args: &Args) -> io::Result<()> {
 
 #[cfg(not(feature = "tokio"))]
 fn run_tokio(_: &Args) -> io::Result<()> {
-    Err(io::Error::other("built without tokio: add --features tokio"))
+    Err(io::Error::other(
+        "built without tokio: add --features tokio",
+    ))
 }
 
 #[cfg(feature = "inspect")]
 fn inspect(addr: Option<&str>) -> io::Result<Option<netpoller::inspect::Server>> {
     addr.map(|addr| {
-        let server = netpoller::inspect::Server::builder().listen(addr).start().map_err(io::Error::other)?;
+        let server = netpoller::inspect::Server::builder()
+            .listen(addr)
+            .start()
+            .map_err(io::Error::other)?;
         eprintln!("attach with: netpoller -t {}", server.target());
         Ok(server)
     })
@@ -95,7 +104,9 @@ fn inspect(addr: Option<&str>) -> io::Result<Option<netpoller::inspect::Server>>
 #[cfg(not(feature = "inspect"))]
 fn inspect(addr: Option<&str>) -> io::Result<()> {
     match addr {
-        Some(_) => Err(io::Error::other("built without the endpoint: add --features inspect")),
+        Some(_) => Err(io::Error::other(
+            "built without the endpoint: add --features inspect",
+        )),
         None => Ok(()),
     }
 }

@@ -24,7 +24,9 @@ pub(crate) struct Anchor {
 pub(crate) fn anchor() -> &'static Anchor {
     static ANCHOR: OnceLock<Anchor> = OnceLock::new();
     ANCHOR.get_or_init(|| {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
         Anchor {
             monotonic_ns: crate::sys::monotonic_ns(),
             instant: Instant::now(),
@@ -57,7 +59,9 @@ pub(crate) fn instant_ns(instant: Instant) -> u64 {
         None => {
             let before = anchor.instant.duration_since(instant).as_nanos();
             // 2 is the smallest point in time: 0 and 1 mean "none" and "expired" in a deadline word.
-            u64::try_from(before).map_or(2, |before| anchor.monotonic_ns.saturating_sub(before).max(2))
+            u64::try_from(before).map_or(2, |before| {
+                anchor.monotonic_ns.saturating_sub(before).max(2)
+            })
         }
     }
 }
@@ -66,9 +70,13 @@ pub(crate) fn instant_ns(instant: Instant) -> u64 {
 pub(crate) fn ns_instant(ns: u64) -> Option<Instant> {
     let anchor = anchor();
     if ns >= anchor.monotonic_ns {
-        anchor.instant.checked_add(std::time::Duration::from_nanos(ns - anchor.monotonic_ns))
+        anchor
+            .instant
+            .checked_add(std::time::Duration::from_nanos(ns - anchor.monotonic_ns))
     } else {
-        anchor.instant.checked_sub(std::time::Duration::from_nanos(anchor.monotonic_ns - ns))
+        anchor
+            .instant
+            .checked_sub(std::time::Duration::from_nanos(anchor.monotonic_ns - ns))
     }
 }
 

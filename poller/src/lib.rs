@@ -17,18 +17,18 @@
 
 mod clock;
 mod desc;
-mod error;
 pub mod driver;
+mod error;
 mod fd;
 pub mod net;
+mod observe;
 pub mod pipe;
 pub mod pollable;
-pub mod task;
-pub mod time;
-mod observe;
 mod poller;
 mod sync;
 mod sys;
+pub mod task;
+pub mod time;
 mod timers;
 
 pub use desc::Kind;

@@ -51,8 +51,16 @@ impl crate::net::HasFd for PipeWriter {
 #[track_caller]
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
     let location = Location::caller();
-    let (reader, writer) = sys::io::pipe().map_err(|error| while_doing("cannot make a pipe", error))?;
-    Ok((PipeReader { fd: register(reader, location)? }, PipeWriter { fd: register(writer, location)? }))
+    let (reader, writer) =
+        sys::io::pipe().map_err(|error| while_doing("cannot make a pipe", error))?;
+    Ok((
+        PipeReader {
+            fd: register(reader, location)?,
+        },
+        PipeWriter {
+            fd: register(writer, location)?,
+        },
+    ))
 }
 
 fn register(fd: OwnedFd, location: &'static Location<'static>) -> io::Result<Fd> {
@@ -62,12 +70,22 @@ fn register(fd: OwnedFd, location: &'static Location<'static>) -> io::Result<Fd>
 }
 
 /// Opens the FIFO at `path`, which must be one.
-fn open_fifo(path: &Path, options: &OpenOptions, location: &'static Location<'static>) -> io::Result<Fd> {
+fn open_fifo(
+    path: &Path,
+    options: &OpenOptions,
+    location: &'static Location<'static>,
+) -> io::Result<Fd> {
     let failed = |error| while_doing(format_args!("cannot open FIFO {}", path.display()), error);
     let mut options = options.clone();
-    let file = options.custom_flags(libc::O_NONBLOCK).open(path).map_err(failed)?;
+    let file = options
+        .custom_flags(libc::O_NONBLOCK)
+        .open(path)
+        .map_err(failed)?;
     if !file.metadata().map_err(failed)?.file_type().is_fifo() {
-        return Err(failed(io::Error::new(io::ErrorKind::InvalidInput, "it is not a FIFO")));
+        return Err(failed(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "it is not a FIFO",
+        )));
     }
     register(file.into(), location)
 }
@@ -80,7 +98,12 @@ impl PipeReader {
     /// Names the path.
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        open_fifo(path.as_ref(), OpenOptions::new().read(true), Location::caller()).map(|fd| Self { fd })
+        open_fifo(
+            path.as_ref(),
+            OpenOptions::new().read(true),
+            Location::caller(),
+        )
+        .map(|fd| Self { fd })
     }
 
     /// [`PipeReader::open`] that also holds the writing end, so that a read waits for the next writer instead of finding the
@@ -91,7 +114,12 @@ impl PipeReader {
     /// Names the path.
     #[track_caller]
     pub fn open_resilient(path: impl AsRef<Path>) -> io::Result<Self> {
-        open_fifo(path.as_ref(), OpenOptions::new().read(true).write(true), Location::caller()).map(|fd| Self { fd })
+        open_fifo(
+            path.as_ref(),
+            OpenOptions::new().read(true).write(true),
+            Location::caller(),
+        )
+        .map(|fd| Self { fd })
     }
 
     /// The same end as one that parks the thread, with std's `Read` and the same deadlines.
@@ -108,7 +136,12 @@ impl PipeWriter {
     /// Names the path; `ENXIO` if nobody reads from it.
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
-        open_fifo(path.as_ref(), OpenOptions::new().write(true), Location::caller()).map(|fd| Self { fd })
+        open_fifo(
+            path.as_ref(),
+            OpenOptions::new().write(true),
+            Location::caller(),
+        )
+        .map(|fd| Self { fd })
     }
 
     /// The same end as one that parks the thread, with std's `Write` and the same deadlines.
@@ -141,14 +174,16 @@ impl PipeWriter {
     }
 }
 
-fn take_over(fd: OwnedFd, location: &'static Location<'static>) -> Result<Fd, (OwnedFd, io::Error)> {
+fn take_over(
+    fd: OwnedFd,
+    location: &'static Location<'static>,
+) -> Result<Fd, (OwnedFd, io::Error)> {
     let ready = Poller::try_global()
         .and_then(|poller| driver::prepare(poller).map(|()| poller))
         .and_then(|poller| sys::io::set_nonblocking(fd.as_raw_fd()).map(|()| poller));
     match ready {
-        Ok(poller) => {
-            Fd::new(poller, fd, Options::new(Kind::Pipe), location).map_err(|(fd, error)| (fd, error.into()))
-        }
+        Ok(poller) => Fd::new(poller, fd, Options::new(Kind::Pipe), location)
+            .map_err(|(fd, error)| (fd, error.into())),
         Err(error) => Err((fd, error)),
     }
 }

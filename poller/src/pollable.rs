@@ -96,20 +96,34 @@ impl<T: AsFd> Pollable<T> {
         };
         registered.or_else(|refused| {
             if refused.error.kind() == io::ErrorKind::PermissionDenied {
-                return Ok(Self { desc: None, inner: refused.inner });
+                return Ok(Self {
+                    desc: None,
+                    inner: refused.inner,
+                });
             }
             Err(refused)
         })
     }
 
-    fn new_at(poller: &Poller, inner: T, location: &'static Location<'static>) -> Result<Self, NotRegistered<T>> {
+    fn new_at(
+        poller: &Poller,
+        inner: T,
+        location: &'static Location<'static>,
+    ) -> Result<Self, NotRegistered<T>> {
         let fd = inner.as_fd().as_raw_fd();
         // Registered first: what is refused keeps its flags.
         let desc = driver::prepare(poller)
-            .and_then(|()| poller.open_at(fd, Kind::Other, location).map_err(io::Error::from))
+            .and_then(|()| {
+                poller
+                    .open_at(fd, Kind::Other, location)
+                    .map_err(io::Error::from)
+            })
             .and_then(|desc| sys::io::set_nonblocking(fd).map(|()| desc));
         match desc {
-            Ok(desc) => Ok(Self { desc: Some(desc), inner }),
+            Ok(desc) => Ok(Self {
+                desc: Some(desc),
+                inner,
+            }),
             Err(error) => Err(NotRegistered { inner, error }),
         }
     }
@@ -141,7 +155,10 @@ impl<T: AsFd> Pollable<T> {
     ///
     /// [`Error::NoDeadline`] if it is not registered.
     pub fn set_deadline(&self, deadline: Option<Instant>, sides: Sides) -> io::Result<()> {
-        self.desc.as_ref().ok_or(Error::NoDeadline)?.set_deadline(deadline, sides);
+        self.desc
+            .as_ref()
+            .ok_or(Error::NoDeadline)?
+            .set_deadline(deadline, sides);
         Ok(())
     }
 

@@ -20,8 +20,14 @@ use crate::observe::{Names, Task, enter_task};
 /// ```
 pub fn named<F: Future>(name: &str, future: F) -> Named<F> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let task = Task { name: Names::shared().label(name), id: NEXT.fetch_add(1, Ordering::Relaxed) };
-    Named { task, future: Box::pin(future) }
+    let task = Task {
+        name: Names::shared().label(name),
+        id: NEXT.fetch_add(1, Ordering::Relaxed),
+    };
+    Named {
+        task,
+        future: Box::pin(future),
+    }
 }
 
 /// The future of [`named`].

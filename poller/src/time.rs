@@ -37,11 +37,19 @@ pub fn sleep_until(deadline: Instant) -> impl Future<Output = ()> {
 }
 
 /// [`sleep`] on a poller of one's own.
-pub(crate) async fn sleep_on(poller: &Poller, duration: Duration, location: &'static Location<'static>) {
+pub(crate) async fn sleep_on(
+    poller: &Poller,
+    duration: Duration,
+    location: &'static Location<'static>,
+) {
     sleep_until_at(poller, Instant::now().checked_add(duration), location).await;
 }
 
-async fn sleep_until_at(poller: &Poller, until: Option<Instant>, location: &'static Location<'static>) {
+async fn sleep_until_at(
+    poller: &Poller,
+    until: Option<Instant>,
+    location: &'static Location<'static>,
+) {
     match Timer::new(poller, until, location) {
         Some(timer) => timer.wait(location).await,
         // 67 million sleeps at a time: rather late than never.
@@ -66,7 +74,11 @@ async fn futures_pending(until: Option<Instant>) {
 struct Timer(Desc);
 
 impl Timer {
-    fn new(poller: &Poller, until: Option<Instant>, location: &'static Location<'static>) -> Option<Timer> {
+    fn new(
+        poller: &Poller,
+        until: Option<Instant>,
+        location: &'static Location<'static>,
+    ) -> Option<Timer> {
         // A runtime without I/O cannot be attached to; the sleep then depends on whoever else polls.
         let _ = driver::prepare(poller);
         let desc = poller.open_timer(location).ok()?;
@@ -120,7 +132,10 @@ impl From<Elapsed> for std::io::Error {
 ///
 /// As [`sleep`].
 #[track_caller]
-pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output = Result<F::Output, Elapsed>> {
+pub fn timeout<F: Future>(
+    duration: Duration,
+    future: F,
+) -> impl Future<Output = Result<F::Output, Elapsed>> {
     let location = Location::caller();
     let until = Instant::now().checked_add(duration);
     async move {
@@ -144,8 +159,14 @@ pub fn timeout<F: Future>(duration: Duration, future: F) -> impl Future<Output =
 ///
 /// If `period` is zero.
 pub fn interval(period: Duration) -> Interval {
-    assert!(!period.is_zero(), "an interval needs a period greater than zero");
-    Interval { period, next: Instant::now().checked_add(period) }
+    assert!(
+        !period.is_zero(),
+        "an interval needs a period greater than zero"
+    );
+    Interval {
+        period,
+        next: Instant::now().checked_add(period),
+    }
 }
 
 /// What [`interval`] returns.

@@ -79,7 +79,12 @@ impl Kit {
             thread: std::thread::current(),
             shared: poller.shared.clone(),
         });
-        Box::new(Kit { waker: Waker::from(parker.clone()), parker, ready: None, turns: 0 })
+        Box::new(Kit {
+            waker: Waker::from(parker.clone()),
+            parker,
+            ready: None,
+            turns: 0,
+        })
     }
 
     fn put_back(self: Box<Self>) {
@@ -145,12 +150,19 @@ impl Kit {
 
     /// Whether the waker was called; forgets it.
     fn take_notice(&self) -> bool {
-        self.parker.state.compare_exchange(NOTIFIED, EMPTY, Ordering::AcqRel, Ordering::Acquire).is_ok()
+        self.parker
+            .state
+            .compare_exchange(NOTIFIED, EMPTY, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok()
     }
 
     /// Moves from running to `asleep`; `false` if the waker was called, in which case the thread must not sleep.
     fn fall_asleep(&self, asleep: u32) -> bool {
-        let moved = self.parker.state.compare_exchange(EMPTY, asleep, Ordering::AcqRel, Ordering::Acquire).is_ok();
+        let moved = self
+            .parker
+            .state
+            .compare_exchange(EMPTY, asleep, Ordering::AcqRel, Ordering::Acquire)
+            .is_ok();
         if !moved {
             self.take_notice();
         }
@@ -164,7 +176,8 @@ impl Kit {
 
     fn ready(&mut self) -> &mut ReadyList {
         let batch = self.parker.shared.batch;
-        self.ready.get_or_insert_with(|| ReadyList::with_capacity(batch))
+        self.ready
+            .get_or_insert_with(|| ReadyList::with_capacity(batch))
     }
 
     /// The future goes on at once. Now and then I/O gets its turn, unless somebody polls anyway (golang/go#65064: one at a

@@ -29,7 +29,11 @@ pub(crate) enum Driver {
 }
 
 impl Driver {
-    const ALL: [(Driver, &str); 3] = [(Driver::Inline, "inline"), (Driver::Tokio, "tokio"), (Driver::Thread, "thread")];
+    const ALL: [(Driver, &str); 3] = [
+        (Driver::Inline, "inline"),
+        (Driver::Tokio, "tokio"),
+        (Driver::Thread, "thread"),
+    ];
 
     /// Notes that this driver polls.
     pub(crate) fn note(self, drivers: &AtomicU32) {
@@ -40,14 +44,24 @@ impl Driver {
 
     /// The drivers in `bits`, joined with "+"; "manual" if none was noted.
     pub(crate) fn names(bits: u32) -> String {
-        let names: Vec<_> =
-            Self::ALL.iter().filter(|(driver, _)| bits & *driver as u32 != 0).map(|(_, name)| *name).collect();
-        if names.is_empty() { "manual".to_owned() } else { names.join("+") }
+        let names: Vec<_> = Self::ALL
+            .iter()
+            .filter(|(driver, _)| bits & *driver as u32 != 0)
+            .map(|(_, name)| *name)
+            .collect();
+        if names.is_empty() {
+            "manual".to_owned()
+        } else {
+            names.join("+")
+        }
     }
 }
 
 /// Called before a descriptor is opened: attaches what has to be attached for somebody to poll.
-#[cfg_attr(not(feature = "tokio"), expect(clippy::unnecessary_wraps, reason = "fails with a runtime only"))]
+#[cfg_attr(
+    not(feature = "tokio"),
+    expect(clippy::unnecessary_wraps, reason = "fails with a runtime only")
+)]
 pub(crate) fn prepare(poller: &crate::Poller) -> std::io::Result<()> {
     #[cfg(feature = "tokio")]
     tokio::attach(poller)?;

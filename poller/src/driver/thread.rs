@@ -33,21 +33,33 @@ impl ThreadDriver {
     /// If the thread cannot be started.
     pub fn start(poller: &Poller) -> io::Result<Self> {
         let stop = Arc::new(Stop::default());
-        let thread = std::thread::Builder::new().name(format!("netpoller-{}", poller.name())).spawn({
-            let (poller, stop) = (poller.clone(), stop.clone());
-            move || {
-                block_on_poller(
-                    &poller,
-                    poll_fn(|cx| {
-                        *stop.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner) =
-                            Some(cx.waker().clone());
-                        if stop.stopped.load(Ordering::Acquire) { Poll::Ready(()) } else { Poll::Pending }
-                    }),
-                );
-            }
-        })?;
+        let thread = std::thread::Builder::new()
+            .name(format!("netpoller-{}", poller.name()))
+            .spawn({
+                let (poller, stop) = (poller.clone(), stop.clone());
+                move || {
+                    block_on_poller(
+                        &poller,
+                        poll_fn(|cx| {
+                            *stop
+                                .waker
+                                .lock()
+                                .unwrap_or_else(std::sync::PoisonError::into_inner) =
+                                Some(cx.waker().clone());
+                            if stop.stopped.load(Ordering::Acquire) {
+                                Poll::Ready(())
+                            } else {
+                                Poll::Pending
+                            }
+                        }),
+                    );
+                }
+            })?;
         Driver::Thread.note(&poller.shared.drivers);
-        Ok(Self { stop, thread: Some(thread) })
+        Ok(Self {
+            stop,
+            thread: Some(thread),
+        })
     }
 }
 
@@ -55,7 +67,12 @@ impl Drop for ThreadDriver {
     /// Stops the thread and waits for it. Waiters stay registered: somebody else must poll from here on.
     fn drop(&mut self) {
         self.stop.stopped.store(true, Ordering::Release);
-        let waker = self.stop.waker.lock().unwrap_or_else(std::sync::PoisonError::into_inner).take();
+        let waker = self
+            .stop
+            .waker
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .take();
         if let Some(waker) = waker {
             waker.wake();
         }

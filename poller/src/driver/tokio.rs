@@ -55,7 +55,9 @@ impl Drop for Attachment {
 ///
 /// If the runtime was built without I/O ([`tokio::runtime::Builder::enable_io`]), or the kernel refuses the registration.
 pub fn attach(poller: &Poller) -> io::Result<()> {
-    let Ok(handle) = Handle::try_current() else { return Ok(()) };
+    let Ok(handle) = Handle::try_current() else {
+        return Ok(());
+    };
     let key = (poller.shared.id, handle.id());
     if LAST.get() == Some(key) {
         return Ok(());
@@ -96,7 +98,9 @@ async fn drive(watched: AsyncFd<EpollFd>, _attachment: Attachment) {
     let mut ready = ReadyList::with_capacity(batch);
     loop {
         // Fails only when the runtime shuts down.
-        let Ok(mut guard) = watched.readable().await else { return };
+        let Ok(mut guard) = watched.readable().await else {
+            return;
+        };
         match poller.poll(Some(Duration::ZERO), &mut ready) {
             // A full batch may have left events behind, so the readiness stays.
             Ok(_) if ready.batch_was_full() => {}

@@ -20,7 +20,12 @@ impl Fd {
         &self,
         location: &'static Location<'static>,
     ) -> io::Result<(OwnedFd, socket2::SockAddr)> {
-        let operation = Operation { direction: Direction::Read, kind: OpKind::Accept, location, elide: false };
+        let operation = Operation {
+            direction: Direction::Read,
+            kind: OpKind::Accept,
+            location,
+            elide: false,
+        };
         self.run(operation, sys::socket::accept).await
     }
 }
@@ -47,20 +52,28 @@ impl Patience {
 
     /// Whether `error` is one that passes.
     pub(crate) fn is_shortage(error: &io::Error) -> bool {
-        matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM))
+        matches!(
+            error.raw_os_error(),
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+        )
     }
 
     /// Refuses the connection at the head of the queue with the reserve descriptor, and says how long to pause.
     pub(crate) fn shed(&mut self, listener: &Fd) -> Duration {
         listener.count(Counter::AcceptBackoffs);
         if self.reserve.take().is_some() {
-            if listener.with(|fd| sys::socket::accept(fd).map(drop)).is_ok() {
+            if listener
+                .with(|fd| sys::socket::accept(fd).map(drop))
+                .is_ok()
+            {
                 listener.count(Counter::AcceptShed);
             }
             // Somebody else may have taken the number meanwhile; then the next refill tries again.
             self.reserve = sys::io::reserve_descriptor().ok();
         }
-        let pause = self.pause.map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
+        let pause = self
+            .pause
+            .map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
         self.pause = Some(pause);
         pause
     }

@@ -17,11 +17,21 @@ use crate::sys;
 const MAX_RW: usize = 1 << 30;
 
 fn reading(location: &'static Location<'static>, elide: bool) -> Operation {
-    Operation { direction: Direction::Read, kind: OpKind::Read, location, elide }
+    Operation {
+        direction: Direction::Read,
+        kind: OpKind::Read,
+        location,
+        elide,
+    }
 }
 
 fn writing(location: &'static Location<'static>) -> Operation {
-    Operation { direction: Direction::Write, kind: OpKind::Write, location, elide: false }
+    Operation {
+        direction: Direction::Write,
+        kind: OpKind::Write,
+        location,
+        elide: false,
+    }
 }
 
 /// A write that ended before all bytes were written.
@@ -47,7 +57,11 @@ impl WriteAllError {
 
 impl fmt::Display for WriteAllError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} (after {} bytes were written)", self.source, self.written)
+        write!(
+            f,
+            "{} (after {} bytes were written)",
+            self.source, self.written
+        )
     }
 }
 
@@ -69,7 +83,13 @@ impl Fd {
     fn count_read(&self, n: usize, room: usize) {
         let Some(local) = self.local() else { return };
         local.add(Counter::BytesRead, n as u64);
-        local.count(OpKind::Read.op(if n == 0 && room > 0 && self.options.stream { OpResult::Eof } else { OpResult::Ok }));
+        local.count(
+            OpKind::Read.op(if n == 0 && room > 0 && self.options.stream {
+                OpResult::Eof
+            } else {
+                OpResult::Ok
+            }),
+        );
     }
 
     /// Notes whether the kernel's buffer is empty now. Only for TCP: Unix sockets end a read at a change of credentials or
@@ -84,7 +104,11 @@ impl Fd {
     #[inline]
     fn try_read(&self, fd: i32, buf: &mut [u8]) -> io::Result<usize> {
         let room = buf.len().min(MAX_RW);
-        let n = if self.options.socket { sys::io::recv(fd, &mut buf[..room], 0)? } else { sys::io::read(fd, &mut buf[..room])? };
+        let n = if self.options.socket {
+            sys::io::recv(fd, &mut buf[..room], 0)?
+        } else {
+            sys::io::read(fd, &mut buf[..room])?
+        };
         self.note_drained(n, room);
         Ok(n)
     }
@@ -92,12 +116,24 @@ impl Fd {
     #[inline]
     fn try_write(&self, fd: i32, buf: &[u8]) -> io::Result<usize> {
         // A datagram is whole or not at all; cutting it would send another one.
-        let buf = if self.options.stream { &buf[..buf.len().min(MAX_RW)] } else { buf };
-        if self.options.socket { sys::io::send(fd, buf, 0) } else { sys::io::write(fd, buf) }
+        let buf = if self.options.stream {
+            &buf[..buf.len().min(MAX_RW)]
+        } else {
+            buf
+        };
+        if self.options.socket {
+            sys::io::send(fd, buf, 0)
+        } else {
+            sys::io::write(fd, buf)
+        }
     }
 
     /// Reads once.
-    pub(crate) async fn read(&self, buf: &mut [u8], location: &'static Location<'static>) -> io::Result<usize> {
+    pub(crate) async fn read(
+        &self,
+        buf: &mut [u8],
+        location: &'static Location<'static>,
+    ) -> io::Result<usize> {
         let operation = reading(location, true);
         let turn = match self.turn(Direction::Read).await {
             Ok(turn) => turn,
@@ -107,7 +143,8 @@ impl Fd {
         let result = if buf.is_empty() {
             Ok(0)
         } else {
-            turn.attempt(operation, &mut |fd| self.try_read(fd, buf)).await
+            turn.attempt(operation, &mut |fd| self.try_read(fd, buf))
+                .await
         };
         drop(turn);
         match result {
@@ -120,7 +157,10 @@ impl Fd {
     }
 
     /// [`Fd::read`] for traits with a poll function.
-    #[cfg_attr(not(any(feature = "tokio", feature = "futures-io", feature = "hyper")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "tokio", feature = "futures-io", feature = "hyper")),
+        allow(dead_code)
+    )]
     pub(crate) fn poll_read(
         &self,
         cx: &mut Context<'_>,
@@ -128,14 +168,19 @@ impl Fd {
         location: &'static Location<'static>,
     ) -> Poll<io::Result<usize>> {
         if buf.is_empty() {
-            return Poll::Ready(if self.mutex.is_closed() { Err(crate::Error::Closed.into()) } else { Ok(0) });
+            return Poll::Ready(if self.mutex.is_closed() {
+                Err(crate::Error::Closed.into())
+            } else {
+                Ok(0)
+            });
         }
-        self.poll_run(reading(location, true), cx, |fd| self.try_read(fd, buf)).map_ok(|n| {
-            if let Some(local) = self.local() {
-                local.add(Counter::BytesRead, n as u64);
-            }
-            n
-        })
+        self.poll_run(reading(location, true), cx, |fd| self.try_read(fd, buf))
+            .map_ok(|n| {
+                if let Some(local) = self.local() {
+                    local.add(Counter::BytesRead, n as u64);
+                }
+                n
+            })
     }
 
     /// Reads once, into several buffers.
@@ -162,8 +207,14 @@ impl Fd {
     }
 
     /// Writes once; a stream may take a part.
-    pub(crate) async fn write(&self, buf: &[u8], location: &'static Location<'static>) -> io::Result<usize> {
-        let n = self.run(writing(location), |fd| self.try_write(fd, buf)).await?;
+    pub(crate) async fn write(
+        &self,
+        buf: &[u8],
+        location: &'static Location<'static>,
+    ) -> io::Result<usize> {
+        let n = self
+            .run(writing(location), |fd| self.try_write(fd, buf))
+            .await?;
         self.count_written(n);
         Ok(n)
     }
@@ -176,41 +227,59 @@ impl Fd {
     }
 
     /// [`Fd::write`] for traits with a poll function.
-    #[cfg_attr(not(any(feature = "tokio", feature = "futures-io", feature = "hyper")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "tokio", feature = "futures-io", feature = "hyper")),
+        allow(dead_code)
+    )]
     pub(crate) fn poll_write(
         &self,
         cx: &mut Context<'_>,
         buf: &[u8],
         location: &'static Location<'static>,
     ) -> Poll<io::Result<usize>> {
-        self.poll_run(writing(location), cx, |fd| self.try_write(fd, buf)).map_ok(|n| {
-            self.count_written(n);
-            n
-        })
+        self.poll_run(writing(location), cx, |fd| self.try_write(fd, buf))
+            .map_ok(|n| {
+                self.count_written(n);
+                n
+            })
     }
 
     /// [`Fd::writev`] for traits with a poll function.
-    #[cfg_attr(not(any(feature = "tokio", feature = "futures-io", feature = "hyper")), allow(dead_code))]
+    #[cfg_attr(
+        not(any(feature = "tokio", feature = "futures-io", feature = "hyper")),
+        allow(dead_code)
+    )]
     pub(crate) fn poll_writev(
         &self,
         cx: &mut Context<'_>,
         bufs: &[IoSlice<'_>],
         location: &'static Location<'static>,
     ) -> Poll<io::Result<usize>> {
-        self.poll_run(writing(location), cx, |fd| self.try_writev(fd, bufs)).map_ok(|n| {
-            self.count_written(n);
-            n
-        })
+        self.poll_run(writing(location), cx, |fd| self.try_writev(fd, bufs))
+            .map_ok(|n| {
+                self.count_written(n);
+                n
+            })
     }
 
     fn try_writev(&self, fd: i32, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         // writev(2) has no flags, so a socket takes sendmsg for MSG_NOSIGNAL.
-        if self.options.socket { sys::io::sendmsg(fd, bufs, None, &[]) } else { sys::io::writev(fd, bufs) }
+        if self.options.socket {
+            sys::io::sendmsg(fd, bufs, None, &[])
+        } else {
+            sys::io::writev(fd, bufs)
+        }
     }
 
     /// Writes once, from several buffers.
-    pub(crate) async fn writev(&self, bufs: &[IoSlice<'_>], location: &'static Location<'static>) -> io::Result<usize> {
-        let n = self.run(writing(location), |fd| self.try_writev(fd, bufs)).await?;
+    pub(crate) async fn writev(
+        &self,
+        bufs: &[IoSlice<'_>],
+        location: &'static Location<'static>,
+    ) -> io::Result<usize> {
+        let n = self
+            .run(writing(location), |fd| self.try_writev(fd, bufs))
+            .await?;
         self.count_written(n);
         Ok(n)
     }
@@ -230,7 +299,10 @@ impl Fd {
                 self.count(OpKind::Write.op(OpResult::Ok));
                 Ok(())
             }
-            Err(error) => Err(WriteAllError { written, source: self.failed(OpKind::Write, error) }),
+            Err(error) => Err(WriteAllError {
+                written,
+                source: self.failed(OpKind::Write, error),
+            }),
         }
     }
 
@@ -243,7 +315,9 @@ impl Fd {
         let turn = self.turn(Direction::Write).await?;
         loop {
             let rest = &buf[*written..];
-            let n = turn.attempt(writing(location), &mut |fd| self.try_write(fd, rest)).await?;
+            let n = turn
+                .attempt(writing(location), &mut |fd| self.try_write(fd, rest))
+                .await?;
             *written += n;
             if *written >= buf.len() {
                 return Ok(());
@@ -261,7 +335,11 @@ impl Fd {
         flags: i32,
         location: &'static Location<'static>,
     ) -> io::Result<(usize, socket2::SockAddr)> {
-        let (n, from) = self.run(reading(location, false), |fd| sys::io::recv_from(fd, buf, flags)).await?;
+        let (n, from) = self
+            .run(reading(location, false), |fd| {
+                sys::io::recv_from(fd, buf, flags)
+            })
+            .await?;
         if let Some(local) = self.local() {
             local.add(Counter::BytesRead, n as u64);
         }
@@ -275,7 +353,9 @@ impl Fd {
         to: &socket2::SockAddr,
         location: &'static Location<'static>,
     ) -> io::Result<usize> {
-        let n = self.run(writing(location), |fd| sys::io::send_to(fd, buf, to)).await?;
+        let n = self
+            .run(writing(location), |fd| sys::io::send_to(fd, buf, to))
+            .await?;
         self.count_written(n);
         Ok(n)
     }
@@ -303,14 +383,22 @@ impl Fd {
         control: &[u8],
         location: &'static Location<'static>,
     ) -> io::Result<usize> {
-        let n = self.run(writing(location), |fd| sys::io::sendmsg(fd, bufs, to, control)).await?;
+        let n = self
+            .run(writing(location), |fd| {
+                sys::io::sendmsg(fd, bufs, to, control)
+            })
+            .await?;
         self.count_written(n);
         Ok(n)
     }
 
     /// Waits until there is something to read, or to write, without doing it: asks the kernel first, because an edge that has
     /// gone by does not come again (golang/go#15735).
-    pub(crate) async fn ready(&self, direction: Direction, location: &'static Location<'static>) -> io::Result<()> {
+    pub(crate) async fn ready(
+        &self,
+        direction: Direction,
+        location: &'static Location<'static>,
+    ) -> io::Result<()> {
         let (operation, events) = match direction {
             Direction::Read => (reading(location, false), libc::POLLIN | libc::POLLRDHUP),
             Direction::Write => (writing(location), libc::POLLOUT),

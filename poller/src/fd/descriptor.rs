@@ -28,7 +28,11 @@ impl Options {
     pub(crate) fn new(kind: Kind) -> Self {
         let socket = !matches!(kind, Kind::Pipe | Kind::Other | Kind::Timer);
         let stream = matches!(kind, Kind::Tcp | Kind::Unix | Kind::Pipe | Kind::Other);
-        Self { kind, socket, stream }
+        Self {
+            kind,
+            socket,
+            stream,
+        }
     }
 }
 
@@ -133,7 +137,10 @@ impl Fd {
         if self.mutex.decref() == Leave::Destroy {
             self.destroy();
         }
-        Ok(poll_fn(|cx| self.mutex.poll_destroyed(cx, || self.destroyed.load(Ordering::Acquire))))
+        Ok(poll_fn(|cx| {
+            self.mutex
+                .poll_destroyed(cx, || self.destroyed.load(Ordering::Acquire))
+        }))
     }
 
     /// Deregisters and gives the descriptor back, still non-blocking.

@@ -70,7 +70,9 @@ impl From<Denied> for std::io::Error {
     fn from(denied: Denied) -> Self {
         match denied {
             Denied::Closed => Error::Closed.into(),
-            Denied::TooMany => std::io::Error::other("too many operations at a time on one descriptor (1 048 575)"),
+            Denied::TooMany => {
+                std::io::Error::other("too many operations at a time on one descriptor (1 048 575)")
+            }
         }
     }
 }
@@ -87,7 +89,10 @@ pub(crate) enum Leave {
 
 impl FdMutex {
     pub(crate) fn new() -> Self {
-        Self { state: AtomicU64::new(0), queues: OnceLock::new() }
+        Self {
+            state: AtomicU64::new(0),
+            queues: OnceLock::new(),
+        }
     }
 
     fn queues(&self) -> &Mutex<Queues> {
@@ -100,7 +105,9 @@ impl FdMutex {
 
     /// How many operations wait for the lock of `direction`.
     pub(crate) fn waiting(&self, direction: Direction) -> usize {
-        self.queues.get().map_or(0, |queues| queues.lock().sides[direction.index()].waiting.len())
+        self.queues.get().map_or(0, |queues| {
+            queues.lock().sides[direction.index()].waiting.len()
+        })
     }
 
     /// Takes a reference, without a lock.
@@ -124,7 +131,9 @@ impl FdMutex {
 
     #[inline]
     fn swap(&self, from: u64, to: u64) -> Result<(), u64> {
-        self.state.compare_exchange_weak(from, to, Ordering::AcqRel, Ordering::Acquire).map(drop)
+        self.state
+            .compare_exchange_weak(from, to, Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
     }
 
     /// Takes the lock of `direction` and a reference, if it is free and nobody waits.
@@ -186,7 +195,12 @@ impl FdMutex {
     /// Waits for the lock of `direction` and takes a reference.
     #[inline]
     pub(crate) fn lock<'a>(&'a self, direction: Direction, owner: &'a dyn Owner) -> Lock<'a> {
-        Lock { mutex: self, owner, direction, ticket: None }
+        Lock {
+            mutex: self,
+            owner,
+            direction,
+            ticket: None,
+        }
     }
 
     /// Closes: every operation from here on is denied, those in the queues are woken to find out. Takes a reference for the
@@ -202,18 +216,30 @@ impl FdMutex {
                 Err(now) => state = now,
             }
         }
-        let Some(queues) = self.queues.get() else { return Ok(()) };
+        let Some(queues) = self.queues.get() else {
+            return Ok(());
+        };
         let wakers: Vec<_> = {
             let mut queues = queues.lock();
-            self.state.fetch_and(!(WAITED[0] | WAITED[1]), Ordering::AcqRel);
-            queues.sides.iter_mut().flat_map(|side| side.waiting.drain(..)).map(|(_, waker)| waker).collect()
+            self.state
+                .fetch_and(!(WAITED[0] | WAITED[1]), Ordering::AcqRel);
+            queues
+                .sides
+                .iter_mut()
+                .flat_map(|side| side.waiting.drain(..))
+                .map(|(_, waker)| waker)
+                .collect()
         };
         wakers.into_iter().for_each(Waker::wake);
         Ok(())
     }
 
     /// Pending until the descriptor is destroyed, as `destroyed` says; wakes `cx` then.
-    pub(crate) fn poll_destroyed(&self, cx: &mut Context<'_>, destroyed: impl Fn() -> bool) -> Poll<()> {
+    pub(crate) fn poll_destroyed(
+        &self,
+        cx: &mut Context<'_>,
+        destroyed: impl Fn() -> bool,
+    ) -> Poll<()> {
         if destroyed() {
             return Poll::Ready(());
         }
@@ -221,7 +247,11 @@ impl FdMutex {
         if destroyed() {
             return Poll::Ready(());
         }
-        if !queues.closers.iter().any(|waker| waker.will_wake(cx.waker())) {
+        if !queues
+            .closers
+            .iter()
+            .any(|waker| waker.will_wake(cx.waker()))
+        {
             queues.closers.push(cx.waker().clone());
         }
         Poll::Pending
@@ -229,7 +259,9 @@ impl FdMutex {
 
     /// Wakes whoever waits for the end of close.
     pub(crate) fn wake_closers(&self) {
-        let Some(queues) = self.queues.get() else { return };
+        let Some(queues) = self.queues.get() else {
+            return;
+        };
         let closers = std::mem::take(&mut queues.lock().closers);
         closers.into_iter().for_each(Waker::wake);
     }
@@ -246,7 +278,11 @@ fn check(state: u64) -> Result<(), Denied> {
 }
 
 fn leave(state: u64) -> Leave {
-    if state & CLOSED != 0 && state / REF == 0 { Leave::Destroy } else { Leave::Nothing }
+    if state & CLOSED != 0 && state / REF == 0 {
+        Leave::Destroy
+    } else {
+        Leave::Nothing
+    }
 }
 
 /// The future of [`FdMutex::lock`]. Dropping it gives the place in the queue up, or the lock if it was just handed over.
@@ -290,7 +326,11 @@ impl Lock<'_> {
                 self.ticket = None;
                 return Poll::Ready(Err(Denied::Closed));
             }
-            if let Some((_, waker)) = queue.waiting.iter_mut().find(|(queued, _)| *queued == ticket) {
+            if let Some((_, waker)) = queue
+                .waiting
+                .iter_mut()
+                .find(|(queued, _)| *queued == ticket)
+            {
                 waker.clone_from(cx.waker());
                 return Poll::Pending;
             }
@@ -302,7 +342,11 @@ impl Lock<'_> {
                 return Poll::Ready(Err(denied));
             }
             let free = state & (LOCKED[side] | WAITED[side]) == 0;
-            let after = if free { (state | LOCKED[side]) + REF } else { state | WAITED[side] };
+            let after = if free {
+                (state | LOCKED[side]) + REF
+            } else {
+                state | WAITED[side]
+            };
             match mutex.swap(state, after) {
                 Ok(()) if free => return Poll::Ready(Ok(())),
                 Ok(()) => break,
@@ -311,7 +355,9 @@ impl Lock<'_> {
         }
         let ticket = queues.next_ticket;
         queues.next_ticket += 1;
-        queues.sides[side].waiting.push_back((ticket, cx.waker().clone()));
+        queues.sides[side]
+            .waiting
+            .push_back((ticket, cx.waker().clone()));
         self.ticket = Some(ticket);
         Poll::Pending
     }
@@ -372,7 +418,11 @@ mod tests {
 
     impl Fixture {
         fn new() -> Self {
-            Self { mutex: FdMutex::new(), owner: Destroyed::default(), wakes: Arc::default() }
+            Self {
+                mutex: FdMutex::new(),
+                owner: Destroyed::default(),
+                wakes: Arc::default(),
+            }
         }
 
         fn lock(&self, direction: Direction) -> Lock<'_> {
@@ -396,7 +446,11 @@ mod tests {
         let fixture = Fixture::new();
         fixture.locked(Direction::Read);
         fixture.locked(Direction::Write);
-        assert!(fixture.poll(&mut fixture.lock(Direction::Read)).is_pending());
+        assert!(
+            fixture
+                .poll(&mut fixture.lock(Direction::Read))
+                .is_pending()
+        );
     }
 
     #[test]
@@ -410,7 +464,11 @@ mod tests {
         assert_eq!(fixture.mutex.waiting(Direction::Read), 2);
         assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
         assert!(fixture.poll(&mut second).is_pending());
-        assert_eq!(fixture.mutex.try_lock(Direction::Read), Ok(false), "a newcomer must not overtake");
+        assert_eq!(
+            fixture.mutex.try_lock(Direction::Read),
+            Ok(false),
+            "a newcomer must not overtake"
+        );
         assert_eq!(fixture.poll(&mut first), GRANTED);
         assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
         assert_eq!(fixture.poll(&mut second), GRANTED);
@@ -441,7 +499,11 @@ mod tests {
         let fixture = Fixture::new();
         fixture.locked(Direction::Read);
         let mut waiting: Vec<_> = (0..4).map(|_| fixture.lock(Direction::Read)).collect();
-        assert!(waiting.iter_mut().all(|lock| fixture.poll(lock).is_pending()));
+        assert!(
+            waiting
+                .iter_mut()
+                .all(|lock| fixture.poll(lock).is_pending())
+        );
         assert_eq!(fixture.mutex.close(), Ok(()));
         assert_eq!(fixture.wakes.0.load(Ordering::Relaxed), 4);
         for lock in &mut waiting {
@@ -449,8 +511,15 @@ mod tests {
         }
         assert_eq!(fixture.mutex.close(), Err(Denied::Closed));
         assert_eq!(fixture.mutex.incref(), Err(Denied::Closed));
-        assert_eq!(fixture.mutex.try_lock(Direction::Write), Err(Denied::Closed));
-        assert_eq!(fixture.mutex.decref(), Leave::Nothing, "the reader is still there");
+        assert_eq!(
+            fixture.mutex.try_lock(Direction::Write),
+            Err(Denied::Closed)
+        );
+        assert_eq!(
+            fixture.mutex.decref(),
+            Leave::Nothing,
+            "the reader is still there"
+        );
         assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Destroy);
     }
 
@@ -474,7 +543,10 @@ mod tests {
             fixture.mutex.incref().unwrap();
         }
         assert_eq!(fixture.mutex.incref(), Err(Denied::TooMany));
-        assert_eq!(fixture.mutex.try_lock(Direction::Read), Err(Denied::TooMany));
+        assert_eq!(
+            fixture.mutex.try_lock(Direction::Read),
+            Err(Denied::TooMany)
+        );
         assert_eq!(fixture.mutex.decref(), Leave::Nothing);
         assert_eq!(fixture.mutex.incref(), Ok(()));
     }

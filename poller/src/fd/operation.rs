@@ -71,7 +71,10 @@ impl Fd {
         if self.polled[direction.index()].load(Ordering::Relaxed) {
             self.polled[direction.index()].store(false, Ordering::Relaxed);
         }
-        Ok(Turn { fd: self, direction })
+        Ok(Turn {
+            fd: self,
+            direction,
+        })
     }
 
     /// Runs `call` until it says something else than EAGAIN.
@@ -190,7 +193,10 @@ impl Fd {
             }
             Err(denied) => return Poll::Ready(Err(self.failed(operation.kind, denied.into()))),
         }
-        let turn = Turn { fd: self, direction: operation.direction };
+        let turn = Turn {
+            fd: self,
+            direction: operation.direction,
+        };
         let polled = &self.polled[operation.direction.index()];
         let outcome = turn.poll_attempt(operation, polled.load(Ordering::Relaxed), cx, &mut call);
         polled.store(outcome.is_pending(), Ordering::Relaxed);
@@ -222,13 +228,17 @@ impl Turn<'_> {
         };
         let mut woken = None;
         if fd.prepare(desc, &operation)? {
-            desc.wait_at(operation.direction, operation.location).await?;
+            desc.wait_at(operation.direction, operation.location)
+                .await?;
             woken = Some(operation.direction);
         }
         loop {
             match fd.try_once(operation.kind, woken, call) {
                 Next::Done(result) => return result,
-                Next::Wait => desc.wait_at(operation.direction, operation.location).await?,
+                Next::Wait => {
+                    desc.wait_at(operation.direction, operation.location)
+                        .await?
+                }
             }
             woken = Some(operation.direction);
         }

@@ -9,7 +9,12 @@ use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
 /// The internet address in `addr`.
 pub(super) fn internet(addr: &SockAddr) -> io::Result<SocketAddr> {
-    addr.as_socket().ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "the kernel gave no internet address"))
+    addr.as_socket().ok_or_else(|| {
+        io::Error::new(
+            io::ErrorKind::InvalidData,
+            "the kernel gave no internet address",
+        )
+    })
 }
 
 /// The Unix address in `addr`, in std's form.
@@ -28,12 +33,15 @@ pub(super) fn unix(addr: &SockAddr) -> io::Result<std::os::unix::net::SocketAddr
 
 /// The address of a Unix socket at `path`.
 pub(super) fn at_path(path: &Path) -> io::Result<SockAddr> {
-    SockAddr::unix(path).map_err(|error| crate::error::while_doing(format_args!("socket path {}", path.display()), error))
+    SockAddr::unix(path).map_err(|error| {
+        crate::error::while_doing(format_args!("socket path {}", path.display()), error)
+    })
 }
 
 /// A socket, non-blocking and closed on exec.
 pub(super) fn socket(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
-    Socket::new(domain, kind.nonblocking(), protocol).map_err(|error| crate::error::while_doing("cannot make a socket", error))
+    Socket::new(domain, kind.nonblocking(), protocol)
+        .map_err(|error| crate::error::while_doing("cannot make a socket", error))
 }
 
 /// A connected pair of Unix sockets.
@@ -55,5 +63,6 @@ pub(super) fn first_of<T>(
             Err(error) => last = Some(error),
         }
     }
-    Err(last.unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))
+    Err(last
+        .unwrap_or_else(|| io::Error::new(io::ErrorKind::InvalidInput, "the name has no address")))
 }

@@ -10,7 +10,10 @@ macro_rules! descriptor_methods {
             ///
             /// [`Error::NoDeadline`](crate::Error::NoDeadline) if the descriptor is not registered with a poller,
             /// [`Error::Closed`](crate::Error::Closed).
-            pub fn set_deadline(&self, deadline: Option<std::time::Instant>) -> std::io::Result<()> {
+            pub fn set_deadline(
+                &self,
+                deadline: Option<std::time::Instant>,
+            ) -> std::io::Result<()> {
                 self.fd.set_deadline(deadline, crate::Sides::Both)
             }
 
@@ -19,7 +22,10 @@ macro_rules! descriptor_methods {
             /// # Errors
             ///
             /// As [`set_deadline`](Self::set_deadline).
-            pub fn set_read_deadline(&self, deadline: Option<std::time::Instant>) -> std::io::Result<()> {
+            pub fn set_read_deadline(
+                &self,
+                deadline: Option<std::time::Instant>,
+            ) -> std::io::Result<()> {
                 self.fd.set_deadline(deadline, crate::Sides::Read)
             }
 
@@ -28,7 +34,10 @@ macro_rules! descriptor_methods {
             /// # Errors
             ///
             /// As [`set_deadline`](Self::set_deadline).
-            pub fn set_write_deadline(&self, deadline: Option<std::time::Instant>) -> std::io::Result<()> {
+            pub fn set_write_deadline(
+                &self,
+                deadline: Option<std::time::Instant>,
+            ) -> std::io::Result<()> {
                 self.fd.set_deadline(deadline, crate::Sides::Write)
             }
 
@@ -82,7 +91,8 @@ macro_rules! descriptor_methods {
             /// [`Error::Closed`](crate::Error::Closed), [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded).
             #[track_caller]
             pub fn readable(&self) -> impl Future<Output = std::io::Result<()>> + '_ {
-                self.fd.ready(crate::Direction::Read, std::panic::Location::caller())
+                self.fd
+                    .ready(crate::Direction::Read, std::panic::Location::caller())
             }
 
             /// Waits until there is room to write.
@@ -92,7 +102,8 @@ macro_rules! descriptor_methods {
             /// [`Error::Closed`](crate::Error::Closed), [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded).
             #[track_caller]
             pub fn writable(&self) -> impl Future<Output = std::io::Result<()>> + '_ {
-                self.fd.ready(crate::Direction::Write, std::panic::Location::caller())
+                self.fd
+                    .ready(crate::Direction::Write, std::panic::Location::caller())
             }
         }
 

@@ -26,12 +26,13 @@ mod unix;
 
 use tcp::accept_failed as tcp_accept_failed;
 
-pub use blocking::Blocking;
 pub use crate::fd::WriteAllError;
+pub use blocking::Blocking;
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{
-    Message, UnixDatagram, UnixIncoming, UnixListener, UnixSeqpacket, UnixSeqpacketListener, UnixStream,
+    Message, UnixDatagram, UnixIncoming, UnixListener, UnixSeqpacket, UnixSeqpacketListener,
+    UnixStream,
 };
 
 pub(crate) use blocking::HasFd;

@@ -43,8 +43,14 @@ impl UdpSocket {
         Self::bind_at(poller, addr, Location::caller())
     }
 
-    fn bind_at(poller: &Poller, addr: impl ToSocketAddrs, location: &'static Location<'static>) -> io::Result<Self> {
-        let fd = addr::first_of(addr, |addr| bind(addr).map_err(|e| while_doing(format_args!("cannot bind to {addr}"), e)))?;
+    fn bind_at(
+        poller: &Poller,
+        addr: impl ToSocketAddrs,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        let fd = addr::first_of(addr, |addr| {
+            bind(addr).map_err(|e| while_doing(format_args!("cannot bind to {addr}"), e))
+        })?;
         driver::prepare(poller)?;
         match Fd::new(poller, fd, Options::new(Kind::Udp), location) {
             Ok(fd) => Ok(Self { fd }),
@@ -58,7 +64,8 @@ impl UdpSocket {
     ///
     /// [`Error::Closed`](crate::Error::Closed), or what `getsockname(2)` said.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.fd.with(|fd| addr::internet(&sys::socket::local_addr(fd)?))
+        self.fd
+            .with(|fd| addr::internet(&sys::socket::local_addr(fd)?))
     }
 
     /// Fixes the peer for [`UdpSocket::send`] and [`UdpSocket::recv`]. Does not wait: UDP has no handshake.
@@ -121,7 +128,11 @@ impl UdpSocket {
     ///
     /// As [`UdpSocket::recv`].
     #[track_caller]
-    pub fn send_to<'a>(&'a self, buf: &'a [u8], to: SocketAddr) -> impl Future<Output = io::Result<usize>> + 'a {
+    pub fn send_to<'a>(
+        &'a self,
+        buf: &'a [u8],
+        to: SocketAddr,
+    ) -> impl Future<Output = io::Result<usize>> + 'a {
         let location = Location::caller();
         async move { self.fd.send_to(buf, &to.into(), location).await }
     }

@@ -27,7 +27,10 @@ pub struct Builder {
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { name: None, batch: BATCH }
+        Self {
+            name: None,
+            batch: BATCH,
+        }
     }
 }
 
@@ -57,7 +60,8 @@ impl Builder {
         if let Some(name) = &self.name {
             check_name(name)?;
         }
-        let backend = Backend::init().map_err(|e| crate::error::while_doing("cannot make an epoll instance", e))?;
+        let backend = Backend::init()
+            .map_err(|e| crate::error::while_doing("cannot make an epoll instance", e))?;
         Ok(self.build_on(backend))
     }
 
@@ -93,6 +97,8 @@ fn check_name(name: &str) -> io::Result<()> {
     }
     Err(io::Error::new(
         io::ErrorKind::InvalidInput,
-        format!("poller name {name:?}: use 1 to 32 characters of a-z, 0-9 and _; it becomes a metric label"),
+        format!(
+            "poller name {name:?}: use 1 to 32 characters of a-z, 0-9 and _; it becomes a metric label"
+        ),
     ))
 }

@@ -109,7 +109,9 @@ impl Shared {
         cause: Cause,
         local: &Local<'_>,
     ) -> Option<std::task::Waker> {
-        let waker = desc.slot.unblock(direction, cause, clock::stamp_ns(), local);
+        let waker = desc
+            .slot
+            .unblock(direction, cause, clock::stamp_ns(), local);
         if waker.is_some() {
             local.count(unpark_counter(direction, cause));
         }
@@ -153,8 +155,17 @@ impl Shared {
         }
     }
 
-    fn fire_one(&self, slot: u32, generation: u32, now: u64, ready: &mut ReadyList, local: &Local<'_>) {
-        let Some(desc) = self.cache.get(slot) else { return };
+    fn fire_one(
+        &self,
+        slot: u32,
+        generation: u32,
+        now: u64,
+        ready: &mut ReadyList,
+        local: &Local<'_>,
+    ) {
+        let Some(desc) = self.cache.get(slot) else {
+            return;
+        };
         let _guard = desc.lock();
         if !desc.is_live(generation) || desc.info().closing() {
             return local.count(Counter::DeadlinesStale);
@@ -174,7 +185,11 @@ impl Shared {
             self.timers.schedule(desc, generation, next);
         }
         if expired == [false; 2] {
-            return local.count(if next.is_some() { Counter::DeadlinesExtended } else { Counter::DeadlinesStale });
+            return local.count(if next.is_some() {
+                Counter::DeadlinesExtended
+            } else {
+                Counter::DeadlinesStale
+            });
         }
         // First the word that a waiter checks, then the waiter (semantics 35).
         desc.publish(false);

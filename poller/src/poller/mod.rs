@@ -150,13 +150,17 @@ impl Poller {
             return Ok(poller);
         }
         // One at a time: a second instance would be made and thrown away.
-        let _guard = INIT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _guard = INIT
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if GLOBAL.get().is_none() {
             let poller = Poller::builder().name("global").build()?;
             // The lock is held, so nobody else can have set it.
             let _ = GLOBAL.set(poller);
         }
-        GLOBAL.get().ok_or_else(|| io::Error::other("the global poller vanished"))
+        GLOBAL
+            .get()
+            .ok_or_else(|| io::Error::other("the global poller vanished"))
     }
 
     /// Makes another poller, as a shard of its own.
@@ -224,10 +228,15 @@ impl Shared {
     fn nest(&self) -> io::Result<()> {
         // One at a time, for the backend holds one timer.
         static NESTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-        let _guard = NESTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _guard = NESTING
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if self.nested.get().is_none() {
             let timer = self.backend.add_timer()?;
-            let _ = self.nested.set(Nested { timer, armed_ns: Mutex::new(EMPTY) });
+            let _ = self.nested.set(Nested {
+                timer,
+                armed_ns: Mutex::new(EMPTY),
+            });
             self.rearm_timer(false);
         }
         Ok(())
@@ -235,7 +244,9 @@ impl Shared {
 
     /// Sets the timerfd of a nested poller to the next deadline. `expired` if it has fired and must be set in any case.
     pub(crate) fn rearm_timer(&self, expired: bool) {
-        let Some(nested) = self.nested.get() else { return };
+        let Some(nested) = self.nested.get() else {
+            return;
+        };
         let Some(timer) = &nested.timer else { return };
         // The lock orders the reading of the next deadline with the setting, or an older reader could set last.
         let mut armed = nested.armed_ns.lock();

@@ -91,7 +91,11 @@ impl Shared {
         });
         loop {
             let (timeout, began) = self.publish_sleep(limit);
-            local.count(if limit.is_some() { Counter::PollsTimed } else { Counter::PollsBlock });
+            local.count(if limit.is_some() {
+                Counter::PollsTimed
+            } else {
+                Counter::PollsBlock
+            });
             let outcome = self.backend.poll(timeout, &mut ready.events);
             self.poll_until.swap(0, Ordering::AcqRel);
             match outcome {
@@ -129,7 +133,11 @@ impl Shared {
             return (Timeout::Never, clock::stamp_ns());
         }
         let now = clock::now_ns();
-        let timeout = if until > now { Timeout::Nanos(until - now) } else { Timeout::Zero };
+        let timeout = if until > now {
+            Timeout::Nanos(until - now)
+        } else {
+            Timeout::Zero
+        };
         (timeout, now)
     }
 
@@ -145,7 +153,11 @@ impl Shared {
     /// Turns the events of a poll, and the deadlines that are due, into wakers. Returns the time of the poll's return.
     fn finish(&self, ready: &mut ReadyList, drain: bool, local: &Local<'_>) -> u64 {
         let next = self.timers.peek_ns();
-        let now = if next == EMPTY { clock::stamp_ns() } else { clock::now_ns() };
+        let now = if next == EMPTY {
+            clock::stamp_ns()
+        } else {
+            clock::now_ns()
+        };
         ready.fetched_ns = now;
         if !cfg!(netpoller_bare) {
             self.last_poll_ns.store(now, Ordering::Relaxed);

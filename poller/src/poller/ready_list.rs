@@ -65,7 +65,9 @@ impl ReadyList {
             waker.wake();
         }
         if let Some(shared) = &self.shared {
-            shared.waiters.fetch_sub(std::mem::take(&mut self.delta), Ordering::AcqRel);
+            shared
+                .waiters
+                .fetch_sub(std::mem::take(&mut self.delta), Ordering::AcqRel);
             if !cfg!(netpoller_bare) {
                 let took = clock::now_ns().saturating_sub(self.fetched_ns);
                 shared.recorder.local().record(Histogram::Dispatch, took);
@@ -90,7 +92,11 @@ impl ReadyList {
         self.wake_all();
         self.events.clear();
         self.due.clear();
-        if self.shared.as_ref().is_none_or(|mine| !Arc::ptr_eq(mine, shared)) {
+        if self
+            .shared
+            .as_ref()
+            .is_none_or(|mine| !Arc::ptr_eq(mine, shared))
+        {
             self.shared = Some(shared.clone());
         }
     }

@@ -47,13 +47,18 @@ impl RoleQueue {
     }
 
     pub(crate) fn is_queued(&self, ticket: u64) -> bool {
-        self.followers.lock().iter().any(|(queued, _)| *queued == ticket)
+        self.followers
+            .lock()
+            .iter()
+            .any(|(queued, _)| *queued == ticket)
     }
 
     /// Takes a ticket out. `false` if it was promoted: the role, or the promotion, must then be passed on.
     pub(crate) fn dequeue(&self, ticket: u64) -> bool {
         let mut followers = self.followers.lock();
-        let Some(index) = followers.iter().position(|(queued, _)| *queued == ticket) else { return false };
+        let Some(index) = followers.iter().position(|(queued, _)| *queued == ticket) else {
+            return false;
+        };
         followers.remove(index);
         self.count.fetch_sub(1, Ordering::AcqRel);
         true

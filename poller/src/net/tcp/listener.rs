@@ -59,8 +59,14 @@ impl TcpListener {
         Self::bind_at(poller, addr, Location::caller())
     }
 
-    fn bind_at(poller: &Poller, addr: impl ToSocketAddrs, location: &'static Location<'static>) -> io::Result<Self> {
-        let fd = addr::first_of(addr, |addr| listen(addr).map_err(|e| while_doing(format_args!("cannot listen on {addr}"), e)))?;
+    fn bind_at(
+        poller: &Poller,
+        addr: impl ToSocketAddrs,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        let fd = addr::first_of(addr, |addr| {
+            listen(addr).map_err(|e| while_doing(format_args!("cannot listen on {addr}"), e))
+        })?;
         Self::register(poller, fd, location).map_err(|(_, error)| error)
     }
 
@@ -74,7 +80,10 @@ impl TcpListener {
             Err(error) => return Err((fd, error)),
         }
         match Fd::new(poller, fd, Options::new(Kind::TcpListener), location) {
-            Ok(fd) => Ok(Self { fd, poller: poller.clone() }),
+            Ok(fd) => Ok(Self {
+                fd,
+                poller: poller.clone(),
+            }),
             Err((fd, error)) => Err((fd, error.into())),
         }
     }
@@ -85,9 +94,13 @@ impl TcpListener {
     ///
     /// If it cannot be registered; it is given back then.
     #[track_caller]
-    pub fn from_std(listener: std::net::TcpListener) -> Result<Self, (std::net::TcpListener, io::Error)> {
+    pub fn from_std(
+        listener: std::net::TcpListener,
+    ) -> Result<Self, (std::net::TcpListener, io::Error)> {
         let location = Location::caller();
-        let poller = match Poller::try_global().and_then(|poller| listener.set_nonblocking(true).map(|()| poller)) {
+        let poller = match Poller::try_global()
+            .and_then(|poller| listener.set_nonblocking(true).map(|()| poller))
+        {
             Ok(poller) => poller,
             Err(error) => return Err((listener, error)),
         };
@@ -100,7 +113,8 @@ impl TcpListener {
     ///
     /// [`Error::Closed`](crate::Error::Closed), or what `getsockname(2)` said.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.fd.with(|fd| addr::internet(&sys::socket::local_addr(fd)?))
+        self.fd
+            .with(|fd| addr::internet(&sys::socket::local_addr(fd)?))
     }
 
     /// Accepts a connection.
@@ -115,7 +129,10 @@ impl TcpListener {
         self.accept_at(Location::caller())
     }
 
-    async fn accept_at(&self, location: &'static Location<'static>) -> io::Result<(TcpStream, SocketAddr)> {
+    async fn accept_at(
+        &self,
+        location: &'static Location<'static>,
+    ) -> io::Result<(TcpStream, SocketAddr)> {
         let (fd, peer) = self.fd.accept(location).await.map_err(accept_failed)?;
         let stream = TcpStream::register(&self.poller, fd, location).map_err(|(_, error)| error)?;
         Ok((stream, addr::internet(&peer)?))
@@ -124,7 +141,10 @@ impl TcpListener {
     /// A loop of accepts that gets over the limit of open files: it keeps a descriptor in reserve to refuse connections with,
     /// and pauses, 5 ms at first and up to 1 s.
     pub fn incoming(&self) -> Incoming<'_> {
-        Incoming { listener: self, patience: Patience::default() }
+        Incoming {
+            listener: self,
+            patience: Patience::default(),
+        }
     }
 }
 
@@ -138,7 +158,11 @@ fn listen(addr: SocketAddr) -> io::Result<OwnedFd> {
 
 /// Names what was being done where the kernel is short of something; other errors speak for themselves.
 pub(in crate::net) fn accept_failed(error: io::Error) -> io::Error {
-    if Patience::is_shortage(&error) { while_doing("cannot accept a connection", error) } else { error }
+    if Patience::is_shortage(&error) {
+        while_doing("cannot accept a connection", error)
+    } else {
+        error
+    }
 }
 
 /// The accept loop of [`TcpListener::incoming`].
@@ -159,12 +183,16 @@ impl Incoming<'_> {
         self.next_at(Location::caller())
     }
 
-    async fn next_at(&mut self, location: &'static Location<'static>) -> io::Result<(TcpStream, SocketAddr)> {
+    async fn next_at(
+        &mut self,
+        location: &'static Location<'static>,
+    ) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
             match self.listener.fd.accept(location).await {
                 Ok((fd, peer)) => {
                     self.patience.refill();
-                    let stream = TcpStream::register(&self.listener.poller, fd, location).map_err(|(_, error)| error)?;
+                    let stream = TcpStream::register(&self.listener.poller, fd, location)
+                        .map_err(|(_, error)| error)?;
                     return Ok((stream, addr::internet(&peer)?));
                 }
                 Err(error) if Patience::is_shortage(&error) => {

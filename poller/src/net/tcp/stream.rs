@@ -46,7 +46,12 @@ impl TcpStream {
     /// Names the address: refused, not reachable, and so on.
     #[track_caller]
     pub fn connect(addr: SocketAddr) -> impl Future<Output = io::Result<Self>> {
-        Self::connect_at(Poller::try_global().cloned(), addr, None, Location::caller())
+        Self::connect_at(
+            Poller::try_global().cloned(),
+            addr,
+            None,
+            Location::caller(),
+        )
     }
 
     /// [`TcpStream::connect`] with a limit: fails with [`io::ErrorKind::TimedOut`] if there is no connection by `deadline`.
@@ -55,8 +60,16 @@ impl TcpStream {
     ///
     /// As [`TcpStream::connect`].
     #[track_caller]
-    pub fn connect_by(addr: SocketAddr, deadline: Instant) -> impl Future<Output = io::Result<Self>> {
-        Self::connect_at(Poller::try_global().cloned(), addr, Some(deadline), Location::caller())
+    pub fn connect_by(
+        addr: SocketAddr,
+        deadline: Instant,
+    ) -> impl Future<Output = io::Result<Self>> {
+        Self::connect_at(
+            Poller::try_global().cloned(),
+            addr,
+            Some(deadline),
+            Location::caller(),
+        )
     }
 
     /// [`TcpStream::connect`] with a poller of your own and, if given, a deadline.
@@ -80,12 +93,16 @@ impl TcpStream {
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
         let failed = |error| while_doing(format_args!("cannot connect to {addr}"), error);
-        let socket = addr::socket(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP)).map_err(failed)?;
-        let stream = Self::register(&poller?, socket.into(), location).map_err(|(_, error)| error)?;
+        let socket = addr::socket(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))
+            .map_err(failed)?;
+        let stream =
+            Self::register(&poller?, socket.into(), location).map_err(|(_, error)| error)?;
         if deadline.is_some() {
             stream.fd.set_deadline(deadline, Sides::Write)?;
         }
-        fd::connect(&stream.fd, &addr.into(), location).await.map_err(failed)?;
+        fd::connect(&stream.fd, &addr.into(), location)
+            .await
+            .map_err(failed)?;
         if deadline.is_some() {
             // It was for the connection to be made, not for what follows.
             stream.fd.set_deadline(None, Sides::Write)?;
@@ -156,7 +173,8 @@ impl TcpStream {
     ///
     /// [`Error::Closed`](crate::Error::Closed), or what `getsockname(2)` said.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.fd.with(|fd| addr::internet(&sys::socket::local_addr(fd)?))
+        self.fd
+            .with(|fd| addr::internet(&sys::socket::local_addr(fd)?))
     }
 
     /// Address of the peer.
@@ -165,7 +183,8 @@ impl TcpStream {
     ///
     /// [`Error::Closed`](crate::Error::Closed), or what `getpeername(2)` said.
     pub fn peer_addr(&self) -> io::Result<SocketAddr> {
-        self.fd.with(|fd| addr::internet(&sys::socket::peer_addr(fd)?))
+        self.fd
+            .with(|fd| addr::internet(&sys::socket::peer_addr(fd)?))
     }
 
     /// Ends one direction, or both. After `Shutdown::Write` the peer reads the end of the stream, and can still send.
@@ -183,7 +202,8 @@ impl TcpStream {
     ///
     /// [`Error::Closed`](crate::Error::Closed), or what `setsockopt(2)` said.
     pub fn set_nodelay(&self, nodelay: bool) -> io::Result<()> {
-        self.fd.with(|fd| sys::socket::with_options(fd, |socket| socket.set_tcp_nodelay(nodelay)))
+        self.fd
+            .with(|fd| sys::socket::with_options(fd, |socket| socket.set_tcp_nodelay(nodelay)))
     }
 
     /// What close does with bytes that are not sent: `None` leaves them to the kernel, zero throws them away and resets the
@@ -193,7 +213,8 @@ impl TcpStream {
     ///
     /// [`Error::Closed`](crate::Error::Closed), or what `setsockopt(2)` said.
     pub fn set_linger(&self, linger: Option<Duration>) -> io::Result<()> {
-        self.fd.with(|fd| sys::socket::with_options(fd, |socket| socket.set_linger(linger)))
+        self.fd
+            .with(|fd| sys::socket::with_options(fd, |socket| socket.set_linger(linger)))
     }
 
     /// Runs `f` with the socket's options, whatever this type has no method for.
@@ -201,7 +222,10 @@ impl TcpStream {
     /// # Errors
     ///
     /// [`Error::Closed`](crate::Error::Closed), or what `f` said.
-    pub fn with_options<R>(&self, f: impl FnOnce(socket2::SockRef<'_>) -> io::Result<R>) -> io::Result<R> {
+    pub fn with_options<R>(
+        &self,
+        f: impl FnOnce(socket2::SockRef<'_>) -> io::Result<R>,
+    ) -> io::Result<R> {
         self.fd.with(|fd| sys::socket::with_options(fd, f))
     }
 }

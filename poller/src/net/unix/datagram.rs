@@ -40,7 +40,9 @@ impl UnixDatagram {
             socket.bind(&addr::at_path(path)?)?;
             Ok(socket)
         };
-        let socket = bind().map_err(|error| while_doing(format_args!("cannot bind to {}", path.display()), error))?;
+        let socket = bind().map_err(|error| {
+            while_doing(format_args!("cannot bind to {}", path.display()), error)
+        })?;
         Self::register(socket, location)
     }
 
@@ -51,11 +53,19 @@ impl UnixDatagram {
     /// If it cannot be made or registered.
     #[track_caller]
     pub fn unbound() -> io::Result<Self> {
-        Self::register(addr::socket(Domain::UNIX, Type::DGRAM, None)?, Location::caller())
+        Self::register(
+            addr::socket(Domain::UNIX, Type::DGRAM, None)?,
+            Location::caller(),
+        )
     }
 
     fn register(socket: socket2::Socket, location: &'static Location<'static>) -> io::Result<Self> {
-        let fd = super::register(Poller::try_global()?, socket.into(), Kind::UnixDatagram, location);
+        let fd = super::register(
+            Poller::try_global()?,
+            socket.into(),
+            Kind::UnixDatagram,
+            location,
+        );
         fd.map(|fd| Self { fd }).map_err(|(_, error)| error)
     }
 
@@ -66,7 +76,12 @@ impl UnixDatagram {
     /// If they cannot be made or registered.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (a, b) = super::pair(Poller::try_global()?, Type::DGRAM, Kind::UnixDatagram, Location::caller())?;
+        let (a, b) = super::pair(
+            Poller::try_global()?,
+            Type::DGRAM,
+            Kind::UnixDatagram,
+            Location::caller(),
+        )?;
         Ok((Self { fd: a }, Self { fd: b }))
     }
 
@@ -79,7 +94,12 @@ impl UnixDatagram {
         let to = addr::at_path(path.as_ref())?;
         self.fd
             .with(|fd| sys::socket::connect(fd, &to))
-            .map_err(|error| while_doing(format_args!("cannot connect to {}", path.as_ref().display()), error))
+            .map_err(|error| {
+                while_doing(
+                    format_args!("cannot connect to {}", path.as_ref().display()),
+                    error,
+                )
+            })
     }
 
     /// Sends a datagram to the socket at `path`.
@@ -94,7 +114,11 @@ impl UnixDatagram {
         path: impl AsRef<Path> + 'a,
     ) -> impl Future<Output = io::Result<usize>> + 'a {
         let location = Location::caller();
-        async move { self.fd.send_to(buf, &addr::at_path(path.as_ref())?, location).await }
+        async move {
+            self.fd
+                .send_to(buf, &addr::at_path(path.as_ref())?, location)
+                .await
+        }
     }
 
     /// Receives a datagram and says who sent it.

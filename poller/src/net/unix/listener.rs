@@ -44,8 +44,15 @@ impl UnixListener {
         Self::bind_at(poller, path.as_ref(), Location::caller())
     }
 
-    fn bind_at(poller: &Poller, path: &Path, location: &'static Location<'static>) -> io::Result<Self> {
-        Ok(Self { fd: super::listen(poller, path, Type::STREAM, location)?, poller: poller.clone() })
+    fn bind_at(
+        poller: &Poller,
+        path: &Path,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            fd: super::listen(poller, path, Type::STREAM, location)?,
+            poller: poller.clone(),
+        })
     }
 
     /// The address it listens on.
@@ -77,13 +84,17 @@ impl UnixListener {
         peer: &socket2::SockAddr,
         location: &'static Location<'static>,
     ) -> io::Result<(UnixStream, SocketAddr)> {
-        let fd = super::register(&self.poller, fd, Kind::Unix, location).map_err(|(_, error)| error)?;
+        let fd =
+            super::register(&self.poller, fd, Kind::Unix, location).map_err(|(_, error)| error)?;
         Ok((UnixStream { fd }, addr::unix(peer)?))
     }
 
     /// A loop of accepts that gets over the limit of open files, as [`TcpListener::incoming`](crate::net::TcpListener::incoming).
     pub fn incoming(&self) -> UnixIncoming<'_> {
-        UnixIncoming { listener: self, patience: Patience::default() }
+        UnixIncoming {
+            listener: self,
+            patience: Patience::default(),
+        }
     }
 }
 

@@ -46,7 +46,8 @@ macro_rules! message_io {
                 bufs: &'a [std::io::IoSlice<'a>],
                 control: &'a [u8],
             ) -> impl Future<Output = std::io::Result<usize>> + 'a {
-                self.fd.sendmsg(bufs, None, control, std::panic::Location::caller())
+                self.fd
+                    .sendmsg(bufs, None, control, std::panic::Location::caller())
             }
         }
     };
@@ -55,5 +56,9 @@ macro_rules! message_io {
 pub(super) use message_io;
 
 pub(super) fn from_received(received: &crate::sys::io::Received) -> Message {
-    Message { bytes: received.bytes, control_bytes: received.control_bytes, flags: received.flags }
+    Message {
+        bytes: received.bytes,
+        control_bytes: received.control_bytes,
+        flags: received.flags,
+    }
 }

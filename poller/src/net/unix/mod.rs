@@ -34,13 +34,19 @@ fn register(
     location: &'static Location<'static>,
 ) -> Result<Fd, (OwnedFd, io::Error)> {
     match driver::prepare(poller) {
-        Ok(()) => Fd::new(poller, fd, Options::new(kind), location).map_err(|(fd, error)| (fd, error.into())),
+        Ok(()) => Fd::new(poller, fd, Options::new(kind), location)
+            .map_err(|(fd, error)| (fd, error.into())),
         Err(error) => Err((fd, error)),
     }
 }
 
 /// Two connected sockets, registered.
-fn pair(poller: &Poller, ty: Type, kind: Kind, location: &'static Location<'static>) -> io::Result<(Fd, Fd)> {
+fn pair(
+    poller: &Poller,
+    ty: Type,
+    kind: Kind,
+    location: &'static Location<'static>,
+) -> io::Result<(Fd, Fd)> {
     let (a, b) = addr::pair(ty)?;
     let a = register(poller, a, kind, location).map_err(|(_, error)| error)?;
     let b = register(poller, b, kind, location).map_err(|(_, error)| error)?;
@@ -48,14 +54,20 @@ fn pair(poller: &Poller, ty: Type, kind: Kind, location: &'static Location<'stat
 }
 
 /// A socket that listens at `path`, registered.
-fn listen(poller: &Poller, path: &Path, ty: Type, location: &'static Location<'static>) -> io::Result<Fd> {
+fn listen(
+    poller: &Poller,
+    path: &Path,
+    ty: Type,
+    location: &'static Location<'static>,
+) -> io::Result<Fd> {
     let bind = || {
         let socket = addr::socket(Domain::UNIX, ty, None)?;
         socket.bind(&addr::at_path(path)?)?;
         socket.listen(4096)?;
         Ok(socket.into())
     };
-    let fd = bind().map_err(|error| while_doing(format_args!("cannot listen on {}", path.display()), error))?;
+    let fd = bind()
+        .map_err(|error| while_doing(format_args!("cannot listen on {}", path.display()), error))?;
     register(poller, fd, Kind::UnixListener, location).map_err(|(_, error)| error)
 }
 
@@ -85,7 +97,8 @@ macro_rules! unix_addresses {
             ///
             /// [`Error::Closed`](crate::Error::Closed), or what `getsockname(2)` said.
             pub fn local_addr(&self) -> std::io::Result<std::os::unix::net::SocketAddr> {
-                self.fd.with(|fd| crate::net::addr::unix(&crate::sys::socket::local_addr(fd)?))
+                self.fd
+                    .with(|fd| crate::net::addr::unix(&crate::sys::socket::local_addr(fd)?))
             }
 
             /// Address of the peer; unnamed for a client that did not bind.
@@ -94,7 +107,8 @@ macro_rules! unix_addresses {
             ///
             /// [`Error::Closed`](crate::Error::Closed), or what `getpeername(2)` said.
             pub fn peer_addr(&self) -> std::io::Result<std::os::unix::net::SocketAddr> {
-                self.fd.with(|fd| crate::net::addr::unix(&crate::sys::socket::peer_addr(fd)?))
+                self.fd
+                    .with(|fd| crate::net::addr::unix(&crate::sys::socket::peer_addr(fd)?))
             }
 
             /// Ends one direction, or both.
@@ -120,7 +134,10 @@ macro_rules! message_methods {
             /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded), [`Error::Closed`](crate::Error::Closed), or
             /// what the kernel said.
             #[track_caller]
-            pub fn recv<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = std::io::Result<usize>> + 'a {
+            pub fn recv<'a>(
+                &'a self,
+                buf: &'a mut [u8],
+            ) -> impl Future<Output = std::io::Result<usize>> + 'a {
                 self.fd.read(buf, std::panic::Location::caller())
             }
 
@@ -130,7 +147,10 @@ macro_rules! message_methods {
             ///
             /// As [`recv`](Self::recv).
             #[track_caller]
-            pub fn send<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = std::io::Result<usize>> + 'a {
+            pub fn send<'a>(
+                &'a self,
+                buf: &'a [u8],
+            ) -> impl Future<Output = std::io::Result<usize>> + 'a {
                 self.fd.write(buf, std::panic::Location::caller())
             }
         }

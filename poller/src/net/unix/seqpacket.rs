@@ -36,7 +36,14 @@ impl UnixSeqpacket {
         let location = Location::caller();
         async move {
             let poller = Poller::try_global().cloned();
-            let fd = super::connect(poller, path.as_ref(), Type::SEQPACKET, Kind::UnixSeqpacket, location).await?;
+            let fd = super::connect(
+                poller,
+                path.as_ref(),
+                Type::SEQPACKET,
+                Kind::UnixSeqpacket,
+                location,
+            )
+            .await?;
             Ok(Self { fd })
         }
     }
@@ -48,7 +55,12 @@ impl UnixSeqpacket {
     /// If they cannot be made or registered.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (a, b) = super::pair(Poller::try_global()?, Type::SEQPACKET, Kind::UnixSeqpacket, Location::caller())?;
+        let (a, b) = super::pair(
+            Poller::try_global()?,
+            Type::SEQPACKET,
+            Kind::UnixSeqpacket,
+            Location::caller(),
+        )?;
         Ok((Self { fd: a }, Self { fd: b }))
     }
 }
@@ -69,7 +81,12 @@ impl UnixSeqpacketListener {
     /// Names the path.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        let fd = super::listen(Poller::try_global()?, path.as_ref(), Type::SEQPACKET, Location::caller())?;
+        let fd = super::listen(
+            Poller::try_global()?,
+            path.as_ref(),
+            Type::SEQPACKET,
+            Location::caller(),
+        )?;
         Ok(Self { fd })
     }
 
@@ -83,8 +100,14 @@ impl UnixSeqpacketListener {
         let location = Location::caller();
         async move {
             let (connection, _) = self.fd.accept(location).await.map_err(accept_failed)?;
-            let fd = super::register(Poller::try_global()?, connection, Kind::UnixSeqpacket, location);
-            fd.map(|fd| UnixSeqpacket { fd }).map_err(|(_, error)| error)
+            let fd = super::register(
+                Poller::try_global()?,
+                connection,
+                Kind::UnixSeqpacket,
+                location,
+            );
+            fd.map(|fd| UnixSeqpacket { fd })
+                .map_err(|(_, error)| error)
         }
     }
 }

@@ -35,7 +35,8 @@ impl UnixStream {
         let location = Location::caller();
         async move {
             let poller = Poller::try_global().cloned();
-            let fd = super::connect(poller, path.as_ref(), Type::STREAM, Kind::Unix, location).await?;
+            let fd =
+                super::connect(poller, path.as_ref(), Type::STREAM, Kind::Unix, location).await?;
             Ok(Self { fd })
         }
     }
@@ -75,7 +76,9 @@ impl UnixStream {
         stream: std::os::unix::net::UnixStream,
     ) -> Result<Self, (std::os::unix::net::UnixStream, io::Error)> {
         let location = Location::caller();
-        let poller = match Poller::try_global().and_then(|poller| stream.set_nonblocking(true).map(|()| poller)) {
+        let poller = match Poller::try_global()
+            .and_then(|poller| stream.set_nonblocking(true).map(|()| poller))
+        {
             Ok(poller) => poller,
             Err(error) => return Err((stream, error)),
         };
