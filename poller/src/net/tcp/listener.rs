@@ -1,5 +1,6 @@
 //! [`TcpListener`] and its accept loop.
 
+use std::borrow::Borrow;
 use std::io;
 use std::net::{SocketAddr, ToSocketAddrs};
 use std::os::fd::OwnedFd;
@@ -140,7 +141,15 @@ impl TcpListener {
 
     /// A loop of accepts that gets over the limit of open files: it keeps a descriptor in reserve to refuse connections with,
     /// and pauses, 5 ms at first and up to 1 s.
-    pub fn incoming(&self) -> Incoming<'_> {
+    pub fn incoming(&self) -> Incoming<&Self> {
+        Incoming {
+            listener: self,
+            patience: Patience::default(),
+        }
+    }
+
+    /// [`TcpListener::incoming`] that owns the listener.
+    pub fn into_incoming(self) -> Incoming<Self> {
         Incoming {
             listener: self,
             patience: Patience::default(),
@@ -167,12 +176,17 @@ pub(in crate::net) fn accept_failed(error: io::Error) -> io::Error {
 
 /// The accept loop of [`TcpListener::incoming`].
 #[derive(Debug)]
-pub struct Incoming<'a> {
-    listener: &'a TcpListener,
+pub struct Incoming<L = TcpListener> {
+    listener: L,
     patience: Patience,
 }
 
-impl Incoming<'_> {
+impl<L: Borrow<TcpListener>> Incoming<L> {
+    /// The listener.
+    pub fn listener(&self) -> &TcpListener {
+        self.listener.borrow()
+    }
+
     /// The next connection. Cancel safe.
     ///
     /// # Errors
@@ -188,16 +202,16 @@ impl Incoming<'_> {
         location: &'static Location<'static>,
     ) -> io::Result<(TcpStream, SocketAddr)> {
         loop {
-            match self.listener.fd.accept(location).await {
+            match self.listener().fd.accept(location).await {
                 Ok((fd, peer)) => {
                     self.patience.refill();
-                    let stream = TcpStream::register(&self.listener.poller, fd, location)
+                    let stream = TcpStream::register(&self.listener.borrow().poller, fd, location)
                         .map_err(|(_, error)| error)?;
                     return Ok((stream, addr::internet(&peer)?));
                 }
                 Err(error) if Patience::is_shortage(&error) => {
-                    let pause = self.patience.shed(&self.listener.fd);
-                    time::sleep_on(&self.listener.poller, pause, location).await;
+                    let pause = self.patience.shed(&self.listener.borrow().fd);
+                    time::sleep_on(&self.listener.borrow().poller, pause, location).await;
                 }
                 Err(error) => return Err(error),
             }
