@@ -47,10 +47,9 @@ impl Desc {
     pub fn set_deadline(&self, deadline: Option<Instant>, sides: Sides) {
         let at = match deadline {
             None => NO_DEADLINE,
-            Some(instant) => match clock::instant_ns(instant) {
-                at if at <= clock::now_ns() => EXPIRED,
-                at => at,
-            },
+            // Compared as instants: this very moment is past, to the nanosecond (semantics 30).
+            Some(instant) if instant <= Instant::now() => EXPIRED,
+            Some(instant) => clock::instant_ns(instant),
         };
         self.shared.set_deadline(self, at, sides);
     }
