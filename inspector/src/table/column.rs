@@ -68,6 +68,7 @@ pub(crate) enum Align {
 }
 
 /// A column of rows of type `R`.
+#[derive(Debug)]
 pub(crate) struct Column<R: 'static> {
     /// Name in `--columns`, `--sort` and the header of CSV.
     pub(crate) name: &'static str,
