@@ -19,14 +19,22 @@ pub(crate) struct RowKey {
 impl RowKey {
     /// The key of a row.
     pub(crate) fn of(row: &Descriptor) -> Self {
-        Self { poller: row.poller.as_str().into(), slot: row.slot, generation: row.generation }
+        Self {
+            poller: row.poller.as_str().into(),
+            slot: row.slot,
+            generation: row.generation,
+        }
     }
 
     /// From `poller/slot.generation`. The name of a poller may contain anything.
     fn parse(text: &str) -> Option<Self> {
         let (poller, id) = text.rsplit_once('/')?;
         let (slot, generation) = id.split_once('.')?;
-        Some(Self { poller: poller.into(), slot: slot.parse().ok()?, generation: generation.parse().ok()? })
+        Some(Self {
+            poller: poller.into(),
+            slot: slot.parse().ok()?,
+            generation: generation.parse().ok()?,
+        })
     }
 }
 
@@ -74,9 +82,16 @@ impl Model {
     pub(crate) fn apply(&mut self, frame: WatchFrame) -> bool {
         if frame.epoch != self.epoch {
             // Another process, or another life of it: what is known is void.
-            *self = Self { epoch: frame.epoch, ..Self::default() };
+            *self = Self {
+                epoch: frame.epoch,
+                ..Self::default()
+            };
         }
-        if self.pending.first().is_some_and(|first| first.sequence != frame.sequence) {
+        if self
+            .pending
+            .first()
+            .is_some_and(|first| first.sequence != frame.sequence)
+        {
             self.pending.clear();
         }
         let end = frame.end;
@@ -120,16 +135,25 @@ impl Model {
 
     fn sample(&mut self) {
         let Some(stats) = &self.stats else { return };
-        let mut sample = Sample { at_ns: stats.captured_at_ns, ..Sample::default() };
+        let mut sample = Sample {
+            at_ns: stats.captured_at_ns,
+            ..Sample::default()
+        };
         for poller in &stats.pollers {
             for counts in [poller.read, poller.write].into_iter().flatten() {
                 sample.edges = sample.edges.saturating_add(counts.edges());
                 sample.parks = sample.parks.saturating_add(counts.park);
             }
             let waiters = poller.poller.as_ref().map_or(0, |poller| poller.waiters);
-            sample.waiters = sample.waiters.saturating_add(u64::try_from(waiters).unwrap_or(0));
+            sample.waiters = sample
+                .waiters
+                .saturating_add(u64::try_from(waiters).unwrap_or(0));
         }
-        if self.samples.back().is_some_and(|last| last.at_ns >= sample.at_ns) {
+        if self
+            .samples
+            .back()
+            .is_some_and(|last| last.at_ns >= sample.at_ns)
+        {
             return;
         }
         if self.samples.len() == SAMPLES {
@@ -141,7 +165,10 @@ impl Model {
     /// Seconds between the last two statistics.
     pub(crate) fn stats_seconds(&self) -> Option<f64> {
         let (now, before) = (self.stats.as_ref()?, self.before.as_ref()?);
-        let ns = now.captured_at_ns.checked_sub(before.captured_at_ns).filter(|ns| *ns > 0)?;
+        let ns = now
+            .captured_at_ns
+            .checked_sub(before.captured_at_ns)
+            .filter(|ns| *ns > 0)?;
         #[allow(clippy::cast_precision_loss)]
         Some(ns as f64 / 1e9)
     }
@@ -170,7 +197,10 @@ mod tests {
             captured_at_ns: fixture::NOW_NS + sequence,
             epoch: 1,
             keyframe: sequence == 0,
-            upserts: upserts.iter().map(|slot| fixture::row(*slot, fixture::NOW_NS)).collect(),
+            upserts: upserts
+                .iter()
+                .map(|slot| fixture::row(*slot, fixture::NOW_NS))
+                .collect(),
             end: true,
             ..WatchFrame::default()
         }
@@ -185,7 +215,10 @@ mod tests {
     #[test]
     fn a_keyframe_in_pieces_is_seen_as_a_whole() {
         let mut model = Model::default();
-        assert!(!model.apply(WatchFrame { end: false, ..frame(0, &[1, 2]) }));
+        assert!(!model.apply(WatchFrame {
+            end: false,
+            ..frame(0, &[1, 2])
+        }));
         assert!(slots(&model).is_empty());
         assert!(model.apply(frame(0, &[4])));
         assert_eq!(slots(&model), [1, 2, 4]);
@@ -198,7 +231,10 @@ mod tests {
         let gone = fixture::row(2, fixture::NOW_NS).key();
         let mut taken_again = fixture::row(2, fixture::NOW_NS);
         taken_again.generation += 1;
-        let mut delta = WatchFrame { removes: vec![gone, "nonsense".into()], ..frame(1, &[4]) };
+        let mut delta = WatchFrame {
+            removes: vec![gone, "nonsense".into()],
+            ..frame(1, &[4])
+        };
         delta.upserts.push(taken_again.clone());
         assert!(model.apply(delta));
         assert_eq!(slots(&model), [1, 2, 4]);
@@ -209,8 +245,14 @@ mod tests {
     #[test]
     fn another_process_voids_everything() {
         let mut model = Model::default();
-        model.apply(WatchFrame { stats: Some(fixture::stats(3, fixture::NOW_NS, 0)), ..frame(0, &[1, 2]) });
-        model.apply(WatchFrame { epoch: 2, ..frame(0, &[4]) });
+        model.apply(WatchFrame {
+            stats: Some(fixture::stats(3, fixture::NOW_NS, 0)),
+            ..frame(0, &[1, 2])
+        });
+        model.apply(WatchFrame {
+            epoch: 2,
+            ..frame(0, &[4])
+        });
         assert_eq!(slots(&model), [4]);
         assert!(model.stats.is_none());
     }
@@ -219,18 +261,31 @@ mod tests {
     fn a_keyframe_after_a_reconnect_replaces_the_table() {
         let mut model = Model::default();
         model.apply(frame(0, &[1, 2]));
-        model.apply(WatchFrame { end: false, ..frame(1, &[5]) });
+        model.apply(WatchFrame {
+            end: false,
+            ..frame(1, &[5])
+        });
         model.interrupt();
         model.apply(frame(0, &[4]));
-        assert_eq!(slots(&model), [4], "neither the old table nor the group that never ended");
+        assert_eq!(
+            slots(&model),
+            [4],
+            "neither the old table nor the group that never ended"
+        );
     }
 
     #[test]
     fn losses_add_up() {
         let mut model = Model::default();
         model.apply(frame(0, &[]));
-        model.apply(WatchFrame { lost: 2, ..frame(3, &[]) });
-        model.apply(WatchFrame { lost: 1, ..frame(5, &[]) });
+        model.apply(WatchFrame {
+            lost: 2,
+            ..frame(3, &[])
+        });
+        model.apply(WatchFrame {
+            lost: 1,
+            ..frame(5, &[])
+        });
         assert_eq!(model.lost, 3);
     }
 
@@ -240,7 +295,11 @@ mod tests {
         for tick in 0..500 {
             let now_ns = fixture::NOW_NS + tick * 1_000_000_000;
             let stats = fixture::stats(10, now_ns, tick);
-            model.apply(WatchFrame { captured_at_ns: now_ns, stats: Some(stats), ..frame(tick, &[]) });
+            model.apply(WatchFrame {
+                captured_at_ns: now_ns,
+                stats: Some(stats),
+                ..frame(tick, &[])
+            });
         }
         assert_eq!(model.samples.len(), SAMPLES);
         let rates = model.rates(|sample| sample.parks);

@@ -24,7 +24,10 @@ impl FromStr for Query {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        Ok(Self { text: text.to_owned(), expr: parse::parse(text)? })
+        Ok(Self {
+            text: text.to_owned(),
+            expr: parse::parse(text)?,
+        })
     }
 }
 

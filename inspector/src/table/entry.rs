@@ -246,8 +246,9 @@ const ID: C = Column {
     align: Align::Left,
     keep: 255,
     wide: false,
-    least: 7,
+    least: 6,
     measure: None,
+    tail: false,
     cell: |entry, _| Cell::toned(entry.row.id(), Tone::Title),
     key: |entry, _| {
         Key::Number((i128::from(entry.row.slot) << 32) | i128::from(entry.row.generation))
@@ -259,8 +260,9 @@ const FD: C = Column {
     align: Align::Right,
     keep: 250,
     wide: false,
-    least: 5,
+    least: 4,
     measure: None,
+    tail: false,
     cell: |entry, _| {
         Cell::plain(if entry.row.fd < 0 {
             String::new()
@@ -276,8 +278,9 @@ const KIND: C = Column {
     align: Align::Left,
     keep: 200,
     wide: false,
-    least: 12,
-    measure: None,
+    least: 5,
+    measure: Some(|entry| entry.row.kind().name().len()),
+    tail: false,
     cell: |entry, _| match entry.row.kind() {
         kind @ (DescriptorKind::TcpListener | DescriptorKind::UnixListener) => {
             Cell::toned(kind.name(), Tone::Title)
@@ -297,6 +300,7 @@ const DIR: C = Column {
     wide: false,
     least: 5,
     measure: None,
+    tail: false,
     cell: |entry, _| Cell::plain(entry.side.map_or("", Side::name)),
     key: |entry, _| entry.side.map_or(Key::Absent, |side| words(side.name())),
 };
@@ -306,8 +310,9 @@ const LOCAL: C = Column {
     align: Align::Left,
     keep: 110,
     wide: false,
-    least: 15,
+    least: 12,
     measure: Some(|entry| entry.row.local.len()),
+    tail: true,
     cell: |entry, _| Cell::plain(entry.row.local.as_str()),
     key: |entry, _| words(&entry.row.local),
 };
@@ -319,6 +324,7 @@ const PEER: C = Column {
     wide: false,
     least: 15,
     measure: Some(|entry| entry.row.peer.len()),
+    tail: true,
     cell: |entry, _| Cell::plain(entry.row.peer.as_str()),
     key: |entry, _| words(&entry.row.peer),
 };
@@ -330,6 +336,7 @@ const RD: C = Column {
     wide: false,
     least: 6,
     measure: None,
+    tail: false,
     cell: |entry, _| state_cell(side_state(entry, Side::Read)),
     key: |entry, _| words(side_state(entry, Side::Read).name()),
 };
@@ -341,7 +348,12 @@ const WR: C = Column {
     wide: false,
     least: 6,
     measure: None,
-    cell: |entry, _| state_cell(side_state(entry, Side::Write)),
+    tail: false,
+    cell: |entry, _| match side_state(entry, Side::Write) {
+        // The usual state of an idle socket: it must not outshine unread input.
+        State::Ready => Cell::toned(State::Ready.name(), Tone::Dim),
+        state => state_cell(state),
+    },
     key: |entry, _| words(side_state(entry, Side::Write).name()),
 };
 const SINCE: C = Column {
@@ -352,6 +364,7 @@ const SINCE: C = Column {
     wide: false,
     least: 6,
     measure: None,
+    tail: false,
     cell: age,
     key: age_key,
 };
@@ -368,6 +381,7 @@ const DEADLINE: C = Column {
     wide: false,
     least: 8,
     measure: None,
+    tail: false,
     cell: deadline,
     key: deadline_key,
 };
@@ -377,8 +391,9 @@ const EDGES: C = Column {
     align: Align::Right,
     keep: 90,
     wide: false,
-    least: 7,
+    least: 5,
     measure: None,
+    tail: false,
     cell: |entry, _| Cell::plain(text::count(entry.edges())),
     key: |entry, _| number(entry.edges()),
 };
@@ -386,10 +401,11 @@ const WHERE: C = Column {
     name: "where",
     title: "WHERE",
     align: Align::Left,
-    keep: 100,
+    keep: 125,
     wide: false,
-    least: 16,
+    least: 14,
     measure: Some(|entry| entry.location().len()),
+    tail: true,
     cell: |entry, _| {
         let tone = if entry.waiter().is_some() {
             Tone::Plain
@@ -414,6 +430,7 @@ const TASK: C = Column {
     wide: false,
     least: 10,
     measure: Some(|entry| entry.waiter().map_or(0, |waiter| waiter.task.len())),
+    tail: false,
     cell: |entry, _| Cell::plain(entry.waiter().map_or("", |waiter| &waiter.task)),
     key: |entry, _| {
         entry
@@ -429,6 +446,7 @@ const THREAD: C = Column {
     wide: false,
     least: 8,
     measure: Some(|entry| entry.waiter().map_or(0, |waiter| waiter.thread.len())),
+    tail: false,
     cell: |entry, _| Cell::plain(entry.waiter().map_or("", |waiter| &waiter.thread)),
     key: |entry, _| {
         entry
@@ -465,6 +483,7 @@ const POLLER: C = Column {
     wide: true,
     least: 8,
     measure: Some(|entry| entry.row.poller.len()),
+    tail: false,
     cell: |entry, _| Cell::plain(entry.row.poller.as_str()),
     key: |entry, _| words(&entry.row.poller),
 };
@@ -476,6 +495,7 @@ const LABEL: C = Column {
     wide: true,
     least: 8,
     measure: Some(|entry| entry.row.label.len()),
+    tail: false,
     cell: |entry, _| Cell::plain(entry.row.label.as_str()),
     key: |entry, _| words(&entry.row.label),
 };
@@ -487,6 +507,7 @@ const OPENED: C = Column {
     wide: true,
     least: 20,
     measure: None,
+    tail: false,
     cell: |entry, context| {
         Cell::plain(
             context
@@ -505,6 +526,7 @@ const EVENTS: C = Column {
     wide: true,
     least: 12,
     measure: None,
+    tail: false,
     cell: |entry, _| Cell::plain(epoll_names(entry.row.last_events)),
     key: |entry, _| number(entry.row.last_events.into()),
 };
@@ -516,6 +538,7 @@ const FLAGS: C = Column {
     wide: true,
     least: 7,
     measure: None,
+    tail: false,
     cell: |entry, _| Cell::toned(entry.flags(), Tone::Warn),
     key: |entry, _| words(&entry.flags()),
 };

@@ -10,7 +10,8 @@ mod sockets;
 
 pub(crate) use column::{Align, Cell, Column, Context, find, sort};
 pub(crate) use entry::{
-    DEADLINES, DESCRIPTORS, Entry, Side, WAITERS, deadlines, descriptors, epoll_names, state_cell, waiters,
+    DEADLINES, DESCRIPTORS, Entry, Side, WAITERS, deadlines, descriptors, epoll_names, state_cell,
+    waiters,
 };
 pub(crate) use layout::{Fit, fit};
 pub(crate) use pollers::POLLERS;

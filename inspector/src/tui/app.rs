@@ -20,7 +20,11 @@ pub(crate) enum Link {
     /// Frames come in.
     Live,
     /// Lost, for this reason; the next attempt comes after this time.
-    Lost { reason: String, attempt: u32, retry_in: Duration },
+    Lost {
+        reason: String,
+        attempt: u32,
+        retry_in: Duration,
+    },
 }
 
 /// What the feed knows, as one value.
@@ -33,7 +37,11 @@ pub(crate) struct Feed {
 
 impl Default for Feed {
     fn default() -> Self {
-        Self { server: None, model: Model::default(), link: Link::Connecting }
+        Self {
+            server: None,
+            model: Model::default(),
+            link: Link::Connecting,
+        }
     }
 }
 
@@ -47,7 +55,12 @@ pub(crate) enum View {
 }
 
 impl View {
-    pub(crate) const ALL: [Self; 4] = [Self::Descriptors, Self::Waiters, Self::Latency, Self::Pollers];
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Descriptors,
+        Self::Waiters,
+        Self::Latency,
+        Self::Pollers,
+    ];
 
     pub(crate) const fn title(self) -> &'static str {
         match self {
@@ -65,7 +78,10 @@ pub(crate) enum Overlay {
     /// The keys, scrolled by so many lines.
     Help(usize),
     /// One descriptor, as it is or as it was last seen, scrolled by so many lines.
-    Detail { last: Arc<Descriptor>, scroll: usize },
+    Detail {
+        last: Arc<Descriptor>,
+        scroll: usize,
+    },
 }
 
 /// The identity of a row, for a selection that stays on it while rows move.
@@ -94,7 +110,10 @@ impl TableState {
             selected: None,
             cursor: 0,
             offset: 0,
-            sort: SortSpec { column: sort.to_owned(), descending },
+            sort: SortSpec {
+                column: sort.to_owned(),
+                descending,
+            },
         }
     }
 
@@ -167,14 +186,21 @@ impl App {
     pub(crate) fn context(&self) -> Context {
         Context {
             now_ns: self.feed.model.captured_at_ns,
-            anchor: self.feed.server.as_deref().map(Anchor::of).unwrap_or_default(),
+            anchor: self
+                .feed
+                .server
+                .as_deref()
+                .map(Anchor::of)
+                .unwrap_or_default(),
             ascii: self.theme.ascii,
         }
     }
 
     /// The state of the connection now, even while the picture is frozen.
     pub(crate) fn link(&self) -> &Link {
-        self.frozen.as_ref().map_or(&self.feed.link, |latest| &latest.link)
+        self.frozen
+            .as_ref()
+            .map_or(&self.feed.link, |latest| &latest.link)
     }
 
     /// The open table, if the view is one.

@@ -18,7 +18,12 @@ const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 
 /// Watches the target until nobody looks any more.
-pub(crate) async fn run(target: Target, interval: Duration, timeout: Duration, feed: watch::Sender<Feed>) {
+pub(crate) async fn run(
+    target: Target,
+    interval: Duration,
+    timeout: Duration,
+    feed: watch::Sender<Feed>,
+) {
     let mut attempt = 0;
     loop {
         let reason = tokio::select! {
@@ -29,7 +34,11 @@ pub(crate) async fn run(target: Target, interval: Duration, timeout: Duration, f
         let retry_in = pause(attempt, random());
         feed.send_modify(|feed| {
             feed.model.interrupt();
-            feed.link = Link::Lost { reason, attempt, retry_in };
+            feed.link = Link::Lost {
+                reason,
+                attempt,
+                retry_in,
+            };
         });
         tokio::select! {
             () = tokio::time::sleep(retry_in) => {}
@@ -49,7 +58,14 @@ async fn watch(
     let connection = match connect(target, timeout).await {
         Ok(connection) => connection,
         // The first line is the reason, the others are advice for the command line.
-        Err(failure) => return failure.to_string().lines().next().unwrap_or_default().to_owned(),
+        Err(failure) => {
+            return failure
+                .to_string()
+                .lines()
+                .next()
+                .unwrap_or_default()
+                .to_owned();
+        }
     };
     let request = WatchRequest {
         poller: String::new(),
@@ -72,7 +88,13 @@ async fn watch(
                 if model.apply(frame) {
                     *attempt = 0;
                     let (server, model) = (Arc::clone(&server), model.clone());
-                    feed.send_modify(|feed| *feed = Feed { server: Some(server), model, link: Link::Live });
+                    feed.send_modify(|feed| {
+                        *feed = Feed {
+                            server: Some(server),
+                            model,
+                            link: Link::Live,
+                        }
+                    });
                 }
             }
             Ok(Ok(None)) => return "the process closed the stream".into(),
@@ -84,7 +106,9 @@ async fn watch(
 
 /// Doubles from attempt to attempt up to a bound, with a quarter of chance so that many inspectors do not come at once.
 fn pause(attempt: u32, chance: u64) -> Duration {
-    let whole = FIRST_RETRY.saturating_mul(1 << attempt.saturating_sub(1).min(10)).min(LAST_RETRY);
+    let whole = FIRST_RETRY
+        .saturating_mul(1 << attempt.saturating_sub(1).min(10))
+        .min(LAST_RETRY);
     let quarter = u64::try_from(whole.as_millis() / 4).unwrap_or(0).max(1);
     whole - Duration::from_millis(chance % quarter)
 }

@@ -47,7 +47,10 @@ impl Options {
             timeout: globals.timeout,
             color: globals.color.enabled(std::io::stdout().is_terminal()),
             ascii: globals.ascii,
-            filter: globals.filter.as_ref().map(|filter| filter.text().to_owned()),
+            filter: globals
+                .filter
+                .as_ref()
+                .map(|filter| filter.text().to_owned()),
             until: None,
         }
     }

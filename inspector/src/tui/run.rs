@@ -40,14 +40,29 @@ pub(crate) fn run(target: &Target, options: &Options) -> Result<(), Failure> {
 
 async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
     let (sender, mut feeds) = watch::channel(Feed::default());
-    tokio::spawn(feed::run(target.clone(), options.interval, options.timeout, sender));
+    tokio::spawn(feed::run(
+        target.clone(),
+        options.interval,
+        options.timeout,
+        sender,
+    ));
 
-    let mut signals = Signals::new().map_err(|error| Failure::Runtime(format!("catching signals: {error}")))?;
+    let mut signals =
+        Signals::new().map_err(|error| Failure::Runtime(format!("catching signals: {error}")))?;
     let start = Instant::now();
-    let deadline = options.until.map(|until| tokio::time::Instant::now() + until);
+    let deadline = options
+        .until
+        .map(|until| tokio::time::Instant::now() + until);
     let mut screen = Screen::enter()?;
     let size = crossterm::terminal::size().unwrap_or((80, 24));
-    let mut app = App::new(target.to_string(), Theme { color: options.color, ascii: options.ascii }, size);
+    let mut app = App::new(
+        target.to_string(),
+        Theme {
+            color: options.color,
+            ascii: options.ascii,
+        },
+        size,
+    );
     if let Some(filter) = &options.filter {
         app.filter.text.clone_from(filter);
         apply_filter(&mut app);
@@ -90,7 +105,11 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
             _ = ticks.tick() => Msg::Tick(start.elapsed()),
         };
         update(&mut app, Msg::Tick(start.elapsed()));
-        pace.want(if matches!(msg, Msg::Key(_) | Msg::Resize(..)) { AFTER_A_KEY } else { BETWEEN_PICTURES });
+        pace.want(if matches!(msg, Msg::Key(_) | Msg::Resize(..)) {
+            AFTER_A_KEY
+        } else {
+            BETWEEN_PICTURES
+        });
         match update(&mut app, msg) {
             None => {}
             Some(Cmd::Quit) => return Ok(()),
@@ -110,7 +129,10 @@ struct Pace {
 impl Pace {
     fn new() -> Self {
         let now = tokio::time::Instant::now();
-        Self { drawn_at: now, due: Some(now) }
+        Self {
+            drawn_at: now,
+            due: Some(now),
+        }
     }
 
     /// There is something new, to be seen within this time, or sooner if the last picture is old.

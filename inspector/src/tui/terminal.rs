@@ -6,7 +6,8 @@ use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
 use crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode, enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode,
+    enable_raw_mode,
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -31,7 +32,10 @@ impl Screen {
             before(info);
         }));
         let terminal = take_over().inspect_err(|_| leave())?;
-        Ok(Self { terminal, inside: true })
+        Ok(Self {
+            terminal,
+            inside: true,
+        })
     }
 
     /// Draws a frame.
@@ -64,7 +68,13 @@ impl Drop for Screen {
 /// A new `Terminal` each time: its `clear` asks the terminal where the cursor is, and not every terminal answers.
 fn take_over() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
     enable_raw_mode()?;
-    execute!(stdout(), EnterAlternateScreen, EnableBracketedPaste, SetTitle("netpoller"), Clear(ClearType::All))?;
+    execute!(
+        stdout(),
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        SetTitle("netpoller"),
+        Clear(ClearType::All)
+    )?;
     Terminal::new(CrosstermBackend::new(stdout()))
 }
 

@@ -41,7 +41,10 @@ impl Theme {
     /// The selected row.
     pub(crate) fn selected(self) -> Style {
         if self.color {
-            Style::new().bg(Color::Blue).fg(Color::White).add_modifier(Modifier::BOLD)
+            Style::new()
+                .bg(Color::Blue)
+                .fg(Color::White)
+                .add_modifier(Modifier::BOLD)
         } else {
             Style::new().add_modifier(Modifier::REVERSED)
         }
@@ -59,7 +62,10 @@ impl Theme {
     /// The column that sorts, and the view that is open.
     pub(crate) fn active(self) -> Style {
         if self.color {
-            Style::new().fg(Color::Black).bg(Color::White).add_modifier(Modifier::BOLD)
+            Style::new()
+                .fg(Color::Black)
+                .bg(Color::White)
+                .add_modifier(Modifier::BOLD)
         } else {
             Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED)
         }
@@ -68,17 +74,29 @@ impl Theme {
     /// A key in the footer and in the help.
     pub(crate) fn key(self) -> Style {
         let style = Style::new().add_modifier(Modifier::BOLD);
-        if self.color { style.fg(Color::Yellow) } else { style }
+        if self.color {
+            style.fg(Color::Yellow)
+        } else {
+            style
+        }
     }
 
     /// Bars of histograms and sparklines.
     pub(crate) fn bar(self) -> Style {
-        if self.color { Style::new().fg(Color::Cyan) } else { Style::new() }
+        if self.color {
+            Style::new().fg(Color::Cyan)
+        } else {
+            Style::new()
+        }
     }
 
     /// Characters of growing height, from nothing to a full cell.
     pub(crate) const fn heights(self) -> &'static [&'static str] {
-        if self.ascii { &[" ", ".", ":", "|", "#"] } else { &[" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"] }
+        if self.ascii {
+            &[" ", ".", ":", "|", "#"]
+        } else {
+            &[" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
+        }
     }
 
     /// A mark for either order.
@@ -115,9 +133,18 @@ mod tests {
 
     #[test]
     fn the_mono_theme_sets_no_colour_at_all() {
-        let mono = Theme { color: false, ascii: false };
+        let mono = Theme {
+            color: false,
+            ascii: false,
+        };
         let mut styles: Vec<Style> = TONES.iter().map(|tone| mono.tone(*tone)).collect();
-        styles.extend([mono.selected(), mono.heading(), mono.active(), mono.key(), mono.bar()]);
+        styles.extend([
+            mono.selected(),
+            mono.heading(),
+            mono.active(),
+            mono.key(),
+            mono.bar(),
+        ]);
         for style in styles {
             assert_eq!((style.fg, style.bg), (None, None));
         }

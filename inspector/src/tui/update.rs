@@ -10,8 +10,8 @@ use super::app::{App, EntryKey, Feed, Overlay, TableState, View};
 use super::keymap::{self, Action};
 use super::view;
 use crate::model::RowKey;
-use crate::query::Query;
 use crate::quantile;
+use crate::query::Query;
 use crate::table::{self, Context, Entry};
 
 /// What happened.
@@ -45,7 +45,9 @@ pub(crate) fn update(app: &mut App, msg: Msg) -> Option<Cmd> {
         }
         Msg::Feed(feed) => take_feed(app, *feed),
         Msg::Paste(text) if app.filter.editing => {
-            app.filter.text.extend(text.chars().filter(|letter| !letter.is_control()));
+            app.filter
+                .text
+                .extend(text.chars().filter(|letter| !letter.is_control()));
             apply_filter(app);
         }
         Msg::Paste(_) => {}
@@ -96,7 +98,9 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
             }
             refresh(app);
         }
-        Action::Filter if app.overlay.is_none() && app.table().is_some() => app.filter.editing = true,
+        Action::Filter if app.overlay.is_none() && app.table().is_some() => {
+            app.filter.editing = true
+        }
         Action::SortNext | Action::SortInvert | Action::Filter => {}
     }
     None
@@ -128,7 +132,10 @@ fn show(app: &mut App, index: usize) {
 }
 
 fn turn(app: &mut App, by: usize) {
-    let here = View::ALL.iter().position(|view| *view == app.view).unwrap_or(0);
+    let here = View::ALL
+        .iter()
+        .position(|view| *view == app.view)
+        .unwrap_or(0);
     show(app, (here + by) % View::ALL.len());
 }
 
@@ -136,14 +143,25 @@ fn open(app: &mut App) {
     if app.overlay.is_none()
         && let Some(entry) = app.table().and_then(TableState::current)
     {
-        app.overlay = Some(Overlay::Detail { last: Arc::clone(&entry.row), scroll: 0 });
+        app.overlay = Some(Overlay::Detail {
+            last: Arc::clone(&entry.row),
+            scroll: 0,
+        });
     }
 }
 
 fn sort_next(app: &mut App) {
     if let Some(table) = app.table_mut() {
-        let shown: Vec<&str> = table.columns.iter().filter(|column| !column.wide).map(|column| column.name).collect();
-        let here = shown.iter().position(|name| *name == table.sort.column).unwrap_or(0);
+        let shown: Vec<&str> = table
+            .columns
+            .iter()
+            .filter(|column| !column.wide)
+            .map(|column| column.name)
+            .collect();
+        let here = shown
+            .iter()
+            .position(|name| *name == table.sort.column)
+            .unwrap_or(0);
         if let Some(next) = shown.get((here + 1) % shown.len().max(1)) {
             table.sort.column = (*next).to_owned();
             // What is old, much and near its end is more often looked for than what is not.
@@ -180,7 +198,12 @@ fn step(app: &mut App, by: isize) {
             scroll_into_view(app);
         }
         View::Latency => {
-            let histograms = app.feed.model.stats.as_deref().map_or(0, |stats| quantile::merged(stats).len());
+            let histograms = app
+                .feed
+                .model
+                .stats
+                .as_deref()
+                .map_or(0, |stats| quantile::merged(stats).len());
             app.histogram = moved(app.histogram, histograms.saturating_sub(1));
         }
         View::Pollers => app.scroll = moved(app.scroll, view::pollers_lines(app).saturating_sub(1)),
@@ -194,7 +217,12 @@ fn edit_filter(app: &mut App, key: KeyEvent) -> Option<Cmd> {
         KeyCode::Char('z') if control => return Some(Cmd::Suspend),
         KeyCode::Char('u') if control => app.filter.text.clear(),
         KeyCode::Char('w') if control => {
-            let kept = app.filter.text.trim_end().rfind(' ').map_or(0, |space| space + 1);
+            let kept = app
+                .filter
+                .text
+                .trim_end()
+                .rfind(' ')
+                .map_or(0, |space| space + 1);
             app.filter.text.truncate(kept);
         }
         KeyCode::Char(letter) if !control => app.filter.text.push(letter),
@@ -254,7 +282,12 @@ fn refresh(app: &mut App) {
 
 /// Some column of the row contains the word.
 fn mentions(table: &TableState, entry: &Entry, word: &str, context: &Context) -> bool {
-    table.columns.iter().any(|column| (column.cell)(entry, context).text.to_lowercase().contains(word))
+    table.columns.iter().any(|column| {
+        (column.cell)(entry, context)
+            .text
+            .to_lowercase()
+            .contains(word)
+    })
 }
 
 fn key(entry: &Entry) -> EntryKey {
@@ -263,8 +296,13 @@ fn key(entry: &Entry) -> EntryKey {
 
 /// The cursor follows its row. If that is gone, it stays at its place, on the row that is there now.
 fn restore_cursor(table: &mut TableState) {
-    let found = table.selected.as_ref().and_then(|selected| table.rows.iter().position(|entry| key(entry) == *selected));
-    table.cursor = found.unwrap_or(table.cursor).min(table.rows.len().saturating_sub(1));
+    let found = table
+        .selected
+        .as_ref()
+        .and_then(|selected| table.rows.iter().position(|entry| key(entry) == *selected));
+    table.cursor = found
+        .unwrap_or(table.cursor)
+        .min(table.rows.len().saturating_sub(1));
     table.selected = table.current().map(key);
 }
 
@@ -281,6 +319,10 @@ fn scroll_into_view(app: &mut App) {
     let visible = view::rows_visible(app);
     if let Some(table) = app.table_mut() {
         let last_offset = table.rows.len().saturating_sub(visible);
-        table.offset = table.offset.min(table.cursor).max((table.cursor + 1).saturating_sub(visible)).min(last_offset);
+        table.offset = table
+            .offset
+            .min(table.cursor)
+            .max((table.cursor + 1).saturating_sub(visible))
+            .min(last_offset);
     }
 }

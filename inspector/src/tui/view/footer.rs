@@ -13,8 +13,13 @@ use crate::text;
 
 pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let place = place(app);
-    let taken = u16::try_from(place.width()).unwrap_or(u16::MAX).saturating_add(2);
-    let left = Rect { width: area.width.saturating_sub(taken), ..area };
+    let taken = u16::try_from(place.width())
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
+    let left = Rect {
+        width: area.width.saturating_sub(taken),
+        ..area
+    };
     frame.render_widget(Paragraph::new(place.right_aligned()), area);
     if app.filter.editing {
         prompt(app, frame, left);
@@ -38,9 +43,14 @@ fn prompt(app: &App, frame: &mut Frame<'_>, area: Rect) {
         spans.push(toned(theme, format!("   {error}"), Tone::Bad));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
-    let column = u16::try_from(text::width(shown)).unwrap_or(u16::MAX).saturating_add(2);
+    let column = u16::try_from(text::width(shown))
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
     if area.width > 0 && area.height > 0 {
-        frame.set_cursor_position(Position { x: area.x.saturating_add(column.min(area.width - 1)), y: area.y });
+        frame.set_cursor_position(Position {
+            x: area.x.saturating_add(column.min(area.width - 1)),
+            y: area.y,
+        });
     }
 }
 
@@ -50,14 +60,26 @@ fn keys(app: &App, room: u16) -> Line<'static> {
     let mut used = 1;
     if !app.filter.text.is_empty() {
         let shown = text::cut(&app.filter.text, 40, theme.ascii).into_owned();
-        let tone = if app.filter.error.is_some() { Tone::Bad } else { Tone::Warn };
+        let tone = if app.filter.error.is_some() {
+            Tone::Bad
+        } else {
+            Tone::Warn
+        };
         let label = format!("filter: {shown}  ");
         used += text::width(&label);
         spans.push(toned(theme, label, tone));
     }
     for binding in BINDINGS.iter().filter(|binding| !binding.footer.is_empty()) {
-        let key = if theme.ascii { binding.written.1 } else { binding.written.0 };
-        let word = if app.frozen.is_some() && binding.footer == "freeze" { "thaw" } else { binding.footer };
+        let key = if theme.ascii {
+            binding.written.1
+        } else {
+            binding.written.0
+        };
+        let word = if app.frozen.is_some() && binding.footer == "freeze" {
+            "thaw"
+        } else {
+            binding.footer
+        };
         let needed = text::width(key) + 1 + text::width(word) + 2;
         if used + needed > usize::from(room) {
             break;
@@ -70,7 +92,9 @@ fn keys(app: &App, room: u16) -> Line<'static> {
 }
 
 fn place(app: &App) -> Line<'static> {
-    let Some(table) = app.table() else { return Line::default() };
+    let Some(table) = app.table() else {
+        return Line::default();
+    };
     let all = table.rows.len();
     if all == 0 {
         return Line::from(toned(app.theme, "no rows ", Tone::Dim));

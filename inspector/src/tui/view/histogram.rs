@@ -11,29 +11,34 @@ pub(super) struct Bars {
 }
 
 impl Bars {
-    /// At most so many bars, but no more than the buckets have detail for.
+    /// At most so many bars, and no more than the buckets have detail for.
     pub(super) fn of(histogram: &Histogram, most: usize) -> Self {
-        let empty = Self { bounds: Vec::new(), counts: Vec::new() };
-        let (Some(first), Some(last)) = (histogram.buckets.first(), histogram.buckets.last()) else { return empty };
-        if most == 0 {
-            return empty;
+        let none = Self {
+            bounds: Vec::new(),
+            counts: Vec::new(),
+        };
+        let Some(places) = places(histogram).filter(|_| most > 0) else {
+            return none;
+        };
+        let (first, last) = places
+            .iter()
+            .fold((u64::MAX, 0), |(low, high), (place, _, _)| {
+                (low.min(*place), high.max(*place))
+            });
+        // Whole buckets go into each bar, the same number everywhere: otherwise bars would rise and fall by themselves.
+        let most = most as u64;
+        let mut merged = 1u64;
+        while last / merged - first / merged >= most {
+            merged *= 2;
         }
-        let octaves = log2(last.upper_bound) - log2(first.upper_bound);
-        // Finer than a quarter of an octave would show gaps between buckets as valleys.
-        let mut steps_an_octave = 4.0f64;
-        #[allow(clippy::cast_precision_loss)]
-        while steps_an_octave > 0.01 && octaves * steps_an_octave + 1.0 > most as f64 {
-            steps_an_octave /= 2.0;
-        }
-        #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-        let step = |value: u64| ((log2(value) - log2(first.upper_bound)) * steps_an_octave).round().max(0.0) as usize;
-        let bars = step(last.upper_bound).min(most.saturating_sub(1)) + 1;
+        let index = |place: u64| usize::try_from(place / merged - first / merged).unwrap_or(0);
+        let bars = index(last) + 1;
         let mut counts = vec![0u64; bars];
         let mut bounds = vec![0u64; bars];
-        for bucket in &histogram.buckets {
-            let bar = step(bucket.upper_bound).min(bars - 1);
-            counts[bar] = counts[bar].saturating_add(bucket.count);
-            bounds[bar] = bounds[bar].max(bucket.upper_bound);
+        for (place, bound, count) in places {
+            let bar = index(place);
+            counts[bar] = counts[bar].saturating_add(count);
+            bounds[bar] = bounds[bar].max(bound);
         }
         for bar in 1..bars {
             bounds[bar] = bounds[bar].max(bounds[bar - 1]);
@@ -42,9 +47,30 @@ impl Bars {
     }
 }
 
-fn log2(value: u64) -> f64 {
-    #[allow(clippy::cast_precision_loss)]
-    (value.max(1) as f64).log2()
+/// Place on the axis, bound and count of each bucket. The bucket for everything too large has no bound, and so no place
+/// of its own: it stands next to the last one that has.
+fn places(histogram: &Histogram) -> Option<Vec<(u64, u64, u64)>> {
+    let mut places: Vec<(u64, u64, u64)> = Vec::with_capacity(histogram.buckets.len());
+    for bucket in &histogram.buckets {
+        let place = match (bucket.upper_bound, places.last()) {
+            (u64::MAX, Some((before, _, _))) => before + 1,
+            (bound, _) => place(bound),
+        };
+        places.push((place, bucket.upper_bound, bucket.count));
+    }
+    (!places.is_empty()).then_some(places)
+}
+
+/// Four places to each doubling, as the buckets are laid out.
+fn place(value: u64) -> u64 {
+    let value = value.max(1);
+    let octave = u64::from(value.ilog2());
+    let quarter = if octave >= 2 {
+        (value >> (octave - 2)) & 3
+    } else {
+        (value << (2 - octave)) & 3
+    };
+    octave * 4 + quarter
 }
 
 /// Which of the characters of growing height stands in a cell of a bar. `cell` counts from the bottom.
@@ -57,14 +83,24 @@ pub(super) fn height(count: u64, largest: u64, rows: usize, cell: usize, levels:
     let units = (rows.saturating_mul(levels)) as u128;
     let filled = (u128::from(count) * units).div_ceil(u128::from(largest));
     let below = (cell.saturating_mul(levels)) as u128;
-    usize::try_from(filled.saturating_sub(below)).unwrap_or(levels).min(levels)
+    usize::try_from(filled.saturating_sub(below))
+        .unwrap_or(levels)
+        .min(levels)
 }
 
 /// One line of bars.
 pub(super) fn sparkline(values: &[u64], heights: &[&str]) -> String {
     let largest = values.iter().copied().max().unwrap_or(0);
     let levels = heights.len().saturating_sub(1);
-    values.iter().map(|value| heights.get(height(*value, largest, 1, 0, levels)).copied().unwrap_or(" ")).collect()
+    values
+        .iter()
+        .map(|value| {
+            heights
+                .get(height(*value, largest, 1, 0, levels))
+                .copied()
+                .unwrap_or(" ")
+        })
+        .collect()
 }
 
 #[cfg(test)]
@@ -75,14 +111,17 @@ mod tests {
 
     fn histogram(buckets: &[(u64, u64)]) -> Histogram {
         Histogram {
-            buckets: buckets.iter().map(|&(upper_bound, count)| Bucket { upper_bound, count }).collect(),
+            buckets: buckets
+                .iter()
+                .map(|&(upper_bound, count)| Bucket { upper_bound, count })
+                .collect(),
             ..Histogram::default()
         }
     }
 
     #[test]
     fn no_sample_is_lost_whatever_the_width() {
-        let histogram = histogram(&[(0, 1), (1, 2), (1_000, 3), (u64::MAX, 4)]);
+        let histogram = histogram(&[(0, 1), (1, 2), (1_000, 3), (1 << 60, 2), (u64::MAX, 2)]);
         for most in 1..300 {
             let bars = Bars::of(&histogram, most);
             assert!(bars.counts.len() <= most);
@@ -90,6 +129,27 @@ mod tests {
             assert!(bars.bounds.is_sorted());
         }
         assert!(Bars::of(&histogram, 0).counts.is_empty());
+    }
+
+    #[test]
+    fn even_buckets_make_even_bars() {
+        let bounds =
+            (4..30).flat_map(|octave| (5..9u64).map(move |quarter| (quarter << (octave - 2)) - 1));
+        let even = histogram(&bounds.map(|bound| (bound, 1)).collect::<Vec<_>>());
+        for most in [104, 52, 26, 13] {
+            let counts = Bars::of(&even, most).counts;
+            assert!(
+                counts.windows(2).all(|pair| pair[0] == pair[1]),
+                "{most}: {counts:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn what_is_beyond_the_last_bound_stands_next_to_it() {
+        let bars = Bars::of(&histogram(&[(7, 1), (9, 1), (u64::MAX, 1)]), 80);
+        assert_eq!(bars.counts, [1, 1, 1]);
+        assert_eq!(bars.bounds.last(), Some(&u64::MAX));
     }
 
     #[test]
@@ -102,7 +162,13 @@ mod tests {
 
     #[test]
     fn a_sparkline_has_a_character_for_each_value() {
-        assert_eq!(sparkline(&[0, 1, 4, 8], &[" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]), " ▁▄█");
+        assert_eq!(
+            sparkline(
+                &[0, 1, 4, 8],
+                &[" ", "▁", "▂", "▃", "▄", "▅", "▆", "▇", "█"]
+            ),
+            " ▁▄█"
+        );
         assert_eq!(sparkline(&[], &[" ", "#"]), "");
     }
 }

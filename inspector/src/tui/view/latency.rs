@@ -18,50 +18,148 @@ const NUMBER: usize = 8;
 const COUNT: usize = 10;
 
 pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let histograms = app.feed.model.stats.as_deref().map(quantile::merged).unwrap_or_default();
+    let histograms = app
+        .feed
+        .model
+        .stats
+        .as_deref()
+        .map(quantile::merged)
+        .unwrap_or_default();
     if histograms.is_empty() {
-        let line = Line::from(toned(app.theme, "waiting for the first statistics", Tone::Dim)).centered();
+        let line = Line::from(toned(
+            app.theme,
+            "waiting for the first statistics",
+            Tone::Dim,
+        ))
+        .centered();
         frame.render_widget(Paragraph::new(line), area);
         return;
     }
     let selected = app.histogram.min(histograms.len() - 1);
-    let rows = u16::try_from(histograms.len()).unwrap_or(u16::MAX).saturating_add(1);
-    let [list, picture] = Layout::vertical([Constraint::Max(rows), Constraint::Fill(1)]).areas(area);
-    frame.render_widget(Paragraph::new(summary(app, &histograms, selected, list)), list);
+    let rows = u16::try_from(histograms.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(1);
+    let [list, picture] =
+        Layout::vertical([Constraint::Max(rows), Constraint::Fill(1)]).areas(area);
+    frame.render_widget(
+        Paragraph::new(summary(app, &histograms, selected, list)),
+        list,
+    );
     if let Some(histogram) = histograms.get(selected) {
         draw(app, histogram, frame, picture);
     }
 }
 
+/// A number of the summary: its title, its width, and which goes first when room is short.
+struct Number {
+    title: &'static str,
+    width: usize,
+    keep: u8,
+    value: fn(&App, &Histogram) -> String,
+}
+
+const NUMBERS: [Number; 6] = [
+    Number {
+        title: "P50",
+        width: NUMBER,
+        keep: 6,
+        value: |app, it| share(app, it, 0.5),
+    },
+    Number {
+        title: "P90",
+        width: NUMBER,
+        keep: 3,
+        value: |app, it| share(app, it, 0.9),
+    },
+    Number {
+        title: "P99",
+        width: NUMBER,
+        keep: 5,
+        value: |app, it| share(app, it, 0.99),
+    },
+    Number {
+        title: "P99.9",
+        width: NUMBER,
+        keep: 2,
+        value: |app, it| share(app, it, 0.999),
+    },
+    Number {
+        title: "MAX",
+        width: NUMBER,
+        keep: 4,
+        value: |app, it| optional(app, it, (it.count > 0).then_some(it.max)),
+    },
+    Number {
+        title: "COUNT",
+        width: COUNT,
+        keep: 1,
+        value: |_, it| text::count(it.count),
+    },
+];
+
+fn share(app: &App, histogram: &Histogram, share: f64) -> String {
+    optional(app, histogram, quantile::quantile(histogram, share))
+}
+
+fn optional(app: &App, histogram: &Histogram, value: Option<u64>) -> String {
+    value.map_or("-".into(), |value| written(app, value, &histogram.unit))
+}
+
 fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> Vec<Line<'static>> {
     let theme = app.theme;
     let width = usize::from(area.width);
-    let fixed = 1 + NAME + (SHOWN.len() + 1) * (NUMBER + 1) + COUNT + 1;
-    let spark = width.saturating_sub(fixed + 2).min(48);
-    let mut heading = format!(" {}", field("HISTOGRAM", NAME, false, theme.ascii));
-    for title in SHOWN.iter().map(|(name, _)| name.to_uppercase()).chain(["MAX".into()]) {
-        heading.push_str(&format!(" {title:>NUMBER$}"));
+    let mut numbers: Vec<&Number> = NUMBERS.iter().collect();
+    let taken = |numbers: &[&Number]| {
+        1 + NAME + numbers.iter().map(|number| 1 + number.width).sum::<usize>() + 1
+    };
+    while taken(&numbers) > width && numbers.len() > 1 {
+        let weakest = (0..numbers.len())
+            .min_by_key(|index| numbers[*index].keep)
+            .unwrap_or(0);
+        numbers.remove(weakest);
     }
-    heading.push_str(&format!(" {:>COUNT$}", "COUNT"));
-    let mut lines = vec![Line::styled(field(&heading, width, false, theme.ascii), theme.heading())];
+    let spark = width.saturating_sub(taken(&numbers) + 2).min(48);
+    let mut heading = format!(" {}", field("HISTOGRAM", NAME, false, theme.ascii));
+    for number in &numbers {
+        heading.push_str(&format!(
+            " {}",
+            field(number.title, number.width, true, theme.ascii)
+        ));
+    }
+    let mut lines = vec![Line::styled(
+        field(&heading, width, false, theme.ascii),
+        theme.heading(),
+    )];
     let visible = usize::from(area.height.saturating_sub(1)).max(1);
     let first = (selected + 1).saturating_sub(visible);
     for (index, histogram) in histograms.iter().enumerate().skip(first) {
-        let sample = |value: Option<u64>| match value {
-            None => "-".to_owned(),
-            Some(value) => written(app, value, &histogram.unit),
-        };
-        let mut line = format!(" {}", field(&text::printable(&histogram.name), NAME, false, theme.ascii));
-        for (_, share) in SHOWN {
-            line.push_str(&format!(" {}", field(&sample(quantile::quantile(histogram, share)), NUMBER, true, theme.ascii)));
+        let mut line = format!(
+            " {}",
+            field(&text::printable(&histogram.name), NAME, false, theme.ascii)
+        );
+        for number in &numbers {
+            line.push_str(&format!(
+                " {}",
+                field(
+                    &(number.value)(app, histogram),
+                    number.width,
+                    true,
+                    theme.ascii
+                )
+            ));
         }
-        line.push_str(&format!(" {}", field(&sample((histogram.count > 0).then_some(histogram.max)), NUMBER, true, theme.ascii)));
-        line.push_str(&format!(" {:>COUNT$}", text::count(histogram.count)));
         let bars = sparkline(&Bars::of(histogram, spark).counts, theme.heights());
         lines.push(if index == selected {
-            Line::styled(field(&format!("{line}  {bars}"), width, false, theme.ascii), theme.selected())
+            Line::styled(
+                field(&format!("{line}  {bars}"), width, false, theme.ascii),
+                theme.selected(),
+            )
         } else {
-            Line::from(vec![Span::raw(line), Span::raw("  "), Span::styled(bars, theme.bar())])
+            Line::from(vec![
+                Span::raw(line),
+                Span::raw("  "),
+                Span::styled(bars, theme.bar()),
+            ])
         });
     }
     lines
@@ -71,29 +169,49 @@ fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> 
 fn draw(app: &App, histogram: &Histogram, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
     let rows = usize::from(area.height.saturating_sub(5));
-    let width = usize::from(area.width.saturating_sub(12));
+    // At the right there must be room for the label of the last bar.
+    let width = usize::from(area.width.saturating_sub(20));
     if rows < 2 || width < 16 {
         return;
     }
     let bars = Bars::of(histogram, width);
-    let Some(thick) = width.checked_div(bars.counts.len()).map(|thick| thick.clamp(1, 4)) else {
+    let Some(thick) = width
+        .checked_div(bars.counts.len())
+        .map(|thick| thick.clamp(1, 4))
+    else {
         let line = Line::from(toned(theme, "no samples yet", Tone::Dim)).centered();
         frame.render_widget(Paragraph::new(vec![Line::default(), line]), area);
         return;
     };
     let largest = bars.counts.iter().copied().max().unwrap_or(0);
     let levels = theme.heights().len() - 1;
-    let quantiles: Vec<(&str, u64)> =
-        SHOWN.iter().filter_map(|(name, share)| Some((*name, quantile::quantile(histogram, *share)?))).collect();
-    let bound = |name: &str| quantiles.iter().find(|(known, _)| *known == name).map_or(u64::MAX, |(_, value)| *value);
+    let quantiles: Vec<(&str, u64)> = SHOWN
+        .iter()
+        .filter_map(|(name, share)| Some((*name, quantile::quantile(histogram, *share)?)))
+        .collect();
+    let bound = |name: &str| {
+        quantiles
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or(u64::MAX, |(_, value)| *value)
+    };
     let (p90, p99) = (bound("p90"), bound("p99"));
 
-    let mean = quantile::mean(histogram).map_or("-".into(), |mean| written(app, mean, &histogram.unit));
+    let mean =
+        quantile::mean(histogram).map_or("-".into(), |mean| written(app, mean, &histogram.unit));
     let mut lines = vec![
         Line::default(),
         Line::from(vec![
-            toned(theme, format!(" {}", text::printable(&histogram.name)), Tone::Title),
-            toned(theme, format!("  {} samples, mean {mean}", text::grouped(histogram.count)), Tone::Dim),
+            toned(
+                theme,
+                format!(" {}", text::printable(&histogram.name)),
+                Tone::Title,
+            ),
+            toned(
+                theme,
+                format!("  {} samples, mean {mean}", text::grouped(histogram.count)),
+                Tone::Dim,
+            ),
         ]),
     ];
     for row in (0..rows).rev() {
@@ -105,7 +223,11 @@ fn draw(app: &App, histogram: &Histogram, frame: &mut Frame<'_>, area: Rect) {
         };
         let mut spans = vec![toned(theme, format!("{label:>10} "), Tone::Dim)];
         for (count, upper) in bars.counts.iter().zip(&bars.bounds) {
-            let mark = theme.heights().get(height(*count, largest, rows, row, levels)).copied().unwrap_or(" ");
+            let mark = theme
+                .heights()
+                .get(height(*count, largest, rows, row, levels))
+                .copied()
+                .unwrap_or(" ");
             let style = if *upper > p99 {
                 theme.tone(Tone::Bad)
             } else if *upper > p90 {
@@ -115,11 +237,7 @@ fn draw(app: &App, histogram: &Histogram, frame: &mut Frame<'_>, area: Rect) {
             };
             // Modifiers would underline the empty part of a bar.
             let style = if theme.color { style } else { theme.bar() };
-            let mut bar = mark.repeat(thick.saturating_sub(usize::from(thick > 2)));
-            if thick > 2 {
-                bar.push(' ');
-            }
-            spans.push(Span::styled(bar, style));
+            spans.push(Span::styled(mark.repeat(thick), style));
         }
         lines.push(Line::from(spans));
     }
@@ -135,7 +253,9 @@ fn axis(app: &App, histogram: &Histogram, bars: &Bars, thick: usize) -> Line<'st
         let at = 11 + index * thick;
         let label = written(app, *upper, &histogram.unit);
         let ends = at + text::width(&label);
-        if (text::width(&line) < at || index == 0) && ends <= 11 + bars.bounds.len() * thick + NUMBER {
+        if (text::width(&line) < at || index == 0)
+            && ends <= 11 + bars.bounds.len() * thick + NUMBER
+        {
             line.push_str(&" ".repeat(at.saturating_sub(text::width(&line))));
             line.push_str(&label);
             line.push_str("   ");
@@ -149,7 +269,9 @@ fn marks(app: &App, quantiles: &[(&str, u64)], bars: &Bars, thick: usize) -> Lin
     let mark = if app.theme.ascii { "^" } else { "↑" };
     let mut line = String::new();
     for (name, value) in quantiles {
-        let Some(bar) = bars.bounds.iter().position(|upper| upper >= value) else { continue };
+        let Some(bar) = bars.bounds.iter().position(|upper| upper >= value) else {
+            continue;
+        };
         let at = 11 + bar * thick;
         if text::width(&line) <= at {
             line.push_str(&" ".repeat(at - text::width(&line)));
@@ -161,5 +283,9 @@ fn marks(app: &App, quantiles: &[(&str, u64)], bars: &Bars, thick: usize) -> Lin
 
 fn written(app: &App, value: u64, unit: &str) -> String {
     let sample = text::sample(value, unit);
-    if app.theme.ascii { text::ascii(sample) } else { sample }
+    if app.theme.ascii {
+        text::ascii(sample)
+    } else {
+        sample
+    }
 }

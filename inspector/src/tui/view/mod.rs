@@ -69,14 +69,22 @@ pub(crate) fn pollers_lines(app: &App) -> usize {
 fn areas(area: Rect) -> [Rect; 4] {
     // A low terminal keeps its lines for the rows.
     let head = if area.height < 16 { 1 } else { 2 };
-    Layout::vertical([Constraint::Length(head), Constraint::Length(1), Constraint::Fill(1), Constraint::Length(1)])
-        .areas(area)
+    Layout::vertical([
+        Constraint::Length(head),
+        Constraint::Length(1),
+        Constraint::Fill(1),
+        Constraint::Length(1),
+    ])
+    .areas(area)
 }
 
 fn too_small(theme: Theme, frame: &mut Frame<'_>, area: Rect) {
     let words = [
         "terminal too small".to_owned(),
-        format!("{}x{}, needs {}x{}", area.width, area.height, LEAST.0, LEAST.1),
+        format!(
+            "{}x{}, needs {}x{}",
+            area.width, area.height, LEAST.0, LEAST.1
+        ),
     ];
     let lines: Vec<Line<'_>> = words
         .iter()
@@ -84,15 +92,22 @@ fn too_small(theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         .map(|(words, tone)| Line::styled(words.as_str(), theme.tone(tone)).centered())
         .collect();
     let top = area.height.saturating_sub(2) / 2;
-    let middle = Rect { y: area.y.saturating_add(top), height: area.height.saturating_sub(top), ..area };
+    let middle = Rect {
+        y: area.y.saturating_add(top),
+        height: area.height.saturating_sub(top),
+        ..area
+    };
     frame.render_widget(Paragraph::new(lines), middle.intersection(area));
 }
 
 /// A box over the view, and the area inside of it.
 fn popup(theme: Theme, title: &str, frame: &mut Frame<'_>, area: Rect) -> Rect {
     frame.render_widget(Clear, area);
-    let mut block = Block::bordered().title(Line::styled(format!(" {title} "), theme.tone(Tone::Title)));
-    block = block.border_style(theme.tone(Tone::Dim)).border_type(BorderType::Rounded);
+    let mut block =
+        Block::bordered().title(Line::styled(format!(" {title} "), theme.tone(Tone::Title)));
+    block = block
+        .border_style(theme.tone(Tone::Dim))
+        .border_type(BorderType::Rounded);
     if theme.ascii {
         block = block.border_set(ASCII_BORDER);
     }
@@ -124,7 +139,11 @@ fn scrolled(mut lines: Vec<Line<'static>>, scroll: usize, height: u16) -> Paragr
 fn field(content: &str, width: usize, right: bool, ascii: bool) -> String {
     let shown = text::cut(content, width, ascii);
     let blanks = " ".repeat(width.saturating_sub(text::width(&shown)));
-    if right { format!("{blanks}{shown}") } else { format!("{shown}{blanks}") }
+    if right {
+        format!("{blanks}{shown}")
+    } else {
+        format!("{shown}{blanks}")
+    }
 }
 
 /// A span of a meaning.
@@ -135,5 +154,9 @@ fn toned(theme: Theme, content: impl Into<String>, tone: Tone) -> Span<'static> 
 /// A duration that the theme can write.
 fn duration(theme: Theme, ns: u64) -> String {
     let written = text::duration(ns);
-    if theme.ascii { text::ascii(written) } else { written }
+    if theme.ascii {
+        text::ascii(written)
+    } else {
+        written
+    }
 }

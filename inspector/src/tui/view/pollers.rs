@@ -19,7 +19,12 @@ use crate::text;
 pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let lines = lines(app, area.width);
     if lines.is_empty() {
-        let line = Line::from(toned(app.theme, "waiting for the first statistics", Tone::Dim)).centered();
+        let line = Line::from(toned(
+            app.theme,
+            "waiting for the first statistics",
+            Tone::Dim,
+        ))
+        .centered();
         frame.render_widget(Paragraph::new(line), area);
         return;
     }
@@ -28,7 +33,9 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
 
 /// The whole view; it is scrolled when it is shown.
 pub(super) fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
-    let Some(stats) = app.feed.model.stats.as_deref() else { return Vec::new() };
+    let Some(stats) = app.feed.model.stats.as_deref() else {
+        return Vec::new();
+    };
     let width = usize::from(width);
     let mut lines = pollers(app, stats, width);
     lines.push(Line::default());
@@ -50,18 +57,39 @@ pub(super) fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
 fn pollers(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let context = app.context();
-    let rows: Vec<_> = stats.pollers.iter().filter_map(|stats| stats.poller.as_ref()).collect();
+    let rows: Vec<_> = stats
+        .pollers
+        .iter()
+        .filter_map(|stats| stats.poller.as_ref())
+        .collect();
     let wanted = POLLERS
         .iter()
         .filter(|column| !column.wide)
         .map(|column| {
-            let widest = rows.iter().map(|row| text::width(&(column.cell)(row, &context).text)).max().unwrap_or(0);
-            Fit { column, width: widest.max(column.title.len()).max(column.least.into()) }
+            let widest = rows
+                .iter()
+                .map(|row| text::width(&(column.cell)(row, &context).text))
+                .max()
+                .unwrap_or(0);
+            Fit {
+                column,
+                width: widest.max(column.title.len()).max(column.least.into()),
+            }
         })
         .collect();
     let fits = fit(wanted, width.saturating_sub(2));
-    let align = |fit: &Fit<_>, content: &str| field(content, fit.width, fit.column.align == Align::Right, theme.ascii);
-    let titles: Vec<String> = fits.iter().map(|fit| align(fit, fit.column.title)).collect();
+    let align = |fit: &Fit<_>, content: &str| {
+        field(
+            content,
+            fit.width,
+            fit.column.align == Align::Right,
+            theme.ascii,
+        )
+    };
+    let titles: Vec<String> = fits
+        .iter()
+        .map(|fit| align(fit, fit.column.title))
+        .collect();
     let mut lines = vec![heading(app, &titles.join("  "), width)];
     for row in rows {
         let mut spans = vec![Span::raw(" ")];
@@ -91,7 +119,11 @@ fn activity(app: &App, width: usize) -> Vec<Line<'static>> {
     for (name, values, rate) in series {
         let latest = values.last().copied().unwrap_or(0);
         #[allow(clippy::cast_precision_loss)]
-        let latest = if rate { text::rate(latest as f64) } else { text::count(latest) };
+        let latest = if rate {
+            text::rate(latest as f64)
+        } else {
+            text::count(latest)
+        };
         let room = width.saturating_sub(25);
         let shown = &values[values.len().saturating_sub(room)..];
         lines.push(Line::from(vec![
@@ -105,16 +137,43 @@ fn activity(app: &App, width: usize) -> Vec<Line<'static>> {
 fn laws(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let several = stats.pollers.len() > 1;
-    let mut lines = vec![heading(app, &format!("{:<22}{:>12} {:>12}  STATE     STATEMENT", "LAW", "LEFT", "RIGHT"), width)];
+    let mut lines = vec![heading(
+        app,
+        &format!(
+            "{:<22}{:>12} {:>12}  STATE     STATEMENT",
+            "LAW", "LEFT", "RIGHT"
+        ),
+        width,
+    )];
     for poller in &stats.pollers {
-        let name = poller.poller.as_ref().map_or("", |poller| poller.name.as_str());
+        let name = poller
+            .poller
+            .as_ref()
+            .map_or("", |poller| poller.name.as_str());
         for law in &poller.laws {
-            let title = if several { format!("{name}/{}", law.name) } else { law.name.clone() };
+            let title = if several {
+                format!("{name}/{}", law.name)
+            } else {
+                law.name.clone()
+            };
             let title = field(&text::printable(&title), 21, false, theme.ascii);
-            let (state, tone) = if law.violated { ("VIOLATED", Tone::Bad) } else { ("OK", Tone::Good) };
-            let statement = text::cut(&text::printable(&law.statement), width.saturating_sub(60), theme.ascii).into_owned();
+            let (state, tone) = if law.violated {
+                ("VIOLATED", Tone::Bad)
+            } else {
+                ("OK", Tone::Good)
+            };
+            let statement = text::cut(
+                &text::printable(&law.statement),
+                width.saturating_sub(60),
+                theme.ascii,
+            )
+            .into_owned();
             lines.push(Line::from(vec![
-                Span::raw(format!(" {title} {:>12} {:>12}  ", law.lhs, law.rhs)),
+                Span::raw(format!(
+                    " {title} {:>12} {:>12}  ",
+                    signed(law.lhs),
+                    signed(law.rhs)
+                )),
                 toned(theme, format!("{state:<8}"), tone),
                 toned(theme, format!("  {statement}"), Tone::Dim),
             ]));
@@ -123,35 +182,83 @@ fn laws(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'static>>
     lines
 }
 
+fn signed(value: i64) -> String {
+    let size = text::grouped(value.unsigned_abs());
+    if value < 0 { format!("-{size}") } else { size }
+}
+
 fn transitions(app: &App, stats: &GetStatsResponse) -> Vec<Line<'static>> {
     let (read, write) = totals(stats);
     let before = app.feed.model.before.as_deref().map(totals);
     let seconds = app.feed.model.stats_seconds();
-    let mut lines =
-        vec![heading(app, &format!("{:<16}{:>13}{:>9}{:>13}{:>8}", "TRANSITION", "READ", "/s", "WRITE", "/s"), 60)];
-    for (index, ((name, reads), (_, writes))) in read.named().into_iter().zip(write.named()).enumerate() {
+    let mut lines = vec![heading(
+        app,
+        &format!(
+            "{:<16}{:>13}{:>9}{:>13}{:>8}",
+            "TRANSITION", "READ", "/s", "WRITE", "/s"
+        ),
+        60,
+    )];
+    for (index, ((name, reads), (_, writes))) in
+        read.named().into_iter().zip(write.named()).enumerate()
+    {
         let grown = |now: u64, pick: fn(&(Transitions, Transitions)) -> &Transitions| {
-            before.as_ref().map_or(0, |before| now.saturating_sub(pick(before).named()[index].1))
+            before.as_ref().map_or(0, |before| {
+                now.saturating_sub(pick(before).named()[index].1)
+            })
         };
-        let rates = [grown(reads, |totals| &totals.0), grown(writes, |totals| &totals.1)];
+        let rates = [
+            grown(reads, |totals| &totals.0),
+            grown(writes, |totals| &totals.1),
+        ];
         let [reads_s, writes_s] = rates.map(|grown| per_second(grown, seconds));
         let quiet = reads == 0 && writes == 0;
-        let line = format!(" {name:<16}{:>13}{reads_s:>9}{:>13}{writes_s:>8}", text::count(reads), text::count(writes));
-        lines.push(Line::from(toned(app.theme, line, if quiet { Tone::Dim } else { Tone::Plain })));
+        let line = format!(
+            " {name:<16}{:>13}{reads_s:>9}{:>13}{writes_s:>8}",
+            text::count(reads),
+            text::count(writes)
+        );
+        lines.push(Line::from(toned(
+            app.theme,
+            line,
+            if quiet { Tone::Dim } else { Tone::Plain },
+        )));
     }
     lines
 }
 
 fn counters(app: &App, stats: &GetStatsResponse) -> Vec<Line<'static>> {
     let now = sum_counters(stats);
-    let before = app.feed.model.before.as_deref().map(sum_counters).unwrap_or_default();
-    let seconds = app.feed.model.stats_seconds().filter(|_| !before.is_empty());
-    let mut lines = vec![heading(app, &format!("{:<26}{:>13}{:>9}", "COUNTER", "TOTAL", "/s"), 50)];
+    let before = app
+        .feed
+        .model
+        .before
+        .as_deref()
+        .map(sum_counters)
+        .unwrap_or_default();
+    let seconds = app
+        .feed
+        .model
+        .stats_seconds()
+        .filter(|_| !before.is_empty());
+    let mut lines = vec![heading(
+        app,
+        &format!("{:<26}{:>13}{:>9}", "COUNTER", "TOTAL", "/s"),
+        50,
+    )];
     for (name, count) in now {
         let grown = count.saturating_sub(before.get(name).copied().unwrap_or(count));
         let rate = per_second(grown, seconds);
-        let line = format!(" {}{:>13}{rate:>9}", field(&text::printable(name), 26, false, app.theme.ascii), text::count(count));
-        lines.push(Line::from(toned(app.theme, line, if count == 0 { Tone::Dim } else { Tone::Plain })));
+        let line = format!(
+            " {}{:>13}{rate:>9}",
+            field(&text::printable(name), 26, false, app.theme.ascii),
+            text::count(count)
+        );
+        lines.push(Line::from(toned(
+            app.theme,
+            line,
+            if count == 0 { Tone::Dim } else { Tone::Plain },
+        )));
     }
     lines
 }
@@ -206,7 +313,10 @@ fn sum_counters(stats: &GetStatsResponse) -> BTreeMap<&str, u64> {
 }
 
 fn heading(app: &App, titles: &str, width: usize) -> Line<'static> {
-    Line::styled(field(&format!(" {titles}"), width, false, app.theme.ascii), app.theme.heading())
+    Line::styled(
+        field(&format!(" {titles}"), width, false, app.theme.ascii),
+        app.theme.heading(),
+    )
 }
 
 /// Two columns of lines; the left one is padded to a width.
