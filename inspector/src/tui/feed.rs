@@ -12,6 +12,7 @@ use tokio::sync::watch;
 
 use super::app::{Feed, Link};
 use crate::client::{Target, connect};
+use crate::failure::Failure;
 use crate::model::Model;
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
@@ -57,7 +58,8 @@ async fn watch(
 ) -> String {
     let connection = match connect(target, timeout).await {
         Ok(connection) => connection,
-        // The first line is the reason, the others are advice for the command line.
+        // The target is in the header, and advice is for the command line.
+        Err(Failure::Connect { reason, .. }) => return reason,
         Err(failure) => {
             return failure
                 .to_string()
@@ -121,6 +123,7 @@ fn random() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::support::mock::{Mock, Running};
 
     #[test]
     fn pauses_double_up_to_a_bound() {
@@ -130,5 +133,75 @@ mod tests {
         for chance in [0, 1, u64::MAX] {
             assert!(pause(3, chance) > FIRST_RETRY * 2 && pause(3, chance) <= FIRST_RETRY * 4);
         }
+    }
+
+    /// Waits until the feed is as wanted; the wait has no other end than the test's own.
+    async fn until(feeds: &mut watch::Receiver<Feed>, wanted: impl FnMut(&Feed) -> bool) -> Feed {
+        feeds
+            .wait_for(wanted)
+            .await
+            .expect("the feed goes on")
+            .clone()
+    }
+
+    #[tokio::test]
+    async fn a_broken_stream_is_told_and_taken_up_again() {
+        let scratch = tempfile::TempDir::new().expect("make a directory");
+        let mock = Mock {
+            groups: Some(2),
+            ..Mock::new(450)
+        };
+        let running = Running::start(mock, scratch.path().join("mock.sock"));
+        let (sender, mut feeds) = watch::channel(Feed::default());
+        let (interval, timeout) = (Duration::from_millis(100), Duration::from_secs(5));
+        let task = tokio::spawn(run(
+            Target::Unix(running.socket.clone()),
+            interval,
+            timeout,
+            sender,
+        ));
+
+        let first = until(&mut feeds, |feed| feed.link == Link::Live).await;
+        assert_eq!(
+            first.model.rows.len(),
+            450,
+            "a keyframe is published as a whole"
+        );
+        assert_eq!(first.server.map(|server| server.pid), Some(4242));
+        let lost = until(&mut feeds, |feed| matches!(feed.link, Link::Lost { .. })).await;
+        assert!(!lost.model.rows.is_empty(), "what was known is still shown");
+        assert!(
+            matches!(&lost.link, Link::Lost { reason, .. } if reason.contains("was told to break")),
+            "{:?}",
+            lost.link
+        );
+        until(&mut feeds, |feed| feed.link == Link::Live).await;
+
+        drop(feeds);
+        task.await.expect("it ends when nobody looks");
+    }
+
+    #[tokio::test]
+    async fn a_target_that_is_gone_is_tried_again_and_again() {
+        let scratch = tempfile::TempDir::new().expect("make a directory");
+        let target = Target::Unix(scratch.path().join("none.sock"));
+        let (sender, mut feeds) = watch::channel(Feed::default());
+        let task = tokio::spawn(run(
+            target,
+            Duration::from_millis(100),
+            Duration::from_secs(5),
+            sender,
+        ));
+        let lost = until(&mut feeds, |feed| {
+            matches!(feed.link, Link::Lost { attempt: 2, .. })
+        })
+        .await;
+        assert!(
+            matches!(&lost.link, Link::Lost { reason, .. } if reason.contains("No such file")),
+            "{:?}",
+            lost.link
+        );
+        drop(feeds);
+        task.await.expect("it ends when nobody looks");
     }
 }

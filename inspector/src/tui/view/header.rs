@@ -18,7 +18,7 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
         height: area.height.min(1),
         ..area
     };
-    let link = link(app);
+    let link = link(app, usize::from(area.width / 2));
     let room = area.width.saturating_sub(
         u16::try_from(link.width())
             .unwrap_or(u16::MAX)
@@ -82,7 +82,7 @@ fn who(app: &App) -> Line<'static> {
 }
 
 /// Each state has its word: a colour alone would not do.
-fn link(app: &App) -> Line<'static> {
+fn link(app: &App, room: usize) -> Line<'static> {
     let theme = app.theme;
     let mut spans = Vec::new();
     if app.frozen.is_some() {
@@ -116,7 +116,7 @@ fn link(app: &App) -> Line<'static> {
                 theme,
                 format!(
                     "{mark} LOST (try {attempt}, next in {left:.0}s): {}",
-                    text::cut(&text::printable(reason), 60, theme.ascii)
+                    text::cut(&text::printable(reason), room, theme.ascii)
                 ),
                 Tone::Bad,
             ));
