@@ -64,6 +64,12 @@ pub(crate) fn grouped(value: u64) -> String {
     text
 }
 
+/// All digits of a number that may be negative.
+pub(crate) fn signed(value: i64) -> String {
+    let size = grouped(value.unsigned_abs());
+    if value < 0 { format!("-{size}") } else { size }
+}
+
 /// A rate per second: `0`, `3.2`, `48`, `1.2k`, `3.4M`.
 pub(crate) fn rate(per_second: f64) -> String {
     match per_second {

@@ -149,6 +149,8 @@ pub(crate) struct App {
     pub(crate) now: Duration,
     /// When a group came in last.
     pub(crate) fed_at: Duration,
+    /// A picture older than this is called old.
+    pub(crate) old_after: Duration,
     pub(crate) view: View,
     pub(crate) overlay: Option<Overlay>,
     pub(crate) descriptors: TableState,
@@ -171,6 +173,7 @@ impl App {
             frozen: None,
             now: Duration::ZERO,
             fed_at: Duration::ZERO,
+            old_after: Duration::from_secs(3),
             view: View::Descriptors,
             overlay: None,
             descriptors: TableState::new(&DESCRIPTORS, "id", false),

@@ -6,8 +6,7 @@ use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
 use crossterm::execute;
 use crossterm::terminal::{
-    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, SetTitle, disable_raw_mode,
-    enable_raw_mode,
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
@@ -72,7 +71,6 @@ fn take_over() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
         stdout(),
         EnterAlternateScreen,
         EnableBracketedPaste,
-        SetTitle("netpoller"),
         Clear(ClearType::All)
     )?;
     Terminal::new(CrosstermBackend::new(stdout()))

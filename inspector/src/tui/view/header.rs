@@ -93,7 +93,7 @@ fn link(app: &App, room: usize) -> Line<'static> {
         Link::Connecting => spans.push(toned(theme, format!("{mark} connecting"), Tone::Warn)),
         Link::Live => {
             let age = app.now.saturating_sub(app.fed_at);
-            if age.as_secs() >= 3 {
+            if age >= app.old_after {
                 spans.push(toned(
                     theme,
                     format!("{mark} live, {}s old", age.as_secs()),

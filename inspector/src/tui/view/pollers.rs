@@ -171,8 +171,8 @@ fn laws(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'static>>
             lines.push(Line::from(vec![
                 Span::raw(format!(
                     " {title} {:>12} {:>12}  ",
-                    signed(law.lhs),
-                    signed(law.rhs)
+                    text::signed(law.lhs),
+                    text::signed(law.rhs)
                 )),
                 toned(theme, format!("{state:<8}"), tone),
                 toned(theme, format!("  {statement}"), Tone::Dim),
@@ -180,11 +180,6 @@ fn laws(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'static>>
         }
     }
     lines
-}
-
-fn signed(value: i64) -> String {
-    let size = text::grouped(value.unsigned_abs());
-    if value < 0 { format!("-{size}") } else { size }
 }
 
 fn transitions(app: &App, stats: &GetStatsResponse) -> Vec<Line<'static>> {
