@@ -24,6 +24,7 @@ mod poller;
 mod sync;
 mod sys;
 mod timers;
+pub mod view;
 
 pub use desc::Kind;
 pub use error::{Error, RegisterError};
