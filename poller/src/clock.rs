@@ -1,8 +1,8 @@
 //! Monotonic nanoseconds, and one anchor to the wall clock.
 //!
-//! The time line is that of [`Instant`], so that a deadline given as an `Instant` is compared on the clock it was made
-//! with and cannot fire early by a conversion error. Its zero lies where CLOCK_MONOTONIC had its zero when the anchor was
-//! taken, which lets other processes on the machine compare stamps.
+//! The time line is CLOCK_MONOTONIC, read as one number: half the instructions of an [`Instant`], and comparable between
+//! the processes of a machine. An `Instant` of the user's is placed on it by an anchor that errs, by some nanoseconds, to the
+//! late side: a deadline must not fire early.
 #![forbid(unsafe_code)]
 
 use std::sync::OnceLock;
@@ -14,7 +14,7 @@ pub(crate) const NEVER: u64 = i64::MAX as u64;
 #[derive(Debug)]
 pub(crate) struct Anchor {
     instant: Instant,
-    /// CLOCK_MONOTONIC at `instant`.
+    /// CLOCK_MONOTONIC at `instant`, or just after.
     pub(crate) monotonic_ns: u64,
     /// Nanoseconds since the Unix epoch at `instant`.
     pub(crate) wall_ns: u64,
@@ -24,10 +24,14 @@ pub(crate) struct Anchor {
 pub(crate) fn anchor() -> &'static Anchor {
     static ANCHOR: OnceLock<Anchor> = OnceLock::new();
     ANCHOR.get_or_init(|| {
-        let wall = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
+        let wall = SystemTime::now()
+            .duration_since(UNIX_EPOCH)
+            .unwrap_or_default();
+        // In this order, so that the number is the later one.
+        let instant = Instant::now();
         Anchor {
+            instant,
             monotonic_ns: crate::sys::monotonic_ns(),
-            instant: Instant::now(),
             wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
         }
     })
@@ -36,7 +40,7 @@ pub(crate) fn anchor() -> &'static Anchor {
 /// Nanoseconds now. One vDSO call, about 25 ns.
 #[inline]
 pub(crate) fn now_ns() -> u64 {
-    instant_ns(Instant::now())
+    crate::sys::monotonic_ns()
 }
 
 /// The clock as instrumentation reads it: not at all in a build that measures the cost of instrumentation.
@@ -57,7 +61,9 @@ pub(crate) fn instant_ns(instant: Instant) -> u64 {
         None => {
             let before = anchor.instant.duration_since(instant).as_nanos();
             // 2 is the smallest point in time: 0 and 1 mean "none" and "expired" in a deadline word.
-            u64::try_from(before).map_or(2, |before| anchor.monotonic_ns.saturating_sub(before).max(2))
+            u64::try_from(before).map_or(2, |before| {
+                anchor.monotonic_ns.saturating_sub(before).max(2)
+            })
         }
     }
 }
@@ -66,9 +72,13 @@ pub(crate) fn instant_ns(instant: Instant) -> u64 {
 pub(crate) fn ns_instant(ns: u64) -> Option<Instant> {
     let anchor = anchor();
     if ns >= anchor.monotonic_ns {
-        anchor.instant.checked_add(std::time::Duration::from_nanos(ns - anchor.monotonic_ns))
+        anchor
+            .instant
+            .checked_add(std::time::Duration::from_nanos(ns - anchor.monotonic_ns))
     } else {
-        anchor.instant.checked_sub(std::time::Duration::from_nanos(anchor.monotonic_ns - ns))
+        anchor
+            .instant
+            .checked_sub(std::time::Duration::from_nanos(anchor.monotonic_ns - ns))
     }
 }
 

@@ -112,7 +112,11 @@ impl RegisterError {
 impl fmt::Display for RegisterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { fd, poller, source } = self;
-        write!(f, "cannot register descriptor {fd} with poller \"{poller}\": {source}: {}", self.advice())
+        write!(
+            f,
+            "cannot register descriptor {fd} with poller \"{poller}\": {source}: {}",
+            self.advice()
+        )
     }
 }
 
@@ -131,14 +135,26 @@ impl From<RegisterError> for io::Error {
 /// Adds what was being done to an error, and keeps its kind. The number of a kernel error stays in the text.
 pub(crate) fn while_doing(action: impl fmt::Display, error: io::Error) -> io::Error {
     let advice = match error.raw_os_error() {
-        Some(libc::EMFILE) => ": the process is at its limit of open files; raise it with ulimit -n, or close some",
-        Some(libc::ENFILE) => ": the system is at its limit of open files; raise it with sysctl fs.file-max",
-        Some(libc::EADDRINUSE) => ": another socket has this address; stop it, or choose another port (0 for any)",
+        Some(libc::EMFILE) => {
+            ": the process is at its limit of open files; raise it with ulimit -n, or close some"
+        }
+        Some(libc::ENFILE) => {
+            ": the system is at its limit of open files; raise it with sysctl fs.file-max"
+        }
+        Some(libc::EADDRINUSE) => {
+            ": another socket has this address; stop it, or choose another port (0 for any)"
+        }
         Some(libc::EACCES) => ": not permitted; ports below 1024 need CAP_NET_BIND_SERVICE",
         _ => "",
     };
     let kind = error.kind();
-    io::Error::new(kind, Context { text: format!("{action}: {error}{advice}"), source: error })
+    io::Error::new(
+        kind,
+        Context {
+            text: format!("{action}: {error}{advice}"),
+            source: error,
+        },
+    )
 }
 
 #[derive(Debug)]

@@ -17,16 +17,23 @@
 
 mod clock;
 mod desc;
-mod driver;
+pub mod driver;
 mod error;
+mod fd;
+pub mod net;
 mod observe;
+pub mod pipe;
+pub mod pollable;
 mod poller;
 mod sync;
 mod sys;
+pub mod task;
+pub mod time;
 mod timers;
 pub mod view;
 
 pub use desc::Kind;
+pub use driver::{block_on, block_on_poller};
 pub use error::{Error, RegisterError};
 pub use observe::{Counter, Direction, Histogram, HistogramSnapshot, Transition, Unit};
 pub use poller::{Builder, Desc, Poller, ReadyList, Sides, Wait};

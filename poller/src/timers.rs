@@ -33,7 +33,9 @@ struct Heap {
 
 impl Heap {
     fn place(&self, slot: u32) -> Option<usize> {
-        self.places.get(slot as usize).and_then(|place| (*place as usize).checked_sub(1))
+        self.places
+            .get(slot as usize)
+            .and_then(|place| (*place as usize).checked_sub(1))
     }
 
     fn put(&mut self, index: usize, entry: Entry) {
@@ -43,7 +45,8 @@ impl Heap {
 
     fn insert(&mut self, entry: Entry) {
         if self.places.len() <= entry.slot as usize {
-            self.places.resize((entry.slot as usize + 1).next_power_of_two(), 0);
+            self.places
+                .resize((entry.slot as usize + 1).next_power_of_two(), 0);
         }
         self.entries.push(entry);
         self.up(self.entries.len() - 1, entry);
@@ -65,7 +68,9 @@ impl Heap {
         loop {
             let first = index * ARITY + 1;
             let last = (first + ARITY).min(self.entries.len());
-            let Some(child) = (first..last).min_by_key(|child| self.entries[*child].at_ns) else { break };
+            let Some(child) = (first..last).min_by_key(|child| self.entries[*child].at_ns) else {
+                break;
+            };
             if self.entries[child].at_ns >= entry.at_ns {
                 break;
             }
@@ -104,7 +109,10 @@ pub(crate) struct DeadlineQueue {
 
 impl DeadlineQueue {
     pub(crate) fn new() -> Self {
-        Self { heap: Mutex::new(Heap::default()), next_ns: AtomicU64::new(EMPTY) }
+        Self {
+            heap: Mutex::new(Heap::default()),
+            next_ns: AtomicU64::new(EMPTY),
+        }
     }
 
     /// Time of the first entry, [`EMPTY`] without one. Reads by a read-modify-write: a poller stores until when it sleeps
@@ -136,7 +144,11 @@ impl DeadlineQueue {
     /// the descriptor's lock held.
     pub(crate) fn schedule(&self, desc: &PollDesc, generation: u32, at_ns: u64) -> bool {
         let mut heap = self.heap.lock();
-        let entry = Entry { at_ns, slot: desc.slot(), generation };
+        let entry = Entry {
+            at_ns,
+            slot: desc.slot(),
+            generation,
+        };
         match heap.place(desc.slot()) {
             Some(index) if heap.entries[index].at_ns <= at_ns => return false,
             Some(index) => heap.up(index, entry),
@@ -193,7 +205,11 @@ mod tests {
             for slot in &slots {
                 slot.open(-1, Kind::Timer, Location::caller());
             }
-            Self { cache, slots, queue: DeadlineQueue::new() }
+            Self {
+                cache,
+                slots,
+                queue: DeadlineQueue::new(),
+            }
         }
 
         fn due(&self, now_ns: u64) -> Vec<u32> {
@@ -220,7 +236,10 @@ mod tests {
     fn a_descriptor_has_one_entry_at_its_earliest_time() {
         let fixture = Fixture::new(2);
         assert!(fixture.queue.schedule(&fixture.slots[0], 1, 500));
-        assert!(!fixture.queue.schedule(&fixture.slots[0], 1, 900), "later: the entry stays");
+        assert!(
+            !fixture.queue.schedule(&fixture.slots[0], 1, 900),
+            "later: the entry stays"
+        );
         assert!(fixture.queue.schedule(&fixture.slots[0], 1, 100));
         assert!(!fixture.queue.schedule(&fixture.slots[1], 1, 200));
         assert_eq!(fixture.queue.len(), 2);
@@ -250,7 +269,9 @@ mod tests {
         // A small linear congruential generator keeps the run the same every time.
         let mut state = 1u64;
         let mut random = |n: u64| {
-            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            state = state
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1_442_695_040_888_963_407);
             (state >> 33) % n
         };
         for _ in 0..20_000 {
@@ -264,7 +285,11 @@ mod tests {
                     let now = random(1000);
                     let mut due = fixture.due(now);
                     due.sort_unstable();
-                    let expected: Vec<_> = model.iter().filter(|(_, at)| **at <= now).map(|(slot, _)| *slot).collect();
+                    let expected: Vec<_> = model
+                        .iter()
+                        .filter(|(_, at)| **at <= now)
+                        .map(|(slot, _)| *slot)
+                        .collect();
                     assert_eq!(due, expected);
                     model.retain(|_, at| *at > now);
                 }
@@ -275,7 +300,10 @@ mod tests {
                     *entry = at.min(*entry);
                 }
             }
-            assert_eq!(fixture.queue.next_ns(), model.values().min().copied().unwrap_or(EMPTY));
+            assert_eq!(
+                fixture.queue.next_ns(),
+                model.values().min().copied().unwrap_or(EMPTY)
+            );
             assert_eq!(fixture.queue.len(), model.len());
         }
     }

@@ -60,7 +60,10 @@ impl PollCache {
         };
         drop(free);
         let desc = self.get(index)?;
-        Some(Slot { desc: NonNull::from(desc), cache: self.clone() })
+        Some(Slot {
+            desc: NonNull::from(desc),
+            cache: self.clone(),
+        })
     }
 
     /// Gives a slot back. Its life must have ended.
@@ -70,7 +73,8 @@ impl PollCache {
 
     fn chunk(&self, index: u32) -> &Chunk {
         let chunk = index as usize / CHUNK;
-        let group = self.groups[chunk / GROUP].get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect());
+        let group = self.groups[chunk / GROUP]
+            .get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect());
         &group[chunk % GROUP]
     }
 
@@ -78,7 +82,9 @@ impl PollCache {
     #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<&PollDesc> {
         let chunk = index as usize / CHUNK;
-        self.groups.get(chunk / GROUP)?.get()?[chunk % GROUP].get()?.get(index as usize % CHUNK)
+        self.groups.get(chunk / GROUP)?.get()?[chunk % GROUP]
+            .get()?
+            .get(index as usize % CHUNK)
     }
 
     /// Slots made so far, live or free.
@@ -99,7 +105,9 @@ impl PollCache {
 
 impl std::fmt::Debug for PollCache {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("PollCache").field("made", &self.made()).finish_non_exhaustive()
+        f.debug_struct("PollCache")
+            .field("made", &self.made())
+            .finish_non_exhaustive()
     }
 }
 
@@ -160,7 +168,9 @@ mod tests {
     #[test]
     fn every_slot_is_found_by_its_index() {
         let cache = Arc::new(PollCache::new());
-        let slots: Vec<_> = (0..CHUNK as u32 * 3 + 1).map(|_| cache.alloc().unwrap()).collect();
+        let slots: Vec<_> = (0..CHUNK as u32 * 3 + 1)
+            .map(|_| cache.alloc().unwrap())
+            .collect();
         for (index, slot) in slots.iter().enumerate() {
             assert_eq!(slot.slot(), index as u32);
             assert!(std::ptr::eq(cache.get(index as u32).unwrap(), &**slot));

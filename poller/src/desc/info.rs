@@ -65,12 +65,16 @@ impl Info {
 
     /// Begins the life of `generation`: nothing closing, expired or wrong.
     pub(crate) fn open(&self, generation: u32) {
-        self.0.store(generation << GENERATION_SHIFT, Ordering::Release);
+        self.0
+            .store(generation << GENERATION_SHIFT, Ordering::Release);
     }
 
     /// Ends a life: from here a late [`Info::set_event_err`] of the old generation finds another one (semantics 7).
     pub(crate) fn free(&self, next_generation: u32) {
-        self.0.swap(next_generation << GENERATION_SHIFT | CLOSING, Ordering::AcqRel);
+        self.0.swap(
+            next_generation << GENERATION_SHIFT | CLOSING,
+            Ordering::AcqRel,
+        );
     }
 
     /// Publishes closing and expiry. A read-modify-write, because the poller sets eventErr beside it, and because of the
@@ -81,9 +85,12 @@ impl Info {
             | if expired_write { EXPIRED_WRITE } else { 0 };
         let keep = !(CLOSING | EXPIRED_READ | EXPIRED_WRITE);
         let mut info = self.0.load(Ordering::Relaxed);
-        while let Err(now) =
-            self.0.compare_exchange_weak(info, info & keep | set, Ordering::AcqRel, Ordering::Relaxed)
-        {
+        while let Err(now) = self.0.compare_exchange_weak(
+            info,
+            info & keep | set,
+            Ordering::AcqRel,
+            Ordering::Relaxed,
+        ) {
             info = now;
         }
     }
@@ -94,10 +101,17 @@ impl Info {
         let mut info = self.0.load(Ordering::Acquire);
         loop {
             let before = info & EVENT_ERR != 0;
-            if before == event_err || info >> GENERATION_SHIFT != generation << GENERATION_SHIFT >> GENERATION_SHIFT {
+            if before == event_err
+                || info >> GENERATION_SHIFT != generation << GENERATION_SHIFT >> GENERATION_SHIFT
+            {
                 return None;
             }
-            match self.0.compare_exchange_weak(info, info ^ EVENT_ERR, Ordering::AcqRel, Ordering::Acquire) {
+            match self.0.compare_exchange_weak(
+                info,
+                info ^ EVENT_ERR,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) => return Some(before),
                 Err(now) => info = now,
             }
@@ -144,12 +158,17 @@ mod tests {
     }
 
     #[test]
-    fn semantics_6_only_low_bits_of_the_generation_are_kept_and_a_generation_with_none_of_them_still_compares() {
+    fn semantics_6_only_low_bits_of_the_generation_are_kept_and_a_generation_with_none_of_them_still_compares()
+     {
         let info = Info::new();
         let generation = 1 << 28;
         info.open(generation);
         assert_eq!(info.set_event_err(true, generation), Some(false));
-        assert_eq!(info.set_event_err(false, generation + 1), None, "an event of the next generation");
+        assert_eq!(
+            info.set_event_err(false, generation + 1),
+            None,
+            "an event of the next generation"
+        );
     }
 
     #[test]

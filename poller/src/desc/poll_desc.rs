@@ -63,7 +63,10 @@ kinds! {
 
 impl Kind {
     fn from_u8(kind: u8) -> Kind {
-        Self::ALL.get(usize::from(kind)).copied().unwrap_or(Kind::Other)
+        Self::ALL
+            .get(usize::from(kind))
+            .copied()
+            .unwrap_or(Kind::Other)
     }
 }
 
@@ -100,7 +103,8 @@ impl AtomicLocation {
 
     #[inline]
     fn store(&self, location: &'static Location<'static>) {
-        self.0.store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
+        self.0
+            .store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
     }
 
     fn load(&self) -> Option<&'static Location<'static>> {
@@ -169,7 +173,10 @@ impl Side {
             | Transition::ReadyParked
             | Transition::UnblockParked
             | Transition::CancelParked => {
-                cell.store(cell.load(Ordering::Relaxed).wrapping_add(1), Ordering::Relaxed);
+                cell.store(
+                    cell.load(Ordering::Relaxed).wrapping_add(1),
+                    Ordering::Relaxed,
+                );
             }
             _ => {
                 cell.fetch_add(1, Ordering::Relaxed);
@@ -308,7 +315,8 @@ impl PollDesc {
         self.info.free(next);
         for direction in Direction::ALL {
             let side = self.side(direction);
-            side.word.recycle(|transition| side.count(local, direction, transition));
+            side.word
+                .recycle(|transition| side.count(local, direction, transition));
         }
         self.fd.store(-1, Ordering::Relaxed);
     }
@@ -405,23 +413,34 @@ impl PollDesc {
     /// (semantics 35).
     pub(crate) fn publish(&self, closing: bool) {
         let expired = |direction| self.deadline(direction) == EXPIRED;
-        self.info.publish(closing, expired(Direction::Read), expired(Direction::Write));
+        self.info
+            .publish(closing, expired(Direction::Read), expired(Direction::Write));
     }
 
     /// The earliest deadline that is yet to come.
     pub(crate) fn next_deadline(&self) -> Option<u64> {
-        Direction::ALL.map(|direction| self.deadline(direction)).into_iter().filter(|at| *at > EXPIRED).min()
+        Direction::ALL
+            .map(|direction| self.deadline(direction))
+            .into_iter()
+            .filter(|at| *at > EXPIRED)
+            .min()
     }
 
     #[inline]
     pub(crate) fn reset(&self, direction: Direction, local: &Local<'_>) -> Result<bool, Busy> {
         let side = self.side(direction);
-        side.word.reset(|transition| side.count(local, direction, transition))
+        side.word
+            .reset(|transition| side.count(local, direction, transition))
     }
 
     /// An edge for `direction`, fetched at `at_ns`.
     #[inline]
-    pub(crate) fn ready(&self, direction: Direction, at_ns: u64, local: &Local<'_>) -> Option<Waker> {
+    pub(crate) fn ready(
+        &self,
+        direction: Direction,
+        at_ns: u64,
+        local: &Local<'_>,
+    ) -> Option<Waker> {
         let side = self.side(direction);
         side.word.ready(
             || side.stamp_wake(at_ns, Cause::Io),
@@ -430,7 +449,13 @@ impl PollDesc {
     }
 
     /// Releases a waiter of `direction` because of `cause`.
-    pub(crate) fn unblock(&self, direction: Direction, cause: Cause, at_ns: u64, local: &Local<'_>) -> Option<Waker> {
+    pub(crate) fn unblock(
+        &self,
+        direction: Direction,
+        cause: Cause,
+        at_ns: u64,
+        local: &Local<'_>,
+    ) -> Option<Waker> {
         let side = self.side(direction);
         side.word.unblock(
             || side.stamp_wake(at_ns, cause),
@@ -457,7 +482,11 @@ impl Waiter for WaitContext<'_> {
 
     #[inline]
     fn check(&self) -> Result<(), Blocker> {
-        if self.unconditional { Ok(()) } else { self.desc.info.check(self.direction) }
+        if self.unconditional {
+            Ok(())
+        } else {
+            self.desc.info.check(self.direction)
+        }
     }
 
     #[inline]
@@ -485,16 +514,27 @@ impl Waiter for WaitContext<'_> {
             // It leaves `parked`, and is counted again when it parks again; if an edge comes first, it was not parked.
             self.waiters.fetch_sub(1, Ordering::AcqRel);
         }
-        self.desc.side(self.direction).count(&self.local, self.direction, transition);
+        self.desc
+            .side(self.direction)
+            .count(&self.local, self.direction, transition);
     }
 }
 
 impl WaitContext<'_> {
     /// One poll of a wait. When it ends after a park, the time parked and the latency of the wake are recorded.
     #[inline]
-    pub(crate) fn poll(&self, token: &mut Token, polled: bool, waker: &Waker) -> Poll<Result<(), Refused<Blocker>>> {
+    pub(crate) fn poll(
+        &self,
+        token: &mut Token,
+        polled: bool,
+        waker: &Waker,
+    ) -> Poll<Result<(), Refused<Blocker>>> {
         let parked = token.has_parked();
-        let poll = self.desc.side(self.direction).word.poll_wait(token, polled, waker, self);
+        let poll = self
+            .desc
+            .side(self.direction)
+            .word
+            .poll_wait(token, polled, waker, self);
         if parked && poll.is_ready() {
             self.record_wake();
         }
@@ -504,7 +544,9 @@ impl WaitContext<'_> {
     /// Ends a wait whose future is dropped before it was done.
     pub(crate) fn cancel(&self, token: &mut Token) {
         let side = self.desc.side(self.direction);
-        if side.word.cancel(token, |transition| side.count(&self.local, self.direction, transition)) {
+        if side.word.cancel(token, |transition| {
+            side.count(&self.local, self.direction, transition)
+        }) {
             self.waiters.fetch_sub(1, Ordering::AcqRel);
         }
     }
@@ -514,7 +556,10 @@ impl WaitContext<'_> {
             return;
         }
         let side = self.desc.side(self.direction);
-        let (since, woken) = (side.since_ns.load(Ordering::Relaxed), side.woken_ns.load(Ordering::Relaxed));
+        let (since, woken) = (
+            side.since_ns.load(Ordering::Relaxed),
+            side.woken_ns.load(Ordering::Relaxed),
+        );
         let now = clock::now_ns();
         let (parked, latency) = match self.direction {
             Direction::Read => (
@@ -535,8 +580,10 @@ impl WaitContext<'_> {
             ),
         };
         let cause = usize::from(side.cause.load(Ordering::Relaxed)).min(2);
-        self.local.record(parked[cause], woken.saturating_sub(since));
-        self.local.record(latency, now.saturating_sub(woken.max(since)));
+        self.local
+            .record(parked[cause], woken.saturating_sub(since));
+        self.local
+            .record(latency, now.saturating_sub(woken.max(since)));
         side.since_ns.store(now, Ordering::Relaxed);
     }
 }

@@ -112,6 +112,14 @@ pub(crate) struct Token {
 }
 
 impl Token {
+    /// The token of a poll function that comes back after it returned pending.
+    pub(crate) fn resumed() -> Self {
+        Self {
+            parked: true,
+            ..Self::default()
+        }
+    }
+
     /// Whether the wait is going on, so that it must be cancelled rather than forgotten.
     #[inline]
     pub(crate) fn is_claimed(&self) -> bool {
@@ -125,7 +133,10 @@ impl Token {
 }
 
 fn identity(waker: &Waker) -> (usize, usize) {
-    (waker.data() as usize, std::ptr::from_ref(waker.vtable()) as usize)
+    (
+        waker.data() as usize,
+        std::ptr::from_ref(waker.vtable()) as usize,
+    )
 }
 
 /// The word and its cell.
@@ -143,12 +154,16 @@ unsafe impl Send for Word {}
 
 impl Word {
     pub(crate) fn new() -> Self {
-        Self { word: AtomicU32::new(NIL), waker: UnsafeCell::new(None) }
+        Self {
+            word: AtomicU32::new(NIL),
+            waker: UnsafeCell::new(None),
+        }
     }
 
     #[inline]
     fn swap_state(&self, from: u32, to: u32) -> Result<u32, u32> {
-        self.word.compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
+        self.word
+            .compare_exchange(from, to, Ordering::AcqRel, Ordering::Acquire)
     }
 
     /// # Safety
@@ -442,11 +457,20 @@ impl Word {
         loop {
             let marked = word & STATE == WAKING_READY;
             let end = if marked { READY } else { to };
-            match self.word.compare_exchange_weak(word, word & !STATE | end, Ordering::AcqRel, Ordering::Acquire) {
+            match self.word.compare_exchange_weak(
+                word,
+                word & !STATE | end,
+                Ordering::AcqRel,
+                Ordering::Acquire,
+            ) {
                 Ok(_) if marked => {
                     // The edge that left the mark: it told nothing new, or it came to a descriptor without waiter.
                     let again = to == READY;
-                    return count(if again { Transition::ReadyAgain } else { Transition::ReadyIdle });
+                    return count(if again {
+                        Transition::ReadyAgain
+                    } else {
+                        Transition::ReadyIdle
+                    });
                 }
                 Ok(_) => return,
                 Err(now) => word = now,
@@ -464,7 +488,10 @@ impl Word {
             match word & STATE {
                 WAKING | WAKING_READY => spin_loop(),
                 state => {
-                    debug_assert!(state == NIL || state == READY, "freed with a waiter: {word:#b}");
+                    debug_assert!(
+                        state == NIL || state == READY,
+                        "freed with a waiter: {word:#b}"
+                    );
                     if self.swap_state(word, NIL).is_ok() {
                         if state == READY {
                             count(Transition::Recycled);

@@ -1,4 +1,21 @@
 //! Who calls [`Poller::poll`](crate::Poller::poll). Nobody owns a hidden thread: whoever would sleep polls.
+//!
+//! | driver | for | how it polls |
+//! |---|---|---|
+//! | [`block_on`] and blocking handles | plain threads, any executor inside `block_on` | whoever blocks is the poller |
+//! | [`tokio`] | tokio | nested in tokio's own epoll; attaches itself |
+//! | [`ThreadDriver`] | executors that cannot poll | a thread that does nothing else |
+//!
+//! A program with a loop of its own calls [`Poller::poll`](crate::Poller::poll) and needs none of them.
+#![forbid(unsafe_code)]
+
+mod inline;
+mod thread;
+#[cfg(feature = "tokio")]
+pub mod tokio;
+
+pub use inline::{block_on, block_on_poller};
+pub use thread::ThreadDriver;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
@@ -12,7 +29,11 @@ pub(crate) enum Driver {
 }
 
 impl Driver {
-    const ALL: [(Driver, &str); 3] = [(Driver::Inline, "inline"), (Driver::Tokio, "tokio"), (Driver::Thread, "thread")];
+    const ALL: [(Driver, &str); 3] = [
+        (Driver::Inline, "inline"),
+        (Driver::Tokio, "tokio"),
+        (Driver::Thread, "thread"),
+    ];
 
     /// Notes that this driver polls.
     pub(crate) fn note(self, drivers: &AtomicU32) {
@@ -23,8 +44,27 @@ impl Driver {
 
     /// The drivers in `bits`, joined with "+"; "manual" if none was noted.
     pub(crate) fn names(bits: u32) -> String {
-        let names: Vec<_> =
-            Self::ALL.iter().filter(|(driver, _)| bits & *driver as u32 != 0).map(|(_, name)| *name).collect();
-        if names.is_empty() { "manual".to_owned() } else { names.join("+") }
+        let names: Vec<_> = Self::ALL
+            .iter()
+            .filter(|(driver, _)| bits & *driver as u32 != 0)
+            .map(|(_, name)| *name)
+            .collect();
+        if names.is_empty() {
+            "manual".to_owned()
+        } else {
+            names.join("+")
+        }
     }
+}
+
+/// Called before a descriptor is opened: attaches what has to be attached for somebody to poll.
+#[cfg_attr(
+    not(feature = "tokio"),
+    expect(clippy::unnecessary_wraps, reason = "fails with a runtime only")
+)]
+pub(crate) fn prepare(poller: &crate::Poller) -> std::io::Result<()> {
+    #[cfg(feature = "tokio")]
+    tokio::attach(poller)?;
+    let _ = poller;
+    Ok(())
 }

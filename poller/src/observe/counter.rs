@@ -267,8 +267,12 @@ pub(crate) enum OpResult {
 
 impl OpKind {
     #[cfg(test)]
-    const ALL: [(OpKind, &str); 4] =
-        [(OpKind::Read, "read"), (OpKind::Write, "write"), (OpKind::Accept, "accept"), (OpKind::Connect, "connect")];
+    const ALL: [(OpKind, &str); 4] = [
+        (OpKind::Read, "read"),
+        (OpKind::Write, "write"),
+        (OpKind::Accept, "accept"),
+        (OpKind::Connect, "connect"),
+    ];
 
     /// The counter of operations of this kind with this result.
     #[inline]
@@ -304,9 +308,18 @@ mod tests {
 
     #[test]
     fn computed_counters_have_the_name_they_are_computed_for() {
-        let results = [OpResult::Ok, OpResult::Eof, OpResult::Timeout, OpResult::Closed, OpResult::Error];
+        let results = [
+            OpResult::Ok,
+            OpResult::Eof,
+            OpResult::Timeout,
+            OpResult::Closed,
+            OpResult::Error,
+        ];
         for (kind, name) in OpKind::ALL {
-            for (result, result_name) in results.into_iter().zip(["ok", "eof", "timeout", "closed", "error"]) {
+            for (result, result_name) in results
+                .into_iter()
+                .zip(["ok", "eof", "timeout", "closed", "error"])
+            {
                 assert_eq!(kind.op(result).name(), format!("op_{name}_{result_name}"));
             }
             assert_eq!(kind.sys_ok().name(), format!("sys_{name}_ok"));
@@ -318,8 +331,13 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_snake_case() {
-        let names: std::collections::BTreeSet<_> = Counter::ALL.iter().map(|counter| counter.name()).collect();
+        let names: std::collections::BTreeSet<_> =
+            Counter::ALL.iter().map(|counter| counter.name()).collect();
         assert_eq!(names.len(), Counter::COUNT);
-        assert!(names.iter().all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')));
+        assert!(
+            names
+                .iter()
+                .all(|name| name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'))
+        );
     }
 }

@@ -126,7 +126,10 @@ pub(crate) fn upper_bound(index: usize) -> u64 {
     if index >= BUCKETS - 1 {
         return u64::MAX;
     }
-    let (exponent, sub) = ((index - LINEAR as usize) / SUB + 2, (index - LINEAR as usize) % SUB);
+    let (exponent, sub) = (
+        (index - LINEAR as usize) / SUB + 2,
+        (index - LINEAR as usize) % SUB,
+    );
     (((LINEAR + sub as u64 + 1) << exponent) >> 2) - 1
 }
 
@@ -139,7 +142,10 @@ pub(crate) struct Cells {
 
 impl Cells {
     pub(crate) fn new() -> Self {
-        Self { sum: AtomicU64::new(0), buckets: std::array::from_fn(|_| AtomicU64::new(0)) }
+        Self {
+            sum: AtomicU64::new(0),
+            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+        }
     }
 
     #[inline]
@@ -165,7 +171,10 @@ pub struct HistogramSnapshot {
 
 impl HistogramSnapshot {
     pub(crate) fn empty() -> Self {
-        Self { sum: 0, buckets: vec![0; BUCKETS].into_boxed_slice() }
+        Self {
+            sum: 0,
+            buckets: vec![0; BUCKETS].into_boxed_slice(),
+        }
     }
 
     /// Number of samples.
@@ -180,7 +189,10 @@ impl HistogramSnapshot {
 
     /// Upper bound of the largest bucket with a sample, 0 without samples.
     pub fn max(&self) -> u64 {
-        self.buckets.iter().rposition(|count| *count != 0).map_or(0, upper_bound)
+        self.buckets
+            .iter()
+            .rposition(|count| *count != 0)
+            .map_or(0, upper_bound)
     }
 
     /// The value below which a share `q` (0 to 1) of the samples lies, rounded up to the bound of its bucket; `None`
@@ -189,23 +201,32 @@ impl HistogramSnapshot {
         let count = self.count();
         let rank = ((count as f64 * q).ceil() as u64).clamp(1, count.max(1));
         let mut seen = 0;
-        (count > 0).then(|| {
-            self.buckets().find(|(_, samples)| {
-                seen += samples;
-                seen >= rank
-            })
-        })?.map(|(bound, _)| bound)
+        (count > 0)
+            .then(|| {
+                self.buckets().find(|(_, samples)| {
+                    seen += samples;
+                    seen >= rank
+                })
+            })?
+            .map(|(bound, _)| bound)
     }
 
     /// Inclusive upper bound and count of each bucket that is not empty, ascending. The bound of the overflow bucket is
     /// `u64::MAX`.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
-        self.buckets.iter().enumerate().filter(|(_, count)| **count != 0).map(|(index, count)| (upper_bound(index), *count))
+        self.buckets
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count != 0)
+            .map(|(index, count)| (upper_bound(index), *count))
     }
 
     /// Number of samples of at most `bound`, exact where `bound` is the bound of a bucket, else rounded down.
     pub fn count_at_most(&self, bound: u64) -> u64 {
-        self.buckets().take_while(|(upper, _)| *upper <= bound).map(|(_, count)| count).sum()
+        self.buckets()
+            .take_while(|(upper, _)| *upper <= bound)
+            .map(|(_, count)| count)
+            .sum()
     }
 }
 
@@ -222,7 +243,10 @@ mod tests {
         for value in values {
             let index = bucket_of(value);
             assert!(value <= upper_bound(index), "{value} in {index}");
-            assert!(index == 0 || value > upper_bound(index - 1), "{value} in {index}");
+            assert!(
+                index == 0 || value > upper_bound(index - 1),
+                "{value} in {index}"
+            );
         }
     }
 
@@ -230,7 +254,10 @@ mod tests {
     fn a_bucket_is_at_most_a_quarter_wide() {
         for index in 5..BUCKETS - 1 {
             let (low, high) = (upper_bound(index - 1) + 1, upper_bound(index));
-            assert!((high - low) as f64 <= 0.25 * low as f64, "bucket {index}: {low} to {high}");
+            assert!(
+                (high - low) as f64 <= 0.25 * low as f64,
+                "bucket {index}: {low} to {high}"
+            );
         }
     }
 

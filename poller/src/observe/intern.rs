@@ -56,7 +56,10 @@ impl Names {
     /// The text of `label`, empty for an unknown one.
     pub(crate) fn text(&self, label: Label) -> Arc<str> {
         let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (label.0 as usize).checked_sub(1).and_then(|index| table.texts.get(index).cloned()).unwrap_or_default()
+        (label.0 as usize)
+            .checked_sub(1)
+            .and_then(|index| table.texts.get(index).cloned())
+            .unwrap_or_default()
     }
 }
 
@@ -65,7 +68,10 @@ fn printable(text: &str) -> String {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text[..end].chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text[..end]
+        .chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]

@@ -34,14 +34,19 @@ pub(crate) struct Recorder {
 
 impl Recorder {
     pub(crate) fn new() -> Self {
-        Self { shards: (0..MAX_THREADS).map(|_| OnceLock::new()).collect() }
+        Self {
+            shards: (0..MAX_THREADS).map(|_| OnceLock::new()).collect(),
+        }
     }
 
     /// The calling thread's shard. Cheap, but cheaper still when taken once for several increments.
     #[inline]
     pub(crate) fn local(&self) -> Local<'_> {
         let index = current_thread();
-        Local { shard: self.shards[index].get_or_init(Shard::new), exclusive: index != SHARED }
+        Local {
+            shard: self.shards[index].get_or_init(Shard::new),
+            exclusive: index != SHARED,
+        }
     }
 
     /// Everything summed over the shards. While others count, each cell is read at a moment of its own.
@@ -66,8 +71,14 @@ impl Recorder {
 
 impl std::fmt::Debug for Recorder {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        let shards = self.shards.iter().filter(|shard| shard.get().is_some()).count();
-        f.debug_struct("Recorder").field("shards", &shards).finish_non_exhaustive()
+        let shards = self
+            .shards
+            .iter()
+            .filter(|shard| shard.get().is_some())
+            .count();
+        f.debug_struct("Recorder")
+            .field("shards", &shards)
+            .finish_non_exhaustive()
     }
 }
 
@@ -85,7 +96,10 @@ impl Local<'_> {
             return;
         }
         if self.exclusive {
-            cell.store(cell.load(Ordering::Relaxed).wrapping_add(n), Ordering::Relaxed);
+            cell.store(
+                cell.load(Ordering::Relaxed).wrapping_add(n),
+                Ordering::Relaxed,
+            );
         } else {
             cell.fetch_add(n, Ordering::Relaxed);
         }
@@ -93,7 +107,10 @@ impl Local<'_> {
 
     #[inline]
     pub(crate) fn transition(&self, direction: Direction, transition: Transition) {
-        self.add_to(&self.shard.transitions[direction.index()][transition.index()], 1);
+        self.add_to(
+            &self.shard.transitions[direction.index()][transition.index()],
+            1,
+        );
     }
 
     #[inline]
@@ -157,6 +174,9 @@ mod tests {
         let expected = (MAX_THREADS as u64 + 40) * 100;
         assert_eq!(totals.counters[Counter::Opened.index()], expected);
         assert_eq!(totals.transitions[1][Transition::Park.index()], expected);
-        assert_eq!(totals.histograms[Histogram::Dispatch.index()].count(), expected);
+        assert_eq!(
+            totals.histograms[Histogram::Dispatch.index()].count(),
+            expected
+        );
     }
 }

@@ -22,7 +22,10 @@ pub(crate) fn current_task() -> Task {
     if task.id != 0 {
         return task;
     }
-    Task { name: Label(0), id: runtime_task_id() }
+    Task {
+        name: Label(0),
+        id: runtime_task_id(),
+    }
 }
 
 /// Makes `task` the current one; returns the one before, to be put back.
@@ -53,7 +56,9 @@ fn runtime_task_id() -> u64 {
         }
     }
 
-    let Some(id) = tokio::task::try_id() else { return 0 };
+    let Some(id) = tokio::task::try_id() else {
+        return 0;
+    };
     let mut catch = Catch(0);
     id.hash(&mut catch);
     catch.0
@@ -70,7 +75,9 @@ mod tests {
 
     #[test]
     fn a_tokio_task_has_the_number_that_tokio_shows() {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .build()
+            .unwrap();
         runtime.block_on(async {
             let task = tokio::spawn(async { (current_task().id, tokio::task::id().to_string()) });
             let (ours, theirs) = task.await.unwrap();

@@ -17,7 +17,11 @@ struct Table {
     names: Vec<Label>,
 }
 
-static TABLE: Mutex<Table> = Mutex::new(Table { free: Vec::new(), next: SHARED + 1, names: Vec::new() });
+static TABLE: Mutex<Table> = Mutex::new(Table {
+    free: Vec::new(),
+    next: SHARED + 1,
+    names: Vec::new(),
+});
 
 /// Gives the number back when the thread ends. The table's lock orders the last writes of the thread that had it before
 /// the first ones of the thread that gets it.
@@ -53,14 +57,21 @@ impl Drop for Ticket {
         // Whatever this thread still does while it ends goes to the shared index.
         let _ = INDEX.try_with(|index| index.set(Some(SHARED)));
         if self.0 != SHARED {
-            TABLE.lock().unwrap_or_else(PoisonError::into_inner).free.push(self.0);
+            TABLE
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .free
+                .push(self.0);
         }
     }
 }
 
 fn os_thread_id() -> String {
     // "ThreadId(7)": the number is all that a reader wants.
-    format!("{:?}", std::thread::current().id()).chars().filter(char::is_ascii_digit).collect()
+    format!("{:?}", std::thread::current().id())
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect()
 }
 
 thread_local! {
@@ -86,7 +97,12 @@ fn first_use() -> usize {
 
 /// Name of the thread with this number, or of the last one that had it.
 pub(crate) fn thread_name(index: usize) -> std::sync::Arc<str> {
-    let label = TABLE.lock().unwrap_or_else(PoisonError::into_inner).names.get(index).copied();
+    let label = TABLE
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .names
+        .get(index)
+        .copied();
     Names::shared().text(label.unwrap_or_default())
 }
 
@@ -110,7 +126,9 @@ mod tests {
 
     #[test]
     fn numbers_are_recycled() {
-        let most = (0..2 * MAX_THREADS).map(|_| std::thread::spawn(current_thread).join().unwrap()).max();
+        let most = (0..2 * MAX_THREADS)
+            .map(|_| std::thread::spawn(current_thread).join().unwrap())
+            .max();
         assert!(most < Some(MAX_THREADS));
     }
 }

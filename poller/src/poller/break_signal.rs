@@ -16,17 +16,25 @@ pub(crate) struct BreakSignal {
 
 impl BreakSignal {
     pub(crate) fn new() -> Self {
-        Self { pending: AtomicU32::new(0), requested_ns: AtomicU64::new(0) }
+        Self {
+            pending: AtomicU32::new(0),
+            requested_ns: AtomicU64::new(0),
+        }
     }
 
     /// Writes the signal unless one is pending.
     pub(crate) fn request(&self, backend: &Backend, local: &Local<'_>) -> io::Result<()> {
         local.count(Counter::BreaksRequested);
-        if self.pending.compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire).is_err() {
+        if self
+            .pending
+            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
+            .is_err()
+        {
             local.count(Counter::BreaksCoalesced);
             return Ok(());
         }
-        self.requested_ns.store(clock::stamp_ns(), Ordering::Relaxed);
+        self.requested_ns
+            .store(clock::stamp_ns(), Ordering::Relaxed);
         local.count(Counter::BreaksWritten);
         backend.break_poll()
     }

@@ -1,17 +1,17 @@
 //! How a poller is made.
 
-use std::collections::VecDeque;
 use std::io;
-use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 
 use super::break_signal::BreakSignal;
+use super::role::RoleQueue;
 use super::{Poller, Shared, registry};
 use crate::clock;
 use crate::desc::PollCache;
 use crate::observe::Recorder;
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64};
-use crate::sync::{CachePadded, Mutex};
+use crate::sync::CachePadded;
+use crate::sync::atomic::{AtomicI64, AtomicU64};
 use crate::sys::Backend;
 use crate::timers::DeadlineQueue;
 
@@ -27,7 +27,10 @@ pub struct Builder {
 
 impl Default for Builder {
     fn default() -> Self {
-        Self { name: None, batch: BATCH }
+        Self {
+            name: None,
+            batch: BATCH,
+        }
     }
 }
 
@@ -57,7 +60,8 @@ impl Builder {
         if let Some(name) = &self.name {
             check_name(name)?;
         }
-        let backend = Backend::init().map_err(|e| crate::error::while_doing("cannot make an epoll instance", e))?;
+        let backend = Backend::init()
+            .map_err(|e| crate::error::while_doing("cannot make an epoll instance", e))?;
         Ok(self.build_on(backend))
     }
 
@@ -75,12 +79,10 @@ impl Builder {
             waiters: CachePadded(AtomicI64::new(0)),
             signal: CachePadded(BreakSignal::new()),
             poll_until: CachePadded(AtomicU64::new(0)),
-            role: AtomicBool::new(false),
+            role: CachePadded(RoleQueue::new()),
             last_poll_ns: AtomicU64::new(0),
             nested: OnceLock::new(),
             batch: self.batch,
-            followers: Mutex::new(VecDeque::new()),
-            follower_count: AtomicUsize::new(0),
             drivers: AtomicU32::new(0),
         });
         registry::register(&shared);
@@ -95,6 +97,8 @@ fn check_name(name: &str) -> io::Result<()> {
     }
     Err(io::Error::new(
         io::ErrorKind::InvalidInput,
-        format!("poller name {name:?}: use 1 to 32 characters of a-z, 0-9 and _; it becomes a metric label"),
+        format!(
+            "poller name {name:?}: use 1 to 32 characters of a-z, 0-9 and _; it becomes a metric label"
+        ),
     ))
 }

@@ -47,10 +47,9 @@ impl Desc {
     pub fn set_deadline(&self, deadline: Option<Instant>, sides: Sides) {
         let at = match deadline {
             None => NO_DEADLINE,
-            Some(instant) => match clock::instant_ns(instant) {
-                at if at <= clock::now_ns() => EXPIRED,
-                at => at,
-            },
+            // Compared as instants: this very moment is past, to the nanosecond (semantics 30).
+            Some(instant) if instant <= Instant::now() => EXPIRED,
+            Some(instant) => clock::instant_ns(instant),
         };
         self.shared.set_deadline(self, at, sides);
     }
@@ -109,7 +108,9 @@ impl Shared {
         cause: Cause,
         local: &Local<'_>,
     ) -> Option<std::task::Waker> {
-        let waker = desc.slot.unblock(direction, cause, clock::stamp_ns(), local);
+        let waker = desc
+            .slot
+            .unblock(direction, cause, clock::stamp_ns(), local);
         if waker.is_some() {
             local.count(unpark_counter(direction, cause));
         }
@@ -153,8 +154,17 @@ impl Shared {
         }
     }
 
-    fn fire_one(&self, slot: u32, generation: u32, now: u64, ready: &mut ReadyList, local: &Local<'_>) {
-        let Some(desc) = self.cache.get(slot) else { return };
+    fn fire_one(
+        &self,
+        slot: u32,
+        generation: u32,
+        now: u64,
+        ready: &mut ReadyList,
+        local: &Local<'_>,
+    ) {
+        let Some(desc) = self.cache.get(slot) else {
+            return;
+        };
         let _guard = desc.lock();
         if !desc.is_live(generation) || desc.info().closing() {
             return local.count(Counter::DeadlinesStale);
@@ -174,7 +184,11 @@ impl Shared {
             self.timers.schedule(desc, generation, next);
         }
         if expired == [false; 2] {
-            return local.count(if next.is_some() { Counter::DeadlinesExtended } else { Counter::DeadlinesStale });
+            return local.count(if next.is_some() {
+                Counter::DeadlinesExtended
+            } else {
+                Counter::DeadlinesStale
+            });
         }
         // First the word that a waiter checks, then the waiter (semantics 35).
         desc.publish(false);

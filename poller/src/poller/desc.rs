@@ -27,7 +27,9 @@ pub struct Desc {
 impl Desc {
     /// The poller it is registered with.
     pub fn poller(&self) -> Poller {
-        Poller { shared: self.shared.clone() }
+        Poller {
+            shared: self.shared.clone(),
+        }
     }
 
     /// `slot.generation`, unique in its poller for all time.
@@ -76,7 +78,9 @@ impl Desc {
     #[inline]
     pub fn reset(&self, direction: Direction) -> Result<bool, Error> {
         self.slot.info().check(direction)?;
-        self.slot.reset(direction, &self.shared.recorder.local()).map_err(|_| Error::Busy)
+        self.slot
+            .reset(direction, &self.shared.recorder.local())
+            .map_err(|_| Error::Busy)
     }
 
     /// Whether close, eviction, a deadline or an error state forbids an operation in `direction`.

@@ -16,7 +16,8 @@
 //! | `netpollAnyWaiters` | [`Poller::any_waiters`] |
 //!
 //! One file for each: `open` registers and frees, `wait` is the waiter's side, `deadline` sets and fires, `poll` fetches
-//! events, `break_signal` coalesces wakes, `ready_list` holds what a poll made runnable, `registry` lists all pollers.
+//! events, `break_signal` coalesces wakes, `ready_list` holds what a poll made runnable, `role`
+//! says who may block, `registry` lists all pollers.
 #![forbid(unsafe_code)]
 
 mod break_signal;
@@ -27,6 +28,7 @@ mod open;
 mod poll;
 mod ready_list;
 mod registry;
+mod role;
 mod wait;
 
 #[cfg(all(test, not(loom)))]
@@ -34,18 +36,19 @@ mod tests;
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, RawFd};
-use std::sync::atomic::{AtomicU32, AtomicUsize};
+use std::sync::atomic::AtomicU32;
 use std::sync::{Arc, OnceLock};
 use std::time::Instant;
 
 use crate::clock;
 use crate::desc::PollCache;
 use crate::observe::Recorder;
-use crate::sync::atomic::{AtomicBool, AtomicI64, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::sync::{CachePadded, Mutex};
 use crate::sys::{Backend, TimerFd};
 use crate::timers::{DeadlineQueue, EMPTY};
 use break_signal::BreakSignal;
+use role::RoleQueue;
 
 pub use builder::Builder;
 pub use deadline::Sides;
@@ -54,6 +57,7 @@ pub use ready_list::ReadyList;
 pub use wait::Wait;
 
 pub(crate) use registry::all_pollers;
+pub(crate) use role::Role;
 
 /// Everything that the handles of one poller share.
 #[derive(Debug)]
@@ -70,17 +74,14 @@ pub(crate) struct Shared {
     pub(crate) signal: CachePadded<BreakSignal>,
     /// Until when the blocking poller sleeps: 0 if nobody does, `u64::MAX` without a limit.
     pub(crate) poll_until: CachePadded<AtomicU64>,
-    /// Somebody is the blocking poller.
-    pub(crate) role: AtomicBool,
+    /// Who is the blocking poller, and who would be.
+    pub(crate) role: CachePadded<RoleQueue>,
     pub(crate) last_poll_ns: AtomicU64,
     /// Deadlines by timerfd, once the poller is nested in somebody's loop.
     pub(crate) nested: OnceLock<Nested>,
     /// Most events of one poll.
     pub(crate) batch: usize,
-    /// Threads that wait for the role, see `driver::inline`.
-    pub(crate) followers: crate::sync::Mutex<std::collections::VecDeque<std::task::Waker>>,
-    pub(crate) follower_count: AtomicUsize,
-    /// Bits of `driver::Kind`: who polls.
+    /// Bits of `driver::Driver`: who polls.
     pub(crate) drivers: AtomicU32,
 }
 
@@ -149,13 +150,17 @@ impl Poller {
             return Ok(poller);
         }
         // One at a time: a second instance would be made and thrown away.
-        let _guard = INIT.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _guard = INIT
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if GLOBAL.get().is_none() {
             let poller = Poller::builder().name("global").build()?;
             // The lock is held, so nobody else can have set it.
             let _ = GLOBAL.set(poller);
         }
-        GLOBAL.get().ok_or_else(|| io::Error::other("the global poller vanished"))
+        GLOBAL
+            .get()
+            .ok_or_else(|| io::Error::other("the global poller vanished"))
     }
 
     /// Makes another poller, as a shard of its own.
@@ -223,10 +228,15 @@ impl Shared {
     fn nest(&self) -> io::Result<()> {
         // One at a time, for the backend holds one timer.
         static NESTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-        let _guard = NESTING.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _guard = NESTING
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner);
         if self.nested.get().is_none() {
             let timer = self.backend.add_timer()?;
-            let _ = self.nested.set(Nested { timer, armed_ns: Mutex::new(EMPTY) });
+            let _ = self.nested.set(Nested {
+                timer,
+                armed_ns: Mutex::new(EMPTY),
+            });
             self.rearm_timer(false);
         }
         Ok(())
@@ -234,7 +244,9 @@ impl Shared {
 
     /// Sets the timerfd of a nested poller to the next deadline. `expired` if it has fired and must be set in any case.
     pub(crate) fn rearm_timer(&self, expired: bool) {
-        let Some(nested) = self.nested.get() else { return };
+        let Some(nested) = self.nested.get() else {
+            return;
+        };
         let Some(timer) = &nested.timer else { return };
         // The lock orders the reading of the next deadline with the setting, or an older reader could set last.
         let mut armed = nested.armed_ns.lock();

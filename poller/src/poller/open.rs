@@ -58,14 +58,27 @@ impl Poller {
         kind: Kind,
         location: &'static Location<'static>,
     ) -> Result<Desc, RegisterError> {
-        let refused = |source| RegisterError { fd, poller: self.name().to_owned(), source };
+        let refused = |source| RegisterError {
+            fd,
+            poller: self.name().to_owned(),
+            source,
+        };
         if self.is_poll_descriptor(fd) {
             self.shared.recorder.local().count(Counter::RegisterOther);
-            return Err(refused(io::Error::other("it is the poller's own descriptor (semantics 57)")));
+            return Err(refused(io::Error::other(
+                "it is the poller's own descriptor (semantics 57)",
+            )));
         }
         let desc = self.new_desc(fd, kind, location).map_err(refused)?;
-        let interest = if kind == Kind::Tcp { INTEREST_URGENT } else { INTEREST };
-        let tag = Tag { slot: desc.slot.slot(), generation: desc.generation };
+        let interest = if kind == Kind::Tcp {
+            INTEREST_URGENT
+        } else {
+            INTEREST
+        };
+        let tag = Tag {
+            slot: desc.slot.slot(),
+            generation: desc.generation,
+        };
         if let Err(error) = self.shared.backend.open(fd, interest, tag) {
             self.shared.recorder.local().count(refused_counter(&error));
             // The slot goes back, and its generation with it (semantics 3); it was never registered, so it was never
@@ -90,10 +103,24 @@ impl Poller {
         Ok(desc)
     }
 
-    fn new_desc(&self, fd: RawFd, kind: Kind, location: &'static Location<'static>) -> io::Result<Desc> {
-        let slot = self.shared.cache.alloc().ok_or_else(|| io::Error::other("all slots of the poller are in use"))?;
+    fn new_desc(
+        &self,
+        fd: RawFd,
+        kind: Kind,
+        location: &'static Location<'static>,
+    ) -> io::Result<Desc> {
+        let slot = self
+            .shared
+            .cache
+            .alloc()
+            .ok_or_else(|| io::Error::other("all slots of the poller are in use"))?;
         let generation = slot.open(fd, kind, location);
-        Ok(Desc { shared: self.shared.clone(), slot, generation, closed: AtomicBool::new(false) })
+        Ok(Desc {
+            shared: self.shared.clone(),
+            slot,
+            generation,
+            closed: AtomicBool::new(false),
+        })
     }
 }
 
@@ -113,11 +140,18 @@ impl Desc {
                 self.slot.store_deadline(direction, NO_DEADLINE);
             }
             self.slot.publish(true);
-            if self.slot.queued_ns.load(crate::sync::atomic::Ordering::Relaxed) != 0 {
+            if self
+                .slot
+                .queued_ns
+                .load(crate::sync::atomic::Ordering::Relaxed)
+                != 0
+            {
                 self.shared.timers.remove(&self.slot);
             }
             for (waker, direction) in wakers.iter_mut().zip(Direction::ALL) {
-                *waker = self.shared.release_waiter(self, direction, Cause::Close, &local);
+                *waker = self
+                    .shared
+                    .release_waiter(self, direction, Cause::Close, &local);
             }
         }
         local.count(Counter::Evicted);

@@ -3,6 +3,7 @@
 use std::io;
 use std::time::Duration;
 
+use super::role::Role;
 use super::{Poller, ReadyList, Shared};
 use crate::clock;
 use crate::observe::{Counter, Direction, Histogram, Local};
@@ -22,22 +23,6 @@ const WAKES_WRITE: u32 = OUT | HUP | ERR;
 
 /// `poll_until` of a poller that sleeps without a limit.
 const UNLIMITED: u64 = u64::MAX;
-
-/// Holds the role of the blocking poller; gives it back in any case.
-struct Role<'a>(&'a Shared);
-
-impl<'a> Role<'a> {
-    fn take(shared: &'a Shared) -> Option<Self> {
-        (!shared.role.swap(true, Ordering::AcqRel)).then_some(Role(shared))
-    }
-}
-
-impl Drop for Role<'_> {
-    fn drop(&mut self) {
-        self.0.poll_until.swap(0, Ordering::AcqRel);
-        self.0.role.swap(false, Ordering::AcqRel);
-    }
-}
 
 impl Poller {
     /// Fetches what became ready (Go's `netpoll(delay)`), and fires the deadlines that are due.
@@ -67,14 +52,18 @@ impl Poller {
                     "another thread is the blocking poller: poll with a zero delay, or wait for that thread",
                 ));
             };
-            self.shared.poll_blocking(delay, ready, &role)?;
+            let outcome = self.shared.poll_blocking(delay, ready, &role);
+            drop(role);
+            // A loop of the user's own may not poll again for a while.
+            self.shared.role.promote();
+            outcome?;
         }
         Ok(ready.len())
     }
 }
 
 impl Shared {
-    fn poll_now(&self, ready: &mut ReadyList) -> io::Result<()> {
+    pub(crate) fn poll_now(&self, ready: &mut ReadyList) -> io::Result<()> {
         let local = self.recorder.local();
         loop {
             local.count(Counter::PollsNonblock);
@@ -88,7 +77,13 @@ impl Shared {
         Ok(())
     }
 
-    fn poll_blocking(&self, delay: Option<Duration>, ready: &mut ReadyList, _role: &Role<'_>) -> io::Result<()> {
+    /// A poll that may wait, by whoever has the role. [`ReadyList::begin`] comes first.
+    pub(crate) fn poll_blocking(
+        &self,
+        delay: Option<Duration>,
+        ready: &mut ReadyList,
+        _role: &Role<'_>,
+    ) -> io::Result<()> {
         let local = self.recorder.local();
         let limit = delay.map(|delay| {
             let delay = u64::try_from(delay.as_nanos()).unwrap_or(UNLIMITED);
@@ -96,7 +91,11 @@ impl Shared {
         });
         loop {
             let (timeout, began) = self.publish_sleep(limit);
-            local.count(if limit.is_some() { Counter::PollsTimed } else { Counter::PollsBlock });
+            local.count(if limit.is_some() {
+                Counter::PollsTimed
+            } else {
+                Counter::PollsBlock
+            });
             let outcome = self.backend.poll(timeout, &mut ready.events);
             self.poll_until.swap(0, Ordering::AcqRel);
             match outcome {
@@ -134,7 +133,11 @@ impl Shared {
             return (Timeout::Never, clock::stamp_ns());
         }
         let now = clock::now_ns();
-        let timeout = if until > now { Timeout::Nanos(until - now) } else { Timeout::Zero };
+        let timeout = if until > now {
+            Timeout::Nanos(until - now)
+        } else {
+            Timeout::Zero
+        };
         (timeout, now)
     }
 
@@ -150,7 +153,11 @@ impl Shared {
     /// Turns the events of a poll, and the deadlines that are due, into wakers. Returns the time of the poll's return.
     fn finish(&self, ready: &mut ReadyList, drain: bool, local: &Local<'_>) -> u64 {
         let next = self.timers.peek_ns();
-        let now = if next == EMPTY { clock::stamp_ns() } else { clock::now_ns() };
+        let now = if next == EMPTY {
+            clock::stamp_ns()
+        } else {
+            clock::now_ns()
+        };
         ready.fetched_ns = now;
         if !cfg!(netpoller_bare) {
             self.last_poll_ns.store(now, Ordering::Relaxed);
@@ -159,7 +166,7 @@ impl Shared {
         local.record(Histogram::EventsPerPoll, fetched as u64);
         if fetched == 0 {
             local.count(Counter::PollsEmpty);
-        } else if fetched >= ready.events.capacity() {
+        } else if ready.full {
             local.count(Counter::PollsFull);
         }
         if next <= now {
@@ -188,6 +195,7 @@ impl Shared {
                 }
             }
         }
+        ready.full = events.len() >= events.capacity();
         ready.events = events;
         (fetched, timer_fired)
     }

@@ -23,6 +23,7 @@ pub struct ReadyList {
     pub(super) fetched_ns: u64,
     /// How much to take off the count of waiters once the wakers were called (Go's delta).
     pub(super) delta: i64,
+    pub(super) full: bool,
     pub(super) shared: Option<Arc<Shared>>,
 }
 
@@ -36,6 +37,7 @@ impl ReadyList {
             due: Vec::with_capacity(64),
             fetched_ns: 0,
             delta: 0,
+            full: false,
             shared: None,
         }
     }
@@ -63,12 +65,19 @@ impl ReadyList {
             waker.wake();
         }
         if let Some(shared) = &self.shared {
-            shared.waiters.fetch_sub(std::mem::take(&mut self.delta), Ordering::AcqRel);
+            shared
+                .waiters
+                .fetch_sub(std::mem::take(&mut self.delta), Ordering::AcqRel);
             if !cfg!(netpoller_bare) {
                 let took = clock::now_ns().saturating_sub(self.fetched_ns);
                 shared.recorder.local().record(Histogram::Dispatch, took);
             }
         }
+    }
+
+    /// Whether the last poll fetched as many events as there is room for, so that more may wait in the kernel.
+    pub fn batch_was_full(&self) -> bool {
+        self.full
     }
 
     pub(super) fn push(&mut self, waker: Option<Waker>) {
@@ -79,11 +88,15 @@ impl ReadyList {
     }
 
     /// Makes it ready for a poll of `shared`.
-    pub(super) fn begin(&mut self, shared: &Arc<Shared>) {
+    pub(crate) fn begin(&mut self, shared: &Arc<Shared>) {
         self.wake_all();
         self.events.clear();
         self.due.clear();
-        if self.shared.as_ref().is_none_or(|mine| !Arc::ptr_eq(mine, shared)) {
+        if self
+            .shared
+            .as_ref()
+            .is_none_or(|mine| !Arc::ptr_eq(mine, shared))
+        {
             self.shared = Some(shared.clone());
         }
     }

@@ -21,5 +21,9 @@ pub(super) fn register(shared: &Arc<Shared>) {
 /// All live pollers, in the order in which they were made.
 pub(crate) fn all_pollers() -> Vec<Poller> {
     let pollers = POLLERS.lock().unwrap_or_else(PoisonError::into_inner);
-    pollers.iter().filter_map(Weak::upgrade).map(|shared| Poller { shared }).collect()
+    pollers
+        .iter()
+        .filter_map(Weak::upgrade)
+        .map(|shared| Poller { shared })
+        .collect()
 }

@@ -41,8 +41,18 @@ impl Desc {
     }
 
     #[inline]
-    pub(crate) fn wait_at(&self, direction: Direction, location: &'static Location<'static>) -> Wait<'_> {
-        Wait { desc: self, direction, location, token: Token::default(), unconditional: false }
+    pub(crate) fn wait_at(
+        &self,
+        direction: Direction,
+        location: &'static Location<'static>,
+    ) -> Wait<'_> {
+        Wait {
+            desc: self,
+            direction,
+            location,
+            token: Token::default(),
+            unconditional: false,
+        }
     }
 
     #[inline]
@@ -52,27 +62,44 @@ impl Desc {
         location: &'static Location<'static>,
         unconditional: bool,
     ) -> WaitContext<'_> {
-        let task = if cfg!(netpoller_bare) { Default::default() } else { current_task() };
+        let task = if cfg!(netpoller_bare) {
+            Default::default()
+        } else {
+            current_task()
+        };
         WaitContext {
             desc: &self.slot,
             direction,
             local: self.shared.recorder.local(),
             waiters: &self.shared.waiters,
-            who: Who { thread: current_thread() as u32, task: task.name, task_id: task.id, location },
+            who: Who {
+                thread: current_thread() as u32,
+                task: task.name,
+                task_id: task.id,
+                location,
+            },
             unconditional,
         }
     }
 
     /// Waits for the sake of a poll function: the wait stays behind when it returns pending, and the next waiter takes its
-    /// place. So only the last waker counts, as the contract of such functions has it.
+    /// place. So only the last waker counts, as the contract of such functions has it. `resumed` if the function comes back
+    /// to a wait that it has left behind.
     pub(crate) fn poll_wait(
         &self,
         direction: Direction,
         location: &'static Location<'static>,
+        resumed: bool,
         cx: &mut Context<'_>,
     ) -> Poll<Result<(), Error>> {
-        let context = self.context(direction, location, false);
-        context.poll(&mut Token::default(), true, cx.waker()).map(into_error)
+        let mut token = if resumed {
+            Token::resumed()
+        } else {
+            Token::default()
+        };
+        self.context(direction, location, false)
+            .poll(&mut token, true, cx.waker())
+            .map(into_error)
     }
 }
 
@@ -100,8 +127,12 @@ impl Future for Wait<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
-        let context = this.desc.context(this.direction, this.location, this.unconditional);
-        context.poll(&mut this.token, false, cx.waker()).map(into_error)
+        let context = this
+            .desc
+            .context(this.direction, this.location, this.unconditional);
+        context
+            .poll(&mut this.token, false, cx.waker())
+            .map(into_error)
     }
 }
 
@@ -109,7 +140,9 @@ impl Drop for Wait<'_> {
     #[inline]
     fn drop(&mut self) {
         if self.token.is_claimed() {
-            let context = self.desc.context(self.direction, self.location, self.unconditional);
+            let context = self
+                .desc
+                .context(self.direction, self.location, self.unconditional);
             context.cancel(&mut self.token);
         }
     }

@@ -5,10 +5,11 @@ use std::os::fd::{AsFd, AsRawFd, BorrowedFd, FromRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 
 use super::eventfd::EventFd;
-use super::{Tag, TimerFd, Timeout, syscall};
+use super::{Tag, Timeout, TimerFd, syscall};
 
 /// What every descriptor is registered for, once and for all (semantics 2). EPOLLERR and EPOLLHUP come unasked.
-pub(crate) const INTEREST: u32 = (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32;
+pub(crate) const INTEREST: u32 =
+    (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32;
 
 /// What a TCP stream is registered for. Go does without EPOLLPRI because it reads until EAGAIN. We take a short read for
 /// "drained" and save that read, but `recv` also stops short at the urgent mark (tcp(7)), with more bytes behind it whose
@@ -17,7 +18,8 @@ pub(crate) const INTEREST_URGENT: u32 = INTEREST | libc::EPOLLPRI as u32;
 
 /// Bits after which a short read does not mean that the socket is drained: the end, an error or an urgent mark may be
 /// right behind the bytes, and came with the same edge (netty PR 4325, tokio#5866).
-pub(crate) const REFUSES_WAIT: u32 = (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI) as u32;
+pub(crate) const REFUSES_WAIT: u32 =
+    (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI) as u32;
 
 /// Set once the kernel, or a seccomp filter, has refused `epoll_pwait2`: from then on timeouts go by milliseconds.
 static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
@@ -37,9 +39,14 @@ pub(crate) struct Epoll {
 impl Epoll {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: no pointers; a descriptor that is returned is new and ours.
-        let epoll = unsafe { OwnedFd::from_raw_fd(syscall!(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
+        let epoll =
+            unsafe { OwnedFd::from_raw_fd(syscall!(libc::epoll_create1(libc::EPOLL_CLOEXEC))?) };
         let wake = EventFd::new()?;
-        let this = Self { epoll, wake, timer: AtomicI32::new(-1) };
+        let this = Self {
+            epoll,
+            wake,
+            timer: AtomicI32::new(-1),
+        };
         // Level-triggered on purpose: a break that nobody has taken yet keeps the instance readable.
         this.ctl_add(this.wake.as_raw_fd(), libc::EPOLLIN as u32, Tag::BREAK)?;
         Ok(this)
@@ -50,16 +57,28 @@ impl Epoll {
     }
 
     fn ctl_add(&self, fd: RawFd, interest: u32, tag: Tag) -> io::Result<()> {
-        let mut event = libc::epoll_event { events: interest, u64: tag.to_data() };
+        let mut event = libc::epoll_event {
+            events: interest,
+            u64: tag.to_data(),
+        };
         // SAFETY: `event` is valid for the call; a wrong `fd` is an error, not undefined.
-        syscall!(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event) })?;
+        syscall!(unsafe {
+            libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_ADD, fd, &mut event)
+        })?;
         Ok(())
     }
 
     pub(crate) fn delete(&self, fd: RawFd) -> io::Result<()> {
         // Kernels before 2.6.9 wanted a pointer here even for DEL; ours (5.6 on) do not look at it.
         // SAFETY: a null event is allowed for EPOLL_CTL_DEL.
-        syscall!(unsafe { libc::epoll_ctl(self.epoll.as_raw_fd(), libc::EPOLL_CTL_DEL, fd, std::ptr::null_mut()) })?;
+        syscall!(unsafe {
+            libc::epoll_ctl(
+                self.epoll.as_raw_fd(),
+                libc::EPOLL_CTL_DEL,
+                fd,
+                std::ptr::null_mut(),
+            )
+        })?;
         Ok(())
     }
 
@@ -105,14 +124,30 @@ impl Epoll {
     }
 }
 
-fn wait_nanos(epoll: RawFd, buffer: *mut libc::epoll_event, capacity: i32, ns: u64) -> io::Result<i32> {
+fn wait_nanos(
+    epoll: RawFd,
+    buffer: *mut libc::epoll_event,
+    capacity: i32,
+    ns: u64,
+) -> io::Result<i32> {
     if !NO_PWAIT2.load(Ordering::Relaxed) {
-        let timeout = libc::timespec { tv_sec: (ns / 1_000_000_000) as _, tv_nsec: (ns % 1_000_000_000) as _ };
+        let timeout = libc::timespec {
+            tv_sec: (ns / 1_000_000_000) as _,
+            tv_nsec: (ns % 1_000_000_000) as _,
+        };
         let no_mask = std::ptr::null::<libc::sigset_t>();
         // By number: the C library has had a wrapper only since glibc 2.35.
         // SAFETY: `buffer` has room for `capacity` events, `timeout` lives through the call, a null mask means none.
         let result = syscall!(unsafe {
-            libc::syscall(libc::SYS_epoll_pwait2, epoll, buffer, capacity, &raw const timeout, no_mask, 0usize)
+            libc::syscall(
+                libc::SYS_epoll_pwait2,
+                epoll,
+                buffer,
+                capacity,
+                &raw const timeout,
+                no_mask,
+                0usize,
+            )
         });
         match result {
             Err(error) if matches!(error.raw_os_error(), Some(libc::ENOSYS | libc::EPERM)) => {
@@ -140,12 +175,18 @@ pub(crate) struct EventBuf {
 impl EventBuf {
     pub(crate) fn with_capacity(capacity: usize) -> Self {
         let capacity = capacity.clamp(1, 65_536);
-        Self { events: Vec::with_capacity(capacity), capacity }
+        Self {
+            events: Vec::with_capacity(capacity),
+            capacity,
+        }
     }
 
     /// Without room, to stand in for one that is in use elsewhere. Does not allocate.
     pub(crate) const fn none() -> Self {
-        Self { events: Vec::new(), capacity: 0 }
+        Self {
+            events: Vec::new(),
+            capacity: 0,
+        }
     }
 
     pub(crate) fn capacity(&self) -> usize {
@@ -171,19 +212,34 @@ impl EventBuf {
 
     #[cfg(any(test, loom))]
     pub(crate) fn push(&mut self, mask: u32, tag: Tag) {
-        self.events.push(libc::epoll_event { events: mask, u64: tag.to_data() });
+        self.events.push(libc::epoll_event {
+            events: mask,
+            u64: tag.to_data(),
+        });
+    }
+
+    /// Number of events.
+    pub(crate) fn len(&self) -> usize {
+        self.events.len()
     }
 
     /// Mask and tag of each event, in the order of readiness (FIFO).
     pub(crate) fn iter(&self) -> impl Iterator<Item = (u32, Tag)> + '_ {
         // Copies the fields: the struct is packed on x86-64, so they must not be borrowed.
-        self.events.iter().map(|event| (event.events, Tag::from_data(event.u64)))
+        self.events
+            .iter()
+            .map(|event| (event.events, Tag::from_data(event.u64)))
     }
 }
 
 impl std::fmt::Debug for EventBuf {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_list().entries(self.iter().map(|(mask, tag)| (super::mask_names(mask), tag))).finish()
+        f.debug_list()
+            .entries(
+                self.iter()
+                    .map(|(mask, tag)| (super::mask_names(mask), tag)),
+            )
+            .finish()
     }
 }
 
@@ -214,7 +270,11 @@ mod tests {
     #[test]
     fn its_descriptors_are_closed_on_exec() {
         let epoll = Epoll::new().unwrap();
-        for fd in [epoll.epoll.as_raw_fd(), epoll.wake.as_raw_fd(), epoll.add_timer().unwrap().as_raw_fd()] {
+        for fd in [
+            epoll.epoll.as_raw_fd(),
+            epoll.wake.as_raw_fd(),
+            epoll.add_timer().unwrap().as_raw_fd(),
+        ] {
             // SAFETY: no pointers; the descriptor is open.
             let flags = unsafe { libc::fcntl(fd, libc::F_GETFD) };
             assert_eq!(flags & libc::FD_CLOEXEC, libc::FD_CLOEXEC);

@@ -11,7 +11,12 @@ pub(crate) struct EventFd(OwnedFd);
 impl EventFd {
     pub(crate) fn new() -> io::Result<Self> {
         // SAFETY: no pointers; a descriptor that is returned is new and ours.
-        let fd = unsafe { OwnedFd::from_raw_fd(syscall!(libc::eventfd(0, libc::EFD_CLOEXEC | libc::EFD_NONBLOCK))?) };
+        let fd = unsafe {
+            OwnedFd::from_raw_fd(syscall!(libc::eventfd(
+                0,
+                libc::EFD_CLOEXEC | libc::EFD_NONBLOCK
+            ))?)
+        };
         Ok(Self(fd))
     }
 
@@ -20,7 +25,8 @@ impl EventFd {
         let one = 1u64.to_ne_bytes();
         loop {
             // SAFETY: `one` is valid for 8 bytes.
-            match syscall!(unsafe { libc::write(self.as_raw_fd(), one.as_ptr().cast(), one.len()) }) {
+            match syscall!(unsafe { libc::write(self.as_raw_fd(), one.as_ptr().cast(), one.len()) })
+            {
                 Ok(_) => return Ok(()),
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(()),
@@ -34,7 +40,9 @@ impl EventFd {
         let mut count = [0u8; 8];
         loop {
             // SAFETY: `count` is valid for 8 bytes.
-            match syscall!(unsafe { libc::read(self.as_raw_fd(), count.as_mut_ptr().cast(), count.len()) }) {
+            match syscall!(unsafe {
+                libc::read(self.as_raw_fd(), count.as_mut_ptr().cast(), count.len())
+            }) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 _ => return,
             }

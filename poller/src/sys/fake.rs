@@ -98,7 +98,9 @@ impl FakeKernel {
         }
         let mut filled = usize::from(state.signalled);
         while filled < events.capacity() {
-            let Some((fd, mask)) = state.queue.pop_front() else { break };
+            let Some((fd, mask)) = state.queue.pop_front() else {
+                break;
+            };
             if let Some(tag) = state.registered.get(&fd) {
                 events.push(mask, *tag);
                 filled += 1;

@@ -12,7 +12,10 @@ pub(crate) struct CloseableFd {
 
 impl CloseableFd {
     pub(crate) fn new(fd: OwnedFd) -> Self {
-        Self { raw: fd.into_raw_fd(), taken: AtomicBool::new(false) }
+        Self {
+            raw: fd.into_raw_fd(),
+            taken: AtomicBool::new(false),
+        }
     }
 
     /// The number. Open as long as [`CloseableFd::take`] was not called.

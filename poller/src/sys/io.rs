@@ -27,14 +27,23 @@ pub(crate) fn write(fd: RawFd, buf: &[u8]) -> io::Result<usize> {
 #[inline]
 pub(crate) fn recv(fd: RawFd, buf: &mut [u8], flags: i32) -> io::Result<usize> {
     // SAFETY: `buf` is valid for writes of its length.
-    syscall!(unsafe { libc::recv(fd, buf.as_mut_ptr().cast(), buf.len(), flags) }).map(|n| n as usize)
+    syscall!(unsafe { libc::recv(fd, buf.as_mut_ptr().cast(), buf.len(), flags) })
+        .map(|n| n as usize)
 }
 
 /// send(2) with MSG_NOSIGNAL: a library must not kill its process with SIGPIPE.
 #[inline]
 pub(crate) fn send(fd: RawFd, buf: &[u8], flags: i32) -> io::Result<usize> {
     // SAFETY: `buf` is valid for reads of its length.
-    syscall!(unsafe { libc::send(fd, buf.as_ptr().cast(), buf.len(), flags | libc::MSG_NOSIGNAL) }).map(|n| n as usize)
+    syscall!(unsafe {
+        libc::send(
+            fd,
+            buf.as_ptr().cast(),
+            buf.len(),
+            flags | libc::MSG_NOSIGNAL,
+        )
+    })
+    .map(|n| n as usize)
 }
 
 /// readv(2).
@@ -83,7 +92,12 @@ pub(crate) struct Received {
 }
 
 /// recvmsg(2) into `bufs` and `control`. Descriptors that arrive in control messages are closed on exec.
-pub(crate) fn recvmsg(fd: RawFd, bufs: &mut [IoSliceMut<'_>], control: &mut [u8], flags: i32) -> io::Result<Received> {
+pub(crate) fn recvmsg(
+    fd: RawFd,
+    bufs: &mut [IoSliceMut<'_>],
+    control: &mut [u8],
+    flags: i32,
+) -> io::Result<Received> {
     let mut message = empty_message();
     message.msg_iov = bufs.as_mut_ptr().cast();
     message.msg_iovlen = bufs.len().min(IOV_MAX) as _;
@@ -96,13 +110,22 @@ pub(crate) fn recvmsg(fd: RawFd, bufs: &mut [IoSliceMut<'_>], control: &mut [u8]
         socket2::SockAddr::try_init(|storage, length| {
             message.msg_name = storage.cast();
             message.msg_namelen = *length;
-            let bytes = syscall!(libc::recvmsg(fd, &mut message, flags | libc::MSG_CMSG_CLOEXEC))?;
+            let bytes = syscall!(libc::recvmsg(
+                fd,
+                &mut message,
+                flags | libc::MSG_CMSG_CLOEXEC
+            ))?;
             *length = message.msg_namelen;
             Ok(bytes as usize)
         })?
     };
     let from = (message.msg_namelen != 0).then_some(from);
-    Ok(Received { bytes, control_bytes: message.msg_controllen as usize, flags: message.msg_flags, from })
+    Ok(Received {
+        bytes,
+        control_bytes: message.msg_controllen as usize,
+        flags: message.msg_flags,
+        from,
+    })
 }
 
 fn empty_message() -> libc::msghdr {
@@ -111,11 +134,22 @@ fn empty_message() -> libc::msghdr {
 }
 
 /// recvfrom(2).
-pub(crate) fn recv_from(fd: RawFd, buf: &mut [u8], flags: i32) -> io::Result<(usize, socket2::SockAddr)> {
+pub(crate) fn recv_from(
+    fd: RawFd,
+    buf: &mut [u8],
+    flags: i32,
+) -> io::Result<(usize, socket2::SockAddr)> {
     // SAFETY: `buf` is valid for writes of its length; the kernel writes address and length.
     unsafe {
         socket2::SockAddr::try_init(|storage, length| {
-            let n = syscall!(libc::recvfrom(fd, buf.as_mut_ptr().cast(), buf.len(), flags, storage.cast(), length))?;
+            let n = syscall!(libc::recvfrom(
+                fd,
+                buf.as_mut_ptr().cast(),
+                buf.len(),
+                flags,
+                storage.cast(),
+                length
+            ))?;
             Ok(n as usize)
         })
     }
@@ -125,8 +159,17 @@ pub(crate) fn recv_from(fd: RawFd, buf: &mut [u8], flags: i32) -> io::Result<(us
 pub(crate) fn send_to(fd: RawFd, buf: &[u8], to: &socket2::SockAddr) -> io::Result<usize> {
     let (data, length) = (buf.as_ptr().cast(), buf.len());
     // SAFETY: `buf` and `to` are valid for reads of their lengths.
-    syscall!(unsafe { libc::sendto(fd, data, length, libc::MSG_NOSIGNAL, to.as_ptr().cast(), to.len()) })
-        .map(|n| n as usize)
+    syscall!(unsafe {
+        libc::sendto(
+            fd,
+            data,
+            length,
+            libc::MSG_NOSIGNAL,
+            to.as_ptr().cast(),
+            to.len(),
+        )
+    })
+    .map(|n| n as usize)
 }
 
 /// pipe2(2), both ends non-blocking and closed on exec: read end, write end.
@@ -152,12 +195,22 @@ pub(crate) fn set_nonblocking(fd: RawFd) -> io::Result<()> {
 /// A second descriptor of the same open file, closed on exec.
 pub(crate) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     // SAFETY: no pointers; a descriptor that is returned is new and ours.
-    unsafe { Ok(OwnedFd::from_raw_fd(syscall!(libc::fcntl(fd, libc::F_DUPFD_CLOEXEC, 0))?)) }
+    unsafe {
+        Ok(OwnedFd::from_raw_fd(syscall!(libc::fcntl(
+            fd,
+            libc::F_DUPFD_CLOEXEC,
+            0
+        ))?))
+    }
 }
 
 /// What poll(2) says about `fd` now, without waiting. Asks the kernel itself, not what epoll remembered.
 pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
-    let mut poll = libc::pollfd { fd, events, revents: 0 };
+    let mut poll = libc::pollfd {
+        fd,
+        events,
+        revents: 0,
+    };
     // SAFETY: one valid pollfd.
     syscall!(unsafe { libc::poll(&mut poll, 1, 0) })?;
     Ok(poll.revents)

@@ -36,7 +36,11 @@ pub(crate) use timerfd::TimerFd;
 macro_rules! syscall {
     ($call:expr) => {{
         let result = $call;
-        if result == -1 { Err(std::io::Error::last_os_error()) } else { Ok(result) }
+        if result == -1 {
+            Err(std::io::Error::last_os_error())
+        } else {
+            Ok(result)
+        }
     }};
 }
 pub(crate) use syscall;
@@ -52,12 +56,21 @@ pub(crate) struct Tag {
 
 impl Tag {
     /// The break eventfd.
-    pub(crate) const BREAK: Tag = Tag { slot: u32::MAX, generation: 0 };
+    pub(crate) const BREAK: Tag = Tag {
+        slot: u32::MAX,
+        generation: 0,
+    };
     /// The timerfd of the nested mode.
-    pub(crate) const TIMER: Tag = Tag { slot: u32::MAX - 1, generation: 0 };
+    pub(crate) const TIMER: Tag = Tag {
+        slot: u32::MAX - 1,
+        generation: 0,
+    };
 
     pub(crate) fn from_data(data: u64) -> Tag {
-        Tag { slot: (data >> 32) as u32, generation: data as u32 }
+        Tag {
+            slot: (data >> 32) as u32,
+            generation: data as u32,
+        }
     }
 
     pub(crate) fn to_data(self) -> u64 {
@@ -67,7 +80,10 @@ impl Tag {
 
 /// CLOCK_MONOTONIC in nanoseconds.
 pub(crate) fn monotonic_ns() -> u64 {
-    let mut time = libc::timespec { tv_sec: 0, tv_nsec: 0 };
+    let mut time = libc::timespec {
+        tv_sec: 0,
+        tv_nsec: 0,
+    };
     // SAFETY: `time` is valid for a write; CLOCK_MONOTONIC exists on every Linux, so the call cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
@@ -83,8 +99,16 @@ pub(crate) fn mask_names(mask: u32) -> String {
         (libc::EPOLLERR, "ERR"),
         (libc::EPOLLPRI, "PRI"),
     ];
-    let names: Vec<_> = NAMES.iter().filter(|(bit, _)| mask & *bit as u32 != 0).map(|(_, name)| *name).collect();
-    if names.is_empty() { "none".to_owned() } else { names.join("|") }
+    let names: Vec<_> = NAMES
+        .iter()
+        .filter(|(bit, _)| mask & *bit as u32 != 0)
+        .map(|(_, name)| *name)
+        .collect();
+    if names.is_empty() {
+        "none".to_owned()
+    } else {
+        names.join("|")
+    }
 }
 
 #[cfg(test)]
@@ -93,14 +117,28 @@ mod tests {
 
     #[test]
     fn a_tag_survives_the_epoll_data_word() {
-        for tag in [Tag::BREAK, Tag::TIMER, Tag { slot: 7, generation: u32::MAX }, Tag { slot: u32::MAX, generation: 1 }] {
+        for tag in [
+            Tag::BREAK,
+            Tag::TIMER,
+            Tag {
+                slot: 7,
+                generation: u32::MAX,
+            },
+            Tag {
+                slot: u32::MAX,
+                generation: 1,
+            },
+        ] {
             assert_eq!(Tag::from_data(tag.to_data()), tag);
         }
     }
 
     #[test]
     fn mask_names_reads_like_the_man_page() {
-        assert_eq!(mask_names((libc::EPOLLIN | libc::EPOLLRDHUP) as u32), "IN|RDHUP");
+        assert_eq!(
+            mask_names((libc::EPOLLIN | libc::EPOLLRDHUP) as u32),
+            "IN|RDHUP"
+        );
         assert_eq!(mask_names(0), "none");
     }
 }

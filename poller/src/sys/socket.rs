@@ -17,7 +17,12 @@ pub(crate) fn accept(fd: RawFd) -> io::Result<(OwnedFd, SockAddr)> {
     // SAFETY: the kernel writes address and length; a descriptor that is returned is new and ours.
     unsafe {
         let (connection, peer) = SockAddr::try_init(|storage, length| {
-            syscall!(libc::accept4(fd, storage.cast(), length, libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK))
+            syscall!(libc::accept4(
+                fd,
+                storage.cast(),
+                length,
+                libc::SOCK_CLOEXEC | libc::SOCK_NONBLOCK
+            ))
         })?;
         Ok((OwnedFd::from_raw_fd(connection), peer))
     }
@@ -51,6 +56,9 @@ pub(crate) fn shutdown(fd: RawFd, how: std::net::Shutdown) -> io::Result<()> {
 }
 
 /// Runs `f` with socket options of `fd`.
-pub(crate) fn with_options<R>(fd: RawFd, f: impl FnOnce(SockRef<'_>) -> io::Result<R>) -> io::Result<R> {
+pub(crate) fn with_options<R>(
+    fd: RawFd,
+    f: impl FnOnce(SockRef<'_>) -> io::Result<R>,
+) -> io::Result<R> {
     f(SockRef::from(&borrow(fd)))
 }

@@ -12,7 +12,12 @@ impl TimerFd {
     pub(crate) fn new() -> io::Result<Self> {
         let flags = libc::TFD_CLOEXEC | libc::TFD_NONBLOCK;
         // SAFETY: no pointers; a descriptor that is returned is new and ours.
-        let fd = unsafe { OwnedFd::from_raw_fd(syscall!(libc::timerfd_create(libc::CLOCK_MONOTONIC, flags))?) };
+        let fd = unsafe {
+            OwnedFd::from_raw_fd(syscall!(libc::timerfd_create(
+                libc::CLOCK_MONOTONIC,
+                flags
+            ))?)
+        };
         Ok(Self(fd))
     }
 
@@ -22,11 +27,19 @@ impl TimerFd {
         // All zero disarms, so "at once" is one nanosecond.
         let ns = ns.map_or(0, |ns| ns.max(1));
         let spec = libc::itimerspec {
-            it_interval: libc::timespec { tv_sec: 0, tv_nsec: 0 },
-            it_value: libc::timespec { tv_sec: (ns / 1_000_000_000) as _, tv_nsec: (ns % 1_000_000_000) as _ },
+            it_interval: libc::timespec {
+                tv_sec: 0,
+                tv_nsec: 0,
+            },
+            it_value: libc::timespec {
+                tv_sec: (ns / 1_000_000_000) as _,
+                tv_nsec: (ns % 1_000_000_000) as _,
+            },
         };
         // SAFETY: `spec` lives through the call; the old value is not asked for.
-        syscall!(unsafe { libc::timerfd_settime(self.as_raw_fd(), 0, &spec, std::ptr::null_mut()) })?;
+        syscall!(unsafe {
+            libc::timerfd_settime(self.as_raw_fd(), 0, &spec, std::ptr::null_mut())
+        })?;
         Ok(())
     }
 }
@@ -42,7 +55,11 @@ mod tests {
     use super::*;
 
     fn readable(timer: &TimerFd, wait_ms: i32) -> bool {
-        let mut poll = libc::pollfd { fd: timer.as_raw_fd(), events: libc::POLLIN, revents: 0 };
+        let mut poll = libc::pollfd {
+            fd: timer.as_raw_fd(),
+            events: libc::POLLIN,
+            revents: 0,
+        };
         // SAFETY: one valid pollfd.
         unsafe { libc::poll(&mut poll, 1, wait_ms) == 1 }
     }

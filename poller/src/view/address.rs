@@ -25,7 +25,10 @@ impl Addresses {
     pub(super) fn of(desc: &PollDesc, row: &RawRow) -> Self {
         let is_socket = !matches!(row.kind, Kind::Timer | Kind::Pipe) && row.fd >= 0;
         if !is_socket || row.closing {
-            return Self { settled: !is_socket, ..Self::default() };
+            return Self {
+                settled: !is_socket,
+                ..Self::default()
+            };
         }
         let local = socket::local_addr(row.fd);
         let peer = socket::peer_addr(row.fd);
@@ -40,8 +43,14 @@ impl Addresses {
             // Can be connected anew at any time.
             _ => false,
         };
-        let text = |address: std::io::Result<SockAddr>| address.map_or_else(|_| Arc::default(), |a| text(&a).into());
-        Self { local: text(local), peer: text(peer), settled }
+        let text = |address: std::io::Result<SockAddr>| {
+            address.map_or_else(|_| Arc::default(), |a| text(&a).into())
+        };
+        Self {
+            local: text(local),
+            peer: text(peer),
+            settled,
+        }
     }
 }
 
@@ -61,7 +70,9 @@ fn text(address: &SockAddr) -> String {
 
 /// A path may hold anything but a zero byte; a terminal must not obey it.
 fn printable(text: &str) -> String {
-    text.chars().map(|c| if c.is_control() { '\u{fffd}' } else { c }).collect()
+    text.chars()
+        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
+        .collect()
 }
 
 #[cfg(test)]
@@ -73,9 +84,15 @@ mod tests {
         let shown = |address: &str| text(&address.parse::<std::net::SocketAddr>().unwrap().into());
         assert_eq!(shown("127.0.0.1:8080"), "127.0.0.1:8080");
         assert_eq!(shown("[::1]:80"), "[::1]:80");
-        assert_eq!(text(&SockAddr::unix("/run/x\x1b[2J").unwrap()), "unix:/run/x\u{fffd}[2J");
+        assert_eq!(
+            text(&SockAddr::unix("/run/x\x1b[2J").unwrap()),
+            "unix:/run/x\u{fffd}[2J"
+        );
         assert_eq!(text(&SockAddr::unix("\0hidden").unwrap()), "unix:@hidden");
         let (unnamed, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
-        assert_eq!(text(&socket2::SockRef::from(&unnamed).local_addr().unwrap()), "");
+        assert_eq!(
+            text(&socket2::SockRef::from(&unnamed).local_addr().unwrap()),
+            ""
+        );
     }
 }

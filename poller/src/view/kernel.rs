@@ -29,10 +29,16 @@ pub struct Registration {
 ///
 /// If /proc is not mounted or cannot be read.
 pub fn kernel_registrations(poller: &Poller) -> io::Result<Vec<Registration>> {
-    let Some(epoll) = poller.shared.backend.as_fd() else { return Ok(Vec::new()) };
+    let Some(epoll) = poller.shared.backend.as_fd() else {
+        return Ok(Vec::new());
+    };
     let path = format!("/proc/self/fdinfo/{}", epoll.as_raw_fd());
-    let text = std::fs::read_to_string(&path)
-        .map_err(|e| io::Error::new(e.kind(), format!("cannot read the kernel's registrations from {path}: {e}")))?;
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        io::Error::new(
+            e.kind(),
+            format!("cannot read the kernel's registrations from {path}: {e}"),
+        )
+    })?;
     Ok(text.lines().filter_map(parse).collect())
 }
 
@@ -40,10 +46,20 @@ pub fn kernel_registrations(poller: &Poller) -> io::Result<Vec<Registration>> {
 fn parse(line: &str) -> Option<Registration> {
     let mut words = line.strip_prefix("tfd:")?.split_whitespace();
     let fd = words.next()?.parse().ok()?;
-    let mut field = |name| words.next().filter(|word| *word == name).and_then(|_| words.next());
+    let mut field = |name| {
+        words
+            .next()
+            .filter(|word| *word == name)
+            .and_then(|_| words.next())
+    };
     let events = u32::from_str_radix(field("events:")?, 16).ok()?;
     let tag = Tag::from_data(u64::from_str_radix(field("data:")?, 16).ok()?);
-    Some(Registration { fd, events, slot: tag.slot, generation: tag.generation })
+    Some(Registration {
+        fd,
+        events,
+        slot: tag.slot,
+        generation: tag.generation,
+    })
 }
 
 #[cfg(test)]
@@ -53,7 +69,15 @@ mod tests {
     #[test]
     fn a_line_of_fdinfo_is_taken_apart() {
         let line = "tfd:        7 events: 8000201d data:        300000002  pos:0 ino:a5e9b sdev:9";
-        assert_eq!(parse(line), Some(Registration { fd: 7, events: 0x8000_201d, slot: 3, generation: 2 }));
+        assert_eq!(
+            parse(line),
+            Some(Registration {
+                fd: 7,
+                events: 0x8000_201d,
+                slot: 3,
+                generation: 2
+            })
+        );
         assert_eq!(parse("pos:\t0"), None);
     }
 }

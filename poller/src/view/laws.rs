@@ -58,7 +58,10 @@ pub struct Auditor {
 impl Auditor {
     /// Begins to watch `poller`.
     pub fn new(poller: &Poller) -> Self {
-        Self { poller: poller.clone(), history: Vec::new() }
+        Self {
+            poller: poller.clone(),
+            history: Vec::new(),
+        }
     }
 
     /// Reads all laws but the kernel's. One is violated once it has failed in [`READS`] calls in a row; leave
@@ -69,7 +72,9 @@ impl Auditor {
 
     /// Whether the last read found something that another read should confirm.
     pub fn is_suspicious(&self) -> bool {
-        self.history.iter().any(|(streak, _)| (1..READS).contains(streak))
+        self.history
+            .iter()
+            .any(|(streak, _)| (1..READS).contains(streak))
     }
 
     fn judge(&mut self, laws: &[Reading]) -> Vec<Law> {
@@ -111,7 +116,9 @@ pub fn audit(poller: &Poller) -> Vec<Law> {
 /// Reads the laws of a poller at rest, on which each must hold to the last count: no thread is inside of a call.
 pub fn audit_quiescent(poller: &Poller) -> Vec<Law> {
     let laws = read(poller, true);
-    laws.iter().map(|law| law.law(law.parts.iter().any(|part| !part.is_exact()))).collect()
+    laws.iter()
+        .map(|law| law.law(law.parts.iter().any(|part| !part.is_exact())))
+        .collect()
 }
 
 /// A counter read before and after the sweep.
@@ -125,7 +132,10 @@ impl std::ops::Add for Twice {
     type Output = Twice;
 
     fn add(self, other: Twice) -> Twice {
-        Twice { before: self.before.wrapping_add(other.before), after: self.after.wrapping_add(other.after) }
+        Twice {
+            before: self.before.wrapping_add(other.before),
+            after: self.after.wrapping_add(other.after),
+        }
     }
 }
 
@@ -150,12 +160,24 @@ struct Part {
 impl Part {
     /// Counters in, counters out, and what is inside.
     fn flow(lhs: Twice, rhs: Twice, now: u64) -> Self {
-        Self { lhs, rhs, now: now as i64, moved: lhs + rhs, gauges: false }
+        Self {
+            lhs,
+            rhs,
+            now: now as i64,
+            moved: lhs + rhs,
+            gauges: false,
+        }
     }
 
     /// Two gauges, and the counters that say how much they move.
     fn gauges(lhs: i64, rhs: i64, moved: Twice) -> Self {
-        Self { lhs: Twice::default(), rhs: Twice::default(), now: rhs - lhs, moved, gauges: true }
+        Self {
+            lhs: Twice::default(),
+            rhs: Twice::default(),
+            now: rhs - lhs,
+            moved,
+            gauges: true,
+        }
     }
 
     fn holds(&self, moved_before: Option<u64>) -> bool {
@@ -186,16 +208,43 @@ struct Reading {
 impl Reading {
     fn flow(name: &'static str, statement: &'static str, parts: Vec<Part>) -> Self {
         let lhs = parts.iter().map(|part| part.lhs.after as i64).sum();
-        let rhs = parts.iter().map(|part| part.rhs.after as i64 + part.now).sum();
-        Self { name, statement, parts, lhs, rhs }
+        let rhs = parts
+            .iter()
+            .map(|part| part.rhs.after as i64 + part.now)
+            .sum();
+        Self {
+            name,
+            statement,
+            parts,
+            lhs,
+            rhs,
+        }
     }
 
-    fn gauges(name: &'static str, statement: &'static str, lhs: i64, rhs: i64, moved: Twice) -> Self {
-        Self { name, statement, parts: vec![Part::gauges(lhs, rhs, moved)], lhs, rhs }
+    fn gauges(
+        name: &'static str,
+        statement: &'static str,
+        lhs: i64,
+        rhs: i64,
+        moved: Twice,
+    ) -> Self {
+        Self {
+            name,
+            statement,
+            parts: vec![Part::gauges(lhs, rhs, moved)],
+            lhs,
+            rhs,
+        }
     }
 
     fn law(&self, violated: bool) -> Law {
-        Law { name: self.name, statement: self.statement, lhs: self.lhs, rhs: self.rhs, violated }
+        Law {
+            name: self.name,
+            statement: self.statement,
+            lhs: self.lhs,
+            rhs: self.rhs,
+            violated,
+        }
     }
 }
 
@@ -243,7 +292,10 @@ struct Counters {
 impl Counters {
     fn of(&self, counter: Counter) -> Twice {
         let index = counter.index();
-        Twice { before: self.before.counters[index], after: self.after.counters[index] }
+        Twice {
+            before: self.before.counters[index],
+            after: self.after.counters[index],
+        }
     }
 
     fn sum(&self, counters: &[Counter]) -> Twice {
@@ -261,7 +313,10 @@ impl Counters {
 
     fn samples(&self, histogram: Histogram) -> Twice {
         let index = histogram.index();
-        Twice { before: self.before.histograms[index].count(), after: self.after.histograms[index].count() }
+        Twice {
+            before: self.before.histograms[index].count(),
+            after: self.after.histograms[index].count(),
+        }
     }
 }
 
@@ -278,18 +333,34 @@ fn read(poller: &Poller, ask_kernel: bool) -> Vec<Reading> {
     let free = shared.cache.free_count() as i64;
     let made = i64::from(shared.cache.made());
     let blocked = u64::from(shared.poll_until.load(Ordering::Acquire) != 0);
-    let kernel = if ask_kernel { kernel_registrations(poller).ok() } else { None };
-    let counters = Counters { before, after: shared.recorder.totals() };
+    let kernel = if ask_kernel {
+        kernel_registrations(poller).ok()
+    } else {
+        None
+    };
+    let counters = Counters {
+        before,
+        after: shared.recorder.totals(),
+    };
 
     let mut laws = words(&counters, &table, waiters);
     laws.extend(slots(&counters, &table, free, made));
     laws.extend(others(&counters, &table, queue, blocked));
     if let Some(kernel) = kernel.filter(|_| shared.backend.as_fd().is_some()) {
         // The poller's own descriptors have generation 0.
-        let registered = kernel.iter().filter(|registration| registration.generation != 0).count() as i64;
+        let registered = kernel
+            .iter()
+            .filter(|registration| registration.generation != 0)
+            .count() as i64;
         let moved = counters.sum(&[Counter::Opened, Counter::Closed]);
         let live = (table.live - table.sleeps) as i64;
-        laws.push(Reading::gauges("kernel", "live descriptors = kernel registrations", live, registered, moved));
+        laws.push(Reading::gauges(
+            "kernel",
+            "live descriptors = kernel registrations",
+            live,
+            registered,
+            moved,
+        ));
     }
     laws
 }
@@ -314,7 +385,11 @@ fn words(counters: &Counters, table: &Table, waiters: i64) -> Vec<Reading> {
         Reading::flow(
             "arm",
             "arm + rearm = park + ready_armed + unblock_armed + cancel_armed + now(wait)",
-            each(&[Arm, Rearm], &[Park, ReadyArmed, UnblockArmed, CancelArmed], &table.wait),
+            each(
+                &[Arm, Rearm],
+                &[Park, ReadyArmed, UnblockArmed, CancelArmed],
+                &table.wait,
+            ),
         ),
         Reading::flow(
             "park",
@@ -324,17 +399,30 @@ fn words(counters: &Counters, table: &Table, waiters: i64) -> Vec<Reading> {
         Reading::flow(
             "ready",
             "ready_idle + ready_armed + ready_parked = consume + reset + recycled + now(ready)",
-            each(&[ReadyIdle, ReadyArmed, ReadyParked], &[Consume, Reset, Recycled], &table.ready),
+            each(
+                &[ReadyIdle, ReadyArmed, ReadyParked],
+                &[Consume, Reset, Recycled],
+                &table.ready,
+            ),
         ),
-        Reading::gauges("waiters", "waiters = now(parked)", waiters, parked, moved.sum()),
+        Reading::gauges(
+            "waiters",
+            "waiters = now(parked)",
+            waiters,
+            parked,
+            moved.sum(),
+        ),
     ]
 }
 
 /// The laws of the table.
 fn slots(counters: &Counters, table: &Table, free: i64, made: i64) -> Vec<Reading> {
     let (opened, closed) = (counters.of(Counter::Opened), counters.of(Counter::Closed));
-    let mut descriptors =
-        Reading::flow("descriptors", "opened - closed = live slots", vec![Part::flow(opened, closed, table.live)]);
+    let mut descriptors = Reading::flow(
+        "descriptors",
+        "opened - closed = live slots",
+        vec![Part::flow(opened, closed, table.live)],
+    );
     descriptors.lhs -= closed.after as i64;
     descriptors.rhs -= closed.after as i64;
     let moved = opened
@@ -347,7 +435,13 @@ fn slots(counters: &Counters, table: &Table, free: i64, made: i64) -> Vec<Readin
             Counter::RegisterEbadf,
             Counter::RegisterOther,
         ]);
-    let slots = Reading::gauges("slots", "free + live = made", free + table.live as i64, made, moved);
+    let slots = Reading::gauges(
+        "slots",
+        "free + live = made",
+        free + table.live as i64,
+        made,
+        moved,
+    );
     vec![descriptors, slots]
 }
 
@@ -361,10 +455,20 @@ fn others(counters: &Counters, table: &Table, queue: i64, blocked: u64) -> Vec<R
         Counter::Evicted,
     ]);
     let unparked = |direction, causes: [Counter; 2]| {
-        Part::flow(counters.transitions(direction, &[Transition::UnblockParked]), counters.sum(&causes), 0)
+        Part::flow(
+            counters.transitions(direction, &[Transition::UnblockParked]),
+            counters.sum(&causes),
+            0,
+        )
     };
     vec![
-        Reading::gauges("deadlines", "armed deadlines = queue size", table.queued as i64, queue, queue_moved),
+        Reading::gauges(
+            "deadlines",
+            "armed deadlines = queue size",
+            table.queued as i64,
+            queue,
+            queue_moved,
+        ),
         Reading::flow(
             "breaks",
             "break requested = written + coalesced",
@@ -378,16 +482,27 @@ fn others(counters: &Counters, table: &Table, queue: i64, blocked: u64) -> Vec<R
             "unparks",
             "unblock_parked = released by a deadline + released by close",
             vec![
-                unparked(Direction::Read, [Counter::UnparkReadDeadline, Counter::UnparkReadClose]),
-                unparked(Direction::Write, [Counter::UnparkWriteDeadline, Counter::UnparkWriteClose]),
+                unparked(
+                    Direction::Read,
+                    [Counter::UnparkReadDeadline, Counter::UnparkReadClose],
+                ),
+                unparked(
+                    Direction::Write,
+                    [Counter::UnparkWriteDeadline, Counter::UnparkWriteClose],
+                ),
             ],
         ),
         Reading::flow(
             "polls",
             "polls = events_per_poll samples + interrupted + failed + now(blocked)",
             vec![Part::flow(
-                counters.sum(&[Counter::PollsBlock, Counter::PollsTimed, Counter::PollsNonblock]),
-                counters.sum(&[Counter::PollsEintr, Counter::PollsError]) + counters.samples(Histogram::EventsPerPoll),
+                counters.sum(&[
+                    Counter::PollsBlock,
+                    Counter::PollsTimed,
+                    Counter::PollsNonblock,
+                ]),
+                counters.sum(&[Counter::PollsEintr, Counter::PollsError])
+                    + counters.samples(Histogram::EventsPerPoll),
                 blocked,
             )],
         ),
@@ -423,7 +538,13 @@ mod tests {
     #[test]
     fn a_transition_that_is_half_counted_is_allowed_for_once_but_not_for_ever() {
         let part = Part::flow(twice(5, 5), twice(3, 3), 1);
-        assert!(part.holds(Some(part.moved.after - 1)), "something moved since the read before");
-        assert!(!part.holds(Some(part.moved.after)), "nothing moved, so nothing is half counted");
+        assert!(
+            part.holds(Some(part.moved.after - 1)),
+            "something moved since the read before"
+        );
+        assert!(
+            !part.holds(Some(part.moved.after)),
+            "nothing moved, so nothing is half counted"
+        );
     }
 }

@@ -44,7 +44,7 @@ mod tests;
 
 pub use crate::desc::State;
 pub use kernel::{Registration, kernel_registrations};
-pub use laws::{Auditor, Law, READS, READ_INTERVAL, audit, audit_quiescent};
+pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
 pub use row::{Page, Row, Side, Snapshot, Waiter, page, snapshot};
 pub use stats::{PollerInfo, Stats, info, stats};
 

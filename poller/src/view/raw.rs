@@ -76,7 +76,10 @@ impl RawRow {
             }
             before = after;
         }
-        Some(Self { torn: true, ..Self::copy(desc, before.generation) })
+        Some(Self {
+            torn: true,
+            ..Self::copy(desc, before.generation)
+        })
     }
 
     fn copy(desc: &PollDesc, generation: u32) -> Self {

@@ -107,8 +107,15 @@ pub struct Snapshot {
 
 /// Reads the whole table. Each row is consistent in itself; different rows are read at different moments.
 pub fn snapshot(poller: &Poller) -> Snapshot {
-    let Page { captured_at_ns, rows, .. } = page(poller, 0, usize::MAX);
-    Snapshot { captured_at_ns, rows }
+    let Page {
+        captured_at_ns,
+        rows,
+        ..
+    } = page(poller, 0, usize::MAX);
+    Snapshot {
+        captured_at_ns,
+        rows,
+    }
 }
 
 /// Reads at most `limit` rows, from slot `from_slot` on. Descriptors that come and go between two pages are seen or not, but
@@ -127,7 +134,11 @@ pub fn page(poller: &Poller, from_slot: u32, limit: usize) -> Page {
             rows.push(reader.row(poller, desc, &raw));
         }
     }
-    Page { captured_at_ns, rows, next_slot }
+    Page {
+        captured_at_ns,
+        rows,
+        next_slot,
+    }
 }
 
 /// Puts rows into words, and remembers those it has looked up.
@@ -181,7 +192,8 @@ impl Reader {
         }
         let addresses = Addresses::of(desc, raw);
         if addresses.settled {
-            self.addresses.insert(key, (raw.generation, addresses.clone()));
+            self.addresses
+                .insert(key, (raw.generation, addresses.clone()));
         }
         addresses
     }
@@ -203,11 +215,22 @@ impl Reader {
             (Label(0), id) => id.to_string().into(),
             (label, _) => self.label(label),
         };
-        let thread = self.threads.entry(raw.thread).or_insert_with(|| thread_name(raw.thread as usize)).clone();
-        Waiter { task, thread, location: raw.location }
+        let thread = self
+            .threads
+            .entry(raw.thread)
+            .or_insert_with(|| thread_name(raw.thread as usize))
+            .clone();
+        Waiter {
+            task,
+            thread,
+            location: raw.location,
+        }
     }
 
     fn label(&mut self, label: Label) -> Arc<str> {
-        self.labels.entry(label).or_insert_with(|| Names::shared().text(label)).clone()
+        self.labels
+            .entry(label)
+            .or_insert_with(|| Names::shared().text(label))
+            .clone()
     }
 }

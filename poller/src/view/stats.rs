@@ -88,7 +88,11 @@ impl Stats {
 /// Reads the statistics of `poller`. While it runs, each number is read at a moment of its own.
 pub fn stats(poller: &Poller) -> Stats {
     let totals = poller.shared.recorder.totals();
-    Stats { captured_at_ns: clock::now_ns(), info: info_from(poller, &totals), totals }
+    Stats {
+        captured_at_ns: clock::now_ns(),
+        info: info_from(poller, &totals),
+        totals,
+    }
 }
 
 /// Reads what `poller` is and how full it is, without its counters.

@@ -25,7 +25,10 @@ fn open(poller: &Poller) -> (Desc, UnixStream, UnixStream) {
 
 #[track_caller]
 fn park(wait: std::pin::Pin<&mut impl Future>) {
-    assert!(wait.poll(&mut Context::from_waker(Waker::noop())).is_pending());
+    assert!(
+        wait.poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
 }
 
 fn poll_now(poller: &Poller) {
@@ -36,7 +39,10 @@ fn poll_now(poller: &Poller) {
 
 #[track_caller]
 fn assert_laws(laws: &[Law]) {
-    assert_eq!(laws.iter().filter(|law| law.violated).collect::<Vec<_>>(), Vec::<&Law>::new());
+    assert_eq!(
+        laws.iter().filter(|law| law.violated).collect::<Vec<_>>(),
+        Vec::<&Law>::new()
+    );
     assert!(laws.len() >= 10, "{} laws", laws.len());
 }
 
@@ -50,11 +56,20 @@ fn a_row_says_who_waits_where_since_when_and_until_when() {
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
 
-    let Snapshot { captured_at_ns, rows } = snapshot(&poller);
+    let Snapshot {
+        captured_at_ns,
+        rows,
+    } = snapshot(&poller);
     let [row] = &rows[..] else { panic!("{rows:?}") };
-    assert_eq!((row.id(), row.fd, row.kind, &*row.label, row.torn), (desc.id(), desc.fd(), Kind::Unix, "backend", false));
+    assert_eq!(
+        (row.id(), row.fd, row.kind, &*row.label, row.torn),
+        (desc.id(), desc.fd(), Kind::Unix, "backend", false)
+    );
     assert!(row.opened_location.unwrap().file().ends_with("tests.rs"));
-    assert_eq!((row.read.state, row.write.state), (State::Parked, State::Nil));
+    assert_eq!(
+        (row.read.state, row.write.state),
+        (State::Parked, State::Nil)
+    );
     assert!((before..=captured_at_ns).contains(&row.read.since_ns));
     assert!(row.read.deadline_ns > captured_at_ns && row.write.deadline_ns == 0);
     let waiter = row.read.waiter.as_ref().unwrap();
@@ -100,7 +115,10 @@ fn pages_cover_the_table_once_and_skip_dead_slots() {
         seen.extend(page.rows.iter().map(Row::id));
         next = page.next_slot;
     }
-    assert_eq!(seen, descs.iter().map(|(desc, ..)| desc.id()).collect::<Vec<_>>());
+    assert_eq!(
+        seen,
+        descs.iter().map(|(desc, ..)| desc.id()).collect::<Vec<_>>()
+    );
 }
 
 #[test]
@@ -147,8 +165,16 @@ fn the_laws_hold_to_the_last_count_on_a_poller_at_rest() {
 #[test]
 fn a_count_of_waiters_that_has_drifted_is_reported() {
     let poller = poller("drifted");
-    poller.shared.waiters.fetch_add(1, crate::sync::atomic::Ordering::Relaxed);
-    let violated = |laws: Vec<Law>| laws.into_iter().filter(|law| law.violated).map(|law| law.name).collect::<Vec<_>>();
+    poller
+        .shared
+        .waiters
+        .fetch_add(1, crate::sync::atomic::Ordering::Relaxed);
+    let violated = |laws: Vec<Law>| {
+        laws.into_iter()
+            .filter(|law| law.violated)
+            .map(|law| law.name)
+            .collect::<Vec<_>>()
+    };
     assert_eq!(violated(audit_quiescent(&poller)), ["waiters"]);
     assert_eq!(violated(audit(&poller)), ["waiters"]);
 }
@@ -161,7 +187,10 @@ fn a_registration_that_the_table_does_not_know_is_reported() {
     // Closed behind the poller's back while a duplicate keeps the registration alive in the kernel (semantics 10).
     drop(ours);
     drop(desc);
-    let law = audit_quiescent(&poller).into_iter().find(|law| law.name == "kernel").unwrap();
+    let law = audit_quiescent(&poller)
+        .into_iter()
+        .find(|law| law.name == "kernel")
+        .unwrap();
     assert!(law.violated, "{law:?}");
     assert_eq!((law.lhs, law.rhs), (0, 1));
     drop(duplicate);
@@ -235,14 +264,24 @@ fn a_wait_that_changes_its_waker_is_one_waiter() {
     park(wait.as_mut());
     for _ in 0..3 {
         let waker = Waker::from(std::sync::Arc::new(Quiet));
-        assert!(wait.as_mut().poll(&mut Context::from_waker(&waker)).is_pending());
+        assert!(
+            wait.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
     }
-    assert_eq!(stats(&poller).transition(Direction::Read, Transition::Rearm), 3);
+    assert_eq!(
+        stats(&poller).transition(Direction::Read, Transition::Rearm),
+        3
+    );
     assert_eq!(poller.waiters(), 1);
     assert_laws(&audit_quiescent(&poller));
 }
 
 #[track_caller]
 fn assert_laws_running(laws: &[Law]) {
-    assert_eq!(laws.iter().filter(|law| law.violated).collect::<Vec<_>>(), Vec::<&Law>::new());
+    assert_eq!(
+        laws.iter().filter(|law| law.violated).collect::<Vec<_>>(),
+        Vec::<&Law>::new()
+    );
 }

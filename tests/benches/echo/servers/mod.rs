@@ -16,6 +16,7 @@
 //!   must be idle too, since that is when its clock is read.
 
 mod bare;
+mod netpoller;
 mod tokio;
 
 use std::convert::Infallible;
@@ -24,7 +25,13 @@ use std::net::TcpListener;
 use std::time::Duration;
 
 /// Every server that can be measured, in the order of the report; ratios are to [`BASELINE`].
-pub(crate) const KINDS: &[Kind] = &[bare::KIND, tokio::KIND];
+pub(crate) const KINDS: &[Kind] = &[
+    bare::KIND,
+    netpoller::INLINE,
+    netpoller::TOKIO,
+    netpoller::THREAD,
+    tokio::KIND,
+];
 
 /// The server that the others are compared with.
 pub(crate) const BASELINE: &str = bare::KIND.name;

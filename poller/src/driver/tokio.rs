@@ -1,0 +1,112 @@
+//! The tokio driver: the poller's own epoll descriptor, registered with tokio's (tokio#7348).
+//!
+//! A runtime gets one driver task for each poller it uses, started by the first descriptor that is opened in its context.
+//! The task polls without waiting whenever tokio finds the inner instance readable; deadlines reach it through a timerfd.
+
+use std::collections::HashSet;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::sync::{Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::io::Interest;
+use tokio::io::unix::AsyncFd;
+use tokio::runtime::{Handle, Id};
+
+use super::Driver;
+use crate::{Poller, ReadyList};
+
+/// Which runtimes poll which poller.
+static ATTACHED: Mutex<Option<HashSet<(u32, Id)>>> = Mutex::new(None);
+
+thread_local! {
+    /// The last pair that this thread found attached. Ids of runtimes are not used twice, and one that is gone is nobody's
+    /// current runtime, so an old pair does no harm.
+    static LAST: std::cell::Cell<Option<(u32, Id)>> = const { std::cell::Cell::new(None) };
+}
+
+/// What tokio watches.
+struct EpollFd(Poller);
+
+impl AsRawFd for EpollFd {
+    fn as_raw_fd(&self) -> RawFd {
+        self.0.as_fd().as_raw_fd()
+    }
+}
+
+/// Takes the runtime off the list when its driver task ends.
+struct Attachment((u32, Id));
+
+impl Drop for Attachment {
+    fn drop(&mut self) {
+        let mut attached = ATTACHED.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some(attached) = attached.as_mut() {
+            attached.remove(&self.0);
+        }
+    }
+}
+
+/// Sees to it that the current tokio runtime polls `poller`. The constructors of [`net`](crate::net) and the like do this on
+/// their own; programs that work with [`Poller::open`] call it once.
+///
+/// Does nothing outside of a tokio runtime, or if the runtime polls already.
+///
+/// # Errors
+///
+/// If the runtime was built without I/O ([`tokio::runtime::Builder::enable_io`]), or the kernel refuses the registration.
+pub fn attach(poller: &Poller) -> io::Result<()> {
+    let Ok(handle) = Handle::try_current() else {
+        return Ok(());
+    };
+    let key = (poller.shared.id, handle.id());
+    if LAST.get() == Some(key) {
+        return Ok(());
+    }
+    let mut attached = ATTACHED.lock().unwrap_or_else(PoisonError::into_inner);
+    if attached.get_or_insert_default().insert(key) {
+        // Dropped on every error below, and when the task ends.
+        let attachment = Attachment(key);
+        drop(attached);
+        poller.nest()?;
+        let watched = watch(poller)?;
+        Driver::Tokio.note(&poller.shared.drivers);
+        handle.spawn(drive(watched, attachment));
+    }
+    LAST.set(Some(key));
+    Ok(())
+}
+
+/// Registers the inner instance. tokio panics where its runtime has no I/O driver; that is an error of ours.
+fn watch(poller: &Poller) -> io::Result<AsyncFd<EpollFd>> {
+    // The successor of this function is unsafe because the descriptor must stay open for as long as it is watched. Ours does:
+    // `EpollFd` holds the poller, which holds the instance.
+    #[allow(deprecated, reason = "see above")]
+    let watched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+        AsyncFd::with_interest(EpollFd(poller.clone()), Interest::READABLE)
+    }));
+    watched.unwrap_or_else(|_| {
+        Err(io::Error::new(
+            io::ErrorKind::Unsupported,
+            "the tokio runtime has no I/O driver: build it with enable_io() or enable_all()",
+        ))
+    })
+}
+
+async fn drive(watched: AsyncFd<EpollFd>, _attachment: Attachment) {
+    let poller = watched.get_ref().0.clone();
+    let batch = poller.shared.batch;
+    let mut ready = ReadyList::with_capacity(batch);
+    loop {
+        // Fails only when the runtime shuts down.
+        let Ok(mut guard) = watched.readable().await else {
+            return;
+        };
+        match poller.poll(Some(Duration::ZERO), &mut ready) {
+            // A full batch may have left events behind, so the readiness stays.
+            Ok(_) if ready.batch_was_full() => {}
+            _ => guard.clear_ready(),
+        }
+        drop(guard);
+        ready.wake_all();
+    }
+}

@@ -1,0 +1,80 @@
+//! Accepting, also when the process is out of descriptors.
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::Location;
+use std::time::Duration;
+
+use super::descriptor::Fd;
+use super::operation::Operation;
+use crate::observe::{Counter, Direction, OpKind};
+use crate::sys;
+
+/// First pause at the limit of open files, and the longest (as Go's net/http).
+const FIRST_PAUSE: Duration = Duration::from_millis(5);
+const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+
+impl Fd {
+    /// Accepts one connection. EINTR and ECONNABORTED are retried; other errors surface (semantics 55).
+    pub(crate) async fn accept(
+        &self,
+        location: &'static Location<'static>,
+    ) -> io::Result<(OwnedFd, socket2::SockAddr)> {
+        let operation = Operation {
+            direction: Direction::Read,
+            kind: OpKind::Accept,
+            location,
+            elide: false,
+        };
+        self.run(operation, sys::socket::accept).await
+    }
+}
+
+/// What an accept loop keeps to get over the limit of open files.
+///
+/// At the limit the connection stays in the kernel's queue and no further edge tells of it, so a loop that just goes on spins,
+/// and one that waits stalls (tokio#3529, golang/go's #19 of the kind). So: one descriptor is kept in reserve; it is given up
+/// to take the connection and close it, which tells the peer at once; and the loop pauses, longer each time.
+#[derive(Debug, Default)]
+pub(crate) struct Patience {
+    reserve: Option<OwnedFd>,
+    pause: Option<Duration>,
+}
+
+impl Patience {
+    /// After a success, or at the start: sees to it that there is a reserve.
+    pub(crate) fn refill(&mut self) {
+        self.pause = None;
+        if self.reserve.is_none() {
+            self.reserve = sys::io::reserve_descriptor().ok();
+        }
+    }
+
+    /// Whether `error` is one that passes.
+    pub(crate) fn is_shortage(error: &io::Error) -> bool {
+        matches!(
+            error.raw_os_error(),
+            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
+        )
+    }
+
+    /// Refuses the connection at the head of the queue with the reserve descriptor, and says how long to pause.
+    pub(crate) fn shed(&mut self, listener: &Fd) -> Duration {
+        listener.count(Counter::AcceptBackoffs);
+        if self.reserve.take().is_some() {
+            if listener
+                .with(|fd| sys::socket::accept(fd).map(drop))
+                .is_ok()
+            {
+                listener.count(Counter::AcceptShed);
+            }
+            // Somebody else may have taken the number meanwhile; then the next refill tries again.
+            self.reserve = sys::io::reserve_descriptor().ok();
+        }
+        let pause = self
+            .pause
+            .map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
+        self.pause = Some(pause);
+        pause
+    }
+}

@@ -1,0 +1,68 @@
+//! connect(2) without blocking (semantics 54).
+
+use std::io;
+use std::panic::Location;
+
+use super::descriptor::Fd;
+use crate::observe::{Direction, OpKind, OpResult};
+use crate::sys::socket;
+
+/// Connects `fd`. Dropping the future gives up; the caller then drops the descriptor, so that a connection that was made
+/// at the same moment is closed, not lost (golang/go#16523).
+pub(crate) async fn connect(
+    fd: &Fd,
+    to: &socket2::SockAddr,
+    location: &'static Location<'static>,
+) -> io::Result<()> {
+    match connect_turn(fd, to, location).await {
+        Ok(()) => {
+            fd.count(OpKind::Connect.op(OpResult::Ok));
+            Ok(())
+        }
+        Err(error) => Err(fd.failed(OpKind::Connect, error)),
+    }
+}
+
+async fn connect_turn(
+    fd: &Fd,
+    to: &socket2::SockAddr,
+    location: &'static Location<'static>,
+) -> io::Result<()> {
+    let _turn = fd.turn(Direction::Write).await?;
+    let Some(desc) = fd.desc() else {
+        return socket::connect(fd.raw(), to);
+    };
+    // A deadline in the past fails before a packet is sent.
+    desc.reset(Direction::Write)?;
+    match socket::connect(fd.raw(), to) {
+        Ok(()) => {
+            fd.count(OpKind::Connect.sys_ok());
+            return Ok(());
+        }
+        Err(error) => match error.raw_os_error() {
+            // The attempt goes on after a signal as well; asking again would say EALREADY.
+            Some(libc::EINPROGRESS | libc::EALREADY) => fd.count(OpKind::Connect.sys_eagain()),
+            Some(libc::EINTR) => fd.count(OpKind::Connect.sys_eintr()),
+            Some(libc::EISCONN) => return Ok(()),
+            _ => {
+                fd.count(OpKind::Connect.sys_error());
+                return Err(error);
+            }
+        },
+    }
+    loop {
+        desc.wait_at(Direction::Write, location).await?;
+        if let Some(error) = socket::take_error(fd.raw())? {
+            match error.raw_os_error() {
+                Some(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => continue,
+                Some(libc::EISCONN) => return Ok(()),
+                _ => return Err(error),
+            }
+        }
+        // Write readiness without an error is not a connection yet: it may be the edge that an unconnected socket gives when
+        // it is registered, or one of the slot's former owner (golang/go#14548, #19289).
+        if socket::peer_addr(fd.raw()).is_ok() {
+            return Ok(());
+        }
+    }
+}

@@ -1,0 +1,188 @@
+//! [`Fd`]: a descriptor that is shared by operations and closed by the last of them.
+
+use std::future::poll_fn;
+use std::io;
+use std::os::fd::{AsRawFd, OwnedFd, RawFd};
+use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Instant;
+
+use super::mutex::{FdMutex, Leave, Owner};
+use crate::desc::Kind;
+use crate::error::{Error, RegisterError};
+use crate::observe::Direction;
+use crate::poller::{Desc, Poller, Sides};
+use crate::sys::{self, CloseableFd};
+
+/// How a descriptor behaves, beyond what epoll needs to know.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Options {
+    pub(crate) kind: Kind,
+    /// `recv`/`send` rather than `read`/`write`.
+    pub(crate) socket: bool,
+    /// Bytes in order, without boundaries: a read of 0 is the end, and a write may be partial.
+    pub(crate) stream: bool,
+}
+
+impl Options {
+    pub(crate) fn new(kind: Kind) -> Self {
+        let socket = !matches!(kind, Kind::Pipe | Kind::Other | Kind::Timer);
+        let stream = matches!(kind, Kind::Tcp | Kind::Unix | Kind::Pipe | Kind::Other);
+        Self {
+            kind,
+            socket,
+            stream,
+        }
+    }
+}
+
+/// A descriptor with its registration and its fdMutex.
+#[derive(Debug)]
+pub(crate) struct Fd {
+    handle: CloseableFd,
+    /// `None` if epoll does not take it: it never blocks, then, and cannot have deadlines (semantics 56).
+    desc: Option<Desc>,
+    pub(super) mutex: FdMutex,
+    pub(super) options: Options,
+    /// The last read was short, so that the next one may wait without trying first.
+    pub(super) drained: AtomicBool,
+    /// The last poll function of this direction returned pending.
+    pub(super) polled: [AtomicBool; 2],
+    destroyed: AtomicBool,
+}
+
+impl Fd {
+    /// Registers `fd` and takes it over. If that fails, it is given back.
+    pub(crate) fn new(
+        poller: &Poller,
+        fd: OwnedFd,
+        options: Options,
+        location: &'static Location<'static>,
+    ) -> Result<Self, (OwnedFd, RegisterError)> {
+        match poller.open_at(fd.as_raw_fd(), options.kind, location) {
+            Ok(desc) => Ok(Self::with_desc(fd, Some(desc), options)),
+            Err(error) => Err((fd, error)),
+        }
+    }
+
+    /// Takes `fd` over without registration.
+    pub(crate) fn unpollable(fd: OwnedFd, options: Options) -> Self {
+        Self::with_desc(fd, None, options)
+    }
+
+    fn with_desc(fd: OwnedFd, desc: Option<Desc>, options: Options) -> Self {
+        Self {
+            handle: CloseableFd::new(fd),
+            desc,
+            mutex: FdMutex::new(),
+            options,
+            drained: AtomicBool::new(false),
+            polled: [AtomicBool::new(false), AtomicBool::new(false)],
+            destroyed: AtomicBool::new(false),
+        }
+    }
+
+    /// The number; open for as long as the caller has a reference.
+    #[inline]
+    pub(crate) fn raw(&self) -> RawFd {
+        self.handle.raw()
+    }
+
+    #[inline]
+    pub(crate) fn desc(&self) -> Option<&Desc> {
+        self.desc.as_ref()
+    }
+
+    /// Runs `f` with the descriptor, which is not closed meanwhile.
+    pub(crate) fn with<R>(&self, f: impl FnOnce(RawFd) -> io::Result<R>) -> io::Result<R> {
+        self.mutex.incref()?;
+        let _reference = Reference(self);
+        f(self.raw())
+    }
+
+    pub(crate) fn set_deadline(&self, deadline: Option<Instant>, sides: Sides) -> io::Result<()> {
+        let desc = self.desc.as_ref().ok_or(Error::NoDeadline)?;
+        self.with(|_| {
+            desc.set_deadline(deadline, sides);
+            Ok(())
+        })
+    }
+
+    pub(crate) fn set_label(&self, label: &str) {
+        if let Some(desc) = &self.desc
+            && self.mutex.incref().is_ok()
+        {
+            let _reference = Reference(self);
+            desc.set_label(label);
+        }
+    }
+
+    /// `slot.generation`, as tables show it; `None` if it is not registered.
+    pub(crate) fn id(&self) -> Option<String> {
+        self.desc.as_ref().map(Desc::id)
+    }
+
+    /// How many operations wait for their turn in `direction`, behind the one that is under way.
+    pub(crate) fn queued(&self, direction: Direction) -> usize {
+        self.mutex.waiting(direction)
+    }
+
+    /// Closes: releases everybody who waits, denies what comes after. The returned future ends when the operations under way
+    /// have returned and the descriptor's number is free (semantics 52); it need not be awaited for that to happen.
+    pub(crate) fn close(&self) -> io::Result<impl Future<Output = ()> + use<'_>> {
+        self.mutex.close()?;
+        if let Some(desc) = &self.desc {
+            desc.unblock();
+        }
+        if self.mutex.decref() == Leave::Destroy {
+            self.destroy();
+        }
+        Ok(poll_fn(|cx| {
+            self.mutex
+                .poll_destroyed(cx, || self.destroyed.load(Ordering::Acquire))
+        }))
+    }
+
+    /// Deregisters and gives the descriptor back, still non-blocking.
+    pub(crate) fn into_owned(self) -> Option<OwnedFd> {
+        if let Some(desc) = &self.desc {
+            desc.close_once();
+        }
+        self.handle.take()
+    }
+
+    /// A second descriptor for the same open file, not registered.
+    pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
+        self.with(sys::io::duplicate)
+    }
+}
+
+impl Owner for Fd {
+    fn destroy(&self) {
+        // DEL before close(2): a duplicate would keep the registration alive (semantics 10).
+        if let Some(desc) = &self.desc {
+            desc.close_once();
+        }
+        drop(self.handle.take());
+        self.destroyed.store(true, Ordering::Release);
+        self.mutex.wake_closers();
+    }
+}
+
+impl Drop for Fd {
+    fn drop(&mut self) {
+        // Nobody borrows it any more, so there is nobody to wait for.
+        self.destroy();
+    }
+}
+
+/// A reference without a lock; gives itself back.
+struct Reference<'a>(&'a Fd);
+
+impl Drop for Reference<'_> {
+    fn drop(&mut self) {
+        if self.0.mutex.decref() == Leave::Destroy {
+            self.0.destroy();
+        }
+    }
+}

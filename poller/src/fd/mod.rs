@@ -1,0 +1,26 @@
+//! The file-descriptor layer: Go's `internal/poll.FD`.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `mutex` | fdMutex: who may read, who may write, how many operations are under way, and whether it is closed |
+//! | `descriptor` | [`Fd`]: a descriptor, its registration and its fdMutex; how it is closed |
+//! | `operation` | one operation: lock, try, wait on EAGAIN, try again |
+//! | `bytes` | reads and writes |
+//! | `accept`, `connect` | what listeners and dialling sockets do |
+//!
+//! An operation holds a reference for as long as it runs. Close marks the descriptor, releases everybody who waits, and the
+//! last reference deregisters and closes it (semantics 52): nobody ever passes a number to the kernel that has become
+//! somebody else's.
+#![forbid(unsafe_code)]
+
+mod accept;
+mod bytes;
+mod connect;
+mod descriptor;
+mod mutex;
+mod operation;
+
+pub(crate) use accept::Patience;
+pub use bytes::WriteAllError;
+pub(crate) use connect::connect;
+pub(crate) use descriptor::{Fd, Options};

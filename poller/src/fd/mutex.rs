@@ -1,0 +1,576 @@
+//! fdMutex: one reader, one writer, a count of references and a closed bit, in one word (Go's `internal/poll.fdMutex`).
+//!
+//! ```text
+//!  63          24  4        3        2       1       0
+//! +---------------+--------+--------+-------+-------+--------+
+//! |  references   | w wait | r wait | wlock | rlock | closed |
+//! +---------------+--------+--------+-------+-------+--------+
+//! ```
+//!
+//! Without contention an operation takes and leaves it with one CAS each. Those who must wait queue in order, and the lock is
+//! handed from one to the next without ever being free, so nobody overtakes (in Go a newcomer may).
+
+use std::collections::VecDeque;
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::OnceLock;
+use std::task::{Context, Poll, Waker};
+
+use crate::error::Error;
+use crate::observe::Direction;
+use crate::sync::Mutex;
+use crate::sync::atomic::{AtomicU64, Ordering};
+
+const CLOSED: u64 = 1;
+const LOCKED: [u64; 2] = [1 << 1, 1 << 2];
+const WAITED: [u64; 2] = [1 << 3, 1 << 4];
+const REF: u64 = 1 << 5;
+
+/// Most operations on one descriptor at a time, as in Go (semantics 53).
+const MAX_REFS: u64 = (1 << 20) - 1;
+
+/// The operations that wait for one lock.
+#[derive(Debug, Default)]
+struct Queue {
+    waiting: VecDeque<(u64, Waker)>,
+    /// The one that the lock was handed to and that has not run since.
+    granted: Option<u64>,
+}
+
+#[derive(Debug, Default)]
+struct Queues {
+    sides: [Queue; 2],
+    closers: Vec<Waker>,
+    next_ticket: u64,
+}
+
+/// Whom the mutex guards.
+pub(crate) trait Owner: std::fmt::Debug + Sync {
+    /// The last reference of the closed descriptor is gone.
+    fn destroy(&self);
+}
+
+/// The mutex.
+#[derive(Debug)]
+pub(crate) struct FdMutex {
+    state: AtomicU64,
+    /// Made by the first operation that has to wait: most descriptors never need it.
+    queues: OnceLock<Box<Mutex<Queues>>>,
+}
+
+/// Why a lock or a reference was not given.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Denied {
+    Closed,
+    /// [`MAX_REFS`] is reached.
+    TooMany,
+}
+
+impl From<Denied> for std::io::Error {
+    fn from(denied: Denied) -> Self {
+        match denied {
+            Denied::Closed => Error::Closed.into(),
+            Denied::TooMany => {
+                std::io::Error::other("too many operations at a time on one descriptor (1 048 575)")
+            }
+        }
+    }
+}
+
+/// What leaving the mutex asks of the one who leaves.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[must_use]
+pub(crate) enum Leave {
+    /// Nothing.
+    Nothing,
+    /// It was the last reference of a closed descriptor: destroy it.
+    Destroy,
+}
+
+impl FdMutex {
+    pub(crate) fn new() -> Self {
+        Self {
+            state: AtomicU64::new(0),
+            queues: OnceLock::new(),
+        }
+    }
+
+    fn queues(&self) -> &Mutex<Queues> {
+        self.queues.get_or_init(Box::default)
+    }
+
+    pub(crate) fn is_closed(&self) -> bool {
+        self.state.load(Ordering::Acquire) & CLOSED != 0
+    }
+
+    /// How many operations wait for the lock of `direction`.
+    pub(crate) fn waiting(&self, direction: Direction) -> usize {
+        self.queues.get().map_or(0, |queues| {
+            queues.lock().sides[direction.index()].waiting.len()
+        })
+    }
+
+    /// Takes a reference, without a lock.
+    pub(crate) fn incref(&self) -> Result<(), Denied> {
+        let mut state = self.state.load(Ordering::Acquire);
+        loop {
+            check(state)?;
+            match self.swap(state, state + REF) {
+                Ok(()) => return Ok(()),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Gives a reference back.
+    pub(crate) fn decref(&self) -> Leave {
+        let before = self.state.fetch_sub(REF, Ordering::AcqRel);
+        debug_assert!(before >= REF, "more references given back than taken");
+        leave(before - REF)
+    }
+
+    #[inline]
+    fn swap(&self, from: u64, to: u64) -> Result<(), u64> {
+        self.state
+            .compare_exchange_weak(from, to, Ordering::AcqRel, Ordering::Acquire)
+            .map(drop)
+    }
+
+    /// Takes the lock of `direction` and a reference, if it is free and nobody waits.
+    #[inline]
+    pub(crate) fn try_lock(&self, direction: Direction) -> Result<bool, Denied> {
+        let side = direction.index();
+        let mut state = self.state.load(Ordering::Acquire);
+        loop {
+            check(state)?;
+            if state & (LOCKED[side] | WAITED[side]) != 0 {
+                return Ok(false);
+            }
+            match self.swap(state, (state | LOCKED[side]) + REF) {
+                Ok(()) => return Ok(true),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Leaves the lock of `direction`, to the next in the queue if there is one, and gives the reference back.
+    #[inline]
+    pub(crate) fn unlock(&self, direction: Direction) -> Leave {
+        let side = direction.index();
+        let mut state = self.state.load(Ordering::Acquire);
+        while state & WAITED[side] == 0 {
+            debug_assert!(state & LOCKED[side] != 0, "unlocked although not locked");
+            let after = (state & !LOCKED[side]) - REF;
+            match self.swap(state, after) {
+                Ok(()) => return leave(after),
+                Err(now) => state = now,
+            }
+        }
+        self.hand_over(direction)
+    }
+
+    /// The lock and the reference pass to the first in the queue; nothing in the word but the wait bit changes.
+    #[cold]
+    fn hand_over(&self, direction: Direction) -> Leave {
+        let side = direction.index();
+        let waker = {
+            let mut queues = self.queues().lock();
+            let queue = &mut queues.sides[side];
+            let Some((ticket, waker)) = queue.waiting.pop_front() else {
+                // Emptied by close or by a waiter that gave up.
+                self.state.fetch_and(!WAITED[side], Ordering::AcqRel);
+                drop(queues);
+                return self.unlock(direction);
+            };
+            queue.granted = Some(ticket);
+            if queue.waiting.is_empty() {
+                self.state.fetch_and(!WAITED[side], Ordering::AcqRel);
+            }
+            waker
+        };
+        waker.wake();
+        Leave::Nothing
+    }
+
+    /// Waits for the lock of `direction` and takes a reference.
+    #[inline]
+    pub(crate) fn lock<'a>(&'a self, direction: Direction, owner: &'a dyn Owner) -> Lock<'a> {
+        Lock {
+            mutex: self,
+            owner,
+            direction,
+            ticket: None,
+        }
+    }
+
+    /// Closes: every operation from here on is denied, those in the queues are woken to find out. Takes a reference for the
+    /// closer. `Err` if it was closed before.
+    pub(crate) fn close(&self) -> Result<(), Denied> {
+        let mut state = self.state.load(Ordering::Acquire);
+        loop {
+            if state & CLOSED != 0 {
+                return Err(Denied::Closed);
+            }
+            match self.swap(state, (state | CLOSED) + REF) {
+                Ok(()) => break,
+                Err(now) => state = now,
+            }
+        }
+        let Some(queues) = self.queues.get() else {
+            return Ok(());
+        };
+        let wakers: Vec<_> = {
+            let mut queues = queues.lock();
+            self.state
+                .fetch_and(!(WAITED[0] | WAITED[1]), Ordering::AcqRel);
+            queues
+                .sides
+                .iter_mut()
+                .flat_map(|side| side.waiting.drain(..))
+                .map(|(_, waker)| waker)
+                .collect()
+        };
+        wakers.into_iter().for_each(Waker::wake);
+        Ok(())
+    }
+
+    /// Pending until the descriptor is destroyed, as `destroyed` says; wakes `cx` then.
+    pub(crate) fn poll_destroyed(
+        &self,
+        cx: &mut Context<'_>,
+        destroyed: impl Fn() -> bool,
+    ) -> Poll<()> {
+        if destroyed() {
+            return Poll::Ready(());
+        }
+        let mut queues = self.queues().lock();
+        if destroyed() {
+            return Poll::Ready(());
+        }
+        if !queues
+            .closers
+            .iter()
+            .any(|waker| waker.will_wake(cx.waker()))
+        {
+            queues.closers.push(cx.waker().clone());
+        }
+        Poll::Pending
+    }
+
+    /// Wakes whoever waits for the end of close.
+    pub(crate) fn wake_closers(&self) {
+        let Some(queues) = self.queues.get() else {
+            return;
+        };
+        let closers = std::mem::take(&mut queues.lock().closers);
+        closers.into_iter().for_each(Waker::wake);
+    }
+}
+
+fn check(state: u64) -> Result<(), Denied> {
+    if state & CLOSED != 0 {
+        Err(Denied::Closed)
+    } else if state / REF >= MAX_REFS {
+        Err(Denied::TooMany)
+    } else {
+        Ok(())
+    }
+}
+
+fn leave(state: u64) -> Leave {
+    if state & CLOSED != 0 && state / REF == 0 {
+        Leave::Destroy
+    } else {
+        Leave::Nothing
+    }
+}
+
+/// The future of [`FdMutex::lock`]. Dropping it gives the place in the queue up, or the lock if it was just handed over.
+#[derive(Debug)]
+pub(crate) struct Lock<'a> {
+    mutex: &'a FdMutex,
+    owner: &'a dyn Owner,
+    direction: Direction,
+    ticket: Option<u64>,
+}
+
+impl Future for Lock<'_> {
+    type Output = Result<(), Denied>;
+
+    #[inline]
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        if self.ticket.is_none() {
+            match self.mutex.try_lock(self.direction) {
+                Ok(true) => return Poll::Ready(Ok(())),
+                Ok(false) => {}
+                Err(denied) => return Poll::Ready(Err(denied)),
+            }
+        }
+        self.poll_queued(cx)
+    }
+}
+
+impl Lock<'_> {
+    #[cold]
+    fn poll_queued(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Denied>> {
+        let (mutex, side) = (self.mutex, self.direction.index());
+        let mut queues = mutex.queues().lock();
+        if let Some(ticket) = self.ticket {
+            let queue = &mut queues.sides[side];
+            if queue.granted == Some(ticket) {
+                queue.granted = None;
+                self.ticket = None;
+                return Poll::Ready(Ok(()));
+            }
+            if mutex.is_closed() {
+                self.ticket = None;
+                return Poll::Ready(Err(Denied::Closed));
+            }
+            if let Some((_, waker)) = queue
+                .waiting
+                .iter_mut()
+                .find(|(queued, _)| *queued == ticket)
+            {
+                waker.clone_from(cx.waker());
+                return Poll::Pending;
+            }
+        }
+        // With the queue locked nobody hands over. Either the lock is free now, or its holder will see the wait bit.
+        let mut state = mutex.state.load(Ordering::Acquire);
+        loop {
+            if let Err(denied) = check(state) {
+                return Poll::Ready(Err(denied));
+            }
+            let free = state & (LOCKED[side] | WAITED[side]) == 0;
+            let after = if free {
+                (state | LOCKED[side]) + REF
+            } else {
+                state | WAITED[side]
+            };
+            match mutex.swap(state, after) {
+                Ok(()) if free => return Poll::Ready(Ok(())),
+                Ok(()) => break,
+                Err(now) => state = now,
+            }
+        }
+        let ticket = queues.next_ticket;
+        queues.next_ticket += 1;
+        queues.sides[side]
+            .waiting
+            .push_back((ticket, cx.waker().clone()));
+        self.ticket = Some(ticket);
+        Poll::Pending
+    }
+}
+
+impl Drop for Lock<'_> {
+    fn drop(&mut self) {
+        let Some(ticket) = self.ticket else { return };
+        let side = self.direction.index();
+        let mut queues = self.mutex.queues().lock();
+        let queue = &mut queues.sides[side];
+        if queue.granted == Some(ticket) {
+            queue.granted = None;
+            drop(queues);
+            if self.mutex.unlock(self.direction) == Leave::Destroy {
+                self.owner.destroy();
+            }
+            return;
+        }
+        let before = queue.waiting.len();
+        queue.waiting.retain(|(queued, _)| *queued != ticket);
+        if before > 0 && queue.waiting.is_empty() {
+            self.mutex.state.fetch_and(!WAITED[side], Ordering::AcqRel);
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+    use std::task::Wake;
+
+    #[derive(Debug, Default)]
+    struct Destroyed(AtomicUsize);
+
+    impl Owner for Destroyed {
+        fn destroy(&self) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    #[derive(Default)]
+    struct Wakes(AtomicUsize);
+
+    impl Wake for Wakes {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+
+    struct Fixture {
+        mutex: FdMutex,
+        owner: Destroyed,
+        wakes: Arc<Wakes>,
+    }
+
+    impl Fixture {
+        fn new() -> Self {
+            Self {
+                mutex: FdMutex::new(),
+                owner: Destroyed::default(),
+                wakes: Arc::default(),
+            }
+        }
+
+        fn lock(&self, direction: Direction) -> Lock<'_> {
+            self.mutex.lock(direction, &self.owner)
+        }
+
+        fn poll(&self, lock: &mut Lock<'_>) -> Poll<Result<(), Denied>> {
+            Pin::new(lock).poll(&mut Context::from_waker(&Waker::from(self.wakes.clone())))
+        }
+
+        #[track_caller]
+        fn locked(&self, direction: Direction) {
+            assert_eq!(self.poll(&mut self.lock(direction)), Poll::Ready(Ok(())));
+        }
+    }
+
+    const GRANTED: Poll<Result<(), Denied>> = Poll::Ready(Ok(()));
+
+    #[test]
+    fn readers_and_writers_do_not_exclude_each_other() {
+        let fixture = Fixture::new();
+        fixture.locked(Direction::Read);
+        fixture.locked(Direction::Write);
+        assert!(
+            fixture
+                .poll(&mut fixture.lock(Direction::Read))
+                .is_pending()
+        );
+    }
+
+    #[test]
+    fn the_lock_is_handed_on_in_the_order_of_arrival_and_nobody_overtakes() {
+        let fixture = Fixture::new();
+        fixture.locked(Direction::Read);
+        let mut first = fixture.lock(Direction::Read);
+        let mut second = fixture.lock(Direction::Read);
+        assert!(fixture.poll(&mut first).is_pending());
+        assert!(fixture.poll(&mut second).is_pending());
+        assert_eq!(fixture.mutex.waiting(Direction::Read), 2);
+        assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+        assert!(fixture.poll(&mut second).is_pending());
+        assert_eq!(
+            fixture.mutex.try_lock(Direction::Read),
+            Ok(false),
+            "a newcomer must not overtake"
+        );
+        assert_eq!(fixture.poll(&mut first), GRANTED);
+        assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+        assert_eq!(fixture.poll(&mut second), GRANTED);
+        assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+        assert_eq!(fixture.mutex.try_lock(Direction::Read), Ok(true));
+    }
+
+    #[test]
+    fn a_waiter_that_gives_up_leaves_its_place_and_passes_a_lock_on_that_it_was_handed() {
+        let fixture = Fixture::new();
+        fixture.locked(Direction::Write);
+        let mut first = fixture.lock(Direction::Write);
+        let mut second = fixture.lock(Direction::Write);
+        let mut third = fixture.lock(Direction::Write);
+        assert!(fixture.poll(&mut first).is_pending());
+        assert!(fixture.poll(&mut second).is_pending());
+        assert!(fixture.poll(&mut third).is_pending());
+        drop(second);
+        assert_eq!(fixture.mutex.unlock(Direction::Write), Leave::Nothing);
+        drop(first);
+        assert_eq!(fixture.poll(&mut third), GRANTED);
+        assert_eq!(fixture.mutex.unlock(Direction::Write), Leave::Nothing);
+        assert_eq!(fixture.mutex.try_lock(Direction::Write), Ok(true));
+    }
+
+    #[test]
+    fn semantics_53_close_wakes_everybody_in_the_queues_and_denies_the_rest() {
+        let fixture = Fixture::new();
+        fixture.locked(Direction::Read);
+        let mut waiting: Vec<_> = (0..4).map(|_| fixture.lock(Direction::Read)).collect();
+        assert!(
+            waiting
+                .iter_mut()
+                .all(|lock| fixture.poll(lock).is_pending())
+        );
+        assert_eq!(fixture.mutex.close(), Ok(()));
+        assert_eq!(fixture.wakes.0.load(Ordering::Relaxed), 4);
+        for lock in &mut waiting {
+            assert_eq!(fixture.poll(lock), Poll::Ready(Err(Denied::Closed)));
+        }
+        assert_eq!(fixture.mutex.close(), Err(Denied::Closed));
+        assert_eq!(fixture.mutex.incref(), Err(Denied::Closed));
+        assert_eq!(
+            fixture.mutex.try_lock(Direction::Write),
+            Err(Denied::Closed)
+        );
+        assert_eq!(
+            fixture.mutex.decref(),
+            Leave::Nothing,
+            "the reader is still there"
+        );
+        assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Destroy);
+    }
+
+    #[test]
+    fn a_lock_handed_over_to_a_future_that_is_dropped_after_close_destroys() {
+        let fixture = Fixture::new();
+        fixture.locked(Direction::Read);
+        let mut waiting = fixture.lock(Direction::Read);
+        assert!(fixture.poll(&mut waiting).is_pending());
+        assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+        assert_eq!(fixture.mutex.close(), Ok(()));
+        assert_eq!(fixture.mutex.decref(), Leave::Nothing);
+        drop(waiting);
+        assert_eq!(fixture.owner.0.load(Ordering::Relaxed), 1);
+    }
+
+    #[test]
+    fn semantics_53_the_count_of_references_is_bounded_with_an_error() {
+        let fixture = Fixture::new();
+        for _ in 0..MAX_REFS {
+            fixture.mutex.incref().unwrap();
+        }
+        assert_eq!(fixture.mutex.incref(), Err(Denied::TooMany));
+        assert_eq!(
+            fixture.mutex.try_lock(Direction::Read),
+            Err(Denied::TooMany)
+        );
+        assert_eq!(fixture.mutex.decref(), Leave::Nothing);
+        assert_eq!(fixture.mutex.incref(), Ok(()));
+    }
+
+    #[test]
+    fn one_at_a_time_under_stress_and_destroyed_once() {
+        let fixture = Fixture::new();
+        let inside = [AtomicUsize::new(0), AtomicUsize::new(0)];
+        std::thread::scope(|scope| {
+            for thread in 0..8 {
+                let (fixture, inside) = (&fixture, &inside);
+                scope.spawn(move || {
+                    for turn in 0..2000 {
+                        let direction = Direction::ALL[(thread + turn) % 2];
+                        let granted = futures_lite::future::block_on(fixture.lock(direction));
+                        granted.unwrap();
+                        assert_eq!(inside[direction.index()].fetch_add(1, Ordering::AcqRel), 0);
+                        inside[direction.index()].fetch_sub(1, Ordering::AcqRel);
+                        assert_eq!(fixture.mutex.unlock(direction), Leave::Nothing);
+                    }
+                });
+            }
+        });
+        fixture.mutex.close().unwrap();
+        assert_eq!(fixture.mutex.decref(), Leave::Destroy);
+    }
+}

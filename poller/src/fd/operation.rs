@@ -1,0 +1,277 @@
+//! One operation: take the lock, try, wait when the kernel says EAGAIN, try again (semantics 12).
+
+use std::io;
+use std::panic::Location;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Poll};
+
+use super::descriptor::Fd;
+use super::mutex::{Leave, Owner};
+use crate::error::Error;
+use crate::observe::{Counter, Direction, Local, OpKind, OpResult};
+use crate::poller::Desc;
+use crate::sys;
+
+/// What an operation is, apart from the call itself.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Operation {
+    pub(super) direction: Direction,
+    pub(super) kind: OpKind,
+    /// The call that waits, for tables.
+    pub(super) location: &'static Location<'static>,
+    /// It may begin with waiting if the last read was short.
+    pub(super) elide: bool,
+}
+
+/// Holds the lock of one direction and a reference.
+pub(super) struct Turn<'a> {
+    pub(super) fd: &'a Fd,
+    pub(super) direction: Direction,
+}
+
+impl Drop for Turn<'_> {
+    #[inline]
+    fn drop(&mut self) {
+        if self.fd.mutex.unlock(self.direction) == Leave::Destroy {
+            self.fd.destroy();
+        }
+    }
+}
+
+/// What to do after a try.
+enum Next<R> {
+    Done(io::Result<R>),
+    Wait,
+}
+
+impl Fd {
+    #[inline]
+    pub(super) fn local(&self) -> Option<Local<'_>> {
+        self.desc().map(|desc| desc.shared.recorder.local())
+    }
+
+    #[inline]
+    pub(super) fn count(&self, counter: Counter) {
+        if let Some(local) = self.local() {
+            local.count(counter);
+        }
+    }
+
+    /// Waits for this operation's turn in its direction.
+    #[inline]
+    pub(super) async fn turn(&self, direction: Direction) -> io::Result<Turn<'_>> {
+        if !self.mutex.try_lock(direction)? {
+            self.count(match direction {
+                Direction::Read => Counter::FdLockWaitsRead,
+                Direction::Write => Counter::FdLockWaitsWrite,
+            });
+            self.mutex.lock(direction, self).await?;
+        }
+        // A poll function that returned pending has lost its place to this operation, which may leave bytes behind.
+        if self.polled[direction.index()].load(Ordering::Relaxed) {
+            self.polled[direction.index()].store(false, Ordering::Relaxed);
+        }
+        Ok(Turn {
+            fd: self,
+            direction,
+        })
+    }
+
+    /// Runs `call` until it says something else than EAGAIN.
+    pub(super) async fn run<R>(
+        &self,
+        operation: Operation,
+        mut call: impl FnMut(i32) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let turn = match self.turn(operation.direction).await {
+            Ok(turn) => turn,
+            Err(error) => return Err(self.failed(operation.kind, error)),
+        };
+        let result = turn.attempt(operation, &mut call).await;
+        drop(turn);
+        match &result {
+            Ok(_) => self.count(operation.kind.op(OpResult::Ok)),
+            Err(_) => return result.map_err(|error| self.failed(operation.kind, error)),
+        }
+        result
+    }
+
+    /// Counts the end of an operation that failed.
+    #[cold]
+    pub(super) fn failed(&self, kind: OpKind, error: io::Error) -> io::Error {
+        self.count(kind.op(match Error::of(&error) {
+            Some(Error::DeadlineExceeded) => OpResult::Timeout,
+            Some(Error::Closed) => OpResult::Closed,
+            _ => OpResult::Error,
+        }));
+        error
+    }
+
+    /// The reset before the first try. `true` if the operation should begin with waiting.
+    #[inline]
+    fn prepare(&self, desc: &Desc, operation: &Operation) -> Result<bool, Error> {
+        let had_edge = desc.reset(operation.direction)?;
+        let wait_first = operation.elide && !had_edge && self.drained_for_sure(desc);
+        if wait_first {
+            self.count(Counter::ElidedReads);
+        }
+        Ok(wait_first)
+    }
+
+    /// The last read was short and nothing was behind its end; an edge will tell of what comes later.
+    #[inline]
+    pub(super) fn drained_for_sure(&self, desc: &Desc) -> bool {
+        self.drained.load(Ordering::Relaxed) && desc.last_events() & sys::REFUSES_WAIT == 0
+    }
+
+    #[inline]
+    fn try_once<R>(
+        &self,
+        kind: OpKind,
+        woken_for: Option<Direction>,
+        call: &mut impl FnMut(i32) -> io::Result<R>,
+    ) -> Next<R> {
+        loop {
+            let result = call(self.raw());
+            let Some(local) = self.local() else {
+                match result {
+                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+                    // Semantics 56: EAGAIN from what cannot be waited for is the caller's to see.
+                    result => return Next::Done(result),
+                }
+            };
+            return match result {
+                Ok(value) => {
+                    local.count(kind.sys_ok());
+                    Next::Done(Ok(value))
+                }
+                Err(error) => match error.raw_os_error() {
+                    Some(libc::EAGAIN) => {
+                        local.count(kind.sys_eagain());
+                        if let Some(direction) = woken_for {
+                            local.count(match direction {
+                                Direction::Read => Counter::SpuriousRead,
+                                Direction::Write => Counter::SpuriousWrite,
+                            });
+                        }
+                        Next::Wait
+                    }
+                    Some(libc::EINTR) => {
+                        local.count(kind.sys_eintr());
+                        continue;
+                    }
+                    // The peer was gone before it was accepted: its business, not the listener's (semantics 55).
+                    Some(libc::ECONNABORTED) if kind == OpKind::Accept => {
+                        local.count(kind.sys_eintr());
+                        continue;
+                    }
+                    _ => {
+                        local.count(kind.sys_error());
+                        Next::Done(Err(error))
+                    }
+                },
+            };
+        }
+    }
+
+    /// One poll of an operation, for traits whose contract is a poll function. It does not keep the lock when it returns
+    /// pending; such functions take `&mut self`, so that nobody else is at it. `resumable` operations that were left pending
+    /// go on with waiting, where others begin anew.
+    pub(super) fn poll_run<R>(
+        &self,
+        operation: Operation,
+        cx: &mut Context<'_>,
+        mut call: impl FnMut(i32) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        match self.mutex.try_lock(operation.direction) {
+            Ok(true) => {}
+            Ok(false) => {
+                // Somebody shares the descriptor after all. He is about to leave, or waits; either way this is not the
+                // place to queue.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Err(denied) => return Poll::Ready(Err(self.failed(operation.kind, denied.into()))),
+        }
+        let turn = Turn {
+            fd: self,
+            direction: operation.direction,
+        };
+        let polled = &self.polled[operation.direction.index()];
+        let outcome = turn.poll_attempt(operation, polled.load(Ordering::Relaxed), cx, &mut call);
+        polled.store(outcome.is_pending(), Ordering::Relaxed);
+        drop(turn);
+        match outcome {
+            Poll::Ready(Ok(value)) => {
+                self.count(operation.kind.op(OpResult::Ok));
+                Poll::Ready(Ok(value))
+            }
+            Poll::Ready(Err(error)) => Poll::Ready(Err(self.failed(operation.kind, error))),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+impl Turn<'_> {
+    /// Tries and waits until it is done.
+    pub(super) async fn attempt<R>(
+        &self,
+        operation: Operation,
+        call: &mut impl FnMut(i32) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let fd = self.fd;
+        let Some(desc) = fd.desc() else {
+            return match fd.try_once(operation.kind, None, call) {
+                Next::Done(result) => result,
+                Next::Wait => Err(io::ErrorKind::WouldBlock.into()),
+            };
+        };
+        let mut woken = None;
+        if fd.prepare(desc, &operation)? {
+            desc.wait_at(operation.direction, operation.location)
+                .await?;
+            woken = Some(operation.direction);
+        }
+        loop {
+            match fd.try_once(operation.kind, woken, call) {
+                Next::Done(result) => return result,
+                Next::Wait => {
+                    desc.wait_at(operation.direction, operation.location)
+                        .await?
+                }
+            }
+            woken = Some(operation.direction);
+        }
+    }
+
+    fn poll_attempt<R>(
+        &self,
+        operation: Operation,
+        resumed: bool,
+        cx: &mut Context<'_>,
+        call: &mut impl FnMut(i32) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let fd = self.fd;
+        let Some(desc) = fd.desc() else {
+            return Poll::Ready(match fd.try_once(operation.kind, None, call) {
+                Next::Done(result) => result,
+                Next::Wait => Err(io::ErrorKind::WouldBlock.into()),
+            });
+        };
+        let mut wait = resumed || fd.prepare(desc, &operation)?;
+        let mut woken = None;
+        loop {
+            if wait {
+                match desc.poll_wait(operation.direction, operation.location, resumed, cx) {
+                    Poll::Ready(Ok(())) => woken = Some(operation.direction),
+                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                    Poll::Pending => return Poll::Pending,
+                }
+            }
+            match fd.try_once(operation.kind, woken, call) {
+                Next::Done(result) => return Poll::Ready(result),
+                Next::Wait => wait = true,
+            }
+        }
+    }
+}

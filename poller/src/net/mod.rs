@@ -1,0 +1,40 @@
+//! Sockets. Their methods take `&self`, so one socket serves several tasks; those that read at the same time queue in order,
+//! and so do those that write.
+//!
+//! Every socket belongs to a poller: the global one, or that of the constructors called `…_on`. A connection belongs to the
+//! poller of its listener.
+//!
+//! # Deadlines
+//!
+//! Deadlines are absolute and hold for operations that already wait as well as for those to come. An operation that meets one
+//! fails with [`io::ErrorKind::TimedOut`](std::io::ErrorKind::TimedOut); the socket can be used again once another deadline
+//! is set. They never fire early.
+//!
+//! # Cancel safety
+//!
+//! Dropping the future of an operation takes nothing from the socket: an operation either was done, and its future has
+//! returned, or was not. The exceptions are `write_all`, which may have written a part, and `connect`, which gives up.
+#![forbid(unsafe_code)]
+
+mod addr;
+mod blocking;
+mod macros;
+mod tcp;
+mod traits;
+mod udp;
+mod unix;
+
+use tcp::accept_failed as tcp_accept_failed;
+
+pub use crate::fd::WriteAllError;
+pub use blocking::Blocking;
+pub use tcp::{Incoming, TcpListener, TcpStream};
+pub use udp::UdpSocket;
+pub use unix::{
+    Message, UnixDatagram, UnixIncoming, UnixListener, UnixSeqpacket, UnixSeqpacketListener,
+    UnixStream,
+};
+
+pub(crate) use blocking::HasFd;
+pub(crate) use macros::{descriptor_methods, stream_methods};
+pub(crate) use traits::stream_traits;

@@ -1,0 +1,220 @@
+//! [`TcpListener`] and its accept loop.
+
+use std::borrow::Borrow;
+use std::io;
+use std::net::{SocketAddr, ToSocketAddrs};
+use std::os::fd::OwnedFd;
+use std::panic::Location;
+
+use socket2::{Domain, Protocol, Type};
+
+use super::TcpStream;
+use crate::desc::Kind;
+use crate::error::while_doing;
+use crate::fd::{Fd, Options, Patience};
+use crate::net::{addr, descriptor_methods};
+use crate::poller::Poller;
+use crate::{driver, sys, time};
+
+/// Length of the queue of connections to be accepted; the kernel cuts it at net.core.somaxconn.
+const BACKLOG: i32 = 4096;
+
+/// A socket that accepts TCP connections.
+///
+/// ```
+/// # netpoller::block_on(async {
+/// use netpoller::net::{TcpListener, TcpStream};
+/// let listener = TcpListener::bind("127.0.0.1:0")?;
+/// let client = TcpStream::connect(listener.local_addr()?).await?;
+/// let (server, peer) = listener.accept().await?;
+/// assert_eq!(peer, client.local_addr()?);
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct TcpListener {
+    fd: Fd,
+    poller: Poller,
+}
+
+descriptor_methods!(TcpListener);
+
+impl TcpListener {
+    /// Listens on `addr`, on the first of its addresses that can be had. SO_REUSEADDR is set. A name is looked up by the
+    /// system's blocking resolver.
+    ///
+    /// # Errors
+    ///
+    /// Names the address and what to do about it, if it is in use, not of this machine, or not allowed.
+    #[track_caller]
+    pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::bind_at(Poller::try_global()?, addr, Location::caller())
+    }
+
+    /// [`TcpListener::bind`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpListener::bind`].
+    #[track_caller]
+    pub fn bind_on(poller: &Poller, addr: impl ToSocketAddrs) -> io::Result<Self> {
+        Self::bind_at(poller, addr, Location::caller())
+    }
+
+    fn bind_at(
+        poller: &Poller,
+        addr: impl ToSocketAddrs,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        let fd = addr::first_of(addr, |addr| {
+            listen(addr).map_err(|e| while_doing(format_args!("cannot listen on {addr}"), e))
+        })?;
+        Self::register(poller, fd, location).map_err(|(_, error)| error)
+    }
+
+    fn register(
+        poller: &Poller,
+        fd: OwnedFd,
+        location: &'static Location<'static>,
+    ) -> Result<Self, (OwnedFd, io::Error)> {
+        match driver::prepare(poller) {
+            Ok(()) => {}
+            Err(error) => return Err((fd, error)),
+        }
+        match Fd::new(poller, fd, Options::new(Kind::TcpListener), location) {
+            Ok(fd) => Ok(Self {
+                fd,
+                poller: poller.clone(),
+            }),
+            Err((fd, error)) => Err((fd, error.into())),
+        }
+    }
+
+    /// Takes over a listening socket of std, making it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// If it cannot be registered; it is given back then.
+    #[track_caller]
+    pub fn from_std(
+        listener: std::net::TcpListener,
+    ) -> Result<Self, (std::net::TcpListener, io::Error)> {
+        let location = Location::caller();
+        let poller = match Poller::try_global()
+            .and_then(|poller| listener.set_nonblocking(true).map(|()| poller))
+        {
+            Ok(poller) => poller,
+            Err(error) => return Err((listener, error)),
+        };
+        Self::register(poller, listener.into(), location).map_err(|(fd, error)| (fd.into(), error))
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`](crate::Error::Closed), or what `getsockname(2)` said.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.fd
+            .with(|fd| addr::internet(&sys::socket::local_addr(fd)?))
+    }
+
+    /// Accepts a connection.
+    ///
+    /// # Errors
+    ///
+    /// At the limit of open files the error surfaces here, and the connection stays in the queue; [`TcpListener::incoming`]
+    /// gets over that. Otherwise [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded),
+    /// [`Error::Closed`](crate::Error::Closed), or an error of the registration of the connection, which is closed then.
+    #[track_caller]
+    pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + '_ {
+        self.accept_at(Location::caller())
+    }
+
+    async fn accept_at(
+        &self,
+        location: &'static Location<'static>,
+    ) -> io::Result<(TcpStream, SocketAddr)> {
+        let (fd, peer) = self.fd.accept(location).await.map_err(accept_failed)?;
+        let stream = TcpStream::register(&self.poller, fd, location).map_err(|(_, error)| error)?;
+        Ok((stream, addr::internet(&peer)?))
+    }
+
+    /// A loop of accepts that gets over the limit of open files: it keeps a descriptor in reserve to refuse connections with,
+    /// and pauses, 5 ms at first and up to 1 s.
+    pub fn incoming(&self) -> Incoming<&Self> {
+        Incoming {
+            listener: self,
+            patience: Patience::default(),
+        }
+    }
+
+    /// [`TcpListener::incoming`] that owns the listener.
+    pub fn into_incoming(self) -> Incoming<Self> {
+        Incoming {
+            listener: self,
+            patience: Patience::default(),
+        }
+    }
+}
+
+fn listen(addr: SocketAddr) -> io::Result<OwnedFd> {
+    let socket = addr::socket(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
+    socket.set_reuse_address(true)?;
+    socket.bind(&addr.into())?;
+    socket.listen(BACKLOG)?;
+    Ok(socket.into())
+}
+
+/// Names what was being done where the kernel is short of something; other errors speak for themselves.
+pub(in crate::net) fn accept_failed(error: io::Error) -> io::Error {
+    if Patience::is_shortage(&error) {
+        while_doing("cannot accept a connection", error)
+    } else {
+        error
+    }
+}
+
+/// The accept loop of [`TcpListener::incoming`].
+#[derive(Debug)]
+pub struct Incoming<L = TcpListener> {
+    listener: L,
+    patience: Patience,
+}
+
+impl<L: Borrow<TcpListener>> Incoming<L> {
+    /// The listener.
+    pub fn listener(&self) -> &TcpListener {
+        self.listener.borrow()
+    }
+
+    /// The next connection. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpListener::accept`], except at the limit of open files.
+    #[track_caller]
+    pub fn next(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + '_ {
+        self.next_at(Location::caller())
+    }
+
+    async fn next_at(
+        &mut self,
+        location: &'static Location<'static>,
+    ) -> io::Result<(TcpStream, SocketAddr)> {
+        loop {
+            match self.listener().fd.accept(location).await {
+                Ok((fd, peer)) => {
+                    self.patience.refill();
+                    let stream = TcpStream::register(&self.listener.borrow().poller, fd, location)
+                        .map_err(|(_, error)| error)?;
+                    return Ok((stream, addr::internet(&peer)?));
+                }
+                Err(error) if Patience::is_shortage(&error) => {
+                    let pause = self.patience.shed(&self.listener.borrow().fd);
+                    time::sleep_on(&self.listener.borrow().poller, pause, location).await;
+                }
+                Err(error) => return Err(error),
+            }
+        }
+    }
+}

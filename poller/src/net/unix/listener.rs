@@ -1,0 +1,133 @@
+//! [`UnixListener`] and its accept loop.
+
+use std::io;
+use std::os::unix::net::SocketAddr;
+use std::panic::Location;
+use std::path::Path;
+
+use socket2::Type;
+
+use super::UnixStream;
+use crate::desc::Kind;
+use crate::fd::{Fd, Patience};
+use crate::net::{addr, descriptor_methods, tcp_accept_failed as accept_failed};
+use crate::poller::Poller;
+use crate::{sys, time};
+
+/// A socket that accepts Unix stream connections. Its path is not removed when it is dropped.
+#[derive(Debug)]
+pub struct UnixListener {
+    fd: Fd,
+    poller: Poller,
+}
+
+descriptor_methods!(UnixListener);
+
+impl UnixListener {
+    /// Listens at `path`, which must not exist.
+    ///
+    /// # Errors
+    ///
+    /// Names the path.
+    #[track_caller]
+    pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::bind_at(Poller::try_global()?, path.as_ref(), Location::caller())
+    }
+
+    /// [`UnixListener::bind`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`UnixListener::bind`].
+    #[track_caller]
+    pub fn bind_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::bind_at(poller, path.as_ref(), Location::caller())
+    }
+
+    fn bind_at(
+        poller: &Poller,
+        path: &Path,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        Ok(Self {
+            fd: super::listen(poller, path, Type::STREAM, location)?,
+            poller: poller.clone(),
+        })
+    }
+
+    /// The address it listens on.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::Closed`](crate::Error::Closed), or what `getsockname(2)` said.
+    pub fn local_addr(&self) -> io::Result<SocketAddr> {
+        self.fd.with(|fd| addr::unix(&sys::socket::local_addr(fd)?))
+    }
+
+    /// Accepts a connection.
+    ///
+    /// # Errors
+    ///
+    /// As [`TcpListener::accept`](crate::net::TcpListener::accept).
+    #[track_caller]
+    pub fn accept(&self) -> impl Future<Output = io::Result<(UnixStream, SocketAddr)>> + '_ {
+        let location = Location::caller();
+        async move {
+            let (fd, peer) = self.fd.accept(location).await.map_err(accept_failed)?;
+            self.stream(fd, &peer, location)
+        }
+    }
+
+    fn stream(
+        &self,
+        fd: std::os::fd::OwnedFd,
+        peer: &socket2::SockAddr,
+        location: &'static Location<'static>,
+    ) -> io::Result<(UnixStream, SocketAddr)> {
+        let fd =
+            super::register(&self.poller, fd, Kind::Unix, location).map_err(|(_, error)| error)?;
+        Ok((UnixStream { fd }, addr::unix(peer)?))
+    }
+
+    /// A loop of accepts that gets over the limit of open files, as [`TcpListener::incoming`](crate::net::TcpListener::incoming).
+    pub fn incoming(&self) -> UnixIncoming<'_> {
+        UnixIncoming {
+            listener: self,
+            patience: Patience::default(),
+        }
+    }
+}
+
+/// The accept loop of [`UnixListener::incoming`].
+#[derive(Debug)]
+pub struct UnixIncoming<'a> {
+    listener: &'a UnixListener,
+    patience: Patience,
+}
+
+impl UnixIncoming<'_> {
+    /// The next connection. Cancel safe.
+    ///
+    /// # Errors
+    ///
+    /// As [`UnixListener::accept`], except at the limit of open files.
+    #[track_caller]
+    pub fn next(&mut self) -> impl Future<Output = io::Result<(UnixStream, SocketAddr)>> + '_ {
+        let location = Location::caller();
+        async move {
+            loop {
+                match self.listener.fd.accept(location).await {
+                    Ok((fd, peer)) => {
+                        self.patience.refill();
+                        return self.listener.stream(fd, &peer, location);
+                    }
+                    Err(error) if Patience::is_shortage(&error) => {
+                        let pause = self.patience.shed(&self.listener.fd);
+                        time::sleep_on(&self.listener.poller, pause, location).await;
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+        }
+    }
+}

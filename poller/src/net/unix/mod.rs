@@ -1,0 +1,160 @@
+//! Unix sockets: streams, datagrams and seqpackets.
+
+mod datagram;
+mod listener;
+mod message;
+mod seqpacket;
+mod stream;
+
+pub use datagram::UnixDatagram;
+pub use listener::{UnixIncoming, UnixListener};
+pub use message::Message;
+pub use seqpacket::{UnixSeqpacket, UnixSeqpacketListener};
+pub use stream::UnixStream;
+
+use std::io;
+use std::os::fd::OwnedFd;
+use std::panic::Location;
+use std::path::Path;
+
+use socket2::{Domain, Type};
+
+use crate::desc::Kind;
+use crate::driver;
+use crate::error::while_doing;
+use crate::fd::{self, Fd, Options};
+use crate::net::addr;
+use crate::poller::Poller;
+
+/// Registers a Unix socket.
+fn register(
+    poller: &Poller,
+    fd: OwnedFd,
+    kind: Kind,
+    location: &'static Location<'static>,
+) -> Result<Fd, (OwnedFd, io::Error)> {
+    match driver::prepare(poller) {
+        Ok(()) => Fd::new(poller, fd, Options::new(kind), location)
+            .map_err(|(fd, error)| (fd, error.into())),
+        Err(error) => Err((fd, error)),
+    }
+}
+
+/// Two connected sockets, registered.
+fn pair(
+    poller: &Poller,
+    ty: Type,
+    kind: Kind,
+    location: &'static Location<'static>,
+) -> io::Result<(Fd, Fd)> {
+    let (a, b) = addr::pair(ty)?;
+    let a = register(poller, a, kind, location).map_err(|(_, error)| error)?;
+    let b = register(poller, b, kind, location).map_err(|(_, error)| error)?;
+    Ok((a, b))
+}
+
+/// A socket that listens at `path`, registered.
+fn listen(
+    poller: &Poller,
+    path: &Path,
+    ty: Type,
+    location: &'static Location<'static>,
+) -> io::Result<Fd> {
+    let bind = || {
+        let socket = addr::socket(Domain::UNIX, ty, None)?;
+        socket.bind(&addr::at_path(path)?)?;
+        socket.listen(4096)?;
+        Ok(socket.into())
+    };
+    let fd = bind()
+        .map_err(|error| while_doing(format_args!("cannot listen on {}", path.display()), error))?;
+    register(poller, fd, Kind::UnixListener, location).map_err(|(_, error)| error)
+}
+
+/// A socket connected to `path`, registered.
+async fn connect(
+    poller: io::Result<Poller>,
+    path: &Path,
+    ty: Type,
+    kind: Kind,
+    location: &'static Location<'static>,
+) -> io::Result<Fd> {
+    let failed = |error| while_doing(format_args!("cannot connect to {}", path.display()), error);
+    let to = addr::at_path(path)?;
+    let socket = addr::socket(Domain::UNIX, ty, None).map_err(failed)?;
+    let fd = register(&poller?, socket.into(), kind, location).map_err(|(_, error)| error)?;
+    fd::connect(&fd, &to, location).await.map_err(failed)?;
+    Ok(fd)
+}
+
+/// Addresses of both ends.
+macro_rules! unix_addresses {
+    ($type:ident) => {
+        impl $type {
+            /// Own address; unnamed for one end of a pair.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::Closed`](crate::Error::Closed), or what `getsockname(2)` said.
+            pub fn local_addr(&self) -> std::io::Result<std::os::unix::net::SocketAddr> {
+                self.fd
+                    .with(|fd| crate::net::addr::unix(&crate::sys::socket::local_addr(fd)?))
+            }
+
+            /// Address of the peer; unnamed for a client that did not bind.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::Closed`](crate::Error::Closed), or what `getpeername(2)` said.
+            pub fn peer_addr(&self) -> std::io::Result<std::os::unix::net::SocketAddr> {
+                self.fd
+                    .with(|fd| crate::net::addr::unix(&crate::sys::socket::peer_addr(fd)?))
+            }
+
+            /// Ends one direction, or both.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::Closed`](crate::Error::Closed), or what `shutdown(2)` said.
+            pub fn shutdown(&self, how: std::net::Shutdown) -> std::io::Result<()> {
+                self.fd.with(|fd| crate::sys::socket::shutdown(fd, how))
+            }
+        }
+    };
+}
+
+/// Messages with their boundaries.
+macro_rules! message_methods {
+    ($type:ident) => {
+        impl $type {
+            /// Receives a message. What does not fit into `buf` is lost.
+            ///
+            /// # Errors
+            ///
+            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded), [`Error::Closed`](crate::Error::Closed), or
+            /// what the kernel said.
+            #[track_caller]
+            pub fn recv<'a>(
+                &'a self,
+                buf: &'a mut [u8],
+            ) -> impl Future<Output = std::io::Result<usize>> + 'a {
+                self.fd.read(buf, std::panic::Location::caller())
+            }
+
+            /// Sends a message, whole.
+            ///
+            /// # Errors
+            ///
+            /// As [`recv`](Self::recv).
+            #[track_caller]
+            pub fn send<'a>(
+                &'a self,
+                buf: &'a [u8],
+            ) -> impl Future<Output = std::io::Result<usize>> + 'a {
+                self.fd.write(buf, std::panic::Location::caller())
+            }
+        }
+    };
+}
+
+pub(crate) use {message_methods, unix_addresses};

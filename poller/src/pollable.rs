@@ -1,0 +1,221 @@
+//! Any descriptor that epoll takes, with calls of the user's own; and files, which it does not take.
+#![forbid(unsafe_code)]
+
+use std::fmt;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd};
+use std::panic::Location;
+use std::time::Instant;
+
+use crate::desc::Kind;
+use crate::driver;
+use crate::error::Error;
+use crate::observe::Direction;
+use crate::poller::{Desc, Poller, Sides};
+use crate::sys;
+
+/// A descriptor of any kind, registered with a poller: a netlink socket, an inotify instance, a character device, a socket of
+/// another library.
+///
+/// A regular file cannot be registered. [`Pollable::new_or_plain`] takes it all the same: it never blocks, and has no
+/// deadlines.
+///
+/// ```
+/// # netpoller::block_on(async {
+/// use netpoller::pollable::Pollable;
+/// use std::io::{Read, Write};
+/// use std::os::unix::net::UnixStream;
+/// let (a, mut b) = UnixStream::pair()?;
+/// let a = Pollable::new(a).map_err(|e| e.error)?;
+/// b.write_all(b"x")?;
+/// let n = a.read_with(|mut socket| socket.read(&mut [0; 8])).await?;
+/// assert_eq!(n, 1);
+/// # std::io::Result::Ok(()) }).unwrap();
+/// ```
+#[derive(Debug)]
+pub struct Pollable<T: AsFd> {
+    // Before `inner`, so that it is deregistered before it is closed.
+    desc: Option<Desc>,
+    inner: T,
+}
+
+/// A value that could not be registered, given back with the reason.
+#[derive(Debug)]
+pub struct NotRegistered<T> {
+    /// What was to be registered, unchanged but perhaps non-blocking.
+    pub inner: T,
+    /// Why it was not.
+    pub error: io::Error,
+}
+
+impl<T> fmt::Display for NotRegistered<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for NotRegistered<T> {}
+
+impl<T: AsFd> Pollable<T> {
+    /// Registers `inner` with the global poller and makes it non-blocking.
+    ///
+    /// # Errors
+    ///
+    /// Gives `inner` back: see [`Poller::open`].
+    #[track_caller]
+    pub fn new(inner: T) -> Result<Self, NotRegistered<T>> {
+        let location = Location::caller();
+        match Poller::try_global() {
+            Ok(poller) => Self::new_at(poller, inner, location),
+            Err(error) => Err(NotRegistered { inner, error }),
+        }
+    }
+
+    /// [`Pollable::new`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pollable::new`].
+    #[track_caller]
+    pub fn new_on(poller: &Poller, inner: T) -> Result<Self, NotRegistered<T>> {
+        Self::new_at(poller, inner, Location::caller())
+    }
+
+    /// [`Pollable::new`], but what epoll does not take (a regular file) is wrapped unregistered: its calls are made at once, and
+    /// setting a deadline is refused with [`Error::NoDeadline`].
+    ///
+    /// # Errors
+    ///
+    /// As [`Pollable::new`], without EPERM.
+    #[track_caller]
+    pub fn new_or_plain(inner: T) -> Result<Self, NotRegistered<T>> {
+        let location = Location::caller();
+        let registered = match Poller::try_global() {
+            Ok(poller) => Self::new_at(poller, inner, location),
+            Err(error) => return Err(NotRegistered { inner, error }),
+        };
+        registered.or_else(|refused| {
+            if refused.error.kind() == io::ErrorKind::PermissionDenied {
+                return Ok(Self {
+                    desc: None,
+                    inner: refused.inner,
+                });
+            }
+            Err(refused)
+        })
+    }
+
+    fn new_at(
+        poller: &Poller,
+        inner: T,
+        location: &'static Location<'static>,
+    ) -> Result<Self, NotRegistered<T>> {
+        let fd = inner.as_fd().as_raw_fd();
+        // Registered first: what is refused keeps its flags.
+        let desc = driver::prepare(poller)
+            .and_then(|()| {
+                poller
+                    .open_at(fd, Kind::Other, location)
+                    .map_err(io::Error::from)
+            })
+            .and_then(|desc| sys::io::set_nonblocking(fd).map(|()| desc));
+        match desc {
+            Ok(desc) => Ok(Self {
+                desc: Some(desc),
+                inner,
+            }),
+            Err(error) => Err(NotRegistered { inner, error }),
+        }
+    }
+
+    /// What is inside.
+    pub fn get_ref(&self) -> &T {
+        &self.inner
+    }
+
+    /// Deregisters it and gives it back, still non-blocking.
+    pub fn into_inner(self) -> T {
+        drop(self.desc);
+        self.inner
+    }
+
+    /// Whether it is registered. If not, it never waits.
+    pub fn is_registered(&self) -> bool {
+        self.desc.is_some()
+    }
+
+    /// The registration, for those who want the seam itself.
+    pub fn desc(&self) -> Option<&Desc> {
+        self.desc.as_ref()
+    }
+
+    /// Sets the deadline of `sides`, `None` for no deadline.
+    ///
+    /// # Errors
+    ///
+    /// [`Error::NoDeadline`] if it is not registered.
+    pub fn set_deadline(&self, deadline: Option<Instant>, sides: Sides) -> io::Result<()> {
+        self.desc
+            .as_ref()
+            .ok_or(Error::NoDeadline)?
+            .set_deadline(deadline, sides);
+        Ok(())
+    }
+
+    /// Names it in the inspector's tables.
+    pub fn set_label(&self, label: &str) {
+        if let Some(desc) = &self.desc {
+            desc.set_label(label);
+        }
+    }
+
+    /// Runs `call`, and again after each EAGAIN once there is something to read. It gets a shared reference: types like
+    /// `&UnixStream` read through it.
+    ///
+    /// Cancel safe if `call` does nothing when it says EAGAIN.
+    ///
+    /// # Errors
+    ///
+    /// What `call` said, [`Error::DeadlineExceeded`], or [`Error::Busy`] if somebody else reads.
+    #[track_caller]
+    pub fn read_with<'a, R: 'a>(
+        &'a self,
+        call: impl FnMut(&T) -> io::Result<R> + 'a,
+    ) -> impl Future<Output = io::Result<R>> + 'a {
+        self.run(Direction::Read, Location::caller(), call)
+    }
+
+    /// Runs `call`, and again after each EAGAIN once there is room to write.
+    ///
+    /// # Errors
+    ///
+    /// As [`Pollable::read_with`].
+    #[track_caller]
+    pub fn write_with<'a, R: 'a>(
+        &'a self,
+        call: impl FnMut(&T) -> io::Result<R> + 'a,
+    ) -> impl Future<Output = io::Result<R>> + 'a {
+        self.run(Direction::Write, Location::caller(), call)
+    }
+
+    async fn run<R>(
+        &self,
+        direction: Direction,
+        location: &'static Location<'static>,
+        mut call: impl FnMut(&T) -> io::Result<R>,
+    ) -> io::Result<R> {
+        if let Some(desc) = &self.desc {
+            desc.reset(direction)?;
+        }
+        loop {
+            match call(&self.inner) {
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match &self.desc {
+                    Some(desc) => desc.wait_at(direction, location).await?,
+                    None => return Err(error),
+                },
+                result => return result,
+            }
+        }
+    }
+}
