@@ -30,6 +30,7 @@ mod sys;
 pub mod task;
 pub mod time;
 mod timers;
+pub mod view;
 
 pub use desc::Kind;
 pub use driver::{block_on, block_on_poller};

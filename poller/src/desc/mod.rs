@@ -26,4 +26,5 @@ pub use poll_desc::Kind;
 pub(crate) use poll_desc::{
     Cause, EXPIRED, NO_DEADLINE, PollDesc, StampedWaiter, WaitContext, Who,
 };
-pub(crate) use word::{Busy, Refused, State, Token};
+pub use word::State;
+pub(crate) use word::{Busy, Refused, Token};

@@ -510,6 +510,10 @@ impl Waiter for WaitContext<'_> {
 
     #[inline]
     fn count(&self, transition: Transition) {
+        if transition == Transition::Rearm {
+            // It leaves `parked`, and is counted again when it parks again; if an edge comes first, it was not parked.
+            self.waiters.fetch_sub(1, Ordering::AcqRel);
+        }
         self.desc
             .side(self.direction)
             .count(&self.local, self.direction, transition);

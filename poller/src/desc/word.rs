@@ -48,12 +48,28 @@ const POLLED: u32 = 1 << 4;
 const WAKING_SPINS: usize = 64;
 
 /// The states that tables show.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum State {
+    /// No waiter, no readiness.
     Nil,
+    /// Readiness that no wait has consumed yet.
     Ready,
+    /// A waiter is publishing its waker.
     Wait,
+    /// A waiter is parked.
     Parked,
+}
+
+impl State {
+    /// The name in tables and in the protocol.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Nil => "nil",
+            State::Ready => "ready",
+            State::Wait => "wait",
+            State::Parked => "parked",
+        }
+    }
 }
 
 /// Another wait is going on in this direction.
