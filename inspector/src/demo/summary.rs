@@ -95,8 +95,8 @@ impl Summary {
         self.laws.iter().filter(|law| law.violated).count()
     }
 
-    /// For people.
-    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+    /// What the clients did, in two lines.
+    pub(crate) fn print_head(&self, out: &mut dyn Write) -> io::Result<()> {
         let seconds = Duration::from_nanos(self.duration_ns).as_secs_f64();
         writeln!(
             out,
@@ -111,6 +111,12 @@ impl Summary {
         if let (Some(p50), Some(p99)) = (self.round_trip.p50_us, self.round_trip.p99_us) {
             writeln!(out, "round trip: p50 {p50} µs, p99 {p99} µs")?;
         }
+        Ok(())
+    }
+
+    /// All of it, for people.
+    pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
+        self.print_head(out)?;
         writeln!(out, "\n{:<28}{:>10}{:>12}{:>12}{:>12}", "HISTOGRAM", "COUNT", "P50", "P99", "MAX")?;
         for spread in self.histograms.iter().filter(|spread| spread.count > 0) {
             let value = |value: Option<u64>| match (value, spread.unit) {
