@@ -391,17 +391,18 @@ impl PollDesc {
     #[inline]
     pub(crate) fn set_last_events(&self, mask: u32) {
         self.last_events.store(mask, Ordering::Relaxed);
-        if mask & (libc::EPOLLRDHUP | libc::EPOLLHUP) as u32 != 0 {
+        if mask & (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLPRI) as u32 != 0 {
             self.note_end(mask);
         }
     }
 
     #[cold]
     fn note_end(&self, mask: u32) {
-        // A socket that is not connected yet has EPOLLHUP as well, but not for good; a pipe has nothing else.
+        // A socket that is not connected yet has EPOLLHUP as well, but not for good; a pipe has nothing else. And a connection
+        // that has had urgent data once may have it again.
         let for_good = match self.kind() {
             Kind::Pipe | Kind::Other => libc::EPOLLRDHUP | libc::EPOLLHUP,
-            _ => libc::EPOLLRDHUP,
+            _ => libc::EPOLLRDHUP | libc::EPOLLPRI,
         };
         self.ended
             .fetch_or(mask & for_good as u32, Ordering::Relaxed);
