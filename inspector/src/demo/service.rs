@@ -37,10 +37,8 @@ pub(crate) fn start(stop: &Arc<Stop>) -> io::Result<(SocketAddr, JoinHandle<()>)
                         return;
                     }
                 };
-                executor
-                    .spawn(task::named("accept", accept(&executor, listener)))
-                    .detach();
-                stop.wait().await;
+                let accept = task::named("accept", accept(&executor, listener));
+                futures_lite::future::or(accept, stop.wait()).await;
             }));
         })?;
     match receive.recv() {
