@@ -1,4 +1,4 @@
-//! Monotonic nanoseconds, and one anchor to the wall clock.
+//! Monotonic nanoseconds.
 //!
 //! The time line is CLOCK_MONOTONIC, read as one number: half the instructions of an [`Instant`], and comparable between
 //! the processes of a machine. An `Instant` of the user's is placed on it by an anchor that errs, by some nanoseconds, to the
@@ -6,7 +6,7 @@
 #![forbid(unsafe_code)]
 
 use std::sync::OnceLock;
-use std::time::{Instant, SystemTime, UNIX_EPOCH};
+use std::time::Instant;
 
 /// No point in time: a deadline that never comes.
 pub(crate) const NEVER: u64 = i64::MAX as u64;
@@ -16,23 +16,17 @@ pub(crate) struct Anchor {
     instant: Instant,
     /// CLOCK_MONOTONIC at `instant`, or just after.
     pub(crate) monotonic_ns: u64,
-    /// Nanoseconds since the Unix epoch at `instant`.
-    pub(crate) wall_ns: u64,
 }
 
 /// The anchor, taken on first use.
 pub(crate) fn anchor() -> &'static Anchor {
     static ANCHOR: OnceLock<Anchor> = OnceLock::new();
     ANCHOR.get_or_init(|| {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
         // In this order, so that the number is the later one.
         let instant = Instant::now();
         Anchor {
             instant,
             monotonic_ns: crate::sys::monotonic_ns(),
-            wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(u64::MAX),
         }
     })
 }

@@ -25,8 +25,6 @@ mod tests;
 pub(crate) use cache::{PollCache, Slot};
 pub(crate) use info::Blocker;
 pub use poll_desc::Kind;
-pub(crate) use poll_desc::{
-    Cause, EXPIRED, NO_DEADLINE, PollDesc, StampedWaiter, WaitContext, Who,
-};
+pub(crate) use poll_desc::{Cause, EXPIRED, NO_DEADLINE, PollDesc, WaitContext, Who};
 pub use word::State;
-pub(crate) use word::{Busy, Refused, Token};
+pub(crate) use word::{Refused, Token};

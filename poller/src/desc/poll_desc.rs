@@ -203,10 +203,6 @@ impl Side {
         self.word.state()
     }
 
-    pub(crate) fn since_ns(&self) -> u64 {
-        self.since_ns.load(Ordering::Relaxed)
-    }
-
     /// Who waits, or waited last.
     pub(crate) fn waiter(&self) -> StampedWaiter {
         StampedWaiter {

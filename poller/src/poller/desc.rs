@@ -2,7 +2,7 @@
 
 use std::os::fd::RawFd;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::AtomicBool;
 
 use super::{Poller, Shared};
 use crate::desc::{Kind, Slot};
@@ -91,11 +91,6 @@ impl Desc {
     #[inline]
     pub fn check(&self, direction: Direction) -> Result<(), Error> {
         Ok(self.slot.info().check(direction)?)
-    }
-
-    /// Whether it was deregistered.
-    pub(crate) fn is_closed(&self) -> bool {
-        self.closed.load(Ordering::Acquire)
     }
 }
 

@@ -2,7 +2,7 @@
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
-use std::os::fd::{AsRawFd, FromRawFd, OwnedFd, RawFd};
+use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use super::syscall;
 
@@ -88,7 +88,6 @@ pub(crate) struct Received {
     pub(crate) bytes: usize,
     pub(crate) control_bytes: usize,
     pub(crate) flags: i32,
-    pub(crate) from: Option<socket2::SockAddr>,
 }
 
 /// recvmsg(2) into `bufs` and `control`. Descriptors that arrive in control messages are closed on exec.
@@ -105,26 +104,14 @@ pub(crate) fn recvmsg(
         message.msg_control = control.as_mut_ptr().cast();
         message.msg_controllen = control.len() as _;
     }
-    // SAFETY: the closure keeps the storage's promise: the kernel writes the address and its length.
-    let (bytes, from) = unsafe {
-        socket2::SockAddr::try_init(|storage, length| {
-            message.msg_name = storage.cast();
-            message.msg_namelen = *length;
-            let bytes = syscall!(libc::recvmsg(
-                fd,
-                &mut message,
-                flags | libc::MSG_CMSG_CLOEXEC
-            ))?;
-            *length = message.msg_namelen;
-            Ok(bytes as usize)
-        })?
-    };
-    let from = (message.msg_namelen != 0).then_some(from);
+    let flags = flags | libc::MSG_CMSG_CLOEXEC;
+    // SAFETY: every pointer in `message` is valid for its length through the call.
+    let bytes = syscall!(unsafe { libc::recvmsg(fd, &mut message, flags) })? as usize;
     Ok(Received {
         bytes,
-        control_bytes: message.msg_controllen as usize,
+        // A usize with glibc, 32 bits with musl.
+        control_bytes: message.msg_controllen as _,
         flags: message.msg_flags,
-        from,
     })
 }
 
@@ -219,9 +206,4 @@ pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
 /// A descriptor kept in reserve, so that at the limit of open files there is one to give up.
 pub(crate) fn reserve_descriptor() -> io::Result<OwnedFd> {
     std::fs::File::open("/dev/null").map(OwnedFd::from)
-}
-
-/// The descriptor's number, for messages.
-pub(crate) fn raw<T: AsRawFd>(fd: &T) -> RawFd {
-    fd.as_raw_fd()
 }
