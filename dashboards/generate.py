@@ -175,7 +175,8 @@ WAITING = [
     ),
     heatmap(
         "Wakeup latency",
-        """The same, in full. A second band far above the first is a queue of the executor, not of the network.""",
+        """From the return of epoll_wait until the waiter runs, in full. A second band far above the first is a queue of the
+        executor, not of the network.""",
         "s", "netpoller_wakeup_latency_seconds", width=12,
     ),
 ]
@@ -308,7 +309,7 @@ DEADLINES = [
     ),
     heatmap(
         "Lag",
-        "The same, in full.",
+        "How late deadlines fired, in full. One band below a millisecond is good; none lies above the interval of the polls.",
         "s", "netpoller_deadline_lag_seconds", width=12,
     ),
 ]

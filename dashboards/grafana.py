@@ -216,16 +216,17 @@ def dashboard(rows, **about):
                "gridPos": {"h": 1, "w": COLUMNS, "x": 0, "y": y}}
         panels.append(row)
         y += 1
-        x = height = 0
+        x, top, bottom = 0, y, y
         for panel in inside:
-            if x + panel["gridPos"]["w"] > COLUMNS:
-                x, y = 0, y + height
-                height = 0
-            panel["gridPos"].update({"x": x, "y": y})
+            place = panel["gridPos"]
+            if x + place["w"] > COLUMNS:
+                x, top = 0, bottom
+            place.update({"x": x, "y": top})
             panel["id"] = next(ids)
-            x += panel["gridPos"]["w"]
-            height = max(height, panel["gridPos"]["h"])
-        y += height
+            x += place["w"]
+            bottom = max(bottom, top + place["h"])
+        # What is folded takes no room.
+        y = y if collapsed else bottom
         (row["panels"] if collapsed else panels).extend(inside)
     return {
         **about,
