@@ -117,6 +117,7 @@ def heatmap(title, description, unit, histogram, width=8, **labels):
             "filterValues": {"le": 1e-9},
             "legend": {"show": True},
             "rowsFrame": {"layout": "auto"},
+            "showValue": "never",
             "tooltip": {"mode": "single", "yHistogram": True},
             "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
         },
@@ -129,7 +130,7 @@ def table(title, description, *targets, width=24, hide=()):
     """The labels of info metrics, as they are now."""
     panel = _panel("table", title, description, width, 5, targets, {
         "fieldConfig": {"defaults": {"unit": "none"}, "overrides": []},
-        "options": {"cellHeight": "sm", "footer": {"show": False}, "showHeader": True},
+        "options": {"cellHeight": "sm", "showHeader": True},
         "transformations": [
             {"id": "organize", "options": {"excludeByName": {name: True for name in ("Time", "Value", "__name__", *hide)}}},
         ],
@@ -168,7 +169,6 @@ def _panel(kind, title, description, width, height, targets, extra):
 
 def datasource():
     return {
-        "current": {},
         "hide": 0,
         "includeAll": False,
         "label": "Data source",
