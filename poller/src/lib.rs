@@ -20,11 +20,16 @@ mod desc;
 pub mod driver;
 mod error;
 mod fd;
+#[cfg(any(feature = "inspect", feature = "prometheus"))]
+mod host;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 pub mod net;
 mod observe;
 pub mod pipe;
 pub mod pollable;
 mod poller;
+// pub mod prometheus;
 mod sync;
 mod sys;
 pub mod task;

@@ -60,7 +60,9 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
     let headless = args.headless || !(io::stdout().is_terminal() && io::stdin().is_terminal());
     make_room(args.connections)?;
     let endpoint = inspect::Server::builder().listen(args.inspect.clone().unwrap_or_default());
-    let endpoint = endpoint.start().map_err(|error| Failure::Runtime(error.to_string()))?;
+    let endpoint = endpoint
+        .start()
+        .map_err(|error| Failure::Runtime(error.to_string()))?;
     let metrics = args
         .metrics
         .map(|addr| prometheus::Server::builder().listen(addr).start())
@@ -76,7 +78,13 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
         wait(args.duration)
     } else {
         let target = target(endpoint.target())?;
-        tui::run(&target, &tui::Options { until: args.duration, ..tui::Options::of(globals) })
+        tui::run(
+            &target,
+            &tui::Options {
+                until: args.duration,
+                ..tui::Options::of(globals)
+            },
+        )
     };
     let summary = demo.finish();
     if headless {
@@ -87,15 +95,20 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
     ended?;
     match summary.violations() {
         0 => Ok(()),
-        laws => Err(Failure::Runtime(format!("{laws} conservation laws are violated: this is a bug of netpoller"))),
+        laws => Err(Failure::Runtime(format!(
+            "{laws} conservation laws are violated: this is a bug of netpoller"
+        ))),
     }
 }
 
 /// Raises the soft limit of open files to what the demo needs.
 fn make_room(connections: u64) -> Result<(), Failure> {
     let needed = connections * 2 + OTHER_DESCRIPTORS;
-    let limit = rlimit::increase_nofile_limit(needed)
-        .map_err(|error| Failure::Runtime(format!("raising the limit of open files to {needed}: {error}")))?;
+    let limit = rlimit::increase_nofile_limit(needed).map_err(|error| {
+        Failure::Runtime(format!(
+            "raising the limit of open files to {needed}: {error}"
+        ))
+    })?;
     if limit < needed {
         let most = limit.saturating_sub(OTHER_DESCRIPTORS) / 2;
         return Err(Failure::Usage(format!(
@@ -109,14 +122,19 @@ fn make_room(connections: u64) -> Result<(), Failure> {
 fn target(text: &str) -> Result<Target, Failure> {
     match text.parse() {
         Ok(TargetSpec::At(target)) => Ok(target),
-        _ => Err(Failure::Runtime(format!("the endpoint listens at {text}, which this inspector does not understand"))),
+        _ => Err(Failure::Runtime(format!(
+            "the endpoint listens at {text}, which this inspector does not understand"
+        ))),
     }
 }
 
 /// Waits for the end of `duration`, or for a signal.
 fn wait(duration: Option<Duration>) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Runtime(format!("catching signals: {error}"));
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().map_err(failed)?;
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
@@ -157,7 +175,9 @@ fn print(summary: &Summary, globals: &Globals, address: &str) -> Result<(), Fail
             out.write_all(b"\n")?;
         }
         Format::Csv => {
-            return Err(Failure::Usage("the demo's summary has no CSV form; use --format json".into()));
+            return Err(Failure::Usage(
+                "the demo's summary has no CSV form; use --format json".into(),
+            ));
         }
         Format::Table | Format::Wide => summary.print(&mut out)?,
     }
@@ -182,7 +202,15 @@ impl Demo {
         let tally = Arc::default();
         let (addr, service) = service::start(&stop_service).map_err(failed)?;
         let clients = clients::start(addr, connections, &tally, &stop_clients).map_err(failed)?;
-        Ok(Self { began: Instant::now(), connections, tally, stop_service, stop_clients, service, clients })
+        Ok(Self {
+            began: Instant::now(),
+            connections,
+            tally,
+            stop_service,
+            stop_clients,
+            service,
+            clients,
+        })
     }
 
     /// Stops everything, and sums up when it has come to rest.

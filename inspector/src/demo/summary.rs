@@ -55,8 +55,21 @@ struct LawItem {
 
 impl From<Law> for LawItem {
     fn from(law: Law) -> Self {
-        let Law { name, statement, lhs, rhs, violated, .. } = law;
-        Self { name, statement, lhs, rhs, violated }
+        let Law {
+            name,
+            statement,
+            lhs,
+            rhs,
+            violated,
+            ..
+        } = law;
+        Self {
+            name,
+            statement,
+            lhs,
+            rhs,
+            violated,
+        }
     }
 }
 
@@ -85,8 +98,14 @@ impl Summary {
                 .into_iter()
                 .map(|counter| (counter.name(), stats.counter(counter)))
                 .collect(),
-            histograms: Histogram::ALL.into_iter().map(|it| spread(&stats, it)).collect(),
-            laws: view::audit_quiescent(poller).into_iter().map(LawItem::from).collect(),
+            histograms: Histogram::ALL
+                .into_iter()
+                .map(|it| spread(&stats, it))
+                .collect(),
+            laws: view::audit_quiescent(poller)
+                .into_iter()
+                .map(LawItem::from)
+                .collect(),
         }
     }
 
@@ -117,7 +136,11 @@ impl Summary {
     /// All of it, for people.
     pub(crate) fn print(&self, out: &mut dyn Write) -> io::Result<()> {
         self.print_head(out)?;
-        writeln!(out, "\n{:<28}{:>10}{:>12}{:>12}{:>12}", "HISTOGRAM", "COUNT", "P50", "P99", "MAX")?;
+        writeln!(
+            out,
+            "\n{:<28}{:>10}{:>12}{:>12}{:>12}",
+            "HISTOGRAM", "COUNT", "P50", "P99", "MAX"
+        )?;
         for spread in self.histograms.iter().filter(|spread| spread.count > 0) {
             let value = |value: Option<u64>| match (value, spread.unit) {
                 (None, _) => "-".to_owned(),
@@ -134,10 +157,18 @@ impl Summary {
                 value(Some(spread.max))
             )?;
         }
-        writeln!(out, "\n{:<20}{:>14}{:>14}  STATEMENT", "LAW", "LEFT", "RIGHT")?;
+        writeln!(
+            out,
+            "\n{:<20}{:>14}{:>14}  STATEMENT",
+            "LAW", "LEFT", "RIGHT"
+        )?;
         for law in &self.laws {
             let verdict = if law.violated { "  VIOLATED" } else { "" };
-            writeln!(out, "{:<20}{:>14}{:>14}  {}{verdict}", law.name, law.lhs, law.rhs, law.statement)?;
+            writeln!(
+                out,
+                "{:<20}{:>14}{:>14}  {}{verdict}",
+                law.name, law.lhs, law.rhs, law.statement
+            )?;
         }
         Ok(())
     }
@@ -145,7 +176,9 @@ impl Summary {
 
 fn transitions(stats: &Stats, direction: Direction) -> BTreeMap<&'static str, u64> {
     let counts = Transition::ALL.into_iter();
-    counts.map(|transition| (transition.name(), stats.transition(direction, transition))).collect()
+    counts
+        .map(|transition| (transition.name(), stats.transition(direction, transition)))
+        .collect()
 }
 
 fn spread(stats: &Stats, histogram: Histogram) -> Spread {

@@ -22,7 +22,16 @@ fn assert_laws_hold(document: &Value) {
 fn the_summary_is_one_json_document_with_no_violated_law() {
     let scratch = tempfile::tempdir().unwrap();
     let output = netpoller(&scratch)
-        .args(["demo", "--headless", "--for", "2s", "--connections", "60", "--format", "json"])
+        .args([
+            "demo",
+            "--headless",
+            "--for",
+            "2s",
+            "--connections",
+            "60",
+            "--format",
+            "json",
+        ])
         .stderr(Stdio::inherit())
         .output()
         .unwrap();
@@ -34,8 +43,16 @@ fn the_summary_is_one_json_document_with_no_violated_law() {
     let item = &items(&summary)[0];
     assert_eq!(item["connections"], 60);
     assert_eq!(item["errors"], 0);
-    assert!(item["requests"].as_u64().unwrap() > 100, "{}", item["requests"]);
-    assert!(item["timeouts"].as_u64().unwrap() > 6, "{}", item["timeouts"]);
+    assert!(
+        item["requests"].as_u64().unwrap() > 100,
+        "{}",
+        item["requests"]
+    );
+    assert!(
+        item["timeouts"].as_u64().unwrap() > 6,
+        "{}",
+        item["timeouts"]
+    );
     assert!(item["counters"]["deadlines_fired"].as_u64().unwrap() > 6);
     assert_eq!(item["counters"]["opened"], item["counters"]["closed"]);
 }
@@ -43,11 +60,19 @@ fn the_summary_is_one_json_document_with_no_violated_law() {
 #[test]
 fn the_summary_for_people_names_requests_latencies_and_laws() {
     let scratch = tempfile::tempdir().unwrap();
-    let output =
-        netpoller(&scratch).args(["demo", "--headless", "--for", "1s", "--connections", "20"]).output().unwrap();
+    let output = netpoller(&scratch)
+        .args(["demo", "--headless", "--for", "1s", "--connections", "20"])
+        .output()
+        .unwrap();
     let text = String::from_utf8(output.stdout).unwrap();
     assert_eq!(output.status.code(), Some(0), "{text}");
-    for word in ["20 clients", "requests", "round trip", "wake_latency_read", "LAW"] {
+    for word in [
+        "20 clients",
+        "requests",
+        "round trip",
+        "wake_latency_read",
+        "LAW",
+    ] {
         assert!(text.contains(word), "{word} is missing in\n{text}");
     }
     assert!(!text.contains("VIOLATED"), "{text}");
@@ -58,7 +83,16 @@ fn a_running_demo_can_be_listed_and_scraped() {
     let scratch = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", scratch.path().join("demo.sock").display());
     let mut command = netpoller(&scratch);
-    command.args(["demo", "--headless", "--for", "300s", "--connections", "100", "--metrics", "127.0.0.1:0"]);
+    command.args([
+        "demo",
+        "--headless",
+        "--for",
+        "300s",
+        "--connections",
+        "100",
+        "--metrics",
+        "127.0.0.1:0",
+    ]);
     command.args(["--inspect", &socket]);
     let demo = Running::start(scratch, command, &["attach with: ", "metrics at "]);
 
@@ -74,20 +108,36 @@ fn a_running_demo_can_be_listed_and_scraped() {
             assert!(["nil", "ready", "wait", "parked"].contains(&state), "{row}");
         }
     }
-    let listener = rows.iter().find(|row| row["kind"] == "tcp_listener").expect("the listener");
+    let listener = rows
+        .iter()
+        .find(|row| row["kind"] == "tcp_listener")
+        .expect("the listener");
     assert_eq!(listener["label"], "echo");
     assert_eq!(listener["read"]["state"], "parked");
-    assert!(rows.iter().any(|row| row["kind"] == "tcp" && row["peer"] == listener["local"]));
+    assert!(
+        rows.iter()
+            .any(|row| row["kind"] == "tcp" && row["peer"] == listener["local"])
+    );
 
     // Who waits, where, and for how long.
     let waiters = demo.json(&["ls", "waiters", "-t", &socket]);
     let stuck: Vec<_> = items(&waiters)
         .iter()
-        .filter(|row| row["task"].as_str().is_some_and(|task| task.starts_with("stuck")))
+        .filter(|row| {
+            row["task"]
+                .as_str()
+                .is_some_and(|task| task.starts_with("stuck"))
+        })
         .collect();
     assert_eq!(stuck.len(), 10, "{stuck:#?}");
     for row in stuck {
-        assert!(row["location"].as_str().unwrap().contains("demo/clients.rs:"), "{row}");
+        assert!(
+            row["location"]
+                .as_str()
+                .unwrap()
+                .contains("demo/clients.rs:"),
+            "{row}"
+        );
         assert!(row["age_ns"].as_u64().unwrap() > 0, "{row}");
         assert_eq!(row["thread"], "demo-clients");
     }
@@ -99,7 +149,11 @@ fn a_running_demo_can_be_listed_and_scraped() {
     }
 
     let metrics = get(demo.said("metrics at "));
-    for name in ["netpoller_transitions_total", "netpoller_waiters", "netpoller_wakeup_latency_seconds_bucket"] {
+    for name in [
+        "netpoller_transitions_total",
+        "netpoller_waiters",
+        "netpoller_wakeup_latency_seconds_bucket",
+    ] {
         assert!(metrics.contains(name), "{name} is missing in\n{metrics}");
     }
     let parked: u64 = metrics
@@ -115,11 +169,22 @@ fn sigterm_ends_the_demo_with_its_summary_and_takes_the_socket_away() {
     let scratch = tempfile::tempdir().unwrap();
     let path = scratch.path().join("demo.sock");
     let mut command = netpoller(&scratch);
-    command.args(["demo", "--headless", "--connections", "10", "--format", "json", "--inspect"]);
+    command.args([
+        "demo",
+        "--headless",
+        "--connections",
+        "10",
+        "--format",
+        "json",
+        "--inspect",
+    ]);
     command.arg(format!("unix:{}", path.display()));
     let demo = Running::start(scratch, command, &["attach with: "]);
     assert!(path.exists());
-    let killed = std::process::Command::new("kill").arg(demo.child.id().to_string()).status().unwrap();
+    let killed = std::process::Command::new("kill")
+        .arg(demo.child.id().to_string())
+        .status()
+        .unwrap();
     assert!(killed.success());
     let (code, stdout) = demo.finish();
     assert_eq!(code, 143);
@@ -134,12 +199,24 @@ fn what_it_cannot_do_is_said_with_the_address_and_the_remedy() {
     let taken = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let addr = taken.local_addr().unwrap().to_string();
     for (arguments, code, words) in [
-        (vec!["--metrics", addr.as_str()], 1, vec![addr.as_str(), "use"]),
+        (
+            vec!["--metrics", addr.as_str()],
+            1,
+            vec![addr.as_str(), "use"],
+        ),
         (vec!["--inspect", "unix:/dev/null"], 1, vec!["/dev/null"]),
-        (vec!["--connections", "many"], 2, vec!["many", "--connections"]),
+        (
+            vec!["--connections", "many"],
+            2,
+            vec!["many", "--connections"],
+        ),
         (vec!["--for", "soon"], 2, vec!["soon", "--for"]),
     ] {
-        let output = netpoller(&scratch).args(["demo", "--headless", "--for", "1s"]).args(&arguments).output().unwrap();
+        let output = netpoller(&scratch)
+            .args(["demo", "--headless", "--for", "1s"])
+            .args(&arguments)
+            .output()
+            .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);
         assert_eq!(output.status.code(), Some(code), "{arguments:?}: {stderr}");
         for word in words {

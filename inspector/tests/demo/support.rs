@@ -15,16 +15,24 @@ pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
 /// The inspector's binary, with nothing of the caller's environment that it listens to.
 pub(crate) fn netpoller(scratch: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netpoller"));
-    command.env("XDG_RUNTIME_DIR", scratch.path()).env("NO_COLOR", "1").stdin(Stdio::null());
+    command
+        .env("XDG_RUNTIME_DIR", scratch.path())
+        .env("NO_COLOR", "1")
+        .stdin(Stdio::null());
     command
 }
 
 /// Where a tool that a test drives is. Without it the test says so, and fails where everything must be there.
 pub(crate) fn tool(name: &str) -> Option<PathBuf> {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path).map(|folder| folder.join(name)).find(|path| path.is_file());
+    let found = std::env::split_paths(&path)
+        .map(|folder| folder.join(name))
+        .find(|path| path.is_file());
     if found.is_none() {
-        assert!(std::env::var_os("CI").is_none(), "`{name}` is missing; .ci/run installs it");
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "`{name}` is missing; .ci/run installs it"
+        );
         eprintln!("NOT TESTED: `{name}` is missing on this machine; install it to run this test");
     }
     found
@@ -38,7 +46,10 @@ pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) ->
         if let Some(value) = probe() {
             return value;
         }
-        assert!(Instant::now() < give_up, "{what} did not come about in {PATIENCE:?}");
+        assert!(
+            Instant::now() < give_up,
+            "{what} did not come about in {PATIENCE:?}"
+        );
         std::thread::sleep(Duration::from_millis(20));
     }
 }
@@ -55,10 +66,17 @@ impl Running {
     /// Starts `command` and waits for a line on stderr that begins with each of `until`.
     #[track_caller]
     pub(crate) fn start(scratch: TempDir, mut command: Command, until: &[&str]) -> Self {
-        let mut child = command.stderr(Stdio::piped()).stdout(Stdio::piped()).spawn().expect("it starts");
+        let mut child = command
+            .stderr(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it starts");
         let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
         let mut said: Vec<String> = Vec::new();
-        while !until.iter().all(|start| said.iter().any(|line| line.starts_with(start))) {
+        while !until
+            .iter()
+            .all(|start| said.iter().any(|line| line.starts_with(start)))
+        {
             match lines.next() {
                 Some(line) => said.push(line.expect("text")),
                 None => panic!("it ended before it said {until:?}; it said {said:?}"),
@@ -66,25 +84,40 @@ impl Running {
         }
         // Whatever else it says must not block it.
         std::thread::spawn(move || lines.for_each(drop));
-        Self { child, scratch, said }
+        Self {
+            child,
+            scratch,
+            said,
+        }
     }
 
     /// The rest of the line that began with `start`.
     #[track_caller]
     pub(crate) fn said(&self, start: &str) -> &str {
-        self.said.iter().find_map(|line| line.strip_prefix(start)).expect("it said so").trim()
+        self.said
+            .iter()
+            .find_map(|line| line.strip_prefix(start))
+            .expect("it said so")
+            .trim()
     }
 
     /// `netpoller ARGUMENTS`, about this child.
     pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
-        netpoller(&self.scratch).args(arguments).output().expect("it runs")
+        netpoller(&self.scratch)
+            .args(arguments)
+            .output()
+            .expect("it runs")
     }
 
     /// The document that `netpoller ARGUMENTS --format json` prints.
     #[track_caller]
     pub(crate) fn json(&self, arguments: &[&str]) -> Value {
         let output = self.ask(&[arguments, &["--format", "json"]].concat());
-        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        assert!(
+            output.status.success(),
+            "{}",
+            String::from_utf8_lossy(&output.stderr)
+        );
         serde_json::from_slice(&output.stdout).expect("JSON")
     }
 
@@ -92,7 +125,12 @@ impl Running {
     #[track_caller]
     pub(crate) fn finish(mut self) -> (i32, String) {
         let mut stdout = String::new();
-        self.child.stdout.take().expect("piped").read_to_string(&mut stdout).expect("text");
+        self.child
+            .stdout
+            .take()
+            .expect("piped")
+            .read_to_string(&mut stdout)
+            .expect("text");
         let status = self.child.wait().expect("it ends");
         (status.code().unwrap_or(-1), stdout)
     }
@@ -117,9 +155,17 @@ pub(crate) fn get(url: &str) -> String {
     let rest = url.strip_prefix("http://").expect("http");
     let (host, path) = rest.split_once('/').expect("a path");
     let mut stream = TcpStream::connect(host).expect("it listens");
-    write!(stream, "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n").expect("it reads");
+    write!(
+        stream,
+        "GET /{path} HTTP/1.1\r\nHost: {host}\r\nConnection: close\r\n\r\n"
+    )
+    .expect("it reads");
     let mut answer = String::new();
     stream.read_to_string(&mut answer).expect("text");
-    assert!(answer.starts_with("HTTP/1.1 200"), "{}", answer.lines().next().unwrap_or_default());
+    assert!(
+        answer.starts_with("HTTP/1.1 200"),
+        "{}",
+        answer.lines().next().unwrap_or_default()
+    );
     answer.split_once("\r\n\r\n").expect("a body").1.to_owned()
 }

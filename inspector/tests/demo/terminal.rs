@@ -16,7 +16,10 @@ struct Terminal {
 impl Terminal {
     /// Runs `netpoller demo ARGUMENTS` in a shell that says afterwards how it ended.
     fn open(arguments: &str) -> Option<Self> {
-        let terminal = Self { tmux: tool("tmux")?, scratch: tempfile::tempdir().unwrap() };
+        let terminal = Self {
+            tmux: tool("tmux")?,
+            scratch: tempfile::tempdir().unwrap(),
+        };
         let script = format!(
             "{} demo {arguments}; echo \"ended: $?\"; stty -a | grep -o -w -e '-\\?echo' -e '-\\?icanon' | tr '\\n' ' '; cat",
             env!("CARGO_BIN_EXE_netpoller")
@@ -25,7 +28,19 @@ impl Terminal {
         let status = terminal
             .command()
             .env("XDG_RUNTIME_DIR", scratch)
-            .args(["-f", "/dev/null", "new-session", "-d", "-x", "120", "-y", "30", "sh", "-c", &script])
+            .args([
+                "-f",
+                "/dev/null",
+                "new-session",
+                "-d",
+                "-x",
+                "120",
+                "-y",
+                "30",
+                "sh",
+                "-c",
+                &script,
+            ])
             .status()
             .unwrap();
         assert!(status.success());
@@ -39,11 +54,22 @@ impl Terminal {
     }
 
     fn keys(&self, keys: &[&str]) {
-        assert!(self.command().arg("send-keys").args(keys).status().unwrap().success());
+        assert!(
+            self.command()
+                .arg("send-keys")
+                .args(keys)
+                .status()
+                .unwrap()
+                .success()
+        );
     }
 
     fn screen(&self) -> String {
-        let output = self.command().args(["capture-pane", "-p"]).output().unwrap();
+        let output = self
+            .command()
+            .args(["capture-pane", "-p"])
+            .output()
+            .unwrap();
         String::from_utf8_lossy(&output.stdout).into_owned()
     }
 
@@ -53,13 +79,20 @@ impl Terminal {
         let what = format!("a screen with {words:?}");
         eventually(&what, || {
             last = self.screen();
-            words.iter().all(|word| last.contains(word)).then(|| last.clone())
+            words
+                .iter()
+                .all(|word| last.contains(word))
+                .then(|| last.clone())
         })
     }
 
     /// Whether the program in the terminal has switched to the alternate screen.
     fn alternate(&self) -> bool {
-        let output = self.command().args(["display-message", "-p", "#{alternate_on}"]).output().unwrap();
+        let output = self
+            .command()
+            .args(["display-message", "-p", "#{alternate_on}"])
+            .output()
+            .unwrap();
         output.stdout.starts_with(b"1")
     }
 }
@@ -72,7 +105,9 @@ impl Drop for Terminal {
 
 #[test]
 fn the_demo_shows_the_tables_live_and_leaves_the_terminal_clean_when_quit() {
-    let Some(terminal) = Terminal::open("--connections 40") else { return };
+    let Some(terminal) = Terminal::open("--connections 40") else {
+        return;
+    };
     terminal.shows(&["tcp_listener", "parked", "RD", "WR"]);
     assert!(terminal.alternate());
     terminal.keys(&["2"]);
@@ -91,7 +126,9 @@ fn the_demo_shows_the_tables_live_and_leaves_the_terminal_clean_when_quit() {
 
 #[test]
 fn sigterm_leaves_the_terminal_clean() {
-    let Some(terminal) = Terminal::open("--connections 10") else { return };
+    let Some(terminal) = Terminal::open("--connections 10") else {
+        return;
+    };
     terminal.shows(&["tcp_listener"]);
     let pid = eventually("the process", || {
         let sockets = terminal.scratch.path().join("netpoller");

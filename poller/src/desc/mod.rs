@@ -18,7 +18,9 @@ mod poll_desc;
 mod word;
 
 #[cfg(all(test, loom))]
-mod loom_tests;
+pub(crate) mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 pub(crate) use cache::{PollCache, Slot};
 pub(crate) use info::Blocker;

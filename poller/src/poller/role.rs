@@ -89,7 +89,8 @@ pub(crate) struct Role<'a>(&'a Shared);
 
 impl<'a> Role<'a> {
     pub(crate) fn take(shared: &'a Shared) -> Option<Self> {
-        (!shared.role.held.swap(true, Ordering::AcqRel)).then_some(Role(shared))
+        // Lazily: a `Role` that is made only to be thrown away would give back the role that somebody else has.
+        (!shared.role.held.swap(true, Ordering::AcqRel)).then(|| Role(shared))
     }
 }
 

@@ -48,26 +48,22 @@ pub struct Law {
 }
 
 /// Reads the laws of one poller again and again, and knows which of them keep failing.
-#[derive(Debug)]
+#[derive(Debug, Default)]
 pub struct Auditor {
-    poller: Poller,
     /// For each part of each law: in how many reads in a row it failed, and what had moved by the last one.
     history: Vec<(u32, Option<u64>)>,
 }
 
 impl Auditor {
-    /// Begins to watch `poller`.
-    pub fn new(poller: &Poller) -> Self {
-        Self {
-            poller: poller.clone(),
-            history: Vec::new(),
-        }
+    /// One that has read nothing yet.
+    pub fn new() -> Self {
+        Self::default()
     }
 
-    /// Reads all laws but the kernel's. One is violated once it has failed in [`READS`] calls in a row; leave
+    /// Reads all laws of `poller`, always the same one, but not the kernel's. One is violated once it has failed in [`READS`] calls in a row; leave
     /// [`READ_INTERVAL`] between calls.
-    pub fn read(&mut self) -> Vec<Law> {
-        self.judge(&read(&self.poller, false))
+    pub fn read(&mut self, poller: &Poller) -> Vec<Law> {
+        self.judge(&read(poller, false))
     }
 
     /// Whether the last read found something that another read should confirm.
@@ -100,7 +96,7 @@ impl Auditor {
 /// Reads the laws of a poller that may be running, that of the kernel's registrations included: once if all hold, else
 /// up to [`READS`] times, [`READ_INTERVAL`] apart.
 pub fn audit(poller: &Poller) -> Vec<Law> {
-    let mut auditor = Auditor::new(poller);
+    let mut auditor = Auditor::new();
     let mut laws = auditor.judge(&read(poller, true));
     // Twice as many as one law needs: another may have begun to fail in the last of its reads.
     for _ in 1..2 * READS {
@@ -526,8 +522,7 @@ mod tests {
 
     #[test]
     fn a_drift_at_rest_is_found_by_the_third_read_and_not_before() {
-        let poller = Poller::builder().name("drifting").build().unwrap();
-        let mut auditor = Auditor::new(&poller);
+        let mut auditor = Auditor::new();
         let part = Part::flow(twice(5, 5), twice(3, 3), 1);
         let law = || [Reading::flow("park", "", vec![part])];
         let verdicts: Vec<_> = (0..3).map(|_| auditor.judge(&law())[0].violated).collect();

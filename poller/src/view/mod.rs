@@ -48,7 +48,9 @@ pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
 pub use row::{Page, Row, Side, Snapshot, Waiter, page, snapshot};
 pub use stats::{PollerInfo, Stats, info, stats};
 
+#[cfg(feature = "inspect")]
 pub(crate) use raw::RawRow;
+#[cfg(feature = "inspect")]
 pub(crate) use row::Reader;
 
 use crate::poller::{Poller, all_pollers};

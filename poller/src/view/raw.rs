@@ -101,6 +101,7 @@ impl RawRow {
     }
 
     /// Whether somebody is parked.
+    #[cfg(feature = "inspect")]
     pub(crate) fn is_waiting(&self) -> bool {
         self.sides.iter().any(|side| side.state == State::Parked)
     }

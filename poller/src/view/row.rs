@@ -152,11 +152,13 @@ pub(crate) struct Reader {
 
 impl Reader {
     /// Begins another sweep: numbers of threads are recycled, so their names are looked up anew.
+    #[cfg(feature = "inspect")]
     pub(crate) fn begin(&mut self) {
         self.threads.clear();
     }
 
     /// The addresses of a slot that is no longer read need not be kept.
+    #[cfg(feature = "inspect")]
     pub(crate) fn forget(&mut self, poller: u32, slot: u32) {
         self.addresses.remove(&(poller, slot));
     }

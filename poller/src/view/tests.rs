@@ -214,9 +214,9 @@ fn a_busy_poller_is_not_accused_and_its_rows_are_whole() {
         }
         // Also when an assertion fails: the scope waits for its threads.
         let _stop = StopOnDrop(&stop);
-        let mut auditor = Auditor::new(&poller);
+        let mut auditor = Auditor::new();
         for _ in 0..20 {
-            assert_laws_running(&auditor.read());
+            assert_laws_running(&auditor.read(&poller));
             for row in snapshot(&poller).rows.iter().filter(|row| !row.torn) {
                 assert_eq!(row.kind, Kind::Unix);
                 if row.read.state == State::Parked {
