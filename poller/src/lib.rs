@@ -29,7 +29,8 @@ mod observe;
 pub mod pipe;
 pub mod pollable;
 mod poller;
-// pub mod prometheus;
+#[cfg(any(feature = "metrics", feature = "prometheus"))]
+pub mod prometheus;
 mod sync;
 mod sys;
 pub mod task;

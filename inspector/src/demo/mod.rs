@@ -65,7 +65,7 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
         .map_err(|error| Failure::Runtime(error.to_string()))?;
     let metrics = args
         .metrics
-        .map(|addr| prometheus::Server::builder().listen(addr).start())
+        .map(|addr| prometheus::Server::builder(addr).start())
         .transpose()
         .map_err(|error| Failure::Runtime(error.to_string()))?;
     let demo = Demo::start(usize::try_from(args.connections).unwrap_or(usize::MAX))?;

@@ -10,6 +10,7 @@ use netpoller::{Counter, Direction, Histogram, Poller, Transition};
 use serde::Serialize;
 
 use super::tally::Tally;
+use crate::text;
 
 /// The summary; its JSON is one item of the document `netpoller/v1/demo`.
 #[derive(Debug, Serialize)]
@@ -142,10 +143,8 @@ impl Summary {
             "HISTOGRAM", "COUNT", "P50", "P99", "MAX"
         )?;
         for spread in self.histograms.iter().filter(|spread| spread.count > 0) {
-            let value = |value: Option<u64>| match (value, spread.unit) {
-                (None, _) => "-".to_owned(),
-                (Some(ns), "ns") => format!("{:.3}ms", ns as f64 / 1e6),
-                (Some(count), _) => count.to_string(),
+            let value = |value: Option<u64>| {
+                value.map_or_else(|| "-".to_owned(), |value| text::sample(value, spread.unit))
             };
             writeln!(
                 out,

@@ -9,13 +9,15 @@ use super::word::{Refused, State, Token, Waiter, Word};
 use crate::observe::Transition;
 
 type Interruption = Box<dyn FnOnce(&Word)>;
+/// What happens in the middle of a check, and what the check says.
+type Check = (Option<Interruption>, Result<(), ()>);
 
 /// A waiter that lets something happen in the middle of its poll.
 #[derive(Default)]
 struct Interrupted {
     word: Word,
-    /// At which check, counted from 0, what happens, and what the check says.
-    checks: RefCell<Vec<Option<(Option<Interruption>, Result<(), ()>)>>>,
+    /// The checks to come; `None` for one that finds nothing.
+    checks: RefCell<Vec<Option<Check>>>,
     in_publish: RefCell<Option<Interruption>>,
     transitions: RefCell<Vec<Transition>>,
     waiters: AtomicI64,

@@ -45,8 +45,8 @@ const CLAIM: u32 = 1 << 3;
 const POLLED: u32 = 1 << 4;
 
 /// How often a waiter looks again at a word that is `waking` before it asks to be polled once more instead. In a model a spin
-/// yields to the thread it waits for, so one waits to the end.
-const WAKING_SPINS: usize = if cfg!(loom) { usize::MAX } else { 64 };
+/// yields to the thread it waits for, so there one is enough to explore both ways.
+const WAKING_SPINS: usize = if cfg!(loom) { 1 } else { 64 };
 
 /// The states that tables show.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]

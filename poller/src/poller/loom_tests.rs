@@ -13,7 +13,7 @@ use loom::thread;
 
 use super::break_signal::BreakSignal;
 use super::*;
-use crate::desc::loom_tests::{explore, unparker};
+use crate::desc::loom_tests::{Parker, explore};
 use crate::desc::{EXPIRED, Kind};
 use crate::observe::{Counter, Direction};
 use crate::sys::fake::FakeKernel;
@@ -34,11 +34,12 @@ fn spawn<R: Send + 'static>(f: impl FnOnce() -> R + Send + 'static) -> thread::J
 }
 
 fn block_on<F: Future>(future: F) -> F::Output {
-    let (waker, mut future) = (unparker(), std::pin::pin!(future));
+    let (parker, mut future) = (Parker::new(), std::pin::pin!(future));
+    let waker = parker.clone().into();
     loop {
         match future.as_mut().poll(&mut Context::from_waker(&waker)) {
             Poll::Ready(output) => return output,
-            Poll::Pending => thread::park(),
+            Poll::Pending => parker.park(),
         }
     }
 }
@@ -94,7 +95,8 @@ fn loom_semantics_41_every_break_is_seen_by_a_look_after_the_drain_or_still_stan
             let (backend, signal) = (backend.clone(), signal.clone());
             let (recorder, work) = (recorder.clone(), work.clone());
             spawn(move || {
-                work.fetch_add(1, Ordering::AcqRel);
+                // Plain, for all order must come from the signal.
+                work.fetch_add(1, Ordering::Relaxed);
                 signal.request(&backend, &recorder.local()).unwrap();
             })
         };
@@ -104,7 +106,7 @@ fn loom_semantics_41_every_break_is_seen_by_a_look_after_the_drain_or_still_stan
         if woken {
             signal.drain(&backend, 0, &recorder.local());
         }
-        let seen = work.fetch_or(0, Ordering::AcqRel);
+        let seen = work.load(Ordering::Relaxed);
         for requester in requesters {
             requester.join().unwrap();
         }

@@ -14,7 +14,29 @@
 //!
 //! | breakage | found by |
 //! |---|---|
-//! | (to be filled in) | |
+//! | `unblock` reads the word with a plain load | `deadline`, `close`: a waiter is released by its deadline, by close |
+//! | no check after arming | `deadline`, `close`, `polled` |
+//! | `ready` skips `waking` | `recycle`: both that reuse the slot |
+//! | an edge that meets `waking` is dropped | `drop`: all with an edge; `deadline`: readiness outlives a wait |
+//! | a dropped future turns `ready` into `nil` | `drop`, `deadline` |
+//! | `unblock` turns `ready` into `nil` | `deadline`, `drop`, `close` |
+//! | no claim: a second waiter is let in | `io`: one of two waiters is busy; `drop`: another thread; `polled` |
+//! | `recycle` does not wait for `waking` | `recycle`: a slot is not reused |
+//! | a rearm counts the waiter again | `io`, `polled`: all that change the waker |
+//! | `POLLED` is set before the park is counted | `polled`: two poll functions |
+//! | another waker is ignored | `io`: the last waker is called |
+//! | a waiter that gives up spinning is not polled again | `drop`: another thread; `io`: changes its waker |
+//! | a waiter that meets `waking` sleeps at once | `drop`, `io`, `polled` |
+//! | `set_event_err` ignores the generation | `recycle`: go#59545 |
+//! | a sleep is published after the deadlines are read | poller: tokio#3190, the earlier of two |
+//! | a deadline that fires is not published | poller: moved while it fires |
+//! | firing does not queue the next deadline | poller: moved, cleared and set |
+//! | close leaves the queue entry | poller: semantics 33 |
+//! | a break is requested by compare-exchange | poller: semantics 41, nested poll |
+//! | the flag of a break is lowered before the eventfd is read | poller: nested poll gives back |
+//! | a nested poll does not give a break back | poller: nested poll gives back |
+//! | neither side of a sleep reads by read-modify-write | poller: tokio#3190, the earlier of two |
+//! | breaks are not coalesced | poller: semantics 41 |
 mod close;
 mod deadline;
 mod drop;
@@ -56,17 +78,37 @@ pub(crate) fn explore(name: &str, body: impl Fn() + Send + Sync + 'static) {
 }
 
 /// Wakes a thread of the model.
-struct Unpark(thread::Thread);
+pub(crate) struct Parker {
+    thread: thread::Thread,
+    /// Loom forgets a token that a thread gives itself right after it has yielded.
+    by_itself: std::sync::atomic::AtomicBool,
+}
 
-impl Wake for Unpark {
+impl Wake for Parker {
     fn wake(self: Arc<Self>) {
-        self.0.unpark();
+        if thread::current().id() == self.thread.id() {
+            self.by_itself.store(true, Ordering::Relaxed);
+        } else {
+            self.thread.unpark();
+        }
     }
 }
 
-/// Wakes the calling thread.
-pub(crate) fn unparker() -> Waker {
-    Arc::new(Unpark(thread::current())).into()
+impl Parker {
+    /// A parker of the calling thread.
+    pub(crate) fn new() -> Arc<Self> {
+        Arc::new(Self {
+            thread: thread::current(),
+            by_itself: std::sync::atomic::AtomicBool::new(false),
+        })
+    }
+
+    /// Sleeps until it is woken.
+    pub(crate) fn park(&self) {
+        if !self.by_itself.swap(false, Ordering::Relaxed) {
+            thread::park();
+        }
+    }
 }
 
 /// Counts its calls, and wakes nobody.
@@ -145,6 +187,10 @@ const CLOSED: Outcome = Err(Refused::Check(Blocker::Closing));
 const BUSY: Outcome = Err(Refused::Busy);
 
 impl Side {
+    #[allow(
+        clippy::arc_with_non_send_sync,
+        reason = "loom's threads are one thread, and its cells watch who uses them"
+    )]
     fn new() -> Arc<Self> {
         let side = Self {
             word: Word::new(),
@@ -166,11 +212,12 @@ impl Side {
 
     /// Waits as a thread does that polls the future until it is done.
     fn wait(&self, token: &mut Token) -> Outcome {
-        let waker = unparker();
+        let parker = Parker::new();
+        let waker = parker.clone().into();
         loop {
             match self.poll(token, false, &waker) {
                 Poll::Ready(outcome) => return outcome,
-                Poll::Pending => thread::park(),
+                Poll::Pending => parker.park(),
             }
         }
     }

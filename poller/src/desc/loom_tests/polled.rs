@@ -13,11 +13,12 @@ fn loom_a_poll_function_that_comes_back_is_woken_by_its_last_waker() {
         let side = Side::new();
         assert!(poll_once(&side).1.is_pending());
         let poller = spawn(&side, Side::ready);
-        let waker = unparker();
+        let parker = Parker::new();
+        let waker = parker.clone().into();
         loop {
             match side.poll(&mut Token::default(), true, &waker) {
                 Poll::Ready(outcome) => break assert_eq!(outcome, Ok(())),
-                Poll::Pending => thread::park(),
+                Poll::Pending => parker.park(),
             }
         }
         poller.join().unwrap();

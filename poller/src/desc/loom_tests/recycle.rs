@@ -124,11 +124,12 @@ fn loom_both_directions_are_released_and_counted_off() {
                     who,
                     unconditional: false,
                 };
-                let (waker, mut token) = (unparker(), Token::default());
+                let (parker, mut token) = (Parker::new(), Token::default());
+                let waker = parker.clone().into();
                 loop {
                     match context.poll(&mut token, false, &waker) {
                         Poll::Ready(outcome) => break outcome,
-                        Poll::Pending => thread::park(),
+                        Poll::Pending => parker.park(),
                     }
                 }
             })

@@ -1,0 +1,281 @@
+//! The text exposition, version 0.0.4.
+
+use std::fmt::Write;
+use std::time::Instant;
+
+use super::all_stats;
+use super::families::{Type, Value, families};
+
+/// The content type of [`encode`].
+pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+
+/// Reads all pollers and writes their metrics.
+///
+/// ```
+/// let poller = netpoller::Poller::builder().name("scraped").build().unwrap();
+/// let text = netpoller::prometheus::encode();
+/// assert!(text.contains("netpoller_waits_total{poller=\"scraped\",mode=\"block\"} 0\n"));
+/// # drop(poller);
+/// ```
+pub fn encode() -> String {
+    let began = Instant::now();
+    let pollers = all_stats();
+    let mut text = String::with_capacity(4096 + pollers.len() * 32 * 1024);
+    for family in families() {
+        head(&mut text, family.name, family.kind, family.help);
+        for (poller, stats) in &pollers {
+            for series in family.series(stats) {
+                let labels = labels(poller, &series.labels);
+                // Writing to a String cannot fail.
+                let _ = match series.value {
+                    Value::Count(value) => writeln!(text, "{}{{{labels}}} {value}", family.name),
+                    Value::Gauge(value) => writeln!(text, "{}{{{labels}}} {value}", family.name),
+                    Value::Histogram(histogram, bounds) => {
+                        for (le, count) in bounds.fold(histogram) {
+                            let _ = writeln!(
+                                text,
+                                "{}_bucket{{{labels},le=\"{le}\"}} {count}",
+                                family.name
+                            );
+                        }
+                        let _ = writeln!(
+                            text,
+                            "{}_sum{{{labels}}} {}",
+                            family.name,
+                            bounds.sum(histogram)
+                        );
+                        writeln!(
+                            text,
+                            "{}_count{{{labels}}} {}",
+                            family.name,
+                            histogram.count()
+                        )
+                    }
+                };
+            }
+        }
+    }
+    own(&mut text, began);
+    text
+}
+
+/// What the exposition says of itself.
+fn own(text: &mut String, began: Instant) {
+    head(
+        text,
+        "netpoller_build_info",
+        Type::Gauge,
+        "Always 1; the labels say what was built.",
+    );
+    let _ = writeln!(
+        text,
+        "netpoller_build_info{{version=\"{}\",revision=\"{}\",features=\"{}\"}} 1",
+        env!("CARGO_PKG_VERSION"),
+        escape(option_env!("NETPOLLER_REVISION").unwrap_or("unknown")),
+        features(),
+    );
+    head(
+        text,
+        "netpoller_scrape_duration_seconds",
+        Type::Gauge,
+        "How long it took to read and write this exposition.",
+    );
+    let _ = writeln!(
+        text,
+        "netpoller_scrape_duration_seconds {}",
+        began.elapsed().as_secs_f64()
+    );
+}
+
+fn features() -> String {
+    let all = [
+        ("futures-io", cfg!(feature = "futures-io")),
+        ("hyper", cfg!(feature = "hyper")),
+        ("inspect", cfg!(feature = "inspect")),
+        ("metrics", cfg!(feature = "metrics")),
+        ("prometheus", cfg!(feature = "prometheus")),
+        ("tokio", cfg!(feature = "tokio")),
+    ];
+    all.into_iter()
+        .filter(|(_, on)| *on)
+        .map(|(name, _)| name)
+        .collect::<Vec<_>>()
+        .join(",")
+}
+
+fn head(text: &mut String, name: &str, kind: Type, help: &str) {
+    let kind = match kind {
+        Type::Counter => "counter",
+        Type::Gauge => "gauge",
+        Type::Histogram => "histogram",
+    };
+    let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+}
+
+fn labels(poller: &str, labels: &[(&str, &str)]) -> String {
+    let mut text = format!("poller=\"{}\"", escape(poller));
+    for (name, value) in labels {
+        let _ = write!(text, ",{name}=\"{}\"", escape(value));
+    }
+    text
+}
+
+fn escape(value: &str) -> String {
+    value
+        .replace('\\', "\\\\")
+        .replace('"', "\\\"")
+        .replace('\n', "\\n")
+}
+
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod tests {
+    use std::collections::{BTreeMap, BTreeSet};
+
+    use super::*;
+    use crate::{Poller, ReadyList};
+
+    /// Series of the poller, with their values.
+    fn series(text: &str, poller: &str) -> BTreeMap<String, f64> {
+        let of = format!("poller=\"{poller}\"");
+        let line = |line: &str| {
+            let (name, value) = line.rsplit_once(' ').unwrap();
+            (name.to_owned(), value.parse().unwrap())
+        };
+        text.lines()
+            .filter(|text| !text.starts_with('#') && text.contains(&of))
+            .map(line)
+            .collect()
+    }
+
+    #[test]
+    fn a_new_poller_exports_every_series_as_0_and_no_more_than_400() {
+        let _poller = Poller::builder().name("fresh").build().unwrap();
+        let series = series(&encode(), "fresh");
+        assert!((300..=400).contains(&series.len()), "{}", series.len());
+        assert!(series.values().all(|value| *value == 0.0), "{series:#?}");
+    }
+
+    #[test]
+    fn what_was_counted_is_what_is_exported() {
+        let poller = Poller::builder().name("exported").build().unwrap();
+        poller.wake().unwrap();
+        let mut ready = ReadyList::default();
+        poller
+            .poll(Some(std::time::Duration::from_secs(1)), &mut ready)
+            .unwrap();
+        let series = series(&encode(), "exported");
+        let value = |name: &str| series[name];
+        assert_eq!(
+            value("netpoller_waits_total{poller=\"exported\",mode=\"timed\"}"),
+            1.0
+        );
+        assert_eq!(
+            value("netpoller_breaks_total{poller=\"exported\",result=\"sent\"}"),
+            1.0
+        );
+        assert_eq!(
+            value("netpoller_wait_duration_seconds_count{poller=\"exported\"}"),
+            1.0
+        );
+        assert_eq!(
+            value("netpoller_wait_duration_seconds_bucket{poller=\"exported\",le=\"+Inf\"}"),
+            1.0
+        );
+        assert!(value("netpoller_last_poll_timestamp_seconds{poller=\"exported\"}") > 1.6e9);
+        assert_eq!(
+            value("netpoller_events_per_wait_bucket{poller=\"exported\",le=\"0\"}"),
+            1.0
+        );
+    }
+
+    #[test]
+    fn two_pollers_of_one_name_are_told_apart() {
+        let _first = Poller::builder().name("twin").build().unwrap();
+        let _second = Poller::builder().name("twin").build().unwrap();
+        let text = encode();
+        let mut seen = BTreeSet::new();
+        for line in text.lines().filter(|line| !line.starts_with('#')) {
+            assert!(
+                seen.insert(line.rsplit_once(' ').unwrap().0),
+                "twice: {line}"
+            );
+        }
+        assert!(text.contains("poller=\"twin\"") && text.contains("poller=\"twin_"));
+    }
+
+    #[test]
+    fn the_text_obeys_the_format_and_the_rules_of_naming() {
+        let _poller = Poller::builder().name("formed").build().unwrap();
+        let text = encode();
+        assert!(text.ends_with('\n'));
+        let mut types = BTreeMap::new();
+        let mut lines = text.lines().peekable();
+        while let Some(help) = lines.next() {
+            let (name, words) = help
+                .strip_prefix("# HELP ")
+                .unwrap()
+                .split_once(' ')
+                .unwrap();
+            assert!(words.ends_with('.'), "{help}");
+            let kind = lines
+                .next()
+                .unwrap()
+                .strip_prefix(&format!("# TYPE {name} "))
+                .unwrap();
+            assert!(
+                types.insert(name.to_owned(), kind.to_owned()).is_none(),
+                "{name} twice"
+            );
+            assert!(
+                name.starts_with("netpoller_")
+                    && name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            );
+            assert_eq!(kind == "counter", name.ends_with("_total"), "{name}");
+            while let Some(line) = lines.next_if(|line| !line.starts_with('#')) {
+                let (series, value) = line.rsplit_once(' ').unwrap();
+                value.parse::<f64>().unwrap();
+                let family = series.split('{').next().unwrap();
+                let suffixes: &[&str] = if kind == "histogram" {
+                    &["_bucket", "_sum", "_count"]
+                } else {
+                    &[""]
+                };
+                assert!(
+                    suffixes
+                        .iter()
+                        .any(|suffix| family == format!("{name}{suffix}")),
+                    "{line}"
+                );
+            }
+        }
+    }
+
+    #[test]
+    fn buckets_never_fall_and_the_last_is_the_count() {
+        let poller = Poller::builder().name("cumulated").build().unwrap();
+        for value in [0, 999, 1000, 1001, 5_000_000, u64::MAX / 2] {
+            poller
+                .shared
+                .recorder
+                .local()
+                .record(crate::Histogram::DeadlineLag, value);
+        }
+        let text = encode();
+        let prefix = "netpoller_deadline_lag_seconds_bucket{poller=\"cumulated\"";
+        let counts: Vec<u64> = text
+            .lines()
+            .filter(|line| line.starts_with(prefix))
+            .map(|line| line.rsplit_once(' ').unwrap().1.parse().unwrap())
+            .collect();
+        assert_eq!(counts.len(), 23);
+        assert!(counts.is_sorted());
+        assert_eq!(counts.last(), Some(&6));
+        assert!(text.contains("netpoller_deadline_lag_seconds_count{poller=\"cumulated\"} 6\n"));
+    }
+
+    #[test]
+    fn label_values_are_escaped() {
+        assert_eq!(labels("a\"b\\c\nd", &[]), r#"poller="a\"b\\c\nd""#);
+    }
+}
