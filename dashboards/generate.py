@@ -8,10 +8,13 @@ import json
 import pathlib
 import sys
 
-from grafana import (PROCESS, SCOPE, dashboard, datasource, graph, heatmap, mean, quantile, rate, ratio, sel, stat, table,
+from grafana import (PROCESS, dashboard, datasource, graph, heatmap, mean, quantile, rate, ratio, sel, stat, table,
                      total, variable)
 
 FILE = pathlib.Path(__file__).with_name("netpoller.json")
+
+# The kinds that are descriptors; the kind timer is a sleep, which has a slot but no descriptor.
+DESCRIPTORS = "tcp|listener|udp|unix|pipe|other"
 
 # Laws: what is counted on the way in is what is counted on the way out, plus what is inside. Each is an expression that
 # is 0 at rest, for each process and poller, so that no error of one process can hide one of another.
@@ -28,26 +31,32 @@ def transitions(names):
 
 
 LAWS = {
+    "armed": (
+        transitions("arm|rearm") + " - " + transitions("park|ready_armed|unblock_armed|cancel_armed")
+    ),
+    # The waiters are told by these transitions, so this finds more leaving than ever parked.
     "parked": (
         transitions("park")
         + " - " + transitions("ready_parked|unblock_parked|cancel_parked|rearm")
         + " - " + count("netpoller_waiters")
     ),
-    "armed": (
-        transitions("arm|rearm") + " - " + transitions("park|ready_armed|unblock_armed|cancel_armed")
-    ),
-    "unparked": (
-        transitions("ready_parked|unblock_parked") + " - " + count("netpoller_unparks_total")
-    ),
-    "registered": (
-        count("netpoller_registrations_total")
-        + " - " + count("netpoller_deregistrations_total")
-        + " - " + count("netpoller_registered_fds")
-    ),
     # Readiness that is in the words now is not exported; there cannot be less of it than none.
     "ready": (
         f"clamp_max({transitions('ready_idle|ready_armed|ready_parked')}"
         f" - {transitions('consume|reset|recycled')}, 0)"
+    ),
+    "unparked": (
+        transitions("unblock_parked") + " - " + count("netpoller_unparks_total", cause="~deadline|close")
+    ),
+    "slots": (
+        count("netpoller_opened_total")
+        + " - " + count("netpoller_closed_total")
+        + " - " + count("netpoller_descriptor_slots", state="used")
+    ),
+    "kinds": (
+        count("netpoller_registrations_total")
+        + " - " + count("netpoller_deregistrations_total")
+        + " - " + count("netpoller_descriptor_slots", state="used")
     ),
     # Every wait ends in a batch or an error, except the one that is going on.
     "waited": (
@@ -56,8 +65,11 @@ LAWS = {
         + " - " + count("netpoller_wait_errors_total")
         + " - " + count("netpoller_poller_blocked")
     ),
+    "breaks": (
+        count("netpoller_breaks_requested_total") + " - " + count("netpoller_breaks_total")
+    ),
     # A break that was sent may still be on its way.
-    "broken": (
+    "drained": (
         f"clamp_max({count('netpoller_breaks_total', result='sent')} - {count('netpoller_break_wakeups_total')}, 0)"
     ),
 }
@@ -71,12 +83,12 @@ OVERVIEW = [
         "Descriptors",
         """Descriptors registered now. It follows the connections of the service and comes back when they go; a line that only
         rises is a leak of descriptors.""",
-        "short", (total("netpoller_registered_fds"), "{{poller}}"),
+        "short", (total("netpoller_registered_fds", kind="~" + DESCRIPTORS), "{{poller}}"),
     ),
     stat(
         "Waiters",
-        """Readers and writers parked now. About one for each idle connection is normal. No waiters at all under load means
-        that the tasks are not waiting for the network but for something else.""",
+        """Readers, writers and sleepers parked now. About one for each idle connection is normal. No waiters at all under load
+        means that the tasks are not waiting for the network but for something else.""",
         "short", (total("netpoller_waiters"), "{{poller}}"),
     ),
     stat(
@@ -129,7 +141,7 @@ OVERVIEW = [
 WAITING = [
     graph(
         "Parked now",
-        """Waiters by direction. Readers follow the idle connections. Writers are normally few: many of them are peers that do
+        """Waiters by direction. Readers follow the idle connections, and sleepers count as readers. Writers are normally few: many of them are peers that do
         not read.""",
         "short", (total("netpoller_waiters", "poller, direction"), "{{poller}} {{direction}}"),
     ),
@@ -143,8 +155,8 @@ WAITING = [
     ),
     graph(
         "How parking ended",
-        """Waits that ended, by outcome. Nearly all end with io. A growing share of deadline is time lost on peers that do not
-        answer.""",
+        """Waits that ended, by outcome. Reads and writes end with io, sleeps with a deadline. deadline above the rate of sleeps is
+        time lost on peers that do not answer.""",
         "ops",
         (rate("netpoller_block_duration_seconds_count", "poller, direction, outcome"), "{{poller}} {{direction}} {{outcome}}"),
     ),
@@ -156,7 +168,7 @@ WAITING = [
     ),
     heatmap(
         "Time parked, ended by a deadline",
-        "Waits that ended with a timeout. The bands lie at the timeouts that the program sets, and nowhere else.",
+        "Waits that ended with a timeout. The bands lie at the timeouts and the sleeps of the program.",
         "s", "netpoller_block_duration_seconds", outcome="deadline",
     ),
     heatmap(
@@ -183,16 +195,26 @@ WAITING = [
 
 MACHINE = [
     graph(
-        "Transitions",
-        """Changes of the words rg and wg. Steady proportions are good. In a busy server that reads before it waits, arm, park and
-        ready_parked go together; much ready_idle means that data was there before anybody asked.""",
+        "Transitions of rg",
+        """Changes of the words of readers. Steady proportions are good. Where nobody is there before the data, arm, park, ready_parked
+        and consume go together; ready_idle and reset mean that data was there before anybody asked.""",
         "ops",
-        (rate("netpoller_transitions_total", "poller, direction, transition"), "{{poller}} {{direction}} {{transition}}"),
-        width=16,
+        (rate("netpoller_transitions_total", "poller, direction, transition", direction="read"),
+         "{{poller}} {{direction}} {{transition}}"),
+        width=12,
+    ),
+    graph(
+        "Transitions of wg",
+        """Changes of the words of writers. Nearly all ready_idle and ready_again is good: the socket tells again and again that there
+        is room, and nobody has to wait for it. park is back pressure, or a connection being made.""",
+        "ops",
+        (rate("netpoller_transitions_total", "poller, direction, transition", direction="write"),
+         "{{poller}} {{direction}} {{transition}}"),
+        width=12,
     ),
     graph(
         "Unparks by cause",
-        "Parked waiters that were released. Nearly all by io.",
+        "Parked waiters that were released: reads and writes mostly by io, sleeps by their deadline.",
         "ops", (rate("netpoller_unparks_total", "poller, direction, cause"), "{{poller}} {{direction}} {{cause}}"),
     ),
     graph(
@@ -210,6 +232,17 @@ MACHINE = [
         "ops", (rate("netpoller_spurious_wakeups_total", "poller, direction"), "{{poller}} {{direction}}"),
     ),
     graph(
+        "Reads saved",
+        """Reads that were not tried because the one before was short, which says that the socket is empty. About one for each
+        request is good; none means that requests fill the program's buffers.""",
+        "ops", (rate("netpoller_elided_reads_total"), "{{poller}}"),
+    ),
+    graph(
+        "Waits for a descriptor's lock",
+        "Operations that queued behind another of the same direction on the same descriptor. None, unless tasks share a socket.",
+        "ops", (rate("netpoller_fd_lock_waits_total", "poller, direction"), "{{poller}} {{direction}}"),
+    ),
+    graph(
         "System calls for each operation",
         """Calls to the kernel behind one completed operation, by their result. One ok and little eagain is good: the eagain calls
         are what asking before waiting costs.""",
@@ -222,8 +255,8 @@ MACHINE = [
 POLLING = [
     graph(
         "Waits by mode",
-        """Calls to epoll_wait: block sleeps until something happens, timed until a deadline, nonblock looks only. Few waits with
-        many events each are good.""",
+        """Calls to epoll_wait by what the caller asked for: block has no limit of its own, although a deadline may end it; timed has
+        one; nonblock only looks. Few waits with many events each are good.""",
         "ops", (rate("netpoller_waits_total", "poller, mode"), "{{poller}} {{mode}}"),
     ),
     graph(
@@ -256,6 +289,14 @@ POLLING = [
         "s", "netpoller_dispatch_duration_seconds",
     ),
     graph(
+        "Empty and full waits",
+        """Share of the waits that found nothing, and of those that filled the whole batch. Empty ones were ended by a deadline or a
+        break; full ones, when they last, are a poller at its limit.""",
+        "percentunit",
+        (ratio(rate("netpoller_polls_empty_total"), rate("netpoller_waits_total")), "{{poller}} empty"),
+        (ratio(rate("netpoller_polls_full_total"), rate("netpoller_waits_total")), "{{poller}} full"),
+    ),
+    graph(
         "Share of time in epoll_wait",
         """Seconds asleep for each second, summed over the instances. 1 for each idle instance; 0 for one that is saturated, or
         whose driver never blocks.""",
@@ -275,6 +316,15 @@ POLLING = [
         "ops",
         (rate("netpoller_breaks_total", "poller, result"), "{{poller}} {{result}}"),
         (rate("netpoller_break_wakeups_total"), "{{poller}} woken"),
+        width=12,
+    ),
+    graph(
+        "Break latency (p50, p99)",
+        "From the request of a break until the poll has returned. Tens of microseconds are good: it is one write and one wakeup.",
+        "s",
+        (quantile(0.5, "netpoller_break_latency_seconds"), "{{poller}} p50"),
+        (quantile(0.99, "netpoller_break_latency_seconds"), "{{poller}} p99"),
+        width=12,
     ),
 ]
 
@@ -287,16 +337,30 @@ DEADLINES = [
     ),
     graph(
         "Deadlines fired",
-        """fired has expired a deadline; stale came up and found nothing left to expire, which is what moving deadlines costs.
-        fired follows the timeouts of the operations.""",
+        """fired has expired a deadline: the sleeps that ended and the operations that timed out. stale came up with nothing left to expire and
+        extended was put back for later: that is what moving deadlines costs, and it is cheap.""",
         "ops",
         (rate("netpoller_deadlines_fired_total"), "{{poller}} fired"),
         (rate("netpoller_deadlines_stale_total"), "{{poller}} stale"),
+        (rate("netpoller_deadlines_extended_total"), "{{poller}} extended"),
     ),
     graph(
         "Deadlines armed",
         "Size of the deadline queue. It follows the descriptors; a line that only rises is a leak.",
         "short", (total("netpoller_deadlines_armed"), "{{poller}}"),
+    ),
+    graph(
+        "Sleeps",
+        "Sleeps going on: slots of the kind timer, each with a deadline. It follows what the program keeps sleeping.",
+        "short", (total("netpoller_registered_fds", kind="timer"), "{{poller}}"), width=12,
+    ),
+    graph(
+        "Sleeps begun and ended",
+        "In the long run as many end as begin.",
+        "ops",
+        (rate("netpoller_registrations_total", kind="timer"), "{{poller}} begun"),
+        (rate("netpoller_deregistrations_total", kind="timer"), "{{poller}} ended"),
+        width=12,
     ),
     graph(
         "Lag (p50, p99)",
@@ -318,22 +382,22 @@ REGISTRATIONS = [
     graph(
         "Descriptors by kind",
         "What is registered now.",
-        "short", (total("netpoller_registered_fds", "poller, kind"), "{{poller}} {{kind}}"), stack=True,
+        "short", (total("netpoller_registered_fds", "poller, kind", kind="~" + DESCRIPTORS), "{{poller}} {{kind}}"), stack=True,
     ),
     graph(
         "Registrations",
         "Descriptors that came, by kind. For a server it is the rate of new connections.",
-        "ops", (rate("netpoller_registrations_total", "poller, kind"), "{{poller}} {{kind}}"),
+        "ops", (rate("netpoller_registrations_total", "poller, kind", kind="~" + DESCRIPTORS), "{{poller}} {{kind}}"),
     ),
     graph(
         "Deregistrations",
         "Descriptors that went, by kind. In the long run as many as came.",
-        "ops", (rate("netpoller_deregistrations_total", "poller, kind"), "{{poller}} {{kind}}"),
+        "ops", (rate("netpoller_deregistrations_total", "poller, kind", kind="~" + DESCRIPTORS), "{{poller}} {{kind}}"),
     ),
     graph(
         "Registrations refused",
         """By errno. None is good. ENOSPC is the user's limit of epoll watches, ENOMEM the kernel's memory, EPERM a regular file,
-        EEXIST a descriptor that is registered already.""",
+        EEXIST a descriptor that is registered already, EBADF one that is closed.""",
         "ops", (rate("netpoller_register_errors_total", "poller, errno"), "{{poller}} {{errno}}"),
     ),
     graph(
@@ -342,10 +406,20 @@ REGISTRATIONS = [
         "ops", (rate("netpoller_wait_errors_total", "poller, errno"), "{{poller}} {{errno}}"),
     ),
     graph(
-        "Stale events",
-        """Events of a descriptor that had gone, dropped. A few go with closing connections. Many are a descriptor that is still
-        open elsewhere, in a child process for example.""",
-        "ops", (rate("netpoller_stale_events_total"), "{{poller}}"),
+        "Events dropped",
+        """stale events are of a descriptor that had gone: a few go with closing connections, many are a descriptor that is still
+        open elsewhere, in a child process for example. ignored have none of the known bits; there are none.""",
+        "ops",
+        (rate("netpoller_stale_events_total"), "{{poller}} stale"),
+        (rate("netpoller_ignored_events_total"), "{{poller}} ignored"),
+    ),
+    graph(
+        "Descriptors in error",
+        """Descriptors that came into the error state by an event with EPOLLERR alone, and out of it by a later event. Few; such a
+        descriptor fails its next wait.""",
+        "ops",
+        (rate("netpoller_event_err_set_total"), "{{poller}} set"),
+        (rate("netpoller_event_err_cleared_total"), "{{poller}} cleared"),
     ),
     graph(
         "Slots",
@@ -353,9 +427,21 @@ REGISTRATIONS = [
         "short", (total("netpoller_descriptor_slots", "poller, state"), "{{poller}} {{state}}"), stack=True,
     ),
     graph(
-        "Waits for a descriptor's lock",
-        "Operations that queued behind another of the same direction on the same descriptor. None, unless tasks share a socket.",
-        "ops", (rate("netpoller_fd_lock_waits_total", "poller, direction"), "{{poller}} {{direction}}"),
+        "Slots taken and given back",
+        """By descriptors and by sleeps. evicted are descriptors whose waiters were released by close or by an operator; each close
+        evicts once.""",
+        "ops",
+        (rate("netpoller_opened_total"), "{{poller}} opened"),
+        (rate("netpoller_closed_total"), "{{poller}} closed"),
+        (rate("netpoller_evicted_total"), "{{poller}} evicted"),
+    ),
+    graph(
+        "At the limit of open files",
+        """Pauses of accept loops, and connections that were taken only to be refused, because the process has no descriptor left.
+        None is good; otherwise raise the limit, or look for a leak.""",
+        "ops",
+        (rate("netpoller_accept_backoffs_total"), "{{poller}} backoffs"),
+        (rate("netpoller_accept_shed_total"), "{{poller}} shed"),
     ),
 ]
 
@@ -376,7 +462,7 @@ HEALTH = [
     ),
     graph(
         "Scrapes that failed",
-        "None is good.",
+        "Scrapes that the process could not answer. None is good.",
         "ops", (f"sum by (instance) (rate({sel('netpoller_scrape_errors_total', PROCESS)}[$__rate_interval]))", "{{instance}}"),
     ),
     table(

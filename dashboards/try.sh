@@ -62,3 +62,4 @@ promtool check metrics <"$scratch/scrape.txt"
 echo "promtool has nothing to say about $(grep -vc '^#' "$scratch/scrape.txt") series"
 python3 "$here/generate.py" --check
 python3 "$here/check.py" --metrics "$scratch/scrape.txt"
+[ -z "${KEEP:-}" ] || cp "$scratch/scrape.txt" "$KEEP"
