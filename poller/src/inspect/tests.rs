@@ -21,7 +21,7 @@ use crate::{Desc, Direction, Kind, Poller};
 /// An endpoint on a socket in a directory of its own.
 struct Fixture {
     directory: tempfile::TempDir,
-    server: Option<Server>,
+    _server: Server,
 }
 
 impl Fixture {
@@ -33,7 +33,7 @@ impl Fixture {
             .unwrap();
         Self {
             directory,
-            server: Some(server),
+            _server: server,
         }
     }
 
@@ -333,7 +333,7 @@ fn a_watcher_gets_the_table_and_then_only_what_changes() {
             let mut wait = pin!(desc.wait(Direction::Read));
             park(wait.as_mut());
             let mut delta = group(&mut stream).await;
-            if delta.upserts.is_empty() {
+            while delta.upserts.is_empty() {
                 delta = group(&mut stream).await;
             }
             assert_eq!(
@@ -342,7 +342,7 @@ fn a_watcher_gets_the_table_and_then_only_what_changes() {
                     .iter()
                     .map(v1::Descriptor::id)
                     .collect::<Vec<_>>(),
-                [id.clone()]
+                std::slice::from_ref(&id)
             );
             assert!(delta.upserts[0].read.as_ref().unwrap().is_waiting());
         }

@@ -94,14 +94,8 @@ const OTHERS: &[Other] = &[
     (
         "netpoller_registered_fds",
         Type::Gauge,
-        "Descriptors registered now.",
+        "Descriptors registered now; of the kind timer, sleeps going on.",
         registered,
-    ),
-    (
-        "netpoller_sleeps",
-        Type::Gauge,
-        "Sleeps going on: slots without a descriptor.",
-        |stats| gauge(stats.info().sleeps as f64),
     ),
     (
         "netpoller_waiters",
@@ -244,6 +238,7 @@ fn registered(stats: &Stats) -> Vec<Series<'_>> {
         ("udp", Counter::OpenedUdp, Counter::ClosedUdp),
         ("unix", Counter::OpenedUnix, Counter::ClosedUnix),
         ("pipe", Counter::OpenedPipe, Counter::ClosedPipe),
+        ("timer", Counter::OpenedTimer, Counter::ClosedTimer),
         ("other", Counter::OpenedOther, Counter::ClosedOther),
     ];
     let each = |(kind, opened, closed)| Series {

@@ -9,6 +9,7 @@ use std::fmt;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use hyper::body::Incoming;
@@ -20,7 +21,7 @@ use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
 use tokio::time::timeout;
 
-use super::text::{CONTENT_TYPE, encode};
+use super::text::{CONTENT_TYPE, SCRAPE_ERRORS, encode};
 use crate::host::{Backoff, HostThread};
 
 /// Connections at a time.
@@ -242,10 +243,13 @@ fn respond(request: &Request<Incoming>, hosts: &[String]) -> Response<String> {
         // hyper leaves the body out of the answer to HEAD.
         match std::panic::catch_unwind(encode) {
             Ok(text) => answer(StatusCode::OK, CONTENT_TYPE, text),
-            Err(_) => refuse(
-                StatusCode::INTERNAL_SERVER_ERROR,
-                "the tables could not be read: a bug\n",
-            ),
+            Err(_) => {
+                SCRAPE_ERRORS.fetch_add(1, Ordering::Relaxed);
+                refuse(
+                    StatusCode::INTERNAL_SERVER_ERROR,
+                    "the tables could not be read: a bug\n",
+                )
+            }
         }
     }
 }

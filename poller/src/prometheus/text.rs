@@ -1,10 +1,14 @@
 //! The text exposition, version 0.0.4.
 
 use std::fmt::Write;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 use super::all_stats;
 use super::families::{Type, Value, families};
+
+/// Scrapes that the server could not answer.
+pub(super) static SCRAPE_ERRORS: AtomicU64 = AtomicU64::new(0);
 
 /// The content type of [`encode`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
@@ -74,6 +78,14 @@ fn own(text: &mut String, began: Instant) {
         escape(option_env!("NETPOLLER_REVISION").unwrap_or("unknown")),
         features(),
     );
+    head(
+        text,
+        "netpoller_scrape_errors_total",
+        Type::Counter,
+        "Scrapes that failed.",
+    );
+    let errors = SCRAPE_ERRORS.load(Ordering::Relaxed);
+    let _ = writeln!(text, "netpoller_scrape_errors_total {errors}");
     head(
         text,
         "netpoller_scrape_duration_seconds",
