@@ -200,21 +200,30 @@ fn what_it_cannot_do_is_said_with_the_address_and_the_remedy() {
     let addr = taken.local_addr().unwrap().to_string();
     for (arguments, code, words) in [
         (
-            vec!["--metrics", addr.as_str()],
+            ["--for=1s", "--metrics", &addr],
             1,
             vec![addr.as_str(), "use"],
         ),
-        (vec!["--inspect", "unix:/dev/null"], 1, vec!["/dev/null"]),
         (
-            vec!["--connections", "many"],
+            ["--for=1s", "--inspect", "unix:/dev/null"],
+            1,
+            vec!["/dev/null"],
+        ),
+        (
+            ["--for=1s", "--connections", "many"],
             2,
             vec!["many", "--connections"],
         ),
-        (vec!["--for", "soon"], 2, vec!["soon", "--for"]),
+        (
+            ["--for=1s", "--connections", "0"],
+            2,
+            vec!["0", "--connections"],
+        ),
+        (["--headless", "--for", "soon"], 2, vec!["soon", "--for"]),
     ] {
         let output = netpoller(&scratch)
-            .args(["demo", "--headless", "--for", "1s"])
-            .args(&arguments)
+            .arg("demo")
+            .args(arguments)
             .output()
             .unwrap();
         let stderr = String::from_utf8_lossy(&output.stderr);

@@ -7,7 +7,7 @@ use tempfile::TempDir;
 
 use crate::support::{eventually, tool};
 
-/// A terminal of 120 by 30, with a server of its own.
+/// A terminal of 160 by 40, with a server of its own.
 struct Terminal {
     tmux: PathBuf,
     scratch: TempDir,
@@ -34,9 +34,9 @@ impl Terminal {
                 "new-session",
                 "-d",
                 "-x",
-                "120",
+                "160",
                 "-y",
-                "30",
+                "40",
                 "sh",
                 "-c",
                 &script,
@@ -111,7 +111,7 @@ fn the_demo_shows_the_tables_live_and_leaves_the_terminal_clean_when_quit() {
     terminal.shows(&["tcp_listener", "parked", "RD", "WR"]);
     assert!(terminal.alternate());
     terminal.keys(&["2"]);
-    terminal.shows(&["stuck", "demo/clients.rs"]);
+    terminal.shows(&["stuck", "clients.rs:"]);
     terminal.keys(&["3"]);
     terminal.shows(&["wake_latency", "p99"]);
     terminal.keys(&["4"]);

@@ -34,7 +34,10 @@ impl BreakSignal {
         self.requested_ns
             .store(clock::stamp_ns(), Ordering::Relaxed);
         local.count(Counter::BreaksWritten);
-        backend.break_poll()
+        backend.break_poll().inspect_err(|_| {
+            // Nobody was woken: the next request must try again.
+            self.pending.swap(0, Ordering::AcqRel);
+        })
     }
 
     /// Takes the signal back, at `now_ns`: first the eventfd, then the flag. A request in between is coalesced into the

@@ -119,10 +119,11 @@ impl Shared {
 
     /// Wakes released waiters and takes them off the count, in this order (semantics 49, 50).
     pub(super) fn wake_released(&self, wakers: [Option<std::task::Waker>; 2]) {
-        for waker in wakers.into_iter().flatten() {
-            waker.wake();
-            self.waiters.fetch_sub(1, Ordering::AcqRel);
-        }
+        let [first, second] = wakers;
+        // The second is woken although the first may panic.
+        let second = WakeOnDrop(self, second);
+        drop(WakeOnDrop(self, first));
+        drop(second);
     }
 
     /// Tells a sleeping poller of a deadline that comes before it wakes up.
@@ -200,6 +201,18 @@ impl Shared {
                 }
                 ready.push(waker);
             }
+        }
+    }
+}
+
+/// A released waiter; woken, and taken off the count, when it is dropped.
+struct WakeOnDrop<'a>(&'a Shared, Option<std::task::Waker>);
+
+impl Drop for WakeOnDrop<'_> {
+    fn drop(&mut self) {
+        if let Some(waker) = self.1.take() {
+            waker.wake();
+            self.0.waiters.fetch_sub(1, Ordering::AcqRel);
         }
     }
 }

@@ -14,6 +14,8 @@ use crate::quantile::{self, SHOWN};
 use crate::text;
 
 const NAME: usize = 16;
+/// The same where there is room for the longest of them.
+const WIDE_NAME: usize = 26;
 const NUMBER: usize = 8;
 const COUNT: usize = 10;
 
@@ -108,9 +110,10 @@ fn optional(app: &App, histogram: &Histogram, value: Option<u64>) -> String {
 fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> Vec<Line<'static>> {
     let theme = app.theme;
     let width = usize::from(area.width);
+    let name = if width >= 100 { WIDE_NAME } else { NAME };
     let mut numbers: Vec<&Number> = NUMBERS.iter().collect();
     let taken = |numbers: &[&Number]| {
-        1 + NAME + numbers.iter().map(|number| 1 + number.width).sum::<usize>() + 1
+        1 + name + numbers.iter().map(|number| 1 + number.width).sum::<usize>() + 1
     };
     while taken(&numbers) > width && numbers.len() > 1 {
         let weakest = (0..numbers.len())
@@ -119,7 +122,7 @@ fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> 
         numbers.remove(weakest);
     }
     let spark = width.saturating_sub(taken(&numbers) + 2).min(48);
-    let mut heading = format!(" {}", field("HISTOGRAM", NAME, false, theme.ascii));
+    let mut heading = format!(" {}", field("HISTOGRAM", name, false, theme.ascii));
     for number in &numbers {
         heading.push_str(&format!(
             " {}",
@@ -135,7 +138,7 @@ fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> 
     for (index, histogram) in histograms.iter().enumerate().skip(first) {
         let mut line = format!(
             " {}",
-            field(&text::printable(&histogram.name), NAME, false, theme.ascii)
+            field(&text::printable(&histogram.name), name, false, theme.ascii)
         );
         for number in &numbers {
             line.push_str(&format!(
