@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Runs every expression of the dashboard against a real Prometheus that scrapes the demo: `bash dashboards/try.sh [NETPOLLER]`.
 # NETPOLLER is the binary, built if it is not given. Needs prometheus, promtool and python3; everything is on loopback and
-# in a temporary folder.
+# in a temporary folder. KEEP=FILE keeps the scrape; --print after NETPOLLER prints what each panel shows.
 set -euo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
 
