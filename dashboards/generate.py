@@ -1,0 +1,513 @@
+#!/usr/bin/env python3
+"""Writes netpoller.json: what the dashboard shows, row by row. `--check` only says whether the file is up to date.
+
+What a metric means is in its HELP line; what is said here is what good looks like, and what to do when it does not.
+"""
+
+import json
+import pathlib
+import sys
+
+from grafana import (PROCESS, dashboard, datasource, graph, heatmap, mean, quantile, rate, ratio, sel, stat, table,
+                     total, variable)
+
+FILE = pathlib.Path(__file__).with_name("netpoller.json")
+
+# The kinds that are descriptors; the kind timer is a sleep, which has a slot but no descriptor.
+DESCRIPTORS = "tcp|listener|udp|unix|pipe|other"
+
+# Laws: what is counted on the way in is what is counted on the way out, plus what is inside. Each is an expression that
+# is 0 at rest, for each process and poller, so that no error of one process can hide one of another.
+
+EACH = "job, instance, poller"
+
+
+def count(metric, **labels):
+    return total(metric, EACH, **labels)
+
+
+def transitions(names):
+    return count("netpoller_transitions_total", transition="~" + names)
+
+
+LAWS = {
+    "armed": (
+        transitions("arm|rearm") + " - " + transitions("park|ready_armed|unblock_armed|cancel_armed")
+    ),
+    # The waiters are told by these transitions, so this finds more leaving than ever parked.
+    "parked": (
+        transitions("park")
+        + " - " + transitions("ready_parked|unblock_parked|cancel_parked|rearm")
+        + " - " + count("netpoller_waiters")
+    ),
+    # Readiness that is in the words now is not exported; there cannot be less of it than none.
+    "ready": (
+        f"clamp_max({transitions('ready_idle|ready_armed|ready_parked')}"
+        f" - {transitions('consume|reset|recycled')}, 0)"
+    ),
+    "unparked": (
+        transitions("unblock_parked") + " - " + count("netpoller_unparks_total", cause="~deadline|close")
+    ),
+    "slots": (
+        count("netpoller_opened_total")
+        + " - " + count("netpoller_closed_total")
+        + " - " + count("netpoller_descriptor_slots", state="used")
+    ),
+    "kinds": (
+        count("netpoller_registrations_total")
+        + " - " + count("netpoller_deregistrations_total")
+        + " - " + count("netpoller_descriptor_slots", state="used")
+    ),
+    # Every wait ends in a batch or an error, except the one that is going on.
+    "waited": (
+        count("netpoller_waits_total")
+        + " - " + count("netpoller_events_per_wait_count")
+        + " - " + count("netpoller_wait_errors_total")
+        + " - " + count("netpoller_poller_blocked")
+    ),
+    "breaks": (
+        count("netpoller_breaks_requested_total") + " - " + count("netpoller_breaks_total")
+    ),
+    # A break that was sent may still be on its way.
+    "drained": (
+        f"clamp_max({count('netpoller_breaks_total', result='sent')} - {count('netpoller_break_wakeups_total')}, 0)"
+    ),
+}
+
+# A scrape reads one number after the other while the poller runs, so a law can be off for a moment; what is off in every
+# scrape of five minutes has drifted.
+DRIFTED = " + ".join(f"sum(min_over_time(abs({law})[5m:15s]) > bool 0)" for law in LAWS.values())
+
+OVERVIEW = [
+    stat(
+        "Descriptors",
+        """Descriptors registered now. It follows the connections of the service and comes back when they go; a line that only
+        rises is a leak of descriptors.""",
+        "short", (total("netpoller_registered_fds", kind="~" + DESCRIPTORS), "{{poller}}"),
+    ),
+    stat(
+        "Waiters",
+        """Readers, writers and sleepers parked now. About one for each idle connection is normal. No waiters at all under load
+        means that the tasks are not waiting for the network but for something else.""",
+        "short", (total("netpoller_waiters"), "{{poller}}"),
+    ),
+    stat(
+        "Deadlines armed",
+        "Entries of the deadline queue. At most two for each descriptor and one for each sleep.",
+        "short", (total("netpoller_deadlines_armed"), "{{poller}}"),
+    ),
+    stat(
+        "Pollers asleep",
+        """Instances whose poller is inside epoll_wait at the moment of the scrape. An idle poller that waits in it is here; one
+        that is driven by tokio or by a loop of the program never blocks and shows 0.""",
+        "short", (total("netpoller_poller_blocked"), "{{poller}}"),
+    ),
+    stat(
+        "Last poll",
+        """Age of the last return from epoll_wait when the metrics were scraped, the oldest of all instances. Under traffic it is
+        well below a second. If it grows while the poller is not asleep and there are waiters, nobody polls: look for a task
+        that blocks its thread.""",
+        "s",
+        (f"max by (poller) (clamp_min(timestamp({sel('netpoller_last_poll_timestamp_seconds')}) - "
+         f"({sel('netpoller_last_poll_timestamp_seconds')} > 0), 0))", "{{poller}}"),
+    ),
+    stat(
+        "Laws that drifted",
+        """Conservation laws, of all instances, that were off in every sample of the last five minutes. It is 0. Anything else
+        is a bug of netpoller; the row Health tells which law.""",
+        "short", (DRIFTED, "laws"), bad=1,
+    ),
+    graph(
+        "Operations",
+        """Reads, writes, accepts and connects that were completed, whatever the result. For a request and its answer there is
+        one read and one write.""",
+        "ops", (rate("netpoller_io_operations_total", "poller, op"), "{{poller}} {{op}}"),
+    ),
+    graph(
+        "Bytes",
+        "Payload moved. Reads and writes that part company show a peer that sends without taking, or takes without sending.",
+        "Bps", (rate("netpoller_io_bytes_total", "poller, direction"), "{{poller}} {{direction}}"),
+    ),
+    graph(
+        "Operations that did not succeed",
+        """Timeouts, operations cut short by close, and errors. Some timeouts are what deadlines are for; a step in timeouts is a
+        slow peer, a step in errors is a peer that resets.""",
+        "ops",
+        (rate("netpoller_io_operations_total", "poller, op, result", result="~timeout|closed|error"),
+         "{{poller}} {{op}} {{result}}"),
+    ),
+]
+
+WAITING = [
+    graph(
+        "Parked now",
+        """Waiters by direction. Readers follow the idle connections, and sleepers count as readers. Writers are normally few: many of them are peers that do
+        not read.""",
+        "short", (total("netpoller_waiters", "poller, direction"), "{{poller}} {{direction}}"),
+    ),
+    graph(
+        "How long they were parked (p50, p99)",
+        """From parking until the event was fetched, by direction. Readers wait as long as their peers think. A p99 of writers
+        above a few milliseconds is back pressure.""",
+        "s",
+        (quantile(0.5, "netpoller_block_duration_seconds", "poller, direction", outcome="io"), "{{poller}} {{direction}} p50"),
+        (quantile(0.99, "netpoller_block_duration_seconds", "poller, direction", outcome="io"), "{{poller}} {{direction}} p99"),
+    ),
+    graph(
+        "How parking ended",
+        """Waits that ended, by outcome. Reads and writes end with io, sleeps with a deadline. deadline above the rate of sleeps is
+        time lost on peers that do not answer.""",
+        "ops",
+        (rate("netpoller_block_duration_seconds_count", "poller, direction, outcome"), "{{poller}} {{direction}} {{outcome}}"),
+    ),
+    heatmap(
+        "Time parked, ended by io",
+        """Waits that ended because something happened. Two bands, answers and idle connections, are usual; a band that moves up
+        is a peer that got slower.""",
+        "s", "netpoller_block_duration_seconds", outcome="io",
+    ),
+    heatmap(
+        "Time parked, ended by a deadline",
+        "Waits that ended with a timeout. The bands lie at the timeouts and the sleeps of the program.",
+        "s", "netpoller_block_duration_seconds", outcome="deadline",
+    ),
+    heatmap(
+        "Time parked, ended by close",
+        "Waits that ended because the descriptor was closed or evicted under them. Empty in most services.",
+        "s", "netpoller_block_duration_seconds", outcome="close",
+    ),
+    graph(
+        "Wakeup latency (p50, p99)",
+        """From the return of epoll_wait until the waiter runs. Tens of microseconds are good. Above a millisecond the executor is
+        short of time: too few threads, or tasks that compute for long between two awaits.""",
+        "s",
+        (quantile(0.5, "netpoller_wakeup_latency_seconds", "poller, direction"), "{{poller}} {{direction}} p50"),
+        (quantile(0.99, "netpoller_wakeup_latency_seconds", "poller, direction"), "{{poller}} {{direction}} p99"),
+        width=12,
+    ),
+    heatmap(
+        "Wakeup latency",
+        """From the return of epoll_wait until the waiter runs, in full. A second band far above the first is a queue of the
+        executor, not of the network.""",
+        "s", "netpoller_wakeup_latency_seconds", width=12,
+    ),
+]
+
+MACHINE = [
+    graph(
+        "Transitions of rg",
+        """Changes of the words of readers. Steady proportions are good. Where nobody is there before the data, arm, park, ready_parked
+        and consume go together; ready_idle and reset mean that data was there before anybody asked.""",
+        "ops",
+        (rate("netpoller_transitions_total", "poller, direction, transition", direction="read"),
+         "{{poller}} {{direction}} {{transition}}"),
+        width=12,
+    ),
+    graph(
+        "Transitions of wg",
+        """Changes of the words of writers. Nearly all ready_idle and ready_again is good: the socket tells again and again that there
+        is room, and nobody has to wait for it. park is back pressure, or a connection being made.""",
+        "ops",
+        (rate("netpoller_transitions_total", "poller, direction, transition", direction="write"),
+         "{{poller}} {{direction}} {{transition}}"),
+        width=12,
+    ),
+    graph(
+        "Unparks by cause",
+        "Parked waiters that were released: reads and writes mostly by io, sleeps by their deadline.",
+        "ops", (rate("netpoller_unparks_total", "poller, direction, cause"), "{{poller}} {{direction}} {{cause}}"),
+    ),
+    graph(
+        "Races won by the event",
+        """Share of waits that never parked because the event came while the waiter was arming itself. Low is usual; a high share
+        costs nothing but says that peers answer about as fast as the program asks.""",
+        "percentunit",
+        (ratio(rate("netpoller_transitions_total", "poller, direction", transition="ready_armed"),
+               rate("netpoller_transitions_total", "poller, direction", transition="arm")), "{{poller}} {{direction}}"),
+    ),
+    graph(
+        "Spurious wakeups",
+        """Waiters that were woken and found nothing. Close to none; more when several tasks read the same descriptor or
+        another process takes from it.""",
+        "ops", (rate("netpoller_spurious_wakeups_total", "poller, direction"), "{{poller}} {{direction}}"),
+    ),
+    graph(
+        "Reads saved",
+        """Reads that were not tried because the one before was short, which says that the socket is empty. About one for each
+        request is good; none means that requests fill the program's buffers.""",
+        "ops", (rate("netpoller_elided_reads_total"), "{{poller}}"),
+    ),
+    graph(
+        "Waits for a descriptor's lock",
+        "Operations that queued behind another of the same direction on the same descriptor. None, unless tasks share a socket.",
+        "ops", (rate("netpoller_fd_lock_waits_total", "poller, direction"), "{{poller}} {{direction}}"),
+    ),
+    graph(
+        "System calls for each operation",
+        """Calls to the kernel behind one completed operation, by their result. One ok and little eagain is good: the eagain calls
+        are what asking before waiting costs.""",
+        "none",
+        (ratio(rate("netpoller_io_syscalls_total", "poller, op, result"), rate("netpoller_io_operations_total", "poller, op"),
+               matching="ignoring (result) group_left ()"), "{{poller}} {{op}} {{result}}"),
+    ),
+]
+
+POLLING = [
+    graph(
+        "Waits by mode",
+        """Calls to epoll_wait by what the caller asked for: block has no limit of its own, although a deadline may end it; timed has
+        one; nonblock only looks. Few waits with many events each are good.""",
+        "ops", (rate("netpoller_waits_total", "poller, mode"), "{{poller}} {{mode}}"),
+    ),
+    graph(
+        "Events for each wait (mean, p99)",
+        """Size of a batch. It grows with the load, which makes polling cheaper. At 128 the batch is full: one poller has reached
+        what it can carry.""",
+        "none",
+        (mean("netpoller_events_per_wait"), "{{poller}} mean"),
+        (quantile(0.99, "netpoller_events_per_wait"), "{{poller}} p99"),
+    ),
+    graph(
+        "Events by kind",
+        """Bits that epoll reported. rdhup and hup go with closing connections. err is a connection that was reset or refused.""",
+        "ops", (rate("netpoller_events_total", "poller, event"), "{{poller}} {{event}}"),
+    ),
+    heatmap(
+        "Events for each wait",
+        "Spread of the batch sizes. The mass moves up with the load.",
+        "none", "netpoller_events_per_wait",
+    ),
+    heatmap(
+        "Time in epoll_wait",
+        "How long the waits slept. Under load it goes towards 0, idle towards the next deadline.",
+        "s", "netpoller_wait_duration_seconds",
+    ),
+    heatmap(
+        "Dispatch",
+        """From the return of epoll_wait until the last waker of the batch was called. It grows with the batch; a tail that does
+        not is a waker that does work of its own.""",
+        "s", "netpoller_dispatch_duration_seconds",
+    ),
+    graph(
+        "Empty and full waits",
+        """Share of the waits that found nothing, and of those that filled the whole batch. Empty ones were ended by a deadline or a
+        break; full ones, when they last, are a poller at its limit.""",
+        "percentunit",
+        (ratio(rate("netpoller_polls_empty_total"), rate("netpoller_waits_total")), "{{poller}} empty"),
+        (ratio(rate("netpoller_polls_full_total"), rate("netpoller_waits_total")), "{{poller}} full"),
+    ),
+    graph(
+        "Share of time in epoll_wait",
+        """Seconds asleep for each second, summed over the instances. 1 for each idle instance; 0 for one that is saturated, or
+        whose driver never blocks.""",
+        "none", (rate("netpoller_wait_duration_seconds_sum"), "{{poller}}"),
+    ),
+    graph(
+        "Dispatch (p50, p99)",
+        "Below 100 µs is good. All waiters of a batch wait for it.",
+        "s",
+        (quantile(0.5, "netpoller_dispatch_duration_seconds"), "{{poller}} p50"),
+        (quantile(0.99, "netpoller_dispatch_duration_seconds"), "{{poller}} p99"),
+    ),
+    graph(
+        "Breaks",
+        """Requests to end a blocking wait early. sent wrote to the eventfd, coalesced found one on its way, woken were drained by
+        a poll. sent and woken go together.""",
+        "ops",
+        (rate("netpoller_breaks_total", "poller, result"), "{{poller}} {{result}}"),
+        (rate("netpoller_break_wakeups_total"), "{{poller}} woken"),
+        width=12,
+    ),
+    graph(
+        "Break latency (p50, p99)",
+        "From the request of a break until the poll has returned. Tens of microseconds are good: it is one write and one wakeup.",
+        "s",
+        (quantile(0.5, "netpoller_break_latency_seconds"), "{{poller}} p50"),
+        (quantile(0.99, "netpoller_break_latency_seconds"), "{{poller}} p99"),
+        width=12,
+    ),
+]
+
+DEADLINES = [
+    graph(
+        "Deadlines set",
+        """arm sets a time to come, clear removes one, past is a time that was over already and releases at once. Many past are a
+        program that computes its deadlines from a stale clock.""",
+        "ops", (rate("netpoller_deadlines_set_total", "poller, op"), "{{poller}} {{op}}"),
+    ),
+    graph(
+        "Deadlines fired",
+        """fired has expired a deadline: the sleeps that ended and the operations that timed out. stale came up with nothing left to expire and
+        extended was put back for later: that is what moving deadlines costs, and it is cheap.""",
+        "ops",
+        (rate("netpoller_deadlines_fired_total"), "{{poller}} fired"),
+        (rate("netpoller_deadlines_stale_total"), "{{poller}} stale"),
+        (rate("netpoller_deadlines_extended_total"), "{{poller}} extended"),
+    ),
+    graph(
+        "Deadlines armed",
+        "Size of the deadline queue. It follows the descriptors; a line that only rises is a leak.",
+        "short", (total("netpoller_deadlines_armed"), "{{poller}}"),
+    ),
+    graph(
+        "Sleeps",
+        "Sleeps going on: slots of the kind timer, each with a deadline. It follows what the program keeps sleeping.",
+        "short", (total("netpoller_registered_fds", kind="timer"), "{{poller}}"), width=12,
+    ),
+    graph(
+        "Sleeps begun and ended",
+        "In the long run as many end as begin.",
+        "ops",
+        (rate("netpoller_registrations_total", kind="timer"), "{{poller}} begun"),
+        (rate("netpoller_deregistrations_total", kind="timer"), "{{poller}} ended"),
+        width=12,
+    ),
+    graph(
+        "Lag (p50, p99)",
+        """How long after its time a deadline fired. Below a millisecond is good; it is never negative. Lag without wakeup latency
+        is a poller that is not called often enough.""",
+        "s",
+        (quantile(0.5, "netpoller_deadline_lag_seconds"), "{{poller}} p50"),
+        (quantile(0.99, "netpoller_deadline_lag_seconds"), "{{poller}} p99"),
+        width=12,
+    ),
+    heatmap(
+        "Lag",
+        "How late deadlines fired, in full. One band below a millisecond is good; none lies above the interval of the polls.",
+        "s", "netpoller_deadline_lag_seconds", width=12,
+    ),
+]
+
+REGISTRATIONS = [
+    graph(
+        "Descriptors by kind",
+        "What is registered now.",
+        "short", (total("netpoller_registered_fds", "poller, kind", kind="~" + DESCRIPTORS), "{{poller}} {{kind}}"), stack=True,
+    ),
+    graph(
+        "Registrations",
+        "Descriptors that came, by kind. For a server it is the rate of new connections.",
+        "ops", (rate("netpoller_registrations_total", "poller, kind", kind="~" + DESCRIPTORS), "{{poller}} {{kind}}"),
+    ),
+    graph(
+        "Deregistrations",
+        "Descriptors that went, by kind. In the long run as many as came.",
+        "ops", (rate("netpoller_deregistrations_total", "poller, kind", kind="~" + DESCRIPTORS), "{{poller}} {{kind}}"),
+    ),
+    graph(
+        "Registrations refused",
+        """By errno. None is good. ENOSPC is the user's limit of epoll watches, ENOMEM the kernel's memory, EPERM a regular file,
+        EEXIST a descriptor that is registered already, EBADF one that is closed.""",
+        "ops", (rate("netpoller_register_errors_total", "poller, errno"), "{{poller}} {{errno}}"),
+    ),
+    graph(
+        "Waits that failed",
+        "By errno. EINTR is a signal and harmless; anything else is a broken epoll instance.",
+        "ops", (rate("netpoller_wait_errors_total", "poller, errno"), "{{poller}} {{errno}}"),
+    ),
+    graph(
+        "Events dropped",
+        """stale events are of a descriptor that had gone: a few go with closing connections, many are a descriptor that is still
+        open elsewhere, in a child process for example. ignored have none of the known bits; there are none.""",
+        "ops",
+        (rate("netpoller_stale_events_total"), "{{poller}} stale"),
+        (rate("netpoller_ignored_events_total"), "{{poller}} ignored"),
+    ),
+    graph(
+        "Descriptors in error",
+        """Descriptors that came into the error state by an event with EPOLLERR alone, and out of it by a later event. Few; such a
+        descriptor fails its next wait.""",
+        "ops",
+        (rate("netpoller_event_err_set_total"), "{{poller}} set"),
+        (rate("netpoller_event_err_cleared_total"), "{{poller}} cleared"),
+    ),
+    graph(
+        "Slots",
+        "The table of descriptors. Slots are recycled, not freed, so their sum is the highest number there ever was.",
+        "short", (total("netpoller_descriptor_slots", "poller, state"), "{{poller}} {{state}}"), stack=True,
+    ),
+    graph(
+        "Slots taken and given back",
+        """By descriptors and by sleeps. evicted are descriptors whose waiters were released by close or by an operator; each close
+        evicts once.""",
+        "ops",
+        (rate("netpoller_opened_total"), "{{poller}} opened"),
+        (rate("netpoller_closed_total"), "{{poller}} closed"),
+        (rate("netpoller_evicted_total"), "{{poller}} evicted"),
+    ),
+    graph(
+        "At the limit of open files",
+        """Pauses of accept loops, and connections that were taken only to be refused, because the process has no descriptor left.
+        None is good; otherwise raise the limit, or look for a leak.""",
+        "ops",
+        (rate("netpoller_accept_backoffs_total"), "{{poller}} backoffs"),
+        (rate("netpoller_accept_shed_total"), "{{poller}} shed"),
+    ),
+]
+
+HEALTH = [
+    graph(
+        "Conservation laws",
+        """What came in, less what went out, less what is inside: 0 for every poller. Under load a scrape may catch a poller between
+        two counts, so single points off by a few are noise; a line that stays off is a bug of netpoller.""",
+        "short",
+        *((f"sum by (poller) ({law})", "{{poller}} " + name) for name, law in LAWS.items()),
+        width=16, signed=True,
+    ),
+    graph(
+        "Scrapes",
+        """Time that reading the metrics took in the process. Below a few milliseconds is good; it does not hold up the
+        data path.""",
+        "s", (f"max by (instance) ({sel('netpoller_scrape_duration_seconds', PROCESS)})", "{{instance}}"),
+    ),
+    graph(
+        "Scrapes that failed",
+        "Scrapes that the process could not answer. None is good.",
+        "ops", (f"sum by (instance) (rate({sel('netpoller_scrape_errors_total', PROCESS)}[$__rate_interval]))", "{{instance}}"),
+    ),
+    table(
+        "Builds",
+        "Which build of netpoller each instance runs. More than one version is a rollout that is going on, or one that has stopped.",
+        (sel("netpoller_build_info", PROCESS), ""), width=16,
+    ),
+]
+
+
+def build():
+    return dashboard(
+        [
+            ("Overview", False, OVERVIEW),
+            ("Who waits, and for how long", False, WAITING),
+            ("The machine", True, MACHINE),
+            ("Polling", True, POLLING),
+            ("Deadlines", True, DEADLINES),
+            ("Registrations and errors", True, REGISTRATIONS),
+            ("Health", True, HEALTH),
+        ],
+        title="netpoller",
+        uid="netpoller",
+        description="Who waits, for how long, and why: the pollers of the netpoller library.",
+        tags=["netpoller", "epoll", "prometheus"],
+        links=[],
+        refresh="30s",
+        time={"from": "now-1h", "to": "now"},
+        templating={"list": [
+            datasource(),
+            variable("job", "label_values(netpoller_build_info, job)"),
+            variable("instance", 'label_values(netpoller_build_info{job=~"$job"}, instance)'),
+            variable("poller", f"label_values({sel('netpoller_poller_blocked', PROCESS)}, poller)"),
+        ]},
+    )
+
+
+def main():
+    text = json.dumps(build(), indent=2, ensure_ascii=False) + "\n"
+    if "--check" in sys.argv[1:]:
+        if FILE.read_text() != text:
+            sys.exit(f"{FILE.name} is not what generate.py writes; run python3 dashboards/generate.py")
+        return
+    FILE.write_text(text)
+
+
+if __name__ == "__main__":
+    main()

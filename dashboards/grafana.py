@@ -1,0 +1,244 @@
+"""The little of Grafana's dashboard model that the dashboard is made of.
+
+Panels are laid out from left to right on 24 columns, in the order in which they are written; a row that is full ends by itself.
+Everything is classic JSON of schema version 39, which Grafana 10 and later import.
+"""
+
+DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
+
+# What every selector says, so that the variables at the top of the dashboard hold for every panel.
+SCOPE = 'job=~"$job", instance=~"$instance", poller=~"$poller"'
+# The same for metrics of the whole process.
+PROCESS = 'job=~"$job", instance=~"$instance"'
+
+COLUMNS = 24
+
+
+# Expressions.
+
+
+def sel(metric, scope=SCOPE, **labels):
+    """The series of `metric` that are chosen at the top; a label's value is given as it is, or as a regular expression after `~`."""
+    matchers = [scope]
+    for label, value in labels.items():
+        matchers.append(f'{label}=~"{value[1:]}"' if value.startswith("~") else f'{label}="{value}"')
+    return f"{metric}{{{', '.join(matchers)}}}"
+
+
+def total(metric, by="poller", **labels):
+    """The sum of a gauge."""
+    return f"sum by ({by}) ({sel(metric, **labels)})"
+
+
+def rate(metric, by="poller", **labels):
+    """How much a counter grows in a second."""
+    return f"sum by ({by}) (rate({sel(metric, **labels)}[$__rate_interval]))"
+
+
+def ratio(numerator, denominator, matching=""):
+    """A share; nothing of nothing is no share, so it leaves a gap."""
+    return " ".join(filter(None, (numerator, "/", matching, f"({denominator} > 0)")))
+
+
+def quantile(q, histogram, by="poller", **labels):
+    """A quantile of what was observed in the interval, over all instances."""
+    return f"histogram_quantile({q}, {rate(histogram + '_bucket', 'le, ' + by, **labels)})"
+
+
+def mean(histogram, by="poller", **labels):
+    """The mean of what was observed in the interval."""
+    return ratio(rate(histogram + "_sum", by, **labels), rate(histogram + "_count", by, **labels))
+
+
+# Panels.
+
+
+def graph(title, description, unit, *targets, width=8, stack=False, signed=False):
+    """Lines over time; a target is (expression, legend). `signed` is for values that may be negative."""
+    custom = {
+        "drawStyle": "line",
+        "fillOpacity": 20 if stack else 8,
+        "lineWidth": 1,
+        "showPoints": "never",
+        "spanNulls": False,
+        "stacking": {"group": "A", "mode": "normal" if stack else "none"},
+    }
+    defaults = {"color": {"mode": "palette-classic"}, "custom": custom, "unit": unit}
+    if not signed:
+        defaults["min"] = 0
+    return _panel("timeseries", title, description, width, 8, targets, {
+        "fieldConfig": {"defaults": defaults, "overrides": []},
+        "options": {
+            "legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": True},
+            "tooltip": {"mode": "multi", "sort": "desc"},
+        },
+    })
+
+
+def stat(title, description, unit, *targets, width=4, warn=None, bad=None):
+    """A number with its recent course; from `warn` on it is orange, from `bad` on red."""
+    steps = [{"color": "green" if warn is not None or bad is not None else "text", "value": None}]
+    if warn is not None:
+        steps.append({"color": "orange", "value": warn})
+    if bad is not None:
+        steps.append({"color": "red", "value": bad})
+    return _panel("stat", title, description, width, 5, targets, {
+        "fieldConfig": {
+            "defaults": {
+                "color": {"mode": "thresholds"},
+                "min": 0,
+                "thresholds": {"mode": "absolute", "steps": steps},
+                "unit": unit,
+            },
+            "overrides": [],
+        },
+        "options": {
+            "colorMode": "value",
+            "graphMode": "area",
+            "justifyMode": "auto",
+            "orientation": "auto",
+            "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
+            "textMode": "auto",
+        },
+    })
+
+
+def heatmap(title, description, unit, histogram, width=8, **labels):
+    """How the observations of a histogram are spread over its buckets, over time."""
+    panel = _panel("heatmap", title, description, width, 8, [(rate(histogram + "_bucket", "le", **labels), "{{le}}")], {
+        "fieldConfig": {"defaults": {"custom": {"scaleDistribution": {"type": "linear"}}}, "overrides": []},
+        "options": {
+            "calculate": False,
+            "cellGap": 1,
+            "cellValues": {"unit": "ops"},
+            "color": {"exponent": 0.5, "fill": "dark-orange", "mode": "scheme", "reverse": False, "scale": "exponential",
+                      "scheme": "Oranges", "steps": 64},
+            "exemplars": {"color": "rgba(255,0,255,0.7)"},
+            "filterValues": {"le": 1e-9},
+            "legend": {"show": True},
+            "rowsFrame": {"layout": "auto"},
+            "showValue": "never",
+            "tooltip": {"mode": "single", "yHistogram": True},
+            "yAxis": {"axisPlacement": "left", "reverse": False, "unit": unit},
+        },
+    })
+    panel["targets"][0]["format"] = "heatmap"
+    return panel
+
+
+def table(title, description, *targets, width=24, hide=()):
+    """The labels of info metrics, as they are now."""
+    panel = _panel("table", title, description, width, 5, targets, {
+        "fieldConfig": {"defaults": {"unit": "none"}, "overrides": []},
+        "options": {"cellHeight": "sm", "showHeader": True},
+        "transformations": [
+            {"id": "organize", "options": {"excludeByName": {name: True for name in ("Time", "Value", "__name__", *hide)}}},
+        ],
+    })
+    for target in panel["targets"]:
+        target.update({"format": "table", "instant": True, "range": False})
+    return panel
+
+
+def _panel(kind, title, description, width, height, targets, extra):
+    return {
+        "type": kind,
+        "title": title,
+        "description": " ".join(description.split()),
+        "datasource": DATASOURCE,
+        "gridPos": {"h": height, "w": width},
+        **extra,
+        "targets": [
+            {
+                "datasource": DATASOURCE,
+                "editorMode": "code",
+                "expr": expr,
+                "format": "time_series",
+                "instant": False,
+                "legendFormat": legend,
+                "range": True,
+                "refId": chr(ord("A") + n),
+            }
+            for n, (expr, legend) in enumerate(targets)
+        ],
+    }
+
+
+# Variables.
+
+
+def datasource():
+    return {
+        "hide": 0,
+        "includeAll": False,
+        "label": "Data source",
+        "multi": False,
+        "name": "datasource",
+        "options": [],
+        "query": "prometheus",
+        "refresh": 1,
+        "regex": "",
+        "skipUrlSync": False,
+        "type": "datasource",
+    }
+
+
+def variable(name, query):
+    """The values of a label, all of them chosen at first, looked up anew when the time range changes."""
+    return {
+        "allValue": ".+",
+        "current": {"selected": True, "text": ["All"], "value": ["$__all"]},
+        "datasource": DATASOURCE,
+        "definition": query,
+        "hide": 0,
+        "includeAll": True,
+        "label": name.title(),
+        "multi": True,
+        "name": name,
+        "options": [],
+        "query": query,
+        "refresh": 2,
+        "regex": "",
+        "skipUrlSync": False,
+        "sort": 1,
+        "type": "query",
+    }
+
+
+# The whole.
+
+
+def dashboard(rows, **about):
+    """Numbers the panels and lays them out. A row is (title, collapsed, panels)."""
+    panels, y, ids = [], 0, iter(range(1, 1000))
+    for title, collapsed, inside in rows:
+        row = {"type": "row", "title": title, "id": next(ids), "collapsed": collapsed, "panels": [],
+               "gridPos": {"h": 1, "w": COLUMNS, "x": 0, "y": y}}
+        panels.append(row)
+        y += 1
+        x, top, bottom = 0, y, y
+        for panel in inside:
+            place = panel["gridPos"]
+            if x + place["w"] > COLUMNS:
+                x, top = 0, bottom
+            place.update({"x": x, "y": top})
+            panel["id"] = next(ids)
+            x += place["w"]
+            bottom = max(bottom, top + place["h"])
+        # What is folded takes no room.
+        y = y if collapsed else bottom
+        (row["panels"] if collapsed else panels).extend(inside)
+    return {
+        **about,
+        "annotations": {"list": []},
+        "editable": False,
+        "fiscalYearStartMonth": 0,
+        "graphTooltip": 1,
+        "id": None,
+        "panels": panels,
+        "schemaVersion": 39,
+        "timepicker": {},
+        "timezone": "browser",
+        "version": 1,
+        "weekStart": "",
+    }

@@ -1,0 +1,65 @@
+#!/usr/bin/env bash
+# Runs every expression of the dashboard against a real Prometheus that scrapes the demo: `bash dashboards/try.sh [NETPOLLER]`.
+# NETPOLLER is the binary, built if it is not given. Needs prometheus, promtool and python3; everything is on loopback and
+# in a temporary folder. KEEP=FILE keeps the scrape; --print after NETPOLLER prints what each panel shows.
+set -euo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+
+for tool in prometheus promtool python3; do
+    command -v "$tool" >/dev/null || { echo "$tool is missing; on Debian: apt-get install prometheus python3" >&2; exit 2; }
+done
+netpoller=${1:-}
+if [ -z "$netpoller" ]; then
+    cargo build --quiet --manifest-path "$here/../Cargo.toml" -p netpoller-inspector
+    netpoller=${CARGO_TARGET_DIR:-$here/../target}/debug/netpoller
+fi
+
+scratch=$(mktemp -d)
+children=()
+finish() {
+    for child in "${children[@]}"; do kill "$child" 2>/dev/null || true; done
+    wait || true
+    rm -rf "$scratch"
+}
+trap finish EXIT
+
+# Waits for `$2` in the file `$1`, written by process `$3`.
+await() {
+    for _ in $(seq 300); do
+        grep -q "$2" "$1" && return
+        kill -0 "$3" 2>/dev/null || break
+        sleep 0.1
+    done
+    cat "$1" >&2
+    exit 1
+}
+
+XDG_RUNTIME_DIR=$scratch "$netpoller" demo --headless --connections 100 --metrics 127.0.0.1:0 \
+    >"$scratch/demo.out" 2>"$scratch/demo.err" &
+children+=($!)
+await "$scratch/demo.err" "metrics at" $!
+metrics=$(sed -n 's/.*metrics at //p' "$scratch/demo.err")
+
+port=$(python3 -c 'import socket; s = socket.socket(); s.bind(("127.0.0.1", 0)); print(s.getsockname()[1])')
+cat >"$scratch/prometheus.yml" <<YAML
+global: {scrape_interval: 1s, scrape_timeout: 1s}
+scrape_configs:
+  - job_name: demo
+    static_configs: [{targets: ["$(echo "$metrics" | cut -d/ -f3)"]}]
+YAML
+prometheus --config.file="$scratch/prometheus.yml" --storage.tsdb.path="$scratch/data" \
+    --web.listen-address="127.0.0.1:$port" --log.level=warn 2>"$scratch/prometheus.err" &
+children+=($!)
+
+python3 "$here/query.py" "http://127.0.0.1:$port" "${@:2}" || { cat "$scratch/prometheus.err" >&2; exit 1; }
+
+python3 - "$metrics" >"$scratch/scrape.txt" <<'PY'
+import sys, urllib.request
+opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+sys.stdout.write(opener.open(sys.argv[1], timeout=10).read().decode())
+PY
+promtool check metrics <"$scratch/scrape.txt"
+echo "promtool has nothing to say about $(grep -vc '^#' "$scratch/scrape.txt") series"
+python3 "$here/generate.py" --check
+python3 "$here/check.py" --metrics "$scratch/scrape.txt"
+[ -z "${KEEP:-}" ] || cp "$scratch/scrape.txt" "$KEEP"

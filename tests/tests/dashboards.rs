@@ -1,0 +1,316 @@
+//! The dashboard shows what the library exports, and all of it, under the rules of Grafana's dashboard-linter.
+//!
+//! `dashboards/check.py` says the same and more to those who edit the dashboard; this needs nothing but cargo.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::PathBuf;
+use std::process::Command;
+
+use serde_json::Value;
+
+/// Metrics that are exported and on no panel.
+const NOT_SHOWN: [&str; 0] = [];
+
+fn file(name: &str) -> PathBuf {
+    [env!("CARGO_MANIFEST_DIR"), "..", "dashboards", name]
+        .iter()
+        .collect()
+}
+
+fn read(name: &str) -> String {
+    let path = file(name);
+    std::fs::read_to_string(&path).unwrap_or_else(|e| panic!("{}: {e}", path.display()))
+}
+
+fn dashboard() -> Value {
+    serde_json::from_str(&read("netpoller.json")).expect("the dashboard is JSON")
+}
+
+/// What the library exports before anything has happened.
+fn exposition() -> String {
+    let _poller = netpoller::Poller::builder()
+        .name("shown")
+        .build()
+        .expect("a poller");
+    netpoller::prometheus::encode()
+}
+
+fn items<'a>(value: &'a Value, key: &str) -> &'a [Value] {
+    value[key].as_array().map_or(&[], Vec::as_slice)
+}
+
+#[track_caller]
+fn text<'a>(value: &'a Value, key: &str) -> &'a str {
+    value[key]
+        .as_str()
+        .unwrap_or_else(|| panic!("no text `{key}` in {value}"))
+}
+
+/// All panels but the rows, those in folded rows included.
+fn panels(dashboard: &Value) -> Vec<&Value> {
+    let top = items(dashboard, "panels").iter();
+    top.flat_map(|panel| match text(panel, "type") {
+        "row" => items(panel, "panels").iter().collect(),
+        _ => vec![panel],
+    })
+    .collect()
+}
+
+/// A name in an expression, and what surrounds it.
+#[derive(Debug)]
+struct Selector<'a> {
+    metric: &'a str,
+    matchers: Vec<(&'a str, &'a str)>,
+    range: Option<&'a str>,
+    function: &'a str,
+}
+
+/// The selectors of an expression. Each has matchers, so a name ends at a brace; no label value of ours has one.
+fn selectors(expr: &str) -> Vec<Selector<'_>> {
+    let starts = expr.match_indices("netpoller_");
+    starts
+        .map(|(start, _)| {
+            let (metric, rest) = expr[start..].split_once('{').expect("a name with matchers");
+            let (matchers, rest) = rest.split_once('}').expect("a brace that is closed");
+            let before = expr[..start].strip_suffix('(').unwrap_or_default();
+            let word = before.rfind(|c: char| !(c.is_alphanumeric() || c == '_'));
+            Selector {
+                metric,
+                matchers: matchers
+                    .split(", ")
+                    .map(|m| m.split_once('=').expect("label and value"))
+                    .collect(),
+                range: rest
+                    .strip_prefix('[')
+                    .and_then(|r| r.split_once(']'))
+                    .map(|(range, _)| range),
+                function: &before[word.map_or(0, |at| at + 1)..],
+            }
+        })
+        .collect()
+}
+
+/// The type and the labels with their values, for each name under which there are samples.
+type Exported = BTreeMap<String, (String, BTreeMap<String, BTreeSet<String>>)>;
+
+fn exported(exposition: &str) -> Exported {
+    let mut exported = Exported::new();
+    for line in exposition.lines() {
+        if let Some((name, kind)) = line.strip_prefix("# TYPE ").and_then(|l| l.split_once(' ')) {
+            let suffixes: &[&str] = if kind == "histogram" {
+                &["_bucket", "_sum", "_count"]
+            } else {
+                &[""]
+            };
+            for suffix in suffixes {
+                exported.insert(
+                    format!("{name}{suffix}"),
+                    (kind.to_owned(), BTreeMap::new()),
+                );
+            }
+        } else if !line.starts_with('#') && !line.is_empty() {
+            let name = line
+                .split(['{', ' '])
+                .next()
+                .expect("a line has a first word");
+            let (_, labels) = exported
+                .get_mut(name)
+                .unwrap_or_else(|| panic!("no type: {line}"));
+            let inside = line
+                .split_once('{')
+                .and_then(|(_, rest)| rest.rsplit_once('}'));
+            for label in inside
+                .into_iter()
+                .flat_map(|(inside, _)| inside.split("\","))
+            {
+                if let Some((label, value)) = label.trim_end_matches('"').split_once("=\"") {
+                    labels
+                        .entry(label.to_owned())
+                        .or_default()
+                        .insert(value.to_owned());
+                }
+            }
+        }
+    }
+    exported
+}
+
+/// What the dashboard asks for in vain, and what it leaves out.
+fn mismatches(dashboard: &Value, exported: &Exported) -> Vec<String> {
+    let family = |name: &str| {
+        let histogram = exported
+            .get(name)
+            .is_some_and(|(kind, _)| kind == "histogram");
+        let suffix = if histogram {
+            name.rfind('_').unwrap_or(name.len())
+        } else {
+            name.len()
+        };
+        name[..suffix].to_owned()
+    };
+    let mut wrong = Vec::new();
+    let mut shown: BTreeSet<String> = NOT_SHOWN.iter().map(|name| (*name).to_owned()).collect();
+    for panel in panels(dashboard) {
+        let title = text(panel, "title");
+        for target in items(panel, "targets") {
+            for selector in selectors(text(target, "expr")) {
+                let Some((kind, labels)) = exported.get(selector.metric) else {
+                    wrong.push(format!("{title}: {} is not exported", selector.metric));
+                    continue;
+                };
+                shown.insert(family(selector.metric));
+                if selector.function == "rate" && kind == "gauge" {
+                    wrong.push(format!("{title}: rate of the gauge {}", selector.metric));
+                }
+                for (label, value) in selector.matchers {
+                    let value = value.trim_start_matches('~').trim_matches('"');
+                    let known = |value| labels.get(label).is_some_and(|all| all.contains(value));
+                    if !value.starts_with('$') && !value.split('|').all(known) {
+                        wrong.push(format!(
+                            "{title}: {} has no {label}={value}",
+                            selector.metric
+                        ));
+                    }
+                }
+            }
+        }
+    }
+    let names = exported
+        .keys()
+        .map(|name| family(name))
+        .collect::<BTreeSet<_>>();
+    wrong.extend(
+        names
+            .difference(&shown)
+            .map(|name| format!("{name} is on no panel")),
+    );
+    wrong
+}
+
+#[test]
+fn it_can_be_imported_by_grafana_10_and_chooses_by_source_job_instance_and_poller() {
+    let dashboard = dashboard();
+    assert_eq!(dashboard["editable"], false);
+    assert_eq!(dashboard["id"], Value::Null, "an id belongs to one Grafana");
+    assert_eq!(text(&dashboard, "uid"), "netpoller", "links point at it");
+    assert!(!items(&dashboard, "tags").is_empty());
+    assert!(dashboard["schemaVersion"].as_u64().unwrap() <= 39);
+
+    let variables = items(&dashboard["templating"], "list");
+    let names: Vec<_> = variables
+        .iter()
+        .map(|variable| text(variable, "name"))
+        .collect();
+    assert_eq!(names, ["datasource", "job", "instance", "poller"]);
+    let exported = exported(&exposition());
+    for variable in &variables[1..] {
+        assert_eq!(variable["multi"], true, "{variable}");
+        assert_eq!(variable["includeAll"], true, "{variable}");
+        assert_eq!(variable["allValue"], ".+", "{variable}");
+        assert_eq!(
+            variable["refresh"], 2,
+            "on change of the time range: {variable}"
+        );
+        let query = text(variable, "query")
+            .strip_prefix("label_values(")
+            .unwrap();
+        let metric = query.split(['{', ',']).next().unwrap();
+        assert!(exported.contains_key(metric), "{metric} is not exported");
+    }
+}
+
+#[test]
+fn every_panel_says_what_it_shows_and_in_which_unit() {
+    let dashboard = dashboard();
+    let mut ids = BTreeSet::new();
+    for panel in panels(&dashboard) {
+        let title = text(panel, "title");
+        assert!(
+            ids.insert(panel["id"].as_u64().unwrap()),
+            "{title}: its id is taken"
+        );
+        assert!(
+            !title.is_empty() && !text(panel, "description").is_empty(),
+            "{panel}"
+        );
+        assert_eq!(panel["datasource"]["uid"], "${datasource}", "{title}");
+        assert!(!items(panel, "targets").is_empty(), "{title} shows nothing");
+        let unit = match text(panel, "type") {
+            "heatmap" => text(&panel["options"]["yAxis"], "unit"),
+            _ => text(&panel["fieldConfig"]["defaults"], "unit"),
+        };
+        assert!(!unit.is_empty(), "{title} has no unit");
+    }
+}
+
+#[test]
+fn every_selector_obeys_the_variables_and_every_rate_the_interval() {
+    let dashboard = dashboard();
+    for panel in panels(&dashboard) {
+        for target in items(panel, "targets") {
+            let expr = text(target, "expr");
+            for selector in selectors(expr) {
+                for matcher in [("job", "~\"$job\""), ("instance", "~\"$instance\"")] {
+                    assert!(
+                        selector.matchers.contains(&matcher),
+                        "{matcher:?} is missing in {expr}"
+                    );
+                }
+                let rate = selector.function == "rate";
+                assert_eq!(rate, selector.range == Some("$__rate_interval"), "{expr}");
+                // A bucket for all time says nothing about now.
+                assert!(rate || !selector.metric.ends_with("_bucket"), "{expr}");
+            }
+        }
+    }
+}
+
+#[test]
+fn it_shows_all_that_is_exported_and_nothing_else() {
+    assert_eq!(mismatches(&dashboard(), &exported(&exposition())), [""; 0]);
+}
+
+#[test]
+fn a_metric_that_is_renamed_is_missed_under_both_names() {
+    let renamed = exposition().replace("netpoller_waiters", "netpoller_sleepers");
+    let wrong = mismatches(&dashboard(), &exported(&renamed));
+    assert!(
+        wrong
+            .iter()
+            .any(|w| w.ends_with("netpoller_waiters is not exported")),
+        "{wrong:?}"
+    );
+    assert!(
+        wrong.contains(&"netpoller_sleepers is on no panel".to_owned()),
+        "{wrong:?}"
+    );
+}
+
+#[test]
+fn a_label_that_is_renamed_is_missed() {
+    let renamed = exposition().replace("transition=\"park\"", "transition=\"sleep\"");
+    let wrong = mismatches(&dashboard(), &exported(&renamed));
+    assert!(
+        wrong
+            .iter()
+            .any(|w| w.contains("netpoller_transitions_total has no transition="))
+    );
+}
+
+#[test]
+fn it_is_what_its_source_writes() {
+    let Ok(output) = Command::new("python3")
+        .arg(file("generate.py"))
+        .arg("--check")
+        .output()
+    else {
+        assert!(std::env::var_os("CI").is_none(), "`python3` is missing");
+        eprintln!("NOT TESTED: `python3` is missing on this machine; install it to run this test");
+        return;
+    };
+    assert!(
+        output.status.success(),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+}
