@@ -508,6 +508,10 @@ impl Waiter for WaitContext<'_> {
         self.waiters.fetch_add(1, Ordering::AcqRel);
     }
 
+    fn unparked(&self) {
+        self.waiters.fetch_sub(1, Ordering::AcqRel);
+    }
+
     #[inline]
     fn count(&self, transition: Transition) {
         self.desc

@@ -76,8 +76,11 @@ pub(crate) trait Waiter {
     fn check(&self) -> Result<(), Self::Error>;
     /// Called in `wait`, before the waker is visible: stamps who waits.
     fn publish(&self);
-    /// Called once the park is committed.
+    /// Called once the park is committed. A wait that parks again with another waker has stayed parked for this purpose.
     fn parked(&self);
+    /// Called when a wait that had parked was released while it put another waker in place: no waker of its was taken,
+    /// so whoever released it does not account for it.
+    fn unparked(&self);
     /// Called for every transition, where its CAS has won. While the word is `wait` or `waking` the caller is alone.
     fn count(&self, transition: Transition);
 }
@@ -247,7 +250,7 @@ impl Word {
                         }
                         continue;
                     }
-                    if let Some(end) = self.park(token, polled, ours, waiter) {
+                    if let Some(end) = self.park(token, polled, ours, waiter, false) {
                         return end;
                     }
                 }
@@ -261,7 +264,7 @@ impl Word {
                     }
                     token.claimed = true;
                     waiter.count(Transition::Rearm);
-                    if let Some(end) = self.park(token, polled, ours, waiter) {
+                    if let Some(end) = self.park(token, polled, ours, waiter, true) {
                         return end;
                     }
                 }
@@ -289,25 +292,34 @@ impl Word {
         polled: bool,
         ours: Waker,
         waiter: &W,
+        rearmed: bool,
     ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
         waiter.publish();
         token.waker = identity(&ours);
         // SAFETY: in `wait` the cell is ours.
         let old = unsafe { self.exchange(Some(ours)) };
-        let parked = PARKED | CLAIM | if polled { POLLED } else { 0 };
-        let outcome = self.swap_state(WAIT | CLAIM, parked);
+        let outcome = self.swap_state(WAIT | CLAIM, PARKED | CLAIM);
         // Only here: to drop a waker may run any code.
         drop(old);
         match outcome {
             Ok(_) => {
                 token.parked = true;
                 waiter.count(Transition::Park);
-                waiter.parked();
+                if !rearmed {
+                    waiter.parked();
+                }
+                if polled {
+                    // Only now may another waiter take our place, for until here it would have counted beside us.
+                    self.word.fetch_or(POLLED, Ordering::AcqRel);
+                }
                 Some(Poll::Pending)
             }
             Err(_) => {
                 // SAFETY: whoever took us out of `wait` has left the cell alone, and our claim keeps other waiters off.
                 drop(unsafe { self.exchange(None) });
+                if rearmed {
+                    waiter.unparked();
+                }
                 None
             }
         }
