@@ -89,7 +89,8 @@ pub(crate) struct Role<'a>(&'a Shared);
 
 impl<'a> Role<'a> {
     pub(crate) fn take(shared: &'a Shared) -> Option<Self> {
-        (!shared.role.held.swap(true, Ordering::AcqRel)).then_some(Role(shared))
+        // Only he who got the role may make one: dropping it gives the role back.
+        if shared.role.held.swap(true, Ordering::AcqRel) { None } else { Some(Role(shared)) }
     }
 }
 
