@@ -3,6 +3,7 @@
 use std::str::FromStr;
 use std::time::Duration;
 
+use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::client::TargetSpec;
@@ -106,10 +107,10 @@ pub(crate) struct Globals {
     )]
     pub(crate) color: ColorChoice,
     /// Leave out the line of column titles.
-    #[arg(long, global = true, env = "NETPOLLER_NO_HEADER")]
+    #[arg(long, global = true, env = "NETPOLLER_NO_HEADER", value_parser = FalseyValueParser::new())]
     pub(crate) no_header: bool,
     /// Draw with ASCII characters only.
-    #[arg(long, global = true, env = "NETPOLLER_ASCII")]
+    #[arg(long, global = true, env = "NETPOLLER_ASCII", value_parser = FalseyValueParser::new())]
     pub(crate) ascii: bool,
 }
 

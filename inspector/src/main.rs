@@ -17,17 +17,20 @@ mod cmd;
 mod demo;
 mod document;
 mod failure;
-#[cfg(test)]
-#[path = "../tests/support/rows.rs"]
-mod fixture;
 mod model;
 mod out;
 mod paint;
 mod quantile;
 mod query;
+#[cfg(test)]
+#[path = "../tests/support/mod.rs"]
+mod support;
 mod table;
 mod text;
 mod tui;
+
+#[cfg(test)]
+use support::rows as fixture;
 
 fn main() -> ExitCode {
     let cli = args::Cli::parse();

@@ -1,1 +1,316 @@
-//! stub
+//! The live table, folded from the frames of `Watch`.
+//!
+//! A group of frames becomes visible as a whole: nobody sees half of a keyframe. Rows are shared, so that a copy of the
+//! model for the eyes costs a few pointers, however long the table is.
+
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
+
+use netpoller_proto::v1::{Descriptor, GetStatsResponse, WatchFrame};
+
+/// Identity of a row. Ordered by poller and slot, as the server lists them.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub(crate) struct RowKey {
+    poller: Arc<str>,
+    slot: u32,
+    generation: u32,
+}
+
+impl RowKey {
+    /// The key of a row.
+    pub(crate) fn of(row: &Descriptor) -> Self {
+        Self {
+            poller: row.poller.as_str().into(),
+            slot: row.slot,
+            generation: row.generation,
+        }
+    }
+
+    /// From `poller/slot.generation`. The name of a poller may contain anything.
+    fn parse(text: &str) -> Option<Self> {
+        let (poller, id) = text.rsplit_once('/')?;
+        let (slot, generation) = id.split_once('.')?;
+        Some(Self {
+            poller: poller.into(),
+            slot: slot.parse().ok()?,
+            generation: generation.parse().ok()?,
+        })
+    }
+}
+
+/// Totals at one moment, for sparklines and rates.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub(crate) struct Sample {
+    /// The moment.
+    pub(crate) at_ns: u64,
+    /// Waiters parked.
+    pub(crate) waiters: u64,
+    /// Edges reported so far.
+    pub(crate) edges: u64,
+    /// Waiters parked so far.
+    pub(crate) parks: u64,
+}
+
+/// Samples kept: two minutes at the usual interval, and a bound on memory at any.
+const SAMPLES: usize = 120;
+
+/// What is known of the process.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Model {
+    /// The life of the process that the rows belong to.
+    pub(crate) epoch: u64,
+    /// Number of the last group.
+    pub(crate) sequence: u64,
+    /// When the last group was read, on the clock of the process.
+    pub(crate) captured_at_ns: u64,
+    /// The table.
+    pub(crate) rows: Arc<BTreeMap<RowKey, Arc<Descriptor>>>,
+    /// The statistics of the last group that had any.
+    pub(crate) stats: Option<Arc<GetStatsResponse>>,
+    /// Those before, for rates.
+    pub(crate) before: Option<Arc<GetStatsResponse>>,
+    /// Totals of the last groups.
+    pub(crate) samples: VecDeque<Sample>,
+    /// Groups that the server skipped because we were slow.
+    pub(crate) lost: u64,
+    /// Frames of a group that has not ended.
+    pending: Vec<WatchFrame>,
+}
+
+impl Model {
+    /// Takes a frame. True if it completed a group, so that there is something new to see.
+    pub(crate) fn apply(&mut self, frame: WatchFrame) -> bool {
+        if frame.epoch != self.epoch {
+            // Another process, or another life of it: what is known is void.
+            *self = Self {
+                epoch: frame.epoch,
+                ..Self::default()
+            };
+        }
+        if self
+            .pending
+            .first()
+            .is_some_and(|first| first.sequence != frame.sequence)
+        {
+            self.pending.clear();
+        }
+        let end = frame.end;
+        self.pending.push(frame);
+        if end {
+            self.fold();
+        }
+        end
+    }
+
+    /// The stream broke: a group that is not complete will never be.
+    pub(crate) fn interrupt(&mut self) {
+        self.pending.clear();
+    }
+
+    fn fold(&mut self) {
+        let frames = std::mem::take(&mut self.pending);
+        let rows = Arc::make_mut(&mut self.rows);
+        if frames.first().is_some_and(|frame| frame.keyframe) {
+            rows.clear();
+        }
+        for frame in frames {
+            // Removals first: a slot that was freed and taken again is in both lists.
+            for key in &frame.removes {
+                if let Some(key) = RowKey::parse(key) {
+                    rows.remove(&key);
+                }
+            }
+            for row in frame.upserts {
+                rows.insert(RowKey::of(&row), Arc::new(row));
+            }
+            self.sequence = frame.sequence;
+            self.captured_at_ns = frame.captured_at_ns;
+            self.lost = self.lost.saturating_add(frame.lost);
+            if let Some(stats) = frame.stats {
+                self.before = self.stats.replace(Arc::new(stats));
+            }
+        }
+        self.sample();
+    }
+
+    fn sample(&mut self) {
+        let Some(stats) = &self.stats else { return };
+        let mut sample = Sample {
+            at_ns: stats.captured_at_ns,
+            ..Sample::default()
+        };
+        for poller in &stats.pollers {
+            for counts in [poller.read, poller.write].into_iter().flatten() {
+                sample.edges = sample.edges.saturating_add(counts.edges());
+                sample.parks = sample.parks.saturating_add(counts.park);
+            }
+            let waiters = poller.poller.as_ref().map_or(0, |poller| poller.waiters);
+            sample.waiters = sample
+                .waiters
+                .saturating_add(u64::try_from(waiters).unwrap_or(0));
+        }
+        if self
+            .samples
+            .back()
+            .is_some_and(|last| last.at_ns >= sample.at_ns)
+        {
+            return;
+        }
+        if self.samples.len() == SAMPLES {
+            self.samples.pop_front();
+        }
+        self.samples.push_back(sample);
+    }
+
+    /// Seconds between the last two statistics.
+    pub(crate) fn stats_seconds(&self) -> Option<f64> {
+        let (now, before) = (self.stats.as_ref()?, self.before.as_ref()?);
+        let ns = now
+            .captured_at_ns
+            .checked_sub(before.captured_at_ns)
+            .filter(|ns| *ns > 0)?;
+        #[allow(clippy::cast_precision_loss)]
+        Some(ns as f64 / 1e9)
+    }
+
+    /// Growth a second between neighbouring samples, oldest first.
+    pub(crate) fn rates(&self, total: fn(&Sample) -> u64) -> Vec<u64> {
+        let pairs = self.samples.iter().zip(self.samples.iter().skip(1));
+        pairs
+            .map(|(before, now)| {
+                let ns = u128::from(now.at_ns.saturating_sub(before.at_ns)).max(1);
+                let grown = u128::from(total(now).saturating_sub(total(before)));
+                u64::try_from(grown.saturating_mul(1_000_000_000) / ns).unwrap_or(u64::MAX)
+            })
+            .collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn frame(sequence: u64, upserts: &[u32]) -> WatchFrame {
+        WatchFrame {
+            sequence,
+            captured_at_ns: fixture::NOW_NS + sequence,
+            epoch: 1,
+            keyframe: sequence == 0,
+            upserts: upserts
+                .iter()
+                .map(|slot| fixture::row(*slot, fixture::NOW_NS))
+                .collect(),
+            end: true,
+            ..WatchFrame::default()
+        }
+    }
+
+    fn slots(model: &Model) -> Vec<u32> {
+        let mut slots: Vec<u32> = model.rows.values().map(|row| row.slot).collect();
+        slots.sort_unstable();
+        slots
+    }
+
+    #[test]
+    fn a_keyframe_in_pieces_is_seen_as_a_whole() {
+        let mut model = Model::default();
+        assert!(!model.apply(WatchFrame {
+            end: false,
+            ..frame(0, &[1, 2])
+        }));
+        assert!(slots(&model).is_empty());
+        assert!(model.apply(frame(0, &[4])));
+        assert_eq!(slots(&model), [1, 2, 4]);
+    }
+
+    #[test]
+    fn a_delta_removes_and_replaces_rows() {
+        let mut model = Model::default();
+        model.apply(frame(0, &[1, 2]));
+        let gone = fixture::row(2, fixture::NOW_NS).key();
+        let mut taken_again = fixture::row(2, fixture::NOW_NS);
+        taken_again.generation += 1;
+        let mut delta = WatchFrame {
+            removes: vec![gone, "nonsense".into()],
+            ..frame(1, &[4])
+        };
+        delta.upserts.push(taken_again.clone());
+        assert!(model.apply(delta));
+        assert_eq!(slots(&model), [1, 2, 4]);
+        assert!(model.rows.contains_key(&RowKey::of(&taken_again)));
+        assert_eq!(model.captured_at_ns, fixture::NOW_NS + 1);
+    }
+
+    #[test]
+    fn another_process_voids_everything() {
+        let mut model = Model::default();
+        model.apply(WatchFrame {
+            stats: Some(fixture::stats(3, fixture::NOW_NS, 0)),
+            ..frame(0, &[1, 2])
+        });
+        model.apply(WatchFrame {
+            epoch: 2,
+            ..frame(0, &[4])
+        });
+        assert_eq!(slots(&model), [4]);
+        assert!(model.stats.is_none());
+    }
+
+    #[test]
+    fn a_keyframe_after_a_reconnect_replaces_the_table() {
+        let mut model = Model::default();
+        model.apply(frame(0, &[1, 2]));
+        model.apply(WatchFrame {
+            end: false,
+            ..frame(1, &[5])
+        });
+        model.interrupt();
+        model.apply(frame(0, &[4]));
+        assert_eq!(
+            slots(&model),
+            [4],
+            "neither the old table nor the group that never ended"
+        );
+    }
+
+    #[test]
+    fn losses_add_up() {
+        let mut model = Model::default();
+        model.apply(frame(0, &[]));
+        model.apply(WatchFrame {
+            lost: 2,
+            ..frame(3, &[])
+        });
+        model.apply(WatchFrame {
+            lost: 1,
+            ..frame(5, &[])
+        });
+        assert_eq!(model.lost, 3);
+    }
+
+    #[test]
+    fn samples_are_bounded_and_give_rates() {
+        let mut model = Model::default();
+        for tick in 0..500 {
+            let now_ns = fixture::NOW_NS + tick * 1_000_000_000;
+            let stats = fixture::stats(10, now_ns, tick);
+            model.apply(WatchFrame {
+                captured_at_ns: now_ns,
+                stats: Some(stats),
+                ..frame(tick, &[])
+            });
+        }
+        assert_eq!(model.samples.len(), SAMPLES);
+        let rates = model.rates(|sample| sample.parks);
+        assert_eq!(rates.len(), SAMPLES - 1);
+        assert!(rates.iter().all(|rate| *rate == 4_217 * 6), "{rates:?}");
+        assert_eq!(model.stats_seconds(), Some(1.0));
+    }
+
+    #[test]
+    fn the_name_of_a_poller_may_contain_a_slash() {
+        let key = RowKey::parse("a/b/1.2").expect("a key");
+        assert_eq!((&*key.poller, key.slot, key.generation), ("a/b", 1, 2));
+    }
+}

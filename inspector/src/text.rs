@@ -56,12 +56,18 @@ pub(crate) fn grouped(value: u64) -> String {
     let digits = value.to_string();
     let mut text = String::with_capacity(digits.len() + digits.len() / 3);
     for (index, digit) in digits.chars().enumerate() {
-        if index > 0 && (digits.len() - index) % 3 == 0 {
+        if index > 0 && (digits.len() - index).is_multiple_of(3) {
             text.push(' ');
         }
         text.push(digit);
     }
     text
+}
+
+/// All digits of a number that may be negative.
+pub(crate) fn signed(value: i64) -> String {
+    let size = grouped(value.unsigned_abs());
+    if value < 0 { format!("-{size}") } else { size }
 }
 
 /// A rate per second: `0`, `3.2`, `48`, `1.2k`, `3.4M`.
@@ -109,6 +115,28 @@ pub(crate) fn cut(text: &str, room: usize, ascii: bool) -> Cow<'_, str> {
         kept.push_str(mark);
     }
     Cow::Owned(kept)
+}
+
+/// The text in at most `room` columns, its beginning replaced by an ellipsis if it does not fit.
+pub(crate) fn cut_start(text: &str, room: usize, ascii: bool) -> Cow<'_, str> {
+    if width(text) <= room {
+        return Cow::Borrowed(text);
+    }
+    let mut from = text.len();
+    let mut used = 1;
+    for (index, letter) in text.char_indices().rev() {
+        used += letter.width().unwrap_or(0);
+        if used > room {
+            break;
+        }
+        from = index;
+    }
+    let mark = match (room, ascii) {
+        (0, _) => "",
+        (_, true) => "~",
+        (_, false) => "…",
+    };
+    Cow::Owned(format!("{mark}{}", &text[from..]))
 }
 
 /// The text without characters that would move the cursor: labels and paths come from the process that is looked at.
@@ -202,6 +230,9 @@ mod tests {
         assert_eq!(cut("127.0.0.1:8080", 8, true), "127.0.0~");
         assert_eq!(cut("日本語", 4, false), "日…");
         assert_eq!(cut("abc", 0, false), "");
+        assert_eq!(cut_start("src/server.rs:88", 10, false), "…ver.rs:88");
+        assert_eq!(cut_start("日本語", 4, true), "~語");
+        assert_eq!(cut_start("abc", 0, false), "");
     }
 
     #[test]

@@ -3,7 +3,7 @@
 mod support;
 
 use std::fs;
-use std::io::Read;
+use std::io::{Read, Write};
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
@@ -472,6 +472,56 @@ fn nobody_there_is_exit_4_with_target_reason_and_advice() {
         4,
         &["pid:1", "no inspection socket"],
     );
+}
+
+#[test]
+fn a_target_may_be_a_tcp_address() {
+    let scratch = TempDir::new().expect("make a directory");
+    let running = Running::start_tcp(Mock::new(5));
+    let target = format!("http://{}", running.socket.display());
+    assert_eq!(
+        stdout(&run(scratch.path(), &["-t", &target, "ls", "--no-header"]))
+            .lines()
+            .count(),
+        5
+    );
+}
+
+#[test]
+fn something_else_that_listens_is_exit_4() {
+    let scratch = TempDir::new().expect("make a directory");
+    let path = scratch.path().join("other.sock");
+    let listener = UnixListener::bind(&path).expect("bind");
+    std::thread::spawn(move || {
+        for stream in listener.incoming() {
+            let _ =
+                stream.and_then(|mut stream| stream.write_all(b"220 mail.example.org ESMTP\r\n"));
+        }
+    });
+    let target = path.display().to_string();
+    assert_fails(
+        &run(scratch.path(), &["-t", &target, "ls"]),
+        4,
+        &[&target, "not an inspection endpoint"],
+    );
+}
+
+#[test]
+fn flags_can_be_set_in_the_environment_and_are_beaten_by_the_command_line() {
+    let (scratch, _running, target) = serve(Mock::new(5));
+    let run = |arguments: &[&str]| {
+        netpoller(scratch.path())
+            .envs([
+                ("NETPOLLER_TARGET", target.as_str()),
+                ("NETPOLLER_NO_HEADER", "1"),
+                ("NETPOLLER_LIMIT", "2"),
+            ])
+            .args(arguments)
+            .output()
+            .expect("run netpoller")
+    };
+    assert_eq!(stdout(&run(&["ls"])).lines().count(), 2);
+    assert_eq!(stdout(&run(&["ls", "-n", "3"])).lines().count(), 3);
 }
 
 #[test]

@@ -89,10 +89,9 @@ async fn slow() -> &'static str {
 #[cfg(feature = "inspect")]
 fn inspect(addr: Option<&str>) -> io::Result<Option<netpoller::inspect::Server>> {
     addr.map(|addr| {
-        let server = netpoller::inspect::Server::builder()
-            .listen(addr)
-            .start()
-            .map_err(io::Error::other)?;
+        let addr = addr.parse().map_err(io::Error::other)?;
+        let server = netpoller::inspect::Server::builder().listen(addr).start();
+        let server = server.map_err(io::Error::other)?;
         eprintln!("attach with: netpoller -t {}", server.target());
         Ok(server)
     })

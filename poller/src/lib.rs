@@ -20,16 +20,22 @@ mod desc;
 pub mod driver;
 mod error;
 mod fd;
+#[cfg(any(feature = "inspect", feature = "prometheus"))]
+mod host;
+#[cfg(feature = "inspect")]
+pub mod inspect;
 pub mod net;
 mod observe;
 pub mod pipe;
 pub mod pollable;
 mod poller;
+// pub mod prometheus;
 mod sync;
 mod sys;
 pub mod task;
 pub mod time;
 mod timers;
+pub mod view;
 
 pub use desc::Kind;
 pub use driver::{block_on, block_on_poller};

@@ -18,6 +18,10 @@ use crate::failure::Failure;
 /// The server promises 1 MiB; a later one may be more generous, but not without bound.
 const LARGEST_MESSAGE: usize = 64 << 20;
 
+/// Advice when a connection was accepted and came to nothing.
+const STRANGER: &str =
+    "something listens there, but it is not an inspection endpoint, or it refuses this user";
+
 /// An open connection to a process that speaks our protocol.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
@@ -108,6 +112,14 @@ fn refused(target: &Target, error: &tonic::transport::Error) -> Failure {
         (Some(io::ErrorKind::PermissionDenied), _) => {
             "the socket belongs to another user: run the command as that user"
         }
+        (
+            Some(
+                io::ErrorKind::BrokenPipe
+                | io::ErrorKind::ConnectionReset
+                | io::ErrorKind::UnexpectedEof,
+            ),
+            _,
+        ) => STRANGER,
         (Some(io::ErrorKind::ConnectionRefused), Target::Unix(_)) => {
             "the socket is left over from a process that has ended; `netpoller targets` lists what can be inspected"
         }
@@ -131,12 +143,13 @@ fn stranger(target: &Target, status: &Status) -> Failure {
         Code::Unauthenticated | Code::PermissionDenied => Failure::Connect {
             target: target.to_string(),
             reason: status.message().to_owned(),
-            advice: "the endpoint refuses this user; run the command as the user of the service".into(),
+            advice: "the endpoint refuses this user; run the command as the user of the service"
+                .into(),
         },
         _ => Failure::Connect {
             target: target.to_string(),
             reason: describe(status),
-            advice: "something listens there, but it is not an inspection endpoint, or it closed the connection".into(),
+            advice: STRANGER.into(),
         },
     }
 }

@@ -47,7 +47,7 @@ async fn connection(globals: &Globals) -> Result<Connection, Failure> {
 }
 
 /// Runs a verb that asks and prints.
-fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
     tokio::runtime::Builder::new_current_thread()
         .enable_all()
         .build()

@@ -291,8 +291,8 @@ fn laws(printer: &Printer<'_>, out: &mut dyn Write, laws: &[Law]) -> io::Result<
             out,
             &[
                 plain(&law.name, Align::Left, 18),
-                plain(&law.lhs.to_string(), Align::Right, 14),
-                plain(&law.rhs.to_string(), Align::Right, 14),
+                plain(&text::signed(law.lhs), Align::Right, 14),
+                plain(&text::signed(law.rhs), Align::Right, 14),
                 (state.to_owned(), tone, Align::Left, 8),
                 (
                     text::printable(&law.statement).into_owned(),

@@ -62,21 +62,29 @@ pub(crate) fn start(
     stop: &Arc<Stop>,
 ) -> io::Result<JoinHandle<()>> {
     let (tally, stop) = (Arc::clone(tally), Arc::clone(stop));
-    std::thread::Builder::new().name("demo-clients".into()).spawn(move || {
-        let executor = LocalExecutor::new();
-        block_on(executor.run(async {
-            for index in 0..count {
-                let manner = Manner::of(index);
-                let client = Client { addr, index, tally: &tally };
-                executor.spawn(task::named(manner.name(), client.live(manner))).detach();
-                // Not all in one instant: the listener's queue is finite.
-                if index % 64 == 63 {
-                    sleep(Duration::from_millis(5)).await;
+    std::thread::Builder::new()
+        .name("demo-clients".into())
+        .spawn(move || {
+            let executor = LocalExecutor::new();
+            block_on(executor.run(async {
+                for index in 0..count {
+                    let manner = Manner::of(index);
+                    let client = Client {
+                        addr,
+                        index,
+                        tally: &tally,
+                    };
+                    executor
+                        .spawn(task::named(manner.name(), client.live(manner)))
+                        .detach();
+                    // Not all in one instant: the listener's queue is finite.
+                    if index % 64 == 63 {
+                        sleep(Duration::from_millis(5)).await;
+                    }
                 }
-            }
-            stop.wait().await;
-        }));
-    })
+                stop.wait().await;
+            }));
+        })
 }
 
 #[derive(Clone, Copy)]
@@ -126,7 +134,10 @@ impl Client<'_> {
             }
         }
         if answer[..received] != *message {
-            return Err(io::Error::new(io::ErrorKind::InvalidData, "the echo differs"));
+            return Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "the echo differs",
+            ));
         }
         self.tally.answered(began.elapsed());
         Ok(())
@@ -134,7 +145,10 @@ impl Client<'_> {
 
     /// A pause of about `millis`, different for each client so that they do not march in step.
     async fn pause(&self, millis: u64) {
-        sleep(Duration::from_micros(millis * 1000 + self.index as u64 * 97 % 1000 * millis)).await;
+        sleep(Duration::from_micros(
+            millis * 1000 + self.index as u64 * 97 % 1000 * millis,
+        ))
+        .await;
     }
 
     async fn quick(&self) -> io::Result<()> {
@@ -179,9 +193,16 @@ impl Client<'_> {
             stream.write_all(&[SILENCE]).await?;
             stream.set_read_deadline(Some(Instant::now() + Duration::from_millis(250)))?;
             match stream.read(&mut [0; 64]).await {
-                Err(error) if error.kind() == io::ErrorKind::TimedOut => Tally::count(&self.tally.timeouts),
+                Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                    Tally::count(&self.tally.timeouts)
+                }
                 Err(error) => return Err(error),
-                Ok(_) => return Err(io::Error::new(io::ErrorKind::InvalidData, "an answer nobody asked for")),
+                Ok(_) => {
+                    return Err(io::Error::new(
+                        io::ErrorKind::InvalidData,
+                        "an answer nobody asked for",
+                    ));
+                }
             }
         }
     }

@@ -18,30 +18,36 @@ pub(crate) const SILENCE: u8 = b'?';
 pub(crate) fn start(stop: &Arc<Stop>) -> io::Result<(SocketAddr, JoinHandle<()>)> {
     let (send, receive) = mpsc::channel();
     let stop = Arc::clone(stop);
-    let thread = std::thread::Builder::new().name("demo-service".into()).spawn(move || {
-        let executor = LocalExecutor::new();
-        block_on(executor.run(async {
-            let listener = match TcpListener::bind("127.0.0.1:0").and_then(|listener| {
-                listener.set_label("echo");
-                Ok((listener.local_addr()?, listener))
-            }) {
-                Ok((addr, listener)) => {
-                    // Whoever started us waits for it.
-                    let _ = send.send(Ok(addr));
-                    listener
-                }
-                Err(error) => {
-                    let _ = send.send(Err(error));
-                    return;
-                }
-            };
-            executor.spawn(task::named("accept", accept(&executor, listener))).detach();
-            stop.wait().await;
-        }));
-    })?;
+    let thread = std::thread::Builder::new()
+        .name("demo-service".into())
+        .spawn(move || {
+            let executor = LocalExecutor::new();
+            block_on(executor.run(async {
+                let listener = match TcpListener::bind("127.0.0.1:0").and_then(|listener| {
+                    listener.set_label("echo");
+                    Ok((listener.local_addr()?, listener))
+                }) {
+                    Ok((addr, listener)) => {
+                        // Whoever started us waits for it.
+                        let _ = send.send(Ok(addr));
+                        listener
+                    }
+                    Err(error) => {
+                        let _ = send.send(Err(error));
+                        return;
+                    }
+                };
+                executor
+                    .spawn(task::named("accept", accept(&executor, listener)))
+                    .detach();
+                stop.wait().await;
+            }));
+        })?;
     match receive.recv() {
         Ok(addr) => Ok((addr?, thread)),
-        Err(_) => Err(io::Error::other("the demo service ended before it listened")),
+        Err(_) => Err(io::Error::other(
+            "the demo service ended before it listened",
+        )),
     }
 }
 

@@ -44,7 +44,12 @@ impl Tally {
 
     /// The value below which a share `q` of the last round trips lies; `None` without any.
     pub(crate) fn quantile_micros(&self, q: f64) -> Option<u32> {
-        let mut micros = self.trips.lock().unwrap_or_else(PoisonError::into_inner).micros.clone();
+        let mut micros = self
+            .trips
+            .lock()
+            .unwrap_or_else(PoisonError::into_inner)
+            .micros
+            .clone();
         let index = ((micros.len() as f64 * q).ceil() as usize).checked_sub(1)?;
         micros.sort_unstable();
         micros.get(index).copied()

@@ -15,19 +15,30 @@ use crate::table::Entry;
 
 /// A filter that has been read and checked.
 #[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Query(parse::Expr);
+pub(crate) struct Query {
+    text: String,
+    expr: parse::Expr,
+}
 
 impl FromStr for Query {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        parse::parse(text).map(Self)
+        Ok(Self {
+            text: text.to_owned(),
+            expr: parse::parse(text)?,
+        })
     }
 }
 
 impl Query {
     /// Whether the row is wanted.
     pub(crate) fn admits(&self, entry: &Entry, now_ns: u64) -> bool {
-        eval::holds(&self.0, entry, now_ns)
+        eval::holds(&self.expr, entry, now_ns)
+    }
+
+    /// As it was written.
+    pub(crate) fn text(&self) -> &str {
+        &self.text
     }
 }

@@ -67,7 +67,19 @@ pub(crate) enum Align {
     Right,
 }
 
+impl<R> Column<R> {
+    /// The text in at most so many columns.
+    pub(crate) fn cut<'a>(&self, content: &'a str, room: usize, ascii: bool) -> Cow<'a, str> {
+        if self.tail {
+            text::cut_start(content, room, ascii)
+        } else {
+            text::cut(content, room, ascii)
+        }
+    }
+}
+
 /// A column of rows of type `R`.
+#[derive(Debug)]
 pub(crate) struct Column<R: 'static> {
     /// Name in `--columns`, `--sort` and the header of CSV.
     pub(crate) name: &'static str,
@@ -79,10 +91,13 @@ pub(crate) struct Column<R: 'static> {
     pub(crate) keep: u8,
     /// Shown only by `wide`, `csv` and `--columns`.
     pub(crate) wide: bool,
-    /// Room that it always gets in the terminal UI, where the other rows are not known.
+    /// The least room that it gets.
     pub(crate) least: u16,
-    /// Text of the row if it is cheap to measure, so that the terminal UI can make room for the longest.
+    /// Length of its text where that is cheap to know, so that the terminal UI can make room for the longest of all
+    /// rows. Such a column is of words that may be cut.
     pub(crate) measure: Option<fn(&R) -> usize>,
+    /// A text that does not fit loses its beginning: the port of an address and the line of a file stand at the end.
+    pub(crate) tail: bool,
     /// What stands in it.
     pub(crate) cell: fn(&R, &Context) -> Cell,
     /// What it sorts by.
@@ -157,6 +172,7 @@ mod tests {
         wide: false,
         least: 1,
         measure: None,
+        tail: false,
         cell: |row, _| Cell::plain(row.map(|n| n.to_string()).unwrap_or_default()),
         key: |row, _| row.map_or(Key::Absent, |n| Key::Number(n.into())),
     }];
@@ -179,7 +195,7 @@ mod tests {
 
     #[test]
     fn an_unknown_column_is_answered_with_a_near_one() {
-        let failure = find(&NUMBERS, "numbre").err().expect("no such column");
+        let failure = find(&NUMBERS, "numbre").expect_err("no such column");
         assert_eq!(failure.code(), 2);
         assert!(
             failure.to_string().contains("did you mean `number`?"),

@@ -1,8 +1,9 @@
-//! Which columns fit a width.
+//! Which columns fit a width, and how wide each of them is.
 
 use super::Column;
 
-/// A column with the room it gets.
+/// A column with the room it wants, or gets.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Fit<R: 'static> {
     pub(crate) column: &'static Column<R>,
     pub(crate) width: usize,
@@ -11,34 +12,48 @@ pub(crate) struct Fit<R: 'static> {
 /// Space between two columns.
 const GAP: usize = 2;
 
-/// Leaves out the columns that give way first until the rest fits. The last column that is left may be cut.
+impl<R> Fit<R> {
+    /// The least that is still worth showing: columns of long words can be cut, others cannot.
+    fn least(&self) -> usize {
+        if self.column.measure.is_some() {
+            self.width.min(self.column.least.into())
+        } else {
+            self.width
+        }
+    }
+}
+
+/// Cuts the columns that can be cut, and leaves out those that give way first, until the rest fits.
 pub(crate) fn fit<R>(wanted: Vec<Fit<R>>, room: usize) -> Vec<Fit<R>> {
     let mut kept = wanted;
-    while kept.len() > 1 && total(&kept) > room {
-        let weakest = kept
-            .iter()
-            .enumerate()
-            .min_by_key(|(index, fit)| (fit.column.keep, usize::MAX - index));
-        let Some((weakest, last_wish)) = weakest.map(|(index, fit)| (index, fit.width)) else {
-            break;
-        };
-        // A long column is rather cut than lost, if what is left of it can still be read.
-        let excess = total(&kept).saturating_sub(room);
-        let readable = usize::from(kept[weakest].column.least).max(8);
-        if last_wish.saturating_sub(excess) >= readable {
-            kept[weakest].width = last_wish - excess;
-            break;
-        }
+    while kept.len() > 1 && kept.iter().map(Fit::least).sum::<usize>() + gaps(&kept) > room {
+        let weakest = (0..kept.len())
+            .rev()
+            .min_by_key(|index| kept[*index].column.keep)
+            .unwrap_or(0);
         kept.remove(weakest);
     }
-    if let [only] = kept.as_mut_slice() {
-        only.width = only.width.min(room);
+    let mut spare = room.saturating_sub(gaps(&kept) + kept.iter().map(Fit::least).sum::<usize>());
+    let wishes: Vec<usize> = kept.iter().map(|fit| fit.width - fit.least()).collect();
+    for fit in &mut kept {
+        fit.width = fit.least().min(room);
+    }
+    // One by one, so that a very long word does not take the room of all others.
+    let mut given = vec![0; kept.len()];
+    while spare > 0 && given != wishes {
+        for (index, fit) in kept.iter_mut().enumerate() {
+            if spare > 0 && given[index] < wishes[index] {
+                given[index] += 1;
+                fit.width += 1;
+                spare -= 1;
+            }
+        }
     }
     kept
 }
 
-fn total<R>(fits: &[Fit<R>]) -> usize {
-    fits.iter().map(|fit| fit.width).sum::<usize>() + GAP * fits.len().saturating_sub(1)
+fn gaps<R>(fits: &[Fit<R>]) -> usize {
+    GAP * fits.len().saturating_sub(1)
 }
 
 #[cfg(test)]
@@ -46,36 +61,57 @@ mod tests {
     use super::*;
     use crate::table::{DESCRIPTORS, Entry};
 
-    fn names(room: usize) -> Vec<&'static str> {
+    fn fitted(room: usize, long: usize) -> Vec<Fit<Entry>> {
         let wanted = DESCRIPTORS
             .iter()
             .filter(|column| !column.wide)
             .map(|column| Fit {
                 column,
-                width: usize::from(column.least),
+                width: if column.measure.is_some() {
+                    long
+                } else {
+                    column.least.into()
+                },
             })
             .collect();
         fit::<Entry>(wanted, room)
-            .iter()
-            .map(|fit| fit.column.name)
-            .collect()
+    }
+
+    fn names(room: usize) -> Vec<&'static str> {
+        fitted(room, 24).iter().map(|fit| fit.column.name).collect()
     }
 
     #[test]
-    fn a_wide_terminal_keeps_every_column() {
+    fn a_terminal_of_120_columns_keeps_every_column() {
         assert_eq!(
-            names(200).len(),
+            names(118).len(),
             DESCRIPTORS.iter().filter(|column| !column.wide).count()
         );
     }
 
     #[test]
-    fn a_narrow_terminal_keeps_the_identity_and_the_states() {
+    fn a_narrow_terminal_keeps_what_is_asked_first() {
+        assert_eq!(
+            names(78),
+            ["id", "fd", "kind", "peer", "rd", "wr", "since", "where"]
+        );
         assert_eq!(names(40), ["id", "fd", "rd", "wr", "since"]);
     }
 
     #[test]
     fn something_is_left_however_narrow_it_is() {
         assert_eq!(names(0), ["id"]);
+    }
+
+    #[test]
+    fn what_is_left_over_goes_to_the_columns_that_were_cut() {
+        for room in 0..300 {
+            let fits = fitted(room, 60);
+            let total = fits.iter().map(|fit| fit.width).sum::<usize>() + gaps(&fits);
+            assert!(total <= room || fits.len() == 1, "{total} > {room}");
+            if fits.len() == 11 && room < 240 {
+                assert_eq!(total, room, "no column is cut while there is room");
+            }
+        }
     }
 }

@@ -16,6 +16,7 @@ const NAME: C = Column {
     wide: false,
     least: 8,
     measure: Some(|poller| poller.name.len()),
+    tail: false,
     cell: |poller, _| Cell::toned(poller.name.as_str(), Tone::Title),
     key: |poller, _| Key::Text(poller.name.clone()),
 };
@@ -53,6 +54,7 @@ macro_rules! numbers {
                 wide: false,
                 least: 6,
                 measure: None,
+                tail: false,
                 cell: |poller, _| Cell::plain(text::count((NUMBER.value)(poller))),
                 key: |poller, _| Key::Number((NUMBER.value)(poller).into()),
             }
@@ -75,8 +77,9 @@ const DRIVER: C = Column {
     align: Align::Left,
     keep: 190,
     wide: false,
-    least: 6,
+    least: 12,
     measure: Some(|poller| poller.driver.len()),
+    tail: false,
     cell: |poller, _| Cell::plain(poller.driver.as_str()),
     key: |poller, _| Key::Text(poller.driver.clone()),
 };
@@ -88,6 +91,7 @@ const BLOCKED: C = Column {
     wide: false,
     least: 7,
     measure: None,
+    tail: false,
     cell: |poller, _| Cell::plain(if poller.blocked { "yes" } else { "no" }),
     key: |poller, _| Key::Number(poller.blocked.into()),
 };
@@ -99,6 +103,7 @@ const LAST_POLL: C = Column {
     wide: false,
     least: 9,
     measure: None,
+    tail: false,
     cell: |poller, context| match poller.last_poll_ns {
         0 => Cell::plain(""),
         last => {
@@ -116,6 +121,7 @@ const CREATED: C = Column {
     wide: true,
     least: 20,
     measure: None,
+    tail: false,
     cell: |poller, context| {
         Cell::plain(
             context

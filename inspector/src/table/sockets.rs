@@ -22,6 +22,7 @@ const fn text(
         wide: false,
         least: 8,
         measure: None,
+        tail: false,
         cell,
         key,
     }
@@ -57,6 +58,16 @@ fn descriptors(server: &netpoller_proto::v1::GetServerResponse) -> u64 {
     server.pollers.iter().map(|poller| poller.descriptors).sum()
 }
 
+/// A column of paths: they may be cut, and then keep their end.
+const fn path(column: C, measure: fn(&Found) -> usize) -> C {
+    Column {
+        measure: Some(measure),
+        least: 16,
+        tail: true,
+        ..column
+    }
+}
+
 /// Columns of `targets`.
 pub(crate) static TARGETS: [C; 8] = [
     number(
@@ -73,19 +84,25 @@ pub(crate) static TARGETS: [C; 8] = [
         |found, _| Cell::plain(found.started.map(Anchor::seconds).unwrap_or_default()),
         |found, _| Key::Number(found.start_ticks.into()),
     ),
-    text(
-        "exe",
-        "EXE",
-        200,
-        |found, _| Cell::plain(found.executable.as_str()),
-        |found, _| Key::Text(found.executable.clone()),
+    path(
+        text(
+            "exe",
+            "EXE",
+            200,
+            |found, _| Cell::plain(found.executable.as_str()),
+            |found, _| Key::Text(found.executable.clone()),
+        ),
+        |found| found.executable.len(),
     ),
-    text(
-        "socket",
-        "SOCKET",
-        90,
-        |found, _| Cell::plain(found.socket.display().to_string()),
-        |found, _| Key::Text(found.socket.display().to_string()),
+    path(
+        text(
+            "socket",
+            "SOCKET",
+            90,
+            |found, _| Cell::plain(found.socket.display().to_string()),
+            |found, _| Key::Text(found.socket.display().to_string()),
+        ),
+        |found| found.socket.as_os_str().len(),
     ),
     number(
         "proto",

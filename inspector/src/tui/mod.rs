@@ -1,10 +1,57 @@
-//! stub
-pub(crate) struct Options;
-impl Options {
-    pub(crate) fn of(_: &crate::args::Globals) -> Self {
-        Self
-    }
+//! The terminal UI.
+//!
+//! `update` turns a message into a new state and commands, `render` turns a state into a picture; both are pure and
+//! know the time only from messages. `feed` talks to the process on its own thread, `run` to the terminal.
+
+mod app;
+mod feed;
+mod keymap;
+mod run;
+mod terminal;
+mod theme;
+mod update;
+mod view;
+
+#[cfg(test)]
+mod tests;
+
+use std::io::IsTerminal;
+use std::time::Duration;
+
+use crate::args::Globals;
+
+pub(crate) use run::run;
+
+/// How to open it.
+#[derive(Debug, Clone)]
+pub(crate) struct Options {
+    /// Time between two groups of the table.
+    pub(crate) interval: Duration,
+    /// How long an attempt to connect may take.
+    pub(crate) timeout: Duration,
+    /// With colours; without, modifiers alone tell things apart.
+    pub(crate) color: bool,
+    /// ASCII only.
+    pub(crate) ascii: bool,
+    /// The filter to begin with.
+    pub(crate) filter: Option<String>,
+    /// Quit by itself after this time.
+    pub(crate) until: Option<Duration>,
 }
-pub(crate) fn run(_: &crate::client::Target, _: &Options) -> Result<(), crate::failure::Failure> {
-    Ok(())
+
+impl Options {
+    /// As the command line says.
+    pub(crate) fn of(globals: &Globals) -> Self {
+        Self {
+            interval: globals.interval,
+            timeout: globals.timeout,
+            color: globals.color.enabled(std::io::stdout().is_terminal()),
+            ascii: globals.ascii,
+            filter: globals
+                .filter
+                .as_ref()
+                .map(|filter| filter.text().to_owned()),
+            until: None,
+        }
+    }
 }

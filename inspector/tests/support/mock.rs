@@ -13,8 +13,8 @@ use netpoller_proto::v1::{
     GetServerRequest, GetServerResponse, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
     ListDescriptorsResponse, WatchFrame, WatchRequest,
 };
-use tokio_stream::wrappers::{ReceiverStream, UnixListenerStream};
-use tokio_stream::{Stream, StreamExt};
+use tokio_stream::Stream;
+use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream, UnixListenerStream};
 use tonic::{Request, Response, Status};
 
 use super::rows::{self, NOW_NS};
@@ -201,7 +201,7 @@ impl Mock {
     async fn serve_on(self, listener: tokio::net::UnixListener) {
         tonic::transport::Server::builder()
             .add_service(InspectorServer::new(self))
-            .serve_with_incoming(UnixListenerStream::new(listener).map(|stream| stream))
+            .serve_with_incoming(UnixListenerStream::new(listener))
             .await
             .expect("serve");
     }
@@ -227,6 +227,29 @@ impl Running {
             tokio::net::UnixListener::bind(&socket).expect("bind the mock's socket")
         };
         runtime.spawn(mock.serve_on(listener));
+        Self::of(runtime, socket)
+    }
+
+    /// Starts it on a free port of the loopback; `socket` is then its address.
+    pub(crate) fn start_tcp(mock: Mock) -> Self {
+        let runtime = tokio::runtime::Builder::new_multi_thread()
+            .worker_threads(1)
+            .enable_all()
+            .build()
+            .expect("start a runtime");
+        let listener = runtime
+            .block_on(tokio::net::TcpListener::bind("127.0.0.1:0"))
+            .expect("bind a port");
+        let address = listener.local_addr().expect("an address").to_string();
+        runtime.spawn(
+            tonic::transport::Server::builder()
+                .add_service(InspectorServer::new(mock))
+                .serve_with_incoming(TcpListenerStream::new(listener)),
+        );
+        Self::of(runtime, address.into())
+    }
+
+    fn of(runtime: tokio::runtime::Runtime, socket: PathBuf) -> Self {
         Self {
             socket,
             runtime: Some(runtime),

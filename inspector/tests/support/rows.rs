@@ -321,10 +321,12 @@ fn law(name: &str, statement: &str, lhs: u64, rhs: u64, violated: bool) -> Law {
     }
 }
 
-/// A bell on a logarithmic axis around 2^center.
+/// A bell on a logarithmic axis around 2^center, in buckets of four to each doubling.
 fn histogram(name: &str, unit: &str, center: u32, spread: u32, count: u64) -> Histogram {
-    let mut buckets = Vec::new();
-    let (low, high) = (center.saturating_sub(spread) * 4, (center + spread * 2) * 4);
+    let (low, high) = (
+        center.saturating_sub(spread).max(2) * 4,
+        (center + spread * 2) * 4,
+    );
     let weight = |step: u32| {
         let distance = f64::from(step) / 4.0 - f64::from(center);
         let side = if distance > 0.0 {
@@ -335,28 +337,22 @@ fn histogram(name: &str, unit: &str, center: u32, spread: u32, count: u64) -> Hi
         (-(distance / side).powi(2) / 2.0).exp()
     };
     let whole: f64 = (low..high).map(weight).sum();
-    let mut last = 0;
-    for step in low..high {
-        let upper_bound = (2f64.powf(f64::from(step) / 4.0).round() as u64).max(last + 1);
-        let samples = (weight(step) / whole * count as f64).round() as u64;
-        if samples > 0 {
-            buckets.push(Bucket {
-                upper_bound,
-                count: samples,
-            });
-            last = upper_bound;
-        }
-    }
-    let count = buckets.iter().map(|bucket| bucket.count).sum();
+    let buckets: Vec<Bucket> = (low..high)
+        .map(|step| Bucket {
+            upper_bound: (u64::from(5 + step % 4) << (step / 4 - 2)) - 1,
+            count: (weight(step) / whole * count as f64).round() as u64,
+        })
+        .filter(|bucket| bucket.count > 0)
+        .collect();
     Histogram {
         name: name.into(),
         unit: unit.into(),
-        count,
+        count: buckets.iter().map(|bucket| bucket.count).sum(),
         sum: buckets
             .iter()
             .map(|bucket| bucket.upper_bound.saturating_mul(bucket.count))
             .sum(),
-        max: last,
+        max: buckets.last().map_or(0, |bucket| bucket.upper_bound),
         buckets,
     }
 }

@@ -12,10 +12,11 @@ use super::poll_desc::PollDesc;
 use crate::sync::Mutex;
 
 /// Slots in a chunk: small enough that an idle program spends little, and a chunk is one allocation.
-const CHUNK: usize = 64;
+/// A model makes every slot anew for each execution, so there it has few.
+const CHUNK: usize = if cfg!(loom) { 2 } else { 64 };
 /// Chunks in a group, and groups in the table: 67 million slots at most.
-const GROUP: usize = 1024;
-const GROUPS: usize = 1024;
+const GROUP: usize = if cfg!(loom) { 2 } else { 1024 };
+const GROUPS: usize = if cfg!(loom) { 2 } else { 1024 };
 
 /// Most slots of a poller.
 pub(crate) const MAX_SLOTS: u32 = (CHUNK * GROUP * GROUPS) as u32;

@@ -18,7 +18,9 @@ mod poll_desc;
 mod word;
 
 #[cfg(all(test, loom))]
-mod loom_tests;
+pub(crate) mod loom_tests;
+#[cfg(all(test, not(loom)))]
+mod tests;
 
 pub(crate) use cache::{PollCache, Slot};
 pub(crate) use info::Blocker;
@@ -26,4 +28,5 @@ pub use poll_desc::Kind;
 pub(crate) use poll_desc::{
     Cause, EXPIRED, NO_DEADLINE, PollDesc, StampedWaiter, WaitContext, Who,
 };
-pub(crate) use word::{Busy, Refused, State, Token};
+pub use word::State;
+pub(crate) use word::{Busy, Refused, Token};

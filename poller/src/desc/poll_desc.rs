@@ -2,13 +2,15 @@
 
 use std::panic::Location;
 use std::sync::atomic::AtomicPtr;
+// What tables show synchronises nothing, so no model needs to explore it.
+use std::sync::atomic as shown;
 use std::task::{Poll, Waker};
 
 use super::info::{Blocker, Info};
 use super::word::{Busy, Refused, State, Token, Waiter, Word};
 use crate::clock;
 use crate::observe::{Direction, Histogram, Label, Local, Transition};
-use crate::sync::atomic::{AtomicI32, AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// No deadline.
@@ -121,30 +123,30 @@ impl AtomicLocation {
 pub(crate) struct Side {
     word: Word,
     /// When the waiter parked, or when the last one was woken.
-    since_ns: AtomicU64,
+    since_ns: shown::AtomicU64,
     /// When epoll_wait returned the event, or the deadline fired, that woke the last waiter.
-    woken_ns: AtomicU64,
+    woken_ns: shown::AtomicU64,
     location: AtomicLocation,
-    task_id: AtomicU64,
-    task: AtomicU32,
+    task_id: shown::AtomicU64,
+    task: shown::AtomicU32,
     /// Number of the thread in the upper half, cause of the last wake in the lowest byte.
-    thread: AtomicU32,
-    cause: AtomicU8,
-    transitions: [AtomicU32; Transition::COUNT],
+    thread: shown::AtomicU32,
+    cause: shown::AtomicU8,
+    transitions: [shown::AtomicU32; Transition::COUNT],
 }
 
 impl Side {
     fn new() -> Self {
         Self {
             word: Word::new(),
-            since_ns: AtomicU64::new(0),
-            woken_ns: AtomicU64::new(0),
+            since_ns: shown::AtomicU64::new(0),
+            woken_ns: shown::AtomicU64::new(0),
             location: AtomicLocation::new(),
-            task_id: AtomicU64::new(0),
-            task: AtomicU32::new(0),
-            thread: AtomicU32::new(0),
-            cause: AtomicU8::new(Cause::Io as u8),
-            transitions: std::array::from_fn(|_| AtomicU32::new(0)),
+            task_id: shown::AtomicU64::new(0),
+            task: shown::AtomicU32::new(0),
+            thread: shown::AtomicU32::new(0),
+            cause: shown::AtomicU8::new(Cause::Io as u8),
+            transitions: std::array::from_fn(|_| shown::AtomicU32::new(0)),
         }
     }
 
@@ -236,19 +238,21 @@ pub(crate) struct PollDesc {
     /// Generation (Go's fdseq). Raised when the slot is freed; 0 is never live (semantics 4, 5).
     fdseq: AtomicU32,
     info: Info,
-    fd: AtomicI32,
+    fd: shown::AtomicI32,
     /// Raw bits of the last event.
-    last_events: AtomicU32,
-    label: AtomicU32,
+    last_events: shown::AtomicU32,
+    /// Bits of an event that told of the end of the stream, which no later event can take back.
+    ended: shown::AtomicU32,
+    label: shown::AtomicU32,
     /// Deadline of each direction in nanoseconds: [`NO_DEADLINE`], [`EXPIRED`] or a time. Written under `lock`.
     deadlines: [AtomicU64; 2],
     /// When the queue will look at this slot, 0 if it is not queued. Written under the queue's lock.
     pub(crate) queued_ns: AtomicU64,
     /// A word for the user, not interpreted.
-    cookie: AtomicU64,
-    opened_ns: AtomicU64,
+    cookie: shown::AtomicU64,
+    opened_ns: shown::AtomicU64,
     opened_location: AtomicLocation,
-    kind: AtomicU8,
+    kind: shown::AtomicU8,
     live: AtomicU8,
     lock: Mutex<()>,
     sides: [Side; 2],
@@ -264,15 +268,16 @@ impl PollDesc {
             slot,
             fdseq: AtomicU32::new(0),
             info: Info::new(),
-            fd: AtomicI32::new(-1),
-            last_events: AtomicU32::new(0),
-            label: AtomicU32::new(0),
+            fd: shown::AtomicI32::new(-1),
+            last_events: shown::AtomicU32::new(0),
+            ended: shown::AtomicU32::new(0),
+            label: shown::AtomicU32::new(0),
             deadlines: [AtomicU64::new(NO_DEADLINE), AtomicU64::new(NO_DEADLINE)],
             queued_ns: AtomicU64::new(0),
-            cookie: AtomicU64::new(0),
-            opened_ns: AtomicU64::new(0),
+            cookie: shown::AtomicU64::new(0),
+            opened_ns: shown::AtomicU64::new(0),
             opened_location: AtomicLocation::new(),
-            kind: AtomicU8::new(Kind::Other as u8),
+            kind: shown::AtomicU8::new(Kind::Other as u8),
             live: AtomicU8::new(0),
             lock: Mutex::new(()),
             sides: [Side::new(), Side::new()],
@@ -290,6 +295,7 @@ impl PollDesc {
         self.fd.store(fd, Ordering::Relaxed);
         self.kind.store(kind as u8, Ordering::Relaxed);
         self.last_events.store(0, Ordering::Relaxed);
+        self.ended.store(0, Ordering::Relaxed);
         self.label.store(0, Ordering::Relaxed);
         self.cookie.store(0, Ordering::Relaxed);
         self.opened_ns.store(clock::stamp_ns(), Ordering::Relaxed);
@@ -374,14 +380,32 @@ impl PollDesc {
         self.opened_location.load()
     }
 
+    /// Bits of the last event, and of the end of the stream once an event has told of it.
     #[inline]
     pub(crate) fn last_events(&self) -> u32 {
-        self.last_events.load(Ordering::Relaxed)
+        self.last_events.load(Ordering::Relaxed) | self.ended.load(Ordering::Relaxed)
     }
 
+    /// Two pollers may dispatch two events of one descriptor in the wrong order (semantics 48), and the older one must not
+    /// hide the end of the stream: a reader that takes a short read for "drained" would never look for it.
     #[inline]
     pub(crate) fn set_last_events(&self, mask: u32) {
         self.last_events.store(mask, Ordering::Relaxed);
+        if mask & (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLPRI) as u32 != 0 {
+            self.note_end(mask);
+        }
+    }
+
+    #[cold]
+    fn note_end(&self, mask: u32) {
+        // A socket that is not connected yet has EPOLLHUP as well, but not for good; a pipe has nothing else. And a connection
+        // that has had urgent data once may have it again.
+        let for_good = match self.kind() {
+            Kind::Pipe | Kind::Other => libc::EPOLLRDHUP | libc::EPOLLHUP,
+            _ => libc::EPOLLRDHUP | libc::EPOLLPRI,
+        };
+        self.ended
+            .fetch_or(mask & for_good as u32, Ordering::Relaxed);
     }
 
     #[inline]

@@ -44,16 +44,33 @@ const STATE: u32 = 0b111;
 const CLAIM: u32 = 1 << 3;
 const POLLED: u32 = 1 << 4;
 
-/// How often a waiter looks again at a word that is `waking` before it asks to be polled once more instead.
-const WAKING_SPINS: usize = 64;
+/// How often a waiter looks again at a word that is `waking` before it asks to be polled once more instead. In a model a spin
+/// yields to the thread it waits for, so one waits to the end.
+const WAKING_SPINS: usize = if cfg!(loom) { usize::MAX } else { 64 };
 
 /// The states that tables show.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum State {
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub enum State {
+    /// No waiter, no readiness.
     Nil,
+    /// Readiness that no wait has consumed yet.
     Ready,
+    /// A waiter is publishing its waker.
     Wait,
+    /// A waiter is parked.
     Parked,
+}
+
+impl State {
+    /// The name in tables and in the protocol.
+    pub fn name(self) -> &'static str {
+        match self {
+            State::Nil => "nil",
+            State::Ready => "ready",
+            State::Wait => "wait",
+            State::Parked => "parked",
+        }
+    }
 }
 
 /// Another wait is going on in this direction.

@@ -38,6 +38,18 @@ impl Drop for Turn<'_> {
     }
 }
 
+/// How an operation begins.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Start {
+    /// With a try; the reset is done.
+    Try,
+    /// With a try, and the reset only if that says EAGAIN. Most writes find room, and each edge of the other direction
+    /// brings write readiness along (semantics 27): to take it down every time would be work for nothing.
+    TryThenReset,
+    /// With waiting.
+    Wait,
+}
+
 /// What to do after a try.
 enum Next<R> {
     Done(io::Result<R>),
@@ -107,15 +119,19 @@ impl Fd {
         error
     }
 
-    /// The reset before the first try. `true` if the operation should begin with waiting.
+    /// What comes before the first try.
     #[inline]
-    fn prepare(&self, desc: &Desc, operation: &Operation) -> Result<bool, Error> {
-        let had_edge = desc.reset(operation.direction)?;
-        let wait_first = operation.elide && !had_edge && self.drained_for_sure(desc);
-        if wait_first {
-            self.count(Counter::ElidedReads);
+    fn prepare(&self, desc: &Desc, operation: &Operation) -> Result<Start, Error> {
+        if operation.direction == Direction::Write {
+            desc.check(Direction::Write)?;
+            return Ok(Start::TryThenReset);
         }
-        Ok(wait_first)
+        let had_edge = desc.reset(operation.direction)?;
+        if operation.elide && !had_edge && self.drained_for_sure(desc) {
+            self.count(Counter::ElidedReads);
+            return Ok(Start::Wait);
+        }
+        Ok(Start::Try)
     }
 
     /// The last read was short and nothing was behind its end; an edge will tell of what comes later.
@@ -226,20 +242,25 @@ impl Turn<'_> {
                 Next::Wait => Err(io::ErrorKind::WouldBlock.into()),
             };
         };
+        let mut start = fd.prepare(desc, &operation)?;
         let mut woken = None;
-        if fd.prepare(desc, &operation)? {
-            desc.wait_at(operation.direction, operation.location)
-                .await?;
-            woken = Some(operation.direction);
-        }
         loop {
-            match fd.try_once(operation.kind, woken, call) {
-                Next::Done(result) => return result,
-                Next::Wait => {
-                    desc.wait_at(operation.direction, operation.location)
-                        .await?
+            if start != Start::Wait {
+                match fd.try_once(operation.kind, woken, call) {
+                    Next::Done(result) => return result,
+                    Next::Wait if start == Start::TryThenReset => {
+                        start = Start::Try;
+                        if desc.reset(operation.direction)? {
+                            // The edge taken down may have come after the try, so it does not count (semantics 12).
+                            continue;
+                        }
+                    }
+                    Next::Wait => {}
                 }
             }
+            start = Start::Try;
+            desc.wait_at(operation.direction, operation.location)
+                .await?;
             woken = Some(operation.direction);
         }
     }
@@ -258,19 +279,30 @@ impl Turn<'_> {
                 Next::Wait => Err(io::ErrorKind::WouldBlock.into()),
             });
         };
-        let mut wait = resumed || fd.prepare(desc, &operation)?;
+        let mut start = if resumed {
+            Start::Wait
+        } else {
+            fd.prepare(desc, &operation)?
+        };
         let mut woken = None;
         loop {
-            if wait {
-                match desc.poll_wait(operation.direction, operation.location, resumed, cx) {
-                    Poll::Ready(Ok(())) => woken = Some(operation.direction),
-                    Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-                    Poll::Pending => return Poll::Pending,
+            if start != Start::Wait {
+                match fd.try_once(operation.kind, woken, call) {
+                    Next::Done(result) => return Poll::Ready(result),
+                    Next::Wait if start == Start::TryThenReset => {
+                        start = Start::Try;
+                        if desc.reset(operation.direction)? {
+                            continue;
+                        }
+                    }
+                    Next::Wait => {}
                 }
             }
-            match fd.try_once(operation.kind, woken, call) {
-                Next::Done(result) => return Poll::Ready(result),
-                Next::Wait => wait = true,
+            start = Start::Try;
+            match desc.poll_wait(operation.direction, operation.location, resumed, cx) {
+                Poll::Ready(Ok(())) => woken = Some(operation.direction),
+                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
+                Poll::Pending => return Poll::Pending,
             }
         }
     }

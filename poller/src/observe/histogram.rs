@@ -1,6 +1,6 @@
 //! Histograms with fixed log-linear buckets: four to each doubling, so that a bucket is at most 25 % wide.
 
-use crate::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 /// Values below this have a bucket each.
 const LINEAR: u64 = 4;

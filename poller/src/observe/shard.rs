@@ -4,11 +4,11 @@
 //! that another core writes. Threads without a number of their own share shard 0 and add atomically.
 
 use std::sync::OnceLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::histogram::Cells;
 use super::thread::{MAX_THREADS, SHARED, current_thread};
 use super::{Counter, Direction, Histogram, HistogramSnapshot, Transition};
-use crate::sync::atomic::{AtomicU64, Ordering};
 
 #[derive(Debug)]
 struct Shard {

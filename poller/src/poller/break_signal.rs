@@ -25,11 +25,9 @@ impl BreakSignal {
     /// Writes the signal unless one is pending.
     pub(crate) fn request(&self, backend: &Backend, local: &Local<'_>) -> io::Result<()> {
         local.count(Counter::BreaksRequested);
-        if self
-            .pending
-            .compare_exchange(0, 1, Ordering::AcqRel, Ordering::Acquire)
-            .is_err()
-        {
+        // A swap, not a compare-and-swap: one that fails is a mere load, and whoever takes the signal back must see what this
+        // thread has written before.
+        if self.pending.swap(1, Ordering::AcqRel) == 1 {
             local.count(Counter::BreaksCoalesced);
             return Ok(());
         }

@@ -31,6 +31,8 @@ mod registry;
 mod role;
 mod wait;
 
+#[cfg(all(test, loom))]
+mod loom_tests;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

@@ -73,7 +73,12 @@ impl Shared {
             }
         }
         // Semantics 40: a poll that does not wait leaves the break to the one that does, unless there is none.
-        self.finish(ready, self.nested.get().is_some(), &local);
+        let alone = self.nested.get().is_some() && !self.role.is_held();
+        self.finish(ready, alone, &local);
+        if alone && self.role.is_held() {
+            // Somebody has begun to poll meanwhile, and the break just taken may have been meant for him.
+            self.wake()?;
+        }
         Ok(())
     }
 
@@ -119,7 +124,7 @@ impl Shared {
 
     /// Says until when this poller sleeps, and for how long that is. Whoever sets an earlier deadline from here on breaks it
     /// (golang/go PROC:4017; tokio#3190).
-    fn publish_sleep(&self, limit: Option<u64>) -> (Timeout, u64) {
+    pub(super) fn publish_sleep(&self, limit: Option<u64>) -> (Timeout, u64) {
         let wanted = limit.unwrap_or(UNLIMITED);
         // Published before the deadlines are read: one set later sees it, one set before is seen here.
         self.poll_until.swap(wanted, Ordering::AcqRel);

@@ -89,8 +89,8 @@ pub(crate) struct Role<'a>(&'a Shared);
 
 impl<'a> Role<'a> {
     pub(crate) fn take(shared: &'a Shared) -> Option<Self> {
-        // Only he who got the role may make one: dropping it gives the role back.
-        if shared.role.held.swap(true, Ordering::AcqRel) { None } else { Some(Role(shared)) }
+        // Lazily: a `Role` that is made only to be thrown away would give back the role that somebody else has.
+        (!shared.role.held.swap(true, Ordering::AcqRel)).then(|| Role(shared))
     }
 }
 

@@ -18,6 +18,7 @@ pub(crate) struct FakeKernel(Mutex<State>);
 struct State {
     registered: BTreeMap<RawFd, Tag>,
     queue: VecDeque<(RawFd, u32)>,
+    late: VecDeque<(Tag, u32)>,
     signalled: bool,
     writes: usize,
     interrupts: usize,
@@ -38,6 +39,11 @@ impl FakeKernel {
             Some((_, bits)) => *bits |= mask as u32,
             None => state.queue.push_back((fd, mask as u32)),
         }
+    }
+
+    /// An event that a poll fetched earlier and dispatches only now: `tag` is what was registered then.
+    pub(crate) fn late_event(&self, tag: Tag, mask: i32) {
+        self.0.lock().late.push_back((tag, mask as u32));
     }
 
     /// The next `open` fails with `errno`.
@@ -98,6 +104,11 @@ impl FakeKernel {
         }
         let mut filled = usize::from(state.signalled);
         while filled < events.capacity() {
+            if let Some((tag, mask)) = state.late.pop_front() {
+                events.push(mask, tag);
+                filled += 1;
+                continue;
+            }
             let Some((fd, mask)) = state.queue.pop_front() else {
                 break;
             };

@@ -24,12 +24,16 @@ mod eventfd;
 pub(crate) mod fake;
 mod fd;
 pub(crate) mod io;
+#[cfg(feature = "inspect")]
+mod process;
 pub(crate) mod socket;
 mod timerfd;
 
 pub(crate) use backend::{Backend, Timeout};
 pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
 pub(crate) use fd::CloseableFd;
+#[cfg(feature = "inspect")]
+pub(crate) use process::{effective_uid, start_ticks};
 pub(crate) use timerfd::TimerFd;
 
 /// Runs a libc call and turns -1 into the error of this thread.

@@ -1,0 +1,226 @@
+//! `netpoller demo`: a busy service in this process, and the inspector looking at it.
+//!
+//! `service` is an echo server, `clients` are those that talk to it, each in its manner; both live on one poller, in two
+//! threads, so there is something of everything in the tables. `summary` is what is printed at the end.
+
+mod clients;
+mod service;
+mod stop;
+mod summary;
+mod tally;
+
+use std::io::{self, IsTerminal, Write};
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::thread::JoinHandle;
+use std::time::{Duration, Instant};
+
+use clap::Args;
+use netpoller::{Poller, inspect, prometheus};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::args::{Format, Globals};
+use crate::client::{Target, TargetSpec, choose};
+use crate::clock::Anchor;
+use crate::document::{Document, Target as Asked};
+use crate::failure::Failure;
+use crate::{cmd, tui};
+use stop::Stop;
+use summary::Summary;
+use tally::Tally;
+
+/// Most clients: each takes two descriptors, and beyond this the loopback address runs out of ports.
+const MAX_CONNECTIONS: u64 = 20_000;
+/// Descriptors for everything but the connections.
+const OTHER_DESCRIPTORS: u64 = 200;
+
+/// What the demo can be told.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct DemoArgs {
+    /// Stop after this time; without it the demo runs until it is quit.
+    #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
+    pub(crate) duration: Option<Duration>,
+    /// Clients that talk to the service.
+    #[arg(long, value_name = "N", default_value_t = 256,
+          value_parser = clap::value_parser!(u64).range(1..=MAX_CONNECTIONS))]
+    pub(crate) connections: u64,
+    /// Print a summary instead of opening the terminal UI.
+    #[arg(long)]
+    pub(crate) headless: bool,
+    /// Where the inspection endpoint listens; without it at the usual place for this process.
+    #[arg(long, value_name = "unix:PATH|tcp:ADDR")]
+    pub(crate) inspect: Option<inspect::Listen>,
+    /// Serve Prometheus metrics there; port 0 for any.
+    #[arg(long, value_name = "ADDR")]
+    pub(crate) metrics: Option<SocketAddr>,
+}
+
+/// Starts the service, then opens the terminal UI on its endpoint or, headless, prints a summary at the end.
+pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
+    let headless = args.headless || !(io::stdout().is_terminal() && io::stdin().is_terminal());
+    make_room(args.connections)?;
+    let endpoint = inspect::Server::builder().listen(args.inspect.clone().unwrap_or_default());
+    let endpoint = endpoint
+        .start()
+        .map_err(|error| Failure::Runtime(error.to_string()))?;
+    let metrics = args
+        .metrics
+        .map(|addr| prometheus::Server::builder().listen(addr).start())
+        .transpose()
+        .map_err(|error| Failure::Runtime(error.to_string()))?;
+    let demo = Demo::start(usize::try_from(args.connections).unwrap_or(usize::MAX))?;
+
+    let ended = if headless {
+        eprintln!("attach with: netpoller -t {}", endpoint.target());
+        if let Some(metrics) = &metrics {
+            eprintln!("metrics at {}", metrics.url());
+        }
+        wait(args.duration)
+    } else {
+        let target = target(endpoint.target())?;
+        tui::run(
+            &target,
+            &tui::Options {
+                until: args.duration,
+                ..tui::Options::of(globals)
+            },
+        )
+    };
+    let summary = demo.finish();
+    if headless {
+        print(&summary, globals, endpoint.target())?;
+    } else if ended.is_ok() {
+        summary.print_head(&mut io::stdout().lock())?;
+    }
+    ended?;
+    match summary.violations() {
+        0 => Ok(()),
+        laws => Err(Failure::Runtime(format!(
+            "{laws} conservation laws are violated: this is a bug of netpoller"
+        ))),
+    }
+}
+
+/// Raises the soft limit of open files to what the demo needs.
+fn make_room(connections: u64) -> Result<(), Failure> {
+    let needed = connections * 2 + OTHER_DESCRIPTORS;
+    let limit = rlimit::increase_nofile_limit(needed).map_err(|error| {
+        Failure::Runtime(format!(
+            "raising the limit of open files to {needed}: {error}"
+        ))
+    })?;
+    if limit < needed {
+        let most = limit.saturating_sub(OTHER_DESCRIPTORS) / 2;
+        return Err(Failure::Usage(format!(
+            "{connections} connections need {needed} open files, and the limit is {limit}; raise it with `ulimit -Hn`, or \
+             use --connections {most}"
+        )));
+    }
+    Ok(())
+}
+
+fn target(text: &str) -> Result<Target, Failure> {
+    match text.parse() {
+        Ok(TargetSpec::At(target)) => Ok(target),
+        _ => Err(Failure::Runtime(format!(
+            "the endpoint listens at {text}, which this inspector does not understand"
+        ))),
+    }
+}
+
+/// Waits for the end of `duration`, or for a signal.
+fn wait(duration: Option<Duration>) -> Result<(), Failure> {
+    let failed = |error: io::Error| Failure::Runtime(format!("catching signals: {error}"));
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(failed)?;
+    runtime.block_on(async {
+        let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        let over = async {
+            match duration {
+                Some(duration) => tokio::time::sleep(duration).await,
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = over => Ok(()),
+            _ = terminate.recv() => Err(Failure::Signal(15)),
+            _ = interrupt.recv() => Err(Failure::Signal(2)),
+        }
+    })
+}
+
+fn print(summary: &Summary, globals: &Globals, address: &str) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    match globals.format {
+        Format::Json | Format::Jsonl => {
+            // Asked of the endpoint like anybody else would, so that the document says the same of its target as all others.
+            let spec = TargetSpec::At(target(address)?);
+            let connection = cmd::block_on(choose(Some(&spec), globals.timeout))?;
+            let now = netpoller::view::now_ns();
+            let document = Document {
+                schema: "netpoller/v1/demo",
+                target: Some(Asked::of(&connection)),
+                captured_at: Anchor::of(&connection.server).rfc3339(now),
+                captured_at_ns: now,
+                complete: true,
+                items: vec![summary],
+            };
+            match globals.format {
+                Format::Json => serde_json::to_writer_pretty(&mut out, &document)?,
+                _ => serde_json::to_writer(&mut out, &document)?,
+            }
+            out.write_all(b"\n")?;
+        }
+        Format::Csv => {
+            return Err(Failure::Usage(
+                "the demo's summary has no CSV form; use --format json".into(),
+            ));
+        }
+        Format::Table | Format::Wide => summary.print(&mut out)?,
+    }
+    Ok(())
+}
+
+/// The running service and its clients.
+struct Demo {
+    began: Instant,
+    connections: usize,
+    tally: Arc<Tally>,
+    stop_service: Arc<Stop>,
+    stop_clients: Arc<Stop>,
+    service: JoinHandle<()>,
+    clients: JoinHandle<()>,
+}
+
+impl Demo {
+    fn start(connections: usize) -> Result<Self, Failure> {
+        let failed = |error: io::Error| Failure::Runtime(format!("starting the demo: {error}"));
+        let (stop_service, stop_clients) = (Arc::default(), Arc::default());
+        let tally = Arc::default();
+        let (addr, service) = service::start(&stop_service).map_err(failed)?;
+        let clients = clients::start(addr, connections, &tally, &stop_clients).map_err(failed)?;
+        Ok(Self {
+            began: Instant::now(),
+            connections,
+            tally,
+            stop_service,
+            stop_clients,
+            service,
+            clients,
+        })
+    }
+
+    /// Stops everything, and sums up when it has come to rest.
+    fn finish(self) -> Summary {
+        let ran = self.began.elapsed();
+        self.stop_clients.set();
+        // A thread that panicked has said so; the summary tells the rest.
+        let _ = self.clients.join();
+        self.stop_service.set();
+        let _ = self.service.join();
+        Summary::read(Poller::global(), &self.tally, self.connections, ran)
+    }
+}

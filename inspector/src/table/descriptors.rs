@@ -1,0 +1,547 @@
+//! The columns of the descriptor table.
+
+use netpoller_proto::v1::{DescriptorKind, Direction, State};
+
+use super::column::{Align, Cell, Column, Context, Key};
+use super::entry::{Entry, Side};
+use crate::paint::Tone;
+use crate::text;
+
+/// A state in its colour.
+pub(crate) fn state_cell(state: State) -> Cell {
+    let tone = match state {
+        State::Parked => Tone::Parked,
+        State::Ready => Tone::Ready,
+        State::Wait => Tone::Wait,
+        State::Nil | State::Unspecified => Tone::Dim,
+    };
+    Cell::toned(state.name(), tone)
+}
+
+fn side_state(entry: &Entry, side: Side) -> State {
+    side.of(&entry.row)
+        .map_or(State::Unspecified, Direction::state)
+}
+
+fn age(entry: &Entry, context: &Context) -> Cell {
+    match entry.since(context.now_ns) {
+        Some(age) => Cell::plain(short(age, context)),
+        None => Cell::plain(""),
+    }
+}
+
+fn age_key(entry: &Entry, context: &Context) -> Key {
+    entry
+        .since(context.now_ns)
+        .map_or(Key::Absent, |age| Key::Number(age.into()))
+}
+
+fn deadline(entry: &Entry, context: &Context) -> Cell {
+    if entry.expired() {
+        return Cell::toned("expired", Tone::Warn);
+    }
+    match entry.deadline_in(context.now_ns) {
+        None => Cell::plain(""),
+        Some(left) => {
+            let size = short(
+                u64::try_from(left.unsigned_abs()).unwrap_or(u64::MAX),
+                context,
+            );
+            if left < 0 {
+                Cell::toned(format!("-{size}"), Tone::Bad)
+            } else {
+                Cell::plain(format!("+{size}"))
+            }
+        }
+    }
+}
+
+fn deadline_key(entry: &Entry, context: &Context) -> Key {
+    if entry.expired() {
+        return Key::Number(i128::MIN);
+    }
+    entry
+        .deadline_in(context.now_ns)
+        .map_or(Key::Absent, Key::Number)
+}
+
+fn short(ns: u64, context: &Context) -> String {
+    let text = text::duration(ns);
+    if context.ascii {
+        text::ascii(text)
+    } else {
+        text
+    }
+}
+
+fn words(text: &str) -> Key {
+    if text.is_empty() {
+        Key::Absent
+    } else {
+        Key::Text(text.to_owned())
+    }
+}
+
+fn number(value: u64) -> Key {
+    Key::Number(value.into())
+}
+
+type C = Column<Entry>;
+
+const ID: C = Column {
+    name: "id",
+    title: "ID",
+    align: Align::Left,
+    keep: 255,
+    wide: false,
+    least: 6,
+    measure: None,
+    tail: false,
+    cell: |entry, _| Cell::toned(entry.row.id(), Tone::Title),
+    key: |entry, _| {
+        Key::Number((i128::from(entry.row.slot) << 32) | i128::from(entry.row.generation))
+    },
+};
+const FD: C = Column {
+    name: "fd",
+    title: "FD",
+    align: Align::Right,
+    keep: 250,
+    wide: false,
+    least: 4,
+    measure: None,
+    tail: false,
+    cell: |entry, _| {
+        Cell::plain(if entry.row.fd < 0 {
+            String::new()
+        } else {
+            entry.row.fd.to_string()
+        })
+    },
+    key: |entry, _| Key::Number(entry.row.fd.into()),
+};
+const KIND: C = Column {
+    name: "kind",
+    title: "KIND",
+    align: Align::Left,
+    keep: 200,
+    wide: false,
+    least: 5,
+    measure: Some(|entry| entry.row.kind().name().len()),
+    tail: false,
+    cell: |entry, _| match entry.row.kind() {
+        kind @ (DescriptorKind::TcpListener | DescriptorKind::UnixListener) => {
+            Cell::toned(kind.name(), Tone::Title)
+        }
+        kind @ (DescriptorKind::Timer | DescriptorKind::Unspecified) => {
+            Cell::toned(kind.name(), Tone::Dim)
+        }
+        kind => Cell::plain(kind.name()),
+    },
+    key: |entry, _| words(entry.row.kind().name()),
+};
+const DIR: C = Column {
+    name: "dir",
+    title: "DIR",
+    align: Align::Left,
+    keep: 245,
+    wide: false,
+    least: 5,
+    measure: None,
+    tail: false,
+    cell: |entry, _| Cell::plain(entry.side.map_or("", Side::name)),
+    key: |entry, _| entry.side.map_or(Key::Absent, |side| words(side.name())),
+};
+const LOCAL: C = Column {
+    name: "local",
+    title: "LOCAL",
+    align: Align::Left,
+    keep: 110,
+    wide: false,
+    least: 12,
+    measure: Some(|entry| entry.row.local.len()),
+    tail: true,
+    cell: |entry, _| Cell::plain(entry.row.local.as_str()),
+    key: |entry, _| words(&entry.row.local),
+};
+const PEER: C = Column {
+    name: "peer",
+    title: "PEER",
+    align: Align::Left,
+    keep: 130,
+    wide: false,
+    least: 15,
+    measure: Some(|entry| entry.row.peer.len()),
+    tail: true,
+    cell: |entry, _| Cell::plain(entry.row.peer.as_str()),
+    key: |entry, _| words(&entry.row.peer),
+};
+const RD: C = Column {
+    name: "rd",
+    title: "RD",
+    align: Align::Left,
+    keep: 241,
+    wide: false,
+    least: 6,
+    measure: None,
+    tail: false,
+    cell: |entry, _| state_cell(side_state(entry, Side::Read)),
+    key: |entry, _| words(side_state(entry, Side::Read).name()),
+};
+const WR: C = Column {
+    name: "wr",
+    title: "WR",
+    align: Align::Left,
+    keep: 240,
+    wide: false,
+    least: 6,
+    measure: None,
+    tail: false,
+    cell: |entry, _| match side_state(entry, Side::Write) {
+        // The usual state of an idle socket: it must not outshine unread input.
+        State::Ready => Cell::toned(State::Ready.name(), Tone::Dim),
+        state => state_cell(state),
+    },
+    key: |entry, _| words(side_state(entry, Side::Write).name()),
+};
+const SINCE: C = Column {
+    name: "since",
+    title: "SINCE",
+    align: Align::Right,
+    keep: 230,
+    wide: false,
+    least: 6,
+    measure: None,
+    tail: false,
+    cell: age,
+    key: age_key,
+};
+const AGE: C = Column {
+    name: "age",
+    title: "AGE",
+    ..SINCE
+};
+const DEADLINE: C = Column {
+    name: "deadline",
+    title: "DEADLINE",
+    align: Align::Right,
+    keep: 120,
+    wide: false,
+    least: 8,
+    measure: None,
+    tail: false,
+    cell: deadline,
+    key: deadline_key,
+};
+const EDGES: C = Column {
+    name: "edges",
+    title: "EDGES",
+    align: Align::Right,
+    keep: 90,
+    wide: false,
+    least: 5,
+    measure: None,
+    tail: false,
+    cell: |entry, _| Cell::plain(text::count(entry.edges())),
+    key: |entry, _| number(entry.edges()),
+};
+const WHERE: C = Column {
+    name: "where",
+    title: "WHERE",
+    align: Align::Left,
+    keep: 125,
+    wide: false,
+    least: 14,
+    measure: Some(|entry| entry.location().len()),
+    tail: true,
+    cell: |entry, _| {
+        let tone = if entry.waiter().is_some() {
+            Tone::Plain
+        } else {
+            Tone::Dim
+        };
+        Cell::toned(entry.location(), tone)
+    },
+    key: |entry, _| words(entry.location()),
+};
+const LOCATION: C = Column {
+    name: "location",
+    title: "LOCATION",
+    keep: 210,
+    ..WHERE
+};
+const TASK: C = Column {
+    name: "task",
+    title: "TASK",
+    align: Align::Left,
+    keep: 140,
+    wide: false,
+    least: 10,
+    measure: Some(|entry| entry.waiter().map_or(0, |waiter| waiter.task.len())),
+    tail: false,
+    cell: |entry, _| Cell::plain(entry.waiter().map_or("", |waiter| &waiter.task)),
+    key: |entry, _| {
+        entry
+            .waiter()
+            .map_or(Key::Absent, |waiter| words(&waiter.task))
+    },
+};
+const THREAD: C = Column {
+    name: "thread",
+    title: "THREAD",
+    align: Align::Left,
+    keep: 105,
+    wide: false,
+    least: 8,
+    measure: Some(|entry| entry.waiter().map_or(0, |waiter| waiter.thread.len())),
+    tail: false,
+    cell: |entry, _| Cell::plain(entry.waiter().map_or("", |waiter| &waiter.thread)),
+    key: |entry, _| {
+        entry
+            .waiter()
+            .map_or(Key::Absent, |waiter| words(&waiter.thread))
+    },
+};
+const STATE: C = Column {
+    name: "state",
+    title: "STATE",
+    keep: 220,
+    cell: |entry, _| {
+        state_cell(
+            entry
+                .side
+                .map_or(State::Unspecified, |side| side_state(entry, side)),
+        )
+    },
+    key: |entry, _| {
+        words(
+            entry
+                .side
+                .map_or(State::Unspecified, |side| side_state(entry, side))
+                .name(),
+        )
+    },
+    ..RD
+};
+const POLLER: C = Column {
+    name: "poller",
+    title: "POLLER",
+    align: Align::Left,
+    keep: 60,
+    wide: true,
+    least: 8,
+    measure: Some(|entry| entry.row.poller.len()),
+    tail: false,
+    cell: |entry, _| Cell::plain(entry.row.poller.as_str()),
+    key: |entry, _| words(&entry.row.poller),
+};
+const LABEL: C = Column {
+    name: "label",
+    title: "LABEL",
+    align: Align::Left,
+    keep: 80,
+    wide: true,
+    least: 8,
+    measure: Some(|entry| entry.row.label.len()),
+    tail: false,
+    cell: |entry, _| Cell::plain(entry.row.label.as_str()),
+    key: |entry, _| words(&entry.row.label),
+};
+const OPENED: C = Column {
+    name: "opened",
+    title: "OPENED",
+    align: Align::Left,
+    keep: 50,
+    wide: true,
+    least: 20,
+    measure: None,
+    tail: false,
+    cell: |entry, context| {
+        Cell::plain(
+            context
+                .anchor
+                .rfc3339(entry.row.opened_at_ns)
+                .unwrap_or_default(),
+        )
+    },
+    key: |entry, _| number(entry.row.opened_at_ns),
+};
+const EVENTS: C = Column {
+    name: "events",
+    title: "EVENTS",
+    align: Align::Left,
+    keep: 40,
+    wide: true,
+    least: 12,
+    measure: None,
+    tail: false,
+    cell: |entry, _| Cell::plain(epoll_names(entry.row.last_events)),
+    key: |entry, _| number(entry.row.last_events.into()),
+};
+const FLAGS: C = Column {
+    name: "flags",
+    title: "FLAGS",
+    align: Align::Left,
+    keep: 70,
+    wide: true,
+    least: 7,
+    measure: Some(|entry| entry.flags().len()),
+    tail: false,
+    cell: |entry, _| Cell::toned(entry.flags(), Tone::Warn),
+    key: |entry, _| words(&entry.flags()),
+};
+
+/// Columns of `ls descriptors`.
+pub(crate) static DESCRIPTORS: [C; 16] = [
+    ID, FD, KIND, LOCAL, PEER, RD, WR, SINCE, DEADLINE, EDGES, WHERE, POLLER, LABEL, OPENED,
+    EVENTS, FLAGS,
+];
+
+/// Columns of `ls waiters`.
+pub(crate) static WAITERS: [C; 15] = [
+    ID, FD, KIND, DIR, TASK, THREAD, AGE, DEADLINE, LOCATION, LOCAL, PEER, STATE_WIDE, POLLER,
+    LABEL, FLAGS,
+];
+
+/// Columns of `ls deadlines`.
+pub(crate) static DEADLINES: [C; 12] = [
+    ID, FD, KIND, DIR, DEADLINE, STATE, SINCE, LOCAL, PEER, WHERE, POLLER, LABEL,
+];
+
+/// Nearly always "parked" in the table of waiters, so not worth its room there.
+const STATE_WIDE: C = Column {
+    wide: true,
+    ..STATE
+};
+
+/// The bits of an epoll event by name, as `IN|RDHUP`.
+pub(crate) fn epoll_names(events: u32) -> String {
+    const NAMES: [(u32, &str); 6] = [
+        (0x001, "IN"),
+        (0x002, "PRI"),
+        (0x004, "OUT"),
+        (0x008, "ERR"),
+        (0x010, "HUP"),
+        (0x2000, "RDHUP"),
+    ];
+    let mut names: Vec<String> = NAMES
+        .iter()
+        .filter(|(bit, _)| events & bit != 0)
+        .map(|(_, name)| (*name).to_owned())
+        .collect();
+    let rest = NAMES.iter().fold(events, |rest, (bit, _)| rest & !bit);
+    if rest != 0 {
+        names.push(format!("{rest:#x}"));
+    }
+    names.join("|")
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use netpoller_proto::v1::Descriptor;
+
+    use super::*;
+    use crate::fixture;
+    use crate::table::{descriptors, waiters};
+
+    fn texts(columns: &[C], entry: &Entry) -> Vec<String> {
+        let context = Context {
+            now_ns: fixture::NOW_NS,
+            ..Context::default()
+        };
+        columns
+            .iter()
+            .filter(|column| !column.wide)
+            .map(|column| (column.cell)(entry, &context).text)
+            .collect()
+    }
+
+    #[test]
+    fn a_parked_reader_is_shown_with_its_age_deadline_and_line() {
+        let row = Arc::new(fixture::parked_reader());
+        assert_eq!(
+            texts(&DESCRIPTORS, &descriptors([Arc::clone(&row)])[0]),
+            [
+                "42.7",
+                "19",
+                "tcp",
+                "10.0.0.1:8080",
+                "10.0.0.9:51234",
+                "parked",
+                "ready",
+                "12.4s",
+                "+17.6s",
+                "1 204",
+                "src/server.rs:88"
+            ]
+        );
+        let waiting = waiters([row]);
+        assert_eq!(
+            waiting.len(),
+            1,
+            "only the direction in which somebody waits has a row"
+        );
+        assert_eq!(
+            texts(&WAITERS, &waiting[0]),
+            [
+                "42.7",
+                "19",
+                "tcp",
+                "read",
+                "conn-42",
+                "worker-1",
+                "12.4s",
+                "+17.6s",
+                "src/server.rs:88",
+                "10.0.0.1:8080",
+                "10.0.0.9:51234"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_row_without_directions_is_shown_with_dashes() {
+        let entry = &descriptors([Arc::new(Descriptor {
+            fd: -1,
+            ..Descriptor::default()
+        })])[0];
+        assert_eq!(
+            texts(&DESCRIPTORS, entry),
+            [
+                "0.0", "-", "unknown", "-", "-", "unknown", "unknown", "-", "-", "0", "-"
+            ]
+        );
+    }
+
+    #[test]
+    fn deadlines_are_told_apart_as_coming_expired_and_overdue() {
+        let mut row = fixture::parked_reader();
+        let shown = |row: &Descriptor| {
+            let context = Context {
+                now_ns: fixture::NOW_NS,
+                ..Context::default()
+            };
+            deadline(&descriptors([Arc::new(row.clone())])[0], &context)
+        };
+        let set = |row: &mut Descriptor, deadline_ns| {
+            if let Some(read) = row.read.as_mut() {
+                read.deadline_ns = deadline_ns;
+            }
+        };
+        set(&mut row, 1);
+        assert_eq!(shown(&row), Cell::toned("expired", Tone::Warn));
+        set(&mut row, fixture::NOW_NS - 3_000_000);
+        assert_eq!(shown(&row), Cell::toned("-3.0ms", Tone::Bad));
+        set(&mut row, 0);
+        assert_eq!(shown(&row).text, "-");
+    }
+
+    #[test]
+    fn epoll_bits_are_named() {
+        assert_eq!(epoll_names(0), "");
+        assert_eq!(epoll_names(0x2011), "IN|HUP|RDHUP");
+        assert_eq!(epoll_names(0x8000_0004), "OUT|0x80000000");
+    }
+}

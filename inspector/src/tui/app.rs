@@ -1,0 +1,225 @@
+//! The state of the terminal UI: what is known, what is looked at, and how.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use netpoller_proto::v1::{Descriptor, GetServerResponse};
+
+use super::theme::Theme;
+use crate::args::SortSpec;
+use crate::clock::Anchor;
+use crate::model::{Model, RowKey};
+use crate::query::Query;
+use crate::table::{Column, Context, DESCRIPTORS, Entry, Side, WAITERS};
+
+/// The state of the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// The first attempt.
+    Connecting,
+    /// Frames come in.
+    Live,
+    /// Lost, for this reason; the next attempt comes after this time.
+    Lost {
+        reason: String,
+        attempt: u32,
+        retry_in: Duration,
+    },
+}
+
+/// What the feed knows, as one value.
+#[derive(Debug, Clone)]
+pub(crate) struct Feed {
+    pub(crate) server: Option<Arc<GetServerResponse>>,
+    pub(crate) model: Model,
+    pub(crate) link: Link,
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            server: None,
+            model: Model::default(),
+            link: Link::Connecting,
+        }
+    }
+}
+
+/// A view.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum View {
+    Descriptors,
+    Waiters,
+    Latency,
+    Pollers,
+}
+
+impl View {
+    pub(crate) const ALL: [Self; 4] = [
+        Self::Descriptors,
+        Self::Waiters,
+        Self::Latency,
+        Self::Pollers,
+    ];
+
+    pub(crate) const fn title(self) -> &'static str {
+        match self {
+            Self::Descriptors => "Descriptors",
+            Self::Waiters => "Waiters",
+            Self::Latency => "Latency",
+            Self::Pollers => "Pollers",
+        }
+    }
+}
+
+/// What lies over the view.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) enum Overlay {
+    /// The keys, scrolled by so many lines.
+    Help(usize),
+    /// One descriptor, as it is or as it was last seen, scrolled by so many lines.
+    Detail {
+        last: Arc<Descriptor>,
+        scroll: usize,
+    },
+}
+
+/// The identity of a row, for a selection that stays on it while rows move.
+pub(crate) type EntryKey = (RowKey, Option<Side>);
+
+/// A table with its order and its cursor.
+#[derive(Debug, Clone)]
+pub(crate) struct TableState {
+    pub(crate) columns: &'static [Column<Entry>],
+    /// Rows in the order in which they are shown, those that the filter admits.
+    pub(crate) rows: Vec<Entry>,
+    /// The row under the cursor.
+    pub(crate) selected: Option<EntryKey>,
+    /// Its place in `rows`, or where it was before it went.
+    pub(crate) cursor: usize,
+    /// The first row on the screen.
+    pub(crate) offset: usize,
+    pub(crate) sort: SortSpec,
+}
+
+impl TableState {
+    fn new(columns: &'static [Column<Entry>], sort: &str, descending: bool) -> Self {
+        Self {
+            columns,
+            rows: Vec::new(),
+            selected: None,
+            cursor: 0,
+            offset: 0,
+            sort: SortSpec {
+                column: sort.to_owned(),
+                descending,
+            },
+        }
+    }
+
+    /// The row under the cursor.
+    pub(crate) fn current(&self) -> Option<&Entry> {
+        self.rows.get(self.cursor)
+    }
+}
+
+/// The filter and what is being typed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Filter {
+    /// As typed.
+    pub(crate) text: String,
+    /// Keys go into it.
+    pub(crate) editing: bool,
+    /// The text as an expression, if it is one; otherwise it is a word to look for.
+    pub(crate) query: Option<Query>,
+    /// It looks like an expression, but is none.
+    pub(crate) error: Option<String>,
+}
+
+/// Everything.
+#[derive(Debug, Clone)]
+pub(crate) struct App {
+    pub(crate) target: String,
+    pub(crate) theme: Theme,
+    /// What is shown.
+    pub(crate) feed: Feed,
+    /// What came in while the picture is frozen.
+    pub(crate) frozen: Option<Box<Feed>>,
+    /// Time since the start of the UI.
+    pub(crate) now: Duration,
+    /// When a group came in last.
+    pub(crate) fed_at: Duration,
+    /// A picture older than this is called old.
+    pub(crate) old_after: Duration,
+    pub(crate) view: View,
+    pub(crate) overlay: Option<Overlay>,
+    pub(crate) descriptors: TableState,
+    pub(crate) waiters: TableState,
+    /// The histogram under the cursor.
+    pub(crate) histogram: usize,
+    /// Lines that the view of pollers is scrolled by.
+    pub(crate) scroll: usize,
+    pub(crate) filter: Filter,
+    /// Of the terminal.
+    pub(crate) size: (u16, u16),
+}
+
+impl App {
+    pub(crate) fn new(target: String, theme: Theme, size: (u16, u16)) -> Self {
+        Self {
+            target,
+            theme,
+            feed: Feed::default(),
+            frozen: None,
+            now: Duration::ZERO,
+            fed_at: Duration::ZERO,
+            old_after: Duration::from_secs(3),
+            view: View::Descriptors,
+            overlay: None,
+            descriptors: TableState::new(&DESCRIPTORS, "id", false),
+            waiters: TableState::new(&WAITERS, "age", true),
+            histogram: 0,
+            scroll: 0,
+            filter: Filter::default(),
+            size,
+        }
+    }
+
+    /// What cells are rendered with.
+    pub(crate) fn context(&self) -> Context {
+        Context {
+            now_ns: self.feed.model.captured_at_ns,
+            anchor: self
+                .feed
+                .server
+                .as_deref()
+                .map(Anchor::of)
+                .unwrap_or_default(),
+            ascii: self.theme.ascii,
+        }
+    }
+
+    /// The state of the connection now, even while the picture is frozen.
+    pub(crate) fn link(&self) -> &Link {
+        self.frozen
+            .as_ref()
+            .map_or(&self.feed.link, |latest| &latest.link)
+    }
+
+    /// The open table, if the view is one.
+    pub(crate) fn table(&self) -> Option<&TableState> {
+        match self.view {
+            View::Descriptors => Some(&self.descriptors),
+            View::Waiters => Some(&self.waiters),
+            View::Latency | View::Pollers => None,
+        }
+    }
+
+    pub(crate) fn table_mut(&mut self) -> Option<&mut TableState> {
+        match self.view {
+            View::Descriptors => Some(&mut self.descriptors),
+            View::Waiters => Some(&mut self.waiters),
+            View::Latency | View::Pollers => None,
+        }
+    }
+}

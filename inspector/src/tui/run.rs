@@ -1,0 +1,195 @@
+//! The loop: messages in, pictures out.
+
+use std::time::{Duration, Instant};
+
+use crossterm::event::{Event, EventStream};
+use tokio::signal::unix::{Signal, SignalKind, signal};
+use tokio::sync::watch;
+use tokio_stream::StreamExt;
+
+use super::app::{App, Feed};
+use super::terminal::Screen;
+use super::theme::Theme;
+use super::update::{Cmd, Msg, apply_filter, update};
+use super::{Options, feed, view};
+use crate::client::Target;
+use crate::failure::Failure;
+
+/// Pictures a second at most; the terminal may be far away.
+const BETWEEN_PICTURES: Duration = Duration::from_millis(100);
+/// A key is answered sooner than that.
+const AFTER_A_KEY: Duration = Duration::from_millis(15);
+
+const SIGTSTP: i32 = 20;
+
+/// Opens the terminal UI on the target and returns when it is quit.
+///
+/// The terminal is as it was when this returns, however it returns. Must not be called inside a tokio runtime.
+pub(crate) fn run(target: &Target, options: &Options) -> Result<(), Failure> {
+    // One worker: the feed runs there, the terminal on this thread.
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(1)
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Runtime(format!("starting the runtime: {error}")))?;
+    let result = runtime.block_on(session(target, options));
+    // The thread that reads keys may be blocked in the kernel; it ends with the process.
+    runtime.shutdown_background();
+    result
+}
+
+async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
+    let (sender, mut feeds) = watch::channel(Feed::default());
+    tokio::spawn(feed::run(
+        target.clone(),
+        options.interval,
+        options.timeout,
+        sender,
+    ));
+
+    let mut signals =
+        Signals::new().map_err(|error| Failure::Runtime(format!("catching signals: {error}")))?;
+    let start = Instant::now();
+    let deadline = options
+        .until
+        .map(|until| tokio::time::Instant::now() + until);
+    let mut screen = Screen::enter()?;
+    let size = crossterm::terminal::size().unwrap_or((80, 24));
+    let mut app = App::new(
+        target.to_string(),
+        Theme {
+            color: options.color,
+            ascii: options.ascii,
+        },
+        size,
+    );
+    app.old_after = (options.interval * 2).max(app.old_after);
+    if let Some(filter) = &options.filter {
+        app.filter.text.clone_from(filter);
+        apply_filter(&mut app);
+    }
+    let mut events = EventStream::new();
+    let mut ticks = tokio::time::interval(Duration::from_secs(1));
+    let mut pace = Pace::new();
+
+    loop {
+        let msg = tokio::select! {
+            biased;
+            caught = signals.next() => {
+                if caught != SIGTSTP {
+                    screen.leave();
+                    return Err(Failure::Signal(u8::try_from(caught).unwrap_or(0)));
+                }
+                suspend(&mut screen)?;
+                pace.want(Duration::ZERO);
+                continue;
+            }
+            () = at(deadline) => return Ok(()),
+            event = events.next() => match event {
+                Some(Ok(Event::Key(key))) => Msg::Key(key),
+                Some(Ok(Event::Paste(text))) => Msg::Paste(text),
+                Some(Ok(Event::Resize(width, height))) => Msg::Resize(width, height),
+                Some(Ok(_)) => continue,
+                // The terminal is gone.
+                Some(Err(error)) => return Err(Failure::Runtime(format!("reading keys: {error}"))),
+                None => return Ok(()),
+            },
+            () = at(pace.due) => {
+                screen.draw(|frame| view::render(&app, frame))?;
+                pace.drawn();
+                continue;
+            }
+            changed = feeds.changed() => match changed {
+                Ok(()) => Msg::Feed(Box::new(feeds.borrow_and_update().clone())),
+                Err(_) => return Err(Failure::Runtime("the connection task has ended".into())),
+            },
+            _ = ticks.tick() => Msg::Tick(start.elapsed()),
+        };
+        update(&mut app, Msg::Tick(start.elapsed()));
+        pace.want(if matches!(msg, Msg::Key(_) | Msg::Resize(..)) {
+            AFTER_A_KEY
+        } else {
+            BETWEEN_PICTURES
+        });
+        match update(&mut app, msg) {
+            None => {}
+            Some(Cmd::Quit) => return Ok(()),
+            Some(Cmd::Suspend) => suspend(&mut screen)?,
+            Some(Cmd::Redraw) => screen.come_back()?,
+        }
+    }
+}
+
+/// When to draw. Many messages make one picture, but a key does not wait for the others.
+struct Pace {
+    drawn_at: tokio::time::Instant,
+    /// `None` while there is nothing new.
+    due: Option<tokio::time::Instant>,
+}
+
+impl Pace {
+    fn new() -> Self {
+        let now = tokio::time::Instant::now();
+        Self {
+            drawn_at: now,
+            due: Some(now),
+        }
+    }
+
+    /// There is something new, to be seen within this time, or sooner if the last picture is old.
+    fn want(&mut self, within: Duration) {
+        let now = tokio::time::Instant::now();
+        let at = (self.drawn_at + BETWEEN_PICTURES).min(now + within);
+        self.due = Some(self.due.map_or(at, |earlier| earlier.min(at)));
+    }
+
+    fn drawn(&mut self) {
+        self.drawn_at = tokio::time::Instant::now();
+        self.due = None;
+    }
+}
+
+async fn at(moment: Option<tokio::time::Instant>) {
+    match moment {
+        Some(moment) => tokio::time::sleep_until(moment).await,
+        None => std::future::pending().await,
+    }
+}
+
+/// Stops this process as any other, with the terminal as the shell wants it, and goes on after `fg`.
+fn suspend(screen: &mut Screen) -> Result<(), Failure> {
+    screen.leave();
+    signal_hook::low_level::emulate_default_handler(SIGTSTP)
+        .map_err(|error| Failure::Runtime(format!("suspending: {error}")))?;
+    screen.come_back()?;
+    Ok(())
+}
+
+/// The signals that would otherwise leave the terminal in raw mode.
+struct Signals {
+    terminate: Signal,
+    hangup: Signal,
+    interrupt: Signal,
+    suspend: Signal,
+}
+
+impl Signals {
+    fn new() -> std::io::Result<Self> {
+        Ok(Self {
+            terminate: signal(SignalKind::terminate())?,
+            hangup: signal(SignalKind::hangup())?,
+            interrupt: signal(SignalKind::interrupt())?,
+            suspend: signal(SignalKind::from_raw(SIGTSTP))?,
+        })
+    }
+
+    /// The number of the next one.
+    async fn next(&mut self) -> i32 {
+        tokio::select! {
+            _ = self.terminate.recv() => 15,
+            _ = self.hangup.recv() => 1,
+            _ = self.interrupt.recv() => 2,
+            _ = self.suspend.recv() => SIGTSTP,
+        }
+    }
+}

@@ -1,0 +1,83 @@
+//! The terminal itself: entering, leaving, and leaving in every way that there is to leave.
+
+use std::io::{self, Stdout, stdout};
+
+use crossterm::cursor::Show;
+use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
+use crossterm::execute;
+use crossterm::terminal::{
+    Clear, ClearType, EnterAlternateScreen, LeaveAlternateScreen, disable_raw_mode, enable_raw_mode,
+};
+use ratatui::Terminal;
+use ratatui::backend::CrosstermBackend;
+
+use crate::failure::Failure;
+
+/// A terminal in raw mode on the alternate screen; as it was before once this is dropped.
+pub(crate) struct Screen {
+    terminal: Terminal<CrosstermBackend<Stdout>>,
+    inside: bool,
+}
+
+impl Screen {
+    /// Takes the terminal over. The panic hook gives it back before the message is printed, so that it can be read.
+    pub(crate) fn enter() -> Result<Self, Failure> {
+        // crossterm reads NO_COLOR itself and then writes every colour, even the one that resets, as a bare `CSI m`,
+        // which also ends bold and reverse video. The theme has decided about colour; crossterm must not.
+        crossterm::style::force_color_output(true);
+        let before = std::panic::take_hook();
+        std::panic::set_hook(Box::new(move |info| {
+            leave();
+            before(info);
+        }));
+        let terminal = take_over().inspect_err(|_| leave())?;
+        Ok(Self {
+            terminal,
+            inside: true,
+        })
+    }
+
+    /// Draws a frame.
+    pub(crate) fn draw(&mut self, render: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+        self.terminal.draw(render).map(|_| ())
+    }
+
+    /// Gives the terminal back, for as long as the process is stopped or for good.
+    pub(crate) fn leave(&mut self) {
+        if self.inside {
+            self.inside = false;
+            leave();
+        }
+    }
+
+    /// Takes the terminal over again. Nothing is known of what is on it.
+    pub(crate) fn come_back(&mut self) -> io::Result<()> {
+        self.terminal = take_over()?;
+        self.inside = true;
+        Ok(())
+    }
+}
+
+impl Drop for Screen {
+    fn drop(&mut self) {
+        self.leave();
+    }
+}
+
+/// A new `Terminal` each time: its `clear` asks the terminal where the cursor is, and not every terminal answers.
+fn take_over() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    enable_raw_mode()?;
+    execute!(
+        stdout(),
+        EnterAlternateScreen,
+        EnableBracketedPaste,
+        Clear(ClearType::All)
+    )?;
+    Terminal::new(CrosstermBackend::new(stdout()))
+}
+
+/// Raw mode first, because it is what makes a terminal unusable. Errors have nobody to be told to.
+fn leave() {
+    let _ = disable_raw_mode();
+    let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
+}

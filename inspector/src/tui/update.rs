@@ -1,0 +1,328 @@
+//! From a message to a new state. No input, no output, no clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use netpoller_proto::v1::Descriptor;
+
+use super::app::{App, EntryKey, Feed, Overlay, TableState, View};
+use super::keymap::{self, Action};
+use super::view;
+use crate::model::RowKey;
+use crate::quantile;
+use crate::query::Query;
+use crate::table::{self, Context, Entry};
+
+/// What happened.
+#[derive(Debug, Clone)]
+pub(crate) enum Msg {
+    Key(KeyEvent),
+    Resize(u16, u16),
+    /// Text that was pasted.
+    Paste(String),
+    Feed(Box<Feed>),
+    /// Time since the start of the UI.
+    Tick(Duration),
+}
+
+/// What is to be done.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Cmd {
+    Quit,
+    Suspend,
+    /// Draw every cell, because the terminal may have been written to by others.
+    Redraw,
+}
+
+/// Takes a message.
+pub(crate) fn update(app: &mut App, msg: Msg) -> Option<Cmd> {
+    match msg {
+        Msg::Tick(now) => app.now = app.now.max(now),
+        Msg::Resize(width, height) => {
+            app.size = (width, height);
+            scroll_into_view(app);
+        }
+        Msg::Feed(feed) => take_feed(app, *feed),
+        Msg::Paste(text) if app.filter.editing => {
+            app.filter
+                .text
+                .extend(text.chars().filter(|letter| !letter.is_control()));
+            apply_filter(app);
+        }
+        Msg::Paste(_) => {}
+        Msg::Key(key) if key.kind == KeyEventKind::Release => {}
+        Msg::Key(key) if app.filter.editing => return edit_filter(app, key),
+        Msg::Key(key) => return keymap::action(key).and_then(|action| act(app, action)),
+    }
+    None
+}
+
+fn take_feed(app: &mut App, feed: Feed) {
+    app.fed_at = app.now;
+    if let Some(latest) = &mut app.frozen {
+        **latest = feed;
+        return;
+    }
+    app.feed = feed;
+    refresh(app);
+}
+
+fn act(app: &mut App, action: Action) -> Option<Cmd> {
+    match action {
+        Action::Quit => return Some(Cmd::Quit),
+        Action::Suspend => return Some(Cmd::Suspend),
+        Action::Redraw => return Some(Cmd::Redraw),
+        Action::Help => {
+            app.overlay = match app.overlay {
+                Some(Overlay::Help(_)) => None,
+                _ => Some(Overlay::Help(0)),
+            };
+        }
+        Action::Back => back(app),
+        Action::Freeze => freeze(app),
+        Action::View(index) => show(app, index),
+        Action::NextView => turn(app, 1),
+        Action::PreviousView => turn(app, View::ALL.len() - 1),
+        Action::Up => step(app, -1),
+        Action::Down => step(app, 1),
+        Action::PageUp => step(app, -page(app)),
+        Action::PageDown => step(app, page(app)),
+        Action::First => step(app, isize::MIN),
+        Action::Last => step(app, isize::MAX),
+        Action::Open => open(app),
+        Action::SortNext if app.overlay.is_none() => sort_next(app),
+        Action::SortInvert if app.overlay.is_none() => {
+            if let Some(table) = app.table_mut() {
+                table.sort.descending = !table.sort.descending;
+            }
+            refresh(app);
+        }
+        Action::Filter if app.overlay.is_none() && app.table().is_some() => {
+            app.filter.editing = true
+        }
+        Action::SortNext | Action::SortInvert | Action::Filter => {}
+    }
+    None
+}
+
+fn back(app: &mut App) {
+    if app.overlay.take().is_none() && !app.filter.text.is_empty() {
+        app.filter = Default::default();
+        refresh(app);
+    }
+}
+
+fn freeze(app: &mut App) {
+    match app.frozen.take() {
+        None => app.frozen = Some(Box::new(app.feed.clone())),
+        Some(latest) => {
+            app.feed = *latest;
+            refresh(app);
+        }
+    }
+}
+
+fn show(app: &mut App, index: usize) {
+    if let Some(view) = View::ALL.get(index) {
+        app.view = *view;
+        app.overlay = None;
+        refresh(app);
+    }
+}
+
+fn turn(app: &mut App, by: usize) {
+    let here = View::ALL
+        .iter()
+        .position(|view| *view == app.view)
+        .unwrap_or(0);
+    show(app, (here + by) % View::ALL.len());
+}
+
+fn open(app: &mut App) {
+    if app.overlay.is_none()
+        && let Some(entry) = app.table().and_then(TableState::current)
+    {
+        app.overlay = Some(Overlay::Detail {
+            last: Arc::clone(&entry.row),
+            scroll: 0,
+        });
+    }
+}
+
+fn sort_next(app: &mut App) {
+    if let Some(table) = app.table_mut() {
+        let shown: Vec<&str> = table
+            .columns
+            .iter()
+            .filter(|column| !column.wide)
+            .map(|column| column.name)
+            .collect();
+        let here = shown
+            .iter()
+            .position(|name| *name == table.sort.column)
+            .unwrap_or(0);
+        if let Some(next) = shown.get((here + 1) % shown.len().max(1)) {
+            table.sort.column = (*next).to_owned();
+            // What is old, much and near its end is more often looked for than what is not.
+            table.sort.descending = matches!(*next, "since" | "age" | "edges");
+        }
+    }
+    refresh(app);
+}
+
+fn page(app: &App) -> isize {
+    isize::try_from(view::rows_visible(app).max(1)).unwrap_or(1)
+}
+
+/// Moves the cursor, or scrolls what has none.
+fn step(app: &mut App, by: isize) {
+    let moved = |place: usize, last: usize| place.min(last).saturating_add_signed(by).min(last);
+    match &mut app.overlay {
+        Some(Overlay::Help(scroll)) => {
+            *scroll = moved(*scroll, keymap::BINDINGS.len());
+            return;
+        }
+        Some(Overlay::Detail { scroll, .. }) => {
+            *scroll = moved(*scroll, view::DETAIL_LINES);
+            return;
+        }
+        None => {}
+    }
+    match app.view {
+        View::Descriptors | View::Waiters => {
+            if let Some(table) = app.table_mut() {
+                table.cursor = moved(table.cursor, table.rows.len().saturating_sub(1));
+                table.selected = table.current().map(key);
+            }
+            scroll_into_view(app);
+        }
+        View::Latency => {
+            let histograms = app
+                .feed
+                .model
+                .stats
+                .as_deref()
+                .map_or(0, |stats| quantile::merged(stats).len());
+            app.histogram = moved(app.histogram, histograms.saturating_sub(1));
+        }
+        View::Pollers => app.scroll = moved(app.scroll, view::pollers_lines(app).saturating_sub(1)),
+    }
+}
+
+fn edit_filter(app: &mut App, key: KeyEvent) -> Option<Cmd> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    match key.code {
+        KeyCode::Char('c') if control => return Some(Cmd::Quit),
+        KeyCode::Char('z') if control => return Some(Cmd::Suspend),
+        KeyCode::Char('u') if control => app.filter.text.clear(),
+        KeyCode::Char('w') if control => {
+            let kept = app
+                .filter
+                .text
+                .trim_end()
+                .rfind(' ')
+                .map_or(0, |space| space + 1);
+            app.filter.text.truncate(kept);
+        }
+        KeyCode::Char(letter) if !control => app.filter.text.push(letter),
+        KeyCode::Backspace => {
+            app.filter.text.pop();
+        }
+        KeyCode::Enter => app.filter.editing = false,
+        KeyCode::Esc => app.filter = Default::default(),
+        KeyCode::Up => step(app, -1),
+        KeyCode::Down => step(app, 1),
+        _ => return None,
+    }
+    apply_filter(app);
+    None
+}
+
+/// Reads the filter anew. Text with a comparison in it is an expression; any other is a word to look for.
+pub(crate) fn apply_filter(app: &mut App) {
+    let text = app.filter.text.trim();
+    app.filter.error = None;
+    app.filter.query = None;
+    if text.contains(['=', '<', '>', '~']) {
+        match text.parse::<Query>() {
+            Ok(query) => app.filter.query = Some(query),
+            Err(error) => app.filter.error = Some(error),
+        }
+    }
+    refresh(app);
+}
+
+/// Makes the rows of the open table anew and puts the cursor back on the row that it was on.
+fn refresh(app: &mut App) {
+    let context = app.context();
+    let rows: Vec<Arc<Descriptor>> = app.feed.model.rows.values().cloned().collect();
+    let mut entries = match app.view {
+        View::Descriptors => table::descriptors(rows),
+        View::Waiters => table::waiters(rows),
+        View::Latency | View::Pollers => return,
+    };
+    let filter = app.filter.clone();
+    if let Some(table) = app.table_mut() {
+        let word = filter.text.trim().to_lowercase();
+        match &filter.query {
+            Some(query) => entries.retain(|entry| query.admits(entry, context.now_ns)),
+            // While an expression is being typed, everything is shown.
+            None if word.is_empty() || filter.error.is_some() => {}
+            None => entries.retain(|entry| mentions(table, entry, &word, &context)),
+        }
+        // The names of sort columns come from the table itself, so this cannot fail.
+        let _ = table::sort(table.columns, &mut entries, &table.sort, &context);
+        table.rows = entries;
+        restore_cursor(table);
+    }
+    follow_detail(app);
+    scroll_into_view(app);
+}
+
+/// Some column of the row contains the word.
+fn mentions(table: &TableState, entry: &Entry, word: &str, context: &Context) -> bool {
+    table.columns.iter().any(|column| {
+        (column.cell)(entry, context)
+            .text
+            .to_lowercase()
+            .contains(word)
+    })
+}
+
+fn key(entry: &Entry) -> EntryKey {
+    (RowKey::of(&entry.row), entry.side)
+}
+
+/// The cursor follows its row. If that is gone, it stays at its place, on the row that is there now.
+fn restore_cursor(table: &mut TableState) {
+    let found = table
+        .selected
+        .as_ref()
+        .and_then(|selected| table.rows.iter().position(|entry| key(entry) == *selected));
+    table.cursor = found
+        .unwrap_or(table.cursor)
+        .min(table.rows.len().saturating_sub(1));
+    table.selected = table.current().map(key);
+}
+
+/// The details show the row as it is; when it goes, as it was.
+fn follow_detail(app: &mut App) {
+    if let Some(Overlay::Detail { last, .. }) = &mut app.overlay
+        && let Some(row) = app.feed.model.rows.get(&RowKey::of(last))
+    {
+        *last = Arc::clone(row);
+    }
+}
+
+fn scroll_into_view(app: &mut App) {
+    let visible = view::rows_visible(app);
+    if let Some(table) = app.table_mut() {
+        let last_offset = table.rows.len().saturating_sub(visible);
+        table.offset = table
+            .offset
+            .min(table.cursor)
+            .max((table.cursor + 1).saturating_sub(visible))
+            .min(last_offset);
+    }
+}

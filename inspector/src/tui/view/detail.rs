@@ -1,0 +1,209 @@
+//! One descriptor in full.
+
+use netpoller_proto::v1::{Descriptor, Direction};
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+
+use super::super::app::App;
+use super::{duration, popup, scrolled, toned};
+use crate::model::RowKey;
+use crate::paint::Tone;
+use crate::table::{Side, epoll_names, state_cell};
+use crate::text;
+
+const NAME: usize = 18;
+
+pub(super) fn render(
+    app: &App,
+    row: &Descriptor,
+    scroll: usize,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
+    let live = app.feed.model.rows.contains_key(&RowKey::of(row));
+    let title = format!(
+        "descriptor {}{}",
+        row.id(),
+        if live { "" } else { "  GONE, as last seen" }
+    );
+    let inside = popup(app.theme, &title, frame, area);
+    let facts = facts(app, row);
+    let counts = counts(app, row);
+    // The numbers stand beside the facts where there is room, so that both are seen at once.
+    if inside.width >= 96 {
+        let [left, right] =
+            Layout::horizontal([Constraint::Fill(1), Constraint::Length(46)]).areas(inside);
+        frame.render_widget(scrolled(facts, scroll, left.height), left);
+        frame.render_widget(scrolled(counts, scroll, right.height), right);
+    } else {
+        let mut lines = facts;
+        lines.push(Line::default());
+        lines.extend(counts);
+        frame.render_widget(scrolled(lines, scroll, inside.height), inside);
+    }
+}
+
+fn facts(app: &App, row: &Descriptor) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let now = app.feed.model.captured_at_ns;
+    let context = app.context();
+    let mut lines = Vec::new();
+    let mut fact = |name: &str, value: String, tone: Tone| {
+        if !value.is_empty() {
+            lines.push(Line::from(vec![
+                toned(theme, format!(" {name:<NAME$}"), Tone::Dim),
+                toned(theme, text::printable(&value).into_owned(), tone),
+            ]));
+        }
+    };
+    fact(
+        "fd",
+        if row.fd < 0 {
+            "none (a sleep)".into()
+        } else {
+            row.fd.to_string()
+        },
+        Tone::Title,
+    );
+    fact("kind", row.kind().name().to_owned(), Tone::Plain);
+    fact("poller", row.poller.clone(), Tone::Plain);
+    fact("label", row.label.clone(), Tone::Plain);
+    fact("local", row.local.clone(), Tone::Plain);
+    fact("peer", row.peer.clone(), Tone::Plain);
+    let opened = context.anchor.rfc3339(row.opened_at_ns).unwrap_or_default();
+    let age = duration(theme, now.saturating_sub(row.opened_at_ns));
+    fact(
+        "opened",
+        if opened.is_empty() {
+            opened
+        } else {
+            format!("{age} ago, {opened}")
+        },
+        Tone::Plain,
+    );
+    fact("opened at", row.opened_location.clone(), Tone::Plain);
+    fact("last event", epoll_names(row.last_events), Tone::Plain);
+    fact(
+        "closing",
+        if row.closing {
+            "yes".into()
+        } else {
+            String::new()
+        },
+        Tone::Warn,
+    );
+    fact(
+        "error",
+        if row.event_err {
+            "the last event was an error alone".into()
+        } else {
+            String::new()
+        },
+        Tone::Bad,
+    );
+    fact(
+        "torn",
+        if row.torn {
+            "changed while it was read".into()
+        } else {
+            String::new()
+        },
+        Tone::Warn,
+    );
+
+    let sides: Vec<&Direction> = Side::BOTH.iter().filter_map(|side| side.of(row)).collect();
+    for (side, direction) in Side::BOTH.iter().zip(&sides) {
+        lines.push(Line::default());
+        lines.extend(direction_lines(app, *side, direction, now));
+    }
+    lines
+}
+
+/// How often each transition was taken.
+fn counts(app: &App, row: &Descriptor) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let sides: Vec<&Direction> = Side::BOTH.iter().filter_map(|side| side.of(row)).collect();
+    let mut lines = Vec::new();
+    lines.push(Line::from(toned(
+        theme,
+        format!(" {:<NAME$}{:>12}{:>12}", "TRANSITION", "READ", "WRITE"),
+        Tone::Title,
+    )));
+    let counts: Vec<_> = sides
+        .iter()
+        .map(|side| side.transitions.unwrap_or_default().named())
+        .collect();
+    for (index, (name, _)) in netpoller_proto::v1::Transitions::default()
+        .named()
+        .into_iter()
+        .enumerate()
+    {
+        let values: Vec<u64> = counts.iter().map(|named| named[index].1).collect();
+        let numbers: String = values
+            .iter()
+            .map(|value| format!("{:>12}", text::grouped(*value)))
+            .collect();
+        let tone = if values.iter().all(|value| *value == 0) {
+            Tone::Dim
+        } else {
+            Tone::Plain
+        };
+        lines.push(Line::from(toned(
+            theme,
+            format!(" {name:<NAME$}{numbers}"),
+            tone,
+        )));
+    }
+    lines
+}
+
+fn direction_lines(app: &App, side: Side, direction: &Direction, now: u64) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let cell = state_cell(direction.state());
+    let mut first = vec![
+        toned(theme, format!(" {:<NAME$}", side.name()), Tone::Title),
+        toned(theme, cell.text, cell.tone),
+    ];
+    if direction.since_ns != 0 {
+        let age = duration(theme, now.saturating_sub(direction.since_ns));
+        first.push(Span::raw(if direction.is_waiting() {
+            format!(" for {age}")
+        } else {
+            format!(", last wait ended {age} ago")
+        }));
+    }
+    let mut lines = vec![Line::from(first)];
+    let mut fact = |name: &str, value: String, tone: Tone| {
+        if !value.is_empty() {
+            lines.push(Line::from(vec![
+                toned(
+                    theme,
+                    format!("   {name:<width$}", width = NAME - 2),
+                    Tone::Dim,
+                ),
+                toned(theme, text::printable(&value).into_owned(), tone),
+            ]));
+        }
+    };
+    if let Some(waiter) = &direction.waiter {
+        fact("at", waiter.location.clone(), Tone::Plain);
+        fact("task", waiter.task.clone(), Tone::Plain);
+        fact("thread", waiter.thread.clone(), Tone::Plain);
+    }
+    match direction.deadline_ns {
+        0 => {}
+        1 => fact("deadline", "expired".into(), Tone::Warn),
+        deadline if deadline >= now => fact(
+            "deadline",
+            format!("in {}", duration(theme, deadline - now)),
+            Tone::Plain,
+        ),
+        deadline => fact(
+            "deadline",
+            format!("{} overdue", duration(theme, now - deadline)),
+            Tone::Bad,
+        ),
+    }
+    lines
+}

@@ -1,0 +1,109 @@
+//! The line at the bottom: the filter while it is typed, else the keys; at its right, where in the table we are.
+
+use ratatui::Frame;
+use ratatui::layout::{Position, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::super::app::App;
+use super::super::keymap::BINDINGS;
+use super::{rows_visible, toned};
+use crate::paint::Tone;
+use crate::text;
+
+pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let place = place(app);
+    let taken = u16::try_from(place.width())
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
+    let left = Rect {
+        width: area.width.saturating_sub(taken),
+        ..area
+    };
+    frame.render_widget(Paragraph::new(place.right_aligned()), area);
+    if app.filter.editing {
+        prompt(app, frame, left);
+    } else {
+        frame.render_widget(Paragraph::new(keys(app, left.width)), left);
+    }
+}
+
+fn prompt(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let theme = app.theme;
+    let room = usize::from(area.width.saturating_sub(3));
+    // The end is where letters are added, so the beginning gives way.
+    let mut shown = app.filter.text.as_str();
+    while text::width(shown) > room {
+        let mut letters = shown.chars();
+        letters.next();
+        shown = letters.as_str();
+    }
+    let mut spans = vec![Span::styled(" /", theme.key()), Span::raw(shown.to_owned())];
+    if let Some(error) = &app.filter.error {
+        spans.push(toned(theme, format!("   {error}"), Tone::Bad));
+    }
+    frame.render_widget(Paragraph::new(Line::from(spans)), area);
+    let column = u16::try_from(text::width(shown))
+        .unwrap_or(u16::MAX)
+        .saturating_add(2);
+    if area.width > 0 && area.height > 0 {
+        frame.set_cursor_position(Position {
+            x: area.x.saturating_add(column.min(area.width - 1)),
+            y: area.y,
+        });
+    }
+}
+
+fn keys(app: &App, room: u16) -> Line<'static> {
+    let theme = app.theme;
+    let mut spans = vec![Span::raw(" ")];
+    let mut used = 1;
+    if !app.filter.text.is_empty() {
+        let shown = text::cut(&app.filter.text, 40, theme.ascii).into_owned();
+        let tone = if app.filter.error.is_some() {
+            Tone::Bad
+        } else {
+            Tone::Warn
+        };
+        let label = format!("filter: {shown}  ");
+        used += text::width(&label);
+        spans.push(toned(theme, label, tone));
+    }
+    for binding in BINDINGS.iter().filter(|binding| !binding.footer.is_empty()) {
+        let key = if theme.ascii {
+            binding.written.1
+        } else {
+            binding.written.0
+        };
+        let word = if app.frozen.is_some() && binding.footer == "freeze" {
+            "thaw"
+        } else {
+            binding.footer
+        };
+        let needed = text::width(key) + 1 + text::width(word) + 2;
+        if used + needed > usize::from(room) {
+            break;
+        }
+        used += needed;
+        spans.push(Span::styled(key, theme.key()));
+        spans.push(toned(theme, format!(" {word}  "), Tone::Dim));
+    }
+    Line::from(spans)
+}
+
+fn place(app: &App) -> Line<'static> {
+    let Some(table) = app.table() else {
+        return Line::default();
+    };
+    let all = table.rows.len();
+    if all == 0 {
+        return Line::from(toned(app.theme, "no rows ", Tone::Dim));
+    }
+    let first = table.offset.min(all - 1) + 1;
+    let last = (table.offset + rows_visible(app)).min(all).max(first);
+    Line::from(vec![
+        Span::raw(format!("{first}-{last}")),
+        toned(app.theme, " of ", Tone::Dim),
+        Span::raw(format!("{} ", text::grouped(all as u64))),
+    ])
+}

@@ -1,0 +1,236 @@
+//! The lines at the top: who is looked at, whether the connection lives, and the totals.
+
+use netpoller_proto::v1::State;
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::super::app::{App, Link, View};
+use super::{duration, toned};
+use crate::model::Model;
+use crate::paint::Tone;
+use crate::table::Side;
+use crate::text;
+
+pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let first = Rect {
+        height: area.height.min(1),
+        ..area
+    };
+    let link = link(app, usize::from(area.width / 2));
+    let room = area.width.saturating_sub(
+        u16::try_from(link.width())
+            .unwrap_or(u16::MAX)
+            .saturating_add(2),
+    );
+    frame.render_widget(
+        Paragraph::new(who(app)),
+        Rect {
+            width: room,
+            ..first
+        },
+    );
+    frame.render_widget(Paragraph::new(link.right_aligned()), first);
+    if area.height > 1 {
+        let second = Rect {
+            y: area.y.saturating_add(1),
+            height: 1,
+            ..area
+        };
+        frame.render_widget(
+            Paragraph::new(totals(app, area.width)),
+            second.intersection(area),
+        );
+    }
+}
+
+fn who(app: &App) -> Line<'static> {
+    let theme = app.theme;
+    let mut spans = vec![toned(theme, " netpoller ", Tone::Title)];
+    if let Some(server) = &app.feed.server {
+        let name = server.executable.rsplit('/').next().unwrap_or_default();
+        spans.push(toned(
+            theme,
+            format!(" {} ", text::printable(name)),
+            Tone::Good,
+        ));
+        spans.push(Span::raw(format!("pid {}", server.pid)));
+        let now = app.feed.model.captured_at_ns.max(server.captured_at_ns);
+        let up = duration(theme, now.saturating_sub(server.started_at_ns));
+        spans.push(toned(theme, "  up ", Tone::Dim));
+        spans.push(Span::raw(up));
+        let pollers = app
+            .feed
+            .model
+            .stats
+            .as_ref()
+            .map_or(server.pollers.len(), |stats| stats.pollers.len());
+        spans.push(Span::raw(format!("  {pollers}")));
+        spans.push(toned(
+            theme,
+            if pollers == 1 { " poller" } else { " pollers" },
+            Tone::Dim,
+        ));
+    }
+    spans.push(toned(
+        theme,
+        format!("  {}", text::printable(&app.target)),
+        Tone::Dim,
+    ));
+    Line::from(spans)
+}
+
+/// Each state has its word: a colour alone would not do.
+fn link(app: &App, room: usize) -> Line<'static> {
+    let theme = app.theme;
+    let mut spans = Vec::new();
+    if app.frozen.is_some() {
+        spans.push(toned(theme, "FROZEN  ", Tone::Warn));
+    }
+    let mark = if theme.ascii { "*" } else { "●" };
+    match app.link() {
+        Link::Connecting => spans.push(toned(theme, format!("{mark} connecting"), Tone::Warn)),
+        Link::Live => {
+            let age = app.now.saturating_sub(app.fed_at);
+            if age >= app.old_after {
+                spans.push(toned(
+                    theme,
+                    format!("{mark} live, {}s old", age.as_secs()),
+                    Tone::Warn,
+                ));
+            } else {
+                spans.push(toned(theme, format!("{mark} live"), Tone::Good));
+            }
+        }
+        Link::Lost {
+            reason,
+            attempt,
+            retry_in,
+        } => {
+            let left = retry_in
+                .saturating_sub(app.now.saturating_sub(app.fed_at))
+                .as_secs_f32()
+                .ceil();
+            spans.push(toned(
+                theme,
+                format!(
+                    "{mark} LOST (try {attempt}, next in {left:.0}s): {}",
+                    text::cut(&text::printable(reason), room, theme.ascii)
+                ),
+                Tone::Bad,
+            ));
+        }
+    }
+    spans.push(Span::raw(" "));
+    Line::from(spans)
+}
+
+/// The totals, most important first; what does not fit is left out.
+fn totals(app: &App, room: u16) -> Line<'static> {
+    let theme = app.theme;
+    let model = &app.feed.model;
+    let counts = Counts::of(model);
+    let laws = model
+        .stats
+        .iter()
+        .flat_map(|stats| &stats.pollers)
+        .flat_map(|poller| &poller.laws);
+    let violated = laws.filter(|law| law.violated).count();
+    #[allow(clippy::cast_precision_loss)]
+    let edges = model
+        .rates(|sample| sample.edges)
+        .last()
+        .map(|rate| text::rate(*rate as f64));
+
+    let mut facts = vec![(
+        text::grouped(counts.descriptors),
+        "descriptors",
+        Tone::Title,
+    )];
+    if violated > 0 {
+        facts.push((
+            violated.to_string(),
+            if violated == 1 {
+                "LAW VIOLATED"
+            } else {
+                "LAWS VIOLATED"
+            },
+            Tone::Bad,
+        ));
+    }
+    facts.push((text::grouped(counts.waiters), "waiters", Tone::Parked));
+    // Idle sockets are writable, so only unread input is worth a number.
+    facts.push((text::grouped(counts.unread), "unread", Tone::Ready));
+    facts.push((text::grouped(counts.timers), "sleeps", Tone::Plain));
+    facts.push((
+        text::grouped(model.lost),
+        "lost frames",
+        if model.lost > 0 {
+            Tone::Bad
+        } else {
+            Tone::Plain
+        },
+    ));
+    facts.extend(edges.map(|edges| (edges, "edges/s", Tone::Plain)));
+
+    let mut line = Line::from(Span::raw(" "));
+    for (value, name, tone) in facts {
+        let dot = if line.spans.len() > 1 {
+            format!(" {} ", theme.dot())
+        } else {
+            String::new()
+        };
+        if line.width() + text::width(&dot) + value.len() + 1 + name.len() > usize::from(room) {
+            break;
+        }
+        line.push_span(toned(theme, dot, Tone::Dim));
+        line.push_span(toned(theme, value, tone));
+        line.push_span(toned(theme, format!(" {name}"), Tone::Dim));
+    }
+    line
+}
+
+#[derive(Default)]
+struct Counts {
+    descriptors: u64,
+    timers: u64,
+    waiters: u64,
+    unread: u64,
+}
+
+impl Counts {
+    fn of(model: &Model) -> Self {
+        let mut counts = Self::default();
+        for row in model.rows.values() {
+            if row.fd < 0 {
+                counts.timers += 1;
+            } else {
+                counts.descriptors += 1;
+            }
+            for side in Side::BOTH {
+                match side.of(row).map(netpoller_proto::v1::Direction::state) {
+                    Some(State::Parked) => counts.waiters += 1,
+                    Some(State::Ready) if side == Side::Read => counts.unread += 1,
+                    _ => {}
+                }
+            }
+        }
+        counts
+    }
+}
+
+pub(super) fn tabs(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let theme = app.theme;
+    let mut spans = vec![Span::raw(" ")];
+    for (index, view) in View::ALL.into_iter().enumerate() {
+        let label = format!(" {} {} ", index + 1, view.title());
+        spans.push(if view == app.view {
+            Span::styled(label, theme.active())
+        } else {
+            toned(theme, label, Tone::Dim)
+        });
+        spans.push(Span::raw(" "));
+    }
+    frame.render_widget(Paragraph::new(Line::from(spans)), area);
+}

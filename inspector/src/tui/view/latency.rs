@@ -1,0 +1,291 @@
+//! The histograms: a line for each, and a picture of the selected one.
+
+use netpoller_proto::v1::Histogram;
+use ratatui::Frame;
+use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::super::app::App;
+use super::histogram::{Bars, height, sparkline};
+use super::{field, toned};
+use crate::paint::Tone;
+use crate::quantile::{self, SHOWN};
+use crate::text;
+
+const NAME: usize = 16;
+const NUMBER: usize = 8;
+const COUNT: usize = 10;
+
+pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let histograms = app
+        .feed
+        .model
+        .stats
+        .as_deref()
+        .map(quantile::merged)
+        .unwrap_or_default();
+    if histograms.is_empty() {
+        let line = Line::from(toned(
+            app.theme,
+            "waiting for the first statistics",
+            Tone::Dim,
+        ))
+        .centered();
+        frame.render_widget(Paragraph::new(line), area);
+        return;
+    }
+    let selected = app.histogram.min(histograms.len() - 1);
+    let rows = u16::try_from(histograms.len())
+        .unwrap_or(u16::MAX)
+        .saturating_add(1);
+    let [list, picture] =
+        Layout::vertical([Constraint::Max(rows), Constraint::Fill(1)]).areas(area);
+    frame.render_widget(
+        Paragraph::new(summary(app, &histograms, selected, list)),
+        list,
+    );
+    if let Some(histogram) = histograms.get(selected) {
+        draw(app, histogram, frame, picture);
+    }
+}
+
+/// A number of the summary: its title, its width, and which goes first when room is short.
+struct Number {
+    title: &'static str,
+    width: usize,
+    keep: u8,
+    value: fn(&App, &Histogram) -> String,
+}
+
+const NUMBERS: [Number; 6] = [
+    Number {
+        title: "P50",
+        width: NUMBER,
+        keep: 6,
+        value: |app, it| share(app, it, 0.5),
+    },
+    Number {
+        title: "P90",
+        width: NUMBER,
+        keep: 3,
+        value: |app, it| share(app, it, 0.9),
+    },
+    Number {
+        title: "P99",
+        width: NUMBER,
+        keep: 5,
+        value: |app, it| share(app, it, 0.99),
+    },
+    Number {
+        title: "P99.9",
+        width: NUMBER,
+        keep: 2,
+        value: |app, it| share(app, it, 0.999),
+    },
+    Number {
+        title: "MAX",
+        width: NUMBER,
+        keep: 4,
+        value: |app, it| optional(app, it, (it.count > 0).then_some(it.max)),
+    },
+    Number {
+        title: "COUNT",
+        width: COUNT,
+        keep: 1,
+        value: |_, it| text::count(it.count),
+    },
+];
+
+fn share(app: &App, histogram: &Histogram, share: f64) -> String {
+    optional(app, histogram, quantile::quantile(histogram, share))
+}
+
+fn optional(app: &App, histogram: &Histogram, value: Option<u64>) -> String {
+    value.map_or("-".into(), |value| written(app, value, &histogram.unit))
+}
+
+fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let width = usize::from(area.width);
+    let mut numbers: Vec<&Number> = NUMBERS.iter().collect();
+    let taken = |numbers: &[&Number]| {
+        1 + NAME + numbers.iter().map(|number| 1 + number.width).sum::<usize>() + 1
+    };
+    while taken(&numbers) > width && numbers.len() > 1 {
+        let weakest = (0..numbers.len())
+            .min_by_key(|index| numbers[*index].keep)
+            .unwrap_or(0);
+        numbers.remove(weakest);
+    }
+    let spark = width.saturating_sub(taken(&numbers) + 2).min(48);
+    let mut heading = format!(" {}", field("HISTOGRAM", NAME, false, theme.ascii));
+    for number in &numbers {
+        heading.push_str(&format!(
+            " {}",
+            field(number.title, number.width, true, theme.ascii)
+        ));
+    }
+    let mut lines = vec![Line::styled(
+        field(&heading, width, false, theme.ascii),
+        theme.heading(),
+    )];
+    let visible = usize::from(area.height.saturating_sub(1)).max(1);
+    let first = (selected + 1).saturating_sub(visible);
+    for (index, histogram) in histograms.iter().enumerate().skip(first) {
+        let mut line = format!(
+            " {}",
+            field(&text::printable(&histogram.name), NAME, false, theme.ascii)
+        );
+        for number in &numbers {
+            line.push_str(&format!(
+                " {}",
+                field(
+                    &(number.value)(app, histogram),
+                    number.width,
+                    true,
+                    theme.ascii
+                )
+            ));
+        }
+        let bars = sparkline(&Bars::of(histogram, spark).counts, theme.heights());
+        lines.push(if index == selected {
+            Line::styled(
+                field(&format!("{line}  {bars}"), width, false, theme.ascii),
+                theme.selected(),
+            )
+        } else {
+            Line::from(vec![
+                Span::raw(line),
+                Span::raw("  "),
+                Span::styled(bars, theme.bar()),
+            ])
+        });
+    }
+    lines
+}
+
+/// The bars, coloured by how rare their samples are, over an axis with the quantiles marked.
+fn draw(app: &App, histogram: &Histogram, frame: &mut Frame<'_>, area: Rect) {
+    let theme = app.theme;
+    let rows = usize::from(area.height.saturating_sub(5));
+    // At the right there must be room for the label of the last bar.
+    let width = usize::from(area.width.saturating_sub(20));
+    if rows < 2 || width < 16 {
+        return;
+    }
+    let bars = Bars::of(histogram, width);
+    let Some(thick) = width
+        .checked_div(bars.counts.len())
+        .map(|thick| thick.clamp(1, 4))
+    else {
+        let line = Line::from(toned(theme, "no samples yet", Tone::Dim)).centered();
+        frame.render_widget(Paragraph::new(vec![Line::default(), line]), area);
+        return;
+    };
+    let largest = bars.counts.iter().copied().max().unwrap_or(0);
+    let levels = theme.heights().len() - 1;
+    let quantiles: Vec<(&str, u64)> = SHOWN
+        .iter()
+        .filter_map(|(name, share)| Some((*name, quantile::quantile(histogram, *share)?)))
+        .collect();
+    let bound = |name: &str| {
+        quantiles
+            .iter()
+            .find(|(known, _)| *known == name)
+            .map_or(u64::MAX, |(_, value)| *value)
+    };
+    let (p90, p99) = (bound("p90"), bound("p99"));
+
+    let mean =
+        quantile::mean(histogram).map_or("-".into(), |mean| written(app, mean, &histogram.unit));
+    let mut lines = vec![
+        Line::default(),
+        Line::from(vec![
+            toned(
+                theme,
+                format!(" {}", text::printable(&histogram.name)),
+                Tone::Title,
+            ),
+            toned(
+                theme,
+                format!("  {} samples, mean {mean}", text::grouped(histogram.count)),
+                Tone::Dim,
+            ),
+        ]),
+    ];
+    for row in (0..rows).rev() {
+        let label = match row {
+            0 => String::new(),
+            row if row + 1 == rows => text::count(largest),
+            row if row == rows / 2 && rows > 5 => text::count(largest / 2),
+            _ => String::new(),
+        };
+        let mut spans = vec![toned(theme, format!("{label:>10} "), Tone::Dim)];
+        for (count, upper) in bars.counts.iter().zip(&bars.bounds) {
+            let mark = theme
+                .heights()
+                .get(height(*count, largest, rows, row, levels))
+                .copied()
+                .unwrap_or(" ");
+            let style = if *upper > p99 {
+                theme.tone(Tone::Bad)
+            } else if *upper > p90 {
+                theme.tone(Tone::Warn)
+            } else {
+                theme.bar()
+            };
+            // Modifiers would underline the empty part of a bar.
+            let style = if theme.color { style } else { theme.bar() };
+            spans.push(Span::styled(mark.repeat(thick), style));
+        }
+        lines.push(Line::from(spans));
+    }
+    lines.push(axis(app, histogram, &bars, thick));
+    lines.push(marks(app, &quantiles, &bars, thick));
+    frame.render_widget(Paragraph::new(lines), area);
+}
+
+/// Bounds under the bars, as many as fit.
+fn axis(app: &App, histogram: &Histogram, bars: &Bars, thick: usize) -> Line<'static> {
+    let mut line = " ".repeat(11);
+    for (index, upper) in bars.bounds.iter().enumerate() {
+        let at = 11 + index * thick;
+        let label = written(app, *upper, &histogram.unit);
+        let ends = at + text::width(&label);
+        if (text::width(&line) < at || index == 0)
+            && ends <= 11 + bars.bounds.len() * thick + NUMBER
+        {
+            line.push_str(&" ".repeat(at.saturating_sub(text::width(&line))));
+            line.push_str(&label);
+            line.push_str("   ");
+        }
+    }
+    Line::from(toned(app.theme, line, Tone::Dim))
+}
+
+/// Quantiles at their places; one that would lie over another is left out.
+fn marks(app: &App, quantiles: &[(&str, u64)], bars: &Bars, thick: usize) -> Line<'static> {
+    let mark = if app.theme.ascii { "^" } else { "↑" };
+    let mut line = String::new();
+    for (name, value) in quantiles {
+        let Some(bar) = bars.bounds.iter().position(|upper| upper >= value) else {
+            continue;
+        };
+        let at = 11 + bar * thick;
+        if text::width(&line) <= at {
+            line.push_str(&" ".repeat(at - text::width(&line)));
+            line.push_str(&format!("{mark}{name} "));
+        }
+    }
+    Line::from(toned(app.theme, line, Tone::Title))
+}
+
+fn written(app: &App, value: u64, unit: &str) -> String {
+    let sample = text::sample(value, unit);
+    if app.theme.ascii {
+        text::ascii(sample)
+    } else {
+        sample
+    }
+}

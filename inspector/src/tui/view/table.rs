@@ -1,0 +1,161 @@
+//! A table of rows, of which only those on the screen are made.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::style::Style;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::Paragraph;
+
+use super::super::app::{App, Link, TableState};
+use super::{field, toned};
+use crate::paint::Tone;
+use crate::table::{Align, Cell, Entry, Fit, fit};
+use crate::text;
+
+pub(super) fn render(app: &App, state: &TableState, frame: &mut Frame<'_>, area: Rect) {
+    let context = app.context();
+    let height = usize::from(area.height.saturating_sub(1));
+    // The state was scrolled for the size that it knows; the frame may have another.
+    let first = state
+        .offset
+        .min(state.rows.len())
+        .max((state.cursor + 1).saturating_sub(height.max(1)));
+    let last = first.saturating_add(height).min(state.rows.len());
+    let shown = state.rows.get(first..last).unwrap_or_default();
+
+    let mut candidates = Vec::new();
+    for column in state.columns {
+        let longest = column
+            .measure
+            .map(|measure| state.rows.iter().map(measure).max().unwrap_or(0));
+        // A column that is not there by default, and empty, would only take room.
+        if column.wide && longest.is_none_or(|longest| longest == 0) {
+            continue;
+        }
+        let cells: Vec<Cell> = shown
+            .iter()
+            .map(|entry| (column.cell)(entry, &context))
+            .collect();
+        candidates.push((column, longest.unwrap_or(0), cells));
+    }
+    let wanted = candidates
+        .iter()
+        .map(|(column, longest, cells)| {
+            let titled = column.title.len() + usize::from(column.name == state.sort.column);
+            let widest = cells
+                .iter()
+                .map(|cell| text::width(&cell.text))
+                .max()
+                .unwrap_or(0);
+            Fit {
+                column,
+                width: titled.max(column.least.into()).max(*longest).max(widest),
+            }
+        })
+        .collect();
+    let fits: Vec<Fit<Entry>> = fit(wanted, usize::from(area.width.saturating_sub(2)));
+
+    let mut lines = vec![titles(app, state, &fits, area.width)];
+    for (index, _) in shown.iter().enumerate() {
+        let cells = fits.iter().filter_map(|fit| {
+            let (_, _, cells) = candidates
+                .iter()
+                .find(|(column, _, _)| std::ptr::eq(*column, fit.column))?;
+            cells.get(index).map(|cell| (fit, cell))
+        });
+        lines.push(row(app, cells, first + index == state.cursor, area.width));
+    }
+    frame.render_widget(Paragraph::new(lines), area);
+    if state.rows.is_empty() {
+        nothing(app, frame, area);
+    }
+}
+
+fn titles(app: &App, state: &TableState, fits: &[Fit<Entry>], width: u16) -> Line<'static> {
+    let theme = app.theme;
+    let mut spans = vec![Span::styled(" ", theme.heading())];
+    for (index, fit) in fits.iter().enumerate() {
+        if index > 0 {
+            spans.push(Span::styled("  ", theme.heading()));
+        }
+        let sorts = fit.column.name == state.sort.column;
+        let title = if sorts {
+            format!("{}{}", fit.column.title, theme.arrow(state.sort.descending))
+        } else {
+            fit.column.title.to_owned()
+        };
+        let style = if sorts {
+            theme.active()
+        } else {
+            theme.heading()
+        };
+        spans.push(Span::styled(
+            field(
+                &title,
+                fit.width,
+                fit.column.align == Align::Right,
+                theme.ascii,
+            ),
+            style,
+        ));
+    }
+    filled(spans, theme.heading(), width)
+}
+
+fn row<'a>(
+    app: &App,
+    cells: impl Iterator<Item = (&'a Fit<Entry>, &'a Cell)>,
+    selected: bool,
+    width: u16,
+) -> Line<'static> {
+    let theme = app.theme;
+    // On the selected row colours would fight with its own.
+    let style = |tone: Tone| {
+        if selected {
+            theme.selected()
+        } else {
+            theme.tone(tone)
+        }
+    };
+    let mut spans = vec![Span::styled(" ", style(Tone::Plain))];
+    for (index, (fit, cell)) in cells.enumerate() {
+        if index > 0 {
+            spans.push(Span::styled("  ", style(Tone::Plain)));
+        }
+        let content = field(
+            &fit.column.cut(&cell.text, fit.width, theme.ascii),
+            fit.width,
+            fit.column.align == Align::Right,
+            theme.ascii,
+        );
+        spans.push(Span::styled(content, style(cell.tone)));
+    }
+    filled(spans, style(Tone::Plain), width)
+}
+
+/// The line, its style carried on to the right edge.
+fn filled(mut spans: Vec<Span<'static>>, style: Style, width: u16) -> Line<'static> {
+    let used: usize = spans.iter().map(Span::width).sum();
+    spans.push(Span::styled(
+        " ".repeat(usize::from(width).saturating_sub(used)),
+        style,
+    ));
+    Line::from(spans)
+}
+
+fn nothing(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let words = if app.filter.error.is_none() && !app.filter.text.trim().is_empty() {
+        "nothing matches the filter; esc clears it"
+    } else if matches!(app.link(), Link::Live) {
+        "nothing here now"
+    } else {
+        "waiting for the first answer"
+    };
+    let below = Rect {
+        y: area.y.saturating_add(2),
+        height: 1,
+        ..area
+    };
+    let line = Line::from(toned(app.theme, words, Tone::Dim)).centered();
+    frame.render_widget(Paragraph::new(line), below.intersection(area));
+}

@@ -1,0 +1,6 @@
+//! The demo and the examples end to end: the real binaries, the real endpoint, the real terminal.
+
+mod axum;
+mod headless;
+mod support;
+mod terminal;

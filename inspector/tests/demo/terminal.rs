@@ -1,0 +1,141 @@
+//! The demo in a real terminal, driven by tmux.
+
+use std::path::PathBuf;
+use std::process::Command;
+
+use tempfile::TempDir;
+
+use crate::support::{eventually, tool};
+
+/// A terminal of 120 by 30, with a server of its own.
+struct Terminal {
+    tmux: PathBuf,
+    scratch: TempDir,
+}
+
+impl Terminal {
+    /// Runs `netpoller demo ARGUMENTS` in a shell that says afterwards how it ended.
+    fn open(arguments: &str) -> Option<Self> {
+        let terminal = Self {
+            tmux: tool("tmux")?,
+            scratch: tempfile::tempdir().unwrap(),
+        };
+        let script = format!(
+            "{} demo {arguments}; echo \"ended: $?\"; stty -a | grep -o -w -e '-\\?echo' -e '-\\?icanon' | tr '\\n' ' '; cat",
+            env!("CARGO_BIN_EXE_netpoller")
+        );
+        let scratch = terminal.scratch.path().to_str().unwrap().to_owned();
+        let status = terminal
+            .command()
+            .env("XDG_RUNTIME_DIR", scratch)
+            .args([
+                "-f",
+                "/dev/null",
+                "new-session",
+                "-d",
+                "-x",
+                "120",
+                "-y",
+                "30",
+                "sh",
+                "-c",
+                &script,
+            ])
+            .status()
+            .unwrap();
+        assert!(status.success());
+        Some(terminal)
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.tmux);
+        command.arg("-S").arg(self.scratch.path().join("tmux.sock"));
+        command
+    }
+
+    fn keys(&self, keys: &[&str]) {
+        assert!(
+            self.command()
+                .arg("send-keys")
+                .args(keys)
+                .status()
+                .unwrap()
+                .success()
+        );
+    }
+
+    fn screen(&self) -> String {
+        let output = self
+            .command()
+            .args(["capture-pane", "-p"])
+            .output()
+            .unwrap();
+        String::from_utf8_lossy(&output.stdout).into_owned()
+    }
+
+    #[track_caller]
+    fn shows(&self, words: &[&str]) -> String {
+        let mut last = String::new();
+        let what = format!("a screen with {words:?}");
+        eventually(&what, || {
+            last = self.screen();
+            words
+                .iter()
+                .all(|word| last.contains(word))
+                .then(|| last.clone())
+        })
+    }
+
+    /// Whether the program in the terminal has switched to the alternate screen.
+    fn alternate(&self) -> bool {
+        let output = self
+            .command()
+            .args(["display-message", "-p", "#{alternate_on}"])
+            .output()
+            .unwrap();
+        output.stdout.starts_with(b"1")
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.command().arg("kill-server").output();
+    }
+}
+
+#[test]
+fn the_demo_shows_the_tables_live_and_leaves_the_terminal_clean_when_quit() {
+    let Some(terminal) = Terminal::open("--connections 40") else {
+        return;
+    };
+    terminal.shows(&["tcp_listener", "parked", "RD", "WR"]);
+    assert!(terminal.alternate());
+    terminal.keys(&["2"]);
+    terminal.shows(&["stuck", "demo/clients.rs"]);
+    terminal.keys(&["3"]);
+    terminal.shows(&["wake_latency", "p99"]);
+    terminal.keys(&["4"]);
+    terminal.shows(&["global", "inline"]);
+    terminal.keys(&["?"]);
+    terminal.shows(&["quit"]);
+    terminal.keys(&["Escape"]);
+    terminal.keys(&["q"]);
+    terminal.shows(&["ended: 0", " echo", "icanon"]);
+    assert!(!terminal.alternate());
+}
+
+#[test]
+fn sigterm_leaves_the_terminal_clean() {
+    let Some(terminal) = Terminal::open("--connections 10") else {
+        return;
+    };
+    terminal.shows(&["tcp_listener"]);
+    let pid = eventually("the process", || {
+        let sockets = terminal.scratch.path().join("netpoller");
+        let name = std::fs::read_dir(sockets).ok()?.next()?.ok()?.file_name();
+        Some(name.to_str()?.split('-').next()?.to_owned())
+    });
+    assert!(Command::new("kill").arg(pid).status().unwrap().success());
+    terminal.shows(&["ended: 143", " echo", "icanon"]);
+    assert!(!terminal.alternate());
+}

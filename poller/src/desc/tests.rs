@@ -1,0 +1,177 @@
+//! Races of the rg/wg word, made to happen: what should come in between is called from where the word asks its waiter.
+
+use std::cell::RefCell;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicI64, Ordering};
+use std::task::{Poll, Wake, Waker};
+
+use super::word::{Refused, State, Token, Waiter, Word};
+use crate::observe::Transition;
+
+type Interruption = Box<dyn FnOnce(&Word)>;
+
+/// A waiter that lets something happen in the middle of its poll.
+#[derive(Default)]
+struct Interrupted {
+    word: Word,
+    /// At which check, counted from 0, what happens, and what the check says.
+    checks: RefCell<Vec<Option<(Option<Interruption>, Result<(), ()>)>>>,
+    in_publish: RefCell<Option<Interruption>>,
+    transitions: RefCell<Vec<Transition>>,
+    waiters: AtomicI64,
+}
+
+impl Default for Word {
+    fn default() -> Self {
+        Word::new()
+    }
+}
+
+impl Interrupted {
+    fn poll(&self, token: &mut Token, waker: &Waker) -> Poll<Result<(), Refused<()>>> {
+        self.word.poll_wait(token, false, waker, self)
+    }
+
+    fn taken(&self) -> Vec<Transition> {
+        self.transitions.take()
+    }
+}
+
+impl Waiter for Interrupted {
+    type Error = ();
+
+    fn check(&self) -> Result<(), ()> {
+        let next = {
+            let mut checks = self.checks.borrow_mut();
+            if checks.is_empty() {
+                None
+            } else {
+                checks.remove(0)
+            }
+        };
+        let Some((interruption, outcome)) = next else {
+            return Ok(());
+        };
+        if let Some(interruption) = interruption {
+            interruption(&self.word);
+        }
+        outcome
+    }
+
+    fn publish(&self) {
+        if let Some(interruption) = self.in_publish.take() {
+            interruption(&self.word);
+        }
+    }
+
+    fn parked(&self) {
+        self.waiters.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn unparked(&self) {
+        self.waiters.fetch_sub(1, Ordering::Relaxed);
+    }
+
+    fn count(&self, transition: Transition) {
+        self.transitions.borrow_mut().push(transition);
+    }
+}
+
+struct Nobody;
+
+impl Wake for Nobody {
+    fn wake(self: Arc<Self>) {}
+}
+
+fn unblock(word: &Word) {
+    assert!(word.unblock(|| (), |_| ()).is_none(), "nobody is parked");
+}
+
+fn ready(word: &Word) {
+    assert!(word.ready(|| (), |_| ()).is_none(), "nobody is parked");
+}
+
+#[test]
+fn semantics_18_an_error_that_comes_up_after_the_first_check_is_seen_before_the_park() {
+    let waiter = Interrupted::default();
+    waiter.checks.replace(vec![None, Some((None, Err(())))]);
+    let mut token = Token::default();
+    let poll = waiter.poll(&mut token, Waker::noop());
+    assert_eq!(poll, Poll::Ready(Err(Refused::Check(()))));
+    assert!(!token.is_claimed());
+    assert_eq!(waiter.word.state(), State::Nil);
+    assert_eq!(waiter.taken(), [Transition::Arm, Transition::CancelArmed]);
+}
+
+#[test]
+fn semantics_17_readiness_beats_an_error_found_after_arming() {
+    let waiter = Interrupted::default();
+    waiter
+        .checks
+        .replace(vec![None, Some((Some(Box::new(ready)), Err(())))]);
+    let poll = waiter.poll(&mut Token::default(), Waker::noop());
+    assert_eq!(poll, Poll::Ready(Ok(())));
+    assert_eq!(waiter.taken(), [Transition::Arm, Transition::Consume]);
+}
+
+#[test]
+fn semantics_19_an_unblock_between_wait_and_park_leaves_no_waiter() {
+    let waiter = Interrupted::default();
+    waiter.in_publish.replace(Some(Box::new(unblock)));
+    waiter
+        .checks
+        .replace(vec![None, None, Some((None, Err(())))]);
+    let mut token = Token::default();
+    let poll = waiter.poll(&mut token, Waker::noop());
+    assert_eq!(poll, Poll::Ready(Err(Refused::Check(()))));
+    assert_eq!(waiter.waiters.load(Ordering::Relaxed), 0);
+    assert_eq!(waiter.taken(), [Transition::Arm]);
+    assert_eq!(waiter.word.state(), State::Nil);
+    assert!(!token.is_claimed());
+}
+
+#[test]
+fn semantics_19_an_edge_between_wait_and_park_is_consumed_without_parking() {
+    let waiter = Interrupted::default();
+    waiter.in_publish.replace(Some(Box::new(ready)));
+    let poll = waiter.poll(&mut Token::default(), Waker::noop());
+    assert_eq!(poll, Poll::Ready(Ok(())));
+    assert_eq!(waiter.waiters.load(Ordering::Relaxed), 0);
+    assert_eq!(waiter.taken(), [Transition::Arm, Transition::Consume]);
+}
+
+#[test]
+fn a_wait_released_while_it_changes_its_waker_is_no_waiter_any_more_and_keeps_neither_waker() {
+    let waiter = Interrupted::default();
+    let wakers = [Arc::new(Nobody), Arc::new(Nobody)];
+    let mut token = Token::default();
+    assert!(
+        waiter
+            .poll(&mut token, &wakers[0].clone().into())
+            .is_pending()
+    );
+    assert_eq!(waiter.waiters.load(Ordering::Relaxed), 1);
+    waiter.in_publish.replace(Some(Box::new(ready)));
+    let poll = waiter.poll(&mut token, &wakers[1].clone().into());
+    assert_eq!(poll, Poll::Ready(Ok(())));
+    assert_eq!(waiter.waiters.load(Ordering::Relaxed), 0);
+    for waker in &wakers {
+        assert_eq!(Arc::strong_count(waker), 1);
+    }
+}
+
+#[test]
+fn semantics_22_a_second_waiter_that_comes_while_the_first_arms_is_busy() {
+    let waiter = Interrupted::default();
+    waiter.in_publish.replace(Some(Box::new(|word: &Word| {
+        let second = Interrupted::default();
+        let poll = word.poll_wait(&mut Token::default(), false, Waker::noop(), &second);
+        assert_eq!(poll, Poll::Ready(Err(Refused::Busy)));
+        let polled = word.poll_wait(&mut Token::default(), true, Waker::noop(), &second);
+        assert_eq!(polled, Poll::Ready(Err(Refused::Busy)));
+        assert!(word.reset(|_| ()).is_err());
+    })));
+    let mut token = Token::default();
+    assert!(waiter.poll(&mut token, Waker::noop()).is_pending());
+    assert!(waiter.word.cancel(&mut token, |_| ()));
+}

@@ -1,0 +1,11 @@
+//! What the endpoint and the metrics server stand on: a thread with a runtime of its own, and an accept loop.
+//!
+//! Neither uses the pollers of the program, nor its runtime, nor its threads: whoever looks at a program that is stuck
+//! must not be stuck with it.
+#![forbid(unsafe_code)]
+
+mod accept;
+mod thread;
+
+pub(crate) use accept::Backoff;
+pub(crate) use thread::HostThread;

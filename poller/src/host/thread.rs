@@ -1,0 +1,56 @@
+//! An operating-system thread with a current-thread runtime, ended and joined when its handle is dropped.
+
+use std::future::Future;
+use std::io;
+use std::thread::JoinHandle;
+
+use tokio::sync::oneshot;
+
+/// The handle of the thread.
+#[derive(Debug)]
+pub(crate) struct HostThread {
+    stop: Option<oneshot::Sender<()>>,
+    thread: Option<JoinHandle<()>>,
+}
+
+impl HostThread {
+    /// Runs the future that `serve` makes until it ends or the handle is dropped. `serve` is called inside the runtime.
+    pub(crate) fn spawn<F>(
+        name: &str,
+        serve: impl FnOnce() -> F + Send + 'static,
+    ) -> io::Result<Self>
+    where
+        F: Future<Output = ()>,
+    {
+        // Here, so that a limit of open files is the caller's error and not a thread that ends without a word.
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()?;
+        let (stop, stopped) = oneshot::channel();
+        let body = move || {
+            runtime.block_on(async move {
+                tokio::select! {
+                    () = async { serve().await } => {}
+                    _ = stopped => {}
+                }
+            });
+        };
+        let thread = std::thread::Builder::new()
+            .name(name.to_owned())
+            .spawn(body)?;
+        Ok(Self {
+            stop: Some(stop),
+            thread: Some(thread),
+        })
+    }
+}
+
+impl Drop for HostThread {
+    fn drop(&mut self) {
+        drop(self.stop.take());
+        if let Some(thread) = self.thread.take() {
+            // A panic of the thread was its own; there is nobody left to tell.
+            let _ = thread.join();
+        }
+    }
+}

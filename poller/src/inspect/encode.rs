@@ -1,0 +1,172 @@
+//! Rows and statistics as messages of the protocol.
+
+use std::hash::{BuildHasher, RandomState};
+use std::panic::Location;
+use std::sync::LazyLock;
+
+use netpoller_proto::v1;
+
+use crate::desc::{Kind, State};
+use crate::observe::{Counter, Direction, Histogram, Transition};
+use crate::view::{Law, PollerInfo, Row, Side, Stats};
+
+pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor {
+    let address = |text: &str| {
+        if redact {
+            hidden(text)
+        } else {
+            text.to_owned()
+        }
+    };
+    v1::Descriptor {
+        poller: poller.to_owned(),
+        slot: row.slot,
+        generation: row.generation,
+        fd: row.fd,
+        kind: kind(row.kind).into(),
+        local: address(&row.local),
+        peer: address(&row.peer),
+        label: row.label.as_ref().to_owned(),
+        opened_at_ns: row.opened_at_ns,
+        opened_location: location(row.opened_location),
+        closing: row.closing,
+        event_err: row.event_err,
+        last_events: row.last_events,
+        read: Some(direction(row.read)),
+        write: Some(direction(row.write)),
+        torn: row.torn,
+    }
+}
+
+/// The same number for the same address, which tells nobody which one it is.
+fn hidden(address: &str) -> String {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    if address.is_empty() {
+        String::new()
+    } else {
+        format!("#{:012x}", KEY.hash_one(address) >> 16)
+    }
+}
+
+fn kind(kind: Kind) -> v1::DescriptorKind {
+    match kind {
+        Kind::Tcp => v1::DescriptorKind::Tcp,
+        Kind::TcpListener => v1::DescriptorKind::TcpListener,
+        Kind::Udp => v1::DescriptorKind::Udp,
+        Kind::Unix => v1::DescriptorKind::Unix,
+        Kind::UnixListener => v1::DescriptorKind::UnixListener,
+        Kind::UnixDatagram => v1::DescriptorKind::UnixDatagram,
+        Kind::UnixSeqpacket => v1::DescriptorKind::UnixSeqpacket,
+        Kind::Pipe => v1::DescriptorKind::Pipe,
+        Kind::Other => v1::DescriptorKind::Other,
+        Kind::Timer => v1::DescriptorKind::Timer,
+    }
+}
+
+fn location(location: Option<&Location<'_>>) -> String {
+    location.map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()))
+}
+
+fn direction(side: Side) -> v1::Direction {
+    let state = match side.state {
+        State::Nil => v1::State::Nil,
+        State::Ready => v1::State::Ready,
+        State::Wait => v1::State::Wait,
+        State::Parked => v1::State::Parked,
+    };
+    v1::Direction {
+        state: state.into(),
+        since_ns: side.since_ns,
+        waiter: side.waiter.map(|waiter| v1::Waiter {
+            task: waiter.task.as_ref().to_owned(),
+            thread: waiter.thread.as_ref().to_owned(),
+            location: location(waiter.location),
+        }),
+        deadline_ns: side.deadline_ns,
+        transitions: Some(transitions(|transition| {
+            side.transitions[transition.index()]
+        })),
+    }
+}
+
+fn transitions(count: impl Fn(Transition) -> u64) -> v1::Transitions {
+    v1::Transitions {
+        arm: count(Transition::Arm),
+        park: count(Transition::Park),
+        rearm: count(Transition::Rearm),
+        ready_idle: count(Transition::ReadyIdle),
+        ready_armed: count(Transition::ReadyArmed),
+        ready_parked: count(Transition::ReadyParked),
+        ready_again: count(Transition::ReadyAgain),
+        consume: count(Transition::Consume),
+        reset: count(Transition::Reset),
+        unblock_armed: count(Transition::UnblockArmed),
+        unblock_parked: count(Transition::UnblockParked),
+        cancel_armed: count(Transition::CancelArmed),
+        cancel_parked: count(Transition::CancelParked),
+        recycled: count(Transition::Recycled),
+    }
+}
+
+pub(super) fn poller(info: &PollerInfo) -> v1::Poller {
+    v1::Poller {
+        name: info.name.as_ref().to_owned(),
+        id: info.id,
+        epoll_fd: info.epoll_fd,
+        driver: info.driver.clone(),
+        descriptors: info.descriptors,
+        slots: info.slots,
+        waiters: info.waiters,
+        deadlines: info.deadlines,
+        blocked: info.blocked,
+        last_poll_ns: info.last_poll_ns,
+        created_at_ns: info.created_at_ns,
+    }
+}
+
+pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
+    let side = |direction| {
+        Some(transitions(|transition| {
+            stats.transition(direction, transition)
+        }))
+    };
+    v1::PollerStats {
+        poller: Some(poller(stats.info())),
+        read: side(Direction::Read),
+        write: side(Direction::Write),
+        counters: Counter::ALL
+            .iter()
+            .map(|counter| (counter.name().to_owned(), stats.counter(*counter)))
+            .collect(),
+        histograms: Histogram::ALL
+            .iter()
+            .map(|which| histogram(stats, *which))
+            .collect(),
+        laws: laws.iter().map(law).collect(),
+    }
+}
+
+fn histogram(stats: &Stats, which: Histogram) -> v1::Histogram {
+    let snapshot = stats.histogram(which);
+    v1::Histogram {
+        name: which.name().to_owned(),
+        unit: which.unit().name().to_owned(),
+        count: snapshot.count(),
+        sum: snapshot.sum(),
+        max: snapshot.max(),
+        buckets: snapshot
+            .buckets()
+            .map(|(upper_bound, count)| v1::Bucket { upper_bound, count })
+            .collect(),
+    }
+}
+
+fn law(law: &Law) -> v1::Law {
+    v1::Law {
+        name: law.name.to_owned(),
+        statement: law.statement.to_owned(),
+        lhs: law.lhs,
+        rhs: law.rhs,
+        violated: law.violated,
+    }
+}

@@ -1,0 +1,83 @@
+//! What the kernel has registered with an epoll instance, from /proc.
+//!
+//! On demand only: the kernel holds the instance's mutex while it writes the list, which keeps registrations and the
+//! delivery of events waiting (about half a microsecond an entry).
+
+use std::io;
+use std::os::fd::{AsRawFd, RawFd};
+
+use crate::poller::Poller;
+use crate::sys::Tag;
+
+/// One entry of the kernel's list.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Registration {
+    /// The number under which it was registered. It may have been closed, or stand for another file, since.
+    pub fd: RawFd,
+    /// Epoll bits that are asked for.
+    pub events: u32,
+    /// The slot that its events name.
+    pub slot: u32,
+    /// The generation that its events name; 0 for the poller's own descriptors.
+    pub generation: u32,
+}
+
+/// Reads what the kernel has registered with `poller`, its own break and timer descriptors included.
+///
+/// # Errors
+///
+/// If /proc is not mounted or cannot be read.
+pub fn kernel_registrations(poller: &Poller) -> io::Result<Vec<Registration>> {
+    let Some(epoll) = poller.shared.backend.as_fd() else {
+        return Ok(Vec::new());
+    };
+    let path = format!("/proc/self/fdinfo/{}", epoll.as_raw_fd());
+    let text = std::fs::read_to_string(&path).map_err(|e| {
+        io::Error::new(
+            e.kind(),
+            format!("cannot read the kernel's registrations from {path}: {e}"),
+        )
+    })?;
+    Ok(text.lines().filter_map(parse).collect())
+}
+
+/// `tfd:        5 events: 8000201d data:                5  pos:0 ino:a5e9b sdev:9`
+fn parse(line: &str) -> Option<Registration> {
+    let mut words = line.strip_prefix("tfd:")?.split_whitespace();
+    let fd = words.next()?.parse().ok()?;
+    let mut field = |name| {
+        words
+            .next()
+            .filter(|word| *word == name)
+            .and_then(|_| words.next())
+    };
+    let events = u32::from_str_radix(field("events:")?, 16).ok()?;
+    let tag = Tag::from_data(u64::from_str_radix(field("data:")?, 16).ok()?);
+    Some(Registration {
+        fd,
+        events,
+        slot: tag.slot,
+        generation: tag.generation,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_of_fdinfo_is_taken_apart() {
+        let line = "tfd:        7 events: 8000201d data:        300000002  pos:0 ino:a5e9b sdev:9";
+        assert_eq!(
+            parse(line),
+            Some(Registration {
+                fd: 7,
+                events: 0x8000_201d,
+                slot: 3,
+                generation: 2
+            })
+        );
+        assert_eq!(parse("pos:\t0"), None);
+    }
+}

@@ -1,0 +1,71 @@
+//! Reading the live tables of a poller: what its descriptors wait for, what was counted, and whether the laws hold.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `raw` | a consistent copy of one slot, or one that says it is torn |
+//! | `row` | that copy in words: names, addresses, locations |
+//! | `address` | the addresses of a socket, asked of the kernel |
+//! | `stats` | counters, gauges and histograms of a poller |
+//! | `laws` | the conservation laws, exact when quiescent and bounded while running |
+//! | `kernel` | what the kernel has registered, on demand |
+//!
+//! # What it promises
+//!
+//! Reading takes no lock that an event takes on its way. It never waits for a thread of the program, so it answers when
+//! all of them are stuck, and a row that changes faster than it can be read is marked instead of retried for ever.
+//!
+//! ```
+//! # fn main() -> std::io::Result<()> {
+//! use netpoller::{Kind, Poller, view};
+//! use std::os::fd::AsFd;
+//!
+//! let poller = Poller::builder().name("viewed").build()?;
+//! let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
+//! let desc = poller.open(socket.as_fd(), Kind::Unix)?;
+//!
+//! let snapshot = view::snapshot(&poller);
+//! assert_eq!(snapshot.rows.len(), 1);
+//! assert_eq!(snapshot.rows[0].id(), desc.id());
+//! assert!(view::audit_quiescent(&poller).iter().all(|law| !law.violated));
+//! # Ok(())
+//! # }
+//! ```
+#![forbid(unsafe_code)]
+
+mod address;
+mod kernel;
+mod laws;
+mod raw;
+mod row;
+mod stats;
+
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod tests;
+
+pub use crate::desc::State;
+pub use kernel::{Registration, kernel_registrations};
+pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
+pub use row::{Page, Row, Side, Snapshot, Waiter, page, snapshot};
+pub use stats::{PollerInfo, Stats, info, stats};
+
+#[cfg(feature = "inspect")]
+pub(crate) use raw::RawRow;
+#[cfg(feature = "inspect")]
+pub(crate) use row::Reader;
+
+use crate::poller::{Poller, all_pollers};
+
+/// The pollers of the process that are in use, in the order in which they were made.
+pub fn pollers() -> Vec<Poller> {
+    all_pollers()
+}
+
+/// Now, on the clock of every `_ns` field of this module: CLOCK_MONOTONIC.
+pub fn now_ns() -> u64 {
+    crate::clock::now_ns()
+}
+
+/// When the process first used the library: no counter has counted before.
+pub fn started_at_ns() -> u64 {
+    crate::clock::anchor().monotonic_ns
+}

@@ -1,0 +1,125 @@
+//! A consistent copy of one slot, made of atomics alone.
+//!
+//! The slot has no version word of its own, for that would cost every transition two more writes. What changes with
+//! every transition that matters is there already: the generation, the two states, and the stamp at which each was
+//! entered. If these are the same after the copy as before it, what was copied in between belongs together.
+
+use std::panic::Location;
+
+use crate::desc::{Kind, PollDesc, State};
+use crate::observe::{Direction, Label, Transition};
+use crate::sync::atomic::{Ordering, fence};
+
+/// How often a row is read again before it is given as it is.
+const RETRIES: usize = 8;
+
+/// One direction, as it was read.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct RawSide {
+    pub(crate) state: State,
+    pub(crate) since_ns: u64,
+    pub(crate) thread: u32,
+    pub(crate) task: Label,
+    pub(crate) task_id: u64,
+    pub(crate) location: Option<&'static Location<'static>>,
+    pub(crate) deadline_ns: u64,
+    pub(crate) transitions: [u64; Transition::COUNT],
+}
+
+/// One live slot, as it was read.
+#[derive(Clone, Copy, PartialEq, Debug)]
+pub(crate) struct RawRow {
+    pub(crate) slot: u32,
+    pub(crate) generation: u32,
+    pub(crate) fd: i32,
+    pub(crate) kind: Kind,
+    pub(crate) label: Label,
+    pub(crate) opened_at_ns: u64,
+    pub(crate) opened_location: Option<&'static Location<'static>>,
+    pub(crate) closing: bool,
+    pub(crate) event_err: bool,
+    pub(crate) last_events: u32,
+    pub(crate) sides: [RawSide; 2],
+    pub(crate) torn: bool,
+}
+
+/// What is the same before and after a copy whose parts belong together.
+#[derive(PartialEq)]
+struct Version {
+    generation: u32,
+    sides: [(State, u64); 2],
+}
+
+impl Version {
+    /// `None` for a dead slot.
+    fn of(desc: &PollDesc) -> Option<Self> {
+        let generation = desc.live_generation()?;
+        let sides = Direction::ALL.map(|direction| {
+            let side = desc.side(direction);
+            (side.state(), side.waiter().since_ns)
+        });
+        Some(Self { generation, sides })
+    }
+}
+
+impl RawRow {
+    /// Copies a slot, `None` if nothing lives there.
+    pub(crate) fn read(desc: &PollDesc) -> Option<Self> {
+        let mut before = Version::of(desc)?;
+        for _ in 0..RETRIES {
+            let row = Self::copy(desc, before.generation);
+            // The copy is done before the version is read once more.
+            fence(Ordering::Acquire);
+            let after = Version::of(desc)?;
+            if after == before {
+                return Some(row);
+            }
+            before = after;
+        }
+        Some(Self {
+            torn: true,
+            ..Self::copy(desc, before.generation)
+        })
+    }
+
+    fn copy(desc: &PollDesc, generation: u32) -> Self {
+        let info = desc.info();
+        Self {
+            slot: desc.slot(),
+            generation,
+            fd: desc.fd(),
+            kind: desc.kind(),
+            label: desc.label(),
+            opened_at_ns: desc.opened_ns(),
+            opened_location: desc.opened_location(),
+            closing: info.closing(),
+            event_err: info.event_err(),
+            last_events: desc.last_events(),
+            sides: Direction::ALL.map(|direction| RawSide::copy(desc, direction)),
+            torn: false,
+        }
+    }
+
+    /// Whether somebody is parked.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn is_waiting(&self) -> bool {
+        self.sides.iter().any(|side| side.state == State::Parked)
+    }
+}
+
+impl RawSide {
+    fn copy(desc: &PollDesc, direction: Direction) -> Self {
+        let side = desc.side(direction);
+        let waiter = side.waiter();
+        Self {
+            state: side.state(),
+            since_ns: waiter.since_ns,
+            thread: waiter.thread,
+            task: waiter.task,
+            task_id: waiter.task_id,
+            location: waiter.location,
+            deadline_ns: desc.deadline(direction),
+            transitions: side.transitions(),
+        }
+    }
+}

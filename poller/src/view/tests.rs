@@ -1,0 +1,287 @@
+use std::future::Future;
+use std::io::Write;
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, Waker};
+use std::time::{Duration, Instant};
+
+use super::*;
+use crate::{Desc, Direction, Kind, ReadyList, Sides, Transition};
+
+fn poller(name: &str) -> Poller {
+    Poller::builder().name(name).build().unwrap()
+}
+
+/// A registered descriptor with the socket it stands for, and the other end.
+fn open(poller: &Poller) -> (Desc, UnixStream, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
+    (desc, ours, theirs)
+}
+
+#[track_caller]
+fn park(wait: std::pin::Pin<&mut impl Future>) {
+    assert!(
+        wait.poll(&mut Context::from_waker(Waker::noop()))
+            .is_pending()
+    );
+}
+
+fn poll_now(poller: &Poller) {
+    let mut ready = ReadyList::default();
+    poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+    ready.wake_all();
+}
+
+#[track_caller]
+fn assert_laws(laws: &[Law]) {
+    assert_eq!(
+        laws.iter().filter(|law| law.violated).collect::<Vec<_>>(),
+        Vec::<&Law>::new()
+    );
+    assert!(laws.len() >= 10, "{} laws", laws.len());
+}
+
+#[test]
+fn a_row_says_who_waits_where_since_when_and_until_when() {
+    let poller = poller("rows");
+    let (desc, _ours, _theirs) = open(&poller);
+    desc.set_label("backend");
+    desc.set_deadline(Some(Instant::now() + Duration::from_secs(60)), Sides::Read);
+    let before = now_ns();
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+
+    let Snapshot {
+        captured_at_ns,
+        rows,
+    } = snapshot(&poller);
+    let [row] = &rows[..] else { panic!("{rows:?}") };
+    assert_eq!(
+        (row.id(), row.fd, row.kind, &*row.label, row.torn),
+        (desc.id(), desc.fd(), Kind::Unix, "backend", false)
+    );
+    assert!(row.opened_location.unwrap().file().ends_with("tests.rs"));
+    assert_eq!(
+        (row.read.state, row.write.state),
+        (State::Parked, State::Nil)
+    );
+    assert!((before..=captured_at_ns).contains(&row.read.since_ns));
+    assert!(row.read.deadline_ns > captured_at_ns && row.write.deadline_ns == 0);
+    let waiter = row.read.waiter.as_ref().unwrap();
+    assert_eq!(Some(&*waiter.thread), std::thread::current().name());
+    assert!(waiter.location.unwrap().file().ends_with("tests.rs"));
+    assert!(row.write.waiter.is_none());
+    assert_eq!(row.read.transitions[Transition::Park as usize], 1);
+    assert_eq!(stats(&poller).parked(Direction::Read), 1);
+}
+
+#[test]
+fn a_row_has_the_addresses_of_its_socket_and_a_closed_one_has_no_row() {
+    let poller = poller("addresses");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let listening = poller.open(listener.as_fd(), Kind::TcpListener).unwrap();
+    let connected = poller.open(stream.as_fd(), Kind::Tcp).unwrap();
+
+    let rows = snapshot(&poller).rows;
+    assert_eq!(*rows[0].local, *listener.local_addr().unwrap().to_string());
+    assert_eq!(*rows[0].peer, *"");
+    assert_eq!(*rows[1].local, *stream.local_addr().unwrap().to_string());
+    assert_eq!(*rows[1].peer, *listener.local_addr().unwrap().to_string());
+
+    connected.unblock();
+    let closing = &snapshot(&poller).rows[1];
+    assert!(closing.closing && closing.peer.is_empty());
+    connected.close();
+    listening.close();
+    assert!(snapshot(&poller).rows.is_empty());
+}
+
+#[test]
+fn pages_cover_the_table_once_and_skip_dead_slots() {
+    let poller = poller("pages");
+    let mut descs: Vec<_> = (0..10).map(|_| open(&poller)).collect();
+    drop(descs.remove(4));
+    let mut seen = Vec::new();
+    let mut next = Some(0);
+    while let Some(from) = next {
+        let page = page(&poller, from, 3);
+        assert!(page.rows.len() <= 3);
+        seen.extend(page.rows.iter().map(Row::id));
+        next = page.next_slot;
+    }
+    assert_eq!(
+        seen,
+        descs.iter().map(|(desc, ..)| desc.id()).collect::<Vec<_>>()
+    );
+}
+
+#[test]
+fn the_laws_hold_to_the_last_count_on_a_poller_at_rest() {
+    let poller = poller("quiescent");
+    let (woken, _a, mut peer) = open(&poller);
+    let (timed_out, _b, _peer_b) = open(&poller);
+    let (cancelled, _c, _peer_c) = open(&poller);
+    let (parked, _d, _peer_d) = open(&poller);
+    let (closed, _e, _peer_e) = open(&poller);
+    // The edges of a new registration: each socket is writable.
+    poll_now(&poller);
+
+    let mut wait_woken = pin!(woken.wait(Direction::Read));
+    park(wait_woken.as_mut());
+    peer.write_all(b"x").unwrap();
+    let mut wait_timed_out = pin!(timed_out.wait(Direction::Read));
+    park(wait_timed_out.as_mut());
+    timed_out.set_deadline(Some(Instant::now()), Sides::Both);
+    {
+        let mut wait = pin!(cancelled.wait(Direction::Read));
+        park(wait.as_mut());
+    }
+    parked.set_deadline(Some(Instant::now() + Duration::from_secs(60)), Sides::Read);
+    let mut wait_parked = pin!(parked.wait(Direction::Read));
+    park(wait_parked.as_mut());
+    poller.wake().unwrap();
+    poller.wake().unwrap();
+    poll_now(&poller);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert_eq!(wait_woken.as_mut().poll(&mut cx), Poll::Ready(Ok(())));
+    closed.close();
+
+    let laws = audit_quiescent(&poller);
+    assert_laws(&laws);
+    let law = |name| laws.iter().find(|law| law.name == name).unwrap();
+    assert_eq!((law("waiters").lhs, law("waiters").rhs), (1, 1));
+    assert_eq!((law("descriptors").lhs, law("descriptors").rhs), (4, 4));
+    assert_eq!((law("kernel").lhs, law("kernel").rhs), (4, 4));
+    assert_eq!((law("deadlines").lhs, law("deadlines").rhs), (1, 1));
+    assert_eq!((law("slots").lhs, law("slots").rhs), (5, 5));
+}
+
+#[test]
+fn a_count_of_waiters_that_has_drifted_is_reported() {
+    let poller = poller("drifted");
+    poller
+        .shared
+        .waiters
+        .fetch_add(1, crate::sync::atomic::Ordering::Relaxed);
+    let violated = |laws: Vec<Law>| {
+        laws.into_iter()
+            .filter(|law| law.violated)
+            .map(|law| law.name)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(violated(audit_quiescent(&poller)), ["waiters"]);
+    assert_eq!(violated(audit(&poller)), ["waiters"]);
+}
+
+#[test]
+fn a_registration_that_the_table_does_not_know_is_reported() {
+    let poller = poller("leaked");
+    let (desc, ours, _theirs) = open(&poller);
+    let duplicate = ours.try_clone().unwrap();
+    // Closed behind the poller's back while a duplicate keeps the registration alive in the kernel (semantics 10).
+    drop(ours);
+    drop(desc);
+    let law = audit_quiescent(&poller)
+        .into_iter()
+        .find(|law| law.name == "kernel")
+        .unwrap();
+    assert!(law.violated, "{law:?}");
+    assert_eq!((law.lhs, law.rhs), (0, 1));
+    drop(duplicate);
+}
+
+#[test]
+fn a_busy_poller_is_not_accused_and_its_rows_are_whole() {
+    let poller = poller("busy");
+    let stop = AtomicBool::new(false);
+    std::thread::scope(|scope| {
+        for _ in 0..2 {
+            scope.spawn(|| {
+                let mut ready = ReadyList::default();
+                while !stop.load(Ordering::Relaxed) {
+                    let (desc, _ours, theirs) = open(&poller);
+                    wait_once(&desc, &poller, &mut ready, &theirs);
+                    // Before the socket is closed: its number may be the other thread's next socket (semantics 10).
+                    desc.close();
+                }
+            });
+        }
+        // Also when an assertion fails: the scope waits for its threads.
+        let _stop = StopOnDrop(&stop);
+        let mut auditor = Auditor::new();
+        for _ in 0..20 {
+            assert_laws_running(&auditor.read(&poller));
+            for row in snapshot(&poller).rows.iter().filter(|row| !row.torn) {
+                assert_eq!(row.kind, Kind::Unix);
+                if row.read.state == State::Parked {
+                    assert!(row.read.waiter.as_ref().unwrap().location.is_some());
+                    assert!(row.read.since_ns >= row.opened_at_ns, "{row:?}");
+                }
+            }
+            std::thread::sleep(Duration::from_millis(10));
+        }
+    });
+    assert_laws(&audit_quiescent(&poller));
+}
+
+fn wait_once(desc: &Desc, poller: &Poller, ready: &mut ReadyList, mut peer: &UnixStream) {
+    let mut wait = pin!(desc.wait(Direction::Read));
+    let mut cx = Context::from_waker(Waker::noop());
+    // An event of the slot's life before may come late and be taken for ours (semantics 26).
+    if wait.as_mut().poll(&mut cx).is_ready() {
+        return;
+    }
+    peer.write_all(b"x").unwrap();
+    while wait.as_mut().poll(&mut cx).is_pending() {
+        poller.poll(Some(Duration::ZERO), ready).unwrap();
+        ready.wake_all();
+    }
+}
+
+struct StopOnDrop<'a>(&'a AtomicBool);
+
+impl Drop for StopOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
+#[test]
+fn a_wait_that_changes_its_waker_is_one_waiter() {
+    struct Quiet;
+    impl std::task::Wake for Quiet {
+        fn wake(self: std::sync::Arc<Self>) {}
+    }
+    let poller = poller("rearmed");
+    let (desc, _ours, _theirs) = open(&poller);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    for _ in 0..3 {
+        let waker = Waker::from(std::sync::Arc::new(Quiet));
+        assert!(
+            wait.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+    }
+    assert_eq!(
+        stats(&poller).transition(Direction::Read, Transition::Rearm),
+        3
+    );
+    assert_eq!(poller.waiters(), 1);
+    assert_laws(&audit_quiescent(&poller));
+}
+
+#[track_caller]
+fn assert_laws_running(laws: &[Law]) {
+    assert_eq!(
+        laws.iter().filter(|law| law.violated).collect::<Vec<_>>(),
+        Vec::<&Law>::new()
+    );
+}
