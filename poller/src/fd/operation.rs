@@ -131,6 +131,9 @@ impl Fd {
             self.count(Counter::ElidedReads);
             return Ok(Start::Wait);
         }
+        // This operation may use an edge up, the one just taken down or one it waits for, and leave the bytes where they
+        // are: `readable` does. So the next read must try; a short read of this operation says otherwise again.
+        self.drained.store(false, Ordering::Relaxed);
         Ok(Start::Try)
     }
 
