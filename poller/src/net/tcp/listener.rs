@@ -144,7 +144,7 @@ impl TcpListener {
     pub fn incoming(&self) -> Incoming<&Self> {
         Incoming {
             listener: self,
-            patience: Patience::default(),
+            patience: Patience::new(),
         }
     }
 
@@ -152,7 +152,7 @@ impl TcpListener {
     pub fn into_incoming(self) -> Incoming<Self> {
         Incoming {
             listener: self,
-            patience: Patience::default(),
+            patience: Patience::new(),
         }
     }
 }
