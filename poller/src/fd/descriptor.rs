@@ -9,7 +9,7 @@ use std::time::Instant;
 
 use super::mutex::{FdMutex, Leave, Owner};
 use crate::desc::Kind;
-use crate::driver;
+use crate::driver::{self, Attended};
 use crate::error::{Error, RegisterError};
 use crate::observe::Direction;
 use crate::poller::{Desc, Poller, Sides};
@@ -50,6 +50,7 @@ pub(crate) struct Fd {
     /// The last poll function of this direction returned pending.
     pub(super) polled: [AtomicBool; 2],
     destroyed: AtomicBool,
+    attended: Attended,
 }
 
 impl Fd {
@@ -103,7 +104,14 @@ impl Fd {
             drained: AtomicBool::new(false),
             polled: [AtomicBool::new(false), AtomicBool::new(false)],
             destroyed: AtomicBool::new(false),
+            attended: Attended::default(),
         }
+    }
+
+    /// Before an operation waits: sees to it that somebody polls.
+    #[inline]
+    pub(super) fn attend(&self, desc: &Desc) -> io::Result<()> {
+        self.attended.see_to(&desc.shared)
     }
 
     /// The number; open for as long as the caller has a reference.

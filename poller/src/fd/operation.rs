@@ -262,6 +262,7 @@ impl Turn<'_> {
                 }
             }
             start = Start::Try;
+            fd.attend(desc)?;
             desc.wait_at(operation.direction, operation.location)
                 .await?;
             woken = Some(operation.direction);
@@ -302,6 +303,7 @@ impl Turn<'_> {
                 }
             }
             start = Start::Try;
+            fd.attend(desc)?;
             match desc.poll_wait(operation.direction, operation.location, resumed, cx) {
                 Poll::Ready(Ok(())) => woken = Some(operation.direction),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
