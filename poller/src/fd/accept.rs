@@ -69,13 +69,9 @@ impl Patience {
     /// Refuses the connection at the head of the queue with the reserve descriptor, and says how long to pause.
     pub(crate) fn shed(&mut self, listener: &Fd) -> Duration {
         listener.count(Counter::AcceptBackoffs);
-        if self.reserve.take().is_some() {
-            if listener
-                .with(|fd| sys::socket::accept(fd).map(drop))
-                .is_ok()
-            {
-                listener.count(Counter::AcceptShed);
-            }
+        let refuse = || listener.with(|fd| sys::socket::accept(fd).map(drop));
+        if self.reserve.take().is_some() && refuse().is_ok() {
+            listener.count(Counter::AcceptShed);
         }
         // Somebody else may have taken the number meanwhile; then the next turn tries again.
         self.reserve = sys::io::reserve_descriptor().ok();

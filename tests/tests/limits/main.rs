@@ -1,5 +1,5 @@
-//! What happens at the limits: no descriptors left, no watches left, old kernels. These tests count descriptors or refuse system
-//! calls, so they run one at a time, each in a process of its own where it changes a limit.
+//! What happens at the limits: no descriptors left, no watches left, old kernels. A test that counts descriptors or lowers a limit
+//! runs in a process of its own; one that refuses system calls does so on a thread of its own.
 
 mod files;
 mod leaks;
