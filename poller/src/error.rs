@@ -36,7 +36,12 @@ impl Error {
     /// assert_eq!(netpoller::Error::of(&error), Some(netpoller::Error::Closed));
     /// ```
     pub fn of(error: &io::Error) -> Option<Error> {
-        error.get_ref()?.downcast_ref::<Error>().copied()
+        let inner = error.get_ref()?;
+        match inner.downcast_ref::<Context>() {
+            // What was being done stands around it, as in "cannot connect to 10.0.0.1:80: deadline exceeded".
+            Some(context) => Error::of(&context.source),
+            None => inner.downcast_ref::<Error>().copied(),
+        }
     }
 }
 

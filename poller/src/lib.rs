@@ -11,9 +11,10 @@
 //! | 2 | `observe` what instrumentation writes |
 //! | 3 | `desc` the descriptor, `timers` the deadline queue |
 //! | 4 | `poller` |
-//! | 5 | `driver` who polls, `fd` the file-descriptor layer, `view` reading the live tables |
-//! | 6 | `net`, `pipe`, `pollable`, `time`, `task` what users hold |
-//! | 7 | `inspect` the endpoint, `prometheus` the metrics |
+//! | 5 | `driver` who polls, `view` reading the live tables |
+//! | 6 | `fd` the file-descriptor layer |
+//! | 7 | `net`, `pipe`, `pollable`, `time`, `task` what users hold |
+//! | 8 | `inspect` the endpoint, `prometheus` the metrics |
 
 mod clock;
 mod desc;

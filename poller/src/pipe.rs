@@ -3,7 +3,7 @@
 
 use std::fs::OpenOptions;
 use std::io;
-use std::os::fd::{AsRawFd, OwnedFd};
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::panic::Location;
 use std::path::Path;
@@ -178,12 +178,8 @@ fn take_over(
     fd: OwnedFd,
     location: &'static Location<'static>,
 ) -> Result<Fd, (OwnedFd, io::Error)> {
-    let ready = Poller::try_global()
-        .and_then(|poller| driver::prepare(poller).map(|()| poller))
-        .and_then(|poller| sys::io::set_nonblocking(fd.as_raw_fd()).map(|()| poller));
-    match ready {
-        Ok(poller) => Fd::new(poller, fd, Options::new(Kind::Pipe), location)
-            .map_err(|(fd, error)| (fd, error.into())),
+    match Poller::try_global() {
+        Ok(poller) => Fd::adopt(poller, fd, Options::new(Kind::Pipe), location),
         Err(error) => Err((fd, error)),
     }
 }

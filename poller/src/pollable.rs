@@ -8,7 +8,7 @@ use std::panic::Location;
 use std::time::Instant;
 
 use crate::desc::Kind;
-use crate::driver;
+use crate::driver::{self, Attended};
 use crate::error::Error;
 use crate::observe::Direction;
 use crate::poller::{Desc, Poller, Sides};
@@ -34,6 +34,7 @@ use crate::sys;
 /// ```
 #[derive(Debug)]
 pub struct Pollable<T: AsFd> {
+    attended: Attended,
     // Before `inner`, so that it is deregistered before it is closed.
     desc: Option<Desc>,
     inner: T,
@@ -97,6 +98,7 @@ impl<T: AsFd> Pollable<T> {
         registered.or_else(|refused| {
             if refused.error.kind() == io::ErrorKind::PermissionDenied {
                 return Ok(Self {
+                    attended: Attended::default(),
                     desc: None,
                     inner: refused.inner,
                 });
@@ -121,6 +123,7 @@ impl<T: AsFd> Pollable<T> {
             .and_then(|desc| sys::io::set_nonblocking(fd).map(|()| desc));
         match desc {
             Ok(desc) => Ok(Self {
+                attended: Attended::default(),
                 desc: Some(desc),
                 inner,
             }),
@@ -211,7 +214,10 @@ impl<T: AsFd> Pollable<T> {
             match call(&self.inner) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
                 Err(error) if error.kind() == io::ErrorKind::WouldBlock => match &self.desc {
-                    Some(desc) => desc.wait_at(direction, location).await?,
+                    Some(desc) => {
+                        self.attended.see_to(&desc.shared)?;
+                        desc.wait_at(direction, location).await?;
+                    }
                     None => return Err(error),
                 },
                 result => return result,

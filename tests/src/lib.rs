@@ -1,1 +1,17 @@
-//! placeholder
+//! What the conformance tests share: a runner that notices hangs, connected pairs of every kind, waits that end when a waiter is
+//! provably parked, and assertions about errors.
+//!
+//! No test sleeps to get an order, and none uses a fixed port. A test has a poller of its own wherever a constructor takes one,
+//! so that its count of waiters is its own.
+
+mod error;
+mod pair;
+pub mod poll2;
+mod run;
+pub mod seccomp;
+mod wait;
+
+pub use error::{assert_closed, assert_errno, assert_timeout, errno};
+pub use pair::{full, loopback, small_buffers, tcp_pair, udp_pair, unix_pair};
+pub use run::{LIMIT, Lane, run, run_global, run_on};
+pub use wait::{assert_blocked, is_parked, past, pause, soon, until};

@@ -19,6 +19,8 @@ pub use thread::ThreadDriver;
 
 use std::sync::atomic::{AtomicU32, Ordering};
 
+use crate::poller::Shared;
+
 /// Who polls a poller, or has polled it. Several may.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[repr(u32)]
@@ -54,6 +56,41 @@ impl Driver {
         } else {
             names.join("+")
         }
+    }
+}
+
+/// Whether a runtime that waits for a descriptor also polls for it.
+///
+/// [`prepare`] attaches the runtime that a descriptor is opened in. But a listener is often bound before there is a runtime,
+/// and a connection may outlive the one it was opened in: whoever waits next must poll, or nobody does.
+#[derive(Debug, Default)]
+pub(crate) struct Attended {
+    /// The era in which this was seen to, 0 before that.
+    #[cfg(feature = "tokio")]
+    era: AtomicU32,
+}
+
+impl Attended {
+    /// Called before each wait. Costs one load while nothing changes.
+    #[inline]
+    #[cfg_attr(
+        not(feature = "tokio"),
+        expect(
+            clippy::unnecessary_wraps,
+            clippy::unused_self,
+            reason = "fails with a runtime only"
+        )
+    )]
+    pub(crate) fn see_to(&self, shared: &std::sync::Arc<Shared>) -> std::io::Result<()> {
+        #[cfg(feature = "tokio")]
+        {
+            let era = tokio::era();
+            if self.era.load(Ordering::Relaxed) != era && tokio::attend(shared)? {
+                self.era.store(era, Ordering::Relaxed);
+            }
+        }
+        let _ = shared;
+        Ok(())
     }
 }
 

@@ -6,7 +6,8 @@
 use std::collections::HashSet;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, RawFd};
-use std::sync::{Mutex, PoisonError};
+use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::io::Interest;
@@ -14,6 +15,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Handle, Id};
 
 use super::Driver;
+use crate::poller::Shared;
 use crate::{Poller, ReadyList};
 
 /// Which runtimes poll which poller.
@@ -23,6 +25,32 @@ thread_local! {
     /// The last pair that this thread found attached. Ids of runtimes are not used twice, and one that is gone is nobody's
     /// current runtime, so an old pair does no harm.
     static LAST: std::cell::Cell<Option<(u32, Id)>> = const { std::cell::Cell::new(None) };
+}
+
+/// Raised whenever a runtime stops polling: from then on a descriptor may be one that nobody polls for.
+static ERA: AtomicU32 = AtomicU32::new(1);
+
+/// The number of the present era.
+#[inline]
+pub(super) fn era() -> u32 {
+    ERA.load(Ordering::Acquire)
+}
+
+/// Attaches the current runtime, if there is one, on behalf of an operation that is about to wait. `false` without one: the
+/// next wait may be inside of one.
+#[cold]
+pub(super) fn attend(shared: &Arc<Shared>) -> io::Result<bool> {
+    if Handle::try_current().is_err() {
+        return Ok(false);
+    }
+    let poller = Poller {
+        shared: shared.clone(),
+    };
+    match attach(&poller) {
+        // A runtime that cannot poll may still wait where somebody else does.
+        Err(_) if shared.drivers.load(Ordering::Relaxed) != 0 => Ok(true),
+        result => result.map(|()| true),
+    }
 }
 
 /// What tokio watches.
@@ -42,6 +70,11 @@ impl Drop for Attachment {
         let mut attached = ATTACHED.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(attached) = attached.as_mut() {
             attached.remove(&self.0);
+        }
+        drop(attached);
+        // After it is off the list, so that whoever sees the new era attaches anew. The number 0 is nobody's.
+        if ERA.fetch_add(1, Ordering::AcqRel) == u32::MAX {
+            ERA.fetch_add(1, Ordering::AcqRel);
         }
     }
 }

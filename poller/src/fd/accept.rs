@@ -35,14 +35,22 @@ impl Fd {
 /// At the limit the connection stays in the kernel's queue and no further edge tells of it, so a loop that just goes on spins,
 /// and one that waits stalls (tokio#3529, golang/go's #19 of the kind). So: one descriptor is kept in reserve; it is given up
 /// to take the connection and close it, which tells the peer at once; and the loop pauses, longer each time.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Patience {
     reserve: Option<OwnedFd>,
     pause: Option<Duration>,
 }
 
 impl Patience {
-    /// After a success, or at the start: sees to it that there is a reserve.
+    /// Takes the reserve at once: the limit may be reached before the first connection comes.
+    pub(crate) fn new() -> Self {
+        Self {
+            reserve: sys::io::reserve_descriptor().ok(),
+            pause: None,
+        }
+    }
+
+    /// After a success: sees to it that there is a reserve.
     pub(crate) fn refill(&mut self) {
         self.pause = None;
         if self.reserve.is_none() {
@@ -61,16 +69,12 @@ impl Patience {
     /// Refuses the connection at the head of the queue with the reserve descriptor, and says how long to pause.
     pub(crate) fn shed(&mut self, listener: &Fd) -> Duration {
         listener.count(Counter::AcceptBackoffs);
-        if self.reserve.take().is_some() {
-            if listener
-                .with(|fd| sys::socket::accept(fd).map(drop))
-                .is_ok()
-            {
-                listener.count(Counter::AcceptShed);
-            }
-            // Somebody else may have taken the number meanwhile; then the next refill tries again.
-            self.reserve = sys::io::reserve_descriptor().ok();
+        let refuse = || listener.with(|fd| sys::socket::accept(fd).map(drop));
+        if self.reserve.take().is_some() && refuse().is_ok() {
+            listener.count(Counter::AcceptShed);
         }
+        // Somebody else may have taken the number meanwhile; then the next turn tries again.
+        self.reserve = sys::io::reserve_descriptor().ok();
         let pause = self
             .pause
             .map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));

@@ -422,8 +422,6 @@ impl Fd {
             Direction::Read => reading(location, false),
             Direction::Write => writing(location),
         };
-        // What the call leaves behind is not known.
-        self.drained.store(false, Ordering::Relaxed);
         self.run(operation, call)
     }
 }

@@ -50,6 +50,7 @@ async fn connect_turn(
             }
         },
     }
+    fd.attend(desc)?;
     loop {
         desc.wait_at(Direction::Write, location).await?;
         if let Some(error) = socket::take_error(fd.raw())? {

@@ -9,6 +9,7 @@ use std::time::Instant;
 
 use super::mutex::{FdMutex, Leave, Owner};
 use crate::desc::Kind;
+use crate::driver::{self, Attended};
 use crate::error::{Error, RegisterError};
 use crate::observe::Direction;
 use crate::poller::{Desc, Poller, Sides};
@@ -49,6 +50,7 @@ pub(crate) struct Fd {
     /// The last poll function of this direction returned pending.
     pub(super) polled: [AtomicBool; 2],
     destroyed: AtomicBool,
+    attended: Attended,
 }
 
 impl Fd {
@@ -62,6 +64,29 @@ impl Fd {
         match poller.open_at(fd.as_raw_fd(), options.kind, location) {
             Ok(desc) => Ok(Self::with_desc(fd, Some(desc), options)),
             Err(error) => Err((fd, error)),
+        }
+    }
+
+    /// [`Fd::new`] for a descriptor that others have made: makes it non-blocking, but only once it is registered, so that
+    /// one that is given back is as it was.
+    pub(crate) fn adopt(
+        poller: &Poller,
+        fd: OwnedFd,
+        options: Options,
+        location: &'static Location<'static>,
+    ) -> Result<Self, (OwnedFd, io::Error)> {
+        if let Err(error) = driver::prepare(poller) {
+            return Err((fd, error));
+        }
+        let this = Self::new(poller, fd, options, location)
+            .map_err(|(fd, error)| (fd, io::Error::from(error)))?;
+        match sys::io::set_nonblocking(this.raw()) {
+            Ok(()) => Ok(this),
+            // It was never shared, so it is there to be had.
+            Err(error) => match this.into_owned() {
+                Some(fd) => Err((fd, error)),
+                None => unreachable!("nobody has closed it"),
+            },
         }
     }
 
@@ -79,7 +104,14 @@ impl Fd {
             drained: AtomicBool::new(false),
             polled: [AtomicBool::new(false), AtomicBool::new(false)],
             destroyed: AtomicBool::new(false),
+            attended: Attended::default(),
         }
+    }
+
+    /// Before an operation waits: sees to it that somebody polls.
+    #[inline]
+    pub(super) fn attend(&self, desc: &Desc) -> io::Result<()> {
+        self.attended.see_to(&desc.shared)
     }
 
     /// The number; open for as long as the caller has a reference.

@@ -19,7 +19,7 @@ use std::task::{Context, Poll, Waker};
 use crate::error::Error;
 use crate::observe::Direction;
 use crate::sync::Mutex;
-use crate::sync::atomic::{AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering, fence};
 
 const CLOSED: u64 = 1;
 const LOCKED: [u64; 2] = [1 << 1, 1 << 2];
@@ -243,7 +243,12 @@ impl FdMutex {
         if destroyed() {
             return Poll::Ready(());
         }
-        let mut queues = self.queues().lock();
+        let queues = self.queues();
+        // Pairs with the one in `wake_closers`: one side makes the queues and then looks whether it is destroyed, the other
+        // destroys and then looks for the queues. Without the fences both may look before the other has acted, and the
+        // closer is never woken.
+        fence(Ordering::SeqCst);
+        let mut queues = queues.lock();
         if destroyed() {
             return Poll::Ready(());
         }
@@ -257,8 +262,9 @@ impl FdMutex {
         Poll::Pending
     }
 
-    /// Wakes whoever waits for the end of close.
+    /// Wakes whoever waits for the end of close. `destroyed` of [`FdMutex::poll_destroyed`] must be true by now.
     pub(crate) fn wake_closers(&self) {
+        fence(Ordering::SeqCst);
         let Some(queues) = self.queues.get() else {
             return;
         };

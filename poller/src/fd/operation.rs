@@ -131,6 +131,9 @@ impl Fd {
             self.count(Counter::ElidedReads);
             return Ok(Start::Wait);
         }
+        // This operation may use an edge up, the one just taken down or one it waits for, and leave the bytes where they
+        // are: `readable` does. So the next read must try; a short read of this operation says otherwise again.
+        self.drained.store(false, Ordering::Relaxed);
         Ok(Start::Try)
     }
 
@@ -259,6 +262,7 @@ impl Turn<'_> {
                 }
             }
             start = Start::Try;
+            fd.attend(desc)?;
             desc.wait_at(operation.direction, operation.location)
                 .await?;
             woken = Some(operation.direction);
@@ -299,6 +303,7 @@ impl Turn<'_> {
                 }
             }
             start = Start::Try;
+            fd.attend(desc)?;
             match desc.poll_wait(operation.direction, operation.location, resumed, cx) {
                 Poll::Ready(Ok(())) => woken = Some(operation.direction),
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),

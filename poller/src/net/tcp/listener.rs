@@ -99,13 +99,18 @@ impl TcpListener {
         listener: std::net::TcpListener,
     ) -> Result<Self, (std::net::TcpListener, io::Error)> {
         let location = Location::caller();
-        let poller = match Poller::try_global()
-            .and_then(|poller| listener.set_nonblocking(true).map(|()| poller))
-        {
+        let poller = match Poller::try_global() {
             Ok(poller) => poller,
             Err(error) => return Err((listener, error)),
         };
-        Self::register(poller, listener.into(), location).map_err(|(fd, error)| (fd.into(), error))
+        let options = Options::new(Kind::TcpListener);
+        match Fd::adopt(poller, listener.into(), options, location) {
+            Ok(fd) => Ok(Self {
+                fd,
+                poller: poller.clone(),
+            }),
+            Err((fd, error)) => Err((fd.into(), error)),
+        }
     }
 
     /// The address it listens on.
@@ -144,7 +149,7 @@ impl TcpListener {
     pub fn incoming(&self) -> Incoming<&Self> {
         Incoming {
             listener: self,
-            patience: Patience::default(),
+            patience: Patience::new(),
         }
     }
 
@@ -152,7 +157,7 @@ impl TcpListener {
     pub fn into_incoming(self) -> Incoming<Self> {
         Incoming {
             listener: self,
-            patience: Patience::default(),
+            patience: Patience::new(),
         }
     }
 }

@@ -156,10 +156,10 @@ impl TcpStream {
         stream: std::net::TcpStream,
         location: &'static Location<'static>,
     ) -> Result<Self, (std::net::TcpStream, io::Error)> {
-        if let Err(error) = stream.set_nonblocking(true) {
-            return Err((stream, error));
+        match Fd::adopt(poller, stream.into(), Options::new(Kind::Tcp), location) {
+            Ok(fd) => Ok(Self { fd }),
+            Err((fd, error)) => Err((fd.into(), error)),
         }
-        Self::register(poller, stream.into(), location).map_err(|(fd, error)| (fd.into(), error))
     }
 
     /// The same connection as one that parks the thread, with std's `Read` and `Write` and the same deadlines.

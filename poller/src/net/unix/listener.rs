@@ -93,7 +93,7 @@ impl UnixListener {
     pub fn incoming(&self) -> UnixIncoming<'_> {
         UnixIncoming {
             listener: self,
-            patience: Patience::default(),
+            patience: Patience::new(),
         }
     }
 }

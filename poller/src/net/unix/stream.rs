@@ -8,7 +8,7 @@ use socket2::Type;
 
 use super::{message::message_io, unix_addresses};
 use crate::desc::Kind;
-use crate::fd::Fd;
+use crate::fd::{Fd, Options};
 use crate::net::{Blocking, descriptor_methods, stream_methods, stream_traits};
 use crate::poller::Poller;
 
@@ -76,13 +76,11 @@ impl UnixStream {
         stream: std::os::unix::net::UnixStream,
     ) -> Result<Self, (std::os::unix::net::UnixStream, io::Error)> {
         let location = Location::caller();
-        let poller = match Poller::try_global()
-            .and_then(|poller| stream.set_nonblocking(true).map(|()| poller))
-        {
+        let poller = match Poller::try_global() {
             Ok(poller) => poller,
             Err(error) => return Err((stream, error)),
         };
-        match super::register(poller, stream.into(), Kind::Unix, location) {
+        match Fd::adopt(poller, stream.into(), Options::new(Kind::Unix), location) {
             Ok(fd) => Ok(Self { fd }),
             Err((fd, error)) => Err((fd.into(), error)),
         }

@@ -1,0 +1,58 @@
+//! Connected pairs.
+
+use std::net::{Ipv4Addr, SocketAddr};
+
+use netpoller::Poller;
+use netpoller::net::{TcpStream, UdpSocket, UnixStream};
+use socket2::SockRef;
+
+/// Any port of the loopback address.
+pub fn loopback() -> SocketAddr {
+    (Ipv4Addr::LOCALHOST, 0).into()
+}
+
+/// Two connected TCP sockets on `poller`.
+#[track_caller]
+pub fn tcp_pair(poller: &Poller) -> (TcpStream, TcpStream) {
+    let listener = std::net::TcpListener::bind(loopback()).expect("a listener");
+    let address = listener.local_addr().expect("its address");
+    let client = std::net::TcpStream::connect(address).expect("a connection");
+    let (server, _) = listener.accept().expect("the other end");
+    let register = |stream| TcpStream::from_std_on(poller, stream).expect("registration");
+    (register(client), register(server))
+}
+
+/// Two connected Unix sockets on `poller`.
+#[track_caller]
+pub fn unix_pair(poller: &Poller) -> (UnixStream, UnixStream) {
+    UnixStream::pair_on(poller).expect("a pair")
+}
+
+/// Two UDP sockets on `poller` that know each other.
+#[track_caller]
+pub fn udp_pair(poller: &Poller) -> (UdpSocket, UdpSocket) {
+    let bind = || UdpSocket::bind_on(poller, loopback()).expect("a socket");
+    let (a, b) = (bind(), bind());
+    a.connect(b.local_addr().expect("address"))
+        .expect("connect");
+    b.connect(a.local_addr().expect("address"))
+        .expect("connect");
+    (a, b)
+}
+
+/// Makes the buffers of a TCP connection small, so that a few kilobytes fill it.
+#[track_caller]
+pub fn small_buffers(a: &TcpStream, b: &TcpStream) {
+    for stream in [a, b] {
+        let set = |socket: SockRef<'_>| {
+            socket.set_send_buffer_size(4096)?;
+            socket.set_recv_buffer_size(4096)
+        };
+        stream.with_options(set).expect("buffer sizes");
+    }
+}
+
+/// More bytes than any connection takes while nobody reads.
+pub fn full() -> Vec<u8> {
+    vec![0x5a; 32 << 20]
+}

@@ -1,0 +1,277 @@
+//! tokio, which polls the poller through its own epoll.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use netpoller::net::{TcpListener, TcpStream};
+use netpoller::{Poller, block_on_poller};
+use netpoller_tests::{Lane, assert_timeout, loopback, tcp_pair, unix_pair, until};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::{echo, talk};
+
+fn current_thread() -> Runtime {
+    Builder::new_current_thread().enable_io().build().unwrap()
+}
+
+fn multi_thread() -> Runtime {
+    Builder::new_multi_thread()
+        .worker_threads(2)
+        .enable_io()
+        .build()
+        .unwrap()
+}
+
+/// A listener with a task for each connection, and clients that talk to it.
+async fn serve_and_talk(poller: Poller) {
+    let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let address = listener.local_addr().unwrap();
+    let server = tokio::spawn(async move {
+        for _ in 0..8 {
+            tokio::spawn(echo(listener.accept().await.unwrap().0));
+        }
+    });
+    let clients: Vec<_> = (0..8)
+        .map(|_| {
+            let poller = poller.clone();
+            tokio::spawn(async move {
+                talk(
+                    TcpStream::connect_on(&poller, address, None).await.unwrap(),
+                    20,
+                )
+                .await;
+            })
+        })
+        .collect();
+    for client in clients {
+        client.await.unwrap();
+    }
+    server.await.unwrap();
+}
+
+#[test]
+fn both_kinds_of_runtime_serve_an_echo() {
+    for runtime in [current_thread, multi_thread] {
+        Lane::start(move || {
+            let poller = Poller::builder().build().unwrap();
+            runtime().block_on(serve_and_talk(poller.clone()));
+            until("nobody is counted as waiting", || poller.waiters() == 0);
+        })
+        .join();
+    }
+}
+
+#[test]
+fn deadlines_fire_in_a_runtime_without_timers_of_its_own_and_never_early() {
+    Lane::start(|| {
+        let poller = Poller::builder().build().unwrap();
+        current_thread().block_on(async {
+            let (a, _b) = unix_pair(&poller);
+            for step in 0..12 {
+                let deadline = Instant::now() + Duration::from_micros(10 << step);
+                a.set_read_deadline(Some(deadline)).unwrap();
+                assert_timeout(a.read(&mut [0]).await);
+                assert!(Instant::now() >= deadline, "early");
+            }
+        });
+    })
+    .join();
+}
+
+#[test]
+fn a_deadline_set_from_outside_of_the_runtime_wakes_it() {
+    let poller = Poller::builder().build().unwrap();
+    let (a, _b) = unix_pair(&poller);
+    let a = Arc::new(a);
+    let reader = Lane::start({
+        let a = a.clone();
+        move || current_thread().block_on(async { a.read(&mut [0]).await })
+    });
+    until("the task waits", || poller.waiters() == 1);
+    a.set_read_deadline(netpoller_tests::soon()).unwrap();
+    assert_timeout(reader.join());
+}
+
+#[test]
+fn a_listener_bound_before_the_runtime_is_polled_by_it() {
+    for runtime in [current_thread, multi_thread] {
+        let poller = Poller::builder().build().unwrap();
+        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let address = listener.local_addr().unwrap();
+        let accepting =
+            Lane::start(move || runtime().block_on(async { listener.accept().await.map(drop) }));
+        until("the task waits", || poller.waiters() == 1);
+        let _client = std::net::TcpStream::connect(address).unwrap();
+        accepting.join().unwrap();
+    }
+}
+
+#[test]
+fn a_pollable_made_before_the_runtime_is_polled_by_it() {
+    use netpoller::pollable::Pollable;
+    use std::io::{Read, Write};
+    let poller = Poller::builder().build().unwrap();
+    let (a, mut b) = std::os::unix::net::UnixStream::pair().unwrap();
+    let a = Pollable::new_on(&poller, a).unwrap();
+    let reading = Lane::start(move || {
+        current_thread().block_on(async { a.read_with(|mut a| a.read(&mut [0])).await })
+    });
+    until("the task waits", || poller.waiters() == 1);
+    b.write_all(b"x").unwrap();
+    assert_eq!(reading.join().unwrap(), 1);
+}
+
+#[test]
+fn a_connection_outlives_the_runtime_it_was_opened_in() {
+    Lane::start(|| {
+        let poller = Poller::builder().build().unwrap();
+        let first = current_thread();
+        let (a, b) = first.block_on(async { tcp_pair(&poller) });
+        drop(first);
+        // In another runtime.
+        let (a, b) = current_thread().block_on(async move {
+            let read = tokio::spawn(async move {
+                a.read(&mut [0]).await.unwrap();
+                a
+            });
+            tokio::task::yield_now().await;
+            b.write_all(b"x").await.unwrap();
+            (read.await.unwrap(), b)
+        });
+        // And without one.
+        let lane = Lane::block_on(&poller, move || echo(b));
+        block_on_poller(&poller, talk(a, 3));
+        lane.join();
+    })
+    .join();
+}
+
+#[test]
+fn two_runtimes_share_a_poller_and_one_of_them_ends() {
+    Lane::start(|| {
+        let poller = Poller::builder().build().unwrap();
+        let (first, second) = (multi_thread(), multi_thread());
+        for runtime in [&first, &second] {
+            runtime.block_on(serve_and_talk(poller.clone()));
+        }
+        // A task of the second waits when the first one ends.
+        let (a, b) = tcp_pair(&poller);
+        let waiting = second.spawn(async move { a.read(&mut [0]).await });
+        until("the task waits", || poller.waiters() == 1);
+        drop(first);
+        second.block_on(async { b.write_all(b"x").await.unwrap() });
+        assert_eq!(second.block_on(waiting).unwrap().unwrap(), 1);
+        second.block_on(serve_and_talk(poller.clone()));
+    })
+    .join();
+}
+
+#[test]
+fn tasks_of_a_runtime_that_ends_leave_no_waiter_behind() {
+    Lane::start(|| {
+        let poller = Poller::builder().build().unwrap();
+        let runtime = multi_thread();
+        let pairs: Vec<_> = (0..10).map(|_| tcp_pair(&poller)).collect();
+        let mut peers = Vec::new();
+        for (a, b) in pairs {
+            runtime.spawn(async move { a.read(&mut [0]).await });
+            peers.push(b);
+        }
+        until("all of them wait", || poller.waiters() == 10);
+        drop(runtime);
+        assert_eq!(poller.waiters(), 0);
+        for peer in peers {
+            assert_eq!(block_on_poller(&poller, peer.read(&mut [0])).unwrap(), 0);
+        }
+    })
+    .join();
+}
+
+#[test]
+fn a_thread_and_a_runtime_poll_together_and_no_wake_is_lost() {
+    // The runtime's poll may meet the break that was meant for the thread.
+    let poller = Poller::builder().build().unwrap();
+    let (ours, theirs) = tcp_pair(&poller);
+    let runtime = Lane::start(move || current_thread().block_on(echo(theirs)));
+    let (to_thread, from_runtime) = tcp_pair(&poller);
+    let thread = Lane::block_on(&poller, move || echo(to_thread));
+    Lane::block_on(&poller, {
+        let poller = poller.clone();
+        move || async move {
+            for _ in 0..500 {
+                yield_through_thread(&poller).await;
+            }
+            talk(ours, 200).await;
+            talk(from_runtime, 200).await;
+        }
+    })
+    .join();
+    runtime.join();
+    thread.join();
+}
+
+/// Is woken by another thread, as by a channel, while this one sleeps in the poll.
+async fn yield_through_thread(_poller: &Poller) {
+    use std::task::Poll;
+    let mut thread = None;
+    std::future::poll_fn(|cx| match &thread {
+        None => {
+            let waker = cx.waker().clone();
+            thread = Some(std::thread::spawn(move || waker.wake()));
+            Poll::Pending
+        }
+        Some(thread) if thread.is_finished() => Poll::Ready(()),
+        Some(_) => {
+            std::thread::yield_now();
+            cx.waker().wake_by_ref();
+            Poll::Pending
+        }
+    })
+    .await;
+    thread.unwrap().join().unwrap();
+}
+
+#[test]
+fn a_runtime_without_io_is_an_error_that_says_what_to_do() {
+    let poller = Poller::builder().build().unwrap();
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let error = runtime
+        .block_on(async { TcpListener::bind_on(&poller, loopback()) })
+        .unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+    assert!(error.to_string().contains("enable_io"), "{error}");
+    // Nor does one hang that was bound before.
+    let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let accepting = Lane::start(move || {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        runtime.block_on(async { listener.accept().await.map(drop) })
+    });
+    assert!(
+        accepting
+            .join()
+            .unwrap_err()
+            .to_string()
+            .contains("enable_io")
+    );
+}
+
+#[test]
+fn blocking_handles_work_on_the_threads_for_blocking_work() {
+    Lane::start(|| {
+        let poller = Poller::builder().build().unwrap();
+        current_thread().block_on(async {
+            let (a, b) = tcp_pair(&poller);
+            let server = tokio::task::spawn_blocking(move || {
+                use std::io::{Read, Write};
+                let mut b = b.blocking();
+                let mut buf = [0; 4];
+                b.read_exact(&mut buf).unwrap();
+                b.write_all(&buf).unwrap();
+            });
+            a.write_all(b"ping").await.unwrap();
+            assert_eq!(a.read(&mut [0; 4]).await.unwrap(), 4);
+            server.await.unwrap();
+        });
+    })
+    .join();
+}
