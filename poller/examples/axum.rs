@@ -36,7 +36,7 @@ impl Listener for Sockets {
 
     async fn accept(&mut self) -> (TcpStream, SocketAddr) {
         loop {
-            match self.0.next().await {
+            match self.0.accept().await {
                 Ok((stream, peer)) => {
                     // Small answers are sent at once. A socket that its peer has reset meanwhile refuses; reading it will tell.
                     let _ = stream.set_nodelay(true);

@@ -116,7 +116,7 @@ async fn serve(args: &Args, spawn: impl Fn(futures_lite::future::Boxed<()>)) -> 
     let mut incoming = listener.incoming();
     let deadline = args.read_deadline;
     loop {
-        let (stream, _) = incoming.next().await?;
+        let (stream, _) = incoming.accept().await?;
         spawn(
             async move {
                 // A peer that goes away in the middle is its own business.

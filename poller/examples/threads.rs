@@ -23,7 +23,7 @@ fn main() -> io::Result<()> {
     println!("{}", listener.local_addr()?);
     let mut incoming = listener.incoming();
     loop {
-        let (stream, peer) = block_on(incoming.next())?;
+        let (stream, peer) = block_on(incoming.accept())?;
         std::thread::Builder::new()
             .name(format!("client {}", peer.port()))
             .spawn(move || {

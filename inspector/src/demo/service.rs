@@ -51,7 +51,7 @@ pub(crate) fn start(stop: &Arc<Stop>) -> io::Result<(SocketAddr, JoinHandle<()>)
 
 async fn accept(executor: &LocalExecutor<'_>, listener: TcpListener) {
     let mut incoming = listener.incoming();
-    while let Ok((stream, _)) = incoming.next().await {
+    while let Ok((stream, _)) = incoming.accept().await {
         executor.spawn(task::named("serve", serve(stream))).detach();
     }
 }

@@ -1,7 +1,6 @@
 //! Reads and writes.
 
 use std::fmt;
-use std::future::Future;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::panic::Location;
 use std::sync::atomic::Ordering;
@@ -81,7 +80,7 @@ impl Fd {
     /// The end of a stream was read, or a message, or bytes.
     #[inline]
     fn count_read(&self, n: usize, room: usize) {
-        let Some(local) = self.local() else { return };
+        let local = self.local();
         local.add(Counter::BytesRead, n as u64);
         local.count(
             OpKind::Read.op(if n == 0 && room > 0 && self.options.stream {
@@ -176,9 +175,7 @@ impl Fd {
         }
         self.poll_run(reading(location, true), cx, |fd| self.try_read(fd, buf))
             .map_ok(|n| {
-                if let Some(local) = self.local() {
-                    local.add(Counter::BytesRead, n as u64);
-                }
+                self.local().add(Counter::BytesRead, n as u64);
                 n
             })
     }
@@ -200,9 +197,7 @@ impl Fd {
                 Ok(n)
             })
             .await?;
-        if let Some(local) = self.local() {
-            local.add(Counter::BytesRead, n as u64);
-        }
+        self.local().add(Counter::BytesRead, n as u64);
         Ok(n)
     }
 
@@ -221,9 +216,7 @@ impl Fd {
 
     #[inline]
     fn count_written(&self, n: usize) {
-        if let Some(local) = self.local() {
-            local.add(Counter::BytesWritten, n as u64);
-        }
+        self.local().add(Counter::BytesWritten, n as u64);
     }
 
     /// [`Fd::write`] for traits with a poll function.
@@ -340,9 +333,7 @@ impl Fd {
                 sys::io::recv_from(fd, buf, flags)
             })
             .await?;
-        if let Some(local) = self.local() {
-            local.add(Counter::BytesRead, n as u64);
-        }
+        self.local().add(Counter::BytesRead, n as u64);
         Ok((n, from))
     }
 
@@ -369,9 +360,7 @@ impl Fd {
     ) -> io::Result<sys::io::Received> {
         let call = |fd| sys::io::recvmsg(fd, bufs, control, 0);
         let received = self.run(reading(location, false), call).await?;
-        if let Some(local) = self.local() {
-            local.add(Counter::BytesRead, received.bytes as u64);
-        }
+        self.local().add(Counter::BytesRead, received.bytes as u64);
         Ok(received)
     }
 
@@ -409,19 +398,5 @@ impl Fd {
             _ => Ok(()),
         };
         turn.attempt(operation, &mut poll).await
-    }
-
-    /// Runs a call of the caller's own, again each time it would block.
-    pub(crate) fn with_io<'a, R: 'a>(
-        &'a self,
-        direction: Direction,
-        location: &'static Location<'static>,
-        call: impl FnMut(i32) -> io::Result<R> + 'a,
-    ) -> impl Future<Output = io::Result<R>> + 'a {
-        let operation = match direction {
-            Direction::Read => reading(location, false),
-            Direction::Write => writing(location),
-        };
-        self.run(operation, call)
     }
 }

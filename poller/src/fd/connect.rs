@@ -29,9 +29,7 @@ async fn connect_turn(
     location: &'static Location<'static>,
 ) -> io::Result<()> {
     let _turn = fd.turn(Direction::Write).await?;
-    let Some(desc) = fd.desc() else {
-        return socket::connect(fd.raw(), to);
-    };
+    let desc = fd.desc();
     // A deadline in the past fails before a packet is sent.
     desc.reset(Direction::Write)?;
     match socket::connect(fd.raw(), to) {

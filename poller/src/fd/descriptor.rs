@@ -10,7 +10,7 @@ use std::time::Instant;
 use super::mutex::{FdMutex, Leave, Owner};
 use crate::desc::Kind;
 use crate::driver::{self, Attended};
-use crate::error::{Error, RegisterError};
+use crate::error::RegisterError;
 use crate::observe::Direction;
 use crate::poller::{Desc, Poller, Sides};
 use crate::sys::{self, CloseableFd};
@@ -41,8 +41,7 @@ impl Options {
 #[derive(Debug)]
 pub(crate) struct Fd {
     handle: CloseableFd,
-    /// `None` if epoll does not take it: it never blocks, then, and cannot have deadlines (semantics 56).
-    desc: Option<Desc>,
+    desc: Desc,
     pub(super) mutex: FdMutex,
     pub(super) options: Options,
     /// The last read was short, so that the next one may wait without trying first.
@@ -62,7 +61,7 @@ impl Fd {
         location: &'static Location<'static>,
     ) -> Result<Self, (OwnedFd, RegisterError)> {
         match poller.open_at(fd.as_raw_fd(), options.kind, location) {
-            Ok(desc) => Ok(Self::with_desc(fd, Some(desc), options)),
+            Ok(desc) => Ok(Self::with_desc(fd, desc, options)),
             Err(error) => Err((fd, error)),
         }
     }
@@ -90,12 +89,7 @@ impl Fd {
         }
     }
 
-    /// Takes `fd` over without registration.
-    pub(crate) fn unpollable(fd: OwnedFd, options: Options) -> Self {
-        Self::with_desc(fd, None, options)
-    }
-
-    fn with_desc(fd: OwnedFd, desc: Option<Desc>, options: Options) -> Self {
+    fn with_desc(fd: OwnedFd, desc: Desc, options: Options) -> Self {
         Self {
             handle: CloseableFd::new(fd),
             desc,
@@ -121,8 +115,8 @@ impl Fd {
     }
 
     #[inline]
-    pub(crate) fn desc(&self) -> Option<&Desc> {
-        self.desc.as_ref()
+    pub(crate) fn desc(&self) -> &Desc {
+        &self.desc
     }
 
     /// Runs `f` with the descriptor, which is not closed meanwhile.
@@ -133,25 +127,22 @@ impl Fd {
     }
 
     pub(crate) fn set_deadline(&self, deadline: Option<Instant>, sides: Sides) -> io::Result<()> {
-        let desc = self.desc.as_ref().ok_or(Error::NoDeadline)?;
         self.with(|_| {
-            desc.set_deadline(deadline, sides);
+            self.desc.set_deadline(deadline, sides);
             Ok(())
         })
     }
 
     pub(crate) fn set_label(&self, label: &str) {
-        if let Some(desc) = &self.desc
-            && self.mutex.incref().is_ok()
-        {
+        if self.mutex.incref().is_ok() {
             let _reference = Reference(self);
-            desc.set_label(label);
+            self.desc.set_label(label);
         }
     }
 
-    /// `slot.generation`, as tables show it; `None` if it is not registered.
-    pub(crate) fn id(&self) -> Option<String> {
-        self.desc.as_ref().map(Desc::id)
+    /// `slot.generation`, as tables show it.
+    pub(crate) fn id(&self) -> String {
+        self.desc.id()
     }
 
     /// How many operations wait for their turn in `direction`, behind the one that is under way.
@@ -163,9 +154,7 @@ impl Fd {
     /// have returned and the descriptor's number is free (semantics 52); it need not be awaited for that to happen.
     pub(crate) fn close(&self) -> io::Result<impl Future<Output = ()> + use<'_>> {
         self.mutex.close()?;
-        if let Some(desc) = &self.desc {
-            desc.unblock();
-        }
+        self.desc.unblock();
         if self.mutex.decref() == Leave::Destroy {
             self.destroy();
         }
@@ -177,9 +166,7 @@ impl Fd {
 
     /// Deregisters and gives the descriptor back, still non-blocking.
     pub(crate) fn into_owned(self) -> Option<OwnedFd> {
-        if let Some(desc) = &self.desc {
-            desc.close_once();
-        }
+        self.desc.close_once();
         self.handle.take()
     }
 
@@ -192,9 +179,7 @@ impl Fd {
 impl Owner for Fd {
     fn destroy(&self) {
         // DEL before close(2): a duplicate would keep the registration alive (semantics 10).
-        if let Some(desc) = &self.desc {
-            desc.close_once();
-        }
+        self.desc.close_once();
         drop(self.handle.take());
         self.destroyed.store(true, Ordering::Release);
         self.mutex.wake_closers();

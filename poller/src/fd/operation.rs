@@ -58,15 +58,13 @@ enum Next<R> {
 
 impl Fd {
     #[inline]
-    pub(super) fn local(&self) -> Option<Local<'_>> {
-        self.desc().map(|desc| desc.shared.recorder.local())
+    pub(super) fn local(&self) -> Local<'_> {
+        self.desc().shared.recorder.local()
     }
 
     #[inline]
     pub(super) fn count(&self, counter: Counter) {
-        if let Some(local) = self.local() {
-            local.count(counter);
-        }
+        self.local().count(counter);
     }
 
     /// Waits for this operation's turn in its direction.
@@ -152,13 +150,7 @@ impl Fd {
     ) -> Next<R> {
         loop {
             let result = call(self.raw());
-            let Some(local) = self.local() else {
-                match result {
-                    Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
-                    // Semantics 56: EAGAIN from what cannot be waited for is the caller's to see.
-                    result => return Next::Done(result),
-                }
-            };
+            let local = self.local();
             return match result {
                 Ok(value) => {
                     local.count(kind.sys_ok());
@@ -239,12 +231,7 @@ impl Turn<'_> {
         call: &mut impl FnMut(i32) -> io::Result<R>,
     ) -> io::Result<R> {
         let fd = self.fd;
-        let Some(desc) = fd.desc() else {
-            return match fd.try_once(operation.kind, None, call) {
-                Next::Done(result) => result,
-                Next::Wait => Err(io::ErrorKind::WouldBlock.into()),
-            };
-        };
+        let desc = fd.desc();
         let mut start = fd.prepare(desc, &operation)?;
         let mut woken = None;
         loop {
@@ -277,12 +264,7 @@ impl Turn<'_> {
         call: &mut impl FnMut(i32) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let fd = self.fd;
-        let Some(desc) = fd.desc() else {
-            return Poll::Ready(match fd.try_once(operation.kind, None, call) {
-                Next::Done(result) => result,
-                Next::Wait => Err(io::ErrorKind::WouldBlock.into()),
-            });
-        };
+        let desc = fd.desc();
         let mut start = if resumed {
             Start::Wait
         } else {

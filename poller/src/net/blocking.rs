@@ -55,16 +55,10 @@ impl<T: fmt::Debug> fmt::Debug for Blocking<'_, T> {
 
 /// Runs an operation of `fd` on this thread.
 pub(crate) fn run<R>(fd: &Fd, operation: impl Future<Output = io::Result<R>>) -> io::Result<R> {
-    match fd.desc() {
-        Some(desc) => block_on_poller(
-            &Poller {
-                shared: desc.shared.clone(),
-            },
-            operation,
-        ),
-        // Never waits, except for its turn.
-        None => block_on_poller(Poller::try_global()?, operation),
-    }
+    let poller = Poller {
+        shared: fd.desc().shared.clone(),
+    };
+    block_on_poller(&poller, operation)
 }
 
 impl<T: HasFd> Read for Blocking<'_, T> {

@@ -8,7 +8,6 @@ macro_rules! descriptor_methods {
             ///
             /// # Errors
             ///
-            /// [`Error::NoDeadline`](crate::Error::NoDeadline) if the descriptor is not registered with a poller,
             /// [`Error::Closed`](crate::Error::Closed).
             pub fn set_deadline(
                 &self,
@@ -46,8 +45,8 @@ macro_rules! descriptor_methods {
                 self.fd.set_label(label);
             }
 
-            /// `slot.generation`, as the inspector's tables show it; `None` if it is not registered with a poller.
-            pub fn id(&self) -> Option<String> {
+            /// `slot.generation`, as the inspector's tables show it.
+            pub fn id(&self) -> String {
                 self.fd.id()
             }
 

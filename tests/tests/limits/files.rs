@@ -95,7 +95,7 @@ fn semantics_55_incoming_gets_over_emfile_with_its_reserve() {
                 matches!(end, Ok(0)) || end.is_err_and(|e| e.kind() == ErrorKind::ConnectionReset)
             );
         });
-        let mut next = Box::pin(incoming.next());
+        let mut next = Box::pin(incoming.accept());
         assert!(
             is_parked(&mut next).await,
             "it has refused the connection, and pauses"
@@ -122,14 +122,14 @@ fn semantics_55_unix_incoming_goes_on_as_well() {
         let mut incoming = listener.incoming();
         let files = hoard();
         {
-            let mut next = Box::pin(incoming.next());
+            let mut next = Box::pin(incoming.accept());
             assert!(is_parked(&mut next).await, "it pauses");
         }
         // The first one was refused.
         assert_eq!((&client).read(&mut [0; 1]).unwrap(), 0);
         drop(files);
         let _client = std::os::unix::net::UnixStream::connect(&path).unwrap();
-        incoming.next().await.unwrap();
+        incoming.accept().await.unwrap();
     });
 }
 

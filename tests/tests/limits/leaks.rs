@@ -93,7 +93,7 @@ fn no_path_leaks_a_descriptor() {
     keeps_none("an accept loop", || {
         let _client = std::net::TcpStream::connect(address).unwrap();
         let mut incoming = listener.incoming();
-        block_on(async { drop(incoming.next().await.unwrap()) });
+        block_on(async { drop(incoming.accept().await.unwrap()) });
     });
     keeps_none("a close with a read under way", || {
         let (a, _b) = tcp_pair(&poller);

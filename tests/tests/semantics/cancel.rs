@@ -52,12 +52,12 @@ fn an_accept_that_is_dropped_leaves_the_connection_to_the_next() {
             drop(accept);
             listener.accept().await.unwrap();
 
-            let mut next = Box::pin(incoming.next());
+            let mut next = Box::pin(incoming.accept());
             assert!(is_parked(&mut next).await);
             let _client = std::net::TcpStream::connect(address).unwrap();
             pause(&poller, Duration::from_micros(10)).await;
             drop(next);
-            incoming.next().await.unwrap();
+            incoming.accept().await.unwrap();
         }
     });
 }

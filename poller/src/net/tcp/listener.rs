@@ -198,11 +198,11 @@ impl<L: Borrow<TcpListener>> Incoming<L> {
     ///
     /// As [`TcpListener::accept`], except at the limit of open files.
     #[track_caller]
-    pub fn next(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + '_ {
-        self.next_at(Location::caller())
+    pub fn accept(&mut self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + '_ {
+        self.accept_at(Location::caller())
     }
 
-    async fn next_at(
+    async fn accept_at(
         &mut self,
         location: &'static Location<'static>,
     ) -> io::Result<(TcpStream, SocketAddr)> {

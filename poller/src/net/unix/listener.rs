@@ -112,7 +112,7 @@ impl UnixIncoming<'_> {
     ///
     /// As [`UnixListener::accept`], except at the limit of open files.
     #[track_caller]
-    pub fn next(&mut self) -> impl Future<Output = io::Result<(UnixStream, SocketAddr)>> + '_ {
+    pub fn accept(&mut self) -> impl Future<Output = io::Result<(UnixStream, SocketAddr)>> + '_ {
         let location = Location::caller();
         async move {
             loop {
