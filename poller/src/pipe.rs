@@ -50,21 +50,31 @@ impl crate::net::HasFd for PipeWriter {
 /// What `pipe2(2)` said, or an error of the registration.
 #[track_caller]
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
-    let location = Location::caller();
-    let (reader, writer) =
-        sys::io::pipe().map_err(|error| while_doing("cannot make a pipe", error))?;
-    Ok((
-        PipeReader {
-            fd: register(reader, location)?,
-        },
-        PipeWriter {
-            fd: register(writer, location)?,
-        },
-    ))
+    pipe_at(Poller::try_global()?, Location::caller())
 }
 
-fn register(fd: OwnedFd, location: &'static Location<'static>) -> io::Result<Fd> {
-    let poller = Poller::try_global()?;
+/// [`pipe()`] with a poller of your own.
+///
+/// # Errors
+///
+/// As [`pipe()`].
+#[track_caller]
+pub fn pipe_on(poller: &Poller) -> io::Result<(PipeReader, PipeWriter)> {
+    pipe_at(poller, Location::caller())
+}
+
+fn pipe_at(
+    poller: &Poller,
+    location: &'static Location<'static>,
+) -> io::Result<(PipeReader, PipeWriter)> {
+    let (reader, writer) =
+        sys::io::pipe().map_err(|error| while_doing("cannot make a pipe", error))?;
+    let reader = register(poller, reader, location)?;
+    let writer = register(poller, writer, location)?;
+    Ok((PipeReader { fd: reader }, PipeWriter { fd: writer }))
+}
+
+fn register(poller: &Poller, fd: OwnedFd, location: &'static Location<'static>) -> io::Result<Fd> {
     driver::prepare(poller)?;
     Fd::new(poller, fd, Options::new(Kind::Pipe), location).map_err(|(_, error)| error.into())
 }
@@ -87,7 +97,7 @@ fn open_fifo(
             "it is not a FIFO",
         )));
     }
-    register(file.into(), location)
+    register(Poller::try_global()?, file.into(), location)
 }
 
 impl PipeReader {

@@ -22,9 +22,8 @@ use crate::{Poller, ReadyList};
 static ATTACHED: Mutex<Option<HashSet<(u32, Id)>>> = Mutex::new(None);
 
 thread_local! {
-    /// The last pair that this thread found attached. Ids of runtimes are not used twice, and one that is gone is nobody's
-    /// current runtime, so an old pair does no harm.
-    static LAST: std::cell::Cell<Option<(u32, Id)>> = const { std::cell::Cell::new(None) };
+    /// The last pair that this thread found attached, and the era in which it did.
+    static LAST: std::cell::Cell<Option<((u32, Id), u32)>> = const { std::cell::Cell::new(None) };
 }
 
 /// Raised whenever a runtime stops polling: from then on a descriptor may be one that nobody polls for.
@@ -92,7 +91,9 @@ pub fn attach(poller: &Poller) -> io::Result<()> {
         return Ok(());
     };
     let key = (poller.shared.id, handle.id());
-    if LAST.get() == Some(key) {
+    // Read before the list: if the runtime is taken off it meanwhile, the era found here is an old one.
+    let now = era();
+    if LAST.get() == Some((key, now)) {
         return Ok(());
     }
     let mut attached = ATTACHED.lock().unwrap_or_else(PoisonError::into_inner);
@@ -105,7 +106,7 @@ pub fn attach(poller: &Poller) -> io::Result<()> {
         Driver::Tokio.note(&poller.shared.drivers);
         handle.spawn(drive(watched, attachment));
     }
-    LAST.set(Some(key));
+    LAST.set(Some((key, now)));
     Ok(())
 }
 

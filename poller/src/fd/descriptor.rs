@@ -1,10 +1,11 @@
 //! [`Fd`]: a descriptor that is shared by operations and closed by the last of them.
 
-use std::future::poll_fn;
 use std::io;
 use std::os::fd::{AsRawFd, OwnedFd, RawFd};
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::mutex::{FdMutex, Leave, Owner};
@@ -152,16 +153,13 @@ impl Fd {
 
     /// Closes: releases everybody who waits, denies what comes after. The returned future ends when the operations under way
     /// have returned and the descriptor's number is free (semantics 52); it need not be awaited for that to happen.
-    pub(crate) fn close(&self) -> io::Result<impl Future<Output = ()> + use<'_>> {
+    pub(crate) fn close(&self) -> io::Result<Closing<'_>> {
         self.mutex.close()?;
         self.desc.unblock();
         if self.mutex.decref() == Leave::Destroy {
             self.destroy();
         }
-        Ok(poll_fn(|cx| {
-            self.mutex
-                .poll_destroyed(cx, || self.destroyed.load(Ordering::Acquire))
-        }))
+        Ok(Closing(self))
     }
 
     /// Deregisters and gives the descriptor back, still non-blocking.
@@ -190,6 +188,22 @@ impl Drop for Fd {
     fn drop(&mut self) {
         // Nobody borrows it any more, so there is nobody to wait for.
         self.destroy();
+    }
+}
+
+/// The end of a close: the future that `close` returns. It is done when the operations that were under way have returned and
+/// the descriptor's number is free. That comes about whether it is awaited or not.
+#[derive(Debug)]
+pub struct Closing<'a>(&'a Fd);
+
+impl Future for Closing<'_> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<()> {
+        let Fd {
+            mutex, destroyed, ..
+        } = self.0;
+        mutex.poll_destroyed(cx, || destroyed.load(Ordering::Acquire))
     }
 }
 

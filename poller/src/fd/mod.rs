@@ -23,4 +23,5 @@ mod operation;
 pub(crate) use accept::Patience;
 pub use bytes::WriteAllError;
 pub(crate) use connect::connect;
+pub use descriptor::Closing;
 pub(crate) use descriptor::{Fd, Options};

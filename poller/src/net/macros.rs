@@ -62,7 +62,7 @@ macro_rules! descriptor_methods {
             /// # Errors
             ///
             /// [`Error::Closed`](crate::Error::Closed) if it was closed before.
-            pub fn close(&self) -> std::io::Result<impl Future<Output = ()> + '_> {
+            pub fn close(&self) -> std::io::Result<crate::net::Closing<'_>> {
                 self.fd.close()
             }
 

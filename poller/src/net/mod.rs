@@ -26,7 +26,7 @@ mod unix;
 
 use tcp::accept_failed as tcp_accept_failed;
 
-pub use crate::fd::WriteAllError;
+pub use crate::fd::{Closing, WriteAllError};
 pub use blocking::Blocking;
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;

@@ -55,3 +55,20 @@ impl AsRawFd for EventFd {
         self.0.as_raw_fd()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn semantics_42_a_signal_that_finds_the_counter_full_has_been_given_already() {
+        let event = EventFd::new().unwrap();
+        let full = (u64::MAX - 1).to_ne_bytes();
+        // SAFETY: `full` is valid for 8 bytes.
+        let written = unsafe { libc::write(event.as_raw_fd(), full.as_ptr().cast(), full.len()) };
+        assert_eq!(written, 8);
+        event.signal().expect("EAGAIN is success");
+        event.drain();
+        event.signal().expect("there is room again");
+    }
+}

@@ -34,7 +34,24 @@ impl UnixDatagram {
     /// Names the path.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        let (path, location) = (path.as_ref(), Location::caller());
+        Self::bind_at(Poller::try_global()?, path.as_ref(), Location::caller())
+    }
+
+    /// [`UnixDatagram::bind`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`UnixDatagram::bind`].
+    #[track_caller]
+    pub fn bind_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::bind_at(poller, path.as_ref(), Location::caller())
+    }
+
+    fn bind_at(
+        poller: &Poller,
+        path: &Path,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
         let bind = || {
             let socket = addr::socket(Domain::UNIX, Type::DGRAM, None)?;
             socket.bind(&addr::at_path(path)?)?;
@@ -43,7 +60,7 @@ impl UnixDatagram {
         let socket = bind().map_err(|error| {
             while_doing(format_args!("cannot bind to {}", path.display()), error)
         })?;
-        Self::register(socket, location)
+        Self::register(poller, socket, location)
     }
 
     /// A socket without a name: it can send, and receive once it is connected.
@@ -53,19 +70,16 @@ impl UnixDatagram {
     /// If it cannot be made or registered.
     #[track_caller]
     pub fn unbound() -> io::Result<Self> {
-        Self::register(
-            addr::socket(Domain::UNIX, Type::DGRAM, None)?,
-            Location::caller(),
-        )
+        let socket = addr::socket(Domain::UNIX, Type::DGRAM, None)?;
+        Self::register(Poller::try_global()?, socket, Location::caller())
     }
 
-    fn register(socket: socket2::Socket, location: &'static Location<'static>) -> io::Result<Self> {
-        let fd = super::register(
-            Poller::try_global()?,
-            socket.into(),
-            Kind::UnixDatagram,
-            location,
-        );
+    fn register(
+        poller: &Poller,
+        socket: socket2::Socket,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        let fd = super::register(poller, socket.into(), Kind::UnixDatagram, location);
         fd.map(|fd| Self { fd }).map_err(|(_, error)| error)
     }
 
@@ -76,12 +90,21 @@ impl UnixDatagram {
     /// If they cannot be made or registered.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (a, b) = super::pair(
-            Poller::try_global()?,
-            Type::DGRAM,
-            Kind::UnixDatagram,
-            Location::caller(),
-        )?;
+        Self::pair_at(Poller::try_global()?, Location::caller())
+    }
+
+    /// [`UnixDatagram::pair`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`UnixDatagram::pair`].
+    #[track_caller]
+    pub fn pair_on(poller: &Poller) -> io::Result<(Self, Self)> {
+        Self::pair_at(poller, Location::caller())
+    }
+
+    fn pair_at(poller: &Poller, location: &'static Location<'static>) -> io::Result<(Self, Self)> {
+        let (a, b) = super::pair(poller, Type::DGRAM, Kind::UnixDatagram, location)?;
         Ok((Self { fd: a }, Self { fd: b }))
     }
 

@@ -33,19 +33,30 @@ impl UnixSeqpacket {
     /// Names the path.
     #[track_caller]
     pub fn connect<'a>(path: impl AsRef<Path> + 'a) -> impl Future<Output = io::Result<Self>> + 'a {
-        let location = Location::caller();
-        async move {
-            let poller = Poller::try_global().cloned();
-            let fd = super::connect(
-                poller,
-                path.as_ref(),
-                Type::SEQPACKET,
-                Kind::UnixSeqpacket,
-                location,
-            )
-            .await?;
-            Ok(Self { fd })
-        }
+        Self::connect_at(Poller::try_global().cloned(), path, Location::caller())
+    }
+
+    /// [`UnixSeqpacket::connect`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`UnixSeqpacket::connect`].
+    #[track_caller]
+    pub fn connect_on<'a, P: AsRef<Path> + 'a>(
+        poller: &Poller,
+        path: P,
+    ) -> impl Future<Output = io::Result<Self>> + use<'a, P> {
+        Self::connect_at(Ok(poller.clone()), path, Location::caller())
+    }
+
+    async fn connect_at(
+        poller: io::Result<Poller>,
+        path: impl AsRef<Path>,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        let (path, kind) = (path.as_ref(), Kind::UnixSeqpacket);
+        let fd = super::connect(poller, path, Type::SEQPACKET, kind, location).await?;
+        Ok(Self { fd })
     }
 
     /// Two connected sockets.
@@ -55,12 +66,21 @@ impl UnixSeqpacket {
     /// If they cannot be made or registered.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        let (a, b) = super::pair(
-            Poller::try_global()?,
-            Type::SEQPACKET,
-            Kind::UnixSeqpacket,
-            Location::caller(),
-        )?;
+        Self::pair_at(Poller::try_global()?, Location::caller())
+    }
+
+    /// [`UnixSeqpacket::pair`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`UnixSeqpacket::pair`].
+    #[track_caller]
+    pub fn pair_on(poller: &Poller) -> io::Result<(Self, Self)> {
+        Self::pair_at(poller, Location::caller())
+    }
+
+    fn pair_at(poller: &Poller, location: &'static Location<'static>) -> io::Result<(Self, Self)> {
+        let (a, b) = super::pair(poller, Type::SEQPACKET, Kind::UnixSeqpacket, location)?;
         Ok((Self { fd: a }, Self { fd: b }))
     }
 }
@@ -69,6 +89,7 @@ impl UnixSeqpacket {
 #[derive(Debug)]
 pub struct UnixSeqpacketListener {
     fd: Fd,
+    poller: Poller,
 }
 
 descriptor_methods!(UnixSeqpacketListener);
@@ -81,13 +102,29 @@ impl UnixSeqpacketListener {
     /// Names the path.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        let fd = super::listen(
-            Poller::try_global()?,
-            path.as_ref(),
-            Type::SEQPACKET,
-            Location::caller(),
-        )?;
-        Ok(Self { fd })
+        Self::bind_at(Poller::try_global()?, path.as_ref(), Location::caller())
+    }
+
+    /// [`UnixSeqpacketListener::bind`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`UnixSeqpacketListener::bind`].
+    #[track_caller]
+    pub fn bind_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
+        Self::bind_at(poller, path.as_ref(), Location::caller())
+    }
+
+    fn bind_at(
+        poller: &Poller,
+        path: &Path,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        let fd = super::listen(poller, path, Type::SEQPACKET, location)?;
+        Ok(Self {
+            fd,
+            poller: poller.clone(),
+        })
     }
 
     /// Accepts a connection.
@@ -100,12 +137,7 @@ impl UnixSeqpacketListener {
         let location = Location::caller();
         async move {
             let (connection, _) = self.fd.accept(location).await.map_err(accept_failed)?;
-            let fd = super::register(
-                Poller::try_global()?,
-                connection,
-                Kind::UnixSeqpacket,
-                location,
-            );
+            let fd = super::register(&self.poller, connection, Kind::UnixSeqpacket, location);
             fd.map(|fd| UnixSeqpacket { fd })
                 .map_err(|(_, error)| error)
         }

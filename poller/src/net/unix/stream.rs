@@ -32,13 +32,29 @@ impl UnixStream {
     /// Names the path: nobody listens, not allowed, and so on.
     #[track_caller]
     pub fn connect<'a>(path: impl AsRef<Path> + 'a) -> impl Future<Output = io::Result<Self>> + 'a {
-        let location = Location::caller();
-        async move {
-            let poller = Poller::try_global().cloned();
-            let fd =
-                super::connect(poller, path.as_ref(), Type::STREAM, Kind::Unix, location).await?;
-            Ok(Self { fd })
-        }
+        Self::connect_at(Poller::try_global().cloned(), path, Location::caller())
+    }
+
+    /// [`UnixStream::connect`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`UnixStream::connect`].
+    #[track_caller]
+    pub fn connect_on<'a, P: AsRef<Path> + 'a>(
+        poller: &Poller,
+        path: P,
+    ) -> impl Future<Output = io::Result<Self>> + use<'a, P> {
+        Self::connect_at(Ok(poller.clone()), path, Location::caller())
+    }
+
+    async fn connect_at(
+        poller: io::Result<Poller>,
+        path: impl AsRef<Path>,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        let fd = super::connect(poller, path.as_ref(), Type::STREAM, Kind::Unix, location).await?;
+        Ok(Self { fd })
     }
 
     /// Two connected streams.
