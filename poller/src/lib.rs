@@ -1,6 +1,51 @@
 //! An embeddable epoll network poller with the semantics of Go's runtime netpoller, instrumented on every transition and
 //! open to live inspection.
 //!
+//! ```
+//! use netpoller::net::{TcpListener, TcpStream};
+//! use std::time::{Duration, Instant};
+//!
+//! # fn main() -> std::io::Result<()> {
+//! netpoller::block_on(async {
+//!     let listener = TcpListener::bind("127.0.0.1:0")?;
+//!     let client = TcpStream::connect(listener.local_addr()?).await?;
+//!     let (server, _) = listener.accept().await?;
+//!     client.write_all(b"hello").await?;
+//!
+//!     let mut buf = [0; 16];
+//!     server.set_read_deadline(Some(Instant::now() + Duration::from_secs(5)))?;
+//!     let n = server.read(&mut buf).await?;
+//!     assert_eq!(&buf[..n], b"hello");
+//!     Ok(())
+//! })
+//! # }
+//! ```
+//!
+//! # Where to begin
+//!
+//! | you have | use |
+//! |---|---|
+//! | tokio | the types of [`net`], [`pipe`] and [`time`] as they are; they attach the poller to the runtime |
+//! | plain threads | the same types with `blocking()`: std's `Read` and `Write`, and deadlines that work |
+//! | an executor of your own | run it inside [`block_on`] |
+//! | an event loop of your own | [`Poller::nest`], [`Poller::poll`], and the poller's descriptor |
+//! | a descriptor of another kind | [`pollable::Pollable`], or [`Poller::open`] for the seam itself |
+//! | a question about a running process | [`inspect`](crate#features), [`view`] |
+//!
+//! # Features
+//!
+//! The default is small: libc and socket2. Instrumentation is always on.
+//!
+//! | feature | adds |
+//! |---|---|
+//! | `tokio` | the tokio driver, `AsyncRead` and `AsyncWrite` |
+//! | `futures-io` | the traits of futures-io |
+//! | `hyper` | the traits of hyper 1 |
+//! | `inspect` | the endpoint that the command `netpoller` attaches to |
+//! | `prometheus` | the text exposition and a server for it |
+//! | `metrics` | a bridge to the `metrics` facade |
+//! | `full` | all of them |
+//!
 //! # Floors
 //!
 //! A file imports only from floors below its own.
