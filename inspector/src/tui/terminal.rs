@@ -1,6 +1,7 @@
 //! The terminal itself: entering, leaving, and leaving in every way that there is to leave.
 
 use std::io::{self, Stdout, stdout};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::cursor::Show;
 use crossterm::event::{DisableBracketedPaste, EnableBracketedPaste};
@@ -13,10 +14,13 @@ use ratatui::backend::CrosstermBackend;
 
 use crate::failure::Failure;
 
+/// Whether the terminal is taken over. To leave it twice would put the cursor back to where it was before the first time, and
+/// write over what has been printed since, which after a panic is the reason.
+static INSIDE: AtomicBool = AtomicBool::new(false);
+
 /// A terminal in raw mode on the alternate screen; as it was before once this is dropped.
 pub(crate) struct Screen {
     terminal: Terminal<CrosstermBackend<Stdout>>,
-    inside: bool,
 }
 
 impl Screen {
@@ -31,10 +35,7 @@ impl Screen {
             before(info);
         }));
         let terminal = take_over().inspect_err(|_| leave())?;
-        Ok(Self {
-            terminal,
-            inside: true,
-        })
+        Ok(Self { terminal })
     }
 
     /// Draws a frame.
@@ -44,16 +45,12 @@ impl Screen {
 
     /// Gives the terminal back, for as long as the process is stopped or for good.
     pub(crate) fn leave(&mut self) {
-        if self.inside {
-            self.inside = false;
-            leave();
-        }
+        leave();
     }
 
     /// Takes the terminal over again. Nothing is known of what is on it.
     pub(crate) fn come_back(&mut self) -> io::Result<()> {
         self.terminal = take_over()?;
-        self.inside = true;
         Ok(())
     }
 }
@@ -66,6 +63,7 @@ impl Drop for Screen {
 
 /// A new `Terminal` each time: its `clear` asks the terminal where the cursor is, and not every terminal answers.
 fn take_over() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+    INSIDE.store(true, Ordering::Release);
     enable_raw_mode()?;
     execute!(
         stdout(),
@@ -78,6 +76,9 @@ fn take_over() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
 
 /// Raw mode first, because it is what makes a terminal unusable. Errors have nobody to be told to.
 fn leave() {
+    if !INSIDE.swap(false, Ordering::AcqRel) {
+        return;
+    }
     let _ = disable_raw_mode();
     let _ = execute!(stdout(), DisableBracketedPaste, LeaveAlternateScreen, Show);
 }
