@@ -5,6 +5,7 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::Location;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::desc::Kind;
@@ -38,6 +39,8 @@ pub struct Pollable<T: AsFd> {
     // Before `inner`, so that it is deregistered before it is closed.
     desc: Option<Desc>,
     inner: T,
+    /// A call is under way in this direction.
+    busy: [AtomicBool; 2],
 }
 
 /// A value that could not be registered, given back with the reason.
@@ -99,6 +102,7 @@ impl<T: AsFd> Pollable<T> {
             if refused.error.kind() == io::ErrorKind::PermissionDenied {
                 return Ok(Self {
                     attended: Attended::default(),
+                    busy: Default::default(),
                     desc: None,
                     inner: refused.inner,
                 });
@@ -124,6 +128,7 @@ impl<T: AsFd> Pollable<T> {
         match desc {
             Ok(desc) => Ok(Self {
                 attended: Attended::default(),
+                busy: Default::default(),
                 desc: Some(desc),
                 inner,
             }),
@@ -207,6 +212,7 @@ impl<T: AsFd> Pollable<T> {
         location: &'static Location<'static>,
         mut call: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
+        let _turn = Turn::take(&self.busy[direction.index()])?;
         if let Some(desc) = &self.desc {
             desc.reset(direction)?;
         }
@@ -223,5 +229,24 @@ impl<T: AsFd> Pollable<T> {
                 result => return result,
             }
         }
+    }
+}
+
+/// One call in a direction at a time, from its reset to its end: the reset of another one in between would take an edge down
+/// that this one still needs.
+struct Turn<'a>(&'a AtomicBool);
+
+impl<'a> Turn<'a> {
+    fn take(busy: &'a AtomicBool) -> Result<Self, Error> {
+        if busy.swap(true, Ordering::Acquire) {
+            return Err(Error::Busy);
+        }
+        Ok(Turn(busy))
+    }
+}
+
+impl Drop for Turn<'_> {
+    fn drop(&mut self) {
+        self.0.store(false, Ordering::Release);
     }
 }

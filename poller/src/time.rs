@@ -22,7 +22,7 @@ use crate::poller::{Desc, Poller, Sides};
 pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
     let location = Location::caller();
     let until = Instant::now().checked_add(duration);
-    async move { sleep_until_at(Poller::global(), until, location).await }
+    async move { sleep_until_at(&current(), until, location).await }
 }
 
 /// Waits until `deadline`.
@@ -33,7 +33,12 @@ pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> impl Future<Output = ()> {
     let location = Location::caller();
-    async move { sleep_until_at(Poller::global(), Some(deadline), location).await }
+    async move { sleep_until_at(&current(), Some(deadline), location).await }
+}
+
+/// The poller whose deadlines a sleep of the calling task uses: that of the `block_on_poller` around it, else the global one.
+fn current() -> Poller {
+    driver::current().unwrap_or_else(|_| Poller::global().clone())
 }
 
 /// [`sleep`] on a poller of one's own.
@@ -144,7 +149,8 @@ pub fn timeout<F: Future>(
         if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
             return Ok(output);
         }
-        let mut sleep = pin!(sleep_until_at(Poller::global(), until, location));
+        let poller = current();
+        let mut sleep = pin!(sleep_until_at(&poller, until, location));
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
             Poll::Pending => sleep.as_mut().poll(cx).map(|()| Err(Elapsed(()))),
@@ -186,7 +192,7 @@ impl Interval {
     pub fn tick(&mut self) -> impl Future<Output = Instant> + '_ {
         let location = Location::caller();
         async move {
-            sleep_until_at(Poller::global(), self.next, location).await;
+            sleep_until_at(&current(), self.next, location).await;
             // Only a tick that came moves the next one, so a dropped future loses none.
             let due = self.next.unwrap_or_else(Instant::now);
             self.next = due.checked_add(self.period);

@@ -510,7 +510,7 @@ impl Waiter for WaitContext<'_> {
     }
 
     #[inline]
-    fn publish(&self) {
+    fn publish(&self, rearmed: bool) {
         if cfg!(netpoller_bare) {
             return;
         }
@@ -519,7 +519,9 @@ impl Waiter for WaitContext<'_> {
         side.thread.store(self.who.thread, Ordering::Relaxed);
         side.task.store(self.who.task.0, Ordering::Relaxed);
         side.task_id.store(self.who.task_id, Ordering::Relaxed);
-        side.since_ns.store(clock::now_ns(), Ordering::Release);
+        if !rearmed {
+            side.since_ns.store(clock::now_ns(), Ordering::Release);
+        }
     }
 
     #[inline]

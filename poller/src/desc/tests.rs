@@ -60,7 +60,7 @@ impl Waiter for Interrupted {
         outcome
     }
 
-    fn publish(&self) {
+    fn publish(&self, _rearmed: bool) {
         if let Some(interruption) = self.in_publish.take() {
             interruption(&self.word);
         }

@@ -91,8 +91,9 @@ pub(crate) trait Waiter {
     type Error;
     /// Whether it may wait at all. Called before the wait, after arming, and when it was released without readiness.
     fn check(&self) -> Result<(), Self::Error>;
-    /// Called in `wait`, before the waker is visible: stamps who waits.
-    fn publish(&self);
+    /// Called in `wait`, before the waker is visible: stamps who waits; and since when, unless the wait was parked before and
+    /// only changes its waker.
+    fn publish(&self, rearmed: bool);
     /// Called once the park is committed. A wait that parks again with another waker has stayed parked for this purpose.
     fn parked(&self);
     /// Called when a wait that had parked was released while it put another waker in place: no waker of its was taken,
@@ -311,14 +312,12 @@ impl Word {
         waiter: &W,
         rearmed: bool,
     ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
-        waiter.publish();
+        waiter.publish(rearmed);
         token.waker = identity(&ours);
         // SAFETY: in `wait` the cell is ours.
         let old = unsafe { self.exchange(Some(ours)) };
         let outcome = self.swap_state(WAIT | CLAIM, PARKED | CLAIM);
-        // Only here: to drop a waker may run any code.
-        drop(old);
-        match outcome {
+        let end = match outcome {
             Ok(_) => {
                 token.parked = true;
                 waiter.count(Transition::Park);
@@ -333,13 +332,17 @@ impl Word {
             }
             Err(_) => {
                 // SAFETY: whoever took us out of `wait` has left the cell alone, and our claim keeps other waiters off.
-                drop(unsafe { self.exchange(None) });
+                let ours = unsafe { self.exchange(None) };
                 if rearmed {
                     waiter.unparked();
                 }
+                drop(ours);
                 None
             }
-        }
+        };
+        // Last of all: to drop a waker may run any code, and panic.
+        drop(old);
+        end
     }
 
     /// From `wait` back to `nil` because the check failed after arming. Readiness that came in between wins
@@ -402,6 +405,11 @@ impl Word {
             let word = self.word.load(Ordering::Acquire);
             let (to, transition) = match word & STATE {
                 READY => {
+                    // A read-modify-write although it changes nothing: whoever takes the readiness down afterwards must see
+                    // the mask of this event, or it may take a short read for the end of what is there.
+                    if self.swap_state(word, word).is_err() {
+                        continue;
+                    }
                     count(Transition::ReadyAgain);
                     return None;
                 }

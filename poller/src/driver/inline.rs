@@ -5,7 +5,7 @@
 //! concern, and goes on leading; only when its own turn comes does it hand the role to a follower and leave to run, so that
 //! I/O flows while its task runs (tokio#4730).
 
-use std::cell::Cell;
+use std::cell::{Cell, RefCell};
 use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
@@ -61,6 +61,8 @@ struct Kit {
 }
 
 thread_local! {
+    /// The poller of the innermost [`block_on_poller`] of this thread, `None` for the global one.
+    static CURRENT: RefCell<Option<Poller>> = const { RefCell::new(None) };
     static KIT: Cell<Option<Box<Kit>>> = const { Cell::new(None) };
 }
 
@@ -93,7 +95,47 @@ impl Kit {
     }
 }
 
-/// Runs `future` on this thread and polls `poller` while it waits, for itself and for everybody else.
+/// The poller that this thread polls when it waits: what sleeps and timeouts use.
+pub(crate) fn current() -> std::io::Result<Poller> {
+    match CURRENT.try_with(|current| current.borrow().clone()) {
+        Ok(Some(poller)) => Ok(poller),
+        _ => Poller::try_global().cloned(),
+    }
+}
+
+/// Puts the outer poller back.
+struct Scope(Option<Option<Poller>>);
+
+impl Scope {
+    /// Makes `poller` the current one. Costs nothing but a look if it is that already, as in most programs.
+    fn enter(poller: &Poller) -> Self {
+        let inner = (!poller.is_global()).then_some(poller);
+        let before = CURRENT.try_with(|current| {
+            let mut current = current.borrow_mut();
+            let same = match (&*current, inner) {
+                (Some(before), Some(inner)) => Arc::ptr_eq(&before.shared, &inner.shared),
+                (None, None) => true,
+                _ => false,
+            };
+            (!same).then(|| std::mem::replace(&mut *current, inner.cloned()))
+        });
+        Scope(before.ok().flatten())
+    }
+}
+
+impl Drop for Scope {
+    fn drop(&mut self) {
+        if let Some(before) = self.0.take() {
+            let inner =
+                CURRENT.try_with(|current| std::mem::replace(&mut *current.borrow_mut(), before));
+            // Outside of the borrow: it may be the last handle of its poller.
+            drop(inner);
+        }
+    }
+}
+
+/// Runs `future` on this thread and polls `poller` while it waits, for itself and for everybody else. Sleeps and timeouts of
+/// [`time`](crate::time) inside of it are deadlines of `poller`.
 ///
 /// Any executor becomes an I/O driver when its idle loop runs inside this function. Nested calls are allowed.
 ///
@@ -102,6 +144,7 @@ impl Kit {
 /// Only if `future` does.
 pub fn block_on_poller<F: Future>(poller: &Poller, future: F) -> F::Output {
     Driver::Inline.note(&poller.shared.drivers);
+    let _scope = Scope::enter(poller);
     let mut kit = Kit::take(poller);
     let mut future = pin!(future);
     let output = loop {
@@ -212,7 +255,10 @@ impl Kit {
         let notified = self.wake_up();
         // Before the wakers run: one that blocks in here must find the role free.
         drop(role);
+        // A waker that panics takes this thread out; somebody else must lead.
+        let guard = PromoteOnDrop(shared);
         self.ready().wake_all();
+        std::mem::forget(guard);
         if let Err(error) = outcome {
             // epoll_wait fails for a bad argument only. Going on would spin; sleeping would hang. Say it once and slow down.
             report_once(&error);
@@ -255,6 +301,15 @@ impl Kit {
             shared.role.promote();
         }
         true
+    }
+}
+
+/// Lets a follower take the role.
+struct PromoteOnDrop<'a>(&'a Shared);
+
+impl Drop for PromoteOnDrop<'_> {
+    fn drop(&mut self) {
+        self.0.role.promote();
     }
 }
 

@@ -14,6 +14,7 @@ mod thread;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
+pub(crate) use inline::current;
 pub use inline::{block_on, block_on_poller};
 pub use thread::ThreadDriver;
 

@@ -186,10 +186,15 @@ impl Fd {
         bufs: &mut [IoSliceMut<'_>],
         location: &'static Location<'static>,
     ) -> io::Result<usize> {
-        let room: usize = bufs.iter().map(|buf| buf.len()).sum();
-        if room == 0 {
+        if bufs.iter().all(|buf| buf.is_empty()) {
             return self.read(&mut [], location).await;
         }
+        // What one call can take: more room than that says nothing about what is left in the kernel.
+        let room = bufs
+            .iter()
+            .take(sys::io::IOV_MAX)
+            .fold(0, |room: usize, buf| room.saturating_add(buf.len()))
+            .min(MAX_RW);
         let n = self
             .run(reading(location, false), |fd| {
                 let n = sys::io::readv(fd, bufs)?;
@@ -258,7 +263,7 @@ impl Fd {
     fn try_writev(&self, fd: i32, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         // writev(2) has no flags, so a socket takes sendmsg for MSG_NOSIGNAL.
         if self.options.socket {
-            sys::io::sendmsg(fd, bufs, None, &[])
+            sys::io::sendmsg(fd, &bufs[..bufs.len().min(sys::io::IOV_MAX)], None, &[])
         } else {
             sys::io::writev(fd, bufs)
         }

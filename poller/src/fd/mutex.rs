@@ -243,6 +243,7 @@ impl FdMutex {
         if destroyed() {
             return Poll::Ready(());
         }
+        let ours = cx.waker().clone();
         let queues = self.queues();
         // Pairs with the one in `wake_closers`: one side makes the queues and then looks whether it is destroyed, the other
         // destroys and then looks for the queues. Without the fences both may look before the other has acted, and the
@@ -252,12 +253,8 @@ impl FdMutex {
         if destroyed() {
             return Poll::Ready(());
         }
-        if !queues
-            .closers
-            .iter()
-            .any(|waker| waker.will_wake(cx.waker()))
-        {
-            queues.closers.push(cx.waker().clone());
+        if !queues.closers.iter().any(|waker| waker.will_wake(&ours)) {
+            queues.closers.push(ours);
         }
         Poll::Pending
     }
@@ -320,6 +317,8 @@ impl Lock<'_> {
     #[cold]
     fn poll_queued(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Denied>> {
         let (mutex, side) = (self.mutex, self.direction.index());
+        // Cloned before the lock is taken, and an old one dropped after it: both may run any code (semantics 50).
+        let mut ours = cx.waker().clone();
         let mut queues = mutex.queues().lock();
         if let Some(ticket) = self.ticket {
             let queue = &mut queues.sides[side];
@@ -330,6 +329,13 @@ impl Lock<'_> {
             }
             if mutex.is_closed() {
                 self.ticket = None;
+                let place = queue
+                    .waiting
+                    .iter()
+                    .position(|(queued, _)| *queued == ticket);
+                let waker = place.and_then(|place| queue.waiting.remove(place));
+                drop(queues);
+                drop(waker);
                 return Poll::Ready(Err(Denied::Closed));
             }
             if let Some((_, waker)) = queue
@@ -337,7 +343,8 @@ impl Lock<'_> {
                 .iter_mut()
                 .find(|(queued, _)| *queued == ticket)
             {
-                waker.clone_from(cx.waker());
+                std::mem::swap(waker, &mut ours);
+                drop(queues);
                 return Poll::Pending;
             }
         }
@@ -361,9 +368,7 @@ impl Lock<'_> {
         }
         let ticket = queues.next_ticket;
         queues.next_ticket += 1;
-        queues.sides[side]
-            .waiting
-            .push_back((ticket, cx.waker().clone()));
+        queues.sides[side].waiting.push_back((ticket, ours));
         self.ticket = Some(ticket);
         Poll::Pending
     }
@@ -383,11 +388,16 @@ impl Drop for Lock<'_> {
             }
             return;
         }
-        let before = queue.waiting.len();
-        queue.waiting.retain(|(queued, _)| *queued != ticket);
-        if before > 0 && queue.waiting.is_empty() {
+        let place = queue
+            .waiting
+            .iter()
+            .position(|(queued, _)| *queued == ticket);
+        let waker = place.and_then(|place| queue.waiting.remove(place));
+        if waker.is_some() && queue.waiting.is_empty() {
             self.mutex.state.fetch_and(!WAITED[side], Ordering::AcqRel);
         }
+        drop(queues);
+        drop(waker);
     }
 }
 
@@ -555,6 +565,37 @@ mod tests {
         );
         assert_eq!(fixture.mutex.decref(), Leave::Nothing);
         assert_eq!(fixture.mutex.incref(), Ok(()));
+    }
+
+    #[test]
+    fn a_waiter_that_finds_out_about_a_close_half_way_leaves_its_place() {
+        let fixture = Fixture::new();
+        fixture.locked(Direction::Read);
+        let mut waiting = fixture.lock(Direction::Read);
+        assert!(fixture.poll(&mut waiting).is_pending());
+        // The first half of close(): the CAS, not yet the queue.
+        fixture
+            .mutex
+            .state
+            .fetch_add(CLOSED + REF, Ordering::AcqRel);
+        // The waiter is polled (select!, join!, its task woken for something else).
+        assert_eq!(fixture.poll(&mut waiting), Poll::Ready(Err(Denied::Closed)));
+        // The operation under way ends.
+        assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+        // The second half of close(), and its decref.
+        {
+            let mut queues = fixture.mutex.queues().lock();
+            fixture
+                .mutex
+                .state
+                .fetch_and(!(WAITED[0] | WAITED[1]), Ordering::AcqRel);
+            queues
+                .sides
+                .iter_mut()
+                .for_each(|side| side.waiting.clear());
+        }
+        drop(waiting);
+        assert_eq!(fixture.mutex.decref(), Leave::Destroy, "never destroyed");
     }
 
     #[test]

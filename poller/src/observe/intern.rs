@@ -63,7 +63,8 @@ impl Names {
     }
 }
 
-fn printable(text: &str) -> String {
+/// `text` without what a terminal would obey, cut at 128 bytes.
+pub(super) fn printable(text: &str) -> String {
     let mut end = text.len().min(MAX_LENGTH);
     while !text.is_char_boundary(end) {
         end -= 1;

@@ -1,9 +1,9 @@
 //! Numbers for threads: dense, recycled when a thread ends, and therefore good as an index of what a thread owns.
 
 use std::cell::Cell;
-use std::sync::{Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError};
 
-use super::intern::{Label, Names};
+use super::intern::printable;
 
 /// Threads with a number of their own at a time. Those beyond share [`SHARED`].
 pub(crate) const MAX_THREADS: usize = 256;
@@ -14,7 +14,8 @@ pub(crate) const SHARED: usize = 0;
 struct Table {
     free: Vec<usize>,
     next: usize,
-    names: Vec<Label>,
+    /// By number. Not in the table of labels, which never shrinks: threads come and go.
+    names: Vec<Arc<str>>,
 }
 
 static TABLE: Mutex<Table> = Mutex::new(Table {
@@ -30,8 +31,8 @@ struct Ticket(usize);
 impl Ticket {
     fn take() -> Ticket {
         let name = match std::thread::current().name() {
-            Some(name) => Names::shared().label(name),
-            None => Names::shared().label(&format!("thread {}", os_thread_id())),
+            Some(name) => printable(name),
+            None => format!("thread {}", os_thread_id()),
         };
         let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
         let index = match table.free.pop() {
@@ -44,9 +45,9 @@ impl Ticket {
         };
         if index != SHARED {
             if table.names.len() <= index {
-                table.names.resize(index + 1, Label(0));
+                table.names.resize(index + 1, "".into());
             }
-            table.names[index] = name;
+            table.names[index] = name.into();
         }
         Ticket(index)
     }
@@ -96,14 +97,12 @@ fn first_use() -> usize {
 }
 
 /// Name of the thread with this number, or of the last one that had it.
-pub(crate) fn thread_name(index: usize) -> std::sync::Arc<str> {
-    let label = TABLE
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-        .names
-        .get(index)
-        .copied();
-    Names::shared().text(label.unwrap_or_default())
+pub(crate) fn thread_name(index: usize) -> Arc<str> {
+    if index == SHARED {
+        return "one of many".into();
+    }
+    let table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    table.names.get(index).cloned().unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -148,9 +148,15 @@ impl Shared {
             if ready.due.is_empty() {
                 return;
             }
+            let mut moved_earlier = None;
             for index in 0..ready.due.len() {
                 let (slot, generation) = ready.due[index];
-                self.fire_one(slot, generation, now, ready, local);
+                let first = self.fire_one(slot, generation, now, ready, local);
+                moved_earlier = first.or(moved_earlier);
+            }
+            // Taking the entries out hid these deadlines from a poller that went to sleep meanwhile.
+            if let Some(at) = moved_earlier {
+                self.deadline_moved_earlier(at);
             }
         }
     }
@@ -162,13 +168,12 @@ impl Shared {
         now: u64,
         ready: &mut ReadyList,
         local: &Local<'_>,
-    ) {
-        let Some(desc) = self.cache.get(slot) else {
-            return;
-        };
+    ) -> Option<u64> {
+        let desc = self.cache.get(slot)?;
         let _guard = desc.lock();
         if !desc.is_live(generation) || desc.info().closing() {
-            return local.count(Counter::DeadlinesStale);
+            local.count(Counter::DeadlinesStale);
+            return None;
         }
         let mut expired = [false; 2];
         for direction in Direction::ALL {
@@ -181,15 +186,14 @@ impl Shared {
             }
         }
         let next = desc.next_deadline();
-        if let Some(next) = next {
-            self.timers.schedule(desc, generation, next);
-        }
+        let first = next.filter(|next| self.timers.schedule(desc, generation, *next));
         if expired == [false; 2] {
-            return local.count(if next.is_some() {
+            local.count(if next.is_some() {
                 Counter::DeadlinesExtended
             } else {
                 Counter::DeadlinesStale
             });
+            return first;
         }
         // First the word that a waiter checks, then the waiter (semantics 35).
         desc.publish(false);
@@ -202,6 +206,7 @@ impl Shared {
                 ready.push(waker);
             }
         }
+        first
     }
 }
 

@@ -343,3 +343,22 @@ fn loom_a_break_taken_by_a_nested_poll_is_given_to_the_thread_that_begins_to_sle
         drop(role);
     });
 }
+
+#[test]
+fn loom_a_deadline_that_is_queued_again_is_seen_by_a_poller_that_goes_to_sleep() {
+    explore_big("fire, requeue | sleep", || {
+        let fixture = Fixture::new();
+        let desc = fixture.open();
+        desc.set_deadline(Some(later(1)), Sides::Read);
+        // Extended lazily: the entry stays at 1 h.
+        desc.set_deadline(Some(later(3)), Sides::Read);
+        let firing = fire(&fixture, later(2));
+        let (timeout, _) = fixture.poller.shared.publish_sleep(None);
+        firing.join().unwrap();
+        assert!(
+            timeout != Timeout::Never || fixture.is_signalled(),
+            "it sleeps for ever, the deadline in 3 h unseen"
+        );
+        drop(desc);
+    });
+}

@@ -126,7 +126,17 @@ pub struct Poller {
     pub(crate) shared: Arc<Shared>,
 }
 
+static GLOBAL: OnceLock<Poller> = OnceLock::new();
+
 impl Poller {
+    /// Whether it is the one of [`Poller::global`].
+    #[inline]
+    pub(crate) fn is_global(&self) -> bool {
+        GLOBAL
+            .get()
+            .is_some_and(|global| Arc::ptr_eq(&global.shared, &self.shared))
+    }
+
     /// The poller of the process, made on first use, once, whoever comes first (semantics 1; golang/go#22606).
     ///
     /// # Panics
@@ -146,7 +156,6 @@ impl Poller {
     ///
     /// What `epoll_create1(2)` or `eventfd(2)` said, mostly a limit of open files.
     pub fn try_global() -> io::Result<&'static Poller> {
-        static GLOBAL: OnceLock<Poller> = OnceLock::new();
         static INIT: std::sync::Mutex<()> = std::sync::Mutex::new(());
         if let Some(poller) = GLOBAL.get() {
             return Ok(poller);

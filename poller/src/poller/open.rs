@@ -69,6 +69,11 @@ impl Poller {
                 "it is the poller's own descriptor (semantics 57)",
             )));
         }
+        if kind == Kind::Timer {
+            self.shared.recorder.local().count(Counter::RegisterOther);
+            let text = "Kind::Timer is for sleeps, which have no descriptor";
+            return Err(refused(io::Error::new(io::ErrorKind::InvalidInput, text)));
+        }
         let desc = self.new_desc(fd, kind, location).map_err(refused)?;
         let interest = if kind == Kind::Tcp {
             INTEREST_URGENT
@@ -171,9 +176,17 @@ impl Desc {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        self.unblock();
+        if !self.unblock() {
+            // Evicted before. A wait that asks for no leave (`wait_canceled`) may have parked since, and been forgotten.
+            let local = self.shared.recorder.local();
+            let wakers = Direction::ALL.map(|direction| {
+                self.shared
+                    .release_waiter(self, direction, Cause::Close, &local)
+            });
+            self.shared.wake_released(wakers);
+        }
         let kind = self.slot.kind();
-        if kind != Kind::Timer {
+        if self.slot.fd() >= 0 {
             // Before close(2), and whatever it says (semantics 10): the descriptor may have been closed behind our back.
             let _ = self.shared.backend.close(self.slot.fd());
         }

@@ -6,8 +6,9 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use super::syscall;
 
-/// Most slices a vectored call takes at once (IOV_MAX on Linux). More are left for the next call.
-const IOV_MAX: usize = 1024;
+/// Most slices a vectored call takes at once (IOV_MAX on Linux). Of a stream the rest is left for the next call; a message with
+/// more is refused by the kernel (EMSGSIZE), for cutting it would make it another one.
+pub(crate) const IOV_MAX: usize = 1024;
 
 /// read(2).
 #[inline]
@@ -69,7 +70,7 @@ pub(crate) fn sendmsg(
 ) -> io::Result<usize> {
     let mut message = empty_message();
     message.msg_iov = bufs.as_ptr().cast_mut().cast();
-    message.msg_iovlen = bufs.len().min(IOV_MAX) as _;
+    message.msg_iovlen = bufs.len() as _;
     if let Some(to) = to {
         message.msg_name = to.as_ptr().cast_mut().cast();
         message.msg_namelen = to.len();
@@ -99,7 +100,7 @@ pub(crate) fn recvmsg(
 ) -> io::Result<Received> {
     let mut message = empty_message();
     message.msg_iov = bufs.as_mut_ptr().cast();
-    message.msg_iovlen = bufs.len().min(IOV_MAX) as _;
+    message.msg_iovlen = bufs.len() as _;
     if !control.is_empty() {
         message.msg_control = control.as_mut_ptr().cast();
         message.msg_controllen = control.len() as _;

@@ -72,7 +72,7 @@ fn deadlines_hold_on_blocking_handles() {
     a.set_read_deadline(None).unwrap();
     let reader = Lane::start(move || a.blocking().read(&mut [0]));
     until("the reader waits", || poller.waiters() == 1);
-    drop(b.close().unwrap());
+    b.close().unwrap();
     assert_eq!(reader.join().unwrap(), 0);
 }
 

@@ -167,7 +167,7 @@ fn listener_close() {
         let listener = UnixListener::bind_on(&poller, dir.path().join("socket")).unwrap();
         let mut accept = pin!(listener.accept());
         assert!(is_parked(&mut accept).await);
-        drop(listener.close().unwrap());
+        listener.close().unwrap();
         assert_closed(accept.await);
     });
 }

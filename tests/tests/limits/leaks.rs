@@ -108,7 +108,7 @@ fn no_path_leaks_a_descriptor() {
     });
     keeps_none("a close that is never awaited", || {
         let (a, _b) = tcp_pair(&poller);
-        drop(a.close().unwrap());
+        a.close().unwrap();
     });
     keeps_none("into_owned_fd", || {
         let (a, b) = tcp_pair(&poller);

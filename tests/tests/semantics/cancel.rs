@@ -89,7 +89,7 @@ fn a_close_future_that_is_dropped_closes_all_the_same() {
         let mut buf = [0; 1];
         let mut read = Box::pin(a.read(&mut buf));
         assert!(is_parked(&mut read).await);
-        drop(a.close().unwrap());
+        a.close().unwrap();
         // Closed for good once the read is gone, be it dropped.
         drop(read);
         assert_eq!(b.read(&mut [0; 1]).await.unwrap(), 0);

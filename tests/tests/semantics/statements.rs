@@ -219,7 +219,7 @@ fn pitfall_30_readable_and_writable_ask_the_kernel_not_the_last_edge() {
         a.set_read_deadline(None).unwrap();
         let mut readable = pin!(a.readable());
         assert!(is_parked(&mut readable).await);
-        drop(a.close().unwrap());
+        a.close().unwrap();
         netpoller_tests::assert_closed(readable.await);
     });
 }

@@ -352,7 +352,7 @@ impl Waiter for Side {
         self.info.check(Direction::Read)
     }
 
-    fn publish(&self) {}
+    fn publish(&self, _rearmed: bool) {}
 
     fn parked(&self) {
         self.waiters.fetch_add(1, Ordering::Relaxed);
