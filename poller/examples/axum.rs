@@ -1,7 +1,7 @@
 //! An HTTP service with axum, inside tokio, on netpoller's sockets.
 //!
 //! ```text
-//! cargo run --release --example axum --features tokio,inspect -- 127.0.0.1:8080 --inspect unix:/tmp/axum.sock
+//! cargo run --release -p netpoller --example axum --features tokio,inspect -- 127.0.0.1:8080 --inspect unix:/tmp/axum.sock
 //! ```
 //!
 //! Nothing has to be started: the first socket that is opened inside the runtime attaches the poller to it.

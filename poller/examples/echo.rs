@@ -1,8 +1,7 @@
 //! An echo server on the driver of your choice.
 //!
 //! ```text
-//! cargo run --release --example echo -- 127.0.0.1:7000 --driver inline
-//! cargo run --release --example echo --features tokio -- 127.0.0.1:7000 --driver tokio
+//! cargo run --release -p netpoller --example echo --features tokio,inspect -- 127.0.0.1:7000 --driver inline
 //! ```
 
 use std::io;

@@ -1,7 +1,7 @@
 //! Bring your own loop: the poller inside a `poll(2)` loop that also watches something else.
 //!
 //! ```text
-//! cargo run --release --example own_loop
+//! cargo run --release -p netpoller --example own_loop
 //! ```
 //!
 //! The loop sleeps in `poll(2)`, on standard input and on the poller's own descriptor. When the latter is readable it asks the

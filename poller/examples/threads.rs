@@ -1,12 +1,13 @@
 //! A server of plain threads: one for each connection, std's `Read` and `Write`, and deadlines that work.
 //!
 //! ```text
-//! cargo run --release --example threads -- 127.0.0.1:7000
+//! cargo run --release -p netpoller --example threads -- 127.0.0.1:7000
 //! ```
 //!
 //! No runtime and no thread that only polls: of the threads that wait, one does it for all.
 
 use std::io::{self, BufRead, BufReader, Write};
+use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
 use netpoller::block_on;
@@ -15,11 +16,21 @@ use netpoller::net::{TcpListener, TcpStream};
 /// A client that says nothing for this long is sent away.
 const IDLE: Duration = Duration::from_secs(30);
 
-fn main() -> io::Result<()> {
+fn main() -> ExitCode {
     let addr = std::env::args()
         .nth(1)
         .unwrap_or_else(|| "127.0.0.1:0".to_owned());
-    let listener = TcpListener::bind(addr.as_str())?;
+    match serve(&addr) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("threads: {error}\nusage: threads [ADDRESS:PORT]");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn serve(addr: &str) -> io::Result<()> {
+    let listener = TcpListener::bind(addr)?;
     println!("{}", listener.local_addr()?);
     let mut incoming = listener.incoming();
     loop {

@@ -1,4 +1,4 @@
-//! Pipes and FIFOs.
+//! Pipes and FIFOs. Deadlines, queueing and cancel safety are those of [`net`](crate::net).
 #![forbid(unsafe_code)]
 
 use std::fs::OpenOptions;

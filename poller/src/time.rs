@@ -1,5 +1,8 @@
 //! Sleeps, timeouts and intervals on the poller's own deadlines. A sleep is a slot without a descriptor, so the inspector shows
 //! who sleeps, since when and where.
+//!
+//! All of them are cancel safe: a dropped sleep gives its slot back, a dropped timeout drops its future, and a dropped tick is not
+//! lost. They use the poller of the [`block_on_poller`](crate::block_on_poller) around them, else the global one.
 #![forbid(unsafe_code)]
 
 use std::fmt;

@@ -194,7 +194,8 @@ impl Side {
         self.cause.store(cause as u8, Ordering::Relaxed);
     }
 
-    /// How often each transition was taken in this life of the slot.
+    /// How often each transition was taken in this life of the slot, modulo 2^32. A transition that a poller makes in the very
+    /// moment in which the slot changes hands may count for the next life; the poller's totals are exact.
     pub(crate) fn transitions(&self) -> [u64; Transition::COUNT] {
         std::array::from_fn(|index| u64::from(self.transitions[index].load(Ordering::Relaxed)))
     }

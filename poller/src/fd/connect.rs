@@ -65,3 +65,46 @@ async fn connect_turn(
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::desc::Kind;
+    use crate::fd::Options;
+    use crate::poller::Poller;
+    use socket2::{Domain, Socket, Type};
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    #[test]
+    fn issue_go_14548_readiness_before_the_handshake_is_not_a_connection() {
+        let poller = Poller::builder().build().unwrap();
+        // A listener with a full queue: the kernel answers nobody else.
+        let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+        listener
+            .bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into())
+            .unwrap();
+        listener.listen(0).unwrap();
+        let address = listener.local_addr().unwrap();
+        let client = || Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).unwrap();
+        let filling = [client(), client(), client()];
+        for socket in &filling {
+            let _ = socket.connect(&address);
+        }
+
+        let options = Options::new(Kind::Tcp);
+        let fd = Fd::new(&poller, client().into(), options, Location::caller()).unwrap();
+        let mut connecting = pin!(connect(&fd, &address, Location::caller()));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(connecting.as_mut().poll(&mut cx).is_pending());
+        for _ in 0..3 {
+            // As the edge that a socket gives when it is registered, or one of the slot's former owner.
+            let edge = fd.desc().slot.ready(Direction::Write, 1, &fd.local());
+            assert!(edge.is_some(), "it was parked");
+            assert!(
+                connecting.as_mut().poll(&mut cx).is_pending(),
+                "SO_ERROR 0 is not enough"
+            );
+        }
+    }
+}

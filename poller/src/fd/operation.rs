@@ -294,3 +294,50 @@ impl Turn<'_> {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use crate::desc::Kind;
+    use crate::fd::Options;
+    use crate::poller::Poller;
+
+    /// Runs an operation whose calls answer with `errnos`, one after the other, and then with success.
+    fn run(kind: OpKind, errnos: &[i32]) -> (io::Result<usize>, usize) {
+        let poller = Poller::builder().build().unwrap();
+        let (reader, _writer) = sys::io::pipe().unwrap();
+        let options = Options::new(Kind::Pipe);
+        let fd = Fd::new(&poller, reader, options, Location::caller()).unwrap();
+        let operation = Operation {
+            direction: Direction::Read,
+            kind,
+            location: Location::caller(),
+            elide: false,
+        };
+        let mut calls = 0;
+        let result = futures_lite::future::block_on(fd.run(operation, |_| {
+            calls += 1;
+            match errnos.get(calls - 1) {
+                Some(errno) => Err(io::Error::from_raw_os_error(*errno)),
+                None => Ok(calls),
+            }
+        }));
+        (result, calls)
+    }
+
+    #[test]
+    fn semantics_55_accept_goes_on_after_a_signal_and_after_a_peer_that_has_left() {
+        let errnos = [libc::ECONNABORTED, libc::EINTR, libc::ECONNABORTED];
+        assert_eq!(run(OpKind::Accept, &errnos).0.unwrap(), 4);
+        let (result, calls) = run(OpKind::Accept, &[libc::EMFILE]);
+        assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EMFILE));
+        assert_eq!(calls, 1);
+    }
+
+    #[test]
+    fn a_read_goes_on_after_a_signal_and_reports_the_rest() {
+        assert_eq!(run(OpKind::Read, &[libc::EINTR]).0.unwrap(), 2);
+        let (result, _) = run(OpKind::Read, &[libc::ECONNABORTED]);
+        assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECONNABORTED));
+    }
+}

@@ -122,7 +122,8 @@ macro_rules! stream_methods {
     };
     ($type:ident read) => {
         impl $type {
-            /// Reads what is there, at least one byte; 0 is the end of the stream, or that `buf` is empty.
+            /// Reads what is there, at least one byte; 0 is the end of the stream, or that `buf` is empty. Cancel safe: what a
+            /// dropped future has not returned is still there.
             ///
             /// # Errors
             ///
@@ -133,7 +134,7 @@ macro_rules! stream_methods {
                 self.fd.read(buf, std::panic::Location::caller())
             }
 
-            /// Reads into several buffers, in order.
+            /// Reads into several buffers, in order, at most 1024 of them at once. Cancel safe.
             ///
             /// # Errors
             ///
@@ -149,7 +150,8 @@ macro_rules! stream_methods {
     };
     ($type:ident write) => {
         impl $type {
-            /// Writes as many bytes of `buf` as there is room for, at least one.
+            /// Writes as many bytes of `buf` as there is room for, at least one. Cancel safe: a dropped future has written
+            /// nothing.
             ///
             /// # Errors
             ///
@@ -160,7 +162,8 @@ macro_rules! stream_methods {
                 self.fd.write(buf, std::panic::Location::caller())
             }
 
-            /// Writes all of `buf`; other writers come before or after it, not in between.
+            /// Writes all of `buf`; other writers come before or after it, not in between. Not cancel safe: a dropped future
+            /// may have written a part.
             ///
             /// # Errors
             ///
@@ -173,7 +176,7 @@ macro_rules! stream_methods {
                 self.fd.write_all(buf, std::panic::Location::caller())
             }
 
-            /// Writes from several buffers, in order.
+            /// Writes from several buffers, in order, at most 1024 of them at once. Cancel safe.
             ///
             /// # Errors
             ///

@@ -101,7 +101,7 @@ counters! {
     DeadlinesCleared => "deadlines_cleared",
     /// Deadlines set to a time already past.
     DeadlinesPast => "deadlines_past",
-    /// Queued deadlines that were moved later when they came up.
+    /// Entries of the queue that came up early, because their deadline had been moved later, and were queued again.
     DeadlinesExtended => "deadlines_extended",
     /// Deadlines that expired.
     DeadlinesFired => "deadlines_fired",
@@ -115,9 +115,9 @@ counters! {
     BreaksCoalesced => "breaks_coalesced",
     /// Breaks taken by a poll.
     BreaksDrained => "breaks_drained",
-    /// Polls without a limit of time.
+    /// Polls without a limit of time from the caller. A deadline may end them all the same.
     PollsBlock => "polls_block",
-    /// Polls with a limit of time.
+    /// Polls with a limit of time that the caller gave; deadlines do not count as one.
     PollsTimed => "polls_timed",
     /// Polls that did not wait.
     PollsNonblock => "polls_nonblock",

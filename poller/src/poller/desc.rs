@@ -13,7 +13,7 @@ use crate::observe::{Direction, Names};
 ///
 /// It does not own the descriptor, only the registration. Dropping it deregisters, so drop it, or [`close`](Desc::close) it,
 /// before the descriptor is closed (semantics 10): otherwise a duplicate of the descriptor would keep the registration alive
-/// in the kernel.
+/// in the kernel; and if the number has been given to another descriptor meanwhile, it is that one which loses its registration.
 ///
 /// This is the seam that Go's `internal/poll` uses; most programs want the types of [`net`](crate::net) above it.
 #[derive(Debug)]

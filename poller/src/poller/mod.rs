@@ -101,6 +101,12 @@ pub(crate) struct Nested {
 /// A poller has no thread of its own. [`block_on`](crate::block_on) and blocking handles poll while they wait; the drivers
 /// in [`driver`](crate::driver) poll for a runtime; and a program with a loop of its own calls [`Poller::poll`].
 ///
+/// # Fork
+///
+/// A child of `fork(2)` shares the epoll instance with its parent: what it registers wakes the parent, and what it deregisters is
+/// gone there too. So a child that goes on running Rust makes pollers of its own and leaves those of the parent alone, without
+/// dropping what belongs to them; one that calls `exec` is safe, because every descriptor here is closed on exec.
+///
 /// # Bring your own loop
 ///
 /// ```

@@ -111,7 +111,7 @@ fn issue_go_16523_a_cancelled_dial_leaves_no_connection_behind() {
 /// TestTCPSpuriousConnSetupCompletion (golang/go#14548, #19289): a dial that succeeds is connected, though descriptor numbers and
 /// slots are reused all the time and edges of former owners are about.
 #[test]
-fn tcp_spurious_conn_setup_completion() {
+fn semantics_54_tcp_spurious_conn_setup_completion() {
     run(async |poller: Poller| {
         let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
         let address = listener.local_addr().unwrap();
@@ -140,7 +140,7 @@ fn tcp_spurious_conn_setup_completion() {
 
 /// Semantics 54: refused is told with the address and std's kind.
 #[test]
-fn connection_refused_names_the_address() {
+fn semantics_54_a_refused_connection_names_the_address() {
     run(async |poller: Poller| {
         let address = std::net::TcpListener::bind(loopback())
             .unwrap()

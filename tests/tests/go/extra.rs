@@ -128,7 +128,7 @@ fn file_close_race() {
 
 /// golang/go#22934, pitfall 20: a duplicate leaves the connection non-blocking, and deadlines go on working.
 #[test]
-fn pitfall_20_a_duplicate_does_not_make_the_descriptor_blocking() {
+fn issue_go_68273_pitfall_20_a_duplicate_does_not_make_the_descriptor_blocking() {
     run(async |poller: Poller| {
         let (a, _b) = tcp_pair(&poller);
         let duplicate = a.duplicate().unwrap();
