@@ -4,7 +4,10 @@
 //! |---|---|
 //! | `word` | the rg/wg word: who waits, what is ready, and the only transitions between the two |
 //! | `info` | the info word: closing, error and expiry, readable without a lock |
-//! | `poll_desc` | one slot: both words, deadlines, identity, counts |
+//! | `side` | one direction: its word, who waits, what was counted |
+//! | `wait_context` | a wait in progress |
+//! | `poll_desc` | one slot: both sides, deadlines, identity |
+//! | `kind` | what a descriptor is |
 //! | `cache` | all slots: type-stable memory, handed out last in first out |
 //!
 //! Invariants that the floors above may rely on: a slot's memory is valid for as long as its cache; a generation is
@@ -14,7 +17,10 @@
 
 mod cache;
 mod info;
+mod kind;
 mod poll_desc;
+mod side;
+mod wait_context;
 mod word;
 
 #[cfg(all(test, loom))]
@@ -24,7 +30,9 @@ mod tests;
 
 pub(crate) use cache::{PollCache, Slot};
 pub(crate) use info::Blocker;
-pub use poll_desc::Kind;
-pub(crate) use poll_desc::{Cause, EXPIRED, NO_DEADLINE, PollDesc, WaitContext, Who};
+pub use kind::Kind;
+pub(crate) use poll_desc::{EXPIRED, NO_DEADLINE, PollDesc};
+pub(crate) use side::{Cause, Who};
+pub(crate) use wait_context::WaitContext;
 pub use word::State;
 pub(crate) use word::{Refused, Token};

@@ -1,230 +1,23 @@
 //! One slot of the table: a descriptor's two words, its deadlines, who it is and what was counted.
 
 use std::panic::Location;
-use std::sync::atomic::AtomicPtr;
 // What tables show synchronises nothing, so no model needs to explore it.
 use std::sync::atomic as shown;
-use std::task::{Poll, Waker};
+use std::task::Waker;
 
-use super::info::{Blocker, Info};
-use super::word::{Busy, Refused, State, Token, Waiter, Word};
+use super::info::Info;
+use super::kind::Kind;
+use super::side::{AtomicLocation, Cause, Side};
+use super::word::Busy;
 use crate::clock;
-use crate::observe::{Direction, Histogram, Label, Local, Transition};
-use crate::sync::atomic::{AtomicI64, AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::observe::{Direction, Label, Local};
+use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// No deadline.
 pub(crate) const NO_DEADLINE: u64 = 0;
 /// A deadline that has passed; sticky until the next one is set (semantics 31).
 pub(crate) const EXPIRED: u64 = 1;
-
-macro_rules! kinds {
-    ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal,)+) => {
-        /// What a descriptor is.
-        #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-        #[repr(u8)]
-        pub enum Kind {
-            $($(#[doc = $doc])+ $variant,)+
-        }
-
-        impl Kind {
-            const ALL: [Kind; [$($name),+].len()] = [$(Kind::$variant),+];
-
-            /// The name in tables and in the protocol.
-            pub fn name(self) -> &'static str {
-                match self {
-                    $(Kind::$variant => $name,)+
-                }
-            }
-        }
-    };
-}
-
-kinds! {
-    /// A connected (or connecting) TCP socket.
-    Tcp => "tcp",
-    /// A listening TCP socket.
-    TcpListener => "tcp_listener",
-    /// A UDP socket.
-    Udp => "udp",
-    /// A Unix stream socket.
-    Unix => "unix",
-    /// A listening Unix socket.
-    UnixListener => "unix_listener",
-    /// A Unix datagram socket.
-    UnixDatagram => "unix_datagram",
-    /// A Unix seqpacket socket.
-    UnixSeqpacket => "unix_seqpacket",
-    /// An end of a pipe or FIFO.
-    Pipe => "pipe",
-    /// Anything else that epoll accepts.
-    Other => "other",
-    /// A sleep: a slot with a deadline and no file descriptor.
-    Timer => "timer",
-}
-
-impl Kind {
-    fn from_u8(kind: u8) -> Kind {
-        Self::ALL
-            .get(usize::from(kind))
-            .copied()
-            .unwrap_or(Kind::Other)
-    }
-}
-
-/// Why a parked waiter was woken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub(crate) enum Cause {
-    Io = 0,
-    Deadline = 1,
-    Close = 2,
-}
-
-/// Who waits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Who {
-    /// Number of the thread (`observe::current_thread`).
-    pub(crate) thread: u32,
-    /// Name of the task, the empty label outside of a task.
-    pub(crate) task: Label,
-    /// Number of the task, 0 outside of a task.
-    pub(crate) task_id: u64,
-    /// The call that waits.
-    pub(crate) location: &'static Location<'static>,
-}
-
-/// A `&'static Location` or nothing, in one atomic.
-#[derive(Debug)]
-struct AtomicLocation(AtomicPtr<Location<'static>>);
-
-impl AtomicLocation {
-    fn new() -> Self {
-        Self(AtomicPtr::new(std::ptr::null_mut()))
-    }
-
-    #[inline]
-    fn store(&self, location: &'static Location<'static>) {
-        self.0
-            .store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
-    }
-
-    fn load(&self) -> Option<&'static Location<'static>> {
-        // SAFETY: null, or a reference with static lifetime that `store` has put here; nobody writes through it.
-        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
-    }
-}
-
-/// One direction of a descriptor.
-///
-/// The first line is what a wait and a wake touch; the counts have the next one.
-#[derive(Debug)]
-#[repr(C, align(64))]
-pub(crate) struct Side {
-    word: Word,
-    /// When the waiter parked, or when the last one was woken.
-    since_ns: shown::AtomicU64,
-    /// When epoll_wait returned the event, or the deadline fired, that woke the last waiter.
-    woken_ns: shown::AtomicU64,
-    location: AtomicLocation,
-    task_id: shown::AtomicU64,
-    task: shown::AtomicU32,
-    /// Number of the thread in the upper half, cause of the last wake in the lowest byte.
-    thread: shown::AtomicU32,
-    cause: shown::AtomicU8,
-    transitions: [shown::AtomicU32; Transition::COUNT],
-}
-
-impl Side {
-    fn new() -> Self {
-        Self {
-            word: Word::new(),
-            since_ns: shown::AtomicU64::new(0),
-            woken_ns: shown::AtomicU64::new(0),
-            location: AtomicLocation::new(),
-            task_id: shown::AtomicU64::new(0),
-            task: shown::AtomicU32::new(0),
-            thread: shown::AtomicU32::new(0),
-            cause: shown::AtomicU8::new(Cause::Io as u8),
-            transitions: std::array::from_fn(|_| shown::AtomicU32::new(0)),
-        }
-    }
-
-    fn open(&self) {
-        self.since_ns.store(0, Ordering::Relaxed);
-        self.woken_ns.store(0, Ordering::Relaxed);
-        for count in &self.transitions {
-            count.store(0, Ordering::Relaxed);
-        }
-    }
-
-    /// Counts `transition` for this descriptor and in the thread's shard.
-    #[inline]
-    fn count(&self, local: &Local<'_>, direction: Direction, transition: Transition) {
-        if cfg!(netpoller_bare) {
-            return;
-        }
-        local.transition(direction, transition);
-        let cell = &self.transitions[transition.index()];
-        match transition {
-            // The word is `wait`, `waking` or claimed by the caller: it is the only one that counts, and need not lock
-            // the bus.
-            Transition::Arm
-            | Transition::Park
-            | Transition::Rearm
-            | Transition::ReadyParked
-            | Transition::UnblockParked
-            | Transition::CancelParked => {
-                cell.store(
-                    cell.load(Ordering::Relaxed).wrapping_add(1),
-                    Ordering::Relaxed,
-                );
-            }
-            _ => {
-                cell.fetch_add(1, Ordering::Relaxed);
-            }
-        }
-    }
-
-    fn stamp_wake(&self, at_ns: u64, cause: Cause) {
-        if cfg!(netpoller_bare) {
-            return;
-        }
-        self.woken_ns.store(at_ns, Ordering::Relaxed);
-        self.cause.store(cause as u8, Ordering::Relaxed);
-    }
-
-    /// How often each transition was taken in this life of the slot, modulo 2^32. A transition that a poller makes in the very
-    /// moment in which the slot changes hands may count for the next life; the poller's totals are exact.
-    pub(crate) fn transitions(&self) -> [u64; Transition::COUNT] {
-        std::array::from_fn(|index| u64::from(self.transitions[index].load(Ordering::Relaxed)))
-    }
-
-    pub(crate) fn state(&self) -> State {
-        self.word.state()
-    }
-
-    /// Who waits, or waited last.
-    pub(crate) fn waiter(&self) -> StampedWaiter {
-        StampedWaiter {
-            since_ns: self.since_ns.load(Ordering::Acquire),
-            thread: self.thread.load(Ordering::Relaxed),
-            task: Label(self.task.load(Ordering::Relaxed)),
-            task_id: self.task_id.load(Ordering::Relaxed),
-            location: self.location.load(),
-        }
-    }
-}
-
-/// The stamps of a waiter, as they were read.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct StampedWaiter {
-    pub(crate) since_ns: u64,
-    pub(crate) thread: u32,
-    pub(crate) task: Label,
-    pub(crate) task_id: u64,
-    pub(crate) location: Option<&'static Location<'static>>,
-}
 
 /// One slot. Its address and its index never change; what it stands for does, once per generation.
 #[derive(Debug)]
@@ -234,7 +27,7 @@ pub(crate) struct PollDesc {
     slot: u32,
     /// Generation (Go's fdseq). Raised when the slot is freed; 0 is never live (semantics 4, 5).
     fdseq: AtomicU32,
-    info: Info,
+    pub(super) info: Info,
     fd: shown::AtomicI32,
     /// Raw bits of the last event.
     last_events: shown::AtomicU32,
@@ -485,135 +278,10 @@ impl PollDesc {
     }
 }
 
-/// A wait in progress: what the word asks of a waiter.
-#[derive(Debug)]
-pub(crate) struct WaitContext<'a> {
-    pub(crate) desc: &'a PollDesc,
-    pub(crate) direction: Direction,
-    pub(crate) local: Local<'a>,
-    /// The poller's count of parked waiters.
-    pub(crate) waiters: &'a AtomicI64,
-    pub(crate) who: Who,
-    /// Wait for readiness whatever the deadline and close say (Go's pollWaitCanceled).
-    pub(crate) unconditional: bool,
-}
-
-impl Waiter for WaitContext<'_> {
-    type Error = Blocker;
-
-    #[inline]
-    fn check(&self) -> Result<(), Blocker> {
-        if self.unconditional {
-            Ok(())
-        } else {
-            self.desc.info.check(self.direction)
-        }
-    }
-
-    #[inline]
-    fn publish(&self, rearmed: bool) {
-        if cfg!(netpoller_bare) {
-            return;
-        }
-        let side = self.desc.side(self.direction);
-        side.location.store(self.who.location);
-        side.thread.store(self.who.thread, Ordering::Relaxed);
-        side.task.store(self.who.task.0, Ordering::Relaxed);
-        side.task_id.store(self.who.task_id, Ordering::Relaxed);
-        if !rearmed {
-            side.since_ns.store(clock::now_ns(), Ordering::Release);
-        }
-    }
-
-    #[inline]
-    fn parked(&self) {
-        // Only now that the park is committed (semantics 49).
-        self.waiters.fetch_add(1, Ordering::AcqRel);
-    }
-
-    fn unparked(&self) {
-        self.waiters.fetch_sub(1, Ordering::AcqRel);
-    }
-
-    #[inline]
-    fn count(&self, transition: Transition) {
-        self.desc
-            .side(self.direction)
-            .count(&self.local, self.direction, transition);
-    }
-}
-
-impl WaitContext<'_> {
-    /// One poll of a wait. When it ends after a park, the time parked and the latency of the wake are recorded.
-    #[inline]
-    pub(crate) fn poll(
-        &self,
-        token: &mut Token,
-        polled: bool,
-        waker: &Waker,
-    ) -> Poll<Result<(), Refused<Blocker>>> {
-        let parked = token.has_parked();
-        let poll = self
-            .desc
-            .side(self.direction)
-            .word
-            .poll_wait(token, polled, waker, self);
-        if parked && poll.is_ready() {
-            self.record_wake();
-        }
-        poll
-    }
-
-    /// Ends a wait whose future is dropped before it was done.
-    pub(crate) fn cancel(&self, token: &mut Token) {
-        let side = self.desc.side(self.direction);
-        if side.word.cancel(token, |transition| {
-            side.count(&self.local, self.direction, transition)
-        }) {
-            self.waiters.fetch_sub(1, Ordering::AcqRel);
-        }
-    }
-
-    fn record_wake(&self) {
-        if cfg!(netpoller_bare) {
-            return;
-        }
-        let side = self.desc.side(self.direction);
-        let (since, woken) = (
-            side.since_ns.load(Ordering::Relaxed),
-            side.woken_ns.load(Ordering::Relaxed),
-        );
-        let now = clock::now_ns();
-        let (parked, latency) = match self.direction {
-            Direction::Read => (
-                [
-                    Histogram::TimeParkedReadIo,
-                    Histogram::TimeParkedReadDeadline,
-                    Histogram::TimeParkedReadClose,
-                ],
-                Histogram::WakeLatencyRead,
-            ),
-            Direction::Write => (
-                [
-                    Histogram::TimeParkedWriteIo,
-                    Histogram::TimeParkedWriteDeadline,
-                    Histogram::TimeParkedWriteClose,
-                ],
-                Histogram::WakeLatencyWrite,
-            ),
-        };
-        let cause = usize::from(side.cause.load(Ordering::Relaxed)).min(2);
-        self.local
-            .record(parked[cause], woken.saturating_sub(since));
-        self.local
-            .record(latency, now.saturating_sub(woken.max(since)));
-        side.since_ns.store(now, Ordering::Relaxed);
-    }
-}
-
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    use crate::desc::State;
     use crate::observe::Recorder;
 
     #[test]

@@ -1,0 +1,137 @@
+//! A wait in progress.
+
+use std::task::{Poll, Waker};
+
+use super::info::Blocker;
+use super::poll_desc::PollDesc;
+use super::side::Who;
+use super::word::{Refused, Token, Waiter};
+use crate::clock;
+use crate::observe::{Direction, Histogram, Local, Transition};
+use crate::sync::atomic::{AtomicI64, Ordering};
+
+/// A wait in progress: what the word asks of a waiter.
+#[derive(Debug)]
+pub(crate) struct WaitContext<'a> {
+    pub(crate) desc: &'a PollDesc,
+    pub(crate) direction: Direction,
+    pub(crate) local: Local<'a>,
+    /// The poller's count of parked waiters.
+    pub(crate) waiters: &'a AtomicI64,
+    pub(crate) who: Who,
+    /// Wait for readiness whatever the deadline and close say (Go's pollWaitCanceled).
+    pub(crate) unconditional: bool,
+}
+
+impl Waiter for WaitContext<'_> {
+    type Error = Blocker;
+
+    #[inline]
+    fn check(&self) -> Result<(), Blocker> {
+        if self.unconditional {
+            Ok(())
+        } else {
+            self.desc.info.check(self.direction)
+        }
+    }
+
+    #[inline]
+    fn publish(&self, rearmed: bool) {
+        if cfg!(netpoller_bare) {
+            return;
+        }
+        let side = self.desc.side(self.direction);
+        side.location.store(self.who.location);
+        side.thread.store(self.who.thread, Ordering::Relaxed);
+        side.task.store(self.who.task.0, Ordering::Relaxed);
+        side.task_id.store(self.who.task_id, Ordering::Relaxed);
+        if !rearmed {
+            side.since_ns.store(clock::now_ns(), Ordering::Release);
+        }
+    }
+
+    #[inline]
+    fn parked(&self) {
+        // Only now that the park is committed (semantics 49).
+        self.waiters.fetch_add(1, Ordering::AcqRel);
+    }
+
+    fn unparked(&self) {
+        self.waiters.fetch_sub(1, Ordering::AcqRel);
+    }
+
+    #[inline]
+    fn count(&self, transition: Transition) {
+        self.desc
+            .side(self.direction)
+            .count(&self.local, self.direction, transition);
+    }
+}
+
+impl WaitContext<'_> {
+    /// One poll of a wait. When it ends after a park, the time parked and the latency of the wake are recorded.
+    #[inline]
+    pub(crate) fn poll(
+        &self,
+        token: &mut Token,
+        polled: bool,
+        waker: &Waker,
+    ) -> Poll<Result<(), Refused<Blocker>>> {
+        let parked = token.has_parked();
+        let poll = self
+            .desc
+            .side(self.direction)
+            .word
+            .poll_wait(token, polled, waker, self);
+        if parked && poll.is_ready() {
+            self.record_wake();
+        }
+        poll
+    }
+
+    /// Ends a wait whose future is dropped before it was done.
+    pub(crate) fn cancel(&self, token: &mut Token) {
+        let side = self.desc.side(self.direction);
+        if side.word.cancel(token, |transition| {
+            side.count(&self.local, self.direction, transition)
+        }) {
+            self.waiters.fetch_sub(1, Ordering::AcqRel);
+        }
+    }
+
+    fn record_wake(&self) {
+        if cfg!(netpoller_bare) {
+            return;
+        }
+        let side = self.desc.side(self.direction);
+        let (since, woken) = (
+            side.since_ns.load(Ordering::Relaxed),
+            side.woken_ns.load(Ordering::Relaxed),
+        );
+        let now = clock::now_ns();
+        let (parked, latency) = match self.direction {
+            Direction::Read => (
+                [
+                    Histogram::TimeParkedReadIo,
+                    Histogram::TimeParkedReadDeadline,
+                    Histogram::TimeParkedReadClose,
+                ],
+                Histogram::WakeLatencyRead,
+            ),
+            Direction::Write => (
+                [
+                    Histogram::TimeParkedWriteIo,
+                    Histogram::TimeParkedWriteDeadline,
+                    Histogram::TimeParkedWriteClose,
+                ],
+                Histogram::WakeLatencyWrite,
+            ),
+        };
+        let cause = usize::from(side.cause.load(Ordering::Relaxed)).min(2);
+        self.local
+            .record(parked[cause], woken.saturating_sub(since));
+        self.local
+            .record(latency, now.saturating_sub(woken.max(since)));
+        side.since_ns.store(now, Ordering::Relaxed);
+    }
+}
