@@ -66,18 +66,18 @@
 //!
 //! # Floors
 //!
-//! A file imports only from floors below its own.
+//! A file imports from floors below its own, and within its floor from rooms to the left.
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 1 | `sys` the kernel, `sync` atomics and locks, `clock`, `error` |
+//! | 1 | `sync` atomics and locks, `sys` the kernel, `clock`, `error` |
 //! | 2 | `observe` what instrumentation writes |
 //! | 3 | `desc` the descriptor, `timers` the deadline queue |
 //! | 4 | `poller` |
 //! | 5 | `driver` who polls, `view` reading the live tables |
 //! | 6 | `fd` the file-descriptor layer |
-//! | 7 | `net`, `pipe`, `pollable`, `time`, `task` what users hold |
-//! | 8 | `inspect` the endpoint, `prometheus` the metrics |
+//! | 7 | `time`, `net`, `pipe`, `pollable`, `task` what users hold |
+//! | 8 | `host` a thread with a runtime, `inspect` the endpoint, `prometheus` the metrics |
 
 mod clock;
 mod desc;
