@@ -5,7 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 
-/// The endpoint was not started. Nothing of it is left behind.
+/// The endpoint was not started. No socket of it is left behind.
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
@@ -56,8 +56,10 @@ pub enum StartError {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub enum DirectoryProblem {
-    /// It is a symbolic link or no directory.
+    /// It is no directory.
     NotADirectory,
+    /// It is a symbolic link.
+    SymbolicLink,
     /// Another user owns it.
     ForeignOwner {
         /// The owner.
@@ -96,7 +98,12 @@ impl fmt::Display for StartError {
                 match problem {
                     DirectoryProblem::NotADirectory => write!(
                         f,
-                        "{path} is not a directory (or is a symbolic link); remove it, or name another with unix:PATH"
+                        "{path} is not a directory; remove it, or name another with unix:PATH"
+                    ),
+                    DirectoryProblem::SymbolicLink => write!(
+                        f,
+                        "the directory {path} is a symbolic link, which could be made to lead elsewhere; name the \
+                         directory that it leads to with unix:PATH"
                     ),
                     DirectoryProblem::ForeignOwner { uid } => write!(
                         f,

@@ -74,8 +74,13 @@ fn is_allowed(stream: &Stream) -> bool {
     match stream {
         Stream::Unix(stream) => stream
             .peer_cred()
-            .is_ok_and(|peer| peer.uid() == effective_uid() || peer.uid() == 0),
+            .is_ok_and(|peer| is_allowed_user(peer.uid(), effective_uid())),
         // Loopback; there is nobody to ask.
         Stream::Tcp(_) => true,
     }
+}
+
+/// Whether a process of the user `own` answers to one of the user `peer`.
+pub(super) fn is_allowed_user(peer: u32, own: u32) -> bool {
+    peer == own || peer == 0
 }

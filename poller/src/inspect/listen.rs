@@ -13,7 +13,9 @@ pub enum Listen {
     /// finds it.
     #[default]
     Default,
-    /// A Unix socket at this path.
+    /// A Unix socket at this path, with mode 0600. Its directory is made, with mode 0700, if it is not there; else it must
+    /// belong to this user or to root, be no symbolic link, and be writable by its owner alone unless it is sticky, as /tmp
+    /// is. The directories above it are not looked at.
     Unix(PathBuf),
     /// TCP on a loopback address; port 0 for any. Other users of the machine can connect: prefer a Unix socket.
     Tcp(SocketAddr),

@@ -56,7 +56,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`StartError`] says which address, what is wrong with it and what to do. Nothing is left behind then.
+    /// [`StartError`] says which address, what is wrong with it and what to do. No socket is left behind then, though a
+    /// directory that was made for one is.
     pub fn start(self) -> Result<Server, StartError> {
         // The anchor of the clock is the zero of everything shown; take it before anybody asks.
         crate::clock::anchor();

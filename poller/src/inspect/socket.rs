@@ -1,23 +1,56 @@
 //! The socket file: whose it is, who may use it, and what may be removed.
 //!
-//! The directory is private before the socket is made in it, so it does not matter what the process's umask lets through
-//! in the moment between bind(2) and chmod(2); and whoever connects is asked for his user id all the same.
+//! The mode is given to the socket before it has a name: fchmod(2) on a socket that is not bound sets the mode of the file
+//! that bind(2) makes. So there is no moment in which the file is open to others, whatever the umask, and nothing is ever
+//! changed by its path, which somebody could have made to lead elsewhere. Whoever connects is asked for his user id all the
+//! same.
 
-use std::fs::{self, DirBuilder, Metadata, Permissions};
+use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
-use std::os::unix::net::{UnixListener, UnixStream};
+use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
+use std::sync::{Mutex, PoisonError};
+use std::time::{Duration, SystemTime};
+
+use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::error::{DirectoryProblem, StartError};
 use crate::sys::effective_uid;
+
+/// Connections that wait to be accepted.
+const BACKLOG: i32 = 128;
+/// A socket that refuses is asked again after so long: it may be between bind(2) and listen(2).
+const SECOND_LOOK: Duration = Duration::from_millis(10);
+
+/// From the look at what lies at a path until the socket there listens, for the threads of this process.
+static BINDING: Mutex<()> = Mutex::new(());
+
+/// Which file it is. Numbers of inodes are recycled at once, therefore its birth too, where the file system knows it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+struct Identity {
+    device: u64,
+    inode: u64,
+    born: Option<SystemTime>,
+}
+
+impl Identity {
+    fn of(metadata: &Metadata) -> Self {
+        Self {
+            device: metadata.dev(),
+            inode: metadata.ino(),
+            born: metadata.created().ok(),
+        }
+    }
+}
 
 /// A bound socket. The file is removed with it, unless another has taken its place.
 #[derive(Debug)]
 pub(super) struct SocketFile {
     path: PathBuf,
-    /// Device and inode of the file that was made.
-    file: (u64, u64),
+    /// The file that was made.
+    file: Identity,
     /// A child that was forked has a copy of this, and must leave the file to its parent.
     pid: u32,
 }
@@ -47,54 +80,88 @@ impl SocketFile {
         let parent = path
             .parent()
             .filter(|parent| !parent.as_os_str().is_empty());
-        let directory = parent.unwrap_or(Path::new(".")).to_owned();
-        if !directory.exists() {
-            make_private(&directory)?;
+        let directory = parent.unwrap_or(Path::new("."));
+        if fs::symlink_metadata(directory)
+            .is_err_and(|error| error.kind() == io::ErrorKind::NotFound)
+        {
+            make_private(directory)?;
         }
-        check_not_writable(&directory)?;
+        check_chosen(directory)?;
         Self::bind_checked(path.to_owned())
     }
 
     fn bind_checked(path: PathBuf) -> Result<(Self, UnixListener), StartError> {
+        let _binding = BINDING.lock().unwrap_or_else(PoisonError::into_inner);
         remove_stale(&path)?;
         let shown = path.display();
-        let listener = UnixListener::bind(&path).map_err(|source| match source.kind() {
-            io::ErrorKind::AddrInUse => StartError::InUse { path: path.clone() },
-            io::ErrorKind::InvalidInput => StartError::Io {
-                action: format!("use {shown} as a socket: its path must be shorter than 108 bytes; name a shorter one"),
-                source,
-            },
-            _ => StartError::Io { action: format!("bind the socket {shown}"), source },
-        })?;
-        let protect = || -> io::Result<Metadata> {
-            fs::set_permissions(&path, Permissions::from_mode(0o600))?;
-            fs::symlink_metadata(&path)
-        };
-        let metadata =
-            protect().map_err(StartError::io(format!("set the permissions of {shown}")))?;
-        let file = SocketFile {
-            file: (metadata.dev(), metadata.ino()),
-            pid: std::process::id(),
-            path: path.clone(),
-        };
-        if !metadata.file_type().is_socket()
-            || metadata.uid() != effective_uid()
-            || metadata.mode() & 0o177 != 0
-        {
-            // Somebody has put another file there meanwhile; it is not ours to remove.
-            std::mem::forget(file);
+        let address = SockAddr::unix(&path).map_err(StartError::io(format!(
+            "use {shown} as a socket: its path must be shorter than 108 bytes; name a shorter one"
+        )))?;
+        let socket = private_socket().map_err(StartError::io("make a socket"))?;
+        socket
+            .bind(&address)
+            .map_err(|source| match source.kind() {
+                io::ErrorKind::AddrInUse => StartError::InUse { path: path.clone() },
+                _ => StartError::io(format!("bind the socket {shown}"))(source),
+            })?;
+        // At once: until it listens, it looks as if it were stale.
+        let listening = socket
+            .listen(BACKLOG)
+            .and_then(|()| socket.set_nonblocking(true));
+        let failed = StartError::io(format!("listen on {shown}"));
+        let file = Self::adopt(path)?;
+        listening.map_err(failed)?;
+        Ok((file, OwnedFd::from(socket).into()))
+    }
+
+    /// Takes charge of the socket that was just bound at `path`, and checks it. If it is ours but not private, it is
+    /// removed; if something else has taken its place, that is left alone.
+    pub(super) fn adopt(path: PathBuf) -> Result<Self, StartError> {
+        let metadata = look(&path)?;
+        if !metadata.file_type().is_socket() {
             return Err(StartError::NotASocket { path });
         }
-        listener
-            .set_nonblocking(true)
-            .map_err(StartError::io(format!("listen on {shown}")))?;
-        Ok((file, listener))
+        let uid = metadata.uid();
+        if uid != effective_uid() {
+            return Err(StartError::ForeignSocket { path, uid });
+        }
+        let file = Self {
+            file: Identity::of(&metadata),
+            pid: std::process::id(),
+            path,
+        };
+        match metadata.mode() & 0o7777 {
+            // The umask may take away even more.
+            mode if mode & !0o600 == 0 => Ok(file),
+            mode => Err(StartError::io(format!(
+                "make the socket {} private",
+                file.path.display()
+            ))(io::Error::other(format!(
+                "its file system gave it the mode {mode:03o} and not 600; name a path on another one"
+            )))),
+        }
     }
+}
+
+/// A socket whose file will have the mode 0600.
+fn private_socket() -> io::Result<Socket> {
+    let socket = File::from(OwnedFd::from(Socket::new(
+        Domain::UNIX,
+        Type::STREAM,
+        None,
+    )?));
+    // fchmod(2).
+    socket.set_permissions(Permissions::from_mode(0o600))?;
+    Ok(OwnedFd::from(socket).into())
+}
+
+fn look(path: &Path) -> Result<Metadata, StartError> {
+    fs::symlink_metadata(path).map_err(StartError::io(format!("look at {}", path.display())))
 }
 
 impl Drop for SocketFile {
     fn drop(&mut self) {
-        let ours = |metadata: Metadata| (metadata.dev(), metadata.ino()) == self.file;
+        let ours = |metadata: Metadata| Identity::of(&metadata) == self.file;
         if self.pid == std::process::id() && fs::symlink_metadata(&self.path).is_ok_and(ours) {
             let _ = fs::remove_file(&self.path);
         }
@@ -133,22 +200,24 @@ fn problem(directory: &Path, problem: DirectoryProblem) -> StartError {
     }
 }
 
-/// It is ours, and nobody else may even enter it.
-fn check_private(directory: &Path) -> Result<(), StartError> {
-    let metadata = fs::symlink_metadata(directory).map_err(StartError::io(format!(
-        "look at the directory {}",
-        directory.display()
-    )))?;
+/// It is a directory itself, and not a link that somebody could turn elsewhere.
+fn look_at_directory(directory: &Path) -> Result<Metadata, StartError> {
+    let metadata = look(directory)?;
+    if metadata.is_symlink() {
+        return Err(problem(directory, DirectoryProblem::SymbolicLink));
+    }
     if !metadata.is_dir() {
         return Err(problem(directory, DirectoryProblem::NotADirectory));
     }
-    if metadata.uid() != effective_uid() {
-        return Err(problem(
-            directory,
-            DirectoryProblem::ForeignOwner {
-                uid: metadata.uid(),
-            },
-        ));
+    Ok(metadata)
+}
+
+/// The directory that we make: it is ours, and nobody else may even enter it.
+fn check_private(directory: &Path) -> Result<(), StartError> {
+    let metadata = look_at_directory(directory)?;
+    let uid = metadata.uid();
+    if uid != effective_uid() {
+        return Err(problem(directory, DirectoryProblem::ForeignOwner { uid }));
     }
     match metadata.mode() & 0o777 {
         mode if mode & 0o077 != 0 => Err(problem(directory, DirectoryProblem::Open { mode })),
@@ -156,31 +225,44 @@ fn check_private(directory: &Path) -> Result<(), StartError> {
     }
 }
 
-/// A directory that the user has chosen: nobody but its owner can replace what lies in it.
-fn check_not_writable(directory: &Path) -> Result<(), StartError> {
-    let metadata = fs::metadata(directory).map_err(StartError::io(format!(
-        "look at the directory {}",
-        directory.display()
-    )))?;
-    if !metadata.is_dir() {
-        return Err(problem(directory, DirectoryProblem::NotADirectory));
+/// A directory that the user has chosen: nobody but him and root can replace what he puts there. The owner of a directory
+/// can, even if it is sticky.
+fn check_chosen(directory: &Path) -> Result<(), StartError> {
+    let metadata = look_at_directory(directory)?;
+    let uid = metadata.uid();
+    if uid != effective_uid() && uid != 0 {
+        return Err(problem(directory, DirectoryProblem::ForeignOwner { uid }));
     }
     let mode = metadata.mode();
     let sticky = mode & 0o1000 != 0;
     if mode & 0o022 != 0 && !sticky {
-        return Err(problem(
-            directory,
-            DirectoryProblem::Open { mode: mode & 0o777 },
-        ));
+        let mode = mode & 0o777;
+        return Err(problem(directory, DirectoryProblem::Open { mode }));
     }
     Ok(())
 }
 
 /// Removes a socket that nobody listens on any more. Anything else is left alone.
+///
+/// Another process may do the same at the same time, and then bind. What is removed must therefore be the very file that
+/// refused, twice.
 fn remove_stale(path: &Path) -> Result<(), StartError> {
+    let Some(file) = refusing(path)? else {
+        return Ok(());
+    };
+    std::thread::sleep(SECOND_LOOK);
+    match refusing(path)? {
+        None => Ok(()),
+        Some(again) if again == file => remove(path, file),
+        Some(_) => Err(in_use(path)),
+    }
+}
+
+/// The socket at `path` if it refuses connections, `None` if nothing is there, and an error if it must stay.
+fn refusing(path: &Path) -> Result<Option<Identity>, StartError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
         Err(error) => return Err(StartError::io(format!("look at {}", path.display()))(error)),
     };
     if !metadata.file_type().is_socket() {
@@ -194,15 +276,39 @@ fn remove_stale(path: &Path) -> Result<(), StartError> {
             uid: metadata.uid(),
         });
     }
-    match UnixStream::connect(path) {
-        Err(error) if error.kind() == io::ErrorKind::ConnectionRefused => fs::remove_file(path)
-            .map_err(StartError::io(format!(
-                "remove the stale socket {}",
-                path.display()
-            ))),
-        // It answers, or it is too busy to.
-        _ => Err(StartError::InUse {
-            path: path.to_owned(),
-        }),
+    match probe(path).map_err(|error| error.kind()) {
+        Err(io::ErrorKind::ConnectionRefused) => Ok(Some(Identity::of(&metadata))),
+        Err(io::ErrorKind::NotFound) => Ok(None),
+        // It answers, or it is too busy to (EAGAIN: as many wait as it has room for), or it is of another type.
+        _ => Err(in_use(path)),
+    }
+}
+
+/// Connects, and waits for nothing: whoever listens may be stopped.
+fn probe(path: &Path) -> io::Result<()> {
+    let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
+    socket.set_nonblocking(true)?;
+    socket.connect(&SockAddr::unix(path)?)
+}
+
+/// Removes `file`, if it is what lies at `path` still. There is no call that does both in one.
+fn remove(path: &Path, file: Identity) -> Result<(), StartError> {
+    let removed = match fs::symlink_metadata(path) {
+        Ok(metadata) if Identity::of(&metadata) == file => fs::remove_file(path),
+        Ok(_) => return Err(in_use(path)),
+        Err(error) => Err(error),
+    };
+    match removed {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => Err(StartError::io(format!(
+            "remove the stale socket {}",
+            path.display()
+        ))(error)),
+        _ => Ok(()),
+    }
+}
+
+fn in_use(path: &Path) -> StartError {
+    StartError::InUse {
+        path: path.to_owned(),
     }
 }

@@ -11,8 +11,22 @@
 //!
 //! # What it promises
 //!
-//! Reading takes no lock that an event takes on its way. It never waits for a thread of the program, so it answers when
-//! all of them are stuck, and a row that changes faster than it can be read is marked instead of retried for ever.
+//! Rows and counters are copied from atomics. Reading never takes the lock of a descriptor, nor any lock that an event takes
+//! on its way from the kernel to who waits for it. So it answers when all threads of the program are stuck, be it with the
+//! lock of a descriptor held, and a row that changes faster than it can be read is marked instead of retried for ever.
+//!
+//! What is kept in lists has short locks of their own:
+//!
+//! | lock | taken here by | and else by |
+//! |---|---|---|
+//! | the free slots of a poller, for their number | [`stats()`], [`info`], the laws | opening and closing a descriptor |
+//! | its deadlines, for their number | the same | setting a deadline, and the poller when one has expired |
+//! | the pollers of the process | [`pollers`] | making a poller |
+//! | names of labels, tasks and threads | rows, for one text at a time | giving a name, a thread's first wait and its end |
+//!
+//! Each is held for some steps in memory, an allocation at most: nobody waits for anything, or calls code of the program,
+//! while holding one. The kernel is asked for the addresses of sockets, and for its registrations only by
+//! [`kernel_registrations`], [`audit`] and [`audit_quiescent`].
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {

@@ -285,3 +285,19 @@ fn assert_laws_running(laws: &[Law]) {
         Vec::<&Law>::new()
     );
 }
+
+#[test]
+fn reading_takes_no_lock_of_a_descriptor() {
+    let poller = poller("locks");
+    let (desc, _ours, _theirs) = open(&poller);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    let stuck = desc.slot.lock();
+    assert_eq!(snapshot(&poller).rows.len(), 1);
+    assert_eq!(info(&poller).descriptors, 1);
+    assert_eq!(stats(&poller).info().waiters, 1);
+    let laws = Auditor::new().read(&poller);
+    assert!(laws.iter().all(|law| !law.violated), "{laws:?}");
+    // Before the wait ends, which takes it.
+    drop(stuck);
+}
