@@ -60,19 +60,20 @@ impl Driver {
     }
 }
 
-/// Whether a runtime that waits for a descriptor also polls for it.
+/// Whether the runtime that waits for a descriptor also polls for it.
 ///
 /// [`prepare`] attaches the runtime that a descriptor is opened in. But a listener is often bound before there is a runtime,
-/// and a connection may outlive the one it was opened in: whoever waits next must poll, or nobody does.
+/// and a connection may outlive the one it was opened in, or be passed on to another: whoever waits next must poll, or nobody
+/// does.
 #[derive(Debug, Default)]
 pub(crate) struct Attended {
-    /// The era in which this was seen to, 0 before that.
+    /// The runtime that was seen to last, and the era in which it was, see `tokio::stamp`; 0 before that.
     #[cfg(feature = "tokio")]
-    era: AtomicU32,
+    last: std::sync::atomic::AtomicU64,
 }
 
 impl Attended {
-    /// Called before each wait. Costs one load while nothing changes.
+    /// Called before each wait. While nothing changes it asks for the current runtime and compares.
     #[inline]
     #[cfg_attr(
         not(feature = "tokio"),
@@ -84,12 +85,14 @@ impl Attended {
     )]
     pub(crate) fn see_to(&self, shared: &std::sync::Arc<Shared>) -> std::io::Result<()> {
         #[cfg(feature = "tokio")]
-        {
-            let era = tokio::era();
-            if self.era.load(Ordering::Relaxed) != era && tokio::attend(shared)? {
-                self.era.store(era, Ordering::Relaxed);
+        tokio::with_current(|runtime| {
+            let stamp = tokio::stamp(runtime);
+            if self.last.load(Ordering::Relaxed) != stamp {
+                tokio::attend(shared, runtime)?;
+                self.last.store(stamp, Ordering::Relaxed);
             }
-        }
+            Ok(())
+        })?;
         let _ = shared;
         Ok(())
     }

@@ -2,9 +2,9 @@
 
 use std::future::poll_fn;
 use std::io;
-use std::sync::Arc;
-use std::sync::Mutex;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 use std::thread::JoinHandle;
 
@@ -25,6 +25,23 @@ struct Stop {
     waker: Mutex<Option<Waker>>,
 }
 
+impl Stop {
+    fn poll_until_stopped(&self, poller: &Poller) {
+        block_on_poller(
+            poller,
+            poll_fn(|cx| {
+                *self.waker.lock().unwrap_or_else(PoisonError::into_inner) =
+                    Some(cx.waker().clone());
+                if self.stopped.load(Ordering::Acquire) {
+                    Poll::Ready(())
+                } else {
+                    Poll::Pending
+                }
+            }),
+        );
+    }
+}
+
 impl ThreadDriver {
     /// Starts the thread, called `netpoller-` and the poller's name.
     ///
@@ -38,21 +55,10 @@ impl ThreadDriver {
             .spawn({
                 let (poller, stop) = (poller.clone(), stop.clone());
                 move || {
-                    block_on_poller(
-                        &poller,
-                        poll_fn(|cx| {
-                            *stop
-                                .waker
-                                .lock()
-                                .unwrap_or_else(std::sync::PoisonError::into_inner) =
-                                Some(cx.waker().clone());
-                            if stop.stopped.load(Ordering::Acquire) {
-                                Poll::Ready(())
-                            } else {
-                                Poll::Pending
-                            }
-                        }),
-                    );
+                    // A waker that panics must not take the polling with it; the panic hook has reported it.
+                    while catch_unwind(AssertUnwindSafe(|| stop.poll_until_stopped(&poller)))
+                        .is_err()
+                    {}
                 }
             })?;
         Driver::Thread.note(&poller.shared.drivers);
@@ -71,13 +77,13 @@ impl Drop for ThreadDriver {
             .stop
             .waker
             .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner)
+            .unwrap_or_else(PoisonError::into_inner)
             .take();
         if let Some(waker) = waker {
             waker.wake();
         }
         if let Some(thread) = self.thread.take() {
-            // A panic of that thread was one of a waker, and was reported there.
+            // It does not panic.
             let _ = thread.join();
         }
     }

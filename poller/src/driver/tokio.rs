@@ -1,85 +1,172 @@
 //! The tokio driver: the poller's own epoll descriptor, registered with tokio's (tokio#7348).
 //!
-//! A runtime gets one driver task for each poller it uses, started by the first descriptor that is opened in its context.
-//! The task polls without waiting whenever tokio finds the inner instance readable; deadlines reach it through a timerfd.
+//! A runtime gets one driver task for each poller it uses, started by the first descriptor that is opened, or waited for, in
+//! its context. The task polls without waiting whenever tokio finds the inner instance readable; deadlines reach it through a
+//! timerfd. It keeps a duplicate of the epoll descriptor and no handle of the poller, and ends with either of poller and
+//! runtime.
 
-use std::collections::HashSet;
+use std::collections::HashMap;
+use std::hash::{Hash, Hasher};
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, RawFd};
+use std::os::fd::{AsFd, OwnedFd};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Handle, Id};
+use tokio::task::AbortHandle;
 
 use super::Driver;
+use crate::clock;
+use crate::desc::Kind;
+use crate::observe::{Direction, Histogram};
 use crate::poller::Shared;
 use crate::{Poller, ReadyList};
 
-/// Which runtimes poll which poller.
-static ATTACHED: Mutex<Option<HashSet<(u32, Id)>>> = Mutex::new(None);
+/// A poller and a runtime.
+type Pair = (u32, Id);
+
+/// Which runtimes poll which poller, and how to end the task that does; `None` while it is being started.
+static ATTACHED: Mutex<Option<HashMap<Pair, Option<AbortHandle>>>> = Mutex::new(None);
+
+/// The list. No poller may be let go of while it is locked, nor any foreign code be called.
+fn attached() -> MutexGuard<'static, Option<HashMap<Pair, Option<AbortHandle>>>> {
+    ATTACHED.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 thread_local! {
     /// The last pair that this thread found attached, and the era in which it did.
-    static LAST: std::cell::Cell<Option<((u32, Id), u32)>> = const { std::cell::Cell::new(None) };
+    static LAST: std::cell::Cell<Option<(Pair, u32)>> = const { std::cell::Cell::new(None) };
 }
 
 /// Raised whenever a runtime stops polling: from then on a descriptor may be one that nobody polls for.
 static ERA: AtomicU32 = AtomicU32::new(1);
 
-/// The number of the present era.
+/// Calls `work` with the current runtime, if there is one.
 #[inline]
-pub(super) fn era() -> u32 {
-    ERA.load(Ordering::Acquire)
+pub(super) fn with_current(work: impl FnOnce(&Handle) -> io::Result<()>) -> io::Result<()> {
+    match Handle::try_current() {
+        Ok(runtime) => work(&runtime),
+        Err(_) => Ok(()),
+    }
 }
 
-/// Attaches the current runtime, if there is one, on behalf of an operation that is about to wait. `false` without one: the
-/// next wait may be inside of one.
+/// The era, and below it the number of `runtime`. Never 0.
+///
+/// Of the number this is the lower half: two runtimes that share it are four billion runtimes apart.
+#[inline]
+pub(super) fn stamp(runtime: &Handle) -> u64 {
+    /// Catches the number that a runtime's id hashes. tokio shows it as text only, which is too slow for every wait.
+    struct Catch(u64);
+
+    impl Hasher for Catch {
+        fn write(&mut self, bytes: &[u8]) {
+            for byte in bytes.iter().rev() {
+                self.0 = self.0 << 8 | u64::from(*byte);
+            }
+        }
+
+        fn write_u64(&mut self, number: u64) {
+            self.0 = number;
+        }
+
+        fn finish(&self) -> u64 {
+            self.0
+        }
+    }
+
+    let mut number = Catch(0);
+    runtime.id().hash(&mut number);
+    u64::from(ERA.load(Ordering::Acquire)) << 32 | number.finish() & u64::from(u32::MAX)
+}
+
+/// Attaches `runtime` on behalf of an operation that is about to wait in it.
 #[cold]
-pub(super) fn attend(shared: &Arc<Shared>) -> io::Result<bool> {
-    if Handle::try_current().is_err() {
-        return Ok(false);
-    }
-    let poller = Poller {
-        shared: shared.clone(),
-    };
-    match attach(&poller) {
+pub(super) fn attend(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
+    match attach_to(shared, runtime) {
         // A runtime that cannot poll may still wait where somebody else does.
-        Err(_) if shared.drivers.load(Ordering::Relaxed) != 0 => Ok(true),
-        result => result.map(|()| true),
+        Err(_) if polled_elsewhere(shared) => Ok(()),
+        result => result,
     }
 }
 
-/// What tokio watches.
-struct EpollFd(Poller);
-
-impl AsRawFd for EpollFd {
-    fn as_raw_fd(&self) -> RawFd {
-        self.0.as_fd().as_raw_fd()
-    }
+/// Whether anybody else polls, as far as is known: runtimes are on the list for as long as they do.
+fn polled_elsewhere(shared: &Shared) -> bool {
+    shared.drivers.load(Ordering::Relaxed) & !(Driver::Tokio as u32) != 0
+        || (attached().iter().flatten()).any(|((poller, _), _)| *poller == shared.id)
 }
 
-/// Takes the runtime off the list when its driver task ends.
-struct Attachment((u32, Id));
+/// Held by the driver task: takes the runtime off the list when the task ends.
+struct Attachment {
+    pair: Pair,
+    shared: Weak<Shared>,
+}
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        let mut attached = ATTACHED.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(attached) = attached.as_mut() {
-            attached.remove(&self.0);
-        }
-        drop(attached);
+        let task = (attached().as_mut()).and_then(|attached| attached.remove(&self.pair));
+        drop(task);
+        // Without a poller there is nobody to miss it.
+        let Some(shared) = self.shared.upgrade() else {
+            return;
+        };
         // After it is off the list, so that whoever sees the new era attaches anew. The number 0 is nobody's.
         if ERA.fetch_add(1, Ordering::AcqRel) == u32::MAX {
             ERA.fetch_add(1, Ordering::AcqRel);
         }
+        look_again(&shared);
     }
 }
 
+/// Ends the driver tasks of a poller that is gone.
+impl Drop for Shared {
+    fn drop(&mut self) {
+        let mut ended = Vec::new();
+        if let Some(attached) = attached().as_mut() {
+            ended.extend(attached.extract_if(|(poller, _), _| *poller == self.id));
+        }
+        for (_, task) in ended {
+            if let Some(task) = task {
+                task.abort();
+            }
+        }
+    }
+}
+
+/// Lets everybody who waits for a descriptor try again, and with that see anew who polls: a waiter may have relied on the
+/// runtime that just ended, because its own cannot poll, or because it was begun there and is now awaited elsewhere.
+///
+/// The readiness is a spurious one, which a wait allows for (semantics 26). It is given to idle descriptors too, for one of
+/// them may be about to park. A sleep must not end early, so it has to be in a runtime that polls.
+fn look_again(shared: &Shared) {
+    let now = clock::stamp_ns();
+    let mut wakers = Vec::new();
+    for desc in shared.cache.iter_from(0) {
+        // With the lock the slot cannot become a sleep in between.
+        let _guard = desc.lock();
+        if desc.live_generation().is_none() || desc.kind() == Kind::Timer {
+            continue;
+        }
+        let local = shared.recorder.local();
+        for direction in [Direction::Write, Direction::Read] {
+            wakers.extend(desc.ready(direction, now, &local));
+        }
+    }
+    for waker in wakers {
+        survive(|| waker.wake());
+        shared.waiters.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Runs wakers, which may be anybody's code. `false` if one panicked; the panic hook has reported that.
+fn survive(wake: impl FnOnce()) -> bool {
+    catch_unwind(AssertUnwindSafe(wake)).is_ok()
+}
+
 /// Sees to it that the current tokio runtime polls `poller`. The constructors of [`net`](crate::net) and the like do this on
-/// their own; programs that work with [`Poller::open`] call it once.
+/// their own, and so does whatever waits; programs that work with [`Poller::open`] call it once.
 ///
 /// Does nothing outside of a tokio runtime, or if the runtime polls already.
 ///
@@ -87,36 +174,68 @@ impl Drop for Attachment {
 ///
 /// If the runtime was built without I/O ([`tokio::runtime::Builder::enable_io`]), or the kernel refuses the registration.
 pub fn attach(poller: &Poller) -> io::Result<()> {
-    let Ok(handle) = Handle::try_current() else {
-        return Ok(());
-    };
-    let key = (poller.shared.id, handle.id());
+    with_current(|runtime| attach_to(&poller.shared, runtime))
+}
+
+fn attach_to(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
+    let pair = (shared.id, runtime.id());
     // Read before the list: if the runtime is taken off it meanwhile, the era found here is an old one.
-    let now = era();
-    if LAST.get() == Some((key, now)) {
+    let now = ERA.load(Ordering::Acquire);
+    if LAST.get() == Some((pair, now)) {
         return Ok(());
     }
-    let mut attached = ATTACHED.lock().unwrap_or_else(PoisonError::into_inner);
-    if attached.get_or_insert_default().insert(key) {
-        // Dropped on every error below, and when the task ends.
-        let attachment = Attachment(key);
-        drop(attached);
+    if !is_attached(pair) {
+        // Before it is on the list: nobody may rely on a runtime that turns out unable to poll. Two threads may come this
+        // far, and the second one's registration is dropped.
+        let poller = Poller {
+            shared: shared.clone(),
+        };
         poller.nest()?;
-        let watched = watch(poller)?;
-        Driver::Tokio.note(&poller.shared.drivers);
-        handle.spawn(drive(watched, attachment));
+        let watched = watch(poller.as_fd().try_clone_to_owned()?)?;
+        let first = !is_attached_or_insert(pair);
+        if first {
+            Driver::Tokio.note(&shared.drivers);
+            let attachment = Attachment {
+                pair,
+                shared: Arc::downgrade(shared),
+            };
+            let ready = ReadyList::with_capacity(shared.batch);
+            let task = runtime
+                .spawn(drive(watched, attachment, ready))
+                .abort_handle();
+            // It is off the list again if the runtime is shutting down.
+            if let Some(entry) = attached().as_mut().and_then(|list| list.get_mut(&pair)) {
+                *entry = Some(task);
+            }
+        }
     }
-    LAST.set(Some((key, now)));
+    LAST.set(Some((pair, now)));
     Ok(())
 }
 
+fn is_attached(pair: Pair) -> bool {
+    (attached().as_ref()).is_some_and(|attached| attached.contains_key(&pair))
+}
+
+/// Puts `pair` on the list; `true` if it is there already.
+fn is_attached_or_insert(pair: Pair) -> bool {
+    use std::collections::hash_map::Entry;
+    match attached().get_or_insert_default().entry(pair) {
+        Entry::Occupied(_) => true,
+        Entry::Vacant(entry) => {
+            entry.insert(None);
+            false
+        }
+    }
+}
+
 /// Registers the inner instance. tokio panics where its runtime has no I/O driver; that is an error of ours.
-fn watch(poller: &Poller) -> io::Result<AsyncFd<EpollFd>> {
+fn watch(epoll: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
     // The successor of this function is unsafe because the descriptor must stay open for as long as it is watched. Ours does:
-    // `EpollFd` holds the poller, which holds the instance.
+    // it is owned by what watches it.
     #[allow(deprecated, reason = "see above")]
-    let watched = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
-        AsyncFd::with_interest(EpollFd(poller.clone()), Interest::READABLE)
+    let watched = catch_unwind(AssertUnwindSafe(|| {
+        AsyncFd::with_interest(epoll, Interest::READABLE)
     }));
     watched.unwrap_or_else(|_| {
         Err(io::Error::new(
@@ -126,21 +245,38 @@ fn watch(poller: &Poller) -> io::Result<AsyncFd<EpollFd>> {
     })
 }
 
-async fn drive(watched: AsyncFd<EpollFd>, _attachment: Attachment) {
-    let poller = watched.get_ref().0.clone();
-    let batch = poller.shared.batch;
-    let mut ready = ReadyList::with_capacity(batch);
+/// The driver task. It holds the poller only while it polls.
+async fn drive(watched: AsyncFd<OwnedFd>, attachment: Attachment, mut ready: ReadyList) {
     loop {
         // Fails only when the runtime shuts down.
         let Ok(mut guard) = watched.readable().await else {
             return;
         };
-        match poller.poll(Some(Duration::ZERO), &mut ready) {
+        let Some(shared) = attachment.shared.upgrade() else {
+            return;
+        };
+        // Not `Poller::poll`: the list would keep the poller until the next poll.
+        match shared.poll_now(&mut ready) {
             // A full batch may have left events behind, so the readiness stays.
-            Ok(_) if ready.batch_was_full() => {}
+            Ok(()) if ready.batch_was_full() => {}
             _ => guard.clear_ready(),
         }
         drop(guard);
-        ready.wake_all();
+        wake_all(&shared, &mut ready);
+    }
+}
+
+/// [`ReadyList::wake_all`] for a list that does not know its poller. A waker that panics is alone in that: the rest is woken.
+fn wake_all(shared: &Shared, ready: &mut ReadyList) {
+    let woken = ready.len() as i64;
+    if woken == 0 {
+        return;
+    }
+    let fetched = shared.last_poll_ns.load(Ordering::Relaxed);
+    while !survive(|| ready.wake_all()) {}
+    shared.waiters.fetch_sub(woken, Ordering::AcqRel);
+    if !cfg!(netpoller_bare) {
+        let took = clock::now_ns().saturating_sub(fetched);
+        shared.recorder.local().record(Histogram::Dispatch, took);
     }
 }
