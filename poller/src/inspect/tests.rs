@@ -791,3 +791,43 @@ fn over_tcp_addresses_are_hidden_unless_they_are_to_be_exposed() {
     assert!(local(false).starts_with('#'));
     assert_eq!(local(true), address);
 }
+
+#[test]
+fn another_user_is_kept_out_by_the_socket_and_let_go_by_the_endpoint() {
+    use std::fs::{Permissions, set_permissions};
+    use std::io::{ErrorKind, Read};
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    const NOBODY: libc::uid_t = 65_534;
+    let directory = tempfile::tempdir().unwrap();
+    set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let path = directory.path().join("s");
+    let _server = Server::builder()
+        .listen(Listen::Unix(path.clone()))
+        .start()
+        .unwrap();
+    let connect = || UnixStream::connect(&path).map_err(|error| error.kind());
+    let Some(refused) = crate::sys::as_user(NOBODY, connect) else {
+        eprintln!("NOT TESTED: only root can become somebody else");
+        return;
+    };
+    assert_eq!(refused.err(), Some(ErrorKind::PermissionDenied));
+
+    // Somebody opens the socket to all, and still nobody else is answered.
+    set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+    let mut stranger = crate::sys::as_user(NOBODY, connect).unwrap().unwrap();
+    let mut friend = connect().unwrap();
+    let mut answer = [0];
+    for (stream, answered) in [(&mut stranger, false), (&mut friend, true)] {
+        let patience = Duration::from_secs(if answered { 1 } else { 10 });
+        stream.set_read_timeout(Some(patience)).unwrap();
+        match stream.read(&mut answer) {
+            Ok(0) => assert!(!answered),
+            // Ours is served: it is waited for what we say.
+            Ok(_) => assert!(answered),
+            Err(error) => assert!(answered && error.kind() == ErrorKind::WouldBlock, "{error}"),
+        }
+    }
+}

@@ -32,6 +32,8 @@ mod timerfd;
 pub(crate) use backend::{Backend, Timeout};
 pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
 pub(crate) use fd::CloseableFd;
+#[cfg(all(test, feature = "inspect", not(loom), not(netpoller_bare)))]
+pub(crate) use process::as_user;
 #[cfg(feature = "inspect")]
 pub(crate) use process::{effective_uid, start_ticks};
 pub(crate) use timerfd::TimerFd;
