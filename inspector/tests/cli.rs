@@ -470,7 +470,7 @@ fn nobody_there_is_exit_4_with_target_reason_and_advice() {
     assert_fails(
         &run(scratch.path(), &["-t", "pid:1", "ls"]),
         4,
-        &["pid:1", "no inspection socket"],
+        &["pid:1", "no socket", "usual place", "-t unix:PATH"],
     );
 }
 

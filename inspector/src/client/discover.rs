@@ -85,8 +85,10 @@ pub(crate) async fn choose(
                 Some(found) => into_connection(found, timeout).await,
                 None => Err(Failure::Connect {
                     target: format!("pid:{pid}"),
-                    reason: "this process has no inspection socket".into(),
-                    advice: "`netpoller targets` lists what can be inspected".into(),
+                    reason: "no socket of this process at the usual place".into(),
+                    advice: "if it listens elsewhere, name it with -t unix:PATH; `netpoller targets` lists what can be \
+                             found"
+                        .into(),
                 }),
             }
         }

@@ -47,7 +47,7 @@ pub(crate) struct DemoArgs {
     /// Print a summary instead of opening the terminal UI.
     #[arg(long)]
     pub(crate) headless: bool,
-    /// Where the inspection endpoint listens; without it at the usual place for this process.
+    /// Where the inspection endpoint listens too, besides the usual place for this process.
     #[arg(long, value_name = "unix:PATH|tcp:ADDR")]
     pub(crate) inspect: Option<inspect::Listen>,
     /// Serve Prometheus metrics there; port 0 for any.
@@ -59,8 +59,7 @@ pub(crate) struct DemoArgs {
 pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
     let headless = args.headless || !(io::stdout().is_terminal() && io::stdin().is_terminal());
     make_room(args.connections)?;
-    let endpoint = inspect::Server::builder().listen(args.inspect.clone().unwrap_or_default());
-    let endpoint = endpoint
+    let endpoint = listen(args.inspect.as_ref())
         .start()
         .map_err(|error| Failure::Runtime(error.to_string()))?;
     let metrics = args
@@ -98,6 +97,16 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
         laws => Err(Failure::Runtime(format!(
             "{laws} conservation laws are violated: this is a bug of netpoller"
         ))),
+    }
+}
+
+/// At the place asked for, and always at the usual one, where `netpoller` without `--target` looks.
+fn listen(asked: Option<&inspect::Listen>) -> inspect::Builder {
+    let usual = inspect::Listen::Default;
+    let builder = inspect::Server::builder();
+    match asked {
+        Some(place) if *place != usual => builder.listen(place.clone()).listen(usual),
+        _ => builder.listen(usual),
     }
 }
 

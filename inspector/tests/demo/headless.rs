@@ -120,7 +120,9 @@ fn a_running_demo_can_be_listed_and_scraped() {
     );
 
     // Who waits, where, and for how long.
-    let waiters = demo.json(&["ls", "waiters", "-t", &socket]);
+    assert_eq!(demo.said("attach with: "), format!("netpoller -t {socket}"));
+    // It listens at the usual place as well, so it need not be named.
+    let waiters = demo.json(&["ls", "waiters"]);
     let stuck: Vec<_> = items(&waiters)
         .iter()
         .filter(|row| {
