@@ -31,8 +31,8 @@ pub(crate) struct Summary {
 
 #[derive(Debug, Serialize)]
 struct Quantiles {
-    p50_us: Option<u32>,
-    p99_us: Option<u32>,
+    p50_ns: Option<u64>,
+    p99_ns: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -88,8 +88,8 @@ impl Summary {
             timeouts: count(&tally.timeouts),
             errors: count(&tally.errors),
             round_trip: Quantiles {
-                p50_us: tally.quantile_micros(0.5),
-                p99_us: tally.quantile_micros(0.99),
+                p50_ns: tally.quantile_ns(0.5),
+                p99_ns: tally.quantile_ns(0.99),
             },
             transitions: Direction::ALL
                 .into_iter()
@@ -128,7 +128,8 @@ impl Summary {
             self.timeouts,
             self.errors
         )?;
-        if let (Some(p50), Some(p99)) = (self.round_trip.p50_us, self.round_trip.p99_us) {
+        if let (Some(p50), Some(p99)) = (self.round_trip.p50_ns, self.round_trip.p99_ns) {
+            let (p50, p99) = (p50 / 1_000, p99 / 1_000);
             writeln!(out, "round trip: p50 {p50} µs, p99 {p99} µs")?;
         }
         Ok(())

@@ -55,6 +55,9 @@ fn the_summary_is_one_json_document_with_no_violated_law() {
     );
     assert!(item["counters"]["deadlines_fired"].as_u64().unwrap() > 6);
     assert_eq!(item["counters"]["opened"], item["counters"]["closed"]);
+    let (p50, p99) = (&item["round_trip"]["p50_ns"], &item["round_trip"]["p99_ns"]);
+    assert!(p50.as_u64().unwrap() > 1_000, "{p50}");
+    assert!(p99.as_u64() >= p50.as_u64(), "{p99}");
 }
 
 #[test]
