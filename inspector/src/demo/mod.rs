@@ -85,7 +85,7 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
             },
         )
     };
-    let summary = demo.finish();
+    let summary = demo.finish()?;
     if headless {
         print(&summary, globals, endpoint.target())?;
     } else if ended.is_ok() {
@@ -222,14 +222,47 @@ impl Demo {
         })
     }
 
-    /// Stops everything, and sums up when it has come to rest.
-    fn finish(self) -> Summary {
+    /// Stops everything, and sums up when it has come to rest. A thread that panicked has said so already; what it left
+    /// behind is not worth summing up.
+    fn finish(self) -> Result<Summary, Failure> {
         let ran = self.began.elapsed();
         self.stop_clients.set();
-        // A thread that panicked has said so; the summary tells the rest.
-        let _ = self.clients.join();
+        let clients = self.clients.join();
         self.stop_service.set();
-        let _ = self.service.join();
-        Summary::read(Poller::global(), &self.tally, self.connections, ran)
+        let service = self.service.join();
+        for (name, ended) in [("demo-clients", clients), ("demo-service", service)] {
+            if ended.is_err() {
+                return Err(Failure::Runtime(format!(
+                    "the thread {name} panicked; see above"
+                )));
+            }
+        }
+        Ok(Summary::read(
+            Poller::global(),
+            &self.tally,
+            self.connections,
+            ran,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_thread_that_panicked_is_a_failure() {
+        let demo = Demo {
+            began: Instant::now(),
+            connections: 0,
+            tally: Arc::default(),
+            stop_service: Arc::default(),
+            stop_clients: Arc::default(),
+            service: std::thread::spawn(|| panic!("on purpose")),
+            clients: std::thread::spawn(|| ()),
+        };
+        let failure = demo.finish().expect_err("it panicked");
+        assert_eq!(failure.code(), 1);
+        assert!(failure.to_string().contains("demo-service"), "{failure}");
     }
 }
