@@ -225,6 +225,12 @@ fn what_it_cannot_do_is_said_with_the_address_and_the_remedy() {
             vec!["0", "--connections"],
         ),
         (["--headless", "--for", "soon"], 2, vec!["soon", "--for"]),
+        // At once: it has no end of its own.
+        (
+            ["--headless", "--format", "csv"],
+            2,
+            vec!["CSV", "--format json"],
+        ),
     ] {
         let output = netpoller(&scratch)
             .arg("demo")
