@@ -122,13 +122,20 @@ fn make_room(connections: u64) -> Result<(), Failure> {
         ))
     })?;
     if limit < needed {
-        let most = limit.saturating_sub(OTHER_DESCRIPTORS) / 2;
-        return Err(Failure::Usage(format!(
-            "{connections} connections need {needed} open files, and the limit is {limit}; raise it with `ulimit -Hn`, or \
-             use --connections {most}"
-        )));
+        return Err(Failure::Usage(no_room(connections, needed, limit)));
     }
     Ok(())
+}
+
+fn no_room(connections: u64, needed: u64, limit: u64) -> String {
+    let fewer = match limit.saturating_sub(OTHER_DESCRIPTORS) / 2 {
+        0 => String::new(),
+        most => format!(", or use --connections {most}"),
+    };
+    format!(
+        "{connections} connections need {needed} open files, and the limit is {limit}; raise it with `ulimit -n \
+         {needed}`{fewer}"
+    )
 }
 
 fn target(text: &str) -> Result<Target, Failure> {
@@ -252,6 +259,17 @@ impl Demo {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn too_low_a_limit_is_answered_with_what_would_do() {
+        let text = no_room(256, 712, 100);
+        assert!(text.ends_with("`ulimit -n 712`"), "{text}");
+        let text = no_room(256, 712, 300);
+        assert!(
+            text.ends_with("`ulimit -n 712`, or use --connections 50"),
+            "{text}"
+        );
+    }
 
     #[test]
     fn a_thread_that_panicked_is_a_failure() {
