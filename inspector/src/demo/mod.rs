@@ -156,6 +156,7 @@ fn wait(duration: Option<Duration>) -> Result<(), Failure> {
         .map_err(failed)?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
         let over = async {
             match duration {
@@ -166,6 +167,7 @@ fn wait(duration: Option<Duration>) -> Result<(), Failure> {
         tokio::select! {
             () = over => Ok(()),
             _ = terminate.recv() => Err(Failure::Signal(15)),
+            _ = hangup.recv() => Err(Failure::Signal(1)),
             _ = interrupt.recv() => Err(Failure::Signal(2)),
         }
     })

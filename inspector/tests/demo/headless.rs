@@ -170,32 +170,35 @@ fn a_running_demo_can_be_listed_and_scraped() {
 }
 
 #[test]
-fn sigterm_ends_the_demo_with_its_summary_and_takes_the_socket_away() {
-    let scratch = tempfile::tempdir().unwrap();
-    let path = scratch.path().join("demo.sock");
-    let mut command = netpoller(&scratch);
-    command.args([
-        "demo",
-        "--headless",
-        "--connections",
-        "10",
-        "--format",
-        "json",
-        "--inspect",
-    ]);
-    command.arg(format!("unix:{}", path.display()));
-    let demo = Running::start(scratch, command, &["attach with: "]);
-    assert!(path.exists());
-    let killed = std::process::Command::new("kill")
-        .arg(demo.child.id().to_string())
-        .status()
-        .unwrap();
-    assert!(killed.success());
-    let (code, stdout) = demo.finish();
-    assert_eq!(code, 143);
-    let summary: Value = serde_json::from_str(&stdout).unwrap();
-    assert_laws_hold(&summary);
-    assert!(!path.exists());
+fn a_signal_ends_the_demo_with_its_summary_and_takes_the_socket_away() {
+    for (signal, expected) in [("-TERM", 143), ("-HUP", 129)] {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("demo.sock");
+        let mut command = netpoller(&scratch);
+        command.args([
+            "demo",
+            "--headless",
+            "--connections",
+            "10",
+            "--format",
+            "json",
+            "--inspect",
+        ]);
+        command.arg(format!("unix:{}", path.display()));
+        let demo = Running::start(scratch, command, &["attach with: "]);
+        assert!(path.exists());
+        let killed = std::process::Command::new("kill")
+            .arg(signal)
+            .arg(demo.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        let (code, stdout) = demo.finish();
+        assert_eq!(code, expected);
+        let summary: Value = serde_json::from_str(&stdout).unwrap();
+        assert_laws_hold(&summary);
+        assert!(!path.exists());
+    }
 }
 
 #[test]
