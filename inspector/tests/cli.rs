@@ -311,7 +311,7 @@ fn csv_is_one_record_for_each_row() {
 
 #[test]
 fn stats_show_transitions_counters_quantiles_and_laws() {
-    let (scratch, _running, target) = serve(Mock::new(312));
+    let (scratch, _running, target) = serve(Mock::new(1_500));
     let output = run(scratch.path(), &["-t", &target, "stats"]);
     let text = stdout(&output);
     for word in [
@@ -322,6 +322,8 @@ fn stats_show_transitions_counters_quantiles_and_laws() {
         "P99.9",
         "LAW",
         "OK",
+        " 1 500\n",
+        " 1 200\n",
     ] {
         assert!(text.contains(word), "`{word}` is missing in:\n{text}");
     }
