@@ -459,6 +459,13 @@ fn nobody_there_is_exit_4_with_target_reason_and_advice() {
         4,
         &["refused", "left over"],
     );
+    for path in ["/etc/passwd", "unix:/etc"] {
+        assert_fails(
+            &run(scratch.path(), &["-t", path, "ls"]),
+            4,
+            &[path, "not a socket", "netpoller targets"],
+        );
+    }
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|it| it.local_addr())
         .expect("a free port")
@@ -561,6 +568,11 @@ fn what_makes_no_sense_is_exit_2() {
         (&["ls", "--sort", "pear"], &["did you mean `peer`?"]),
         (&["ls", "--columns", "fd,knd"], &["did you mean `kind`?"]),
         (&["-t", "localhost", "ls"], &["http://host:port"]),
+        (
+            &["-t", "shm:/x", "ls"],
+            &["`shm:`", "unix:PATH", "http://host:port", "pid:N"],
+        ),
+        (&["-t", "uinx:/x", "ls"], &["`uinx:`", "unix:PATH"]),
         (&["ls", "--interval", "1ms"], &["100ms"]),
         (&["stats", "-w", "fd=1"], &["means nothing"]),
         (&["tui"], &["needs a terminal"]),

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -103,6 +104,16 @@ fn refused(target: &Target, error: &tonic::transport::Error) -> Failure {
             .map(io::Error::kind)
             .or(kind);
         cause = error.source();
+    }
+    if let Target::Unix(path) = target
+        && kind == Some(io::ErrorKind::ConnectionRefused)
+        && std::fs::metadata(path).is_ok_and(|file| !file.file_type().is_socket())
+    {
+        return Failure::Connect {
+            target: target.to_string(),
+            reason: "this is not a socket".into(),
+            advice: "`netpoller targets` lists what can be inspected".into(),
+        };
     }
     let advice = match (kind, target) {
         (Some(io::ErrorKind::NotFound), _) => {
