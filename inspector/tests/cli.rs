@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::mock::{Mock, Running};
@@ -557,6 +558,24 @@ fn a_target_that_does_not_answer_is_exit_124() {
         124,
         &["200ms", "--timeout"],
     );
+}
+
+#[test]
+fn silence_is_waited_for_once_however_the_target_is_found() {
+    let scratch = TempDir::new().expect("make a directory");
+    let mock = Mock {
+        silent: true,
+        ..Mock::new(1)
+    };
+    let _running = Running::start(mock, runtime_dir(scratch.path()).join(own_socket_name()));
+    let pid = format!("pid:{}", std::process::id());
+    for arguments in [&["ls"][..], &["ls", "-t", &pid]] {
+        let began = Instant::now();
+        let output = run(scratch.path(), &[arguments, &["--timeout", "2s"]].concat());
+        assert_fails(&output, 124, &["2s", "--timeout"]);
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(3_500), "{took:?}");
+    }
 }
 
 #[test]

@@ -64,11 +64,16 @@ pub(crate) async fn connect(target: &Target, timeout: Duration) -> Result<Connec
     };
     match tokio::time::timeout(timeout, attempt).await {
         Ok(result) => result,
-        Err(_) => Err(Failure::Timeout {
-            target: target.to_string(),
-            what: "the first request",
-            after: timeout,
-        }),
+        Err(_) => Err(silent(target, timeout)),
+    }
+}
+
+/// Nobody answered in time.
+pub(super) fn silent(target: &Target, timeout: Duration) -> Failure {
+    Failure::Timeout {
+        target: target.to_string(),
+        what: "the first request",
+        after: timeout,
     }
 }
 
