@@ -13,6 +13,8 @@ pub(crate) struct Tally {
     pub(crate) connects: AtomicU64,
     pub(crate) requests: AtomicU64,
     pub(crate) timeouts: AtomicU64,
+    /// Operations that another task ended by closing their stream.
+    pub(crate) cut_off: AtomicU64,
     pub(crate) errors: AtomicU64,
     trips: Mutex<Trips>,
 }

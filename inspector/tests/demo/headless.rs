@@ -55,6 +55,20 @@ fn the_summary_is_one_json_document_with_no_violated_law() {
     );
     assert!(item["counters"]["deadlines_fired"].as_u64().unwrap() > 6);
     assert_eq!(item["counters"]["opened"], item["counters"]["closed"]);
+    assert!(item["cut_off"].as_u64().unwrap() > 6, "{}", item["cut_off"]);
+    for name in [
+        "deadlines_extended",
+        "unpark_read_close",
+        "unpark_write_close",
+    ] {
+        assert!(item["counters"][name].as_u64().unwrap() > 0, "{name}");
+    }
+    for histogram in item["histograms"].as_array().unwrap() {
+        assert!(
+            histogram["count"].as_u64().unwrap() > 0,
+            "nothing was recorded: {histogram}"
+        );
+    }
     let (p50, p99) = (&item["round_trip"]["p50_ns"], &item["round_trip"]["p99_ns"]);
     assert!(p50.as_u64().unwrap() > 1_000, "{p50}");
     assert!(p99.as_u64() >= p50.as_u64(), "{p99}");
