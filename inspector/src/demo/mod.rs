@@ -73,11 +73,12 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
     let demo = Demo::start(usize::try_from(args.connections).unwrap_or(usize::MAX))?;
 
     let ended = if headless {
-        eprintln!("attach with: netpoller -t {}", endpoint.target());
-        if let Some(metrics) = &metrics {
-            eprintln!("metrics at {}", metrics.url());
-        }
-        wait(args.duration)
+        wait(args.duration, || {
+            eprintln!("attach with: netpoller -t {}", endpoint.target());
+            if let Some(metrics) = &metrics {
+                eprintln!("metrics at {}", metrics.url());
+            }
+        })
     } else {
         let target = target(endpoint.target())?;
         tui::run(
@@ -147,8 +148,9 @@ fn target(text: &str) -> Result<Target, Failure> {
     }
 }
 
-/// Waits for the end of `duration`, or for a signal.
-fn wait(duration: Option<Duration>) -> Result<(), Failure> {
+/// Waits for the end of `duration`, or for a signal. `announce` is called once signals are caught, so that whoever reads what
+/// it says may send one at once.
+fn wait(duration: Option<Duration>, announce: impl FnOnce()) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Runtime(format!("catching signals: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -158,6 +160,7 @@ fn wait(duration: Option<Duration>) -> Result<(), Failure> {
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
         let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        announce();
         let over = async {
             match duration {
                 Some(duration) => tokio::time::sleep(duration).await,
