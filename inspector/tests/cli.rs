@@ -8,6 +8,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
+use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use support::mock::{Mock, Running};
@@ -311,7 +312,7 @@ fn csv_is_one_record_for_each_row() {
 
 #[test]
 fn stats_show_transitions_counters_quantiles_and_laws() {
-    let (scratch, _running, target) = serve(Mock::new(312));
+    let (scratch, _running, target) = serve(Mock::new(1_500));
     let output = run(scratch.path(), &["-t", &target, "stats"]);
     let text = stdout(&output);
     for word in [
@@ -322,6 +323,8 @@ fn stats_show_transitions_counters_quantiles_and_laws() {
         "P99.9",
         "LAW",
         "OK",
+        " 1 500\n",
+        " 1 200\n",
     ] {
         assert!(text.contains(word), "`{word}` is missing in:\n{text}");
     }
@@ -457,6 +460,13 @@ fn nobody_there_is_exit_4_with_target_reason_and_advice() {
         4,
         &["refused", "left over"],
     );
+    for path in ["/etc/passwd", "unix:/etc"] {
+        assert_fails(
+            &run(scratch.path(), &["-t", path, "ls"]),
+            4,
+            &[path, "not a socket", "netpoller targets"],
+        );
+    }
     let port = std::net::TcpListener::bind("127.0.0.1:0")
         .and_then(|it| it.local_addr())
         .expect("a free port")
@@ -470,7 +480,7 @@ fn nobody_there_is_exit_4_with_target_reason_and_advice() {
     assert_fails(
         &run(scratch.path(), &["-t", "pid:1", "ls"]),
         4,
-        &["pid:1", "no inspection socket"],
+        &["pid:1", "no socket", "usual place", "-t unix:PATH"],
     );
 }
 
@@ -551,6 +561,24 @@ fn a_target_that_does_not_answer_is_exit_124() {
 }
 
 #[test]
+fn silence_is_waited_for_once_however_the_target_is_found() {
+    let scratch = TempDir::new().expect("make a directory");
+    let mock = Mock {
+        silent: true,
+        ..Mock::new(1)
+    };
+    let _running = Running::start(mock, runtime_dir(scratch.path()).join(own_socket_name()));
+    let pid = format!("pid:{}", std::process::id());
+    for arguments in [&["ls"][..], &["ls", "-t", &pid]] {
+        let began = Instant::now();
+        let output = run(scratch.path(), &[arguments, &["--timeout", "2s"]].concat());
+        assert_fails(&output, 124, &["2s", "--timeout"]);
+        let took = began.elapsed();
+        assert!(took < Duration::from_millis(3_500), "{took:?}");
+    }
+}
+
+#[test]
 fn what_makes_no_sense_is_exit_2() {
     let (scratch, _running, target) = serve(Mock::new(1));
     for (arguments, words) in [
@@ -559,6 +587,11 @@ fn what_makes_no_sense_is_exit_2() {
         (&["ls", "--sort", "pear"], &["did you mean `peer`?"]),
         (&["ls", "--columns", "fd,knd"], &["did you mean `kind`?"]),
         (&["-t", "localhost", "ls"], &["http://host:port"]),
+        (
+            &["-t", "shm:/x", "ls"],
+            &["`shm:`", "unix:PATH", "http://host:port", "pid:N"],
+        ),
+        (&["-t", "uinx:/x", "ls"], &["`uinx:`", "unix:PATH"]),
         (&["ls", "--interval", "1ms"], &["100ms"]),
         (&["stats", "-w", "fd=1"], &["means nothing"]),
         (&["tui"], &["needs a terminal"]),

@@ -2,6 +2,7 @@
 
 use std::error::Error as _;
 use std::io;
+use std::os::unix::fs::FileTypeExt;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -63,11 +64,16 @@ pub(crate) async fn connect(target: &Target, timeout: Duration) -> Result<Connec
     };
     match tokio::time::timeout(timeout, attempt).await {
         Ok(result) => result,
-        Err(_) => Err(Failure::Timeout {
-            target: target.to_string(),
-            what: "the first request",
-            after: timeout,
-        }),
+        Err(_) => Err(silent(target, timeout)),
+    }
+}
+
+/// Nobody answered in time.
+pub(super) fn silent(target: &Target, timeout: Duration) -> Failure {
+    Failure::Timeout {
+        target: target.to_string(),
+        what: "the first request",
+        after: timeout,
     }
 }
 
@@ -103,6 +109,16 @@ fn refused(target: &Target, error: &tonic::transport::Error) -> Failure {
             .map(io::Error::kind)
             .or(kind);
         cause = error.source();
+    }
+    if let Target::Unix(path) = target
+        && kind == Some(io::ErrorKind::ConnectionRefused)
+        && std::fs::metadata(path).is_ok_and(|file| !file.file_type().is_socket())
+    {
+        return Failure::Connect {
+            target: target.to_string(),
+            reason: "this is not a socket".into(),
+            advice: "`netpoller targets` lists what can be inspected".into(),
+        };
     }
     let advice = match (kind, target) {
         (Some(io::ErrorKind::NotFound), _) => {

@@ -9,6 +9,9 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use tokio::task::JoinSet;
+
+use super::connect::silent;
 use super::{Connection, Target, TargetSpec, connect};
 use crate::failure::Failure;
 
@@ -61,13 +64,24 @@ pub(crate) struct Found {
 
 /// All endpoints of this user, in the order of process ids. Sockets of processes that are gone are removed.
 pub(crate) async fn discover(timeout: Duration) -> Vec<Found> {
-    let mut found = Vec::new();
+    probe_all(timeout, |_| true).await
+}
+
+/// Those of the processes that are `wanted`. They are asked at once: several that are stopped take no longer than one.
+async fn probe_all(timeout: Duration, wanted: impl Fn(u32) -> bool) -> Vec<Found> {
+    let mut probes = JoinSet::new();
     for directory in directories() {
         for (socket, pid, start_ticks) in sockets(&directory) {
-            found.extend(probe(socket, pid, start_ticks, timeout).await);
+            if wanted(pid) {
+                probes.spawn(probe(socket, pid, start_ticks, timeout));
+            }
         }
     }
-    found.sort_by_key(|found| (found.pid, found.start_ticks));
+    let mut found: Vec<Found> = probes.join_all().await.into_iter().flatten().collect();
+    found.sort_by(|left, right| {
+        let key = |found: &Found| (found.pid, found.start_ticks);
+        (key(left), &left.socket).cmp(&(key(right), &right.socket))
+    });
     found.dedup_by(|left, right| left.socket == right.socket);
     found
 }
@@ -80,13 +94,15 @@ pub(crate) async fn choose(
     match spec {
         Some(TargetSpec::At(target)) => connect(target, timeout).await,
         Some(TargetSpec::Pid(pid)) => {
-            let all = discover(timeout).await;
-            match all.into_iter().find(|found| found.pid == *pid) {
+            let found = probe_all(timeout, |other| other == *pid).await;
+            match found.into_iter().next() {
                 Some(found) => into_connection(found, timeout).await,
                 None => Err(Failure::Connect {
                     target: format!("pid:{pid}"),
-                    reason: "this process has no inspection socket".into(),
-                    advice: "`netpoller targets` lists what can be inspected".into(),
+                    reason: "no socket of this process at the usual place".into(),
+                    advice: "if it listens elsewhere, name it with -t unix:PATH; `netpoller targets` lists what can be \
+                             found"
+                        .into(),
                 }),
             }
         }
@@ -123,6 +139,8 @@ pub(crate) async fn choose(
 async fn into_connection(found: Found, timeout: Duration) -> Result<Connection, Failure> {
     match found.connection {
         Some(connection) => Ok(connection),
+        // It has had its time; to ask again would take as long once more.
+        None if found.state == State::Silent => Err(silent(&Target::Unix(found.socket), timeout)),
         // Asked again for the full reason, which the table of targets has no room for.
         None => connect(&Target::Unix(found.socket), timeout).await,
     }

@@ -6,6 +6,9 @@ use std::str::FromStr;
 
 use tonic::transport::Uri;
 
+/// What can be written.
+const FORMS: &str = "write unix:PATH, /path, http://host:port, tcp:host:port or pid:N";
+
 /// Where an endpoint listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
@@ -72,10 +75,17 @@ impl FromStr for TargetSpec {
                     .into(),
             );
         }
+        // `./a:b` is a path; `shm:/x` and `uinx:/x` are schemes that nobody knows.
+        if let Some((scheme, _)) = text.split_once(':')
+            && text.contains('/')
+            && !scheme.contains('/')
+        {
+            return Err(format!("there is no scheme `{scheme}:`; {FORMS}"));
+        }
         if text.contains('/') {
             return Ok(Self::At(Target::Unix(text.into())));
         }
-        Err("write unix:PATH, /path, http://host:port or pid:N".into())
+        Err(FORMS.into())
     }
 }
 
@@ -90,6 +100,7 @@ mod tests {
             ("unix:///run/x.sock", "unix:/run/x.sock"),
             ("/run/x.sock", "unix:/run/x.sock"),
             ("./x.sock", "unix:./x.sock"),
+            ("./a:b", "unix:./a:b"),
             ("http://127.0.0.1:6669", "http://127.0.0.1:6669"),
             ("http://[::1]:6669/", "http://[::1]:6669"),
             ("tcp:127.0.0.1:6669", "http://127.0.0.1:6669"),
@@ -109,6 +120,7 @@ mod tests {
             "unix:",
             "pid:x",
             "localhost",
+            "shm:/x",
             "http://",
             "http://host",
             "https://host:1",

@@ -168,7 +168,7 @@ fn gauges(
     let rows = [
         ("driver", poller.driver.clone()),
         ("descriptors", text::grouped(poller.descriptors)),
-        ("waiters", poller.waiters.to_string()),
+        ("waiters", text::signed(poller.waiters)),
         ("deadlines", text::grouped(poller.deadlines)),
         ("slots", text::grouped(poller.slots)),
         ("epoll_fd", poller.epoll_fd.to_string()),

@@ -1,5 +1,6 @@
 //! The clients of the demo: quick, slow, stuck, churning and timing out.
 
+use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -7,9 +8,10 @@ use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
+use futures_lite::future;
 use netpoller::net::TcpStream;
 use netpoller::time::sleep;
-use netpoller::{block_on, task};
+use netpoller::{Error, block_on, task};
 
 use super::service::SILENCE;
 use super::stop::Stop;
@@ -24,7 +26,7 @@ pub(crate) enum Manner {
     Slow,
     /// Connects, says something, and is never heard of again.
     Stuck,
-    /// Some requests, then a new connection.
+    /// Some requests, then another task closes the connection that it still reads from or writes to; then a new one.
     Churning,
     /// Asks what is never answered, with a deadline.
     TimingOut,
@@ -177,13 +179,93 @@ impl Client<'_> {
     }
 
     async fn churn(&self) -> io::Result<()> {
-        loop {
+        for life in 0_u64.. {
             let stream = self.connect().await?;
             for _ in 0..5 {
                 self.request(&stream, b"churn").await?;
                 self.pause(20).await;
             }
-            drop(stream);
+            // Filling the buffers of a connection takes much writing, so not each time.
+            if life.is_multiple_of(16) {
+                self.cut_off_writing(&stream).await?;
+            } else {
+                self.cut_off_reading(&stream).await?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads what never comes, for longer than was meant at first, until the stream is closed by another task.
+    async fn cut_off_reading(&self, stream: &TcpStream) -> io::Result<()> {
+        stream.set_read_deadline(Some(Instant::now() + Duration::from_millis(50)))?;
+        let read = async { stream.read(&mut [0; 1]).await.map(drop) };
+        let close = async {
+            sleep(Duration::from_millis(5)).await;
+            stream.set_read_deadline(Some(Instant::now() + Duration::from_secs(10)))?;
+            // Beyond the first deadline, which must not fire any more.
+            self.pause(80).await;
+            close(stream).await
+        };
+        self.cut_off(read, close).await
+    }
+
+    /// Writes and never reads until nothing more fits and the deadline is over, then until the stream is closed by another
+    /// task.
+    async fn cut_off_writing(&self, stream: &TcpStream) -> io::Result<()> {
+        let message = vec![b'w'; 64 * 1024];
+        let fill = async {
+            loop {
+                stream.write_all(&message).await?;
+            }
+        };
+        stream.set_write_deadline(Some(Instant::now() + Duration::from_millis(100)))?;
+        let Err::<(), io::Error>(error) = fill.await else {
+            return Ok(());
+        };
+        if error.kind() != io::ErrorKind::TimedOut {
+            return Err(error);
+        }
+        Tally::count(&self.tally.timeouts);
+        stream.set_write_deadline(None)?;
+        let write = async {
+            loop {
+                stream.write_all(&message).await?;
+            }
+        };
+        let close = async {
+            self.pause(20).await;
+            close(stream).await
+        };
+        self.cut_off(write, close).await
+    }
+
+    /// Both at once; the operation must end because the stream is closed, which counts as no error.
+    async fn cut_off(
+        &self,
+        operation: impl Future<Output = io::Result<()>>,
+        close: impl Future<Output = io::Result<()>>,
+    ) -> io::Result<()> {
+        let (ended, closed) = future::zip(
+            task::named("cut-off", operation),
+            task::named("closing", close),
+        )
+        .await;
+        closed?;
+        match ended {
+            Err(error) if Error::of(&error) == Some(Error::Closed) => {
+                Tally::count(&self.tally.cut_off);
+                Ok(())
+            }
+            // On a busy machine the first deadline may be over before it is moved.
+            Err(error) if error.kind() == io::ErrorKind::TimedOut => {
+                Tally::count(&self.tally.timeouts);
+                Ok(())
+            }
+            Err(error) => Err(error),
+            Ok(()) => Err(io::Error::new(
+                io::ErrorKind::InvalidData,
+                "an answer nobody asked for",
+            )),
         }
     }
 
@@ -206,4 +288,10 @@ impl Client<'_> {
             }
         }
     }
+}
+
+/// Closes it for all who use it, and waits until they have let go.
+async fn close(stream: &TcpStream) -> io::Result<()> {
+    stream.close()?.await;
+    Ok(())
 }

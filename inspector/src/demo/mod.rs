@@ -47,7 +47,7 @@ pub(crate) struct DemoArgs {
     /// Print a summary instead of opening the terminal UI.
     #[arg(long)]
     pub(crate) headless: bool,
-    /// Where the inspection endpoint listens; without it at the usual place for this process.
+    /// Where the inspection endpoint listens too, besides the usual place for this process.
     #[arg(long, value_name = "unix:PATH|tcp:ADDR")]
     pub(crate) inspect: Option<inspect::Listen>,
     /// Serve Prometheus metrics there; port 0 for any.
@@ -58,9 +58,11 @@ pub(crate) struct DemoArgs {
 /// Starts the service, then opens the terminal UI on its endpoint or, headless, prints a summary at the end.
 pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
     let headless = args.headless || !(io::stdout().is_terminal() && io::stdin().is_terminal());
+    if headless && globals.format == Format::Csv {
+        return Err(no_csv());
+    }
     make_room(args.connections)?;
-    let endpoint = inspect::Server::builder().listen(args.inspect.clone().unwrap_or_default());
-    let endpoint = endpoint
+    let endpoint = listen(args.inspect.as_ref())
         .start()
         .map_err(|error| Failure::Runtime(error.to_string()))?;
     let metrics = args
@@ -71,11 +73,12 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
     let demo = Demo::start(usize::try_from(args.connections).unwrap_or(usize::MAX))?;
 
     let ended = if headless {
-        eprintln!("attach with: netpoller -t {}", endpoint.target());
-        if let Some(metrics) = &metrics {
-            eprintln!("metrics at {}", metrics.url());
-        }
-        wait(args.duration)
+        wait(args.duration, || {
+            eprintln!("attach with: netpoller -t {}", endpoint.target());
+            if let Some(metrics) = &metrics {
+                eprintln!("metrics at {}", metrics.url());
+            }
+        })
     } else {
         let target = target(endpoint.target())?;
         tui::run(
@@ -86,7 +89,7 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
             },
         )
     };
-    let summary = demo.finish();
+    let summary = demo.finish()?;
     if headless {
         print(&summary, globals, endpoint.target())?;
     } else if ended.is_ok() {
@@ -101,6 +104,16 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
     }
 }
 
+/// At the place asked for, and always at the usual one, where `netpoller` without `--target` looks.
+fn listen(asked: Option<&inspect::Listen>) -> inspect::Builder {
+    let usual = inspect::Listen::Default;
+    let builder = inspect::Server::builder();
+    match asked {
+        Some(place) if *place != usual => builder.listen(place.clone()).listen(usual),
+        _ => builder.listen(usual),
+    }
+}
+
 /// Raises the soft limit of open files to what the demo needs.
 fn make_room(connections: u64) -> Result<(), Failure> {
     let needed = connections * 2 + OTHER_DESCRIPTORS;
@@ -110,13 +123,20 @@ fn make_room(connections: u64) -> Result<(), Failure> {
         ))
     })?;
     if limit < needed {
-        let most = limit.saturating_sub(OTHER_DESCRIPTORS) / 2;
-        return Err(Failure::Usage(format!(
-            "{connections} connections need {needed} open files, and the limit is {limit}; raise it with `ulimit -Hn`, or \
-             use --connections {most}"
-        )));
+        return Err(Failure::Usage(no_room(connections, needed, limit)));
     }
     Ok(())
+}
+
+fn no_room(connections: u64, needed: u64, limit: u64) -> String {
+    let fewer = match limit.saturating_sub(OTHER_DESCRIPTORS) / 2 {
+        0 => String::new(),
+        most => format!(", or use --connections {most}"),
+    };
+    format!(
+        "{connections} connections need {needed} open files, and the limit is {limit}; raise it with `ulimit -n \
+         {needed}`{fewer}"
+    )
 }
 
 fn target(text: &str) -> Result<Target, Failure> {
@@ -128,8 +148,9 @@ fn target(text: &str) -> Result<Target, Failure> {
     }
 }
 
-/// Waits for the end of `duration`, or for a signal.
-fn wait(duration: Option<Duration>) -> Result<(), Failure> {
+/// Waits for the end of `duration`, or for a signal. `announce` is called once signals are caught, so that whoever reads what
+/// it says may send one at once.
+fn wait(duration: Option<Duration>, announce: impl FnOnce()) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Runtime(format!("catching signals: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
         .enable_all()
@@ -137,7 +158,9 @@ fn wait(duration: Option<Duration>) -> Result<(), Failure> {
         .map_err(failed)?;
     runtime.block_on(async {
         let mut terminate = signal(SignalKind::terminate()).map_err(failed)?;
+        let mut hangup = signal(SignalKind::hangup()).map_err(failed)?;
         let mut interrupt = signal(SignalKind::interrupt()).map_err(failed)?;
+        announce();
         let over = async {
             match duration {
                 Some(duration) => tokio::time::sleep(duration).await,
@@ -147,6 +170,7 @@ fn wait(duration: Option<Duration>) -> Result<(), Failure> {
         tokio::select! {
             () = over => Ok(()),
             _ = terminate.recv() => Err(Failure::Signal(15)),
+            _ = hangup.recv() => Err(Failure::Signal(1)),
             _ = interrupt.recv() => Err(Failure::Signal(2)),
         }
     })
@@ -174,14 +198,14 @@ fn print(summary: &Summary, globals: &Globals, address: &str) -> Result<(), Fail
             }
             out.write_all(b"\n")?;
         }
-        Format::Csv => {
-            return Err(Failure::Usage(
-                "the demo's summary has no CSV form; use --format json".into(),
-            ));
-        }
+        Format::Csv => return Err(no_csv()),
         Format::Table | Format::Wide => summary.print(&mut out)?,
     }
     Ok(())
+}
+
+fn no_csv() -> Failure {
+    Failure::Usage("the demo's summary has no CSV form; use --format json".into())
 }
 
 /// The running service and its clients.
@@ -213,14 +237,58 @@ impl Demo {
         })
     }
 
-    /// Stops everything, and sums up when it has come to rest.
-    fn finish(self) -> Summary {
+    /// Stops everything, and sums up when it has come to rest. A thread that panicked has said so already; what it left
+    /// behind is not worth summing up.
+    fn finish(self) -> Result<Summary, Failure> {
         let ran = self.began.elapsed();
         self.stop_clients.set();
-        // A thread that panicked has said so; the summary tells the rest.
-        let _ = self.clients.join();
+        let clients = self.clients.join();
         self.stop_service.set();
-        let _ = self.service.join();
-        Summary::read(Poller::global(), &self.tally, self.connections, ran)
+        let service = self.service.join();
+        for (name, ended) in [("demo-clients", clients), ("demo-service", service)] {
+            if ended.is_err() {
+                return Err(Failure::Runtime(format!(
+                    "the thread {name} panicked; see above"
+                )));
+            }
+        }
+        Ok(Summary::read(
+            Poller::global(),
+            &self.tally,
+            self.connections,
+            ran,
+        ))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn too_low_a_limit_is_answered_with_what_would_do() {
+        let text = no_room(256, 712, 100);
+        assert!(text.ends_with("`ulimit -n 712`"), "{text}");
+        let text = no_room(256, 712, 300);
+        assert!(
+            text.ends_with("`ulimit -n 712`, or use --connections 50"),
+            "{text}"
+        );
+    }
+
+    #[test]
+    fn a_thread_that_panicked_is_a_failure() {
+        let demo = Demo {
+            began: Instant::now(),
+            connections: 0,
+            tally: Arc::default(),
+            stop_service: Arc::default(),
+            stop_clients: Arc::default(),
+            service: std::thread::spawn(|| panic!("on purpose")),
+            clients: std::thread::spawn(|| ()),
+        };
+        let failure = demo.finish().expect_err("it panicked");
+        assert_eq!(failure.code(), 1);
+        assert!(failure.to_string().contains("demo-service"), "{failure}");
     }
 }

@@ -21,6 +21,7 @@ pub(crate) struct Summary {
     connects: u64,
     requests: u64,
     timeouts: u64,
+    cut_off: u64,
     errors: u64,
     round_trip: Quantiles,
     transitions: BTreeMap<&'static str, BTreeMap<&'static str, u64>>,
@@ -31,8 +32,8 @@ pub(crate) struct Summary {
 
 #[derive(Debug, Serialize)]
 struct Quantiles {
-    p50_us: Option<u32>,
-    p99_us: Option<u32>,
+    p50_ns: Option<u64>,
+    p99_ns: Option<u64>,
 }
 
 #[derive(Debug, Serialize)]
@@ -86,10 +87,11 @@ impl Summary {
             connects: count(&tally.connects),
             requests: count(&tally.requests),
             timeouts: count(&tally.timeouts),
+            cut_off: count(&tally.cut_off),
             errors: count(&tally.errors),
             round_trip: Quantiles {
-                p50_us: tally.quantile_micros(0.5),
-                p99_us: tally.quantile_micros(0.99),
+                p50_ns: tally.quantile_ns(0.5),
+                p99_ns: tally.quantile_ns(0.99),
             },
             transitions: Direction::ALL
                 .into_iter()
@@ -120,15 +122,17 @@ impl Summary {
         let seconds = Duration::from_nanos(self.duration_ns).as_secs_f64();
         writeln!(
             out,
-            "{} clients for {seconds:.1} s: {} requests ({:.0}/s), {} connects, {} timeouts, {} errors",
+            "{} clients for {seconds:.1} s: {} requests ({:.0}/s), {} connects, {} timeouts, {} cut off, {} errors",
             self.connections,
             self.requests,
             self.requests as f64 / seconds.max(0.001),
             self.connects,
             self.timeouts,
+            self.cut_off,
             self.errors
         )?;
-        if let (Some(p50), Some(p99)) = (self.round_trip.p50_us, self.round_trip.p99_us) {
+        if let (Some(p50), Some(p99)) = (self.round_trip.p50_ns, self.round_trip.p99_ns) {
+            let (p50, p99) = (p50 / 1_000, p99 / 1_000);
             writeln!(out, "round trip: p50 {p50} µs, p99 {p99} µs")?;
         }
         Ok(())

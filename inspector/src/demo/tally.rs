@@ -13,13 +13,15 @@ pub(crate) struct Tally {
     pub(crate) connects: AtomicU64,
     pub(crate) requests: AtomicU64,
     pub(crate) timeouts: AtomicU64,
+    /// Operations that another task ended by closing their stream.
+    pub(crate) cut_off: AtomicU64,
     pub(crate) errors: AtomicU64,
     trips: Mutex<Trips>,
 }
 
 #[derive(Debug, Default)]
 struct Trips {
-    micros: Vec<u32>,
+    ns: Vec<u64>,
     next: usize,
 }
 
@@ -32,27 +34,27 @@ impl Tally {
     /// One request was answered after `trip`.
     pub(crate) fn answered(&self, trip: Duration) {
         Self::count(&self.requests);
-        let micros = u32::try_from(trip.as_micros()).unwrap_or(u32::MAX);
+        let ns = u64::try_from(trip.as_nanos()).unwrap_or(u64::MAX);
         let mut trips = self.trips.lock().unwrap_or_else(PoisonError::into_inner);
         let next = trips.next;
-        match trips.micros.get_mut(next) {
-            Some(slot) => *slot = micros,
-            None => trips.micros.push(micros),
+        match trips.ns.get_mut(next) {
+            Some(slot) => *slot = ns,
+            None => trips.ns.push(ns),
         }
         trips.next = (next + 1) % KEPT;
     }
 
     /// The value below which a share `q` of the last round trips lies; `None` without any.
-    pub(crate) fn quantile_micros(&self, q: f64) -> Option<u32> {
-        let mut micros = self
+    pub(crate) fn quantile_ns(&self, q: f64) -> Option<u64> {
+        let mut ns = self
             .trips
             .lock()
             .unwrap_or_else(PoisonError::into_inner)
-            .micros
+            .ns
             .clone();
-        let index = ((micros.len() as f64 * q).ceil() as usize).checked_sub(1)?;
-        micros.sort_unstable();
-        micros.get(index).copied()
+        let index = ((ns.len() as f64 * q).ceil() as usize).checked_sub(1)?;
+        ns.sort_unstable();
+        ns.get(index).copied()
     }
 }
 
@@ -63,11 +65,11 @@ mod tests {
     #[test]
     fn quantiles_are_those_of_the_round_trips_kept() {
         let tally = Tally::default();
-        assert_eq!(tally.quantile_micros(0.5), None);
-        for micros in 1..=100 {
-            tally.answered(Duration::from_micros(micros));
+        assert_eq!(tally.quantile_ns(0.5), None);
+        for ns in 1..=100 {
+            tally.answered(Duration::from_nanos(ns));
         }
-        assert_eq!(tally.quantile_micros(0.5), Some(50));
-        assert_eq!(tally.quantile_micros(1.0), Some(100));
+        assert_eq!(tally.quantile_ns(0.5), Some(50));
+        assert_eq!(tally.quantile_ns(1.0), Some(100));
     }
 }

@@ -1,90 +1,14 @@
 //! The columns of the descriptor table.
 
-use netpoller_proto::v1::{DescriptorKind, Direction, State};
+use netpoller_proto::v1::{DescriptorKind, State};
 
-use super::column::{Align, Cell, Column, Context, Key};
+use super::cells::{
+    age, age_key, deadline, deadline_key, epoll_names, number, side_state, state_cell, words,
+};
+use super::column::{Align, Cell, Column, Key};
 use super::entry::{Entry, Side};
 use crate::paint::Tone;
 use crate::text;
-
-/// A state in its colour.
-pub(crate) fn state_cell(state: State) -> Cell {
-    let tone = match state {
-        State::Parked => Tone::Parked,
-        State::Ready => Tone::Ready,
-        State::Wait => Tone::Wait,
-        State::Nil | State::Unspecified => Tone::Dim,
-    };
-    Cell::toned(state.name(), tone)
-}
-
-fn side_state(entry: &Entry, side: Side) -> State {
-    side.of(&entry.row)
-        .map_or(State::Unspecified, Direction::state)
-}
-
-fn age(entry: &Entry, context: &Context) -> Cell {
-    match entry.since(context.now_ns) {
-        Some(age) => Cell::plain(short(age, context)),
-        None => Cell::plain(""),
-    }
-}
-
-fn age_key(entry: &Entry, context: &Context) -> Key {
-    entry
-        .since(context.now_ns)
-        .map_or(Key::Absent, |age| Key::Number(age.into()))
-}
-
-fn deadline(entry: &Entry, context: &Context) -> Cell {
-    if entry.expired() {
-        return Cell::toned("expired", Tone::Warn);
-    }
-    match entry.deadline_in(context.now_ns) {
-        None => Cell::plain(""),
-        Some(left) => {
-            let size = short(
-                u64::try_from(left.unsigned_abs()).unwrap_or(u64::MAX),
-                context,
-            );
-            if left < 0 {
-                Cell::toned(format!("-{size}"), Tone::Bad)
-            } else {
-                Cell::plain(format!("+{size}"))
-            }
-        }
-    }
-}
-
-fn deadline_key(entry: &Entry, context: &Context) -> Key {
-    if entry.expired() {
-        return Key::Number(i128::MIN);
-    }
-    entry
-        .deadline_in(context.now_ns)
-        .map_or(Key::Absent, Key::Number)
-}
-
-fn short(ns: u64, context: &Context) -> String {
-    let text = text::duration(ns);
-    if context.ascii {
-        text::ascii(text)
-    } else {
-        text
-    }
-}
-
-fn words(text: &str) -> Key {
-    if text.is_empty() {
-        Key::Absent
-    } else {
-        Key::Text(text.to_owned())
-    }
-}
-
-fn number(value: u64) -> Key {
-    Key::Number(value.into())
-}
 
 type C = Column<Entry>;
 
@@ -414,28 +338,6 @@ const STATE_WIDE: C = Column {
     ..STATE
 };
 
-/// The bits of an epoll event by name, as `IN|RDHUP`.
-pub(crate) fn epoll_names(events: u32) -> String {
-    const NAMES: [(u32, &str); 6] = [
-        (0x001, "IN"),
-        (0x002, "PRI"),
-        (0x004, "OUT"),
-        (0x008, "ERR"),
-        (0x010, "HUP"),
-        (0x2000, "RDHUP"),
-    ];
-    let mut names: Vec<String> = NAMES
-        .iter()
-        .filter(|(bit, _)| events & bit != 0)
-        .map(|(_, name)| (*name).to_owned())
-        .collect();
-    let rest = NAMES.iter().fold(events, |rest, (bit, _)| rest & !bit);
-    if rest != 0 {
-        names.push(format!("{rest:#x}"));
-    }
-    names.join("|")
-}
-
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
@@ -444,7 +346,7 @@ mod tests {
 
     use super::*;
     use crate::fixture;
-    use crate::table::{descriptors, waiters};
+    use crate::table::{Context, descriptors, waiters};
 
     fn texts(columns: &[C], entry: &Entry) -> Vec<String> {
         let context = Context {
@@ -513,35 +415,5 @@ mod tests {
                 "0.0", "-", "unknown", "-", "-", "unknown", "unknown", "-", "-", "0", "-"
             ]
         );
-    }
-
-    #[test]
-    fn deadlines_are_told_apart_as_coming_expired_and_overdue() {
-        let mut row = fixture::parked_reader();
-        let shown = |row: &Descriptor| {
-            let context = Context {
-                now_ns: fixture::NOW_NS,
-                ..Context::default()
-            };
-            deadline(&descriptors([Arc::new(row.clone())])[0], &context)
-        };
-        let set = |row: &mut Descriptor, deadline_ns| {
-            if let Some(read) = row.read.as_mut() {
-                read.deadline_ns = deadline_ns;
-            }
-        };
-        set(&mut row, 1);
-        assert_eq!(shown(&row), Cell::toned("expired", Tone::Warn));
-        set(&mut row, fixture::NOW_NS - 3_000_000);
-        assert_eq!(shown(&row), Cell::toned("-3.0ms", Tone::Bad));
-        set(&mut row, 0);
-        assert_eq!(shown(&row).text, "-");
-    }
-
-    #[test]
-    fn epoll_bits_are_named() {
-        assert_eq!(epoll_names(0), "");
-        assert_eq!(epoll_names(0x2011), "IN|HUP|RDHUP");
-        assert_eq!(epoll_names(0x8000_0004), "OUT|0x80000000");
     }
 }

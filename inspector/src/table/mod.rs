@@ -2,6 +2,7 @@
 //!
 //! The same columns serve `ls`, `top` and the terminal UI, so that a column means the same wherever it is seen.
 
+mod cells;
 mod column;
 mod descriptors;
 mod entry;
@@ -9,8 +10,9 @@ mod layout;
 mod pollers;
 mod sockets;
 
+pub(crate) use cells::{epoll_names, state_cell};
 pub(crate) use column::{Align, Cell, Column, Context, find, sort};
-pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS, epoll_names, state_cell};
+pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
 pub(crate) use entry::{Entry, Side, deadlines, descriptors, waiters};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use pollers::POLLERS;

@@ -8,7 +8,7 @@ use tokio::sync::watch;
 use tokio_stream::StreamExt;
 
 use super::app::{App, Feed};
-use super::terminal::Screen;
+use super::terminal::{self, Screen};
 use super::theme::Theme;
 use super::update::{Cmd, Msg, apply_filter, update};
 use super::{Options, feed, view};
@@ -75,6 +75,10 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
     loop {
         let msg = tokio::select! {
             biased;
+            // The hook has left the terminal and said why.
+            () = terminal::panicked() => {
+                return Err(Failure::Runtime("a thread panicked; see above".into()));
+            }
             caught = signals.next() => {
                 if caught != SIGTSTP {
                     screen.leave();

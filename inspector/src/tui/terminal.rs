@@ -11,12 +11,23 @@ use crossterm::terminal::{
 };
 use ratatui::Terminal;
 use ratatui::backend::CrosstermBackend;
+use tokio::sync::Notify;
 
 use crate::failure::Failure;
 
 /// Whether the terminal is taken over. To leave it twice would put the cursor back to where it was before the first time, and
 /// write over what has been printed since, which after a panic is the reason.
 static INSIDE: AtomicBool = AtomicBool::new(false);
+
+/// Some thread panicked, and the hook left the terminal: nothing more may be drawn.
+static PANICKED: AtomicBool = AtomicBool::new(false);
+static PANIC: Notify = Notify::const_new();
+
+/// Pending until a thread panics, whichever it is.
+pub(crate) async fn panicked() {
+    // A panic before anybody waited is kept for the first who does.
+    PANIC.notified().await;
+}
 
 /// A terminal in raw mode on the alternate screen; as it was before once this is dropped.
 pub(crate) struct Screen {
@@ -31,15 +42,20 @@ impl Screen {
         crossterm::style::force_color_output(true);
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
+            PANICKED.store(true, Ordering::Release);
             leave();
             before(info);
+            PANIC.notify_one();
         }));
         let terminal = take_over().inspect_err(|_| leave())?;
         Ok(Self { terminal })
     }
 
-    /// Draws a frame.
+    /// Draws a frame, unless a panic has taken the screen away.
     pub(crate) fn draw(&mut self, render: impl FnOnce(&mut ratatui::Frame<'_>)) -> io::Result<()> {
+        if PANICKED.load(Ordering::Acquire) {
+            return Ok(());
+        }
         self.terminal.draw(render).map(|_| ())
     }
 

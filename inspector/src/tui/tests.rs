@@ -242,6 +242,38 @@ fn a_word_or_an_expression_filters_and_escape_clears() {
 }
 
 #[test]
+fn a_filter_with_an_error_stays_open_until_it_is_mended_or_given_up() {
+    let mut app = app(50, (120, 20));
+    press(&mut app, KeyCode::Char('/'));
+    type_text(&mut app, "state=parkd");
+    press(&mut app, KeyCode::Enter);
+    assert!(app.filter.editing);
+    let error = app.filter.error.clone().expect("an error");
+    assert!(picture(&app, app.size).contains(&error), "{error}");
+    press(&mut app, KeyCode::Backspace);
+    type_text(&mut app, "ed");
+    press(&mut app, KeyCode::Enter);
+    assert!(!app.filter.editing);
+    let found = app.descriptors.rows.len();
+    assert!(found > 0 && found < 50, "{found}");
+}
+
+#[test]
+fn the_executable_is_named_unless_it_is_this_command() {
+    let mut app = app(3, (160, 20));
+    let shown = picture(&app, app.size);
+    assert!(
+        shown.starts_with(" netpoller  echo-server pid 4242"),
+        "{shown}"
+    );
+    let mut server = fixture::server(3, fixture::NOW_NS);
+    server.executable = "/usr/bin/netpoller".into();
+    app.feed.server = Some(Arc::new(server));
+    let shown = picture(&app, app.size);
+    assert!(shown.starts_with(" netpoller pid 4242"), "{shown}");
+}
+
+#[test]
 fn a_frozen_picture_does_not_move_until_it_is_let_go() {
     let mut app = app(10, (120, 30));
     press(&mut app, KeyCode::Char(' '));

@@ -229,7 +229,8 @@ fn edit_filter(app: &mut App, key: KeyEvent) -> Option<Cmd> {
         KeyCode::Backspace => {
             app.filter.text.pop();
         }
-        KeyCode::Enter => app.filter.editing = false,
+        // With an error in it there is nothing to accept: it stays open, to be mended or given up.
+        KeyCode::Enter => app.filter.editing = app.filter.error.is_some(),
         KeyCode::Esc => app.filter = Default::default(),
         KeyCode::Up => step(app, -1),
         KeyCode::Down => step(app, 1),

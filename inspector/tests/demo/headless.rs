@@ -55,6 +55,23 @@ fn the_summary_is_one_json_document_with_no_violated_law() {
     );
     assert!(item["counters"]["deadlines_fired"].as_u64().unwrap() > 6);
     assert_eq!(item["counters"]["opened"], item["counters"]["closed"]);
+    assert!(item["cut_off"].as_u64().unwrap() > 6, "{}", item["cut_off"]);
+    for name in [
+        "deadlines_extended",
+        "unpark_read_close",
+        "unpark_write_close",
+    ] {
+        assert!(item["counters"][name].as_u64().unwrap() > 0, "{name}");
+    }
+    for histogram in item["histograms"].as_array().unwrap() {
+        assert!(
+            histogram["count"].as_u64().unwrap() > 0,
+            "nothing was recorded: {histogram}"
+        );
+    }
+    let (p50, p99) = (&item["round_trip"]["p50_ns"], &item["round_trip"]["p99_ns"]);
+    assert!(p50.as_u64().unwrap() > 1_000, "{p50}");
+    assert!(p99.as_u64() >= p50.as_u64(), "{p99}");
 }
 
 #[test]
@@ -120,7 +137,9 @@ fn a_running_demo_can_be_listed_and_scraped() {
     );
 
     // Who waits, where, and for how long.
-    let waiters = demo.json(&["ls", "waiters", "-t", &socket]);
+    assert_eq!(demo.said("attach with: "), format!("netpoller -t {socket}"));
+    // It listens at the usual place as well, so it need not be named.
+    let waiters = demo.json(&["ls", "waiters"]);
     let stuck: Vec<_> = items(&waiters)
         .iter()
         .filter(|row| {
@@ -165,32 +184,35 @@ fn a_running_demo_can_be_listed_and_scraped() {
 }
 
 #[test]
-fn sigterm_ends_the_demo_with_its_summary_and_takes_the_socket_away() {
-    let scratch = tempfile::tempdir().unwrap();
-    let path = scratch.path().join("demo.sock");
-    let mut command = netpoller(&scratch);
-    command.args([
-        "demo",
-        "--headless",
-        "--connections",
-        "10",
-        "--format",
-        "json",
-        "--inspect",
-    ]);
-    command.arg(format!("unix:{}", path.display()));
-    let demo = Running::start(scratch, command, &["attach with: "]);
-    assert!(path.exists());
-    let killed = std::process::Command::new("kill")
-        .arg(demo.child.id().to_string())
-        .status()
-        .unwrap();
-    assert!(killed.success());
-    let (code, stdout) = demo.finish();
-    assert_eq!(code, 143);
-    let summary: Value = serde_json::from_str(&stdout).unwrap();
-    assert_laws_hold(&summary);
-    assert!(!path.exists());
+fn a_signal_ends_the_demo_with_its_summary_and_takes_the_socket_away() {
+    for (signal, expected) in [("-TERM", 143), ("-HUP", 129)] {
+        let scratch = tempfile::tempdir().unwrap();
+        let path = scratch.path().join("demo.sock");
+        let mut command = netpoller(&scratch);
+        command.args([
+            "demo",
+            "--headless",
+            "--connections",
+            "10",
+            "--format",
+            "json",
+            "--inspect",
+        ]);
+        command.arg(format!("unix:{}", path.display()));
+        let demo = Running::start(scratch, command, &["attach with: "]);
+        assert!(path.exists());
+        let killed = std::process::Command::new("kill")
+            .arg(signal)
+            .arg(demo.child.id().to_string())
+            .status()
+            .unwrap();
+        assert!(killed.success());
+        let (code, stdout) = demo.finish();
+        assert_eq!(code, expected);
+        let summary: Value = serde_json::from_str(&stdout).unwrap();
+        assert_laws_hold(&summary);
+        assert!(!path.exists());
+    }
 }
 
 #[test]
@@ -220,6 +242,12 @@ fn what_it_cannot_do_is_said_with_the_address_and_the_remedy() {
             vec!["0", "--connections"],
         ),
         (["--headless", "--for", "soon"], 2, vec!["soon", "--for"]),
+        // At once: it has no end of its own.
+        (
+            ["--headless", "--format", "csv"],
+            2,
+            vec!["CSV", "--format json"],
+        ),
     ] {
         let output = netpoller(&scratch)
             .arg("demo")

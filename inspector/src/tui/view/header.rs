@@ -50,11 +50,11 @@ fn who(app: &App) -> Line<'static> {
     let mut spans = vec![toned(theme, " netpoller ", Tone::Title)];
     if let Some(server) = &app.feed.server {
         let name = server.executable.rsplit('/').next().unwrap_or_default();
-        spans.push(toned(
-            theme,
-            format!(" {} ", text::printable(name)),
-            Tone::Good,
-        ));
+        // The demo is this command itself.
+        if name != "netpoller" {
+            let name = format!(" {} ", text::printable(name));
+            spans.push(toned(theme, name, Tone::Good));
+        }
         spans.push(Span::raw(format!("pid {}", server.pid)));
         let now = app.feed.model.captured_at_ns.max(server.captured_at_ns);
         let up = duration(theme, now.saturating_sub(server.started_at_ns));
