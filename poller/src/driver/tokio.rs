@@ -8,7 +8,7 @@
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::io;
-use std::os::fd::{AsFd, OwnedFd};
+use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
@@ -101,6 +101,8 @@ fn polled_elsewhere(shared: &Shared) -> bool {
 /// Held by the driver task: takes the runtime off the list when the task ends.
 struct Attachment {
     pair: Pair,
+    /// The number of what tokio watches; it is open until after this is dropped.
+    duplicate: RawFd,
     shared: Weak<Shared>,
 }
 
@@ -112,6 +114,7 @@ impl Drop for Attachment {
         let Some(shared) = self.shared.upgrade() else {
             return;
         };
+        duplicates(&shared).retain(|fd| *fd != self.duplicate);
         // After it is off the list, so that whoever sees the new era attaches anew. The number 0 is nobody's.
         if ERA.fetch_add(1, Ordering::AcqRel) == u32::MAX {
             ERA.fetch_add(1, Ordering::AcqRel);
@@ -195,8 +198,11 @@ fn attach_to(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
         let first = !is_attached_or_insert(pair);
         if first {
             Driver::Tokio.note(&shared.drivers);
+            let duplicate = watched.as_raw_fd();
+            duplicates(shared).push(duplicate);
             let attachment = Attachment {
                 pair,
+                duplicate,
                 shared: Arc::downgrade(shared),
             };
             let ready = ReadyList::with_capacity(shared.batch);
@@ -211,6 +217,13 @@ fn attach_to(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
     }
     LAST.set(Some((pair, now)));
     Ok(())
+}
+
+fn duplicates(shared: &Shared) -> std::sync::MutexGuard<'_, Vec<RawFd>> {
+    shared
+        .duplicates
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
 }
 
 fn is_attached(pair: Pair) -> bool {

@@ -83,6 +83,7 @@ impl Builder {
             last_poll_ns: AtomicU64::new(0),
             nested: OnceLock::new(),
             batch: self.batch,
+            duplicates: std::sync::Mutex::new(Vec::new()),
             drivers: AtomicU32::new(0),
         });
         registry::register(&shared);

@@ -83,6 +83,8 @@ pub(crate) struct Shared {
     pub(crate) nested: OnceLock<Nested>,
     /// Most events of one poll.
     pub(crate) batch: usize,
+    /// Duplicates of the epoll descriptor that drivers watch.
+    pub(crate) duplicates: std::sync::Mutex<Vec<RawFd>>,
     /// Bits of `driver::Driver`: who polls.
     pub(crate) drivers: AtomicU32,
 }
@@ -193,7 +195,13 @@ impl Poller {
     /// Whether `fd` is one of the poller's own descriptors. Programs that close what they do not know must spare those
     /// (semantics 57).
     pub fn is_poll_descriptor(&self, fd: RawFd) -> bool {
-        self.shared.backend.is_poll_descriptor(fd)
+        let duplicates = || {
+            let duplicates = self.shared.duplicates.lock();
+            duplicates
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+                .contains(&fd)
+        };
+        self.shared.backend.is_poll_descriptor(fd) || duplicates()
     }
 
     /// Whether anybody is parked. If not, there is no need to poll but for deadlines.

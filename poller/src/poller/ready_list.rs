@@ -1,5 +1,6 @@
 //! What a poll made runnable.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -110,6 +111,10 @@ impl Default for ReadyList {
 
 impl Drop for ReadyList {
     fn drop(&mut self) {
+        // Perhaps because a waker has panicked: another one that does must not end the process.
+        while !self.wakers.is_empty() {
+            let _ = catch_unwind(AssertUnwindSafe(|| self.wake_all()));
+        }
         self.wake_all();
     }
 }

@@ -496,3 +496,26 @@ fn a_waker_that_panics_does_not_end_the_driver_thread() {
     assert_eq!(reading.join().unwrap(), 1);
     drop(driver);
 }
+
+/// The duplicate that tokio watches is the poller's own as well, for as long as it is there.
+#[test]
+fn semantics_57_the_descriptor_that_a_runtime_watches_is_the_pollers_own() {
+    let poller = Poller::builder().build().unwrap();
+    let own = |poller: &Poller| {
+        (0..1024)
+            .filter(|fd| poller.is_poll_descriptor(*fd))
+            .count()
+    };
+    let before = own(&poller);
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_io()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        netpoller::driver::tokio::attach(&poller).unwrap();
+        // The timerfd of the nested poller, and the duplicate.
+        assert_eq!(own(&poller), before + 2);
+    });
+    drop(runtime);
+    assert_eq!(own(&poller), before + 1);
+}
