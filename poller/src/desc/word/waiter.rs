@@ -1,0 +1,274 @@
+//! The waiter's side of the word: arm, park, consume, give up.
+
+use std::task::{Poll, Waker};
+
+use super::{Busy, CLAIM, NIL, PARKED, POLLED, READY, Refused, STATE, WAIT, WAKING, Word};
+use crate::observe::Transition;
+use crate::sync::atomic::Ordering;
+use crate::sync::spin_loop;
+
+/// How often a waiter looks again at a word that is `waking` before it asks to be polled once more instead. In a model a spin
+/// yields to the thread it waits for, so there one is enough to explore both ways.
+const WAKING_SPINS: usize = if cfg!(loom) { 1 } else { 64 };
+
+/// What a waiter brings along.
+pub(crate) trait Waiter {
+    type Error;
+    /// Whether it may wait at all. Called before the wait, after arming, and when it was released without readiness.
+    fn check(&self) -> Result<(), Self::Error>;
+    /// Called in `wait`, before the waker is visible: stamps who waits; and since when, unless the wait was parked before and
+    /// only changes its waker.
+    fn publish(&self, rearmed: bool);
+    /// Called once the park is committed. A wait that parks again with another waker has stayed parked for this purpose.
+    fn parked(&self);
+    /// Called when a wait that had parked was released while it put another waker in place: no waker of its was taken,
+    /// so whoever released it does not account for it.
+    fn unparked(&self);
+    /// Called for every transition, where its CAS has won. While the word is `wait` or `waking` the caller is alone.
+    fn count(&self, transition: Transition);
+}
+
+/// What one wait remembers between its polls.
+#[derive(Debug, Default)]
+pub(crate) struct Token {
+    /// The word carries our CLAIM.
+    claimed: bool,
+    /// It was checked at the beginning.
+    started: bool,
+    /// It has parked; what comes next is a wake, or a poll without one.
+    parked: bool,
+    /// The waker that is in the cell, to tell a spurious poll from a new waker without touching the cell.
+    waker: (usize, usize),
+}
+
+impl Token {
+    /// The token of a poll function that comes back after it returned pending.
+    pub(crate) fn resumed() -> Self {
+        Self {
+            parked: true,
+            ..Self::default()
+        }
+    }
+
+    /// Whether the wait is going on, so that it must be cancelled rather than forgotten.
+    #[inline]
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.claimed
+    }
+
+    /// Whether the wait has parked since it began.
+    pub(crate) fn has_parked(&self) -> bool {
+        self.parked
+    }
+}
+
+fn identity(waker: &Waker) -> (usize, usize) {
+    (
+        waker.data() as usize,
+        std::ptr::from_ref(waker.vtable()) as usize,
+    )
+}
+
+impl Word {
+    /// Begins an operation: readiness from before is dropped, because the operation itself will find out (semantics 12).
+    /// `true` if there was some.
+    #[inline]
+    pub(crate) fn reset(&self, count: impl Fn(Transition)) -> Result<bool, Busy> {
+        loop {
+            let word = self.word.load(Ordering::Acquire);
+            if word & (CLAIM | POLLED) == CLAIM {
+                return Err(Busy);
+            }
+            if word & STATE != READY {
+                return Ok(false);
+            }
+            if self.swap_state(word, NIL).is_ok() {
+                count(Transition::Reset);
+                return Ok(true);
+            }
+        }
+    }
+
+    /// Waits for readiness and consumes it.
+    ///
+    /// `polled` for a poll function, whose wait is left in place when it returns pending; a wait by a future must be ended
+    /// with [`Word::cancel`] if the future is dropped before it is done.
+    pub(crate) fn poll_wait<W: Waiter>(
+        &self,
+        token: &mut Token,
+        polled: bool,
+        waker: &Waker,
+        waiter: &W,
+    ) -> Poll<Result<(), Refused<W::Error>>> {
+        let mut spins = 0;
+        loop {
+            let word = self.word.load(Ordering::Acquire);
+            let foreign = !token.claimed && word & (CLAIM | POLLED) == CLAIM;
+            if foreign {
+                return Poll::Ready(Err(Refused::Busy));
+            }
+            if !token.started {
+                // An error that is there already beats readiness (semantics 16). Later ones do not (semantics 14, 17).
+                if let Err(error) = waiter.check() {
+                    return Poll::Ready(Err(Refused::Check(error)));
+                }
+                token.started = true;
+            }
+            match word & STATE {
+                READY => {
+                    if self.swap_state(word, NIL).is_ok() {
+                        token.claimed = false;
+                        waiter.count(Transition::Consume);
+                        return Poll::Ready(Ok(()));
+                    }
+                }
+                NIL => {
+                    // Released by a deadline or by close, or never armed. If the reason has gone meanwhile, a deadline
+                    // that was moved, the wait begins anew (semantics 21).
+                    if token.claimed
+                        && let Err(error) = waiter.check()
+                    {
+                        self.release(token);
+                        return Poll::Ready(Err(Refused::Check(error)));
+                    }
+                    let ours = waker.clone();
+                    if self.swap_state(word, WAIT | CLAIM).is_err() {
+                        continue;
+                    }
+                    token.claimed = true;
+                    waiter.count(Transition::Arm);
+                    // Once more, now that `wait` is visible: without it a deadline that expires here is lost
+                    // (semantics 18).
+                    if let Err(error) = waiter.check() {
+                        if let Some(end) = self.give_up_arming(token, waiter, error) {
+                            return end;
+                        }
+                        continue;
+                    }
+                    if let Some(end) = self.park(token, polled, ours, waiter, false) {
+                        return end;
+                    }
+                }
+                PARKED => {
+                    if token.claimed && token.waker == identity(waker) {
+                        return Poll::Pending;
+                    }
+                    let ours = waker.clone();
+                    if self.swap_state(word, WAIT | CLAIM).is_err() {
+                        continue;
+                    }
+                    token.claimed = true;
+                    waiter.count(Transition::Rearm);
+                    if let Some(end) = self.park(token, polled, ours, waiter, true) {
+                        return end;
+                    }
+                }
+                // Not our own, for a wait is polled by one thread at a time: a poll function is arming right now.
+                WAIT => return Poll::Ready(Err(Refused::Busy)),
+                _ => {
+                    // Our old waker is being taken and will be called. If the new one differs, it must not be forgotten:
+                    // wait for the few instructions, or else ask for another poll.
+                    spins += 1;
+                    if spins > WAKING_SPINS {
+                        waker.wake_by_ref();
+                        return Poll::Pending;
+                    }
+                    spin_loop();
+                }
+            }
+        }
+    }
+
+    /// From `wait`, which the caller has just entered, to `parked`. `None` if it was released in between and must look
+    /// again.
+    fn park<W: Waiter>(
+        &self,
+        token: &mut Token,
+        polled: bool,
+        ours: Waker,
+        waiter: &W,
+        rearmed: bool,
+    ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
+        waiter.publish(rearmed);
+        token.waker = identity(&ours);
+        // SAFETY: in `wait` the cell is ours.
+        let old = unsafe { self.exchange(Some(ours)) };
+        let outcome = self.swap_state(WAIT | CLAIM, PARKED | CLAIM);
+        let end = match outcome {
+            Ok(_) => {
+                token.parked = true;
+                waiter.count(Transition::Park);
+                if !rearmed {
+                    waiter.parked();
+                }
+                if polled {
+                    // Only now may another waiter take our place, for until here it would have counted beside us.
+                    self.word.fetch_or(POLLED, Ordering::AcqRel);
+                }
+                Some(Poll::Pending)
+            }
+            Err(_) => {
+                // SAFETY: whoever took us out of `wait` has left the cell alone, and our claim keeps other waiters off.
+                let ours = unsafe { self.exchange(None) };
+                if rearmed {
+                    waiter.unparked();
+                }
+                drop(ours);
+                None
+            }
+        };
+        // Last of all: to drop a waker may run any code, and panic.
+        drop(old);
+        end
+    }
+
+    /// From `wait` back to `nil` because the check failed after arming. Readiness that came in between wins
+    /// (semantics 17); `None` then.
+    fn give_up_arming<W: Waiter>(
+        &self,
+        token: &mut Token,
+        waiter: &W,
+        error: W::Error,
+    ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
+        match self.swap_state(WAIT | CLAIM, NIL) {
+            Ok(_) => {
+                token.claimed = false;
+                waiter.count(Transition::CancelArmed);
+            }
+            Err(word) if word & STATE == READY => return None,
+            // Released by the same deadline or close that the check has seen.
+            Err(_) => self.release(token),
+        }
+        Some(Poll::Ready(Err(Refused::Check(error))))
+    }
+
+    /// Gives the claim back. The state stays: `ready` must not become `nil` because a future was dropped.
+    fn release(&self, token: &mut Token) {
+        token.claimed = false;
+        self.word.fetch_and(!(CLAIM | POLLED), Ordering::AcqRel);
+    }
+
+    /// Ends a wait whose future is dropped. `true` if it was parked.
+    pub(crate) fn cancel(&self, token: &mut Token, count: impl Fn(Transition)) -> bool {
+        if !token.claimed {
+            return false;
+        }
+        loop {
+            let word = self.word.load(Ordering::Acquire);
+            if word & STATE != PARKED {
+                // Released already, or being released by somebody who will call a waker of no use.
+                self.release(token);
+                return false;
+            }
+            if self.swap_state(word, WAKING).is_ok() {
+                token.claimed = false;
+                // SAFETY: we moved the word to `waking`.
+                let waker = unsafe { self.exchange(None) };
+                count(Transition::CancelParked);
+                self.finish_waking(NIL, count);
+                drop(waker);
+                return true;
+            }
+        }
+    }
+}

@@ -1,0 +1,217 @@
+use super::*;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::task::Wake;
+
+#[derive(Debug, Default)]
+struct Destroyed(AtomicUsize);
+
+impl Owner for Destroyed {
+    fn destroy(&self) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+#[derive(Default)]
+struct Wakes(AtomicUsize);
+
+impl Wake for Wakes {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
+struct Fixture {
+    mutex: FdMutex,
+    owner: Destroyed,
+    wakes: Arc<Wakes>,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        Self {
+            mutex: FdMutex::new(),
+            owner: Destroyed::default(),
+            wakes: Arc::default(),
+        }
+    }
+
+    fn lock(&self, direction: Direction) -> Lock<'_> {
+        self.mutex.lock(direction, &self.owner)
+    }
+
+    fn poll(&self, lock: &mut Lock<'_>) -> Poll<Result<(), Denied>> {
+        Pin::new(lock).poll(&mut Context::from_waker(&Waker::from(self.wakes.clone())))
+    }
+
+    #[track_caller]
+    fn locked(&self, direction: Direction) {
+        assert_eq!(self.poll(&mut self.lock(direction)), Poll::Ready(Ok(())));
+    }
+}
+
+const GRANTED: Poll<Result<(), Denied>> = Poll::Ready(Ok(()));
+
+#[test]
+fn readers_and_writers_do_not_exclude_each_other() {
+    let fixture = Fixture::new();
+    fixture.locked(Direction::Read);
+    fixture.locked(Direction::Write);
+    assert!(
+        fixture
+            .poll(&mut fixture.lock(Direction::Read))
+            .is_pending()
+    );
+}
+
+#[test]
+fn the_lock_is_handed_on_in_the_order_of_arrival_and_nobody_overtakes() {
+    let fixture = Fixture::new();
+    fixture.locked(Direction::Read);
+    let mut first = fixture.lock(Direction::Read);
+    let mut second = fixture.lock(Direction::Read);
+    assert!(fixture.poll(&mut first).is_pending());
+    assert!(fixture.poll(&mut second).is_pending());
+    assert_eq!(fixture.mutex.waiting(Direction::Read), 2);
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    assert!(fixture.poll(&mut second).is_pending());
+    assert_eq!(
+        fixture.mutex.try_lock(Direction::Read),
+        Ok(false),
+        "a newcomer must not overtake"
+    );
+    assert_eq!(fixture.poll(&mut first), GRANTED);
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    assert_eq!(fixture.poll(&mut second), GRANTED);
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    assert_eq!(fixture.mutex.try_lock(Direction::Read), Ok(true));
+}
+
+#[test]
+fn a_waiter_that_gives_up_leaves_its_place_and_passes_a_lock_on_that_it_was_handed() {
+    let fixture = Fixture::new();
+    fixture.locked(Direction::Write);
+    let mut first = fixture.lock(Direction::Write);
+    let mut second = fixture.lock(Direction::Write);
+    let mut third = fixture.lock(Direction::Write);
+    assert!(fixture.poll(&mut first).is_pending());
+    assert!(fixture.poll(&mut second).is_pending());
+    assert!(fixture.poll(&mut third).is_pending());
+    drop(second);
+    assert_eq!(fixture.mutex.unlock(Direction::Write), Leave::Nothing);
+    drop(first);
+    assert_eq!(fixture.poll(&mut third), GRANTED);
+    assert_eq!(fixture.mutex.unlock(Direction::Write), Leave::Nothing);
+    assert_eq!(fixture.mutex.try_lock(Direction::Write), Ok(true));
+}
+
+#[test]
+fn semantics_53_close_wakes_everybody_in_the_queues_and_denies_the_rest() {
+    let fixture = Fixture::new();
+    fixture.locked(Direction::Read);
+    let mut waiting: Vec<_> = (0..4).map(|_| fixture.lock(Direction::Read)).collect();
+    assert!(
+        waiting
+            .iter_mut()
+            .all(|lock| fixture.poll(lock).is_pending())
+    );
+    assert_eq!(fixture.mutex.close(), Ok(()));
+    assert_eq!(fixture.wakes.0.load(Ordering::Relaxed), 4);
+    for lock in &mut waiting {
+        assert_eq!(fixture.poll(lock), Poll::Ready(Err(Denied::Closed)));
+    }
+    assert_eq!(fixture.mutex.close(), Err(Denied::Closed));
+    assert_eq!(fixture.mutex.incref(), Err(Denied::Closed));
+    assert_eq!(
+        fixture.mutex.try_lock(Direction::Write),
+        Err(Denied::Closed)
+    );
+    assert_eq!(
+        fixture.mutex.decref(),
+        Leave::Nothing,
+        "the reader is still there"
+    );
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Destroy);
+}
+
+#[test]
+fn a_lock_handed_over_to_a_future_that_is_dropped_after_close_destroys() {
+    let fixture = Fixture::new();
+    fixture.locked(Direction::Read);
+    let mut waiting = fixture.lock(Direction::Read);
+    assert!(fixture.poll(&mut waiting).is_pending());
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    assert_eq!(fixture.mutex.close(), Ok(()));
+    assert_eq!(fixture.mutex.decref(), Leave::Nothing);
+    drop(waiting);
+    assert_eq!(fixture.owner.0.load(Ordering::Relaxed), 1);
+}
+
+#[test]
+fn semantics_53_the_count_of_references_is_bounded_with_an_error() {
+    let fixture = Fixture::new();
+    for _ in 0..MAX_REFS {
+        fixture.mutex.incref().unwrap();
+    }
+    assert_eq!(fixture.mutex.incref(), Err(Denied::TooMany));
+    assert_eq!(
+        fixture.mutex.try_lock(Direction::Read),
+        Err(Denied::TooMany)
+    );
+    assert_eq!(fixture.mutex.decref(), Leave::Nothing);
+    assert_eq!(fixture.mutex.incref(), Ok(()));
+}
+
+#[test]
+fn a_waiter_that_finds_out_about_a_close_half_way_leaves_its_place() {
+    let fixture = Fixture::new();
+    fixture.locked(Direction::Read);
+    let mut waiting = fixture.lock(Direction::Read);
+    assert!(fixture.poll(&mut waiting).is_pending());
+    // The first half of close(): the CAS, not yet the queue.
+    fixture
+        .mutex
+        .state
+        .fetch_add(CLOSED + REF, Ordering::AcqRel);
+    // The waiter is polled (select!, join!, its task woken for something else).
+    assert_eq!(fixture.poll(&mut waiting), Poll::Ready(Err(Denied::Closed)));
+    // The operation under way ends.
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    // The second half of close(), and its decref.
+    {
+        let mut queues = fixture.mutex.queues().lock();
+        fixture
+            .mutex
+            .state
+            .fetch_and(!(WAITED[0] | WAITED[1]), Ordering::AcqRel);
+        queues
+            .sides
+            .iter_mut()
+            .for_each(|side| side.waiting.clear());
+    }
+    drop(waiting);
+    assert_eq!(fixture.mutex.decref(), Leave::Destroy, "never destroyed");
+}
+
+#[test]
+fn one_at_a_time_under_stress_and_destroyed_once() {
+    let fixture = Fixture::new();
+    let inside = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    std::thread::scope(|scope| {
+        for thread in 0..8 {
+            let (fixture, inside) = (&fixture, &inside);
+            scope.spawn(move || {
+                for turn in 0..2000 {
+                    let direction = Direction::ALL[(thread + turn) % 2];
+                    let granted = futures_lite::future::block_on(fixture.lock(direction));
+                    granted.unwrap();
+                    assert_eq!(inside[direction.index()].fetch_add(1, Ordering::AcqRel), 0);
+                    inside[direction.index()].fetch_sub(1, Ordering::AcqRel);
+                    assert_eq!(fixture.mutex.unlock(direction), Leave::Nothing);
+                }
+            });
+        }
+    });
+    fixture.mutex.close().unwrap();
+    assert_eq!(fixture.mutex.decref(), Leave::Destroy);
+}
