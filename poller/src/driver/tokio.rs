@@ -21,7 +21,7 @@ use tokio::task::AbortHandle;
 use super::Driver;
 use crate::clock;
 use crate::desc::Kind;
-use crate::observe::{Direction, Histogram};
+use crate::observe::Direction;
 use crate::poller::Shared;
 use crate::{Poller, ReadyList};
 
@@ -268,28 +268,15 @@ async fn drive(watched: AsyncFd<OwnedFd>, attachment: Attachment, mut ready: Rea
         let Some(shared) = attachment.shared.upgrade() else {
             return;
         };
-        // Not `Poller::poll`: the list would keep the poller until the next poll.
+        ready.begin(&shared);
         match shared.poll_now(&mut ready) {
             // A full batch may have left events behind, so the readiness stays.
             Ok(()) if ready.batch_was_full() => {}
             _ => guard.clear_ready(),
         }
         drop(guard);
-        wake_all(&shared, &mut ready);
-    }
-}
-
-/// [`ReadyList::wake_all`] for a list that does not know its poller. A waker that panics is alone in that: the rest is woken.
-fn wake_all(shared: &Shared, ready: &mut ReadyList) {
-    let woken = ready.len() as i64;
-    if woken == 0 {
-        return;
-    }
-    let fetched = shared.last_poll_ns.load(Ordering::Relaxed);
-    while !survive(|| ready.wake_all()) {}
-    shared.waiters.fetch_sub(woken, Ordering::AcqRel);
-    if !cfg!(netpoller_bare) {
-        let took = clock::now_ns().saturating_sub(fetched);
-        shared.recorder.local().record(Histogram::Dispatch, took);
+        // A waker that panics is alone in that: the rest is woken.
+        while !survive(|| ready.wake_all()) {}
+        ready.release();
     }
 }

@@ -88,6 +88,13 @@ impl ReadyList {
         }
     }
 
+    /// Lets go of the poller of the last poll, for one that must not keep it until the next.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn release(&mut self) {
+        self.wake_all();
+        self.shared = None;
+    }
+
     /// Makes it ready for a poll of `shared`.
     pub(crate) fn begin(&mut self, shared: &Arc<Shared>) {
         self.wake_all();
