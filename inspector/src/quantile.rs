@@ -64,7 +64,11 @@ fn add(into: &mut Histogram, other: &Histogram) {
     }
     into.buckets = buckets
         .into_iter()
-        .map(|(upper_bound, count)| Bucket { upper_bound, count })
+        .map(|(upper_bound, count)| Bucket {
+            upper_bound,
+            count,
+            ..Default::default()
+        })
         .collect();
     into.count = into.count.saturating_add(other.count);
     into.sum = into.sum.saturating_add(other.sum);
@@ -84,7 +88,11 @@ mod tests {
             max: buckets.last().map_or(0, |bucket| bucket.0),
             buckets: buckets
                 .iter()
-                .map(|&(upper_bound, count)| Bucket { upper_bound, count })
+                .map(|&(upper_bound, count)| Bucket {
+                    upper_bound,
+                    count,
+                    ..Default::default()
+                })
                 .collect(),
         }
     }

@@ -39,6 +39,7 @@ pub(crate) async fn descriptors(
             page_size: PAGE,
             page_token: page_token.clone(),
             waiting_only,
+            ..Default::default()
         };
         let page = answer(
             connection,

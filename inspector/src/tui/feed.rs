@@ -73,6 +73,7 @@ async fn watch(
         poller: String::new(),
         interval_ns: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
         stats: true,
+        ..Default::default()
     };
     let mut client = connection.client;
     let mut stream = match tokio::time::timeout(timeout, client.watch(request)).await {

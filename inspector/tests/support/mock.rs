@@ -8,6 +8,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use netpoller_proto::v1;
 use netpoller_proto::v1::inspector_server::{Inspector, InspectorServer};
 use netpoller_proto::v1::{
     GetServerRequest, GetServerResponse, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
@@ -102,6 +103,7 @@ impl Inspector for Mock {
             } else {
                 String::new()
             },
+            ..Default::default()
         }))
     }
 
@@ -142,6 +144,37 @@ impl Inspector for Mock {
             }
         });
         Ok(Response::new(Box::pin(ReceiverStream::new(receiver))))
+    }
+
+    async fn get_descriptor(
+        &self,
+        _: Request<v1::GetDescriptorRequest>,
+    ) -> Result<Response<v1::GetDescriptorResponse>, Status> {
+        Err(Status::unimplemented("GetDescriptor"))
+    }
+
+    type WatchTransitionsStream =
+        Pin<Box<dyn Stream<Item = Result<v1::TransitionsFrame, Status>> + Send>>;
+
+    async fn watch_transitions(
+        &self,
+        _: Request<v1::WatchTransitionsRequest>,
+    ) -> Result<Response<Self::WatchTransitionsStream>, Status> {
+        Err(Status::unimplemented("WatchTransitions"))
+    }
+
+    async fn audit(
+        &self,
+        _: Request<v1::AuditRequest>,
+    ) -> Result<Response<v1::AuditResponse>, Status> {
+        Err(Status::unimplemented("Audit"))
+    }
+
+    async fn diagnose(
+        &self,
+        _: Request<v1::DiagnoseRequest>,
+    ) -> Result<Response<v1::DiagnoseResponse>, Status> {
+        Err(Status::unimplemented("Diagnose"))
     }
 }
 

@@ -34,6 +34,7 @@ pub(crate) fn parked_reader() -> Descriptor {
                 task: "conn-42".into(),
                 thread: "worker-1".into(),
                 location: "src/server.rs:88".into(),
+                ..Default::default()
             }),
             deadline_ns: NOW_NS + 17_600 * MS,
             transitions: Some(Transitions {
@@ -45,6 +46,7 @@ pub(crate) fn parked_reader() -> Descriptor {
                 consume: 1_203,
                 ..Transitions::default()
             }),
+            ..Default::default()
         }),
         write: Some(Direction {
             state: State::Ready.into(),
@@ -123,6 +125,7 @@ pub(crate) fn row(slot: u32, now_ns: u64) -> Descriptor {
             task: format!("{what}-{slot}"),
             thread: format!("worker-{}", slot % 4),
             location: format!("src/{what}.rs:{line}"),
+            ..Default::default()
         })
     };
     let counts = Transitions {
@@ -157,6 +160,7 @@ pub(crate) fn row(slot: u32, now_ns: u64) -> Descriptor {
             _ => now_ns + pick % 30_000 * MS,
         },
         transitions: Some(counts),
+        ..Default::default()
     });
     let stuck_writer = pick % 23 == 0;
     row.write = Some(Direction {
@@ -173,6 +177,7 @@ pub(crate) fn row(slot: u32, now_ns: u64) -> Descriptor {
             ready_idle: 1,
             ..Transitions::default()
         }),
+        ..Default::default()
     });
     row
 }
@@ -194,6 +199,7 @@ pub(crate) fn server(descriptors: u64, now_ns: u64) -> GetServerResponse {
             poller("global", 1, descriptors, now_ns),
             poller("shard-1", 2, descriptors / 11, now_ns),
         ],
+        ..Default::default()
     }
 }
 
@@ -303,11 +309,13 @@ pub(crate) fn stats(descriptors: u64, now_ns: u64, tick: u64) -> GetStatsRespons
                     false,
                 ),
             ],
+            ..Default::default()
         });
     }
     GetStatsResponse {
         captured_at_ns: now_ns,
         pollers,
+        ..Default::default()
     }
 }
 
@@ -341,6 +349,7 @@ fn histogram(name: &str, unit: &str, center: u32, spread: u32, count: u64) -> Hi
         .map(|step| Bucket {
             upper_bound: (u64::from(5 + step % 4) << (step / 4 - 2)) - 1,
             count: (weight(step) / whole * count as f64).round() as u64,
+            ..Default::default()
         })
         .filter(|bucket| bucket.count > 0)
         .collect();

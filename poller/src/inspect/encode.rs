@@ -81,11 +81,13 @@ fn direction(side: Side) -> v1::Direction {
             task: waiter.task.as_ref().to_owned(),
             thread: waiter.thread.as_ref().to_owned(),
             location: location(waiter.location),
+            task_id: 0,
         }),
         deadline_ns: side.deadline_ns,
         transitions: Some(transitions(|transition| {
             side.transitions[transition.index()]
         })),
+        last_wake: None,
     }
 }
 
@@ -143,6 +145,7 @@ pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
             .map(|which| histogram(stats, *which))
             .collect(),
         laws: laws.iter().map(law).collect(),
+        recorder: None,
     }
 }
 
@@ -156,7 +159,11 @@ fn histogram(stats: &Stats, which: Histogram) -> v1::Histogram {
         max: snapshot.max(),
         buckets: snapshot
             .buckets()
-            .map(|(upper_bound, count)| v1::Bucket { upper_bound, count })
+            .map(|(upper_bound, count)| v1::Bucket {
+                upper_bound,
+                count,
+                exemplar: None,
+            })
             .collect(),
     }
 }

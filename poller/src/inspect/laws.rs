@@ -38,5 +38,6 @@ pub(super) fn response<'a>(
     GetStatsResponse {
         captured_at_ns,
         pollers,
+        ..Default::default()
     }
 }

@@ -4,6 +4,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use netpoller_proto::v1;
 use netpoller_proto::v1::inspector_server::{Inspector, InspectorServer};
 use netpoller_proto::v1::{
     GetServerRequest, GetServerResponse, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
@@ -113,6 +114,36 @@ impl Inspector for Service {
         })?;
         Ok(Response::new(watch::start(request, redact, place)))
     }
+
+    async fn get_descriptor(
+        &self,
+        _: Request<v1::GetDescriptorRequest>,
+    ) -> Result<Response<v1::GetDescriptorResponse>, Status> {
+        Err(Status::unimplemented("GetDescriptor"))
+    }
+
+    type WatchTransitionsStream = ReceiverStream<Result<v1::TransitionsFrame, Status>>;
+
+    async fn watch_transitions(
+        &self,
+        _: Request<v1::WatchTransitionsRequest>,
+    ) -> Result<Response<Self::WatchTransitionsStream>, Status> {
+        Err(Status::unimplemented("WatchTransitions"))
+    }
+
+    async fn audit(
+        &self,
+        _: Request<v1::AuditRequest>,
+    ) -> Result<Response<v1::AuditResponse>, Status> {
+        Err(Status::unimplemented("Audit"))
+    }
+
+    async fn diagnose(
+        &self,
+        _: Request<v1::DiagnoseRequest>,
+    ) -> Result<Response<v1::DiagnoseResponse>, Status> {
+        Err(Status::unimplemented("Diagnose"))
+    }
 }
 
 fn server() -> GetServerResponse {
@@ -143,6 +174,7 @@ fn server() -> GetServerResponse {
             .iter()
             .map(|poller| encode::poller(&view::info(poller)))
             .collect(),
+        redacted: false,
     }
 }
 

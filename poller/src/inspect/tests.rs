@@ -223,6 +223,7 @@ fn statistics_name_every_counter_and_the_laws_hold() {
     let fixture = Fixture::new();
     let request = v1::GetStatsRequest {
         poller: "counted".into(),
+        ..Default::default()
     };
     let stats = run(async {
         fixture
@@ -258,6 +259,7 @@ fn a_broken_law_is_reported_after_it_was_read_three_times() {
     let fixture = Fixture::new();
     let request = v1::GetStatsRequest {
         poller: "broken".into(),
+        ..Default::default()
     };
     let stats = run(async {
         fixture
@@ -307,6 +309,7 @@ fn a_watcher_gets_the_table_and_then_only_what_changes() {
             poller: "watched".into(),
             interval_ns: 1,
             stats: true,
+            ..Default::default()
         };
         let mut stream = fixture
             .client()
@@ -401,6 +404,7 @@ fn what_is_not_there_is_an_error_that_says_so() {
         let mut client = fixture.client().await;
         let request = v1::GetStatsRequest {
             poller: "missing".into(),
+            ..Default::default()
         };
         let status = client.get_stats(request).await.unwrap_err();
         assert_eq!(status.code(), Code::NotFound);
@@ -478,6 +482,7 @@ fn it_answers_while_every_thread_of_the_service_is_stuck() {
 
         let request = v1::GetStatsRequest {
             poller: "stuck".into(),
+            ..Default::default()
         };
         let stats = client.get_stats(request).await.unwrap().into_inner();
         let info = stats.pollers[0].poller.as_ref().unwrap();

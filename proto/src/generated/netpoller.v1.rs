@@ -38,6 +38,9 @@ pub struct GetServerResponse {
     /// The pollers, in the order in which they were made.
     #[prost(message, repeated, tag = "11")]
     pub pollers: ::prost::alloc::vec::Vec<Poller>,
+    /// Addresses are hidden from this client: each is replaced by a number that is the same for the same address.
+    #[prost(bool, tag = "12")]
+    pub redacted: bool,
 }
 /// One poller: one epoll instance and its descriptor table.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -77,7 +80,7 @@ pub struct Poller {
     pub created_at_ns: u64,
 }
 /// Selects a page of the table.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct ListDescriptorsRequest {
     /// Only this poller; empty for all.
     #[prost(string, tag = "1")]
@@ -91,6 +94,84 @@ pub struct ListDescriptorsRequest {
     /// Only rows with a parked waiter in some direction.
     #[prost(bool, tag = "4")]
     pub waiting_only: bool,
+    /// Only rows for which this holds; not set for all.
+    #[prost(message, optional, tag = "5")]
+    pub filter: ::core::option::Option<Filter>,
+    /// Field to sort by, one of those a filter may name; empty for the order of poller, slot. Rows without a value come
+    /// last.
+    #[prost(string, tag = "6")]
+    pub sort_by: ::prost::alloc::string::String,
+    /// Largest first.
+    #[prost(bool, tag = "7")]
+    pub descending: bool,
+}
+/// A condition on a descriptor: `state = "parked" and since > 5s`. The fields are those of `netpoller ls --where`.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Filter {
+    #[prost(oneof = "filter::Node", tags = "1, 2, 3, 4")]
+    pub node: ::core::option::Option<filter::Node>,
+}
+/// Nested message and enum types in `Filter`.
+pub mod filter {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Node {
+        /// The field compares so.
+        #[prost(message, tag = "1")]
+        Comparison(super::Comparison),
+        /// All of them hold; true if there are none.
+        #[prost(message, tag = "2")]
+        All(super::FilterList),
+        /// One of them holds; false if there are none.
+        #[prost(message, tag = "3")]
+        Any(super::FilterList),
+        /// It does not hold.
+        #[prost(message, tag = "4")]
+        Not(::prost::alloc::boxed::Box<super::Filter>),
+    }
+}
+/// Several conditions.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct FilterList {
+    /// The conditions.
+    #[prost(message, repeated, tag = "1")]
+    pub filters: ::prost::alloc::vec::Vec<Filter>,
+}
+/// A comparison of one field with a value, or with several for OPERATOR_IN.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Comparison {
+    /// Name of the field, for example "since" or "peer".
+    #[prost(string, tag = "1")]
+    pub field: ::prost::alloc::string::String,
+    /// How.
+    #[prost(enumeration = "Operator", tag = "2")]
+    pub op: i32,
+    /// With what.
+    #[prost(message, repeated, tag = "3")]
+    pub values: ::prost::alloc::vec::Vec<FilterValue>,
+}
+/// A value to compare with.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct FilterValue {
+    #[prost(oneof = "filter_value::Value", tags = "1, 2, 3, 4")]
+    pub value: ::core::option::Option<filter_value::Value>,
+}
+/// Nested message and enum types in `FilterValue`.
+pub mod filter_value {
+    #[derive(Clone, PartialEq, Eq, Hash, ::prost::Oneof)]
+    pub enum Value {
+        /// A name, an address, an id.
+        #[prost(string, tag = "1")]
+        Text(::prost::alloc::string::String),
+        /// A number without a unit.
+        #[prost(int64, tag = "2")]
+        Number(i64),
+        /// A duration in nanoseconds: how long ago, or how long until.
+        #[prost(int64, tag = "3")]
+        DurationNs(i64),
+        /// A number of bytes.
+        #[prost(int64, tag = "4")]
+        Bytes(i64),
+    }
 }
 /// One page of the table.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -104,6 +185,9 @@ pub struct ListDescriptorsResponse {
     /// Give this back to get the next page; empty on the last one.
     #[prost(string, tag = "3")]
     pub next_page_token: ::prost::alloc::string::String,
+    /// `started_at_ns` of the process: another value means another process.
+    #[prost(uint64, tag = "4")]
+    pub epoch: u64,
 }
 /// One live slot of a poller's table.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -175,6 +259,28 @@ pub struct Direction {
     /// How often each transition of the word was taken since this descriptor was registered.
     #[prost(message, optional, tag = "5")]
     pub transitions: ::core::option::Option<Transitions>,
+    /// The last wake of a parked waiter in this direction; not set before the first.
+    #[prost(message, optional, tag = "6")]
+    pub last_wake: ::core::option::Option<Wake>,
+}
+/// One wake, from the kernel to the waiter that runs. Which share was the kernel's, the poller's and the scheduler's.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Wake {
+    /// Why.
+    #[prost(enumeration = "Cause", tag = "1")]
+    pub cause: i32,
+    /// When epoll_wait returned the event, or the deadline or close released the waiter.
+    #[prost(uint64, tag = "2")]
+    pub fetched_ns: u64,
+    /// Duration from there until the waker was called: the poller's share. Saturates at 4.2 s.
+    #[prost(uint64, tag = "3")]
+    pub poller_to_waker_ns: u64,
+    /// Duration from the call of the waker until the waiter ran: the scheduler's share. Saturates at 4.2 s.
+    #[prost(uint64, tag = "4")]
+    pub waker_to_run_ns: u64,
+    /// The waiter has not run yet, so `waker_to_run_ns` says nothing.
+    #[prost(bool, tag = "5")]
+    pub pending: bool,
 }
 /// Who waits.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -188,6 +294,9 @@ pub struct Waiter {
     /// "file:line" of the call that waits.
     #[prost(string, tag = "3")]
     pub location: ::prost::alloc::string::String,
+    /// Number of the task, tokio's or that of a named future; 0 for a thread outside of any task.
+    #[prost(uint64, tag = "4")]
+    pub task_id: u64,
 }
 /// Transitions of an rg/wg word. Every change of a word is exactly one of these.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -235,12 +344,16 @@ pub struct Transitions {
     #[prost(uint64, tag = "14")]
     pub recycled: u64,
 }
-/// Nothing to ask for.
+/// Selects statistics.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStatsRequest {
     /// Only this poller; empty for all.
     #[prost(string, tag = "1")]
     pub poller: ::prost::alloc::string::String,
+    /// Duration over which `GetStatsResponse.interval` is taken, at most 4 s; 0 for cumulative statistics alone. The answer
+    /// takes as long.
+    #[prost(uint64, tag = "2")]
+    pub interval_ns: u64,
 }
 /// The statistics of all pollers.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -251,8 +364,17 @@ pub struct GetStatsResponse {
     /// One entry a poller, in the order in which they were made.
     #[prost(message, repeated, tag = "2")]
     pub pollers: ::prost::alloc::vec::Vec<PollerStats>,
+    /// Duration that `interval` covers; 0 if there is none.
+    #[prost(uint64, tag = "3")]
+    pub interval_ns: u64,
+    /// What `pollers` counted within the interval: gauges and laws as they are now, all else as differences.
+    #[prost(message, repeated, tag = "4")]
+    pub interval: ::prost::alloc::vec::Vec<PollerStats>,
+    /// `started_at_ns` of the process.
+    #[prost(uint64, tag = "5")]
+    pub epoch: u64,
 }
-/// The statistics of one poller, cumulative since it was made.
+/// The statistics of one poller, cumulative since it was made unless they are said to be of an interval.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct PollerStats {
     /// The poller.
@@ -277,6 +399,25 @@ pub struct PollerStats {
     /// The conservation laws, as read at this moment.
     #[prost(message, repeated, tag = "6")]
     pub laws: ::prost::alloc::vec::Vec<Law>,
+    /// The flight recorder.
+    #[prost(message, optional, tag = "7")]
+    pub recorder: ::core::option::Option<Recorder>,
+}
+/// The flight recorder of a poller: a ring for each thread, in which the oldest events are overwritten.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Recorder {
+    /// Threads that have a ring.
+    #[prost(uint64, tag = "1")]
+    pub rings: u64,
+    /// Memory of all rings.
+    #[prost(uint64, tag = "2")]
+    pub bytes: u64,
+    /// Events ever recorded.
+    #[prost(uint64, tag = "3")]
+    pub recorded: u64,
+    /// Events that could not be recorded, because there are more threads than rings.
+    #[prost(uint64, tag = "4")]
+    pub unrecorded: u64,
 }
 /// A histogram with log-linear buckets.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -301,7 +442,7 @@ pub struct Histogram {
     pub buckets: ::prost::alloc::vec::Vec<Bucket>,
 }
 /// One bucket.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Bucket {
     /// Inclusive upper bound, in the unit of the histogram.
     #[prost(uint64, tag = "1")]
@@ -309,6 +450,19 @@ pub struct Bucket {
     /// Samples in this bucket alone.
     #[prost(uint64, tag = "2")]
     pub count: u64,
+    /// The latest sample that fell in here; not set if none is known.
+    #[prost(message, optional, tag = "3")]
+    pub exemplar: ::core::option::Option<Exemplar>,
+}
+/// One sample of a histogram, to go from a bar to the descriptor behind it.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Exemplar {
+    /// Id of the descriptor; empty where a sample belongs to none.
+    #[prost(string, tag = "1")]
+    pub id: ::prost::alloc::string::String,
+    /// When it was recorded.
+    #[prost(uint64, tag = "2")]
+    pub at_ns: u64,
 }
 /// One conservation law: two sums that are equal when the poller is quiescent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -330,7 +484,7 @@ pub struct Law {
     pub violated: bool,
 }
 /// Asks for a stream of the table.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct WatchRequest {
     /// Only this poller; empty for all.
     #[prost(string, tag = "1")]
@@ -338,9 +492,12 @@ pub struct WatchRequest {
     /// Duration between two groups of frames; 0 means 1 s, and less than 100 ms is taken as 100 ms.
     #[prost(uint64, tag = "2")]
     pub interval_ns: u64,
-    /// Send statistics with each group.
+    /// Send statistics with each group, cumulative and of the interval since the group before.
     #[prost(bool, tag = "3")]
     pub stats: bool,
+    /// Only rows for which this holds; not set for all. A row for which it ceases to hold is removed.
+    #[prost(message, optional, tag = "4")]
+    pub filter: ::core::option::Option<Filter>,
 }
 /// A piece of a group of frames. A group is a keyframe or a delta; its last frame has `end` set.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -366,12 +523,373 @@ pub struct WatchFrame {
     /// Statistics, in the last frame of the group, if they were asked for.
     #[prost(message, optional, tag = "7")]
     pub stats: ::core::option::Option<GetStatsResponse>,
-    /// Groups that were skipped since the last one because this client was slow.
+    /// Groups that were skipped since the last one because this client was slow; the same in each frame of a group.
     #[prost(uint64, tag = "8")]
     pub lost: u64,
     /// The group is complete.
     #[prost(bool, tag = "9")]
     pub end: bool,
+}
+/// Selects one descriptor.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct GetDescriptorRequest {
+    /// Its poller; may be empty while the process has only one.
+    #[prost(string, tag = "1")]
+    pub poller: ::prost::alloc::string::String,
+    /// Its id, "slot.generation".
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+/// Everything about one descriptor.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct GetDescriptorResponse {
+    /// The moment at which it was read.
+    #[prost(uint64, tag = "1")]
+    pub captured_at_ns: u64,
+    /// The row of the table.
+    #[prost(message, optional, tag = "2")]
+    pub descriptor: ::core::option::Option<Descriptor>,
+    /// Its last transitions, the oldest first: the last few of each direction, which the descriptor keeps itself for as
+    /// long as it lives, and all others that the flight recorder still holds.
+    #[prost(message, repeated, tag = "3")]
+    pub history: ::prost::alloc::vec::Vec<Event>,
+    /// Latencies of this descriptor alone, as far back as the flight recorder reaches: "time_parked", "wake_latency".
+    #[prost(message, repeated, tag = "4")]
+    pub histograms: ::prost::alloc::vec::Vec<Histogram>,
+    /// What the kernel says.
+    #[prost(message, optional, tag = "5")]
+    pub kernel: ::core::option::Option<KernelView>,
+    /// `started_at_ns` of the process.
+    #[prost(uint64, tag = "6")]
+    pub epoch: u64,
+}
+/// What the kernel says about a file descriptor. Read by system calls at this moment; a field that the kernel does not
+/// have for this kind of file is -1, or empty.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct KernelView {
+    /// It is registered with the epoll instance, by the id that the table knows.
+    #[prost(bool, tag = "1")]
+    pub registered: bool,
+    /// Epoll bits that were asked for.
+    #[prost(uint32, tag = "2")]
+    pub events: u32,
+    /// What poll(2) says about it now: raw bits.
+    #[prost(uint32, tag = "3")]
+    pub ready: u32,
+    /// The file is in blocking mode, so that an operation may block the whole thread.
+    #[prost(bool, tag = "4")]
+    pub blocking: bool,
+    /// Bytes that can be read (SIOCINQ, FIONREAD).
+    #[prost(int64, tag = "5")]
+    pub receive_queue: i64,
+    /// Bytes not yet acknowledged or sent (SIOCOUTQ).
+    #[prost(int64, tag = "6")]
+    pub send_queue: i64,
+    /// State of a TCP socket, for example "ESTABLISHED".
+    #[prost(string, tag = "7")]
+    pub tcp_state: ::prost::alloc::string::String,
+    /// Duration since data last came (TCP_INFO).
+    #[prost(int64, tag = "8")]
+    pub last_data_received_ns: i64,
+    /// Smoothed round trip (TCP_INFO), a duration.
+    #[prost(int64, tag = "9")]
+    pub rtt_ns: i64,
+    /// Segments sent again, since the connection was made (TCP_INFO).
+    #[prost(int64, tag = "10")]
+    pub retransmits: i64,
+    /// Inode, by which ss(8) and /proc know it.
+    #[prost(uint64, tag = "11")]
+    pub inode: u64,
+    /// Why the kernel could not be asked, or did not say all.
+    #[prost(string, tag = "12")]
+    pub error: ::prost::alloc::string::String,
+}
+/// One event of the flight recorder.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Event {
+    /// When. Events of one thread that happen between two readings of the clock bear the same time, in their order.
+    #[prost(uint64, tag = "1")]
+    pub at_ns: u64,
+    /// The poller.
+    #[prost(string, tag = "2")]
+    pub poller: ::prost::alloc::string::String,
+    /// Id of the descriptor; empty for events of the poller itself.
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    /// The direction; unspecified where there is none.
+    #[prost(enumeration = "Mode", tag = "4")]
+    pub direction: i32,
+    /// What happened.
+    #[prost(enumeration = "EventKind", tag = "5")]
+    pub kind: i32,
+    /// Name or number of the thread that did it.
+    #[prost(string, tag = "6")]
+    pub thread: ::prost::alloc::string::String,
+    /// What `kind` says it is, 0 else.
+    #[prost(uint32, tag = "7")]
+    pub argument: u32,
+}
+/// Selects what to hear of.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchTransitionsRequest {
+    /// Only this poller; empty for all.
+    #[prost(string, tag = "1")]
+    pub poller: ::prost::alloc::string::String,
+    /// Only this descriptor; empty for all.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// Only this direction; unspecified for both.
+    #[prost(enumeration = "Mode", tag = "3")]
+    pub direction: i32,
+    /// Only these kinds; empty for all.
+    #[prost(enumeration = "EventKind", repeated, tag = "4")]
+    pub kinds: ::prost::alloc::vec::Vec<i32>,
+    /// Begin with what the recorder still holds.
+    #[prost(bool, tag = "5")]
+    pub history: bool,
+    /// End after that: a dump.
+    #[prost(bool, tag = "6")]
+    pub history_only: bool,
+}
+/// Some events, in the order of their time as far as the threads can be compared.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct TransitionsFrame {
+    /// Number of the frame, from 0.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// The moment at which the rings were read.
+    #[prost(uint64, tag = "2")]
+    pub captured_at_ns: u64,
+    /// `started_at_ns` of the process.
+    #[prost(uint64, tag = "3")]
+    pub epoch: u64,
+    /// The events.
+    #[prost(message, repeated, tag = "4")]
+    pub events: ::prost::alloc::vec::Vec<Event>,
+    /// Events that were overwritten before they could be read, of any kind, since the stream began.
+    #[prost(uint64, tag = "5")]
+    pub lost: u64,
+    /// Events that matched and were left out because this client was slow, since the stream began.
+    #[prost(uint64, tag = "6")]
+    pub dropped: u64,
+}
+/// Selects what to check.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct AuditRequest {
+    /// Only this poller; empty for all.
+    #[prost(string, tag = "1")]
+    pub poller: ::prost::alloc::string::String,
+    /// Compare the table with the kernel's list of registrations as well. It keeps registrations and events waiting while
+    /// the kernel writes the list, about half a microsecond a descriptor.
+    #[prost(bool, tag = "2")]
+    pub kernel: bool,
+}
+/// How the laws stand.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct AuditResponse {
+    /// The moment of the last read.
+    #[prost(uint64, tag = "1")]
+    pub captured_at_ns: u64,
+    /// One entry a poller.
+    #[prost(message, repeated, tag = "2")]
+    pub pollers: ::prost::alloc::vec::Vec<PollerLaws>,
+    /// `started_at_ns` of the process.
+    #[prost(uint64, tag = "3")]
+    pub epoch: u64,
+}
+/// The laws of one poller.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PollerLaws {
+    /// Name of the poller.
+    #[prost(string, tag = "1")]
+    pub poller: ::prost::alloc::string::String,
+    /// Its laws.
+    #[prost(message, repeated, tag = "2")]
+    pub laws: ::prost::alloc::vec::Vec<Law>,
+}
+/// Selects what to look for.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DiagnoseRequest {
+    /// Only this poller; empty for all.
+    #[prost(string, tag = "1")]
+    pub poller: ::prost::alloc::string::String,
+    /// Compare the table with the kernel's list of registrations as well, see `AuditRequest.kernel`.
+    #[prost(bool, tag = "2")]
+    pub kernel: bool,
+    /// Duration over which rates are taken, at most 4 s; 0 means 1 s. The answer takes as long.
+    #[prost(uint64, tag = "3")]
+    pub window_ns: u64,
+    /// Names of lints that are not to be run.
+    #[prost(string, repeated, tag = "4")]
+    pub allow: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// How long a fault must last before it is reported, by the name of the lint, where not the default; a duration.
+    #[prost(btree_map = "string, uint64", tag = "5")]
+    pub hold_ns: ::prost::alloc::collections::BTreeMap<
+        ::prost::alloc::string::String,
+        u64,
+    >,
+}
+/// What was found.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct DiagnoseResponse {
+    /// The moment of the last look.
+    #[prost(uint64, tag = "1")]
+    pub captured_at_ns: u64,
+    /// The findings, the gravest first.
+    #[prost(message, repeated, tag = "2")]
+    pub findings: ::prost::alloc::vec::Vec<Finding>,
+    /// Names of the lints that were run.
+    #[prost(string, repeated, tag = "3")]
+    pub lints: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
+    /// Duration over which rates were taken.
+    #[prost(uint64, tag = "4")]
+    pub window_ns: u64,
+    /// `started_at_ns` of the process.
+    #[prost(uint64, tag = "5")]
+    pub epoch: u64,
+    /// Findings of each lint beyond those that are listed: at most 100 are.
+    #[prost(uint64, tag = "6")]
+    pub more: u64,
+}
+/// A known fault, found in this process.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Finding {
+    /// Name of the lint, for example "stuck-waiter".
+    #[prost(string, tag = "1")]
+    pub lint: ::prost::alloc::string::String,
+    /// How grave.
+    #[prost(enumeration = "Severity", tag = "2")]
+    pub severity: i32,
+    /// The poller.
+    #[prost(string, tag = "3")]
+    pub poller: ::prost::alloc::string::String,
+    /// The descriptor; not set where the fault is the poller's.
+    #[prost(message, optional, tag = "4")]
+    pub descriptor: ::core::option::Option<Descriptor>,
+    /// Its direction; unspecified where it is both or neither.
+    #[prost(enumeration = "Mode", tag = "5")]
+    pub direction: i32,
+    /// Since when, as far as it is known; else when it was first seen.
+    #[prost(uint64, tag = "6")]
+    pub since_ns: u64,
+    /// One sentence that says what is wrong.
+    #[prost(string, tag = "7")]
+    pub summary: ::prost::alloc::string::String,
+    /// What it was concluded from.
+    #[prost(message, repeated, tag = "8")]
+    pub evidence: ::prost::alloc::vec::Vec<Evidence>,
+    /// What to do.
+    #[prost(string, tag = "9")]
+    pub advice: ::prost::alloc::string::String,
+    /// "file:line" of the code that is concerned: of the call that waits, or that registered the descriptor; empty if none
+    /// is known.
+    #[prost(string, tag = "10")]
+    pub location: ::prost::alloc::string::String,
+}
+/// One observation.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Evidence {
+    /// What was observed, for example "bytes readable".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// Its value, with its unit.
+    #[prost(string, tag = "2")]
+    pub value: ::prost::alloc::string::String,
+}
+/// Selects one descriptor.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EvictRequest {
+    /// Its poller; may be empty while the process has only one.
+    #[prost(string, tag = "1")]
+    pub poller: ::prost::alloc::string::String,
+    /// Its id, "slot.generation".
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+}
+/// What was done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct EvictResponse {
+    /// It was not being closed already.
+    #[prost(bool, tag = "1")]
+    pub evicted: bool,
+    /// Waiters that were released.
+    #[prost(uint32, tag = "2")]
+    pub released: u32,
+}
+/// Selects a poller.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BreakRequest {
+    /// Its name; may be empty while the process has only one.
+    #[prost(string, tag = "1")]
+    pub poller: ::prost::alloc::string::String,
+}
+/// What was done.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct BreakResponse {
+    /// The eventfd was written; false if a break was pending already.
+    #[prost(bool, tag = "1")]
+    pub written: bool,
+}
+/// How a field is compared.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Operator {
+    /// Not known to this version of the protocol.
+    Unspecified = 0,
+    /// Equal to the value.
+    Eq = 1,
+    /// Not equal to it.
+    Ne = 2,
+    /// Less than it.
+    Lt = 3,
+    /// At most it.
+    Le = 4,
+    /// More than it.
+    Gt = 5,
+    /// At least it.
+    Ge = 6,
+    /// Contains it, as text.
+    Contains = 7,
+    /// Does not contain it, as text.
+    Lacks = 8,
+    /// Equal to one of the values.
+    In = 9,
+}
+impl Operator {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "OPERATOR_UNSPECIFIED",
+            Self::Eq => "OPERATOR_EQ",
+            Self::Ne => "OPERATOR_NE",
+            Self::Lt => "OPERATOR_LT",
+            Self::Le => "OPERATOR_LE",
+            Self::Gt => "OPERATOR_GT",
+            Self::Ge => "OPERATOR_GE",
+            Self::Contains => "OPERATOR_CONTAINS",
+            Self::Lacks => "OPERATOR_LACKS",
+            Self::In => "OPERATOR_IN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "OPERATOR_UNSPECIFIED" => Some(Self::Unspecified),
+            "OPERATOR_EQ" => Some(Self::Eq),
+            "OPERATOR_NE" => Some(Self::Ne),
+            "OPERATOR_LT" => Some(Self::Lt),
+            "OPERATOR_LE" => Some(Self::Le),
+            "OPERATOR_GT" => Some(Self::Gt),
+            "OPERATOR_GE" => Some(Self::Ge),
+            "OPERATOR_CONTAINS" => Some(Self::Contains),
+            "OPERATOR_LACKS" => Some(Self::Lacks),
+            "OPERATOR_IN" => Some(Self::In),
+            _ => None,
+        }
+    }
 }
 /// What a descriptor is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
@@ -475,6 +993,270 @@ impl State {
             "STATE_READY" => Some(Self::Ready),
             "STATE_WAIT" => Some(Self::Wait),
             "STATE_PARKED" => Some(Self::Parked),
+            _ => None,
+        }
+    }
+}
+/// Why somebody was released.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Cause {
+    /// Not known to this version of the protocol.
+    Unspecified = 0,
+    /// An event of the kernel.
+    Io = 1,
+    /// The deadline.
+    Deadline = 2,
+    /// Close or eviction.
+    Close = 3,
+}
+impl Cause {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "CAUSE_UNSPECIFIED",
+            Self::Io => "CAUSE_IO",
+            Self::Deadline => "CAUSE_DEADLINE",
+            Self::Close => "CAUSE_CLOSE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "CAUSE_UNSPECIFIED" => Some(Self::Unspecified),
+            "CAUSE_IO" => Some(Self::Io),
+            "CAUSE_DEADLINE" => Some(Self::Deadline),
+            "CAUSE_CLOSE" => Some(Self::Close),
+            _ => None,
+        }
+    }
+}
+/// One of the two directions, as Go's mode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Mode {
+    /// None, or not known to this version of the protocol.
+    Unspecified = 0,
+    /// Reading, rg.
+    Read = 1,
+    /// Writing, wg.
+    Write = 2,
+}
+impl Mode {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "MODE_UNSPECIFIED",
+            Self::Read => "MODE_READ",
+            Self::Write => "MODE_WRITE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "MODE_UNSPECIFIED" => Some(Self::Unspecified),
+            "MODE_READ" => Some(Self::Read),
+            "MODE_WRITE" => Some(Self::Write),
+            _ => None,
+        }
+    }
+}
+/// What the flight recorder records. The first fourteen are the transitions of a word, see `Transitions`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum EventKind {
+    /// Not known to this version of the protocol.
+    Unspecified = 0,
+    /// nil to wait.
+    Arm = 1,
+    /// wait to parked.
+    Park = 2,
+    /// parked to wait.
+    Rearm = 3,
+    /// nil to ready.
+    ReadyIdle = 4,
+    /// wait to ready.
+    ReadyArmed = 5,
+    /// parked to ready.
+    ReadyParked = 6,
+    /// ready to ready.
+    ReadyAgain = 7,
+    /// ready to nil by a wait.
+    Consume = 8,
+    /// ready to nil by a reset.
+    Reset = 9,
+    /// wait to nil by deadline or close; `argument` is the `Cause`.
+    UnblockArmed = 10,
+    /// parked to nil by deadline or close; `argument` is the `Cause`.
+    UnblockParked = 11,
+    /// wait to nil by the waiter.
+    CancelArmed = 12,
+    /// parked to nil because the future was dropped.
+    CancelParked = 13,
+    /// ready to nil because the slot was freed.
+    Recycled = 14,
+    /// A descriptor was registered; `argument` is the file descriptor.
+    Opened = 15,
+    /// It was deregistered; `argument` is the file descriptor.
+    Closed = 16,
+    /// It was evicted, by close or on request.
+    Evicted = 17,
+    /// The kernel reported an event; `argument` are its raw epoll bits.
+    Event = 18,
+    /// An event for a descriptor that is gone; `argument` are its raw epoll bits.
+    StaleEvent = 19,
+    /// The error state of reads was set.
+    EventErrSet = 20,
+    /// It was cleared.
+    EventErrCleared = 21,
+    /// A deadline was set; `argument` is the duration until it, in microseconds.
+    DeadlineSet = 22,
+    /// A deadline was cleared.
+    DeadlineCleared = 23,
+    /// A deadline was set that had passed already.
+    DeadlinePast = 24,
+    /// The queue looked at a deadline that had been moved.
+    DeadlineExtended = 25,
+    /// A deadline fired; `argument` is how late, in microseconds.
+    DeadlineFired = 26,
+    /// The queue looked at a deadline that was cleared, or whose descriptor is gone.
+    DeadlineStale = 27,
+    /// A break was requested and written to the eventfd.
+    BreakWritten = 28,
+    /// A break was requested while one was pending.
+    BreakCoalesced = 29,
+    /// A poll took the break.
+    BreakDrained = 30,
+    /// epoll_wait returned with events, or after a sleep; `argument` is the number of events.
+    Poll = 31,
+    /// epoll_wait was interrupted by a signal.
+    PollEintr = 32,
+    /// A waiter ran after it was woken; `argument` is the whole wake latency in nanoseconds, at most 4.2 s.
+    Run = 33,
+}
+impl EventKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "EVENT_KIND_UNSPECIFIED",
+            Self::Arm => "EVENT_KIND_ARM",
+            Self::Park => "EVENT_KIND_PARK",
+            Self::Rearm => "EVENT_KIND_REARM",
+            Self::ReadyIdle => "EVENT_KIND_READY_IDLE",
+            Self::ReadyArmed => "EVENT_KIND_READY_ARMED",
+            Self::ReadyParked => "EVENT_KIND_READY_PARKED",
+            Self::ReadyAgain => "EVENT_KIND_READY_AGAIN",
+            Self::Consume => "EVENT_KIND_CONSUME",
+            Self::Reset => "EVENT_KIND_RESET",
+            Self::UnblockArmed => "EVENT_KIND_UNBLOCK_ARMED",
+            Self::UnblockParked => "EVENT_KIND_UNBLOCK_PARKED",
+            Self::CancelArmed => "EVENT_KIND_CANCEL_ARMED",
+            Self::CancelParked => "EVENT_KIND_CANCEL_PARKED",
+            Self::Recycled => "EVENT_KIND_RECYCLED",
+            Self::Opened => "EVENT_KIND_OPENED",
+            Self::Closed => "EVENT_KIND_CLOSED",
+            Self::Evicted => "EVENT_KIND_EVICTED",
+            Self::Event => "EVENT_KIND_EVENT",
+            Self::StaleEvent => "EVENT_KIND_STALE_EVENT",
+            Self::EventErrSet => "EVENT_KIND_EVENT_ERR_SET",
+            Self::EventErrCleared => "EVENT_KIND_EVENT_ERR_CLEARED",
+            Self::DeadlineSet => "EVENT_KIND_DEADLINE_SET",
+            Self::DeadlineCleared => "EVENT_KIND_DEADLINE_CLEARED",
+            Self::DeadlinePast => "EVENT_KIND_DEADLINE_PAST",
+            Self::DeadlineExtended => "EVENT_KIND_DEADLINE_EXTENDED",
+            Self::DeadlineFired => "EVENT_KIND_DEADLINE_FIRED",
+            Self::DeadlineStale => "EVENT_KIND_DEADLINE_STALE",
+            Self::BreakWritten => "EVENT_KIND_BREAK_WRITTEN",
+            Self::BreakCoalesced => "EVENT_KIND_BREAK_COALESCED",
+            Self::BreakDrained => "EVENT_KIND_BREAK_DRAINED",
+            Self::Poll => "EVENT_KIND_POLL",
+            Self::PollEintr => "EVENT_KIND_POLL_EINTR",
+            Self::Run => "EVENT_KIND_RUN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "EVENT_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "EVENT_KIND_ARM" => Some(Self::Arm),
+            "EVENT_KIND_PARK" => Some(Self::Park),
+            "EVENT_KIND_REARM" => Some(Self::Rearm),
+            "EVENT_KIND_READY_IDLE" => Some(Self::ReadyIdle),
+            "EVENT_KIND_READY_ARMED" => Some(Self::ReadyArmed),
+            "EVENT_KIND_READY_PARKED" => Some(Self::ReadyParked),
+            "EVENT_KIND_READY_AGAIN" => Some(Self::ReadyAgain),
+            "EVENT_KIND_CONSUME" => Some(Self::Consume),
+            "EVENT_KIND_RESET" => Some(Self::Reset),
+            "EVENT_KIND_UNBLOCK_ARMED" => Some(Self::UnblockArmed),
+            "EVENT_KIND_UNBLOCK_PARKED" => Some(Self::UnblockParked),
+            "EVENT_KIND_CANCEL_ARMED" => Some(Self::CancelArmed),
+            "EVENT_KIND_CANCEL_PARKED" => Some(Self::CancelParked),
+            "EVENT_KIND_RECYCLED" => Some(Self::Recycled),
+            "EVENT_KIND_OPENED" => Some(Self::Opened),
+            "EVENT_KIND_CLOSED" => Some(Self::Closed),
+            "EVENT_KIND_EVICTED" => Some(Self::Evicted),
+            "EVENT_KIND_EVENT" => Some(Self::Event),
+            "EVENT_KIND_STALE_EVENT" => Some(Self::StaleEvent),
+            "EVENT_KIND_EVENT_ERR_SET" => Some(Self::EventErrSet),
+            "EVENT_KIND_EVENT_ERR_CLEARED" => Some(Self::EventErrCleared),
+            "EVENT_KIND_DEADLINE_SET" => Some(Self::DeadlineSet),
+            "EVENT_KIND_DEADLINE_CLEARED" => Some(Self::DeadlineCleared),
+            "EVENT_KIND_DEADLINE_PAST" => Some(Self::DeadlinePast),
+            "EVENT_KIND_DEADLINE_EXTENDED" => Some(Self::DeadlineExtended),
+            "EVENT_KIND_DEADLINE_FIRED" => Some(Self::DeadlineFired),
+            "EVENT_KIND_DEADLINE_STALE" => Some(Self::DeadlineStale),
+            "EVENT_KIND_BREAK_WRITTEN" => Some(Self::BreakWritten),
+            "EVENT_KIND_BREAK_COALESCED" => Some(Self::BreakCoalesced),
+            "EVENT_KIND_BREAK_DRAINED" => Some(Self::BreakDrained),
+            "EVENT_KIND_POLL" => Some(Self::Poll),
+            "EVENT_KIND_POLL_EINTR" => Some(Self::PollEintr),
+            "EVENT_KIND_RUN" => Some(Self::Run),
+            _ => None,
+        }
+    }
+}
+/// How grave a finding is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Severity {
+    /// Not known to this version of the protocol.
+    Unspecified = 0,
+    /// Worth knowing.
+    Info = 1,
+    /// Costs time or memory.
+    Warning = 2,
+    /// Somebody waits for what will not come.
+    Error = 3,
+}
+impl Severity {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SEVERITY_UNSPECIFIED",
+            Self::Info => "SEVERITY_INFO",
+            Self::Warning => "SEVERITY_WARNING",
+            Self::Error => "SEVERITY_ERROR",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SEVERITY_UNSPECIFIED" => Some(Self::Unspecified),
+            "SEVERITY_INFO" => Some(Self::Info),
+            "SEVERITY_WARNING" => Some(Self::Warning),
+            "SEVERITY_ERROR" => Some(Self::Error),
             _ => None,
         }
     }
@@ -661,6 +1443,104 @@ pub mod inspector_client {
                 .insert(GrpcMethod::new("netpoller.v1.Inspector", "Watch"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// One descriptor with its last transitions, its latencies and what the kernel says about it. NOT_FOUND once it is
+        /// closed.
+        pub async fn get_descriptor(
+            &mut self,
+            request: impl tonic::IntoRequest<super::GetDescriptorRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDescriptorResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/netpoller.v1.Inspector/GetDescriptor",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("netpoller.v1.Inspector", "GetDescriptor"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// What the flight recorder holds, and then what it records.
+        pub async fn watch_transitions(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchTransitionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::TransitionsFrame>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/netpoller.v1.Inspector/WatchTransitions",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("netpoller.v1.Inspector", "WatchTransitions"));
+            self.inner.server_streaming(req, path, codec).await
+        }
+        /// Checks the conservation laws, several times where one seems broken.
+        pub async fn audit(
+            &mut self,
+            request: impl tonic::IntoRequest<super::AuditRequest>,
+        ) -> std::result::Result<tonic::Response<super::AuditResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/netpoller.v1.Inspector/Audit",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("netpoller.v1.Inspector", "Audit"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Looks for known faults for a while, and gives evidence and advice for each one found.
+        pub async fn diagnose(
+            &mut self,
+            request: impl tonic::IntoRequest<super::DiagnoseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DiagnoseResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/netpoller.v1.Inspector/Diagnose",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("netpoller.v1.Inspector", "Diagnose"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -712,6 +1592,42 @@ pub mod inspector_server {
             &self,
             request: tonic::Request<super::WatchRequest>,
         ) -> std::result::Result<tonic::Response<Self::WatchStream>, tonic::Status>;
+        /// One descriptor with its last transitions, its latencies and what the kernel says about it. NOT_FOUND once it is
+        /// closed.
+        async fn get_descriptor(
+            &self,
+            request: tonic::Request<super::GetDescriptorRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::GetDescriptorResponse>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchTransitions method.
+        type WatchTransitionsStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::TransitionsFrame, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// What the flight recorder holds, and then what it records.
+        async fn watch_transitions(
+            &self,
+            request: tonic::Request<super::WatchTransitionsRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchTransitionsStream>,
+            tonic::Status,
+        >;
+        /// Checks the conservation laws, several times where one seems broken.
+        async fn audit(
+            &self,
+            request: tonic::Request<super::AuditRequest>,
+        ) -> std::result::Result<tonic::Response<super::AuditResponse>, tonic::Status>;
+        /// Looks for known faults for a while, and gives evidence and advice for each one found.
+        async fn diagnose(
+            &self,
+            request: tonic::Request<super::DiagnoseRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::DiagnoseResponse>,
+            tonic::Status,
+        >;
     }
     /// Reads the live tables of the pollers in one process. Nothing in this service changes the process it looks at.
     #[derive(Debug)]
@@ -971,6 +1887,186 @@ pub mod inspector_server {
                     };
                     Box::pin(fut)
                 }
+                "/netpoller.v1.Inspector/GetDescriptor" => {
+                    #[allow(non_camel_case_types)]
+                    struct GetDescriptorSvc<T: Inspector>(pub Arc<T>);
+                    impl<
+                        T: Inspector,
+                    > tonic::server::UnaryService<super::GetDescriptorRequest>
+                    for GetDescriptorSvc<T> {
+                        type Response = super::GetDescriptorResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::GetDescriptorRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Inspector>::get_descriptor(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = GetDescriptorSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/netpoller.v1.Inspector/WatchTransitions" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchTransitionsSvc<T: Inspector>(pub Arc<T>);
+                    impl<
+                        T: Inspector,
+                    > tonic::server::ServerStreamingService<
+                        super::WatchTransitionsRequest,
+                    > for WatchTransitionsSvc<T> {
+                        type Response = super::TransitionsFrame;
+                        type ResponseStream = T::WatchTransitionsStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchTransitionsRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Inspector>::watch_transitions(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchTransitionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/netpoller.v1.Inspector/Audit" => {
+                    #[allow(non_camel_case_types)]
+                    struct AuditSvc<T: Inspector>(pub Arc<T>);
+                    impl<T: Inspector> tonic::server::UnaryService<super::AuditRequest>
+                    for AuditSvc<T> {
+                        type Response = super::AuditResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::AuditRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Inspector>::audit(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = AuditSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/netpoller.v1.Inspector/Diagnose" => {
+                    #[allow(non_camel_case_types)]
+                    struct DiagnoseSvc<T: Inspector>(pub Arc<T>);
+                    impl<
+                        T: Inspector,
+                    > tonic::server::UnaryService<super::DiagnoseRequest>
+                    for DiagnoseSvc<T> {
+                        type Response = super::DiagnoseResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::DiagnoseRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Inspector>::diagnose(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = DiagnoseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
                 _ => {
                     Box::pin(async move {
                         let mut response = http::Response::new(
@@ -1008,6 +2104,366 @@ pub mod inspector_server {
     /// Generated gRPC service name
     pub const SERVICE_NAME: &str = "netpoller.v1.Inspector";
     impl<T> tonic::server::NamedService for InspectorServer<T> {
+        const NAME: &'static str = SERVICE_NAME;
+    }
+}
+/// Generated client implementations.
+#[cfg(feature = "client")]
+pub mod control_client {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    use tonic::codegen::http::Uri;
+    /// Acts on the pollers of the process. Not served unless the program asks for it, and never on the listener that serves
+    /// `Inspector`. Every call is counted and logged.
+    #[derive(Debug, Clone)]
+    pub struct ControlClient<T> {
+        inner: tonic::client::Grpc<T>,
+    }
+    impl<T> ControlClient<T>
+    where
+        T: tonic::client::GrpcService<tonic::body::Body>,
+        T::Error: Into<StdError>,
+        T::ResponseBody: Body<Data = Bytes> + std::marker::Send + 'static,
+        <T::ResponseBody as Body>::Error: Into<StdError> + std::marker::Send,
+    {
+        pub fn new(inner: T) -> Self {
+            let inner = tonic::client::Grpc::new(inner);
+            Self { inner }
+        }
+        pub fn with_origin(inner: T, origin: Uri) -> Self {
+            let inner = tonic::client::Grpc::with_origin(inner, origin);
+            Self { inner }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> ControlClient<InterceptedService<T, F>>
+        where
+            F: tonic::service::Interceptor,
+            T::ResponseBody: Default,
+            T: tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+                Response = http::Response<
+                    <T as tonic::client::GrpcService<tonic::body::Body>>::ResponseBody,
+                >,
+            >,
+            <T as tonic::codegen::Service<
+                http::Request<tonic::body::Body>,
+            >>::Error: Into<StdError> + std::marker::Send + std::marker::Sync,
+        {
+            ControlClient::new(InterceptedService::new(inner, interceptor))
+        }
+        /// Compress requests with the given encoding.
+        ///
+        /// This requires the server to support it otherwise it might respond with an
+        /// error.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.send_compressed(encoding);
+            self
+        }
+        /// Enable decompressing responses.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.inner = self.inner.accept_compressed(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_decoding_message_size(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.inner = self.inner.max_encoding_message_size(limit);
+            self
+        }
+        /// Releases whoever waits on a descriptor and refuses later operations on it, as close would (Go's pollUnblock). The
+        /// file descriptor stays open; its owner finds out at his next operation.
+        pub async fn evict(
+            &mut self,
+            request: impl tonic::IntoRequest<super::EvictRequest>,
+        ) -> std::result::Result<tonic::Response<super::EvictResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/netpoller.v1.Control/Evict",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("netpoller.v1.Control", "Evict"));
+            self.inner.unary(req, path, codec).await
+        }
+        /// Wakes the thread that sleeps in epoll_wait, if there is one (Go's netpollBreak).
+        pub async fn r#break(
+            &mut self,
+            request: impl tonic::IntoRequest<super::BreakRequest>,
+        ) -> std::result::Result<tonic::Response<super::BreakResponse>, tonic::Status> {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/netpoller.v1.Control/Break",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("netpoller.v1.Control", "Break"));
+            self.inner.unary(req, path, codec).await
+        }
+    }
+}
+/// Generated server implementations.
+#[cfg(feature = "server")]
+pub mod control_server {
+    #![allow(
+        unused_variables,
+        dead_code,
+        missing_docs,
+        clippy::wildcard_imports,
+        clippy::let_unit_value,
+    )]
+    use tonic::codegen::*;
+    /// Generated trait containing gRPC methods that should be implemented for use with ControlServer.
+    #[async_trait]
+    pub trait Control: std::marker::Send + std::marker::Sync + 'static {
+        /// Releases whoever waits on a descriptor and refuses later operations on it, as close would (Go's pollUnblock). The
+        /// file descriptor stays open; its owner finds out at his next operation.
+        async fn evict(
+            &self,
+            request: tonic::Request<super::EvictRequest>,
+        ) -> std::result::Result<tonic::Response<super::EvictResponse>, tonic::Status>;
+        /// Wakes the thread that sleeps in epoll_wait, if there is one (Go's netpollBreak).
+        async fn r#break(
+            &self,
+            request: tonic::Request<super::BreakRequest>,
+        ) -> std::result::Result<tonic::Response<super::BreakResponse>, tonic::Status>;
+    }
+    /// Acts on the pollers of the process. Not served unless the program asks for it, and never on the listener that serves
+    /// `Inspector`. Every call is counted and logged.
+    #[derive(Debug)]
+    pub struct ControlServer<T> {
+        inner: Arc<T>,
+        accept_compression_encodings: EnabledCompressionEncodings,
+        send_compression_encodings: EnabledCompressionEncodings,
+        max_decoding_message_size: Option<usize>,
+        max_encoding_message_size: Option<usize>,
+    }
+    impl<T> ControlServer<T> {
+        pub fn new(inner: T) -> Self {
+            Self::from_arc(Arc::new(inner))
+        }
+        pub fn from_arc(inner: Arc<T>) -> Self {
+            Self {
+                inner,
+                accept_compression_encodings: Default::default(),
+                send_compression_encodings: Default::default(),
+                max_decoding_message_size: None,
+                max_encoding_message_size: None,
+            }
+        }
+        pub fn with_interceptor<F>(
+            inner: T,
+            interceptor: F,
+        ) -> InterceptedService<Self, F>
+        where
+            F: tonic::service::Interceptor,
+        {
+            InterceptedService::new(Self::new(inner), interceptor)
+        }
+        /// Enable decompressing requests with the given encoding.
+        #[must_use]
+        pub fn accept_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.accept_compression_encodings.enable(encoding);
+            self
+        }
+        /// Compress responses with the given encoding, if the client supports it.
+        #[must_use]
+        pub fn send_compressed(mut self, encoding: CompressionEncoding) -> Self {
+            self.send_compression_encodings.enable(encoding);
+            self
+        }
+        /// Limits the maximum size of a decoded message.
+        ///
+        /// Default: `4MB`
+        #[must_use]
+        pub fn max_decoding_message_size(mut self, limit: usize) -> Self {
+            self.max_decoding_message_size = Some(limit);
+            self
+        }
+        /// Limits the maximum size of an encoded message.
+        ///
+        /// Default: `usize::MAX`
+        #[must_use]
+        pub fn max_encoding_message_size(mut self, limit: usize) -> Self {
+            self.max_encoding_message_size = Some(limit);
+            self
+        }
+    }
+    impl<T, B> tonic::codegen::Service<http::Request<B>> for ControlServer<T>
+    where
+        T: Control,
+        B: Body + std::marker::Send + 'static,
+        B::Error: Into<StdError> + std::marker::Send + 'static,
+    {
+        type Response = http::Response<tonic::body::Body>;
+        type Error = std::convert::Infallible;
+        type Future = BoxFuture<Self::Response, Self::Error>;
+        fn poll_ready(
+            &mut self,
+            _cx: &mut Context<'_>,
+        ) -> Poll<std::result::Result<(), Self::Error>> {
+            Poll::Ready(Ok(()))
+        }
+        fn call(&mut self, req: http::Request<B>) -> Self::Future {
+            match req.uri().path() {
+                "/netpoller.v1.Control/Evict" => {
+                    #[allow(non_camel_case_types)]
+                    struct EvictSvc<T: Control>(pub Arc<T>);
+                    impl<T: Control> tonic::server::UnaryService<super::EvictRequest>
+                    for EvictSvc<T> {
+                        type Response = super::EvictResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::EvictRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Control>::evict(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = EvictSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/netpoller.v1.Control/Break" => {
+                    #[allow(non_camel_case_types)]
+                    struct BreakSvc<T: Control>(pub Arc<T>);
+                    impl<T: Control> tonic::server::UnaryService<super::BreakRequest>
+                    for BreakSvc<T> {
+                        type Response = super::BreakResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::BreakRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Control>::r#break(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = BreakSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                _ => {
+                    Box::pin(async move {
+                        let mut response = http::Response::new(
+                            tonic::body::Body::default(),
+                        );
+                        let headers = response.headers_mut();
+                        headers
+                            .insert(
+                                tonic::Status::GRPC_STATUS,
+                                (tonic::Code::Unimplemented as i32).into(),
+                            );
+                        headers
+                            .insert(
+                                http::header::CONTENT_TYPE,
+                                tonic::metadata::GRPC_CONTENT_TYPE,
+                            );
+                        Ok(response)
+                    })
+                }
+            }
+        }
+    }
+    impl<T> Clone for ControlServer<T> {
+        fn clone(&self) -> Self {
+            let inner = self.inner.clone();
+            Self {
+                inner,
+                accept_compression_encodings: self.accept_compression_encodings,
+                send_compression_encodings: self.send_compression_encodings,
+                max_decoding_message_size: self.max_decoding_message_size,
+                max_encoding_message_size: self.max_encoding_message_size,
+            }
+        }
+    }
+    /// Generated gRPC service name
+    pub const SERVICE_NAME: &str = "netpoller.v1.Control";
+    impl<T> tonic::server::NamedService for ControlServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
 }

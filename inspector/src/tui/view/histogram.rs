@@ -113,7 +113,11 @@ mod tests {
         Histogram {
             buckets: buckets
                 .iter()
-                .map(|&(upper_bound, count)| Bucket { upper_bound, count })
+                .map(|&(upper_bound, count)| Bucket {
+                    upper_bound,
+                    count,
+                    ..Default::default()
+                })
                 .collect(),
             ..Histogram::default()
         }
