@@ -7,6 +7,7 @@
 //! | `address` | the addresses of a socket, asked of the kernel |
 //! | `stats` | counters, gauges and histograms of a poller |
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
+//! | `recorder` | the flight recorder: what happened last |
 //! | `kernel` | what the kernel has registered, on demand |
 //!
 //! # What it promises
@@ -50,6 +51,7 @@ mod address;
 mod kernel;
 mod laws;
 mod raw;
+pub mod recorder;
 mod row;
 mod stats;
 
@@ -57,9 +59,10 @@ mod stats;
 mod tests;
 
 pub use crate::desc::State;
+pub use crate::observe::{Cause, EventKind, Exemplar};
 pub use kernel::{Registration, kernel_registrations};
 pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
-pub use row::{Page, Row, Side, Snapshot, Waiter, page, snapshot};
+pub use row::{Page, Row, Side, Snapshot, Waiter, Wake, page, snapshot};
 pub use stats::{PollerInfo, Stats, info, stats};
 
 #[cfg(feature = "inspect")]
