@@ -8,6 +8,7 @@
 //! | `stats` | counters, gauges and histograms of a poller |
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
 //! | `recorder` | the flight recorder: what happened last |
+//! | `dump` | the flight recorder in a file: when asked, on a panic, on a condition |
 //! | `kernel` | what the kernel has registered, on demand |
 //!
 //! # What it promises
@@ -48,6 +49,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod dump;
 mod kernel;
 mod laws;
 mod raw;
