@@ -64,13 +64,11 @@ pub use crate::desc::State;
 pub use crate::observe::{Cause, EventKind, Exemplar};
 pub use kernel::{Registration, kernel_registrations};
 pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
-pub use row::{Page, Row, Side, Snapshot, Waiter, Wake, page, snapshot};
+pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page, snapshot};
 pub use stats::{PollerInfo, Stats, info, stats};
 
 #[cfg(feature = "inspect")]
 pub(crate) use raw::RawRow;
-#[cfg(feature = "inspect")]
-pub(crate) use row::Reader;
 
 use crate::poller::{Poller, all_pollers};
 

@@ -135,17 +135,10 @@ pub struct Snapshot {
     pub rows: Vec<Row>,
 }
 
-/// Reads the whole table. Each row is consistent in itself; different rows are read at different moments.
+/// Reads the whole table. Each row is consistent in itself; different rows are read at different moments. Who reads it again
+/// and again uses a [`Reader`], which need not ask the kernel for the same addresses each time.
 pub fn snapshot(poller: &Poller) -> Snapshot {
-    let Page {
-        captured_at_ns,
-        rows,
-        ..
-    } = page(poller, 0, usize::MAX);
-    Snapshot {
-        captured_at_ns,
-        rows,
-    }
+    Reader::default().snapshot(poller)
 }
 
 /// Reads at most `limit` rows, from slot `from_slot` on. Descriptors that come and go between two pages are seen or not, but
@@ -171,9 +164,9 @@ pub fn page(poller: &Poller, from_slot: u32, limit: usize) -> Page {
     }
 }
 
-/// Puts rows into words, and remembers those it has looked up.
+/// Puts rows into words, and remembers those it has looked up: labels, and the addresses of connections.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
+pub struct Reader {
     labels: HashMap<Label, Arc<str>>,
     threads: HashMap<u32, Arc<str>>,
     /// By poller and slot, with the generation they belong to; so there are no more of them than slots.
@@ -181,8 +174,28 @@ pub(crate) struct Reader {
 }
 
 impl Reader {
+    /// One that remembers nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the whole table, as [`snapshot`].
+    pub fn snapshot(&mut self, poller: &Poller) -> Snapshot {
+        self.begin();
+        let captured_at_ns = clock::now_ns();
+        let mut rows = Vec::with_capacity(poller.shared.cache.made() as usize);
+        for desc in poller.shared.cache.iter_from(0) {
+            if let Some(raw) = RawRow::read(desc) {
+                rows.push(self.row(poller, desc, &raw));
+            }
+        }
+        Snapshot {
+            captured_at_ns,
+            rows,
+        }
+    }
+
     /// Begins another sweep: numbers of threads are recycled, so their names are looked up anew.
-    #[cfg(feature = "inspect")]
     pub(crate) fn begin(&mut self) {
         self.threads.clear();
     }
