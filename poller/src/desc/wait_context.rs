@@ -6,7 +6,6 @@ use super::info::Blocker;
 use super::poll_desc::PollDesc;
 use super::side::Who;
 use super::word::{Refused, Token, Waiter};
-use crate::clock;
 use crate::observe::{Cause, Direction, EventKind, Histogram, Local, Transition};
 use crate::sync::atomic::{AtomicI64, Ordering};
 
@@ -64,7 +63,7 @@ impl Waiter for WaitContext<'_> {
     #[inline]
     fn count(&self, transition: Transition) {
         if transition == Transition::Arm {
-            self.local.stamp(clock::stamp_ns());
+            self.local.stamp();
         }
         self.desc
             .count(&self.local, self.direction, transition, Cause::Io);
@@ -83,7 +82,7 @@ impl WaitContext<'_> {
         let parked = token.has_parked();
         if parked {
             // It runs again: now, and not when it has looked at the word.
-            self.local.stamp(clock::stamp_ns());
+            self.local.stamp();
         }
         let poll = self
             .desc
@@ -100,7 +99,7 @@ impl WaitContext<'_> {
     pub(crate) fn cancel(&self, token: &mut Token) {
         let side = self.desc.side(self.direction);
         let parked = side.word.cancel(token, |transition| {
-            self.local.stamp(clock::stamp_ns());
+            self.local.stamp();
             self.desc
                 .count(&self.local, self.direction, transition, Cause::Io);
         });

@@ -14,6 +14,7 @@ mod ring;
 mod shard;
 mod task;
 mod thread;
+mod ticker;
 mod transition;
 
 pub use counter::Counter;

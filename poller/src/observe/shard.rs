@@ -10,12 +10,15 @@ use super::event::{Cause, DescId, EventKind, RawEvent};
 use super::histogram::Cells;
 use super::ring::Ring;
 use super::thread::{MAX_THREADS, SHARED, current_thread};
+use super::ticker::Ticker;
 use super::{Counter, Direction, Histogram, HistogramSnapshot, Transition};
+use crate::clock;
 
 #[derive(Debug)]
 struct Shard {
     /// What the thread last read from the clock: the time of what it records until it reads the clock again.
     last_ns: AtomicU64,
+    ticker: Ticker,
     transitions: [[AtomicU64; Transition::COUNT]; 2],
     counters: [AtomicU64; Counter::COUNT],
     /// Apart, so that a shard is never built on a small stack.
@@ -30,6 +33,7 @@ impl Shard {
     fn new(events: usize) -> Box<Self> {
         Box::new(Self {
             last_ns: AtomicU64::new(crate::clock::stamp_ns()),
+            ticker: Ticker::new(),
             transitions: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
             histograms: Histogram::ALL.iter().map(|_| Cells::new()).collect(),
@@ -164,10 +168,26 @@ impl Local<'_> {
         self.thread
     }
 
-    /// The clock was read: what is recorded from here on happened at `now_ns`.
+    /// Reads the clock: what is recorded from here on happens now. 0 in a build without instrumentation.
     #[inline]
-    pub(crate) fn stamp(&self, now_ns: u64) {
+    pub(crate) fn stamp(&self) -> u64 {
+        if cfg!(netpoller_bare) {
+            return 0;
+        }
+        let now_ns = if self.thread == SHARED as u32 {
+            clock::now_ns()
+        } else {
+            self.shard.ticker.now_ns()
+        };
+        self.shard.last_ns.store(now_ns, Ordering::Relaxed);
+        now_ns
+    }
+
+    /// The kernel's clock was read just now, and said `now_ns`.
+    #[inline]
+    pub(crate) fn stamp_at(&self, now_ns: u64) {
         if !cfg!(netpoller_bare) {
+            self.shard.ticker.set_ns(now_ns);
             self.shard.last_ns.store(now_ns, Ordering::Relaxed);
         }
     }

@@ -2,7 +2,6 @@
 
 use std::io;
 
-use crate::clock;
 use crate::observe::{Counter, DescId, EventKind, Histogram, Local};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sys::Backend;
@@ -32,9 +31,7 @@ impl BreakSignal {
             local.event(EventKind::BreakCoalesced, DescId::NONE, 0);
             return Ok(());
         }
-        let now = clock::stamp_ns();
-        self.requested_ns.store(now, Ordering::Relaxed);
-        local.stamp(now);
+        self.requested_ns.store(local.stamp(), Ordering::Relaxed);
         local.count(Counter::BreaksWritten);
         local.event(EventKind::BreakWritten, DescId::NONE, 0);
         backend.break_poll().inspect_err(|_| {

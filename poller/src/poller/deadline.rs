@@ -104,7 +104,7 @@ impl Shared {
         cause: Cause,
         local: &Local<'_>,
     ) -> Option<std::task::Waker> {
-        let now = clock::stamp_ns();
+        let now = local.stamp();
         let waker = desc.slot.unblock(direction, cause, now, local);
         if waker.is_some() {
             // It is called as soon as the lock is let go.

@@ -128,7 +128,7 @@ impl Poller {
 impl Desc {
     fn count_opened(&self, counter: Counter) {
         let local = self.shared.recorder.local();
-        local.stamp(self.slot.opened_ns());
+        local.stamp_at(self.slot.opened_ns());
         local.count(Counter::Opened);
         local.count(counter);
         local.event(EventKind::Opened, self.slot.id(), self.slot.fd() as u32);
@@ -145,7 +145,7 @@ impl Desc {
             if self.slot.info().closing() {
                 return false;
             }
-            local.stamp(crate::clock::stamp_ns());
+            local.stamp();
             for direction in Direction::ALL {
                 self.slot.store_deadline(direction, NO_DEADLINE);
             }

@@ -138,7 +138,7 @@ impl Shared {
             self.poll_until.swap(until.max(1), Ordering::AcqRel);
         }
         if until == UNLIMITED {
-            return (Timeout::Never, clock::stamp_ns());
+            return (Timeout::Never, self.recorder.local().stamp());
         }
         let now = clock::now_ns();
         let timeout = if until > now {
@@ -170,12 +170,13 @@ impl Shared {
     ) -> u64 {
         let next = self.timers.peek_ns();
         let now = if next == EMPTY {
-            clock::stamp_ns()
+            local.stamp()
         } else {
-            clock::now_ns()
+            let now = clock::now_ns();
+            local.stamp_at(now);
+            now
         };
         ready.fetched_ns = now;
-        local.stamp(now);
         let away = self.time_away(now, began, local);
         // Before what it fetched, so that the recorder tells things in their order.
         if ready.events.len() > 0 {

@@ -5,7 +5,6 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::Shared;
-use crate::clock;
 use crate::desc::PollDesc;
 use crate::observe::{Direction, Histogram};
 use crate::sync::atomic::Ordering;
@@ -79,7 +78,7 @@ impl ReadyList {
         while let Some(woken) = self.wakers.pop() {
             if !cfg!(netpoller_bare) {
                 if calls % CALLS == 0 {
-                    now = clock::now_ns();
+                    now = self.now_ns();
                 }
                 calls += 1;
                 self.stamp_call(&woken, now);
@@ -91,8 +90,9 @@ impl ReadyList {
                 .waiters
                 .fetch_sub(std::mem::take(&mut self.delta), Ordering::AcqRel);
             if !cfg!(netpoller_bare) {
-                let took = clock::now_ns().saturating_sub(self.fetched_ns);
-                shared.recorder.local().record(Histogram::Dispatch, took);
+                let local = shared.recorder.local();
+                let took = local.stamp().saturating_sub(self.fetched_ns);
+                local.record(Histogram::Dispatch, took);
             }
         }
     }
@@ -111,6 +111,11 @@ impl ReadyList {
             });
             self.delta += 1;
         }
+    }
+
+    fn now_ns(&self) -> u64 {
+        let shared = self.shared.as_ref();
+        shared.map_or(0, |shared| shared.recorder.local().stamp())
     }
 
     /// Before the call: whoever runs because of it finds when it was made.

@@ -167,10 +167,24 @@ pub fn page(poller: &Poller, from_slot: u32, limit: usize) -> Page {
 /// Puts rows into words, and remembers those it has looked up: labels, and the addresses of connections.
 #[derive(Debug, Default)]
 pub struct Reader {
-    labels: HashMap<Label, Arc<str>>,
-    threads: HashMap<u32, Arc<str>>,
-    /// By poller and slot, with the generation they belong to; so there are no more of them than slots.
-    addresses: HashMap<(u32, u32), (u32, Addresses)>,
+    /// By number, as those of the threads: both are dense.
+    labels: Vec<Option<Arc<str>>>,
+    threads: Vec<Option<Arc<str>>>,
+    /// By number of the poller, and then by slot, with the generation they belong to.
+    addresses: HashMap<u32, Vec<Option<(u32, Addresses)>>>,
+}
+
+/// What is remembered at `index`, looked up if nothing is.
+fn remembered(
+    known: &mut Vec<Option<Arc<str>>>,
+    index: u32,
+    look_up: impl FnOnce() -> Arc<str>,
+) -> Arc<str> {
+    let index = index as usize;
+    if known.len() <= index {
+        known.resize(index + 1, None);
+    }
+    known[index].get_or_insert_with(look_up).clone()
 }
 
 impl Reader {
@@ -203,7 +217,10 @@ impl Reader {
     /// The addresses of a slot that is no longer read need not be kept.
     #[cfg(feature = "inspect")]
     pub(crate) fn forget(&mut self, poller: u32, slot: u32) {
-        self.addresses.remove(&(poller, slot));
+        let known = self.addresses.get_mut(&poller);
+        if let Some(known) = known.and_then(|known| known.get_mut(slot as usize)) {
+            *known = None;
+        }
     }
 
     pub(crate) fn row(&mut self, poller: &Poller, desc: &PollDesc, raw: &RawRow) -> Row {
@@ -229,16 +246,19 @@ impl Reader {
     }
 
     fn addresses(&mut self, poller: u32, desc: &PollDesc, raw: &RawRow) -> Addresses {
-        let key = (poller, raw.slot);
-        if let Some((generation, addresses)) = self.addresses.get(&key)
+        let known = self.addresses.entry(poller).or_default();
+        let slot = raw.slot as usize;
+        if let Some(Some((generation, addresses))) = known.get(slot)
             && *generation == raw.generation
         {
             return addresses.clone();
         }
         let addresses = Addresses::of(desc, raw);
         if addresses.settled {
-            self.addresses
-                .insert(key, (raw.generation, addresses.clone()));
+            if known.len() <= slot {
+                known.resize_with(slot + 1, || None);
+            }
+            known[slot] = Some((raw.generation, addresses.clone()));
         }
         addresses
     }
@@ -261,11 +281,9 @@ impl Reader {
             (Label(0), id) => id.to_string().into(),
             (label, _) => self.label(label),
         };
-        let thread = self
-            .threads
-            .entry(raw.thread)
-            .or_insert_with(|| thread_name(raw.thread as usize))
-            .clone();
+        let thread = remembered(&mut self.threads, raw.thread, || {
+            thread_name(raw.thread as usize)
+        });
         Waiter {
             task,
             task_id: raw.task_id,
@@ -275,9 +293,6 @@ impl Reader {
     }
 
     fn label(&mut self, label: Label) -> Arc<str> {
-        self.labels
-            .entry(label)
-            .or_insert_with(|| Names::shared().text(label))
-            .clone()
+        remembered(&mut self.labels, label.0, || Names::shared().text(label))
     }
 }

@@ -49,7 +49,10 @@ fn main() -> io::Result<()> {
     };
     let mut out = io::stdout().lock();
     writeln!(out, "{rows} rows, median of {ROUNDS}")?;
-    for (index, name) in ["addresses alone", "first", "again"].into_iter().enumerate() {
+    for (index, name) in ["addresses alone", "first", "again"]
+        .into_iter()
+        .enumerate()
+    {
         let ratio = median(index).as_secs_f64() / median(0).as_secs_f64();
         let ms = median(index).as_secs_f64() * 1e3;
         writeln!(out, "{name:<16} {ms:>7.2} ms  {ratio:>5.2}")?;

@@ -54,7 +54,9 @@ async fn accept(
     let listener = TcpListener::from_std(listener).map_err(|(_, error)| error)?;
     for _ in 0..options.idle {
         let never = UnixDatagram::unbound()?;
-        spawn(Box::pin(async move { never.recv(&mut [0]).await.map(drop) }));
+        spawn(Box::pin(
+            async move { never.recv(&mut [0]).await.map(drop) },
+        ));
     }
     loop {
         let (stream, _) = listener.accept().await?;
