@@ -183,13 +183,15 @@ impl Local<'_> {
         now_ns
     }
 
-    /// The kernel's clock was read just now, and said `now_ns`.
+    /// [`Local::stamp`] by the kernel's clock alone, for what is compared with deadlines; in every build.
     #[inline]
-    pub(crate) fn stamp_at(&self, now_ns: u64) {
-        if !cfg!(netpoller_bare) {
-            self.shard.ticker.set_ns(now_ns);
-            self.shard.last_ns.store(now_ns, Ordering::Relaxed);
+    pub(crate) fn stamp_exactly(&self) -> u64 {
+        if cfg!(netpoller_bare) || self.thread == SHARED as u32 {
+            return clock::now_ns();
         }
+        let now_ns = self.shard.ticker.read();
+        self.shard.last_ns.store(now_ns, Ordering::Relaxed);
+        now_ns
     }
 
     /// When the calling thread last read the clock.

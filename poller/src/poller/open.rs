@@ -128,7 +128,7 @@ impl Poller {
 impl Desc {
     fn count_opened(&self, counter: Counter) {
         let local = self.shared.recorder.local();
-        local.stamp_at(self.slot.opened_ns());
+        local.stamp();
         local.count(Counter::Opened);
         local.count(counter);
         local.event(EventKind::Opened, self.slot.id(), self.slot.fd() as u32);

@@ -172,9 +172,7 @@ impl Shared {
         let now = if next == EMPTY {
             local.stamp()
         } else {
-            let now = clock::now_ns();
-            local.stamp_at(now);
-            now
+            local.stamp_exactly()
         };
         ready.fetched_ns = now;
         let away = self.time_away(now, began, local);

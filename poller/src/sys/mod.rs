@@ -37,7 +37,7 @@ pub(crate) use fd::CloseableFd;
 pub(crate) use process::as_user;
 #[cfg(feature = "inspect")]
 pub(crate) use process::{effective_uid, start_ticks};
-pub(crate) use ticks::{ticks, ticks_are_steady};
+pub(crate) use ticks::{ADJACENT, ticks, ticks_are_steady};
 pub(crate) use timerfd::TimerFd;
 
 /// Runs a libc call and turns -1 into the error of this thread.

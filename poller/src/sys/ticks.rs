@@ -1,5 +1,13 @@
 //! The processor's own counter of time: read in a few nanoseconds, but of a rate that has to be found out.
 
+/// Two readings this far apart, with a reading of the kernel's clock between them, were made in one go: more than that takes only
+/// a thread that was interrupted. Some hundred nanoseconds to some microseconds, at the rates that processors have.
+pub(crate) const ADJACENT: u64 = if cfg!(target_arch = "x86_64") {
+    1024
+} else {
+    64
+};
+
 /// The counter now; 0 where there is none that can be used.
 #[inline]
 pub(crate) fn ticks() -> u64 {
