@@ -11,19 +11,6 @@ use crate::sync::atomic::Ordering;
 /// A share of a wake's latency that is not known yet.
 const PENDING: u32 = u32::MAX;
 
-/// Who waits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Who {
-    /// Number of the thread (`observe::current_thread`).
-    pub(crate) thread: u32,
-    /// Name of the task, the empty label outside of a task.
-    pub(crate) task: Label,
-    /// Number of the task, 0 outside of a task.
-    pub(crate) task_id: u64,
-    /// The call that waits.
-    pub(crate) location: &'static Location<'static>,
-}
-
 /// A `&'static Location` or nothing, in one atomic.
 #[derive(Debug)]
 pub(super) struct AtomicLocation(AtomicPtr<Location<'static>>);

@@ -1,12 +1,12 @@
 //! A wait in progress.
 
+use std::panic::Location;
 use std::task::{Poll, Waker};
 
 use super::info::Blocker;
 use super::poll_desc::PollDesc;
-use super::side::Who;
 use super::word::{Refused, Token, Waiter};
-use crate::observe::{Cause, Direction, EventKind, Histogram, Local, Transition};
+use crate::observe::{Cause, Direction, EventKind, Histogram, Local, Transition, current_task};
 use crate::sync::atomic::{AtomicI64, Ordering};
 
 /// A wait in progress: what the word asks of a waiter.
@@ -17,7 +17,8 @@ pub(crate) struct WaitContext<'a> {
     pub(crate) local: Local<'a>,
     /// The poller's count of parked waiters.
     pub(crate) waiters: &'a AtomicI64,
-    pub(crate) who: Who,
+    /// The call that waits.
+    pub(crate) location: &'static Location<'static>,
     /// Wait for readiness whatever the deadline and close say (Go's pollWaitCanceled).
     pub(crate) unconditional: bool,
 }
@@ -40,10 +41,13 @@ impl Waiter for WaitContext<'_> {
             return;
         }
         let side = self.desc.side(self.direction);
-        side.location.store(self.who.location);
-        side.thread.store(self.who.thread as u16, Ordering::Relaxed);
-        side.task.store(self.who.task.0, Ordering::Relaxed);
-        side.task_id.store(self.who.task_id, Ordering::Relaxed);
+        // Asked here and not before: most polls of a wait find it done.
+        let task = current_task();
+        side.location.store(self.location);
+        side.thread
+            .store(self.local.thread() as u16, Ordering::Relaxed);
+        side.task.store(task.name.0, Ordering::Relaxed);
+        side.task_id.store(task.id, Ordering::Relaxed);
         if !rearmed {
             // The clock was read when the wait armed, a few instructions ago.
             side.since_ns.store(self.local.last_ns(), Ordering::Release);

@@ -29,4 +29,4 @@ pub(crate) use intern::{Label, Names};
 pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, Recorder, Totals};
 pub(crate) use task::{Task, current_task, enter_task};
-pub(crate) use thread::{current_thread, thread_name};
+pub(crate) use thread::thread_name;
