@@ -28,8 +28,25 @@ use crate::host::posture;
 pub(super) enum Privilege {
     /// Look.
     Inspect,
-    /// Change, so often. Each call is counted and noted.
-    Control(Rate),
+    /// Change. Each call is counted and noted.
+    Control(ControlRates),
+}
+
+/// How often `Control` is called, and how often it is noted that it was not.
+#[derive(Debug)]
+pub(super) struct ControlRates {
+    calls: Rate,
+    /// Whoever does not pass must not be able to fill the log.
+    refusals: Rate,
+}
+
+impl ControlRates {
+    pub(super) fn new(limits: &Limits) -> Self {
+        Self {
+            calls: Rate::new(limits.control_rate),
+            refusals: Rate::new(limits.control_rate),
+        }
+    }
 }
 
 /// On what terms requests are let in.
@@ -88,8 +105,8 @@ impl Policy {
             )));
         }
         session.admit();
-        if let Privilege::Control(rate) = &self.privilege
-            && !rate.take()
+        if let Privilege::Control(rates) = &self.privilege
+            && !rates.calls.take()
         {
             return Err(Stop::Grpc(Status::resource_exhausted(format!(
                 "more than {} calls of Control a second; wait",
@@ -105,16 +122,19 @@ impl Policy {
     }
 
     /// Counts and notes a call that was to change something.
-    fn note(&self, path: &str, peer: &Peer, response: &Response<Body>) {
-        if !matches!(self.privilege, Privilege::Control(_)) {
+    fn note(&self, path: &str, peer: &Peer, response: &Response<Body>, passed: bool) {
+        let Privilege::Control(rates) = &self.privilege else {
             return;
-        }
+        };
         let status = Status::from_header_map(response.headers());
         let is_ok = response.status().is_success()
             && status
                 .as_ref()
                 .is_none_or(|status| status.code() == Code::Ok);
         posture::count_control(is_ok);
+        if !passed && !rates.refusals.take() {
+            return;
+        }
         let outcome = match status {
             _ if is_ok => "ok".to_owned(),
             Some(status) => format!("{:?}: {}", status.code(), status.message()),
@@ -144,6 +164,9 @@ impl Stop {
                     HeaderValue::from_static("nosniff"),
                 );
                 headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+                // For a client that does speak gRPC, as one does who calls us by a name that we do not know. A reason of
+                // ours is always a header's value.
+                let _ = Status::permission_denied(reason.trim_end()).add_header(headers);
                 response
             }
         }
@@ -173,14 +196,14 @@ impl Service<Request<Body>> for Gate {
             Ok(places) => places,
             Err(stop) => {
                 let response = stop.answer();
-                policy.note(&path, &peer, &response);
+                policy.note(&path, &peer, &response, false);
                 return Box::pin(async { Ok(response) });
             }
         };
         let answer = self.routes.call(request);
         Box::pin(async move {
             let response = answer.await?;
-            policy.note(&path, &peer, &response);
+            policy.note(&path, &peer, &response, true);
             Ok(match places {
                 Some(places) => response.map(|body| {
                     subscription::hold(body, places, peer.session, policy.limits.stalled)

@@ -58,6 +58,8 @@ mod tls;
 mod token;
 mod watch;
 
+#[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]
+mod security_tests;
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 mod tests;
 

@@ -9,7 +9,7 @@ use std::io::Write;
 /// from whoever called.
 pub(super) fn say(text: &str) {
     let line = line(text);
-    #[cfg(all(test, not(loom), not(netpoller_bare)))]
+    #[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]
     said::keep(&line);
     // Nobody is left to tell when stderr is gone.
     let _ = std::io::stderr().write_all(line.as_bytes());
@@ -29,7 +29,7 @@ fn line(text: &str) -> String {
 }
 
 /// What was said, for tests.
-#[cfg(all(test, not(loom), not(netpoller_bare)))]
+#[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]
 pub(super) mod said {
     use std::sync::Mutex;
 

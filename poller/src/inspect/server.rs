@@ -12,14 +12,13 @@ use tonic::service::Routes;
 
 use super::control::control_service;
 use super::error::StartError;
-use super::gate::{Gate, Policy, Privilege};
+use super::gate::{ControlRates, Gate, Policy, Privilege};
 use super::incoming::{Door, Listener, accept_loop};
 use super::limits::{
     ANSWER_TIME, Limits, MAX_HEADERS, MAX_RESETS, MAX_STREAMS, PING_INTERVAL, PING_TIME,
 };
 use super::listen::Listen;
 use super::notice;
-use super::rate::Rate;
 use super::service::service;
 use super::socket::{Purpose, SocketFile};
 #[cfg(feature = "tls")]
@@ -80,7 +79,8 @@ impl Builder {
     /// the inspector.
     ///
     /// Nothing else is served here, and `Control` nowhere else: whoever may look is not by that alone one who may change.
-    /// Each call is written to stderr and counted, and there are at most 20 a second. On TCP, loopback too, callers have to
+    /// Each call is counted and written to stderr (of those that are refused, 20 a second), and at most 20 a second
+    /// are answered. On TCP, loopback too, callers have to
     /// show a token of its own: [`Builder::control_token_file`].
     #[must_use]
     pub fn control(mut self, address: Listen) -> Self {
@@ -153,7 +153,7 @@ impl Builder {
     }
 
     /// For tests, which have not the time to wait for limits that are meant for people.
-    #[cfg(all(test, not(loom), not(netpoller_bare)))]
+    #[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]
     pub(super) fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -211,10 +211,10 @@ impl Builder {
             subscribers: subscribers.clone(),
         };
         let inspect = Gate::new(inspect_services(), policy(Privilege::Inspect, token));
-        let rate = Rate::new(self.limits.control_rate);
+        let rates = ControlRates::new(&self.limits);
         let control = Gate::new(
             control_services(),
-            policy(Privilege::Control(rate), control_token),
+            policy(Privilege::Control(rates), control_token),
         );
         let Bound {
             inspectors,
