@@ -29,6 +29,7 @@ pub(super) struct Limits {
     /// From accept(2), or the end of the TLS handshake, until the first request was let in.
     pub(super) opening: Duration,
     /// For the TLS handshake.
+    #[cfg(feature = "tls")]
     pub(super) handshake: Duration,
     /// The age at which a connection ends. Its token and its certificate were looked at when it began, and one that is
     /// never renewed would outlive them. Clients connect again; a day is long enough for nobody to mind.
@@ -46,6 +47,7 @@ impl Default for Limits {
             subscriptions: 4,
             subscribers: 8,
             opening: Duration::from_secs(5),
+            #[cfg(feature = "tls")]
             handshake: Duration::from_secs(5),
             age: Duration::from_secs(24 * 60 * 60),
             stalled: Duration::from_secs(30),

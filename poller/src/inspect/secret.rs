@@ -17,6 +17,7 @@ const MAX_BYTES: u64 = 1 << 20;
 /// Bits of the mode that a secret may not have.
 pub(super) const PRIVATE: u32 = 0o077;
 /// For keys, which are often shared with a group of services, as /etc/ssl/private is.
+#[cfg(feature = "tls")]
 pub(super) const SHARED_WITH_GROUP: u32 = 0o037;
 
 /// The bytes of the secret at `path`, whose mode has none of the bits `forbidden`.
