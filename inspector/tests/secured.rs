@@ -189,3 +189,60 @@ fn a_certificate_is_shown_if_the_endpoint_asks_for_one() {
     let open = ask("https", &server, &[trusted, shown].concat());
     assert_fails(&open, 2, &["chmod 600"]);
 }
+
+/// The block of SECURITY.md in which `word` occurs.
+fn recipe(word: &str) -> String {
+    let text = fs::read_to_string(concat!(env!("CARGO_MANIFEST_DIR"), "/../SECURITY.md"));
+    let text = text.expect("read SECURITY.md");
+    let block = text
+        .split("```")
+        .find(|block| block.starts_with("sh\n") && block.contains(word));
+    block
+        .expect("the recipe")
+        .trim_start_matches("sh\n")
+        .to_owned()
+}
+
+#[test]
+fn the_certificates_that_security_md_makes_let_in_whom_it_says() {
+    let directory = TempDir::new().expect("make a directory");
+    let made = Command::new("bash")
+        .args(["-euc", &recipe("openssl req -x509")])
+        .current_dir(directory.path())
+        .output()
+        .expect("run bash");
+    let said = String::from_utf8_lossy(&made.stderr);
+    if said.contains("openssl: command not found") {
+        assert!(
+            std::env::var_os("CI").is_none(),
+            "openssl is missing; .ci/run installs it"
+        );
+        eprintln!("NOT TESTED: openssl is missing on this machine; install it to run this test");
+        return;
+    }
+    assert!(made.status.success(), "{said}");
+    let file = |name: &str| directory.path().join(name);
+    let server = start(|builder| {
+        let tls = Tls::from_pem(file("node7.example.crt"), file("node7.example.key"));
+        builder
+            .tls(tls.expect("a certificate"))
+            .client_ca(file("ca.crt"))
+    });
+    let line = recipe("netpoller -t https://");
+    let flags = line
+        .trim()
+        .strip_prefix("netpoller -t https://node7.example:6670 ")
+        .expect("the line of the command");
+    let flags: Vec<String> = flags
+        .split(' ')
+        .map(|word| match word.starts_with("--") {
+            true => word.to_owned(),
+            false => file(word).display().to_string(),
+        })
+        .collect();
+    let mut flags: Vec<&str> = flags.iter().map(String::as_str).collect();
+    // There is no such host here.
+    flags.extend(["--tls-name", "node7.example"]);
+    assert_answered(&ask("https", &server, &flags));
+    assert_fails(&ask("https", &server, &flags[..2]), 4, &["another name"]);
+}
