@@ -6,7 +6,7 @@ use std::time::Duration;
 use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::client::TargetSpec;
+use crate::client::{Access, TargetSpec};
 use crate::demo::DemoArgs;
 use crate::paint::ColorChoice;
 use crate::query::Query;
@@ -36,7 +36,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// Process to look at: unix:PATH, /path, http://host:port or pid:N; may be left out when there is only one.
+    /// Process to look at: unix:PATH, /path, http(s)://host:port or pid:N; may be left out when there is only one.
     #[arg(
         short,
         long,
@@ -112,6 +112,8 @@ pub(crate) struct Globals {
     /// Draw with ASCII characters only.
     #[arg(long, global = true, env = "NETPOLLER_ASCII", value_parser = FalseyValueParser::new())]
     pub(crate) ascii: bool,
+    #[command(flatten)]
+    pub(crate) access: Access,
 }
 
 /// What to do.

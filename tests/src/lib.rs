@@ -20,3 +20,8 @@ pub use wait::{assert_blocked, is_parked, past, pause, soon, until};
 #[cfg(doctest)]
 #[doc = include_str!("../../README.md")]
 struct Readme;
+
+/// And those of SECURITY.md.
+#[cfg(doctest)]
+#[doc = include_str!("../../SECURITY.md")]
+struct Security;

@@ -7,7 +7,7 @@ use netpoller_proto::v1::{Descriptor, GetStatsRequest, GetStatsResponse, ListDes
 use tonic::{Code, Response, Status};
 
 use super::Connection;
-use super::connect::describe;
+use super::refusal::describe;
 use crate::failure::Failure;
 
 /// Rows a page; the most that a server gives.

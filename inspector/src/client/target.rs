@@ -4,25 +4,65 @@ use std::fmt;
 use std::path::PathBuf;
 use std::str::FromStr;
 
+use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::Uri;
 
+use super::Access;
+use crate::failure::Failure;
+
 /// What can be written.
-const FORMS: &str = "write unix:PATH, /path, http://host:port, tcp:host:port or pid:N";
+const FORMS: &str =
+    "write unix:PATH, /path, http://host:port, https://host:port, tcp:host:port or pid:N";
 
 /// Where an endpoint listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     /// A Unix socket.
     Unix(PathBuf),
-    /// TCP, as `http://host:port`.
-    Tcp(Uri),
+    /// TCP.
+    Tcp(Tcp),
+}
+
+/// An address, and what is shown to whoever listens there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Tcp {
+    /// `http://host:port`, or `https://host:port`.
+    pub(crate) uri: Uri,
+    /// Not part of the text of a target: it comes from other flags.
+    pub(crate) access: Box<Access>,
+}
+
+impl Tcp {
+    /// Whether it is to be spoken to over TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        self.uri.scheme_str() == Some("https")
+    }
+
+    /// Host and port, for the resolver.
+    pub(super) fn address(&self) -> String {
+        self.uri
+            .authority()
+            .map_or(String::new(), |authority| authority.to_string())
+    }
+
+    /// The name that must be in the certificate.
+    pub(super) fn name(&self) -> Result<ServerName<'static>, Failure> {
+        let host = self.uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        let name = self.access.tls_name.as_deref().unwrap_or(host);
+        ServerName::try_from(name.to_owned()).map_err(|_| {
+            Failure::Usage(format!(
+                "`{name}` cannot be the name in a certificate: say a host name or an address with --tls-name"
+            ))
+        })
+    }
 }
 
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Unix(path) => write!(f, "unix:{}", path.display()),
-            Self::Tcp(uri) => write!(f, "{}", uri.to_string().trim_end_matches('/')),
+            Self::Tcp(tcp) => write!(f, "{}", tcp.uri.to_string().trim_end_matches('/')),
         }
     }
 }
@@ -36,17 +76,33 @@ pub(crate) enum TargetSpec {
     Pid(u32),
 }
 
+impl TargetSpec {
+    /// The same, with what the flags say of remote access.
+    pub(crate) fn with_access(self, access: &Access) -> Self {
+        match self {
+            Self::At(Target::Tcp(tcp)) => Self::At(Target::Tcp(Tcp {
+                access: Box::new(access.clone()),
+                ..tcp
+            })),
+            other => other,
+        }
+    }
+}
+
 impl FromStr for TargetSpec {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let tcp = |address: &str| {
-            let uri: Uri = format!("http://{address}")
+        let tcp = |scheme: &str, address: &str| {
+            let uri: Uri = format!("{scheme}://{address}")
                 .parse()
                 .map_err(|error| format!("{error}"))?;
             match (uri.host(), uri.port_u16()) {
-                (Some(host), Some(_)) if !host.is_empty() => Ok(Self::At(Target::Tcp(uri))),
-                _ => Err("write the address as http://host:port".to_owned()),
+                (Some(host), Some(_)) if !host.is_empty() => Ok(Self::At(Target::Tcp(Tcp {
+                    uri,
+                    access: Box::default(),
+                }))),
+                _ => Err(format!("write the address as {scheme}://host:port")),
             }
         };
         if let Some(path) = text.strip_prefix("unix:") {
@@ -61,19 +117,16 @@ impl FromStr for TargetSpec {
             .strip_prefix("http://")
             .or_else(|| text.strip_prefix("tcp:"))
         {
-            return tcp(address.trim_end_matches('/'));
+            return tcp("http", address.trim_end_matches('/'));
+        }
+        if let Some(address) = text.strip_prefix("https://") {
+            return tcp("https", address.trim_end_matches('/'));
         }
         if let Some(pid) = text.strip_prefix("pid:") {
             return pid
                 .parse()
                 .map(Self::Pid)
                 .map_err(|_| format!("`{pid}` is no process id"));
-        }
-        if text.starts_with("https://") {
-            return Err(
-                "TLS is not supported yet; use the Unix socket, or http:// through an ssh tunnel"
-                    .into(),
-            );
         }
         // `./a:b` is a path; `shm:/x` and `uinx:/x` are schemes that nobody knows.
         if let Some((scheme, _)) = text.split_once(':')
@@ -104,6 +157,7 @@ mod tests {
             ("http://127.0.0.1:6669", "http://127.0.0.1:6669"),
             ("http://[::1]:6669/", "http://[::1]:6669"),
             ("tcp:127.0.0.1:6669", "http://127.0.0.1:6669"),
+            ("https://node7.example:6670/", "https://node7.example:6670"),
         ] {
             match text.parse() {
                 Ok(TargetSpec::At(target)) => assert_eq!(target.to_string(), written),
@@ -123,7 +177,7 @@ mod tests {
             "shm:/x",
             "http://",
             "http://host",
-            "https://host:1",
+            "https://host",
         ] {
             let hint = text.parse::<TargetSpec>().expect_err(text);
             assert!(!hint.is_empty(), "{text}");

@@ -16,7 +16,10 @@ use crate::{demo, tui};
 
 /// Does what the command line says.
 pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
-    let globals = cli.globals;
+    let mut globals = cli.globals;
+    globals.target = globals
+        .target
+        .map(|target| target.with_access(&globals.access));
     match cli.verb {
         Some(Verb::Targets) => targets::run(&globals),
         Some(Verb::Ls { what }) => ls::run(&globals, what),

@@ -9,10 +9,36 @@ use std::path::PathBuf;
 #[derive(Debug)]
 #[non_exhaustive]
 pub enum StartError {
-    /// A TCP address that other machines can reach.
+    /// A TCP address that other machines can reach, in plain text.
     NotLoopback {
         /// The address.
         address: SocketAddr,
+    },
+    /// A TCP address that other machines can reach, with TLS, but whoever comes is let in.
+    AnybodyMayCall {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// `Control` was to listen on TCP, and nobody is asked for a token of his own for it.
+    ControlWithoutToken {
+        /// The address.
+        address: SocketAddr,
+    },
+    /// Whoever may look may also change: the token of `Control` is the one of the other listeners.
+    SameToken,
+    /// A file with a secret is not one.
+    Secret {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        problem: SecretProblem,
+    },
+    /// A certificate or a key cannot be used.
+    Tls {
+        /// The file.
+        path: PathBuf,
+        /// What is wrong with it.
+        reason: String,
     },
     /// A name in the abstract namespace, which has no permissions.
     Abstract {
@@ -72,6 +98,28 @@ pub enum DirectoryProblem {
     },
 }
 
+/// Why a file is no place for a secret, or has none in it.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub enum SecretProblem {
+    /// It is no regular file.
+    NotAFile,
+    /// Another user owns it.
+    ForeignOwner {
+        /// The owner.
+        uid: u32,
+    },
+    /// Other users may read or write it.
+    Open {
+        /// Its permissions.
+        mode: u32,
+    },
+    /// The token has less than 128 bits.
+    TooShort,
+    /// The token has characters in it that a header cannot carry.
+    NotText,
+}
+
 impl StartError {
     pub(super) fn io(action: impl Into<String>) -> impl FnOnce(io::Error) -> Self {
         let action = action.into();
@@ -85,9 +133,53 @@ impl fmt::Display for StartError {
         match self {
             Self::NotLoopback { address } => write!(
                 f,
-                "{address} can be reached from other machines, and the endpoint does not ask who calls; listen on \
-                 127.0.0.1 or on a Unix socket, and forward it with ssh -L"
+                "{address} can be reached from other machines, who could read along and call; listen on 127.0.0.1 or on \
+                 a Unix socket and forward it with ssh -L, or secure it: tls(…) with client_ca(…) or token_file(…)"
             ),
+            Self::AnybodyMayCall { address } => write!(
+                f,
+                "{address} can be reached from other machines, and TLS alone does not ask who calls; add client_ca(…), \
+                 for certificates of clients, or token_file(…)"
+            ),
+            Self::ControlWithoutToken { address } => write!(
+                f,
+                "whoever reaches {address} could evict descriptors; let Control listen on a Unix socket, or add \
+                 control_token_file(…) with a token of its own"
+            ),
+            Self::SameToken => f.write_str(
+                "the token of Control is that of the other listeners, so that whoever may look may also evict; make \
+                 another one: openssl rand -hex 32",
+            ),
+            Self::Secret { path, problem } => {
+                let path = path.display();
+                match problem {
+                    SecretProblem::NotAFile => {
+                        write!(f, "{path} is no regular file; name the file with the secret")
+                    }
+                    SecretProblem::ForeignOwner { uid } => write!(
+                        f,
+                        "{path} belongs to user {uid}, who knows what is in it and can change it; chown it to the user \
+                         of this process"
+                    ),
+                    SecretProblem::Open { mode } => write!(
+                        f,
+                        "{path} holds a secret and is open to other users (mode {mode:03o}); chmod 600 {path}, and \
+                         replace the secret if others may have read it"
+                    ),
+                    SecretProblem::TooShort => write!(
+                        f,
+                        "the token in {path} has less than 128 bits; make one with: openssl rand -hex 32"
+                    ),
+                    SecretProblem::NotText => write!(
+                        f,
+                        "the token in {path} has blanks or characters beyond ASCII in it; make one with: openssl rand \
+                         -hex 32"
+                    ),
+                }
+            }
+            Self::Tls { path, reason } => {
+                write!(f, "{} cannot be used for TLS: {reason}", path.display())
+            }
             Self::Abstract { path } => write!(
                 f,
                 "{} is an abstract name, which every user may connect to; use the path of a file",
@@ -151,9 +243,12 @@ impl From<StartError> for io::Error {
         let kind = match &error {
             StartError::Io { source, .. } => source.kind(),
             StartError::InUse { .. } => io::ErrorKind::AddrInUse,
-            StartError::NotLoopback { .. } | StartError::Abstract { .. } => {
-                io::ErrorKind::InvalidInput
-            }
+            StartError::NotLoopback { .. }
+            | StartError::AnybodyMayCall { .. }
+            | StartError::ControlWithoutToken { .. }
+            | StartError::SameToken
+            | StartError::Tls { .. }
+            | StartError::Abstract { .. } => io::ErrorKind::InvalidInput,
             _ => io::ErrorKind::PermissionDenied,
         };
         io::Error::new(kind, error)

@@ -1,17 +1,18 @@
 //! The accept loop: who is let in, and how many.
+//!
+//! It waits for nobody but the kernel. A TLS handshake has a task and a time of its own, so that one who is slow at it, or
+//! sends something else, keeps nobody waiting.
 
 use std::io;
 use std::sync::Arc;
 
 use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
 
 use super::connection::{Connection, Stream};
+use super::limits::Limits;
 use crate::host::Backoff;
 use crate::sys::effective_uid;
-
-/// Connections at a time.
-pub(super) const MAX_CONNECTIONS: usize = 16;
 
 /// A socket that listens.
 #[derive(Debug)]
@@ -34,14 +35,23 @@ impl Listener {
     }
 }
 
+/// What is done with those who come.
+#[derive(Clone)]
+pub(super) struct Door {
+    /// Addresses are hidden from those who come over TCP.
+    pub(super) redact_tcp: bool,
+    pub(super) limits: Limits,
+    /// For those who come over TCP.
+    #[cfg(feature = "tls")]
+    pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
+}
+
+type Accepted = mpsc::Sender<io::Result<Connection>>;
+
 /// Accepts until nobody takes the connections any more. Those beyond the limit, and those of other users, are closed at
 /// once.
-pub(super) async fn accept_loop(
-    listener: Listener,
-    redact_tcp: bool,
-    places: Arc<Semaphore>,
-    accepted: mpsc::Sender<io::Result<Connection>>,
-) {
+pub(super) async fn accept_loop(listener: Listener, door: Door, accepted: Accepted) {
+    let places = Arc::new(Semaphore::new(door.limits.connections));
     let mut backoff = Backoff::default();
     loop {
         let stream = match listener.accept().await {
@@ -58,14 +68,40 @@ pub(super) async fn accept_loop(
         let Ok(place) = places.clone().try_acquire_owned() else {
             continue;
         };
-        let redact = redact_tcp && matches!(stream, Stream::Tcp(_));
-        if accepted
-            .send(Ok(Connection::new(stream, redact, place)))
-            .await
-            .is_err()
-        {
+        #[cfg(feature = "tls")]
+        if let (Stream::Tcp(_), Some(_)) = (&stream, &door.tls) {
+            tokio::spawn(shake_hands(stream, door.clone(), place, accepted.clone()));
+            continue;
+        }
+        if !door.hand_over(stream, place, &accepted).await {
             return;
         }
+    }
+}
+
+/// A peer that fails is told by the protocol, if at all; there is nobody else to tell.
+#[cfg(feature = "tls")]
+async fn shake_hands(stream: Stream, door: Door, place: OwnedSemaphorePermit, accepted: Accepted) {
+    let (Stream::Tcp(stream), Some(tls)) = (stream, &door.tls) else {
+        return;
+    };
+    if let Ok(Ok(stream)) = tokio::time::timeout(door.limits.handshake, tls.accept(stream)).await {
+        door.hand_over(Stream::Tls(Box::new(stream)), place, &accepted)
+            .await;
+    }
+}
+
+impl Door {
+    /// `false` when nobody takes it.
+    async fn hand_over(
+        &self,
+        stream: Stream,
+        place: OwnedSemaphorePermit,
+        accepted: &Accepted,
+    ) -> bool {
+        let redact = self.redact_tcp && !matches!(stream, Stream::Unix(_));
+        let connection = Connection::new(stream, redact, &self.limits, place);
+        accepted.send(Ok(connection)).await.is_ok()
     }
 }
 
@@ -75,8 +111,8 @@ fn is_allowed(stream: &Stream) -> bool {
         Stream::Unix(stream) => stream
             .peer_cred()
             .is_ok_and(|peer| is_allowed_user(peer.uid(), effective_uid())),
-        // Loopback; there is nobody to ask.
-        Stream::Tcp(_) => true,
+        // The kernel does not know; the token and the certificate say it.
+        _ => true,
     }
 }
 

@@ -5,8 +5,18 @@
 //! | `server` | [`Server`]: started by code, never by the environment; ended when dropped |
 //! | `listen` | where it listens |
 //! | `socket` | the socket file: whose it is, who may use it, what may be removed |
+//! | `tls` | certificates and the handshake (feature `tls`) |
+//! | `secret` | reading a file that must be private |
 //! | `incoming` | the accept loop: who is let in, and how many |
-//! | `connection` | one connection, which must begin to speak in time |
+//! | `connection` | one connection: who is at the other end, and when it has to go |
+//! | `gate` | what every request passes before a service sees it |
+//! | `request` | the form of a request: gRPC, and not of a web page |
+//! | `token` | the bearer token |
+//! | `rate` | how often something may be done |
+//! | `subscription` | how many streams, and what happens to one that nobody reads |
+//! | `limits` | all limits |
+//! | `notice` | what is said on stderr |
+//! | `control` | the service that changes something |
 //! | `service` | the questions that have one answer |
 //! | `watch` | the stream of the table |
 //! | `encode` | rows and statistics as messages |
@@ -14,7 +24,7 @@
 //! | `error` | why it did not start |
 //!
 //! It runs on a thread of its own, so that it answers when every thread of the service is stuck. It reads and changes
-//! nothing.
+//! nothing, unless [`Builder::control`] opens a listener for that. What it defends against is in SECURITY.md.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), netpoller::inspect::StartError> {
@@ -27,19 +37,34 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+mod control;
 mod encode;
 mod error;
+mod gate;
 mod incoming;
 mod laws;
+mod limits;
 mod listen;
+mod notice;
+mod rate;
+mod request;
+mod secret;
 mod server;
 mod service;
 mod socket;
+mod subscription;
+#[cfg(feature = "tls")]
+mod tls;
+mod token;
 mod watch;
 
+#[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]
+mod security_tests;
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 mod tests;
 
-pub use error::{DirectoryProblem, StartError};
+pub use error::{DirectoryProblem, SecretProblem, StartError};
 pub use listen::{Listen, ParseListenError};
 pub use server::{Builder, Server};
+#[cfg(feature = "tls")]
+pub use tls::Tls;

@@ -3,43 +3,88 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
-use std::time::Duration;
 
 use tokio::sync::{Semaphore, mpsc};
 use tokio_stream::wrappers::ReceiverStream;
+use tonic::service::Routes;
 
+use super::control::control_service;
 use super::error::StartError;
-use super::incoming::{Listener, MAX_CONNECTIONS, accept_loop};
+use super::gate::{ControlRates, Gate, Policy, Privilege};
+use super::incoming::{Door, Listener, accept_loop};
+use super::limits::{
+    ANSWER_TIME, Limits, MAX_HEADERS, MAX_RESETS, MAX_STREAMS, PING_INTERVAL, PING_TIME,
+};
 use super::listen::Listen;
+use super::notice;
 use super::service::service;
-use super::socket::SocketFile;
+use super::socket::{Purpose, SocketFile};
+#[cfg(feature = "tls")]
+use super::tls::Tls;
+use super::token::Token;
 use crate::host::HostThread;
-
-/// Requests at a time on one connection. tonic sets no limit unless told.
-const MAX_STREAMS: u32 = 16;
-/// Streams reset by the peer before they were accepted (rapid reset, CVE-2023-44487).
-const MAX_RESETS: usize = 20;
-/// Headers of one request.
-const MAX_HEADERS: u32 = 16 * 1024;
-/// Time for one answer, or for the beginning of a stream.
-const ANSWER_TIME: Duration = Duration::from_secs(5);
-/// A peer that is gone without a word is found out by a ping.
-const PING_INTERVAL: Duration = Duration::from_secs(10);
-const PING_TIME: Duration = Duration::from_secs(20);
+use crate::host::posture::Insecure;
 
 /// Makes a [`Server`].
-#[derive(Clone, Debug, Default)]
+///
+/// Without a word it listens on a private Unix socket. For other machines, say who may call and let nobody read along:
+///
+/// ```no_run
+/// # #[cfg(feature = "tls")]
+/// # fn main() -> Result<(), Box<dyn std::error::Error>> {
+/// use netpoller::inspect::{Listen, Server, Tls};
+///
+/// let _endpoint = Server::builder()
+///     .listen(Listen::Default)
+///     .listen("tcp:0.0.0.0:6670".parse()?)
+///     .tls(Tls::from_pem("/etc/service/tls.crt", "/etc/service/tls.key")?)
+///     .client_ca("/etc/service/inspectors.crt")
+///     .start()?;
+/// # Ok(())
+/// # }
+/// # #[cfg(not(feature = "tls"))]
+/// # fn main() {}
+/// ```
+#[derive(Debug, Default)]
 pub struct Builder {
     listen: Vec<Listen>,
+    control: Vec<Listen>,
     expose_addresses: bool,
+    allow_insecure: bool,
+    hosts: Vec<String>,
+    token_file: Option<PathBuf>,
+    control_token_file: Option<PathBuf>,
+    #[cfg(feature = "tls")]
+    tls: Option<Tls>,
+    #[cfg(feature = "tls")]
+    client_ca: Option<PathBuf>,
+    limits: Limits,
 }
 
 impl Builder {
     /// Listens here. Can be said several times; said never, it is [`Listen::Default`].
+    ///
+    /// A TCP address that is not loopback has to be secured: by TLS, and by [`Builder::token_file`] or certificates of
+    /// clients. Else [`Builder::start`] refuses.
     #[must_use]
     pub fn listen(mut self, address: Listen) -> Self {
         self.listen.push(address);
+        self
+    }
+
+    /// Serves `netpoller.v1.Control` here, by which descriptors can be evicted; without it nothing can be changed from
+    /// outside. Can be said several times. [`Listen::Default`] is `<pid>-<starttime>.control.sock`, beside the socket of
+    /// the inspector.
+    ///
+    /// Nothing else is served here, and `Control` nowhere else: whoever may look is not by that alone one who may change.
+    /// Each call is counted and written to stderr (of those that are refused, 20 a second), and at most 20 a second
+    /// are answered. On TCP, loopback too, callers have to
+    /// show a token of its own: [`Builder::control_token_file`].
+    #[must_use]
+    pub fn control(mut self, address: Listen) -> Self {
+        self.control.push(address);
         self
     }
 
@@ -52,55 +97,219 @@ impl Builder {
         self
     }
 
+    /// Asks those who come over TCP for the token in this file, as `authorization: Bearer TOKEN`. The file must belong to
+    /// this user, or to root, and be open to nobody else; the token has 128 bits or more and is read once, at the start:
+    ///
+    /// ```sh
+    /// (umask 077; openssl rand -hex 32 > token)
+    /// ```
+    ///
+    /// On loopback it can be used without TLS. Those who come to a Unix socket are known by their user id and not asked.
+    #[must_use]
+    pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.token_file = Some(path.into());
+        self
+    }
+
+    /// As [`Builder::token_file`], for those who call [`Builder::control`] over TCP. It must be another token.
+    #[must_use]
+    pub fn control_token_file(mut self, path: impl Into<PathBuf>) -> Self {
+        self.control_token_file = Some(path.into());
+        self
+    }
+
+    /// Speaks TLS, 1.2 or 1.3, on every TCP address.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn tls(mut self, tls: Tls) -> Self {
+        self.tls = Some(tls);
+        self
+    }
+
+    /// Lets in, over TLS, only clients with a certificate of one of the authorities in this file (PEM). Make an authority
+    /// for inspectors alone: whoever has any certificate of it may look.
+    #[cfg(feature = "tls")]
+    #[must_use]
+    pub fn client_ca(mut self, path: impl Into<PathBuf>) -> Self {
+        self.client_ca = Some(path.into());
+        self
+    }
+
+    /// Answers requests for this host too, on TCP without TLS: the name, without the port, by which clients reach it.
+    /// Numbers and `localhost` need not be named; any other name could be one that somebody made resolve to this machine.
+    #[must_use]
+    pub fn allow_host(mut self, name: impl Into<String>) -> Self {
+        self.hosts.push(name.into());
+        self
+    }
+
+    /// Listens where other machines can reach it even if they are not asked who they are, or others can read along. It is
+    /// written to stderr, and `netpoller_introspection_insecure` counts it in the metrics. It does not extend to
+    /// [`Builder::control`].
+    #[must_use]
+    pub fn allow_insecure(mut self) -> Self {
+        self.allow_insecure = true;
+        self
+    }
+
+    /// For tests, which have not the time to wait for limits that are meant for people.
+    #[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]
+    pub(super) fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+
     /// Binds, and starts the thread that serves.
     ///
     /// # Errors
     ///
     /// [`StartError`] says which address, what is wrong with it and what to do. No socket is left behind then, though a
     /// directory that was made for one is.
-    pub fn start(self) -> Result<Server, StartError> {
+    pub fn start(mut self) -> Result<Server, StartError> {
         // The anchor of the clock is the zero of everything shown; take it before anybody asks.
         crate::clock::anchor();
-        let addresses = if self.listen.is_empty() {
-            vec![Listen::Default]
-        } else {
-            self.listen
-        };
-        let mut listeners = Vec::new();
-        let mut files = Vec::new();
-        let mut targets = Vec::new();
-        for address in addresses {
-            let (file, listener) = match &address {
-                Listen::Default => SocketFile::bind_default()?,
-                Listen::Unix(path) => SocketFile::bind(path)?,
-                Listen::Tcp(address) => {
-                    let (listener, address) = bind_tcp(*address)?;
-                    targets.push(format!("tcp:{address}"));
-                    listeners.push(Bound::Tcp(listener));
-                    continue;
-                }
-            };
-            targets.push(format!("unix:{}", file.path().display()));
-            files.push(file);
-            listeners.push(Bound::Unix(listener));
+        if self.listen.is_empty() {
+            self.listen.push(Listen::Default);
         }
-        let redact_tcp = !self.expose_addresses;
-        let thread = HostThread::spawn("netpoller-inspect", move || serve(listeners, redact_tcp))
-            .map_err(StartError::io("start the thread of the endpoint"))?;
+        let token = self.token_file.as_deref().map(Token::from_file);
+        let token = token.transpose()?;
+        let control_token = self.control_token_file.as_deref().map(Token::from_file);
+        let control_token = control_token.transpose()?;
+        if let (Some(token), Some(control)) = (&token, &control_token)
+            && token.is_same(control)
+        {
+            return Err(StartError::SameToken);
+        }
+        let mut bound = Bound::default();
+        for address in &self.listen {
+            if let Listen::Tcp(address) = address {
+                bound.insecure.extend(self.secured(*address, &token)?);
+            }
+            bound.bind(address, Purpose::Inspect)?;
+        }
+        for address in &self.control {
+            if let Listen::Tcp(address) = address {
+                self.control_secured(*address, &control_token)?;
+            }
+            bound.bind(address, Purpose::Control)?;
+        }
+        let door = Door {
+            redact_tcp: !self.expose_addresses,
+            limits: self.limits.clone(),
+            #[cfg(feature = "tls")]
+            tls: match &self.tls {
+                Some(tls) => Some(tls.acceptor(self.client_ca.as_deref())?),
+                None => None,
+            },
+        };
+        let subscribers = Arc::new(Semaphore::new(self.limits.subscribers));
+        let policy = |privilege, token| Policy {
+            privilege,
+            token,
+            hosts: self.hosts.clone(),
+            limits: self.limits.clone(),
+            subscribers: subscribers.clone(),
+        };
+        let inspect = Gate::new(inspect_services(), policy(Privilege::Inspect, token));
+        let rates = ControlRates::new(&self.limits);
+        let control = Gate::new(
+            control_services(),
+            policy(Privilege::Control(rates), control_token),
+        );
+        let Bound {
+            inspectors,
+            controls,
+            files,
+            targets,
+            control_targets,
+            insecure,
+        } = bound;
+        let thread = HostThread::spawn("netpoller-inspect", move || async move {
+            tokio::join!(
+                serve(inspectors, door.clone(), inspect),
+                serve(controls, door, control)
+            );
+        })
+        .map_err(StartError::io("start the thread of the endpoint"))?;
         Ok(Server {
             targets,
+            control_targets,
             _thread: thread,
             _files: files,
+            _insecure: insecure,
         })
     }
+
+    /// Whether whoever comes to `address` is asked who he is, where nobody can read along. If not, and that is allowed, it
+    /// is told.
+    fn secured(
+        &self,
+        address: SocketAddr,
+        token: &Option<Token>,
+    ) -> Result<Option<Insecure>, StartError> {
+        let is_asked = token.is_some() || self.asks_for_certificates();
+        if address.ip().is_loopback() || (self.has_tls() && is_asked) {
+            return Ok(None);
+        }
+        let error = if self.has_tls() {
+            StartError::AnybodyMayCall { address }
+        } else {
+            StartError::NotLoopback { address }
+        };
+        if !self.allow_insecure {
+            return Err(error);
+        }
+        notice::say(&format!("INSECURE, as allow_insecure() says: {error}"));
+        Ok(Some(Insecure::new()))
+    }
+
+    fn control_secured(
+        &self,
+        address: SocketAddr,
+        token: &Option<Token>,
+    ) -> Result<(), StartError> {
+        if token.is_none() {
+            return Err(StartError::ControlWithoutToken { address });
+        }
+        if !address.ip().is_loopback() && !self.has_tls() {
+            return Err(StartError::NotLoopback { address });
+        }
+        Ok(())
+    }
+
+    fn has_tls(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.tls.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+
+    fn asks_for_certificates(&self) -> bool {
+        #[cfg(feature = "tls")]
+        return self.client_ca.is_some();
+        #[cfg(not(feature = "tls"))]
+        false
+    }
+}
+
+/// The services of those who look.
+fn inspect_services() -> Routes {
+    Routes::new(service())
+}
+
+/// The services of those who change.
+fn control_services() -> Routes {
+    Routes::new(control_service())
 }
 
 /// The running endpoint. Dropping it closes all connections, ends its thread and removes its sockets.
 pub struct Server {
     targets: Vec<String>,
+    control_targets: Vec<String>,
     // In this order: nobody serves any more when the files are removed.
     _thread: HostThread,
     _files: Vec<SocketFile>,
+    _insecure: Vec<Insecure>,
 }
 
 impl Server {
@@ -118,37 +327,80 @@ impl Server {
     pub fn targets(&self) -> &[String] {
         &self.targets
     }
+
+    /// All addresses on which it serves `Control`.
+    pub fn control_targets(&self) -> &[String] {
+        &self.control_targets
+    }
 }
 
 impl fmt::Debug for Server {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Server")
             .field("targets", &self.targets)
+            .field("control_targets", &self.control_targets)
             .finish_non_exhaustive()
     }
 }
 
+/// What was bound so far. Dropped, it leaves nothing behind.
+#[derive(Default)]
+struct Bound {
+    inspectors: Vec<Socket>,
+    controls: Vec<Socket>,
+    files: Vec<SocketFile>,
+    targets: Vec<String>,
+    control_targets: Vec<String>,
+    insecure: Vec<Insecure>,
+}
+
+impl Bound {
+    fn bind(&mut self, address: &Listen, purpose: Purpose) -> Result<(), StartError> {
+        let (target, socket) = match address {
+            Listen::Default => self.adopt(SocketFile::bind_default(purpose)?),
+            Listen::Unix(path) => self.adopt(SocketFile::bind(path)?),
+            Listen::Tcp(address) => {
+                let (listener, address) = bind_tcp(*address)?;
+                (format!("tcp:{address}"), Socket::Tcp(listener))
+            }
+        };
+        let (sockets, targets) = match purpose {
+            Purpose::Inspect => (&mut self.inspectors, &mut self.targets),
+            Purpose::Control => (&mut self.controls, &mut self.control_targets),
+        };
+        sockets.push(socket);
+        targets.push(target);
+        Ok(())
+    }
+
+    fn adopt(
+        &mut self,
+        (file, listener): (SocketFile, std::os::unix::net::UnixListener),
+    ) -> (String, Socket) {
+        let target = format!("unix:{}", file.path().display());
+        self.files.push(file);
+        (target, Socket::Unix(listener))
+    }
+}
+
 /// Bound, but not yet known to a runtime.
-enum Bound {
+enum Socket {
     Unix(std::os::unix::net::UnixListener),
     Tcp(std::net::TcpListener),
 }
 
-impl Bound {
+impl Socket {
     fn listen(self) -> io::Result<Listener> {
         match self {
-            Bound::Unix(listener) => {
+            Socket::Unix(listener) => {
                 tokio::net::UnixListener::from_std(listener).map(Listener::Unix)
             }
-            Bound::Tcp(listener) => tokio::net::TcpListener::from_std(listener).map(Listener::Tcp),
+            Socket::Tcp(listener) => tokio::net::TcpListener::from_std(listener).map(Listener::Tcp),
         }
     }
 }
 
 fn bind_tcp(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), StartError> {
-    if !address.ip().is_loopback() {
-        return Err(StartError::NotLoopback { address });
-    }
     let bind = || -> io::Result<_> {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
@@ -158,19 +410,14 @@ fn bind_tcp(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), 
     bind().map_err(StartError::io(format!("listen on tcp:{address}")))
 }
 
-async fn serve(listeners: Vec<Bound>, redact_tcp: bool) {
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
+/// Serves what lies behind `gate` on all of `sockets`.
+async fn serve(sockets: Vec<Socket>, door: Door, gate: Gate) {
     let (accepted, incoming) = mpsc::channel(1);
-    for listener in listeners
+    for listener in sockets
         .into_iter()
-        .filter_map(|bound| bound.listen().ok())
+        .filter_map(|socket| socket.listen().ok())
     {
-        tokio::spawn(accept_loop(
-            listener,
-            redact_tcp,
-            places.clone(),
-            accepted.clone(),
-        ));
+        tokio::spawn(accept_loop(listener, door.clone(), accepted.clone()));
     }
     drop(accepted);
     let served = tonic::transport::Server::builder()
@@ -180,8 +427,7 @@ async fn serve(listeners: Vec<Bound>, redact_tcp: bool) {
         .http2_keepalive_interval(Some(PING_INTERVAL))
         .http2_keepalive_timeout(Some(PING_TIME))
         .timeout(ANSWER_TIME)
-        .add_service(service())
-        .serve_with_incoming(ReceiverStream::new(incoming));
+        .serve_with_incoming(gate, ReceiverStream::new(incoming));
     // Ends with the last listener; an error of one connection does not end it.
     let _ = served.await;
 }

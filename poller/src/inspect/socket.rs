@@ -27,6 +27,13 @@ const SECOND_LOOK: Duration = Duration::from_millis(10);
 /// From the look at what lies at a path until the socket there listens, for the threads of this process.
 static BINDING: Mutex<()> = Mutex::new(());
 
+/// What a socket is for. Sockets of different purposes have different names.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Purpose {
+    Inspect,
+    Control,
+}
+
 /// Which file it is. Numbers of inodes are recycled at once, therefore its birth too, where the file system knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Identity {
@@ -61,11 +68,16 @@ impl SocketFile {
     }
 
     /// Binds at the place where the inspector looks.
-    pub(super) fn bind_default() -> Result<(Self, UnixListener), StartError> {
+    pub(super) fn bind_default(purpose: Purpose) -> Result<(Self, UnixListener), StartError> {
         let directory = default_directory();
         make_private(&directory)?;
         check_private(&directory)?;
-        let name = format!("{}-{}.sock", std::process::id(), crate::sys::start_ticks());
+        let suffix = match purpose {
+            Purpose::Inspect => "sock",
+            Purpose::Control => "control.sock",
+        };
+        let (pid, start) = (std::process::id(), crate::sys::start_ticks());
+        let name = format!("{pid}-{start}.{suffix}");
         Self::bind_checked(directory.join(name))
     }
 

@@ -78,6 +78,8 @@ fn own(text: &mut String, began: Instant) {
         escape(option_env!("NETPOLLER_REVISION").unwrap_or("unknown")),
         features(),
     );
+    #[cfg(feature = "inspect")]
+    endpoint(text);
     head(
         text,
         "netpoller_scrape_errors_total",
@@ -99,6 +101,37 @@ fn own(text: &mut String, began: Instant) {
     );
 }
 
+/// What the inspection endpoint has to tell.
+#[cfg(feature = "inspect")]
+fn endpoint(text: &mut String) {
+    use crate::host::posture;
+
+    head(
+        text,
+        "netpoller_introspection_insecure",
+        Type::Gauge,
+        "Listeners of the inspection endpoint that other machines reach without being asked who they are.",
+    );
+    let _ = writeln!(
+        text,
+        "netpoller_introspection_insecure {}",
+        posture::insecure()
+    );
+    head(
+        text,
+        "netpoller_control_calls_total",
+        Type::Counter,
+        "Calls of the service Control, by whether they were done.",
+    );
+    let (answered, refused) = posture::control_calls();
+    for (result, count) in [("ok", answered), ("refused", refused)] {
+        let _ = writeln!(
+            text,
+            "netpoller_control_calls_total{{result=\"{result}\"}} {count}"
+        );
+    }
+}
+
 fn features() -> String {
     let all = [
         ("futures-io", cfg!(feature = "futures-io")),
@@ -106,6 +139,7 @@ fn features() -> String {
         ("inspect", cfg!(feature = "inspect")),
         ("metrics", cfg!(feature = "metrics")),
         ("prometheus", cfg!(feature = "prometheus")),
+        ("tls", cfg!(feature = "tls")),
         ("tokio", cfg!(feature = "tokio")),
     ];
     all.into_iter()

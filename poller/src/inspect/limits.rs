@@ -1,0 +1,57 @@
+//! How much of the endpoint anybody may have, and for how long.
+
+use std::time::Duration;
+
+/// Bytes of a request.
+pub(super) const MAX_REQUEST: usize = 64 * 1024;
+/// Headers of one request.
+pub(super) const MAX_HEADERS: u32 = 16 * 1024;
+/// Requests at a time on one connection. tonic sets no limit unless told.
+pub(super) const MAX_STREAMS: u32 = 16;
+/// Streams reset by the peer before they were accepted (rapid reset, CVE-2023-44487).
+pub(super) const MAX_RESETS: usize = 20;
+/// Time for one answer, or for the beginning of a stream.
+pub(super) const ANSWER_TIME: Duration = Duration::from_secs(5);
+/// A peer that is gone without a word is found out by a ping.
+pub(super) const PING_INTERVAL: Duration = Duration::from_secs(10);
+pub(super) const PING_TIME: Duration = Duration::from_secs(20);
+
+/// Those that a test makes small, to see what lies beyond them.
+#[derive(Clone, Debug)]
+pub(super) struct Limits {
+    /// Connections at a time, for each listener: whoever crowds one, say over TCP, does not keep others out of the Unix
+    /// socket.
+    pub(super) connections: usize,
+    /// Streams that go on, of one connection.
+    pub(super) subscriptions: usize,
+    /// And of all.
+    pub(super) subscribers: usize,
+    /// From accept(2), or the end of the TLS handshake, until the first request was let in.
+    pub(super) opening: Duration,
+    /// For the TLS handshake.
+    #[cfg(feature = "tls")]
+    pub(super) handshake: Duration,
+    /// The age at which a connection ends. Its token and its certificate were looked at when it began, and one that is
+    /// never renewed would outlive them. Clients connect again; a day is long enough for nobody to mind.
+    pub(super) age: Duration,
+    /// A subscriber that takes nothing for so long is disconnected.
+    pub(super) stalled: Duration,
+    /// Calls of `Control` a second, and at once.
+    pub(super) control_rate: u32,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            subscriptions: 4,
+            subscribers: 8,
+            opening: Duration::from_secs(5),
+            #[cfg(feature = "tls")]
+            handshake: Duration::from_secs(5),
+            age: Duration::from_secs(24 * 60 * 60),
+            stalled: Duration::from_secs(30),
+            control_rate: 20,
+        }
+    }
+}

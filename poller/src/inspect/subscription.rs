@@ -1,0 +1,176 @@
+//! Streams that go on: how many there may be, and what happens to one that nobody reads.
+//!
+//! The place of a stream is held by the body of its answer, so every service that streams is bounded in the same way, and
+//! the place is free when the stream is gone, whatever ended it.
+//!
+//! HTTP/2 lets a client keep a stream open and take nothing from it. hyper does not ask for the next frame then, and a body
+//! cannot end what is not asked. But it knows: it was asked, gave a frame, and was not asked again. After a time the whole
+//! connection is broken off.
+
+use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::task::{Context, Poll, ready};
+use std::time::Duration;
+
+use http_body::{Frame, SizeHint};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::task::AbortHandle;
+use tokio::time::{Instant, sleep_until};
+use tonic::Status;
+use tonic::body::Body;
+use tonic::codegen::Bytes;
+
+use super::connection::Session;
+use super::limits::Limits;
+
+/// Whether a method streams its answer, which may then go on for as long as the client likes.
+pub(super) fn is_stream(path: &str) -> bool {
+    const STREAMS: &[&str] = &[
+        "/netpoller.v1.Inspector/Watch",
+        "/netpoller.v1.Inspector/WatchTransitions",
+        "/grpc.health.v1.Health/Watch",
+        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
+        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
+        "/rs.tokio.console.instrument.Instrument/WatchUpdates",
+        "/rs.tokio.console.instrument.Instrument/WatchTaskDetails",
+        "/rs.tokio.console.instrument.Instrument/WatchState",
+    ];
+    STREAMS.contains(&path)
+}
+
+/// The right to stream, until it is dropped.
+#[derive(Debug)]
+pub(super) struct Places {
+    _of_connection: OwnedSemaphorePermit,
+    _of_all: OwnedSemaphorePermit,
+}
+
+impl Places {
+    /// Takes a place of the connection, and one of all.
+    pub(super) fn take(
+        session: &Session,
+        all: &Arc<Semaphore>,
+        limits: &Limits,
+    ) -> Result<Self, Status> {
+        let of_connection = session.subscriptions.clone().try_acquire_owned();
+        let of_all = all.clone().try_acquire_owned();
+        match (of_connection, of_all) {
+            (Ok(of_connection), Ok(of_all)) => Ok(Self {
+                _of_connection: of_connection,
+                _of_all: of_all,
+            }),
+            (Err(_), _) => Err(Status::resource_exhausted(format!(
+                "this connection has {} streams already; end one of them",
+                limits.subscriptions
+            ))),
+            (_, Err(_)) => Err(Status::resource_exhausted(format!(
+                "{} clients watch already; stop one of them, or ask for pages instead",
+                limits.subscribers
+            ))),
+        }
+    }
+}
+
+/// When the frame was given after which the body was not asked again.
+#[derive(Debug, Default)]
+struct Given(Mutex<Option<Instant>>);
+
+impl Given {
+    fn set(&self, at: Option<Instant>) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
+    }
+
+    fn get(&self) -> Option<Instant> {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// The body of an answer that streams.
+struct Subscription {
+    body: Body,
+    given: Arc<Given>,
+    watchdog: AbortHandle,
+    _places: Places,
+}
+
+/// Makes the body hold its places, and break the connection off when it is not read for `stalled`.
+pub(super) fn hold(body: Body, places: Places, session: Arc<Session>, stalled: Duration) -> Body {
+    let given = Arc::new(Given::default());
+    let watchdog = tokio::spawn(watch(given.clone(), session, stalled)).abort_handle();
+    Body::new(Subscription {
+        body,
+        given,
+        watchdog,
+        _places: places,
+    })
+}
+
+async fn watch(given: Arc<Given>, session: Arc<Session>, stalled: Duration) {
+    loop {
+        let due = given.get().unwrap_or_else(Instant::now) + stalled;
+        sleep_until(due).await;
+        if given.get().is_some_and(|at| at + stalled <= Instant::now()) {
+            session.break_off();
+            return;
+        }
+    }
+}
+
+impl Drop for Subscription {
+    fn drop(&mut self) {
+        self.watchdog.abort();
+    }
+}
+
+impl http_body::Body for Subscription {
+    type Data = Bytes;
+    type Error = Status;
+
+    fn poll_frame(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        self.given.set(None);
+        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        self.given.set(Some(Instant::now()));
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.is_end_stream()
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.size_hint()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_stream_of_the_protocol_needs_a_place() {
+        let proto = concat!(
+            env!("CARGO_MANIFEST_DIR"),
+            "/../proto/netpoller/v1/inspector.proto"
+        );
+        let proto = std::fs::read_to_string(proto).expect("the protocol");
+        let mut service = "";
+        let mut streams = 0;
+        for line in proto.lines().map(str::trim) {
+            if let Some(name) = line.strip_prefix("service ") {
+                service = name.trim_end_matches([' ', '{']);
+            }
+            let Some(method) = line.strip_prefix("rpc ") else {
+                continue;
+            };
+            let name = method.split('(').next().unwrap_or_default();
+            let streaming = method.contains("returns (stream ");
+            let path = format!("/netpoller.v1.{service}/{name}");
+            assert_eq!(is_stream(&path), streaming, "{path}");
+            streams += usize::from(streaming);
+        }
+        assert!(streams >= 2, "the protocol has streams");
+    }
+}
