@@ -22,8 +22,8 @@ use crate::query::Query;
     max_term_width = 110
 )]
 #[command(
-    after_help = "Exit codes: 0 ok, 1 runtime failure, 2 usage, 4 cannot connect, 5 incompatible version, \
-                        124 timeout, 128+n ended by signal n."
+    after_help = "Exit codes: 0 ok, 1 runtime failure, 2 usage, 3 findings, 4 cannot connect, 5 incompatible version, \
+                        6 not found, 124 timeout, 128+n ended by signal n."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]

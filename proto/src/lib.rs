@@ -8,7 +8,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod filter;
 mod names;
+mod part;
+
+pub use part::{Part, Side};
 
 /// Version 1 of the protocol.
 pub mod v1 {

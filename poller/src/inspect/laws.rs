@@ -20,6 +20,11 @@ pub(super) async fn audited(pollers: &[Poller]) -> GetStatsResponse {
     response(pollers.iter().zip(laws))
 }
 
+/// Statistics of `pollers` without their laws.
+pub(super) fn unaudited(pollers: &[Poller]) -> GetStatsResponse {
+    response(pollers.iter().map(|poller| (poller, Vec::new())))
+}
+
 fn read(pollers: &[Poller], auditors: &mut [Auditor]) -> Vec<Vec<Law>> {
     pollers
         .iter()
@@ -38,6 +43,7 @@ pub(super) fn response<'a>(
     GetStatsResponse {
         captured_at_ns,
         pollers,
+        epoch: view::started_at_ns(),
         ..Default::default()
     }
 }

@@ -8,8 +8,10 @@
 //! | `incoming` | the accept loop: who is let in, and how many |
 //! | `connection` | one connection, which must begin to speak in time |
 //! | `service` | the questions that have one answer |
+//! | `page` | one page of the table: filter, order and place |
 //! | `watch` | the stream of the table |
 //! | `encode` | rows and statistics as messages |
+//! | `interval` | statistics of an interval |
 //! | `laws` | a second look at a law before it is called broken |
 //! | `error` | why it did not start |
 //!
@@ -30,8 +32,10 @@ mod connection;
 mod encode;
 mod error;
 mod incoming;
+mod interval;
 mod laws;
 mod listen;
+mod page;
 mod server;
 mod service;
 mod socket;

@@ -10,21 +10,19 @@ use netpoller_proto::v1::{
     GetServerRequest, GetServerResponse, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
     ListDescriptorsResponse, WatchFrame, WatchRequest,
 };
-use prost::Message;
 use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::connection::Peer;
-use super::{encode, laws, watch};
+use super::{encode, interval, laws, page, watch};
 use crate::poller::Poller;
-use crate::view::{self, RawRow, Reader};
+use crate::view;
 
 /// Bytes of a request.
 const MAX_REQUEST: usize = 64 * 1024;
-/// Bytes of a message, and rows of a page.
+/// Bytes of a message.
 pub(super) const MAX_MESSAGE: usize = 1 << 20;
-const MAX_ROWS: usize = 1000;
 /// Subscribers of `Watch`, over all connections.
 pub(super) const MAX_SUBSCRIBERS: usize = 8;
 
@@ -87,15 +85,24 @@ impl Inspector for Service {
         request: Request<ListDescriptorsRequest>,
     ) -> Result<Response<ListDescriptorsResponse>, Status> {
         let redact = redact(&request);
-        guarded(|| page(request.get_ref(), redact))?.map(Response::new)
+        guarded(|| page::page(request.get_ref(), redact))?.map(Response::new)
     }
 
     async fn get_stats(
         &self,
         request: Request<GetStatsRequest>,
     ) -> Result<Response<GetStatsResponse>, Status> {
-        let pollers = guarded(|| pollers(&request.get_ref().poller))??;
-        Ok(Response::new(laws::audited(&pollers).await))
+        let request = request.get_ref();
+        let pollers = guarded(|| pollers(&request.poller))??;
+        let Some(interval) = interval::wanted(request.interval_ns)? else {
+            return Ok(Response::new(laws::audited(&pollers).await));
+        };
+        let before = guarded(|| laws::unaudited(&pollers))?;
+        tokio::time::sleep(interval).await;
+        Ok(Response::new(interval::since(
+            &before,
+            laws::audited(&pollers).await,
+        )))
     }
 
     type WatchStream = ReceiverStream<Result<WatchFrame, Status>>;
@@ -107,12 +114,13 @@ impl Inspector for Service {
         let redact = redact(&request);
         let request = request.into_inner();
         pollers(&request.poller)?;
+        let filter = page::predicate(request.filter.as_ref())?;
         let place = self.subscribers.clone().try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!(
                 "{MAX_SUBSCRIBERS} clients watch already; stop one of them, or ask for pages instead"
             ))
         })?;
-        Ok(Response::new(watch::start(request, redact, place)))
+        Ok(Response::new(watch::start(request, filter, redact, place)))
     }
 
     async fn get_descriptor(
@@ -176,55 +184,4 @@ fn server() -> GetServerResponse {
             .collect(),
         redacted: false,
     }
-}
-
-fn page(request: &ListDescriptorsRequest, redact: bool) -> Result<ListDescriptorsResponse, Status> {
-    let (first_poller, first_slot) = parse_token(&request.page_token)?;
-    let limit = match request.page_size as usize {
-        0 => MAX_ROWS,
-        size => size.min(MAX_ROWS),
-    };
-    let mut answer = ListDescriptorsResponse {
-        captured_at_ns: view::now_ns(),
-        ..Default::default()
-    };
-    let mut reader = Reader::default();
-    let mut bytes = 0;
-    for poller in pollers(&request.poller)?
-        .iter()
-        .filter(|poller| poller.shared.id >= first_poller)
-    {
-        let id = poller.shared.id;
-        let from = if id == first_poller { first_slot } else { 0 };
-        for desc in poller.shared.cache.iter_from(from) {
-            let Some(raw) = RawRow::read(desc) else {
-                continue;
-            };
-            if request.waiting_only && !raw.is_waiting() {
-                continue;
-            }
-            let row = encode::descriptor(poller.name(), reader.row(poller, desc, &raw), redact);
-            // With the tag and the length that it has inside of the answer.
-            bytes += row.encoded_len() + 8;
-            if answer.descriptors.len() == limit || bytes > MAX_MESSAGE - 1024 {
-                answer.next_page_token = format!("{id}:{}", raw.slot);
-                return Ok(answer);
-            }
-            answer.descriptors.push(row);
-        }
-    }
-    Ok(answer)
-}
-
-/// Number of the poller and the slot with which a page begins.
-fn parse_token(token: &str) -> Result<(u32, u32), Status> {
-    if token.is_empty() {
-        return Ok((0, 0));
-    }
-    let parts = token
-        .split_once(':')
-        .and_then(|(poller, slot)| Some((poller.parse().ok()?, slot.parse().ok()?)));
-    parts.ok_or_else(|| {
-        Status::invalid_argument("page_token: give back what the page before has said, unchanged")
-    })
 }
