@@ -11,7 +11,7 @@
 //! | `page` | one page of the table: filter, order and place |
 //! | `watch` | the stream of the table |
 //! | `encode` | rows and statistics as messages |
-//! | `interval` | statistics of an interval |
+//! | `stats` | statistics, cumulative and of an interval |
 //! | `laws` | a second look at a law before it is called broken |
 //! | `error` | why it did not start |
 //!
@@ -32,13 +32,13 @@ mod connection;
 mod encode;
 mod error;
 mod incoming;
-mod interval;
 mod laws;
 mod listen;
 mod page;
 mod server;
 mod service;
 mod socket;
+mod stats;
 mod watch;
 
 #[cfg(all(test, not(loom), not(netpoller_bare)))]

@@ -15,7 +15,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::connection::Peer;
-use super::{encode, interval, laws, page, watch};
+use super::stats::{self, Reading};
+use super::{encode, laws, page, watch};
 use crate::poller::Poller;
 use crate::view;
 
@@ -94,15 +95,16 @@ impl Inspector for Service {
     ) -> Result<Response<GetStatsResponse>, Status> {
         let request = request.get_ref();
         let pollers = guarded(|| pollers(&request.poller))??;
-        let Some(interval) = interval::wanted(request.interval_ns)? else {
-            return Ok(Response::new(laws::audited(&pollers).await));
+        let before = match stats::interval(request.interval_ns)? {
+            None => None,
+            Some(interval) => {
+                let before = guarded(|| Reading::of(&pollers))?;
+                tokio::time::sleep(interval).await;
+                Some(before)
+            }
         };
-        let before = guarded(|| laws::unaudited(&pollers))?;
-        tokio::time::sleep(interval).await;
-        Ok(Response::new(interval::since(
-            &before,
-            laws::audited(&pollers).await,
-        )))
+        let laws = laws::audited(&pollers, false).await;
+        guarded(|| Reading::of(&pollers).response(&laws, before.as_ref())).map(Response::new)
     }
 
     type WatchStream = ReceiverStream<Result<WatchFrame, Status>>;
@@ -141,9 +143,11 @@ impl Inspector for Service {
 
     async fn audit(
         &self,
-        _: Request<v1::AuditRequest>,
+        request: Request<v1::AuditRequest>,
     ) -> Result<Response<v1::AuditResponse>, Status> {
-        Err(Status::unimplemented("Audit"))
+        let request = request.get_ref();
+        let pollers = guarded(|| pollers(&request.poller))??;
+        Ok(Response::new(laws::audit(&pollers, request.kernel).await))
     }
 
     async fn diagnose(

@@ -15,8 +15,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::page::Filter;
+use super::stats::Reading;
 use super::service::{MAX_MESSAGE, guarded, pollers};
-use super::{interval, laws};
 use crate::poller::Poller;
 use crate::view::{self, Auditor, RawRow, Reader};
 
@@ -88,7 +88,7 @@ struct Watcher {
     names: HashMap<u32, String>,
     auditors: HashMap<u32, Auditor>,
     /// The statistics of the group before.
-    stats_before: Option<GetStatsResponse>,
+    stats_before: Option<Reading>,
 }
 
 struct Told {
@@ -206,14 +206,14 @@ impl Watcher {
         self.auditors
             .retain(|id, _| pollers.iter().any(|poller| poller.shared.id == *id));
         let auditors = &mut self.auditors;
-        let now = laws::response(pollers.iter().map(|poller| {
-            let laws = auditors.entry(poller.shared.id).or_default().read(poller);
-            (poller, laws)
-        }));
-        match self.stats_before.replace(now.clone()) {
-            Some(before) => interval::since(&before, now),
-            None => now,
-        }
+        let laws: Vec<_> = pollers
+            .iter()
+            .map(|poller| auditors.entry(poller.shared.id).or_default().read(poller))
+            .collect();
+        let now = Reading::of(pollers);
+        let response = now.response(&laws, self.stats_before.as_ref());
+        self.stats_before = Some(now);
+        response
     }
 }
 
