@@ -8,6 +8,7 @@
 //! | `stats` | counters, gauges and histograms of a poller |
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
 //! | `kernel` | what the kernel has registered, on demand |
+//! | `ask` | what the kernel says about one descriptor, on demand |
 //!
 //! # What it promises
 //!
@@ -26,7 +27,7 @@
 //!
 //! Each is held for some steps in memory, an allocation at most: nobody waits for anything, or calls code of the program,
 //! while holding one. The kernel is asked for the addresses of sockets, and for its registrations only by
-//! [`kernel_registrations`], [`audit`] and [`audit_quiescent`].
+//! [`kernel_registrations`], [`kernel_view`], [`audit`] and [`audit_quiescent`].
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {
@@ -47,6 +48,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod ask;
 mod kernel;
 mod laws;
 mod raw;
@@ -57,6 +59,7 @@ mod stats;
 mod tests;
 
 pub use crate::desc::State;
+pub use ask::{KernelView, kernel_view};
 pub use kernel::{Registration, kernel_registrations};
 pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
 pub use row::{Page, Row, Side, Snapshot, Waiter, page, snapshot};
