@@ -228,7 +228,7 @@ fn wake(wake: Wake) -> v1::Wake {
     }
 }
 
-fn cause(cause: Cause) -> v1::Cause {
+pub(super) fn cause(cause: Cause) -> v1::Cause {
     match cause {
         Cause::Io => v1::Cause::Io,
         Cause::Deadline => v1::Cause::Deadline,

@@ -8,15 +8,19 @@
 //! | `incoming` | the accept loop: who is let in, and how many |
 //! | `connection` | one connection, which must begin to speak in time |
 //! | `service` | the questions that have one answer |
+//! | `find` | whom a question means |
 //! | `page` | one page of the table: filter, order and place |
 //! | `watch` | the stream of the table |
+//! | `describe` | everything about one descriptor |
+//! | `transitions` | the stream of the flight recorder |
+//! | `control` | the service that acts, apart from all others |
 //! | `encode` | rows and statistics as messages |
 //! | `stats` | statistics, cumulative and of an interval |
 //! | `laws` | a second look at a law before it is called broken |
 //! | `error` | why it did not start |
 //!
 //! It runs on a thread of its own, so that it answers when every thread of the service is stuck. It reads and changes
-//! nothing.
+//! nothing, but for `control`, which is served only where a program asks for it.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), netpoller::inspect::StartError> {
@@ -29,8 +33,11 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+mod control;
+mod describe;
 mod encode;
 mod error;
+mod find;
 mod incoming;
 mod laws;
 mod listen;
@@ -39,6 +46,7 @@ mod server;
 mod service;
 mod socket;
 mod stats;
+mod transitions;
 mod watch;
 
 #[cfg(all(test, not(loom), not(netpoller_bare)))]

@@ -15,7 +15,8 @@ use prost::Message;
 use tonic::Status;
 
 use super::encode;
-use super::service::{MAX_MESSAGE, pollers};
+use super::find::pollers;
+use super::service::MAX_MESSAGE;
 use crate::desc::PollDesc;
 use crate::poller::Poller;
 use crate::view::{self, RawRow, Reader};

@@ -10,21 +10,21 @@ use netpoller_proto::v1::{
     GetServerRequest, GetServerResponse, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
     ListDescriptorsResponse, WatchFrame, WatchRequest,
 };
-use tokio::sync::Semaphore;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::connection::Peer;
+use super::find::pollers;
 use super::stats::{self, Reading};
-use super::{encode, laws, page, watch};
-use crate::poller::Poller;
+use super::{describe, encode, laws, page, transitions, watch};
 use crate::view;
 
 /// Bytes of a request.
 const MAX_REQUEST: usize = 64 * 1024;
 /// Bytes of a message.
 pub(super) const MAX_MESSAGE: usize = 1 << 20;
-/// Subscribers of `Watch`, over all connections.
+/// Subscribers of `Watch` and of `WatchTransitions`, over all connections.
 pub(super) const MAX_SUBSCRIBERS: usize = 8;
 
 pub(super) fn service() -> InspectorServer<Service> {
@@ -38,30 +38,21 @@ pub(super) struct Service {
     subscribers: Arc<Semaphore>,
 }
 
+impl Service {
+    /// A subscriber's place, until it is dropped.
+    fn place(&self) -> Result<OwnedSemaphorePermit, Status> {
+        self.subscribers.clone().try_acquire_owned().map_err(|_| {
+            Status::resource_exhausted(format!(
+                "{MAX_SUBSCRIBERS} clients watch already; stop one of them, or ask for pages instead"
+            ))
+        })
+    }
+}
+
 /// Runs a reading. A panic in it is a fault of ours, and the answer to this one question.
 pub(super) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Status> {
     catch_unwind(AssertUnwindSafe(read))
         .map_err(|_| Status::internal("the endpoint failed to read the tables: a bug"))
-}
-
-/// The pollers with this name, all for the empty one.
-pub(super) fn pollers(name: &str) -> Result<Vec<Poller>, Status> {
-    let mut pollers = view::pollers();
-    if name.is_empty() {
-        return Ok(pollers);
-    }
-    let known: Vec<_> = pollers
-        .iter()
-        .map(|poller| poller.name().to_owned())
-        .collect();
-    pollers.retain(|poller| poller.name() == name);
-    if pollers.is_empty() {
-        return Err(Status::not_found(format!(
-            "no poller is called {name:?}; there are: {}",
-            known.join(", ")
-        )));
-    }
-    Ok(pollers)
 }
 
 /// Whether addresses are to be hidden from whoever asks.
@@ -117,28 +108,29 @@ impl Inspector for Service {
         let request = request.into_inner();
         pollers(&request.poller)?;
         let filter = page::predicate(request.filter.as_ref())?;
-        let place = self.subscribers.clone().try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted(format!(
-                "{MAX_SUBSCRIBERS} clients watch already; stop one of them, or ask for pages instead"
-            ))
-        })?;
-        Ok(Response::new(watch::start(request, filter, redact, place)))
+        Ok(Response::new(watch::start(
+            request,
+            filter,
+            redact,
+            self.place()?,
+        )))
     }
 
     async fn get_descriptor(
         &self,
-        _: Request<v1::GetDescriptorRequest>,
+        request: Request<v1::GetDescriptorRequest>,
     ) -> Result<Response<v1::GetDescriptorResponse>, Status> {
-        Err(Status::unimplemented("GetDescriptor"))
+        let redact = redact(&request);
+        guarded(|| describe::describe(request.get_ref(), redact))?.map(Response::new)
     }
 
     type WatchTransitionsStream = ReceiverStream<Result<v1::TransitionsFrame, Status>>;
 
     async fn watch_transitions(
         &self,
-        _: Request<v1::WatchTransitionsRequest>,
+        request: Request<v1::WatchTransitionsRequest>,
     ) -> Result<Response<Self::WatchTransitionsStream>, Status> {
-        Err(Status::unimplemented("WatchTransitions"))
+        transitions::start(request.into_inner(), self.place()?).map(Response::new)
     }
 
     async fn audit(

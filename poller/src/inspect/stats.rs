@@ -40,7 +40,11 @@ impl Reading {
     /// The answer, with the laws of each poller, and with what was counted since `before`. A poller that was not there
     /// then has counted all of it since.
     pub(super) fn response(&self, laws: &[Vec<Law>], before: Option<&Self>) -> GetStatsResponse {
-        let laws = || laws.iter().map(Vec::as_slice).chain(std::iter::repeat(&[][..]));
+        let laws = || {
+            laws.iter()
+                .map(Vec::as_slice)
+                .chain(std::iter::repeat(&[][..]))
+        };
         let cumulative = self.pollers.iter().zip(laws());
         let interval = |before: &Self| {
             let pollers = self.pollers.iter().zip(laws());
@@ -52,8 +56,12 @@ impl Reading {
         };
         GetStatsResponse {
             captured_at_ns: self.captured_at_ns,
-            pollers: cumulative.map(|(stats, laws)| encode::stats(stats, laws)).collect(),
-            interval_ns: before.map_or(0, |before| self.captured_at_ns.saturating_sub(before.captured_at_ns)),
+            pollers: cumulative
+                .map(|(stats, laws)| encode::stats(stats, laws))
+                .collect(),
+            interval_ns: before.map_or(0, |before| {
+                self.captured_at_ns.saturating_sub(before.captured_at_ns)
+            }),
             interval: before.map(interval).unwrap_or_default(),
             epoch: view::started_at_ns(),
         }
@@ -71,7 +79,10 @@ mod tests {
     #[test]
     fn an_interval_longer_than_an_answer_may_take_is_refused() {
         assert_eq!(interval(0).unwrap(), None);
-        assert_eq!(interval(4_000_000_000).unwrap(), Some(Duration::from_secs(4)));
+        assert_eq!(
+            interval(4_000_000_000).unwrap(),
+            Some(Duration::from_secs(4))
+        );
         let status = interval(4_000_000_001).unwrap_err();
         assert!(status.message().starts_with("interval_ns"), "{status}");
     }

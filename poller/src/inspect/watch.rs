@@ -14,9 +14,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use super::find::pollers;
 use super::page::Filter;
+use super::service::{MAX_MESSAGE, guarded};
 use super::stats::Reading;
-use super::service::{MAX_MESSAGE, guarded, pollers};
 use crate::poller::Poller;
 use crate::view::{self, Auditor, RawRow, Reader};
 

@@ -67,7 +67,12 @@ fn a_row_says_who_waits_where_since_when_and_until_when() {
         (row.id(), row.fd, row.kind, &*row.label, row.torn),
         (desc.id(), desc.fd(), Kind::Unix, "backend", false)
     );
-    assert!(row.opened_location.unwrap().file().ends_with("tests/mod.rs"));
+    assert!(
+        row.opened_location
+            .unwrap()
+            .file()
+            .ends_with("tests/mod.rs")
+    );
     assert_eq!(
         (row.read.state, row.write.state),
         (State::Parked, State::Nil)
