@@ -26,5 +26,8 @@ pub mod v1 {
     include!("generated/netpoller.v1.rs");
 }
 
+/// The protocol as an encoded `google.protobuf.FileDescriptorSet`, with its comments: for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/netpoller.v1.bin");
+
 /// The version that [`v1::GetServerResponse::protocol`] carries. A client refuses a server that answers another number.
 pub const PROTOCOL: u32 = 1;

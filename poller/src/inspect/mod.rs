@@ -14,6 +14,7 @@
 //! | `describe` | everything about one descriptor |
 //! | `transitions` | the stream of the flight recorder |
 //! | `control` | the service that acts, apart from all others |
+//! | `reflection` | health and reflection, for tools that know nothing of netpoller |
 //! | `encode` | rows and statistics as messages |
 //! | `stats` | statistics, cumulative and of an interval |
 //! | `laws` | a second look at a law before it is called broken |
@@ -33,6 +34,8 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+// For the listeners that a program opens for it.
+#[allow(dead_code)]
 mod control;
 mod describe;
 mod encode;
@@ -42,6 +45,7 @@ mod incoming;
 mod laws;
 mod listen;
 mod page;
+mod reflection;
 mod server;
 mod service;
 mod socket;

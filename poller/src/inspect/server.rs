@@ -12,6 +12,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use super::error::StartError;
 use super::incoming::{Listener, MAX_CONNECTIONS, accept_loop};
 use super::listen::Listen;
+use super::reflection::{health_service, reflection_alpha_service, reflection_service};
 use super::service::service;
 use super::socket::SocketFile;
 use crate::host::HostThread;
@@ -181,6 +182,9 @@ async fn serve(listeners: Vec<Bound>, redact_tcp: bool) {
         .http2_keepalive_timeout(Some(PING_TIME))
         .timeout(ANSWER_TIME)
         .add_service(service())
+        .add_service(health_service())
+        .add_optional_service(reflection_service())
+        .add_optional_service(reflection_alpha_service())
         .serve_with_incoming(ReceiverStream::new(incoming));
     // Ends with the last listener; an error of one connection does not end it.
     let _ = served.await;

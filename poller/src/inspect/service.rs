@@ -21,7 +21,7 @@ use super::{describe, encode, laws, page, transitions, watch};
 use crate::view;
 
 /// Bytes of a request.
-const MAX_REQUEST: usize = 64 * 1024;
+pub(super) const MAX_REQUEST: usize = 64 * 1024;
 /// Bytes of a message.
 pub(super) const MAX_MESSAGE: usize = 1 << 20;
 /// Subscribers of `Watch` and of `WatchTransitions`, over all connections.

@@ -4,6 +4,10 @@
 //! |---|---|
 //! | `table` | for the process and pages of its table |
 //! | `select` | for some of the rows, in some order |
+//! | `describe` | for everything about one descriptor |
+//! | `transitions` | for the stream of the flight recorder |
+//! | `control` | to act |
+//! | `reflection` | as tools that know nothing of netpoller do |
 //! | `stats` | for statistics and laws |
 //! | `watch` | for the stream of the table |
 //! | `connections` | on many connections, some of which misbehave |
@@ -12,10 +16,14 @@
 
 mod access;
 mod connections;
+mod control;
+mod describe;
+mod reflection;
 mod select;
 mod socket;
 mod stats;
 mod table;
+mod transitions;
 mod watch;
 
 use std::os::fd::AsFd;
@@ -62,6 +70,10 @@ impl Fixture {
 }
 
 async fn connect(path: PathBuf) -> Result<InspectorClient<Channel>, tonic::transport::Error> {
+    channel(path).await.map(InspectorClient::new)
+}
+
+async fn channel(path: PathBuf) -> Result<Channel, tonic::transport::Error> {
     let connector = tower::service_fn(move |_: Uri| {
         let path = path.clone();
         async move {
@@ -70,10 +82,9 @@ async fn connect(path: PathBuf) -> Result<InspectorClient<Channel>, tonic::trans
             ))
         }
     });
-    let channel = Endpoint::from_static("http://localhost")
+    Endpoint::from_static("http://localhost")
         .connect_with_connector(connector)
-        .await?;
-    Ok(InspectorClient::new(channel))
+        .await
 }
 
 fn run<R>(test: impl Future<Output = R>) -> R {

@@ -115,3 +115,39 @@ fn an_interval_that_is_too_long_is_refused() {
     assert_eq!(status.code(), tonic::Code::InvalidArgument);
     assert!(status.message().contains("interval_ns"), "{status}");
 }
+
+#[test]
+fn an_audit_names_the_law_that_a_skewed_counter_breaks() {
+    use crate::{Transition, view::test_hooks};
+
+    let (sound, skewed) = (poller("sound"), poller("skewed"));
+    let _open = [open(&sound), open(&skewed)];
+    test_hooks::skew(&skewed, Direction::Read, Transition::Park, 1);
+    let fixture = Fixture::new();
+    run(async {
+        let mut client = fixture.client().await;
+        for (name, kernel, expected) in [
+            ("sound", true, &[][..]),
+            ("skewed", false, &["arm", "park"]),
+            ("skewed", true, &["arm", "park"]),
+        ] {
+            let request = v1::AuditRequest {
+                poller: name.into(),
+                kernel,
+            };
+            let answer = client.audit(request).await.unwrap().into_inner();
+            assert_eq!(answer.epoch, crate::view::started_at_ns());
+            let [audited] = &answer.pollers[..] else {
+                panic!("{answer:?}")
+            };
+            let violated: Vec<_> = audited
+                .laws
+                .iter()
+                .filter(|law| law.violated)
+                .map(|law| law.name.as_str())
+                .collect();
+            assert_eq!((audited.poller.as_str(), &violated[..]), (name, expected));
+            assert_eq!(audited.laws.iter().any(|law| law.name == "kernel"), kernel);
+        }
+    });
+}
