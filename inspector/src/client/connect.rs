@@ -77,7 +77,7 @@ pub(super) fn silent(target: &Target, timeout: Duration) -> Failure {
     }
 }
 
-async fn open(target: &Target) -> Result<Channel, tonic::transport::Error> {
+pub(super) async fn open(target: &Target) -> Result<Channel, tonic::transport::Error> {
     match target {
         Target::Tcp(uri) => {
             Endpoint::from(uri.clone())
@@ -98,7 +98,7 @@ async fn open(target: &Target) -> Result<Channel, tonic::transport::Error> {
     }
 }
 
-fn refused(target: &Target, error: &tonic::transport::Error) -> Failure {
+pub(super) fn refused(target: &Target, error: &tonic::transport::Error) -> Failure {
     let mut reason = error.to_string();
     let mut kind = None;
     let mut cause = error.source();

@@ -1,11 +1,15 @@
 //! Finding a process and asking it.
 
 mod connect;
+mod control;
 mod discover;
 mod fetch;
 mod target;
+mod which;
 
 pub(crate) use connect::{Connection, connect};
+pub(crate) use control::Control;
 pub(crate) use discover::{Found, State, choose, discover};
 pub(crate) use fetch::{Selection, answer, descriptors, refused, stats};
 pub(crate) use target::{Target, TargetSpec};
+pub(crate) use which::Which;
