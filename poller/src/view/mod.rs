@@ -9,6 +9,7 @@
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
 //! | `kernel` | what the kernel has registered, on demand |
 //! | `ask` | what the kernel says about one descriptor, on demand |
+//! | [`lints`] | known faults, with evidence and advice |
 //!
 //! # What it promises
 //!
@@ -51,6 +52,7 @@ mod address;
 mod ask;
 mod kernel;
 mod laws;
+pub mod lints;
 mod raw;
 mod row;
 mod stats;
