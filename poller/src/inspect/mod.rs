@@ -10,6 +10,7 @@
 //! | `service` | the questions that have one answer |
 //! | `watch` | the stream of the table |
 //! | `encode` | rows and statistics as messages |
+//! | `diagnose` | the lints, run for a while |
 //! | `laws` | a second look at a law before it is called broken |
 //! | `error` | why it did not start |
 //!
@@ -27,6 +28,7 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+mod diagnose;
 mod encode;
 mod error;
 mod incoming;

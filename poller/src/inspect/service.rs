@@ -16,7 +16,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::connection::Peer;
-use super::{encode, laws, watch};
+use super::{diagnose, encode, laws, watch};
 use crate::poller::Poller;
 use crate::view::{self, RawRow, Reader};
 
@@ -140,9 +140,10 @@ impl Inspector for Service {
 
     async fn diagnose(
         &self,
-        _: Request<v1::DiagnoseRequest>,
+        request: Request<v1::DiagnoseRequest>,
     ) -> Result<Response<v1::DiagnoseResponse>, Status> {
-        Err(Status::unimplemented("Diagnose"))
+        let redact = redact(&request);
+        diagnose::diagnose(request, redact).await
     }
 }
 
