@@ -7,6 +7,8 @@
 //! | `address` | the addresses of a socket, asked of the kernel |
 //! | `stats` | counters, gauges and histograms of a poller |
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
+//! | `recorder` | the flight recorder: what happened last |
+//! | `dump` | the flight recorder in a file: when asked, on a panic, on a condition |
 //! | `kernel` | what the kernel has registered, on demand |
 //! | `ask` | what the kernel says about one descriptor, on demand |
 //! | [`lints`] | known faults, with evidence and advice |
@@ -50,10 +52,12 @@
 
 mod address;
 mod ask;
+pub mod dump;
 mod kernel;
 mod laws;
 pub mod lints;
 mod raw;
+pub mod recorder;
 mod row;
 mod stats;
 
@@ -61,10 +65,11 @@ mod stats;
 mod tests;
 
 pub use crate::desc::State;
+pub use crate::observe::{Cause, EventKind, Exemplar};
 pub use ask::{KernelView, kernel_view};
 pub use kernel::{Registration, kernel_registrations};
 pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
-pub use row::{Page, Row, Side, Snapshot, Waiter, page, snapshot};
+pub use row::{Page, Row, Side, Snapshot, Waiter, Wake, page, snapshot};
 pub use stats::{PollerInfo, Stats, info, stats};
 
 #[cfg(feature = "inspect")]

@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::address::Addresses;
 use super::raw::{RawRow, RawSide};
 use crate::clock;
-use crate::desc::{Kind, PollDesc, State};
-use crate::observe::{Label, Names, Transition, thread_name};
+use crate::desc::{Kind, PollDesc, StampedWake, State};
+use crate::observe::{Cause, Label, Names, Transition, thread_name};
 use crate::poller::Poller;
 
 /// One live descriptor.
@@ -61,14 +61,42 @@ impl Row {
 pub struct Side {
     /// State of the word.
     pub state: State,
-    /// Since when somebody is parked; else when the last wait ended, 0 without one.
+    /// Since when somebody waits; else when the last transition was made, 0 before the first.
     pub since_ns: u64,
     /// Who waits, in the states `wait` and `parked`. In `wait` the waiter is just writing this.
     pub waiter: Option<Waiter>,
     /// The deadline: 0 for none, 1 for one that has expired, else the time.
     pub deadline_ns: u64,
+    /// The last wake of a parked waiter, `None` before the first.
+    pub last_wake: Option<Wake>,
     /// How often each transition was taken, in the order of [`Transition::ALL`].
     pub transitions: [u64; Transition::COUNT],
+}
+
+/// One wake: which share of it was the poller's and which the scheduler's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Wake {
+    /// Why.
+    pub cause: Cause,
+    /// When `epoll_wait` returned the event, or the deadline or close released the waiter.
+    pub fetched_ns: u64,
+    /// From there until the waker was called, to within eight wakers of one poll; `None` if it was not called yet. At most
+    /// 4.2 s, as the next.
+    pub poller_to_waker_ns: Option<u32>,
+    /// From there until the waiter ran; `None` if it has not run yet.
+    pub waker_to_run_ns: Option<u32>,
+}
+
+impl From<StampedWake> for Wake {
+    fn from(stamped: StampedWake) -> Self {
+        Self {
+            cause: stamped.cause,
+            fetched_ns: stamped.woken_ns,
+            poller_to_waker_ns: stamped.called_after_ns,
+            waker_to_run_ns: stamped.ran_after_ns,
+        }
+    }
 }
 
 /// Who waits.
@@ -77,6 +105,8 @@ pub struct Side {
 pub struct Waiter {
     /// Name of the task, or its number; empty for a thread outside of any task.
     pub task: Arc<str>,
+    /// Number of the task, tokio's or that of a [named](crate::task::named) future; 0 for a thread outside of any task.
+    pub task_id: u64,
     /// Name or number of the thread that parked, or last polled the task.
     pub thread: Arc<str>,
     /// The call that waits.
@@ -207,6 +237,7 @@ impl Reader {
             since_ns: raw.since_ns,
             waiter: waits.then(|| self.waiter(raw)),
             deadline_ns: raw.deadline_ns,
+            last_wake: raw.last_wake.map(Wake::from),
             transitions: raw.transitions,
         }
     }
@@ -224,6 +255,7 @@ impl Reader {
             .clone();
         Waiter {
             task,
+            task_id: raw.task_id,
             thread,
             location: raw.location,
         }

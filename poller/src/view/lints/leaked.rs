@@ -50,6 +50,7 @@ impl Leaked {
             };
             let unread = Unread {
                 first_seen_ns: first_ns,
+                entered_ns: side.since_ns,
                 data_at_ns: answer
                     .last_data_received_ns()
                     .map(|ago| sight.now_ns.saturating_sub(ago)),
@@ -70,6 +71,8 @@ impl Leaked {
 struct Unread {
     /// When it was first seen so; it has not changed since.
     first_seen_ns: u64,
+    /// When the last edge came; 0 if that is not known.
+    entered_ns: u64,
     /// When data last came; nobody has begun to read since, or the readiness would be gone.
     data_at_ns: Option<u64>,
     /// `None` for what has no such number: a listener, an eventfd.
@@ -79,8 +82,14 @@ struct Unread {
 impl Unread {
     /// Since when it has been lying there at least; `None` if there is nothing to read but the end.
     fn since_ns(&self) -> Option<u64> {
+        let entered_ns = if self.entered_ns == 0 {
+            u64::MAX
+        } else {
+            self.entered_ns
+        };
         let from_data = self.data_at_ns.unwrap_or(u64::MAX);
-        (self.bytes != Some(0)).then_some(self.first_seen_ns.min(from_data))
+        let since_ns = self.first_seen_ns.min(entered_ns).min(from_data);
+        (self.bytes != Some(0)).then_some(since_ns)
     }
 }
 
@@ -126,6 +135,7 @@ mod tests {
     fn bytes_have_lain_there_since_they_came_or_since_they_were_first_seen() {
         let unread = Unread {
             first_seen_ns: 500,
+            entered_ns: 0,
             data_at_ns: None,
             bytes: Some(3),
         };
@@ -135,6 +145,11 @@ mod tests {
             ..unread
         };
         assert_eq!(earlier.since_ns(), Some(100));
+        let by_the_edge = Unread {
+            entered_ns: 200,
+            ..unread
+        };
+        assert_eq!(by_the_edge.since_ns(), Some(200));
         let no_number = Unread {
             bytes: None,
             ..unread
@@ -146,6 +161,7 @@ mod tests {
     fn the_end_of_a_stream_that_nobody_has_come_for_is_not_data() {
         let end = Unread {
             first_seen_ns: 500,
+            entered_ns: 0,
             data_at_ns: Some(100),
             bytes: Some(0),
         };
