@@ -7,6 +7,7 @@ use clap::builder::FalseyValueParser;
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
 use crate::client::TargetSpec;
+use crate::cmd::DoctorArgs;
 use crate::demo::DemoArgs;
 use crate::paint::ColorChoice;
 use crate::query::Query;
@@ -22,7 +23,7 @@ use crate::query::Query;
     max_term_width = 110
 )]
 #[command(
-    after_help = "Exit codes: 0 ok, 1 runtime failure, 2 usage, 4 cannot connect, 5 incompatible version, \
+    after_help = "Exit codes: 0 ok, 1 runtime failure, 2 usage, 3 findings, 4 cannot connect, 5 incompatible version, \
                         124 timeout, 128+n ended by signal n."
 )]
 pub(crate) struct Cli {
@@ -136,6 +137,8 @@ pub(crate) enum Verb {
         #[arg(short = 'C', long, value_name = "N")]
         count: Option<u64>,
     },
+    /// Look for known faults, with evidence and advice; exit code 3 if there are any.
+    Doctor(DoctorArgs),
     /// Open the terminal UI (the default on a terminal).
     Tui,
     /// Run a busy example service in this process and look at it.

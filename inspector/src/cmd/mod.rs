@@ -1,6 +1,7 @@
 //! One file per verb.
 
 mod completions;
+mod doctor;
 mod ls;
 mod stats;
 mod targets;
@@ -8,6 +9,8 @@ mod top;
 
 use std::future::Future;
 use std::io::{self, BufWriter, IsTerminal, Write};
+
+pub(crate) use doctor::DoctorArgs;
 
 use crate::args::{Cli, Globals, Listing, Verb};
 use crate::client::{Connection, choose};
@@ -22,6 +25,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Ls { what }) => ls::run(&globals, what),
         Some(Verb::Stats) => stats::run(&globals),
         Some(Verb::Top { what, count }) => top::run(&globals, what, count),
+        Some(Verb::Doctor(args)) => doctor::run(&args, &globals),
         Some(Verb::Tui) => open_tui(&globals),
         Some(Verb::Demo(args)) => demo::run(&args, &globals),
         Some(Verb::Completions { shell }) => completions::run(shell),
