@@ -2,7 +2,6 @@
 
 use std::io::{self, Read, Write};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixDatagram;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -11,10 +10,11 @@ use std::time::Duration;
 
 use async_executor::LocalExecutor;
 use netpoller::driver::ThreadDriver;
+use netpoller::net::TcpStream;
 use netpoller::pollable::Pollable;
 use netpoller::{Direction, Kind, Poller, block_on_poller, task};
 
-use super::{Fault, Plant, unix_pair};
+use super::{Fault, Plant, tcp_pair, unix_pair};
 use crate::demo::stop::Stop;
 
 /// Wakes a sleeping poller again and again, for nothing.
@@ -29,16 +29,16 @@ pub(super) fn wake_storm(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
     })
 }
 
-/// Four readers, each with a duplicate of the same socket: all are woken for a message that one of them takes.
+/// Four readers, each with a duplicate of the same socket: all are woken for bytes that one of them takes.
 pub(super) fn spurious_ratio(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
     let poller = fault.poller()?;
-    let (sender, receiver) = UnixDatagram::pair()?;
-    receiver.set_nonblocking(true)?;
+    let (receiver, mut sender) = tcp_pair()?;
+    sender.set_nodelay(true)?;
     sender.set_nonblocking(true)?;
     let mut readers = Vec::new();
     for _ in 0..4 {
         let reader =
-            Pollable::new_on(&poller, receiver.try_clone()?).map_err(|refused| refused.error)?;
+            TcpStream::from_std_on(&poller, receiver.try_clone()?).map_err(|(_, error)| error)?;
         reader.set_label(&fault.label());
         readers.push(reader);
     }
@@ -48,8 +48,8 @@ pub(super) fn spurious_ratio(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant
             let executor = LocalExecutor::new();
             for reader in &readers {
                 let read = async {
-                    let receive = |socket: &UnixDatagram| socket.recv(&mut [0; 16]);
-                    while reader.read_with(receive).await.is_ok() {}
+                    let mut buf = [0; 64];
+                    while reader.read(&mut buf).await.is_ok_and(|bytes| bytes > 0) {}
                 };
                 executor.spawn(task::named("greedy", read)).detach();
             }
@@ -57,7 +57,7 @@ pub(super) fn spurious_ratio(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant
         })?
         .thread(fault, move || {
             while !sending.is_set() {
-                let _ = sender.send(b"for one of you");
+                let _ = sender.write(b"for one of you");
                 std::thread::sleep(Duration::from_millis(1));
             }
         })

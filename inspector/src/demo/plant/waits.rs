@@ -20,6 +20,7 @@ pub(super) fn stuck_waiter(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> 
     let registered = Registered { desc, file: ours };
     theirs.write_all(b"more than is read")?;
     Plant::keeping(theirs).thread(fault, move || {
+        let registered = registered;
         let Registered { desc, file } = &registered;
         let reader = task::named("stuck-reader", async {
             if desc.wait(Direction::Read).await.is_ok() {
@@ -41,6 +42,7 @@ pub(super) fn lost_edge(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
     desc.set_label(&fault.label());
     let registered = Registered { desc, file: ours };
     Plant::default().thread(fault, move || {
+        let registered = registered;
         let Registered { desc, file } = &registered;
         let reader = task::named("lost-reader", async {
             let _ = desc.wait(Direction::Read).await;
@@ -92,6 +94,8 @@ pub(super) fn poller_away(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
     let registered = Registered { desc, file: ours };
     theirs.write_all(b"nobody will know")?;
     Plant::keeping(theirs).thread(fault, move || {
+        // The whole of it: a closure takes only the fields that it names.
+        let registered = registered;
         let reader = task::named("forsaken-reader", async {
             let _ = registered.desc.wait(Direction::Read).await;
         });

@@ -75,8 +75,11 @@ fn describe(sight: &Sight<'_>, reading: &Reading, overdue_ns: Option<u64>) -> Fi
     let ever = info.last_poll_ns != 0;
     let idle = span(reading.idle_ns);
     let summary = format!(
-        "nobody polls: {} waiters are parked, {}, and epoll_wait {}",
-        reading.waiters,
+        "nobody polls: {}, {}, and epoll_wait {}",
+        match reading.waiters {
+            1 => "a waiter is parked".to_owned(),
+            waiters => format!("{waiters} waiters are parked"),
+        },
         if reading.pending {
             "the kernel has events for the poller"
         } else {
