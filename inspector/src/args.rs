@@ -9,6 +9,7 @@ use clap::{Args, Parser, Subcommand, ValueEnum};
 use netpoller_proto::v1::{EventKind, Mode};
 
 use crate::client::{Target, TargetSpec};
+use crate::cmd::DoctorArgs;
 use crate::demo::DemoArgs;
 use crate::paint::ColorChoice;
 use crate::query::Query;
@@ -205,6 +206,8 @@ pub(crate) enum Verb {
         #[command(flatten)]
         control: ControlArgs,
     },
+    /// Look for known faults, with evidence and advice; exit code 3 if there are any.
+    Doctor(DoctorArgs),
     /// Open the terminal UI (the default on a terminal).
     Tui,
     /// Run a busy example service in this process and look at it.

@@ -2,6 +2,7 @@
 
 mod connect;
 mod control;
+mod diagnose;
 mod discover;
 mod fetch;
 mod target;
@@ -9,6 +10,7 @@ mod which;
 
 pub(crate) use connect::{Connection, connect};
 pub(crate) use control::Control;
+pub(crate) use diagnose::diagnose;
 pub(crate) use discover::{Found, State, choose, discover};
 pub(crate) use fetch::{Selection, answer, descriptors, refused, stats};
 pub(crate) use target::{Target, TargetSpec};

@@ -4,6 +4,7 @@ mod act;
 mod audit;
 mod completions;
 mod describe;
+mod doctor;
 mod events;
 mod hist;
 mod ls;
@@ -14,6 +15,8 @@ mod watch;
 
 use std::future::Future;
 use std::io::{self, BufWriter, IsTerminal, Write};
+
+pub(crate) use doctor::DoctorArgs;
 
 use crate::args::{Cli, Globals, Listing, Verb};
 use crate::client::{Connection, choose};
@@ -35,6 +38,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Audit { kernel, duration }) => audit::run(&globals, kernel, duration),
         Some(Verb::Evict { id, control, yes }) => act::evict(&globals, &id, &control, yes),
         Some(Verb::Break { poller, control }) => act::wake(&globals, poller.as_deref(), &control),
+        Some(Verb::Doctor(args)) => doctor::run(&args, &globals),
         Some(Verb::Tui) => open_tui(&globals),
         Some(Verb::Demo(args)) => demo::run(&args, &globals),
         Some(Verb::Completions { shell }) => completions::run(shell),

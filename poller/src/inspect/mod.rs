@@ -17,6 +17,7 @@
 //! | `reflection` | health and reflection, for tools that know nothing of netpoller |
 //! | `encode` | rows and statistics as messages |
 //! | `stats` | statistics, cumulative and of an interval |
+//! | `diagnose` | the lints, run for a while |
 //! | `laws` | a second look at a law before it is called broken |
 //! | `error` | why it did not start |
 //!
@@ -38,6 +39,7 @@ mod connection;
 #[allow(dead_code)]
 mod control;
 mod describe;
+mod diagnose;
 mod encode;
 mod error;
 mod find;

@@ -17,7 +17,7 @@ use tonic::{Request, Response, Status};
 use super::connection::Peer;
 use super::find::pollers;
 use super::stats::{self, Reading};
-use super::{describe, encode, laws, page, transitions, watch};
+use super::{describe, diagnose, encode, laws, page, transitions, watch};
 use crate::view;
 
 /// Bytes of a request.
@@ -144,9 +144,10 @@ impl Inspector for Service {
 
     async fn diagnose(
         &self,
-        _: Request<v1::DiagnoseRequest>,
+        request: Request<v1::DiagnoseRequest>,
     ) -> Result<Response<v1::DiagnoseResponse>, Status> {
-        Err(Status::unimplemented("Diagnose"))
+        let redact = redact(&request);
+        diagnose::diagnose(request, redact).await
     }
 }
 

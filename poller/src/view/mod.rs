@@ -12,6 +12,7 @@
 //! | `test_hooks` | faults on purpose |
 //! | `kernel` | what the kernel has registered, on demand |
 //! | `ask` | what the kernel says about one descriptor, on demand |
+//! | [`lints`] | known faults, with evidence and advice |
 //!
 //! # What it promises
 //!
@@ -55,6 +56,7 @@ mod ask;
 pub mod dump;
 mod kernel;
 mod laws;
+pub mod lints;
 mod raw;
 pub mod recorder;
 mod row;
