@@ -310,6 +310,26 @@ POLLING = [
         (quantile(0.99, "netpoller_dispatch_duration_seconds"), "{{poller}} p99"),
     ),
     graph(
+        "Shares of a wakeup (p99)",
+        """Where the time from the kernel to the waiter goes. kernel_to_poller is the longest that fetched events can have waited
+        before anybody asked; poller_to_waker is what the poller did before it called the waker; waker_to_run is the scheduler's,
+        of the runtime or of the kernel.""",
+        "s", (quantile(0.99, "netpoller_wakeup_share_seconds", "poller, share"), "{{poller}} {{share}}"),
+    ),
+    graph(
+        "Gap between polls (p50, p99)",
+        "Time in which nobody polled. A long tail is a task that does not yield, or a waker that works.",
+        "s",
+        (quantile(0.5, "netpoller_poll_gap_seconds"), "{{poller}} p50"),
+        (quantile(0.99, "netpoller_poll_gap_seconds"), "{{poller}} p99"),
+    ),
+    graph(
+        "Flight recorder",
+        """Events that the flight recorder takes. Any unrecorded are those of threads beyond the two hundred and fifty-five that have a
+        ring of their own.""",
+        "ops", (rate("netpoller_recorder_events_total", "poller, result"), "{{poller}} {{result}}"),
+    ),
+    graph(
         "Breaks",
         """Requests to end a blocking wait early. sent wrote to the eventfd, coalesced found one on its way, woken were drained by
         a poll. sent and woken go together.""",

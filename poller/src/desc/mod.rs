@@ -32,7 +32,7 @@ pub(crate) use cache::{PollCache, Slot};
 pub(crate) use info::Blocker;
 pub use kind::Kind;
 pub(crate) use poll_desc::{EXPIRED, NO_DEADLINE, PollDesc};
-pub(crate) use side::{Cause, Who};
+pub(crate) use side::StampedWake;
 pub(crate) use wait_context::WaitContext;
 pub use word::State;
 pub(crate) use word::{Refused, Token};

@@ -7,10 +7,10 @@ use std::task::Waker;
 
 use super::info::Info;
 use super::kind::Kind;
-use super::side::{AtomicLocation, Cause, Side};
+use super::side::{AtomicLocation, Side};
 use super::word::Busy;
 use crate::clock;
-use crate::observe::{Direction, Label, Local};
+use crate::observe::{Cause, DescId, Direction, Label, Local, Transition};
 use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -102,6 +102,7 @@ impl PollDesc {
     /// Ends a life of the slot: from here its events are stale, before any reuse (semantics 4, 7).
     pub(crate) fn free(&self, local: &Local<'_>) {
         let _guard = self.lock.lock();
+        let ending = self.id();
         self.live.store(0, Ordering::Release);
         let next = match self.fdseq.load(Ordering::Relaxed).wrapping_add(1) {
             0 => 1,
@@ -111,14 +112,60 @@ impl PollDesc {
         self.info.free(next);
         for direction in Direction::ALL {
             let side = self.side(direction);
-            side.word
-                .recycle(|transition| side.count(local, direction, transition));
+            side.word.recycle(|transition| {
+                self.count_for(ending, local, direction, transition, Cause::Io)
+            });
         }
         self.fd.store(-1, Ordering::Relaxed);
     }
 
     pub(crate) fn slot(&self) -> u32 {
         self.slot
+    }
+
+    /// The descriptor that lives here, as instrumentation names it.
+    #[inline]
+    pub(crate) fn id(&self) -> DescId {
+        DescId {
+            slot: self.slot,
+            generation: self.fdseq.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Counts `transition`, here and for the poller, and records it.
+    #[inline]
+    pub(super) fn count(
+        &self,
+        local: &Local<'_>,
+        direction: Direction,
+        transition: Transition,
+        cause: Cause,
+    ) {
+        self.count_for(self.id(), local, direction, transition, cause);
+    }
+
+    #[inline]
+    fn count_for(
+        &self,
+        id: DescId,
+        local: &Local<'_>,
+        direction: Direction,
+        transition: Transition,
+        cause: Cause,
+    ) {
+        if cfg!(netpoller_bare) {
+            return;
+        }
+        let side = self.side(direction);
+        side.count(transition);
+        side.history.keep(
+            &side.next,
+            local.last_ns(),
+            local.thread(),
+            transition,
+            cause,
+        );
+        local.transition(id, direction, transition, cause);
     }
 
     #[inline]
@@ -244,7 +291,7 @@ impl PollDesc {
     pub(crate) fn reset(&self, direction: Direction, local: &Local<'_>) -> Result<bool, Busy> {
         let side = self.side(direction);
         side.word
-            .reset(|transition| side.count(local, direction, transition))
+            .reset(|transition| self.count(local, direction, transition, Cause::Io))
     }
 
     /// An edge for `direction`, fetched at `at_ns`.
@@ -258,7 +305,7 @@ impl PollDesc {
         let side = self.side(direction);
         side.word.ready(
             || side.stamp_wake(at_ns, Cause::Io),
-            |transition| side.count(local, direction, transition),
+            |transition| self.count(local, direction, transition, Cause::Io),
         )
     }
 
@@ -273,7 +320,7 @@ impl PollDesc {
         let side = self.side(direction);
         side.word.unblock(
             || side.stamp_wake(at_ns, cause),
-            |transition| side.count(local, direction, transition),
+            |transition| self.count(local, direction, transition, cause),
         )
     }
 }
@@ -286,7 +333,7 @@ mod tests {
 
     #[test]
     fn semantics_5_generation_0_is_never_live_not_even_after_a_wrap() {
-        let recorder = Recorder::new();
+        let recorder = Recorder::new(0);
         let desc = PollDesc::new(0);
         assert_eq!(desc.open(3, Kind::Tcp, Location::caller()), 1);
         desc.fdseq.store(u32::MAX, Ordering::Relaxed);
@@ -296,7 +343,7 @@ mod tests {
 
     #[test]
     fn semantics_4_generation_is_raised_when_freed_not_when_reused() {
-        let recorder = Recorder::new();
+        let recorder = Recorder::new(0);
         let desc = PollDesc::new(0);
         let generation = desc.open(3, Kind::Tcp, Location::caller());
         assert!(desc.is_live(generation));
@@ -308,7 +355,7 @@ mod tests {
 
     #[test]
     fn semantics_8_a_new_life_begins_without_readiness_deadline_or_error() {
-        let recorder = Recorder::new();
+        let recorder = Recorder::new(0);
         let local = recorder.local();
         let desc = PollDesc::new(0);
         let generation = desc.open(3, Kind::Tcp, Location::caller());

@@ -5,30 +5,11 @@ use std::sync::atomic as shown;
 use std::sync::atomic::AtomicPtr;
 
 use super::word::{State, Word};
-use crate::observe::{Direction, Label, Local, Transition};
+use crate::observe::{Cause, History, Label, Next, Transition};
 use crate::sync::atomic::Ordering;
 
-/// Why a parked waiter was woken.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u8)]
-pub(crate) enum Cause {
-    Io = 0,
-    Deadline = 1,
-    Close = 2,
-}
-
-/// Who waits.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Who {
-    /// Number of the thread (`observe::current_thread`).
-    pub(crate) thread: u32,
-    /// Name of the task, the empty label outside of a task.
-    pub(crate) task: Label,
-    /// Number of the task, 0 outside of a task.
-    pub(crate) task_id: u64,
-    /// The call that waits.
-    pub(crate) location: &'static Location<'static>,
-}
+/// A share of a wake's latency that is not known yet.
+const PENDING: u32 = u32::MAX;
 
 /// A `&'static Location` or nothing, in one atomic.
 #[derive(Debug)]
@@ -53,7 +34,8 @@ impl AtomicLocation {
 
 /// One direction of a descriptor.
 ///
-/// The first line is what a wait and a wake touch; the counts have the next one.
+/// The first line is what a wait and a wake touch; the counts, and how long the last wake took, have the next one; the last
+/// transitions have the third.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Side {
@@ -65,11 +47,21 @@ pub(crate) struct Side {
     pub(super) location: AtomicLocation,
     pub(super) task_id: shown::AtomicU64,
     pub(super) task: shown::AtomicU32,
-    /// Number of the thread in the upper half, cause of the last wake in the lowest byte.
-    pub(super) thread: shown::AtomicU32,
+    /// Number of the thread.
+    pub(super) thread: shown::AtomicU16,
+    /// [`Cause`] of the last wake.
     pub(super) cause: shown::AtomicU8,
+    pub(super) next: Next,
     pub(super) transitions: [shown::AtomicU32; Transition::COUNT],
+    /// From `woken_ns` until the waker was called, [`PENDING`] before that.
+    pub(super) called_after_ns: shown::AtomicU32,
+    /// From there until the waiter ran, [`PENDING`] before that.
+    pub(super) ran_after_ns: shown::AtomicU32,
+    pub(super) history: History,
 }
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Side>() == 3 * 64);
 
 impl Side {
     pub(super) fn new() -> Self {
@@ -80,9 +72,13 @@ impl Side {
             location: AtomicLocation::new(),
             task_id: shown::AtomicU64::new(0),
             task: shown::AtomicU32::new(0),
-            thread: shown::AtomicU32::new(0),
+            thread: shown::AtomicU16::new(0),
             cause: shown::AtomicU8::new(Cause::Io as u8),
+            next: Next::new(),
             transitions: std::array::from_fn(|_| shown::AtomicU32::new(0)),
+            called_after_ns: shown::AtomicU32::new(PENDING),
+            ran_after_ns: shown::AtomicU32::new(PENDING),
+            history: History::new(),
         }
     }
 
@@ -92,15 +88,12 @@ impl Side {
         for count in &self.transitions {
             count.store(0, Ordering::Relaxed);
         }
+        self.history.clear();
     }
 
-    /// Counts `transition` for this descriptor and in the thread's shard.
+    /// Counts `transition` for this descriptor.
     #[inline]
-    pub(super) fn count(&self, local: &Local<'_>, direction: Direction, transition: Transition) {
-        if cfg!(netpoller_bare) {
-            return;
-        }
-        local.transition(direction, transition);
+    pub(super) fn count(&self, transition: Transition) {
         let cell = &self.transitions[transition.index()];
         match transition {
             // The word is `wait`, `waking` or claimed by the caller: it is the only one that counts, and need not lock
@@ -122,12 +115,63 @@ impl Side {
         }
     }
 
+    /// A parked waiter is about to be woken because of what was found out at `at_ns`.
     pub(super) fn stamp_wake(&self, at_ns: u64, cause: Cause) {
         if cfg!(netpoller_bare) {
             return;
         }
-        self.woken_ns.store(at_ns, Ordering::Relaxed);
+        self.called_after_ns.store(PENDING, Ordering::Relaxed);
+        self.ran_after_ns.store(PENDING, Ordering::Relaxed);
         self.cause.store(cause as u8, Ordering::Relaxed);
+        self.woken_ns.store(at_ns, Ordering::Relaxed);
+    }
+
+    /// The waker is called at `now_ns`, because of what was found out at `woken_ns`. If the waiter was polled before for
+    /// another reason it may be over, and even woken again: then this says nothing.
+    #[inline]
+    pub(crate) fn stamp_call(&self, woken_ns: u64, now_ns: u64) {
+        if self.woken_ns.load(Ordering::Relaxed) == woken_ns {
+            self.called_after_ns
+                .store(span(woken_ns, now_ns), Ordering::Relaxed);
+        }
+    }
+
+    /// The waiter runs at `now_ns`. Returns when it was woken, how long that took until its waker was called, and from there
+    /// until now; the latter are `None` if it runs before its waker was called.
+    #[inline]
+    pub(super) fn stamp_run(&self, now_ns: u64) -> (u64, Option<(u32, u32)>) {
+        let woken_ns = self.woken_ns.load(Ordering::Relaxed);
+        let called = self.called_after_ns.load(Ordering::Relaxed);
+        if called == PENDING {
+            return (woken_ns, None);
+        }
+        let ran = span(woken_ns + u64::from(called), now_ns);
+        self.ran_after_ns.store(ran, Ordering::Relaxed);
+        (woken_ns, Some((called, ran)))
+    }
+
+    /// The last wake of a parked waiter, `None` before the first.
+    pub(crate) fn last_wake(&self) -> Option<StampedWake> {
+        let known = |after: &shown::AtomicU32| {
+            Some(after.load(Ordering::Relaxed)).filter(|after| *after != PENDING)
+        };
+        let woken_ns = self.woken_ns.load(Ordering::Relaxed);
+        (woken_ns != 0).then(|| StampedWake {
+            cause: Cause::from_u8(self.cause.load(Ordering::Relaxed)),
+            woken_ns,
+            called_after_ns: known(&self.called_after_ns),
+            ran_after_ns: known(&self.ran_after_ns),
+        })
+    }
+
+    /// The last transitions, the oldest first.
+    pub(crate) fn history(&self) -> impl Iterator<Item = crate::observe::Kept> + '_ {
+        self.history.read(&self.next)
+    }
+
+    /// When the state was entered; 0 if that is not known.
+    pub(crate) fn entered_ns(&self) -> u64 {
+        self.history.last_ns(&self.next)
     }
 
     /// How often each transition was taken in this life of the slot, modulo 2^32. A transition that a poller makes in the very
@@ -144,12 +188,29 @@ impl Side {
     pub(crate) fn waiter(&self) -> StampedWaiter {
         StampedWaiter {
             since_ns: self.since_ns.load(Ordering::Acquire),
-            thread: self.thread.load(Ordering::Relaxed),
+            thread: u32::from(self.thread.load(Ordering::Relaxed)),
             task: Label(self.task.load(Ordering::Relaxed)),
             task_id: self.task_id.load(Ordering::Relaxed),
             location: self.location.load(),
         }
     }
+}
+
+/// A duration as it is kept: up to 4.2 s.
+#[inline]
+fn span(from_ns: u64, to_ns: u64) -> u32 {
+    u32::try_from(to_ns.saturating_sub(from_ns))
+        .unwrap_or(PENDING)
+        .min(PENDING - 1)
+}
+
+/// The last wake, as it was read.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct StampedWake {
+    pub(crate) cause: Cause,
+    pub(crate) woken_ns: u64,
+    pub(crate) called_after_ns: Option<u32>,
+    pub(crate) ran_after_ns: Option<u32>,
 }
 
 /// The stamps of a waiter, as they were read.

@@ -1,13 +1,12 @@
 //! A wait in progress.
 
+use std::panic::Location;
 use std::task::{Poll, Waker};
 
 use super::info::Blocker;
 use super::poll_desc::PollDesc;
-use super::side::Who;
 use super::word::{Refused, Token, Waiter};
-use crate::clock;
-use crate::observe::{Direction, Histogram, Local, Transition};
+use crate::observe::{Cause, Direction, EventKind, Histogram, Local, Transition, current_task};
 use crate::sync::atomic::{AtomicI64, Ordering};
 
 /// A wait in progress: what the word asks of a waiter.
@@ -18,7 +17,8 @@ pub(crate) struct WaitContext<'a> {
     pub(crate) local: Local<'a>,
     /// The poller's count of parked waiters.
     pub(crate) waiters: &'a AtomicI64,
-    pub(crate) who: Who,
+    /// The call that waits.
+    pub(crate) location: &'static Location<'static>,
     /// Wait for readiness whatever the deadline and close say (Go's pollWaitCanceled).
     pub(crate) unconditional: bool,
 }
@@ -41,12 +41,16 @@ impl Waiter for WaitContext<'_> {
             return;
         }
         let side = self.desc.side(self.direction);
-        side.location.store(self.who.location);
-        side.thread.store(self.who.thread, Ordering::Relaxed);
-        side.task.store(self.who.task.0, Ordering::Relaxed);
-        side.task_id.store(self.who.task_id, Ordering::Relaxed);
+        // Asked here and not before: most polls of a wait find it done.
+        let task = current_task();
+        side.location.store(self.location);
+        side.thread
+            .store(self.local.thread() as u16, Ordering::Relaxed);
+        side.task.store(task.name.0, Ordering::Relaxed);
+        side.task_id.store(task.id, Ordering::Relaxed);
         if !rearmed {
-            side.since_ns.store(clock::now_ns(), Ordering::Release);
+            // The clock was read when the wait armed, a few instructions ago.
+            side.since_ns.store(self.local.last_ns(), Ordering::Release);
         }
     }
 
@@ -62,9 +66,11 @@ impl Waiter for WaitContext<'_> {
 
     #[inline]
     fn count(&self, transition: Transition) {
+        if transition == Transition::Arm {
+            self.local.stamp();
+        }
         self.desc
-            .side(self.direction)
-            .count(&self.local, self.direction, transition);
+            .count(&self.local, self.direction, transition, Cause::Io);
     }
 }
 
@@ -78,6 +84,10 @@ impl WaitContext<'_> {
         waker: &Waker,
     ) -> Poll<Result<(), Refused<Blocker>>> {
         let parked = token.has_parked();
+        if parked {
+            // It runs again: now, and not when it has looked at the word.
+            self.local.stamp();
+        }
         let poll = self
             .desc
             .side(self.direction)
@@ -92,9 +102,12 @@ impl WaitContext<'_> {
     /// Ends a wait whose future is dropped before it was done.
     pub(crate) fn cancel(&self, token: &mut Token) {
         let side = self.desc.side(self.direction);
-        if side.word.cancel(token, |transition| {
-            side.count(&self.local, self.direction, transition)
-        }) {
+        let parked = side.word.cancel(token, |transition| {
+            self.local.stamp();
+            self.desc
+                .count(&self.local, self.direction, transition, Cause::Io);
+        });
+        if parked {
             self.waiters.fetch_sub(1, Ordering::AcqRel);
         }
     }
@@ -104,11 +117,10 @@ impl WaitContext<'_> {
             return;
         }
         let side = self.desc.side(self.direction);
-        let (since, woken) = (
-            side.since_ns.load(Ordering::Relaxed),
-            side.woken_ns.load(Ordering::Relaxed),
-        );
-        let now = clock::now_ns();
+        let desc = self.desc.id();
+        let now = self.local.last_ns();
+        let since = side.since_ns.load(Ordering::Relaxed);
+        let (woken, shares) = side.stamp_run(now);
         let (parked, latency) = match self.direction {
             Direction::Read => (
                 [
@@ -128,10 +140,19 @@ impl WaitContext<'_> {
             ),
         };
         let cause = usize::from(side.cause.load(Ordering::Relaxed)).min(2);
+        let took = now.saturating_sub(woken.max(since));
         self.local
-            .record(parked[cause], woken.saturating_sub(since));
+            .record_for(desc, parked[cause], woken.saturating_sub(since));
+        self.local.record_for(desc, latency, took);
+        if let Some((called, ran)) = shares {
+            self.local
+                .record_for(desc, Histogram::PollerToWaker, u64::from(called));
+            self.local
+                .record_for(desc, Histogram::WakerToRun, u64::from(ran));
+        }
+        let argument = u32::try_from(took).unwrap_or(u32::MAX);
         self.local
-            .record(latency, now.saturating_sub(woken.max(since)));
+            .event_in(Some(self.direction), EventKind::Run, desc, argument);
         side.since_ns.store(now, Ordering::Relaxed);
     }
 }

@@ -7,8 +7,8 @@ use std::sync::LazyLock;
 use netpoller_proto::v1;
 
 use crate::desc::{Kind, State};
-use crate::observe::{Counter, Direction, Histogram, Transition};
-use crate::view::{Law, PollerInfo, Row, Side, Stats};
+use crate::observe::{Cause, Counter, Direction, Exemplar, Histogram, Transition};
+use crate::view::{Law, PollerInfo, Row, Side, Stats, Wake};
 
 pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor {
     let address = |text: &str| {
@@ -81,13 +81,13 @@ fn direction(side: Side) -> v1::Direction {
             task: waiter.task.as_ref().to_owned(),
             thread: waiter.thread.as_ref().to_owned(),
             location: location(waiter.location),
-            task_id: 0,
+            task_id: waiter.task_id,
         }),
         deadline_ns: side.deadline_ns,
         transitions: Some(transitions(|transition| {
             side.transitions[transition.index()]
         })),
-        last_wake: None,
+        last_wake: side.last_wake.map(wake),
     }
 }
 
@@ -132,6 +132,7 @@ pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
             stats.transition(direction, transition)
         }))
     };
+    let recorder = stats.recorder();
     v1::PollerStats {
         poller: Some(poller(stats.info())),
         read: side(Direction::Read),
@@ -145,7 +146,12 @@ pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
             .map(|which| histogram(stats, *which))
             .collect(),
         laws: laws.iter().map(law).collect(),
-        recorder: None,
+        recorder: Some(v1::Recorder {
+            rings: recorder.rings,
+            bytes: recorder.bytes,
+            recorded: recorder.recorded,
+            unrecorded: recorder.unrecorded,
+        }),
     }
 }
 
@@ -159,12 +165,42 @@ fn histogram(stats: &Stats, which: Histogram) -> v1::Histogram {
         max: snapshot.max(),
         buckets: snapshot
             .buckets()
-            .map(|(upper_bound, count)| v1::Bucket {
+            .zip(snapshot.exemplars())
+            .map(|((upper_bound, count), sample)| v1::Bucket {
                 upper_bound,
                 count,
-                exemplar: None,
+                exemplar: sample.map(exemplar),
             })
             .collect(),
+    }
+}
+
+fn exemplar(exemplar: Exemplar) -> v1::Exemplar {
+    v1::Exemplar {
+        id: exemplar
+            .descriptor()
+            .map_or_else(String::new, |(slot, generation)| {
+                format!("{slot}.{generation}")
+            }),
+        at_ns: exemplar.at_ns(),
+    }
+}
+
+fn wake(wake: Wake) -> v1::Wake {
+    v1::Wake {
+        cause: cause(wake.cause).into(),
+        fetched_ns: wake.fetched_ns,
+        poller_to_waker_ns: wake.poller_to_waker_ns.unwrap_or(0).into(),
+        waker_to_run_ns: wake.waker_to_run_ns.unwrap_or(0).into(),
+        pending: wake.waker_to_run_ns.is_none(),
+    }
+}
+
+fn cause(cause: Cause) -> v1::Cause {
+    match cause {
+        Cause::Io => v1::Cause::Io,
+        Cause::Deadline => v1::Cause::Deadline,
+        Cause::Close => v1::Cause::Close,
     }
 }
 

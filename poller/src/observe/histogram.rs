@@ -1,6 +1,8 @@
 //! Histograms with fixed log-linear buckets: four to each doubling, so that a bucket is at most 25 % wide.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use super::event::DescId;
 
 /// Values below this have a bucket each.
 const LINEAR: u64 = 4;
@@ -85,10 +87,21 @@ histograms! {
     WakeLatencyRead => "wake_latency_read" in Ns,
     /// From the return of epoll_wait, or the firing that released it, until the writer runs.
     WakeLatencyWrite => "wake_latency_write" in Ns,
+    /// Longest time that events can have waited in the kernel: from the return of one poll until the return of the next,
+    /// where that one found events without sleeping.
+    KernelToPoller => "kernel_to_poller" in Ns,
+    /// From the return of epoll_wait, or the firing that released it, until the waiter's waker is called, to within eight
+    /// wakers.
+    PollerToWaker => "poller_to_waker" in Ns,
+    /// From the call of its waker until the waiter runs.
+    WakerToRun => "waker_to_run" in Ns,
     /// From the return of epoll_wait until the last waker of the batch has been called.
     Dispatch => "dispatch" in Ns,
     /// Time spent in epoll_wait by polls that may block.
     PollDuration => "poll_duration" in Ns,
+    /// Time in which nobody polled: from the return of one poll until the beginning of the next; until the return of one
+    /// that does not wait.
+    PollGap => "poll_gap" in Ns,
     /// Events fetched by one poll.
     EventsPerPoll => "events_per_poll" in Events,
     /// How long after its time a deadline fired.
@@ -133,31 +146,103 @@ pub(crate) fn upper_bound(index: usize) -> u64 {
     (((LINEAR + sub as u64 + 1) << exponent) >> 2) - 1
 }
 
+/// One bucket in one shard: its count, and the last sample that fell into it.
+#[derive(Debug)]
+struct Cell {
+    count: AtomicU64,
+    /// Packed [`DescId`].
+    desc: AtomicU64,
+    at_ns: AtomicU64,
+}
+
+/// How often an exemplar is read again before it is left out.
+const RETRIES: usize = 4;
+
+impl Cell {
+    const fn new() -> Self {
+        Self {
+            count: AtomicU64::new(0),
+            desc: AtomicU64::new(0),
+            at_ns: AtomicU64::new(0),
+        }
+    }
+
+    /// The count, and the exemplar if its two parts belong together.
+    fn read(&self) -> (u64, Option<Exemplar>) {
+        let mut count = self.count.load(Ordering::Acquire);
+        for _ in 0..RETRIES {
+            let at_ns = self.at_ns.load(Ordering::Relaxed);
+            let desc = DescId::unpack(self.desc.load(Ordering::Relaxed));
+            fence(Ordering::Acquire);
+            let now = self.count.load(Ordering::Acquire);
+            if now == count {
+                return (count, (at_ns != 0).then_some(Exemplar { desc, at_ns }));
+            }
+            count = now;
+        }
+        (count, None)
+    }
+}
+
+/// The latest sample of a bucket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Exemplar {
+    desc: DescId,
+    at_ns: u64,
+}
+
+impl Exemplar {
+    /// Slot and generation of its descriptor; `None` where the sample belongs to none, as the duration of a poll.
+    pub fn descriptor(&self) -> Option<(u32, u32)> {
+        (self.desc != DescId::NONE).then_some((self.desc.slot, self.desc.generation))
+    }
+
+    /// When it was recorded, CLOCK_MONOTONIC. Of the samples that a thread records between two readings of the clock the
+    /// time is that of the first reading.
+    pub fn at_ns(&self) -> u64 {
+        self.at_ns
+    }
+}
+
 /// The cells of one histogram in one shard.
 #[derive(Debug)]
 pub(crate) struct Cells {
     sum: AtomicU64,
-    buckets: [AtomicU64; BUCKETS],
+    buckets: [Cell; BUCKETS],
 }
 
 impl Cells {
     pub(crate) fn new() -> Self {
         Self {
             sum: AtomicU64::new(0),
-            buckets: std::array::from_fn(|_| AtomicU64::new(0)),
+            buckets: std::array::from_fn(|_| Cell::new()),
         }
     }
 
     #[inline]
-    pub(crate) fn record(&self, value: u64, add: impl Fn(&AtomicU64, u64)) {
-        add(&self.buckets[bucket_of(value)], 1);
+    pub(crate) fn record(
+        &self,
+        value: u64,
+        desc: DescId,
+        at_ns: u64,
+        add: impl Fn(&AtomicU64, u64),
+    ) {
+        let cell = &self.buckets[bucket_of(value)];
+        cell.desc.store(desc.pack(), Ordering::Relaxed);
+        cell.at_ns.store(at_ns, Ordering::Relaxed);
+        add(&cell.count, 1);
         add(&self.sum, value);
     }
 
     pub(crate) fn add_to(&self, snapshot: &mut HistogramSnapshot) {
         snapshot.sum = snapshot.sum.wrapping_add(self.sum.load(Ordering::Relaxed));
-        for (total, bucket) in snapshot.buckets.iter_mut().zip(&self.buckets) {
-            *total += bucket.load(Ordering::Relaxed);
+        for (index, cell) in self.buckets.iter().enumerate() {
+            let (count, exemplar) = cell.read();
+            snapshot.buckets[index] += count;
+            let latest = &mut snapshot.exemplars[index];
+            if exemplar.map(|e| e.at_ns) > latest.map(|e| e.at_ns) {
+                *latest = exemplar;
+            }
         }
     }
 }
@@ -167,6 +252,7 @@ impl Cells {
 pub struct HistogramSnapshot {
     sum: u64,
     buckets: Box<[u64]>,
+    exemplars: Box<[Option<Exemplar>]>,
 }
 
 impl HistogramSnapshot {
@@ -174,6 +260,26 @@ impl HistogramSnapshot {
         Self {
             sum: 0,
             buckets: vec![0; BUCKETS].into_boxed_slice(),
+            exemplars: vec![None; BUCKETS].into_boxed_slice(),
+        }
+    }
+
+    /// The samples that came after `earlier`, an earlier reading of the same histogram.
+    #[must_use]
+    pub fn since(&self, earlier: &HistogramSnapshot) -> HistogramSnapshot {
+        let buckets: Box<[u64]> = self
+            .buckets
+            .iter()
+            .zip(&earlier.buckets)
+            .map(|(now, before)| now.saturating_sub(*before))
+            .collect();
+        let exemplars = self.exemplars.iter().zip(&buckets);
+        HistogramSnapshot {
+            sum: self.sum.wrapping_sub(earlier.sum),
+            exemplars: exemplars
+                .map(|(exemplar, count)| exemplar.filter(|_| *count > 0))
+                .collect(),
+            buckets,
         }
     }
 
@@ -221,6 +327,15 @@ impl HistogramSnapshot {
             .map(|(index, count)| (upper_bound(index), *count))
     }
 
+    /// The latest sample of each bucket that [`HistogramSnapshot::buckets`] gives, in the same order.
+    pub fn exemplars(&self) -> impl Iterator<Item = Option<Exemplar>> + '_ {
+        self.buckets
+            .iter()
+            .zip(&self.exemplars)
+            .filter(|(count, _)| **count != 0)
+            .map(|(_, exemplar)| *exemplar)
+    }
+
     /// Number of samples of at most `bound`, exact where `bound` is the bound of a bucket, else rounded down.
     pub fn count_at_most(&self, bound: u64) -> u64 {
         self.buckets()
@@ -233,6 +348,49 @@ impl HistogramSnapshot {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn record(cells: &Cells, value: u64, desc: DescId, at_ns: u64) {
+        cells.record(value, desc, at_ns, |cell, n| {
+            cell.fetch_add(n, Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn each_bucket_keeps_its_latest_sample_over_all_shards() {
+        let (first, second) = (Cells::new(), Cells::new());
+        let desc = |slot| DescId {
+            slot,
+            generation: 1,
+        };
+        record(&first, 1000, desc(1), 10);
+        record(&second, 1001, desc(2), 30);
+        record(&first, 999, desc(3), 20);
+        record(&first, 5, DescId::NONE, 40);
+        let mut snapshot = HistogramSnapshot::empty();
+        first.add_to(&mut snapshot);
+        second.add_to(&mut snapshot);
+        let exemplars: Vec<_> = snapshot
+            .exemplars()
+            .map(|exemplar| exemplar.map(|e| (e.descriptor(), e.at_ns())))
+            .collect();
+        assert_eq!(exemplars, [Some((None, 40)), Some((Some((2, 1)), 30))]);
+    }
+
+    #[test]
+    fn an_interval_holds_what_came_after_its_beginning_and_the_exemplars_of_that() {
+        let cells = Cells::new();
+        record(&cells, 10, DescId::NONE, 1);
+        let mut before = HistogramSnapshot::empty();
+        cells.add_to(&mut before);
+        record(&cells, 1000, DescId::NONE, 2);
+        record(&cells, 1000, DescId::NONE, 3);
+        let mut after = HistogramSnapshot::empty();
+        cells.add_to(&mut after);
+        let interval = after.since(&before);
+        assert_eq!((interval.count(), interval.sum()), (2, 2000));
+        assert_eq!(interval.buckets().count(), 1);
+        assert_eq!(interval.exemplars().flatten().count(), 1);
+    }
 
     #[test]
     fn every_value_lies_in_the_bucket_whose_bounds_hold_it() {
@@ -267,9 +425,7 @@ mod tests {
         let mut snapshot = HistogramSnapshot::empty();
         assert_eq!(snapshot.quantile(0.5), None);
         for value in [10, 20, 30, 1000] {
-            cells.record(value, |cell, n| {
-                cell.fetch_add(n, Ordering::Relaxed);
-            });
+            record(&cells, value, DescId::NONE, value);
         }
         cells.add_to(&mut snapshot);
         assert_eq!((snapshot.count(), snapshot.sum()), (4, 1060));

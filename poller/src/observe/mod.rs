@@ -1,4 +1,4 @@
-//! What instrumentation writes: transition kinds, sharded counters, histograms, and who a waiter is.
+//! What instrumentation writes: transition kinds, sharded counters, histograms, the flight recorder, and who a waiter is.
 //!
 //! This floor knows nothing of pollers. A write touches memory of the writing thread alone (see [`shard`]); whoever
 //! reads sums over the threads. Nothing here locks, allocates or makes a system call on the way of an event; only the
@@ -6,19 +6,27 @@
 #![forbid(unsafe_code)]
 
 mod counter;
+mod event;
 mod histogram;
+mod history;
 mod intern;
+mod ring;
 mod shard;
 mod task;
 mod thread;
+mod ticker;
 mod transition;
 
 pub use counter::Counter;
-pub use histogram::{Histogram, HistogramSnapshot, Unit};
+pub use event::{Cause, EventKind};
+pub use histogram::{Exemplar, Histogram, HistogramSnapshot, Unit};
 pub use transition::{Direction, Transition};
 
 pub(crate) use counter::{OpKind, OpResult};
+pub(crate) use event::{DescId, RawEvent};
+pub(crate) use history::{History, Kept, KeptIn, Next};
 pub(crate) use intern::{Label, Names};
+pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, Recorder, Totals};
 pub(crate) use task::{Task, current_task, enter_task};
-pub(crate) use thread::{current_thread, thread_name};
+pub(crate) use thread::thread_name;

@@ -1,4 +1,4 @@
-//! Counters and histograms, one shard a thread.
+//! Counters, histograms and the flight recorder, one shard a thread.
 //!
 //! A thread is the only writer of its shard, so an increment is a plain load and store: no locked instruction, no line
 //! that another core writes. Threads without a number of their own share shard 0 and add atomically.
@@ -6,36 +6,61 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
+use super::event::{Cause, DescId, EventKind, RawEvent};
 use super::histogram::Cells;
+use super::ring::Ring;
 use super::thread::{MAX_THREADS, SHARED, current_thread};
+use super::ticker::Ticker;
 use super::{Counter, Direction, Histogram, HistogramSnapshot, Transition};
+use crate::clock;
 
 #[derive(Debug)]
 struct Shard {
+    /// What the thread last read from the clock: the time of what it records until it reads the clock again.
+    last_ns: AtomicU64,
+    ticker: Ticker,
     transitions: [[AtomicU64; Transition::COUNT]; 2],
     counters: [AtomicU64; Counter::COUNT],
-    histograms: [Cells; Histogram::COUNT],
+    /// Apart, so that a shard is never built on a small stack.
+    histograms: Box<[Cells]>,
+    /// The flight recorder; none if it is switched off.
+    ring: Option<Ring>,
+    /// Events without a ring to go to.
+    unrecorded: AtomicU64,
 }
 
 impl Shard {
-    fn new() -> Box<Self> {
+    fn new(events: usize) -> Box<Self> {
         Box::new(Self {
+            last_ns: AtomicU64::new(crate::clock::stamp_ns()),
+            ticker: Ticker::new(),
             transitions: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
-            histograms: std::array::from_fn(|_| Cells::new()),
+            histograms: Histogram::ALL.iter().map(|_| Cells::new()).collect(),
+            ring: (events > 0).then(|| Ring::new(events)),
+            unrecorded: AtomicU64::new(0),
         })
     }
 }
 
-/// The counters and histograms of one poller.
+/// The counters, the histograms and the flight recorder of one poller.
 pub(crate) struct Recorder {
     shards: Box<[OnceLock<Box<Shard>>]>,
+    /// Events that each thread's ring holds, 0 for no rings.
+    events: usize,
 }
 
 impl Recorder {
-    pub(crate) fn new() -> Self {
+    /// With a ring of so many events for each thread.
+    pub(crate) fn new(events: usize) -> Self {
         Self {
             shards: (0..MAX_THREADS).map(|_| OnceLock::new()).collect(),
+            // A model would explore each word of them.
+            events: if cfg!(any(loom, netpoller_bare)) {
+                0
+            } else {
+                events
+            },
         }
     }
 
@@ -44,9 +69,35 @@ impl Recorder {
     pub(crate) fn local(&self) -> Local<'_> {
         let index = current_thread();
         Local {
-            shard: self.shards[index].get_or_init(Shard::new),
-            exclusive: index != SHARED,
+            shard: self.shards[index].get_or_init(|| {
+                // Nobody could tell the writers of the shared ring apart.
+                Shard::new(if index == SHARED { 0 } else { self.events })
+            }),
+            thread: index as u32,
         }
+    }
+
+    /// Hands what the ring of thread `index` holds from event `from` on to `found`. Returns the number of the next event, and
+    /// how many were overwritten before they could be read; `None` for a thread without a ring.
+    pub(crate) fn read_ring(
+        &self,
+        index: usize,
+        from: u64,
+        found: impl FnMut(RawEvent),
+    ) -> Option<(u64, u64)> {
+        let ring = self.shards.get(index)?.get()?.ring.as_ref()?;
+        Some(ring.read(from, found))
+    }
+
+    /// The number that the next event in the ring of thread `index` will have.
+    pub(crate) fn ring_head(&self, index: usize) -> Option<u64> {
+        let ring = self.shards.get(index)?.get()?.ring.as_ref()?;
+        Some(ring.written())
+    }
+
+    /// Numbers of the threads that may have a ring.
+    pub(crate) fn threads(&self) -> std::ops::Range<usize> {
+        0..self.shards.len()
     }
 
     /// Everything summed over the shards. While others count, each cell is read at a moment of its own.
@@ -61,9 +112,15 @@ impl Recorder {
             for (total, cell) in totals.counters.iter_mut().zip(&shard.counters) {
                 *total += cell.load(Ordering::Relaxed);
             }
-            for (total, cells) in totals.histograms.iter_mut().zip(&shard.histograms) {
+            for (total, cells) in totals.histograms.iter_mut().zip(&*shard.histograms) {
                 cells.add_to(total);
             }
+            if let Some(ring) = &shard.ring {
+                totals.rings += 1;
+                totals.ring_bytes += ring.bytes() as u64;
+                totals.recorded += ring.written();
+            }
+            totals.unrecorded += shard.unrecorded.load(Ordering::Relaxed);
         }
         totals
     }
@@ -86,7 +143,7 @@ impl std::fmt::Debug for Recorder {
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Local<'a> {
     shard: &'a Shard,
-    exclusive: bool,
+    thread: u32,
 }
 
 impl Local<'_> {
@@ -95,7 +152,7 @@ impl Local<'_> {
         if cfg!(netpoller_bare) {
             return;
         }
-        if self.exclusive {
+        if self.thread != SHARED as u32 {
             cell.store(
                 cell.load(Ordering::Relaxed).wrapping_add(n),
                 Ordering::Relaxed,
@@ -105,12 +162,94 @@ impl Local<'_> {
         }
     }
 
+    /// Number of the calling thread.
     #[inline]
-    pub(crate) fn transition(&self, direction: Direction, transition: Transition) {
+    pub(crate) fn thread(&self) -> u32 {
+        self.thread
+    }
+
+    /// Reads the clock: what is recorded from here on happens now. 0 in a build without instrumentation.
+    #[inline]
+    pub(crate) fn stamp(&self) -> u64 {
+        if cfg!(netpoller_bare) {
+            return 0;
+        }
+        let now_ns = if self.thread == SHARED as u32 {
+            clock::now_ns()
+        } else {
+            self.shard.ticker.now_ns()
+        };
+        self.shard.last_ns.store(now_ns, Ordering::Relaxed);
+        now_ns
+    }
+
+    /// [`Local::stamp`] by the kernel's clock alone, for what is compared with deadlines; in every build.
+    #[inline]
+    pub(crate) fn stamp_exactly(&self) -> u64 {
+        if cfg!(netpoller_bare) || self.thread == SHARED as u32 {
+            return clock::now_ns();
+        }
+        let now_ns = self.shard.ticker.read();
+        self.shard.last_ns.store(now_ns, Ordering::Relaxed);
+        now_ns
+    }
+
+    /// When the calling thread last read the clock.
+    #[inline]
+    pub(crate) fn last_ns(&self) -> u64 {
+        self.shard.last_ns.load(Ordering::Relaxed)
+    }
+
+    /// Counts a transition of a word of `desc`, and puts it into the flight recorder.
+    #[inline]
+    pub(crate) fn transition(
+        &self,
+        desc: DescId,
+        direction: Direction,
+        transition: Transition,
+        cause: Cause,
+    ) {
+        if cfg!(netpoller_bare) {
+            return;
+        }
         self.add_to(
             &self.shard.transitions[direction.index()][transition.index()],
             1,
         );
+        self.event_in(Some(direction), transition.into(), desc, cause as u32);
+    }
+
+    /// Puts an event into the flight recorder.
+    #[inline]
+    pub(crate) fn event(&self, kind: EventKind, desc: DescId, argument: u32) {
+        self.event_in(None, kind, desc, argument);
+    }
+
+    /// Puts an event of one direction into the flight recorder.
+    #[inline]
+    pub(crate) fn event_in(
+        &self,
+        direction: Option<Direction>,
+        kind: EventKind,
+        desc: DescId,
+        argument: u32,
+    ) {
+        if cfg!(netpoller_bare) {
+            return;
+        }
+        match &self.shard.ring {
+            Some(ring) => ring.push(RawEvent {
+                at_ns: self.last_ns(),
+                desc,
+                direction,
+                kind,
+                argument,
+            }),
+            None if self.thread == SHARED as u32 => {
+                self.shard.unrecorded.fetch_add(1, Ordering::Relaxed);
+            }
+            None => {}
+        }
     }
 
     #[inline]
@@ -123,12 +262,21 @@ impl Local<'_> {
         self.add_to(&self.shard.counters[counter.index()], n);
     }
 
+    /// Records a sample that belongs to no descriptor.
     #[inline]
     pub(crate) fn record(&self, histogram: Histogram, value: u64) {
+        self.record_for(DescId::NONE, histogram, value);
+    }
+
+    /// Records a sample of `desc`.
+    #[inline]
+    pub(crate) fn record_for(&self, desc: DescId, histogram: Histogram, value: u64) {
         if cfg!(netpoller_bare) {
             return;
         }
-        self.shard.histograms[histogram.index()].record(value, |cell, n| self.add_to(cell, n));
+        let at_ns = self.last_ns();
+        self.shard.histograms[histogram.index()]
+            .record(value, desc, at_ns, |cell, n| self.add_to(cell, n));
     }
 }
 
@@ -138,6 +286,11 @@ pub(crate) struct Totals {
     pub(crate) transitions: [[u64; Transition::COUNT]; 2],
     pub(crate) counters: [u64; Counter::COUNT],
     pub(crate) histograms: Vec<HistogramSnapshot>,
+    /// Rings of the flight recorder, their memory, and what they have taken and could not take.
+    pub(crate) rings: u64,
+    pub(crate) ring_bytes: u64,
+    pub(crate) recorded: u64,
+    pub(crate) unrecorded: u64,
 }
 
 impl Totals {
@@ -146,7 +299,30 @@ impl Totals {
             transitions: [[0; Transition::COUNT]; 2],
             counters: [0; Counter::COUNT],
             histograms: vec![HistogramSnapshot::empty(); Histogram::COUNT],
+            rings: 0,
+            ring_bytes: 0,
+            recorded: 0,
+            unrecorded: 0,
         }
+    }
+
+    /// What was counted after `earlier`, an earlier reading of the same recorder. What says how things are, and not how often
+    /// something was done, stays as it is.
+    pub(crate) fn since(&self, earlier: &Totals) -> Totals {
+        let mut interval = self.clone();
+        let transitions = interval.transitions.iter_mut().flatten();
+        for (now, before) in transitions.zip(earlier.transitions.iter().flatten()) {
+            *now = now.saturating_sub(*before);
+        }
+        for (now, before) in interval.counters.iter_mut().zip(&earlier.counters) {
+            *now = now.saturating_sub(*before);
+        }
+        for (now, before) in interval.histograms.iter_mut().zip(&earlier.histograms) {
+            *now = now.since(before);
+        }
+        interval.recorded -= earlier.recorded.min(interval.recorded);
+        interval.unrecorded -= earlier.unrecorded.min(interval.unrecorded);
+        interval
     }
 }
 
@@ -156,7 +332,7 @@ mod tests {
 
     #[test]
     fn nothing_is_lost_when_many_threads_count_and_end() {
-        let recorder = Recorder::new();
+        let recorder = Recorder::new(64);
         std::thread::scope(|scope| {
             // More threads than numbers, so that the shared shard is used as well.
             for _ in 0..MAX_THREADS + 40 {
@@ -164,7 +340,12 @@ mod tests {
                     for _ in 0..100 {
                         let local = recorder.local();
                         local.count(Counter::Opened);
-                        local.transition(Direction::Write, Transition::Park);
+                        local.transition(
+                            DescId::NONE,
+                            Direction::Write,
+                            Transition::Park,
+                            Cause::Io,
+                        );
                         local.record(Histogram::Dispatch, 7);
                     }
                 });
@@ -177,6 +358,11 @@ mod tests {
         assert_eq!(
             totals.histograms[Histogram::Dispatch.index()].count(),
             expected
+        );
+        assert_eq!(
+            totals.recorded + totals.unrecorded,
+            expected,
+            "an event is in a ring or counted as not recorded"
         );
     }
 }

@@ -2,8 +2,7 @@
 
 use std::io;
 
-use crate::clock;
-use crate::observe::{Counter, Histogram, Local};
+use crate::observe::{Counter, DescId, EventKind, Histogram, Local};
 use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
 use crate::sys::Backend;
 
@@ -29,11 +28,12 @@ impl BreakSignal {
         // thread has written before.
         if self.pending.swap(1, Ordering::AcqRel) == 1 {
             local.count(Counter::BreaksCoalesced);
+            local.event(EventKind::BreakCoalesced, DescId::NONE, 0);
             return Ok(());
         }
-        self.requested_ns
-            .store(clock::stamp_ns(), Ordering::Relaxed);
+        self.requested_ns.store(local.stamp(), Ordering::Relaxed);
         local.count(Counter::BreaksWritten);
+        local.event(EventKind::BreakWritten, DescId::NONE, 0);
         backend.break_poll().inspect_err(|_| {
             // Nobody was woken: the next request must try again.
             self.pending.swap(0, Ordering::AcqRel);
@@ -47,6 +47,7 @@ impl BreakSignal {
         let requested = self.requested_ns.load(Ordering::Relaxed);
         if self.pending.swap(0, Ordering::AcqRel) == 1 {
             local.count(Counter::BreaksDrained);
+            local.event(EventKind::BreakDrained, DescId::NONE, 0);
             local.record(Histogram::BreakLatency, now_ns.saturating_sub(requested));
         }
     }

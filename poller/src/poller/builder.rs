@@ -9,7 +9,7 @@ use super::role::RoleQueue;
 use super::{Poller, Shared, registry};
 use crate::clock;
 use crate::desc::PollCache;
-use crate::observe::Recorder;
+use crate::observe::{EVENT_BYTES, Recorder};
 use crate::sync::CachePadded;
 use crate::sync::atomic::{AtomicI64, AtomicU64};
 use crate::sys::Backend;
@@ -18,11 +18,15 @@ use crate::timers::DeadlineQueue;
 /// Events of one poll, as in Go (semantics 47).
 const BATCH: usize = 128;
 
+/// Bytes of each thread's flight recorder: 4096 events.
+const FLIGHT_RECORDER: usize = 4096 * EVENT_BYTES;
+
 /// Makes a [`Poller`].
 #[derive(Clone, Debug)]
 pub struct Builder {
     name: Option<String>,
     batch: usize,
+    flight_recorder: usize,
 }
 
 impl Default for Builder {
@@ -30,6 +34,7 @@ impl Default for Builder {
         Self {
             name: None,
             batch: BATCH,
+            flight_recorder: FLIGHT_RECORDER,
         }
     }
 }
@@ -47,6 +52,15 @@ impl Builder {
     #[must_use]
     pub fn batch(mut self, events: usize) -> Self {
         self.batch = events.clamp(1, 65_536);
+        self
+    }
+
+    /// Most memory, in bytes, of the flight recorder of each thread that uses the poller; 96 KiB unless set, which holds its
+    /// last 4096 events, and at most 16 MiB. Rounded down so that the number of events is a power of two; below 24 there is
+    /// no flight recorder. It is [read](crate::view::recorder) on demand and costs some nanoseconds an event.
+    #[must_use]
+    pub fn flight_recorder(mut self, bytes: usize) -> Self {
+        self.flight_recorder = bytes.min(16 << 20);
         self
     }
 
@@ -75,7 +89,7 @@ impl Builder {
             backend,
             cache: Arc::new(PollCache::new()),
             timers: DeadlineQueue::new(),
-            recorder: Recorder::new(),
+            recorder: Recorder::new(self.flight_recorder / EVENT_BYTES),
             waiters: CachePadded(AtomicI64::new(0)),
             signal: CachePadded(BreakSignal::new()),
             poll_until: CachePadded(AtomicU64::new(0)),

@@ -4,8 +4,8 @@ use std::time::Instant;
 
 use super::{Desc, ReadyList, Shared};
 use crate::clock;
-use crate::desc::{Cause, EXPIRED, NO_DEADLINE};
-use crate::observe::{Counter, Direction, Histogram, Local};
+use crate::desc::{EXPIRED, NO_DEADLINE, PollDesc};
+use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Histogram, Local};
 use crate::sync::atomic::Ordering;
 
 /// Which directions a deadline is for.
@@ -70,11 +70,7 @@ impl Shared {
                 let before = desc.slot.deadline(*direction);
                 expiry_changed |= (before == EXPIRED) != (at == EXPIRED);
                 desc.slot.store_deadline(*direction, at);
-                local.count(match at {
-                    NO_DEADLINE => Counter::DeadlinesCleared,
-                    EXPIRED => Counter::DeadlinesPast,
-                    _ => Counter::DeadlinesSet,
-                });
+                count_set(&desc.slot, *direction, at, &local);
             }
             if expiry_changed {
                 desc.slot.publish(false);
@@ -108,10 +104,11 @@ impl Shared {
         cause: Cause,
         local: &Local<'_>,
     ) -> Option<std::task::Waker> {
-        let waker = desc
-            .slot
-            .unblock(direction, cause, clock::stamp_ns(), local);
+        let now = local.stamp();
+        let waker = desc.slot.unblock(direction, cause, now, local);
         if waker.is_some() {
+            // It is called as soon as the lock is let go.
+            desc.slot.side(direction).stamp_call(now, now);
             local.count(unpark_counter(direction, cause));
         }
         waker
@@ -171,8 +168,10 @@ impl Shared {
     ) -> Option<u64> {
         let desc = self.cache.get(slot)?;
         let _guard = desc.lock();
+        let id = DescId { slot, generation };
         if !desc.is_live(generation) || desc.info().closing() {
             local.count(Counter::DeadlinesStale);
+            local.event(EventKind::DeadlineStale, id, 0);
             return None;
         }
         let mut expired = [false; 2];
@@ -182,17 +181,24 @@ impl Shared {
                 desc.store_deadline(direction, EXPIRED);
                 expired[direction.index()] = true;
                 local.count(Counter::DeadlinesFired);
-                local.record(Histogram::DeadlineLag, now - at);
+                local.record_for(id, Histogram::DeadlineLag, now - at);
+                local.event_in(
+                    Some(direction),
+                    EventKind::DeadlineFired,
+                    id,
+                    micros(now - at),
+                );
             }
         }
         let next = desc.next_deadline();
         let first = next.filter(|next| self.timers.schedule(desc, generation, *next));
         if expired == [false; 2] {
-            local.count(if next.is_some() {
-                Counter::DeadlinesExtended
-            } else {
-                Counter::DeadlinesStale
-            });
+            let (counter, kind) = match next {
+                Some(_) => (Counter::DeadlinesExtended, EventKind::DeadlineExtended),
+                None => (Counter::DeadlinesStale, EventKind::DeadlineStale),
+            };
+            local.count(counter);
+            local.event(kind, id, 0);
             return first;
         }
         // First the word that a waiter checks, then the waiter (semantics 35).
@@ -203,7 +209,7 @@ impl Shared {
                 if waker.is_some() {
                     local.count(unpark_counter(direction, Cause::Deadline));
                 }
-                ready.push(waker);
+                ready.push(desc, direction, waker);
             }
         }
         first
@@ -220,6 +226,25 @@ impl Drop for WakeOnDrop<'_> {
             self.0.waiters.fetch_sub(1, Ordering::AcqRel);
         }
     }
+}
+
+/// Counts and records a deadline that was set for one direction.
+fn count_set(desc: &PollDesc, direction: Direction, at: u64, local: &Local<'_>) {
+    let (counter, kind, argument) = match at {
+        NO_DEADLINE => (Counter::DeadlinesCleared, EventKind::DeadlineCleared, 0),
+        EXPIRED => (Counter::DeadlinesPast, EventKind::DeadlinePast, 0),
+        // Reckoned from when this thread last read the clock, for another reading would cost more than all the rest.
+        at => {
+            let argument = micros(at.saturating_sub(local.last_ns()));
+            (Counter::DeadlinesSet, EventKind::DeadlineSet, argument)
+        }
+    };
+    local.count(counter);
+    local.event_in(Some(direction), kind, desc.id(), argument);
+}
+
+fn micros(ns: u64) -> u32 {
+    u32::try_from(ns / 1000).unwrap_or(u32::MAX)
 }
 
 fn unpark_counter(direction: Direction, cause: Cause) -> Counter {

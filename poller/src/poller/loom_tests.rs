@@ -89,7 +89,7 @@ fn loom_semantics_41_every_break_is_seen_by_a_look_after_the_drain_or_still_stan
         let kernel = Arc::new(FakeKernel::new());
         let backend = Arc::new(Backend::Fake(kernel.clone()));
         let signal = Arc::new(BreakSignal::new());
-        let recorder = Arc::new(Recorder::new());
+        let recorder = Arc::new(Recorder::new(0));
         let work = Arc::new(AtomicUsize::new(0));
         let requester = || {
             let (backend, signal) = (backend.clone(), signal.clone());

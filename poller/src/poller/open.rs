@@ -6,9 +6,9 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Desc, Poller};
-use crate::desc::{Cause, Kind, NO_DEADLINE};
+use crate::desc::{Kind, NO_DEADLINE};
 use crate::error::RegisterError;
-use crate::observe::{Counter, Direction};
+use crate::observe::{Cause, Counter, Direction, EventKind};
 use crate::sys::{INTEREST, INTEREST_URGENT, Tag};
 
 /// The counter of registrations by kind; deregistrations follow in the same order.
@@ -93,18 +93,14 @@ impl Poller {
             desc.slot.release();
             return Err(refused(error));
         }
-        let local = self.shared.recorder.local();
-        local.count(Counter::Opened);
-        local.count(opened_counter(kind));
+        desc.count_opened(opened_counter(kind));
         Ok(desc)
     }
 
     /// A slot without a descriptor, for a sleep.
     pub(crate) fn open_timer(&self, location: &'static Location<'static>) -> io::Result<Desc> {
         let desc = self.new_desc(-1, Kind::Timer, location)?;
-        let local = self.shared.recorder.local();
-        local.count(Counter::Opened);
-        local.count(Counter::OpenedTimer);
+        desc.count_opened(Counter::OpenedTimer);
         Ok(desc)
     }
 
@@ -130,6 +126,14 @@ impl Poller {
 }
 
 impl Desc {
+    fn count_opened(&self, counter: Counter) {
+        let local = self.shared.recorder.local();
+        local.stamp();
+        local.count(Counter::Opened);
+        local.count(counter);
+        local.event(EventKind::Opened, self.slot.id(), self.slot.fd() as u32);
+    }
+
     /// Evicts the descriptor: every waiter is released, and every operation from here on fails with
     /// [`Error::Closed`](crate::Error::Closed) (Go's `pollUnblock`). `false` if that was done before; Go throws then
     /// (semantics 11).
@@ -141,6 +145,7 @@ impl Desc {
             if self.slot.info().closing() {
                 return false;
             }
+            local.stamp();
             for direction in Direction::ALL {
                 self.slot.store_deadline(direction, NO_DEADLINE);
             }
@@ -160,6 +165,7 @@ impl Desc {
             }
         }
         local.count(Counter::Evicted);
+        local.event(EventKind::Evicted, self.slot.id(), 0);
         self.shared.wake_released(wakers);
         true
     }
@@ -191,6 +197,7 @@ impl Desc {
             let _ = self.shared.backend.close(self.slot.fd());
         }
         let local = self.shared.recorder.local();
+        local.event(EventKind::Closed, self.slot.id(), self.slot.fd() as u32);
         self.slot.free(&local);
         local.count(Counter::Closed);
         local.count(closed_counter(kind));

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::role::Role;
 use super::{Poller, ReadyList, Shared};
 use crate::clock;
-use crate::observe::{Counter, Direction, Histogram, Local};
+use crate::observe::{Counter, DescId, Direction, EventKind, Histogram, Local};
 use crate::sync::atomic::Ordering;
 use crate::sys::{Tag, Timeout};
 use crate::timers::EMPTY;
@@ -20,6 +20,9 @@ const ERR: u32 = libc::EPOLLERR as u32;
 /// Bits that wake a reader, and bits that wake a writer (semantics 23): RDHUP alone leaves writers alone.
 const WAKES_READ: u32 = IN | RDHUP | HUP | ERR;
 const WAKES_WRITE: u32 = OUT | HUP | ERR;
+
+/// A poll that took no longer than this has not slept to speak of: its events were there already.
+const SLEPT_NS: u64 = 20_000;
 
 /// `poll_until` of a poller that sleeps without a limit.
 const UNLIMITED: u64 = u64::MAX;
@@ -74,7 +77,7 @@ impl Shared {
         }
         // Semantics 40: a poll that does not wait leaves the break to the one that does, unless there is none.
         let alone = self.nested.get().is_some() && !self.role.is_held();
-        self.finish(ready, alone, &local);
+        self.finish(ready, alone, None, &local);
         if alone && self.role.is_held() {
             // Somebody has begun to poll meanwhile, and the break just taken may have been meant for him.
             self.wake()?;
@@ -105,7 +108,7 @@ impl Shared {
             self.poll_until.swap(0, Ordering::AcqRel);
             match outcome {
                 Ok(_) => {
-                    let now = self.finish(ready, true, &local);
+                    let now = self.finish(ready, true, Some(began), &local);
                     if timeout != Timeout::Zero {
                         local.record(Histogram::PollDuration, now.saturating_sub(began));
                     }
@@ -135,7 +138,7 @@ impl Shared {
             self.poll_until.swap(until.max(1), Ordering::AcqRel);
         }
         if until == UNLIMITED {
-            return (Timeout::Never, clock::stamp_ns());
+            return (Timeout::Never, self.recorder.local().stamp());
         }
         let now = clock::now_ns();
         let timeout = if until > now {
@@ -149,25 +152,40 @@ impl Shared {
     fn poll_failed(&self, error: io::Error, local: &Local<'_>) -> io::Result<()> {
         if error.kind() == io::ErrorKind::Interrupted {
             local.count(Counter::PollsEintr);
+            local.event(EventKind::PollEintr, DescId::NONE, 0);
             return Ok(());
         }
         local.count(Counter::PollsError);
         Err(error)
     }
 
-    /// Turns the events of a poll, and the deadlines that are due, into wakers. Returns the time of the poll's return.
-    fn finish(&self, ready: &mut ReadyList, drain: bool, local: &Local<'_>) -> u64 {
+    /// Turns the events of a poll, and the deadlines that are due, into wakers. `began` of a poll that may have waited. Returns
+    /// the time of the poll's return.
+    fn finish(
+        &self,
+        ready: &mut ReadyList,
+        drain: bool,
+        began: Option<u64>,
+        local: &Local<'_>,
+    ) -> u64 {
         let next = self.timers.peek_ns();
         let now = if next == EMPTY {
-            clock::stamp_ns()
+            local.stamp()
         } else {
-            clock::now_ns()
+            local.stamp_exactly()
         };
         ready.fetched_ns = now;
-        if !cfg!(netpoller_bare) {
-            self.last_poll_ns.store(now, Ordering::Relaxed);
+        let away = self.time_away(now, began, local);
+        // Before what it fetched, so that the recorder tells things in their order.
+        if ready.events.len() > 0 {
+            local.event(EventKind::Poll, DescId::NONE, ready.events.len() as u32);
         }
         let (fetched, timer_fired) = self.dispatch(ready, drain, local);
+        if let Some(away) = away
+            && fetched > 0
+        {
+            local.record(Histogram::KernelToPoller, away);
+        }
         local.record(Histogram::EventsPerPoll, fetched as u64);
         if fetched == 0 {
             local.count(Counter::PollsEmpty);
@@ -181,6 +199,24 @@ impl Shared {
             self.rearm_timer(timer_fired);
         }
         now
+    }
+
+    /// Records for how long nobody polled. `Some` with the longest time that an event can have waited in the kernel, if this
+    /// poll, which returned at `now`, has not slept; it is longer only if the poll before left some behind.
+    #[inline]
+    fn time_away(&self, now: u64, began: Option<u64>, local: &Local<'_>) -> Option<u64> {
+        if cfg!(netpoller_bare) {
+            return None;
+        }
+        let last = self.last_poll_ns.load(Ordering::Relaxed);
+        self.last_poll_ns.store(now, Ordering::Relaxed);
+        // With two pollers at once this one may have begun before the other returned.
+        let began = began.unwrap_or(now).max(last);
+        if last == 0 {
+            return None;
+        }
+        local.record(Histogram::PollGap, began - last);
+        (now.saturating_sub(began) <= SLEPT_NS).then(|| now.saturating_sub(last))
     }
 
     /// Gives each event to its descriptor. Returns how many there were, and whether the timerfd was among them.
@@ -211,8 +247,17 @@ impl Shared {
         // (golang/go#59545).
         let desc = match self.cache.get(tag.slot) {
             Some(desc) if desc.is_live(tag.generation) => desc,
-            _ => return local.count(Counter::StaleEvents),
+            _ => {
+                let gone = DescId {
+                    slot: tag.slot,
+                    generation: tag.generation,
+                };
+                local.event(EventKind::StaleEvent, gone, mask);
+                return local.count(Counter::StaleEvents);
+            }
         };
+        let id = desc.id();
+        local.event(EventKind::Event, id, mask);
         for (bit, counter) in [
             (IN, Counter::EventsIn),
             (OUT, Counter::EventsOut),
@@ -231,16 +276,24 @@ impl Shared {
         desc.set_last_events(mask);
         let only_error = mask & (WAKES_READ | WAKES_WRITE) == ERR;
         match desc.info().set_event_err(only_error, tag.generation) {
-            Some(false) => local.count(Counter::EventErrSet),
-            Some(true) => local.count(Counter::EventErrCleared),
+            Some(false) => {
+                local.count(Counter::EventErrSet);
+                local.event(EventKind::EventErrSet, id, 0);
+            }
+            Some(true) => {
+                local.count(Counter::EventErrCleared);
+                local.event(EventKind::EventErrCleared, id, 0);
+            }
             None => {}
         }
         // The writer before the reader of the same descriptor (semantics 45).
         if mask & WAKES_WRITE != 0 {
-            ready.push(desc.ready(Direction::Write, ready.fetched_ns, local));
+            let waker = desc.ready(Direction::Write, ready.fetched_ns, local);
+            ready.push(desc, Direction::Write, waker);
         }
         if mask & WAKES_READ != 0 {
-            ready.push(desc.ready(Direction::Read, ready.fetched_ns, local));
+            let waker = desc.ready(Direction::Read, ready.fetched_ns, local);
+            ready.push(desc, Direction::Read, waker);
         }
     }
 }

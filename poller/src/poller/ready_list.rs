@@ -5,8 +5,8 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::Shared;
-use crate::clock;
-use crate::observe::Histogram;
+use crate::desc::PollDesc;
+use crate::observe::{Direction, Histogram};
 use crate::sync::atomic::Ordering;
 use crate::sys::EventBuf;
 
@@ -18,7 +18,7 @@ use crate::sys::EventBuf;
 #[derive(Debug)]
 pub struct ReadyList {
     pub(super) events: EventBuf,
-    pub(super) wakers: Vec<Waker>,
+    pub(super) wakers: Vec<Woken>,
     pub(super) due: Vec<(u32, u32)>,
     /// When the events were fetched.
     pub(super) fetched_ns: u64,
@@ -27,6 +27,17 @@ pub struct ReadyList {
     pub(super) full: bool,
     pub(super) shared: Option<Arc<Shared>>,
 }
+
+/// A waiter to be woken, and where it waited.
+#[derive(Debug)]
+pub(super) struct Woken {
+    waker: Waker,
+    slot: u32,
+    direction: Direction,
+}
+
+/// Wakers that are called between two readings of the clock.
+const CALLS: usize = 8;
 
 impl ReadyList {
     /// Room for polls of at most `events` events.
@@ -62,16 +73,26 @@ impl ReadyList {
         }
         // Popped one by one, so that a waker that panics takes nobody with it: the rest is woken when this list is dropped.
         self.wakers.reverse();
-        while let Some(waker) = self.wakers.pop() {
-            waker.wake();
+        let mut calls = 0;
+        let mut now = 0;
+        while let Some(woken) = self.wakers.pop() {
+            if !cfg!(netpoller_bare) {
+                if calls % CALLS == 0 {
+                    now = self.now_ns();
+                }
+                calls += 1;
+                self.stamp_call(&woken, now);
+            }
+            woken.waker.wake();
         }
         if let Some(shared) = &self.shared {
             shared
                 .waiters
                 .fetch_sub(std::mem::take(&mut self.delta), Ordering::AcqRel);
             if !cfg!(netpoller_bare) {
-                let took = clock::now_ns().saturating_sub(self.fetched_ns);
-                shared.recorder.local().record(Histogram::Dispatch, took);
+                let local = shared.recorder.local();
+                let took = local.stamp().saturating_sub(self.fetched_ns);
+                local.record(Histogram::Dispatch, took);
             }
         }
     }
@@ -81,10 +102,29 @@ impl ReadyList {
         self.full
     }
 
-    pub(super) fn push(&mut self, waker: Option<Waker>) {
+    pub(super) fn push(&mut self, desc: &PollDesc, direction: Direction, waker: Option<Waker>) {
         if let Some(waker) = waker {
-            self.wakers.push(waker);
+            self.wakers.push(Woken {
+                waker,
+                slot: desc.slot(),
+                direction,
+            });
             self.delta += 1;
+        }
+    }
+
+    fn now_ns(&self) -> u64 {
+        let shared = self.shared.as_ref();
+        shared.map_or(0, |shared| shared.recorder.local().stamp())
+    }
+
+    /// Before the call: whoever runs because of it finds when it was made.
+    #[inline]
+    fn stamp_call(&self, woken: &Woken, now_ns: u64) {
+        let shared = self.shared.as_ref();
+        if let Some(desc) = shared.and_then(|shared| shared.cache.get(woken.slot)) {
+            desc.side(woken.direction)
+                .stamp_call(self.fetched_ns, now_ns);
         }
     }
 

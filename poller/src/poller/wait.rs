@@ -6,9 +6,9 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use super::Desc;
-use crate::desc::{Blocker, Refused, Token, WaitContext, Who};
+use crate::desc::{Blocker, Refused, Token, WaitContext};
 use crate::error::Error;
-use crate::observe::{Direction, current_task, current_thread};
+use crate::observe::Direction;
 
 impl Desc {
     /// Waits until the descriptor is ready in `direction`, and consumes that readiness.
@@ -62,22 +62,12 @@ impl Desc {
         location: &'static Location<'static>,
         unconditional: bool,
     ) -> WaitContext<'_> {
-        let task = if cfg!(netpoller_bare) {
-            Default::default()
-        } else {
-            current_task()
-        };
         WaitContext {
             desc: &self.slot,
             direction,
             local: self.shared.recorder.local(),
             waiters: &self.shared.waiters,
-            who: Who {
-                thread: current_thread() as u32,
-                task: task.name,
-                task_id: task.id,
-                location,
-            },
+            location,
             unconditional,
         }
     }

@@ -58,6 +58,20 @@ pub(super) const PARKED: Bounds = Bounds {
     units: 1e9,
 };
 
+/// One for each decade of what a poller should do in microseconds.
+pub(super) const SHARE: Bounds = Bounds {
+    bounds: &[
+        (1_000, "0.000001"),
+        (10_000, "0.00001"),
+        (100_000, "0.0001"),
+        (1_000_000, "0.001"),
+        (10_000_000, "0.01"),
+        (100_000_000, "0.1"),
+        (1_000_000_000, "1"),
+    ],
+    units: 1e9,
+};
+
 /// Powers of two up to the batch of a poll.
 pub(super) const EVENTS: Bounds = Bounds {
     bounds: &[
@@ -99,7 +113,7 @@ mod tests {
 
     #[test]
     fn bounds_ascend_and_their_text_says_the_same() {
-        for bounds in [LATENCY, PARKED, EVENTS] {
+        for bounds in [LATENCY, PARKED, SHARE, EVENTS] {
             assert!(bounds.bounds.is_sorted_by(|a, b| a.0 < b.0));
             for (bound, le) in bounds.bounds {
                 assert!(

@@ -2,7 +2,7 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use super::buckets::{Bounds, EVENTS, LATENCY, PARKED};
+use super::buckets::{Bounds, EVENTS, LATENCY, PARKED, SHARE};
 use super::counters;
 use crate::observe::{Counter, Direction, Histogram, HistogramSnapshot, Transition};
 use crate::view::{self, Stats};
@@ -152,6 +152,24 @@ const OTHERS: &[Other] = &[
         wakeup_latency,
     ),
     (
+        "netpoller_wakeup_share_seconds",
+        Type::Histogram,
+        "Shares of the way from the kernel to the waiter: the longest time that events can have waited in the kernel, from the return of epoll_wait to the call of the waker, from there until the waiter runs.",
+        wakeup_share,
+    ),
+    (
+        "netpoller_poll_gap_seconds",
+        Type::Histogram,
+        "Time in which nobody polled, from the return of one poll until the next.",
+        |stats| histogram(stats, Histogram::PollGap, &SHARE, vec![]),
+    ),
+    (
+        "netpoller_recorder_events_total",
+        Type::Counter,
+        "Events that the flight recorder has taken, and those for which more threads than rings left no place.",
+        recorder_events,
+    ),
+    (
         "netpoller_block_duration_seconds",
         Type::Histogram,
         "Time a waiter was parked, by what released it.",
@@ -167,7 +185,7 @@ const OTHERS: &[Other] = &[
         "netpoller_break_latency_seconds",
         Type::Histogram,
         "From the request of a break until the poll has returned.",
-        |stats| histogram(stats, Histogram::BreakLatency, &LATENCY, vec![]),
+        |stats| histogram(stats, Histogram::BreakLatency, &SHARE, vec![]),
     ),
 ];
 
@@ -296,6 +314,25 @@ fn wakeup_latency(stats: &Stats) -> Vec<Series<'_>> {
         )
     })
     .collect()
+}
+
+fn wakeup_share(stats: &Stats) -> Vec<Series<'_>> {
+    [
+        ("kernel_to_poller", Histogram::KernelToPoller),
+        ("poller_to_waker", Histogram::PollerToWaker),
+        ("waker_to_run", Histogram::WakerToRun),
+    ]
+    .into_iter()
+    .flat_map(|(share, which)| histogram(stats, which, &SHARE, vec![("share", share)]))
+    .collect()
+}
+
+fn recorder_events(stats: &Stats) -> Vec<Series<'_>> {
+    let recorder = stats.recorder();
+    vec![
+        count(vec![("result", "recorded")], recorder.recorded),
+        count(vec![("result", "unrecorded")], recorder.unrecorded),
+    ]
 }
 
 fn block_duration(stats: &Stats) -> Vec<Series<'_>> {

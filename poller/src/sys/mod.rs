@@ -27,6 +27,7 @@ pub(crate) mod io;
 #[cfg(feature = "inspect")]
 mod process;
 pub(crate) mod socket;
+mod ticks;
 mod timerfd;
 
 pub(crate) use backend::{Backend, Timeout};
@@ -36,6 +37,7 @@ pub(crate) use fd::CloseableFd;
 pub(crate) use process::as_user;
 #[cfg(feature = "inspect")]
 pub(crate) use process::{effective_uid, start_ticks};
+pub(crate) use ticks::{ADJACENT, ticks, ticks_are_steady};
 pub(crate) use timerfd::TimerFd;
 
 /// Runs a libc call and turns -1 into the error of this thread.

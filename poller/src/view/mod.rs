@@ -7,6 +7,8 @@
 //! | `address` | the addresses of a socket, asked of the kernel |
 //! | `stats` | counters, gauges and histograms of a poller |
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
+//! | `recorder` | the flight recorder: what happened last |
+//! | `dump` | the flight recorder in a file: when asked, on a panic, on a condition |
 //! | `kernel` | what the kernel has registered, on demand |
 //!
 //! # What it promises
@@ -47,9 +49,11 @@
 #![forbid(unsafe_code)]
 
 mod address;
+pub mod dump;
 mod kernel;
 mod laws;
 mod raw;
+pub mod recorder;
 mod row;
 mod stats;
 
@@ -57,15 +61,14 @@ mod stats;
 mod tests;
 
 pub use crate::desc::State;
+pub use crate::observe::{Cause, EventKind, Exemplar};
 pub use kernel::{Registration, kernel_registrations};
 pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
-pub use row::{Page, Row, Side, Snapshot, Waiter, page, snapshot};
+pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page, snapshot};
 pub use stats::{PollerInfo, Stats, info, stats};
 
 #[cfg(feature = "inspect")]
 pub(crate) use raw::RawRow;
-#[cfg(feature = "inspect")]
-pub(crate) use row::Reader;
 
 use crate::poller::{Poller, all_pollers};
 

@@ -6,7 +6,7 @@
 
 use std::panic::Location;
 
-use crate::desc::{Kind, PollDesc, State};
+use crate::desc::{Kind, PollDesc, StampedWake, State};
 use crate::observe::{Direction, Label, Transition};
 use crate::sync::atomic::{Ordering, fence};
 
@@ -23,6 +23,7 @@ pub(crate) struct RawSide {
     pub(crate) task_id: u64,
     pub(crate) location: Option<&'static Location<'static>>,
     pub(crate) deadline_ns: u64,
+    pub(crate) last_wake: Option<StampedWake>,
     pub(crate) transitions: [u64; Transition::COUNT],
 }
 
@@ -113,12 +114,16 @@ impl RawSide {
         let waiter = side.waiter();
         Self {
             state: side.state(),
-            since_ns: waiter.since_ns,
+            since_ns: match side.state() {
+                State::Wait | State::Parked => waiter.since_ns,
+                State::Nil | State::Ready => side.entered_ns(),
+            },
             thread: waiter.thread,
             task: waiter.task,
             task_id: waiter.task_id,
             location: waiter.location,
             deadline_ns: desc.deadline(direction),
+            last_wake: side.last_wake(),
             transitions: side.transitions(),
         }
     }

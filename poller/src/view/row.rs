@@ -8,8 +8,8 @@ use std::sync::Arc;
 use super::address::Addresses;
 use super::raw::{RawRow, RawSide};
 use crate::clock;
-use crate::desc::{Kind, PollDesc, State};
-use crate::observe::{Label, Names, Transition, thread_name};
+use crate::desc::{Kind, PollDesc, StampedWake, State};
+use crate::observe::{Cause, Label, Names, Transition, thread_name};
 use crate::poller::Poller;
 
 /// One live descriptor.
@@ -61,14 +61,42 @@ impl Row {
 pub struct Side {
     /// State of the word.
     pub state: State,
-    /// Since when somebody is parked; else when the last wait ended, 0 without one.
+    /// Since when somebody waits; else when the last transition was made, 0 before the first.
     pub since_ns: u64,
     /// Who waits, in the states `wait` and `parked`. In `wait` the waiter is just writing this.
     pub waiter: Option<Waiter>,
     /// The deadline: 0 for none, 1 for one that has expired, else the time.
     pub deadline_ns: u64,
+    /// The last wake of a parked waiter, `None` before the first.
+    pub last_wake: Option<Wake>,
     /// How often each transition was taken, in the order of [`Transition::ALL`].
     pub transitions: [u64; Transition::COUNT],
+}
+
+/// One wake: which share of it was the poller's and which the scheduler's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Wake {
+    /// Why.
+    pub cause: Cause,
+    /// When `epoll_wait` returned the event, or the deadline or close released the waiter.
+    pub fetched_ns: u64,
+    /// From there until the waker was called, to within eight wakers of one poll; `None` if it was not called yet. At most
+    /// 4.2 s, as the next.
+    pub poller_to_waker_ns: Option<u32>,
+    /// From there until the waiter ran; `None` if it has not run yet.
+    pub waker_to_run_ns: Option<u32>,
+}
+
+impl From<StampedWake> for Wake {
+    fn from(stamped: StampedWake) -> Self {
+        Self {
+            cause: stamped.cause,
+            fetched_ns: stamped.woken_ns,
+            poller_to_waker_ns: stamped.called_after_ns,
+            waker_to_run_ns: stamped.ran_after_ns,
+        }
+    }
 }
 
 /// Who waits.
@@ -77,6 +105,8 @@ pub struct Side {
 pub struct Waiter {
     /// Name of the task, or its number; empty for a thread outside of any task.
     pub task: Arc<str>,
+    /// Number of the task, tokio's or that of a [named](crate::task::named) future; 0 for a thread outside of any task.
+    pub task_id: u64,
     /// Name or number of the thread that parked, or last polled the task.
     pub thread: Arc<str>,
     /// The call that waits.
@@ -105,17 +135,10 @@ pub struct Snapshot {
     pub rows: Vec<Row>,
 }
 
-/// Reads the whole table. Each row is consistent in itself; different rows are read at different moments.
+/// Reads the whole table. Each row is consistent in itself; different rows are read at different moments. Who reads it again
+/// and again uses a [`Reader`], which need not ask the kernel for the same addresses each time.
 pub fn snapshot(poller: &Poller) -> Snapshot {
-    let Page {
-        captured_at_ns,
-        rows,
-        ..
-    } = page(poller, 0, usize::MAX);
-    Snapshot {
-        captured_at_ns,
-        rows,
-    }
+    Reader::default().snapshot(poller)
 }
 
 /// Reads at most `limit` rows, from slot `from_slot` on. Descriptors that come and go between two pages are seen or not, but
@@ -141,18 +164,52 @@ pub fn page(poller: &Poller, from_slot: u32, limit: usize) -> Page {
     }
 }
 
-/// Puts rows into words, and remembers those it has looked up.
+/// Puts rows into words, and remembers those it has looked up: labels, and the addresses of connections.
 #[derive(Debug, Default)]
-pub(crate) struct Reader {
-    labels: HashMap<Label, Arc<str>>,
-    threads: HashMap<u32, Arc<str>>,
-    /// By poller and slot, with the generation they belong to; so there are no more of them than slots.
-    addresses: HashMap<(u32, u32), (u32, Addresses)>,
+pub struct Reader {
+    /// By number, as those of the threads: both are dense.
+    labels: Vec<Option<Arc<str>>>,
+    threads: Vec<Option<Arc<str>>>,
+    /// By number of the poller, and then by slot, with the generation they belong to.
+    addresses: HashMap<u32, Vec<Option<(u32, Addresses)>>>,
+}
+
+/// What is remembered at `index`, looked up if nothing is.
+fn remembered(
+    known: &mut Vec<Option<Arc<str>>>,
+    index: u32,
+    look_up: impl FnOnce() -> Arc<str>,
+) -> Arc<str> {
+    let index = index as usize;
+    if known.len() <= index {
+        known.resize(index + 1, None);
+    }
+    known[index].get_or_insert_with(look_up).clone()
 }
 
 impl Reader {
+    /// One that remembers nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the whole table, as [`snapshot`].
+    pub fn snapshot(&mut self, poller: &Poller) -> Snapshot {
+        self.begin();
+        let captured_at_ns = clock::now_ns();
+        let mut rows = Vec::with_capacity(poller.shared.cache.made() as usize);
+        for desc in poller.shared.cache.iter_from(0) {
+            if let Some(raw) = RawRow::read(desc) {
+                rows.push(self.row(poller, desc, &raw));
+            }
+        }
+        Snapshot {
+            captured_at_ns,
+            rows,
+        }
+    }
+
     /// Begins another sweep: numbers of threads are recycled, so their names are looked up anew.
-    #[cfg(feature = "inspect")]
     pub(crate) fn begin(&mut self) {
         self.threads.clear();
     }
@@ -160,7 +217,10 @@ impl Reader {
     /// The addresses of a slot that is no longer read need not be kept.
     #[cfg(feature = "inspect")]
     pub(crate) fn forget(&mut self, poller: u32, slot: u32) {
-        self.addresses.remove(&(poller, slot));
+        let known = self.addresses.get_mut(&poller);
+        if let Some(known) = known.and_then(|known| known.get_mut(slot as usize)) {
+            *known = None;
+        }
     }
 
     pub(crate) fn row(&mut self, poller: &Poller, desc: &PollDesc, raw: &RawRow) -> Row {
@@ -186,16 +246,19 @@ impl Reader {
     }
 
     fn addresses(&mut self, poller: u32, desc: &PollDesc, raw: &RawRow) -> Addresses {
-        let key = (poller, raw.slot);
-        if let Some((generation, addresses)) = self.addresses.get(&key)
+        let known = self.addresses.entry(poller).or_default();
+        let slot = raw.slot as usize;
+        if let Some(Some((generation, addresses))) = known.get(slot)
             && *generation == raw.generation
         {
             return addresses.clone();
         }
         let addresses = Addresses::of(desc, raw);
         if addresses.settled {
-            self.addresses
-                .insert(key, (raw.generation, addresses.clone()));
+            if known.len() <= slot {
+                known.resize_with(slot + 1, || None);
+            }
+            known[slot] = Some((raw.generation, addresses.clone()));
         }
         addresses
     }
@@ -207,6 +270,7 @@ impl Reader {
             since_ns: raw.since_ns,
             waiter: waits.then(|| self.waiter(raw)),
             deadline_ns: raw.deadline_ns,
+            last_wake: raw.last_wake.map(Wake::from),
             transitions: raw.transitions,
         }
     }
@@ -217,22 +281,18 @@ impl Reader {
             (Label(0), id) => id.to_string().into(),
             (label, _) => self.label(label),
         };
-        let thread = self
-            .threads
-            .entry(raw.thread)
-            .or_insert_with(|| thread_name(raw.thread as usize))
-            .clone();
+        let thread = remembered(&mut self.threads, raw.thread, || {
+            thread_name(raw.thread as usize)
+        });
         Waiter {
             task,
+            task_id: raw.task_id,
             thread,
             location: raw.location,
         }
     }
 
     fn label(&mut self, label: Label) -> Arc<str> {
-        self.labels
-            .entry(label)
-            .or_insert_with(|| Names::shared().text(label))
-            .clone()
+        remembered(&mut self.labels, label.0, || Names::shared().text(label))
     }
 }

@@ -2,6 +2,7 @@
 
 use std::os::fd::{AsRawFd, RawFd};
 
+use super::recorder::Volume;
 use crate::clock;
 use crate::driver::Driver;
 use crate::observe::{Counter, Direction, Histogram, HistogramSnapshot, Totals, Transition};
@@ -57,6 +58,27 @@ impl Stats {
     /// The poller and its gauges.
     pub fn info(&self) -> &PollerInfo {
         &self.info
+    }
+
+    /// What was counted after `earlier`, an earlier reading of the same poller: counters, transitions and histograms as
+    /// differences, all else as it is in `self`.
+    #[must_use]
+    pub fn since(&self, earlier: &Stats) -> Stats {
+        Stats {
+            captured_at_ns: self.captured_at_ns,
+            info: self.info.clone(),
+            totals: self.totals.since(&earlier.totals),
+        }
+    }
+
+    /// The flight recorder.
+    pub fn recorder(&self) -> Volume {
+        Volume {
+            rings: self.totals.rings,
+            bytes: self.totals.ring_bytes,
+            recorded: self.totals.recorded,
+            unrecorded: self.totals.unrecorded,
+        }
     }
 
     /// How often all words of `direction` together took `transition`.

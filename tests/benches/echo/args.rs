@@ -1,5 +1,6 @@
 //! The command line.
 
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::builder::PossibleValuesParser;
@@ -69,6 +70,20 @@ pub(crate) struct Args {
     /// With --serve: the core to run on
     #[arg(long, value_name = "N", hide = true, requires = "serve")]
     pub(crate) core: Option<usize>,
+
+    /// With --serve: descriptors on which a task of the server waits for what never comes
+    #[arg(
+        long,
+        value_name = "N",
+        hide = true,
+        requires = "serve",
+        default_value_t = 0
+    )]
+    pub(crate) idle: u32,
+
+    /// With --serve: where netpoller's inspector may attach
+    #[arg(long, value_name = "PATH", hide = true, requires = "serve")]
+    pub(crate) inspect: Option<PathBuf>,
 
     /// With --serve: the process to die with
     #[arg(long, value_name = "PID", hide = true, requires = "serve")]

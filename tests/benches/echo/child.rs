@@ -4,8 +4,11 @@ use std::convert::Infallible;
 use std::io::{self, BufRead, BufReader, Write};
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::parent_id;
+use std::path::Path;
 use std::process::{self, Command, Stdio};
 use std::time::Duration;
+
+use netpoller::inspect;
 
 use super::args::Args;
 use super::error::Context;
@@ -118,12 +121,26 @@ pub(crate) fn serve(name: &str, args: &Args) -> io::Result<Infallible> {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(|| "listening".to_owned())?;
     listener.set_nonblocking(true)?;
+    let endpoint = match &args.inspect {
+        Some(path) => Some(inspect(path)?),
+        None => None,
+    };
     let mut out = io::stdout().lock();
     writeln!(out, "{HANDSHAKE}{}", listener.local_addr()?.port())?;
     out.flush()?;
     drop(out);
     let options = Options {
         read_deadline: args.read_deadline.then_some(READ_DEADLINE),
+        idle: args.idle,
     };
-    (kind.serve)(listener, &options).context(|| format!("serving as {name}"))
+    let served = (kind.serve)(listener, &options).context(|| format!("serving as {name}"));
+    drop(endpoint);
+    served
+}
+
+fn inspect(path: &Path) -> io::Result<inspect::Server> {
+    inspect::Server::builder()
+        .listen(inspect::Listen::Unix(path.to_owned()))
+        .start()
+        .map_err(io::Error::other)
 }

@@ -3,8 +3,8 @@
 use std::panic::Location;
 
 use super::*;
-use crate::desc::{Cause, Kind, PollDesc, WaitContext, Who};
-use crate::observe::{Label, Recorder};
+use crate::desc::{Kind, PollDesc, WaitContext};
+use crate::observe::{Cause, Recorder};
 
 /// Ends a life as close does: evict, let the waiter see it, empty the word; then begins the next.
 fn recycle(side: &Side, token: &mut Token) {
@@ -62,7 +62,7 @@ fn loom_a_slot_is_not_reused_while_a_poller_takes_a_waker_out() {
 
 /// What tables show is not explored by loom, and counted by nobody else: one recorder does for all executions.
 fn recorder() -> &'static Recorder {
-    static RECORDER: std::sync::LazyLock<Recorder> = std::sync::LazyLock::new(Recorder::new);
+    static RECORDER: std::sync::LazyLock<Recorder> = std::sync::LazyLock::new(|| Recorder::new(0));
     &RECORDER
 }
 
@@ -109,19 +109,13 @@ fn loom_both_directions_are_released_and_counted_off() {
         let waiter = |direction| {
             let (desc, waiters) = (desc.clone(), waiters.clone());
             thread::spawn(move || {
-                let who = Who {
-                    thread: 0,
-                    task: Label::default(),
-                    task_id: 0,
-                    location: Location::caller(),
-                };
                 let local = recorder().local();
                 let context = WaitContext {
                     desc: &desc,
                     direction,
                     local,
                     waiters: &waiters,
-                    who,
+                    location: Location::caller(),
                     unconditional: false,
                 };
                 let (parker, mut token) = (Parker::new(), Token::default());

@@ -31,6 +31,8 @@ pub(crate) const KINDS: &[Kind] = &[
     netpoller::TOKIO,
     netpoller::THREAD,
     tokio::KIND,
+    #[cfg(tokio_unstable)]
+    tokio::CONSOLE,
 ];
 
 /// The server that the others are compared with.
@@ -54,6 +56,8 @@ pub(crate) type Serve = fn(listener: TcpListener, options: &Options) -> io::Resu
 pub(crate) struct Options {
     /// Set this read deadline, counted from now, before every read.
     pub(crate) read_deadline: Option<Duration>,
+    /// Descriptors on which a task waits besides, for what never comes.
+    pub(crate) idle: u32,
 }
 
 /// The server called `name`.

@@ -5,7 +5,7 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use ::netpoller::driver::ThreadDriver;
-use ::netpoller::net::{TcpListener, TcpStream};
+use ::netpoller::net::{TcpListener, TcpStream, UnixDatagram};
 use ::netpoller::{Poller, block_on};
 use async_executor::LocalExecutor;
 
@@ -52,6 +52,12 @@ async fn accept(
     spawn: impl Fn(Task),
 ) -> io::Result<Infallible> {
     let listener = TcpListener::from_std(listener).map_err(|(_, error)| error)?;
+    for _ in 0..options.idle {
+        let never = UnixDatagram::unbound()?;
+        spawn(Box::pin(
+            async move { never.recv(&mut [0]).await.map(drop) },
+        ));
+    }
     loop {
         let (stream, _) = listener.accept().await?;
         stream.set_nodelay(true)?;

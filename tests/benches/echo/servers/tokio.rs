@@ -5,7 +5,7 @@ use std::io;
 use std::time::Duration;
 
 use ::tokio::io::{AsyncReadExt, AsyncWriteExt};
-use ::tokio::net::{TcpListener, TcpStream};
+use ::tokio::net::{TcpListener, TcpStream, UnixDatagram};
 use ::tokio::runtime::Builder;
 use ::tokio::time::timeout;
 
@@ -14,6 +14,18 @@ use super::{BUFFER, Kind, Options};
 pub(crate) const KIND: Kind = Kind {
     name: "tokio",
     serve,
+};
+
+/// The same with console-subscriber, as its documentation starts it.
+#[cfg(tokio_unstable)]
+pub(crate) const CONSOLE: Kind = Kind {
+    name: "tokio-console",
+    serve: |listener, options| {
+        console_subscriber::ConsoleLayer::builder()
+            .server_addr((std::net::Ipv4Addr::LOCALHOST, 0))
+            .init();
+        serve(listener, options)
+    },
 };
 
 fn serve(listener: std::net::TcpListener, options: &Options) -> io::Result<Infallible> {
@@ -25,6 +37,10 @@ fn serve(listener: std::net::TcpListener, options: &Options) -> io::Result<Infal
     }
     builder.build()?.block_on(async {
         let listener = TcpListener::from_std(listener)?;
+        for _ in 0..options.idle {
+            let never = UnixDatagram::unbound()?;
+            ::tokio::spawn(async move { never.recv(&mut [0]).await });
+        }
         loop {
             let (stream, _) = listener.accept().await?;
             stream.set_nodelay(true)?;

@@ -1,0 +1,173 @@
+//! One thread's part of the flight recorder: a ring that the thread overwrites and anybody may read.
+//!
+//! The writer neither waits nor locks: three stores and the new head. A reader copies, then looks at the head once more,
+//! and throws away what may have been overwritten while it copied. Two fences make that sound: a reader that has seen a
+//! part of a new entry also sees the head from which that entry was begun.
+
+use super::event::RawEvent;
+use crate::sync::atomic::{AtomicU64, Ordering, fence};
+
+/// Words, and bytes, of one entry.
+const WORDS: usize = 3;
+pub(crate) const EVENT_BYTES: usize = WORDS * 8;
+
+/// The ring.
+#[derive(Debug)]
+pub(super) struct Ring {
+    /// Entries ever written. The next one goes to `head % capacity`.
+    head: AtomicU64,
+    words: Box<[AtomicU64]>,
+    /// Capacity less one; the capacity is a power of two.
+    mask: u64,
+}
+
+impl Ring {
+    /// Room for `events`, rounded down to a power of two.
+    pub(super) fn new(events: usize) -> Self {
+        let capacity = 1 << events.max(1).ilog2();
+        Self {
+            head: AtomicU64::new(0),
+            words: (0..capacity * WORDS).map(|_| AtomicU64::new(0)).collect(),
+            mask: capacity as u64 - 1,
+        }
+    }
+
+    pub(super) fn bytes(&self) -> usize {
+        self.words.len() * 8
+    }
+
+    /// Entries ever written.
+    pub(super) fn written(&self) -> u64 {
+        self.head.load(Ordering::Acquire)
+    }
+
+    /// To be called by one thread at a time.
+    #[inline]
+    pub(super) fn push(&self, event: RawEvent) {
+        let head = self.head.load(Ordering::Relaxed);
+        // Whoever sees one of the stores below sees this head too, and knows that the entry is being overwritten.
+        fence(Ordering::Release);
+        let at = (head & self.mask) as usize * WORDS;
+        if let Some(entry) = self.words.get(at..at + WORDS) {
+            for (word, value) in entry.iter().zip(event.pack()) {
+                word.store(value, Ordering::Relaxed);
+            }
+        }
+        self.head.store(head + 1, Ordering::Release);
+    }
+
+    /// Hands the entries from number `from` on to `found`, the oldest first. Returns the number of the next one, and how
+    /// many were overwritten before they could be read.
+    pub(super) fn read(&self, from: u64, mut found: impl FnMut(RawEvent)) -> (u64, u64) {
+        let capacity = self.mask + 1;
+        let head = self.head.load(Ordering::Acquire);
+        let start = from.clamp(head.saturating_sub(capacity), head);
+        let copies: Vec<[u64; WORDS]> = (start..head)
+            .map(|number| {
+                let at = (number & self.mask) as usize * WORDS;
+                std::array::from_fn(|word| self.words[at + word].load(Ordering::Relaxed))
+            })
+            .collect();
+        fence(Ordering::Acquire);
+        // The entry that is being written now has this number, and takes the place of the one a capacity before.
+        let writing = self.head.load(Ordering::Relaxed);
+        let whole = (writing + 1).saturating_sub(capacity).clamp(start, head);
+        for copy in &copies[(whole - start) as usize..] {
+            found(RawEvent::unpack(*copy));
+        }
+        (head, whole.saturating_sub(from))
+    }
+}
+
+#[cfg(test)]
+fn numbered(number: u64) -> RawEvent {
+    use super::event::{DescId, EventKind};
+
+    RawEvent {
+        at_ns: number,
+        desc: DescId {
+            slot: number as u32,
+            generation: number as u32 + 1,
+        },
+        direction: None,
+        kind: EventKind::Poll,
+        argument: number as u32 + 2,
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    fn read(ring: &Ring, from: u64) -> (Vec<u64>, u64, u64) {
+        let mut events = Vec::new();
+        let (next, lost) = ring.read(from, |event| {
+            assert_eq!(
+                event,
+                numbered(event.at_ns),
+                "the parts of an entry belong together"
+            );
+            events.push(event.at_ns);
+        });
+        (events, next, lost)
+    }
+
+    #[test]
+    fn a_reader_that_keeps_up_sees_each_event_once_and_a_late_one_is_told_what_he_lost() {
+        let ring = Ring::new(8);
+        (0..5).for_each(|n| ring.push(numbered(n)));
+        assert_eq!(read(&ring, 0), (vec![0, 1, 2, 3, 4], 5, 0));
+        assert_eq!(read(&ring, 5), (vec![], 5, 0));
+        (5..20).for_each(|n| ring.push(numbered(n)));
+        // Of the eight places one may be in the making.
+        assert_eq!(read(&ring, 5), ((13..20).collect(), 20, 8));
+    }
+
+    #[test]
+    fn a_ring_holds_no_more_bytes_than_asked_for() {
+        assert_eq!(Ring::new(1000).bytes(), 512 * EVENT_BYTES);
+        assert_eq!(Ring::new(0).bytes(), EVENT_BYTES);
+    }
+
+    #[test]
+    fn entries_are_never_torn_whatever_the_writer_does_meanwhile() {
+        let ring = Ring::new(16);
+        let most = 200_000;
+        std::thread::scope(|scope| {
+            scope.spawn(|| (0..most).for_each(|n| ring.push(numbered(n))));
+            let (mut next, mut seen, mut lost) = (0, 0, 0);
+            while next < most {
+                let (events, after, missed) = read(&ring, next);
+                assert!(events.is_sorted());
+                assert_eq!(after - next, events.len() as u64 + missed);
+                (next, seen, lost) = (after, seen + events.len() as u64, lost + missed);
+            }
+            assert_eq!(seen + lost, most, "every event is read or counted as lost");
+        });
+    }
+}
+
+#[cfg(all(test, loom))]
+mod loom_tests {
+    use super::*;
+
+    #[test]
+    fn loom_a_reader_never_sees_half_an_entry() {
+        loom::model(|| {
+            let ring = loom::sync::Arc::new(Ring::new(2));
+            ring.push(numbered(0));
+            let writer = {
+                let ring = ring.clone();
+                loom::thread::spawn(move || (1..4).for_each(|n| ring.push(numbered(n))))
+            };
+            let (mut seen, mut lost) = (0, 0);
+            let (next, missed) = ring.read(0, |event| {
+                assert_eq!(event, numbered(event.at_ns));
+                seen += 1;
+            });
+            lost += missed;
+            assert_eq!(seen + lost, next);
+            writer.join().unwrap();
+        });
+    }
+}

@@ -1,0 +1,245 @@
+//! The flight recorder: what happened last, thread by thread and descriptor by descriptor.
+//!
+//! Each thread that uses a poller overwrites a ring of its own (see [`Builder::flight_recorder`](crate::Builder::flight_recorder)),
+//! and each descriptor keeps the last transitions of its two words. Reading takes no lock and keeps nobody waiting; what was
+//! overwritten meanwhile is counted as lost.
+//!
+//! ```
+//! # fn main() -> std::io::Result<()> {
+//! use netpoller::view::recorder::{self, Cursor};
+//! use netpoller::{Kind, Poller};
+//! use std::os::fd::AsFd;
+//!
+//! let poller = Poller::builder().name("recorded").build()?;
+//! let mut cursor = Cursor::now(&poller);
+//! let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
+//! let desc = poller.open(socket.as_fd(), Kind::Unix)?;
+//!
+//! let mut events = Vec::new();
+//! let lost = cursor.read(&poller, &mut events);
+//! assert_eq!((lost, events[0].kind.name()), (0, "opened"));
+//! assert_eq!(events[0].id(), Some(desc.id()));
+//! # Ok(())
+//! # }
+//! ```
+
+use std::fmt;
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use crate::desc::PollDesc;
+use crate::observe::{Cause, DescId, Direction, EventKind, KeptIn, RawEvent, thread_name};
+use crate::poller::Poller;
+
+/// One event of the flight recorder.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Event {
+    /// When, CLOCK_MONOTONIC. What a thread does between two readings of the clock bears the time of the first.
+    pub at_ns: u64,
+    /// Slot of the descriptor.
+    pub slot: u32,
+    /// Its generation, 0 for an event of the poller itself.
+    pub generation: u32,
+    /// The direction, where there is one.
+    pub direction: Option<Direction>,
+    /// What happened.
+    pub kind: EventKind,
+    /// Number of the thread that did it, for [`Event::thread_name`].
+    pub thread: u32,
+    /// What [`Event::kind`] says it is, 0 else.
+    pub argument: u32,
+}
+
+impl Event {
+    fn new(raw: RawEvent, thread: usize) -> Self {
+        Self {
+            at_ns: raw.at_ns,
+            slot: raw.desc.slot,
+            generation: raw.desc.generation,
+            direction: raw.direction,
+            kind: raw.kind,
+            thread: thread as u32,
+            argument: raw.argument,
+        }
+    }
+
+    fn kept(desc: DescId, (direction, kept): KeptIn) -> Self {
+        Self {
+            at_ns: kept.at_ns,
+            slot: desc.slot,
+            generation: desc.generation,
+            direction: Some(direction),
+            kind: kept.kind,
+            thread: u32::from(kept.thread),
+            argument: kept.argument(),
+        }
+    }
+
+    /// Id of the descriptor, `slot.generation`; `None` for an event of the poller itself.
+    pub fn id(&self) -> Option<String> {
+        (self.generation != 0).then(|| format!("{}.{}", self.slot, self.generation))
+    }
+
+    /// Name or number of the thread; of the last one that had its number, where that one has ended.
+    pub fn thread_name(&self) -> Arc<str> {
+        thread_name(self.thread as usize)
+    }
+
+    /// Why a waiter was released.
+    pub fn cause(&self) -> Option<Cause> {
+        match self.kind {
+            EventKind::ReadyParked => Some(Cause::Io),
+            EventKind::UnblockArmed | EventKind::UnblockParked => {
+                Some(Cause::from_u8(self.argument as u8))
+            }
+            _ => None,
+        }
+    }
+}
+
+/// One line, for dumps: time, thread, descriptor, direction, what happened, its argument.
+impl fmt::Display for Event {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (seconds, nanos) = (self.at_ns / 1_000_000_000, self.at_ns % 1_000_000_000);
+        write!(f, "{seconds}.{nanos:09} {:<16}", self.thread_name())?;
+        let id = self.id();
+        let direction = self.direction.map_or("-", Direction::name);
+        let kind = self.kind.name();
+        write!(
+            f,
+            " {:<12} {direction:<5} {kind}",
+            id.as_deref().unwrap_or("-")
+        )?;
+        match (self.kind, self.cause()) {
+            (EventKind::Event | EventKind::StaleEvent, _) => write!(f, " {:#x}", self.argument),
+            (EventKind::ReadyParked, _) => Ok(()),
+            (_, Some(cause)) => write!(f, " {}", cause.name()),
+            (_, None) if self.argument != 0 => write!(f, " {}", self.argument),
+            _ => Ok(()),
+        }
+    }
+}
+
+/// How far one reader has read the rings of one poller. Any number of readers may read at a time.
+#[derive(Clone, Debug, Default)]
+pub struct Cursor {
+    /// By number of thread.
+    next: Vec<u64>,
+}
+
+impl Cursor {
+    /// One that begins with the oldest event that `poller` still holds.
+    pub fn oldest(poller: &Poller) -> Self {
+        let recorder = &poller.shared.recorder;
+        let oldest = |thread| {
+            // What is overwritten already was not lost by this reader.
+            let (next, lost) = recorder.read_ring(thread, 0, |_| ())?;
+            Some(lost.min(next))
+        };
+        Self {
+            next: recorder
+                .threads()
+                .map(|thread| oldest(thread).unwrap_or(0))
+                .collect(),
+        }
+    }
+
+    /// One that begins with what happens from now on.
+    pub fn now(poller: &Poller) -> Self {
+        let recorder = &poller.shared.recorder;
+        Self {
+            next: recorder
+                .threads()
+                .map(|thread| recorder.ring_head(thread).unwrap_or(0))
+                .collect(),
+        }
+    }
+
+    /// Appends what `poller`, always the same one, has recorded since, by time. Returns how many events were overwritten before
+    /// they could be read.
+    pub fn read(&mut self, poller: &Poller, events: &mut Vec<Event>) -> u64 {
+        let from = events.len();
+        let mut lost = 0;
+        for (thread, next) in self.next.iter_mut().enumerate() {
+            let found = |raw| events.push(Event::new(raw, thread));
+            if let Some((after, missed)) = poller.shared.recorder.read_ring(thread, *next, found) {
+                *next = after;
+                lost += missed;
+            }
+        }
+        // Stable: what one thread did at one time stays in its order.
+        events[from..].sort_by_key(|event| event.at_ns);
+        lost
+    }
+}
+
+/// Everything that `poller` still holds, the oldest first.
+pub fn recorded(poller: &Poller) -> Vec<Event> {
+    let mut events = Vec::new();
+    Cursor::oldest(poller).read(poller, &mut events);
+    events
+}
+
+/// The last transitions of a descriptor, eight at most in each direction, the oldest first: kept beside the descriptor for as
+/// long as it lives, however long ago they were. Empty once it is closed.
+pub fn history(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
+    let desc = poller.shared.cache.get(slot);
+    desc.map_or_else(Vec::new, |desc| history_of(desc, generation))
+}
+
+fn history_of(desc: &PollDesc, generation: u32) -> Vec<Event> {
+    let id = DescId {
+        slot: desc.slot(),
+        generation,
+    };
+    let mut events: Vec<Event> = Direction::ALL
+        .into_iter()
+        .flat_map(|direction| {
+            let kept = desc.side(direction).history();
+            kept.map(move |kept| Event::kept(id, (direction, kept)))
+        })
+        .collect();
+    // Looked at last, so that nothing of a later life is given for this one's.
+    if !desc.is_live(generation) {
+        return Vec::new();
+    }
+    events.sort_by_key(|event| event.at_ns);
+    events
+}
+
+/// How much the flight recorder of a poller holds.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+#[non_exhaustive]
+pub struct Volume {
+    /// Threads that have a ring.
+    pub rings: u64,
+    /// Memory of all rings.
+    pub bytes: u64,
+    /// Events ever recorded.
+    pub recorded: u64,
+    /// Events that could not be recorded, because there are more threads than rings.
+    pub unrecorded: u64,
+}
+
+/// Writes what the flight recorders of all pollers hold as text, a line an event.
+///
+/// # Errors
+///
+/// Those of `out`.
+pub fn dump(out: &mut dyn Write) -> io::Result<()> {
+    for poller in super::pollers() {
+        let events = recorded(&poller);
+        writeln!(
+            out,
+            "# poller {}: {} events, CLOCK_MONOTONIC now {}",
+            poller.name(),
+            events.len(),
+            super::now_ns()
+        )?;
+        for event in events {
+            writeln!(out, "{event}")?;
+        }
+    }
+    Ok(())
+}

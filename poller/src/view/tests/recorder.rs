@@ -1,0 +1,245 @@
+//! The flight recorder, the shares of a wake, and dumps.
+
+use super::*;
+use crate::view::recorder::{self, Cursor, Event};
+use crate::view::{Cause, EventKind, dump};
+
+/// Names of what happened to a descriptor in one direction.
+fn kinds(events: &[Event], desc: &Desc, direction: Direction) -> Vec<&'static str> {
+    events
+        .iter()
+        .filter(|event| event.id() == Some(desc.id()) && event.direction == Some(direction))
+        .map(|event| event.kind.name())
+        .collect()
+}
+
+#[test]
+fn a_read_is_told_from_the_kernels_event_to_the_waiter_that_runs() {
+    let poller = poller("recorder");
+    let mut cursor = Cursor::now(&poller);
+    let (desc, _ours, mut theirs) = open(&poller);
+    poll_now(&poller); // the edge for writing that every new socket has
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    theirs.write_all(b"x").unwrap();
+    poll_now(&poller);
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(wait.as_mut().poll(&mut cx).is_ready());
+
+    let mut events = Vec::new();
+    assert_eq!(cursor.read(&poller, &mut events), 0);
+    let read = ["arm", "park", "ready_parked", "consume", "run"];
+    assert_eq!(kinds(&events, &desc, Direction::Read), read);
+    let all: Vec<_> = events.iter().map(|event| event.kind).collect();
+    assert_eq!((all[0], all[1]), (EventKind::Opened, EventKind::Poll));
+    assert_eq!(events[0].argument as i32, desc.fd());
+    let arrival = events
+        .iter()
+        .rfind(|event| event.kind == EventKind::Event)
+        .unwrap();
+    assert_ne!(arrival.argument & libc::EPOLLIN as u32, 0, "its raw bits");
+    assert!(events.is_sorted_by_key(|event| event.at_ns));
+    assert_eq!(cursor.read(&poller, &mut events), 0);
+    assert_eq!(all.len(), events.len(), "nothing is told twice");
+}
+
+#[test]
+fn a_descriptor_remembers_its_last_transitions_when_the_ring_has_forgotten_them() {
+    let poller = Poller::builder()
+        .name("forgetful")
+        .flight_recorder(4 * 24)
+        .build()
+        .unwrap();
+    let (stuck, _ours, _theirs) = open(&poller);
+    let mut wait = pin!(stuck.wait(Direction::Read));
+    park(wait.as_mut());
+    let (busy, _busy_ours, _busy_theirs) = open(&poller);
+    for _ in 0..100 {
+        busy.set_deadline(None, Sides::Read);
+    }
+    assert!(kinds(&recorder::recorded(&poller), &stuck, Direction::Read).is_empty());
+    let slot = snapshot(&poller).rows[0].slot;
+    let kept = recorder::history(&poller, slot, stuck.generation);
+    assert_eq!(kinds(&kept, &stuck, Direction::Read), ["arm", "park"]);
+    assert_eq!(Some(&*kept[0].thread_name()), std::thread::current().name());
+    stuck.close_once();
+    assert!(recorder::history(&poller, slot, stuck.generation).is_empty());
+}
+
+#[test]
+fn what_was_overwritten_before_it_was_read_is_counted_as_lost() {
+    let poller = Poller::builder()
+        .name("lossy")
+        .flight_recorder(8 * 24)
+        .build()
+        .unwrap();
+    let (desc, _ours, _theirs) = open(&poller);
+    let mut cursor = Cursor::now(&poller);
+    for _ in 0..20 {
+        desc.set_deadline(None, Sides::Read);
+    }
+    let mut events = Vec::new();
+    let lost = cursor.read(&poller, &mut events);
+    assert_eq!(lost + events.len() as u64, 20);
+    assert!(lost >= 12 && !events.is_empty(), "{lost} lost");
+    let volume = stats(&poller).recorder();
+    assert_eq!(
+        (volume.bytes, volume.unrecorded),
+        (8 * 24 * volume.rings, 0)
+    );
+    assert!(volume.recorded > 20);
+}
+
+#[test]
+fn a_poller_without_a_flight_recorder_counts_all_the_same() {
+    let poller = Poller::builder()
+        .name("off")
+        .flight_recorder(0)
+        .build()
+        .unwrap();
+    let (desc, _ours, _theirs) = open(&poller);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    assert!(recorder::recorded(&poller).is_empty());
+    assert_eq!(
+        stats(&poller).transition(Direction::Read, Transition::Park),
+        1
+    );
+    assert_eq!(stats(&poller).recorder().recorded, 0);
+    desc.unblock();
+}
+
+#[test]
+fn a_wake_is_split_into_the_pollers_share_and_the_schedulers() {
+    let poller = poller("shares");
+    let (desc, _ours, mut theirs) = open(&poller);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    assert_eq!(snapshot(&poller).rows[0].read.last_wake, None);
+    theirs.write_all(b"x").unwrap();
+
+    let mut ready = ReadyList::default();
+    let before = now_ns();
+    poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+    let fetched = snapshot(&poller).rows[0].read.last_wake.unwrap();
+    assert_eq!(
+        (
+            fetched.cause,
+            fetched.poller_to_waker_ns,
+            fetched.waker_to_run_ns
+        ),
+        (Cause::Io, None, None)
+    );
+    assert!((before..=now_ns()).contains(&fetched.fetched_ns));
+    // A poller that is slow to call the waker, and a scheduler that is slow to run the waiter.
+    std::thread::sleep(Duration::from_millis(2));
+    ready.wake_all();
+    std::thread::sleep(Duration::from_millis(4));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(wait.as_mut().poll(&mut cx).is_ready());
+
+    let wake = snapshot(&poller).rows[0].read.last_wake.unwrap();
+    assert_eq!(wake.fetched_ns, fetched.fetched_ns);
+    assert!(wake.poller_to_waker_ns.unwrap() >= 2_000_000, "{wake:?}");
+    assert!(wake.waker_to_run_ns.unwrap() >= 4_000_000, "{wake:?}");
+    let stats = stats(&poller);
+    for share in [
+        crate::Histogram::PollerToWaker,
+        crate::Histogram::WakerToRun,
+    ] {
+        let histogram = stats.histogram(share);
+        assert_eq!(histogram.count(), 1, "{share:?}");
+        let exemplar = histogram.exemplars().next().unwrap().unwrap();
+        let (slot, generation) = exemplar.descriptor().unwrap();
+        assert_eq!(format!("{slot}.{generation}"), desc.id());
+    }
+}
+
+#[test]
+fn a_release_says_whether_it_was_the_deadline_or_close() {
+    let poller = poller("causes");
+    let (desc, _ours, _theirs) = open(&poller);
+    let mut cx = Context::from_waker(Waker::noop());
+    for cause in [Cause::Deadline, Cause::Close] {
+        let mut wait = pin!(desc.wait(Direction::Read));
+        park(wait.as_mut());
+        match cause {
+            Cause::Deadline => desc.set_deadline(Some(Instant::now()), Sides::Read),
+            _ => drop(desc.unblock()),
+        }
+        assert!(wait.as_mut().poll(&mut cx).is_ready());
+        desc.set_deadline(None, Sides::Read);
+    }
+    let causes: Vec<_> = recorder::recorded(&poller)
+        .iter()
+        .filter(|event| event.kind == EventKind::UnblockParked)
+        .map(|event| event.cause().unwrap())
+        .collect();
+    assert_eq!(causes, [Cause::Deadline, Cause::Close]);
+    let kept = recorder::history(&poller, snapshot(&poller).rows[0].slot, desc.generation);
+    let kept: Vec<_> = kept.iter().filter_map(Event::cause).collect();
+    assert_eq!(kept, causes);
+}
+
+#[test]
+fn events_in_the_kernel_while_nobody_polls_are_accounted_for() {
+    let poller = poller("away");
+    let (_desc, _ours, mut theirs) = open(&poller);
+    poll_now(&poller);
+    let before = stats(&poller);
+    theirs.write_all(b"x").unwrap();
+    std::thread::sleep(Duration::from_millis(3));
+    poll_now(&poller);
+    let interval = stats(&poller).since(&before);
+    for which in [crate::Histogram::KernelToPoller, crate::Histogram::PollGap] {
+        let histogram = interval.histogram(which);
+        assert_eq!(histogram.count(), 1, "{which:?}");
+        assert!(histogram.sum() >= 3_000_000, "{which:?}");
+    }
+}
+
+#[test]
+fn a_dump_is_private_names_what_happened_and_is_made_when_a_condition_comes_true() {
+    use std::os::unix::fs::PermissionsExt;
+
+    let directory = tempfile::tempdir().unwrap();
+    let poller = poller("dumped");
+    let (desc, _ours, _theirs) = open(&poller);
+    let path = dump::to_file(directory.path(), "by/hand").unwrap();
+    assert!(path.to_string_lossy().ends_with("-byhand.txt"));
+    assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
+    let text = std::fs::read_to_string(&path).unwrap();
+    assert!(text.contains("# poller dumped: "), "{text}");
+    let line = text
+        .lines()
+        .find(|line| line.contains(&format!(" {} ", desc.id())) && line.contains(" opened "));
+    assert!(line.is_some(), "{text}");
+
+    let parked = |poller: &Poller| poller.name() == "dumped" && poller.any_waiters();
+    let trigger = dump::when(directory.path(), Duration::from_millis(1), parked).unwrap();
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    let triggered = || {
+        let files = std::fs::read_dir(directory.path()).unwrap();
+        files
+            .filter(|file| {
+                let name = file.as_ref().unwrap().file_name();
+                name.to_string_lossy().ends_with("-trigger.txt")
+            })
+            .count()
+    };
+    let deadline = Instant::now() + Duration::from_secs(10);
+    while triggered() == 0 {
+        assert!(Instant::now() < deadline, "no dump was made");
+        std::thread::yield_now();
+    }
+    drop(trigger);
+    assert_eq!(triggered(), 1, "once for each time it comes true");
+    desc.unblock();
+}
+
+#[test]
+fn a_directory_that_is_not_there_is_named_in_the_error() {
+    let error = dump::to_file(std::path::Path::new("/nonexistent/here"), "x").unwrap_err();
+    assert!(error.to_string().contains("/nonexistent/here/"), "{error}");
+}
