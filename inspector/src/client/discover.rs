@@ -71,7 +71,11 @@ pub(crate) async fn discover(timeout: Duration) -> Vec<Found> {
 async fn probe_all(timeout: Duration, wanted: impl Fn(u32) -> bool) -> Vec<Found> {
     let mut probes = JoinSet::new();
     for directory in directories() {
-        for (socket, pid, start_ticks) in sockets(&directory) {
+        for (socket, pid, start_ticks) in sockets(&directory, ".control.sock") {
+            // Nobody else looks after these.
+            is_stale(&socket, pid, start_ticks).await;
+        }
+        for (socket, pid, start_ticks) in sockets(&directory, ".sock") {
             if wanted(pid) {
                 probes.spawn(probe(socket, pid, start_ticks, timeout));
             }
@@ -167,7 +171,7 @@ fn own_uid() -> Option<u32> {
 
 /// The sockets in a directory with their names taken apart. A directory that somebody else owns, or may write to, is
 /// passed over: in /tmp anybody can make one with the right name.
-fn sockets(directory: &Path) -> Vec<(PathBuf, u32, u64)> {
+fn sockets(directory: &Path, suffix: &str) -> Vec<(PathBuf, u32, u64)> {
     let trusted = fs::symlink_metadata(directory).is_ok_and(|metadata| {
         metadata.is_dir() && Some(metadata.uid()) == own_uid() && metadata.mode() & 0o022 == 0
     });
@@ -180,24 +184,19 @@ fn sockets(directory: &Path) -> Vec<(PathBuf, u32, u64)> {
     entries
         .filter_map(|entry| {
             let path = entry.ok()?.path();
-            let (pid, start_ticks) = parse_name(path.file_name()?.to_str()?)?;
+            let (pid, start_ticks) = parse_name(path.file_name()?.to_str()?, suffix)?;
             Some((path, pid, start_ticks))
         })
         .collect()
 }
 
-fn parse_name(name: &str) -> Option<(u32, u64)> {
-    let (pid, start_ticks) = name.strip_suffix(".sock")?.split_once('-')?;
+fn parse_name(name: &str, suffix: &str) -> Option<(u32, u64)> {
+    let (pid, start_ticks) = name.strip_suffix(suffix)?.split_once('-')?;
     Some((pid.parse().ok()?, start_ticks.parse().ok()?))
 }
 
 async fn probe(socket: PathBuf, pid: u32, start_ticks: u64, timeout: Duration) -> Option<Found> {
-    if let Err(error) = tokio::net::UnixStream::connect(&socket).await
-        && error.kind() == io::ErrorKind::ConnectionRefused
-        && self::start_ticks(pid) != Some(start_ticks)
-    {
-        // Refused means that nobody will ever accept on it again. Removing it can fail only if somebody else did.
-        let _ = fs::remove_file(&socket);
+    if is_stale(&socket, pid, start_ticks).await {
         return None;
     }
     let mut found = Found {
@@ -222,6 +221,21 @@ async fn probe(socket: PathBuf, pid: u32, start_ticks: u64, timeout: Duration) -
         Err(other) => found.state = State::Unreachable(other.to_string()),
     }
     Some(found)
+}
+
+/// Whether the process of a socket is gone. The socket is gone then too.
+async fn is_stale(socket: &Path, pid: u32, start_ticks: u64) -> bool {
+    if self::start_ticks(pid) == Some(start_ticks) {
+        return false;
+    }
+    let stale = tokio::net::UnixStream::connect(socket)
+        .await
+        .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
+    if stale {
+        // Refused means that nobody will ever accept on it again. Removing it can fail only if somebody else did.
+        let _ = fs::remove_file(socket);
+    }
+    stale
 }
 
 fn executable(pid: u32) -> String {
@@ -279,7 +293,10 @@ mod tests {
 
     #[test]
     fn only_names_of_the_agreed_form_are_sockets_of_ours() {
-        assert_eq!(parse_name("12-345.sock"), Some((12, 345)));
+        assert_eq!(parse_name("12-345.sock", ".sock"), Some((12, 345)));
+        let control = "12-345.control.sock";
+        assert_eq!(parse_name(control, ".control.sock"), Some((12, 345)));
+        assert_eq!(parse_name(control, ".sock"), None);
         for name in [
             "12.sock",
             "12-345",
@@ -287,7 +304,7 @@ mod tests {
             "12-345.sock.tmp",
             "-.sock",
         ] {
-            assert_eq!(parse_name(name), None, "{name}");
+            assert_eq!(parse_name(name, ".sock"), None, "{name}");
         }
     }
 }

@@ -17,7 +17,8 @@ pub enum Listen {
     /// belong to this user or to root, be no symbolic link, and be writable by its owner alone unless it is sticky, as /tmp
     /// is. The directories above it are not looked at.
     Unix(PathBuf),
-    /// TCP on a loopback address; port 0 for any. Other users of the machine can connect: prefer a Unix socket.
+    /// TCP; port 0 for any. On a loopback address other users of the machine can connect: prefer a Unix socket. Any other
+    /// address has to be secured, see [`Builder::listen`](super::Builder::listen).
     Tcp(SocketAddr),
 }
 

@@ -159,3 +159,63 @@ fn sockets_at_the_limit_fail_with_a_remedy_and_the_poller_goes_on() {
         netpoller::pipe::pipe().unwrap();
     });
 }
+
+#[test]
+fn the_endpoint_answers_the_first_who_asks_at_the_limit_of_open_files() {
+    use netpoller::inspect::{Listen, Server};
+    use netpoller_proto::v1::GetServerRequest;
+    use netpoller_proto::v1::inspector_client::InspectorClient;
+
+    if !in_a_small_process(
+        "files::the_endpoint_answers_the_first_who_asks_at_the_limit_of_open_files",
+    ) {
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let _server = Server::builder()
+        .listen(Listen::Unix(path.clone()))
+        .start()
+        .unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    let connect = async || {
+        let path = path.clone();
+        let connector = tower::service_fn(move |_| {
+            let path = path.clone();
+            async move {
+                let stream = tokio::net::UnixStream::connect(path).await?;
+                Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
+            }
+        });
+        tonic::transport::Endpoint::from_static("http://localhost")
+            .connect_with_connector(connector)
+            .await
+    };
+    runtime.block_on(async {
+        let ask = async || {
+            let channel = connect().await.unwrap();
+            let answer = InspectorClient::new(channel.clone())
+                .get_server(GetServerRequest {})
+                .await;
+            answer.map(|answer| (channel, answer.into_inner().pid))
+        };
+        // An answer shows that the endpoint is up, with what it needs.
+        drop(ask().await.unwrap());
+        let mut files = hoard();
+        // For the client's end, and none for the other.
+        files.pop();
+        let (first, pid) = tokio::time::timeout(LIMIT, ask()).await.unwrap().unwrap();
+        assert_eq!(pid, std::process::id());
+        // Whoever comes next waits until there is room.
+        files.pop();
+        let second = ask();
+        let mut second = Box::pin(second);
+        assert!(is_parked(&mut second).await);
+        drop(files);
+        tokio::time::timeout(LIMIT, second).await.unwrap().unwrap();
+        drop(first);
+    });
+}
