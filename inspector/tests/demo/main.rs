@@ -5,3 +5,4 @@ mod doctor;
 mod headless;
 mod support;
 mod terminal;
+mod verbs;

@@ -1,8 +1,9 @@
 //! Faults on purpose, for the doctor to find: each on a small poller of its own, so that the rest of the demo lives on.
 //!
 //! `waits` are those that keep somebody waiting, `rates` what happens too often, `registrations` what is wrong with a
-//! registration.
+//! registration, `counts` what is counted wrongly.
 
+mod counts;
 mod rates;
 mod registrations;
 mod waits;
@@ -49,6 +50,8 @@ pub(crate) enum Fault {
     GenerationChurn,
     /// Waits on an executor that does not poll.
     PollerAway,
+    /// A transition that is counted although it was not made. `audit` finds it, not a lint.
+    BrokenLaw,
 }
 
 impl Fault {
@@ -86,6 +89,7 @@ impl Fault {
             Self::GhostRegistration => registrations::ghost(self),
             Self::DuplicateRegistration => registrations::duplicate(self),
             Self::BlockingMode => registrations::blocking(self),
+            Self::BrokenLaw => counts::broken_law(self),
         }
     }
 }
