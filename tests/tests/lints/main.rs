@@ -63,7 +63,12 @@ fn found_among(poller: &Poller, lint: Lint, others: &[Lint]) -> Finding {
 /// Looks at `poller` for longer than any lint needs, and fails at the first finding.
 #[track_caller]
 fn silent(poller: &Poller) {
-    let options = impatient();
+    silent_but(poller, impatient());
+}
+
+/// The same with some lints left out.
+#[track_caller]
+fn silent_but(poller: &Poller, options: Options) {
     let mut doctor = Doctor::new(options);
     let began = Instant::now();
     // Rates are taken over a second; two windows, and all else many times.

@@ -8,7 +8,7 @@ use netpoller::driver::ThreadDriver;
 use netpoller::view::lints::Lint;
 use netpoller::{Kind, view};
 
-use super::{evidence, found, poller, silent};
+use super::{beside, evidence, found, impatient, poller, silent, silent_but};
 
 fn unix_pair() -> (UnixStream, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -101,6 +101,18 @@ fn a_descriptor_that_is_closed_after_its_registration_leaves_no_ghost() {
     poller.open(ours.as_fd(), Kind::Unix).unwrap().close();
     drop(ours);
     silent(&poller);
+}
+
+#[test]
+fn descriptors_that_are_closed_while_the_list_is_read_are_no_ghosts() {
+    let poller = poller();
+    let churn = || {
+        let (ours, _theirs) = unix_pair();
+        poller.open(ours.as_fd(), Kind::Unix).unwrap().close();
+    };
+    beside(churn, || {
+        silent_but(&poller, impatient().allow(Lint::GenerationChurn));
+    });
 }
 
 #[test]
