@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use netpoller::driver::ThreadDriver;
 use netpoller::view::lints::Lint;
-use netpoller::{Desc, Direction, Poller, Sides};
+use netpoller::{Desc, Direction, Poller, Sides, view};
 use netpoller_tests::until;
 
 use super::{beside, connection, evidence, found, poller, rest, silent};
@@ -26,18 +26,20 @@ fn take_edge(desc: &Desc) {
     until("an edge has come", || desc.reset(Direction::Read).unwrap());
 }
 
-/// Removes the registration behind the poller's back.
-fn deregister(poller: &Poller, fd: &impl AsRawFd) {
-    // SAFETY: a null event is allowed for EPOLL_CTL_DEL.
-    let result = unsafe {
-        libc::epoll_ctl(
-            poller.as_fd().as_raw_fd(),
-            libc::EPOLL_CTL_DEL,
-            fd.as_raw_fd(),
-            std::ptr::null_mut(),
-        )
+/// Does something to a registration behind the poller's back.
+fn control(poller: &Poller, operation: i32, fd: &impl AsRawFd, events: i32, data: u64) {
+    let mut event = libc::epoll_event {
+        events: events as u32,
+        u64: data,
     };
+    let epoll = poller.as_fd().as_raw_fd();
+    // SAFETY: `event` is valid for the call.
+    let result = unsafe { libc::epoll_ctl(epoll, operation, fd.as_raw_fd(), &raw mut event) };
     assert_eq!(result, 0);
+}
+
+fn deregister(poller: &Poller, fd: &impl AsRawFd) {
+    control(poller, libc::EPOLL_CTL_DEL, fd, 0, 0);
 }
 
 #[test]
@@ -122,6 +124,69 @@ fn a_waiter_whose_registration_is_gone_has_lost_its_edge() {
     assert!(finding.summary.contains("registration with epoll is gone"));
     assert_eq!(finding.location.unwrap().line(), line);
     assert_eq!(evidence(&finding, "bytes readable"), "5");
+}
+
+#[test]
+fn a_waiter_whose_registration_asks_for_less_has_lost_its_edge() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, ours, mut theirs) = connection(&poller);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    let entry = view::kernel_registrations(&poller)
+        .unwrap()
+        .into_iter()
+        .find(|entry| entry.fd == ours.as_raw_fd())
+        .unwrap();
+    let data = u64::from(entry.slot) << 32 | u64::from(entry.generation);
+    control(
+        &poller,
+        libc::EPOLL_CTL_MOD,
+        &ours,
+        libc::EPOLLOUT | libc::EPOLLET,
+        data,
+    );
+    theirs.write_all(b"hello").unwrap();
+
+    let finding = found(&poller, Lint::LostEdge);
+    assert!(
+        finding.summary.contains("does not ask for that"),
+        "{}",
+        finding.summary
+    );
+}
+
+#[test]
+fn a_waiter_whose_event_somebody_else_has_fetched_has_lost_its_edge() {
+    let poller = poller();
+    let (desc, _ours, mut theirs) = connection(&poller);
+    // The edge of the registration, which is nobody's.
+    let mut ready = netpoller::ReadyList::default();
+    poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+    ready.wake_all();
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    let parked = Instant::now();
+    // The kernel tells in ticks when data came: that was clearly after this.
+    until("some time has passed", || {
+        parked.elapsed() > Duration::from_millis(100)
+    });
+    theirs.write_all(b"hello").unwrap();
+    let mut event = libc::epoll_event { events: 0, u64: 0 };
+    let epoll = poller.as_fd().as_raw_fd();
+    // SAFETY: room for one event.
+    assert_eq!(
+        unsafe { libc::epoll_wait(epoll, &raw mut event, 1, 30_000) },
+        1
+    );
+
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let finding = found(&poller, Lint::LostEdge);
+    assert!(
+        finding.summary.contains("did not wake it"),
+        "{}",
+        finding.summary
+    );
 }
 
 #[test]
