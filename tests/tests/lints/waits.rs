@@ -175,10 +175,8 @@ fn a_waiter_whose_event_somebody_else_has_fetched_has_lost_its_edge() {
     let mut event = libc::epoll_event { events: 0, u64: 0 };
     let epoll = poller.as_fd().as_raw_fd();
     // SAFETY: room for one event.
-    assert_eq!(
-        unsafe { libc::epoll_wait(epoll, &raw mut event, 1, 30_000) },
-        1
-    );
+    let fetched = unsafe { libc::epoll_wait(epoll, &raw mut event, 1, 30_000) };
+    assert_eq!(fetched, 1);
 
     let _driver = ThreadDriver::start(&poller).unwrap();
     let finding = found(&poller, Lint::LostEdge);
