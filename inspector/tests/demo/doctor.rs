@@ -156,7 +156,7 @@ fn spurious_wakes_are_named() {
 #[test]
 fn starved_batches_are_named() {
     let finding = finds("starved-batch", &[], None);
-    assert_eq!(finding["evidence"]["batch"], "2 events");
+    assert_eq!(finding["evidence"]["events in a batch"], "2");
 }
 
 #[test]

@@ -56,7 +56,9 @@ pub(super) fn cases(
             .iter()
             .map(|evidence| format!("{}: {}", evidence.name, evidence.value))
             .collect();
-        paragraph("evidence", &evidence.join("; "))?;
+        if !evidence.is_empty() {
+            paragraph("evidence", &evidence.join("; "))?;
+        }
         paragraph("advice", &finding.advice)?;
     }
     Ok(())

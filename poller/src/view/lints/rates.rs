@@ -233,7 +233,7 @@ fn describe(sight: &Sight<'_>, lint: Lint, window: &Window, since_ns: u64) -> Fi
             vec![
                 ("full polls", rate(counts.polls_full)),
                 ("polls with events", rate(counts.polls_with_events)),
-                ("batch", format!("{} events", sight.poller.shared.batch)),
+                ("events in a batch", sight.poller.shared.batch.to_string()),
             ],
         ),
         Lint::SlowDispatch => (

@@ -19,9 +19,32 @@ const READ_NS: u64 = 200_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
     read_ns: Option<u64>,
-    /// What was odd in the last reading, and since when. The same entry may be odd in both ways, but not for long.
-    ghosts: HashMap<(u32, u32), (u64, Registration)>,
-    duplicates: HashMap<u64, (u64, Vec<Registration>)>,
+    /// What was odd in the last reading: by slot and generation, and by inode.
+    ghosts: HashMap<(u32, u32), Odd<Registration>>,
+    duplicates: HashMap<u64, Odd<Vec<Registration>>>,
+}
+
+/// Something odd in the list. Once is nothing: it may have been closed between the reading of the list and of the table.
+#[derive(Debug)]
+struct Odd<T> {
+    first_ns: u64,
+    readings: u32,
+    what: T,
+}
+
+impl<T> Odd<T> {
+    /// Seen again, if it was in the reading before.
+    fn again(before: Option<&Odd<T>>, what: T, now_ns: u64) -> Self {
+        Self {
+            first_ns: before.map_or(now_ns, |odd| odd.first_ns),
+            readings: before.map_or(0, |odd| odd.readings) + 1,
+            what,
+        }
+    }
+
+    fn is_certain(&self, now_ns: u64, hold_ns: u64) -> bool {
+        self.readings >= 2 && now_ns.saturating_sub(self.first_ns) > hold_ns
+    }
 }
 
 impl Registrations {
@@ -37,18 +60,29 @@ impl Registrations {
             self.read(sight);
         }
         let mut findings = Vec::new();
-        for (first_ns, ghost) in self.ghosts.values().take(SUSPECTS) {
-            if sight.runs(Lint::GhostRegistration)
-                && sight.age_ns(*first_ns) > sight.hold_ns(Lint::GhostRegistration)
-            {
-                findings.push(describe_ghost(sight, ghost, *first_ns));
-            }
+        if sight.runs(Lint::GhostRegistration) {
+            let hold_ns = sight.hold_ns(Lint::GhostRegistration);
+            let certain = self
+                .ghosts
+                .values()
+                .filter(|odd| odd.is_certain(sight.now_ns, hold_ns));
+            findings.extend(
+                certain
+                    .take(SUSPECTS)
+                    .map(|odd| describe_ghost(sight, &odd.what, odd.first_ns)),
+            );
         }
-        for (first_ns, entries) in self.duplicates.values().take(SUSPECTS) {
-            let held = sight.age_ns(*first_ns) > sight.hold_ns(Lint::DuplicateRegistration);
-            if sight.runs(Lint::DuplicateRegistration) && held {
-                findings.extend(describe_duplicates(sight, entries, *first_ns));
-            }
+        if sight.runs(Lint::DuplicateRegistration) {
+            let hold_ns = sight.hold_ns(Lint::DuplicateRegistration);
+            let certain = self
+                .duplicates
+                .values()
+                .filter(|odd| odd.is_certain(sight.now_ns, hold_ns));
+            findings.extend(
+                certain
+                    .take(SUSPECTS)
+                    .filter_map(|odd| describe_duplicates(sight, &odd.what, odd.first_ns)),
+            );
         }
         findings
     }
@@ -68,19 +102,19 @@ impl Registrations {
         let is_socket = |entry: &Registration| {
             ask::file_id(entry.fd).is_ok_and(|id| id.is_socket && id.inode == entry.inode)
         };
-        let first = |before: Option<u64>| before.unwrap_or(sight.now_ns);
         let ghosts = ghosts(&list, is_live).into_iter().map(|ghost| {
             let key = (ghost.slot, ghost.generation);
-            let before = self.ghosts.get(&key).map(|(first_ns, _)| *first_ns);
-            (key, (first(before), ghost))
+            (key, Odd::again(self.ghosts.get(&key), ghost, sight.now_ns))
         });
         let ghosts = ghosts.collect();
         let duplicates = duplicates(&list, is_live, is_socket)
             .into_iter()
             .map(|entries| {
                 let inode = entries[0].inode;
-                let before = self.duplicates.get(&inode).map(|(first_ns, _)| *first_ns);
-                (inode, (first(before), entries))
+                (
+                    inode,
+                    Odd::again(self.duplicates.get(&inode), entries, sight.now_ns),
+                )
             });
         self.duplicates = duplicates.collect();
         self.ghosts = ghosts;
@@ -227,6 +261,14 @@ mod tests {
             entry(4, u32::MAX, 0, 7),
         ];
         assert_eq!(ghosts(&list, |entry| entry.slot == 0), [list[1]]);
+    }
+
+    #[test]
+    fn what_is_odd_in_one_reading_is_nothing_however_long_ago_that_was() {
+        let once = Odd::again(None, (), 1_000);
+        assert!(!once.is_certain(1_000_000, 100));
+        let twice = Odd::again(Some(&once), (), 2_000);
+        assert!(twice.is_certain(2_000, 100) && !twice.is_certain(1_050, 100));
     }
 
     #[test]

@@ -128,6 +128,7 @@ impl Stuck {
                 parked_at_ns: waiter.since_ns,
                 closed: answer.is_closed(),
                 registered: list.map(|_| entry.is_some()),
+                asked_for: entry.map(|entry| entry.events & interest(waiter.direction) != 0),
                 same_file: entry
                     .map(|entry| answer.file.map(|file| file.inode) == Some(entry.inode)),
                 data_at_ns: match waiter.direction {
@@ -165,6 +166,14 @@ fn is_confirmed(seen_for_ns: u64, polls: u64, quiet: bool) -> bool {
     (seen_for_ns >= CONFIRM_NS && polls >= POLLS) || (seen_for_ns >= CONFIRM_QUIET_NS && quiet)
 }
 
+/// The bit without which nobody is woken in a direction but by errors.
+fn interest(direction: Direction) -> u32 {
+    match direction {
+        Direction::Read => libc::EPOLLIN as u32,
+        Direction::Write => libc::EPOLLOUT as u32,
+    }
+}
+
 /// What is known of a stuck waiter's descriptor.
 #[derive(Clone, Copy, Debug, Default)]
 struct Facts {
@@ -173,6 +182,8 @@ struct Facts {
     closed: bool,
     /// The kernel's list has it; `None` if the list cannot be read.
     registered: Option<bool>,
+    /// The registration asks for events of this direction.
+    asked_for: Option<bool>,
     /// The number stands for the file that was registered.
     same_file: Option<bool>,
     /// When the data that is there last came.
@@ -185,6 +196,7 @@ enum Loss {
     Closed,
     NotRegistered,
     OtherFile,
+    NotAskedFor,
     CameAfter { ns: u64 },
 }
 
@@ -198,6 +210,8 @@ impl Facts {
             Some(Loss::NotRegistered)
         } else if self.same_file == Some(false) {
             Some(Loss::OtherFile)
+        } else if self.asked_for == Some(false) {
+            Some(Loss::NotAskedFor)
         } else {
             let ns = self.data_at_ns.and_then(after)?;
             Some(Loss::CameAfter { ns })
@@ -242,6 +256,12 @@ fn describe(
             Lint::LostEdge,
             format!(
                 "{parked}, but the number {fd} stands for another file than the one that was registered"
+            ),
+        ),
+        Some(Loss::NotAskedFor) => (
+            Lint::LostEdge,
+            format!(
+                "{parked}, the descriptor is {what}, and its registration with epoll does not ask for that any more"
             ),
         ),
         Some(Loss::CameAfter { ns }) => (
@@ -375,6 +395,13 @@ mod tests {
                 ..facts
             }),
             Loss::OtherFile
+        );
+        assert_eq!(
+            loss(Facts {
+                asked_for: Some(false),
+                ..facts
+            }),
+            Loss::NotAskedFor
         );
         assert_eq!(
             loss(Facts {
