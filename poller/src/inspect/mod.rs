@@ -23,6 +23,7 @@
 //! | `describe` | everything about one descriptor |
 //! | `transitions` | the stream of the flight recorder |
 //! | `control` | the service that acts, apart from all others |
+//! | `console` | the facade for tokio-console (feature `console`) |
 //! | `reflection` | health and reflection, for tools that know nothing of netpoller |
 //! | `encode` | rows and statistics as messages |
 //! | `stats` | statistics, cumulative and of an interval |
@@ -44,6 +45,8 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+#[cfg(feature = "console")]
+mod console;
 mod control;
 mod describe;
 mod diagnose;
