@@ -83,9 +83,10 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
     let ended = if headless {
         wait(args.duration, || {
             eprintln!("attach with: netpoller -t {}", endpoint.target());
-            if let Some(address) = endpoint.target().strip_prefix("tcp:") {
-                eprintln!("        or: tokio-console http://{address}");
-            }
+            eprintln!(
+                "        or: tokio-console {}",
+                for_tokio_console(endpoint.target())
+            );
             if let Some(metrics) = &metrics {
                 eprintln!("metrics at {}", metrics.url());
             }
@@ -124,6 +125,14 @@ fn listen(asked: Option<&inspect::Listen>) -> inspect::Builder {
     match asked {
         Some(place) if *place != usual => builder.listen(place.clone()).listen(usual),
         _ => builder.listen(usual),
+    }
+}
+
+/// The same place, as tokio-console names it.
+fn for_tokio_console(target: &str) -> String {
+    match target.strip_prefix("unix:") {
+        Some(path) => format!("file://localhost{path}"),
+        None => target.replacen("tcp:", "http://", 1),
     }
 }
 

@@ -119,7 +119,6 @@ pub(super) struct Resource {
     pub(super) kind: ResourceKind,
     pub(super) concrete_type: &'static str,
     pub(super) location: Option<&'static Location<'static>>,
-    pub(super) internal: bool,
     pub(super) created_ns: u64,
     pub(super) attributes: Vec<Attribute>,
 }

@@ -45,7 +45,6 @@ pub(super) struct Table<E> {
     /// Of those that ended, the one that did so first is in front.
     free: VecDeque<u64>,
     limit: usize,
-    live: usize,
 }
 
 impl<E: Entity> Table<E> {
@@ -54,7 +53,6 @@ impl<E: Entity> Table<E> {
             places: Vec::new(),
             free: VecDeque::new(),
             limit,
-            live: 0,
         }
     }
 
@@ -80,7 +78,6 @@ impl<E: Entity> Table<E> {
             self.places.push(place);
             self.places.len() as u64
         };
-        self.live += 1;
         Some(id)
     }
 
@@ -116,7 +113,6 @@ impl<E: Entity> Table<E> {
                 dropped_ns: dropped_ns.max(created_ns),
             });
             place.version = sample;
-            self.live -= 1;
             self.free.push_back(id);
         }
     }
@@ -132,10 +128,6 @@ impl<E: Entity> Table<E> {
     pub(super) fn born(&self, id: u64) -> Option<u64> {
         let place = self.places.get(index(id)?)?;
         matches!(place.state, State::Live(_)).then_some(place.born)
-    }
-
-    pub(super) fn live(&self) -> usize {
-        self.live
     }
 
     /// All numbers that were ever used, with what is known of them.
@@ -177,7 +169,7 @@ mod tests {
         table.end(first, 2, 6);
         assert_eq!(table.insert(Thing(7), 3, 7), Some(2), "1 is resting");
         assert_eq!(table.insert(Thing(8), 4, 6 + REST_NS), Some(1));
-        assert_eq!((table.live(), table.unused()), (2, 3..=3));
+        assert_eq!(table.unused(), 3..=3);
     }
 
     #[test]

@@ -29,12 +29,13 @@
 //! # Which numbers are exact
 //!
 //! All is read once a second, and not at all while no tokio-console is attached. States, times of the last wake and counts of
-//! waits are those of the table at that moment. A descriptor that comes and goes between two looks is not seen, and the end
-//! of one is noted when it is missed. The two histograms of a task, its busy and its scheduled time are made of every single
-//! event of the flight recorder since somebody looks; events that were overwritten before they were read are told as dropped.
+//! waits are those of the table at that moment. A descriptor that comes and goes between two looks is not seen, the end of one
+//! is noted when it is missed, and sleeps are listed when they have lasted a second. The histograms of a task are made of what
+//! the flight recorder holds at each look, every event of it; where it had overwritten some since the last, busy and scheduled
+//! time count those that are left the more. `dropped` stays away from the client's header: no message is lost.
 //!
 //! A task is `running` from a wake until it parks again, here. If it then waits for what is no descriptor of ours it is shown
-//! running all the same: nobody tells us.
+//! running all the same: nobody tells us. It has ended when no live descriptor has named it for some seconds.
 
 mod attributes;
 mod entities;
@@ -47,5 +48,9 @@ mod tasks;
 mod update;
 mod wall;
 
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod tests;
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod validate;
 
 pub(super) use service::service;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use super::attributes::{self, is_armed, is_waiting};
 use super::entities::{Attribute, Meta, Op, Resource, ResourceKind, Task};
 use super::ids::Table;
-use super::tasks::{People, count};
+use super::tasks::{People, Weight, count};
 use super::wall::Anchor;
 use crate::desc::{Kind, PollDesc};
 use crate::observe::{Direction, Transition};
@@ -21,8 +21,8 @@ pub(super) const MAX_DESCRIPTORS: usize = 5000;
 const MAX_RESOURCES: usize = 8192;
 const MAX_OPS: usize = 2 * MAX_DESCRIPTORS;
 const MAX_TASKS: usize = 8192;
-/// Samples follow each other in less than this while a client is attached.
-const WATCHED_NS: u64 = 3_000_000_000;
+/// A sleep is listed when it has lasted so long. Shorter ones come and go by the thousand, and nobody looks for them.
+const LONG_SLEEP_NS: u64 = 1_000_000_000;
 
 #[derive(Debug)]
 pub(super) struct Model {
@@ -33,10 +33,6 @@ pub(super) struct Model {
     /// Number of the last sample; 0 before the first.
     pub(super) sample: u64,
     pub(super) sampled_ns: u64,
-    /// Events of the flight recorder that were overwritten before they were read.
-    pub(super) lost: u64,
-    /// The sample before was not long ago: somebody has been looking since.
-    watched: bool,
     reader: Reader,
     people: People,
     pollers: HashMap<u32, Followed>,
@@ -90,8 +86,6 @@ impl Model {
             tasks: Table::new(MAX_TASKS),
             sample: 0,
             sampled_ns: 0,
-            lost: 0,
-            watched: false,
             reader: Reader::new(),
             people: People::default(),
             pollers: HashMap::new(),
@@ -109,9 +103,7 @@ impl Model {
     /// Looks at the tables of `pollers`, as if there were no others.
     pub(super) fn look(&mut self, pollers: &[Poller]) {
         self.sample += 1;
-        let now_ns = view::now_ns();
-        self.watched = self.sampled_ns + WATCHED_NS > now_ns;
-        self.sampled_ns = now_ns;
+        self.sampled_ns = view::now_ns();
         self.reader.begin();
         let mut candidates = Vec::new();
         for (index, poller) in pollers.iter().enumerate() {
@@ -162,7 +154,6 @@ impl Model {
             kind: ResourceKind::Other("poller"),
             concrete_type: "Epoll",
             location: None,
-            internal: false,
             created_ns: stats.info().created_at_ns,
             attributes,
         };
@@ -189,7 +180,8 @@ impl Model {
             let known = self.descriptors.get(&(poller.shared.id, row.slot));
             if known.is_some_and(|listed| listed.row.generation == row.generation) {
                 self.refresh(poller, desc, &row);
-            } else {
+            } else if row.kind != Kind::Timer || row.opened_at_ns + LONG_SLEEP_NS <= self.sampled_ns
+            {
                 let waits = row.sides.iter().filter(|side| is_waiting(side.state));
                 candidates.push(Candidate {
                     since_ns: waits.map(|side| side.since_ns).min().unwrap_or(u64::MAX),
@@ -254,7 +246,6 @@ impl Model {
             kind,
             concrete_type,
             location: raw.opened_location,
-            internal: false,
             created_ns: raw.opened_at_ns,
             attributes: Vec::new(),
         };
@@ -345,8 +336,9 @@ impl Model {
                                 parent: Some(listed.resource),
                                 kind: ResourceKind::Timer,
                                 concrete_type: "Deadline",
-                                location: None,
-                                internal: false,
+                                location: raw.sides[direction.index()]
+                                    .location
+                                    .or(raw.opened_location),
                                 created_ns: now_ns,
                                 attributes,
                             };
@@ -374,7 +366,6 @@ impl Model {
                     kind: ResourceKind::Other("more"),
                     concrete_type: "PollDesc",
                     location: None,
-                    internal: false,
                     created_ns: self.sampled_ns,
                     attributes,
                 };
@@ -395,9 +386,7 @@ impl Model {
             // What is missing may have ended a run.
             self.tasks.each(|task| task.running_since_ns = 0);
         }
-        if self.watched {
-            self.lost += lost;
-        }
+        let weight = Weight::of(events.len() as u64, lost);
         for event in &events {
             let listed = self.descriptors.get(&(poller.shared.id, event.slot));
             let task = listed
@@ -406,7 +395,7 @@ impl Model {
                 .and_then(|(listed, direction)| listed.sides[direction.index()].task);
             if let Some(task) = task {
                 self.tasks
-                    .update(task, self.sample, |task| task.record(event));
+                    .update(task, self.sample, |task| task.record(event, weight));
             }
         }
         self.events = events;

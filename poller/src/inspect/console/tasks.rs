@@ -21,8 +21,11 @@ enum Who {
 #[derive(Debug)]
 struct Seen {
     id: u64,
-    sample: u64,
+    at_ns: u64,
 }
+
+/// A task that goes from one descriptor to the next is on none at times. Not seen for so long, it is gone.
+const GONE_NS: u64 = 2_500_000_000;
 
 /// The tasks that have numbers.
 #[derive(Debug, Default)]
@@ -46,7 +49,7 @@ impl People {
             number => Who::Task(number),
         };
         if let Some(seen) = self.0.get_mut(&who) {
-            seen.sample = sample;
+            seen.at_ns = now_ns;
             return Some(seen.id);
         }
         let task = Task {
@@ -64,18 +67,33 @@ impl People {
             running_since_ns: 0,
         };
         let id = tasks.insert(task, sample, now_ns)?;
-        self.0.insert(who, Seen { id, sample });
+        self.0.insert(who, Seen { id, at_ns: now_ns });
         Some(id)
     }
 
-    /// Ends those that no descriptor has named in this sample.
+    /// Ends those that no descriptor has named for a while.
     pub(super) fn end_unseen(&mut self, tasks: &mut Table<Task>, sample: u64, now_ns: u64) {
         self.0.retain(|_, seen| {
-            if seen.sample != sample {
-                tasks.end(seen.id, sample, now_ns);
+            let gone = seen.at_ns + GONE_NS <= now_ns;
+            if gone {
+                tasks.end(seen.id, sample, seen.at_ns);
             }
-            seen.sample == sample
+            !gone
         });
+    }
+}
+
+/// How many events one that was read stands for, where the flight recorder had overwritten some before they were read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weight(f64);
+
+impl Weight {
+    pub(super) fn of(read: u64, lost: u64) -> Self {
+        Self((read + lost) as f64 / read.max(1) as f64)
+    }
+
+    fn times(self, ns: u64) -> u64 {
+        (ns as f64 * self.0) as u64
     }
 }
 
@@ -111,18 +129,18 @@ impl TaskStats {
 
 impl Task {
     /// Takes an event of a descriptor on which it waits. Returns whether it says something.
-    pub(super) fn record(&mut self, event: &Event) -> bool {
+    pub(super) fn record(&mut self, event: &Event, weight: Weight) -> bool {
         match event.kind {
             EventKind::Run => {
                 let latency = u64::from(event.argument);
                 self.wake_latency.record(latency);
-                self.stats.scheduled_ns += latency;
+                self.stats.scheduled_ns += weight.times(latency);
                 self.running_since_ns = event.at_ns;
             }
             EventKind::Park if self.running_since_ns != 0 => {
                 let run = event.at_ns.saturating_sub(self.running_since_ns);
                 self.run_time.record(run);
-                self.stats.busy_ns += run;
+                self.stats.busy_ns += weight.times(run);
                 self.running_since_ns = 0;
             }
             _ => return false,

@@ -23,16 +23,11 @@ pub(super) struct Told {
     redact: bool,
     /// Number of the last sample.
     sample: u64,
-    lost: u64,
 }
 
 impl Told {
     pub(super) fn nothing(redact: bool) -> Self {
-        Self {
-            redact,
-            sample: 0,
-            lost: 0,
-        }
+        Self { redact, sample: 0 }
     }
 
     /// All that is new, at least the time. What refers to another thing comes in a later message than that.
@@ -41,7 +36,6 @@ impl Told {
         if self.sample == 0 {
             batch.last().new_metadata = Some(messages::metadata());
             self.bury(model, &mut batch);
-            self.lost = model.lost;
         }
         self.resources(model, &mut batch, Level::Poller);
         batch.cut();
@@ -50,15 +44,6 @@ impl Told {
         batch.cut();
         self.resources(model, &mut batch, Level::Timer);
         self.ops(model, &mut batch);
-        let lost = model.lost - self.lost;
-        if lost > 0 {
-            batch
-                .last()
-                .task_update
-                .get_or_insert_default()
-                .dropped_events = lost;
-        }
-        self.lost = model.lost;
         self.sample = model.sample;
         batch.finish()
     }
@@ -236,11 +221,7 @@ impl Batch {
     }
 
     fn finish(mut self) -> Vec<Update> {
-        let is_empty = self.bytes == 0
-            && self.last.new_metadata.is_none()
-            && self.last.task_update.is_none()
-            && !self.done.is_empty();
-        if !is_empty {
+        if self.bytes > 0 || self.done.is_empty() {
             self.done.push(self.last);
         }
         self.done
