@@ -32,6 +32,8 @@ pub(super) enum State<E> {
 #[derive(Debug)]
 pub(super) struct Place<E> {
     pub(super) state: State<E>,
+    /// What it was, of a tombstone: its row stays on the screen for some seconds.
+    pub(super) last: Option<E>,
     /// The sample in which what lives here began.
     pub(super) born: u64,
     /// The sample in which it last changed.
@@ -65,6 +67,7 @@ impl<E: Entity> Table<E> {
         });
         let place = Place {
             state: State::Live(entity),
+            last: None,
             born: sample,
             version: sample,
         };
@@ -108,10 +111,13 @@ impl<E: Entity> Table<E> {
             && let State::Live(entity) = &place.state
         {
             let created_ns = entity.created_ns();
-            place.state = State::Dead(Life {
+            let life = Life {
                 created_ns,
                 dropped_ns: dropped_ns.max(created_ns),
-            });
+            };
+            if let State::Live(entity) = std::mem::replace(&mut place.state, State::Dead(life)) {
+                place.last = Some(entity);
+            }
             place.version = sample;
             self.free.push_back(id);
         }

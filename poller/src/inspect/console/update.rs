@@ -83,7 +83,13 @@ impl Told {
                     batch.resource(id, new, resource.stats(model.anchor, self.redact));
                 }
                 State::Dead(life) if level == Level::Poller => {
-                    batch.resource(id, None, life.of_resource(model.anchor));
+                    let mut stats = life.of_resource(model.anchor);
+                    if let Some(last) = &place.last {
+                        let dropped_at = stats.dropped_at;
+                        stats = last.stats(model.anchor, self.redact);
+                        stats.dropped_at = dropped_at;
+                    }
+                    batch.resource(id, None, stats);
                 }
                 _ => {}
             }
@@ -97,7 +103,15 @@ impl Told {
                     let new = (place.born > self.sample).then(|| task.message(id));
                     batch.task(id, new, task.stats(model.anchor));
                 }
-                State::Dead(life) => batch.task(id, None, life.of_task(model.anchor)),
+                State::Dead(life) => {
+                    let mut stats = life.of_task(model.anchor);
+                    if let Some(last) = &place.last {
+                        let dropped_at = stats.dropped_at;
+                        stats = last.stats(model.anchor);
+                        stats.dropped_at = dropped_at;
+                    }
+                    batch.task(id, None, stats)
+                }
             }
         }
     }
@@ -109,7 +123,15 @@ impl Told {
                     let new = (place.born > self.sample).then(|| op.message(id));
                     batch.op(id, new, op.stats(model.anchor, self.redact));
                 }
-                State::Dead(life) => batch.op(id, None, life.of_op(model.anchor)),
+                State::Dead(life) => {
+                    let mut stats = life.of_op(model.anchor);
+                    if let Some(last) = &place.last {
+                        let dropped_at = stats.dropped_at;
+                        stats = last.stats(model.anchor, self.redact);
+                        stats.dropped_at = dropped_at;
+                    }
+                    batch.op(id, None, stats)
+                }
             }
         }
     }
