@@ -150,8 +150,6 @@ pub(super) struct Task {
     pub(super) stats: TaskStats,
     pub(super) wake_latency: Durations,
     pub(super) run_time: Durations,
-    /// When it was resumed, by the flight recorder; 0 after it has parked.
-    pub(super) running_since_ns: u64,
 }
 
 /// The numbers of a task. A time is 0 if it is not known.

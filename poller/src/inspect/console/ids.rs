@@ -95,15 +95,6 @@ impl<E: Entity> Table<E> {
         }
     }
 
-    /// Changes all that live, in a way that is not shown.
-    pub(super) fn each(&mut self, mut change: impl FnMut(&mut E)) {
-        for place in &mut self.places {
-            if let State::Live(entity) = &mut place.state {
-                change(entity);
-            }
-        }
-    }
-
     /// Ends what lives at `id`.
     pub(super) fn end(&mut self, id: u64, sample: u64, dropped_ns: u64) {
         let place = index(id).and_then(|index| self.places.get_mut(index));

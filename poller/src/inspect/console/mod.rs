@@ -34,8 +34,9 @@
 //! the flight recorder holds at each look, every event of it; where it had overwritten some since the last, busy and scheduled
 //! time count those that are left the more. `dropped` stays away from the client's header: no message is lost.
 //!
-//! A task is `running` from a wake until it parks again, here. If it then waits for what is no descriptor of ours it is shown
-//! running all the same: nobody tells us. It has ended when no live descriptor has named it for some seconds.
+//! A task is `running` from a wake until it parks again, here; the flight recorder tells by the thread where. If it then
+//! waits for what is no descriptor of ours it is shown running all the same: nobody tells us. It has ended when no live
+//! descriptor has named it for some seconds.
 
 mod attributes;
 mod entities;

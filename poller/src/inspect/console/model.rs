@@ -10,7 +10,7 @@ use super::ids::Table;
 use super::tasks::{People, Weight, count};
 use super::wall::Anchor;
 use crate::desc::{Kind, PollDesc};
-use crate::observe::{Direction, Transition};
+use crate::observe::{Direction, EventKind, Transition};
 use crate::poller::Poller;
 use crate::view::recorder::{Cursor, Event};
 use crate::view::{self, RawRow, Reader, Row};
@@ -48,6 +48,8 @@ pub(super) struct Model {
 struct Followed {
     resource: u64,
     recorded: Cursor,
+    /// By thread: the task that it has resumed, and when.
+    running: HashMap<u32, (u64, u64)>,
     seen: u64,
 }
 
@@ -166,6 +168,7 @@ impl Model {
         let followed = Followed {
             resource,
             recorded: Cursor::oldest(poller),
+            running: HashMap::new(),
             seen: self.sample,
         };
         self.pollers.insert(id, followed);
@@ -384,18 +387,35 @@ impl Model {
         let lost = followed.recorded.read(poller, &mut events);
         if lost > 0 {
             // What is missing may have ended a run.
-            self.tasks.each(|task| task.running_since_ns = 0);
+            followed.running.clear();
         }
         let weight = Weight::of(events.len() as u64, lost);
         for event in &events {
-            let listed = self.descriptors.get(&(poller.shared.id, event.slot));
-            let task = listed
-                .filter(|listed| listed.row.generation == event.generation)
-                .zip(event.direction)
-                .and_then(|(listed, direction)| listed.sides[direction.index()].task);
-            if let Some(task) = task {
-                self.tasks
-                    .update(task, self.sample, |task| task.record(event, weight));
+            match event.kind {
+                EventKind::Run => {
+                    let listed = self.descriptors.get(&(poller.shared.id, event.slot));
+                    let task = listed
+                        .filter(|listed| listed.row.generation == event.generation)
+                        .zip(event.direction)
+                        .and_then(|(listed, direction)| listed.sides[direction.index()].task);
+                    // Whoever this thread has resumed before is over, and has not parked.
+                    followed.running.remove(&event.thread);
+                    if let Some(task) = task {
+                        followed.running.insert(event.thread, (task, event.at_ns));
+                        self.tasks.update(task, self.sample, |task| {
+                            task.resumed(u64::from(event.argument), weight)
+                        });
+                    }
+                }
+                // What parks next on the thread is the task that it has resumed, be it on a sleep that is not listed.
+                EventKind::Park => {
+                    if let Some((task, since_ns)) = followed.running.remove(&event.thread) {
+                        self.tasks.update(task, self.sample, |task| {
+                            task.parked(since_ns, event.at_ns, weight)
+                        });
+                    }
+                }
+                _ => {}
             }
         }
         self.events = events;

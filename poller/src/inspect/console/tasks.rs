@@ -6,9 +6,8 @@ use std::sync::Arc;
 use super::attributes::is_waiting;
 use super::entities::{Task, TaskStats};
 use super::ids::Table;
-use crate::observe::{EventKind, Label, Names, Transition, thread_name};
+use crate::observe::{Label, Names, Transition, thread_name};
 use crate::view::RawSide;
-use crate::view::recorder::Event;
 
 /// Who a waiter is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
@@ -64,7 +63,6 @@ impl People {
             stats: TaskStats::default(),
             wake_latency: Default::default(),
             run_time: Default::default(),
-            running_since_ns: 0,
         };
         let id = tasks.insert(task, sample, now_ns)?;
         self.0.insert(who, Seen { id, at_ns: now_ns });
@@ -128,23 +126,19 @@ impl TaskStats {
 }
 
 impl Task {
-    /// Takes an event of a descriptor on which it waits. Returns whether it says something.
-    pub(super) fn record(&mut self, event: &Event, weight: Weight) -> bool {
-        match event.kind {
-            EventKind::Run => {
-                let latency = u64::from(event.argument);
-                self.wake_latency.record(latency);
-                self.stats.scheduled_ns += weight.times(latency);
-                self.running_since_ns = event.at_ns;
-            }
-            EventKind::Park if self.running_since_ns != 0 => {
-                let run = event.at_ns.saturating_sub(self.running_since_ns);
-                self.run_time.record(run);
-                self.stats.busy_ns += weight.times(run);
-                self.running_since_ns = 0;
-            }
-            _ => return false,
-        }
+    /// It runs after a wake that took so long. Returns that it has changed.
+    pub(super) fn resumed(&mut self, latency_ns: u64, weight: Weight) -> bool {
+        self.wake_latency.record(latency_ns);
+        self.stats.scheduled_ns += weight.times(latency_ns);
+        true
+    }
+
+    /// It parked, and had run since. Returns that it has changed.
+    pub(super) fn parked(&mut self, since_ns: u64, at_ns: u64, weight: Weight) -> bool {
+        let run_ns = at_ns.saturating_sub(since_ns);
+        self.run_time.record(run_ns);
+        self.stats.busy_ns += weight.times(run_ns);
+        self.stats.ended_ns = self.stats.ended_ns.max(at_ns);
         true
     }
 }
