@@ -3,10 +3,13 @@
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::FalseyValueParser;
+use clap::builder::{FalseyValueParser, PossibleValuesParser, TypedValueParser};
 use clap::{Args, Parser, Subcommand, ValueEnum};
 
-use crate::client::{Access, TargetSpec};
+use netpoller_proto::v1::{EventKind, Mode};
+
+use crate::client::{Access, Target, TargetSpec};
+use crate::cmd::DoctorArgs;
 use crate::demo::DemoArgs;
 use crate::paint::ColorChoice;
 use crate::query::Query;
@@ -22,8 +25,8 @@ use crate::query::Query;
     max_term_width = 110
 )]
 #[command(
-    after_help = "Exit codes: 0 ok, 1 runtime failure, 2 usage, 4 cannot connect, 5 incompatible version, \
-                        124 timeout, 128+n ended by signal n."
+    after_help = "Exit codes: 0 ok, 1 runtime failure, 2 usage, 3 findings, 4 cannot connect, 5 incompatible version, \
+                        6 not found, 124 timeout, 128+n ended by signal n."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -91,7 +94,7 @@ pub(crate) struct Globals {
         value_delimiter = ','
     )]
     pub(crate) columns: Option<Vec<String>>,
-    /// Time between two looks (`tui`, `top`).
+    /// Time between two looks (`tui`, `top`, `watch`, `audit --for`), and that `hist` looks at.
     #[arg(long, global = true, env = "NETPOLLER_INTERVAL", value_name = "DUR", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,
     /// How long to wait for an answer.
@@ -138,6 +141,75 @@ pub(crate) enum Verb {
         #[arg(short = 'C', long, value_name = "N")]
         count: Option<u64>,
     },
+    /// Tell all about one descriptor: who waits, its last wake and transitions, its latencies, what the kernel says.
+    #[command(
+        after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard-1/42.7\n  netpoller describe fd 19\n\nExit code 6: it is closed, or never was."
+    )]
+    Describe {
+        /// Its id as in `ls` (42.7, or POLLER/42.7 with several pollers), or its number as fd:19 or `fd 19`.
+        #[arg(required = true, num_args = 1..=2, value_name = "ID|fd N")]
+        id: Vec<String>,
+    },
+    /// Print quantiles of the latencies, of all time and of the last --interval; bars for one that is named.
+    #[command(
+        after_help = "Examples:\n  netpoller hist\n  netpoller hist wake_latency --interval 4s\n\nA bar stands for a power of two; `last 42.7` is the descriptor of its latest sample: `netpoller describe 42.7`."
+    )]
+    Hist {
+        /// Beginning of the name of a histogram, for example wake_latency.
+        name: Option<String>,
+    },
+    /// Print a line for each row that comes, changes or goes.
+    #[command(
+        after_help = "Examples:\n  netpoller watch -w 'kind=tcp && state=parked' --format jsonl\n  netpoller watch waiters --until 'age>5s' --timeout 1min\n\nEach line of jsonl is a row as in `ls --format json`, with \"op\": add, mod or del.\nExit code 3: --until has not come about within --timeout."
+    )]
+    Watch {
+        /// Which table.
+        #[arg(default_value = "descriptors")]
+        what: Listing,
+        /// End as soon as this holds for a row that is watched; exit with 3 if it does not within --timeout.
+        #[arg(long, value_name = "EXPR")]
+        until: Option<Query>,
+    },
+    /// Print what the flight recorder records: transitions, deadlines, breaks, polls.
+    #[command(
+        after_help = "Examples:\n  netpoller events --id 42.7 --history\n  netpoller events -k park,ready_parked --direction read\n  netpoller events --dump --format json\n\nWith --where, only events of descriptors for which the filter holds at the beginning."
+    )]
+    Events(EventsArgs),
+    /// Check the conservation laws: what was counted on the way in is what came out, plus what is inside.
+    #[command(
+        after_help = "Exit code 3: a law is violated. A law that seems broken is read several times before it is said to be."
+    )]
+    Audit {
+        /// Compare with the kernel's list of registrations too. It holds up registrations for half a microsecond a descriptor.
+        #[arg(long)]
+        kernel: bool,
+        /// Go on checking for so long, every --interval.
+        #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
+        duration: Option<Duration>,
+    },
+    /// Release whoever waits on a descriptor and refuse later operations on it, as if it were closed.
+    #[command(
+        after_help = "The file descriptor stays open; its owner finds out at his next operation. Only a control endpoint\ndoes this, which a program opens on purpose.\n\nExample:\n  netpoller evict 42.7 --control unix:/run/app/control.sock"
+    )]
+    Evict {
+        /// Its id as in `ls`, or its number as fd:19 or `fd 19`.
+        #[arg(required = true, num_args = 1..=2, value_name = "ID|fd N")]
+        id: Vec<String>,
+        #[command(flatten)]
+        control: ControlArgs,
+        /// Do not ask first.
+        #[arg(short, long)]
+        yes: bool,
+    },
+    /// Wake the thread that sleeps in epoll_wait, if there is one.
+    Break {
+        /// Name of the poller; may be left out when there is only one.
+        poller: Option<String>,
+        #[command(flatten)]
+        control: ControlArgs,
+    },
+    /// Look for known faults, with evidence and advice; exit code 3 if there are any.
+    Doctor(DoctorArgs),
     /// Open the terminal UI (the default on a terminal).
     Tui,
     /// Run a busy example service in this process and look at it.
@@ -147,6 +219,68 @@ pub(crate) enum Verb {
         /// The shell.
         shell: clap_complete::Shell,
     },
+}
+
+/// What to hear of.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EventsArgs {
+    /// Only this descriptor: 42.7, POLLER/42.7 or fd:19.
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// Only these kinds, for example park,ready_parked.
+    #[arg(short, long, value_name = "KIND,…", value_delimiter = ',', value_parser = kinds())]
+    pub(crate) kind: Vec<EventKind>,
+    /// Only this direction.
+    #[arg(long, value_name = "DIRECTION")]
+    pub(crate) direction: Option<Direction>,
+    /// Begin with what the recorder still holds.
+    #[arg(long)]
+    pub(crate) history: bool,
+    /// Print what the recorder still holds, and end.
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) dump: bool,
+    /// Go on until interrupted; this is the default.
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+/// A direction of a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Direction {
+    /// Reading.
+    Read,
+    /// Writing.
+    Write,
+}
+
+impl From<Direction> for Mode {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Read => Self::Read,
+            Direction::Write => Self::Write,
+        }
+    }
+}
+
+/// The kinds of events, all of which the shell can complete.
+fn kinds() -> impl TypedValueParser<Value = EventKind> {
+    PossibleValuesParser::new(EventKind::ALL.map(EventKind::name))
+        .try_map(|name| name.parse::<EventKind>())
+}
+
+/// Where to act.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct ControlArgs {
+    /// The control endpoint: unix:PATH, /path or http://host:port.
+    #[arg(long, env = "NETPOLLER_CONTROL", value_name = "TARGET", value_parser = control)]
+    pub(crate) control: Target,
+}
+
+fn control(text: &str) -> Result<Target, String> {
+    match text.parse()? {
+        TargetSpec::At(target) => Ok(target),
+        TargetSpec::Pid(_) => Err("a process shows at its usual place and acts nowhere unless told to; write the address of its control endpoint".into()),
+    }
 }
 
 /// A table of the process.

@@ -1,7 +1,7 @@
 //! Everything that can go wrong, as an exit code and a sentence that says what to do.
 //!
-//! Scripts tell the cases apart by the code alone, so the codes are part of the contract: 1 runtime, 2 usage, 4 cannot
-//! connect, 5 incompatible version, 124 timeout, 128+n ended by signal n.
+//! Scripts tell the cases apart by the code alone, so the codes are part of the contract: 1 runtime, 2 usage, 3 findings,
+//! 4 cannot connect, 5 incompatible version, 6 not found, 124 timeout, 128+n ended by signal n.
 
 use std::error::Error;
 use std::fmt;
@@ -14,6 +14,10 @@ use std::time::Duration;
 pub(crate) enum Failure {
     /// The request makes no sense, or leaves open what is meant.
     Usage(String),
+    /// What was asked about is not as it should be: the answer was printed, and this says what is wrong with it.
+    Findings(String),
+    /// What was asked for is not there.
+    NotFound(String),
     /// Nobody answers at the target.
     Connect {
         target: String,
@@ -43,8 +47,10 @@ impl Failure {
             Self::BrokenPipe => 0,
             Self::Runtime(_) => 1,
             Self::Usage(_) => 2,
+            Self::Findings(_) => 3,
             Self::Connect { .. } => 4,
             Self::Incompatible(_) => 5,
+            Self::NotFound(_) => 6,
             Self::Timeout { .. } => 124,
             Self::Signal(number) => 128u8.saturating_add(*number),
         }
@@ -64,7 +70,11 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Usage(text) | Self::Incompatible(text) | Self::Runtime(text) => f.write_str(text),
+            Self::Usage(text)
+            | Self::Incompatible(text)
+            | Self::Runtime(text)
+            | Self::Findings(text)
+            | Self::NotFound(text) => f.write_str(text),
             Self::Connect {
                 target,
                 reason,

@@ -125,7 +125,10 @@ impl Model {
             }
             self.sequence = frame.sequence;
             self.captured_at_ns = frame.captured_at_ns;
-            self.lost = self.lost.saturating_add(frame.lost);
+            // The same number is in every frame of the group; an older server tells it in the last one only.
+            if frame.end {
+                self.lost = self.lost.saturating_add(frame.lost);
+            }
             if let Some(stats) = frame.stats {
                 self.before = self.stats.replace(Arc::new(stats));
             }
@@ -275,9 +278,14 @@ mod tests {
     }
 
     #[test]
-    fn losses_add_up() {
+    fn losses_add_up_and_a_group_in_pieces_counts_once() {
         let mut model = Model::default();
         model.apply(frame(0, &[]));
+        model.apply(WatchFrame {
+            lost: 2,
+            end: false,
+            ..frame(3, &[])
+        });
         model.apply(WatchFrame {
             lost: 2,
             ..frame(3, &[])

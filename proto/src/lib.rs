@@ -8,7 +8,11 @@
 
 #![forbid(unsafe_code)]
 
+pub mod filter;
 mod names;
+mod part;
+
+pub use part::{Part, Side};
 
 /// Version 1 of the protocol.
 pub mod v1 {
@@ -21,6 +25,9 @@ pub mod v1 {
     )]
     include!("generated/netpoller.v1.rs");
 }
+
+/// The protocol as an encoded `google.protobuf.FileDescriptorSet`, with its comments: for reflection.
+pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/netpoller.v1.bin");
 
 /// The version that [`v1::GetServerResponse::protocol`] carries. A client refuses a server that answers another number.
 pub const PROTOCOL: u32 = 1;

@@ -5,7 +5,9 @@
 use std::fmt;
 use std::str::FromStr;
 
-use crate::v1::{Descriptor, DescriptorKind, Direction, State, Transitions};
+use crate::v1::{
+    Cause, Descriptor, DescriptorKind, Direction, EventKind, Mode, State, Transitions,
+};
 
 impl State {
     /// Every state that a word can be in.
@@ -67,6 +69,122 @@ impl DescriptorKind {
 impl fmt::Display for DescriptorKind {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.pad(self.name())
+    }
+}
+
+impl EventKind {
+    /// Every kind that this version of the protocol knows.
+    pub const ALL: [Self; 33] = [
+        Self::Arm,
+        Self::Park,
+        Self::Rearm,
+        Self::ReadyIdle,
+        Self::ReadyArmed,
+        Self::ReadyParked,
+        Self::ReadyAgain,
+        Self::Consume,
+        Self::Reset,
+        Self::UnblockArmed,
+        Self::UnblockParked,
+        Self::CancelArmed,
+        Self::CancelParked,
+        Self::Recycled,
+        Self::Opened,
+        Self::Closed,
+        Self::Evicted,
+        Self::Event,
+        Self::StaleEvent,
+        Self::EventErrSet,
+        Self::EventErrCleared,
+        Self::DeadlineSet,
+        Self::DeadlineCleared,
+        Self::DeadlinePast,
+        Self::DeadlineExtended,
+        Self::DeadlineFired,
+        Self::DeadlineStale,
+        Self::BreakWritten,
+        Self::BreakCoalesced,
+        Self::BreakDrained,
+        Self::Poll,
+        Self::PollEintr,
+        Self::Run,
+    ];
+
+    /// The name in snake case, for example `ready_parked`; `unknown` for a kind that a later version added.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unknown",
+            Self::Arm => "arm",
+            Self::Park => "park",
+            Self::Rearm => "rearm",
+            Self::ReadyIdle => "ready_idle",
+            Self::ReadyArmed => "ready_armed",
+            Self::ReadyParked => "ready_parked",
+            Self::ReadyAgain => "ready_again",
+            Self::Consume => "consume",
+            Self::Reset => "reset",
+            Self::UnblockArmed => "unblock_armed",
+            Self::UnblockParked => "unblock_parked",
+            Self::CancelArmed => "cancel_armed",
+            Self::CancelParked => "cancel_parked",
+            Self::Recycled => "recycled",
+            Self::Opened => "opened",
+            Self::Closed => "closed",
+            Self::Evicted => "evicted",
+            Self::Event => "event",
+            Self::StaleEvent => "stale_event",
+            Self::EventErrSet => "event_err_set",
+            Self::EventErrCleared => "event_err_cleared",
+            Self::DeadlineSet => "deadline_set",
+            Self::DeadlineCleared => "deadline_cleared",
+            Self::DeadlinePast => "deadline_past",
+            Self::DeadlineExtended => "deadline_extended",
+            Self::DeadlineFired => "deadline_fired",
+            Self::DeadlineStale => "deadline_stale",
+            Self::BreakWritten => "break_written",
+            Self::BreakCoalesced => "break_coalesced",
+            Self::BreakDrained => "break_drained",
+            Self::Poll => "poll",
+            Self::PollEintr => "poll_eintr",
+            Self::Run => "run",
+        }
+    }
+}
+
+impl FromStr for EventKind {
+    type Err = UnknownName;
+
+    fn from_str(name: &str) -> Result<Self, UnknownName> {
+        Self::ALL
+            .into_iter()
+            .find(|kind| kind.name() == name)
+            .ok_or(UnknownName)
+    }
+}
+
+impl Mode {
+    /// `read` or `write`; nothing for neither.
+    #[must_use]
+    pub const fn name(self) -> Option<&'static str> {
+        match self {
+            Self::Unspecified => None,
+            Self::Read => Some("read"),
+            Self::Write => Some("write"),
+        }
+    }
+}
+
+impl Cause {
+    /// `io`, `deadline` or `close`; `unknown` for a cause that a later version added.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Unspecified => "unknown",
+            Self::Io => "io",
+            Self::Deadline => "deadline",
+            Self::Close => "close",
+        }
     }
 }
 
@@ -170,6 +288,9 @@ mod tests {
         for kind in DescriptorKind::ALL {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }
+        for kind in EventKind::ALL {
+            assert_eq!(kind.name().parse(), Ok(kind));
+        }
         assert_eq!("unknown".parse::<State>(), Err(UnknownName));
     }
 
@@ -178,6 +299,12 @@ mod tests {
         for kind in DescriptorKind::ALL {
             assert_eq!(
                 format!("DESCRIPTOR_KIND_{}", kind.name().to_uppercase()),
+                kind.as_str_name()
+            );
+        }
+        for kind in EventKind::ALL {
+            assert_eq!(
+                format!("EVENT_KIND_{}", kind.name().to_uppercase()),
                 kind.as_str_name()
             );
         }

@@ -3,7 +3,10 @@
 use std::path::Path;
 use std::{env, fs, process};
 
-const GENERATED: &str = "netpoller.v1.rs";
+use prost::Message;
+
+const TYPES: &str = "netpoller.v1.rs";
+const DESCRIPTORS: &str = "netpoller.v1.bin";
 
 #[test]
 fn checked_in_types_are_those_of_the_proto_file() {
@@ -13,6 +16,7 @@ fn checked_in_types_are_those_of_the_proto_file() {
 
     let descriptors =
         protox::compile(["netpoller/v1/inspector.proto"], [root]).expect("compile inspector.proto");
+    let encoded = descriptors.encode_to_vec();
     tonic_prost_build::configure()
         .out_dir(&scratch)
         .build_transport(false)
@@ -23,18 +27,19 @@ fn checked_in_types_are_those_of_the_proto_file() {
         .compile_fds(descriptors)
         .expect("generate the types");
 
-    let fresh = fs::read_to_string(scratch.join(GENERATED)).expect("read the generated file");
+    let types = fs::read(scratch.join(TYPES)).expect("read the generated file");
     fs::remove_dir_all(&scratch).expect("remove the scratch directory");
 
-    let checked_in = root.join("src/generated").join(GENERATED);
-    if env::var_os("UPDATE").is_some_and(|value| value == "1") {
-        fs::write(&checked_in, &fresh).expect("write the generated file");
-        return;
+    for (name, fresh) in [(TYPES, types), (DESCRIPTORS, encoded)] {
+        let checked_in = root.join("src/generated").join(name);
+        if env::var_os("UPDATE").is_some_and(|value| value == "1") {
+            fs::write(&checked_in, &fresh).expect("write the generated file");
+            continue;
+        }
+        assert!(
+            fs::read(&checked_in).unwrap_or_default() == fresh,
+            "proto/src/generated/{name} is not what inspector.proto describes.\n\
+             Write it anew with: UPDATE=1 cargo test -p netpoller-proto"
+        );
     }
-    let known = fs::read_to_string(&checked_in).unwrap_or_default();
-    assert!(
-        known == fresh,
-        "proto/src/generated/{GENERATED} is not what inspector.proto describes.\n\
-         Write it anew with: UPDATE=1 cargo test -p netpoller-proto"
-    );
 }

@@ -3,7 +3,10 @@
 use std::future::Future;
 use std::sync::Arc;
 
-use netpoller_proto::v1::{Descriptor, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest};
+use netpoller_proto::filter::Field;
+use netpoller_proto::v1::{
+    Descriptor, Filter, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
+};
 use tonic::{Code, Response, Status};
 
 use super::Connection;
@@ -13,40 +16,118 @@ use crate::failure::Failure;
 /// Rows a page; the most that a server gives.
 const PAGE: u32 = 1_000;
 
+/// The part of the table that is wanted, as far as a server can be told.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Selection {
+    /// Only rows in which somebody is parked.
+    pub(crate) waiting_only: bool,
+    /// Only rows for which this holds.
+    pub(crate) filter: Option<Filter>,
+    /// In the order of this field, and the largest first.
+    pub(crate) sort: Option<(Field, bool)>,
+    /// The first of them; `None` for all.
+    pub(crate) limit: Option<usize>,
+}
+
 /// The table as it was read, page after page.
 #[derive(Debug, Clone)]
 pub(crate) struct Snapshot {
     /// The moment of the last page; ages are reckoned from it.
     pub(crate) captured_at_ns: u64,
-    /// The rows, in the order of poller and slot.
+    /// The rows, in the order of poller and slot unless another was asked for.
     pub(crate) rows: Vec<Arc<Descriptor>>,
+    /// The server has applied the filter. One that does not know it gives all rows.
+    pub(crate) filtered: bool,
 }
 
-/// The whole table, or the part of it that waits.
+/// Asks for the table, page after page, until there is enough of it.
+///
+/// Whether the server has understood what was selected is told by the epoch in its answer, which came into the protocol
+/// with filter and sort. If it has not, all rows are fetched, for the caller to select from; and so they are if the server
+/// knows filters but not a field of this one.
 pub(crate) async fn descriptors(
     connection: &Connection,
-    waiting_only: bool,
+    selection: &Selection,
 ) -> Result<Snapshot, Failure> {
+    match select(connection, selection).await {
+        Err(Refused::NotKnown) => {
+            let all = Selection {
+                waiting_only: selection.waiting_only,
+                ..Selection::default()
+            };
+            let snapshot = select(connection, &all).await?;
+            Ok(Snapshot {
+                filtered: selection.filter.is_none(),
+                ..snapshot
+            })
+        }
+        result => Ok(result?),
+    }
+}
+
+/// Why a selection was not answered.
+enum Refused {
+    /// The server does not know a field that was named.
+    NotKnown,
+    Failed(Failure),
+}
+
+impl From<Failure> for Refused {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
+
+impl From<Refused> for Failure {
+    fn from(refused: Refused) -> Self {
+        match refused {
+            Refused::NotKnown => {
+                Self::Runtime("the server refuses a request that asks for nothing special".into())
+            }
+            Refused::Failed(failure) => failure,
+        }
+    }
+}
+
+async fn select(connection: &Connection, selection: &Selection) -> Result<Snapshot, Refused> {
     let mut client = connection.client.clone();
+    let selective = selection.filter.is_some() || selection.sort.is_some();
     let mut snapshot = Snapshot {
         captured_at_ns: 0,
         rows: Vec::new(),
+        filtered: selection.filter.is_none(),
     };
+    let (sort_by, descending) = selection
+        .sort
+        .map_or((String::new(), false), |(field, descending)| {
+            (field.name().to_owned(), descending)
+        });
+    // A small page is a short sort for the server.
+    let page_size = selection
+        .limit
+        .filter(|_| selection.sort.is_some())
+        .and_then(|limit| u32::try_from(limit).ok())
+        .map_or(PAGE, |limit| limit.clamp(1, PAGE));
     let mut page_token = String::new();
     loop {
         let request = ListDescriptorsRequest {
             poller: String::new(),
-            page_size: PAGE,
+            page_size,
             page_token: page_token.clone(),
-            waiting_only,
-            ..Default::default()
+            waiting_only: selection.waiting_only,
+            filter: selection.filter.clone(),
+            sort_by: sort_by.clone(),
+            descending,
         };
-        let page = answer(
-            connection,
-            "ListDescriptors",
-            client.list_descriptors(request),
-        )
-        .await?;
+        let call = client.list_descriptors(request);
+        let page = match timely(connection, "ListDescriptors", call).await? {
+            Err(status) if selective && status.code() == Code::InvalidArgument => {
+                return Err(Refused::NotKnown);
+            }
+            result => answered(connection, "ListDescriptors", result)?,
+        };
+        let understood = page.epoch != 0;
+        snapshot.filtered |= understood;
         snapshot.captured_at_ns = snapshot.captured_at_ns.max(page.captured_at_ns);
         snapshot
             .rows
@@ -54,11 +135,17 @@ pub(crate) async fn descriptors(
         if page.next_page_token.is_empty() {
             return Ok(snapshot);
         }
+        let enough = selection
+            .limit
+            .is_some_and(|limit| snapshot.rows.len() >= limit);
+        if enough && (understood || !selective) {
+            return Ok(snapshot);
+        }
         if page.next_page_token == page_token {
-            return Err(Failure::Runtime(format!(
+            return Err(Refused::Failed(Failure::Runtime(format!(
                 "{} gives the same page again and again",
                 connection.target
-            )));
+            ))));
         }
         page_token = page.next_page_token;
     }
@@ -75,27 +162,56 @@ pub(crate) async fn stats(connection: &Connection) -> Result<GetStatsResponse, F
     .await
 }
 
-async fn answer<T>(
+/// What the server says, in time.
+pub(crate) async fn answer<T>(
     connection: &Connection,
     what: &'static str,
     call: impl Future<Output = Result<Response<T>, Status>>,
 ) -> Result<T, Failure> {
-    match tokio::time::timeout(connection.timeout, call).await {
-        Err(_) => Err(Failure::Timeout {
+    let result = timely(connection, what, call).await?;
+    answered(connection, what, result)
+}
+
+async fn timely<T>(
+    connection: &Connection,
+    what: &'static str,
+    call: impl Future<Output = Result<Response<T>, Status>>,
+) -> Result<Result<Response<T>, Status>, Failure> {
+    tokio::time::timeout(connection.timeout, call)
+        .await
+        .map_err(|_| Failure::Timeout {
             target: connection.target.to_string(),
             what,
             after: connection.timeout,
-        }),
-        Ok(Ok(response)) => Ok(response.into_inner()),
-        Ok(Err(status)) if status.code() == Code::Unavailable => Err(Failure::Connect {
-            target: connection.target.to_string(),
-            reason: describe(&status),
+        })
+}
+
+fn answered<T>(
+    connection: &Connection,
+    what: &'static str,
+    result: Result<Response<T>, Status>,
+) -> Result<T, Failure> {
+    result
+        .map(Response::into_inner)
+        .map_err(|status| refused(connection, what, &status))
+}
+
+/// What an error of the server means to whoever asked.
+pub(crate) fn refused(connection: &Connection, what: &'static str, status: &Status) -> Failure {
+    let target = &connection.target;
+    let reason = describe(status);
+    match status.code() {
+        Code::Unavailable => Failure::Connect {
+            target: target.to_string(),
+            reason,
             advice: "the connection was lost while it was used; has the process ended?".into(),
-        }),
-        Ok(Err(status)) => Err(Failure::Runtime(format!(
-            "{what} of {}: {}",
-            connection.target,
-            describe(&status)
-        ))),
+        },
+        Code::Unimplemented => Failure::Incompatible(format!(
+            "{target} (pid {}, netpoller {}) does not have {what}: its library is older than this command",
+            connection.server.pid, connection.server.version
+        )),
+        Code::NotFound => Failure::NotFound(reason),
+        Code::InvalidArgument => Failure::Usage(reason),
+        _ => Failure::Runtime(format!("{what} of {target}: {reason}")),
     }
 }

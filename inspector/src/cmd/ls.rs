@@ -3,13 +3,15 @@
 use std::io::Write;
 use std::sync::Arc;
 
+use netpoller_proto::filter::Field;
 use netpoller_proto::v1::Descriptor;
 
 use crate::args::{Globals, Listing};
-use crate::client::{self, Connection};
+use crate::client::{self, Connection, Selection};
 use crate::document;
 use crate::failure::Failure;
 use crate::out::{Head, Printer};
+use crate::query::Query;
 use crate::table::{self, DEADLINES, DESCRIPTORS, Entry, POLLERS, WAITERS};
 
 pub(super) fn run(globals: &Globals, what: Listing) -> Result<(), Failure> {
@@ -49,11 +51,12 @@ pub(super) async fn list(
             document::poller(poller, &context)
         });
     }
-    let snapshot = client::descriptors(connection, what == Listing::Waiters).await?;
+    let snapshot = client::descriptors(connection, &selection(globals, what)?).await?;
     let entries = |expand: fn(Vec<Arc<Descriptor>>) -> Vec<Entry>| {
         let mut entries = expand(snapshot.rows.clone());
         if let Some(filter) = &globals.filter {
-            entries.retain(|entry| filter.admits(entry, snapshot.captured_at_ns));
+            let done = snapshot.filtered && what == Listing::Descriptors;
+            entries.retain(|entry| done || filter.admits(entry, snapshot.captured_at_ns));
         }
         entries
     };
@@ -88,4 +91,32 @@ pub(super) async fn list(
             )
         }
     }
+}
+
+/// What the server is asked for. A row of `waiters` or `deadlines` is one direction of a descriptor, so only what the
+/// filter demands of the descriptor as such can be left to it, and neither the order nor the limit.
+fn selection(globals: &Globals, what: Listing) -> Result<Selection, Failure> {
+    if what != Listing::Descriptors {
+        return Ok(Selection {
+            waiting_only: what == Listing::Waiters,
+            filter: globals.filter.as_ref().and_then(Query::filter_of_the_whole),
+            ..Selection::default()
+        });
+    }
+    let sort = match &globals.sort {
+        Some(by) => Field::named(table::find(&DESCRIPTORS, &by.column)?.name)
+            .map(|field| (field, by.descending)),
+        None => None,
+    };
+    Ok(Selection {
+        waiting_only: false,
+        filter: globals.filter.as_ref().map(Query::filter),
+        // All rows are sorted faster here than page by page there.
+        sort: sort.filter(|_| globals.limit.is_some()),
+        // One more, to know whether it was the last; unless the rows must be sorted by something that no server knows.
+        limit: globals
+            .limit
+            .filter(|_| sort.is_some() || globals.sort.is_none())
+            .map(|limit| limit.saturating_add(1)),
+    })
 }

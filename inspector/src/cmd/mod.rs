@@ -1,13 +1,22 @@
 //! One file per verb.
 
+mod act;
+mod audit;
 mod completions;
+mod describe;
+mod doctor;
+mod events;
+mod hist;
 mod ls;
 mod stats;
 mod targets;
 mod top;
+mod watch;
 
 use std::future::Future;
 use std::io::{self, BufWriter, IsTerminal, Write};
+
+pub(crate) use doctor::DoctorArgs;
 
 use crate::args::{Cli, Globals, Listing, Verb};
 use crate::client::{Connection, choose};
@@ -25,6 +34,14 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Ls { what }) => ls::run(&globals, what),
         Some(Verb::Stats) => stats::run(&globals),
         Some(Verb::Top { what, count }) => top::run(&globals, what, count),
+        Some(Verb::Describe { id }) => describe::run(&globals, &id),
+        Some(Verb::Hist { name }) => hist::run(&globals, name.as_deref()),
+        Some(Verb::Watch { what, until }) => watch::run(&globals, what, until.as_ref()),
+        Some(Verb::Events(args)) => events::run(&globals, &args),
+        Some(Verb::Audit { kernel, duration }) => audit::run(&globals, kernel, duration),
+        Some(Verb::Evict { id, control, yes }) => act::evict(&globals, &id, &control, yes),
+        Some(Verb::Break { poller, control }) => act::wake(&globals, poller.as_deref(), &control),
+        Some(Verb::Doctor(args)) => doctor::run(&args, &globals),
         Some(Verb::Tui) => open_tui(&globals),
         Some(Verb::Demo(args)) => demo::run(&args, &globals),
         Some(Verb::Completions { shell }) => completions::run(shell),
@@ -47,6 +64,21 @@ fn open_tui(globals: &Globals) -> Result<(), Failure> {
 /// The process that is meant.
 async fn connection(globals: &Globals) -> Result<Connection, Failure> {
     choose(globals.target.as_ref(), globals.timeout).await
+}
+
+/// Refuses the flags that choose among rows, for a verb that has none.
+fn no_rows(globals: &Globals, verb: &str) -> Result<(), Failure> {
+    let unusable = [
+        ("--where", globals.filter.is_some()),
+        ("--sort", globals.sort.is_some()),
+        ("--columns", globals.columns.is_some()),
+    ];
+    match unusable.iter().find(|(_, given)| *given) {
+        None => Ok(()),
+        Some((flag, _)) => Err(Failure::Usage(format!(
+            "{flag} means nothing to `{verb}`, which has no rows"
+        ))),
+    }
 }
 
 /// Runs a verb that asks and prints.

@@ -15,16 +15,7 @@ use crate::table::Align;
 use crate::text;
 
 pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
-    let unusable = [
-        ("--where", globals.filter.is_some()),
-        ("--sort", globals.sort.is_some()),
-        ("--columns", globals.columns.is_some()),
-    ];
-    if let Some((flag, _)) = unusable.iter().find(|(_, given)| *given) {
-        return Err(Failure::Usage(format!(
-            "{flag} means nothing to `stats`, which has no rows"
-        )));
-    }
+    super::no_rows(globals, "stats")?;
     super::block_on(async {
         let connection = super::connection(globals).await?;
         let stats = client::stats(&connection).await?;

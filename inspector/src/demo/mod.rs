@@ -1,9 +1,11 @@
 //! `netpoller demo`: a busy service in this process, and the inspector looking at it.
 //!
 //! `service` is an echo server, `clients` are those that talk to it, each in its manner; both live on one poller, in two
-//! threads, so there is something of everything in the tables. `summary` is what is printed at the end.
+//! threads, so there is something of everything in the tables. `plant` are faults on purpose. `summary` is what is printed
+//! at the end.
 
 mod clients;
+mod plant;
 mod service;
 mod stop;
 mod summary;
@@ -25,6 +27,7 @@ use crate::clock::Anchor;
 use crate::document::{Document, Target as Asked};
 use crate::failure::Failure;
 use crate::{cmd, tui};
+use plant::{Fault, Plants};
 use stop::Stop;
 use summary::Summary;
 use tally::Tally;
@@ -53,6 +56,9 @@ pub(crate) struct DemoArgs {
     /// Serve Prometheus metrics there; port 0 for any.
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
+    /// Plant a fault for `netpoller doctor` to find; may be given several times.
+    #[arg(long, value_name = "FAULT")]
+    pub(crate) plant: Vec<Fault>,
 }
 
 /// Starts the service, then opens the terminal UI on its endpoint or, headless, prints a summary at the end.
@@ -72,6 +78,8 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
         .map_err(|error| Failure::Runtime(error.to_string()))?;
     let demo = Demo::start(usize::try_from(args.connections).unwrap_or(usize::MAX))?;
 
+    let plants = Plants::start(&args.plant)?;
+
     let ended = if headless {
         wait(args.duration, || {
             eprintln!("attach with: netpoller -t {}", endpoint.target());
@@ -89,6 +97,7 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
             },
         )
     };
+    drop(plants);
     let summary = demo.finish()?;
     if headless {
         print(&summary, globals, endpoint.target())?;

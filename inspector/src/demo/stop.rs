@@ -21,6 +21,11 @@ impl Stop {
         wakers.into_iter().for_each(Waker::wake);
     }
 
+    /// Whether it is set, for threads that do not wait.
+    pub(crate) fn is_set(&self) -> bool {
+        self.set.load(Ordering::Acquire)
+    }
+
     /// Pending until it is set.
     pub(crate) async fn wait(&self) {
         poll_fn(|cx| {

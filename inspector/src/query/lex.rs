@@ -1,12 +1,14 @@
 //! Words, operators and parentheses.
 
+use netpoller_proto::v1::Operator;
+
 /// A piece of a filter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Token {
     /// A name or a value, quoted or not.
     Word(String),
     /// A comparison.
-    Op(Op),
+    Op(Operator),
     /// `&&`
     And,
     /// `||`
@@ -21,32 +23,19 @@ pub(crate) enum Token {
     Comma,
 }
 
-/// A comparison.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Op {
-    Equal,
-    NotEqual,
-    Less,
-    LessOrEqual,
-    Greater,
-    GreaterOrEqual,
-    Contains,
-    ContainsNot,
-}
-
 /// Longest first, so that `<=` is not read as `<`.
 const SYMBOLS: [(&str, Token); 16] = [
     ("&&", Token::And),
     ("||", Token::Or),
-    ("==", Token::Op(Op::Equal)),
-    ("!=", Token::Op(Op::NotEqual)),
-    ("!~", Token::Op(Op::ContainsNot)),
-    ("<=", Token::Op(Op::LessOrEqual)),
-    (">=", Token::Op(Op::GreaterOrEqual)),
-    ("=", Token::Op(Op::Equal)),
-    ("<", Token::Op(Op::Less)),
-    (">", Token::Op(Op::Greater)),
-    ("~", Token::Op(Op::Contains)),
+    ("==", Token::Op(Operator::Eq)),
+    ("!=", Token::Op(Operator::Ne)),
+    ("!~", Token::Op(Operator::Lacks)),
+    ("<=", Token::Op(Operator::Le)),
+    (">=", Token::Op(Operator::Ge)),
+    ("=", Token::Op(Operator::Eq)),
+    ("<", Token::Op(Operator::Lt)),
+    (">", Token::Op(Operator::Gt)),
+    ("~", Token::Op(Operator::Contains)),
     ("!", Token::Not),
     ("(", Token::Open),
     (")", Token::Close),

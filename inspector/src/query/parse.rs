@@ -1,33 +1,18 @@
-//! From tokens to an expression whose names and values are known to be good.
+//! From tokens to a filter of the protocol whose names and values are known to be good.
 
-use super::field::{Field, NAMES, Type};
-use super::lex::{Op, Token, lex};
+use netpoller_proto::filter::{Field, Type};
+use netpoller_proto::v1::filter::Node;
+use netpoller_proto::v1::filter_value::Value;
+use netpoller_proto::v1::{Comparison, Filter, FilterList, FilterValue, Operator};
+
+use super::lex::{Token, lex};
 use crate::text;
-
-/// A filter.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum Expr {
-    And(Box<Expr>, Box<Expr>),
-    Or(Box<Expr>, Box<Expr>),
-    Not(Box<Expr>),
-    Compare(Field, Op, Value),
-    OneOf(Field, Vec<Value>),
-}
-
-/// What a field is compared with.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
-    /// In lower case.
-    Text(String),
-    /// A number, or nanoseconds.
-    Number(i128),
-}
 
 /// Deeper nesting is refused rather than followed to the end of the stack.
 const DEEPEST: usize = 64;
 
 /// Reads a filter.
-pub(crate) fn parse(text: &str) -> Result<Expr, String> {
+pub(crate) fn parse(text: &str) -> Result<Filter, String> {
     let mut parser = Parser {
         tokens: lex(text)?.into_iter().peekable(),
         depth: 0,
@@ -48,29 +33,29 @@ struct Parser {
 }
 
 impl Parser {
-    fn any(&mut self) -> Result<Expr, String> {
-        let mut expr = self.all()?;
+    fn any(&mut self) -> Result<Filter, String> {
+        let mut filters = vec![self.all()?];
         while self.tokens.next_if_eq(&Token::Or).is_some() {
-            expr = Expr::Or(Box::new(expr), Box::new(self.all()?));
+            filters.push(self.all()?);
         }
-        Ok(expr)
+        Ok(joined(filters, |filters| Node::Any(FilterList { filters })))
     }
 
-    fn all(&mut self) -> Result<Expr, String> {
-        let mut expr = self.one()?;
+    fn all(&mut self) -> Result<Filter, String> {
+        let mut filters = vec![self.one()?];
         while self.tokens.next_if_eq(&Token::And).is_some() {
-            expr = Expr::And(Box::new(expr), Box::new(self.one()?));
+            filters.push(self.one()?);
         }
-        Ok(expr)
+        Ok(joined(filters, |filters| Node::All(FilterList { filters })))
     }
 
-    fn one(&mut self) -> Result<Expr, String> {
+    fn one(&mut self) -> Result<Filter, String> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err("the filter is nested too deeply".into());
         }
         let expr = match self.tokens.next() {
-            Some(Token::Not) => Expr::Not(Box::new(self.one()?)),
+            Some(Token::Not) => of(Node::Not(Box::new(self.one()?))),
             Some(Token::Open) => {
                 let inner = self.any()?;
                 match self.tokens.next() {
@@ -91,31 +76,27 @@ impl Parser {
         Ok(expr)
     }
 
-    fn comparison(&mut self, word: &str) -> Result<Expr, String> {
+    fn comparison(&mut self, word: &str) -> Result<Filter, String> {
         let lower = word.to_lowercase();
-        let field = NAMES
-            .iter()
-            .find(|(name, _)| *name == lower)
-            .map(|(_, field)| *field)
-            .ok_or_else(|| {
-                format!(
-                    "no field is called `{word}`; {}",
-                    text::suggestion(&lower, NAMES.iter().map(|(name, _)| *name))
-                )
-            })?;
+        let field = Field::named(&lower).ok_or_else(|| {
+            format!(
+                "no field is called `{word}`; {}",
+                text::suggestion(&lower, Field::NAMES.iter().map(|(name, _)| *name))
+            )
+        })?;
         match self.tokens.next() {
             Some(Token::Op(op)) => {
                 let Some(Token::Word(value)) = self.tokens.next() else {
                     return Err(format!("the value to compare `{word}` with is missing"));
                 };
                 comparable(field, word, op)?;
-                let contains = matches!(op, Op::Contains | Op::ContainsNot);
+                let contains = matches!(op, Operator::Contains | Operator::Lacks);
                 let value = if contains {
                     Value::Text(value.to_lowercase())
                 } else {
                     read(field, word, &value)?
                 };
-                Ok(Expr::Compare(field, op, value))
+                Ok(comparison(field, op, vec![value]))
             }
             Some(Token::Word(keyword)) if keyword.eq_ignore_ascii_case("in") => {
                 self.list(field, word)
@@ -126,7 +107,7 @@ impl Parser {
         }
     }
 
-    fn list(&mut self, field: Field, word: &str) -> Result<Expr, String> {
+    fn list(&mut self, field: Field, word: &str) -> Result<Filter, String> {
         let shape = || format!("write the list as `{word} in (a, b)`");
         self.tokens.next_if_eq(&Token::Open).ok_or_else(shape)?;
         let mut values = Vec::new();
@@ -137,19 +118,45 @@ impl Parser {
             }
             match self.tokens.next() {
                 Some(Token::Comma) => {}
-                Some(Token::Close) => return Ok(Expr::OneOf(field, values)),
+                Some(Token::Close) => return Ok(comparison(field, Operator::In, values)),
                 _ => return Err(shape()),
             }
         }
     }
 }
 
-fn comparable(field: Field, word: &str, op: Op) -> Result<(), String> {
+/// Several filters as one.
+fn joined(mut filters: Vec<Filter>, join: fn(Vec<Filter>) -> Node) -> Filter {
+    match filters.pop() {
+        Some(only) if filters.is_empty() => only,
+        last => {
+            filters.extend(last);
+            of(join(filters))
+        }
+    }
+}
+
+fn of(node: Node) -> Filter {
+    Filter { node: Some(node) }
+}
+
+fn comparison(field: Field, op: Operator, values: Vec<Value>) -> Filter {
+    of(Node::Comparison(Comparison {
+        field: field.name().to_owned(),
+        op: op.into(),
+        values: values
+            .into_iter()
+            .map(|value| FilterValue { value: Some(value) })
+            .collect(),
+    }))
+}
+
+fn comparable(field: Field, word: &str, op: Operator) -> Result<(), String> {
     let ordered = matches!(
         op,
-        Op::Less | Op::LessOrEqual | Op::Greater | Op::GreaterOrEqual
+        Operator::Lt | Operator::Le | Operator::Gt | Operator::Ge
     );
-    let contains = matches!(op, Op::Contains | Op::ContainsNot);
+    let contains = matches!(op, Operator::Contains | Operator::Lacks);
     match field.kind() {
         Type::Text | Type::OneOf(_) if ordered => {
             Err(format!("`{word}` has no order; use = != ~ or !~"))
@@ -186,14 +193,14 @@ fn read(field: Field, word: &str, value: &str) -> Result<Value, String> {
             };
             let duration = humantime::parse_duration(digits)
                 .map_err(|_| format!("`{value}` is no duration; write it as 5s, 10ms or 2min"))?;
-            Ok(Value::Number(
-                sign * i128::try_from(duration.as_nanos()).unwrap_or(i128::MAX),
-            ))
+            let ns = i64::try_from(duration.as_nanos())
+                .map_err(|_| format!("`{value}` is too long; the longest duration is 292 years"))?;
+            Ok(Value::DurationNs(sign * ns))
         }
     }
 }
 
-fn number(text: &str) -> Option<i128> {
+fn number(text: &str) -> Option<i64> {
     let (digits, unit) = match text.strip_suffix(['k', 'K']) {
         Some(rest) => (rest, 1_000),
         None => match text.strip_suffix('M') {
@@ -211,7 +218,7 @@ fn number(text: &str) -> Option<i128> {
     digits
         .parse::<i64>()
         .ok()
-        .map(|value| i128::from(value) * unit)
+        .and_then(|value| value.checked_mul(unit))
 }
 
 fn name(token: &Token) -> String {

@@ -2,7 +2,7 @@
 
 use netpoller_proto::v1::{Direction, State};
 
-use super::column::{Cell, Context, Key};
+use super::column::{Cell, Context};
 use super::entry::{Entry, Side};
 use crate::paint::Tone;
 use crate::text;
@@ -30,12 +30,6 @@ pub(super) fn age(entry: &Entry, context: &Context) -> Cell {
     }
 }
 
-pub(super) fn age_key(entry: &Entry, context: &Context) -> Key {
-    entry
-        .since(context.now_ns)
-        .map_or(Key::Absent, |age| Key::Number(age.into()))
-}
-
 pub(super) fn deadline(entry: &Entry, context: &Context) -> Cell {
     if entry.expired() {
         return Cell::toned("expired", Tone::Warn);
@@ -56,15 +50,6 @@ pub(super) fn deadline(entry: &Entry, context: &Context) -> Cell {
     }
 }
 
-pub(super) fn deadline_key(entry: &Entry, context: &Context) -> Key {
-    if entry.expired() {
-        return Key::Number(i128::MIN);
-    }
-    entry
-        .deadline_in(context.now_ns)
-        .map_or(Key::Absent, Key::Number)
-}
-
 fn short(ns: u64, context: &Context) -> String {
     let text = text::duration(ns);
     if context.ascii {
@@ -72,18 +57,6 @@ fn short(ns: u64, context: &Context) -> String {
     } else {
         text
     }
-}
-
-pub(super) fn words(text: &str) -> Key {
-    if text.is_empty() {
-        Key::Absent
-    } else {
-        Key::Text(text.to_owned())
-    }
-}
-
-pub(super) fn number(value: u64) -> Key {
-    Key::Number(value.into())
 }
 
 /// The bits of an epoll event by name, as `IN|RDHUP`.

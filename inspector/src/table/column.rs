@@ -49,16 +49,7 @@ impl Cell {
     }
 }
 
-/// What a column sorts by.
-#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) enum Key {
-    /// By number.
-    Number(i128),
-    /// By letters.
-    Text(String),
-    /// Nothing there; comes last in either order.
-    Absent,
-}
+pub(crate) use netpoller_proto::filter::Key;
 
 /// Side of the cell at which its text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -146,11 +137,7 @@ struct Directed {
 
 impl Ord for Directed {
     fn cmp(&self, other: &Self) -> Ordering {
-        match (&self.key, &other.key) {
-            (Key::Absent, _) | (_, Key::Absent) => self.key.cmp(&other.key),
-            (left, right) if self.descending => right.cmp(left),
-            (left, right) => left.cmp(right),
-        }
+        self.key.compare(&other.key, self.descending)
     }
 }
 

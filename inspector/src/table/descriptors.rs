@@ -1,11 +1,10 @@
 //! The columns of the descriptor table.
 
+use netpoller_proto::filter::Field;
 use netpoller_proto::v1::{DescriptorKind, State};
 
-use super::cells::{
-    age, age_key, deadline, deadline_key, epoll_names, number, side_state, state_cell, words,
-};
-use super::column::{Align, Cell, Column, Key};
+use super::cells::{age, deadline, epoll_names, side_state, state_cell};
+use super::column::{Align, Cell, Column};
 use super::entry::{Entry, Side};
 use crate::paint::Tone;
 use crate::text;
@@ -22,9 +21,7 @@ const ID: C = Column {
     measure: None,
     tail: false,
     cell: |entry, _| Cell::toned(entry.row.id(), Tone::Title),
-    key: |entry, _| {
-        Key::Number((i128::from(entry.row.slot) << 32) | i128::from(entry.row.generation))
-    },
+    key: |entry, _| entry.key(Field::Id),
 };
 const FD: C = Column {
     name: "fd",
@@ -42,7 +39,7 @@ const FD: C = Column {
             entry.row.fd.to_string()
         })
     },
-    key: |entry, _| Key::Number(entry.row.fd.into()),
+    key: |entry, _| entry.key(Field::Fd),
 };
 const KIND: C = Column {
     name: "kind",
@@ -62,7 +59,7 @@ const KIND: C = Column {
         }
         kind => Cell::plain(kind.name()),
     },
-    key: |entry, _| words(entry.row.kind().name()),
+    key: |entry, _| entry.key(Field::Kind),
 };
 const DIR: C = Column {
     name: "dir",
@@ -74,7 +71,7 @@ const DIR: C = Column {
     measure: None,
     tail: false,
     cell: |entry, _| Cell::plain(entry.side.map_or("", Side::name)),
-    key: |entry, _| entry.side.map_or(Key::Absent, |side| words(side.name())),
+    key: |entry, _| entry.key(Field::Dir),
 };
 const LOCAL: C = Column {
     name: "local",
@@ -86,7 +83,7 @@ const LOCAL: C = Column {
     measure: Some(|entry| entry.row.local.len()),
     tail: true,
     cell: |entry, _| Cell::plain(entry.row.local.as_str()),
-    key: |entry, _| words(&entry.row.local),
+    key: |entry, _| entry.key(Field::Local),
 };
 const PEER: C = Column {
     name: "peer",
@@ -98,7 +95,7 @@ const PEER: C = Column {
     measure: Some(|entry| entry.row.peer.len()),
     tail: true,
     cell: |entry, _| Cell::plain(entry.row.peer.as_str()),
-    key: |entry, _| words(&entry.row.peer),
+    key: |entry, _| entry.key(Field::Peer),
 };
 const RD: C = Column {
     name: "rd",
@@ -110,7 +107,7 @@ const RD: C = Column {
     measure: None,
     tail: false,
     cell: |entry, _| state_cell(side_state(entry, Side::Read)),
-    key: |entry, _| words(side_state(entry, Side::Read).name()),
+    key: |entry, _| entry.key(Field::Rd),
 };
 const WR: C = Column {
     name: "wr",
@@ -126,7 +123,7 @@ const WR: C = Column {
         State::Ready => Cell::toned(State::Ready.name(), Tone::Dim),
         state => state_cell(state),
     },
-    key: |entry, _| words(side_state(entry, Side::Write).name()),
+    key: |entry, _| entry.key(Field::Wr),
 };
 const SINCE: C = Column {
     name: "since",
@@ -138,7 +135,7 @@ const SINCE: C = Column {
     measure: None,
     tail: false,
     cell: age,
-    key: age_key,
+    key: |entry, _| entry.key(Field::Since),
 };
 const AGE: C = Column {
     name: "age",
@@ -155,7 +152,7 @@ const DEADLINE: C = Column {
     measure: None,
     tail: false,
     cell: deadline,
-    key: deadline_key,
+    key: |entry, _| entry.key(Field::Deadline),
 };
 const EDGES: C = Column {
     name: "edges",
@@ -167,7 +164,7 @@ const EDGES: C = Column {
     measure: None,
     tail: false,
     cell: |entry, _| Cell::plain(text::count(entry.edges())),
-    key: |entry, _| number(entry.edges()),
+    key: |entry, _| entry.key(Field::Edges),
 };
 const WHERE: C = Column {
     name: "where",
@@ -186,7 +183,7 @@ const WHERE: C = Column {
         };
         Cell::toned(entry.location(), tone)
     },
-    key: |entry, _| words(entry.location()),
+    key: |entry, _| entry.key(Field::Where),
 };
 const LOCATION: C = Column {
     name: "location",
@@ -204,11 +201,7 @@ const TASK: C = Column {
     measure: Some(|entry| entry.waiter().map_or(0, |waiter| waiter.task.len())),
     tail: false,
     cell: |entry, _| Cell::plain(entry.waiter().map_or("", |waiter| &waiter.task)),
-    key: |entry, _| {
-        entry
-            .waiter()
-            .map_or(Key::Absent, |waiter| words(&waiter.task))
-    },
+    key: |entry, _| entry.key(Field::Task),
 };
 const THREAD: C = Column {
     name: "thread",
@@ -220,11 +213,7 @@ const THREAD: C = Column {
     measure: Some(|entry| entry.waiter().map_or(0, |waiter| waiter.thread.len())),
     tail: false,
     cell: |entry, _| Cell::plain(entry.waiter().map_or("", |waiter| &waiter.thread)),
-    key: |entry, _| {
-        entry
-            .waiter()
-            .map_or(Key::Absent, |waiter| words(&waiter.thread))
-    },
+    key: |entry, _| entry.key(Field::Thread),
 };
 const STATE: C = Column {
     name: "state",
@@ -237,14 +226,7 @@ const STATE: C = Column {
                 .map_or(State::Unspecified, |side| side_state(entry, side)),
         )
     },
-    key: |entry, _| {
-        words(
-            entry
-                .side
-                .map_or(State::Unspecified, |side| side_state(entry, side))
-                .name(),
-        )
-    },
+    key: |entry, _| entry.key(Field::State),
     ..RD
 };
 const POLLER: C = Column {
@@ -257,7 +239,7 @@ const POLLER: C = Column {
     measure: Some(|entry| entry.row.poller.len()),
     tail: false,
     cell: |entry, _| Cell::plain(entry.row.poller.as_str()),
-    key: |entry, _| words(&entry.row.poller),
+    key: |entry, _| entry.key(Field::Poller),
 };
 const LABEL: C = Column {
     name: "label",
@@ -269,7 +251,7 @@ const LABEL: C = Column {
     measure: Some(|entry| entry.row.label.len()),
     tail: false,
     cell: |entry, _| Cell::plain(entry.row.label.as_str()),
-    key: |entry, _| words(&entry.row.label),
+    key: |entry, _| entry.key(Field::Label),
 };
 const OPENED: C = Column {
     name: "opened",
@@ -288,7 +270,7 @@ const OPENED: C = Column {
                 .unwrap_or_default(),
         )
     },
-    key: |entry, _| number(entry.row.opened_at_ns),
+    key: |entry, _| entry.key(Field::Opened),
 };
 const EVENTS: C = Column {
     name: "events",
@@ -300,7 +282,7 @@ const EVENTS: C = Column {
     measure: None,
     tail: false,
     cell: |entry, _| Cell::plain(epoll_names(entry.row.last_events)),
-    key: |entry, _| number(entry.row.last_events.into()),
+    key: |entry, _| entry.key(Field::Events),
 };
 const FLAGS: C = Column {
     name: "flags",
@@ -312,7 +294,7 @@ const FLAGS: C = Column {
     measure: Some(|entry| entry.flags().len()),
     tail: false,
     cell: |entry, _| Cell::toned(entry.flags(), Tone::Warn),
-    key: |entry, _| words(&entry.flags()),
+    key: |entry, _| entry.key(Field::Flags),
 };
 
 /// Columns of `ls descriptors`.

@@ -31,6 +31,8 @@ pub(crate) struct Mock {
     pub(crate) silent: bool,
     /// It sends so many groups and then breaks the stream.
     pub(crate) groups: Option<u64>,
+    /// What it finds wrong with itself; without it, it is too old to be asked.
+    pub(crate) diagnosis: Option<v1::DiagnoseResponse>,
     pub(crate) clock: Arc<AtomicU64>,
 }
 
@@ -42,6 +44,7 @@ impl Mock {
             protocol: netpoller_proto::PROTOCOL,
             silent: false,
             groups: None,
+            diagnosis: None,
             clock: Arc::default(),
         }
     }
@@ -172,9 +175,25 @@ impl Inspector for Mock {
 
     async fn diagnose(
         &self,
-        _: Request<v1::DiagnoseRequest>,
+        request: Request<v1::DiagnoseRequest>,
     ) -> Result<Response<v1::DiagnoseResponse>, Status> {
-        Err(Status::unimplemented("Diagnose"))
+        self.answer().await;
+        let request = request.into_inner();
+        let mut diagnosis = self
+            .diagnosis
+            .clone()
+            .ok_or_else(|| Status::unimplemented("Diagnose"))?;
+        // A window takes its time, though less than a real one.
+        tokio::time::sleep(Duration::from_nanos(request.window_ns) / 20).await;
+        diagnosis.findings.retain(|finding| {
+            let held = request
+                .hold_ns
+                .get(&finding.lint)
+                .copied()
+                .unwrap_or_default();
+            !request.allow.contains(&finding.lint) && NOW_NS - finding.since_ns >= held
+        });
+        Ok(Response::new(diagnosis))
     }
 }
 

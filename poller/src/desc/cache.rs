@@ -88,6 +88,17 @@ impl PollCache {
             .get(index as usize % CHUNK)
     }
 
+    /// A handle to the slot with this index, if it was made: for whoever does not own what lives there, and has to look
+    /// under its lock whether it still does.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn slot(self: &Arc<Self>, index: u32) -> Option<Slot> {
+        let desc = NonNull::from(self.get(index)?);
+        Some(Slot {
+            desc,
+            cache: self.clone(),
+        })
+    }
+
     /// Slots made so far, live or free.
     pub(crate) fn made(&self) -> u32 {
         self.made.load(Ordering::Acquire)

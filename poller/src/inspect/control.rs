@@ -1,54 +1,72 @@
-//! The service `netpoller.v1.Control`: what changes the process. Only the listeners of `Builder::control` serve it.
+//! The service that acts: evict and break. It is served on a listener of its own, and only where a program asks for it.
+//!
+//! Every call is counted, noted on stderr and limited in its rate by the `gate` before it, which learns from here what it
+//! was about.
 
 use netpoller_proto::v1::control_server::{Control, ControlServer};
 use netpoller_proto::v1::{BreakRequest, BreakResponse, EvictRequest, EvictResponse};
 use tonic::{Request, Response, Status};
 
+use super::find;
 use super::gate::Subject;
 use super::limits::MAX_REQUEST;
-use super::service::pollers;
-use crate::poller::Poller;
-use crate::{Counter, view};
+use super::service::guarded;
+use crate::Kind;
+use crate::poller::Eviction;
 
 pub(super) fn control_service() -> ControlServer<Service> {
     ControlServer::new(Service).max_decoding_message_size(MAX_REQUEST)
 }
 
-/// Acts on the live tables.
+/// Acts on the live pollers. Holds nothing of them.
 #[derive(Debug)]
 pub(super) struct Service;
 
 #[tonic::async_trait]
 impl Control for Service {
-    async fn evict(&self, _: Request<EvictRequest>) -> Result<Response<EvictResponse>, Status> {
-        Err(Status::unimplemented("Evict"))
+    async fn evict(
+        &self,
+        request: Request<EvictRequest>,
+    ) -> Result<Response<EvictResponse>, Status> {
+        let EvictRequest { poller, id } = request.into_inner();
+        let poller = find::poller(&poller)?;
+        let (slot, generation) = find::id(&id)?;
+        if poller
+            .shared
+            .cache
+            .get(slot)
+            .is_some_and(|desc| desc.kind() == Kind::Timer)
+        {
+            return Err(Status::failed_precondition(format!(
+                "{id} is a sleep, which nobody can be evicted from"
+            )));
+        }
+        let answer = match guarded(|| poller.evict(slot, generation))? {
+            Eviction::Done(released) => EvictResponse {
+                evicted: true,
+                released,
+            },
+            Eviction::Closing => EvictResponse::default(),
+            Eviction::Gone => return Err(find::gone(&poller, &id)),
+        };
+        let subject = format!("{}/{slot}.{generation}", poller.name());
+        Ok(about(subject, answer))
     }
 
     async fn r#break(
         &self,
         request: Request<BreakRequest>,
     ) -> Result<Response<BreakResponse>, Status> {
-        let name = request.into_inner().poller;
-        let pollers = pollers(&name)?;
-        let [poller] = &pollers[..] else {
-            return Err(Status::invalid_argument(
-                "which poller? there are several; GetServer names them",
-            ));
-        };
-        let before = written(poller);
-        poller
-            .wake()
-            .map_err(|error| Status::internal(format!("cannot write the eventfd: {error}")))?;
-        let mut response = Response::new(BreakResponse {
-            written: written(poller) > before,
-        });
-        let subject = Subject(poller.name().to_owned());
-        response.extensions_mut().insert(subject);
-        Ok(response)
+        let poller = find::poller(&request.get_ref().poller)?;
+        let written = guarded(|| poller.shared.request_break())?
+            .map_err(|error| Status::internal(format!("writing the eventfd: {error}")))?;
+        Ok(about(poller.name().to_owned(), BreakResponse { written }))
     }
 }
 
-/// Breaks of the poller that were written and not coalesced. Another one may come in between: then somebody was woken too.
-fn written(poller: &Poller) -> u64 {
-    view::stats(poller).counter(Counter::BreaksWritten)
+/// An answer that tells the gate what the call was about.
+fn about<T>(subject: String, answer: T) -> Response<T> {
+    let mut response = Response::new(answer);
+    response.extensions_mut().insert(Subject(subject));
+    response
 }

@@ -8,7 +8,7 @@ use netpoller_proto::v1;
 
 use crate::desc::{Kind, State};
 use crate::observe::{Cause, Counter, Direction, Exemplar, Histogram, Transition};
-use crate::view::{Law, PollerInfo, Row, Side, Stats, Wake};
+use crate::view::{Law, PollerInfo, RawRow, Row, Side, Stats, Wake};
 
 pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor {
     let address = |text: &str| {
@@ -35,6 +35,35 @@ pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor
         read: Some(direction(row.read)),
         write: Some(direction(row.write)),
         torn: row.torn,
+    }
+}
+
+/// What of a row is known without looking up a text or asking the kernel; see [`Field::is_cheap`].
+///
+/// [`Field::is_cheap`]: netpoller_proto::filter::Field::is_cheap
+pub(super) fn outline(raw: &RawRow) -> v1::Descriptor {
+    let [read, write] = raw.sides.each_ref().map(|side| v1::Direction {
+        state: state(side.state).into(),
+        since_ns: side.since_ns,
+        deadline_ns: side.deadline_ns,
+        transitions: Some(transitions(|transition| {
+            side.transitions[transition.index()]
+        })),
+        ..Default::default()
+    });
+    v1::Descriptor {
+        slot: raw.slot,
+        generation: raw.generation,
+        fd: raw.fd,
+        kind: kind(raw.kind).into(),
+        opened_at_ns: raw.opened_at_ns,
+        closing: raw.closing,
+        event_err: raw.event_err,
+        last_events: raw.last_events,
+        read: Some(read),
+        write: Some(write),
+        torn: raw.torn,
+        ..Default::default()
     }
 }
 
@@ -67,15 +96,18 @@ fn location(location: Option<&Location<'_>>) -> String {
     location.map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()))
 }
 
-fn direction(side: Side) -> v1::Direction {
-    let state = match side.state {
+fn state(state: State) -> v1::State {
+    match state {
         State::Nil => v1::State::Nil,
         State::Ready => v1::State::Ready,
         State::Wait => v1::State::Wait,
         State::Parked => v1::State::Parked,
-    };
+    }
+}
+
+fn direction(side: Side) -> v1::Direction {
     v1::Direction {
-        state: state.into(),
+        state: state(side.state).into(),
         since_ns: side.since_ns,
         waiter: side.waiter.map(|waiter| v1::Waiter {
             task: waiter.task.as_ref().to_owned(),
@@ -196,7 +228,7 @@ fn wake(wake: Wake) -> v1::Wake {
     }
 }
 
-fn cause(cause: Cause) -> v1::Cause {
+pub(super) fn cause(cause: Cause) -> v1::Cause {
     match cause {
         Cause::Io => v1::Cause::Io,
         Cause::Deadline => v1::Cause::Deadline,
@@ -204,7 +236,7 @@ fn cause(cause: Cause) -> v1::Cause {
     }
 }
 
-fn law(law: &Law) -> v1::Law {
+pub(super) fn law(law: &Law) -> v1::Law {
     v1::Law {
         name: law.name.to_owned(),
         statement: law.statement.to_owned(),

@@ -16,10 +16,17 @@
 //! | `subscription` | how many streams, and what happens to one that nobody reads |
 //! | `limits` | all limits |
 //! | `notice` | what is said on stderr |
-//! | `control` | the service that changes something |
 //! | `service` | the questions that have one answer |
+//! | `find` | whom a question means |
+//! | `page` | one page of the table: filter, order and place |
 //! | `watch` | the stream of the table |
+//! | `describe` | everything about one descriptor |
+//! | `transitions` | the stream of the flight recorder |
+//! | `control` | the service that acts, apart from all others |
+//! | `reflection` | health and reflection, for tools that know nothing of netpoller |
 //! | `encode` | rows and statistics as messages |
+//! | `stats` | statistics, cumulative and of an interval |
+//! | `diagnose` | the lints, run for a while |
 //! | `laws` | a second look at a law before it is called broken |
 //! | `error` | why it did not start |
 //!
@@ -38,24 +45,31 @@
 
 mod connection;
 mod control;
+mod describe;
+mod diagnose;
 mod encode;
 mod error;
+mod find;
 mod gate;
 mod incoming;
 mod laws;
 mod limits;
 mod listen;
 mod notice;
+mod page;
 mod rate;
+mod reflection;
 mod request;
 mod secret;
 mod server;
 mod service;
 mod socket;
+mod stats;
 mod subscription;
 #[cfg(feature = "tls")]
 mod tls;
 mod token;
+mod transitions;
 mod watch;
 
 #[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]

@@ -19,6 +19,7 @@ use super::limits::{
 };
 use super::listen::Listen;
 use super::notice;
+use super::reflection::{health_service, reflection_alpha_service, reflection_service};
 use super::service::service;
 use super::socket::{Purpose, SocketFile};
 #[cfg(feature = "tls")]
@@ -294,12 +295,16 @@ impl Builder {
 
 /// The services of those who look.
 fn inspect_services() -> Routes {
-    Routes::new(service())
+    let routes = Routes::new(service()).add_service(health_service());
+    let reflection = reflection_service().into_iter();
+    let alpha = reflection_alpha_service().into_iter();
+    let routes = reflection.fold(routes, Routes::add_service);
+    alpha.fold(routes, Routes::add_service)
 }
 
 /// The services of those who change.
 fn control_services() -> Routes {
-    Routes::new(control_service())
+    Routes::new(control_service()).add_service(health_service())
 }
 
 /// The running endpoint. Dropping it closes all connections, ends its thread and removes its sockets.

@@ -1,7 +1,6 @@
 //! The service: questions that have one answer, and the stream.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use netpoller_proto::v1;
@@ -10,59 +9,32 @@ use netpoller_proto::v1::{
     GetServerRequest, GetServerResponse, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
     ListDescriptorsResponse, WatchFrame, WatchRequest,
 };
-use prost::Message;
-use tokio::sync::Semaphore;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::connection::Peer;
-use super::{encode, laws, watch};
-use crate::poller::Poller;
-use crate::view::{self, RawRow, Reader};
+use super::find::pollers;
+use super::stats::{self, Reading};
+use super::{describe, diagnose, encode, laws, page, transitions, watch};
+use crate::view;
 
 /// Bytes of a request.
-const MAX_REQUEST: usize = 64 * 1024;
-/// Bytes of a message, and rows of a page.
+pub(super) const MAX_REQUEST: usize = 64 * 1024;
+/// Bytes of a message.
 pub(super) const MAX_MESSAGE: usize = 1 << 20;
-const MAX_ROWS: usize = 1000;
-/// Subscribers of `Watch`, over all connections.
-pub(super) const MAX_SUBSCRIBERS: usize = 8;
 
 pub(super) fn service() -> InspectorServer<Service> {
-    let subscribers = Arc::new(Semaphore::new(MAX_SUBSCRIBERS));
-    InspectorServer::new(Service { subscribers }).max_decoding_message_size(MAX_REQUEST)
+    InspectorServer::new(Service).max_decoding_message_size(MAX_REQUEST)
 }
 
 /// Answers from the live tables. Holds nothing of them.
 #[derive(Debug)]
-pub(super) struct Service {
-    subscribers: Arc<Semaphore>,
-}
+pub(super) struct Service;
 
 /// Runs a reading. A panic in it is a fault of ours, and the answer to this one question.
 pub(super) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Status> {
     catch_unwind(AssertUnwindSafe(read))
         .map_err(|_| Status::internal("the endpoint failed to read the tables: a bug"))
-}
-
-/// The pollers with this name, all for the empty one.
-pub(super) fn pollers(name: &str) -> Result<Vec<Poller>, Status> {
-    let mut pollers = view::pollers();
-    if name.is_empty() {
-        return Ok(pollers);
-    }
-    let known: Vec<_> = pollers
-        .iter()
-        .map(|poller| poller.name().to_owned())
-        .collect();
-    pollers.retain(|poller| poller.name() == name);
-    if pollers.is_empty() {
-        return Err(Status::not_found(format!(
-            "no poller is called {name:?}; there are: {}",
-            known.join(", ")
-        )));
-    }
-    Ok(pollers)
 }
 
 /// Whether addresses are to be hidden from whoever asks.
@@ -87,15 +59,25 @@ impl Inspector for Service {
         request: Request<ListDescriptorsRequest>,
     ) -> Result<Response<ListDescriptorsResponse>, Status> {
         let redact = redact(&request);
-        guarded(|| page(request.get_ref(), redact))?.map(Response::new)
+        guarded(|| page::page(request.get_ref(), redact))?.map(Response::new)
     }
 
     async fn get_stats(
         &self,
         request: Request<GetStatsRequest>,
     ) -> Result<Response<GetStatsResponse>, Status> {
-        let pollers = guarded(|| pollers(&request.get_ref().poller))??;
-        Ok(Response::new(laws::audited(&pollers).await))
+        let request = request.get_ref();
+        let pollers = guarded(|| pollers(&request.poller))??;
+        let before = match stats::interval(request.interval_ns)? {
+            None => None,
+            Some(interval) => {
+                let before = guarded(|| Reading::of(&pollers))?;
+                tokio::time::sleep(interval).await;
+                Some(before)
+            }
+        };
+        let laws = laws::audited(&pollers, false).await;
+        guarded(|| Reading::of(&pollers).response(&laws, before.as_ref())).map(Response::new)
     }
 
     type WatchStream = ReceiverStream<Result<WatchFrame, Status>>;
@@ -107,42 +89,42 @@ impl Inspector for Service {
         let redact = redact(&request);
         let request = request.into_inner();
         pollers(&request.poller)?;
-        let place = self.subscribers.clone().try_acquire_owned().map_err(|_| {
-            Status::resource_exhausted(format!(
-                "{MAX_SUBSCRIBERS} clients watch already; stop one of them, or ask for pages instead"
-            ))
-        })?;
-        Ok(Response::new(watch::start(request, redact, place)))
+        let filter = page::predicate(request.filter.as_ref())?;
+        Ok(Response::new(watch::start(request, filter, redact)))
     }
 
     async fn get_descriptor(
         &self,
-        _: Request<v1::GetDescriptorRequest>,
+        request: Request<v1::GetDescriptorRequest>,
     ) -> Result<Response<v1::GetDescriptorResponse>, Status> {
-        Err(Status::unimplemented("GetDescriptor"))
+        let redact = redact(&request);
+        guarded(|| describe::describe(request.get_ref(), redact))?.map(Response::new)
     }
 
     type WatchTransitionsStream = ReceiverStream<Result<v1::TransitionsFrame, Status>>;
 
     async fn watch_transitions(
         &self,
-        _: Request<v1::WatchTransitionsRequest>,
+        request: Request<v1::WatchTransitionsRequest>,
     ) -> Result<Response<Self::WatchTransitionsStream>, Status> {
-        Err(Status::unimplemented("WatchTransitions"))
+        transitions::start(request.into_inner()).map(Response::new)
     }
 
     async fn audit(
         &self,
-        _: Request<v1::AuditRequest>,
+        request: Request<v1::AuditRequest>,
     ) -> Result<Response<v1::AuditResponse>, Status> {
-        Err(Status::unimplemented("Audit"))
+        let request = request.get_ref();
+        let pollers = guarded(|| pollers(&request.poller))??;
+        Ok(Response::new(laws::audit(&pollers, request.kernel).await))
     }
 
     async fn diagnose(
         &self,
-        _: Request<v1::DiagnoseRequest>,
+        request: Request<v1::DiagnoseRequest>,
     ) -> Result<Response<v1::DiagnoseResponse>, Status> {
-        Err(Status::unimplemented("Diagnose"))
+        let redact = redact(&request);
+        diagnose::diagnose(request, redact).await
     }
 }
 
@@ -176,55 +158,4 @@ fn server() -> GetServerResponse {
             .collect(),
         redacted: false,
     }
-}
-
-fn page(request: &ListDescriptorsRequest, redact: bool) -> Result<ListDescriptorsResponse, Status> {
-    let (first_poller, first_slot) = parse_token(&request.page_token)?;
-    let limit = match request.page_size as usize {
-        0 => MAX_ROWS,
-        size => size.min(MAX_ROWS),
-    };
-    let mut answer = ListDescriptorsResponse {
-        captured_at_ns: view::now_ns(),
-        ..Default::default()
-    };
-    let mut reader = Reader::default();
-    let mut bytes = 0;
-    for poller in pollers(&request.poller)?
-        .iter()
-        .filter(|poller| poller.shared.id >= first_poller)
-    {
-        let id = poller.shared.id;
-        let from = if id == first_poller { first_slot } else { 0 };
-        for desc in poller.shared.cache.iter_from(from) {
-            let Some(raw) = RawRow::read(desc) else {
-                continue;
-            };
-            if request.waiting_only && !raw.is_waiting() {
-                continue;
-            }
-            let row = encode::descriptor(poller.name(), reader.row(poller, desc, &raw), redact);
-            // With the tag and the length that it has inside of the answer.
-            bytes += row.encoded_len() + 8;
-            if answer.descriptors.len() == limit || bytes > MAX_MESSAGE - 1024 {
-                answer.next_page_token = format!("{id}:{}", raw.slot);
-                return Ok(answer);
-            }
-            answer.descriptors.push(row);
-        }
-    }
-    Ok(answer)
-}
-
-/// Number of the poller and the slot with which a page begins.
-fn parse_token(token: &str) -> Result<(u32, u32), Status> {
-    if token.is_empty() {
-        return Ok((0, 0));
-    }
-    let parts = token
-        .split_once(':')
-        .and_then(|(poller, slot)| Some((poller.parse().ok()?, slot.parse().ok()?)));
-    parts.ok_or_else(|| {
-        Status::invalid_argument("page_token: give back what the page before has said, unchanged")
-    })
 }

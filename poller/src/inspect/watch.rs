@@ -6,15 +6,18 @@
 use std::collections::HashMap;
 use std::time::Duration;
 
+use netpoller_proto::filter::Predicate;
 use netpoller_proto::v1::{Descriptor, GetStatsResponse, WatchFrame, WatchRequest};
 use prost::Message;
-use tokio::sync::{OwnedSemaphorePermit, mpsc};
+use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::service::{MAX_MESSAGE, guarded, pollers};
-use super::{encode, laws};
+use super::find::pollers;
+use super::page::Filter;
+use super::service::{MAX_MESSAGE, guarded};
+use super::stats::Reading;
 use crate::poller::Poller;
 use crate::view::{self, Auditor, RawRow, Reader};
 
@@ -23,18 +26,17 @@ const INTERVAL: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(100);
 /// Bytes of the rows in a frame; the rest of the message is for what surrounds them.
 const MAX_ROWS: usize = MAX_MESSAGE - 4096;
-/// A client that takes no frame for so long loses its place.
+/// A client that takes no frame for so long gets no more.
 const STALLED: Duration = Duration::from_secs(30);
 
 pub(super) fn start(
     request: WatchRequest,
+    filter: Option<Predicate>,
     redact: bool,
-    place: OwnedSemaphorePermit,
 ) -> ReceiverStream<Result<WatchFrame, Status>> {
     let (frames, stream) = mpsc::channel(1);
     tokio::spawn(async move {
-        let _place = place;
-        run(Watcher::new(request, redact), frames).await;
+        run(Watcher::new(request, filter, redact), frames).await;
     });
     ReceiverStream::new(stream)
 }
@@ -74,6 +76,7 @@ fn skipped(next: Instant, now: Instant, interval: Duration) -> u32 {
 /// What one subscriber was told.
 struct Watcher {
     poller: String,
+    filter: Filter,
     redact: bool,
     stats: bool,
     interval: Duration,
@@ -83,22 +86,27 @@ struct Watcher {
     rows: HashMap<(u32, u32), Told>,
     names: HashMap<u32, String>,
     auditors: HashMap<u32, Auditor>,
+    /// The statistics of the group before.
+    stats_before: Option<Reading>,
 }
 
 struct Told {
     row: RawRow,
     /// The group in which it was seen last.
     seen: u64,
+    /// The filter held for it then, so the subscriber knows it.
+    shown: bool,
 }
 
 impl Watcher {
-    fn new(request: WatchRequest, redact: bool) -> Self {
+    fn new(request: WatchRequest, filter: Option<Predicate>, redact: bool) -> Self {
         let interval = match request.interval_ns {
             0 => INTERVAL,
             ns => Duration::from_nanos(ns).max(SHORTEST),
         };
         Self {
             poller: request.poller,
+            filter: Filter::new(filter),
             redact,
             stats: request.stats,
             interval,
@@ -107,11 +115,12 @@ impl Watcher {
             rows: HashMap::new(),
             names: HashMap::new(),
             auditors: HashMap::new(),
+            stats_before: None,
         }
     }
 
     fn group(&mut self, lost: u32) -> Vec<WatchFrame> {
-        let mut group = Group::new(self.sequence);
+        let mut group = Group::new(self.sequence, lost.into());
         self.reader.begin();
         // A poller that is gone leaves an empty table behind.
         let pollers = pollers(&self.poller).unwrap_or_default();
@@ -121,7 +130,7 @@ impl Watcher {
         self.remove_unseen(&mut group);
         self.sequence += 1;
         let stats = self.stats.then(|| self.statistics(&pollers));
-        group.finish(stats, u64::from(lost))
+        group.finish(stats)
     }
 
     fn sweep(&mut self, poller: &Poller, group: &mut Group) {
@@ -133,23 +142,42 @@ impl Watcher {
             let Some(row) = RawRow::read(desc) else {
                 continue;
             };
+            let before = self.rows.get_mut(&(id, row.slot));
+            if let Some(before) = before
+                && before.row == row
+                && !self.filter.depends_on_time()
+            {
+                before.seen = self.sequence;
+                continue;
+            }
+            let message = self.filter.row(
+                &mut self.reader,
+                (poller, desc, &row),
+                self.redact,
+                group.captured_at_ns(),
+            );
             let told = Told {
                 row,
                 seen: self.sequence,
+                shown: message.is_some(),
             };
-            if let Some(before) = self.rows.insert((id, row.slot), told) {
-                if before.row == row {
-                    continue;
-                }
-                if before.row.generation != row.generation {
-                    group.remove(key(poller.name(), &before.row));
+            let before = self
+                .rows
+                .insert((id, row.slot), told)
+                .filter(|before| before.shown);
+            match (before, message) {
+                (Some(before), Some(_)) if before.row == row => {}
+                (before, message) => {
+                    if let Some(before) = before
+                        && (message.is_none() || before.row.generation != row.generation)
+                    {
+                        group.remove(key(poller.name(), &before.row));
+                    }
+                    message
+                        .into_iter()
+                        .for_each(|message| group.upsert(message));
                 }
             }
-            group.upsert(encode::descriptor(
-                poller.name(),
-                self.reader.row(poller, desc, &row),
-                self.redact,
-            ));
         }
     }
 
@@ -164,7 +192,9 @@ impl Watcher {
         rows.retain(|(poller, slot), told| {
             let seen = told.seen == *sequence;
             if !seen {
-                group.remove(key(names.get(poller).map_or("", String::as_str), &told.row));
+                if told.shown {
+                    group.remove(key(names.get(poller).map_or("", String::as_str), &told.row));
+                }
                 reader.forget(*poller, *slot);
             }
             seen
@@ -175,10 +205,14 @@ impl Watcher {
         self.auditors
             .retain(|id, _| pollers.iter().any(|poller| poller.shared.id == *id));
         let auditors = &mut self.auditors;
-        laws::response(pollers.iter().map(|poller| {
-            let laws = auditors.entry(poller.shared.id).or_default().read(poller);
-            (poller, laws)
-        }))
+        let laws: Vec<_> = pollers
+            .iter()
+            .map(|poller| auditors.entry(poller.shared.id).or_default().read(poller))
+            .collect();
+        let now = Reading::of(pollers);
+        let response = now.response(&laws, self.stats_before.as_ref());
+        self.stats_before = Some(now);
+        response
     }
 }
 
@@ -193,9 +227,10 @@ struct Group {
 }
 
 impl Group {
-    fn new(sequence: u64) -> Self {
+    fn new(sequence: u64, lost: u64) -> Self {
         let first = WatchFrame {
             sequence,
+            lost,
             captured_at_ns: view::now_ns(),
             epoch: view::started_at_ns(),
             keyframe: sequence == 0,
@@ -205,6 +240,10 @@ impl Group {
             frames: vec![first],
             bytes: 0,
         }
+    }
+
+    fn captured_at_ns(&self) -> u64 {
+        self.frames[0].captured_at_ns
     }
 
     /// The frame that has room for `bytes` more.
@@ -218,6 +257,7 @@ impl Group {
                 captured_at_ns,
                 epoch,
                 keyframe,
+                lost,
                 ..
             } = self.frames[last];
             self.frames.push(WatchFrame {
@@ -225,6 +265,7 @@ impl Group {
                 captured_at_ns,
                 epoch,
                 keyframe,
+                lost,
                 ..Default::default()
             });
             self.bytes = bytes + 8;
@@ -241,11 +282,10 @@ impl Group {
         self.frame(key.len()).removes.push(key);
     }
 
-    fn finish(mut self, stats: Option<GetStatsResponse>, lost: u64) -> Vec<WatchFrame> {
+    fn finish(mut self, stats: Option<GetStatsResponse>) -> Vec<WatchFrame> {
         let bytes = stats.as_ref().map_or(0, Message::encoded_len);
         let last = self.frame(bytes);
         last.stats = stats;
-        last.lost = lost;
         last.end = true;
         self.frames
     }
@@ -266,7 +306,7 @@ mod tests {
 
     #[test]
     fn a_group_is_cut_into_messages_of_bounded_size_and_only_the_last_one_ends_it() {
-        let mut group = Group::new(0);
+        let mut group = Group::new(0, 3);
         for slot in 0..30_000 {
             group.upsert(Descriptor {
                 slot,
@@ -274,12 +314,12 @@ mod tests {
                 ..Default::default()
             });
         }
-        let frames = group.finish(Some(GetStatsResponse::default()), 0);
+        let frames = group.finish(Some(GetStatsResponse::default()));
         assert!(frames.len() > 3);
         assert!(
-            frames
-                .iter()
-                .all(|frame| frame.encoded_len() <= MAX_MESSAGE && frame.keyframe)
+            frames.iter().all(|frame| frame.encoded_len() <= MAX_MESSAGE
+                && frame.keyframe
+                && frame.lost == 3)
         );
         assert_eq!(frames.iter().filter(|frame| frame.end).count(), 1);
         assert!(frames.last().unwrap().end && frames.last().unwrap().stats.is_some());

@@ -24,6 +24,8 @@ pub use transition::{Direction, Transition};
 
 pub(crate) use counter::{OpKind, OpResult};
 pub(crate) use event::{DescId, RawEvent};
+#[cfg(feature = "inspect")]
+pub(crate) use histogram::{bucket_of, upper_bound};
 pub(crate) use history::{History, Kept, KeptIn, Next};
 pub(crate) use intern::{Label, Names};
 pub(crate) use ring::EVENT_BYTES;

@@ -21,15 +21,15 @@ impl BreakSignal {
         }
     }
 
-    /// Writes the signal unless one is pending.
-    pub(crate) fn request(&self, backend: &Backend, local: &Local<'_>) -> io::Result<()> {
+    /// Writes the signal unless one is pending. Whether it was written.
+    pub(crate) fn request(&self, backend: &Backend, local: &Local<'_>) -> io::Result<bool> {
         local.count(Counter::BreaksRequested);
         // A swap, not a compare-and-swap: one that fails is a mere load, and whoever takes the signal back must see what this
         // thread has written before.
         if self.pending.swap(1, Ordering::AcqRel) == 1 {
             local.count(Counter::BreaksCoalesced);
             local.event(EventKind::BreakCoalesced, DescId::NONE, 0);
-            return Ok(());
+            return Ok(false);
         }
         self.requested_ns.store(local.stamp(), Ordering::Relaxed);
         local.count(Counter::BreaksWritten);
@@ -37,7 +37,8 @@ impl BreakSignal {
         backend.break_poll().inspect_err(|_| {
             // Nobody was woken: the next request must try again.
             self.pending.swap(0, Ordering::AcqRel);
-        })
+        })?;
+        Ok(true)
     }
 
     /// Takes the signal back, at `now_ns`: first the eventfd, then the flag. A request in between is coalesced into the

@@ -24,6 +24,8 @@ mod break_signal;
 mod builder;
 mod deadline;
 mod desc;
+#[cfg(feature = "inspect")]
+mod evict;
 mod open;
 mod poll;
 mod ready_list;
@@ -58,6 +60,8 @@ pub use desc::Desc;
 pub use ready_list::ReadyList;
 pub use wait::Wait;
 
+#[cfg(feature = "inspect")]
+pub(crate) use evict::Eviction;
 pub(crate) use registry::all_pollers;
 pub(crate) use role::Role;
 
@@ -247,6 +251,11 @@ impl Poller {
 
 impl Shared {
     pub(crate) fn wake(&self) -> io::Result<()> {
+        self.request_break().map(drop)
+    }
+
+    /// Whether the signal was written; `false` if one was pending.
+    pub(crate) fn request_break(&self) -> io::Result<bool> {
         self.signal.request(&self.backend, &self.recorder.local())
     }
 

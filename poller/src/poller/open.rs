@@ -138,12 +138,18 @@ impl Desc {
     /// [`Error::Closed`](crate::Error::Closed) (Go's `pollUnblock`). `false` if that was done before; Go throws then
     /// (semantics 11).
     pub fn unblock(&self) -> bool {
+        self.evict().is_some()
+    }
+
+    /// [`Desc::unblock`]; how many waiters were released, `None` if it was done before, or if the descriptor is no more.
+    pub(super) fn evict(&self) -> Option<u32> {
         let local = self.shared.recorder.local();
         let mut wakers = [None, None];
         {
             let _guard = self.slot.lock();
-            if self.slot.info().closing() {
-                return false;
+            // Under the lock a slot begins no other life.
+            if !self.slot.is_live(self.generation) || self.slot.info().closing() {
+                return None;
             }
             local.stamp();
             for direction in Direction::ALL {
@@ -166,8 +172,9 @@ impl Desc {
         }
         local.count(Counter::Evicted);
         local.event(EventKind::Evicted, self.slot.id(), 0);
+        let released = wakers.iter().flatten().count() as u32;
         self.shared.wake_released(wakers);
-        true
+        Some(released)
     }
 
     /// Deregisters the descriptor, which stays open and the caller's. Waiters were released, if need be by

@@ -17,6 +17,7 @@
 //! passes is open. A wrong number would be an `EBADF`, not a memory error.
 #![allow(unsafe_code)]
 
+pub(crate) mod ask;
 mod backend;
 mod epoll;
 mod eventfd;

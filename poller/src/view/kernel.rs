@@ -21,6 +21,11 @@ pub struct Registration {
     pub slot: u32,
     /// The generation that its events name; 0 for the poller's own descriptors.
     pub generation: u32,
+    /// Inode of the registered file, which may no longer be what `fd` stands for. Sockets have one each; the ends of a pipe
+    /// share one, and all eventfds, timerfds and the like do.
+    pub inode: u64,
+    /// Device of the file system that the inode belongs to, as the kernel numbers it.
+    pub device: u64,
 }
 
 /// Reads what the kernel has registered with `poller`, its own break and timer descriptors included.
@@ -54,11 +59,18 @@ fn parse(line: &str) -> Option<Registration> {
     };
     let events = u32::from_str_radix(field("events:")?, 16).ok()?;
     let tag = Tag::from_data(u64::from_str_radix(field("data:")?, 16).ok()?);
+    let mut file = |name| {
+        let value = words.find_map(|word| word.strip_prefix(name))?;
+        u64::from_str_radix(value, 16).ok()
+    };
+    let (inode, device) = (file("ino:")?, file("sdev:")?);
     Some(Registration {
         fd,
         events,
         slot: tag.slot,
         generation: tag.generation,
+        inode,
+        device,
     })
 }
 
@@ -75,7 +87,9 @@ mod tests {
                 fd: 7,
                 events: 0x8000_201d,
                 slot: 3,
-                generation: 2
+                generation: 2,
+                inode: 0xa5e9b,
+                device: 9,
             })
         );
         assert_eq!(parse("pos:\t0"), None);

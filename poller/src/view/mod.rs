@@ -9,7 +9,10 @@
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
 //! | `recorder` | the flight recorder: what happened last |
 //! | `dump` | the flight recorder in a file: when asked, on a panic, on a condition |
+//! | `test_hooks` | faults on purpose |
 //! | `kernel` | what the kernel has registered, on demand |
+//! | `ask` | what the kernel says about one descriptor, on demand |
+//! | [`lints`] | known faults, with evidence and advice |
 //!
 //! # What it promises
 //!
@@ -28,7 +31,7 @@
 //!
 //! Each is held for some steps in memory, an allocation at most: nobody waits for anything, or calls code of the program,
 //! while holding one. The kernel is asked for the addresses of sockets, and for its registrations only by
-//! [`kernel_registrations`], [`audit`] and [`audit_quiescent`].
+//! [`kernel_registrations`], [`kernel_view`], [`audit`] and [`audit_quiescent`].
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {
@@ -49,19 +52,24 @@
 #![forbid(unsafe_code)]
 
 mod address;
+mod ask;
 pub mod dump;
 mod kernel;
 mod laws;
+pub mod lints;
 mod raw;
 pub mod recorder;
 mod row;
 mod stats;
+#[doc(hidden)]
+pub mod test_hooks;
 
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 mod tests;
 
 pub use crate::desc::State;
 pub use crate::observe::{Cause, EventKind, Exemplar};
+pub use ask::{KernelView, kernel_view};
 pub use kernel::{Registration, kernel_registrations};
 pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
 pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page, snapshot};

@@ -1,6 +1,11 @@
 //! The JSON documents: `{"schema", "target", "captured_at", "complete", "items"}`.
 //!
+//! Rows and statistics are here, `detail` has all about one descriptor, `event` an event of the flight recorder.
+//!
 //! Names are stable, numbers are integers, and a field is always there: `null` where a table shows a dash.
+
+mod detail;
+mod event;
 
 use std::collections::BTreeMap;
 
@@ -11,6 +16,9 @@ use crate::client::{Connection, Found};
 use crate::clock::Anchor;
 use crate::quantile;
 use crate::table::{Context, Entry, Side};
+
+pub(crate) use detail::detail;
+pub(crate) use event::event;
 
 /// One whole answer.
 #[derive(serde::Serialize)]
@@ -85,11 +93,23 @@ pub(crate) struct Direction<'a> {
     deadline_in_ns: Option<i64>,
     deadline_expired: bool,
     transitions: Transitions,
+    last_wake: Option<Wake>,
+}
+
+/// The last wake of a parked waiter, and whose share of it was how long.
+#[derive(serde::Serialize)]
+struct Wake {
+    cause: &'static str,
+    fetched_ns: u64,
+    poller_to_waker_ns: u64,
+    /// `null` while the waiter has not run.
+    waker_to_run_ns: Option<u64>,
 }
 
 #[derive(serde::Serialize)]
 struct Waiter<'a> {
     task: Option<&'a str>,
+    task_id: Option<u64>,
     thread: Option<&'a str>,
     location: Option<&'a str>,
 }
@@ -144,12 +164,19 @@ fn direction<'a>(direction: &'a v1::Direction, context: &Context) -> Direction<'
         deadline_in_ns: deadline.map(|deadline| signed(deadline, context.now_ns)),
         deadline_expired: direction.deadline_ns == 1,
         transitions: Transitions(direction.transitions.unwrap_or_default()),
+        last_wake: direction.last_wake.map(|wake| Wake {
+            cause: wake.cause().name(),
+            fetched_ns: wake.fetched_ns,
+            poller_to_waker_ns: wake.poller_to_waker_ns,
+            waker_to_run_ns: (!wake.pending).then_some(wake.waker_to_run_ns),
+        }),
     }
 }
 
 fn waiter(waiter: Option<&v1::Waiter>) -> Waiter<'_> {
     Waiter {
         task: waiter.and_then(|it| present(&it.task)),
+        task_id: waiter.map(|it| it.task_id).filter(|id| *id != 0),
         thread: waiter.and_then(|it| present(&it.thread)),
         location: waiter.and_then(|it| present(&it.location)),
     }
@@ -288,7 +315,7 @@ pub(crate) struct StatsItem<'a> {
 }
 
 #[derive(serde::Serialize)]
-struct Histogram<'a> {
+pub(crate) struct Histogram<'a> {
     name: &'a str,
     unit: &'a str,
     count: u64,
@@ -299,13 +326,21 @@ struct Histogram<'a> {
     p90: Option<u64>,
     p99: Option<u64>,
     p99_9: Option<u64>,
-    buckets: Vec<Bucket>,
+    buckets: Vec<Bucket<'a>>,
 }
 
 #[derive(serde::Serialize)]
-struct Bucket {
+struct Bucket<'a> {
     upper_bound: u64,
     count: u64,
+    exemplar: Option<Exemplar<'a>>,
+}
+
+/// The latest sample of a bucket.
+#[derive(serde::Serialize)]
+struct Exemplar<'a> {
+    id: Option<&'a str>,
+    at_ns: u64,
 }
 
 #[derive(serde::Serialize)]
@@ -319,49 +354,79 @@ struct Law<'a> {
 }
 
 pub(crate) fn stats<'a>(stats: &'a PollerStats, context: &Context) -> StatsItem<'a> {
-    let [p50, p90, p99, p99_9] = quantile::SHOWN.map(|(_, share)| share);
     StatsItem {
         poller: stats.poller.as_ref().map(|it| poller(it, context)),
         transitions: [("read", stats.read), ("write", stats.write)]
             .map(|(name, counts)| (name, Transitions(counts.unwrap_or_default())))
             .into(),
         counters: &stats.counters,
-        histograms: stats
-            .histograms
-            .iter()
-            .map(|histogram| Histogram {
-                name: &histogram.name,
-                unit: &histogram.unit,
-                count: histogram.count,
-                sum: histogram.sum,
-                mean: quantile::mean(histogram),
-                max: (histogram.count > 0).then_some(histogram.max),
-                p50: quantile::quantile(histogram, p50),
-                p90: quantile::quantile(histogram, p90),
-                p99: quantile::quantile(histogram, p99),
-                p99_9: quantile::quantile(histogram, p99_9),
-                buckets: histogram
-                    .buckets
-                    .iter()
-                    .map(|bucket| Bucket {
-                        upper_bound: bucket.upper_bound,
-                        count: bucket.count,
-                    })
-                    .collect(),
-            })
-            .collect(),
-        laws: stats
-            .laws
-            .iter()
-            .map(|law| Law {
-                name: &law.name,
-                statement: &law.statement,
-                lhs: law.lhs,
-                rhs: law.rhs,
-                delta: law.lhs.saturating_sub(law.rhs),
-                violated: law.violated,
-            })
-            .collect(),
+        histograms: stats.histograms.iter().map(histogram).collect(),
+        laws: stats.laws.iter().map(law).collect(),
+    }
+}
+
+/// A histogram with its quantiles, which are `null` without samples.
+pub(crate) fn histogram(histogram: &v1::Histogram) -> Histogram<'_> {
+    let [p50, p90, p99, p99_9] =
+        quantile::SHOWN.map(|(_, share)| quantile::quantile(histogram, share));
+    Histogram {
+        name: &histogram.name,
+        unit: &histogram.unit,
+        count: histogram.count,
+        sum: histogram.sum,
+        mean: quantile::mean(histogram),
+        max: (histogram.count > 0).then_some(histogram.max),
+        p50,
+        p90,
+        p99,
+        p99_9,
+        buckets: histogram.buckets.iter().map(bucket).collect(),
+    }
+}
+
+fn bucket(bucket: &v1::Bucket) -> Bucket<'_> {
+    Bucket {
+        upper_bound: bucket.upper_bound,
+        count: bucket.count,
+        exemplar: bucket.exemplar.as_ref().map(|exemplar| Exemplar {
+            id: present(&exemplar.id),
+            at_ns: exemplar.at_ns,
+        }),
+    }
+}
+
+fn law(law: &v1::Law) -> Law<'_> {
+    Law {
+        name: &law.name,
+        statement: &law.statement,
+        lhs: law.lhs,
+        rhs: law.rhs,
+        delta: law.lhs.saturating_sub(law.rhs),
+        violated: law.violated,
+    }
+}
+
+/// A row of `audit`: one law of one poller.
+#[derive(serde::Serialize)]
+pub(crate) struct Audited<'a> {
+    poller: &'a str,
+    law: &'a str,
+    statement: &'a str,
+    lhs: i64,
+    rhs: i64,
+    delta: i64,
+    violated: bool,
+}
+
+pub(crate) fn audited<'a>(poller: &'a str, law: &'a v1::Law) -> Audited<'a> {
+    Audited {
+        poller,
+        law: &law.name,
+        statement: &law.statement,
+        lhs: law.lhs,
+        rhs: law.rhs,
+        delta: law.lhs.saturating_sub(law.rhs),
+        violated: law.violated,
     }
 }
 

@@ -1,0 +1,149 @@
+//! Naming one descriptor.
+
+use std::str::FromStr;
+
+use netpoller_proto::v1::filter::Node;
+use netpoller_proto::v1::filter_value::Value;
+use netpoller_proto::v1::{Comparison, Filter, FilterValue, Operator};
+
+use super::{Connection, Selection, descriptors};
+use crate::failure::Failure;
+
+/// A descriptor as people name it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Which {
+    /// `42.7`, or `POLLER/42.7` where there are several pollers.
+    Id {
+        /// Its poller, if it was named.
+        poller: Option<String>,
+        /// `slot.generation`.
+        id: String,
+    },
+    /// `fd:19`, or `fd 19`: whoever has this number now.
+    Fd(i32),
+}
+
+impl FromStr for Which {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let forms = || {
+            format!(
+                "`{text}` names no descriptor; write its id as in `ls`, 42.7 or POLLER/42.7, or fd:19"
+            )
+        };
+        if let Some(fd) = text
+            .strip_prefix("fd:")
+            .or_else(|| text.strip_prefix("fd "))
+        {
+            return fd.trim().parse().map(Self::Fd).map_err(|_| forms());
+        }
+        // The name of a poller may contain anything.
+        let (poller, id) = match text.rsplit_once('/') {
+            Some((poller, id)) => (Some(poller.to_owned()), id),
+            None => (None, text),
+        };
+        let is_number = |text: &str| text.parse::<u32>().is_ok();
+        match id.split_once('.') {
+            Some((slot, generation)) if is_number(slot) && is_number(generation) => Ok(Self::Id {
+                poller,
+                id: id.to_owned(),
+            }),
+            _ => Err(forms()),
+        }
+    }
+}
+
+impl Which {
+    /// From the words of a command line, of which `fd 19` is two.
+    pub(crate) fn of(words: &[String]) -> Result<Self, Failure> {
+        words.join(" ").parse().map_err(Failure::Usage)
+    }
+
+    /// The name of its poller, and its id.
+    pub(crate) async fn find(&self, connection: &Connection) -> Result<(String, String), Failure> {
+        let (field, value) = match self {
+            Self::Id {
+                poller: Some(poller),
+                id,
+            } => return Ok((poller.clone(), id.clone())),
+            Self::Id { poller: None, id } => {
+                if let [only] = &connection.server.pollers[..] {
+                    return Ok((only.name.clone(), id.clone()));
+                }
+                ("id", Value::Text(id.clone()))
+            }
+            Self::Fd(fd) => ("fd", Value::Number((*fd).into())),
+        };
+        let comparison = Comparison {
+            field: field.into(),
+            op: Operator::Eq.into(),
+            values: vec![FilterValue { value: Some(value) }],
+        };
+        let selection = Selection {
+            filter: Some(Filter {
+                node: Some(Node::Comparison(comparison)),
+            }),
+            ..Selection::default()
+        };
+        let mut rows = descriptors(connection, &selection).await?.rows;
+        // An older server does not know the filter.
+        rows.retain(|row| match self {
+            Self::Id { id, .. } => row.id() == *id,
+            Self::Fd(fd) => row.fd == *fd,
+        });
+        match &rows[..] {
+            [] => Err(Failure::NotFound(format!(
+                "{} has no descriptor {self}: it is closed, or never was; `netpoller ls` lists those that are open",
+                connection.target
+            ))),
+            [only] => Ok((only.poller.clone(), only.id())),
+            several => {
+                let keys: Vec<String> = several.iter().map(|row| row.key()).collect();
+                Err(Failure::Usage(format!(
+                    "{self} is one of several: write {}",
+                    keys.join(" or ")
+                )))
+            }
+        }
+    }
+}
+
+impl std::fmt::Display for Which {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Id {
+                poller: Some(poller),
+                id,
+            } => write!(f, "{poller}/{id}"),
+            Self::Id { poller: None, id } => f.write_str(id),
+            Self::Fd(fd) => write!(f, "fd:{fd}"),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_named_by_its_id_or_its_number() {
+        let id = |poller: Option<&str>| Which::Id {
+            poller: poller.map(Into::into),
+            id: "42.7".into(),
+        };
+        for (text, expected) in [
+            ("42.7", id(None)),
+            ("global/42.7", id(Some("global"))),
+            ("a/b/42.7", id(Some("a/b"))),
+            ("fd:19", Which::Fd(19)),
+            ("fd 19", Which::Fd(19)),
+        ] {
+            assert_eq!(text.parse(), Ok(expected), "{text}");
+        }
+        for text in ["", "42", "42.", "fd:x", "x/fd:1", "42.7.1"] {
+            let said = text.parse::<Which>().expect_err(text);
+            assert!(said.contains("POLLER/42.7"), "{said}");
+        }
+    }
+}

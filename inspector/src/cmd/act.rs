@@ -1,0 +1,92 @@
+//! `netpoller evict` and `netpoller break`: what changes the process that is looked at.
+//!
+//! The endpoint that shows does not act; these verbs take the address of another one, which a program opens on purpose.
+
+use std::io::{self, IsTerminal, Write};
+
+use netpoller_proto::v1::{BreakRequest, EvictRequest};
+
+use crate::args::{ControlArgs, Format, Globals};
+use crate::client::{Control, Which};
+use crate::failure::Failure;
+
+/// Releases who waits on a descriptor.
+pub(super) fn evict(
+    globals: &Globals,
+    words: &[String],
+    args: &ControlArgs,
+    yes: bool,
+) -> Result<(), Failure> {
+    let which = Which::of(words)?;
+    super::block_on(async {
+        let (poller, id) = match &which {
+            Which::Id { poller, id } => (poller.clone().unwrap_or_default(), id.clone()),
+            // The endpoint that acts does not show, so the one that shows is asked whose number it is.
+            Which::Fd(_) => which.find(&super::connection(globals).await?).await?,
+        };
+        let mut control = Control::connect(&args.control, globals.timeout).await?;
+        if !yes {
+            confirm(&format!(
+                "evict {which} at {}: whoever waits on it is released, and its owner cannot use it any more",
+                args.control
+            ))?;
+        }
+        let answer = control.evict(EvictRequest { poller, id }).await?;
+        let said = if answer.evicted {
+            format!("evicted {which}: {} waiters released", answer.released)
+        } else {
+            format!("{which} was closed or evicted before")
+        };
+        super::print(|out| match globals.format {
+            Format::Json | Format::Jsonl => Ok(writeln!(
+                out,
+                "{}",
+                serde_json::json!({"id": which.to_string(), "evicted": answer.evicted, "released": answer.released})
+            )?),
+            _ => Ok(writeln!(out, "{said}")?),
+        })
+    })
+}
+
+/// Wakes the thread that polls.
+pub(super) fn wake(
+    globals: &Globals,
+    poller: Option<&str>,
+    args: &ControlArgs,
+) -> Result<(), Failure> {
+    super::block_on(async {
+        let mut control = Control::connect(&args.control, globals.timeout).await?;
+        let request = BreakRequest {
+            poller: poller.unwrap_or_default().to_owned(),
+        };
+        let written = control.wake(request).await?.written;
+        super::print(|out| match globals.format {
+            Format::Json | Format::Jsonl => Ok(writeln!(
+                out,
+                "{}",
+                serde_json::json!({"written": written})
+            )?),
+            _ if written => Ok(writeln!(out, "the break was written")?),
+            _ => Ok(writeln!(out, "a break was pending already")?),
+        })
+    })
+}
+
+/// Asks a person. Without one, `--yes` must have been said.
+fn confirm(what: &str) -> Result<(), Failure> {
+    if !io::stdin().is_terminal() {
+        return Err(Failure::Usage(format!(
+            "{what}; say --yes if this is meant"
+        )));
+    }
+    eprint!("{what}\nGo on? [y/N] ");
+    let _ = io::stderr().flush();
+    let mut answer = String::new();
+    io::stdin()
+        .read_line(&mut answer)
+        .map_err(|error| Failure::Runtime(format!("reading the answer: {error}")))?;
+    if matches!(answer.trim(), "y" | "Y" | "yes") {
+        return Ok(());
+    }
+    Err(Failure::Runtime("nothing was done".into()))
+}

@@ -1,0 +1,148 @@
+//! `netpoller audit`: do the conservation laws hold.
+
+use std::time::Duration;
+
+use netpoller_proto::v1::{AuditRequest, AuditResponse};
+
+use crate::args::Globals;
+use crate::client::{self, Connection};
+use crate::document;
+use crate::failure::Failure;
+use crate::out::{Head, Printer};
+use crate::table::{LAWS, LawRow};
+use crate::text;
+
+pub(super) fn run(
+    globals: &Globals,
+    kernel: bool,
+    duration: Option<Duration>,
+) -> Result<(), Failure> {
+    if globals.filter.is_some() {
+        return Err(Failure::Usage(
+            "--where filters descriptors; `audit` checks laws".into(),
+        ));
+    }
+    super::block_on(async {
+        let connection = super::connection(globals).await?;
+        let answer = watch(&connection, globals.interval, kernel, duration).await?;
+        let head = Head::of(
+            &connection,
+            "netpoller/v1/audit",
+            answer.captured_at_ns,
+            globals.ascii,
+        );
+        let mut rows: Vec<LawRow> = answer
+            .pollers
+            .into_iter()
+            .flat_map(|poller| {
+                let name = poller.poller;
+                poller.laws.into_iter().map(move |law| LawRow {
+                    poller: name.clone(),
+                    law,
+                })
+            })
+            .collect();
+        let broken: Vec<String> = rows
+            .iter()
+            .filter(|row| row.law.violated)
+            .map(verdict)
+            .collect();
+        super::print(|out| {
+            Printer::new(globals).rows(out, head, &LAWS, &mut rows, |row| {
+                document::audited(&row.poller, &row.law)
+            })
+        })?;
+        if broken.is_empty() {
+            return Ok(());
+        }
+        Err(Failure::Findings(broken.join("\n")))
+    })
+}
+
+fn verdict(row: &LawRow) -> String {
+    format!(
+        "the law `{}` of poller {} is violated: {} ({} on the left, {} on the right); \
+         something was counted twice or not at all, please report it",
+        text::printable(&row.law.name),
+        text::printable(&row.poller),
+        text::printable(&row.law.statement),
+        row.law.lhs,
+        row.law.rhs
+    )
+}
+
+/// Asks once, or again and again for a while. A law that was violated in any answer stays so, with the numbers of then.
+async fn watch(
+    connection: &Connection,
+    interval: Duration,
+    kernel: bool,
+    duration: Option<Duration>,
+) -> Result<AuditResponse, Failure> {
+    let over = tokio::time::Instant::now() + duration.unwrap_or_default();
+    let mut answer = ask(connection, kernel).await?;
+    while tokio::time::Instant::now() + interval <= over {
+        tokio::time::sleep(interval).await;
+        let before = std::mem::replace(&mut answer, ask(connection, kernel).await?);
+        keep_violations(&before, &mut answer);
+    }
+    Ok(answer)
+}
+
+fn keep_violations(before: &AuditResponse, now: &mut AuditResponse) {
+    for poller in &before.pollers {
+        let Some(known) = now.pollers.iter_mut().find(|it| it.poller == poller.poller) else {
+            if poller.laws.iter().any(|law| law.violated) {
+                now.pollers.push(poller.clone());
+            }
+            continue;
+        };
+        for law in poller.laws.iter().filter(|law| law.violated) {
+            match known.laws.iter_mut().find(|it| it.name == law.name) {
+                Some(it) => it.clone_from(law),
+                None => known.laws.push(law.clone()),
+            }
+        }
+    }
+}
+
+async fn ask(connection: &Connection, kernel: bool) -> Result<AuditResponse, Failure> {
+    let mut client = connection.client.clone();
+    let request = AuditRequest {
+        poller: String::new(),
+        kernel,
+    };
+    client::answer(connection, "Audit", client.audit(request)).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netpoller_proto::v1::{Law, PollerLaws};
+
+    fn answer(poller: &str, lhs: i64, violated: bool) -> AuditResponse {
+        AuditResponse {
+            pollers: vec![PollerLaws {
+                poller: poller.into(),
+                laws: vec![Law {
+                    name: "park".into(),
+                    lhs,
+                    violated,
+                    ..Default::default()
+                }],
+            }],
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn a_violation_stays_with_its_numbers_even_when_the_poller_is_gone() {
+        let mut now = answer("global", 9, false);
+        keep_violations(&answer("global", 7, true), &mut now);
+        assert_eq!(now, answer("global", 7, true));
+        let mut now = AuditResponse::default();
+        keep_violations(&answer("gone", 7, true), &mut now);
+        assert_eq!(now.pollers[0].poller, "gone");
+        keep_violations(&answer("sound", 7, false), &mut now);
+        assert_eq!(now.pollers.len(), 1);
+    }
+}

@@ -1,0 +1,57 @@
+//! `netpoller describe`: all about one descriptor, and what it may mean.
+
+mod hints;
+mod sections;
+
+use std::sync::Arc;
+
+use netpoller_proto::v1::GetDescriptorRequest;
+
+use crate::args::{Format, Globals};
+use crate::client::{self, Which};
+use crate::document;
+use crate::failure::Failure;
+use crate::out::{Head, Printer};
+use crate::table::Entry;
+
+pub(super) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
+    let which = Which::of(words)?;
+    super::no_rows(globals, "describe")?;
+    super::block_on(async {
+        let connection = super::connection(globals).await?;
+        let (poller, id) = which.find(&connection).await?;
+        let mut client = connection.client.clone();
+        let request = GetDescriptorRequest { poller, id };
+        let answer =
+            client::answer(&connection, "GetDescriptor", client.get_descriptor(request)).await?;
+        let head = Head::of(
+            &connection,
+            "netpoller/v1/descriptor",
+            answer.captured_at_ns,
+            globals.ascii,
+        );
+        let context = head.context;
+        let entry = Entry {
+            row: Arc::new(answer.descriptor.clone().unwrap_or_default()),
+            side: None,
+        };
+        let hints = hints::hints(&answer);
+        let printer = Printer::new(globals);
+        super::print(|out| {
+            let item = || document::detail(&entry, &answer, &hints, &context);
+            match globals.format {
+                Format::Json => printer.document(out, head, true, vec![item()]),
+                Format::Jsonl => {
+                    serde_json::to_writer(&mut *out, &item())?;
+                    Ok(out.write_all(b"\n")?)
+                }
+                Format::Csv => Err(Failure::Usage(
+                    "a description is no table; use --format json".into(),
+                )),
+                Format::Table | Format::Wide => Ok(sections::print(
+                    &printer, out, &entry, &answer, &hints, &context,
+                )?),
+            }
+        })
+    })
+}

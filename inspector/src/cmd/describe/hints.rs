@@ -1,0 +1,174 @@
+//! What the numbers of one descriptor may mean, in sentences.
+
+use netpoller_proto::v1::{Descriptor, GetDescriptorResponse, KernelView, Mode, State};
+use netpoller_proto::{Part, Side};
+
+use crate::text;
+
+/// Bits of poll(2).
+const POLLIN: u32 = 0x1;
+const POLLOUT: u32 = 0x4;
+const POLLERR: u32 = 0x8;
+const POLLHUP: u32 = 0x10;
+/// Readiness may be on its way for so long; the kernel's answer is younger than the row.
+const SETTLED_NS: u64 = 100_000_000;
+
+/// Remarks, the gravest first.
+pub(super) fn hints(answer: &GetDescriptorResponse) -> Vec<String> {
+    let mut hints = Vec::new();
+    let Some(row) = &answer.descriptor else {
+        return hints;
+    };
+    let now_ns = answer.captured_at_ns;
+    if let Some(kernel) = &answer.kernel {
+        contradictions(row, kernel, now_ns, &mut hints);
+    }
+    for side in Side::BOTH {
+        let part = Part {
+            row,
+            side: Some(side),
+        };
+        if part.deadline_ns().is_some_and(|deadline| deadline < now_ns) {
+            hints.push(format!(
+                "the {} deadline has passed and has not fired: nobody polls",
+                side.name()
+            ));
+        }
+        let Some(wake) = side.of(row).and_then(|direction| direction.last_wake) else {
+            continue;
+        };
+        let (name, poller, run) = (side.name(), wake.poller_to_waker_ns, wake.waker_to_run_ns);
+        if wake.pending {
+            let ago = text::duration(now_ns.saturating_sub(wake.fetched_ns));
+            hints.push(format!(
+                "the last {name} waiter was woken {ago} ago and has not run yet: its executor is busy, or dropped it"
+            ));
+        } else if run > 1_000_000 && run > 10 * poller {
+            hints.push(format!(
+                "the last {name} wake took {} after its waker was called: the executor was busy, not the poller",
+                text::duration(run)
+            ));
+        } else if poller > 1_000_000 {
+            hints.push(format!(
+                "the last {name} wake took {} until its waker was called: other wakers of the batch are slow",
+                text::duration(poller)
+            ));
+        }
+    }
+    if row.closing {
+        hints.push("it was closed or evicted: every operation fails, and its owner has not let go of it yet".into());
+    }
+    if row.event_err {
+        hints.push("the last event was EPOLLERR alone: reads fail as not pollable".into());
+    }
+    if row.torn {
+        hints.push(
+            "the row changed while it was read: its fields may not belong together; ask again"
+                .into(),
+        );
+    }
+    hints
+}
+
+/// What the table says and the kernel does not, or the other way round.
+fn contradictions(row: &Descriptor, kernel: &KernelView, now_ns: u64, hints: &mut Vec<String>) {
+    for (side, bits, what) in [
+        (Side::Read, POLLIN | POLLHUP | POLLERR, "readable"),
+        (Side::Write, POLLOUT | POLLHUP | POLLERR, "writable"),
+    ] {
+        let Some(direction) = side.of(row) else {
+            continue;
+        };
+        let settled = now_ns.saturating_sub(direction.since_ns) > SETTLED_NS;
+        if direction.state() == State::Parked && kernel.ready & bits != 0 && settled {
+            hints.push(format!(
+                "somebody has waited {} to {} although the kernel says that it is {what}: \
+                 an edge was lost, or nobody polls; `netpoller doctor` looks closer",
+                text::duration(now_ns.saturating_sub(direction.since_ns)),
+                side.name(),
+            ));
+        }
+    }
+    if !kernel.registered && row.fd >= 0 && kernel.error.is_empty() {
+        hints.push("the kernel does not have it registered: its descriptor was closed behind the poller's back".into());
+    }
+    if kernel.blocking {
+        hints.push("it is in blocking mode: an operation may block the whole thread".into());
+    }
+    let unread = side_state(row, Side::Read) == State::Ready && kernel.receive_queue > 0;
+    if unread {
+        hints.push(format!(
+            "{} bytes are there to be read and nobody waits for them",
+            kernel.receive_queue
+        ));
+    }
+}
+
+fn side_state(row: &Descriptor, side: Side) -> State {
+    side.of(row)
+        .map_or(State::Unspecified, |direction| direction.state())
+}
+
+/// The side of an event.
+pub(super) fn name_of(mode: Mode) -> &'static str {
+    mode.name().unwrap_or("-")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use netpoller_proto::v1::Wake;
+
+    fn answer() -> GetDescriptorResponse {
+        GetDescriptorResponse {
+            captured_at_ns: fixture::NOW_NS,
+            descriptor: Some(fixture::parked_reader()),
+            kernel: Some(KernelView {
+                registered: true,
+                receive_queue: 0,
+                ..Default::default()
+            }),
+            ..Default::default()
+        }
+    }
+
+    #[test]
+    fn nothing_is_said_of_a_reader_that_waits_for_what_is_not_there() {
+        assert_eq!(hints(&answer()), Vec::<String>::new());
+    }
+
+    #[test]
+    fn a_reader_that_waits_for_what_is_there_is_told() {
+        let mut answer = answer();
+        answer.kernel.as_mut().expect("a view").ready = POLLIN;
+        let hints = hints(&answer);
+        assert!(
+            hints[0].contains("12.4s") && hints[0].contains("readable"),
+            "{hints:?}"
+        );
+    }
+
+    #[test]
+    fn whose_share_of_a_slow_wake_it_was_is_told() {
+        let mut answer = answer();
+        let wake = |poller_to_waker_ns, waker_to_run_ns, pending| {
+            Some(Wake {
+                poller_to_waker_ns,
+                waker_to_run_ns,
+                pending,
+                ..Default::default()
+            })
+        };
+        for (last_wake, word) in [
+            (wake(20_000, 40_000_000, false), "executor was busy"),
+            (wake(40_000_000, 20_000, false), "other wakers"),
+            (wake(1, 0, true), "has not run yet"),
+        ] {
+            let row = answer.descriptor.as_mut().expect("a row");
+            row.read.as_mut().expect("a side").last_wake = last_wake;
+            let hints = hints(&answer);
+            assert!(hints[0].contains(word), "{hints:?}");
+        }
+    }
+}

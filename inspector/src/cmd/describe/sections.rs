@@ -1,0 +1,293 @@
+//! The description for people, section by section.
+
+use std::io::{self, Write};
+
+use netpoller_proto::v1::{GetDescriptorResponse, Histogram, KernelView};
+
+use super::hints::name_of;
+use crate::cmd::events::detail;
+use crate::out::Printer;
+use crate::paint::Tone;
+use crate::quantile;
+use crate::table::{Align, Context, Entry, Side, epoll_names, state_cell};
+use crate::text;
+
+/// Transitions shown; the document has all.
+const SHOWN: usize = 16;
+
+pub(super) fn print(
+    printer: &Printer<'_>,
+    out: &mut dyn Write,
+    entry: &Entry,
+    answer: &GetDescriptorResponse,
+    hints: &[String],
+    context: &Context,
+) -> io::Result<()> {
+    let sections = Sections { printer, context };
+    sections.identity(out, entry)?;
+    for side in Side::BOTH {
+        sections.side(out, entry, side)?;
+    }
+    sections.history(out, answer)?;
+    sections.latencies(out, &answer.histograms)?;
+    if let Some(kernel) = &answer.kernel {
+        sections.kernel(out, kernel)?;
+    }
+    if !hints.is_empty() {
+        sections.title(out, "HINTS")?;
+        for hint in hints {
+            writeln!(
+                out,
+                "  - {}",
+                Tone::Warn.paint(&text::printable(hint), printer.color)
+            )?;
+        }
+    }
+    Ok(())
+}
+
+struct Sections<'a> {
+    printer: &'a Printer<'a>,
+    context: &'a Context,
+}
+
+impl Sections<'_> {
+    fn title(&self, out: &mut dyn Write, title: &str) -> io::Result<()> {
+        writeln!(out, "\n{}", Tone::Title.paint(title, self.printer.color))
+    }
+
+    fn field(&self, out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
+        let value = if value.is_empty() {
+            "-".into()
+        } else {
+            text::printable(value)
+        };
+        let value = if self.context.ascii {
+            text::ascii(value.into_owned())
+        } else {
+            value.into_owned()
+        };
+        writeln!(out, "  {name:<16}{value}")
+    }
+
+    fn ago(&self, moment_ns: u64) -> String {
+        if moment_ns == 0 {
+            return String::new();
+        }
+        format!(
+            "{} ago",
+            text::duration(self.context.now_ns.saturating_sub(moment_ns))
+        )
+    }
+
+    fn identity(&self, out: &mut dyn Write, entry: &Entry) -> io::Result<()> {
+        let row = &entry.row;
+        writeln!(
+            out,
+            "{}",
+            Tone::Title.paint(
+                &format!("DESCRIPTOR {}", text::printable(&row.key())),
+                self.printer.color
+            )
+        )?;
+        let fd = if row.fd < 0 {
+            String::new()
+        } else {
+            row.fd.to_string()
+        };
+        let opened = format!("{}  {}", self.ago(row.opened_at_ns), row.opened_location);
+        for (name, value) in [
+            ("fd", fd.as_str()),
+            ("kind", row.kind().name()),
+            ("local", &row.local),
+            ("peer", &row.peer),
+            ("label", &row.label),
+            ("opened", opened.trim()),
+            ("last events", &epoll_names(row.last_events)),
+            ("flags", &entry.flags()),
+        ] {
+            self.field(out, name, value)?;
+        }
+        Ok(())
+    }
+
+    fn side(&self, out: &mut dyn Write, entry: &Entry, side: Side) -> io::Result<()> {
+        let Some(direction) = side.of(&entry.row) else {
+            return Ok(());
+        };
+        self.title(out, &side.name().to_uppercase())?;
+        let state = state_cell(direction.state());
+        let since = match direction.since_ns {
+            0 => String::new(),
+            since => format!(
+                " for {}",
+                text::duration(self.context.now_ns.saturating_sub(since))
+            ),
+        };
+        self.field(out, "state", &format!("{}{since}", state.text))?;
+        if let Some(waiter) = &direction.waiter {
+            let id = if waiter.task_id == 0 {
+                String::new()
+            } else {
+                format!(" (task {})", waiter.task_id)
+            };
+            self.field(out, "task", format!("{}{id}", waiter.task).trim())?;
+            self.field(out, "thread", &waiter.thread)?;
+            self.field(out, "waits at", &waiter.location)?;
+        }
+        let one = Entry {
+            row: entry.row.clone(),
+            side: Some(side),
+        };
+        let deadline = match one.deadline_in(self.context.now_ns) {
+            _ if one.expired() => "expired".to_owned(),
+            None => String::new(),
+            Some(left) => {
+                let size = text::duration(u64::try_from(left.unsigned_abs()).unwrap_or(u64::MAX));
+                if left < 0 {
+                    format!("{size} overdue")
+                } else {
+                    format!("in {size}")
+                }
+            }
+        };
+        self.field(out, "deadline", &deadline)?;
+        if let Some(wake) = &direction.last_wake {
+            let run = if wake.pending {
+                "not run yet".to_owned()
+            } else {
+                text::duration(wake.waker_to_run_ns)
+            };
+            let shares = format!(
+                "{} by {}: poller {}, scheduler {run}",
+                self.ago(wake.fetched_ns),
+                wake.cause().name(),
+                text::duration(wake.poller_to_waker_ns),
+            );
+            self.field(out, "last wake", &shares)?;
+        }
+        let counts: Vec<String> = direction
+            .transitions
+            .unwrap_or_default()
+            .named()
+            .into_iter()
+            .filter(|(_, count)| *count > 0)
+            .map(|(name, count)| format!("{name} {}", text::grouped(count)))
+            .collect();
+        self.field(out, "transitions", &counts.join(", "))
+    }
+
+    fn history(&self, out: &mut dyn Write, answer: &GetDescriptorResponse) -> io::Result<()> {
+        let events = &answer.history;
+        let left_out = events.len().saturating_sub(SHOWN);
+        let title = match left_out {
+            0 => "LAST TRANSITIONS".to_owned(),
+            more => format!("LAST TRANSITIONS ({more} older ones: --format json)"),
+        };
+        self.title(out, &title)?;
+        if events.is_empty() {
+            return self.field(out, "none", "");
+        }
+        for event in &events[left_out..] {
+            let age = text::duration(self.context.now_ns.saturating_sub(event.at_ns));
+            let age = if self.context.ascii {
+                text::ascii(age)
+            } else {
+                age
+            };
+            let cells = [
+                (format!("  -{age}"), Tone::Dim, Align::Right, 11),
+                (
+                    name_of(event.direction()).to_owned(),
+                    Tone::Plain,
+                    Align::Left,
+                    5,
+                ),
+                (event.kind().name().to_owned(), Tone::Title, Align::Left, 17),
+                (
+                    detail(event, self.context.ascii),
+                    Tone::Plain,
+                    Align::Left,
+                    24,
+                ),
+                (
+                    text::printable(&event.thread).into_owned(),
+                    Tone::Dim,
+                    Align::Left,
+                    32,
+                ),
+            ];
+            self.printer.line(out, &cells)?;
+        }
+        Ok(())
+    }
+
+    fn latencies(&self, out: &mut dyn Write, histograms: &[Histogram]) -> io::Result<()> {
+        let known = histograms.iter().filter(|histogram| histogram.count > 0);
+        let lines: Vec<(&str, String)> = known
+            .map(|histogram| {
+                let quantiles = quantile::SHOWN.map(|(name, share)| {
+                    let value = quantile::quantile(histogram, share).unwrap_or(0);
+                    format!("{name} {}", text::sample(value, &histogram.unit))
+                });
+                let line = format!(
+                    "{}, of {}",
+                    quantiles.join("  "),
+                    text::grouped(histogram.count)
+                );
+                (histogram.name.as_str(), line)
+            })
+            .collect();
+        if lines.is_empty() {
+            return Ok(());
+        }
+        self.title(out, "LATENCIES, as far back as the flight recorder reaches")?;
+        lines
+            .iter()
+            .try_for_each(|(name, line)| self.field(out, name, line))
+    }
+
+    fn kernel(&self, out: &mut dyn Write, view: &KernelView) -> io::Result<()> {
+        self.title(out, "KERNEL")?;
+        let bytes = |number: i64| {
+            if number < 0 {
+                String::new()
+            } else {
+                text::signed(number)
+            }
+        };
+        let time = |number: i64| {
+            u64::try_from(number)
+                .map(text::duration)
+                .unwrap_or_default()
+        };
+        let registered = if view.registered {
+            format!("for {}", epoll_names(view.events))
+        } else {
+            "no".to_owned()
+        };
+        let inode = if view.inode == 0 {
+            String::new()
+        } else {
+            view.inode.to_string()
+        };
+        for (name, value) in [
+            ("registered", registered.as_str()),
+            ("ready now", &epoll_names(view.ready)),
+            ("blocking mode", if view.blocking { "yes" } else { "no" }),
+            ("to be read", &bytes(view.receive_queue)),
+            ("not yet sent", &bytes(view.send_queue)),
+            ("tcp state", &view.tcp_state),
+            ("data came", &time(view.last_data_received_ns)),
+            ("round trip", &time(view.rtt_ns)),
+            ("sent again", &bytes(view.retransmits)),
+            ("inode", &inode),
+            ("not known", &view.error),
+        ] {
+            if !value.is_empty() {
+                self.field(out, name, value)?;
+            }
+        }
+        Ok(())
+    }
+}

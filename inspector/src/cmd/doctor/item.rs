@@ -1,0 +1,93 @@
+//! Findings and lints as JSON items.
+
+use std::collections::BTreeMap;
+
+use netpoller::view::lints::Lint;
+use netpoller_proto::v1::{Mode, Severity};
+use serde::Serialize;
+
+use super::Case;
+use crate::document;
+use crate::table::Context;
+
+/// One finding: an item of `netpoller/v1/findings`.
+#[derive(Serialize)]
+pub(super) struct Item<'a> {
+    lint: &'a str,
+    severity: &'static str,
+    poller: &'a str,
+    id: Option<String>,
+    direction: Option<&'static str>,
+    since_ns: Option<u64>,
+    age_ns: Option<u64>,
+    summary: &'a str,
+    location: Option<&'a str>,
+    evidence: BTreeMap<&'a str, &'a str>,
+    advice: &'a str,
+    descriptor: Option<document::Descriptor<'a>>,
+}
+
+pub(super) fn of<'a>(case: &'a Case, context: &Context) -> Item<'a> {
+    let finding = &case.finding;
+    let since = (finding.since_ns != 0).then_some(finding.since_ns);
+    Item {
+        lint: &finding.lint,
+        severity: severity(finding.severity()),
+        poller: &finding.poller,
+        id: case.id(),
+        direction: direction(finding.direction()),
+        since_ns: since,
+        age_ns: since.map(|since| context.now_ns.saturating_sub(since)),
+        summary: &finding.summary,
+        location: (!finding.location.is_empty()).then_some(finding.location.as_str()),
+        evidence: finding
+            .evidence
+            .iter()
+            .map(|evidence| (evidence.name.as_str(), evidence.value.as_str()))
+            .collect(),
+        advice: &finding.advice,
+        descriptor: case
+            .entry
+            .as_ref()
+            .map(|entry| document::descriptor(entry, context)),
+    }
+}
+
+pub(super) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Unspecified => "unknown",
+        Severity::Info => "info",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}
+
+pub(super) fn direction(mode: Mode) -> Option<&'static str> {
+    match mode {
+        Mode::Unspecified => None,
+        Mode::Read => Some("read"),
+        Mode::Write => Some("write"),
+    }
+}
+
+/// One lint: an item of `netpoller/v1/lints`.
+#[derive(Serialize)]
+pub(super) struct LintItem {
+    lint: &'static str,
+    severity: &'static str,
+    hold_ns: u64,
+    needs_kernel: bool,
+    help: &'static str,
+    advice: &'static str,
+}
+
+pub(super) fn lint(lint: Lint) -> LintItem {
+    LintItem {
+        lint: lint.name(),
+        severity: lint.severity().name(),
+        hold_ns: u64::try_from(lint.default_hold().as_nanos()).unwrap_or(u64::MAX),
+        needs_kernel: lint.needs_kernel(),
+        help: lint.help(),
+        advice: lint.advice(),
+    }
+}

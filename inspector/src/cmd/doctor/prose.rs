@@ -1,0 +1,174 @@
+//! How findings and the catalogue read.
+
+use std::io::{self, Write};
+
+use netpoller::view::lints::{Lint, Severity as Gravity};
+use netpoller_proto::v1::{Mode, Severity, Waiter};
+
+use super::{Case, item};
+use crate::failure::Failure;
+use crate::out::Printer;
+use crate::paint::Tone;
+use crate::table::Context;
+use crate::text;
+
+/// Lines are broken here, or where the terminal ends if it is narrower.
+const WIDTH: usize = 100;
+/// The names of the paragraphs stand before this column.
+const INDENT: usize = 13;
+
+/// One paragraph group for each finding, numbered from `before + 1`.
+pub(super) fn cases(
+    out: &mut dyn Write,
+    printer: &Printer<'_>,
+    cases: &[Case],
+    before: usize,
+    context: &Context,
+) -> Result<(), Failure> {
+    for (index, case) in cases.iter().enumerate() {
+        let finding = &case.finding;
+        if before + index > 0 {
+            writeln!(out)?;
+        }
+        let tone = match finding.severity() {
+            Severity::Error => Tone::Bad,
+            Severity::Warning => Tone::Warn,
+            _ => Tone::Title,
+        };
+        let lint = tone.paint(&text::printable(&finding.lint), printer.color);
+        let severity = item::severity(finding.severity());
+        writeln!(out, "{}. {lint} ({severity})", before + index + 1)?;
+        let mut paragraph = |name: &str, content: &str| paragraph(out, printer, name, content);
+        paragraph("", &finding.summary)?;
+        paragraph("where", &place(case))?;
+        if let Some(waiter) = waiter(case) {
+            paragraph("who waits", &who(waiter))?;
+        }
+        if !finding.location.is_empty() {
+            paragraph("at", &finding.location)?;
+        }
+        if finding.since_ns != 0 && finding.since_ns <= context.now_ns {
+            let age = text::duration(context.now_ns - finding.since_ns);
+            paragraph("since", &format!("{age} ago"))?;
+        }
+        let evidence: Vec<_> = finding
+            .evidence
+            .iter()
+            .map(|evidence| format!("{}: {}", evidence.name, evidence.value))
+            .collect();
+        if !evidence.is_empty() {
+            paragraph("evidence", &evidence.join("; "))?;
+        }
+        paragraph("advice", &finding.advice)?;
+    }
+    Ok(())
+}
+
+/// Every lint, with its hold time and what it looks for.
+pub(super) fn catalogue(out: &mut dyn Write, printer: &Printer<'_>) -> Result<(), Failure> {
+    for (index, lint) in Lint::ALL.into_iter().enumerate() {
+        if index > 0 {
+            writeln!(out)?;
+        }
+        let tone = match lint.severity() {
+            Gravity::Error => Tone::Bad,
+            Gravity::Warning => Tone::Warn,
+            Gravity::Info => Tone::Title,
+        };
+        let hold = match lint.default_hold() {
+            hold if hold.is_zero() => "over the window".to_owned(),
+            hold => format!("held for {}", humantime::format_duration(hold)),
+        };
+        let kernel = if lint.needs_kernel() {
+            ", with --kernel"
+        } else {
+            ""
+        };
+        let name = tone.paint(lint.name(), printer.color);
+        writeln!(out, "{name} ({}, {hold}{kernel})", lint.severity().name())?;
+        paragraph(out, printer, "", lint.help())?;
+        paragraph(out, printer, "advice", lint.advice())?;
+    }
+    Ok(())
+}
+
+/// Poller and descriptor, with all that tells people which one it is.
+fn place(case: &Case) -> String {
+    let poller = format!("poller {}", case.finding.poller);
+    let Some(entry) = &case.entry else {
+        return poller;
+    };
+    let row = &entry.row;
+    let mut words = vec![format!("{} of {poller}", row.id())];
+    if row.fd >= 0 {
+        words.push(format!("descriptor {}", row.fd));
+    }
+    words.push(row.kind().name().to_owned());
+    match (row.local.as_str(), row.peer.as_str()) {
+        ("", "") => {}
+        (local, "") => words.push(local.to_owned()),
+        ("", peer) => words.push(format!("to {peer}")),
+        (local, peer) => words.push(format!("{local} to {peer}")),
+    }
+    if !row.label.is_empty() {
+        words.push(format!("{:?}", row.label));
+    }
+    if !row.opened_location.is_empty() {
+        words.push(format!("registered at {}", row.opened_location));
+    }
+    words.join(", ")
+}
+
+fn waiter(case: &Case) -> Option<&Waiter> {
+    let row = &case.entry.as_ref()?.row;
+    let side = match case.finding.direction() {
+        Mode::Read => row.read.as_ref()?,
+        Mode::Write => row.write.as_ref()?,
+        Mode::Unspecified => return None,
+    };
+    side.waiter.as_ref()
+}
+
+fn who(waiter: &Waiter) -> String {
+    match (waiter.task.as_str(), waiter.thread.as_str()) {
+        ("", "") => "unknown".to_owned(),
+        ("", thread) => format!("thread {thread}"),
+        (task, "") => format!("task {task}"),
+        (task, thread) => format!("task {task} on thread {thread}"),
+    }
+}
+
+/// A name in the margin and a text beside it, broken into lines.
+fn paragraph(
+    out: &mut dyn Write,
+    printer: &Printer<'_>,
+    name: &str,
+    content: &str,
+) -> io::Result<()> {
+    let room = printer.room.unwrap_or(WIDTH).clamp(40, WIDTH) - INDENT;
+    let content = text::printable(content);
+    let mut lines: Vec<String> = Vec::new();
+    for word in content.split_whitespace() {
+        match lines.last_mut() {
+            Some(line) if text::width(line) + 1 + text::width(word) <= room => {
+                line.push(' ');
+                line.push_str(word);
+            }
+            _ => lines.push(word.to_owned()),
+        }
+    }
+    for (index, line) in lines.iter().enumerate() {
+        let name = if index == 0 { name } else { "" };
+        let line = if printer.globals.ascii {
+            text::ascii(line.clone())
+        } else {
+            line.clone()
+        };
+        let margin = Tone::Dim.paint(
+            &format!("   {name:<width$}", width = INDENT - 3),
+            printer.color,
+        );
+        writeln!(out, "{margin}{line}")?;
+    }
+    Ok(())
+}

@@ -1,0 +1,370 @@
+//! `netpoller events`: the flight recorder, as a dump or as it goes on.
+
+use std::collections::HashSet;
+use std::io::{self, BufWriter, Write};
+
+use netpoller_proto::v1::{
+    Cause, Event, EventKind, Mode, TransitionsFrame, WatchTransitionsRequest,
+};
+
+use crate::args::{EventsArgs, Format, Globals};
+use crate::client::{self, Connection, Selection, Which};
+use crate::document;
+use crate::failure::Failure;
+use crate::out::{Head, Printer};
+use crate::paint::Tone;
+use crate::table::{Align, Context, epoll_names};
+use crate::text;
+
+pub(super) fn run(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
+    for (flag, given) in [
+        ("--sort", globals.sort.is_some()),
+        ("--columns", globals.columns.is_some()),
+    ] {
+        if given {
+            return Err(Failure::Usage(format!(
+                "{flag} means nothing to `events`, which come as they happen"
+            )));
+        }
+    }
+    if globals.format == Format::Json && !args.dump {
+        return Err(Failure::Usage(
+            "events have no end, so there is no whole document; use --format jsonl, or --dump"
+                .into(),
+        ));
+    }
+    if globals.format == Format::Csv {
+        return Err(Failure::Usage(
+            "events have no CSV form; use --format jsonl".into(),
+        ));
+    }
+    super::block_on(follow(globals, args))
+}
+
+async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
+    let connection = super::connection(globals).await?;
+    let (poller, id) = match &args.id {
+        None => (String::new(), String::new()),
+        Some(which) => {
+            which
+                .parse::<Which>()
+                .map_err(Failure::Usage)?
+                .find(&connection)
+                .await?
+        }
+    };
+    let admitted = admitted(&connection, globals).await?;
+    let request = WatchTransitionsRequest {
+        poller,
+        id,
+        direction: args.direction.map_or(Mode::Unspecified, Mode::from).into(),
+        kinds: args.kind.iter().map(|kind| (*kind).into()).collect(),
+        history: args.history,
+        history_only: args.dump,
+    };
+    let mut client = connection.client.clone();
+    let mut stream = client::answer(
+        &connection,
+        "WatchTransitions",
+        client.watch_transitions(request),
+    )
+    .await?;
+    let mut out = Out::new(globals, &connection);
+    out.titles()?;
+    let mut loss = Loss::default();
+    let limit = globals.limit.unwrap_or(usize::MAX);
+    let mut printed = 0;
+    loop {
+        let frame = stream
+            .message()
+            .await
+            .map_err(|status| client::refused(&connection, "WatchTransitions", &status))?;
+        let Some(frame) = frame else {
+            break;
+        };
+        loss.tell(&frame);
+        let wanted = frame.events.iter().filter(|event| admitted.admits(event));
+        let wanted: Vec<Event> = wanted.take(limit - printed).cloned().collect();
+        printed += wanted.len();
+        out.events(wanted, frame.captured_at_ns)?;
+        if printed >= limit {
+            break;
+        }
+    }
+    out.finish(loss.nothing())?;
+    if !args.dump && printed < limit {
+        return Err(Failure::Connect {
+            target: connection.target.to_string(),
+            reason: "the stream has ended".into(),
+            advice: "has the process ended?".into(),
+        });
+    }
+    Ok(())
+}
+
+/// The descriptors for which `--where` held at the beginning.
+struct Admitted(Option<HashSet<(String, String)>>);
+
+impl Admitted {
+    fn admits(&self, event: &Event) -> bool {
+        self.0
+            .as_ref()
+            .is_none_or(|known| known.contains(&(event.poller.clone(), event.id.clone())))
+    }
+}
+
+async fn admitted(connection: &Connection, globals: &Globals) -> Result<Admitted, Failure> {
+    let Some(query) = &globals.filter else {
+        return Ok(Admitted(None));
+    };
+    let selection = Selection {
+        filter: Some(query.filter()),
+        ..Selection::default()
+    };
+    let snapshot = client::descriptors(connection, &selection).await?;
+    let entries = crate::table::descriptors(snapshot.rows);
+    let held = entries
+        .iter()
+        .filter(|entry| snapshot.filtered || query.admits(entry, snapshot.captured_at_ns));
+    Ok(Admitted(Some(
+        held.map(|entry| (entry.row.poller.clone(), entry.row.id()))
+            .collect(),
+    )))
+}
+
+/// What was lost so far, told on stderr when it grows: stdout is for data.
+#[derive(Default)]
+struct Loss {
+    lost: u64,
+    dropped: u64,
+}
+
+impl Loss {
+    fn tell(&mut self, frame: &TransitionsFrame) {
+        if frame.lost > self.lost {
+            let more = frame.lost - self.lost;
+            eprintln!("netpoller: {more} events were overwritten before they could be read");
+        }
+        if frame.dropped > self.dropped {
+            let more = frame.dropped - self.dropped;
+            eprintln!("netpoller: {more} events were left out because this command was slow");
+        }
+        self.lost = self.lost.max(frame.lost);
+        self.dropped = self.dropped.max(frame.dropped);
+    }
+
+    fn nothing(&self) -> bool {
+        self.lost == 0 && self.dropped == 0
+    }
+}
+
+/// Prints events as they come.
+struct Out<'a> {
+    printer: Printer<'a>,
+    globals: &'a Globals,
+    connection: &'a Connection,
+    context: Context,
+    several: bool,
+    /// For one whole document.
+    kept: Vec<Event>,
+}
+
+impl<'a> Out<'a> {
+    fn new(globals: &'a Globals, connection: &'a Connection) -> Self {
+        let head = Head::of(
+            connection,
+            "",
+            connection.server.captured_at_ns,
+            globals.ascii,
+        );
+        Self {
+            printer: Printer::new(globals),
+            globals,
+            connection,
+            context: head.context,
+            several: connection.server.pollers.len() > 1,
+            kept: Vec::new(),
+        }
+    }
+
+    fn titles(&self) -> Result<(), Failure> {
+        if self.globals.no_header || !self.is_table() {
+            return Ok(());
+        }
+        let title = |name: &str| name.to_owned();
+        let cells = self.cells(
+            [
+                title("TIME"),
+                title("POLLER"),
+                title("ID"),
+                title("DIR"),
+                title("KIND"),
+                title("DETAIL"),
+                title("THREAD"),
+            ],
+            [Tone::Title; 7],
+        );
+        let mut out = io::stdout().lock();
+        Ok(self.printer.line(&mut out, &cells)?)
+    }
+
+    fn is_table(&self) -> bool {
+        matches!(self.globals.format, Format::Table | Format::Wide)
+    }
+
+    fn cells(&self, texts: [String; 7], tones: [Tone; 7]) -> Vec<(String, Tone, Align, usize)> {
+        const WIDTHS: [usize; 7] = [15, 12, 12, 5, 17, 24, 32];
+        texts
+            .into_iter()
+            .zip(tones)
+            .zip(WIDTHS)
+            .enumerate()
+            // The poller goes without saying where there is one.
+            .filter(|(index, _)| *index != 1 || self.several)
+            .map(|(_, ((text, tone), width))| {
+                (
+                    text::printable(&text).into_owned(),
+                    tone,
+                    Align::Left,
+                    width,
+                )
+            })
+            .collect()
+    }
+
+    fn events(&mut self, events: Vec<Event>, captured_at_ns: u64) -> Result<(), Failure> {
+        self.context.now_ns = captured_at_ns;
+        if self.globals.format == Format::Json {
+            self.kept.extend(events);
+            return Ok(());
+        }
+        let mut out = BufWriter::new(io::stdout().lock());
+        for event in &events {
+            if self.is_table() {
+                self.printer.line(&mut out, &self.line(event))?;
+            } else {
+                serde_json::to_writer(&mut out, &document::event(event, &self.context))?;
+                out.write_all(b"\n")?;
+            }
+        }
+        Ok(out.flush()?)
+    }
+
+    fn line(&self, event: &Event) -> Vec<(String, Tone, Align, usize)> {
+        // The time of day, to the microsecond.
+        let time = self.context.anchor.rfc3339(event.at_ns).unwrap_or_default();
+        let time = time.get(11..26).unwrap_or(&time).to_owned();
+        let dash = |text: &str| {
+            if text.is_empty() {
+                "-".to_owned()
+            } else {
+                text.to_owned()
+            }
+        };
+        self.cells(
+            [
+                time,
+                event.poller.clone(),
+                dash(&event.id),
+                dash(event.direction().name().unwrap_or_default()),
+                event.kind().name().to_owned(),
+                detail(event, self.context.ascii),
+                event.thread.clone(),
+            ],
+            [
+                Tone::Dim,
+                Tone::Plain,
+                Tone::Title,
+                Tone::Plain,
+                tone(event.kind()),
+                Tone::Plain,
+                Tone::Dim,
+            ],
+        )
+    }
+
+    fn finish(&self, complete: bool) -> Result<(), Failure> {
+        if self.globals.format != Format::Json {
+            return Ok(());
+        }
+        let head = Head::of(
+            self.connection,
+            "netpoller/v1/events",
+            self.context.now_ns,
+            self.globals.ascii,
+        );
+        let items = self
+            .kept
+            .iter()
+            .map(|event| document::event(event, &self.context))
+            .collect();
+        super::print(|out| self.printer.document(out, head, complete, items))
+    }
+}
+
+fn tone(kind: EventKind) -> Tone {
+    match kind {
+        EventKind::Park => Tone::Parked,
+        EventKind::ReadyIdle | EventKind::ReadyArmed | EventKind::ReadyParked => Tone::Ready,
+        EventKind::StaleEvent
+        | EventKind::Evicted
+        | EventKind::EventErrSet
+        | EventKind::DeadlineFired => Tone::Warn,
+        _ => Tone::Plain,
+    }
+}
+
+/// What the argument of an event says; a dash for nothing.
+pub(crate) fn detail(event: &Event, ascii: bool) -> String {
+    let argument = event.argument;
+    let micros = |micros: u32| text::duration(u64::from(micros) * 1_000);
+    let said = match event.kind() {
+        EventKind::Event | EventKind::StaleEvent => epoll_names(argument),
+        EventKind::UnblockArmed | EventKind::UnblockParked => i32::try_from(argument)
+            .ok()
+            .and_then(|cause| Cause::try_from(cause).ok())
+            .map_or_else(|| argument.to_string(), |cause| cause.name().to_owned()),
+        #[allow(clippy::cast_possible_wrap)] // -1 for a sleep.
+        EventKind::Opened | EventKind::Closed => match argument as i32 {
+            -1 => "a sleep".to_owned(),
+            fd => format!("fd {fd}"),
+        },
+        EventKind::DeadlineSet => format!("in {}", micros(argument)),
+        EventKind::DeadlineFired => format!("{} late", micros(argument)),
+        EventKind::Poll => format!("{argument} events"),
+        EventKind::Run => format!("{} after the wake", text::duration(argument.into())),
+        _ if argument != 0 => argument.to_string(),
+        _ => "-".to_owned(),
+    };
+    if ascii { text::ascii(said) } else { said }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_argument_is_said_in_its_unit() {
+        let said = |kind: EventKind, argument| {
+            detail(
+                &Event {
+                    kind: kind.into(),
+                    argument,
+                    ..Event::default()
+                },
+                true,
+            )
+        };
+        assert_eq!(said(EventKind::Event, 0x2001), "IN|RDHUP");
+        assert_eq!(
+            said(EventKind::UnblockParked, Cause::Deadline as u32),
+            "deadline"
+        );
+        assert_eq!(said(EventKind::Opened, 19), "fd 19");
+        assert_eq!(said(EventKind::Closed, u32::MAX), "a sleep");
+        assert_eq!(said(EventKind::DeadlineSet, 5_000_000), "in 5.0s");
+        assert_eq!(said(EventKind::DeadlineFired, 40), "40.0us late");
+        assert_eq!(said(EventKind::Run, 12_400), "12.4us after the wake");
+        assert_eq!(said(EventKind::Arm, 0), "-");
+    }
+}

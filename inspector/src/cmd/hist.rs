@@ -1,0 +1,328 @@
+//! `netpoller hist`: quantiles of the latencies, of all time and of the last moment, and bars.
+
+use std::collections::BTreeMap;
+use std::io::{self, Write};
+use std::time::Duration;
+
+use netpoller_proto::v1::{Exemplar, GetStatsRequest, GetStatsResponse, Histogram, PollerStats};
+
+use crate::args::{Format, Globals};
+use crate::client::{self, Connection};
+use crate::document;
+use crate::failure::Failure;
+use crate::out::{Head, Printer};
+use crate::paint::Tone;
+use crate::quantile;
+use crate::table::Align;
+use crate::text;
+
+/// Columns of the longest bar.
+const BAR: u64 = 40;
+/// The longest interval that a server takes.
+const LONGEST: Duration = Duration::from_secs(4);
+
+pub(super) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> {
+    super::no_rows(globals, "hist")?;
+    if globals.interval > LONGEST {
+        return Err(Failure::Usage(
+            "the longest --interval of `hist` is 4s".into(),
+        ));
+    }
+    super::block_on(async {
+        let connection = super::connection(globals).await?;
+        let stats = ask(&connection, globals.interval).await?;
+        let shown = select(&stats, name)?;
+        let head = Head::of(
+            &connection,
+            "netpoller/v1/histograms",
+            stats.captured_at_ns,
+            globals.ascii,
+        );
+        let printer = Printer::new(globals);
+        super::print(|out| match globals.format {
+            Format::Json => {
+                let items = shown
+                    .iter()
+                    .map(|pair| pair.item(stats.interval_ns))
+                    .collect();
+                printer.document(out, head, true, items)
+            }
+            Format::Jsonl => shown.iter().try_for_each(|pair| {
+                serde_json::to_writer(&mut *out, &pair.item(stats.interval_ns))?;
+                Ok(out.write_all(b"\n")?)
+            }),
+            Format::Csv => Err(Failure::Usage(
+                "use `stats --format csv`, which has the quantiles".into(),
+            )),
+            Format::Table | Format::Wide => {
+                Ok(print(&printer, out, &stats, &shown, name.is_some())?)
+            }
+        })
+    })
+}
+
+async fn ask(connection: &Connection, interval: Duration) -> Result<GetStatsResponse, Failure> {
+    let mut client = connection.client.clone();
+    let request = GetStatsRequest {
+        poller: String::new(),
+        interval_ns: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
+    };
+    // The answer takes as long as the interval, and then as long as any other.
+    let connection = Connection {
+        timeout: connection.timeout + interval,
+        ..connection.clone()
+    };
+    client::answer(&connection, "GetStats", client.get_stats(request)).await
+}
+
+/// One histogram of one poller; of an older server, without its interval.
+struct Pair<'a> {
+    poller: &'a str,
+    cumulative: &'a Histogram,
+    interval: Option<&'a Histogram>,
+}
+
+/// An item of the document.
+#[derive(serde::Serialize)]
+struct Item<'a> {
+    poller: &'a str,
+    interval_ns: Option<u64>,
+    cumulative: document::Histogram<'a>,
+    interval: Option<document::Histogram<'a>>,
+}
+
+impl Pair<'_> {
+    fn item(&self, interval_ns: u64) -> Item<'_> {
+        Item {
+            poller: self.poller,
+            interval_ns: (interval_ns != 0).then_some(interval_ns),
+            cumulative: document::histogram(self.cumulative),
+            interval: self.interval.map(document::histogram),
+        }
+    }
+}
+
+fn select<'a>(stats: &'a GetStatsResponse, name: Option<&str>) -> Result<Vec<Pair<'a>>, Failure> {
+    let poller = |stats: &'a PollerStats| {
+        stats
+            .poller
+            .as_ref()
+            .map_or("", |poller| poller.name.as_str())
+    };
+    let all = stats.pollers.iter().flat_map(|cumulative| {
+        let interval = stats
+            .interval
+            .iter()
+            .find(|it| poller(it) == poller(cumulative));
+        cumulative.histograms.iter().map(move |histogram| Pair {
+            poller: poller(cumulative),
+            cumulative: histogram,
+            interval: interval
+                .and_then(|it| it.histograms.iter().find(|it| it.name == histogram.name)),
+        })
+    });
+    let mut shown: Vec<Pair<'_>> = all.collect();
+    let Some(name) = name else {
+        return Ok(shown);
+    };
+    let known: Vec<&str> = shown
+        .iter()
+        .map(|pair| pair.cumulative.name.as_str())
+        .collect();
+    // `wake_latency` means both directions.
+    let suggestion = text::suggestion(name, known);
+    shown.retain(|pair| pair.cumulative.name.starts_with(name));
+    if shown.is_empty() {
+        return Err(Failure::Usage(format!(
+            "no histogram is called `{name}`; {suggestion}"
+        )));
+    }
+    Ok(shown)
+}
+
+fn print(
+    printer: &Printer<'_>,
+    out: &mut dyn Write,
+    stats: &GetStatsResponse,
+    shown: &[Pair<'_>],
+    bars: bool,
+) -> io::Result<()> {
+    let several = stats.pollers.len() > 1;
+    let interval = text::duration(stats.interval_ns);
+    if !printer.globals.no_header {
+        let titles = [
+            "HISTOGRAM",
+            "OF",
+            "P50",
+            "P90",
+            "P99",
+            "P99.9",
+            "MAX",
+            "COUNT",
+        ];
+        printer.line(out, &row(titles.map(str::to_owned), Tone::Title))?;
+    }
+    for pair in shown {
+        let name = if several {
+            format!("{}/{}", pair.poller, pair.cumulative.name)
+        } else {
+            pair.cumulative.name.clone()
+        };
+        printer.line(out, &quantiles(printer, &name, "all time", pair.cumulative))?;
+        if let Some(of) = pair.interval {
+            printer.line(
+                out,
+                &quantiles(printer, "", &format!("last {interval}"), of),
+            )?;
+        }
+        if bars {
+            self::bars(printer, out, pair.cumulative)?;
+        }
+    }
+    Ok(())
+}
+
+fn row(texts: [String; 8], tone: Tone) -> Vec<(String, Tone, Align, usize)> {
+    let shape = [28, 10, 8, 8, 8, 8, 8, 14].into_iter().enumerate();
+    texts
+        .into_iter()
+        .zip(shape)
+        .map(|(text, (index, width))| {
+            let align = if index < 2 { Align::Left } else { Align::Right };
+            (text::printable(&text).into_owned(), tone, align, width)
+        })
+        .collect()
+}
+
+fn quantiles(
+    printer: &Printer<'_>,
+    name: &str,
+    of: &str,
+    histogram: &Histogram,
+) -> Vec<(String, Tone, Align, usize)> {
+    let sample = |value: Option<u64>| {
+        let text = value.map_or("-".to_owned(), |value| text::sample(value, &histogram.unit));
+        if printer.globals.ascii {
+            text::ascii(text)
+        } else {
+            text
+        }
+    };
+    let [p50, p90, p99, p99_9] =
+        quantile::SHOWN.map(|(_, share)| sample(quantile::quantile(histogram, share)));
+    let max = sample((histogram.count > 0).then_some(histogram.max));
+    let count = text::grouped(histogram.count);
+    row(
+        [
+            name.to_owned(),
+            of.to_owned(),
+            p50,
+            p90,
+            p99,
+            p99_9,
+            max,
+            count,
+        ],
+        Tone::Plain,
+    )
+}
+
+/// A bar for each power of two, with the last descriptor that fell there.
+fn bars(printer: &Printer<'_>, out: &mut dyn Write, histogram: &Histogram) -> io::Result<()> {
+    let steps = steps(histogram);
+    let most = steps
+        .values()
+        .map(|step| step.count)
+        .max()
+        .unwrap_or(0)
+        .max(1);
+    for step in steps.values() {
+        let bound = match step.bound {
+            u64::MAX => "beyond".to_owned(),
+            bound => text::sample(bound, &histogram.unit),
+        };
+        let bound = if printer.globals.ascii {
+            text::ascii(bound)
+        } else {
+            bound
+        };
+        // Whoever is there is seen, however few they are.
+        let length = (u128::from(step.count) * u128::from(BAR)).div_ceil(u128::from(most));
+        let bar = if printer.globals.ascii { "#" } else { "█" }
+            .repeat(usize::try_from(length).unwrap_or(0));
+        let exemplar = match &step.exemplar {
+            Some(exemplar) if !exemplar.id.is_empty() => format!("last {}", exemplar.id),
+            _ => String::new(),
+        };
+        let cells = [
+            (bound, Tone::Dim, Align::Right, 12),
+            (bar, Tone::Parked, Align::Left, 40),
+            (text::grouped(step.count), Tone::Plain, Align::Right, 12),
+            (
+                text::printable(&exemplar).into_owned(),
+                Tone::Dim,
+                Align::Left,
+                24,
+            ),
+        ];
+        printer.line(out, &cells)?;
+    }
+    writeln!(out)
+}
+
+/// Buckets with bounds of the same power of two.
+#[derive(Default)]
+struct Step {
+    bound: u64,
+    count: u64,
+    exemplar: Option<Exemplar>,
+}
+
+fn steps(histogram: &Histogram) -> BTreeMap<u32, Step> {
+    let mut steps: BTreeMap<u32, Step> = BTreeMap::new();
+    for bucket in &histogram.buckets {
+        let step = steps
+            .entry(u64::BITS - bucket.upper_bound.leading_zeros())
+            .or_default();
+        step.bound = step.bound.max(bucket.upper_bound);
+        step.count = step.count.saturating_add(bucket.count);
+        let at = |exemplar: &Option<Exemplar>| exemplar.as_ref().map_or(0, |it| it.at_ns);
+        if at(&bucket.exemplar) > at(&step.exemplar) {
+            step.exemplar.clone_from(&bucket.exemplar);
+        }
+    }
+    steps
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use netpoller_proto::v1::Bucket;
+
+    #[test]
+    fn buckets_of_one_power_of_two_make_one_bar_with_the_latest_exemplar() {
+        let bucket = |upper_bound, count, id: &str, at_ns| Bucket {
+            upper_bound,
+            count,
+            exemplar: Some(Exemplar {
+                id: id.into(),
+                at_ns,
+            }),
+        };
+        let histogram = Histogram {
+            buckets: vec![
+                bucket(1_279, 3, "1.1", 50),
+                bucket(1_535, 4, "2.1", 40),
+                bucket(u64::MAX, 1, "3.1", 60),
+            ],
+            ..Default::default()
+        };
+        let steps: Vec<_> = steps(&histogram).into_values().collect();
+        assert_eq!(steps.len(), 2);
+        assert_eq!((steps[0].bound, steps[0].count), (1_535, 7));
+        assert_eq!(
+            steps[0].exemplar.as_ref().map(|it| it.id.as_str()),
+            Some("1.1")
+        );
+    }
+}

@@ -1,0 +1,105 @@
+//! Faults that keep somebody waiting.
+
+use std::io::{self, Read, Write};
+use std::os::fd::AsFd;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_lite::future;
+use netpoller::{Direction, Kind, Sides, block_on_poller, task};
+
+use super::{Fault, Plant, Registered, tcp_pair};
+use crate::demo::stop::Stop;
+
+/// Reads a part of what is there, and waits for more: the edge that told of the rest has been used up.
+pub(super) fn stuck_waiter(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
+    let (poller, stop) = (fault.poller()?, Arc::clone(stop));
+    let (ours, mut theirs) = tcp_pair()?;
+    let desc = poller.open(ours.as_fd(), Kind::Tcp)?;
+    desc.set_label(&fault.label());
+    let registered = Registered { desc, file: ours };
+    theirs.write_all(b"more than is read")?;
+    Plant::keeping(theirs).thread(fault, move || {
+        let registered = registered;
+        let Registered { desc, file } = &registered;
+        let reader = task::named("stuck-reader", async {
+            if desc.wait(Direction::Read).await.is_ok() {
+                let _ = (&*file).read(&mut [0; 4]);
+                // Wrong: the read did not say EAGAIN.
+                let _ = desc.wait(Direction::Read).await;
+            }
+            stop.wait().await;
+        });
+        block_on_poller(&poller, future::or(reader, stop.wait()));
+    })
+}
+
+/// Waits, loses its registration to somebody with epoll_ctl, and then data comes.
+pub(super) fn lost_edge(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
+    let (poller, stop) = (fault.poller()?, Arc::clone(stop));
+    let (ours, mut theirs) = tcp_pair()?;
+    let desc = poller.open(ours.as_fd(), Kind::Tcp)?;
+    desc.set_label(&fault.label());
+    let registered = Registered { desc, file: ours };
+    Plant::default().thread(fault, move || {
+        let registered = registered;
+        let Registered { desc, file } = &registered;
+        let reader = task::named("lost-reader", async {
+            let _ = desc.wait(Direction::Read).await;
+            stop.wait().await;
+        });
+        // Polled after the reader, which is parked by then.
+        let saboteur = async {
+            let _ = rustix::event::epoll::delete(&poller, file);
+            let _ = theirs.write_all(b"unheard of");
+            stop.wait().await;
+        };
+        block_on_poller(&poller, future::or(reader, saboteur));
+    })
+}
+
+/// Data comes for a descriptor that nobody reads any more; somebody polls all the same.
+pub(super) fn leaked_readiness(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
+    let (poller, stop) = (fault.poller()?, Arc::clone(stop));
+    let (ours, mut theirs) = tcp_pair()?;
+    let desc = poller.open(ours.as_fd(), Kind::Tcp)?;
+    desc.set_label(&fault.label());
+    theirs.write_all(b"never read")?;
+    let registered = Registered { desc, file: ours };
+    Plant::keeping(theirs).thread(fault, move || {
+        block_on_poller(&poller, stop.wait());
+        drop(registered);
+    })
+}
+
+/// A deadline that nobody polls for.
+pub(super) fn overdue_deadline(fault: Fault) -> io::Result<Plant> {
+    let poller = fault.poller()?;
+    let (ours, theirs) = tcp_pair()?;
+    let desc = poller.open(ours.as_fd(), Kind::Tcp)?;
+    desc.set_label(&fault.label());
+    desc.set_deadline(
+        Some(Instant::now() + Duration::from_millis(10)),
+        Sides::Read,
+    );
+    Ok(Plant::keeping(Registered { desc, file: ours }).and(theirs))
+}
+
+/// Waits inside an executor that only parks its thread, and data comes.
+pub(super) fn poller_away(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
+    let (poller, stop) = (fault.poller()?, Arc::clone(stop));
+    let (ours, mut theirs) = tcp_pair()?;
+    let desc = poller.open(ours.as_fd(), Kind::Tcp)?;
+    desc.set_label(&fault.label());
+    let registered = Registered { desc, file: ours };
+    theirs.write_all(b"nobody will know")?;
+    Plant::keeping(theirs).thread(fault, move || {
+        // The whole of it: a closure takes only the fields that it names.
+        let registered = registered;
+        let reader = task::named("forsaken-reader", async {
+            let _ = registered.desc.wait(Direction::Read).await;
+        });
+        // Wrong: this one does not poll.
+        future::block_on(future::or(reader, stop.wait()));
+    })
+}

@@ -1,0 +1,257 @@
+//! The doctor beside the demo: it names each fault that is planted, and is silent where none is.
+
+use std::path::Path;
+use std::time::{Duration, Instant};
+
+use serde_json::Value;
+
+use crate::support::{Running, eventually, items, netpoller};
+
+/// A small demo with one fault.
+fn planted(fault: &str) -> Running {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut command = netpoller(&scratch);
+    command.args(["demo", "--headless", "--connections", "5", "--plant", fault]);
+    Running::start(scratch, command, &["attach with: "])
+}
+
+/// Asks the doctor until it finds something.
+#[track_caller]
+fn findings(demo: &Running, arguments: &[&str]) -> Value {
+    eventually("a finding", || {
+        let output = demo.ask(&[&["doctor", "--format", "json"], arguments].concat());
+        match output.status.code() {
+            Some(0) => None,
+            Some(3) => Some(serde_json::from_slice(&output.stdout).expect("JSON")),
+            _ => panic!("{}", String::from_utf8_lossy(&output.stderr)),
+        }
+    })
+}
+
+/// The line of this project's source that a location names.
+#[track_caller]
+fn source(location: &Value) -> String {
+    let (file, line) = location.as_str().unwrap().split_once(':').unwrap();
+    let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap();
+    let text = std::fs::read_to_string(root.join(file)).unwrap();
+    let line: usize = line.parse().unwrap();
+    text.lines().nth(line - 1).unwrap().to_owned()
+}
+
+/// Plants `fault`, and checks that the doctor finds it, and nothing else, at a line of code that contains `code`.
+#[track_caller]
+fn finds(fault: &str, arguments: &[&str], code: Option<&str>) -> Value {
+    let demo = planted(fault);
+    let document = findings(&demo, arguments);
+    assert_eq!(document["schema"], "netpoller/v1/findings");
+    for finding in items(&document) {
+        assert_eq!(finding["lint"], fault, "{finding:#}");
+        assert_eq!(
+            finding["poller"],
+            format!("plant_{}", fault.replace('-', "_")),
+            "{finding:#}"
+        );
+    }
+    let finding = items(&document)[0].clone();
+    match code {
+        Some(code) => {
+            let line = source(&finding["location"]);
+            assert!(line.contains(code), "{line} is not {code}: {finding:#}");
+        }
+        None => assert_eq!(finding["location"], Value::Null),
+    }
+    if finding["descriptor"] != Value::Null {
+        assert_eq!(finding["descriptor"]["label"], format!("planted: {fault}"));
+    }
+    for field in ["summary", "advice"] {
+        assert!(finding[field].as_str().unwrap().len() > 20, "{finding:#}");
+    }
+    assert!(!finding["evidence"].as_object().unwrap().is_empty());
+    finding
+}
+
+#[test]
+fn a_stuck_waiter_is_named_with_the_line_that_waits() {
+    let finding = finds("stuck-waiter", &[], Some("desc.wait(Direction::Read)"));
+    assert_eq!(finding["direction"], "read");
+    assert_eq!(finding["severity"], "error");
+    // 17 bytes came, 4 were read.
+    assert_eq!(finding["evidence"]["bytes readable"], "13");
+    let waiter = &finding["descriptor"]["read"]["waiter"];
+    assert_eq!(waiter["thread"], "plant_stuck_waiter");
+    assert!(waiter["task"].as_str().unwrap().starts_with("stuck-reader"));
+}
+
+#[test]
+fn a_stuck_waiter_is_told_of_in_prose() {
+    let demo = planted("stuck-waiter");
+    let said = eventually("a finding", || {
+        let output = demo.ask(&["doctor"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        (output.status.code() == Some(3)).then_some((text, output.stderr))
+    });
+    let (text, stderr) = said;
+    for word in [
+        "1. stuck-waiter (error)",
+        "although the descriptor is",
+        "of poller plant_stuck_waiter, descriptor ",
+        "\"planted: stuck-waiter\"",
+        "task stuck-reader",
+        "plant/waits.rs:",
+        "bytes readable: 13",
+        "until EAGAIN",
+    ] {
+        assert!(text.contains(word), "`{word}` is missing in\n{text}");
+    }
+    assert!(
+        text.lines().all(|line| line.chars().count() <= 120),
+        "{text}"
+    );
+    let stderr = String::from_utf8(stderr).unwrap();
+    assert!(stderr.contains("1 finding in"), "{stderr}");
+}
+
+#[test]
+fn a_lost_edge_is_told_from_a_stuck_waiter() {
+    let finding = finds("lost-edge", &[], Some("desc.wait(Direction::Read)"));
+    let summary = finding["summary"].as_str().unwrap();
+    assert!(
+        summary.contains("registration with epoll is gone"),
+        "{summary}"
+    );
+}
+
+#[test]
+fn leaked_readiness_is_named_with_the_line_that_registered_it() {
+    let hold = ["--hold", "leaked-readiness=200ms"];
+    let finding = finds("leaked-readiness", &hold, Some("poller.open("));
+    assert_eq!(finding["evidence"]["bytes readable"], "10");
+}
+
+#[test]
+fn an_overdue_deadline_is_named() {
+    let finding = finds("overdue-deadline", &[], Some("poller.open("));
+    assert_eq!(finding["evidence"]["last poll"], "never");
+}
+
+#[test]
+fn a_poller_that_nobody_polls_is_one_finding() {
+    let finding = finds("poller-away", &[], Some("wait(Direction::Read)"));
+    assert_eq!(
+        finding["evidence"]["waiters whose descriptor is ready"],
+        "1"
+    );
+}
+
+#[test]
+fn a_wake_storm_is_named() {
+    finds("wake-storm", &[], None);
+}
+
+#[test]
+fn spurious_wakes_are_named() {
+    finds("spurious-ratio", &[], None);
+}
+
+#[test]
+fn starved_batches_are_named() {
+    let finding = finds("starved-batch", &[], None);
+    assert_eq!(finding["evidence"]["events in a batch"], "2");
+}
+
+#[test]
+fn slow_dispatch_is_named() {
+    finds("slow-dispatch", &[], None);
+}
+
+#[test]
+fn generation_churn_is_named() {
+    let finding = finds("generation-churn", &[], None);
+    assert_eq!(finding["severity"], "info");
+}
+
+#[test]
+fn a_descriptor_in_blocking_mode_is_named_with_the_line_that_registered_it() {
+    finds("blocking-mode", &[], Some("poller.open("));
+}
+
+#[test]
+fn a_duplicate_registration_is_named_with_both_lines() {
+    let finding = finds(
+        "duplicate-registration",
+        &["--kernel"],
+        Some("poller.open("),
+    );
+    let lines = finding["evidence"]["registered at"].as_str().unwrap();
+    assert_eq!(lines.matches("registrations.rs:").count(), 2, "{lines}");
+}
+
+#[test]
+fn a_ghost_is_named_with_the_descriptor_that_keeps_it_alive() {
+    let finding = finds("ghost-registration", &["--kernel"], None);
+    let held = finding["evidence"]["held open by"].as_str().unwrap();
+    assert!(held.starts_with("descriptor "), "{held}");
+}
+
+#[test]
+fn a_fault_that_is_allowed_is_not_reported() {
+    let demo = planted("blocking-mode");
+    findings(&demo, &[]);
+    let output = demo.ask(&["doctor", "--allow", "blocking-mode"]);
+    assert_eq!(output.status.code(), Some(0));
+}
+
+#[test]
+fn the_laws_of_the_demo_hold_beside_planted_faults() {
+    let scratch = tempfile::tempdir().unwrap();
+    let output = netpoller(&scratch)
+        .args([
+            "demo",
+            "--headless",
+            "--for",
+            "1s",
+            "--connections",
+            "20",
+            "--format",
+            "json",
+        ])
+        .args([
+            "--plant",
+            "stuck-waiter",
+            "--plant",
+            "lost-edge",
+            "--plant",
+            "ghost-registration",
+        ])
+        .args([
+            "--plant",
+            "poller-away",
+            "--plant",
+            "wake-storm",
+            "--plant",
+            "wake-storm",
+        ])
+        .output()
+        .unwrap();
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+    let summary: Value = serde_json::from_slice(&output.stdout).unwrap();
+    for law in items(&summary)[0]["laws"].as_array().unwrap() {
+        assert_eq!(law["violated"], false, "{law}");
+    }
+}
+
+#[test]
+fn a_healthy_demo_has_no_findings_however_long_one_looks() {
+    let seconds: u64 =
+        std::env::var("DOCTOR_SILENT_SECS").map_or(10, |text| text.parse().expect("seconds"));
+    let scratch = tempfile::tempdir().unwrap();
+    let mut command = netpoller(&scratch);
+    command.args(["demo", "--headless", "--connections", "256"]);
+    let demo = Running::start(scratch, command, &["attach with: "]);
+    let began = Instant::now();
+    let output = demo.ask(&["doctor", "--kernel", "--for", &format!("{seconds}s")]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert_eq!(output.status.code(), Some(0), "{text}");
+    assert!(text.starts_with("no findings in "), "{text}");
+    assert!(began.elapsed() >= Duration::from_secs(seconds));
+}

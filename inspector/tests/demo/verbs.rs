@@ -1,0 +1,317 @@
+//! The verbs that ask more than one question, about a busy demo.
+
+use serde_json::Value;
+
+use crate::support::{Running, eventually, items, netpoller};
+
+/// A demo with so many connections, and what else it is told.
+fn demo(connections: &str, arguments: &[&str]) -> Running {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut command = netpoller(&scratch);
+    command.args([
+        "demo",
+        "--headless",
+        "--for",
+        "300s",
+        "--connections",
+        connections,
+    ]);
+    command.args(arguments);
+    Running::start(scratch, command, &["attach with: "])
+}
+
+/// A waiter of the demo that stays parked, with its document.
+#[track_caller]
+fn stuck(demo: &Running) -> Value {
+    eventually("a client that is stuck", || {
+        let document = demo.json(&["ls", "waiters", "-w", "task~stuck && dir=read"]);
+        items(&document).first().cloned()
+    })
+}
+
+#[test]
+fn an_audit_of_a_loaded_demo_finds_every_law_upheld() {
+    let demo = demo("100", &[]);
+    stuck(&demo);
+    let document = demo.json(&["audit", "--kernel", "--for", "2s", "--interval", "500ms"]);
+    assert_eq!(document["schema"], "netpoller/v1/audit");
+    let laws = items(&document);
+    assert!(laws.len() >= 10, "{laws:?}");
+    for law in laws {
+        assert_eq!(law["violated"], false, "{law}");
+        for field in ["poller", "law", "statement", "lhs", "rhs", "delta"] {
+            assert!(!law[field].is_null(), "{field} is missing in {law}");
+        }
+    }
+    assert!(laws.iter().any(|law| law["law"] == "kernel"));
+    let table = demo.ask(&["audit"]);
+    assert_eq!(table.status.code(), Some(0));
+    assert!(!String::from_utf8_lossy(&table.stdout).contains("VIOLATED"));
+}
+
+#[test]
+fn an_audit_of_a_skewed_counter_exits_3_and_names_the_law() {
+    let demo = demo("20", &["--plant", "broken-law"]);
+    let output = demo.ask(&["audit"]);
+    let (stdout, stderr) = (
+        String::from_utf8_lossy(&output.stdout),
+        String::from_utf8_lossy(&output.stderr),
+    );
+    assert_eq!(output.status.code(), Some(3), "{stderr}");
+    assert!(
+        stderr.contains("law `park` of poller plant_broken_law"),
+        "{stderr}"
+    );
+    let row = stdout
+        .lines()
+        .find(|line| line.contains("VIOLATED") && line.contains(" park "));
+    assert!(
+        row.is_some_and(|row| row.contains("plant_broken_law")),
+        "{stdout}"
+    );
+    let output = demo.ask(&["audit", "--format", "json"]);
+    assert_eq!(output.status.code(), Some(3));
+    let document: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let broken: Vec<_> = items(&document)
+        .iter()
+        .filter(|law| law["violated"] == true)
+        .collect();
+    assert!(
+        broken.iter().all(|law| law["poller"] == "plant_broken_law"),
+        "{broken:?}"
+    );
+    assert!(
+        broken
+            .iter()
+            .any(|law| law["law"] == "park" && law["delta"] == 1),
+        "{broken:?}"
+    );
+}
+
+#[test]
+fn a_descriptor_is_described_with_waiter_history_kernel_and_line() {
+    let demo = demo("60", &[]);
+    let row = stuck(&demo);
+    let (id, fd) = (row["id"].as_str().unwrap(), row["fd"].to_string());
+    let output = demo.ask(&["describe", id]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(
+        output.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    for word in [
+        "DESCRIPTOR global/",
+        "READ",
+        "parked",
+        "stuck",
+        "demo/clients.rs:",
+        "LAST TRANSITIONS",
+        "park",
+        "KERNEL",
+        "ESTABLISHED",
+    ] {
+        assert!(text.contains(word), "{word} is missing in\n{text}");
+    }
+    for words in [
+        &["describe", "fd", &fd][..],
+        &["describe", &format!("global/{id}")],
+    ] {
+        let document = demo.json(words);
+        assert_eq!(document["schema"], "netpoller/v1/descriptor");
+        let item = &items(&document)[0];
+        assert_eq!(item["id"], id, "{words:?}");
+        assert_eq!(item["read"]["state"], "parked");
+        assert_eq!(item["kernel"]["registered"], true, "{item}");
+        assert_eq!(item["kernel"]["tcp_state"], "ESTABLISHED");
+        let history = item["history"].as_array().unwrap();
+        assert!(
+            history
+                .iter()
+                .any(|event| event["kind"] == "park" && event["direction"] == "read")
+        );
+        // A wake may have been slow on a busy machine, but it waits for what is not there.
+        let hints = item["hints"].to_string();
+        assert!(!hints.contains("although the kernel says"), "{hints}");
+    }
+    let missing = demo.ask(&["describe", "999999.1"]);
+    assert_eq!(missing.status.code(), Some(6));
+    assert!(String::from_utf8_lossy(&missing.stderr).contains("999999.1"));
+}
+
+#[test]
+fn events_are_dumped_and_followed_with_their_filters() {
+    let demo = demo("60", &[]);
+    stuck(&demo);
+    let dump = demo.json(&["events", "--dump", "-k", "park,run"]);
+    assert_eq!(dump["schema"], "netpoller/v1/events");
+    let events = items(&dump);
+    assert!(!events.is_empty());
+    for event in events {
+        assert!(event["kind"] == "park" || event["kind"] == "run", "{event}");
+        assert!(
+            event["thread"].as_str().unwrap().starts_with("demo-"),
+            "{event}"
+        );
+    }
+    let output = demo.ask(&[
+        "events",
+        "--direction",
+        "read",
+        "-k",
+        "ready_parked",
+        "-n",
+        "5",
+        "--format",
+        "jsonl",
+    ]);
+    assert_eq!(output.status.code(), Some(0));
+    let lines: Vec<Value> = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        .map(|line| serde_json::from_str(line).unwrap())
+        .collect();
+    assert_eq!(lines.len(), 5);
+    for line in lines {
+        assert_eq!(
+            (&line["kind"], &line["direction"], &line["cause"]),
+            (&"ready_parked".into(), &"read".into(), &"io".into())
+        );
+    }
+    let table = demo.ask(&["events", "-n", "3"]);
+    let text = String::from_utf8(table.stdout).unwrap();
+    assert!(text.starts_with("TIME"), "{text}");
+    assert_eq!(text.lines().count(), 4, "{text}");
+}
+
+#[test]
+fn histograms_are_shown_of_all_time_and_of_the_interval_with_bars_and_exemplars() {
+    let demo = demo("60", &[]);
+    stuck(&demo);
+    let output = demo.ask(&["hist", "wake_latency", "--interval", "500ms", "--ascii"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    for word in ["P99.9", "wake_latency_read", "all time", "last ", "####"] {
+        assert!(text.contains(word), "{word} is missing in\n{text}");
+    }
+    let document = demo.json(&["hist", "wake_latency_read", "--interval", "500ms"]);
+    let [item] = items(&document) else {
+        panic!("{document}")
+    };
+    assert!(item["interval_ns"].as_u64().unwrap() >= 500_000_000);
+    let (all, interval) = (&item["cumulative"], &item["interval"]);
+    assert!(interval["count"].as_u64().unwrap() > 0);
+    assert!(
+        interval["count"].as_u64() < all["count"].as_u64(),
+        "{interval} {all}"
+    );
+    let buckets = all["buckets"].as_array().unwrap();
+    assert!(
+        buckets
+            .iter()
+            .any(|bucket| bucket["exemplar"]["id"].is_string()),
+        "{all}"
+    );
+    let wrong = demo.ask(&["hist", "wake_latecy_read"]);
+    assert_eq!(wrong.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&wrong.stderr).contains("did you mean `wake_latency_read`?"));
+}
+
+#[test]
+fn a_watch_ends_when_its_condition_comes_about_and_fails_when_it_does_not() {
+    let demo = demo("60", &[]);
+    let met = demo.ask(&[
+        "watch",
+        "-w",
+        "kind=tcp",
+        "--until",
+        "task~stuck && state=parked && since>200ms",
+        "--timeout",
+        "30s",
+        "--interval",
+        "100ms",
+        "--format",
+        "jsonl",
+    ]);
+    assert_eq!(
+        met.status.code(),
+        Some(0),
+        "{}",
+        String::from_utf8_lossy(&met.stderr)
+    );
+    let mut lines = 0;
+    for line in String::from_utf8(met.stdout).unwrap().lines() {
+        let line: Value = serde_json::from_str(line).unwrap();
+        assert_eq!(line["kind"], "tcp", "{line}");
+        assert!(
+            ["add", "mod", "del"].contains(&line["op"].as_str().unwrap()),
+            "{line}"
+        );
+        assert!(line["id"].is_string() && line["ts"].is_string(), "{line}");
+        lines += 1;
+    }
+    assert!(lines > 60, "{lines}");
+    let unmet = demo.ask(&[
+        "watch",
+        "-w",
+        "fd=-7",
+        "--until",
+        "kind=udp",
+        "--timeout",
+        "600ms",
+    ]);
+    assert_eq!(unmet.status.code(), Some(3));
+    assert!(String::from_utf8_lossy(&unmet.stderr).contains("kind=udp"));
+}
+
+#[test]
+fn a_server_that_filters_and_sorts_gives_the_rows_that_the_command_would_choose() {
+    let demo = demo("60", &[]);
+    stuck(&demo);
+    let ids = |arguments: &[&str]| -> Vec<Value> {
+        items(&demo.json(arguments))
+            .iter()
+            .map(|item| item["fd"].clone())
+            .collect()
+    };
+    // The numbers of the service's own descriptors stand still, unlike their states.
+    let all = ids(&["ls", "-w", "label=client && fd>0", "--sort", "fd:desc"]);
+    let first = ids(&[
+        "ls",
+        "-w",
+        "label=client && fd>0",
+        "--sort",
+        "fd:desc",
+        "-n",
+        "3",
+    ]);
+    assert_eq!(first.len(), 3);
+    assert!(all.len() > 3);
+    assert!(
+        first.is_sorted_by_key(|fd| std::cmp::Reverse(fd.as_i64())),
+        "{first:?}"
+    );
+}
+
+#[test]
+fn the_endpoint_that_shows_does_not_act() {
+    let demo = demo("20", &[]);
+    let row = stuck(&demo);
+    let target = demo.said("attach with: netpoller -t ").to_owned();
+    let output = demo.ask(&[
+        "evict",
+        row["id"].as_str().unwrap(),
+        "--control",
+        &target,
+        "--yes",
+    ]);
+    assert_eq!(output.status.code(), Some(4));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(
+        said.contains("does not serve netpoller.v1.Control"),
+        "{said}"
+    );
+    let unsure = demo.ask(&["evict", row["id"].as_str().unwrap(), "--control", &target]);
+    assert_eq!(unsure.status.code(), Some(2));
+    assert!(String::from_utf8_lossy(&unsure.stderr).contains("--yes"));
+}

@@ -1,0 +1,250 @@
+//! `netpoller doctor` against a mock of the endpoint.
+
+mod support;
+
+use std::path::Path;
+use std::process::{Command, Output, Stdio};
+
+use netpoller_proto::v1;
+use serde_json::Value;
+use support::mock::{Mock, Running};
+use support::rows::{self, NOW_NS};
+use tempfile::TempDir;
+
+const SECOND_NS: u64 = 1_000_000_000;
+
+fn run(scratch: &Path, arguments: &[&str]) -> Output {
+    Command::new(env!("CARGO_BIN_EXE_netpoller"))
+        .env_clear()
+        .env("XDG_RUNTIME_DIR", scratch)
+        .stdin(Stdio::null())
+        .args(arguments)
+        .output()
+        .expect("run netpoller")
+}
+
+fn text(bytes: &[u8]) -> &str {
+    std::str::from_utf8(bytes).expect("UTF-8")
+}
+
+#[track_caller]
+fn assert_code(output: &Output, code: i32) {
+    assert_eq!(output.status.code(), Some(code), "{}", text(&output.stderr));
+}
+
+/// A process with a stuck waiter and a storm.
+fn sick() -> v1::DiagnoseResponse {
+    let stuck = v1::Finding {
+        lint: "stuck-waiter".into(),
+        severity: v1::Severity::Error.into(),
+        poller: "global".into(),
+        descriptor: Some(rows::parked_reader()),
+        direction: v1::Mode::Read.into(),
+        since_ns: NOW_NS - 12 * SECOND_NS,
+        summary: "a reader of descriptor 19 has been parked for 12.0 s although the descriptor is readable".into(),
+        evidence: vec![v1::Evidence {
+            name: "bytes readable".into(),
+            value: "512".into(),
+        }],
+        advice: "read until EAGAIN before waiting again".into(),
+        location: "src/server.rs:88".into(),
+    };
+    let storm = v1::Finding {
+        lint: "wake-storm".into(),
+        severity: v1::Severity::Warning.into(),
+        poller: "global".into(),
+        since_ns: NOW_NS - SECOND_NS,
+        summary: "5000/s breaks are written".into(),
+        advice: "do not".into(),
+        ..Default::default()
+    };
+    v1::DiagnoseResponse {
+        findings: vec![stuck, storm],
+        ..healthy()
+    }
+}
+
+fn healthy() -> v1::DiagnoseResponse {
+    v1::DiagnoseResponse {
+        captured_at_ns: NOW_NS,
+        lints: vec!["stuck-waiter".into(), "wake-storm".into()],
+        window_ns: SECOND_NS,
+        epoch: 1,
+        ..Default::default()
+    }
+}
+
+fn serve(diagnosis: Option<v1::DiagnoseResponse>) -> (TempDir, Running, String) {
+    let scratch = TempDir::new().expect("make a directory");
+    let mock = Mock {
+        diagnosis,
+        ..Mock::new(3)
+    };
+    let running = Running::start(mock, scratch.path().join("mock.sock"));
+    let target = format!("unix:{}", running.socket.display());
+    (scratch, running, target)
+}
+
+#[test]
+fn findings_are_told_in_prose_and_the_code_is_three() {
+    let (scratch, _running, target) = serve(Some(sick()));
+    let output = run(scratch.path(), &["-t", &target, "doctor"]);
+    assert_code(&output, 3);
+    let expected = "\
+1. stuck-waiter (error)
+             a reader of descriptor 19 has been parked for 12.0 s although the descriptor is
+             readable
+   where     42.7 of poller global, descriptor 19, tcp, 10.0.0.1:8080 to 10.0.0.9:51234, registered
+             at src/server.rs:41
+   who waits task conn-42 on thread worker-1
+   at        src/server.rs:88
+   since     12.0s ago
+   evidence  bytes readable: 512
+   advice    read until EAGAIN before waiting again
+
+2. wake-storm (warning)
+             5000/s breaks are written
+   where     poller global
+   since     1.0s ago
+   advice    do not
+";
+    assert_eq!(text(&output.stdout), expected);
+    assert!(text(&output.stderr).contains("2 findings in"));
+}
+
+#[test]
+fn a_healthy_process_is_said_to_be_and_the_code_is_zero() {
+    let (scratch, _running, target) = serve(Some(healthy()));
+    let output = run(scratch.path(), &["-t", &target, "doctor"]);
+    assert_code(&output, 0);
+    assert!(
+        text(&output.stdout).starts_with("no findings in "),
+        "{output:?}"
+    );
+    assert!(
+        text(&output.stdout).ends_with("2 lints were run\n"),
+        "{output:?}"
+    );
+    assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn json_is_one_document_with_the_descriptor_as_tables_have_it() {
+    let (scratch, _running, target) = serve(Some(sick()));
+    let output = run(scratch.path(), &["-t", &target, "doctor", "-f", "json"]);
+    assert_code(&output, 3);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(document["schema"], "netpoller/v1/findings");
+    assert_eq!(document["complete"], true);
+    assert_eq!(document["target"]["pid"], 4242);
+    let [stuck, storm] = &document["items"].as_array().expect("items")[..] else {
+        panic!("{document:#}")
+    };
+    assert_eq!(stuck["lint"], "stuck-waiter");
+    assert_eq!(
+        (&stuck["id"], &stuck["direction"]),
+        (&"42.7".into(), &"read".into())
+    );
+    assert_eq!(stuck["age_ns"], 12 * SECOND_NS);
+    assert_eq!(stuck["evidence"]["bytes readable"], "512");
+    assert_eq!(stuck["location"], "src/server.rs:88");
+    assert_eq!(stuck["descriptor"]["read"]["waiter"]["task"], "conn-42");
+    for field in ["id", "direction", "location", "descriptor"] {
+        assert_eq!(storm[field], Value::Null, "{field}");
+    }
+}
+
+#[test]
+fn a_long_look_tells_of_each_fault_once() {
+    let (scratch, _running, target) = serve(Some(sick()));
+    for (format, lines) in [("jsonl", 2), ("csv", 3)] {
+        let arguments = ["-t", &target, "doctor", "--for", "300ms", "-f", format];
+        let output = run(scratch.path(), &arguments);
+        assert_code(&output, 3);
+        assert_eq!(
+            text(&output.stdout).lines().count(),
+            lines,
+            "{format}: {output:?}"
+        );
+    }
+}
+
+#[test]
+fn what_is_allowed_or_not_held_for_long_enough_is_asked_for_so() {
+    let (scratch, _running, target) = serve(Some(sick()));
+    let arguments = ["--allow", "wake-storm", "--hold", "stuck-waiter=1min"];
+    let output = run(
+        scratch.path(),
+        &[&["-t", &target, "doctor"], &arguments[..]].concat(),
+    );
+    assert_code(&output, 0);
+}
+
+#[test]
+fn a_cut_list_is_not_called_complete() {
+    let cut = v1::DiagnoseResponse { more: 7, ..sick() };
+    let (scratch, _running, target) = serve(Some(cut));
+    let output = run(scratch.path(), &["-t", &target, "doctor", "-f", "json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    assert_eq!(document["complete"], false);
+    assert!(text(&output.stderr).contains("7 more"));
+}
+
+#[test]
+fn a_process_that_is_too_old_to_be_asked_is_said_to_be() {
+    let (scratch, _running, target) = serve(None);
+    let output = run(scratch.path(), &["-t", &target, "doctor"]);
+    assert_code(&output, 5);
+    assert!(text(&output.stderr).contains("cannot diagnose itself"));
+    assert!(output.stdout.is_empty());
+}
+
+#[test]
+fn the_catalogue_needs_no_process() {
+    let scratch = TempDir::new().expect("make a directory");
+    let output = run(scratch.path(), &["doctor", "--list"]);
+    assert_code(&output, 0);
+    for word in [
+        "stuck-waiter (error, held for 1s)",
+        "ghost-registration (warning, held for 100ms, with --kernel)",
+        "wake-storm (warning, over the window)",
+    ] {
+        assert!(
+            text(&output.stdout).contains(word),
+            "{word}: {}",
+            text(&output.stdout)
+        );
+    }
+    let output = run(scratch.path(), &["doctor", "--list", "-f", "json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let items = document["items"].as_array().expect("items");
+    assert!(items.len() >= 13);
+    assert!(
+        items
+            .iter()
+            .all(|item| item["advice"].is_string() && item["hold_ns"].is_u64())
+    );
+}
+
+#[test]
+fn what_makes_no_sense_is_refused_with_what_would() {
+    let (scratch, _running, target) = serve(Some(healthy()));
+    for (arguments, word) in [
+        (["--allow", "stuck"], "stuck-waiter"),
+        (["--hold", "stuck-waiter"], "LINT=DUR"),
+        (["--hold", "stuck-waiter=soon"], "--hold"),
+        (["--where", "fd=1"], "means nothing"),
+    ] {
+        let output = run(
+            scratch.path(),
+            &[&["-t", &target, "doctor"], &arguments[..]].concat(),
+        );
+        assert_code(&output, 2);
+        assert!(
+            text(&output.stderr).contains(word),
+            "{}",
+            text(&output.stderr)
+        );
+        assert!(output.stdout.is_empty());
+    }
+}

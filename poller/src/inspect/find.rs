@@ -1,0 +1,62 @@
+//! Whom a request means.
+
+use tonic::Status;
+
+use crate::poller::Poller;
+use crate::view;
+
+/// The pollers with this name, all for the empty one.
+pub(super) fn pollers(name: &str) -> Result<Vec<Poller>, Status> {
+    let mut pollers = view::pollers();
+    if name.is_empty() {
+        return Ok(pollers);
+    }
+    let known = names(&pollers);
+    pollers.retain(|poller| poller.name() == name);
+    if pollers.is_empty() {
+        return Err(Status::not_found(format!(
+            "no poller is called {name:?}; there are: {known}"
+        )));
+    }
+    Ok(pollers)
+}
+
+/// The poller with this name; the only one for the empty name.
+pub(super) fn poller(name: &str) -> Result<Poller, Status> {
+    let mut found = pollers(name)?;
+    match (found.pop(), found.as_slice()) {
+        (Some(only), []) => Ok(only),
+        (None, _) => Err(Status::not_found("the process has no poller")),
+        (Some(last), _) => {
+            found.push(last);
+            Err(Status::invalid_argument(format!(
+                "poller: the process has several, so name one of: {}",
+                names(&found)
+            )))
+        }
+    }
+}
+
+fn names(pollers: &[Poller]) -> String {
+    let names: Vec<&str> = pollers.iter().map(Poller::name).collect();
+    names.join(", ")
+}
+
+/// Slot and generation of an id.
+pub(super) fn id(id: &str) -> Result<(u32, u32), Status> {
+    id.split_once('.')
+        .and_then(|(slot, generation)| Some((slot.parse().ok()?, generation.parse().ok()?)))
+        .ok_or_else(|| {
+            Status::invalid_argument(format!(
+                "id: {id:?} is none; write it as slot.generation, for example 42.7"
+            ))
+        })
+}
+
+/// Why there is nothing to say about a descriptor.
+pub(super) fn gone(poller: &Poller, id: &str) -> Status {
+    Status::not_found(format!(
+        "{}/{id} is closed, or never was: no such descriptor is in the table",
+        poller.name()
+    ))
+}

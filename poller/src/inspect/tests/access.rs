@@ -1,0 +1,115 @@
+//! Who is answered, and with what.
+
+use std::os::fd::AsFd;
+
+use netpoller_proto::v1;
+use netpoller_proto::v1::inspector_client::InspectorClient;
+use tonic::transport::Endpoint;
+
+use super::{poller, run};
+use crate::Kind;
+use crate::inspect::incoming::is_allowed_user;
+use crate::inspect::{Listen, Server, StartError};
+
+#[test]
+fn only_the_same_user_and_root_are_answered() {
+    assert!(is_allowed_user(1000, 1000));
+    assert!(is_allowed_user(0, 1000));
+    assert!(is_allowed_user(0, 0));
+    assert!(!is_allowed_user(1001, 1000));
+    assert!(!is_allowed_user(1000, 0));
+    // What the kernel says of a user that this namespace does not know.
+    assert!(!is_allowed_user(65_534, 0));
+}
+
+#[test]
+fn addresses_that_others_can_reach_are_refused_with_advice() {
+    let refused = |text: &str| {
+        Server::builder()
+            .listen(text.parse().unwrap())
+            .start()
+            .unwrap_err()
+    };
+    for text in ["tcp:0.0.0.0:0", "tcp:[::]:0", "tcp:192.0.2.1:0"] {
+        let error = refused(text);
+        assert!(matches!(error, StartError::NotLoopback { .. }), "{error}");
+        assert!(error.to_string().contains("ssh -L"));
+    }
+    assert!(matches!(
+        refused("unix:@abstract"),
+        StartError::Abstract { .. }
+    ));
+}
+
+#[test]
+fn over_tcp_addresses_are_hidden_unless_they_are_to_be_exposed() {
+    let poller = poller("hidden");
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    let _desc = poller.open(listener.as_fd(), Kind::TcpListener).unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    let local = |expose| {
+        let server = Server::builder()
+            .listen("tcp:127.0.0.1:0".parse().unwrap())
+            .expose_addresses(expose);
+        let server = server.start().unwrap();
+        run(async {
+            let uri = server.target().replace("tcp:", "http://");
+            let mut client =
+                InspectorClient::new(Endpoint::from_shared(uri).unwrap().connect().await.unwrap());
+            let request = v1::ListDescriptorsRequest {
+                poller: "hidden".into(),
+                ..Default::default()
+            };
+            client
+                .list_descriptors(request)
+                .await
+                .unwrap()
+                .into_inner()
+                .descriptors
+                .remove(0)
+                .local
+        })
+    };
+    assert!(local(false).starts_with('#'));
+    assert_eq!(local(true), address);
+}
+
+#[test]
+fn another_user_is_kept_out_by_the_socket_and_let_go_by_the_endpoint() {
+    use std::fs::{Permissions, set_permissions};
+    use std::io::{ErrorKind, Read};
+    use std::os::unix::fs::PermissionsExt;
+    use std::os::unix::net::UnixStream;
+    use std::time::Duration;
+
+    const NOBODY: libc::uid_t = 65_534;
+    let directory = tempfile::tempdir().unwrap();
+    set_permissions(directory.path(), Permissions::from_mode(0o755)).unwrap();
+    let path = directory.path().join("s");
+    let _server = Server::builder()
+        .listen(Listen::Unix(path.clone()))
+        .start()
+        .unwrap();
+    let connect = || UnixStream::connect(&path).map_err(|error| error.kind());
+    let Some(refused) = crate::sys::as_user(NOBODY, connect) else {
+        eprintln!("NOT TESTED: only root can become somebody else");
+        return;
+    };
+    assert_eq!(refused.err(), Some(ErrorKind::PermissionDenied));
+
+    // Somebody opens the socket to all, and still nobody else is answered.
+    set_permissions(&path, Permissions::from_mode(0o666)).unwrap();
+    let mut stranger = crate::sys::as_user(NOBODY, connect).unwrap().unwrap();
+    let mut friend = connect().unwrap();
+    let mut answer = [0];
+    for (stream, answered) in [(&mut stranger, false), (&mut friend, true)] {
+        let patience = Duration::from_secs(if answered { 1 } else { 10 });
+        stream.set_read_timeout(Some(patience)).unwrap();
+        match stream.read(&mut answer) {
+            Ok(0) => assert!(!answered),
+            // Ours is served: it is waited for what we say.
+            Ok(_) => assert!(answered),
+            Err(error) => assert!(answered && error.kind() == ErrorKind::WouldBlock, "{error}"),
+        }
+    }
+}

@@ -1,0 +1,152 @@
+//! The process and pages of its table.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+
+use netpoller_proto::v1;
+use tonic::Code;
+
+use super::{Fixture, open, park, poller, run};
+use crate::{Desc, Direction, Kind};
+
+#[test]
+fn the_server_says_who_it_is() {
+    let _poller = poller("who");
+    let fixture = Fixture::new();
+    let server = run(async {
+        fixture
+            .client()
+            .await
+            .get_server(v1::GetServerRequest {})
+            .await
+            .unwrap()
+            .into_inner()
+    });
+    assert_eq!(
+        (server.protocol, server.pid),
+        (netpoller_proto::PROTOCOL, std::process::id())
+    );
+    assert_eq!(
+        server.executable,
+        std::env::current_exe().unwrap().display().to_string()
+    );
+    assert!(server.start_ticks > 0 && server.captured_at_ns > server.started_at_ns);
+    assert!(!server.boot_id.is_empty() && !server.kernel.is_empty());
+    let poller = server
+        .pollers
+        .iter()
+        .find(|poller| poller.name == "who")
+        .unwrap();
+    assert_eq!(
+        (poller.descriptors, &*poller.driver, poller.blocked),
+        (0, "manual", false)
+    );
+    assert!(poller.epoll_fd > 0);
+}
+
+#[test]
+fn a_table_of_more_rows_than_a_page_comes_whole_and_once() {
+    let poller = poller("paged");
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    // Many rows need few descriptors: duplicates are registered one by one.
+    let fds: Vec<_> = (0..900).map(|_| ours.try_clone().unwrap()).collect();
+    let mut descs: Vec<_> = fds
+        .iter()
+        .map(|fd| poller.open(fd.as_fd(), Kind::Unix).unwrap())
+        .collect();
+    descs.extend((0..900).map(|_| poller.open_timer(std::panic::Location::caller()).unwrap()));
+    let fixture = Fixture::new();
+    let mut seen = Vec::new();
+    run(async {
+        let mut client = fixture.client().await;
+        let mut page_token = String::new();
+        loop {
+            let request = v1::ListDescriptorsRequest {
+                poller: "paged".into(),
+                page_token,
+                ..Default::default()
+            };
+            let page = client.list_descriptors(request).await.unwrap().into_inner();
+            assert!(page.descriptors.len() <= 1000);
+            seen.extend(page.descriptors.iter().map(v1::Descriptor::id));
+            page_token = page.next_page_token;
+            if page_token.is_empty() {
+                return;
+            }
+        }
+    });
+    assert_eq!(seen, descs.iter().map(Desc::id).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_waiting_row_tells_task_thread_and_line_and_others_can_be_left_out() {
+    let poller = poller("waiting");
+    let (_idle, _a, _b) = open(&poller);
+    let (desc, _ours, _theirs) = open(&poller);
+    desc.set_label("upstream");
+    let task = crate::observe::Task {
+        name: crate::observe::Names::shared().label("session 7"),
+        id: 7,
+    };
+    let before = crate::observe::enter_task(task);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    let line = line!() - 2;
+    crate::observe::enter_task(before);
+
+    let fixture = Fixture::new();
+    let request = v1::ListDescriptorsRequest {
+        poller: "waiting".into(),
+        waiting_only: true,
+        ..Default::default()
+    };
+    let page = run(async {
+        fixture
+            .client()
+            .await
+            .list_descriptors(request)
+            .await
+            .unwrap()
+            .into_inner()
+    });
+    let [row] = &page.descriptors[..] else {
+        panic!("{page:?}")
+    };
+    assert_eq!(
+        (row.id(), &*row.label, row.kind()),
+        (desc.id(), "upstream", v1::DescriptorKind::Unix)
+    );
+    let read = row.read.as_ref().unwrap();
+    assert_eq!(read.state(), v1::State::Parked);
+    assert!((1..=page.captured_at_ns).contains(&read.since_ns));
+    let waiter = read.waiter.as_ref().unwrap();
+    assert_eq!(waiter.task, "session 7");
+    assert_eq!(Some(&*waiter.thread), std::thread::current().name());
+    assert_eq!(waiter.location, format!("{}:{line}", file!()));
+    assert_eq!(read.transitions.as_ref().unwrap().park, 1);
+}
+
+#[test]
+fn what_is_not_there_is_an_error_that_says_so() {
+    let _poller = poller("existing");
+    let fixture = Fixture::new();
+    run(async {
+        let mut client = fixture.client().await;
+        let request = v1::GetStatsRequest {
+            poller: "missing".into(),
+            ..Default::default()
+        };
+        let status = client.get_stats(request).await.unwrap_err();
+        assert_eq!(status.code(), Code::NotFound);
+        assert!(status.message().contains("existing"), "{status}");
+        let request = v1::ListDescriptorsRequest {
+            page_token: "garbage".into(),
+            ..Default::default()
+        };
+        assert_eq!(
+            client.list_descriptors(request).await.unwrap_err().code(),
+            Code::InvalidArgument
+        );
+    });
+}

@@ -1,0 +1,117 @@
+//! The stream of the table.
+
+use std::pin::pin;
+use std::time::Duration;
+
+use netpoller_proto::v1;
+use tonic::Code;
+
+use super::{Fixture, group, open, park, poller, run};
+use crate::Direction;
+use crate::inspect::limits::Limits;
+
+#[test]
+fn a_watcher_gets_the_table_and_then_only_what_changes() {
+    let poller = poller("watched");
+    let (_still, _a, _b) = open(&poller);
+    let (desc, ours, _theirs) = open(&poller);
+    let id = desc.id();
+    let fixture = Fixture::new();
+    run(async {
+        let request = v1::WatchRequest {
+            poller: "watched".into(),
+            interval_ns: 1,
+            stats: true,
+            ..Default::default()
+        };
+        let mut stream = fixture
+            .client()
+            .await
+            .watch(request)
+            .await
+            .unwrap()
+            .into_inner();
+        let keyframe = group(&mut stream).await;
+        assert!(
+            keyframe.keyframe
+                && keyframe.sequence == 0
+                && keyframe.epoch == crate::view::started_at_ns()
+        );
+        assert_eq!(keyframe.upserts.len(), 2);
+        let stats = keyframe.stats.unwrap();
+        assert_eq!((stats.pollers.len(), stats.interval.len()), (1, 0));
+        let quiet = group(&mut stream).await;
+        assert!(
+            !quiet.keyframe
+                && quiet.upserts.is_empty()
+                && quiet.removes.is_empty()
+                && quiet.sequence == 1
+        );
+        let stats = quiet.stats.unwrap();
+        assert_eq!(
+            stats.interval[0].counters["opened"], 0,
+            "both were opened before"
+        );
+        assert!(stats.interval_ns > 0 && stats.epoch == keyframe.epoch);
+
+        {
+            let mut wait = pin!(desc.wait(Direction::Read));
+            park(wait.as_mut());
+            let mut delta = group(&mut stream).await;
+            while delta.upserts.is_empty() {
+                delta = group(&mut stream).await;
+            }
+            assert_eq!(
+                delta
+                    .upserts
+                    .iter()
+                    .map(v1::Descriptor::id)
+                    .collect::<Vec<_>>(),
+                std::slice::from_ref(&id)
+            );
+            assert!(delta.upserts[0].read.as_ref().unwrap().is_waiting());
+        }
+        desc.close();
+        drop(ours);
+        let mut removes = Vec::new();
+        while removes.is_empty() {
+            removes = group(&mut stream).await.removes;
+        }
+        assert_eq!(removes, [format!("watched/{id}")]);
+    });
+}
+
+#[test]
+fn several_clients_are_served_at_once_and_a_place_is_free_again_when_a_watcher_leaves() {
+    let _poller = poller("shared");
+    let fixture = Fixture::new();
+    run(async {
+        let request = v1::WatchRequest {
+            poller: "shared".into(),
+            ..Default::default()
+        };
+        let mut streams = Vec::new();
+        for _ in 0..Limits::default().subscribers {
+            let mut stream = fixture
+                .client()
+                .await
+                .watch(request.clone())
+                .await
+                .unwrap()
+                .into_inner();
+            group(&mut stream).await;
+            streams.push(stream);
+        }
+        let mut client = fixture.client().await;
+        let refused = client.watch(request.clone()).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        client
+            .get_server(v1::GetServerRequest {})
+            .await
+            .expect("others are still answered");
+        streams.pop();
+        while client.watch(request.clone()).await.is_err() {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+        }
+    });
+}

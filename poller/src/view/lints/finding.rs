@@ -1,0 +1,96 @@
+//! What is found.
+
+use std::cmp::Reverse;
+use std::panic::Location;
+
+use super::lint::{Lint, Severity};
+use super::sight::Sight;
+use crate::observe::Direction;
+use crate::view::raw::RawRow;
+use crate::view::row::{Reader, Row};
+
+/// A known fault, found in a poller.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Finding {
+    /// Which fault.
+    pub lint: Lint,
+    /// How grave.
+    pub severity: Severity,
+    /// Name of the poller.
+    pub poller: String,
+    /// The descriptor, if the fault is one's.
+    pub row: Option<Row>,
+    /// Its direction, if it is one's.
+    pub direction: Option<Direction>,
+    /// Since when, as far as it is known; else when it was first seen. CLOCK_MONOTONIC.
+    pub since_ns: u64,
+    /// One sentence that says what is wrong.
+    pub summary: String,
+    /// What it was concluded from: what was observed, and its value with its unit.
+    pub evidence: Vec<(&'static str, String)>,
+    /// The code that is concerned: the call that waits, or that registered the descriptor.
+    pub location: Option<&'static Location<'static>>,
+    /// What to do.
+    pub advice: &'static str,
+}
+
+impl Finding {
+    /// One about the poller as a whole.
+    pub(super) fn of_poller(lint: Lint, sight: &Sight<'_>, since_ns: u64, summary: String) -> Self {
+        Self {
+            lint,
+            severity: lint.severity(),
+            poller: sight.poller.name().to_owned(),
+            row: None,
+            direction: None,
+            since_ns,
+            summary,
+            evidence: Vec::new(),
+            location: None,
+            advice: lint.advice(),
+        }
+    }
+
+    /// One about a descriptor, or about one direction of it.
+    pub(super) fn of_row(
+        lint: Lint,
+        sight: &Sight<'_>,
+        raw: &RawRow,
+        direction: Option<Direction>,
+        since_ns: u64,
+        summary: String,
+    ) -> Self {
+        let cache = &sight.poller.shared.cache;
+        let row = cache
+            .get(raw.slot)
+            .map(|desc| Reader::default().row(sight.poller, desc, raw));
+        let waiter = direction.and_then(|direction| raw.sides[direction.index()].location);
+        Self {
+            row,
+            direction,
+            location: waiter.or(raw.opened_location),
+            ..Self::of_poller(lint, sight, since_ns, summary)
+        }
+    }
+
+    #[must_use]
+    pub(super) fn evidence(mut self, name: &'static str, value: impl Into<String>) -> Self {
+        self.evidence.push((name, value.into()));
+        self
+    }
+
+    /// Evidence that there may be none of.
+    #[must_use]
+    pub(super) fn evidence_if(self, name: &'static str, value: Option<String>) -> Self {
+        match value {
+            Some(value) => self.evidence(name, value),
+            None => self,
+        }
+    }
+
+    /// The gravest first; of one kind the oldest.
+    pub(crate) fn order(&self) -> impl Ord + use<> {
+        (Reverse(self.severity), self.lint, self.since_ns)
+    }
+}

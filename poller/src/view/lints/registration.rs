@@ -1,0 +1,288 @@
+//! The kernel's list of registrations against the table: a socket that is registered twice, and a registration whose
+//! descriptor the table no longer knows.
+
+use std::collections::{HashMap, HashSet};
+
+use super::SUSPECTS;
+use super::finding::Finding;
+use super::lint::Lint;
+use super::sight::Sight;
+use super::span;
+use crate::sys::{ask, mask_names};
+use crate::view::kernel::{Registration, kernel_registrations};
+use crate::view::raw::RawRow;
+
+/// Between two readings of the list, each of which keeps the delivery of events waiting.
+const READ_NS: u64 = 200_000_000;
+
+/// What was seen of one poller.
+#[derive(Debug, Default)]
+pub(super) struct Registrations {
+    read_ns: Option<u64>,
+    /// What was odd in the last reading: by slot and generation, and by inode.
+    ghosts: HashMap<(u32, u32), Odd<Registration>>,
+    duplicates: HashMap<u64, Odd<Vec<Registration>>>,
+}
+
+/// Something odd in the list. Once is nothing: it may have been closed between the reading of the list and of the table.
+#[derive(Debug)]
+struct Odd<T> {
+    first_ns: u64,
+    readings: u32,
+    what: T,
+}
+
+impl<T> Odd<T> {
+    /// Seen again, if it was in the reading before.
+    fn again(before: Option<&Odd<T>>, what: T, now_ns: u64) -> Self {
+        Self {
+            first_ns: before.map_or(now_ns, |odd| odd.first_ns),
+            readings: before.map_or(0, |odd| odd.readings) + 1,
+            what,
+        }
+    }
+
+    fn is_certain(&self, now_ns: u64, hold_ns: u64) -> bool {
+        self.readings >= 2 && now_ns.saturating_sub(self.first_ns) > hold_ns
+    }
+}
+
+impl Registrations {
+    pub(super) fn look(&mut self, sight: &Sight<'_>) -> Vec<Finding> {
+        let runs = sight.runs(Lint::GhostRegistration) || sight.runs(Lint::DuplicateRegistration);
+        if !runs {
+            return Vec::new();
+        }
+        if self
+            .read_ns
+            .is_none_or(|read_ns| sight.age_ns(read_ns) >= READ_NS)
+        {
+            self.read(sight);
+        }
+        let mut findings = Vec::new();
+        if sight.runs(Lint::GhostRegistration) {
+            let hold_ns = sight.hold_ns(Lint::GhostRegistration);
+            let certain = self
+                .ghosts
+                .values()
+                .filter(|odd| odd.is_certain(sight.now_ns, hold_ns));
+            findings.extend(
+                certain
+                    .take(SUSPECTS)
+                    .map(|odd| describe_ghost(sight, &odd.what, odd.first_ns)),
+            );
+        }
+        if sight.runs(Lint::DuplicateRegistration) {
+            let hold_ns = sight.hold_ns(Lint::DuplicateRegistration);
+            let certain = self
+                .duplicates
+                .values()
+                .filter(|odd| odd.is_certain(sight.now_ns, hold_ns));
+            findings.extend(
+                certain
+                    .take(SUSPECTS)
+                    .filter_map(|odd| describe_duplicates(sight, &odd.what, odd.first_ns)),
+            );
+        }
+        findings
+    }
+
+    fn read(&mut self, sight: &Sight<'_>) {
+        let Ok(list) = kernel_registrations(sight.poller) else {
+            return;
+        };
+        self.read_ns = Some(sight.now_ns);
+        // The slots are looked at after the list was read: what was opened before it is live, unless it was closed since.
+        let cache = &sight.poller.shared.cache;
+        let is_live = |entry: &Registration| {
+            cache
+                .get(entry.slot)
+                .is_some_and(|desc| desc.is_live(entry.generation))
+        };
+        let is_socket = |entry: &Registration| {
+            ask::file_id(entry.fd).is_ok_and(|id| id.is_socket && id.inode == entry.inode)
+        };
+        let ghosts = ghosts(&list, is_live).into_iter().map(|ghost| {
+            let key = (ghost.slot, ghost.generation);
+            (key, Odd::again(self.ghosts.get(&key), ghost, sight.now_ns))
+        });
+        let ghosts = ghosts.collect();
+        let duplicates = duplicates(&list, is_live, is_socket)
+            .into_iter()
+            .map(|entries| {
+                let inode = entries[0].inode;
+                (
+                    inode,
+                    Odd::again(self.duplicates.get(&inode), entries, sight.now_ns),
+                )
+            });
+        self.duplicates = duplicates.collect();
+        self.ghosts = ghosts;
+    }
+}
+
+/// Entries whose descriptor the table does not know. The poller's own have generation 0.
+fn ghosts(list: &[Registration], is_live: impl Fn(&Registration) -> bool) -> Vec<Registration> {
+    list.iter()
+        .filter(|entry| entry.generation != 0 && !is_live(entry))
+        .copied()
+        .collect()
+}
+
+/// Live entries of the same socket. Only sockets: the ends of a pipe share an inode, and so do all eventfds.
+fn duplicates(
+    list: &[Registration],
+    is_live: impl Fn(&Registration) -> bool,
+    is_socket: impl Fn(&Registration) -> bool,
+) -> Vec<Vec<Registration>> {
+    let mut seen = HashSet::new();
+    let twice: HashSet<u64> = list
+        .iter()
+        .filter(|entry| entry.generation != 0 && !seen.insert(entry.inode))
+        .map(|entry| entry.inode)
+        .collect();
+    let mut by_inode: HashMap<u64, Vec<Registration>> = HashMap::new();
+    for entry in list.iter().filter(|entry| twice.contains(&entry.inode)) {
+        if entry.generation != 0 && is_live(entry) && is_socket(entry) {
+            by_inode.entry(entry.inode).or_default().push(*entry);
+        }
+    }
+    by_inode
+        .into_values()
+        .filter(|entries| entries.len() > 1)
+        .collect()
+}
+
+fn describe_ghost(sight: &Sight<'_>, ghost: &Registration, first_ns: u64) -> Finding {
+    let id = format!("{}.{}", ghost.slot, ghost.generation);
+    let summary = format!(
+        "the kernel still has the registration of {id}, which the table has closed: a duplicate of descriptor {} keeps it alive",
+        ghost.fd
+    );
+    Finding::of_poller(Lint::GhostRegistration, sight, first_ns, summary)
+        .evidence("registered as", id)
+        .evidence("number when registered", ghost.fd.to_string())
+        .evidence("inode", ghost.inode.to_string())
+        .evidence("held open by", holders(ghost.inode))
+        .evidence("registered for", mask_names(ghost.events))
+        .evidence("seen for", span(sight.age_ns(first_ns)))
+}
+
+/// The numbers in this process that stand for the socket.
+fn holders(inode: u64) -> String {
+    let wanted = format!("socket:[{inode}]");
+    let numbers = std::fs::read_dir("/proc/self/fd")
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut held: Vec<_> = numbers
+        .filter(|entry| {
+            std::fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == wanted.as_str())
+        })
+        .map(|entry| format!("descriptor {}", entry.file_name().to_string_lossy()))
+        .collect();
+    held.sort();
+    if held.is_empty() {
+        "no descriptor of this process that is a socket: perhaps another process".to_owned()
+    } else {
+        held.join(", ")
+    }
+}
+
+fn describe_duplicates(
+    sight: &Sight<'_>,
+    entries: &[Registration],
+    first_ns: u64,
+) -> Option<Finding> {
+    let row = |entry: &Registration| -> Option<&RawRow> {
+        sight
+            .rows
+            .iter()
+            .find(|row| (row.slot, row.generation) == (entry.slot, entry.generation))
+    };
+    let first = entries.iter().find_map(row)?;
+    let all: Vec<_> = entries
+        .iter()
+        .map(|entry| {
+            format!(
+                "{}.{} (descriptor {})",
+                entry.slot, entry.generation, entry.fd
+            )
+        })
+        .collect();
+    let summary = format!(
+        "one socket is registered {} times: every event wakes the waiters of all, and one of them takes it",
+        entries.len()
+    );
+    let opened = entries
+        .iter()
+        .filter_map(row)
+        .filter_map(|row| row.opened_location);
+    let lines: HashSet<_> = opened
+        .map(|at| format!("{}:{}", at.file(), at.line()))
+        .collect();
+    let mut lines: Vec<_> = lines.into_iter().collect();
+    lines.sort();
+    Some(
+        Finding::of_row(
+            Lint::DuplicateRegistration,
+            sight,
+            first,
+            None,
+            first_ns,
+            summary,
+        )
+        .evidence("registrations", all.join(", "))
+        .evidence("registered at", lines.join(", "))
+        .evidence("inode", entries[0].inode.to_string()),
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn entry(fd: i32, slot: u32, generation: u32, inode: u64) -> Registration {
+        Registration {
+            fd,
+            events: 1,
+            slot,
+            generation,
+            inode,
+            device: 9,
+        }
+    }
+
+    #[test]
+    fn an_entry_that_the_table_does_not_know_is_a_ghost_and_the_pollers_own_are_none() {
+        let list = [
+            entry(5, 0, 1, 100),
+            entry(6, 1, 1, 101),
+            entry(4, u32::MAX, 0, 7),
+        ];
+        assert_eq!(ghosts(&list, |entry| entry.slot == 0), [list[1]]);
+    }
+
+    #[test]
+    fn what_is_odd_in_one_reading_is_nothing_however_long_ago_that_was() {
+        let once = Odd::again(None, (), 1_000);
+        assert!(!once.is_certain(1_000_000, 100));
+        let twice = Odd::again(Some(&once), (), 2_000);
+        assert!(twice.is_certain(2_000, 100) && !twice.is_certain(1_050, 100));
+    }
+
+    #[test]
+    fn a_socket_that_two_live_descriptors_share_is_a_duplicate_and_a_pipe_is_not() {
+        let list = [
+            entry(5, 0, 1, 100),
+            entry(6, 1, 1, 100),
+            entry(7, 2, 1, 101),
+            entry(8, 3, 1, 102),
+            entry(9, 4, 1, 102),
+        ];
+        let found = duplicates(&list, |_| true, |entry| entry.inode != 102);
+        assert_eq!(found, [vec![list[0], list[1]]]);
+        // One of the two is a ghost.
+        assert!(duplicates(&list, |entry| entry.slot != 1, |entry| entry.inode != 102).is_empty());
+    }
+}

@@ -1,0 +1,206 @@
+//! What one look sees: the table, the statistics, and the clock, read once for all lints.
+
+use std::collections::HashMap;
+
+use super::lint::Lint;
+use super::options::Options;
+use crate::clock;
+use crate::desc::{PollDesc, State};
+use crate::observe::{Counter, Direction, Histogram, Transition};
+use crate::poller::Poller;
+use crate::sys;
+use crate::view::ask::Answer;
+use crate::view::raw::{RawRow, RawSide};
+use crate::view::stats::{Stats, stats};
+
+/// One look at one poller.
+pub(super) struct Sight<'a> {
+    pub(super) poller: &'a Poller,
+    pub(super) options: &'a Options,
+    pub(super) now_ns: u64,
+    pub(super) stats: Stats,
+    /// The kernel has events that nobody has fetched yet.
+    pub(super) pending: bool,
+    /// The live rows that were read whole and are not being closed.
+    pub(super) rows: Vec<RawRow>,
+}
+
+impl<'a> Sight<'a> {
+    pub(super) fn take(poller: &'a Poller, options: &'a Options) -> Self {
+        let rows = poller.shared.cache.iter_from(0).filter_map(RawRow::read);
+        Self {
+            rows: rows.filter(|row| !row.torn && !row.closing).collect(),
+            stats: stats(poller),
+            pending: has_events(poller),
+            // Last, so that nothing in the rows lies in the future.
+            now_ns: clock::now_ns(),
+            poller,
+            options,
+        }
+    }
+
+    pub(super) fn runs(&self, lint: Lint) -> bool {
+        self.options.runs(lint)
+    }
+
+    pub(super) fn hold_ns(&self, lint: Lint) -> u64 {
+        self.options.hold_ns(lint)
+    }
+
+    pub(super) fn age_ns(&self, since_ns: u64) -> u64 {
+        self.now_ns.saturating_sub(since_ns)
+    }
+
+    /// When `epoll_wait` last returned; when the poller was made, if it never did.
+    pub(super) fn last_poll_ns(&self) -> u64 {
+        let info = self.stats.info();
+        info.last_poll_ns.max(info.created_at_ns)
+    }
+
+    /// Each direction of each row that is in `state`.
+    pub(super) fn sides(
+        &self,
+        state: State,
+    ) -> impl Iterator<Item = (&RawRow, Direction, &RawSide)> {
+        self.rows.iter().flat_map(move |row| {
+            let sides =
+                Direction::ALL.map(|direction| (row, direction, &row.sides[direction.index()]));
+            sides
+                .into_iter()
+                .filter(move |(_, _, side)| side.state == state)
+        })
+    }
+
+    /// Those of `suspects` that poll(2) says are ready for their direction, and that nobody has touched meanwhile.
+    pub(super) fn ready_ones<'r>(
+        &self,
+        suspects: impl Iterator<Item = (&'r RawRow, Direction)>,
+    ) -> Vec<(&'r RawRow, Direction)> {
+        let suspects: Vec<_> = suspects.filter(|(row, _)| row.fd >= 0).collect();
+        let mut polls: Vec<_> = suspects
+            .iter()
+            .map(|(row, direction)| libc::pollfd {
+                fd: row.fd,
+                events: wakes(*direction),
+                revents: 0,
+            })
+            .collect();
+        if sys::ask::poll_all(&mut polls).is_err() {
+            return Vec::new();
+        }
+        suspects
+            .into_iter()
+            .zip(polls)
+            .filter(|((row, direction), poll)| {
+                poll.revents != 0 && self.is_unchanged(row, *direction)
+            })
+            .map(|(suspect, _)| suspect)
+            .collect()
+    }
+
+    fn desc(&self, row: &RawRow) -> Option<&'a PollDesc> {
+        self.poller.shared.cache.get(row.slot)
+    }
+
+    /// The row still says of `direction` what it said.
+    pub(super) fn is_unchanged(&self, row: &RawRow, direction: Direction) -> bool {
+        let now = self.desc(row).and_then(RawRow::read);
+        let side = |row: &RawRow| row.sides[direction.index()];
+        now.is_some_and(|now| {
+            now.generation == row.generation
+                && !now.torn
+                && !now.closing
+                && side(&now).state == side(row).state
+                && side(&now).since_ns == side(row).since_ns
+                && side(&now).transitions == side(row).transitions
+        })
+    }
+
+    /// What the kernel says about a row's descriptor; `None` if it was closed meanwhile.
+    pub(super) fn answer(&self, row: &RawRow) -> Option<Answer> {
+        Answer::of(self.desc(row)?, row.generation)
+    }
+}
+
+/// What poll(2) is asked for a direction; HUP, ERR and NVAL come unasked.
+fn wakes(direction: Direction) -> i16 {
+    match direction {
+        Direction::Read => libc::POLLIN | libc::POLLRDHUP,
+        Direction::Write => libc::POLLOUT,
+    }
+}
+
+/// Whether the epoll instance is readable: it has events that nobody has fetched.
+fn has_events(poller: &Poller) -> bool {
+    use std::os::fd::AsRawFd;
+    let ready = |fd: std::os::fd::BorrowedFd<'_>| sys::io::poll_now(fd.as_raw_fd(), libc::POLLIN);
+    poller
+        .shared
+        .backend
+        .as_fd()
+        .is_some_and(|fd| ready(fd).is_ok_and(|bits| bits & libc::POLLIN != 0))
+}
+
+/// Polls that have fetched everything there was, and given each event to its descriptor.
+pub(super) fn thorough_polls(stats: &Stats) -> u64 {
+    let polls = stats.histogram(Histogram::EventsPerPoll).count();
+    polls.saturating_sub(stats.counter(Counter::PollsFull))
+}
+
+/// One life of one direction of a slot.
+pub(super) type Key = (u32, u32, Direction);
+
+pub(super) fn key(row: &RawRow, direction: Direction) -> Key {
+    (row.slot, row.generation, direction)
+}
+
+/// What a lint has seen of one suspect, for as long as it stays the same.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Sighting<T> {
+    /// When it was first seen so.
+    pub(super) first_ns: u64,
+    /// What must not change: the stamp, the transitions, or the deadline.
+    same: (u64, [u64; Transition::COUNT]),
+    /// What the lint notes.
+    pub(super) note: T,
+}
+
+/// The suspects of a lint. Those not seen again are forgotten, so it is no longer than one look's suspects.
+#[derive(Debug)]
+pub(super) struct Sightings<T>(HashMap<Key, Sighting<T>>);
+
+impl<T> Default for Sightings<T> {
+    fn default() -> Self {
+        Self(HashMap::new())
+    }
+}
+
+impl<T: Clone> Sightings<T> {
+    /// Begins a look; what was seen in the one before is handed over.
+    pub(super) fn begin(&mut self) -> HashMap<Key, Sighting<T>> {
+        std::mem::take(&mut self.0)
+    }
+
+    /// Notes a suspect. The same as before keeps its time and its note.
+    pub(super) fn see(
+        &mut self,
+        before: &HashMap<Key, Sighting<T>>,
+        key: Key,
+        same: (u64, [u64; Transition::COUNT]),
+        now_ns: u64,
+        note: impl FnOnce() -> T,
+    ) -> &mut Sighting<T> {
+        let known = before.get(&key).filter(|seen| seen.same == same).cloned();
+        let sighting = known.unwrap_or_else(|| Sighting {
+            first_ns: now_ns,
+            same,
+            note: note(),
+        });
+        self.0.entry(key).insert_entry(sighting).into_mut()
+    }
+}
+
+/// What must not change for a waiter, or readiness, to be the same one.
+pub(super) fn same_side(side: &RawSide) -> (u64, [u64; Transition::COUNT]) {
+    (side.since_ns, side.transitions)
+}

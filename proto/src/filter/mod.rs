@@ -1,0 +1,18 @@
+//! Filters and orders of the descriptor table, evaluated in one way by servers and by clients.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `field` | the fields that a filter and an order may name, and what they hold |
+//! | `predicate` | a [`v1::Filter`](crate::v1::Filter) that was checked, and whether it holds for a row |
+//! | `key` | what rows are sorted by |
+//!
+//! A server evaluates a filter to send fewer rows. A client evaluates it again where a server may be too old to know it:
+//! such a server ignores the field, and sends all rows.
+
+mod field;
+mod key;
+mod predicate;
+
+pub use field::{Field, Type};
+pub use key::Key;
+pub use predicate::{DEEPEST, FilterError, LARGEST, Predicate};

@@ -1,0 +1,287 @@
+//! Somebody waits: stuck waiters, lost edges, a poller that nobody polls, readiness and deadlines left alone.
+#![allow(unsafe_code)]
+
+use std::future::Future;
+use std::io::{Read, Write};
+use std::os::fd::{AsFd, AsRawFd};
+use std::pin::{Pin, pin};
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use netpoller::driver::ThreadDriver;
+use netpoller::view::lints::Lint;
+use netpoller::{Desc, Direction, Poller, Sides, view};
+use netpoller_tests::until;
+
+use super::{beside, connection, evidence, found, poller, rest, silent};
+
+#[track_caller]
+fn park(wait: Pin<&mut impl Future>) {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(wait.poll(&mut cx).is_pending());
+}
+
+/// Waits until the poller has seen an edge for reading, and takes it.
+fn take_edge(desc: &Desc) {
+    until("an edge has come", || desc.reset(Direction::Read).unwrap());
+}
+
+/// Does something to a registration behind the poller's back.
+fn control(poller: &Poller, operation: i32, fd: &impl AsRawFd, events: i32, data: u64) {
+    let mut event = libc::epoll_event {
+        events: events as u32,
+        u64: data,
+    };
+    let epoll = poller.as_fd().as_raw_fd();
+    // SAFETY: `event` is valid for the call.
+    let result = unsafe { libc::epoll_ctl(epoll, operation, fd.as_raw_fd(), &raw mut event) };
+    assert_eq!(result, 0);
+}
+
+fn deregister(poller: &Poller, fd: &impl AsRawFd) {
+    control(poller, libc::EPOLL_CTL_DEL, fd, 0, 0);
+}
+
+#[test]
+fn a_reader_that_waits_with_bytes_left_is_stuck() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, mut ours, mut theirs) = connection(&poller);
+    theirs.write_all(b"hello").unwrap();
+    take_edge(&desc);
+    ours.read_exact(&mut [0; 2]).unwrap();
+    let mut wait = pin!(desc.wait(Direction::Read));
+    let line = line!() - 1;
+    park(wait.as_mut());
+
+    let finding = found(&poller, Lint::StuckWaiter);
+    assert_eq!(finding.direction, Some(Direction::Read));
+    assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
+    assert_eq!(finding.location.unwrap().line(), line);
+    assert_eq!(evidence(&finding, "bytes readable"), "3");
+    assert!(finding.advice.contains("EAGAIN"));
+}
+
+#[test]
+fn a_writer_that_waits_with_room_left_is_stuck() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, _ours, _theirs) = connection(&poller);
+    // Every new connection has room, and an edge that says so.
+    until("the edge has come", || {
+        desc.reset(Direction::Write).unwrap()
+    });
+    let mut wait = pin!(desc.wait(Direction::Write));
+    park(wait.as_mut());
+    let finding = found(&poller, Lint::StuckWaiter);
+    assert_eq!(finding.direction, Some(Direction::Write));
+}
+
+#[test]
+fn a_stuck_waiter_is_found_on_a_poller_that_is_busy_too() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, _ours, mut theirs) = connection(&poller);
+    theirs.write_all(b"x").unwrap();
+    take_edge(&desc);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    let breaks = || {
+        poller.wake().unwrap();
+        rest(2_000);
+    };
+    beside(breaks, || drop(found(&poller, Lint::StuckWaiter)));
+}
+
+#[test]
+fn readers_that_wait_for_what_has_not_come_are_not_stuck() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (read_once, mut ours, mut theirs) = connection(&poller);
+    theirs.write_all(b"hello").unwrap();
+    take_edge(&read_once);
+    ours.read_exact(&mut [0; 5]).unwrap();
+    let (never, _ours, _theirs) = connection(&poller);
+    let mut first = pin!(read_once.wait(Direction::Read));
+    park(first.as_mut());
+    let mut second = pin!(never.wait(Direction::Read));
+    park(second.as_mut());
+    silent(&poller);
+}
+
+#[test]
+fn a_waiter_whose_registration_is_gone_has_lost_its_edge() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, ours, mut theirs) = connection(&poller);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    let line = line!() - 1;
+    park(wait.as_mut());
+    deregister(&poller, &ours);
+    theirs.write_all(b"hello").unwrap();
+
+    let finding = found(&poller, Lint::LostEdge);
+    assert!(finding.summary.contains("registration with epoll is gone"));
+    assert_eq!(finding.location.unwrap().line(), line);
+    assert_eq!(evidence(&finding, "bytes readable"), "5");
+}
+
+#[test]
+fn a_waiter_whose_registration_asks_for_less_has_lost_its_edge() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, ours, mut theirs) = connection(&poller);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    let entry = view::kernel_registrations(&poller)
+        .unwrap()
+        .into_iter()
+        .find(|entry| entry.fd == ours.as_raw_fd())
+        .unwrap();
+    let data = u64::from(entry.slot) << 32 | u64::from(entry.generation);
+    control(
+        &poller,
+        libc::EPOLL_CTL_MOD,
+        &ours,
+        libc::EPOLLOUT | libc::EPOLLET,
+        data,
+    );
+    theirs.write_all(b"hello").unwrap();
+
+    let finding = found(&poller, Lint::LostEdge);
+    assert!(
+        finding.summary.contains("does not ask for that"),
+        "{}",
+        finding.summary
+    );
+}
+
+#[test]
+fn a_waiter_whose_event_somebody_else_has_fetched_has_lost_its_edge() {
+    let poller = poller();
+    let (desc, _ours, mut theirs) = connection(&poller);
+    // The edge of the registration, which is nobody's.
+    let mut ready = netpoller::ReadyList::default();
+    poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+    ready.wake_all();
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    let parked = Instant::now();
+    // The kernel tells in ticks when data came: that was clearly after this.
+    until("some time has passed", || {
+        parked.elapsed() > Duration::from_millis(100)
+    });
+    theirs.write_all(b"hello").unwrap();
+    let mut event = libc::epoll_event { events: 0, u64: 0 };
+    let epoll = poller.as_fd().as_raw_fd();
+    // SAFETY: room for one event.
+    let fetched = unsafe { libc::epoll_wait(epoll, &raw mut event, 1, 30_000) };
+    assert_eq!(fetched, 1);
+
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let finding = found(&poller, Lint::LostEdge);
+    assert!(
+        finding.summary.contains("did not wake it"),
+        "{}",
+        finding.summary
+    );
+}
+
+#[test]
+fn a_registration_that_is_gone_concerns_nobody_who_is_not_kept_waiting_by_it() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, ours, _theirs) = connection(&poller);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    deregister(&poller, &ours);
+    // Nothing has come, so nothing is lost.
+    silent(&poller);
+}
+
+#[test]
+fn a_poller_that_nobody_polls_is_one_finding_for_all_who_wait() {
+    let poller = poller();
+    let (first, _a, mut peer) = connection(&poller);
+    let (second, _b, mut other) = connection(&poller);
+    let mut wait = pin!(first.wait(Direction::Read));
+    park(wait.as_mut());
+    let mut other_wait = pin!(second.wait(Direction::Read));
+    park(other_wait.as_mut());
+    peer.write_all(b"x").unwrap();
+    other.write_all(b"x").unwrap();
+
+    // No stuck waiter beside it.
+    let finding = found(&poller, Lint::PollerAway);
+    assert!(finding.summary.contains("2 waiters"), "{}", finding.summary);
+    assert_eq!(evidence(&finding, "waiters whose descriptor is ready"), "2");
+    assert_eq!(evidence(&finding, "last poll"), "never");
+    assert!(finding.location.unwrap().file().ends_with("waits.rs"));
+}
+
+#[test]
+fn a_poller_is_not_away_while_nothing_has_happened() {
+    let poller = poller();
+    let (desc, _ours, _theirs) = connection(&poller);
+    // The edge of the registration is fetched; nobody polls from here on, and nobody needs to.
+    let mut ready = netpoller::ReadyList::default();
+    poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+    ready.wake_all();
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    silent(&poller);
+}
+
+#[test]
+fn bytes_that_nobody_comes_for_are_leaked() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, _ours, mut theirs) = connection(&poller);
+    theirs.write_all(b"hello").unwrap();
+    let finding = found(&poller, Lint::LeakedReadiness);
+    assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
+    assert_eq!(evidence(&finding, "bytes readable"), "5");
+    assert!(
+        finding.location.unwrap().file().ends_with("main.rs"),
+        "the registration"
+    );
+}
+
+#[test]
+fn the_end_of_a_stream_and_bytes_that_were_read_are_not_leaked() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (read, mut ours, mut theirs) = connection(&poller);
+    theirs.write_all(b"hello").unwrap();
+    take_edge(&read);
+    ours.read_exact(&mut [0; 5]).unwrap();
+    let (_ended, _ended_socket, peer) = connection(&poller);
+    drop(peer);
+    silent(&poller);
+}
+
+#[test]
+fn a_deadline_that_nobody_polls_for_is_overdue() {
+    let poller = poller();
+    let (desc, _ours, _theirs) = connection(&poller);
+    desc.set_deadline(
+        Some(Instant::now() + Duration::from_millis(1)),
+        Sides::Write,
+    );
+    let finding = found(&poller, Lint::OverdueDeadline);
+    assert_eq!(finding.direction, Some(Direction::Write));
+    assert_eq!(evidence(&finding, "deadlines in the queue"), "1");
+}
+
+#[test]
+fn deadlines_that_fire_and_those_to_come_are_not_overdue() {
+    let poller = poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (fires, _a, _peer_a) = connection(&poller);
+    let (later, _b, _peer_b) = connection(&poller);
+    fires.set_deadline(Some(Instant::now() + Duration::from_millis(1)), Sides::Both);
+    later.set_deadline(Some(Instant::now() + Duration::from_secs(60)), Sides::Both);
+    let mut wait = pin!(later.wait(Direction::Read));
+    park(wait.as_mut());
+    silent(&poller);
+}
