@@ -17,7 +17,7 @@ use tonic::Status;
 
 use super::find;
 use super::service::{MAX_MESSAGE, guarded};
-use crate::observe::{Direction, EventKind};
+use crate::observe::{Cause, Direction, EventKind};
 use crate::view;
 use crate::view::recorder::{Cursor, Event};
 
@@ -289,6 +289,8 @@ impl Encoder {
             kind: kind(event.kind).into(),
             thread: thread.as_ref().to_owned(),
             argument: match event.cause() {
+                // An event of the kernel goes without saying; the protocol has no argument there.
+                Some(Cause::Io) if event.kind == EventKind::ReadyParked => 0,
                 Some(cause) => super::encode::cause(cause) as u32,
                 None => event.argument,
             },
