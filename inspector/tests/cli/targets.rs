@@ -75,12 +75,15 @@ fn sockets_of_dead_processes_are_removed_and_others_are_not() {
     // No process of ours started at tick 1 of this boot.
     let stale = directory.join(format!("{}-1.sock", std::process::id()));
     drop(UnixListener::bind(&stale).expect("bind"));
+    let stale_control = directory.join(format!("{}-1.control.sock", std::process::id()));
+    drop(UnixListener::bind(&stale_control).expect("bind"));
     let refusing = directory.join(own_socket_name());
     drop(UnixListener::bind(&refusing).expect("bind"));
     let targets = json(&run(scratch.path(), &["targets", "-f", "json"]));
     assert_eq!(targets["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(targets["items"][0]["state"], "unreachable");
     assert!(!stale.exists(), "nobody can ever listen there again");
+    assert!(!stale_control.exists(), "nor there");
     assert!(refusing.exists(), "its process lives");
 }
 

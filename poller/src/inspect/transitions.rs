@@ -17,7 +17,7 @@ use tonic::Status;
 
 use super::find;
 use super::service::{MAX_MESSAGE, guarded};
-use crate::observe::{Cause, Direction, EventKind};
+use crate::observe::{Direction, EventKind};
 use crate::view;
 use crate::view::recorder::{Cursor, Event};
 
@@ -286,20 +286,12 @@ impl Encoder {
             direction: event.direction.map_or(Mode::Unspecified, mode).into(),
             kind: kind(event.kind).into(),
             thread: thread.as_ref().to_owned(),
-<<<<<<< HEAD
             argument: match (event.kind, event.cause()) {
                 // What wakes by an event of the kernel need not say so.
                 (EventKind::UnblockArmed | EventKind::UnblockParked, Some(cause)) => {
                     super::encode::cause(cause) as u32
                 }
                 _ => event.argument,
-=======
-            argument: match event.cause() {
-                // An event of the kernel goes without saying; the protocol has no argument there.
-                Some(Cause::Io) if event.kind == EventKind::ReadyParked => 0,
-                Some(cause) => super::encode::cause(cause) as u32,
-                None => event.argument,
->>>>>>> wire
             },
         }
     }
