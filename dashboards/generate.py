@@ -485,6 +485,19 @@ HEALTH = [
         "Scrapes that the process could not answer. None is good.",
         "ops", (f"sum by (instance) (rate({sel('netpoller_scrape_errors_total', PROCESS)}[$__rate_interval]))", "{{instance}}"),
     ),
+    graph(
+        "Unsecured endpoints",
+        """Inspection endpoints that others can reach and that do not ask who calls, because the program said it knows. None is
+        good.""",
+        "none", (f"sum by (instance) ({sel('netpoller_introspection_insecure', PROCESS)})", "{{instance}}"),
+    ),
+    graph(
+        "Calls of Control",
+        "Evictions and breaks that an operator asked for, and those that were refused. Each is in the log of the service.",
+        "ops",
+        (f"sum by (instance, result) (rate({sel('netpoller_control_calls_total', PROCESS)}[$__rate_interval]))",
+         "{{instance}} {{result}}"),
+    ),
     table(
         "Builds",
         "Which build of netpoller each instance runs. More than one version is a rollout that is going on, or one that has stopped.",

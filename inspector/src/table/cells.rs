@@ -119,6 +119,7 @@ mod tests {
     fn epoll_bits_are_named() {
         assert_eq!(epoll_names(0), "");
         assert_eq!(epoll_names(0x2011), "IN|HUP|RDHUP");
-        assert_eq!(epoll_names(0x8000_0004), "OUT|0x80000000");
+        assert_eq!(epoll_names(0x8000_2004), "OUT|RDHUP|ET");
+        assert_eq!(epoll_names(0x4000_0004), "OUT|0x40000000");
     }
 }
