@@ -286,9 +286,12 @@ impl Encoder {
             direction: event.direction.map_or(Mode::Unspecified, mode).into(),
             kind: kind(event.kind).into(),
             thread: thread.as_ref().to_owned(),
-            argument: match event.cause() {
-                Some(cause) => super::encode::cause(cause) as u32,
-                None => event.argument,
+            argument: match (event.kind, event.cause()) {
+                // What wakes by an event of the kernel need not say so.
+                (EventKind::UnblockArmed | EventKind::UnblockParked, Some(cause)) => {
+                    super::encode::cause(cause) as u32
+                }
+                _ => event.argument,
             },
         }
     }

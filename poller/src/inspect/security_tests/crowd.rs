@@ -14,7 +14,7 @@ use super::*;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Short enough to wait for, long enough for a loaded machine to be served in.
-const SHORT: Duration = Duration::from_millis(500);
+const SHORT: Duration = Duration::from_secs(1);
 
 fn short_opening() -> Limits {
     Limits {
@@ -94,20 +94,16 @@ fn slow_peers_are_disconnected_and_their_places_are_free_again() {
     for opening in [&b""[..], &PREFACE[..7], PREFACE] {
         let slow: Vec<_> = (0..3)
             .map(|_| {
-                let mut stream = unix(fixture.socket());
-                stream.write_all(opening).unwrap();
-                stream
+                let (mut unix, mut tcp) = (unix(fixture.socket()), tcp(fixture.tcp()));
+                unix.write_all(opening).unwrap();
+                tcp.write_all(opening).unwrap();
+                (unix, tcp)
             })
             .collect();
-        slow.into_iter().for_each(assert_closes);
-        let slow: Vec<_> = (0..3)
-            .map(|_| {
-                let mut stream = tcp(fixture.tcp());
-                stream.write_all(opening).unwrap();
-                stream
-            })
-            .collect();
-        slow.into_iter().for_each(assert_closes);
+        for (unix, tcp) in slow {
+            assert_closes(unix);
+            assert_closes(tcp);
+        }
         fixture.assert_answers();
     }
 }
