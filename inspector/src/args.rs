@@ -144,7 +144,7 @@ pub(crate) enum Verb {
     },
     /// Tell all about one descriptor: who waits, its last wake and transitions, its latencies, what the kernel says.
     #[command(
-        after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard-1/42.7\n  netpoller describe fd 19\n\nExit code 6: it is closed, or never was."
+        after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard_1/42.7\n  netpoller describe fd 19\n\nExit code 6: it is closed, or never was."
     )]
     Describe {
         /// Its id as in `ls` (42.7, or POLLER/42.7 with several pollers), or its number as fd:19 or `fd 19`.

@@ -61,13 +61,14 @@ fn short(ns: u64, context: &Context) -> String {
 
 /// The bits of an epoll event by name, as `IN|RDHUP`.
 pub(crate) fn epoll_names(events: u32) -> String {
-    const NAMES: [(u32, &str); 6] = [
+    const NAMES: [(u32, &str); 7] = [
         (0x001, "IN"),
         (0x002, "PRI"),
         (0x004, "OUT"),
         (0x008, "ERR"),
         (0x010, "HUP"),
         (0x2000, "RDHUP"),
+        (0x8000_0000, "ET"),
     ];
     let mut names: Vec<String> = NAMES
         .iter()
