@@ -213,12 +213,8 @@ impl Service<Request<Body>> for Gate {
         Box::pin(async move {
             let response = answer.await?;
             policy.note(&path, &peer, &response, true);
-            Ok(match places {
-                Some(places) => response.map(|body| {
-                    subscription::hold(body, places, peer.session, policy.limits.stalled)
-                }),
-                None => response,
-            })
+            Ok(response
+                .map(|body| subscription::hold(body, places, peer.session, policy.limits.stalled)))
         })
     }
 }

@@ -81,8 +81,8 @@ pub struct Wake {
     pub cause: Cause,
     /// When `epoll_wait` returned the event, or the deadline or close released the waiter.
     pub fetched_ns: u64,
-    /// From there until the waker was called, to within eight wakers of one poll; `None` if it was not called yet. At most
-    /// 4.2 s, as the next.
+    /// From there until the waker was called, to within eight wakers of one poll, or until the waiter ran if that was before;
+    /// `None` if it was not called yet. At most 4.2 s, as the next.
     pub poller_to_waker_ns: Option<u32>,
     /// From there until the waiter ran; `None` if it has not run yet.
     pub waker_to_run_ns: Option<u32>,

@@ -286,6 +286,33 @@ fn a_subscriber_that_takes_nothing_is_disconnected_and_the_others_go_on() {
 }
 
 #[test]
+fn whoever_leaves_no_room_for_an_answer_is_disconnected_though_nothing_was_begun() {
+    let fixture = Fixture::with(Limits {
+        stalled: SHORT,
+        subscribers: 1,
+        ..Limits::default()
+    });
+    run(async {
+        let none = || Endpoint::from_static("http://localhost").initial_stream_window_size(0);
+        let closed = channel_of(fixture.socket(), none()).await.unwrap();
+        let mut stalled = watch(closed).await.unwrap();
+        assert!(
+            stalled
+                .next()
+                .await
+                .expect("an error and not an end")
+                .is_err()
+        );
+        let other = fixture.channel().await;
+        while watch(other.clone()).await.is_err() {}
+        // An answer that does not stream is kept for nobody either.
+        let closed = channel_of(fixture.socket(), none()).await.unwrap();
+        ask(closed).await.unwrap_err();
+        ask(other).await.unwrap();
+    });
+}
+
+#[test]
 fn a_request_of_more_than_64_kib_or_with_more_than_16_kib_of_headers_is_refused() {
     let fixture = Fixture::new();
     run(async {
