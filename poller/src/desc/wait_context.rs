@@ -82,7 +82,7 @@ impl Waiter for WaitContext<'_> {
 
     #[inline]
     fn count(&self, transition: Transition) {
-        if transition == Transition::Arm {
+        if matches!(transition, Transition::Arm | Transition::Consume) {
             self.local.stamp();
         }
         self.desc
@@ -100,16 +100,16 @@ impl WaitContext<'_> {
         waker: &Waker,
     ) -> Poll<Result<(), Refused<Blocker>>> {
         let parked = token.has_parked();
-        if parked {
-            // It runs again: now, and not when it has looked at the word.
-            self.local.stamp();
-        }
         let poll = self
             .desc
             .side(self.direction)
             .word
             .poll_wait(token, polled, waker, self);
-        if parked && poll.is_ready() {
+        if parked && let Poll::Ready(outcome) = &poll {
+            // Who consumed readiness has read the clock just now.
+            if outcome.is_err() {
+                self.local.stamp();
+            }
             self.record_wake();
         }
         poll
