@@ -83,6 +83,10 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
     let ended = if headless {
         wait(args.duration, || {
             eprintln!("attach with: netpoller -t {}", endpoint.target());
+            eprintln!(
+                "        or: tokio-console {}",
+                for_tokio_console(endpoint.target())
+            );
             if let Some(metrics) = &metrics {
                 eprintln!("metrics at {}", metrics.url());
             }
@@ -116,10 +120,19 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
 /// At the place asked for, and always at the usual one, where `netpoller` without `--target` looks.
 fn listen(asked: Option<&inspect::Listen>) -> inspect::Builder {
     let usual = inspect::Listen::Default;
-    let builder = inspect::Server::builder();
+    // Whoever is connected to the demo, it is the demo.
+    let builder = inspect::Server::builder().expose_addresses(true);
     match asked {
         Some(place) if *place != usual => builder.listen(place.clone()).listen(usual),
         _ => builder.listen(usual),
+    }
+}
+
+/// The same place, as tokio-console names it.
+fn for_tokio_console(target: &str) -> String {
+    match target.strip_prefix("unix:") {
+        Some(path) => format!("file://localhost{path}"),
+        None => target.replacen("tcp:", "http://", 1),
     }
 }
 

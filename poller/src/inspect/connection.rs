@@ -76,6 +76,9 @@ pub(super) struct Session {
     pub(super) peer: String,
     /// Places for streams that go on.
     pub(super) subscriptions: Arc<Semaphore>,
+    /// tokio-console on this connection has pressed pause. Its requests have nothing else in common.
+    #[cfg(feature = "console")]
+    pub(super) paused: tokio::sync::watch::Sender<bool>,
     admitted: AtomicBool,
     broken_off: Arc<Notify>,
 }
@@ -128,6 +131,8 @@ impl Connection {
             transport: stream.transport(),
             peer: stream.peer(),
             subscriptions: Arc::new(Semaphore::new(limits.subscriptions)),
+            #[cfg(feature = "console")]
+            paused: tokio::sync::watch::Sender::new(false),
             admitted: AtomicBool::new(false),
             broken_off: notify.clone(),
         };

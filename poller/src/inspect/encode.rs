@@ -68,7 +68,7 @@ pub(super) fn outline(raw: &RawRow) -> v1::Descriptor {
 }
 
 /// The same number for the same address, which tells nobody which one it is.
-fn hidden(address: &str) -> String {
+pub(super) fn hidden(address: &str) -> String {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     if address.is_empty() {
         String::new()

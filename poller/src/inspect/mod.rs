@@ -23,12 +23,16 @@
 //! | `describe` | everything about one descriptor |
 //! | `transitions` | the stream of the flight recorder |
 //! | `control` | the service that acts, apart from all others |
+//! | `console` | the facade for tokio-console (feature `console`) |
 //! | `reflection` | health and reflection, for tools that know nothing of netpoller |
 //! | `encode` | rows and statistics as messages |
 //! | `stats` | statistics, cumulative and of an interval |
 //! | `diagnose` | the lints, run for a while |
 //! | `laws` | a second look at a law before it is called broken |
 //! | `error` | why it did not start |
+//!
+//! With the feature `console` the stock tokio-console attaches to the same listeners: `tokio-console http://127.0.0.1:PORT`, or
+//! `tokio-console file://localhost/PATH` for a Unix socket. It knows neither tokens nor TLS.
 //!
 //! It runs on a thread of its own, so that it answers when every thread of the service is stuck. It reads and changes
 //! nothing, unless [`Builder::control`] opens a listener for that. What it defends against is in SECURITY.md.
@@ -44,6 +48,8 @@
 #![forbid(unsafe_code)]
 
 mod connection;
+#[cfg(feature = "console")]
+mod console;
 mod control;
 mod describe;
 mod diagnose;

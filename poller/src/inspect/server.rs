@@ -296,6 +296,8 @@ impl Builder {
 /// The services of those who look.
 fn inspect_services() -> Routes {
     let routes = Routes::new(service()).add_service(health_service());
+    #[cfg(feature = "console")]
+    let routes = routes.add_service(super::console::service());
     let reflection = reflection_service().into_iter();
     let alpha = reflection_alpha_service().into_iter();
     let routes = reflection.fold(routes, Routes::add_service);

@@ -76,7 +76,7 @@ pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page, snapshot};
 pub use stats::{PollerInfo, Stats, info, stats};
 
 #[cfg(feature = "inspect")]
-pub(crate) use raw::RawRow;
+pub(crate) use raw::{RawRow, RawSide};
 
 use crate::poller::{Poller, all_pollers};
 

@@ -1,0 +1,271 @@
+//! The stock tokio-console in a real terminal, attached to the demo.
+//!
+//! It is `$TOKIO_CONSOLE`, or `tokio-console` in the path. Without it, and without tmux, these tests fail and say what to do.
+
+use std::io::{BufRead, BufReader};
+use std::path::PathBuf;
+use std::process::{Child, Command, Stdio};
+use std::time::{Duration, Instant};
+
+use tempfile::TempDir;
+
+/// How long anything may take before a test gives up. Generous: the machine may be busy, and a client that failed to
+/// connect waits for 5 s and more before it tries again.
+const PATIENCE: Duration = Duration::from_secs(90);
+
+fn in_path(name: &str) -> Option<PathBuf> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let mut found = std::env::split_paths(&path).map(|folder| folder.join(name));
+    found.find(|path| path.is_file())
+}
+
+#[track_caller]
+fn tokio_console() -> PathBuf {
+    let named = std::env::var_os("TOKIO_CONSOLE").map(PathBuf::from);
+    named.or_else(|| in_path("tokio-console")).expect(
+        "tokio-console is missing; install it with `cargo install --locked tokio-console@0.1.14`, or say where it is \
+         with TOKIO_CONSOLE",
+    )
+}
+
+/// A demo that is served over TCP.
+struct Demo {
+    child: Child,
+    /// What tokio-console is given.
+    url: String,
+    _scratch: TempDir,
+}
+
+impl Demo {
+    #[track_caller]
+    fn start(place: &str, connections: u32) -> Self {
+        let scratch = TempDir::new().expect("make a directory");
+        let mut child = Command::new(env!("CARGO_BIN_EXE_netpoller"))
+            .env("XDG_RUNTIME_DIR", scratch.path())
+            .args(["demo", "--headless", "--for", "300s", "--inspect"])
+            .arg(place)
+            .arg("--connections")
+            .arg(connections.to_string())
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(Stdio::piped())
+            .spawn()
+            .expect("the demo starts");
+        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
+        let mut said = Vec::new();
+        let url = loop {
+            let Some(line) = lines.next() else {
+                panic!("the demo ended before it said how to attach; it said {said:?}");
+            };
+            let line = line.expect("text");
+            if let Some((_, url)) = line.split_once("tokio-console ") {
+                break url.to_owned();
+            }
+            said.push(line);
+        };
+        // Whatever else it says must not block it.
+        std::thread::spawn(move || lines.for_each(drop));
+        Self {
+            child,
+            url,
+            _scratch: scratch,
+        }
+    }
+}
+
+impl Drop for Demo {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+/// tokio-console in a terminal of 260 by 45, with a server of its own.
+struct Terminal {
+    tmux: PathBuf,
+    scratch: TempDir,
+}
+
+impl Terminal {
+    #[track_caller]
+    fn open(url: &str) -> Self {
+        let terminal = Self {
+            tmux: in_path("tmux").expect("tmux is missing; install it with `apt-get install tmux`"),
+            scratch: TempDir::new().expect("make a directory"),
+        };
+        let script = format!(
+            "{} --lang en_US.UTF-8 {url}; echo \"ended: $?\"; cat",
+            tokio_console().display()
+        );
+        let status = terminal
+            .command()
+            .args([
+                "-u",
+                "-f",
+                "/dev/null",
+                "new-session",
+                "-d",
+                "-x",
+                "260",
+                "-y",
+                "45",
+            ])
+            .args(["sh", "-c", &script])
+            .status()
+            .expect("run tmux");
+        assert!(status.success());
+        terminal
+    }
+
+    fn command(&self) -> Command {
+        let mut command = Command::new(&self.tmux);
+        command.arg("-S").arg(self.scratch.path().join("tmux.sock"));
+        command
+    }
+
+    fn press(&self, keys: &[&str]) {
+        let status = self.command().arg("send-keys").args(keys).status();
+        assert!(status.expect("run tmux").success());
+    }
+
+    fn screen(&self) -> String {
+        let output = self.command().args(["capture-pane", "-p"]).output();
+        String::from_utf8_lossy(&output.expect("run tmux").stdout).into_owned()
+    }
+
+    /// Waits for a screen of which `holds` is true.
+    #[track_caller]
+    fn shows(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let screen = self.screen();
+            assert!(
+                !screen.contains("ended: "),
+                "tokio-console ended:\n{screen}"
+            );
+            if holds(&screen) {
+                return screen;
+            }
+            assert!(
+                Instant::now() < give_up,
+                "{what} was never shown, but:\n{screen}"
+            );
+            std::thread::sleep(Duration::from_millis(50));
+        }
+    }
+
+    /// A row with all of `words`.
+    #[track_caller]
+    fn shows_row(&self, words: &[&str]) -> String {
+        self.shows(&format!("a row with {words:?}"), |screen| {
+            screen
+                .lines()
+                .any(|line| words.iter().all(|word| line.contains(word)))
+        })
+    }
+}
+
+impl Drop for Terminal {
+    fn drop(&mut self) {
+        let _ = self.command().arg("kill-server").output();
+    }
+}
+
+/// The number in the title of a list: `Resources (17)`.
+fn listed(screen: &str, title: &str) -> Option<usize> {
+    let (_, rest) = screen.split_once(&format!("{title} ("))?;
+    rest.split_once(')')?.0.parse().ok()
+}
+
+/// Resources in the order of their kind: deadlines come behind the descriptors.
+fn by_kind(terminal: &Terminal) {
+    terminal.press(&["r"]);
+    terminal.shows("the list of resources", |screen| {
+        screen.contains("Resources (")
+    });
+    terminal.press(&["Right", "Right"]);
+    terminal.shows("the column Kind in order", |screen| {
+        screen.contains("Kind▿") || screen.contains("Kind▵")
+    });
+}
+
+#[test]
+fn it_shows_our_descriptors_their_attributes_and_who_waits() {
+    let demo = Demo::start("tcp:127.0.0.1:0", 40);
+    let terminal = Terminal::open(&demo.url);
+    terminal.shows_row(&["CONNECTED"]);
+    terminal.shows_row(&["⏸", "serve", "task", "service.rs:"]);
+    terminal.shows_row(&["⏸", "stuck", "task", "clients.rs:"]);
+
+    by_kind(&terminal);
+    let row = terminal.shows_row(&[
+        "tcp",
+        "PollDesc<TcpStream>",
+        "0fd=",
+        "1rd=",
+        "2wr=",
+        "peer=127.0.0.1:",
+    ]);
+    assert!(!row.contains("dropped:"), "{row}");
+
+    terminal.press(&["t"]);
+    terminal.shows("the list of tasks", |screen| screen.contains("Tasks ("));
+    terminal.press(&["Down", "Down", "Enter"]);
+    terminal.shows("a task", |screen| {
+        screen.contains("Poll Times") && screen.contains("Scheduled Times")
+    });
+}
+
+#[test]
+fn it_attaches_to_the_unix_socket_too() {
+    let demo = Demo::start("default", 10);
+    assert!(demo.url.starts_with("file://localhost/"), "{}", demo.url);
+    let terminal = Terminal::open(&demo.url);
+    terminal.shows_row(&["⏸", "serve", "task", "service.rs:"]);
+}
+
+#[test]
+fn a_pause_is_one_until_it_is_resumed() {
+    let demo = Demo::start("tcp:127.0.0.1:0", 20);
+    let terminal = Terminal::open(&demo.url);
+    terminal.shows_row(&["⏸", "serve"]);
+    terminal.press(&["Space"]);
+    terminal.shows("PAUSED", |screen| screen.contains("PAUSED"));
+    terminal.press(&["Space"]);
+    terminal.shows("no pause", |screen| {
+        screen.contains("CONNECTED") && !screen.contains("PAUS")
+    });
+    terminal.shows_row(&["⏸", "serve"]);
+}
+
+#[test]
+fn it_finds_the_next_process_where_the_first_one_was_and_forgets_the_first() {
+    let demo = Demo::start("tcp:127.0.0.1:0", 200);
+    let place = demo.url.replace("http://", "tcp:");
+    let terminal = Terminal::open(&demo.url);
+    by_kind(&terminal);
+    terminal.shows("200 connections", |screen| {
+        listed(screen, "Resources") > Some(400)
+    });
+    drop(demo);
+    // The client draws only what it is told, so the loss itself is not to be seen.
+    let _demo = Demo::start(&place, 10);
+    terminal.shows("the next process", |screen| {
+        screen.contains("(CONNECTED)")
+            && listed(screen, "Resources").is_some_and(|listed| listed < 150)
+    });
+    terminal.shows_row(&["tcp", "PollDesc<TcpStream>", "peer=127.0.0.1:"]);
+}
+
+#[test]
+fn it_stays_attached_to_five_thousand_descriptors() {
+    let demo = Demo::start("tcp:127.0.0.1:0", 3000);
+    let terminal = Terminal::open(&demo.url);
+    terminal.shows("tasks", |screen| listed(screen, "Tasks") > Some(1000));
+    by_kind(&terminal);
+    terminal.shows("5000 resources", |screen| {
+        screen.contains("(CONNECTED)") && listed(screen, "Resources") > Some(5000)
+    });
+    terminal.press(&["t"]);
+    terminal.shows_row(&["⏸", "serve"]);
+}

@@ -1,0 +1,124 @@
+//! What is said of a poller, a descriptor and a wait. The client sorts by name, hence the digits.
+
+use super::entities::{Attribute, ResourceKind};
+use super::wall::Anchor;
+use crate::desc::{Kind, State};
+use crate::observe::{Counter, Direction, Histogram, Transition};
+use crate::view::{RawRow, Row, Side, Stats};
+
+/// One that has been reached, or is none, is not armed.
+pub(super) fn is_armed(deadline_ns: u64) -> bool {
+    deadline_ns > 1
+}
+
+pub(super) fn of_poller(stats: &Stats) -> Vec<Attribute> {
+    let info = stats.info();
+    let mut attributes = vec![
+        Attribute::text("name", info.name.as_ref()),
+        Attribute::number("waiters", u64::try_from(info.waiters).unwrap_or(0)),
+        Attribute::number("descriptors", info.descriptors),
+        Attribute::number("breaks", stats.counter(Counter::BreaksRequested)),
+    ];
+    if let Ok(fd) = u64::try_from(info.epoll_fd) {
+        attributes.push(Attribute::number("epfd", fd));
+    }
+    if let Some(batch) = stats.histogram(Histogram::EventsPerPoll).quantile(0.99) {
+        attributes.push(Attribute::number("batch.p99", batch).unit("events"));
+    }
+    attributes
+}
+
+pub(super) fn of_descriptor(row: &Row) -> Vec<Attribute> {
+    let mut attributes = Vec::with_capacity(9);
+    if let Ok(fd) = u64::try_from(row.fd) {
+        attributes.push(Attribute::number("0fd", fd));
+    }
+    if row.kind == Kind::Timer {
+        return attributes;
+    }
+    attributes.push(Attribute::text("1rd", row.read.state.name()));
+    attributes.push(Attribute::text("2wr", row.write.state.name()));
+    attributes.push(Attribute::number(
+        "edges",
+        edges(&row.read) + edges(&row.write),
+    ));
+    attributes.push(Attribute::text("fdseq", row.id()));
+    for (name, address) in [("local", &row.local), ("peer", &row.peer)] {
+        if !address.is_empty() {
+            attributes.push(Attribute::address(name, address));
+        }
+    }
+    if !row.label.is_empty() {
+        attributes.push(Attribute::text("label", row.label.clone()));
+    }
+    if row.closing {
+        attributes.push(Attribute::text("closing", "true"));
+    }
+    attributes
+}
+
+/// The edges that reached the word.
+fn edges(side: &Side) -> u64 {
+    use Transition::{ReadyAgain, ReadyArmed, ReadyIdle, ReadyParked};
+    [ReadyIdle, ReadyArmed, ReadyParked, ReadyAgain]
+        .iter()
+        .map(|transition| side.transitions[transition.index()])
+        .sum()
+}
+
+/// Milliseconds that are left.
+pub(super) fn of_deadline(
+    deadline_ns: u64,
+    direction: Option<Direction>,
+    now_ns: u64,
+) -> Vec<Attribute> {
+    let left = deadline_ns.saturating_sub(now_ns).div_ceil(1_000_000);
+    let mut attributes = vec![Attribute::number("deadline", left).unit("ms")];
+    if let Some(direction) = direction {
+        attributes.push(Attribute::text("of", direction.name()));
+    }
+    attributes
+}
+
+pub(super) fn of_wait(side: &Side, anchor: Anchor) -> Vec<Attribute> {
+    let mut attributes = vec![Attribute::text("state", side.state.name())];
+    if side.since_ns != 0 {
+        attributes.push(Attribute::text("since", anchor.time_of_day(side.since_ns)));
+    }
+    if let Some(wake) = side.last_wake {
+        attributes.push(Attribute::text("cause", wake.cause.name()));
+    }
+    if let Some(location) = side.waiter.as_ref().and_then(|waiter| waiter.location) {
+        attributes.push(Attribute::place("at", location));
+    }
+    attributes
+}
+
+pub(super) fn kind(row: &RawRow) -> (ResourceKind, &'static str) {
+    let (kind, concrete_type) = match row.kind {
+        Kind::Tcp => ("tcp", "PollDesc<TcpStream>"),
+        Kind::TcpListener => ("tcp", "PollDesc<TcpListener>"),
+        Kind::Udp => ("udp", "PollDesc<UdpSocket>"),
+        Kind::Unix => ("uds", "PollDesc<UnixStream>"),
+        Kind::UnixListener => ("uds", "PollDesc<UnixListener>"),
+        Kind::UnixDatagram => ("uds", "PollDesc<UnixDatagram>"),
+        Kind::UnixSeqpacket => ("uds", "PollDesc<UnixSeqpacket>"),
+        Kind::Pipe => ("pipe", "PollDesc<Pipe>"),
+        Kind::Other => ("other", "PollDesc"),
+        Kind::Timer => return (ResourceKind::Timer, "Sleep"),
+    };
+    (ResourceKind::Other(kind), concrete_type)
+}
+
+pub(super) fn source(kind: Kind, direction: Direction) -> &'static str {
+    match (kind, direction) {
+        (Kind::TcpListener | Kind::UnixListener, Direction::Read) => "accept",
+        (Kind::Timer, _) => "sleep",
+        (_, Direction::Read) => "wait_read",
+        (_, Direction::Write) => "wait_write",
+    }
+}
+
+pub(super) fn is_waiting(state: State) -> bool {
+    matches!(state, State::Wait | State::Parked)
+}

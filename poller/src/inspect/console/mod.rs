@@ -1,0 +1,56 @@
+//! The facade for tokio-console: the service `rs.tokio.console.instrument.Instrument` of console-api 0.9.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `service` | the calls of the client: the stream of updates, its pause, the histograms of a task |
+//! | `model` | what is shown, brought up to date from the live tables when somebody looks |
+//! | `tasks` | who waits, and what its wakes and waits tell of it |
+//! | `attributes` | what is said of a poller, a descriptor and a wait |
+//! | `entities` | resources, async ops and tasks, before they are messages |
+//! | `ids` | small numbers for them, used again |
+//! | `update` | what one client was told, and the messages that tell it the rest |
+//! | `messages` | entities as messages |
+//! | `histogram` | durations as the client draws them |
+//! | `wall` | the wall clock of the messages |
+//! | `validate` | what the client demands of every message, for the tests |
+//!
+//! # What is what
+//!
+//! | here | there |
+//! |---|---|
+//! | poller | resource `poller`, parent of all of its own |
+//! | descriptor | resource `tcp`, `udp`, …, with the line that opened it |
+//! | armed deadline | resource `Timer`, child of the descriptor, for as long as it is armed |
+//! | sleep | resource `Timer`, child of the poller |
+//! | the waits of one direction | one async op for as long as the descriptor lives: `wait_read`, `wait_write`, `accept` |
+//! | task, or thread outside of any | task, for as long as a live descriptor names it as the one that waits or waited last |
+//! | what is beyond 5000 descriptors | one resource `more` |
+//!
+//! # Which numbers are exact
+//!
+//! All is read once a second, and not at all while no tokio-console is attached. States, times of the last wake and counts of
+//! waits are those of the table at that moment. A descriptor that comes and goes between two looks is not seen, the end of one
+//! is noted when it is missed, and sleeps are listed when they have lasted a second. The histograms of a task are made of what
+//! the flight recorder holds at each look, every event of it; where it had overwritten some since the last, busy and scheduled
+//! time count those that are left the more. `dropped` stays away from the client's header: no message is lost.
+//!
+//! A task is `running` from a wake until it parks again, here. If it then waits for what is no descriptor of ours it is shown
+//! running all the same: nobody tells us. It has ended when no live descriptor has named it for some seconds.
+
+mod attributes;
+mod entities;
+mod histogram;
+mod ids;
+mod messages;
+mod model;
+mod service;
+mod tasks;
+mod update;
+mod wall;
+
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod tests;
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod validate;
+
+pub(super) use service::service;

@@ -1,0 +1,283 @@
+//! Clients on a real endpoint.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::path::PathBuf;
+use std::pin::pin;
+use std::task::{Context, Poll, Waker};
+use std::time::Duration;
+
+use console_api::Id;
+use console_api::instrument::instrument_client::InstrumentClient;
+use console_api::instrument::{
+    InstrumentRequest, PauseRequest, ResumeRequest, State, StateRequest, TaskDetailsRequest,
+    Temporality, Update,
+};
+use tokio_stream::StreamExt;
+use tonic::transport::{Channel, Endpoint, Uri};
+use tonic::{Code, Streaming};
+
+use super::super::validate::{Client, Known, details};
+use crate::inspect::{Listen, Server};
+use crate::{Desc, Direction, Kind, Poller, ReadyList, task};
+
+/// An endpoint on a socket in a directory of its own.
+struct Fixture {
+    directory: tempfile::TempDir,
+    _server: Server,
+}
+
+impl Fixture {
+    fn new() -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let server = Server::builder()
+            .listen(Listen::Unix(directory.path().join("s")))
+            .start()
+            .unwrap();
+        Self {
+            directory,
+            _server: server,
+        }
+    }
+
+    /// A connection of its own.
+    async fn client(&self) -> InstrumentClient<Channel> {
+        let path: PathBuf = self.directory.path().join("s");
+        let connector = tower::service_fn(move |_: Uri| {
+            let path = path.clone();
+            async move {
+                let stream = tokio::net::UnixStream::connect(path).await?;
+                Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
+            }
+        });
+        let channel = Endpoint::from_static("http://localhost")
+            .connect_with_connector(connector)
+            .await
+            .unwrap();
+        InstrumentClient::new(channel)
+    }
+}
+
+/// A client that has subscribed as tokio-console does.
+struct Console {
+    calls: InstrumentClient<Channel>,
+    updates: Streaming<Update>,
+    states: Streaming<State>,
+    client: Client,
+}
+
+impl Console {
+    async fn attach(fixture: &Fixture) -> Self {
+        let mut calls = fixture.client().await;
+        let updates = calls
+            .watch_updates(InstrumentRequest {})
+            .await
+            .unwrap()
+            .into_inner();
+        let states = calls
+            .watch_state(StateRequest {})
+            .await
+            .unwrap()
+            .into_inner();
+        Self {
+            calls,
+            updates,
+            states,
+            client: Client::default(),
+        }
+    }
+
+    /// Takes messages until one has brought what `found` looks for.
+    async fn until<T>(&mut self, found: impl Fn(&Client) -> Option<T>) -> T {
+        loop {
+            let update = self.updates.next().await.unwrap().unwrap();
+            self.client.take(&update).unwrap();
+            if let Some(found) = found(&self.client) {
+                return found;
+            }
+        }
+    }
+
+    async fn state(&mut self) -> Temporality {
+        self.states.next().await.unwrap().unwrap().temporality()
+    }
+}
+
+fn run<R>(test: impl Future<Output = R>) -> R {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async {
+        tokio::time::timeout(Duration::from_secs(60), test)
+            .await
+            .expect("stuck")
+    })
+}
+
+fn open(poller: &Poller) -> (Desc, UnixStream, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (poller.open(ours.as_fd(), Kind::Unix).unwrap(), ours, theirs)
+}
+
+fn labelled(client: &Client, label: &str) -> Option<(u64, Known)> {
+    Client::live(&client.resources)
+        .find(|(_, known)| {
+            known
+                .fields
+                .get("label")
+                .is_some_and(|known| known == label)
+        })
+        .map(|(id, known)| (id, known.clone()))
+}
+
+#[test]
+fn a_client_sees_a_descriptor_come_wait_and_go() {
+    let poller = Poller::builder().name("console").build().unwrap();
+    let (desc, _ours, _theirs) = open(&poller);
+    desc.set_label("come-and-go");
+    let fixture = Fixture::new();
+    run(async {
+        let mut console = Console::attach(&fixture).await;
+        assert_eq!(console.state().await, Temporality::Live);
+        let (resource, _) = console
+            .until(|client| labelled(client, "come-and-go"))
+            .await;
+        {
+            let mut wait = pin!(task::named("waiter", desc.wait(Direction::Read)));
+            assert!(
+                wait.as_mut()
+                    .poll(&mut Context::from_waker(Waker::noop()))
+                    .is_pending()
+            );
+            let op = console
+                .until(|client| {
+                    Client::live(&client.ops)
+                        .find(|(_, op)| op.parent == Some(resource))
+                        .map(|(_, op)| op.clone())
+                })
+                .await;
+            let task = &console.client.tasks[&op.task.unwrap()];
+            assert_eq!(task.fields["task.name"], "waiter");
+        }
+        desc.close();
+        console
+            .until(|client| client.resources[&resource].dropped.then_some(()))
+            .await;
+    });
+}
+
+#[test]
+fn a_pause_holds_the_messages_of_one_connection_and_of_no_other() {
+    let poller = Poller::builder().name("pauses").build().unwrap();
+    let fixture = Fixture::new();
+    run(async {
+        let mut paused = Console::attach(&fixture).await;
+        let mut other = Console::attach(&fixture).await;
+        assert_eq!(paused.state().await, Temporality::Live);
+        assert_eq!(other.state().await, Temporality::Live);
+        paused.calls.pause(PauseRequest {}).await.unwrap();
+        assert_eq!(paused.state().await, Temporality::Paused);
+
+        let (desc, _ours, _theirs) = open(&poller);
+        desc.set_label("while-paused");
+        other.until(|client| labelled(client, "while-paused")).await;
+        // Again, so that whatever was on its way has come.
+        let first = other.updates.next().await.unwrap().unwrap();
+        other.client.take(&first).unwrap();
+        let mut cx = Context::from_waker(Waker::noop());
+        while let Poll::Ready(update) = pin!(paused.updates.next()).poll(&mut cx) {
+            paused.client.take(&update.unwrap().unwrap()).unwrap();
+        }
+        assert!(labelled(&paused.client, "while-paused").is_none());
+
+        paused.calls.resume(ResumeRequest {}).await.unwrap();
+        assert_eq!(paused.state().await, Temporality::Live);
+        paused
+            .until(|client| labelled(client, "while-paused"))
+            .await;
+    });
+}
+
+#[test]
+fn the_details_of_a_task_are_its_wakes_and_runs_until_it_ends_and_an_unknown_one_is_not_found() {
+    let poller = Poller::builder().name("detailed").build().unwrap();
+    let (desc, mut ours, mut theirs) = open(&poller);
+    desc.set_label("detailed");
+    let fixture = Fixture::new();
+    run(async {
+        use std::io::{Read, Write};
+        let mut console = Console::attach(&fixture).await;
+        let unknown = TaskDetailsRequest {
+            id: Some(Id { id: 7777 }),
+        };
+        let status = console.calls.watch_task_details(unknown).await.unwrap_err();
+        assert_eq!(status.code(), Code::NotFound);
+
+        let mut turns = Box::pin(task::named("turns", async {
+            for _ in 0..4 {
+                desc.wait(Direction::Read).await.unwrap();
+                ours.read_exact(&mut [0]).unwrap();
+                desc.reset(Direction::Read).unwrap();
+            }
+        }));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(turns.as_mut().poll(&mut cx).is_pending());
+        let (resource, _) = console.until(|client| labelled(client, "detailed")).await;
+        let task = console
+            .until(|client| {
+                Client::live(&client.ops)
+                    .find(|(_, op)| op.parent == Some(resource))
+                    .and_then(|(_, op)| op.task)
+            })
+            .await;
+        for _ in 0..3 {
+            theirs.write_all(b"x").unwrap();
+            let mut ready = ReadyList::default();
+            poller
+                .poll(Some(Duration::from_secs(5)), &mut ready)
+                .unwrap();
+            ready.wake_all();
+            assert!(turns.as_mut().poll(&mut cx).is_pending());
+        }
+        let request = TaskDetailsRequest {
+            id: Some(Id { id: task }),
+        };
+        let mut stream = console
+            .calls
+            .watch_task_details(request)
+            .await
+            .unwrap()
+            .into_inner();
+        let mut counts = (0, 0);
+        while counts != (3, 3) {
+            counts = details(&stream.next().await.unwrap().unwrap()).unwrap();
+        }
+        drop(turns);
+        desc.close();
+        while let Some(message) = stream.next().await {
+            details(&message.unwrap()).unwrap();
+        }
+    });
+}
+
+#[test]
+fn a_client_that_reads_nothing_for_a_while_is_told_the_state_and_not_the_past() {
+    let poller = Poller::builder().name("slow_reader").build().unwrap();
+    let fixture = Fixture::new();
+    run(async {
+        let mut slow = Console::attach(&fixture).await;
+        let mut quick = Console::attach(&fixture).await;
+        for round in 0..3 {
+            let (desc, _ours, _theirs) = open(&poller);
+            let label = format!("round-{round}");
+            desc.set_label(&label);
+            quick.until(|client| labelled(client, &label)).await;
+        }
+        let (desc, _ours, _theirs) = open(&poller);
+        desc.set_label("last");
+        slow.until(|client| labelled(client, "last")).await;
+        assert!((0..3).all(|round| labelled(&slow.client, &format!("round-{round}")).is_none()));
+    });
+}

@@ -1,0 +1,292 @@
+//! What is shown of pollers that follow a script.
+
+use std::net::{TcpListener, TcpStream};
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::pin::pin;
+use std::task::{Context, Waker};
+use std::time::{Duration, Instant};
+
+use prost::Message;
+
+use super::super::model::{MAX_DESCRIPTORS, Model};
+use super::super::update::Told;
+use super::super::validate::{Client, Known};
+use crate::inspect::service::MAX_MESSAGE;
+use crate::{Desc, Direction, Kind, Poller, Sides, task};
+
+/// A model and a client of it.
+struct Script {
+    poller: Poller,
+    model: Model,
+    told: Told,
+    client: Client,
+}
+
+impl Script {
+    fn new(name: &str) -> Self {
+        Self {
+            poller: Poller::builder().name(name).build().unwrap(),
+            model: Model::new(),
+            told: Told::nothing(false),
+            client: Client::default(),
+        }
+    }
+
+    /// Looks, and tells the client. Returns how many messages that took.
+    #[track_caller]
+    fn look(&mut self) -> usize {
+        self.model.look(std::slice::from_ref(&self.poller));
+        tell(&self.model, &mut self.told, &mut self.client)
+    }
+
+    fn live(&self, kind: &str) -> Vec<(u64, Known)> {
+        let mut found: Vec<_> = Client::live(&self.client.resources)
+            .filter(|(_, known)| known.kind == kind)
+            .map(|(id, known)| (id, known.clone()))
+            .collect();
+        found.sort_by_key(|(id, _)| *id);
+        found
+    }
+
+    fn ops(&self) -> Vec<Known> {
+        Client::live(&self.client.ops)
+            .map(|(_, known)| known.clone())
+            .collect()
+    }
+}
+
+#[track_caller]
+fn tell(model: &Model, told: &mut Told, client: &mut Client) -> usize {
+    let updates = told.updates(model);
+    assert!(
+        !updates.is_empty(),
+        "the client counts time by the messages"
+    );
+    for update in &updates {
+        client.take(update).unwrap();
+    }
+    updates.len()
+}
+
+fn pair() -> (UnixStream, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (ours, theirs)
+}
+
+fn open(poller: &Poller, socket: &UnixStream) -> Desc {
+    poller.open(socket.as_fd(), Kind::Unix).unwrap()
+}
+
+#[track_caller]
+fn park(wait: std::pin::Pin<&mut impl Future>) {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(wait.poll(&mut cx).is_pending());
+}
+
+#[test]
+fn a_tcp_descriptor_is_a_resource_below_its_poller_with_its_address_and_state() {
+    let mut script = Script::new("tcp");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let desc = script.poller.open(stream.as_fd(), Kind::Tcp).unwrap();
+    script.look();
+    let pollers = script.live("poller");
+    assert_eq!(pollers[0].1.fields["name"], "tcp");
+    let found = script.live("tcp");
+    let (_, tcp) = &found[0];
+    assert_eq!(tcp.parent, Some(pollers[0].0));
+    assert_eq!(
+        tcp.fields["peer"],
+        listener.local_addr().unwrap().to_string()
+    );
+    assert_eq!(tcp.fields["fdseq"], desc.id());
+    assert_eq!(tcp.fields["1rd"], "nil");
+
+    let mut hidden = Client::default();
+    tell(&script.model, &mut Told::nothing(true), &mut hidden);
+    let known = Client::live(&hidden.resources)
+        .find(|(_, known)| known.kind == "tcp")
+        .unwrap()
+        .1;
+    assert!(known.fields["peer"].starts_with('#'), "{known:?}");
+}
+
+#[test]
+fn a_wait_is_an_async_op_of_the_task_that_waits_and_the_next_wait_is_the_same_op() {
+    let mut script = Script::new("waits");
+    let (ours, _theirs) = pair();
+    let desc = open(&script.poller, &ours);
+    script.look();
+    assert!(script.ops().is_empty(), "nobody has waited");
+    for polls in 1..=2 {
+        let mut wait = pin!(task::named("reader", desc.wait(Direction::Read)));
+        park(wait.as_mut());
+        script.look();
+        let [op] = &script.ops()[..] else {
+            panic!("{:?}", script.ops())
+        };
+        assert_eq!((op.kind.as_str(), op.polls), ("wait_read", polls));
+        assert_eq!(op.fields["state"], "parked");
+        let task = &script.client.tasks[&op.task.unwrap()];
+        assert_eq!(
+            (task.kind.as_str(), task.fields["task.name"].as_str()),
+            ("task", "reader")
+        );
+        assert_eq!(script.live("uds")[0].1.fields["1rd"], "parked");
+    }
+}
+
+#[test]
+fn who_waits_outside_of_any_task_is_its_thread() {
+    let mut script = Script::new("thread");
+    let (ours, _theirs) = pair();
+    let desc = open(&script.poller, &ours);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    script.look();
+    let task = &script.client.tasks[&script.ops()[0].task.unwrap()];
+    assert_eq!(task.kind, "thread");
+    assert!(!task.fields.contains_key("task.id"));
+}
+
+#[test]
+fn an_armed_deadline_is_a_timer_below_its_descriptor_until_it_is_cleared() {
+    let mut script = Script::new("deadlines");
+    let (ours, _theirs) = pair();
+    let desc = open(&script.poller, &ours);
+    desc.set_deadline(Some(Instant::now() + Duration::from_secs(60)), Sides::Read);
+    script.look();
+    let timers = script.live("Timer");
+    assert_eq!(timers[0].1.parent, Some(script.live("uds")[0].0));
+    assert_eq!(timers[0].1.fields["of"], "read");
+    let left: u64 = timers[0].1.fields["deadline"].parse().unwrap();
+    assert!((1..=60_000).contains(&left), "{left}");
+    desc.set_deadline(None, Sides::Read);
+    script.look();
+    assert!(script.live("Timer").is_empty());
+}
+
+#[test]
+fn a_slot_that_is_used_again_is_another_resource_and_the_first_one_ends() {
+    let mut script = Script::new("reuse");
+    let (ours, _theirs) = pair();
+    let desc = open(&script.poller, &ours);
+    {
+        let mut wait = pin!(desc.wait(Direction::Read));
+        park(wait.as_mut());
+        script.look();
+    }
+    let first = script.live("uds");
+    let id = desc.id();
+    desc.close();
+    let again = open(&script.poller, &ours);
+    assert_ne!(again.id(), id);
+    script.look();
+    let second = script.live("uds");
+    assert_eq!(second.len(), 1);
+    assert_ne!(second[0].0, first[0].0, "its number rests");
+    assert!(script.ops().is_empty(), "the op ended with its descriptor");
+}
+
+#[test]
+fn when_nothing_changes_one_small_message_tells_the_time() {
+    let mut script = Script::new("quiet");
+    let (ours, _theirs) = pair();
+    let _desc = open(&script.poller, &ours);
+    script.look();
+    script.look();
+    let updates = {
+        script.model.look(std::slice::from_ref(&script.poller));
+        script.told.updates(&script.model)
+    };
+    assert_eq!(updates.len(), 1);
+    assert!(updates[0].encoded_len() < 100, "{:?}", updates[0]);
+}
+
+#[test]
+fn a_client_that_missed_samples_is_told_once_what_they_changed() {
+    let mut script = Script::new("slow");
+    let (ours, _theirs) = pair();
+    let desc = open(&script.poller, &ours);
+    script.look();
+    let (other, _peer) = pair();
+    for _ in 0..3 {
+        let short = open(&script.poller, &other);
+        script.model.look(std::slice::from_ref(&script.poller));
+        short.close();
+        script.model.look(std::slice::from_ref(&script.poller));
+    }
+    let _late = open(&script.poller, &other);
+    script.look();
+    assert_eq!(script.live("uds").len(), 2);
+    desc.close();
+    script.look();
+    assert_eq!(script.live("uds").len(), 1);
+}
+
+#[test]
+fn a_client_that_comes_back_to_another_process_forgets_what_the_first_one_had() {
+    let mut first = Script::new("first");
+    let sockets: Vec<_> = (0..20).map(|_| pair()).collect();
+    let descs: Vec<_> = sockets
+        .iter()
+        .map(|(ours, _)| open(&first.poller, ours))
+        .collect();
+    {
+        let mut waits: Vec<_> = descs
+            .iter()
+            .map(|desc| Box::pin(desc.wait(Direction::Read)))
+            .collect();
+        waits.iter_mut().for_each(|wait| park(wait.as_mut()));
+        first.look();
+    }
+    assert_eq!((first.live("uds").len(), first.ops().len()), (20, 20));
+
+    let mut second = Script::new("second");
+    second.client = first.client;
+    let (ours, _theirs) = pair();
+    let _desc = open(&second.poller, &ours);
+    second.look();
+    assert_eq!(second.live("poller").len(), 1);
+    assert_eq!(second.live("poller")[0].1.fields["name"], "second");
+    assert_eq!((second.live("uds").len(), second.ops().len()), (1, 0));
+    assert_eq!(Client::live(&second.client.tasks).count(), 0);
+}
+
+#[test]
+fn five_thousand_descriptors_are_listed_those_that_wait_first_and_the_rest_is_counted() {
+    let mut script = Script::new("many");
+    let extra = 70;
+    let (ours, _theirs) = pair();
+    let descs: Vec<_> = (0..MAX_DESCRIPTORS + extra)
+        .map(|_| {
+            let socket = ours.try_clone().unwrap();
+            (open(&script.poller, &socket), socket)
+        })
+        .collect();
+    let last = &descs.last().unwrap().0;
+    let mut wait = pin!(last.wait(Direction::Read));
+    park(wait.as_mut());
+    let messages = script.look();
+    assert!(messages > 2, "{messages}");
+    let listed = script.live("uds");
+    assert_eq!(listed.len(), MAX_DESCRIPTORS);
+    assert!(
+        listed
+            .iter()
+            .any(|(_, known)| known.fields["fdseq"] == last.id())
+    );
+    let more = script.live("more");
+    assert_eq!(more[0].1.fields["count"], extra.to_string());
+    let mut told = Told::nothing(false);
+    let updates = told.updates(&script.model);
+    assert!(
+        updates
+            .iter()
+            .all(|update| update.encoded_len() <= MAX_MESSAGE)
+    );
+    assert!(updates.iter().map(Message::encoded_len).sum::<usize>() > MAX_MESSAGE);
+}
