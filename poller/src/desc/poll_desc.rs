@@ -158,13 +158,17 @@ impl PollDesc {
         }
         let side = self.side(direction);
         side.count(transition);
-        side.history.keep(
-            &side.next,
-            local.last_ns(),
-            local.thread(),
-            transition,
-            cause,
-        );
+        // An edge that told nothing new would push out those that did; and the side that nobody waits on gets one with every
+        // event of the other, whose cache line need not be touched.
+        if transition != Transition::ReadyAgain {
+            side.history.keep(
+                &side.next,
+                local.last_ns(),
+                local.thread(),
+                transition,
+                cause,
+            );
+        }
         local.transition(id, direction, transition, cause);
     }
 

@@ -61,7 +61,7 @@ impl Row {
 pub struct Side {
     /// State of the word.
     pub state: State,
-    /// Since when somebody waits; else when the last transition was made, 0 before the first.
+    /// Since when somebody waits; else when the state was entered, 0 before the first transition.
     pub since_ns: u64,
     /// Who waits, in the states `wait` and `parked`. In `wait` the waiter is just writing this.
     pub waiter: Option<Waiter>,
