@@ -294,11 +294,10 @@ impl PollDesc {
     #[inline]
     pub(crate) fn reset(&self, direction: Direction, local: &Local<'_>) -> Result<bool, Busy> {
         let side = self.side(direction);
-        side.word
-            .reset(|transition| {
-                local.stamp();
-                self.count(local, direction, transition, Cause::Io);
-            })
+        side.word.reset(|transition| {
+            local.stamp();
+            self.count(local, direction, transition, Cause::Io);
+        })
     }
 
     /// An edge for `direction`, fetched at `at_ns`.

@@ -117,7 +117,9 @@ fn what_an_idle_thread_does_is_dated_when_it_does_it() {
         // A stamp may err by less than a microsecond.
         assert!(event.at_ns + 1000 >= after, "{kind:?} is dated too early");
     }
-    let set = events.iter().find(|event| event.kind == EventKind::DeadlineSet);
+    let set = events
+        .iter()
+        .find(|event| event.kind == EventKind::DeadlineSet);
     let wanted = 1_000_000; // microseconds
     assert!((wanted - 100_000..=wanted + 10).contains(&set.unwrap().argument));
 }
