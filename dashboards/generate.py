@@ -490,6 +490,16 @@ HEALTH = [
         "Which build of netpoller each instance runs. More than one version is a rollout that is going on, or one that has stopped.",
         (sel("netpoller_build_info", PROCESS), ""), width=16,
     ),
+    graph(
+        "Insecure inspection listeners",
+        "Listeners of the inspection endpoint that other machines reach without being asked who they are: allow_insecure(). None is good.",
+        "short", (f"sum by (instance) ({sel('netpoller_introspection_insecure', PROCESS)})", "{{instance}}"),
+    ),
+    graph(
+        "Calls of Control",
+        "Calls that were to change something in the process, by whether they were done. Each is in the log of its process, with its caller.",
+        "ops", (f"sum by (result) (rate({sel('netpoller_control_calls_total', PROCESS)}[$__rate_interval]))", "{{result}}"),
+    ),
 ]
 
 

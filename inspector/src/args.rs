@@ -1,5 +1,6 @@
 //! The command line, in one file.
 
+use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
@@ -143,7 +144,7 @@ pub(crate) enum Verb {
     },
     /// Tell all about one descriptor: who waits, its last wake and transitions, its latencies, what the kernel says.
     #[command(
-        after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard-1/42.7\n  netpoller describe fd 19\n\nExit code 6: it is closed, or never was."
+        after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard_1/42.7\n  netpoller describe fd 19\n\nExit code 6: it is closed, or never was."
     )]
     Describe {
         /// Its id as in `ls` (42.7, or POLLER/42.7 with several pollers), or its number as fd:19 or `fd 19`.
@@ -271,9 +272,23 @@ fn kinds() -> impl TypedValueParser<Value = EventKind> {
 /// Where to act.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct ControlArgs {
-    /// The control endpoint: unix:PATH, /path or http://host:port.
+    /// The control endpoint: unix:PATH, /path or http(s)://host:port.
     #[arg(long, env = "NETPOLLER_CONTROL", value_name = "TARGET", value_parser = control)]
     pub(crate) control: Target,
+    /// File with the token that it asks for over TCP, which is never that of the inspection endpoint.
+    #[arg(long, env = "NETPOLLER_CONTROL_TOKEN_FILE", value_name = "PATH")]
+    pub(crate) control_token_file: Option<PathBuf>,
+}
+
+impl ControlArgs {
+    /// The control endpoint, and what is shown to it: its own token, and the certificates that are shown everywhere.
+    pub(crate) fn target(&self, access: &Access) -> Target {
+        let access = Access {
+            token_file: self.control_token_file.clone(),
+            ..access.clone()
+        };
+        self.control.clone().with_access(&access)
+    }
 }
 
 fn control(text: &str) -> Result<Target, String> {

@@ -246,3 +246,35 @@ fn the_certificates_that_security_md_makes_let_in_whom_it_says() {
     assert_answered(&ask("https", &server, &flags));
     assert_fails(&ask("https", &server, &flags[..2]), 4, &["another name"]);
 }
+
+#[test]
+fn control_is_shown_its_own_token_and_never_that_of_the_endpoint_that_shows() {
+    let files = Authority::new();
+    let server = start(|builder| {
+        builder
+            .token_file(files.file("token"))
+            .control("tcp:127.0.0.1:0".parse().expect("an address"))
+            .control_token_file(files.file("wrong"))
+    });
+    let poller = netpoller::Poller::builder().name("acted_upon").build();
+    let _poller = poller.expect("a poller");
+    let address = server.control_targets()[0].clone();
+    let wake = |flags: &[&str]| {
+        Command::new(env!("CARGO_BIN_EXE_netpoller"))
+            .env_clear()
+            .stdin(Stdio::null())
+            .args(["break", "acted_upon", "--control", &address])
+            .args(flags)
+            .output()
+            .expect("run netpoller")
+    };
+    let (token, own) = (files.path("token"), files.path("wrong"));
+    assert_answered(&wake(&["--control-token-file", &own]));
+    for flags in [
+        &[][..],
+        &["--token-file", &own],
+        &["--control-token-file", &token],
+    ] {
+        assert_fails(&wake(flags), 4, &["--control-token-file PATH"]);
+    }
+}

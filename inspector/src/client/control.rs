@@ -72,7 +72,14 @@ impl Control {
                 advice: "an inspection endpoint shows and does not act; the program must open a control endpoint of its own"
                     .into(),
             },
-            Code::Unavailable | Code::Unauthenticated | Code::PermissionDenied => Failure::Connect {
+            Code::Unauthenticated => Failure::Connect {
+                target,
+                reason,
+                advice: "name the file that holds the token of the control endpoint with --control-token-file PATH; it is \
+                         not that of the inspection endpoint"
+                    .into(),
+            },
+            Code::Unavailable | Code::PermissionDenied => Failure::Connect {
                 target,
                 reason,
                 advice: "check the address, and that the control endpoint lets this user in".into(),

@@ -76,14 +76,24 @@ pub(crate) enum TargetSpec {
     Pid(u32),
 }
 
+impl Target {
+    /// The same, with what the flags say of remote access.
+    pub(crate) fn with_access(self, access: &Access) -> Self {
+        match self {
+            Self::Tcp(tcp) => Self::Tcp(Tcp {
+                access: Box::new(access.clone()),
+                ..tcp
+            }),
+            other => other,
+        }
+    }
+}
+
 impl TargetSpec {
     /// The same, with what the flags say of remote access.
     pub(crate) fn with_access(self, access: &Access) -> Self {
         match self {
-            Self::At(Target::Tcp(tcp)) => Self::At(Target::Tcp(Tcp {
-                access: Box::new(access.clone()),
-                ..tcp
-            })),
+            Self::At(target) => Self::At(target.with_access(access)),
             other => other,
         }
     }

@@ -24,7 +24,7 @@ pub(super) fn evict(
             // The endpoint that acts does not show, so the one that shows is asked whose number it is.
             Which::Fd(_) => which.find(&super::connection(globals).await?).await?,
         };
-        let mut control = Control::connect(&args.control, globals.timeout).await?;
+        let mut control = Control::connect(&args.target(&globals.access), globals.timeout).await?;
         if !yes {
             confirm(&format!(
                 "evict {which} at {}: whoever waits on it is released, and its owner cannot use it any more",
@@ -55,7 +55,7 @@ pub(super) fn wake(
     args: &ControlArgs,
 ) -> Result<(), Failure> {
     super::block_on(async {
-        let mut control = Control::connect(&args.control, globals.timeout).await?;
+        let mut control = Control::connect(&args.target(&globals.access), globals.timeout).await?;
         let request = BreakRequest {
             poller: poller.unwrap_or_default().to_owned(),
         };

@@ -61,13 +61,14 @@ fn short(ns: u64, context: &Context) -> String {
 
 /// The bits of an epoll event by name, as `IN|RDHUP`.
 pub(crate) fn epoll_names(events: u32) -> String {
-    const NAMES: [(u32, &str); 6] = [
+    const NAMES: [(u32, &str); 7] = [
         (0x001, "IN"),
         (0x002, "PRI"),
         (0x004, "OUT"),
         (0x008, "ERR"),
         (0x010, "HUP"),
         (0x2000, "RDHUP"),
+        (0x8000_0000, "ET"),
     ];
     let mut names: Vec<String> = NAMES
         .iter()
@@ -118,6 +119,7 @@ mod tests {
     fn epoll_bits_are_named() {
         assert_eq!(epoll_names(0), "");
         assert_eq!(epoll_names(0x2011), "IN|HUP|RDHUP");
-        assert_eq!(epoll_names(0x8000_0004), "OUT|0x80000000");
+        assert_eq!(epoll_names(0x8000_2004), "OUT|RDHUP|ET");
+        assert_eq!(epoll_names(0x4000_0004), "OUT|0x40000000");
     }
 }

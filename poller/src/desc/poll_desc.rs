@@ -158,13 +158,17 @@ impl PollDesc {
         }
         let side = self.side(direction);
         side.count(transition);
-        side.history.keep(
-            &side.next,
-            local.last_ns(),
-            local.thread(),
-            transition,
-            cause,
-        );
+        // An edge that told nothing new would push out those that did; and the side that nobody waits on gets one with every
+        // event of the other, whose cache line need not be touched.
+        if transition != Transition::ReadyAgain {
+            side.history.keep(
+                &side.next,
+                local.last_ns(),
+                local.thread(),
+                transition,
+                cause,
+            );
+        }
         local.transition(id, direction, transition, cause);
     }
 
@@ -290,8 +294,10 @@ impl PollDesc {
     #[inline]
     pub(crate) fn reset(&self, direction: Direction, local: &Local<'_>) -> Result<bool, Busy> {
         let side = self.side(direction);
-        side.word
-            .reset(|transition| self.count(local, direction, transition, Cause::Io))
+        side.word.reset(|transition| {
+            local.stamp();
+            self.count(local, direction, transition, Cause::Io);
+        })
     }
 
     /// An edge for `direction`, fetched at `at_ns`.

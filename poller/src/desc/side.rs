@@ -53,7 +53,7 @@ pub(crate) struct Side {
     pub(super) cause: shown::AtomicU8,
     pub(super) next: Next,
     pub(super) transitions: [shown::AtomicU32; Transition::COUNT],
-    /// From `woken_ns` until the waker was called, [`PENDING`] before that.
+    /// From `woken_ns` until the waker was called, or the waiter ran without it; [`PENDING`] before that.
     pub(super) called_after_ns: shown::AtomicU32,
     /// From there until the waiter ran, [`PENDING`] before that.
     pub(super) ran_after_ns: shown::AtomicU32,
@@ -130,7 +130,9 @@ impl Side {
     /// another reason it may be over, and even woken again: then this says nothing.
     #[inline]
     pub(crate) fn stamp_call(&self, woken_ns: u64, now_ns: u64) {
-        if self.woken_ns.load(Ordering::Relaxed) == woken_ns {
+        if self.woken_ns.load(Ordering::Relaxed) == woken_ns
+            && self.called_after_ns.load(Ordering::Relaxed) == PENDING
+        {
             self.called_after_ns
                 .store(span(woken_ns, now_ns), Ordering::Relaxed);
         }
@@ -143,6 +145,11 @@ impl Side {
         let woken_ns = self.woken_ns.load(Ordering::Relaxed);
         let called = self.called_after_ns.load(Ordering::Relaxed);
         if called == PENDING {
+            // It was polled for another reason, as by the other half of its task. It has run all the same, and must not be
+            // taken for one that does not; its waker comes too late.
+            self.called_after_ns
+                .store(span(woken_ns, now_ns), Ordering::Relaxed);
+            self.ran_after_ns.store(0, Ordering::Relaxed);
             return (woken_ns, None);
         }
         let ran = span(woken_ns + u64::from(called), now_ns);
@@ -221,4 +228,28 @@ pub(crate) struct StampedWaiter {
     pub(crate) task: Label,
     pub(crate) task_id: u64,
     pub(crate) location: Option<&'static Location<'static>>,
+}
+
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiter_that_runs_before_its_waker_is_called_has_run() {
+        let side = Side::new();
+        side.stamp_wake(100, Cause::Io);
+        assert_eq!(side.stamp_run(150), (100, None), "no share is known");
+        side.stamp_call(100, 170);
+        let wake = side.last_wake().unwrap();
+        assert_eq!(
+            (wake.called_after_ns, wake.ran_after_ns),
+            (Some(50), Some(0))
+        );
+
+        side.stamp_wake(200, Cause::Io);
+        let wake = side.last_wake().unwrap();
+        assert_eq!((wake.called_after_ns, wake.ran_after_ns), (None, None));
+        side.stamp_call(200, 210);
+        assert_eq!(side.stamp_run(240), (200, Some((10, 30))));
+    }
 }

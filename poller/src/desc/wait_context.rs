@@ -5,7 +5,7 @@ use std::task::{Poll, Waker};
 
 use super::info::Blocker;
 use super::poll_desc::PollDesc;
-use super::word::{Refused, Token, Waiter};
+use super::word::{Refused, State, Token, Waiter};
 use crate::observe::{Cause, Direction, EventKind, Histogram, Local, Transition, current_task};
 use crate::sync::atomic::{AtomicI64, Ordering};
 
@@ -62,11 +62,27 @@ impl Waiter for WaitContext<'_> {
 
     fn unparked(&self) {
         self.waiters.fetch_sub(1, Ordering::AcqRel);
+        if cfg!(netpoller_bare) {
+            return;
+        }
+        // Whoever released it found nobody parked, and has stamped no wake. Without one the whole time since it parked would
+        // pass for the latency of a wake.
+        let cause = if self.desc.side(self.direction).state() == State::Ready {
+            Cause::Io
+        } else if self.desc.info.closing() {
+            Cause::Close
+        } else {
+            Cause::Deadline
+        };
+        let now = self.local.stamp();
+        let side = self.desc.side(self.direction);
+        side.stamp_wake(now, cause);
+        side.stamp_call(now, now);
     }
 
     #[inline]
     fn count(&self, transition: Transition) {
-        if transition == Transition::Arm {
+        if matches!(transition, Transition::Arm | Transition::Consume) {
             self.local.stamp();
         }
         self.desc
@@ -84,16 +100,16 @@ impl WaitContext<'_> {
         waker: &Waker,
     ) -> Poll<Result<(), Refused<Blocker>>> {
         let parked = token.has_parked();
-        if parked {
-            // It runs again: now, and not when it has looked at the word.
-            self.local.stamp();
-        }
         let poll = self
             .desc
             .side(self.direction)
             .word
             .poll_wait(token, polled, waker, self);
-        if parked && poll.is_ready() {
+        if parked && let Poll::Ready(outcome) = &poll {
+            // Who consumed readiness has read the clock just now.
+            if outcome.is_err() {
+                self.local.stamp();
+            }
             self.record_wake();
         }
         poll
@@ -154,5 +170,51 @@ impl WaitContext<'_> {
         self.local
             .event_in(Some(self.direction), EventKind::Run, desc, argument);
         side.since_ns.store(now, Ordering::Relaxed);
+    }
+}
+
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod tests {
+    use super::*;
+    use crate::clock;
+    use crate::desc::Kind;
+    use crate::observe::Recorder;
+
+    #[test]
+    fn a_waiter_released_while_it_changes_its_waker_was_parked_until_then_and_ran_at_once() {
+        const SECOND: u64 = 1_000_000_000;
+        let recorder = Recorder::new(0);
+        let local = recorder.local();
+        let waiters = AtomicI64::new(1);
+        let desc = PollDesc::new(0);
+        desc.open(3, Kind::Tcp, Location::caller());
+        let side = desc.side(Direction::Read);
+        side.stamp_wake(1, Cause::Close);
+        let parked_at = clock::now_ns().saturating_sub(SECOND);
+        side.since_ns.store(parked_at, Ordering::Relaxed);
+        let context = WaitContext {
+            desc: &desc,
+            direction: Direction::Read,
+            local,
+            waiters: &waiters,
+            location: Location::caller(),
+            unconditional: false,
+        };
+        // The edge meets a word that is `wait`, or, as here, `nil`: in neither it wakes anybody.
+        assert!(desc.ready(Direction::Read, 0, &local).is_none());
+        context.unparked();
+        context.record_wake();
+
+        let totals = recorder.totals();
+        let of = |which: Histogram| &totals.histograms[which.index()];
+        let parked = of(Histogram::TimeParkedReadIo);
+        assert_eq!((parked.count(), waiters.load(Ordering::Relaxed)), (1, 0));
+        assert!(parked.sum() >= SECOND, "{parked:?}");
+        assert_eq!(of(Histogram::TimeParkedReadClose).count(), 0);
+        let latency = of(Histogram::WakeLatencyRead);
+        assert!(
+            latency.count() == 1 && latency.sum() < SECOND,
+            "{latency:?}"
+        );
     }
 }

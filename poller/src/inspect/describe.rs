@@ -40,7 +40,7 @@ pub(super) fn describe(
             .iter()
             .map(|event| encoder.event(poller.name(), event))
             .collect(),
-        kernel: Some(kernel(view::kernel_view(&poller, slot, generation))),
+        kernel: Some(kernel(view::kernel_view(&poller, slot, generation), redact)),
         epoch: view::started_at_ns(),
     })
 }
@@ -140,7 +140,8 @@ impl Samples {
     }
 }
 
-fn kernel(view: view::KernelView) -> KernelView {
+/// `redact` hides the inode as well: with it /proc/net, which everybody on the machine can read, tells the addresses.
+fn kernel(view: view::KernelView, redact: bool) -> KernelView {
     let number =
         |value: Option<u64>| value.map_or(-1, |value| i64::try_from(value).unwrap_or(i64::MAX));
     KernelView {
@@ -154,7 +155,12 @@ fn kernel(view: view::KernelView) -> KernelView {
         last_data_received_ns: number(view.last_data_received_ns),
         rtt_ns: number(view.rtt_ns),
         retransmits: number(view.retransmits),
-        inode: view.inode,
-        error: view.error,
+        inode: if redact { 0 } else { view.inode },
+        error: if redact && view.error.contains("inode") {
+            "the number stands for another file than the one that was registered: it was closed behind the poller's back"
+                .to_owned()
+        } else {
+            view.error
+        },
     }
 }

@@ -10,7 +10,7 @@ use super::{encode, find, service};
 use crate::observe::Direction;
 use crate::poller::Poller;
 use crate::view;
-use crate::view::lints::{Doctor, Finding, Lint, Options, Severity};
+use crate::view::lints::{Doctor, Finding, INODE, Lint, Options, Severity};
 
 /// Findings in one answer.
 const MAX_FINDINGS: usize = 100;
@@ -111,6 +111,8 @@ fn encoded(finding: Finding, redact: bool) -> v1::Finding {
         evidence: finding
             .evidence
             .into_iter()
+            // With it /proc/net, which everybody on the machine can read, tells the addresses.
+            .filter(|(name, _)| !(redact && *name == INODE))
             .map(|(name, value)| v1::Evidence {
                 name: name.to_owned(),
                 value,

@@ -105,7 +105,7 @@ impl Policy {
             )));
         }
         session.admit();
-        if let Privilege::Control(rates) = &self.privilege
+        if let Some(rates) = self.rates(request.uri().path())
             && !rates.calls.take()
         {
             return Err(Stop::Grpc(Status::resource_exhausted(format!(
@@ -121,9 +121,18 @@ impl Policy {
             .map_err(Stop::Grpc)
     }
 
+    /// What bounds a call that is to change something. To ask whether the service is healthy, every few seconds, changes
+    /// nothing.
+    fn rates(&self, path: &str) -> Option<&ControlRates> {
+        match &self.privilege {
+            Privilege::Control(rates) if !path.starts_with("/grpc.health.v1.") => Some(rates),
+            _ => None,
+        }
+    }
+
     /// Counts and notes a call that was to change something.
     fn note(&self, path: &str, peer: &Peer, response: &Response<Body>, passed: bool) {
-        let Privilege::Control(rates) = &self.privilege else {
+        let Some(rates) = self.rates(path) else {
             return;
         };
         let status = Status::from_header_map(response.headers());
@@ -204,12 +213,8 @@ impl Service<Request<Body>> for Gate {
         Box::pin(async move {
             let response = answer.await?;
             policy.note(&path, &peer, &response, true);
-            Ok(match places {
-                Some(places) => response.map(|body| {
-                    subscription::hold(body, places, peer.session, policy.limits.stalled)
-                }),
-                None => response,
-            })
+            Ok(response
+                .map(|body| subscription::hold(body, places, peer.session, policy.limits.stalled)))
         })
     }
 }

@@ -49,9 +49,10 @@ fn redact<T>(request: &Request<T>) -> bool {
 impl Inspector for Service {
     async fn get_server(
         &self,
-        _: Request<GetServerRequest>,
+        request: Request<GetServerRequest>,
     ) -> Result<Response<GetServerResponse>, Status> {
-        guarded(server).map(Response::new)
+        let redact = redact(&request);
+        guarded(|| server(redact)).map(Response::new)
     }
 
     async fn list_descriptors(
@@ -128,7 +129,7 @@ impl Inspector for Service {
     }
 }
 
-fn server() -> GetServerResponse {
+fn server(redacted: bool) -> GetServerResponse {
     let first_line = |path| {
         std::fs::read_to_string(path)
             .map(|text| text.trim().to_owned())
@@ -156,6 +157,6 @@ fn server() -> GetServerResponse {
             .iter()
             .map(|poller| encode::poller(&view::info(poller)))
             .collect(),
-        redacted: false,
+        redacted,
     }
 }

@@ -71,11 +71,16 @@ impl Places {
     }
 }
 
-/// When the frame was given after which the body was not asked again.
-#[derive(Debug, Default)]
+/// When the frame was given after which the body was not asked again; of one that was never asked, when it was made: hyper
+/// does not ask at all while the client has no window.
+#[derive(Debug)]
 struct Given(Mutex<Option<Instant>>);
 
 impl Given {
+    fn now() -> Self {
+        Self(Mutex::new(Some(Instant::now())))
+    }
+
     fn set(&self, at: Option<Instant>) {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = at;
     }
@@ -85,17 +90,23 @@ impl Given {
     }
 }
 
-/// The body of an answer that streams.
+/// The body of an answer.
 struct Subscription {
     body: Body,
     given: Arc<Given>,
     watchdog: AbortHandle,
-    _places: Places,
+    _places: Option<Places>,
 }
 
-/// Makes the body hold its places, and break the connection off when it is not read for `stalled`.
-pub(super) fn hold(body: Body, places: Places, session: Arc<Session>, stalled: Duration) -> Body {
-    let given = Arc::new(Given::default());
+/// Makes the body hold its places, and break the connection off when it is not read for `stalled`. A page that nobody takes
+/// is up to a megabyte, so one that does not stream is watched too, without a place.
+pub(super) fn hold(
+    body: Body,
+    places: Option<Places>,
+    session: Arc<Session>,
+    stalled: Duration,
+) -> Body {
+    let given = Arc::new(Given::now());
     let watchdog = tokio::spawn(watch(given.clone(), session, stalled)).abort_handle();
     Body::new(Subscription {
         body,

@@ -99,8 +99,14 @@ struct Subscriber {
 struct EventFilter {
     desc: Option<(u32, u32)>,
     direction: Option<Direction>,
-    /// None for all.
-    kinds: Option<Vec<EventKind>>,
+    /// A bit for each: a request has room for thousands of numbers, and each event is looked for.
+    kinds: u64,
+}
+
+const _: () = assert!(EventKind::ALL.len() <= 64);
+
+fn bit(kind: EventKind) -> u64 {
+    1 << kind as u8
 }
 
 impl EventFilter {
@@ -129,7 +135,7 @@ impl EventFilter {
             .kinds
             .iter()
             .map(kind)
-            .collect::<Result<Vec<_>, _>>()?;
+            .try_fold(0, |kinds, kind| Ok::<_, Status>(kinds | bit(kind?)))?;
         Ok(Self {
             desc: if request.id.is_empty() {
                 None
@@ -137,7 +143,8 @@ impl EventFilter {
                 Some(find::id(&request.id)?)
             },
             direction,
-            kinds: (!kinds.is_empty()).then_some(kinds),
+            // None is all.
+            kinds: if kinds == 0 { u64::MAX } else { kinds },
         })
     }
 
@@ -147,10 +154,7 @@ impl EventFilter {
             && self
                 .direction
                 .is_none_or(|direction| event.direction == Some(direction))
-            && self
-                .kinds
-                .as_ref()
-                .is_none_or(|kinds| kinds.contains(&event.kind))
+            && self.kinds & bit(event.kind) != 0
     }
 }
 
@@ -286,9 +290,12 @@ impl Encoder {
             direction: event.direction.map_or(Mode::Unspecified, mode).into(),
             kind: kind(event.kind).into(),
             thread: thread.as_ref().to_owned(),
-            argument: match event.cause() {
-                Some(cause) => super::encode::cause(cause) as u32,
-                None => event.argument,
+            argument: match (event.kind, event.cause()) {
+                // What wakes by an event of the kernel need not say so.
+                (EventKind::UnblockArmed | EventKind::UnblockParked, Some(cause)) => {
+                    super::encode::cause(cause) as u32
+                }
+                _ => event.argument,
             },
         }
     }
@@ -329,6 +336,24 @@ mod tests {
         for it in EventKind::ALL {
             let name = kind(it).as_str_name();
             assert_eq!(name, format!("EVENT_KIND_{}", it.name().to_uppercase()));
+        }
+    }
+
+    #[test]
+    fn the_kinds_that_are_asked_for_are_admitted_and_none_means_all() {
+        let filter = |kinds: &[i32]| {
+            EventFilter::new(&WatchTransitionsRequest {
+                kinds: kinds.to_vec(),
+                ..Default::default()
+            })
+            .unwrap()
+        };
+        let last = EventKind::ALL.len() as i32;
+        let (some, all) = (filter(&[1, last, 1]), filter(&[]));
+        for it in EventKind::ALL {
+            let number = it as i32 + 1;
+            assert_eq!(some.kinds & bit(it) != 0, number == 1 || number == last);
+            assert_ne!(all.kinds & bit(it), 0);
         }
     }
 

@@ -167,20 +167,25 @@ impl Cell {
         }
     }
 
-    /// The count, and the exemplar if its two parts belong together.
-    fn read(&self) -> (u64, Option<Exemplar>) {
-        let mut count = self.count.load(Ordering::Acquire);
-        for _ in 0..RETRIES {
-            let at_ns = self.at_ns.load(Ordering::Relaxed);
+    /// To be called by one thread at a time; where threads share a shard, the two parts may be of two of them.
+    #[inline]
+    fn set_exemplar(&self, desc: DescId, at_ns: u64) {
+        // No time while the two do not belong together. Whoever sees the new descriptor also sees that there was none.
+        self.at_ns.store(0, Ordering::Relaxed);
+        fence(Ordering::Release);
+        self.desc.store(desc.pack(), Ordering::Relaxed);
+        self.at_ns.store(at_ns, Ordering::Release);
+    }
+
+    /// The exemplar, if there is one, and its two parts belong together.
+    fn exemplar(&self) -> Option<Exemplar> {
+        (0..RETRIES).find_map(|_| {
+            let at_ns = self.at_ns.load(Ordering::Acquire);
             let desc = DescId::unpack(self.desc.load(Ordering::Relaxed));
             fence(Ordering::Acquire);
-            let now = self.count.load(Ordering::Acquire);
-            if now == count {
-                return (count, (at_ns != 0).then_some(Exemplar { desc, at_ns }));
-            }
-            count = now;
-        }
-        (count, None)
+            let same = self.at_ns.load(Ordering::Relaxed) == at_ns;
+            (at_ns != 0 && same).then_some(Exemplar { desc, at_ns })
+        })
     }
 }
 
@@ -228,8 +233,7 @@ impl Cells {
         add: impl Fn(&AtomicU64, u64),
     ) {
         let cell = &self.buckets[bucket_of(value)];
-        cell.desc.store(desc.pack(), Ordering::Relaxed);
-        cell.at_ns.store(at_ns, Ordering::Relaxed);
+        cell.set_exemplar(desc, at_ns);
         add(&cell.count, 1);
         add(&self.sum, value);
     }
@@ -237,8 +241,12 @@ impl Cells {
     pub(crate) fn add_to(&self, snapshot: &mut HistogramSnapshot) {
         snapshot.sum = snapshot.sum.wrapping_add(self.sum.load(Ordering::Relaxed));
         for (index, cell) in self.buckets.iter().enumerate() {
-            let (count, exemplar) = cell.read();
+            let count = cell.count.load(Ordering::Relaxed);
+            if count == 0 {
+                continue;
+            }
             snapshot.buckets[index] += count;
+            let exemplar = cell.exemplar();
             let latest = &mut snapshot.exemplars[index];
             if exemplar.map(|e| e.at_ns) > latest.map(|e| e.at_ns) {
                 *latest = exemplar;
@@ -374,6 +382,32 @@ mod tests {
             .map(|exemplar| exemplar.map(|e| (e.descriptor(), e.at_ns())))
             .collect();
         assert_eq!(exemplars, [Some((None, 40)), Some((Some((2, 1)), 30))]);
+    }
+
+    #[test]
+    fn the_parts_of_an_exemplar_belong_together_whatever_the_writer_does_meanwhile() {
+        let cells = Cells::new();
+        let most = 200_000;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for at_ns in 1..=most {
+                    let desc = DescId {
+                        slot: at_ns as u32,
+                        generation: 1,
+                    };
+                    record(&cells, 1000, desc, at_ns);
+                }
+            });
+            let mut seen = 0;
+            while seen < most {
+                let mut snapshot = HistogramSnapshot::empty();
+                cells.add_to(&mut snapshot);
+                for exemplar in snapshot.exemplars().flatten() {
+                    seen = exemplar.at_ns();
+                    assert_eq!(exemplar.descriptor(), Some((seen as u32, 1)));
+                }
+            }
+        });
     }
 
     #[test]

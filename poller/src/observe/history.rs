@@ -10,7 +10,7 @@
 //! +---------------------------------------+--------------+------------+
 //! ```
 //!
-//! Two threads that make two transitions of one word in the same instant may write to the same place, and one of the two is
+//! Redundant edges (`ready_again`) are not kept. Two threads that make two transitions of one word in the same instant may write to the same place, and one of the two is
 //! not kept. The counts are exact all the same.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};

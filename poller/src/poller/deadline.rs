@@ -58,6 +58,7 @@ impl Desc {
 impl Shared {
     fn set_deadline(&self, desc: &Desc, at: u64, sides: Sides) {
         let local = self.recorder.local();
+        local.stamp();
         let mut moved_earlier = None;
         let mut wakers = [None, None];
         {
@@ -233,7 +234,6 @@ fn count_set(desc: &PollDesc, direction: Direction, at: u64, local: &Local<'_>) 
     let (counter, kind, argument) = match at {
         NO_DEADLINE => (Counter::DeadlinesCleared, EventKind::DeadlineCleared, 0),
         EXPIRED => (Counter::DeadlinesPast, EventKind::DeadlinePast, 0),
-        // Reckoned from when this thread last read the clock, for another reading would cost more than all the rest.
         at => {
             let argument = micros(at.saturating_sub(local.last_ns()));
             (Counter::DeadlinesSet, EventKind::DeadlineSet, argument)

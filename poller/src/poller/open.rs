@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Desc, Poller};
 use crate::desc::{Kind, NO_DEADLINE};
 use crate::error::RegisterError;
-use crate::observe::{Cause, Counter, Direction, EventKind};
+use crate::observe::{Cause, Counter, DescId, Direction, EventKind};
 use crate::sys::{INTEREST, INTEREST_URGENT, Tag};
 
 /// The counter of registrations by kind; deregistrations follow in the same order.
@@ -171,7 +171,12 @@ impl Desc {
             }
         }
         local.count(Counter::Evicted);
-        local.event(EventKind::Evicted, self.slot.id(), 0);
+        // Ours, whoever lives in the slot by now: of an eviction from outside the owner may have closed it meanwhile.
+        let id = DescId {
+            slot: self.slot.slot(),
+            generation: self.generation,
+        };
+        local.event(EventKind::Evicted, id, 0);
         let released = wakers.iter().flatten().count() as u32;
         self.shared.wake_released(wakers);
         Some(released)

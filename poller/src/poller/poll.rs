@@ -245,18 +245,17 @@ impl Shared {
     fn dispatch_event(&self, mask: u32, tag: Tag, ready: &mut ReadyList, local: &Local<'_>) {
         // The generation tells events of a descriptor that is gone from those of its successor in the slot
         // (golang/go#59545).
+        let id = DescId {
+            slot: tag.slot,
+            generation: tag.generation,
+        };
         let desc = match self.cache.get(tag.slot) {
             Some(desc) if desc.is_live(tag.generation) => desc,
             _ => {
-                let gone = DescId {
-                    slot: tag.slot,
-                    generation: tag.generation,
-                };
-                local.event(EventKind::StaleEvent, gone, mask);
+                local.event(EventKind::StaleEvent, id, mask);
                 return local.count(Counter::StaleEvents);
             }
         };
-        let id = desc.id();
         local.event(EventKind::Event, id, mask);
         for (bit, counter) in [
             (IN, Counter::EventsIn),

@@ -28,24 +28,31 @@ static WRITTEN: AtomicU32 = AtomicU32::new(0);
 ///
 /// If the file cannot be made or written, or [`MOST`] were written already.
 pub fn to_file(directory: &Path, reason: &str) -> io::Result<PathBuf> {
-    let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
-    if number >= MOST {
-        // Not back to zero after four thousand million attempts.
-        WRITTEN.store(MOST, Ordering::Relaxed);
-        return Err(io::Error::other(format!(
-            "{MOST} dumps were written by this process already"
-        )));
-    }
     let reason: String = reason
         .chars()
         .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
         .take(32)
         .collect();
-    let name = format!("netpoller-{}-{number}-{reason}.txt", std::process::id());
-    let path = directory.join(name);
+    let (path, file) = loop {
+        let number = WRITTEN.fetch_add(1, Ordering::Relaxed);
+        if number >= MOST {
+            // Not back to zero after four thousand million attempts.
+            WRITTEN.store(MOST, Ordering::Relaxed);
+            return Err(io::Error::other(format!(
+                "{MOST} dumps were written already, by this process or an earlier one of its number"
+            )));
+        }
+        let name = format!("netpoller-{}-{number}-{reason}.txt", std::process::id());
+        let path = directory.join(name);
+        match create(&path) {
+            // Of an earlier process with this number: in a container every one is number 1.
+            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
+            file => break (path, file),
+        }
+    };
     let doing =
         |error| crate::error::while_doing(format_args!("cannot write {}", path.display()), error);
-    let file = create(&path).map_err(doing)?;
+    let file = file.map_err(doing)?;
     let mut out = BufWriter::new(file);
     recorder::dump(&mut out)
         .and_then(|()| out.flush())
@@ -149,6 +156,33 @@ impl Drop for Trigger {
             thread.thread().unpark();
             // A panic of the condition was reported when it happened.
             let _ = thread.join();
+        }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_dumps_of_an_earlier_process_with_the_same_number_are_kept_and_keep_nobody_from_writing()
+    {
+        let directory = tempfile::tempdir().unwrap();
+        let pid = std::process::id();
+        let earlier: Vec<PathBuf> = (0..WRITTEN.load(Ordering::Relaxed) + 2)
+            .map(|number| {
+                directory
+                    .path()
+                    .join(format!("netpoller-{pid}-{number}-again.txt"))
+            })
+            .collect();
+        for path in &earlier {
+            fs::write(path, "earlier").unwrap();
+        }
+        let path = to_file(directory.path(), "again").unwrap();
+        assert!(!earlier.contains(&path));
+        for path in &earlier {
+            assert_eq!(fs::read_to_string(path).unwrap(), "earlier");
         }
     }
 }

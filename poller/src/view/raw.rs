@@ -111,10 +111,12 @@ impl RawRow {
 impl RawSide {
     fn copy(desc: &PollDesc, direction: Direction) -> Self {
         let side = desc.side(direction);
+        // Once: a stamp of one state beside the name of another would not be noticed where the word has come back to it.
+        let state = side.state();
         let waiter = side.waiter();
         Self {
-            state: side.state(),
-            since_ns: match side.state() {
+            state,
+            since_ns: match state {
                 State::Wait | State::Parked => waiter.since_ns,
                 State::Nil | State::Ready => side.entered_ns(),
             },

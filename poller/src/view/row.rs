@@ -61,7 +61,7 @@ impl Row {
 pub struct Side {
     /// State of the word.
     pub state: State,
-    /// Since when somebody waits; else when the last transition was made, 0 before the first.
+    /// Since when somebody waits; else when the state was entered, 0 before the first transition.
     pub since_ns: u64,
     /// Who waits, in the states `wait` and `parked`. In `wait` the waiter is just writing this.
     pub waiter: Option<Waiter>,
@@ -81,8 +81,8 @@ pub struct Wake {
     pub cause: Cause,
     /// When `epoll_wait` returned the event, or the deadline or close released the waiter.
     pub fetched_ns: u64,
-    /// From there until the waker was called, to within eight wakers of one poll; `None` if it was not called yet. At most
-    /// 4.2 s, as the next.
+    /// From there until the waker was called, to within eight wakers of one poll, or until the waiter ran if that was before;
+    /// `None` if it was not called yet. At most 4.2 s, as the next.
     pub poller_to_waker_ns: Option<u32>,
     /// From there until the waiter ran; `None` if it has not run yet.
     pub waker_to_run_ns: Option<u32>,

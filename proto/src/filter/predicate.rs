@@ -14,7 +14,7 @@ use crate::v1::{self, Operator, filter::Node, filter_value};
 /// Deepest nesting of a filter, in messages: each [`v1::Filter`] and each [`v1::FilterList`] on the way counts. Decoders
 /// give up at a hundred.
 pub const DEEPEST: usize = 64;
-/// Most comparisons and connectives of one filter.
+/// Most comparisons, connectives and values of one filter: of a comparison with several values each counts.
 pub const LARGEST: usize = 256;
 
 /// A [`v1::Filter`] whose names and values are known to be good.
@@ -60,7 +60,7 @@ pub enum FilterError {
     Values(Field, usize),
     /// Nested deeper than [`DEEPEST`].
     TooDeep,
-    /// More nodes than [`LARGEST`].
+    /// More nodes and values than [`LARGEST`].
     TooLarge,
 }
 
@@ -115,7 +115,7 @@ impl fmt::Display for FilterError {
             Self::TooDeep => write!(f, "it is nested too deeply: {DEEPEST} levels are allowed"),
             Self::TooLarge => write!(
                 f,
-                "it is too large: {LARGEST} comparisons and connectives are allowed"
+                "it is too large: {LARGEST} comparisons, connectives and values are allowed"
             ),
         }
     }
@@ -145,7 +145,12 @@ fn condition(
         Node::Not(inner) => {
             condition(inner, depth, room).map(|inner| Condition::Not(Box::new(inner)))
         }
-        Node::Comparison(comparison) => compare(comparison),
+        Node::Comparison(comparison) => {
+            // Each is compared with each row.
+            let more = comparison.values.len().saturating_sub(1);
+            *room = room.checked_sub(more).ok_or(FilterError::TooLarge)?;
+            compare(comparison)
+        }
     }
 }
 
@@ -488,6 +493,20 @@ mod tests {
             check(&all(vec![fd(1); LARGEST])),
             Err(FilterError::TooLarge)
         );
+    }
+
+    #[test]
+    fn the_values_of_a_comparison_count_as_much_as_comparisons() {
+        let one_of = |count: usize| {
+            let mut filter = fd(1);
+            if let Some(Node::Comparison(comparison)) = &mut filter.node {
+                comparison.set_op(Operator::In);
+                comparison.values = vec![comparison.values[0].clone(); count];
+            }
+            filter
+        };
+        assert!(check(&one_of(LARGEST)).is_ok());
+        assert_eq!(check(&one_of(LARGEST + 1)), Err(FilterError::TooLarge));
     }
 
     #[test]

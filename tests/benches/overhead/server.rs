@@ -13,8 +13,9 @@ use super::variants::{Variant, Variants};
 pub(crate) struct Server {
     pub(crate) address: SocketAddr,
     pub(crate) clock: CpuClock,
-    _process: Killed,
+    // In this order: nobody complains of an endpoint that is gone.
     _subscribers: Option<Killed>,
+    _process: Killed,
     /// Of the endpoint's socket.
     _directory: tempfile::TempDir,
 }
@@ -58,8 +59,8 @@ impl Server {
         Ok(Server {
             address: SocketAddr::from((Ipv4Addr::LOCALHOST, port)),
             clock: CpuClock::of(process.0.id())?,
-            _process: process,
             _subscribers: subscribers,
+            _process: process,
             _directory: directory,
         })
     }

@@ -3,6 +3,7 @@
 
 use std::future::Future;
 use std::io::{Read, Write};
+use std::net::TcpStream;
 use std::os::fd::{AsFd, AsRawFd};
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
@@ -21,9 +22,21 @@ fn park(wait: Pin<&mut impl Future>) {
     assert!(wait.poll(&mut cx).is_pending());
 }
 
-/// Waits until the poller has seen an edge for reading, and takes it.
-fn take_edge(desc: &Desc) {
-    until("an edge has come", || desc.reset(Direction::Read).unwrap());
+/// Takes the one edge of all that has come so far. Nobody else polls yet: an edge between two polls would be another.
+fn take_edge(poller: &Poller, desc: &Desc, direction: Direction) {
+    let mut ready = netpoller::ReadyList::default();
+    poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+    ready.wake_all();
+    assert!(desc.reset(direction).unwrap(), "an edge has come");
+}
+
+/// Sends `bytes`, and waits until they are there.
+fn send(bytes: &[u8], from: &mut TcpStream, to: &TcpStream) {
+    from.write_all(bytes).unwrap();
+    until("they are there", || {
+        to.peek(&mut [0; 16])
+            .is_ok_and(|count| count == bytes.len())
+    });
 }
 
 /// Does something to a registration behind the poller's back.
@@ -45,11 +58,11 @@ fn deregister(poller: &Poller, fd: &impl AsRawFd) {
 #[test]
 fn a_reader_that_waits_with_bytes_left_is_stuck() {
     let poller = poller();
-    let _driver = ThreadDriver::start(&poller).unwrap();
     let (desc, mut ours, mut theirs) = connection(&poller);
-    theirs.write_all(b"hello").unwrap();
-    take_edge(&desc);
+    send(b"hello", &mut theirs, &ours);
+    take_edge(&poller, &desc, Direction::Read);
     ours.read_exact(&mut [0; 2]).unwrap();
+    let _driver = ThreadDriver::start(&poller).unwrap();
     let mut wait = pin!(desc.wait(Direction::Read));
     let line = line!() - 1;
     park(wait.as_mut());
@@ -65,12 +78,10 @@ fn a_reader_that_waits_with_bytes_left_is_stuck() {
 #[test]
 fn a_writer_that_waits_with_room_left_is_stuck() {
     let poller = poller();
-    let _driver = ThreadDriver::start(&poller).unwrap();
     let (desc, _ours, _theirs) = connection(&poller);
     // Every new connection has room, and an edge that says so.
-    until("the edge has come", || {
-        desc.reset(Direction::Write).unwrap()
-    });
+    take_edge(&poller, &desc, Direction::Write);
+    let _driver = ThreadDriver::start(&poller).unwrap();
     let mut wait = pin!(desc.wait(Direction::Write));
     park(wait.as_mut());
     let finding = found(&poller, Lint::StuckWaiter);
@@ -80,10 +91,10 @@ fn a_writer_that_waits_with_room_left_is_stuck() {
 #[test]
 fn a_stuck_waiter_is_found_on_a_poller_that_is_busy_too() {
     let poller = poller();
+    let (desc, ours, mut theirs) = connection(&poller);
+    send(b"x", &mut theirs, &ours);
+    take_edge(&poller, &desc, Direction::Read);
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (desc, _ours, mut theirs) = connection(&poller);
-    theirs.write_all(b"x").unwrap();
-    take_edge(&desc);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
     let breaks = || {
@@ -96,11 +107,11 @@ fn a_stuck_waiter_is_found_on_a_poller_that_is_busy_too() {
 #[test]
 fn readers_that_wait_for_what_has_not_come_are_not_stuck() {
     let poller = poller();
-    let _driver = ThreadDriver::start(&poller).unwrap();
     let (read_once, mut ours, mut theirs) = connection(&poller);
-    theirs.write_all(b"hello").unwrap();
-    take_edge(&read_once);
+    send(b"hello", &mut theirs, &ours);
+    take_edge(&poller, &read_once, Direction::Read);
     ours.read_exact(&mut [0; 5]).unwrap();
+    let _driver = ThreadDriver::start(&poller).unwrap();
     let (never, _ours, _theirs) = connection(&poller);
     let mut first = pin!(read_once.wait(Direction::Read));
     park(first.as_mut());
@@ -250,11 +261,11 @@ fn bytes_that_nobody_comes_for_are_leaked() {
 #[test]
 fn the_end_of_a_stream_and_bytes_that_were_read_are_not_leaked() {
     let poller = poller();
-    let _driver = ThreadDriver::start(&poller).unwrap();
     let (read, mut ours, mut theirs) = connection(&poller);
-    theirs.write_all(b"hello").unwrap();
-    take_edge(&read);
+    send(b"hello", &mut theirs, &ours);
+    take_edge(&poller, &read, Direction::Read);
     ours.read_exact(&mut [0; 5]).unwrap();
+    let _driver = ThreadDriver::start(&poller).unwrap();
     let (_ended, _ended_socket, peer) = connection(&poller);
     drop(peer);
     silent(&poller);

@@ -190,6 +190,8 @@ mod tests {
         let mut faults: Vec<_> = Fault::value_variants()
             .iter()
             .map(|fault| fault.name())
+            // That one is for `audit` to find.
+            .filter(|name| name != "broken-law")
             .collect();
         let mut lints: Vec<_> = Lint::ALL.iter().map(Lint::to_string).collect();
         faults.sort();

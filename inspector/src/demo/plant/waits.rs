@@ -26,7 +26,7 @@ pub(super) fn stuck_waiter(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> 
             if desc.wait(Direction::Read).await.is_ok() {
                 let _ = (&*file).read(&mut [0; 4]);
                 // Wrong: the read did not say EAGAIN.
-                let _ = desc.wait(Direction::Read).await;
+                while desc.wait(Direction::Read).await.is_ok() {}
             }
             stop.wait().await;
         });

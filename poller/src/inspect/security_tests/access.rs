@@ -628,3 +628,71 @@ fn the_default_socket_of_control_lies_beside_that_of_the_inspector() {
     drop(server);
     assert!(!path.exists());
 }
+
+#[test]
+fn what_was_done_is_noted_with_what_it_was_done_to() {
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("control");
+    let _server = Server::builder()
+        .listen(Listen::Unix(directory.path().join("s")))
+        .control(Listen::Unix(path.clone()))
+        .start()
+        .unwrap();
+    let poller = Poller::builder().name("acted_upon").build().unwrap();
+    let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
+    let request = v1::EvictRequest {
+        poller: "acted_upon".into(),
+        id: desc.id(),
+    };
+    let answer = run(async {
+        let mut client = ControlClient::new(channel(path).await.unwrap());
+        client.evict(request).await.unwrap().into_inner()
+    });
+    assert!(answer.evicted);
+    let (uid, pid) = (crate::sys::effective_uid(), std::process::id());
+    let id = desc.id();
+    let note = format!(
+        "netpoller: control: /netpoller.v1.Control/Evict acted_upon/{id} by uid {uid} pid {pid}: ok\n"
+    );
+    assert!(said::all().contains(&note), "{}", said::all());
+}
+
+#[test]
+fn health_is_told_everywhere_and_the_protocol_only_where_one_looks() {
+    let directory = tempfile::tempdir().unwrap();
+    let (look, change) = (
+        directory.path().join("look"),
+        directory.path().join("change"),
+    );
+    let _server = Server::builder()
+        .listen(Listen::Unix(look.clone()))
+        .control(Listen::Unix(change.clone()))
+        .limits(Limits {
+            control_rate: 1,
+            ..Limits::default()
+        })
+        .start()
+        .unwrap();
+    let reflection = "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo";
+    run(async {
+        let look = channel(look).await.unwrap();
+        let change = channel(change).await.unwrap();
+        // As often as one likes, and nobody notes it.
+        for channel in [&look, &change, &look, &change] {
+            let request = garbage::grpc("/grpc.health.v1.Health/Check");
+            let request = request.body(garbage::body(vec![0; 5])).unwrap();
+            let answer = garbage::raw(&mut channel.clone(), request).await;
+            assert!(!answer.headers().contains_key("grpc-status"));
+        }
+        for (channel, is_there) in [(&look, true), (&change, false)] {
+            let request = garbage::grpc(reflection);
+            let request = request.body(garbage::body(vec![0; 5])).unwrap();
+            let answer = garbage::raw(&mut channel.clone(), request).await;
+            let status = answer.headers().get("grpc-status").cloned();
+            let unimplemented = status.is_some_and(|status| status == "12");
+            assert_eq!(unimplemented, !is_there);
+        }
+    });
+    assert!(!said::all().contains("grpc.health"));
+}

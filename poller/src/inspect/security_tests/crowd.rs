@@ -14,7 +14,7 @@ use super::*;
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Short enough to wait for, long enough for a loaded machine to be served in.
-const SHORT: Duration = Duration::from_millis(500);
+const SHORT: Duration = Duration::from_secs(1);
 
 fn short_opening() -> Limits {
     Limits {
@@ -94,20 +94,16 @@ fn slow_peers_are_disconnected_and_their_places_are_free_again() {
     for opening in [&b""[..], &PREFACE[..7], PREFACE] {
         let slow: Vec<_> = (0..3)
             .map(|_| {
-                let mut stream = unix(fixture.socket());
-                stream.write_all(opening).unwrap();
-                stream
+                let (mut unix, mut tcp) = (unix(fixture.socket()), tcp(fixture.tcp()));
+                unix.write_all(opening).unwrap();
+                tcp.write_all(opening).unwrap();
+                (unix, tcp)
             })
             .collect();
-        slow.into_iter().for_each(assert_closes);
-        let slow: Vec<_> = (0..3)
-            .map(|_| {
-                let mut stream = tcp(fixture.tcp());
-                stream.write_all(opening).unwrap();
-                stream
-            })
-            .collect();
-        slow.into_iter().for_each(assert_closes);
+        for (unix, tcp) in slow {
+            assert_closes(unix);
+            assert_closes(tcp);
+        }
         fixture.assert_answers();
     }
 }
@@ -286,6 +282,33 @@ fn a_subscriber_that_takes_nothing_is_disconnected_and_the_others_go_on() {
             }
         };
         assert_ne!(error.code(), Code::Ok, "{error}");
+    });
+}
+
+#[test]
+fn whoever_leaves_no_room_for_an_answer_is_disconnected_though_nothing_was_begun() {
+    let fixture = Fixture::with(Limits {
+        stalled: SHORT,
+        subscribers: 1,
+        ..Limits::default()
+    });
+    run(async {
+        let none = || Endpoint::from_static("http://localhost").initial_stream_window_size(0);
+        let closed = channel_of(fixture.socket(), none()).await.unwrap();
+        let mut stalled = watch(closed).await.unwrap();
+        assert!(
+            stalled
+                .next()
+                .await
+                .expect("an error and not an end")
+                .is_err()
+        );
+        let other = fixture.channel().await;
+        while watch(other.clone()).await.is_err() {}
+        // An answer that does not stream is kept for nobody either.
+        let closed = channel_of(fixture.socket(), none()).await.unwrap();
+        ask(closed).await.unwrap_err();
+        ask(other).await.unwrap();
     });
 }
 

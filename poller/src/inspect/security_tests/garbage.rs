@@ -155,7 +155,7 @@ fn random_messages_are_refused_or_answered_and_the_endpoint_goes_on() {
     fixture.assert_answers();
 }
 
-fn body(bytes: Vec<u8>) -> Body {
+pub(super) fn body(bytes: Vec<u8>) -> Body {
     Body::new(OneFrame(Some(bytes.into())))
 }
 
@@ -174,11 +174,11 @@ impl http_body::Body for OneFrame {
     }
 }
 
-fn grpc(path: &str) -> tonic::codegen::http::request::Builder {
+pub(super) fn grpc(path: &str) -> tonic::codegen::http::request::Builder {
     Request::post(path).header("content-type", "application/grpc")
 }
 
-async fn raw(channel: &mut Channel, request: Request<Body>) -> Response<Body> {
+pub(super) async fn raw(channel: &mut Channel, request: Request<Body>) -> Response<Body> {
     std::future::poll_fn(|cx| channel.poll_ready(cx))
         .await
         .unwrap();

@@ -47,7 +47,7 @@ fn over_tcp_addresses_are_hidden_unless_they_are_to_be_exposed() {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let _desc = poller.open(listener.as_fd(), Kind::TcpListener).unwrap();
     let address = listener.local_addr().unwrap().to_string();
-    let local = |expose| {
+    let asked = |expose| {
         let server = Server::builder()
             .listen("tcp:127.0.0.1:0".parse().unwrap())
             .expose_addresses(expose);
@@ -60,18 +60,29 @@ fn over_tcp_addresses_are_hidden_unless_they_are_to_be_exposed() {
                 poller: "hidden".into(),
                 ..Default::default()
             };
-            client
+            let row = client
                 .list_descriptors(request)
                 .await
                 .unwrap()
                 .into_inner()
                 .descriptors
-                .remove(0)
-                .local
+                .remove(0);
+            let one = v1::GetDescriptorRequest {
+                poller: "hidden".into(),
+                id: row.id(),
+            };
+            let described = client.get_descriptor(one).await.unwrap().into_inner();
+            let server = client.get_server(v1::GetServerRequest {}).await.unwrap();
+            let inode = described.kernel.unwrap().inode;
+            (row.local, inode, server.into_inner().redacted)
         })
     };
-    assert!(local(false).starts_with('#'));
-    assert_eq!(local(true), address);
+    let (local, inode, redacted) = asked(false);
+    assert!(local.starts_with('#') && redacted);
+    assert_eq!(inode, 0, "with it /proc/net/tcp tells the address");
+    let (local, inode, redacted) = asked(true);
+    assert_eq!((local, redacted), (address, false));
+    assert_ne!(inode, 0);
 }
 
 #[test]

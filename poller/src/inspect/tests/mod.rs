@@ -8,6 +8,7 @@
 //! | `transitions` | for the stream of the flight recorder |
 //! | `control` | to act |
 //! | `reflection` | as tools that know nothing of netpoller do |
+//! | `compat` | as a client of an older schema does |
 //! | `stats` | for statistics and laws |
 //! | `watch` | for the stream of the table |
 //! | `connections` | on many connections, some of which misbehave |
@@ -15,6 +16,7 @@
 //! | `access` | who is answered, and with what |
 
 mod access;
+mod compat;
 mod connections;
 mod control;
 mod describe;

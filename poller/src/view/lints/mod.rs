@@ -62,6 +62,9 @@ pub use options::Options;
 /// Suspects that are asked about closely in one look.
 const SUSPECTS: usize = 64;
 
+/// The evidence that names a file to the whole machine, and with it the addresses of a socket.
+pub(crate) const INODE: &str = "inode";
+
 /// A duration for people: three digits and a unit.
 fn span(ns: u64) -> String {
     let seconds = ns as f64 / 1e9;

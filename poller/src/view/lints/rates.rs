@@ -27,6 +27,7 @@ struct Counts {
     wakes: u64,
     spurious: u64,
     closed: u64,
+    dispatches: u64,
     slow_dispatches: u64,
     /// At least so long they took.
     slow_dispatch_ns: u64,
@@ -44,8 +45,8 @@ impl Counts {
         };
         let polls = stats.histogram(Histogram::EventsPerPoll).count();
         // The lower bound of a bucket is four fifths of the upper one, or a little more.
-        let slow = stats
-            .histogram(Histogram::Dispatch)
+        let dispatch = stats.histogram(Histogram::Dispatch);
+        let slow = dispatch
             .buckets()
             .filter(|(bound, _)| *bound > SLOW_NS)
             .map(|(bound, count)| {
@@ -67,6 +68,7 @@ impl Counts {
             closed: stats
                 .counter(Counter::Closed)
                 .saturating_sub(stats.counter(Counter::ClosedTimer)),
+            dispatches: dispatch.count(),
             slow_dispatches,
             slow_dispatch_ns,
             live: stats.info().descriptors,
@@ -84,6 +86,7 @@ impl Counts {
             wakes: self.wakes.saturating_sub(before.wakes),
             spurious: self.spurious.saturating_sub(before.spurious),
             closed: self.closed.saturating_sub(before.closed),
+            dispatches: self.dispatches.saturating_sub(before.dispatches),
             slow_dispatches: self.slow_dispatches.saturating_sub(before.slow_dispatches),
             slow_dispatch_ns: self
                 .slow_dispatch_ns
@@ -120,8 +123,12 @@ impl Window {
             && self.counts.polls_full * 2 > self.counts.polls_with_events
     }
 
+    /// On a machine that is short of processors, a thread is kept from running in the middle of a dispatch now and then, and
+    /// for long. That makes few of them slow; a waker that works makes many slow, or takes most of the time.
     fn is_slow(&self) -> bool {
-        self.counts.slow_dispatch_ns > self.ns / 10
+        let counts = &self.counts;
+        let many = counts.slow_dispatches.saturating_mul(100) >= counts.dispatches;
+        (many && counts.slow_dispatch_ns > self.ns / 10) || counts.slow_dispatch_ns > self.ns / 2
     }
 
     /// Little's law: how many there are is how many come a second, times how long each stays.
@@ -243,6 +250,7 @@ fn describe(sight: &Sight<'_>, lint: Lint, window: &Window, since_ns: u64) -> Fi
                 counts.slow_dispatches
             ),
             vec![
+                ("dispatches", rate(counts.dispatches)),
                 ("slow dispatches", rate(counts.slow_dispatches)),
                 ("time in them, at least", span(counts.slow_dispatch_ns)),
             ],
@@ -362,6 +370,7 @@ mod tests {
     #[test]
     fn dispatch_is_slow_when_it_takes_a_tenth_of_the_time() {
         let slow = Counts {
+            dispatches: 2_000,
             slow_dispatches: 20,
             slow_dispatch_ns: SECOND_NS / 10 + 1,
             ..Counts::default()
@@ -374,6 +383,22 @@ mod tests {
             },
             &[],
         );
+    }
+
+    #[test]
+    fn a_thread_that_is_kept_from_running_now_and_then_is_not_slow() {
+        let preempted = Counts {
+            dispatches: 5_000,
+            slow_dispatches: 5,
+            slow_dispatch_ns: 120_000_000,
+            ..Counts::default()
+        };
+        assert_only(preempted, &[]);
+        let most_of_the_time = Counts {
+            slow_dispatch_ns: SECOND_NS / 2 + 1,
+            ..preempted
+        };
+        assert_only(most_of_the_time, &[Lint::SlowDispatch]);
     }
 
     #[test]

@@ -3,11 +3,11 @@
 
 use std::collections::{HashMap, HashSet};
 
-use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
 use super::sight::Sight;
 use super::span;
+use super::{INODE, SUSPECTS};
 use crate::sys::{ask, mask_names};
 use crate::view::kernel::{Registration, kernel_registrations};
 use crate::view::raw::RawRow;
@@ -66,10 +66,12 @@ impl Registrations {
                 .ghosts
                 .values()
                 .filter(|odd| odd.is_certain(sight.now_ns, hold_ns));
+            let certain: Vec<_> = certain.take(SUSPECTS).collect();
+            let holders = holders(certain.iter().map(|odd| odd.what.inode).collect());
             findings.extend(
                 certain
-                    .take(SUSPECTS)
-                    .map(|odd| describe_ghost(sight, &odd.what, odd.first_ns)),
+                    .iter()
+                    .map(|odd| describe_ghost(sight, &odd.what, odd.first_ns, &holders)),
             );
         }
         if sight.runs(Lint::DuplicateRegistration) {
@@ -153,7 +155,12 @@ fn duplicates(
         .collect()
 }
 
-fn describe_ghost(sight: &Sight<'_>, ghost: &Registration, first_ns: u64) -> Finding {
+fn describe_ghost(
+    sight: &Sight<'_>,
+    ghost: &Registration,
+    first_ns: u64,
+    holders: &Holders,
+) -> Finding {
     let id = format!("{}.{}", ghost.slot, ghost.generation);
     let summary = format!(
         "the kernel still has the registration of {id}, which the table has closed: a duplicate of descriptor {} keeps it alive",
@@ -162,31 +169,59 @@ fn describe_ghost(sight: &Sight<'_>, ghost: &Registration, first_ns: u64) -> Fin
     Finding::of_poller(Lint::GhostRegistration, sight, first_ns, summary)
         .evidence("registered as", id)
         .evidence("number when registered", ghost.fd.to_string())
-        .evidence("inode", ghost.inode.to_string())
-        .evidence("held open by", holders(ghost.inode))
+        .evidence(INODE, ghost.inode.to_string())
+        .evidence("held open by", held_by(holders.get(&ghost.inode)))
         .evidence("registered for", mask_names(ghost.events))
         .evidence("seen for", span(sight.age_ns(first_ns)))
 }
 
-/// The numbers in this process that stand for the socket.
-fn holders(inode: u64) -> String {
-    let wanted = format!("socket:[{inode}]");
+/// The numbers in this process that stand for each of some sockets, by inode.
+type Holders = HashMap<u64, Vec<i32>>;
+
+/// Looks at each open descriptor once, however many sockets are looked for: a process may have a hundred thousand.
+fn holders(wanted: HashSet<u64>) -> Holders {
+    let mut holders = Holders::new();
+    if wanted.is_empty() {
+        return holders;
+    }
     let numbers = std::fs::read_dir("/proc/self/fd")
         .into_iter()
         .flatten()
         .flatten();
-    let mut held: Vec<_> = numbers
-        .filter(|entry| {
-            std::fs::read_link(entry.path()).is_ok_and(|link| link.as_os_str() == wanted.as_str())
-        })
-        .map(|entry| format!("descriptor {}", entry.file_name().to_string_lossy()))
-        .collect();
-    held.sort();
-    if held.is_empty() {
-        "no descriptor of this process that is a socket: perhaps another process".to_owned()
-    } else {
-        held.join(", ")
+    for entry in numbers {
+        let inode = std::fs::read_link(entry.path())
+            .ok()
+            .and_then(|link| socket_inode(link.to_str()?))
+            .filter(|inode| wanted.contains(inode));
+        let number = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        if let (Some(inode), Some(number)) = (inode, number) {
+            holders.entry(inode).or_default().push(number);
+        }
     }
+    holders
+}
+
+/// The inode of `socket:[1234]`.
+fn socket_inode(link: &str) -> Option<u64> {
+    let inode = link.strip_prefix("socket:[")?.strip_suffix(']')?;
+    inode.parse().ok()
+}
+
+fn held_by(numbers: Option<&Vec<i32>>) -> String {
+    let Some(numbers) = numbers else {
+        return "no descriptor of this process that is a socket: perhaps another process"
+            .to_owned();
+    };
+    let mut numbers = numbers.clone();
+    numbers.sort_unstable();
+    let names: Vec<_> = numbers
+        .iter()
+        .map(|number| format!("descriptor {number}"))
+        .collect();
+    names.join(", ")
 }
 
 fn describe_duplicates(
@@ -234,7 +269,7 @@ fn describe_duplicates(
         )
         .evidence("registrations", all.join(", "))
         .evidence("registered at", lines.join(", "))
-        .evidence("inode", entries[0].inode.to_string()),
+        .evidence(INODE, entries[0].inode.to_string()),
     )
 }
 
@@ -261,6 +296,26 @@ mod tests {
             entry(4, u32::MAX, 0, 7),
         ];
         assert_eq!(ghosts(&list, |entry| entry.slot == 0), [list[1]]);
+    }
+
+    #[test]
+    fn all_numbers_of_a_socket_are_found_and_no_others() {
+        use std::os::fd::AsRawFd;
+        let (socket, peer) = std::os::unix::net::UnixStream::pair().unwrap();
+        let duplicate = socket.try_clone().unwrap();
+        let inode = |socket: &std::os::unix::net::UnixStream| {
+            ask::file_id(socket.as_raw_fd()).unwrap().inode
+        };
+        let holders = holders(HashSet::from([inode(&socket), u64::MAX]));
+        let mut numbers = [socket.as_raw_fd(), duplicate.as_raw_fd()];
+        numbers.sort_unstable();
+        assert_eq!(
+            held_by(holders.get(&inode(&socket))),
+            format!("descriptor {}, descriptor {}", numbers[0], numbers[1])
+        );
+        assert!(!holders.contains_key(&inode(&peer)));
+        assert!(held_by(holders.get(&u64::MAX)).contains("another process"));
+        assert_eq!(socket_inode("pipe:[12]"), None);
     }
 
     #[test]

@@ -119,6 +119,7 @@ impl Stuck {
         let list = self.registrations(sight);
         let finding = |waiter: &Waiter<'_>| {
             let answer = sight.answer(waiter.row)?;
+            let list = list_for(list, waiter.row.opened_at_ns);
             let entry = list.and_then(|list| {
                 let id = (waiter.row.slot, waiter.row.generation);
                 list.iter()
@@ -145,7 +146,8 @@ impl Stuck {
         stuck.iter().filter_map(finding).collect()
     }
 
-    fn registrations(&mut self, sight: &Sight<'_>) -> Option<&[Registration]> {
+    /// The list, and when it was read.
+    fn registrations(&mut self, sight: &Sight<'_>) -> Option<(u64, &[Registration])> {
         let is_old = |read_ns: u64| sight.age_ns(read_ns) >= LIST_NS;
         if self
             .list
@@ -156,8 +158,16 @@ impl Stuck {
                 .ok()
                 .map(|list| (sight.now_ns, list));
         }
-        self.list.as_ref().map(|(_, list)| &list[..])
+        self.list
+            .as_ref()
+            .map(|(read_ns, list)| (*read_ns, &list[..]))
     }
+}
+
+/// The list as far as it tells of a descriptor: one that was opened after it was read is not missing from it.
+fn list_for(list: Option<(u64, &[Registration])>, opened_at_ns: u64) -> Option<&[Registration]> {
+    list.filter(|(read_ns, _)| opened_at_ns < *read_ns)
+        .map(|(_, list)| list)
 }
 
 /// Whether a waiter that the kernel has called ready all along, and that has not moved, is stuck for certain: the poller
@@ -340,6 +350,13 @@ mod tests {
             !is_confirmed(10_000 * MS, 0, false),
             "nobody polls: another lint's"
         );
+    }
+
+    #[test]
+    fn a_descriptor_that_is_younger_than_the_list_is_not_missing_from_it() {
+        assert!(list_for(Some((1_000, &[])), 999).is_some());
+        assert!(list_for(Some((1_000, &[])), 1_000).is_none());
+        assert!(list_for(None, 0).is_none());
     }
 
     #[test]

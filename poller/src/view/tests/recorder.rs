@@ -91,6 +91,40 @@ fn what_was_overwritten_before_it_was_read_is_counted_as_lost() {
 }
 
 #[test]
+fn what_an_idle_thread_does_is_dated_when_it_does_it() {
+    let poller = poller("idle");
+    let (desc, _ours, mut theirs) = open(&poller);
+    theirs.write_all(b"x").unwrap();
+    poll_now(&poller);
+    let pause = || {
+        std::thread::sleep(Duration::from_millis(3));
+        now_ns()
+    };
+    let mut after = [0; 3];
+    after[0] = pause();
+    desc.set_deadline(Some(Instant::now() + Duration::from_secs(1)), Sides::Read);
+    after[1] = pause();
+    desc.reset(Direction::Write).unwrap();
+    after[2] = pause();
+    let mut wait = pin!(desc.wait(Direction::Read));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(wait.as_mut().poll(&mut cx).is_ready());
+
+    let events = recorder::recorded(&poller);
+    let kinds = [EventKind::DeadlineSet, EventKind::Reset, EventKind::Consume];
+    for (kind, after) in kinds.into_iter().zip(after) {
+        let event = events.iter().find(|event| event.kind == kind).unwrap();
+        // A stamp may err by less than a microsecond.
+        assert!(event.at_ns + 1000 >= after, "{kind:?} is dated too early");
+    }
+    let set = events
+        .iter()
+        .find(|event| event.kind == EventKind::DeadlineSet);
+    let wanted = 1_000_000; // microseconds
+    assert!((wanted - 100_000..=wanted + 10).contains(&set.unwrap().argument));
+}
+
+#[test]
 fn a_poller_without_a_flight_recorder_counts_all_the_same() {
     let poller = Poller::builder()
         .name("off")
