@@ -76,7 +76,9 @@ pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page, snapshot};
 pub use stats::{PollerInfo, Stats, info, stats};
 
 #[cfg(feature = "inspect")]
-pub(crate) use raw::{RawRow, RawSide};
+pub(crate) use raw::RawRow;
+#[cfg(feature = "console")]
+pub(crate) use raw::RawSide;
 
 use crate::poller::{Poller, all_pollers};
 
