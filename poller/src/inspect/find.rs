@@ -5,6 +5,17 @@ use tonic::Status;
 use crate::poller::Poller;
 use crate::view;
 
+/// Longest part of a request that an answer repeats: it becomes a header of the answer, and a line of the log.
+const QUOTED: usize = 64;
+
+/// `text`, cut where it is too long to be a name of anything.
+fn quoted(text: &str) -> String {
+    match text.char_indices().nth(QUOTED) {
+        Some((end, _)) => format!("{:?}…", &text[..end]),
+        None => format!("{text:?}"),
+    }
+}
+
 /// The pollers with this name, all for the empty one.
 pub(super) fn pollers(name: &str) -> Result<Vec<Poller>, Status> {
     let mut pollers = view::pollers();
@@ -15,7 +26,8 @@ pub(super) fn pollers(name: &str) -> Result<Vec<Poller>, Status> {
     pollers.retain(|poller| poller.name() == name);
     if pollers.is_empty() {
         return Err(Status::not_found(format!(
-            "no poller is called {name:?}; there are: {known}"
+            "no poller is called {}; there are: {known}",
+            quoted(name)
         )));
     }
     Ok(pollers)
@@ -48,7 +60,8 @@ pub(super) fn id(id: &str) -> Result<(u32, u32), Status> {
         .and_then(|(slot, generation)| Some((slot.parse().ok()?, generation.parse().ok()?)))
         .ok_or_else(|| {
             Status::invalid_argument(format!(
-                "id: {id:?} is none; write it as slot.generation, for example 42.7"
+                "id: {} is none; write it as slot.generation, for example 42.7",
+                quoted(id)
             ))
         })
 }
@@ -56,7 +69,22 @@ pub(super) fn id(id: &str) -> Result<(u32, u32), Status> {
 /// Why there is nothing to say about a descriptor.
 pub(super) fn gone(poller: &Poller, id: &str) -> Status {
     Status::not_found(format!(
-        "{}/{id} is closed, or never was: no such descriptor is in the table",
-        poller.name()
+        "{}/{} is closed, or never was: no such descriptor is in the table",
+        poller.name(),
+        quoted(id).trim_matches('"')
     ))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_answer_repeats_no_more_of_a_request_than_a_name_can_be_long() {
+        assert_eq!(quoted("42.7"), "\"42.7\"");
+        let long = "ä".repeat(60_000);
+        assert!(quoted(&long).chars().count() < 70);
+        assert!(id(&long).unwrap_err().message().len() < 300);
+        assert!(pollers(&long).unwrap_err().message().len() < 4096);
+    }
 }

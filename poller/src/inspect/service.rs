@@ -136,6 +136,10 @@ fn server(redacted: bool) -> GetServerResponse {
             .unwrap_or_default()
     };
     let executable = match std::env::current_exe() {
+        // Where it lies is nobody's business who may not see addresses either.
+        Ok(path) if redacted => path
+            .file_name()
+            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
         Ok(path) => path.display().to_string(),
         Err(_) => first_line("/proc/self/comm"),
     };

@@ -74,14 +74,20 @@ fn over_tcp_addresses_are_hidden_unless_they_are_to_be_exposed() {
             let described = client.get_descriptor(one).await.unwrap().into_inner();
             let server = client.get_server(v1::GetServerRequest {}).await.unwrap();
             let inode = described.kernel.unwrap().inode;
-            (row.local, inode, server.into_inner().redacted)
+            let server = server.into_inner();
+            (row.local, inode, server.redacted, server.executable)
         })
     };
-    let (local, inode, redacted) = asked(false);
+    let (local, inode, redacted, executable) = asked(false);
     assert!(local.starts_with('#') && redacted);
+    assert!(
+        !executable.is_empty() && !executable.contains('/'),
+        "{executable}"
+    );
     assert_eq!(inode, 0, "with it /proc/net/tcp tells the address");
-    let (local, inode, redacted) = asked(true);
+    let (local, inode, redacted, executable) = asked(true);
     assert_eq!((local, redacted), (address, false));
+    assert!(executable.starts_with('/'), "{executable}");
     assert_ne!(inode, 0);
 }
 
