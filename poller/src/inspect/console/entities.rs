@@ -111,7 +111,7 @@ pub(super) enum ResourceKind {
     Other(&'static str),
 }
 
-/// A poller, a descriptor, an armed deadline, or the descriptors that are not listed.
+/// A poller, its eventfd, a descriptor, an armed deadline, or the descriptors that are not listed.
 #[derive(Debug)]
 pub(super) struct Resource {
     pub(super) meta: Meta,
@@ -120,6 +120,8 @@ pub(super) struct Resource {
     pub(super) concrete_type: &'static str,
     pub(super) location: Option<&'static Location<'static>>,
     pub(super) created_ns: u64,
+    /// The poller's own, which no program has opened.
+    pub(super) is_internal: bool,
     pub(super) attributes: Vec<Attribute>,
 }
 

@@ -82,7 +82,7 @@ impl Resource {
             kind: Some(Kind { kind: Some(kind) }),
             location: location(self.location),
             parent_resource_id: self.parent.map(|id| Id { id }),
-            is_internal: false,
+            is_internal: self.is_internal,
         }
     }
 

@@ -19,12 +19,19 @@
 //! | here | there |
 //! |---|---|
 //! | poller | resource `poller`, parent of all of its own |
+//! | the eventfd that wakes whoever polls | resource `eventfd`, internal, child of the poller, with the breaks that were counted |
 //! | descriptor | resource `tcp`, `udp`, …, with the line that opened it |
 //! | armed deadline | resource `Timer`, child of the descriptor, for as long as it is armed |
 //! | sleep | resource `Timer`, child of the poller |
 //! | the waits of one direction | one async op for as long as the descriptor lives: `wait_read`, `wait_write`, `accept` |
+//! | the wait for a connection to be made | an async op `connect`; it ends when the writer first waits for something else |
 //! | task, or thread outside of any | task, for as long as a live descriptor names it as the one that waits or waited last |
 //! | what is beyond 5000 descriptors | one resource `more` |
+//!
+//! `fdseq` is the descriptor's id in all other tools: its slot and its generation, Go's word of that name. Go's `rseq` and
+//! `wseq` tell a timer that it is stale; here the generation does that, and the deadline itself when one has moved, so there
+//! are no such words. What bears their names is the number of the last wait that found nothing ready, by direction and in
+//! this life of the descriptor: the same number, and still `parked`, is the same waiter.
 //!
 //! # Which numbers are exact
 //!

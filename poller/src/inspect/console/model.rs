@@ -3,21 +3,22 @@
 //! All clients share it, so that they agree on the numbers: tokio-console keeps what it was told when it connects anew.
 
 use std::collections::HashMap;
+use std::os::fd::RawFd;
 
 use super::attributes::{self, is_armed, is_waiting};
 use super::entities::{Attribute, Meta, Op, Resource, ResourceKind, Task};
 use super::ids::Table;
-use super::tasks::{People, Weight, count};
+use super::tasks::{People, Weight};
 use super::wall::Anchor;
 use crate::desc::{Kind, PollDesc};
-use crate::observe::{Direction, EventKind, Transition};
+use crate::observe::{Direction, EventKind};
 use crate::poller::Poller;
 use crate::view::recorder::{Cursor, Event};
 use crate::view::{self, RawRow, Reader, Row};
 
 /// Descriptors that are listed. The client sorts and draws all rows anew for each message.
 pub(super) const MAX_DESCRIPTORS: usize = 5000;
-/// Numbers of resources: descriptors, their deadlines, pollers.
+/// Numbers of resources: descriptors, their deadlines, pollers and their eventfds.
 const MAX_RESOURCES: usize = 8192;
 const MAX_OPS: usize = 2 * MAX_DESCRIPTORS;
 const MAX_TASKS: usize = 8192;
@@ -47,6 +48,8 @@ pub(super) struct Model {
 #[derive(Debug)]
 struct Followed {
     resource: u64,
+    /// Its eventfd, and the number of that.
+    wake: Option<(u64, RawFd)>,
     recorded: Cursor,
     /// By thread: the task that it has resumed, and when.
     running: HashMap<u32, (u64, u64)>,
@@ -148,6 +151,10 @@ impl Model {
                 self.sample,
                 attributes,
             );
+            if let Some((id, fd)) = followed.wake {
+                let attributes = attributes::of_break(&stats, fd);
+                replace(&mut self.resources, id, self.sample, attributes);
+            }
             return true;
         }
         let resource = Resource {
@@ -157,6 +164,7 @@ impl Model {
             concrete_type: "Epoll",
             location: None,
             created_ns: stats.info().created_at_ns,
+            is_internal: false,
             attributes,
         };
         let Some(resource) = self
@@ -165,8 +173,23 @@ impl Model {
         else {
             return false;
         };
+        let wake = poller.shared.backend.break_fd().and_then(|fd| {
+            let eventfd = Resource {
+                meta: Meta::Descriptor,
+                parent: Some(resource),
+                kind: ResourceKind::Other("eventfd"),
+                concrete_type: "EventFd",
+                location: None,
+                created_ns: stats.info().created_at_ns,
+                is_internal: true,
+                attributes: attributes::of_break(&stats, fd),
+            };
+            let id = self.resources.insert(eventfd, self.sample, self.sampled_ns);
+            id.zip(Some(fd))
+        });
         let followed = Followed {
             resource,
+            wake,
             recorded: Cursor::oldest(poller),
             running: HashMap::new(),
             seen: self.sample,
@@ -226,6 +249,9 @@ impl Model {
             let seen = followed.seen == *sample;
             if !seen {
                 resources.end(followed.resource, *sample, *sampled_ns);
+                if let Some((id, _)) = followed.wake {
+                    resources.end(id, *sample, *sampled_ns);
+                }
             }
             seen
         });
@@ -250,6 +276,7 @@ impl Model {
             concrete_type,
             location: raw.opened_location,
             created_ns: raw.opened_at_ns,
+            is_internal: false,
             attributes: Vec::new(),
         };
         let Some(resource) = self
@@ -301,12 +328,23 @@ impl Model {
                     task.stats.add(side, earlier);
                     task.stats != stats
                 });
-                let op = op(listed.resource, row, raw, direction, task, self.anchor);
-                match shown.op {
-                    Some(id) => self.ops.update(id, sample, |shown| {
-                        std::mem::replace(shown, op.clone()) != op
-                    }),
-                    None => shown.op = self.ops.insert(op, sample, now_ns),
+                let mut op = op(listed.resource, row, raw, direction, task, self.anchor);
+                let known = shown.op.zip(shown.op.and_then(|id| self.ops.get(id)));
+                match known.map(|(id, known)| (id, known.source, known.created_ns)) {
+                    Some((id, source, created_ns)) if source == op.source => {
+                        op.created_ns = created_ns;
+                        self.ops.update(id, sample, |known| {
+                            std::mem::replace(known, op.clone()) != op
+                        });
+                    }
+                    earlier => {
+                        if let Some((id, ..)) = earlier {
+                            // Its source was told once and for all: what is waited for now is another op.
+                            self.ops.end(id, sample, now_ns);
+                            op.created_ns = op.created_ns.max(op.since_ns);
+                        }
+                        shown.op = self.ops.insert(op, sample, now_ns);
+                    }
                 }
             }
         }
@@ -343,6 +381,7 @@ impl Model {
                                     .location
                                     .or(raw.opened_location),
                                 created_ns: now_ns,
+                                is_internal: false,
                                 attributes,
                             };
                             *timer = self.resources.insert(deadline, sample, now_ns);
@@ -370,6 +409,7 @@ impl Model {
                     concrete_type: "PollDesc",
                     location: None,
                     created_ns: self.sampled_ns,
+                    is_internal: false,
                     attributes,
                 };
                 self.more = self.resources.insert(more, self.sample, self.sampled_ns);
@@ -434,11 +474,12 @@ fn op(
         Direction::Read => &row.read,
         Direction::Write => &row.write,
     };
+    let (source, waits) = attributes::waits(raw, direction);
     Op {
         resource,
-        source: attributes::source(row.kind, direction),
+        source,
         created_ns: row.opened_at_ns,
-        waits: count(&raw.sides[direction.index()], Transition::Park),
+        waits,
         since_ns: side.since_ns,
         task,
         attributes: attributes::of_wait(side, anchor),

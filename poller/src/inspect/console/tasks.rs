@@ -95,7 +95,7 @@ impl Weight {
     }
 }
 
-pub(super) fn count(side: &RawSide, transition: Transition) -> u64 {
+fn count(side: &RawSide, transition: Transition) -> u64 {
     side.transitions[transition.index()]
 }
 

@@ -31,6 +31,8 @@ pub(super) struct Client {
 pub(super) struct Known {
     pub(super) kind: String,
     pub(super) parent: Option<u64>,
+    /// Of a resource.
+    pub(super) is_internal: bool,
     /// Of an async op.
     pub(super) task: Option<u64>,
     pub(super) fields: HashMap<String, String>,
@@ -150,6 +152,7 @@ impl Client {
             let known = Known {
                 kind,
                 parent,
+                is_internal: resource.is_internal,
                 ..Default::default()
             };
             self.resources.insert(id, known);

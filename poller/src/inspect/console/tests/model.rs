@@ -13,7 +13,7 @@ use super::super::model::{MAX_DESCRIPTORS, Model};
 use super::super::update::Told;
 use super::super::validate::{Client, Known};
 use crate::inspect::service::MAX_MESSAGE;
-use crate::{Desc, Direction, Kind, Poller, Sides, task};
+use crate::{Desc, Direction, Kind, Poller, ReadyList, Sides, net, task};
 
 /// A model and a client of it.
 struct Script {
@@ -137,6 +137,107 @@ fn a_wait_is_an_async_op_of_the_task_that_waits_and_the_next_wait_is_the_same_op
         );
         assert_eq!(script.live("uds")[0].1.fields["1rd"], "parked");
     }
+}
+
+#[test]
+fn the_eventfd_of_a_poller_is_an_internal_resource_below_it_that_counts_breaks() {
+    let mut script = Script::new("breaks");
+    script.look();
+    let [(id, eventfd)] = &script.live("eventfd")[..] else {
+        panic!("{:?}", script.client.resources)
+    };
+    assert_eq!(eventfd.parent, Some(script.live("poller")[0].0));
+    assert!(eventfd.is_internal);
+    let fd: i32 = eventfd.fields["0fd"].parse().unwrap();
+    assert!(script.poller.is_poll_descriptor(fd), "{eventfd:?}");
+    let counted = |script: &Script| {
+        ["requested", "written", "coalesced", "drained"]
+            .map(|name| script.client.resources[id].fields[name].clone())
+    };
+    assert_eq!(counted(&script), ["0", "0", "0", "0"]);
+    script.poller.wake().unwrap();
+    script.poller.wake().unwrap();
+    script.look();
+    assert_eq!(counted(&script), ["2", "1", "1", "0"]);
+    script
+        .poller
+        .poll(Some(Duration::from_secs(5)), &mut ReadyList::default())
+        .unwrap();
+    script.look();
+    assert_eq!(counted(&script), ["2", "1", "1", "1"]);
+    assert!(
+        Client::live(&script.client.resources)
+            .all(|(_, known)| known.is_internal == (known.kind == "eventfd"))
+    );
+}
+
+#[test]
+fn rseq_and_wseq_number_the_waits_of_a_descriptor() {
+    let mut script = Script::new("numbered");
+    let (ours, _theirs) = pair();
+    let desc = open(&script.poller, &ours);
+    let numbers = |script: &mut Script| {
+        script.look();
+        let fields = &script.live("uds")[0].1.fields;
+        (fields["rseq"].clone(), fields["wseq"].clone())
+    };
+    assert_eq!(numbers(&mut script), ("0".into(), "0".into()));
+    for wait in ["1", "2"] {
+        let mut waiting = pin!(desc.wait(Direction::Read));
+        park(waiting.as_mut());
+        assert_eq!(numbers(&mut script), (wait.into(), "0".into()));
+        park(waiting.as_mut());
+        assert_eq!(numbers(&mut script), (wait.into(), "0".into()), "the same");
+    }
+}
+
+#[test]
+fn who_accepts_is_seen_accepting() {
+    let mut script = Script::new("accepts");
+    let listener = net::TcpListener::bind_on(&script.poller, "127.0.0.1:0").unwrap();
+    let mut accept = pin!(listener.accept());
+    park(accept.as_mut());
+    script.look();
+    assert_eq!(script.ops()[0].kind, "accept");
+}
+
+#[test]
+fn who_connects_is_seen_connecting_and_then_waiting_for_room_as_another_op() {
+    let mut script = Script::new("connects");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let stream = {
+        let connect = net::TcpStream::connect_on(&script.poller, address, None);
+        let mut connect = pin!(task::named("client", connect));
+        // The kernel says EINPROGRESS on loopback too: the handshake is processed when the call is over.
+        park(connect.as_mut());
+        script.look();
+        let [op] = &script.ops()[..] else {
+            panic!("{:?}", script.ops())
+        };
+        assert_eq!((op.kind.as_str(), op.polls), ("connect", 1));
+        let mut ready = ReadyList::default();
+        script
+            .poller
+            .poll(Some(Duration::from_secs(5)), &mut ready)
+            .unwrap();
+        ready.wake_all();
+        let mut cx = Context::from_waker(Waker::noop());
+        match connect.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(stream) => stream.unwrap(),
+            std::task::Poll::Pending => panic!("it is connected"),
+        }
+    };
+    script.look();
+    assert_eq!(script.ops()[0].kind, "connect", "nothing else yet");
+    let bytes = vec![0; 64 << 20];
+    let mut write = pin!(task::named("client", stream.write_all(&bytes)));
+    park(write.as_mut());
+    script.look();
+    let [op] = &script.ops()[..] else {
+        panic!("{:?}", script.ops())
+    };
+    assert_eq!((op.kind.as_str(), op.polls), ("wait_write", 1));
 }
 
 #[test]
