@@ -150,6 +150,8 @@ pub(super) struct Task {
     pub(super) location: Option<&'static Location<'static>>,
     pub(super) created_ns: u64,
     pub(super) stats: TaskStats,
+    /// It is parked on a descriptor that is ready: stuck, or its edge was lost.
+    pub(super) has_lost_waker: bool,
     pub(super) wake_latency: Durations,
     pub(super) run_time: Durations,
 }

@@ -157,9 +157,9 @@ impl Task {
             created_at: Some(anchor.timestamp(self.created_ns)),
             dropped_at: None,
             wakes: stats.wakes,
-            // One waker is kept wherever somebody waits: none lost.
+            // One waker is kept where somebody waits. Of one that nobody will call there is none: the client warns.
             waker_clones: stats.parks + 1,
-            waker_drops: stats.parks,
+            waker_drops: stats.parks + u64::from(self.has_lost_waker),
             last_wake: anchor.known(stats.woken_ns),
             poll_stats: Some(PollStats {
                 polls: stats.parks + u64::from(stats.started_ns > stats.ended_ns),

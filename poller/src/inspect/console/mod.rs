@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `service` | the calls of the client: the stream of updates, its pause, the histograms of a task |
 //! | `model` | what is shown, brought up to date from the live tables when somebody looks |
+//! | `model/replay` | who ran when, from the flight recorder |
+//! | `model/lost` | who waits for what will not come |
 //! | `tasks` | who waits, and what its wakes and waits tell of it |
 //! | `attributes` | what is said of a poller, a descriptor and a wait |
 //! | `entities` | resources, async ops and tasks, before they are messages |
@@ -44,6 +46,10 @@
 //! A task is `running` from a wake until it parks again, here; the flight recorder tells by the thread where. If it then
 //! waits for what is no descriptor of ours it is shown running all the same: nobody tells us. It has ended when no live
 //! descriptor has named it for some seconds.
+//!
+//! A task keeps one waker, clones less drops, until the lints find its waiter stuck, or that its edge was lost
+//! ([`crate::view::lints`]): then it has none, and the client warns of a task that has lost its waker. It takes two looks, so
+//! two or three seconds.
 
 mod attributes;
 mod entities;

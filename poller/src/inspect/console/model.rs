@@ -2,17 +2,21 @@
 //!
 //! All clients share it, so that they agree on the numbers: tokio-console keeps what it was told when it connects anew.
 
-use std::collections::HashMap;
+mod lost;
+mod replay;
+
+use std::collections::{HashMap, HashSet};
 use std::os::fd::RawFd;
 
 use super::attributes::{self, is_armed, is_waiting};
 use super::entities::{Attribute, Meta, Op, Resource, ResourceKind, Task};
 use super::ids::Table;
-use super::tasks::{People, Weight};
+use super::tasks::People;
 use super::wall::Anchor;
 use crate::desc::{Kind, PollDesc};
-use crate::observe::{Direction, EventKind};
+use crate::observe::Direction;
 use crate::poller::Poller;
+use crate::view::lints::StuckWatch;
 use crate::view::recorder::{Cursor, Event};
 use crate::view::{self, RawRow, Reader, Row};
 
@@ -41,6 +45,11 @@ pub(super) struct Model {
     descriptors: HashMap<(u32, u32), Listed>,
     /// The resource that stands for those that are not listed.
     more: Option<u64>,
+    /// The tasks that have lost their waker.
+    lost: HashSet<u64>,
+    /// How long a waiter is left alone, for tests that have not the time to wait for what is meant for programs.
+    #[cfg(test)]
+    pub(super) hold: Option<std::time::Duration>,
     events: Vec<Event>,
 }
 
@@ -53,6 +62,7 @@ struct Followed {
     recorded: Cursor,
     /// By thread: the task that it has resumed, and when.
     running: HashMap<u32, (u64, u64)>,
+    watch: StuckWatch,
     seen: u64,
 }
 
@@ -96,6 +106,9 @@ impl Model {
             pollers: HashMap::new(),
             descriptors: HashMap::new(),
             more: None,
+            lost: HashSet::new(),
+            #[cfg(test)]
+            hold: None,
             events: Vec::new(),
         }
     }
@@ -134,8 +147,17 @@ impl Model {
         for poller in pollers {
             self.replay(poller);
         }
+        self.find_lost(pollers);
         self.people
             .end_unseen(&mut self.tasks, self.sample, self.sampled_ns);
+    }
+
+    fn new_watch(&self) -> StuckWatch {
+        #[cfg(test)]
+        if let Some(hold) = self.hold {
+            return StuckWatch::with_hold(hold);
+        }
+        StuckWatch::default()
     }
 
     /// Whether the poller is shown.
@@ -192,6 +214,7 @@ impl Model {
             wake,
             recorded: Cursor::oldest(poller),
             running: HashMap::new(),
+            watch: self.new_watch(),
             seen: self.sample,
         };
         self.pollers.insert(id, followed);
@@ -415,50 +438,6 @@ impl Model {
                 self.more = self.resources.insert(more, self.sample, self.sampled_ns);
             }
         }
-    }
-
-    /// What the flight recorder has recorded since.
-    fn replay(&mut self, poller: &Poller) {
-        let Some(followed) = self.pollers.get_mut(&poller.shared.id) else {
-            return;
-        };
-        let mut events = std::mem::take(&mut self.events);
-        events.clear();
-        let lost = followed.recorded.read(poller, &mut events);
-        if lost > 0 {
-            // What is missing may have ended a run.
-            followed.running.clear();
-        }
-        let weight = Weight::of(events.len() as u64, lost);
-        for event in &events {
-            match event.kind {
-                EventKind::Run => {
-                    let listed = self.descriptors.get(&(poller.shared.id, event.slot));
-                    let task = listed
-                        .filter(|listed| listed.row.generation == event.generation)
-                        .zip(event.direction)
-                        .and_then(|(listed, direction)| listed.sides[direction.index()].task);
-                    // Whoever this thread has resumed before is over, and has not parked.
-                    followed.running.remove(&event.thread);
-                    if let Some(task) = task {
-                        followed.running.insert(event.thread, (task, event.at_ns));
-                        self.tasks.update(task, self.sample, |task| {
-                            task.resumed(u64::from(event.argument), weight)
-                        });
-                    }
-                }
-                // What parks next on the thread is the task that it has resumed, be it on a sleep that is not listed.
-                EventKind::Park => {
-                    if let Some((task, since_ns)) = followed.running.remove(&event.thread) {
-                        self.tasks.update(task, self.sample, |task| {
-                            task.parked(since_ns, event.at_ns, weight)
-                        });
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.events = events;
     }
 }
 

@@ -37,6 +37,8 @@ pub(super) struct Known {
     pub(super) task: Option<u64>,
     pub(super) fields: HashMap<String, String>,
     pub(super) polls: u64,
+    /// Of a task: the client warns of it.
+    pub(super) has_lost_waker: bool,
     pub(super) dropped: bool,
 }
 
@@ -112,6 +114,7 @@ impl Client {
             if let Some(known) = self.tasks.get_mut(id) {
                 known.polls = polls;
                 known.dropped = stats.dropped_at.is_some();
+                known.has_lost_waker = has_lost_waker(stats);
             }
         }
         Ok(())
@@ -321,6 +324,19 @@ fn polls(stats: Option<&PollStats>) -> Result<u64, String> {
         positive(busy)?;
     }
     Ok(stats.polls)
+}
+
+/// As the client judges it: nobody has its waker, and it neither runs nor is about to.
+fn has_lost_waker(stats: &console_api::tasks::Stats) -> bool {
+    let nanos = |at: &Timestamp| (at.seconds, at.nanos);
+    let polls = stats.poll_stats.as_ref();
+    let started = polls.and_then(|polls| polls.last_poll_started.as_ref().map(nanos));
+    let ended = polls.and_then(|polls| polls.last_poll_ended.as_ref().map(nanos));
+    stats.dropped_at.is_none()
+        && stats.waker_clones == stats.waker_drops
+        && polls.is_some_and(|polls| polls.polls > 0)
+        && started <= ended
+        && stats.last_wake.as_ref().map(nanos) <= started
 }
 
 fn location(location: Option<&console_api::Location>) -> Fault {

@@ -1,5 +1,6 @@
 //! What is shown of pollers that follow a script.
 
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
@@ -238,6 +239,58 @@ fn who_connects_is_seen_connecting_and_then_waiting_for_room_as_another_op() {
         panic!("{:?}", script.ops())
     };
     assert_eq!((op.kind.as_str(), op.polls), ("wait_write", 1));
+}
+
+#[test]
+fn a_task_that_is_stuck_has_lost_its_waker_until_it_is_not_and_others_keep_theirs() {
+    let mut script = Script::new("stuck");
+    script.model.hold = Some(Duration::ZERO);
+    let ((ours, mut theirs), (other, _peer)) = (pair(), pair());
+    let (desc, healthy) = (open(&script.poller, &ours), open(&script.poller, &other));
+    let mut healthy = pin!(task::named("healthy", healthy.wait(Direction::Read)));
+    park(healthy.as_mut());
+    theirs.write_all(b"more than is read").unwrap();
+    let mut ready = ReadyList::default();
+    script
+        .poller
+        .poll(Some(Duration::ZERO), &mut ready)
+        .unwrap();
+    // Wrong: it waits twice for one edge, and reads nothing in between.
+    let mut reader = pin!(task::named("reader", async {
+        for _ in 0..2 {
+            desc.wait(Direction::Read).await.unwrap();
+        }
+    }));
+    park(reader.as_mut());
+    let lost = |script: &Script| -> Vec<_> {
+        Client::live(&script.client.tasks)
+            .filter(|(_, task)| task.has_lost_waker)
+            .map(|(_, task)| task.fields["task.name"].clone())
+            .collect()
+    };
+    script.look();
+    assert!(lost(&script).is_empty(), "one look proves nothing");
+    let began = Instant::now();
+    while lost(&script).is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it is not found");
+        script
+            .poller
+            .poll(Some(Duration::ZERO), &mut ready)
+            .unwrap();
+        script.look();
+    }
+    assert_eq!(lost(&script), ["reader"]);
+    // Another edge, and it goes on.
+    theirs.write_all(b"x").unwrap();
+    script
+        .poller
+        .poll(Some(Duration::from_secs(5)), &mut ready)
+        .unwrap();
+    ready.wake_all();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(reader.as_mut().poll(&mut cx).is_ready());
+    script.look();
+    assert!(lost(&script).is_empty());
 }
 
 #[test]
