@@ -13,6 +13,8 @@ use console_api::instrument::{
     InstrumentRequest, PauseRequest, ResumeRequest, State, StateRequest, TaskDetailsRequest,
     Temporality, Update,
 };
+use netpoller_proto::v1;
+use netpoller_proto::v1::inspector_client::InspectorClient;
 use tokio_stream::StreamExt;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Streaming};
@@ -42,6 +44,10 @@ impl Fixture {
 
     /// A connection of its own.
     async fn client(&self) -> InstrumentClient<Channel> {
+        InstrumentClient::new(self.channel().await)
+    }
+
+    async fn channel(&self) -> Channel {
         let path: PathBuf = self.directory.path().join("s");
         let connector = tower::service_fn(move |_: Uri| {
             let path = path.clone();
@@ -50,11 +56,10 @@ impl Fixture {
                 Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
             }
         });
-        let channel = Endpoint::from_static("http://localhost")
+        Endpoint::from_static("http://localhost")
             .connect_with_connector(connector)
             .await
-            .unwrap();
-        InstrumentClient::new(channel)
+            .unwrap()
     }
 }
 
@@ -259,6 +264,103 @@ fn the_details_of_a_task_are_its_wakes_and_runs_until_it_ends_and_an_unknown_one
         while let Some(message) = stream.next().await {
             details(&message.unwrap()).unwrap();
         }
+    });
+}
+
+/// A task that waits, with its number in the console.
+async fn waiting_task(console: &mut Console, label: &str) -> u64 {
+    let (resource, _) = console.until(|client| labelled(client, label)).await;
+    console
+        .until(|client| {
+            Client::live(&client.ops)
+                .find(|(_, op)| op.parent == Some(resource))
+                .and_then(|(_, op)| op.task)
+        })
+        .await
+}
+
+#[track_caller]
+fn assert_full<T>(answer: Result<T, tonic::Status>, why: &str) {
+    match answer {
+        Ok(_) => panic!("there was room"),
+        Err(status) => {
+            assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+            assert!(status.message().contains(why), "{status}");
+        }
+    }
+}
+
+#[test]
+fn eight_consoles_attach_at_once_beside_eight_inspectors_and_a_ninth_when_one_has_left() {
+    let _poller = Poller::builder().name("crowded").build().unwrap();
+    let fixture = Fixture::new();
+    run(async {
+        let mut consoles = Vec::new();
+        for _ in 0..8 {
+            let mut console = Console::attach(&fixture).await;
+            assert_eq!(console.state().await, Temporality::Live);
+            console
+                .until(|client| (!client.resources.is_empty()).then_some(()))
+                .await;
+            consoles.push(console);
+        }
+        let mut ninth = fixture.client().await;
+        assert_full(
+            ninth.watch_updates(InstrumentRequest {}).await,
+            "8 tokio-consoles",
+        );
+        assert_full(ninth.watch_state(StateRequest {}).await, "8 tokio-consoles");
+        // They have taken no place of those who use the inspector, nor the other way round.
+        let mut watches = Vec::new();
+        for _ in 0..2 {
+            let mut inspector = InspectorClient::new(fixture.channel().await);
+            for _ in 0..4 {
+                watches.push(inspector.watch(v1::WatchRequest::default()).await.unwrap());
+            }
+        }
+        let mut inspector = InspectorClient::new(fixture.channel().await);
+        assert_full(
+            inspector.watch(v1::WatchRequest::default()).await,
+            "8 clients",
+        );
+        consoles.pop();
+        while ninth.watch_updates(InstrumentRequest {}).await.is_err() {}
+    });
+}
+
+#[test]
+fn sixteen_details_are_watched_at_once_two_by_each_console_and_a_17th_when_one_is_left() {
+    let poller = Poller::builder().name("looked_into").build().unwrap();
+    let (desc, _ours, _theirs) = open(&poller);
+    desc.set_label("looked-into");
+    let mut wait = pin!(task::named("looked-into", desc.wait(Direction::Read)));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(wait.as_mut().poll(&mut cx).is_pending());
+    let fixture = Fixture::new();
+    run(async {
+        let mut consoles = Vec::new();
+        let mut watched = Vec::new();
+        for _ in 0..8 {
+            let mut console = Console::attach(&fixture).await;
+            let id = waiting_task(&mut console, "looked-into").await;
+            let request = TaskDetailsRequest {
+                id: Some(Id { id }),
+            };
+            for _ in 0..2 {
+                let answer = console.calls.watch_task_details(request).await.unwrap();
+                let mut stream = answer.into_inner();
+                details(&stream.next().await.unwrap().unwrap()).unwrap();
+                watched.push(stream);
+            }
+            let answer = console.calls.watch_task_details(request).await;
+            assert_full(answer, "this connection has 4 streams");
+            consoles.push((console, request));
+        }
+        let mut other = fixture.client().await;
+        let request = consoles[0].1;
+        assert_full(other.watch_task_details(request).await, "16 tasks");
+        watched.pop();
+        while other.watch_task_details(request).await.is_err() {}
     });
 }
 
