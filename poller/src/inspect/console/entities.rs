@@ -189,4 +189,9 @@ impl Entity for Task {
     fn created_ns(&self) -> u64 {
         self.created_ns
     }
+
+    fn shrink(&mut self) {
+        self.wake_latency = Durations::default();
+        self.run_time = Durations::default();
+    }
 }

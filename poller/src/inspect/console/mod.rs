@@ -47,6 +47,9 @@
 //! waits for what is no descriptor of ours it is shown running all the same: nobody tells us. It has ended when no live
 //! descriptor has named it for some seconds.
 //!
+//! What has ended is told to those who subscribe within ten minutes as it was when it ended, and later that it did, until its
+//! number is used again; so are all numbers that were never used, for the client may remember another process by them.
+//!
 //! A task keeps one waker, clones less drops, until the lints find its waiter stuck, or that its edge was lost
 //! ([`crate::view::lints`]): then it has none, and the client warns of a task that has lost its waker. It takes two looks, so
 //! two or three seconds.

@@ -50,6 +50,9 @@ pub(super) struct Model {
     /// How long a waiter is left alone, for tests that have not the time to wait for what is meant for programs.
     #[cfg(test)]
     pub(super) hold: Option<std::time::Duration>,
+    /// What its clock is ahead, in nanoseconds.
+    #[cfg(test)]
+    pub(super) ahead_ns: u64,
     events: Vec<Event>,
 }
 
@@ -109,6 +112,8 @@ impl Model {
             lost: HashSet::new(),
             #[cfg(test)]
             hold: None,
+            #[cfg(test)]
+            ahead_ns: 0,
             events: Vec::new(),
         }
     }
@@ -121,7 +126,7 @@ impl Model {
     /// Looks at the tables of `pollers`, as if there were no others.
     pub(super) fn look(&mut self, pollers: &[Poller]) {
         self.sample += 1;
-        self.sampled_ns = view::now_ns();
+        self.sampled_ns = self.now_ns();
         self.reader.begin();
         let mut candidates = Vec::new();
         for (index, poller) in pollers.iter().enumerate() {
@@ -150,6 +155,19 @@ impl Model {
         self.find_lost(pollers);
         self.people
             .end_unseen(&mut self.tasks, self.sample, self.sampled_ns);
+        self.resources.forget(self.sampled_ns);
+        self.ops.forget(self.sampled_ns);
+        self.tasks.forget(self.sampled_ns);
+    }
+
+    #[cfg(not(test))]
+    fn now_ns(&self) -> u64 {
+        view::now_ns()
+    }
+
+    #[cfg(test)]
+    fn now_ns(&self) -> u64 {
+        view::now_ns() + self.ahead_ns
     }
 
     fn new_watch(&self) -> StuckWatch {

@@ -8,6 +8,8 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
+use console_api::instrument::Update;
+use console_api::{PollStats, async_ops, resources, tasks};
 use prost::Message;
 
 use super::super::model::{MAX_DESCRIPTORS, Model};
@@ -379,6 +381,102 @@ fn a_client_that_missed_samples_is_told_once_what_they_changed() {
     desc.close();
     script.look();
     assert_eq!(script.live("uds").len(), 1);
+}
+
+/// The stats of the messages by which a new client is told of a model.
+fn stats_told(model: &Model) -> (resources::Stats, async_ops::Stats, tasks::Stats) {
+    let updates = Told::nothing(false).updates(model);
+    let resource = |update: &Update| {
+        let stats = update.resource_update.as_ref()?.stats_update.get(&ENDED);
+        stats.cloned()
+    };
+    let op = |update: &Update| {
+        let stats = update.async_op_update.as_ref()?.stats_update.get(&1);
+        stats.cloned()
+    };
+    let task = |update: &Update| {
+        let stats = update.task_update.as_ref()?.stats_update.get(&1);
+        stats.cloned()
+    };
+    (
+        updates.iter().find_map(resource).unwrap(),
+        updates.iter().find_map(op).unwrap(),
+        updates.iter().find_map(task).unwrap(),
+    )
+}
+
+/// Number of the only descriptor's resource, after the poller and its eventfd; its op and its task are the first of their kind.
+const ENDED: u64 = 3;
+
+#[test]
+fn who_subscribes_within_ten_minutes_is_told_of_what_has_ended_as_it_was_and_later_that_it_ended() {
+    const SECOND: u64 = 1_000_000_000;
+    let mut script = Script::new("tombstones");
+    let (ours, _theirs) = pair();
+    let desc = open(&script.poller, &ours);
+    {
+        let mut wait = pin!(task::named("gone", desc.wait(Direction::Read)));
+        park(wait.as_mut());
+        script.look();
+    }
+    assert!(!script.client.resources[&ENDED].dropped);
+    let (alive, ..) = stats_told(&script.model);
+    let last_seen = script.model.anchor.timestamp(script.model.sampled_ns);
+    desc.close();
+    script.model.look(std::slice::from_ref(&script.poller));
+    let ended = script.model.anchor.timestamp(script.model.sampled_ns);
+    script.model.ahead_ns = 590 * SECOND;
+    script.model.look(std::slice::from_ref(&script.poller));
+
+    let (resource, op, task) = stats_told(&script.model);
+    assert_eq!(resource.created_at, alive.created_at);
+    assert_eq!(resource.dropped_at, Some(ended));
+    assert_eq!(resource.attributes.len(), alive.attributes.len());
+    assert_eq!(
+        (op.created_at, op.dropped_at),
+        (alive.created_at, Some(ended))
+    );
+    assert_eq!(op.poll_stats.unwrap().polls, 1);
+    assert_eq!(task.dropped_at, Some(last_seen));
+    assert_eq!(task.poll_stats.unwrap().polls, 1);
+    // The client that was away for the while takes the messages, and its ghosts are gone.
+    tell(&script.model, &mut Told::nothing(false), &mut script.client);
+    assert!(script.live("uds").is_empty() && script.ops().is_empty());
+    assert_eq!(Client::live(&script.client.tasks).count(), 0);
+
+    script.model.ahead_ns = 610 * SECOND;
+    script.model.look(std::slice::from_ref(&script.poller));
+    let (resource, op, task) = stats_told(&script.model);
+    assert_eq!(resource.dropped_at, Some(ended));
+    assert!(resource.attributes.is_empty());
+    assert_eq!(op.poll_stats, Some(PollStats::default()));
+    assert_eq!(task.poll_stats, Some(PollStats::default()));
+    tell(
+        &script.model,
+        &mut Told::nothing(false),
+        &mut Client::default(),
+    );
+}
+
+#[test]
+fn a_number_that_is_used_again_within_ten_minutes_is_told_as_the_living_alone() {
+    const SECOND: u64 = 1_000_000_000;
+    let mut script = Script::new("used_again");
+    let (ours, _theirs) = pair();
+    open(&script.poller, &ours).close();
+    let first = open(&script.poller, &ours);
+    script.look();
+    first.close();
+    script.look();
+    script.model.ahead_ns = 60 * SECOND;
+    let second = open(&script.poller, &ours);
+    script.look();
+    let live = script.live("uds");
+    assert_eq!((live.len(), live[0].0), (1, ENDED));
+    let mut late = Client::default();
+    tell(&script.model, &mut Told::nothing(false), &mut late);
+    assert!(!late.resources[&ENDED].dropped);
+    assert_eq!(late.resources[&ENDED].fields["fdseq"], second.id());
 }
 
 #[test]
