@@ -13,7 +13,8 @@ pub(super) fn is_armed(deadline_ns: u64) -> bool {
     deadline_ns > 1
 }
 
-pub(super) fn of_poller(stats: &Stats) -> Vec<Attribute> {
+/// `overwritten` are the events that the flight recorder has overwritten before they were read here.
+pub(super) fn of_poller(stats: &Stats, overwritten: u64) -> Vec<Attribute> {
     let info = stats.info();
     let mut attributes = vec![
         Attribute::text("name", info.name.as_ref()),
@@ -26,6 +27,9 @@ pub(super) fn of_poller(stats: &Stats) -> Vec<Attribute> {
     }
     if let Some(batch) = stats.histogram(Histogram::EventsPerPoll).quantile(0.99) {
         attributes.push(Attribute::number("batch.p99", batch).unit("events"));
+    }
+    if overwritten > 0 {
+        attributes.push(Attribute::number("overwritten", overwritten).unit("events"));
     }
     attributes
 }

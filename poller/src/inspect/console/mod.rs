@@ -4,6 +4,8 @@
 //! |---|---|
 //! | `service` | the calls of the client: the stream of updates, its pause, the histograms of a task |
 //! | `model` | what is shown, brought up to date from the live tables when somebody looks |
+//! | `model/pollers` | pollers, their eventfds, and what is not listed |
+//! | `model/descriptors` | descriptors, their deadlines, and who waits for them |
 //! | `model/replay` | who ran when, from the flight recorder |
 //! | `model/lost` | who waits for what will not come |
 //! | `tasks` | who waits, and what its wakes and waits tell of it |
@@ -41,7 +43,12 @@
 //! waits are those of the table at that moment. A descriptor that comes and goes between two looks is not seen, the end of one
 //! is noted when it is missed, and sleeps are listed when they have lasted a second. The histograms of a task are made of what
 //! the flight recorder holds at each look, every event of it; where it had overwritten some since the last, busy and scheduled
-//! time count those that are left the more. `dropped` stays away from the client's header: no message is lost.
+//! time count those that are left the more, and the poller's `overwritten` counts those that are not.
+//!
+//! The client's header says `dropped` when something should be shown and is not: a row that changed faster than it could be
+//! read, a deadline or a wait that found no number. Each client is told what was dropped since it was told last. What is
+//! beyond 5000 descriptors is not dropped, for `more` counts it; nor is what a slow client was not told, for it is told
+//! what that came to; nor what the flight recorder has overwritten.
 //!
 //! A task is `running` from a wake until it parks again, here; the flight recorder tells by the thread where. If it then
 //! waits for what is no descriptor of ours it is shown running all the same: nobody tells us. It has ended when no live

@@ -96,7 +96,7 @@ impl Weight {
     }
 }
 
-fn count(side: &RawSide, transition: Transition) -> u64 {
+pub(super) fn count(side: &RawSide, transition: Transition) -> u64 {
     side.transitions[transition.index()]
 }
 

@@ -11,7 +11,7 @@ use prost_types::Timestamp;
 use super::entities::{Meta, Resource};
 use super::ids::{Entity, Life, Place, State, Table};
 use super::messages;
-use super::model::Model;
+use super::model::{Dropped, Model};
 use crate::inspect::service::MAX_MESSAGE;
 
 /// Bytes of the entries of a message; the rest is for what surrounds them.
@@ -23,16 +23,25 @@ pub(super) struct Told {
     redact: bool,
     /// Number of the last sample.
     sample: u64,
+    /// All that had been dropped by then.
+    dropped: Dropped,
 }
 
 impl Told {
-    pub(super) fn nothing(redact: bool) -> Self {
-        Self { redact, sample: 0 }
+    /// One that is told of what is dropped from now on: what was before is no loss of its.
+    pub(super) fn nothing(model: &Model, redact: bool) -> Self {
+        Self {
+            redact,
+            sample: 0,
+            dropped: model.dropped,
+        }
     }
 
     /// All that is new, at least the time. What refers to another thing comes in a later message than that.
     pub(super) fn updates(&mut self, model: &Model) -> Vec<Update> {
         let mut batch = Batch::new(model.anchor.timestamp(model.sampled_ns));
+        batch.dropped(model.dropped.since(self.dropped));
+        self.dropped = model.dropped;
         if self.sample == 0 {
             batch.last().new_metadata = Some(messages::metadata());
             self.bury(model, &mut batch);
@@ -177,6 +186,27 @@ impl Batch {
 
     fn last(&mut self) -> &mut Update {
         &mut self.last
+    }
+
+    fn dropped(&mut self, dropped: Dropped) {
+        let Dropped {
+            resources,
+            ops,
+            tasks,
+        } = dropped;
+        if dropped == Dropped::default() {
+            return;
+        }
+        let update = self.entry(0, 0);
+        update
+            .resource_update
+            .get_or_insert_default()
+            .dropped_events = resources;
+        update
+            .async_op_update
+            .get_or_insert_default()
+            .dropped_events = ops;
+        update.task_update.get_or_insert_default().dropped_events = tasks;
     }
 
     /// What comes now comes in a later message than what came before.

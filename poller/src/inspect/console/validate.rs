@@ -24,6 +24,8 @@ pub(super) struct Client {
     pub(super) resources: HashMap<u64, Known>,
     pub(super) tasks: HashMap<u64, Known>,
     pub(super) ops: HashMap<u64, Known>,
+    /// What it shows as dropped: async ops, tasks, resources.
+    pub(super) dropped: [u64; 3],
 }
 
 /// What it knows of one entity.
@@ -70,6 +72,23 @@ impl Client {
         demand(self.metadata.len() <= 10, || {
             "the client keeps all metadata".into()
         })?;
+        let dropped = [
+            update
+                .async_op_update
+                .as_ref()
+                .map(|update| update.dropped_events),
+            update
+                .task_update
+                .as_ref()
+                .map(|update| update.dropped_events),
+            update
+                .resource_update
+                .as_ref()
+                .map(|update| update.dropped_events),
+        ];
+        for (sum, dropped) in self.dropped.iter_mut().zip(dropped) {
+            *sum += dropped.unwrap_or(0);
+        }
         self.take_tasks(update)?;
         self.take_resources(update)?;
         self.take_ops(update)

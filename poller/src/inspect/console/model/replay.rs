@@ -14,6 +14,7 @@ impl Model {
         let mut events = std::mem::take(&mut self.events);
         events.clear();
         let lost = followed.recorded.read(poller, &mut events);
+        followed.overwritten += lost;
         if lost > 0 {
             // What is missing may have ended a run.
             followed.running.clear();

@@ -12,7 +12,7 @@ use console_api::instrument::Update;
 use console_api::{PollStats, async_ops, resources, tasks};
 use prost::Message;
 
-use super::super::model::{MAX_DESCRIPTORS, Model};
+use super::super::model::{Model, Sizes};
 use super::super::update::Told;
 use super::super::validate::{Client, Known};
 use crate::inspect::service::MAX_MESSAGE;
@@ -28,10 +28,16 @@ struct Script {
 
 impl Script {
     fn new(name: &str) -> Self {
+        Self::with(name, Sizes::default())
+    }
+
+    /// Of which no more is shown than this.
+    fn with(name: &str, sizes: Sizes) -> Self {
+        let model = Model::new(sizes);
         Self {
             poller: Poller::builder().name(name).build().unwrap(),
-            model: Model::new(),
-            told: Told::nothing(false),
+            told: Told::nothing(&model, false),
+            model,
             client: Client::default(),
         }
     }
@@ -109,7 +115,11 @@ fn a_tcp_descriptor_is_a_resource_below_its_poller_with_its_address_and_state() 
     assert_eq!(tcp.fields["1rd"], "nil");
 
     let mut hidden = Client::default();
-    tell(&script.model, &mut Told::nothing(true), &mut hidden);
+    tell(
+        &script.model,
+        &mut Told::nothing(&script.model, true),
+        &mut hidden,
+    );
     let known = Client::live(&hidden.resources)
         .find(|(_, known)| known.kind == "tcp")
         .unwrap()
@@ -246,7 +256,7 @@ fn who_connects_is_seen_connecting_and_then_waiting_for_room_as_another_op() {
 #[test]
 fn a_task_that_is_stuck_has_lost_its_waker_until_it_is_not_and_others_keep_theirs() {
     let mut script = Script::new("stuck");
-    script.model.hold = Some(Duration::ZERO);
+    script.model.hooks.hold = Some(Duration::ZERO);
     let ((ours, mut theirs), (other, _peer)) = (pair(), pair());
     let (desc, healthy) = (open(&script.poller, &ours), open(&script.poller, &other));
     let mut healthy = pin!(task::named("healthy", healthy.wait(Direction::Read)));
@@ -383,9 +393,97 @@ fn a_client_that_missed_samples_is_told_once_what_they_changed() {
     assert_eq!(script.live("uds").len(), 1);
 }
 
+#[test]
+fn what_finds_no_number_is_dropped_once_and_told_to_each_client_that_was_there() {
+    let sizes = Sizes {
+        resources: 4,
+        ops: 1,
+        tasks: 1,
+        ..Sizes::default()
+    };
+    let mut script = Script::with("too_many", sizes);
+    let ((ours, _theirs), (other, _peer)) = (pair(), pair());
+    let (first, second) = (open(&script.poller, &ours), open(&script.poller, &other));
+    script.look();
+    assert_eq!(script.client.dropped, [0; 3], "there is room for four");
+    let mut wait = pin!(task::named("first", first.wait(Direction::Read)));
+    park(wait.as_mut());
+    script.look();
+    assert_eq!(script.client.dropped, [0; 3], "and for one that waits");
+
+    let mut second_wait = pin!(task::named("second", second.wait(Direction::Read)));
+    park(second_wait.as_mut());
+    for _ in 0..3 {
+        script.look();
+        assert_eq!(script.client.dropped, [1, 1, 0]);
+    }
+    let mut write = pin!(task::named("first", first.wait(Direction::Write)));
+    first.set_deadline(Some(Instant::now() + Duration::from_secs(60)), Sides::Read);
+    park(write.as_mut());
+    for _ in 0..3 {
+        script.look();
+    }
+    assert_eq!(script.client.dropped[2], 1, "a deadline");
+    assert_eq!(
+        script.client.dropped[0], 2,
+        "an op of whom there may be a task"
+    );
+
+    let mut late = Client::default();
+    tell(
+        &script.model,
+        &mut Told::nothing(&script.model, false),
+        &mut late,
+    );
+    assert_eq!(late.dropped, [0; 3], "it has lost nothing yet");
+}
+
+#[test]
+fn a_row_that_cannot_be_read_is_dropped_and_shown_as_it_was_until_it_can() {
+    let mut script = Script::new("torn");
+    let (ours, _theirs) = pair();
+    let desc = open(&script.poller, &ours);
+    script.look();
+    let mut wait = pin!(task::named("reader", desc.wait(Direction::Read)));
+    park(wait.as_mut());
+    script.model.hooks.torn = Some(0);
+    script.model.look(std::slice::from_ref(&script.poller));
+    let mut late = (Told::nothing(&script.model, false), Client::default());
+    script.look();
+    assert_eq!(script.client.dropped, [0, 0, 2], "each look has lost it");
+    tell(&script.model, &mut late.0, &mut late.1);
+    assert_eq!(late.1.dropped, [0, 0, 1], "the second one");
+    assert_eq!(script.live("uds")[0].1.fields["1rd"], "nil");
+    script.model.hooks.torn = None;
+    script.look();
+    assert_eq!(script.live("uds")[0].1.fields["1rd"], "parked");
+    assert_eq!(script.client.dropped, [0, 0, 2]);
+}
+
+#[test]
+fn what_the_flight_recorder_overwrote_is_told_of_the_poller_and_is_not_dropped() {
+    let mut script = Script::new("overwritten");
+    script.poller = Poller::builder()
+        .name("overwritten")
+        .flight_recorder(1024)
+        .build()
+        .unwrap();
+    let (ours, _theirs) = pair();
+    let desc = open(&script.poller, &ours);
+    script.look();
+    for _ in 0..1000 {
+        park(pin!(desc.wait(Direction::Read)));
+    }
+    script.look();
+    script.look();
+    let overwritten = &script.live("poller")[0].1.fields["overwritten"];
+    assert!(overwritten.parse::<u64>().unwrap() > 1000, "{overwritten}");
+    assert_eq!(script.client.dropped, [0; 3]);
+}
+
 /// The stats of the messages by which a new client is told of a model.
 fn stats_told(model: &Model) -> (resources::Stats, async_ops::Stats, tasks::Stats) {
-    let updates = Told::nothing(false).updates(model);
+    let updates = Told::nothing(model, false).updates(model);
     let resource = |update: &Update| {
         let stats = update.resource_update.as_ref()?.stats_update.get(&ENDED);
         stats.cloned()
@@ -425,7 +523,7 @@ fn who_subscribes_within_ten_minutes_is_told_of_what_has_ended_as_it_was_and_lat
     desc.close();
     script.model.look(std::slice::from_ref(&script.poller));
     let ended = script.model.anchor.timestamp(script.model.sampled_ns);
-    script.model.ahead_ns = 590 * SECOND;
+    script.model.hooks.ahead_ns = 590 * SECOND;
     script.model.look(std::slice::from_ref(&script.poller));
 
     let (resource, op, task) = stats_told(&script.model);
@@ -440,11 +538,15 @@ fn who_subscribes_within_ten_minutes_is_told_of_what_has_ended_as_it_was_and_lat
     assert_eq!(task.dropped_at, Some(last_seen));
     assert_eq!(task.poll_stats.unwrap().polls, 1);
     // The client that was away for the while takes the messages, and its ghosts are gone.
-    tell(&script.model, &mut Told::nothing(false), &mut script.client);
+    tell(
+        &script.model,
+        &mut Told::nothing(&script.model, false),
+        &mut script.client,
+    );
     assert!(script.live("uds").is_empty() && script.ops().is_empty());
     assert_eq!(Client::live(&script.client.tasks).count(), 0);
 
-    script.model.ahead_ns = 610 * SECOND;
+    script.model.hooks.ahead_ns = 610 * SECOND;
     script.model.look(std::slice::from_ref(&script.poller));
     let (resource, op, task) = stats_told(&script.model);
     assert_eq!(resource.dropped_at, Some(ended));
@@ -453,7 +555,7 @@ fn who_subscribes_within_ten_minutes_is_told_of_what_has_ended_as_it_was_and_lat
     assert_eq!(task.poll_stats, Some(PollStats::default()));
     tell(
         &script.model,
-        &mut Told::nothing(false),
+        &mut Told::nothing(&script.model, false),
         &mut Client::default(),
     );
 }
@@ -468,13 +570,17 @@ fn a_number_that_is_used_again_within_ten_minutes_is_told_as_the_living_alone() 
     script.look();
     first.close();
     script.look();
-    script.model.ahead_ns = 60 * SECOND;
+    script.model.hooks.ahead_ns = 60 * SECOND;
     let second = open(&script.poller, &ours);
     script.look();
     let live = script.live("uds");
     assert_eq!((live.len(), live[0].0), (1, ENDED));
     let mut late = Client::default();
-    tell(&script.model, &mut Told::nothing(false), &mut late);
+    tell(
+        &script.model,
+        &mut Told::nothing(&script.model, false),
+        &mut late,
+    );
     assert!(!late.resources[&ENDED].dropped);
     assert_eq!(late.resources[&ENDED].fields["fdseq"], second.id());
 }
@@ -511,9 +617,10 @@ fn a_client_that_comes_back_to_another_process_forgets_what_the_first_one_had() 
 #[test]
 fn five_thousand_descriptors_are_listed_those_that_wait_first_and_the_rest_is_counted() {
     let mut script = Script::new("many");
+    let most = Sizes::default().descriptors;
     let extra = 70;
     let (ours, _theirs) = pair();
-    let descs: Vec<_> = (0..MAX_DESCRIPTORS + extra)
+    let descs: Vec<_> = (0..most + extra)
         .map(|_| {
             let socket = ours.try_clone().unwrap();
             (open(&script.poller, &socket), socket)
@@ -525,7 +632,7 @@ fn five_thousand_descriptors_are_listed_those_that_wait_first_and_the_rest_is_co
     let messages = script.look();
     assert!(messages > 2, "{messages}");
     let listed = script.live("uds");
-    assert_eq!(listed.len(), MAX_DESCRIPTORS);
+    assert_eq!(listed.len(), most);
     assert!(
         listed
             .iter()
@@ -533,7 +640,7 @@ fn five_thousand_descriptors_are_listed_those_that_wait_first_and_the_rest_is_co
     );
     let more = script.live("more");
     assert_eq!(more[0].1.fields["count"], extra.to_string());
-    let mut told = Told::nothing(false);
+    let mut told = Told::nothing(&script.model, false);
     let updates = told.updates(&script.model);
     assert!(
         updates
