@@ -152,16 +152,23 @@ async fn updates(
         if *paused.borrow() {
             continue;
         }
-        match look(&model, |model| told.updates(model)) {
-            Ok(updates) => {
-                for update in updates {
-                    if !send(&messages, Ok(update)).await {
-                        return;
-                    }
-                }
-            }
-            Err(status) => {
-                send(&messages, Err(status)).await;
+        // Before looking: while there is no room, what would be told grows old.
+        let Ok(Ok(room)) = timeout(STALLED, messages.reserve()).await else {
+            return;
+        };
+        if *paused.borrow() {
+            continue;
+        }
+        let updates = match look(&model, |model| told.updates(model)) {
+            Ok(updates) => updates,
+            Err(status) => return room.send(Err(status)),
+        };
+        let mut updates = updates.into_iter();
+        if let Some(first) = updates.next() {
+            room.send(Ok(first));
+        }
+        for update in updates {
+            if !send(&messages, Ok(update)).await {
                 return;
             }
         }

@@ -1,6 +1,7 @@
 //! Clients on a real endpoint.
 
-use std::os::fd::AsFd;
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -69,11 +70,16 @@ struct Console {
     updates: Streaming<Update>,
     states: Streaming<State>,
     client: Client,
+    /// The times of the samples that it was told of.
+    nows: BTreeSet<(i64, i32)>,
 }
 
 impl Console {
     async fn attach(fixture: &Fixture) -> Self {
-        let mut calls = fixture.client().await;
+        Self::over(fixture.client().await).await
+    }
+
+    async fn over(mut calls: InstrumentClient<Channel>) -> Self {
         let updates = calls
             .watch_updates(InstrumentRequest {})
             .await
@@ -89,14 +95,42 @@ impl Console {
             updates,
             states,
             client: Client::default(),
+            nows: BTreeSet::new(),
         }
+    }
+
+    fn take(&mut self, update: &Update) {
+        let now = update.now.unwrap();
+        self.nows.insert((now.seconds, now.nanos));
+        self.client.take(update).unwrap();
+    }
+
+    async fn next(&mut self) {
+        let update = self.updates.next().await.unwrap().unwrap();
+        self.take(&update);
+    }
+
+    /// Takes the messages that have come, without waiting for any.
+    fn take_what_came(&mut self) -> usize {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut taken = 0;
+        while let Poll::Ready(update) = pin!(self.updates.next()).poll(&mut cx) {
+            self.take(&update.unwrap().unwrap());
+            taken += 1;
+        }
+        taken
+    }
+
+    /// Whether it has been told its state since it was last asked for.
+    fn has_state(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        pin!(self.states.next()).poll(&mut cx).is_ready()
     }
 
     /// Takes messages until one has brought what `found` looks for.
     async fn until<T>(&mut self, found: impl Fn(&Client) -> Option<T>) -> T {
         loop {
-            let update = self.updates.next().await.unwrap().unwrap();
-            self.client.take(&update).unwrap();
+            self.next().await;
             if let Some(found) = found(&self.client) {
                 return found;
             }
@@ -174,7 +208,8 @@ fn a_client_sees_a_descriptor_come_wait_and_go() {
 }
 
 #[test]
-fn a_pause_holds_the_messages_of_one_connection_and_of_no_other() {
+fn a_pause_holds_the_messages_of_one_connection_and_of_no_other_and_each_call_is_answered_by_the_state()
+ {
     let poller = Poller::builder().name("pauses").build().unwrap();
     let fixture = Fixture::new();
     run(async {
@@ -182,26 +217,34 @@ fn a_pause_holds_the_messages_of_one_connection_and_of_no_other() {
         let mut other = Console::attach(&fixture).await;
         assert_eq!(paused.state().await, Temporality::Live);
         assert_eq!(other.state().await, Temporality::Live);
-        paused.calls.pause(PauseRequest {}).await.unwrap();
-        assert_eq!(paused.state().await, Temporality::Paused);
+        // Again too: the client waits for the state whatever it was before.
+        for _ in 0..2 {
+            paused.calls.pause(PauseRequest {}).await.unwrap();
+            assert_eq!(paused.state().await, Temporality::Paused);
+        }
 
         let (desc, _ours, _theirs) = open(&poller);
         desc.set_label("while-paused");
         other.until(|client| labelled(client, "while-paused")).await;
-        // Again, so that whatever was on its way has come.
-        let first = other.updates.next().await.unwrap().unwrap();
-        other.client.take(&first).unwrap();
-        let mut cx = Context::from_waker(Waker::noop());
-        while let Poll::Ready(update) = pin!(paused.updates.next()).poll(&mut cx) {
-            paused.client.take(&update.unwrap().unwrap()).unwrap();
-        }
+        // Once more, so that whatever was on its way has come.
+        other.next().await;
+        paused.take_what_came();
         assert!(labelled(&paused.client, "while-paused").is_none());
+        let told = other.nows.len();
+        while other.nows.len() < told + 2 {
+            other.next().await;
+        }
+        assert_eq!(paused.take_what_came(), 0, "not even the time");
+        assert!(!other.has_state() && !paused.has_state());
 
-        paused.calls.resume(ResumeRequest {}).await.unwrap();
-        assert_eq!(paused.state().await, Temporality::Live);
+        for _ in 0..2 {
+            paused.calls.resume(ResumeRequest {}).await.unwrap();
+            assert_eq!(paused.state().await, Temporality::Live);
+        }
         paused
             .until(|client| labelled(client, "while-paused"))
             .await;
+        assert!(!other.has_state(), "nobody has told it anything");
     });
 }
 
@@ -364,22 +407,80 @@ fn sixteen_details_are_watched_at_once_two_by_each_console_and_a_17th_when_one_i
     });
 }
 
-#[test]
-fn a_client_that_reads_nothing_for_a_while_is_told_the_state_and_not_the_past() {
-    let poller = Poller::builder().name("slow_reader").build().unwrap();
-    let fixture = Fixture::new();
-    run(async {
-        let mut slow = Console::attach(&fixture).await;
-        let mut quick = Console::attach(&fixture).await;
-        for round in 0..3 {
-            let (desc, _ours, _theirs) = open(&poller);
-            let label = format!("round-{round}");
-            desc.set_label(&label);
-            quick.until(|client| labelled(client, &label)).await;
+/// A client that has flow-control windows for anything, so that only its socket can be full; and a second handle of that.
+async fn greedy(fixture: &Fixture) -> (Console, UnixStream) {
+    let stream = UnixStream::connect(fixture.directory.path().join("s")).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let handle = stream.try_clone().unwrap();
+    let mut stream = Some(stream);
+    let connector = tower::service_fn(move |_: Uri| {
+        let stream = stream.take();
+        async move {
+            let stream = stream.ok_or(std::io::ErrorKind::NotConnected)?;
+            let stream = tokio::net::UnixStream::from_std(stream)?;
+            Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
         }
-        let (desc, _ours, _theirs) = open(&poller);
-        desc.set_label("last");
-        slow.until(|client| labelled(client, "last")).await;
-        assert!((0..3).all(|round| labelled(&slow.client, &format!("round-{round}")).is_none()));
     });
+    let channel = Endpoint::from_static("http://localhost")
+        .initial_stream_window_size(1 << 30)
+        .initial_connection_window_size(1 << 30)
+        .connect_with_connector(connector)
+        .await
+        .unwrap();
+    (Console::over(InstrumentClient::new(channel)).await, handle)
+}
+
+#[test]
+fn a_client_whose_socket_is_full_is_told_the_state_and_not_the_past_and_keeps_nobody_waiting() {
+    const DESCRIPTORS: usize = 2000;
+    const ROUNDS: usize = 6;
+    // The usual limit is 1024.
+    rlimit::increase_nofile_limit(DESCRIPTORS as u64 + 2000).unwrap();
+    let poller = Poller::builder().name("slow_reader").build().unwrap();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let descs: Vec<_> = (0..DESCRIPTORS)
+        .map(|_| {
+            let socket = ours.try_clone().unwrap();
+            (poller.open(socket.as_fd(), Kind::Unix).unwrap(), socket)
+        })
+        .collect();
+    let relabel = |label: &str| descs.iter().for_each(|(desc, _)| desc.set_label(label));
+    let fixture = Fixture::new();
+    // A runtime of its own: while nobody drives it, nobody reads its socket.
+    let asleep = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    relabel("first");
+    let (mut slow, socket) = asleep.block_on(greedy(&fixture));
+    let unread = || crate::sys::ask::receive_queue(socket.as_raw_fd()).unwrap();
+
+    // Since when it was full, and until when, by the times of the samples.
+    let (mut queued, mut full) = (Vec::new(), Vec::new());
+    run(async {
+        let mut quick = Console::attach(&fixture).await;
+        for round in 0..ROUNDS {
+            let label = format!("round-{round}");
+            relabel(&label);
+            // Hundreds of kilobytes each time, and it comes.
+            quick.until(|client| labelled(client, &label)).await;
+            queued.push(unread());
+            full.extend(quick.nows.last().copied());
+        }
+    });
+    let (queued, full) = (&queued[1..], &full[1..]);
+    assert!(queued[0] > 64 * 1024, "{queued:?}");
+    assert!(
+        queued.iter().all(|bytes| *bytes == queued[0]),
+        "it was full all the while: {queued:?}"
+    );
+    assert!(full.is_sorted_by(|one, next| one < next), "{full:?}");
+
+    relabel("last");
+    asleep.block_on(slow.until(|client| labelled(client, "last")));
+    // Behind what was being sent there was room for one sample. The last may be that of the moment it woke.
+    let queued: Vec<_> = slow.nows.range(full[0]..full[ROUNDS - 2]).collect();
+    assert!(queued.len() <= 1, "{queued:?} of {full:?}");
+    assert_eq!(slow.client.dropped, [0; 3], "it was told what it came to");
+    drop(asleep);
 }
