@@ -24,8 +24,12 @@ pub(super) struct Limits {
     pub(super) connections: usize,
     /// Streams that go on, of one connection.
     pub(super) subscriptions: usize,
-    /// And of all.
+    /// And of all, those of tokio-console apart.
     pub(super) subscribers: usize,
+    /// Of tokio-console: its updates, and beside them as many streams of its state.
+    pub(super) consoles: usize,
+    /// And of tasks that one of them shows in detail.
+    pub(super) details: usize,
     /// From accept(2), or the end of the TLS handshake, until the first request was let in.
     pub(super) opening: Duration,
     /// For the TLS handshake.
@@ -46,6 +50,8 @@ impl Default for Limits {
             connections: 16,
             subscriptions: 4,
             subscribers: 8,
+            consoles: 8,
+            details: 16,
             opening: Duration::from_secs(5),
             #[cfg(feature = "tls")]
             handshake: Duration::from_secs(5),

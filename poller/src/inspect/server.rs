@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 
@@ -22,6 +22,7 @@ use super::notice;
 use super::reflection::{health_service, reflection_alpha_service, reflection_service};
 use super::service::service;
 use super::socket::{Purpose, SocketFile};
+use super::subscription::Pools;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use super::token::Token;
@@ -203,13 +204,13 @@ impl Builder {
                 None => None,
             },
         };
-        let subscribers = Arc::new(Semaphore::new(self.limits.subscribers));
+        let pools = Arc::new(Pools::new(&self.limits));
         let policy = |privilege, token| Policy {
             privilege,
             token,
             hosts: self.hosts.clone(),
             limits: self.limits.clone(),
-            subscribers: subscribers.clone(),
+            pools: pools.clone(),
         };
         let inspect = Gate::new(inspect_services(), policy(Privilege::Inspect, token));
         let rates = ControlRates::new(&self.limits);

@@ -23,19 +23,88 @@ use tonic::codegen::Bytes;
 use super::connection::Session;
 use super::limits::Limits;
 
-/// Whether a method streams its answer, which may then go on for as long as the client likes.
-pub(super) fn is_stream(path: &str) -> bool {
-    const STREAMS: &[&str] = &[
-        "/netpoller.v1.Inspector/Watch",
-        "/netpoller.v1.Inspector/WatchTransitions",
-        "/grpc.health.v1.Health/Watch",
-        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        "/rs.tokio.console.instrument.Instrument/WatchUpdates",
-        "/rs.tokio.console.instrument.Instrument/WatchTaskDetails",
-        "/rs.tokio.console.instrument.Instrument/WatchState",
-    ];
-    STREAMS.contains(&path)
+/// What a stream is. Each class has places of its own: a tokio-console needs three, and must not take them from those who
+/// use the inspector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Class {
+    /// Of the inspector, and whatever else streams.
+    Watch,
+    /// The updates of a tokio-console.
+    Console,
+    /// Whether it is paused.
+    ConsoleState,
+    /// The task that it shows in detail.
+    TaskDetails,
+}
+
+impl Class {
+    /// That of a method that streams its answer, which may then go on for as long as the client likes.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        Some(match path {
+            "/netpoller.v1.Inspector/Watch"
+            | "/netpoller.v1.Inspector/WatchTransitions"
+            | "/grpc.health.v1.Health/Watch"
+            | "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+            | "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => Self::Watch,
+            "/rs.tokio.console.instrument.Instrument/WatchUpdates" => Self::Console,
+            "/rs.tokio.console.instrument.Instrument/WatchState" => Self::ConsoleState,
+            "/rs.tokio.console.instrument.Instrument/WatchTaskDetails" => Self::TaskDetails,
+            _ => return None,
+        })
+    }
+
+    fn limit(self, limits: &Limits) -> usize {
+        match self {
+            Self::Watch => limits.subscribers,
+            Self::Console | Self::ConsoleState => limits.consoles,
+            Self::TaskDetails => limits.details,
+        }
+    }
+
+    /// There are `limit` streams of this class already.
+    fn refusal(self, limit: usize) -> String {
+        match self {
+            Self::Watch => {
+                format!("{limit} clients watch already; stop one of them, or ask for pages instead")
+            }
+            Self::Console | Self::ConsoleState => {
+                format!("{limit} tokio-consoles are attached already; quit one of them")
+            }
+            Self::TaskDetails => {
+                format!("{limit} tasks are shown in detail already; leave the view of one of them")
+            }
+        }
+    }
+}
+
+/// The places of all connections.
+#[derive(Debug)]
+pub(super) struct Pools {
+    watch: Arc<Semaphore>,
+    console: Arc<Semaphore>,
+    console_state: Arc<Semaphore>,
+    task_details: Arc<Semaphore>,
+}
+
+impl Pools {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let pool = |class: Class| Arc::new(Semaphore::new(class.limit(limits)));
+        Self {
+            watch: pool(Class::Watch),
+            console: pool(Class::Console),
+            console_state: pool(Class::ConsoleState),
+            task_details: pool(Class::TaskDetails),
+        }
+    }
+
+    fn of(&self, class: Class) -> &Arc<Semaphore> {
+        match class {
+            Class::Watch => &self.watch,
+            Class::Console => &self.console,
+            Class::ConsoleState => &self.console_state,
+            Class::TaskDetails => &self.task_details,
+        }
+    }
 }
 
 /// The right to stream, until it is dropped.
@@ -46,14 +115,15 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Takes a place of the connection, and one of all.
+    /// Takes a place of the connection, and one of all for streams of this class.
     pub(super) fn take(
         session: &Session,
-        all: &Arc<Semaphore>,
+        class: Class,
+        pools: &Pools,
         limits: &Limits,
     ) -> Result<Self, Status> {
         let of_connection = session.subscriptions.clone().try_acquire_owned();
-        let of_all = all.clone().try_acquire_owned();
+        let of_all = pools.of(class).clone().try_acquire_owned();
         match (of_connection, of_all) {
             (Ok(of_connection), Ok(of_all)) => Ok(Self {
                 _of_connection: of_connection,
@@ -63,10 +133,9 @@ impl Places {
                 "this connection has {} streams already; end one of them",
                 limits.subscriptions
             ))),
-            (_, Err(_)) => Err(Status::resource_exhausted(format!(
-                "{} clients watch already; stop one of them, or ask for pages instead",
-                limits.subscribers
-            ))),
+            (_, Err(_)) => Err(Status::resource_exhausted(
+                class.refusal(class.limit(limits)),
+            )),
         }
     }
 }
@@ -179,7 +248,7 @@ mod tests {
             let name = method.split('(').next().unwrap_or_default();
             let streaming = method.contains("returns (stream ");
             let path = format!("/netpoller.v1.{service}/{name}");
-            assert_eq!(is_stream(&path), streaming, "{path}");
+            assert_eq!(Class::of(&path).is_some(), streaming, "{path}");
             streams += usize::from(streaming);
         }
         assert!(streams >= 2, "the protocol has streams");
