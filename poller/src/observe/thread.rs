@@ -117,7 +117,7 @@ pub(crate) fn thread_names_soon() -> Option<Vec<Arc<str>>> {
 }
 
 /// Runs `body` while nobody can have the names.
-#[cfg(test)]
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
 pub(crate) fn with_names_locked<R>(body: impl FnOnce() -> R) -> R {
     let _guard = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
     body()

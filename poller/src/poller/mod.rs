@@ -62,7 +62,7 @@ pub use wait::Wait;
 
 #[cfg(feature = "inspect")]
 pub(crate) use evict::Eviction;
-#[cfg(test)]
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
 pub(crate) use registry::with_registry_locked;
 pub(crate) use registry::{all_pollers, all_pollers_soon};
 pub(crate) use role::Role;

@@ -23,6 +23,9 @@
 //! # }
 //! ```
 
+#[cfg(feature = "inspect")]
+mod merge;
+
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -32,6 +35,9 @@ use crate::observe::{
     Cause, DescId, Direction, EventKind, KeptIn, RawEvent, thread_name, thread_names_soon,
 };
 use crate::poller::{Poller, all_pollers_soon};
+
+#[cfg(feature = "inspect")]
+pub(crate) use merge::Merge;
 
 /// One event of the flight recorder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -151,15 +157,11 @@ impl Cursor {
     /// One that begins with the oldest event that `poller` still holds.
     pub fn oldest(poller: &Poller) -> Self {
         let recorder = &poller.shared.recorder;
-        let oldest = |thread| {
-            // What is overwritten already was not lost by this reader.
-            let (next, lost) = recorder.read_ring(thread, 0, |_| ())?;
-            Some(lost.min(next))
-        };
+        // What is overwritten already was not lost by this reader.
         Self {
             next: recorder
                 .threads()
-                .map(|thread| oldest(thread).unwrap_or(0))
+                .map(|thread| recorder.ring_tail(thread).unwrap_or(0))
                 .collect(),
         }
     }
@@ -182,7 +184,8 @@ impl Cursor {
         let mut lost = 0;
         for (thread, next) in self.next.iter_mut().enumerate() {
             let found = |raw| events.push(Event::new(raw, thread));
-            if let Some((after, missed)) = poller.shared.recorder.read_ring(thread, *next, found) {
+            let recorder = &poller.shared.recorder;
+            if let Some((after, missed)) = recorder.read_ring(thread, *next, u64::MAX, found) {
                 *next = after;
                 lost += missed;
             }
@@ -197,6 +200,23 @@ impl Cursor {
 pub fn recorded(poller: &Poller) -> Vec<Event> {
     let mut events = Vec::new();
     Cursor::oldest(poller).read(poller, &mut events);
+    events
+}
+
+/// What `poller` still holds of one descriptor, the oldest first. Of the rest a ring at a time is held meanwhile.
+#[cfg(feature = "inspect")]
+pub(crate) fn recorded_of(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
+    let recorder = &poller.shared.recorder;
+    let id = DescId { slot, generation };
+    let mut events = Vec::new();
+    for thread in recorder.threads() {
+        recorder.read_ring(thread, 0, u64::MAX, |raw| {
+            if raw.desc == id {
+                events.push(Event::new(raw, thread));
+            }
+        });
+    }
+    events.sort_by_key(|event| event.at_ns);
     events
 }
 
