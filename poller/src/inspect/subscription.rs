@@ -140,8 +140,8 @@ impl Places {
     }
 }
 
-/// When the frame was given after which the body was not asked again; of one that was never asked, when it was made: hyper
-/// does not ask at all while the client has no window.
+/// When the frame was given after which the body was not asked again; of one that was never asked, when it was made. hyper 1.12
+/// asks once before it looks whether the client has a window, and others do not ask at all while he has none.
 #[derive(Debug)]
 struct Given(Mutex<Option<Instant>>);
 
@@ -227,7 +227,93 @@ impl http_body::Body for Subscription {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+    use tonic::transport::server::Connected;
+
     use super::*;
+    use crate::inspect::connection::{Connection, Stream};
+
+    const STALLED: Duration = Duration::from_secs(30);
+
+    /// A connection that has been let in, and the client's end.
+    async fn connection() -> (Connection, Arc<Session>, tokio::net::UnixStream) {
+        let (ours, theirs) = tokio::net::UnixStream::pair().expect("a pair");
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await;
+        let limits = Limits::default();
+        let connection = Connection::new(Stream::Unix(ours), false, &limits, place.expect("open"));
+        let session = connection.connect_info().session;
+        session.admit();
+        (connection, session, theirs)
+    }
+
+    /// Always has a frame, or never.
+    struct Source {
+        has_frames: bool,
+    }
+
+    impl http_body::Body for Source {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            if self.has_frames {
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+            } else {
+                Poll::Pending
+            }
+        }
+    }
+
+    /// How long a connection lasts whose answer is asked for frames so often, and then not again. Time passes as soon as nobody
+    /// has anything to do.
+    fn lasts(has_frames: bool, asked: usize) -> Option<Duration> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let (mut connection, session, _theirs) = connection().await;
+            let body = Body::new(Source { has_frames });
+            let mut body = hold(body, None, session, STALLED);
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            for _ in 0..asked {
+                let frame = http_body::Body::poll_frame(Pin::new(&mut body), &mut cx);
+                assert_eq!(frame.is_ready(), has_frames);
+            }
+            let began = Instant::now();
+            let end = tokio::time::timeout(10 * STALLED, connection.read_u8()).await;
+            end.ok().map(|read| {
+                let error = read.expect_err("nobody says anything");
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
+                began.elapsed()
+            })
+        })
+    }
+
+    #[test]
+    fn an_answer_that_is_not_asked_for_its_next_frame_ends_the_connection() {
+        let once = lasts(true, 1).expect("it ends");
+        assert!((STALLED..2 * STALLED).contains(&once), "{once:?}");
+        let several = lasts(true, 3).expect("it ends");
+        assert!((STALLED..2 * STALLED).contains(&several), "{several:?}");
+    }
+
+    #[test]
+    fn an_answer_that_is_never_asked_at_all_ends_the_connection() {
+        for has_frames in [true, false] {
+            let never = lasts(has_frames, 0).expect("it ends");
+            assert!((STALLED..2 * STALLED).contains(&never), "{never:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_has_nothing_to_say_yet_ends_nothing() {
+        assert_eq!(lasts(false, 1), None);
+    }
 
     #[test]
     fn every_stream_of_the_protocol_needs_a_place() {

@@ -15,7 +15,7 @@ use super::break_signal::BreakSignal;
 use super::*;
 use crate::desc::loom_tests::{Parker, explore};
 use crate::desc::{EXPIRED, Kind};
-use crate::observe::{Counter, Direction};
+use crate::observe::{Counter, Direction, Histogram};
 use crate::sys::fake::FakeKernel;
 use crate::sys::{EventBuf, Timeout};
 
@@ -129,6 +129,36 @@ fn loom_semantics_41_every_break_is_seen_by_a_look_after_the_drain_or_still_stan
         assert_eq!(
             of(Counter::BreaksRequested),
             of(Counter::BreaksWritten) + of(Counter::BreaksCoalesced)
+        );
+    });
+}
+
+#[test]
+fn loom_a_break_is_never_taken_back_with_the_time_of_an_earlier_one() {
+    explore_big("break and drain, break | drain", || {
+        let backend = Arc::new(Backend::Fake(Arc::new(FakeKernel::new())));
+        let signal = Arc::new(BreakSignal::new());
+        let recorder = Arc::new(Recorder::new(0));
+        let local = recorder.local();
+        signal.request(&backend, &local).unwrap();
+        let first = local.last_ns();
+        signal.drain(&backend, first, &local);
+        let mut between = local.stamp();
+        while between <= first {
+            between = local.stamp();
+        }
+        // A second poller that has fetched the first break too, as it may, since the eventfd is level-triggered.
+        let late = spawn({
+            let (backend, signal, recorder) = (backend.clone(), signal.clone(), recorder.clone());
+            move || signal.drain(&backend, between, &recorder.local())
+        });
+        signal.request(&backend, &local).unwrap();
+        late.join().unwrap();
+        let latency = &recorder.totals().histograms[Histogram::BreakLatency.index()];
+        assert_eq!(
+            latency.sum(),
+            0,
+            "no break waited at the time it was drained"
         );
     });
 }

@@ -36,6 +36,7 @@
 //! | the flag of a break is lowered before the eventfd is read | poller: nested poll gives back |
 //! | a nested poll does not give a break back | poller: nested poll gives back |
 //! | neither side of a sleep reads by read-modify-write | poller: tokio#3190, the earlier of two |
+//! | the time of a break is stored after its flag | poller: a break is never taken back with an earlier one's time |
 //! | breaks are not coalesced | poller: semantics 41 |
 mod close;
 mod deadline;

@@ -4,11 +4,16 @@
 //! |---|---|
 //! | `access` | to call without the token, the certificate or the privilege |
 //! | `crowd` | to take more than one's share: of connections, streams, bytes and time |
+//! | `liveness` | to be there no more, or to ask what takes too long |
 //! | `garbage` | what is no HTTP/2, no gRPC or no TLS, and HTTP/2 that means harm |
+//!
+//! `raw` is a client of HTTP/2 without manners.
 
 mod access;
 mod crowd;
 mod garbage;
+mod liveness;
+mod raw;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
