@@ -1,0 +1,182 @@
+//! What only ported tests need: FIFOs, flags of descriptors, descriptors that have nothing but an error to tell of, signals.
+#![allow(unsafe_code)]
+
+use std::fs::File;
+use std::io::Write;
+use std::os::fd::{AsRawFd, OwnedFd};
+use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::{Arc, Once};
+
+use rustix::fs::{CWD, Mode};
+use socket2::SockRef;
+
+/// A FIFO in `dir`.
+#[track_caller]
+pub(crate) fn fifo(dir: &tempfile::TempDir, name: &str) -> PathBuf {
+    let path = dir.path().join(name);
+    rustix::fs::mkfifoat(CWD, &path, Mode::RUSR | Mode::WUSR).expect("a FIFO");
+    path
+}
+
+/// The flags of an open file, as the kernel shows them: O_NONBLOCK, O_CLOEXEC.
+#[track_caller]
+pub(crate) fn flags(fd: &impl AsRawFd) -> i32 {
+    let info = std::fs::read_to_string(format!("/proc/self/fdinfo/{}", fd.as_raw_fd()))
+        .expect("it is open");
+    let flags = info
+        .lines()
+        .find_map(|line| line.strip_prefix("flags:"))
+        .expect("it has flags");
+    i32::from_str_radix(flags.trim(), 8).expect("they are octal")
+}
+
+/// Whether reads of `fd` say EAGAIN rather than wait in the kernel.
+#[track_caller]
+pub(crate) fn is_nonblocking(fd: &impl AsRawFd) -> bool {
+    flags(fd) & libc::O_NONBLOCK != 0
+}
+
+/// Puts the open file behind `fd`, a duplicate, into blocking mode, as some other library would.
+#[track_caller]
+pub(crate) fn set_blocking(fd: &OwnedFd) {
+    SockRef::from(fd).set_nonblocking(false).expect("its flags");
+}
+
+/// Something that epoll takes and has an error, and nothing else, to tell of.
+pub(crate) struct Broken {
+    pub(crate) file: File,
+    pub(crate) what: &'static str,
+}
+
+/// A tunnel that nobody has set up yet, as Go uses; where there is none, a full pipe that nobody will read.
+#[track_caller]
+pub(crate) fn broken() -> Broken {
+    match File::options().read(true).write(true).open("/dev/net/tun") {
+        Ok(file) => Broken {
+            file,
+            what: "/dev/net/tun",
+        },
+        Err(error) => {
+            static ONCE: Once = Once::new();
+            ONCE.call_once(|| {
+                not_tested!("/dev/net/tun ({error}); a full pipe without a reader takes its place");
+            });
+            broken_pipe()
+        }
+    }
+}
+
+/// A full pipe whose reader is gone: semantics 24.
+#[track_caller]
+pub(crate) fn broken_pipe() -> Broken {
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    let mut file = File::from(OwnedFd::from(writer));
+    SockRef::from(&file)
+        .set_nonblocking(true)
+        .expect("its flags");
+    while file.write(&[0; 4096]).is_ok() {}
+    drop(reader);
+    Broken {
+        file,
+        what: "a full pipe",
+    }
+}
+
+/// The kernel's number of the calling thread.
+pub(crate) fn thread_id() -> i32 {
+    // SAFETY: no arguments.
+    unsafe { libc::gettid() }
+}
+
+/// Whether `thread` of this process sleeps in the kernel.
+pub(crate) fn sleeps(thread: i32) -> bool {
+    let stat = std::fs::read_to_string(Path::new("/proc/self/task").join(format!("{thread}/stat")));
+    // "number (name) state": the name may hold anything but ends with the last parenthesis.
+    stat.is_ok_and(|stat| {
+        stat.rsplit(')')
+            .next()
+            .is_some_and(|rest| rest.starts_with(" S"))
+    })
+}
+
+/// Sends SIGIO to `thread` of this process, if it still runs. The handler does nothing, and no call is restarted by itself.
+pub(crate) fn signal(thread: i32) {
+    static HANDLER: Once = Once::new();
+    HANDLER.call_once(|| {
+        extern "C" fn nothing(_: libc::c_int) {}
+        // SAFETY: all zero is a valid sigaction: no flags, no signals blocked.
+        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
+        action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
+        // SAFETY: the handler touches nothing, and nobody else in this program uses the signal.
+        let set = unsafe { libc::sigaction(libc::SIGIO, &raw const action, std::ptr::null_mut()) };
+        assert_eq!(set, 0);
+    });
+    // SAFETY: no pointers. Fails if the thread has ended, which is fine.
+    unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, libc::SIGIO) };
+}
+
+/// Threads that are sent signals without end, until it is dropped.
+pub(crate) struct Storm {
+    over: Arc<AtomicBool>,
+    targets: Arc<[AtomicI32]>,
+    thread: Option<std::thread::JoinHandle<u64>>,
+}
+
+impl Storm {
+    /// A storm over as many threads as come to [`Storm::shelter`] it is not.
+    pub(crate) fn over(threads: usize) -> Self {
+        let over = Arc::new(AtomicBool::new(false));
+        let targets: Arc<[AtomicI32]> = (0..threads).map(|_| AtomicI32::new(0)).collect();
+        let thread = std::thread::spawn({
+            let (over, targets) = (over.clone(), targets.clone());
+            move || {
+                let mut sent = 0;
+                while !over.load(Ordering::Acquire) {
+                    for target in &*targets {
+                        match target.load(Ordering::Acquire) {
+                            0 => {}
+                            thread => {
+                                signal(thread);
+                                sent += 1;
+                            }
+                        }
+                    }
+                    std::thread::sleep(std::time::Duration::from_micros(50));
+                }
+                sent
+            }
+        });
+        Self {
+            over,
+            targets,
+            thread: Some(thread),
+        }
+    }
+
+    /// For the thread number `index` to go out into the storm.
+    pub(crate) fn target(&self, index: usize) -> Target {
+        Target(self.targets.clone(), index)
+    }
+
+    /// Ends it, and says how many signals were sent.
+    pub(crate) fn end(mut self) -> u64 {
+        self.over.store(true, Ordering::Release);
+        self.thread
+            .take()
+            .map_or(0, |thread| thread.join().expect("it does not panic"))
+    }
+}
+
+/// Makes the thread that enters it the target of a storm.
+pub(crate) struct Target(Arc<[AtomicI32]>, usize);
+
+impl Target {
+    /// Runs `work` in the storm.
+    pub(crate) fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
+        self.0[self.1].store(thread_id(), Ordering::Release);
+        let result = work();
+        self.0[self.1].store(0, Ordering::Release);
+        result
+    }
+}
