@@ -89,15 +89,39 @@ pub(crate) fn thread_id() -> i32 {
     unsafe { libc::gettid() }
 }
 
-/// Whether `thread` of this process sleeps in the kernel.
-pub(crate) fn sleeps(thread: i32) -> bool {
-    let stat = std::fs::read_to_string(Path::new("/proc/self/task").join(format!("{thread}/stat")));
+/// Whether `thread` of this process waits in read(2): not asleep for some other reason, where the kernel tells.
+pub(crate) fn waits_in_read(thread: i32) -> bool {
+    let task = Path::new("/proc/self/task").join(thread.to_string());
+    if let Ok(call) = std::fs::read_to_string(task.join("syscall")) {
+        return call.split(' ').next() == Some(&libc::SYS_read.to_string());
+    }
     // "number (name) state": the name may hold anything but ends with the last parenthesis.
-    stat.is_ok_and(|stat| {
-        stat.rsplit(')')
-            .next()
-            .is_some_and(|rest| rest.starts_with(" S"))
+    std::fs::read_to_string(task.join("stat")).is_ok_and(|stat| {
+        let state = stat.rsplit(')').next();
+        state.is_some_and(|rest| rest.starts_with(" S"))
     })
+}
+
+/// Lets SIGPIPE end this process, as it does in programs that are not Rust's.
+pub(crate) fn let_sigpipe_kill() {
+    // SAFETY: the default action is no handler.
+    unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
+}
+
+/// Runs the test `name` again in a process of its own, where `work` is what it does; says how that process ended.
+#[track_caller]
+pub(crate) fn in_a_process(name: &str, work: impl FnOnce()) -> Option<std::process::Output> {
+    const INSIDE: &str = "NETPOLLER_TEST_INSIDE";
+    if std::env::var_os(INSIDE).is_some_and(|inside| inside == name) {
+        work();
+        return None;
+    }
+    let output = std::process::Command::new(std::env::current_exe().expect("this test"))
+        .args(["--exact", "--nocapture", "--test-threads=1", name])
+        .env(INSIDE, name)
+        .output()
+        .expect("it starts");
+    Some(output)
 }
 
 /// Sends SIGIO to `thread` of this process, if it still runs. The handler does nothing, and no call is restarted by itself.
