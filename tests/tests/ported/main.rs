@@ -17,3 +17,6 @@ mod go_os_pipe;
 mod go_poll;
 mod go_runtime;
 mod support;
+mod tokio_async_fd;
+mod tokio_driver;
+mod tokio_net;

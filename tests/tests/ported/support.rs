@@ -5,9 +5,12 @@ use std::fs::File;
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicI32, AtomicUsize, Ordering};
 use std::sync::{Arc, Once};
+use std::task::{Wake, Waker};
+use std::time::Duration;
 
+use netpoller::{Poller, ReadyList, view};
 use rustix::fs::{CWD, Mode};
 use socket2::SockRef;
 
@@ -203,4 +206,62 @@ impl Target {
         self.0[self.1].store(0, Ordering::Release);
         result
     }
+}
+
+/// Sets an option of a socket that socket2 has no name for.
+#[track_caller]
+pub(crate) fn set_option(socket: &impl AsRawFd, level: i32, name: i32, value: i32) {
+    // SAFETY: the kernel copies the value, which lives through the call.
+    let set = unsafe {
+        libc::setsockopt(
+            socket.as_raw_fd(),
+            level,
+            name,
+            (&raw const value).cast(),
+            size_of_val(&value) as libc::socklen_t,
+        )
+    };
+    assert_eq!(set, 0, "{}", std::io::Error::last_os_error());
+}
+
+/// Counts the calls of a waker.
+#[derive(Debug, Default)]
+pub(crate) struct Calls(AtomicUsize);
+
+impl Calls {
+    pub(crate) fn new() -> (Arc<Self>, Waker) {
+        let calls = Arc::new(Self::default());
+        (calls.clone(), calls.into())
+    }
+
+    pub(crate) fn count(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+}
+
+impl Wake for Calls {
+    fn wake(self: Arc<Self>) {
+        self.0.fetch_add(1, Ordering::AcqRel);
+    }
+}
+
+/// Fetches what is ready and wakes who waits for it, without waiting. Says how many there were.
+#[track_caller]
+pub(crate) fn poll_now(poller: &Poller) -> usize {
+    let mut ready = ReadyList::default();
+    let woken = poller
+        .poll(Some(Duration::ZERO), &mut ready)
+        .expect("a poll that does not wait");
+    ready.wake_all();
+    woken
+}
+
+/// How many descriptors the kernel has registered for `poller`, its own apart.
+#[track_caller]
+pub(crate) fn registered(poller: &Poller) -> usize {
+    let registrations = view::kernel_registrations(poller).expect("/proc");
+    registrations
+        .iter()
+        .filter(|registration| registration.generation != 0)
+        .count()
 }
