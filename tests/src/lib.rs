@@ -12,7 +12,7 @@ pub mod seccomp;
 mod wait;
 
 pub use error::{assert_closed, assert_errno, assert_timeout, errno};
-pub use pair::{full, loopback, small_buffers, tcp_pair, udp_pair, unix_pair};
+pub use pair::{deaf, full, loopback, small_buffers, tcp_pair, udp_pair, unix_pair};
 pub use run::{LIMIT, Lane, run, run_global, run_on};
 pub use wait::{assert_blocked, is_parked, past, pause, soon, until};
 

@@ -4,7 +4,26 @@ use std::net::{Ipv4Addr, SocketAddr};
 
 use netpoller::Poller;
 use netpoller::net::{TcpStream, UdpSocket, UnixStream};
-use socket2::SockRef;
+use socket2::{Domain, SockRef, Socket, Type};
+
+/// A listener whose queue is full, so that the kernel answers no further connection; and those that fill it.
+///
+/// # Panics
+///
+/// If there are no sockets to be had.
+#[track_caller]
+pub fn deaf() -> (Socket, Vec<Socket>) {
+    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+    listener.bind(&loopback().into()).expect("a port");
+    listener.listen(0).expect("a queue");
+    let address = listener.local_addr().expect("its address");
+    let fill = |_| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).expect("a socket");
+        let _ = socket.connect(&address);
+        socket
+    };
+    (listener, (0..4).map(fill).collect())
+}
 
 /// Any port of the loopback address.
 pub fn loopback() -> SocketAddr {

@@ -37,4 +37,4 @@ pub use unix::{
 
 pub(crate) use blocking::HasFd;
 pub(crate) use macros::{descriptor_methods, stream_methods};
-pub(crate) use traits::stream_traits;
+pub(crate) use traits::{end_of_writing, stream_traits};

@@ -3,11 +3,24 @@
 //! They are implemented for `T` and for `&T`-like sharing through the inherent methods; a poll function remembers one waiter
 //! for each direction, the last one, as its contract says.
 
+/// The end of writing as the traits have it: a peer that has reset the connection leaves nothing to be ended, and that is no
+/// failure of those who end it (tokio's sockets say the same).
+#[cfg_attr(
+    not(any(feature = "tokio", feature = "futures-io", feature = "hyper")),
+    allow(dead_code)
+)]
+pub(crate) fn end_of_writing(shutdown: std::io::Result<()>) -> std::io::Result<()> {
+    match shutdown {
+        Err(error) if error.kind() == std::io::ErrorKind::NotConnected => Ok(()),
+        result => result,
+    }
+}
+
 /// All trait implementations of a stream of bytes. The type has a field `fd`; `read` and `write` say which directions.
 macro_rules! stream_traits {
     ($type:ident) => {
         crate::net::stream_traits!($type read);
-        crate::net::stream_traits!($type write shutdown |this: &$type| this.shutdown(std::net::Shutdown::Write));
+        crate::net::stream_traits!($type write shutdown |this: &$type| crate::net::end_of_writing(this.shutdown(std::net::Shutdown::Write)));
 
         #[cfg(feature = "hyper")]
         impl hyper::rt::Read for $type {
@@ -49,7 +62,7 @@ macro_rules! stream_traits {
                 self: std::pin::Pin<&mut Self>,
                 _cx: &mut std::task::Context<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                std::task::Poll::Ready(self.shutdown(std::net::Shutdown::Write))
+                std::task::Poll::Ready(crate::net::end_of_writing(self.shutdown(std::net::Shutdown::Write)))
             }
 
             #[track_caller]

@@ -5,6 +5,7 @@ use std::time::Instant;
 use super::{Desc, ReadyList, Shared};
 use crate::clock;
 use crate::desc::{EXPIRED, NO_DEADLINE, PollDesc};
+use crate::error::Error;
 use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Histogram, Local};
 use crate::sync::atomic::Ordering;
 
@@ -52,6 +53,46 @@ impl Desc {
             Some(instant) => clock::instant_ns(instant),
         };
         self.shared.set_deadline(self, at, sides);
+    }
+
+    /// Refuses an operation whose deadline has passed, though no poll has fired it yet. A thread that always finds something to
+    /// do, as a reader whose peer writes without end, never polls, and perhaps nobody else does: in Go the scheduler runs timers
+    /// in between. Costs a look at the clock, and that only with a deadline.
+    #[inline]
+    pub(super) fn mind_deadline(&self, direction: Direction) -> Result<(), Error> {
+        let at = self.slot.deadline(direction);
+        if at <= EXPIRED {
+            return Ok(());
+        }
+        let local = self.shared.recorder.local();
+        let now = if cfg!(netpoller_bare) {
+            clock::now_ns()
+        } else {
+            local.stamp()
+        };
+        if now < at {
+            return Ok(());
+        }
+        self.fire_overdue(direction, &local)
+    }
+
+    #[cold]
+    fn fire_overdue(&self, direction: Direction, local: &Local<'_>) -> Result<(), Error> {
+        // By the clock that deadlines are set with: the quick one may be ahead by nanoseconds, and a timeout is never early.
+        let now = local.stamp_exactly();
+        let mut ready = ReadyList::with_capacity(1);
+        ready.begin(&self.shared);
+        ready.fetched_ns = now;
+        // Those of others are left to whoever wakes them: a waker is called here only if the other direction waits.
+        let (slot, generation) = (self.slot.slot(), self.generation);
+        let moved_earlier = self
+            .shared
+            .fire_one(slot, generation, now, &mut ready, local);
+        if let Some(at) = moved_earlier {
+            self.shared.deadline_moved_earlier(at);
+        }
+        ready.wake_all();
+        Ok(self.slot.info().check(direction)?)
     }
 }
 

@@ -77,7 +77,7 @@ impl Desc {
     /// if somebody waits in this direction.
     #[inline]
     pub fn reset(&self, direction: Direction) -> Result<bool, Error> {
-        self.slot.info().check(direction)?;
+        self.check(direction)?;
         self.slot
             .reset(direction, &self.shared.recorder.local())
             .map_err(|_| Error::Busy)
@@ -90,7 +90,8 @@ impl Desc {
     /// As [`Desc::reset`], without [`Error::Busy`].
     #[inline]
     pub fn check(&self, direction: Direction) -> Result<(), Error> {
-        Ok(self.slot.info().check(direction)?)
+        self.slot.info().check(direction)?;
+        self.mind_deadline(direction)
     }
 }
 

@@ -5,24 +5,7 @@ use std::time::{Duration, Instant};
 
 use netpoller::net::{TcpListener, TcpStream};
 use netpoller::{Error, Poller, block_on_poller};
-use netpoller_tests::{Lane, assert_timeout, is_parked, loopback, past, run};
-use socket2::{Domain, Socket, Type};
-
-/// A listener whose queue is full, so that the kernel answers no further connection; and those that fill it.
-fn deaf() -> (Socket, Vec<Socket>) {
-    let listener = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
-    listener.bind(&loopback().into()).unwrap();
-    listener.listen(0).unwrap();
-    let address = listener.local_addr().unwrap();
-    let filling = (0..4)
-        .map(|_| {
-            let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).unwrap();
-            let _ = socket.connect(&address);
-            socket
-        })
-        .collect();
-    (listener, filling)
-}
+use netpoller_tests::{Lane, assert_timeout, deaf, is_parked, loopback, past, run};
 
 /// TestDialTimeout: a deadline in the past and one to come, both timeouts, never early.
 #[test]

@@ -224,3 +224,42 @@ fn a_nested_poller_becomes_readable_when_a_deadline_is_due_and_quiet_after_the_p
         desc.set_deadline(None, Sides::Both);
     }
 }
+
+#[test]
+fn a_deadline_that_has_passed_holds_although_nobody_has_polled_since() {
+    let fixture = Fixture::new();
+    let desc = fixture.open(5);
+    let mut writer = Waiting::parked(&desc, Write);
+    let deadline = Instant::now() + Duration::from_millis(1);
+    desc.set_deadline(Some(deadline), Sides::Both);
+    while let Ok(edge) = desc.reset(Read) {
+        assert!(!edge);
+    }
+    assert!(Instant::now() >= deadline, "early");
+    assert_eq!(desc.check(Read), Err(Error::DeadlineExceeded));
+    // It is that of the writer too, who waits.
+    assert_eq!(writer.calls(), 1);
+    assert_eq!(writer.poll(), TIMEOUT);
+    assert_eq!(fixture.poller.waiters(), 0);
+    assert_eq!(fixture.count(Counter::DeadlinesFired), 2);
+    // Once is enough: the poll that comes at last finds nothing to expire.
+    desc.set_deadline(None, Sides::Both);
+    poll_now(&fixture.poller);
+    assert_eq!(fixture.count(Counter::DeadlinesFired), 2);
+    assert_eq!(desc.reset(Read), Ok(false));
+}
+
+#[test]
+fn a_deadline_that_an_operation_fires_itself_leaves_the_later_one_of_the_other_direction_in_the_queue()
+ {
+    let fixture = Fixture::new();
+    let desc = fixture.open(5);
+    desc.set_deadline(Some(hours(1)), Sides::Write);
+    let deadline = Instant::now() + Duration::from_micros(100);
+    desc.set_deadline(Some(deadline), Sides::Read);
+    while desc.reset(Read).is_ok() {}
+    assert_eq!(desc.check(Write), Ok(()));
+    assert_eq!(fixture.queued(), 1);
+    fixture.fire_at(hours(2));
+    assert_eq!(desc.check(Write), Err(Error::DeadlineExceeded));
+}
