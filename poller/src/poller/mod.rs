@@ -24,7 +24,7 @@ mod break_signal;
 mod builder;
 mod deadline;
 mod desc;
-#[cfg(feature = "inspect")]
+#[cfg(any(feature = "inspect", all(test, loom)))]
 mod evict;
 mod open;
 mod poll;
@@ -34,7 +34,7 @@ mod role;
 mod wait;
 
 #[cfg(all(test, loom))]
-mod loom_tests;
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

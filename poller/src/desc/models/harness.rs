@@ -1,49 +1,4 @@
-//! Models of the descriptor: loom runs each under every interleaving and every memory order that the language allows, up
-//! to a bound of preemptions.
-//!
-//! ```text
-//! RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test -p netpoller --lib --release loom_ --target-dir target/loom
-//! ```
-//!
-//! Every model ends with [`Side::check_laws`]. A lost wake shows as a deadlock, a waker cell with two users as a causality
-//! violation, and a thread that waits for nobody as too many branches.
-//!
-//! # What the models catch
-//!
-//! Each of these breakages was made once, by hand, and found by the models named:
-//!
-//! | breakage | found by |
-//! |---|---|
-//! | `unblock` reads the word with a plain load | `deadline`, `close`: a waiter is released by its deadline, by close |
-//! | no check after arming | `deadline`, `close`, `polled` |
-//! | `ready` skips `waking` | `recycle`: both that reuse the slot |
-//! | an edge that meets `waking` is dropped | `drop`: all with an edge; `deadline`: readiness outlives a wait |
-//! | a dropped future turns `ready` into `nil` | `drop`, `deadline` |
-//! | `unblock` turns `ready` into `nil` | `deadline`, `drop`, `close` |
-//! | no claim: a second waiter is let in | `io`: one of two waiters is busy; `drop`: another thread; `polled` |
-//! | `recycle` does not wait for `waking` | `recycle`: a slot is not reused |
-//! | a rearm counts the waiter again | `io`, `polled`: all that change the waker |
-//! | `POLLED` is set before the park is counted | `polled`: two poll functions |
-//! | another waker is ignored | `io`: the last waker is called |
-//! | a waiter that gives up spinning is not polled again | `drop`: another thread; `io`: changes its waker |
-//! | a waiter that meets `waking` sleeps at once | `drop`, `io`, `polled` |
-//! | `set_event_err` ignores the generation | `recycle`: go#59545 |
-//! | a sleep is published after the deadlines are read | poller: tokio#3190, the earlier of two |
-//! | a deadline that fires is not published | poller: moved while it fires |
-//! | firing does not queue the next deadline | poller: moved, cleared and set |
-//! | close leaves the queue entry | poller: semantics 33 |
-//! | a break is requested by compare-exchange | poller: semantics 41, nested poll |
-//! | the flag of a break is lowered before the eventfd is read | poller: nested poll gives back |
-//! | a nested poll does not give a break back | poller: nested poll gives back |
-//! | neither side of a sleep reads by read-modify-write | poller: tokio#3190, the earlier of two |
-//! | the time of a break is stored after its flag | poller: a break is never taken back with an earlier one's time |
-//! | breaks are not coalesced | poller: semantics 41 |
-mod close;
-mod deadline;
-mod drop;
-mod io;
-mod polled;
-mod recycle;
+//! What the models are made of: one direction of a descriptor, the kernel behind it, and threads that sleep until woken.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -54,17 +9,32 @@ use loom::cell::UnsafeCell;
 use loom::sync::Mutex;
 use loom::thread;
 
-use super::info::{Blocker, Info};
-use super::word::{Busy, Refused, State, Token, Waiter, Word};
+use crate::desc::info::{Blocker, Info};
+use crate::desc::word::{Busy, Refused, State, Token, Waiter, Word};
 use crate::observe::{Direction, Transition};
 
 /// Explores `body`, and says how much there was to explore. Two preemptions unless the environment says otherwise: almost
 /// all bugs of this kind need no more, and without a bound three threads take hours.
 pub(crate) fn explore(name: &str, body: impl Fn() + Send + Sync + 'static) {
+    explore_to(
+        loom::model::Builder::new().preemption_bound.unwrap_or(2),
+        name,
+        body,
+    );
+}
+
+/// Explores `body` with at least three preemptions, whatever the environment says: what three threads do to one word may
+/// take as many.
+pub(crate) fn explore_three(name: &str, body: impl Fn() + Send + Sync + 'static) {
+    let bound = loom::model::Builder::new().preemption_bound.unwrap_or(3);
+    explore_to(bound.max(3), name, body);
+}
+
+fn explore_to(bound: usize, name: &str, body: impl Fn() + Send + Sync + 'static) {
     let executions = Arc::new(AtomicUsize::new(0));
     let counter = executions.clone();
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = builder.preemption_bound.or(Some(2));
+    builder.preemption_bound = Some(bound);
     builder.max_branches = builder.max_branches.max(10_000);
     let began = Instant::now();
     builder.check(move || {
@@ -72,7 +42,7 @@ pub(crate) fn explore(name: &str, body: impl Fn() + Send + Sync + 'static) {
         body();
     });
     println!(
-        "{name}: {} executions in {:.2?}",
+        "{name}: {} executions at bound {bound} in {:.2?}",
         executions.load(Ordering::Relaxed),
         began.elapsed()
     );
@@ -114,15 +84,15 @@ impl Parker {
 
 /// Counts its calls, and wakes nobody.
 #[derive(Default)]
-struct Calls(AtomicUsize);
+pub(crate) struct Calls(AtomicUsize);
 
 impl Calls {
-    fn new() -> (Arc<Self>, Waker) {
+    pub(crate) fn new() -> (Arc<Self>, Waker) {
         let calls = Arc::new(Self::default());
         (calls.clone(), calls.into())
     }
 
-    fn count(&self) -> usize {
+    pub(crate) fn count(&self) -> usize {
         self.0.load(Ordering::Relaxed)
     }
 }
@@ -137,20 +107,20 @@ impl Wake for Calls {
 ///
 /// The real counts of transitions that are made while their maker is alone are not locked (`Side::count`). So here those
 /// are cells in which loom allows no two users at a time; the others are ordinary atomics, which loom does not explore.
-struct Counts {
+pub(super) struct Counts {
     alone: [UnsafeCell<()>; Transition::COUNT],
     counts: [AtomicU64; Transition::COUNT],
 }
 
 impl Counts {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         Self {
             alone: std::array::from_fn(|_| UnsafeCell::new(())),
             counts: std::array::from_fn(|_| AtomicU64::new(0)),
         }
     }
 
-    fn count(&self, transition: Transition) {
+    pub(super) fn count(&self, transition: Transition) {
         use Transition::{Arm, CancelParked, Park, ReadyParked, Rearm, UnblockParked};
         if matches!(
             transition,
@@ -161,7 +131,7 @@ impl Counts {
         self.counts[transition.index()].fetch_add(1, Ordering::Relaxed);
     }
 
-    fn of(&self, transitions: &[Transition]) -> u64 {
+    pub(super) fn of(&self, transitions: &[Transition]) -> u64 {
         transitions
             .iter()
             .map(|transition| self.counts[transition.index()].load(Ordering::Relaxed))
@@ -170,29 +140,29 @@ impl Counts {
 }
 
 /// One direction of a descriptor, its info word, the kernel behind it, and what is counted.
-struct Side {
-    word: Word,
-    info: Info,
+pub(super) struct Side {
+    pub(super) word: Word,
+    pub(super) info: Info,
     /// The descriptor's lock: deadlines and close hold it from the info word to the rg/wg word.
-    lock: Mutex<()>,
+    pub(super) lock: Mutex<()>,
     /// Bytes in the kernel's buffer. Its lock is the kernel's own, which orders an EAGAIN before the edge that follows.
-    kernel: Mutex<u32>,
-    counts: Counts,
-    waiters: AtomicI64,
+    pub(super) kernel: Mutex<u32>,
+    pub(super) counts: Counts,
+    pub(super) waiters: AtomicI64,
 }
 
-type Outcome = Result<(), Refused<Blocker>>;
+pub(super) type Outcome = Result<(), Refused<Blocker>>;
 
-const TIMEOUT: Outcome = Err(Refused::Check(Blocker::Timeout));
-const CLOSED: Outcome = Err(Refused::Check(Blocker::Closing));
-const BUSY: Outcome = Err(Refused::Busy);
+pub(super) const TIMEOUT: Outcome = Err(Refused::Check(Blocker::Timeout));
+pub(super) const CLOSED: Outcome = Err(Refused::Check(Blocker::Closing));
+pub(super) const BUSY: Outcome = Err(Refused::Busy);
 
 impl Side {
     #[allow(
         clippy::arc_with_non_send_sync,
         reason = "loom's threads are one thread, and its cells watch who uses them"
     )]
-    fn new() -> Arc<Self> {
+    pub(super) fn new() -> Arc<Self> {
         let side = Self {
             word: Word::new(),
             info: Info::new(),
@@ -207,12 +177,12 @@ impl Side {
 
     // ---- the waiter's side
 
-    fn poll(&self, token: &mut Token, polled: bool, waker: &Waker) -> Poll<Outcome> {
+    pub(super) fn poll(&self, token: &mut Token, polled: bool, waker: &Waker) -> Poll<Outcome> {
         self.word.poll_wait(token, polled, waker, self)
     }
 
     /// Waits as a thread does that polls the future until it is done.
-    fn wait(&self, token: &mut Token) -> Outcome {
+    pub(super) fn wait(&self, token: &mut Token) -> Outcome {
         let parker = Parker::new();
         let waker = parker.clone().into();
         loop {
@@ -224,7 +194,7 @@ impl Side {
     }
 
     /// Reads one byte, as the fd layer does: reset, try, wait, try again.
-    fn read(&self) -> Outcome {
+    pub(super) fn read(&self) -> Outcome {
         loop {
             self.info.check(Direction::Read).map_err(Refused::Check)?;
             self.word
@@ -237,14 +207,14 @@ impl Side {
         }
     }
 
-    fn take_byte(&self) -> bool {
+    pub(super) fn take_byte(&self) -> bool {
         let mut bytes = self.kernel.lock().unwrap();
         let some = *bytes > 0;
         *bytes -= u32::from(some);
         some
     }
 
-    fn cancel(&self, token: &mut Token) {
+    pub(super) fn cancel(&self, token: &mut Token) {
         if self
             .word
             .cancel(token, |transition| self.counts.count(transition))
@@ -256,13 +226,13 @@ impl Side {
     // ---- the waking side
 
     /// A byte arrives, and a poller dispatches its edge.
-    fn edge(&self) {
+    pub(super) fn edge(&self) {
         *self.kernel.lock().unwrap() += 1;
         self.ready();
     }
 
     /// A poller dispatches an event. `true` if that woke somebody.
-    fn ready(&self) -> bool {
+    pub(super) fn ready(&self) -> bool {
         self.woken(
             self.word
                 .ready(|| (), |transition| self.counts.count(transition)),
@@ -270,7 +240,7 @@ impl Side {
     }
 
     /// Publishes what keeps operations from waiting, and releases the waiter if there is something.
-    fn publish(&self, closing: bool, expired: bool) {
+    pub(super) fn publish(&self, closing: bool, expired: bool) {
         let guard = self.lock.lock().unwrap();
         self.info.publish(closing, expired, false);
         let waker = if closing || expired {
@@ -283,15 +253,15 @@ impl Side {
         self.woken(waker);
     }
 
-    fn expire(&self) {
+    pub(super) fn expire(&self) {
         self.publish(false, true);
     }
 
-    fn evict(&self) {
+    pub(super) fn evict(&self) {
         self.publish(true, false);
     }
 
-    fn woken(&self, waker: Option<Waker>) -> bool {
+    pub(super) fn woken(&self, waker: Option<Waker>) -> bool {
         let Some(waker) = waker else { return false };
         waker.wake();
         self.waiters.fetch_sub(1, Ordering::Relaxed);
@@ -302,7 +272,7 @@ impl Side {
 
     /// The laws, exact because nothing moves any more.
     #[track_caller]
-    fn check_laws(&self) {
+    pub(super) fn check_laws(&self) {
         use Transition::*;
         let state = self.word.state();
         let now = |of| u64::from(state == of);
@@ -331,7 +301,7 @@ impl Side {
 
     /// The laws, and that the next wait is let in.
     #[track_caller]
-    fn check_idle(&self) {
+    pub(super) fn check_idle(&self) {
         self.check_laws();
         assert_ne!(self.word.state(), State::Parked);
         self.word
@@ -369,7 +339,7 @@ impl Waiter for Side {
 }
 
 /// Runs `f` on a thread of the model.
-fn spawn<R: 'static>(
+pub(super) fn spawn<R: 'static>(
     side: &Arc<Side>,
     f: impl FnOnce(&Side) -> R + 'static,
 ) -> thread::JoinHandle<R> {

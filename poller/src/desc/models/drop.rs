@@ -64,7 +64,7 @@ fn loom_a_future_dropped_beside_its_deadline_leaves_no_claim() {
 
 #[test]
 fn loom_readiness_outlives_a_future_dropped_beside_edge_and_deadline() {
-    explore("drop | ready | deadline", || {
+    explore_three("drop | ready | deadline", || {
         let side = Side::new();
         let (_, mut token) = begin(&side);
         let poller = spawn(&side, Side::ready);
@@ -92,7 +92,7 @@ fn loom_the_next_waiter_gets_what_the_dropped_one_was_about_to_get() {
 
 #[test]
 fn loom_a_waiter_on_another_thread_meets_the_dropping_one() {
-    explore("drop | another waiter | ready", || {
+    explore_three("drop | another waiter | ready", || {
         let side = Side::new();
         let (_, mut token) = begin(&side);
         let poller = spawn(&side, Side::ready);

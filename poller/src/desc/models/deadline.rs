@@ -29,7 +29,7 @@ fn loom_a_waiter_whose_deadline_is_cleared_again_goes_on_or_times_out_but_never_
 
 #[test]
 fn loom_an_edge_beside_a_deadline_is_read_now_or_by_the_next_operation() {
-    explore("reader | edge | deadline", || {
+    explore_three("reader | edge | deadline", || {
         let side = Side::new();
         let reader = spawn(&side, Side::read);
         let timer = spawn(&side, Side::expire);
@@ -51,7 +51,7 @@ fn loom_an_edge_beside_a_deadline_is_read_now_or_by_the_next_operation() {
 
 #[test]
 fn loom_readiness_outlives_a_wait_that_timed_out() {
-    explore("wait | ready | deadline", || {
+    explore_three("wait | ready | deadline", || {
         let side = Side::new();
         let waiter = spawn(&side, |side| side.wait(&mut Token::default()));
         let timer = spawn(&side, Side::expire);

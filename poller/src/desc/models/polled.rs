@@ -40,7 +40,7 @@ fn loom_a_future_takes_the_place_of_a_poll_function_beside_a_close() {
 
 #[test]
 fn loom_of_two_poll_functions_at_a_time_one_is_busy_or_taken_over() {
-    explore("polled | polled | ready", || {
+    explore_three("polled | polled | ready", || {
         let side = Side::new();
         let other = spawn(&side, poll_once);
         let poller = spawn(&side, Side::ready);

@@ -15,7 +15,7 @@ fn loom_a_waiter_is_released_by_close() {
 
 #[test]
 fn loom_a_waiter_between_an_edge_and_close_gets_one_of_them() {
-    explore("reader | edge | close", || {
+    explore_three("reader | edge | close", || {
         let side = Side::new();
         let reader = spawn(&side, Side::read);
         let poller = spawn(&side, Side::edge);
@@ -29,7 +29,7 @@ fn loom_a_waiter_between_an_edge_and_close_gets_one_of_them() {
 
 #[test]
 fn loom_a_waiter_between_its_deadline_and_close_gets_one_of_them() {
-    explore("reader | deadline | close", || {
+    explore_three("reader | deadline | close", || {
         let side = Side::new();
         let reader = spawn(&side, Side::read);
         let timer = spawn(&side, |side| {

@@ -15,7 +15,7 @@ fn loom_a_reader_is_woken_by_the_edge_that_follows_its_eagain() {
 
 #[test]
 fn loom_a_reader_gets_both_bytes_that_two_pollers_announce() {
-    explore("reader | edge | edge", || {
+    explore_three("reader | edge | edge", || {
         let side = Side::new();
         let reader = spawn(&side, |side| side.read().and_then(|()| side.read()));
         let poller = spawn(&side, Side::edge);
@@ -28,7 +28,7 @@ fn loom_a_reader_gets_both_bytes_that_two_pollers_announce() {
 
 #[test]
 fn loom_a_spurious_edge_ends_no_wait_for_good() {
-    explore("reader | edge | spurious edge", || {
+    explore_three("reader | edge | spurious edge", || {
         let side = Side::new();
         let reader = spawn(&side, Side::read);
         let poller = spawn(&side, Side::ready);
@@ -66,7 +66,7 @@ fn loom_the_last_waker_is_the_one_that_is_called() {
 
 #[test]
 fn loom_a_waiter_that_changes_its_waker_until_it_is_woken_is_woken() {
-    explore("waker changes, then waits | edge | deadline", || {
+    explore_three("waker changes, then waits | edge | deadline", || {
         let side = Side::new();
         let (_, waker) = Calls::new();
         let mut token = Token::default();
@@ -83,7 +83,7 @@ fn loom_a_waiter_that_changes_its_waker_until_it_is_woken_is_woken() {
 
 #[test]
 fn loom_one_of_two_waiters_is_busy_and_the_other_is_woken() {
-    explore("waiter | waiter | edge", || {
+    explore_three("waiter | waiter | edge", || {
         let side = Side::new();
         let waiter = |side: &Side| {
             let mut token = Token::default();

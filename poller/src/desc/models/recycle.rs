@@ -19,7 +19,7 @@ fn recycle(side: &Side, token: &mut Token) {
 
 #[test]
 fn loom_an_old_event_in_flight_gives_the_next_life_a_spurious_edge_at_most() {
-    explore("close, next life reads | old event | edge", || {
+    explore_three("close, next life reads | old event | edge", || {
         let side = Side::new();
         let (_, waker) = Calls::new();
         let mut token = Token::default();
@@ -102,7 +102,7 @@ fn loom_issue_go_59545_a_stale_error_never_reaches_the_next_life() {
 #[test]
 fn loom_both_directions_are_released_and_counted_off() {
     recorder().local();
-    explore("reader | writer | edge for both and close", || {
+    explore_three("reader | writer | edge for both and close", || {
         let desc = Arc::new(PollDesc::new(0));
         let waiters = Arc::new(loom::sync::atomic::AtomicI64::new(0));
         desc.open(3, Kind::Tcp, Location::caller());
