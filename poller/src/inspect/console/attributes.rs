@@ -29,7 +29,7 @@ pub(super) fn of_poller(stats: &Stats, overwritten: u64) -> Vec<Attribute> {
         attributes.push(Attribute::number("batch.p99", batch).unit("events"));
     }
     if overwritten > 0 {
-        attributes.push(Attribute::number("overwritten", overwritten).unit("events"));
+        attributes.push(Attribute::number("overwritten", overwritten));
     }
     attributes
 }
