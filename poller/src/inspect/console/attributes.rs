@@ -80,7 +80,7 @@ pub(super) fn of_descriptor(row: &Row) -> Vec<Attribute> {
     attributes
 }
 
-/// Number of the last wait that found nothing ready: while it stays the same, and the state is `parked`, it is the same waiter.
+/// Number of the last wait that found nothing ready: while it stays the same, and the state is `parked`, it is the same wait.
 fn last_wait(side: &Side) -> u64 {
     side.transitions[Transition::Arm.index()]
 }
