@@ -29,7 +29,7 @@ pub(super) fn of_poller(stats: &Stats, overwritten: u64) -> Vec<Attribute> {
         attributes.push(Attribute::number("batch.p99", batch).unit("events"));
     }
     if overwritten > 0 {
-        attributes.push(Attribute::number("overwritten", overwritten).unit("events"));
+        attributes.push(Attribute::number("overwritten", overwritten));
     }
     attributes
 }
@@ -80,7 +80,7 @@ pub(super) fn of_descriptor(row: &Row) -> Vec<Attribute> {
     attributes
 }
 
-/// Number of the last wait that found nothing ready: while it stays the same, and the state is `parked`, it is the same waiter.
+/// Number of the last wait that found nothing ready: while it stays the same, and the state is `parked`, it is the same wait.
 fn last_wait(side: &Side) -> u64 {
     side.transitions[Transition::Arm.index()]
 }

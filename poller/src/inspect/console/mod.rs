@@ -35,7 +35,7 @@
 //! `fdseq` is the descriptor's id in all other tools: its slot and its generation, Go's word of that name. Go's `rseq` and
 //! `wseq` tell a timer that it is stale; here the generation does that, and the deadline itself when one has moved, so there
 //! are no such words. What bears their names is the number of the last wait that found nothing ready, by direction and in
-//! this life of the descriptor: the same number, and still `parked`, is the same waiter.
+//! this life of the descriptor: the same number, and still `parked`, is the same wait.
 //!
 //! # Which numbers are exact
 //!

@@ -169,6 +169,14 @@ fn who_connects_is_seen_connecting_and_then_waiting_for_room_as_another_op() {
         panic!("{:?}", script.ops())
     };
     assert_eq!((op.kind.as_str(), op.polls), ("wait_write", 1));
+    // Whoever looks only now sees the same: the wait for the connection is none for room.
+    let mut late = Script {
+        poller: script.poller.clone(),
+        ..Script::new("late")
+    };
+    late.look();
+    let ops = late.ops();
+    assert_eq!((ops[0].kind.as_str(), ops[0].polls), ("wait_write", 1));
 }
 
 #[test]
