@@ -8,7 +8,7 @@ use tokio_stream::StreamExt;
 use tonic::{Code, Streaming};
 
 use super::super::limits::Limits;
-use super::access::{Authority, TOKEN, loopback};
+use super::authority::{Authority, TOKEN, loopback};
 use super::raw::PREFACE;
 use super::*;
 

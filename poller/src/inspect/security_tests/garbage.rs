@@ -12,7 +12,7 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::codegen::http::{Request, Response};
 
-use super::access::{Authority, loopback};
+use super::authority::{Authority, loopback};
 use super::raw::PREFACE;
 use super::*;
 
