@@ -22,6 +22,7 @@ mod mio_waker;
 mod polling;
 mod regressions;
 mod support;
+mod table;
 mod tokio_async_fd;
 mod tokio_driver;
 mod tokio_net;
