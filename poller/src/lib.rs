@@ -49,21 +49,7 @@
 //!
 //! # Where it differs from Go, on purpose
 //!
-//! The semantics are those of Go 1.27's `runtime/netpoll.go` and `internal/poll`, with these differences:
-//!
-//! | Go | here | why | test |
-//! |---|---|---|---|
-//! | throws at a second waiter, a second eviction, a close without one | [`Error::Busy`], `false`, evicts first | a library must not take its process down | `semantics_11_…`, `semantics_22_…` |
-//! | keeps one bit of an error event | keeps the whole mask too, [`Desc::last_events`] | to tell what happened | `semantics_25_…` |
-//! | a poll that does not wait never takes a break back | that of a nested poller does | nobody else would | `semantics_40_…` |
-//! | hands out what is ready in reverse | in order, a descriptor's writer before its reader | first come, first served | `semantics_45_…` |
-//! | sleeps in milliseconds | in nanoseconds where the kernel can | a sleep of 50 µs takes 50 µs | `semantics_46_…` |
-//! | 128 events a poll | as many as the [`ReadyList`] has room for | one size does not fit all | `semantics_47_…` |
-//! | two timers a descriptor | one queue entry, at the earlier deadline or before | a deadline moved later costs a store | `semantics_32_…` |
-//! | reads until EAGAIN | takes a short read of a TCP stream for the end of what is there, unless the last event told of more | one system call less a request | `an_urgent_byte_…`, `the_end_that_comes_after_a_short_read_is_found` |
-//! | registers IN, OUT, RDHUP | a TCP stream for PRI too | urgent data ends a read early, with bytes behind it | `an_urgent_byte_…` |
-//! | every write begins with a reset | only one that finds no room | most writes find room | `semantics_27_…` |
-//! | a newcomer may overtake those who wait for a descriptor's lock | first in, first out | no reader starves | `the_lock_is_handed_on_in_the_order_of_arrival…` |
+#![doc = include_str!("differences.md")]
 //!
 //! # Floors
 //!

@@ -124,8 +124,11 @@ impl FdMutex {
 
     /// Gives a reference back.
     pub(crate) fn decref(&self) -> Leave {
+        debug_assert!(
+            self.state.load(Ordering::Relaxed) >= REF,
+            "more references given back than taken"
+        );
         let before = self.state.fetch_sub(REF, Ordering::AcqRel);
-        debug_assert!(before >= REF, "more references given back than taken");
         leave(before - REF)
     }
 

@@ -37,4 +37,6 @@ pub use unix::{
 
 pub(crate) use blocking::{HasFd, write_all as blocking_write_all};
 pub(crate) use macros::{descriptor_methods, stream_methods};
-pub(crate) use traits::{end_of_writing, stream_traits};
+#[cfg(any(feature = "tokio", feature = "futures-io", feature = "hyper"))]
+pub(crate) use traits::end_of_writing;
+pub(crate) use traits::stream_traits;

@@ -5,10 +5,7 @@
 
 /// The end of writing as the traits have it: a peer that has reset the connection leaves nothing to be ended, and that is no
 /// failure of those who end it (tokio's sockets say the same).
-#[cfg_attr(
-    not(any(feature = "tokio", feature = "futures-io", feature = "hyper")),
-    allow(dead_code)
-)]
+#[cfg(any(feature = "tokio", feature = "futures-io", feature = "hyper"))]
 pub(crate) fn end_of_writing(shutdown: std::io::Result<()>) -> std::io::Result<()> {
     match shutdown {
         Err(error) if error.kind() == std::io::ErrorKind::NotConnected => Ok(()),

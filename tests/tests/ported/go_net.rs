@@ -69,7 +69,7 @@ fn raw_conn_read_write() {
     });
 }
 
-/// Go net/rawconn_test.go TestRawConnReadWriteDeadline: with a deadline in the past the call is not made at all; one that comes
+/// Go net/rawconn_test.go TestRawConnReadWrite/Deadline: with a deadline in the past the call is not made at all; one that comes
 /// ends a call that waits.
 #[test]
 fn raw_conn_read_write_deadline() {

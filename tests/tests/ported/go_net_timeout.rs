@@ -100,7 +100,7 @@ fn various_deadlines_1proc() {
     .join();
 }
 
-/// The same of writes, and of calls of the user's own through the seam.
+/// Go net/timeout_test.go TestVariousDeadlines1Proc, of writes, and of calls of the user's own.
 #[test]
 fn various_deadlines_1proc_of_a_writer_and_of_a_pollable() {
     use netpoller::pollable::Pollable;

@@ -56,7 +56,7 @@ fn drop_on_notify() {
     .join();
 }
 
-/// The same by a close and by a deadline, whose wakes come from other places.
+/// tokio tests/io_driver.rs test_drop_on_notify, by a close and by a deadline, whose wakes come from other places.
 #[test]
 fn drop_on_notify_by_close_and_by_deadline() {
     Lane::start(|| {

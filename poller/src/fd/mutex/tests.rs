@@ -215,3 +215,65 @@ fn one_at_a_time_under_stress_and_destroyed_once() {
     fixture.mutex.close().unwrap();
     assert_eq!(fixture.mutex.decref(), Leave::Destroy);
 }
+
+/// Go internal/poll/fd_mutex_test.go TestMutexPanic. Outside of this module the guards of `operation` and `descriptor` give back
+/// what they took, once; here it is said what would become of a mistake in them.
+#[test]
+#[cfg(debug_assertions)]
+fn what_is_given_back_without_having_been_taken_is_noticed_and_the_mutex_stays_usable() {
+    let fixture = Fixture::new();
+    let panics = |mistake: &dyn Fn()| {
+        let outcome = std::panic::catch_unwind(std::panic::AssertUnwindSafe(mistake));
+        assert!(outcome.is_err(), "it goes unnoticed");
+    };
+    let give_back = || _ = fixture.mutex.decref();
+    panics(&give_back);
+    for direction in Direction::ALL {
+        panics(&|| _ = fixture.mutex.unlock(direction));
+    }
+    fixture.mutex.incref().unwrap();
+    assert_eq!(fixture.mutex.decref(), Leave::Nothing);
+    panics(&give_back);
+    for direction in Direction::ALL {
+        fixture.locked(direction);
+        assert_eq!(fixture.mutex.unlock(direction), Leave::Nothing);
+        panics(&|| _ = fixture.mutex.unlock(direction));
+        fixture.locked(direction);
+    }
+    for direction in Direction::ALL {
+        assert_eq!(fixture.mutex.unlock(direction), Leave::Nothing);
+    }
+}
+
+/// Go internal/poll/fd_mutex_test.go TestMutexStress: references come and go beside both locks, and neither is ever the last.
+#[test]
+fn references_and_both_locks_under_stress_do_not_disturb_each_other() {
+    let fixture = Fixture::new();
+    let inside = [AtomicUsize::new(0), AtomicUsize::new(0)];
+    std::thread::scope(|scope| {
+        for thread in 0..8_usize {
+            let (fixture, inside) = (&fixture, &inside);
+            scope.spawn(move || {
+                for turn in 0..10_000 {
+                    // Every order of the three, by a step that is prime to them.
+                    match (thread * 7 + turn * 5 + turn / 3) % 3 {
+                        0 => {
+                            fixture.mutex.incref().unwrap();
+                            assert_eq!(fixture.mutex.decref(), Leave::Nothing);
+                        }
+                        kind => {
+                            let direction = Direction::ALL[kind - 1];
+                            futures_lite::future::block_on(fixture.lock(direction)).unwrap();
+                            let inside = &inside[direction.index()];
+                            assert_eq!(inside.fetch_add(1, Ordering::AcqRel), 0);
+                            inside.fetch_sub(1, Ordering::AcqRel);
+                            assert_eq!(fixture.mutex.unlock(direction), Leave::Nothing);
+                        }
+                    }
+                }
+            });
+        }
+    });
+    fixture.mutex.close().unwrap();
+    assert_eq!(fixture.mutex.decref(), Leave::Destroy);
+}
