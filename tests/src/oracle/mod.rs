@@ -38,6 +38,6 @@ pub use form::Form;
 pub use go::{Go, GoError};
 pub use golden::{Difference, compare, print};
 pub use parse::{Problem, parse};
-pub use pool::run_all;
+pub use pool::{Verdict, check_all, run_all};
 pub use run::{Report, run};
 pub use script::Script;
