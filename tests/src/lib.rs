@@ -5,6 +5,7 @@
 //! so that its count of waiters is its own.
 
 mod error;
+pub mod oracle;
 mod pair;
 pub mod poll2;
 mod run;

@@ -35,6 +35,6 @@ pub use unix::{
     UnixStream,
 };
 
-pub(crate) use blocking::HasFd;
+pub(crate) use blocking::{HasFd, write_all as blocking_write_all};
 pub(crate) use macros::{descriptor_methods, stream_methods};
 pub(crate) use traits::stream_traits;

@@ -13,12 +13,14 @@
 //! | `plan` | what is to go wrong next, and what was called |
 //! | `interpose` | the C library's functions in front of the real ones |
 //! | `scenario` | scripts of our own |
+//! | `oracle` | those of the Go oracle |
 //! | `planted` | scripts that a sweep has to find fault with |
 //! | `outcome` | what a script did, and whether it may have done that |
 //! | `run` | one run, and what must hold after it |
 //! | `worker` | all runs of one script, in a process of its own |
 
 mod interpose;
+mod oracle;
 mod outcome;
 mod plan;
 mod planted;
@@ -105,12 +107,12 @@ fn main() -> ExitCode {
             let work = |s: Subject| worker::work(&s, *every, *offset, *done, args.limit);
             find(script).and_then(work).map(|()| true)
         }
-        Some(Command::Scripts) => {
-            for subject in Subject::all() {
+        Some(Command::Scripts) => Subject::all().map(|all| {
+            for subject in all {
                 println!("{subject}");
             }
-            Ok(true)
-        }
+            true
+        }),
         Some(Command::Sites) => {
             for site in Site::ALL {
                 let faults: Vec<_> = site.faults().iter().map(ToString::to_string).collect();
@@ -130,7 +132,7 @@ fn main() -> ExitCode {
 }
 
 fn find(name: &str) -> Result<Subject, String> {
-    let mut all = Subject::all().into_iter().chain(Subject::planted());
+    let mut all = Subject::all()?.into_iter().chain(Subject::planted());
     all.find(|subject| subject.to_string() == name)
         .ok_or_else(|| format!("no script is called {name:?}; `sweep scripts` lists them"))
 }
@@ -138,7 +140,7 @@ fn find(name: &str) -> Result<Subject, String> {
 fn replay(subject: &Subject, plan: Plan, limit: Duration) -> Result<bool, String> {
     let golden = run::golden(subject, limit)?;
     println!("without a fault: {:#?}", golden.outcome.lanes);
-    match run::run(subject, Some(plan), limit) {
+    match run::run(subject, Some(&golden.outcome), Some(plan), limit) {
         Ok(run) => println!(
             "with {plan}, which came {} times: {:#?}",
             run.seen.fired, run.outcome

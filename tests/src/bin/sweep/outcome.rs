@@ -114,6 +114,12 @@ impl Outcome {
     }
 }
 
+/// Whether `text` names an error that can be planned.
+pub(crate) fn names_error(text: &str) -> bool {
+    text.split(|c: char| !c.is_ascii_alphanumeric())
+        .any(super::site::is_errno_name)
+}
+
 /// Whether `word` stands in `text` as a word.
 fn names(text: &str, word: &str) -> bool {
     text.split(|c: char| !c.is_ascii_alphanumeric())

@@ -4,83 +4,97 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::str::FromStr;
+use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
 use netpoller::{Poller, block_on_poller, view};
+use netpoller_tests::oracle::{Form, Script};
 
+use super::oracle;
 use super::outcome::{Log, Outcome};
 use super::plan::{self, Plan, Seen};
 use super::planted::PLANTED;
 use super::scenario::{SCENARIOS, Scenario};
+use super::site::SHORT;
 
 /// Threads that were told to end have so long to do it.
 const SETTLE: Duration = Duration::from_secs(5);
 
-/// Which form of the library's API a script runs on.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Form {
-    BlockOn,
-    Tokio,
-}
-
-impl Form {
-    pub(crate) const ALL: [Form; 2] = [Form::BlockOn, Form::Tokio];
-
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Form::BlockOn => "block-on",
-            Form::Tokio => "tokio",
-        }
-    }
-}
-
-impl FromStr for Form {
-    type Err = String;
-
-    fn from_str(name: &str) -> Result<Self, String> {
-        let form = Form::ALL.into_iter().find(|form| form.name() == name);
-        form.ok_or_else(|| format!("no form is called {name:?}: use block-on or tokio"))
-    }
-}
-
-/// A script in one of its forms.
+/// A script in one of the forms of the library's API.
 #[derive(Clone)]
 pub(crate) struct Subject {
-    scenario: Scenario,
+    body: Body,
     form: Form,
 }
 
+#[derive(Clone)]
+enum Body {
+    Own(Scenario),
+    Oracle(Arc<Script>),
+}
+
 impl Subject {
-    /// All that are swept.
-    pub(crate) fn all() -> Vec<Subject> {
-        let forms = |scenario| Form::ALL.map(|form| Subject { scenario, form });
-        SCENARIOS.into_iter().flat_map(forms).collect()
+    /// All that are swept: ours, and those of the oracle.
+    ///
+    /// # Errors
+    ///
+    /// If the oracle's scripts cannot be read.
+    pub(crate) fn all() -> Result<Vec<Subject>, String> {
+        let mut all = Vec::new();
+        for scenario in SCENARIOS {
+            // The one with threads has them in either form.
+            for form in [Form::BlockOn, Form::Tokio] {
+                let body = Body::Own(scenario);
+                all.push(Subject { body, form });
+            }
+        }
+        for script in oracle::scripts()? {
+            for form in Form::ALL {
+                let body = Body::Oracle(script.clone());
+                all.push(Subject { body, form });
+            }
+        }
+        Ok(all)
     }
 
     /// Those that a sweep has to find fault with.
     pub(crate) fn planted() -> Vec<Subject> {
         let form = Form::BlockOn;
-        (PLANTED.into_iter())
-            .map(|scenario| Subject { scenario, form })
+        (PLANTED.into_iter().map(Body::Own))
+            .map(|body| Subject { body, form })
             .collect()
     }
 
-    /// Runs it, in the thread that calls.
-    fn run(&self) -> Outcome {
+    /// Runs it, in the thread that calls. `golden` is what it has to do, once that is known, and `pieces` whether writes are cut.
+    fn run(&self, golden: Option<&Outcome>, pieces: bool) -> Outcome {
+        match &self.body {
+            Body::Own(scenario) => self.run_own(*scenario),
+            Body::Oracle(script) => oracle::run(script, self.form, golden, pieces),
+        }
+    }
+
+    /// What it has to do when writes are cut, if it does `golden` when they are not.
+    fn in_pieces(&self, golden: &Outcome) -> Outcome {
+        match &self.body {
+            Body::Oracle(script) => oracle::in_pieces(script, golden),
+            Body::Own(_) => golden.clone(),
+        }
+    }
+
+    fn run_own(&self, scenario: Scenario) -> Outcome {
         let log = Log::default();
         let poller = match Poller::builder().build() {
             Ok(poller) => poller,
             Err(error) => return log.outcome(&Err(error)),
         };
-        let mut outcome = self.run_on(&poller, &log);
+        let mut outcome = self.run_on(&poller, scenario, &log);
         plan::pause(|| {
             outcome.wrong.extend(unbalanced(&poller));
             if outcome.error.is_some() {
                 // What failed has passed: the same poller does the same script.
                 let log = Log::default();
-                let again = self.run_on(&poller, &log);
+                let again = self.run_on(&poller, scenario, &log);
                 outcome.again = Some(Box::new(again));
                 outcome.wrong.extend(unbalanced(&poller));
             }
@@ -88,15 +102,15 @@ impl Subject {
         outcome
     }
 
-    fn run_on(&self, poller: &Poller, log: &Log) -> Outcome {
+    fn run_on(&self, poller: &Poller, scenario: Scenario, log: &Log) -> Outcome {
         let result = match self.form {
-            Form::BlockOn => block_on_poller(poller, self.scenario.run(poller, log)),
+            Form::BlockOn | Form::Blocking => block_on_poller(poller, scenario.run(poller, log)),
             Form::Tokio => tokio::runtime::Builder::new_multi_thread()
                 .worker_threads(2)
                 .enable_io()
                 .build()
                 .and_then(|runtime| {
-                    let running = runtime.spawn(self.scenario.run(poller, log));
+                    let running = runtime.spawn(scenario.run(poller, log));
                     runtime.block_on(running).map_err(io::Error::other)?
                 }),
         };
@@ -106,7 +120,10 @@ impl Subject {
 
 impl fmt::Display for Subject {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} / {}", self.scenario.name, self.form.name())
+        match &self.body {
+            Body::Own(scenario) => write!(f, "{} / {}", scenario.name, self.form),
+            Body::Oracle(script) => write!(f, "oracle {} / {}", script.name, self.form),
+        }
     }
 }
 
@@ -138,13 +155,19 @@ pub(crate) struct Run {
 /// # Errors
 ///
 /// Those of a run that does not end, and can be left behind only together with the process.
-pub(crate) fn run(subject: &Subject, plan: Option<Plan>, limit: Duration) -> Result<Run, String> {
+pub(crate) fn run(
+    subject: &Subject,
+    golden: Option<&Outcome>,
+    plan: Option<Plan>,
+    limit: Duration,
+) -> Result<Run, String> {
     let before = descriptors();
     let (sender, done) = channel::<Outcome>();
-    let theirs = subject.clone();
+    let (theirs, golden) = (subject.clone(), golden.cloned());
+    let pieces = plan.is_some_and(|plan| plan.fault.errno == SHORT);
     plan::arm(plan);
     let thread = std::thread::spawn(move || {
-        let outcome = catch_unwind(AssertUnwindSafe(|| theirs.run()));
+        let outcome = catch_unwind(AssertUnwindSafe(|| theirs.run(golden.as_ref(), pieces)));
         let outcome = outcome.unwrap_or_else(|panic| Outcome {
             wrong: vec![format!("it panics: {}", message(&*panic))],
             ..Outcome::default()
@@ -214,9 +237,10 @@ fn settle(before: &BTreeMap<String, String>) -> Result<(), String> {
 ///
 /// If it does not go well even so.
 pub(crate) fn golden(subject: &Subject, limit: Duration) -> Result<Run, String> {
-    // Twice: the first run makes what a process makes once.
-    let golden = run(subject, None, limit)?;
-    let again = run(subject, None, limit)?;
+    // This one makes what a process makes once, and keeps that open: the global poller.
+    run(subject, None, None, limit)?;
+    let golden = run(subject, None, None, limit)?;
+    let again = run(subject, None, None, limit)?;
     let wrong = [
         golden.outcome.judge(&golden.outcome, None),
         again.outcome.judge(&golden.outcome, None),
@@ -239,9 +263,13 @@ pub(crate) fn try_out(
     plan: Plan,
     limit: Duration,
 ) -> (Vec<String>, bool) {
-    match run(subject, Some(plan), limit) {
+    let expected = match plan.fault.errno {
+        SHORT => subject.in_pieces(golden),
+        _ => golden.clone(),
+    };
+    match run(subject, Some(&expected), Some(plan), limit) {
         Ok(run) => {
-            let mut wrong = run.outcome.judge(golden, Some(plan));
+            let mut wrong = run.outcome.judge(&expected, Some(plan));
             if let Some(again) = &run.outcome.again {
                 let then = again.judge(golden, None);
                 wrong.extend(

@@ -184,6 +184,11 @@ impl Fault {
     }
 }
 
+/// Whether an error that can be planned is called so.
+pub(crate) fn is_errno_name(name: &str) -> bool {
+    NAMES.iter().any(|(_, known)| *known == name)
+}
+
 /// The name of an error that can be planned.
 pub(crate) fn errno_name(errno: i32) -> Option<&'static str> {
     let known = NAMES.iter().find(|(known, _)| *known == errno);
