@@ -39,5 +39,5 @@ pub use go::{Go, GoError};
 pub use golden::{Difference, compare, print};
 pub use parse::{Problem, parse};
 pub use pool::{Verdict, check_all, run_all};
-pub use run::{Report, run};
+pub use run::{Report, run, run_while};
 pub use script::Script;

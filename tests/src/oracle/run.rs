@@ -33,6 +33,8 @@ pub struct Report {
     pub lines: Vec<(String, String)>,
     /// What was wrong with the poller when everything was closed: a law that does not hold, a waiter that is left.
     pub faults: Vec<String>,
+    /// How each lane had ended before everything was closed, whether the script asked or not.
+    pub ends: Vec<String>,
 }
 
 /// Runs `script` with a poller of its own.
@@ -41,6 +43,20 @@ pub struct Report {
 ///
 /// If the machine has no thread, descriptor or directory for it; what the library says becomes an outcome.
 pub fn run(script: &Script, form: Form, threads: usize) -> io::Result<Report> {
+    run_while(script, form, threads, |_| true)
+}
+
+/// [`run`] for as long as `go_on` wants more, having seen what was printed. Then everything is closed as at the end.
+///
+/// # Errors
+///
+/// As [`run`].
+pub fn run_while(
+    script: &Script,
+    form: Form,
+    threads: usize,
+    mut go_on: impl FnMut(&[(String, String)]) -> bool,
+) -> io::Result<Report> {
     let mut controller = Controller {
         engine: Engine::start(form, threads)?,
         place: Place::new()?,
@@ -60,10 +76,14 @@ pub fn run(script: &Script, form: Form, threads: usize) -> io::Result<Report> {
         if let Some(outcome) = outcome {
             lines.push((line.text.clone(), outcome));
         }
+        if !go_on(&lines) {
+            break;
+        }
     }
     Ok(Report {
         name: script.name.clone(),
         lines,
+        ends: controller.ends(),
         faults: controller.finish(),
     })
 }
@@ -342,6 +362,13 @@ impl Controller {
             Some(deadline) if end.at > deadline + VERY_LATE => "VERYLATE",
             _ => "ontime",
         }
+    }
+
+    fn ends(&self) -> Vec<String> {
+        let end = |lane: &Lane| Some((lane.name.clone(), lane.cell.wait(Duration::ZERO)?.outcome));
+        let ends = self.started.iter().filter_map(end);
+        ends.map(|(lane, outcome)| format!("{lane} -> {outcome}"))
+            .collect()
     }
 
     /// Closes everything and looks whether the poller is as it was before.
