@@ -1,6 +1,5 @@
 //! tokio, which polls the poller through its own epoll.
 
-use std::io::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
