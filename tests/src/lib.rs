@@ -12,6 +12,7 @@ pub mod poll2;
 mod run;
 pub mod seccomp;
 mod wait;
+pub mod wire;
 
 pub use error::{assert_closed, assert_errno, assert_timeout, errno};
 pub use pair::{deaf, full, loopback, small_buffers, tcp_pair, udp_pair, unix_pair};

@@ -119,7 +119,9 @@ fn bursts(poller: &Poller, look: impl FnOnce()) {
 fn batches_that_are_full_most_of_the_time_starve() {
     let poller = Poller::builder().batch(1).build().unwrap();
     bursts(&poller, || {
-        let finding = found(&poller, Lint::StarvedBatch);
+        // Where others want the processor too, the driver and the reader of the bytes may be kept from it for a while.
+        let others = [Lint::PollerAway, Lint::LeakedReadiness];
+        let finding = found_among(&poller, Lint::StarvedBatch, &others);
         assert_eq!(evidence(&finding, "events in a batch"), "1");
     });
 }
