@@ -27,7 +27,7 @@ use crate::query::Query;
 )]
 #[command(
     after_help = "Exit codes: 0 ok, 1 runtime failure, 2 usage, 3 findings, 4 cannot connect, 5 incompatible version, \
-                        6 not found, 124 timeout, 128+n ended by signal n."
+                        6 not found, 7 declined when asked, 124 timeout, 128+n ended by signal n."
 )]
 pub(crate) struct Cli {
     #[command(flatten)]
@@ -190,7 +190,7 @@ pub(crate) enum Verb {
     },
     /// Release whoever waits on a descriptor and refuse later operations on it, as if it were closed.
     #[command(
-        after_help = "The file descriptor stays open; its owner finds out at his next operation. Only a control endpoint\ndoes this, which a program opens on purpose.\n\nExample:\n  netpoller evict 42.7 --control unix:/run/app/control.sock"
+        after_help = "The file descriptor stays open; its owner finds out at his next operation. Only a control endpoint\ndoes this, which a program opens on purpose.\n\nExample:\n  netpoller evict 42.7 --control unix:/run/app/control.sock\n\nExit code 7: asked whether to go on, you said no."
     )]
     Evict {
         /// Its id as in `ls`, or its number as fd:19 or `fd 19`.

@@ -1,7 +1,8 @@
 //! Everything that can go wrong, as an exit code and a sentence that says what to do.
 //!
 //! Scripts tell the cases apart by the code alone, so the codes are part of the contract: 1 runtime, 2 usage, 3 findings,
-//! 4 cannot connect, 5 incompatible version, 6 not found, 124 timeout, 128+n ended by signal n.
+//! 4 cannot connect, 5 incompatible version, 6 not found, 7 declined, 124 timeout, 128+n ended by signal n. README.md and `--help`
+//! list them too.
 
 use std::error::Error;
 use std::fmt;
@@ -26,6 +27,8 @@ pub(crate) enum Failure {
     },
     /// Somebody answers whom this version does not understand.
     Incompatible(String),
+    /// A person was asked whether to go on, and said no. Nothing was done.
+    Declined,
     /// The target did not answer in time.
     Timeout {
         target: String,
@@ -51,6 +54,7 @@ impl Failure {
             Self::Connect { .. } => 4,
             Self::Incompatible(_) => 5,
             Self::NotFound(_) => 6,
+            Self::Declined => 7,
             Self::Timeout { .. } => 124,
             Self::Signal(number) => 128u8.saturating_add(*number),
         }
@@ -91,6 +95,7 @@ impl fmt::Display for Failure {
                 "{target} did not answer {what} within {}; raise --timeout, or look whether the process is stopped",
                 humantime::format_duration(*after)
             ),
+            Self::Declined => f.write_str("nothing was done"),
             Self::Signal(number) => write!(f, "ended by signal {number}"),
             Self::BrokenPipe => f.write_str("the reader of the output has gone away"),
         }

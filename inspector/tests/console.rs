@@ -39,6 +39,12 @@ struct Demo {
 impl Demo {
     #[track_caller]
     fn start(place: &str, connections: u32) -> Self {
+        Self::start_with(place, connections, &[])
+    }
+
+    /// With other options too.
+    #[track_caller]
+    fn start_with(place: &str, connections: u32, options: &[&str]) -> Self {
         let scratch = TempDir::new().expect("make a directory");
         let mut child = Command::new(env!("CARGO_BIN_EXE_netpoller"))
             .env("XDG_RUNTIME_DIR", scratch.path())
@@ -46,6 +52,7 @@ impl Demo {
             .arg(place)
             .arg("--connections")
             .arg(connections.to_string())
+            .args(options)
             .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -197,16 +204,27 @@ fn it_shows_our_descriptors_their_attributes_and_who_waits() {
     terminal.shows_row(&["⏸", "serve", "task", "service.rs:"]);
     terminal.shows_row(&["⏸", "stuck", "task", "clients.rs:"]);
 
+    terminal.press(&["r"]);
+    terminal.shows("resources", |screen| screen.contains("Resources ("));
+    terminal.press(&["i"]);
+    terminal.shows_row(&["1", "n/a", "poller", "Epoll", "descriptors=", "waiters="]);
+    terminal.shows_row(&["2", "eventfd", "EventFd", "🔒", "0fd=", "requested="]);
+    terminal.press(&["i"]);
+
     by_kind(&terminal);
-    let row = terminal.shows_row(&[
+    terminal.shows_row(&[
         "tcp",
         "PollDesc<TcpStream>",
         "0fd=",
         "1rd=",
         "2wr=",
+        "fdseq=",
+        "rseq=",
+        "wseq=",
         "peer=127.0.0.1:",
     ]);
-    assert!(!row.contains("dropped:"), "{row}");
+    let screen = terminal.screen();
+    assert!(!screen.contains("dropped:"), "{screen}");
 
     terminal.press(&["t"]);
     terminal.shows("the list of tasks", |screen| screen.contains("Tasks ("));
@@ -238,6 +256,38 @@ fn a_pause_is_one_until_it_is_resumed() {
     terminal.shows_row(&["⏸", "serve"]);
 }
 
+/// How long the task called `name` that is shown first has lived, in seconds; minutes and more are not read.
+fn age(screen: &str, name: &str) -> Option<u64> {
+    let row = screen
+        .lines()
+        .find(|line| line.split_whitespace().any(|word| word == name))?;
+    let seconds = |word: &str| word.strip_suffix('s')?.parse().ok();
+    row.split_whitespace().find_map(seconds)
+}
+
+#[test]
+fn it_warns_of_the_task_that_is_stuck_and_of_none_in_a_healthy_service() {
+    const WARNING: &str = "tasks have lost their wakers";
+    let healthy = Demo::start("tcp:127.0.0.1:0", 20);
+    let healthy = (Terminal::open(&healthy.url), healthy);
+    let planted = Demo::start_with("tcp:127.0.0.1:0", 20, &["--plant", "stuck-waiter"]);
+    let terminal = Terminal::open(&planted.url);
+    let screen = terminal.shows("the warning", |screen| screen.contains(WARNING));
+    assert!(screen.contains(&format!("1 {WARNING}")), "{screen}");
+    terminal.shows_row(&["⚠ 1", "⏸", "stuck-reader", "task", "waits.rs:"]);
+
+    // A waiter is suspected after a second, and found by the second look at the latest.
+    let screen = healthy
+        .0
+        .shows("a waiter that has waited for long", |screen| {
+            age(screen, "stuck") >= Some(8)
+        });
+    assert!(
+        !screen.contains("Warnings") && !screen.contains(WARNING),
+        "{screen}"
+    );
+}
+
 #[test]
 fn it_finds_the_next_process_where_the_first_one_was_and_forgets_the_first() {
     let demo = Demo::start("tcp:127.0.0.1:0", 200);
@@ -257,14 +307,31 @@ fn it_finds_the_next_process_where_the_first_one_was_and_forgets_the_first() {
     terminal.shows_row(&["tcp", "PollDesc<TcpStream>", "peer=127.0.0.1:"]);
 }
 
+/// The number that is the attribute `name` of the first row with `word`.
+fn attribute(screen: &str, word: &str, name: &str) -> Option<u64> {
+    let row = screen.lines().find(|line| line.contains(word))?;
+    let (_, value) = row.split_once(&format!(" {name}="))?;
+    let digits = value.find(|c: char| !c.is_ascii_digit())?;
+    value[..digits].parse().ok()
+}
+
 #[test]
-fn it_stays_attached_to_five_thousand_descriptors() {
+fn it_stays_attached_to_more_than_five_thousand_descriptors_and_says_how_many_are_not_listed() {
     let demo = Demo::start("tcp:127.0.0.1:0", 3000);
     let terminal = Terminal::open(&demo.url);
     terminal.shows("tasks", |screen| listed(screen, "Tasks") > Some(1000));
-    by_kind(&terminal);
-    terminal.shows("5000 resources", |screen| {
-        screen.contains("(CONNECTED)") && listed(screen, "Resources") > Some(5000)
+    terminal.press(&["r"]);
+    terminal.shows("resources", |screen| screen.contains("Resources ("));
+    // Those that have no parent first: the poller, and what is not listed.
+    terminal.press(&["Right"]);
+    terminal.shows("the column Parent in order", |screen| {
+        screen.contains("Parent▿")
+    });
+    terminal.shows("5000 descriptors and some more", |screen| {
+        screen.contains("(CONNECTED)")
+            && attribute(screen, " poller ", "descriptors") > Some(5000)
+            && attribute(screen, " more ", "count") > Some(0)
+            && listed(screen, "Resources") > Some(5000)
     });
     terminal.press(&["t"]);
     terminal.shows_row(&["⏸", "serve"]);

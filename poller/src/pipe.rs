@@ -81,6 +81,7 @@ fn register(poller: &Poller, fd: OwnedFd, location: &'static Location<'static>) 
 
 /// Opens the FIFO at `path`, which must be one.
 fn open_fifo(
+    poller: io::Result<&Poller>,
     path: &Path,
     options: &OpenOptions,
     location: &'static Location<'static>,
@@ -97,7 +98,7 @@ fn open_fifo(
             "it is not a FIFO",
         )));
     }
-    register(Poller::try_global()?, file.into(), location)
+    register(poller?, file.into(), location)
 }
 
 impl PipeReader {
@@ -109,6 +110,23 @@ impl PipeReader {
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
+            Poller::try_global(),
+            path.as_ref(),
+            OpenOptions::new().read(true),
+            Location::caller(),
+        )
+        .map(|fd| Self { fd })
+    }
+
+    /// [`PipeReader::open`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`PipeReader::open`].
+    #[track_caller]
+    pub fn open_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
+        open_fifo(
+            Ok(poller),
             path.as_ref(),
             OpenOptions::new().read(true),
             Location::caller(),
@@ -125,6 +143,23 @@ impl PipeReader {
     #[track_caller]
     pub fn open_resilient(path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
+            Poller::try_global(),
+            path.as_ref(),
+            OpenOptions::new().read(true).write(true),
+            Location::caller(),
+        )
+        .map(|fd| Self { fd })
+    }
+
+    /// [`PipeReader::open_resilient`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`PipeReader::open_resilient`].
+    #[track_caller]
+    pub fn open_resilient_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
+        open_fifo(
+            Ok(poller),
             path.as_ref(),
             OpenOptions::new().read(true).write(true),
             Location::caller(),
@@ -147,6 +182,23 @@ impl PipeWriter {
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
+            Poller::try_global(),
+            path.as_ref(),
+            OpenOptions::new().write(true),
+            Location::caller(),
+        )
+        .map(|fd| Self { fd })
+    }
+
+    /// [`PipeWriter::open`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`PipeWriter::open`].
+    #[track_caller]
+    pub fn open_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
+        open_fifo(
+            Ok(poller),
             path.as_ref(),
             OpenOptions::new().write(true),
             Location::caller(),
@@ -168,7 +220,17 @@ impl PipeReader {
     /// If it cannot be registered; it is given back then.
     #[track_caller]
     pub fn from_owned_fd(fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        take_over(fd, Location::caller()).map(|fd| Self { fd })
+        take_over(Poller::try_global(), fd, Location::caller()).map(|fd| Self { fd })
+    }
+
+    /// [`from_owned_fd`](Self::from_owned_fd) with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_owned_fd`](Self::from_owned_fd).
+    #[track_caller]
+    pub fn from_owned_fd_on(poller: &Poller, fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
+        take_over(Ok(poller), fd, Location::caller()).map(|fd| Self { fd })
     }
 }
 
@@ -180,15 +242,26 @@ impl PipeWriter {
     /// If it cannot be registered; it is given back then.
     #[track_caller]
     pub fn from_owned_fd(fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        take_over(fd, Location::caller()).map(|fd| Self { fd })
+        take_over(Poller::try_global(), fd, Location::caller()).map(|fd| Self { fd })
+    }
+
+    /// [`from_owned_fd`](Self::from_owned_fd) with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`from_owned_fd`](Self::from_owned_fd).
+    #[track_caller]
+    pub fn from_owned_fd_on(poller: &Poller, fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
+        take_over(Ok(poller), fd, Location::caller()).map(|fd| Self { fd })
     }
 }
 
 fn take_over(
+    poller: io::Result<&Poller>,
     fd: OwnedFd,
     location: &'static Location<'static>,
 ) -> Result<Fd, (OwnedFd, io::Error)> {
-    match Poller::try_global() {
+    match poller {
         Ok(poller) => Fd::adopt(poller, fd, Options::new(Kind::Pipe), location),
         Err(error) => Err((fd, error)),
     }

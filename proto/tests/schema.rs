@@ -216,3 +216,56 @@ fn times_and_durations_say_their_unit_in_their_name() {
     }
     assert!(times > 20, "only {times} times were found");
 }
+
+/// The comment in front of a message.
+fn comment_of_message(message: &str) -> String {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("netpoller/v1/inspector.proto");
+    let schema = std::fs::read_to_string(path).expect("the schema");
+    let before = schema
+        .split_once(&format!("\nmessage {message} {{"))
+        .expect("the message")
+        .0;
+    let lines: Vec<&str> = before
+        .lines()
+        .rev()
+        .map_while(|line| line.strip_prefix("//"))
+        .map(str::trim)
+        .collect();
+    lines.into_iter().rev().collect::<Vec<_>>().join(" ")
+}
+
+#[test]
+fn the_size_of_a_filter_is_bounded_as_its_comment_says() {
+    use netpoller_proto::filter::{DEEPEST, FilterError, LARGEST, Predicate};
+    use netpoller_proto::v1::filter_value::Value;
+    use netpoller_proto::v1::{
+        Comparison, Filter, FilterList, FilterValue, Operator, filter::Node,
+    };
+
+    let said = comment_of_message("Filter");
+    assert!(said.contains(&format!("larger than {LARGEST},")), "{said}");
+    assert!(said.contains(&format!("deeper than {DEEPEST},")), "{said}");
+    assert!(comment_of_message("Comparison").contains("n values is as large as n comparisons"));
+
+    let is_one_of = |count: usize| Filter {
+        node: Some(Node::Comparison(Comparison {
+            field: "fd".into(),
+            op: Operator::In.into(),
+            values: (0..count)
+                .map(|fd| FilterValue {
+                    value: Some(Value::Number(fd as i64)),
+                })
+                .collect(),
+        })),
+    };
+    let all = |filters| Filter {
+        node: Some(Node::All(FilterList { filters })),
+    };
+    let check = |filter: &Filter| Predicate::try_from(filter).map(drop);
+    assert_eq!(check(&is_one_of(LARGEST)), Ok(()));
+    assert_eq!(check(&is_one_of(LARGEST + 1)), Err(FilterError::TooLarge));
+    // The connective counts as well, and its list does not.
+    let both = |count| all(vec![is_one_of(count), is_one_of(1)]);
+    assert_eq!(check(&both(LARGEST - 2)), Ok(()));
+    assert_eq!(check(&both(LARGEST - 1)), Err(FilterError::TooLarge));
+}

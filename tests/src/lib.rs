@@ -5,6 +5,8 @@
 //! so that its count of waiters is its own.
 
 mod error;
+pub mod op_script;
+pub mod oracle;
 mod pair;
 pub mod poll2;
 mod run;

@@ -4,7 +4,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use netpoller_proto::v1::{BreakRequest, EvictRequest};
+use netpoller_proto::v1::{BreakRequest, EvictRequest, EvictResponse};
 
 use crate::args::{ControlArgs, Format, Globals};
 use crate::client::{Control, Which};
@@ -19,33 +19,62 @@ pub(super) fn evict(
 ) -> Result<(), Failure> {
     let which = Which::of(words)?;
     super::block_on(async {
-        let (poller, id) = match &which {
-            Which::Id { poller, id } => (poller.clone().unwrap_or_default(), id.clone()),
+        let subject = match &which {
+            Which::Id { poller, id } => Subject {
+                poller: poller.clone(),
+                id: id.clone(),
+                named: which.to_string(),
+            },
             // The endpoint that acts does not show, so the one that shows is asked whose number it is.
-            Which::Fd(_) => which.find(&super::connection(globals).await?).await?,
+            Which::Fd(_) => {
+                let (poller, id) = which.find(&super::connection(globals).await?).await?;
+                Subject {
+                    // What is asked about is what was found: the number may belong to another one by now.
+                    named: format!("{which}, which is {poller}/{id},"),
+                    poller: Some(poller),
+                    id,
+                }
+            }
         };
         let mut control = Control::connect(&args.target(&globals.access), globals.timeout).await?;
+        let Subject { poller, id, named } = subject;
         if !yes {
             confirm(&format!(
-                "evict {which} at {}: whoever waits on it is released, and its owner cannot use it any more",
+                "evict {named} at {}: whoever waits on it is released, and its owner cannot use it any more",
                 args.control
             ))?;
         }
-        let answer = control.evict(EvictRequest { poller, id }).await?;
-        let said = if answer.evicted {
-            format!("evicted {which}: {} waiters released", answer.released)
-        } else {
-            format!("{which} was closed or evicted before")
+        let request = EvictRequest {
+            poller: poller.clone().unwrap_or_default(),
+            id: id.clone(),
         };
+        let EvictResponse { evicted, released } = control.evict(request).await?;
         super::print(|out| match globals.format {
             Format::Json | Format::Jsonl => Ok(writeln!(
                 out,
                 "{}",
-                serde_json::json!({"id": which.to_string(), "evicted": answer.evicted, "released": answer.released})
+                serde_json::json!({"poller": poller, "id": id, "evicted": evicted, "released": released})
             )?),
-            _ => Ok(writeln!(out, "{said}")?),
+            _ if evicted => {
+                let named = named.trim_end_matches(',');
+                Ok(writeln!(
+                    out,
+                    "evicted {named}: {released} waiters released"
+                )?)
+            }
+            _ => Ok(writeln!(out, "{named} was closed or evicted before")?),
         })
     })
+}
+
+/// Whom it is about.
+struct Subject {
+    /// Its poller; `None` if it was not named, as the only one need not be.
+    poller: Option<String>,
+    /// `slot.generation`.
+    id: String,
+    /// As people read it.
+    named: String,
 }
 
 /// Wakes the thread that polls.
@@ -88,5 +117,5 @@ fn confirm(what: &str) -> Result<(), Failure> {
     if matches!(answer.trim(), "y" | "Y" | "yes") {
         return Ok(());
     }
-    Err(Failure::Runtime("nothing was done".into()))
+    Err(Failure::Declined)
 }

@@ -93,7 +93,7 @@ pub(crate) struct TableState {
     pub(crate) columns: &'static [Column<Entry>],
     /// Rows in the order in which they are shown, those that the filter admits.
     pub(crate) rows: Vec<Entry>,
-    /// The row under the cursor.
+    /// The row that was chosen, which the cursor follows. While there is none, the cursor stays at the top.
     pub(crate) selected: Option<EntryKey>,
     /// Its place in `rows`, or where it was before it went.
     pub(crate) cursor: usize,

@@ -199,6 +199,34 @@ fn the_cursor_stays_on_its_descriptor_when_rows_come_go_and_are_sorted() {
 }
 
 #[test]
+fn as_long_as_no_row_was_chosen_the_table_shows_what_comes_first() {
+    let mut app = app(50, (120, 20));
+    let first = current_id(&app);
+    // The order turns round, and the row that was first goes to the end.
+    press(&mut app, KeyCode::Char('i'));
+    assert_ne!(current_id(&app), first);
+    assert_eq!((app.descriptors.cursor, app.descriptors.offset), (0, 0));
+
+    // A row that was chosen is followed …
+    press(&mut app, KeyCode::Down);
+    let chosen = current_id(&app);
+    press(&mut app, KeyCode::Char('i'));
+    assert_eq!(current_id(&app), chosen);
+    assert!(app.descriptors.offset > 0);
+    // … until one goes back to the top.
+    press(&mut app, KeyCode::Home);
+    press(&mut app, KeyCode::Char('i'));
+    assert_eq!((app.descriptors.cursor, app.descriptors.offset), (0, 0));
+
+    // To look at a row's details is to choose it.
+    let looked_at = current_id(&app);
+    press(&mut app, KeyCode::Enter);
+    press(&mut app, KeyCode::Esc);
+    press(&mut app, KeyCode::Char('i'));
+    assert_eq!(current_id(&app), looked_at);
+}
+
+#[test]
 fn when_the_selected_descriptor_goes_the_cursor_stays_in_place() {
     let mut app = app(50, (120, 20));
     press(&mut app, KeyCode::End);

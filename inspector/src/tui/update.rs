@@ -143,10 +143,11 @@ fn open(app: &mut App) {
     if app.overlay.is_none()
         && let Some(entry) = app.table().and_then(TableState::current)
     {
-        app.overlay = Some(Overlay::Detail {
-            last: Arc::clone(&entry.row),
-            scroll: 0,
-        });
+        let (last, chosen) = (Arc::clone(&entry.row), key(entry));
+        app.overlay = Some(Overlay::Detail { last, scroll: 0 });
+        if let Some(table) = app.table_mut() {
+            table.selected = Some(chosen);
+        }
     }
 }
 
@@ -193,7 +194,9 @@ fn step(app: &mut App, by: isize) {
         View::Descriptors | View::Waiters => {
             if let Some(table) = app.table_mut() {
                 table.cursor = moved(table.cursor, table.rows.len().saturating_sub(1));
-                table.selected = table.current().map(key);
+                // Whoever goes to the top wants to see what comes up there, not the row that happens to be there now.
+                let follows = table.cursor > 0 || by > 0;
+                table.selected = table.current().filter(|_| follows).map(key);
             }
             scroll_into_view(app);
         }
@@ -295,12 +298,14 @@ fn key(entry: &Entry) -> EntryKey {
     (RowKey::of(&entry.row), entry.side)
 }
 
-/// The cursor follows its row. If that is gone, it stays at its place, on the row that is there now.
+/// The cursor follows the row that was chosen. If that is gone, it stays at its place, on the row that is there now.
+/// As long as none was chosen, it stays at the top: what the order puts first is what there is to see.
 fn restore_cursor(table: &mut TableState) {
-    let found = table
-        .selected
-        .as_ref()
-        .and_then(|selected| table.rows.iter().position(|entry| key(entry) == *selected));
+    let Some(selected) = &table.selected else {
+        table.cursor = 0;
+        return;
+    };
+    let found = table.rows.iter().position(|entry| key(entry) == *selected);
     table.cursor = found
         .unwrap_or(table.cursor)
         .min(table.rows.len().saturating_sub(1));

@@ -2,10 +2,11 @@
 
 use std::path::PathBuf;
 use std::process::Command;
+use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::{eventually, tool};
+use crate::support::{PATIENCE, eventually, tool};
 
 /// A terminal of 160 by 40, with a server of its own.
 struct Terminal {
@@ -75,15 +76,18 @@ impl Terminal {
 
     #[track_caller]
     fn shows(&self, words: &[&str]) -> String {
-        let mut last = String::new();
-        let what = format!("a screen with {words:?}");
-        eventually(&what, || {
-            last = self.screen();
-            words
-                .iter()
-                .all(|word| last.contains(word))
-                .then(|| last.clone())
-        })
+        let give_up = Instant::now() + PATIENCE;
+        loop {
+            let screen = self.screen();
+            if words.iter().all(|word| screen.contains(word)) {
+                return screen;
+            }
+            assert!(
+                Instant::now() < give_up,
+                "a screen with {words:?} did not come about in {PATIENCE:?}; the last:\n{screen}"
+            );
+            std::thread::sleep(Duration::from_millis(20));
+        }
     }
 
     /// Whether the program in the terminal has switched to the alternate screen.

@@ -24,7 +24,7 @@ mod wait_context;
 mod word;
 
 #[cfg(all(test, loom))]
-pub(crate) mod loom_tests;
+pub(crate) mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;
 

@@ -18,6 +18,8 @@ use crate::sync::{Mutex, MutexGuard};
 pub(crate) const NO_DEADLINE: u64 = 0;
 /// A deadline that has passed; sticky until the next one is set (semantics 31).
 pub(crate) const EXPIRED: u64 = 1;
+/// The connection is being made: whoever parks to write waits for it.
+const CONNECTING: u32 = u32::MAX;
 
 /// One slot. Its address and its index never change; what it stands for does, once per generation.
 #[derive(Debug)]
@@ -34,6 +36,8 @@ pub(crate) struct PollDesc {
     /// Bits of an event that told of the end of the stream, which no later event can take back.
     ended: shown::AtomicU32,
     label: shown::AtomicU32,
+    /// Parks of the writer that waited for the connection to be made, for tables: 0 for none, [`CONNECTING`] while it is.
+    connect_parks: shown::AtomicU32,
     /// Deadline of each direction in nanoseconds: [`NO_DEADLINE`], [`EXPIRED`] or a time. Written under `lock`.
     deadlines: [AtomicU64; 2],
     /// When the queue will look at this slot, 0 if it is not queued. Written under the queue's lock.
@@ -62,6 +66,7 @@ impl PollDesc {
             last_events: shown::AtomicU32::new(0),
             ended: shown::AtomicU32::new(0),
             label: shown::AtomicU32::new(0),
+            connect_parks: shown::AtomicU32::new(0),
             deadlines: [AtomicU64::new(NO_DEADLINE), AtomicU64::new(NO_DEADLINE)],
             queued_ns: AtomicU64::new(0),
             cookie: shown::AtomicU64::new(0),
@@ -87,6 +92,7 @@ impl PollDesc {
         self.last_events.store(0, Ordering::Relaxed);
         self.ended.store(0, Ordering::Relaxed);
         self.label.store(0, Ordering::Relaxed);
+        self.connect_parks.store(0, Ordering::Relaxed);
         self.cookie.store(0, Ordering::Relaxed);
         self.opened_ns.store(clock::stamp_ns(), Ordering::Relaxed);
         self.opened_location.store(location);
@@ -211,6 +217,28 @@ impl PollDesc {
 
     pub(crate) fn set_cookie(&self, cookie: u64) {
         self.cookie.store(cookie, Ordering::Relaxed);
+    }
+
+    /// From here on the writer waits for the connection to be made.
+    pub(crate) fn begin_connect(&self) {
+        self.connect_parks.store(CONNECTING, Ordering::Relaxed);
+    }
+
+    /// The connection is made; how often its maker has parked is kept. Later parks of the writer are for room.
+    pub(crate) fn end_connect(&self) {
+        let parks = self.side(Direction::Write).transitions()[Transition::Park.index()];
+        let parks = u32::try_from(parks).unwrap_or(CONNECTING);
+        self.connect_parks
+            .store(parks.min(CONNECTING - 1), Ordering::Relaxed);
+    }
+
+    /// Parks of the writer that waited for the connection to be made: all, `u64::MAX`, while it is being made.
+    #[cfg(feature = "console")]
+    pub(crate) fn connect_parks(&self) -> u64 {
+        match self.connect_parks.load(Ordering::Relaxed) {
+            CONNECTING => u64::MAX,
+            parks => u64::from(parks),
+        }
     }
 
     pub(crate) fn opened_ns(&self) -> u64 {

@@ -99,13 +99,14 @@ impl WaitContext<'_> {
         polled: bool,
         waker: &Waker,
     ) -> Poll<Result<(), Refused<Blocker>>> {
-        let parked = token.has_parked();
         let poll = self
             .desc
             .side(self.direction)
             .word
             .poll_wait(token, polled, waker, self);
-        if parked && let Poll::Ready(outcome) = &poll {
+        if token.has_parked()
+            && let Poll::Ready(outcome) = &poll
+        {
             // Who consumed readiness has read the clock just now.
             if outcome.is_err() {
                 self.local.stamp();
@@ -177,7 +178,7 @@ impl WaitContext<'_> {
 mod tests {
     use super::*;
     use crate::clock;
-    use crate::desc::Kind;
+    use crate::desc::{EXPIRED, Kind};
     use crate::observe::Recorder;
 
     #[test]
@@ -216,5 +217,65 @@ mod tests {
             latency.count() == 1 && latency.sum() < SECOND,
             "{latency:?}"
         );
+    }
+
+    #[test]
+    fn a_poll_function_that_meets_a_deadline_before_it_is_released_by_it_records_no_wake() {
+        let recorder = Recorder::new(0);
+        let local = recorder.local();
+        let waiters = AtomicI64::new(0);
+        let desc = PollDesc::new(0);
+        desc.open(3, Kind::Tcp, Location::caller());
+        let context = WaitContext {
+            desc: &desc,
+            direction: Direction::Read,
+            local,
+            waiters: &waiters,
+            location: Location::caller(),
+            unconditional: false,
+        };
+        let latencies = || recorder.totals().histograms[Histogram::WakeLatencyRead.index()].count();
+        let timeout = Poll::Ready(Err(Refused::Check(Blocker::Timeout)));
+        let poll = |mut token| context.poll(&mut token, true, Waker::noop());
+        assert!(poll(Token::default()).is_pending());
+
+        // What firing a deadline does first; the word is still parked.
+        desc.store_deadline(Direction::Read, EXPIRED);
+        desc.publish(false);
+        assert_eq!(poll(Token::resumed()), timeout);
+        assert_eq!(latencies(), 0, "nobody has woken it");
+
+        // And what it does then: of a wait that was released, the wake is known.
+        let waker = desc.unblock(Direction::Read, Cause::Deadline, local.stamp(), &local);
+        assert!(waker.is_some());
+        assert_eq!(poll(Token::resumed()), timeout);
+        assert_eq!(latencies(), 1);
+    }
+
+    #[test]
+    fn a_poll_function_whose_place_was_taken_records_no_wake() {
+        let recorder = Recorder::new(0);
+        let waiters = AtomicI64::new(0);
+        let desc = PollDesc::new(0);
+        desc.open(3, Kind::Tcp, Location::caller());
+        let context = WaitContext {
+            desc: &desc,
+            direction: Direction::Write,
+            local: recorder.local(),
+            waiters: &waiters,
+            location: Location::caller(),
+            unconditional: false,
+        };
+        let poll = |token: &mut Token, polled| context.poll(token, polled, Waker::noop());
+        assert!(poll(&mut Token::default(), true).is_pending());
+        let mut future = Token::default();
+        assert!(poll(&mut future, false).is_pending());
+        assert_eq!(
+            poll(&mut Token::resumed(), true),
+            Poll::Ready(Err(Refused::Busy))
+        );
+        let latency = &recorder.totals().histograms[Histogram::WakeLatencyWrite.index()];
+        assert_eq!(latency.count(), 0);
+        context.cancel(&mut future);
     }
 }

@@ -49,21 +49,24 @@ async fn connect_turn(
         },
     }
     fd.attend(desc)?;
+    desc.slot.begin_connect();
     loop {
         desc.wait_at(Direction::Write, location).await?;
         if let Some(error) = socket::take_error(fd.raw())? {
             match error.raw_os_error() {
                 Some(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => continue,
-                Some(libc::EISCONN) => return Ok(()),
+                Some(libc::EISCONN) => break,
                 _ => return Err(error),
             }
         }
         // Write readiness without an error is not a connection yet: it may be the edge that an unconnected socket gives when
         // it is registered, or one of the slot's former owner (golang/go#14548, #19289).
         if socket::peer_addr(fd.raw()).is_ok() {
-            return Ok(());
+            break;
         }
     }
+    desc.slot.end_connect();
+    Ok(())
 }
 
 #[cfg(all(test, not(loom)))]

@@ -259,7 +259,7 @@ impl Turn<'_> {
     fn poll_attempt<R>(
         &self,
         operation: Operation,
-        resumed: bool,
+        mut resumed: bool,
         cx: &mut Context<'_>,
         call: &mut impl FnMut(i32) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
@@ -287,7 +287,11 @@ impl Turn<'_> {
             start = Start::Try;
             fd.attend(desc)?;
             match desc.poll_wait(operation.direction, operation.location, resumed, cx) {
-                Poll::Ready(Ok(())) => woken = Some(operation.direction),
+                Poll::Ready(Ok(())) => {
+                    woken = Some(operation.direction);
+                    // The wait that was left behind is over. Another one, after a spurious wake, has not parked before.
+                    resumed = false;
+                }
                 Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
                 Poll::Pending => return Poll::Pending,
             }
@@ -339,5 +343,52 @@ mod tests {
         assert_eq!(run(OpKind::Read, &[libc::EINTR]).0.unwrap(), 2);
         let (result, _) = run(OpKind::Read, &[libc::ECONNABORTED]);
         assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECONNABORTED));
+    }
+
+    /// A wake that was for nothing, and an edge that comes before the operation waits again: it was woken once.
+    #[cfg(not(netpoller_bare))]
+    #[test]
+    fn a_poll_function_that_need_not_park_again_after_a_spurious_wake_records_one_wake() {
+        use std::os::fd::AsRawFd;
+        use std::task::Waker;
+        use std::time::Duration;
+
+        use crate::observe::Histogram;
+        use crate::poller::ReadyList;
+
+        let poller = Poller::builder().build().unwrap();
+        let (reader, writer) = sys::io::pipe().unwrap();
+        let options = Options::new(Kind::Pipe);
+        let fd = Fd::new(&poller, reader, options, Location::caller()).unwrap();
+        let operation = Operation {
+            direction: Direction::Read,
+            kind: OpKind::Read,
+            location: Location::caller(),
+            elide: false,
+        };
+        let edge = || {
+            sys::io::write(writer.as_raw_fd(), b"x").unwrap();
+            let mut ready = ReadyList::default();
+            poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+            ready.wake_all();
+        };
+        let again = || io::Result::<usize>::Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(fd.poll_run(operation, cx, |_| again()).is_pending());
+        edge();
+        let mut calls = 0;
+        let outcome = fd.poll_run(operation, cx, |_| {
+            calls += 1;
+            if calls == 1 {
+                edge();
+                return again();
+            }
+            Ok(calls)
+        });
+        assert!(matches!(outcome, Poll::Ready(Ok(2))), "{outcome:?}");
+        let totals = poller.shared.recorder.totals();
+        let of = |histogram: Histogram| totals.histograms[histogram.index()].count();
+        assert_eq!(of(Histogram::WakeLatencyRead), 1);
+        assert_eq!(of(Histogram::TimeParkedReadIo), 1);
     }
 }

@@ -47,8 +47,7 @@ pub(super) fn describe(
 
 /// What the flight recorder holds of it, and before that what it keeps itself.
 fn history(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
-    let mut events = recorder::recorded(poller);
-    events.retain(|event| (event.slot, event.generation) == (slot, generation));
+    let mut events = recorder::recorded_of(poller, slot, generation);
     // It keeps its own times to 16 ns.
     let mark = |event: &Event| {
         (

@@ -7,7 +7,6 @@
 use std::convert::Infallible;
 use std::sync::Arc;
 
-use tokio::sync::Semaphore;
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderValue, Request, Response, header};
 use tonic::codegen::{Context, Poll, Service};
@@ -19,7 +18,7 @@ use super::limits::Limits;
 use super::notice;
 use super::rate::Rate;
 use super::request::{self, Refusal};
-use super::subscription::{self, Places};
+use super::subscription::{self, Class, Places, Pools};
 use super::token::Token;
 use crate::host::posture;
 
@@ -58,8 +57,8 @@ pub(super) struct Policy {
     /// Names of the endpoint, beside numbers and localhost.
     pub(super) hosts: Vec<String>,
     pub(super) limits: Limits,
-    /// Streams of all connections.
-    pub(super) subscribers: Arc<Semaphore>,
+    /// Places for the streams of all connections.
+    pub(super) pools: Arc<Pools>,
 }
 
 /// What a call of `Control` was about; the service puts it into the extensions of its answer, for the log.
@@ -113,10 +112,10 @@ impl Policy {
                 self.limits.control_rate
             ))));
         }
-        if !subscription::is_stream(request.uri().path()) {
+        let Some(class) = Class::of(request.uri().path()) else {
             return Ok(None);
-        }
-        Places::take(session, &self.subscribers, &self.limits)
+        };
+        Places::take(session, class, &self.pools, &self.limits)
             .map(Some)
             .map_err(Stop::Grpc)
     }

@@ -10,11 +10,6 @@ pub(super) const MAX_HEADERS: u32 = 16 * 1024;
 pub(super) const MAX_STREAMS: u32 = 16;
 /// Streams reset by the peer before they were accepted (rapid reset, CVE-2023-44487).
 pub(super) const MAX_RESETS: usize = 20;
-/// Time for one answer, or for the beginning of a stream.
-pub(super) const ANSWER_TIME: Duration = Duration::from_secs(5);
-/// A peer that is gone without a word is found out by a ping.
-pub(super) const PING_INTERVAL: Duration = Duration::from_secs(10);
-pub(super) const PING_TIME: Duration = Duration::from_secs(20);
 
 /// Those that a test makes small, to see what lies beyond them.
 #[derive(Clone, Debug)]
@@ -24,8 +19,12 @@ pub(super) struct Limits {
     pub(super) connections: usize,
     /// Streams that go on, of one connection.
     pub(super) subscriptions: usize,
-    /// And of all.
+    /// And of all, those of tokio-console apart.
     pub(super) subscribers: usize,
+    /// Of tokio-console: its updates, and beside them as many streams of its state.
+    pub(super) consoles: usize,
+    /// And of tasks that one of them shows in detail.
+    pub(super) details: usize,
     /// From accept(2), or the end of the TLS handshake, until the first request was let in.
     pub(super) opening: Duration,
     /// For the TLS handshake.
@@ -36,6 +35,11 @@ pub(super) struct Limits {
     pub(super) age: Duration,
     /// A subscriber that takes nothing for so long is disconnected.
     pub(super) stalled: Duration,
+    /// For one answer, or for the beginning of a stream.
+    pub(super) answer: Duration,
+    /// A peer that is gone without a word is found out by a ping: so often, and it has so long to answer.
+    pub(super) ping_interval: Duration,
+    pub(super) ping: Duration,
     /// Calls of `Control` a second, and at once.
     pub(super) control_rate: u32,
 }
@@ -46,11 +50,16 @@ impl Default for Limits {
             connections: 16,
             subscriptions: 4,
             subscribers: 8,
+            consoles: 8,
+            details: 16,
             opening: Duration::from_secs(5),
             #[cfg(feature = "tls")]
             handshake: Duration::from_secs(5),
             age: Duration::from_secs(24 * 60 * 60),
             stalled: Duration::from_secs(30),
+            answer: Duration::from_secs(5),
+            ping_interval: Duration::from_secs(10),
+            ping: Duration::from_secs(20),
             control_rate: 20,
         }
     }

@@ -17,6 +17,7 @@
 //! | `limits` | all limits |
 //! | `notice` | what is said on stderr |
 //! | `service` | the questions that have one answer |
+//! | `turns` | how many questions that take long are worked on at a time |
 //! | `find` | whom a question means |
 //! | `page` | one page of the table: filter, order and place |
 //! | `watch` | the stream of the table |
@@ -76,6 +77,7 @@ mod subscription;
 mod tls;
 mod token;
 mod transitions;
+mod turns;
 mod watch;
 
 #[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]

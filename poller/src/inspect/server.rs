@@ -6,7 +6,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::sync::Arc;
 
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::mpsc;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 
@@ -14,14 +14,13 @@ use super::control::control_service;
 use super::error::StartError;
 use super::gate::{ControlRates, Gate, Policy, Privilege};
 use super::incoming::{Door, Listener, accept_loop};
-use super::limits::{
-    ANSWER_TIME, Limits, MAX_HEADERS, MAX_RESETS, MAX_STREAMS, PING_INTERVAL, PING_TIME,
-};
+use super::limits::{Limits, MAX_HEADERS, MAX_RESETS, MAX_STREAMS};
 use super::listen::Listen;
 use super::notice;
 use super::reflection::{health_service, reflection_alpha_service, reflection_service};
 use super::service::service;
 use super::socket::{Purpose, SocketFile};
+use super::subscription::Pools;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use super::token::Token;
@@ -203,13 +202,13 @@ impl Builder {
                 None => None,
             },
         };
-        let subscribers = Arc::new(Semaphore::new(self.limits.subscribers));
+        let pools = Arc::new(Pools::new(&self.limits));
         let policy = |privilege, token| Policy {
             privilege,
             token,
             hosts: self.hosts.clone(),
             limits: self.limits.clone(),
-            subscribers: subscribers.clone(),
+            pools: pools.clone(),
         };
         let inspect = Gate::new(inspect_services(), policy(Privilege::Inspect, token));
         let rates = ControlRates::new(&self.limits);
@@ -420,6 +419,7 @@ fn bind_tcp(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), 
 /// Serves what lies behind `gate` on all of `sockets`.
 async fn serve(sockets: Vec<Socket>, door: Door, gate: Gate) {
     let (accepted, incoming) = mpsc::channel(1);
+    let limits = door.limits.clone();
     for listener in sockets
         .into_iter()
         .filter_map(|socket| socket.listen().ok())
@@ -431,9 +431,9 @@ async fn serve(sockets: Vec<Socket>, door: Door, gate: Gate) {
         .max_concurrent_streams(MAX_STREAMS)
         .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
         .http2_max_header_list_size(MAX_HEADERS)
-        .http2_keepalive_interval(Some(PING_INTERVAL))
-        .http2_keepalive_timeout(Some(PING_TIME))
-        .timeout(ANSWER_TIME)
+        .http2_keepalive_interval(Some(limits.ping_interval))
+        .http2_keepalive_timeout(Some(limits.ping))
+        .timeout(limits.answer)
         .serve_with_incoming(gate, ReceiverStream::new(incoming));
     // Ends with the last listener; an error of one connection does not end it.
     let _ = served.await;

@@ -15,6 +15,7 @@ use tonic::{Request, Response, Status};
 use super::connection::Peer;
 use super::find::pollers;
 use super::stats::{self, Reading};
+use super::turns::Turns;
 use super::{describe, diagnose, encode, laws, page, transitions, watch};
 use crate::view;
 
@@ -24,12 +25,14 @@ pub(super) const MAX_REQUEST: usize = 64 * 1024;
 pub(super) const MAX_MESSAGE: usize = 1 << 20;
 
 pub(super) fn service() -> InspectorServer<Service> {
-    InspectorServer::new(Service).max_decoding_message_size(MAX_REQUEST)
+    InspectorServer::new(Service::default()).max_decoding_message_size(MAX_REQUEST)
 }
 
 /// Answers from the live tables. Holds nothing of them.
-#[derive(Debug)]
-pub(super) struct Service;
+#[derive(Debug, Default)]
+pub(super) struct Service {
+    turns: Turns,
+}
 
 /// Runs a reading. A panic in it is a fault of ours, and the answer to this one question.
 pub(super) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Status> {
@@ -60,7 +63,10 @@ impl Inspector for Service {
         request: Request<ListDescriptorsRequest>,
     ) -> Result<Response<ListDescriptorsResponse>, Status> {
         let redact = redact(&request);
-        guarded(|| page::page(request.get_ref(), redact))?.map(Response::new)
+        let _turn = self.turns.walk().await?;
+        page::page(request.get_ref(), redact)
+            .await
+            .map(Response::new)
     }
 
     async fn get_stats(
@@ -125,6 +131,7 @@ impl Inspector for Service {
         request: Request<v1::DiagnoseRequest>,
     ) -> Result<Response<v1::DiagnoseResponse>, Status> {
         let redact = redact(&request);
+        let _turn = self.turns.diagnose()?;
         diagnose::diagnose(request, redact).await
     }
 }

@@ -23,19 +23,88 @@ use tonic::codegen::Bytes;
 use super::connection::Session;
 use super::limits::Limits;
 
-/// Whether a method streams its answer, which may then go on for as long as the client likes.
-pub(super) fn is_stream(path: &str) -> bool {
-    const STREAMS: &[&str] = &[
-        "/netpoller.v1.Inspector/Watch",
-        "/netpoller.v1.Inspector/WatchTransitions",
-        "/grpc.health.v1.Health/Watch",
-        "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo",
-        "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo",
-        "/rs.tokio.console.instrument.Instrument/WatchUpdates",
-        "/rs.tokio.console.instrument.Instrument/WatchTaskDetails",
-        "/rs.tokio.console.instrument.Instrument/WatchState",
-    ];
-    STREAMS.contains(&path)
+/// What a stream is. Each class has places of its own: a tokio-console needs three, and must not take them from those who
+/// use the inspector.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Class {
+    /// Of the inspector, and whatever else streams.
+    Watch,
+    /// The updates of a tokio-console.
+    Console,
+    /// Whether it is paused.
+    ConsoleState,
+    /// The task that it shows in detail.
+    TaskDetails,
+}
+
+impl Class {
+    /// That of a method that streams its answer, which may then go on for as long as the client likes.
+    pub(super) fn of(path: &str) -> Option<Self> {
+        Some(match path {
+            "/netpoller.v1.Inspector/Watch"
+            | "/netpoller.v1.Inspector/WatchTransitions"
+            | "/grpc.health.v1.Health/Watch"
+            | "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
+            | "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => Self::Watch,
+            "/rs.tokio.console.instrument.Instrument/WatchUpdates" => Self::Console,
+            "/rs.tokio.console.instrument.Instrument/WatchState" => Self::ConsoleState,
+            "/rs.tokio.console.instrument.Instrument/WatchTaskDetails" => Self::TaskDetails,
+            _ => return None,
+        })
+    }
+
+    fn limit(self, limits: &Limits) -> usize {
+        match self {
+            Self::Watch => limits.subscribers,
+            Self::Console | Self::ConsoleState => limits.consoles,
+            Self::TaskDetails => limits.details,
+        }
+    }
+
+    /// There are `limit` streams of this class already.
+    fn refusal(self, limit: usize) -> String {
+        match self {
+            Self::Watch => {
+                format!("{limit} clients watch already; stop one of them, or ask for pages instead")
+            }
+            Self::Console | Self::ConsoleState => {
+                format!("{limit} tokio-consoles are attached already; quit one of them")
+            }
+            Self::TaskDetails => {
+                format!("{limit} tasks are shown in detail already; leave the view of one of them")
+            }
+        }
+    }
+}
+
+/// The places of all connections.
+#[derive(Debug)]
+pub(super) struct Pools {
+    watch: Arc<Semaphore>,
+    console: Arc<Semaphore>,
+    console_state: Arc<Semaphore>,
+    task_details: Arc<Semaphore>,
+}
+
+impl Pools {
+    pub(super) fn new(limits: &Limits) -> Self {
+        let pool = |class: Class| Arc::new(Semaphore::new(class.limit(limits)));
+        Self {
+            watch: pool(Class::Watch),
+            console: pool(Class::Console),
+            console_state: pool(Class::ConsoleState),
+            task_details: pool(Class::TaskDetails),
+        }
+    }
+
+    fn of(&self, class: Class) -> &Arc<Semaphore> {
+        match class {
+            Class::Watch => &self.watch,
+            Class::Console => &self.console,
+            Class::ConsoleState => &self.console_state,
+            Class::TaskDetails => &self.task_details,
+        }
+    }
 }
 
 /// The right to stream, until it is dropped.
@@ -46,14 +115,15 @@ pub(super) struct Places {
 }
 
 impl Places {
-    /// Takes a place of the connection, and one of all.
+    /// Takes a place of the connection, and one of all for streams of this class.
     pub(super) fn take(
         session: &Session,
-        all: &Arc<Semaphore>,
+        class: Class,
+        pools: &Pools,
         limits: &Limits,
     ) -> Result<Self, Status> {
         let of_connection = session.subscriptions.clone().try_acquire_owned();
-        let of_all = all.clone().try_acquire_owned();
+        let of_all = pools.of(class).clone().try_acquire_owned();
         match (of_connection, of_all) {
             (Ok(of_connection), Ok(of_all)) => Ok(Self {
                 _of_connection: of_connection,
@@ -63,16 +133,15 @@ impl Places {
                 "this connection has {} streams already; end one of them",
                 limits.subscriptions
             ))),
-            (_, Err(_)) => Err(Status::resource_exhausted(format!(
-                "{} clients watch already; stop one of them, or ask for pages instead",
-                limits.subscribers
-            ))),
+            (_, Err(_)) => Err(Status::resource_exhausted(
+                class.refusal(class.limit(limits)),
+            )),
         }
     }
 }
 
-/// When the frame was given after which the body was not asked again; of one that was never asked, when it was made: hyper
-/// does not ask at all while the client has no window.
+/// When the frame was given after which the body was not asked again; of one that was never asked, when it was made. hyper 1.12
+/// asks once before it looks whether the client has a window, and others do not ask at all while he has none.
 #[derive(Debug)]
 struct Given(Mutex<Option<Instant>>);
 
@@ -158,7 +227,93 @@ impl http_body::Body for Subscription {
 
 #[cfg(test)]
 mod tests {
+    use tokio::io::AsyncReadExt;
+    use tonic::transport::server::Connected;
+
     use super::*;
+    use crate::inspect::connection::{Connection, Stream};
+
+    const STALLED: Duration = Duration::from_secs(30);
+
+    /// A connection that has been let in, and the client's end.
+    async fn connection() -> (Connection, Arc<Session>, tokio::net::UnixStream) {
+        let (ours, theirs) = tokio::net::UnixStream::pair().expect("a pair");
+        let place = Arc::new(Semaphore::new(1)).acquire_owned().await;
+        let limits = Limits::default();
+        let connection = Connection::new(Stream::Unix(ours), false, &limits, place.expect("open"));
+        let session = connection.connect_info().session;
+        session.admit();
+        (connection, session, theirs)
+    }
+
+    /// Always has a frame, or never.
+    struct Source {
+        has_frames: bool,
+    }
+
+    impl http_body::Body for Source {
+        type Data = Bytes;
+        type Error = Status;
+
+        fn poll_frame(
+            self: Pin<&mut Self>,
+            _: &mut Context<'_>,
+        ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+            if self.has_frames {
+                Poll::Ready(Some(Ok(Frame::data(Bytes::from_static(b"x")))))
+            } else {
+                Poll::Pending
+            }
+        }
+    }
+
+    /// How long a connection lasts whose answer is asked for frames so often, and then not again. Time passes as soon as nobody
+    /// has anything to do.
+    fn lasts(has_frames: bool, asked: usize) -> Option<Duration> {
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .start_paused(true)
+            .build()
+            .expect("a runtime");
+        runtime.block_on(async {
+            let (mut connection, session, _theirs) = connection().await;
+            let body = Body::new(Source { has_frames });
+            let mut body = hold(body, None, session, STALLED);
+            let mut cx = Context::from_waker(std::task::Waker::noop());
+            for _ in 0..asked {
+                let frame = http_body::Body::poll_frame(Pin::new(&mut body), &mut cx);
+                assert_eq!(frame.is_ready(), has_frames);
+            }
+            let began = Instant::now();
+            let end = tokio::time::timeout(10 * STALLED, connection.read_u8()).await;
+            end.ok().map(|read| {
+                let error = read.expect_err("nobody says anything");
+                assert_eq!(error.kind(), std::io::ErrorKind::ConnectionAborted);
+                began.elapsed()
+            })
+        })
+    }
+
+    #[test]
+    fn an_answer_that_is_not_asked_for_its_next_frame_ends_the_connection() {
+        let once = lasts(true, 1).expect("it ends");
+        assert!((STALLED..2 * STALLED).contains(&once), "{once:?}");
+        let several = lasts(true, 3).expect("it ends");
+        assert!((STALLED..2 * STALLED).contains(&several), "{several:?}");
+    }
+
+    #[test]
+    fn an_answer_that_is_never_asked_at_all_ends_the_connection() {
+        for has_frames in [true, false] {
+            let never = lasts(has_frames, 0).expect("it ends");
+            assert!((STALLED..2 * STALLED).contains(&never), "{never:?}");
+        }
+    }
+
+    #[test]
+    fn an_answer_that_has_nothing_to_say_yet_ends_nothing() {
+        assert_eq!(lasts(false, 1), None);
+    }
 
     #[test]
     fn every_stream_of_the_protocol_needs_a_place() {
@@ -179,7 +334,7 @@ mod tests {
             let name = method.split('(').next().unwrap_or_default();
             let streaming = method.contains("returns (stream ");
             let path = format!("/netpoller.v1.{service}/{name}");
-            assert_eq!(is_stream(&path), streaming, "{path}");
+            assert_eq!(Class::of(&path).is_some(), streaming, "{path}");
             streams += usize::from(streaming);
         }
         assert!(streams >= 2, "the protocol has streams");

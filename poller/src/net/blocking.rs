@@ -5,7 +5,7 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::panic::Location;
 
 use crate::driver::block_on_poller;
-use crate::fd::Fd;
+use crate::fd::{Fd, WriteAllError};
 use crate::poller::Poller;
 
 /// A type with a descriptor inside that can be used from a plain thread.
@@ -53,12 +53,25 @@ impl<T: fmt::Debug> fmt::Debug for Blocking<'_, T> {
     }
 }
 
+/// Writes all of `buf` in one turn, on this thread.
+pub(crate) fn write_all<T: HasFd>(
+    handle: &Blocking<'_, T>,
+    buf: &[u8],
+    location: &'static Location<'static>,
+) -> Result<(), WriteAllError> {
+    let fd = handle.inner.fd();
+    block_on_poller(&poller_of(fd), fd.write_all(buf, location))
+}
+
 /// Runs an operation of `fd` on this thread.
 pub(crate) fn run<R>(fd: &Fd, operation: impl Future<Output = io::Result<R>>) -> io::Result<R> {
-    let poller = Poller {
+    block_on_poller(&poller_of(fd), operation)
+}
+
+fn poller_of(fd: &Fd) -> Poller {
+    Poller {
         shared: fd.desc().shared.clone(),
-    };
-    block_on_poller(&poller, operation)
+    }
 }
 
 impl<T: HasFd> Read for Blocking<'_, T> {
@@ -80,6 +93,12 @@ impl<T: HasFd> Write for Blocking<'_, T> {
     fn write(&mut self, buf: &[u8]) -> io::Result<usize> {
         let fd = self.inner.fd();
         run(fd, fd.write(buf, Location::caller()))
+    }
+
+    /// In one turn: other writers come before or after it, not in between.
+    #[track_caller]
+    fn write_all(&mut self, buf: &[u8]) -> io::Result<()> {
+        Ok(write_all(self, buf, Location::caller())?)
     }
 
     #[track_caller]

@@ -35,7 +35,7 @@ pub use unix::{
     UnixStream,
 };
 
-pub(crate) use blocking::HasFd;
+pub(crate) use blocking::{HasFd, write_all as blocking_write_all};
 pub(crate) use macros::{descriptor_methods, stream_methods};
 #[cfg(any(feature = "tokio", feature = "futures-io", feature = "hyper"))]
 pub(crate) use traits::end_of_writing;

@@ -31,4 +31,6 @@ pub(crate) use intern::{Label, Names};
 pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, Recorder, Totals};
 pub(crate) use task::{Task, current_task, enter_task};
-pub(crate) use thread::thread_name;
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+pub(crate) use thread::with_names_locked;
+pub(crate) use thread::{thread_name, thread_names_soon};

@@ -56,13 +56,25 @@ impl Ring {
         self.head.store(head + 1, Ordering::Release);
     }
 
-    /// Hands the entries from number `from` on to `found`, the oldest first. Returns the number of the next one, and how
-    /// many were overwritten before they could be read.
-    pub(super) fn read(&self, from: u64, mut found: impl FnMut(RawEvent)) -> (u64, u64) {
+    /// Number of the oldest entry that can be read: the one before may be in the making.
+    pub(super) fn oldest(&self) -> u64 {
+        let head = self.head.load(Ordering::Acquire);
+        (head + 1).saturating_sub(self.mask + 1).min(head)
+    }
+
+    /// Hands the entries from number `from` on, and before number `until`, to `found`, the oldest first. Returns the number of
+    /// the next one, and how many were overwritten before they could be read; `until` is passed if they were, too.
+    pub(super) fn read(
+        &self,
+        from: u64,
+        until: u64,
+        mut found: impl FnMut(RawEvent),
+    ) -> (u64, u64) {
         let capacity = self.mask + 1;
         let head = self.head.load(Ordering::Acquire);
         let start = from.clamp(head.saturating_sub(capacity), head);
-        let copies: Vec<[u64; WORDS]> = (start..head)
+        let end = until.clamp(start, head);
+        let copies: Vec<[u64; WORDS]> = (start..end)
             .map(|number| {
                 let at = (number & self.mask) as usize * WORDS;
                 std::array::from_fn(|word| self.words[at + word].load(Ordering::Relaxed))
@@ -71,11 +83,11 @@ impl Ring {
         fence(Ordering::Acquire);
         // The entry that is being written now has this number, and takes the place of the one a capacity before.
         let writing = self.head.load(Ordering::Relaxed);
-        let whole = (writing + 1).saturating_sub(capacity).clamp(start, head);
+        let whole = (writing + 1).saturating_sub(capacity).clamp(start, end);
         for copy in &copies[(whole - start) as usize..] {
             found(RawEvent::unpack(*copy));
         }
-        (head, whole.saturating_sub(from))
+        (end, whole.saturating_sub(from))
     }
 }
 
@@ -101,7 +113,7 @@ mod tests {
 
     fn read(ring: &Ring, from: u64) -> (Vec<u64>, u64, u64) {
         let mut events = Vec::new();
-        let (next, lost) = ring.read(from, |event| {
+        let (next, lost) = ring.read(from, u64::MAX, |event| {
             assert_eq!(
                 event,
                 numbered(event.at_ns),
@@ -121,6 +133,23 @@ mod tests {
         (5..20).for_each(|n| ring.push(numbered(n)));
         // Of the eight places one may be in the making.
         assert_eq!(read(&ring, 5), ((13..20).collect(), 20, 8));
+    }
+
+    #[test]
+    fn a_reader_that_takes_some_at_a_time_sees_each_event_once() {
+        let ring = Ring::new(8);
+        (0..20).for_each(|n| ring.push(numbered(n)));
+        let some = |from, until| {
+            let mut events = Vec::new();
+            let (next, lost) = ring.read(from, until, |event| events.push(event.at_ns));
+            (events, next, lost)
+        };
+        assert_eq!(ring.oldest(), 13);
+        assert_eq!(some(13, 16), (vec![13, 14, 15], 16, 0));
+        assert_eq!(some(16, 99), (vec![16, 17, 18, 19], 20, 0));
+        // All that was asked for is gone: the next one is the oldest there may be.
+        assert_eq!(some(2, 5), (vec![], 12, 10));
+        assert_eq!((Ring::new(8).oldest(), some(20, 30)), (0, (vec![], 20, 0)));
     }
 
     #[test]
@@ -161,7 +190,7 @@ mod loom_tests {
                 loom::thread::spawn(move || (1..4).for_each(|n| ring.push(numbered(n))))
             };
             let (mut seen, mut lost) = (0, 0);
-            let (next, missed) = ring.read(0, |event| {
+            let (next, missed) = ring.read(0, u64::MAX, |event| {
                 assert_eq!(event, numbered(event.at_ns));
                 seen += 1;
             });

@@ -77,22 +77,30 @@ impl Recorder {
         }
     }
 
-    /// Hands what the ring of thread `index` holds from event `from` on to `found`. Returns the number of the next event, and
-    /// how many were overwritten before they could be read; `None` for a thread without a ring.
+    /// Hands the events of thread `index` from number `from` on, and before number `until`, to `found`. Returns the number of the
+    /// next one, and how many were overwritten before they could be read; `None` for a thread without a ring.
     pub(crate) fn read_ring(
         &self,
         index: usize,
         from: u64,
+        until: u64,
         found: impl FnMut(RawEvent),
     ) -> Option<(u64, u64)> {
-        let ring = self.shards.get(index)?.get()?.ring.as_ref()?;
-        Some(ring.read(from, found))
+        Some(self.ring(index)?.read(from, until, found))
     }
 
     /// The number that the next event in the ring of thread `index` will have.
     pub(crate) fn ring_head(&self, index: usize) -> Option<u64> {
-        let ring = self.shards.get(index)?.get()?.ring.as_ref()?;
-        Some(ring.written())
+        self.ring(index).map(Ring::written)
+    }
+
+    /// The number of the oldest event in the ring of thread `index`.
+    pub(crate) fn ring_tail(&self, index: usize) -> Option<u64> {
+        self.ring(index).map(Ring::oldest)
+    }
+
+    fn ring(&self, index: usize) -> Option<&Ring> {
+        self.shards.get(index)?.get()?.ring.as_ref()
     }
 
     /// Numbers of the threads that may have a ring.

@@ -4,12 +4,14 @@ use std::cell::Cell;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use super::intern::printable;
+use crate::sync::lock_soon;
 
 /// Threads with a number of their own at a time. Those beyond share [`SHARED`].
 pub(crate) const MAX_THREADS: usize = 256;
 
 /// The index of everybody without a number of his own.
 pub(crate) const SHARED: usize = 0;
+const NAME_OF_SHARED: &str = "one of many";
 
 struct Table {
     free: Vec<usize>,
@@ -99,10 +101,26 @@ fn first_use() -> usize {
 /// Name of the thread with this number, or of the last one that had it.
 pub(crate) fn thread_name(index: usize) -> Arc<str> {
     if index == SHARED {
-        return "one of many".into();
+        return NAME_OF_SHARED.into();
     }
     let table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
     table.names.get(index).cloned().unwrap_or_default()
+}
+
+/// The names by number, for a thread that may hold their lock: `None` if it is not to be had soon.
+pub(crate) fn thread_names_soon() -> Option<Vec<Arc<str>>> {
+    let mut names = lock_soon(&TABLE)?.names.clone();
+    if let Some(shared) = names.get_mut(SHARED) {
+        *shared = NAME_OF_SHARED.into();
+    }
+    Some(names)
+}
+
+/// Runs `body` while nobody can have the names.
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+pub(crate) fn with_names_locked<R>(body: impl FnOnce() -> R) -> R {
+    let _guard = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    body()
 }
 
 #[cfg(test)]

@@ -3,40 +3,42 @@
 use std::io;
 
 use crate::observe::{Counter, DescId, EventKind, Histogram, Local};
-use crate::sync::atomic::{AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU64, Ordering};
 use crate::sys::Backend;
 
-/// Go's netpollWakeSig, with the time of the first request.
+/// Nobody has asked.
+const IDLE: u64 = u64::MAX;
+
+/// Go's netpollWakeSig, as the time of the first request: what is pending and since when change in one step, so that whoever
+/// takes the signal back never finds the time of an earlier one.
 #[derive(Debug)]
 pub(crate) struct BreakSignal {
-    pending: AtomicU32,
     requested_ns: AtomicU64,
 }
 
 impl BreakSignal {
     pub(crate) fn new() -> Self {
         Self {
-            pending: AtomicU32::new(0),
-            requested_ns: AtomicU64::new(0),
+            requested_ns: AtomicU64::new(IDLE),
         }
     }
 
     /// Writes the signal unless one is pending. Whether it was written.
     pub(crate) fn request(&self, backend: &Backend, local: &Local<'_>) -> io::Result<bool> {
         local.count(Counter::BreaksRequested);
-        // A swap, not a compare-and-swap: one that fails is a mere load, and whoever takes the signal back must see what this
-        // thread has written before.
-        if self.pending.swap(1, Ordering::AcqRel) == 1 {
+        let now_ns = local.stamp();
+        // A read-modify-write that always stores, not a compare-and-swap: one that fails is a mere load, and whoever takes the
+        // signal back must see what this thread has written before. Of several requests the earliest time stays.
+        if self.requested_ns.fetch_min(now_ns, Ordering::AcqRel) != IDLE {
             local.count(Counter::BreaksCoalesced);
             local.event(EventKind::BreakCoalesced, DescId::NONE, 0);
             return Ok(false);
         }
-        self.requested_ns.store(local.stamp(), Ordering::Relaxed);
         local.count(Counter::BreaksWritten);
         local.event(EventKind::BreakWritten, DescId::NONE, 0);
         backend.break_poll().inspect_err(|_| {
             // Nobody was woken: the next request must try again.
-            self.pending.swap(0, Ordering::AcqRel);
+            self.requested_ns.swap(IDLE, Ordering::AcqRel);
         })?;
         Ok(true)
     }
@@ -45,11 +47,11 @@ impl BreakSignal {
     /// signal just taken, so whoever polls must look for work after the poll (semantics 41).
     pub(crate) fn drain(&self, backend: &Backend, now_ns: u64, local: &Local<'_>) {
         backend.drain_break();
-        let requested = self.requested_ns.load(Ordering::Relaxed);
-        if self.pending.swap(0, Ordering::AcqRel) == 1 {
+        let requested_ns = self.requested_ns.swap(IDLE, Ordering::AcqRel);
+        if requested_ns != IDLE {
             local.count(Counter::BreaksDrained);
             local.event(EventKind::BreakDrained, DescId::NONE, 0);
-            local.record(Histogram::BreakLatency, now_ns.saturating_sub(requested));
+            local.record(Histogram::BreakLatency, now_ns.saturating_sub(requested_ns));
         }
     }
 }

@@ -24,7 +24,7 @@ mod break_signal;
 mod builder;
 mod deadline;
 mod desc;
-#[cfg(feature = "inspect")]
+#[cfg(any(feature = "inspect", all(test, loom)))]
 mod evict;
 mod open;
 mod poll;
@@ -34,7 +34,7 @@ mod role;
 mod wait;
 
 #[cfg(all(test, loom))]
-mod loom_tests;
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
@@ -62,7 +62,9 @@ pub use wait::Wait;
 
 #[cfg(feature = "inspect")]
 pub(crate) use evict::Eviction;
-pub(crate) use registry::all_pollers;
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+pub(crate) use registry::with_registry_locked;
+pub(crate) use registry::{all_pollers, all_pollers_soon};
 pub(crate) use role::Role;
 
 /// Everything that the handles of one poller share.
@@ -141,6 +143,11 @@ pub struct Poller {
 static GLOBAL: OnceLock<Poller> = OnceLock::new();
 
 impl Poller {
+    /// The poller of the process, if it was made. Takes no lock.
+    pub(crate) fn existing_global() -> Option<Poller> {
+        GLOBAL.get().cloned()
+    }
+
     /// Whether it is the one of [`Poller::global`].
     #[inline]
     pub(crate) fn is_global(&self) -> bool {

@@ -5,8 +5,10 @@
 #![forbid(unsafe_code)]
 
 mod pad;
+mod soon;
 
 pub(crate) use pad::CachePadded;
+pub(crate) use soon::lock_soon;
 
 #[cfg(not(loom))]
 mod imp {

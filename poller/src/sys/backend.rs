@@ -79,6 +79,16 @@ impl Backend {
         }
     }
 
+    /// Number of the eventfd that carries the break signal; `None` for memory.
+    #[cfg(feature = "console")]
+    pub(crate) fn break_fd(&self) -> Option<RawFd> {
+        match self {
+            Backend::Epoll(epoll) => Some(epoll.break_fd()),
+            #[cfg(any(test, loom))]
+            Backend::Fake(_) => None,
+        }
+    }
+
     /// Puts a timerfd into the instance, for pollers that are nested in another one.
     pub(crate) fn add_timer(&self) -> io::Result<Option<TimerFd>> {
         match self {

@@ -122,6 +122,11 @@ impl Epoll {
     pub(crate) fn as_fd(&self) -> BorrowedFd<'_> {
         self.epoll.as_fd()
     }
+
+    #[cfg(feature = "console")]
+    pub(crate) fn break_fd(&self) -> RawFd {
+        self.wake.as_raw_fd()
+    }
 }
 
 fn wait_nanos(

@@ -40,6 +40,9 @@ pub(crate) struct RawRow {
     pub(crate) closing: bool,
     pub(crate) event_err: bool,
     pub(crate) last_events: u32,
+    /// Parks of the writer that waited for the connection to be made; `u64::MAX` while it is, for then all of them do.
+    #[cfg(feature = "console")]
+    pub(crate) connect_parks: u64,
     pub(crate) sides: [RawSide; 2],
     pub(crate) torn: bool,
 }
@@ -96,6 +99,8 @@ impl RawRow {
             closing: info.closing(),
             event_err: info.event_err(),
             last_events: desc.last_events(),
+            #[cfg(feature = "console")]
+            connect_parks: desc.connect_parks(),
             sides: Direction::ALL.map(|direction| RawSide::copy(desc, direction)),
             torn: false,
         }

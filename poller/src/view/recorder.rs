@@ -23,13 +23,21 @@
 //! # }
 //! ```
 
+#[cfg(feature = "inspect")]
+mod merge;
+
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
 use crate::desc::PollDesc;
-use crate::observe::{Cause, DescId, Direction, EventKind, KeptIn, RawEvent, thread_name};
-use crate::poller::Poller;
+use crate::observe::{
+    Cause, DescId, Direction, EventKind, KeptIn, RawEvent, thread_name, thread_names_soon,
+};
+use crate::poller::{Poller, all_pollers_soon};
+
+#[cfg(feature = "inspect")]
+pub(crate) use merge::Merge;
 
 /// One event of the flight recorder.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -101,21 +109,38 @@ impl Event {
 /// One line, for dumps: time, thread, descriptor, direction, what happened, its argument.
 impl fmt::Display for Event {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let (seconds, nanos) = (self.at_ns / 1_000_000_000, self.at_ns % 1_000_000_000);
-        write!(f, "{seconds}.{nanos:09} {:<16}", self.thread_name())?;
-        let id = self.id();
-        let direction = self.direction.map_or("-", Direction::name);
-        let kind = self.kind.name();
+        Line {
+            event: self,
+            thread: &self.thread_name(),
+        }
+        .fmt(f)
+    }
+}
+
+/// An event with the name of its thread.
+struct Line<'a> {
+    event: &'a Event,
+    thread: &'a str,
+}
+
+impl fmt::Display for Line<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { event, thread } = self;
+        let (seconds, nanos) = (event.at_ns / 1_000_000_000, event.at_ns % 1_000_000_000);
+        write!(f, "{seconds}.{nanos:09} {thread:<16}")?;
+        let id = event.id();
+        let direction = event.direction.map_or("-", Direction::name);
+        let kind = event.kind.name();
         write!(
             f,
             " {:<12} {direction:<5} {kind}",
             id.as_deref().unwrap_or("-")
         )?;
-        match (self.kind, self.cause()) {
-            (EventKind::Event | EventKind::StaleEvent, _) => write!(f, " {:#x}", self.argument),
+        match (event.kind, event.cause()) {
+            (EventKind::Event | EventKind::StaleEvent, _) => write!(f, " {:#x}", event.argument),
             (EventKind::ReadyParked, _) => Ok(()),
             (_, Some(cause)) => write!(f, " {}", cause.name()),
-            (_, None) if self.argument != 0 => write!(f, " {}", self.argument),
+            (_, None) if event.argument != 0 => write!(f, " {}", event.argument),
             _ => Ok(()),
         }
     }
@@ -132,15 +157,11 @@ impl Cursor {
     /// One that begins with the oldest event that `poller` still holds.
     pub fn oldest(poller: &Poller) -> Self {
         let recorder = &poller.shared.recorder;
-        let oldest = |thread| {
-            // What is overwritten already was not lost by this reader.
-            let (next, lost) = recorder.read_ring(thread, 0, |_| ())?;
-            Some(lost.min(next))
-        };
+        // What is overwritten already was not lost by this reader.
         Self {
             next: recorder
                 .threads()
-                .map(|thread| oldest(thread).unwrap_or(0))
+                .map(|thread| recorder.ring_tail(thread).unwrap_or(0))
                 .collect(),
         }
     }
@@ -163,7 +184,8 @@ impl Cursor {
         let mut lost = 0;
         for (thread, next) in self.next.iter_mut().enumerate() {
             let found = |raw| events.push(Event::new(raw, thread));
-            if let Some((after, missed)) = poller.shared.recorder.read_ring(thread, *next, found) {
+            let recorder = &poller.shared.recorder;
+            if let Some((after, missed)) = recorder.read_ring(thread, *next, u64::MAX, found) {
                 *next = after;
                 lost += missed;
             }
@@ -178,6 +200,23 @@ impl Cursor {
 pub fn recorded(poller: &Poller) -> Vec<Event> {
     let mut events = Vec::new();
     Cursor::oldest(poller).read(poller, &mut events);
+    events
+}
+
+/// What `poller` still holds of one descriptor, the oldest first. Of the rest a ring at a time is held meanwhile.
+#[cfg(feature = "inspect")]
+pub(crate) fn recorded_of(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
+    let recorder = &poller.shared.recorder;
+    let id = DescId { slot, generation };
+    let mut events = Vec::new();
+    for thread in recorder.threads() {
+        recorder.read_ring(thread, 0, u64::MAX, |raw| {
+            if raw.desc == id {
+                events.push(Event::new(raw, thread));
+            }
+        });
+    }
+    events.sort_by_key(|event| event.at_ns);
     events
 }
 
@@ -228,8 +267,45 @@ pub struct Volume {
 ///
 /// Those of `out`.
 pub fn dump(out: &mut dyn Write) -> io::Result<()> {
-    for poller in super::pollers() {
-        let events = recorded(&poller);
+    write_events(out, &super::pollers(), |thread| {
+        thread_name(thread as usize)
+    })
+}
+
+/// [`dump`] by a thread that may hold any lock of ours, as one that panics may: it waits for none, leaves out what it cannot
+/// have, and says so.
+pub(super) fn dump_without_waiting(out: &mut dyn Write) -> io::Result<()> {
+    let pollers = match all_pollers_soon() {
+        Some(pollers) => pollers,
+        None => {
+            writeln!(
+                out,
+                "# incomplete: the list of pollers is locked, so this is the global one at most"
+            )?;
+            Poller::existing_global().into_iter().collect()
+        }
+    };
+    let names = thread_names_soon();
+    if names.is_none() {
+        writeln!(
+            out,
+            "# incomplete: the names of threads are locked, so they are numbers"
+        )?;
+    }
+    let name = |thread: u32| match &names {
+        Some(names) => names.get(thread as usize).cloned().unwrap_or_default(),
+        None => thread.to_string().into(),
+    };
+    write_events(out, &pollers, name)
+}
+
+fn write_events(
+    out: &mut dyn Write,
+    pollers: &[Poller],
+    name: impl Fn(u32) -> Arc<str>,
+) -> io::Result<()> {
+    for poller in pollers {
+        let events = recorded(poller);
         writeln!(
             out,
             "# poller {}: {} events, CLOCK_MONOTONIC now {}",
@@ -237,8 +313,9 @@ pub fn dump(out: &mut dyn Write) -> io::Result<()> {
             events.len(),
             super::now_ns()
         )?;
-        for event in events {
-            writeln!(out, "{event}")?;
+        for event in &events {
+            let thread = &name(event.thread);
+            writeln!(out, "{}", Line { event, thread })?;
         }
     }
     Ok(())

@@ -106,6 +106,9 @@ pub struct ListDescriptorsRequest {
     pub descending: bool,
 }
 /// A condition on a descriptor: `state = "parked" and since > 5s`. The fields are those of `netpoller ls --where`.
+///
+/// A request is answered INVALID_ARGUMENT if its filter is larger than 256, where each Filter counts 1, and a comparison with n
+/// values n; or nested deeper than 64, where each Filter and each FilterList on the way counts.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Filter {
     #[prost(oneof = "filter::Node", tags = "1, 2, 3, 4")]
@@ -136,7 +139,8 @@ pub struct FilterList {
     #[prost(message, repeated, tag = "1")]
     pub filters: ::prost::alloc::vec::Vec<Filter>,
 }
-/// A comparison of one field with a value, or with several for OPERATOR_IN.
+/// A comparison of one field with a value, or with several for OPERATOR_IN. Each of several values counts towards the size of
+/// the filter, for each is compared with each row: a comparison with n values is as large as n comparisons.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Comparison {
     /// Name of the field, for example "since" or "peer".
@@ -1368,7 +1372,8 @@ pub mod inspector_client {
                 .insert(GrpcMethod::new("netpoller.v1.Inspector", "GetServer"));
             self.inner.unary(req, path, codec).await
         }
-        /// One page of the descriptor table, in the order of poller, slot.
+        /// One page of the descriptor table, in the order of poller, slot or as it is asked for. One page is looked for at a time;
+        /// others wait for their turn.
         pub async fn list_descriptors(
             &mut self,
             request: impl tonic::IntoRequest<super::ListDescriptorsRequest>,
@@ -1516,7 +1521,8 @@ pub mod inspector_client {
                 .insert(GrpcMethod::new("netpoller.v1.Inspector", "Audit"));
             self.inner.unary(req, path, codec).await
         }
-        /// Looks for known faults for a while, and gives evidence and advice for each one found.
+        /// Looks for known faults for a while, and gives evidence and advice for each one found. RESOURCE_EXHAUSTED if two clients
+        /// do that already.
         pub async fn diagnose(
             &mut self,
             request: impl tonic::IntoRequest<super::DiagnoseRequest>,
@@ -1565,7 +1571,8 @@ pub mod inspector_server {
             tonic::Response<super::GetServerResponse>,
             tonic::Status,
         >;
-        /// One page of the descriptor table, in the order of poller, slot.
+        /// One page of the descriptor table, in the order of poller, slot or as it is asked for. One page is looked for at a time;
+        /// others wait for their turn.
         async fn list_descriptors(
             &self,
             request: tonic::Request<super::ListDescriptorsRequest>,
@@ -1620,7 +1627,8 @@ pub mod inspector_server {
             &self,
             request: tonic::Request<super::AuditRequest>,
         ) -> std::result::Result<tonic::Response<super::AuditResponse>, tonic::Status>;
-        /// Looks for known faults for a while, and gives evidence and advice for each one found.
+        /// Looks for known faults for a while, and gives evidence and advice for each one found. RESOURCE_EXHAUSTED if two clients
+        /// do that already.
         async fn diagnose(
             &self,
             request: tonic::Request<super::DiagnoseRequest>,

@@ -3,8 +3,10 @@
 mod byo;
 mod inline;
 mod runtime;
+mod runtimes;
 mod time;
 mod traits;
+mod wakers;
 
 use netpoller::net::TcpStream;
 

@@ -1,23 +1,20 @@
 //! tokio, which polls the poller through its own epoll.
 
-use std::io::Write;
 use std::sync::Arc;
-use std::task::{Context, Wake, Waker};
 use std::time::{Duration, Instant};
 
-use netpoller::driver::ThreadDriver;
 use netpoller::net::{TcpListener, TcpStream};
 use netpoller::{Poller, block_on_poller};
-use netpoller_tests::{Lane, assert_timeout, is_parked, loopback, tcp_pair, unix_pair, until};
+use netpoller_tests::{Lane, assert_timeout, loopback, tcp_pair, unix_pair, until};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{echo, talk};
 
-fn current_thread() -> Runtime {
+pub(crate) fn current_thread() -> Runtime {
     Builder::new_current_thread().enable_io().build().unwrap()
 }
 
-fn multi_thread() -> Runtime {
+pub(crate) fn multi_thread() -> Runtime {
     Builder::new_multi_thread()
         .worker_threads(2)
         .enable_io()
@@ -265,7 +262,7 @@ fn blocking_handles_work_on_the_threads_for_blocking_work() {
         current_thread().block_on(async {
             let (a, b) = tcp_pair(&poller);
             let server = tokio::task::spawn_blocking(move || {
-                use std::io::{Read, Write};
+                use std::io::Read;
                 let mut b = b.blocking();
                 let mut buf = [0; 4];
                 b.read_exact(&mut buf).unwrap();
@@ -277,224 +274,6 @@ fn blocking_handles_work_on_the_threads_for_blocking_work() {
         });
     })
     .join();
-}
-
-/// A stream on `poller`, and its peer, which writes without any poller.
-fn stream_and_peer(poller: &Poller) -> (TcpStream, std::net::TcpStream) {
-    let listener = std::net::TcpListener::bind(loopback()).unwrap();
-    let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    (
-        TcpStream::from_std_on(poller, stream).unwrap(),
-        listener.accept().unwrap().0,
-    )
-}
-
-#[test]
-fn a_second_runtime_polls_for_itself_while_the_first_one_is_idle() {
-    let poller = Poller::builder().build().unwrap();
-    let (a, mut peer) = stream_and_peer(&poller);
-    let (done, reads) = std::sync::mpsc::channel();
-    let reading = Lane::start(move || {
-        let (first, second) = (current_thread(), current_thread());
-        for runtime in [&first, &second, &first] {
-            runtime.block_on(async { a.read(&mut [0]).await }).unwrap();
-            done.send(()).unwrap();
-        }
-    });
-    for _ in 0..3 {
-        until("the task waits", || poller.waiters() == 1);
-        peer.write_all(b"x").unwrap();
-        reads
-            .recv_timeout(netpoller_tests::LIMIT)
-            .expect("hangs: nobody polls");
-    }
-    reading.join();
-}
-
-#[test]
-fn a_task_that_waits_in_a_second_runtime_outlives_the_first_one() {
-    Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
-        let (a, mut peer) = stream_and_peer(&poller);
-        let a = Arc::new(a);
-        let (first, second) = (multi_thread(), multi_thread());
-        let read = |runtime: &Runtime| {
-            let a = a.clone();
-            let task = runtime.spawn(async move { a.read(&mut [0]).await });
-            until("the task waits", || poller.waiters() == 1);
-            task
-        };
-        let task = read(&first);
-        peer.write_all(b"x").unwrap();
-        first.block_on(task).unwrap().unwrap();
-        let task = read(&second);
-        drop(first);
-        peer.write_all(b"y").unwrap();
-        assert_eq!(second.block_on(task).unwrap().unwrap(), 1);
-    })
-    .join();
-}
-
-#[test]
-fn a_wait_begun_in_a_runtime_that_ended_goes_on_in_another() {
-    Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
-        let (a, mut peer) = stream_and_peer(&poller);
-        let mut buf = [0];
-        let mut read = Box::pin(a.read(&mut buf));
-        let first = current_thread();
-        assert!(first.block_on(is_parked(&mut read)));
-        drop(first);
-        let writing = std::thread::spawn({
-            let poller = poller.clone();
-            move || {
-                until("the task waits", || poller.waiters() == 1);
-                peer.write_all(b"x").unwrap();
-                peer
-            }
-        });
-        assert_eq!(current_thread().block_on(read).unwrap(), 1);
-        writing.join().unwrap();
-    })
-    .join();
-}
-
-#[test]
-fn who_relies_on_the_runtime_of_another_is_told_when_it_ends() {
-    Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
-        let first = multi_thread();
-        let (a, _b) = first.block_on(async { tcp_pair(&poller) });
-        // It cannot poll, and need not as long as the first one does.
-        let second = Builder::new_multi_thread()
-            .worker_threads(1)
-            .build()
-            .unwrap();
-        let waiting = second.spawn(async move { a.read(&mut [0]).await });
-        until("the task waits", || poller.waiters() == 1);
-        drop(first);
-        let error = second.block_on(waiting).unwrap().unwrap_err();
-        assert!(error.to_string().contains("enable_io"), "{error}");
-    })
-    .join();
-}
-
-#[test]
-fn a_sleep_is_neither_cut_short_nor_lost_when_another_runtime_ends() {
-    use netpoller::time::sleep;
-    Lane::start(|| {
-        let (first, second) = (multi_thread(), multi_thread());
-        first.block_on(sleep(Duration::from_millis(1)));
-        let time = Duration::from_millis(50);
-        let sleeping = second.spawn(async move {
-            let began = Instant::now();
-            sleep(time).await;
-            began.elapsed()
-        });
-        drop(first);
-        assert!(second.block_on(sleeping).unwrap() >= time);
-    })
-    .join();
-}
-
-#[test]
-fn a_runtime_keeps_no_poller_alive() {
-    // In a process of its own, so that nobody else opens a descriptor.
-    const INSIDE: &str = "NETPOLLER_TEST_RUNTIME_KEEPS";
-    if std::env::var_os(INSIDE).is_none() {
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "--nocapture",
-                "runtime::a_runtime_keeps_no_poller_alive",
-            ])
-            .env(INSIDE, "1")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{text}\n{error}");
-        assert!(text.contains("1 passed"), "{text}");
-        return;
-    }
-    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
-    for runtime in [current_thread(), multi_thread()] {
-        let before = open();
-        runtime.block_on(async {
-            for _ in 0..20 {
-                let poller = Poller::builder().build().unwrap();
-                let (a, b) = unix_pair(&poller);
-                let reading = tokio::spawn(async move { a.read(&mut [0]).await });
-                while poller.waiters() == 0 {
-                    tokio::task::yield_now().await;
-                }
-                b.write_all(b"x").await.unwrap();
-                reading.await.unwrap().unwrap();
-            }
-            let began = Instant::now();
-            while open() > before {
-                assert!(
-                    began.elapsed() < Duration::from_secs(5),
-                    "{before} descriptors were open, now {}",
-                    open()
-                );
-                tokio::task::yield_now().await;
-            }
-        });
-        assert!(netpoller::view::pollers().is_empty());
-    }
-}
-
-/// Panics when it is woken.
-struct Panics;
-
-impl Wake for Panics {
-    fn wake(self: Arc<Self>) {
-        panic!("a waker that panics, as it should");
-    }
-}
-
-/// Makes a descriptor ready whose waiter has a waker that panics, and waits until that was called.
-fn wake_one_that_panics(poller: &Poller) {
-    let (a, mut peer) = stream_and_peer(poller);
-    let mut readable = Box::pin(a.readable());
-    let waker = Waker::from(Arc::new(Panics));
-    let mut context = Context::from_waker(&waker);
-    assert!(readable.as_mut().poll(&mut context).is_pending());
-    let waiters = poller.waiters();
-    peer.write_all(b"x").unwrap();
-    until("it was woken", || poller.waiters() < waiters);
-}
-
-#[test]
-fn a_waker_that_panics_does_not_end_the_driver_task() {
-    let poller = Poller::builder().build().unwrap();
-    let (a, mut peer) = stream_and_peer(&poller);
-    let runtime = multi_thread();
-    let reading = runtime.spawn(async move { a.read(&mut [0]).await });
-    until("the task waits", || poller.waiters() == 1);
-    for _ in 0..3 {
-        wake_one_that_panics(&poller);
-    }
-    peer.write_all(b"x").unwrap();
-    let woken = Lane::start(move || runtime.block_on(reading).unwrap().unwrap());
-    assert_eq!(woken.join(), 1);
-    until("nobody is counted as waiting", || poller.waiters() == 0);
-}
-
-#[test]
-fn a_waker_that_panics_does_not_end_the_driver_thread() {
-    let poller = Poller::builder().build().unwrap();
-    let driver = ThreadDriver::start(&poller).unwrap();
-    let (a, mut peer) = stream_and_peer(&poller);
-    for _ in 0..3 {
-        wake_one_that_panics(&poller);
-    }
-    let reading = Lane::start(move || futures_lite::future::block_on(a.read(&mut [0])));
-    until("the task waits", || poller.waiters() == 1);
-    peer.write_all(b"x").unwrap();
-    assert_eq!(reading.join().unwrap(), 1);
-    drop(driver);
 }
 
 /// The duplicate that tokio watches is the poller's own as well, for as long as it is there.

@@ -56,7 +56,7 @@ impl Token {
         self.claimed
     }
 
-    /// Whether the wait has parked since it began.
+    /// Whether the wait has parked since it began, and, once it is done, whether it was released from there.
     pub(crate) fn has_parked(&self) -> bool {
         self.parked
     }
@@ -105,11 +105,15 @@ impl Word {
             let word = self.word.load(Ordering::Acquire);
             let foreign = !token.claimed && word & (CLAIM | POLLED) == CLAIM;
             if foreign {
+                token.parked = false;
                 return Poll::Ready(Err(Refused::Busy));
             }
             if !token.started {
                 // An error that is there already beats readiness (semantics 16). Later ones do not (semantics 14, 17).
                 if let Err(error) = waiter.check() {
+                    // A wait that a poll function left behind, and whose deadline or close is published but has not released
+                    // it yet: nobody has woken it, so nothing is known of a wake.
+                    token.parked &= matches!(word & STATE, NIL | READY);
                     return Poll::Ready(Err(Refused::Check(error)));
                 }
                 token.started = true;

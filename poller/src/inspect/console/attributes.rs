@@ -1,5 +1,7 @@
 //! What is said of a poller, a descriptor and a wait. The client sorts by name, hence the digits.
 
+use std::os::fd::RawFd;
+
 use super::entities::{Attribute, ResourceKind};
 use super::wall::Anchor;
 use crate::desc::{Kind, State};
@@ -11,7 +13,8 @@ pub(super) fn is_armed(deadline_ns: u64) -> bool {
     deadline_ns > 1
 }
 
-pub(super) fn of_poller(stats: &Stats) -> Vec<Attribute> {
+/// `overwritten` are the events that the flight recorder has overwritten before they were read here.
+pub(super) fn of_poller(stats: &Stats, overwritten: u64) -> Vec<Attribute> {
     let info = stats.info();
     let mut attributes = vec![
         Attribute::text("name", info.name.as_ref()),
@@ -25,11 +28,29 @@ pub(super) fn of_poller(stats: &Stats) -> Vec<Attribute> {
     if let Some(batch) = stats.histogram(Histogram::EventsPerPoll).quantile(0.99) {
         attributes.push(Attribute::number("batch.p99", batch).unit("events"));
     }
+    if overwritten > 0 {
+        attributes.push(Attribute::number("overwritten", overwritten));
+    }
+    attributes
+}
+
+/// Of the eventfd that wakes whoever polls. Breaks that were requested are either written or coalesced into one that is
+/// pending; those that are not drained yet keep the epoll instance readable.
+pub(super) fn of_break(stats: &Stats, fd: RawFd) -> Vec<Attribute> {
+    let mut attributes = vec![
+        Attribute::number("requested", stats.counter(Counter::BreaksRequested)),
+        Attribute::number("written", stats.counter(Counter::BreaksWritten)),
+        Attribute::number("coalesced", stats.counter(Counter::BreaksCoalesced)),
+        Attribute::number("drained", stats.counter(Counter::BreaksDrained)),
+    ];
+    if let Ok(fd) = u64::try_from(fd) {
+        attributes.push(Attribute::number("0fd", fd));
+    }
     attributes
 }
 
 pub(super) fn of_descriptor(row: &Row) -> Vec<Attribute> {
-    let mut attributes = Vec::with_capacity(9);
+    let mut attributes = Vec::with_capacity(11);
     if let Ok(fd) = u64::try_from(row.fd) {
         attributes.push(Attribute::number("0fd", fd));
     }
@@ -43,6 +64,8 @@ pub(super) fn of_descriptor(row: &Row) -> Vec<Attribute> {
         edges(&row.read) + edges(&row.write),
     ));
     attributes.push(Attribute::text("fdseq", row.id()));
+    attributes.push(Attribute::number("rseq", last_wait(&row.read)));
+    attributes.push(Attribute::number("wseq", last_wait(&row.write)));
     for (name, address) in [("local", &row.local), ("peer", &row.peer)] {
         if !address.is_empty() {
             attributes.push(Attribute::address(name, address));
@@ -55,6 +78,11 @@ pub(super) fn of_descriptor(row: &Row) -> Vec<Attribute> {
         attributes.push(Attribute::text("closing", "true"));
     }
     attributes
+}
+
+/// Number of the last wait that found nothing ready: while it stays the same, and the state is `parked`, it is the same wait.
+fn last_wait(side: &Side) -> u64 {
+    side.transitions[Transition::Arm.index()]
 }
 
 /// The edges that reached the word.
@@ -110,12 +138,16 @@ pub(super) fn kind(row: &RawRow) -> (ResourceKind, &'static str) {
     (ResourceKind::Other(kind), concrete_type)
 }
 
-pub(super) fn source(kind: Kind, direction: Direction) -> &'static str {
-    match (kind, direction) {
-        (Kind::TcpListener | Kind::UnixListener, Direction::Read) => "accept",
-        (Kind::Timer, _) => "sleep",
-        (_, Direction::Read) => "wait_read",
-        (_, Direction::Write) => "wait_write",
+/// What is waited for in `direction`, and how many waits of it have parked. A writer waits for the connection first, and then
+/// for room: two things.
+pub(super) fn waits(row: &RawRow, direction: Direction) -> (&'static str, u64) {
+    let parks = row.sides[direction.index()].transitions[Transition::Park.index()];
+    match (row.kind, direction) {
+        (Kind::TcpListener | Kind::UnixListener, Direction::Read) => ("accept", parks),
+        (Kind::Timer, _) => ("sleep", parks),
+        (_, Direction::Read) => ("wait_read", parks),
+        (_, Direction::Write) if parks <= row.connect_parks => ("connect", parks),
+        (_, Direction::Write) => ("wait_write", parks - row.connect_parks),
     }
 }
 

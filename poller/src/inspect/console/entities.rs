@@ -111,7 +111,7 @@ pub(super) enum ResourceKind {
     Other(&'static str),
 }
 
-/// A poller, a descriptor, an armed deadline, or the descriptors that are not listed.
+/// A poller, its eventfd, a descriptor, an armed deadline, or the descriptors that are not listed.
 #[derive(Debug)]
 pub(super) struct Resource {
     pub(super) meta: Meta,
@@ -120,6 +120,8 @@ pub(super) struct Resource {
     pub(super) concrete_type: &'static str,
     pub(super) location: Option<&'static Location<'static>>,
     pub(super) created_ns: u64,
+    /// The poller's own, which no program has opened.
+    pub(super) is_internal: bool,
     pub(super) attributes: Vec<Attribute>,
 }
 
@@ -148,6 +150,8 @@ pub(super) struct Task {
     pub(super) location: Option<&'static Location<'static>>,
     pub(super) created_ns: u64,
     pub(super) stats: TaskStats,
+    /// It is parked on a descriptor that is ready: stuck, or its edge was lost.
+    pub(super) has_lost_waker: bool,
     pub(super) wake_latency: Durations,
     pub(super) run_time: Durations,
 }
@@ -184,5 +188,10 @@ impl Entity for Op {
 impl Entity for Task {
     fn created_ns(&self) -> u64 {
         self.created_ns
+    }
+
+    fn shrink(&mut self) {
+        self.wake_latency = Durations::default();
+        self.run_time = Durations::default();
     }
 }

@@ -3,15 +3,26 @@
 //! tokio-console never forgets a number it has seen, and what it was told by a process that is gone stays on its screen. Small
 //! numbers, used again and again, are the remedy for both: the set of all numbers there can be is known, so whoever
 //! subscribes is told of each of them what lives there or that nothing does.
+//!
+//! What has ended leaves a tombstone until its number is used again. For ten minutes it says all that was last known, so that
+//! a client that was away for a moment sees it end as it did.
 
 use std::collections::VecDeque;
 
 /// A number is not used again before this is over: a row that ended stays on the screen for some seconds.
 const REST_NS: u64 = 10_000_000_000;
 
+/// For so long a tombstone says what lay there,
+const REMEMBERED_NS: u64 = 600_000_000_000;
+/// and no more than so many of one table do.
+const MAX_REMEMBERED: usize = 4096;
+
 /// What has a number.
 pub(super) trait Entity {
     fn created_ns(&self) -> u64;
+
+    /// It has ended: what nobody asks of a tombstone need not be kept.
+    fn shrink(&mut self) {}
 }
 
 /// From when to when something lived.
@@ -32,7 +43,7 @@ pub(super) enum State<E> {
 #[derive(Debug)]
 pub(super) struct Place<E> {
     pub(super) state: State<E>,
-    /// What it was, of a tombstone: its row stays on the screen for some seconds.
+    /// What it was, of a tombstone that is not too old.
     pub(super) last: Option<E>,
     /// The sample in which what lives here began.
     pub(super) born: u64,
@@ -46,6 +57,8 @@ pub(super) struct Table<E> {
     places: Vec<Place<E>>,
     /// Of those that ended, the one that did so first is in front.
     free: VecDeque<u64>,
+    /// So many in front say no more than that they ended, and when.
+    forgotten: usize,
     limit: usize,
 }
 
@@ -54,6 +67,7 @@ impl<E: Entity> Table<E> {
         Self {
             places: Vec::new(),
             free: VecDeque::new(),
+            forgotten: 0,
             limit,
         }
     }
@@ -73,6 +87,7 @@ impl<E: Entity> Table<E> {
         };
         let id = if rested {
             let id = self.free.pop_front()?;
+            self.forgotten = self.forgotten.saturating_sub(1);
             *self.places.get_mut(index(id)?)? = place;
             id
         } else if full {
@@ -106,11 +121,32 @@ impl<E: Entity> Table<E> {
                 created_ns,
                 dropped_ns: dropped_ns.max(created_ns),
             };
-            if let State::Live(entity) = std::mem::replace(&mut place.state, State::Dead(life)) {
+            if let State::Live(mut entity) = std::mem::replace(&mut place.state, State::Dead(life))
+            {
+                entity.shrink();
                 place.last = Some(entity);
             }
             place.version = sample;
             self.free.push_back(id);
+        }
+    }
+
+    /// Forgets what lay under tombstones that are too old, or too many.
+    pub(super) fn forget(&mut self, now_ns: u64) {
+        while let Some(id) = self.free.get(self.forgotten) {
+            let place = index(*id).and_then(|index| self.places.get_mut(index));
+            let Some(place) = place else {
+                return;
+            };
+            let is_old = match &place.state {
+                State::Dead(life) => life.dropped_ns + REMEMBERED_NS <= now_ns,
+                State::Live(_) => true,
+            };
+            if !is_old && self.free.len() - self.forgotten <= MAX_REMEMBERED {
+                return;
+            }
+            place.last = None;
+            self.forgotten += 1;
         }
     }
 
@@ -194,6 +230,53 @@ mod tests {
         // Told once is enough.
         table.end(1, 9, 9);
         assert_eq!(table.iter().next().unwrap().1.version, 2);
+    }
+
+    /// How many tombstones still say what lay there.
+    fn remembered(table: &Table<Thing>) -> usize {
+        table
+            .iter()
+            .filter(|(_, place)| place.last.is_some())
+            .count()
+    }
+
+    #[test]
+    fn a_tombstone_says_for_ten_minutes_what_lay_there_and_then_only_that_it_ended() {
+        let mut table = Table::new(9);
+        for _ in 0..3 {
+            table.insert(Thing(1), 1, 1);
+        }
+        table.end(2, 2, 5);
+        table.end(1, 2, 9);
+        table.forget(4 + REMEMBERED_NS);
+        assert_eq!(remembered(&table), 2);
+        table.forget(5 + REMEMBERED_NS);
+        assert_eq!(remembered(&table), 1);
+        // Whoever takes a number takes the tombstone away, and the next one is as old as it was.
+        assert_eq!(table.insert(Thing(6), 3, 6 + REST_NS), Some(2));
+        table.forget(8 + REMEMBERED_NS);
+        assert_eq!(remembered(&table), 1);
+        table.forget(9 + REMEMBERED_NS);
+        assert_eq!(remembered(&table), 0);
+        let dead =
+            |place: &Place<Thing>| matches!(place.state, State::Dead(Life { dropped_ns: 9, .. }));
+        assert!(
+            dead(table.iter().next().unwrap().1),
+            "that it ended is kept"
+        );
+    }
+
+    #[test]
+    fn no_more_tombstones_than_a_few_thousand_say_what_lay_there_and_those_the_last() {
+        let mut table = Table::new(MAX_REMEMBERED + 9);
+        for _ in 0..MAX_REMEMBERED + 9 {
+            table.insert(Thing(1), 1, 1);
+        }
+        (1..=MAX_REMEMBERED as u64 + 9).for_each(|id| table.end(id, 2, id));
+        table.forget(MAX_REMEMBERED as u64);
+        assert_eq!(remembered(&table), MAX_REMEMBERED);
+        let first = table.iter().find(|(_, place)| place.last.is_some());
+        assert_eq!(first.unwrap().0, 10);
     }
 
     #[test]

@@ -82,7 +82,7 @@ impl Resource {
             kind: Some(Kind { kind: Some(kind) }),
             location: location(self.location),
             parent_resource_id: self.parent.map(|id| Id { id }),
-            is_internal: false,
+            is_internal: self.is_internal,
         }
     }
 
@@ -157,9 +157,9 @@ impl Task {
             created_at: Some(anchor.timestamp(self.created_ns)),
             dropped_at: None,
             wakes: stats.wakes,
-            // One waker is kept wherever somebody waits: none lost.
+            // One waker is kept where somebody waits. Of one that nobody will call there is none: the client warns.
             waker_clones: stats.parks + 1,
-            waker_drops: stats.parks,
+            waker_drops: stats.parks + u64::from(self.has_lost_waker),
             last_wake: anchor.known(stats.woken_ns),
             poll_stats: Some(PollStats {
                 polls: stats.parks + u64::from(stats.started_ns > stats.ended_ns),
@@ -175,30 +175,44 @@ impl Task {
 }
 
 impl Life {
-    pub(super) fn of_resource(self, anchor: Anchor) -> resources::Stats {
+    /// The end of what was `last`, as far as that is still known.
+    pub(super) fn of_resource(
+        self,
+        last: Option<&Resource>,
+        anchor: Anchor,
+        redact: bool,
+    ) -> resources::Stats {
+        let last = last.map(|last| last.stats(anchor, redact));
         resources::Stats {
             created_at: Some(anchor.timestamp(self.created_ns)),
             dropped_at: Some(anchor.timestamp(self.dropped_ns)),
-            attributes: Vec::new(),
+            ..last.unwrap_or_default()
         }
     }
 
-    pub(super) fn of_op(self, anchor: Anchor) -> async_ops::Stats {
+    pub(super) fn of_op(self, last: Option<&Op>, anchor: Anchor, redact: bool) -> async_ops::Stats {
+        let last = last.map(|last| last.stats(anchor, redact));
+        let last = last.unwrap_or_else(|| async_ops::Stats {
+            poll_stats: Some(PollStats::default()),
+            ..Default::default()
+        });
         async_ops::Stats {
             created_at: Some(anchor.timestamp(self.created_ns)),
             dropped_at: Some(anchor.timestamp(self.dropped_ns)),
-            task_id: None,
-            poll_stats: Some(PollStats::default()),
-            attributes: Vec::new(),
+            ..last
         }
     }
 
-    pub(super) fn of_task(self, anchor: Anchor) -> tasks::Stats {
+    pub(super) fn of_task(self, last: Option<&Task>, anchor: Anchor) -> tasks::Stats {
+        let last = last.map(|last| last.stats(anchor));
+        let last = last.unwrap_or_else(|| tasks::Stats {
+            poll_stats: Some(PollStats::default()),
+            ..Default::default()
+        });
         tasks::Stats {
             created_at: Some(anchor.timestamp(self.created_ns)),
             dropped_at: Some(anchor.timestamp(self.dropped_ns)),
-            poll_stats: Some(PollStats::default()),
-            ..Default::default()
+            ..last
         }
     }
 }

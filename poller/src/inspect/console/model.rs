@@ -2,25 +2,68 @@
 //!
 //! All clients share it, so that they agree on the numbers: tokio-console keeps what it was told when it connects anew.
 
-use std::collections::HashMap;
+mod descriptors;
+mod lost;
+mod pollers;
+mod replay;
 
-use super::attributes::{self, is_armed, is_waiting};
-use super::entities::{Attribute, Meta, Op, Resource, ResourceKind, Task};
+use std::collections::{HashMap, HashSet};
+use std::os::fd::RawFd;
+
+use super::attributes::is_waiting;
+use super::entities::{Attribute, Op, Resource, Task};
 use super::ids::Table;
-use super::tasks::{People, Weight, count};
+use super::tasks::People;
 use super::wall::Anchor;
-use crate::desc::{Kind, PollDesc};
-use crate::observe::{Direction, EventKind, Transition};
+use crate::desc::Kind;
 use crate::poller::Poller;
+use crate::view::lints::StuckWatch;
 use crate::view::recorder::{Cursor, Event};
-use crate::view::{self, RawRow, Reader, Row};
+use crate::view::{self, RawRow, Reader};
 
-/// Descriptors that are listed. The client sorts and draws all rows anew for each message.
-pub(super) const MAX_DESCRIPTORS: usize = 5000;
-/// Numbers of resources: descriptors, their deadlines, pollers.
-const MAX_RESOURCES: usize = 8192;
-const MAX_OPS: usize = 2 * MAX_DESCRIPTORS;
-const MAX_TASKS: usize = 8192;
+/// How much is shown at most.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Sizes {
+    /// The client sorts and draws all rows anew for each message.
+    pub(super) descriptors: usize,
+    /// Descriptors, their deadlines, pollers and their eventfds.
+    pub(super) resources: usize,
+    pub(super) ops: usize,
+    pub(super) tasks: usize,
+}
+
+impl Default for Sizes {
+    fn default() -> Self {
+        Self {
+            descriptors: 5000,
+            resources: 8192,
+            ops: 10_000,
+            tasks: 8192,
+        }
+    }
+}
+
+/// What is not shown although it should be, counted once each: rows that changed faster than they could be read, deadlines
+/// and pollers that found no number, and waits whose task or op found none. Descriptors for which there is no room are no
+/// loss, for `more` shows how many; nor is what the flight recorder has overwritten, for the poller's row tells that.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(super) struct Dropped {
+    pub(super) resources: u64,
+    pub(super) ops: u64,
+    pub(super) tasks: u64,
+}
+
+impl Dropped {
+    /// What was lost after `earlier`.
+    pub(super) fn since(self, earlier: Self) -> Self {
+        Self {
+            resources: self.resources - earlier.resources,
+            ops: self.ops - earlier.ops,
+            tasks: self.tasks - earlier.tasks,
+        }
+    }
+}
+
 /// A sleep is listed when it has lasted so long. Shorter ones come and go by the thousand, and nobody looks for them.
 const LONG_SLEEP_NS: u64 = 1_000_000_000;
 
@@ -40,6 +83,12 @@ pub(super) struct Model {
     descriptors: HashMap<(u32, u32), Listed>,
     /// The resource that stands for those that are not listed.
     more: Option<u64>,
+    /// The tasks that have lost their waker.
+    lost: HashSet<u64>,
+    sizes: Sizes,
+    pub(super) dropped: Dropped,
+    #[cfg(test)]
+    pub(super) hooks: Hooks,
     events: Vec<Event>,
 }
 
@@ -47,9 +96,14 @@ pub(super) struct Model {
 #[derive(Debug)]
 struct Followed {
     resource: u64,
+    /// Its eventfd, and the number of that.
+    wake: Option<(u64, RawFd)>,
     recorded: Cursor,
+    /// Events that the flight recorder overwrote before they were read.
+    overwritten: u64,
     /// By thread: the task that it has resumed, and when.
     running: HashMap<u32, (u64, u64)>,
+    watch: StuckWatch,
     seen: u64,
 }
 
@@ -65,10 +119,33 @@ struct Listed {
 /// What is shown of one direction.
 #[derive(Clone, Copy, Default, Debug)]
 struct Shown {
-    timer: Option<u64>,
+    timer: Timer,
     op: Option<u64>,
     /// Who waits, or waited last.
     task: Option<u64>,
+}
+
+/// The resource of an armed deadline.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+enum Timer {
+    /// No deadline is armed.
+    #[default]
+    None,
+    Shown(u64),
+    /// There was no number left; it is counted.
+    Dropped,
+}
+
+/// What tests do to it.
+#[cfg(test)]
+#[derive(Default, Debug)]
+pub(super) struct Hooks {
+    /// How long a waiter is left alone before it is suspected.
+    pub(super) hold: Option<std::time::Duration>,
+    /// What its clock is ahead, in nanoseconds.
+    pub(super) ahead_ns: u64,
+    /// The slot that changes faster than it can be read.
+    pub(super) torn: Option<u32>,
 }
 
 /// A descriptor that is not listed yet.
@@ -80,12 +157,12 @@ struct Candidate {
 }
 
 impl Model {
-    pub(super) fn new() -> Self {
+    pub(super) fn new(sizes: Sizes) -> Self {
         Self {
             anchor: Anchor::now(),
-            resources: Table::new(MAX_RESOURCES),
-            ops: Table::new(MAX_OPS),
-            tasks: Table::new(MAX_TASKS),
+            resources: Table::new(sizes.resources),
+            ops: Table::new(sizes.ops),
+            tasks: Table::new(sizes.tasks),
             sample: 0,
             sampled_ns: 0,
             reader: Reader::new(),
@@ -93,6 +170,11 @@ impl Model {
             pollers: HashMap::new(),
             descriptors: HashMap::new(),
             more: None,
+            lost: HashSet::new(),
+            sizes,
+            dropped: Dropped::default(),
+            #[cfg(test)]
+            hooks: Hooks::default(),
             events: Vec::new(),
         }
     }
@@ -105,7 +187,7 @@ impl Model {
     /// Looks at the tables of `pollers`, as if there were no others.
     pub(super) fn look(&mut self, pollers: &[Poller]) {
         self.sample += 1;
-        self.sampled_ns = view::now_ns();
+        self.sampled_ns = self.now_ns();
         self.reader.begin();
         let mut candidates = Vec::new();
         for (index, poller) in pollers.iter().enumerate() {
@@ -121,9 +203,12 @@ impl Model {
             let Some(desc) = poller.shared.cache.get(slot) else {
                 continue;
             };
-            if let Some(row) = RawRow::read(desc)
-                && !self.list(poller, desc, &row)
-            {
+            let Some(row) = RawRow::read(desc) else {
+                continue;
+            };
+            if self.is_torn(&row) {
+                self.dropped.resources += 1;
+            } else if !self.list(poller, desc, &row) {
                 unlisted += 1;
             }
         }
@@ -131,48 +216,36 @@ impl Model {
         for poller in pollers {
             self.replay(poller);
         }
+        self.find_lost(pollers);
         self.people
             .end_unseen(&mut self.tasks, self.sample, self.sampled_ns);
+        self.resources.forget(self.sampled_ns);
+        self.ops.forget(self.sampled_ns);
+        self.tasks.forget(self.sampled_ns);
     }
 
-    /// Whether the poller is shown.
-    fn follow(&mut self, poller: &Poller) -> bool {
-        let stats = view::stats(poller);
-        let attributes = attributes::of_poller(&stats);
-        let id = poller.shared.id;
-        if let Some(followed) = self.pollers.get_mut(&id) {
-            followed.seen = self.sample;
-            replace(
-                &mut self.resources,
-                followed.resource,
-                self.sample,
-                attributes,
-            );
+    fn now_ns(&self) -> u64 {
+        #[cfg(test)]
+        return view::now_ns() + self.hooks.ahead_ns;
+        #[cfg(not(test))]
+        view::now_ns()
+    }
+
+    fn new_watch(&self) -> StuckWatch {
+        #[cfg(test)]
+        if let Some(hold) = self.hooks.hold {
+            return StuckWatch::with_hold(hold);
+        }
+        StuckWatch::default()
+    }
+
+    /// Whether the parts of a row may not belong together, because it changed while it was read, again and again.
+    fn is_torn(&self, row: &RawRow) -> bool {
+        #[cfg(test)]
+        if self.hooks.torn == Some(row.slot) {
             return true;
         }
-        let resource = Resource {
-            meta: Meta::Poller,
-            parent: None,
-            kind: ResourceKind::Other("poller"),
-            concrete_type: "Epoll",
-            location: None,
-            created_ns: stats.info().created_at_ns,
-            attributes,
-        };
-        let Some(resource) = self
-            .resources
-            .insert(resource, self.sample, self.sampled_ns)
-        else {
-            return false;
-        };
-        let followed = Followed {
-            resource,
-            recorded: Cursor::oldest(poller),
-            running: HashMap::new(),
-            seen: self.sample,
-        };
-        self.pollers.insert(id, followed);
-        true
+        row.torn
     }
 
     fn sweep(&mut self, poller: &Poller, index: usize, candidates: &mut Vec<Candidate>) {
@@ -180,8 +253,15 @@ impl Model {
             let Some(row) = RawRow::read(desc) else {
                 continue;
             };
-            let known = self.descriptors.get(&(poller.shared.id, row.slot));
-            if known.is_some_and(|listed| listed.row.generation == row.generation) {
+            let key = (poller.shared.id, row.slot);
+            let known = self.descriptors.get(&key);
+            let is_known = known.is_some_and(|listed| listed.row.generation == row.generation);
+            if self.is_torn(&row) {
+                self.dropped.resources += 1;
+                if is_known {
+                    self.keep(key);
+                }
+            } else if is_known {
                 self.refresh(poller, desc, &row);
             } else if row.kind != Kind::Timer || row.opened_at_ns + LONG_SLEEP_NS <= self.sampled_ns
             {
@@ -213,9 +293,9 @@ impl Model {
                     side.op
                         .into_iter()
                         .for_each(|id| ops.end(id, *sample, *sampled_ns));
-                    side.timer
-                        .into_iter()
-                        .for_each(|id| resources.end(id, *sample, *sampled_ns));
+                    if let Timer::Shown(id) = side.timer {
+                        resources.end(id, *sample, *sampled_ns);
+                    }
                 }
                 resources.end(listed.resource, *sample, *sampled_ns);
                 reader.forget(*poller, *slot);
@@ -226,229 +306,19 @@ impl Model {
             let seen = followed.seen == *sample;
             if !seen {
                 resources.end(followed.resource, *sample, *sampled_ns);
+                if let Some((id, _)) = followed.wake {
+                    resources.end(id, *sample, *sampled_ns);
+                }
             }
             seen
         });
     }
 
-    /// Lists a descriptor if there is room.
-    fn list(&mut self, poller: &Poller, desc: &PollDesc, raw: &RawRow) -> bool {
-        let Some(parent) = self.pollers.get(&poller.shared.id) else {
-            return false;
-        };
-        if self.descriptors.len() >= MAX_DESCRIPTORS {
-            return false;
-        }
-        let (kind, concrete_type) = attributes::kind(raw);
-        let resource = Resource {
-            meta: match raw.kind {
-                Kind::Timer => Meta::Timer,
-                _ => Meta::Descriptor,
-            },
-            parent: Some(parent.resource),
-            kind,
-            concrete_type,
-            location: raw.opened_location,
-            created_ns: raw.opened_at_ns,
-            attributes: Vec::new(),
-        };
-        let Some(resource) = self
-            .resources
-            .insert(resource, self.sample, self.sampled_ns)
-        else {
-            return false;
-        };
-        // As it was before anything happened to it, so that all of it is new.
-        let listed = Listed {
-            resource,
-            row: *raw,
-            seen: 0,
-            sides: Default::default(),
-        };
-        self.descriptors
-            .insert((poller.shared.id, raw.slot), listed);
-        self.refresh(poller, desc, raw);
-        true
+    fn replace(&mut self, id: u64, attributes: Vec<Attribute>) {
+        self.resources.update(id, self.sample, |resource| {
+            let changed = resource.attributes != attributes;
+            resource.attributes = attributes;
+            changed
+        });
     }
-
-    fn refresh(&mut self, poller: &Poller, desc: &PollDesc, raw: &RawRow) {
-        let Some(listed) = self.descriptors.get_mut(&(poller.shared.id, raw.slot)) else {
-            return;
-        };
-        let is_new = listed.seen == 0;
-        let before = (!is_new).then_some(listed.row);
-        listed.seen = self.sample;
-        listed.row = *raw;
-        let row = (before != Some(*raw)).then(|| self.reader.row(poller, desc, raw));
-        let (sample, now_ns) = (self.sample, self.sampled_ns);
-        for direction in Direction::ALL {
-            let index = direction.index();
-            let shown = &mut listed.sides[index];
-            // For each sample: it keeps the task from being taken for one that is gone.
-            let side = &raw.sides[index];
-            let task = self.people.find(&mut self.tasks, side, sample, now_ns);
-            shown.task = task;
-            let Some(row) = &row else {
-                continue;
-            };
-            let earlier = before.as_ref().map(|row| &row.sides[index]);
-            if earlier == Some(side) {
-                continue;
-            }
-            if let Some(task) = task {
-                self.tasks.update(task, sample, |task| {
-                    let stats = task.stats;
-                    task.stats.add(side, earlier);
-                    task.stats != stats
-                });
-                let op = op(listed.resource, row, raw, direction, task, self.anchor);
-                match shown.op {
-                    Some(id) => self.ops.update(id, sample, |shown| {
-                        std::mem::replace(shown, op.clone()) != op
-                    }),
-                    None => shown.op = self.ops.insert(op, sample, now_ns),
-                }
-            }
-        }
-        if raw.kind == Kind::Timer {
-            let deadline_ns = raw.sides[0].deadline_ns;
-            let attributes = attributes::of_deadline(deadline_ns, None, now_ns);
-            replace(&mut self.resources, listed.resource, sample, attributes);
-            return;
-        }
-        if let Some(row) = row {
-            let attributes = attributes::of_descriptor(&row);
-            replace(&mut self.resources, listed.resource, sample, attributes);
-        }
-        for direction in Direction::ALL {
-            let deadline_ns = raw.sides[direction.index()].deadline_ns;
-            let timer = &mut listed.sides[direction.index()].timer;
-            match (*timer, is_armed(deadline_ns)) {
-                (None, false) => {}
-                (Some(id), false) => {
-                    self.resources.end(id, sample, now_ns);
-                    *timer = None;
-                }
-                (known, true) => {
-                    let attributes = attributes::of_deadline(deadline_ns, Some(direction), now_ns);
-                    match known {
-                        Some(id) => replace(&mut self.resources, id, sample, attributes),
-                        None => {
-                            let deadline = Resource {
-                                meta: Meta::Timer,
-                                parent: Some(listed.resource),
-                                kind: ResourceKind::Timer,
-                                concrete_type: "Deadline",
-                                location: raw.sides[direction.index()]
-                                    .location
-                                    .or(raw.opened_location),
-                                created_ns: now_ns,
-                                attributes,
-                            };
-                            *timer = self.resources.insert(deadline, sample, now_ns);
-                        }
-                    }
-                }
-            }
-        }
-    }
-
-    fn tell_of_more(&mut self, unlisted: u64) {
-        let attributes = vec![Attribute::number("count", unlisted)];
-        match (self.more, unlisted) {
-            (None, 0) => {}
-            (Some(id), 0) => {
-                self.resources.end(id, self.sample, self.sampled_ns);
-                self.more = None;
-            }
-            (Some(id), _) => replace(&mut self.resources, id, self.sample, attributes),
-            (None, _) => {
-                let more = Resource {
-                    meta: Meta::Poller,
-                    parent: None,
-                    kind: ResourceKind::Other("more"),
-                    concrete_type: "PollDesc",
-                    location: None,
-                    created_ns: self.sampled_ns,
-                    attributes,
-                };
-                self.more = self.resources.insert(more, self.sample, self.sampled_ns);
-            }
-        }
-    }
-
-    /// What the flight recorder has recorded since.
-    fn replay(&mut self, poller: &Poller) {
-        let Some(followed) = self.pollers.get_mut(&poller.shared.id) else {
-            return;
-        };
-        let mut events = std::mem::take(&mut self.events);
-        events.clear();
-        let lost = followed.recorded.read(poller, &mut events);
-        if lost > 0 {
-            // What is missing may have ended a run.
-            followed.running.clear();
-        }
-        let weight = Weight::of(events.len() as u64, lost);
-        for event in &events {
-            match event.kind {
-                EventKind::Run => {
-                    let listed = self.descriptors.get(&(poller.shared.id, event.slot));
-                    let task = listed
-                        .filter(|listed| listed.row.generation == event.generation)
-                        .zip(event.direction)
-                        .and_then(|(listed, direction)| listed.sides[direction.index()].task);
-                    // Whoever this thread has resumed before is over, and has not parked.
-                    followed.running.remove(&event.thread);
-                    if let Some(task) = task {
-                        followed.running.insert(event.thread, (task, event.at_ns));
-                        self.tasks.update(task, self.sample, |task| {
-                            task.resumed(u64::from(event.argument), weight)
-                        });
-                    }
-                }
-                // What parks next on the thread is the task that it has resumed, be it on a sleep that is not listed.
-                EventKind::Park => {
-                    if let Some((task, since_ns)) = followed.running.remove(&event.thread) {
-                        self.tasks.update(task, self.sample, |task| {
-                            task.parked(since_ns, event.at_ns, weight)
-                        });
-                    }
-                }
-                _ => {}
-            }
-        }
-        self.events = events;
-    }
-}
-
-fn op(
-    resource: u64,
-    row: &Row,
-    raw: &RawRow,
-    direction: Direction,
-    task: u64,
-    anchor: Anchor,
-) -> Op {
-    let side = match direction {
-        Direction::Read => &row.read,
-        Direction::Write => &row.write,
-    };
-    Op {
-        resource,
-        source: attributes::source(row.kind, direction),
-        created_ns: row.opened_at_ns,
-        waits: count(&raw.sides[direction.index()], Transition::Park),
-        since_ns: side.since_ns,
-        task,
-        attributes: attributes::of_wait(side, anchor),
-    }
-}
-
-fn replace(resources: &mut Table<Resource>, id: u64, sample: u64, attributes: Vec<Attribute>) {
-    resources.update(id, sample, |resource| {
-        let changed = resource.attributes != attributes;
-        resource.attributes = attributes;
-        changed
-    });
 }

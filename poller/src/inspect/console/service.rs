@@ -16,7 +16,7 @@ use tokio::time::{MissedTickBehavior, interval, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::model::Model;
+use super::model::{Model, Sizes};
 use super::update::Told;
 use crate::inspect::connection::{Peer, Session};
 use crate::inspect::service::{MAX_REQUEST, guarded};
@@ -31,7 +31,7 @@ const STALLED: Duration = Duration::from_secs(30);
 
 pub(in crate::inspect) fn service() -> InstrumentServer<Service> {
     let service = Service {
-        model: Arc::new(Mutex::new(Model::new())),
+        model: Arc::new(Mutex::new(Model::new(Sizes::default()))),
     };
     InstrumentServer::new(service).max_decoding_message_size(MAX_REQUEST)
 }
@@ -76,13 +76,12 @@ impl Instrument for Service {
     ) -> Result<Response<Self::WatchUpdatesStream>, Status> {
         let peer = peer(&request)?;
         let paused = peer.session.paused.subscribe();
+        let told = {
+            let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+            Told::nothing(&model, peer.redact)
+        };
         let (messages, stream) = mpsc::channel(1);
-        tokio::spawn(updates(
-            self.model.clone(),
-            Told::nothing(peer.redact),
-            paused,
-            messages,
-        ));
+        tokio::spawn(updates(self.model.clone(), told, paused, messages));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
@@ -153,16 +152,23 @@ async fn updates(
         if *paused.borrow() {
             continue;
         }
-        match look(&model, |model| told.updates(model)) {
-            Ok(updates) => {
-                for update in updates {
-                    if !send(&messages, Ok(update)).await {
-                        return;
-                    }
-                }
-            }
-            Err(status) => {
-                send(&messages, Err(status)).await;
+        // Before looking: while there is no room, what would be told grows old.
+        let Ok(Ok(room)) = timeout(STALLED, messages.reserve()).await else {
+            return;
+        };
+        if *paused.borrow() {
+            continue;
+        }
+        let updates = match look(&model, |model| told.updates(model)) {
+            Ok(updates) => updates,
+            Err(status) => return room.send(Err(status)),
+        };
+        let mut updates = updates.into_iter();
+        if let Some(first) = updates.next() {
+            room.send(Ok(first));
+        }
+        for update in updates {
+            if !send(&messages, Ok(update)).await {
                 return;
             }
         }

@@ -61,6 +61,7 @@ impl People {
             location: side.location,
             created_ns: Some(side.since_ns).filter(|ns| *ns != 0).unwrap_or(now_ns),
             stats: TaskStats::default(),
+            has_lost_waker: false,
             wake_latency: Default::default(),
             run_time: Default::default(),
         };

@@ -9,9 +9,9 @@ use prost::Message;
 use prost_types::Timestamp;
 
 use super::entities::{Meta, Resource};
-use super::ids::{Life, Place, State, Table};
+use super::ids::{Entity, Life, Place, State, Table};
 use super::messages;
-use super::model::Model;
+use super::model::{Dropped, Model};
 use crate::inspect::service::MAX_MESSAGE;
 
 /// Bytes of the entries of a message; the rest is for what surrounds them.
@@ -23,16 +23,25 @@ pub(super) struct Told {
     redact: bool,
     /// Number of the last sample.
     sample: u64,
+    /// All that had been dropped by then.
+    dropped: Dropped,
 }
 
 impl Told {
-    pub(super) fn nothing(redact: bool) -> Self {
-        Self { redact, sample: 0 }
+    /// One that is told of what is dropped from now on: what was before is no loss of its.
+    pub(super) fn nothing(model: &Model, redact: bool) -> Self {
+        Self {
+            redact,
+            sample: 0,
+            dropped: model.dropped,
+        }
     }
 
     /// All that is new, at least the time. What refers to another thing comes in a later message than that.
     pub(super) fn updates(&mut self, model: &Model) -> Vec<Update> {
         let mut batch = Batch::new(model.anchor.timestamp(model.sampled_ns));
+        batch.dropped(model.dropped.since(self.dropped));
+        self.dropped = model.dropped;
         if self.sample == 0 {
             batch.last().new_metadata = Some(messages::metadata());
             self.bury(model, &mut batch);
@@ -48,21 +57,26 @@ impl Told {
         batch.finish()
     }
 
-    /// Ends whatever the client remembers of a process that was here before, at numbers that nobody has now.
+    /// Tells of each number at which nothing lives that it has ended: the client may remember it, from before it lost its
+    /// connection, or from a process that was here before.
     fn bury(&self, model: &Model, batch: &mut Batch) {
-        let life = Life {
+        let anchor = model.anchor;
+        let unknown = Life {
             created_ns: model.sampled_ns,
             dropped_ns: model.sampled_ns,
         };
-        let anchor = model.anchor;
-        for id in ended(&model.resources) {
-            batch.resource(id, None, life.of_resource(anchor));
+        for (id, life, last) in ended(&model.resources) {
+            let life = life.unwrap_or(unknown);
+            batch.resource(id, None, life.of_resource(last, anchor, self.redact));
         }
-        for id in ended(&model.tasks) {
-            batch.task(id, None, life.of_task(anchor));
+        for (id, life, last) in ended(&model.tasks) {
+            batch.task(id, None, life.unwrap_or(unknown).of_task(last, anchor));
         }
-        for id in ended(&model.ops) {
-            batch.op(id, None, life.of_op(anchor));
+        for (id, life, last) in ended(&model.ops) {
+            let stats = life.unwrap_or(unknown).of_op(last, anchor, self.redact);
+            // By now its task's number may be another's.
+            let task_id = None;
+            batch.op(id, None, async_ops::Stats { task_id, ..stats });
         }
         batch.cut();
     }
@@ -83,12 +97,8 @@ impl Told {
                     batch.resource(id, new, resource.stats(model.anchor, self.redact));
                 }
                 State::Dead(life) if level == Level::Poller => {
-                    let mut stats = life.of_resource(model.anchor);
-                    if let Some(last) = &place.last {
-                        let dropped_at = stats.dropped_at;
-                        stats = last.stats(model.anchor, self.redact);
-                        stats.dropped_at = dropped_at;
-                    }
+                    let last = place.last.as_ref();
+                    let stats = life.of_resource(last, model.anchor, self.redact);
                     batch.resource(id, None, stats);
                 }
                 _ => {}
@@ -104,13 +114,7 @@ impl Told {
                     batch.task(id, new, task.stats(model.anchor));
                 }
                 State::Dead(life) => {
-                    let mut stats = life.of_task(model.anchor);
-                    if let Some(last) = &place.last {
-                        let dropped_at = stats.dropped_at;
-                        stats = last.stats(model.anchor);
-                        stats.dropped_at = dropped_at;
-                    }
-                    batch.task(id, None, stats)
+                    batch.task(id, None, life.of_task(place.last.as_ref(), model.anchor));
                 }
             }
         }
@@ -124,13 +128,8 @@ impl Told {
                     batch.op(id, new, op.stats(model.anchor, self.redact));
                 }
                 State::Dead(life) => {
-                    let mut stats = life.of_op(model.anchor);
-                    if let Some(last) = &place.last {
-                        let dropped_at = stats.dropped_at;
-                        stats = last.stats(model.anchor, self.redact);
-                        stats.dropped_at = dropped_at;
-                    }
-                    batch.op(id, None, stats)
+                    let last = place.last.as_ref();
+                    batch.op(id, None, life.of_op(last, model.anchor, self.redact));
                 }
             }
         }
@@ -155,13 +154,13 @@ impl Level {
     }
 }
 
-/// The numbers that nothing lives at.
-fn ended<E: super::ids::Entity>(table: &Table<E>) -> impl Iterator<Item = u64> + '_ {
-    let dead = table
-        .iter()
-        .filter(|(_, place)| matches!(place.state, State::Dead(_)))
-        .map(|(id, _)| id);
-    dead.chain(table.unused())
+/// The numbers that nothing lives at, with what is known of what lay there.
+fn ended<E: Entity>(table: &Table<E>) -> impl Iterator<Item = (u64, Option<Life>, Option<&E>)> {
+    let dead = table.iter().filter_map(|(id, place)| match &place.state {
+        State::Dead(life) => Some((id, Some(*life), place.last.as_ref())),
+        State::Live(_) => None,
+    });
+    dead.chain(table.unused().map(|id| (id, None, None)))
 }
 
 /// Messages in the making, each at most as large as a message may be.
@@ -187,6 +186,27 @@ impl Batch {
 
     fn last(&mut self) -> &mut Update {
         &mut self.last
+    }
+
+    fn dropped(&mut self, dropped: Dropped) {
+        let Dropped {
+            resources,
+            ops,
+            tasks,
+        } = dropped;
+        if dropped == Dropped::default() {
+            return;
+        }
+        let update = self.entry(0, 0);
+        update
+            .resource_update
+            .get_or_insert_default()
+            .dropped_events = resources;
+        update
+            .async_op_update
+            .get_or_insert_default()
+            .dropped_events = ops;
+        update.task_update.get_or_insert_default().dropped_events = tasks;
     }
 
     /// What comes now comes in a later message than what came before.

@@ -24,6 +24,8 @@ pub(super) struct Client {
     pub(super) resources: HashMap<u64, Known>,
     pub(super) tasks: HashMap<u64, Known>,
     pub(super) ops: HashMap<u64, Known>,
+    /// What it shows as dropped: async ops, tasks, resources.
+    pub(super) dropped: [u64; 3],
 }
 
 /// What it knows of one entity.
@@ -31,10 +33,14 @@ pub(super) struct Client {
 pub(super) struct Known {
     pub(super) kind: String,
     pub(super) parent: Option<u64>,
+    /// Of a resource.
+    pub(super) is_internal: bool,
     /// Of an async op.
     pub(super) task: Option<u64>,
     pub(super) fields: HashMap<String, String>,
     pub(super) polls: u64,
+    /// Of a task: the client warns of it.
+    pub(super) has_lost_waker: bool,
     pub(super) dropped: bool,
 }
 
@@ -66,6 +72,23 @@ impl Client {
         demand(self.metadata.len() <= 10, || {
             "the client keeps all metadata".into()
         })?;
+        let dropped = [
+            update
+                .async_op_update
+                .as_ref()
+                .map(|update| update.dropped_events),
+            update
+                .task_update
+                .as_ref()
+                .map(|update| update.dropped_events),
+            update
+                .resource_update
+                .as_ref()
+                .map(|update| update.dropped_events),
+        ];
+        for (sum, dropped) in self.dropped.iter_mut().zip(dropped) {
+            *sum += dropped.unwrap_or(0);
+        }
         self.take_tasks(update)?;
         self.take_resources(update)?;
         self.take_ops(update)
@@ -110,6 +133,7 @@ impl Client {
             if let Some(known) = self.tasks.get_mut(id) {
                 known.polls = polls;
                 known.dropped = stats.dropped_at.is_some();
+                known.has_lost_waker = has_lost_waker(stats);
             }
         }
         Ok(())
@@ -150,6 +174,7 @@ impl Client {
             let known = Known {
                 kind,
                 parent,
+                is_internal: resource.is_internal,
                 ..Default::default()
             };
             self.resources.insert(id, known);
@@ -318,6 +343,19 @@ fn polls(stats: Option<&PollStats>) -> Result<u64, String> {
         positive(busy)?;
     }
     Ok(stats.polls)
+}
+
+/// As the client judges it: nobody has its waker, and it neither runs nor is about to.
+fn has_lost_waker(stats: &console_api::tasks::Stats) -> bool {
+    let nanos = |at: &Timestamp| (at.seconds, at.nanos);
+    let polls = stats.poll_stats.as_ref();
+    let started = polls.and_then(|polls| polls.last_poll_started.as_ref().map(nanos));
+    let ended = polls.and_then(|polls| polls.last_poll_ended.as_ref().map(nanos));
+    stats.dropped_at.is_none()
+        && stats.waker_clones == stats.waker_drops
+        && polls.is_some_and(|polls| polls.polls > 0)
+        && started <= ended
+        && stats.last_wake.as_ref().map(nanos) <= started
 }
 
 fn location(location: Option<&console_api::Location>) -> Fault {

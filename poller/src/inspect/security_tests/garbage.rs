@@ -12,10 +12,9 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::codegen::http::{Request, Response};
 
-use super::access::{Authority, loopback};
+use super::authority::{Authority, loopback};
+use super::raw::PREFACE;
 use super::*;
-
-const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// Says it, and listens until the other end has closed or has nothing to say any more.
 fn throw(mut stream: impl Read + Write, bytes: &[u8], end: impl FnOnce()) {

@@ -2,13 +2,21 @@
 //!
 //! | file | tries |
 //! |---|---|
-//! | `access` | to call without the token, the certificate or the privilege |
+//! | `access` | to look without the token or the certificate |
+//! | `privilege` | to change where, or as who, one may only look |
 //! | `crowd` | to take more than one's share: of connections, streams, bytes and time |
+//! | `liveness` | to be there no more, or to ask what takes too long |
 //! | `garbage` | what is no HTTP/2, no gRPC or no TLS, and HTTP/2 that means harm |
+//!
+//! `authority` has tokens and certificates, and `raw` is a client of HTTP/2 without manners.
 
 mod access;
+mod authority;
 mod crowd;
 mod garbage;
+mod liveness;
+mod privilege;
+mod raw;
 
 use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};

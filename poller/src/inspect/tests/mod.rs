@@ -11,6 +11,7 @@
 //! | `compat` | as a client of an older schema does |
 //! | `stats` | for statistics and laws |
 //! | `watch` | for the stream of the table |
+//! | `turns` | many questions that take long, and one that does not |
 //! | `connections` | on many connections, some of which misbehave |
 //! | `socket` | where the socket is, whose, and what becomes of it |
 //! | `access` | who is answered, and with what |
@@ -26,6 +27,7 @@ mod socket;
 mod stats;
 mod table;
 mod transitions;
+mod turns;
 mod watch;
 
 use std::os::fd::AsFd;

@@ -91,11 +91,30 @@ impl UnixStream {
     pub fn from_std(
         stream: std::os::unix::net::UnixStream,
     ) -> Result<Self, (std::os::unix::net::UnixStream, io::Error)> {
-        let location = Location::caller();
-        let poller = match Poller::try_global() {
-            Ok(poller) => poller,
-            Err(error) => return Err((stream, error)),
-        };
+        match Poller::try_global() {
+            Ok(poller) => Self::from_std_at(poller, stream, Location::caller()),
+            Err(error) => Err((stream, error)),
+        }
+    }
+
+    /// [`UnixStream::from_std`] with a poller of your own.
+    ///
+    /// # Errors
+    ///
+    /// As [`UnixStream::from_std`].
+    #[track_caller]
+    pub fn from_std_on(
+        poller: &Poller,
+        stream: std::os::unix::net::UnixStream,
+    ) -> Result<Self, (std::os::unix::net::UnixStream, io::Error)> {
+        Self::from_std_at(poller, stream, Location::caller())
+    }
+
+    fn from_std_at(
+        poller: &Poller,
+        stream: std::os::unix::net::UnixStream,
+        location: &'static Location<'static>,
+    ) -> Result<Self, (std::os::unix::net::UnixStream, io::Error)> {
         match Fd::adopt(poller, stream.into(), Options::new(Kind::Unix), location) {
             Ok(fd) => Ok(Self { fd }),
             Err((fd, error)) => Err((fd.into(), error)),

@@ -2,7 +2,7 @@
 //! of other pollers.
 //!
 //! Most run on the kernel in memory, so that they decide what becomes ready and when; `masks` and others that ask what the
-//! real one does say so. What needs two threads at once is modelled in `loom_tests`.
+//! real one does say so. What needs two threads at once is modelled in `models`.
 
 mod breaks;
 mod deadlines;

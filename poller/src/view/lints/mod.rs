@@ -8,6 +8,7 @@
 //! | `doctor` | [`Doctor`]: looks again and again, and remembers what it saw |
 //! | `sight` | what one look sees |
 //! | `stuck` | stuck waiters and lost edges, confirmed by asking the kernel |
+//! | `watch` | those alone, for the facade that tokio-console attaches to |
 //! | `away` | nobody polls: the one cause of many stuck waiters |
 //! | `leaked` | readiness that nobody comes for |
 //! | `overdue` | deadlines that should have fired |
@@ -53,11 +54,15 @@ mod rates;
 mod registration;
 mod sight;
 mod stuck;
+#[cfg(feature = "console")]
+mod watch;
 
 pub use doctor::{Doctor, diagnose};
 pub use finding::Finding;
 pub use lint::{Lint, Severity, UnknownLint};
 pub use options::Options;
+#[cfg(feature = "console")]
+pub(crate) use watch::StuckWatch;
 
 /// Suspects that are asked about closely in one look.
 const SUSPECTS: usize = 64;

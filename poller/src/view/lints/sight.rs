@@ -131,7 +131,7 @@ fn wakes(direction: Direction) -> i16 {
 }
 
 /// Whether the epoll instance is readable: it has events that nobody has fetched.
-fn has_events(poller: &Poller) -> bool {
+pub(super) fn has_events(poller: &Poller) -> bool {
     use std::os::fd::AsRawFd;
     let ready = |fd: std::os::fd::BorrowedFd<'_>| sys::io::poll_now(fd.as_raw_fd(), libc::POLLIN);
     poller

@@ -1,17 +1,17 @@
 //! Waiters that are parked although their descriptor is ready: stuck by their own doing, or because an edge was lost.
 
+mod loss;
+
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
 use super::sight::{Key, Sight, Sightings, key, same_side, thorough_polls};
-use super::span;
 use crate::desc::State;
-use crate::observe::{Direction, Transition};
-use crate::sys::mask_names;
-use crate::view::ask::Answer;
+use crate::observe::Direction;
 use crate::view::kernel::{Registration, kernel_registrations};
 use crate::view::raw::RawRow;
 use crate::view::stats::stats;
+use loss::{Facts, describe};
 
 /// Between the first and the last time that the kernel has said so.
 const CONFIRM_NS: u64 = 50_000_000;
@@ -20,18 +20,8 @@ const CONFIRM_QUIET_NS: u64 = 500_000_000;
 /// Polls between the two. The first may have fetched its events before the kernel was first asked, and other threads may
 /// be in the middle of one.
 const POLLS: u64 = 4;
-/// TCP_INFO counts in ticks of the kernel, which may be 10 ms long.
-const TICK_NS: u64 = 20_000_000;
 /// The list of registrations is read at most so often.
 const LIST_NS: u64 = 500_000_000;
-/// The transitions by which an edge arrives.
-const EDGES: [Transition; 4] = [
-    Transition::ReadyIdle,
-    Transition::ReadyArmed,
-    Transition::ReadyParked,
-    Transition::ReadyAgain,
-];
-
 /// What is noted of a suspect.
 #[derive(Clone, Debug)]
 struct Note {
@@ -184,148 +174,6 @@ fn interest(direction: Direction) -> u32 {
     }
 }
 
-/// What is known of a stuck waiter's descriptor.
-#[derive(Clone, Copy, Debug, Default)]
-struct Facts {
-    parked_at_ns: u64,
-    /// The number is closed.
-    closed: bool,
-    /// The kernel's list has it; `None` if the list cannot be read.
-    registered: Option<bool>,
-    /// The registration asks for events of this direction.
-    asked_for: Option<bool>,
-    /// The number stands for the file that was registered.
-    same_file: Option<bool>,
-    /// When the data that is there last came.
-    data_at_ns: Option<u64>,
-}
-
-/// How an edge was lost.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Loss {
-    Closed,
-    NotRegistered,
-    OtherFile,
-    NotAskedFor,
-    CameAfter { ns: u64 },
-}
-
-impl Facts {
-    /// `None` if the waiter is stuck by its own doing.
-    fn loss(&self) -> Option<Loss> {
-        let after = |at: u64| at.checked_sub(self.parked_at_ns).filter(|ns| *ns > TICK_NS);
-        if self.closed {
-            Some(Loss::Closed)
-        } else if self.registered == Some(false) {
-            Some(Loss::NotRegistered)
-        } else if self.same_file == Some(false) {
-            Some(Loss::OtherFile)
-        } else if self.asked_for == Some(false) {
-            Some(Loss::NotAskedFor)
-        } else {
-            let ns = self.data_at_ns.and_then(after)?;
-            Some(Loss::CameAfter { ns })
-        }
-    }
-}
-
-fn describe(
-    sight: &Sight<'_>,
-    waiter: &Waiter<'_>,
-    answer: &Answer,
-    loss: Option<Loss>,
-) -> Finding {
-    let Waiter {
-        row,
-        direction,
-        since_ns,
-    } = waiter;
-    let (who, what) = match direction {
-        Direction::Read => ("reader", "readable"),
-        Direction::Write => ("writer", "writable"),
-    };
-    let age = span(sight.age_ns(*since_ns));
-    let fd = row.fd;
-    let parked = format!("a {who} of descriptor {fd} has been parked for {age}");
-    let (lint, summary) = match loss {
-        None => (
-            Lint::StuckWaiter,
-            format!(
-                "{parked} although the descriptor is {what}: its edge came before the wait and went by unused"
-            ),
-        ),
-        Some(Loss::Closed) => (
-            Lint::LostEdge,
-            format!("{parked}, but the number {fd} is closed: nothing can wake it any more"),
-        ),
-        Some(Loss::NotRegistered) => (
-            Lint::LostEdge,
-            format!("{parked}, the descriptor is {what}, and its registration with epoll is gone"),
-        ),
-        Some(Loss::OtherFile) => (
-            Lint::LostEdge,
-            format!(
-                "{parked}, but the number {fd} stands for another file than the one that was registered"
-            ),
-        ),
-        Some(Loss::NotAskedFor) => (
-            Lint::LostEdge,
-            format!(
-                "{parked}, the descriptor is {what}, and its registration with epoll does not ask for that any more"
-            ),
-        ),
-        Some(Loss::CameAfter { ns }) => (
-            Lint::LostEdge,
-            format!(
-                "{parked}; data came {} after it parked, and did not wake it",
-                span(ns)
-            ),
-        ),
-    };
-    let ready = mask_names(u32::from(answer.ready.cast_unsigned()));
-    let edges: u64 = EDGES
-        .map(|edge| row.sides[direction.index()].transitions[edge.index()])
-        .iter()
-        .sum();
-    Finding::of_row(lint, sight, row, Some(*direction), *since_ns, summary)
-        .evidence("parked for", age)
-        .evidence(
-            "poll(2) says",
-            if answer.is_closed() {
-                "NVAL".into()
-            } else {
-                ready
-            },
-        )
-        .evidence_if(
-            "bytes readable",
-            answer.receive_queue.map(|bytes| bytes.to_string()),
-        )
-        .evidence_if(
-            "bytes unsent",
-            answer
-                .send_queue
-                .filter(|_| *direction == Direction::Write)
-                .map(|bytes| bytes.to_string()),
-        )
-        .evidence_if(
-            "data last came",
-            answer
-                .last_data_received_ns()
-                .map(|ago| format!("{} ago", span(ago))),
-        )
-        .evidence("last event", mask_names(row.last_events))
-        .evidence("edges in this direction", edges.to_string())
-        .evidence_if(
-            "TCP state",
-            answer.tcp.map(|tcp| tcp.state_name().to_owned()),
-        )
-        .evidence(
-            "last poll",
-            format!("{} ago", span(sight.age_ns(sight.last_poll_ns()))),
-        )
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -357,75 +205,5 @@ mod tests {
         assert!(list_for(Some((1_000, &[])), 999).is_some());
         assert!(list_for(Some((1_000, &[])), 1_000).is_none());
         assert!(list_for(None, 0).is_none());
-    }
-
-    #[test]
-    fn bytes_that_were_there_before_the_wait_are_the_waiters_own_fault() {
-        let facts = Facts {
-            parked_at_ns: 1_000 * MS,
-            registered: Some(true),
-            same_file: Some(true),
-            data_at_ns: Some(900 * MS),
-            ..Facts::default()
-        };
-        assert_eq!(facts.loss(), None);
-        let within_a_tick = Facts {
-            data_at_ns: Some(1_010 * MS),
-            ..facts
-        };
-        assert_eq!(within_a_tick.loss(), None);
-        let unknown = Facts {
-            registered: None,
-            same_file: None,
-            data_at_ns: None,
-            ..facts
-        };
-        assert_eq!(unknown.loss(), None);
-    }
-
-    #[test]
-    fn an_edge_is_lost_when_it_could_not_come_or_came_and_woke_nobody() {
-        let facts = Facts {
-            parked_at_ns: 1_000 * MS,
-            registered: Some(true),
-            same_file: Some(true),
-            ..Facts::default()
-        };
-        let loss = |facts: Facts| facts.loss().unwrap();
-        assert_eq!(
-            loss(Facts {
-                closed: true,
-                ..facts
-            }),
-            Loss::Closed
-        );
-        assert_eq!(
-            loss(Facts {
-                registered: Some(false),
-                ..facts
-            }),
-            Loss::NotRegistered
-        );
-        assert_eq!(
-            loss(Facts {
-                same_file: Some(false),
-                ..facts
-            }),
-            Loss::OtherFile
-        );
-        assert_eq!(
-            loss(Facts {
-                asked_for: Some(false),
-                ..facts
-            }),
-            Loss::NotAskedFor
-        );
-        assert_eq!(
-            loss(Facts {
-                data_at_ns: Some(1_500 * MS),
-                ..facts
-            }),
-            Loss::CameAfter { ns: 500 * MS }
-        );
     }
 }

@@ -1,6 +1,7 @@
 //! Clients on a real endpoint.
 
-use std::os::fd::AsFd;
+use std::collections::BTreeSet;
+use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
 use std::path::PathBuf;
 use std::pin::pin;
@@ -13,6 +14,8 @@ use console_api::instrument::{
     InstrumentRequest, PauseRequest, ResumeRequest, State, StateRequest, TaskDetailsRequest,
     Temporality, Update,
 };
+use netpoller_proto::v1;
+use netpoller_proto::v1::inspector_client::InspectorClient;
 use tokio_stream::StreamExt;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Streaming};
@@ -42,6 +45,10 @@ impl Fixture {
 
     /// A connection of its own.
     async fn client(&self) -> InstrumentClient<Channel> {
+        InstrumentClient::new(self.channel().await)
+    }
+
+    async fn channel(&self) -> Channel {
         let path: PathBuf = self.directory.path().join("s");
         let connector = tower::service_fn(move |_: Uri| {
             let path = path.clone();
@@ -50,11 +57,10 @@ impl Fixture {
                 Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
             }
         });
-        let channel = Endpoint::from_static("http://localhost")
+        Endpoint::from_static("http://localhost")
             .connect_with_connector(connector)
             .await
-            .unwrap();
-        InstrumentClient::new(channel)
+            .unwrap()
     }
 }
 
@@ -64,11 +70,16 @@ struct Console {
     updates: Streaming<Update>,
     states: Streaming<State>,
     client: Client,
+    /// The times of the samples that it was told of.
+    nows: BTreeSet<(i64, i32)>,
 }
 
 impl Console {
     async fn attach(fixture: &Fixture) -> Self {
-        let mut calls = fixture.client().await;
+        Self::over(fixture.client().await).await
+    }
+
+    async fn over(mut calls: InstrumentClient<Channel>) -> Self {
         let updates = calls
             .watch_updates(InstrumentRequest {})
             .await
@@ -84,14 +95,42 @@ impl Console {
             updates,
             states,
             client: Client::default(),
+            nows: BTreeSet::new(),
         }
+    }
+
+    fn take(&mut self, update: &Update) {
+        let now = update.now.unwrap();
+        self.nows.insert((now.seconds, now.nanos));
+        self.client.take(update).unwrap();
+    }
+
+    async fn next(&mut self) {
+        let update = self.updates.next().await.unwrap().unwrap();
+        self.take(&update);
+    }
+
+    /// Takes the messages that have come, without waiting for any.
+    fn take_what_came(&mut self) -> usize {
+        let mut cx = Context::from_waker(Waker::noop());
+        let mut taken = 0;
+        while let Poll::Ready(update) = pin!(self.updates.next()).poll(&mut cx) {
+            self.take(&update.unwrap().unwrap());
+            taken += 1;
+        }
+        taken
+    }
+
+    /// Whether it has been told its state since it was last asked for.
+    fn has_state(&mut self) -> bool {
+        let mut cx = Context::from_waker(Waker::noop());
+        pin!(self.states.next()).poll(&mut cx).is_ready()
     }
 
     /// Takes messages until one has brought what `found` looks for.
     async fn until<T>(&mut self, found: impl Fn(&Client) -> Option<T>) -> T {
         loop {
-            let update = self.updates.next().await.unwrap().unwrap();
-            self.client.take(&update).unwrap();
+            self.next().await;
             if let Some(found) = found(&self.client) {
                 return found;
             }
@@ -169,7 +208,8 @@ fn a_client_sees_a_descriptor_come_wait_and_go() {
 }
 
 #[test]
-fn a_pause_holds_the_messages_of_one_connection_and_of_no_other() {
+fn a_pause_holds_the_messages_of_one_connection_and_of_no_other_and_each_call_is_answered_by_the_state()
+ {
     let poller = Poller::builder().name("pauses").build().unwrap();
     let fixture = Fixture::new();
     run(async {
@@ -177,26 +217,34 @@ fn a_pause_holds_the_messages_of_one_connection_and_of_no_other() {
         let mut other = Console::attach(&fixture).await;
         assert_eq!(paused.state().await, Temporality::Live);
         assert_eq!(other.state().await, Temporality::Live);
-        paused.calls.pause(PauseRequest {}).await.unwrap();
-        assert_eq!(paused.state().await, Temporality::Paused);
+        // Again too: the client waits for the state whatever it was before.
+        for _ in 0..2 {
+            paused.calls.pause(PauseRequest {}).await.unwrap();
+            assert_eq!(paused.state().await, Temporality::Paused);
+        }
 
         let (desc, _ours, _theirs) = open(&poller);
         desc.set_label("while-paused");
         other.until(|client| labelled(client, "while-paused")).await;
-        // Again, so that whatever was on its way has come.
-        let first = other.updates.next().await.unwrap().unwrap();
-        other.client.take(&first).unwrap();
-        let mut cx = Context::from_waker(Waker::noop());
-        while let Poll::Ready(update) = pin!(paused.updates.next()).poll(&mut cx) {
-            paused.client.take(&update.unwrap().unwrap()).unwrap();
-        }
+        // Once more, so that whatever was on its way has come.
+        other.next().await;
+        paused.take_what_came();
         assert!(labelled(&paused.client, "while-paused").is_none());
+        let told = other.nows.len();
+        while other.nows.len() < told + 2 {
+            other.next().await;
+        }
+        assert_eq!(paused.take_what_came(), 0, "not even the time");
+        assert!(!other.has_state() && !paused.has_state());
 
-        paused.calls.resume(ResumeRequest {}).await.unwrap();
-        assert_eq!(paused.state().await, Temporality::Live);
+        for _ in 0..2 {
+            paused.calls.resume(ResumeRequest {}).await.unwrap();
+            assert_eq!(paused.state().await, Temporality::Live);
+        }
         paused
             .until(|client| labelled(client, "while-paused"))
             .await;
+        assert!(!other.has_state(), "nobody has told it anything");
     });
 }
 
@@ -262,22 +310,177 @@ fn the_details_of_a_task_are_its_wakes_and_runs_until_it_ends_and_an_unknown_one
     });
 }
 
+/// A task that waits, with its number in the console.
+async fn waiting_task(console: &mut Console, label: &str) -> u64 {
+    let (resource, _) = console.until(|client| labelled(client, label)).await;
+    console
+        .until(|client| {
+            Client::live(&client.ops)
+                .find(|(_, op)| op.parent == Some(resource))
+                .and_then(|(_, op)| op.task)
+        })
+        .await
+}
+
+#[track_caller]
+fn assert_full<T>(answer: Result<T, tonic::Status>, why: &str) {
+    match answer {
+        Ok(_) => panic!("there was room"),
+        Err(status) => {
+            assert_eq!(status.code(), Code::ResourceExhausted, "{status}");
+            assert!(status.message().contains(why), "{status}");
+        }
+    }
+}
+
 #[test]
-fn a_client_that_reads_nothing_for_a_while_is_told_the_state_and_not_the_past() {
-    let poller = Poller::builder().name("slow_reader").build().unwrap();
+fn eight_consoles_attach_at_once_beside_eight_inspectors_and_a_ninth_when_one_has_left() {
+    let _poller = Poller::builder().name("crowded").build().unwrap();
     let fixture = Fixture::new();
     run(async {
-        let mut slow = Console::attach(&fixture).await;
-        let mut quick = Console::attach(&fixture).await;
-        for round in 0..3 {
-            let (desc, _ours, _theirs) = open(&poller);
-            let label = format!("round-{round}");
-            desc.set_label(&label);
-            quick.until(|client| labelled(client, &label)).await;
+        let mut consoles = Vec::new();
+        for _ in 0..8 {
+            let mut console = Console::attach(&fixture).await;
+            assert_eq!(console.state().await, Temporality::Live);
+            console
+                .until(|client| (!client.resources.is_empty()).then_some(()))
+                .await;
+            consoles.push(console);
         }
-        let (desc, _ours, _theirs) = open(&poller);
-        desc.set_label("last");
-        slow.until(|client| labelled(client, "last")).await;
-        assert!((0..3).all(|round| labelled(&slow.client, &format!("round-{round}")).is_none()));
+        let mut ninth = fixture.client().await;
+        assert_full(
+            ninth.watch_updates(InstrumentRequest {}).await,
+            "8 tokio-consoles",
+        );
+        assert_full(ninth.watch_state(StateRequest {}).await, "8 tokio-consoles");
+        // They have taken no place of those who use the inspector, nor the other way round.
+        let mut watches = Vec::new();
+        for _ in 0..2 {
+            let mut inspector = InspectorClient::new(fixture.channel().await);
+            for _ in 0..4 {
+                watches.push(inspector.watch(v1::WatchRequest::default()).await.unwrap());
+            }
+        }
+        let mut inspector = InspectorClient::new(fixture.channel().await);
+        assert_full(
+            inspector.watch(v1::WatchRequest::default()).await,
+            "8 clients",
+        );
+        consoles.pop();
+        while ninth.watch_updates(InstrumentRequest {}).await.is_err() {}
     });
+}
+
+#[test]
+fn sixteen_details_are_watched_at_once_two_by_each_console_and_a_17th_when_one_is_left() {
+    let poller = Poller::builder().name("looked_into").build().unwrap();
+    let (desc, _ours, _theirs) = open(&poller);
+    desc.set_label("looked-into");
+    let mut wait = pin!(task::named("looked-into", desc.wait(Direction::Read)));
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(wait.as_mut().poll(&mut cx).is_pending());
+    let fixture = Fixture::new();
+    run(async {
+        let mut consoles = Vec::new();
+        let mut watched = Vec::new();
+        for _ in 0..8 {
+            let mut console = Console::attach(&fixture).await;
+            let id = waiting_task(&mut console, "looked-into").await;
+            let request = TaskDetailsRequest {
+                id: Some(Id { id }),
+            };
+            for _ in 0..2 {
+                let answer = console.calls.watch_task_details(request).await.unwrap();
+                let mut stream = answer.into_inner();
+                details(&stream.next().await.unwrap().unwrap()).unwrap();
+                watched.push(stream);
+            }
+            let answer = console.calls.watch_task_details(request).await;
+            assert_full(answer, "this connection has 4 streams");
+            consoles.push((console, request));
+        }
+        let mut other = fixture.client().await;
+        let request = consoles[0].1;
+        assert_full(other.watch_task_details(request).await, "16 tasks");
+        watched.pop();
+        while other.watch_task_details(request).await.is_err() {}
+    });
+}
+
+/// A client that has flow-control windows for anything, so that only its socket can be full; and a second handle of that.
+async fn greedy(fixture: &Fixture) -> (Console, UnixStream) {
+    let stream = UnixStream::connect(fixture.directory.path().join("s")).unwrap();
+    stream.set_nonblocking(true).unwrap();
+    let handle = stream.try_clone().unwrap();
+    let mut stream = Some(stream);
+    let connector = tower::service_fn(move |_: Uri| {
+        let stream = stream.take();
+        async move {
+            let stream = stream.ok_or(std::io::ErrorKind::NotConnected)?;
+            let stream = tokio::net::UnixStream::from_std(stream)?;
+            Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
+        }
+    });
+    let channel = Endpoint::from_static("http://localhost")
+        .initial_stream_window_size(1 << 30)
+        .initial_connection_window_size(1 << 30)
+        .connect_with_connector(connector)
+        .await
+        .unwrap();
+    (Console::over(InstrumentClient::new(channel)).await, handle)
+}
+
+#[test]
+fn a_client_whose_socket_is_full_is_told_the_state_and_not_the_past_and_keeps_nobody_waiting() {
+    const DESCRIPTORS: usize = 2000;
+    const ROUNDS: usize = 6;
+    // The usual limit is 1024.
+    rlimit::increase_nofile_limit(DESCRIPTORS as u64 + 2000).unwrap();
+    let poller = Poller::builder().name("slow_reader").build().unwrap();
+    let (ours, _theirs) = UnixStream::pair().unwrap();
+    let descs: Vec<_> = (0..DESCRIPTORS)
+        .map(|_| {
+            let socket = ours.try_clone().unwrap();
+            (poller.open(socket.as_fd(), Kind::Unix).unwrap(), socket)
+        })
+        .collect();
+    let relabel = |label: &str| descs.iter().for_each(|(desc, _)| desc.set_label(label));
+    let fixture = Fixture::new();
+    // A runtime of its own: while nobody drives it, nobody reads its socket.
+    let asleep = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    relabel("first");
+    let (mut slow, socket) = asleep.block_on(greedy(&fixture));
+    let unread = || crate::sys::ask::receive_queue(socket.as_raw_fd()).unwrap();
+
+    // Since when it was full, and until when, by the times of the samples.
+    let (mut queued, mut full) = (Vec::new(), Vec::new());
+    run(async {
+        let mut quick = Console::attach(&fixture).await;
+        for round in 0..ROUNDS {
+            let label = format!("round-{round}");
+            relabel(&label);
+            // Hundreds of kilobytes each time, and it comes.
+            quick.until(|client| labelled(client, &label)).await;
+            queued.push(unread());
+            full.extend(quick.nows.last().copied());
+        }
+    });
+    let (queued, full) = (&queued[1..], &full[1..]);
+    assert!(queued[0] > 64 * 1024, "{queued:?}");
+    assert!(
+        queued.iter().all(|bytes| *bytes == queued[0]),
+        "it was full all the while: {queued:?}"
+    );
+    assert!(full.is_sorted_by(|one, next| one < next), "{full:?}");
+
+    relabel("last");
+    asleep.block_on(slow.until(|client| labelled(client, "last")));
+    // Behind what was being sent there was room for one sample. The last may be that of the moment it woke.
+    let queued: Vec<_> = slow.nows.range(full[0]..full[ROUNDS - 2]).collect();
+    assert!(queued.len() <= 1, "{queued:?} of {full:?}");
+    assert_eq!(slow.client.dropped, [0; 3], "it was told what it came to");
+    drop(asleep);
 }

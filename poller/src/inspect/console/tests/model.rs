@@ -1,89 +1,16 @@
 //! What is shown of pollers that follow a script.
 
+use std::io::Write;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::os::unix::net::UnixStream;
 use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use prost::Message;
-
-use super::super::model::{MAX_DESCRIPTORS, Model};
 use super::super::update::Told;
-use super::super::validate::{Client, Known};
-use crate::inspect::service::MAX_MESSAGE;
-use crate::{Desc, Direction, Kind, Poller, Sides, task};
-
-/// A model and a client of it.
-struct Script {
-    poller: Poller,
-    model: Model,
-    told: Told,
-    client: Client,
-}
-
-impl Script {
-    fn new(name: &str) -> Self {
-        Self {
-            poller: Poller::builder().name(name).build().unwrap(),
-            model: Model::new(),
-            told: Told::nothing(false),
-            client: Client::default(),
-        }
-    }
-
-    /// Looks, and tells the client. Returns how many messages that took.
-    #[track_caller]
-    fn look(&mut self) -> usize {
-        self.model.look(std::slice::from_ref(&self.poller));
-        tell(&self.model, &mut self.told, &mut self.client)
-    }
-
-    fn live(&self, kind: &str) -> Vec<(u64, Known)> {
-        let mut found: Vec<_> = Client::live(&self.client.resources)
-            .filter(|(_, known)| known.kind == kind)
-            .map(|(id, known)| (id, known.clone()))
-            .collect();
-        found.sort_by_key(|(id, _)| *id);
-        found
-    }
-
-    fn ops(&self) -> Vec<Known> {
-        Client::live(&self.client.ops)
-            .map(|(_, known)| known.clone())
-            .collect()
-    }
-}
-
-#[track_caller]
-fn tell(model: &Model, told: &mut Told, client: &mut Client) -> usize {
-    let updates = told.updates(model);
-    assert!(
-        !updates.is_empty(),
-        "the client counts time by the messages"
-    );
-    for update in &updates {
-        client.take(update).unwrap();
-    }
-    updates.len()
-}
-
-fn pair() -> (UnixStream, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    ours.set_nonblocking(true).unwrap();
-    (ours, theirs)
-}
-
-fn open(poller: &Poller, socket: &UnixStream) -> Desc {
-    poller.open(socket.as_fd(), Kind::Unix).unwrap()
-}
-
-#[track_caller]
-fn park(wait: std::pin::Pin<&mut impl Future>) {
-    let mut cx = Context::from_waker(Waker::noop());
-    assert!(wait.poll(&mut cx).is_pending());
-}
+use super::super::validate::Client;
+use super::script::{Script, open, pair, park, tell};
+use crate::{Direction, Kind, ReadyList, Sides, net, task};
 
 #[test]
 fn a_tcp_descriptor_is_a_resource_below_its_poller_with_its_address_and_state() {
@@ -106,7 +33,11 @@ fn a_tcp_descriptor_is_a_resource_below_its_poller_with_its_address_and_state() 
     assert_eq!(tcp.fields["1rd"], "nil");
 
     let mut hidden = Client::default();
-    tell(&script.model, &mut Told::nothing(true), &mut hidden);
+    tell(
+        &script.model,
+        &mut Told::nothing(&script.model, true),
+        &mut hidden,
+    );
     let known = Client::live(&hidden.resources)
         .find(|(_, known)| known.kind == "tcp")
         .unwrap()
@@ -137,6 +68,167 @@ fn a_wait_is_an_async_op_of_the_task_that_waits_and_the_next_wait_is_the_same_op
         );
         assert_eq!(script.live("uds")[0].1.fields["1rd"], "parked");
     }
+}
+
+#[test]
+fn the_eventfd_of_a_poller_is_an_internal_resource_below_it_that_counts_breaks() {
+    let mut script = Script::new("breaks");
+    script.look();
+    let [(id, eventfd)] = &script.live("eventfd")[..] else {
+        panic!("{:?}", script.client.resources)
+    };
+    assert_eq!(eventfd.parent, Some(script.live("poller")[0].0));
+    assert!(eventfd.is_internal);
+    let fd: i32 = eventfd.fields["0fd"].parse().unwrap();
+    assert!(script.poller.is_poll_descriptor(fd), "{eventfd:?}");
+    let counted = |script: &Script| {
+        ["requested", "written", "coalesced", "drained"]
+            .map(|name| script.client.resources[id].fields[name].clone())
+    };
+    assert_eq!(counted(&script), ["0", "0", "0", "0"]);
+    script.poller.wake().unwrap();
+    script.poller.wake().unwrap();
+    script.look();
+    assert_eq!(counted(&script), ["2", "1", "1", "0"]);
+    script
+        .poller
+        .poll(Some(Duration::from_secs(5)), &mut ReadyList::default())
+        .unwrap();
+    script.look();
+    assert_eq!(counted(&script), ["2", "1", "1", "1"]);
+    assert!(
+        Client::live(&script.client.resources)
+            .all(|(_, known)| known.is_internal == (known.kind == "eventfd"))
+    );
+}
+
+#[test]
+fn rseq_and_wseq_number_the_waits_of_a_descriptor() {
+    let mut script = Script::new("numbered");
+    let (ours, _theirs) = pair();
+    let desc = open(&script.poller, &ours);
+    let numbers = |script: &mut Script| {
+        script.look();
+        let fields = &script.live("uds")[0].1.fields;
+        (fields["rseq"].clone(), fields["wseq"].clone())
+    };
+    assert_eq!(numbers(&mut script), ("0".into(), "0".into()));
+    for wait in ["1", "2"] {
+        let mut waiting = pin!(desc.wait(Direction::Read));
+        park(waiting.as_mut());
+        assert_eq!(numbers(&mut script), (wait.into(), "0".into()));
+        park(waiting.as_mut());
+        assert_eq!(numbers(&mut script), (wait.into(), "0".into()), "the same");
+    }
+}
+
+#[test]
+fn who_accepts_is_seen_accepting() {
+    let mut script = Script::new("accepts");
+    let listener = net::TcpListener::bind_on(&script.poller, "127.0.0.1:0").unwrap();
+    let mut accept = pin!(listener.accept());
+    park(accept.as_mut());
+    script.look();
+    assert_eq!(script.ops()[0].kind, "accept");
+}
+
+#[test]
+fn who_connects_is_seen_connecting_and_then_waiting_for_room_as_another_op() {
+    let mut script = Script::new("connects");
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let stream = {
+        let connect = net::TcpStream::connect_on(&script.poller, address, None);
+        let mut connect = pin!(task::named("client", connect));
+        // The kernel says EINPROGRESS on loopback too: the handshake is processed when the call is over.
+        park(connect.as_mut());
+        script.look();
+        let [op] = &script.ops()[..] else {
+            panic!("{:?}", script.ops())
+        };
+        assert_eq!((op.kind.as_str(), op.polls), ("connect", 1));
+        let mut ready = ReadyList::default();
+        script
+            .poller
+            .poll(Some(Duration::from_secs(5)), &mut ready)
+            .unwrap();
+        ready.wake_all();
+        let mut cx = Context::from_waker(Waker::noop());
+        match connect.as_mut().poll(&mut cx) {
+            std::task::Poll::Ready(stream) => stream.unwrap(),
+            std::task::Poll::Pending => panic!("it is connected"),
+        }
+    };
+    script.look();
+    assert_eq!(script.ops()[0].kind, "connect", "nothing else yet");
+    let bytes = vec![0; 64 << 20];
+    let mut write = pin!(task::named("client", stream.write_all(&bytes)));
+    park(write.as_mut());
+    script.look();
+    let [op] = &script.ops()[..] else {
+        panic!("{:?}", script.ops())
+    };
+    assert_eq!((op.kind.as_str(), op.polls), ("wait_write", 1));
+    // Whoever looks only now sees the same: the wait for the connection is none for room.
+    let mut late = Script {
+        poller: script.poller.clone(),
+        ..Script::new("late")
+    };
+    late.look();
+    let ops = late.ops();
+    assert_eq!((ops[0].kind.as_str(), ops[0].polls), ("wait_write", 1));
+}
+
+#[test]
+fn a_task_that_is_stuck_has_lost_its_waker_until_it_is_not_and_others_keep_theirs() {
+    let mut script = Script::new("stuck");
+    script.model.hooks.hold = Some(Duration::ZERO);
+    let ((ours, mut theirs), (other, _peer)) = (pair(), pair());
+    let (desc, healthy) = (open(&script.poller, &ours), open(&script.poller, &other));
+    let mut healthy = pin!(task::named("healthy", healthy.wait(Direction::Read)));
+    park(healthy.as_mut());
+    theirs.write_all(b"more than is read").unwrap();
+    let mut ready = ReadyList::default();
+    script
+        .poller
+        .poll(Some(Duration::ZERO), &mut ready)
+        .unwrap();
+    // Wrong: it waits twice for one edge, and reads nothing in between.
+    let mut reader = pin!(task::named("reader", async {
+        for _ in 0..2 {
+            desc.wait(Direction::Read).await.unwrap();
+        }
+    }));
+    park(reader.as_mut());
+    let lost = |script: &Script| -> Vec<_> {
+        Client::live(&script.client.tasks)
+            .filter(|(_, task)| task.has_lost_waker)
+            .map(|(_, task)| task.fields["task.name"].clone())
+            .collect()
+    };
+    script.look();
+    assert!(lost(&script).is_empty(), "one look proves nothing");
+    let began = Instant::now();
+    while lost(&script).is_empty() {
+        assert!(began.elapsed() < Duration::from_secs(30), "it is not found");
+        script
+            .poller
+            .poll(Some(Duration::ZERO), &mut ready)
+            .unwrap();
+        script.look();
+    }
+    assert_eq!(lost(&script), ["reader"]);
+    // Another edge, and it goes on.
+    theirs.write_all(b"x").unwrap();
+    script
+        .poller
+        .poll(Some(Duration::from_secs(5)), &mut ready)
+        .unwrap();
+    ready.wake_all();
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(reader.as_mut().poll(&mut cx).is_ready());
+    script.look();
+    assert!(lost(&script).is_empty());
 }
 
 #[test]
@@ -189,104 +281,4 @@ fn a_slot_that_is_used_again_is_another_resource_and_the_first_one_ends() {
     assert_eq!(second.len(), 1);
     assert_ne!(second[0].0, first[0].0, "its number rests");
     assert!(script.ops().is_empty(), "the op ended with its descriptor");
-}
-
-#[test]
-fn when_nothing_changes_one_small_message_tells_the_time() {
-    let mut script = Script::new("quiet");
-    let (ours, _theirs) = pair();
-    let _desc = open(&script.poller, &ours);
-    script.look();
-    script.look();
-    let updates = {
-        script.model.look(std::slice::from_ref(&script.poller));
-        script.told.updates(&script.model)
-    };
-    assert_eq!(updates.len(), 1);
-    assert!(updates[0].encoded_len() < 100, "{:?}", updates[0]);
-}
-
-#[test]
-fn a_client_that_missed_samples_is_told_once_what_they_changed() {
-    let mut script = Script::new("slow");
-    let (ours, _theirs) = pair();
-    let desc = open(&script.poller, &ours);
-    script.look();
-    let (other, _peer) = pair();
-    for _ in 0..3 {
-        let short = open(&script.poller, &other);
-        script.model.look(std::slice::from_ref(&script.poller));
-        short.close();
-        script.model.look(std::slice::from_ref(&script.poller));
-    }
-    let _late = open(&script.poller, &other);
-    script.look();
-    assert_eq!(script.live("uds").len(), 2);
-    desc.close();
-    script.look();
-    assert_eq!(script.live("uds").len(), 1);
-}
-
-#[test]
-fn a_client_that_comes_back_to_another_process_forgets_what_the_first_one_had() {
-    let mut first = Script::new("first");
-    let sockets: Vec<_> = (0..20).map(|_| pair()).collect();
-    let descs: Vec<_> = sockets
-        .iter()
-        .map(|(ours, _)| open(&first.poller, ours))
-        .collect();
-    {
-        let mut waits: Vec<_> = descs
-            .iter()
-            .map(|desc| Box::pin(desc.wait(Direction::Read)))
-            .collect();
-        waits.iter_mut().for_each(|wait| park(wait.as_mut()));
-        first.look();
-    }
-    assert_eq!((first.live("uds").len(), first.ops().len()), (20, 20));
-
-    let mut second = Script::new("second");
-    second.client = first.client;
-    let (ours, _theirs) = pair();
-    let _desc = open(&second.poller, &ours);
-    second.look();
-    assert_eq!(second.live("poller").len(), 1);
-    assert_eq!(second.live("poller")[0].1.fields["name"], "second");
-    assert_eq!((second.live("uds").len(), second.ops().len()), (1, 0));
-    assert_eq!(Client::live(&second.client.tasks).count(), 0);
-}
-
-#[test]
-fn five_thousand_descriptors_are_listed_those_that_wait_first_and_the_rest_is_counted() {
-    let mut script = Script::new("many");
-    let extra = 70;
-    let (ours, _theirs) = pair();
-    let descs: Vec<_> = (0..MAX_DESCRIPTORS + extra)
-        .map(|_| {
-            let socket = ours.try_clone().unwrap();
-            (open(&script.poller, &socket), socket)
-        })
-        .collect();
-    let last = &descs.last().unwrap().0;
-    let mut wait = pin!(last.wait(Direction::Read));
-    park(wait.as_mut());
-    let messages = script.look();
-    assert!(messages > 2, "{messages}");
-    let listed = script.live("uds");
-    assert_eq!(listed.len(), MAX_DESCRIPTORS);
-    assert!(
-        listed
-            .iter()
-            .any(|(_, known)| known.fields["fdseq"] == last.id())
-    );
-    let more = script.live("more");
-    assert_eq!(more[0].1.fields["count"], extra.to_string());
-    let mut told = Told::nothing(false);
-    let updates = told.updates(&script.model);
-    assert!(
-        updates
-            .iter()
-            .all(|update| update.encoded_len() <= MAX_MESSAGE)
-    );
-    assert!(updates.iter().map(Message::encoded_len).sum::<usize>() > MAX_MESSAGE);
 }

@@ -5,7 +5,7 @@ use console_api::resources::resource::{Kind, kind};
 use console_api::{Id, Location};
 use prost_types::Timestamp;
 
-use super::super::model::Model;
+use super::super::model::{Model, Sizes};
 use super::super::update::Told;
 use super::super::validate::Client;
 use crate::{Direction, Kind as DescriptorKind, Poller};
@@ -24,9 +24,9 @@ fn updates() -> Vec<Update> {
             .poll(&mut Context::from_waker(Waker::noop()))
             .is_pending()
     );
-    let mut model = Model::new();
+    let mut model = Model::new(Sizes::default());
     model.look(std::slice::from_ref(&poller));
-    Told::nothing(false).updates(&model)
+    Told::nothing(&model, false).updates(&model)
 }
 
 /// Why the messages are refused after `spoil` had its way with the first that it says it has spoilt.

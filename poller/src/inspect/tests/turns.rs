@@ -1,0 +1,137 @@
+//! Many questions that take long, and one that does not.
+//!
+//! They run on one thread, as in the endpoint, without a client in between: so the order is the scheduler's, and no matter of
+//! time.
+
+use std::future::poll_fn;
+use std::panic::Location;
+use std::pin::pin;
+use std::sync::Arc;
+use std::task::Poll;
+
+use netpoller_proto::v1::inspector_server::Inspector;
+use tokio::sync::mpsc;
+use tonic::{Code, Request};
+
+use super::*;
+use crate::inspect::service::Service;
+use crate::inspect::turns::DIAGNOSES;
+use crate::sys::Backend;
+use crate::sys::fake::FakeKernel;
+
+/// A table of so many rows, which need no descriptors of the kernel.
+fn table(name: &str, rows: i32) -> (Poller, Vec<Desc>) {
+    let backend = Backend::Fake(Arc::new(FakeKernel::new()));
+    let poller = Poller::builder().name(name).build_on(backend);
+    let open = |fd| poller.open_at(1_000_000 + fd, Kind::Other, Location::caller());
+    let rows = (0..rows).map(|fd| open(fd).unwrap()).collect();
+    (poller, rows)
+}
+
+fn sorted(poller: &str) -> v1::ListDescriptorsRequest {
+    v1::ListDescriptorsRequest {
+        poller: poller.into(),
+        sort_by: "fd".into(),
+        descending: true,
+        page_size: 10,
+        ..Default::default()
+    }
+}
+
+#[test]
+fn cheap_questions_are_answered_between_many_sorted_pages_of_a_large_table() {
+    const LISTS: usize = 8;
+    const CHEAP: usize = 10;
+    let (_poller, _rows) = table("walked_in_turns", 4000);
+    let service = Arc::new(Service::default());
+    let (answered, mut answers) = mpsc::unbounded_channel();
+    run(async {
+        for _ in 0..LISTS {
+            let (service, answered) = (service.clone(), answered.clone());
+            tokio::spawn(async move {
+                let request = Request::new(sorted("walked_in_turns"));
+                let page = service.list_descriptors(request).await.unwrap();
+                let fds = page.into_inner().descriptors;
+                assert_eq!((fds.len(), fds[0].fd), (10, 1_003_999));
+                answered.send("list").unwrap();
+            });
+        }
+        // Asked last, and each only when the one before was answered.
+        tokio::spawn(async move {
+            for _ in 0..CHEAP {
+                let request = Request::new(v1::GetStatsRequest {
+                    poller: "walked_in_turns".into(),
+                    ..Default::default()
+                });
+                service.get_stats(request).await.unwrap();
+                answered.send("cheap").unwrap();
+                tokio::task::yield_now().await;
+            }
+        });
+        let mut order = Vec::new();
+        while let Some(answer) = answers.recv().await {
+            order.push(answer);
+        }
+        assert_eq!(order.len(), LISTS + CHEAP);
+        let last_cheap = order.iter().rposition(|it| *it == "cheap").unwrap();
+        let lists_before = order[..last_cheap]
+            .iter()
+            .filter(|it| **it == "list")
+            .count();
+        // A page takes more pauses than these questions are, but for the one that was on its way.
+        assert!(lists_before <= 1, "{order:?}");
+    });
+}
+
+#[test]
+fn one_page_is_looked_for_at_a_time_and_one_that_is_given_up_makes_room() {
+    let (_poller, _rows) = table("walked_one_by_one", 1000);
+    let service = Service::default();
+    run(async {
+        let list = || service.list_descriptors(Request::new(sorted("walked_one_by_one")));
+        let mut first = list();
+        let mut second = pin!(list());
+        poll_fn(|cx| {
+            assert!(first.as_mut().poll(cx).is_pending(), "it pauses");
+            for _ in 0..100 {
+                assert!(second.as_mut().poll(cx).is_pending(), "it is not its turn");
+            }
+            Poll::Ready(())
+        })
+        .await;
+        drop(first);
+        assert_eq!(second.await.unwrap().into_inner().descriptors.len(), 10);
+    });
+}
+
+#[test]
+fn diagnoses_beyond_two_at_a_time_are_refused_and_told_when_to_ask_again() {
+    let _poller = poller("diagnosed_in_turns");
+    let service = Service::default();
+    let diagnose = |window_ns| {
+        service.diagnose(Request::new(v1::DiagnoseRequest {
+            poller: "diagnosed_in_turns".into(),
+            window_ns,
+            ..Default::default()
+        }))
+    };
+    run(async {
+        let mut running: Vec<_> = (0..DIAGNOSES).map(|_| diagnose(500_000_000)).collect();
+        poll_fn(|cx| {
+            let pending = running
+                .iter_mut()
+                .all(|it| it.as_mut().poll(cx).is_pending());
+            assert!(pending, "each looks for half a second");
+            Poll::Ready(())
+        })
+        .await;
+        let refused = diagnose(1_000_000).await.unwrap_err();
+        assert_eq!(refused.code(), Code::ResourceExhausted);
+        assert!(refused.message().contains("ask again"), "{refused}");
+        // One that its client gives up, and one that is done.
+        drop(running.pop());
+        diagnose(1_000_000).await.unwrap();
+        running.pop().unwrap().await.unwrap();
+        diagnose(1_000_000).await.unwrap();
+    });
+}

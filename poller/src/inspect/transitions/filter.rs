@@ -1,0 +1,94 @@
+//! Which events are wanted.
+
+use netpoller_proto::v1::{Mode, WatchTransitionsRequest};
+use tonic::Status;
+
+use crate::inspect::find;
+use crate::observe::{Direction, EventKind};
+use crate::view::recorder::Event;
+
+/// Which events are wanted.
+pub(super) struct EventFilter {
+    desc: Option<(u32, u32)>,
+    direction: Option<Direction>,
+    /// A bit for each: a request has room for thousands of numbers, and each event is looked for.
+    kinds: u64,
+}
+
+const _: () = assert!(EventKind::ALL.len() <= 64);
+
+fn bit(kind: EventKind) -> u64 {
+    1 << kind as u8
+}
+
+impl EventFilter {
+    pub(super) fn new(request: &WatchTransitionsRequest) -> Result<Self, Status> {
+        let direction = match Mode::try_from(request.direction) {
+            Ok(Mode::Unspecified) => None,
+            Ok(Mode::Read) => Some(Direction::Read),
+            Ok(Mode::Write) => Some(Direction::Write),
+            Err(_) => {
+                return Err(Status::invalid_argument(format!(
+                    "direction: {} is not known to this server",
+                    request.direction
+                )));
+            }
+        };
+        let kind = |number: &i32| {
+            usize::try_from(*number)
+                .ok()
+                .and_then(|number| number.checked_sub(1))
+                .and_then(|index| EventKind::ALL.get(index).copied())
+                .ok_or_else(|| {
+                    Status::invalid_argument(format!("kinds: {number} is not known to this server"))
+                })
+        };
+        let kinds = request
+            .kinds
+            .iter()
+            .map(kind)
+            .try_fold(0, |kinds, kind| Ok::<_, Status>(kinds | bit(kind?)))?;
+        Ok(Self {
+            desc: if request.id.is_empty() {
+                None
+            } else {
+                Some(find::id(&request.id)?)
+            },
+            direction,
+            // None is all.
+            kinds: if kinds == 0 { u64::MAX } else { kinds },
+        })
+    }
+
+    pub(super) fn admits(&self, event: &Event) -> bool {
+        self.desc
+            .is_none_or(|desc| desc == (event.slot, event.generation))
+            && self
+                .direction
+                .is_none_or(|direction| event.direction == Some(direction))
+            && self.kinds & bit(event.kind) != 0
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_kinds_that_are_asked_for_are_admitted_and_none_means_all() {
+        let filter = |kinds: &[i32]| {
+            EventFilter::new(&WatchTransitionsRequest {
+                kinds: kinds.to_vec(),
+                ..Default::default()
+            })
+            .unwrap()
+        };
+        let last = EventKind::ALL.len() as i32;
+        let (some, all) = (filter(&[1, last, 1]), filter(&[]));
+        for it in EventKind::ALL {
+            let number = it as i32 + 1;
+            assert_eq!(some.kinds & bit(it) != 0, number == 1 || number == last);
+            assert_ne!(all.kinds & bit(it), 0);
+        }
+    }
+}

@@ -1,0 +1,103 @@
+//! The stream of the flight recorder: what it still holds, and then what it records.
+//!
+//! Each subscriber reads the rings for himself, every [`TICK`]. What was overwritten before it was read is counted as lost;
+//! what a slow client has no room for is dropped and counted. Nobody waits for a client, and nothing queues up for him
+//! beyond [`QUEUE`] frames.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `subscriber` | how far one subscriber has come |
+//! | `filter` | which events are wanted |
+//! | `encode` | events as messages |
+
+mod encode;
+mod filter;
+mod subscriber;
+
+use std::time::Duration;
+
+use netpoller_proto::v1::{TransitionsFrame, WatchTransitionsRequest};
+use tokio::sync::mpsc;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::Status;
+
+use super::service::{MAX_MESSAGE, guarded};
+use subscriber::Subscriber;
+
+pub(super) use encode::Encoder;
+
+/// Between two readings of the rings.
+const TICK: Duration = Duration::from_millis(20);
+/// Frames that wait for a client.
+const QUEUE: usize = 8;
+/// Events of one frame.
+const MAX_EVENTS: usize = 4096;
+/// Bytes of the events in a frame; the rest of the message is for what surrounds them.
+const MAX_BYTES: usize = MAX_MESSAGE - 4096;
+/// A client that takes no frame of a dump for so long gets no more of it.
+const STALLED: Duration = Duration::from_secs(30);
+
+type Frames = mpsc::Sender<Result<TransitionsFrame, Status>>;
+
+pub(super) fn start(
+    request: WatchTransitionsRequest,
+) -> Result<ReceiverStream<Result<TransitionsFrame, Status>>, Status> {
+    let subscriber = Subscriber::new(request)?;
+    let (frames, stream) = mpsc::channel(QUEUE);
+    tokio::spawn(async move {
+        // An error is the last thing that the client is told, if he listens.
+        if let Err(status) = run(subscriber, &frames).await {
+            let _ = frames.send(Err(status)).await;
+        }
+    });
+    Ok(ReceiverStream::new(stream))
+}
+
+/// Until the client has gone, or has all that he asked for.
+async fn run(mut subscriber: Subscriber, frames: &Frames) -> Result<(), Status> {
+    if !send_recorded(&mut subscriber, frames).await? || subscriber.history_only {
+        return Ok(());
+    }
+    let mut next = Instant::now();
+    loop {
+        next = (next + TICK).max(Instant::now());
+        tokio::select! {
+            () = sleep_until(next) => {}
+            () = frames.closed() => return Ok(()),
+        }
+        let end = guarded(|| subscriber.end())?;
+        loop {
+            let step = guarded(|| subscriber.step(&end))?;
+            subscriber.offer(step.events, frames);
+            if !step.more {
+                break;
+            }
+            // A busy process records as much in a tick as takes some time to tell; others are served meanwhile.
+            yield_now().await;
+        }
+    }
+}
+
+/// What is there already, as fast as the client takes it; at least one frame, so that he knows the beginning. `false` if he
+/// takes no more.
+async fn send_recorded(subscriber: &mut Subscriber, frames: &Frames) -> Result<bool, Status> {
+    let end = guarded(|| subscriber.end())?;
+    let mut is_first = true;
+    loop {
+        let step = guarded(|| subscriber.step(&end))?;
+        if is_first || !step.events.is_empty() {
+            let frame = subscriber.frame(step.events);
+            if !matches!(timeout(STALLED, frames.send(Ok(frame))).await, Ok(Ok(()))) {
+                return Ok(false);
+            }
+            subscriber.was_told();
+            is_first = false;
+        }
+        if !step.more {
+            return Ok(true);
+        }
+        yield_now().await;
+    }
+}

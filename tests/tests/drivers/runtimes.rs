@@ -1,0 +1,178 @@
+//! Several runtimes on one poller, and what becomes of those who wait when one of them ends.
+
+use std::io::Write;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use netpoller::Poller;
+use netpoller::net::TcpStream;
+use netpoller_tests::{Lane, is_parked, loopback, tcp_pair, unix_pair, until};
+use tokio::runtime::{Builder, Runtime};
+
+use crate::runtime::{current_thread, multi_thread};
+
+/// A stream on `poller`, and its peer, which writes without any poller.
+pub(crate) fn stream_and_peer(poller: &Poller) -> (TcpStream, std::net::TcpStream) {
+    let listener = std::net::TcpListener::bind(loopback()).unwrap();
+    let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    (
+        TcpStream::from_std_on(poller, stream).unwrap(),
+        listener.accept().unwrap().0,
+    )
+}
+
+#[test]
+fn a_second_runtime_polls_for_itself_while_the_first_one_is_idle() {
+    let poller = Poller::builder().build().unwrap();
+    let (a, mut peer) = stream_and_peer(&poller);
+    let (done, reads) = std::sync::mpsc::channel();
+    let reading = Lane::start(move || {
+        let (first, second) = (current_thread(), current_thread());
+        for runtime in [&first, &second, &first] {
+            runtime.block_on(async { a.read(&mut [0]).await }).unwrap();
+            done.send(()).unwrap();
+        }
+    });
+    for _ in 0..3 {
+        until("the task waits", || poller.waiters() == 1);
+        peer.write_all(b"x").unwrap();
+        reads
+            .recv_timeout(netpoller_tests::LIMIT)
+            .expect("hangs: nobody polls");
+    }
+    reading.join();
+}
+
+#[test]
+fn a_task_that_waits_in_a_second_runtime_outlives_the_first_one() {
+    Lane::start(|| {
+        let poller = Poller::builder().build().unwrap();
+        let (a, mut peer) = stream_and_peer(&poller);
+        let a = Arc::new(a);
+        let (first, second) = (multi_thread(), multi_thread());
+        let read = |runtime: &Runtime| {
+            let a = a.clone();
+            let task = runtime.spawn(async move { a.read(&mut [0]).await });
+            until("the task waits", || poller.waiters() == 1);
+            task
+        };
+        let task = read(&first);
+        peer.write_all(b"x").unwrap();
+        first.block_on(task).unwrap().unwrap();
+        let task = read(&second);
+        drop(first);
+        peer.write_all(b"y").unwrap();
+        assert_eq!(second.block_on(task).unwrap().unwrap(), 1);
+    })
+    .join();
+}
+
+#[test]
+fn a_wait_begun_in_a_runtime_that_ended_goes_on_in_another() {
+    Lane::start(|| {
+        let poller = Poller::builder().build().unwrap();
+        let (a, mut peer) = stream_and_peer(&poller);
+        let mut buf = [0];
+        let mut read = Box::pin(a.read(&mut buf));
+        let first = current_thread();
+        assert!(first.block_on(is_parked(&mut read)));
+        drop(first);
+        let writing = std::thread::spawn({
+            let poller = poller.clone();
+            move || {
+                until("the task waits", || poller.waiters() == 1);
+                peer.write_all(b"x").unwrap();
+                peer
+            }
+        });
+        assert_eq!(current_thread().block_on(read).unwrap(), 1);
+        writing.join().unwrap();
+    })
+    .join();
+}
+
+#[test]
+fn who_relies_on_the_runtime_of_another_is_told_when_it_ends() {
+    Lane::start(|| {
+        let poller = Poller::builder().build().unwrap();
+        let first = multi_thread();
+        let (a, _b) = first.block_on(async { tcp_pair(&poller) });
+        // It cannot poll, and need not as long as the first one does.
+        let second = Builder::new_multi_thread()
+            .worker_threads(1)
+            .build()
+            .unwrap();
+        let waiting = second.spawn(async move { a.read(&mut [0]).await });
+        until("the task waits", || poller.waiters() == 1);
+        drop(first);
+        let error = second.block_on(waiting).unwrap().unwrap_err();
+        assert!(error.to_string().contains("enable_io"), "{error}");
+    })
+    .join();
+}
+
+#[test]
+fn a_sleep_is_neither_cut_short_nor_lost_when_another_runtime_ends() {
+    use netpoller::time::sleep;
+    Lane::start(|| {
+        let (first, second) = (multi_thread(), multi_thread());
+        first.block_on(sleep(Duration::from_millis(1)));
+        let time = Duration::from_millis(50);
+        let sleeping = second.spawn(async move {
+            let began = Instant::now();
+            sleep(time).await;
+            began.elapsed()
+        });
+        drop(first);
+        assert!(second.block_on(sleeping).unwrap() >= time);
+    })
+    .join();
+}
+
+#[test]
+fn a_runtime_keeps_no_poller_alive() {
+    // In a process of its own, so that nobody else opens a descriptor.
+    const INSIDE: &str = "NETPOLLER_TEST_RUNTIME_KEEPS";
+    if std::env::var_os(INSIDE).is_none() {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args([
+                "--exact",
+                "--nocapture",
+                "runtimes::a_runtime_keeps_no_poller_alive",
+            ])
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}\n{error}");
+        assert!(text.contains("1 passed"), "{text}");
+        return;
+    }
+    let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
+    for runtime in [current_thread(), multi_thread()] {
+        let before = open();
+        runtime.block_on(async {
+            for _ in 0..20 {
+                let poller = Poller::builder().build().unwrap();
+                let (a, b) = unix_pair(&poller);
+                let reading = tokio::spawn(async move { a.read(&mut [0]).await });
+                while poller.waiters() == 0 {
+                    tokio::task::yield_now().await;
+                }
+                b.write_all(b"x").await.unwrap();
+                reading.await.unwrap().unwrap();
+            }
+            let began = Instant::now();
+            while open() > before {
+                assert!(
+                    began.elapsed() < Duration::from_secs(5),
+                    "{before} descriptors were open, now {}",
+                    open()
+                );
+                tokio::task::yield_now().await;
+            }
+        });
+        assert!(netpoller::view::pollers().is_empty());
+    }
+}
