@@ -73,13 +73,17 @@ impl Desc {
         if now < at {
             return Ok(());
         }
-        self.fire_overdue(direction, &local)
+        // By the clock that deadlines are set with: the quick one may be ahead by nanoseconds, and a timeout is never early.
+        self.fire_overdue(direction, local.stamp_exactly(), &local)
     }
 
     #[cold]
-    fn fire_overdue(&self, direction: Direction, local: &Local<'_>) -> Result<(), Error> {
-        // By the clock that deadlines are set with: the quick one may be ahead by nanoseconds, and a timeout is never early.
-        let now = local.stamp_exactly();
+    pub(super) fn fire_overdue(
+        &self,
+        direction: Direction,
+        now: u64,
+        local: &Local<'_>,
+    ) -> Result<(), Error> {
         let mut ready = ReadyList::with_capacity(1);
         ready.begin(&self.shared);
         ready.fetched_ns = now;

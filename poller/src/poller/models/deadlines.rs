@@ -225,3 +225,45 @@ fn loom_a_future_dropped_beside_a_past_deadline_leaves_no_waiter_and_no_claim() 
         check_deadlines(&fixture, &desc);
     });
 }
+
+#[test]
+fn loom_a_deadline_that_an_operation_and_a_poll_fire_at_once_fires_once() {
+    explore_big("fire | operation fires its own | writer waits", || {
+        let fixture = Fixture::new();
+        let desc = fixture.open();
+        desc.set_deadline(Some(later(1)), Sides::Both);
+        let waiter = spawn({
+            let desc = desc.clone();
+            move || block_on(desc.wait(Direction::Write))
+        });
+        let firing = fire(&fixture, later(2));
+        let now = clock::instant_ns(later(2));
+        let local = fixture.poller.shared.recorder.local();
+        let refused = desc.fire_overdue(Direction::Read, now, &local);
+        assert_eq!(refused, Err(Error::DeadlineExceeded));
+        assert_eq!(waiter.join().unwrap(), Err(Error::DeadlineExceeded));
+        firing.join().unwrap();
+        assert_eq!(fixture.count(Counter::DeadlinesFired), 2, "one each way");
+        assert_eq!(fixture.poller.waiters(), 0);
+    });
+}
+
+#[test]
+fn loom_a_deadline_that_is_moved_while_an_operation_fires_it_is_expired_or_queued_again() {
+    explore_big("operation fires its own | set later", || {
+        let fixture = Fixture::new();
+        let desc = fixture.open();
+        desc.set_deadline(Some(later(1)), Sides::Read);
+        let moving = spawn({
+            let desc = desc.clone();
+            move || desc.set_deadline(Some(later(3)), Sides::Read)
+        });
+        let now = clock::instant_ns(later(2));
+        let local = fixture.poller.shared.recorder.local();
+        let _ = desc.fire_overdue(Direction::Read, now, &local);
+        moving.join().unwrap();
+        // Whichever came first, the one that stands is the later one, and it is not forgotten.
+        assert_eq!(desc.check(Direction::Read), Ok(()));
+        check_deadlines(&fixture, &desc);
+    });
+}
