@@ -3,3 +3,4 @@
 mod cli;
 mod forms;
 mod language;
+mod random;

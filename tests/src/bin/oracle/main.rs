@@ -3,6 +3,7 @@
 mod answer;
 mod args;
 mod failure;
+mod hunt;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done = match &args.command {
         Some(Command::Go(go)) => ask_go(go),
+        Some(Command::Random(random)) => hunt::hunt(random),
         None => run_files(&args),
     };
     match done {
