@@ -79,7 +79,7 @@ impl Ring {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 fn numbered(number: u64) -> RawEvent {
     use super::event::{DescId, EventKind};
 
@@ -147,7 +147,7 @@ mod tests {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(shuttle)))]
 mod loom_tests {
     use super::*;
 
