@@ -37,6 +37,17 @@ pub(crate) fn now_ns() -> u64 {
     crate::sys::monotonic_ns()
 }
 
+/// Now, as an instant of the same time line.
+#[inline]
+pub(crate) fn now() -> Instant {
+    // In a model of shuttle's time is that of its kernel in memory.
+    if cfg!(shuttle) {
+        ns_instant(now_ns()).unwrap_or_else(Instant::now)
+    } else {
+        Instant::now()
+    }
+}
+
 /// The clock as instrumentation reads it: not at all in a build that measures the cost of instrumentation.
 #[inline]
 pub(crate) fn stamp_ns() -> u64 {

@@ -82,6 +82,8 @@ pub mod pollable;
 mod poller;
 #[cfg(any(feature = "metrics", feature = "prometheus"))]
 pub mod prometheus;
+#[cfg(all(test, shuttle))]
+mod schedules;
 mod sync;
 mod sys;
 pub mod task;

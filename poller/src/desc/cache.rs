@@ -90,7 +90,7 @@ impl PollCache {
 
     /// A handle to the slot with this index, if it was made: for whoever does not own what lives there, and has to look
     /// under its lock whether it still does.
-    #[cfg(any(feature = "inspect", all(test, loom)))]
+    #[cfg(any(feature = "inspect", all(test, loom, not(shuttle))))]
     pub(crate) fn slot(self: &Arc<Self>, index: u32) -> Option<Slot> {
         let desc = NonNull::from(self.get(index)?);
         Some(Slot {

@@ -23,7 +23,7 @@ mod side;
 mod wait_context;
 mod word;
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(shuttle)))]
 pub(crate) mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;

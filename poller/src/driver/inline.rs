@@ -10,11 +10,11 @@ use std::future::Future;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
-use std::thread::Thread;
 
 use super::Driver;
 use crate::poller::{Poller, ReadyList, Role, Shared};
 use crate::sync::atomic::{AtomicU32, Ordering};
+use crate::sync::thread::{self, Thread};
 
 /// The thread runs.
 const EMPTY: u32 = 0;
@@ -60,7 +60,7 @@ struct Kit {
     turns: u32,
 }
 
-thread_local! {
+crate::sync::thread_local! {
     /// The poller of the innermost [`block_on_poller`] of this thread, `None` for the global one.
     static CURRENT: RefCell<Option<Poller>> = const { RefCell::new(None) };
     static KIT: Cell<Option<Box<Kit>>> = const { Cell::new(None) };
@@ -78,7 +78,7 @@ impl Kit {
         }
         let parker = Arc::new(Parker {
             state: AtomicU32::new(EMPTY),
-            thread: std::thread::current(),
+            thread: thread::current(),
             shared: poller.shared.clone(),
         });
         Box::new(Kit {
@@ -262,7 +262,7 @@ impl Kit {
         if let Err(error) = outcome {
             // epoll_wait fails for a bad argument only. Going on would spin; sleeping would hang. Say it once and slow down.
             report_once(&error);
-            std::thread::sleep(std::time::Duration::from_millis(10));
+            thread::sleep(std::time::Duration::from_millis(10));
         }
         if notified || self.take_notice() {
             shared.role.promote();
@@ -281,7 +281,7 @@ impl Kit {
         }
         if self.fall_asleep(PARKED) {
             loop {
-                std::thread::park();
+                thread::park();
                 // Woken for three reasons: our waker, a promotion, or nothing at all.
                 if self.parker.state.load(Ordering::Acquire) == NOTIFIED {
                     break;

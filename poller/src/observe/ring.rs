@@ -91,7 +91,7 @@ impl Ring {
     }
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(shuttle)))]
 fn numbered(number: u64) -> RawEvent {
     use super::event::{DescId, EventKind};
 
@@ -176,7 +176,7 @@ mod tests {
     }
 }
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(shuttle)))]
 mod loom_tests {
     use super::*;
 

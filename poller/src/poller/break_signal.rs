@@ -23,6 +23,12 @@ impl BreakSignal {
         }
     }
 
+    /// Whether a request stands that nobody has taken back: written, or about to be.
+    #[cfg(shuttle)]
+    pub(crate) fn is_pending(&self) -> bool {
+        self.pending.load(Ordering::Acquire) == 1
+    }
+
     /// Writes the signal unless one is pending. Whether it was written.
     pub(crate) fn request(&self, backend: &Backend, local: &Local<'_>) -> io::Result<bool> {
         local.count(Counter::BreaksRequested);

@@ -49,7 +49,7 @@ impl Desc {
         let at = match deadline {
             None => NO_DEADLINE,
             // Compared as instants: this very moment is past, to the nanosecond (semantics 30).
-            Some(instant) if instant <= Instant::now() => EXPIRED,
+            Some(instant) if instant <= clock::now() => EXPIRED,
             Some(instant) => clock::instant_ns(instant),
         };
         self.shared.set_deadline(self, at, sides);

@@ -24,7 +24,7 @@ mod break_signal;
 mod builder;
 mod deadline;
 mod desc;
-#[cfg(any(feature = "inspect", all(test, loom)))]
+#[cfg(any(feature = "inspect", all(test, loom, not(shuttle))))]
 mod evict;
 mod open;
 mod poll;
@@ -33,7 +33,7 @@ mod registry;
 mod role;
 mod wait;
 
-#[cfg(all(test, loom))]
+#[cfg(all(test, loom, not(shuttle)))]
 mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;

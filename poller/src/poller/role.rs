@@ -4,11 +4,11 @@
 //! others sleep on their own until they are woken by their event or promoted because the poller left to run its task.
 
 use std::collections::VecDeque;
-use std::thread::Thread;
 
 use super::Shared;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
+use crate::sync::thread::{self, Thread};
 
 /// The role of one poller, and who waits for it.
 #[derive(Debug)]
@@ -40,7 +40,7 @@ impl RoleQueue {
     pub(crate) fn enqueue(&self) -> u64 {
         let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
         let mut followers = self.followers.lock();
-        followers.push_back((ticket, std::thread::current()));
+        followers.push_back((ticket, thread::current()));
         // Read-modify-writes here and in `Role`, so that one of two threads that pass each other sees the other.
         self.count.fetch_add(1, Ordering::AcqRel);
         ticket

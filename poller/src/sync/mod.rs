@@ -1,4 +1,4 @@
-//! Atomics, locks and cells: std in production, loom under `cfg(loom)`.
+//! Atomics, locks, cells and threads: std in production, loom under `cfg(loom)`, shuttle if `cfg(shuttle)` comes with it.
 //!
 //! Everything that a model explores takes its primitives from here, so that the shipped code is the model-checked code.
 //! State that no model looks at (process-wide registries, caches of names) uses std directly.
@@ -14,6 +14,8 @@ pub(crate) use soon::lock_soon;
 mod imp {
     pub(crate) use std::hint::spin_loop;
     pub(crate) use std::sync::atomic;
+    pub(crate) use std::thread;
+    pub(crate) use std::thread_local;
 
     /// A cell whose content is reached through a pointer, so that loom can watch the accesses.
     #[derive(Debug, Default)]
@@ -49,10 +51,13 @@ mod imp {
     }
 }
 
-#[cfg(loom)]
+#[cfg(all(loom, not(shuttle)))]
 mod imp {
     pub(crate) use loom::cell::UnsafeCell;
     pub(crate) use loom::sync::atomic;
+    // No model has a thread that sleeps in a driver.
+    pub(crate) use std::thread;
+    pub(crate) use std::thread_local;
 
     /// Loom explores every interleaving, so a spin must tell it that this thread cannot go on alone.
     pub(crate) fn spin_loop() {
@@ -83,4 +88,43 @@ mod imp {
     }
 }
 
-pub(crate) use imp::{Mutex, MutexGuard, UnsafeCell, atomic, spin_loop};
+#[cfg(shuttle)]
+mod imp {
+    pub(crate) use shuttle::hint::spin_loop;
+    pub(crate) use shuttle::sync::atomic;
+    pub(crate) use shuttle::thread;
+    pub(crate) use shuttle::thread_local;
+
+    /// Shuttle runs one thread at a time and switches at its own primitives only, so a plain cell will do.
+    #[derive(Debug, Default)]
+    pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
+
+    impl<T> UnsafeCell<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(std::cell::UnsafeCell::new(value))
+        }
+
+        pub(crate) fn with_mut<R>(&self, f: impl FnOnce(*mut T) -> R) -> R {
+            f(self.0.get())
+        }
+    }
+
+    #[derive(Debug, Default)]
+    pub(crate) struct Mutex<T>(shuttle::sync::Mutex<T>);
+
+    pub(crate) type MutexGuard<'a, T> = shuttle::sync::MutexGuard<'a, T>;
+
+    impl<T> Mutex<T> {
+        pub(crate) const fn new(value: T) -> Self {
+            Self(shuttle::sync::Mutex::new(value))
+        }
+
+        pub(crate) fn lock(&self) -> MutexGuard<'_, T> {
+            self.0
+                .lock()
+                .unwrap_or_else(std::sync::PoisonError::into_inner)
+        }
+    }
+}
+
+pub(crate) use imp::{Mutex, MutexGuard, UnsafeCell, atomic, spin_loop, thread, thread_local};

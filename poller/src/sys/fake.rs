@@ -1,8 +1,8 @@
 //! A kernel in memory (Go's netpoll_fake): lets tests and models decide what becomes ready, and when.
 //!
 //! It knows descriptors by number only, holds an edge-triggered queue like epoll's (one entry a descriptor, bits merged)
-//! and never blocks: a poll that would wait returns empty. Its lock stands for the kernel's own, whose ordering the
-//! protocol may rely on.
+//! and never blocks: a poll that would wait returns empty. Only under shuttle, which knows when all threads block, does it
+//! wait, in virtual time. Its lock stands for the kernel's own, whose ordering the protocol may rely on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -12,7 +12,7 @@ use super::{EventBuf, Tag, Timeout};
 use crate::sync::Mutex;
 
 #[derive(Debug)]
-pub(crate) struct FakeKernel(Mutex<State>);
+pub(crate) struct FakeKernel(Mutex<State>, #[cfg(shuttle)] shuttle::sync::Condvar);
 
 #[derive(Debug, Default)]
 struct State {
@@ -29,7 +29,11 @@ struct State {
 #[allow(dead_code, reason = "each model uses a part")]
 impl FakeKernel {
     pub(crate) fn new() -> Self {
-        Self(Mutex::new(State::default()))
+        Self(
+            Mutex::new(State::default()),
+            #[cfg(shuttle)]
+            shuttle::sync::Condvar::new(),
+        )
     }
 
     /// An edge on `fd`, as when bytes arrive.
@@ -39,6 +43,8 @@ impl FakeKernel {
             Some((_, bits)) => *bits |= mask as u32,
             None => state.queue.push_back((fd, mask as u32)),
         }
+        #[cfg(shuttle)]
+        self.1.notify_all();
     }
 
     /// An event that a poll fetched earlier and dispatches only now: `tag` is what was registered then.
@@ -92,6 +98,9 @@ impl FakeKernel {
     }
 
     pub(crate) fn poll(&self, timeout: Timeout, events: &mut EventBuf) -> io::Result<usize> {
+        #[cfg(shuttle)]
+        let mut state = self.wait(timeout);
+        #[cfg(not(shuttle))]
         let mut state = self.0.lock();
         state.last_timeout = Some(timeout);
         events.clear();
@@ -124,10 +133,56 @@ impl FakeKernel {
         let mut state = self.0.lock();
         state.signalled = true;
         state.writes += 1;
+        #[cfg(shuttle)]
+        self.1.notify_all();
         Ok(())
     }
 
     pub(crate) fn drain_break(&self) {
         self.0.lock().signalled = false;
+    }
+}
+
+#[cfg(shuttle)]
+impl FakeKernel {
+    /// Whether a break stands.
+    pub(crate) fn is_signalled(&self) -> bool {
+        self.0.lock().signalled
+    }
+
+    /// Sleeps as `epoll_wait` does. A sleep with an end in time is over at any moment that the schedule likes, and takes the
+    /// clock along; one without is over with an event or a break, or never, which shuttle reports as a deadlock.
+    fn wait(&self, timeout: Timeout) -> crate::sync::MutexGuard<'_, State> {
+        use shuttle::rand::Rng;
+
+        let mut state = self.0.lock();
+        let until = match timeout {
+            Timeout::Nanos(ns) => super::virtual_time::now_ns() + ns,
+            Timeout::Zero | Timeout::Never => 0,
+        };
+        while !state.signalled && state.queue.is_empty() {
+            match timeout {
+                Timeout::Zero => break,
+                Timeout::Never => {
+                    state = self
+                        .1
+                        .wait(state)
+                        .unwrap_or_else(std::sync::PoisonError::into_inner);
+                }
+                Timeout::Nanos(_)
+                    if super::virtual_time::runs()
+                        && shuttle::rand::thread_rng().gen_ratio(1, 3) =>
+                {
+                    super::virtual_time::advance(until);
+                    break;
+                }
+                Timeout::Nanos(_) => {
+                    drop(state);
+                    shuttle::thread::yield_now();
+                    state = self.0.lock();
+                }
+            }
+        }
+        state
     }
 }

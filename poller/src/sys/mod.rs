@@ -30,6 +30,8 @@ mod process;
 pub(crate) mod socket;
 mod ticks;
 mod timerfd;
+#[cfg(shuttle)]
+pub(crate) mod virtual_time;
 
 pub(crate) use backend::{Backend, Timeout};
 pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
@@ -87,7 +89,11 @@ impl Tag {
     }
 }
 
+#[cfg(shuttle)]
+pub(crate) use virtual_time::now_ns as monotonic_ns;
+
 /// CLOCK_MONOTONIC in nanoseconds.
+#[cfg(not(shuttle))]
 pub(crate) fn monotonic_ns() -> u64 {
     let mut time = libc::timespec {
         tv_sec: 0,

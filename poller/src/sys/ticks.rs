@@ -11,12 +11,12 @@ pub(crate) const ADJACENT: u64 = if cfg!(target_arch = "x86_64") {
 /// The counter now; 0 where there is none that can be used.
 #[inline]
 pub(crate) fn ticks() -> u64 {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[cfg(all(target_arch = "x86_64", not(any(miri, shuttle))))]
     // SAFETY: every x86-64 processor has RDTSC. A process that has forbidden it to itself (PR_SET_TSC) could not read the
     // kernel's clock either, which does the same in the vDSO.
     let ticks = unsafe { core::arch::x86_64::_rdtsc() };
 
-    #[cfg(all(target_arch = "aarch64", not(miri)))]
+    #[cfg(all(target_arch = "aarch64", not(any(miri, shuttle))))]
     let ticks = {
         let ticks: u64;
         // SAFETY: reads a register that Linux leaves readable, and touches nothing else.
@@ -26,7 +26,11 @@ pub(crate) fn ticks() -> u64 {
         ticks
     };
 
-    #[cfg(any(miri, not(any(target_arch = "x86_64", target_arch = "aarch64"))))]
+    #[cfg(any(
+        miri,
+        shuttle,
+        not(any(target_arch = "x86_64", target_arch = "aarch64"))
+    ))]
     let ticks = 0;
 
     ticks
@@ -34,7 +38,7 @@ pub(crate) fn ticks() -> u64 {
 
 /// Whether the counter runs at one rate, whatever the processor does to its own.
 pub(crate) fn ticks_are_steady() -> bool {
-    #[cfg(all(target_arch = "x86_64", not(miri)))]
+    #[cfg(all(target_arch = "x86_64", not(any(miri, shuttle))))]
     {
         use core::arch::x86_64::__cpuid;
 
@@ -47,9 +51,9 @@ pub(crate) fn ticks_are_steady() -> bool {
         let (most, power) = unsafe { (__cpuid(0x8000_0000).eax, __cpuid(POWER)) };
         most >= POWER && power.edx & 1 << 8 != 0
     }
-    #[cfg(not(all(target_arch = "x86_64", not(miri))))]
+    #[cfg(not(all(target_arch = "x86_64", not(any(miri, shuttle)))))]
     {
         // By its architecture.
-        cfg!(all(target_arch = "aarch64", not(miri)))
+        cfg!(all(target_arch = "aarch64", not(any(miri, shuttle))))
     }
 }

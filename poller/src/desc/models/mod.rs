@@ -70,7 +70,8 @@
 //!
 //! # What the models catch
 //!
-//! Each of these breakages was made once, by hand, and found by the models named:
+//! Each of these breakages was made once, by hand, and found by the models named; `tests/models/mutants.sh` makes those in
+//! `tests/models/mutants` again:
 //!
 //! | breakage | found by |
 //! |---|---|
