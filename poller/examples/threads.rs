@@ -6,7 +6,7 @@
 //!
 //! No runtime and no thread that only polls: of the threads that wait, one does it for all.
 
-use std::io::{self, BufRead, BufReader};
+use std::io::{self, BufRead, BufReader, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 

@@ -99,8 +99,9 @@ impl Timer {
 
     /// Until the deadline; for ever without one.
     async fn wait(&self, location: &'static Location<'static>) {
-        // Nothing makes a timer ready, and only its own drop closes it: the one end is the deadline.
-        let _ = self.0.wait_at(Direction::Read, location).await;
+        // Readiness is that of the slot's former owner, whose event was under way when it left (semantics 26): the one end is
+        // the deadline. Only an eviction from outside comes before it.
+        while self.0.wait_at(Direction::Read, location).await.is_ok() {}
     }
 }
 
@@ -201,5 +202,32 @@ impl Interval {
             self.next = due.checked_add(self.period);
             due
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+    use std::task::{Context, Waker};
+
+    #[test]
+    fn semantics_26_the_event_of_a_slots_former_owner_does_not_end_a_sleep() {
+        let poller = Poller::builder().build().unwrap();
+        let until = Instant::now() + Duration::from_secs(3600);
+        let timer = Timer::new(&poller, Some(until), Location::caller()).unwrap();
+        let mut waiting = pin!(timer.wait(Location::caller()));
+        let mut cx = Context::from_waker(Waker::noop());
+        let local = poller.shared.recorder.local();
+        // It may come before the sleep has parked, or after.
+        assert!(timer.0.slot.ready(Direction::Read, 1, &local).is_none());
+        assert!(waiting.as_mut().poll(&mut cx).is_pending());
+        assert!(timer.0.slot.ready(Direction::Read, 1, &local).is_some());
+        assert!(
+            waiting.as_mut().poll(&mut cx).is_pending(),
+            "an hour is not over"
+        );
+
+        timer.0.set_deadline(Some(Instant::now()), Sides::Read);
+        assert!(waiting.as_mut().poll(&mut cx).is_ready());
     }
 }
