@@ -262,7 +262,7 @@ fn blocking_handles_work_on_the_threads_for_blocking_work() {
         current_thread().block_on(async {
             let (a, b) = tcp_pair(&poller);
             let server = tokio::task::spawn_blocking(move || {
-                use std::io::Read;
+                use std::io::{Read, Write};
                 let mut b = b.blocking();
                 let mut buf = [0; 4];
                 b.read_exact(&mut buf).unwrap();
