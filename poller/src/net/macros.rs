@@ -150,14 +150,14 @@ macro_rules! stream_methods {
     };
     ($type:ident write) => {
         impl crate::net::Blocking<'_, $type> {
-            /// Writes all of `buf`; other writers come before or after it, not in between. Unlike std's
-            /// [`Write`](std::io::Write) this tells on an error how many bytes were written.
+            /// `write_all` of std's [`Write`](std::io::Write), in one turn: other writers come before or after it, not in
+            /// between. Unlike that, it tells on an error how many bytes were written.
             ///
             /// # Errors
             ///
             /// As that of the type itself.
             #[track_caller]
-            pub fn write_all(&self, buf: &[u8]) -> Result<(), crate::net::WriteAllError> {
+            pub fn try_write_all(&self, buf: &[u8]) -> Result<(), crate::net::WriteAllError> {
                 crate::net::blocking_write_all(self, buf, std::panic::Location::caller())
             }
         }

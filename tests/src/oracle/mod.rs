@@ -17,18 +17,21 @@
 //! | `parked` | whether a lane is parked, asked of the poller's tables |
 //! | `run` | the controller |
 //! | `pool` | many scripts side by side |
+//! | `random`, `hunt` | scripts made at random, run on both sides, and made small where these differ |
 //! | `go` | the Go program, built and asked |
 //! | `golden` | printing and comparing |
 
 mod form;
 mod go;
 mod golden;
+mod hunt;
 mod lane;
 mod make;
 mod outcome;
 mod parked;
 mod parse;
 mod pool;
+mod random;
 mod run;
 mod script;
 mod thing;
@@ -37,7 +40,8 @@ mod work;
 pub use form::Form;
 pub use go::{Go, GoError};
 pub use golden::{Difference, compare, print};
+pub use hunt::{Found, Hunt, HuntError, random_script};
 pub use parse::{Problem, parse};
-pub use pool::run_all;
+pub use pool::{Verdict, check_all, run_all};
 pub use run::{Report, run, run_while};
 pub use script::Script;

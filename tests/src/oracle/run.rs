@@ -108,10 +108,14 @@ impl Controller {
             Op::Call(call) => {
                 // A dial is a beginning as a pair is one; a failure is an outcome.
                 silent = matches!(call, Call::Dial { .. });
-                let (work, _) = self.work(call)?;
+                let (work, on) = self.work(call)?;
                 let cell = self.engine.go("controller", work)?;
                 let end = self.end_of(&cell);
                 self.name_made(call, None, &cell);
+                if cell.wait(Duration::ZERO).is_none() {
+                    // It goes on, and others may have to wait for it.
+                    self.start("controller", Some(call.clone()), on, cell);
+                }
                 end
             }
             Op::Close { on } => self.at_once(Work::Io(self.thing(on)?, Io::Close))?,

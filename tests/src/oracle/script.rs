@@ -285,6 +285,20 @@ pub enum Op {
     },
 }
 
+impl Script {
+    /// Whether it depends on the machine being quick: a deadline may come before what is meant to be done by then.
+    pub fn is_timed(&self) -> bool {
+        self.lines.iter().any(|line| match &line.op {
+            Op::Sleep { .. } => true,
+            Op::Deadline {
+                when: When::After(time),
+                ..
+            } => *time < Duration::from_secs(1),
+            _ => false,
+        })
+    }
+}
+
 /// The script, as it can be parsed again.
 impl fmt::Display for Script {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {

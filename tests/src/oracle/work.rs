@@ -75,11 +75,11 @@ impl Work {
         if let Work::Io(on, io) = &self {
             let done = match &**on {
                 Thing::Tcp(x) => read(x.blocking(), io)
-                    .or_else(|| write(x.blocking(), io, |buf| x.blocking().write_all(buf))),
+                    .or_else(|| write(x.blocking(), io, |buf| x.blocking().try_write_all(buf))),
                 Thing::Unix(x) => read(x.blocking(), io)
-                    .or_else(|| write(x.blocking(), io, |buf| x.blocking().write_all(buf))),
+                    .or_else(|| write(x.blocking(), io, |buf| x.blocking().try_write_all(buf))),
                 Thing::Reader(x) => read(x.blocking(), io),
-                Thing::Writer(x) => write(x.blocking(), io, |buf| x.blocking().write_all(buf)),
+                Thing::Writer(x) => write(x.blocking(), io, |buf| x.blocking().try_write_all(buf)),
                 _ => None,
             };
             if let Some(outcome) = done {

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use netpoller::driver::ThreadDriver;
 use netpoller::net::TcpListener;
-use netpoller::{Poller, block_on_poller};
-use netpoller_tests::{Lane, loopback, run, tcp_pair, unix_pair, until};
+use netpoller::{Direction, Poller, block_on_poller};
+use netpoller_tests::{Lane, full, loopback, run, tcp_pair, unix_pair, until};
 
 use crate::{echo, talk};
 
@@ -160,6 +160,39 @@ fn async_channel() -> (impl FnOnce() + Send, impl Future<Output = ()> + Send) {
         Poll::Pending
     });
     (end, future)
+}
+
+#[test]
+fn a_blocking_write_all_is_one_turn_and_tells_how_much_it_wrote() {
+    let poller = Poller::builder().build().unwrap();
+    let (a, b) = unix_pair(&poller);
+    let a = Arc::new(a);
+    let all = full();
+    let writer = |bytes: Vec<u8>| {
+        let a = a.clone();
+        Lane::start(move || a.blocking().try_write_all(&bytes))
+    };
+    // Given a writer who fills the socket, and one who waits behind him,
+    let first = writer(all.clone());
+    until("the first is parked", || poller.waiters() == 1);
+    let second = writer(vec![1]);
+    until("the second waits for his turn", || {
+        a.queued(Direction::Write) == 1
+    });
+    // when the peer reads everything, then the second one's byte is the last.
+    let mut read = vec![0; all.len() + 1];
+    b.blocking().read_exact(&mut read).unwrap();
+    first.join().unwrap();
+    second.join().unwrap();
+    assert!(read[..all.len()] == all[..], "somebody came in between");
+    assert_eq!(read[all.len()], 1);
+
+    // And one who does not come to the end says how far he came.
+    let third = writer(all.clone());
+    until("the third is parked", || poller.waiters() == 1);
+    drop(b);
+    let written = third.join().unwrap_err().written();
+    assert!(written > 0 && written < all.len(), "{written}");
 }
 
 #[test]

@@ -2,10 +2,11 @@
 
 use std::pin::pin;
 
-use netpoller::block_on;
+use netpoller::net::UnixStream;
 use netpoller::pipe::{PipeReader, PipeWriter, pipe};
+use netpoller::{block_on, view};
 use netpoller_tests::{
-    Lane, assert_blocked, assert_closed, assert_errno, full, is_parked, run_global,
+    Lane, assert_blocked, assert_closed, assert_errno, full, is_parked, run, run_global,
 };
 
 /// TestEPIPE: a write without a reader fails, each time.
@@ -102,6 +103,31 @@ fn fifo(dir: &tempfile::TempDir) -> std::path::PathBuf {
         .unwrap();
     assert!(made.success());
     path
+}
+
+#[test]
+fn what_is_opened_or_taken_over_with_a_poller_of_its_own_belongs_to_it() {
+    run(async |poller| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = fifo(&dir);
+        let reader = PipeReader::open_on(&poller, &path).unwrap();
+        let writer = PipeWriter::open_on(&poller, &path).unwrap();
+        let resilient = PipeReader::open_resilient_on(&poller, &path).unwrap();
+        let copies = (reader.duplicate().unwrap(), writer.duplicate().unwrap());
+        let reader_too = PipeReader::from_owned_fd_on(&poller, copies.0).unwrap();
+        let writer_too = PipeWriter::from_owned_fd_on(&poller, copies.1).unwrap();
+        let (a, _b) = std::os::unix::net::UnixStream::pair().unwrap();
+        let stream = UnixStream::from_std_on(&poller, a).unwrap();
+
+        let rows = view::snapshot(&poller).rows;
+        let here = |id: String| rows.iter().any(|row| row.id() == id);
+        assert!(here(reader.id()) && here(writer.id()) && here(resilient.id()));
+        assert!(here(reader_too.id()) && here(writer_too.id()) && here(stream.id()));
+        assert_eq!(rows.len(), 6, "all of them, and nothing else");
+
+        writer_too.write_all(b"x").await.unwrap();
+        assert_eq!(reader_too.read(&mut [0; 8]).await.unwrap(), 1);
+    });
 }
 
 /// TestFifoEOF: the end comes when the writer goes, and a resilient reader waits for the next one instead.

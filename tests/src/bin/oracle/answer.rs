@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use netpoller_tests::oracle::{Difference, Report, print};
+use netpoller_tests::oracle::{Verdict, print};
 use serde_json::{Value, json};
 
 use super::args::Args;
@@ -11,8 +11,7 @@ use super::failure::Failure;
 /// What became of the scripts of one file.
 pub(crate) struct Answer {
     pub(crate) file: PathBuf,
-    pub(crate) reports: Vec<Report>,
-    pub(crate) differences: Vec<Difference>,
+    pub(crate) verdict: Verdict,
 }
 
 /// The scripts of a golden whose names contain `only`.
@@ -36,21 +35,29 @@ pub(crate) fn show(args: &Args, check: bool, answers: &[Answer]) -> Result<(), F
         println!("{}", document(args, answers));
     } else if check {
         for answer in answers {
-            for difference in &answer.differences {
+            for difference in &answer.verdict.differences {
                 println!("{}: {difference}", answer.file.display());
             }
-            if answer.differences.is_empty() {
-                let scripts = answer.reports.len();
+            if answer.verdict.differences.is_empty() {
+                let scripts = answer.verdict.reports.len();
                 println!("{}: {scripts} scripts as in Go", answer.file.display());
             }
         }
     } else {
         for answer in answers {
-            print!("{}", print(&answer.reports));
+            print!("{}", print(&answer.verdict.reports));
         }
     }
-    let mut findings: usize = answers.iter().map(|answer| answer.differences.len()).sum();
-    for report in answers.iter().flat_map(|answer| &answer.reports) {
+    for name in answers.iter().flat_map(|answer| &answer.verdict.slow) {
+        eprintln!(
+            "oracle: warning: {name}: slower than its own deadlines at first; is the machine busy?"
+        );
+    }
+    let mut findings: usize = answers
+        .iter()
+        .map(|answer| answer.verdict.differences.len())
+        .sum();
+    for report in answers.iter().flat_map(|answer| &answer.verdict.reports) {
         for fault in &report.faults {
             eprintln!("oracle: {}: {fault}", report.name);
             findings += 1;
@@ -82,11 +89,11 @@ pub(crate) fn show(args: &Args, check: bool, answers: &[Answer]) -> Result<(), F
 
 fn document(args: &Args, answers: &[Answer]) -> Value {
     let scripts = answers.iter().flat_map(|answer| {
-        answer.reports.iter().map(move |report| {
+        answer.verdict.reports.iter().map(move |report| {
             let lines: Vec<_> = (report.lines.iter())
                 .map(|(line, outcome)| json!({ "line": line, "outcome": outcome }))
                 .collect();
-            let differences: Vec<_> = (answer.differences.iter())
+            let differences: Vec<_> = (answer.verdict.differences.iter())
                 .filter(|difference| difference.script == report.name)
                 .map(|d| json!({ "expected": d.expected, "found": d.found }))
                 .collect();

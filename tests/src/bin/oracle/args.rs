@@ -74,6 +74,46 @@ pub(crate) struct How {
 pub(crate) enum Command {
     /// Let real Go run the scripts: print its answers, compare with the goldens, or write them
     Go(GoArgs),
+    /// Run random scripts on real Go and on ours, and make a mismatch as small as it gets
+    ///
+    /// The scripts consist of lines whose outcomes depend on no race. Each hundred runs in another form of the API and on another
+    /// number of threads. A mismatch is written to a file with Go's answer as its golden, to be kept.
+    Random(RandomArgs),
+}
+
+#[derive(Debug, Arguments)]
+pub(crate) struct RandomArgs {
+    /// How many scripts
+    #[arg(long, value_name = "N", default_value_t = 2000)]
+    pub(crate) count: usize,
+
+    /// Seed of the first script; the next has the next number [default: from the clock, and printed]
+    #[arg(long, value_name = "N")]
+    pub(crate) seed: Option<u64>,
+
+    /// Only this form of the API: blocking, block-on or tokio [default: each in turn]
+    #[arg(long, value_name = "FORM")]
+    pub(crate) form: Option<Form>,
+
+    /// Only this many threads [default: 1, 2 and 8 in turn]
+    #[arg(long, value_name = "N", value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) threads: Option<u8>,
+
+    /// Scripts that run at the same time
+    #[arg(long, short, value_name = "N", default_value_t = 8, value_parser = clap::value_parser!(u8).range(1..=64))]
+    pub(crate) jobs: u8,
+
+    /// The go command
+    #[arg(long, value_name = "PROGRAM", default_value = "go")]
+    pub(crate) go: PathBuf,
+
+    /// Where mismatches are kept
+    #[arg(long, value_name = "DIR", default_value = "tests/oracle/found")]
+    pub(crate) keep: PathBuf,
+
+    /// Only print the scripts
+    #[arg(long)]
+    pub(crate) print: bool,
 }
 
 #[derive(Debug, Arguments)]

@@ -3,12 +3,13 @@
 mod answer;
 mod args;
 mod failure;
+mod hunt;
 
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::Parser;
-use netpoller_tests::oracle::{Go, Script, compare, parse, print, run_all};
+use netpoller_tests::oracle::{Go, Script, Verdict, check_all, compare, parse, run_all};
 
 use args::{Args, Command, GoArgs};
 use failure::Failure;
@@ -17,6 +18,7 @@ fn main() -> ExitCode {
     let args = Args::parse();
     let done = match &args.command {
         Some(Command::Go(go)) => ask_go(go),
+        Some(Command::Random(random)) => hunt::hunt(random),
         None => run_files(&args),
     };
     match done {
@@ -63,20 +65,23 @@ fn run_files(args: &Args) -> Result<(), Failure> {
         if let Some(only) = &args.only {
             scripts.retain(|script| script.name.contains(only));
         }
-        let (threads, jobs) = (usize::from(args.how.threads), usize::from(args.how.jobs));
-        let reports = run_all(&scripts, args.how.form, threads, jobs)
-            .map_err(|error| Failure::Runtime(format!("cannot run the scripts: {error}")))?;
-        let differences = if check {
+        let how = &args.how;
+        let (form, threads, jobs) = (how.form, how.threads.into(), how.jobs.into());
+        let failed = |error| Failure::Runtime(format!("cannot run the scripts: {error}"));
+        let verdict = if check {
             let golden = args.golden.clone().unwrap_or_else(|| golden_of(file));
             let golden = answer::only(&read_golden(&golden)?, args.only.as_deref());
-            compare(&golden, &print(&reports))
+            check_all(&scripts, &golden, form, threads, jobs).map_err(failed)?
         } else {
-            Vec::new()
+            Verdict {
+                reports: run_all(&scripts, form, threads, jobs).map_err(failed)?,
+                differences: Vec::new(),
+                slow: Vec::new(),
+            }
         };
         answers.push(answer::Answer {
             file: file.clone(),
-            reports,
-            differences,
+            verdict,
         });
     }
     answer::show(args, check, &answers)
