@@ -16,7 +16,7 @@ fn text(bytes: &[u8]) -> String {
 
 #[test]
 fn whatever_call_fails_nothing_hangs_nothing_leaks_and_no_success_is_wrong() {
-    let output = sweep(&["--every", "11"]);
+    let output = sweep(&["--every", "40", "--jobs", "6"]);
     let (said, report) = (text(&output.stderr), text(&output.stdout));
     assert!(output.status.success(), "{said}\n{report}");
     let reached = |site: &&str| {

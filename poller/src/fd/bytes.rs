@@ -96,7 +96,8 @@ impl Fd {
     #[inline]
     fn note_drained(&self, n: usize, room: usize) {
         if self.options.kind == Kind::Tcp {
-            self.drained.store(n > 0 && n < room, Ordering::Relaxed);
+            let drained = n > 0 && n < room && !self.lent.load(Ordering::Relaxed);
+            self.drained.store(drained, Ordering::Relaxed);
         }
     }
 

@@ -47,6 +47,9 @@ pub(crate) struct Fd {
     pub(super) options: Options,
     /// The last read was short, so that the next one may wait without trying first.
     pub(super) drained: AtomicBool,
+    /// Somebody has had the socket itself, and may have taken its urgent byte: no event tells of the mark that is left, at which
+    /// reads stop short.
+    pub(super) lent: AtomicBool,
     /// The last poll function of this direction returned pending.
     pub(super) polled: [AtomicBool; 2],
     destroyed: AtomicBool,
@@ -97,6 +100,7 @@ impl Fd {
             mutex: FdMutex::new(),
             options,
             drained: AtomicBool::new(false),
+            lent: AtomicBool::new(false),
             polled: [AtomicBool::new(false), AtomicBool::new(false)],
             destroyed: AtomicBool::new(false),
             attended: Attended::default(),
@@ -125,6 +129,13 @@ impl Fd {
         self.mutex.incref()?;
         let _reference = Reference(self);
         f(self.raw())
+    }
+
+    /// [`Fd::with`] for code of the user's, which may do more with the descriptor than ask it.
+    pub(crate) fn lend<R>(&self, f: impl FnOnce(RawFd) -> io::Result<R>) -> io::Result<R> {
+        self.lent.store(true, Ordering::Relaxed);
+        self.drained.store(false, Ordering::Relaxed);
+        self.with(f)
     }
 
     pub(crate) fn set_deadline(&self, deadline: Option<Instant>, sides: Sides) -> io::Result<()> {

@@ -158,17 +158,13 @@ fn blocking(shift: Shift) {
         loop {
             match server.blocking().read(&mut buf).expect("a request") {
                 0 => return,
-                n => (&mut server.blocking() as &mut dyn Write)
-                    .write_all(&buf[..n])
-                    .expect("an answer"),
+                n => server.blocking().write_all(&buf[..n]).expect("an answer"),
             }
         }
     });
     let mut buf = [0; 4];
     while shift.goes_on() {
-        (&mut client.blocking() as &mut dyn Write)
-            .write_all(b"ping")
-            .expect("a request");
+        client.blocking().write_all(b"ping").expect("a request");
         client.blocking().read_exact(&mut buf).expect("an answer");
         assert_eq!(&buf, b"ping");
         shift.done.blocking.fetch_add(1, Ordering::Relaxed);

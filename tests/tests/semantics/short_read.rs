@@ -104,6 +104,28 @@ fn an_urgent_byte_between_two_chunks_does_not_hide_the_second() {
 }
 
 #[test]
+fn an_urgent_byte_that_was_taken_before_its_event_was_fetched_does_not_hide_what_follows() {
+    run(async |poller: Poller| {
+        let (a, b) = tcp_pair(&poller);
+        b.write_all(b"12").await.unwrap();
+        b.with_options(|socket| socket.send_out_of_band(b"!"))
+            .unwrap();
+        b.write_all(b"345").await.unwrap();
+        let take = |socket: socket2::SockRef<'_>| {
+            let mut byte = [std::mem::MaybeUninit::uninit()];
+            socket.recv_out_of_band(&mut byte)
+        };
+        // On loopback everything is there when a write returns.
+        assert_eq!(a.with_options(take).unwrap(), 1);
+        // The event does not tell of the mark any more, but recv(2) stops there all the same.
+        settle(&poller).await;
+        assert_eq!(a.read(&mut [0; 8]).await.unwrap(), 2);
+        a.set_read_deadline(netpoller_tests::soon()).unwrap();
+        assert_eq!(a.read(&mut [0; 8]).await.unwrap(), 3);
+    });
+}
+
+#[test]
 fn an_edge_that_readable_has_used_up_is_not_waited_for() {
     run(async |poller: Poller| {
         for waits in [false, true] {

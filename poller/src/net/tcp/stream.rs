@@ -217,7 +217,8 @@ impl TcpStream {
             .with(|fd| sys::socket::with_options(fd, |socket| socket.set_linger(linger)))
     }
 
-    /// Runs `f` with the socket's options, whatever this type has no method for.
+    /// Runs `f` with the socket's options, whatever this type has no method for. As `f` may read an urgent byte, a short read of
+    /// this stream does not save the next one its try from here on.
     ///
     /// # Errors
     ///
@@ -226,6 +227,6 @@ impl TcpStream {
         &self,
         f: impl FnOnce(socket2::SockRef<'_>) -> io::Result<R>,
     ) -> io::Result<R> {
-        self.fd.with(|fd| sys::socket::with_options(fd, f))
+        self.fd.lend(|fd| sys::socket::with_options(fd, f))
     }
 }

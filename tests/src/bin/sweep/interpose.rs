@@ -13,7 +13,7 @@ use libc::{
     epoll_event, iovec, mode_t, msghdr, nfds_t, pollfd, size_t, sockaddr, socklen_t, ssize_t,
 };
 
-use super::plan::{Answer, answer, is_watched};
+use super::plan::{Answer, answer, came_to_nothing, is_watched};
 use super::site::Site;
 
 /// The function of this name behind ours.
@@ -60,7 +60,13 @@ macro_rules! intercept {
                 Answer::RealThen(errno) => hide(call(), errno),
                 Answer::Fail(errno) => fail(errno),
                 Answer::Again => {
-                    edge(first!($($arg),*));
+                    let fd = first!($($arg),*);
+                    if !is_ready(fd, site) {
+                        // No edge would follow. That the kernel says EAGAIN as well, or the end, is its own affair.
+                        came_to_nothing();
+                        return call();
+                    }
+                    edge(fd);
                     fail(libc::EAGAIN)
                 }
                 Answer::Short => shorter!(real, call $(, $short)?),
@@ -165,6 +171,21 @@ fn edge(fd: c_int) {
     unsafe { real(epoll, libc::EPOLL_CTL_MOD, fd, &raw mut event) };
 }
 
+/// Whether the kernel has an edge to give for a call at `site`.
+fn is_ready(fd: c_int, site: Site) -> bool {
+    let real = real!(poll as unsafe extern "C" fn(*mut pollfd, nfds_t, c_int) -> c_int);
+    let mut poll = pollfd {
+        fd,
+        events: match site {
+            Site::Send | Site::SendMessage | Site::WritePipe => libc::POLLOUT,
+            _ => libc::POLLIN | libc::POLLRDHUP,
+        },
+        revents: 0,
+    };
+    // SAFETY: one valid pollfd.
+    unsafe { real(&raw mut poll, 1, 0) == 1 }
+}
+
 fn option(fd: c_int, name: c_int) -> Option<c_int> {
     let real = real!(
         getsockopt
@@ -183,6 +204,14 @@ fn option(fd: c_int, name: c_int) -> Option<c_int> {
         )
     };
     (result == 0).then_some(value)
+}
+
+/// [`by_type`], but for a call that goes past the poller: urgent bytes, by the script itself.
+fn by_flags(fd: c_int, flags: c_int, stream: Site, message: Site) -> Option<Site> {
+    if flags & libc::MSG_OOB != 0 {
+        return None;
+    }
+    by_type(fd, stream, message)
 }
 
 /// `stream` or `message`, by the type of the socket.
@@ -253,7 +282,7 @@ intercept! {
     fn readv(fd: c_int, slices: *const iovec, count: c_int) -> ssize_t
         => if is_pipe(fd) { is_polled(fd).then_some(Site::ReadPipe) } else { by_type(fd, Site::Recv, Site::RecvMessage) };
     fn recv(fd: c_int, buf: *mut c_void, room: size_t, flags: c_int) -> ssize_t
-        => by_type(fd, Site::Recv, Site::RecvMessage);
+        => by_flags(fd, flags, Site::Recv, Site::RecvMessage);
     fn recvfrom(fd: c_int, buf: *mut c_void, room: size_t, flags: c_int, from: *mut sockaddr, length: *mut socklen_t) -> ssize_t
         => by_type(fd, Site::Recv, Site::RecvMessage);
     fn recvmsg(fd: c_int, message: *mut msghdr, flags: c_int) -> ssize_t
@@ -269,7 +298,7 @@ intercept! {
             real(fd, &raw const byte, 1)
         };
     fn send(fd: c_int, buf: *const c_void, size: size_t, flags: c_int) -> ssize_t
-        => by_type(fd, Site::Send, Site::SendMessage),
+        => by_flags(fd, flags, Site::Send, Site::SendMessage),
         short |real: unsafe extern "C" fn(c_int, *const c_void, size_t, c_int) -> ssize_t| {
             real(fd, buf, size.min(1), flags)
         };

@@ -52,7 +52,7 @@ struct Args {
     /// Only scripts with this in their name, as `sweep scripts` prints it.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// One of so many faults, spread evenly, and those of the first call of each kind. 1 is all of them.
+    /// One of so many faults, spread evenly; of our own scripts also those of the first call of each kind. 1 is all of them.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     every: u32,
     /// Scripts that run at the same time.

@@ -107,6 +107,11 @@ pub(super) fn is_watched() -> bool {
     ARMED.load(Ordering::Acquire) && !EXEMPT.try_with(Cell::get).unwrap_or(true)
 }
 
+/// The fault could not happen there.
+pub(super) fn came_to_nothing() {
+    FIRED.fetch_sub(1, Ordering::Relaxed);
+}
+
 /// How a call is to be answered.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Answer {
@@ -135,7 +140,7 @@ pub(super) fn answer(site: Site) -> Answer {
     FIRED.fetch_add(1, Ordering::Relaxed);
     match (site, ERRNO.load(Ordering::Relaxed)) {
         // The attempt goes on in the background; the number is free, whatever close says; the signal is there.
-        (Site::ConnectTcp | Site::ConnectUnix | Site::Close, libc::EINTR)
+        (Site::ConnectTcp | Site::Close, libc::EINTR)
         | (Site::ReadEvent | Site::WriteEvent, libc::EAGAIN) => {
             Answer::RealThen(ERRNO.load(Ordering::Relaxed))
         }

@@ -66,6 +66,11 @@ impl Subject {
             .collect()
     }
 
+    /// Whether it is one of ours.
+    pub(crate) fn is_own(&self) -> bool {
+        matches!(self.body, Body::Own(_))
+    }
+
     /// Runs it, in the thread that calls. `golden` is what it has to do, once that is known, and `pieces` whether writes are cut.
     fn run(&self, golden: Option<&Outcome>, pieces: bool) -> Outcome {
         match &self.body {

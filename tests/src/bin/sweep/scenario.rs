@@ -325,7 +325,7 @@ async fn readiness(poller: Poller, log: Log) -> io::Result<()> {
 
 /// The futures of this one do not wait: threads do.
 async fn blocking(poller: Poller, log: Log) -> io::Result<()> {
-    use std::io::Read;
+    use std::io::{Read, Write};
 
     let (a, b) = UnixStream::pair_on(&poller)?;
     let (a, b) = (Arc::new(a), Arc::new(b));

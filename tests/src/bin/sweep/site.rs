@@ -111,7 +111,7 @@ impl Site {
                 once(&[libc::EMFILE, libc::ENFILE, libc::ENOMEM, libc::ENOBUFS]),
             ),
             Site::ConnectTcp => once(&[libc::EINTR, libc::ENOBUFS, libc::EADDRNOTAVAIL]),
-            Site::ConnectUnix => once(&[libc::EINTR, libc::EAGAIN, libc::ENOMEM]),
+            Site::ConnectUnix => once(&[libc::EAGAIN, libc::ENOMEM]),
             Site::SetOption | Site::GetOption => once(&[libc::ENOMEM]),
             Site::Poll => and(storms(&[libc::EINTR]), once(&[libc::ENOMEM])),
             Site::Close => once(&[libc::EINTR]),
