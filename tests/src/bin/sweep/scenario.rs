@@ -1,7 +1,7 @@
 //! Scripts of our own: what the language of the oracle has no words for.
 
 use std::future::Future;
-use std::io::{self, IoSlice, IoSliceMut, Write};
+use std::io::{self, IoSlice, IoSliceMut};
 use std::net::Shutdown;
 use std::pin::Pin;
 use std::sync::Arc;
