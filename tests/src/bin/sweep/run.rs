@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 use std::fmt;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, channel};
+use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
 use netpoller::{Poller, block_on_poller, view};
@@ -166,6 +166,7 @@ pub(crate) fn run(
     plan: Option<Plan>,
     limit: Duration,
 ) -> Result<Run, String> {
+    make_what_stays();
     let before = descriptors();
     let (sender, done) = channel::<Outcome>();
     let (theirs, golden) = (subject.clone(), golden.cloned());
@@ -199,6 +200,17 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
     let text = panic.downcast_ref::<&str>().map(|text| (*text).to_owned());
     text.or_else(|| panic.downcast_ref::<String>().cloned())
         .unwrap_or_default()
+}
+
+/// Makes what a first run would make and no run gives back: a tokio with signals, as it is where another crate of the build asks
+/// for them, keeps a pair of sockets for the whole process.
+fn make_what_stays() {
+    static ONCE: Once = Once::new();
+    ONCE.call_once(|| {
+        let _ = tokio::runtime::Builder::new_current_thread()
+            .enable_io()
+            .build();
+    });
 }
 
 /// The open descriptors and what they stand for.
