@@ -26,7 +26,7 @@ impl BreakSignal {
     /// Whether a request stands that nobody has taken back: written, or about to be.
     #[cfg(shuttle)]
     pub(crate) fn is_pending(&self) -> bool {
-        self.pending.load(Ordering::Acquire) == 1
+        self.requested_ns.load(Ordering::Acquire) != IDLE
     }
 
     /// Writes the signal unless one is pending. Whether it was written.
