@@ -212,7 +212,7 @@ fn span(from_ns: u64, to_ns: u64) -> u32 {
 }
 
 /// The last wake, as it was read.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub(crate) struct StampedWake {
     pub(crate) cause: Cause,
     pub(crate) woken_ns: u64,

@@ -14,7 +14,7 @@ use crate::sync::atomic::{Ordering, fence};
 const RETRIES: usize = 8;
 
 /// One direction, as it was read.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Hash, Debug)]
 pub(crate) struct RawSide {
     pub(crate) state: State,
     pub(crate) since_ns: u64,
@@ -28,7 +28,7 @@ pub(crate) struct RawSide {
 }
 
 /// One live slot, as it was read.
-#[derive(Clone, Copy, PartialEq, Debug)]
+#[derive(Clone, Copy, PartialEq, Hash, Debug)]
 pub(crate) struct RawRow {
     pub(crate) slot: u32,
     pub(crate) generation: u32,

@@ -223,6 +223,12 @@ impl Reader {
         }
     }
 
+    /// Nor those of a poller that is gone.
+    #[cfg(feature = "inspect")]
+    pub(crate) fn forget_all(&mut self, poller: u32) {
+        self.addresses.remove(&poller);
+    }
+
     pub(crate) fn row(&mut self, poller: &Poller, desc: &PollDesc, raw: &RawRow) -> Row {
         let Addresses { local, peer, .. } = self.addresses(poller.shared.id, desc, raw);
         let [read, write] = &raw.sides;

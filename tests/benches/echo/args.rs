@@ -81,6 +81,16 @@ pub(crate) struct Args {
     )]
     pub(crate) idle: u32,
 
+    /// With --serve: threads that do nothing
+    #[arg(
+        long,
+        value_name = "N",
+        hide = true,
+        requires = "serve",
+        default_value_t = 0
+    )]
+    pub(crate) threads: u32,
+
     /// With --serve: where netpoller's inspector may attach
     #[arg(long, value_name = "PATH", hide = true, requires = "serve")]
     pub(crate) inspect: Option<PathBuf>,

@@ -6,6 +6,7 @@ use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::os::unix::process::parent_id;
 use std::path::Path;
 use std::process::{self, Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use netpoller::inspect;
@@ -121,6 +122,13 @@ pub(crate) fn serve(name: &str, args: &Args) -> io::Result<Infallible> {
     let listener =
         TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).context(|| "listening".to_owned())?;
     listener.set_nonblocking(true)?;
+    for _ in 0..args.threads {
+        thread::spawn(|| {
+            loop {
+                thread::park();
+            }
+        });
+    }
     let endpoint = match &args.inspect {
         Some(path) => Some(inspect(path)?),
         None => None,

@@ -26,6 +26,8 @@ pub(crate) struct Setup {
     pub(crate) variant: Variant,
     /// A server of the bench `echo`.
     pub(crate) server: &'static str,
+    /// Threads of the server that do nothing.
+    pub(crate) threads: u32,
     /// Subscribers of the stream of the table and its statistics, each once a second.
     pub(crate) subscribers: u32,
     /// They read nothing of it.
@@ -56,6 +58,7 @@ const fn setup(variant: Variant, server: &'static str) -> Setup {
     Setup {
         variant,
         server,
+        threads: 0,
         subscribers: 0,
         stalled: false,
     }
@@ -91,21 +94,27 @@ fn all() -> Vec<Case> {
             let title = format!("{server}: on ÷ off");
             case(Group::Instrumentation, title, on, off, Some(1.03));
         }
+        let server = "netpoller-inline";
+        let alone = setup(Variant::Off, server);
+        // The endpoint has a thread, and the kernel counts references to files only in processes that have several.
+        case(
+            Group::Subscribers,
+            format!("{server}: off, and an idle thread ÷ off"),
+            Setup {
+                threads: 1,
+                ..alone
+            },
+            alone,
+            None,
+        );
         for subscribers in [1, 8] {
-            let server = "netpoller-inline";
             let watched = Setup {
                 subscribers,
                 ..setup(Variant::On, server)
             };
             let title = format!("{server}: on, {subscribers} watching ÷ off");
             let target = (subscribers == 1).then_some(1.05);
-            case(
-                Group::Subscribers,
-                title,
-                watched,
-                setup(Variant::Off, server),
-                target,
-            );
+            case(Group::Subscribers, title, watched, alone, target);
         }
         case(
             Group::Console,

@@ -25,6 +25,7 @@ pub(crate) fn measure(args: &Args, variants: &Variants, core: usize) -> io::Resu
     let alone = Setup {
         variant: Variant::On,
         server: "netpoller-inline",
+        threads: 0,
         subscribers: 0,
         stalled: false,
     };

@@ -33,6 +33,7 @@ impl Server {
         let mut command = variants.command(setup.variant, "echo")?;
         command
             .args(["--serve", setup.server, "--idle", &idle.to_string()])
+            .args(["--threads", &setup.threads.to_string()])
             .args(["--core", &core.to_string()])
             .args(["--parent", &process::id().to_string()]);
         if setup.subscribers > 0 {

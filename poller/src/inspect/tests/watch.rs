@@ -82,6 +82,63 @@ fn a_watcher_gets_the_table_and_then_only_what_changes() {
 }
 
 #[test]
+fn the_next_owner_of_a_slot_is_told_beside_the_removal_of_the_one_before() {
+    let poller = poller("slots");
+    let (desc, ours, _theirs) = open(&poller);
+    let fixture = Fixture::new();
+    run(async {
+        let request = v1::WatchRequest {
+            poller: "slots".into(),
+            interval_ns: 1,
+            ..Default::default()
+        };
+        let stream = fixture.client().await.watch(request).await;
+        let mut stream = stream.unwrap().into_inner();
+        assert_eq!(group(&mut stream).await.upserts.len(), 1);
+
+        let before = desc.id();
+        drop((desc, ours));
+        let (desc, _ours, _theirs) = open(&poller);
+        let slot = |id: &str| id.split('.').next().map(str::to_owned);
+        assert_eq!(slot(&before), slot(&desc.id()), "the slot is used again");
+        // Both may be in one group or, if the watcher looked between, in two.
+        let (mut upserts, mut removes) = (Vec::new(), Vec::new());
+        while upserts.is_empty() || removes.is_empty() {
+            let delta = group(&mut stream).await;
+            upserts.extend(delta.upserts.iter().map(v1::Descriptor::id));
+            removes.extend(delta.removes);
+        }
+        assert_eq!(removes, [format!("slots/{before}")]);
+        assert_eq!(upserts, [desc.id()]);
+    });
+}
+
+#[test]
+fn a_poller_that_is_gone_takes_its_rows_with_it() {
+    let gone = poller("gone");
+    let (desc, ours, _theirs) = open(&gone);
+    let fixture = Fixture::new();
+    run(async {
+        let request = v1::WatchRequest {
+            poller: "gone".into(),
+            interval_ns: 1,
+            ..Default::default()
+        };
+        let stream = fixture.client().await.watch(request).await;
+        let mut stream = stream.unwrap().into_inner();
+        assert_eq!(group(&mut stream).await.upserts.len(), 1);
+
+        let id = desc.id();
+        drop((desc, ours, gone));
+        let mut removes = Vec::new();
+        while removes.is_empty() {
+            removes = group(&mut stream).await.removes;
+        }
+        assert_eq!(removes, [format!("gone/{id}")]);
+    });
+}
+
+#[test]
 fn several_clients_are_served_at_once_and_a_place_is_free_again_when_a_watcher_leaves() {
     let _poller = poller("shared");
     let fixture = Fixture::new();
