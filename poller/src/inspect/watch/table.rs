@@ -3,7 +3,7 @@
 //! Ten thousand rows, most of which have not changed, are compared each time. So what was told is kept as a number: the rows
 //! themselves are half a kilobyte each, and reading that much besides the slots costs more than the comparison.
 
-use std::hash::{BuildHasher, Hash, Hasher};
+use std::hash::BuildHasher;
 
 use rapidhash::quality::GlobalState;
 
@@ -49,20 +49,20 @@ impl Table {
         self.told.resize_with(made.max(self.told.len()), || None);
         for desc in poller.shared.cache.iter_from(0).take(made) {
             let slot = desc.slot();
-            let Some(row) = RawRow::read(desc) else {
+            let Some(row) = &RawRow::read(desc) else {
                 if let Some(told) = self.told[slot as usize].take() {
                     self.remove(slot, &told, group);
                     reader.forget(poller.shared.id, slot);
                 }
                 continue;
             };
-            let fingerprint = self.fingerprint(&row);
+            let fingerprint = self.hasher.hash_one(row);
             let before = self.told[slot as usize].as_ref();
             let is_the_same = before.is_some_and(|before| before.fingerprint == fingerprint);
             if is_the_same && !filter.depends_on_time() {
                 continue;
             }
-            let row_of = (poller, desc, &row);
+            let row_of = (poller, desc, row);
             let message = filter.row(reader, row_of, redact, group.captured_at_ns());
             let told = Told {
                 generation: row.generation,
@@ -91,13 +91,6 @@ impl Table {
                 self.remove(slot as u32, told, group);
             }
         }
-    }
-
-    /// Of half a kilobyte, which `hash_one` would want by value.
-    fn fingerprint(&self, row: &RawRow) -> u64 {
-        let mut hasher = self.hasher.build_hasher();
-        row.hash(&mut hasher);
-        hasher.finish()
     }
 
     fn remove(&self, slot: u32, told: &Told, group: &mut Group) {
