@@ -80,6 +80,8 @@ mod transitions;
 mod turns;
 mod watch;
 
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod fixture;
 #[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]
 mod security_tests;
 #[cfg(all(test, not(loom), not(netpoller_bare)))]

@@ -4,15 +4,18 @@
 //! |---|---|
 //! | `field` | the fields that a filter and an order may name, and what they hold |
 //! | `predicate` | a [`v1::Filter`](crate::v1::Filter) that was checked, and whether it holds for a row |
+//! | `error` | what may be wrong with one, and how large one may be |
 //! | `key` | what rows are sorted by |
 //!
 //! A server evaluates a filter to send fewer rows. A client evaluates it again where a server may be too old to know it:
 //! such a server ignores the field, and sends all rows.
 
+mod error;
 mod field;
 mod key;
 mod predicate;
 
+pub use error::{DEEPEST, FilterError, LARGEST};
 pub use field::{Field, Type};
 pub use key::Key;
-pub use predicate::{DEEPEST, FilterError, LARGEST, Predicate};
+pub use predicate::Predicate;

@@ -52,7 +52,7 @@ fn tcp(address: std::net::SocketAddr) -> TcpStream {
 
 #[test]
 fn the_17th_connection_is_refused_and_one_of_another_listener_is_not() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_tcp(Limits::default());
     run(async {
         let mut within = Vec::new();
         for _ in 0..16 {
@@ -89,7 +89,7 @@ pub(super) async fn until_answered(path: PathBuf) {
 /// Whoever connects and does not get a request let in.
 #[test]
 fn slow_peers_are_disconnected_and_their_places_are_free_again() {
-    let fixture = Fixture::with(short_opening());
+    let fixture = Fixture::with_tcp(short_opening());
     for opening in [&b""[..], &PREFACE[..7], PREFACE] {
         let slow: Vec<_> = (0..3)
             .map(|_| {
@@ -109,7 +109,7 @@ fn slow_peers_are_disconnected_and_their_places_are_free_again() {
 
 #[test]
 fn whoever_was_answered_may_be_silent_afterwards() {
-    let fixture = Fixture::with(short_opening());
+    let fixture = Fixture::with_tcp(short_opening());
     run(async {
         let channel = fixture.channel().await;
         ask(channel.clone()).await.unwrap();
@@ -184,7 +184,7 @@ fn slow_tls_handshakes_are_ended_and_keep_nobody_waiting() {
 
 #[test]
 fn a_connection_ends_at_its_age_and_the_client_is_answered_on_a_new_one() {
-    let fixture = Fixture::with(Limits {
+    let fixture = Fixture::with_tcp(Limits {
         age: SHORT,
         ..Limits::default()
     });
@@ -208,7 +208,7 @@ async fn watch(channel: Channel) -> Result<Streaming<v1::WatchFrame>, Status> {
 
 #[test]
 fn a_5th_stream_of_a_connection_is_refused_and_its_other_requests_are_not() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_tcp(Limits::default());
     run(async {
         let channel = fixture.channel().await;
         let mut streams = Vec::new();
@@ -228,7 +228,7 @@ fn a_5th_stream_of_a_connection_is_refused_and_its_other_requests_are_not() {
 
 #[test]
 fn a_9th_stream_of_all_connections_is_refused() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_tcp(Limits::default());
     run(async {
         let mut streams = Vec::new();
         for _ in 0..2 {
@@ -248,7 +248,7 @@ fn a_9th_stream_of_all_connections_is_refused() {
 
 #[test]
 fn a_subscriber_that_takes_nothing_is_disconnected_and_the_others_go_on() {
-    let fixture = Fixture::with(Limits {
+    let fixture = Fixture::with_tcp(Limits {
         stalled: SHORT,
         subscribers: 2,
         ..Limits::default()
@@ -288,7 +288,7 @@ fn a_subscriber_that_takes_nothing_is_disconnected_and_the_others_go_on() {
 /// else it is asked, so that nothing but the answer that it does not take can end it.
 #[test]
 fn whoever_leaves_no_room_for_an_answer_is_disconnected_though_nothing_was_begun() {
-    let fixture = Fixture::with(Limits {
+    let fixture = Fixture::with_tcp(Limits {
         stalled: SHORT,
         subscribers: 1,
         ..Limits::default()
@@ -318,7 +318,7 @@ fn whoever_leaves_no_room_for_an_answer_is_disconnected_though_nothing_was_begun
 
 #[test]
 fn a_request_of_more_than_64_kib_or_with_more_than_16_kib_of_headers_is_refused() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_tcp(Limits::default());
     run(async {
         let channel = fixture.channel().await;
         let mut client = InspectorClient::new(channel.clone());

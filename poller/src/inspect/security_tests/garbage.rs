@@ -12,6 +12,7 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::codegen::http::{Request, Response};
 
+use super::super::limits::Limits;
 use super::authority::{Authority, loopback};
 use super::raw::PREFACE;
 use super::*;
@@ -72,7 +73,7 @@ fn runner() -> TestRunner {
 
 #[test]
 fn random_bytes_end_one_connection_and_nothing_else() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_tcp(Limits::default());
     runner()
         .run(&vec(any::<u8>(), 0..512), |bytes| {
             throw_unix(fixture.socket(), &bytes);
@@ -85,7 +86,7 @@ fn random_bytes_end_one_connection_and_nothing_else() {
 
 #[test]
 fn random_frames_behind_a_good_preface_end_one_connection_and_nothing_else() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_tcp(Limits::default());
     runner()
         .run(&vec(frame(), 1..24), |frames| {
             let settings = [0, 0, 0, 4, 0, 0, 0, 0, 0];
@@ -126,7 +127,7 @@ fn garbage_instead_of_tls_ends_one_connection_and_nothing_else() {
 
 #[test]
 fn random_messages_are_refused_or_answered_and_the_endpoint_goes_on() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_tcp(Limits::default());
     let methods = [
         "GetServer",
         "ListDescriptors",
@@ -186,7 +187,7 @@ pub(super) async fn raw(channel: &mut Channel, request: Request<Body>) -> Respon
 
 #[test]
 fn what_a_web_page_can_send_gets_no_answer_from_any_service() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_tcp(Limits::default());
     let uri = format!("http://{}", fixture.tcp());
     let path = "/netpoller.v1.Inspector/GetServer";
     run(async {
@@ -240,7 +241,7 @@ fn a_name_that_resolves_to_loopback_is_refused_unless_the_program_has_allowed_it
 
 #[test]
 fn what_is_nowhere_is_unimplemented() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_tcp(Limits::default());
     run(async {
         let mut channel = fixture.channel().await;
         for path in [
@@ -259,7 +260,7 @@ fn what_is_nowhere_is_unimplemented() {
 /// Streams that are opened and reset at once, without end (CVE-2023-44487): the endpoint says goodbye.
 #[test]
 fn a_flood_of_resets_ends_the_connection() {
-    let fixture = Fixture::new();
+    let fixture = Fixture::with_tcp(Limits::default());
     let mut stream = UnixStream::connect(fixture.socket()).unwrap();
     stream
         .set_read_timeout(Some(Duration::from_secs(30)))

@@ -29,7 +29,7 @@ fn short_pings() -> Limits {
 
 #[test]
 fn a_peer_that_answers_no_ping_is_disconnected_and_its_place_is_free() {
-    let fixture = Fixture::with(Limits {
+    let fixture = Fixture::with_tcp(Limits {
         connections: 1,
         ..short_pings()
     });
@@ -47,7 +47,7 @@ fn a_peer_that_answers_no_ping_is_disconnected_and_its_place_is_free() {
 
 #[test]
 fn a_peer_that_answers_pings_stays_however_long_it_is_silent() {
-    let fixture = Fixture::with(short_pings());
+    let fixture = Fixture::with_tcp(short_pings());
     let mut peer = Peer::connect(fixture.socket(), 1 << 16);
     peer.ask(1, "GetServer");
     assert_answered(&mut peer);
@@ -63,7 +63,7 @@ fn a_peer_that_answers_pings_stays_however_long_it_is_silent() {
 
 #[test]
 fn what_is_not_answered_in_time_is_cancelled_and_the_connection_goes_on() {
-    let fixture = Fixture::with(Limits {
+    let fixture = Fixture::with_tcp(Limits {
         answer: Duration::from_millis(50),
         ..Limits::default()
     });

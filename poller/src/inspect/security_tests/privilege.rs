@@ -61,8 +61,8 @@ fn who_may_look_may_not_change_and_who_may_change_does_not_look_there() {
 
 #[test]
 fn nothing_can_be_changed_unless_the_program_says_where() {
-    let fixture = Fixture::new();
-    assert!(fixture.server.control_targets().is_empty());
+    let fixture = Fixture::with_tcp(Limits::default());
+    assert!(fixture.server().control_targets().is_empty());
     run(async {
         let refused = break_poller(fixture.channel().await, None)
             .await

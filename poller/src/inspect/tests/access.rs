@@ -6,8 +6,8 @@ use netpoller_proto::v1;
 use netpoller_proto::v1::inspector_client::InspectorClient;
 use tonic::transport::Endpoint;
 
-use super::{poller, run};
 use crate::Kind;
+use crate::inspect::fixture::{poller, run};
 use crate::inspect::incoming::is_allowed_user;
 use crate::inspect::{Listen, Server, StartError};
 

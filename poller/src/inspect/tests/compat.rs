@@ -12,8 +12,8 @@ use tonic::codec::{Codec, DecodeBuf, Decoder, EncodeBuf, Encoder};
 use tonic::codegen::http::uri::PathAndQuery;
 use tonic::transport::Channel;
 
-use super::{Fixture, channel, open, park, poller, run};
 use crate::Direction;
+use crate::inspect::fixture::{Fixture, channel, open, park, poller, run};
 
 const OLD: &str = "inspector-2026-11-20.proto";
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 
 use netpoller_proto::v1;
 
-use super::{Fixture, connect, group, open, poller, run};
+use super::group;
+use crate::inspect::fixture::{Fixture, connect, open, poller, run};
 
 #[test]
 fn garbage_and_silence_on_one_connection_do_not_hurt_another() {

@@ -9,8 +9,8 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use super::{channel, open, park, poller, run};
 use crate::inspect::control::control_service;
+use crate::inspect::fixture::{channel, open, park, poller, run};
 use crate::{Direction, Error};
 
 async fn client(directory: &tempfile::TempDir) -> ControlClient<Channel> {

@@ -6,7 +6,7 @@ use std::pin::pin;
 use netpoller_proto::v1;
 use tonic::Code;
 
-use super::{Fixture, open, park, poller, run};
+use crate::inspect::fixture::{Fixture, open, park, poller, run};
 use crate::{Direction, ReadyList};
 
 fn request(poller: &str, id: String) -> v1::GetDescriptorRequest {

@@ -9,7 +9,7 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_health::pb::{HealthCheckRequest, health_check_response::ServingStatus};
 use tonic_reflection::pb::{v1, v1alpha};
 
-use super::{Fixture, channel, run};
+use crate::inspect::fixture::{Fixture, channel, run};
 
 #[test]
 fn a_health_check_says_that_the_endpoint_serves() {

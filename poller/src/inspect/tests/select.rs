@@ -12,7 +12,8 @@ use netpoller_proto::v1::{self, Comparison, Filter, FilterList, FilterValue, Ope
 use tonic::Code;
 use tonic::transport::Channel;
 
-use super::{Fixture, group, open, park, poller, run};
+use super::group;
+use crate::inspect::fixture::{Fixture, open, park, poller, run};
 use crate::inspect::{Listen, Server};
 use crate::{Desc, Direction, Kind, Poller};
 

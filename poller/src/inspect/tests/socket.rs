@@ -7,8 +7,8 @@ use std::time::Duration;
 
 use netpoller_proto::v1;
 
-use super::{connect, mode, run};
 use crate::inspect::error::DirectoryProblem;
+use crate::inspect::fixture::{connect, mode, run};
 use crate::inspect::socket::SocketFile;
 use crate::inspect::{Listen, Server, StartError};
 

@@ -4,8 +4,8 @@ use std::pin::pin;
 
 use netpoller_proto::v1;
 
-use super::{Fixture, open, park, poller, run};
 use crate::Direction;
+use crate::inspect::fixture::{Fixture, open, park, poller, run};
 
 #[test]
 fn statistics_name_every_counter_and_the_laws_hold() {

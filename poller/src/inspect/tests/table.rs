@@ -7,7 +7,7 @@ use std::pin::pin;
 use netpoller_proto::v1;
 use tonic::Code;
 
-use super::{Fixture, open, park, poller, run};
+use crate::inspect::fixture::{Fixture, open, park, poller, run};
 use crate::{Desc, Direction, Kind};
 
 #[test]

@@ -6,8 +6,8 @@ use netpoller_proto::v1::{self, EventKind, Mode};
 use tokio_stream::StreamExt;
 use tonic::{Code, Streaming};
 
-use super::{Fixture, open, park, poller, run};
 use crate::Direction;
+use crate::inspect::fixture::{Fixture, open, park, poller, run};
 
 /// The events of the next frames, until there are as many.
 async fn events(stream: &mut Streaming<v1::TransitionsFrame>, count: usize) -> Vec<v1::Event> {

@@ -9,15 +9,17 @@ use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
 
+use netpoller_proto::v1;
 use netpoller_proto::v1::inspector_server::Inspector;
 use tokio::sync::mpsc;
 use tonic::{Code, Request};
 
-use super::*;
+use crate::inspect::fixture::{poller, run};
 use crate::inspect::service::Service;
 use crate::inspect::turns::DIAGNOSES;
 use crate::sys::Backend;
 use crate::sys::fake::FakeKernel;
+use crate::{Desc, Kind, Poller};
 
 /// A table of so many rows, which need no descriptors of the kernel.
 fn table(name: &str, rows: i32) -> (Poller, Vec<Desc>) {

@@ -6,8 +6,9 @@ use std::time::Duration;
 use netpoller_proto::v1;
 use tonic::Code;
 
-use super::{Fixture, group, open, park, poller, run};
+use super::group;
 use crate::Direction;
+use crate::inspect::fixture::{Fixture, open, park, poller, run};
 use crate::inspect::limits::Limits;
 
 #[test]

@@ -3,7 +3,6 @@
 use std::collections::BTreeSet;
 use std::os::fd::{AsFd, AsRawFd};
 use std::os::unix::net::UnixStream;
-use std::path::PathBuf;
 use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
@@ -21,48 +20,8 @@ use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Streaming};
 
 use super::super::validate::{Client, Known, details};
-use crate::inspect::{Listen, Server};
-use crate::{Desc, Direction, Kind, Poller, ReadyList, task};
-
-/// An endpoint on a socket in a directory of its own.
-struct Fixture {
-    directory: tempfile::TempDir,
-    _server: Server,
-}
-
-impl Fixture {
-    fn new() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let server = Server::builder()
-            .listen(Listen::Unix(directory.path().join("s")))
-            .start()
-            .unwrap();
-        Self {
-            directory,
-            _server: server,
-        }
-    }
-
-    /// A connection of its own.
-    async fn client(&self) -> InstrumentClient<Channel> {
-        InstrumentClient::new(self.channel().await)
-    }
-
-    async fn channel(&self) -> Channel {
-        let path: PathBuf = self.directory.path().join("s");
-        let connector = tower::service_fn(move |_: Uri| {
-            let path = path.clone();
-            async move {
-                let stream = tokio::net::UnixStream::connect(path).await?;
-                Ok::<_, std::io::Error>(hyper_util::rt::TokioIo::new(stream))
-            }
-        });
-        Endpoint::from_static("http://localhost")
-            .connect_with_connector(connector)
-            .await
-            .unwrap()
-    }
-}
+use crate::inspect::fixture::{Fixture, open, run};
+use crate::{Direction, Kind, Poller, ReadyList, task};
 
 /// A client that has subscribed as tokio-console does.
 struct Console {
@@ -76,7 +35,7 @@ struct Console {
 
 impl Console {
     async fn attach(fixture: &Fixture) -> Self {
-        Self::over(fixture.client().await).await
+        Self::over(InstrumentClient::new(fixture.channel().await)).await
     }
 
     async fn over(mut calls: InstrumentClient<Channel>) -> Self {
@@ -140,24 +99,6 @@ impl Console {
     async fn state(&mut self) -> Temporality {
         self.states.next().await.unwrap().unwrap().temporality()
     }
-}
-
-fn run<R>(test: impl Future<Output = R>) -> R {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(60), test)
-            .await
-            .expect("stuck")
-    })
-}
-
-fn open(poller: &Poller) -> (Desc, UnixStream, UnixStream) {
-    let (ours, theirs) = UnixStream::pair().unwrap();
-    ours.set_nonblocking(true).unwrap();
-    (poller.open(ours.as_fd(), Kind::Unix).unwrap(), ours, theirs)
 }
 
 fn labelled(client: &Client, label: &str) -> Option<(u64, Known)> {
@@ -347,7 +288,7 @@ fn eight_consoles_attach_at_once_beside_eight_inspectors_and_a_ninth_when_one_ha
                 .await;
             consoles.push(console);
         }
-        let mut ninth = fixture.client().await;
+        let mut ninth = InstrumentClient::new(fixture.channel().await);
         assert_full(
             ninth.watch_updates(InstrumentRequest {}).await,
             "8 tokio-consoles",
@@ -399,7 +340,7 @@ fn sixteen_details_are_watched_at_once_two_by_each_console_and_a_17th_when_one_i
             assert_full(answer, "this connection has 4 streams");
             consoles.push((console, request));
         }
-        let mut other = fixture.client().await;
+        let mut other = InstrumentClient::new(fixture.channel().await);
         let request = consoles[0].1;
         assert_full(other.watch_task_details(request).await, "16 tasks");
         watched.pop();
@@ -409,7 +350,7 @@ fn sixteen_details_are_watched_at_once_two_by_each_console_and_a_17th_when_one_i
 
 /// A client that has flow-control windows for anything, so that only its socket can be full; and a second handle of that.
 async fn greedy(fixture: &Fixture) -> (Console, UnixStream) {
-    let stream = UnixStream::connect(fixture.directory.path().join("s")).unwrap();
+    let stream = UnixStream::connect(fixture.socket()).unwrap();
     stream.set_nonblocking(true).unwrap();
     let handle = stream.try_clone().unwrap();
     let mut stream = Some(stream);
