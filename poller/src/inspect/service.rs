@@ -123,6 +123,10 @@ impl Inspector for Service {
     ) -> Result<Response<v1::AuditResponse>, Status> {
         let request = request.get_ref();
         let pollers = guarded(|| pollers(&request.poller))??;
+        let _turn = match request.kernel {
+            true => Some(self.turns.kernel().await),
+            false => None,
+        };
         Ok(Response::new(laws::audit(&pollers, request.kernel).await))
     }
 
