@@ -1,147 +1,24 @@
-//! Reads scripts, and says what is wrong with those that are not: where, what, and what to write instead.
+//! The lines of one script, by the names that it has given so far.
 
 use std::collections::HashMap;
-use std::fmt;
-use std::path::{Path, PathBuf};
-use std::time::Duration;
 
 use netpoller::Sides;
 
-use super::script::{Access, Call, Kind, Line, Op, PairKind, Script, When};
-
-/// What is wrong with a script.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub struct Problem {
-    /// The file.
-    pub file: PathBuf,
-    /// The number of the line, from 1.
-    pub line: usize,
-    /// What is wrong.
-    pub what: String,
-    /// What to do about it.
-    pub remedy: String,
-}
-
-impl fmt::Display for Problem {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let Problem {
-            file,
-            line,
-            what,
-            remedy,
-        } = self;
-        write!(f, "{}:{line}: {what}: {remedy}", file.display())
-    }
-}
-
-impl std::error::Error for Problem {}
-
-/// What, and its remedy.
-type Fault = (String, String);
-
-/// The scripts in `text`, which was read from `file`.
-///
-/// # Errors
-///
-/// The first line that makes no sense.
-pub fn parse(file: &Path, text: &str) -> Result<Vec<Script>, Problem> {
-    let mut scripts: Vec<Script> = Vec::new();
-    let mut scope = Scope::default();
-    for (index, text) in text.lines().enumerate() {
-        let text = text.trim();
-        if text.is_empty() || text.starts_with('#') {
-            continue;
-        }
-        let number = index + 1;
-        let problem = |(what, remedy): Fault| Problem {
-            file: file.to_owned(),
-            line: number,
-            what,
-            remedy,
-        };
-        if let Some(name) = text.strip_prefix("script ") {
-            scripts.push(Script {
-                name: name.trim().to_owned(),
-                file: file.to_owned(),
-                lines: Vec::new(),
-            });
-            scope = Scope::default();
-            continue;
-        }
-        let Some(script) = scripts.last_mut() else {
-            let remedy = "begin with `script NAME`; names are fresh in each".to_owned();
-            return Err(problem((format!("`{text}` belongs to no script"), remedy)));
-        };
-        let line = scope.line(text, number).map_err(problem)?;
-        script.lines.push(line);
-    }
-    Ok(scripts)
-}
+use super::Fault;
+use super::usage::{USAGE, usage};
+use super::words::{duration, listener, moment, pair, size, sizes};
+use crate::oracle::script::{Access, Call, Kind, Line, Op};
 
 /// The names that are known at a line.
 #[derive(Default)]
-struct Scope {
+pub(super) struct Scope {
     kinds: HashMap<String, Kind>,
     lanes: HashMap<String, Option<Call>>,
 }
 
-/// One way to write each line, for messages.
-const USAGE: [(&str, &str); 37] = [
-    ("pair", "pair tcp|unix|unixpacket|unixgram|udp A B"),
-    ("listen", "listen tcp|unix|unixpacket L"),
-    ("dial", "dial C L"),
-    ("dialdead", "dialdead"),
-    ("dialto", "dialto max|±DUR"),
-    ("udp", "udp U"),
-    ("unixgram", "unixgram U"),
-    ("sendto", "sendto U V N"),
-    ("recvfrom", "recvfrom X N"),
-    ("pipe", "pipe R W"),
-    ("fifo", "fifo F"),
-    ("openr", "openr R F"),
-    ("openw", "openw W F"),
-    ("openrw", "openrw R F"),
-    ("file", "file F"),
-    ("dup", "dup X Y"),
-    ("bufs", "bufs A N"),
-    ("inline", "inline A"),
-    ("rdl", "rdl X none|now|max|±DUR"),
-    ("wdl", "wdl X none|now|max|±DUR"),
-    ("dl", "dl X none|now|max|±DUR"),
-    (
-        "go",
-        "go L read|write|readv|writev|recvfrom|sendto|accept|dial …",
-    ),
-    ("goclose", "goclose L X"),
-    ("parked", "parked L [lock]"),
-    ("done", "done L [late] [n*]"),
-    ("blocked", "blocked L DUR"),
-    ("read", "read X N [n*]"),
-    ("write", "write X N [n*]"),
-    ("readv", "readv X N,N,… [n*]"),
-    ("writev", "writev X N,N,… [n*]"),
-    ("accept", "accept L"),
-    ("oob", "oob A"),
-    ("readoob", "readoob A"),
-    ("close", "close X"),
-    ("rst", "rst X"),
-    ("shutr", "shutr|shutw X"),
-    ("sleep", "sleep DUR"),
-];
-
-fn usage(word: &str) -> String {
-    let word = if word == "shutw" { "shutr" } else { word };
-    match USAGE.iter().find(|(known, _)| *known == word) {
-        Some((_, usage)) => format!("write `{usage}`"),
-        None => {
-            let words: Vec<_> = USAGE.iter().map(|(known, _)| *known).collect();
-            format!("the words are {}", words.join(", "))
-        }
-    }
-}
-
 impl Scope {
-    fn line(&mut self, text: &str, number: usize) -> Result<Line, Fault> {
+    /// One line, whose names are then known.
+    pub(super) fn line(&mut self, text: &str, number: usize) -> Result<Line, Fault> {
         let mut words: Vec<&str> = text.split_whitespace().collect();
         let (mut late, mut masked) = (false, false);
         while let Some(last) = words.last() {
@@ -468,75 +345,4 @@ impl Scope {
             (format!("there is no lane `{lane}`"), remedy)
         })
     }
-}
-
-fn pair(word: &str) -> Result<(PairKind, Kind), Fault> {
-    Ok(match word {
-        "tcp" => (PairKind::Tcp, Kind::Tcp),
-        "unix" => (PairKind::Unix, Kind::Unix),
-        "unixpacket" => (PairKind::Packet, Kind::Packet),
-        "unixgram" => (PairKind::Gram, Kind::Gram),
-        "udp" => (PairKind::Udp, Kind::Udp),
-        _ => return Err((format!("there are no pairs of `{word}`"), usage("pair"))),
-    })
-}
-
-fn listener(word: &str) -> Result<Kind, Fault> {
-    Ok(match word {
-        "tcp" => Kind::TcpListener,
-        "unix" => Kind::UnixListener,
-        "unixpacket" => Kind::PacketListener,
-        _ => return Err((format!("nobody listens on `{word}`"), usage("listen"))),
-    })
-}
-
-/// More than any script needs, and less than what a machine has.
-const LARGEST: usize = 256 << 20;
-
-fn size(word: &str) -> Result<usize, Fault> {
-    match word.parse() {
-        Ok(size) if size <= LARGEST => Ok(size),
-        _ => {
-            let remedy = format!("write a number of bytes, at most {LARGEST}");
-            Err((format!("`{word}` is no size"), remedy))
-        }
-    }
-}
-
-fn sizes(word: &str) -> Result<Vec<usize>, Fault> {
-    word.split(',').map(size).collect()
-}
-
-fn moment(word: &str) -> Result<When, Fault> {
-    Ok(match word {
-        "none" => When::Never,
-        "now" => When::Now,
-        "max" => When::Largest,
-        _ => match word.strip_prefix('-') {
-            Some(time) => When::Before(duration(time)?),
-            None => When::After(duration(word.strip_prefix('+').unwrap_or(word))?),
-        },
-    })
-}
-
-fn duration(word: &str) -> Result<Duration, Fault> {
-    let fault = || {
-        let remedy = "write a whole number and ns, us, ms, s, m or h, as in 30ms".to_owned();
-        (format!("`{word}` is no duration"), remedy)
-    };
-    let digits = word.trim_end_matches(|c: char| !c.is_ascii_digit());
-    let number: u64 = digits.parse().map_err(|_| fault())?;
-    let unit_ns = match &word[digits.len()..] {
-        "ns" => 1,
-        "us" => 1_000,
-        "ms" => 1_000_000,
-        "s" => 1_000_000_000,
-        "m" => 60_000_000_000,
-        "h" => 3_600_000_000_000,
-        _ => return Err(fault()),
-    };
-    number
-        .checked_mul(unit_ns)
-        .map(Duration::from_nanos)
-        .ok_or_else(fault)
 }
