@@ -374,7 +374,7 @@ async fn greedy(fixture: &Fixture) -> (Console, UnixStream) {
 #[test]
 fn a_client_whose_socket_is_full_is_told_the_state_and_not_the_past_and_keeps_nobody_waiting() {
     const DESCRIPTORS: usize = 2000;
-    const ROUNDS: usize = 6;
+    const ROUNDS: usize = 9;
     // The usual limit is 1024.
     rlimit::increase_nofile_limit(DESCRIPTORS as u64 + 2000).unwrap();
     let poller = Poller::builder().name("slow_reader").build().unwrap();
@@ -419,9 +419,10 @@ fn a_client_whose_socket_is_full_is_told_the_state_and_not_the_past_and_keeps_no
 
     relabel("last");
     asleep.block_on(slow.until(|client| labelled(client, "last")));
-    // Behind what was being sent there was room for one sample. The last may be that of the moment it woke.
+    // Behind what was being sent there was room for one sample in the stream, and for one in HTTP/2's own buffer, if that
+    // was still empty when the socket was full. The last may be that of the moment it woke.
     let queued: Vec<_> = slow.nows.range(full[0]..full[ROUNDS - 2]).collect();
-    assert!(queued.len() <= 1, "{queued:?} of {full:?}");
+    assert!(queued.len() <= 2, "{queued:?} of {full:?}");
     assert_eq!(slow.client.dropped, [0; 3], "it was told what it came to");
     drop(asleep);
 }
