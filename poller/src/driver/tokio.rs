@@ -87,10 +87,32 @@ pub(super) fn stamp(runtime: &Handle) -> u64 {
 pub(super) fn attend(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
     match attach_to(shared, runtime) {
         // A runtime that cannot poll may still wait where somebody else does.
-        Err(_) if polled_elsewhere(shared) => Ok(()),
+        Err(error) if !ShutsDown::is(&error) && polled_elsewhere(shared) => Ok(()),
         result => result,
     }
 }
+
+/// Why a runtime that is about to end cannot be attached.
+///
+/// It takes the driver task and drops it at once, which lets everybody look again: also the wait that has asked for the task. If
+/// that wait went on it would ask anew, and again be told to look, for ever, and the runtime would wait for its end. So it fails,
+/// as waits of tokio's own do then.
+#[derive(Debug)]
+struct ShutsDown;
+
+impl ShutsDown {
+    fn is(error: &io::Error) -> bool {
+        error.get_ref().is_some_and(|inner| inner.is::<Self>())
+    }
+}
+
+impl std::fmt::Display for ShutsDown {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the tokio runtime is shutting down, so nothing can wait in it any more")
+    }
+}
+
+impl std::error::Error for ShutsDown {}
 
 /// Whether anybody else polls, as far as is known: runtimes are on the list for as long as they do.
 fn polled_elsewhere(shared: &Shared) -> bool {
@@ -175,7 +197,8 @@ fn survive(wake: impl FnOnce()) -> bool {
 ///
 /// # Errors
 ///
-/// If the runtime was built without I/O ([`tokio::runtime::Builder::enable_io`]), or the kernel refuses the registration.
+/// If the runtime was built without I/O ([`tokio::runtime::Builder::enable_io`]), or is shutting down, or the kernel refuses the
+/// registration.
 pub fn attach(poller: &Poller) -> io::Result<()> {
     with_current(|runtime| attach_to(&poller.shared, runtime))
 }
@@ -209,9 +232,10 @@ fn attach_to(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
             let task = runtime
                 .spawn(drive(watched, attachment, ready))
                 .abort_handle();
-            // It is off the list again if the runtime is shutting down.
-            if let Some(entry) = attached().as_mut().and_then(|list| list.get_mut(&pair)) {
-                *entry = Some(task);
+            match attached().as_mut().and_then(|list| list.get_mut(&pair)) {
+                Some(entry) => *entry = Some(task),
+                // The task is over already, and has taken the runtime off the list.
+                None => return Err(io::Error::other(ShutsDown)),
             }
         }
     }

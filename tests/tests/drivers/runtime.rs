@@ -188,6 +188,54 @@ fn tasks_of_a_runtime_that_ends_leave_no_waiter_behind() {
 }
 
 #[test]
+fn a_wait_that_begins_while_its_runtime_shuts_down_fails_and_does_not_hold_it_up() {
+    use std::sync::mpsc::channel;
+    for polled_elsewhere in [false, true] {
+        let poller = Poller::builder().build().unwrap();
+        let (a, _peer) = tcp_pair(&poller);
+        let (elsewhere, to_elsewhere) = tcp_pair(&poller);
+        let lane = polled_elsewhere.then(|| {
+            Lane::block_on(&poller, move || async move {
+                elsewhere.read(&mut [0]).await.unwrap()
+            })
+        });
+        until("as many wait", || {
+            poller.waiters() == i64::from(polled_elsewhere)
+        });
+
+        // Given a task in the middle of its poll, and a runtime that takes no others any more.
+        let runtime = multi_thread();
+        let handle = runtime.handle().clone();
+        let (running, runs) = channel();
+        let (go, may_go) = channel::<()>();
+        let (over, outcome) = channel();
+        runtime.spawn(async move {
+            running.send(()).unwrap();
+            may_go.recv().unwrap();
+            over.send(a.read(&mut [0]).await).unwrap();
+        });
+        runs.recv().unwrap();
+        runtime.shutdown_background();
+        until("it takes no tasks", || {
+            handle.spawn(std::future::pending::<()>()).is_finished()
+        });
+
+        // When it reads then, for the first time in this runtime.
+        go.send(()).unwrap();
+        let error = outcome
+            .recv_timeout(Duration::from_secs(30))
+            .expect("hangs: the read goes round in circles")
+            .unwrap_err();
+        assert!(error.to_string().contains("shutting down"), "{error}");
+
+        if let Some(lane) = lane {
+            block_on_poller(&poller, to_elsewhere.write_all(b"x")).unwrap();
+            assert_eq!(lane.join(), 1);
+        }
+    }
+}
+
+#[test]
 fn a_thread_and_a_runtime_poll_together_and_no_wake_is_lost() {
     // The runtime's poll may meet the break that was meant for the thread.
     let poller = Poller::builder().build().unwrap();

@@ -6,7 +6,7 @@ use std::time::Duration;
 use futures_lite::future;
 use netpoller::net::{TcpListener, TcpStream};
 use netpoller::{Direction, Poller};
-use netpoller_tests::{Lane, is_parked, loopback, pause, run, tcp_pair, unix_pair, until};
+use netpoller_tests::{Lane, is_parked, loopback, pause, run, tcp_pair, unix_pair};
 
 #[test]
 fn a_future_that_was_never_polled_does_nothing() {
@@ -203,10 +203,10 @@ fn the_waker_that_counts_is_the_last_one_and_the_wait_counts_once() {
             assert_eq!(poller.waiters(), 1);
         }
         b.write_all(b"x").await.unwrap();
-        pause(&poller, Duration::from_micros(10)).await;
-        until("the last waker is called", || {
-            counts[4].0.load(Ordering::SeqCst) == 1
-        });
+        // On a slow machine a pause may be over before anybody has polled.
+        while counts[4].0.load(Ordering::SeqCst) == 0 {
+            pause(&poller, Duration::from_micros(10)).await;
+        }
         assert!(
             counts[..4]
                 .iter()
