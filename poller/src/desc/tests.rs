@@ -178,6 +178,23 @@ fn semantics_22_a_second_waiter_that_comes_while_the_first_arms_is_busy() {
     assert!(waiter.word.cancel(&mut token, |_| ()));
 }
 
+#[test]
+fn a_wait_is_shown_by_the_names_of_its_states() {
+    let waiter = Interrupted::default();
+    let mut token = Token::default();
+    let shown = |word: &Word| word.state().name();
+    assert_eq!(shown(&waiter.word), "nil");
+    waiter.in_publish.replace(Some(Box::new(move |word: &Word| {
+        assert_eq!(shown(word), "wait");
+    })));
+    assert!(waiter.poll(&mut token, Waker::noop()).is_pending());
+    assert_eq!(shown(&waiter.word), "parked");
+    assert!(waiter.word.ready(|| (), |_| ()).is_some());
+    assert_eq!(shown(&waiter.word), "ready");
+    assert_eq!(waiter.poll(&mut token, Waker::noop()), Poll::Ready(Ok(())));
+    assert_eq!(shown(&waiter.word), "nil");
+}
+
 /// Counts its calls.
 struct Called(AtomicI64);
 
