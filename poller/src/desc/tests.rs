@@ -85,12 +85,18 @@ impl Wake for Nobody {
     fn wake(self: Arc<Self>) {}
 }
 
+/// For a word in which nobody is parked: there is no waker to take, and no wake to stamp.
+#[track_caller]
 fn unblock(word: &Word) {
-    assert!(word.unblock(|| (), |_| ()).is_none(), "nobody is parked");
+    let waker = word.unblock(|| panic!("nobody is parked"), |_| ());
+    assert!(waker.is_none());
 }
 
+/// As [`unblock`].
+#[track_caller]
 fn ready(word: &Word) {
-    assert!(word.ready(|| (), |_| ()).is_none(), "nobody is parked");
+    let waker = word.ready(|| panic!("nobody is parked"), |_| ());
+    assert!(waker.is_none());
 }
 
 #[test]
