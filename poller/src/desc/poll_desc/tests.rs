@@ -72,12 +72,15 @@ fn a_new_life_has_no_counts_no_history_and_no_wake_behind_it() {
     let local = recorder.local();
     let desc = PollDesc::new(0);
     desc.open(3, Kind::Tcp, Location::caller());
+    // Kept to 16 ns.
+    let now = local.stamp() / 16 * 16;
     for direction in Direction::ALL {
         let side = desc.side(direction);
         side.stamp_wake(9, Cause::Deadline);
         side.since_ns.store(9, Ordering::Relaxed);
         desc.ready(direction, 9, &local);
         assert_eq!(side.transitions()[Transition::ReadyIdle.index()], 1);
+        assert_eq!(side.entered_ns(), now, "when it became ready");
     }
     desc.free(&local);
     desc.open(4, Kind::Udp, Location::caller());
@@ -86,6 +89,7 @@ fn a_new_life_has_no_counts_no_history_and_no_wake_behind_it() {
         assert_eq!(side.transitions(), [0; Transition::COUNT]);
         assert_eq!(side.history().count(), 0);
         assert_eq!((side.last_wake(), side.waiter().since_ns), (None, 0));
+        assert_eq!(side.entered_ns(), 0);
     }
 }
 
@@ -128,4 +132,25 @@ fn semantics_48_the_end_of_a_stream_is_kept_whatever_event_is_dispatched_after_i
         desc.set_last_events((IN | RDHUP) as u32);
         assert_eq!(desc.last_events(), (IN | RDHUP | kept) as u32, "{kind:?}");
     }
+}
+
+#[test]
+#[cfg(all(feature = "console", not(netpoller_bare)))]
+fn what_the_writer_parks_for_is_the_connection_until_it_is_made() {
+    let desc = PollDesc::new(0);
+    desc.open(3, Kind::Tcp, Location::caller());
+    assert_eq!(desc.connect_parks(), 0, "nobody connects");
+    desc.begin_connect();
+    assert_eq!(desc.connect_parks(), u64::MAX, "all, as yet");
+    let writer = desc.side(Direction::Write);
+    for _ in 0..3 {
+        writer.count(Transition::Park);
+    }
+    desc.end_connect();
+    writer.count(Transition::Park);
+    assert_eq!(desc.connect_parks(), 3);
+    // However often it parked, the connection is made.
+    writer.transitions[Transition::Park.index()].store(u32::MAX, Ordering::Relaxed);
+    desc.end_connect();
+    assert_eq!(desc.connect_parks(), u64::from(u32::MAX) - 1);
 }
