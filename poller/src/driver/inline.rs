@@ -356,6 +356,31 @@ mod tests {
     }
 
     #[test]
+    fn a_future_that_waits_is_polled_once_more_when_it_is_woken() {
+        let poller = poller();
+        let (ours, mut peer) = UnixStream::pair().unwrap();
+        let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
+        let mut wait = pin!(desc.wait(Direction::Read));
+        let mut polls = 0;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                while !poller.shared.role.is_held() {
+                    std::thread::yield_now();
+                }
+                peer.write_all(b"x").unwrap();
+            });
+            block_on_poller(
+                &poller,
+                poll_fn(|cx| {
+                    polls += 1;
+                    wait.as_mut().poll(cx).map(Result::unwrap)
+                }),
+            );
+        });
+        assert_eq!(polls, 2);
+    }
+
+    #[test]
     fn a_thread_keeps_its_waker_for_the_next_call_and_a_nested_call_has_its_own() {
         let [one, another] = [poller(), poller()];
         let waker_in = |poller: &Poller| {
