@@ -190,4 +190,33 @@ mod tests {
         assert!(cache.get(u32::MAX).is_none());
         assert_eq!(cache.iter_from(10).count(), slots.len() - 10);
     }
+
+    #[test]
+    fn slots_on_either_side_of_a_group_are_found_by_their_index() {
+        let cache = Arc::new(PollCache::new());
+        let next_group = (CHUNK * GROUP) as u32;
+        cache.made.store(next_group - 1, Ordering::Relaxed);
+        for index in [next_group - 1, next_group] {
+            let slot = cache.alloc().unwrap();
+            assert_eq!(slot.slot(), index);
+            assert!(std::ptr::eq(cache.get(index).unwrap(), &*slot));
+        }
+    }
+
+    #[test]
+    fn the_last_slot_is_the_end_of_the_table_and_after_it_there_is_none() {
+        let cache = Arc::new(PollCache::new());
+        cache.made.store(MAX_SLOTS - 1, Ordering::Relaxed);
+        let last = cache.alloc().unwrap();
+        assert_eq!(last.slot(), MAX_SLOTS - 1);
+        let end = || cache.groups.last()?.get()?.last()?.get()?.last();
+        assert!(std::ptr::eq(end().unwrap(), &*last));
+        assert!(cache.alloc().is_none());
+        assert!(cache.get(MAX_SLOTS).is_none());
+
+        last.release();
+        assert_eq!(cache.free_count(), 1);
+        assert_eq!(cache.alloc().unwrap().slot(), MAX_SLOTS - 1);
+        assert_eq!(cache.free_count(), 0);
+    }
 }

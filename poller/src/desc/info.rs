@@ -172,13 +172,41 @@ mod tests {
     }
 
     #[test]
+    fn semantics_15_each_direction_finds_its_own_expiry_whatever_the_generation() {
+        for generation in [1, 2, 3, 0x555_5555, 0xaaa_aaaa, u32::MAX] {
+            let info = Info::new();
+            let expect = |read, write| {
+                assert_eq!(info.check(Direction::Read), read, "{generation:#x}");
+                assert_eq!(info.check(Direction::Write), write, "{generation:#x}");
+            };
+            info.open(generation);
+            expect(Ok(()), Ok(()));
+            info.publish(false, true, false);
+            expect(Err(Blocker::Timeout), Ok(()));
+            info.publish(false, false, true);
+            expect(Ok(()), Err(Blocker::Timeout));
+            info.publish(true, false, false);
+            expect(Err(Blocker::Closing), Err(Blocker::Closing));
+            assert!(info.closing() && !info.event_err());
+            info.publish(false, false, false);
+            assert_eq!(info.set_event_err(true, generation), Some(false));
+            assert_eq!(info.set_event_err(true, generation), None, "as before");
+            expect(Err(Blocker::NotPollable), Ok(()));
+            assert!(!info.closing() && info.event_err());
+        }
+    }
+
+    #[test]
     fn semantics_7_an_event_of_a_freed_generation_sets_no_error() {
-        let info = Info::new();
-        info.open(5);
-        info.free(6);
-        assert_eq!(info.set_event_err(true, 5), None);
-        info.open(6);
-        assert_eq!(info.set_event_err(true, 5), None);
-        assert_eq!(info.check(Direction::Read), Ok(()));
+        for generation in [5, 0x1f] {
+            let info = Info::new();
+            info.open(generation);
+            info.free(generation + 1);
+            assert_eq!(info.set_event_err(true, generation), None);
+            assert!(info.closing() && !info.event_err(), "nobody lives here");
+            info.open(generation + 1);
+            assert_eq!(info.set_event_err(true, generation), None);
+            assert_eq!(info.check(Direction::Read), Ok(()));
+        }
     }
 }

@@ -252,4 +252,19 @@ mod tests {
         side.stamp_call(200, 210);
         assert_eq!(side.stamp_run(240), (200, Some((10, 30))));
     }
+
+    #[test]
+    fn a_wake_that_took_longer_than_can_be_kept_is_known_to_have_come() {
+        const MINUTE: u64 = 60_000_000_000;
+        let side = Side::new();
+        side.stamp_wake(100, Cause::Io);
+        side.stamp_call(100, 100 + MINUTE);
+        side.stamp_run(100 + 2 * MINUTE);
+        let wake = side.last_wake().unwrap();
+        let longest = Some(u32::MAX - 1);
+        assert_eq!(
+            (wake.called_after_ns, wake.ran_after_ns),
+            (longest, longest)
+        );
+    }
 }

@@ -318,3 +318,6 @@ fn report_once(error: &std::io::Error) {
     static ONCE: std::sync::Once = std::sync::Once::new();
     ONCE.call_once(|| eprintln!("netpoller: epoll_wait failed, I/O is at a standstill: {error}"));
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests;

@@ -109,3 +109,23 @@ pub(crate) fn prepare(poller: &crate::Poller) -> std::io::Result<()> {
     let _ = poller;
     Ok(())
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_driver_that_has_polled_is_named_once_in_a_fixed_order() {
+        let drivers = AtomicU32::new(0);
+        let names = || Driver::names(drivers.load(Ordering::Relaxed));
+        assert_eq!(names(), "manual", "a loop of the program's own");
+        Driver::Thread.note(&drivers);
+        assert_eq!(names(), "thread");
+        for _ in 0..2 {
+            Driver::Inline.note(&drivers);
+            assert_eq!(names(), "inline+thread");
+        }
+        Driver::Tokio.note(&drivers);
+        assert_eq!(names(), "inline+tokio+thread");
+    }
+}

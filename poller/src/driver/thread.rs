@@ -88,3 +88,22 @@ impl Drop for ThreadDriver {
         }
     }
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thread_polls_until_its_handle_is_dropped_and_is_gone_then() {
+        let poller = Poller::builder().build().unwrap();
+        let driver = ThreadDriver::start(&poller).unwrap();
+        while !poller.shared.role.is_held() {
+            std::thread::yield_now();
+        }
+        assert_eq!(Arc::strong_count(&driver.stop), 2, "it and the handle");
+        let stop = Arc::downgrade(&driver.stop);
+        drop(driver);
+        assert!(!poller.shared.role.is_held());
+        assert!(stop.upgrade().is_none());
+    }
+}

@@ -53,30 +53,30 @@ pub(super) fn with_current(work: impl FnOnce(&Handle) -> io::Result<()>) -> io::
     }
 }
 
+/// Catches the number that a runtime's id hashes. tokio shows it as text only, which is too slow for every wait.
+struct Catch(u64);
+
+impl Hasher for Catch {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().rev() {
+            self.0 = self.0 << 8 | u64::from(*byte);
+        }
+    }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
 /// The era, and below it the number of `runtime`. Never 0.
 ///
 /// Of the number this is the lower half: two runtimes that share it are four billion runtimes apart.
 #[inline]
 pub(super) fn stamp(runtime: &Handle) -> u64 {
-    /// Catches the number that a runtime's id hashes. tokio shows it as text only, which is too slow for every wait.
-    struct Catch(u64);
-
-    impl Hasher for Catch {
-        fn write(&mut self, bytes: &[u8]) {
-            for byte in bytes.iter().rev() {
-                self.0 = self.0 << 8 | u64::from(*byte);
-            }
-        }
-
-        fn write_u64(&mut self, number: u64) {
-            self.0 = number;
-        }
-
-        fn finish(&self) -> u64 {
-            self.0
-        }
-    }
-
     let mut number = Catch(0);
     runtime.id().hash(&mut number);
     u64::from(ERA.load(Ordering::Acquire)) << 32 | number.finish() & u64::from(u32::MAX)
@@ -302,5 +302,19 @@ async fn drive(watched: AsyncFd<OwnedFd>, attachment: Attachment, mut ready: Rea
         // A waker that panics is alone in that: the rest is woken.
         while !survive(|| ready.wake_all()) {}
         ready.release();
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_number_of_a_runtime_is_caught_as_a_number_and_as_its_bytes() {
+        let number: u64 = 0xf102_0304_0506_0780;
+        let (mut whole, mut bytes) = (Catch(0), Catch(0));
+        whole.write_u64(number);
+        bytes.write(&number.to_le_bytes());
+        assert_eq!((whole.finish(), bytes.finish()), (number, number));
     }
 }

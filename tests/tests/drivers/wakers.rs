@@ -1,6 +1,7 @@
 //! Wakers that panic, which must not end whoever polls.
 
-use std::io::Write;
+use std::io::{Read as _, Write as _};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::{Context, Wake, Waker};
 
@@ -61,4 +62,29 @@ fn a_waker_that_panics_does_not_end_the_driver_thread() {
     peer.write_all(b"x").unwrap();
     assert_eq!(reading.join().unwrap(), 1);
     drop(driver);
+}
+
+#[test]
+fn a_waker_that_panics_takes_along_the_thread_that_polls_and_another_one_polls() {
+    let poller = Poller::builder().build().unwrap();
+    let (mut peers, lanes): (Vec<_>, Vec<_>) = (0..2)
+        .map(|_| {
+            let (stream, peer) = stream_and_peer(&poller);
+            let read = move || stream.blocking().read(&mut [0]);
+            let lane = Lane::start(|| catch_unwind(AssertUnwindSafe(read)).map_err(drop));
+            (peer, lane)
+        })
+        .unzip();
+    until("both wait", || poller.waiters() == 2);
+    wake_one_that_panics(&poller);
+    for peer in &mut peers {
+        peer.write_all(b"x").unwrap();
+    }
+    let read: Vec<_> = lanes.into_iter().map(Lane::join).collect();
+    assert_eq!(read.iter().filter(|read| read.is_err()).count(), 1);
+    assert!(
+        read.iter()
+            .flatten()
+            .all(|read| *read.as_ref().unwrap() == 1)
+    );
 }

@@ -1,5 +1,7 @@
 //! A waiter and the edges it waits for.
 
+use loom::sync::atomic::AtomicU32;
+
 use super::*;
 
 #[test]
@@ -35,6 +37,30 @@ fn loom_a_spurious_edge_ends_no_wait_for_good() {
         side.edge();
         poller.join().unwrap();
         assert_eq!(reader.join().unwrap(), Ok(()));
+        side.check_idle();
+    });
+}
+
+#[test]
+fn loom_whoever_takes_readiness_down_sees_the_mask_of_each_edge_that_found_it_there() {
+    explore("reset | mask, edge", || {
+        let side = Side::new();
+        side.ready();
+        // Told beside the word, without an order of its own.
+        let mask = Arc::new(AtomicU32::new(0));
+        let poller = spawn(&side, {
+            let mask = mask.clone();
+            move |side| {
+                mask.store(1, Ordering::Relaxed);
+                side.ready()
+            }
+        });
+        let reset = side.word.reset(|transition| side.counts.count(transition));
+        assert_eq!(reset, Ok(true));
+        let seen = mask.load(Ordering::Relaxed) == 1;
+        poller.join().unwrap();
+        // An edge that came after the reset has left readiness of its own.
+        assert!(seen || side.word.state() == State::Ready);
         side.check_idle();
     });
 }

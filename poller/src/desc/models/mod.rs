@@ -87,6 +87,7 @@
 //! | `POLLED` is set before the park is counted | `polled`: two poll functions |
 //! | another waker is ignored | `io`: the last waker is called |
 //! | a waiter that gives up spinning is not polled again | `drop`: another thread; `io`: changes its waker |
+//! | an edge that finds `ready` only reads the word | `io`: whoever takes readiness down sees the mask |
 //! | a waiter that meets `waking` sleeps at once | `drop`, `io`, `polled` |
 //! | `set_event_err` ignores the generation | `recycle`: go#59545 |
 //! | a sleep is published after the deadlines are read | poller: tokio#3190, the earlier of two |
