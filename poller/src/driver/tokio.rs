@@ -307,7 +307,40 @@ async fn drive(watched: AsyncFd<OwnedFd>, attachment: Attachment, mut ready: Rea
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::future::Future;
+    use std::os::unix::net::UnixStream;
+    use std::panic::Location;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
     use super::*;
+    use crate::desc::State;
+
+    #[test]
+    fn who_looks_again_is_whoever_waits_or_may_but_no_sleep_and_no_slot_without_descriptor() {
+        let poller = Poller::builder().build().unwrap();
+        let states = |slot: u32| {
+            let desc = poller.shared.cache.get(slot).unwrap();
+            [Direction::Read, Direction::Write].map(|direction| desc.side(direction).state())
+        };
+        let (ours, peer) = UnixStream::pair().unwrap();
+        let open = |fd: &UnixStream| poller.open(fd.as_fd(), Kind::Unix).unwrap();
+        let (live, freed) = (open(&ours), open(&peer));
+        let sleep = poller.open_timer(Location::caller()).unwrap();
+        let slots = [&live, &freed, &sleep].map(|desc| desc.slot.slot());
+        freed.close();
+        let mut wait = pin!(live.wait(Direction::Read));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(wait.as_mut().poll(&mut context).is_pending());
+
+        look_again(&poller.shared);
+        assert_eq!(
+            slots.map(states),
+            [[State::Ready; 2], [State::Nil; 2], [State::Nil; 2]]
+        );
+        assert_eq!(poller.waiters(), 0);
+        assert!(wait.as_mut().poll(&mut context).is_ready());
+    }
 
     #[test]
     fn the_number_of_a_runtime_is_caught_as_a_number_and_as_its_bytes() {

@@ -130,6 +130,33 @@ fn a_sleep_is_neither_cut_short_nor_lost_when_another_runtime_ends() {
 }
 
 #[test]
+fn a_runtime_polls_again_after_a_batch_that_was_full() {
+    Lane::start(|| {
+        let poller = Poller::builder().batch(1).build().unwrap();
+        current_thread().block_on(async {
+            let mut peers = Vec::new();
+            let mut readers = Vec::new();
+            for _ in 0..8 {
+                let (stream, peer) = stream_and_peer(&poller);
+                peers.push(peer);
+                readers.push(tokio::spawn(async move { stream.read(&mut [0]).await }));
+            }
+            while poller.waiters() < 8 {
+                tokio::task::yield_now().await;
+            }
+            // All of it is there before the one thread polls again.
+            for peer in &mut peers {
+                peer.write_all(b"x").unwrap();
+            }
+            for reader in readers {
+                assert_eq!(reader.await.unwrap().unwrap(), 1);
+            }
+        });
+    })
+    .join();
+}
+
+#[test]
 fn a_runtime_keeps_no_poller_alive() {
     // In a process of its own, so that nobody else opens a descriptor.
     const INSIDE: &str = "NETPOLLER_TEST_RUNTIME_KEEPS";
