@@ -11,7 +11,7 @@
 //! a wake that is lost is a deadlock, which shuttle sees. Time is virtual. It jumps to the end of a sleep, and must not jump
 //! past a deadline that was set before; a wait must not time out before one. At the end all laws hold to the last count.
 //!
-//! What fails is told with its seed, and `SHUTTLE_RANDOM_SEED=…` repeats it.
+//! What fails is told with its schedule, and `NETPOLLER_SCHEDULE=…` runs that one again (tests/models/README.md).
 
 use std::future::poll_fn;
 use std::panic::Location;
@@ -22,7 +22,7 @@ use std::task::Poll;
 use std::time::Duration;
 
 use shuttle::rand::{Rng, thread_rng};
-use shuttle::scheduler::{PctScheduler, RandomScheduler, Scheduler};
+use shuttle::scheduler::{PctScheduler, RandomScheduler, ReplayScheduler, Scheduler};
 use shuttle::thread;
 
 use crate::desc::Kind;
@@ -328,14 +328,25 @@ fn explore(name: &str, scheduler: impl FnOnce(u64, usize) -> Box<dyn Scheduler +
     // Taken before, so that the first schedule is like all others.
     clock::anchor();
     let seed = RandomState::new().hash_one(name);
+    let (seed, scheduler): (_, Box<dyn Scheduler + Send>) =
+        match std::env::var("NETPOLLER_SCHEDULE") {
+            Ok(failed) => (
+                None,
+                Box::new(ReplayScheduler::new_from_encoded(failed.trim())),
+            ),
+            Err(_) => (Some(seed), scheduler(seed, schedules())),
+        };
     let began = std::time::Instant::now();
     let mut config = shuttle::Config::new();
     config.stack_size = 1 << 18;
-    let explored = shuttle::Runner::new(scheduler(seed, schedules()), config).run(run);
-    println!(
-        "{name}: {explored} schedules in {:.1?}, seed {seed}",
-        began.elapsed()
-    );
+    let explored = shuttle::Runner::new(scheduler, config).run(run);
+    match seed {
+        Some(seed) => println!(
+            "{name}: {explored} schedules in {:.1?}, seed {seed}",
+            began.elapsed()
+        ),
+        None => println!("{name}: the schedule of NETPOLLER_SCHEDULE does not fail"),
+    }
     assert!(explored > 0);
 }
 

@@ -6,7 +6,16 @@ root=$PWD
 copy=$root/target/mutants
 rm -rf "$copy"
 mkdir -p "$copy"
-trap 'rm -rf "$copy"' EXIT
+# Cargo takes the copy for the same package, and by the time of day what was built of it for newer than the sources in the tree:
+# the next run of the models would run the last mutant.
+clean() {
+    rm -rf "$copy"
+    cd "$root"
+    for checker in loom shuttle; do
+        cargo clean --quiet --release -p netpoller --target-dir "target/$checker"
+    done
+}
+trap clean EXIT
 cp -r Cargo.toml Cargo.lock rustfmt.toml poller proto inspector tests "$copy"
 cd "$copy"
 
