@@ -41,7 +41,9 @@ unsafe extern "Rust" {
 }
 
 #[unsafe(export_name = "__wrap_@MUTEX_LOCK_CONTENDED@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_mutex_lock_contended(mutex: Address) {
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe {
         mutex_lock_contended(mutex);
         __tsan_acquire(mutex);
@@ -49,7 +51,9 @@ unsafe fn wrap_mutex_lock_contended(mutex: Address) {
 }
 
 #[unsafe(export_name = "__wrap_@RWLOCK_READ_CONTENDED@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_rwlock_read_contended(lock: Address) {
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe {
         rwlock_read_contended(lock);
         __tsan_acquire(lock);
@@ -57,7 +61,9 @@ unsafe fn wrap_rwlock_read_contended(lock: Address) {
 }
 
 #[unsafe(export_name = "__wrap_@RWLOCK_WRITE_CONTENDED@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_rwlock_write_contended(lock: Address) {
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe {
         rwlock_write_contended(lock);
         __tsan_acquire(lock);
@@ -66,7 +72,9 @@ unsafe fn wrap_rwlock_write_contended(lock: Address) {
 
 /// Gives the lock back and takes it again, both inside libstd.
 #[unsafe(export_name = "__wrap_@CONDVAR_WAIT@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_condvar_wait(condvar: Address, mutex: Address) {
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe {
         __tsan_release(mutex);
         condvar_wait(condvar, mutex);
@@ -75,7 +83,9 @@ unsafe fn wrap_condvar_wait(condvar: Address, mutex: Address) {
 }
 
 #[unsafe(export_name = "__wrap_@CONDVAR_WAIT_TIMEOUT@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_condvar_wait_timeout(condvar: Address, mutex: Address, timeout: Duration) -> bool {
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe {
         __tsan_release(mutex);
         let timed_out = condvar_wait_timeout(condvar, mutex, timeout);
@@ -85,7 +95,9 @@ unsafe fn wrap_condvar_wait_timeout(condvar: Address, mutex: Address, timeout: D
 }
 
 #[unsafe(export_name = "__wrap_@BARRIER_WAIT@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_barrier_wait(barrier: Address) -> bool {
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe {
         __tsan_release(barrier);
         let leader = barrier_wait(barrier);
@@ -108,12 +120,15 @@ unsafe extern "Rust" {
 }
 
 #[unsafe(export_name = "__wrap_@ONCE_CALL@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_once_call(once: Address, even_if_poisoned: bool, init: Init<'_>, caller: Location) {
     // Before libstd says that it is done: who sees that must see what the initializer wrote.
     let mut init_and_release = |state| {
         init(state);
+        // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
         unsafe { __tsan_release(once) }
     };
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe {
         once_call(once, even_if_poisoned, &mut init_and_release, caller);
         __tsan_acquire(once);
@@ -143,30 +158,39 @@ fn acquire_unpark(thread: &Thread) {
     // SAFETY: a `Thread` is an `Arc`, a pointer.
     let shared: *mut u8 = unsafe { std::mem::transmute_copy(thread) };
     for at in (COUNTS..COUNTS + THREAD).step_by(4) {
+        // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
         unsafe { __tsan_acquire(shared.wrapping_add(at).cast()) }
     }
 }
 
 #[unsafe(export_name = "__wrap_@THREAD_PARK@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_thread_park(thread: &Thread) {
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe { thread_park(thread) }
     acquire_unpark(thread);
 }
 
 #[unsafe(export_name = "__wrap_@THREAD_PARK_TIMEOUT@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_thread_park_timeout(thread: &Thread, timeout: Duration) {
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe { thread_park_timeout(thread, timeout) }
     acquire_unpark(thread);
 }
 
 #[unsafe(export_name = "__wrap_@PARK@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_park() {
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe { park() }
     acquire_unpark(&std::thread::current());
 }
 
 #[unsafe(export_name = "__wrap_@PARK_TIMEOUT@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_park_timeout(timeout: Duration) {
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe { park_timeout(timeout) }
     acquire_unpark(&std::thread::current());
 }
@@ -182,10 +206,13 @@ unsafe extern "Rust" {
 const SCOPE: usize = 24;
 
 #[unsafe(export_name = "__wrap_@SCOPE_DECREMENT@")]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_scope_decrement(scope: Address, panicked: bool) {
     for at in (0..SCOPE).step_by(8) {
+        // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
         unsafe { __tsan_release(scope.cast::<u8>().wrapping_add(at).cast()) }
     }
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe { scope_decrement(scope, panicked) }
 }
 
@@ -217,17 +244,20 @@ unsafe extern "C" {
 }
 
 #[unsafe(no_mangle)]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe extern "C" fn __wrap___tsan_atomic64_fetch_sub(
     address: *mut u64,
     value: u64,
     order: i32,
 ) -> u64 {
     remember(address, order);
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe { __real___tsan_atomic64_fetch_sub(address, value, order) }
 }
 
 /// `Arc::try_unwrap` ends a life with this and a fence.
 #[unsafe(no_mangle)]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe extern "C" fn __wrap___tsan_atomic64_compare_exchange_val(
     address: *mut u64,
     expected: u64,
@@ -236,6 +266,7 @@ unsafe extern "C" fn __wrap___tsan_atomic64_compare_exchange_val(
     order_of_failure: i32,
 ) -> u64 {
     remember(address, order);
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe {
         __real___tsan_atomic64_compare_exchange_val(
             address,
@@ -248,8 +279,10 @@ unsafe extern "C" fn __wrap___tsan_atomic64_compare_exchange_val(
 }
 
 #[unsafe(no_mangle)]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe extern "C" fn __wrap___tsan_atomic_thread_fence(order: i32) {
     let last = LAST.replace(null_mut());
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
     unsafe {
         __real___tsan_atomic_thread_fence(order);
         if order != RELEASE && !last.is_null() {
@@ -270,7 +303,9 @@ const F_DUPFD_CLOEXEC: i32 = 1030;
 const O_CLOEXEC: i32 = 0o2000000;
 
 #[unsafe(no_mangle)]
+// SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe extern "C" fn __wrap_fcntl(fd: i32, operation: i32, argument: usize) -> i32 {
+    // SAFETY: the real fcntl gets what the caller gave it; `result` is a number that nobody else knows yet.
     unsafe {
         let result = __real_fcntl(fd, operation, argument);
         if operation == F_DUPFD_CLOEXEC && result >= 0 {

@@ -21,7 +21,7 @@ use tokio::task::AbortHandle;
 use super::Driver;
 use crate::clock;
 use crate::desc::Kind;
-use crate::observe::Direction;
+use crate::observe::{Catch, Direction};
 use crate::poller::Shared;
 use crate::{Poller, ReadyList};
 
@@ -50,25 +50,6 @@ pub(super) fn with_current(work: impl FnOnce(&Handle) -> io::Result<()>) -> io::
     match Handle::try_current() {
         Ok(runtime) => work(&runtime),
         Err(_) => Ok(()),
-    }
-}
-
-/// Catches the number that a runtime's id hashes. tokio shows it as text only, which is too slow for every wait.
-struct Catch(u64);
-
-impl Hasher for Catch {
-    fn write(&mut self, bytes: &[u8]) {
-        for byte in bytes.iter().rev() {
-            self.0 = self.0 << 8 | u64::from(*byte);
-        }
-    }
-
-    fn write_u64(&mut self, number: u64) {
-        self.0 = number;
-    }
-
-    fn finish(&self) -> u64 {
-        self.0
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) use history::{History, Kept, KeptIn, Next};
 pub(crate) use intern::{Label, Names};
 pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, Recorder, Totals};
+#[cfg(feature = "tokio")]
+pub(crate) use task::Catch;
 pub(crate) use task::{Task, current_task, enter_task};
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 pub(crate) use thread::with_names_locked;

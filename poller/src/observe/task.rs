@@ -33,28 +33,31 @@ pub(crate) fn enter_task(task: Task) -> Task {
     CURRENT.with(|current| current.replace(task))
 }
 
+/// Catches the number that an id of tokio's hashes, of a task or a runtime. tokio shows it as text only, which is too slow for
+/// every wait.
 #[cfg(feature = "tokio")]
-fn runtime_task_id() -> u64 {
-    use std::hash::{Hash, Hasher};
+pub(crate) struct Catch(pub(crate) u64);
 
-    /// Catches the number that a tokio task id hashes. tokio shows it as text only, which is too slow for every wait.
-    struct Catch(u64);
-
-    impl Hasher for Catch {
-        fn write(&mut self, bytes: &[u8]) {
-            for byte in bytes.iter().rev() {
-                self.0 = self.0 << 8 | u64::from(*byte);
-            }
-        }
-
-        fn write_u64(&mut self, number: u64) {
-            self.0 = number;
-        }
-
-        fn finish(&self) -> u64 {
-            self.0
+#[cfg(feature = "tokio")]
+impl std::hash::Hasher for Catch {
+    fn write(&mut self, bytes: &[u8]) {
+        for byte in bytes.iter().rev() {
+            self.0 = self.0 << 8 | u64::from(*byte);
         }
     }
+
+    fn write_u64(&mut self, number: u64) {
+        self.0 = number;
+    }
+
+    fn finish(&self) -> u64 {
+        self.0
+    }
+}
+
+#[cfg(feature = "tokio")]
+fn runtime_task_id() -> u64 {
+    use std::hash::Hash;
 
     let Some(id) = tokio::task::try_id() else {
         return 0;
