@@ -135,10 +135,11 @@ impl Fd {
         location: &'static Location<'static>,
     ) -> io::Result<usize> {
         let operation = reading(location, true);
-        let turn = match self.turn(Direction::Read).await {
-            Ok(turn) => turn,
-            Err(error) => return Err(self.failed(OpKind::Read, error)),
-        };
+        let turn = match self.try_turn(Direction::Read) {
+            Some(turn) => turn,
+            None => self.queue(Direction::Read).await,
+        }
+        .map_err(|error| self.failed(OpKind::Read, error))?;
         // Semantics 37: no bytes wanted, none given, whatever the deadline says. Asking the kernel would look like the end.
         let result = if buf.is_empty() {
             Ok(0)
@@ -292,10 +293,11 @@ impl Fd {
     ) -> Result<(), WriteAllError> {
         let mut written = 0;
         let result = self.write_rest(buf, &mut written, location).await;
-        self.count_written(written);
+        let local = self.local();
+        local.add(Counter::BytesWritten, written as u64);
         match result {
             Ok(()) => {
-                self.count(OpKind::Write.op(OpResult::Ok));
+                local.count(OpKind::Write.op(OpResult::Ok));
                 Ok(())
             }
             Err(error) => Err(WriteAllError {
@@ -311,7 +313,10 @@ impl Fd {
         written: &mut usize,
         location: &'static Location<'static>,
     ) -> io::Result<()> {
-        let turn = self.turn(Direction::Write).await?;
+        let turn = match self.try_turn(Direction::Write) {
+            Some(turn) => turn?,
+            None => self.queue(Direction::Write).await?,
+        };
         loop {
             let rest = &buf[*written..];
             let n = turn

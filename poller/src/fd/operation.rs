@@ -68,23 +68,46 @@ impl Fd {
     }
 
     /// Waits for this operation's turn in its direction.
-    #[inline]
     pub(super) async fn turn(&self, direction: Direction) -> io::Result<Turn<'_>> {
-        if !self.mutex.try_lock(direction)? {
-            self.count(match direction {
-                Direction::Read => Counter::FdLockWaitsRead,
-                Direction::Write => Counter::FdLockWaitsWrite,
-            });
-            self.mutex.lock(direction, self).await?;
+        match self.try_turn(direction) {
+            Some(turn) => turn,
+            None => self.queue(direction).await,
         }
+    }
+
+    /// [`Fd::turn`] if there is nothing to wait for. `None` if there is, and then [`Fd::queue`] is to be called.
+    ///
+    /// Apart, because the body of an `async fn` is never inlined, and nearly every operation finds the lock free.
+    #[inline]
+    pub(super) fn try_turn(&self, direction: Direction) -> Option<io::Result<Turn<'_>>> {
+        match self.mutex.try_lock(direction) {
+            Ok(true) => Some(Ok(self.begin_turn(direction))),
+            Ok(false) => None,
+            Err(denied) => Some(Err(denied.into())),
+        }
+    }
+
+    /// Waits for whoever has the lock of `direction`.
+    pub(super) async fn queue(&self, direction: Direction) -> io::Result<Turn<'_>> {
+        self.count(match direction {
+            Direction::Read => Counter::FdLockWaitsRead,
+            Direction::Write => Counter::FdLockWaitsWrite,
+        });
+        self.mutex.lock(direction, self).await?;
+        Ok(self.begin_turn(direction))
+    }
+
+    /// The caller has the lock of `direction`.
+    #[inline]
+    fn begin_turn(&self, direction: Direction) -> Turn<'_> {
         // A poll function that returned pending has lost its place to this operation, which may leave bytes behind.
         if self.polled[direction.index()].load(Ordering::Relaxed) {
             self.polled[direction.index()].store(false, Ordering::Relaxed);
         }
-        Ok(Turn {
+        Turn {
             fd: self,
             direction,
-        })
+        }
     }
 
     /// Runs `call` until it says something else than EAGAIN.
@@ -93,10 +116,11 @@ impl Fd {
         operation: Operation,
         mut call: impl FnMut(i32) -> io::Result<R>,
     ) -> io::Result<R> {
-        let turn = match self.turn(operation.direction).await {
-            Ok(turn) => turn,
-            Err(error) => return Err(self.failed(operation.kind, error)),
-        };
+        let turn = match self.try_turn(operation.direction) {
+            Some(turn) => turn,
+            None => self.queue(operation.direction).await,
+        }
+        .map_err(|error| self.failed(operation.kind, error))?;
         let result = turn.attempt(operation, &mut call).await;
         drop(turn);
         match &result {

@@ -16,7 +16,7 @@ pub(crate) const EVENT_BYTES: usize = WORDS * 8;
 pub(super) struct Ring {
     /// Entries ever written. The next one goes to `head % capacity`.
     head: AtomicU64,
-    words: Box<[AtomicU64]>,
+    entries: Box<[[AtomicU64; WORDS]]>,
     /// Capacity less one; the capacity is a power of two.
     mask: u64,
 }
@@ -27,13 +27,15 @@ impl Ring {
         let capacity = 1 << events.max(1).ilog2();
         Self {
             head: AtomicU64::new(0),
-            words: (0..capacity * WORDS).map(|_| AtomicU64::new(0)).collect(),
+            entries: (0..capacity)
+                .map(|_| std::array::from_fn(|_| AtomicU64::new(0)))
+                .collect(),
             mask: capacity as u64 - 1,
         }
     }
 
     pub(super) fn bytes(&self) -> usize {
-        self.words.len() * 8
+        self.entries.len() * EVENT_BYTES
     }
 
     /// Entries ever written.
@@ -47,8 +49,7 @@ impl Ring {
         let head = self.head.load(Ordering::Relaxed);
         // Whoever sees one of the stores below sees this head too, and knows that the entry is being overwritten.
         fence(Ordering::Release);
-        let at = (head & self.mask) as usize * WORDS;
-        if let Some(entry) = self.words.get(at..at + WORDS) {
+        if let Some(entry) = self.entries.get((head & self.mask) as usize) {
             for (word, value) in entry.iter().zip(event.pack()) {
                 word.store(value, Ordering::Relaxed);
             }
@@ -76,8 +77,8 @@ impl Ring {
         let end = until.clamp(start, head);
         let copies: Vec<[u64; WORDS]> = (start..end)
             .map(|number| {
-                let at = (number & self.mask) as usize * WORDS;
-                std::array::from_fn(|word| self.words[at + word].load(Ordering::Relaxed))
+                let entry = &self.entries[(number & self.mask) as usize];
+                std::array::from_fn(|word| entry[word].load(Ordering::Relaxed))
             })
             .collect();
         fence(Ordering::Acquire);

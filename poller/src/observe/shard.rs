@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use super::event::{Cause, DescId, EventKind, RawEvent};
 use super::histogram::Cells;
 use super::ring::Ring;
-use super::thread::{MAX_THREADS, SHARED, current_thread};
+use super::thread::{MAX_THREADS, SHARED, current_thread, known_thread};
 use super::ticker::Ticker;
 use super::{Counter, Direction, Histogram, HistogramSnapshot, Transition};
 use crate::clock;
@@ -45,7 +45,7 @@ impl Shard {
 
 /// The counters, the histograms and the flight recorder of one poller.
 pub(crate) struct Recorder {
-    shards: Box<[OnceLock<Box<Shard>>]>,
+    shards: Box<[OnceLock<Box<Shard>>; MAX_THREADS]>,
     /// Events that each thread's ring holds, 0 for no rings.
     events: usize,
 }
@@ -54,7 +54,7 @@ impl Recorder {
     /// With a ring of so many events for each thread.
     pub(crate) fn new(events: usize) -> Self {
         Self {
-            shards: (0..MAX_THREADS).map(|_| OnceLock::new()).collect(),
+            shards: Box::new([const { OnceLock::new() }; MAX_THREADS]),
             // A model would explore each word of them.
             events: if cfg!(any(loom, netpoller_bare)) {
                 0
@@ -67,6 +67,20 @@ impl Recorder {
     /// The calling thread's shard. Cheap, but cheaper still when taken once for several increments.
     #[inline]
     pub(crate) fn local(&self) -> Local<'_> {
+        let index = known_thread();
+        // One look at the bounds for both: that the thread has a number, and that it is one of ours.
+        match self.shards.get(index).and_then(OnceLock::get) {
+            Some(shard) => Local {
+                shard,
+                thread: index as u32,
+            },
+            None => self.first_local(),
+        }
+    }
+
+    /// The first time that the calling thread asks.
+    #[cold]
+    fn first_local(&self) -> Local<'_> {
         let index = current_thread();
         Local {
             shard: self.shards[index].get_or_init(|| {

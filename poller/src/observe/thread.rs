@@ -58,7 +58,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         // Whatever this thread still does while it ends goes to the shared index.
-        let _ = INDEX.try_with(|index| index.set(Some(SHARED)));
+        let _ = INDEX.try_with(|index| index.set(SHARED));
         if self.0 != SHARED {
             TABLE
                 .lock()
@@ -77,25 +77,26 @@ fn os_thread_id() -> String {
         .collect()
 }
 
+/// What [`INDEX`] holds before its thread has asked for a number: none of them.
+const UNASKED: usize = usize::MAX;
+
 thread_local! {
-    static INDEX: Cell<Option<usize>> = const { Cell::new(None) };
+    static INDEX: Cell<usize> = const { Cell::new(UNASKED) };
     static TICKET: Ticket = Ticket::take();
 }
 
-/// Number of the calling thread. [`SHARED`] if there are too many threads, or this one is ending.
+/// Number of the calling thread if it has asked for one by [`current_thread`], or else no index of anything.
 #[inline]
-pub(crate) fn current_thread() -> usize {
-    match INDEX.with(Cell::get) {
-        Some(index) => index,
-        None => first_use(),
-    }
+pub(crate) fn known_thread() -> usize {
+    INDEX.get()
 }
 
-#[cold]
-fn first_use() -> usize {
-    let index = TICKET.try_with(|ticket| ticket.0).unwrap_or(SHARED);
-    INDEX.with(|cell| cell.set(Some(index)));
-    index
+/// Number of the calling thread. [`SHARED`] if there are too many threads, or this one is ending.
+pub(crate) fn current_thread() -> usize {
+    if INDEX.get() == UNASKED {
+        INDEX.set(TICKET.try_with(|ticket| ticket.0).unwrap_or(SHARED));
+    }
+    INDEX.get()
 }
 
 /// Name of the thread with this number, or of the last one that had it.
