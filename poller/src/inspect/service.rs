@@ -31,7 +31,7 @@ pub(super) fn service() -> InspectorServer<Service> {
 /// Answers from the live tables. Holds nothing of them.
 #[derive(Debug, Default)]
 pub(super) struct Service {
-    turns: Turns,
+    pub(super) turns: Turns,
 }
 
 /// Runs a reading. A panic in it is a fault of ours, and the answer to this one question.
@@ -105,6 +105,7 @@ impl Inspector for Service {
         request: Request<v1::GetDescriptorRequest>,
     ) -> Result<Response<v1::GetDescriptorResponse>, Status> {
         let redact = redact(&request);
+        let _turn = self.turns.kernel().await;
         guarded(|| describe::describe(request.get_ref(), redact))?.map(Response::new)
     }
 

@@ -5,8 +5,8 @@
 //! | question | takes | at a time |
 //! |---|---|---|
 //! | `ListDescriptors` | a walk through the whole table, and the memory of a page | [`WALKS`]; the others wait, in order |
-//! | `Audit` with the kernel's view | the mutex of the epoll instance, which the data path wants too | one, then none for [`REST`] times as long; the others wait, in order |
-//! | `Diagnose` | seconds, and questions to the kernel for each suspect | [`DIAGNOSES`]; the others are refused |
+//! | `Audit` with the kernel's view, `GetDescriptor` | the mutex of the epoll instance, which the data path wants too | one, then none for [`REST`] times as long; the others wait, in order |
+//! | `Diagnose` | seconds, and questions to the kernel for each suspect, and the list seven times a second at most | [`DIAGNOSES`]; the others are refused |
 
 use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
 use tokio::time::{Instant, sleep_until};

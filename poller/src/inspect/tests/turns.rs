@@ -14,7 +14,7 @@ use netpoller_proto::v1::inspector_server::Inspector;
 use tokio::sync::mpsc;
 use tonic::{Code, Request};
 
-use crate::inspect::fixture::{poller, run};
+use crate::inspect::fixture::{open, poller, run};
 use crate::inspect::service::Service;
 use crate::inspect::turns::DIAGNOSES;
 use crate::sys::Backend;
@@ -103,6 +103,28 @@ fn one_page_is_looked_for_at_a_time_and_one_that_is_given_up_makes_room() {
         .await;
         drop(first);
         assert_eq!(second.await.unwrap().into_inner().descriptors.len(), 10);
+    });
+}
+
+#[test]
+fn a_description_waits_while_somebody_reads_the_kernels_list() {
+    let poller = poller("described_in_turns");
+    let (desc, _ours, _theirs) = open(&poller);
+    let service = Service::default();
+    run(async {
+        let turn = service.turns.kernel().await;
+        let mut answer = service.get_descriptor(Request::new(v1::GetDescriptorRequest {
+            poller: "described_in_turns".into(),
+            id: desc.id(),
+        }));
+        poll_fn(|cx| {
+            assert!(answer.as_mut().poll(cx).is_pending());
+            Poll::Ready(())
+        })
+        .await;
+        drop(turn);
+        let answer = answer.await.unwrap().into_inner();
+        assert!(answer.kernel.unwrap().registered);
     });
 }
 
