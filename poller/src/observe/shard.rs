@@ -190,17 +190,25 @@ impl Local<'_> {
         self.thread
     }
 
-    /// Reads the clock: what is recorded from here on happens now. 0 in a build without instrumentation.
+    /// Reads the clock: what is recorded from here on happens now, or a few nanoseconds later, where the thread's own clock would
+    /// go back by as much. 0 in a build without instrumentation.
     #[inline]
     pub(crate) fn stamp(&self) -> u64 {
         if cfg!(netpoller_bare) {
             return 0;
         }
-        let now_ns = if self.thread == SHARED as u32 {
-            clock::now_ns()
-        } else {
-            self.shard.ticker.now_ns()
-        };
+        if self.thread == SHARED as u32 {
+            let now_ns = clock::now_ns();
+            self.shard.last_ns.store(now_ns, Ordering::Relaxed);
+            return now_ns;
+        }
+        self.happens(self.shard.ticker.now_ns())
+    }
+
+    /// What the thread records from here on happens at `now_ns`, and after all that it has recorded. Returns when.
+    #[inline]
+    fn happens(&self, now_ns: u64) -> u64 {
+        let now_ns = now_ns.max(self.last_ns());
         self.shard.last_ns.store(now_ns, Ordering::Relaxed);
         now_ns
     }
@@ -212,7 +220,7 @@ impl Local<'_> {
             return clock::now_ns();
         }
         let now_ns = self.shard.ticker.read();
-        self.shard.last_ns.store(now_ns, Ordering::Relaxed);
+        self.happens(now_ns);
         now_ns
     }
 
@@ -351,6 +359,23 @@ impl Totals {
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_records_of_a_thread_are_in_the_order_of_their_times_though_its_clock_goes_back() {
+        let recorder = Recorder::new(64);
+        let local = recorder.local();
+        if local.thread() == SHARED as u32 {
+            // Another test has all the numbers; its threads keep the kernel's time, which does not go back.
+            assert!(local.stamp() <= local.stamp());
+            return;
+        }
+        let ahead = local.stamp_exactly() + 1_000_000_000;
+        assert_eq!(local.happens(ahead), ahead);
+        assert_eq!((local.stamp(), local.last_ns()), (ahead, ahead));
+        // What is compared with deadlines is the time as it is.
+        assert!(local.stamp_exactly() < ahead);
+        assert_eq!(local.last_ns(), ahead);
+    }
 
     #[test]
     fn nothing_is_lost_when_many_threads_count_and_end() {
