@@ -22,9 +22,6 @@ pub(crate) const EXPIRED: u64 = 1;
 const CONNECTING: u32 = u32::MAX;
 
 /// One slot. Its address and its index never change; what it stands for does, once per generation.
-///
-/// The first line has all that an event and an operation look at beside their direction; what only tables and deadlines want has
-/// the second.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct PollDesc {
@@ -41,8 +38,6 @@ pub(crate) struct PollDesc {
     label: shown::AtomicU32,
     /// Parks of the writer that waited for the connection to be made, for tables: 0 for none, [`CONNECTING`] while it is.
     connect_parks: shown::AtomicU32,
-    kind: shown::AtomicU8,
-    live: AtomicU8,
     /// Deadline of each direction in nanoseconds: [`NO_DEADLINE`], [`EXPIRED`] or a time. Written under `lock`.
     deadlines: [AtomicU64; 2],
     /// When the queue will look at this slot, 0 if it is not queued. Written under the queue's lock.
@@ -51,6 +46,8 @@ pub(crate) struct PollDesc {
     cookie: shown::AtomicU64,
     opened_ns: shown::AtomicU64,
     opened_location: AtomicLocation,
+    kind: shown::AtomicU8,
+    live: AtomicU8,
     lock: Mutex<()>,
     sides: [Side; 2],
 }
@@ -70,13 +67,13 @@ impl PollDesc {
             ended: shown::AtomicU32::new(0),
             label: shown::AtomicU32::new(0),
             connect_parks: shown::AtomicU32::new(0),
-            kind: shown::AtomicU8::new(Kind::Other as u8),
-            live: AtomicU8::new(0),
             deadlines: [AtomicU64::new(NO_DEADLINE), AtomicU64::new(NO_DEADLINE)],
             queued_ns: AtomicU64::new(0),
             cookie: shown::AtomicU64::new(0),
             opened_ns: shown::AtomicU64::new(0),
             opened_location: AtomicLocation::new(),
+            kind: shown::AtomicU8::new(Kind::Other as u8),
+            live: AtomicU8::new(0),
             lock: Mutex::new(()),
             sides: [Side::new(), Side::new()],
         }

@@ -34,8 +34,8 @@ impl AtomicLocation {
 
 /// One direction of a descriptor.
 ///
-/// The first line is what a wake touches, up to the call of the waker; the counts, and what else a wait says of itself, have the
-/// next one; the last transitions have the third.
+/// The first line is what a wait and a wake touch; the counts, and how long the last wake took, have the next one; the last
+/// transitions have the third.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Side {
@@ -45,18 +45,18 @@ pub(crate) struct Side {
     /// When epoll_wait returned the event, or the deadline fired, that woke the last waiter.
     pub(super) woken_ns: shown::AtomicU64,
     pub(super) location: AtomicLocation,
-    /// From `woken_ns` until the waker was called, or the waiter ran without it; [`PENDING`] before that.
-    pub(super) called_after_ns: shown::AtomicU32,
-    /// From there until the waiter ran, [`PENDING`] before that.
-    pub(super) ran_after_ns: shown::AtomicU32,
+    pub(super) task_id: shown::AtomicU64,
     pub(super) task: shown::AtomicU32,
     /// Number of the thread.
     pub(super) thread: shown::AtomicU16,
     /// [`Cause`] of the last wake.
     pub(super) cause: shown::AtomicU8,
     pub(super) next: Next,
-    pub(super) task_id: shown::AtomicU64,
     pub(super) transitions: [shown::AtomicU32; Transition::COUNT],
+    /// From `woken_ns` until the waker was called, or the waiter ran without it; [`PENDING`] before that.
+    pub(super) called_after_ns: shown::AtomicU32,
+    /// From there until the waiter ran, [`PENDING`] before that.
+    pub(super) ran_after_ns: shown::AtomicU32,
     pub(super) history: History,
 }
 
@@ -70,14 +70,14 @@ impl Side {
             since_ns: shown::AtomicU64::new(0),
             woken_ns: shown::AtomicU64::new(0),
             location: AtomicLocation::new(),
-            called_after_ns: shown::AtomicU32::new(PENDING),
-            ran_after_ns: shown::AtomicU32::new(PENDING),
+            task_id: shown::AtomicU64::new(0),
             task: shown::AtomicU32::new(0),
             thread: shown::AtomicU16::new(0),
             cause: shown::AtomicU8::new(Cause::Io as u8),
             next: Next::new(),
-            task_id: shown::AtomicU64::new(0),
             transitions: std::array::from_fn(|_| shown::AtomicU32::new(0)),
+            called_after_ns: shown::AtomicU32::new(PENDING),
+            ran_after_ns: shown::AtomicU32::new(PENDING),
             history: History::new(),
         }
     }
