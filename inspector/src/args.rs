@@ -40,7 +40,7 @@ pub(crate) struct Cli {
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// Process to look at: unix:PATH, /path, http(s)://host:port or pid:N; may be left out when there is only one.
+    /// Process to look at: unix:PATH, /path, http(s)://host:port, pid:N or NAME; may be left out when there is only one.
     #[arg(
         short,
         long,
@@ -123,7 +123,10 @@ pub(crate) struct Globals {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// List the processes of this user that can be inspected.
+    /// List the processes that can be inspected: those of this user, and for root those of everybody.
+    #[command(
+        after_help = "Looked at are $XDG_RUNTIME_DIR/netpoller, /tmp/netpoller-UID and the XDG_RUNTIME_DIR of every process whose\nenvironment can be read; for root also /run/user/UID and the places of other users and containers.\nNETPOLLER_SOCKETS=DIR[:DIR...] names the directories to look in instead."
+    )]
     Targets,
     /// List a table of the process.
     Ls {
@@ -294,7 +297,7 @@ impl ControlArgs {
 fn control(text: &str) -> Result<Target, String> {
     match text.parse()? {
         TargetSpec::At(target) => Ok(target),
-        TargetSpec::Pid(_) => Err("a process shows at its usual place and acts nowhere unless told to; write the address of its control endpoint".into()),
+        TargetSpec::Pid(_) | TargetSpec::Name(_) => Err("a process shows at its usual place and acts nowhere unless told to; write the address of its control endpoint".into()),
     }
 }
 

@@ -48,6 +48,7 @@ impl Demo {
         let scratch = TempDir::new().expect("make a directory");
         let mut child = Command::new(env!("CARGO_BIN_EXE_netpoller"))
             .env("XDG_RUNTIME_DIR", scratch.path())
+            .env("NETPOLLER_SOCKETS", scratch.path().join("netpoller"))
             .args(["demo", "--headless", "--for", "300s", "--inspect"])
             .arg(place)
             .arg("--connections")

@@ -17,6 +17,7 @@ fn run(scratch: &Path, arguments: &[&str]) -> Output {
     Command::new(env!("CARGO_BIN_EXE_netpoller"))
         .env_clear()
         .env("XDG_RUNTIME_DIR", scratch)
+        .env("NETPOLLER_SOCKETS", scratch.join("netpoller"))
         .stdin(Stdio::null())
         .args(arguments)
         .output()

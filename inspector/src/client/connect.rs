@@ -15,7 +15,7 @@ use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use super::access::{Access, Credentials};
-use super::{Target, refusal};
+use super::{Target, UnixSocket, refusal};
 use crate::failure::Failure;
 
 /// How long a TLS endpoint is listened to before it is spoken to.
@@ -90,11 +90,11 @@ pub(super) async fn open(target: &Target) -> Result<Transport, Failure> {
         Target::Tcp(tcp) => (Endpoint::from(tcp.uri.clone()), tcp.access.credentials()?),
     };
     let channel = match target {
-        Target::Unix(path) => {
-            let path = path.clone();
+        Target::Unix(socket) => {
+            let socket = socket.clone();
             let connector = service_fn(move |_| {
-                let path = path.clone();
-                async move { UnixStream::connect(path).await.map(TokioIo::new) }
+                let socket = socket.clone();
+                async move { unix(socket).await.map(TokioIo::new) }
             });
             endpoint.connect_with_connector(connector).await
         }
@@ -117,6 +117,37 @@ pub(super) async fn open(target: &Target) -> Result<Transport, Failure> {
     };
     let channel = channel.map_err(|error| refusal::of_connection(target, &error))?;
     Ok(InterceptedService::new(channel, credentials))
+}
+
+/// Whoever listens there is not whom the name of the socket promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ForeignPeer {
+    expected: u32,
+    uid: u32,
+}
+
+impl std::fmt::Display for ForeignPeer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "user {} answers there, and the process is user {}'s",
+            self.uid, self.expected
+        )
+    }
+}
+
+impl std::error::Error for ForeignPeer {}
+
+async fn unix(socket: UnixSocket) -> io::Result<UnixStream> {
+    let stream = UnixStream::connect(socket.path).await?;
+    if let Some(expected) = socket.peer {
+        // Of the moment at which it began to listen, and not to be feigned.
+        let uid = stream.peer_cred()?.uid();
+        if uid != expected {
+            return Err(io::Error::other(ForeignPeer { expected, uid }));
+        }
+    }
+    Ok(stream)
 }
 
 /// Waits for the endpoint's first word.

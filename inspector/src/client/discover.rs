@@ -1,22 +1,25 @@
-//! Finding the endpoints of this user's processes by the names of their sockets.
+//! Finding the endpoints of processes by the names of their sockets: of this user's, and for root of everybody's.
 //!
 //! A socket is called `<pid>-<starttime>.sock`. The start time tells a process from a later one with the same id, so a
-//! socket whose process is gone is recognised and removed, and a live one is never removed.
+//! socket whose process is gone is recognised and removed, and a live one is never removed. Where to look, `places` says.
+//!
+//! What is in the directory of another user may be a trap: nothing is removed there, and whoever answers must run as the
+//! user of the process that the name of the socket tells of.
 
 use std::fs;
 use std::io;
-use std::os::unix::fs::MetadataExt;
-use std::path::{Path, PathBuf};
-use std::time::{Duration, SystemTime, UNIX_EPOCH};
+use std::path::PathBuf;
+use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
 
 use super::connect::silent;
+use super::places::{self, Place, Socket};
+use super::process::{self, Process, own_uid};
+use super::target::UnixSocket;
 use super::{Connection, Target, TargetSpec, connect};
 use crate::failure::Failure;
-
-/// Ticks a second of the start time in /proc; a constant of the kernel's interface to programs.
-const TICKS_A_SECOND: u64 = 100;
+use crate::text;
 
 /// What became of an attempt to talk to a socket.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,8 +49,10 @@ impl State {
 /// An endpoint that was found.
 #[derive(Debug, Clone)]
 pub(crate) struct Found {
-    /// From the name of the socket.
+    /// From the name of the socket; as it is seen from here, if it is in a container.
     pub(crate) pid: u32,
+    /// The user whose process it is.
+    pub(crate) uid: u32,
     /// From the name of the socket.
     pub(crate) start_ticks: u64,
     /// When the process started, by the clock of this machine.
@@ -56,28 +61,49 @@ pub(crate) struct Found {
     pub(crate) executable: String,
     /// The socket.
     pub(crate) socket: PathBuf,
+    /// The user as whom whoever answers must run, where it may be somebody else.
+    peer: Option<u32>,
     /// Whether it answers.
     pub(crate) state: State,
     /// Who answered.
     pub(crate) connection: Option<Connection>,
 }
 
-/// All endpoints of this user, in the order of process ids. Sockets of processes that are gone are removed.
+/// All endpoints that this user may see, in the order of process ids. Sockets of processes that are gone are removed.
 pub(crate) async fn discover(timeout: Duration) -> Vec<Found> {
-    probe_all(timeout, |_| true).await
+    probe_all(&Process::all(), timeout, |_| true).await
 }
 
-/// Those of the processes that are `wanted`. They are asked at once: several that are stopped take no longer than one.
-async fn probe_all(timeout: Duration, wanted: impl Fn(u32) -> bool) -> Vec<Found> {
+/// What this user may not see, in words; nothing if there is no sign of anything.
+pub(crate) fn hidden() -> Option<String> {
+    let users: Vec<String> = places::hidden().iter().map(u32::to_string).collect();
+    let plural = if users.len() == 1 { "" } else { "s" };
+    (!users.is_empty()).then(|| {
+        format!(
+            "user{plural} {} may run processes that can be inspected; only they and root can see these",
+            users.join(", ")
+        )
+    })
+}
+
+/// Those that are `wanted`. They are asked at once: several that are stopped take no longer than one.
+async fn probe_all(
+    processes: &[Process],
+    timeout: Duration,
+    wanted: impl Fn(u32) -> bool,
+) -> Vec<Found> {
     let mut probes = JoinSet::new();
-    for directory in directories() {
-        for (socket, pid, start_ticks) in sockets(&directory, ".control.sock") {
+    for place in places::places(processes) {
+        for socket in place.sockets(".control.sock") {
             // Nobody else looks after these.
-            is_stale(&socket, pid, start_ticks).await;
+            is_stale(&socket, socket.pid).await;
         }
-        for (socket, pid, start_ticks) in sockets(&directory, ".sock") {
+        for socket in place.sockets(".sock") {
+            let Some(pid) = pid_here(&place, &socket, processes) else {
+                continue;
+            };
             if wanted(pid) {
-                probes.spawn(probe(socket, pid, start_ticks, timeout));
+                probes.spawn(probe(socket, pid, timeout));
             }
         }
     }
@@ -90,6 +116,17 @@ async fn probe_all(timeout: Duration, wanted: impl Fn(u32) -> bool) -> Vec<Found
     found
 }
 
+/// The process that a socket names. Within a container processes have other ids than here.
+fn pid_here(place: &Place, socket: &Socket, processes: &[Process]) -> Option<u32> {
+    if place.mounts.is_none() {
+        return Some(socket.pid);
+    }
+    let named = processes
+        .iter()
+        .find(|it| it.mounts == place.mounts && it.inner_pid == socket.pid);
+    named.map(|process| process.pid)
+}
+
 /// The endpoint that `--target` names, or the only one there is.
 pub(crate) async fn choose(
     spec: Option<&TargetSpec>,
@@ -97,46 +134,105 @@ pub(crate) async fn choose(
 ) -> Result<Connection, Failure> {
     match spec {
         Some(TargetSpec::At(target)) => connect(target, timeout).await,
-        Some(TargetSpec::Pid(pid)) => {
-            let found = probe_all(timeout, |other| other == *pid).await;
-            match found.into_iter().next() {
-                Some(found) => into_connection(found, timeout).await,
-                None => Err(Failure::Connect {
-                    target: format!("pid:{pid}"),
-                    reason: "no socket of this process at the usual place".into(),
-                    advice: "if it listens elsewhere, name it with -t unix:PATH; `netpoller targets` lists what can be \
-                             found"
-                        .into(),
-                }),
-            }
-        }
+        Some(TargetSpec::Pid(pid)) => of_pid(*pid, timeout).await,
+        Some(TargetSpec::Name(name)) => of_name(name, timeout).await,
         None => {
             let mut all = discover(timeout).await;
             match all.len() {
                 0 => Err(Failure::Usage(format!(
-                    "no process of this user can be inspected (looked in {})\n\
+                    "no process of this user can be inspected (looked in {})\n{}\
                      start a service with its inspection endpoint, try `netpoller demo`, or name one with --target",
-                    directories()
+                    places::usual()
                         .iter()
                         .map(|path| path.display().to_string())
                         .collect::<Vec<_>>()
-                        .join(", ")
+                        .join(", "),
+                    hidden().map(|hidden| hidden + "\n").unwrap_or_default(),
                 ))),
                 1 => into_connection(all.remove(0), timeout).await,
-                count => {
-                    let choices: Vec<String> = all
-                        .iter()
-                        .map(|found| {
-                            format!("  --target pid:{:<8} {}", found.pid, found.executable)
-                        })
-                        .collect();
-                    Err(Failure::Usage(format!(
-                        "{count} processes can be inspected; choose one:\n{}",
-                        choices.join("\n")
-                    )))
-                }
+                count => Err(Failure::Usage(format!(
+                    "{count} processes can be inspected; choose one:\n{}",
+                    choices(&all)
+                ))),
             }
         }
+    }
+}
+
+fn choices(all: &[Found]) -> String {
+    let lines: Vec<String> = all
+        .iter()
+        .map(|found| format!("  --target pid:{:<8} {}", found.pid, found.executable))
+        .collect();
+    lines.join("\n")
+}
+
+async fn of_pid(pid: u32, timeout: Duration) -> Result<Connection, Failure> {
+    let nowhere = |reason: String, advice: &str| Failure::Connect {
+        target: format!("pid:{pid}"),
+        reason,
+        advice: advice.to_owned(),
+    };
+    // In a container its socket is named by another process id, so only its own places are looked at.
+    let process = Process::of(pid);
+    let processes: Vec<Process> = process.iter().cloned().collect();
+    let found = probe_all(&processes, timeout, |other| other == pid).await;
+    if let Some(found) = found.into_iter().next() {
+        return into_connection(found, timeout).await;
+    }
+    Err(match process {
+        None => nowhere(
+            "there is no such process".into(),
+            "`netpoller targets` lists what can be inspected",
+        ),
+        Some(process) if own_uid().is_some_and(|own| own != 0 && own != process.uid) => nowhere(
+            format!("the process is user {}'s", process.uid),
+            "only that user and root can see its socket: run the command as one of them",
+        ),
+        Some(_) => nowhere(
+            "no socket of this process at the usual place".into(),
+            "if it listens elsewhere, name it with -t unix:PATH; `netpoller targets` lists what can be found",
+        ),
+    })
+}
+
+async fn of_name(name: &str, timeout: Duration) -> Result<Connection, Failure> {
+    let all = discover(timeout).await;
+    let (mut named, others): (Vec<Found>, Vec<Found>) =
+        all.into_iter().partition(|found| found.name() == name);
+    match named.len() {
+        1 => into_connection(named.remove(0), timeout).await,
+        0 => {
+            let known: Vec<&str> = others.iter().map(Found::name).collect();
+            Err(Failure::Usage(format!(
+                "no process that can be inspected is called `{name}`{}\n{}{}",
+                match known.is_empty() {
+                    true => String::new(),
+                    false => format!("; {}", text::suggestion(name, known)),
+                },
+                hidden().map(|hidden| hidden + "\n").unwrap_or_default(),
+                super::target::FORMS
+            )))
+        }
+        count => Err(Failure::Usage(format!(
+            "{count} processes are called `{name}`; choose one:\n{}",
+            choices(&named)
+        ))),
+    }
+}
+
+impl Found {
+    /// The name of its executable, without the folders.
+    pub(crate) fn name(&self) -> &str {
+        let path = self.executable.trim_end_matches(" (deleted)");
+        path.rsplit('/').next().unwrap_or(path)
+    }
+
+    fn target(&self) -> Target {
+        Target::Unix(UnixSocket {
+            path: self.socket.clone(),
+            peer: self.peer,
+        })
     }
 }
 
@@ -144,71 +240,29 @@ async fn into_connection(found: Found, timeout: Duration) -> Result<Connection, 
     match found.connection {
         Some(connection) => Ok(connection),
         // It has had its time; to ask again would take as long once more.
-        None if found.state == State::Silent => Err(silent(&Target::Unix(found.socket), timeout)),
+        None if found.state == State::Silent => Err(silent(&found.target(), timeout)),
         // Asked again for the full reason, which the table of targets has no room for.
-        None => connect(&Target::Unix(found.socket), timeout).await,
+        None => connect(&found.target(), timeout).await,
     }
 }
 
-/// Where services put their sockets. The service may have been started in another session than this command, so both
-/// places are looked at.
-fn directories() -> Vec<PathBuf> {
-    let mut all = Vec::new();
-    if let Some(runtime) = std::env::var_os("XDG_RUNTIME_DIR").filter(|value| !value.is_empty()) {
-        all.push(PathBuf::from(runtime).join("netpoller"));
-    }
-    if let Some(uid) = own_uid() {
-        all.push(PathBuf::from(format!("/tmp/netpoller-{uid}")));
-    }
-    all
-}
-
-fn own_uid() -> Option<u32> {
-    fs::metadata("/proc/self")
-        .ok()
-        .map(|metadata| metadata.uid())
-}
-
-/// The sockets in a directory with their names taken apart. A directory that somebody else owns, or may write to, is
-/// passed over: in /tmp anybody can make one with the right name.
-fn sockets(directory: &Path, suffix: &str) -> Vec<(PathBuf, u32, u64)> {
-    let trusted = fs::symlink_metadata(directory).is_ok_and(|metadata| {
-        metadata.is_dir() && Some(metadata.uid()) == own_uid() && metadata.mode() & 0o022 == 0
-    });
-    if !trusted {
-        return Vec::new();
-    }
-    let Ok(entries) = fs::read_dir(directory) else {
-        return Vec::new();
-    };
-    entries
-        .filter_map(|entry| {
-            let path = entry.ok()?.path();
-            let (pid, start_ticks) = parse_name(path.file_name()?.to_str()?, suffix)?;
-            Some((path, pid, start_ticks))
-        })
-        .collect()
-}
-
-fn parse_name(name: &str, suffix: &str) -> Option<(u32, u64)> {
-    let (pid, start_ticks) = name.strip_suffix(suffix)?.split_once('-')?;
-    Some((pid.parse().ok()?, start_ticks.parse().ok()?))
-}
-
-async fn probe(socket: PathBuf, pid: u32, start_ticks: u64, timeout: Duration) -> Option<Found> {
-    if is_stale(&socket, pid, start_ticks).await {
+async fn probe(socket: Socket, pid: u32, timeout: Duration) -> Option<Found> {
+    if is_stale(&socket, pid).await {
         return None;
     }
+    let uid = Process::of(pid).map_or(socket.owner, |process| process.uid);
     let mut found = Found {
         pid,
-        start_ticks,
-        started: started(start_ticks),
-        executable: executable(pid),
-        socket: socket.clone(),
+        uid,
+        peer: socket.foreign.then_some(uid),
+        start_ticks: socket.start_ticks,
+        started: process::started(socket.start_ticks),
+        executable: process::executable(pid),
+        socket: socket.path,
         state: State::Ok,
         connection: None,
     };
-    match connect(&Target::Unix(socket), timeout).await {
+    match connect(&found.target(), timeout).await {
         Ok(connection) => {
             if found.executable.is_empty() {
                 found.executable.clone_from(&connection.server.executable);
@@ -223,88 +277,20 @@ async fn probe(socket: PathBuf, pid: u32, start_ticks: u64, timeout: Duration) -
     Some(found)
 }
 
-/// Whether the process of a socket is gone. The socket is gone then too.
-async fn is_stale(socket: &Path, pid: u32, start_ticks: u64) -> bool {
-    if self::start_ticks(pid) == Some(start_ticks) {
+/// Whether the process of a socket is gone. The socket is gone then too, if it is ours to remove.
+async fn is_stale(socket: &Socket, pid: u32) -> bool {
+    if process::start_ticks(pid) == Some(socket.start_ticks) {
         return false;
     }
-    let stale = tokio::net::UnixStream::connect(socket)
+    if socket.foreign {
+        return true;
+    }
+    let stale = tokio::net::UnixStream::connect(&socket.path)
         .await
         .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     if stale {
         // Refused means that nobody will ever accept on it again. Removing it can fail only if somebody else did.
-        let _ = fs::remove_file(socket);
+        let _ = fs::remove_file(&socket.path);
     }
     stale
-}
-
-fn executable(pid: u32) -> String {
-    fs::read_link(format!("/proc/{pid}/exe"))
-        .map(|path| path.display().to_string())
-        .unwrap_or_default()
-}
-
-/// Field 22 of /proc/PID/stat: the start of the process in ticks since boot.
-fn start_ticks(pid: u32) -> Option<u64> {
-    parse_start_ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
-}
-
-/// The second field is the name in parentheses, and the name may contain anything, even a parenthesis.
-fn parse_start_ticks(stat: &str) -> Option<u64> {
-    stat.rsplit_once(')')?
-        .1
-        .split_ascii_whitespace()
-        .nth(19)?
-        .parse()
-        .ok()
-}
-
-fn started(start_ticks: u64) -> Option<SystemTime> {
-    let stat = fs::read_to_string("/proc/stat").ok()?;
-    let boot: u64 = stat
-        .lines()
-        .find_map(|line| line.strip_prefix("btime "))?
-        .trim()
-        .parse()
-        .ok()?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(
-        boot.checked_add(start_ticks / TICKS_A_SECOND)?,
-    ))
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_start_time_is_found_behind_any_name() {
-        let fields = (3..=52)
-            .map(|field| field.to_string())
-            .collect::<Vec<_>>()
-            .join(" ");
-        assert_eq!(parse_start_ticks(&format!("1 (a) b) {fields}")), Some(22));
-        assert_eq!(parse_start_ticks("nonsense"), None);
-    }
-
-    #[test]
-    fn this_process_has_a_start_time() {
-        assert!(start_ticks(std::process::id()).is_some());
-    }
-
-    #[test]
-    fn only_names_of_the_agreed_form_are_sockets_of_ours() {
-        assert_eq!(parse_name("12-345.sock", ".sock"), Some((12, 345)));
-        let control = "12-345.control.sock";
-        assert_eq!(parse_name(control, ".control.sock"), Some((12, 345)));
-        assert_eq!(parse_name(control, ".sock"), None);
-        for name in [
-            "12.sock",
-            "12-345",
-            "x-345.sock",
-            "12-345.sock.tmp",
-            "-.sock",
-        ] {
-            assert_eq!(parse_name(name, ".sock"), None, "{name}");
-        }
-    }
 }

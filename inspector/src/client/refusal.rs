@@ -8,6 +8,7 @@ use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError
 use tonic::{Code, Status};
 
 use super::Target;
+use super::connect::ForeignPeer;
 use crate::failure::Failure;
 
 /// Advice when a connection was accepted and came to nothing.
@@ -48,9 +49,16 @@ pub(super) fn of_connection(target: &Target, error: &(dyn Error + 'static)) -> F
         .rev()
         .find_map(|error| error.downcast_ref::<io::Error>())
         .map(io::Error::kind);
-    if let Target::Unix(path) = target
+    if causes.iter().any(|cause| cause.is::<ForeignPeer>()) {
+        return connect(
+            target,
+            &reason,
+            "somebody has put a socket with a false name there; it was not spoken to",
+        );
+    }
+    if let Target::Unix(socket) = target
         && kind == Some(io::ErrorKind::ConnectionRefused)
-        && std::fs::metadata(path).is_ok_and(|file| !file.file_type().is_socket())
+        && std::fs::metadata(&socket.path).is_ok_and(|file| !file.file_type().is_socket())
     {
         return connect(
             target,

@@ -11,16 +11,32 @@ use super::Access;
 use crate::failure::Failure;
 
 /// What can be written.
-const FORMS: &str =
-    "write unix:PATH, /path, http://host:port, https://host:port, tcp:host:port or pid:N";
+pub(super) const FORMS: &str = "write unix:PATH, /path, http://host:port, https://host:port, tcp:host:port, pid:N or the name of a process";
 
 /// Where an endpoint listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Target {
     /// A Unix socket.
-    Unix(PathBuf),
+    Unix(UnixSocket),
     /// TCP.
     Tcp(Tcp),
+}
+
+/// A path, and who must answer there.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct UnixSocket {
+    pub(crate) path: PathBuf,
+    /// The user as whom it must listen, where the path was not given by whoever asks but found.
+    pub(crate) peer: Option<u32>,
+}
+
+impl<P: Into<PathBuf>> From<P> for UnixSocket {
+    fn from(path: P) -> Self {
+        Self {
+            path: path.into(),
+            peer: None,
+        }
+    }
 }
 
 /// An address, and what is shown to whoever listens there.
@@ -61,7 +77,7 @@ impl Tcp {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unix(path) => write!(f, "unix:{}", path.display()),
+            Self::Unix(socket) => write!(f, "unix:{}", socket.path.display()),
             Self::Tcp(tcp) => write!(f, "{}", tcp.uri.to_string().trim_end_matches('/')),
         }
     }
@@ -74,6 +90,8 @@ pub(crate) enum TargetSpec {
     At(Target),
     /// The endpoint of a local process.
     Pid(u32),
+    /// The endpoint of the only local process with this name.
+    Name(String),
 }
 
 impl Target {
@@ -121,7 +139,7 @@ impl FromStr for TargetSpec {
             if path.is_empty() {
                 return Err("the path of the socket is missing".into());
             }
-            return Ok(Self::At(Target::Unix(path.into())));
+            return Ok(Self::At(Target::Unix(PathBuf::from(path).into())));
         }
         if let Some(address) = text
             .strip_prefix("http://")
@@ -146,9 +164,16 @@ impl FromStr for TargetSpec {
             return Err(format!("there is no scheme `{scheme}:`; {FORMS}"));
         }
         if text.contains('/') {
-            return Ok(Self::At(Target::Unix(text.into())));
+            return Ok(Self::At(Target::Unix(PathBuf::from(text).into())));
         }
-        Err(FORMS.into())
+        // What is a number, or has a port, was meant to be something else.
+        if text.is_empty() || text.contains(':') {
+            return Err(FORMS.into());
+        }
+        if text.bytes().all(|byte| byte.is_ascii_digit()) {
+            return Err(format!("write a process id as pid:{text}"));
+        }
+        Ok(Self::Name(text.to_owned()))
     }
 }
 
@@ -175,6 +200,8 @@ mod tests {
             }
         }
         assert_eq!("pid:42".parse(), Ok(TargetSpec::Pid(42)));
+        let name = TargetSpec::Name("my-service".into());
+        assert_eq!("my-service".parse(), Ok(name));
     }
 
     #[test]
@@ -183,7 +210,8 @@ mod tests {
             "",
             "unix:",
             "pid:x",
-            "localhost",
+            "localhost:6669",
+            "4242",
             "shm:/x",
             "http://",
             "http://host",

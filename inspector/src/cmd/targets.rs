@@ -1,7 +1,7 @@
 //! `netpoller targets`.
 
 use crate::args::Globals;
-use crate::client::discover;
+use crate::client::{discover, hidden};
 use crate::document;
 use crate::failure::Failure;
 use crate::out::{Head, Printer};
@@ -12,6 +12,9 @@ pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
         let mut found = discover(globals.timeout).await;
         if found.is_empty() {
             eprintln!("netpoller: no process of this user can be inspected");
+        }
+        if let Some(hidden) = hidden() {
+            eprintln!("netpoller: {hidden}");
         }
         let head = Head {
             schema: "netpoller/v1/targets",

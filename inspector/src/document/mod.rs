@@ -268,6 +268,7 @@ pub(crate) fn poller<'a>(poller: &'a Poller, context: &Context) -> PollerItem<'a
 #[derive(serde::Serialize)]
 pub(crate) struct TargetItem<'a> {
     pid: u32,
+    uid: u32,
     start_ticks: u64,
     started_at: Option<String>,
     executable: &'a str,
@@ -287,6 +288,7 @@ pub(crate) fn target(found: &Found) -> TargetItem<'_> {
         .map(|connection| &connection.server);
     TargetItem {
         pid: found.pid,
+        uid: found.uid,
         start_ticks: found.start_ticks,
         started_at: found.started.map(Anchor::seconds),
         executable: &found.executable,

@@ -69,13 +69,20 @@ const fn path(column: C, measure: fn(&Found) -> usize) -> C {
 }
 
 /// Columns of `targets`.
-pub(crate) static TARGETS: [C; 8] = [
+pub(crate) static TARGETS: [C; 9] = [
     number(
         "pid",
         "PID",
         255,
         |found, _| Cell::toned(found.pid.to_string(), Tone::Title),
         |found, _| Key::Number(found.pid.into()),
+    ),
+    number(
+        "uid",
+        "UID",
+        95,
+        |found, _| Cell::plain(found.uid.to_string()),
+        |found, _| Key::Number(found.uid.into()),
     ),
     text(
         "start",

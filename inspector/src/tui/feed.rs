@@ -156,7 +156,7 @@ mod tests {
         let (sender, mut feeds) = watch::channel(Feed::default());
         let (interval, timeout) = (Duration::from_millis(100), Duration::from_secs(5));
         let task = tokio::spawn(run(
-            Target::Unix(running.socket.clone()),
+            Target::Unix(running.socket.clone().into()),
             interval,
             timeout,
             sender,
@@ -185,7 +185,7 @@ mod tests {
     #[tokio::test]
     async fn a_target_that_is_gone_is_tried_again_and_again() {
         let scratch = tempfile::TempDir::new().expect("make a directory");
-        let target = Target::Unix(scratch.path().join("none.sock"));
+        let target = Target::Unix(scratch.path().join("none.sock").into());
         let (sender, mut feeds) = watch::channel(Feed::default());
         let task = tokio::spawn(run(
             target,

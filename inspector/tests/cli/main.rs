@@ -23,6 +23,7 @@ fn netpoller(scratch: &Path) -> Command {
     command
         .env_clear()
         .env("XDG_RUNTIME_DIR", scratch)
+        .env("NETPOLLER_SOCKETS", scratch.join("netpoller"))
         .stdin(Stdio::null());
     command
 }

@@ -3,6 +3,9 @@
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
+use std::os::unix::process::CommandExt;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
 
 use tempfile::TempDir;
 
@@ -38,7 +41,7 @@ fn the_only_target_need_not_be_named() {
     assert_eq!(
         titles,
         [
-            "PID", "START", "EXE", "SOCKET", "PROTO", "POLLERS", "FDS", "STATE"
+            "PID", "UID", "START", "EXE", "SOCKET", "PROTO", "POLLERS", "FDS", "STATE"
         ]
     );
     drop(running);
@@ -107,4 +110,160 @@ fn a_target_may_be_a_tcp_address() {
             .count(),
         5
     );
+}
+
+#[test]
+fn a_target_may_be_named_by_its_executable() {
+    let scratch = TempDir::new().expect("make a directory");
+    let socket = runtime_dir(scratch.path()).join(own_socket_name());
+    let _running = Running::start(Mock::new(5), socket);
+    let own = std::env::current_exe().expect("a path");
+    let name = own
+        .file_name()
+        .and_then(|name| name.to_str())
+        .expect("UTF-8");
+    let rows = run(scratch.path(), &["-t", name, "ls", "--no-header"]);
+    assert_eq!(stdout(&rows).lines().count(), 5);
+    let near = name.get(1..).expect("a long name");
+    assert_fails(
+        &run(scratch.path(), &["-t", near, "ls"]),
+        2,
+        &[
+            "no process that can be inspected is called",
+            "did you mean",
+            name,
+        ],
+    );
+}
+
+/// A user who is nobody here.
+const NOBODY: u32 = 65_534;
+
+/// A demo that runs as somebody else, in a runtime directory of its own.
+struct Foreign {
+    child: Child,
+    runtime: TempDir,
+}
+
+impl Foreign {
+    fn start() -> Self {
+        let runtime = TempDir::new().expect("make a directory");
+        std::os::unix::fs::chown(runtime.path(), Some(NOBODY), Some(NOBODY)).expect("give it away");
+        let child = Command::new(env!("CARGO_BIN_EXE_netpoller"))
+            .args(["demo", "--headless", "--connections", "2"])
+            .env_clear()
+            .env("XDG_RUNTIME_DIR", runtime.path())
+            .uid(NOBODY)
+            .gid(NOBODY)
+            .current_dir("/")
+            .stdout(Stdio::null())
+            .stderr(Stdio::null())
+            .spawn()
+            .expect("run the demo as nobody");
+        let foreign = Self { child, runtime };
+        let began = std::time::Instant::now();
+        while fs::read_dir(foreign.place()).map_or(0, Iterator::count) == 0 {
+            assert!(began.elapsed().as_secs() < 60, "no socket appears");
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        foreign
+    }
+
+    fn place(&self) -> std::path::PathBuf {
+        self.runtime.path().join("netpoller")
+    }
+
+    fn socket(&self) -> std::path::PathBuf {
+        let mut names = fs::read_dir(self.place()).expect("a directory").flatten();
+        names.next().expect("a socket").path()
+    }
+}
+
+impl Drop for Foreign {
+    fn drop(&mut self) {
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+fn look_in(places: &Path, arguments: &[&str]) -> std::process::Output {
+    crate::netpoller(places)
+        .env("NETPOLLER_SOCKETS", places)
+        .args(arguments)
+        .output()
+        .expect("run netpoller")
+}
+
+#[test]
+#[ignore = "needs root"]
+fn root_finds_a_process_of_another_user_by_the_directory_of_its_own_session() {
+    let foreign = Foreign::start();
+    let pid = format!("pid:{}", foreign.child.id());
+    let scratch = TempDir::new().expect("make a directory");
+    // As on any machine: no place is named.
+    let rows = crate::netpoller(scratch.path())
+        .env_remove("NETPOLLER_SOCKETS")
+        .args(["-t", &pid, "ls", "--no-header"])
+        .output()
+        .expect("run netpoller");
+    assert!(stdout(&rows).lines().count() >= 2);
+
+    let targets = json(&look_in(&foreign.place(), &["targets", "-f", "json"]));
+    let [item] = &targets["items"].as_array().expect("items")[..] else {
+        panic!("{targets:#}");
+    };
+    assert_eq!(
+        (&item["uid"], &item["state"]),
+        (&NOBODY.into(), &"ok".into())
+    );
+    assert_eq!(item["pid"], foreign.child.id());
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_socket_with_the_name_of_somebody_elses_process_is_not_spoken_to() {
+    let foreign = Foreign::start();
+    // Nobody's socket under the name of a process of root's.
+    fs::rename(foreign.socket(), foreign.place().join(own_socket_name())).expect("rename");
+    let targets = json(&look_in(&foreign.place(), &["targets", "-f", "json"]));
+    assert_eq!(targets["items"][0]["state"], "unreachable", "{targets:#}");
+    let reason = targets["items"][0]["reason"].as_str().expect("a reason");
+    assert!(reason.contains("user 65534 answers"), "{reason}");
+    let pid = format!("pid:{}", std::process::id());
+    let output = look_in(&foreign.place(), &["-t", &pid, "ls"]);
+    assert_fails(&output, 4, &["user 65534 answers", "false name"]);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_stale_socket_of_another_user_is_passed_over_and_left_alone() {
+    let scratch = TempDir::new().expect("make a directory");
+    let place = runtime_dir(scratch.path());
+    let stale = place.join(format!("{}-1.sock", std::process::id()));
+    drop(UnixListener::bind(&stale).expect("bind"));
+    std::os::unix::fs::chown(&place, Some(NOBODY), Some(NOBODY)).expect("give it away");
+    assert_fails(&look_in(&place, &["ls"]), 2, &["no process"]);
+    assert!(stale.exists(), "root removes nothing of other users");
+}
+
+#[test]
+#[ignore = "needs root"]
+fn who_is_not_root_is_told_what_he_cannot_see() {
+    let foreign = Foreign::start();
+    let scratch = TempDir::new().expect("make a directory");
+    let pid = std::process::id();
+    let output = crate::netpoller(scratch.path())
+        .env_remove("NETPOLLER_SOCKETS")
+        .env_remove("XDG_RUNTIME_DIR")
+        .args(["-t", &format!("pid:{pid}"), "ls"])
+        .uid(NOBODY)
+        .current_dir("/")
+        .output()
+        .expect("run netpoller");
+    assert_fails(
+        &output,
+        4,
+        &["the process is user 0's", "only that user and root"],
+    );
+    drop(foreign);
 }

@@ -17,6 +17,7 @@ pub(crate) fn netpoller(scratch: &TempDir) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_netpoller"));
     command
         .env("XDG_RUNTIME_DIR", scratch.path())
+        .env("NETPOLLER_SOCKETS", scratch.path().join("netpoller"))
         .env("NO_COLOR", "1")
         .stdin(Stdio::null());
     command
