@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
 use std::time::Instant;
 
-use super::mutex::{FdMutex, Leave, Owner};
+use super::mutex::{FdMutex, Leave};
 use crate::desc::Kind;
 use crate::driver::{self, Attended};
 use crate::error::RegisterError;
@@ -183,10 +183,9 @@ impl Fd {
     pub(crate) fn duplicate(&self) -> io::Result<OwnedFd> {
         self.with(sys::io::duplicate)
     }
-}
 
-impl Owner for Fd {
-    fn destroy(&self) {
+    /// The last reference of the closed descriptor is gone.
+    pub(super) fn destroy(&self) {
         // DEL before close(2): a duplicate would keep the registration alive (semantics 10).
         self.desc.close_once();
         drop(self.handle.take());

@@ -1,14 +1,21 @@
 //! fdMutex: one reader, one writer, a count of references and a closed bit, in one word (Go's `internal/poll.fdMutex`).
 //!
 //! ```text
-//!  63          24  4        3        2       1       0
-//! +---------------+--------+--------+-------+-------+--------+
-//! |  references   | w wait | r wait | wlock | rlock | closed |
-//! +---------------+--------+--------+-------+-------+--------+
+//!  63           5     4        3        2       1       0
+//! +--------------+--------+--------+-------+-------+--------+
+//! |  references  | w wait | r wait | wlock | rlock | closed |
+//! +--------------+--------+--------+-------+-------+--------+
 //! ```
 //!
-//! Without contention an operation takes and leaves it with one CAS each. Those who must wait queue in order, and the lock is
-//! handed from one to the next without ever being free, so nobody overtakes (in Go a newcomer may).
+//! Without contention an operation takes and leaves it with one CAS each. Those who must wait queue in order of arrival. Who
+//! leaves frees the lock and calls the first of them, as in Go; it is not handed over, for a task that was called need not run
+//! soon, or ever: its future may be kept and not polled, and its worker may be busy with the task that called it (tokio#4941).
+//! So:
+//!
+//! * Whoever comes while somebody ahead was called and has not run steps back for one poll, then takes the lock.
+//! * One that runs and finds the lock taken keeps its place, and twice as many polls are left to it the next time: nobody
+//!   starves who runs. One that others have passed twice without its running is not waited for any more.
+//! * The first [`CALLED`] tasks of the queue are called, not the first alone, as nobody else may be there to call the next.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -29,12 +36,67 @@ const REF: u64 = 1 << 5;
 /// Most operations on one descriptor at a time, as in Go (semantics 53).
 const MAX_REFS: u64 = (1 << 20) - 1;
 
-/// The operations that wait for one lock.
+/// How many tasks are called when a lock is left. More than one, because the first ones may not run.
+const CALLED: usize = if cfg!(loom) { 2 } else { 8 };
+
+/// How often one that does not run is passed before it is no longer waited for.
+const PASSED: u32 = 2;
+
+/// The most polls that others leave to one that was called, as a power of two.
+const PATIENCE: u32 = 10;
+
+/// An operation that waits for a lock.
+#[derive(Debug)]
+struct Waiting {
+    ticket: u64,
+    /// `None` once it is called, or has called itself, until it runs.
+    waker: Option<Waker>,
+    /// How often it ran and found the lock taken by somebody else.
+    lost: u32,
+    /// How often others went ahead since it last ran.
+    passed: u32,
+}
+
+impl Waiting {
+    /// How many polls others leave to it.
+    fn patience(&self) -> u32 {
+        if self.waker.is_some() || self.passed >= PASSED {
+            0
+        } else {
+            1 << self.lost.min(PATIENCE)
+        }
+    }
+}
+
+/// The operations that wait for one lock, in order of arrival.
 #[derive(Debug, Default)]
-struct Queue {
-    waiting: VecDeque<(u64, Waker)>,
-    /// The one that the lock was handed to and that has not run since.
-    granted: Option<u64>,
+struct Queue(VecDeque<Waiting>);
+
+impl Queue {
+    fn place_of(&self, ticket: u64) -> Option<usize> {
+        self.0
+            .binary_search_by_key(&ticket, |waiting| waiting.ticket)
+            .ok()
+    }
+
+    /// The wakers of those who are to run now, in order.
+    fn call(&mut self) -> Vec<Waker> {
+        let mut called: Vec<Waker> = Vec::new();
+        let mut tasks = 0;
+        for waiting in &mut self.0 {
+            let Some(waker) = &waiting.waker else {
+                continue;
+            };
+            if !called.iter().any(|other| other.will_wake(waker)) {
+                if tasks == CALLED {
+                    break;
+                }
+                tasks += 1;
+            }
+            called.extend(waiting.waker.take());
+        }
+        called
+    }
 }
 
 #[derive(Debug, Default)]
@@ -42,12 +104,6 @@ struct Queues {
     sides: [Queue; 2],
     closers: Vec<Waker>,
     next_ticket: u64,
-}
-
-/// Whom the mutex guards.
-pub(crate) trait Owner: std::fmt::Debug + Sync {
-    /// The last reference of the closed descriptor is gone.
-    fn destroy(&self);
 }
 
 /// The mutex.
@@ -105,9 +161,9 @@ impl FdMutex {
 
     /// How many operations wait for the lock of `direction`.
     pub(crate) fn waiting(&self, direction: Direction) -> usize {
-        self.queues.get().map_or(0, |queues| {
-            queues.lock().sides[direction.index()].waiting.len()
-        })
+        self.queues
+            .get()
+            .map_or(0, |queues| queues.lock().sides[direction.index()].0.len())
     }
 
     /// Takes a reference, without a lock.
@@ -156,7 +212,24 @@ impl FdMutex {
         }
     }
 
-    /// Leaves the lock of `direction`, to the next in the queue if there is one, and gives the reference back.
+    /// [`FdMutex::try_lock`] whether or not somebody waits: for poll functions, which have their descriptor for themselves, so
+    /// that whoever is in the queue is a future that was forgotten.
+    pub(crate) fn try_lock_first(&self, direction: Direction) -> Result<bool, Denied> {
+        let side = direction.index();
+        let mut state = self.state.load(Ordering::Acquire);
+        loop {
+            check(state)?;
+            if state & LOCKED[side] != 0 {
+                return Ok(false);
+            }
+            match self.swap(state, (state | LOCKED[side]) + REF) {
+                Ok(()) => return Ok(true),
+                Err(now) => state = now,
+            }
+        }
+    }
+
+    /// Leaves the lock of `direction`, calls those who wait for it, and gives the reference back.
     #[inline]
     pub(crate) fn unlock(&self, direction: Direction) -> Leave {
         let side = direction.index();
@@ -169,40 +242,37 @@ impl FdMutex {
                 Err(now) => state = now,
             }
         }
-        self.hand_over(direction)
+        self.unlock_and_call(direction)
     }
 
-    /// The lock and the reference pass to the first in the queue; nothing in the word but the wait bit changes.
     #[cold]
-    fn hand_over(&self, direction: Direction) -> Leave {
+    fn unlock_and_call(&self, direction: Direction) -> Leave {
         let side = direction.index();
-        let waker = {
+        let (after, called) = {
+            // With the queue locked: who finds the lock taken is in the queue before it is left.
             let mut queues = self.queues().lock();
-            let queue = &mut queues.sides[side];
-            let Some((ticket, waker)) = queue.waiting.pop_front() else {
-                // Emptied by close or by a waiter that gave up.
-                self.state.fetch_and(!WAITED[side], Ordering::AcqRel);
-                drop(queues);
-                return self.unlock(direction);
+            let mut state = self.state.load(Ordering::Acquire);
+            let after = loop {
+                let after = (state & !LOCKED[side]) - REF;
+                match self.swap(state, after) {
+                    Ok(()) => break after,
+                    Err(now) => state = now,
+                }
             };
-            queue.granted = Some(ticket);
-            if queue.waiting.is_empty() {
-                self.state.fetch_and(!WAITED[side], Ordering::AcqRel);
-            }
-            waker
+            (after, queues.sides[side].call())
         };
-        waker.wake();
-        Leave::Nothing
+        wake_all(called);
+        leave(after)
     }
 
     /// Waits for the lock of `direction` and takes a reference.
     #[inline]
-    pub(crate) fn lock<'a>(&'a self, direction: Direction, owner: &'a dyn Owner) -> Lock<'a> {
+    pub(crate) fn lock(&self, direction: Direction) -> Lock<'_> {
         Lock {
             mutex: self,
-            owner,
             direction,
             ticket: None,
+            stepped_back: 0,
         }
     }
 
@@ -229,11 +299,11 @@ impl FdMutex {
             queues
                 .sides
                 .iter_mut()
-                .flat_map(|side| side.waiting.drain(..))
-                .map(|(_, waker)| waker)
+                .flat_map(|side| side.0.drain(..))
+                .filter_map(|waiting| waiting.waker)
                 .collect()
         };
-        wakers.into_iter().for_each(Waker::wake);
+        wake_all(wakers);
         Ok(())
     }
 
@@ -269,8 +339,13 @@ impl FdMutex {
             return;
         };
         let closers = std::mem::take(&mut queues.lock().closers);
-        closers.into_iter().for_each(Waker::wake);
+        wake_all(closers);
     }
+}
+
+/// No lock may be held: a waker is anybody's code.
+fn wake_all(wakers: Vec<Waker>) {
+    wakers.into_iter().for_each(Waker::wake);
 }
 
 fn check(state: u64) -> Result<(), Denied> {
@@ -291,13 +366,14 @@ fn leave(state: u64) -> Leave {
     }
 }
 
-/// The future of [`FdMutex::lock`]. Dropping it gives the place in the queue up, or the lock if it was just handed over.
+/// The future of [`FdMutex::lock`]. Dropping it gives the place in the queue up.
 #[derive(Debug)]
 pub(crate) struct Lock<'a> {
     mutex: &'a FdMutex,
-    owner: &'a dyn Owner,
     direction: Direction,
     ticket: Option<u64>,
+    /// How often it has left a free lock to those ahead.
+    stepped_back: u32,
 }
 
 impl Future for Lock<'_> {
@@ -316,93 +392,150 @@ impl Future for Lock<'_> {
     }
 }
 
+/// What a poll of a queued operation comes to.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Turn {
+    /// The lock is its own.
+    Taken,
+    /// Somebody else has it.
+    Wait,
+    /// It is free, and is left to those ahead for now.
+    StepBack,
+}
+
 impl Lock<'_> {
     #[cold]
     fn poll_queued(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Denied>> {
         let (mutex, side) = (self.mutex, self.direction.index());
         // Cloned before the lock is taken, and an old one dropped after it: both may run any code (semantics 50).
-        let mut ours = cx.waker().clone();
+        let ours = cx.waker().clone();
         let mut queues = mutex.queues().lock();
-        if let Some(ticket) = self.ticket {
-            let queue = &mut queues.sides[side];
-            if queue.granted == Some(ticket) {
-                queue.granted = None;
-                self.ticket = None;
-                return Poll::Ready(Ok(()));
-            }
-            if mutex.is_closed() {
-                self.ticket = None;
-                let place = queue
-                    .waiting
-                    .iter()
-                    .position(|(queued, _)| *queued == ticket);
-                let waker = place.and_then(|place| queue.waiting.remove(place));
-                drop(queues);
-                drop(waker);
-                return Poll::Ready(Err(Denied::Closed));
-            }
-            if let Some((_, waker)) = queue
-                .waiting
-                .iter_mut()
-                .find(|(queued, _)| *queued == ticket)
-            {
-                std::mem::swap(waker, &mut ours);
-                drop(queues);
-                return Poll::Pending;
-            }
-        }
-        // With the queue locked nobody hands over. Either the lock is free now, or its holder will see the wait bit.
+        let Queues {
+            sides, next_ticket, ..
+        } = &mut *queues;
+        let queue = &mut sides[side];
+        let place = self.ticket.and_then(|ticket| queue.place_of(ticket));
+        let queue = &mut queue.0;
+        let ahead = place.unwrap_or(queue.len());
+        let patience = queue
+            .iter()
+            .take(ahead)
+            .map(Waiting::patience)
+            .max()
+            .unwrap_or(0);
+        // With the queue locked nobody frees the lock unseen: its holder meets the wait bit.
         let mut state = mutex.state.load(Ordering::Acquire);
-        loop {
+        let turn = loop {
             if let Err(denied) = check(state) {
+                drop(queues);
+                self.give_up();
                 return Poll::Ready(Err(denied));
             }
-            let free = state & (LOCKED[side] | WAITED[side]) == 0;
-            let after = if free {
-                (state | LOCKED[side]) + REF
+            let (turn, after) = if state & LOCKED[side] != 0 {
+                (Turn::Wait, state | WAITED[side])
+            } else if self.stepped_back < patience {
+                (Turn::StepBack, state | WAITED[side])
             } else {
-                state | WAITED[side]
+                let last = queue.len() == usize::from(place.is_some());
+                let waited = if last { 0 } else { WAITED[side] };
+                (
+                    Turn::Taken,
+                    (state & !WAITED[side] | waited | LOCKED[side]) + REF,
+                )
             };
             match mutex.swap(state, after) {
-                Ok(()) if free => return Poll::Ready(Ok(())),
-                Ok(()) => break,
+                Ok(()) => break turn,
                 Err(now) => state = now,
             }
+        };
+        if turn == Turn::Taken {
+            for passed in queue.iter_mut().take(ahead) {
+                passed.passed += 1;
+            }
+            let ours = place.and_then(|place| queue.remove(place));
+            drop(queues);
+            drop(ours);
+            self.ticket = None;
+            return Poll::Ready(Ok(()));
         }
-        let ticket = queues.next_ticket;
-        queues.next_ticket += 1;
-        queues.sides[side].waiting.push_back((ticket, ours));
-        self.ticket = Some(ticket);
+        let mut ours = Some(ours);
+        let itself = if turn == Turn::StepBack {
+            ours.take()
+        } else {
+            None
+        };
+        match place {
+            Some(place) => {
+                let waiting = &mut queue[place];
+                if turn == Turn::Wait && waiting.waker.is_none() {
+                    waiting.lost += 1;
+                }
+                waiting.passed = 0;
+                std::mem::swap(&mut waiting.waker, &mut ours);
+            }
+            None => {
+                queue.push_back(Waiting {
+                    ticket: *next_ticket,
+                    waker: ours.take(),
+                    lost: 0,
+                    passed: 0,
+                });
+                self.ticket = Some(*next_ticket);
+                *next_ticket += 1;
+            }
+        }
+        drop(queues);
+        drop(ours);
+        match itself {
+            Some(waker) => {
+                self.stepped_back += 1;
+                waker.wake();
+            }
+            None => self.stepped_back = 0,
+        }
         Poll::Pending
+    }
+
+    /// Leaves the queue, and passes on that it was called.
+    fn give_up(&mut self) {
+        let Some(ticket) = self.ticket.take() else {
+            return;
+        };
+        let side = self.direction.index();
+        let (ours, called) = {
+            let mut queues = self.mutex.queues().lock();
+            let queue = &mut queues.sides[side];
+            // Close has emptied the queue.
+            let Some(ours) = queue
+                .place_of(ticket)
+                .and_then(|place| queue.0.remove(place))
+            else {
+                return;
+            };
+            let mut state = self.mutex.state.load(Ordering::Acquire);
+            if queue.0.is_empty() {
+                state = self.mutex.state.fetch_and(!WAITED[side], Ordering::AcqRel);
+            }
+            let free = state & LOCKED[side] == 0;
+            let called = if free && ours.waker.is_none() {
+                queue.call()
+            } else {
+                Vec::new()
+            };
+            (ours, called)
+        };
+        drop(ours);
+        wake_all(called);
     }
 }
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        let Some(ticket) = self.ticket else { return };
-        let side = self.direction.index();
-        let mut queues = self.mutex.queues().lock();
-        let queue = &mut queues.sides[side];
-        if queue.granted == Some(ticket) {
-            queue.granted = None;
-            drop(queues);
-            if self.mutex.unlock(self.direction) == Leave::Destroy {
-                self.owner.destroy();
-            }
-            return;
-        }
-        let place = queue
-            .waiting
-            .iter()
-            .position(|(queued, _)| *queued == ticket);
-        let waker = place.and_then(|place| queue.waiting.remove(place));
-        if waker.is_some() && queue.waiting.is_empty() {
-            self.mutex.state.fetch_and(!WAITED[side], Ordering::AcqRel);
-        }
-        drop(queues);
-        drop(waker);
+        self.give_up();
     }
 }
 
+#[cfg(all(test, loom, not(shuttle)))]
+mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;

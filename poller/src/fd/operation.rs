@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll};
 
 use super::descriptor::Fd;
-use super::mutex::{Leave, Owner};
+use super::mutex::Leave;
 use crate::error::Error;
 use crate::observe::{Counter, Direction, Local, OpKind, OpResult};
 use crate::poller::Desc;
@@ -93,7 +93,7 @@ impl Fd {
             Direction::Read => Counter::FdLockWaitsRead,
             Direction::Write => Counter::FdLockWaitsWrite,
         });
-        self.mutex.lock(direction, self).await?;
+        self.mutex.lock(direction).await?;
         Ok(self.begin_turn(direction))
     }
 
@@ -218,10 +218,10 @@ impl Fd {
         cx: &mut Context<'_>,
         mut call: impl FnMut(i32) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        match self.mutex.try_lock(operation.direction) {
+        match self.mutex.try_lock_first(operation.direction) {
             Ok(true) => {}
             Ok(false) => {
-                // Somebody shares the descriptor after all. He is about to leave, or waits; either way this is not the
+                // Somebody shares the descriptor after all, and is about to leave, or waits; either way this is not the
                 // place to queue.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;

@@ -1,5 +1,5 @@
-//! Sockets. Their methods take `&self`, so one socket serves several tasks; those that read at the same time queue in order,
-//! and so do those that write.
+//! Sockets. Their methods take `&self`, so one socket serves several tasks; those that read at the same time take turns in the
+//! order in which they came, and so do those that write. Who is called and does not run is passed by the others.
 //!
 //! Every socket belongs to a poller: the global one, or that of the constructors called `…_on`. A connection belongs to the
 //! poller of its listener.

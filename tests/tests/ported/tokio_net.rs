@@ -56,9 +56,9 @@ fn accept_many() {
     let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     poll_now(&poller);
     let (last, mut accept) = accepts.pop().unwrap();
-    for (calls, accept) in accepts {
+    for (place, (calls, accept)) in accepts.into_iter().enumerate() {
         assert_eq!(calls.count(), 1);
-        assert_eq!(last.count(), 0, "one at a time");
+        assert!(last.count() == 0 || place > 30, "a few at a time");
         drop(accept);
     }
     assert_eq!(last.count(), 1);

@@ -3,15 +3,6 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
-#[derive(Debug, Default)]
-struct Destroyed(AtomicUsize);
-
-impl Owner for Destroyed {
-    fn destroy(&self) {
-        self.0.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 
@@ -23,7 +14,6 @@ impl Wake for Wakes {
 
 struct Fixture {
     mutex: FdMutex,
-    owner: Destroyed,
     wakes: Arc<Wakes>,
 }
 
@@ -31,17 +21,20 @@ impl Fixture {
     fn new() -> Self {
         Self {
             mutex: FdMutex::new(),
-            owner: Destroyed::default(),
             wakes: Arc::default(),
         }
     }
 
     fn lock(&self, direction: Direction) -> Lock<'_> {
-        self.mutex.lock(direction, &self.owner)
+        self.mutex.lock(direction)
     }
 
     fn poll(&self, lock: &mut Lock<'_>) -> Poll<Result<(), Denied>> {
         Pin::new(lock).poll(&mut Context::from_waker(&Waker::from(self.wakes.clone())))
+    }
+
+    fn wakes(&self) -> usize {
+        self.wakes.0.load(Ordering::Relaxed)
     }
 
     #[track_caller]
@@ -65,7 +58,7 @@ fn readers_and_writers_do_not_exclude_each_other() {
 }
 
 #[test]
-fn the_lock_is_handed_on_in_the_order_of_arrival_and_nobody_overtakes() {
+fn those_who_wait_are_served_in_the_order_of_arrival_and_a_newcomer_steps_back() {
     let fixture = Fixture::new();
     fixture.locked(Direction::Read);
     let mut first = fixture.lock(Direction::Read);
@@ -74,21 +67,93 @@ fn the_lock_is_handed_on_in_the_order_of_arrival_and_nobody_overtakes() {
     assert!(fixture.poll(&mut second).is_pending());
     assert_eq!(fixture.mutex.waiting(Direction::Read), 2);
     assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
-    assert!(fixture.poll(&mut second).is_pending());
+    assert!(
+        fixture.poll(&mut second).is_pending(),
+        "the first has not run"
+    );
     assert_eq!(
         fixture.mutex.try_lock(Direction::Read),
         Ok(false),
-        "a newcomer must not overtake"
+        "a newcomer does not overtake at once"
     );
-    assert_eq!(fixture.poll(&mut first), GRANTED);
-    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
-    assert_eq!(fixture.poll(&mut second), GRANTED);
-    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    let mut newcomer = fixture.lock(Direction::Read);
+    assert!(fixture.poll(&mut newcomer).is_pending());
+    for lock in [&mut first, &mut second, &mut newcomer] {
+        assert_eq!(fixture.poll(lock), GRANTED);
+        assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    }
     assert_eq!(fixture.mutex.try_lock(Direction::Read), Ok(true));
 }
 
+/// Of the kind of tokio#4941: a task that was woken lies in a slot that no other worker looks into, while the task that woke it
+/// goes on. It was the owner of the lock from then on.
 #[test]
-fn a_waiter_that_gives_up_leaves_its_place_and_passes_a_lock_on_that_it_was_handed() {
+fn issue_tokio_4941_those_who_were_called_and_do_not_run_hold_nobody_up() {
+    let fixture = Fixture::new();
+    fixture.locked(Direction::Read);
+    let mut idle: Vec<_> = (0..3).map(|_| fixture.lock(Direction::Read)).collect();
+    let mut second = fixture.lock(Direction::Read);
+    for lock in idle.iter_mut().chain([&mut second]) {
+        assert!(fixture.poll(lock).is_pending());
+    }
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    assert_eq!(fixture.wakes(), 4, "all of them are called, and each once");
+    assert!(fixture.poll(&mut second).is_pending(), "it steps back");
+    assert_eq!(fixture.wakes(), 5, "and calls itself");
+    assert_eq!(fixture.poll(&mut second), GRANTED);
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+
+    let mut newcomer = fixture.lock(Direction::Read);
+    assert!(fixture.poll(&mut newcomer).is_pending(), "it steps back");
+    assert_eq!(fixture.poll(&mut newcomer), GRANTED);
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    assert_eq!(fixture.poll(&mut fixture.lock(Direction::Read)), GRANTED);
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+
+    assert_eq!(
+        fixture.mutex.waiting(Direction::Read),
+        3,
+        "they keep their place"
+    );
+    for lock in &mut idle {
+        assert_eq!(fixture.poll(lock), GRANTED);
+        assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    }
+}
+
+#[test]
+fn whoever_runs_and_finds_the_lock_taken_is_left_twice_as_many_polls_the_next_time() {
+    let fixture = Fixture::new();
+    fixture.locked(Direction::Read);
+    let mut slow = fixture.lock(Direction::Read);
+    assert!(fixture.poll(&mut slow).is_pending());
+    for lost in 0..8 {
+        assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+        let mut quick = fixture.lock(Direction::Read);
+        let polls = (0..).find(|_| fixture.poll(&mut quick).is_ready());
+        assert_eq!(polls, Some(1 << lost));
+        // It comes, too late.
+        assert!(fixture.poll(&mut slow).is_pending());
+    }
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    let mut quick = fixture.lock(Direction::Read);
+    assert!(fixture.poll(&mut quick).is_pending());
+    assert_eq!(fixture.poll(&mut slow), GRANTED);
+}
+
+#[test]
+fn a_poll_function_does_not_wait_for_those_in_the_queue() {
+    let fixture = Fixture::new();
+    fixture.locked(Direction::Read);
+    assert_eq!(fixture.mutex.try_lock_first(Direction::Read), Ok(false));
+    let mut forgotten = fixture.lock(Direction::Read);
+    assert!(fixture.poll(&mut forgotten).is_pending());
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    assert_eq!(fixture.mutex.try_lock_first(Direction::Read), Ok(true));
+}
+
+#[test]
+fn a_waiter_that_gives_up_leaves_its_place() {
     let fixture = Fixture::new();
     fixture.locked(Direction::Write);
     let mut first = fixture.lock(Direction::Write);
@@ -106,6 +171,35 @@ fn a_waiter_that_gives_up_leaves_its_place_and_passes_a_lock_on_that_it_was_hand
 }
 
 #[test]
+fn those_who_were_called_and_give_up_pass_it_on() {
+    let fixture = Fixture::new();
+    fixture.locked(Direction::Read);
+    let tasks: Vec<Arc<Wakes>> = (0..=CALLED).map(|_| Arc::default()).collect();
+    let mut locks: Vec<_> = tasks
+        .iter()
+        .map(|_| fixture.lock(Direction::Read))
+        .collect();
+    for (lock, task) in locks.iter_mut().zip(&tasks) {
+        let waker = Waker::from(task.clone());
+        let poll = Pin::new(lock).poll(&mut Context::from_waker(&waker));
+        assert!(poll.is_pending());
+    }
+    let last = locks.pop();
+    let calls = || -> Vec<_> {
+        tasks
+            .iter()
+            .map(|task| task.0.load(Ordering::Relaxed))
+            .collect()
+    };
+    assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
+    assert_eq!(calls(), [vec![1; CALLED], vec![0]].concat());
+    drop(locks);
+    assert_eq!(calls(), vec![1; CALLED + 1]);
+    drop(last);
+    assert_eq!(fixture.mutex.try_lock(Direction::Read), Ok(true));
+}
+
+#[test]
 fn semantics_53_close_wakes_everybody_in_the_queues_and_denies_the_rest() {
     let fixture = Fixture::new();
     fixture.locked(Direction::Read);
@@ -116,7 +210,7 @@ fn semantics_53_close_wakes_everybody_in_the_queues_and_denies_the_rest() {
             .all(|lock| fixture.poll(lock).is_pending())
     );
     assert_eq!(fixture.mutex.close(), Ok(()));
-    assert_eq!(fixture.wakes.0.load(Ordering::Relaxed), 4);
+    assert_eq!(fixture.wakes(), 4);
     for lock in &mut waiting {
         assert_eq!(fixture.poll(lock), Poll::Ready(Err(Denied::Closed)));
     }
@@ -135,16 +229,15 @@ fn semantics_53_close_wakes_everybody_in_the_queues_and_denies_the_rest() {
 }
 
 #[test]
-fn a_lock_handed_over_to_a_future_that_is_dropped_after_close_destroys() {
+fn one_that_was_called_does_not_keep_a_closed_descriptor() {
     let fixture = Fixture::new();
     fixture.locked(Direction::Read);
     let mut waiting = fixture.lock(Direction::Read);
     assert!(fixture.poll(&mut waiting).is_pending());
     assert_eq!(fixture.mutex.unlock(Direction::Read), Leave::Nothing);
     assert_eq!(fixture.mutex.close(), Ok(()));
-    assert_eq!(fixture.mutex.decref(), Leave::Nothing);
-    drop(waiting);
-    assert_eq!(fixture.owner.0.load(Ordering::Relaxed), 1);
+    assert_eq!(fixture.mutex.decref(), Leave::Destroy);
+    assert_eq!(fixture.poll(&mut waiting), Poll::Ready(Err(Denied::Closed)));
 }
 
 #[test]
@@ -184,10 +277,7 @@ fn a_waiter_that_finds_out_about_a_close_half_way_leaves_its_place() {
             .mutex
             .state
             .fetch_and(!(WAITED[0] | WAITED[1]), Ordering::AcqRel);
-        queues
-            .sides
-            .iter_mut()
-            .for_each(|side| side.waiting.clear());
+        queues.sides.iter_mut().for_each(|side| side.0.clear());
     }
     drop(waiting);
     assert_eq!(fixture.mutex.decref(), Leave::Destroy, "never destroyed");
