@@ -79,19 +79,18 @@ impl Queue {
             .ok()
     }
 
-    /// The wakers of those who are to run now, in order.
-    fn call(&mut self) -> Vec<Waker> {
+    /// The wakers of the first so many tasks that are not called yet, in order.
+    fn call(&mut self, mut tasks: usize) -> Vec<Waker> {
         let mut called: Vec<Waker> = Vec::new();
-        let mut tasks = 0;
         for waiting in &mut self.0 {
             let Some(waker) = &waiting.waker else {
                 continue;
             };
             if !called.iter().any(|other| other.will_wake(waker)) {
-                if tasks == CALLED {
+                let Some(rest) = tasks.checked_sub(1) else {
                     break;
-                }
-                tasks += 1;
+                };
+                tasks = rest;
             }
             called.extend(waiting.waker.take());
         }
@@ -259,7 +258,7 @@ impl FdMutex {
                     Err(now) => state = now,
                 }
             };
-            (after, queues.sides[side].call())
+            (after, queues.sides[side].call(CALLED))
         };
         wake_all(called);
         leave(after)
@@ -518,7 +517,7 @@ impl Lock<'_> {
             }
             let free = state & LOCKED[side] == 0;
             let called = if free && ours.waker.is_none() {
-                queue.call()
+                queue.call(1)
             } else {
                 Vec::new()
             };
