@@ -13,7 +13,7 @@ use crate::client::{Access, Target, TargetSpec};
 use crate::cmd::DoctorArgs;
 use crate::demo::DemoArgs;
 use crate::paint::ColorChoice;
-use crate::query::Query;
+use crate::query::{Query, Scope};
 
 /// Lists, watches and explains the network descriptors of a running service.
 ///
@@ -59,7 +59,7 @@ pub(crate) struct Globals {
         default_value = "table"
     )]
     pub(crate) format: Format,
-    /// Rows that hold, for example 'state=parked && since>5s && kind=tcp'.
+    /// Rows that hold, for example 'state=parked && since>5s && peer~^10'; `netpoller fields` lists fields and operators.
     #[arg(
         short = 'w',
         long = "where",
@@ -67,14 +67,18 @@ pub(crate) struct Globals {
         env = "NETPOLLER_WHERE",
         value_name = "EXPR"
     )]
+    pub(crate) filter_text: Option<String>,
+    /// The same, read and found to mean something to the verb.
+    #[arg(skip)]
     pub(crate) filter: Option<Query>,
-    /// At most so many rows.
+    /// At most so many rows, as 20 or 1k.
     #[arg(
         short = 'n',
         long,
         global = true,
         env = "NETPOLLER_LIMIT",
-        value_name = "N"
+        value_name = "N",
+        value_parser = limit
     )]
     pub(crate) limit: Option<usize>,
     /// Column to sort by; `:desc` turns the order around.
@@ -85,7 +89,7 @@ pub(crate) struct Globals {
         value_name = "COLUMN[:desc]"
     )]
     pub(crate) sort: Option<SortSpec>,
-    /// Columns to print, in this order.
+    /// Columns to print, in this order; CSV and JSON then have raw values, with the units in their names.
     #[arg(
         short,
         long,
@@ -95,7 +99,7 @@ pub(crate) struct Globals {
         value_delimiter = ','
     )]
     pub(crate) columns: Option<Vec<String>>,
-    /// Time between two looks (`tui`, `top`, `watch`, `audit --for`), and that `hist` looks at.
+    /// Time between two looks (`tui`, `top`, `watch`, `audit --for`), and that `hist` looks at (at most 4s).
     #[arg(long, global = true, env = "NETPOLLER_INTERVAL", value_name = "DUR", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,
     /// How long to wait for an answer.
@@ -118,6 +122,11 @@ pub(crate) struct Globals {
     pub(crate) ascii: bool,
     #[command(flatten)]
     pub(crate) access: Access,
+}
+
+impl Globals {
+    /// The interval, unless another is asked for.
+    pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
 }
 
 /// What to do.
@@ -176,7 +185,7 @@ pub(crate) enum Verb {
     },
     /// Print what the flight recorder records: transitions, deadlines, breaks, polls.
     #[command(
-        after_help = "Examples:\n  netpoller events --id 42.7 --history\n  netpoller events -k park,ready_parked --direction read\n  netpoller events --dump --format json\n\nWith --where, only events of descriptors for which the filter holds at the beginning."
+        after_help = "Examples:\n  netpoller events --id 42.7 --history\n  netpoller events -k park,ready_parked --direction read\n  netpoller events --dump --format json\n\n--where is asked of each event: its poller, id, dir and thread, and of its descriptor the fields that do not change from\nmoment to moment (kind, fd, local, peer, label, opened, where, task). A descriptor that was closed before it could be\nlooked at, within some 20 ms, has only what its events say."
     )]
     Events(EventsArgs),
     /// Check the conservation laws: what was counted on the way in is what came out, plus what is inside.
@@ -218,6 +227,9 @@ pub(crate) enum Verb {
     Tui,
     /// Run a busy example service in this process and look at it.
     Demo(DemoArgs),
+    /// List the fields and operators of filters (`--where`, and `/` in the terminal UI).
+    #[command(long_about = crate::query::HELP_TITLE, after_long_help = crate::query::help())]
+    Fields,
     /// Print the completions of a shell.
     Completions {
         /// The shell.
@@ -316,6 +328,17 @@ pub(crate) enum Listing {
     Deadlines,
 }
 
+impl Listing {
+    /// What a filter of its rows can be about.
+    pub(crate) const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Descriptors => Some(Scope::Descriptors),
+            Self::Waiters | Self::Deadlines => Some(Scope::Directions),
+            Self::Pollers => None,
+        }
+    }
+}
+
 /// Shape of the output.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Format {
@@ -358,6 +381,12 @@ impl FromStr for SortSpec {
             descending,
         })
     }
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    crate::query::number(text)
+        .and_then(|number| usize::try_from(number).ok())
+        .ok_or_else(|| format!("`{text}` is no number of rows"))
 }
 
 fn interval(text: &str) -> Result<Duration, String> {

@@ -8,7 +8,7 @@
 
 use std::process::ExitCode;
 
-use clap::Parser;
+use clap::{CommandFactory, FromArgMatches};
 
 mod args;
 mod client;
@@ -28,13 +28,15 @@ mod support;
 mod table;
 mod text;
 mod tui;
+mod usage;
 
 #[cfg(test)]
 use support::rows as fixture;
 
 fn main() -> ExitCode {
-    let cli = args::Cli::parse();
-    match cmd::dispatch(cli) {
+    let matches = args::Cli::command().get_matches();
+    let mut cli = args::Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match usage::settle(&mut cli, &matches).and_then(|()| cmd::dispatch(cli)) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }

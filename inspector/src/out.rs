@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal, Write};
 
-use serde::Serialize;
+use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::args::{Format, Globals};
 use crate::clock::Anchor;
@@ -19,6 +19,58 @@ pub(crate) struct Printer<'a> {
     pub(crate) color: bool,
     /// Columns of the terminal, if stdout is one.
     pub(crate) room: Option<usize>,
+}
+
+/// The title of a column of [`Printer::sheet`].
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Title {
+    pub(crate) name: &'static str,
+    pub(crate) align: Align,
+    /// The column with the lowest number is left out first when room is short.
+    pub(crate) keep: u8,
+}
+
+impl Title {
+    /// Never left out.
+    pub(crate) const ALWAYS: u8 = u8::MAX;
+
+    /// Words at the left, which stay.
+    pub(crate) const fn words(name: &'static str) -> Self {
+        Self {
+            name,
+            align: Align::Left,
+            keep: Self::ALWAYS,
+        }
+    }
+
+    /// Numbers at the right.
+    pub(crate) const fn number(name: &'static str, keep: u8) -> Self {
+        Self {
+            name,
+            align: Align::Right,
+            keep,
+        }
+    }
+}
+
+/// The fields of one row that were asked for.
+struct Picked<'a, R: 'static> {
+    columns: &'a [&'static Column<R>],
+    row: &'a R,
+    context: &'a Context,
+}
+
+impl<R> Serialize for Picked<'_, R> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        let mut map = serializer.serialize_map(None)?;
+        for column in self.columns {
+            let values = column.raw_values(self.row, self.context);
+            for (name, value) in column.raw_names().into_iter().zip(values) {
+                map.serialize_entry(name, &value)?;
+            }
+        }
+        map.end()
+    }
 }
 
 /// What heads a JSON document.
@@ -60,12 +112,29 @@ impl<'a> Printer<'a> {
         let all = rows.len();
         rows.truncate(self.globals.limit.unwrap_or(all));
         let rows: &'r [R] = rows;
+        // Whoever names columns wants these of the document too, flat and in his order.
+        let flat = self.globals.columns.is_some();
+        let picked = |row| Picked {
+            columns: &chosen,
+            row,
+            context: &context,
+        };
         match self.globals.format {
             Format::Table | Format::Wide => self.aligned(out, &chosen, rows, &context)?,
             Format::Csv => self.csv(out, &chosen, rows, &context)?,
+            Format::Json if flat => {
+                let items: Vec<_> = rows.iter().map(picked).collect();
+                self.document(out, head, rows.len() == all, items)?;
+            }
             Format::Json => {
                 let items = rows.iter().map(item).collect();
                 self.document(out, head, rows.len() == all, items)?;
+            }
+            Format::Jsonl if flat => {
+                for row in rows {
+                    serde_json::to_writer(&mut *out, &picked(row))?;
+                    out.write_all(b"\n")?;
+                }
             }
             Format::Jsonl => {
                 for row in rows {
@@ -121,15 +190,13 @@ impl<'a> Printer<'a> {
     ) -> Result<(), Failure> {
         let mut writer = csv::Writer::from_writer(out);
         if !self.globals.no_header {
-            writer.write_record(columns.iter().map(|column| column.name))?;
+            writer.write_record(columns.iter().flat_map(|column| column.raw_names()))?;
         }
         for row in rows {
-            writer.write_record(columns.iter().map(
-                |column| match (column.cell)(row, context).text {
-                    dash if dash == "-" => String::new(),
-                    text => text,
-                },
-            ))?;
+            let values = columns
+                .iter()
+                .flat_map(|column| column.raw_values(row, context));
+            writer.write_record(values.map(|value| value.to_string()))?;
         }
         Ok(writer.flush()?)
     }
@@ -164,10 +231,7 @@ impl<'a> Printer<'a> {
         let wanted: Vec<Fit<R>> = columns
             .iter()
             .enumerate()
-            .map(|(index, column)| Fit {
-                column,
-                width: widest(index, column),
-            })
+            .map(|(index, column)| Fit::new(*column, widest(index, column), rows))
             .collect();
         // Who names the columns, or asks for all of them, wants them even if lines wrap.
         let squeeze = self.globals.format == Format::Table && self.globals.columns.is_none();
@@ -196,8 +260,10 @@ impl<'a> Printer<'a> {
                     let index = columns
                         .iter()
                         .position(|column| std::ptr::eq(*column, fit.column))?;
+                    let ascii = self.globals.ascii;
+                    let shown = fit.column.cut(&row[index].text, fit.width, ascii);
                     Some((
-                        row[index].text.clone(),
+                        shown.into_owned(),
                         row[index].tone,
                         fit.column.align,
                         fit.width,
@@ -209,7 +275,56 @@ impl<'a> Printer<'a> {
         Ok(())
     }
 
-    /// Writes one line of aligned cells, without trailing blanks.
+    /// Writes lines under titles, each column as wide as what stands in it. On a terminal that is too narrow, columns are
+    /// left out, the ones that are kept with the lowest number first; what is left is never cut.
+    pub(crate) fn sheet(
+        &self,
+        out: &mut dyn Write,
+        titles: &[Title],
+        lines: &[Vec<(String, Tone)>],
+    ) -> io::Result<()> {
+        let widths: Vec<usize> = titles
+            .iter()
+            .enumerate()
+            .map(|(index, title)| {
+                let cells = lines.iter().filter_map(|line| line.get(index));
+                let widest = cells.map(|(text, _)| text::width(text)).max().unwrap_or(0);
+                widest.max(if self.globals.no_header {
+                    0
+                } else {
+                    title.name.len()
+                })
+            })
+            .collect();
+        let mut kept: Vec<usize> = (0..titles.len()).collect();
+        while let Some(room) = self.room
+            && kept.len() > 1
+            && kept.iter().map(|index| widths[*index] + 2).sum::<usize>() > room + 2
+            && let Some(weakest) = (0..kept.len())
+                .filter(|place| titles[kept[*place]].keep != Title::ALWAYS)
+                .min_by_key(|place| titles[kept[*place]].keep)
+        {
+            kept.remove(weakest);
+        }
+        let shaped = |cell: &dyn Fn(usize) -> (String, Tone)| -> Vec<_> {
+            kept.iter()
+                .map(|index| {
+                    let (text, tone) = cell(*index);
+                    (text, tone, titles[*index].align, widths[*index])
+                })
+                .collect()
+        };
+        if !self.globals.no_header {
+            let title = |index: usize| (titles[index].name.to_owned(), Tone::Title);
+            self.line(out, &shaped(&title))?;
+        }
+        for line in lines {
+            self.line(out, &shaped(&|index| line[index].clone()))?;
+        }
+        Ok(())
+    }
+
+    /// Writes one line of aligned cells, without trailing blanks. What is wider than its column is not cut.
     pub(crate) fn line(
         &self,
         out: &mut dyn Write,
@@ -217,15 +332,14 @@ impl<'a> Printer<'a> {
     ) -> io::Result<()> {
         let mut line = String::new();
         for (index, (content, tone, align, width)) in cells.iter().enumerate() {
-            let shown = text::cut(content, *width, self.globals.ascii);
             let last = index + 1 == cells.len();
             let padded = !last || *align == Align::Right;
             let blanks = " ".repeat(if padded {
-                width.saturating_sub(text::width(&shown))
+                width.saturating_sub(text::width(content))
             } else {
                 0
             });
-            let painted = tone.paint(&shown, self.color);
+            let painted = tone.paint(content, self.color);
             match align {
                 Align::Right => line.extend([blanks.as_str(), &painted]),
                 Align::Left if last => line.push_str(&painted),
@@ -255,6 +369,7 @@ impl<'a> Head<'a> {
                 now_ns,
                 anchor,
                 ascii,
+                several: connection.server.pollers.len() > 1,
             },
             captured_at: anchor.rfc3339(now_ns),
         }

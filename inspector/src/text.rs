@@ -139,6 +139,27 @@ pub(crate) fn cut_start(text: &str, room: usize, ascii: bool) -> Cow<'_, str> {
     Cow::Owned(format!("{mark}{}", &text[from..]))
 }
 
+/// The text in at most `room` columns, its middle replaced by an ellipsis if it does not fit: names of one family begin
+/// alike, and their ends tell them apart.
+pub(crate) fn cut_middle(text: &str, room: usize, ascii: bool) -> Cow<'_, str> {
+    if width(text) <= room {
+        return Cow::Borrowed(text);
+    }
+    let back = room / 2;
+    let front = cut(text, room - back, ascii);
+    let end = cut_start(text, back + 1, ascii);
+    let mark = if ascii { "~" } else { "…" };
+    Cow::Owned(format!("{front}{}", end.strip_prefix(mark).unwrap_or(&end)))
+}
+
+/// The room that a location needs at least: a mark of what is left out, and the file with its line.
+pub(crate) fn file_and_line(location: &str) -> usize {
+    match location.rsplit_once('/') {
+        Some((_, file)) => width(file) + 2,
+        None => width(location),
+    }
+}
+
 /// The text without characters that would move the cursor: labels and paths come from the process that is looked at.
 pub(crate) fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().any(char::is_control) {
@@ -233,6 +254,24 @@ mod tests {
         assert_eq!(cut_start("src/server.rs:88", 10, false), "…ver.rs:88");
         assert_eq!(cut_start("日本語", 4, true), "~語");
         assert_eq!(cut_start("abc", 0, false), "");
+    }
+
+    #[test]
+    fn names_that_differ_in_their_ends_still_do_when_cut() {
+        assert_eq!(cut_middle("stuck-reader-117", 10, false), "stuc…r-117");
+        assert_eq!(cut_middle("stuck-reader-117", 10, true), "stuc~r-117");
+        assert_eq!(cut_middle("reader", 6, false), "reader");
+        for room in 0..20 {
+            assert!(width(&cut_middle("日本語日本語-1", room, false)) <= room);
+        }
+    }
+
+    #[test]
+    fn of_a_location_the_file_and_the_line_are_what_counts() {
+        let location = "inspector/src/demo/clients.rs:119";
+        let room = file_and_line(location);
+        assert_eq!(cut_start(location, room, false), "…/clients.rs:119");
+        assert_eq!(file_and_line("main.rs:7"), 9);
     }
 
     #[test]

@@ -17,11 +17,6 @@ pub(super) fn run(
     kernel: bool,
     duration: Option<Duration>,
 ) -> Result<(), Failure> {
-    if globals.filter.is_some() {
-        return Err(Failure::Usage(
-            "--where filters descriptors; `audit` checks laws".into(),
-        ));
-    }
     super::block_on(async {
         let connection = super::connection(globals).await?;
         let answer = watch(&connection, globals.interval, kernel, duration).await?;

@@ -16,7 +16,6 @@ use crate::table::Entry;
 
 pub(super) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
     let which = Which::of(words)?;
-    super::no_rows(globals, "describe")?;
     super::block_on(async {
         let connection = super::connection(globals).await?;
         let (poller, id) = which.find(&connection).await?;
@@ -45,10 +44,7 @@ pub(super) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
                     serde_json::to_writer(&mut *out, &item())?;
                     Ok(out.write_all(b"\n")?)
                 }
-                Format::Csv => Err(Failure::Usage(
-                    "a description is no table; use --format json".into(),
-                )),
-                Format::Table | Format::Wide => Ok(sections::print(
+                Format::Table | Format::Wide | Format::Csv => Ok(sections::print(
                     &printer, out, &entry, &answer, &hints, &context,
                 )?),
             }

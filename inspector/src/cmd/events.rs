@@ -1,14 +1,14 @@
 //! `netpoller events`: the flight recorder, as a dump or as it goes on.
 
-use std::collections::HashSet;
 use std::io::{self, BufWriter, Write};
 
 use netpoller_proto::v1::{
     Cause, Event, EventKind, Mode, TransitionsFrame, WatchTransitionsRequest,
 };
 
+use super::admission::Admission;
 use crate::args::{EventsArgs, Format, Globals};
-use crate::client::{self, Connection, Selection, Which};
+use crate::client::{self, Connection, Which};
 use crate::document;
 use crate::failure::Failure;
 use crate::out::{Head, Printer};
@@ -17,27 +17,6 @@ use crate::table::{Align, Context, epoll_names};
 use crate::text;
 
 pub(super) fn run(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
-    for (flag, given) in [
-        ("--sort", globals.sort.is_some()),
-        ("--columns", globals.columns.is_some()),
-    ] {
-        if given {
-            return Err(Failure::Usage(format!(
-                "{flag} means nothing to `events`, which come as they happen"
-            )));
-        }
-    }
-    if globals.format == Format::Json && !args.dump {
-        return Err(Failure::Usage(
-            "events have no end, so there is no whole document; use --format jsonl, or --dump"
-                .into(),
-        ));
-    }
-    if globals.format == Format::Csv {
-        return Err(Failure::Usage(
-            "events have no CSV form; use --format jsonl".into(),
-        ));
-    }
     super::block_on(follow(globals, args))
 }
 
@@ -53,7 +32,8 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
                 .await?
         }
     };
-    let admitted = admitted(&connection, globals).await?;
+    super::check_pollers(globals.filter.as_ref(), &connection)?;
+    let mut admission = Admission::new(&connection, globals.filter.as_ref());
     let request = WatchTransitionsRequest {
         poller,
         id,
@@ -83,8 +63,8 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
             break;
         };
         loss.tell(&frame);
-        let wanted = frame.events.iter().filter(|event| admitted.admits(event));
-        let wanted: Vec<Event> = wanted.take(limit - printed).cloned().collect();
+        let mut wanted = admission.admitted(frame.events).await?;
+        wanted.truncate(limit - printed);
         printed += wanted.len();
         out.events(wanted, frame.captured_at_ns)?;
         if printed >= limit {
@@ -100,36 +80,6 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         });
     }
     Ok(())
-}
-
-/// The descriptors for which `--where` held at the beginning.
-struct Admitted(Option<HashSet<(String, String)>>);
-
-impl Admitted {
-    fn admits(&self, event: &Event) -> bool {
-        self.0
-            .as_ref()
-            .is_none_or(|known| known.contains(&(event.poller.clone(), event.id.clone())))
-    }
-}
-
-async fn admitted(connection: &Connection, globals: &Globals) -> Result<Admitted, Failure> {
-    let Some(query) = &globals.filter else {
-        return Ok(Admitted(None));
-    };
-    let selection = Selection {
-        filter: Some(query.filter()),
-        ..Selection::default()
-    };
-    let snapshot = client::descriptors(connection, &selection).await?;
-    let entries = crate::table::descriptors(snapshot.rows);
-    let held = entries
-        .iter()
-        .filter(|entry| snapshot.filtered || query.admits(entry, snapshot.captured_at_ns));
-    Ok(Admitted(Some(
-        held.map(|entry| (entry.row.poller.clone(), entry.row.id()))
-            .collect(),
-    )))
 }
 
 /// What was lost so far, told on stderr when it grows: stdout is for data.
@@ -195,14 +145,13 @@ impl<'a> Out<'a> {
         let cells = self.cells(
             [
                 title("TIME"),
-                title("POLLER"),
                 title("ID"),
                 title("DIR"),
                 title("KIND"),
                 title("DETAIL"),
                 title("THREAD"),
             ],
-            [Tone::Title; 7],
+            [Tone::Title; 6],
         );
         let mut out = io::stdout().lock();
         Ok(self.printer.line(&mut out, &cells)?)
@@ -212,28 +161,38 @@ impl<'a> Out<'a> {
         matches!(self.globals.format, Format::Table | Format::Wide)
     }
 
-    fn cells(&self, texts: [String; 7], tones: [Tone; 7]) -> Vec<(String, Tone, Align, usize)> {
-        const WIDTHS: [usize; 7] = [15, 12, 12, 5, 17, 24, 32];
+    fn cells(&self, texts: [String; 6], tones: [Tone; 6]) -> Vec<(String, Tone, Align, usize)> {
+        let id = if self.several { 24 } else { 12 };
+        let widths = [15, id, 5, 17, 24, 0];
+        let taken: usize = widths.iter().map(|width| width + 2).sum();
         texts
             .into_iter()
             .zip(tones)
-            .zip(WIDTHS)
+            .zip(widths)
             .enumerate()
-            // The poller goes without saying where there is one.
-            .filter(|(index, _)| *index != 1 || self.several)
-            .map(|(_, ((text, tone), width))| {
-                (
-                    text::printable(&text).into_owned(),
-                    tone,
-                    Align::Left,
-                    width,
-                )
+            .map(|(index, ((text, tone), width))| {
+                let text = text::printable(&text).into_owned();
+                // The name of the thread gets what is left of a terminal; only its end tells it from others.
+                let room = self.printer.room.filter(|_| index == 5);
+                let text = match room.map(|room| room.saturating_sub(taken)) {
+                    Some(room) if room >= 8 => {
+                        text::cut_middle(&text, room, self.context.ascii).into_owned()
+                    }
+                    _ => text,
+                };
+                (text, tone, Align::Left, width)
             })
             .collect()
     }
 
     fn events(&mut self, events: Vec<Event>, captured_at_ns: u64) -> Result<(), Failure> {
         self.context.now_ns = captured_at_ns;
+        // Others may have been made since the beginning.
+        let is_known = |event: &Event| {
+            let mut known = self.connection.server.pollers.iter();
+            known.any(|poller| poller.name == event.poller)
+        };
+        self.several |= !events.iter().all(is_known);
         if self.globals.format == Format::Json {
             self.kept.extend(events);
             return Ok(());
@@ -264,8 +223,7 @@ impl<'a> Out<'a> {
         self.cells(
             [
                 time,
-                event.poller.clone(),
-                dash(&event.id),
+                self.id(event),
                 dash(event.direction().name().unwrap_or_default()),
                 event.kind().name().to_owned(),
                 detail(event, self.context.ascii),
@@ -273,7 +231,6 @@ impl<'a> Out<'a> {
             ],
             [
                 Tone::Dim,
-                Tone::Plain,
                 Tone::Title,
                 Tone::Plain,
                 tone(event.kind()),
@@ -281,6 +238,16 @@ impl<'a> Out<'a> {
                 Tone::Dim,
             ],
         )
+    }
+
+    /// Its descriptor as every verb takes it; the poller alone, if it is about the poller.
+    fn id(&self, event: &Event) -> String {
+        match (self.several, event.id.is_empty()) {
+            (true, true) => event.poller.clone(),
+            (true, false) => format!("{}/{}", event.poller, event.id),
+            (false, true) => "-".to_owned(),
+            (false, false) => event.id.clone(),
+        }
     }
 
     fn finish(&self, complete: bool) -> Result<(), Failure> {

@@ -10,7 +10,7 @@ use crate::args::{Format, Globals};
 use crate::client::{self, Connection};
 use crate::document;
 use crate::failure::Failure;
-use crate::out::{Head, Printer};
+use crate::out::{Head, Printer, Title};
 use crate::paint::Tone;
 use crate::quantile;
 use crate::table::Align;
@@ -22,7 +22,6 @@ const BAR: u64 = 40;
 const LONGEST: Duration = Duration::from_secs(4);
 
 pub(super) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> {
-    super::no_rows(globals, "hist")?;
     if globals.interval > LONGEST {
         return Err(Failure::Usage(
             "the longest --interval of `hist` is 4s".into(),
@@ -30,6 +29,10 @@ pub(super) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> 
     }
     super::block_on(async {
         let connection = super::connection(globals).await?;
+        if name.is_some() {
+            // A slip of the pen is told at once, not after the interval.
+            select(&client::stats(&connection).await?, name)?;
+        }
         let stats = ask(&connection, globals.interval).await?;
         let shown = select(&stats, name)?;
         let head = Head::of(
@@ -51,9 +54,7 @@ pub(super) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> 
                 serde_json::to_writer(&mut *out, &pair.item(stats.interval_ns))?;
                 Ok(out.write_all(b"\n")?)
             }),
-            Format::Csv => Err(Failure::Usage(
-                "use `stats --format csv`, which has the quantiles".into(),
-            )),
+            Format::Csv => csv(out, globals, &shown, stats.interval_ns),
             Format::Table | Format::Wide => {
                 Ok(print(&printer, out, &stats, &shown, name.is_some())?)
             }
@@ -140,6 +141,69 @@ fn select<'a>(stats: &'a GetStatsResponse, name: Option<&str>) -> Result<Vec<Pai
     Ok(shown)
 }
 
+/// A record for each histogram of each poller, of all time and of the interval.
+fn csv(
+    out: &mut dyn Write,
+    globals: &Globals,
+    shown: &[Pair<'_>],
+    interval_ns: u64,
+) -> Result<(), Failure> {
+    let mut writer = csv::Writer::from_writer(out);
+    if !globals.no_header {
+        writer.write_record([
+            "poller",
+            "histogram",
+            "unit",
+            "of",
+            "over_ns",
+            "count",
+            "sum",
+            "mean",
+            "max",
+            "p50",
+            "p90",
+            "p99",
+            "p99_9",
+        ])?;
+    }
+    for pair in shown {
+        let all = (pair.cumulative, "all_time", String::new());
+        let last = pair
+            .interval
+            .map(|it| (it, "interval", interval_ns.to_string()));
+        for (histogram, of, over_ns) in std::iter::once(all).chain(last) {
+            let known = |value: Option<u64>| value.map(|it| it.to_string()).unwrap_or_default();
+            let mut record = vec![
+                pair.poller.to_owned(),
+                histogram.name.clone(),
+                histogram.unit.clone(),
+                of.to_owned(),
+                over_ns,
+                histogram.count.to_string(),
+                histogram.sum.to_string(),
+                known(quantile::mean(histogram)),
+                known((histogram.count > 0).then_some(histogram.max)),
+            ];
+            record.extend(
+                quantile::SHOWN.map(|(_, share)| known(quantile::quantile(histogram, share))),
+            );
+            writer.write_record(record)?;
+        }
+    }
+    Ok(writer.flush()?)
+}
+
+const TITLES: [Title; 8] = [
+    Title::words("HISTOGRAM"),
+    Title::words("OF"),
+    Title::number("P50", 6),
+    Title::number("P90", 3),
+    Title::number("P99", 5),
+    Title::number("P99.9", 2),
+    Title::number("MAX", 4),
+    Title::number("COUNT", 1),
+];
+
 fn print(
     printer: &Printer<'_>,
     out: &mut dyn Write,
@@ -149,49 +213,32 @@ fn print(
 ) -> io::Result<()> {
     let several = stats.pollers.len() > 1;
     let interval = text::duration(stats.interval_ns);
-    if !printer.globals.no_header {
-        let titles = [
-            "HISTOGRAM",
-            "OF",
-            "P50",
-            "P90",
-            "P99",
-            "P99.9",
-            "MAX",
-            "COUNT",
-        ];
-        printer.line(out, &row(titles.map(str::to_owned), Tone::Title))?;
-    }
-    for pair in shown {
+    let lines = |pair: &Pair<'_>| {
         let name = if several {
             format!("{}/{}", pair.poller, pair.cumulative.name)
         } else {
             pair.cumulative.name.clone()
         };
-        printer.line(out, &quantiles(printer, &name, "all time", pair.cumulative))?;
+        let mut lines = vec![quantiles(printer, &name, "all time", pair.cumulative)];
         if let Some(of) = pair.interval {
-            printer.line(
-                out,
-                &quantiles(printer, "", &format!("last {interval}"), of),
-            )?;
+            lines.push(quantiles(printer, "", &format!("last {interval}"), of));
         }
-        if bars {
-            self::bars(printer, out, pair.cumulative)?;
-        }
+        lines
+    };
+    if !bars {
+        let lines: Vec<_> = shown.iter().flat_map(lines).collect();
+        return printer.sheet(out, &TITLES, &lines);
+    }
+    for pair in shown {
+        printer.sheet(out, &TITLES, &lines(pair))?;
+        self::bars(
+            printer,
+            out,
+            pair.cumulative,
+            several.then_some(pair.poller),
+        )?;
     }
     Ok(())
-}
-
-fn row(texts: [String; 8], tone: Tone) -> Vec<(String, Tone, Align, usize)> {
-    let shape = [28, 10, 8, 8, 8, 8, 8, 14].into_iter().enumerate();
-    texts
-        .into_iter()
-        .zip(shape)
-        .map(|(text, (index, width))| {
-            let align = if index < 2 { Align::Left } else { Align::Right };
-            (text::printable(&text).into_owned(), tone, align, width)
-        })
-        .collect()
 }
 
 fn quantiles(
@@ -199,7 +246,7 @@ fn quantiles(
     name: &str,
     of: &str,
     histogram: &Histogram,
-) -> Vec<(String, Tone, Align, usize)> {
+) -> Vec<(String, Tone)> {
     let sample = |value: Option<u64>| {
         let text = value.map_or("-".to_owned(), |value| text::sample(value, &histogram.unit));
         if printer.globals.ascii {
@@ -208,27 +255,20 @@ fn quantiles(
             text
         }
     };
-    let [p50, p90, p99, p99_9] =
-        quantile::SHOWN.map(|(_, share)| sample(quantile::quantile(histogram, share)));
-    let max = sample((histogram.count > 0).then_some(histogram.max));
-    let count = text::grouped(histogram.count);
-    row(
-        [
-            name.to_owned(),
-            of.to_owned(),
-            p50,
-            p90,
-            p99,
-            p99_9,
-            max,
-            count,
-        ],
-        Tone::Plain,
-    )
+    let mut cells = vec![text::printable(name).into_owned(), of.to_owned()];
+    cells.extend(quantile::SHOWN.map(|(_, share)| sample(quantile::quantile(histogram, share))));
+    cells.push(sample((histogram.count > 0).then_some(histogram.max)));
+    cells.push(text::grouped(histogram.count));
+    cells.into_iter().map(|cell| (cell, Tone::Plain)).collect()
 }
 
 /// A bar for each power of two, with the last descriptor that fell there.
-fn bars(printer: &Printer<'_>, out: &mut dyn Write, histogram: &Histogram) -> io::Result<()> {
+fn bars(
+    printer: &Printer<'_>,
+    out: &mut dyn Write,
+    histogram: &Histogram,
+    poller: Option<&str>,
+) -> io::Result<()> {
     let steps = steps(histogram);
     let most = steps
         .values()
@@ -251,7 +291,10 @@ fn bars(printer: &Printer<'_>, out: &mut dyn Write, histogram: &Histogram) -> io
         let bar = if printer.globals.ascii { "#" } else { "█" }
             .repeat(usize::try_from(length).unwrap_or(0));
         let exemplar = match &step.exemplar {
-            Some(exemplar) if !exemplar.id.is_empty() => format!("last {}", exemplar.id),
+            Some(exemplar) if !exemplar.id.is_empty() => match poller {
+                Some(poller) => format!("last {poller}/{}", exemplar.id),
+                None => format!("last {}", exemplar.id),
+            },
             _ => String::new(),
         };
         let cells = [

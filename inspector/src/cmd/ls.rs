@@ -33,11 +33,6 @@ pub(super) async fn list(
     let printer = Printer::new(globals);
     let head = |schema, now_ns| Head::of(connection, schema, now_ns, globals.ascii);
     if what == Listing::Pollers {
-        if globals.filter.is_some() {
-            return Err(Failure::Usage(
-                "--where filters descriptors, waiters and deadlines, not pollers".into(),
-            ));
-        }
         // Asked anew: the answer that came with the connection may be old by now.
         let stats = client::stats(connection).await?;
         let head = head("netpoller/v1/pollers", stats.captured_at_ns);
@@ -51,11 +46,18 @@ pub(super) async fn list(
             document::poller(poller, &context)
         });
     }
+    super::check_pollers(globals.filter.as_ref(), connection)?;
     let snapshot = client::descriptors(connection, &selection(globals, what)?).await?;
+    let several = table::are_of_several(&snapshot.rows);
+    let head = |schema, now_ns| {
+        let mut head: Head<'_> = head(schema, now_ns);
+        head.context.several |= several;
+        head
+    };
     let entries = |expand: fn(Vec<Arc<Descriptor>>) -> Vec<Entry>| {
         let mut entries = expand(snapshot.rows.clone());
         if let Some(filter) = &globals.filter {
-            let done = snapshot.filtered && what == Listing::Descriptors;
+            let done = snapshot.filtered && what == Listing::Descriptors && filter.is_exact();
             entries.retain(|entry| done || filter.admits(entry, snapshot.captured_at_ns));
         }
         entries
@@ -117,6 +119,8 @@ fn selection(globals: &Globals, what: Listing) -> Result<Selection, Failure> {
         limit: globals
             .limit
             .filter(|_| sort.is_some() || globals.sort.is_none())
+            // What a server cannot decide may leave any number of its rows out.
+            .filter(|_| globals.filter.as_ref().is_none_or(Query::is_exact))
             .map(|limit| limit.saturating_add(1)),
     })
 }

@@ -1,6 +1,7 @@
 //! One file per verb.
 
 mod act;
+mod admission;
 mod audit;
 mod completions;
 mod describe;
@@ -21,6 +22,7 @@ pub(crate) use doctor::DoctorArgs;
 use crate::args::{Cli, Globals, Listing, Verb};
 use crate::client::{Connection, choose};
 use crate::failure::Failure;
+use crate::query::{self, Query};
 use crate::{demo, tui};
 
 /// Does what the command line says.
@@ -44,6 +46,7 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Doctor(args)) => doctor::run(&args, &globals),
         Some(Verb::Tui) => open_tui(&globals),
         Some(Verb::Demo(args)) => demo::run(&args, &globals),
+        Some(Verb::Fields) => print(|out| Ok(out.write_all(query::help().as_bytes())?)),
         Some(Verb::Completions { shell }) => completions::run(shell),
         None if io::stdout().is_terminal() => open_tui(&globals),
         None => ls::run(&globals, Listing::Descriptors),
@@ -66,19 +69,11 @@ async fn connection(globals: &Globals) -> Result<Connection, Failure> {
     choose(globals.target.as_ref(), globals.timeout).await
 }
 
-/// Refuses the flags that choose among rows, for a verb that has none.
-fn no_rows(globals: &Globals, verb: &str) -> Result<(), Failure> {
-    let unusable = [
-        ("--where", globals.filter.is_some()),
-        ("--sort", globals.sort.is_some()),
-        ("--columns", globals.columns.is_some()),
-    ];
-    match unusable.iter().find(|(_, given)| *given) {
-        None => Ok(()),
-        Some((flag, _)) => Err(Failure::Usage(format!(
-            "{flag} means nothing to `{verb}`, which has no rows"
-        ))),
-    }
+/// Refuses a filter that names a poller which the process does not have: no row would ever answer it.
+fn check_pollers(query: Option<&Query>, connection: &Connection) -> Result<(), Failure> {
+    let names = connection.server.pollers.iter().map(|it| it.name.as_str());
+    let Some(query) = query else { return Ok(()) };
+    query.check_pollers(names).map_err(Failure::Usage)
 }
 
 /// Runs a verb that asks and prints.

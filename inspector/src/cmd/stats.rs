@@ -8,14 +8,13 @@ use crate::args::{Format, Globals};
 use crate::client;
 use crate::document;
 use crate::failure::Failure;
-use crate::out::{Head, Printer};
+use crate::out::{Head, Printer, Title};
 use crate::paint::Tone;
 use crate::quantile;
-use crate::table::Align;
+use crate::table::{Align, law_state};
 use crate::text;
 
 pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
-    super::no_rows(globals, "stats")?;
     super::block_on(async {
         let connection = super::connection(globals).await?;
         let stats = client::stats(&connection).await?;
@@ -43,7 +42,7 @@ pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
                 }
                 Ok(())
             }
-            Format::Csv => flat(out, &stats.pollers),
+            Format::Csv => flat(out, globals, &stats.pollers),
             Format::Table | Format::Wide => {
                 for (index, stats) in stats.pollers.iter().enumerate() {
                     if index > 0 {
@@ -58,30 +57,42 @@ pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
 }
 
 /// A line for each number, for spreadsheets.
-fn flat(out: &mut dyn Write, pollers: &[PollerStats]) -> Result<(), Failure> {
+fn flat(out: &mut dyn Write, globals: &Globals, pollers: &[PollerStats]) -> Result<(), Failure> {
     let mut writer = csv::Writer::from_writer(out);
-    writer.write_record(["poller", "group", "name", "value"])?;
+    if !globals.no_header {
+        writer.write_record(["poller", "group", "name", "value", "unit"])?;
+    }
     for stats in pollers {
         let poller = stats
             .poller
             .as_ref()
             .map_or("", |poller| poller.name.as_str());
-        let mut line = |group: &str, name: &str, value: u64| {
-            writer.write_record([poller, group, name, &value.to_string()])
+        let mut line = |group: &str, name: &str, value: i128, unit: &str| {
+            writer.write_record([poller, group, name, &value.to_string(), unit])
         };
+        if let Some(gauges) = &stats.poller {
+            for (name, value) in [
+                ("descriptors", gauges.descriptors.into()),
+                ("waiters", gauges.waiters.into()),
+                ("deadlines", gauges.deadlines.into()),
+                ("slots", gauges.slots.into()),
+            ] {
+                line("gauge", name, value, "")?;
+            }
+        }
         for (group, counts) in [("read", stats.read), ("write", stats.write)] {
             for (name, count) in counts.unwrap_or_default().named() {
-                line(group, name, count)?;
+                line(group, name, count.into(), "")?;
             }
         }
         for (name, count) in &stats.counters {
-            line("counter", name, *count)?;
+            line("counter", name, (*count).into(), "")?;
         }
         for histogram in &stats.histograms {
-            line(&histogram.name, "count", histogram.count)?;
+            line(&histogram.name, "count", histogram.count.into(), "")?;
             for (name, share) in quantile::SHOWN {
                 if let Some(value) = quantile::quantile(histogram, share) {
-                    line(&histogram.name, name, value)?;
+                    line(&histogram.name, name, value.into(), &histogram.unit)?;
                 }
             }
         }
@@ -124,20 +135,16 @@ fn section(
 
     if !stats.counters.is_empty() {
         writeln!(out)?;
-        heading(
-            printer,
-            out,
-            &[("COUNTER", Align::Left, 28), ("TOTAL", Align::Right, 14)],
-        )?;
-        for (name, count) in &stats.counters {
-            printer.line(
-                out,
-                &[
-                    plain(name, Align::Left, 28),
-                    plain(&text::grouped(*count), Align::Right, 14),
-                ],
-            )?;
-        }
+        let titles = [
+            Title::words("COUNTER"),
+            Title::number("TOTAL", Title::ALWAYS),
+        ];
+        let lines: Vec<_> = stats
+            .counters
+            .iter()
+            .map(|(name, count)| vec![plain(name), plain(&text::grouped(*count))])
+            .collect();
+        printer.sheet(out, &titles, &lines)?;
     }
     if !stats.histograms.is_empty() {
         writeln!(out)?;
@@ -177,13 +184,12 @@ fn gauges(
         ),
     ];
     for (name, value) in rows {
-        printer.line(
-            out,
-            &[
-                plain(name, Align::Left, 28),
-                plain(&value, Align::Right, 14),
-            ],
-        )?;
+        let ((name, tone), (value, _)) = (plain(name), plain(&value));
+        let cells = [
+            (name, tone, Align::Left, 28),
+            (value, tone, Align::Right, 14),
+        ];
+        printer.line(out, &cells)?;
     }
     Ok(())
 }
@@ -194,26 +200,22 @@ fn transitions(
     read: &Transitions,
     write: &Transitions,
 ) -> io::Result<()> {
-    heading(
-        printer,
-        out,
-        &[
-            ("TRANSITION", Align::Left, 28),
-            ("READ", Align::Right, 14),
-            ("WRITE", Align::Right, 14),
-        ],
-    )?;
-    for ((name, read), (_, write)) in read.named().into_iter().zip(write.named()) {
-        printer.line(
-            out,
-            &[
-                plain(name, Align::Left, 28),
-                plain(&text::grouped(read), Align::Right, 14),
-                plain(&text::grouped(write), Align::Right, 14),
-            ],
-        )?;
-    }
-    Ok(())
+    let titles = [
+        Title::words("TRANSITION"),
+        Title::number("READ", Title::ALWAYS),
+        Title::number("WRITE", Title::ALWAYS),
+    ];
+    let pairs = read.named().into_iter().zip(write.named());
+    let lines: Vec<_> = pairs
+        .map(|((name, read), (_, write))| {
+            vec![
+                plain(name),
+                plain(&text::grouped(read)),
+                plain(&text::grouped(write)),
+            ]
+        })
+        .collect();
+    printer.sheet(out, &titles, &lines)
 }
 
 fn histograms(
@@ -222,101 +224,55 @@ fn histograms(
     histograms: &[Histogram],
     short: impl Fn(String) -> String,
 ) -> io::Result<()> {
-    heading(
-        printer,
-        out,
-        &[
-            ("HISTOGRAM", Align::Left, 18),
-            ("P50", Align::Right, 8),
-            ("P90", Align::Right, 8),
-            ("P99", Align::Right, 8),
-            ("P99.9", Align::Right, 8),
-            ("MAX", Align::Right, 8),
-            ("COUNT", Align::Right, 14),
-        ],
-    )?;
-    for histogram in histograms {
+    let titles = [
+        Title::words("HISTOGRAM"),
+        Title::number("P50", 6),
+        Title::number("P90", 3),
+        Title::number("P99", 5),
+        Title::number("P99.9", 2),
+        Title::number("MAX", 4),
+        Title::number("COUNT", 1),
+    ];
+    let line = |histogram: &Histogram| {
         let sample = |value: Option<u64>| {
-            value.map_or("-".into(), |value| {
-                short(text::sample(value, &histogram.unit))
-            })
+            let value = value.map(|value| short(text::sample(value, &histogram.unit)));
+            plain(value.as_deref().unwrap_or("-"))
         };
-        let mut line = vec![plain(&histogram.name, Align::Left, 18)];
-        for (_, share) in quantile::SHOWN {
-            line.push(plain(
-                &sample(quantile::quantile(histogram, share)),
-                Align::Right,
-                8,
-            ));
-        }
-        line.push(plain(
-            &sample((histogram.count > 0).then_some(histogram.max)),
-            Align::Right,
-            8,
-        ));
-        line.push(plain(&text::grouped(histogram.count), Align::Right, 14));
-        printer.line(out, &line)?;
-    }
-    Ok(())
+        let mut line = vec![plain(&histogram.name)];
+        line.extend(quantile::SHOWN.map(|(_, share)| sample(quantile::quantile(histogram, share))));
+        line.push(sample((histogram.count > 0).then_some(histogram.max)));
+        line.push(plain(&text::grouped(histogram.count)));
+        line
+    };
+    let lines: Vec<_> = histograms.iter().map(line).collect();
+    printer.sheet(out, &titles, &lines)
 }
 
 fn laws(printer: &Printer<'_>, out: &mut dyn Write, laws: &[Law]) -> io::Result<()> {
-    heading(
-        printer,
-        out,
-        &[
-            ("LAW", Align::Left, 18),
-            ("LEFT", Align::Right, 14),
-            ("RIGHT", Align::Right, 14),
-            ("STATE", Align::Left, 8),
-            ("STATEMENT", Align::Left, 9),
-        ],
-    )?;
-    for law in laws {
-        let (state, tone) = if law.violated {
-            ("VIOLATED", Tone::Bad)
-        } else {
-            ("OK", Tone::Good)
-        };
-        printer.line(
-            out,
-            &[
-                plain(&law.name, Align::Left, 18),
-                plain(&text::signed(law.lhs), Align::Right, 14),
-                plain(&text::signed(law.rhs), Align::Right, 14),
-                (state.to_owned(), tone, Align::Left, 8),
-                (
-                    text::printable(&law.statement).into_owned(),
-                    Tone::Dim,
-                    Align::Left,
-                    usize::MAX,
-                ),
-            ],
-        )?;
-    }
-    Ok(())
+    let titles = [
+        Title::words("LAW"),
+        Title::number("LEFT", Title::ALWAYS),
+        Title::number("RIGHT", Title::ALWAYS),
+        Title::words("STATE"),
+        Title {
+            keep: 1,
+            ..Title::words("STATEMENT")
+        },
+    ];
+    let line = |law: &Law| {
+        let (state, tone) = law_state(law);
+        vec![
+            plain(&law.name),
+            plain(&text::signed(law.lhs)),
+            plain(&text::signed(law.rhs)),
+            (state.to_owned(), tone),
+            (text::printable(&law.statement).into_owned(), Tone::Dim),
+        ]
+    };
+    let lines: Vec<_> = laws.iter().map(line).collect();
+    printer.sheet(out, &titles, &lines)
 }
 
-fn heading(
-    printer: &Printer<'_>,
-    out: &mut dyn Write,
-    titles: &[(&str, Align, usize)],
-) -> io::Result<()> {
-    if printer.globals.no_header {
-        return Ok(());
-    }
-    let cells: Vec<_> = titles
-        .iter()
-        .map(|(title, align, width)| ((*title).to_owned(), Tone::Title, *align, *width))
-        .collect();
-    printer.line(out, &cells)
-}
-
-fn plain(text: &str, align: Align, width: usize) -> (String, Tone, Align, usize) {
-    (
-        text::printable(text).into_owned(),
-        Tone::Plain,
-        align,
-        width,
-    )
+fn plain(text: &str) -> (String, Tone) {
+    (text::printable(text).into_owned(), Tone::Plain)
 }

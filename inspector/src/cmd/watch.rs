@@ -16,33 +16,21 @@ use crate::out::Printer;
 use crate::paint::Tone;
 use crate::query::Query;
 use crate::table::{
-    Align, Context, DEADLINES, DESCRIPTORS, Entry, Side, WAITERS, deadlines, descriptors, waiters,
+    Align, Context, DEADLINES, DESCRIPTORS, Entry, Fit, Side, WAITERS, are_of_several, deadlines,
+    descriptors, fit, waiters,
 };
 use crate::text;
 
 pub(super) fn run(globals: &Globals, what: Listing, until: Option<&Query>) -> Result<(), Failure> {
-    match globals.format {
-        Format::Json | Format::Csv => {
-            return Err(Failure::Usage(
-                "changes have no end, so there is no whole document; use --format jsonl".into(),
-            ));
-        }
-        Format::Table | Format::Wide | Format::Jsonl => {}
-    }
-    for (flag, given) in [
-        ("--sort", globals.sort.is_some()),
-        ("--columns", globals.columns.is_some()),
-    ] {
-        if given {
-            return Err(Failure::Usage(format!(
-                "{flag} means nothing to `watch`: changes come as they happen"
-            )));
-        }
-    }
     if what == Listing::Pollers {
         return Err(Failure::Usage(
             "`watch` follows descriptors, waiters and deadlines; for pollers use `top`".into(),
         ));
+    }
+    if let (Some(query), Some(scope)) = (until, what.scope()) {
+        query
+            .check(scope)
+            .map_err(|error| Failure::Usage(format!("--until: {error}")))?;
     }
     super::block_on(async {
         let Some(query) = until else {
@@ -61,6 +49,8 @@ pub(super) fn run(globals: &Globals, what: Listing, until: Option<&Query>) -> Re
 
 async fn follow(globals: &Globals, what: Listing, until: Option<&Query>) -> Result<(), Failure> {
     let connection = super::connection(globals).await?;
+    super::check_pollers(globals.filter.as_ref(), &connection)?;
+    super::check_pollers(until, &connection)?;
     let mut client = connection.client.clone();
     let filter = match (&globals.filter, what) {
         (Some(query), Listing::Descriptors) => Some(query.filter()),
@@ -78,6 +68,9 @@ async fn follow(globals: &Globals, what: Listing, until: Option<&Query>) -> Resu
     let mut seen = Seen::default();
     let anchor = Anchor::of(&connection.server);
     let printer = Printer::new(globals);
+    let mut several = connection.server.pollers.len() > 1;
+    // Laid out by the rows that are there at the beginning.
+    let mut sheet = None;
     let mut left = globals.limit.unwrap_or(usize::MAX);
     loop {
         let frame = stream
@@ -92,12 +85,15 @@ async fn follow(globals: &Globals, what: Listing, until: Option<&Query>) -> Resu
         if !model.apply(frame) {
             continue;
         }
+        let rows: Vec<Arc<Descriptor>> = model.rows.values().cloned().collect();
+        // Once it is said whose a row is, it is said of all.
+        several |= are_of_several(&rows);
         let context = Context {
             now_ns: model.captured_at_ns,
             anchor,
             ascii: globals.ascii,
+            several,
         };
-        let rows: Vec<Arc<Descriptor>> = model.rows.values().cloned().collect();
         let mut entries = match what {
             Listing::Waiters => waiters(rows),
             Listing::Deadlines => deadlines(rows),
@@ -116,8 +112,16 @@ async fn follow(globals: &Globals, what: Listing, until: Option<&Query>) -> Resu
         changes.truncate(left);
         left -= changes.len();
         let mut out = BufWriter::new(io::stdout().lock());
+        if globals.format != Format::Jsonl && sheet.is_none() {
+            let new = Sheet::of(what, &changes, &printer, &context);
+            new.titles(&printer, &mut out)?;
+            sheet = Some(new);
+        }
         for change in &changes {
-            change.print(&printer, &mut out, what, &context)?;
+            match &sheet {
+                Some(sheet) => printer.line(&mut out, &sheet.cells(change, &context))?,
+                None => change.write_json(&mut out, what, &context)?,
+            }
         }
         out.flush()?;
         if met || left == 0 {
@@ -194,16 +198,12 @@ struct Line<T> {
 }
 
 impl Change {
-    fn print(
+    fn write_json(
         &self,
-        printer: &Printer<'_>,
         out: &mut dyn Write,
         what: Listing,
         context: &Context,
     ) -> Result<(), Failure> {
-        if printer.globals.format != Format::Jsonl {
-            return Ok(printer.line(out, &self.cells(what, context))?);
-        }
         let ts = context.anchor.rfc3339(context.now_ns);
         let (op, captured_at_ns) = (self.op.name(), context.now_ns);
         if what == Listing::Descriptors {
@@ -231,37 +231,83 @@ impl Change {
         }
         Ok(out.write_all(b"\n")?)
     }
+}
 
-    fn cells(&self, what: Listing, context: &Context) -> Vec<(String, Tone, Align, usize)> {
+/// Room for the time and for what has become of the row, with the gaps behind them.
+const FRONT: usize = 12 + 2 + 3 + 2;
+/// A column of words is at least so wide: the rows to come are not known.
+const USUAL: usize = 21;
+
+/// The columns in which changes are printed, and how wide they are.
+struct Sheet {
+    fits: Vec<Fit<Entry>>,
+    /// Nothing is cut where there is no terminal.
+    cuts: bool,
+}
+
+impl Sheet {
+    fn of(what: Listing, changes: &[Change], printer: &Printer<'_>, context: &Context) -> Self {
         let columns = match what {
             Listing::Waiters => &WAITERS[..],
             Listing::Deadlines => &DEADLINES[..],
             Listing::Descriptors | Listing::Pollers => &DESCRIPTORS[..],
         };
+        let rows = || changes.iter().map(|change| &change.entry);
+        let wide = printer.globals.format == Format::Wide;
+        let wanted = columns
+            .iter()
+            .filter(|column| wide || !column.wide)
+            .map(|column| {
+                let texts = rows().map(|row| text::width(&(column.cell)(row, context).text));
+                let usual = if column.measure.is_some() { USUAL } else { 0 };
+                let width = texts.max().unwrap_or(0).max(usual).max(column.least.into());
+                Fit::new(column, width, rows())
+            })
+            .collect();
+        let room = printer.room.filter(|_| !wide);
+        Self {
+            fits: match room {
+                Some(room) => fit(wanted, room.saturating_sub(FRONT)),
+                None => wanted,
+            },
+            cuts: room.is_some(),
+        }
+    }
+
+    fn titles(&self, printer: &Printer<'_>, out: &mut dyn Write) -> io::Result<()> {
+        if printer.globals.no_header {
+            return Ok(());
+        }
+        let title = |name: &str, align, width| (name.to_owned(), Tone::Title, align, width);
+        let mut cells = vec![title("TIME", Align::Left, 12), title("OP", Align::Left, 3)];
+        let columns = self.fits.iter();
+        cells.extend(columns.map(|fit| title(fit.column.title, fit.column.align, fit.width)));
+        printer.line(out, &cells)
+    }
+
+    fn cells(&self, change: &Change, context: &Context) -> Vec<(String, Tone, Align, usize)> {
         let time = context.anchor.rfc3339(context.now_ns).unwrap_or_default();
         let time = time.get(11..23).unwrap_or_default().to_owned();
-        let tone = match self.op {
+        let tone = match change.op {
             Op::Add => Tone::Good,
             Op::Mod => Tone::Plain,
             Op::Del => Tone::Dim,
         };
         let mut cells = vec![
             (time, Tone::Dim, Align::Left, 12),
-            (self.op.name().to_owned(), tone, Align::Left, 3),
+            (change.op.name().to_owned(), tone, Align::Left, 3),
         ];
-        for column in columns.iter().filter(|column| !column.wide) {
-            let cell = (column.cell)(&self.entry, context);
-            // The rows to come are not known, so a column is as wide as what usually stands in it.
-            let width =
-                usize::from(column.least).max(if column.measure.is_some() { 21 } else { 8 });
-            let text = column.cut(&cell.text, width, context.ascii).into_owned();
-            cells.push((text, cell.tone, column.align, width));
+        for fit in &self.fits {
+            let cell = (fit.column.cell)(&change.entry, context);
+            let text = match self.cuts && fit.column.measure.is_some() {
+                true => fit
+                    .column
+                    .cut(&cell.text, fit.width, context.ascii)
+                    .into_owned(),
+                false => cell.text,
+            };
+            cells.push((text, cell.tone, fit.column.align, fit.width));
         }
-        debug_assert!(
-            cells
-                .iter()
-                .all(|(text, ..)| text::printable(text) == *text)
-        );
         cells
     }
 }

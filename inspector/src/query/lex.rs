@@ -63,7 +63,9 @@ pub(crate) fn lex(text: &str) -> Result<Vec<Token>, String> {
                 .find(|letter: char| letter.is_whitespace() || "&|=!<>~(),\"'".contains(letter))
                 .unwrap_or(rest.len());
             if end == 0 {
-                return Err(format!("`{first}` means nothing here"));
+                return Err(format!(
+                    "`{first}` means nothing here; quote a text that has it"
+                ));
             }
             tokens.push(Token::Word(rest[..end].to_owned()));
             rest = &rest[end..];

@@ -1,18 +1,19 @@
 //! From tokens to a filter of the protocol whose names and values are known to be good.
 
 use netpoller_proto::filter::{Field, Type};
-use netpoller_proto::v1::filter::Node;
+use netpoller_proto::v1::Operator;
 use netpoller_proto::v1::filter_value::Value;
-use netpoller_proto::v1::{Comparison, Filter, FilterList, FilterValue, Operator};
 
+use super::expr::{Pattern, Tree};
 use super::lex::{Token, lex};
+use super::scope::check_sign;
 use crate::text;
 
 /// Deeper nesting is refused rather than followed to the end of the stack.
 const DEEPEST: usize = 64;
 
 /// Reads a filter.
-pub(crate) fn parse(text: &str) -> Result<Filter, String> {
+pub(crate) fn parse(text: &str) -> Result<Tree, String> {
     let mut parser = Parser {
         tokens: lex(text)?.into_iter().peekable(),
         depth: 0,
@@ -33,29 +34,29 @@ struct Parser {
 }
 
 impl Parser {
-    fn any(&mut self) -> Result<Filter, String> {
+    fn any(&mut self) -> Result<Tree, String> {
         let mut filters = vec![self.all()?];
         while self.tokens.next_if_eq(&Token::Or).is_some() {
             filters.push(self.all()?);
         }
-        Ok(joined(filters, |filters| Node::Any(FilterList { filters })))
+        Ok(joined(filters, Tree::Any))
     }
 
-    fn all(&mut self) -> Result<Filter, String> {
+    fn all(&mut self) -> Result<Tree, String> {
         let mut filters = vec![self.one()?];
         while self.tokens.next_if_eq(&Token::And).is_some() {
             filters.push(self.one()?);
         }
-        Ok(joined(filters, |filters| Node::All(FilterList { filters })))
+        Ok(joined(filters, Tree::All))
     }
 
-    fn one(&mut self) -> Result<Filter, String> {
+    fn one(&mut self) -> Result<Tree, String> {
         self.depth += 1;
         if self.depth > DEEPEST {
             return Err("the filter is nested too deeply".into());
         }
         let expr = match self.tokens.next() {
-            Some(Token::Not) => of(Node::Not(Box::new(self.one()?))),
+            Some(Token::Not) => Tree::Not(Box::new(self.one()?)),
             Some(Token::Open) => {
                 let inner = self.any()?;
                 match self.tokens.next() {
@@ -76,7 +77,7 @@ impl Parser {
         Ok(expr)
     }
 
-    fn comparison(&mut self, word: &str) -> Result<Filter, String> {
+    fn comparison(&mut self, word: &str) -> Result<Tree, String> {
         let lower = word.to_lowercase();
         let field = Field::named(&lower).ok_or_else(|| {
             format!(
@@ -86,17 +87,18 @@ impl Parser {
         })?;
         match self.tokens.next() {
             Some(Token::Op(op)) => {
-                let Some(Token::Word(value)) = self.tokens.next() else {
-                    return Err(format!("the value to compare `{word}` with is missing"));
+                let value = match self.tokens.next() {
+                    Some(Token::Word(value)) => value,
+                    Some(token) => {
+                        return Err(format!(
+                            "a value to compare `{word}` with must stand before {}; quote one that has such characters",
+                            name(&token)
+                        ));
+                    }
+                    None => return Err(format!("the value to compare `{word}` with is missing")),
                 };
                 comparable(field, word, op)?;
-                let contains = matches!(op, Operator::Contains | Operator::Lacks);
-                let value = if contains {
-                    Value::Text(value.to_lowercase())
-                } else {
-                    read(field, word, &value)?
-                };
-                Ok(comparison(field, op, vec![value]))
+                self.compared(field, word, op, &value)
             }
             Some(Token::Word(keyword)) if keyword.eq_ignore_ascii_case("in") => {
                 self.list(field, word)
@@ -107,7 +109,43 @@ impl Parser {
         }
     }
 
-    fn list(&mut self, field: Field, word: &str) -> Result<Filter, String> {
+    fn compared(
+        &self,
+        field: Field,
+        word: &str,
+        op: Operator,
+        value: &str,
+    ) -> Result<Tree, String> {
+        let not = |tree| Tree::Not(Box::new(tree));
+        match op {
+            Operator::Contains | Operator::Lacks => match Pattern::read(value)? {
+                Some(pattern) => {
+                    let matches = Tree::Match { field, pattern };
+                    Ok(if op == Operator::Lacks {
+                        not(matches)
+                    } else {
+                        matches
+                    })
+                }
+                None => Ok(Tree::Compare {
+                    field,
+                    op,
+                    values: vec![Value::Text(value.to_lowercase())],
+                }),
+            },
+            Operator::Eq => Ok(equal(field, vec![read(field, word, value)?])),
+            Operator::Ne if field == Field::Id => {
+                Ok(not(equal(field, vec![read(field, word, value)?])))
+            }
+            _ => Ok(Tree::Compare {
+                field,
+                op,
+                values: vec![read(field, word, value)?],
+            }),
+        }
+    }
+
+    fn list(&mut self, field: Field, word: &str) -> Result<Tree, String> {
         let shape = || format!("write the list as `{word} in (a, b)`");
         self.tokens.next_if_eq(&Token::Open).ok_or_else(shape)?;
         let mut values = Vec::new();
@@ -118,7 +156,7 @@ impl Parser {
             }
             match self.tokens.next() {
                 Some(Token::Comma) => {}
-                Some(Token::Close) => return Ok(comparison(field, Operator::In, values)),
+                Some(Token::Close) => return Ok(equal(field, values)),
                 _ => return Err(shape()),
             }
         }
@@ -126,29 +164,42 @@ impl Parser {
 }
 
 /// Several filters as one.
-fn joined(mut filters: Vec<Filter>, join: fn(Vec<Filter>) -> Node) -> Filter {
+fn joined(mut filters: Vec<Tree>, join: fn(Vec<Tree>) -> Tree) -> Tree {
     match filters.pop() {
         Some(only) if filters.is_empty() => only,
         last => {
             filters.extend(last);
-            of(join(filters))
+            join(filters)
         }
     }
 }
 
-fn of(node: Node) -> Filter {
-    Filter { node: Some(node) }
-}
-
-fn comparison(field: Field, op: Operator, values: Vec<Value>) -> Filter {
-    of(Node::Comparison(Comparison {
-        field: field.name().to_owned(),
-        op: op.into(),
-        values: values
-            .into_iter()
-            .map(|value| FilterValue { value: Some(value) })
-            .collect(),
-    }))
+/// Equal to one of these. An id may be written with its poller, which servers know as two fields.
+fn equal(field: Field, values: Vec<Value>) -> Tree {
+    let whole = |value: &Value| match value {
+        Value::Text(text) if field == Field::Id => text
+            .rsplit_once('/')
+            .map(|(poller, id)| (poller.to_owned(), id.to_owned())),
+        _ => None,
+    };
+    if !values.iter().any(|value| whole(value).is_some()) {
+        let op = if values.len() == 1 {
+            Operator::Eq
+        } else {
+            Operator::In
+        };
+        return Tree::Compare { field, op, values };
+    }
+    let one = |field, text| Tree::Compare {
+        field,
+        op: Operator::Eq,
+        values: vec![Value::Text(text)],
+    };
+    let each = values.into_iter().map(|value| match whole(&value) {
+        Some((poller, id)) => Tree::All(vec![one(Field::Poller, poller), one(Field::Id, id)]),
+        None => equal(field, vec![value]),
+    });
+    joined(each.collect(), Tree::Any)
 }
 
 fn comparable(field: Field, word: &str, op: Operator) -> Result<(), String> {
@@ -170,6 +221,9 @@ fn comparable(field: Field, word: &str, op: Operator) -> Result<(), String> {
 
 fn read(field: Field, word: &str, value: &str) -> Result<Value, String> {
     let lower = value.to_lowercase();
+    if matches!(field.kind(), Type::Number | Type::Duration) {
+        check_sign(field, word, value)?;
+    }
     match field.kind() {
         Type::Text => Ok(Value::Text(lower)),
         Type::OneOf(known) => {
@@ -200,7 +254,8 @@ fn read(field: Field, word: &str, value: &str) -> Result<Value, String> {
     }
 }
 
-fn number(text: &str) -> Option<i64> {
+/// A whole number, as 20, 1k, 2M or 1G.
+pub(crate) fn number(text: &str) -> Option<i64> {
     let (digits, unit) = match text.strip_suffix(['k', 'K']) {
         Some(rest) => (rest, 1_000),
         None => match text.strip_suffix('M') {

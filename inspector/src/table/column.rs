@@ -18,6 +18,8 @@ pub(crate) struct Context {
     pub(crate) anchor: Anchor,
     /// ASCII only.
     pub(crate) ascii: bool,
+    /// There are several pollers, so an id is written with the name of its own: `slot.generation` is unique in one only.
+    pub(crate) several: bool,
 }
 
 /// One field of one row.
@@ -61,10 +63,91 @@ pub(crate) enum Align {
 impl<R> Column<R> {
     /// The text in at most so many columns.
     pub(crate) fn cut<'a>(&self, content: &'a str, room: usize, ascii: bool) -> Cow<'a, str> {
-        if self.tail {
-            text::cut_start(content, room, ascii)
-        } else {
-            text::cut(content, room, ascii)
+        match self.cut {
+            Cut::End => text::cut(content, room, ascii),
+            Cut::Middle => text::cut_middle(content, room, ascii),
+            Cut::Start(_) => text::cut_start(content, room, ascii),
+        }
+    }
+
+    /// The names of what stands in it, for machines.
+    pub(crate) fn raw_names(&self) -> Vec<&'static str> {
+        match self.raw {
+            [] => vec![self.name],
+            raw => raw.iter().map(|raw| raw.name).collect(),
+        }
+    }
+
+    /// What stands in it, for machines.
+    pub(crate) fn raw_values(&self, row: &R, context: &Context) -> Vec<Value> {
+        match self.raw {
+            [] => vec![Value::text((self.cell)(row, context).text)],
+            raw => raw.iter().map(|raw| (raw.value)(row, context)).collect(),
+        }
+    }
+}
+
+/// The part of a text that is left out where it does not fit.
+#[derive(Debug)]
+pub(crate) enum Cut<R: 'static> {
+    /// The end of a sentence.
+    End,
+    /// The middle of a name, which others begin with or end in too.
+    Middle,
+    /// The beginning: the port of an address and the line of a file stand at the end. What is given is the length of the
+    /// end that is never cut, of a path the file and the line.
+    Start(Option<fn(&R) -> usize>),
+}
+
+/// A field of a row as machines read it: with its unit in the name, and without any presentation.
+#[derive(Debug)]
+pub(crate) struct Raw<R: 'static> {
+    pub(crate) name: &'static str,
+    pub(crate) value: fn(&R, &Context) -> Value,
+}
+
+/// A number, a text, a truth, or nothing.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Value {
+    Nothing,
+    Number(i128),
+    Truth(bool),
+    Text(String),
+}
+
+impl Value {
+    /// A text; nothing where a table has a dash.
+    pub(crate) fn text(text: String) -> Self {
+        match text.as_str() {
+            "" | "-" => Self::Nothing,
+            _ => Self::Text(text),
+        }
+    }
+
+    /// A number that may not be there.
+    pub(crate) fn number(number: Option<impl Into<i128>>) -> Self {
+        number.map_or(Self::Nothing, |number| Self::Number(number.into()))
+    }
+}
+
+impl std::fmt::Display for Value {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self {
+            Self::Nothing => Ok(()),
+            Self::Number(number) => write!(f, "{number}"),
+            Self::Truth(truth) => write!(f, "{truth}"),
+            Self::Text(text) => f.write_str(text),
+        }
+    }
+}
+
+impl serde::Serialize for Value {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Self::Nothing => serializer.serialize_none(),
+            Self::Number(number) => serializer.serialize_i128(*number),
+            Self::Truth(truth) => serializer.serialize_bool(*truth),
+            Self::Text(text) => serializer.serialize_str(text),
         }
     }
 }
@@ -87,8 +170,10 @@ pub(crate) struct Column<R: 'static> {
     /// Length of its text where that is cheap to know, so that the terminal UI can make room for the longest of all
     /// rows. Such a column is of words that may be cut.
     pub(crate) measure: Option<fn(&R) -> usize>,
-    /// A text that does not fit loses its beginning: the port of an address and the line of a file stand at the end.
-    pub(crate) tail: bool,
+    /// What is left out of a text that does not fit.
+    pub(crate) cut: Cut<R>,
+    /// What stands in it for CSV and for JSON with `--columns`; nothing for the text of the cell under the column's name.
+    pub(crate) raw: &'static [Raw<R>],
     /// What stands in it.
     pub(crate) cell: fn(&R, &Context) -> Cell,
     /// What it sorts by.
@@ -103,7 +188,12 @@ pub(crate) fn find<R>(
     columns
         .iter()
         .find(|column| {
-            column.name.eq_ignore_ascii_case(name) || column.title.eq_ignore_ascii_case(name)
+            column.name.eq_ignore_ascii_case(name)
+                || column.title.eq_ignore_ascii_case(name)
+                || column
+                    .raw
+                    .iter()
+                    .any(|raw| raw.name.eq_ignore_ascii_case(name))
         })
         .ok_or_else(|| {
             let known = columns.iter().map(|column| column.name);
@@ -159,7 +249,8 @@ mod tests {
         wide: false,
         least: 1,
         measure: None,
-        tail: false,
+        cut: Cut::End,
+        raw: &[],
         cell: |row, _| Cell::plain(row.map(|n| n.to_string()).unwrap_or_default()),
         key: |row, _| row.map_or(Key::Absent, |n| Key::Number(n.into())),
     }];

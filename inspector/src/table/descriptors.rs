@@ -4,7 +4,7 @@ use netpoller_proto::filter::Field;
 use netpoller_proto::v1::{DescriptorKind, State};
 
 use super::cells::{age, deadline, epoll_names, side_state, state_cell};
-use super::column::{Align, Cell, Column};
+use super::column::{Align, Cell, Column, Cut, Raw, Value};
 use super::entry::{Entry, Side};
 use crate::paint::Tone;
 use crate::text;
@@ -19,8 +19,9 @@ const ID: C = Column {
     wide: false,
     least: 6,
     measure: None,
-    tail: false,
-    cell: |entry, _| Cell::toned(entry.row.id(), Tone::Title),
+    cut: Cut::End,
+    raw: &[],
+    cell: |entry, context| Cell::toned(entry.id(context), Tone::Title),
     key: |entry, _| entry.key(Field::Id),
 };
 const FD: C = Column {
@@ -31,7 +32,11 @@ const FD: C = Column {
     wide: false,
     least: 4,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[Raw {
+        name: "fd",
+        value: |entry, _| Value::number(Some(entry.row.fd).filter(|fd| *fd >= 0)),
+    }],
     cell: |entry, _| {
         Cell::plain(if entry.row.fd < 0 {
             String::new()
@@ -47,9 +52,11 @@ const KIND: C = Column {
     align: Align::Left,
     keep: 200,
     wide: false,
-    least: 5,
+    // As much as tells the kinds of Unix sockets apart.
+    least: 7,
     measure: Some(|entry| entry.row.kind().name().len()),
-    tail: false,
+    cut: Cut::End,
+    raw: &[],
     cell: |entry, _| match entry.row.kind() {
         kind @ (DescriptorKind::TcpListener | DescriptorKind::UnixListener) => {
             Cell::toned(kind.name(), Tone::Title)
@@ -69,7 +76,8 @@ const DIR: C = Column {
     wide: false,
     least: 5,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[],
     cell: |entry, _| Cell::plain(entry.side.map_or("", Side::name)),
     key: |entry, _| entry.key(Field::Dir),
 };
@@ -81,7 +89,8 @@ const LOCAL: C = Column {
     wide: false,
     least: 12,
     measure: Some(|entry| entry.row.local.len()),
-    tail: true,
+    cut: Cut::Start(None),
+    raw: &[],
     cell: |entry, _| Cell::plain(entry.row.local.as_str()),
     key: |entry, _| entry.key(Field::Local),
 };
@@ -93,7 +102,8 @@ const PEER: C = Column {
     wide: false,
     least: 15,
     measure: Some(|entry| entry.row.peer.len()),
-    tail: true,
+    cut: Cut::Start(None),
+    raw: &[],
     cell: |entry, _| Cell::plain(entry.row.peer.as_str()),
     key: |entry, _| entry.key(Field::Peer),
 };
@@ -105,7 +115,8 @@ const RD: C = Column {
     wide: false,
     least: 6,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[],
     cell: |entry, _| state_cell(side_state(entry, Side::Read)),
     key: |entry, _| entry.key(Field::Rd),
 };
@@ -117,7 +128,8 @@ const WR: C = Column {
     wide: false,
     least: 6,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[],
     cell: |entry, _| match side_state(entry, Side::Write) {
         // The usual state of an idle socket: it must not outshine unread input.
         State::Ready => Cell::toned(State::Ready.name(), Tone::Dim),
@@ -133,7 +145,17 @@ const SINCE: C = Column {
     wide: false,
     least: 6,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[
+        Raw {
+            name: "since_ns",
+            value: |entry, _| Value::number(entry.part().since_ns()),
+        },
+        Raw {
+            name: "age_ns",
+            value: |entry, context| Value::number(entry.since(context.now_ns)),
+        },
+    ],
     cell: age,
     key: |entry, _| entry.key(Field::Since),
 };
@@ -150,7 +172,21 @@ const DEADLINE: C = Column {
     wide: false,
     least: 8,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[
+        Raw {
+            name: "deadline_ns",
+            value: |entry, _| Value::number(entry.part().deadline_ns()),
+        },
+        Raw {
+            name: "deadline_in_ns",
+            value: |entry, context| Value::number(entry.deadline_in(context.now_ns)),
+        },
+        Raw {
+            name: "deadline_expired",
+            value: |entry, _| Value::Truth(entry.expired()),
+        },
+    ],
     cell: deadline,
     key: |entry, _| entry.key(Field::Deadline),
 };
@@ -162,7 +198,11 @@ const EDGES: C = Column {
     wide: false,
     least: 5,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[Raw {
+        name: "edges",
+        value: |entry, _| Value::Number(entry.edges().into()),
+    }],
     cell: |entry, _| Cell::plain(text::count(entry.edges())),
     key: |entry, _| entry.key(Field::Edges),
 };
@@ -170,11 +210,13 @@ const WHERE: C = Column {
     name: "where",
     title: "WHERE",
     align: Align::Left,
-    keep: 125,
+    // The question is who waits; what it is, and for whom, are told by that line too.
+    keep: 205,
     wide: false,
     least: 14,
     measure: Some(|entry| entry.location().len()),
-    tail: true,
+    cut: Cut::Start(Some(|entry| text::file_and_line(entry.location()))),
+    raw: &[],
     cell: |entry, _| {
         let tone = if entry.waiter().is_some() {
             Tone::Plain
@@ -199,7 +241,8 @@ const TASK: C = Column {
     wide: false,
     least: 10,
     measure: Some(|entry| entry.waiter().map_or(0, |waiter| waiter.task.len())),
-    tail: false,
+    cut: Cut::Middle,
+    raw: &[],
     cell: |entry, _| Cell::plain(entry.waiter().map_or("", |waiter| &waiter.task)),
     key: |entry, _| entry.key(Field::Task),
 };
@@ -211,7 +254,8 @@ const THREAD: C = Column {
     wide: false,
     least: 8,
     measure: Some(|entry| entry.waiter().map_or(0, |waiter| waiter.thread.len())),
-    tail: false,
+    cut: Cut::Middle,
+    raw: &[],
     cell: |entry, _| Cell::plain(entry.waiter().map_or("", |waiter| &waiter.thread)),
     key: |entry, _| entry.key(Field::Thread),
 };
@@ -237,7 +281,8 @@ const POLLER: C = Column {
     wide: true,
     least: 8,
     measure: Some(|entry| entry.row.poller.len()),
-    tail: false,
+    cut: Cut::Middle,
+    raw: &[],
     cell: |entry, _| Cell::plain(entry.row.poller.as_str()),
     key: |entry, _| entry.key(Field::Poller),
 };
@@ -249,7 +294,8 @@ const LABEL: C = Column {
     wide: true,
     least: 8,
     measure: Some(|entry| entry.row.label.len()),
-    tail: false,
+    cut: Cut::Middle,
+    raw: &[],
     cell: |entry, _| Cell::plain(entry.row.label.as_str()),
     key: |entry, _| entry.key(Field::Label),
 };
@@ -261,7 +307,20 @@ const OPENED: C = Column {
     wide: true,
     least: 20,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[
+        Raw {
+            name: "opened_at",
+            value: |entry, context| {
+                let at = context.anchor.rfc3339(entry.row.opened_at_ns);
+                Value::text(at.unwrap_or_default())
+            },
+        },
+        Raw {
+            name: "opened_at_ns",
+            value: |entry, _| Value::Number(entry.row.opened_at_ns.into()),
+        },
+    ],
     cell: |entry, context| {
         Cell::plain(
             context
@@ -280,7 +339,11 @@ const EVENTS: C = Column {
     wide: true,
     least: 12,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[Raw {
+        name: "last_events",
+        value: |entry, _| Value::Number(entry.row.last_events.into()),
+    }],
     cell: |entry, _| Cell::plain(epoll_names(entry.row.last_events)),
     key: |entry, _| entry.key(Field::Events),
 };
@@ -292,7 +355,8 @@ const FLAGS: C = Column {
     wide: true,
     least: 7,
     measure: Some(|entry| entry.flags().len()),
-    tail: false,
+    cut: Cut::End,
+    raw: &[],
     cell: |entry, _| Cell::toned(entry.flags(), Tone::Warn),
     key: |entry, _| entry.key(Field::Flags),
 };

@@ -6,6 +6,8 @@ use netpoller_proto::Part;
 use netpoller_proto::filter::{Field, Key};
 use netpoller_proto::v1::{Descriptor, Direction, Waiter};
 
+use super::column::Context;
+
 pub(crate) use netpoller_proto::Side;
 
 /// One row: a descriptor, and the direction if the table has a row for each.
@@ -32,6 +34,13 @@ pub(crate) fn deadlines(rows: impl IntoIterator<Item = Arc<Descriptor>>) -> Vec<
     directions(rows, |direction| direction.deadline_ns != 0)
 }
 
+/// Rows of several pollers are among them.
+pub(crate) fn are_of_several<'a>(rows: impl IntoIterator<Item = &'a Arc<Descriptor>>) -> bool {
+    let mut rows = rows.into_iter();
+    let first = rows.next();
+    first.is_some_and(|first| rows.any(|row| row.poller != first.poller))
+}
+
 fn directions(
     rows: impl IntoIterator<Item = Arc<Descriptor>>,
     wanted: fn(&Direction) -> bool,
@@ -51,6 +60,15 @@ fn directions(
 }
 
 impl Entry {
+    /// Its id, with the poller where there are several.
+    pub(crate) fn id(&self, context: &Context) -> String {
+        if context.several {
+            self.row.key()
+        } else {
+            self.row.id()
+        }
+    }
+
     /// What the row speaks of.
     pub(crate) fn part(&self) -> Part<'_> {
         Part {

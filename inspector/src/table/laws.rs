@@ -2,7 +2,7 @@
 
 use netpoller_proto::v1::Law;
 
-use super::column::{Align, Cell, Column, Key};
+use super::column::{Align, Cell, Column, Cut, Key, Raw, Value};
 use crate::paint::Tone;
 use crate::text;
 
@@ -21,6 +21,18 @@ impl LawRow {
     }
 }
 
+/// Whether a law holds, in a word. The sides of a law are read one after the other, so while the poller runs they may
+/// differ by what has happened in between; that is no violation.
+pub(crate) fn law_state(law: &Law) -> (&'static str, Tone) {
+    if law.violated {
+        ("VIOLATED", Tone::Bad)
+    } else if law.lhs == law.rhs {
+        ("ok", Tone::Good)
+    } else {
+        ("moving", Tone::Dim)
+    }
+}
+
 type C = Column<LawRow>;
 
 const POLLER: C = Column {
@@ -31,7 +43,8 @@ const POLLER: C = Column {
     wide: false,
     least: 8,
     measure: Some(|row| row.poller.len()),
-    tail: false,
+    cut: Cut::Middle,
+    raw: &[],
     cell: |row, _| Cell::plain(row.poller.as_str()),
     key: |row, _| Key::text(&row.poller),
 };
@@ -43,7 +56,8 @@ const LAW: C = Column {
     wide: false,
     least: 11,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[],
     cell: |row, _| Cell::toned(row.law.name.as_str(), Tone::Title),
     key: |row, _| Key::text(&row.law.name),
 };
@@ -55,7 +69,11 @@ const LHS: C = Column {
     wide: false,
     least: 6,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[Raw {
+        name: "lhs",
+        value: |row, _| Value::Number(row.law.lhs.into()),
+    }],
     cell: |row, _| Cell::plain(text::signed(row.law.lhs)),
     key: |row, _| Key::Number(row.law.lhs.into()),
 };
@@ -64,6 +82,10 @@ const RHS: C = Column {
     title: "RIGHT",
     cell: |row, _| Cell::plain(text::signed(row.law.rhs)),
     key: |row, _| Key::Number(row.law.rhs.into()),
+    raw: &[Raw {
+        name: "rhs",
+        value: |row, _| Value::Number(row.law.rhs.into()),
+    }],
     ..LHS
 };
 const DELTA: C = Column {
@@ -71,6 +93,10 @@ const DELTA: C = Column {
     title: "DELTA",
     cell: |row, _| Cell::plain(text::signed(row.delta())),
     key: |row, _| Key::Number(row.delta().into()),
+    raw: &[Raw {
+        name: "delta",
+        value: |row, _| Value::Number(row.delta().into()),
+    }],
     ..LHS
 };
 const STATE: C = Column {
@@ -81,13 +107,14 @@ const STATE: C = Column {
     wide: false,
     least: 8,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[Raw {
+        name: "violated",
+        value: |row, _| Value::Truth(row.law.violated),
+    }],
     cell: |row, _| {
-        if row.law.violated {
-            Cell::toned("VIOLATED", Tone::Bad)
-        } else {
-            Cell::toned("ok", Tone::Good)
-        }
+        let (state, tone) = law_state(&row.law);
+        Cell::toned(state, tone)
     },
     key: |row, _| Key::Number(row.law.violated.into()),
 };
@@ -99,7 +126,8 @@ const STATEMENT: C = Column {
     wide: false,
     least: 20,
     measure: Some(|row| row.law.statement.len()),
-    tail: false,
+    cut: Cut::End,
+    raw: &[],
     cell: |row, _| Cell::toned(row.law.statement.as_str(), Tone::Dim),
     key: |row, _| Key::text(&row.law.statement),
 };

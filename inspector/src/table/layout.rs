@@ -1,22 +1,49 @@
 //! Which columns fit a width, and how wide each of them is.
 
-use super::Column;
+use super::{Column, Cut};
 
 /// A column with the room it wants, or gets.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Fit<R: 'static> {
     pub(crate) column: &'static Column<R>,
     pub(crate) width: usize,
+    /// The length of the longest text that must not be cut further, if the column has such.
+    pub(crate) essence: usize,
 }
+
+/// The longest end of a text for which others give way.
+const LONGEST_ESSENCE: usize = 40;
 
 /// Space between two columns.
 const GAP: usize = 2;
 
 impl<R> Fit<R> {
+    /// The room that a column wants for rows of which the widest takes `width`.
+    pub(crate) fn new<'r>(
+        column: &'static Column<R>,
+        width: usize,
+        rows: impl IntoIterator<Item = &'r R>,
+    ) -> Self
+    where
+        R: 'r,
+    {
+        let essence = match column.cut {
+            Cut::Start(Some(essence)) => rows.into_iter().map(essence).max().unwrap_or(0),
+            _ => 0,
+        };
+        Self {
+            column,
+            width,
+            essence,
+        }
+    }
+
     /// The least that is still worth showing: columns of long words can be cut, others cannot.
     fn least(&self) -> usize {
         if self.column.measure.is_some() {
-            self.width.min(self.column.least.into())
+            // However long a file's name is, the rest of the row must be seen too.
+            let essence = self.essence.min(LONGEST_ESSENCE);
+            self.width.min(essence.max(self.column.least.into()))
         } else {
             self.width
         }
@@ -72,6 +99,7 @@ mod tests {
                 } else {
                     column.least.into()
                 },
+                essence: 0,
             })
             .collect();
         fit::<Entry>(wanted, room)
@@ -96,6 +124,21 @@ mod tests {
             ["id", "fd", "kind", "peer", "rd", "wr", "since", "where"]
         );
         assert_eq!(names(40), ["id", "fd", "rd", "wr", "since"]);
+    }
+
+    #[test]
+    fn other_columns_give_way_before_a_file_and_its_line_are_cut() {
+        let mut wanted = fitted(400, 60);
+        for fit in &mut wanted {
+            if fit.column.name == "where" {
+                fit.essence = 30;
+            }
+        }
+        for room in 60..200 {
+            let fits = fit::<Entry>(wanted.clone(), room);
+            let shown = fits.iter().find(|fit| fit.column.name == "where");
+            assert!(shown.is_none_or(|fit| fit.width >= 30), "{room}: {fits:?}");
+        }
     }
 
     #[test]

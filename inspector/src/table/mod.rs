@@ -12,10 +12,10 @@ mod pollers;
 mod sockets;
 
 pub(crate) use cells::{epoll_names, state_cell};
-pub(crate) use column::{Align, Cell, Column, Context, find, sort};
+pub(crate) use column::{Align, Cell, Column, Context, Cut, find, sort};
 pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
-pub(crate) use entry::{Entry, Side, deadlines, descriptors, waiters};
-pub(crate) use laws::{LAWS, LawRow};
+pub(crate) use entry::{Entry, Side, are_of_several, deadlines, descriptors, waiters};
+pub(crate) use laws::{LAWS, LawRow, law_state};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use pollers::POLLERS;
 pub(crate) use sockets::TARGETS;

@@ -2,7 +2,7 @@
 
 use netpoller_proto::v1::Poller;
 
-use super::column::{Align, Cell, Column, Key};
+use super::column::{Align, Cell, Column, Cut, Key, Raw, Value};
 use crate::paint::Tone;
 use crate::text;
 
@@ -16,7 +16,8 @@ const NAME: C = Column {
     wide: false,
     least: 8,
     measure: Some(|poller| poller.name.len()),
-    tail: false,
+    cut: Cut::Middle,
+    raw: &[],
     cell: |poller, _| Cell::toned(poller.name.as_str(), Tone::Title),
     key: |poller, _| Key::Text(poller.name.clone()),
 };
@@ -54,7 +55,11 @@ macro_rules! numbers {
                 wide: false,
                 least: 6,
                 measure: None,
-                tail: false,
+                cut: Cut::End,
+                raw: &[Raw {
+                    name: NUMBER.name,
+                    value: |poller, _| Value::Number((NUMBER.value)(poller).into()),
+                }],
                 cell: |poller, _| Cell::plain(text::count((NUMBER.value)(poller))),
                 key: |poller, _| Key::Number((NUMBER.value)(poller).into()),
             }
@@ -79,7 +84,8 @@ const DRIVER: C = Column {
     wide: false,
     least: 12,
     measure: Some(|poller| poller.driver.len()),
-    tail: false,
+    cut: Cut::Middle,
+    raw: &[],
     cell: |poller, _| Cell::plain(poller.driver.as_str()),
     key: |poller, _| Key::Text(poller.driver.clone()),
 };
@@ -91,7 +97,11 @@ const BLOCKED: C = Column {
     wide: false,
     least: 7,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[Raw {
+        name: "blocked",
+        value: |poller, _| Value::Truth(poller.blocked),
+    }],
     cell: |poller, _| Cell::plain(if poller.blocked { "yes" } else { "no" }),
     key: |poller, _| Key::Number(poller.blocked.into()),
 };
@@ -103,7 +113,20 @@ const LAST_POLL: C = Column {
     wide: false,
     least: 9,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[
+        Raw {
+            name: "last_poll_ns",
+            value: |poller, _| Value::number(last_poll(poller)),
+        },
+        Raw {
+            name: "last_poll_age_ns",
+            value: |poller, context| {
+                let age = |last| context.now_ns.saturating_sub(last);
+                Value::number(last_poll(poller).map(age))
+            },
+        },
+    ],
     cell: |poller, context| match poller.last_poll_ns {
         0 => Cell::plain(""),
         last => {
@@ -121,7 +144,20 @@ const CREATED: C = Column {
     wide: true,
     least: 20,
     measure: None,
-    tail: false,
+    cut: Cut::End,
+    raw: &[
+        Raw {
+            name: "created_at",
+            value: |poller, context| {
+                let at = context.anchor.rfc3339(poller.created_at_ns);
+                Value::text(at.unwrap_or_default())
+            },
+        },
+        Raw {
+            name: "created_at_ns",
+            value: |poller, _| Value::Number(poller.created_at_ns.into()),
+        },
+    ],
     cell: |poller, context| {
         Cell::plain(
             context
@@ -132,6 +168,11 @@ const CREATED: C = Column {
     },
     key: |poller, _| Key::Number(poller.created_at_ns.into()),
 };
+
+/// When it polled last, if it ever did.
+fn last_poll(poller: &Poller) -> Option<u64> {
+    Some(poller.last_poll_ns).filter(|last| *last != 0)
+}
 
 /// Columns of `ls pollers`.
 pub(crate) static POLLERS: [C; 11] = [

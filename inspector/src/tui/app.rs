@@ -9,8 +9,8 @@ use super::theme::Theme;
 use crate::args::SortSpec;
 use crate::clock::Anchor;
 use crate::model::{Model, RowKey};
-use crate::query::Query;
-use crate::table::{Column, Context, DESCRIPTORS, Entry, Side, WAITERS};
+use crate::query::{Query, Scope};
+use crate::table::{Column, Context, DESCRIPTORS, Entry, Side, WAITERS, find};
 
 /// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,6 +62,15 @@ impl View {
         Self::Pollers,
     ];
 
+    /// What a filter of its rows can be about; nothing where there are no rows.
+    pub(crate) const fn scope(self) -> Option<Scope> {
+        match self {
+            Self::Descriptors => Some(Scope::Descriptors),
+            Self::Waiters => Some(Scope::Directions),
+            Self::Latency | Self::Pollers => None,
+        }
+    }
+
     pub(crate) const fn title(self) -> &'static str {
         match self {
             Self::Descriptors => "Descriptors",
@@ -80,6 +89,9 @@ pub(crate) enum Overlay {
     /// One descriptor, as it is or as it was last seen, scrolled by so many lines.
     Detail {
         last: Arc<Descriptor>,
+        /// When it was last seen, and in which life of the process: what is gone does not grow older.
+        seen_ns: u64,
+        epoch: u64,
         scroll: usize,
     },
 }
@@ -165,6 +177,18 @@ pub(crate) struct App {
 }
 
 impl App {
+    /// Sorts the tables that have this column by it.
+    pub(crate) fn sort_by(&mut self, by: &SortSpec) {
+        for table in [&mut self.descriptors, &mut self.waiters] {
+            if let Ok(column) = find(table.columns, &by.column) {
+                table.sort = SortSpec {
+                    column: column.name.to_owned(),
+                    descending: by.descending,
+                };
+            }
+        }
+    }
+
     pub(crate) fn new(target: String, theme: Theme, size: (u16, u16)) -> Self {
         Self {
             target,
@@ -196,7 +220,30 @@ impl App {
                 .map(Anchor::of)
                 .unwrap_or_default(),
             ascii: self.theme.ascii,
+            several: self.has_several_pollers(),
         }
+    }
+
+    /// The names of the pollers, as far as they are known.
+    pub(crate) fn pollers(&self) -> Vec<&str> {
+        let stats = self.feed.model.stats.as_deref();
+        match (stats, self.feed.server.as_deref()) {
+            (Some(stats), _) => {
+                let pollers = stats.pollers.iter().filter_map(|it| it.poller.as_ref());
+                pollers.map(|poller| poller.name.as_str()).collect()
+            }
+            (None, Some(server)) => server.pollers.iter().map(|it| it.name.as_str()).collect(),
+            (None, None) => Vec::new(),
+        }
+    }
+
+    /// Ids are written with their poller.
+    fn has_several_pollers(&self) -> bool {
+        // Rows are in the order of their pollers.
+        let rows = &self.feed.model.rows;
+        let ends = rows.first_key_value().zip(rows.last_key_value());
+        self.pollers().len() > 1
+            || ends.is_some_and(|((_, first), (_, last))| first.poller != last.poller)
     }
 
     /// The state of the connection now, even while the picture is frozen.

@@ -18,7 +18,7 @@ mod tests;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use crate::args::Globals;
+use crate::args::{Globals, SortSpec};
 
 pub(crate) use run::run;
 
@@ -35,6 +35,8 @@ pub(crate) struct Options {
     pub(crate) ascii: bool,
     /// The filter to begin with.
     pub(crate) filter: Option<String>,
+    /// The order to begin with.
+    pub(crate) sort: Option<SortSpec>,
     /// Quit by itself after this time.
     pub(crate) until: Option<Duration>,
 }
@@ -51,6 +53,7 @@ impl Options {
                 .filter
                 .as_ref()
                 .map(|filter| filter.text().to_owned()),
+            sort: globals.sort.clone(),
             until: None,
         }
     }

@@ -64,6 +64,9 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
         size,
     );
     app.old_after = (options.interval * 2).max(app.old_after);
+    if let Some(sort) = &options.sort {
+        app.sort_by(sort);
+    }
     if let Some(filter) = &options.filter {
         app.filter.text.clone_from(filter);
         apply_filter(&mut app);

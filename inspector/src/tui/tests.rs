@@ -330,6 +330,118 @@ fn details_follow_the_descriptor_and_outlive_it() {
 }
 
 #[test]
+fn what_has_gone_grows_no_older() {
+    let group = |sequence, slots: std::ops::Range<u32>| {
+        let now_ns = fixture::NOW_NS + sequence * 1_000_000_000;
+        let row = |slot| fixture::row(slot, fixture::NOW_NS);
+        WatchFrame {
+            sequence,
+            captured_at_ns: now_ns,
+            epoch: 1,
+            keyframe: true,
+            upserts: slots.map(row).collect(),
+            stats: Some(fixture::stats(3, now_ns, sequence)),
+            end: true,
+            ..WatchFrame::default()
+        }
+    };
+    let mut latest = feed(0, 0);
+    let mut app = App::new("unix:/x".into(), MONO, (120, 40));
+    let mut tell = |app: &mut App, frame| {
+        latest.model.apply(frame);
+        update(app, Msg::Feed(Box::new(latest.clone())));
+    };
+    tell(&mut app, group(0, 0..3));
+    press(&mut app, KeyCode::Down);
+    press(&mut app, KeyCode::Enter);
+    tell(&mut app, group(2, 0..3));
+    // All that stands under the title.
+    let shown = |app: &App| {
+        let picture = picture(app, app.size);
+        let body = picture.lines().skip(4).filter(|line| line.contains('│'));
+        body.collect::<Vec<_>>().join("\n")
+    };
+    let living = shown(&app);
+    assert!(living.contains("parked for 7.3s"), "{living}");
+    for sequence in [3, 9, 300] {
+        tell(&mut app, group(sequence, 0..1));
+        assert_eq!(shown(&app), living, "{sequence}");
+        let ago = crate::text::duration((sequence - 2) * 1_000_000_000);
+        let title = format!("GONE, as last seen {ago} ago");
+        assert!(picture(&app, app.size).contains(&title), "{title}");
+    }
+    // A later life of the process has another descriptor of the same name.
+    let other = WatchFrame {
+        epoch: 2,
+        ..group(400, 0..3)
+    };
+    tell(&mut app, other);
+    assert_eq!(shown(&app), living);
+    assert!(picture(&app, app.size).contains("GONE with its process"));
+}
+
+#[test]
+fn a_filter_is_held_against_what_the_view_and_the_process_have() {
+    let mut app = app(40, (120, 12));
+    press(&mut app, KeyCode::Char('2'));
+    press(&mut app, KeyCode::Char('/'));
+    for letter in "dir=read".chars() {
+        press(&mut app, KeyCode::Char(letter));
+    }
+    press(&mut app, KeyCode::Enter);
+    assert_eq!(app.filter.error, None);
+    press(&mut app, KeyCode::Char('1'));
+    let shown = picture(&app, app.size);
+    assert!(shown.contains("`dir` is a field of waiters"), "{shown}");
+    press(&mut app, KeyCode::Char('2'));
+    assert_eq!(app.filter.error, None);
+    press(&mut app, KeyCode::Esc);
+    press(&mut app, KeyCode::Char('/'));
+    for letter in "poller=gobal".chars() {
+        press(&mut app, KeyCode::Char(letter));
+    }
+    let said = app.filter.error.clone().unwrap_or_default();
+    assert!(said.contains("did you mean `global`?"), "{said}");
+}
+
+#[test]
+fn a_table_begins_in_the_order_that_is_asked_for() {
+    let mut app = App::new("unix:/x".into(), MONO, (120, 30));
+    app.sort_by(&"fd:desc".parse().unwrap());
+    update(&mut app, Msg::Feed(Box::new(feed(9, 1))));
+    assert_eq!(app.descriptors.rows[0].row.fd, 15);
+}
+
+#[test]
+fn names_that_differ_in_their_ends_are_told_apart_however_narrow_it_is() {
+    for width in [40, 60, 80, 120] {
+        let mut app = app(10, (width, 30));
+        let mut model = app.feed.model.clone();
+        let mut stats = model.stats.as_deref().cloned().unwrap();
+        let (first, _) = stats.pollers.split_at_mut(1);
+        for (histogram, name) in first[0].histograms.iter_mut().zip([
+            "time_parked_read_io",
+            "time_parked_read_deadline",
+            "time_parked_read_close",
+        ]) {
+            histogram.name = name.into();
+        }
+        stats.pollers.truncate(1);
+        model.stats = Some(Arc::new(stats));
+        app.feed.model = model;
+        press(&mut app, KeyCode::Char('3'));
+        let shown = picture(&app, app.size);
+        for name in [
+            "time_parked_read_io",
+            "time_parked_read_deadline",
+            "time_parked_read_close",
+        ] {
+            assert!(shown.contains(name), "{width}: {shown}");
+        }
+    }
+}
+
+#[test]
 fn quitting_works_from_everywhere() {
     let interrupt = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
     let mut app = app(3, (80, 24));

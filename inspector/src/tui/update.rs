@@ -64,8 +64,14 @@ fn take_feed(app: &mut App, feed: Feed) {
         **latest = feed;
         return;
     }
+    let knows_pollers = app.feed.server.is_some();
     app.feed = feed;
-    refresh(app);
+    if knows_pollers {
+        refresh(app);
+    } else {
+        // It could not be held against the names of pollers before.
+        apply_filter(app);
+    }
 }
 
 fn act(app: &mut App, action: Action) -> Option<Cmd> {
@@ -127,7 +133,8 @@ fn show(app: &mut App, index: usize) {
     if let Some(view) = View::ALL.get(index) {
         app.view = *view;
         app.overlay = None;
-        refresh(app);
+        // What it can be about, the view decides.
+        apply_filter(app);
     }
 }
 
@@ -144,7 +151,12 @@ fn open(app: &mut App) {
         && let Some(entry) = app.table().and_then(TableState::current)
     {
         let (last, chosen) = (Arc::clone(&entry.row), key(entry));
-        app.overlay = Some(Overlay::Detail { last, scroll: 0 });
+        app.overlay = Some(Overlay::Detail {
+            last,
+            seen_ns: app.feed.model.captured_at_ns,
+            epoch: app.feed.model.epoch,
+            scroll: 0,
+        });
         if let Some(table) = app.table_mut() {
             table.selected = Some(chosen);
         }
@@ -249,7 +261,14 @@ pub(crate) fn apply_filter(app: &mut App) {
     app.filter.error = None;
     app.filter.query = None;
     if text.contains(['=', '<', '>', '~']) {
-        match text.parse::<Query>() {
+        let read = text.parse::<Query>().and_then(|query| {
+            if let Some(scope) = app.view.scope() {
+                query.check(scope)?;
+            }
+            query.check_pollers(app.pollers())?;
+            Ok(query)
+        });
+        match read {
             Ok(query) => app.filter.query = Some(query),
             Err(error) => app.filter.error = Some(error),
         }
@@ -314,10 +333,17 @@ fn restore_cursor(table: &mut TableState) {
 
 /// The details show the row as it is; when it goes, as it was.
 fn follow_detail(app: &mut App) {
-    if let Some(Overlay::Detail { last, .. }) = &mut app.overlay
+    if let Some(Overlay::Detail {
+        last,
+        seen_ns,
+        epoch,
+        ..
+    }) = &mut app.overlay
+        && *epoch == app.feed.model.epoch
         && let Some(row) = app.feed.model.rows.get(&RowKey::of(last))
     {
         *last = Arc::clone(row);
+        *seen_ns = app.feed.model.captured_at_ns;
     }
 }
 

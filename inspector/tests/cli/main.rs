@@ -1,7 +1,9 @@
 //! The real binary against a mock of the endpoint, which is as an older server: it knows neither filters nor orders.
 
 mod failures;
+mod flags;
 mod rows;
+mod shapes;
 mod stats;
 #[path = "../support/mod.rs"]
 mod support;
@@ -9,10 +11,13 @@ mod targets;
 mod verbs;
 
 use std::fs;
+use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::Value;
 use support::mock::{Mock, Running};
 use tempfile::TempDir;
@@ -33,6 +38,38 @@ fn run(scratch: &Path, arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .expect("run netpoller")
+}
+
+/// What it prints on a terminal of so many columns.
+fn on_terminal(scratch: &Path, columns: u16, arguments: &[&str]) -> String {
+    let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("open a pseudo-terminal");
+    grantpt(&control).expect("grantpt");
+    unlockpt(&control).expect("unlockpt");
+    let name = ptsname(&control, Vec::new()).expect("ptsname");
+    let terminal = fs::File::options()
+        .read(true)
+        .write(true)
+        .open(name.to_str().expect("a path"))
+        .expect("open the terminal");
+    let size = Winsize {
+        ws_row: 24,
+        ws_col: columns,
+        ws_xpixel: 0,
+        ws_ypixel: 0,
+    };
+    tcsetwinsize(&terminal, size).expect("set the size");
+    let mut child = netpoller(scratch)
+        .env("NO_COLOR", "1")
+        .args(arguments)
+        .stdout(terminal)
+        .stderr(Stdio::inherit())
+        .spawn()
+        .expect("run netpoller");
+    let mut seen = Vec::new();
+    // When nobody has the terminal open any more, reading from its other side fails.
+    let _ = fs::File::from(control).read_to_end(&mut seen);
+    child.wait().expect("wait");
+    String::from_utf8(seen).expect("UTF-8").replace('\r', "")
 }
 
 #[track_caller]

@@ -15,7 +15,7 @@ fn stats_show_transitions_counters_quantiles_and_laws() {
         "wake_latency",
         "P99.9",
         "LAW",
-        "OK",
+        " ok ",
         " 1 500\n",
         " 1 200\n",
     ] {

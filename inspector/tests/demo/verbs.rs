@@ -315,3 +315,117 @@ fn the_endpoint_that_shows_does_not_act() {
     assert_eq!(unsure.status.code(), Some(2));
     assert!(String::from_utf8_lossy(&unsure.stderr).contains("--yes"));
 }
+
+/// The lines of `events`, with what is asked for.
+#[track_caller]
+fn events(demo: &Running, arguments: &[&str]) -> Vec<Value> {
+    let output = demo.ask(&[&["events", "--format", "jsonl"], arguments].concat());
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(0), "{said}");
+    let text = String::from_utf8(output.stdout).unwrap();
+    text.lines()
+        .map(|line| serde_json::from_str(line).expect("an object"))
+        .collect()
+}
+
+#[test]
+fn events_are_filtered_one_by_one() {
+    let demo = demo("60", &["--plant", "wake-storm"]);
+    stuck(&demo);
+    // Of a poller, not of a descriptor.
+    let breaks = events(
+        &demo,
+        &["-w", "poller=plant_wake_storm && id!=0.1", "-n", "5"],
+    );
+    assert_eq!(breaks.len(), 5);
+    assert!(breaks.iter().all(|it| it["poller"] == "plant_wake_storm"));
+    assert!(breaks.iter().any(|it| it["id"].is_null()), "{breaks:?}");
+    // By who did it.
+    for event in events(&demo, &["-w", "thread~^demo-clients", "-n", "5"]) {
+        assert_eq!(event["thread"], "demo-clients", "{event}");
+    }
+    // Connections that are opened after the command has begun.
+    let opened = events(
+        &demo,
+        &["-w", "kind=tcp && label!=echo", "-k", "opened", "-n", "5"],
+    );
+    assert_eq!(opened.len(), 5);
+    let before = demo.json(&["ls", "-w", "kind=tcp"]);
+    assert!(!items(&before).is_empty());
+    // By who waits, and only in that direction.
+    for event in events(&demo, &["-w", "task~timing && dir=read", "-n", "5"]) {
+        assert_eq!(event["direction"], "read", "{event}");
+    }
+    let dump = demo.json(&["events", "--dump", "-w", "poller=plant_wake_storm"]);
+    assert!(
+        items(&dump)
+            .iter()
+            .all(|it| it["poller"] == "plant_wake_storm")
+    );
+}
+
+#[test]
+fn an_id_is_taken_by_every_verb_as_it_is_printed() {
+    let demo = demo("10", &["--plant", "lost-edge", "--plant", "stuck-waiter"]);
+    let said = eventually("rows of three pollers", || {
+        let output = demo.ask(&["ls", "-w", "slot=0", "-c", "id", "--no-header"]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        (text.lines().count() >= 3).then_some(text)
+    });
+    let ids: Vec<&str> = said.lines().collect();
+    assert!(ids.contains(&"plant_lost_edge/0.1"), "{ids:?}");
+    for id in &ids {
+        assert_eq!(demo.ask(&["describe", id]).status.code(), Some(0), "{id}");
+        let found = demo.json(&["ls", "-w", &format!("id={id}")]);
+        assert_eq!(items(&found).len(), 1, "{id}");
+    }
+    let dump = demo.json(&["events", "--dump", "--id", "plant_lost_edge/0.1"]);
+    assert!(
+        items(&dump)
+            .iter()
+            .all(|it| it["poller"] == "plant_lost_edge")
+    );
+    let waiters = demo.ask(&["ls", "waiters", "-c", "id"]);
+    assert!(String::from_utf8_lossy(&waiters.stdout).contains("plant_lost_edge/0.1"));
+    let table = demo.ask(&["events", "--dump"]);
+    assert!(String::from_utf8_lossy(&table.stdout).contains("plant_lost_edge/0.1"));
+    // What is left open is answered with what can be written.
+    let output = demo.ask(&["describe", "0.1"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8(output.stderr).unwrap();
+    let choices: Vec<&str> = said
+        .split_whitespace()
+        .filter(|it| it.ends_with("/0.1"))
+        .collect();
+    assert!(choices.len() >= 3, "{said}");
+    for id in choices {
+        assert_eq!(demo.ask(&["describe", id]).status.code(), Some(0), "{id}");
+    }
+}
+
+#[test]
+fn names_in_a_pipe_are_whole() {
+    let demo = demo("5", &["--plant", "lost-edge"]);
+    let document = demo.json(&["stats"]);
+    let names: Vec<&str> = items(&document)[0]["histograms"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|it| it["name"].as_str().unwrap())
+        .collect();
+    assert!(names.contains(&"time_parked_read_deadline"), "{names:?}");
+    for verb in ["stats", "hist"] {
+        let output = demo.ask(&[verb]);
+        let text = String::from_utf8(output.stdout).unwrap();
+        for name in &names {
+            assert!(text.contains(name), "{name} is missing in {verb}:\n{text}");
+        }
+        assert!(!text.contains('…'), "{text}");
+    }
+    let output = demo.ask(&["hist"]);
+    let text = String::from_utf8(output.stdout).unwrap();
+    assert!(
+        text.contains("plant_lost_edge/time_parked_read_deadline"),
+        "{text}"
+    );
+}

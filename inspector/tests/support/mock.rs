@@ -27,6 +27,8 @@ pub(crate) struct Mock {
     pub(crate) rows: u32,
     /// Version of the protocol that it claims to speak.
     pub(crate) protocol: u32,
+    /// What stands before the paths of its source.
+    pub(crate) folder: &'static str,
     /// It accepts requests and never answers.
     pub(crate) silent: bool,
     /// It sends so many groups and then breaks the stream.
@@ -42,11 +44,23 @@ impl Mock {
         Self {
             rows,
             protocol: netpoller_proto::PROTOCOL,
+            folder: "",
             silent: false,
             groups: None,
             diagnosis: None,
             clock: Arc::default(),
         }
+    }
+
+    fn row(&self, slot: u32, now_ns: u64) -> v1::Descriptor {
+        let mut row = rows::row(slot, now_ns);
+        row.opened_location.insert_str(0, self.folder);
+        for side in [&mut row.read, &mut row.write] {
+            if let Some(waiter) = side.as_mut().and_then(|side| side.waiter.as_mut()) {
+                waiter.location.insert_str(0, self.folder);
+            }
+        }
+        row
     }
 
     fn tick(&self) -> (u64, u64) {
@@ -98,7 +112,7 @@ impl Inspector for Mock {
         Ok(Response::new(ListDescriptorsResponse {
             captured_at_ns: NOW_NS,
             descriptors: (first..next)
-                .map(|slot| rows::row(slot, NOW_NS))
+                .map(|slot| self.row(slot, NOW_NS))
                 .filter(|row| !request.waiting_only || waiting(row))
                 .collect(),
             next_page_token: if next < self.rows {
@@ -213,14 +227,14 @@ impl Mock {
                 .collect::<Vec<_>>()
                 .chunks(200)
                 .map(|slots| WatchFrame {
-                    upserts: slots.iter().map(|slot| rows::row(*slot, now_ns)).collect(),
+                    upserts: slots.iter().map(|slot| self.row(*slot, now_ns)).collect(),
                     ..frame()
                 })
                 .collect()
         } else {
             let mut frame = frame();
             for slot in (0..self.rows).filter(|slot| (u64::from(*slot) + tick) % 7 == 0) {
-                let mut row = rows::row(slot, now_ns);
+                let mut row = self.row(slot, now_ns);
                 if slot > 0 && (u64::from(slot) + tick) % 5 == 0 {
                     frame.removes.push(row.key());
                     row.generation += 100;

@@ -136,6 +136,37 @@ impl Field {
             .map_or("", |(name, _)| name)
     }
 
+    /// What it is, in a few words.
+    #[must_use]
+    pub const fn help(self) -> &'static str {
+        match self {
+            Self::Id => "slot.generation, or POLLER/slot.generation",
+            Self::Fd => "the file descriptor, -1 for a sleep",
+            Self::Slot => "index of the slot",
+            Self::Kind => "what it is",
+            Self::Local => "own address",
+            Self::Peer => "address of the peer",
+            Self::Label => "label set by the program",
+            Self::Poller => "name of the poller",
+            Self::State => "state of any direction that the row speaks of",
+            Self::Rd => "state of the read side",
+            Self::Wr => "state of the write side",
+            Self::Dir => "the direction, of waiters, deadlines and events",
+            Self::Since => "how long it has been as it is",
+            Self::Deadline => "time left until the nearest deadline",
+            Self::Opened => "how long ago it was registered",
+            Self::Edges => "edges that the kernel reported",
+            Self::Events => "raw epoll bits of the last event",
+            Self::Where => "the line of code that waits, or else that opened it",
+            Self::Task => "who waits",
+            Self::Thread => "the thread that parked, or last polled the task",
+            Self::Flags => "what is unusual: closing, error, torn",
+            Self::Closing => "close has begun",
+            Self::Error => "the last event was EPOLLERR alone",
+            Self::Torn => "the row changed while it was read",
+        }
+    }
+
     /// What it can be compared with.
     #[must_use]
     pub const fn kind(self) -> Type {

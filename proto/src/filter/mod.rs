@@ -18,4 +18,4 @@ mod predicate;
 pub use error::{DEEPEST, FilterError, LARGEST};
 pub use field::{Field, Type};
 pub use key::Key;
-pub use predicate::Predicate;
+pub use predicate::{Predicate, any_text};

@@ -313,6 +313,15 @@ fn values<'a>(
     }
 }
 
+/// Whether `test` holds for any of the texts, in lower case, that the row has in this field. Numbers and durations have none.
+pub fn any_text(field: Field, part: Part<'_>, mut test: impl FnMut(&str) -> bool) -> bool {
+    // Texts do not depend on the moment.
+    values(field, part, 0, &mut |seen| match seen {
+        Seen::Text(text) => test(&text),
+        Seen::Number(_) => false,
+    })
+}
+
 fn lower(text: &str) -> Seen<'_> {
     Seen::Text(if text.chars().any(char::is_uppercase) {
         Cow::Owned(text.to_lowercase())

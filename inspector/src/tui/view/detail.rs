@@ -14,39 +14,55 @@ use crate::text;
 
 const NAME: usize = 18;
 
-pub(super) fn render(
-    app: &App,
-    row: &Descriptor,
-    scroll: usize,
-    frame: &mut Frame<'_>,
-    area: Rect,
-) {
-    let live = app.feed.model.rows.contains_key(&RowKey::of(row));
-    let title = format!(
-        "descriptor {}{}",
-        row.id(),
-        if live { "" } else { "  GONE, as last seen" }
-    );
+/// A row as it was last seen.
+pub(super) struct Seen<'a> {
+    pub(super) row: &'a Descriptor,
+    /// The moment, from which its ages are reckoned.
+    pub(super) at_ns: u64,
+    /// The life of the process to which it belongs.
+    pub(super) epoch: u64,
+}
+
+pub(super) fn render(app: &App, seen: &Seen<'_>, scroll: usize, frame: &mut Frame<'_>, area: Rect) {
+    let row = seen.row;
+    let model = &app.feed.model;
+    let same = seen.epoch == model.epoch;
+    let gone = if same && model.rows.contains_key(&RowKey::of(row)) {
+        String::new()
+    } else if same {
+        let ago = duration(app.theme, model.captured_at_ns.saturating_sub(seen.at_ns));
+        format!("  GONE, as last seen {ago} ago")
+    } else {
+        "  GONE with its process, as last seen".to_owned()
+    };
+    let id = if app.context().several {
+        row.key()
+    } else {
+        row.id()
+    };
+    let title = format!("descriptor {}{gone}", text::printable(&id));
     let inside = popup(app.theme, &title, frame, area);
-    let facts = facts(app, row);
     let counts = counts(app, row);
+    let width = |area: Rect| usize::from(area.width).saturating_sub(NAME + 2);
     // The numbers stand beside the facts where there is room, so that both are seen at once.
     if inside.width >= 96 {
         let [left, right] =
             Layout::horizontal([Constraint::Fill(1), Constraint::Length(46)]).areas(inside);
+        let facts = facts(app, seen, width(left));
         frame.render_widget(scrolled(facts, scroll, left.height), left);
         frame.render_widget(scrolled(counts, scroll, right.height), right);
     } else {
-        let mut lines = facts;
+        let mut lines = facts(app, seen, width(inside));
         lines.push(Line::default());
         lines.extend(counts);
         frame.render_widget(scrolled(lines, scroll, inside.height), inside);
     }
 }
 
-fn facts(app: &App, row: &Descriptor) -> Vec<Line<'static>> {
+fn facts(app: &App, seen: &Seen<'_>, width: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
-    let now = app.feed.model.captured_at_ns;
+    let (row, now) = (seen.row, seen.at_ns);
+    let path = |path: &str| text::cut_start(path, width, theme.ascii).into_owned();
     let context = app.context();
     let mut lines = Vec::new();
     let mut fact = |name: &str, value: String, tone: Tone| {
@@ -69,8 +85,8 @@ fn facts(app: &App, row: &Descriptor) -> Vec<Line<'static>> {
     fact("kind", row.kind().name().to_owned(), Tone::Plain);
     fact("poller", row.poller.clone(), Tone::Plain);
     fact("label", row.label.clone(), Tone::Plain);
-    fact("local", row.local.clone(), Tone::Plain);
-    fact("peer", row.peer.clone(), Tone::Plain);
+    fact("local", path(&row.local), Tone::Plain);
+    fact("peer", path(&row.peer), Tone::Plain);
     let opened = context.anchor.rfc3339(row.opened_at_ns).unwrap_or_default();
     let age = duration(theme, now.saturating_sub(row.opened_at_ns));
     fact(
@@ -82,7 +98,7 @@ fn facts(app: &App, row: &Descriptor) -> Vec<Line<'static>> {
         },
         Tone::Plain,
     );
-    fact("opened at", row.opened_location.clone(), Tone::Plain);
+    fact("opened at", path(&row.opened_location), Tone::Plain);
     fact("last event", epoll_names(row.last_events), Tone::Plain);
     fact(
         "closing",
@@ -115,7 +131,7 @@ fn facts(app: &App, row: &Descriptor) -> Vec<Line<'static>> {
     let sides: Vec<&Direction> = Side::BOTH.iter().filter_map(|side| side.of(row)).collect();
     for (side, direction) in Side::BOTH.iter().zip(&sides) {
         lines.push(Line::default());
-        lines.extend(direction_lines(app, *side, direction, now));
+        lines.extend(direction_lines(app, *side, direction, now, width));
     }
     lines
 }
@@ -158,7 +174,13 @@ fn counts(app: &App, row: &Descriptor) -> Vec<Line<'static>> {
     lines
 }
 
-fn direction_lines(app: &App, side: Side, direction: &Direction, now: u64) -> Vec<Line<'static>> {
+fn direction_lines(
+    app: &App,
+    side: Side,
+    direction: &Direction,
+    now: u64,
+    width: usize,
+) -> Vec<Line<'static>> {
     let theme = app.theme;
     let cell = state_cell(direction.state());
     let mut first = vec![
@@ -187,9 +209,11 @@ fn direction_lines(app: &App, side: Side, direction: &Direction, now: u64) -> Ve
         }
     };
     if let Some(waiter) = &direction.waiter {
-        fact("at", waiter.location.clone(), Tone::Plain);
-        fact("task", waiter.task.clone(), Tone::Plain);
-        fact("thread", waiter.thread.clone(), Tone::Plain);
+        let location = text::cut_start(&waiter.location, width, theme.ascii);
+        fact("at", location.into_owned(), Tone::Plain);
+        let name = |name: &str| text::cut_middle(name, width, theme.ascii).into_owned();
+        fact("task", name(&waiter.task), Tone::Plain);
+        fact("thread", name(&waiter.thread), Tone::Plain);
     }
     match direction.deadline_ns {
         0 => {}

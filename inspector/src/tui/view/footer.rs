@@ -68,6 +68,10 @@ fn keys(app: &App, room: u16) -> Line<'static> {
         let label = format!("filter: {shown}  ");
         used += text::width(&label);
         spans.push(toned(theme, label, tone));
+        if let Some(error) = &app.filter.error {
+            used += text::width(error) + 2;
+            spans.push(toned(theme, format!("{error}  "), Tone::Bad));
+        }
     }
     for binding in BINDINGS.iter().filter(|binding| !binding.footer.is_empty()) {
         let key = if theme.ascii {

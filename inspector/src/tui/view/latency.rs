@@ -8,14 +8,11 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::App;
 use super::histogram::{Bars, height, sparkline};
-use super::{field, toned};
+use super::{field, name_field, toned};
 use crate::paint::Tone;
 use crate::quantile::{self, SHOWN};
 use crate::text;
 
-const NAME: usize = 16;
-/// The same where there is room for the longest of them.
-const WIDE_NAME: usize = 26;
 const NUMBER: usize = 8;
 const COUNT: usize = 10;
 
@@ -110,7 +107,11 @@ fn optional(app: &App, histogram: &Histogram, value: Option<u64>) -> String {
 fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> Vec<Line<'static>> {
     let theme = app.theme;
     let width = usize::from(area.width);
-    let name = if width >= 100 { WIDE_NAME } else { NAME };
+    // Numbers give way to names, which often differ in their ends only.
+    let longest = histograms.iter().map(|it| text::width(&it.name)).max();
+    let name = longest
+        .unwrap_or(0)
+        .clamp(9, width.saturating_sub(NUMBER + 3).max(9));
     let mut numbers: Vec<&Number> = NUMBERS.iter().collect();
     let taken = |numbers: &[&Number]| {
         1 + name + numbers.iter().map(|number| 1 + number.width).sum::<usize>() + 1
@@ -138,7 +139,7 @@ fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> 
     for (index, histogram) in histograms.iter().enumerate().skip(first) {
         let mut line = format!(
             " {}",
-            field(&text::printable(&histogram.name), name, false, theme.ascii)
+            name_field(&text::printable(&histogram.name), name, theme.ascii)
         );
         for number in &numbers {
             line.push_str(&format!(

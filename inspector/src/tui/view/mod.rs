@@ -50,7 +50,19 @@ pub(crate) fn render(app: &App, frame: &mut Frame<'_>) {
     footer::render(app, frame, foot);
     match &app.overlay {
         Some(Overlay::Help(scroll)) => help::render(app, *scroll, frame, body),
-        Some(Overlay::Detail { last, scroll }) => detail::render(app, last, *scroll, frame, body),
+        Some(Overlay::Detail {
+            last,
+            seen_ns,
+            epoch,
+            scroll,
+        }) => {
+            let seen = detail::Seen {
+                row: last,
+                at_ns: *seen_ns,
+                epoch: *epoch,
+            };
+            detail::render(app, &seen, *scroll, frame, body);
+        }
         None => {}
     }
 }
@@ -144,6 +156,11 @@ fn field(content: &str, width: usize, right: bool, ascii: bool) -> String {
     } else {
         format!("{shown}{blanks}")
     }
+}
+
+/// A name in a field of this width. One that does not fit loses its middle: its end tells it from others.
+fn name_field(name: &str, width: usize, ascii: bool) -> String {
+    field(&text::cut_middle(name, width, ascii), width, false, ascii)
 }
 
 /// A span of a meaning.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use netpoller_proto::v1::{GetStatsResponse, Transitions};
+use netpoller_proto::v1::{GetStatsResponse, Law, Transitions};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -10,10 +10,10 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::App;
 use super::histogram::sparkline;
-use super::{field, scrolled, toned};
+use super::{field, name_field, scrolled, toned};
 use crate::model::Model;
 use crate::paint::Tone;
-use crate::table::{Align, Fit, POLLERS, fit};
+use crate::table::{Align, Fit, POLLERS, fit, law_state};
 use crate::text;
 
 pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
@@ -71,16 +71,14 @@ fn pollers(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'stati
                 .map(|row| text::width(&(column.cell)(row, &context).text))
                 .max()
                 .unwrap_or(0);
-            Fit {
-                column,
-                width: widest.max(column.title.len()).max(column.least.into()),
-            }
+            let width = widest.max(column.title.len()).max(column.least.into());
+            Fit::new(column, width, rows.iter().copied())
         })
         .collect();
     let fits = fit(wanted, width.saturating_sub(2));
     let align = |fit: &Fit<_>, content: &str| {
         field(
-            content,
+            &fit.column.cut(content, fit.width, theme.ascii),
             fit.width,
             fit.column.align == Align::Right,
             theme.ascii,
@@ -137,10 +135,26 @@ fn activity(app: &App, width: usize) -> Vec<Line<'static>> {
 fn laws(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'static>> {
     let theme = app.theme;
     let several = stats.pollers.len() > 1;
+    let title = |name: &str, law: &Law| {
+        if several {
+            format!("{name}/{}", law.name)
+        } else {
+            law.name.clone()
+        }
+    };
+    let named = stats.pollers.iter().flat_map(|stats| {
+        let name = stats.poller.as_ref().map_or("", |it| it.name.as_str());
+        stats.laws.iter().map(move |law| title(name, law).len())
+    });
+    // As long as the longest name, as far as the numbers beside it have room.
+    let room = named
+        .max()
+        .unwrap_or(0)
+        .clamp(21, width.saturating_sub(39).max(21));
     let mut lines = vec![heading(
         app,
         &format!(
-            "{:<22}{:>12} {:>12}  STATE     STATEMENT",
+            "{:<room$} {:>12} {:>12}  STATE     STATEMENT",
             "LAW", "LEFT", "RIGHT"
         ),
         width,
@@ -151,20 +165,11 @@ fn laws(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'static>>
             .as_ref()
             .map_or("", |poller| poller.name.as_str());
         for law in &poller.laws {
-            let title = if several {
-                format!("{name}/{}", law.name)
-            } else {
-                law.name.clone()
-            };
-            let title = field(&text::printable(&title), 21, false, theme.ascii);
-            let (state, tone) = if law.violated {
-                ("VIOLATED", Tone::Bad)
-            } else {
-                ("OK", Tone::Good)
-            };
+            let title = name_field(&text::printable(&title(name, law)), room, theme.ascii);
+            let (state, tone) = law_state(law);
             let statement = text::cut(
                 &text::printable(&law.statement),
-                width.saturating_sub(60),
+                width.saturating_sub(39 + room),
                 theme.ascii,
             )
             .into_owned();
@@ -236,17 +241,19 @@ fn counters(app: &App, stats: &GetStatsResponse) -> Vec<Line<'static>> {
         .model
         .stats_seconds()
         .filter(|_| !before.is_empty());
+    let longest = now.keys().map(|name| text::width(name)).max().unwrap_or(0);
+    let room = longest.clamp(26, 40);
     let mut lines = vec![heading(
         app,
-        &format!("{:<26}{:>13}{:>9}", "COUNTER", "TOTAL", "/s"),
-        50,
+        &format!("{:<room$}{:>13}{:>9}", "COUNTER", "TOTAL", "/s"),
+        room + 24,
     )];
     for (name, count) in now {
         let grown = count.saturating_sub(before.get(name).copied().unwrap_or(count));
         let rate = per_second(grown, seconds);
         let line = format!(
             " {}{:>13}{rate:>9}",
-            field(&text::printable(name), 26, false, app.theme.ascii),
+            name_field(&text::printable(name), room, app.theme.ascii),
             text::count(count)
         );
         lines.push(Line::from(toned(

@@ -47,10 +47,8 @@ pub(super) fn render(app: &App, state: &TableState, frame: &mut Frame<'_>, area:
                 .map(|cell| text::width(&cell.text))
                 .max()
                 .unwrap_or(0);
-            Fit {
-                column,
-                width: titled.max(column.least.into()).max(*longest).max(widest),
-            }
+            let width = titled.max(column.least.into()).max(*longest).max(widest);
+            Fit::new(column, width, &state.rows)
         })
         .collect();
     let fits: Vec<Fit<Entry>> = fit(wanted, usize::from(area.width.saturating_sub(2)));

@@ -1,0 +1,247 @@
+//! Which events `--where` admits. Each is asked for itself, with what is known of its descriptor.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use netpoller_proto::filter::Field;
+use netpoller_proto::v1::filter::Node;
+use netpoller_proto::v1::filter_value::Value;
+use netpoller_proto::v1::{
+    Comparison, Descriptor, Direction, Event, Filter, FilterValue, Mode, Operator, State, Waiter,
+};
+use netpoller_proto::{Part, Side};
+
+use crate::client::{self, Connection, Selection};
+use crate::failure::Failure;
+use crate::query::{Query, is_own_of_events};
+
+/// What is known of who waits is older than this only for a descriptor that does nothing.
+const FRESH: Duration = Duration::from_millis(100);
+/// Ids in one question; a filter has room for 256.
+const IDS: usize = 200;
+/// From so many ids on, the whole table is asked for instead.
+const MANY: usize = 1_000;
+/// Descriptors that are remembered.
+const MOST: usize = 200_000;
+
+/// A descriptor, by poller and id.
+type Key = (String, String);
+
+struct Known {
+    /// `None` if it was closed before it could be looked at.
+    row: Option<Arc<Descriptor>>,
+    at: Instant,
+}
+
+/// Decides about events.
+pub(super) struct Admission<'a> {
+    connection: &'a Connection,
+    query: Option<&'a Query>,
+    /// The query speaks of what events do not have themselves.
+    needs_rows: bool,
+    /// And that may change.
+    changes: bool,
+    known: HashMap<Key, Known>,
+}
+
+impl<'a> Admission<'a> {
+    pub(super) fn new(connection: &'a Connection, query: Option<&'a Query>) -> Self {
+        let speaks_of =
+            |fields: fn(Field) -> bool| query.is_some_and(|query| query.speaks_of(fields));
+        Self {
+            connection,
+            query,
+            needs_rows: speaks_of(|field| !is_own_of_events(field)),
+            changes: speaks_of(|field| matches!(field, Field::Task | Field::Where)),
+            known: HashMap::new(),
+        }
+    }
+
+    /// Those of the events that are wanted.
+    pub(super) async fn admitted(&mut self, events: Vec<Event>) -> Result<Vec<Event>, Failure> {
+        let Some(query) = self.query else {
+            return Ok(events);
+        };
+        if self.needs_rows {
+            self.look_up(&events).await?;
+        }
+        Ok(events
+            .into_iter()
+            .filter(|event| self.admits(query, event))
+            .collect())
+    }
+
+    fn admits(&self, query: &Query, event: &Event) -> bool {
+        let key = (event.poller.clone(), event.id.clone());
+        let row = self.known.get(&key).and_then(|known| known.row.as_ref());
+        let (row, side) = row_of(event, row.map(Arc::as_ref));
+        query.holds(Part { row: &row, side }, event.at_ns)
+    }
+
+    /// Asks for the descriptors of these events that are not known, or not well enough.
+    async fn look_up(&mut self, events: &[Event]) -> Result<(), Failure> {
+        let now = Instant::now();
+        let is_fresh = |known: &Known| {
+            known.row.is_none() || !self.changes || now.duration_since(known.at) < FRESH
+        };
+        let mut wanted: Vec<Key> = events
+            .iter()
+            .filter(|event| !event.id.is_empty())
+            .map(|event| (event.poller.clone(), event.id.clone()))
+            .filter(|key| !self.known.get(key).is_some_and(is_fresh))
+            .collect();
+        wanted.sort_unstable();
+        wanted.dedup();
+        if wanted.is_empty() {
+            return Ok(());
+        }
+        if self.known.len() + wanted.len() > MOST {
+            self.known.clear();
+        }
+        let mut rows = Vec::new();
+        if wanted.len() > MANY {
+            rows = client::descriptors(self.connection, &Selection::default())
+                .await?
+                .rows;
+        } else {
+            for ids in wanted.chunks(IDS) {
+                let selection = Selection {
+                    filter: Some(one_of(ids)),
+                    ..Selection::default()
+                };
+                rows.extend(client::descriptors(self.connection, &selection).await?.rows);
+            }
+        }
+        for key in wanted {
+            // What has closed since is remembered as it was.
+            self.known
+                .entry(key)
+                .and_modify(|known| known.at = now)
+                .or_insert(Known { row: None, at: now });
+        }
+        for row in rows {
+            let known = Known {
+                row: Some(Arc::clone(&row)),
+                at: now,
+            };
+            self.known.insert((row.poller.clone(), row.id()), known);
+        }
+        Ok(())
+    }
+}
+
+fn one_of(keys: &[Key]) -> Filter {
+    let values = keys.iter().map(|(_, id)| FilterValue {
+        value: Some(Value::Text(id.clone())),
+    });
+    Filter {
+        node: Some(Node::Comparison(Comparison {
+            field: Field::Id.name().to_owned(),
+            op: Operator::In.into(),
+            values: values.collect(),
+        })),
+    }
+}
+
+/// The event as a row that a filter can be asked about: its descriptor, with the thread that did it in the place of the
+/// one that waits. What nothing is known of is as in a row that does not have it.
+fn row_of(event: &Event, known: Option<&Descriptor>) -> (Descriptor, Option<Side>) {
+    let side = match event.direction() {
+        Mode::Read => Some(Side::Read),
+        Mode::Write => Some(Side::Write),
+        Mode::Unspecified => None,
+    };
+    let mut row = known.cloned().unwrap_or_else(|| {
+        let place = event.id.split_once('.');
+        let number = |text: &str| text.parse::<u32>().ok();
+        Descriptor {
+            slot: place.and_then(|(slot, _)| number(slot)).unwrap_or(u32::MAX),
+            generation: place.and_then(|(_, it)| number(it)).unwrap_or(0),
+            fd: -1,
+            ..Descriptor::default()
+        }
+    });
+    row.poller.clone_from(&event.poller);
+    let part = Part { row: &row, side };
+    let waiter = Waiter {
+        thread: event.thread.clone(),
+        ..part.waiter().cloned().unwrap_or_default()
+    };
+    let done = Direction {
+        // So that its waiter counts, whatever has become of it meanwhile.
+        state: State::Parked.into(),
+        waiter: Some(waiter),
+        ..Direction::default()
+    };
+    (row.read, row.write) = match side {
+        Some(Side::Write) => (None, Some(done)),
+        Some(Side::Read) | None => (Some(done), None),
+    };
+    (row, side)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+
+    fn admits(filter: &str, event: &Event, known: Option<&Descriptor>) -> bool {
+        let query: Query = filter.parse().expect(filter);
+        let (row, side) = row_of(event, known);
+        query.holds(Part { row: &row, side }, fixture::NOW_NS)
+    }
+
+    #[test]
+    fn an_event_of_a_poller_has_its_poller_and_thread_and_no_descriptor() {
+        let event = Event {
+            poller: "plant".into(),
+            thread: "Worker-1".into(),
+            ..Event::default()
+        };
+        for (filter, expected) in [
+            ("poller=plant", true),
+            ("poller=global", false),
+            ("thread~worker", true),
+            ("thread~^worker-[12]$", true),
+            ("kind=tcp", false),
+            ("kind!=tcp", true),
+            ("slot=0", false),
+            ("id=0.0", false),
+            ("dir=read", false),
+            ("peer~.", false),
+        ] {
+            assert_eq!(admits(filter, &event, None), expected, "{filter}");
+        }
+    }
+
+    #[test]
+    fn an_event_of_a_descriptor_has_what_its_row_has_and_the_thread_that_did_it() {
+        let row = fixture::parked_reader();
+        let event = |direction: Mode| Event {
+            poller: "global".into(),
+            id: "42.7".into(),
+            thread: "poller-thread".into(),
+            direction: direction.into(),
+            ..Event::default()
+        };
+        for (filter, direction, expected) in [
+            ("kind=tcp && fd=19", Mode::Read, true),
+            ("peer~10.0.0.9", Mode::Unspecified, true),
+            ("thread=poller-thread", Mode::Read, true),
+            ("thread=worker-1", Mode::Read, false),
+            ("task=conn-42", Mode::Read, true),
+            ("task=conn-42", Mode::Write, false),
+            ("where~server.rs:88", Mode::Read, true),
+            ("where~server.rs:41", Mode::Write, true),
+            ("dir=read", Mode::Read, true),
+            ("dir=read", Mode::Write, false),
+            ("id=global/42.7", Mode::Read, true),
+            ("opened<2min", Mode::Read, true),
+        ] {
+            let holds = admits(filter, &event(direction), Some(&row));
+            assert_eq!(holds, expected, "{filter} {direction:?}");
+        }
+        assert!(admits("slot=42 && id=42.7", &event(Mode::Read), None));
+    }
+}
