@@ -25,7 +25,7 @@
 //!
 //! | you have | use |
 //! |---|---|
-//! | tokio | the types of [`net`], [`pipe`] and [`time`] as they are; they attach the poller to the runtime |
+//! | tokio | the types of [`net`], [`pipe`] and [`time`] as they are; each runtime gets a poller of its own |
 //! | plain threads | the same types with `blocking()`: std's `Read` and `Write`, and deadlines that work |
 //! | an executor of your own | run it inside [`block_on`] |
 //! | an event loop of your own | [`Poller::nest`], [`Poller::poll`], and the poller's descriptor |

@@ -50,7 +50,7 @@ impl crate::net::HasFd for PipeWriter {
 /// What `pipe2(2)` said, or an error of the registration.
 #[track_caller]
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
-    pipe_at(Poller::try_global()?, Location::caller())
+    pipe_at(&driver::current()?, Location::caller())
 }
 
 /// [`pipe()`] with a poller of your own.
@@ -81,7 +81,7 @@ fn register(poller: &Poller, fd: OwnedFd, location: &'static Location<'static>) 
 
 /// Opens the FIFO at `path`, which must be one.
 fn open_fifo(
-    poller: io::Result<&Poller>,
+    poller: io::Result<Poller>,
     path: &Path,
     options: &OpenOptions,
     location: &'static Location<'static>,
@@ -98,7 +98,7 @@ fn open_fifo(
             "it is not a FIFO",
         )));
     }
-    register(poller?, file.into(), location)
+    register(&poller?, file.into(), location)
 }
 
 impl PipeReader {
@@ -110,7 +110,7 @@ impl PipeReader {
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
-            Poller::try_global(),
+            driver::current(),
             path.as_ref(),
             OpenOptions::new().read(true),
             Location::caller(),
@@ -126,7 +126,7 @@ impl PipeReader {
     #[track_caller]
     pub fn open_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
-            Ok(poller),
+            Ok(poller.clone()),
             path.as_ref(),
             OpenOptions::new().read(true),
             Location::caller(),
@@ -143,7 +143,7 @@ impl PipeReader {
     #[track_caller]
     pub fn open_resilient(path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
-            Poller::try_global(),
+            driver::current(),
             path.as_ref(),
             OpenOptions::new().read(true).write(true),
             Location::caller(),
@@ -159,7 +159,7 @@ impl PipeReader {
     #[track_caller]
     pub fn open_resilient_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
-            Ok(poller),
+            Ok(poller.clone()),
             path.as_ref(),
             OpenOptions::new().read(true).write(true),
             Location::caller(),
@@ -182,7 +182,7 @@ impl PipeWriter {
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
-            Poller::try_global(),
+            driver::current(),
             path.as_ref(),
             OpenOptions::new().write(true),
             Location::caller(),
@@ -198,7 +198,7 @@ impl PipeWriter {
     #[track_caller]
     pub fn open_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
-            Ok(poller),
+            Ok(poller.clone()),
             path.as_ref(),
             OpenOptions::new().write(true),
             Location::caller(),
@@ -220,7 +220,7 @@ impl PipeReader {
     /// If it cannot be registered; it is given back then.
     #[track_caller]
     pub fn from_owned_fd(fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        take_over(Poller::try_global(), fd, Location::caller()).map(|fd| Self { fd })
+        take_over(driver::current(), fd, Location::caller()).map(|fd| Self { fd })
     }
 
     /// [`from_owned_fd`](Self::from_owned_fd) with a poller of your own.
@@ -230,7 +230,7 @@ impl PipeReader {
     /// As [`from_owned_fd`](Self::from_owned_fd).
     #[track_caller]
     pub fn from_owned_fd_on(poller: &Poller, fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        take_over(Ok(poller), fd, Location::caller()).map(|fd| Self { fd })
+        take_over(Ok(poller.clone()), fd, Location::caller()).map(|fd| Self { fd })
     }
 }
 
@@ -242,7 +242,7 @@ impl PipeWriter {
     /// If it cannot be registered; it is given back then.
     #[track_caller]
     pub fn from_owned_fd(fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        take_over(Poller::try_global(), fd, Location::caller()).map(|fd| Self { fd })
+        take_over(driver::current(), fd, Location::caller()).map(|fd| Self { fd })
     }
 
     /// [`from_owned_fd`](Self::from_owned_fd) with a poller of your own.
@@ -252,17 +252,17 @@ impl PipeWriter {
     /// As [`from_owned_fd`](Self::from_owned_fd).
     #[track_caller]
     pub fn from_owned_fd_on(poller: &Poller, fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        take_over(Ok(poller), fd, Location::caller()).map(|fd| Self { fd })
+        take_over(Ok(poller.clone()), fd, Location::caller()).map(|fd| Self { fd })
     }
 }
 
 fn take_over(
-    poller: io::Result<&Poller>,
+    poller: io::Result<Poller>,
     fd: OwnedFd,
     location: &'static Location<'static>,
 ) -> Result<Fd, (OwnedFd, io::Error)> {
     match poller {
-        Ok(poller) => Fd::adopt(poller, fd, Options::new(Kind::Pipe), location),
+        Ok(poller) => Fd::adopt(&poller, fd, Options::new(Kind::Pipe), location),
         Err(error) => Err((fd, error)),
     }
 }

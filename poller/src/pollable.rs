@@ -61,7 +61,7 @@ impl<T> fmt::Display for NotRegistered<T> {
 impl<T: fmt::Debug> std::error::Error for NotRegistered<T> {}
 
 impl<T: AsFd> Pollable<T> {
-    /// Registers `inner` with the global poller and makes it non-blocking.
+    /// Registers `inner` with the current poller (see [`driver`](crate::driver)) and makes it non-blocking.
     ///
     /// # Errors
     ///
@@ -69,8 +69,8 @@ impl<T: AsFd> Pollable<T> {
     #[track_caller]
     pub fn new(inner: T) -> Result<Self, NotRegistered<T>> {
         let location = Location::caller();
-        match Poller::try_global() {
-            Ok(poller) => Self::new_at(poller, inner, location),
+        match driver::current() {
+            Ok(poller) => Self::new_at(&poller, inner, location),
             Err(error) => Err(NotRegistered { inner, error }),
         }
     }
@@ -94,8 +94,8 @@ impl<T: AsFd> Pollable<T> {
     #[track_caller]
     pub fn new_or_plain(inner: T) -> Result<Self, NotRegistered<T>> {
         let location = Location::caller();
-        let registered = match Poller::try_global() {
-            Ok(poller) => Self::new_at(poller, inner, location),
+        let registered = match driver::current() {
+            Ok(poller) => Self::new_at(&poller, inner, location),
             Err(error) => return Err(NotRegistered { inner, error }),
         };
         registered.or_else(|refused| {

@@ -2,7 +2,7 @@
 //! who sleeps, since when and where.
 //!
 //! All of them are cancel safe: a dropped sleep gives its slot back, a dropped timeout drops its future, and a dropped tick is not
-//! lost. They use the poller of the [`block_on_poller`](crate::block_on_poller) around them, else the global one.
+//! lost. They use the current poller, see [`driver`](crate::driver).
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -12,7 +12,7 @@ use std::pin::pin;
 use std::task::Poll;
 use std::time::{Duration, Instant};
 
-use crate::driver;
+use crate::driver::{Attended, Later};
 use crate::observe::Direction;
 use crate::poller::{Desc, Poller, Sides};
 
@@ -25,7 +25,8 @@ use crate::poller::{Desc, Poller, Sides};
 pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
     let location = Location::caller();
     let until = Instant::now().checked_add(duration);
-    async move { sleep_until_at(&current(), until, location).await }
+    let poller = Later::new();
+    async move { sleep_until_at(&found(poller), until, location).await }
 }
 
 /// Waits until `deadline`.
@@ -36,12 +37,13 @@ pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
 #[track_caller]
 pub fn sleep_until(deadline: Instant) -> impl Future<Output = ()> {
     let location = Location::caller();
-    async move { sleep_until_at(&current(), Some(deadline), location).await }
+    let poller = Later::new();
+    async move { sleep_until_at(&found(poller), Some(deadline), location).await }
 }
 
-/// The poller whose deadlines a sleep of the calling task uses: that of the `block_on_poller` around it, else the global one.
-fn current() -> Poller {
-    driver::current().unwrap_or_else(|_| Poller::global().clone())
+/// The poller whose deadlines a sleep uses. In a runtime that cannot have one it depends on whoever polls the global one.
+fn found(poller: Later) -> Poller {
+    poller.get().unwrap_or_else(|_| Poller::global().clone())
 }
 
 /// [`sleep`] on a poller of one's own.
@@ -87,8 +89,6 @@ impl Timer {
         until: Option<Instant>,
         location: &'static Location<'static>,
     ) -> Option<Timer> {
-        // A runtime without I/O cannot be attached to; the sleep then depends on whoever else polls.
-        let _ = driver::prepare(poller);
         let desc = poller.open_timer(location).ok()?;
         let timer = Timer(desc);
         if let Some(until) = until {
@@ -101,7 +101,13 @@ impl Timer {
     async fn wait(&self, location: &'static Location<'static>) {
         // Readiness is that of the slot's former owner, whose event was under way when it left (semantics 26): the one end is
         // the deadline. Only an eviction from outside comes before it.
-        while self.0.wait_at(Direction::Read, location).await.is_ok() {}
+        loop {
+            // A runtime without I/O cannot be attached to; the sleep then depends on whoever else polls.
+            let _ = Attended::default().see_to(&self.0.shared);
+            if self.0.wait_at(Direction::Read, location).await.is_err() {
+                return;
+            }
+        }
     }
 }
 
@@ -147,13 +153,14 @@ pub fn timeout<F: Future>(
 ) -> impl Future<Output = Result<F::Output, Elapsed>> {
     let location = Location::caller();
     let until = Instant::now().checked_add(duration);
+    let poller = Later::new();
     async move {
         let mut future = pin!(future);
         // Most futures that are guarded like this are ready soon; the timer is made for those that are not.
         if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
             return Ok(output);
         }
-        let poller = current();
+        let poller = found(poller);
         let mut sleep = pin!(sleep_until_at(&poller, until, location));
         poll_fn(|cx| match future.as_mut().poll(cx) {
             Poll::Ready(output) => Poll::Ready(Ok(output)),
@@ -195,8 +202,9 @@ impl Interval {
     #[track_caller]
     pub fn tick(&mut self) -> impl Future<Output = Instant> + '_ {
         let location = Location::caller();
+        let poller = Later::new();
         async move {
-            sleep_until_at(&current(), self.next, location).await;
+            sleep_until_at(&found(poller), self.next, location).await;
             // Only a tick that came moves the next one, so a dropped future loses none.
             let due = self.next.unwrap_or_else(Instant::now);
             self.next = due.checked_add(self.period);

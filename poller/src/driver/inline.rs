@@ -5,14 +5,21 @@
 //! concern, and goes on leading; only when its own turn comes does it hand the role to a follower and leave to run, so that
 //! I/O flows while its task runs (tokio#4730).
 
-use std::cell::{Cell, RefCell};
+use std::cell::Cell;
 use std::future::Future;
-use std::pin::pin;
+use std::io;
+use std::os::fd::{AsFd, AsRawFd, OwnedFd};
+use std::panic::Location;
+use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::Driver;
-use crate::poller::{Poller, ReadyList, Role, Shared};
+use super::current::{self, BlockOn};
+use crate::desc::Kind;
+use crate::error::while_doing;
+use crate::observe::Direction;
+use crate::poller::{Desc, Poller, ReadyList, Role, Shared};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::thread::{self, Thread};
 
@@ -61,8 +68,6 @@ struct Kit {
 }
 
 crate::sync::thread_local! {
-    /// The poller of the innermost [`block_on_poller`] of this thread, `None` for the global one.
-    static CURRENT: RefCell<Option<Poller>> = const { RefCell::new(None) };
     static KIT: Cell<Option<Box<Kit>>> = const { Cell::new(None) };
 }
 
@@ -95,70 +100,45 @@ impl Kit {
     }
 }
 
-/// The poller that this thread polls when it waits: what sleeps and timeouts use.
-pub(crate) fn current() -> std::io::Result<Poller> {
-    match CURRENT.try_with(|current| current.borrow().clone()) {
-        Ok(Some(poller)) => Ok(poller),
-        _ => Poller::try_global().cloned(),
-    }
-}
-
-/// Puts the outer poller back.
-struct Scope(Option<Option<Poller>>);
-
-impl Scope {
-    /// Makes `poller` the current one. Costs nothing but a look if it is that already, as in most programs.
-    fn enter(poller: &Poller) -> Self {
-        let inner = (!poller.is_global()).then_some(poller);
-        let before = CURRENT.try_with(|current| {
-            let mut current = current.borrow_mut();
-            let same = match (&*current, inner) {
-                (Some(before), Some(inner)) => Arc::ptr_eq(&before.shared, &inner.shared),
-                (None, None) => true,
-                _ => false,
-            };
-            (!same).then(|| std::mem::replace(&mut *current, inner.cloned()))
-        });
-        Scope(before.ok().flatten())
-    }
-}
-
-impl Drop for Scope {
-    fn drop(&mut self) {
-        if let Some(before) = self.0.take() {
-            let inner =
-                CURRENT.try_with(|current| std::mem::replace(&mut *current.borrow_mut(), before));
-            // Outside of the borrow: it may be the last handle of its poller.
-            drop(inner);
-        }
-    }
-}
-
-/// Runs `future` on this thread and polls `poller` while it waits, for itself and for everybody else. Sleeps and timeouts of
-/// [`time`](crate::time) inside of it are deadlines of `poller`.
+/// Runs `future` on this thread and polls `poller` while it waits, for itself and for everybody else. What is made inside of it
+/// without naming a poller, sleeps and timeouts of [`time`](crate::time) too, is `poller`'s.
 ///
-/// Any executor becomes an I/O driver when its idle loop runs inside this function. Nested calls are allowed.
+/// Any executor becomes an I/O driver when its idle loop runs inside this function. Nested calls are allowed. What waits in here
+/// for a descriptor of another poller makes this thread poll that one as well, until the call returns; it may be that of a tokio
+/// runtime that is gone, or that stands still.
+///
+/// On a worker of a tokio runtime it keeps that worker from its other tasks, and does not end if it waits for one of them:
+/// use it in `spawn_blocking` or `block_in_place` there.
 ///
 /// # Panics
 ///
 /// Only if `future` does.
 pub fn block_on_poller<F: Future>(poller: &Poller, future: F) -> F::Output {
     Driver::Inline.note(&poller.shared.drivers);
-    let _scope = Scope::enter(poller);
+    let scope = BlockOn::new(poller);
     let mut kit = Kit::take(poller);
+    let mut guests: Vec<Hosting> = Vec::new();
     let mut future = pin!(future);
     let output = loop {
         // The waker is borrowed from the kit for each poll alone, as parking needs the rest of it.
-        match future.as_mut().poll(&mut Context::from_waker(&kit.waker)) {
-            Poll::Ready(output) => break output,
-            Poll::Pending => kit.park(),
+        let mut cx = Context::from_waker(&kit.waker);
+        poll_guests(&mut guests, &scope, &mut cx);
+        if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
+            break output;
         }
+        let asked = scope.asked();
+        if !asked.is_empty() {
+            let mut asked = asked.into_iter().map(Hosting::new).collect();
+            poll_guests(&mut asked, &scope, &mut cx);
+            guests.append(&mut asked);
+        }
+        kit.park();
     };
     kit.put_back();
     output
 }
 
-/// Runs `future` on this thread and polls the global poller while it waits.
+/// Runs `future` on this thread and polls the poller that was [entered](Poller::enter), or else the global one, while it waits.
 ///
 /// ```
 /// use std::time::Duration;
@@ -169,7 +149,99 @@ pub fn block_on_poller<F: Future>(poller: &Poller, future: F) -> F::Output {
 ///
 /// If `future` does, or if the global poller cannot be made (see [`Poller::global`]).
 pub fn block_on<F: Future>(future: F) -> F::Output {
-    block_on_poller(Poller::global(), future)
+    match current::entered() {
+        Some(poller) => block_on_poller(&poller, future),
+        None => block_on_poller(Poller::global(), future),
+    }
+}
+
+/// A poller that a thread polls along with its own: its epoll descriptor is registered with that one.
+#[derive(Debug)]
+pub(super) struct Guest {
+    // Before `epoll`, so that it is deregistered before it is closed.
+    desc: Desc,
+    /// A duplicate, as other threads may do the same.
+    epoll: OwnedFd,
+    shared: Arc<Shared>,
+}
+
+impl Guest {
+    pub(super) fn new(host: &Poller, shared: &Arc<Shared>) -> io::Result<Self> {
+        let guest = Poller {
+            shared: shared.clone(),
+        };
+        let failed = |error| {
+            let action = format_args!(
+                "the poller \"{}\" of this descriptor cannot be polled along with \"{}\", which the thread polls",
+                shared.name,
+                host.name()
+            );
+            while_doing(action, error)
+        };
+        guest.nest().map_err(failed)?;
+        let epoll = guest.as_fd().try_clone_to_owned().map_err(failed)?;
+        let desc = host
+            .open_at(epoll.as_raw_fd(), Kind::Other, Location::caller())
+            .map_err(|error| failed(error.into()))?;
+        desc.set_label(&format!("poller {}", shared.name));
+        shared.add_duplicate(epoll.as_raw_fd());
+        Driver::Inline.note(&shared.drivers);
+        Ok(Self {
+            desc,
+            epoll,
+            shared: shared.clone(),
+        })
+    }
+
+    /// Polls it whenever there is something, until it is evicted.
+    async fn run(self) {
+        let mut ready = ReadyList::with_capacity(self.shared.batch);
+        while self.desc.reset(Direction::Read).is_ok() {
+            loop {
+                ready.begin(&self.shared);
+                // An error here has nowhere to go, and there is nothing to be had.
+                let polled = self.shared.poll_now(&mut ready);
+                ready.wake_all();
+                if polled.is_err() || !ready.batch_was_full() {
+                    break;
+                }
+            }
+            if self.desc.wait(Direction::Read).await.is_err() {
+                return;
+            }
+        }
+    }
+}
+
+impl Drop for Guest {
+    fn drop(&mut self) {
+        self.shared.remove_duplicate(self.epoll.as_raw_fd());
+    }
+}
+
+/// A guest that is being polled.
+struct Hosting {
+    id: u32,
+    run: Pin<Box<dyn Future<Output = ()>>>,
+}
+
+impl Hosting {
+    fn new(guest: Guest) -> Self {
+        Self {
+            id: guest.shared.id,
+            run: Box::pin(guest.run()),
+        }
+    }
+}
+
+fn poll_guests(guests: &mut Vec<Hosting>, scope: &BlockOn, cx: &mut Context<'_>) {
+    guests.retain_mut(|guest| {
+        let goes_on = guest.run.as_mut().poll(cx).is_pending();
+        if !goes_on {
+            scope.forget(guest.id);
+        }
+        goes_on
+    });
 }
 
 impl Kit {

@@ -3,21 +3,36 @@
 //! | driver | for | how it polls |
 //! |---|---|---|
 //! | [`block_on`] and blocking handles | plain threads, any executor inside `block_on` | whoever blocks is the poller |
-//! | [`tokio`] | tokio | nested in tokio's own epoll; attaches itself |
+//! | [`tokio`] | tokio | a poller for each runtime, nested in tokio's own epoll |
 //! | [`ThreadDriver`] | executors that cannot poll | a thread that does nothing else |
 //!
 //! A program with a loop of its own calls [`Poller::poll`](crate::Poller::poll) and needs none of them.
+//!
+//! # The current poller
+//!
+//! Whatever is made without naming a poller, sockets, pipes, pollables, sleeps, timeouts and ticks alike, belongs to the current
+//! one. That is the first of these:
+//!
+//! 1. the innermost of the pollers that were [entered](crate::Poller::enter) on this thread and those that a [`block_on_poller`]
+//!    or [`block_on`] on this thread polls,
+//! 2. in a tokio runtime the runtime's own, see [`tokio`],
+//! 3. the [global](crate::Poller::global) one.
+//!
+//! It is asked for when the thing is made; for a future when it is first polled, unless a poller was entered when it was made.
 #![forbid(unsafe_code)]
 
+mod current;
 mod inline;
 mod thread;
 #[cfg(feature = "tokio")]
 pub mod tokio;
 
-pub(crate) use inline::current;
+pub use current::EnterGuard;
+pub(crate) use current::{Choice, Later, choose, current};
 pub use inline::{block_on, block_on_poller};
 pub use thread::ThreadDriver;
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::poller::Shared;
@@ -75,15 +90,10 @@ pub(crate) struct Attended {
 impl Attended {
     /// Called before each wait. While nothing changes it asks for the current runtime and compares.
     #[inline]
-    #[cfg_attr(
-        not(feature = "tokio"),
-        expect(
-            clippy::unnecessary_wraps,
-            clippy::unused_self,
-            reason = "fails with a runtime only"
-        )
-    )]
-    pub(crate) fn see_to(&self, shared: &std::sync::Arc<Shared>) -> std::io::Result<()> {
+    pub(crate) fn see_to(&self, shared: &Arc<Shared>) -> std::io::Result<()> {
+        if current::host(shared)? {
+            return Ok(());
+        }
         #[cfg(feature = "tokio")]
         tokio::with_current(|runtime| {
             let stamp = tokio::stamp(runtime);
@@ -93,7 +103,6 @@ impl Attended {
             }
             Ok(())
         })?;
-        let _ = shared;
         Ok(())
     }
 }
@@ -104,8 +113,11 @@ impl Attended {
     expect(clippy::unnecessary_wraps, reason = "fails with a runtime only")
 )]
 pub(crate) fn prepare(poller: &crate::Poller) -> std::io::Result<()> {
+    // Where a thread polls, the runtime that it belongs to need not: each event would wake both.
     #[cfg(feature = "tokio")]
-    tokio::attach(poller)?;
+    if !current::is_in_block_on() {
+        tokio::attach(poller)?;
+    }
     let _ = poller;
     Ok(())
 }

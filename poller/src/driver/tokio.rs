@@ -1,17 +1,36 @@
 //! The tokio driver: the poller's own epoll descriptor, registered with tokio's (tokio#7348).
 //!
+//! # A poller for each runtime
+//!
+//! What is made inside of a runtime belongs to that runtime's own poller, so that its events wake this runtime alone, and one
+//! whose clock is paused sees nothing of the others. It is made by the first socket, sleep or timeout there, is listed under the
+//! runtime's name ([`tokio::runtime::Builder::name`], else `tokio`; the second of a name is `tokio_2`), and lives as long as the
+//! runtime, or as a descriptor that outlives it. It costs four descriptors. Names are given again, so the metrics have as many
+//! pollers as there are runtimes at a time.
+//!
+//! | where | whose poller |
+//! |---|---|
+//! | a task, however it was spawned, in a `LocalSet` too | the runtime's |
+//! | `spawn_blocking`, `block_in_place` | the runtime's |
+//! | [`block_on`](crate::block_on) inside of those | the one that it polls: the [entered](crate::Poller::enter), else the global one |
+//! | a runtime inside of `block_on` | on the thread of that `block_on` the one that it polls; on other workers the runtime's |
+//! | a connection | that of the task that accepted it; if the user has chosen the listener's poller, by `enter`, `block_on_poller` or a constructor called `…_on`, that one |
+//!
+//! # Who polls
+//!
 //! A runtime gets one driver task for each poller it uses, started by the first descriptor that is opened, or waited for, in
-//! its context. The task polls without waiting whenever tokio finds the inner instance readable; deadlines reach it through a
-//! timerfd. It keeps a duplicate of the epoll descriptor and no handle of the poller, and ends with either of poller and
-//! runtime.
+//! its context: a socket may move to another runtime, which then polls for it as well. The task polls without waiting whenever
+//! tokio finds the inner instance readable; deadlines reach it through a timerfd. It keeps a duplicate of the epoll descriptor,
+//! and a handle only of its runtime's own poller, and ends with either of poller and runtime.
 
+use std::cell::{Cell, RefCell};
 use std::collections::HashMap;
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
+use std::sync::{Arc, Mutex, PoisonError, Weak};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
@@ -20,25 +39,35 @@ use tokio::task::AbortHandle;
 
 use super::Driver;
 use crate::clock;
-use crate::desc::Kind;
 use crate::observe::{Catch, Direction};
-use crate::poller::Shared;
+use crate::poller::{Shared, free_name};
 use crate::{Poller, ReadyList};
 
 /// A poller and a runtime.
 type Pair = (u32, Id);
 
-/// Which runtimes poll which poller, and how to end the task that does; `None` while it is being started.
-static ATTACHED: Mutex<Option<HashMap<Pair, Option<AbortHandle>>>> = Mutex::new(None);
+/// What is known of runtimes.
+#[derive(Default)]
+struct Runtimes {
+    /// Which of them poll which poller, and how to end the task that does; `None` while it is being started.
+    attached: HashMap<Pair, Option<AbortHandle>>,
+    /// Their own pollers, which their driver tasks hold.
+    own: HashMap<Id, Weak<Shared>>,
+}
 
-/// The list. No poller may be let go of while it is locked, nor any foreign code be called.
-fn attached() -> MutexGuard<'static, Option<HashMap<Pair, Option<AbortHandle>>>> {
-    ATTACHED.lock().unwrap_or_else(PoisonError::into_inner)
+static RUNTIMES: Mutex<Option<Runtimes>> = Mutex::new(None);
+
+/// Looks at the list, or changes it. No poller may be let go of in there, nor any foreign code be called.
+fn with_runtimes<R>(f: impl FnOnce(&mut Runtimes) -> R) -> R {
+    let mut runtimes = RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner);
+    f(runtimes.get_or_insert_default())
 }
 
 thread_local! {
     /// The last pair that this thread found attached, and the era in which it did.
-    static LAST: std::cell::Cell<Option<(Pair, u32)>> = const { std::cell::Cell::new(None) };
+    static LAST: Cell<Option<(Pair, u32)>> = const { Cell::new(None) };
+    /// The own poller of the runtime that this thread was in last, and the era in which it was found.
+    static OWN: RefCell<Option<(Id, u32, Weak<Shared>)>> = const { RefCell::new(None) };
 }
 
 /// Raised whenever a runtime stops polling: from then on a descriptor may be one that nobody polls for.
@@ -66,7 +95,7 @@ pub(super) fn stamp(runtime: &Handle) -> u64 {
 /// Attaches `runtime` on behalf of an operation that is about to wait in it.
 #[cold]
 pub(super) fn attend(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
-    match attach_to(shared, runtime) {
+    match attach_to(shared, runtime, Owner::Others) {
         // A runtime that cannot poll may still wait where somebody else does.
         Err(error) if !ShutsDown::is(&error) && polled_elsewhere(shared) => Ok(()),
         result => result,
@@ -98,7 +127,80 @@ impl std::error::Error for ShutsDown {}
 /// Whether anybody else polls, as far as is known: runtimes are on the list for as long as they do.
 fn polled_elsewhere(shared: &Shared) -> bool {
     shared.drivers.load(Ordering::Relaxed) & !(Driver::Tokio as u32) != 0
-        || (attached().iter().flatten()).any(|((poller, _), _)| *poller == shared.id)
+        || with_runtimes(|runtimes| {
+            runtimes
+                .attached
+                .keys()
+                .any(|(poller, _)| *poller == shared.id)
+        })
+}
+
+/// The poller of the current runtime, made on first use. `None` outside of a runtime.
+pub(super) fn own() -> Option<io::Result<Poller>> {
+    let runtime = Handle::try_current().ok()?;
+    let (id, now) = (runtime.id(), ERA.load(Ordering::Acquire));
+    let known = OWN.try_with(|own| match &*own.borrow() {
+        Some((of, era, own)) if (*of, *era) == (id, now) => own.upgrade(),
+        _ => None,
+    });
+    if let Ok(Some(shared)) = known {
+        return Some(Ok(Poller { shared }));
+    }
+    let own = own_of(&runtime);
+    if let Ok(poller) = &own {
+        let weak = Arc::downgrade(&poller.shared);
+        let _ = OWN.try_with(|own| own.replace(Some((id, now, weak))));
+    }
+    Some(own)
+}
+
+#[cold]
+fn own_of(runtime: &Handle) -> io::Result<Poller> {
+    static MAKING: Mutex<()> = Mutex::new(());
+    let existing = || {
+        let own = with_runtimes(|runtimes| runtimes.own.get(&runtime.id()).and_then(Weak::upgrade));
+        own.map(|shared| Poller { shared })
+    };
+    if let Some(poller) = existing() {
+        return Ok(poller);
+    }
+    // One at a time: a second one would be made and thrown away, and might be given the same name.
+    let _guard = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    if let Some(poller) = existing() {
+        return Ok(poller);
+    }
+    let name = free_name(&base_name(runtime.name()));
+    let poller = Poller::builder().name(name).build()?;
+    attach_to(&poller.shared, runtime, Owner::Runtime)?;
+    Ok(poller)
+}
+
+/// The name of a runtime as that of a poller, with room for a number.
+fn base_name(runtime: Option<&str>) -> String {
+    let allowed = |c: char| match c.to_ascii_lowercase() {
+        c @ ('a'..='z' | '0'..='9') => c,
+        _ => '_',
+    };
+    let name: String = runtime
+        .unwrap_or_default()
+        .chars()
+        .map(allowed)
+        .take(21)
+        .collect();
+    if name.is_empty() {
+        "tokio".to_owned()
+    } else {
+        name
+    }
+}
+
+/// Who keeps a poller that a runtime polls.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Owner {
+    /// The runtime: it is its own one.
+    Runtime,
+    /// Whoever has a handle of it, or a descriptor.
+    Others,
 }
 
 /// Held by the driver task: takes the runtime off the list when the task ends.
@@ -107,17 +209,26 @@ struct Attachment {
     /// The number of what tokio watches; it is open until after this is dropped.
     duplicate: RawFd,
     shared: Weak<Shared>,
+    /// Keeps the runtime's own poller, until after it is off the list.
+    _own: Option<Arc<Shared>>,
 }
 
 impl Drop for Attachment {
     fn drop(&mut self) {
-        let task = (attached().as_mut()).and_then(|attached| attached.remove(&self.pair));
+        let task = with_runtimes(|runtimes| {
+            let (poller, runtime) = self.pair;
+            let own = runtimes.own.get(&runtime);
+            if own.is_some_and(|own| Weak::ptr_eq(own, &self.shared)) {
+                runtimes.own.remove(&runtime);
+            }
+            runtimes.attached.remove(&(poller, runtime))
+        });
         drop(task);
         // Without a poller there is nobody to miss it.
         let Some(shared) = self.shared.upgrade() else {
             return;
         };
-        duplicates(&shared).retain(|fd| *fd != self.duplicate);
+        shared.remove_duplicate(self.duplicate);
         // After it is off the list, so that whoever sees the new era attaches anew. The number 0 is nobody's.
         if ERA.fetch_add(1, Ordering::AcqRel) == u32::MAX {
             ERA.fetch_add(1, Ordering::AcqRel);
@@ -129,10 +240,12 @@ impl Drop for Attachment {
 /// Ends the driver tasks of a poller that is gone.
 impl Drop for Shared {
     fn drop(&mut self) {
-        let mut ended = Vec::new();
-        if let Some(attached) = attached().as_mut() {
-            ended.extend(attached.extract_if(|(poller, _), _| *poller == self.id));
-        }
+        let ended: Vec<_> = with_runtimes(|runtimes| {
+            let attached = &mut runtimes.attached;
+            attached
+                .extract_if(|(poller, _), _| *poller == self.id)
+                .collect()
+        });
         for (_, task) in ended {
             if let Some(task) = task {
                 task.abort();
@@ -144,15 +257,14 @@ impl Drop for Shared {
 /// Lets everybody who waits for a descriptor try again, and with that see anew who polls: a waiter may have relied on the
 /// runtime that just ended, because its own cannot poll, or because it was begun there and is now awaited elsewhere.
 ///
-/// The readiness is a spurious one, which a wait allows for (semantics 26). It is given to idle descriptors too, for one of
-/// them may be about to park. A sleep must not end early, so it has to be in a runtime that polls.
+/// The readiness is a spurious one, which a wait allows for (semantics 26), that of a sleep too. It is given to idle descriptors
+/// as well, for one of them may be about to park.
 fn look_again(shared: &Shared) {
     let now = clock::stamp_ns();
     let mut wakers = Vec::new();
     for desc in shared.cache.iter_from(0) {
-        // With the lock the slot cannot become a sleep in between.
         let _guard = desc.lock();
-        if desc.live_generation().is_none() || desc.kind() == Kind::Timer {
+        if desc.live_generation().is_none() {
             continue;
         }
         let local = shared.recorder.local();
@@ -181,10 +293,10 @@ fn survive(wake: impl FnOnce()) -> bool {
 /// If the runtime was built without I/O ([`tokio::runtime::Builder::enable_io`]), or is shutting down, or the kernel refuses the
 /// registration.
 pub fn attach(poller: &Poller) -> io::Result<()> {
-    with_current(|runtime| attach_to(&poller.shared, runtime))
+    with_current(|runtime| attach_to(&poller.shared, runtime, Owner::Others))
 }
 
-fn attach_to(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
+fn attach_to(shared: &Arc<Shared>, runtime: &Handle, owner: Owner) -> io::Result<()> {
     let pair = (shared.id, runtime.id());
     // Read before the list: if the runtime is taken off it meanwhile, the era found here is an old one.
     let now = ERA.load(Ordering::Acquire);
@@ -199,24 +311,30 @@ fn attach_to(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
         };
         poller.nest()?;
         let watched = watch(poller.as_fd().try_clone_to_owned()?)?;
-        let first = !is_attached_or_insert(pair);
-        if first {
+        if insert(pair, shared, owner) {
             Driver::Tokio.note(&shared.drivers);
             let duplicate = watched.as_raw_fd();
-            duplicates(shared).push(duplicate);
+            shared.add_duplicate(duplicate);
             let attachment = Attachment {
                 pair,
                 duplicate,
                 shared: Arc::downgrade(shared),
+                _own: (owner == Owner::Runtime).then(|| shared.clone()),
             };
             let ready = ReadyList::with_capacity(shared.batch);
             let task = runtime
                 .spawn(drive(watched, attachment, ready))
                 .abort_handle();
-            match attached().as_mut().and_then(|list| list.get_mut(&pair)) {
-                Some(entry) => *entry = Some(task),
+            let started = with_runtimes(|runtimes| match runtimes.attached.get_mut(&pair) {
+                Some(entry) => {
+                    *entry = Some(task);
+                    true
+                }
+                None => false,
+            });
+            if !started {
                 // The task is over already, and has taken the runtime off the list.
-                None => return Err(io::Error::other(ShutsDown)),
+                return Err(io::Error::other(ShutsDown));
             }
         }
     }
@@ -224,27 +342,23 @@ fn attach_to(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
     Ok(())
 }
 
-fn duplicates(shared: &Shared) -> std::sync::MutexGuard<'_, Vec<RawFd>> {
-    shared
-        .duplicates
-        .lock()
-        .unwrap_or_else(PoisonError::into_inner)
-}
-
 fn is_attached(pair: Pair) -> bool {
-    (attached().as_ref()).is_some_and(|attached| attached.contains_key(&pair))
+    with_runtimes(|runtimes| runtimes.attached.contains_key(&pair))
 }
 
-/// Puts `pair` on the list; `true` if it is there already.
-fn is_attached_or_insert(pair: Pair) -> bool {
+/// Puts `pair` on the list; `false` if it is there already.
+fn insert(pair: Pair, shared: &Arc<Shared>, owner: Owner) -> bool {
     use std::collections::hash_map::Entry;
-    match attached().get_or_insert_default().entry(pair) {
-        Entry::Occupied(_) => true,
+    with_runtimes(|runtimes| match runtimes.attached.entry(pair) {
+        Entry::Occupied(_) => false,
         Entry::Vacant(entry) => {
             entry.insert(None);
-            false
+            if owner == Owner::Runtime {
+                runtimes.own.insert(pair.1, Arc::downgrade(shared));
+            }
+            true
         }
-    }
+    })
 }
 
 /// Registers the inner instance. tokio panics where its runtime has no I/O driver; that is an error of ours.
@@ -295,10 +409,10 @@ mod tests {
     use std::task::{Context, Waker};
 
     use super::*;
-    use crate::desc::State;
+    use crate::desc::{Kind, State};
 
     #[test]
-    fn who_looks_again_is_whoever_waits_or_may_but_no_sleep_and_no_slot_without_descriptor() {
+    fn who_looks_again_is_whoever_waits_or_may_but_no_slot_that_is_free() {
         let poller = Poller::builder().build().unwrap();
         let states = |slot: u32| {
             let desc = poller.shared.cache.get(slot).unwrap();
@@ -317,7 +431,7 @@ mod tests {
         look_again(&poller.shared);
         assert_eq!(
             slots.map(states),
-            [[State::Ready; 2], [State::Nil; 2], [State::Nil; 2]]
+            [[State::Ready; 2], [State::Nil; 2], [State::Ready; 2]]
         );
         assert_eq!(poller.waiters(), 0);
         assert!(wait.as_mut().poll(&mut context).is_ready());

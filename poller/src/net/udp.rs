@@ -30,7 +30,7 @@ impl UdpSocket {
     /// Names the address and what to do about it.
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        Self::bind_at(Poller::try_global()?, addr, Location::caller())
+        Self::bind_at(&driver::current()?, addr, Location::caller())
     }
 
     /// [`UdpSocket::bind`] with a poller of your own.

@@ -62,6 +62,8 @@ pub use wait::Wait;
 
 #[cfg(feature = "inspect")]
 pub(crate) use evict::Eviction;
+#[cfg(feature = "tokio")]
+pub(crate) use registry::free_name;
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 pub(crate) use registry::with_registry_locked;
 pub(crate) use registry::{all_pollers, all_pollers_soon};
@@ -90,7 +92,7 @@ pub(crate) struct Shared {
     /// Most events of one poll.
     pub(crate) batch: usize,
     /// Duplicates of the epoll descriptor that drivers watch.
-    pub(crate) duplicates: std::sync::Mutex<Vec<RawFd>>,
+    duplicates: std::sync::Mutex<Vec<RawFd>>,
     /// Bits of `driver::Driver`: who polls.
     pub(crate) drivers: AtomicU32,
 }
@@ -108,6 +110,11 @@ pub(crate) struct Nested {
 ///
 /// A poller has no thread of its own. [`block_on`](crate::block_on) and blocking handles poll while they wait; the drivers
 /// in [`driver`](crate::driver) poll for a runtime; and a program with a loop of its own calls [`Poller::poll`].
+///
+/// # Which poller
+///
+/// Few programs have to name one: [`driver`](crate::driver) says which is the current one, and [`Poller::enter`] makes another
+/// the current one.
 ///
 /// # Fork
 ///
@@ -148,15 +155,8 @@ impl Poller {
         GLOBAL.get().cloned()
     }
 
-    /// Whether it is the one of [`Poller::global`].
-    #[inline]
-    pub(crate) fn is_global(&self) -> bool {
-        GLOBAL
-            .get()
-            .is_some_and(|global| Arc::ptr_eq(&global.shared, &self.shared))
-    }
-
-    /// The poller of the process, made on first use, once, whoever comes first (semantics 1; golang/go#22606).
+    /// The poller of the process, made on first use, once, whoever comes first (semantics 1; golang/go#22606). Plain threads and
+    /// [`block_on`](crate::block_on) share it; each tokio runtime has one of its own (see [`driver`](crate::driver)).
     ///
     /// # Panics
     ///
@@ -206,13 +206,7 @@ impl Poller {
     /// Whether `fd` is one of the poller's own descriptors. Programs that close what they do not know must spare those
     /// (semantics 57).
     pub fn is_poll_descriptor(&self, fd: RawFd) -> bool {
-        let duplicates = || {
-            let duplicates = self.shared.duplicates.lock();
-            duplicates
-                .unwrap_or_else(std::sync::PoisonError::into_inner)
-                .contains(&fd)
-        };
-        self.shared.backend.is_poll_descriptor(fd) || duplicates()
+        self.shared.backend.is_poll_descriptor(fd) || self.shared.duplicates().contains(&fd)
     }
 
     /// Whether anybody is parked. If not, there is no need to poll but for deadlines.
@@ -257,6 +251,30 @@ impl Poller {
 }
 
 impl Shared {
+    /// Whether it is the one of [`Poller::global`].
+    #[inline]
+    pub(crate) fn is_global(&self) -> bool {
+        GLOBAL
+            .get()
+            .is_some_and(|global| std::ptr::eq(&raw const *global.shared, self))
+    }
+
+    fn duplicates(&self) -> std::sync::MutexGuard<'_, Vec<RawFd>> {
+        self.duplicates
+            .lock()
+            .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Counts `fd`, which somebody watches, among the poller's own.
+    pub(crate) fn add_duplicate(&self, fd: RawFd) {
+        self.duplicates().push(fd);
+    }
+
+    /// To be called before `fd` is closed.
+    pub(crate) fn remove_duplicate(&self, fd: RawFd) {
+        self.duplicates().retain(|duplicate| *duplicate != fd);
+    }
+
     pub(crate) fn wake(&self) -> io::Result<()> {
         self.request_break().map(drop)
     }

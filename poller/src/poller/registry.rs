@@ -29,6 +29,20 @@ pub(crate) fn all_pollers_soon() -> Option<Vec<Poller>> {
     lock_soon(&POLLERS).map(|pollers| live(&pollers))
 }
 
+/// `base`, or the first of `base_2`, `base_3` and so on that no live poller is called: the name of one that is gone is given
+/// again, so that there are never more names than there were pollers at a time.
+#[cfg(feature = "tokio")]
+pub(crate) fn free_name(base: &str) -> String {
+    let pollers = all_pollers();
+    // Which is always to be had for the one it belongs to.
+    let taken = |name: &str| name == "global" || pollers.iter().any(|p| p.name() == name);
+    let numbered = (2..).map(|n: u32| format!("{base}_{n}"));
+    std::iter::once(base.to_owned())
+        .chain(numbered)
+        .find(|name| !taken(name))
+        .unwrap_or_default()
+}
+
 fn live(pollers: &[Weak<Shared>]) -> Vec<Poller> {
     pollers
         .iter()

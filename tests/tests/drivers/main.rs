@@ -1,6 +1,7 @@
 //! Every way to have the poller polled, with the same work.
 
 mod byo;
+mod current;
 mod inline;
 mod runtime;
 mod runtimes;

@@ -88,7 +88,8 @@ fn a_thread_keeps_its_waker_for_the_next_call_and_a_nested_call_has_its_own() {
 fn the_current_poller_is_that_of_the_innermost_call() {
     #[track_caller]
     fn expect(poller: &Poller) {
-        assert!(Arc::ptr_eq(&current().unwrap().shared, &poller.shared));
+        let current = current::current().unwrap();
+        assert!(Arc::ptr_eq(&current.shared, &poller.shared));
     }
     let (global, outer, inner) = (Poller::global(), poller(), poller());
     expect(global);

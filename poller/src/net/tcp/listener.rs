@@ -10,11 +10,12 @@ use socket2::{Domain, Protocol, Type};
 
 use super::TcpStream;
 use crate::desc::Kind;
+use crate::driver::{self, Choice};
 use crate::error::while_doing;
 use crate::fd::{Fd, Options, Patience};
 use crate::net::{addr, descriptor_methods};
 use crate::poller::Poller;
-use crate::{driver, sys, time};
+use crate::{sys, time};
 
 /// Length of the queue of connections to be accepted; the kernel cuts it at net.core.somaxconn.
 const BACKLOG: i32 = 4096;
@@ -33,7 +34,7 @@ const BACKLOG: i32 = 4096;
 #[derive(Debug)]
 pub struct TcpListener {
     fd: Fd,
-    poller: Poller,
+    poller: Choice,
 }
 
 descriptor_methods!(TcpListener);
@@ -47,7 +48,7 @@ impl TcpListener {
     /// Names the address and what to do about it, if it is in use, not of this machine, or not allowed.
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        Self::bind_at(Poller::try_global()?, addr, Location::caller())
+        Self::bind_at(driver::choose()?, addr, Location::caller())
     }
 
     /// [`TcpListener::bind`] with a poller of your own.
@@ -57,11 +58,11 @@ impl TcpListener {
     /// As [`TcpListener::bind`].
     #[track_caller]
     pub fn bind_on(poller: &Poller, addr: impl ToSocketAddrs) -> io::Result<Self> {
-        Self::bind_at(poller, addr, Location::caller())
+        Self::bind_at(Choice::named(poller), addr, Location::caller())
     }
 
     fn bind_at(
-        poller: &Poller,
+        poller: Choice,
         addr: impl ToSocketAddrs,
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
@@ -72,19 +73,21 @@ impl TcpListener {
     }
 
     fn register(
-        poller: &Poller,
+        choice: Choice,
         fd: OwnedFd,
         location: &'static Location<'static>,
     ) -> Result<Self, (OwnedFd, io::Error)> {
-        match driver::prepare(poller) {
+        match driver::prepare(&choice.poller) {
             Ok(()) => {}
             Err(error) => return Err((fd, error)),
         }
-        match Fd::new(poller, fd, Options::new(Kind::TcpListener), location) {
-            Ok(fd) => Ok(Self {
-                fd,
-                poller: poller.clone(),
-            }),
+        match Fd::new(
+            &choice.poller,
+            fd,
+            Options::new(Kind::TcpListener),
+            location,
+        ) {
+            Ok(fd) => Ok(Self { fd, poller: choice }),
             Err((fd, error)) => Err((fd, error.into())),
         }
     }
@@ -99,16 +102,13 @@ impl TcpListener {
         listener: std::net::TcpListener,
     ) -> Result<Self, (std::net::TcpListener, io::Error)> {
         let location = Location::caller();
-        let poller = match Poller::try_global() {
-            Ok(poller) => poller,
+        let choice = match driver::choose() {
+            Ok(choice) => choice,
             Err(error) => return Err((listener, error)),
         };
         let options = Options::new(Kind::TcpListener);
-        match Fd::adopt(poller, listener.into(), options, location) {
-            Ok(fd) => Ok(Self {
-                fd,
-                poller: poller.clone(),
-            }),
+        match Fd::adopt(&choice.poller, listener.into(), options, location) {
+            Ok(fd) => Ok(Self { fd, poller: choice }),
             Err((fd, error)) => Err((fd.into(), error)),
         }
     }
@@ -140,7 +140,8 @@ impl TcpListener {
         location: &'static Location<'static>,
     ) -> io::Result<(TcpStream, SocketAddr)> {
         let (fd, peer) = self.fd.accept(location).await.map_err(accept_failed)?;
-        let stream = TcpStream::register(&self.poller, fd, location).map_err(|(_, error)| error)?;
+        let poller = self.poller.for_accepted()?;
+        let stream = TcpStream::register(&poller, fd, location).map_err(|(_, error)| error)?;
         Ok((stream, addr::internet(&peer)?))
     }
 
@@ -210,13 +211,14 @@ impl<L: Borrow<TcpListener>> Incoming<L> {
             match self.listener().fd.accept(location).await {
                 Ok((fd, peer)) => {
                     self.patience.refill();
-                    let stream = TcpStream::register(&self.listener.borrow().poller, fd, location)
-                        .map_err(|(_, error)| error)?;
+                    let poller = self.listener.borrow().poller.for_accepted()?;
+                    let stream =
+                        TcpStream::register(&poller, fd, location).map_err(|(_, error)| error)?;
                     return Ok((stream, addr::internet(&peer)?));
                 }
                 Err(error) if Patience::is_shortage(&error) => {
                     let pause = self.patience.shed(&self.listener.borrow().fd);
-                    time::sleep_on(&self.listener.borrow().poller, pause, location).await;
+                    time::sleep_on(&self.listener.borrow().poller.poller, pause, location).await;
                 }
                 Err(error) => return Err(error),
             }

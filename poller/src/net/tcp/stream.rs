@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use socket2::{Domain, Protocol, Type};
 
 use crate::desc::Kind;
-use crate::driver;
+use crate::driver::{self, Later};
 use crate::error::while_doing;
 use crate::fd::{self, Fd, Options};
 use crate::net::{Blocking, addr, descriptor_methods, stream_methods, stream_traits};
@@ -46,12 +46,7 @@ impl TcpStream {
     /// Names the address: refused, not reachable, and so on.
     #[track_caller]
     pub fn connect(addr: SocketAddr) -> impl Future<Output = io::Result<Self>> {
-        Self::connect_at(
-            Poller::try_global().cloned(),
-            addr,
-            None,
-            Location::caller(),
-        )
+        Self::connect_at(Later::new(), addr, None, Location::caller())
     }
 
     /// [`TcpStream::connect`] with a limit: fails with [`io::ErrorKind::TimedOut`] if there is no connection by `deadline`.
@@ -64,12 +59,7 @@ impl TcpStream {
         addr: SocketAddr,
         deadline: Instant,
     ) -> impl Future<Output = io::Result<Self>> {
-        Self::connect_at(
-            Poller::try_global().cloned(),
-            addr,
-            Some(deadline),
-            Location::caller(),
-        )
+        Self::connect_at(Later::new(), addr, Some(deadline), Location::caller())
     }
 
     /// [`TcpStream::connect`] with a poller of your own and, if given, a deadline.
@@ -83,11 +73,11 @@ impl TcpStream {
         addr: SocketAddr,
         deadline: Option<Instant>,
     ) -> impl Future<Output = io::Result<Self>> + use<> {
-        Self::connect_at(Ok(poller.clone()), addr, deadline, Location::caller())
+        Self::connect_at(Later::named(poller), addr, deadline, Location::caller())
     }
 
     async fn connect_at(
-        poller: io::Result<Poller>,
+        poller: Later,
         addr: SocketAddr,
         deadline: Option<Instant>,
         location: &'static Location<'static>,
@@ -96,7 +86,7 @@ impl TcpStream {
         let socket = addr::socket(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))
             .map_err(failed)?;
         let stream =
-            Self::register(&poller?, socket.into(), location).map_err(|(_, error)| error)?;
+            Self::register(&poller.get()?, socket.into(), location).map_err(|(_, error)| error)?;
         if deadline.is_some() {
             stream.fd.set_deadline(deadline, Sides::Write)?;
         }
@@ -132,8 +122,8 @@ impl TcpStream {
     #[track_caller]
     pub fn from_std(stream: std::net::TcpStream) -> Result<Self, (std::net::TcpStream, io::Error)> {
         let location = Location::caller();
-        match Poller::try_global() {
-            Ok(poller) => Self::from_std_at(poller, stream, location),
+        match driver::current() {
+            Ok(poller) => Self::from_std_at(&poller, stream, location),
             Err(error) => Err((stream, error)),
         }
     }

@@ -9,6 +9,7 @@ use socket2::{Domain, Type};
 use super::message::message_io;
 use super::{message_methods, unix_addresses};
 use crate::desc::Kind;
+use crate::driver;
 use crate::error::while_doing;
 use crate::fd::Fd;
 use crate::net::{addr, descriptor_methods};
@@ -34,7 +35,7 @@ impl UnixDatagram {
     /// Names the path.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::bind_at(Poller::try_global()?, path.as_ref(), Location::caller())
+        Self::bind_at(&driver::current()?, path.as_ref(), Location::caller())
     }
 
     /// [`UnixDatagram::bind`] with a poller of your own.
@@ -71,7 +72,7 @@ impl UnixDatagram {
     #[track_caller]
     pub fn unbound() -> io::Result<Self> {
         let socket = addr::socket(Domain::UNIX, Type::DGRAM, None)?;
-        Self::register(Poller::try_global()?, socket, Location::caller())
+        Self::register(&driver::current()?, socket, Location::caller())
     }
 
     fn register(
@@ -90,7 +91,7 @@ impl UnixDatagram {
     /// If they cannot be made or registered.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        Self::pair_at(Poller::try_global()?, Location::caller())
+        Self::pair_at(&driver::current()?, Location::caller())
     }
 
     /// [`UnixDatagram::pair`] with a poller of your own.

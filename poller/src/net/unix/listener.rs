@@ -9,6 +9,7 @@ use socket2::Type;
 
 use super::UnixStream;
 use crate::desc::Kind;
+use crate::driver::{self, Choice};
 use crate::fd::{Fd, Patience};
 use crate::net::{addr, descriptor_methods, tcp_accept_failed as accept_failed};
 use crate::poller::Poller;
@@ -18,7 +19,7 @@ use crate::{sys, time};
 #[derive(Debug)]
 pub struct UnixListener {
     fd: Fd,
-    poller: Poller,
+    poller: Choice,
 }
 
 descriptor_methods!(UnixListener);
@@ -31,7 +32,7 @@ impl UnixListener {
     /// Names the path.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::bind_at(Poller::try_global()?, path.as_ref(), Location::caller())
+        Self::bind_at(driver::choose()?, path.as_ref(), Location::caller())
     }
 
     /// [`UnixListener::bind`] with a poller of your own.
@@ -41,17 +42,17 @@ impl UnixListener {
     /// As [`UnixListener::bind`].
     #[track_caller]
     pub fn bind_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::bind_at(poller, path.as_ref(), Location::caller())
+        Self::bind_at(Choice::named(poller), path.as_ref(), Location::caller())
     }
 
     fn bind_at(
-        poller: &Poller,
+        choice: Choice,
         path: &Path,
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
         Ok(Self {
-            fd: super::listen(poller, path, Type::STREAM, location)?,
-            poller: poller.clone(),
+            fd: super::listen(&choice.poller, path, Type::STREAM, location)?,
+            poller: choice,
         })
     }
 
@@ -84,8 +85,8 @@ impl UnixListener {
         peer: &socket2::SockAddr,
         location: &'static Location<'static>,
     ) -> io::Result<(UnixStream, SocketAddr)> {
-        let fd =
-            super::register(&self.poller, fd, Kind::Unix, location).map_err(|(_, error)| error)?;
+        let poller = self.poller.for_accepted()?;
+        let fd = super::register(&poller, fd, Kind::Unix, location).map_err(|(_, error)| error)?;
         Ok((UnixStream { fd }, addr::unix(peer)?))
     }
 
@@ -123,7 +124,7 @@ impl UnixIncoming<'_> {
                     }
                     Err(error) if Patience::is_shortage(&error) => {
                         let pause = self.patience.shed(&self.listener.fd);
-                        time::sleep_on(&self.listener.poller, pause, location).await;
+                        time::sleep_on(&self.listener.poller.poller, pause, location).await;
                     }
                     Err(error) => return Err(error),
                 }

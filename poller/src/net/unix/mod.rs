@@ -20,7 +20,7 @@ use std::path::Path;
 use socket2::{Domain, Type};
 
 use crate::desc::Kind;
-use crate::driver;
+use crate::driver::{self, Later};
 use crate::error::while_doing;
 use crate::fd::{self, Fd, Options};
 use crate::net::addr;
@@ -73,7 +73,7 @@ fn listen(
 
 /// A socket connected to `path`, registered.
 async fn connect(
-    poller: io::Result<Poller>,
+    poller: Later,
     path: &Path,
     ty: Type,
     kind: Kind,
@@ -82,7 +82,7 @@ async fn connect(
     let failed = |error| while_doing(format_args!("cannot connect to {}", path.display()), error);
     let to = addr::at_path(path)?;
     let socket = addr::socket(Domain::UNIX, ty, None).map_err(failed)?;
-    let fd = register(&poller?, socket.into(), kind, location).map_err(|(_, error)| error)?;
+    let fd = register(&poller.get()?, socket.into(), kind, location).map_err(|(_, error)| error)?;
     fd::connect(&fd, &to, location).await.map_err(failed)?;
     Ok(fd)
 }

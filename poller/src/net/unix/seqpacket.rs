@@ -9,6 +9,7 @@ use socket2::Type;
 use super::message::message_io;
 use super::{message_methods, unix_addresses};
 use crate::desc::Kind;
+use crate::driver::{self, Choice, Later};
 use crate::fd::Fd;
 use crate::net::descriptor_methods;
 use crate::net::tcp_accept_failed as accept_failed;
@@ -33,7 +34,7 @@ impl UnixSeqpacket {
     /// Names the path.
     #[track_caller]
     pub fn connect<'a>(path: impl AsRef<Path> + 'a) -> impl Future<Output = io::Result<Self>> + 'a {
-        Self::connect_at(Poller::try_global().cloned(), path, Location::caller())
+        Self::connect_at(Later::new(), path, Location::caller())
     }
 
     /// [`UnixSeqpacket::connect`] with a poller of your own.
@@ -46,11 +47,11 @@ impl UnixSeqpacket {
         poller: &Poller,
         path: P,
     ) -> impl Future<Output = io::Result<Self>> + use<'a, P> {
-        Self::connect_at(Ok(poller.clone()), path, Location::caller())
+        Self::connect_at(Later::named(poller), path, Location::caller())
     }
 
     async fn connect_at(
-        poller: io::Result<Poller>,
+        poller: Later,
         path: impl AsRef<Path>,
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
@@ -66,7 +67,7 @@ impl UnixSeqpacket {
     /// If they cannot be made or registered.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        Self::pair_at(Poller::try_global()?, Location::caller())
+        Self::pair_at(&driver::current()?, Location::caller())
     }
 
     /// [`UnixSeqpacket::pair`] with a poller of your own.
@@ -89,7 +90,7 @@ impl UnixSeqpacket {
 #[derive(Debug)]
 pub struct UnixSeqpacketListener {
     fd: Fd,
-    poller: Poller,
+    poller: Choice,
 }
 
 descriptor_methods!(UnixSeqpacketListener);
@@ -102,7 +103,7 @@ impl UnixSeqpacketListener {
     /// Names the path.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::bind_at(Poller::try_global()?, path.as_ref(), Location::caller())
+        Self::bind_at(driver::choose()?, path.as_ref(), Location::caller())
     }
 
     /// [`UnixSeqpacketListener::bind`] with a poller of your own.
@@ -112,19 +113,16 @@ impl UnixSeqpacketListener {
     /// As [`UnixSeqpacketListener::bind`].
     #[track_caller]
     pub fn bind_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::bind_at(poller, path.as_ref(), Location::caller())
+        Self::bind_at(Choice::named(poller), path.as_ref(), Location::caller())
     }
 
     fn bind_at(
-        poller: &Poller,
+        choice: Choice,
         path: &Path,
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
-        let fd = super::listen(poller, path, Type::SEQPACKET, location)?;
-        Ok(Self {
-            fd,
-            poller: poller.clone(),
-        })
+        let fd = super::listen(&choice.poller, path, Type::SEQPACKET, location)?;
+        Ok(Self { fd, poller: choice })
     }
 
     /// Accepts a connection.
@@ -137,7 +135,8 @@ impl UnixSeqpacketListener {
         let location = Location::caller();
         async move {
             let (connection, _) = self.fd.accept(location).await.map_err(accept_failed)?;
-            let fd = super::register(&self.poller, connection, Kind::UnixSeqpacket, location);
+            let poller = self.poller.for_accepted()?;
+            let fd = super::register(&poller, connection, Kind::UnixSeqpacket, location);
             fd.map(|fd| UnixSeqpacket { fd })
                 .map_err(|(_, error)| error)
         }

@@ -8,6 +8,7 @@ use socket2::Type;
 
 use super::{message::message_io, unix_addresses};
 use crate::desc::Kind;
+use crate::driver::{self, Later};
 use crate::fd::{Fd, Options};
 use crate::net::{Blocking, descriptor_methods, stream_methods, stream_traits};
 use crate::poller::Poller;
@@ -32,7 +33,7 @@ impl UnixStream {
     /// Names the path: nobody listens, not allowed, and so on.
     #[track_caller]
     pub fn connect<'a>(path: impl AsRef<Path> + 'a) -> impl Future<Output = io::Result<Self>> + 'a {
-        Self::connect_at(Poller::try_global().cloned(), path, Location::caller())
+        Self::connect_at(Later::new(), path, Location::caller())
     }
 
     /// [`UnixStream::connect`] with a poller of your own.
@@ -45,11 +46,11 @@ impl UnixStream {
         poller: &Poller,
         path: P,
     ) -> impl Future<Output = io::Result<Self>> + use<'a, P> {
-        Self::connect_at(Ok(poller.clone()), path, Location::caller())
+        Self::connect_at(Later::named(poller), path, Location::caller())
     }
 
     async fn connect_at(
-        poller: io::Result<Poller>,
+        poller: Later,
         path: impl AsRef<Path>,
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
@@ -64,7 +65,7 @@ impl UnixStream {
     /// If they cannot be made or registered.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        Self::pair_at(Poller::try_global()?, Location::caller())
+        Self::pair_at(&driver::current()?, Location::caller())
     }
 
     /// [`UnixStream::pair`] with a poller of your own.
@@ -91,8 +92,8 @@ impl UnixStream {
     pub fn from_std(
         stream: std::os::unix::net::UnixStream,
     ) -> Result<Self, (std::os::unix::net::UnixStream, io::Error)> {
-        match Poller::try_global() {
-            Ok(poller) => Self::from_std_at(poller, stream, Location::caller()),
+        match driver::current() {
+            Ok(poller) => Self::from_std_at(&poller, stream, Location::caller()),
             Err(error) => Err((stream, error)),
         }
     }

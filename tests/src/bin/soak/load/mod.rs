@@ -1,4 +1,4 @@
-//! The load: threads of every kind on the global poller, and what they count.
+//! The load: threads of every kind on the global poller, a runtime of tokio's on its own, and what they count.
 //!
 //! | file | what it does |
 //! |---|---|
