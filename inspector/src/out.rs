@@ -154,17 +154,26 @@ impl<'a> Printer<'a> {
         complete: bool,
         items: Vec<T>,
     ) -> Result<(), Failure> {
-        let document = Document {
+        serde_json::to_writer_pretty(&mut *out, &self.whole(head, complete, items))?;
+        out.write_all(b"\n")?;
+        Ok(())
+    }
+
+    /// One JSON document.
+    pub(crate) fn whole<'h, T>(
+        &self,
+        head: Head<'h>,
+        complete: bool,
+        items: Vec<T>,
+    ) -> Document<'h, T> {
+        Document {
             schema: head.schema,
             target: head.target,
             captured_at: head.captured_at,
             captured_at_ns: head.context.now_ns,
             complete,
             items,
-        };
-        serde_json::to_writer_pretty(&mut *out, &document)?;
-        out.write_all(b"\n")?;
-        Ok(())
+        }
     }
 
     fn choose<R>(&self, columns: &'static [Column<R>]) -> Result<Vec<&'static Column<R>>, Failure> {

@@ -97,6 +97,34 @@ fn whoever_is_evicted_by_his_id_is_told_as_he_was_named() {
     assert_eq!(again["poller"], "evicted_by_id");
 }
 
+#[test]
+fn an_id_of_several_pollers_is_answered_with_what_can_be_written() {
+    let one = Fixture::new("ambiguous_one");
+    let other = Poller::builder()
+        .name("ambiguous_other")
+        .build()
+        .expect("a poller");
+    let (socket, _peer) = UnixStream::pair().expect("a pair");
+    let desc = other.open(socket.as_fd(), Kind::Unix).expect("open");
+    assert_eq!(one.desc.id(), desc.id(), "both are the first of theirs");
+    let output = one.evict(&[&desc.id(), "--yes"]).output().expect("run");
+    let said = String::from_utf8_lossy(&output.stderr).into_owned();
+    assert_eq!(output.status.code(), Some(2), "{said}");
+    let name = format!("ambiguous_other/{}", desc.id());
+    assert!(
+        said.contains("is one of several") && said.contains(&name),
+        "{said}"
+    );
+    assert!(
+        said.contains(&format!("ambiguous_one/{}", desc.id())),
+        "{said}"
+    );
+    let output = one.evict(&[&name, "--yes"]).output().expect("run");
+    assert!(output.status.success());
+    assert!(one.desc.reset(netpoller::Direction::Read).is_ok());
+    assert!(desc.reset(netpoller::Direction::Read).is_err());
+}
+
 /// The command at a terminal at which somebody gives this answer: its exit code, what it asked, and what it said.
 fn asked(fixture: &Fixture, answer: &str) -> (Option<i32>, String, String) {
     let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");

@@ -5,6 +5,7 @@ mod support;
 use std::path::Path;
 use std::process::{Command, Output, Stdio};
 
+use netpoller::view::lints::Lint;
 use netpoller_proto::v1;
 use serde_json::Value;
 use support::mock::{Mock, Running};
@@ -22,6 +23,12 @@ fn run(scratch: &Path, arguments: &[&str]) -> Output {
         .args(arguments)
         .output()
         .expect("run netpoller")
+}
+
+/// Without the places where lines were broken.
+fn flat(bytes: &[u8]) -> String {
+    let words: Vec<&str> = text(bytes).split_whitespace().collect();
+    words.join(" ")
 }
 
 fn text(bytes: &[u8]) -> &str {
@@ -49,6 +56,7 @@ fn sick() -> v1::DiagnoseResponse {
         }],
         advice: "read until EAGAIN before waiting again".into(),
         location: "src/server.rs:88".into(),
+        ..Default::default()
     };
     let storm = v1::Finding {
         lint: "wake-storm".into(),
@@ -68,7 +76,11 @@ fn sick() -> v1::DiagnoseResponse {
 fn healthy() -> v1::DiagnoseResponse {
     v1::DiagnoseResponse {
         captured_at_ns: NOW_NS,
-        lints: vec!["stuck-waiter".into(), "wake-storm".into()],
+        lints: Lint::ALL
+            .into_iter()
+            .filter(|lint| !lint.needs_kernel())
+            .map(|lint| lint.name().to_owned())
+            .collect(),
         window_ns: SECOND_NS,
         epoch: 1,
         ..Default::default()
@@ -76,11 +88,28 @@ fn healthy() -> v1::DiagnoseResponse {
 }
 
 fn serve(diagnosis: Option<v1::DiagnoseResponse>) -> (TempDir, Running, String) {
-    let scratch = TempDir::new().expect("make a directory");
-    let mock = Mock {
-        diagnosis,
-        ..Mock::new(3)
+    let law = |name: &str| v1::Law {
+        name: name.into(),
+        statement: format!("what {name} says"),
+        lhs: 1_204,
+        rhs: 1_204,
+        violated: false,
     };
+    serve_with(Mock {
+        diagnosis,
+        laws: Some(v1::AuditResponse {
+            pollers: vec![v1::PollerLaws {
+                poller: "global".into(),
+                laws: vec![law("park"), law("arm")],
+            }],
+            ..Default::default()
+        }),
+        ..Mock::new(3)
+    })
+}
+
+fn serve_with(mock: Mock) -> (TempDir, Running, String) {
+    let scratch = TempDir::new().expect("make a directory");
     let running = Running::start(mock, scratch.path().join("mock.sock"));
     let target = format!("unix:{}", running.socket.display());
     (scratch, running, target)
@@ -95,8 +124,8 @@ fn findings_are_told_in_prose_and_the_code_is_three() {
 1. stuck-waiter (error)
              a reader of descriptor 19 has been parked for 12.0 s although the descriptor is
              readable
-   where     42.7 of poller global, descriptor 19, tcp, 10.0.0.1:8080 to 10.0.0.9:51234, registered
-             at src/server.rs:41
+   where     global/42.7, descriptor 19, tcp, 10.0.0.1:8080 to 10.0.0.9:51234, registered at
+             src/server.rs:41
    who waits task conn-42 on thread worker-1
    at        src/server.rs:88
    since     12.0s ago
@@ -106,8 +135,11 @@ fn findings_are_told_in_prose_and_the_code_is_three() {
 2. wake-storm (warning)
              5000/s breaks are written
    where     poller global
-   since     1.0s ago
+   since     not known; first seen by this look, at 22:13:19 UTC
    advice    do not
+
+   not run   duplicate-registration, ghost-registration, the law `kernel` (--kernel)
+   too young poller-away of less than 2s, leaked-readiness of less than 10s (--hold LINT=DUR)
 ";
     assert_eq!(text(&output.stdout), expected);
     assert!(text(&output.stderr).contains("2 findings in"));
@@ -122,11 +154,175 @@ fn a_healthy_process_is_said_to_be_and_the_code_is_zero() {
         text(&output.stdout).starts_with("no findings in "),
         "{output:?}"
     );
-    assert!(
-        text(&output.stdout).ends_with("2 lints were run\n"),
-        "{output:?}"
-    );
+    let expected = "\
+: 11 lints were run, and 2 laws hold
+   not run   duplicate-registration, ghost-registration, the law `kernel` (--kernel)
+   too young poller-away of less than 2s, leaked-readiness of less than 10s (--hold LINT=DUR)
+";
+    assert!(text(&output.stdout).ends_with(expected), "{output:?}");
     assert!(output.stderr.is_empty());
+}
+
+#[test]
+fn what_was_not_run_is_said_in_every_shape() {
+    let (scratch, _running, target) = serve(Some(healthy()));
+    let json = run(scratch.path(), &["-t", &target, "doctor", "-f", "json"]);
+    assert_code(&json, 0);
+    let document: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(document["laws"], 2);
+    assert_eq!(document["lints"].as_array().map(Vec::len), Some(11));
+    let not_run = document["not_run"].as_array().expect("a list");
+    let of = |check: &str| not_run.iter().find(|it| it["check"] == check);
+    let ghost = of("ghost-registration").expect("it is not run");
+    assert_eq!(ghost["flag"], "--kernel");
+    assert_eq!(ghost["younger_than_ns"], Value::Null);
+    let leaked = of("leaked-readiness").expect("it is patient");
+    assert_eq!(leaked["younger_than_ns"], 10 * SECOND_NS);
+    assert_eq!(of("stuck-waiter"), None);
+    for format in ["jsonl", "csv"] {
+        let output = run(scratch.path(), &["-t", &target, "doctor", "-f", format]);
+        let said = text(&output.stderr);
+        assert!(
+            said.contains("ghost-registration") && said.contains("--kernel"),
+            "{said}"
+        );
+    }
+    let arguments = [
+        "--allow",
+        "broken-law",
+        "--allow",
+        "wake-storm",
+        "--hold",
+        "leaked-readiness=1s",
+    ];
+    let output = run(
+        scratch.path(),
+        &[&["-t", &target, "doctor"], &arguments[..]].concat(),
+    );
+    let said = flat(&output.stdout);
+    assert!(
+        said.contains("wake-storm, broken-law: left out by --allow"),
+        "{said}"
+    );
+    assert!(!said.contains("leaked-readiness"), "{said}");
+}
+
+#[test]
+fn a_broken_law_is_a_finding() {
+    let (scratch, _running, target) = serve_with(Mock {
+        diagnosis: Some(healthy()),
+        laws: Some(v1::AuditResponse {
+            pollers: vec![v1::PollerLaws {
+                poller: "shard-1".into(),
+                laws: ["park", "arm"]
+                    .map(|name| v1::Law {
+                        name: name.into(),
+                        statement: "park = all that".into(),
+                        lhs: 12,
+                        rhs: 11,
+                        violated: true,
+                    })
+                    .into(),
+            }],
+            ..Default::default()
+        }),
+        ..Mock::new(3)
+    });
+    let output = run(scratch.path(), &["-t", &target, "doctor"]);
+    assert_code(&output, 3);
+    for word in [
+        "broken-law (error)",
+        "the law `park` is violated: park = all that",
+        "poller shard-1",
+        "left: 12; right: 11; difference: 1",
+        "please report it",
+    ] {
+        assert!(flat(&output.stdout).contains(word), "{word}: {output:?}");
+    }
+    assert!(text(&output.stderr).contains("2 findings in"));
+    let json = run(scratch.path(), &["-t", &target, "doctor", "-f", "json"]);
+    assert_code(&json, 3);
+    let document: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(document["items"][0]["lint"], "broken-law");
+    assert_eq!(document["items"][0]["evidence"]["law"], "park");
+    let allowed = run(
+        scratch.path(),
+        &["-t", &target, "doctor", "--allow", "broken-law"],
+    );
+    assert_code(&allowed, 0);
+}
+
+#[test]
+fn a_process_that_cannot_check_its_laws_is_looked_at_all_the_same() {
+    let (scratch, _running, target) = serve_with(Mock {
+        diagnosis: Some(healthy()),
+        ..Mock::new(3)
+    });
+    let output = run(scratch.path(), &["-t", &target, "doctor"]);
+    assert_code(&output, 0);
+    let said = text(&output.stdout);
+    assert!(
+        said.starts_with("no findings") && !said.contains("laws hold"),
+        "{said}"
+    );
+    assert!(
+        said.contains("broken-law") && said.contains("does not have Audit"),
+        "{said}"
+    );
+}
+
+#[test]
+fn since_is_when_it_began_and_never_how_long_the_look_took() {
+    let finding = |lint: &str, since_ns, since: v1::Since| v1::Finding {
+        lint: lint.into(),
+        poller: "global".into(),
+        since_ns,
+        since: since.into(),
+        summary: "so it is".into(),
+        ..Default::default()
+    };
+    let (scratch, _running, target) = serve(Some(v1::DiagnoseResponse {
+        findings: vec![
+            // Of a library that does not say so yet, and of one that does.
+            finding(
+                "ghost-registration",
+                NOW_NS - SECOND_NS,
+                v1::Since::Unspecified,
+            ),
+            finding("blocking-mode", NOW_NS - SECOND_NS, v1::Since::FirstSeen),
+            finding(
+                "duplicate-registration",
+                NOW_NS - 12 * SECOND_NS,
+                v1::Since::Began,
+            ),
+            finding(
+                "overdue-deadline",
+                NOW_NS - SECOND_NS,
+                v1::Since::Unspecified,
+            ),
+        ],
+        ..healthy()
+    }));
+    let output = run(scratch.path(), &["-t", &target, "doctor", "-f", "json"]);
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let items = document["items"].as_array().expect("items");
+    let of = |lint: &str| items.iter().find(|it| it["lint"] == lint).expect(lint);
+    for lint in ["ghost-registration", "blocking-mode"] {
+        assert_eq!(of(lint)["since_ns"], Value::Null, "{lint}");
+        assert_eq!(of(lint)["age_ns"], Value::Null, "{lint}");
+        assert_eq!(of(lint)["first_seen_ns"], NOW_NS - SECOND_NS, "{lint}");
+    }
+    assert_eq!(of("duplicate-registration")["age_ns"], 12 * SECOND_NS);
+    assert_eq!(of("overdue-deadline")["age_ns"], SECOND_NS);
+    let prose = run(scratch.path(), &["-t", &target, "doctor"]);
+    let said = text(&prose.stdout);
+    assert_eq!(said.matches("since     1.0s ago").count(), 1, "{said}");
+    assert_eq!(said.matches("first seen by this look").count(), 2, "{said}");
+    let csv = run(scratch.path(), &["-t", &target, "doctor", "-f", "csv"]);
+    let lines = text(&csv.stdout)
+        .lines()
+        .filter(|line| line.contains(",12000000000,"));
+    assert_eq!(lines.count(), 1);
 }
 
 #[test]
@@ -219,7 +415,7 @@ fn the_catalogue_needs_no_process() {
     let output = run(scratch.path(), &["doctor", "--list", "-f", "json"]);
     let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
     let items = document["items"].as_array().expect("items");
-    assert!(items.len() >= 13);
+    assert!(items.len() >= 14);
     assert!(
         items
             .iter()

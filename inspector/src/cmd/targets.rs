@@ -20,6 +20,7 @@ pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
             schema: "netpoller/v1/targets",
             target: None,
             context: Context {
+                now_ns: netpoller::view::now_ns(),
                 ascii: globals.ascii,
                 ..Context::default()
             },

@@ -94,7 +94,7 @@ fn a_stuck_waiter_is_told_of_in_prose() {
     for word in [
         "1. stuck-waiter (error)",
         "although the descriptor is",
-        "of poller plant_stuck_waiter, descriptor ",
+        "plant_stuck_waiter/0.1, descriptor ",
         "\"planted: stuck-waiter\"",
         "task stuck-reader",
         "plant/waits.rs:",
@@ -145,7 +145,27 @@ fn a_poller_that_nobody_polls_is_one_finding() {
 
 #[test]
 fn a_wake_storm_is_named() {
-    finds("wake-storm", &[], None);
+    let finding = finds("wake-storm", &[], None);
+    assert_eq!(
+        finding["since_ns"],
+        Value::Null,
+        "nobody counts when nobody looks"
+    );
+    assert!(finding["first_seen_ns"].is_u64(), "{finding:#}");
+}
+
+#[test]
+fn a_broken_law_is_named() {
+    let demo = planted("broken-law");
+    let document = findings(&demo, &[]);
+    let finding = &items(&document)[0];
+    assert_eq!(finding["lint"], "broken-law", "{finding:#}");
+    assert_eq!(finding["poller"], "plant_broken_law");
+    assert_eq!(finding["severity"], "error");
+    let output = demo.ask(&["doctor"]);
+    assert_eq!(output.status.code(), Some(3));
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert!(text.contains("(--kernel)"), "{text}");
 }
 
 #[test]
@@ -182,6 +202,14 @@ fn a_duplicate_registration_is_named_with_both_lines() {
         &["--kernel"],
         Some("poller.open("),
     );
+    let since = finding["since_ns"].as_u64().expect("a moment");
+    let opened = finding["descriptor"]["opened_at_ns"]
+        .as_u64()
+        .expect("a moment");
+    assert!(
+        since >= opened && since - opened < 1_000_000_000,
+        "{finding:#}"
+    );
     let lines = finding["evidence"]["registered at"].as_str().unwrap();
     assert_eq!(lines.matches("registrations.rs:").count(), 2, "{lines}");
 }
@@ -189,6 +217,11 @@ fn a_duplicate_registration_is_named_with_both_lines() {
 #[test]
 fn a_ghost_is_named_with_the_descriptor_that_keeps_it_alive() {
     let finding = finds("ghost-registration", &["--kernel"], None);
+    assert!(
+        finding["since_ns"].is_u64(),
+        "when it was closed is recorded: {finding:#}"
+    );
+    assert_eq!(finding["first_seen_ns"], Value::Null);
     let held = finding["evidence"]["held open by"].as_str().unwrap();
     assert!(held.starts_with("descriptor "), "{held}");
 }

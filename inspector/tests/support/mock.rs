@@ -35,6 +35,8 @@ pub(crate) struct Mock {
     pub(crate) groups: Option<u64>,
     /// What it finds wrong with itself; without it, it is too old to be asked.
     pub(crate) diagnosis: Option<v1::DiagnoseResponse>,
+    /// Its laws; without them, it is too old to be asked.
+    pub(crate) laws: Option<v1::AuditResponse>,
     pub(crate) clock: Arc<AtomicU64>,
 }
 
@@ -48,6 +50,7 @@ impl Mock {
             silent: false,
             groups: None,
             diagnosis: None,
+            laws: None,
             clock: Arc::default(),
         }
     }
@@ -184,7 +187,9 @@ impl Inspector for Mock {
         &self,
         _: Request<v1::AuditRequest>,
     ) -> Result<Response<v1::AuditResponse>, Status> {
-        Err(Status::unimplemented("Audit"))
+        let laws = self.laws.clone();
+        laws.map(Response::new)
+            .ok_or_else(|| Status::unimplemented("Audit"))
     }
 
     async fn diagnose(

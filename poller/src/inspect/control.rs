@@ -29,8 +29,8 @@ impl Control for Service {
         request: Request<EvictRequest>,
     ) -> Result<Response<EvictResponse>, Status> {
         let EvictRequest { poller, id } = request.into_inner();
-        let poller = find::poller(&poller)?;
         let (slot, generation) = find::id(&id)?;
+        let poller = find::poller_of(&poller, (slot, generation))?;
         if poller
             .shared
             .cache

@@ -107,6 +107,11 @@ fn encoded(finding: Finding, redact: bool) -> v1::Finding {
         poller: finding.poller,
         direction: direction.into(),
         since_ns: finding.since_ns,
+        since: match finding.first_seen {
+            true => v1::Since::FirstSeen,
+            false => v1::Since::Began,
+        }
+        .into(),
         summary: finding.summary,
         evidence: finding
             .evidence

@@ -49,6 +49,34 @@ pub(super) fn poller(name: &str) -> Result<Poller, Status> {
     }
 }
 
+/// The poller of a descriptor: the one with this name; for the empty name the only one that has such a descriptor.
+pub(super) fn poller_of(name: &str, (slot, generation): (u32, u32)) -> Result<Poller, Status> {
+    let mut all = pollers(name)?;
+    if !name.is_empty() || all.len() <= 1 {
+        return poller(name);
+    }
+    all.retain(|poller| {
+        let desc = poller.shared.cache.get(slot);
+        desc.is_some_and(|desc| desc.is_live(generation))
+    });
+    match &all[..] {
+        [only] => Ok(only.clone()),
+        [] => Err(Status::not_found(format!(
+            "{slot}.{generation} is closed, or never was: no poller has such a descriptor"
+        ))),
+        several => {
+            let choices: Vec<String> = several
+                .iter()
+                .map(|poller| format!("{}/{slot}.{generation}", poller.name()))
+                .collect();
+            Err(Status::invalid_argument(format!(
+                "{slot}.{generation} is one of several: write {}",
+                choices.join(" or ")
+            )))
+        }
+    }
+}
+
 fn names(pollers: &[Poller]) -> String {
     let names: Vec<&str> = pollers.iter().map(Poller::name).collect();
     names.join(", ")

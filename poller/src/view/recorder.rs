@@ -26,6 +26,7 @@
 #[cfg(feature = "inspect")]
 mod merge;
 
+use std::collections::{HashMap, HashSet};
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
@@ -201,6 +202,21 @@ pub fn recorded(poller: &Poller) -> Vec<Event> {
     let mut events = Vec::new();
     Cursor::oldest(poller).read(poller, &mut events);
     events
+}
+
+/// When those of `wanted` were closed, by slot and generation, as far as that is still held.
+pub(crate) fn closed_at(poller: &Poller, wanted: &HashSet<(u32, u32)>) -> HashMap<(u32, u32), u64> {
+    let recorder = &poller.shared.recorder;
+    let mut closed = HashMap::new();
+    for thread in recorder.threads() {
+        recorder.read_ring(thread, 0, u64::MAX, |raw| {
+            let id = (raw.desc.slot, raw.desc.generation);
+            if raw.kind == EventKind::Closed && wanted.contains(&id) {
+                closed.insert(id, raw.at_ns);
+            }
+        });
+    }
+    closed
 }
 
 /// What `poller` still holds of one descriptor, the oldest first. Of the rest a ring at a time is held meanwhile.

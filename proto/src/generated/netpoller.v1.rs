@@ -790,6 +790,9 @@ pub struct Finding {
     /// is known.
     #[prost(string, tag = "10")]
     pub location: ::prost::alloc::string::String,
+    /// What `since_ns` is.
+    #[prost(enumeration = "Since", tag = "11")]
+    pub since: i32,
 }
 /// One observation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1262,6 +1265,39 @@ impl Severity {
             "SEVERITY_INFO" => Some(Self::Info),
             "SEVERITY_WARNING" => Some(Self::Warning),
             "SEVERITY_ERROR" => Some(Self::Error),
+            _ => None,
+        }
+    }
+}
+/// What a moment says of a fault.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Since {
+    /// A server that does not know the difference.
+    Unspecified = 0,
+    /// It began then.
+    Began = 1,
+    /// This look first saw it then: it may have begun long before.
+    FirstSeen = 2,
+}
+impl Since {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "SINCE_UNSPECIFIED",
+            Self::Began => "SINCE_BEGAN",
+            Self::FirstSeen => "SINCE_FIRST_SEEN",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "SINCE_UNSPECIFIED" => Some(Self::Unspecified),
+            "SINCE_BEGAN" => Some(Self::Began),
+            "SINCE_FIRST_SEEN" => Some(Self::FirstSeen),
             _ => None,
         }
     }

@@ -6,7 +6,7 @@ use netpoller::view::lints::Lint;
 use netpoller_proto::v1::{Mode, Severity};
 use serde::Serialize;
 
-use super::Case;
+use super::{Case, laws};
 use crate::document;
 use crate::table::Context;
 
@@ -18,8 +18,10 @@ pub(super) struct Item<'a> {
     poller: &'a str,
     id: Option<String>,
     direction: Option<&'static str>,
+    /// `null` where it is not known: then it was first seen at `first_seen_ns`.
     since_ns: Option<u64>,
     age_ns: Option<u64>,
+    first_seen_ns: Option<u64>,
     summary: &'a str,
     location: Option<&'a str>,
     evidence: BTreeMap<&'a str, &'a str>,
@@ -29,7 +31,7 @@ pub(super) struct Item<'a> {
 
 pub(super) fn of<'a>(case: &'a Case, context: &Context) -> Item<'a> {
     let finding = &case.finding;
-    let since = (finding.since_ns != 0).then_some(finding.since_ns);
+    let since = case.since_ns();
     Item {
         lint: &finding.lint,
         severity: severity(finding.severity()),
@@ -38,6 +40,7 @@ pub(super) fn of<'a>(case: &'a Case, context: &Context) -> Item<'a> {
         direction: direction(finding.direction()),
         since_ns: since,
         age_ns: since.map(|since| context.now_ns.saturating_sub(since)),
+        first_seen_ns: case.first_seen_ns(),
         summary: &finding.summary,
         location: (!finding.location.is_empty()).then_some(finding.location.as_str()),
         evidence: finding
@@ -89,5 +92,17 @@ pub(super) fn lint(lint: Lint) -> LintItem {
         needs_kernel: lint.needs_kernel(),
         help: lint.help(),
         advice: lint.advice(),
+    }
+}
+
+/// The laws, as if they were a lint.
+pub(super) fn law_item() -> LintItem {
+    LintItem {
+        lint: laws::NAME,
+        severity: severity(Severity::Error),
+        hold_ns: 0,
+        needs_kernel: false,
+        help: laws::HELP,
+        advice: laws::ADVICE,
     }
 }

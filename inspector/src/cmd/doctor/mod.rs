@@ -1,8 +1,11 @@
 //! `netpoller doctor`: asks the process to look for known faults, and says what it found in prose.
 //!
-//! `prose` is how a finding reads, `item` its JSON.
+//! `prose` is how a finding reads, `item` its JSON, `laws` the conservation laws as findings, `not_run` what was not looked
+//! for.
 
 mod item;
+mod laws;
+mod not_run;
 mod prose;
 
 use std::collections::HashSet;
@@ -13,13 +16,15 @@ use std::time::{Duration, Instant};
 
 use clap::Args;
 use netpoller::view::lints::Lint;
-use netpoller_proto::v1::{DiagnoseRequest, DiagnoseResponse, Finding};
+use netpoller_proto::v1::{AuditResponse, DiagnoseRequest, DiagnoseResponse, Finding, Since};
 
 use crate::args::{Format, Globals};
 use crate::client::{self, Connection};
+use crate::document::Document;
 use crate::failure::Failure;
 use crate::out::{Head, Printer};
 use crate::table::{Context, Entry};
+use not_run::NotRun;
 
 /// One look: long enough for rates, and for a stuck waiter of a quiet poller to be certain.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -33,15 +38,38 @@ pub(crate) struct DoctorArgs {
     /// Compare the table with the kernel's list of registrations as well, which briefly delays events of large pollers.
     #[arg(long)]
     kernel: bool,
-    /// Leave this lint out; may be given several times.
+    /// Leave this lint out, or broken-law; may be given several times.
     #[arg(long, value_name = "LINT")]
-    allow: Vec<Lint>,
+    allow: Vec<Check>,
     /// How long a fault must last before it is reported, for example stuck-waiter=5s; may be given several times.
     #[arg(long, value_name = "LINT=DUR")]
     hold: Vec<Hold>,
     /// Print the lints, what they look for and how long they wait, and look at nothing.
     #[arg(long)]
     pub(crate) list: bool,
+}
+
+/// What can be left out.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Check {
+    Lint(Lint),
+    /// The conservation laws.
+    Laws,
+}
+
+impl FromStr for Check {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == laws::NAME {
+            return Ok(Self::Laws);
+        }
+        text.parse()
+            .map(Self::Lint)
+            .map_err(|error: netpoller::view::lints::UnknownLint| {
+                format!("{error}, {}", laws::NAME)
+            })
+    }
 }
 
 /// A lint and its hold time.
@@ -97,9 +125,27 @@ impl Case {
         self.entry.as_ref().map(|entry| entry.row.id())
     }
 
+    /// Since when it is so, if that is known.
+    fn since_ns(&self) -> Option<u64> {
+        let began = self.finding.since() != Since::FirstSeen && self.finding.since_ns != 0;
+        began.then_some(self.finding.since_ns)
+    }
+
+    /// When it was first seen, if nobody knows since when it is so.
+    fn first_seen_ns(&self) -> Option<u64> {
+        let first_seen = self.finding.since() == Since::FirstSeen;
+        first_seen.then_some(self.finding.since_ns)
+    }
+
     /// What makes it another fault than one that was told of.
     fn key(&self) -> Key {
         let finding = &self.finding;
+        // A poller has many laws.
+        if finding.lint == laws::NAME {
+            let law = finding.evidence.first().map(|it| it.value.clone());
+            let (lint, poller) = (finding.lint.clone(), finding.poller.clone());
+            return (lint, poller, law.unwrap_or_default(), 0);
+        }
         (
             finding.lint.clone(),
             finding.poller.clone(),
@@ -122,15 +168,26 @@ async fn diagnose(
     let mut known: HashSet<Key> = HashSet::new();
     let mut more = 0;
     loop {
-        let answer = client::diagnose(connection, request(args)).await?;
+        let (answer, audit) = tokio::join!(
+            client::diagnose(connection, request(args)),
+            audit(connection, args)
+        );
+        let mut answer = answer?;
+        date(&mut answer);
         more = answer.more.max(more);
-        let new: Vec<_> = answer
-            .findings
+        let broken = audit
             .iter()
-            .cloned()
+            .flat_map(|audit| laws::findings(audit, &answer.findings));
+        let new: Vec<_> = broken
+            .chain(answer.findings.iter().cloned())
             .map(Case::new)
             .filter(|case| known.insert(case.key()))
             .collect();
+        let not_run = not_run::of(
+            args,
+            &answer.lints,
+            audit.as_ref().map(drop).map_err(Clone::clone),
+        );
         let head = head(connection, &answer, globals);
         let context = head.context;
         super::print(|out| match globals.format {
@@ -148,15 +205,70 @@ async fn diagnose(
             super::print(|out| match globals.format {
                 Format::Json => {
                     let items = cases.iter().map(|case| item::of(case, &context)).collect();
-                    printer.document(out, head, more == 0, items)
+                    let diagnosis = Diagnosis {
+                        document: printer.whole(head, more == 0, items),
+                        lints: &answer.lints,
+                        laws: audit.as_ref().ok().map(laws::held),
+                        not_run: &not_run,
+                    };
+                    serde_json::to_writer_pretty(&mut *out, &diagnosis)?;
+                    Ok(out.write_all(b"\n")?)
                 }
-                Format::Csv => csv(out, globals, &cases),
-                Format::Table | Format::Wide if cases.is_empty() => {
-                    Ok(writeln!(out, "{}", clean(&answer, began.elapsed()))?)
+                Format::Csv => csv(out, globals, &cases, &context),
+                Format::Table | Format::Wide => {
+                    if cases.is_empty() {
+                        let laws = audit.as_ref().ok().map(laws::held);
+                        writeln!(out, "{}", clean(&answer, laws, began.elapsed()))?;
+                    } else if !not_run.is_empty() {
+                        writeln!(out)?;
+                    }
+                    prose::not_run(out, &printer, &not_run)
                 }
-                Format::Table | Format::Wide | Format::Jsonl => Ok(()),
+                Format::Jsonl => Ok(()),
             })?;
+            if matches!(globals.format, Format::Jsonl | Format::Csv) {
+                for (name, line) in not_run::lines(&not_run) {
+                    eprintln!("netpoller: {name}: {line}");
+                }
+            }
             return verdict(cases.len(), more, began.elapsed());
+        }
+    }
+}
+
+/// One document, with what it does not speak of.
+#[derive(serde::Serialize)]
+struct Diagnosis<'a> {
+    #[serde(flatten)]
+    document: Document<'a, item::Item<'a>>,
+    /// The lints that were run.
+    lints: &'a [String],
+    /// The laws that hold; `null` if they were not checked.
+    laws: Option<usize>,
+    not_run: &'a [NotRun],
+}
+
+/// The laws, or why nobody knows. A process that is too old, or busy, is still worth being looked at.
+async fn audit(connection: &Connection, args: &DoctorArgs) -> Result<AuditResponse, String> {
+    if args.allow.contains(&Check::Laws) {
+        return Err(String::new());
+    }
+    laws::audit(connection, args.kernel)
+        .await
+        .map_err(|failure| failure.to_string())
+}
+
+/// A library that is older than this command does not say of what it tells no more than when it first saw it. That was in
+/// this look.
+fn date(answer: &mut DiagnoseResponse) {
+    let began_ns = answer.captured_at_ns.saturating_sub(answer.window_ns);
+    for finding in &mut answer.findings {
+        let lint = finding.lint.parse();
+        let undated = lint.is_ok_and(not_run::begins_with_the_look);
+        // The first look is taken a moment before the window begins.
+        let by_this_look = finding.since_ns.saturating_add(500_000_000) >= began_ns;
+        if finding.since() == Since::Unspecified && undated && by_this_look {
+            finding.set_since(Since::FirstSeen);
         }
     }
 }
@@ -167,7 +279,14 @@ fn request(args: &DoctorArgs) -> DiagnoseRequest {
         poller: String::new(),
         kernel: args.kernel,
         window_ns: nanos(WINDOW),
-        allow: args.allow.iter().map(Lint::to_string).collect(),
+        allow: args
+            .allow
+            .iter()
+            .filter_map(|check| match check {
+                Check::Lint(lint) => Some(lint.to_string()),
+                Check::Laws => None,
+            })
+            .collect(),
         hold_ns: args
             .hold
             .iter()
@@ -193,22 +312,42 @@ fn lines(out: &mut dyn Write, cases: &[Case], context: &Context) -> Result<(), F
     Ok(())
 }
 
-fn csv(out: &mut dyn Write, globals: &Globals, cases: &[Case]) -> Result<(), Failure> {
+fn csv(
+    out: &mut dyn Write,
+    globals: &Globals,
+    cases: &[Case],
+    context: &Context,
+) -> Result<(), Failure> {
     let mut writer = csv::Writer::from_writer(out);
     if !globals.no_header {
         writer.write_record([
-            "lint", "severity", "poller", "id", "dir", "location", "summary", "advice",
+            "lint",
+            "severity",
+            "poller",
+            "id",
+            "dir",
+            "since_ns",
+            "age_ns",
+            "first_seen_ns",
+            "location",
+            "summary",
+            "advice",
         ])?;
     }
     for case in cases {
         let finding = &case.finding;
-        let id = case.id().unwrap_or_default();
+        let id = case.entry.as_ref().map(|entry| entry.id(context));
+        let number = |it: Option<u64>| it.map(|it| it.to_string()).unwrap_or_default();
+        let age = |since| context.now_ns.saturating_sub(since);
         writer.write_record([
             &finding.lint,
             item::severity(finding.severity()),
             &finding.poller,
-            &id,
+            &id.unwrap_or_default(),
             item::direction(finding.direction()).unwrap_or_default(),
+            &number(case.since_ns()),
+            &number(case.since_ns().map(age)),
+            &number(case.first_seen_ns()),
             &finding.location,
             &finding.summary,
             &finding.advice,
@@ -217,9 +356,10 @@ fn csv(out: &mut dyn Write, globals: &Globals, cases: &[Case]) -> Result<(), Fai
     Ok(writer.flush()?)
 }
 
-fn clean(answer: &DiagnoseResponse, took: Duration) -> String {
+fn clean(answer: &DiagnoseResponse, laws: Option<usize>, took: Duration) -> String {
+    let laws = laws.map_or(String::new(), |laws| format!(", and {laws} laws hold"));
     format!(
-        "no findings in {}: {} lints were run",
+        "no findings in {}: {} lints were run{laws}",
         seconds(took),
         answer.lints.len()
     )
@@ -260,11 +400,17 @@ fn list(globals: &Globals) -> Result<(), Failure> {
                 },
                 captured_at: None,
             };
-            printer.document(out, head, true, Lint::ALL.map(item::lint).into())
+            let mut items: Vec<_> = Lint::ALL.map(item::lint).into();
+            items.push(item::law_item());
+            printer.document(out, head, true, items)
         }
         Format::Jsonl => {
-            for lint in Lint::ALL {
-                serde_json::to_writer(&mut *out, &item::lint(lint))?;
+            for item in Lint::ALL
+                .map(item::lint)
+                .into_iter()
+                .chain([item::law_item()])
+            {
+                serde_json::to_writer(&mut *out, &item)?;
                 out.write_all(b"\n")?;
             }
             Ok(())

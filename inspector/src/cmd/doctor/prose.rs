@@ -5,7 +5,8 @@ use std::io::{self, Write};
 use netpoller::view::lints::{Lint, Severity as Gravity};
 use netpoller_proto::v1::{Mode, Severity, Waiter};
 
-use super::{Case, item};
+use super::not_run::{self, NotRun};
+use super::{Case, item, laws};
 use crate::failure::Failure;
 use crate::out::Printer;
 use crate::paint::Tone;
@@ -40,16 +41,24 @@ pub(super) fn cases(
         writeln!(out, "{}. {lint} ({severity})", before + index + 1)?;
         let mut paragraph = |name: &str, content: &str| paragraph(out, printer, name, content);
         paragraph("", &finding.summary)?;
-        paragraph("where", &place(case))?;
+        paragraph("where", &place(case, context))?;
         if let Some(waiter) = waiter(case) {
             paragraph("who waits", &who(waiter))?;
         }
         if !finding.location.is_empty() {
             paragraph("at", &finding.location)?;
         }
-        if finding.since_ns != 0 && finding.since_ns <= context.now_ns {
-            let age = text::duration(context.now_ns - finding.since_ns);
+        if let Some(since_ns) = case.since_ns().filter(|since| *since <= context.now_ns) {
+            let age = text::duration(context.now_ns - since_ns);
             paragraph("since", &format!("{age} ago"))?;
+        }
+        if let Some(at_ns) = case.first_seen_ns() {
+            // How long ago that was is how long this look takes, and says nothing of the fault.
+            let at = context.anchor.rfc3339(at_ns).unwrap_or_default();
+            let at = at
+                .get(11..19)
+                .map_or(String::new(), |at| format!(", at {at} UTC"));
+            paragraph("since", &format!("not known; first seen by this look{at}"))?;
         }
         let evidence: Vec<_> = finding
             .evidence
@@ -89,17 +98,37 @@ pub(super) fn catalogue(out: &mut dyn Write, printer: &Printer<'_>) -> Result<()
         paragraph(out, printer, "", lint.help())?;
         paragraph(out, printer, "advice", lint.advice())?;
     }
+    let name = Tone::Bad.paint(laws::NAME, printer.color);
+    writeln!(out, "\n{name} (error, read several times)")?;
+    paragraph(out, printer, "", laws::HELP)?;
+    paragraph(out, printer, "advice", laws::ADVICE)?;
+    Ok(())
+}
+
+/// What was not looked for, below what was found.
+pub(super) fn not_run(
+    out: &mut dyn Write,
+    printer: &Printer<'_>,
+    all: &[NotRun],
+) -> Result<(), Failure> {
+    for (name, line) in not_run::lines(all) {
+        paragraph(out, printer, name, &line)?;
+    }
     Ok(())
 }
 
 /// Poller and descriptor, with all that tells people which one it is.
-fn place(case: &Case) -> String {
+fn place(case: &Case, context: &Context) -> String {
     let poller = format!("poller {}", case.finding.poller);
     let Some(entry) = &case.entry else {
         return poller;
     };
     let row = &entry.row;
-    let mut words = vec![format!("{} of {poller}", row.id())];
+    let mut words = vec![if context.several {
+        entry.id(context)
+    } else {
+        format!("{} of {poller}", row.id())
+    }];
     if row.fd >= 0 {
         words.push(format!("descriptor {}", row.fd));
     }

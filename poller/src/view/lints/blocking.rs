@@ -58,6 +58,7 @@ impl Blocking {
             );
             findings.push(
                 Finding::of_row(Lint::BlockingMode, sight, row, None, first_ns, summary)
+                    .first_seen()
                     .evidence("file status flags", "without O_NONBLOCK"),
             );
         }

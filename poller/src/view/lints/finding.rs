@@ -25,6 +25,8 @@ pub struct Finding {
     pub direction: Option<Direction>,
     /// Since when, as far as it is known; else when it was first seen. CLOCK_MONOTONIC.
     pub since_ns: u64,
+    /// `since_ns` is when it was first seen: it may have begun long before.
+    pub first_seen: bool,
     /// One sentence that says what is wrong.
     pub summary: String,
     /// What it was concluded from: what was observed, and its value with its unit.
@@ -45,6 +47,7 @@ impl Finding {
             row: None,
             direction: None,
             since_ns,
+            first_seen: false,
             summary,
             evidence: Vec::new(),
             location: None,
@@ -72,6 +75,13 @@ impl Finding {
             location: waiter.or(raw.opened_location),
             ..Self::of_poller(lint, sight, since_ns, summary)
         }
+    }
+
+    /// Nobody can tell since when it is so.
+    #[must_use]
+    pub(super) fn first_seen(mut self) -> Self {
+        self.first_seen = true;
+        self
     }
 
     #[must_use]

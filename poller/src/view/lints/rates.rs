@@ -267,7 +267,7 @@ fn describe(sight: &Sight<'_>, lint: Lint, window: &Window, since_ns: u64) -> Fi
             ],
         ),
     };
-    let mut finding = Finding::of_poller(lint, sight, since_ns, summary);
+    let mut finding = Finding::of_poller(lint, sight, since_ns, summary).first_seen();
     finding.evidence = evidence;
     finding.evidence("window", span(window.ns))
 }

@@ -11,6 +11,7 @@ use super::{INODE, SUSPECTS};
 use crate::sys::{ask, mask_names};
 use crate::view::kernel::{Registration, kernel_registrations};
 use crate::view::raw::RawRow;
+use crate::view::recorder::closed_at;
 
 /// Between two readings of the list, each of which keeps the delivery of events waiting.
 const READ_NS: u64 = 200_000_000;
@@ -22,6 +23,8 @@ pub(super) struct Registrations {
     /// What was odd in the last reading: by slot and generation, and by inode.
     ghosts: HashMap<(u32, u32), Odd<Registration>>,
     duplicates: HashMap<u64, Odd<Vec<Registration>>>,
+    /// When the ghosts that were told of were closed; `None` where the recorder no longer knows.
+    closed: HashMap<(u32, u32), Option<u64>>,
 }
 
 /// Something odd in the list. Once is nothing: it may have been closed between the reading of the list and of the table.
@@ -68,11 +71,22 @@ impl Registrations {
                 .filter(|odd| odd.is_certain(sight.now_ns, hold_ns));
             let certain: Vec<_> = certain.take(SUSPECTS).collect();
             let holders = holders(certain.iter().map(|odd| odd.what.inode).collect());
-            findings.extend(
-                certain
-                    .iter()
-                    .map(|odd| describe_ghost(sight, &odd.what, odd.first_ns, &holders)),
-            );
+            let id = |odd: &Odd<Registration>| (odd.what.slot, odd.what.generation);
+            let ids: HashSet<_> = certain.iter().map(|odd| id(odd)).collect();
+            self.closed.retain(|id, _| ids.contains(id));
+            let new: HashSet<_> = ids
+                .into_iter()
+                .filter(|id| !self.closed.contains_key(id))
+                .collect();
+            if !new.is_empty() {
+                let known = closed_at(sight.poller, &new);
+                let closed = new.into_iter().map(|id| (id, known.get(&id).copied()));
+                self.closed.extend(closed);
+            }
+            findings.extend(certain.iter().map(|odd| {
+                let closed_ns = self.closed.get(&id(odd)).copied().flatten();
+                describe_ghost(sight, odd, closed_ns, &holders)
+            }));
         }
         if sight.runs(Lint::DuplicateRegistration) {
             let hold_ns = sight.hold_ns(Lint::DuplicateRegistration);
@@ -83,7 +97,7 @@ impl Registrations {
             findings.extend(
                 certain
                     .take(SUSPECTS)
-                    .filter_map(|odd| describe_duplicates(sight, &odd.what, odd.first_ns)),
+                    .filter_map(|odd| describe_duplicates(sight, &odd.what)),
             );
         }
         findings
@@ -157,16 +171,21 @@ fn duplicates(
 
 fn describe_ghost(
     sight: &Sight<'_>,
-    ghost: &Registration,
-    first_ns: u64,
+    odd: &Odd<Registration>,
+    closed_ns: Option<u64>,
     holders: &Holders,
 ) -> Finding {
+    let (ghost, first_ns) = (&odd.what, odd.first_ns);
     let id = format!("{}.{}", ghost.slot, ghost.generation);
     let summary = format!(
         "the kernel still has the registration of {id}, which the table has closed: a duplicate of descriptor {} keeps it alive",
         ghost.fd
     );
-    Finding::of_poller(Lint::GhostRegistration, sight, first_ns, summary)
+    let finding = match closed_ns {
+        Some(closed_ns) => Finding::of_poller(Lint::GhostRegistration, sight, closed_ns, summary),
+        None => Finding::of_poller(Lint::GhostRegistration, sight, first_ns, summary).first_seen(),
+    };
+    finding
         .evidence("registered as", id)
         .evidence("number when registered", ghost.fd.to_string())
         .evidence(INODE, ghost.inode.to_string())
@@ -224,11 +243,7 @@ fn held_by(numbers: Option<&Vec<i32>>) -> String {
     names.join(", ")
 }
 
-fn describe_duplicates(
-    sight: &Sight<'_>,
-    entries: &[Registration],
-    first_ns: u64,
-) -> Option<Finding> {
+fn describe_duplicates(sight: &Sight<'_>, entries: &[Registration]) -> Option<Finding> {
     let row = |entry: &Registration| -> Option<&RawRow> {
         sight
             .rows
@@ -249,6 +264,14 @@ fn describe_duplicates(
         "one socket is registered {} times: every event wakes the waiters of all, and one of them takes it",
         entries.len()
     );
+    // Since the second of them.
+    let mut moments: Vec<_> = entries
+        .iter()
+        .filter_map(row)
+        .map(|row| row.opened_at_ns)
+        .collect();
+    moments.sort_unstable();
+    let since_ns = moments.get(1).or(moments.first()).copied()?;
     let opened = entries
         .iter()
         .filter_map(row)
@@ -264,7 +287,7 @@ fn describe_duplicates(
             sight,
             first,
             None,
-            first_ns,
+            since_ns,
             summary,
         )
         .evidence("registrations", all.join(", "))
