@@ -2,7 +2,8 @@
 //!
 //! The floors, from the ground up: `client` finds and asks a process; `model` folds what it answers; `query` and `table`
 //! say which rows and which columns are wanted; `document` and `out` print them; `cmd` is one file per verb; `tui` shows
-//! the same rows live. Nothing below `tui` knows of terminals in raw mode, and nothing below `cmd` knows of arguments.
+//! the same rows live; `usage` says which of the common flags mean something to which verb. Nothing below `tui` knows of
+//! terminals in raw mode, and nothing below `cmd` knows of arguments.
 
 #![forbid(unsafe_code)]
 

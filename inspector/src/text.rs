@@ -152,11 +152,12 @@ pub(crate) fn cut_middle(text: &str, room: usize, ascii: bool) -> Cow<'_, str> {
     Cow::Owned(format!("{front}{}", end.strip_prefix(mark).unwrap_or(&end)))
 }
 
-/// The room that a location needs at least: a mark of what is left out, and the file with its line.
+/// The room that a location needs at least: a mark of what is left out, and the file with its line. It is asked of every
+/// row for every picture, so letters are not looked at one by one.
 pub(crate) fn file_and_line(location: &str) -> usize {
-    match location.rsplit_once('/') {
-        Some((_, file)) => width(file) + 2,
-        None => width(location),
+    match location.rfind('/') {
+        Some(slash) => location.len() - slash + 1,
+        None => location.len(),
     }
 }
 

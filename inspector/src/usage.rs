@@ -288,6 +288,7 @@ fn columns(globals: &mut Globals, given: &Given<'_>) -> Result<(), Failure> {
             return names.iter().try_for_each(|name| known(name.trim()));
         }
         Some(known) => {
+            names.retain(|name| !name.trim().is_empty());
             names
                 .iter()
                 .try_for_each(|name| known_anywhere(name.trim()))?;
@@ -327,6 +328,10 @@ fn filter(globals: &mut Globals, given: &Given<'_>) -> Result<(), Failure> {
         return Ok(());
     };
     let said = given.is_said("filter_text");
+    // An empty variable is one that is not set.
+    if !said && text.trim().is_empty() {
+        return Ok(());
+    }
     let Some(scope) = given.usage.filter else {
         return given.is_refused("filter_text", "--where").map(drop);
     };

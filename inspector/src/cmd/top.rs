@@ -2,7 +2,7 @@
 
 use std::io::Write;
 
-use crate::args::{Globals, Listing};
+use crate::args::{Format, Globals, Listing};
 use crate::failure::Failure;
 
 pub(super) fn run(globals: &Globals, what: Listing, count: Option<u64>) -> Result<(), Failure> {
@@ -15,10 +15,14 @@ pub(super) fn run(globals: &Globals, what: Listing, count: Option<u64>) -> Resul
         while count.is_none_or(|count| looks < count) {
             ticks.tick().await;
             let mut text = Vec::new();
-            if looks > 0 {
-                writeln!(text)?;
+            let mut globals = globals.clone();
+            match globals.format {
+                // Records go on; one list of names is enough for all.
+                Format::Csv | Format::Jsonl => globals.no_header |= looks > 0,
+                Format::Table | Format::Wide | Format::Json if looks > 0 => writeln!(text)?,
+                Format::Table | Format::Wide | Format::Json => {}
             }
-            super::ls::list(&connection, globals, what, &mut text).await?;
+            super::ls::list(&connection, &globals, what, &mut text).await?;
             super::print(|out| Ok(out.write_all(&text)?))?;
             looks += 1;
         }

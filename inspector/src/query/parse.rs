@@ -225,6 +225,9 @@ fn read(field: Field, word: &str, value: &str) -> Result<Value, String> {
         check_sign(field, word, value)?;
     }
     match field.kind() {
+        Type::Text if field == Field::Id && !is_id(&lower) => Err(format!(
+            "`{value}` is no id; write it as it is printed, 42.7 or POLLER/42.7, or look for a part of it with ~"
+        )),
         Type::Text => Ok(Value::Text(lower)),
         Type::OneOf(known) => {
             let known = known();
@@ -252,6 +255,14 @@ fn read(field: Field, word: &str, value: &str) -> Result<Value, String> {
             Ok(Value::DurationNs(sign * ns))
         }
     }
+}
+
+/// `slot.generation`, with or without the poller.
+fn is_id(text: &str) -> bool {
+    let id = text.rsplit_once('/').map_or(text, |(_, id)| id);
+    let is_number = |text: &str| text.parse::<u32>().is_ok();
+    id.split_once('.')
+        .is_some_and(|(slot, generation)| is_number(slot) && is_number(generation))
 }
 
 /// A whole number, as 20, 1k, 2M or 1G.

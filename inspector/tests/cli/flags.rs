@@ -43,6 +43,15 @@ fn what_the_environment_says_is_passed_over_where_it_means_nothing() {
             assert_eq!(output.status.code(), Some(0), "{name} {verb:?}: {said}");
         }
     }
+    // An empty variable is none.
+    for name in ["NETPOLLER_WHERE", "NETPOLLER_COLUMNS"] {
+        let output = netpoller(scratch.path())
+            .env(name, "")
+            .args(["-t", &target, "ls", "--no-header"])
+            .output()
+            .expect("run netpoller");
+        assert_eq!(stdout(&output).lines().count(), 40, "{name}");
+    }
     // And it does what it says where it means something.
     let output = netpoller(scratch.path())
         .env("NETPOLLER_TARGET", &target)
@@ -137,6 +146,7 @@ fn a_filter_that_can_hold_for_nothing_is_refused() {
             &["did you mean `global`?"],
         ),
         (&["ls"], "id=gobal/0.1", &["did you mean `global`?"]),
+        (&["ls"], "id=42", &["no id", "POLLER/42.7"]),
         (&["ls"], "since>-5s", &["never negative"]),
         (&["ls"], "edges<-1", &["never negative"]),
         (&["ls"], "peer~[12", &["no regular expression"]),

@@ -184,6 +184,26 @@ fn csv_has_raw_numbers_with_their_units_in_the_names() {
 }
 
 #[test]
+fn csv_that_goes_on_has_its_names_once() {
+    let (scratch, _running, target) = serve(Mock::new(3));
+    let arguments = [
+        "-t",
+        &target,
+        "top",
+        "-C",
+        "3",
+        "--interval",
+        "100ms",
+        "-f",
+        "csv",
+    ];
+    let output = run(scratch.path(), &arguments);
+    let all = records(stdout(&output));
+    assert_eq!(all.len(), 9);
+    assert!(all.iter().all(|record| record["fd"].parse::<i32>().is_ok()));
+}
+
+#[test]
 fn json_has_the_columns_that_are_asked_for_and_no_others() {
     let (scratch, _running, target) = serve(Mock::new(20));
     let arguments = ["-t", &target, "ls", "-c", "id,rd,since,fd", "-f", "json"];

@@ -25,7 +25,7 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
             .saturating_add(2),
     );
     frame.render_widget(
-        Paragraph::new(who(app)),
+        Paragraph::new(who(app, room.into())),
         Rect {
             width: room,
             ..first
@@ -45,7 +45,7 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-fn who(app: &App) -> Line<'static> {
+fn who(app: &App, room: usize) -> Line<'static> {
     let theme = app.theme;
     let mut spans = vec![toned(theme, " netpoller ", Tone::Title)];
     if let Some(server) = &app.feed.server {
@@ -73,11 +73,13 @@ fn who(app: &App) -> Line<'static> {
             Tone::Dim,
         ));
     }
-    spans.push(toned(
-        theme,
-        format!("  {}", text::printable(&app.target)),
-        Tone::Dim,
-    ));
+    // The process and its start stand at the end of a path.
+    let taken: usize = spans.iter().map(Span::width).sum();
+    let target = text::printable(&app.target);
+    let target = text::cut_start(&target, room.saturating_sub(taken + 2), theme.ascii);
+    if text::width(&target) > 8 || target == app.target {
+        spans.push(toned(theme, format!("  {target}"), Tone::Dim));
+    }
     Line::from(spans)
 }
 

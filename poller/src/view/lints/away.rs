@@ -112,12 +112,8 @@ fn describe(sight: &Sight<'_>, reading: &Reading, overdue_ns: Option<u64>) -> Fi
             overdue_ns.map(|late| format!("{} overdue", span(late))),
         );
     if let Some((row, direction, side)) = longest {
-        let id = format!(
-            "{}.{}, parked to {}",
-            row.slot,
-            row.generation,
-            direction.name()
-        );
+        let id = sight.id(row.slot, row.generation);
+        let id = format!("{id}, parked to {}", direction.name());
         finding = finding.evidence("longest waiter", id);
         finding.location = side.location;
     }

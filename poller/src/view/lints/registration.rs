@@ -176,7 +176,7 @@ fn describe_ghost(
     holders: &Holders,
 ) -> Finding {
     let (ghost, first_ns) = (&odd.what, odd.first_ns);
-    let id = format!("{}.{}", ghost.slot, ghost.generation);
+    let id = sight.id(ghost.slot, ghost.generation);
     let summary = format!(
         "the kernel still has the registration of {id}, which the table has closed: a duplicate of descriptor {} keeps it alive",
         ghost.fd
@@ -254,10 +254,8 @@ fn describe_duplicates(sight: &Sight<'_>, entries: &[Registration]) -> Option<Fi
     let all: Vec<_> = entries
         .iter()
         .map(|entry| {
-            format!(
-                "{}.{} (descriptor {})",
-                entry.slot, entry.generation, entry.fd
-            )
+            let id = sight.id(entry.slot, entry.generation);
+            format!("{id} (descriptor {})", entry.fd)
         })
         .collect();
     let summary = format!(

@@ -47,6 +47,11 @@ impl<'a> Sight<'a> {
         self.options.hold_ns(lint)
     }
 
+    /// The id of a descriptor as every verb of the inspector takes it, whatever other pollers there are.
+    pub(super) fn id(&self, slot: u32, generation: u32) -> String {
+        format!("{}/{slot}.{generation}", self.poller.name())
+    }
+
     pub(super) fn age_ns(&self, since_ns: u64) -> u64 {
         self.now_ns.saturating_sub(since_ns)
     }
