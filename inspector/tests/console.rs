@@ -1,31 +1,26 @@
 //! The stock tokio-console in a real terminal, attached to the demo.
 //!
-//! It is `$TOKIO_CONSOLE`, or `tokio-console` in the path. Without it, and without tmux, these tests fail and say what to do.
+//! It is `$TOKIO_CONSOLE`, or `tokio-console` in the path: `cargo install --locked tokio-console@0.1.14`.
+
+#[path = "support/command.rs"]
+mod command;
 
 use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
+use command::{isolated, netpoller, tool};
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up. Generous: the machine may be busy, and a client that failed to
 /// connect waits for 5 s and more before it tries again.
 const PATIENCE: Duration = Duration::from_secs(90);
 
-fn in_path(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let mut found = std::env::split_paths(&path).map(|folder| folder.join(name));
-    found.find(|path| path.is_file())
-}
-
 #[track_caller]
 fn tokio_console() -> PathBuf {
     let named = std::env::var_os("TOKIO_CONSOLE").map(PathBuf::from);
-    named.or_else(|| in_path("tokio-console")).expect(
-        "tokio-console is missing; install it with `cargo install --locked tokio-console@0.1.14`, or say where it is \
-         with TOKIO_CONSOLE",
-    )
+    named.unwrap_or_else(|| tool("tokio-console"))
 }
 
 /// A demo that is served over TCP.
@@ -46,15 +41,12 @@ impl Demo {
     #[track_caller]
     fn start_with(place: &str, connections: u32, options: &[&str]) -> Self {
         let scratch = TempDir::new().expect("make a directory");
-        let mut child = Command::new(env!("CARGO_BIN_EXE_netpoller"))
-            .env("XDG_RUNTIME_DIR", scratch.path())
-            .env("NETPOLLER_SOCKETS", scratch.path().join("netpoller"))
+        let mut child = netpoller(scratch.path())
             .args(["demo", "--headless", "--for", "300s", "--inspect"])
             .arg(place)
             .arg("--connections")
             .arg(connections.to_string())
             .args(options)
-            .stdin(Stdio::null())
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
             .spawn()
@@ -91,7 +83,6 @@ impl Drop for Demo {
 /// tokio-console in a terminal of its own tmux server. It is tall enough for every task of forty connections: in which order
 /// they are listed depends on which began first, and that on the machine.
 struct Terminal {
-    tmux: PathBuf,
     scratch: TempDir,
 }
 
@@ -99,7 +90,6 @@ impl Terminal {
     #[track_caller]
     fn open(url: &str) -> Self {
         let terminal = Self {
-            tmux: in_path("tmux").expect("tmux is missing; install it with `apt-get install tmux`"),
             scratch: TempDir::new().expect("make a directory"),
         };
         let script = format!(
@@ -127,7 +117,7 @@ impl Terminal {
     }
 
     fn command(&self) -> Command {
-        let mut command = Command::new(&self.tmux);
+        let mut command = isolated(tool("tmux"), self.scratch.path());
         command.arg("-S").arg(self.scratch.path().join("tmux.sock"));
         command
     }
@@ -199,6 +189,7 @@ fn by_kind(terminal: &Terminal) {
 }
 
 #[test]
+#[ignore = "needs tmux and tokio-console"]
 fn it_shows_our_descriptors_their_attributes_and_who_waits() {
     let demo = Demo::start("tcp:127.0.0.1:0", 40);
     let terminal = Terminal::open(&demo.url);
@@ -237,6 +228,7 @@ fn it_shows_our_descriptors_their_attributes_and_who_waits() {
 }
 
 #[test]
+#[ignore = "needs tmux and tokio-console"]
 fn it_attaches_to_the_unix_socket_too() {
     let demo = Demo::start("default", 10);
     assert!(demo.url.starts_with("file://localhost/"), "{}", demo.url);
@@ -245,6 +237,7 @@ fn it_attaches_to_the_unix_socket_too() {
 }
 
 #[test]
+#[ignore = "needs tmux and tokio-console"]
 fn a_pause_is_one_until_it_is_resumed() {
     let demo = Demo::start("tcp:127.0.0.1:0", 20);
     let terminal = Terminal::open(&demo.url);
@@ -268,6 +261,7 @@ fn age(screen: &str, name: &str) -> Option<u64> {
 }
 
 #[test]
+#[ignore = "needs tmux and tokio-console"]
 fn it_warns_of_the_task_that_is_stuck_and_of_none_in_a_healthy_service() {
     const WARNING: &str = "tasks have lost their wakers";
     let healthy = Demo::start("tcp:127.0.0.1:0", 20);
@@ -291,6 +285,7 @@ fn it_warns_of_the_task_that_is_stuck_and_of_none_in_a_healthy_service() {
 }
 
 #[test]
+#[ignore = "needs tmux and tokio-console"]
 fn it_finds_the_next_process_where_the_first_one_was_and_forgets_the_first() {
     let demo = Demo::start("tcp:127.0.0.1:0", 200);
     let place = demo.url.replace("http://", "tcp:");
@@ -318,6 +313,7 @@ fn attribute(screen: &str, word: &str, name: &str) -> Option<u64> {
 }
 
 #[test]
+#[ignore = "needs tmux and tokio-console"]
 fn it_stays_attached_to_more_than_five_thousand_descriptors_and_says_how_many_are_not_listed() {
     let demo = Demo::start("tcp:127.0.0.1:0", 3000);
     let terminal = Terminal::open(&demo.url);

@@ -1,11 +1,15 @@
 //! What the command changes: eviction, with and without a person who is asked.
 
+#[path = "support/command.rs"]
+mod command;
+
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
-use std::process::{Command, Output, Stdio};
+use std::process::{Command, Output};
 
+use command::netpoller;
 use netpoller::inspect::{Listen, Server};
 use netpoller::{Desc, Kind, Poller};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
@@ -17,7 +21,7 @@ struct Fixture {
     desc: Desc,
     ours: UnixStream,
     _theirs: UnixStream,
-    _scratch: TempDir,
+    scratch: TempDir,
 }
 
 impl Fixture {
@@ -35,7 +39,7 @@ impl Fixture {
             desc: poller.open(ours.as_fd(), Kind::Unix).expect("open"),
             ours,
             _theirs: theirs,
-            _scratch: scratch,
+            scratch,
         }
     }
 
@@ -46,10 +50,8 @@ impl Fixture {
     }
 
     fn evict(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(env!("CARGO_BIN_EXE_netpoller"));
+        let mut command = netpoller(self.scratch.path());
         command
-            .env_clear()
-            .stdin(Stdio::null())
             .args(["-t", self.server.target(), "evict"])
             .args(["--control", &self.server.control_targets()[0]])
             .args(arguments);
@@ -169,7 +171,8 @@ fn a_person_who_says_no_is_obeyed_and_a_script_can_tell() {
 
 #[test]
 fn the_exit_codes_are_those_of_the_readme() {
-    let help = Command::new(env!("CARGO_BIN_EXE_netpoller"))
+    let scratch = TempDir::new().expect("make a directory");
+    let help = netpoller(scratch.path())
         .arg("--help")
         .output()
         .expect("run netpoller");

@@ -1,10 +1,13 @@
 //! `netpoller doctor` against a mock of the endpoint.
 
+#[path = "support/command.rs"]
+mod command;
 mod support;
 
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::Output;
 
+use command::netpoller;
 use netpoller::view::lints::Lint;
 use netpoller_proto::v1;
 use serde_json::Value;
@@ -15,11 +18,7 @@ use tempfile::TempDir;
 const SECOND_NS: u64 = 1_000_000_000;
 
 fn run(scratch: &Path, arguments: &[&str]) -> Output {
-    Command::new(env!("CARGO_BIN_EXE_netpoller"))
-        .env_clear()
-        .env("XDG_RUNTIME_DIR", scratch)
-        .env("NETPOLLER_SOCKETS", scratch.join("netpoller"))
-        .stdin(Stdio::null())
+    netpoller(scratch)
         .args(arguments)
         .output()
         .expect("run netpoller")

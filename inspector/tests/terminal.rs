@@ -1,14 +1,17 @@
 //! The terminal UI on a real pseudo-terminal: what it writes, and in what state it leaves the terminal.
 
+#[path = "support/command.rs"]
+mod command;
 mod support;
 
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
-use std::process::{Child, Command, ExitStatus};
+use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
 use std::time::{Duration, Instant};
 
+use command::netpoller;
 use rustix::process::{Pid, Signal, kill_process};
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
@@ -16,7 +19,7 @@ use support::mock::{Mock, Running};
 use tempfile::TempDir;
 
 /// Nothing here takes that long; only a hang does.
-const PATIENCE: Duration = Duration::from_secs(20);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The UI on a terminal that nobody sees. It does not answer questions, such as where the cursor is.
 struct Session {
@@ -59,8 +62,7 @@ impl Session {
         tcsetwinsize(&held, size).expect("set the size");
         let before = tcgetattr(&held).expect("read the modes");
 
-        let child = Command::new(env!("CARGO_BIN_EXE_netpoller"))
-            .env_clear()
+        let child = netpoller(scratch.path())
             .env("TERM", "xterm-256color")
             .envs(variables.iter().copied())
             .arg("--target")

@@ -1,5 +1,7 @@
 //! The real binary against a mock of the endpoint, which is as an older server: it knows neither filters nor orders.
 
+#[path = "../support/command.rs"]
+mod command;
 mod failures;
 mod flags;
 mod rows;
@@ -14,24 +16,14 @@ use std::fs;
 use std::io::Read;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
-use std::process::{Command, Output, Stdio};
+use std::process::{Output, Stdio};
 
+use command::netpoller;
 use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{Winsize, tcsetwinsize};
 use serde_json::Value;
 use support::mock::{Mock, Running};
 use tempfile::TempDir;
-
-/// The command with an environment of its own, so that nothing of this machine shows through.
-fn netpoller(scratch: &Path) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netpoller"));
-    command
-        .env_clear()
-        .env("XDG_RUNTIME_DIR", scratch)
-        .env("NETPOLLER_SOCKETS", scratch.join("netpoller"))
-        .stdin(Stdio::null());
-    command
-}
 
 fn run(scratch: &Path, arguments: &[&str]) -> Output {
     netpoller(scratch)

@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Command, Stdio};
+use std::process::{Child, Stdio};
 
 use tempfile::TempDir;
 
@@ -149,10 +149,8 @@ impl Foreign {
     fn start() -> Self {
         let runtime = TempDir::new().expect("make a directory");
         std::os::unix::fs::chown(runtime.path(), Some(NOBODY), Some(NOBODY)).expect("give it away");
-        let child = Command::new(env!("CARGO_BIN_EXE_netpoller"))
+        let child = crate::netpoller(runtime.path())
             .args(["demo", "--headless", "--connections", "2"])
-            .env_clear()
-            .env("XDG_RUNTIME_DIR", runtime.path())
             .uid(NOBODY)
             .gid(NOBODY)
             .current_dir("/")

@@ -2,8 +2,10 @@
 
 use std::process::Stdio;
 
+use rustix::process::Signal;
 use serde_json::Value;
 
+use crate::command::kill;
 use crate::support::{Running, eventually, get, items, netpoller};
 
 #[track_caller]
@@ -26,7 +28,7 @@ fn the_summary_is_one_json_document_with_no_violated_law() {
             "demo",
             "--headless",
             "--for",
-            "2s",
+            "5s",
             "--connections",
             "60",
             "--format",
@@ -43,19 +45,11 @@ fn the_summary_is_one_json_document_with_no_violated_law() {
     let item = &items(&summary)[0];
     assert_eq!(item["connections"], 60);
     assert_eq!(item["errors"], 0);
-    assert!(
-        item["requests"].as_u64().unwrap() > 100,
-        "{}",
-        item["requests"]
-    );
-    assert!(
-        item["timeouts"].as_u64().unwrap() > 6,
-        "{}",
-        item["timeouts"]
-    );
-    assert!(item["counters"]["deadlines_fired"].as_u64().unwrap() > 6);
+    for name in ["requests", "timeouts", "cut_off"] {
+        assert!(item[name].as_u64().unwrap() > 0, "{name}: {}", item[name]);
+    }
+    assert!(item["counters"]["deadlines_fired"].as_u64().unwrap() > 0);
     assert_eq!(item["counters"]["opened"], item["counters"]["closed"]);
-    assert!(item["cut_off"].as_u64().unwrap() > 6, "{}", item["cut_off"]);
     for name in [
         "deadlines_extended",
         "unpark_read_close",
@@ -185,7 +179,7 @@ fn a_running_demo_can_be_listed_and_scraped() {
 
 #[test]
 fn a_signal_ends_the_demo_with_its_summary_and_takes_the_socket_away() {
-    for (signal, expected) in [("-TERM", 143), ("-HUP", 129)] {
+    for (signal, expected) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("demo.sock");
         let mut command = netpoller(&scratch);
@@ -201,12 +195,7 @@ fn a_signal_ends_the_demo_with_its_summary_and_takes_the_socket_away() {
         command.arg(format!("unix:{}", path.display()));
         let demo = Running::start(scratch, command, &["attach with: "]);
         assert!(path.exists());
-        let killed = std::process::Command::new("kill")
-            .arg(signal)
-            .arg(demo.child.id().to_string())
-            .status()
-            .unwrap();
-        assert!(killed.success());
+        kill(demo.child.id(), signal);
         let (code, stdout) = demo.finish();
         assert_eq!(code, expected);
         let summary: Value = serde_json::from_str(&stdout).unwrap();

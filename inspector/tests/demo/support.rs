@@ -2,41 +2,22 @@
 
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
-use std::path::PathBuf;
 use std::process::{Child, Command, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
+use crate::command;
+
 /// How long anything may take before a test gives up. Generous: the machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(60);
+pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The inspector's binary, with nothing of the caller's environment that it listens to.
+/// The inspector's binary, without colours.
 pub(crate) fn netpoller(scratch: &TempDir) -> Command {
-    let mut command = Command::new(env!("CARGO_BIN_EXE_netpoller"));
+    let mut command = command::netpoller(scratch.path());
+    command.env("NO_COLOR", "1");
     command
-        .env("XDG_RUNTIME_DIR", scratch.path())
-        .env("NETPOLLER_SOCKETS", scratch.path().join("netpoller"))
-        .env("NO_COLOR", "1")
-        .stdin(Stdio::null());
-    command
-}
-
-/// Where a tool that a test drives is. Without it the test says so, and fails where everything must be there.
-pub(crate) fn tool(name: &str) -> Option<PathBuf> {
-    let path = std::env::var_os("PATH").unwrap_or_default();
-    let found = std::env::split_paths(&path)
-        .map(|folder| folder.join(name))
-        .find(|path| path.is_file());
-    if found.is_none() {
-        assert!(
-            std::env::var_os("CI").is_none(),
-            "`{name}` is missing; .ci/run installs it"
-        );
-        eprintln!("NOT TESTED: `{name}` is missing on this machine; install it to run this test");
-    }
-    found
 }
 
 /// Polls `probe` until it gives something.

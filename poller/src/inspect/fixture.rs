@@ -17,6 +17,28 @@ use super::limits::Limits;
 use super::{Listen, Server};
 use crate::{Desc, Kind, Poller};
 
+/// Runs the test `name` again in a process of its own, whose runtime directory is its own too: what the test puts at the
+/// default place is not found by others. `true` in that process.
+#[track_caller]
+pub(super) fn in_own_runtime_dir(name: &str) -> bool {
+    const INSIDE: &str = "NETPOLLER_TEST_IN_OWN_RUNTIME_DIR";
+    if std::env::var_os(INSIDE).is_some() {
+        return true;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let output = std::process::Command::new(std::env::current_exe().unwrap())
+        .args(["--exact", "--nocapture", name])
+        .env("XDG_RUNTIME_DIR", directory.path())
+        .env(INSIDE, "1")
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{said}");
+    assert!(text.contains("1 passed"), "{name} is the name of this test");
+    false
+}
+
 /// An endpoint on a socket in a directory of its own.
 pub(super) struct Fixture {
     directory: tempfile::TempDir,

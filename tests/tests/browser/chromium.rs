@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use netpoller_tests::tool;
+
 /// Where it is, and a directory for what it keeps.
 pub(crate) struct Chromium {
     program: PathBuf,
@@ -17,28 +19,11 @@ pub(crate) struct Visit {
 }
 
 impl Chromium {
-    /// Says so if there is none, and fails where everything must be.
-    pub(crate) fn find() -> Option<Self> {
-        let path = std::env::var_os("PATH").unwrap_or_default();
-        let program = std::env::split_paths(&path)
-            .flat_map(|folder| {
-                ["chromium", "chromium-browser", "google-chrome"].map(|name| folder.join(name))
-            })
-            .find(|path| path.is_file());
-        let Some(program) = program else {
-            assert!(
-                std::env::var_os("CI").is_none(),
-                "chromium is missing; .ci/run installs it (Debian: apt-get install chromium)"
-            );
-            eprintln!(
-                "NOT TESTED: chromium is missing on this machine; install it to run this test"
-            );
-            return None;
-        };
-        Some(Self {
-            program,
+    pub(crate) fn find() -> Self {
+        Self {
+            program: tool(&["chromium", "chromium-browser", "google-chrome"]),
             directory: tempfile::tempdir().expect("a directory"),
-        })
+        }
     }
 
     /// For files that go with it.
@@ -73,6 +58,7 @@ impl Chromium {
             .args([&profile, &net_log])
             .arg(url)
             .env("HOME", self.directory.path())
+            .env("TMPDIR", self.directory.path())
             .stdin(Stdio::null())
             .output()
             .expect("start chromium");

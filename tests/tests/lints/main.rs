@@ -9,7 +9,8 @@ mod waits;
 use std::io;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
 use netpoller::view::lints::{Doctor, Finding, Lint, Options};
@@ -20,19 +21,54 @@ fn poller() -> Poller {
     Poller::builder().build().unwrap()
 }
 
-/// All lints, with so short a hold time that a test need not wait for it.
-fn impatient() -> Options {
-    let brief = Duration::from_millis(50);
-    [
-        Lint::PollerAway,
-        Lint::StuckWaiter,
-        Lint::LostEdge,
-        Lint::LeakedReadiness,
-    ]
-    .into_iter()
-    .fold(Options::new().kernel(true), |options, lint| {
-        options.hold(lint, brief)
-    })
+/// The hold time that a test begins with: so short that it need not wait for long.
+const BRIEF: Duration = Duration::from_millis(50);
+
+/// All lints, held for as long as that.
+fn held(brief: Duration) -> Options {
+    HELD.into_iter()
+        .fold(Options::new().kernel(true), |options, lint| {
+            options.hold(lint, brief)
+        })
+}
+
+const HELD: [Lint; 5] = [
+    Lint::PollerAway,
+    Lint::StuckWaiter,
+    Lint::LostEdge,
+    Lint::OverdueDeadline,
+    Lint::LeakedReadiness,
+];
+
+/// How late this machine lets a thread run that is due: the worst case so far. A thread that is kept from running for longer
+/// than a hold time does look as if it did not work, and that is then no false alarm.
+struct Lateness {
+    worst_ns: Arc<AtomicU64>,
+}
+
+impl Lateness {
+    fn watch() -> Self {
+        let worst_ns = Arc::new(AtomicU64::new(0));
+        let watched = Arc::downgrade(&worst_ns);
+        // It ends when nobody wants to know any more.
+        std::thread::spawn(move || {
+            let pause = Duration::from_millis(1);
+            while let Some(worst_ns) = watched.upgrade() {
+                let began = Instant::now();
+                std::thread::sleep(pause);
+                let late = began.elapsed().saturating_sub(pause);
+                worst_ns.fetch_max(late.as_nanos() as u64, Ordering::Relaxed);
+            }
+        });
+        Self { worst_ns }
+    }
+
+    /// Whether `finding` may come of it, where the hold time is this. Several delays may add up.
+    fn explains(&self, finding: &Finding, brief: Duration) -> bool {
+        let worst = Duration::from_nanos(self.worst_ns.load(Ordering::Relaxed));
+        let timed = HELD.contains(&finding.lint) || finding.lint == Lint::SlowDispatch;
+        timed && worst > brief / 10
+    }
 }
 
 /// Looks at `poller` until it has `lint`, and says what was found. Every other finding is a false alarm.
@@ -44,7 +80,8 @@ fn found(poller: &Poller, lint: Lint) -> Finding {
 /// The same where `others` may be found too.
 #[track_caller]
 fn found_among(poller: &Poller, lint: Lint, others: &[Lint]) -> Finding {
-    let mut doctor = Doctor::new(impatient());
+    let lateness = Lateness::watch();
+    let mut doctor = Doctor::new(held(BRIEF));
     let began = Instant::now();
     loop {
         for finding in doctor.look(poller) {
@@ -53,7 +90,8 @@ fn found_among(poller: &Poller, lint: Lint, others: &[Lint]) -> Finding {
                 assert!(!finding.summary.is_empty() && !finding.evidence.is_empty());
                 return finding;
             }
-            assert!(others.contains(&finding.lint), "{finding:#?}");
+            let excused = others.contains(&finding.lint) || lateness.explains(&finding, BRIEF);
+            assert!(excused, "{finding:#?}");
         }
         assert!(began.elapsed() < LIMIT, "{lint} was not found");
         std::thread::sleep(Duration::from_millis(10));
@@ -63,20 +101,42 @@ fn found_among(poller: &Poller, lint: Lint, others: &[Lint]) -> Finding {
 /// Looks at `poller` for longer than any lint needs, and fails at the first finding.
 #[track_caller]
 fn silent(poller: &Poller) {
-    silent_but(poller, impatient());
+    silent_but(poller, &[]);
 }
 
 /// The same with some lints left out.
 #[track_caller]
-fn silent_but(poller: &Poller, options: Options) {
+fn silent_but(poller: &Poller, allowed: &[Lint]) {
+    let mut brief = BRIEF;
+    while !is_silent(poller, allowed, brief) {
+        // The machine is too slow to tell with so short a hold time. At the longest one it was late by seconds.
+        brief *= 2;
+    }
+}
+
+/// Whether there is nothing to be found; `false` if the machine may be to blame.
+#[track_caller]
+fn is_silent(poller: &Poller, allowed: &[Lint], brief: Duration) -> bool {
+    let lateness = Lateness::watch();
+    let options = allowed
+        .iter()
+        .fold(held(brief), |options, lint| options.allow(*lint));
     let mut doctor = Doctor::new(options);
     let began = Instant::now();
     // Rates are taken over a second; two windows, and all else many times.
-    while began.elapsed() < Duration::from_millis(2_200) {
+    while began.elapsed() < Duration::from_millis(2_200).max(brief * 4) {
         let findings = doctor.look(poller);
-        assert!(findings.is_empty(), "{findings:#?}");
+        if let Some(finding) = findings.first() {
+            assert!(
+                findings.iter().all(|it| lateness.explains(it, brief)),
+                "{findings:#?}"
+            );
+            eprintln!("late, so again: {}", finding.summary);
+            return false;
+        }
         std::thread::sleep(Duration::from_millis(20));
     }
+    true
 }
 
 #[track_caller]

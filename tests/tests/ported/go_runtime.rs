@@ -21,7 +21,7 @@ fn netpoll_break() {
         let poller = poller.clone();
         move || {
             let mut ready = ReadyList::default();
-            poller.poll(Some(Duration::from_secs(10)), &mut ready)
+            poller.poll(Some(Duration::from_secs(3600)), &mut ready)
         }
     });
     until("it sleeps", || view::info(&poller).blocked);
@@ -35,7 +35,6 @@ fn netpoll_break() {
         assert!(began.elapsed() < LIMIT, "hangs: the break was lost");
     }
     assert_eq!(sleeper.join().unwrap(), 0);
-    assert!(began.elapsed() < Duration::from_secs(5), "it slept on");
 }
 
 /// Go runtime/crash_test.go TestNetpollWaiters (golang/go#60782): after a listener, a dial and ten lines, some of which are waited

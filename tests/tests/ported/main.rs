@@ -3,13 +3,6 @@
 //! `tests/PORTED.md` lists where each comes from, and those that others of our tests cover already. Each test names its origin.
 //! The first ones to be ported, Go's deadlines and closes, are the test `go` beside this one.
 
-/// Files that exist or not, and what kernels differ in: says loudly what could not be tested here.
-macro_rules! not_tested {
-    ($($what:tt)*) => {
-        eprintln!("NOT TESTED: {}", format_args!($($what)*))
-    };
-}
-
 mod go_net;
 mod go_net_timeout;
 mod go_os_fifo;

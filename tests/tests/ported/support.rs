@@ -63,7 +63,9 @@ pub(crate) fn broken() -> Broken {
         Err(error) => {
             static ONCE: Once = Once::new();
             ONCE.call_once(|| {
-                not_tested!("/dev/net/tun ({error}); a full pipe without a reader takes its place");
+                eprintln!(
+                    "no /dev/net/tun ({error}): a full pipe without a reader takes its place"
+                );
             });
             broken_pipe()
         }

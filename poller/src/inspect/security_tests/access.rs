@@ -178,11 +178,23 @@ fn a_token_that_is_no_secret_is_refused_at_the_start() {
         start(&authority.file("missing")),
         Err(StartError::Io { .. })
     ));
-    if is_root() {
-        set_mode(&token, 0o600);
-        std::os::unix::fs::chown(&token, Some(65_534), None).unwrap();
-        assert_eq!(problem(&token), SecretProblem::ForeignOwner { uid: 65_534 });
-    }
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_token_of_somebody_else_is_refused() {
+    let authority = Authority::new();
+    let token = authority.secret("token", TOKEN);
+    std::os::unix::fs::chown(&token, Some(65_534), None).unwrap();
+    let error = Server::builder()
+        .listen(loopback_tcp())
+        .token_file(&token)
+        .start()
+        .unwrap_err();
+    let StartError::Secret { problem, .. } = error else {
+        panic!("{error}");
+    };
+    assert_eq!(problem, SecretProblem::ForeignOwner { uid: 65_534 });
 }
 
 #[test]

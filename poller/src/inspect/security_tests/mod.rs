@@ -27,14 +27,9 @@ use netpoller_proto::v1::inspector_client::InspectorClient;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use super::fixture::{Fixture, ask, channel, channel_of, mode, run};
+use super::fixture::{Fixture, ask, channel, channel_of, in_own_runtime_dir, mode, run};
 use super::*;
 
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
-}
-
-/// Only root may give a file away.
-fn is_root() -> bool {
-    crate::sys::effective_uid() == 0
 }

@@ -168,6 +168,10 @@ fn each_call_of_control_is_noted_with_its_caller_and_too_many_are_refused() {
 
 #[test]
 fn the_default_socket_of_control_lies_beside_that_of_the_inspector() {
+    const THIS: &str = "the_default_socket_of_control_lies_beside_that_of_the_inspector";
+    if !in_own_runtime_dir(&format!("inspect::security_tests::privilege::{THIS}")) {
+        return;
+    }
     let directory = tempfile::tempdir().unwrap();
     let server = Server::builder()
         .listen(Listen::Unix(directory.path().join("s")))

@@ -27,6 +27,8 @@ use report::Report;
 /// The load before the one that is measured.
 const FIRST_CLIENTS: usize = 20;
 const FIRST_LOAD: Duration = Duration::from_millis(200);
+/// For so long it is waited for what comes about at once on a machine that is not busy.
+const PATIENCE: Duration = Duration::from_secs(60);
 
 /// Puts a mixed load on one poller for a chosen time and says whether anything grew, leaked or went wrong.
 ///
@@ -103,6 +105,7 @@ fn run(args: &Args) -> io::Result<Report> {
     let window = (args.duration / 10).clamp(Duration::from_millis(250), Duration::from_secs(60));
     let load = Load::start(args.clients as usize)?;
     sleep_until(began + warm_up);
+    wait_for(|| view::info(poller).descriptors > u64::from(args.clients));
     let start = Reading::over(window, poller, load.tally())?;
     progress(began, "start", &start);
 
@@ -119,12 +122,14 @@ fn run(args: &Args) -> io::Result<Report> {
         }
     }
     sleep_until(end_begins);
+    wait_for(|| load.tally().is_complete() || load.failed().is_some());
     let end = Reading::over(window, poller, load.tally())?;
     progress(began, "end", &end);
 
     let done = load.finish()?;
     rest(poller);
-    // The inspectors were there before the load, and are still.
+    // The inspectors were there before the load, and are still. A thread that has been joined may be counted a little longer.
+    wait_for(|| Idle::read().is_ok_and(|now| now.is_within(before)));
     let after = Idle::read()?;
     let report = Report {
         ran: began.elapsed(),
@@ -160,17 +165,19 @@ fn make_room(clients: u32) -> io::Result<()> {
     Ok(())
 }
 
-/// Waits until nobody waits and nothing is registered any more, for as long as something still goes away.
+/// Waits until nobody waits and nothing is registered any more.
 fn rest(poller: &Poller) {
-    let mut last = u64::MAX;
-    loop {
-        thread::sleep(Duration::from_millis(200));
+    wait_for(|| {
         let info = view::info(poller);
-        let live = info.descriptors + info.sleeps;
-        if live == 0 || live >= last {
-            return;
-        }
-        last = live;
+        info.descriptors + info.sleeps == 0
+    });
+}
+
+/// Waits for `fact`, though not for ever: what does not come about shows in the report.
+fn wait_for(fact: impl Fn() -> bool) {
+    let give_up = Instant::now() + PATIENCE;
+    while !fact() && Instant::now() < give_up {
+        thread::sleep(Duration::from_millis(20));
     }
 }
 

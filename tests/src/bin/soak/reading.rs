@@ -90,6 +90,11 @@ pub(crate) struct Idle {
 }
 
 impl Idle {
+    /// Whether nothing is left beside what was there `before`.
+    pub(crate) fn is_within(self, before: Self) -> bool {
+        self.files <= before.files && self.threads <= before.threads
+    }
+
     pub(crate) fn read() -> io::Result<Self> {
         Ok(Self {
             files: entries("/proc/self/fd")?,

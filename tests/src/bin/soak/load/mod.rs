@@ -85,6 +85,12 @@ tally! {
 }
 
 impl Tally {
+    /// Whether every part has done something.
+    pub(crate) fn is_complete(&self) -> bool {
+        let mut parts = Done::read(self).parts().into_iter();
+        parts.all(|(_, count)| count > 0)
+    }
+
     pub(crate) fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
     }

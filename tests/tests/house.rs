@@ -1,0 +1,173 @@
+//! What every test of this tree keeps: it passes on anybody's machine, whatever else runs there and whatever is not installed.
+
+use std::fs::{read_dir, read_to_string};
+use std::path::{Path, PathBuf};
+
+/// What a test may need that is not on every machine, in `#[ignore = "needs tmux and tokio-console"]`. `.ci/run` has it all.
+const NEEDS: &[&str] = &[
+    "chromium",
+    "openssl",
+    "prometheus",
+    "python3",
+    "root",
+    "strace",
+    "tmux",
+    "tokio-console",
+    "wrk",
+];
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("..")
+}
+
+/// All sources below `folder`, by their path from the root.
+fn sources(folder: &str) -> Vec<(String, String)> {
+    let mut found = Vec::new();
+    let mut folders = vec![PathBuf::from(folder)];
+    while let Some(folder) = folders.pop() {
+        for entry in read_dir(root().join(&folder)).expect("a folder") {
+            let entry = entry.expect("an entry");
+            let path = folder.join(entry.file_name());
+            if entry.file_type().expect("a type").is_dir() {
+                folders.push(path);
+            } else if path.extension().is_some_and(|extension| extension == "rs") {
+                let text = read_to_string(entry.path()).expect("a source");
+                found.push((path.display().to_string(), text));
+            }
+        }
+    }
+    assert!(found.len() > 10, "the sources of {} are read", folder);
+    found
+}
+
+/// The lines of all sources in which `wrong` sees something, with where they are.
+fn lines(folders: &[&str], wrong: impl Fn(&str) -> bool) -> Vec<String> {
+    let sources = folders.iter().flat_map(|folder| sources(folder));
+    let mut found = Vec::new();
+    for (path, text) in sources {
+        // This file names what it forbids.
+        if path == "tests/tests/house.rs" {
+            continue;
+        }
+        let numbered = text.lines().enumerate();
+        found.extend(
+            numbered
+                .filter(|(_, line)| wrong(line))
+                .map(|(number, line)| format!("{path}:{}: {}", number + 1, line.trim())),
+        );
+    }
+    found
+}
+
+const ALL: &[&str] = &[
+    "poller/src",
+    "proto",
+    "inspector",
+    "tests/src",
+    "tests/tests",
+];
+const TESTS: &[&str] = &["inspector/tests", "tests/tests"];
+
+/// What an attribute says is needed: `None` if it gives no such reason.
+fn needed(ignore: &str) -> Option<Vec<&str>> {
+    let reason = ignore.strip_prefix("#[ignore = \"needs ")?;
+    let (reason, _) = reason.split_once("\"]")?;
+    Some(
+        reason
+            .split(", ")
+            .flat_map(|it| it.split(" and "))
+            .collect(),
+    )
+}
+
+#[test]
+fn a_test_is_ignored_only_for_what_it_needs_and_ci_has() {
+    let known = |line: &str| {
+        needed(line).is_some_and(|needs| needs.iter().all(|need| NEEDS.contains(need)))
+    };
+    let unknown = lines(ALL, |line| {
+        let line = line.trim();
+        line.starts_with("#[ignore") && !known(line)
+    });
+    assert_eq!(unknown, [""; 0], "not one of {NEEDS:?}");
+    let ci = read_to_string(root().join(".ci/run")).expect(".ci/run");
+    let readme = read_to_string(root().join("README.md")).expect("README.md");
+    for need in NEEDS {
+        let here = ci.to_lowercase().contains(&need.to_lowercase());
+        assert!(here, ".ci/run does not see to {need}");
+        assert!(readme.contains(need), "the README does not say that {need}");
+    }
+    let command = "cargo test --workspace -- --ignored";
+    assert!(ci.contains(command) && readme.contains(command));
+
+    assert_eq!(
+        needed("#[ignore = \"needs a, b and c\"]"),
+        Some(vec!["a", "b", "c"])
+    );
+    assert_eq!(needed("#[ignore = \"slow\"]"), None);
+    assert_eq!(needed("#[ignore]"), None);
+}
+
+#[test]
+fn no_test_passes_by_leaving_something_out() {
+    let silent = lines(ALL, |line| {
+        line.contains("NOT TESTED")
+            || line.contains("var_os(\"CI\")")
+            || line.contains("var(\"CI\")")
+    });
+    assert_eq!(silent, [""; 0], "mark it `#[ignore = \"needs …\"]`");
+}
+
+#[test]
+fn children_have_an_environment_of_their_own() {
+    // One function makes it, for each program of ours that looks around.
+    let own = lines(TESTS, |line| line.contains("CARGO_BIN_EXE_netpoller\""));
+    let elsewhere: Vec<_> = own
+        .iter()
+        .filter(|line| line.contains("Command::new"))
+        .collect();
+    assert!(
+        elsewhere.is_empty(),
+        "use `command::netpoller`: {elsewhere:#?}"
+    );
+    // A tool by its bare name would be one of which nobody says that it is missing.
+    let bare = lines(TESTS, |line| {
+        [
+            "kill", "pkill", "killall", "tmux", "wrk", "strace", "python3", "openssl",
+        ]
+        .iter()
+        .any(|name| line.contains(&format!("Command::new(\"{name}\")")))
+    });
+    assert_eq!(bare, [""; 0]);
+}
+
+/// Whether a line of a test says where to listen with a number that another process may have.
+fn has_fixed_port(line: &str) -> bool {
+    let listens = ["bind(", "bind_on(", "--metrics", "--inspect", ".listen("];
+    let places = ["127.0.0.1:", "0.0.0.0:", "[::1]:", "[::]:", "localhost:"];
+    let numbered = |place: &&str| {
+        let rest = line.split(place).skip(1);
+        rest.filter_map(|rest| rest.chars().next())
+            .any(|first| ('1'..='9').contains(&first))
+    };
+    let code = line.trim();
+    !code.starts_with("//")
+        && listens.iter().any(|listens| code.contains(listens))
+        && places.iter().any(numbered)
+}
+
+#[test]
+fn no_test_listens_at_a_port_or_a_path_that_another_may_have() {
+    assert!(has_fixed_port("TcpListener::bind(\"127.0.0.1:6670\")"));
+    assert!(!has_fixed_port("TcpListener::bind(\"127.0.0.1:0\")"));
+    let fixed = lines(
+        &["inspector/tests", "tests/tests", "tests/src", "poller/src"],
+        |line| has_fixed_port(line),
+    );
+    assert_eq!(fixed, [""; 0], "ask for port 0");
+    let shared = lines(TESTS, |line| {
+        let path = ["\"/tmp", "\"/var/tmp", "\"/run/", "\"/dev/shm"];
+        path.iter().any(|path| line.contains(path)) && !line.contains("repeat(")
+    });
+    assert_eq!(shared, [""; 0], "use `tempfile`");
+}
