@@ -38,8 +38,6 @@ impl Listener for Sockets {
         loop {
             match self.0.accept().await {
                 Ok((stream, peer)) => {
-                    // Small answers are sent at once. A socket that its peer has reset meanwhile refuses; reading it will tell.
-                    let _ = stream.set_nodelay(true);
                     return (stream, peer);
                 }
                 Err(error) => {

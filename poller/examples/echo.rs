@@ -127,7 +127,6 @@ async fn serve(args: &Args, spawn: impl Fn(futures_lite::future::Boxed<()>)) -> 
 }
 
 async fn echo(stream: &TcpStream, deadline: Option<Duration>) -> io::Result<()> {
-    stream.set_nodelay(true)?;
     let mut buf = [0; 4096];
     loop {
         if let Some(deadline) = deadline {

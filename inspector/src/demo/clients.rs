@@ -118,7 +118,6 @@ impl Client<'_> {
         let deadline = Instant::now() + Duration::from_secs(10);
         let stream = TcpStream::connect_by(self.addr, deadline).await?;
         Tally::count(&self.tally.connects);
-        stream.set_nodelay(true)?;
         Ok(stream)
     }
 

@@ -59,7 +59,6 @@ async fn accept(executor: &LocalExecutor<'_>, listener: TcpListener) {
 /// Echoes until the client leaves. A connection that fails concerns nobody else.
 async fn serve(stream: TcpStream) -> io::Result<()> {
     stream.set_label("client");
-    stream.set_nodelay(true)?;
     let mut buf = [0; 2048];
     loop {
         let n = stream.read(&mut buf).await?;

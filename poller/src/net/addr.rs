@@ -3,6 +3,7 @@
 use std::io;
 use std::net::SocketAddr;
 use std::os::fd::OwnedFd;
+use std::os::unix::ffi::OsStrExt;
 use std::path::Path;
 
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
@@ -18,22 +19,39 @@ pub(super) fn internet(addr: &SockAddr) -> io::Result<SocketAddr> {
 }
 
 /// The Unix address in `addr`, in std's form.
+///
+/// A path may fill all 108 bytes that there are, without a NUL behind it (unix(7), BUGS). std has such addresses and makes
+/// none from a path, so they come out unnamed here: by then a connection or a datagram was taken, which must not be lost
+/// over the name of its sender.
 pub(super) fn unix(addr: &SockAddr) -> io::Result<std::os::unix::net::SocketAddr> {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
-    if let Some(path) = addr.as_pathname() {
+    let named = if let Some(path) = addr.as_pathname() {
         SocketAddr::from_pathname(path)
     } else if let Some(name) = addr.as_abstract_namespace() {
         SocketAddr::from_abstract_name(name)
     } else {
-        // The address of a socket without a name.
-        SocketAddr::from_pathname("")
-    }
+        return SocketAddr::from_pathname("");
+    };
+    named.or_else(|_| SocketAddr::from_pathname(""))
 }
 
-/// The address of a Unix socket at `path`.
+/// The address of a Unix socket at `path`; with a NUL in front it is a name of the abstract namespace.
+///
+/// # Errors
+///
+/// A NUL within a path would end it there, and name another socket.
 pub(super) fn at_path(path: &Path) -> io::Result<SockAddr> {
-    SockAddr::unix(path).map_err(|error| {
+    let bytes = path.as_os_str().as_bytes();
+    let made = if bytes.first().is_some_and(|first| *first != 0) && bytes.contains(&0) {
+        Err(io::Error::new(
+            io::ErrorKind::InvalidInput,
+            "a path has no NUL within; only the first byte may be one, for an abstract name",
+        ))
+    } else {
+        SockAddr::unix(path)
+    };
+    made.map_err(|error| {
         crate::error::while_doing(format_args!("socket path {}", path.display()), error)
     })
 }

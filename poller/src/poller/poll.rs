@@ -6,6 +6,7 @@ use std::time::Duration;
 use super::role::Role;
 use super::{Poller, ReadyList, Shared};
 use crate::clock;
+use crate::desc::{Kind, PollDesc};
 use crate::observe::{Counter, DescId, Direction, EventKind, Histogram, Local};
 use crate::sync::atomic::Ordering;
 use crate::sys::{Tag, Timeout};
@@ -273,7 +274,7 @@ impl Shared {
         }
         // Both before the words: whoever runs because of this event finds them.
         desc.set_last_events(mask);
-        let only_error = mask & (WAKES_READ | WAKES_WRITE) == ERR;
+        let only_error = mask & (WAKES_READ | WAKES_WRITE) == ERR && !is_socket(desc);
         match desc.info().set_event_err(only_error, tag.generation) {
             Some(false) => {
                 local.count(Counter::EventErrSet);
@@ -294,5 +295,18 @@ impl Shared {
             let waker = desc.ready(Direction::Read, ready.fetched_ns, local);
             ready.push(desc, Direction::Read, waker);
         }
+    }
+}
+/// Whether the calls on `desc` tell what is wrong with it, so that an error alone is no reason to read no more.
+///
+/// For a socket that is so: the error may be nothing but word from its error queue, of timestamps or of buffers given back
+/// (SO_TIMESTAMPING, MSG_ZEROCOPY), while the sender has no room for now. Only an event of an error alone asks.
+#[cold]
+fn is_socket(desc: &PollDesc) -> bool {
+    match desc.kind() {
+        Kind::Pipe | Kind::Timer => false,
+        // Somebody else's descriptor: a wrong answer for a number that was closed meanwhile is nobody's any more.
+        Kind::Other => crate::sys::ask::file_id(desc.fd()).is_ok_and(|file| file.is_socket),
+        _ => true,
     }
 }

@@ -1,7 +1,9 @@
 //! Socket calls that the fd layer needs: accept, connect and what they ask the kernel afterwards.
 
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::{BorrowedFd, FromRawFd, OwnedFd, RawFd};
+use std::os::unix::net::{SocketAddr as UnixAddr, UnixStream};
 
 use socket2::{SockAddr, SockRef};
 
@@ -48,6 +50,22 @@ pub(crate) fn peer_addr(fd: RawFd) -> io::Result<SockAddr> {
 /// getsockname(2).
 pub(crate) fn local_addr(fd: RawFd) -> io::Result<SockAddr> {
     SockRef::from(&borrow(fd)).local_addr()
+}
+
+/// getsockname(2) of a Unix socket, as std reads it: also a name that fills all 108 bytes.
+pub(crate) fn unix_local_addr(fd: RawFd) -> io::Result<UnixAddr> {
+    std_unix(fd).local_addr()
+}
+
+/// getpeername(2) of a Unix socket, as std reads it.
+pub(crate) fn unix_peer_addr(fd: RawFd) -> io::Result<UnixAddr> {
+    std_unix(fd).peer_addr()
+}
+
+/// Not closed when it is dropped. Neither call asks of which type the socket is.
+fn std_unix(fd: RawFd) -> ManuallyDrop<UnixStream> {
+    // SAFETY: as in `borrow`; the descriptor stays the caller's, for nothing drops what is returned.
+    ManuallyDrop::new(unsafe { UnixStream::from_raw_fd(fd) })
 }
 
 /// shutdown(2).

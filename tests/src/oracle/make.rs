@@ -15,7 +15,7 @@ use rustix::fs::{CWD, FileType, Mode, mknodat};
 
 use super::script::{Access, Kind, PairKind, When};
 use super::thing::{Address, PlainFile, Thing, misused};
-use super::work::{dial, like_go};
+use super::work::dial;
 use crate::loopback;
 
 /// A directory for the paths of one script.
@@ -119,7 +119,7 @@ async fn pair(poller: &Poller, kind: PairKind, place: &Place) -> io::Result<Vec<
             let listener = TcpListener::bind_on(poller, loopback())?;
             let to = Address::Internet(listener.local_addr()?);
             let client = dial(poller, Kind::TcpListener, to).await?;
-            Ok(vec![client, like_go(listener.accept().await?.0)?])
+            Ok(vec![client, Thing::Tcp(listener.accept().await?.0)])
         }
         PairKind::Unix => {
             let path = place.path();

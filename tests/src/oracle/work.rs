@@ -269,7 +269,7 @@ async fn write_vectored(on: &Thing, sizes: &[usize]) -> Outcome {
 
 async fn accept(on: &Thing) -> Ended {
     let result = match on {
-        Thing::TcpListener(x, _) => x.accept().await.and_then(|(x, _)| like_go(x)),
+        Thing::TcpListener(x, _) => x.accept().await.map(|(x, _)| Thing::Tcp(x)),
         Thing::UnixListener(x, _) => x.accept().await.map(|(x, _)| Thing::Unix(x)),
         Thing::PacketListener(x, _) => x.accept().await.map(Thing::Packet),
         _ => Err(misused()),
@@ -292,19 +292,11 @@ async fn send_to(from: &Thing, to: Address, size: usize) -> Outcome {
     })
 }
 
-/// Go sends small writes at once (TCP_NODELAY) unless told otherwise; we leave that to the user, as std does. Without it, a
-/// read finds less than was written.
-pub(super) fn like_go(tcp: TcpStream) -> io::Result<Thing> {
-    tcp.set_nodelay(true)?;
-    Ok(Thing::Tcp(tcp))
-}
-
 /// Connects to a listener.
 pub(super) async fn dial(poller: &Poller, listener: Kind, to: Address) -> io::Result<Thing> {
     match (listener, to) {
         (Kind::TcpListener, Address::Internet(to)) => {
-            let tcp = TcpStream::connect_on(poller, to, None).await?;
-            like_go(tcp)
+            Ok(Thing::Tcp(TcpStream::connect_on(poller, to, None).await?))
         }
         (Kind::UnixListener, Address::Path(to)) => {
             Ok(Thing::Unix(UnixStream::connect_on(poller, to).await?))

@@ -1,5 +1,7 @@
 //! Bugs that a review of this code has found, each in the way in which it showed.
 
+mod edges;
+
 use std::io::{IoSlice, IoSliceMut, Write};
 use std::os::fd::AsFd;
 use std::sync::{Arc, mpsc};

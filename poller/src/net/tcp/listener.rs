@@ -8,7 +8,7 @@ use std::panic::Location;
 
 use socket2::{Domain, Protocol, Type};
 
-use super::TcpStream;
+use super::{TcpStream, set_defaults};
 use crate::desc::Kind;
 use crate::driver::{self, Choice};
 use crate::error::while_doing;
@@ -20,7 +20,8 @@ use crate::{sys, time};
 /// Length of the queue of connections to be accepted; the kernel cuts it at net.core.somaxconn.
 const BACKLOG: i32 = 4096;
 
-/// A socket that accepts TCP connections.
+/// A socket that accepts TCP connections, which send small writes at once and ask a silent peer for a sign of life, as
+/// [`TcpStream`] says.
 ///
 /// ```
 /// # netpoller::block_on(async {
@@ -106,6 +107,7 @@ impl TcpListener {
             Ok(choice) => choice,
             Err(error) => return Err((listener, error)),
         };
+        set_defaults(socket2::SockRef::from(&listener));
         let options = Options::new(Kind::TcpListener);
         match Fd::adopt(&choice.poller, listener.into(), options, location) {
             Ok(fd) => Ok(Self { fd, poller: choice }),
@@ -166,6 +168,7 @@ impl TcpListener {
 fn listen(addr: SocketAddr) -> io::Result<OwnedFd> {
     let socket = addr::socket(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))?;
     socket.set_reuse_address(true)?;
+    set_defaults(socket2::SockRef::from(&socket));
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())

@@ -8,6 +8,7 @@ use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Type};
 
+use super::set_defaults;
 use crate::desc::Kind;
 use crate::driver::{self, Later};
 use crate::error::while_doing;
@@ -16,7 +17,23 @@ use crate::net::{Blocking, addr, descriptor_methods, stream_methods, stream_trai
 use crate::poller::{Poller, Sides};
 use crate::sys;
 
-/// A TCP connection.
+/// How often an address is dialled that is met by accident, as in Go.
+const MOST_ATTEMPTS: u32 = 3;
+
+/// Whether the kernel chose a port that must not be: where nobody listens on a port of those that it gives to clients, it
+/// may give that very port to the client, and two ends that call each other are connected, here the socket with itself.
+/// It may also find that port taken a moment later. Go dials again then (`selfConnect`, `spuriousENOTAVAIL`).
+fn is_accident(dialled: &io::Result<TcpStream>, to: SocketAddr) -> bool {
+    match dialled {
+        Ok(stream) => stream.local_addr().is_ok_and(|own| {
+            own.port() == to.port() && own.ip().to_canonical() == to.ip().to_canonical()
+        }),
+        Err(error) => error.raw_os_error() == Some(libc::EADDRNOTAVAIL),
+    }
+}
+
+/// A TCP connection. Small writes are sent at once and a silent peer is asked for a sign of life after 15 s, as in Go;
+/// [`set_nodelay`](Self::set_nodelay) and [`with_options`](Self::with_options) change that.
 ///
 /// ```
 /// # netpoller::block_on(async {
@@ -82,17 +99,47 @@ impl TcpStream {
         deadline: Option<Instant>,
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
-        let failed = |error| while_doing(format_args!("cannot connect to {addr}"), error);
-        let socket = addr::socket(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP))
-            .map_err(failed)?;
-        let stream =
-            Self::register(&poller.get()?, socket.into(), location).map_err(|(_, error)| error)?;
+        let socket = || addr::socket(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP));
+        Self::connect_with(socket, &poller.get()?, addr, deadline, location).await
+    }
+
+    /// Connects to `addr` with a socket that `make` makes, or another one if the first is met by accident.
+    async fn connect_with(
+        mut make: impl FnMut() -> io::Result<socket2::Socket>,
+        poller: &Poller,
+        addr: SocketAddr,
+        deadline: Option<Instant>,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        let mut attempts = 1;
+        loop {
+            let dialled = match make() {
+                Ok(socket) => Self::dial(poller, socket, addr, deadline, location).await,
+                Err(error) => Err(error),
+            };
+            if attempts < MOST_ATTEMPTS && is_accident(&dialled, addr) {
+                attempts += 1;
+                continue;
+            }
+            return dialled
+                .map_err(|error| while_doing(format_args!("cannot connect to {addr}"), error));
+        }
+    }
+
+    /// Connects `socket` to `addr`.
+    async fn dial(
+        poller: &Poller,
+        socket: socket2::Socket,
+        addr: SocketAddr,
+        deadline: Option<Instant>,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        set_defaults(socket2::SockRef::from(&socket));
+        let stream = Self::register(poller, socket.into(), location).map_err(|(_, error)| error)?;
         if deadline.is_some() {
             stream.fd.set_deadline(deadline, Sides::Write)?;
         }
-        fd::connect(&stream.fd, &addr.into(), location)
-            .await
-            .map_err(failed)?;
+        fd::connect(&stream.fd, &addr.into(), location).await?;
         if deadline.is_some() {
             // It was for the connection to be made, not for what follows.
             stream.fd.set_deadline(None, Sides::Write)?;
@@ -186,7 +233,8 @@ impl TcpStream {
         self.fd.with(|fd| sys::socket::shutdown(fd, how))
     }
 
-    /// Whether small writes are sent at once (TCP_NODELAY).
+    /// Sets whether small writes are sent at once (TCP_NODELAY). They are, on connections that were dialled or accepted
+    /// here; `false` lets the kernel gather them (Nagle's algorithm).
     ///
     /// # Errors
     ///
@@ -218,5 +266,73 @@ impl TcpStream {
         f: impl FnOnce(socket2::SockRef<'_>) -> io::Result<R>,
     ) -> io::Result<R> {
         self.fd.lend(|fd| sys::socket::with_options(fd, f))
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use socket2::Socket;
+
+    use super::*;
+
+    /// A socket on which the kernel has chosen the port, as it does in a connect.
+    fn bound() -> (Socket, SocketAddr) {
+        let socket = addr::socket(Domain::IPV4, Type::STREAM, Some(Protocol::TCP)).unwrap();
+        let any: SocketAddr = ([127, 0, 0, 1], 0).into();
+        socket.bind(&any.into()).unwrap();
+        let own = socket.local_addr().unwrap().as_socket().unwrap();
+        (socket, own)
+    }
+
+    /// Connects to the address of the first of the sockets that are used; `again` says whether later ones have it too.
+    fn connect_to_itself(again: bool) -> (io::Result<TcpStream>, u32) {
+        let poller = Poller::builder().build().unwrap();
+        let (first, own) = bound();
+        let mut first = Some(first);
+        let mut made = 0;
+        let make = || {
+            made += 1;
+            let socket = match first.take() {
+                Some(socket) => socket,
+                None => {
+                    let socket = addr::socket(Domain::IPV4, Type::STREAM, None)?;
+                    if again {
+                        socket.bind(&own.into())?;
+                    }
+                    socket
+                }
+            };
+            // So that its port is free as soon as it is closed.
+            socket.set_linger(Some(Duration::ZERO))?;
+            Ok(socket)
+        };
+        let location = Location::caller();
+        let connect = TcpStream::connect_with(make, &poller, own, None, location);
+        let connected = crate::block_on_poller(&poller, connect);
+        (connected, made)
+    }
+
+    #[test]
+    fn issue_tokio_3405_a_connection_of_a_socket_with_itself_is_dialled_again_and_refused() {
+        let (connected, made) = connect_to_itself(false);
+        let error = connected.expect_err("nobody listens there");
+        assert_eq!(error.kind(), io::ErrorKind::ConnectionRefused, "{error}");
+        assert_eq!(made, 2);
+    }
+
+    #[test]
+    fn as_in_go_the_third_accident_is_taken_as_it_is() {
+        let (connected, made) = connect_to_itself(true);
+        let stream = connected.unwrap();
+        assert_eq!(stream.local_addr().unwrap(), stream.peer_addr().unwrap());
+        assert_eq!(made, MOST_ATTEMPTS);
+    }
+
+    #[test]
+    fn a_port_that_is_taken_a_moment_later_is_an_accident_and_a_refusal_is_none() {
+        let failed = |errno| Err(io::Error::from_raw_os_error(errno));
+        let to = ([127, 0, 0, 1], 1).into();
+        assert!(is_accident(&failed(libc::EADDRNOTAVAIL), to));
+        assert!(!is_accident(&failed(libc::ECONNREFUSED), to));
     }
 }

@@ -62,7 +62,7 @@ impl UnixListener {
     ///
     /// [`Error::Closed`](crate::Error::Closed), or what `getsockname(2)` said.
     pub fn local_addr(&self) -> io::Result<SocketAddr> {
-        self.fd.with(|fd| addr::unix(&sys::socket::local_addr(fd)?))
+        self.fd.with(sys::socket::unix_local_addr)
     }
 
     /// Accepts a connection.
@@ -87,7 +87,13 @@ impl UnixListener {
     ) -> io::Result<(UnixStream, SocketAddr)> {
         let poller = self.poller.for_accepted()?;
         let fd = super::register(&poller, fd, Kind::Unix, location).map_err(|(_, error)| error)?;
-        Ok((UnixStream { fd }, addr::unix(peer)?))
+        let stream = UnixStream { fd };
+        let mut name = addr::unix(peer)?;
+        if name.is_unnamed() && peer.as_pathname().is_some() {
+            // It fills all the room there is, and std can tell such a name where it asks itself.
+            name = stream.peer_addr().unwrap_or(name);
+        }
+        Ok((stream, name))
     }
 
     /// A loop of accepts that gets over the limit of open files, as [`TcpListener::incoming`](crate::net::TcpListener::incoming).

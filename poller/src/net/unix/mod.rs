@@ -97,8 +97,7 @@ macro_rules! unix_addresses {
             ///
             /// [`Error::Closed`](crate::Error::Closed), or what `getsockname(2)` said.
             pub fn local_addr(&self) -> std::io::Result<std::os::unix::net::SocketAddr> {
-                self.fd
-                    .with(|fd| crate::net::addr::unix(&crate::sys::socket::local_addr(fd)?))
+                self.fd.with(crate::sys::socket::unix_local_addr)
             }
 
             /// Address of the peer; unnamed for a client that did not bind.
@@ -107,8 +106,7 @@ macro_rules! unix_addresses {
             ///
             /// [`Error::Closed`](crate::Error::Closed), or what `getpeername(2)` said.
             pub fn peer_addr(&self) -> std::io::Result<std::os::unix::net::SocketAddr> {
-                self.fd
-                    .with(|fd| crate::net::addr::unix(&crate::sys::socket::peer_addr(fd)?))
+                self.fd.with(crate::sys::socket::unix_peer_addr)
             }
 
             /// Ends one direction, or both.

@@ -59,6 +59,31 @@ fn semantics_24_the_error_state_is_set_by_err_alone_and_cleared_by_any_other_eve
 }
 
 #[test]
+fn semantics_24_an_error_alone_leaves_a_socket_readable_whatever_it_was_opened_as() {
+    use std::os::fd::AsRawFd;
+
+    let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let (reader, _writer) = crate::sys::io::pipe().unwrap();
+    let (socket, pipe) = (socket.as_raw_fd(), reader.as_raw_fd());
+    for (fd, kind, readable) in [
+        (socket, Kind::Tcp, true),
+        (socket, Kind::Udp, true),
+        (socket, Kind::UnixDatagram, true),
+        (socket, Kind::Other, true),
+        (pipe, Kind::Other, false),
+        (pipe, Kind::Pipe, false),
+    ] {
+        let fixture = Fixture::new();
+        let desc = fixture.open_kind(fd, kind);
+        let mut reader = Waiting::parked(&desc, Read);
+        fixture.edge(fd, ERR);
+        assert_eq!(reader.poll(), OK, "woken by it, so it tries once more");
+        assert_eq!(desc.check(Read).is_ok(), readable, "{kind:?}");
+        assert_eq!(fixture.count(Counter::EventErrSet), u64::from(!readable));
+    }
+}
+
+#[test]
 fn semantics_25_the_error_state_is_for_readers_and_a_reset_does_not_clear_it() {
     let fixture = Fixture::new();
     let desc = fixture.open(5);

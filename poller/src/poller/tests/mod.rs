@@ -42,9 +42,12 @@ impl Fixture {
 
     #[track_caller]
     fn open(&self, fd: i32) -> Desc {
-        self.poller
-            .open_at(fd, Kind::Tcp, Location::caller())
-            .unwrap()
+        self.open_kind(fd, Kind::Pipe)
+    }
+
+    #[track_caller]
+    fn open_kind(&self, fd: i32, kind: Kind) -> Desc {
+        self.poller.open_at(fd, kind, Location::caller()).unwrap()
     }
 
     /// An edge, fetched, dispatched, and its waiters woken. Returns how many there were.
