@@ -57,7 +57,7 @@
 //!
 //! | floor | rooms |
 //! |---|---|
-//! | 1 | `sync` atomics and locks, `sys` the kernel, `clock`, `error` |
+//! | 1 | `sync` atomics and locks, `sys` the kernel, `clock`, `budget` how long a task may go on, `error` |
 //! | 2 | `observe` what instrumentation writes |
 //! | 3 | `desc` the descriptor, `timers` the deadline queue |
 //! | 4 | `poller` |
@@ -66,6 +66,7 @@
 //! | 7 | `time`, `net`, `pipe`, `pollable`, `task` what users hold |
 //! | 8 | `host` a thread with a runtime, `inspect` the endpoint, `prometheus` the metrics |
 
+mod budget;
 mod clock;
 mod desc;
 pub mod driver;

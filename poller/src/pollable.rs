@@ -5,15 +5,17 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Instant;
 
 use crate::desc::Kind;
 use crate::driver::{self, Attended};
 use crate::error::Error;
-use crate::observe::Direction;
+use crate::fd::{Operation, Target};
+use crate::observe::{Direction, OpKind};
 use crate::poller::{Desc, Poller, Sides};
-use crate::sys;
+use crate::{budget, sys};
 
 /// A descriptor of any kind, registered with a poller: a netlink socket, an inotify instance, a character device, a socket of
 /// another library.
@@ -212,20 +214,41 @@ impl<T: AsFd> Pollable<T> {
         location: &'static Location<'static>,
         mut call: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let _turn = Turn::take(&self.busy[direction.index()])?;
+        let kind = match direction {
+            Direction::Read => OpKind::Read,
+            Direction::Write => OpKind::Write,
+        };
+        let operation = Operation {
+            // It may be, and who knows what the call does.
+            elsewhere: kind == OpKind::Write,
+            ..Operation::new(kind, location)
+        };
+        let running = pin!(async {
+            let _turn = Turn::take(&self.busy[direction.index()])?;
+            let Some(desc) = &self.desc else {
+                return self.run_plain(&mut call);
+            };
+            let target = Target {
+                raw: desc.fd(),
+                desc,
+                attended: &self.attended,
+                drained: None,
+            };
+            target.attempt(operation, &mut |_| call(&self.inner)).await
+        });
+        let result = budget::cooperative(running).await;
         if let Some(desc) = &self.desc {
-            desc.reset(direction)?;
+            // What a call of the user's returns need not be a number of bytes.
+            operation.count(desc.shared.recorder.local(), result.as_ref().map(|_| &()));
         }
+        result
+    }
+
+    /// A file that is not registered never blocks.
+    fn run_plain<R>(&self, call: &mut impl FnMut(&T) -> io::Result<R>) -> io::Result<R> {
         loop {
             match call(&self.inner) {
                 Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(error) if error.kind() == io::ErrorKind::WouldBlock => match &self.desc {
-                    Some(desc) => {
-                        self.attended.see_to(&desc.shared)?;
-                        desc.wait_at(direction, location).await?;
-                    }
-                    None => return Err(error),
-                },
                 result => return result,
             }
         }

@@ -8,13 +8,13 @@
 use std::fmt;
 use std::future::{Future, poll_fn};
 use std::panic::Location;
-use std::pin::pin;
-use std::task::Poll;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
+use crate::budget;
 use crate::driver::{Attended, Later};
-use crate::observe::Direction;
-use crate::poller::{Desc, Poller, Sides};
+use crate::poller::Poller;
 
 /// Waits for `duration`. Never ends early; how much later it ends is in the histogram `deadline_lag`.
 ///
@@ -46,69 +46,14 @@ fn found(poller: Later) -> Poller {
     poller.get().unwrap_or_else(|_| Poller::global().clone())
 }
 
-/// [`sleep`] on a poller of one's own.
-pub(crate) async fn sleep_on(
-    poller: &Poller,
-    duration: Duration,
-    location: &'static Location<'static>,
-) {
-    sleep_until_at(poller, Instant::now().checked_add(duration), location).await;
-}
-
 async fn sleep_until_at(
     poller: &Poller,
     until: Option<Instant>,
     location: &'static Location<'static>,
 ) {
-    match Timer::new(poller, until, location) {
-        Some(timer) => timer.wait(location).await,
-        // 67 million sleeps at a time: rather late than never.
-        None => futures_pending(until).await,
-    }
-}
-
-/// Without a slot: looks again on every poll of the task.
-async fn futures_pending(until: Option<Instant>) {
-    poll_fn(|cx| {
-        if until.is_some_and(|until| Instant::now() >= until) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
-}
-
-/// A deadline with nothing behind it.
-#[derive(Debug)]
-struct Timer(Desc);
-
-impl Timer {
-    fn new(
-        poller: &Poller,
-        until: Option<Instant>,
-        location: &'static Location<'static>,
-    ) -> Option<Timer> {
-        let desc = poller.open_timer(location).ok()?;
-        let timer = Timer(desc);
-        if let Some(until) = until {
-            timer.0.set_deadline(Some(until), Sides::Read);
-        }
-        Some(timer)
-    }
-
-    /// Until the deadline; for ever without one.
-    async fn wait(&self, location: &'static Location<'static>) {
-        // Readiness is that of the slot's former owner, whose event was under way when it left (semantics 26): the one end is
-        // the deadline. Only an eviction from outside comes before it.
-        loop {
-            // A runtime without I/O cannot be attached to; the sleep then depends on whoever else polls.
-            let _ = Attended::default().see_to(&self.0.shared);
-            if self.0.wait_at(Direction::Read, location).await.is_err() {
-                return;
-            }
-        }
-    }
+    // A runtime without I/O cannot be attached to; the sleep then depends on whoever else polls.
+    let attend = || drop(Attended::default().see_to(&poller.shared));
+    budget::cooperative(pin!(poller.sleep_until(until, location, attend))).await;
 }
 
 /// The future did not end in time.
@@ -157,17 +102,37 @@ pub fn timeout<F: Future>(
     async move {
         let mut future = pin!(future);
         // Most futures that are guarded like this are ready soon; the timer is made for those that are not.
-        if let Poll::Ready(output) = poll_fn(|cx| Poll::Ready(future.as_mut().poll(cx))).await {
-            return Ok(output);
-        }
+        let mut spent = match poll_fn(|cx| Poll::Ready(poll_spending(future.as_mut(), cx))).await {
+            (Poll::Ready(output), _) => return Ok(output),
+            (Poll::Pending, spent) => Some(spent),
+        };
         let poller = found(poller);
         let mut sleep = pin!(sleep_until_at(&poller, until, location));
-        poll_fn(|cx| match future.as_mut().poll(cx) {
-            Poll::Ready(output) => Poll::Ready(Ok(output)),
-            Poll::Pending => sleep.as_mut().poll(cx).map(|()| Err(Elapsed(()))),
+        poll_fn(|cx| {
+            let spent = match spent.take() {
+                Some(spent) => spent,
+                None => match poll_spending(future.as_mut(), cx) {
+                    (Poll::Ready(output), _) => return Poll::Ready(Ok(output)),
+                    (Poll::Pending, spent) => spent,
+                },
+            };
+            // A future that always uses the budget up must not keep its time from running out.
+            let elapsed = if spent {
+                budget::poll_unconstrained(sleep.as_mut(), cx)
+            } else {
+                sleep.as_mut().poll(cx)
+            };
+            elapsed.map(|()| Err(Elapsed(())))
         })
         .await
     }
+}
+
+/// Polls `future`, and says whether it has used the budget up.
+fn poll_spending<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> (Poll<F::Output>, bool) {
+    let had = budget::has_remaining();
+    let poll = future.poll(cx);
+    (poll, had && !budget::has_remaining())
 }
 
 /// Ticks every `period`, first after one `period`.
@@ -210,32 +175,5 @@ impl Interval {
             self.next = due.checked_add(self.period);
             due
         }
-    }
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-    use std::task::{Context, Waker};
-
-    #[test]
-    fn semantics_26_the_event_of_a_slots_former_owner_does_not_end_a_sleep() {
-        let poller = Poller::builder().build().unwrap();
-        let until = Instant::now() + Duration::from_secs(3600);
-        let timer = Timer::new(&poller, Some(until), Location::caller()).unwrap();
-        let mut waiting = pin!(timer.wait(Location::caller()));
-        let mut cx = Context::from_waker(Waker::noop());
-        let local = poller.shared.recorder.local();
-        // It may come before the sleep has parked, or after.
-        assert!(timer.0.slot.ready(Direction::Read, 1, &local).is_none());
-        assert!(waiting.as_mut().poll(&mut cx).is_pending());
-        assert!(timer.0.slot.ready(Direction::Read, 1, &local).is_some());
-        assert!(
-            waiting.as_mut().poll(&mut cx).is_pending(),
-            "an hour is not over"
-        );
-
-        timer.0.set_deadline(Some(Instant::now()), Sides::Read);
-        assert!(waiting.as_mut().poll(&mut cx).is_ready());
     }
 }

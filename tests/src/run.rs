@@ -57,6 +57,12 @@ impl<T: Send + 'static> Lane<T> {
         }
     }
 
+    /// Whether it ends in time, well or with a panic.
+    pub fn ends(&self) -> bool {
+        use std::sync::mpsc::RecvTimeoutError;
+        self.done.recv_timeout(LIMIT) == Err(RecvTimeoutError::Disconnected)
+    }
+
     /// Whether it has ended.
     pub fn is_finished(&self) -> bool {
         self.thread.is_finished()

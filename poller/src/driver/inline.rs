@@ -16,6 +16,7 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use super::Driver;
 use super::current::{self, BlockOn};
+use crate::budget::{self, Limit};
 use crate::desc::Kind;
 use crate::error::while_doing;
 use crate::observe::Direction;
@@ -114,12 +115,26 @@ impl Kit {
 ///
 /// Only if `future` does.
 pub fn block_on_poller<F: Future>(poller: &Poller, future: F) -> F::Output {
+    run(poller, Limit::Polls, future)
+}
+
+/// [`block_on_poller`] for one operation, beside which the thread has nothing to do: it need not take breaks.
+pub(crate) fn block_on_operation<F: Future>(poller: &Poller, operation: F) -> F::Output {
+    run(poller, Limit::None, operation)
+}
+
+fn run<F: Future>(poller: &Poller, limit: Limit, future: F) -> F::Output {
     Driver::Inline.note(&poller.shared.drivers);
     let scope = BlockOn::new(poller);
+    let _budget = budget::Scope::enter(limit);
+    // A runtime of tokio around it does not see its future yield.
+    #[cfg(feature = "tokio")]
+    let future = ::tokio::task::coop::unconstrained(future);
     let mut kit = Kit::take(poller);
     let mut guests: Vec<Hosting> = Vec::new();
     let mut future = pin!(future);
     let output = loop {
+        budget::refill();
         // The waker is borrowed from the kit for each poll alone, as parking needs the rest of it.
         let mut cx = Context::from_waker(&kit.waker);
         poll_guests(&mut guests, &scope, &mut cx);
@@ -206,7 +221,9 @@ impl Guest {
                     break;
                 }
             }
-            if self.desc.wait(Direction::Read).await.is_err() {
+            // It is no operation of anybody's, and takes part in no budget.
+            let wait = self.desc.wait_at(Direction::Read, Location::caller());
+            if wait.await.is_err() {
                 return;
             }
         }
@@ -299,7 +316,8 @@ impl Kit {
     /// time is enough).
     fn poll_in_passing(&mut self) {
         self.turns += 1;
-        if self.turns < TURNS_PER_POLL {
+        // A turn in which the budget was spent was a long one.
+        if self.turns < TURNS_PER_POLL && !budget::was_refused() {
             return;
         }
         self.turns = 0;

@@ -29,6 +29,7 @@ pub mod tokio;
 
 pub use current::EnterGuard;
 pub(crate) use current::{Choice, Later, choose, current};
+pub(crate) use inline::block_on_operation;
 pub use inline::{block_on, block_on_poller};
 pub use thread::ThreadDriver;
 

@@ -10,6 +10,7 @@ use std::thread::JoinHandle;
 
 use super::inline::block_on_poller;
 use crate::Poller;
+use crate::budget::Foreign;
 use crate::driver::Driver;
 
 /// A thread that polls until this handle is dropped.
@@ -17,6 +18,7 @@ use crate::driver::Driver;
 pub struct ThreadDriver {
     stop: Arc<Stop>,
     thread: Option<JoinHandle<()>>,
+    _foreign: Foreign,
 }
 
 #[derive(Debug, Default)]
@@ -65,6 +67,7 @@ impl ThreadDriver {
         Ok(Self {
             stop,
             thread: Some(thread),
+            _foreign: Foreign::new(),
         })
     }
 }

@@ -20,12 +20,7 @@ impl Fd {
         &self,
         location: &'static Location<'static>,
     ) -> io::Result<(OwnedFd, socket2::SockAddr)> {
-        let operation = Operation {
-            direction: Direction::Read,
-            kind: OpKind::Accept,
-            location,
-            elide: false,
-        };
+        let operation = Operation::new(OpKind::Accept, location);
         self.run(operation, sys::socket::accept).await
     }
 }
@@ -51,7 +46,7 @@ impl Patience {
     }
 
     /// After a success: sees to it that there is a reserve.
-    pub(crate) fn refill(&mut self) {
+    fn refill(&mut self) {
         self.pause = None;
         if self.reserve.is_none() {
             self.reserve = sys::io::reserve_descriptor().ok();
@@ -66,8 +61,32 @@ impl Patience {
         )
     }
 
+    /// Accepts one connection, at the limit of open files once some are free again. Close and deadlines hold in the pauses as well.
+    pub(crate) async fn accept(
+        &mut self,
+        listener: &Fd,
+        location: &'static Location<'static>,
+    ) -> io::Result<(OwnedFd, socket2::SockAddr)> {
+        loop {
+            match listener.accept(location).await {
+                Err(error) if Self::is_shortage(&error) => {
+                    let pause = self.shed(listener);
+                    let turn = listener.turn(Direction::Read).await?;
+                    turn.pause(Operation::new(OpKind::Accept, location), pause)
+                        .await?;
+                }
+                result => {
+                    if result.is_ok() {
+                        self.refill();
+                    }
+                    return result;
+                }
+            }
+        }
+    }
+
     /// Refuses the connection at the head of the queue with the reserve descriptor, and says how long to pause.
-    pub(crate) fn shed(&mut self, listener: &Fd) -> Duration {
+    fn shed(&mut self, listener: &Fd) -> Duration {
         listener.count(Counter::AcceptBackoffs);
         let refuse = || listener.with(|fd| sys::socket::accept(fd).map(drop));
         if self.reserve.take().is_some() && refuse().is_ok() {

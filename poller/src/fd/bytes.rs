@@ -2,36 +2,21 @@
 
 use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
+use std::os::fd::RawFd;
 use std::panic::Location;
+use std::pin::pin;
 use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::descriptor::Fd;
-use super::operation::Operation;
+use super::operation::{Operation, failure};
+use crate::budget;
 use crate::desc::Kind;
-use crate::observe::{Counter, Direction, OpKind, OpResult};
-use crate::sys;
+use crate::observe::{Direction, OpKind};
+use crate::sys::{self, Room};
 
 /// Most bytes of one read or write, as in Go: some kernels and file systems misbehave beyond.
 const MAX_RW: usize = 1 << 30;
-
-fn reading(location: &'static Location<'static>, elide: bool) -> Operation {
-    Operation {
-        direction: Direction::Read,
-        kind: OpKind::Read,
-        location,
-        elide,
-    }
-}
-
-fn writing(location: &'static Location<'static>) -> Operation {
-    Operation {
-        direction: Direction::Write,
-        kind: OpKind::Write,
-        location,
-        elide: false,
-    }
-}
 
 /// A write that ended before all bytes were written.
 ///
@@ -77,18 +62,21 @@ impl From<WriteAllError> for io::Error {
 }
 
 impl Fd {
-    /// The end of a stream was read, or a message, or bytes.
+    /// A read with so much room.
     #[inline]
-    fn count_read(&self, n: usize, room: usize) {
-        let local = self.local();
-        local.add(Counter::BytesRead, n as u64);
-        local.count(
-            OpKind::Read.op(if n == 0 && room > 0 && self.options.stream {
-                OpResult::Eof
-            } else {
-                OpResult::Ok
-            }),
-        );
+    fn reading(&self, room: usize, location: &'static Location<'static>) -> Operation {
+        Operation {
+            room: if self.options.stream { room } else { 0 },
+            ..Operation::new(OpKind::Read, location)
+        }
+    }
+
+    #[inline]
+    fn writing(&self, location: &'static Location<'static>) -> Operation {
+        Operation {
+            elsewhere: self.options.kind == Kind::UnixDatagram,
+            ..Operation::new(OpKind::Write, location)
+        }
     }
 
     /// Notes whether the kernel's buffer is empty now. Only for TCP: Unix sockets end a read at a change of credentials or
@@ -102,19 +90,19 @@ impl Fd {
     }
 
     #[inline]
-    fn try_read(&self, fd: i32, buf: &mut [u8]) -> io::Result<usize> {
-        let room = buf.len().min(MAX_RW);
+    fn try_read(&self, fd: RawFd, buf: &mut (impl Room + ?Sized)) -> io::Result<usize> {
+        let room = buf.size().min(MAX_RW);
         let n = if self.options.socket {
-            sys::io::recv(fd, &mut buf[..room], 0)?
+            sys::io::recv(fd, buf, room, 0)?
         } else {
-            sys::io::read(fd, &mut buf[..room])?
+            sys::io::read(fd, buf, room)?
         };
         self.note_drained(n, room);
         Ok(n)
     }
 
     #[inline]
-    fn try_write(&self, fd: i32, buf: &[u8]) -> io::Result<usize> {
+    fn try_write(&self, fd: RawFd, buf: &[u8]) -> io::Result<usize> {
         // A datagram is whole or not at all; cutting it would send another one.
         let buf = if self.options.stream {
             &buf[..buf.len().min(MAX_RW)]
@@ -134,27 +122,25 @@ impl Fd {
         buf: &mut [u8],
         location: &'static Location<'static>,
     ) -> io::Result<usize> {
-        let operation = reading(location, true);
-        let turn = match self.try_turn(Direction::Read) {
-            Some(turn) => turn,
-            None => self.queue(Direction::Read).await,
-        }
-        .map_err(|error| self.failed(OpKind::Read, error))?;
-        // Semantics 37: no bytes wanted, none given, whatever the deadline says. Asking the kernel would look like the end.
-        let result = if buf.is_empty() {
-            Ok(0)
-        } else {
+        let operation = Operation {
+            elide: true,
+            ..self.reading(buf.len(), location)
+        };
+        let reading = pin!(async {
+            let turn = match self.try_turn(Direction::Read) {
+                Some(turn) => turn?,
+                None => self.queue(Direction::Read).await?,
+            };
+            // Semantics 37: no bytes wanted, none given, whatever the deadline says. Asking the kernel would look like the end.
+            if buf.is_empty() {
+                return Ok(0);
+            }
             turn.attempt(operation, &mut |fd| self.try_read(fd, buf))
                 .await
-        };
-        drop(turn);
-        match result {
-            Ok(n) => {
-                self.count_read(n, buf.len());
-                Ok(n)
-            }
-            Err(error) => Err(self.failed(OpKind::Read, error)),
-        }
+        });
+        let result = budget::cooperative(reading).await;
+        operation.count(self.local(), result.as_ref());
+        result
     }
 
     /// [`Fd::read`] for traits with a poll function.
@@ -165,21 +151,23 @@ impl Fd {
     pub(crate) fn poll_read(
         &self,
         cx: &mut Context<'_>,
-        buf: &mut [u8],
+        buf: &mut (impl Room + ?Sized),
         location: &'static Location<'static>,
     ) -> Poll<io::Result<usize>> {
-        if buf.is_empty() {
+        if buf.size() == 0 {
+            let permit = ready!(self.poll_permit(Direction::Read, cx));
+            permit.made_progress();
             return Poll::Ready(if self.mutex.is_closed() {
                 Err(crate::Error::Closed.into())
             } else {
                 Ok(0)
             });
         }
-        self.poll_run(reading(location, true), cx, |fd| self.try_read(fd, buf))
-            .map_ok(|n| {
-                self.local().add(Counter::BytesRead, n as u64);
-                n
-            })
+        let operation = Operation {
+            elide: true,
+            ..self.reading(buf.size(), location)
+        };
+        self.poll_run(operation, cx, |fd| self.try_read(fd, buf))
     }
 
     /// Reads once, into several buffers.
@@ -191,21 +179,13 @@ impl Fd {
         if bufs.iter().all(|buf| buf.is_empty()) {
             return self.read(&mut [], location).await;
         }
-        // What one call can take: more room than that says nothing about what is left in the kernel.
-        let room = bufs
-            .iter()
-            .take(sys::io::IOV_MAX)
-            .fold(0, |room: usize, buf| room.saturating_add(buf.len()))
-            .min(MAX_RW);
-        let n = self
-            .run(reading(location, false), |fd| {
-                let n = sys::io::readv(fd, bufs)?;
-                self.note_drained(n, room);
-                Ok(n)
-            })
-            .await?;
-        self.local().add(Counter::BytesRead, n as u64);
-        Ok(n)
+        let room = room_of(bufs);
+        self.run(self.reading(room, location), |fd| {
+            let n = sys::io::readv(fd, bufs)?;
+            self.note_drained(n, room);
+            Ok(n)
+        })
+        .await
     }
 
     /// Writes once; a stream may take a part.
@@ -214,16 +194,8 @@ impl Fd {
         buf: &[u8],
         location: &'static Location<'static>,
     ) -> io::Result<usize> {
-        let n = self
-            .run(writing(location), |fd| self.try_write(fd, buf))
-            .await?;
-        self.count_written(n);
-        Ok(n)
-    }
-
-    #[inline]
-    fn count_written(&self, n: usize) {
-        self.local().add(Counter::BytesWritten, n as u64);
+        self.run(self.writing(location), |fd| self.try_write(fd, buf))
+            .await
     }
 
     /// [`Fd::write`] for traits with a poll function.
@@ -237,11 +209,7 @@ impl Fd {
         buf: &[u8],
         location: &'static Location<'static>,
     ) -> Poll<io::Result<usize>> {
-        self.poll_run(writing(location), cx, |fd| self.try_write(fd, buf))
-            .map_ok(|n| {
-                self.count_written(n);
-                n
-            })
+        self.poll_run(self.writing(location), cx, |fd| self.try_write(fd, buf))
     }
 
     /// [`Fd::writev`] for traits with a poll function.
@@ -255,14 +223,10 @@ impl Fd {
         bufs: &[IoSlice<'_>],
         location: &'static Location<'static>,
     ) -> Poll<io::Result<usize>> {
-        self.poll_run(writing(location), cx, |fd| self.try_writev(fd, bufs))
-            .map_ok(|n| {
-                self.count_written(n);
-                n
-            })
+        self.poll_run(self.writing(location), cx, |fd| self.try_writev(fd, bufs))
     }
 
-    fn try_writev(&self, fd: i32, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
+    fn try_writev(&self, fd: RawFd, bufs: &[IoSlice<'_>]) -> io::Result<usize> {
         // writev(2) has no flags, so a socket takes sendmsg for MSG_NOSIGNAL.
         if self.options.socket {
             sys::io::sendmsg(fd, &bufs[..bufs.len().min(sys::io::IOV_MAX)], None, &[])
@@ -277,11 +241,8 @@ impl Fd {
         bufs: &[IoSlice<'_>],
         location: &'static Location<'static>,
     ) -> io::Result<usize> {
-        let n = self
-            .run(writing(location), |fd| self.try_writev(fd, bufs))
-            .await?;
-        self.count_written(n);
-        Ok(n)
+        self.run(self.writing(location), |fd| self.try_writev(fd, bufs))
+            .await
     }
 
     /// Writes all of `buf` in one turn, so that no other writer comes in between. On an error the bytes written so far are
@@ -293,17 +254,17 @@ impl Fd {
     ) -> Result<(), WriteAllError> {
         let mut written = 0;
         let result = self.write_rest(buf, &mut written, location).await;
-        let local = self.local();
-        local.add(Counter::BytesWritten, written as u64);
+        let (operation, local) = (self.writing(location), self.local());
         match result {
             Ok(()) => {
-                local.count(OpKind::Write.op(OpResult::Ok));
+                operation.count(local, Ok(&written));
                 Ok(())
             }
-            Err(error) => Err(WriteAllError {
-                written,
-                source: self.failed(OpKind::Write, error),
-            }),
+            Err(source) => {
+                operation.count_bytes(local, written);
+                local.count(OpKind::Write.op(failure(&source)));
+                Err(WriteAllError { written, source })
+            }
         }
     }
 
@@ -315,13 +276,14 @@ impl Fd {
     ) -> io::Result<()> {
         let turn = match self.try_turn(Direction::Write) {
             Some(turn) => turn?,
-            None => self.queue(Direction::Write).await?,
+            None => budget::cooperative(pin!(self.queue(Direction::Write))).await?,
         };
         loop {
             let rest = &buf[*written..];
-            let n = turn
-                .attempt(writing(location), &mut |fd| self.try_write(fd, rest))
-                .await?;
+            let mut call = |fd| self.try_write(fd, rest);
+            // Each of its calls counts: a peer that is quick keeps the task from its executor as well.
+            let attempt = pin!(turn.attempt(self.writing(location), &mut call));
+            let n = budget::cooperative(attempt).await?;
             *written += n;
             if *written >= buf.len() {
                 return Ok(());
@@ -339,13 +301,10 @@ impl Fd {
         flags: i32,
         location: &'static Location<'static>,
     ) -> io::Result<(usize, socket2::SockAddr)> {
-        let (n, from) = self
-            .run(reading(location, false), |fd| {
-                sys::io::recv_from(fd, buf, flags)
-            })
-            .await?;
-        self.local().add(Counter::BytesRead, n as u64);
-        Ok((n, from))
+        self.run(self.reading(buf.len(), location), |fd| {
+            sys::io::recv_from(fd, buf, flags)
+        })
+        .await
     }
 
     /// Sends one datagram.
@@ -355,11 +314,8 @@ impl Fd {
         to: &socket2::SockAddr,
         location: &'static Location<'static>,
     ) -> io::Result<usize> {
-        let n = self
-            .run(writing(location), |fd| sys::io::send_to(fd, buf, to))
-            .await?;
-        self.count_written(n);
-        Ok(n)
+        self.run(self.writing(location), |fd| sys::io::send_to(fd, buf, to))
+            .await
     }
 
     /// recvmsg(2).
@@ -369,10 +325,9 @@ impl Fd {
         control: &mut [u8],
         location: &'static Location<'static>,
     ) -> io::Result<sys::io::Received> {
-        let call = |fd| sys::io::recvmsg(fd, bufs, control, 0);
-        let received = self.run(reading(location, false), call).await?;
-        self.local().add(Counter::BytesRead, received.bytes as u64);
-        Ok(received)
+        let operation = self.reading(room_of(bufs), location);
+        self.run(operation, |fd| sys::io::recvmsg(fd, bufs, control, 0))
+            .await
     }
 
     /// sendmsg(2).
@@ -383,13 +338,10 @@ impl Fd {
         control: &[u8],
         location: &'static Location<'static>,
     ) -> io::Result<usize> {
-        let n = self
-            .run(writing(location), |fd| {
-                sys::io::sendmsg(fd, bufs, to, control)
-            })
-            .await?;
-        self.count_written(n);
-        Ok(n)
+        self.run(self.writing(location), |fd| {
+            sys::io::sendmsg(fd, bufs, to, control)
+        })
+        .await
     }
 
     /// Waits until there is something to read, or to write, without doing it: asks the kernel first, because an edge that has
@@ -400,14 +352,28 @@ impl Fd {
         location: &'static Location<'static>,
     ) -> io::Result<()> {
         let (operation, events) = match direction {
-            Direction::Read => (reading(location, false), libc::POLLIN | libc::POLLRDHUP),
-            Direction::Write => (writing(location), libc::POLLOUT),
+            Direction::Read => (
+                Operation::new(OpKind::Read, location),
+                libc::POLLIN | libc::POLLRDHUP,
+            ),
+            Direction::Write => (Operation::new(OpKind::Write, location), libc::POLLOUT),
         };
-        let turn = self.turn(direction).await?;
-        let mut poll = |fd| match sys::io::poll_now(fd, events)? {
-            0 => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
-            _ => Ok(()),
-        };
-        turn.attempt(operation, &mut poll).await
+        let waiting = pin!(async {
+            let turn = self.turn(direction).await?;
+            let mut poll = |fd| match sys::io::poll_now(fd, events)? {
+                0 => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
+                _ => Ok(()),
+            };
+            turn.attempt(operation, &mut poll).await
+        });
+        budget::cooperative(waiting).await
     }
+}
+
+/// What one call can take: more room than that says nothing about what is left in the kernel.
+fn room_of(bufs: &[IoSliceMut<'_>]) -> usize {
+    bufs.iter()
+        .take(sys::io::IOV_MAX)
+        .fold(0, |room: usize, buf| room.saturating_add(buf.len()))
+        .min(MAX_RW)
 }

@@ -4,7 +4,8 @@ use std::io;
 use std::panic::Location;
 
 use super::descriptor::Fd;
-use crate::observe::{Direction, OpKind, OpResult};
+use super::operation::Operation;
+use crate::observe::{Direction, OpKind};
 use crate::sys::socket;
 
 /// Connects `fd`. Dropping the future gives up; the caller then drops the descriptor, so that a connection that was made
@@ -14,13 +15,9 @@ pub(crate) async fn connect(
     to: &socket2::SockAddr,
     location: &'static Location<'static>,
 ) -> io::Result<()> {
-    match connect_turn(fd, to, location).await {
-        Ok(()) => {
-            fd.count(OpKind::Connect.op(OpResult::Ok));
-            Ok(())
-        }
-        Err(error) => Err(fd.failed(OpKind::Connect, error)),
-    }
+    let result = connect_turn(fd, to, location).await;
+    Operation::new(OpKind::Connect, location).count(fd.local(), result.as_ref());
+    result
 }
 
 async fn connect_turn(
@@ -48,7 +45,7 @@ async fn connect_turn(
             }
         },
     }
-    fd.attend(desc)?;
+    fd.attended.see_to(&desc.shared)?;
     desc.slot.begin_connect();
     loop {
         desc.wait_at(Direction::Write, location).await?;

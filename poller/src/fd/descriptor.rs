@@ -52,8 +52,10 @@ pub(crate) struct Fd {
     pub(super) lent: AtomicBool,
     /// The last poll function of this direction returned pending.
     pub(super) polled: [AtomicBool; 2],
+    /// The last poll function of this direction was told to let others go on.
+    pub(super) refused: [AtomicBool; 2],
     destroyed: AtomicBool,
-    attended: Attended,
+    pub(super) attended: Attended,
 }
 
 impl Fd {
@@ -102,15 +104,10 @@ impl Fd {
             drained: AtomicBool::new(false),
             lent: AtomicBool::new(false),
             polled: [AtomicBool::new(false), AtomicBool::new(false)],
+            refused: [AtomicBool::new(false), AtomicBool::new(false)],
             destroyed: AtomicBool::new(false),
             attended: Attended::default(),
         }
-    }
-
-    /// Before an operation waits: sees to it that somebody polls.
-    #[inline]
-    pub(super) fn attend(&self, desc: &Desc) -> io::Result<()> {
-        self.attended.see_to(&desc.shared)
     }
 
     /// The number; open for as long as the caller has a reference.

@@ -158,11 +158,15 @@ impl FdMutex {
         self.state.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// How many operations wait for the lock of `direction`.
+    /// How many operations wait for the lock of `direction`, behind the one that has it or is called to take it.
     pub(crate) fn waiting(&self, direction: Direction) -> usize {
-        self.queues
-            .get()
-            .map_or(0, |queues| queues.lock().sides[direction.index()].0.len())
+        let side = direction.index();
+        self.queues.get().map_or(0, |queues| {
+            let queues = queues.lock();
+            let taken = self.state.load(Ordering::Acquire) & LOCKED[side] != 0;
+            let waiting = queues.sides[side].0.len();
+            waiting.saturating_sub(usize::from(!taken))
+        })
     }
 
     /// Takes a reference, without a lock.

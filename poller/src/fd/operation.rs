@@ -1,27 +1,126 @@
 //! One operation: take the lock, try, wait when the kernel says EAGAIN, try again (semantics 12).
 
+use std::future::{Future, poll_fn};
 use std::io;
+use std::os::fd::{OwnedFd, RawFd};
 use std::panic::Location;
-use std::sync::atomic::Ordering;
-use std::task::{Context, Poll};
+use std::pin::{Pin, pin};
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::{Context, Poll, ready};
+use std::time::{Duration, Instant};
 
 use super::descriptor::Fd;
 use super::mutex::Leave;
+use crate::budget;
+use crate::driver::Attended;
 use crate::error::Error;
 use crate::observe::{Counter, Direction, Local, OpKind, OpResult};
 use crate::poller::Desc;
 use crate::sys;
 
+/// First pause of a sender whose peer's queue is full, and the longest.
+const FIRST_PAUSE: Duration = Duration::from_millis(1);
+const LONGEST_PAUSE: Duration = Duration::from_millis(16);
+
 /// What an operation is, apart from the call itself.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Operation {
-    pub(super) direction: Direction,
-    pub(super) kind: OpKind,
+pub(crate) struct Operation {
+    pub(crate) direction: Direction,
+    pub(crate) kind: OpKind,
     /// The call that waits, for tables.
-    pub(super) location: &'static Location<'static>,
+    pub(crate) location: &'static Location<'static>,
     /// It may begin with waiting if the last read was short.
-    pub(super) elide: bool,
+    pub(crate) elide: bool,
+    /// How many bytes a read of a stream has room for: if it has, none is the end.
+    pub(crate) room: usize,
+    /// It writes to a queue that is not the descriptor's own, and of which no event tells.
+    pub(crate) elsewhere: bool,
 }
+
+impl Operation {
+    pub(crate) fn new(kind: OpKind, location: &'static Location<'static>) -> Self {
+        Self {
+            direction: match kind {
+                OpKind::Read | OpKind::Accept => Direction::Read,
+                OpKind::Write | OpKind::Connect => Direction::Write,
+            },
+            kind,
+            location,
+            elide: false,
+            room: 0,
+            elsewhere: false,
+        }
+    }
+
+    /// Counts how it has ended, and the bytes that it has moved.
+    #[inline]
+    pub(crate) fn count<R: Moved>(&self, local: Local<'_>, result: Result<&R, &io::Error>) {
+        let end = match result {
+            Ok(moved) => {
+                let bytes = moved.bytes();
+                if let Some(bytes) = bytes {
+                    self.count_bytes(local, bytes);
+                }
+                if bytes == Some(0) && self.room > 0 {
+                    OpResult::Eof
+                } else {
+                    OpResult::Ok
+                }
+            }
+            Err(error) => failure(error),
+        };
+        local.count(self.kind.op(end));
+    }
+
+    #[inline]
+    pub(super) fn count_bytes(&self, local: Local<'_>, bytes: usize) {
+        let counter = match self.direction {
+            Direction::Read => Counter::BytesRead,
+            Direction::Write => Counter::BytesWritten,
+        };
+        local.add(counter, bytes as u64);
+    }
+}
+
+/// How an operation has failed.
+#[cold]
+pub(super) fn failure(error: &io::Error) -> OpResult {
+    match Error::of(error) {
+        Some(Error::DeadlineExceeded) => OpResult::Timeout,
+        Some(Error::Closed) => OpResult::Closed,
+        _ => OpResult::Error,
+    }
+}
+
+/// What calls return.
+pub(crate) trait Moved {
+    /// The bytes that were moved, if that is what it tells.
+    fn bytes(&self) -> Option<usize> {
+        None
+    }
+}
+
+impl Moved for usize {
+    fn bytes(&self) -> Option<usize> {
+        Some(*self)
+    }
+}
+
+impl Moved for (usize, socket2::SockAddr) {
+    fn bytes(&self) -> Option<usize> {
+        Some(self.0)
+    }
+}
+
+impl Moved for sys::io::Received {
+    fn bytes(&self) -> Option<usize> {
+        Some(self.bytes)
+    }
+}
+
+impl Moved for () {}
+
+impl Moved for (OwnedFd, socket2::SockAddr) {}
 
 /// Holds the lock of one direction and a reference.
 pub(super) struct Turn<'a> {
@@ -54,6 +153,15 @@ enum Start {
 enum Next<R> {
     Done(io::Result<R>),
     Wait,
+}
+
+/// How far an operation is, between two polls.
+#[derive(Default)]
+struct Progress {
+    /// `None` before it has begun.
+    start: Option<Start>,
+    /// It has waited.
+    woken: bool,
 }
 
 impl Fd {
@@ -111,58 +219,239 @@ impl Fd {
     }
 
     /// Runs `call` until it says something else than EAGAIN.
-    pub(super) async fn run<R>(
+    pub(super) async fn run<R: Moved>(
         &self,
         operation: Operation,
-        mut call: impl FnMut(i32) -> io::Result<R>,
+        mut call: impl FnMut(RawFd) -> io::Result<R>,
     ) -> io::Result<R> {
-        let turn = match self.try_turn(operation.direction) {
-            Some(turn) => turn,
-            None => self.queue(operation.direction).await,
-        }
-        .map_err(|error| self.failed(operation.kind, error))?;
-        let result = turn.attempt(operation, &mut call).await;
-        drop(turn);
-        match &result {
-            Ok(_) => self.count(operation.kind.op(OpResult::Ok)),
-            Err(_) => return result.map_err(|error| self.failed(operation.kind, error)),
-        }
+        let running = pin!(async {
+            let turn = match self.try_turn(operation.direction) {
+                Some(turn) => turn?,
+                None => self.queue(operation.direction).await?,
+            };
+            turn.attempt(operation, &mut call).await
+        });
+        let result = budget::cooperative(running).await;
+        operation.count(self.local(), result.as_ref());
         result
     }
 
-    /// Counts the end of an operation that failed.
-    #[cold]
-    pub(super) fn failed(&self, kind: OpKind, error: io::Error) -> io::Error {
-        self.count(kind.op(match Error::of(&error) {
-            Some(Error::DeadlineExceeded) => OpResult::Timeout,
-            Some(Error::Closed) => OpResult::Closed,
-            _ => OpResult::Error,
-        }));
-        error
+    #[inline]
+    fn target(&self) -> Target<'_> {
+        Target {
+            raw: self.raw(),
+            desc: self.desc(),
+            attended: &self.attended,
+            drained: Some(&self.drained),
+        }
+    }
+
+    /// [`budget::poll_proceed`] for a poll function, which remembers nothing itself.
+    #[inline]
+    pub(super) fn poll_permit(
+        &self,
+        direction: Direction,
+        cx: &mut Context<'_>,
+    ) -> Poll<budget::Permit> {
+        let refused = &self.refused[direction.index()];
+        let before = refused.load(Ordering::Relaxed);
+        let permit = budget::poll_proceed(cx, !before);
+        if permit.is_pending() != before {
+            refused.store(permit.is_pending(), Ordering::Relaxed);
+        }
+        permit
+    }
+
+    /// One poll of an operation, for traits whose contract is a poll function. It does not keep the lock when it returns
+    /// pending; such functions take `&mut self`, so that nobody else is at it. `resumable` operations that were left pending
+    /// go on with waiting, where others begin anew.
+    #[cfg_attr(
+        not(any(feature = "tokio", feature = "futures-io", feature = "hyper")),
+        allow(dead_code)
+    )]
+    pub(super) fn poll_run<R: Moved>(
+        &self,
+        operation: Operation,
+        cx: &mut Context<'_>,
+        mut call: impl FnMut(RawFd) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let permit = ready!(self.poll_permit(operation.direction, cx));
+        let result = match self.mutex.try_lock_first(operation.direction) {
+            Ok(true) => {
+                let turn = Turn {
+                    fd: self,
+                    direction: operation.direction,
+                };
+                let polled = &self.polled[operation.direction.index()];
+                let resumed = polled.load(Ordering::Relaxed);
+                let outcome = self.target().poll_left(&operation, resumed, cx, &mut call);
+                polled.store(outcome.is_pending(), Ordering::Relaxed);
+                drop(turn);
+                ready!(outcome)
+            }
+            Ok(false) => {
+                // Somebody shares the descriptor after all, and is about to leave, or waits; either way this is not the
+                // place to queue.
+                cx.waker().wake_by_ref();
+                return Poll::Pending;
+            }
+            Err(denied) => Err(denied.into()),
+        };
+        permit.made_progress();
+        operation.count(self.local(), result.as_ref());
+        Poll::Ready(result)
+    }
+}
+
+impl Turn<'_> {
+    /// Tries and waits until it is done.
+    #[inline]
+    pub(super) fn attempt<R>(
+        &self,
+        operation: Operation,
+        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+    ) -> impl Future<Output = io::Result<R>> {
+        self.fd.target().attempt(operation, call)
+    }
+
+    /// Lets `pause` go by, unless a deadline or close comes first.
+    pub(super) async fn pause(&self, operation: Operation, pause: Duration) -> io::Result<()> {
+        self.fd.target().pause(&operation, pause).await
+    }
+}
+
+/// What an operation waits for, and what is known of it.
+#[derive(Clone, Copy)]
+pub(crate) struct Target<'a> {
+    pub(crate) raw: RawFd,
+    pub(crate) desc: &'a Desc,
+    pub(crate) attended: &'a Attended,
+    /// Whether the last read was short; `None` where nobody knows what the calls do.
+    pub(crate) drained: Option<&'a AtomicBool>,
+}
+
+impl Target<'_> {
+    #[inline]
+    fn local(&self) -> Local<'_> {
+        self.desc.shared.recorder.local()
+    }
+
+    /// Tries and waits until it is done. The caller sees to it that nobody else does, in this direction.
+    pub(crate) async fn attempt<R>(
+        self,
+        operation: Operation,
+        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+    ) -> io::Result<R> {
+        let mut progress = Progress::default();
+        let mut pause = FIRST_PAUSE;
+        loop {
+            let mut waiting = None;
+            let tried = poll_fn(|cx| {
+                self.poll(&operation, &mut progress, cx, call, |cx| {
+                    let wait = waiting.get_or_insert_with(|| {
+                        self.desc.wait_at(operation.direction, operation.location)
+                    });
+                    let result = ready!(Pin::new(wait).poll(cx));
+                    waiting = None;
+                    Poll::Ready(result)
+                })
+            });
+            if let Some(done) = tried.await? {
+                return Ok(done);
+            }
+            self.pause(&operation, pause).await?;
+            pause = (pause * 2).min(LONGEST_PAUSE);
+            progress.start = Some(Start::Try);
+        }
+    }
+
+    /// [`Target::attempt`] for a poll function: its wait stays behind when it returns pending. `resumed` if it comes back to one.
+    fn poll_left<R>(
+        &self,
+        operation: &Operation,
+        mut resumed: bool,
+        cx: &mut Context<'_>,
+        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let mut progress = Progress {
+            start: resumed.then_some(Start::Wait),
+            woken: false,
+        };
+        loop {
+            let tried = self.poll(operation, &mut progress, cx, call, |cx| {
+                let (direction, location) = (operation.direction, operation.location);
+                let result = ready!(self.desc.poll_wait(direction, location, resumed, cx));
+                // The wait that was left behind is over. Another one, after a spurious wake, has not parked before.
+                resumed = false;
+                Poll::Ready(result)
+            });
+            if let Some(done) = ready!(tried)? {
+                return Poll::Ready(Ok(done));
+            }
+            // Only a datagram has to pause, and no poll function sends one; the wait will do.
+            progress.start = Some(Start::Wait);
+        }
+    }
+
+    /// Goes on until it is done, or has to wait; `None` if no event will tell when to try again.
+    #[inline]
+    fn poll<R>(
+        &self,
+        operation: &Operation,
+        progress: &mut Progress,
+        cx: &mut Context<'_>,
+        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+        mut poll_wait: impl FnMut(&mut Context<'_>) -> Poll<Result<(), Error>>,
+    ) -> Poll<io::Result<Option<R>>> {
+        let mut start = match progress.start {
+            Some(start) => start,
+            None => self.prepare(operation)?,
+        };
+        loop {
+            if start != Start::Wait {
+                let woken_for = progress.woken.then_some(operation.direction);
+                match self.try_once(operation.kind, woken_for, call) {
+                    Next::Done(result) => return Poll::Ready(result.map(Some)),
+                    Next::Wait if start == Start::TryThenReset => {
+                        start = Start::Try;
+                        if self.desc.reset(operation.direction)? {
+                            // The edge taken down may have come after the try, so it does not count (semantics 12).
+                            continue;
+                        }
+                    }
+                    Next::Wait if progress.woken && operation.elsewhere && self.has_room()? => {
+                        return Poll::Ready(Ok(None));
+                    }
+                    Next::Wait => {}
+                }
+            }
+            start = Start::Try;
+            progress.start = Some(Start::Wait);
+            self.attended.see_to(&self.desc.shared)?;
+            ready!(poll_wait(cx))?;
+            progress.woken = true;
+        }
     }
 
     /// What comes before the first try.
     #[inline]
-    fn prepare(&self, desc: &Desc, operation: &Operation) -> Result<Start, Error> {
+    fn prepare(&self, operation: &Operation) -> Result<Start, Error> {
+        let desc = self.desc;
         if operation.direction == Direction::Write {
             desc.check(Direction::Write)?;
             return Ok(Start::TryThenReset);
         }
         let had_edge = desc.reset(operation.direction)?;
-        if operation.elide && !had_edge && self.drained_for_sure(desc) {
-            self.count(Counter::ElidedReads);
-            return Ok(Start::Wait);
+        if let Some(drained) = self.drained {
+            if operation.elide && !had_edge && drained_for_sure(drained, desc) {
+                self.local().count(Counter::ElidedReads);
+                return Ok(Start::Wait);
+            }
+            // This operation may use an edge up, the one just taken down or one it waits for, and leave the bytes where they
+            // are: `readable` does. So the next read must try; a short read of this operation says otherwise again.
+            drained.store(false, Ordering::Relaxed);
         }
-        // This operation may use an edge up, the one just taken down or one it waits for, and leave the bytes where they
-        // are: `readable` does. So the next read must try; a short read of this operation says otherwise again.
-        self.drained.store(false, Ordering::Relaxed);
         Ok(Start::Try)
-    }
-
-    /// The last read was short and nothing was behind its end; an edge will tell of what comes later.
-    #[inline]
-    pub(super) fn drained_for_sure(&self, desc: &Desc) -> bool {
-        self.drained.load(Ordering::Relaxed) && desc.last_events() & sys::REFUSES_WAIT == 0
     }
 
     #[inline]
@@ -170,18 +459,18 @@ impl Fd {
         &self,
         kind: OpKind,
         woken_for: Option<Direction>,
-        call: &mut impl FnMut(i32) -> io::Result<R>,
+        call: &mut impl FnMut(RawFd) -> io::Result<R>,
     ) -> Next<R> {
         loop {
-            let result = call(self.raw());
+            let result = call(self.raw);
             let local = self.local();
             return match result {
                 Ok(value) => {
                     local.count(kind.sys_ok());
                     Next::Done(Ok(value))
                 }
-                Err(error) => match error.raw_os_error() {
-                    Some(libc::EAGAIN) => {
+                Err(error) => match error.kind() {
+                    io::ErrorKind::WouldBlock => {
                         local.count(kind.sys_eagain());
                         if let Some(direction) = woken_for {
                             local.count(match direction {
@@ -191,12 +480,12 @@ impl Fd {
                         }
                         Next::Wait
                     }
-                    Some(libc::EINTR) => {
+                    io::ErrorKind::Interrupted => {
                         local.count(kind.sys_eintr());
                         continue;
                     }
                     // The peer was gone before it was accepted: its business, not the listener's (semantics 55).
-                    Some(libc::ECONNABORTED) if kind == OpKind::Accept => {
+                    io::ErrorKind::ConnectionAborted if kind == OpKind::Accept => {
                         local.count(kind.sys_eintr());
                         continue;
                     }
@@ -209,118 +498,43 @@ impl Fd {
         }
     }
 
-    /// One poll of an operation, for traits whose contract is a poll function. It does not keep the lock when it returns
-    /// pending; such functions take `&mut self`, so that nobody else is at it. `resumable` operations that were left pending
-    /// go on with waiting, where others begin anew.
-    pub(super) fn poll_run<R>(
-        &self,
-        operation: Operation,
-        cx: &mut Context<'_>,
-        mut call: impl FnMut(i32) -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        match self.mutex.try_lock_first(operation.direction) {
-            Ok(true) => {}
-            Ok(false) => {
-                // Somebody shares the descriptor after all, and is about to leave, or waits; either way this is not the
-                // place to queue.
-                cx.waker().wake_by_ref();
-                return Poll::Pending;
+    /// Whether the descriptor's own buffer has room. A Unix datagram that finds the queue of its receiver full says EAGAIN all the
+    /// same, and gives its buffer back, which is an edge: to wait for that and to try again is to spin (golang/go#17249).
+    #[cold]
+    fn has_room(&self) -> io::Result<bool> {
+        Ok(sys::io::poll_now(self.raw, libc::POLLOUT)? & libc::POLLOUT != 0)
+    }
+
+    /// Lets `pause` go by, unless a deadline or close comes first.
+    #[cold]
+    async fn pause(&self, operation: &Operation, pause: Duration) -> io::Result<()> {
+        let (desc, direction) = (self.desc, operation.direction);
+        self.attended.see_to(&desc.shared)?;
+        let poller = desc.poller();
+        let until = Instant::now().checked_add(pause);
+        let attend = || drop(self.attended.see_to(&desc.shared));
+        let mut sleep = pin!(poller.sleep_until(until, operation.location, attend));
+        loop {
+            desc.check(direction)?;
+            let mut wait = desc.wait_at(direction, operation.location);
+            let ended = poll_fn(|cx| match sleep.as_mut().poll(cx) {
+                Poll::Ready(()) => Poll::Ready(None),
+                Poll::Pending => Pin::new(&mut wait).poll(cx).map(Some),
+            });
+            match ended.await {
+                None => return Ok(()),
+                // An edge changes nothing: whatever it tells of will be found after the pause.
+                Some(Ok(())) => {}
+                Some(Err(error)) => return Err(error.into()),
             }
-            Err(denied) => return Poll::Ready(Err(self.failed(operation.kind, denied.into()))),
-        }
-        let turn = Turn {
-            fd: self,
-            direction: operation.direction,
-        };
-        let polled = &self.polled[operation.direction.index()];
-        let outcome = turn.poll_attempt(operation, polled.load(Ordering::Relaxed), cx, &mut call);
-        polled.store(outcome.is_pending(), Ordering::Relaxed);
-        drop(turn);
-        match outcome {
-            Poll::Ready(Ok(value)) => {
-                self.count(operation.kind.op(OpResult::Ok));
-                Poll::Ready(Ok(value))
-            }
-            Poll::Ready(Err(error)) => Poll::Ready(Err(self.failed(operation.kind, error))),
-            Poll::Pending => Poll::Pending,
         }
     }
 }
 
-impl Turn<'_> {
-    /// Tries and waits until it is done.
-    pub(super) async fn attempt<R>(
-        &self,
-        operation: Operation,
-        call: &mut impl FnMut(i32) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let fd = self.fd;
-        let desc = fd.desc();
-        let mut start = fd.prepare(desc, &operation)?;
-        let mut woken = None;
-        loop {
-            if start != Start::Wait {
-                match fd.try_once(operation.kind, woken, call) {
-                    Next::Done(result) => return result,
-                    Next::Wait if start == Start::TryThenReset => {
-                        start = Start::Try;
-                        if desc.reset(operation.direction)? {
-                            // The edge taken down may have come after the try, so it does not count (semantics 12).
-                            continue;
-                        }
-                    }
-                    Next::Wait => {}
-                }
-            }
-            start = Start::Try;
-            fd.attend(desc)?;
-            desc.wait_at(operation.direction, operation.location)
-                .await?;
-            woken = Some(operation.direction);
-        }
-    }
-
-    fn poll_attempt<R>(
-        &self,
-        operation: Operation,
-        mut resumed: bool,
-        cx: &mut Context<'_>,
-        call: &mut impl FnMut(i32) -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        let fd = self.fd;
-        let desc = fd.desc();
-        let mut start = if resumed {
-            Start::Wait
-        } else {
-            fd.prepare(desc, &operation)?
-        };
-        let mut woken = None;
-        loop {
-            if start != Start::Wait {
-                match fd.try_once(operation.kind, woken, call) {
-                    Next::Done(result) => return Poll::Ready(result),
-                    Next::Wait if start == Start::TryThenReset => {
-                        start = Start::Try;
-                        if desc.reset(operation.direction)? {
-                            continue;
-                        }
-                    }
-                    Next::Wait => {}
-                }
-            }
-            start = Start::Try;
-            fd.attend(desc)?;
-            match desc.poll_wait(operation.direction, operation.location, resumed, cx) {
-                Poll::Ready(Ok(())) => {
-                    woken = Some(operation.direction);
-                    // The wait that was left behind is over. Another one, after a spurious wake, has not parked before.
-                    resumed = false;
-                }
-                Poll::Ready(Err(error)) => return Poll::Ready(Err(error.into())),
-                Poll::Pending => return Poll::Pending,
-            }
-        }
-    }
+/// The last read was short and nothing was behind its end; an edge will tell of what comes later.
+#[inline]
+fn drained_for_sure(drained: &AtomicBool, desc: &Desc) -> bool {
+    drained.load(Ordering::Relaxed) && desc.last_events() & sys::REFUSES_WAIT == 0
 }
 
 #[cfg(all(test, not(loom)))]
@@ -336,12 +550,7 @@ mod tests {
         let (reader, _writer) = sys::io::pipe().unwrap();
         let options = Options::new(Kind::Pipe);
         let fd = Fd::new(&poller, reader, options, Location::caller()).unwrap();
-        let operation = Operation {
-            direction: Direction::Read,
-            kind,
-            location: Location::caller(),
-            elide: false,
-        };
+        let operation = Operation::new(kind, Location::caller());
         let mut calls = 0;
         let result = futures_lite::future::block_on(fd.run(operation, |_| {
             calls += 1;
@@ -384,12 +593,7 @@ mod tests {
         let (reader, writer) = sys::io::pipe().unwrap();
         let options = Options::new(Kind::Pipe);
         let fd = Fd::new(&poller, reader, options, Location::caller()).unwrap();
-        let operation = Operation {
-            direction: Direction::Read,
-            kind: OpKind::Read,
-            location: Location::caller(),
-            elide: false,
-        };
+        let operation = Operation::new(OpKind::Read, Location::caller());
         let edge = || {
             sys::io::write(writer.as_raw_fd(), b"x").unwrap();
             let mut ready = ReadyList::default();

@@ -4,7 +4,7 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::panic::Location;
 
-use crate::driver::block_on_poller;
+use crate::driver::block_on_operation;
 use crate::fd::{Fd, WriteAllError};
 use crate::poller::Poller;
 
@@ -60,12 +60,12 @@ pub(crate) fn write_all<T: HasFd>(
     location: &'static Location<'static>,
 ) -> Result<(), WriteAllError> {
     let fd = handle.inner.fd();
-    block_on_poller(&poller_of(fd), fd.write_all(buf, location))
+    block_on_operation(&poller_of(fd), fd.write_all(buf, location))
 }
 
 /// Runs an operation of `fd` on this thread.
 pub(crate) fn run<R>(fd: &Fd, operation: impl Future<Output = io::Result<R>>) -> io::Result<R> {
-    block_on_poller(&poller_of(fd), operation)
+    block_on_operation(&poller_of(fd), operation)
 }
 
 fn poller_of(fd: &Fd) -> Poller {

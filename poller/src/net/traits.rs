@@ -27,13 +27,9 @@ macro_rules! stream_traits {
                 cx: &mut std::task::Context<'_>,
                 mut cursor: hyper::rt::ReadBufCursor<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                // hyper hands out memory that is not initialised, and reads of ours want bytes. A buffer on the stack costs
-                // one copy and no unsafe code.
-                let mut bytes = [0u8; 8192];
-                let room = cursor.remaining().min(bytes.len());
-                let n = std::task::ready!(self.fd.poll_read(cx, &mut bytes[..room], std::panic::Location::caller()))?;
-                cursor.put_slice(&bytes[..n]);
-                std::task::Poll::Ready(Ok(()))
+                self.fd
+                    .poll_read(cx, &mut cursor, std::panic::Location::caller())
+                    .map_ok(drop)
             }
         }
 
@@ -92,10 +88,9 @@ macro_rules! stream_traits {
                 cx: &mut std::task::Context<'_>,
                 buf: &mut tokio::io::ReadBuf<'_>,
             ) -> std::task::Poll<std::io::Result<()>> {
-                let room = buf.initialize_unfilled();
-                let n = std::task::ready!(self.fd.poll_read(cx, room, std::panic::Location::caller()))?;
-                buf.advance(n);
-                std::task::Poll::Ready(Ok(()))
+                self.fd
+                    .poll_read(cx, buf, std::panic::Location::caller())
+                    .map_ok(drop)
             }
         }
 

@@ -15,7 +15,7 @@
 //! | `netpollBreak` | [`Poller::wake`] |
 //! | `netpollAnyWaiters` | [`Poller::any_waiters`] |
 //!
-//! One file for each: `open` registers and frees, `wait` is the waiter's side, `deadline` sets and fires, `poll` fetches
+//! One file for each: `open` registers and frees, `wait` is the waiter's side, `sleep` waits for a time alone, `deadline` sets and fires, `poll` fetches
 //! events, `break_signal` coalesces wakes, `ready_list` holds what a poll made runnable, `role`
 //! says who may block, `registry` lists all pollers.
 #![forbid(unsafe_code)]
@@ -31,6 +31,7 @@ mod poll;
 mod ready_list;
 mod registry;
 mod role;
+mod sleep;
 mod wait;
 
 #[cfg(all(test, loom, not(shuttle)))]

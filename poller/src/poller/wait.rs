@@ -3,9 +3,10 @@
 use std::future::Future;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, ready};
 
 use super::Desc;
+use crate::budget;
 use crate::desc::{Blocker, Refused, Token, WaitContext};
 use crate::error::Error;
 use crate::observe::Direction;
@@ -24,7 +25,9 @@ impl Desc {
     /// this direction (semantics 22).
     #[track_caller]
     pub fn wait(&self, direction: Direction) -> Wait<'_> {
-        self.wait_at(direction, Location::caller())
+        let mut wait = self.wait_at(direction, Location::caller());
+        wait.counts = true;
+        wait
     }
 
     /// Waits until the descriptor is ready, whatever its deadline and close say (Go's `pollWaitCanceled`): for an operation
@@ -37,6 +40,7 @@ impl Desc {
     pub fn wait_canceled(&self, direction: Direction) -> Wait<'_> {
         let mut wait = self.wait_at(direction, Location::caller());
         wait.unconditional = true;
+        wait.counts = true;
         wait
     }
 
@@ -52,6 +56,8 @@ impl Desc {
             location,
             token: Token::default(),
             unconditional: false,
+            counts: false,
+            polled: false,
         }
     }
 
@@ -109,6 +115,9 @@ pub struct Wait<'a> {
     location: &'static Location<'static>,
     token: Token,
     unconditional: bool,
+    /// It is an operation of its own, not a part of one, and takes part in the task's budget.
+    counts: bool,
+    polled: bool,
 }
 
 impl Future for Wait<'_> {
@@ -117,12 +126,21 @@ impl Future for Wait<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        let permit = if this.counts {
+            // Who polls by hand, in a loop of the program's own, is not refused.
+            let first = !std::mem::replace(&mut this.polled, true) && !budget::is_unknown();
+            Some(ready!(budget::poll_proceed(cx, first)))
+        } else {
+            None
+        };
         let context = this
             .desc
             .context(this.direction, this.location, this.unconditional);
-        context
-            .poll(&mut this.token, false, cx.waker())
-            .map(into_error)
+        let result = ready!(context.poll(&mut this.token, false, cx.waker()));
+        if let Some(permit) = permit {
+            permit.made_progress();
+        }
+        Poll::Ready(into_error(result))
     }
 }
 

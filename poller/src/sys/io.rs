@@ -4,17 +4,21 @@ use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
 use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
-use super::syscall;
+use super::{Room, syscall};
 
 /// Most slices a vectored call takes at once (IOV_MAX on Linux). Of a stream the rest is left for the next call; a message with
 /// more is refused by the kernel (EMSGSIZE), for cutting it would make it another one.
 pub(crate) const IOV_MAX: usize = 1024;
 
-/// read(2).
+/// read(2) of at most `most` bytes.
 #[inline]
-pub(crate) fn read(fd: RawFd, buf: &mut [u8]) -> io::Result<usize> {
-    // SAFETY: `buf` is valid for writes of its length.
-    syscall!(unsafe { libc::read(fd, buf.as_mut_ptr().cast(), buf.len()) }).map(|n| n as usize)
+pub(crate) fn read(fd: RawFd, room: &mut (impl Room + ?Sized), most: usize) -> io::Result<usize> {
+    let length = room.size().min(most);
+    // SAFETY: the room is valid for writes of its size.
+    let n = syscall!(unsafe { libc::read(fd, room.start().cast(), length) })? as usize;
+    // SAFETY: the kernel has written them.
+    unsafe { room.filled(n) };
+    Ok(n)
 }
 
 /// write(2).
@@ -24,12 +28,20 @@ pub(crate) fn write(fd: RawFd, buf: &[u8]) -> io::Result<usize> {
     syscall!(unsafe { libc::write(fd, buf.as_ptr().cast(), buf.len()) }).map(|n| n as usize)
 }
 
-/// recv(2).
+/// recv(2) of at most `most` bytes. With MSG_TRUNC in `flags` it may have seen more than it has written.
 #[inline]
-pub(crate) fn recv(fd: RawFd, buf: &mut [u8], flags: i32) -> io::Result<usize> {
-    // SAFETY: `buf` is valid for writes of its length.
-    syscall!(unsafe { libc::recv(fd, buf.as_mut_ptr().cast(), buf.len(), flags) })
-        .map(|n| n as usize)
+pub(crate) fn recv(
+    fd: RawFd,
+    room: &mut (impl Room + ?Sized),
+    most: usize,
+    flags: i32,
+) -> io::Result<usize> {
+    let length = room.size().min(most);
+    // SAFETY: the room is valid for writes of its size.
+    let n = syscall!(unsafe { libc::recv(fd, room.start().cast(), length, flags) })? as usize;
+    // SAFETY: the kernel has written them, and no more than it was given room for.
+    unsafe { room.filled(n.min(length)) };
+    Ok(n)
 }
 
 /// send(2) with MSG_NOSIGNAL: a library must not kill its process with SIGPIPE.

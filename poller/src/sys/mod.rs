@@ -27,6 +27,7 @@ mod fd;
 pub(crate) mod io;
 #[cfg(feature = "inspect")]
 mod process;
+mod room;
 pub(crate) mod socket;
 mod ticks;
 mod timerfd;
@@ -40,6 +41,7 @@ pub(crate) use fd::CloseableFd;
 pub(crate) use process::as_user;
 #[cfg(feature = "inspect")]
 pub(crate) use process::{effective_uid, start_ticks};
+pub(crate) use room::Room;
 pub(crate) use ticks::{ADJACENT, ticks, ticks_are_steady};
 pub(crate) use timerfd::TimerFd;
 

@@ -2,6 +2,7 @@
 
 mod byo;
 mod current;
+mod fairness;
 mod inline;
 mod runtime;
 mod runtimes;

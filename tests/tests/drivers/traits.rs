@@ -1,12 +1,15 @@
 //! The read and write traits of tokio, futures and hyper.
 
+use std::future::poll_fn;
+use std::io::{IoSliceMut, Read, Write};
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll, Waker};
 
-use netpoller::Poller;
 use netpoller::net::TcpStream;
 use netpoller::pipe::pipe;
-use netpoller_tests::{Lane, full, run, tcp_pair};
+use netpoller::pollable::Pollable;
+use netpoller::{Counter, Poller, Sides, view};
+use netpoller_tests::{Lane, full, is_parked, past, run, tcp_pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[test]
@@ -151,5 +154,130 @@ fn hyper_reads_more_than_its_bounce_buffer_holds_and_then_the_end() {
         };
         let ((), received) = futures_lite::future::zip(sending, receiving).await;
         assert!(received == all);
+    });
+}
+
+/// Memory that was not initialised stays so, but for the bytes that were read: to zero a large buffer costs more than the read.
+#[test]
+fn tokio_read_touches_only_the_bytes_that_it_has_read() {
+    run(async |poller: Poller| {
+        let (mut a, b) = tcp_pair(&poller);
+        b.write_all(b"abc").await.unwrap();
+        let mut memory = [const { std::mem::MaybeUninit::uninit() }; 1 << 16];
+        let mut buf = tokio::io::ReadBuf::uninit(&mut memory);
+        buf.put_slice(b">");
+        let mut read = |buf: &mut tokio::io::ReadBuf<'_>| {
+            let mut cx = Context::from_waker(Waker::noop());
+            tokio::io::AsyncRead::poll_read(Pin::new(&mut a), &mut cx, buf)
+        };
+        assert!(matches!(read(&mut buf), Poll::Ready(Ok(()))));
+        assert_eq!((buf.filled(), buf.initialized().len()), (&b">abc"[..], 4));
+        assert!(read(&mut buf).is_pending());
+        assert_eq!((buf.filled(), buf.initialized().len()), (&b">abc"[..], 4));
+    });
+}
+
+#[test]
+fn hyper_read_takes_as_much_as_there_is_room_for() {
+    run(async |poller: Poller| {
+        let (mut a, b) = tcp_pair(&poller);
+        const MANY: usize = 30_000;
+        b.write_all(&full()[..MANY]).await.unwrap();
+        // All of it has arrived.
+        let mut peeked = vec![std::mem::MaybeUninit::uninit(); MANY];
+        while a.with_options(|socket| socket.peek(&mut peeked)).unwrap() < MANY {}
+        let mut memory = [const { std::mem::MaybeUninit::uninit() }; 1 << 16];
+        let mut buf = hyper::rt::ReadBuf::uninit(&mut memory);
+        let mut cx = Context::from_waker(Waker::noop());
+        let poll = hyper::rt::Read::poll_read(Pin::new(&mut a), &mut cx, buf.unfilled());
+        assert!(matches!(poll, Poll::Ready(Ok(()))));
+        assert_eq!(buf.filled(), &full()[..MANY]);
+    });
+}
+
+/// So many bytes as `buf` has room for, by each way to read them.
+async fn every_read(stream: &mut TcpStream, mut read: impl FnMut(&str, usize)) {
+    let mut buf = [0; 2];
+    read("read", stream.read(&mut buf).await.unwrap());
+    let mut slices = [IoSliceMut::new(&mut buf)];
+    read(
+        "read_vectored",
+        stream.read_vectored(&mut slices).await.unwrap(),
+    );
+    read("tokio", AsyncReadExt::read(stream, &mut buf).await.unwrap());
+    let futures =
+        poll_fn(|cx| futures_io::AsyncRead::poll_read(Pin::new(&mut *stream), cx, &mut buf));
+    read("futures", futures.await.unwrap());
+    let hyper = poll_fn(|cx| {
+        let mut buf = hyper::rt::ReadBuf::new(&mut buf);
+        let read = hyper::rt::Read::poll_read(Pin::new(&mut *stream), cx, buf.unfilled());
+        read.map_ok(|()| buf.filled().len())
+    });
+    read("hyper", hyper.await.unwrap());
+}
+
+#[test]
+fn the_end_of_a_stream_is_counted_as_such_by_every_way_to_read_it() {
+    run(async |poller: Poller| {
+        let (mut a, b) = tcp_pair(&poller);
+        let counts = || {
+            let stats = view::stats(&poller);
+            [Counter::OpReadOk, Counter::OpReadEof, Counter::BytesRead]
+                .map(|counter| stats.counter(counter))
+        };
+        b.write_all(&[7; 10]).await.unwrap();
+        let mut reads = 0;
+        every_read(&mut a, |name, n| {
+            reads += 1;
+            assert_eq!((n, counts()), (2, [reads, 0, reads * 2]), "{name}");
+        })
+        .await;
+        drop(b);
+        let mut ends = 0;
+        every_read(&mut a, |name, n| {
+            ends += 1;
+            assert_eq!((n, counts()), (0, [reads, ends, reads * 2]), "{name}");
+        })
+        .await;
+        assert_eq!((reads, ends), (5, 5));
+        a.read(&mut []).await.unwrap();
+        assert_eq!(counts(), [6, 5, 10], "to want no bytes is no end");
+    });
+}
+
+#[test]
+fn a_pollable_counts_its_operations_and_calls() {
+    run(async |poller: Poller| {
+        let (a, mut b) = std::os::unix::net::UnixStream::pair().unwrap();
+        let a = Pollable::new_on(&poller, a).unwrap();
+        let counts = || {
+            let stats = view::stats(&poller);
+            [
+                Counter::OpReadOk,
+                Counter::SysReadOk,
+                Counter::SysReadEagain,
+                Counter::OpWriteOk,
+                Counter::SysWriteOk,
+                Counter::OpReadTimeout,
+                Counter::OpReadError,
+                Counter::SysReadError,
+            ]
+            .map(|counter| stats.counter(counter))
+        };
+        let mut buf = [0];
+        let mut reading = Box::pin(a.read_with(|mut a| a.read(&mut buf)));
+        assert!(is_parked(&mut reading).await);
+        assert_eq!(counts(), [0, 0, 1, 0, 0, 0, 0, 0]);
+        b.write_all(b"x").unwrap();
+        assert_eq!(reading.await.unwrap(), 1);
+        assert_eq!(counts(), [1, 1, 1, 0, 0, 0, 0, 0]);
+        a.write_with(|mut a| a.write(b"y")).await.unwrap();
+        assert_eq!(counts(), [1, 1, 1, 1, 1, 0, 0, 0]);
+        let fails = |_: &_| std::io::Result::<()>::Err(std::io::ErrorKind::InvalidData.into());
+        a.read_with(fails).await.unwrap_err();
+        assert_eq!(counts(), [1, 1, 1, 1, 1, 0, 1, 1]);
+        a.set_deadline(past(), Sides::Read).unwrap();
+        a.read_with(|mut a| a.read(&mut [0])).await.unwrap_err();
+        assert_eq!(counts(), [1, 1, 1, 1, 1, 1, 1, 1]);
     });
 }

@@ -7,7 +7,9 @@ use std::process::Command;
 
 use netpoller::Poller;
 use netpoller::net::{TcpListener, UnixListener};
-use netpoller_tests::{LIMIT, Lane, assert_errno, is_parked, loopback, run};
+use netpoller_tests::{
+    LIMIT, Lane, assert_closed, assert_errno, assert_timeout, is_parked, loopback, past, run,
+};
 
 /// Runs the test `name` of this binary again, in a process that may open 64 files. `true` in that process.
 fn in_a_small_process(name: &str) -> bool {
@@ -130,6 +132,56 @@ fn semantics_55_unix_incoming_goes_on_as_well() {
         drop(files);
         let _client = std::os::unix::net::UnixStream::connect(&path).unwrap();
         incoming.accept().await.unwrap();
+    });
+}
+
+/// libuv#690, nanomsg#152. Nobody polls the poller meanwhile, so the pause does not end by itself.
+#[test]
+fn issue_libuv_690_close_and_deadlines_end_the_pause_of_incoming_at_once() {
+    if !in_a_small_process(
+        "files::issue_libuv_690_close_and_deadlines_end_the_pause_of_incoming_at_once",
+    ) {
+        return;
+    }
+    run(async |poller: Poller| {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("socket");
+        let unix = UnixListener::bind_on(&poller, &path).unwrap();
+        let tcp = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let address = tcp.local_addr().unwrap();
+        let _clients = [(); 2].map(|()| {
+            (
+                StdStream::connect(address).unwrap(),
+                std::os::unix::net::UnixStream::connect(&path).unwrap(),
+            )
+        });
+        let mut files = hoard();
+        macro_rules! ends_at_once {
+            ($listener:ident, $end:expr, $check:path) => {
+                // Its reserve is the last descriptor.
+                files.append(&mut hoard());
+                files.pop();
+                let mut incoming = $listener.incoming();
+                let mut next = Box::pin(incoming.accept());
+                assert!(is_parked(&mut next).await, "it pauses");
+                $end;
+                match futures_lite::future::poll_once(&mut next).await {
+                    Some(outcome) => $check(outcome),
+                    None => panic!("it pauses still"),
+                }
+            };
+        }
+        ends_at_once!(tcp, tcp.set_read_deadline(past()).unwrap(), assert_timeout);
+        ends_at_once!(
+            unix,
+            unix.set_read_deadline(past()).unwrap(),
+            assert_timeout
+        );
+        tcp.set_read_deadline(None).unwrap();
+        unix.set_read_deadline(None).unwrap();
+        ends_at_once!(tcp, drop(tcp.close().unwrap()), assert_closed);
+        ends_at_once!(unix, drop(unix.close().unwrap()), assert_closed);
+        drop(files);
     });
 }
 

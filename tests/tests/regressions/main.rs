@@ -218,3 +218,54 @@ fn two_readers_of_a_pollable_are_told_before_they_take_each_others_edge() {
     let error = nested.unwrap().unwrap_err();
     assert_eq!(netpoller::Error::of(&error), Some(netpoller::Error::Busy));
 }
+
+/// golang/go#17249: the datagrams of others fill the queue of the receiver. Each try of ours then says EAGAIN, gives its buffer back,
+/// and with that announces room: Go's sender spins, and so does tokio's.
+#[test]
+fn issue_go_17249_a_sender_to_a_queue_that_others_fill_backs_off() {
+    use netpoller::Counter;
+    use netpoller::pollable::Pollable;
+    use std::os::unix::net::UnixDatagram as StdDatagram;
+
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("receiver");
+    let receiver = StdDatagram::bind(&path).unwrap();
+    let others = StdDatagram::unbound().unwrap();
+    others.set_nonblocking(true).unwrap();
+    while others.send_to(b"x", &path).is_ok() {}
+
+    let deadline = || Some(std::time::Instant::now() + Duration::from_millis(200));
+    let poller = poller();
+    let sender = UnixDatagram::bind_on(&poller, dir.path().join("sender")).unwrap();
+    let ours = StdDatagram::unbound().unwrap();
+    let ours = Pollable::new_on(&poller, ours).unwrap();
+    let tries = || view::stats(&poller).counter(Counter::SysWriteEagain);
+    let timed_out = |result: std::io::Result<usize>| {
+        assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    };
+    sender.set_write_deadline(deadline()).unwrap();
+    timed_out(block_on_poller(&poller, sender.send_to(b"y", &path)));
+    ours.set_deadline(deadline(), netpoller::Sides::Write)
+        .unwrap();
+    let send = ours.write_with(|socket| socket.send_to(b"y", &path));
+    timed_out(block_on_poller(&poller, send));
+    // Twice, and then after pauses of 1, 2, 4, 8, 16, 16, ... ms.
+    let tries = tries();
+    assert!((4..=60).contains(&tries), "{tries} tries in 400 ms");
+
+    // It is sent once there is room.
+    sender.set_write_deadline(None).unwrap();
+    let mine = poller.clone();
+    let to = path.clone();
+    let sending = std::thread::spawn(move || block_on_poller(&mine, sender.send_to(b"z", &to)));
+    until("it waits", || poller.waiters() > 0);
+    let received = ends(move || {
+        let mut buf = [0; 1];
+        while buf != *b"z" {
+            receiver.recv(&mut buf).unwrap();
+        }
+        buf
+    });
+    assert_eq!(received, *b"z");
+    assert_eq!(sending.join().unwrap().unwrap(), 1);
+}

@@ -15,7 +15,7 @@ use crate::error::while_doing;
 use crate::fd::{Fd, Options, Patience};
 use crate::net::{addr, descriptor_methods};
 use crate::poller::Poller;
-use crate::{sys, time};
+use crate::sys;
 
 /// Length of the queue of connections to be accepted; the kernel cuts it at net.core.somaxconn.
 const BACKLOG: i32 = 4096;
@@ -210,21 +210,10 @@ impl<L: Borrow<TcpListener>> Incoming<L> {
         &mut self,
         location: &'static Location<'static>,
     ) -> io::Result<(TcpStream, SocketAddr)> {
-        loop {
-            match self.listener().fd.accept(location).await {
-                Ok((fd, peer)) => {
-                    self.patience.refill();
-                    let poller = self.listener.borrow().poller.for_accepted()?;
-                    let stream =
-                        TcpStream::register(&poller, fd, location).map_err(|(_, error)| error)?;
-                    return Ok((stream, addr::internet(&peer)?));
-                }
-                Err(error) if Patience::is_shortage(&error) => {
-                    let pause = self.patience.shed(&self.listener.borrow().fd);
-                    time::sleep_on(&self.listener.borrow().poller.poller, pause, location).await;
-                }
-                Err(error) => return Err(error),
-            }
-        }
+        let listener = self.listener.borrow();
+        let (fd, peer) = self.patience.accept(&listener.fd, location).await?;
+        let poller = listener.poller.for_accepted()?;
+        let stream = TcpStream::register(&poller, fd, location).map_err(|(_, error)| error)?;
+        Ok((stream, addr::internet(&peer)?))
     }
 }

@@ -4,11 +4,13 @@ use std::io;
 use std::net::{Shutdown, SocketAddr};
 use std::os::fd::OwnedFd;
 use std::panic::Location;
+use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use socket2::{Domain, Protocol, Type};
 
 use super::set_defaults;
+use crate::budget;
 use crate::desc::Kind;
 use crate::driver::{self, Later};
 use crate::error::while_doing;
@@ -100,7 +102,11 @@ impl TcpStream {
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
         let socket = || addr::socket(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP));
-        Self::connect_with(socket, &poller.get()?, addr, deadline, location).await
+        // All of it is one operation, for it may fail before it comes to the descriptor.
+        budget::cooperative(pin!(async {
+            Self::connect_with(socket, &poller.get()?, addr, deadline, location).await
+        }))
+        .await
     }
 
     /// Connects to `addr` with a socket that `make` makes, or another one if the first is met by accident.

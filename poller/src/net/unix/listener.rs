@@ -13,7 +13,7 @@ use crate::driver::{self, Choice};
 use crate::fd::{Fd, Patience};
 use crate::net::{addr, descriptor_methods, tcp_accept_failed as accept_failed};
 use crate::poller::Poller;
-use crate::{sys, time};
+use crate::sys;
 
 /// A socket that accepts Unix stream connections. Its path is not removed when it is dropped.
 #[derive(Debug)]
@@ -122,19 +122,9 @@ impl UnixIncoming<'_> {
     pub fn accept(&mut self) -> impl Future<Output = io::Result<(UnixStream, SocketAddr)>> + '_ {
         let location = Location::caller();
         async move {
-            loop {
-                match self.listener.fd.accept(location).await {
-                    Ok((fd, peer)) => {
-                        self.patience.refill();
-                        return self.listener.stream(fd, &peer, location);
-                    }
-                    Err(error) if Patience::is_shortage(&error) => {
-                        let pause = self.patience.shed(&self.listener.fd);
-                        time::sleep_on(&self.listener.poller.poller, pause, location).await;
-                    }
-                    Err(error) => return Err(error),
-                }
-            }
+            let listener = self.listener;
+            let (fd, peer) = self.patience.accept(&listener.fd, location).await?;
+            listener.stream(fd, &peer, location)
         }
     }
 }

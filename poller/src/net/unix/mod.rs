@@ -16,9 +16,11 @@ use std::io;
 use std::os::fd::OwnedFd;
 use std::panic::Location;
 use std::path::Path;
+use std::pin::pin;
 
 use socket2::{Domain, Type};
 
+use crate::budget;
 use crate::desc::Kind;
 use crate::driver::{self, Later};
 use crate::error::while_doing;
@@ -73,6 +75,17 @@ fn listen(
 
 /// A socket connected to `path`, registered.
 async fn connect(
+    poller: Later,
+    path: &Path,
+    ty: Type,
+    kind: Kind,
+    location: &'static Location<'static>,
+) -> io::Result<Fd> {
+    // All of it is one operation, for it may fail before it comes to the descriptor.
+    budget::cooperative(pin!(dial(poller, path, ty, kind, location))).await
+}
+
+async fn dial(
     poller: Later,
     path: &Path,
     ty: Type,
