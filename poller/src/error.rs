@@ -22,6 +22,8 @@ pub enum Error {
     /// The descriptor is not registered with a poller, as a regular file, so it cannot have a deadline (Go's
     /// `ErrNoDeadline`).
     NoDeadline,
+    /// The poller is that of a process from which this one was forked, see [`Poller`](crate::Poller#fork).
+    Forked,
     /// Another wait is going on in the same direction of the same [`Desc`](crate::Desc). The types of [`net`](crate::net)
     /// queue instead.
     Busy,
@@ -54,6 +56,10 @@ impl fmt::Display for Error {
             Error::NoDeadline => {
                 "deadlines need a pollable descriptor: a regular file or the like never blocks and cannot have one"
             }
+            Error::Forked => {
+                "this process was forked from the one that the poller belongs to: make one here with Poller::builder() and \
+                 enter() it, or exec"
+            }
             Error::Busy => "another wait is going on in this direction: let it end, or use a type that queues",
         })
     }
@@ -67,7 +73,7 @@ impl From<Error> for io::Error {
             Error::DeadlineExceeded => io::ErrorKind::TimedOut,
             Error::NoDeadline => io::ErrorKind::Unsupported,
             Error::Busy => io::ErrorKind::ResourceBusy,
-            Error::Closed | Error::NotPollable => io::ErrorKind::Other,
+            Error::Closed | Error::NotPollable | Error::Forked => io::ErrorKind::Other,
         };
         io::Error::new(kind, error)
     }
@@ -124,6 +130,10 @@ impl fmt::Display for RegisterError {
         )
     }
 }
+
+// An error is not left in the middle of anything, whatever lies inside.
+impl std::panic::UnwindSafe for RegisterError {}
+impl std::panic::RefUnwindSafe for RegisterError {}
 
 impl std::error::Error for RegisterError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

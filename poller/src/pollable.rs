@@ -62,6 +62,10 @@ impl<T> fmt::Display for NotRegistered<T> {
 
 impl<T: fmt::Debug> std::error::Error for NotRegistered<T> {}
 
+// An error is not left in the middle of anything, whatever lies inside.
+impl<T: std::panic::UnwindSafe> std::panic::UnwindSafe for NotRegistered<T> {}
+impl<T: std::panic::RefUnwindSafe> std::panic::RefUnwindSafe for NotRegistered<T> {}
+
 impl<T: AsFd> Pollable<T> {
     /// Registers `inner` with the current poller (see [`driver`](crate::driver)) and makes it non-blocking.
     ///

@@ -14,7 +14,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::inline::Guest;
+use super::inline::{Guest, blocks_worker};
 use crate::poller::{Poller, Shared};
 
 crate::sync::thread_local! {
@@ -45,6 +45,8 @@ enum ScopeKind {
         hosted: Vec<u32>,
         /// Those of them that are to be begun with.
         asked: Vec<Guest>,
+        /// It is the call of a blocking handle, on a worker of a runtime.
+        refused: bool,
     },
 }
 
@@ -254,7 +256,7 @@ impl Poller {
 pub(super) struct BlockOn(Leave);
 
 impl BlockOn {
-    pub(super) fn new(poller: &Poller) -> Self {
+    pub(super) fn new(poller: &Poller, refused: bool) -> Self {
         let poller = (!poller.shared.is_global()).then(|| poller.clone());
         Self(Leave::open(
             poller,
@@ -262,6 +264,7 @@ impl BlockOn {
                 around: Runtime::current(),
                 hosted: Vec::new(),
                 asked: Vec::new(),
+                refused,
             },
         ))
     }
@@ -315,6 +318,9 @@ pub(super) fn is_in_block_on() -> bool {
 /// stands still while this thread waits in it. So the thread polls that one as well, for as long as its `block_on` lasts.
 pub(super) fn host(shared: &Arc<Shared>) -> io::Result<bool> {
     let hosted = in_block_on(|scope| {
+        if matches!(scope.kind, ScopeKind::BlockOn { refused: true, .. }) {
+            return Err(blocks_worker());
+        }
         if scope.is(shared) {
             return Ok(());
         }

@@ -6,6 +6,7 @@
 //! I/O flows while its task runs (tokio#4730).
 
 use std::cell::Cell;
+use std::convert::Infallible;
 use std::future::Future;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd};
@@ -108,24 +109,82 @@ impl Kit {
 /// for a descriptor of another poller makes this thread poll that one as well, until the call returns; it may be that of a tokio
 /// runtime that is gone, or that stands still.
 ///
-/// On a worker of a tokio runtime it keeps that worker from its other tasks, and does not end if it waits for one of them:
-/// use it in `spawn_blocking` or `block_in_place` there.
+/// On a worker of a tokio runtime it polls as well, but keeps that worker from its tasks, and does not end if it waits for one of
+/// them: use it in `spawn_blocking` or `block_in_place` there. The first time that it waits on a worker it says so on stderr.
 ///
 /// # Panics
 ///
-/// Only if `future` does.
+/// If `future` does, or in a forked child of the process that `poller` belongs to.
+#[track_caller]
 pub fn block_on_poller<F: Future>(poller: &Poller, future: F) -> F::Output {
-    run(poller, Limit::Polls, future)
+    if let Err(error) = poller.shared.check_process() {
+        panic!(
+            "netpoller: cannot block on the poller \"{}\": {error}",
+            poller.name()
+        );
+    }
+    let location = Location::caller();
+    let warn = || {
+        if is_worker() {
+            warn_once(location);
+        }
+        Ok::<(), Infallible>(())
+    };
+    let Ok(output) = run(poller, Limit::Polls, false, future, warn);
+    output
 }
 
-/// [`block_on_poller`] for one operation, beside which the thread has nothing to do: it need not take breaks.
-pub(crate) fn block_on_operation<F: Future>(poller: &Poller, operation: F) -> F::Output {
-    run(poller, Limit::None, operation)
+/// [`block_on_poller`] for one operation of a handle whose calls block, beside which the thread has nothing to do: it need not take
+/// breaks. An error where it would block a worker of a tokio runtime, and with it the tasks there, of which one may be what it
+/// waits for.
+pub(crate) fn block_on_operation<F: Future>(
+    poller: &Poller,
+    operation: F,
+) -> io::Result<F::Output> {
+    poller.shared.check_process()?;
+    // Asked here, as the budget from which it is known is not to be seen inside.
+    let worker = is_worker();
+    let refuse = || if worker { Err(blocks_worker()) } else { Ok(()) };
+    run(poller, Limit::None, worker, operation, refuse)
 }
 
-fn run<F: Future>(poller: &Poller, limit: Limit, future: F) -> F::Output {
+/// Why a thread may not wait.
+pub(super) fn blocks_worker() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Deadlock,
+        "this would block a worker of the tokio runtime, and the tasks that it runs: use the async methods here, or call it in \
+         spawn_blocking or block_in_place",
+    )
+}
+
+#[cfg(feature = "tokio")]
+use super::tokio::is_worker;
+#[cfg(not(feature = "tokio"))]
+fn is_worker() -> bool {
+    false
+}
+
+#[cold]
+fn warn_once(location: &Location<'_>) {
+    static ONCE: std::sync::Once = std::sync::Once::new();
+    ONCE.call_once(|| {
+        eprintln!(
+            "netpoller: block_on at {location} waits on a worker of a tokio runtime, whose tasks stand still meanwhile; if it \
+             waits for one of them, for ever: use .await, spawn_blocking or block_in_place"
+        );
+    });
+}
+
+/// Runs `future`. Asks `may_wait` before it waits for the first time. If it is `refused` operations fail rather than wait.
+fn run<F: Future, E>(
+    poller: &Poller,
+    limit: Limit,
+    refused: bool,
+    future: F,
+    may_wait: impl Fn() -> Result<(), E>,
+) -> Result<F::Output, E> {
     Driver::Inline.note(&poller.shared.drivers);
-    let scope = BlockOn::new(poller);
+    let scope = BlockOn::new(poller, refused);
     let _budget = budget::Scope::enter(limit);
     // A runtime of tokio around it does not see its future yield.
     #[cfg(feature = "tokio")]
@@ -133,6 +192,7 @@ fn run<F: Future>(poller: &Poller, limit: Limit, future: F) -> F::Output {
     let mut kit = Kit::take(poller);
     let mut guests: Vec<Hosting> = Vec::new();
     let mut future = pin!(future);
+    let mut waits = false;
     let output = loop {
         budget::refill();
         // The waker is borrowed from the kit for each poll alone, as parking needs the rest of it.
@@ -140,6 +200,10 @@ fn run<F: Future>(poller: &Poller, limit: Limit, future: F) -> F::Output {
         poll_guests(&mut guests, &scope, &mut cx);
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             break output;
+        }
+        if !waits {
+            may_wait()?;
+            waits = true;
         }
         let asked = scope.asked();
         if !asked.is_empty() {
@@ -150,7 +214,7 @@ fn run<F: Future>(poller: &Poller, limit: Limit, future: F) -> F::Output {
         kit.park();
     };
     kit.put_back();
-    output
+    Ok(output)
 }
 
 /// Runs `future` on this thread and polls the poller that was [entered](Poller::enter), or else the global one, while it waits.
@@ -163,6 +227,7 @@ fn run<F: Future>(poller: &Poller, limit: Limit, future: F) -> F::Output {
 /// # Panics
 ///
 /// If `future` does, or if the global poller cannot be made (see [`Poller::global`]).
+#[track_caller]
 pub fn block_on<F: Future>(future: F) -> F::Output {
     match current::entered() {
         Some(poller) => block_on_poller(&poller, future),

@@ -72,8 +72,13 @@ impl ThreadDriver {
     }
 }
 
+// It is a handle: nothing is in the middle of anything.
+impl std::panic::UnwindSafe for ThreadDriver {}
+impl std::panic::RefUnwindSafe for ThreadDriver {}
+
 impl Drop for ThreadDriver {
-    /// Stops the thread and waits for it. Waiters stay registered: somebody else must poll from here on.
+    /// Stops the thread and waits for it, unless it is the one that drops this, as by a waker: then it ends when that returns.
+    /// Waiters stay registered: somebody else must poll from here on.
     fn drop(&mut self) {
         self.stop.stopped.store(true, Ordering::Release);
         let waker = self
@@ -85,7 +90,9 @@ impl Drop for ThreadDriver {
         if let Some(waker) = waker {
             waker.wake();
         }
-        if let Some(thread) = self.thread.take() {
+        if let Some(thread) = self.thread.take()
+            && thread.thread().id() != std::thread::current().id()
+        {
             // It does not panic.
             let _ = thread.join();
         }
@@ -94,7 +101,51 @@ impl Drop for ThreadDriver {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use std::io::Write;
+    use std::os::fd::AsFd;
+    use std::pin::pin;
+    use std::sync::mpsc::{Sender, channel};
+    use std::task::{Context, Wake};
+    use std::time::Duration;
+
     use super::*;
+    use crate::desc::Kind;
+    use crate::observe::Direction;
+
+    /// Drops the driver, and says when that has returned.
+    struct Dropping(Mutex<Option<ThreadDriver>>, Sender<()>);
+
+    impl Wake for Dropping {
+        fn wake(self: Arc<Self>) {
+            let driver = self.0.lock().unwrap().take();
+            drop(driver);
+            let _ = self.1.send(());
+        }
+    }
+
+    #[test]
+    fn issue_databend_20103_a_driver_that_its_own_thread_drops_ends_without_waiting_for_itself() {
+        let poller = Poller::builder().build().unwrap();
+        let driver = ThreadDriver::start(&poller).unwrap();
+        let stop = Arc::downgrade(&driver.stop);
+        let (ours, mut peer) = std::os::unix::net::UnixStream::pair().unwrap();
+        let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
+        let (sender, dropped) = channel();
+        let waker = Waker::from(Arc::new(Dropping(Mutex::new(Some(driver)), sender)));
+        let mut wait = pin!(desc.wait(Direction::Read));
+        assert!(
+            wait.as_mut()
+                .poll(&mut Context::from_waker(&waker))
+                .is_pending()
+        );
+        peer.write_all(b"x").unwrap();
+        dropped
+            .recv_timeout(Duration::from_secs(30))
+            .expect("hangs, or panics");
+        while stop.upgrade().is_some() || poller.shared.role.is_held() {
+            std::thread::yield_now();
+        }
+    }
 
     #[test]
     fn the_thread_polls_until_its_handle_is_dropped_and_is_gone_then() {

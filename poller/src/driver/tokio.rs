@@ -24,23 +24,25 @@
 //! and a handle only of its runtime's own poller, and ends with either of poller and runtime.
 
 use std::cell::{Cell, RefCell};
-use std::collections::HashMap;
+use std::collections::{HashMap, VecDeque};
 use std::hash::{Hash, Hasher};
 use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::task::{Context, Poll, Waker};
 
 use tokio::io::Interest;
 use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Handle, Id};
-use tokio::task::AbortHandle;
+use tokio::task::{AbortHandle, coop};
 
 use super::Driver;
 use crate::clock;
 use crate::observe::{Catch, Direction};
-use crate::poller::{Shared, free_name};
+use crate::poller::{Shared, all_pollers, free_name};
+use crate::sys::ask;
 use crate::{Poller, ReadyList};
 
 /// A poller and a runtime.
@@ -53,7 +55,12 @@ struct Runtimes {
     attached: HashMap<Pair, Option<AbortHandle>>,
     /// Their own pollers, which their driver tasks hold.
     own: HashMap<Id, Weak<Shared>>,
+    /// Some that turned out to have no I/O, the latest last.
+    without_io: VecDeque<Id>,
 }
+
+/// So many runtimes without I/O are remembered.
+const WITHOUT_IO: usize = 64;
 
 static RUNTIMES: Mutex<Option<Runtimes>> = Mutex::new(None);
 
@@ -154,6 +161,31 @@ pub(super) fn own() -> Option<io::Result<Poller>> {
     Some(own)
 }
 
+/// Whether this thread runs tasks of a runtime now, so that what blocks it keeps them from running.
+///
+/// tokio does not say. But its tasks have a budget, and where blocking is fine, in `spawn_blocking` and `block_in_place`, there is
+/// none. A budget ends: it is spent to see, and given back. (Only what runs in `unconstrained` looks the same as those.)
+pub(super) fn is_worker() -> bool {
+    if Handle::try_current().is_err() {
+        return false;
+    }
+    let mut cx = Context::from_waker(Waker::noop());
+    // Gives all of it back when it is dropped.
+    let mut first = None;
+    for _ in 0..=u8::MAX {
+        if !coop::has_budget_remaining() {
+            return true;
+        }
+        if let Poll::Ready(spent) = coop::poll_proceed(&mut cx) {
+            match first {
+                None => first = Some(spent),
+                Some(_) => spent.made_progress(),
+            }
+        }
+    }
+    false
+}
+
 #[cold]
 fn own_of(runtime: &Handle) -> io::Result<Poller> {
     static MAKING: Mutex<()> = Mutex::new(());
@@ -215,6 +247,11 @@ struct Attachment {
 
 impl Drop for Attachment {
     fn drop(&mut self) {
+        let shared = self.shared.upgrade();
+        // Before it is off the list: see `lacks_io`.
+        if let Some(shared) = &shared {
+            shared.remove_duplicate(self.duplicate);
+        }
         let task = with_runtimes(|runtimes| {
             let (poller, runtime) = self.pair;
             let own = runtimes.own.get(&runtime);
@@ -225,10 +262,9 @@ impl Drop for Attachment {
         });
         drop(task);
         // Without a poller there is nobody to miss it.
-        let Some(shared) = self.shared.upgrade() else {
+        let Some(shared) = shared else {
             return;
         };
-        shared.remove_duplicate(self.duplicate);
         // After it is off the list, so that whoever sees the new era attaches anew. The number 0 is nobody's.
         if ERA.fetch_add(1, Ordering::AcqRel) == u32::MAX {
             ERA.fetch_add(1, Ordering::AcqRel);
@@ -306,11 +342,14 @@ fn attach_to(shared: &Arc<Shared>, runtime: &Handle, owner: Owner) -> io::Result
     if !is_attached(pair) {
         // Before it is on the list: nobody may rely on a runtime that turns out unable to poll. Two threads may come this
         // far, and the second one's registration is dropped.
+        if lacks_io(pair.1) {
+            return Err(without_io());
+        }
         let poller = Poller {
             shared: shared.clone(),
         };
         poller.nest()?;
-        let watched = watch(poller.as_fd().try_clone_to_owned()?)?;
+        let watched = watch(poller.as_fd().try_clone_to_owned()?, pair.1)?;
         if insert(pair, shared, owner) {
             Driver::Tokio.note(&shared.drivers);
             let duplicate = watched.as_raw_fd();
@@ -361,8 +400,42 @@ fn insert(pair: Pair, shared: &Arc<Shared>, owner: Owner) -> bool {
     })
 }
 
-/// Registers the inner instance. tokio panics where its runtime has no I/O driver; that is an error of ours.
-fn watch(epoll: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
+fn without_io() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Unsupported,
+        "the tokio runtime has no I/O driver: build it with enable_io() or enable_all()",
+    )
+}
+
+/// Whether a runtime certainly has no I/O driver. tokio has no question for that, and panics where one is needed. But such a
+/// driver is an epoll instance: if there is none in the process but ours, and those of runtimes that poll for us, which are others,
+/// then this runtime has none.
+#[cold]
+fn lacks_io(runtime: Id) -> bool {
+    let known = |runtimes: &mut Runtimes| {
+        if runtimes.without_io.contains(&runtime) {
+            return Some(true);
+        }
+        let polls = runtimes.attached.keys().any(|(_, other)| *other == runtime);
+        polls.then_some(false)
+    };
+    if let Some(known) = with_runtimes(known) {
+        return known;
+    }
+    let pollers = all_pollers();
+    let ours = |fd: RawFd| pollers.iter().any(|poller| poller.is_poll_descriptor(fd));
+    let polls_for_us = |watched: &[RawFd]| {
+        let duplicate = |fd: &RawFd| pollers.iter().any(|p| p.shared.is_duplicate(*fd));
+        watched.iter().any(duplicate)
+    };
+    let another = ask::find_epoll(|fd, watched| !ours(fd) && !polls_for_us(watched));
+    // Meanwhile it may have begun to poll for us.
+    matches!(another, Ok(None)) && with_runtimes(known) != Some(false)
+}
+
+/// Registers the inner instance. tokio panics where its runtime has no I/O driver, which [`lacks_io`] cannot always tell before;
+/// that is an error of ours, and the next time it is known.
+fn watch(epoll: OwnedFd, runtime: Id) -> io::Result<AsyncFd<OwnedFd>> {
     // The successor of this function is unsafe because the descriptor must stay open for as long as it is watched. Ours does:
     // it is owned by what watches it.
     #[allow(deprecated, reason = "see above")]
@@ -370,10 +443,13 @@ fn watch(epoll: OwnedFd) -> io::Result<AsyncFd<OwnedFd>> {
         AsyncFd::with_interest(epoll, Interest::READABLE)
     }));
     watched.unwrap_or_else(|_| {
-        Err(io::Error::new(
-            io::ErrorKind::Unsupported,
-            "the tokio runtime has no I/O driver: build it with enable_io() or enable_all()",
-        ))
+        with_runtimes(|runtimes| {
+            if runtimes.without_io.len() == WITHOUT_IO {
+                runtimes.without_io.pop_front();
+            }
+            runtimes.without_io.push_back(runtime);
+        });
+        Err(without_io())
     })
 }
 
@@ -406,7 +482,6 @@ mod tests {
     use std::os::unix::net::UnixStream;
     use std::panic::Location;
     use std::pin::pin;
-    use std::task::{Context, Waker};
 
     use super::*;
     use crate::desc::{Kind, State};

@@ -28,6 +28,11 @@ pub struct WriteAllError {
 }
 
 impl WriteAllError {
+    /// It was not even begun with.
+    pub(crate) fn refused(source: io::Error) -> Self {
+        Self { written: 0, source }
+    }
+
     /// Bytes that were written before the error (semantics 36).
     pub fn written(&self) -> usize {
         self.written
@@ -48,6 +53,10 @@ impl fmt::Display for WriteAllError {
         )
     }
 }
+
+// An error is not left in the middle of anything, whatever lies inside.
+impl std::panic::UnwindSafe for WriteAllError {}
+impl std::panic::RefUnwindSafe for WriteAllError {}
 
 impl std::error::Error for WriteAllError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {

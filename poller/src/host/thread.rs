@@ -13,6 +13,10 @@ pub(crate) struct HostThread {
     thread: Option<JoinHandle<()>>,
 }
 
+// It is a handle: nothing is in the middle of anything.
+impl std::panic::UnwindSafe for HostThread {}
+impl std::panic::RefUnwindSafe for HostThread {}
+
 impl HostThread {
     /// Runs the future that `serve` makes until it ends or the handle is dropped. `serve` is called inside the runtime.
     pub(crate) fn spawn<F>(

@@ -16,6 +16,9 @@ pub(crate) trait HasFd {
 /// A descriptor as std's [`Read`] and [`Write`]: the calling thread parks until it can go on, and polls for everybody while it
 /// does. Deadlines hold as they do for tasks.
 ///
+/// In tokio it is for `spawn_blocking` and `block_in_place`: where it would have to wait on a worker, an operation fails with
+/// [`io::ErrorKind::Deadlock`] instead.
+///
 /// ```
 /// # fn main() -> std::io::Result<()> {
 /// use netpoller::net::UnixStream;
@@ -61,11 +64,12 @@ pub(crate) fn write_all<T: HasFd>(
 ) -> Result<(), WriteAllError> {
     let fd = handle.inner.fd();
     block_on_operation(&poller_of(fd), fd.write_all(buf, location))
+        .map_err(WriteAllError::refused)?
 }
 
 /// Runs an operation of `fd` on this thread.
 pub(crate) fn run<R>(fd: &Fd, operation: impl Future<Output = io::Result<R>>) -> io::Result<R> {
-    block_on_operation(&poller_of(fd), operation)
+    block_on_operation(&poller_of(fd), operation)?
 }
 
 fn poller_of(fd: &Fd) -> Poller {

@@ -86,6 +86,7 @@ impl Builder {
             name: name.into_boxed_str(),
             id,
             created_ns: clock::now_ns(),
+            process: crate::sys::process(),
             backend,
             cache: Arc::new(PollCache::new()),
             timers: DeadlineQueue::new(),

@@ -73,7 +73,7 @@ impl Desc {
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`], [`Error::DeadlineExceeded`] and [`Error::NotPollable`] in this order of priority; [`Error::Busy`]
+    /// [`Error::Forked`], [`Error::Closed`], [`Error::DeadlineExceeded`] and [`Error::NotPollable`] in this order of priority; [`Error::Busy`]
     /// if somebody waits in this direction.
     #[inline]
     pub fn reset(&self, direction: Direction) -> Result<bool, Error> {
@@ -90,6 +90,7 @@ impl Desc {
     /// As [`Desc::reset`], without [`Error::Busy`].
     #[inline]
     pub fn check(&self, direction: Direction) -> Result<(), Error> {
+        self.shared.check_process()?;
         self.slot.info().check(direction)?;
         self.mind_deadline(direction)
     }

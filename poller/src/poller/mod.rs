@@ -47,6 +47,7 @@ use std::time::Instant;
 
 use crate::clock;
 use crate::desc::PollCache;
+use crate::error::Error;
 use crate::observe::Recorder;
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::sync::{CachePadded, Mutex};
@@ -76,6 +77,8 @@ pub(crate) struct Shared {
     pub(crate) name: Box<str>,
     pub(crate) id: u32,
     pub(crate) created_ns: u64,
+    /// The process that it belongs to.
+    pub(crate) process: u32,
     pub(crate) backend: Backend,
     pub(crate) cache: Arc<PollCache>,
     pub(crate) timers: DeadlineQueue,
@@ -119,9 +122,11 @@ pub(crate) struct Nested {
 ///
 /// # Fork
 ///
-/// A child of `fork(2)` shares the epoll instance with its parent: what it registers wakes the parent, and what it deregisters is
-/// gone there too. So a child that goes on running Rust makes pollers of its own and leaves those of the parent alone, without
-/// dropping what belongs to them; one that calls `exec` is safe, because every descriptor here is closed on exec.
+/// A child of `fork(2)` shares the epoll instance with its parent: what it registered would wake the parent, and what it fetched
+/// the parent would miss. So whatever would touch it fails there with [`Error::Forked`](crate::Error::Forked): opening, waiting,
+/// polling, [`Poller::try_global`]; where there is no room for an error, in `block_on` and sleeps on such a poller, it panics.
+/// Dropping leaves the parent's registrations alone. A child that goes on running Rust makes a poller of its own and
+/// [enters](Poller::enter) it; one that calls `exec` is safe, because every descriptor here is closed on exec.
 ///
 /// # Bring your own loop
 ///
@@ -174,10 +179,12 @@ impl Poller {
     ///
     /// # Errors
     ///
-    /// What `epoll_create1(2)` or `eventfd(2)` said, mostly a limit of open files.
+    /// What `epoll_create1(2)` or `eventfd(2)` said, mostly a limit of open files;
+    /// [`Error::Forked`](crate::Error::Forked) in a child of the process that it was made in.
     pub fn try_global() -> io::Result<&'static Poller> {
         static INIT: std::sync::Mutex<()> = std::sync::Mutex::new(());
         if let Some(poller) = GLOBAL.get() {
+            poller.shared.check_process()?;
             return Ok(poller);
         }
         // One at a time: a second instance would be made and thrown away.
@@ -252,6 +259,16 @@ impl Poller {
 }
 
 impl Shared {
+    /// Fails in a process that was forked from the one that it belongs to.
+    #[inline]
+    pub(crate) fn check_process(&self) -> Result<(), Error> {
+        if crate::sys::is_process(self.process) {
+            Ok(())
+        } else {
+            Err(Error::Forked)
+        }
+    }
+
     /// Whether it is the one of [`Poller::global`].
     #[inline]
     pub(crate) fn is_global(&self) -> bool {
@@ -264,6 +281,12 @@ impl Shared {
         self.duplicates
             .lock()
             .unwrap_or_else(std::sync::PoisonError::into_inner)
+    }
+
+    /// Whether it is one of those that a driver has made, to watch it.
+    #[cfg(feature = "tokio")]
+    pub(crate) fn is_duplicate(&self, fd: RawFd) -> bool {
+        self.duplicates().contains(&fd)
     }
 
     /// Counts `fd`, which somebody watches, among the poller's own.
@@ -282,10 +305,12 @@ impl Shared {
 
     /// Whether the signal was written; `false` if one was pending.
     pub(crate) fn request_break(&self) -> io::Result<bool> {
+        self.check_process()?;
         self.signal.request(&self.backend, &self.recorder.local())
     }
 
     fn nest(&self) -> io::Result<()> {
+        self.check_process()?;
         // One at a time, for the backend holds one timer.
         static NESTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
         let _guard = NESTING
@@ -307,6 +332,9 @@ impl Shared {
         let Some(nested) = self.nested.get() else {
             return;
         };
+        if self.check_process().is_err() {
+            return;
+        }
         let Some(timer) = &nested.timer else { return };
         // The lock orders the reading of the next deadline with the setting, or an older reader could set last.
         let mut armed = nested.armed_ns.lock();

@@ -110,6 +110,7 @@ impl Poller {
         kind: Kind,
         location: &'static Location<'static>,
     ) -> io::Result<Desc> {
+        self.shared.check_process()?;
         let slot = self
             .shared
             .cache
@@ -204,7 +205,7 @@ impl Desc {
             self.shared.wake_released(wakers);
         }
         let kind = self.slot.kind();
-        if self.slot.fd() >= 0 {
+        if self.slot.fd() >= 0 && self.shared.check_process().is_ok() {
             // Before close(2), and whatever it says (semantics 10): the descriptor may have been closed behind our back.
             let _ = self.shared.backend.close(self.slot.fd());
         }

@@ -44,7 +44,7 @@ impl Poller {
     /// # Errors
     ///
     /// [`io::ErrorKind::ResourceBusy`] if it would have to wait while another thread is the blocking poller; that thread
-    /// does the work. Other errors of `epoll_wait(2)` are not to be expected.
+    /// does the work; [`Error::Forked`](crate::Error::Forked) in a forked child. Other errors of `epoll_wait(2)` are not to be expected.
     pub fn poll(&self, delay: Option<Duration>, ready: &mut ReadyList) -> io::Result<usize> {
         ready.begin(&self.shared);
         if delay == Some(Duration::ZERO) {
@@ -68,6 +68,7 @@ impl Poller {
 
 impl Shared {
     pub(crate) fn poll_now(&self, ready: &mut ReadyList) -> io::Result<()> {
+        self.check_process()?;
         let local = self.recorder.local();
         loop {
             local.count(Counter::PollsNonblock);
@@ -93,6 +94,7 @@ impl Shared {
         ready: &mut ReadyList,
         _role: &Role<'_>,
     ) -> io::Result<()> {
+        self.check_process()?;
         let local = self.recorder.local();
         let limit = delay.map(|delay| {
             let delay = u64::try_from(delay.as_nanos()).unwrap_or(UNLIMITED);

@@ -126,6 +126,7 @@ impl Future for Wait<'_> {
     #[inline]
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = &mut *self;
+        this.desc.shared.check_process()?;
         let permit = if this.counts {
             // Who polls by hand, in a loop of the program's own, is not refused.
             let first = !std::mem::replace(&mut this.polled, true) && !budget::is_unknown();

@@ -76,6 +76,10 @@ impl fmt::Display for StartError {
     }
 }
 
+// An error is not left in the middle of anything, whatever lies inside.
+impl std::panic::UnwindSafe for StartError {}
+impl std::panic::RefUnwindSafe for StartError {}
+
 impl std::error::Error for StartError {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {

@@ -21,6 +21,9 @@ mod imp {
     #[derive(Debug, Default)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
+    /// Only whoever owns the content for the moment touches it, and leaves it whole: nothing of the user's runs meanwhile.
+    impl<T> std::panic::RefUnwindSafe for UnsafeCell<T> {}
+
     impl<T> UnsafeCell<T> {
         pub(crate) const fn new(value: T) -> Self {
             Self(std::cell::UnsafeCell::new(value))

@@ -30,6 +30,41 @@ pub(crate) fn send_queue(fd: RawFd) -> io::Result<u64> {
     queue(fd, libc::TIOCOUTQ)
 }
 
+/// The first epoll instance of this process for which `foreign` holds: it is given its number and those that it watches. `Err` if
+/// /proc does not tell.
+#[cfg(feature = "tokio")]
+pub(crate) fn find_epoll(foreign: impl Fn(RawFd, &[RawFd]) -> bool) -> io::Result<Option<RawFd>> {
+    for entry in std::fs::read_dir("/proc/self/fd")? {
+        let entry = entry?;
+        let number = entry
+            .file_name()
+            .to_str()
+            .and_then(|name| name.parse().ok());
+        // It may have been closed meanwhile.
+        let (Some(fd), Ok(target)) = (number, std::fs::read_link(entry.path())) else {
+            continue;
+        };
+        if target.as_os_str() != "anon_inode:[eventpoll]" {
+            continue;
+        }
+        let Ok(text) = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")) else {
+            continue;
+        };
+        let watched = |line: &str| {
+            line.strip_prefix("tfd:")?
+                .split_whitespace()
+                .next()?
+                .parse()
+                .ok()
+        };
+        let watched: Vec<RawFd> = text.lines().filter_map(watched).collect();
+        if foreign(fd, &watched) {
+            return Ok(Some(fd));
+        }
+    }
+    Ok(None)
+}
+
 fn queue(fd: RawFd, request: libc::Ioctl) -> io::Result<u64> {
     let mut bytes: libc::c_int = 0;
     // SAFETY: both requests write one int.

@@ -24,6 +24,7 @@ mod eventfd;
 #[cfg(any(test, loom))]
 pub(crate) mod fake;
 mod fd;
+mod fork;
 pub(crate) mod io;
 #[cfg(feature = "inspect")]
 mod process;
@@ -37,6 +38,7 @@ pub(crate) mod virtual_time;
 pub(crate) use backend::{Backend, Timeout};
 pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
 pub(crate) use fd::CloseableFd;
+pub(crate) use fork::{is_process, process};
 #[cfg(all(test, feature = "inspect", not(loom), not(netpoller_bare)))]
 pub(crate) use process::as_user;
 #[cfg(feature = "inspect")]

@@ -163,6 +163,10 @@ pub struct Trigger {
     thread: Option<JoinHandle<()>>,
 }
 
+// It is a handle: nothing is in the middle of anything.
+impl std::panic::UnwindSafe for Trigger {}
+impl std::panic::RefUnwindSafe for Trigger {}
+
 impl Drop for Trigger {
     fn drop(&mut self) {
         self.stop.store(true, Ordering::Release);

@@ -8,6 +8,7 @@ mod runtime;
 mod runtimes;
 mod time;
 mod traits;
+mod unwind;
 mod wakers;
 
 use netpoller::net::TcpStream;

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netpoller::net::{TcpListener, TcpStream};
+use netpoller::net::{TcpListener, TcpStream, UnixStream};
 use netpoller::{Poller, block_on_poller};
 use netpoller_tests::{Lane, assert_timeout, loopback, tcp_pair, unix_pair, until};
 use tokio::runtime::{Builder, Runtime};
@@ -301,6 +301,169 @@ fn a_runtime_without_io_is_an_error_that_says_what_to_do() {
             .to_string()
             .contains("enable_io")
     );
+}
+
+/// A stream that has nothing to read, and one that has no room to write, on the poller of the runtime.
+fn stuck() -> (UnixStream, UnixStream, [UnixStream; 2]) {
+    use std::io::Write;
+    let ((a, b), (c, d)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
+    let peer = std::os::unix::net::UnixStream::from(c.duplicate().unwrap());
+    while (&peer).write(&[0; 4096]).is_ok() {}
+    (a, c, [b, d])
+}
+
+/// In a process of its own, for the hook is the process's, and so are the epoll instances from which it is known.
+#[test]
+fn a_runtime_without_io_is_refused_without_a_panic() {
+    use std::sync::atomic::{AtomicU32, Ordering};
+    static PANICS: AtomicU32 = AtomicU32::new(0);
+    const INSIDE: &str = "NETPOLLER_TEST_WITHOUT_IO";
+    let name = "runtime::a_runtime_without_io_is_refused_without_a_panic";
+    if std::env::var_os(INSIDE).is_none() {
+        let output = std::process::Command::new(std::env::current_exe().unwrap())
+            .args(["--exact", "--nocapture", name])
+            .env(INSIDE, "1")
+            .output()
+            .unwrap();
+        let text = String::from_utf8_lossy(&output.stdout);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert!(output.status.success(), "{text}\n{error}");
+        assert!(text.contains("1 passed"), "{text}");
+        return;
+    }
+    let hook = std::panic::take_hook();
+    std::panic::set_hook(Box::new(move |info| {
+        PANICS.fetch_add(1, Ordering::Relaxed);
+        hook(info);
+    }));
+    let without = || Builder::new_current_thread().build().unwrap();
+    let refused = |runtime: &Runtime| {
+        let bound = runtime.block_on(async { TcpListener::bind(loopback()) });
+        let error = bound.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+        assert!(error.to_string().contains("enable_io"), "{error}");
+        let connected = runtime.block_on(TcpStream::connect(loopback()));
+        assert!(connected.unwrap_err().to_string().contains("enable_io"));
+    };
+    let panics = || PANICS.load(Ordering::Relaxed);
+    refused(&without());
+    // Beside pollers, and a runtime that polls one.
+    let poller = Poller::builder().build().unwrap();
+    let _listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let other = multi_thread();
+    let _pair = other.block_on(async { UnixStream::pair().unwrap() });
+    let one = without();
+    refused(&one);
+    refused(&one);
+    assert_eq!(panics(), 0, "the hook has run");
+    // A thread of it that polls itself needs no I/O of the runtime.
+    let blocking = one.spawn(async {
+        let done = tokio::task::spawn_blocking(|| {
+            netpoller::block_on(async {
+                let (a, b) = UnixStream::pair().unwrap();
+                b.write_all(b"x").await.unwrap();
+                a.read(&mut [0]).await.unwrap()
+            })
+        });
+        done.await.unwrap()
+    });
+    assert_eq!(one.block_on(blocking).unwrap(), 1);
+    // An epoll instance of somebody's: there is no telling but by trying, once.
+    let _foreign = Builder::new_current_thread().enable_io().build().unwrap();
+    let two = without();
+    refused(&two);
+    refused(&two);
+    assert_eq!(panics(), 1);
+}
+
+#[test]
+fn blocking_handles_that_would_wait_on_a_worker_fail_and_say_what_to_do() {
+    use std::io::{ErrorKind, Read, Write};
+    fn refused() {
+        let (reader, writer, peers) = stuck();
+        // What is there is had.
+        peers[0].blocking().write_all(b"x").unwrap();
+        assert_eq!(reader.blocking().read(&mut [0]).unwrap(), 1);
+        for error in [
+            reader.blocking().read(&mut [0]).unwrap_err(),
+            reader.blocking().read_exact(&mut [0]).unwrap_err(),
+            writer.blocking().write(b"x").unwrap_err(),
+            writer.blocking().write_all(b"x").unwrap_err(),
+        ] {
+            assert_eq!(error.kind(), ErrorKind::Deadlock, "{error}");
+            assert!(error.to_string().contains("spawn_blocking"), "{error}");
+        }
+        let rest = writer
+            .blocking()
+            .try_write_all(&netpoller_tests::full())
+            .unwrap_err();
+        assert_eq!(rest.written(), 0);
+        let (a, _b) = UnixStream::pair().unwrap();
+        let some = a
+            .blocking()
+            .try_write_all(&netpoller_tests::full())
+            .unwrap_err();
+        assert!(some.written() > 0);
+        // The task has its budget back: it may go on with as many operations of tokio's.
+        assert!(tokio::task::coop::has_budget_remaining());
+    }
+    fn allowed() {
+        let (reader, _writer, peers) = stuck();
+        let [peer, _] = peers;
+        let writing = std::thread::spawn(move || {
+            std::thread::sleep(Duration::from_millis(5));
+            peer.blocking().write_all(b"x").unwrap();
+        });
+        assert_eq!(reader.blocking().read(&mut [0]).unwrap(), 1);
+        writing.join().unwrap();
+    }
+    for runtime in [current_thread, multi_thread] {
+        Lane::start(move || {
+            runtime().block_on(async {
+                refused();
+                tokio::spawn(async { refused() }).await.unwrap();
+                tokio::task::LocalSet::new()
+                    .run_until(async { refused() })
+                    .await;
+                tokio::task::spawn_blocking(allowed).await.unwrap();
+            });
+            // A thread that has merely entered it runs no tasks.
+            let runtime = runtime();
+            let _entered = runtime.enter();
+            allowed();
+        })
+        .join();
+    }
+    Lane::start(|| {
+        multi_thread().block_on(async {
+            tokio::task::block_in_place(allowed);
+            tokio::spawn(async { tokio::task::block_in_place(allowed) })
+                .await
+                .unwrap();
+        });
+    })
+    .join();
+}
+
+#[test]
+fn a_block_on_that_waits_on_a_worker_polls_also_for_the_runtime_it_stands_on() {
+    use std::io::Write;
+    Lane::start(|| {
+        current_thread().block_on(async {
+            let (a, b) = UnixStream::pair().unwrap();
+            let writing = std::thread::spawn(move || {
+                std::thread::sleep(Duration::from_millis(5));
+                b.blocking().write_all(b"x").unwrap();
+                b
+            });
+            // The one worker of the runtime that polls for it stands in here.
+            assert_eq!(netpoller::block_on(a.read(&mut [0])).unwrap(), 1);
+            a.set_read_deadline(netpoller_tests::soon()).unwrap();
+            assert_timeout(netpoller::block_on(a.read(&mut [0])));
+            writing.join().unwrap();
+        });
+    })
+    .join();
 }
 
 #[test]

@@ -2,10 +2,15 @@
 
 use std::collections::BTreeSet;
 use std::fs::read_link;
-use std::os::fd::AsRawFd;
+use std::io::{self, Read};
+use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
+use std::sync::{Mutex, OnceLock};
+use std::time::Duration;
 
+use netpoller::net::UnixStream;
 use netpoller::pipe::pipe_on;
+use netpoller::{Error, Kind, Poller, ReadyList};
 use netpoller_tests::{is_parked, run, unix_pair};
 
 use super::process::{close_all, descriptors, every_descriptor, fork, ring_all, wait_for};
@@ -110,4 +115,120 @@ fn a_program_that_is_started_inherits_nothing() {
 fn stands_for(number: i32) -> Option<String> {
     let file = read_link(format!("/proc/self/fd/{number}")).ok()?;
     Some(file.to_string_lossy().into_owned())
+}
+
+/// What the child of the next test has of its parent's.
+struct Scene {
+    poller: Poller,
+    stream: UnixStream,
+    dropped: Mutex<Option<UnixStream>>,
+}
+
+static SCENE: OnceLock<Scene> = OnceLock::new();
+
+/// In the child: the number of the first thing that is not as it should be, 0 if all are.
+fn parents_poller_and_own(_: &[i32]) -> i32 {
+    let Some(Scene {
+        poller,
+        stream,
+        dropped,
+    }) = SCENE.get()
+    else {
+        return 90;
+    };
+    let is = |error: &io::Error| {
+        Error::of(error) == Some(Error::Forked) && error.to_string().contains("Poller::builder")
+    };
+    let once = |n: i32, ok: bool| if ok { Ok(()) } else { Err(n) };
+    let checks = || {
+        let mut buf = [0; 1];
+        let read = futures_lite::future::block_on(stream.read(&mut buf));
+        once(1, read.is_err_and(|e| is(&e)))?;
+        let write = futures_lite::future::block_on(stream.write(b"x"));
+        once(2, write.is_err_and(|e| is(&e)))?;
+        let mut handle = stream.blocking();
+        once(3, handle.read(&mut buf).is_err_and(|e| is(&e)))?;
+        let (file, _peer) = std::os::unix::net::UnixStream::pair().map_err(|_| 91)?;
+        let opened = poller.open(file.as_fd(), Kind::Unix);
+        once(4, opened.is_err_and(|e| e.to_string().contains("forked")))?;
+        once(
+            5,
+            UnixStream::pair_on(poller).is_err_and(|e| e.to_string().contains("forked")),
+        )?;
+        let mut ready = ReadyList::default();
+        let poll = |delay, ready: &mut ReadyList| poller.poll(delay, ready).is_err_and(|e| is(&e));
+        once(
+            6,
+            poll(Some(Duration::ZERO), &mut ready) && poll(None, &mut ready),
+        )?;
+        once(7, poller.wake().is_err_and(|e| is(&e)))?;
+        once(8, Poller::try_global().is_err_and(|e| is(&e)))?;
+        once(9, UnixStream::pair().is_err_and(|e| is(&e)))?;
+        stream
+            .set_deadline(netpoller_tests::soon())
+            .map_err(|_| 10)?;
+        drop(dropped.lock().map_err(|_| 92)?.take());
+
+        let own = Poller::builder().build().map_err(|_| 20)?;
+        let _entered = own.enter();
+        netpoller::block_on(async {
+            let (a, b) = UnixStream::pair().map_err(|_| 21)?;
+            b.write_all(b"x").await.map_err(|_| 22)?;
+            once(23, a.read(&mut [0]).await.is_ok_and(|n| n == 1))?;
+            netpoller::time::sleep(Duration::from_millis(1)).await;
+            a.set_read_deadline(netpoller_tests::soon())
+                .map_err(|_| 24)?;
+            once(25, a.read(&mut [0]).await.is_err())
+        })
+    };
+    // A panic must not leave through the test of the parent.
+    match std::panic::catch_unwind(checks) {
+        Ok(Ok(())) => 0,
+        Ok(Err(n)) => n,
+        Err(_) => 99,
+    }
+}
+
+/// In a process with nothing else in it, whose child may then do what any program with one thread may.
+#[test]
+fn a_forked_child_is_told_that_a_poller_is_its_parents_and_makes_its_own() {
+    const INSIDE: &str = "NETPOLLER_TEST_FORKED";
+    let name = "fork::a_forked_child_is_told_that_a_poller_is_its_parents_and_makes_its_own";
+    if std::env::var_os(INSIDE).is_none() {
+        let inside = Command::new(std::env::current_exe().expect("a path"))
+            .args(["--exact", "--nocapture", name])
+            .env(INSIDE, "1")
+            .output()
+            .expect("it runs");
+        let text = String::from_utf8_lossy(&inside.stdout);
+        let error = String::from_utf8_lossy(&inside.stderr);
+        assert!(inside.status.success(), "{text}\n{error}");
+        assert!(text.contains("1 passed"), "{text}");
+        return;
+    }
+    let poller = Poller::builder().build().expect("a poller");
+    Poller::global();
+    let (stream, peer) = unix_pair(&poller);
+    let (dropped, other) = unix_pair(&poller);
+    let scene = Scene {
+        poller: poller.clone(),
+        stream,
+        dropped: Mutex::new(Some(dropped)),
+    };
+    assert!(SCENE.set(scene).is_ok());
+    let registered = || {
+        netpoller::view::kernel_registrations(&poller)
+            .expect("a list")
+            .len()
+    };
+    let before = registered();
+    assert_eq!(wait_for(fork(parents_poller_and_own, &[])), 0);
+    // The parent has lost nothing of it.
+    assert_eq!(registered(), before);
+    let scene = SCENE.get().expect("it was set");
+    netpoller::block_on_poller(&poller, async {
+        peer.write_all(b"x").await.expect("it is open");
+        assert_eq!(scene.stream.read(&mut [0]).await.expect("it is open"), 1);
+        other.write_all(b"y").await.expect("it is open here");
+    });
 }

@@ -231,6 +231,31 @@ fn a_poller_that_nobody_polls_is_one_finding_for_all_who_wait() {
 }
 
 #[test]
+fn a_runtime_that_nobody_runs_is_named() {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .name("nobody_runs")
+        .enable_io()
+        .build()
+        .unwrap();
+    let (ours, mut peer) = std::os::unix::net::UnixStream::pair().unwrap();
+    let stream = runtime
+        .block_on(async { netpoller::net::UnixStream::from_std(ours) })
+        .unwrap();
+    let mut buf = [0];
+    let mut read = Box::pin(stream.read(&mut buf));
+    assert!(runtime.block_on(netpoller_tests::is_parked(&mut read)));
+    peer.write_all(b"x").unwrap();
+    let pollers = netpoller::view::pollers();
+    let poller = pollers.iter().find(|p| p.name() == "nobody_runs").unwrap();
+    let finding = found(poller, Lint::PollerAway);
+    assert!(finding.summary.contains("runtime"), "{}", finding.summary);
+    assert!(
+        evidence(&finding, "runtime").contains("no block_on"),
+        "{finding:?}"
+    );
+}
+
+#[test]
 fn a_poller_is_not_away_while_nothing_has_happened() {
     let poller = poller();
     let (desc, _ours, _theirs) = connection(&poller);

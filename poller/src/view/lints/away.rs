@@ -91,6 +91,16 @@ fn describe(sight: &Sight<'_>, reading: &Reading, overdue_ns: Option<u64>) -> Fi
             format!("was never called in the {idle} that the poller exists")
         }
     );
+    let (runtime, which) = match info.driver.as_str() {
+        "tokio" => (
+            Some(
+                "has not run its driver task: no block_on and no worker of it runs, or one is blocked",
+            ),
+            "; a tokio runtime polls it, which stands still",
+        ),
+        _ => (None, ""),
+    };
+    let summary = summary + which;
     // The waiter that has been here longest stands for all of them.
     let longest = sight
         .sides(State::Parked)
@@ -105,6 +115,7 @@ fn describe(sight: &Sight<'_>, reading: &Reading, overdue_ns: Option<u64>) -> Fi
             },
         )
         .evidence("driver", info.driver.clone())
+        .evidence_if("runtime", runtime.map(str::to_owned))
         .evidence("waiters", reading.waiters.to_string())
         .evidence("events pending", if reading.pending { "yes" } else { "no" })
         .evidence_if(
