@@ -101,12 +101,12 @@ pub(crate) fn is_unknown() -> bool {
 fn refuses() -> bool {
     let left = LEFT.with(Cell::get) - 1;
     LEFT.with(|cell| cell.set(left));
-    let refused = left >= -REFUSALS
-        && match LIMIT.with(Cell::get) {
-            Limit::None => false,
-            Limit::Polls => true,
-            Limit::Tasks => FOREIGN.load(Ordering::Relaxed) > 0 && !in_runtime(),
-        };
+    let refused = match LIMIT.with(Cell::get) {
+        Limit::None => false,
+        // Until the next poll: an executor inside of it goes on with its tasks for a while before it comes back.
+        Limit::Polls => true,
+        Limit::Tasks => left >= -REFUSALS && FOREIGN.load(Ordering::Relaxed) > 0 && !in_runtime(),
+    };
     if !refused {
         refill();
     }
