@@ -12,7 +12,7 @@ import (
 
 // limit is the time after which an operation hangs; veryLate that after which a timeout is.
 const (
-	limit    = 3 * time.Second
+	limit    = 30 * time.Second
 	veryLate = 200 * time.Millisecond
 )
 

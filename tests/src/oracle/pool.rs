@@ -44,7 +44,7 @@ pub fn run_all(
 }
 
 /// How often a script is run again that depends on the machine being quick.
-const PATIENCE: usize = 3;
+const PATIENCE: usize = 10;
 
 /// What was compared with a golden.
 #[derive(Debug)]
@@ -59,7 +59,7 @@ pub struct Verdict {
 
 /// Runs `scripts` and compares them with `golden`.
 ///
-/// A script with short deadlines or sleeps may differ because the machine is busy. Such a one runs again, alone; a fault of
+/// A script with short deadlines or sleeps, or with a time for which something blocks, may differ because the machine is busy. Such a one runs again, alone; a fault of
 /// the poller differs again. Others have one try: no schedule excuses them.
 ///
 /// # Errors

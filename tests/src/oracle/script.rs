@@ -289,11 +289,11 @@ impl Script {
     /// Whether it depends on the machine being quick: a deadline may come before what is meant to be done by then.
     pub fn is_timed(&self) -> bool {
         self.lines.iter().any(|line| match &line.op {
-            Op::Sleep { .. } => true,
+            Op::Sleep { .. } | Op::Blocked { .. } => true,
             Op::Deadline {
                 when: When::After(time),
                 ..
-            } => *time < Duration::from_secs(1),
+            } => *time <= Duration::from_secs(1),
             _ => false,
         })
     }

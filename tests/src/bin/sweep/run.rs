@@ -19,7 +19,10 @@ use super::scenario::{SCENARIOS, Scenario};
 use super::site::SHORT;
 
 /// Threads that were told to end have so long to do it.
-const SETTLE: Duration = Duration::from_secs(5);
+const SETTLE: Duration = Duration::from_secs(30);
+
+/// So often it is tried what a script does without a fault.
+const ATTEMPTS: usize = 5;
 
 /// A script in one of the forms of the library's API.
 #[derive(Clone)]
@@ -256,6 +259,16 @@ fn settle(before: &BTreeMap<String, String>) -> Result<(), String> {
 pub(crate) fn golden(subject: &Subject, limit: Duration) -> Result<Run, String> {
     // This one makes what a process makes once, and keeps that open: the global poller.
     run(subject, None, None, limit)?;
+    // On a busy machine a deadline may come before what is meant to be done by then. What is wrong is so each time.
+    for _ in 1..ATTEMPTS {
+        if let Ok(golden) = try_golden(subject, limit) {
+            return Ok(golden);
+        }
+    }
+    try_golden(subject, limit)
+}
+
+fn try_golden(subject: &Subject, limit: Duration) -> Result<Run, String> {
     let golden = run(subject, None, None, limit)?;
     let again = run(subject, None, None, limit)?;
     let wrong = [
