@@ -264,6 +264,9 @@ fn a_process_that_cannot_check_its_laws_is_looked_at_all_the_same() {
         said.starts_with("no findings") && !said.contains("laws hold"),
         "{said}"
     );
+    // Where its lines are broken depends on the path of the socket.
+    let words: Vec<_> = said.split_whitespace().collect();
+    let said = words.join(" ");
     assert!(
         said.contains("broken-law") && said.contains("does not have Audit"),
         "{said}"

@@ -87,7 +87,8 @@ fn a_registration_that_outlives_its_descriptor_is_a_ghost() {
     drop(ours);
     desc.close();
     let finding = found(&poller, Lint::GhostRegistration);
-    assert_eq!(evidence(&finding, "registered as"), id);
+    let registered = format!("{}/{id}", poller.name());
+    assert_eq!(evidence(&finding, "registered as"), registered);
     let held = evidence(&finding, "held open by");
     let number = std::os::fd::AsRawFd::as_raw_fd(&duplicate);
     assert!(held.contains(&format!("descriptor {number}")), "{held}");
