@@ -179,8 +179,8 @@ fn issue_libuv_690_close_and_deadlines_end_the_pause_of_incoming_at_once() {
         );
         tcp.set_read_deadline(None).unwrap();
         unix.set_read_deadline(None).unwrap();
-        ends_at_once!(tcp, drop(tcp.close().unwrap()), assert_closed);
-        ends_at_once!(unix, drop(unix.close().unwrap()), assert_closed);
+        ends_at_once!(tcp, _ = tcp.close().unwrap(), assert_closed);
+        ends_at_once!(unix, _ = unix.close().unwrap(), assert_closed);
         drop(files);
     });
 }
