@@ -308,6 +308,7 @@ fn in_block_on<R>(f: impl FnOnce(&mut Scope) -> R) -> Option<R> {
 }
 
 /// Whether whoever waits here polls: inside of a `block_on`.
+#[cfg(feature = "tokio")]
 pub(super) fn is_in_block_on() -> bool {
     in_block_on(|_| ()).is_some()
 }

@@ -648,6 +648,6 @@ fn pollers_that_wait_for_each_other_are_an_error_and_no_hang() {
     let refused = Lane::block_on(&other, move || async move { a.read(&mut [0]).await });
     let error = refused.join().unwrap_err();
     assert!(error.to_string().contains("each_other"), "{error}");
-    (&mut to_b.blocking()).write_all(b"x").unwrap();
+    to_b.blocking().write_all(b"x").unwrap();
     assert_eq!(waiting.join().unwrap(), 1);
 }
