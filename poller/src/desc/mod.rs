@@ -16,6 +16,8 @@
 #![allow(unsafe_code)]
 
 mod cache;
+#[cfg(all(test, not(loom)))]
+pub(crate) mod foreign;
 mod info;
 mod kind;
 mod poll_desc;

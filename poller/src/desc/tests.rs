@@ -181,7 +181,7 @@ fn semantics_22_a_second_waiter_that_comes_while_the_first_arms_is_busy() {
     })));
     let mut token = Token::default();
     assert!(waiter.poll(&mut token, Waker::noop()).is_pending());
-    assert!(waiter.word.cancel(&mut token, |_| ()));
+    assert!(waiter.word.cancel(&mut token, |_| ()).is_some());
 }
 
 #[test]
@@ -309,7 +309,10 @@ fn a_future_dropped_while_its_waker_is_taken_leaves_the_readiness_to_the_next_wa
     );
     let cancel = || {
         assert!(
-            !waiter.word.cancel(&mut token.borrow_mut(), |_| ()),
+            waiter
+                .word
+                .cancel(&mut token.borrow_mut(), |_| ())
+                .is_none(),
             "it is not parked any more"
         );
     };

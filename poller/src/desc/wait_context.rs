@@ -7,6 +7,7 @@ use super::info::Blocker;
 use super::poll_desc::PollDesc;
 use super::word::{Refused, State, Token, Waiter};
 use crate::observe::{Cause, Direction, EventKind, Histogram, Local, Transition, current_task};
+use crate::sync::Panics;
 use crate::sync::atomic::{AtomicI64, Ordering};
 
 /// A wait in progress: what the word asks of a waiter.
@@ -119,13 +120,17 @@ impl WaitContext<'_> {
     /// Ends a wait whose future is dropped before it was done.
     pub(crate) fn cancel(&self, token: &mut Token) {
         let side = self.desc.side(self.direction);
-        let parked = side.word.cancel(token, |transition| {
+        let waker = side.word.cancel(token, |transition| {
             self.local.stamp();
             self.desc
                 .count(&self.local, self.direction, transition, Cause::Io);
         });
-        if parked {
+        if waker.is_some() {
             self.waiters.fetch_sub(1, Ordering::AcqRel);
+            // It may panic, and the future be dropped because something else has.
+            let mut panics = Panics::default();
+            panics.catch(|| drop(waker));
+            panics.resume();
         }
     }
 

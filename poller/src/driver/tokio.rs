@@ -42,6 +42,7 @@ use super::Driver;
 use crate::clock;
 use crate::observe::{Catch, Direction};
 use crate::poller::{Shared, all_pollers, free_name};
+use crate::sync::Panics;
 use crate::sys::ask;
 use crate::{Poller, ReadyList};
 
@@ -308,15 +309,12 @@ fn look_again(shared: &Shared) {
             wakers.extend(desc.ready(direction, now, &local));
         }
     }
+    // A waker that panics has nobody to tell here; the panic hook has reported it.
+    let mut panics = Panics::default();
     for waker in wakers {
-        survive(|| waker.wake());
+        panics.catch(|| waker.wake());
         shared.waiters.fetch_sub(1, Ordering::AcqRel);
     }
-}
-
-/// Runs wakers, which may be anybody's code. `false` if one panicked; the panic hook has reported that.
-fn survive(wake: impl FnOnce()) -> bool {
-    catch_unwind(AssertUnwindSafe(wake)).is_ok()
 }
 
 /// Sees to it that the current tokio runtime polls `poller`. The constructors of [`net`](crate::net) and the like do this on
@@ -470,8 +468,8 @@ async fn drive(watched: AsyncFd<OwnedFd>, attachment: Attachment, mut ready: Rea
             _ => guard.clear_ready(),
         }
         drop(guard);
-        // A waker that panics is alone in that: the rest is woken.
-        while !survive(|| ready.wake_all()) {}
+        // A waker that panics is alone in that, and has nobody to tell here; the panic hook has reported it.
+        Panics::default().catch(|| ready.wake_all());
         ready.release();
     }
 }

@@ -14,6 +14,7 @@ use crate::driver::{self, Attended};
 use crate::error::RegisterError;
 use crate::observe::Direction;
 use crate::poller::{Desc, Poller, Sides};
+use crate::sync::Panics;
 use crate::sys::{self, CloseableFd};
 
 /// How a descriptor behaves, beyond what epoll needs to know.
@@ -162,11 +163,15 @@ impl Fd {
     /// Closes: releases everybody who waits, denies what comes after. The returned future ends when the operations under way
     /// have returned and the descriptor's number is free (semantics 52); it need not be awaited for that to happen.
     pub(crate) fn close(&self) -> io::Result<Closing<'_>> {
-        self.mutex.close()?;
-        self.desc.unblock();
+        // Wakers that panic keep nothing from being closed, and nobody from being released.
+        let mut panics = Panics::default();
+        // One that panics in there does so when it is closed.
+        panics.catch(|| self.mutex.close()).unwrap_or(Ok(()))?;
+        panics.catch(|| self.desc.unblock());
         if self.mutex.decref() == Leave::Destroy {
-            self.destroy();
+            panics.catch(|| self.destroy());
         }
+        panics.resume();
         Ok(Closing(self))
     }
 
@@ -183,11 +188,13 @@ impl Fd {
 
     /// The last reference of the closed descriptor is gone.
     pub(super) fn destroy(&self) {
+        let mut panics = Panics::default();
         // DEL before close(2): a duplicate would keep the registration alive (semantics 10).
-        self.desc.close_once();
+        panics.catch(|| self.desc.close_once());
         drop(self.handle.take());
         self.destroyed.store(true, Ordering::Release);
-        self.mutex.wake_closers();
+        panics.catch(|| self.mutex.wake_closers());
+        panics.resume();
     }
 }
 

@@ -19,6 +19,8 @@ mod connect;
 mod descriptor;
 mod mutex;
 mod operation;
+#[cfg(all(test, not(loom)))]
+mod panics_tests;
 
 pub(crate) use accept::Patience;
 pub use bytes::WriteAllError;

@@ -25,8 +25,8 @@ use std::task::{Context, Poll, Waker};
 
 use crate::error::Error;
 use crate::observe::Direction;
-use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicU64, Ordering, fence};
+use crate::sync::{Mutex, Panics, wake_all};
 
 const CLOSED: u64 = 1;
 const LOCKED: [u64; 2] = [1 << 1, 1 << 2];
@@ -232,24 +232,27 @@ impl FdMutex {
         }
     }
 
-    /// Leaves the lock of `direction`, calls those who wait for it, and gives the reference back.
+    /// Leaves the lock of `direction` and gives the reference back, if nobody waits for it. `None` if somebody does, and then
+    /// [`FdMutex::unlock_and_call`] is to be called.
     #[inline]
-    pub(crate) fn unlock(&self, direction: Direction) -> Leave {
+    pub(crate) fn try_unlock(&self, direction: Direction) -> Option<Leave> {
         let side = direction.index();
         let mut state = self.state.load(Ordering::Acquire);
         while state & WAITED[side] == 0 {
             debug_assert!(state & LOCKED[side] != 0, "unlocked although not locked");
             let after = (state & !LOCKED[side]) - REF;
             match self.swap(state, after) {
-                Ok(()) => return leave(after),
+                Ok(()) => return Some(leave(after)),
                 Err(now) => state = now,
             }
         }
-        self.unlock_and_call(direction)
+        None
     }
 
+    /// [`FdMutex::try_unlock`] in any case; calls those who wait for the lock. Whoever leaves learns what that asks of him
+    /// although they may panic.
     #[cold]
-    fn unlock_and_call(&self, direction: Direction) -> Leave {
+    pub(crate) fn unlock_and_call(&self, direction: Direction, panics: &mut Panics) -> Leave {
         let side = direction.index();
         let (after, called) = {
             // With the queue locked: who finds the lock taken is in the queue before it is left.
@@ -264,8 +267,15 @@ impl FdMutex {
             };
             (after, queues.sides[side].call(CALLED))
         };
-        wake_all(called);
+        panics.wake(called);
         leave(after)
+    }
+
+    /// Leaves the lock of `direction`.
+    #[cfg(test)]
+    fn unlock(&self, direction: Direction) -> Leave {
+        self.try_unlock(direction)
+            .unwrap_or_else(|| self.unlock_and_call(direction, &mut Panics::default()))
     }
 
     /// Waits for the lock of `direction` and takes a reference.
@@ -276,11 +286,12 @@ impl FdMutex {
             direction,
             ticket: None,
             stepped_back: 0,
+            spent: [None, None],
         }
     }
 
     /// Closes: every operation from here on is denied, those in the queues are woken to find out. Takes a reference for the
-    /// closer. `Err` if it was closed before.
+    /// closer. `Err` if it was closed before. If one of those panics it is closed all the same, and all of them were woken.
     pub(crate) fn close(&self) -> Result<(), Denied> {
         let mut state = self.state.load(Ordering::Acquire);
         loop {
@@ -346,11 +357,6 @@ impl FdMutex {
     }
 }
 
-/// No lock may be held: a waker is anybody's code.
-fn wake_all(wakers: Vec<Waker>) {
-    wakers.into_iter().for_each(Waker::wake);
-}
-
 fn check(state: u64) -> Result<(), Denied> {
     if state & CLOSED != 0 {
         Err(Denied::Closed)
@@ -377,6 +383,9 @@ pub(crate) struct Lock<'a> {
     ticket: Option<u64>,
     /// How often it has left a free lock to those ahead.
     stepped_back: u32,
+    /// Wakers of no use any more. Dropped with this, when the caller has the lock in his hands: one that panics when it is dropped
+    /// would otherwise take the lock along.
+    spent: [Option<Waker>; 2],
 }
 
 impl Future for Lock<'_> {
@@ -431,6 +440,7 @@ impl Lock<'_> {
         let turn = loop {
             if let Err(denied) = check(state) {
                 drop(queues);
+                self.spent[0] = Some(ours);
                 self.give_up();
                 return Poll::Ready(Err(denied));
             }
@@ -455,9 +465,9 @@ impl Lock<'_> {
             for passed in queue.iter_mut().take(ahead) {
                 passed.passed += 1;
             }
-            let ours = place.and_then(|place| queue.remove(place));
+            let old = place.and_then(|place| queue.remove(place));
             drop(queues);
-            drop(ours);
+            self.spent = [Some(ours), old.and_then(|waiting| waiting.waker)];
             self.ticket = None;
             return Poll::Ready(Ok(()));
         }
@@ -488,14 +498,14 @@ impl Lock<'_> {
             }
         }
         drop(queues);
-        drop(ours);
-        match itself {
-            Some(waker) => {
-                self.stepped_back += 1;
-                waker.wake();
-            }
-            None => self.stepped_back = 0,
-        }
+        self.stepped_back = match itself {
+            Some(_) => self.stepped_back + 1,
+            None => 0,
+        };
+        let mut panics = Panics::default();
+        panics.catch(|| drop(ours));
+        panics.wake(itself);
+        panics.resume();
         Poll::Pending
     }
 
@@ -527,14 +537,21 @@ impl Lock<'_> {
             };
             (ours, called)
         };
-        drop(ours);
-        wake_all(called);
+        let mut panics = Panics::default();
+        panics.catch(|| drop(ours));
+        panics.wake(called);
+        panics.resume();
     }
 }
 
 impl Drop for Lock<'_> {
     fn drop(&mut self) {
-        self.give_up();
+        let mut panics = Panics::default();
+        panics.catch(|| self.give_up());
+        for waker in &mut self.spent {
+            panics.catch(|| drop(waker.take()));
+        }
+        panics.resume();
     }
 }
 

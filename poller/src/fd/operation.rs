@@ -16,6 +16,7 @@ use crate::driver::Attended;
 use crate::error::Error;
 use crate::observe::{Counter, Direction, Local, OpKind, OpResult};
 use crate::poller::Desc;
+use crate::sync::Panics;
 use crate::sys;
 
 /// First pause of a sender whose peer's queue is full, and the longest.
@@ -131,9 +132,23 @@ pub(super) struct Turn<'a> {
 impl Drop for Turn<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.fd.mutex.unlock(self.direction) == Leave::Destroy {
-            self.fd.destroy();
+        match self.fd.mutex.try_unlock(self.direction) {
+            Some(Leave::Nothing) => {}
+            Some(Leave::Destroy) => self.fd.destroy(),
+            None => self.leave_and_call(),
         }
+    }
+}
+
+impl Turn<'_> {
+    #[cold]
+    fn leave_and_call(&self) {
+        let mut panics = Panics::default();
+        let leave = self.fd.mutex.unlock_and_call(self.direction, &mut panics);
+        if leave == Leave::Destroy {
+            panics.catch(|| self.fd.destroy());
+        }
+        panics.resume();
     }
 }
 
@@ -201,8 +216,12 @@ impl Fd {
             Direction::Read => Counter::FdLockWaitsRead,
             Direction::Write => Counter::FdLockWaitsWrite,
         });
-        self.mutex.lock(direction).await?;
-        Ok(self.begin_turn(direction))
+        let mut lock = self.mutex.lock(direction);
+        (&mut lock).await?;
+        let turn = self.begin_turn(direction);
+        // Which may panic; the lock is left then.
+        drop(lock);
+        Ok(turn)
     }
 
     /// The caller has the lock of `direction`.

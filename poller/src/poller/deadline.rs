@@ -7,6 +7,7 @@ use crate::clock;
 use crate::desc::{EXPIRED, NO_DEADLINE, PollDesc};
 use crate::error::Error;
 use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Histogram, Local};
+use crate::sync::Panics;
 use crate::sync::atomic::Ordering;
 
 /// Which directions a deadline is for.
@@ -139,7 +140,9 @@ impl Shared {
         if let Some(next) = moved_earlier {
             self.deadline_moved_earlier(next);
         }
-        self.wake_released(wakers);
+        let mut panics = Panics::default();
+        self.wake_released(wakers, &mut panics);
+        panics.resume();
     }
 
     /// Takes the parked waiter of one direction out, to be woken when no lock is held.
@@ -161,12 +164,11 @@ impl Shared {
     }
 
     /// Wakes released waiters and takes them off the count, in this order (semantics 49, 50).
-    pub(super) fn wake_released(&self, wakers: [Option<std::task::Waker>; 2]) {
-        let [first, second] = wakers;
-        // The second is woken although the first may panic.
-        let second = WakeOnDrop(self, second);
-        drop(WakeOnDrop(self, first));
-        drop(second);
+    pub(super) fn wake_released(&self, wakers: [Option<std::task::Waker>; 2], panics: &mut Panics) {
+        for waker in wakers.into_iter().flatten() {
+            panics.catch(|| waker.wake());
+            self.waiters.fetch_sub(1, Ordering::AcqRel);
+        }
     }
 
     /// Tells a sleeping poller of a deadline that comes before it wakes up.
@@ -259,18 +261,6 @@ impl Shared {
             }
         }
         first
-    }
-}
-
-/// A released waiter; woken, and taken off the count, when it is dropped.
-struct WakeOnDrop<'a>(&'a Shared, Option<std::task::Waker>);
-
-impl Drop for WakeOnDrop<'_> {
-    fn drop(&mut self) {
-        if let Some(waker) = self.1.take() {
-            waker.wake();
-            self.0.waiters.fetch_sub(1, Ordering::AcqRel);
-        }
     }
 }
 

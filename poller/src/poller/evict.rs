@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::{Desc, Poller};
+use crate::sync::Panics;
 
 /// What became of an eviction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -31,6 +32,8 @@ impl Poller {
             generation,
             closed: AtomicBool::new(true),
         };
-        desc.evict().map_or(Eviction::Closing, Eviction::Done)
+        // Wakers that panic are no business of whoever evicts from outside; the panic hook has reported it.
+        desc.evict(&mut Panics::default())
+            .map_or(Eviction::Closing, Eviction::Done)
     }
 }

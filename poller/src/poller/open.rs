@@ -9,6 +9,7 @@ use super::{Desc, Poller};
 use crate::desc::{Kind, NO_DEADLINE};
 use crate::error::RegisterError;
 use crate::observe::{Cause, Counter, DescId, Direction, EventKind};
+use crate::sync::Panics;
 use crate::sys::{INTEREST, INTEREST_URGENT, Tag};
 
 /// The counter of registrations by kind; deregistrations follow in the same order.
@@ -139,11 +140,14 @@ impl Desc {
     /// [`Error::Closed`](crate::Error::Closed) (Go's `pollUnblock`). `false` if that was done before; Go throws then
     /// (semantics 11).
     pub fn unblock(&self) -> bool {
-        self.evict().is_some()
+        let mut panics = Panics::default();
+        let evicted = self.evict(&mut panics);
+        panics.resume();
+        evicted.is_some()
     }
 
     /// [`Desc::unblock`]; how many waiters were released, `None` if it was done before, or if the descriptor is no more.
-    pub(super) fn evict(&self) -> Option<u32> {
+    pub(super) fn evict(&self, panics: &mut Panics) -> Option<u32> {
         let local = self.shared.recorder.local();
         let mut wakers = [None, None];
         {
@@ -179,7 +183,7 @@ impl Desc {
         };
         local.event(EventKind::Evicted, id, 0);
         let released = wakers.iter().flatten().count() as u32;
-        self.shared.wake_released(wakers);
+        self.shared.wake_released(wakers, panics);
         Some(released)
     }
 
@@ -195,14 +199,16 @@ impl Desc {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        if !self.unblock() {
+        // Wakers that panic keep nothing from being closed.
+        let mut panics = Panics::default();
+        if self.evict(&mut panics).is_none() {
             // Evicted before. A wait that asks for no leave (`wait_canceled`) may have parked since, and been forgotten.
             let local = self.shared.recorder.local();
             let wakers = Direction::ALL.map(|direction| {
                 self.shared
                     .release_waiter(self, direction, Cause::Close, &local)
             });
-            self.shared.wake_released(wakers);
+            self.shared.wake_released(wakers, &mut panics);
         }
         let kind = self.slot.kind();
         if self.slot.fd() >= 0 && self.shared.check_process().is_ok() {
@@ -215,6 +221,7 @@ impl Desc {
         local.count(Counter::Closed);
         local.count(closed_counter(kind));
         self.slot.release();
+        panics.resume();
     }
 }
 

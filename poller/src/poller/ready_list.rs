@@ -1,12 +1,12 @@
 //! What a poll made runnable.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::task::Waker;
 
 use super::Shared;
 use crate::desc::PollDesc;
 use crate::observe::{Direction, Histogram};
+use crate::sync::Panics;
 use crate::sync::atomic::Ordering;
 use crate::sys::EventBuf;
 
@@ -67,12 +67,30 @@ impl ReadyList {
     /// Wakes all waiters, in the order in which their descriptors became ready, then lowers the count of waiters: never
     /// before, or somebody could take the process for idle while a task is on its way (golang/go#61454). To be called with
     /// no lock held, for a waker may run any code.
+    ///
+    /// # Panics
+    ///
+    /// If a waker does, once all the others were called: with the first panic, if there are several.
     pub fn wake_all(&mut self) {
+        let mut panics = Panics::default();
+        self.wake_and_keep(&mut panics);
+        panics.resume();
+    }
+
+    fn wake_and_keep(&mut self, panics: &mut Panics) {
         if self.wakers.is_empty() && self.delta == 0 {
             return;
         }
-        // Popped one by one, so that a waker that panics takes nobody with it: the rest is woken when this list is dropped.
         self.wakers.reverse();
+        while !self.wakers.is_empty() {
+            panics.catch(|| self.call_wakers());
+        }
+        self.account();
+    }
+
+    /// Pops them one by one, so that a waker that panics takes nobody with it.
+    #[inline]
+    fn call_wakers(&mut self) {
         let mut calls = 0;
         let mut now = 0;
         while let Some(woken) = self.wakers.pop() {
@@ -85,6 +103,11 @@ impl ReadyList {
             }
             woken.waker.wake();
         }
+    }
+
+    /// Lowers the count of waiters by those that were called.
+    #[inline]
+    fn account(&mut self) {
         if let Some(shared) = &self.shared {
             shared
                 .waiters
@@ -158,10 +181,7 @@ impl Default for ReadyList {
 
 impl Drop for ReadyList {
     fn drop(&mut self) {
-        // Perhaps because a waker has panicked: another one that does must not end the process.
-        while !self.wakers.is_empty() {
-            let _ = catch_unwind(AssertUnwindSafe(|| self.wake_all()));
-        }
-        self.wake_all();
+        // Whoever polls next has nothing to do with these; the panic hook has reported it.
+        self.wake_and_keep(&mut Panics::default());
     }
 }

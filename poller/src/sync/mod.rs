@@ -5,9 +5,11 @@
 #![forbid(unsafe_code)]
 
 mod pad;
+mod panics;
 mod soon;
 
 pub(crate) use pad::CachePadded;
+pub(crate) use panics::{Panics, wake_all};
 pub(crate) use soon::lock_soon;
 
 #[cfg(not(loom))]

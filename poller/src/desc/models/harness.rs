@@ -215,10 +215,10 @@ impl Side {
     }
 
     pub(super) fn cancel(&self, token: &mut Token) {
-        if self
+        let waker = self
             .word
-            .cancel(token, |transition| self.counts.count(transition))
-        {
+            .cancel(token, |transition| self.counts.count(transition));
+        if waker.is_some() {
             self.waiters.fetch_sub(1, Ordering::Relaxed);
         }
     }

@@ -5,7 +5,7 @@ use std::task::{Poll, Waker};
 use super::{Busy, CLAIM, NIL, PARKED, POLLED, READY, Refused, STATE, WAIT, WAKING, Word};
 use crate::observe::Transition;
 use crate::sync::atomic::Ordering;
-use crate::sync::spin_loop;
+use crate::sync::{Panics, spin_loop};
 
 /// How often a waiter looks again at a word that is `waking` before it asks to be polled once more instead. In a model a spin
 /// yields to the thread it waits for, so there one is enough to explore both ways.
@@ -198,7 +198,7 @@ impl Word {
         // SAFETY: in `wait` the cell is ours.
         let old = unsafe { self.exchange(Some(ours)) };
         let outcome = self.swap_state(WAIT | CLAIM, PARKED | CLAIM);
-        let end = match outcome {
+        let (end, ours) = match outcome {
             Ok(_) => {
                 token.parked = true;
                 waiter.count(Transition::Park);
@@ -209,7 +209,7 @@ impl Word {
                     // Only now may another waiter take our place, for until here it would have counted beside us.
                     self.word.fetch_or(POLLED, Ordering::AcqRel);
                 }
-                Some(Poll::Pending)
+                (Some(Poll::Pending), None)
             }
             Err(_) => {
                 // SAFETY: whoever took us out of `wait` has left the cell alone, and our claim keeps other waiters off.
@@ -217,12 +217,16 @@ impl Word {
                 if rearmed {
                     waiter.unparked();
                 }
-                drop(ours);
-                None
+                (None, ours)
             }
         };
-        // Last of all: to drop a waker may run any code, and panic.
-        drop(old);
+        // Last of all: to drop a waker may run any code, and panic, the second one too.
+        if old.is_some() || ours.is_some() {
+            let mut panics = Panics::default();
+            panics.catch(|| drop(old));
+            panics.catch(|| drop(ours));
+            panics.resume();
+        }
         end
     }
 
@@ -252,17 +256,18 @@ impl Word {
         self.word.fetch_and(!(CLAIM | POLLED), Ordering::AcqRel);
     }
 
-    /// Ends a wait whose future is dropped. `true` if it was parked.
-    pub(crate) fn cancel(&self, token: &mut Token, count: impl Fn(Transition)) -> bool {
+    /// Ends a wait whose future is dropped. If it was parked, its waker is handed to the caller, to be dropped when nothing else
+    /// is left to do.
+    pub(crate) fn cancel(&self, token: &mut Token, count: impl Fn(Transition)) -> Option<Waker> {
         if !token.claimed {
-            return false;
+            return None;
         }
         loop {
             let word = self.word.load(Ordering::Acquire);
             if word & STATE != PARKED {
                 // Released already, or being released by somebody who will call a waker of no use.
                 self.release(token);
-                return false;
+                return None;
             }
             if self.swap_state(word, WAKING).is_ok() {
                 token.claimed = false;
@@ -270,8 +275,7 @@ impl Word {
                 let waker = unsafe { self.exchange(None) };
                 count(Transition::CancelParked);
                 self.finish_waking(NIL, count);
-                drop(waker);
-                return true;
+                return waker;
             }
         }
     }

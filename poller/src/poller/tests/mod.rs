@@ -8,6 +8,7 @@ mod breaks;
 mod deadlines;
 mod events;
 mod masks;
+mod panics;
 mod property;
 mod registration;
 mod regressions;
