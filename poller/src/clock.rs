@@ -21,7 +21,7 @@ pub(crate) struct Anchor {
 /// The anchor, taken on first use.
 pub(crate) fn anchor() -> &'static Anchor {
     static ANCHOR: OnceLock<Anchor> = OnceLock::new();
-    ANCHOR.get_or_init(|| closest(crate::sys::monotonic_ns, Instant::now))
+    crate::sys::made_once(&ANCHOR, || closest(crate::sys::monotonic_ns, Instant::now))
 }
 
 /// How often the two clocks are read for the anchor.

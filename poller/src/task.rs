@@ -6,10 +6,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
-use crate::observe::{Names, Task, enter_task};
+use crate::observe::{Name, Task, enter_task};
 
 /// Names `future`: whatever it waits for is shown as waited for by the task `name`, with a number that tells tasks of one name
 /// apart. Scopes nest; the innermost counts. Costs two thread-local stores for each poll.
+///
+/// Name a task after what it does, so that the tasks of a kind have one name (low cardinality): `GET /item`, not `GET /item/17`. A
+/// name is kept while a future bears it, and for some time after; more than 65 534 different ones at a time are shown as
+/// `(too many labels)`, labels included.
 ///
 /// Without a scope a task of tokio is shown by tokio's own number.
 ///
@@ -20,13 +24,15 @@ use crate::observe::{Names, Task, enter_task};
 /// ```
 pub fn named<F: Future>(name: &str, future: F) -> Named<F> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
+    let name = Name::new(name);
     let task = Task {
-        name: Names::shared().label(name),
+        name: name.label(),
         id: NEXT.fetch_add(1, Ordering::Relaxed),
     };
     Named {
         task,
         future: Box::pin(future),
+        _name: name,
     }
 }
 
@@ -37,6 +43,8 @@ pub struct Named<F> {
     task: Task,
     // Boxed, because projecting a pin without unsafe code needs it; a task is made once and polled often.
     future: Pin<Box<F>>,
+    // After `future`, which may wait under it until the end.
+    _name: Name,
 }
 
 /// Puts the outer task back, also when the inner one panics.

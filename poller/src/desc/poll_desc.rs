@@ -207,8 +207,9 @@ impl PollDesc {
         Label(self.label.load(Ordering::Relaxed))
     }
 
-    pub(crate) fn set_label(&self, label: Label) {
-        self.label.store(label.0, Ordering::Relaxed);
+    /// Returns the one before.
+    pub(crate) fn set_label(&self, label: Label) -> Label {
+        Label(self.label.swap(label.0, Ordering::Relaxed))
     }
 
     pub(crate) fn cookie(&self) -> u64 {

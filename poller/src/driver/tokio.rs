@@ -30,7 +30,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd, OwnedFd, RawFd};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 use std::task::{Context, Poll, Waker};
 
 use tokio::io::Interest;
@@ -43,7 +43,7 @@ use crate::clock;
 use crate::observe::{Catch, Direction};
 use crate::poller::{Shared, all_pollers, free_name};
 use crate::sync::Panics;
-use crate::sys::ask;
+use crate::sys::{ForkMutex, Order, ask};
 use crate::{Poller, ReadyList};
 
 /// A poller and a runtime.
@@ -63,11 +63,11 @@ struct Runtimes {
 /// So many runtimes without I/O are remembered.
 const WITHOUT_IO: usize = 64;
 
-static RUNTIMES: Mutex<Option<Runtimes>> = Mutex::new(None);
+static RUNTIMES: ForkMutex<Option<Runtimes>> = ForkMutex::new(Order::Runtimes, None);
 
 /// Looks at the list, or changes it. No poller may be let go of in there, nor any foreign code be called.
 fn with_runtimes<R>(f: impl FnOnce(&mut Runtimes) -> R) -> R {
-    let mut runtimes = RUNTIMES.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut runtimes = RUNTIMES.lock();
     f(runtimes.get_or_insert_default())
 }
 
@@ -189,7 +189,7 @@ pub(super) fn is_worker() -> bool {
 
 #[cold]
 fn own_of(runtime: &Handle) -> io::Result<Poller> {
-    static MAKING: Mutex<()> = Mutex::new(());
+    static MAKING: ForkMutex<()> = ForkMutex::new(Order::Own, ());
     let existing = || {
         let own = with_runtimes(|runtimes| runtimes.own.get(&runtime.id()).and_then(Weak::upgrade));
         own.map(|shared| Poller { shared })
@@ -198,7 +198,7 @@ fn own_of(runtime: &Handle) -> io::Result<Poller> {
         return Ok(poller);
     }
     // One at a time: a second one would be made and thrown away, and might be given the same name.
-    let _guard = MAKING.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = MAKING.lock();
     if let Some(poller) = existing() {
         return Ok(poller);
     }

@@ -11,13 +11,12 @@ use std::os::fd::OwnedFd;
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
-use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, SystemTime};
 
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::error::{DirectoryProblem, StartError};
-use crate::sys::effective_uid;
+use crate::sys::{ForkMutex, Order, effective_uid};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -25,7 +24,7 @@ const BACKLOG: i32 = 128;
 const SECOND_LOOK: Duration = Duration::from_millis(10);
 
 /// From the look at what lies at a path until the socket there listens, for the threads of this process.
-static BINDING: Mutex<()> = Mutex::new(());
+static BINDING: ForkMutex<()> = ForkMutex::new(Order::Binding, ());
 
 /// What a socket is for. Sockets of different purposes have different names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -103,7 +102,7 @@ impl SocketFile {
     }
 
     fn bind_checked(path: PathBuf) -> Result<(Self, UnixListener), StartError> {
-        let _binding = BINDING.lock().unwrap_or_else(PoisonError::into_inner);
+        let _binding = BINDING.lock();
         remove_stale(&path)?;
         let shown = path.display();
         let address = SockAddr::unix(&path).map_err(StartError::io(format!(

@@ -1,65 +1,201 @@
 //! Short texts (labels, names of tasks) kept once and named by a number, so that a slot holds four bytes.
+//!
+//! A number is good for as long as somebody uses the text: a descriptor that bears it, a future of that name. Then the text stays
+//! where it is until [`KEPT`] others are unused too, and its place is given to another one, under another number: what still
+//! refers to the old number (who waited last, for one) finds it gone, and never somebody else's. Only after 65 536 times
+//! [`KEPT`] texts does a number come again.
 
-use std::collections::HashMap;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::collections::{BTreeMap, VecDeque};
+use std::sync::Arc;
 
-/// Most texts a table keeps. What comes later is shown as [`OVERFLOW`]: a program that labels every connection with a
-/// text of its own must not grow without bound.
-const MAX_TEXTS: usize = 65_536;
+use crate::sys::{ForkMutex, Order};
+
+/// Most texts in use at a time. What comes then is shown as [`OVERFLOW`].
+const MAX_TEXTS: usize = 65_534;
 const OVERFLOW: &str = "(too many labels)";
+const OVERFLOW_LABEL: Label = Label(0xffff);
+
+/// So many texts that nobody uses any more are kept, for those who look at what was.
+const KEPT: usize = 4096;
+/// What such a text is shown as afterwards.
+const GONE: &str = "(name gone)";
 
 /// Longest text kept, in bytes.
 const MAX_LENGTH: usize = 128;
 
-/// A text in a table; 0 is the empty one.
+/// A text in the table: in the lower half its place, from 1 on, in the upper one how many texts were there before it. 0 is the
+/// empty text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Label(pub(crate) u32);
 
-/// A table of texts. Grows, never shrinks.
-#[derive(Debug, Default)]
-pub(crate) struct Names(Mutex<Table>);
+impl Label {
+    fn place(self) -> Option<usize> {
+        (self.0 as u16 as usize).checked_sub(1)
+    }
 
-#[derive(Debug, Default)]
+    fn generation(self) -> u16 {
+        (self.0 >> 16) as u16
+    }
+}
+
+/// The texts of the process.
+#[derive(Debug)]
+pub(crate) struct Names(ForkMutex<Table>);
+
+#[derive(Debug)]
+struct Text {
+    text: Arc<str>,
+    generation: u16,
+    uses: u32,
+    /// It is in [`Table::unused`].
+    queued: bool,
+}
+
+#[derive(Debug)]
 struct Table {
-    by_text: HashMap<Arc<str>, u32>,
-    texts: Vec<Arc<str>>,
+    by_text: BTreeMap<Arc<str>, u16>,
+    texts: Vec<Text>,
+    /// Places that were unused when they came here, the oldest first.
+    unused: VecDeque<u16>,
 }
 
 impl Names {
     /// The one table of the process.
     pub(crate) fn shared() -> &'static Names {
-        static NAMES: std::sync::LazyLock<Names> = std::sync::LazyLock::new(Names::default);
+        static NAMES: Names = Names(ForkMutex::new(Order::Names, Table::new()));
         &NAMES
     }
 
-    /// The label of `text`: control characters replaced, cut at 128 bytes.
-    pub(crate) fn label(&self, text: &str) -> Label {
+    /// The label of `text`: control characters replaced, cut at 128 bytes. Counts as a use, until [`Names::give_back`].
+    pub(crate) fn label(&'static self, text: &str) -> Label {
         let text = printable(text);
         if text.is_empty() {
             return Label(0);
         }
-        let mut table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(index) = table.by_text.get(text.as_str()) {
-            return Label(*index);
+        self.0.lock().label(&text)
+    }
+
+    /// Ends a use of `label`.
+    pub(crate) fn give_back(&'static self, label: Label) {
+        if label != Label(0) {
+            self.0.lock().give_back(label);
         }
-        let full = table.texts.len() >= MAX_TEXTS;
-        let text: Arc<str> = if full { OVERFLOW.into() } else { text.into() };
-        if let Some(index) = table.by_text.get(&text) {
-            return Label(*index);
-        }
-        table.texts.push(text.clone());
-        let index = table.texts.len() as u32;
-        table.by_text.insert(text, index);
-        Label(index)
     }
 
     /// The text of `label`, empty for an unknown one.
-    pub(crate) fn text(&self, label: Label) -> Arc<str> {
-        let table = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        (label.0 as usize)
-            .checked_sub(1)
-            .and_then(|index| table.texts.get(index).cloned())
-            .unwrap_or_default()
+    pub(crate) fn text(&'static self, label: Label) -> Arc<str> {
+        self.0.lock().text(label)
+    }
+}
+
+impl Table {
+    const fn new() -> Self {
+        Self {
+            by_text: BTreeMap::new(),
+            texts: Vec::new(),
+            unused: VecDeque::new(),
+        }
+    }
+
+    fn label(&mut self, text: &str) -> Label {
+        let place = match self.by_text.get(text) {
+            Some(place) => *place,
+            None => match self.add(text.into()) {
+                Some(place) => place,
+                None => return OVERFLOW_LABEL,
+            },
+        };
+        let text = &mut self.texts[usize::from(place)];
+        text.uses = text.uses.saturating_add(1);
+        Label(u32::from(text.generation) << 16 | u32::from(place + 1))
+    }
+
+    /// Puts a new text in a place.
+    fn add(&mut self, text: Arc<str>) -> Option<u16> {
+        let old = if self.unused.len() >= KEPT || self.texts.len() >= MAX_TEXTS {
+            self.take_unused()
+        } else {
+            None
+        };
+        let place = match old {
+            Some(place) => {
+                let old = &mut self.texts[usize::from(place)];
+                self.by_text.remove(&old.text);
+                old.generation = old.generation.wrapping_add(1);
+                old.text = text.clone();
+                place
+            }
+            None if self.texts.len() < MAX_TEXTS => {
+                self.texts.push(Text {
+                    text: text.clone(),
+                    generation: 0,
+                    uses: 0,
+                    queued: false,
+                });
+                (self.texts.len() - 1) as u16
+            }
+            None => return None,
+        };
+        self.by_text.insert(text, place);
+        Some(place)
+    }
+
+    /// The place that has been unused for longest. Those that are in use again are passed over.
+    fn take_unused(&mut self) -> Option<u16> {
+        while let Some(place) = self.unused.pop_front() {
+            let text = &mut self.texts[usize::from(place)];
+            text.queued = false;
+            if text.uses == 0 {
+                return Some(place);
+            }
+        }
+        None
+    }
+
+    fn give_back(&mut self, label: Label) {
+        let Some(text) = label.place().and_then(|place| self.texts.get_mut(place)) else {
+            return;
+        };
+        if text.generation != label.generation() || text.uses == 0 {
+            return;
+        }
+        text.uses -= 1;
+        if text.uses == 0 && !text.queued {
+            text.queued = true;
+            self.unused.push_back(label.0 as u16 - 1);
+        }
+    }
+
+    fn text(&self, label: Label) -> Arc<str> {
+        if label == OVERFLOW_LABEL {
+            return OVERFLOW.into();
+        }
+        match label.place().and_then(|place| self.texts.get(place)) {
+            Some(text) if text.generation == label.generation() => text.text.clone(),
+            Some(_) => GONE.into(),
+            None => Arc::default(),
+        }
+    }
+}
+
+/// A use of a label, for as long as this lives.
+#[derive(Debug)]
+pub(crate) struct Name(Label);
+
+impl Name {
+    pub(crate) fn new(text: &str) -> Self {
+        Self(Names::shared().label(text))
+    }
+
+    #[inline]
+    pub(crate) fn label(&self) -> Label {
+        self.0
+    }
+}
+
+impl Drop for Name {
+    fn drop(&mut self) {
+        Names::shared().give_back(self.0);
     }
 }
 
@@ -81,29 +217,98 @@ mod tests {
 
     #[test]
     fn a_text_has_one_label_and_a_label_its_text() {
-        let names = Names::default();
-        let label = names.label("upstream");
-        assert_eq!(names.label("upstream"), label);
-        assert_eq!(&*names.text(label), "upstream");
-        assert_eq!(names.label(""), Label(0));
-        assert_eq!(&*names.text(Label(99)), "");
+        let mut table = Table::new();
+        let label = table.label("upstream");
+        assert_eq!(table.label("upstream"), label);
+        assert_eq!(&*table.text(label), "upstream");
+        assert_eq!(Names::shared().label(""), Label(0));
+        assert_eq!(&*table.text(Label(99)), "");
     }
 
     #[test]
     fn escape_sequences_do_not_reach_a_terminal_and_long_texts_are_cut_at_a_character() {
-        let names = Names::default();
-        assert!(!names.text(names.label("a\x1b[31m")).contains('\x1b'));
-        let long = "é".repeat(200);
-        assert_eq!(names.text(names.label(&long)).len(), 128);
+        assert!(!printable("a\x1b[31m").contains('\x1b'));
+        assert_eq!(printable(&"é".repeat(200)).len(), 128);
     }
 
     #[test]
-    fn a_flood_of_labels_is_bounded() {
-        let names = Names::default();
-        for i in 0..MAX_TEXTS + 100 {
-            names.label(&i.to_string());
+    fn a_flood_of_labels_in_use_is_bounded_and_over_when_they_are_given_back() {
+        let mut table = Table::new();
+        let labels: Vec<_> = (0..MAX_TEXTS)
+            .map(|i| table.label(&i.to_string()))
+            .collect();
+        let beyond = table.label("one more");
+        assert_eq!(&*table.text(beyond), OVERFLOW);
+        table.give_back(beyond);
+        assert_eq!(table.texts.len(), MAX_TEXTS);
+        table.give_back(labels[7]);
+        let later = table.label("one more");
+        assert_eq!(&*table.text(later), "one more");
+        assert_eq!(&*table.text(labels[7]), GONE);
+        assert_eq!(&*table.text(labels[8]), "8");
+    }
+
+    #[test]
+    fn names_do_not_run_out_and_one_in_use_stays_what_it_is() {
+        let mut table = Table::new();
+        let lasting = table.label("lasting");
+        let twice = [table.label("twice"), table.label("twice")];
+        table.give_back(twice[0]);
+        let first = table.label("0");
+        table.give_back(first);
+        for i in 1..200_000 {
+            let label = table.label(&i.to_string());
+            assert_eq!(*table.text(label), *i.to_string());
+            table.give_back(label);
         }
-        assert_eq!(&*names.text(names.label("one more")), OVERFLOW);
-        assert_eq!(names.0.lock().unwrap().texts.len(), MAX_TEXTS + 1);
+        assert_eq!(&*table.text(lasting), "lasting");
+        assert_eq!(&*table.text(twice[1]), "twice");
+        assert_eq!(&*table.text(first), GONE);
+        assert!(table.texts.len() <= KEPT + 3, "{}", table.texts.len());
+        assert_eq!(table.by_text.len(), table.texts.len());
+        assert!(table.unused.len() <= table.texts.len());
+    }
+
+    #[test]
+    fn a_text_that_is_used_again_keeps_its_place() {
+        let mut table = Table::new();
+        let label = table.label("a");
+        for _ in 0..3 {
+            table.give_back(label);
+            assert_eq!(table.label("a"), label);
+        }
+        for i in 0..3 * KEPT {
+            let other = table.label(&format!("other {i}"));
+            table.give_back(other);
+        }
+        assert_eq!(&*table.text(label), "a");
+        table.give_back(label);
+        table.give_back(label);
+        assert_eq!(table.label("a"), label, "given back once too often");
+    }
+
+    /// Whatever is taken and given back, in whatever order: a text in use is what its label says, and nobody else's.
+    #[test]
+    fn threads_that_take_and_give_back_always_find_their_own() {
+        let threads: Vec<_> = (0..4)
+            .map(|thread| {
+                std::thread::spawn(move || {
+                    let mut own: VecDeque<(String, Name)> = VecDeque::new();
+                    for i in 0..20_000_u32 {
+                        let text = format!("{} of {}", i % 7919, thread % 2);
+                        let name = Name::new(&text);
+                        own.push_back((text, name));
+                        if own.len() > 50 {
+                            own.pop_front();
+                        }
+                        let (text, name) = &own[i as usize % own.len()];
+                        assert_eq!(*Names::shared().text(name.label()), **text);
+                    }
+                })
+            })
+            .collect();
+        for thread in threads {
+            thread.join().unwrap();
+        }
     }
 }

@@ -1,10 +1,10 @@
 //! Numbers for threads: dense, recycled when a thread ends, and therefore good as an index of what a thread owns.
 
 use std::cell::Cell;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 
 use super::intern::printable;
-use crate::sync::lock_soon;
+use crate::sys::{ForkMutex, Order};
 
 /// Threads with a number of their own at a time. Those beyond share [`SHARED`].
 pub(crate) const MAX_THREADS: usize = 256;
@@ -16,15 +16,18 @@ const NAME_OF_SHARED: &str = "one of many";
 struct Table {
     free: Vec<usize>,
     next: usize,
-    /// By number. Not in the table of labels, which never shrinks: threads come and go.
+    /// By number. Beside the table of labels, for a number of a thread is given again.
     names: Vec<Arc<str>>,
 }
 
-static TABLE: Mutex<Table> = Mutex::new(Table {
-    free: Vec::new(),
-    next: SHARED + 1,
-    names: Vec::new(),
-});
+static TABLE: ForkMutex<Table> = ForkMutex::new(
+    Order::Threads,
+    Table {
+        free: Vec::new(),
+        next: SHARED + 1,
+        names: Vec::new(),
+    },
+);
 
 /// Gives the number back when the thread ends. The table's lock orders the last writes of the thread that had it before
 /// the first ones of the thread that gets it.
@@ -36,7 +39,7 @@ impl Ticket {
             Some(name) => printable(name),
             None => format!("thread {}", os_thread_id()),
         };
-        let mut table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+        let mut table = TABLE.lock();
         let index = match table.free.pop() {
             Some(index) => index,
             None if table.next < MAX_THREADS => {
@@ -60,11 +63,7 @@ impl Drop for Ticket {
         // Whatever this thread still does while it ends goes to the shared index.
         let _ = INDEX.try_with(|index| index.set(SHARED));
         if self.0 != SHARED {
-            TABLE
-                .lock()
-                .unwrap_or_else(PoisonError::into_inner)
-                .free
-                .push(self.0);
+            TABLE.lock().free.push(self.0);
         }
     }
 }
@@ -104,13 +103,13 @@ pub(crate) fn thread_name(index: usize) -> Arc<str> {
     if index == SHARED {
         return NAME_OF_SHARED.into();
     }
-    let table = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let table = TABLE.lock();
     table.names.get(index).cloned().unwrap_or_default()
 }
 
 /// The names by number, for a thread that may hold their lock: `None` if it is not to be had soon.
 pub(crate) fn thread_names_soon() -> Option<Vec<Arc<str>>> {
-    let mut names = lock_soon(&TABLE)?.names.clone();
+    let mut names = TABLE.lock_soon()?.names.clone();
     if let Some(shared) = names.get_mut(SHARED) {
         *shared = NAME_OF_SHARED.into();
     }
@@ -120,7 +119,7 @@ pub(crate) fn thread_names_soon() -> Option<Vec<Arc<str>>> {
 /// Runs `body` while nobody can have the names.
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 pub(crate) fn with_names_locked<R>(body: impl FnOnce() -> R) -> R {
-    let _guard = TABLE.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = TABLE.lock();
     body()
 }
 

@@ -86,7 +86,9 @@ impl Ticker {
 #[cold]
 fn calibrate(now_ns: u64, ticks: u64) {
     static FIRST: OnceLock<Option<(u64, u64)>> = OnceLock::new();
-    let first = FIRST.get_or_init(|| sys::ticks_are_steady().then_some((now_ns, ticks)));
+    let first = sys::made_once(&FIRST, || {
+        sys::ticks_are_steady().then_some((now_ns, ticks))
+    });
     if let Some((first_ns, first_ticks)) = *first
         && now_ns > first_ns + CALIBRATION_NS
         && ticks > first_ticks

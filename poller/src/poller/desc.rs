@@ -53,9 +53,11 @@ impl Desc {
     }
 
     /// Names the descriptor in tables: what it is for, not who is at the other end. At most 128 bytes are kept; control
-    /// characters are replaced; the number of different labels in a process should be small.
+    /// characters are replaced. The number of different labels that are in use at a time should be small (low cardinality): more
+    /// than 65 534, names of tasks included, are shown as `(too many labels)`.
     pub fn set_label(&self, label: &str) {
-        self.slot.set_label(Names::shared().label(label));
+        let names = Names::shared();
+        names.give_back(self.slot.set_label(names.label(label)));
     }
 
     /// A word of the user's own, 0 at first, which the poller does not interpret.

@@ -51,7 +51,7 @@ use crate::error::Error;
 use crate::observe::Recorder;
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::sync::{CachePadded, Mutex};
-use crate::sys::{Backend, TimerFd};
+use crate::sys::{Backend, ForkMutex, Order, TimerFd};
 use crate::timers::{DeadlineQueue, EMPTY};
 use break_signal::BreakSignal;
 use role::RoleQueue;
@@ -126,7 +126,9 @@ pub(crate) struct Nested {
 /// the parent would miss. So whatever would touch it fails there with [`Error::Forked`](crate::Error::Forked): opening, waiting,
 /// polling, [`Poller::try_global`]; where there is no room for an error, in `block_on` and sleeps on such a poller, it panics.
 /// Dropping leaves the parent's registrations alone. A child that goes on running Rust makes a poller of its own and
-/// [enters](Poller::enter) it; one that calls `exec` is safe, because every descriptor here is closed on exec.
+/// [enters](Poller::enter) it; one that calls `exec` is safe, because every descriptor here is closed on exec. The locks of this
+/// crate are free in the child, whatever other threads were doing when it was forked (`pthread_atfork(3)`; not if the child was
+/// made by a bare `clone(2)`, or by a fork in a signal handler that has interrupted this crate).
 ///
 /// # Bring your own loop
 ///
@@ -182,15 +184,13 @@ impl Poller {
     /// What `epoll_create1(2)` or `eventfd(2)` said, mostly a limit of open files;
     /// [`Error::Forked`](crate::Error::Forked) in a child of the process that it was made in.
     pub fn try_global() -> io::Result<&'static Poller> {
-        static INIT: std::sync::Mutex<()> = std::sync::Mutex::new(());
+        static INIT: ForkMutex<()> = ForkMutex::new(Order::Global, ());
         if let Some(poller) = GLOBAL.get() {
             poller.shared.check_process()?;
             return Ok(poller);
         }
         // One at a time: a second instance would be made and thrown away.
-        let _guard = INIT
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        let _guard = INIT.lock();
         if GLOBAL.get().is_none() {
             let poller = Poller::builder().name("global").build()?;
             // The lock is held, so nobody else can have set it.
@@ -312,10 +312,8 @@ impl Shared {
     fn nest(&self) -> io::Result<()> {
         self.check_process()?;
         // One at a time, for the backend holds one timer.
-        static NESTING: std::sync::Mutex<()> = std::sync::Mutex::new(());
-        let _guard = NESTING
-            .lock()
-            .unwrap_or_else(std::sync::PoisonError::into_inner);
+        static NESTING: ForkMutex<()> = ForkMutex::new(Order::Nesting, ());
+        let _guard = NESTING.lock();
         if self.nested.get().is_none() {
             let timer = self.backend.add_timer()?;
             let _ = self.nested.set(Nested {

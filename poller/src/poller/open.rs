@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Desc, Poller};
 use crate::desc::{Kind, NO_DEADLINE};
 use crate::error::RegisterError;
-use crate::observe::{Cause, Counter, DescId, Direction, EventKind};
+use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Label, Names};
 use crate::sync::Panics;
 use crate::sys::{INTEREST, INTEREST_URGENT, Tag};
 
@@ -148,6 +148,8 @@ impl Desc {
 
     /// [`Desc::unblock`]; how many waiters were released, `None` if it was done before, or if the descriptor is no more.
     pub(super) fn evict(&self, panics: &mut Panics) -> Option<u32> {
+        // As in `close_once`.
+        self.shared.check_process().ok()?;
         let local = self.shared.recorder.local();
         let mut wakers = [None, None];
         {
@@ -199,6 +201,10 @@ impl Desc {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
+        // What is the parent's stays as it was, in a copy that nobody looks at; its locks may be held for ever.
+        if self.shared.check_process().is_err() {
+            return;
+        }
         // Wakers that panic keep nothing from being closed.
         let mut panics = Panics::default();
         if self.evict(&mut panics).is_none() {
@@ -211,12 +217,13 @@ impl Desc {
             self.shared.wake_released(wakers, &mut panics);
         }
         let kind = self.slot.kind();
-        if self.slot.fd() >= 0 && self.shared.check_process().is_ok() {
+        if self.slot.fd() >= 0 {
             // Before close(2), and whatever it says (semantics 10): the descriptor may have been closed behind our back.
             let _ = self.shared.backend.close(self.slot.fd());
         }
         let local = self.shared.recorder.local();
         local.event(EventKind::Closed, self.slot.id(), self.slot.fd() as u32);
+        Names::shared().give_back(self.slot.set_label(Label(0)));
         self.slot.free(&local);
         local.count(Counter::Closed);
         local.count(closed_counter(kind));

@@ -1,12 +1,12 @@
 //! The pollers of the process, for whoever looks at them.
 
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, Mutex, PoisonError, Weak};
+use std::sync::{Arc, Weak};
 
 use super::{Poller, Shared};
-use crate::sync::lock_soon;
+use crate::sys::{ForkMutex, Order};
 
-static POLLERS: Mutex<Vec<Weak<Shared>>> = Mutex::new(Vec::new());
+static POLLERS: ForkMutex<Vec<Weak<Shared>>> = ForkMutex::new(Order::Pollers, Vec::new());
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
 pub(super) fn next_id() -> u32 {
@@ -14,19 +14,19 @@ pub(super) fn next_id() -> u32 {
 }
 
 pub(super) fn register(shared: &Arc<Shared>) {
-    let mut pollers = POLLERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let mut pollers = POLLERS.lock();
     pollers.retain(|poller| poller.strong_count() > 0);
     pollers.push(Arc::downgrade(shared));
 }
 
 /// All live pollers, in the order in which they were made.
 pub(crate) fn all_pollers() -> Vec<Poller> {
-    live(&POLLERS.lock().unwrap_or_else(PoisonError::into_inner))
+    live(&POLLERS.lock())
 }
 
 /// [`all_pollers`] for a thread that may hold the lock: `None` if it is not to be had soon.
 pub(crate) fn all_pollers_soon() -> Option<Vec<Poller>> {
-    lock_soon(&POLLERS).map(|pollers| live(&pollers))
+    POLLERS.lock_soon().map(|pollers| live(&pollers))
 }
 
 /// `base`, or the first of `base_2`, `base_3` and so on that no live poller is called: the name of one that is gone is given
@@ -54,6 +54,6 @@ fn live(pollers: &[Weak<Shared>]) -> Vec<Poller> {
 /// Runs `body` while nobody can have the list.
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 pub(crate) fn with_registry_locked<R>(body: impl FnOnce() -> R) -> R {
-    let _guard = POLLERS.lock().unwrap_or_else(PoisonError::into_inner);
+    let _guard = POLLERS.lock();
     body()
 }

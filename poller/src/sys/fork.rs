@@ -10,7 +10,7 @@ static GIVEN: AtomicU32 = AtomicU32::new(0);
 
 /// The number of this process, which no process has that it was forked from. 0 if that cannot be told.
 pub(crate) fn process() -> u32 {
-    let Some(page) = PAGE.get_or_init(map) else {
+    let Some(page) = super::made_once(&PAGE, map) else {
         return 0;
     };
     let number = page.load(Ordering::Relaxed);

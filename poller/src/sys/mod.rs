@@ -25,6 +25,7 @@ mod eventfd;
 pub(crate) mod fake;
 mod fd;
 mod fork;
+mod fork_lock;
 pub(crate) mod io;
 #[cfg(feature = "inspect")]
 mod process;
@@ -39,6 +40,7 @@ pub(crate) use backend::{Backend, Timeout};
 pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
 pub(crate) use fd::CloseableFd;
 pub(crate) use fork::{is_process, process};
+pub(crate) use fork_lock::{ForkMutex, Order, made_once};
 #[cfg(all(test, feature = "inspect", not(loom), not(netpoller_bare)))]
 pub(crate) use process::as_user;
 #[cfg(feature = "inspect")]

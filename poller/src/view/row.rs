@@ -167,12 +167,15 @@ pub fn page(poller: &Poller, from_slot: u32, limit: usize) -> Page {
 /// Puts rows into words, and remembers those it has looked up: labels, and the addresses of connections.
 #[derive(Debug, Default)]
 pub struct Reader {
-    /// By number, as those of the threads: both are dense.
-    labels: Vec<Option<Arc<str>>>,
+    labels: HashMap<Label, Arc<str>>,
+    /// By number, which are dense.
     threads: Vec<Option<Arc<str>>>,
     /// By number of the poller, and then by slot, with the generation they belong to.
     addresses: HashMap<u32, Vec<Option<(u32, Addresses)>>>,
 }
+
+/// Most labels that are remembered from one sweep to the next.
+const REMEMBERED: usize = 8192;
 
 /// What is remembered at `index`, looked up if nothing is.
 fn remembered(
@@ -212,6 +215,10 @@ impl Reader {
     /// Begins another sweep: numbers of threads are recycled, so their names are looked up anew.
     pub(crate) fn begin(&mut self) {
         self.threads.clear();
+        // Labels come and go as well, though a number is never another's.
+        if self.labels.len() > REMEMBERED {
+            self.labels.clear();
+        }
     }
 
     /// The addresses of a slot that is no longer read need not be kept.
@@ -299,6 +306,12 @@ impl Reader {
     }
 
     fn label(&mut self, label: Label) -> Arc<str> {
-        remembered(&mut self.labels, label.0, || Names::shared().text(label))
+        if label == Label(0) {
+            return Arc::default();
+        }
+        self.labels
+            .entry(label)
+            .or_insert_with(|| Names::shared().text(label))
+            .clone()
     }
 }

@@ -89,6 +89,32 @@ fn a_row_says_who_waits_where_since_when_and_until_when() {
 }
 
 #[test]
+fn labels_and_names_of_tasks_do_not_run_out_and_one_in_use_is_never_anothers() {
+    let poller = poller("names");
+    let (lasting, _ours, _theirs) = open(&poller);
+    lasting.set_label("lasting");
+    let mut reads = pin!(crate::task::named("reader", lasting.wait(Direction::Read)));
+    park(reads.as_mut());
+    let (desc, _ours, _theirs) = open(&poller);
+    for i in 0..100_000 {
+        desc.set_label(&format!("label {i}"));
+        drop(crate::task::named(&format!("task {i}"), async {}));
+    }
+    let mut writes = pin!(crate::task::named("last", desc.wait(Direction::Read)));
+    park(writes.as_mut());
+    let rows = snapshot(&poller).rows;
+    let task = |row: &Row| row.read.waiter.as_ref().unwrap().task.to_string();
+    let all: Vec<_> = rows
+        .iter()
+        .map(|row| (row.label.to_string(), task(row)))
+        .collect();
+    assert_eq!(
+        all,
+        [("lasting", "reader"), ("label 99999", "last")].map(|(a, b)| (a.into(), b.into()))
+    );
+}
+
+#[test]
 fn a_row_has_the_addresses_of_its_socket_and_a_closed_one_has_no_row() {
     let poller = poller("addresses");
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
