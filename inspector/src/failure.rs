@@ -10,6 +10,14 @@ use std::io;
 use std::process::ExitCode;
 use std::time::Duration;
 
+use crate::foreign;
+
+/// Says a line on stderr. Nobody is left to tell when that is gone.
+pub(crate) fn note(text: &str) {
+    use io::Write as _;
+    let _ = writeln!(io::stderr(), "netpoller: {}", foreign::lines(text));
+}
+
 /// Why a verb did not do what it was asked to.
 #[derive(Debug)]
 pub(crate) enum Failure {
@@ -25,6 +33,8 @@ pub(crate) enum Failure {
         reason: String,
         advice: String,
     },
+    /// The connection broke while it was used.
+    Lost { target: String, reason: String },
     /// Somebody answers whom this version does not understand.
     Incompatible(String),
     /// A person was asked whether to go on, and said no. Nothing was done.
@@ -34,6 +44,8 @@ pub(crate) enum Failure {
         target: String,
         what: &'static str,
         after: Duration,
+        /// What is the matter with the process, if that is known.
+        trouble: Option<String>,
     },
     /// A signal asked to end.
     Signal(u8),
@@ -44,6 +56,16 @@ pub(crate) enum Failure {
 }
 
 impl Failure {
+    /// The connection broke for this reason, or because of the trouble that the process is in.
+    pub(crate) fn lost(target: String, reason: &str, trouble: Option<String>) -> Self {
+        Self::Lost {
+            target,
+            reason: trouble.unwrap_or_else(|| {
+                format!("{reason}; has the process ended, or the network gone?")
+            }),
+        }
+    }
+
     /// The exit code of the process.
     pub(crate) fn code(&self) -> u8 {
         match self {
@@ -51,7 +73,7 @@ impl Failure {
             Self::Runtime(_) => 1,
             Self::Usage(_) => 2,
             Self::Findings(_) => 3,
-            Self::Connect { .. } => 4,
+            Self::Connect { .. } | Self::Lost { .. } => 4,
             Self::Incompatible(_) => 5,
             Self::NotFound(_) => 6,
             Self::Declined => 7,
@@ -63,9 +85,7 @@ impl Failure {
     /// Says on stderr what happened and gives the exit code.
     pub(crate) fn report(&self) -> ExitCode {
         if !matches!(self, Self::BrokenPipe | Self::Signal(_)) {
-            use io::Write as _;
-            // Nobody is left to tell when stderr is gone too.
-            let _ = writeln!(io::stderr(), "netpoller: {self}");
+            note(&self.to_string());
         }
         ExitCode::from(self.code())
     }
@@ -90,11 +110,20 @@ impl fmt::Display for Failure {
                 target,
                 what,
                 after,
-            } => write!(
-                f,
-                "{target} did not answer {what} within {}; raise --timeout, or look whether the process is stopped",
-                humantime::format_duration(*after)
-            ),
+                trouble,
+            } => {
+                let after = humantime::format_duration(*after);
+                write!(f, "{target} did not give {what} within {after}")?;
+                match trouble {
+                    Some(trouble) => write!(f, ": {trouble}"),
+                    None => {
+                        f.write_str("; raise --timeout, or look whether the process is stopped")
+                    }
+                }
+            }
+            Self::Lost { target, reason } => {
+                write!(f, "the connection to {target} is lost: {reason}")
+            }
             Self::Declined => f.write_str("nothing was done"),
             Self::Signal(number) => write!(f, "ended by signal {number}"),
             Self::BrokenPipe => f.write_str("the reader of the output has gone away"),

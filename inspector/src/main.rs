@@ -18,6 +18,7 @@ mod cmd;
 mod demo;
 mod document;
 mod failure;
+mod foreign;
 mod model;
 mod out;
 mod paint;

@@ -7,6 +7,9 @@ use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
 
 use netpoller_proto::v1::{Descriptor, GetStatsResponse, WatchFrame};
+use prost::Message;
+
+use crate::client::weight;
 
 /// Identity of a row. Ordered by poller and slot, as the server lists them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -75,6 +78,30 @@ pub(crate) struct Model {
     pub(crate) lost: u64,
     /// Frames of a group that has not ended.
     pending: Vec<WatchFrame>,
+    /// Memory of these.
+    pending_weight: usize,
+    /// Memory of `rows`.
+    weight: usize,
+    too_large: bool,
+}
+
+/// Memory that a table may take, and a group that has not ended: about fifty thousand rows. A table that is replaced is
+/// there twice for a while.
+const LARGEST: usize = 64 << 20;
+
+fn weight_of(frame: &WatchFrame) -> usize {
+    let rows = frame.upserts.iter().map(weight).sum::<usize>();
+    let removes = frame
+        .removes
+        .iter()
+        .map(|key| key.len() + 64)
+        .sum::<usize>();
+    // What is decoded takes some times what is encoded.
+    let stats = frame
+        .stats
+        .as_ref()
+        .map_or(0, |stats| 8 * stats.encoded_len());
+    rows + removes + stats + 512
 }
 
 impl Model {
@@ -92,9 +119,15 @@ impl Model {
             .first()
             .is_some_and(|first| first.sequence != frame.sequence)
         {
-            self.pending.clear();
+            self.interrupt();
         }
         let end = frame.end;
+        self.pending_weight += weight_of(&frame);
+        if self.pending_weight > LARGEST {
+            self.too_large = true;
+            self.interrupt();
+            return false;
+        }
         self.pending.push(frame);
         if end {
             self.fold();
@@ -102,26 +135,36 @@ impl Model {
         end
     }
 
+    /// Whether the last frame was too much: there are more rows, or larger ones, than are kept.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.too_large
+    }
+
     /// The stream broke: a group that is not complete will never be.
     pub(crate) fn interrupt(&mut self) {
         self.pending.clear();
+        self.pending_weight = 0;
     }
 
     fn fold(&mut self) {
         let frames = std::mem::take(&mut self.pending);
+        self.pending_weight = 0;
+        self.too_large = false;
         let rows = Arc::make_mut(&mut self.rows);
         if frames.first().is_some_and(|frame| frame.keyframe) {
             rows.clear();
+            self.weight = 0;
         }
         for frame in frames {
             // Removals first: a slot that was freed and taken again is in both lists.
             for key in &frame.removes {
-                if let Some(key) = RowKey::parse(key) {
-                    rows.remove(&key);
-                }
+                let gone = RowKey::parse(key).and_then(|key| rows.remove(&key));
+                self.weight -= gone.map_or(0, |row| weight(&row));
             }
             for row in frame.upserts {
-                rows.insert(RowKey::of(&row), Arc::new(row));
+                self.weight += weight(&row);
+                let before = rows.insert(RowKey::of(&row), Arc::new(row));
+                self.weight -= before.map_or(0, |row| weight(&row));
             }
             self.sequence = frame.sequence;
             self.captured_at_ns = frame.captured_at_ns;
@@ -132,6 +175,11 @@ impl Model {
             if let Some(stats) = frame.stats {
                 self.before = self.stats.replace(Arc::new(stats));
             }
+        }
+        if self.weight > LARGEST {
+            self.too_large = true;
+            self.weight = 0;
+            *rows = BTreeMap::new();
         }
         self.sample();
     }
@@ -314,6 +362,47 @@ mod tests {
         assert_eq!(rates.len(), SAMPLES - 1);
         assert!(rates.iter().all(|rate| *rate == 4_217 * 6), "{rates:?}");
         assert_eq!(model.stats_seconds(), Some(1.0));
+    }
+
+    #[test]
+    fn a_group_that_never_ends_and_a_table_without_end_are_given_up() {
+        let slots: Vec<u32> = (0..1_000).collect();
+        let mut model = Model::default();
+        let endless = WatchFrame {
+            end: false,
+            ..frame(0, &slots)
+        };
+        let kept = (0..1_000).find(|_| {
+            model.apply(endless.clone());
+            model.is_too_large()
+        });
+        assert!(kept.is_some() && model.pending.is_empty());
+
+        let mut model = Model::default();
+        let kept = (0..1_000).find(|round| {
+            let slots: Vec<u32> = (0..1_000).map(|slot| round * 1_000 + slot).collect();
+            model.apply(frame(1, &slots));
+            model.is_too_large()
+        });
+        assert!(kept.is_some_and(|rounds| rounds > 20), "{kept:?}");
+        assert!(model.rows.is_empty());
+        assert!(model.apply(frame(0, &[1])) && !model.is_too_large());
+    }
+
+    #[test]
+    fn what_is_replaced_and_removed_weighs_nothing() {
+        let mut model = Model::default();
+        for sequence in 0..200 {
+            model.apply(frame(sequence, &[1, 2, 4]));
+        }
+        let three = model.weight;
+        let keys = model.rows.values().map(|row| row.key()).collect();
+        model.apply(WatchFrame {
+            removes: keys,
+            ..frame(200, &[])
+        });
+        assert!(three > 0 && three < 6_000, "{three}");
+        assert_eq!(model.weight, 0);
     }
 
     #[test]

@@ -21,6 +21,9 @@ pub(crate) struct Printer<'a> {
     pub(crate) room: Option<usize>,
 }
 
+/// A column is not made wider than that for the sake of one cell: what is longer sticks out.
+const WIDEST: usize = 300;
+
 /// The title of a column of [`Printer::sheet`].
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Title {
@@ -70,6 +73,15 @@ impl<R> Serialize for Picked<'_, R> {
             }
         }
         map.end()
+    }
+}
+
+/// Items that are made one at a time: a long table is not to be in memory twice.
+struct Each<'r, R, F>(&'r [R], F);
+
+impl<'r, R, T: Serialize, F: Fn(&'r R) -> T> Serialize for Each<'r, R, F> {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_seq(self.0.iter().map(&self.1))
     }
 }
 
@@ -123,12 +135,13 @@ impl<'a> Printer<'a> {
             Format::Table | Format::Wide => self.aligned(out, &chosen, rows, &context)?,
             Format::Csv => self.csv(out, &chosen, rows, &context)?,
             Format::Json if flat => {
-                let items: Vec<_> = rows.iter().map(picked).collect();
-                self.document(out, head, rows.len() == all, items)?;
+                write_document(
+                    out,
+                    &self.whole(head, rows.len() == all, Each(rows, picked)),
+                )?;
             }
             Format::Json => {
-                let items = rows.iter().map(item).collect();
-                self.document(out, head, rows.len() == all, items)?;
+                write_document(out, &self.whole(head, rows.len() == all, Each(rows, item)))?;
             }
             Format::Jsonl if flat => {
                 for row in rows {
@@ -154,18 +167,11 @@ impl<'a> Printer<'a> {
         complete: bool,
         items: Vec<T>,
     ) -> Result<(), Failure> {
-        serde_json::to_writer_pretty(&mut *out, &self.whole(head, complete, items))?;
-        out.write_all(b"\n")?;
-        Ok(())
+        write_document(out, &self.whole(head, complete, items))
     }
 
     /// One JSON document.
-    pub(crate) fn whole<'h, T>(
-        &self,
-        head: Head<'h>,
-        complete: bool,
-        items: Vec<T>,
-    ) -> Document<'h, T> {
+    pub(crate) fn whole<'h, T>(&self, head: Head<'h>, complete: bool, items: T) -> Document<'h, T> {
         Document {
             schema: head.schema,
             target: head.target,
@@ -217,30 +223,20 @@ impl<'a> Printer<'a> {
         rows: &[R],
         context: &Context,
     ) -> Result<(), Failure> {
-        let cells: Vec<Vec<_>> = rows
-            .iter()
-            .map(|row| {
-                columns
-                    .iter()
-                    .map(|column| (column.cell)(row, context))
-                    .collect()
-            })
-            .collect();
-        let widest = |index: usize, column: &Column<R>| {
+        // Cells are made twice, because those of a long table would take more memory than its rows.
+        let widest = |column: &Column<R>| {
             let title = if self.globals.no_header {
                 0
             } else {
                 column.title.len()
             };
-            cells
-                .iter()
-                .map(|row: &Vec<table::Cell>| text::width(&row[index].text))
+            rows.iter()
+                .map(|row| text::width(&(column.cell)(row, context).text))
                 .fold(title, usize::max)
         };
         let wanted: Vec<Fit<R>> = columns
             .iter()
-            .enumerate()
-            .map(|(index, column)| Fit::new(*column, widest(index, column), rows))
+            .map(|column| Fit::new(*column, widest(column), rows))
             .collect();
         // Who names the columns, or asks for all of them, wants them even if lines wrap.
         let squeeze = self.globals.format == Format::Table && self.globals.columns.is_none();
@@ -262,21 +258,13 @@ impl<'a> Printer<'a> {
                 .collect();
             self.line(out, &titles)?;
         }
-        for row in &cells {
+        for row in rows {
             let line: Vec<_> = fits
                 .iter()
-                .filter_map(|fit| {
-                    let index = columns
-                        .iter()
-                        .position(|column| std::ptr::eq(*column, fit.column))?;
-                    let ascii = self.globals.ascii;
-                    let shown = fit.column.cut(&row[index].text, fit.width, ascii);
-                    Some((
-                        shown.into_owned(),
-                        row[index].tone,
-                        fit.column.align,
-                        fit.width,
-                    ))
+                .map(|fit| {
+                    let cell = (fit.column.cell)(row, context);
+                    let shown = fit.column.cut(&cell.text, fit.width, self.globals.ascii);
+                    (shown.into_owned(), cell.tone, fit.column.align, fit.width)
                 })
                 .collect();
             self.line(out, &line)?;
@@ -344,7 +332,7 @@ impl<'a> Printer<'a> {
             let last = index + 1 == cells.len();
             let padded = !last || *align == Align::Right;
             let blanks = " ".repeat(if padded {
-                width.saturating_sub(text::width(content))
+                width.min(&WIDEST).saturating_sub(text::width(content))
             } else {
                 0
             });
@@ -360,6 +348,12 @@ impl<'a> Printer<'a> {
         }
         writeln!(out, "{line}")
     }
+}
+
+fn write_document<T: Serialize>(out: &mut dyn Write, document: &T) -> Result<(), Failure> {
+    serde_json::to_writer_pretty(&mut *out, document)?;
+    out.write_all(b"\n")?;
+    Ok(())
 }
 
 impl<'a> Head<'a> {

@@ -161,25 +161,6 @@ pub(crate) fn file_and_line(location: &str) -> usize {
     }
 }
 
-/// The text without characters that would move the cursor: labels and paths come from the process that is looked at.
-pub(crate) fn printable(text: &str) -> Cow<'_, str> {
-    if text.chars().any(char::is_control) {
-        Cow::Owned(
-            text.chars()
-                .map(|letter| {
-                    if letter.is_control() {
-                        '\u{fffd}'
-                    } else {
-                        letter
-                    }
-                })
-                .collect(),
-        )
-    } else {
-        Cow::Borrowed(text)
-    }
-}
-
 /// ASCII in place of the few other characters that this module writes.
 pub(crate) fn ascii(text: String) -> String {
     if text.is_ascii() {
@@ -273,11 +254,6 @@ mod tests {
         let room = file_and_line(location);
         assert_eq!(cut_start(location, room, false), "…/clients.rs:119");
         assert_eq!(file_and_line("main.rs:7"), 9);
-    }
-
-    #[test]
-    fn escape_sequences_of_a_label_do_not_reach_the_terminal() {
-        assert_eq!(printable("a\x1b[2Jb"), "a\u{fffd}[2Jb");
     }
 
     #[test]

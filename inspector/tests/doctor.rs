@@ -268,7 +268,7 @@ fn a_process_that_cannot_check_its_laws_is_looked_at_all_the_same() {
     let words: Vec<_> = said.split_whitespace().collect();
     let said = words.join(" ");
     assert!(
-        said.contains("broken-law") && said.contains("does not have Audit"),
+        said.contains("broken-law") && said.contains("does not have the laws"),
         "{said}"
     );
 }

@@ -5,51 +5,59 @@ use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
 use netpoller_proto::PROTOCOL;
-use netpoller_proto::v1::inspector_client::InspectorClient;
 use netpoller_proto::v1::{GetServerRequest, GetServerResponse};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
-use tonic::service::interceptor::InterceptedService;
-use tonic::transport::{Channel, Endpoint};
+use tonic::transport::Endpoint;
 use tower::service_fn;
 
-use super::access::{Access, Credentials};
-use super::{Target, UnixSocket, refusal};
+use super::access::Access;
+use super::gate::{Client, Transport, transport};
+use super::{Peer, Target, UnixSocket, refusal};
 use crate::failure::Failure;
 
 /// How long a TLS endpoint is listened to before it is spoken to.
 const FIRST_WORD: Duration = Duration::from_secs(1);
 
-/// What clients of every service go over: a connection, and what each request shows.
-pub(crate) type Transport = InterceptedService<Channel, Credentials>;
-
-/// The server promises 1 MiB; a later one may be more generous, but not without bound.
-const LARGEST_MESSAGE: usize = 64 << 20;
+/// Nobody is asked for a sign of life more often than that, or given less time for it, whatever `--timeout` says.
+const SHORTEST_SILENCE: Duration = Duration::from_millis(500);
 
 /// An open connection to a process that speaks our protocol.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
     /// Asks.
-    pub(crate) client: InspectorClient<Transport>,
+    pub(crate) client: Client,
     /// Who answered.
     pub(crate) server: GetServerResponse,
     /// Where.
     pub(crate) target: Target,
     /// How long an answer may take.
     pub(crate) timeout: Duration,
+    /// Who the kernel says it is.
+    pub(crate) peer: Peer,
 }
 
 /// Connects and checks the version of the protocol.
 pub(crate) async fn connect(target: &Target, timeout: Duration) -> Result<Connection, Failure> {
+    let peer = Peer::default();
     let attempt = async {
-        let channel = open(target).await?;
-        let mut client = InspectorClient::new(channel).max_decoding_message_size(LARGEST_MESSAGE);
-        let server = client
-            .get_server(GetServerRequest {})
-            .await
-            .map_err(|status| refusal::of_first_request(target, &status))?
-            .into_inner();
+        let mut client = Client::new(open(target, timeout, &peer).await?);
+        let server = match client.get_server(GetServerRequest {}).await {
+            Ok(server) => server,
+            Err(refusal) => {
+                let failure = refusal::of_first_request(target, &refusal);
+                // Whether it has ended meanwhile is of interest where nobody has answered.
+                let trouble = match refusal.source() {
+                    Some(_) => peer.trouble(),
+                    None => None,
+                };
+                return Err(match trouble {
+                    Some(trouble) => Failure::lost(target.to_string(), "", Some(trouble)),
+                    None => failure,
+                });
+            }
+        };
         if server.protocol != PROTOCOL {
             return Err(Failure::Incompatible(format!(
                 "{target} (pid {}, netpoller {}) speaks version {} of the inspection protocol, this command speaks \
@@ -62,39 +70,50 @@ pub(crate) async fn connect(target: &Target, timeout: Duration) -> Result<Connec
             server,
             target: target.clone(),
             timeout,
+            peer: peer.clone(),
         })
     };
     match tokio::time::timeout(timeout, attempt).await {
         Ok(result) => result,
-        Err(_) => Err(silent(target, timeout)),
+        Err(_) => Err(silent(target, timeout, &peer)),
     }
 }
 
 /// Nobody answered in time.
-pub(super) fn silent(target: &Target, timeout: Duration) -> Failure {
+pub(super) fn silent(target: &Target, timeout: Duration, peer: &Peer) -> Failure {
     Failure::Timeout {
         target: target.to_string(),
-        what: "the first request",
+        what: "its first answer",
         after: timeout,
+        trouble: peer.trouble(),
     }
 }
 
 /// A client without anything read yet. What is served there, the caller must know.
-pub(super) async fn open(target: &Target) -> Result<Transport, Failure> {
+pub(super) async fn open(
+    target: &Target,
+    timeout: Duration,
+    peer: &Peer,
+) -> Result<Transport, Failure> {
     let (endpoint, credentials) = match target {
         // The authority is never used to connect, but servers compare it with an allow-list of hosts.
         Target::Unix(_) => (
             Endpoint::from_static("http://localhost"),
             Access::default().credentials()?,
         ),
-        Target::Tcp(tcp) => (Endpoint::from(tcp.uri.clone()), tcp.access.credentials()?),
+        Target::Tcp(tcp) => (Endpoint::from(tcp.uri.clone()), tcp.credentials()?),
     };
+    // A process that is stopped keeps its connections and says nothing: it is asked for a sign of life.
+    let endpoint = endpoint
+        .http2_keep_alive_interval(timeout.max(SHORTEST_SILENCE))
+        .keep_alive_timeout(timeout.max(SHORTEST_SILENCE))
+        .keep_alive_while_idle(true);
     let channel = match target {
         Target::Unix(socket) => {
-            let socket = socket.clone();
+            let (socket, peer) = (socket.clone(), peer.clone());
             let connector = service_fn(move |_| {
-                let socket = socket.clone();
-                async move { unix(socket).await.map(TokioIo::new) }
+                let (socket, peer) = (socket.clone(), peer.clone());
+                async move { unix(socket, &peer).await.map(TokioIo::new) }
             });
             endpoint.connect_with_connector(connector).await
         }
@@ -116,7 +135,7 @@ pub(super) async fn open(target: &Target) -> Result<Transport, Failure> {
         Target::Tcp(_) => endpoint.tcp_nodelay(true).connect().await,
     };
     let channel = channel.map_err(|error| refusal::of_connection(target, &error))?;
-    Ok(InterceptedService::new(channel, credentials))
+    Ok(transport(channel, credentials))
 }
 
 /// Whoever listens there is not whom the name of the socket promises.
@@ -138,8 +157,9 @@ impl std::fmt::Display for ForeignPeer {
 
 impl std::error::Error for ForeignPeer {}
 
-async fn unix(socket: UnixSocket) -> io::Result<UnixStream> {
+async fn unix(socket: UnixSocket, peer: &Peer) -> io::Result<UnixStream> {
     let stream = UnixStream::connect(socket.path).await?;
+    peer.note(&stream);
     if let Some(expected) = socket.peer {
         // Of the moment at which it began to listen, and not to be feigned.
         let uid = stream.peer_cred()?.uid();

@@ -17,8 +17,9 @@ use super::connect::silent;
 use super::places::{self, Place, Socket};
 use super::process::{self, Process, own_uid};
 use super::target::UnixSocket;
-use super::{Connection, Target, TargetSpec, connect};
+use super::{Connection, Peer, Target, TargetSpec, connect};
 use crate::failure::Failure;
+use crate::foreign;
 use crate::text;
 
 /// What became of an attempt to talk to a socket.
@@ -228,6 +229,11 @@ impl Found {
         path.rsplit('/').next().unwrap_or(path)
     }
 
+    /// The path of its socket, for people.
+    pub(crate) fn path(&self) -> String {
+        foreign::lines(&self.socket.display().to_string()).into_owned()
+    }
+
     fn target(&self) -> Target {
         Target::Unix(UnixSocket {
             path: self.socket.clone(),
@@ -240,7 +246,9 @@ async fn into_connection(found: Found, timeout: Duration) -> Result<Connection, 
     match found.connection {
         Some(connection) => Ok(connection),
         // It has had its time; to ask again would take as long once more.
-        None if found.state == State::Silent => Err(silent(&found.target(), timeout)),
+        None if found.state == State::Silent => {
+            Err(silent(&found.target(), timeout, &Peer::of(found.pid)))
+        }
         // Asked again for the full reason, which the table of targets has no room for.
         None => connect(&found.target(), timeout).await,
     }
@@ -272,7 +280,9 @@ async fn probe(socket: Socket, pid: u32, timeout: Duration) -> Option<Found> {
         Err(Failure::Incompatible(_)) => found.state = State::Incompatible,
         Err(Failure::Timeout { .. }) => found.state = State::Silent,
         Err(Failure::Connect { reason, .. }) => found.state = State::Unreachable(reason),
-        Err(other) => found.state = State::Unreachable(other.to_string()),
+        Err(other) => {
+            found.state = State::Unreachable(foreign::lines(&other.to_string()).into_owned())
+        }
     }
     Some(found)
 }

@@ -2,19 +2,33 @@
 
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use netpoller_proto::filter::Field;
 use netpoller_proto::v1::{
     Descriptor, Filter, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
 };
-use tonic::{Code, Response, Status};
+use prost::Message;
+use tonic::Code;
 
-use super::Connection;
-use super::refusal::describe;
+use super::gate::Refusal;
+use super::{Connection, Frames};
 use crate::failure::Failure;
 
+/// What the rows are called in messages.
+const TABLE: &str = "the table";
 /// Rows a page; the most that a server gives.
 const PAGE: u32 = 1_000;
+/// Memory that the rows of one listing may take: about a hundred thousand.
+const LARGEST_LISTING: usize = 112 << 20;
+/// Pages without a row, one after another. A server of today goes on until a page is full or the table ends; an older one
+/// may leave rows out of a page that it has cut already.
+const EMPTY_PAGES: u32 = 200;
+
+/// The memory that a row takes, and somewhat more: the row, its texts, and what it costs to allocate them.
+pub(crate) fn weight(row: &Descriptor) -> usize {
+    std::mem::size_of::<Descriptor>() + 200 + row.encoded_len()
+}
 
 /// The part of the table that is wanted, as far as a server can be told.
 #[derive(Debug, Clone, Default)]
@@ -44,11 +58,19 @@ pub(crate) struct Snapshot {
 ///
 /// Whether the server has understood what was selected is told by the epoch in its answer, which came into the protocol
 /// with filter and sort. If it has not, all rows are fetched, for the caller to select from; and so they are if the server
-/// knows filters but not a field of this one.
+/// knows filters but not a field of this one. All pages together take no longer than one answer may.
 pub(crate) async fn descriptors(
     connection: &Connection,
     selection: &Selection,
 ) -> Result<Snapshot, Failure> {
+    let listing = pages(connection, selection);
+    match tokio::time::timeout(connection.timeout, listing).await {
+        Ok(result) => result,
+        Err(_) => Err(late(connection, TABLE)),
+    }
+}
+
+async fn pages(connection: &Connection, selection: &Selection) -> Result<Snapshot, Failure> {
     match select(connection, selection).await {
         Err(Refused::NotKnown) => {
             let all = Selection {
@@ -109,6 +131,7 @@ async fn select(connection: &Connection, selection: &Selection) -> Result<Snapsh
         .and_then(|limit| u32::try_from(limit).ok())
         .map_or(PAGE, |limit| limit.clamp(1, PAGE));
     let mut page_token = String::new();
+    let (mut weight_of_all, mut empty) = (0, 0);
     loop {
         let request = ListDescriptorsRequest {
             poller: String::new(),
@@ -120,11 +143,25 @@ async fn select(connection: &Connection, selection: &Selection) -> Result<Snapsh
             descending,
         };
         let call = client.list_descriptors(request);
-        let page = match timely(connection, "ListDescriptors", call).await? {
-            Err(status) if selective && status.code() == Code::InvalidArgument => {
+        let page = match timely(connection, TABLE, call).await? {
+            Err(refusal) if selective && refusal.code() == Code::InvalidArgument => {
                 return Err(Refused::NotKnown);
             }
-            result => answered(connection, "ListDescriptors", result)?,
+            result => answered(connection, TABLE, result).await?,
+        };
+        weight_of_all += page.descriptors.iter().map(weight).sum::<usize>();
+        if weight_of_all > LARGEST_LISTING {
+            return Err(Refused::Failed(Failure::Runtime(format!(
+                "{} has more than {} rows, or larger ones, than this command takes: ask for fewer with --where, or with \
+                 --limit",
+                connection.target,
+                snapshot.rows.len()
+            ))));
+        }
+        empty = if page.descriptors.is_empty() {
+            empty + 1
+        } else {
+            0
         };
         let understood = page.epoch != 0;
         snapshot.filtered |= understood;
@@ -141,9 +178,10 @@ async fn select(connection: &Connection, selection: &Selection) -> Result<Snapsh
         if enough && (understood || !selective) {
             return Ok(snapshot);
         }
-        if page.next_page_token == page_token {
+        // One that knows filters fills its pages.
+        if page.next_page_token == page_token || (understood && empty > 0) || empty > EMPTY_PAGES {
             return Err(Refused::Failed(Failure::Runtime(format!(
-                "{} gives the same page again and again",
+                "{} gives page after page and comes to no end",
                 connection.target
             ))));
         }
@@ -156,7 +194,7 @@ pub(crate) async fn stats(connection: &Connection) -> Result<GetStatsResponse, F
     let mut client = connection.client.clone();
     answer(
         connection,
-        "GetStats",
+        "the statistics",
         client.get_stats(GetStatsRequest::default()),
     )
     .await
@@ -166,52 +204,83 @@ pub(crate) async fn stats(connection: &Connection) -> Result<GetStatsResponse, F
 pub(crate) async fn answer<T>(
     connection: &Connection,
     what: &'static str,
-    call: impl Future<Output = Result<Response<T>, Status>>,
+    call: impl Future<Output = Result<T, Refusal>>,
 ) -> Result<T, Failure> {
     let result = timely(connection, what, call).await?;
-    answered(connection, what, result)
+    answered(connection, what, result).await
 }
 
-async fn timely<T>(
+/// The next message of a stream; `None` when the process has ended it. With a time, one has to come within that, and then
+/// within what any answer may take.
+pub(crate) async fn next<T>(
     connection: &Connection,
     what: &'static str,
-    call: impl Future<Output = Result<Response<T>, Status>>,
-) -> Result<Result<Response<T>, Status>, Failure> {
+    frames: &mut Frames<T>,
+    within: Option<Duration>,
+) -> Result<Option<T>, Failure> {
+    let result = match within {
+        None => frames.message().await,
+        Some(within) => {
+            let patient = Connection {
+                timeout: connection.timeout.saturating_add(within),
+                ..connection.clone()
+            };
+            timely(&patient, what, frames.message()).await?
+        }
+    };
+    answered(connection, what, result).await
+}
+
+pub(super) async fn timely<T>(
+    connection: &Connection,
+    what: &'static str,
+    call: impl Future<Output = Result<T, Refusal>>,
+) -> Result<Result<T, Refusal>, Failure> {
     tokio::time::timeout(connection.timeout, call)
         .await
-        .map_err(|_| Failure::Timeout {
-            target: connection.target.to_string(),
-            what,
-            after: connection.timeout,
-        })
+        .map_err(|_| late(connection, what))
 }
 
-fn answered<T>(
+fn late(connection: &Connection, what: &'static str) -> Failure {
+    Failure::Timeout {
+        target: connection.target.to_string(),
+        what,
+        after: connection.timeout,
+        trouble: connection.peer.trouble(),
+    }
+}
+
+async fn answered<T>(
     connection: &Connection,
     what: &'static str,
-    result: Result<Response<T>, Status>,
+    result: Result<T, Refusal>,
 ) -> Result<T, Failure> {
-    result
-        .map(Response::into_inner)
-        .map_err(|status| refused(connection, what, &status))
+    match result {
+        Ok(answer) => Ok(answer),
+        Err(refusal) => Err(refused(connection, what, &refusal).await),
+    }
 }
 
 /// What an error of the server means to whoever asked.
-pub(crate) fn refused(connection: &Connection, what: &'static str, status: &Status) -> Failure {
+async fn refused(connection: &Connection, what: &'static str, refusal: &Refusal) -> Failure {
     let target = &connection.target;
-    let reason = describe(status);
-    match status.code() {
-        Code::Unavailable => Failure::Connect {
-            target: target.to_string(),
-            reason,
-            advice: "the connection was lost while it was used; has the process ended?".into(),
-        },
+    if refusal.source().is_some() || refusal.code() == Code::Unavailable {
+        return lost(connection, refusal).await;
+    }
+    let reason = refusal.reason();
+    match refusal.code() {
         Code::Unimplemented => Failure::Incompatible(format!(
             "{target} (pid {}, netpoller {}) does not have {what}: its library is older than this command",
             connection.server.pid, connection.server.version
         )),
         Code::NotFound => Failure::NotFound(reason),
         Code::InvalidArgument => Failure::Usage(reason),
-        _ => Failure::Runtime(format!("{what} of {target}: {reason}")),
+        _ => Failure::Runtime(format!("{target} does not give {what}: {reason}")),
     }
+}
+
+/// The connection broke while it was used.
+pub(super) async fn lost(connection: &Connection, refusal: &Refusal) -> Failure {
+    let trouble = connection.peer.trouble_soon().await;
+    Failure::lost(connection.target.to_string(), &refusal.reason(), trouble)
 }

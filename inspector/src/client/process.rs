@@ -7,6 +7,8 @@ use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
+use crate::foreign;
+
 /// Ticks a second of the start time in /proc; a constant of the kernel's interface to programs.
 const TICKS_A_SECOND: u64 = 100;
 /// As much of an environment is read.
@@ -97,8 +99,15 @@ pub(super) fn own_uid() -> Option<u32> {
 /// The path of its executable; empty if that cannot be read.
 pub(super) fn executable(pid: u32) -> String {
     fs::read_link(format!("/proc/{pid}/exe"))
-        .map(|path| path.display().to_string())
+        .map(|path| foreign::lines(&path.display().to_string()).into_owned())
         .unwrap_or_default()
+}
+
+/// The letter of its state, and when it began.
+pub(super) fn state(pid: u32) -> Option<(char, u64)> {
+    let stat = fs::read_to_string(format!("/proc/{pid}/stat")).ok()?;
+    let state = stat.rsplit_once(')')?.1.trim_start().chars().next()?;
+    Some((state, parse_start_ticks(&stat)?))
 }
 
 /// Field 22 of /proc/PID/stat: the start of the process in ticks since boot.

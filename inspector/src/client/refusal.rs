@@ -5,10 +5,11 @@ use std::io;
 use std::os::unix::fs::FileTypeExt;
 
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
-use tonic::{Code, Status};
+use tonic::Code;
 
 use super::Target;
 use super::connect::ForeignPeer;
+use super::gate::Refusal;
 use crate::failure::Failure;
 
 /// Advice when a connection was accepted and came to nothing.
@@ -93,14 +94,14 @@ pub(super) fn of_connection(target: &Target, error: &(dyn Error + 'static)) -> F
 }
 
 /// Something answered the connection, but not the first request.
-pub(super) fn of_first_request(target: &Target, status: &Status) -> Failure {
-    if let Some(failure) = status
+pub(super) fn of_first_request(target: &Target, refusal: &Refusal) -> Failure {
+    if let Some(failure) = refusal
         .source()
         .and_then(|error| of_tls(target, &causes(error)))
     {
         return failure;
     }
-    match status.code() {
+    match refusal.code() {
         Code::Unimplemented => Failure::Incompatible(format!(
             "{target} speaks gRPC, but does not serve netpoller.v1.Inspector; is it the inspection endpoint?"
         )),
@@ -113,14 +114,14 @@ pub(super) fn of_first_request(target: &Target, status: &Status) -> Failure {
                     "name the file that holds the token with --token-file PATH; whoever runs the service has it"
                 }
             };
-            connect(target, status.message(), advice)
+            connect(target, &refusal.reason(), advice)
         }
         Code::PermissionDenied => connect(
             target,
-            status.message(),
+            &refusal.reason(),
             "call the endpoint by its address, or run the command as the user of the service",
         ),
-        _ => connect(target, &describe(status), stranger(target)),
+        _ => connect(target, &refusal.reason(), stranger(target)),
     }
 }
 
@@ -177,20 +178,5 @@ fn connect(target: &Target, reason: &str, advice: &str) -> Failure {
         target: target.to_string(),
         reason: reason.to_owned(),
         advice: advice.to_owned(),
-    }
-}
-
-/// The innermost reason of a status: the outer ones say "transport error".
-pub(crate) fn describe(status: &Status) -> String {
-    let mut reason = status.message().to_owned();
-    let mut cause = status.source();
-    while let Some(error) = cause {
-        reason = error.to_string();
-        cause = error.source();
-    }
-    if reason.is_empty() {
-        status.code().description().to_owned()
-    } else {
-        reason
     }
 }

@@ -1,6 +1,7 @@
 //! What `--target` can say.
 
 use std::fmt;
+use std::net::IpAddr;
 use std::path::PathBuf;
 use std::str::FromStr;
 
@@ -8,7 +9,9 @@ use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::Uri;
 
 use super::Access;
+use super::access::Credentials;
 use crate::failure::Failure;
+use crate::foreign;
 
 /// What can be written.
 pub(super) const FORMS: &str = "write unix:PATH, /path, http://host:port, https://host:port, tcp:host:port, pid:N or the name of a process";
@@ -54,6 +57,29 @@ impl Tcp {
         self.uri.scheme_str() == Some("https")
     }
 
+    /// What every request shows. A token is not sent through a network that anybody may listen to.
+    pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
+        if self.access.token_file.is_some() && !self.is_tls() && !self.is_loopback() {
+            return Err(Failure::Usage(format!(
+                "the token would go to {} in clear, for everybody on the way to read: use https://, or leave out \
+                 --token-file (NETPOLLER_TOKEN_FILE); http:// with a token is for the loopback alone, as at the near end \
+                 of a tunnel",
+                Target::Tcp(self.clone())
+            )));
+        }
+        self.access.credentials()
+    }
+
+    /// Whether what is sent stays on this machine.
+    fn is_loopback(&self) -> bool {
+        let host = self.uri.host().unwrap_or_default();
+        let host = host.trim_start_matches('[').trim_end_matches(']');
+        match host.parse::<IpAddr>() {
+            Ok(address) => address.to_canonical().is_loopback(),
+            Err(_) => host.eq_ignore_ascii_case("localhost"),
+        }
+    }
+
     /// Host and port, for the resolver.
     pub(super) fn address(&self) -> String {
         self.uri
@@ -77,7 +103,11 @@ impl Tcp {
 impl fmt::Display for Target {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Self::Unix(socket) => write!(f, "unix:{}", socket.path.display()),
+            // The path may have been found where others can write.
+            Self::Unix(socket) => {
+                let path = socket.path.display().to_string();
+                write!(f, "unix:{}", foreign::lines(&path))
+            }
             Self::Tcp(tcp) => write!(f, "{}", tcp.uri.to_string().trim_end_matches('/')),
         }
     }

@@ -9,6 +9,7 @@ use netpoller_proto::v1::{BreakRequest, EvictRequest, EvictResponse};
 use crate::args::{ControlArgs, Format, Globals};
 use crate::client::{Control, Which};
 use crate::failure::Failure;
+use crate::foreign;
 
 /// Releases who waits on a descriptor.
 pub(super) fn evict(
@@ -108,8 +109,11 @@ fn confirm(what: &str) -> Result<(), Failure> {
             "{what}; say --yes if this is meant"
         )));
     }
-    eprint!("{what}\nGo on? [y/N] ");
-    let _ = io::stderr().flush();
+    let mut stderr = io::stderr();
+    let asked = write!(stderr, "{}\nGo on? [y/N] ", foreign::lines(what));
+    asked
+        .and_then(|()| stderr.flush())
+        .map_err(|error| Failure::Runtime(format!("asking: {error}")))?;
     let mut answer = String::new();
     io::stdin()
         .read_line(&mut answer)

@@ -23,7 +23,7 @@ const IDS: usize = 200;
 /// From so many ids on, the whole table is asked for instead.
 const MANY: usize = 1_000;
 /// Descriptors that are remembered.
-const MOST: usize = 200_000;
+const MOST: usize = 20_000;
 
 /// A descriptor, by poller and id.
 type Key = (String, String);

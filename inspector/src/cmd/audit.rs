@@ -10,7 +10,6 @@ use crate::document;
 use crate::failure::Failure;
 use crate::out::{Head, Printer};
 use crate::table::{LAWS, LawRow};
-use crate::text;
 
 pub(super) fn run(
     globals: &Globals,
@@ -58,11 +57,7 @@ fn verdict(row: &LawRow) -> String {
     format!(
         "the law `{}` of poller {} is violated: {} ({} on the left, {} on the right); \
          something was counted twice or not at all, please report it",
-        text::printable(&row.law.name),
-        text::printable(&row.poller),
-        text::printable(&row.law.statement),
-        row.law.lhs,
-        row.law.rhs
+        &row.law.name, &row.poller, &row.law.statement, row.law.lhs, row.law.rhs
     )
 }
 
@@ -106,7 +101,7 @@ async fn ask(connection: &Connection, kernel: bool) -> Result<AuditResponse, Fai
         poller: String::new(),
         kernel,
     };
-    client::answer(connection, "Audit", client.audit(request)).await
+    client::answer(connection, "the laws", client.audit(request)).await
 }
 
 #[cfg(test)]

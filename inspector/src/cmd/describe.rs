@@ -21,8 +21,12 @@ pub(super) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
         let (poller, id) = which.find(&connection).await?;
         let mut client = connection.client.clone();
         let request = GetDescriptorRequest { poller, id };
-        let answer =
-            client::answer(&connection, "GetDescriptor", client.get_descriptor(request)).await?;
+        let answer = client::answer(
+            &connection,
+            "the descriptor",
+            client.get_descriptor(request),
+        )
+        .await?;
         let head = Head::of(
             &connection,
             "netpoller/v1/descriptor",

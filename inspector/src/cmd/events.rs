@@ -1,6 +1,7 @@
 //! `netpoller events`: the flight recorder, as a dump or as it goes on.
 
 use std::io::{self, BufWriter, Write};
+use std::time::{Duration, Instant};
 
 use netpoller_proto::v1::{
     Cause, Event, EventKind, Mode, TransitionsFrame, WatchTransitionsRequest,
@@ -10,11 +11,16 @@ use super::admission::Admission;
 use crate::args::{EventsArgs, Format, Globals};
 use crate::client::{self, Connection, Which};
 use crate::document;
-use crate::failure::Failure;
+use crate::failure::{Failure, note};
 use crate::out::{Head, Printer};
 use crate::paint::Tone;
 use crate::table::{Align, Context, epoll_names};
 use crate::text;
+
+/// What they are called in messages.
+const EVENTS: &str = "its events";
+/// Events that are kept to make one document of them.
+const MOST_KEPT: usize = 400_000;
 
 pub(super) fn run(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     super::block_on(follow(globals, args))
@@ -42,28 +48,25 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         history: args.history,
         history_only: args.dump,
     };
-    let mut client = connection.client.clone();
-    let mut stream = client::answer(
-        &connection,
-        "WatchTransitions",
-        client.watch_transitions(request),
-    )
-    .await?;
+    let (mut client, mut patient) = (connection.client.clone(), connection.clone());
+    let mut stream = client::answer(&connection, EVENTS, client.watch_transitions(request)).await?;
     let mut out = Out::new(globals, &connection);
     out.titles()?;
     let mut loss = Loss::default();
     let limit = globals.limit.unwrap_or(usize::MAX);
     let mut printed = 0;
     loop {
-        let frame = stream
-            .message()
-            .await
-            .map_err(|status| client::refused(&connection, "WatchTransitions", &status))?;
-        let Some(frame) = frame else {
+        // A dump is an answer, and what it takes to print it does not count.
+        let asked = Instant::now();
+        let within = args.dump.then_some(Duration::ZERO);
+        let Some(frame) = client::next(&patient, EVENTS, &mut stream, within).await? else {
             break;
         };
         loss.tell(&frame);
         let mut wanted = admission.admitted(frame.events).await?;
+        if args.dump {
+            patient.timeout = patient.timeout.saturating_sub(asked.elapsed());
+        }
         wanted.truncate(limit - printed);
         printed += wanted.len();
         out.events(wanted, frame.captured_at_ns)?;
@@ -73,11 +76,9 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     }
     out.finish(loss.nothing())?;
     if !args.dump && printed < limit {
-        return Err(Failure::Connect {
-            target: connection.target.to_string(),
-            reason: "the stream has ended".into(),
-            advice: "has the process ended?".into(),
-        });
+        let trouble = connection.peer.trouble_soon().await;
+        let target = connection.target.to_string();
+        return Err(Failure::lost(target, "the stream has ended", trouble));
     }
     Ok(())
 }
@@ -93,11 +94,15 @@ impl Loss {
     fn tell(&mut self, frame: &TransitionsFrame) {
         if frame.lost > self.lost {
             let more = frame.lost - self.lost;
-            eprintln!("netpoller: {more} events were overwritten before they could be read");
+            note(&format!(
+                "{more} events were overwritten before they could be read"
+            ));
         }
         if frame.dropped > self.dropped {
             let more = frame.dropped - self.dropped;
-            eprintln!("netpoller: {more} events were left out because this command was slow");
+            note(&format!(
+                "{more} events were left out because this command was slow"
+            ));
         }
         self.lost = self.lost.max(frame.lost);
         self.dropped = self.dropped.max(frame.dropped);
@@ -171,7 +176,6 @@ impl<'a> Out<'a> {
             .zip(widths)
             .enumerate()
             .map(|(index, ((text, tone), width))| {
-                let text = text::printable(&text).into_owned();
                 // The name of the thread gets what is left of a terminal; only its end tells it from others.
                 let room = self.printer.room.filter(|_| index == 5);
                 let text = match room.map(|room| room.saturating_sub(taken)) {
@@ -195,6 +199,13 @@ impl<'a> Out<'a> {
         self.several |= !events.iter().all(is_known);
         if self.globals.format == Format::Json {
             self.kept.extend(events);
+            if self.kept.len() > MOST_KEPT {
+                return Err(Failure::Runtime(format!(
+                    "{} has more than {MOST_KEPT} events, which is too much for one document: ask for fewer, or for \
+                     --format jsonl",
+                    self.connection.target
+                )));
+            }
             return Ok(());
         }
         let mut out = BufWriter::new(io::stdout().lock());

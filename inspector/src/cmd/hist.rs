@@ -73,7 +73,7 @@ async fn ask(connection: &Connection, interval: Duration) -> Result<GetStatsResp
         timeout: connection.timeout + interval,
         ..connection.clone()
     };
-    client::answer(&connection, "GetStats", client.get_stats(request)).await
+    client::answer(&connection, "the statistics", client.get_stats(request)).await
 }
 
 /// One histogram of one poller; of an older server, without its interval.
@@ -255,7 +255,7 @@ fn quantiles(
             text
         }
     };
-    let mut cells = vec![text::printable(name).into_owned(), of.to_owned()];
+    let mut cells = vec![name.to_owned(), of.to_owned()];
     cells.extend(quantile::SHOWN.map(|(_, share)| sample(quantile::quantile(histogram, share))));
     cells.push(sample((histogram.count > 0).then_some(histogram.max)));
     cells.push(text::grouped(histogram.count));
@@ -301,12 +301,7 @@ fn bars(
             (bound, Tone::Dim, Align::Right, 12),
             (bar, Tone::Parked, Align::Left, 40),
             (text::grouped(step.count), Tone::Plain, Align::Right, 12),
-            (
-                text::printable(&exemplar).into_owned(),
-                Tone::Dim,
-                Align::Left,
-                24,
-            ),
+            (exemplar, Tone::Dim, Align::Left, 24),
         ];
         printer.line(out, &cells)?;
     }

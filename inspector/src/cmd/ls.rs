@@ -1,6 +1,6 @@
 //! `netpoller ls`.
 
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use netpoller_proto::filter::Field;
@@ -17,9 +17,9 @@ use crate::table::{self, DEADLINES, DESCRIPTORS, Entry, POLLERS, WAITERS};
 pub(super) fn run(globals: &Globals, what: Listing) -> Result<(), Failure> {
     super::block_on(async {
         let connection = super::connection(globals).await?;
-        let mut text = Vec::new();
-        list(&connection, globals, what, &mut text).await?;
-        super::print(|out| Ok(out.write_all(&text)?))
+        let mut out = BufWriter::new(io::stdout());
+        list(&connection, globals, what, &mut out).await?;
+        Ok(out.flush()?)
     })
 }
 

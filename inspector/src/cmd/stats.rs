@@ -116,11 +116,7 @@ fn section(
     let title = |text: &str| Tone::Title.paint(text, printer.color);
 
     let poller = stats.poller.clone().unwrap_or_default();
-    writeln!(
-        out,
-        "{}",
-        title(&format!("POLLER {}", text::printable(&poller.name)))
-    )?;
+    writeln!(out, "{}", title(&format!("POLLER {}", poller.name)))?;
     gauges(
         printer,
         out,
@@ -266,7 +262,7 @@ fn laws(printer: &Printer<'_>, out: &mut dyn Write, laws: &[Law]) -> io::Result<
             plain(&text::signed(law.lhs)),
             plain(&text::signed(law.rhs)),
             (state.to_owned(), tone),
-            (text::printable(&law.statement).into_owned(), Tone::Dim),
+            (law.statement.clone(), Tone::Dim),
         ]
     };
     let lines: Vec<_> = laws.iter().map(line).collect();
@@ -274,5 +270,5 @@ fn laws(printer: &Printer<'_>, out: &mut dyn Write, laws: &[Law]) -> io::Result<
 }
 
 fn plain(text: &str) -> (String, Tone) {
-    (text::printable(text).into_owned(), Tone::Plain)
+    (text.to_owned(), Tone::Plain)
 }

@@ -3,7 +3,7 @@
 use crate::args::Globals;
 use crate::client::{discover, hidden};
 use crate::document;
-use crate::failure::Failure;
+use crate::failure::{Failure, note};
 use crate::out::{Head, Printer};
 use crate::table::{Context, TARGETS};
 
@@ -11,10 +11,10 @@ pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
     super::block_on(async {
         let mut found = discover(globals.timeout).await;
         if found.is_empty() {
-            eprintln!("netpoller: no process of this user can be inspected");
+            note("no process of this user can be inspected");
         }
         if let Some(hidden) = hidden() {
-            eprintln!("netpoller: {hidden}");
+            note(&hidden);
         }
         let head = Head {
             schema: "netpoller/v1/targets",

@@ -1,6 +1,6 @@
 //! `netpoller top`: `ls` again and again, for logs and for people who like plain text.
 
-use std::io::Write;
+use std::io::{self, BufWriter, Write};
 
 use crate::args::{Format, Globals, Listing};
 use crate::failure::Failure;
@@ -14,16 +14,16 @@ pub(super) fn run(globals: &Globals, what: Listing, count: Option<u64>) -> Resul
         let mut looks = 0;
         while count.is_none_or(|count| looks < count) {
             ticks.tick().await;
-            let mut text = Vec::new();
             let mut globals = globals.clone();
+            let mut out = BufWriter::new(io::stdout());
             match globals.format {
                 // Records go on; one list of names is enough for all.
                 Format::Csv | Format::Jsonl => globals.no_header |= looks > 0,
-                Format::Table | Format::Wide | Format::Json if looks > 0 => writeln!(text)?,
+                Format::Table | Format::Wide | Format::Json if looks > 0 => writeln!(out)?,
                 Format::Table | Format::Wide | Format::Json => {}
             }
-            super::ls::list(&connection, &globals, what, &mut text).await?;
-            super::print(|out| Ok(out.write_all(&text)?))?;
+            super::ls::list(&connection, &globals, what, &mut out).await?;
+            out.flush()?;
             looks += 1;
         }
         Ok(())

@@ -21,6 +21,9 @@ use crate::table::{
 };
 use crate::text;
 
+/// What it follows, as it is called in messages.
+const GROUPS: &str = "the table";
+
 pub(super) fn run(globals: &Globals, what: Listing, until: Option<&Query>) -> Result<(), Failure> {
     if what == Listing::Pollers {
         return Err(Failure::Usage(
@@ -63,7 +66,7 @@ async fn follow(globals: &Globals, what: Listing, until: Option<&Query>) -> Resu
         stats: false,
         filter,
     };
-    let mut stream = client::answer(&connection, "Watch", client.watch(request)).await?;
+    let mut stream = client::answer(&connection, GROUPS, client.watch(request)).await?;
     let mut model = Model::default();
     let mut seen = Seen::default();
     let anchor = Anchor::of(&connection.server);
@@ -73,16 +76,22 @@ async fn follow(globals: &Globals, what: Listing, until: Option<&Query>) -> Resu
     let mut sheet = None;
     let mut left = globals.limit.unwrap_or(usize::MAX);
     loop {
-        let frame = stream
-            .message()
-            .await
-            .map_err(|status| client::refused(&connection, "Watch", &status))?
-            .ok_or_else(|| Failure::Connect {
-                target: connection.target.to_string(),
-                reason: "the stream has ended".into(),
-                advice: "has the process ended?".into(),
-            })?;
-        if !model.apply(frame) {
+        // A live server sends a group at each interval, even an empty one.
+        let within = globals.interval.saturating_mul(3);
+        let Some(frame) = client::next(&connection, GROUPS, &mut stream, Some(within)).await?
+        else {
+            let trouble = connection.peer.trouble_soon().await;
+            let target = connection.target.to_string();
+            return Err(Failure::lost(target, "the stream has ended", trouble));
+        };
+        let whole = model.apply(frame);
+        if model.is_too_large() {
+            return Err(Failure::Runtime(format!(
+                "the table of {} is larger than this command takes; ask for less of it with --where",
+                connection.target
+            )));
+        }
+        if !whole {
             continue;
         }
         let rows: Vec<Arc<Descriptor>> = model.rows.values().cloned().collect();

@@ -29,7 +29,7 @@ pub(crate) struct Document<'a, T> {
     pub(crate) captured_at_ns: u64,
     /// False if rows were left out by `--limit`.
     pub(crate) complete: bool,
-    pub(crate) items: Vec<T>,
+    pub(crate) items: T,
 }
 
 /// The process that answered.
@@ -292,7 +292,7 @@ pub(crate) fn target(found: &Found) -> TargetItem<'_> {
         start_ticks: found.start_ticks,
         started_at: found.started.map(Anchor::seconds),
         executable: &found.executable,
-        socket: found.socket.display().to_string(),
+        socket: found.path(),
         state: found.state.name(),
         reason: match &found.state {
             crate::client::State::Unreachable(reason) => Some(reason),

@@ -11,7 +11,7 @@ use netpoller_proto::v1::WatchRequest;
 use tokio::sync::watch;
 
 use super::app::{Feed, Link};
-use crate::client::{Target, connect};
+use crate::client::{Peer, Target, connect};
 use crate::failure::Failure;
 use crate::model::Model;
 
@@ -60,6 +60,10 @@ async fn watch(
         Ok(connection) => connection,
         // The target is in the header, and advice is for the command line.
         Err(Failure::Connect { reason, .. }) => return reason,
+        Err(Failure::Timeout {
+            trouble: Some(trouble),
+            ..
+        }) => return trouble,
         Err(failure) => {
             return failure
                 .to_string()
@@ -75,11 +79,11 @@ async fn watch(
         stats: true,
         ..Default::default()
     };
-    let mut client = connection.client;
+    let (mut client, peer) = (connection.client, connection.peer);
     let mut stream = match tokio::time::timeout(timeout, client.watch(request)).await {
-        Ok(Ok(response)) => response.into_inner(),
-        Ok(Err(status)) => return format!("Watch: {}", status.message()),
-        Err(_) => return "Watch was not answered in time".into(),
+        Ok(Ok(stream)) => stream,
+        Ok(Err(refusal)) => return told(&peer, &refusal.reason()).await,
+        Err(_) => return told(&peer, "the table did not come in time").await,
     };
     let server = Arc::new(connection.server);
     // Folded apart from what is published: readers hold their copy while the next group comes in.
@@ -88,7 +92,12 @@ async fn watch(
         // A live server sends a group at each interval, even an empty one.
         match tokio::time::timeout(interval.saturating_mul(3) + timeout, stream.message()).await {
             Ok(Ok(Some(frame))) => {
-                if model.apply(frame) {
+                let whole = model.apply(frame);
+                if model.is_too_large() {
+                    return "the table is larger than is shown here; `netpoller ls` takes filters"
+                        .into();
+                }
+                if whole {
                     *attempt = 0;
                     let (server, model) = (Arc::clone(&server), model.clone());
                     feed.send_modify(|feed| {
@@ -100,11 +109,19 @@ async fn watch(
                     });
                 }
             }
-            Ok(Ok(None)) => return "the process closed the stream".into(),
-            Ok(Err(status)) => return format!("the stream broke: {}", status.message()),
-            Err(_) => return "the process has sent nothing for too long; is it stopped?".into(),
+            Ok(Ok(None)) => return told(&peer, "the process closed the stream").await,
+            Ok(Err(refusal)) => {
+                let reason = format!("the stream broke: {}", refusal.reason());
+                return told(&peer, &reason).await;
+            }
+            Err(_) => return told(&peer, "the process has sent nothing for too long").await,
         }
     }
+}
+
+/// What is the matter with the process, if that can be told, or else what was seen of it.
+async fn told(peer: &Peer, seen: &str) -> String {
+    peer.trouble_soon().await.unwrap_or_else(|| seen.to_owned())
 }
 
 /// Doubles from attempt to attempt up to a bound, with a quarter of chance so that many inspectors do not come at once.

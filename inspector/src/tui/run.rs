@@ -3,8 +3,11 @@
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
-use tokio::signal::unix::{Signal, SignalKind, signal};
-use tokio::sync::watch;
+use signal_hook::consts::{
+    SIGABRT, SIGALRM, SIGBUS, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP,
+    SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
+};
+use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
 
 use super::app::{App, Feed};
@@ -20,7 +23,9 @@ const BETWEEN_PICTURES: Duration = Duration::from_millis(100);
 /// A key is answered sooner than that.
 const AFTER_A_KEY: Duration = Duration::from_millis(15);
 
-const SIGTSTP: i32 = 20;
+/// Linux has these two besides.
+const SIGSTKFLT: i32 = 16;
+const SIGPWR: i32 = 30;
 
 /// Opens the terminal UI on the target and returns when it is quit.
 ///
@@ -99,7 +104,7 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
                 Some(Ok(_)) => continue,
                 // The terminal is gone.
                 Some(Err(error)) => return Err(Failure::Runtime(format!("reading keys: {error}"))),
-                None => return Ok(()),
+                None => return Err(Failure::Runtime("the terminal is gone".into())),
             },
             () = at(pace.due) => {
                 screen.draw(|frame| view::render(&app, frame))?;
@@ -172,31 +177,35 @@ fn suspend(screen: &mut Screen) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The signals that would otherwise leave the terminal in raw mode.
+/// The signals that would otherwise leave the terminal in raw mode: all that end a process, or stop it from the keyboard.
+/// KILL and STOP cannot be caught, ILL, FPE and SEGV only with unsafe code, and the standard library ignores PIPE.
+const CAUGHT: [i32; 19] = [
+    SIGHUP, SIGINT, SIGQUIT, SIGTRAP, SIGABRT, SIGBUS, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM,
+    SIGSTKFLT, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSYS, SIGTSTP,
+];
+/// Those without a name end a process too.
+const REAL_TIME: std::ops::RangeInclusive<i32> = 34..=64;
+
 struct Signals {
-    terminate: Signal,
-    hangup: Signal,
-    interrupt: Signal,
-    suspend: Signal,
+    caught: mpsc::UnboundedReceiver<i32>,
 }
 
 impl Signals {
     fn new() -> std::io::Result<Self> {
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            hangup: signal(SignalKind::hangup())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            suspend: signal(SignalKind::from_raw(SIGTSTP))?,
-        })
+        let mut signals = signal_hook::iterator::Signals::new(CAUGHT.into_iter().chain(REAL_TIME))?;
+        let (sender, caught) = mpsc::unbounded_channel();
+        // It ends with the process, or when nobody listens any more.
+        std::thread::Builder::new()
+            .name("signals".into())
+            .spawn(move || signals.forever().try_for_each(|signal| sender.send(signal)))?;
+        Ok(Self { caught })
     }
 
     /// The number of the next one.
     async fn next(&mut self) -> i32 {
-        tokio::select! {
-            _ = self.terminate.recv() => 15,
-            _ = self.hangup.recv() => 1,
-            _ = self.interrupt.recv() => 2,
-            _ = self.suspend.recv() => SIGTSTP,
+        match self.caught.recv().await {
+            Some(signal) => signal,
+            None => std::future::pending().await,
         }
     }
 }

@@ -1,6 +1,6 @@
 //! The terminal itself: entering, leaving, and leaving in every way that there is to leave.
 
-use std::io::{self, Stdout, stdout};
+use std::io::{self, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use crossterm::cursor::Show;
@@ -31,7 +31,7 @@ pub(crate) async fn panicked() {
 
 /// A terminal in raw mode on the alternate screen; as it was before once this is dropped.
 pub(crate) struct Screen {
-    terminal: Terminal<CrosstermBackend<Stdout>>,
+    terminal: Terminal<CrosstermBackend<Output>>,
 }
 
 impl Screen {
@@ -77,8 +77,48 @@ impl Drop for Screen {
     }
 }
 
+/// The terminal, as long as there is one. The first error is told; afterwards nothing is written, and nothing fails: when it
+/// is dropped, ratatui would complain on a stderr that has gone away too, and panic.
+struct Output {
+    terminal: Stdout,
+    gone: bool,
+}
+
+impl Output {
+    fn new() -> Self {
+        Self {
+            terminal: stdout(),
+            gone: false,
+        }
+    }
+
+    fn attempt<T>(
+        &mut self,
+        instead: T,
+        write: impl FnOnce(&mut Stdout) -> io::Result<T>,
+    ) -> io::Result<T> {
+        if self.gone || !INSIDE.load(Ordering::Acquire) {
+            return Ok(instead);
+        }
+        let result = write(&mut self.terminal);
+        let passes = |error: &io::Error| error.kind() == io::ErrorKind::Interrupted;
+        self.gone = result.as_ref().is_err_and(|error| !passes(error));
+        result
+    }
+}
+
+impl Write for Output {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.attempt(bytes.len(), |terminal| terminal.write(bytes))
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        self.attempt((), Stdout::flush)
+    }
+}
+
 /// A new `Terminal` each time: its `clear` asks the terminal where the cursor is, and not every terminal answers.
-fn take_over() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
+fn take_over() -> io::Result<Terminal<CrosstermBackend<Output>>> {
     INSIDE.store(true, Ordering::Release);
     enable_raw_mode()?;
     execute!(
@@ -87,7 +127,7 @@ fn take_over() -> io::Result<Terminal<CrosstermBackend<Stdout>>> {
         EnableBracketedPaste,
         Clear(ClearType::All)
     )?;
-    Terminal::new(CrosstermBackend::new(stdout()))
+    Terminal::new(CrosstermBackend::new(Output::new()))
 }
 
 /// Raw mode first, because it is what makes a terminal unusable. Errors have nobody to be told to.

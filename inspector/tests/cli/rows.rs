@@ -99,7 +99,10 @@ fn json_has_every_field_of_the_contract() {
 #[test]
 fn a_table_of_many_pages_is_complete() {
     let (scratch, _running, target) = serve(Mock::new(15_321));
-    let output = run(scratch.path(), &["-t", &target, "ls", "-f", "jsonl"]);
+    let output = run(
+        scratch.path(),
+        &["-t", &target, "--timeout", "60s", "ls", "-f", "jsonl"],
+    );
     let ids: std::collections::HashSet<String> = stdout(&output)
         .lines()
         .map(|line| serde_json::from_str::<Value>(line).expect("an object")["id"].to_string())

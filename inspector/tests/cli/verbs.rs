@@ -12,9 +12,9 @@ use crate::{assert_fails, json, netpoller, run, serve, stderr, stdout};
 fn what_an_older_server_does_not_have_is_exit_5_with_its_version() {
     let (scratch, _running, target) = serve(Mock::new(3));
     for (arguments, method) in [
-        (&["audit"][..], "Audit"),
-        (&["events"], "WatchTransitions"),
-        (&["describe", "global/1.2"], "GetDescriptor"),
+        (&["audit"][..], "the laws"),
+        (&["events"], "its events"),
+        (&["describe", "global/1.2"], "the descriptor"),
     ] {
         let output = run(scratch.path(), &[&["-t", &target], arguments].concat());
         let said = stderr(&output);

@@ -37,6 +37,8 @@ pub(crate) fn isolated(program: impl AsRef<OsStr>, scratch: &Path) -> Command {
     }
     command
         .env("NETPOLLER_SOCKETS", scratch.join("netpoller"))
+        // The machine may be busy; what is to end in time says its own.
+        .env("NETPOLLER_TIMEOUT", "60s")
         .stdin(Stdio::null());
     command
 }

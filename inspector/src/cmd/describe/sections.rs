@@ -36,11 +36,7 @@ pub(super) fn print(
     if !hints.is_empty() {
         sections.title(out, "HINTS")?;
         for hint in hints {
-            writeln!(
-                out,
-                "  - {}",
-                Tone::Warn.paint(&text::printable(hint), printer.color)
-            )?;
+            writeln!(out, "  - {}", Tone::Warn.paint(hint, printer.color))?;
         }
     }
     Ok(())
@@ -57,15 +53,11 @@ impl Sections<'_> {
     }
 
     fn field(&self, out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
-        let value = if value.is_empty() {
-            "-".into()
-        } else {
-            text::printable(value)
-        };
+        let value = if value.is_empty() { "-" } else { value }.to_owned();
         let value = if self.context.ascii {
-            text::ascii(value.into_owned())
+            text::ascii(value)
         } else {
-            value.into_owned()
+            value
         };
         writeln!(out, "  {name:<16}{value}")
     }
@@ -85,10 +77,7 @@ impl Sections<'_> {
         writeln!(
             out,
             "{}",
-            Tone::Title.paint(
-                &format!("DESCRIPTOR {}", text::printable(&row.key())),
-                self.printer.color
-            )
+            Tone::Title.paint(&format!("DESCRIPTOR {}", row.key()), self.printer.color)
         )?;
         let fd = if row.fd < 0 {
             String::new()
@@ -210,12 +199,7 @@ impl Sections<'_> {
                     Align::Left,
                     24,
                 ),
-                (
-                    text::printable(&event.thread).into_owned(),
-                    Tone::Dim,
-                    Align::Left,
-                    32,
-                ),
+                (event.thread.clone(), Tone::Dim, Align::Left, 32),
             ];
             self.printer.line(out, &cells)?;
         }

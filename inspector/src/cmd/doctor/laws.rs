@@ -19,7 +19,7 @@ pub(super) async fn audit(connection: &Connection, kernel: bool) -> Result<Audit
         poller: String::new(),
         kernel,
     };
-    client::answer(connection, "Audit", client.audit(request)).await
+    client::answer(connection, "the laws", client.audit(request)).await
 }
 
 /// How many hold.

@@ -17,17 +17,21 @@ use std::time::{Duration, Instant};
 use clap::Args;
 use netpoller::view::lints::Lint;
 use netpoller_proto::v1::{AuditResponse, DiagnoseRequest, DiagnoseResponse, Finding, Since};
+use prost::Message;
 
 use crate::args::{Format, Globals};
 use crate::client::{self, Connection};
 use crate::document::Document;
-use crate::failure::Failure;
+use crate::failure::{Failure, note};
 use crate::out::{Head, Printer};
 use crate::table::{Context, Entry};
 use not_run::NotRun;
 
 /// One look: long enough for rates, and for a stuck waiter of a quiet poller to be certain.
 const WINDOW: Duration = Duration::from_secs(1);
+
+/// Bytes of all that was found.
+const LARGEST: usize = 16 << 20;
 
 /// What the doctor can be told.
 #[derive(Debug, Clone, Args)]
@@ -166,7 +170,7 @@ async fn diagnose(
     let began = Instant::now();
     let mut cases = Vec::new();
     let mut known: HashSet<Key> = HashSet::new();
-    let mut more = 0;
+    let (mut more, mut weight) = (0, 0);
     loop {
         let (answer, audit) = tokio::join!(
             client::diagnose(connection, request(args)),
@@ -183,6 +187,16 @@ async fn diagnose(
             .map(Case::new)
             .filter(|case| known.insert(case.key()))
             .collect();
+        weight += new
+            .iter()
+            .map(|case| case.finding.encoded_len())
+            .sum::<usize>();
+        if weight > LARGEST {
+            return Err(Failure::Runtime(format!(
+                "{} finds more and more, and never the same; look for a shorter time",
+                connection.target
+            )));
+        }
         let not_run = not_run::of(
             args,
             &answer.lints,
@@ -204,7 +218,7 @@ async fn diagnose(
         if over {
             super::print(|out| match globals.format {
                 Format::Json => {
-                    let items = cases.iter().map(|case| item::of(case, &context)).collect();
+                    let items: Vec<_> = cases.iter().map(|case| item::of(case, &context)).collect();
                     let diagnosis = Diagnosis {
                         document: printer.whole(head, more == 0, items),
                         lints: &answer.lints,
@@ -228,7 +242,7 @@ async fn diagnose(
             })?;
             if matches!(globals.format, Format::Jsonl | Format::Csv) {
                 for (name, line) in not_run::lines(&not_run) {
-                    eprintln!("netpoller: {name}: {line}");
+                    note(&format!("{name}: {line}"));
                 }
             }
             return verdict(cases.len(), more, began.elapsed());
@@ -240,7 +254,7 @@ async fn diagnose(
 #[derive(serde::Serialize)]
 struct Diagnosis<'a> {
     #[serde(flatten)]
-    document: Document<'a, item::Item<'a>>,
+    document: Document<'a, Vec<item::Item<'a>>>,
     /// The lints that were run.
     lints: &'a [String],
     /// The laws that hold; `null` if they were not checked.

@@ -36,7 +36,7 @@ pub(super) fn cases(
             Severity::Warning => Tone::Warn,
             _ => Tone::Title,
         };
-        let lint = tone.paint(&text::printable(&finding.lint), printer.color);
+        let lint = tone.paint(&&finding.lint, printer.color);
         let severity = item::severity(finding.severity());
         writeln!(out, "{}. {lint} ({severity})", before + index + 1)?;
         let mut paragraph = |name: &str, content: &str| paragraph(out, printer, name, content);
@@ -175,7 +175,6 @@ fn paragraph(
     content: &str,
 ) -> io::Result<()> {
     let room = printer.room.unwrap_or(WIDTH).clamp(40, WIDTH) - INDENT;
-    let content = text::printable(content);
     let mut lines: Vec<String> = Vec::new();
     for word in content.split_whitespace() {
         match lines.last_mut() {

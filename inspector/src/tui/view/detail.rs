@@ -40,7 +40,7 @@ pub(super) fn render(app: &App, seen: &Seen<'_>, scroll: usize, frame: &mut Fram
     } else {
         row.id()
     };
-    let title = format!("descriptor {}{gone}", text::printable(&id));
+    let title = format!("descriptor {id}{gone}");
     let inside = popup(app.theme, &title, frame, area);
     let counts = counts(app, row);
     let width = |area: Rect| usize::from(area.width).saturating_sub(NAME + 2);
@@ -69,7 +69,7 @@ fn facts(app: &App, seen: &Seen<'_>, width: usize) -> Vec<Line<'static>> {
         if !value.is_empty() {
             lines.push(Line::from(vec![
                 toned(theme, format!(" {name:<NAME$}"), Tone::Dim),
-                toned(theme, text::printable(&value).into_owned(), tone),
+                toned(theme, value, tone),
             ]));
         }
     };
@@ -204,7 +204,7 @@ fn direction_lines(
                     format!("   {name:<width$}", width = NAME - 2),
                     Tone::Dim,
                 ),
-                toned(theme, text::printable(&value).into_owned(), tone),
+                toned(theme, value, tone),
             ]));
         }
     };

@@ -52,7 +52,7 @@ fn who(app: &App, room: usize) -> Line<'static> {
         let name = server.executable.rsplit('/').next().unwrap_or_default();
         // The demo is this command itself.
         if name != "netpoller" {
-            let name = format!(" {} ", text::printable(name));
+            let name = format!(" {name} ");
             spans.push(toned(theme, name, Tone::Good));
         }
         spans.push(Span::raw(format!("pid {}", server.pid)));
@@ -75,8 +75,7 @@ fn who(app: &App, room: usize) -> Line<'static> {
     }
     // The process and its start stand at the end of a path.
     let taken: usize = spans.iter().map(Span::width).sum();
-    let target = text::printable(&app.target);
-    let target = text::cut_start(&target, room.saturating_sub(taken + 2), theme.ascii);
+    let target = text::cut_start(&app.target, room.saturating_sub(taken + 2), theme.ascii);
     if text::width(&target) > 8 || target == app.target {
         spans.push(toned(theme, format!("  {target}"), Tone::Dim));
     }
@@ -118,7 +117,7 @@ fn link(app: &App, room: usize) -> Line<'static> {
                 theme,
                 format!(
                     "{mark} LOST (try {attempt}, next in {left:.0}s): {}",
-                    text::cut(&text::printable(reason), room, theme.ascii)
+                    text::cut(reason, room, theme.ascii)
                 ),
                 Tone::Bad,
             ));

@@ -137,10 +137,7 @@ fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> 
     let visible = usize::from(area.height.saturating_sub(1)).max(1);
     let first = (selected + 1).saturating_sub(visible);
     for (index, histogram) in histograms.iter().enumerate().skip(first) {
-        let mut line = format!(
-            " {}",
-            name_field(&text::printable(&histogram.name), name, theme.ascii)
-        );
+        let mut line = format!(" {}", name_field(&histogram.name, name, theme.ascii));
         for number in &numbers {
             line.push_str(&format!(
                 " {}",
@@ -206,11 +203,7 @@ fn draw(app: &App, histogram: &Histogram, frame: &mut Frame<'_>, area: Rect) {
     let mut lines = vec![
         Line::default(),
         Line::from(vec![
-            toned(
-                theme,
-                format!(" {}", text::printable(&histogram.name)),
-                Tone::Title,
-            ),
+            toned(theme, format!(" {}", histogram.name), Tone::Title),
             toned(
                 theme,
                 format!("  {} samples, mean {mean}", text::grouped(histogram.count)),

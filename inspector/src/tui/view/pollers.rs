@@ -165,14 +165,10 @@ fn laws(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'static>>
             .as_ref()
             .map_or("", |poller| poller.name.as_str());
         for law in &poller.laws {
-            let title = name_field(&text::printable(&title(name, law)), room, theme.ascii);
+            let title = name_field(&title(name, law), room, theme.ascii);
             let (state, tone) = law_state(law);
-            let statement = text::cut(
-                &text::printable(&law.statement),
-                width.saturating_sub(39 + room),
-                theme.ascii,
-            )
-            .into_owned();
+            let statement = text::cut(&law.statement, width.saturating_sub(39 + room), theme.ascii)
+                .into_owned();
             lines.push(Line::from(vec![
                 Span::raw(format!(
                     " {title} {:>12} {:>12}  ",
@@ -253,7 +249,7 @@ fn counters(app: &App, stats: &GetStatsResponse) -> Vec<Line<'static>> {
         let rate = per_second(grown, seconds);
         let line = format!(
             " {}{:>13}{rate:>9}",
-            name_field(&text::printable(name), room, app.theme.ascii),
+            name_field(name, room, app.theme.ascii),
             text::count(count)
         );
         lines.push(Line::from(toned(

@@ -1,0 +1,256 @@
+//! The terminal UI: in front of a hostile target, and on a terminal that is hostile itself.
+
+use std::fs::File;
+use std::io::{Read, Write};
+use std::os::fd::OwnedFd;
+use std::path::Path;
+use std::process::Child;
+use std::sync::mpsc::{Receiver, channel};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
+use tempfile::TempDir;
+
+use crate::process::{MOST_MEMORY, command, end};
+use crate::server::{Hostile, Mode};
+use crate::{PATIENCE, strange};
+
+struct Session {
+    child: Child,
+    /// The other side of the terminal.
+    control: Option<File>,
+    terminal: Option<OwnedFd>,
+    written: Receiver<Vec<u8>>,
+    seen: Vec<u8>,
+}
+
+impl Session {
+    fn open(socket: &Path) -> Self {
+        let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
+            .expect("open a pseudo-terminal");
+        grantpt(&control).expect("grantpt");
+        unlockpt(&control).expect("unlockpt");
+        let name = ptsname(&control, Vec::new()).expect("ptsname");
+        let name = name.to_str().expect("a path").to_owned();
+        let open = || {
+            File::options()
+                .read(true)
+                .write(true)
+                .open(&name)
+                .expect("open")
+        };
+        let terminal: OwnedFd = open().into();
+        let size = Winsize {
+            ws_row: 40,
+            ws_col: 140,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(&terminal, size).expect("set the size");
+        let child = command()
+            .arg("-t")
+            .arg(socket)
+            .args(["--timeout", "3s", "--interval", "100ms", "tui"])
+            .stdin(open())
+            .stdout(open())
+            .stderr(open())
+            .spawn()
+            .expect("run netpoller");
+        let control = File::from(control);
+        let (sender, written) = channel();
+        let mut reader = control.try_clone().expect("clone");
+        // It ends when nobody has the terminal open any more.
+        std::thread::spawn(move || {
+            let mut buffer = [0; 1 << 16];
+            while let Ok(length @ 1..) = reader.read(&mut buffer) {
+                if sender.send(buffer[..length].to_vec()).is_err() {
+                    return;
+                }
+            }
+        });
+        Self {
+            child,
+            control: Some(control),
+            terminal: Some(terminal),
+            written,
+            seen: Vec::new(),
+        }
+    }
+
+    fn look(&mut self, time: Duration) {
+        let deadline = Instant::now() + time;
+        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
+            match self.written.recv_timeout(left) {
+                Ok(bytes) => self.seen.extend(bytes),
+                Err(_) => return,
+            }
+        }
+    }
+
+    fn press(&mut self, keys: &str) {
+        if let Some(control) = &mut self.control {
+            let _ = control.write_all(keys.as_bytes());
+        }
+    }
+
+    fn has(&self, bytes: &[u8]) -> bool {
+        self.seen.windows(bytes.len()).any(|window| window == bytes)
+    }
+
+    /// Waits until it has taken the terminal over.
+    #[track_caller]
+    fn wait(&mut self) {
+        let deadline = Instant::now() + PATIENCE;
+        while !self.has(b"\x1b[?1049h") {
+            assert!(
+                Instant::now() < deadline,
+                "{}",
+                String::from_utf8_lossy(&self.seen)
+            );
+            self.look(Duration::from_millis(50));
+        }
+    }
+
+    fn is_raw(&self) -> bool {
+        let terminal = self.terminal.as_ref().expect("it is held open");
+        let modes = tcgetattr(terminal).expect("the modes").local_modes;
+        !modes.contains(LocalModes::ICANON)
+    }
+}
+
+/// What is left of the stream without the sequences that the UI itself writes: `ESC [`, numbers, a letter.
+fn without_sequences(text: &str) -> String {
+    let mut rest = String::new();
+    let mut letters = text.chars().peekable();
+    while let Some(letter) = letters.next() {
+        if letter == '\x1b' && letters.peek() == Some(&'[') {
+            letters.next();
+            let mut sequence = String::new();
+            for letter in letters.by_ref() {
+                sequence.push(letter);
+                if ('\x40'..='\x7e').contains(&letter) {
+                    break;
+                }
+            }
+            assert!(!sequence.contains("31337"), "ESC [ {sequence} came through");
+            assert!(
+                sequence
+                    .chars()
+                    .all(|it| it.is_ascii_alphanumeric() || ";?:".contains(it)),
+                "ESC [ {sequence:?} came through"
+            );
+        } else if !(letter == '\r' || letter == '\n') {
+            rest.push(letter);
+        }
+    }
+    rest
+}
+
+#[test]
+fn the_terminal_ui_shows_a_hostile_target_and_obeys_it_in_nothing() {
+    let modes = [
+        Mode::Random(1_000),
+        Mode::Random(2_000),
+        Mode::Random(3_000),
+        Mode::Error(13),
+        Mode::ErrorFirst(13),
+        Mode::Details,
+        Mode::Skew,
+        Mode::Endless,
+        Mode::Bomb,
+        Mode::NotUtf8,
+        Mode::Cut,
+        Mode::Garbage,
+    ];
+    let scratch = TempDir::new().expect("make a directory");
+    let scratch = scratch.path();
+    std::thread::scope(|scope| {
+        for (number, mode) in modes.into_iter().enumerate() {
+            scope.spawn(move || {
+                let server = Hostile::start(mode, scratch, &format!("{number}.sock"));
+                let mut session = Session::open(&server.socket);
+                session.look(Duration::from_secs(3));
+                for keys in ["2", "3", "j", "4", "j", "1", "j", "\r", "j"] {
+                    session.press(keys);
+                    session.look(Duration::from_millis(250));
+                }
+                // Out of the details, and then out.
+                session.press("\x1b");
+                session.look(Duration::from_millis(500));
+                session.press("q");
+                drop(session.terminal.take());
+                let (code, memory) = end(&session.child, None);
+                session.look(Duration::from_secs(1));
+                let text = String::from_utf8_lossy(&session.seen).into_owned();
+                let rest = without_sequences(&text);
+                assert_eq!(strange(&rest), None, "{mode:?}: {rest:?}");
+                assert!(
+                    matches!(code, 0 | 1 | 4 | 5 | 124),
+                    "{mode:?} ended with {code}: {rest}"
+                );
+                assert!(memory <= MOST_MEMORY, "{mode:?} took {} MiB", memory >> 20);
+            });
+        }
+    });
+}
+
+#[test]
+fn every_signal_that_ends_it_leaves_the_terminal_as_it_was() {
+    let scratch = TempDir::new().expect("make a directory");
+    let server = Hostile::start(Mode::Random(7_000), scratch.path(), "s");
+    let signals = [
+        Signal::HUP,
+        Signal::INT,
+        Signal::QUIT,
+        Signal::ABORT,
+        Signal::TRAP,
+        Signal::BUS,
+        Signal::USR1,
+        Signal::USR2,
+        Signal::ALARM,
+        Signal::TERM,
+        Signal::XCPU,
+        Signal::XFSZ,
+        Signal::VTALARM,
+        Signal::PROF,
+        Signal::IO,
+        Signal::POWER,
+        Signal::SYS,
+    ];
+    std::thread::scope(|scope| {
+        for signal in signals {
+            let socket = &server.socket;
+            scope.spawn(move || {
+                let mut session = Session::open(socket);
+                session.wait();
+                assert!(session.is_raw());
+                kill_process(Pid::from_child(&session.child), signal).expect("kill");
+                let (code, _) = end(&session.child, None);
+                session.look(Duration::from_millis(300));
+                assert_eq!(code, 128 + signal.as_raw(), "{signal:?}");
+                assert!(!session.is_raw(), "{signal:?} leaves it raw");
+                assert!(
+                    session.has(b"\x1b[?1049l"),
+                    "{signal:?} leaves the other screen"
+                );
+            });
+        }
+    });
+}
+
+#[test]
+fn a_terminal_that_goes_away_ends_it_without_a_panic() {
+    let scratch = TempDir::new().expect("make a directory");
+    let server = Hostile::start(Mode::Random(7_000), scratch.path(), "s");
+    let mut session = Session::open(&server.socket);
+    session.wait();
+    // The thread that reads has the last copy of the other side, and lets go of it with the next byte.
+    drop(session.terminal.take());
+    let (_nobody, nothing) = channel();
+    session.written = nothing;
+    drop(session.control.take());
+    let (code, _) = end(&session.child, None);
+    assert!(matches!(code, 1 | 129), "ended with {code}");
+}
