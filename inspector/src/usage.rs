@@ -32,7 +32,9 @@ struct Usage {
 }
 
 /// Whether a table has a column of this name.
-type Names = Option<fn(&str) -> Result<(), Failure>>;
+type Known = fn(&str) -> Result<(), Failure>;
+/// The same, of a verb that may have no table.
+type Names = Option<Known>;
 
 const ALL: &[Format] = &[
     Format::Table,
@@ -264,7 +266,7 @@ impl Given<'_> {
 
 /// What no table knows is a slip of the pen, wherever it was made.
 fn known_anywhere(name: &str) -> Result<(), Failure> {
-    let others: [fn(&str) -> Result<(), Failure>; 5] = [
+    let others: [Known; 5] = [
         |name| known(&WAITERS, name),
         |name| known(&DEADLINES, name),
         |name| known(&POLLERS, name),
