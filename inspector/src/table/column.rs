@@ -48,6 +48,7 @@ impl Cell {
     }
 }
 
+use netpoller_proto::filter::Field;
 pub(crate) use netpoller_proto::filter::Key;
 
 /// Side of the cell at which its text stands.
@@ -182,15 +183,24 @@ pub(crate) fn find<R>(
     columns: &'static [Column<R>],
     name: &str,
 ) -> Result<&'static Column<R>, Failure> {
-    columns
+    // What a filter calls by another name, a column can be called by too: `age` is `since`.
+    let field = Field::named(name);
+    let exact = columns
         .iter()
-        .find(|column| {
-            column.name.eq_ignore_ascii_case(name)
-                || column.title.eq_ignore_ascii_case(name)
-                || column
-                    .raw
-                    .iter()
-                    .any(|raw| raw.name.eq_ignore_ascii_case(name))
+        .find(|column| column.name.eq_ignore_ascii_case(name));
+    exact
+        .or_else(|| {
+            let mut columns = columns.iter();
+            columns.find(|column| field.is_some() && Field::named(column.name) == field)
+        })
+        .or_else(|| {
+            columns.iter().find(|column| {
+                column.title.eq_ignore_ascii_case(name)
+                    || column
+                        .raw
+                        .iter()
+                        .any(|raw| raw.name.eq_ignore_ascii_case(name))
+            })
         })
         .ok_or_else(|| {
             let known = columns.iter().map(|column| column.name);

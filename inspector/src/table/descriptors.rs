@@ -362,10 +362,38 @@ const FLAGS: C = Column {
 };
 
 /// Columns of `ls descriptors`.
-pub(crate) static DESCRIPTORS: [C; 16] = [
-    ID, FD, KIND, LOCAL, PEER, RD, WR, SINCE, DEADLINE, EDGES, WHERE, POLLER, LABEL, OPENED,
-    EVENTS, FLAGS,
+pub(crate) static DESCRIPTORS: [C; 18] = [
+    ID,
+    FD,
+    KIND,
+    LOCAL,
+    PEER,
+    RD,
+    WR,
+    SINCE,
+    DEADLINE,
+    EDGES,
+    WHERE,
+    POLLER,
+    LABEL,
+    TASK_WIDE,
+    THREAD_WIDE,
+    OPENED,
+    EVENTS,
+    FLAGS,
 ];
+
+/// Who waits, of a row in which it may be nobody: where there is room.
+const TASK_WIDE: C = Column {
+    wide: true,
+    keep: 65,
+    ..TASK
+};
+const THREAD_WIDE: C = Column {
+    wide: true,
+    keep: 62,
+    ..THREAD
+};
 
 /// Columns of `ls waiters`.
 pub(crate) static WAITERS: [C; 15] = [

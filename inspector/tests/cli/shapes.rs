@@ -272,6 +272,42 @@ fn ids_of_several_pollers_name_theirs_and_are_understood_as_they_are_printed() {
 }
 
 #[test]
+fn what_a_filter_can_name_is_a_column_too() {
+    let (scratch, _running, target) = serve(Mock::new(50));
+    let arguments = [
+        "-t",
+        &target,
+        "ls",
+        "-c",
+        "id,task,thread,age,location",
+        "--sort",
+        "age:desc",
+    ];
+    let output = run(scratch.path(), &arguments);
+    let titles: Vec<&str> = stdout(&output)
+        .lines()
+        .next()
+        .expect("titles")
+        .split_ascii_whitespace()
+        .collect();
+    assert_eq!(titles, ["ID", "TASK", "THREAD", "SINCE", "WHERE"]);
+    assert!(stdout(&output).contains("conn-"), "who waits");
+    for what in ["descriptors", "waiters", "deadlines"] {
+        let arguments = [
+            "-t",
+            &target,
+            "ls",
+            what,
+            "--sort",
+            "where",
+            "-c",
+            "where,since",
+        ];
+        stdout(&run(scratch.path(), &arguments));
+    }
+}
+
+#[test]
 fn the_environment_says_where_to_sort_and_a_limit_has_a_unit() {
     let (scratch, _running, target) = serve(Mock::new(1_500));
     let output = run(
