@@ -5,6 +5,8 @@ use std::fs::read_link;
 use std::io::{self, Read};
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
@@ -13,7 +15,9 @@ use netpoller::pipe::pipe_on;
 use netpoller::{Error, Kind, Poller, ReadyList};
 use netpoller_tests::{is_parked, run, unix_pair};
 
-use super::process::{close_all, descriptors, every_descriptor, fork, ring_all, wait_for};
+use super::process::{
+    close_all, descriptors, every_descriptor, fork, ring_all, wait_at_most, wait_for,
+};
 use super::work::{Work, driven};
 
 #[test]
@@ -110,6 +114,84 @@ fn a_program_that_is_started_inherits_nothing() {
     }
     drop((reader, writer));
     work.finish();
+}
+
+#[test]
+fn issue_tokio_1541_a_child_makes_a_poller_of_its_own_whatever_lock_was_held_when_it_was_forked() {
+    let over = Arc::new(AtomicBool::new(false));
+    let busy: [fn(usize); 4] = [label_and_name, make_a_poller, start_a_thread, run_a_runtime];
+    let threads = busy.map(|work| {
+        let over = over.clone();
+        std::thread::spawn(move || {
+            for turn in 0.. {
+                if over.load(Ordering::Relaxed) {
+                    return;
+                }
+                work(turn);
+            }
+        })
+    });
+    for turn in 0..300 {
+        let ended = wait_at_most(fork(lives_on, &[]), Duration::from_secs(60));
+        assert_eq!(ended, Some(0), "child {turn}");
+    }
+    over.store(true, Ordering::Relaxed);
+    for thread in threads {
+        thread.join().expect("it does not panic");
+    }
+}
+
+fn label_and_name(turn: usize) {
+    thread_local! {
+        static PAIR: (UnixStream, UnixStream) = {
+            let poller = Poller::builder().build().expect("a poller");
+            unix_pair(&poller)
+        };
+    }
+    PAIR.with(|(ours, _)| ours.set_label(&format!("label {turn}")));
+    drop(netpoller::task::named(&format!("task {turn}"), async {}));
+}
+
+fn make_a_poller(_: usize) {
+    drop(Poller::builder().build().expect("a poller"));
+}
+
+fn start_a_thread(_: usize) {
+    let thread = std::thread::spawn(|| drop(Poller::builder().build().expect("a poller").wake()));
+    thread.join().expect("it does not panic");
+}
+
+fn run_a_runtime(_: usize) {
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build();
+    let sleep = async { netpoller::time::sleep(Duration::from_micros(10)).await };
+    runtime.expect("a runtime").block_on(sleep);
+}
+
+/// For a forked child: everything that takes a lock of the process, and a byte from one end of a socket to the other.
+///
+/// It allocates and locks, which a child of a process with threads may do where the C library allows for it, as glibc does.
+fn lives_on(_: &[i32]) -> i32 {
+    let lived = std::panic::catch_unwind(|| {
+        let poller = Poller::builder().name("child").build().expect("a poller");
+        let _entered = poller.enter();
+        netpoller::block_on_poller(&poller, async {
+            let (a, b) = unix_pair(&poller);
+            a.set_label("of the child");
+            let read = netpoller::task::named("reads", async { a.read(&mut [0; 4]).await });
+            let write = async { b.write_all(b"x").await.expect("it is open") };
+            assert_eq!(
+                futures_lite::future::zip(read, write)
+                    .await
+                    .0
+                    .expect("a byte"),
+                1
+            );
+        });
+        assert_eq!(netpoller::view::snapshot(&poller).rows.len(), 0);
+    });
+    i32::from(lived.is_err())
 }
 
 fn stands_for(number: i32) -> Option<String> {

@@ -3,6 +3,7 @@
 
 use std::io;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::{Duration, Instant};
 
 static HANDLED: AtomicU64 = AtomicU64::new(0);
 
@@ -81,6 +82,25 @@ pub(super) fn wait_for(child: libc::pid_t) -> i32 {
     }
     assert!(libc::WIFEXITED(status), "it was killed: {status:#x}");
     libc::WEXITSTATUS(status)
+}
+
+/// [`wait_for`], but a child that does not end in time is killed: `None`.
+pub(super) fn wait_at_most(child: libc::pid_t, time: Duration) -> Option<i32> {
+    let end = Instant::now() + time;
+    loop {
+        let mut status = 0;
+        // SAFETY: `status` is valid for a write.
+        match unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } {
+            0 if Instant::now() < end => std::thread::sleep(Duration::from_millis(1)),
+            0 => {
+                signal(child as u32, libc::SIGKILL);
+                // SAFETY: as above.
+                unsafe { libc::waitpid(child, &raw mut status, 0) };
+                return None;
+            }
+            _ => return libc::WIFEXITED(status).then(|| libc::WEXITSTATUS(status)),
+        }
+    }
 }
 
 /// Closes every copy, as a child does before it runs another program. For a forked child.
