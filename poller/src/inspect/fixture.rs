@@ -48,7 +48,9 @@ pub(super) struct Fixture {
 impl Fixture {
     pub(super) fn new() -> Self {
         let directory = tempfile::tempdir().unwrap();
-        let server = Server::builder().listen(Listen::Unix(directory.path().join("s")));
+        let server = Server::builder()
+            .listen(Listen::Unix(directory.path().join("s")))
+            .limits(Limits::patient());
         Self {
             server: server.start().unwrap(),
             directory,
@@ -135,7 +137,7 @@ pub(super) fn run<R>(test: impl Future<Output = R>) -> R {
         .build()
         .unwrap();
     runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(60), test)
+        tokio::time::timeout(Duration::from_secs(600), test)
             .await
             .expect("stuck")
     })

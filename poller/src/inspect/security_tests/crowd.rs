@@ -37,7 +37,7 @@ fn assert_closes(mut stream: impl Read) {
 fn unix(path: PathBuf) -> UnixStream {
     let stream = UnixStream::connect(path).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
+        .set_read_timeout(Some(Duration::from_secs(300)))
         .unwrap();
     stream
 }
@@ -45,7 +45,7 @@ fn unix(path: PathBuf) -> UnixStream {
 fn tcp(address: std::net::SocketAddr) -> TcpStream {
     let stream = TcpStream::connect(address).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
+        .set_read_timeout(Some(Duration::from_secs(300)))
         .unwrap();
     stream
 }

@@ -28,7 +28,7 @@ fn throw(mut stream: impl Read + Write, bytes: &[u8], end: impl FnOnce()) {
 fn throw_unix(path: PathBuf, bytes: &[u8]) {
     let stream = UnixStream::connect(path).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
+        .set_read_timeout(Some(Duration::from_secs(300)))
         .unwrap();
     throw(&stream, bytes, || {
         let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -38,7 +38,7 @@ fn throw_unix(path: PathBuf, bytes: &[u8]) {
 fn throw_tcp(address: std::net::SocketAddr, bytes: &[u8]) {
     let stream = TcpStream::connect(address).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
+        .set_read_timeout(Some(Duration::from_secs(300)))
         .unwrap();
     throw(&stream, bytes, || {
         let _ = stream.shutdown(std::net::Shutdown::Write);
@@ -263,7 +263,7 @@ fn a_flood_of_resets_ends_the_connection() {
     let fixture = Fixture::with_tcp(Limits::default());
     let mut stream = UnixStream::connect(fixture.socket()).unwrap();
     stream
-        .set_read_timeout(Some(Duration::from_secs(30)))
+        .set_read_timeout(Some(Duration::from_secs(300)))
         .unwrap();
     stream.write_all(PREFACE).unwrap();
     stream.write_all(&[0, 0, 0, 4, 0, 0, 0, 0, 0]).unwrap();

@@ -32,7 +32,7 @@ impl Peer {
     pub(super) fn connect(path: PathBuf, window: u32) -> Self {
         let stream = UnixStream::connect(path).unwrap();
         stream
-            .set_read_timeout(Some(Duration::from_secs(30)))
+            .set_read_timeout(Some(Duration::from_secs(300)))
             .unwrap();
         let mut peer = Self(stream);
         peer.0.write_all(PREFACE).unwrap();

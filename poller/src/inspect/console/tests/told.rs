@@ -180,7 +180,7 @@ fn who_subscribes_within_ten_minutes_is_told_of_what_has_ended_as_it_was_and_lat
     desc.close();
     script.model.look(std::slice::from_ref(&script.poller));
     let ended = script.model.anchor.timestamp(script.model.sampled_ns);
-    script.model.hooks.ahead_ns = 590 * SECOND;
+    script.model.hooks.ahead_ns = 300 * SECOND;
     script.model.look(std::slice::from_ref(&script.poller));
 
     let (resource, op, task) = stats_told(&script.model);
