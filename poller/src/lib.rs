@@ -42,6 +42,7 @@
 //! | `futures-io` | the traits of futures-io |
 //! | `hyper` | the traits of hyper 1 |
 //! | `inspect` | the endpoint that the command `netpoller` attaches to |
+//! | `console` | the endpoint for tokio-console, beside that |
 //! | `tls` | TLS and certificates of clients, for an endpoint that other machines may reach |
 //! | `prometheus` | the text exposition and a server for it |
 //! | `metrics` | a bridge to the `metrics` facade |

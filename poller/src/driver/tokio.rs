@@ -41,7 +41,7 @@ use tokio::task::{AbortHandle, coop};
 use super::Driver;
 use crate::clock;
 use crate::observe::{Catch, Direction};
-use crate::poller::{Shared, all_pollers, free_name};
+use crate::poller::{Shared, all_pollers};
 use crate::sync::Panics;
 use crate::sys::{ForkMutex, Order, ask};
 use crate::{Poller, ReadyList};
@@ -202,7 +202,7 @@ fn own_of(runtime: &Handle) -> io::Result<Poller> {
     if let Some(poller) = existing() {
         return Ok(poller);
     }
-    let name = free_name(&base_name(runtime.name()));
+    let name = base_name(runtime.name());
     let poller = Poller::builder().name(name).build()?;
     attach_to(&poller.shared, runtime, Owner::Runtime)?;
     Ok(poller)

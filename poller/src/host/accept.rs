@@ -1,56 +1,127 @@
-//! What to do when accept(2) fails: go on at once, give up the reserve, or wait.
+//! What to do when accept(2) fails: go on at once, give up a descriptor of the reserve, or wait.
 
 use std::fs::File;
 use std::io;
+use std::os::fd::{AsFd, OwnedFd};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
+
+use socket2::SockRef;
+
+use crate::sys;
 
 /// First and longest pause.
 const SHORTEST: Duration = Duration::from_millis(5);
 const LONGEST: Duration = Duration::from_secs(1);
+/// Descriptors in reserve: the service, which is short of them too, may be the first to take what is given up.
+const RESERVE: usize = 2;
+
+/// Descriptors for when the process has none left, which is when somebody wants to look at it.
+///
+/// One is given up for whoever comes then. When he goes, his descriptor must not be closed: the service waits for just that,
+/// and would have it. So it comes back here, and is made to stand for something else in one step.
+#[derive(Clone, Debug)]
+pub(crate) struct Reserve(Arc<Kept>);
+
+#[derive(Debug)]
+struct Kept {
+    /// What those in reserve are open on. It is never given up.
+    nothing: Option<File>,
+    held: Mutex<Vec<OwnedFd>>,
+}
+
+impl Default for Reserve {
+    fn default() -> Self {
+        let reserve = Self(Arc::new(Kept {
+            nothing: File::open("/dev/null").ok(),
+            held: Mutex::default(),
+        }));
+        reserve.fill();
+        reserve
+    }
+}
+
+impl Reserve {
+    /// Takes what is missing from the process.
+    fn fill(&self) {
+        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        while held.len() < RESERVE
+            && let Some(nothing) = &self.0.nothing
+            && let Ok(another) = nothing.try_clone()
+        {
+            held.push(another.into());
+        }
+    }
+
+    /// Gives one up, and accepts whoever waits at `listener` in the next call: nothing comes between, for the service may try
+    /// the same at any moment. The socket does not block.
+    fn accept(&self, listener: &impl AsFd) -> Option<OwnedFd> {
+        let held = self.0.held.lock();
+        let one = held.unwrap_or_else(PoisonError::into_inner).pop()?;
+        let listener = SockRef::from(listener);
+        drop(one);
+        let accepted = listener.accept();
+        let Ok((socket, _)) = accepted else {
+            // Who waited has gone, or the service was quicker.
+            self.fill();
+            return None;
+        };
+        socket.set_nonblocking(true).ok()?;
+        Some(socket.into())
+    }
+
+    /// Ends with a descriptor: keeps its number, if one is missing, and closes it otherwise.
+    pub(crate) fn take_back(&self, fd: impl Into<OwnedFd>) {
+        let fd = fd.into();
+        let mut held = self.0.held.lock().unwrap_or_else(PoisonError::into_inner);
+        if held.len() < RESERVE
+            && let Some(nothing) = &self.0.nothing
+            && sys::replace(nothing.as_fd(), &fd).is_ok()
+        {
+            held.push(fd);
+        }
+    }
+}
 
 /// The pause of an accept loop. At the limit of open files accept fails at once and the listener stays readable: a loop
 /// that does not pause then burns a core until somebody closes a file.
-///
-/// A process that has run out of files is one that somebody wants to look at. Therefore a descriptor is held in reserve,
-/// and given up for whoever comes first then.
 #[derive(Debug)]
 pub(crate) struct Backoff {
     pause: Duration,
-    reserve: Option<File>,
-}
-
-impl Default for Backoff {
-    fn default() -> Self {
-        Self {
-            pause: Duration::ZERO,
-            reserve: hold(),
-        }
-    }
-}
-
-/// Any descriptor will do.
-fn hold() -> Option<File> {
-    File::open("/dev/null").ok()
+    reserve: Reserve,
 }
 
 impl Backoff {
+    pub(crate) fn new(reserve: Reserve) -> Self {
+        Self {
+            pause: Duration::ZERO,
+            reserve,
+        }
+    }
+
     /// A connection came.
     pub(crate) fn reset(&mut self) {
         self.pause = Duration::ZERO;
-        self.reserve = self.reserve.take().or_else(hold);
     }
 
-    /// Waits as long as `error` calls for.
-    pub(crate) async fn wait(&mut self, error: &io::Error) {
+    /// Waits as long as `error`, of accepting at `listener`, calls for; or accepts from the reserve.
+    pub(crate) async fn wait(
+        &mut self,
+        error: &io::Error,
+        listener: &impl AsFd,
+    ) -> Option<OwnedFd> {
         if is_of_one_connection(error) {
-            return;
+            return None;
         }
         let out_of_files = matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
-        if out_of_files && self.reserve.take().is_some() {
-            return;
+        if out_of_files && let Some(accepted) = self.reserve.accept(listener) {
+            return Some(accepted);
         }
         self.pause = (self.pause * 2).clamp(SHORTEST, LONGEST);
         tokio::time::sleep(self.pause).await;
+        // Somebody may have closed something, and others take what is free as quickly as we do.
+        self.reserve.fill();
+        None
     }
 }
 
@@ -66,32 +137,67 @@ fn is_of_one_connection(error: &io::Error) -> bool {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::AsRawFd;
+    use std::os::unix::net::UnixStream;
+
     use super::*;
+
+    fn held(reserve: &Reserve) -> usize {
+        reserve.0.held.lock().unwrap().len()
+    }
 
     #[test]
     fn at_the_limit_of_files_the_reserve_goes_first_then_the_pause_grows_and_a_lost_connection_costs_none()
      {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_time()
+            .start_paused(true)
             .build()
             .unwrap();
         runtime.block_on(async {
-            let mut backoff = Backoff::default();
+            let reserve = Reserve::default();
+            let mut backoff = Backoff::new(reserve.clone());
             let full = io::Error::from_raw_os_error(libc::EMFILE);
-            backoff.wait(&full).await;
-            assert_eq!(
-                (backoff.pause, backoff.reserve.is_none()),
-                (Duration::ZERO, true)
-            );
-            backoff.wait(&full).await;
-            backoff.wait(&full).await;
-            assert_eq!(backoff.pause, SHORTEST * 2);
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            listener.set_nonblocking(true).unwrap();
+            let address = listener.local_addr().unwrap();
+            let _waiting: Vec<_> = (0..RESERVE)
+                .map(|_| std::net::TcpStream::connect(address).unwrap())
+                .collect();
+            for left in [1, 0] {
+                let accepted = backoff.wait(&full, &listener).await;
+                assert!(accepted.is_some());
+                assert_eq!((backoff.pause, held(&reserve)), (Duration::ZERO, left));
+            }
+            assert!(backoff.wait(&full, &listener).await.is_none());
+            assert_eq!(backoff.pause, SHORTEST);
+            // There were files again.
+            assert_eq!(held(&reserve), RESERVE);
+            // Nobody waits: nothing is lost.
+            assert!(backoff.wait(&full, &listener).await.is_none());
+            assert_eq!((backoff.pause, held(&reserve)), (SHORTEST * 2, RESERVE));
             backoff.reset();
-            assert!(backoff.reserve.is_some());
-            backoff
-                .wait(&io::Error::from_raw_os_error(libc::ECONNABORTED))
-                .await;
+            let lost = io::Error::from_raw_os_error(libc::ECONNABORTED);
+            assert!(backoff.wait(&lost, &listener).await.is_none());
             assert_eq!(backoff.pause, Duration::ZERO);
         });
+    }
+
+    #[test]
+    fn what_comes_back_keeps_its_number_and_ends_the_connection_and_is_closed_only_if_none_is_missing()
+     {
+        let reserve = Reserve::default();
+        reserve.0.held.lock().unwrap().pop();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let number = ours.as_raw_fd();
+        reserve.take_back(ours);
+        assert_eq!(io::Read::read(&mut &theirs, &mut [0]).unwrap(), 0);
+        let link = |number| std::fs::read_link(format!("/proc/self/fd/{number}"));
+        assert_eq!(link(number).unwrap().to_str(), Some("/dev/null"));
+        assert_eq!(held(&reserve), RESERVE);
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        reserve.take_back(ours);
+        assert_eq!(io::Read::read(&mut &theirs, &mut [0]).unwrap(), 0);
+        assert_eq!(held(&reserve), RESERVE);
     }
 }

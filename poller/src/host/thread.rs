@@ -1,4 +1,7 @@
 //! An operating-system thread with a current-thread runtime, ended and joined when its handle is dropped.
+//!
+//! Its scheduling is SCHED_BATCH: where the service wants all of the processors it has its share still, so that it answers, and
+//! interrupts none of the service's threads when somebody asks.
 
 use std::future::Future;
 use std::io;
@@ -32,6 +35,8 @@ impl HostThread {
             .build()?;
         let (stop, stopped) = oneshot::channel();
         let body = move || {
+            // Where it is not allowed the thread serves all the same.
+            let _ = crate::sys::yield_to_others();
             runtime.block_on(async move {
                 tokio::select! {
                     () = async { serve().await } => {}
@@ -56,5 +61,28 @@ impl Drop for HostThread {
             // A panic of the thread was its own; there is nobody left to tell.
             let _ = thread.join();
         }
+    }
+}
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_thread_interrupts_nobody() {
+        let (told, policy) = std::sync::mpsc::channel();
+        let thread = HostThread::spawn("netpoller-batch", move || async move {
+            // Field 41; the name in field 2 ends with the last parenthesis.
+            let stat = std::fs::read_to_string("/proc/thread-self/stat").unwrap();
+            let after_name = stat.rsplit_once(')').unwrap().1.to_owned();
+            told.send(after_name.split_whitespace().nth(38).unwrap().to_owned())
+                .unwrap();
+        });
+        let thread = thread.unwrap();
+        assert_eq!(
+            policy.recv().unwrap().parse::<i32>().unwrap(),
+            libc::SCHED_BATCH
+        );
+        drop(thread);
     }
 }

@@ -1,23 +1,29 @@
 //! One accepted connection: what it runs over, who is at the other end, and when it has to go.
 //!
 //! It holds a place among those allowed, and loses it if no request of it was let in in time: somebody who connects and
-//! says nothing, or half a preface, or shows no token, must not keep others out. It goes too when it is old, and when one
-//! of its subscribers takes nothing any more.
+//! says nothing, or half a preface, or shows no token, must not keep others out. It goes too when it is old, when one of its
+//! subscribers takes nothing any more, and when it is the idlest and another one comes.
+//!
+//! No more is read of it in a second than a client has to say: PRIORITY frames, and those of types that nobody knows, cost
+//! nothing to send, and time to read.
 
 use std::fmt;
 use std::io;
+use std::os::fd::OwnedFd;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
+use tokio::sync::Semaphore;
 use tokio::sync::futures::OwnedNotified;
-use tokio::sync::{Notify, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, Sleep};
 use tonic::transport::server::Connected;
 
 use super::limits::Limits;
+use super::rate::Intake;
+use crate::host::{Place, Reserve, Seat};
 
 /// What every HTTP/2 client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -38,6 +44,16 @@ impl Stream {
             Self::Tcp(_) => Transport::Tcp,
             #[cfg(feature = "tls")]
             Self::Tls(_) => Transport::Tls,
+        }
+    }
+
+    /// Its descriptor, which nobody uses any more. `None` if it was closed.
+    pub(super) fn into_fd(self) -> Option<OwnedFd> {
+        match self {
+            Self::Unix(stream) => stream.into_std().ok().map(OwnedFd::from),
+            Self::Tcp(stream) => stream.into_std().ok().map(OwnedFd::from),
+            #[cfg(feature = "tls")]
+            Self::Tls(stream) => stream.into_inner().0.into_std().ok().map(OwnedFd::from),
         }
     }
 
@@ -74,13 +90,16 @@ pub(super) struct Session {
     pub(super) transport: Transport,
     /// Who is at the other end.
     pub(super) peer: String,
+    /// Whether it is idle, and how to end it.
+    pub(super) seat: Arc<Seat>,
     /// Places for streams that go on.
     pub(super) subscriptions: Arc<Semaphore>,
+    /// And for pages that were not taken yet.
+    pub(super) pages: Arc<Semaphore>,
     /// tokio-console on this connection has pressed pause. Its requests have nothing else in common.
     #[cfg(feature = "console")]
     pub(super) paused: tokio::sync::watch::Sender<bool>,
     admitted: AtomicBool,
-    broken_off: Arc<Notify>,
 }
 
 impl Session {
@@ -91,7 +110,7 @@ impl Session {
 
     /// Ends the connection, whatever its streams wait for.
     pub(super) fn break_off(&self) {
-        self.broken_off.notify_one();
+        self.seat.dismiss();
     }
 }
 
@@ -105,8 +124,10 @@ pub(super) struct Peer {
 
 /// A connection that was let in.
 pub(super) struct Connection {
-    stream: Stream,
+    /// Until it is dropped.
+    stream: Option<Stream>,
     peer: Peer,
+    intake: Intake,
     /// Until the first request was let in, and then until it is too old.
     deadline: Pin<Box<Sleep>>,
     oldest: Instant,
@@ -115,7 +136,8 @@ pub(super) struct Connection {
     broken_off: Pin<Box<OwnedNotified>>,
     /// The error with which it ended. A future that is done must not be asked again.
     ended: Option<io::ErrorKind>,
-    _place: OwnedSemaphorePermit,
+    reserve: Reserve,
+    _place: Place,
 }
 
 impl Connection {
@@ -123,30 +145,35 @@ impl Connection {
         stream: Stream,
         redact: bool,
         limits: &Limits,
-        place: OwnedSemaphorePermit,
+        place: Place,
+        reserve: Reserve,
     ) -> Self {
         let now = Instant::now();
-        let notify = Arc::new(Notify::new());
+        let seat = place.seat().clone();
+        let broken_off = Box::pin(seat.dismissed());
         let session = Session {
             transport: stream.transport(),
             peer: stream.peer(),
+            seat,
             subscriptions: Arc::new(Semaphore::new(limits.subscriptions)),
+            pages: Arc::new(Semaphore::new(limits.pages)),
             #[cfg(feature = "console")]
             paused: tokio::sync::watch::Sender::new(false),
             admitted: AtomicBool::new(false),
-            broken_off: notify.clone(),
         };
         Self {
-            stream,
+            stream: Some(stream),
             peer: Peer {
                 redact,
                 session: Arc::new(session),
             },
+            intake: Intake::new(limits.intake, limits.intake_burst),
             deadline: Box::pin(tokio::time::sleep_until(now + limits.opening)),
             oldest: now + limits.age,
             read: 0,
-            broken_off: Box::pin(notify.notified_owned()),
+            broken_off,
             ended: None,
+            reserve,
             _place: place,
         }
     }
@@ -167,13 +194,22 @@ impl Connection {
         self.ended.map_or(Ok(()), |kind| Err(kind.into()))
     }
 
-    fn io(&mut self) -> Pin<&mut (dyn Io + Unpin)> {
-        Pin::new(match &mut self.stream {
-            Stream::Unix(stream) => stream,
-            Stream::Tcp(stream) => stream,
+    fn io(&mut self) -> io::Result<Pin<&mut (dyn Io + Unpin)>> {
+        Ok(Pin::new(match &mut self.stream {
+            Some(Stream::Unix(stream)) => stream,
+            Some(Stream::Tcp(stream)) => stream,
             #[cfg(feature = "tls")]
-            Stream::Tls(stream) => stream,
-        })
+            Some(Stream::Tls(stream)) => stream,
+            None => return Err(io::ErrorKind::NotConnected.into()),
+        }))
+    }
+}
+
+impl Drop for Connection {
+    fn drop(&mut self) {
+        if let Some(fd) = self.stream.take().and_then(Stream::into_fd) {
+            self.reserve.take_back(fd);
+        }
     }
 }
 
@@ -205,8 +241,11 @@ impl AsyncRead for Connection {
         buf: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         self.check(cx)?;
+        ready!(self.intake.poll_ready(cx));
         let before = buf.filled().len();
-        ready!(self.io().poll_read(cx, buf))?;
+        ready!(self.io()?.poll_read(cx, buf))?;
+        let took = buf.filled().len() - before;
+        self.intake.took(took);
         let expected = &PREFACE[self.read..];
         let got = &buf.filled()[before..];
         let length = got.len().min(expected.len());
@@ -225,15 +264,15 @@ impl AsyncWrite for Connection {
         buf: &[u8],
     ) -> Poll<io::Result<usize>> {
         self.check(cx)?;
-        self.io().poll_write(cx, buf)
+        self.io()?.poll_write(cx, buf)
     }
 
     fn poll_flush(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.check(cx)?;
-        self.io().poll_flush(cx)
+        self.io()?.poll_flush(cx)
     }
 
     fn poll_shutdown(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        self.io().poll_shutdown(cx)
+        self.io()?.poll_shutdown(cx)
     }
 }

@@ -6,6 +6,7 @@ use netpoller_proto::v1;
 use netpoller_proto::v1::{DiagnoseRequest, DiagnoseResponse};
 use tonic::{Request, Response, Status};
 
+use super::turns::{REST, Turns};
 use super::{encode, find, service};
 use crate::observe::Direction;
 use crate::poller::Poller;
@@ -17,11 +18,17 @@ const MAX_FINDINGS: usize = 100;
 /// The window unless another is asked for, and the longest: an answer must come within the time for one.
 const WINDOW: Duration = Duration::from_secs(1);
 const MAX_WINDOW: Duration = Duration::from_secs(4);
+/// How long the last look may wait for its turn.
+const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Looks at the pollers that are asked for. `redact` hides the addresses of sockets.
+///
+/// Between two looks it rests for [`REST`] times as long as the last one took, and a look that reads the kernel's list waits
+/// for its turn; so a large table is looked at less often, and the window ends before the turn came if it must.
 pub(super) async fn diagnose(
     request: Request<DiagnoseRequest>,
     redact: bool,
+    turns: &Turns,
 ) -> Result<Response<DiagnoseResponse>, Status> {
     let request = request.into_inner();
     let window = window(request.window_ns)?;
@@ -30,12 +37,37 @@ pub(super) async fn diagnose(
     let began = Instant::now();
     let pause = options.pause();
     let mut doctor = Doctor::new(options);
-    let mut look = || service::guarded(|| look(&mut doctor, &pollers));
-    let mut findings = look()?;
-    while began.elapsed() < window {
+    let mut look = || {
+        let began = Instant::now();
+        let findings = service::guarded(|| look(&mut doctor, &pollers))?;
+        Ok::<_, Status>((findings, began.elapsed()))
+    };
+    let turn = match request.kernel {
+        true => Some(turns.kernel().await),
+        false => None,
+    };
+    let (mut findings, mut took_last) = look()?;
+    drop(turn);
+    loop {
+        let left = window.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            break;
+        }
         // The thread of the endpoint serves others meanwhile. A look itself takes a few milliseconds of a large table.
-        tokio::time::sleep(pause.min(window.saturating_sub(began.elapsed()))).await;
-        findings = look()?;
+        tokio::time::sleep(pause.max(REST * took_last).min(left)).await;
+        let turn = match request.kernel {
+            // The last look is due at the end of the window, and may wait a little beyond it.
+            true => {
+                let left = window.saturating_sub(began.elapsed()).max(PATIENCE);
+                match tokio::time::timeout(left, turns.kernel()).await {
+                    Ok(turn) => Some(turn),
+                    Err(_) => break,
+                }
+            }
+            false => None,
+        };
+        (findings, took_last) = look()?;
+        drop(turn);
     }
     let took = began.elapsed();
     findings.sort_by_key(Finding::order);
@@ -150,7 +182,7 @@ mod tests {
     }
 
     fn ask(request: DiagnoseRequest, redact: bool) -> Result<DiagnoseResponse, Status> {
-        run(diagnose(Request::new(request), redact)).map(Response::into_inner)
+        run(diagnose(Request::new(request), redact, &Turns::default())).map(Response::into_inner)
     }
 
     /// A descriptor whose edge was consumed although its bytes were not read.

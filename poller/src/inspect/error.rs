@@ -116,6 +116,8 @@ pub enum SecretProblem {
     },
     /// The token has less than 128 bits.
     TooShort,
+    /// The token repeats itself, or has few different characters: it has less than 128 bits although it is long.
+    Guessable,
     /// The token has characters in it that a header cannot carry.
     NotText,
 }
@@ -169,6 +171,11 @@ impl fmt::Display for StartError {
                     SecretProblem::TooShort => write!(
                         f,
                         "the token in {path} has less than 128 bits; make one with: openssl rand -hex 32"
+                    ),
+                    SecretProblem::Guessable => write!(
+                        f,
+                        "the token in {path} repeats itself or has few different characters, and so less than 128 bits; \
+                         make one with: openssl rand -hex 32"
                     ),
                     SecretProblem::NotText => write!(
                         f,

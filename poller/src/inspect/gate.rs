@@ -4,8 +4,10 @@
 //! (`rate`), and a place if it streams (`subscription`). What services there are behind it depends on the listener; those
 //! of another one are not there at all, and answer UNIMPLEMENTED.
 
+use std::borrow::Cow;
 use std::convert::Infallible;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
 
 use tonic::body::Body;
 use tonic::codegen::http::{HeaderValue, Request, Response, header};
@@ -18,7 +20,7 @@ use super::limits::Limits;
 use super::notice;
 use super::rate::Rate;
 use super::request::{self, Refusal};
-use super::subscription::{self, Class, Places, Pools};
+use super::subscription::{self, Class, Held, Places, Pools};
 use super::token::Token;
 use crate::host::posture;
 
@@ -35,16 +37,81 @@ pub(super) enum Privilege {
 #[derive(Debug)]
 pub(super) struct ControlRates {
     calls: Rate,
-    /// Whoever does not pass must not be able to fill the log.
-    refusals: Rate,
+    refusals: Arc<Refusals>,
 }
 
 impl ControlRates {
     pub(super) fn new(limits: &Limits) -> Self {
         Self {
             calls: Rate::new(limits.control_rate),
-            refusals: Rate::new(limits.control_rate),
+            refusals: Arc::default(),
         }
+    }
+}
+
+/// Whoever does not pass must not be able to fill the log: the first of a second has a line, the others are counted in the
+/// next.
+#[derive(Debug, Default)]
+struct Refusals {
+    /// Since the last line was written; `None` if that is more than a second ago.
+    more: Mutex<Option<u64>>,
+}
+
+impl Refusals {
+    const INTERVAL: Duration = Duration::from_secs(1);
+
+    fn lock(&self) -> MutexGuard<'_, Option<u64>> {
+        self.more.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn say(self: &Arc<Self>, line: impl FnOnce() -> String) {
+        let mut more = self.lock();
+        if let Some(more) = &mut *more {
+            *more += 1;
+            return;
+        }
+        *more = Some(0);
+        drop(more);
+        notice::say(&line());
+        let refusals = self.clone();
+        tokio::spawn(async move {
+            loop {
+                tokio::time::sleep(Self::INTERVAL).await;
+                let count = {
+                    let mut more = refusals.lock();
+                    let count = more.unwrap_or_default();
+                    *more = (count > 0).then_some(0);
+                    count
+                };
+                if count == 0 {
+                    return;
+                }
+                notice::say(&format!("control: and {count} more that did not pass"));
+            }
+        });
+    }
+}
+
+/// Longest part of what a caller sends, in bytes, that is written to the log.
+const NOTED: usize = 128;
+
+/// `text`, cut where it is too long for the log.
+fn cut(text: &str) -> Cow<'_, str> {
+    if text.len() <= NOTED {
+        return text.into();
+    }
+    let mut end = NOTED;
+    while !text.is_char_boundary(end) {
+        end -= 1;
+    }
+    format!("{}…", &text[..end]).into()
+}
+
+/// The method that was called, as far as it is one of ours.
+fn method(path: &str) -> &str {
+    match path {
+        "/netpoller.v1.Control/Evict" | "/netpoller.v1.Control/Break" => path,
+        _ => "unknown method",
     }
 }
 
@@ -57,8 +124,8 @@ pub(super) struct Policy {
     /// Names of the endpoint, beside numbers and localhost.
     pub(super) hosts: Vec<String>,
     pub(super) limits: Limits,
-    /// Places for the streams of all connections.
-    pub(super) pools: Arc<Pools>,
+    /// Places for the streams of all connections of the listener.
+    pub(super) pools: Pools,
 }
 
 /// What a call of `Control` was about; the service puts it into the extensions of its answer, for the log.
@@ -76,6 +143,11 @@ pub(super) struct Gate {
 enum Stop {
     Http(Refusal),
     Grpc(Status),
+}
+
+/// Whether the answer is a page of the table.
+fn is_page(path: &str) -> bool {
+    path == "/netpoller.v1.Inspector/ListDescriptors"
 }
 
 impl Gate {
@@ -140,20 +212,24 @@ impl Policy {
                 .as_ref()
                 .is_none_or(|status| status.code() == Code::Ok);
         posture::count_control(is_ok);
-        if !passed && !rates.refusals.take() {
-            return;
-        }
-        let outcome = match status {
-            _ if is_ok => "ok".to_owned(),
-            Some(status) => format!("{:?}: {}", status.code(), status.message()),
-            None => response.status().to_string(),
+        let line = || {
+            let outcome = match &status {
+                _ if is_ok => "ok".to_owned(),
+                Some(status) => format!("{:?}: {}", status.code(), cut(status.message())),
+                None => response.status().to_string(),
+            };
+            let subject = response.extensions().get::<Subject>();
+            let subject = subject.map_or(String::new(), |Subject(subject)| {
+                format!(" {}", cut(subject))
+            });
+            let (method, peer) = (method(path), &peer.session.peer);
+            format!("control: {method}{subject} by {peer}: {outcome}")
         };
-        let subject = response
-            .extensions()
-            .get::<Subject>()
-            .map_or(String::new(), |Subject(subject)| format!(" {subject}"));
-        let peer = &peer.session.peer;
-        notice::say(&format!("control: {path}{subject} by {peer}: {outcome}"));
+        if passed {
+            notice::say(&line());
+        } else {
+            rates.refusals.say(line);
+        }
     }
 }
 
@@ -208,12 +284,40 @@ impl Service<Request<Body>> for Gate {
                 return Box::pin(async { Ok(response) });
             }
         };
-        let answer = self.routes.call(request);
+        let under_way = Some(peer.session.seat.begin());
+        let mut routes = self.routes.clone();
         Box::pin(async move {
-            let response = answer.await?;
+            let page = match is_page(&path) {
+                // The semaphore is never closed.
+                true => peer.session.pages.clone().acquire_owned().await.ok(),
+                false => None,
+            };
+            let response = routes.call(request).await?;
             policy.note(&path, &peer, &response, true);
-            Ok(response
-                .map(|body| subscription::hold(body, places, peer.session, policy.limits.stalled)))
+            let held = Held {
+                places,
+                page,
+                under_way,
+            };
+            Ok(response.map(|body| subscription::hold(body, held, peer.session, &policy.limits)))
         })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_caller_sends_is_cut_between_two_characters() {
+        assert_eq!(cut("short"), "short");
+        assert_eq!(cut(&"x".repeat(NOTED)), "x".repeat(NOTED));
+        assert_eq!(cut(&"x".repeat(15_000)), format!("{}…", "x".repeat(NOTED)));
+        assert_eq!(
+            cut(&"é".repeat(NOTED)),
+            format!("{}…", "é".repeat(NOTED / 2))
+        );
+        let odd = format!("x{}", "é".repeat(NOTED));
+        assert_eq!(cut(&odd), format!("x{}…", "é".repeat(NOTED / 2 - 1)));
     }
 }

@@ -4,14 +4,14 @@
 //! sends something else, keeps nobody waiting.
 
 use std::io;
-use std::sync::Arc;
+use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 
-use tokio::net::{TcpListener, UnixListener};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore, mpsc};
+use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
+use tokio::sync::mpsc;
 
 use super::connection::{Connection, Stream};
 use super::limits::Limits;
-use crate::host::Backoff;
+use crate::host::{Backoff, Place, Places, Reserve};
 use crate::sys::effective_uid;
 
 /// A socket that listens.
@@ -35,12 +35,37 @@ impl Listener {
     }
 }
 
+impl Listener {
+    /// A connection that was accepted past the runtime.
+    fn adopt(&self, fd: OwnedFd) -> io::Result<Stream> {
+        Ok(match self {
+            Listener::Unix(_) => Stream::Unix(UnixStream::from_std(fd.into())?),
+            Listener::Tcp(_) => {
+                let stream = TcpStream::from_std(fd.into())?;
+                let _ = stream.set_nodelay(true);
+                Stream::Tcp(stream)
+            }
+        })
+    }
+}
+
+impl AsFd for Listener {
+    fn as_fd(&self) -> BorrowedFd<'_> {
+        match self {
+            Listener::Unix(listener) => listener.as_fd(),
+            Listener::Tcp(listener) => listener.as_fd(),
+        }
+    }
+}
+
 /// What is done with those who come.
 #[derive(Clone)]
 pub(super) struct Door {
     /// Addresses are hidden from those who come over TCP.
     pub(super) redact_tcp: bool,
     pub(super) limits: Limits,
+    /// For when the process is out of descriptors.
+    pub(super) reserve: Reserve,
     /// For those who come over TCP.
     #[cfg(feature = "tls")]
     pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
@@ -48,24 +73,31 @@ pub(super) struct Door {
 
 type Accepted = mpsc::Sender<io::Result<Connection>>;
 
-/// Accepts until nobody takes the connections any more. Those beyond the limit, and those of other users, are closed at
-/// once.
+/// Accepts until nobody takes the connections any more. Those of other users are closed at once, and so are those beyond the
+/// limit if nobody is idle who could go.
 pub(super) async fn accept_loop(listener: Listener, door: Door, accepted: Accepted) {
-    let places = Arc::new(Semaphore::new(door.limits.connections));
-    let mut backoff = Backoff::default();
+    let places = Places::new(door.limits.connections, None);
+    let mut backoff = Backoff::new(door.reserve.clone());
     loop {
+        // Whoever came before is served first, else a crowd that comes at once would push itself out.
+        tokio::task::yield_now().await;
         let stream = match listener.accept().await {
             Ok(stream) => stream,
-            Err(error) => {
-                backoff.wait(&error).await;
-                continue;
-            }
+            Err(error) => match backoff.wait(&error, &listener).await {
+                Some(fd) => match listener.adopt(fd) {
+                    Ok(stream) => stream,
+                    Err(_) => continue,
+                },
+                None => continue,
+            },
         };
         backoff.reset();
         if !is_allowed(&stream) {
+            door.turn_away(stream);
             continue;
         }
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let Some(place) = places.take() else {
+            door.turn_away(stream);
             continue;
         };
         #[cfg(feature = "tls")]
@@ -81,11 +113,17 @@ pub(super) async fn accept_loop(listener: Listener, door: Door, accepted: Accept
 
 /// A peer that fails is told by the protocol, if at all; there is nobody else to tell.
 #[cfg(feature = "tls")]
-async fn shake_hands(stream: Stream, door: Door, place: OwnedSemaphorePermit, accepted: Accepted) {
+async fn shake_hands(stream: Stream, door: Door, place: Place, accepted: Accepted) {
     let (Stream::Tcp(stream), Some(tls)) = (stream, &door.tls) else {
         return;
     };
-    if let Ok(Ok(stream)) = tokio::time::timeout(door.limits.handshake, tls.accept(stream)).await {
+    let hands = tokio::time::timeout(door.limits.handshake, tls.accept(stream));
+    let stream = tokio::select! {
+        hands = hands => hands,
+        // Another one has the place.
+        () = place.seat().dismissed() => return,
+    };
+    if let Ok(Ok(stream)) = stream {
         door.hand_over(Stream::Tls(Box::new(stream)), place, &accepted)
             .await;
     }
@@ -93,15 +131,17 @@ async fn shake_hands(stream: Stream, door: Door, place: OwnedSemaphorePermit, ac
 
 impl Door {
     /// `false` when nobody takes it.
-    async fn hand_over(
-        &self,
-        stream: Stream,
-        place: OwnedSemaphorePermit,
-        accepted: &Accepted,
-    ) -> bool {
+    async fn hand_over(&self, stream: Stream, place: Place, accepted: &Accepted) -> bool {
         let redact = self.redact_tcp && !matches!(stream, Stream::Unix(_));
-        let connection = Connection::new(stream, redact, &self.limits, place);
+        let reserve = self.reserve.clone();
+        let connection = Connection::new(stream, redact, &self.limits, place, reserve);
         accepted.send(Ok(connection)).await.is_ok()
+    }
+
+    fn turn_away(&self, stream: Stream) {
+        if let Some(fd) = stream.into_fd() {
+            self.reserve.take_back(fd);
+        }
     }
 }
 

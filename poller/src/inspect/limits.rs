@@ -15,12 +15,22 @@ pub(super) const MAX_RESETS: usize = 20;
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
     /// Connections at a time, for each listener: whoever crowds one, say over TCP, does not keep others out of the Unix
-    /// socket.
+    /// socket. So it is with all that follows.
     pub(super) connections: usize,
     /// Streams that go on, of one connection.
     pub(super) subscriptions: usize,
-    /// And of all, those of tokio-console apart.
+    /// And of all of a listener, those of tokio-console and of tools apart.
     pub(super) subscribers: usize,
+    /// Of tools that know nothing of netpoller: reflection, and whether the endpoint is healthy.
+    pub(super) tools: usize,
+    /// One of these that had nothing to say for so long ends.
+    pub(super) idle: Duration,
+    /// Pages of one connection that were not taken yet. Each may be a megabyte.
+    pub(super) pages: usize,
+    /// Bytes that are read of one connection, a second, and at once. Some frames of HTTP/2 cost nothing to send, and none that
+    /// is meant comes near it.
+    pub(super) intake: u32,
+    pub(super) intake_burst: u32,
     /// Of tokio-console: its updates, and beside them as many streams of its state.
     pub(super) consoles: usize,
     /// And of tasks that one of them shows in detail.
@@ -68,6 +78,11 @@ impl Default for Limits {
             connections: 16,
             subscriptions: 4,
             subscribers: 8,
+            tools: 8,
+            idle: Duration::from_secs(30),
+            pages: 2,
+            intake: 64 * 1024,
+            intake_burst: 256 * 1024,
             consoles: 8,
             details: 16,
             opening: Duration::from_secs(5),

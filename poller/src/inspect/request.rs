@@ -6,6 +6,8 @@
 
 use tonic::codegen::http::{HeaderMap, Method, Request, StatusCode, header};
 
+use crate::host::name_us;
+
 /// Why a request is turned away.
 pub(super) type Refusal = (StatusCode, &'static str);
 
@@ -60,17 +62,6 @@ fn is_grpc(headers: &HeaderMap) -> bool {
 
 /// Both names that a request can carry are ours: a page whose name was made to resolve to our address calls us by it.
 fn names_us<T>(request: &Request<T>, hosts: &[String]) -> bool {
-    let is_ours = |authority: &str| {
-        // Whatever is in front of an `@` is not the host, and no client of ours sends it.
-        let host = host_of(authority);
-        host.eq_ignore_ascii_case("localhost")
-            || host.parse::<std::net::Ipv4Addr>().is_ok()
-            || host
-                .strip_prefix('[')
-                .and_then(|host| host.strip_suffix(']'))
-                .is_some_and(|host| host.parse::<std::net::Ipv6Addr>().is_ok())
-            || hosts.iter().any(|ours| ours.eq_ignore_ascii_case(host))
-    };
     let authority = request
         .uri()
         .authority()
@@ -81,21 +72,7 @@ fn names_us<T>(request: &Request<T>, hosts: &[String]) -> bool {
         .iter()
         .map(|host| host.to_str().unwrap_or_default())
         .chain(authority);
-    let mut count = 0;
-    named.inspect(|_| count += 1).all(is_ours) && count > 0
-}
-
-/// `host:port` without the port. An IPv6 address is in brackets and keeps them.
-fn host_of(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port))
-            if port.bytes().all(|b| b.is_ascii_digit())
-                && (!host.contains(':') || host.ends_with(']')) =>
-        {
-            host
-        }
-        _ => authority,
-    }
+    name_us(named, hosts)
 }
 
 #[cfg(test)]

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use tokio::sync::mpsc;
+use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 
@@ -18,14 +19,15 @@ use super::limits::{Limits, MAX_HEADERS, MAX_RESETS, MAX_STREAMS};
 use super::listen::Listen;
 use super::notice;
 use super::reflection::{health_service, reflection_alpha_service, reflection_service};
-use super::service::service;
+use super::service::{remember_process, service};
 use super::socket::{Purpose, SocketFile};
 use super::subscription::Pools;
 #[cfg(feature = "tls")]
 use super::tls::Tls;
 use super::token::Token;
-use crate::host::HostThread;
+use super::turns::Common;
 use crate::host::posture::Insecure;
+use crate::host::{HostThread, Reserve};
 
 /// Makes a [`Server`].
 ///
@@ -79,9 +81,9 @@ impl Builder {
     /// the inspector.
     ///
     /// Nothing else is served here, and `Control` nowhere else: whoever may look is not by that alone one who may change.
-    /// Each call is counted and written to stderr (of those that are refused, 20 a second), and at most 20 a second
-    /// are answered. On TCP, loopback too, callers have to
-    /// show a token of its own: [`Builder::control_token_file`].
+    /// Each call is counted and written to stderr (of those that do not pass one a second, and how many more there were), and
+    /// at most 20 a second are answered. On TCP, loopback too, callers have to show a token of its own:
+    /// [`Builder::control_token_file`].
     #[must_use]
     pub fn control(mut self, address: Listen) -> Self {
         self.control.push(address);
@@ -168,6 +170,7 @@ impl Builder {
     pub fn start(mut self) -> Result<Server, StartError> {
         // The anchor of the clock is the zero of everything shown; take it before anybody asks.
         crate::clock::anchor();
+        remember_process();
         if self.listen.is_empty() {
             self.listen.push(Listen::Default);
         }
@@ -196,26 +199,13 @@ impl Builder {
         let door = Door {
             redact_tcp: !self.expose_addresses,
             limits: self.limits.clone(),
+            reserve: Reserve::default(),
             #[cfg(feature = "tls")]
             tls: match &self.tls {
                 Some(tls) => Some(tls.acceptor(self.client_ca.as_deref())?),
                 None => None,
             },
         };
-        let pools = Arc::new(Pools::new(&self.limits));
-        let policy = |privilege, token| Policy {
-            privilege,
-            token,
-            hosts: self.hosts.clone(),
-            limits: self.limits.clone(),
-            pools: pools.clone(),
-        };
-        let inspect = Gate::new(inspect_services(), policy(Privilege::Inspect, token));
-        let rates = ControlRates::new(&self.limits);
-        let control = Gate::new(
-            control_services(),
-            policy(Privilege::Control(rates), control_token),
-        );
         let Bound {
             inspectors,
             controls,
@@ -224,11 +214,31 @@ impl Builder {
             control_targets,
             insecure,
         } = bound;
+        // All that is bounded is bounded for each listener, so that whoever may connect to one shuts nobody out of another.
+        let policy = |privilege, token: &Option<Token>| Policy {
+            privilege,
+            token: token.clone(),
+            hosts: self.hosts.clone(),
+            limits: self.limits.clone(),
+            pools: Pools::new(&self.limits),
+        };
+        let services = InspectServices::default();
+        let inspectors = inspectors.into_iter().map(|socket| {
+            let policy = policy(Privilege::Inspect, &token);
+            (socket, Gate::new(services.routes(), policy))
+        });
+        let controls = controls.into_iter().map(|socket| {
+            let privilege = Privilege::Control(ControlRates::new(&self.limits));
+            let policy = policy(privilege, &control_token);
+            (socket, Gate::new(control_services(), policy))
+        });
+        let listeners: Vec<_> = inspectors.chain(controls).collect();
         let thread = HostThread::spawn("netpoller-inspect", move || async move {
-            tokio::join!(
-                serve(inspectors, door.clone(), inspect),
-                serve(controls, door, control)
-            );
+            let mut serving = JoinSet::new();
+            for (socket, gate) in listeners {
+                serving.spawn(serve(socket, door.clone(), gate));
+            }
+            while serving.join_next().await.is_some() {}
         })
         .map_err(StartError::io("start the thread of the endpoint"))?;
         Ok(Server {
@@ -293,14 +303,35 @@ impl Builder {
 }
 
 /// The services of those who look.
-fn inspect_services() -> Routes {
-    let routes = Routes::new(service()).add_service(health_service());
+struct InspectServices {
+    /// What the listeners have in common: there is one thread, and one kernel.
+    common: Arc<Common>,
+    /// It keeps what has ended, once for all.
     #[cfg(feature = "console")]
-    let routes = routes.add_service(super::console::service());
-    let reflection = reflection_service().into_iter();
-    let alpha = reflection_alpha_service().into_iter();
-    let routes = reflection.fold(routes, Routes::add_service);
-    alpha.fold(routes, Routes::add_service)
+    console: console_api::instrument::instrument_server::InstrumentServer<super::console::Service>,
+}
+
+impl Default for InspectServices {
+    fn default() -> Self {
+        Self {
+            common: Arc::default(),
+            #[cfg(feature = "console")]
+            console: super::console::service(),
+        }
+    }
+}
+
+impl InspectServices {
+    /// Those of one listener.
+    fn routes(&self) -> Routes {
+        let routes = Routes::new(service(self.common.clone())).add_service(health_service());
+        #[cfg(feature = "console")]
+        let routes = routes.add_service(self.console.clone());
+        let reflection = reflection_service().into_iter();
+        let alpha = reflection_alpha_service().into_iter();
+        let routes = reflection.fold(routes, Routes::add_service);
+        alpha.fold(routes, Routes::add_service)
+    }
 }
 
 /// The services of those who change.
@@ -416,17 +447,14 @@ fn bind_tcp(address: SocketAddr) -> Result<(std::net::TcpListener, SocketAddr), 
     bind().map_err(StartError::io(format!("listen on tcp:{address}")))
 }
 
-/// Serves what lies behind `gate` on all of `sockets`.
-async fn serve(sockets: Vec<Socket>, door: Door, gate: Gate) {
+/// Serves what lies behind `gate` on `socket`.
+async fn serve(socket: Socket, door: Door, gate: Gate) {
+    let Ok(listener) = socket.listen() else {
+        return;
+    };
     let (accepted, incoming) = mpsc::channel(1);
     let limits = door.limits.clone();
-    for listener in sockets
-        .into_iter()
-        .filter_map(|socket| socket.listen().ok())
-    {
-        tokio::spawn(accept_loop(listener, door.clone(), accepted.clone()));
-    }
-    drop(accepted);
+    let accepting = tokio::spawn(accept_loop(listener, door, accepted));
     let served = tonic::transport::Server::builder()
         .max_concurrent_streams(MAX_STREAMS)
         .http2_max_pending_accept_reset_streams(Some(MAX_RESETS))
@@ -435,6 +463,7 @@ async fn serve(sockets: Vec<Socket>, door: Door, gate: Gate) {
         .http2_keepalive_timeout(Some(limits.ping))
         .timeout(limits.answer)
         .serve_with_incoming(gate, ReceiverStream::new(incoming));
-    // Ends with the last listener; an error of one connection does not end it.
+    // Ends with the accept loop; an error of one connection does not end it.
     let _ = served.await;
+    accepting.abort();
 }

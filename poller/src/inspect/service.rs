@@ -1,6 +1,8 @@
 //! The service: questions that have one answer, and the stream.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::PathBuf;
+use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use netpoller_proto::v1;
@@ -15,7 +17,7 @@ use tonic::{Request, Response, Status};
 use super::connection::Peer;
 use super::find::pollers;
 use super::stats::{self, Reading};
-use super::turns::Turns;
+use super::turns::{Common, Turns};
 use super::{describe, diagnose, encode, laws, page, transitions, watch};
 use crate::view;
 
@@ -24,8 +26,12 @@ pub(super) const MAX_REQUEST: usize = 64 * 1024;
 /// Bytes of a message.
 pub(super) const MAX_MESSAGE: usize = 1 << 20;
 
-pub(super) fn service() -> InspectorServer<Service> {
-    InspectorServer::new(Service::default()).max_decoding_message_size(MAX_REQUEST)
+/// The service of one listener.
+pub(super) fn service(common: Arc<Common>) -> InspectorServer<Service> {
+    let service = Service {
+        turns: Turns::new(common),
+    };
+    InspectorServer::new(service).max_decoding_message_size(MAX_REQUEST)
 }
 
 /// Answers from the live tables. Holds nothing of them.
@@ -137,23 +143,57 @@ impl Inspector for Service {
     ) -> Result<Response<v1::DiagnoseResponse>, Status> {
         let redact = redact(&request);
         let _turn = self.turns.diagnose()?;
-        diagnose::diagnose(request, redact).await
+        diagnose::diagnose(request, redact, &self.turns).await
     }
 }
 
+/// What does not change while the process lives, and may not be there to be read later: after chroot(2) there is no /proc,
+/// and without a descriptor left no file can be opened.
+#[derive(Debug)]
+struct Process {
+    executable: PathBuf,
+    boot_id: String,
+    kernel: String,
+}
+
+impl Process {
+    fn get() -> &'static Self {
+        static PROCESS: OnceLock<Process> = OnceLock::new();
+        PROCESS.get_or_init(|| {
+            let first_line = |path| {
+                std::fs::read_to_string(path)
+                    .map(|text| text.trim().to_owned())
+                    .unwrap_or_default()
+            };
+            let names = [
+                std::env::current_exe().unwrap_or_default(),
+                first_line("/proc/self/comm").into(),
+                // There is no /proc. A name it has to have.
+                format!("process-{}", std::process::id()).into(),
+            ];
+            let mut names = names.into_iter();
+            Process {
+                executable: names
+                    .find(|name| name.file_name().is_some())
+                    .unwrap_or_default(),
+                boot_id: first_line("/proc/sys/kernel/random/boot_id"),
+                kernel: first_line("/proc/sys/kernel/osrelease"),
+            }
+        })
+    }
+}
+
+/// Reads what may not be there to be read later.
+pub(super) fn remember_process() {
+    Process::get();
+}
+
 fn server(redacted: bool) -> GetServerResponse {
-    let first_line = |path| {
-        std::fs::read_to_string(path)
-            .map(|text| text.trim().to_owned())
-            .unwrap_or_default()
-    };
-    let executable = match std::env::current_exe() {
+    let process = Process::get();
+    let executable = match process.executable.file_name() {
         // Where it lies is nobody's business who may not see addresses either.
-        Ok(path) if redacted => path
-            .file_name()
-            .map_or_else(String::new, |name| name.to_string_lossy().into_owned()),
-        Ok(path) => path.display().to_string(),
-        Err(_) => first_line("/proc/self/comm"),
+        Some(name) if redacted => name.to_string_lossy().into_owned(),
+        _ => process.executable.display().to_string(),
     };
     let wall_clock = SystemTime::now()
         .duration_since(UNIX_EPOCH)
@@ -167,8 +207,8 @@ fn server(redacted: bool) -> GetServerResponse {
         captured_at_ns: view::now_ns(),
         wall_clock_ns: u64::try_from(wall_clock.as_nanos()).unwrap_or(u64::MAX),
         started_at_ns: view::started_at_ns(),
-        boot_id: first_line("/proc/sys/kernel/random/boot_id"),
-        kernel: first_line("/proc/sys/kernel/osrelease"),
+        boot_id: process.boot_id.clone(),
+        kernel: process.kernel.clone(),
         pollers: view::pollers()
             .iter()
             .map(|poller| encode::poller(&view::info(poller)))

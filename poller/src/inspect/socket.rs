@@ -7,7 +7,7 @@
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
-use std::os::fd::OwnedFd;
+use std::os::fd::{AsFd, OwnedFd};
 use std::os::unix::fs::{DirBuilderExt, FileTypeExt, MetadataExt, PermissionsExt};
 use std::os::unix::net::UnixListener;
 use std::path::{Path, PathBuf};
@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use socket2::{Domain, SockAddr, Socket, Type};
 
 use super::error::{DirectoryProblem, StartError};
-use crate::sys::{ForkMutex, Order, effective_uid};
+use crate::sys::{ForkMutex, Order, effective_uid, is_gone, listening_pid};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -253,10 +253,13 @@ fn check_chosen(directory: &Path) -> Result<(), StartError> {
     Ok(())
 }
 
-/// Removes a socket that nobody listens on any more. Anything else is left alone.
+/// Removes a socket that nobody serves any more. Anything else is left alone.
+///
+/// That is one that refuses connections, and one that takes them and whose process is gone: a child that it had forked keeps
+/// the socket open, but threads are not forked, so nobody there serves it.
 ///
 /// Another process may do the same at the same time, and then bind. What is removed must therefore be the very file that
-/// refused, twice.
+/// nobody served, twice.
 fn remove_stale(path: &Path) -> Result<(), StartError> {
     let Some(file) = refusing(path)? else {
         return Ok(());
@@ -269,7 +272,7 @@ fn remove_stale(path: &Path) -> Result<(), StartError> {
     }
 }
 
-/// The socket at `path` if it refuses connections, `None` if nothing is there, and an error if it must stay.
+/// The socket at `path` if nobody serves it, `None` if nothing is there, and an error if it must stay.
 fn refusing(path: &Path) -> Result<Option<Identity>, StartError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -288,18 +291,31 @@ fn refusing(path: &Path) -> Result<Option<Identity>, StartError> {
         });
     }
     match probe(path).map_err(|error| error.kind()) {
-        Err(io::ErrorKind::ConnectionRefused) => Ok(Some(Identity::of(&metadata))),
+        Ok(Served::ByNobody) | Err(io::ErrorKind::ConnectionRefused) => {
+            Ok(Some(Identity::of(&metadata)))
+        }
         Err(io::ErrorKind::NotFound) => Ok(None),
         // It answers, or it is too busy to (EAGAIN: as many wait as it has room for), or it is of another type.
         _ => Err(in_use(path)),
     }
 }
 
+/// Who takes the connections of a socket that is open.
+enum Served {
+    Perhaps,
+    /// The process that listened is gone, and whoever has the socket still was forked from it.
+    ByNobody,
+}
+
 /// Connects, and waits for nothing: whoever listens may be stopped.
-fn probe(path: &Path) -> io::Result<()> {
+fn probe(path: &Path) -> io::Result<Served> {
     let socket = Socket::new(Domain::UNIX, Type::STREAM, None)?;
     socket.set_nonblocking(true)?;
-    socket.connect(&SockAddr::unix(path)?)
+    socket.connect(&SockAddr::unix(path)?)?;
+    Ok(match listening_pid(socket.as_fd())? {
+        Some(pid) if is_gone(pid) => Served::ByNobody,
+        _ => Served::Perhaps,
+    })
 }
 
 /// Removes `file`, if it is what lies at `path` still. There is no call that does both in one.

@@ -15,20 +15,25 @@ use std::time::Duration;
 use http_body::{Frame, SizeHint};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::task::AbortHandle;
-use tokio::time::{Instant, sleep_until};
+use tokio::time::{Instant, Sleep, sleep_until};
 use tonic::Status;
 use tonic::body::Body;
 use tonic::codegen::Bytes;
+use tonic::codegen::http::HeaderMap;
 
 use super::connection::Session;
 use super::limits::Limits;
+use crate::host::UnderWay;
 
 /// What a stream is. Each class has places of its own: a tokio-console needs three, and must not take them from those who
-/// use the inspector.
+/// use the inspector; nor may a tool that is left open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Class {
-    /// Of the inspector, and whatever else streams.
+    /// Of the inspector.
     Watch,
+    /// Of tools that know nothing of netpoller. It ends when it has nothing to say for a time, and such a tool asks again; until
+    /// then it does not keep its connection's place either.
+    Tool,
     /// The updates of a tokio-console.
     Console,
     /// Whether it is paused.
@@ -41,11 +46,12 @@ impl Class {
     /// That of a method that streams its answer, which may then go on for as long as the client likes.
     pub(super) fn of(path: &str) -> Option<Self> {
         Some(match path {
-            "/netpoller.v1.Inspector/Watch"
-            | "/netpoller.v1.Inspector/WatchTransitions"
-            | "/grpc.health.v1.Health/Watch"
+            "/netpoller.v1.Inspector/Watch" | "/netpoller.v1.Inspector/WatchTransitions" => {
+                Self::Watch
+            }
+            "/grpc.health.v1.Health/Watch"
             | "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
-            | "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => Self::Watch,
+            | "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => Self::Tool,
             "/rs.tokio.console.instrument.Instrument/WatchUpdates" => Self::Console,
             "/rs.tokio.console.instrument.Instrument/WatchState" => Self::ConsoleState,
             "/rs.tokio.console.instrument.Instrument/WatchTaskDetails" => Self::TaskDetails,
@@ -56,6 +62,7 @@ impl Class {
     fn limit(self, limits: &Limits) -> usize {
         match self {
             Self::Watch => limits.subscribers,
+            Self::Tool => limits.tools,
             Self::Console | Self::ConsoleState => limits.consoles,
             Self::TaskDetails => limits.details,
         }
@@ -67,6 +74,11 @@ impl Class {
             Self::Watch => {
                 format!("{limit} clients watch already; stop one of them, or ask for pages instead")
             }
+            Self::Tool => {
+                format!(
+                    "{limit} clients ask what there is, or how it is, already; ask again in a moment"
+                )
+            }
             Self::Console | Self::ConsoleState => {
                 format!("{limit} tokio-consoles are attached already; quit one of them")
             }
@@ -77,10 +89,12 @@ impl Class {
     }
 }
 
-/// The places of all connections.
+/// The places of all connections of a listener. Those of another one have others: whoever may connect to this one must not
+/// shut out whoever may connect to that.
 #[derive(Debug)]
 pub(super) struct Pools {
     watch: Arc<Semaphore>,
+    tools: Arc<Semaphore>,
     console: Arc<Semaphore>,
     console_state: Arc<Semaphore>,
     task_details: Arc<Semaphore>,
@@ -91,6 +105,7 @@ impl Pools {
         let pool = |class: Class| Arc::new(Semaphore::new(class.limit(limits)));
         Self {
             watch: pool(Class::Watch),
+            tools: pool(Class::Tool),
             console: pool(Class::Console),
             console_state: pool(Class::ConsoleState),
             task_details: pool(Class::TaskDetails),
@@ -100,6 +115,7 @@ impl Pools {
     fn of(&self, class: Class) -> &Arc<Semaphore> {
         match class {
             Class::Watch => &self.watch,
+            Class::Tool => &self.tools,
             Class::Console => &self.console,
             Class::ConsoleState => &self.console_state,
             Class::TaskDetails => &self.task_details,
@@ -110,6 +126,7 @@ impl Pools {
 /// The right to stream, until it is dropped.
 #[derive(Debug)]
 pub(super) struct Places {
+    class: Class,
     _of_connection: OwnedSemaphorePermit,
     _of_all: OwnedSemaphorePermit,
 }
@@ -126,6 +143,7 @@ impl Places {
         let of_all = pools.of(class).clone().try_acquire_owned();
         match (of_connection, of_all) {
             (Ok(of_connection), Ok(of_all)) => Ok(Self {
+                class,
                 _of_connection: of_connection,
                 _of_all: of_all,
             }),
@@ -159,30 +177,77 @@ impl Given {
     }
 }
 
+/// What an answer holds until it was taken.
+#[derive(Debug, Default)]
+pub(super) struct Held {
+    pub(super) places: Option<Places>,
+    /// That of a page.
+    #[allow(dead_code, reason = "it is for its end")]
+    pub(super) page: Option<OwnedSemaphorePermit>,
+    /// The connection is not idle.
+    pub(super) under_way: Option<UnderWay>,
+}
+
 /// The body of an answer.
 struct Subscription {
     body: Body,
     given: Arc<Given>,
     watchdog: AbortHandle,
-    _places: Option<Places>,
+    /// Of one that ends when it has nothing to say.
+    idle: Option<Idle>,
+    _held: Held,
 }
 
-/// Makes the body hold its places, and break the connection off when it is not read for `stalled`. A page that nobody takes
-/// is up to a megabyte, so one that does not stream is watched too, without a place.
-pub(super) fn hold(
-    body: Body,
-    places: Option<Places>,
-    session: Arc<Session>,
-    stalled: Duration,
-) -> Body {
+/// How long there was nothing to say.
+struct Idle {
+    limit: Duration,
+    ends: Pin<Box<Sleep>>,
+    ended: bool,
+}
+
+/// Makes the body hold what it has to, and break the connection off when it is not read for `limits.stalled`. A page that
+/// nobody takes is up to a megabyte, so one that does not stream is watched too, without a place.
+pub(super) fn hold(body: Body, mut held: Held, session: Arc<Session>, limits: &Limits) -> Body {
     let given = Arc::new(Given::now());
-    let watchdog = tokio::spawn(watch(given.clone(), session, stalled)).abort_handle();
+    let watchdog = tokio::spawn(watch(given.clone(), session, limits.stalled)).abort_handle();
+    let is_tool = held
+        .places
+        .as_ref()
+        .is_some_and(|it| it.class == Class::Tool);
+    if is_tool {
+        held.under_way = None;
+    }
     Body::new(Subscription {
         body,
         given,
         watchdog,
-        _places: places,
+        idle: is_tool.then(|| Idle {
+            limit: limits.idle,
+            ends: Box::pin(tokio::time::sleep(limits.idle)),
+            ended: false,
+        }),
+        _held: held,
     })
+}
+
+impl Idle {
+    /// The end of a stream that has nothing to say now, if it had nothing to say for long enough.
+    fn poll_end(&mut self, cx: &mut Context<'_>) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        ready!(self.ends.as_mut().poll(cx));
+        self.ended = true;
+        let status = Status::unavailable(format!(
+            "nothing was asked, and nothing has changed, for {:?}; ask again",
+            self.limit
+        ));
+        let mut trailers = HeaderMap::new();
+        // A reason of ours is always a header's value.
+        Poll::Ready(
+            status
+                .add_header(&mut trailers)
+                .ok()
+                .map(|()| Ok(Frame::trailers(trailers))),
+        )
+    }
 }
 
 async fn watch(given: Arc<Given>, session: Arc<Session>, stalled: Duration) {
@@ -210,14 +275,29 @@ impl http_body::Body for Subscription {
         mut self: Pin<&mut Self>,
         cx: &mut Context<'_>,
     ) -> Poll<Option<Result<Frame<Bytes>, Status>>> {
+        if self.idle.as_ref().is_some_and(|idle| idle.ended) {
+            return Poll::Ready(None);
+        }
         self.given.set(None);
-        let frame = ready!(Pin::new(&mut self.body).poll_frame(cx));
+        let frame = match Pin::new(&mut self.body).poll_frame(cx) {
+            Poll::Ready(frame) => {
+                if let Some(idle) = &mut self.idle {
+                    let next = Instant::now() + idle.limit;
+                    idle.ends.as_mut().reset(next);
+                }
+                frame
+            }
+            Poll::Pending => match &mut self.idle {
+                Some(idle) => ready!(idle.poll_end(cx)),
+                None => return Poll::Pending,
+            },
+        };
         self.given.set(Some(Instant::now()));
         Poll::Ready(frame)
     }
 
     fn is_end_stream(&self) -> bool {
-        self.body.is_end_stream()
+        self.body.is_end_stream() || self.idle.as_ref().is_some_and(|idle| idle.ended)
     }
 
     fn size_hint(&self) -> SizeHint {
@@ -238,9 +318,10 @@ mod tests {
     /// A connection that has been let in, and the client's end.
     async fn connection() -> (Connection, Arc<Session>, tokio::net::UnixStream) {
         let (ours, theirs) = tokio::net::UnixStream::pair().expect("a pair");
-        let place = Arc::new(Semaphore::new(1)).acquire_owned().await;
+        let place = crate::host::Places::new(1, None).take().expect("a place");
         let limits = Limits::default();
-        let connection = Connection::new(Stream::Unix(ours), false, &limits, place.expect("open"));
+        let reserve = crate::host::Reserve::default();
+        let connection = Connection::new(Stream::Unix(ours), false, &limits, place, reserve);
         let session = connection.connect_info().session;
         session.admit();
         (connection, session, theirs)
@@ -278,7 +359,11 @@ mod tests {
         runtime.block_on(async {
             let (mut connection, session, _theirs) = connection().await;
             let body = Body::new(Source { has_frames });
-            let mut body = hold(body, None, session, STALLED);
+            let limits = Limits {
+                stalled: STALLED,
+                ..Limits::default()
+            };
+            let mut body = hold(body, Held::default(), session, &limits);
             let mut cx = Context::from_waker(std::task::Waker::noop());
             for _ in 0..asked {
                 let frame = http_body::Body::poll_frame(Pin::new(&mut body), &mut cx);

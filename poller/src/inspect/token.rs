@@ -13,6 +13,18 @@ use super::secret;
 const MIN_HEX: usize = 32;
 const MIN_OTHER: usize = 22;
 
+/// Characters that a token of the least length has at least: of those that were drawn, one in ten million has fewer.
+const MIN_DIFFERENT: usize = 8;
+
+/// After how many characters a token repeats itself; all of them if it does not.
+fn period(token: &[u8]) -> usize {
+    let is_period = |length: &usize| {
+        let repeated = token.iter().zip(&token[*length..]);
+        repeated.into_iter().all(|(a, b)| a == b)
+    };
+    (1..=token.len() / 2).find(is_period).unwrap_or(token.len())
+}
+
 /// A token. It is shown nowhere: not in `Debug`, not in an error.
 #[derive(Clone)]
 pub(super) struct Token(Box<[u8]>);
@@ -38,6 +50,12 @@ impl Token {
         };
         if token.len() < least {
             return Err(SecretProblem::TooShort);
+        }
+        let mut characters = token.to_vec();
+        characters.sort_unstable();
+        characters.dedup();
+        if characters.len() < MIN_DIFFERENT || period(token) < least {
+            return Err(SecretProblem::Guessable);
         }
         Ok(Self(token.into()))
     }
@@ -77,7 +95,7 @@ mod tests {
 
     use super::*;
 
-    const TOKEN: &str = "0123456789abcdef0123456789abcdef";
+    const TOKEN: &str = "f00dcafe0123456789abcdef01234567";
 
     fn headers(values: &[&str]) -> HeaderMap {
         let mut headers = HeaderMap::new();
@@ -125,6 +143,44 @@ mod tests {
                 Token::new(text.as_bytes()).err(),
                 Some(SecretProblem::NotText)
             );
+        }
+    }
+
+    #[test]
+    fn a_token_that_repeats_itself_is_refused_whatever_its_length() {
+        let long = |part: &str| part.repeat(40);
+        for guessable in [
+            &long("a"),
+            &long("ab"),
+            &long("password"),
+            &long("12345678"),
+            &long("0123456789abcdef"),
+            &format!("{}1", "0".repeat(63)),
+        ] {
+            assert_eq!(
+                Token::new(guessable.as_bytes()).err(),
+                Some(SecretProblem::Guessable),
+                "{guessable}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_token_that_was_drawn_is_accepted() {
+        // As `openssl rand -hex 16` and `-base64 16` make them, from a generator that a test can repeat.
+        let mut state = 0x9e37_79b9_7f4a_7c15_u64;
+        let mut draw = |alphabet: &[u8]| {
+            state ^= state << 13;
+            state ^= state >> 7;
+            state ^= state << 17;
+            alphabet[(state >> 32) as usize % alphabet.len()]
+        };
+        let base64 = b"ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+        for _ in 0..10_000 {
+            let hex: Vec<u8> = (0..MIN_HEX).map(|_| draw(b"0123456789abcdef")).collect();
+            assert!(Token::new(&hex).is_ok(), "{hex:?}");
+            let other: Vec<u8> = (0..MIN_OTHER).map(|_| draw(base64)).collect();
+            assert!(Token::new(&other).is_ok(), "{other:?}");
         }
     }
 

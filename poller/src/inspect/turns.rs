@@ -5,10 +5,16 @@
 //! | question | takes | at a time |
 //! |---|---|---|
 //! | `ListDescriptors` | a walk through the whole table, and the memory of a page | [`WALKS`]; the others wait, in order |
-//! | `Audit` with the kernel's view, `GetDescriptor` | the mutex of the epoll instance, which the data path wants too | one, then none for [`REST`] times as long; the others wait, in order |
-//! | `Diagnose` | seconds, and questions to the kernel for each suspect, and the list seven times a second at most | [`DIAGNOSES`]; the others are refused |
+//! | `Audit` with the kernel's view, `GetDescriptor`, each look of `Diagnose` with it | the mutex of the epoll instance, which the data path wants too | one, then none for [`REST`] times as long; the others wait, in order |
+//! | `Diagnose` | seconds, and questions to the kernel for each suspect | [`DIAGNOSES`] of a listener; the others are refused |
+//!
+//! Whoever may connect to one listener, as every user of the machine may on loopback, must not keep those of another one
+//! waiting. So each listener has a queue of its own, and only the first of each waits for the thread or the kernel's list,
+//! which are there once: however many ask elsewhere, it is one of each listener that is served before.
 
-use tokio::sync::{Mutex, MutexGuard, Semaphore, SemaphorePermit};
+use std::sync::Arc;
+
+use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
@@ -18,48 +24,77 @@ pub(super) const WALKS: usize = 1;
 pub(super) const DIAGNOSES: usize = 2;
 /// How much longer the kernel's list is left alone than its reading took: the kernel keeps events waiting while it writes the
 /// list (see [`view::kernel_registrations`](crate::view::kernel_registrations)), and no client may do that to the data path for
-/// more than a tenth of the time.
+/// more than a tenth of the time. A diagnosis rests so long between two looks whatever it looks at.
 pub(super) const REST: u32 = 9;
 
-/// Turns of one endpoint.
+/// What is there once, for all listeners of an endpoint.
+#[derive(Debug)]
+pub(super) struct Common {
+    walks: Arc<Semaphore>,
+    /// Until when the kernel's list is left alone.
+    kernel: Arc<Mutex<Instant>>,
+}
+
+impl Default for Common {
+    fn default() -> Self {
+        Self {
+            walks: Arc::new(Semaphore::new(WALKS)),
+            kernel: Arc::new(Mutex::new(Instant::now())),
+        }
+    }
+}
+
+/// Turns of one listener.
 #[derive(Debug)]
 pub(super) struct Turns {
-    walks: Semaphore,
-    /// Until when the kernel's list is left alone.
-    kernel: Mutex<Instant>,
-    diagnoses: Semaphore,
+    walks: Arc<Mutex<()>>,
+    kernel: Arc<Mutex<()>>,
+    diagnoses: Arc<Semaphore>,
+    common: Arc<Common>,
 }
 
 impl Default for Turns {
     fn default() -> Self {
-        Self {
-            walks: Semaphore::new(WALKS),
-            kernel: Mutex::new(Instant::now()),
-            diagnoses: Semaphore::new(DIAGNOSES),
-        }
+        Self::new(Arc::default())
     }
 }
 
 impl Turns {
-    /// Waits for the turn to walk through the table; it is over when the permit is dropped.
-    pub(super) async fn walk(&self) -> Result<SemaphorePermit<'_>, Status> {
-        let turn = self.walks.acquire().await;
-        turn.map_err(|_| Status::unavailable("the endpoint is ending"))
+    pub(super) fn new(common: Arc<Common>) -> Self {
+        Self {
+            walks: Arc::default(),
+            kernel: Arc::default(),
+            diagnoses: Arc::new(Semaphore::new(DIAGNOSES)),
+            common,
+        }
+    }
+
+    /// Waits for the turn to walk through the table; it is over when what is returned is dropped.
+    pub(super) async fn walk(&self) -> Result<WalkTurn, Status> {
+        let first = self.walks.clone().lock_owned().await;
+        let turn = self.common.walks.clone().acquire_owned().await;
+        let turn = turn.map_err(|_| Status::unavailable("the endpoint is ending"))?;
+        Ok(WalkTurn {
+            _turn: turn,
+            _first: first,
+        })
     }
 
     /// Waits for the turn to read the kernel's list; it is over when what is returned is dropped.
-    pub(super) async fn kernel(&self) -> KernelTurn<'_> {
-        let resting = self.kernel.lock().await;
+    pub(super) async fn kernel(&self) -> KernelTurn {
+        let first = self.kernel.clone().lock_owned().await;
+        let resting = self.common.kernel.clone().lock_owned().await;
         sleep_until(*resting).await;
         KernelTurn {
             began: Instant::now(),
             resting,
+            _first: first,
         }
     }
 
     /// The right to look for faults, until the permit is dropped. Nobody waits for it: it may take seconds, and as many again.
-    pub(super) fn diagnose(&self) -> Result<SemaphorePermit<'_>, Status> {
-        self.diagnoses.try_acquire().map_err(|_| {
+    pub(super) fn diagnose(&self) -> Result<OwnedSemaphorePermit, Status> {
+        self.diagnoses.clone().try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!(
                 "{DIAGNOSES} clients run Diagnose already, each for a few seconds at most; ask again then"
             ))
@@ -67,13 +102,22 @@ impl Turns {
     }
 }
 
-/// The right to read the kernel's list of registrations.
-pub(super) struct KernelTurn<'t> {
-    began: Instant,
-    resting: MutexGuard<'t, Instant>,
+/// The right to walk through the table.
+#[derive(Debug)]
+pub(super) struct WalkTurn {
+    _turn: OwnedSemaphorePermit,
+    _first: OwnedMutexGuard<()>,
 }
 
-impl Drop for KernelTurn<'_> {
+/// The right to read the kernel's list of registrations.
+#[derive(Debug)]
+pub(super) struct KernelTurn {
+    began: Instant,
+    resting: OwnedMutexGuard<Instant>,
+    _first: OwnedMutexGuard<()>,
+}
+
+impl Drop for KernelTurn {
     fn drop(&mut self) {
         let now = Instant::now();
         *self.resting = now + REST * now.duration_since(self.began);
@@ -101,5 +145,40 @@ mod tests {
         assert!(waiting.is_err(), "it rests");
         drop(turns.kernel().await);
         assert_eq!(third.elapsed(), Duration::from_millis(90));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn however_many_wait_at_one_listener_another_one_waits_for_one_of_them() {
+        let common = Arc::<Common>::default();
+        let listeners = [0, 1].map(|_| Arc::new(Turns::new(common.clone())));
+        let (served, mut order) = tokio::sync::mpsc::unbounded_channel();
+        let ask = |listener: usize| {
+            let (turns, served) = (listeners[listener].clone(), served.clone());
+            tokio::spawn(async move {
+                let _kernel = turns.kernel().await;
+                let _walk = turns.walk().await.expect("it goes on");
+                tokio::time::sleep(Duration::from_millis(1)).await;
+                let _ = served.send(listener);
+            })
+        };
+        let mut asked: Vec<_> = (0..50).map(|_| ask(0)).collect();
+        // They wait, each where it has to.
+        tokio::task::yield_now().await;
+        asked.push(ask(1));
+        let mut before = 0;
+        while order.recv().await.expect("it is served") == 0 {
+            before += 1;
+        }
+        assert!(before <= 2, "{before} of the other listener came before");
+        asked.into_iter().for_each(|task| task.abort());
+    }
+
+    #[test]
+    fn diagnoses_at_one_listener_keep_nobody_at_another_from_one() {
+        let common = Arc::<Common>::default();
+        let (one, other) = (Turns::new(common.clone()), Turns::new(common));
+        let running: Vec<_> = (0..DIAGNOSES).map(|_| one.diagnose()).collect();
+        assert!(running.iter().all(Result::is_ok) && one.diagnose().is_err());
+        assert!(other.diagnose().is_ok());
     }
 }

@@ -1,10 +1,13 @@
 //! Histograms with fixed log-linear buckets: four to each doubling, so that a bucket is at most 25 % wide.
+//!
+//! A bucket ends with its bound, which counts to it: the powers of two are bounds, so that a batch of 128 is one of "at most
+//! 128", and what is exported as `le="128"` is exactly that.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
 use super::event::DescId;
 
-/// Values below this have a bucket each.
+/// Values up to this have a bucket each.
 const LINEAR: u64 = 4;
 /// Buckets to each doubling above it.
 const SUB: usize = 4;
@@ -12,7 +15,7 @@ const SUB: usize = 4;
 const MAX_EXPONENT: usize = 36;
 
 /// Number of buckets, the last one for whatever is larger.
-pub(crate) const BUCKETS: usize = LINEAR as usize + (MAX_EXPONENT - 2) * SUB + 1;
+pub(crate) const BUCKETS: usize = 1 + LINEAR as usize + (MAX_EXPONENT - 2) * SUB + 1;
 
 /// What a histogram counts in.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -123,27 +126,28 @@ impl Histogram {
 /// Index of the bucket for `value`.
 #[inline]
 pub(crate) fn bucket_of(value: u64) -> usize {
-    if value < LINEAR {
+    if value <= LINEAR {
         return value as usize;
     }
-    let exponent = 63 - value.leading_zeros() as usize;
-    let index = LINEAR as usize + (exponent - 2) * SUB + ((value >> (exponent - 2)) & 3) as usize;
+    // One less, for the bound itself is the last value of its bucket.
+    let below = value - 1;
+    let exponent = 63 - below.leading_zeros() as usize;
+    let index =
+        1 + LINEAR as usize + (exponent - 2) * SUB + ((below >> (exponent - 2)) & 3) as usize;
     index.min(BUCKETS - 1)
 }
 
 /// Largest value of bucket `index`; the last bucket has none and says so with `u64::MAX`.
 pub(crate) fn upper_bound(index: usize) -> u64 {
-    if index < LINEAR as usize {
+    if index <= LINEAR as usize {
         return index as u64;
     }
     if index >= BUCKETS - 1 {
         return u64::MAX;
     }
-    let (exponent, sub) = (
-        (index - LINEAR as usize) / SUB + 2,
-        (index - LINEAR as usize) % SUB,
-    );
-    (((LINEAR + sub as u64 + 1) << exponent) >> 2) - 1
+    let beyond = index - 1 - LINEAR as usize;
+    let (exponent, sub) = (beyond / SUB + 2, beyond % SUB);
+    ((LINEAR + sub as u64 + 1) << exponent) >> 2
 }
 
 /// One bucket in one shard: its count, and the last sample that fell into it.
@@ -463,8 +467,8 @@ mod tests {
         }
         cells.add_to(&mut snapshot);
         assert_eq!((snapshot.count(), snapshot.sum()), (4, 1060));
-        assert_eq!(snapshot.quantile(0.5), Some(23));
+        assert_eq!(snapshot.quantile(0.5), Some(20));
         assert_eq!(snapshot.quantile(1.0), Some(snapshot.max()));
-        assert_eq!(snapshot.count_at_most(31), 3);
+        assert_eq!(snapshot.count_at_most(32), 3);
     }
 }

@@ -25,6 +25,7 @@ const FLIGHT_RECORDER: usize = 4096 * EVENT_BYTES;
 #[derive(Clone, Debug)]
 pub struct Builder {
     name: Option<String>,
+    is_global: bool,
     batch: usize,
     flight_recorder: usize,
 }
@@ -33,6 +34,7 @@ impl Default for Builder {
     fn default() -> Self {
         Self {
             name: None,
+            is_global: false,
             batch: BATCH,
             flight_recorder: FLIGHT_RECORDER,
         }
@@ -40,8 +42,17 @@ impl Default for Builder {
 }
 
 impl Builder {
+    /// That of the global poller.
+    pub(super) fn global() -> Self {
+        Self {
+            is_global: true,
+            ..Self::default().name(registry::GLOBAL)
+        }
+    }
+
     /// The name in tables and in metric labels: 1 to 32 characters of `a-z`, `0-9` and `_`. Without one it is called
-    /// `poller_` and its number.
+    /// `poller_` and its number. While another poller has the name, `_2` is added to it, or the next number that is free, and
+    /// stays for as long as the poller lives: see [`Poller::name`].
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
@@ -82,8 +93,8 @@ impl Builder {
     pub(crate) fn build_on(self, backend: Backend) -> Poller {
         let id = registry::next_id();
         let name = self.name.unwrap_or_else(|| format!("poller_{id}"));
-        let shared = Arc::new(Shared {
-            name: name.into_boxed_str(),
+        let shared = registry::register(&name, self.is_global, |name| Shared {
+            name,
             id,
             created_ns: clock::now_ns(),
             process: crate::sys::process(),
@@ -101,7 +112,6 @@ impl Builder {
             duplicates: std::sync::Mutex::new(Vec::new()),
             drivers: AtomicU32::new(0),
         });
-        registry::register(&shared);
         Poller { shared }
     }
 }

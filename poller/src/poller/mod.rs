@@ -64,8 +64,6 @@ pub use wait::Wait;
 
 #[cfg(feature = "inspect")]
 pub(crate) use evict::Eviction;
-#[cfg(feature = "tokio")]
-pub(crate) use registry::free_name;
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 pub(crate) use registry::with_registry_locked;
 pub(crate) use registry::{all_pollers, all_pollers_soon};
@@ -192,7 +190,7 @@ impl Poller {
         // One at a time: a second instance would be made and thrown away.
         let _guard = INIT.lock();
         if GLOBAL.get().is_none() {
-            let poller = Poller::builder().name("global").build()?;
+            let poller = Builder::global().build()?;
             // The lock is held, so nobody else can have set it.
             let _ = GLOBAL.set(poller);
         }
@@ -206,7 +204,8 @@ impl Poller {
         Builder::default()
     }
 
-    /// The name it was built with.
+    /// The name it was built with, with a number added if another poller had it then. No two live pollers share one, and it
+    /// never changes.
     pub fn name(&self) -> &str {
         &self.shared.name
     }

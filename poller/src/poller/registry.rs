@@ -7,16 +7,44 @@ use super::{Poller, Shared};
 use crate::sys::{ForkMutex, Order};
 
 static POLLERS: ForkMutex<Vec<Weak<Shared>>> = ForkMutex::new(Order::Pollers, Vec::new());
+/// The name of the poller of those who name none.
+pub(super) const GLOBAL: &str = "global";
+
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
 pub(super) fn next_id() -> u32 {
     NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
-pub(super) fn register(shared: &Arc<Shared>) {
+/// Makes a poller with a name that no other live one has: the one that is wanted, or else that one and the lowest free
+/// number from 2 on. It is given once, here, and kept until the poller is gone; tables, events and metrics show it as it is,
+/// so that what they tell of one poller never goes on as that of another. The name of one that is gone is given again, so that
+/// there are never more names than there were pollers at a time.
+///
+/// `global` is always to be had for the one it belongs to, and for no other.
+pub(super) fn register(
+    wanted: &str,
+    is_global: bool,
+    make: impl FnOnce(Box<str>) -> Shared,
+) -> Arc<Shared> {
     let mut pollers = POLLERS.lock();
     pollers.retain(|poller| poller.strong_count() > 0);
-    pollers.push(Arc::downgrade(shared));
+    // Released after the lock: the last reference to a poller may be among them.
+    let live: Vec<Arc<Shared>> = pollers.iter().filter_map(Weak::upgrade).collect();
+    let is_free = |name: &String| {
+        (is_global || name != GLOBAL) && live.iter().all(|poller| *poller.name != **name)
+    };
+    let numbered = (2_u32..).map(|number| format!("{wanted}_{number}"));
+    let name = std::iter::once(wanted.to_owned())
+        .chain(numbered)
+        .find(is_free)
+        // There are fewer pollers than numbers.
+        .unwrap_or_default();
+    let shared = Arc::new(make(name.into_boxed_str()));
+    pollers.push(Arc::downgrade(&shared));
+    drop(pollers);
+    drop(live);
+    shared
 }
 
 /// All live pollers, in the order in which they were made.
@@ -27,20 +55,6 @@ pub(crate) fn all_pollers() -> Vec<Poller> {
 /// [`all_pollers`] for a thread that may hold the lock: `None` if it is not to be had soon.
 pub(crate) fn all_pollers_soon() -> Option<Vec<Poller>> {
     POLLERS.lock_soon().map(|pollers| live(&pollers))
-}
-
-/// `base`, or the first of `base_2`, `base_3` and so on that no live poller is called: the name of one that is gone is given
-/// again, so that there are never more names than there were pollers at a time.
-#[cfg(feature = "tokio")]
-pub(crate) fn free_name(base: &str) -> String {
-    let pollers = all_pollers();
-    // Which is always to be had for the one it belongs to.
-    let taken = |name: &str| name == "global" || pollers.iter().any(|p| p.name() == name);
-    let numbered = (2..).map(|n: u32| format!("{base}_{n}"));
-    std::iter::once(base.to_owned())
-        .chain(numbered)
-        .find(|name| !taken(name))
-        .unwrap_or_default()
 }
 
 fn live(pollers: &[Weak<Shared>]) -> Vec<Poller> {

@@ -20,19 +20,72 @@ use super::families::{Type, Value, families};
 /// ```
 #[derive(Debug, Default)]
 pub struct Bridge {
-    /// By the label of the poller, in the order of the families.
-    handles: HashMap<String, Vec<Handle>>,
+    /// By the label of the poller. The facade keeps what it was told of one that is gone, and so do we.
+    known: HashMap<String, Known>,
+}
+
+/// What was told of the pollers of one name.
+#[derive(Debug, Default)]
+struct Known {
+    /// Of the last of them.
+    id: Option<u32>,
+    /// In the order of the families.
+    handles: Vec<Handle>,
 }
 
 enum Handle {
-    Counter(Counter),
+    Counter {
+        counter: Counter,
+        /// What earlier pollers of the name had counted: the facade's counters never go back, so a new one goes on from there.
+        before: u64,
+        last: u64,
+    },
     Gauge(Gauge),
+}
+
+impl Handle {
+    /// The poller is gone.
+    fn end(&mut self) {
+        match self {
+            Handle::Counter { before, last, .. } => {
+                *before += *last;
+                *last = 0;
+            }
+            Handle::Gauge(gauge) => gauge.set(0.0),
+        }
+    }
+
+    fn set(&mut self, value: &Value<'_>) {
+        match (self, value) {
+            (
+                Handle::Counter {
+                    counter,
+                    before,
+                    last,
+                },
+                Value::Count(value),
+            ) => {
+                *last = *value;
+                counter.absolute(*before + value);
+            }
+            (Handle::Gauge(gauge), Value::Gauge(value)) => gauge.set(*value),
+            _ => {}
+        }
+    }
+}
+
+impl Known {
+    fn end(&mut self) {
+        if self.id.take().is_some() {
+            self.handles.iter_mut().for_each(Handle::end);
+        }
+    }
 }
 
 impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Handle::Counter(_) => "Counter",
+            Handle::Counter { .. } => "Counter",
             Handle::Gauge(_) => "Gauge",
         })
     }
@@ -54,13 +107,21 @@ impl Bridge {
     /// Reads the pollers and sets the metrics. Handles are registered when a poller is first seen, with the recorder of that
     /// moment.
     ///
-    /// Counters are set to what they are, not added to, so it does no harm if several bridges do this.
+    /// Counters are set to what they are, not added to, so it does no harm if several bridges do this. When a poller is gone its
+    /// gauges are set to 0; when another one takes its name, its counters go on from where they were, for this bridge: keep
+    /// one for as long as the program runs.
     pub fn sync(&mut self) {
         let pollers = all_stats();
-        self.handles
-            .retain(|name, _| pollers.iter().any(|(poller, _)| poller == name));
+        for (name, known) in &mut self.known {
+            let now = pollers.iter().find(|(poller, _)| poller == name);
+            if known.id != now.map(|(_, stats)| stats.info().id) {
+                known.end();
+            }
+        }
         for (poller, stats) in &pollers {
-            let known = self.handles.entry(poller.clone()).or_default();
+            let known = self.known.entry(poller.clone()).or_default();
+            known.id = Some(stats.info().id);
+            let known = &mut known.handles;
             let mut index = 0;
             for family in families() {
                 for series in family.series(stats) {
@@ -73,9 +134,11 @@ impl Bridge {
                                 .map(|(name, value)| Label::from_static_parts(name, value)),
                         );
                         match value {
-                            Value::Count(_) => {
-                                Handle::Counter(metrics::counter!(family.name, labels))
-                            }
+                            Value::Count(_) => Handle::Counter {
+                                counter: metrics::counter!(family.name, labels),
+                                before: 0,
+                                last: 0,
+                            },
                             _ => Handle::Gauge(metrics::gauge!(family.name, labels)),
                         }
                     };
@@ -85,11 +148,7 @@ impl Bridge {
                     if known.len() == index {
                         known.push(handle(&series.value));
                     }
-                    match (&known[index], series.value) {
-                        (Handle::Counter(counter), Value::Count(value)) => counter.absolute(value),
-                        (Handle::Gauge(gauge), Value::Gauge(value)) => gauge.set(value),
-                        _ => {}
-                    }
+                    known[index].set(&series.value);
                     index += 1;
                 }
             }
@@ -112,6 +171,7 @@ mod tests {
     #[derive(Default)]
     struct Keep {
         counters: Mutex<HashMap<String, Arc<AtomicU64>>>,
+        gauges: Mutex<HashMap<String, Arc<AtomicU64>>>,
         registered: AtomicU64,
     }
 
@@ -130,8 +190,11 @@ mod tests {
             Counter::from_arc(value)
         }
 
-        fn register_gauge(&self, _: &Key, _: &Metadata<'_>) -> Gauge {
-            Gauge::noop()
+        fn register_gauge(&self, key: &Key, _: &Metadata<'_>) -> Gauge {
+            let value = Arc::new(AtomicU64::new(0));
+            let mut gauges = self.gauges.lock().unwrap();
+            gauges.insert(key.to_string(), value.clone());
+            Gauge::from_arc(value)
         }
 
         fn register_histogram(&self, _: &Key, _: &Metadata<'_>) -> Histogram {
@@ -170,5 +233,52 @@ mod tests {
             "{:?}",
             counters.keys()
         );
+    }
+
+    #[test]
+    fn a_new_poller_of_a_name_counts_on_and_the_gauges_of_one_that_is_gone_are_0() {
+        let recorder = Keep::default();
+        let of = |map: &Mutex<HashMap<String, Arc<AtomicU64>>>, name: &str| {
+            let map = map.lock().unwrap();
+            let mut found = map.iter().filter(|(key, _)| {
+                key.starts_with(&format!("Key({name}, ")) && key.contains("poller = bridged_again")
+            });
+            found.next().unwrap().1.load(Ordering::Relaxed)
+        };
+        let breaks = || of(&recorder.counters, "netpoller_breaks_requested_total");
+        let polls = || of(&recorder.gauges, "netpoller_last_poll_timestamp_seconds");
+        metrics::with_local_recorder(&recorder, || {
+            let mut bridge = Bridge::new();
+            for round in 1..4 {
+                let poller = loop {
+                    // Somebody else's look at all pollers may keep the last of the name for a moment.
+                    let poller = Poller::builder().name("bridged_again").build().unwrap();
+                    if poller.name() == "bridged_again" {
+                        break poller;
+                    }
+                    drop(poller);
+                    std::thread::sleep(std::time::Duration::from_millis(10));
+                };
+                for _ in 0..7 {
+                    poller.wake().unwrap();
+                }
+                let mut ready = crate::ReadyList::default();
+                poller
+                    .poll(Some(std::time::Duration::ZERO), &mut ready)
+                    .unwrap();
+                bridge.sync();
+                assert_eq!((breaks(), f64::from_bits(polls()) > 0.0), (7 * round, true));
+                // Both keep it.
+                drop((ready, poller));
+                // With or without a look in between.
+                if round != 2 {
+                    while f64::from_bits(polls()) > 0.0 {
+                        // Not all the time: a look at all pollers keeps them for as long as it takes.
+                        std::thread::sleep(std::time::Duration::from_millis(10));
+                        bridge.sync();
+                    }
+                }
+            }
+        });
     }
 }

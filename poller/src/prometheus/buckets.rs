@@ -1,8 +1,11 @@
 //! The bounds of the exported histograms, and how the internal buckets are folded into them.
 //!
-//! Internal buckets are log-linear, four to each doubling, and their bounds are not ours. A bucket `le` counts the samples
-//! that are known to be at most the bound: those of the internal buckets that end there or before. A sample less than a
-//! quarter below the bound may therefore be counted one bucket further up, so a quantile is rounded up and never down.
+//! Internal buckets are log-linear, four to each doubling, and the powers of two are bounds of theirs. So are all bounds of
+//! what is counted in events, and `le` is exact there.
+//!
+//! The bounds of times are decimal, and no internal ones. A bucket `le` counts the samples that are known to be at most the
+//! bound: those of the internal buckets that end there or before. A sample less than a quarter below the bound, or on it, may
+//! therefore be counted one bucket further up; none is ever counted below its own, so a quantile is rounded up and never down.
 
 use crate::observe::HistogramSnapshot;
 
@@ -109,7 +112,54 @@ impl Bounds {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::Ordering;
+
     use super::*;
+    use crate::observe::{Cells, DescId};
+
+    /// How many samples the bucket of each bound counts, of this one value.
+    fn counted(bounds: &Bounds, value: u64) -> Vec<(u64, u64)> {
+        let cells = Cells::new();
+        cells.record(value, DescId::NONE, 1, |cell, n| {
+            cell.fetch_add(n, Ordering::Relaxed);
+        });
+        let mut snapshot = HistogramSnapshot::empty();
+        cells.add_to(&mut snapshot);
+        let counts = bounds.fold(&snapshot).map(|(_, count)| count);
+        bounds.bounds.iter().map(|it| it.0).zip(counts).collect()
+    }
+
+    /// Each bound, what lies beside it, and what lies between.
+    fn values(bounds: &Bounds) -> Vec<u64> {
+        let beside = |bound: u64| {
+            let near = [bound.saturating_sub(1), bound, bound + 1];
+            let far = [bound / 2, bound - bound / 4, bound + bound / 3];
+            near.into_iter().chain(far)
+        };
+        bounds.bounds.iter().flat_map(|it| beside(it.0)).collect()
+    }
+
+    #[test]
+    fn a_count_is_in_every_bucket_whose_bound_is_not_less_and_in_no_other() {
+        for value in values(&EVENTS) {
+            for (bound, count) in counted(&EVENTS, value) {
+                assert_eq!(count, u64::from(value <= bound), "{value} in le={bound}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_time_is_in_no_bucket_below_its_own_and_less_than_a_quarter_beyond() {
+        for bounds in [LATENCY, PARKED, SHARE] {
+            for value in values(&bounds) {
+                for (bound, count) in counted(&bounds, value) {
+                    assert!(count <= u64::from(value <= bound), "{value} in le={bound}");
+                    let surely = value + value / 4 <= bound;
+                    assert!(count >= u64::from(surely), "{value} in le={bound}");
+                }
+            }
+        }
+    }
 
     #[test]
     fn bounds_ascend_and_their_text_says_the_same() {

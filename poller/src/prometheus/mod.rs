@@ -7,6 +7,7 @@
 //! | `buckets` | the bounds of the exported histograms |
 //! | `text` | the text exposition (feature `prometheus`) |
 //! | `server` | a small server for it (feature `prometheus`) |
+//! | `connection` | one connection of the server |
 //! | `bridge` | the `metrics` facade (feature `metrics`) |
 //!
 //! Nothing is stored and nothing runs between scrapes: each reads the counters that are there anyway. Every series is
@@ -15,8 +16,12 @@
 //!
 //! The label `direction` says `read` or `write`, the words that tables and the protocol use.
 //!
-//! Two pollers may have one name. The second one has its number added to the label, for an exposition with the same
-//! series twice is refused as a whole.
+//! No two live pollers have one name (the second of a name is called `name_2` for as long as it lives), so no series goes on
+//! as that of another poller. A new poller of a name whose owner is gone begins at 0, which `rate()` takes for a restart.
+//!
+//! `netpoller_build_info` says which features were compiled in, and in `revision` what the environment variable
+//! `NETPOLLER_REVISION` held when netpoller was built, `unknown` without it:
+//! `NETPOLLER_REVISION=$(git rev-parse HEAD) cargo build`.
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "metrics")]
@@ -24,6 +29,8 @@ mod bridge;
 // The facade takes no histograms: without the exposition nobody folds them.
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 mod buckets;
+#[cfg(feature = "prometheus")]
+mod connection;
 mod counters;
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 mod families;
@@ -39,21 +46,12 @@ pub use server::{Builder, Server, StartError};
 #[cfg(feature = "prometheus")]
 pub use text::{CONTENT_TYPE, encode};
 
-use std::collections::HashSet;
-
 use crate::view::{self, Stats};
 
-/// The statistics of all pollers, each with its value of the label `poller`.
+/// The statistics of all pollers, each with its value of the label `poller`: its name, which no other live one has.
 fn all_stats() -> Vec<(String, Stats)> {
-    let mut names = HashSet::new();
-    let labelled = view::pollers().into_iter().map(|poller| {
-        let stats = view::stats(&poller);
-        let mut name = poller.name().to_owned();
-        if !names.insert(name.clone()) {
-            name = format!("{name}_{}", stats.info().id);
-            names.insert(name.clone());
-        }
-        (name, stats)
-    });
-    labelled.collect()
+    let pollers = view::pollers().into_iter();
+    pollers
+        .map(|poller| (poller.name().to_owned(), view::stats(&poller)))
+        .collect()
 }

@@ -7,30 +7,57 @@
 use std::convert::Infallible;
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper::body::Incoming;
 use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
-use hyper_util::rt::{TokioIo, TokioTimer};
+use hyper_util::rt::TokioIo;
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::Semaphore;
-use tokio::time::timeout;
+use tokio::task::yield_now;
+use tokio::time::{Instant, sleep_until, timeout};
 
-use super::text::{CONTENT_TYPE, SCRAPE_ERRORS, encode};
-use crate::host::{Backoff, HostThread};
+use super::connection::{Stream, Visit, refused_head};
+use super::text::{CONTENT_TYPE, SCRAPE_ERRORS, count_request, encode};
+use crate::host::{Backoff, HostThread, Place, Places, Reserve, name_us};
 
-/// Connections at a time.
-const MAX_CONNECTIONS: usize = 16;
-/// Time for the head of a request, and for a whole connection.
-const HEAD_TIME: Duration = Duration::from_secs(5);
-const CONNECTION_TIME: Duration = Duration::from_secs(300);
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 16 * 1024;
+/// Those who are told at a time that there is no room. Who comes beyond that is told nothing.
+const MAX_TOLD: usize = 16;
+
+/// How much of the server anybody may have, and for how long. A test makes some small.
+#[derive(Clone, Debug)]
+struct Limits {
+    /// Connections at a time. When another one comes the idlest goes; so those that are left open, as Prometheus leaves its
+    /// own, keep nobody out.
+    connections: usize,
+    /// A connection that answers, and gets nothing written for so long, counts as idle.
+    patience: Duration,
+    /// From the beginning of a connection, or of a request, to the end of its head.
+    head: Duration,
+    /// A peer that takes nothing of an answer for so long is disconnected.
+    write: Duration,
+    /// Between two requests: longer than the usual intervals of scrapes, up to a minute.
+    idle: Duration,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self {
+            connections: 16,
+            patience: Duration::from_secs(1),
+            head: Duration::from_secs(5),
+            write: Duration::from_secs(10),
+            idle: Duration::from_secs(75),
+        }
+    }
+}
 
 /// Makes a [`Server`].
 #[derive(Clone, Debug)]
@@ -38,6 +65,7 @@ pub struct Builder {
     address: SocketAddr,
     hosts: Vec<String>,
     allow_remote: bool,
+    limits: Limits,
 }
 
 /// The server was not started.
@@ -108,10 +136,18 @@ impl Builder {
         self
     }
 
-    /// Answers requests for this host too: the name by which Prometheus reaches it, without the port.
+    /// Answers requests for this host too: the name by which Prometheus reaches it, without the port. Numbers and `localhost`
+    /// need not be named; any other name could be one that somebody made resolve to this machine.
     #[must_use]
     pub fn host(mut self, name: impl Into<String>) -> Self {
         self.hosts.push(name.into());
+        self
+    }
+
+    /// For tests, which have not the time to wait for limits that are meant for people.
+    #[cfg(all(test, not(loom), not(netpoller_bare)))]
+    fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
         self
     }
 
@@ -123,8 +159,9 @@ impl Builder {
     pub fn start(self) -> Result<Server, StartError> {
         let Self {
             address,
-            mut hosts,
+            hosts,
             allow_remote,
+            limits,
         } = self;
         if !address.ip().is_loopback() && !allow_remote {
             return Err(StartError::NotLoopback { address });
@@ -133,10 +170,13 @@ impl Builder {
         let listener = std::net::TcpListener::bind(address).map_err(failed)?;
         listener.set_nonblocking(true).map_err(failed)?;
         let address = listener.local_addr().map_err(failed)?;
-        hosts.extend(["localhost", "127.0.0.1", "[::1]"].map(str::to_owned));
-        hosts.push(host_of(&address.to_string()).to_owned());
-        let thread = HostThread::spawn("netpoller-metrics", move || serve(listener, hosts))
-            .map_err(failed)?;
+        let house = House {
+            hosts,
+            limits,
+            reserve: Reserve::default(),
+        };
+        let serve = move || serve(listener, Arc::new(house));
+        let thread = HostThread::spawn("netpoller-metrics", serve).map_err(failed)?;
         Ok(Server {
             address,
             _thread: thread,
@@ -166,6 +206,7 @@ impl Server {
             address,
             hosts: Vec::new(),
             allow_remote: false,
+            limits: Limits::default(),
         }
     }
 
@@ -174,67 +215,129 @@ impl Server {
         self.address
     }
 
-    /// What to give to Prometheus, or to curl.
+    /// What to give to Prometheus, or to curl, on this machine: where it listens on all addresses, by that of loopback. Others
+    /// call it by any address of the machine, or by a name that [`Builder::host`] allows.
     pub fn url(&self) -> String {
-        format!("http://{}/metrics", self.address)
+        let ip = match self.address.ip() {
+            IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
+            IpAddr::V6(Ipv6Addr::UNSPECIFIED) => Ipv6Addr::LOCALHOST.into(),
+            ip => ip,
+        };
+        format!(
+            "http://{}/metrics",
+            SocketAddr::new(ip, self.address.port())
+        )
     }
 }
 
-async fn serve(listener: std::net::TcpListener, hosts: Vec<String>) {
+/// What all connections have in common.
+#[derive(Debug)]
+struct House {
+    hosts: Vec<String>,
+    limits: Limits,
+    reserve: Reserve,
+}
+
+async fn serve(listener: std::net::TcpListener, house: Arc<House>) {
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
-    let hosts = Arc::new(hosts);
-    let places = Arc::new(Semaphore::new(MAX_CONNECTIONS));
-    let mut backoff = Backoff::default();
+    let places = Places::new(house.limits.connections, Some(house.limits.patience));
+    let told = Arc::new(Semaphore::new(MAX_TOLD));
+    let mut backoff = Backoff::new(house.reserve.clone());
     loop {
+        // Whoever came before is answered first, else a crowd that comes at once would push itself out.
+        yield_now().await;
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
-            Err(error) => {
-                backoff.wait(&error).await;
-                continue;
-            }
+            Err(error) => match backoff.wait(&error, &listener).await {
+                Some(fd) => match TcpStream::from_std(fd.into()) {
+                    Ok(stream) => stream,
+                    Err(_) => continue,
+                },
+                None => continue,
+            },
         };
         backoff.reset();
-        // Beyond the limit: closed at once.
-        let Ok(place) = places.clone().try_acquire_owned() else {
+        let stream = Stream::new(stream, house.reserve.clone());
+        if let Some(place) = places.take() {
+            tokio::spawn(connection(stream, place, house.clone()));
             continue;
-        };
-        let hosts = hosts.clone();
-        tokio::spawn(async move {
-            let _place = place;
-            let _ = timeout(CONNECTION_TIME, connection(stream, &hosts)).await;
-        });
+        }
+        count_request(StatusCode::SERVICE_UNAVAILABLE.as_u16());
+        if let Ok(turn) = told.clone().try_acquire_owned() {
+            tokio::spawn(async move {
+                let _turn = turn;
+                let _ = timeout(Duration::from_secs(1), no_room(stream)).await;
+            });
+        }
     }
 }
 
-async fn connection(stream: TcpStream, hosts: &[String]) {
-    let service = service_fn(|request: Request<Incoming>| {
-        let response = respond(&request, hosts);
+/// Says so, and waits for the other end to have read it: what is closed with a request unread in it takes the answer with it.
+async fn no_room(mut stream: Stream) -> io::Result<()> {
+    let reason = "all connections are busy; try again\n";
+    let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
+                cache-control: no-store\r\nretry-after: 1\r\nconnection: close\r\n";
+    let length = reason.len();
+    let answer = format!("{head}content-length: {length}\r\n\r\n{reason}");
+    stream.write_all(answer.as_bytes()).await?;
+    stream.shutdown().await?;
+    let mut unread = [0; 1024];
+    while stream.read(&mut unread).await? > 0 {}
+    Ok(())
+}
+
+async fn connection(stream: Stream, place: Place, house: Arc<House>) {
+    let Limits {
+        head, write, idle, ..
+    } = house.limits;
+    let visit = Visit::new(place.seat().clone());
+    let service = service_fn(|request: Request<_>| {
+        visit.answer();
+        let response = respond(&request, &house.hosts);
+        count_request(response.status().as_u16());
         async move { Ok::<_, Infallible>(response) }
     });
     let served = hyper::server::conn::http1::Builder::new()
-        .timer(TokioTimer::new())
-        .header_read_timeout(HEAD_TIME)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(TokioIo::new(stream), service);
-    // A peer that breaks off, or speaks something else, has nobody to tell.
-    let _ = served.await;
+        .serve_connection(TokioIo::new(stream.of(visit.clone())), service);
+    let mut served = std::pin::pin!(served);
+    let mut dismissed = std::pin::pin!(place.seat().dismissed());
+    loop {
+        let due = visit.due(head, write, idle);
+        tokio::select! {
+            // A peer that breaks off has nobody to tell. One that speaks something else was told by hyper.
+            end = &mut served => {
+                if let Err(error) = end && error.is_parse() {
+                    count_request(refused_head(&error));
+                }
+                return;
+            }
+            () = &mut dismissed => return,
+            () = sleep_until(due) => if visit.due(head, write, idle) <= Instant::now() {
+                return;
+            },
+        }
+    }
 }
 
-fn respond(request: &Request<Incoming>, hosts: &[String]) -> Response<String> {
+fn respond<B>(request: &Request<B>, hosts: &[String]) -> Response<String> {
     let headers = request.headers();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
-    if !names_us(headers, hosts) {
+    if !names_us(request, hosts) {
         refuse(
             StatusCode::FORBIDDEN,
-            "this server is not known by that Host; see Builder::host\n",
+            "this server is not known by that Host; call it by its address, or see Builder::host\n",
         )
     } else if from_another_site(headers) {
         refuse(
             StatusCode::FORBIDDEN,
             "requests from web pages are refused\n",
         )
+    } else if headers.contains_key(header::TRANSFER_ENCODING) {
+        // Where the body ends is what proxies and servers disagree about, and nothing here has one.
+        refuse(StatusCode::BAD_REQUEST, "no request here has a body\n")
     } else if request.uri().path() != "/metrics" {
         refuse(StatusCode::NOT_FOUND, "there is only /metrics\n")
     } else if !is_read {
@@ -275,18 +378,17 @@ fn answer(status: StatusCode, content_type: &'static str, body: String) -> Respo
     response
 }
 
-/// Exactly one Host, and it is one of `hosts`.
-fn names_us(headers: &HeaderMap, hosts: &[String]) -> bool {
-    let mut named = headers.get_all(header::HOST).iter();
-    match (
-        named.next().and_then(|host| host.to_str().ok()),
-        named.next(),
-    ) {
-        (Some(host), None) => hosts
-            .iter()
-            .any(|ours| ours.eq_ignore_ascii_case(host_of(host))),
-        _ => false,
-    }
+/// Exactly one Host, and it is ours; so is the one of a request in absolute form, which is the one that counts.
+fn names_us<B>(request: &Request<B>, hosts: &[String]) -> bool {
+    let mut named = request.headers().get_all(header::HOST).iter();
+    let (Some(host), None) = (named.next(), named.next()) else {
+        return false;
+    };
+    let authority = request.uri().authority().map(|it| it.as_str());
+    name_us(
+        std::iter::once(host.to_str().unwrap_or_default()).chain(authority),
+        hosts,
+    )
 }
 
 /// A browser says so, one way or the other.
@@ -294,19 +396,6 @@ fn from_another_site(headers: &HeaderMap) -> bool {
     let site = headers.get("sec-fetch-site").map(HeaderValue::as_bytes);
     headers.contains_key(header::ORIGIN)
         || matches!(site, Some(site) if site != b"none" && site != b"same-origin")
-}
-
-/// `host:port` without the port. An IPv6 address is in brackets and keeps them.
-fn host_of(authority: &str) -> &str {
-    match authority.rsplit_once(':') {
-        Some((host, port))
-            if port.bytes().all(|b| b.is_ascii_digit())
-                && (!host.contains(':') || host.ends_with(']')) =>
-        {
-            host
-        }
-        _ => authority,
-    }
 }
 
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
@@ -324,7 +413,11 @@ mod tests {
 
     /// Sends `head` and gives back the whole answer.
     fn ask(server: &Server, head: &str) -> String {
-        let mut stream = net::TcpStream::connect(server.local_addr()).unwrap();
+        ask_at(server.local_addr().port(), head)
+    }
+
+    fn ask_at(port: u16, head: &str) -> String {
+        let mut stream = net::TcpStream::connect(("127.0.0.1", port)).unwrap();
         stream
             .set_read_timeout(Some(Duration::from_secs(300)))
             .unwrap();
@@ -334,9 +427,10 @@ mod tests {
             head.trim_end().replace('\n', "\r\n")
         )
         .unwrap();
-        let mut answer = String::new();
-        stream.read_to_string(&mut answer).unwrap();
-        answer
+        let mut answer = Vec::new();
+        // A request that was not read to its end may end in a reset, after its answer.
+        let _ = stream.read_to_end(&mut answer);
+        String::from_utf8(answer).unwrap()
     }
 
     fn status(answer: &str) -> &str {
@@ -420,24 +514,318 @@ mod tests {
     }
 
     #[test]
-    fn silent_connections_do_not_keep_a_scrape_out_for_long() {
-        let server = start();
-        let silent: Vec<_> = (0..MAX_CONNECTIONS + 4)
-            .map(|_| net::TcpStream::connect(server.local_addr()).unwrap())
-            .collect();
-        let began = std::time::Instant::now();
-        loop {
-            let mut stream = net::TcpStream::connect(server.local_addr()).unwrap();
-            let mut answer = String::new();
-            let _ = stream.write_all(
-                b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n",
-            );
-            if stream.read_to_string(&mut answer).is_ok() && answer.starts_with("HTTP/1.1 200") {
-                break;
-            }
-            assert!(began.elapsed() < 60 * HEAD_TIME, "places were not given up");
-            std::thread::sleep(Duration::from_millis(50));
+    fn every_number_is_ours_and_no_name_is() {
+        let server = Server::builder("0.0.0.0:0".parse().unwrap())
+            .allow_remote(true)
+            .start()
+            .unwrap();
+        let port = server.local_addr().port();
+        assert_eq!(server.url(), format!("http://127.0.0.1:{port}/metrics"));
+        // As Prometheus does that was given an address of this machine.
+        let mut stream = net::TcpStream::connect(("127.0.0.2", port)).unwrap();
+        let head = format!("GET /metrics HTTP/1.1\r\nHost: 127.0.0.2:{port}\r\n");
+        write!(stream, "{head}Connection: close\r\n\r\n").unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).unwrap();
+        assert_eq!(status(&answer), "200");
+        let get = |host: &str| {
+            let head = format!("GET /metrics HTTP/1.1\nHost: {host}");
+            status(&ask_at(port, &head)).to_owned()
+        };
+        for ours in ["10.1.2.3", "192.0.2.1:9464", "[2001:db8::7]:80", "[::1]"] {
+            assert_eq!(get(ours), "200", "{ours}");
         }
-        drop(silent);
+        for foreign in [
+            "node7.example",
+            "127.0.0.1.evil.example",
+            "[evil.example]",
+            "::1",
+            "127.1",
+            "evil@127.0.0.1",
+            "",
+        ] {
+            assert_eq!(get(foreign), "403", "{foreign}");
+        }
+    }
+
+    #[test]
+    fn a_request_in_absolute_form_has_to_name_us_too() {
+        let server = start();
+        let get = |of: &str| {
+            let head = format!("GET {of}/metrics HTTP/1.1\nHost: localhost");
+            status(&ask(&server, &head)).to_owned()
+        };
+        assert_eq!(get("http://evil.example"), "403");
+        assert_eq!(get("http://evil.example:9464"), "403");
+        assert_eq!(get("http://localhost"), "200");
+        assert_eq!(get("http://192.0.2.1:9464"), "200");
+    }
+
+    #[test]
+    fn a_request_whose_length_is_in_doubt_is_refused() {
+        let server = start();
+        let get = |headers: &str| {
+            let head = format!("GET /metrics HTTP/1.1\nHost: localhost\n{headers}");
+            let answer = ask(&server, &head);
+            status(&answer).to_owned()
+        };
+        for headers in [
+            "Transfer-Encoding: chunked\nContent-Length: 3",
+            "Content-Length: 3\nTransfer-Encoding: chunked",
+            "Transfer-Encoding: chunked",
+        ] {
+            assert_eq!(get(headers), "400", "{headers}");
+        }
+        assert_eq!(get("Content-Length: 0"), "200");
+    }
+
+    /// How often the server of any test has answered so.
+    fn answered(code: &str) -> u64 {
+        let text = encode();
+        let series = format!("netpoller_scrape_requests_total{{code=\"{code}\"}} ");
+        let line = text.lines().find_map(|line| line.strip_prefix(&series));
+        line.unwrap().parse().unwrap()
+    }
+
+    #[test]
+    fn answers_are_counted_by_their_code() {
+        let server = start();
+        let before = ["200", "400", "403", "404", "405", "431"].map(|code| (code, answered(code)));
+        for head in [
+            "GET /metrics HTTP/1.1\nHost: localhost",
+            "GET /metrics HTTP/1.1\nHost: evil.example",
+            "GET /other HTTP/1.1\nHost: localhost",
+            "PUT /metrics HTTP/1.1\nHost: localhost",
+            "no request at all",
+            &format!("GET /metrics HTTP/1.1\nX: {}", "x".repeat(MAX_HEAD)),
+        ] {
+            ask(&server, head);
+        }
+        for (code, before) in before {
+            // The last of them when the connection has ended, which is after its answer.
+            while answered(code) == before {
+                std::thread::yield_now();
+            }
+        }
+    }
+
+    /// One that asks once and stays, as Prometheus does.
+    fn stay(server: &Server) -> net::TcpStream {
+        let mut stream = net::TcpStream::connect(server.local_addr()).unwrap();
+        let time = Some(Duration::from_secs(30));
+        stream.set_read_timeout(time).unwrap();
+        stream
+            .write_all(b"HEAD /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .unwrap();
+        let mut answer = Vec::new();
+        while !answer.ends_with(b"\r\n\r\n") {
+            let mut byte = [0];
+            stream.read_exact(&mut byte).unwrap();
+            answer.extend(byte);
+        }
+        stream
+    }
+
+    #[test]
+    fn connections_that_are_left_open_keep_nobody_out_and_the_idlest_goes() {
+        let server = start();
+        let limit = Limits::default().connections;
+        let mut open: Vec<_> = (0..limit).map(|_| stay(&server)).collect();
+        for _ in 0..limit + 1 {
+            open.push(stay(&server));
+        }
+        // The first of all has been closed, without a word; the last is there and is answered again.
+        assert_eq!(open[0].read(&mut [0]).unwrap_or(0), 0);
+        let mut last = open.pop().unwrap();
+        last.write_all(b"GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n")
+            .unwrap();
+        let mut answer = [0; 12];
+        last.read_exact(&mut answer).unwrap();
+        assert_eq!(&answer, b"HTTP/1.1 404");
+    }
+
+    #[test]
+    fn connections_that_say_nothing_or_half_a_head_keep_nobody_out() {
+        let server = start();
+        let limit = Limits::default().connections;
+        let _silent: Vec<_> = (0..2 * limit)
+            .map(|number| {
+                let mut stream = net::TcpStream::connect(server.local_addr()).unwrap();
+                stream.write_all(&b"GET /metrics"[..number % 12]).unwrap();
+                stream
+            })
+            .collect();
+        let answer = ask(&server, "GET /metrics HTTP/1.1\nHost: localhost");
+        assert_eq!(status(&answer), "200");
+    }
+
+    #[test]
+    fn a_head_that_does_not_end_ends_the_connection() {
+        let server = with(Limits {
+            head: Duration::from_millis(50),
+            ..Limits::default()
+        });
+        let mut open = vec![net::TcpStream::connect(server.local_addr()).unwrap()];
+        open.push(net::TcpStream::connect(server.local_addr()).unwrap());
+        open[1].write_all(b"GET /metrics HTTP/1.1\r\n").unwrap();
+        for mut stream in open {
+            stream
+                .set_read_timeout(Some(Duration::from_secs(30)))
+                .unwrap();
+            assert_eq!(stream.read(&mut [0]).unwrap(), 0);
+        }
+    }
+
+    fn with(limits: Limits) -> Server {
+        let builder = Server::builder("127.0.0.1:0".parse().unwrap());
+        builder.limits(limits).start().unwrap()
+    }
+
+    /// Asks for far more than there is room for, and reads nothing.
+    fn ask_and_read_nothing(server: &Server) -> net::TcpStream {
+        let mut stream = net::TcpStream::connect(server.local_addr()).unwrap();
+        stream.set_nonblocking(true).unwrap();
+        let request = "GET /metrics HTTP/1.1\r\nHost: localhost\r\n\r\n".repeat(4000);
+        // As much as there is room for.
+        let _ = stream.write(request.as_bytes());
+        stream
+    }
+
+    /// The status of the next scrape; none if it was cut off.
+    fn scrape(server: &Server) -> Option<String> {
+        let mut stream = net::TcpStream::connect(server.local_addr()).unwrap();
+        let time = Some(Duration::from_secs(30));
+        stream.set_read_timeout(time).unwrap();
+        stream
+            .write_all(b"GET /metrics HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            .unwrap();
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).ok()?;
+        answer.split_whitespace().nth(1).map(str::to_owned)
+    }
+
+    #[test]
+    fn who_comes_while_all_are_answered_is_told_so_and_counted() {
+        let server = with(Limits {
+            connections: 2,
+            patience: Duration::MAX,
+            write: Duration::from_secs(600),
+            ..Limits::default()
+        });
+        let before = answered("503");
+        let mut busy: Vec<_> = (0..2).map(|_| ask_and_read_nothing(&server)).collect();
+        // Until both are stuck in an answer.
+        while scrape(&server).as_deref() != Some("503") {
+            std::thread::yield_now();
+        }
+        assert!(answered("503") > before);
+        drop(busy.pop());
+        while scrape(&server).as_deref() != Some("200") {
+            std::thread::yield_now();
+        }
+    }
+
+    #[test]
+    fn who_asks_and_reads_nothing_keeps_nobody_out() {
+        // By the one rule or by the other.
+        let by_patience = Limits {
+            patience: Duration::from_millis(50),
+            write: Duration::from_secs(600),
+            ..Limits::default()
+        };
+        let by_write = Limits {
+            patience: Duration::MAX,
+            write: Duration::from_millis(50),
+            ..Limits::default()
+        };
+        for limits in [by_patience, by_write] {
+            let server = with(limits);
+            let _busy: Vec<_> = (0..16).map(|_| ask_and_read_nothing(&server)).collect();
+            let served = std::sync::mpsc::channel();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    while scrape(&server).as_deref() != Some("200") {
+                        std::thread::yield_now();
+                    }
+                    served.0.send(()).unwrap();
+                });
+                served
+                    .1
+                    .recv_timeout(Duration::from_secs(60))
+                    .expect("they keep it out");
+            });
+        }
+    }
+
+    #[test]
+    fn a_crowd_that_comes_at_once_is_answered_or_told_that_there_is_no_room() {
+        let server = start();
+        let scrape = || scrape(&server);
+        let statuses: Vec<_> = std::thread::scope(|scope| {
+            let crowd: Vec<_> = (0..100).map(|_| scope.spawn(scrape)).collect();
+            crowd
+                .into_iter()
+                .map(|client| client.join().unwrap())
+                .collect()
+        });
+        let count = |code| statuses.iter().filter(|it| it.as_deref() == code).count();
+        assert!(count(Some("200")) > 0, "{statuses:?}");
+        assert_eq!(count(Some("200")) + count(Some("503")) + count(None), 100);
+    }
+
+    #[test]
+    #[ignore = "needs prometheus"]
+    fn prometheus_scrapes_it_by_an_address_of_the_machine() {
+        use std::io::BufRead;
+        use std::process::{Command, Stdio};
+
+        let server = Server::builder("0.0.0.0:0".parse().unwrap())
+            .allow_remote(true)
+            .start()
+            .unwrap();
+        let directory = tempfile::tempdir().unwrap();
+        let config = directory.path().join("prometheus.yml");
+        let port = server.local_addr().port();
+        let text = format!(
+            "scrape_configs:\n- job_name: byip\n  scrape_interval: 1s\n  static_configs:\n  - targets: ['127.0.0.2:{port}']\n"
+        );
+        std::fs::write(&config, text).unwrap();
+        let mut prometheus = Command::new("prometheus")
+            .arg(format!("--config.file={}", config.display()))
+            .arg(format!(
+                "--storage.tsdb.path={}",
+                directory.path().join("data").display()
+            ))
+            .arg("--web.listen-address=127.0.0.1:0")
+            .stderr(Stdio::piped())
+            .stdout(Stdio::null())
+            .spawn()
+            .unwrap();
+        let mut log = io::BufReader::new(prometheus.stderr.take().unwrap()).lines();
+        let at = |line: &str| -> Option<u16> {
+            let (_, port) = line.split_once("127.0.0.1:")?;
+            let digits: String = port.chars().take_while(char::is_ascii_digit).collect();
+            digits.parse().ok().filter(|port| *port > 0)
+        };
+        let own = log.find_map(|line| at(&line.unwrap())).unwrap();
+        std::thread::spawn(move || log.for_each(drop));
+        let up = || {
+            let mut stream = net::TcpStream::connect(("127.0.0.1", own)).ok()?;
+            let request = "GET /api/v1/query?query=up HTTP/1.0\r\nHost: localhost\r\n\r\n";
+            stream.write_all(request.as_bytes()).ok()?;
+            let mut answer = String::new();
+            stream.read_to_string(&mut answer).ok()?;
+            let (_, value) = answer.split_once("\"value\":[")?;
+            value.split('"').nth(1).map(str::to_owned)
+        };
+        let seen = loop {
+            match up() {
+                Some(up) => break up,
+                None => std::thread::sleep(Duration::from_millis(100)),
+            }
+        };
+        prometheus.kill().unwrap();
+        prometheus.wait().unwrap();
+        assert_eq!(seen, "1");
     }
 }

@@ -10,6 +10,25 @@ use super::families::{Type, Value, families};
 /// Scrapes that the server could not answer.
 pub(super) static SCRAPE_ERRORS: AtomicU64 = AtomicU64::new(0);
 
+/// The codes with which the server answers, and how often it has.
+static REQUESTS: [(u16, AtomicU64); 8] = [
+    (200, AtomicU64::new(0)),
+    (400, AtomicU64::new(0)),
+    (403, AtomicU64::new(0)),
+    (404, AtomicU64::new(0)),
+    (405, AtomicU64::new(0)),
+    (431, AtomicU64::new(0)),
+    (500, AtomicU64::new(0)),
+    (503, AtomicU64::new(0)),
+];
+
+/// Counts an answer of the server.
+pub(super) fn count_request(code: u16) {
+    if let Some((_, count)) = REQUESTS.iter().find(|it| it.0 == code) {
+        count.fetch_add(1, Ordering::Relaxed);
+    }
+}
+
 /// The content type of [`encode`].
 pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
@@ -90,6 +109,19 @@ fn own(text: &mut String, began: Instant) {
     let _ = writeln!(text, "netpoller_scrape_errors_total {errors}");
     head(
         text,
+        "netpoller_scrape_requests_total",
+        Type::Counter,
+        "Requests that the metrics server answered, by the code of the answer; 503 if all of its connections were busy.",
+    );
+    for (code, count) in &REQUESTS {
+        let count = count.load(Ordering::Relaxed);
+        let _ = writeln!(
+            text,
+            "netpoller_scrape_requests_total{{code=\"{code}\"}} {count}"
+        );
+    }
+    head(
+        text,
         "netpoller_scrape_duration_seconds",
         Type::Gauge,
         "How long it took to read and write this exposition.",
@@ -134,6 +166,7 @@ fn endpoint(text: &mut String) {
 
 fn features() -> String {
     let all = [
+        ("console", cfg!(feature = "console")),
         ("futures-io", cfg!(feature = "futures-io")),
         ("hyper", cfg!(feature = "hyper")),
         ("inspect", cfg!(feature = "inspect")),

@@ -27,7 +27,6 @@ mod fd;
 mod fork;
 mod fork_lock;
 pub(crate) mod io;
-#[cfg(feature = "inspect")]
 mod process;
 mod room;
 pub(crate) mod socket;
@@ -43,8 +42,11 @@ pub(crate) use fork::{is_process, process};
 pub(crate) use fork_lock::{ForkMutex, Order, made_once};
 #[cfg(all(test, feature = "inspect", not(loom), not(netpoller_bare)))]
 pub(crate) use process::as_user;
+pub(crate) use process::effective_uid;
 #[cfg(feature = "inspect")]
-pub(crate) use process::{effective_uid, start_ticks};
+pub(crate) use process::{is_gone, listening_pid, start_ticks};
+#[cfg(any(feature = "inspect", feature = "prometheus"))]
+pub(crate) use process::{replace, yield_to_others};
 pub(crate) use room::Room;
 pub(crate) use ticks::{ADJACENT, ticks, ticks_are_steady};
 pub(crate) use timerfd::TimerFd;

@@ -1,12 +1,14 @@
 //! The flight recorder in a file: when asked, when the program panics, or when a condition comes true.
 //!
 //! A dump is text, a line an event, as [`recorder::dump`] writes it. It names descriptors by id and number, and holds neither
-//! addresses nor payload. Its file is readable by this user alone, and a process writes [`MOST`] at most, so that a fault
-//! that repeats itself does not fill the disk.
+//! addresses nor payload. Its file is readable by this user alone and has a name that nobody can know before, and a process
+//! writes [`MOST`] at most, so that a fault that repeats itself does not fill the disk.
 
+use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions};
+use std::hash::BuildHasher;
 use std::io::{self, BufWriter, Write};
-use std::os::unix::fs::OpenOptionsExt;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
@@ -14,6 +16,7 @@ use std::thread::{self, JoinHandle};
 use std::time::Duration;
 
 use super::recorder;
+use crate::clock;
 use crate::poller::Poller;
 
 /// Most dumps that one process writes to files.
@@ -21,19 +24,42 @@ pub const MOST: u32 = 64;
 
 static WRITTEN: AtomicU32 = AtomicU32::new(0);
 
-/// Writes a dump of all pollers to a new file `netpoller-<pid>-<number>-<reason>.txt` in `directory`, and returns its path. Of
+/// Writes a dump of all pollers to a new file `netpoller-<pid>-<reason>-<random>.txt` in `directory`, and returns its path. Of
 /// `reason` letters, digits and dashes are kept.
 ///
 /// # Errors
 ///
-/// If the file cannot be made or written, or [`MOST`] were written already.
+/// If the file cannot be made or written, and then none is left; or if [`MOST`] were written already.
 pub fn to_file(directory: &Path, reason: &str) -> io::Result<PathBuf> {
     write_file(&WRITTEN, directory, reason, recorder::dump)
 }
 
-/// A dump in a file of its own, for which `written` has the next number.
+/// A dump in a file of its own, counted by `written`.
 fn write_file(
     written: &AtomicU32,
+    directory: &Path,
+    reason: &str,
+    dump: fn(&mut dyn Write) -> io::Result<()>,
+) -> io::Result<PathBuf> {
+    // Taken before, for several threads may panic at once, and given back if nothing comes of it.
+    let one_more = |count: u32| (count < MOST).then_some(count + 1);
+    if earlier(directory) >= MOST
+        || written
+            .fetch_update(Ordering::Relaxed, Ordering::Relaxed, one_more)
+            .is_err()
+    {
+        return Err(io::Error::other(format!(
+            "{MOST} dumps were written already, by this process or an earlier one of its number"
+        )));
+    }
+    let outcome = write_new_file(directory, reason, dump);
+    if outcome.is_err() {
+        written.fetch_sub(1, Ordering::Relaxed);
+    }
+    outcome
+}
+
+fn write_new_file(
     directory: &Path,
     reason: &str,
     dump: fn(&mut dyn Write) -> io::Result<()>,
@@ -43,29 +69,40 @@ fn write_file(
         .filter(|c| c.is_ascii_alphanumeric() || *c == '-')
         .take(32)
         .collect();
-    let (path, file) = loop {
-        let number = written.fetch_add(1, Ordering::Relaxed);
-        if number >= MOST {
-            // Not back to zero after four thousand million attempts.
-            written.store(MOST, Ordering::Relaxed);
-            return Err(io::Error::other(format!(
-                "{MOST} dumps were written already, by this process or an earlier one of its number"
-            )));
-        }
-        let name = format!("netpoller-{}-{number}-{reason}.txt", std::process::id());
-        let path = directory.join(name);
-        match create(&path) {
-            // Of an earlier process with this number: in a container every one is number 1.
-            Err(error) if error.kind() == io::ErrorKind::AlreadyExists => {}
-            file => break (path, file),
-        }
-    };
+    // So that nobody can have made it before, in a directory where everybody may.
+    let random = RandomState::new().hash_one(clock::now_ns());
+    let name = format!("{}{reason}-{random:016x}.txt", prefix());
+    let path = directory.join(name);
     let doing =
         |error| crate::error::while_doing(format_args!("cannot write {}", path.display()), error);
-    let file = file.map_err(doing)?;
-    let mut out = BufWriter::new(file);
-    dump(&mut out).and_then(|()| out.flush()).map_err(doing)?;
+    let mut out = BufWriter::new(create(&path).map_err(doing)?);
+    if let Err(error) = dump(&mut out).and_then(|()| out.flush()) {
+        // Half a dump helps nobody, and the disk may be full.
+        let _ = fs::remove_file(&path);
+        return Err(doing(error));
+    }
     Ok(path)
+}
+
+fn prefix() -> String {
+    format!("netpoller-{}-", std::process::id())
+}
+
+/// Dumps of this user in `directory` by processes with this number: in a container every one is number 1. Files of others do
+/// not count.
+fn earlier(directory: &Path) -> u32 {
+    let (prefix, own) = (prefix(), crate::sys::effective_uid());
+    let entries = fs::read_dir(directory).into_iter().flatten().flatten();
+    let named = entries.filter(|entry| {
+        let name = entry.file_name();
+        name.as_encoded_bytes().starts_with(prefix.as_bytes())
+    });
+    let ours = named.filter(|entry| {
+        entry
+            .metadata()
+            .is_ok_and(|file| file.is_file() && file.uid() == own)
+    });
+    ours.take(MOST as usize).map(|_| 1).sum()
 }
 
 /// A file that did not exist, so that nobody's link is followed.
@@ -182,11 +219,14 @@ impl Drop for Trigger {
 mod tests {
     use super::*;
 
+    fn write(written: &AtomicU32, directory: &Path) -> io::Result<PathBuf> {
+        write_file(written, directory, "again", recorder::dump)
+    }
+
     /// Dumps that an earlier process left behind, perhaps before the machine was booted: the same number, other contents.
-    fn earlier(directory: &Path, numbers: std::ops::Range<u32>) -> Vec<PathBuf> {
-        let pid = std::process::id();
-        let name = |number| format!("netpoller-{pid}-{number}-again.txt");
-        let paths: Vec<_> = numbers.map(|number| directory.join(name(number))).collect();
+    fn leave(directory: &Path, count: u32) -> Vec<PathBuf> {
+        let name = |number| format!("{}again-{number}.txt", prefix());
+        let paths: Vec<_> = (0..count).map(|it| directory.join(name(it))).collect();
         for path in &paths {
             fs::write(path, "earlier").unwrap();
         }
@@ -201,35 +241,54 @@ mod tests {
     }
 
     #[test]
-    fn the_dumps_of_an_earlier_process_with_the_same_number_are_kept_and_keep_nobody_from_writing()
-    {
-        let directory = tempfile::tempdir().unwrap();
-        let earlier = earlier(directory.path(), 0..MOST - 1);
-        let written = AtomicU32::new(0);
-        let write = || write_file(&written, directory.path(), "again", recorder::dump);
-        let path = write().unwrap();
-        let last = format!("netpoller-{}-{}-again.txt", std::process::id(), MOST - 1);
-        assert_eq!(path.file_name().unwrap().to_str(), Some(&*last));
-        assert!(!fs::read_to_string(path).unwrap().contains("earlier"));
-        assert_kept(&earlier);
-        assert!(write().is_err(), "it was the last number");
-    }
-
-    #[test]
     fn a_process_that_starts_again_and_again_with_one_number_does_not_fill_the_disk() {
         let directory = tempfile::tempdir().unwrap();
-        let earlier = earlier(directory.path(), 0..MOST);
+        let earlier = leave(directory.path(), MOST - 1);
+        let path = write(&AtomicU32::new(0), directory.path()).unwrap();
+        assert!(!fs::read_to_string(path).unwrap().contains("earlier"));
         // Each process begins to count anew; in a container every one is number 1.
         for _ in 0..3 {
-            let written = AtomicU32::new(0);
-            let error =
-                write_file(&written, directory.path(), "again", recorder::dump).unwrap_err();
+            let error = write(&AtomicU32::new(0), directory.path()).unwrap_err();
             assert!(error.to_string().contains("earlier one"), "{error}");
-            assert_eq!(written.load(Ordering::Relaxed), MOST);
         }
         assert_kept(&earlier);
         let count = fs::read_dir(directory.path()).unwrap().count();
         assert_eq!(count, MOST as usize);
+    }
+
+    #[test]
+    fn names_that_others_have_taken_and_files_that_are_not_ours_keep_no_dump_from_being_written() {
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path();
+        // What anybody can put into a directory that is open to all.
+        for number in 0..2 * MOST {
+            let name = |end: &str| path.join(format!("{}{end}{number}", prefix()));
+            std::os::unix::fs::symlink("/dev/null", name("link")).unwrap();
+            fs::create_dir(name("directory")).unwrap();
+        }
+        let written = AtomicU32::new(0);
+        let mut names: Vec<_> = (0..MOST).map(|_| write(&written, path).unwrap()).collect();
+        names.sort();
+        names.dedup();
+        assert_eq!(names.len(), MOST as usize);
+        assert!(write(&written, path).is_err());
+    }
+
+    #[test]
+    fn a_dump_that_fails_leaves_no_file_and_is_not_counted() {
+        let directory = tempfile::tempdir().unwrap();
+        let written = AtomicU32::new(0);
+        let full = |out: &mut dyn Write| {
+            out.write_all(b"some of it")?;
+            out.flush()?;
+            Err(io::Error::from_raw_os_error(libc::ENOSPC))
+        };
+        for _ in 0..2 * MOST {
+            write_file(&written, directory.path(), "full", full).unwrap_err();
+            write(&written, &directory.path().join("missing")).unwrap_err();
+        }
+        assert_eq!(fs::read_dir(directory.path()).unwrap().count(), 0);
+        write(&written, directory.path()).unwrap();
     }
 
     /// What the hook of a panic writes on a thread that runs `holding`, if it comes to an end.

@@ -77,4 +77,4 @@ mod tests;
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 mod validate;
 
-pub(super) use service::service;
+pub(super) use service::{Service, service};

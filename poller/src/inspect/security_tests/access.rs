@@ -91,6 +91,84 @@ fn with_certificates_asked_for_only_who_has_one_of_the_right_authority_is_answer
     });
 }
 
+/// Seconds of a certificate: for some handshakes on a loaded machine.
+const VALID: Duration = Duration::from_secs(10);
+
+#[test]
+fn a_certificate_that_has_expired_is_not_let_in_by_resuming_in_either_version_of_tls() {
+    use tokio_rustls::rustls::version::{TLS12, TLS13};
+
+    let authority = Authority::new();
+    let server = Server::builder()
+        .listen(any_tcp())
+        .tls(authority.tls())
+        .client_ca(authority.file("ca.crt"))
+        .start()
+        .unwrap();
+    let now = std::time::SystemTime::now();
+    let expires = now.duration_since(std::time::UNIX_EPOCH).unwrap() + VALID;
+    authority.certify_with("short", &["an inspector"], |params| {
+        params.not_after =
+            rcgen::date_time_ymd(1970, 1, 1) + Duration::from_secs(expires.as_secs());
+    });
+    let clients = [[&TLS12], [&TLS13]]
+        .map(|versions| authority.client_of(Some((&authority, "short")), &versions));
+    let attempt = async |tls| -> Result<(), Status> {
+        let channel = over_tls(server.target(), tls).await;
+        let channel = channel.map_err(|error| Status::from_error(error.into()))?;
+        ask_with(channel, None).await
+    };
+    run(async {
+        // Twice, so that whoever can resume has.
+        for _ in 0..2 {
+            for client in &clients {
+                attempt(client.clone()).await.unwrap();
+            }
+        }
+        // By the clock that says when it expires, and a second for the one who rounds.
+        let over = std::time::UNIX_EPOCH + expires + Duration::from_secs(1);
+        while let Ok(left) = over.duration_since(std::time::SystemTime::now()) {
+            tokio::time::sleep(left).await;
+        }
+        for client in &clients {
+            for _ in 0..2 {
+                attempt(client.clone()).await.expect_err("it has expired");
+            }
+        }
+        attempt(authority.client(Some(&authority))).await.unwrap();
+    });
+}
+
+#[test]
+fn the_certificate_of_a_service_is_not_one_of_an_inspector() {
+    use rcgen::ExtendedKeyUsagePurpose::{ClientAuth, ServerAuth};
+    use tokio_rustls::rustls::version::{TLS12, TLS13};
+
+    let authority = Authority::new();
+    for (name, usage) in [("service", ServerAuth), ("inspector", ClientAuth)] {
+        authority.certify_with(name, &["localhost"], |params| {
+            params.extended_key_usages = vec![usage];
+        });
+    }
+    let tls = Tls::from_pem(authority.file("service.crt"), authority.file("service.key"));
+    let server = Server::builder()
+        .listen(any_tcp())
+        .tls(tls.unwrap())
+        .client_ca(authority.file("ca.crt"))
+        .start()
+        .unwrap();
+    let attempt = async |name| -> Result<(), Status> {
+        let tls = authority.client_of(Some((&authority, name)), &[&TLS12, &TLS13]);
+        let channel = over_tls(server.target(), tls).await;
+        let channel = channel.map_err(|error| Status::from_error(error.into()))?;
+        ask_with(channel, None).await
+    };
+    run(async {
+        attempt("inspector").await.unwrap();
+        attempt("service").await.expect_err("it is for servers");
+    });
+}
+
 #[test]
 fn a_certificate_and_a_token_are_both_asked_for_if_both_are_set() {
     let authority = Authority::new();

@@ -6,13 +6,15 @@ use std::sync::Arc;
 use tokio_rustls::TlsConnector;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer, ServerName};
-use tokio_rustls::rustls::{ClientConfig, RootCertStore, crypto};
+use tokio_rustls::rustls::{
+    ClientConfig, RootCertStore, SupportedProtocolVersion, crypto, version,
+};
 use tonic::Status;
 
 use super::*;
 
 pub(super) const TOKEN: &str = "f00dcafe0123456789abcdef01234567";
-pub(super) const OTHER_TOKEN: &str = "0123456789abcdef0123456789abcdef";
+pub(super) const OTHER_TOKEN: &str = "8d1f0b6c2e93a74550c7f6e41b28d9a3";
 
 /// An authority, and files with what it has certified.
 pub(super) struct Authority {
@@ -41,8 +43,19 @@ impl Authority {
     }
 
     fn certify(&self, name: &str, names: &[&str]) {
+        self.certify_with(name, names, |_| {});
+    }
+
+    /// With what `change` says of the certificate.
+    pub(super) fn certify_with(
+        &self,
+        name: &str,
+        names: &[&str],
+        change: impl FnOnce(&mut rcgen::CertificateParams),
+    ) {
         let names: Vec<_> = names.iter().map(|name| (*name).to_owned()).collect();
-        let params = rcgen::CertificateParams::new(names).unwrap_or_default();
+        let mut params = rcgen::CertificateParams::new(names).unwrap_or_default();
+        change(&mut params);
         let key = rcgen::KeyPair::generate().unwrap();
         let certificate = params.signed_by(&key, &self.issuer).unwrap();
         std::fs::write(self.file(&format!("{name}.crt")), certificate.pem()).unwrap();
@@ -67,21 +80,34 @@ impl Authority {
 
     /// A client that trusts this authority, and shows the certificate that `identity` has made for it.
     pub(super) fn client(&self, identity: Option<&Authority>) -> TlsConnector {
+        let identity = identity.map(|authority| (authority, "client"));
+        self.client_of(identity, &[&version::TLS12, &version::TLS13])
+    }
+
+    /// One that shows a certificate of this name, in these versions. It resumes what it can.
+    pub(super) fn client_of(
+        &self,
+        identity: Option<(&Authority, &str)>,
+        versions: &[&'static SupportedProtocolVersion],
+    ) -> TlsConnector {
         let mut roots = RootCertStore::empty();
         roots
             .add(CertificateDer::from_pem_file(self.file("ca.crt")).unwrap())
             .unwrap();
         let provider = Arc::new(crypto::ring::default_provider());
         let builder = ClientConfig::builder_with_provider(provider)
-            .with_safe_default_protocol_versions()
+            .with_protocol_versions(versions)
             .unwrap()
             .with_root_certificates(roots);
         let mut config = match identity {
             None => builder.with_no_client_auth(),
-            Some(authority) => builder
+            Some((authority, name)) => builder
                 .with_client_auth_cert(
-                    vec![CertificateDer::from_pem_file(authority.file("client.crt")).unwrap()],
-                    PrivateKeyDer::from_pem_file(authority.file("client.key")).unwrap(),
+                    vec![
+                        CertificateDer::from_pem_file(authority.file(&format!("{name}.crt")))
+                            .unwrap(),
+                    ],
+                    PrivateKeyDer::from_pem_file(authority.file(&format!("{name}.key"))).unwrap(),
                 )
                 .unwrap(),
         };

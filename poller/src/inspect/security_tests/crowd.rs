@@ -6,6 +6,10 @@ use std::os::unix::net::UnixStream;
 
 use tokio_stream::StreamExt;
 use tonic::{Code, Streaming};
+use tonic_health::pb::HealthCheckRequest;
+use tonic_health::pb::health_client::HealthClient;
+use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
+use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
 use super::super::limits::Limits;
 use super::authority::{Authority, TOKEN, loopback};
@@ -51,27 +55,179 @@ fn tcp(address: std::net::SocketAddr) -> TcpStream {
 }
 
 #[test]
-fn the_17th_connection_is_refused_and_one_of_another_listener_is_not() {
-    let fixture = Fixture::with_tcp(Limits::default());
+fn the_17th_connection_is_refused_while_all_are_busy_and_one_of_another_listener_is_not() {
+    let fixture = Fixture::with_tcp(Limits {
+        subscribers: 16,
+        ..Limits::default()
+    });
     run(async {
-        let mut within = Vec::new();
+        let mut busy = Vec::new();
         for _ in 0..16 {
             let channel = fixture.channel().await;
-            ask(channel.clone()).await.unwrap();
-            within.push(channel);
+            busy.push((channel.clone(), watch(channel).await.unwrap()));
         }
         // Both halves are there, so that nobody but the endpoint ends it.
         let beyond = unix(fixture.socket());
         assert_closes(&beyond);
-        for channel in &within {
+        for (channel, _) in &busy {
             ask(channel.clone()).await.unwrap();
         }
         let uri = format!("http://{}", fixture.tcp());
         let other = Endpoint::from_shared(uri).unwrap().connect().await.unwrap();
         ask(other).await.unwrap();
-        within.pop();
+        busy.pop();
         until_answered(fixture.socket()).await;
     });
+}
+
+#[test]
+fn connections_that_are_left_open_keep_nobody_out_and_the_idlest_goes() {
+    let fixture = Fixture::with_tcp(Limits::default());
+    run(async {
+        let (mut first, busy) = (unix(fixture.socket()), fixture.channel().await);
+        let mut stream = watch(busy.clone()).await.unwrap();
+        let mut open = Vec::new();
+        // Twice as many as there are places, and each is answered.
+        for _ in 0..32 {
+            let channel = fixture.channel().await;
+            ask(channel.clone()).await.unwrap();
+            open.push(channel);
+        }
+        // The first of all said nothing and has gone; the busy one is older than all others, and has not.
+        assert_closes(&mut first);
+        stream.next().await.unwrap().unwrap();
+        ask(busy).await.unwrap();
+        ask(open.pop().unwrap()).await.unwrap();
+    });
+}
+
+#[test]
+fn whoever_crowds_one_listener_with_streams_and_diagnoses_shuts_nobody_out_of_another() {
+    let fixture = Fixture::with_tcp(Limits::default());
+    run(async {
+        let uri = format!("http://{}", fixture.tcp());
+        let endpoint = Endpoint::from_shared(uri).unwrap();
+        let (mut crowd, mut tools) = (Vec::new(), Vec::new());
+        let mut channels = Vec::new();
+        for _ in 0..4 {
+            let channel = endpoint.connect().await.unwrap();
+            for _ in 0..4 {
+                if let Ok(stream) = watch(channel.clone()).await {
+                    crowd.push(stream);
+                } else if let Ok(stream) = reflect(channel.clone()).await {
+                    tools.push(stream);
+                }
+            }
+            channels.push(channel);
+        }
+        assert_eq!((crowd.len(), tools.len()), (8, 8));
+        let diagnose = |channel: Channel| async move {
+            let request = v1::DiagnoseRequest {
+                window_ns: 4_000_000_000,
+                ..Default::default()
+            };
+            InspectorClient::new(channel).diagnose(request).await
+        };
+        let looping = tokio::spawn(async move {
+            loop {
+                tokio::join!(
+                    diagnose(channels[0].clone()),
+                    diagnose(channels[1].clone()),
+                    diagnose(channels[2].clone()),
+                )
+                .2
+                .ok();
+            }
+        });
+        let other = endpoint.connect().await.unwrap();
+        let full = watch(other.clone()).await.unwrap_err();
+        assert_eq!(full.code(), Code::ResourceExhausted);
+        while diagnose(other.clone()).await.is_ok() {}
+
+        let owner = fixture.channel().await;
+        watch(owner.clone()).await.unwrap();
+        reflect(owner.clone()).await.unwrap();
+        let request = v1::DiagnoseRequest {
+            window_ns: 1_000_000,
+            ..Default::default()
+        };
+        let mut client = InspectorClient::new(owner);
+        client.diagnose(request).await.unwrap();
+        looping.abort();
+    });
+}
+
+/// A stream of a tool that has asked nothing yet.
+async fn reflect(channel: Channel) -> Result<Streaming<ServerReflectionResponse>, Status> {
+    let mut client = ServerReflectionClient::new(channel);
+    let nothing = tokio_stream::pending::<ServerReflectionRequest>();
+    Ok(client.server_reflection_info(nothing).await?.into_inner())
+}
+
+#[test]
+fn a_tool_that_has_nothing_to_ask_takes_no_place_of_those_who_watch_and_its_stream_ends() {
+    let fixture = Fixture::with_tcp(Limits {
+        subscribers: 1,
+        tools: 2,
+        idle: Duration::from_millis(50),
+        ..Limits::default()
+    });
+    run(async {
+        let channel = fixture.channel().await;
+        let mut tool = reflect(channel.clone()).await.unwrap();
+        let mut health = HealthClient::new(channel.clone());
+        let request = HealthCheckRequest::default();
+        let mut health = health.watch(request).await.unwrap().into_inner();
+        health.next().await.unwrap().unwrap();
+        let _watching = watch(channel.clone()).await.unwrap();
+        let ended = [
+            tool.next().await.unwrap().map(|_| ()).unwrap_err(),
+            health.next().await.unwrap().map(|_| ()).unwrap_err(),
+        ];
+        for status in ended {
+            assert_eq!(status.code(), Code::Unavailable, "{status}");
+            assert!(status.message().contains("ask again"), "{status}");
+        }
+        // Its places are free, and the connection goes on.
+        while reflect(channel.clone()).await.is_err() {}
+        ask(channel).await.unwrap();
+    });
+}
+
+#[test]
+fn connections_with_nothing_but_idle_tools_keep_nobody_out() {
+    let fixture = Fixture::with_tcp(Limits {
+        connections: 2,
+        ..Limits::default()
+    });
+    run(async {
+        let mut tools = Vec::new();
+        for _ in 0..2 {
+            tools.push(reflect(fixture.channel().await).await.unwrap());
+        }
+        ask(fixture.channel().await).await.unwrap();
+    });
+}
+
+#[test]
+fn a_third_page_of_a_connection_that_takes_none_is_not_made_and_others_are_served() {
+    let fixture = Fixture::with_tcp(Limits::default());
+    let mut peer = raw::Peer::connect(fixture.socket(), 0);
+    for stream in [1, 3, 5, 7] {
+        peer.ask(stream, "ListDescriptors");
+    }
+    peer.ask(9, "GetServer");
+    let mut begun = Vec::new();
+    while begun.len() < 3 {
+        let frame = peer.next().expect("it is not ended yet");
+        peer.answer(&frame);
+        if frame.kind == raw::HEADERS {
+            begun.push(frame.stream);
+        }
+    }
+    begun.sort_unstable();
+    assert_eq!(begun, [1, 3, 9], "two pages, and what is none");
+    fixture.assert_answers();
 }
 
 /// Until there is a place again: the endpoint finds out in its own time that somebody has left.

@@ -33,3 +33,22 @@ use super::*;
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();
 }
+
+#[test]
+fn the_promises_of_security_md_name_tests_that_exist() {
+    let root = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let text = std::fs::read_to_string(root.join("../SECURITY.md")).unwrap();
+    let mut count = 0;
+    for named in text.split('`').filter(|word| word.contains(".rs::")) {
+        let (file, test) = named.split_once("::").unwrap();
+        let source = std::fs::read_to_string(root.join("src").join(file))
+            .unwrap_or_else(|error| panic!("{named}: {error}"));
+        let is_there = source.lines().any(|line| {
+            let name = line.trim().trim_start_matches("async ").strip_prefix("fn ");
+            name.is_some_and(|name| name.split('(').next() == Some(test))
+        });
+        assert!(is_there, "{named}");
+        count += 1;
+    }
+    assert!(count >= 30, "{count} promises have a test");
+}

@@ -21,6 +21,7 @@ const INITIAL_WINDOW_SIZE: u16 = 4;
 pub(super) struct Frame {
     pub(super) kind: u8,
     pub(super) flags: u8,
+    pub(super) stream: u32,
     payload: Vec<u8>,
 }
 
@@ -76,12 +77,13 @@ impl Peer {
     pub(super) fn next(&mut self) -> Option<Frame> {
         let mut header = [0; 9];
         self.read(&mut header)?;
-        let [a, b, c, kind, flags, ..] = header;
+        let [a, b, c, kind, flags, stream @ ..] = header;
         let mut payload = vec![0; u32::from_be_bytes([0, a, b, c]) as usize];
         self.read(&mut payload)?;
         Some(Frame {
             kind,
             flags,
+            stream: u32::from_be_bytes(stream),
             payload,
         })
     }

@@ -253,3 +253,113 @@ fn the_socket_that_took_the_place_of_ours_is_not_removed_with_it() {
     drop(server);
     UnixStream::connect(&path).unwrap();
 }
+
+/// The name under which libtest knows a test of this file, for a process of its own that is to be only that.
+fn as_child(test: &str, variable: &str, value: &Path) -> std::process::Command {
+    let mut command = std::process::Command::new(std::env::current_exe().unwrap());
+    command
+        .args(["--exact", "--nocapture", "--test-threads=1"])
+        .arg(format!("inspect::tests::socket::{test}"))
+        .env(variable, value);
+    command
+}
+
+/// What follows `mark` in a line that a child writes; libtest has written before it.
+fn told(output: &mut impl std::io::BufRead, mark: &str) -> String {
+    loop {
+        let mut line = String::new();
+        assert!(output.read_line(&mut line).unwrap() > 0, "no {mark}");
+        if let Some((_, value)) = line.split_once(mark) {
+            return value.trim().to_owned();
+        }
+    }
+}
+
+#[test]
+fn a_socket_that_only_a_child_keeps_of_a_process_that_is_gone_is_stale() {
+    const PATH: &str = "NETPOLLER_TEST_SOCKET_OF_A_PARENT";
+    if let Some(path) = std::env::var_os(PATH) {
+        // A process that listens and has a child with all of its descriptors, as after fork(2).
+        let listener = UnixListener::bind(PathBuf::from(path)).unwrap();
+        let child = std::process::Command::new("sleep")
+            .arg("600")
+            .stdin(std::os::fd::OwnedFd::from(listener))
+            .stdout(std::process::Stdio::null())
+            .stderr(std::process::Stdio::null())
+            .spawn()
+            .unwrap();
+        println!("child={}", child.id());
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let path = directory.path().join("s");
+    let test = "a_socket_that_only_a_child_keeps_of_a_process_that_is_gone_is_stale";
+    let parent = as_child(test, PATH, &path).output().unwrap();
+    let child = told(&mut &parent.stdout[..], "child=");
+    // It can be connected to, and nobody will ever answer.
+    UnixStream::connect(&path).unwrap();
+    let server = start_at(&path);
+    let kill = std::process::Command::new("kill").arg(&child).status();
+    assert!(kill.unwrap().success());
+    let server = server.unwrap();
+    run(async { connect(path.clone()).await.unwrap() });
+    drop(server);
+    assert!(!path.exists());
+}
+
+#[test]
+fn with_no_descriptor_left_one_inspector_after_the_other_is_answered() {
+    use std::io::{Read, Write};
+
+    const DIRECTORY: &str = "NETPOLLER_TEST_WITHOUT_DESCRIPTORS";
+    const LIMIT: u64 = 40;
+    if let Some(directory) = std::env::var_os(DIRECTORY) {
+        rlimit::Resource::NOFILE.set(LIMIT, LIMIT).unwrap();
+        let _server = start_at(PathBuf::from(directory).join("s")).unwrap();
+        // A service that takes whatever descriptor is free.
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        println!("port={}", listener.local_addr().unwrap().port());
+        std::thread::spawn(move || {
+            let mut clients = Vec::new();
+            loop {
+                match listener.accept() {
+                    Ok((client, _)) => clients.push(client),
+                    Err(_) => {
+                        println!("full=1");
+                        std::thread::sleep(Duration::from_millis(10));
+                    }
+                }
+            }
+        });
+        // Until the parent has seen enough.
+        let _ = std::io::stdin().read(&mut [0]);
+        return;
+    }
+    let directory = tempfile::tempdir().unwrap();
+    let test = "with_no_descriptor_left_one_inspector_after_the_other_is_answered";
+    let mut child = as_child(test, DIRECTORY, directory.path())
+        .stdin(std::process::Stdio::piped())
+        .stdout(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+    let port: u16 = told(&mut output, "port=").parse().unwrap();
+    let _clients: Vec<_> = (0..2 * LIMIT)
+        .map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap())
+        .collect();
+    told(&mut output, "full=");
+    for round in 0..6 {
+        let answer = run(async {
+            let mut client = connect(directory.path().join("s")).await.unwrap();
+            client.get_server(v1::GetServerRequest {}).await
+        });
+        let answer = answer.unwrap_or_else(|status| panic!("inspector {round}: {status}"));
+        assert_eq!(answer.into_inner().pid, child.id());
+        // They are all taken still.
+        told(&mut output, "full=");
+    }
+    child.stdin.take().unwrap().write_all(b".").unwrap();
+    // Its output must have somebody to go to.
+    std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+    assert!(child.wait().unwrap().success());
+}
