@@ -28,6 +28,8 @@ pub(crate) fn command() -> Command {
     command
 }
 
+// `end` waits for it.
+#[allow(clippy::zombie_processes)]
 pub(crate) fn run(arguments: &[String]) -> Seen {
     let mut child = command()
         .args(arguments)

@@ -36,7 +36,7 @@ pub(super) fn cases(
             Severity::Warning => Tone::Warn,
             _ => Tone::Title,
         };
-        let lint = tone.paint(&&finding.lint, printer.color);
+        let lint = tone.paint(&finding.lint, printer.color);
         let severity = item::severity(finding.severity());
         writeln!(out, "{}. {lint} ({severity})", before + index + 1)?;
         let mut paragraph = |name: &str, content: &str| paragraph(out, printer, name, content);
