@@ -205,10 +205,33 @@ pub(super) fn printable(text: &str) -> String {
     while !text.is_char_boundary(end) {
         end -= 1;
     }
-    text[..end]
-        .chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    text[..end].chars().map(visible).collect()
+}
+
+/// The character, or U+FFFD for one that a terminal or a log viewer obeys, hides or shows elsewhere: control and format
+/// characters (bidi overrides, zero width), separators of lines and paragraphs, odd blanks, what is private or not assigned,
+/// and fillers and selectors without a shape.
+pub(crate) fn visible(c: char) -> char {
+    let shown = match c {
+        ' '..='~' => true,
+        '\u{34f}'
+        | '\u{115f}'..='\u{1160}'
+        | '\u{17b4}'..='\u{17b5}'
+        | '\u{180b}'..='\u{180f}'
+        | '\u{3164}'
+        | '\u{fe00}'..='\u{fe0f}'
+        | '\u{ffa0}'
+        | '\u{e0000}'..='\u{e0fff}' => false,
+        // The standard library knows the categories: what it escapes behind a letter is not for eyes. (At the beginning it
+        // would escape marks as well.)
+        _ => {
+            let mut bytes = [b'a'; 5];
+            let length = c.encode_utf8(&mut bytes[1..]).len();
+            std::str::from_utf8(&bytes[..=length])
+                .is_ok_and(|pair| pair.escape_debug().count() == 2)
+        }
+    };
+    if shown { c } else { '\u{fffd}' }
 }
 
 #[cfg(test)]
@@ -223,6 +246,20 @@ mod tests {
         assert_eq!(&*table.text(label), "upstream");
         assert_eq!(Names::shared().label(""), Label(0));
         assert_eq!(&*table.text(Label(99)), "");
+    }
+
+    #[test]
+    fn issue_rootwire_53_what_turns_hides_or_breaks_text_is_replaced_in_labels() {
+        for c in
+            "\u{202e}\u{2066}\u{200b}\u{feff}\u{ad}\u{2028}\u{2029}\u{e0041}\u{fe0f}\u{9b}\u{e000}"
+                .chars()
+        {
+            let text = printable(&format!("a{c}b"));
+            assert_eq!(text, "a\u{fffd}b", "{c:?}");
+        }
+        for plain in ["Käse", "日本語", "e\u{301}", "it's \"so\\\""] {
+            assert_eq!(printable(plain), plain);
+        }
     }
 
     #[test]

@@ -30,7 +30,7 @@ pub(crate) use event::{DescId, RawEvent};
 pub(crate) use histogram::Cells;
 pub(crate) use histogram::{bucket_of, upper_bound};
 pub(crate) use history::{History, Kept, KeptIn, Next};
-pub(crate) use intern::{Label, Name, Names};
+pub(crate) use intern::{Label, Name, Names, visible};
 pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, Recorder, Totals};
 #[cfg(feature = "tokio")]

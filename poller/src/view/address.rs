@@ -10,6 +10,7 @@ use socket2::SockAddr;
 
 use super::raw::RawRow;
 use crate::desc::{Kind, PollDesc};
+use crate::observe::visible;
 use crate::sys::socket;
 
 /// Both ends of a socket.
@@ -70,9 +71,7 @@ fn text(address: &SockAddr) -> String {
 
 /// A path may hold anything but a zero byte; a terminal must not obey it.
 fn printable(text: &str) -> String {
-    text.chars()
-        .map(|c| if c.is_control() { '\u{fffd}' } else { c })
-        .collect()
+    text.chars().map(visible).collect()
 }
 
 #[cfg(test)]
@@ -87,6 +86,10 @@ mod tests {
         assert_eq!(
             text(&SockAddr::unix("/run/x\x1b[2J").unwrap()),
             "unix:/run/x\u{fffd}[2J"
+        );
+        assert_eq!(
+            text(&SockAddr::unix("/run/\u{202e}x\u{200b}\u{2028}").unwrap()),
+            "unix:/run/\u{fffd}x\u{fffd}\u{fffd}"
         );
         assert_eq!(text(&SockAddr::unix("\0hidden").unwrap()), "unix:@hidden");
         let (unnamed, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
