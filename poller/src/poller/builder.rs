@@ -93,8 +93,8 @@ impl Builder {
     pub(crate) fn build_on(self, backend: Backend) -> Poller {
         let id = registry::next_id();
         let name = self.name.unwrap_or_else(|| format!("poller_{id}"));
-        let shared = registry::register(&name, self.is_global, |name| Shared {
-            name,
+        let shared = Shared {
+            name: name.into_boxed_str(),
             id,
             created_ns: clock::now_ns(),
             process: crate::sys::process(),
@@ -111,8 +111,10 @@ impl Builder {
             batch: self.batch,
             duplicates: std::sync::Mutex::new(Vec::new()),
             drivers: AtomicU32::new(0),
-        });
-        Poller { shared }
+        };
+        Poller {
+            shared: registry::register(shared, self.is_global),
+        }
     }
 }
 

@@ -7,44 +7,40 @@ use super::{Poller, Shared};
 use crate::sys::{ForkMutex, Order};
 
 static POLLERS: ForkMutex<Vec<Weak<Shared>>> = ForkMutex::new(Order::Pollers, Vec::new());
+static NEXT_ID: AtomicU32 = AtomicU32::new(1);
+
 /// The name of the poller of those who name none.
 pub(super) const GLOBAL: &str = "global";
-
-static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
 pub(super) fn next_id() -> u32 {
     NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Makes a poller with a name that no other live one has: the one that is wanted, or else that one and the lowest free
-/// number from 2 on. It is given once, here, and kept until the poller is gone; tables, events and metrics show it as it is,
-/// so that what they tell of one poller never goes on as that of another. The name of one that is gone is given again, so that
+/// Lets a poller be seen, by a name that no other live one has: the one that it wants, or else that one and the lowest free
+/// number from 2 on. It is given once, here, and kept until the poller is gone; tables, events and metrics show it as it is, so
+/// that what they tell of one poller never goes on as that of another. The name of one that is gone is given again, so that
 /// there are never more names than there were pollers at a time.
 ///
 /// `global` is always to be had for the one it belongs to, and for no other.
-pub(super) fn register(
-    wanted: &str,
-    is_global: bool,
-    make: impl FnOnce(Box<str>) -> Shared,
-) -> Arc<Shared> {
+pub(super) fn register(mut poller: Shared, is_global: bool) -> Arc<Shared> {
     let mut pollers = POLLERS.lock();
     pollers.retain(|poller| poller.strong_count() > 0);
     // Released after the lock: the last reference to a poller may be among them.
     let live: Vec<Arc<Shared>> = pollers.iter().filter_map(Weak::upgrade).collect();
-    let is_free = |name: &String| {
-        (is_global || name != GLOBAL) && live.iter().all(|poller| *poller.name != **name)
+    let is_free = |name: &str| {
+        (is_global || name != GLOBAL) && live.iter().all(|poller| *poller.name != *name)
     };
-    let numbered = (2_u32..).map(|number| format!("{wanted}_{number}"));
-    let name = std::iter::once(wanted.to_owned())
-        .chain(numbered)
-        .find(is_free)
+    if !is_free(&poller.name) {
+        let numbered = (2_u32..).map(|number| format!("{}_{number}", poller.name));
         // There are fewer pollers than numbers.
-        .unwrap_or_default();
-    let shared = Arc::new(make(name.into_boxed_str()));
-    pollers.push(Arc::downgrade(&shared));
+        let free = numbered.into_iter().find(|name| is_free(name));
+        poller.name = free.unwrap_or_default().into_boxed_str();
+    }
+    let poller = Arc::new(poller);
+    pollers.push(Arc::downgrade(&poller));
     drop(pollers);
     drop(live);
-    shared
+    poller
 }
 
 /// All live pollers, in the order in which they were made.

@@ -43,7 +43,7 @@ pub(super) fn hints(answer: &GetDescriptorResponse) -> Vec<String> {
             hints.push(format!(
                 "the last {name} waiter was woken {ago} ago and has not run yet: its executor is busy, or dropped it"
             ));
-        } else if run > 1_000_000 && run > poller.saturating_mul(10) {
+        } else if run > 1_000_000 && run / 10 > poller {
             hints.push(format!(
                 "the last {name} wake took {} after its waker was called: the executor was busy, not the poller",
                 text::duration(run)
