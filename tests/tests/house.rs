@@ -162,7 +162,7 @@ fn no_test_listens_at_a_port_or_a_path_that_another_may_have() {
     assert!(!has_fixed_port("TcpListener::bind(\"127.0.0.1:0\")"));
     let fixed = lines(
         &["inspector/tests", "tests/tests", "tests/src", "poller/src"],
-        |line| has_fixed_port(line),
+        has_fixed_port,
     );
     assert_eq!(fixed, [""; 0], "ask for port 0");
     let shared = lines(TESTS, |line| {

@@ -155,7 +155,7 @@ impl Builder {
     }
 
     /// For tests, which have not the time to wait for limits that are meant for people.
-    #[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]
+    #[cfg(all(test, not(loom), not(netpoller_bare)))]
     pub(super) fn limits(mut self, limits: Limits) -> Self {
         self.limits = limits;
         self
@@ -222,7 +222,7 @@ impl Builder {
             limits: self.limits.clone(),
             pools: Pools::new(&self.limits),
         };
-        let services = InspectServices::default();
+        let services = InspectServices::new();
         let inspectors = inspectors.into_iter().map(|socket| {
             let policy = policy(Privilege::Inspect, &token);
             (socket, Gate::new(services.routes(), policy))
@@ -311,17 +311,15 @@ struct InspectServices {
     console: console_api::instrument::instrument_server::InstrumentServer<super::console::Service>,
 }
 
-impl Default for InspectServices {
-    fn default() -> Self {
+impl InspectServices {
+    fn new() -> Self {
         Self {
             common: Arc::default(),
             #[cfg(feature = "console")]
             console: super::console::service(),
         }
     }
-}
 
-impl InspectServices {
     /// Those of one listener.
     fn routes(&self) -> Routes {
         let routes = Routes::new(service(self.common.clone())).add_service(health_service());

@@ -24,10 +24,10 @@ pub use transition::{Direction, Transition};
 
 pub(crate) use counter::{OpKind, OpResult};
 pub(crate) use event::{DescId, RawEvent};
-#[cfg(feature = "inspect")]
 #[cfg(all(test, not(loom)))]
 #[allow(unused_imports)]
 pub(crate) use histogram::Cells;
+#[cfg(feature = "inspect")]
 pub(crate) use histogram::{bucket_of, upper_bound};
 pub(crate) use history::{History, Kept, KeptIn, Next};
 pub(crate) use intern::{Label, Name, Names, visible};

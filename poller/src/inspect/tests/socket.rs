@@ -276,6 +276,10 @@ fn told(output: &mut impl std::io::BufRead, mark: &str) -> String {
 }
 
 #[test]
+#[allow(
+    clippy::zombie_processes,
+    reason = "the child outlives its parent, which is what is tried"
+)]
 fn a_socket_that_only_a_child_keeps_of_a_process_that_is_gone_is_stale() {
     const PATH: &str = "NETPOLLER_TEST_SOCKET_OF_A_PARENT";
     if let Some(path) = std::env::var_os(PATH) {
