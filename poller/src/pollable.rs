@@ -67,7 +67,7 @@ impl<T: std::panic::UnwindSafe> std::panic::UnwindSafe for NotRegistered<T> {}
 impl<T: std::panic::RefUnwindSafe> std::panic::RefUnwindSafe for NotRegistered<T> {}
 
 impl<T: AsFd> Pollable<T> {
-    /// Registers `inner` with the current poller (see [`driver`](crate::driver)) and makes it non-blocking.
+    /// Registers `inner` with the current poller (see [`driver`]) and makes it non-blocking.
     ///
     /// # Errors
     ///
