@@ -269,7 +269,7 @@ async fn audit(connection: &Connection, args: &DoctorArgs) -> Result<AuditRespon
     if args.allow.contains(&Check::Laws) {
         return Err(String::new());
     }
-    laws::audit(connection, args.kernel)
+    laws::audit(connection, false)
         .await
         .map_err(|failure| failure.to_string())
 }

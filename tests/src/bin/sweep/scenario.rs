@@ -355,7 +355,13 @@ async fn blocking(poller: Poller, log: Log) -> io::Result<()> {
         log.line("client", text(&buf));
         Ok(())
     };
-    let asked = ask();
+    // On a thread of its own too: this one may be a runtime's worker, which must not block.
+    let asked = std::thread::scope(|scope| {
+        let asking = scope.spawn(ask);
+        asking
+            .join()
+            .unwrap_or_else(|_| Err(io::Error::other("the client panicked")))
+    });
     if asked.is_err() {
         drop(b.close());
     }
