@@ -17,6 +17,7 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
+use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
@@ -131,13 +132,29 @@ pub(crate) fn has_remaining() -> bool {
     LEFT.with(Cell::get) > 0
 }
 
-/// `future` as one operation.
+/// What one operation remembers of what it was told.
+#[derive(Debug, Default)]
+pub(crate) struct Turns {
+    asked: bool,
+}
+
+impl Turns {
+    /// [`poll_proceed`], for each poll of the operation.
+    #[inline]
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Permit> {
+        poll_proceed(cx, !mem::replace(&mut self.asked, true))
+    }
+}
+
+/// `poll` as one operation.
 #[inline]
-pub(crate) fn cooperative<F: Future>(mut future: Pin<&mut F>) -> impl Future<Output = F::Output> {
-    let mut first = true;
+pub(crate) fn cooperative<T>(
+    mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+) -> impl Future<Output = T> {
+    let mut turns = Turns::default();
     poll_fn(move |cx| {
-        let permit = ready!(poll_proceed(cx, std::mem::take(&mut first)));
-        let output = ready!(future.as_mut().poll(cx));
+        let permit = ready!(turns.poll(cx));
+        let output = ready!(poll(cx));
         permit.made_progress();
         Poll::Ready(output)
     })

@@ -5,14 +5,14 @@ use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::Location;
-use std::pin::pin;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::task::Poll;
 use std::time::Instant;
 
 use crate::desc::Kind;
 use crate::driver::{self, Attended};
 use crate::error::Error;
-use crate::fd::{Operation, Target};
+use crate::fd::{Attempt, Operation, Target};
 use crate::observe::{Direction, OpKind};
 use crate::poller::{Desc, Poller, Sides};
 use crate::{budget, sys};
@@ -227,10 +227,14 @@ impl<T: AsFd> Pollable<T> {
             elsewhere: kind == OpKind::Write,
             ..Operation::new(kind, location)
         };
-        let running = pin!(async {
-            let _turn = Turn::take(&self.busy[direction.index()])?;
+        let mut turn = None;
+        let mut attempt = Attempt::default();
+        let result = budget::cooperative(|cx| {
+            if turn.is_none() {
+                turn = Some(Turn::take(&self.busy[direction.index()])?);
+            }
             let Some(desc) = &self.desc else {
-                return self.run_plain(&mut call);
+                return Poll::Ready(self.run_plain(&mut call));
             };
             let target = Target {
                 raw: desc.fd(),
@@ -238,9 +242,11 @@ impl<T: AsFd> Pollable<T> {
                 attended: &self.attended,
                 drained: None,
             };
-            target.attempt(operation, &mut |_| call(&self.inner)).await
-        });
-        let result = budget::cooperative(running).await;
+            attempt.poll(target, &operation, cx, &mut |_| call(&self.inner))
+        })
+        .await;
+        drop(attempt);
+        drop(turn);
         if let Some(desc) = &self.desc {
             // What a call of the user's returns need not be a number of bytes.
             operation.count(desc.shared.recorder.local(), result.as_ref().map(|_| &()));

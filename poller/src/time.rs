@@ -53,7 +53,8 @@ async fn sleep_until_at(
 ) {
     // A runtime without I/O cannot be attached to; the sleep then depends on whoever else polls.
     let attend = || drop(Attended::default().see_to(&poller.shared));
-    budget::cooperative(pin!(poller.sleep_until(until, location, attend))).await;
+    let mut sleep = pin!(poller.sleep_until(until, location, attend));
+    budget::cooperative(|cx| sleep.as_mut().poll(cx)).await;
 }
 
 /// The future did not end in time.

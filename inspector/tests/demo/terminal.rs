@@ -107,7 +107,7 @@ impl Drop for Terminal {
 #[ignore = "needs tmux"]
 fn the_demo_shows_the_tables_live_and_leaves_the_terminal_clean_when_quit() {
     let terminal = Terminal::open("--connections 40");
-    terminal.shows(&["tcp_listener", "parked", "RD", "WR"]);
+    terminal.shows(&["tcp_lis", "parked", "RD", "WR"]);
     assert!(terminal.alternate());
     terminal.keys(&["2"]);
     terminal.shows(&["stuck", "clients.rs:"]);
@@ -127,7 +127,7 @@ fn the_demo_shows_the_tables_live_and_leaves_the_terminal_clean_when_quit() {
 #[ignore = "needs tmux"]
 fn sigterm_leaves_the_terminal_clean() {
     let terminal = Terminal::open("--connections 10");
-    terminal.shows(&["tcp_listener"]);
+    terminal.shows(&["tcp_lis"]);
     let pid: u32 = eventually("the process", || {
         let sockets = terminal.scratch.path().join("netpoller");
         let name = std::fs::read_dir(sockets).ok()?.next()?.ok()?.file_name();

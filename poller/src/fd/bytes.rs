@@ -4,12 +4,12 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::RawFd;
 use std::panic::Location;
-use std::pin::pin;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use super::descriptor::Fd;
-use super::operation::{Operation, failure};
+use super::operation::{Attempt, Operation, failure};
 use crate::budget;
 use crate::desc::Kind;
 use crate::observe::{Direction, OpKind};
@@ -126,30 +126,24 @@ impl Fd {
     }
 
     /// Reads once.
-    pub(crate) async fn read(
-        &self,
-        buf: &mut [u8],
+    #[inline]
+    pub(crate) fn read<'a>(
+        &'a self,
+        buf: &'a mut [u8],
         location: &'static Location<'static>,
-    ) -> io::Result<usize> {
+    ) -> impl Future<Output = io::Result<usize>> + 'a {
         let operation = Operation {
             elide: true,
+            // Asking the kernel for no bytes would look like the end.
+            idle: buf.is_empty(),
             ..self.reading(buf.len(), location)
         };
-        let reading = pin!(async {
-            let turn = match self.try_turn(Direction::Read) {
-                Some(turn) => turn?,
-                None => self.queue(Direction::Read).await?,
-            };
-            // Semantics 37: no bytes wanted, none given, whatever the deadline says. Asking the kernel would look like the end.
+        self.run(operation, move |fd| {
             if buf.is_empty() {
                 return Ok(0);
             }
-            turn.attempt(operation, &mut |fd| self.try_read(fd, buf))
-                .await
-        });
-        let result = budget::cooperative(reading).await;
-        operation.count(self.local(), result.as_ref());
-        result
+            self.try_read(fd, buf)
+        })
     }
 
     /// [`Fd::read`] for traits with a poll function.
@@ -198,13 +192,13 @@ impl Fd {
     }
 
     /// Writes once; a stream may take a part.
-    pub(crate) async fn write(
-        &self,
-        buf: &[u8],
+    #[inline]
+    pub(crate) fn write<'a>(
+        &'a self,
+        buf: &'a [u8],
         location: &'static Location<'static>,
-    ) -> io::Result<usize> {
-        self.run(self.writing(location), |fd| self.try_write(fd, buf))
-            .await
+    ) -> impl Future<Output = io::Result<usize>> + 'a {
+        self.run(self.writing(location), move |fd| self.try_write(fd, buf))
     }
 
     /// [`Fd::write`] for traits with a poll function.
@@ -283,16 +277,22 @@ impl Fd {
         written: &mut usize,
         location: &'static Location<'static>,
     ) -> io::Result<()> {
+        let operation = self.writing(location);
         let turn = match self.try_turn(Direction::Write) {
             Some(turn) => turn?,
-            None => budget::cooperative(pin!(self.queue(Direction::Write))).await?,
+            None => {
+                let mut queue = self.queue(Direction::Write);
+                budget::cooperative(|cx| Pin::new(&mut queue).poll(cx)).await?
+            }
         };
         loop {
             let rest = &buf[*written..];
             let mut call = |fd| self.try_write(fd, rest);
+            let mut attempt = Attempt::default();
             // Each of its calls counts: a peer that is quick keeps the task from its executor as well.
-            let attempt = pin!(turn.attempt(self.writing(location), &mut call));
-            let n = budget::cooperative(attempt).await?;
+            let n =
+                budget::cooperative(|cx| attempt.poll(turn.fd.target(), &operation, cx, &mut call))
+                    .await?;
             *written += n;
             if *written >= buf.len() {
                 return Ok(());
@@ -355,27 +355,24 @@ impl Fd {
 
     /// Waits until there is something to read, or to write, without doing it: asks the kernel first, because an edge that has
     /// gone by does not come again (golang/go#15735).
-    pub(crate) async fn ready(
+    #[inline]
+    pub(crate) fn ready(
         &self,
         direction: Direction,
         location: &'static Location<'static>,
-    ) -> io::Result<()> {
-        let (operation, events) = match direction {
-            Direction::Read => (
-                Operation::new(OpKind::Read, location),
-                libc::POLLIN | libc::POLLRDHUP,
-            ),
-            Direction::Write => (Operation::new(OpKind::Write, location), libc::POLLOUT),
+    ) -> impl Future<Output = io::Result<()>> {
+        let (kind, events) = match direction {
+            Direction::Read => (OpKind::Read, libc::POLLIN | libc::POLLRDHUP),
+            Direction::Write => (OpKind::Write, libc::POLLOUT),
         };
-        let waiting = pin!(async {
-            let turn = self.turn(direction).await?;
-            let mut poll = |fd| match sys::io::poll_now(fd, events)? {
-                0 => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
-                _ => Ok(()),
-            };
-            turn.attempt(operation, &mut poll).await
-        });
-        budget::cooperative(waiting).await
+        let operation = Operation {
+            peeks: true,
+            ..Operation::new(kind, location)
+        };
+        self.run(operation, move |fd| match sys::io::poll_now(fd, events)? {
+            0 => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
+            _ => Ok(()),
+        })
     }
 }
 

@@ -27,4 +27,4 @@ pub use bytes::WriteAllError;
 pub(crate) use connect::connect;
 pub use descriptor::Closing;
 pub(crate) use descriptor::{Fd, Options};
-pub(crate) use operation::{Operation, Target};
+pub(crate) use operation::{Attempt, Operation, Target};

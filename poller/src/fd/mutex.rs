@@ -416,6 +416,11 @@ enum Turn {
 }
 
 impl Lock<'_> {
+    /// Wakers that are of no use any more.
+    pub(crate) fn spent(&mut self) -> [Option<Waker>; 2] {
+        std::mem::take(&mut self.spent)
+    }
+
     #[cold]
     fn poll_queued(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Denied>> {
         let (mutex, side) = (self.mutex, self.direction.index());

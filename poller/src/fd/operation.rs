@@ -2,6 +2,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem;
 use std::os::fd::{OwnedFd, RawFd};
 use std::panic::Location;
 use std::pin::{Pin, pin};
@@ -10,12 +11,12 @@ use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use super::descriptor::Fd;
-use super::mutex::Leave;
+use super::mutex::{Leave, Lock};
 use crate::budget;
 use crate::driver::Attended;
 use crate::error::Error;
 use crate::observe::{Counter, Direction, Local, OpKind, OpResult};
-use crate::poller::Desc;
+use crate::poller::{Desc, Wait};
 use crate::sync::Panics;
 use crate::sys;
 
@@ -36,6 +37,10 @@ pub(crate) struct Operation {
     pub(crate) room: usize,
     /// It writes to a queue that is not the descriptor's own, and of which no event tells.
     pub(crate) elsewhere: bool,
+    /// It has no bytes to move: it is done as soon as it has its turn, whatever the deadline says (semantics 37).
+    pub(crate) idle: bool,
+    /// It only waits until it could go on, and counts for none.
+    pub(crate) peeks: bool,
 }
 
 impl Operation {
@@ -50,6 +55,8 @@ impl Operation {
             elide: false,
             room: 0,
             elsewhere: false,
+            idle: false,
+            peeks: false,
         }
     }
 
@@ -211,17 +218,16 @@ impl Fd {
     }
 
     /// Waits for whoever has the lock of `direction`.
-    pub(super) async fn queue(&self, direction: Direction) -> io::Result<Turn<'_>> {
+    pub(super) fn queue(&self, direction: Direction) -> Queue<'_> {
         self.count(match direction {
             Direction::Read => Counter::FdLockWaitsRead,
             Direction::Write => Counter::FdLockWaitsWrite,
         });
-        let mut lock = self.mutex.lock(direction);
-        (&mut lock).await?;
-        let turn = self.begin_turn(direction);
-        // Which may panic; the lock is left then.
-        drop(lock);
-        Ok(turn)
+        Queue {
+            fd: self,
+            direction,
+            lock: self.mutex.lock(direction),
+        }
     }
 
     /// The caller has the lock of `direction`.
@@ -238,25 +244,23 @@ impl Fd {
     }
 
     /// Runs `call` until it says something else than EAGAIN.
-    pub(super) async fn run<R: Moved>(
+    #[inline]
+    pub(super) fn run<R: Moved, C: FnMut(RawFd) -> io::Result<R>>(
         &self,
         operation: Operation,
-        mut call: impl FnMut(RawFd) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let running = pin!(async {
-            let turn = match self.try_turn(operation.direction) {
-                Some(turn) => turn?,
-                None => self.queue(operation.direction).await?,
-            };
-            turn.attempt(operation, &mut call).await
-        });
-        let result = budget::cooperative(running).await;
-        operation.count(self.local(), result.as_ref());
-        result
+        call: C,
+    ) -> Run<'_, C> {
+        Run {
+            fd: self,
+            operation,
+            call,
+            turns: budget::Turns::default(),
+            phase: Phase::Begin,
+        }
     }
 
     #[inline]
-    fn target(&self) -> Target<'_> {
+    pub(super) fn target(&self) -> Target<'_> {
         Target {
             raw: self.raw(),
             desc: self.desc(),
@@ -323,19 +327,190 @@ impl Fd {
 }
 
 impl Turn<'_> {
-    /// Tries and waits until it is done.
-    #[inline]
-    pub(super) fn attempt<R>(
-        &self,
-        operation: Operation,
-        call: &mut impl FnMut(RawFd) -> io::Result<R>,
-    ) -> impl Future<Output = io::Result<R>> {
-        self.fd.target().attempt(operation, call)
-    }
-
     /// Lets `pause` go by, unless a deadline or close comes first.
     pub(super) async fn pause(&self, operation: Operation, pause: Duration) -> io::Result<()> {
-        self.fd.target().pause(&operation, pause).await
+        self.fd.target().pause(operation, pause).await
+    }
+}
+
+/// The future of [`Fd::queue`].
+pub(super) struct Queue<'a> {
+    fd: &'a Fd,
+    direction: Direction,
+    lock: Lock<'a>,
+}
+
+impl<'a> Future for Queue<'a> {
+    type Output = io::Result<Turn<'a>>;
+
+    fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        ready!(Pin::new(&mut self.lock).poll(cx))?;
+        let turn = self.fd.begin_turn(self.direction);
+        // Which may panic; the lock is left then.
+        drop(self.lock.spent());
+        Poll::Ready(Ok(turn))
+    }
+}
+
+/// The future of [`Fd::run`].
+///
+/// Written by hand: this is what a parked connection holds, and what the compiler makes of the same in `async` blocks is twice
+/// as large.
+#[must_use = "futures do nothing unless awaited"]
+pub(crate) struct Run<'a, C> {
+    fd: &'a Fd,
+    operation: Operation,
+    call: C,
+    turns: budget::Turns,
+    phase: Phase<'a>,
+}
+
+/// Where an operation stands.
+enum Phase<'a> {
+    Begin,
+    /// Others are at it.
+    Queued(Queue<'a>),
+    /// It is its turn. The wait inside goes before the turn does.
+    Turn(Attempt<'a>, Turn<'a>),
+    Ended,
+}
+
+/// Ends the phase when it is dropped: nobody is left waiting for the turn of an operation that has panicked, however long its
+/// future is kept.
+struct Ending<'p, 'a>(&'p mut Phase<'a>);
+
+impl Drop for Ending<'_, '_> {
+    #[inline]
+    fn drop(&mut self) {
+        drop(mem::replace(self.0, Phase::Ended));
+    }
+}
+
+// Nothing in it is pinned: the call is only ever borrowed.
+impl<C> Unpin for Run<'_, C> {}
+
+impl<R: Moved, C: FnMut(RawFd) -> io::Result<R>> Future for Run<'_, C> {
+    type Output = io::Result<R>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.get_mut();
+        let (fd, operation) = (this.fd, &this.operation);
+        let permit = ready!(this.turns.poll(cx));
+        let ending = Ending(&mut this.phase);
+        let Poll::Ready(result) = ending.0.poll(fd, operation, cx, &mut this.call) else {
+            mem::forget(ending);
+            return Poll::Pending;
+        };
+        drop(ending);
+        permit.made_progress();
+        if !operation.peeks {
+            operation.count(fd.local(), result.as_ref());
+        }
+        Poll::Ready(result)
+    }
+}
+
+impl<'a> Phase<'a> {
+    #[inline]
+    fn poll<R>(
+        &mut self,
+        fd: &'a Fd,
+        operation: &Operation,
+        cx: &mut Context<'_>,
+        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            let turn = match self {
+                Self::Begin => match fd.try_turn(operation.direction) {
+                    Some(turn) => turn?,
+                    None => {
+                        *self = Self::Queued(fd.queue(operation.direction));
+                        continue;
+                    }
+                },
+                Self::Queued(queue) => ready!(Pin::new(queue).poll(cx))?,
+                Self::Turn(..) if operation.idle => return Poll::Ready(call(fd.raw())),
+                Self::Turn(attempt, turn) => {
+                    return attempt.poll(turn.fd.target(), operation, cx, call);
+                }
+                Self::Ended => return Poll::Ready(Err(io::Error::other("polled after its end"))),
+            };
+            *self = Self::Turn(Attempt::default(), turn);
+        }
+    }
+}
+
+/// An operation whose turn it is.
+#[derive(Default)]
+pub(crate) struct Attempt<'a> {
+    progress: Progress,
+    wait: Option<Wait<'a>>,
+    pause: Option<Box<Pause<'a>>>,
+}
+
+/// What an operation does that no event will call.
+struct Pause<'a> {
+    length: Duration,
+    /// `None` between two pauses.
+    rest: Option<Pin<Box<dyn Future<Output = io::Result<()>> + Send + Sync + 'a>>>,
+}
+
+impl<'a> Attempt<'a> {
+    /// Tries and waits until it is done. The caller sees to it that nobody else does, in this direction, and gives the same
+    /// target and operation each time.
+    #[inline]
+    pub(crate) fn poll<R>(
+        &mut self,
+        target: Target<'a>,
+        operation: &Operation,
+        cx: &mut Context<'_>,
+        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        loop {
+            if self.pause.is_some() {
+                ready!(self.poll_pause(cx))?;
+            }
+            let wait = &mut self.wait;
+            let tried = target.poll(operation, &mut self.progress, cx, call, |cx| {
+                let waiting = wait.get_or_insert_with(|| {
+                    target.desc.wait_at(operation.direction, operation.location)
+                });
+                let result = ready!(Pin::new(waiting).poll(cx));
+                *wait = None;
+                Poll::Ready(result)
+            });
+            if let Some(done) = ready!(tried)? {
+                return Poll::Ready(Ok(done));
+            }
+            self.begin_pause(target, *operation);
+        }
+    }
+
+    #[cold]
+    fn begin_pause(&mut self, target: Target<'a>, operation: Operation) {
+        let length = match &self.pause {
+            Some(last) => (last.length * 2).min(LONGEST_PAUSE),
+            None => FIRST_PAUSE,
+        };
+        let rest = Box::pin(target.pause(operation, length));
+        self.pause = Some(Box::new(Pause {
+            length,
+            rest: Some(rest),
+        }));
+        self.progress.start = Some(Start::Try);
+    }
+
+    #[cold]
+    fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let Some(Pause { rest, .. }) = self.pause.as_deref_mut() else {
+            return Poll::Ready(Ok(()));
+        };
+        if let Some(resting) = rest {
+            ready!(resting.as_mut().poll(cx))?;
+            *rest = None;
+        }
+        Poll::Ready(Ok(()))
     }
 }
 
@@ -349,42 +524,13 @@ pub(crate) struct Target<'a> {
     pub(crate) drained: Option<&'a AtomicBool>,
 }
 
-impl Target<'_> {
+impl<'a> Target<'a> {
     #[inline]
     fn local(&self) -> Local<'_> {
         self.desc.shared.recorder.local()
     }
 
-    /// Tries and waits until it is done. The caller sees to it that nobody else does, in this direction.
-    pub(crate) async fn attempt<R>(
-        self,
-        operation: Operation,
-        call: &mut impl FnMut(RawFd) -> io::Result<R>,
-    ) -> io::Result<R> {
-        let mut progress = Progress::default();
-        let mut pause = FIRST_PAUSE;
-        loop {
-            let mut waiting = None;
-            let tried = poll_fn(|cx| {
-                self.poll(&operation, &mut progress, cx, call, |cx| {
-                    let wait = waiting.get_or_insert_with(|| {
-                        self.desc.wait_at(operation.direction, operation.location)
-                    });
-                    let result = ready!(Pin::new(wait).poll(cx));
-                    waiting = None;
-                    Poll::Ready(result)
-                })
-            });
-            if let Some(done) = tried.await? {
-                return Ok(done);
-            }
-            self.pause(&operation, pause).await?;
-            pause = (pause * 2).min(LONGEST_PAUSE);
-            progress.start = Some(Start::Try);
-        }
-    }
-
-    /// [`Target::attempt`] for a poll function: its wait stays behind when it returns pending. `resumed` if it comes back to one.
+    /// [`Attempt::poll`] for a poll function: its wait stays behind when it returns pending. `resumed` if it comes back to one.
     fn poll_left<R>(
         &self,
         operation: &Operation,
@@ -526,7 +672,7 @@ impl Target<'_> {
 
     /// Lets `pause` go by, unless a deadline or close comes first.
     #[cold]
-    async fn pause(&self, operation: &Operation, pause: Duration) -> io::Result<()> {
+    async fn pause(self, operation: Operation, pause: Duration) -> io::Result<()> {
         let (desc, direction) = (self.desc, operation.direction);
         self.attended.see_to(&desc.shared)?;
         let poller = desc.poller();

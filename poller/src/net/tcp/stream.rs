@@ -103,10 +103,10 @@ impl TcpStream {
     ) -> io::Result<Self> {
         let socket = || addr::socket(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP));
         // All of it is one operation, for it may fail before it comes to the descriptor.
-        budget::cooperative(pin!(async {
+        let mut dialling = pin!(async {
             Self::connect_with(socket, &poller.get()?, addr, deadline, location).await
-        }))
-        .await
+        });
+        budget::cooperative(|cx| dialling.as_mut().poll(cx)).await
     }
 
     /// Connects to `addr` with a socket that `make` makes, or another one if the first is met by accident.

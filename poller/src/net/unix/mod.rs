@@ -82,7 +82,8 @@ async fn connect(
     location: &'static Location<'static>,
 ) -> io::Result<Fd> {
     // All of it is one operation, for it may fail before it comes to the descriptor.
-    budget::cooperative(pin!(dial(poller, path, ty, kind, location))).await
+    let mut dialling = pin!(dial(poller, path, ty, kind, location));
+    budget::cooperative(|cx| dialling.as_mut().poll(cx)).await
 }
 
 async fn dial(
