@@ -125,6 +125,9 @@ macro_rules! stream_methods {
             /// Reads what is there, at least one byte; 0 is the end of the stream, or that `buf` is empty. Cancel safe: what a
             /// dropped future has not returned is still there.
             ///
+            /// Reads take turns: this one waits until those before it have ended or were dropped. So do not keep one that you no
+            /// longer poll.
+            ///
             /// # Errors
             ///
             /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded) as [`std::io::ErrorKind::TimedOut`],
