@@ -68,9 +68,9 @@ LAWS = {
     "breaks": (
         count("netpoller_breaks_requested_total") + " - " + count("netpoller_breaks_total")
     ),
-    # A break that was sent may still be on its way.
+    # A break that was written may still be on its way.
     "drained": (
-        f"clamp_max({count('netpoller_breaks_total', result='sent')} - {count('netpoller_break_wakeups_total')}, 0)"
+        f"clamp_max({count('netpoller_breaks_total', result='written')} - {count('netpoller_break_wakeups_total')}, 0)"
     ),
 }
 
@@ -331,8 +331,8 @@ POLLING = [
     ),
     graph(
         "Breaks",
-        """Requests to end a blocking wait early. sent wrote to the eventfd, coalesced found one on its way, woken were drained by
-        a poll. sent and woken go together.""",
+        """Requests to end a blocking wait early. written went to the eventfd, coalesced found one on its way, woken were drained by
+        a poll. written and woken go together.""",
         "ops",
         (rate("netpoller_breaks_total", "poller, result"), "{{poller}} {{result}}"),
         (rate("netpoller_break_wakeups_total"), "{{poller}} woken"),

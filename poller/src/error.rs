@@ -148,7 +148,7 @@ impl From<RegisterError> for io::Error {
 }
 
 /// Adds what was being done to an error, and keeps its kind. The number of a kernel error stays in the text.
-pub(crate) fn while_doing(action: impl fmt::Display, error: io::Error) -> io::Error {
+pub(crate) fn context(action: impl fmt::Display, error: io::Error) -> io::Error {
     let advice = match error.raw_os_error() {
         Some(libc::EMFILE) => {
             ": the process is at its limit of open files; raise it with ulimit -n, or close some"

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::desc::Kind;
 use crate::driver;
-use crate::error::while_doing;
+use crate::error::context;
 use crate::fd::{Fd, Options};
 use crate::net::{Blocking, descriptor_methods, stream_methods, stream_traits};
 use crate::poller::Poller;
@@ -67,8 +67,7 @@ fn pipe_at(
     poller: &Poller,
     location: &'static Location<'static>,
 ) -> io::Result<(PipeReader, PipeWriter)> {
-    let (reader, writer) =
-        sys::io::pipe().map_err(|error| while_doing("cannot make a pipe", error))?;
+    let (reader, writer) = sys::io::pipe().map_err(|error| context("cannot make a pipe", error))?;
     let reader = register(poller, reader, location)?;
     let writer = register(poller, writer, location)?;
     Ok((PipeReader { fd: reader }, PipeWriter { fd: writer }))
@@ -86,7 +85,7 @@ fn open_fifo(
     options: &OpenOptions,
     location: &'static Location<'static>,
 ) -> io::Result<Fd> {
-    let failed = |error| while_doing(format_args!("cannot open FIFO {}", path.display()), error);
+    let failed = |error| context(format_args!("cannot open FIFO {}", path.display()), error);
     let mut options = options.clone();
     let file = options
         .custom_flags(libc::O_NONBLOCK)

@@ -10,7 +10,7 @@ use std::task::Poll;
 use std::time::Instant;
 
 use crate::desc::Kind;
-use crate::driver::{self, Attended};
+use crate::driver::{self, RuntimeLink};
 use crate::error::Error;
 use crate::fd::{Attempt, Operation, Target};
 use crate::observe::{Direction, OpKind};
@@ -37,7 +37,7 @@ use crate::{budget, sys};
 /// ```
 #[derive(Debug)]
 pub struct Pollable<T: AsFd> {
-    attended: Attended,
+    runtime_link: RuntimeLink,
     // Before `inner`, so that it is deregistered before it is closed.
     desc: Option<Desc>,
     inner: T,
@@ -107,7 +107,7 @@ impl<T: AsFd> Pollable<T> {
         registered.or_else(|refused| {
             if refused.error.kind() == io::ErrorKind::PermissionDenied {
                 return Ok(Self {
-                    attended: Attended::default(),
+                    runtime_link: RuntimeLink::default(),
                     busy: Default::default(),
                     desc: None,
                     inner: refused.inner,
@@ -133,7 +133,7 @@ impl<T: AsFd> Pollable<T> {
             .and_then(|desc| sys::io::set_nonblocking(fd).map(|()| desc));
         match desc {
             Ok(desc) => Ok(Self {
-                attended: Attended::default(),
+                runtime_link: RuntimeLink::default(),
                 busy: Default::default(),
                 desc: Some(desc),
                 inner,
@@ -239,7 +239,7 @@ impl<T: AsFd> Pollable<T> {
             let target = Target {
                 raw: desc.fd(),
                 desc,
-                attended: &self.attended,
+                runtime_link: &self.runtime_link,
                 drained: None,
             };
             attempt.poll(target, &operation, cx, &mut |_| call(&self.inner))

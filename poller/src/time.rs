@@ -13,7 +13,7 @@ use std::task::{Context, Poll};
 use std::time::{Duration, Instant};
 
 use crate::budget;
-use crate::driver::{Attended, Later};
+use crate::driver::{Later, RuntimeLink};
 use crate::poller::Poller;
 
 /// Waits for `duration`. Never ends early; how much later it ends is in the histogram `deadline_lag`.
@@ -52,7 +52,7 @@ async fn sleep_until_at(
     location: &'static Location<'static>,
 ) {
     // A runtime without I/O cannot be attached to; the sleep then depends on whoever else polls.
-    let attend = || drop(Attended::default().see_to(&poller.shared));
+    let attend = || drop(RuntimeLink::default().ensure_polled(&poller.shared));
     let mut sleep = pin!(poller.sleep_until(until, location, attend));
     budget::cooperative(|cx| sleep.as_mut().poll(cx)).await;
 }

@@ -12,8 +12,8 @@ mod places;
 mod process;
 mod refusal;
 mod schema;
+mod selector;
 mod target;
-mod which;
 
 pub(crate) use access::Access;
 pub(crate) use connect::{Connection, connect};
@@ -23,5 +23,5 @@ pub(crate) use discover::{Found, State, choose, discover, hidden};
 pub(crate) use fetch::{Selection, answer, descriptors, next, stats, weight};
 pub(crate) use gate::{Client, Frames};
 pub(crate) use peer::Peer;
+pub(crate) use selector::Selector;
 pub(crate) use target::{Target, TargetSpec, UnixSocket};
-pub(crate) use which::Which;

@@ -9,7 +9,7 @@ use netpoller_proto::v1::{
 
 use super::admission::Admission;
 use crate::args::{EventsArgs, Format, Globals};
-use crate::client::{self, Connection, Which};
+use crate::client::{self, Connection, Selector};
 use crate::document;
 use crate::failure::{Failure, note};
 use crate::out::{Head, Printer};
@@ -32,7 +32,7 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         None => (String::new(), String::new()),
         Some(which) => {
             which
-                .parse::<Which>()
+                .parse::<Selector>()
                 .map_err(Failure::Usage)?
                 .find(&connection)
                 .await?

@@ -1,12 +1,13 @@
 //! One file per verb.
 
-mod act;
 mod admission;
 mod audit;
+mod r#break;
 mod completions;
 mod describe;
 mod doctor;
 mod events;
+mod evict;
 mod hist;
 mod ls;
 mod stats;
@@ -41,8 +42,10 @@ pub(crate) fn dispatch(cli: Cli) -> Result<(), Failure> {
         Some(Verb::Watch { what, until }) => watch::run(&globals, what, until.as_ref()),
         Some(Verb::Events(args)) => events::run(&globals, &args),
         Some(Verb::Audit { kernel, duration }) => audit::run(&globals, kernel, duration),
-        Some(Verb::Evict { id, control, yes }) => act::evict(&globals, &id, &control, yes),
-        Some(Verb::Break { poller, control }) => act::wake(&globals, poller.as_deref(), &control),
+        Some(Verb::Evict { id, control, yes }) => evict::run(&globals, &id, &control, yes),
+        Some(Verb::Break { poller, control }) => {
+            r#break::run(&globals, poller.as_deref(), &control)
+        }
         Some(Verb::Doctor(args)) => doctor::run(&args, &globals),
         Some(Verb::Tui) => open_tui(&globals),
         Some(Verb::Demo(args)) => demo::run(&args, &globals),

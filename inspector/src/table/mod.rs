@@ -9,7 +9,7 @@ mod entry;
 mod laws;
 mod layout;
 mod pollers;
-mod sockets;
+mod targets;
 
 pub(crate) use cells::{epoll_names, state_cell};
 pub(crate) use column::{Align, Cell, Column, Context, Cut, find, sort};
@@ -18,4 +18,4 @@ pub(crate) use entry::{Entry, Side, are_of_several, deadlines, descriptors, wait
 pub(crate) use laws::{LAWS, LawRow, law_state};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use pollers::POLLERS;
-pub(crate) use sockets::TARGETS;
+pub(crate) use targets::TARGETS;

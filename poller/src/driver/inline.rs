@@ -19,7 +19,7 @@ use super::Driver;
 use super::current::{self, BlockOn};
 use crate::budget::{self, Limit};
 use crate::desc::Kind;
-use crate::error::while_doing;
+use crate::error::context;
 use crate::observe::Direction;
 use crate::poller::{Desc, Poller, ReadyList, Role, Shared};
 use crate::sync::atomic::{AtomicU32, Ordering};
@@ -62,7 +62,7 @@ impl Wake for Parker {
 }
 
 /// What a thread keeps between two calls of [`block_on`], so that a blocking read allocates nothing.
-struct Kit {
+struct ThreadParker {
     parker: Arc<Parker>,
     waker: Waker,
     ready: Option<ReadyList>,
@@ -70,25 +70,25 @@ struct Kit {
 }
 
 crate::sync::thread_local! {
-    static KIT: Cell<Option<Box<Kit>>> = const { Cell::new(None) };
+    static IDLE: Cell<Option<Box<ThreadParker>>> = const { Cell::new(None) };
 }
 
-impl Kit {
-    /// The kit of this thread, or a new one if there is none, or it belongs to another poller, or is in use by a call
+impl ThreadParker {
+    /// The one of this thread, or a new one if there is none, or it belongs to another poller, or is in use by a call
     /// further up the stack.
-    fn take(poller: &Poller) -> Box<Kit> {
-        if let Ok(Some(kit)) = KIT.try_with(Cell::take)
-            && Arc::ptr_eq(&kit.parker.shared, &poller.shared)
+    fn take(poller: &Poller) -> Box<ThreadParker> {
+        if let Ok(Some(thread)) = IDLE.try_with(Cell::take)
+            && Arc::ptr_eq(&thread.parker.shared, &poller.shared)
         {
-            kit.parker.state.store(EMPTY, Ordering::Release);
-            return kit;
+            thread.parker.state.store(EMPTY, Ordering::Release);
+            return thread;
         }
         let parker = Arc::new(Parker {
             state: AtomicU32::new(EMPTY),
             thread: thread::current(),
             shared: poller.shared.clone(),
         });
-        Box::new(Kit {
+        Box::new(ThreadParker {
             waker: Waker::from(parker.clone()),
             parker,
             ready: None,
@@ -97,8 +97,8 @@ impl Kit {
     }
 
     fn put_back(self: Box<Self>) {
-        // While the thread ends there is no place any more; the kit is simply dropped then.
-        let _ = KIT.try_with(|cell| cell.set(Some(self)));
+        // While the thread ends there is no place any more; it is simply dropped then.
+        let _ = IDLE.try_with(|cell| cell.set(Some(self)));
     }
 }
 
@@ -189,14 +189,14 @@ fn run<F: Future, E>(
     // A runtime of tokio around it does not see its future yield.
     #[cfg(feature = "tokio")]
     let future = ::tokio::task::coop::unconstrained(future);
-    let mut kit = Kit::take(poller);
+    let mut thread = ThreadParker::take(poller);
     let mut guests: Vec<Hosting> = Vec::new();
     let mut future = pin!(future);
     let mut waits = false;
     let output = loop {
         budget::refill();
-        // The waker is borrowed from the kit for each poll alone, as parking needs the rest of it.
-        let mut cx = Context::from_waker(&kit.waker);
+        // The waker is borrowed from it for each poll alone, as parking needs the rest of it.
+        let mut cx = Context::from_waker(&thread.waker);
         poll_guests(&mut guests, &scope, &mut cx);
         if let Poll::Ready(output) = future.as_mut().poll(&mut cx) {
             break output;
@@ -211,9 +211,9 @@ fn run<F: Future, E>(
             poll_guests(&mut asked, &scope, &mut cx);
             guests.append(&mut asked);
         }
-        kit.park();
+        thread.park();
     };
-    kit.put_back();
+    thread.put_back();
     Ok(output)
 }
 
@@ -256,7 +256,7 @@ impl Guest {
                 shared.name,
                 host.name()
             );
-            while_doing(action, error)
+            context(action, error)
         };
         guest.nest().map_err(failed)?;
         let epoll = guest.as_fd().try_clone_to_owned().map_err(failed)?;
@@ -326,7 +326,7 @@ fn poll_guests(guests: &mut Vec<Hosting>, scope: &BlockOn, cx: &mut Context<'_>)
     });
 }
 
-impl Kit {
+impl ThreadParker {
     /// Sleeps until the waker is called.
     fn park(&mut self) {
         if self.take_notice() {

@@ -82,16 +82,16 @@ impl Driver {
 /// and a connection may outlive the one it was opened in, or be passed on to another: whoever waits next must poll, or nobody
 /// does.
 #[derive(Debug, Default)]
-pub(crate) struct Attended {
+pub(crate) struct RuntimeLink {
     /// The runtime that was seen to last, and the era in which it was, see `tokio::stamp`; 0 before that.
     #[cfg(feature = "tokio")]
     last: std::sync::atomic::AtomicU64,
 }
 
-impl Attended {
+impl RuntimeLink {
     /// Called before each wait. While nothing changes it asks for the current runtime and compares.
     #[inline]
-    pub(crate) fn see_to(&self, shared: &Arc<Shared>) -> std::io::Result<()> {
+    pub(crate) fn ensure_polled(&self, shared: &Arc<Shared>) -> std::io::Result<()> {
         if current::host(shared)? {
             return Ok(());
         }

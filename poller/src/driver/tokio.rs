@@ -40,10 +40,10 @@ use tokio::task::{AbortHandle, coop};
 
 use super::Driver;
 use crate::clock;
-use crate::observe::{Catch, Direction};
+use crate::observe::{Direction, U64Hasher};
 use crate::poller::{Shared, all_pollers};
 use crate::sync::Panics;
-use crate::sys::{ForkMutex, Order, ask};
+use crate::sys::{ForkMutex, Order, query};
 use crate::{Poller, ReadyList};
 
 /// A poller and a runtime.
@@ -95,7 +95,7 @@ pub(super) fn with_current(work: impl FnOnce(&Handle) -> io::Result<()>) -> io::
 /// Of the number this is the lower half: two runtimes that share it are four billion runtimes apart.
 #[inline]
 pub(super) fn stamp(runtime: &Handle) -> u64 {
-    let mut number = Catch(0);
+    let mut number = U64Hasher(0);
     runtime.id().hash(&mut number);
     u64::from(ERA.load(Ordering::Acquire)) << 32 | number.finish() & u64::from(u32::MAX)
 }
@@ -426,7 +426,7 @@ fn lacks_io(runtime: Id) -> bool {
         let duplicate = |fd: &RawFd| pollers.iter().any(|p| p.shared.is_duplicate(*fd));
         watched.iter().any(duplicate)
     };
-    let another = ask::find_epoll(|fd, watched| !ours(fd) && !polls_for_us(watched));
+    let another = query::find_epoll(|fd, watched| !ours(fd) && !polls_for_us(watched));
     // Meanwhile it may have begun to poll for us.
     matches!(another, Ok(None)) && with_runtimes(known) != Some(false)
 }
@@ -513,7 +513,7 @@ mod tests {
     #[test]
     fn the_number_of_a_runtime_is_caught_as_a_number_and_as_its_bytes() {
         let number: u64 = 0xf102_0304_0506_0780;
-        let (mut whole, mut bytes) = (Catch(0), Catch(0));
+        let (mut whole, mut bytes) = (U64Hasher(0), U64Hasher(0));
         whole.write_u64(number);
         bytes.write(&number.to_le_bytes());
         assert_eq!((whole.finish(), bytes.finish()), (number, number));

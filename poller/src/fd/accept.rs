@@ -31,12 +31,12 @@ impl Fd {
 /// and one that waits stalls (tokio#3529, golang/go's #19 of the kind). So: one descriptor is kept in reserve; it is given up
 /// to take the connection and close it, which tells the peer at once; and the loop pauses, longer each time.
 #[derive(Debug)]
-pub(crate) struct Patience {
+pub(crate) struct AcceptBackoff {
     reserve: Option<OwnedFd>,
     pause: Option<Duration>,
 }
 
-impl Patience {
+impl AcceptBackoff {
     /// Takes the reserve at once: the limit may be reached before the first connection comes.
     pub(crate) fn new() -> Self {
         Self {

@@ -45,7 +45,7 @@ async fn connect_turn(
             }
         },
     }
-    fd.attended.see_to(&desc.shared)?;
+    fd.runtime_link.ensure_polled(&desc.shared)?;
     desc.slot.begin_connect();
     loop {
         desc.wait_at(Direction::Write, location).await?;

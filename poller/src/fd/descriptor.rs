@@ -10,7 +10,7 @@ use std::time::Instant;
 
 use super::mutex::{FdMutex, Leave};
 use crate::desc::Kind;
-use crate::driver::{self, Attended};
+use crate::driver::{self, RuntimeLink};
 use crate::error::RegisterError;
 use crate::observe::Direction;
 use crate::poller::{Desc, Poller, Sides};
@@ -56,7 +56,7 @@ pub(crate) struct Fd {
     /// The last poll function of this direction was told to let others go on.
     pub(super) refused: [AtomicBool; 2],
     destroyed: AtomicBool,
-    pub(super) attended: Attended,
+    pub(super) runtime_link: RuntimeLink,
 }
 
 impl Fd {
@@ -107,7 +107,7 @@ impl Fd {
             polled: [AtomicBool::new(false), AtomicBool::new(false)],
             refused: [AtomicBool::new(false), AtomicBool::new(false)],
             destroyed: AtomicBool::new(false),
-            attended: Attended::default(),
+            runtime_link: RuntimeLink::default(),
         }
     }
 

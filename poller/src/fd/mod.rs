@@ -22,7 +22,7 @@ mod operation;
 #[cfg(all(test, not(loom)))]
 mod panics_tests;
 
-pub(crate) use accept::Patience;
+pub(crate) use accept::AcceptBackoff;
 pub use bytes::WriteAllError;
 pub(crate) use connect::connect;
 pub use descriptor::Closing;

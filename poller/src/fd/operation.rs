@@ -13,7 +13,7 @@ use std::time::{Duration, Instant};
 use super::descriptor::Fd;
 use super::mutex::{Leave, Lock};
 use crate::budget;
-use crate::driver::Attended;
+use crate::driver::RuntimeLink;
 use crate::error::Error;
 use crate::observe::{Counter, Direction, Local, OpKind, OpResult};
 use crate::poller::{Desc, Wait};
@@ -264,7 +264,7 @@ impl Fd {
         Target {
             raw: self.raw(),
             desc: self.desc(),
-            attended: &self.attended,
+            runtime_link: &self.runtime_link,
             drained: Some(&self.drained),
         }
     }
@@ -519,7 +519,7 @@ impl<'a> Attempt<'a> {
 pub(crate) struct Target<'a> {
     pub(crate) raw: RawFd,
     pub(crate) desc: &'a Desc,
-    pub(crate) attended: &'a Attended,
+    pub(crate) runtime_link: &'a RuntimeLink,
     /// Whether the last read was short; `None` where nobody knows what the calls do.
     pub(crate) drained: Option<&'a AtomicBool>,
 }
@@ -592,7 +592,7 @@ impl<'a> Target<'a> {
             }
             start = Start::Try;
             progress.start = Some(Start::Wait);
-            self.attended.see_to(&self.desc.shared)?;
+            self.runtime_link.ensure_polled(&self.desc.shared)?;
             ready!(poll_wait(cx))?;
             progress.woken = true;
         }
@@ -674,10 +674,10 @@ impl<'a> Target<'a> {
     #[cold]
     async fn pause(self, operation: Operation, pause: Duration) -> io::Result<()> {
         let (desc, direction) = (self.desc, operation.direction);
-        self.attended.see_to(&desc.shared)?;
+        self.runtime_link.ensure_polled(&desc.shared)?;
         let poller = desc.poller();
         let until = Instant::now().checked_add(pause);
-        let attend = || drop(self.attended.see_to(&desc.shared));
+        let attend = || drop(self.runtime_link.ensure_polled(&desc.shared));
         let mut sleep = pin!(poller.sleep_until(until, operation.location, attend));
         loop {
             desc.check(direction)?;

@@ -11,7 +11,7 @@ use super::{encode, find, service};
 use crate::observe::Direction;
 use crate::poller::Poller;
 use crate::view;
-use crate::view::lints::{Doctor, Finding, INODE, Lint, Options, Severity};
+use crate::view::lints::{Finding, INODE, Lint, Lints, Options, Severity};
 
 /// Findings in one answer.
 const MAX_FINDINGS: usize = 100;
@@ -36,10 +36,10 @@ pub(super) async fn diagnose(
     let pollers = service::guarded(|| find::pollers(&request.poller))??;
     let began = Instant::now();
     let pause = options.pause();
-    let mut doctor = Doctor::new(options);
+    let mut lints = Lints::new(options);
     let mut look = || {
         let began = Instant::now();
-        let findings = service::guarded(|| look(&mut doctor, &pollers))?;
+        let findings = service::guarded(|| look(&mut lints, &pollers))?;
         Ok::<_, Status>((findings, began.elapsed()))
     };
     let turn = match request.kernel {
@@ -79,17 +79,17 @@ pub(super) async fn diagnose(
             .into_iter()
             .map(|finding| encoded(finding, redact))
             .collect(),
-        lints: doctor.lints().map(|lint| lint.name().to_owned()).collect(),
+        lints: lints.lints().map(|lint| lint.name().to_owned()).collect(),
         window_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
         epoch: view::started_at_ns(),
         more: more as u64,
     }))
 }
 
-fn look(doctor: &mut Doctor, pollers: &[Poller]) -> Vec<Finding> {
+fn look(lints: &mut Lints, pollers: &[Poller]) -> Vec<Finding> {
     pollers
         .iter()
-        .flat_map(|poller| doctor.look(poller))
+        .flat_map(|poller| lints.look(poller))
         .collect()
 }
 

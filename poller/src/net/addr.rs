@@ -52,20 +52,20 @@ pub(super) fn at_path(path: &Path) -> io::Result<SockAddr> {
         SockAddr::unix(path)
     };
     made.map_err(|error| {
-        crate::error::while_doing(format_args!("socket path {}", path.display()), error)
+        crate::error::context(format_args!("socket path {}", path.display()), error)
     })
 }
 
 /// A socket, non-blocking and closed on exec.
 pub(super) fn socket(domain: Domain, kind: Type, protocol: Option<Protocol>) -> io::Result<Socket> {
     Socket::new(domain, kind.nonblocking(), protocol)
-        .map_err(|error| crate::error::while_doing("cannot make a socket", error))
+        .map_err(|error| crate::error::context("cannot make a socket", error))
 }
 
 /// A connected pair of Unix sockets.
 pub(super) fn pair(kind: Type) -> io::Result<(OwnedFd, OwnedFd)> {
     let (a, b) = Socket::pair(Domain::UNIX, kind.nonblocking(), None)
-        .map_err(|error| crate::error::while_doing("cannot make a pair of sockets", error))?;
+        .map_err(|error| crate::error::context("cannot make a pair of sockets", error))?;
     Ok((a.into(), b.into()))
 }
 

@@ -8,7 +8,7 @@ use std::panic::Location;
 use socket2::{Domain, Protocol, Type};
 
 use crate::desc::Kind;
-use crate::error::while_doing;
+use crate::error::context;
 use crate::fd::{Fd, Options};
 use crate::net::{addr, descriptor_methods};
 use crate::poller::Poller;
@@ -49,7 +49,7 @@ impl UdpSocket {
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
         let fd = addr::first_of(addr, |addr| {
-            bind(addr).map_err(|e| while_doing(format_args!("cannot bind to {addr}"), e))
+            bind(addr).map_err(|e| context(format_args!("cannot bind to {addr}"), e))
         })?;
         driver::prepare(poller)?;
         match Fd::new(poller, fd, Options::new(Kind::Udp), location) {
@@ -76,7 +76,7 @@ impl UdpSocket {
     pub fn connect(&self, peer: SocketAddr) -> io::Result<()> {
         self.fd
             .with(|fd| sys::socket::connect(fd, &peer.into()))
-            .map_err(|error| while_doing(format_args!("cannot connect to {peer}"), error))
+            .map_err(|error| context(format_args!("cannot connect to {peer}"), error))
     }
 
     /// Receives a datagram; 0 is one without bytes.

@@ -34,7 +34,7 @@ pub(crate) use intern::{Label, Name, Names, visible};
 pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, Recorder, Totals};
 #[cfg(feature = "tokio")]
-pub(crate) use task::Catch;
+pub(crate) use task::U64Hasher;
 pub(crate) use task::{Task, current_task, enter_task};
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 pub(crate) use thread::with_names_locked;

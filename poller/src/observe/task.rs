@@ -36,10 +36,10 @@ pub(crate) fn enter_task(task: Task) -> Task {
 /// Catches the number that an id of tokio's hashes, of a task or a runtime. tokio shows it as text only, which is too slow for
 /// every wait.
 #[cfg(feature = "tokio")]
-pub(crate) struct Catch(pub(crate) u64);
+pub(crate) struct U64Hasher(pub(crate) u64);
 
 #[cfg(feature = "tokio")]
-impl std::hash::Hasher for Catch {
+impl std::hash::Hasher for U64Hasher {
     fn write(&mut self, bytes: &[u8]) {
         for byte in bytes.iter().rev() {
             self.0 = self.0 << 8 | u64::from(*byte);
@@ -62,9 +62,9 @@ fn runtime_task_id() -> u64 {
     let Some(id) = tokio::task::try_id() else {
         return 0;
     };
-    let mut catch = Catch(0);
-    id.hash(&mut catch);
-    catch.0
+    let mut hasher = U64Hasher(0);
+    id.hash(&mut hasher);
+    hasher.0
 }
 
 #[cfg(not(feature = "tokio"))]

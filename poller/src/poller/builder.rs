@@ -86,7 +86,7 @@ impl Builder {
             check_name(name)?;
         }
         let backend = Backend::init()
-            .map_err(|e| crate::error::while_doing("cannot make an epoll instance", e))?;
+            .map_err(|e| crate::error::context("cannot make an epoll instance", e))?;
         Ok(self.build_on(backend))
     }
 

@@ -60,7 +60,7 @@ impl Desc {
     /// do, as a reader whose peer writes without end, never polls, and perhaps nobody else does: in Go the scheduler runs timers
     /// in between. Costs a look at the clock, and that only with a deadline.
     #[inline]
-    pub(super) fn mind_deadline(&self, direction: Direction) -> Result<(), Error> {
+    pub(super) fn check_deadline(&self, direction: Direction) -> Result<(), Error> {
         let at = self.slot.deadline(direction);
         if at <= EXPIRED {
             return Ok(());

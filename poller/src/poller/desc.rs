@@ -94,7 +94,7 @@ impl Desc {
     pub fn check(&self, direction: Direction) -> Result<(), Error> {
         self.shared.check_process()?;
         self.slot.info().check(direction)?;
-        self.mind_deadline(direction)
+        self.check_deadline(direction)
     }
 }
 

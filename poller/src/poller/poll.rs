@@ -308,7 +308,7 @@ fn is_socket(desc: &PollDesc) -> bool {
     match desc.kind() {
         Kind::Pipe | Kind::Timer => false,
         // Somebody else's descriptor: a wrong answer for a number that was closed meanwhile is nobody's any more.
-        Kind::Other => crate::sys::ask::file_id(desc.fd()).is_ok_and(|file| file.is_socket),
+        Kind::Other => crate::sys::query::file_id(desc.fd()).is_ok_and(|file| file.is_socket),
         _ => true,
     }
 }

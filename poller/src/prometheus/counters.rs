@@ -121,7 +121,7 @@ pub(super) const FAMILIES: &[CounterFamily] = &[
         "netpoller_breaks_total",
         "Breaks by what became of them: written to the eventfd, or found one pending.",
         &[
-            (&[("result", "sent")], BreaksWritten),
+            (&[("result", "written")], BreaksWritten),
             (&[("result", "coalesced")], BreaksCoalesced),
         ],
     ),

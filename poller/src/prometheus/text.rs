@@ -250,7 +250,7 @@ mod tests {
             1.0
         );
         assert_eq!(
-            value("netpoller_breaks_total{poller=\"exported\",result=\"sent\"}"),
+            value("netpoller_breaks_total{poller=\"exported\",result=\"written\"}"),
             1.0
         );
         assert_eq!(

@@ -17,7 +17,6 @@
 //! passes is open. A wrong number would be an `EBADF`, not a memory error.
 #![allow(unsafe_code)]
 
-pub(crate) mod ask;
 mod backend;
 mod epoll;
 mod eventfd;
@@ -28,6 +27,7 @@ mod fork;
 mod fork_lock;
 pub(crate) mod io;
 mod process;
+pub(crate) mod query;
 mod room;
 pub(crate) mod socket;
 mod ticks;

@@ -74,7 +74,7 @@ fn write_new_file(
     let name = format!("{}{reason}-{random:016x}.txt", prefix());
     let path = directory.join(name);
     let doing =
-        |error| crate::error::while_doing(format_args!("cannot write {}", path.display()), error);
+        |error| crate::error::context(format_args!("cannot write {}", path.display()), error);
     let mut out = BufWriter::new(create(&path).map_err(doing)?);
     if let Err(error) = dump(&mut out).and_then(|()| out.flush()) {
         // Half a dump helps nobody, and the disk may be full.

@@ -11,7 +11,6 @@
 //! | `dump` | the flight recorder in a file: when asked, on a panic, on a condition |
 //! | `test_hooks` | faults on purpose |
 //! | `kernel` | what the kernel has registered, on demand |
-//! | `ask` | what the kernel says about one descriptor, on demand |
 //! | [`lints`] | known faults, with evidence and advice |
 //!
 //! # What it promises
@@ -52,7 +51,6 @@
 #![forbid(unsafe_code)]
 
 mod address;
-mod ask;
 pub mod dump;
 mod kernel;
 mod laws;
@@ -69,8 +67,7 @@ mod tests;
 
 pub use crate::desc::State;
 pub use crate::observe::{Cause, EventKind, Exemplar};
-pub use ask::{KernelView, kernel_view};
-pub use kernel::{Registration, kernel_registrations};
+pub use kernel::{KernelView, Registration, kernel_registrations, kernel_view};
 pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
 pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page, snapshot};
 pub use stats::{PollerInfo, Stats, info, stats};

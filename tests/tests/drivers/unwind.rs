@@ -80,7 +80,7 @@ fn all_public_types_may_be_held_across_a_panic() {
         view::Waiter,
         view::Wake,
         view::dump::Trigger,
-        view::lints::Doctor,
+        view::lints::Lints,
         view::lints::Finding,
         view::lints::Lint,
         view::lints::Options,

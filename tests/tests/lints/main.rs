@@ -13,7 +13,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use netpoller::view::lints::{Doctor, Finding, Lint, Options};
+use netpoller::view::lints::{Finding, Lint, Lints, Options};
 use netpoller::{Desc, Kind, Poller};
 use netpoller_tests::{LIMIT, loopback};
 
@@ -81,10 +81,10 @@ fn found(poller: &Poller, lint: Lint) -> Finding {
 #[track_caller]
 fn found_among(poller: &Poller, lint: Lint, others: &[Lint]) -> Finding {
     let lateness = Lateness::watch();
-    let mut doctor = Doctor::new(held(BRIEF));
+    let mut lints = Lints::new(held(BRIEF));
     let began = Instant::now();
     loop {
-        for finding in doctor.look(poller) {
+        for finding in lints.look(poller) {
             if finding.lint == lint {
                 assert_eq!(finding.poller, poller.name());
                 assert!(!finding.summary.is_empty() && !finding.evidence.is_empty());
@@ -121,11 +121,11 @@ fn is_silent(poller: &Poller, allowed: &[Lint], brief: Duration) -> bool {
     let options = allowed
         .iter()
         .fold(held(brief), |options, lint| options.allow(*lint));
-    let mut doctor = Doctor::new(options);
+    let mut lints = Lints::new(options);
     let began = Instant::now();
     // Rates are taken over a second; two windows, and all else many times.
     while began.elapsed() < Duration::from_millis(2_200).max(brief * 4) {
-        let findings = doctor.look(poller);
+        let findings = lints.look(poller);
         if let Some(finding) = findings.first() {
             assert!(
                 findings.iter().all(|it| lateness.explains(it, brief)),

@@ -108,10 +108,10 @@ fn the_current_poller_is_that_of_the_innermost_call() {
 
 #[test]
 fn a_thread_that_is_woken_before_it_falls_asleep_does_not_and_is_not_told_twice() {
-    let kit = Kit::take(&poller());
-    kit.waker.wake_by_ref();
-    assert!(!kit.fall_asleep(PARKED));
-    assert!(!kit.take_notice());
+    let thread = ThreadParker::take(&poller());
+    thread.waker.wake_by_ref();
+    assert!(!thread.fall_asleep(PARKED));
+    assert!(!thread.take_notice());
 }
 
 #[test]
@@ -124,9 +124,9 @@ fn a_follower_that_is_promoted_and_woken_at_once_passes_the_role_on() {
             let (sender, parker) = channel();
             let poller = &poller;
             let thread = scope.spawn(move || {
-                let mut kit = Kit::take(poller);
-                let _ = sender.send(kit.parker.clone());
-                kit.follow(shared)
+                let mut thread = ThreadParker::take(poller);
+                let _ = sender.send(thread.parker.clone());
+                thread.follow(shared)
             });
             let parker = parker.recv().unwrap();
             while parker.state.load(Ordering::Acquire) != PARKED {

@@ -17,7 +17,7 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::model::{Model, Sizes};
-use super::update::Told;
+use super::update::ClientView;
 use crate::inspect::connection::{Peer, Session};
 use crate::inspect::service::{MAX_REQUEST, guarded};
 use crate::view;
@@ -76,12 +76,12 @@ impl Instrument for Service {
     ) -> Result<Response<Self::WatchUpdatesStream>, Status> {
         let peer = peer(&request)?;
         let paused = peer.session.paused.subscribe();
-        let told = {
+        let view = {
             let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-            Told::nothing(&model, peer.redact)
+            ClientView::nothing(&model, peer.redact)
         };
         let (messages, stream) = mpsc::channel(1);
-        tokio::spawn(updates(self.model.clone(), told, paused, messages));
+        tokio::spawn(updates(self.model.clone(), view, paused, messages));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
@@ -137,7 +137,7 @@ fn set_paused(session: &Session, paused: bool) {
 
 async fn updates(
     model: Arc<Mutex<Model>>,
-    mut told: Told,
+    mut view: ClientView,
     paused: watch::Receiver<bool>,
     messages: mpsc::Sender<Result<Update, Status>>,
 ) {
@@ -159,7 +159,7 @@ async fn updates(
         if *paused.borrow() {
             continue;
         }
-        let updates = match look(&model, |model| told.updates(model)) {
+        let updates = match look(&model, |model| view.updates(model)) {
             Ok(updates) => updates,
             Err(status) => return room.send(Err(status)),
         };

@@ -19,7 +19,7 @@ const MAX_ENTRIES: usize = MAX_MESSAGE - 8192;
 
 /// One client.
 #[derive(Debug)]
-pub(super) struct Told {
+pub(super) struct ClientView {
     redact: bool,
     /// Number of the last sample.
     sample: u64,
@@ -27,7 +27,7 @@ pub(super) struct Told {
     dropped: Dropped,
 }
 
-impl Told {
+impl ClientView {
     /// One that is told of what is dropped from now on: what was before is no loss of its.
     pub(super) fn nothing(model: &Model, redact: bool) -> Self {
         Self {
@@ -44,7 +44,7 @@ impl Told {
         self.dropped = model.dropped;
         if self.sample == 0 {
             batch.last().new_metadata = Some(messages::metadata());
-            self.bury(model, &mut batch);
+            self.tell_ended(model, &mut batch);
         }
         self.resources(model, &mut batch, Level::Poller);
         batch.cut();
@@ -59,7 +59,7 @@ impl Told {
 
     /// Tells of each number at which nothing lives that it has ended: the client may remember it, from before it lost its
     /// connection, or from a process that was here before.
-    fn bury(&self, model: &Model, batch: &mut Batch) {
+    fn tell_ended(&self, model: &Model, batch: &mut Batch) {
         let anchor = model.anchor;
         let unknown = Life {
             created_ns: model.sampled_ns,

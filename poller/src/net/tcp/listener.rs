@@ -11,8 +11,8 @@ use socket2::{Domain, Protocol, Type};
 use super::{TcpStream, set_defaults};
 use crate::desc::Kind;
 use crate::driver::{self, Choice};
-use crate::error::while_doing;
-use crate::fd::{Fd, Options, Patience};
+use crate::error::context;
+use crate::fd::{AcceptBackoff, Fd, Options};
 use crate::net::{addr, descriptor_methods};
 use crate::poller::Poller;
 use crate::sys;
@@ -68,7 +68,7 @@ impl TcpListener {
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
         let fd = addr::first_of(addr, |addr| {
-            listen(addr).map_err(|e| while_doing(format_args!("cannot listen on {addr}"), e))
+            listen(addr).map_err(|e| context(format_args!("cannot listen on {addr}"), e))
         })?;
         Self::register(poller, fd, location).map_err(|(_, error)| error)
     }
@@ -152,7 +152,7 @@ impl TcpListener {
     pub fn incoming(&self) -> Incoming<&Self> {
         Incoming {
             listener: self,
-            patience: Patience::new(),
+            backoff: AcceptBackoff::new(),
         }
     }
 
@@ -160,7 +160,7 @@ impl TcpListener {
     pub fn into_incoming(self) -> Incoming<Self> {
         Incoming {
             listener: self,
-            patience: Patience::new(),
+            backoff: AcceptBackoff::new(),
         }
     }
 }
@@ -176,8 +176,8 @@ fn listen(addr: SocketAddr) -> io::Result<OwnedFd> {
 
 /// Names what was being done where the kernel is short of something; other errors speak for themselves.
 pub(in crate::net) fn accept_failed(error: io::Error) -> io::Error {
-    if Patience::is_shortage(&error) {
-        while_doing("cannot accept a connection", error)
+    if AcceptBackoff::is_shortage(&error) {
+        context("cannot accept a connection", error)
     } else {
         error
     }
@@ -187,7 +187,7 @@ pub(in crate::net) fn accept_failed(error: io::Error) -> io::Error {
 #[derive(Debug)]
 pub struct Incoming<L = TcpListener> {
     listener: L,
-    patience: Patience,
+    backoff: AcceptBackoff,
 }
 
 impl<L: Borrow<TcpListener>> Incoming<L> {
@@ -211,7 +211,7 @@ impl<L: Borrow<TcpListener>> Incoming<L> {
         location: &'static Location<'static>,
     ) -> io::Result<(TcpStream, SocketAddr)> {
         let listener = self.listener.borrow();
-        let (fd, peer) = self.patience.accept(&listener.fd, location).await?;
+        let (fd, peer) = self.backoff.accept(&listener.fd, location).await?;
         let poller = listener.poller.for_accepted()?;
         let stream = TcpStream::register(&poller, fd, location).map_err(|(_, error)| error)?;
         Ok((stream, addr::internet(&peer)?))

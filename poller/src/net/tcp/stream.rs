@@ -13,7 +13,7 @@ use super::set_defaults;
 use crate::budget;
 use crate::desc::Kind;
 use crate::driver::{self, Later};
-use crate::error::while_doing;
+use crate::error::context;
 use crate::fd::{self, Fd, Options};
 use crate::net::{Blocking, addr, descriptor_methods, stream_methods, stream_traits};
 use crate::poller::{Poller, Sides};
@@ -128,7 +128,7 @@ impl TcpStream {
                 continue;
             }
             return dialled
-                .map_err(|error| while_doing(format_args!("cannot connect to {addr}"), error));
+                .map_err(|error| context(format_args!("cannot connect to {addr}"), error));
         }
     }
 

@@ -10,7 +10,7 @@ use super::message::message_io;
 use super::{message_methods, unix_addresses};
 use crate::desc::Kind;
 use crate::driver;
-use crate::error::while_doing;
+use crate::error::context;
 use crate::fd::Fd;
 use crate::net::{addr, descriptor_methods};
 use crate::poller::Poller;
@@ -58,9 +58,8 @@ impl UnixDatagram {
             socket.bind(&addr::at_path(path)?)?;
             Ok(socket)
         };
-        let socket = bind().map_err(|error| {
-            while_doing(format_args!("cannot bind to {}", path.display()), error)
-        })?;
+        let socket = bind()
+            .map_err(|error| context(format_args!("cannot bind to {}", path.display()), error))?;
         Self::register(poller, socket, location)
     }
 
@@ -119,7 +118,7 @@ impl UnixDatagram {
         self.fd
             .with(|fd| sys::socket::connect(fd, &to))
             .map_err(|error| {
-                while_doing(
+                context(
                     format_args!("cannot connect to {}", path.as_ref().display()),
                     error,
                 )

@@ -10,7 +10,7 @@ use socket2::Type;
 use super::UnixStream;
 use crate::desc::Kind;
 use crate::driver::{self, Choice};
-use crate::fd::{Fd, Patience};
+use crate::fd::{AcceptBackoff, Fd};
 use crate::net::{addr, descriptor_methods, tcp_accept_failed as accept_failed};
 use crate::poller::Poller;
 use crate::sys;
@@ -100,7 +100,7 @@ impl UnixListener {
     pub fn incoming(&self) -> UnixIncoming<'_> {
         UnixIncoming {
             listener: self,
-            patience: Patience::new(),
+            backoff: AcceptBackoff::new(),
         }
     }
 }
@@ -109,7 +109,7 @@ impl UnixListener {
 #[derive(Debug)]
 pub struct UnixIncoming<'a> {
     listener: &'a UnixListener,
-    patience: Patience,
+    backoff: AcceptBackoff,
 }
 
 impl UnixIncoming<'_> {
@@ -123,7 +123,7 @@ impl UnixIncoming<'_> {
         let location = Location::caller();
         async move {
             let listener = self.listener;
-            let (fd, peer) = self.patience.accept(&listener.fd, location).await?;
+            let (fd, peer) = self.backoff.accept(&listener.fd, location).await?;
             listener.stream(fd, &peer, location)
         }
     }

@@ -23,7 +23,7 @@ use socket2::{Domain, Type};
 use crate::budget;
 use crate::desc::Kind;
 use crate::driver::{self, Later};
-use crate::error::while_doing;
+use crate::error::context;
 use crate::fd::{self, Fd, Options};
 use crate::net::addr;
 use crate::poller::Poller;
@@ -69,7 +69,7 @@ fn listen(
         Ok(socket.into())
     };
     let fd = bind()
-        .map_err(|error| while_doing(format_args!("cannot listen on {}", path.display()), error))?;
+        .map_err(|error| context(format_args!("cannot listen on {}", path.display()), error))?;
     register(poller, fd, Kind::UnixListener, location).map_err(|(_, error)| error)
 }
 
@@ -93,7 +93,7 @@ async fn dial(
     kind: Kind,
     location: &'static Location<'static>,
 ) -> io::Result<Fd> {
-    let failed = |error| while_doing(format_args!("cannot connect to {}", path.display()), error);
+    let failed = |error| context(format_args!("cannot connect to {}", path.display()), error);
     let to = addr::at_path(path)?;
     let socket = addr::socket(Domain::UNIX, ty, None).map_err(failed)?;
     let fd = register(&poller.get()?, socket.into(), kind, location).map_err(|(_, error)| error)?;

@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::lint::Lint;
-use super::sight::Sight;
+use super::observation::Observation;
 use super::span;
 use crate::desc::State;
 use crate::timers::EMPTY;
@@ -40,27 +40,31 @@ impl Reading {
 }
 
 impl Away {
-    pub(super) fn look(&mut self, sight: &Sight<'_>) -> Option<Finding> {
-        let info = sight.stats.info();
-        let last_poll_ns = sight.last_poll_ns();
-        let next = sight.poller.shared.timers.peek_ns();
-        let overdue_ns = Some(sight.age_ns(next)).filter(|late| next != EMPTY && *late > DUE_NS);
+    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Option<Finding> {
+        let info = observation.stats.info();
+        let last_poll_ns = observation.last_poll_ns();
+        let next = observation.poller.shared.timers.peek_ns();
+        let overdue_ns =
+            Some(observation.age_ns(next)).filter(|late| next != EMPTY && *late > DUE_NS);
         let reading = Reading {
             waiters: info.waiters,
             blocked: info.blocked,
-            pending: sight.pending,
+            pending: observation.pending,
             deadline_due: overdue_ns.is_some(),
-            idle_ns: sight.age_ns(last_poll_ns),
+            idle_ns: observation.age_ns(last_poll_ns),
         };
-        if !sight.runs(Lint::PollerAway) || !reading.is_away(sight.hold_ns(Lint::PollerAway)) {
+        if !observation.runs(Lint::PollerAway)
+            || !reading.is_away(observation.hold_ns(Lint::PollerAway))
+        {
             self.seen = None;
             return None;
         }
         let same = self.seen.filter(|(poll_ns, _)| *poll_ns == last_poll_ns);
         let (_, first_ns) = *self
             .seen
-            .insert(same.unwrap_or((last_poll_ns, sight.now_ns)));
-        (sight.age_ns(first_ns) >= CONFIRM_NS).then(|| describe(sight, &reading, overdue_ns))
+            .insert(same.unwrap_or((last_poll_ns, observation.now_ns)));
+        (observation.age_ns(first_ns) >= CONFIRM_NS)
+            .then(|| describe(observation, &reading, overdue_ns))
     }
 
     /// Adds what it explains to the finding.
@@ -70,8 +74,8 @@ impl Away {
     }
 }
 
-fn describe(sight: &Sight<'_>, reading: &Reading, overdue_ns: Option<u64>) -> Finding {
-    let info = sight.stats.info();
+fn describe(observation: &Observation<'_>, reading: &Reading, overdue_ns: Option<u64>) -> Finding {
+    let info = observation.stats.info();
     let ever = info.last_poll_ns != 0;
     let idle = span(reading.idle_ns);
     let summary = format!(
@@ -102,28 +106,33 @@ fn describe(sight: &Sight<'_>, reading: &Reading, overdue_ns: Option<u64>) -> Fi
     };
     let summary = summary + which;
     // The waiter that has been here longest stands for all of them.
-    let longest = sight
+    let longest = observation
         .sides(State::Parked)
         .min_by_key(|(_, _, side)| side.since_ns);
-    let mut finding = Finding::of_poller(Lint::PollerAway, sight, sight.last_poll_ns(), summary)
-        .evidence(
-            "last poll",
-            if ever {
-                format!("{idle} ago")
-            } else {
-                "never".into()
-            },
-        )
-        .evidence("driver", info.driver.clone())
-        .evidence_if("runtime", runtime.map(str::to_owned))
-        .evidence("waiters", reading.waiters.to_string())
-        .evidence("events pending", if reading.pending { "yes" } else { "no" })
-        .evidence_if(
-            "next deadline",
-            overdue_ns.map(|late| format!("{} overdue", span(late))),
-        );
+    let mut finding = Finding::of_poller(
+        Lint::PollerAway,
+        observation,
+        observation.last_poll_ns(),
+        summary,
+    )
+    .evidence(
+        "last poll",
+        if ever {
+            format!("{idle} ago")
+        } else {
+            "never".into()
+        },
+    )
+    .evidence("driver", info.driver.clone())
+    .evidence_if("runtime", runtime.map(str::to_owned))
+    .evidence("waiters", reading.waiters.to_string())
+    .evidence("events pending", if reading.pending { "yes" } else { "no" })
+    .evidence_if(
+        "next deadline",
+        overdue_ns.map(|late| format!("{} overdue", span(late))),
+    );
     if let Some((row, direction, side)) = longest {
-        let id = sight.id(row.slot, row.generation);
+        let id = observation.id(row.slot, row.generation);
         let id = format!("{id}, parked to {}", direction.name());
         finding = finding.evidence("longest waiter", id);
         finding.location = side.location;

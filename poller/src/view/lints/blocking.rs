@@ -5,8 +5,8 @@ use std::collections::HashMap;
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
-use super::sight::Sight;
-use crate::sys::ask;
+use super::observation::Observation;
+use crate::sys::query;
 
 /// Descriptors asked for their mode in one look. The call takes no lock and a tenth of a microsecond.
 const MODES: usize = 4096;
@@ -21,33 +21,33 @@ pub(super) struct Blocking {
 }
 
 impl Blocking {
-    pub(super) fn look(&mut self, sight: &Sight<'_>) -> Vec<Finding> {
+    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Vec<Finding> {
         let before = std::mem::take(&mut self.seen);
-        if !sight.runs(Lint::BlockingMode) {
+        if !observation.runs(Lint::BlockingMode) {
             return Vec::new();
         }
-        let hold_ns = sight.hold_ns(Lint::BlockingMode);
-        let turn = turn(sight.rows.iter().map(|row| row.slot), self.next);
+        let hold_ns = observation.hold_ns(Lint::BlockingMode);
+        let turn = turn(observation.rows.iter().map(|row| row.slot), self.next);
         self.next = turn.end;
         let mut findings = Vec::new();
-        for row in sight.rows.iter().filter(|row| row.fd >= 0) {
+        for row in observation.rows.iter().filter(|row| row.fd >= 0) {
             let id = (row.slot, row.generation);
             // Those seen before are asked in each look: to be confirmed, or forgotten.
             if !turn.contains(&row.slot) && !before.contains_key(&id) {
                 continue;
             }
-            let desc = sight.poller.shared.cache.get(row.slot);
-            let blocks = ask::is_blocking(row.fd).is_ok_and(|blocks| blocks);
+            let desc = observation.poller.shared.cache.get(row.slot);
+            let blocks = query::is_blocking(row.fd).is_ok_and(|blocks| blocks);
             // The number was this descriptor's when it was asked about.
             let ours =
                 desc.is_some_and(|desc| desc.is_live(row.generation) && !desc.info().closing());
             if !(blocks && ours) {
                 continue;
             }
-            let first_ns = before.get(&id).copied().unwrap_or(sight.now_ns);
+            let first_ns = before.get(&id).copied().unwrap_or(observation.now_ns);
             self.seen.insert(id, first_ns);
-            if sight.age_ns(first_ns) < hold_ns
-                || first_ns == sight.now_ns
+            if observation.age_ns(first_ns) < hold_ns
+                || first_ns == observation.now_ns
                 || findings.len() == SUSPECTS
             {
                 continue;
@@ -57,9 +57,16 @@ impl Blocking {
                 row.fd
             );
             findings.push(
-                Finding::of_row(Lint::BlockingMode, sight, row, None, first_ns, summary)
-                    .first_seen()
-                    .evidence("file status flags", "without O_NONBLOCK"),
+                Finding::of_row(
+                    Lint::BlockingMode,
+                    observation,
+                    row,
+                    None,
+                    first_ns,
+                    summary,
+                )
+                .first_seen()
+                .evidence("file status flags", "without O_NONBLOCK"),
             );
         }
         findings

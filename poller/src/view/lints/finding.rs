@@ -4,7 +4,7 @@ use std::cmp::Reverse;
 use std::panic::Location;
 
 use super::lint::{Lint, Severity};
-use super::sight::Sight;
+use super::observation::Observation;
 use crate::observe::Direction;
 use crate::view::raw::RawRow;
 use crate::view::row::{Reader, Row};
@@ -39,11 +39,16 @@ pub struct Finding {
 
 impl Finding {
     /// One about the poller as a whole.
-    pub(super) fn of_poller(lint: Lint, sight: &Sight<'_>, since_ns: u64, summary: String) -> Self {
+    pub(super) fn of_poller(
+        lint: Lint,
+        observation: &Observation<'_>,
+        since_ns: u64,
+        summary: String,
+    ) -> Self {
         Self {
             lint,
             severity: lint.severity(),
-            poller: sight.poller.name().to_owned(),
+            poller: observation.poller.name().to_owned(),
             row: None,
             direction: None,
             since_ns,
@@ -58,22 +63,22 @@ impl Finding {
     /// One about a descriptor, or about one direction of it.
     pub(super) fn of_row(
         lint: Lint,
-        sight: &Sight<'_>,
+        observation: &Observation<'_>,
         raw: &RawRow,
         direction: Option<Direction>,
         since_ns: u64,
         summary: String,
     ) -> Self {
-        let cache = &sight.poller.shared.cache;
+        let cache = &observation.poller.shared.cache;
         let row = cache
             .get(raw.slot)
-            .map(|desc| Reader::default().row(sight.poller, desc, raw));
+            .map(|desc| Reader::default().row(observation.poller, desc, raw));
         let waiter = direction.and_then(|direction| raw.sides[direction.index()].location);
         Self {
             row,
             direction,
             location: waiter.or(raw.opened_location),
-            ..Self::of_poller(lint, sight, since_ns, summary)
+            ..Self::of_poller(lint, observation, since_ns, summary)
         }
     }
 

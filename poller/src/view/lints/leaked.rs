@@ -3,49 +3,52 @@
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
-use super::sight::{Sight, Sightings, key, same_side};
+use super::observation::{Observation, Suspects, key, same_side};
 use super::span;
 use crate::desc::{Kind, State};
 use crate::observe::Direction;
 use crate::sys::mask_names;
-use crate::view::ask::Answer;
+use crate::view::kernel::descriptor::Answer;
 use crate::view::raw::RawRow;
 
 /// What was seen of one poller.
 #[derive(Debug, Default)]
 pub(super) struct Leaked {
-    sightings: Sightings<()>,
+    suspects: Suspects<()>,
 }
 
 impl Leaked {
-    pub(super) fn look(&mut self, sight: &Sight<'_>) -> Vec<Finding> {
-        let before = self.sightings.begin();
-        if !sight.runs(Lint::LeakedReadiness) {
+    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Vec<Finding> {
+        let before = self.suspects.begin();
+        if !observation.runs(Lint::LeakedReadiness) {
             return Vec::new();
         }
-        let hold_ns = sight.hold_ns(Lint::LeakedReadiness);
-        let unread = sight.sides(State::Ready).filter(|(row, direction, _)| {
-            *direction == Direction::Read && sight.age_ns(row.opened_at_ns) > hold_ns
-        });
-        let mut suspects = sight.ready_ones(unread.map(|(row, direction, _)| (row, direction)));
+        let hold_ns = observation.hold_ns(Lint::LeakedReadiness);
+        let unread = observation
+            .sides(State::Ready)
+            .filter(|(row, direction, _)| {
+                *direction == Direction::Read && observation.age_ns(row.opened_at_ns) > hold_ns
+            });
+        let mut suspects =
+            observation.ready_ones(unread.map(|(row, direction, _)| (row, direction)));
         let mut findings = Vec::new();
         // The oldest registrations first: what has been lying there for longest is most likely among them.
         suspects.sort_by_key(|(row, _)| row.opened_at_ns);
         for (row, direction) in suspects {
             let side = &row.sides[direction.index()];
-            let seen = self.sightings.see(
+            let seen = self.suspects.see(
                 &before,
                 key(row, direction),
                 same_side(side),
-                sight.now_ns,
+                observation.now_ns,
                 || (),
             );
             let first_ns = seen.first_ns;
             // Seen once, it may be read in a moment; and whoever is asked about twice has not been.
-            if findings.len() == SUSPECTS || first_ns == sight.now_ns {
+            if findings.len() == SUSPECTS || first_ns == observation.now_ns {
                 continue;
             }
-            let Some(answer) = sight.answer(row) else {
+            let Some(answer) = observation.answer(row) else {
                 continue;
             };
             let unread = Unread {
@@ -53,13 +56,13 @@ impl Leaked {
                 entered_ns: side.since_ns,
                 data_at_ns: answer
                     .last_data_received_ns()
-                    .map(|ago| sight.now_ns.saturating_sub(ago)),
+                    .map(|ago| observation.now_ns.saturating_sub(ago)),
                 bytes: answer.receive_queue,
             };
             if let Some(since_ns) = unread.since_ns()
-                && sight.age_ns(since_ns) > hold_ns
+                && observation.age_ns(since_ns) > hold_ns
             {
-                findings.push(describe(sight, row, &answer, since_ns));
+                findings.push(describe(observation, row, &answer, since_ns));
             }
         }
         findings
@@ -93,8 +96,13 @@ impl Unread {
     }
 }
 
-fn describe(sight: &Sight<'_>, row: &RawRow, answer: &Answer, since_ns: u64) -> Finding {
-    let age = span(sight.age_ns(since_ns));
+fn describe(
+    observation: &Observation<'_>,
+    row: &RawRow,
+    answer: &Answer,
+    since_ns: u64,
+) -> Finding {
+    let age = span(observation.age_ns(since_ns));
     let what = match (row.kind, answer.receive_queue) {
         (Kind::TcpListener | Kind::UnixListener, _) => "connections that nobody accepts".to_owned(),
         (_, Some(bytes)) => format!("{bytes} bytes that nobody reads"),
@@ -106,7 +114,7 @@ fn describe(sight: &Sight<'_>, row: &RawRow, answer: &Answer, since_ns: u64) -> 
     );
     let mut finding = Finding::of_row(
         Lint::LeakedReadiness,
-        sight,
+        observation,
         row,
         Some(Direction::Read),
         since_ns,

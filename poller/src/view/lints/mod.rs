@@ -5,8 +5,8 @@
 //! | `lint` | the catalogue: name, meaning, advice, hold time |
 //! | `finding` | what is found |
 //! | `options` | which lints run, and how patient they are |
-//! | `doctor` | [`Doctor`]: looks again and again, and remembers what it saw |
-//! | `sight` | what one look sees |
+//! | `look` | [`Lints`]: looks again and again, and remembers what it saw |
+//! | `observation` | what one look sees |
 //! | `stuck` | stuck waiters and lost edges, confirmed by asking the kernel |
 //! | `watch` | those alone, for the facade that tokio-console attaches to |
 //! | `away` | nobody polls: the one cause of many stuck waiters |
@@ -44,22 +44,22 @@
 
 mod away;
 mod blocking;
-mod doctor;
 mod finding;
 mod leaked;
 mod lint;
+mod look;
+mod observation;
 mod options;
 mod overdue;
 mod rates;
 mod registration;
-mod sight;
 mod stuck;
 #[cfg(feature = "console")]
 mod watch;
 
-pub use doctor::{Doctor, diagnose};
 pub use finding::Finding;
 pub use lint::{Lint, Severity, UnknownLint};
+pub use look::{Lints, diagnose};
 pub use options::Options;
 #[cfg(feature = "console")]
 pub(crate) use watch::StuckWatch;

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::lint::Lint;
 
-/// How a [`Doctor`](super::Doctor) looks.
+/// How a [`Lints`](super::Lints) looks.
 #[derive(Clone, Debug)]
 pub struct Options {
     kernel: bool,

@@ -3,7 +3,7 @@
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
-use super::sight::{Sight, Sightings, key};
+use super::observation::{Observation, Suspects, key};
 use super::span;
 use crate::desc::EXPIRED;
 use crate::observe::{Direction, Transition};
@@ -14,7 +14,7 @@ const CONFIRM_NS: u64 = 200_000_000;
 /// What was seen of one poller.
 #[derive(Debug, Default)]
 pub(super) struct Overdue {
-    sightings: Sightings<()>,
+    suspects: Suspects<()>,
 }
 
 /// By how much a deadline is overdue, if it is by more than the hold time.
@@ -25,25 +25,29 @@ fn overdue_ns(deadline_ns: u64, now_ns: u64, hold_ns: u64) -> Option<u64> {
 }
 
 impl Overdue {
-    pub(super) fn look(&mut self, sight: &Sight<'_>) -> Vec<Finding> {
-        let before = self.sightings.begin();
+    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Vec<Finding> {
+        let before = self.suspects.begin();
         let mut findings = Vec::new();
-        if !sight.runs(Lint::OverdueDeadline) {
+        if !observation.runs(Lint::OverdueDeadline) {
             return findings;
         }
-        let hold_ns = sight.hold_ns(Lint::OverdueDeadline);
-        for row in &sight.rows {
+        let hold_ns = observation.hold_ns(Lint::OverdueDeadline);
+        for row in &observation.rows {
             for direction in Direction::ALL {
                 let deadline_ns = row.sides[direction.index()].deadline_ns;
-                let Some(late) = overdue_ns(deadline_ns, sight.now_ns, hold_ns) else {
+                let Some(late) = overdue_ns(deadline_ns, observation.now_ns, hold_ns) else {
                     continue;
                 };
                 // The deadline itself is what must not change.
                 let same = (deadline_ns, [0; Transition::COUNT]);
-                let seen =
-                    self.sightings
-                        .see(&before, key(row, direction), same, sight.now_ns, || ());
-                if sight.age_ns(seen.first_ns) < CONFIRM_NS || findings.len() == SUSPECTS {
+                let seen = self.suspects.see(
+                    &before,
+                    key(row, direction),
+                    same,
+                    observation.now_ns,
+                    || (),
+                );
+                if observation.age_ns(seen.first_ns) < CONFIRM_NS || findings.len() == SUSPECTS {
                     continue;
                 }
                 let what = if row.fd < 0 {
@@ -54,16 +58,16 @@ impl Overdue {
                 let summary = format!("{what} passed {} ago and has not fired", span(late));
                 let finding = Finding::of_row(
                     Lint::OverdueDeadline,
-                    sight,
+                    observation,
                     row,
                     Some(direction),
                     deadline_ns,
                     summary,
                 );
-                let info = sight.stats.info();
+                let info = observation.stats.info();
                 let last_poll = match info.last_poll_ns {
                     0 => "never".to_owned(),
-                    at => format!("{} ago", span(sight.age_ns(at))),
+                    at => format!("{} ago", span(observation.age_ns(at))),
                 };
                 findings.push(
                     finding

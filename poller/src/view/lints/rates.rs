@@ -2,7 +2,7 @@
 
 use super::finding::Finding;
 use super::lint::Lint;
-use super::sight::Sight;
+use super::observation::Observation;
 use super::span;
 use crate::observe::{Counter, Direction, Histogram, Transition};
 use crate::view::stats::Stats;
@@ -175,12 +175,12 @@ pub(super) struct Rates {
 }
 
 impl Rates {
-    pub(super) fn look(&mut self, sight: &Sight<'_>) -> Vec<Finding> {
-        let counts = Counts::of(&sight.stats);
-        let now_ns = sight.stats.captured_at_ns();
+    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Vec<Finding> {
+        let counts = Counts::of(&observation.stats);
+        let now_ns = observation.stats.captured_at_ns();
         match self.began {
             None => self.began = Some((now_ns, counts)),
-            Some((began_ns, before)) if now_ns - began_ns >= sight.options.window_ns() => {
+            Some((began_ns, before)) if now_ns - began_ns >= observation.options.window_ns() => {
                 self.last = Window {
                     ns: now_ns - began_ns,
                     counts: counts.since(&before),
@@ -197,14 +197,15 @@ impl Rates {
             .zip(self.since)
             .filter_map(|(lint, since)| {
                 let since_ns = since?;
-                let held = sight.age_ns(since_ns) >= sight.hold_ns(lint);
-                (held && sight.runs(lint)).then(|| describe(sight, lint, &self.last, since_ns))
+                let held = observation.age_ns(since_ns) >= observation.hold_ns(lint);
+                (held && observation.runs(lint))
+                    .then(|| describe(observation, lint, &self.last, since_ns))
             });
         held.collect()
     }
 }
 
-fn describe(sight: &Sight<'_>, lint: Lint, window: &Window, since_ns: u64) -> Finding {
+fn describe(observation: &Observation<'_>, lint: Lint, window: &Window, since_ns: u64) -> Finding {
     let counts = &window.counts;
     let rate = |count| format!("{}/s", window.per_second(count));
     let percent = |part: u64, whole: u64| format!("{} %", part.saturating_mul(100) / whole.max(1));
@@ -235,12 +236,15 @@ fn describe(sight: &Sight<'_>, lint: Lint, window: &Window, since_ns: u64) -> Fi
             format!(
                 "{} of the polls that found something filled their whole batch of {}",
                 percent(counts.polls_full, counts.polls_with_events),
-                sight.poller.shared.batch
+                observation.poller.shared.batch
             ),
             vec![
                 ("full polls", rate(counts.polls_full)),
                 ("polls with events", rate(counts.polls_with_events)),
-                ("events in a batch", sight.poller.shared.batch.to_string()),
+                (
+                    "events in a batch",
+                    observation.poller.shared.batch.to_string(),
+                ),
             ],
         ),
         Lint::SlowDispatch => (
@@ -267,7 +271,7 @@ fn describe(sight: &Sight<'_>, lint: Lint, window: &Window, since_ns: u64) -> Fi
             ],
         ),
     };
-    let mut finding = Finding::of_poller(lint, sight, since_ns, summary).first_seen();
+    let mut finding = Finding::of_poller(lint, observation, since_ns, summary).first_seen();
     finding.evidence = evidence;
     finding.evidence("window", span(window.ns))
 }

@@ -5,10 +5,10 @@ use std::collections::{HashMap, HashSet};
 
 use super::finding::Finding;
 use super::lint::Lint;
-use super::sight::Sight;
+use super::observation::Observation;
 use super::span;
 use super::{INODE, SUSPECTS};
-use crate::sys::{ask, mask_names};
+use crate::sys::{mask_names, query};
 use crate::view::kernel::{Registration, kernel_registrations};
 use crate::view::raw::RawRow;
 use crate::view::recorder::closed_at;
@@ -51,24 +51,25 @@ impl<T> Odd<T> {
 }
 
 impl Registrations {
-    pub(super) fn look(&mut self, sight: &Sight<'_>) -> Vec<Finding> {
-        let runs = sight.runs(Lint::GhostRegistration) || sight.runs(Lint::DuplicateRegistration);
+    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Vec<Finding> {
+        let runs = observation.runs(Lint::GhostRegistration)
+            || observation.runs(Lint::DuplicateRegistration);
         if !runs {
             return Vec::new();
         }
         if self
             .read_ns
-            .is_none_or(|read_ns| sight.age_ns(read_ns) >= READ_NS)
+            .is_none_or(|read_ns| observation.age_ns(read_ns) >= READ_NS)
         {
-            self.read(sight);
+            self.read(observation);
         }
         let mut findings = Vec::new();
-        if sight.runs(Lint::GhostRegistration) {
-            let hold_ns = sight.hold_ns(Lint::GhostRegistration);
+        if observation.runs(Lint::GhostRegistration) {
+            let hold_ns = observation.hold_ns(Lint::GhostRegistration);
             let certain = self
                 .ghosts
                 .values()
-                .filter(|odd| odd.is_certain(sight.now_ns, hold_ns));
+                .filter(|odd| odd.is_certain(observation.now_ns, hold_ns));
             let certain: Vec<_> = certain.take(SUSPECTS).collect();
             let holders = holders(certain.iter().map(|odd| odd.what.inode).collect());
             let id = |odd: &Odd<Registration>| (odd.what.slot, odd.what.generation);
@@ -79,48 +80,51 @@ impl Registrations {
                 .filter(|id| !self.closed.contains_key(id))
                 .collect();
             if !new.is_empty() {
-                let known = closed_at(sight.poller, &new);
+                let known = closed_at(observation.poller, &new);
                 let closed = new.into_iter().map(|id| (id, known.get(&id).copied()));
                 self.closed.extend(closed);
             }
             findings.extend(certain.iter().map(|odd| {
                 let closed_ns = self.closed.get(&id(odd)).copied().flatten();
-                describe_ghost(sight, odd, closed_ns, &holders)
+                describe_ghost(observation, odd, closed_ns, &holders)
             }));
         }
-        if sight.runs(Lint::DuplicateRegistration) {
-            let hold_ns = sight.hold_ns(Lint::DuplicateRegistration);
+        if observation.runs(Lint::DuplicateRegistration) {
+            let hold_ns = observation.hold_ns(Lint::DuplicateRegistration);
             let certain = self
                 .duplicates
                 .values()
-                .filter(|odd| odd.is_certain(sight.now_ns, hold_ns));
+                .filter(|odd| odd.is_certain(observation.now_ns, hold_ns));
             findings.extend(
                 certain
                     .take(SUSPECTS)
-                    .filter_map(|odd| describe_duplicates(sight, &odd.what)),
+                    .filter_map(|odd| describe_duplicates(observation, &odd.what)),
             );
         }
         findings
     }
 
-    fn read(&mut self, sight: &Sight<'_>) {
-        let Ok(list) = kernel_registrations(sight.poller) else {
+    fn read(&mut self, observation: &Observation<'_>) {
+        let Ok(list) = kernel_registrations(observation.poller) else {
             return;
         };
-        self.read_ns = Some(sight.now_ns);
+        self.read_ns = Some(observation.now_ns);
         // The slots are looked at after the list was read: what was opened before it is live, unless it was closed since.
-        let cache = &sight.poller.shared.cache;
+        let cache = &observation.poller.shared.cache;
         let is_live = |entry: &Registration| {
             cache
                 .get(entry.slot)
                 .is_some_and(|desc| desc.is_live(entry.generation))
         };
         let is_socket = |entry: &Registration| {
-            ask::file_id(entry.fd).is_ok_and(|id| id.is_socket && id.inode == entry.inode)
+            query::file_id(entry.fd).is_ok_and(|id| id.is_socket && id.inode == entry.inode)
         };
         let ghosts = ghosts(&list, is_live).into_iter().map(|ghost| {
             let key = (ghost.slot, ghost.generation);
-            (key, Odd::again(self.ghosts.get(&key), ghost, sight.now_ns))
+            (
+                key,
+                Odd::again(self.ghosts.get(&key), ghost, observation.now_ns),
+            )
         });
         let ghosts = ghosts.collect();
         let duplicates = duplicates(&list, is_live, is_socket)
@@ -129,7 +133,7 @@ impl Registrations {
                 let inode = entries[0].inode;
                 (
                     inode,
-                    Odd::again(self.duplicates.get(&inode), entries, sight.now_ns),
+                    Odd::again(self.duplicates.get(&inode), entries, observation.now_ns),
                 )
             });
         self.duplicates = duplicates.collect();
@@ -170,20 +174,24 @@ fn duplicates(
 }
 
 fn describe_ghost(
-    sight: &Sight<'_>,
+    observation: &Observation<'_>,
     odd: &Odd<Registration>,
     closed_ns: Option<u64>,
     holders: &Holders,
 ) -> Finding {
     let (ghost, first_ns) = (&odd.what, odd.first_ns);
-    let id = sight.id(ghost.slot, ghost.generation);
+    let id = observation.id(ghost.slot, ghost.generation);
     let summary = format!(
         "the kernel still has the registration of {id}, which the table has closed: a duplicate of descriptor {} keeps it alive",
         ghost.fd
     );
     let finding = match closed_ns {
-        Some(closed_ns) => Finding::of_poller(Lint::GhostRegistration, sight, closed_ns, summary),
-        None => Finding::of_poller(Lint::GhostRegistration, sight, first_ns, summary).first_seen(),
+        Some(closed_ns) => {
+            Finding::of_poller(Lint::GhostRegistration, observation, closed_ns, summary)
+        }
+        None => {
+            Finding::of_poller(Lint::GhostRegistration, observation, first_ns, summary).first_seen()
+        }
     };
     finding
         .evidence("registered as", id)
@@ -191,7 +199,7 @@ fn describe_ghost(
         .evidence(INODE, ghost.inode.to_string())
         .evidence("held open by", held_by(holders.get(&ghost.inode)))
         .evidence("registered for", mask_names(ghost.events))
-        .evidence("seen for", span(sight.age_ns(first_ns)))
+        .evidence("seen for", span(observation.age_ns(first_ns)))
 }
 
 /// The numbers in this process that stand for each of some sockets, by inode.
@@ -243,9 +251,9 @@ fn held_by(numbers: Option<&Vec<i32>>) -> String {
     names.join(", ")
 }
 
-fn describe_duplicates(sight: &Sight<'_>, entries: &[Registration]) -> Option<Finding> {
+fn describe_duplicates(observation: &Observation<'_>, entries: &[Registration]) -> Option<Finding> {
     let row = |entry: &Registration| -> Option<&RawRow> {
-        sight
+        observation
             .rows
             .iter()
             .find(|row| (row.slot, row.generation) == (entry.slot, entry.generation))
@@ -254,7 +262,7 @@ fn describe_duplicates(sight: &Sight<'_>, entries: &[Registration]) -> Option<Fi
     let all: Vec<_> = entries
         .iter()
         .map(|entry| {
-            let id = sight.id(entry.slot, entry.generation);
+            let id = observation.id(entry.slot, entry.generation);
             format!("{id} (descriptor {})", entry.fd)
         })
         .collect();
@@ -282,7 +290,7 @@ fn describe_duplicates(sight: &Sight<'_>, entries: &[Registration]) -> Option<Fi
     Some(
         Finding::of_row(
             Lint::DuplicateRegistration,
-            sight,
+            observation,
             first,
             None,
             since_ns,
@@ -325,7 +333,7 @@ mod tests {
         let (socket, peer) = std::os::unix::net::UnixStream::pair().unwrap();
         let duplicate = socket.try_clone().unwrap();
         let inode = |socket: &std::os::unix::net::UnixStream| {
-            ask::file_id(socket.as_raw_fd()).unwrap().inode
+            query::file_id(socket.as_raw_fd()).unwrap().inode
         };
         let holders = holders(HashSet::from([inode(&socket), u64::MAX]));
         let mut numbers = [socket.as_raw_fd(), duplicate.as_raw_fd()];

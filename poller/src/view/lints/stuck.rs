@@ -5,7 +5,7 @@ mod loss;
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
-use super::sight::{Key, Sight, Sightings, key, same_side, thorough_polls};
+use super::observation::{Key, Observation, Suspects, key, same_side, thorough_polls};
 use crate::desc::State;
 use crate::observe::Direction;
 use crate::view::kernel::{Registration, kernel_registrations};
@@ -34,7 +34,7 @@ struct Note {
 /// What was seen of one poller.
 #[derive(Debug, Default)]
 pub(super) struct Stuck {
-    sightings: Sightings<Note>,
+    suspects: Suspects<Note>,
     /// The kernel's list, and when it was read.
     list: Option<(u64, Vec<Registration>)>,
     /// Waiters whose descriptor was ready in the last look, for certain or not.
@@ -50,24 +50,24 @@ pub(super) struct Waiter<'r> {
 
 impl Stuck {
     /// The waiters that are stuck. The longest parked first, at most [`SUSPECTS`].
-    pub(super) fn waiters<'s>(&mut self, sight: &'s Sight<'_>) -> Vec<Waiter<'s>> {
-        let before = self.sightings.begin();
+    pub(super) fn waiters<'s>(&mut self, observation: &'s Observation<'_>) -> Vec<Waiter<'s>> {
+        let before = self.suspects.begin();
         self.ready = 0;
-        if !sight.runs(Lint::StuckWaiter) && !sight.runs(Lint::LostEdge) {
+        if !observation.runs(Lint::StuckWaiter) && !observation.runs(Lint::LostEdge) {
             return Vec::new();
         }
-        let hold = sight
+        let hold = observation
             .hold_ns(Lint::StuckWaiter)
-            .min(sight.hold_ns(Lint::LostEdge));
-        let parked = sight
+            .min(observation.hold_ns(Lint::LostEdge));
+        let parked = observation
             .sides(State::Parked)
-            .filter(|(_, _, side)| side.since_ns != 0 && sight.age_ns(side.since_ns) > hold);
-        let ready = sight.ready_ones(parked.map(|(row, direction, _)| (row, direction)));
+            .filter(|(_, _, side)| side.since_ns != 0 && observation.age_ns(side.since_ns) > hold);
+        let ready = observation.ready_ones(parked.map(|(row, direction, _)| (row, direction)));
         if ready.is_empty() {
             return Vec::new();
         }
         // After poll(2): whoever polls from here on would find the event.
-        let polls = thorough_polls(&stats(sight.poller));
+        let polls = thorough_polls(&stats(observation.poller));
         self.ready = ready.len();
         let mut stuck = Vec::new();
         for (row, direction) in ready {
@@ -75,10 +75,10 @@ impl Stuck {
             let note = || Note { polls, quiet: true };
             let key: Key = key(row, direction);
             let seen = self
-                .sightings
-                .see(&before, key, same_side(side), sight.now_ns, note);
-            seen.note.quiet &= !sight.pending;
-            let seen_for = sight.age_ns(seen.first_ns);
+                .suspects
+                .see(&before, key, same_side(side), observation.now_ns, note);
+            seen.note.quiet &= !observation.pending;
+            let seen_for = observation.age_ns(seen.first_ns);
             if is_confirmed(
                 seen_for,
                 polls.saturating_sub(seen.note.polls),
@@ -102,13 +102,17 @@ impl Stuck {
     }
 
     /// Says of each why.
-    pub(super) fn findings(&mut self, sight: &Sight<'_>, stuck: &[Waiter<'_>]) -> Vec<Finding> {
+    pub(super) fn findings(
+        &mut self,
+        observation: &Observation<'_>,
+        stuck: &[Waiter<'_>],
+    ) -> Vec<Finding> {
         if stuck.is_empty() {
             return Vec::new();
         }
-        let list = self.registrations(sight);
+        let list = self.registrations(observation);
         let finding = |waiter: &Waiter<'_>| {
-            let answer = sight.answer(waiter.row)?;
+            let answer = observation.answer(waiter.row)?;
             let list = list_for(list, waiter.row.opened_at_ns);
             let entry = list.and_then(|list| {
                 let id = (waiter.row.slot, waiter.row.generation);
@@ -125,28 +129,28 @@ impl Stuck {
                 data_at_ns: match waiter.direction {
                     Direction::Read if answer.receive_queue > Some(0) => answer
                         .last_data_received_ns()
-                        .map(|ago| sight.now_ns.saturating_sub(ago)),
+                        .map(|ago| observation.now_ns.saturating_sub(ago)),
                     _ => None,
                 },
             };
-            let finding = describe(sight, waiter, &answer, facts.loss());
-            let held = sight.age_ns(waiter.since_ns) > sight.hold_ns(finding.lint);
-            (held && sight.runs(finding.lint)).then_some(finding)
+            let finding = describe(observation, waiter, &answer, facts.loss());
+            let held = observation.age_ns(waiter.since_ns) > observation.hold_ns(finding.lint);
+            (held && observation.runs(finding.lint)).then_some(finding)
         };
         stuck.iter().filter_map(finding).collect()
     }
 
     /// The list, and when it was read.
-    fn registrations(&mut self, sight: &Sight<'_>) -> Option<(u64, &[Registration])> {
-        let is_old = |read_ns: u64| sight.age_ns(read_ns) >= LIST_NS;
+    fn registrations(&mut self, observation: &Observation<'_>) -> Option<(u64, &[Registration])> {
+        let is_old = |read_ns: u64| observation.age_ns(read_ns) >= LIST_NS;
         if self
             .list
             .as_ref()
             .is_none_or(|(read_ns, _)| is_old(*read_ns))
         {
-            self.list = kernel_registrations(sight.poller)
+            self.list = kernel_registrations(observation.poller)
                 .ok()
-                .map(|list| (sight.now_ns, list));
+                .map(|list| (observation.now_ns, list));
         }
         self.list
             .as_ref()

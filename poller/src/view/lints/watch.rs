@@ -1,7 +1,7 @@
 //! Stuck waiters alone, among rows that somebody has read already: for whoever looks every second and wants nothing else.
 
+use super::observation::{Observation, has_events};
 use super::options::Options;
-use super::sight::{Sight, has_events};
 use super::stuck::Stuck;
 use crate::clock;
 use crate::desc::State;
@@ -51,7 +51,7 @@ impl StuckWatch {
             self.stuck = Stuck::default();
             return Vec::new();
         }
-        let sight = Sight {
+        let observation = Observation {
             poller,
             options: &self.options,
             rows,
@@ -59,7 +59,7 @@ impl StuckWatch {
             pending: has_events(poller),
             now_ns: clock::now_ns(),
         };
-        let stuck = self.stuck.waiters(&sight);
+        let stuck = self.stuck.waiters(&observation);
         stuck
             .iter()
             .map(|waiter| (waiter.row.slot, waiter.row.generation, waiter.direction))

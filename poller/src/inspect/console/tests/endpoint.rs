@@ -398,7 +398,7 @@ fn a_client_whose_socket_is_full_is_told_the_state_and_not_the_past_and_keeps_no
         .unwrap();
     relabel("first");
     let (mut slow, socket) = asleep.block_on(greedy(&fixture));
-    let unread = || crate::sys::ask::receive_queue(socket.as_raw_fd()).unwrap();
+    let unread = || crate::sys::query::receive_queue(socket.as_raw_fd()).unwrap();
 
     // What lay unread in its socket, and the other's last sample, after each round.
     let (mut lay_unread, mut samples) = (Vec::new(), Vec::new());

@@ -3,13 +3,13 @@
 //! | file | tests |
 //! |---|---|
 //! | `model` | what is shown of pollers that follow a script |
-//! | `told` | what clients are told of it, then and later |
+//! | `client_view` | what clients are told of it, then and later |
 //! | `script` | such a poller, and a client |
 //! | `endpoint` | clients on a real endpoint |
 //! | `validator` | the validator itself |
 
+mod client_view;
 mod endpoint;
 mod model;
 mod script;
-mod told;
 mod validator;

@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
-use super::super::update::Told;
+use super::super::update::ClientView;
 use super::super::validate::Client;
 use super::script::{Script, open, pair, park, tell};
 use crate::{Direction, Kind, ReadyList, Sides, net, task};
@@ -35,7 +35,7 @@ fn a_tcp_descriptor_is_a_resource_below_its_poller_with_its_address_and_state() 
     let mut hidden = Client::default();
     tell(
         &script.model,
-        &mut Told::nothing(&script.model, true),
+        &mut ClientView::nothing(&script.model, true),
         &mut hidden,
     );
     let known = Client::live(&hidden.resources)

@@ -5,7 +5,7 @@ use std::os::unix::net::UnixStream;
 use std::task::{Context, Waker};
 
 use super::super::model::{Model, Sizes};
-use super::super::update::Told;
+use super::super::update::ClientView;
 use super::super::validate::{Client, Known};
 use crate::{Desc, Kind, Poller};
 
@@ -13,7 +13,7 @@ use crate::{Desc, Kind, Poller};
 pub(super) struct Script {
     pub(super) poller: Poller,
     pub(super) model: Model,
-    pub(super) told: Told,
+    pub(super) view: ClientView,
     pub(super) client: Client,
 }
 
@@ -27,7 +27,7 @@ impl Script {
         let model = Model::new(sizes);
         Self {
             poller: Poller::builder().name(name).build().unwrap(),
-            told: Told::nothing(&model, false),
+            view: ClientView::nothing(&model, false),
             model,
             client: Client::default(),
         }
@@ -37,7 +37,7 @@ impl Script {
     #[track_caller]
     pub(super) fn look(&mut self) -> usize {
         self.model.look(std::slice::from_ref(&self.poller));
-        tell(&self.model, &mut self.told, &mut self.client)
+        tell(&self.model, &mut self.view, &mut self.client)
     }
 
     pub(super) fn live(&self, kind: &str) -> Vec<(u64, Known)> {
@@ -57,8 +57,8 @@ impl Script {
 }
 
 #[track_caller]
-pub(super) fn tell(model: &Model, told: &mut Told, client: &mut Client) -> usize {
-    let updates = told.updates(model);
+pub(super) fn tell(model: &Model, view: &mut ClientView, client: &mut Client) -> usize {
+    let updates = view.updates(model);
     assert!(
         !updates.is_empty(),
         "the client counts time by the messages"

@@ -6,7 +6,7 @@ use console_api::{Id, Location};
 use prost_types::Timestamp;
 
 use super::super::model::{Model, Sizes};
-use super::super::update::Told;
+use super::super::update::ClientView;
 use super::super::validate::Client;
 use crate::{Direction, Kind as DescriptorKind, Poller};
 use std::os::fd::AsFd;
@@ -26,7 +26,7 @@ fn updates() -> Vec<Update> {
     );
     let mut model = Model::new(Sizes::default());
     model.look(std::slice::from_ref(&poller));
-    Told::nothing(&model, false).updates(&model)
+    ClientView::nothing(&model, false).updates(&model)
 }
 
 /// Why the messages are refused after `spoil` had its way with the first that it says it has spoilt.

@@ -2,12 +2,12 @@
 
 use super::super::finding::Finding;
 use super::super::lint::Lint;
-use super::super::sight::Sight;
+use super::super::observation::Observation;
 use super::super::span;
 use super::Waiter;
 use crate::observe::{Direction, Transition};
 use crate::sys::mask_names;
-use crate::view::ask::Answer;
+use crate::view::kernel::descriptor::Answer;
 
 /// TCP_INFO counts in ticks of the kernel, which may be 10 ms long.
 const TICK_NS: u64 = 20_000_000;
@@ -66,7 +66,7 @@ impl Facts {
 
 /// The finding, with what was seen.
 pub(super) fn describe(
-    sight: &Sight<'_>,
+    observation: &Observation<'_>,
     waiter: &Waiter<'_>,
     answer: &Answer,
     loss: Option<Loss>,
@@ -80,7 +80,7 @@ pub(super) fn describe(
         Direction::Read => ("reader", "readable"),
         Direction::Write => ("writer", "writable"),
     };
-    let age = span(sight.age_ns(*since_ns));
+    let age = span(observation.age_ns(*since_ns));
     let fd = row.fd;
     let parked = format!("a {who} of descriptor {fd} has been parked for {age}");
     let (lint, summary) = match loss {
@@ -123,7 +123,7 @@ pub(super) fn describe(
         .map(|edge| row.sides[direction.index()].transitions[edge.index()])
         .iter()
         .sum();
-    Finding::of_row(lint, sight, row, Some(*direction), *since_ns, summary)
+    Finding::of_row(lint, observation, row, Some(*direction), *since_ns, summary)
         .evidence("parked for", age)
         .evidence(
             "poll(2) says",
@@ -158,7 +158,10 @@ pub(super) fn describe(
         )
         .evidence(
             "last poll",
-            format!("{} ago", span(sight.age_ns(sight.last_poll_ns()))),
+            format!(
+                "{} ago",
+                span(observation.age_ns(observation.last_poll_ns()))
+            ),
         )
 }
 

@@ -9,12 +9,12 @@ use crate::desc::{PollDesc, State};
 use crate::observe::{Counter, Direction, Histogram, Transition};
 use crate::poller::Poller;
 use crate::sys;
-use crate::view::ask::Answer;
+use crate::view::kernel::descriptor::Answer;
 use crate::view::raw::{RawRow, RawSide};
 use crate::view::stats::{Stats, stats};
 
 /// One look at one poller.
-pub(super) struct Sight<'a> {
+pub(super) struct Observation<'a> {
     pub(super) poller: &'a Poller,
     pub(super) options: &'a Options,
     pub(super) now_ns: u64,
@@ -25,7 +25,7 @@ pub(super) struct Sight<'a> {
     pub(super) rows: Vec<RawRow>,
 }
 
-impl<'a> Sight<'a> {
+impl<'a> Observation<'a> {
     pub(super) fn take(poller: &'a Poller, options: &'a Options) -> Self {
         let rows = poller.shared.cache.iter_from(0).filter_map(RawRow::read);
         Self {
@@ -90,7 +90,7 @@ impl<'a> Sight<'a> {
                 revents: 0,
             })
             .collect();
-        if sys::ask::poll_all(&mut polls).is_err() {
+        if sys::query::poll_all(&mut polls).is_err() {
             return Vec::new();
         }
         suspects
@@ -161,7 +161,7 @@ pub(super) fn key(row: &RawRow, direction: Direction) -> Key {
 
 /// What a lint has seen of one suspect, for as long as it stays the same.
 #[derive(Clone, Debug, PartialEq)]
-pub(super) struct Sighting<T> {
+pub(super) struct Suspect<T> {
     /// When it was first seen so.
     pub(super) first_ns: u64,
     /// What must not change: the stamp, the transitions, or the deadline.
@@ -172,36 +172,36 @@ pub(super) struct Sighting<T> {
 
 /// The suspects of a lint. Those not seen again are forgotten, so it is no longer than one look's suspects.
 #[derive(Debug)]
-pub(super) struct Sightings<T>(HashMap<Key, Sighting<T>>);
+pub(super) struct Suspects<T>(HashMap<Key, Suspect<T>>);
 
-impl<T> Default for Sightings<T> {
+impl<T> Default for Suspects<T> {
     fn default() -> Self {
         Self(HashMap::new())
     }
 }
 
-impl<T: Clone> Sightings<T> {
+impl<T: Clone> Suspects<T> {
     /// Begins a look; what was seen in the one before is handed over.
-    pub(super) fn begin(&mut self) -> HashMap<Key, Sighting<T>> {
+    pub(super) fn begin(&mut self) -> HashMap<Key, Suspect<T>> {
         std::mem::take(&mut self.0)
     }
 
     /// Notes a suspect. The same as before keeps its time and its note.
     pub(super) fn see(
         &mut self,
-        before: &HashMap<Key, Sighting<T>>,
+        before: &HashMap<Key, Suspect<T>>,
         key: Key,
         same: (u64, [u64; Transition::COUNT]),
         now_ns: u64,
         note: impl FnOnce() -> T,
-    ) -> &mut Sighting<T> {
+    ) -> &mut Suspect<T> {
         let known = before.get(&key).filter(|seen| seen.same == same).cloned();
-        let sighting = known.unwrap_or_else(|| Sighting {
+        let suspect = known.unwrap_or_else(|| Suspect {
             first_ns: now_ns,
             same,
             note: note(),
         });
-        self.0.entry(key).insert_entry(sighting).into_mut()
+        self.0.entry(key).insert_entry(suspect).into_mut()
     }
 }
 

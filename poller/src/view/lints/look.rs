@@ -8,11 +8,11 @@ use super::blocking::Blocking;
 use super::finding::Finding;
 use super::leaked::Leaked;
 use super::lint::Lint;
+use super::observation::Observation;
 use super::options::Options;
 use super::overdue::Overdue;
 use super::rates::Rates;
 use super::registration::Registrations;
-use super::sight::Sight;
 use super::stuck::Stuck;
 use crate::poller::Poller;
 
@@ -20,14 +20,14 @@ use crate::poller::Poller;
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
-/// use netpoller::{Poller, view::lints::{Doctor, Lint, Options}};
+/// use netpoller::{Poller, view::lints::{Lints, Lint, Options}};
 /// use std::time::Duration;
 ///
 /// let poller = Poller::builder().build()?;
 /// let options = Options::new().allow(Lint::GenerationChurn).hold(Lint::StuckWaiter, Duration::from_secs(5));
-/// let mut doctor = Doctor::new(options);
+/// let mut lints = Lints::new(options);
 /// for _ in 0..3 {
-///     for finding in doctor.look(&poller) {
+///     for finding in lints.look(&poller) {
 ///         eprintln!("{}: {} ({})", finding.lint, finding.summary, finding.advice);
 ///     }
 ///     std::thread::sleep(Duration::from_millis(10));
@@ -36,15 +36,15 @@ use crate::poller::Poller;
 /// # }
 /// ```
 #[derive(Debug, Default)]
-pub struct Doctor {
+pub struct Lints {
     options: Options,
     /// By number of the poller.
-    charts: HashMap<u32, Chart>,
+    histories: HashMap<u32, PollerHistory>,
 }
 
 /// What was seen of one poller.
 #[derive(Debug, Default)]
-struct Chart {
+struct PollerHistory {
     stuck: Stuck,
     away: Away,
     leaked: Leaked,
@@ -54,12 +54,12 @@ struct Chart {
     blocking: Blocking,
 }
 
-impl Doctor {
+impl Lints {
     /// One that has seen nothing yet.
     pub fn new(options: Options) -> Self {
         Self {
             options,
-            charts: HashMap::new(),
+            histories: HashMap::new(),
         }
     }
 
@@ -72,23 +72,23 @@ impl Doctor {
         if cfg!(netpoller_bare) {
             return Vec::new();
         }
-        let chart = self.charts.entry(poller.shared.id).or_default();
-        let sight = Sight::take(poller, &self.options);
-        let stuck = chart.stuck.waiters(&sight);
-        let overdue = chart.overdue.look(&sight);
-        let mut findings = match chart.away.look(&sight) {
+        let history = self.histories.entry(poller.shared.id).or_default();
+        let observation = Observation::take(poller, &self.options);
+        let stuck = history.stuck.waiters(&observation);
+        let overdue = history.overdue.look(&observation);
+        let mut findings = match history.away.look(&observation) {
             // One cause, one finding: waiters are stuck and deadlines overdue because nobody polls.
-            Some(away) => vec![Away::explain(away, chart.stuck.ready())],
+            Some(away) => vec![Away::explain(away, history.stuck.ready())],
             None => {
-                let mut findings = chart.stuck.findings(&sight, &stuck);
+                let mut findings = history.stuck.findings(&observation, &stuck);
                 findings.extend(overdue);
                 findings
             }
         };
-        findings.extend(chart.leaked.look(&sight));
-        findings.extend(chart.blocking.look(&sight));
-        findings.extend(chart.registrations.look(&sight));
-        findings.extend(chart.rates.look(&sight));
+        findings.extend(history.leaked.look(&observation));
+        findings.extend(history.blocking.look(&observation));
+        findings.extend(history.registrations.look(&observation));
+        findings.extend(history.rates.look(&observation));
         findings.sort_by_key(Finding::order);
         findings
     }
@@ -103,11 +103,11 @@ impl Doctor {
 pub fn diagnose(poller: &Poller, window: Duration) -> Vec<Finding> {
     let options = Options::new().window(window);
     let (began, pause) = (Instant::now(), options.pause());
-    let mut doctor = Doctor::new(options);
-    doctor.look(poller);
+    let mut lints = Lints::new(options);
+    lints.look(poller);
     loop {
         std::thread::sleep(pause.min(window.saturating_sub(began.elapsed())));
-        let findings = doctor.look(poller);
+        let findings = lints.look(poller);
         if began.elapsed() >= window {
             return findings;
         }

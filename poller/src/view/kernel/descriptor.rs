@@ -6,11 +6,11 @@
 
 use std::os::fd::RawFd;
 
-use super::kernel::kernel_registrations;
+use super::registrations::kernel_registrations;
 use crate::desc::{Kind, PollDesc};
 use crate::poller::Poller;
 use crate::sys;
-use crate::sys::ask::{self, FileId, TcpInfo};
+use crate::sys::query::{self, FileId, TcpInfo};
 
 /// What poll(2) is asked for: all that epoll would tell.
 const ALL: i16 = libc::POLLIN | libc::POLLPRI | libc::POLLOUT | libc::POLLRDHUP;
@@ -92,20 +92,20 @@ pub fn kernel_view(poller: &Poller, slot: u32, generation: u32) -> KernelView {
 
 /// The answers about one descriptor, without those that concern the epoll instance.
 #[derive(Clone, Debug)]
-pub(super) struct Answer {
-    pub(super) fd: RawFd,
+pub(in crate::view) struct Answer {
+    pub(in crate::view) fd: RawFd,
     /// Raw bits of poll(2); POLLNVAL for a number that is closed.
-    pub(super) ready: i16,
-    pub(super) blocking: Option<bool>,
-    pub(super) receive_queue: Option<u64>,
-    pub(super) send_queue: Option<u64>,
-    pub(super) tcp: Option<TcpInfo>,
-    pub(super) file: Option<FileId>,
+    pub(in crate::view) ready: i16,
+    pub(in crate::view) blocking: Option<bool>,
+    pub(in crate::view) receive_queue: Option<u64>,
+    pub(in crate::view) send_queue: Option<u64>,
+    pub(in crate::view) tcp: Option<TcpInfo>,
+    pub(in crate::view) file: Option<FileId>,
 }
 
 impl Answer {
     /// `None` if the descriptor was closed, or has begun to be, so that the answers may concern another file.
-    pub(super) fn of(desc: &PollDesc, generation: u32) -> Option<Self> {
+    pub(in crate::view) fn of(desc: &PollDesc, generation: u32) -> Option<Self> {
         let fd = desc.fd();
         // A listener has no queues of bytes, although the kernel gives numbers for some.
         let bytes = !matches!(desc.kind(), Kind::TcpListener | Kind::UnixListener);
@@ -113,22 +113,22 @@ impl Answer {
         let answer = Self {
             fd,
             ready: sys::io::poll_now(fd, ALL).unwrap_or(libc::POLLNVAL),
-            blocking: ask::is_blocking(fd).ok(),
-            receive_queue: queue(ask::receive_queue),
-            send_queue: queue(ask::send_queue),
-            tcp: ask::tcp_info(fd).ok(),
-            file: ask::file_id(fd).ok(),
+            blocking: query::is_blocking(fd).ok(),
+            receive_queue: queue(query::receive_queue),
+            send_queue: queue(query::send_queue),
+            tcp: query::tcp_info(fd).ok(),
+            file: query::file_id(fd).ok(),
         };
         (desc.is_live(generation) && !desc.info().closing()).then_some(answer)
     }
 
     /// The number is closed, although the table has it: somebody closed it behind the poller's back.
-    pub(super) fn is_closed(&self) -> bool {
+    pub(in crate::view) fn is_closed(&self) -> bool {
         self.ready & libc::POLLNVAL != 0
     }
 
     /// How long ago data last came, in nanoseconds.
-    pub(super) fn last_data_received_ns(&self) -> Option<u64> {
+    pub(in crate::view) fn last_data_received_ns(&self) -> Option<u64> {
         let connected = self.tcp.filter(|tcp| tcp.state_name() != "LISTEN")?;
         Some(u64::from(connected.last_data_received_ms) * 1_000_000)
     }

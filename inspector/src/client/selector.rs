@@ -11,7 +11,7 @@ use crate::failure::Failure;
 
 /// A descriptor as people name it.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Which {
+pub(crate) enum Selector {
     /// `42.7`, or `POLLER/42.7` where there are several pollers.
     Id {
         /// Its poller, if it was named.
@@ -23,7 +23,7 @@ pub(crate) enum Which {
     Fd(i32),
 }
 
-impl FromStr for Which {
+impl FromStr for Selector {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -54,7 +54,7 @@ impl FromStr for Which {
     }
 }
 
-impl Which {
+impl Selector {
     /// From the words of a command line, of which `fd 19` is two.
     pub(crate) fn of(words: &[String]) -> Result<Self, Failure> {
         words.join(" ").parse().map_err(Failure::Usage)
@@ -109,7 +109,7 @@ impl Which {
     }
 }
 
-impl std::fmt::Display for Which {
+impl std::fmt::Display for Selector {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self {
             Self::Id {
@@ -128,7 +128,7 @@ mod tests {
 
     #[test]
     fn a_descriptor_is_named_by_its_id_or_its_number() {
-        let id = |poller: Option<&str>| Which::Id {
+        let id = |poller: Option<&str>| Selector::Id {
             poller: poller.map(Into::into),
             id: "42.7".into(),
         };
@@ -136,13 +136,13 @@ mod tests {
             ("42.7", id(None)),
             ("global/42.7", id(Some("global"))),
             ("a/b/42.7", id(Some("a/b"))),
-            ("fd:19", Which::Fd(19)),
-            ("fd 19", Which::Fd(19)),
+            ("fd:19", Selector::Fd(19)),
+            ("fd 19", Selector::Fd(19)),
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
         for text in ["", "42", "42.", "fd:x", "x/fd:1", "42.7.1"] {
-            let said = text.parse::<Which>().expect_err(text);
+            let said = text.parse::<Selector>().expect_err(text);
             assert!(said.contains("POLLER/42.7"), "{said}");
         }
     }

@@ -8,7 +8,7 @@ use console_api::{PollStats, async_ops, resources, tasks};
 use prost::Message;
 
 use super::super::model::{Model, Sizes};
-use super::super::update::Told;
+use super::super::update::ClientView;
 use super::super::validate::Client;
 use super::script::{Script, open, pair, park, tell};
 use crate::inspect::service::MAX_MESSAGE;
@@ -23,7 +23,7 @@ fn when_nothing_changes_one_small_message_tells_the_time() {
     script.look();
     let updates = {
         script.model.look(std::slice::from_ref(&script.poller));
-        script.told.updates(&script.model)
+        script.view.updates(&script.model)
     };
     assert_eq!(updates.len(), 1);
     assert!(updates[0].encoded_len() < 100, "{:?}", updates[0]);
@@ -89,7 +89,7 @@ fn what_finds_no_number_is_dropped_once_and_told_to_each_client_that_was_there()
     let mut late = Client::default();
     tell(
         &script.model,
-        &mut Told::nothing(&script.model, false),
+        &mut ClientView::nothing(&script.model, false),
         &mut late,
     );
     assert_eq!(late.dropped, [0; 3], "it has lost nothing yet");
@@ -105,7 +105,7 @@ fn a_row_that_cannot_be_read_is_dropped_and_shown_as_it_was_until_it_can() {
     park(wait.as_mut());
     script.model.hooks.torn = Some(0);
     script.model.look(std::slice::from_ref(&script.poller));
-    let mut late = (Told::nothing(&script.model, false), Client::default());
+    let mut late = (ClientView::nothing(&script.model, false), Client::default());
     script.look();
     assert_eq!(script.client.dropped, [0, 0, 2], "each look has lost it");
     tell(&script.model, &mut late.0, &mut late.1);
@@ -140,7 +140,7 @@ fn what_the_flight_recorder_overwrote_is_told_of_the_poller_and_is_not_dropped()
 
 /// The stats of the messages by which a new client is told of a model.
 fn stats_told(model: &Model) -> (resources::Stats, async_ops::Stats, tasks::Stats) {
-    let updates = Told::nothing(model, false).updates(model);
+    let updates = ClientView::nothing(model, false).updates(model);
     let resource = |update: &Update| {
         let stats = update.resource_update.as_ref()?.stats_update.get(&ENDED);
         stats.cloned()
@@ -197,7 +197,7 @@ fn who_subscribes_within_ten_minutes_is_told_of_what_has_ended_as_it_was_and_lat
     // The client that was away for the while takes the messages, and its ghosts are gone.
     tell(
         &script.model,
-        &mut Told::nothing(&script.model, false),
+        &mut ClientView::nothing(&script.model, false),
         &mut script.client,
     );
     assert!(script.live("uds").is_empty() && script.ops().is_empty());
@@ -212,7 +212,7 @@ fn who_subscribes_within_ten_minutes_is_told_of_what_has_ended_as_it_was_and_lat
     assert_eq!(task.poll_stats, Some(PollStats::default()));
     tell(
         &script.model,
-        &mut Told::nothing(&script.model, false),
+        &mut ClientView::nothing(&script.model, false),
         &mut Client::default(),
     );
 }
@@ -235,7 +235,7 @@ fn a_number_that_is_used_again_within_ten_minutes_is_told_as_the_living_alone() 
     let mut late = Client::default();
     tell(
         &script.model,
-        &mut Told::nothing(&script.model, false),
+        &mut ClientView::nothing(&script.model, false),
         &mut late,
     );
     assert!(!late.resources[&ENDED].dropped);
@@ -299,8 +299,8 @@ fn five_thousand_descriptors_are_listed_those_that_wait_first_and_the_rest_is_co
     );
     let more = script.live("more");
     assert_eq!(more[0].1.fields["count"], extra.to_string());
-    let mut told = Told::nothing(&script.model, false);
-    let updates = told.updates(&script.model);
+    let mut view = ClientView::nothing(&script.model, false);
+    let updates = view.updates(&script.model);
     assert!(
         updates
             .iter()

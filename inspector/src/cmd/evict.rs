@@ -1,33 +1,33 @@
-//! `netpoller evict` and `netpoller break`: what changes the process that is looked at.
+//! `netpoller evict`: releases who waits on a descriptor.
 //!
-//! The endpoint that shows does not act; these verbs take the address of another one, which a program opens on purpose.
+//! The endpoint that shows does not act; this verb takes the address of another one, which a program opens on purpose.
 
 use std::io::{self, IsTerminal, Write};
 
-use netpoller_proto::v1::{BreakRequest, EvictRequest, EvictResponse};
+use netpoller_proto::v1::{EvictRequest, EvictResponse};
 
 use crate::args::{ControlArgs, Format, Globals};
-use crate::client::{Control, Which};
+use crate::client::{Control, Selector};
 use crate::failure::Failure;
 use crate::foreign;
 
 /// Releases who waits on a descriptor.
-pub(super) fn evict(
+pub(super) fn run(
     globals: &Globals,
     words: &[String],
     args: &ControlArgs,
     yes: bool,
 ) -> Result<(), Failure> {
-    let which = Which::of(words)?;
+    let which = Selector::of(words)?;
     super::block_on(async {
         let subject = match &which {
-            Which::Id { poller, id } => Subject {
+            Selector::Id { poller, id } => Subject {
                 poller: poller.clone(),
                 id: id.clone(),
                 named: which.to_string(),
             },
             // The endpoint that acts does not show, so the one that shows is asked whose number it is.
-            Which::Fd(_) => {
+            Selector::Fd(_) => {
                 let (poller, id) = which.find(&super::connection(globals).await?).await?;
                 Subject {
                     // What is asked about is what was found: the number may belong to another one by now.
@@ -76,30 +76,6 @@ struct Subject {
     id: String,
     /// As people read it.
     named: String,
-}
-
-/// Wakes the thread that polls.
-pub(super) fn wake(
-    globals: &Globals,
-    poller: Option<&str>,
-    args: &ControlArgs,
-) -> Result<(), Failure> {
-    super::block_on(async {
-        let mut control = Control::connect(&args.target(&globals.access), globals.timeout).await?;
-        let request = BreakRequest {
-            poller: poller.unwrap_or_default().to_owned(),
-        };
-        let written = control.wake(request).await?.written;
-        super::print(|out| match globals.format {
-            Format::Json | Format::Jsonl => Ok(writeln!(
-                out,
-                "{}",
-                serde_json::json!({"written": written})
-            )?),
-            _ if written => Ok(writeln!(out, "the break was written")?),
-            _ => Ok(writeln!(out, "a break was pending already")?),
-        })
-    })
 }
 
 /// Asks a person. Without one, `--yes` must have been said.

@@ -1,0 +1,12 @@
+//! What the kernel says of descriptors, beside what the poller knows.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `descriptor` | what it says of one descriptor |
+//! | `registrations` | what is registered with an epoll instance |
+
+pub(crate) mod descriptor;
+mod registrations;
+
+pub use descriptor::{KernelView, kernel_view};
+pub use registrations::{Registration, kernel_registrations};
