@@ -14,7 +14,7 @@ use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
 
-use super::inline::{Guest, blocks_worker};
+use super::guest::Guest;
 use crate::poller::{Poller, Shared};
 
 crate::sync::thread_local! {
@@ -103,6 +103,15 @@ impl Choice {
         }
         current()
     }
+}
+
+/// Why a thread may not wait.
+pub(super) fn blocks_worker() -> io::Error {
+    io::Error::new(
+        io::ErrorKind::Deadlock,
+        "this would block a worker of the tokio runtime, and the tasks that it runs: use the async methods here, or call it in \
+         spawn_blocking or block_in_place",
+    )
 }
 
 /// The current poller.

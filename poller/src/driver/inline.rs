@@ -9,19 +9,16 @@ use std::cell::Cell;
 use std::convert::Infallible;
 use std::future::Future;
 use std::io;
-use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::Driver;
-use super::current::{self, BlockOn};
+use super::current::{self, BlockOn, blocks_worker};
+use super::guest::Guest;
 use crate::budget::{self, Limit};
-use crate::desc::Kind;
-use crate::error::context;
-use crate::observe::Direction;
-use crate::poller::{Desc, Poller, ReadyList, Role, Shared};
+use crate::poller::{Poller, ReadyList, Role, Shared};
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::thread::{self, Thread};
 
@@ -148,15 +145,6 @@ pub(crate) fn block_on_operation<F: Future>(
     run(poller, Limit::None, worker, operation, refuse)
 }
 
-/// Why a thread may not wait.
-pub(super) fn blocks_worker() -> io::Error {
-    io::Error::new(
-        io::ErrorKind::Deadlock,
-        "this would block a worker of the tokio runtime, and the tasks that it runs: use the async methods here, or call it in \
-         spawn_blocking or block_in_place",
-    )
-}
-
 #[cfg(feature = "tokio")]
 use super::tokio::is_worker;
 #[cfg(not(feature = "tokio"))]
@@ -235,72 +223,6 @@ pub fn block_on<F: Future>(future: F) -> F::Output {
     }
 }
 
-/// A poller that a thread polls along with its own: its epoll descriptor is registered with that one.
-#[derive(Debug)]
-pub(super) struct Guest {
-    // Before `epoll`, so that it is deregistered before it is closed.
-    desc: Desc,
-    /// A duplicate, as other threads may do the same.
-    epoll: OwnedFd,
-    shared: Arc<Shared>,
-}
-
-impl Guest {
-    pub(super) fn new(host: &Poller, shared: &Arc<Shared>) -> io::Result<Self> {
-        let guest = Poller {
-            shared: shared.clone(),
-        };
-        let failed = |error| {
-            let action = format_args!(
-                "the poller \"{}\" of this descriptor cannot be polled along with \"{}\", which the thread polls",
-                shared.name,
-                host.name()
-            );
-            context(action, error)
-        };
-        guest.nest().map_err(failed)?;
-        let epoll = guest.as_fd().try_clone_to_owned().map_err(failed)?;
-        let desc = host
-            .open_at(epoll.as_raw_fd(), Kind::Other, Location::caller())
-            .map_err(|error| failed(error.into()))?;
-        desc.set_label(&format!("poller {}", shared.name));
-        shared.add_duplicate(epoll.as_raw_fd());
-        Driver::Inline.note(&shared.drivers);
-        Ok(Self {
-            desc,
-            epoll,
-            shared: shared.clone(),
-        })
-    }
-
-    /// Polls it whenever there is something, until it is evicted.
-    async fn run(self) {
-        let mut ready = ReadyList::with_capacity(self.shared.batch);
-        while self.desc.reset(Direction::Read).is_ok() {
-            loop {
-                ready.begin(&self.shared);
-                // An error here has nowhere to go, and there is nothing to be had.
-                let polled = self.shared.poll_now(&mut ready);
-                ready.wake_all();
-                if polled.is_err() || !ready.batch_was_full() {
-                    break;
-                }
-            }
-            // It is no operation of anybody's, and takes part in no budget.
-            let wait = self.desc.wait_at(Direction::Read, Location::caller());
-            if wait.await.is_err() {
-                return;
-            }
-        }
-    }
-}
-
-impl Drop for Guest {
-    fn drop(&mut self) {
-        self.shared.remove_duplicate(self.epoll.as_raw_fd());
-    }
-}
-
 /// A guest that is being polled.
 struct Hosting {
     id: u32,
@@ -310,7 +232,7 @@ struct Hosting {
 impl Hosting {
     fn new(guest: Guest) -> Self {
         Self {
-            id: guest.shared.id,
+            id: guest.id(),
             run: Box::pin(guest.run()),
         }
     }
@@ -335,7 +257,7 @@ impl ThreadParker {
         self.turns = 0;
         let shared = self.parker.shared.clone();
         loop {
-            let done = match Role::take(&shared) {
+            let done = match shared.take_role() {
                 Some(role) => self.lead(&shared, role),
                 None => self.follow(&shared),
             };

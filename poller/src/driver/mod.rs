@@ -22,6 +22,7 @@
 #![forbid(unsafe_code)]
 
 mod current;
+mod guest;
 mod inline;
 mod thread;
 #[cfg(feature = "tokio")]

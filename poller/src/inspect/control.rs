@@ -9,8 +9,8 @@ use tonic::{Request, Response, Status};
 
 use super::find;
 use super::gate::Subject;
+use super::guard::guarded;
 use super::limits::MAX_REQUEST;
-use super::service::guarded;
 use crate::Kind;
 use crate::poller::Eviction;
 

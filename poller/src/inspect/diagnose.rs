@@ -6,8 +6,9 @@ use netpoller_proto::v1;
 use netpoller_proto::v1::{DiagnoseRequest, DiagnoseResponse};
 use tonic::{Request, Response, Status};
 
+use super::guard::guarded;
 use super::turns::{REST, Turns};
-use super::{encode, find, service};
+use super::{encode, find};
 use crate::observe::Direction;
 use crate::poller::Poller;
 use crate::view;
@@ -33,13 +34,13 @@ pub(super) async fn diagnose(
     let request = request.into_inner();
     let window = window(request.window_ns)?;
     let options = options(&request, window)?;
-    let pollers = service::guarded(|| find::pollers(&request.poller))??;
+    let pollers = guarded(|| find::pollers(&request.poller))??;
     let began = Instant::now();
     let pause = options.pause();
     let mut lints = Lints::new(options);
     let mut look = || {
         let began = Instant::now();
-        let findings = service::guarded(|| look(&mut lints, &pollers))?;
+        let findings = guarded(|| look(&mut lints, &pollers))?;
         Ok::<_, Status>((findings, began.elapsed()))
     };
     let turn = match request.kernel {

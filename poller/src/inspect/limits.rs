@@ -4,6 +4,8 @@ use std::time::Duration;
 
 /// Bytes of a request.
 pub(super) const MAX_REQUEST: usize = 64 * 1024;
+/// Bytes of a message.
+pub(super) const MAX_MESSAGE: usize = 1 << 20;
 /// Headers of one request.
 pub(super) const MAX_HEADERS: u32 = 16 * 1024;
 /// Requests at a time on one connection. tonic sets no limit unless told.

@@ -58,6 +58,7 @@ mod encode;
 mod error;
 mod find;
 mod gate;
+mod guard;
 mod incoming;
 mod laws;
 mod limits;

@@ -1,6 +1,5 @@
 //! The service: questions that have one answer, and the stream.
 
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -16,15 +15,12 @@ use tonic::{Request, Response, Status};
 
 use super::connection::Peer;
 use super::find::pollers;
+use super::guard::guarded;
+use super::limits::MAX_REQUEST;
 use super::stats::{self, Reading};
 use super::turns::{Common, Turns};
 use super::{describe, diagnose, encode, laws, page, transitions, watch};
 use crate::view;
-
-/// Bytes of a request.
-pub(super) const MAX_REQUEST: usize = 64 * 1024;
-/// Bytes of a message.
-pub(super) const MAX_MESSAGE: usize = 1 << 20;
 
 /// The service of one listener.
 pub(super) fn service(common: Arc<Common>) -> InspectorServer<Service> {
@@ -38,12 +34,6 @@ pub(super) fn service(common: Arc<Common>) -> InspectorServer<Service> {
 #[derive(Debug, Default)]
 pub(super) struct Service {
     pub(super) turns: Turns,
-}
-
-/// Runs a reading. A panic in it is a fault of ours, and the answer to this one question.
-pub(super) fn guarded<T>(read: impl FnOnce() -> T) -> Result<T, Status> {
-    catch_unwind(AssertUnwindSafe(read))
-        .map_err(|_| Status::internal("the endpoint failed to read the tables: a bug"))
 }
 
 /// Whether addresses are to be hidden from whoever asks.

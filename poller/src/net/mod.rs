@@ -17,6 +17,7 @@
 //! returned, or was not. The exceptions are `write_all`, which may have written a part, and `connect`, which gives up.
 #![forbid(unsafe_code)]
 
+mod accept;
 mod addr;
 mod blocking;
 mod macros;
@@ -24,8 +25,6 @@ mod tcp;
 mod traits;
 mod udp;
 mod unix;
-
-use tcp::accept_failed as tcp_accept_failed;
 
 pub use crate::fd::{Closing, WriteAllError};
 pub use blocking::Blocking;

@@ -258,6 +258,11 @@ impl Poller {
 }
 
 impl Shared {
+    /// The role of the blocking poller, unless somebody has it.
+    pub(crate) fn take_role(&self) -> Option<Role<'_>> {
+        Role::take(&self.role, &self.poll_until)
+    }
+
     /// Fails in a process that was forked from the one that it belongs to.
     #[inline]
     pub(crate) fn check_process(&self) -> Result<(), Error> {

@@ -50,7 +50,7 @@ impl Poller {
         if delay == Some(Duration::ZERO) {
             self.shared.poll_now(ready)?;
         } else {
-            let Some(role) = Role::take(&self.shared) else {
+            let Some(role) = self.shared.take_role() else {
                 return Err(io::Error::new(
                     io::ErrorKind::ResourceBusy,
                     "another thread is the blocking poller: poll with a zero delay, or wait for that thread",

@@ -5,7 +5,6 @@
 
 use std::collections::VecDeque;
 
-use super::Shared;
 use crate::sync::Mutex;
 use crate::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use crate::sync::thread::{self, Thread};
@@ -85,18 +84,22 @@ impl RoleQueue {
 
 /// Holds the role; gives it back in any case, without promoting anybody.
 #[derive(Debug)]
-pub(crate) struct Role<'a>(&'a Shared);
+pub(crate) struct Role<'a> {
+    queue: &'a RoleQueue,
+    poll_until: &'a AtomicU64,
+}
 
 impl<'a> Role<'a> {
-    pub(crate) fn take(shared: &'a Shared) -> Option<Self> {
+    /// The role of `queue`, unless somebody has it. `poll_until` says how long its holder sleeps.
+    pub(super) fn take(queue: &'a RoleQueue, poll_until: &'a AtomicU64) -> Option<Self> {
         // Lazily: a `Role` that is made only to be thrown away would give back the role that somebody else has.
-        (!shared.role.held.swap(true, Ordering::AcqRel)).then(|| Role(shared))
+        (!queue.held.swap(true, Ordering::AcqRel)).then(|| Role { queue, poll_until })
     }
 }
 
 impl Drop for Role<'_> {
     fn drop(&mut self) {
-        self.0.poll_until.swap(0, Ordering::AcqRel);
-        self.0.role.held.swap(false, Ordering::AcqRel);
+        self.poll_until.swap(0, Ordering::AcqRel);
+        self.queue.held.swap(false, Ordering::AcqRel);
     }
 }

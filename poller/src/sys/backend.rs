@@ -4,18 +4,7 @@ use std::io;
 use std::os::fd::{BorrowedFd, RawFd};
 
 use super::epoll::{Epoll, EventBuf};
-use super::{Tag, TimerFd};
-
-/// How long a `poll` may block.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Timeout {
-    /// Until an event or a break.
-    Never,
-    /// Not at all.
-    Zero,
-    /// This many nanoseconds, not 0.
-    Nanos(u64),
-}
+use super::{Tag, Timeout, TimerFd};
 
 /// The seam. With one variant in production, a match on it costs nothing.
 #[derive(Debug)]

@@ -31,11 +31,12 @@ pub(crate) mod query;
 mod room;
 pub(crate) mod socket;
 mod ticks;
+mod timeout;
 mod timerfd;
 #[cfg(shuttle)]
 pub(crate) mod virtual_time;
 
-pub(crate) use backend::{Backend, Timeout};
+pub(crate) use backend::Backend;
 pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
 pub(crate) use fd::CloseableFd;
 pub(crate) use fork::{is_process, process};
@@ -49,6 +50,7 @@ pub(crate) use process::{is_gone, listening_pid, start_ticks};
 pub(crate) use process::{replace, yield_to_others};
 pub(crate) use room::Room;
 pub(crate) use ticks::{ADJACENT, ticks, ticks_are_steady};
+pub(crate) use timeout::Timeout;
 pub(crate) use timerfd::TimerFd;
 
 /// Runs a libc call and turns -1 into the error of this thread.

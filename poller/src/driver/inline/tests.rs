@@ -118,7 +118,7 @@ fn a_thread_that_is_woken_before_it_falls_asleep_does_not_and_is_not_told_twice(
 fn a_follower_that_is_promoted_and_woken_at_once_passes_the_role_on() {
     let poller = poller();
     let shared = &poller.shared;
-    let role = Role::take(shared).unwrap();
+    let role = shared.take_role().unwrap();
     std::thread::scope(|scope| {
         let follower = || {
             let (sender, parker) = channel();

@@ -19,7 +19,8 @@ use tonic::{Request, Response, Status};
 use super::model::{Model, Sizes};
 use super::update::ClientView;
 use crate::inspect::connection::{Peer, Session};
-use crate::inspect::service::{MAX_REQUEST, guarded};
+use crate::inspect::guard::guarded;
+use crate::inspect::limits::MAX_REQUEST;
 use crate::view;
 
 /// The client counts time by the updates, and draws everything anew for each.

@@ -12,7 +12,7 @@ use super::entities::{Meta, Resource};
 use super::ids::{Entity, Life, Place, State, Table};
 use super::messages;
 use super::model::{Dropped, Model};
-use crate::inspect::service::MAX_MESSAGE;
+use crate::inspect::limits::MAX_MESSAGE;
 
 /// Bytes of the entries of a message; the rest is for what surrounds them.
 const MAX_ENTRIES: usize = MAX_MESSAGE - 8192;

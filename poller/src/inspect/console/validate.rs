@@ -14,7 +14,7 @@ use hdrhistogram::serialization::Deserializer;
 use prost::Message;
 use prost_types::Timestamp;
 
-use crate::inspect::service::MAX_MESSAGE;
+use crate::inspect::limits::MAX_MESSAGE;
 
 /// What a client knows.
 #[derive(Default, Debug)]

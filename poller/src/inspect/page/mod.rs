@@ -19,7 +19,8 @@ use netpoller_proto::v1::{ListDescriptorsRequest, ListDescriptorsResponse};
 use tonic::Status;
 
 use super::find::pollers;
-use super::service::{MAX_MESSAGE, guarded};
+use super::guard::guarded;
+use super::limits::MAX_MESSAGE;
 use crate::view;
 use filter::Selection;
 use order::Order;

@@ -17,7 +17,7 @@ use super::MAX_BYTES;
 use super::filter::Selection;
 use super::order::{Order, Place};
 use crate::desc::PollDesc;
-use crate::inspect::service::guarded;
+use crate::inspect::guard::guarded;
 use crate::poller::Poller;
 use crate::view::Reader;
 

@@ -23,8 +23,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::service::{MAX_MESSAGE, guarded};
-use subscriber::Subscriber;
+use super::guard::guarded;
+use subscriber::{Frames, Subscriber};
 
 pub(super) use encode::Encoder;
 
@@ -32,14 +32,8 @@ pub(super) use encode::Encoder;
 const TICK: Duration = Duration::from_millis(20);
 /// Frames that wait for a client.
 const QUEUE: usize = 8;
-/// Events of one frame.
-const MAX_EVENTS: usize = 4096;
-/// Bytes of the events in a frame; the rest of the message is for what surrounds them.
-const MAX_BYTES: usize = MAX_MESSAGE - 4096;
 /// A client that takes no frame of a dump for so long gets no more of it.
 const STALLED: Duration = Duration::from_secs(30);
-
-type Frames = mpsc::Sender<Result<TransitionsFrame, Status>>;
 
 pub(super) fn start(
     request: WatchTransitionsRequest,

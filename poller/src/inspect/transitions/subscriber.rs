@@ -7,15 +7,24 @@ use std::collections::HashMap;
 
 use netpoller_proto::v1::{self, TransitionsFrame, WatchTransitionsRequest};
 use prost::Message;
+use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::encode::Encoder;
 use super::filter::EventFilter;
-use super::{Frames, MAX_BYTES, MAX_EVENTS};
 use crate::inspect::find;
-use crate::inspect::service::guarded;
+use crate::inspect::guard::guarded;
+use crate::inspect::limits::MAX_MESSAGE;
 use crate::view;
 use crate::view::recorder::{Cursor, Merge};
+
+/// Events of one frame.
+const MAX_EVENTS: usize = 4096;
+/// Bytes of the events in a frame; the rest of the message is for what surrounds them.
+const MAX_BYTES: usize = MAX_MESSAGE - 4096;
+
+/// Where the frames of one client go.
+pub(super) type Frames = mpsc::Sender<Result<TransitionsFrame, Status>>;
 
 /// Events that one step looks at, whether they are wanted or not: a few milliseconds of the thread on which everybody is served.
 const LOOKS: usize = 16 * 1024;
@@ -197,7 +206,6 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
-    use crate::inspect::service::MAX_MESSAGE;
     use crate::{Kind, Poller, Sides};
 
     fn subscriber(request: WatchTransitionsRequest) -> Subscriber {

@@ -3,7 +3,7 @@
 use netpoller_proto::v1::{Descriptor, GetStatsResponse, WatchFrame};
 use prost::Message;
 
-use crate::inspect::service::MAX_MESSAGE;
+use crate::inspect::limits::MAX_MESSAGE;
 use crate::view;
 
 /// Bytes of the rows in a frame; the rest of the message is for what surrounds them.

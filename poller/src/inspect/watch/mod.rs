@@ -22,8 +22,8 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::find::pollers;
+use super::guard::guarded;
 use super::page::Filter;
-use super::service::guarded;
 use super::stats::Reading;
 use crate::poller::Poller;
 use crate::view::{Auditor, Reader};

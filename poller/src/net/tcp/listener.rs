@@ -13,6 +13,7 @@ use crate::desc::Kind;
 use crate::driver::{self, Choice};
 use crate::error::context;
 use crate::fd::{AcceptBackoff, Fd, Options};
+use crate::net::accept::accept_failed;
 use crate::net::{addr, descriptor_methods};
 use crate::poller::Poller;
 use crate::sys;
@@ -172,15 +173,6 @@ fn listen(addr: SocketAddr) -> io::Result<OwnedFd> {
     socket.bind(&addr.into())?;
     socket.listen(BACKLOG)?;
     Ok(socket.into())
-}
-
-/// Names what was being done where the kernel is short of something; other errors speak for themselves.
-pub(in crate::net) fn accept_failed(error: io::Error) -> io::Error {
-    if AcceptBackoff::is_shortage(&error) {
-        context("cannot accept a connection", error)
-    } else {
-        error
-    }
 }
 
 /// The accept loop of [`TcpListener::incoming`].

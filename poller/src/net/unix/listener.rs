@@ -11,7 +11,8 @@ use super::UnixStream;
 use crate::desc::Kind;
 use crate::driver::{self, Choice};
 use crate::fd::{AcceptBackoff, Fd};
-use crate::net::{addr, descriptor_methods, tcp_accept_failed as accept_failed};
+use crate::net::accept::accept_failed;
+use crate::net::{addr, descriptor_methods};
 use crate::poller::Poller;
 use crate::sys;
 

@@ -11,8 +11,8 @@ use super::{message_methods, unix_addresses};
 use crate::desc::Kind;
 use crate::driver::{self, Choice, Later};
 use crate::fd::Fd;
+use crate::net::accept::accept_failed;
 use crate::net::descriptor_methods;
-use crate::net::tcp_accept_failed as accept_failed;
 use crate::poller::Poller;
 
 /// A connection of messages, in order and whole. A message of no bytes looks like the end, as with `recv(2)`.

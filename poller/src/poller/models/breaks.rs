@@ -92,7 +92,7 @@ fn loom_a_nested_poll_does_not_eat_the_break_of_a_thread_that_sleeps() {
         let fixture = Fixture::new();
         fixture.poller.nest().unwrap();
         // As a thread in `block_on` does: it takes the role, then says that it can be woken by a break, then sleeps.
-        let role = Role::take(&fixture.poller.shared).unwrap();
+        let role = fixture.poller.shared.take_role().unwrap();
         let nested = spawn({
             let poller = fixture.poller.clone();
             move || {
@@ -124,7 +124,7 @@ fn loom_a_break_taken_by_a_nested_poll_is_given_to_the_thread_that_begins_to_sle
                 poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
             }
         });
-        let role = Role::take(&fixture.poller.shared).unwrap();
+        let role = fixture.poller.shared.take_role().unwrap();
         fixture.poller.wake().unwrap();
         nested.join().unwrap();
         assert!(

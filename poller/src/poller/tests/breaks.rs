@@ -62,7 +62,7 @@ fn semantics_40_the_poll_of_a_nested_poller_takes_the_break_unless_somebody_bloc
     fixture.poller.wake().unwrap();
     poll_now(&fixture.poller);
     assert!(!fixture.is_signalled());
-    let role = Role::take(&fixture.poller.shared).unwrap();
+    let role = fixture.poller.shared.take_role().unwrap();
     fixture.poller.wake().unwrap();
     poll_now(&fixture.poller);
     assert!(
@@ -77,7 +77,7 @@ fn semantics_40_the_poll_of_a_nested_poller_takes_the_break_unless_somebody_bloc
 #[test]
 fn semantics_51_one_thread_at_a_time_blocks() {
     let fixture = Fixture::new();
-    let role = Role::take(&fixture.poller.shared).unwrap();
+    let role = fixture.poller.shared.take_role().unwrap();
     let mut ready = ReadyList::default();
     for delay in [None, Some(Duration::from_secs(1))] {
         let error = fixture.poller.poll(delay, &mut ready).unwrap_err();

@@ -1,6 +1,12 @@
 //! The conservation laws: what was counted on the way in is what was counted on the way out, plus what is inside.
 //!
-//! `part` is the arithmetic, `reading` what is read, `statements` the laws themselves; here they are judged.
+//! | file | holds |
+//! |---|---|
+//! | `law` | [`Law`], and how it stands |
+//! | `part` | the arithmetic |
+//! | `counts` | what is read: counters, and a sweep over the slots |
+//! | `statements` | the laws themselves |
+//! | `reading` | one reading of all of them, judged here |
 //!
 //! Go's count of waiters drifted unnoticed for years (golang/go#33624, #60782). A law that is checked on the live process
 //! finds such a drift when it begins.
@@ -16,6 +22,8 @@
 //! allowed for as has moved since the read before, up to a bound, and a law is reported as violated only when three
 //! reads in a row have found it so.
 
+mod counts;
+mod law;
 mod part;
 mod reading;
 mod statements;
@@ -26,26 +34,12 @@ use self::part::Reading;
 use self::reading::read;
 use crate::poller::Poller;
 
+pub use law::Law;
+
 /// Reads in a row that must find a law broken before it is reported.
 pub const READS: u32 = 3;
 /// The time to leave between two of them.
 pub const READ_INTERVAL: Duration = Duration::from_millis(100);
-
-/// One law and how it stands.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[non_exhaustive]
-pub struct Law {
-    /// Its name.
-    pub name: &'static str,
-    /// What it says.
-    pub statement: &'static str,
-    /// Value of the left side.
-    pub lhs: i64,
-    /// Value of the right side.
-    pub rhs: i64,
-    /// It does not hold, and that is not an artefact of reading a running poller.
-    pub violated: bool,
-}
 
 /// Reads the laws of one poller again and again, and knows which of them keep failing.
 #[derive(Debug, Default)]

@@ -1,6 +1,6 @@
 //! One equation of a law, and whether it holds although the two sides were not read in one moment.
 
-use super::Law;
+use super::law::Law;
 
 /// Most transitions that can be half counted at one time: one for each thread with a number of its own, and the wakers of
 /// a batch that were taken but not yet called.

@@ -1,7 +1,7 @@
 //! The laws themselves.
 
+use super::counts::{Counters, Table};
 use super::part::{Part, Reading};
-use super::reading::{Counters, Table};
 use crate::observe::{Counter, Direction, Histogram, Transition};
 
 /// The laws of the rg and wg words.

@@ -1,6 +1,7 @@
 //! Waiters that are parked although their descriptor is ready: stuck by their own doing, or because an edge was lost.
 
 mod loss;
+mod waiter;
 
 use super::SUSPECTS;
 use super::finding::Finding;
@@ -9,9 +10,9 @@ use super::observation::{Key, Observation, Suspects, key, same_side, thorough_po
 use crate::desc::State;
 use crate::observe::Direction;
 use crate::view::kernel::{Registration, kernel_registrations};
-use crate::view::raw::RawRow;
 use crate::view::stats::stats;
 use loss::{Facts, describe};
+use waiter::Waiter;
 
 /// Between the first and the last time that the kernel has said so.
 const CONFIRM_NS: u64 = 50_000_000;
@@ -39,13 +40,6 @@ pub(super) struct Stuck {
     list: Option<(u64, Vec<Registration>)>,
     /// Waiters whose descriptor was ready in the last look, for certain or not.
     ready: usize,
-}
-
-/// A waiter that is stuck for certain.
-pub(super) struct Waiter<'r> {
-    pub(super) row: &'r RawRow,
-    pub(super) direction: Direction,
-    since_ns: u64,
 }
 
 impl Stuck {

@@ -11,7 +11,7 @@ use super::super::model::{Model, Sizes};
 use super::super::update::ClientView;
 use super::super::validate::Client;
 use super::script::{Script, open, pair, park, tell};
-use crate::inspect::service::MAX_MESSAGE;
+use crate::inspect::limits::MAX_MESSAGE;
 use crate::{Direction, Poller, Sides, task};
 
 #[test]

@@ -4,7 +4,7 @@ use super::super::finding::Finding;
 use super::super::lint::Lint;
 use super::super::observation::Observation;
 use super::super::span;
-use super::Waiter;
+use super::waiter::Waiter;
 use crate::observe::{Direction, Transition};
 use crate::sys::mask_names;
 use crate::view::kernel::descriptor::Answer;
