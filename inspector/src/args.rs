@@ -1,11 +1,12 @@
 //! The command line, in one file.
 
+use std::ffi::OsStr;
 use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use clap::builder::{FalseyValueParser, PossibleValuesParser, TypedValueParser};
-use clap::{Args, Parser, Subcommand, ValueEnum};
+use clap::builder::{FalseyValueParser, PossibleValuesParser, Resettable, TypedValueParser};
+use clap::{Args, Command, CommandFactory, Parser, Subcommand, ValueEnum};
 
 use netpoller_proto::v1::{EventKind, Mode};
 
@@ -34,6 +35,26 @@ pub(crate) struct Cli {
     pub(crate) globals: Globals,
     #[command(subcommand)]
     pub(crate) verb: Option<Verb>,
+}
+
+impl Cli {
+    /// The command line, as far as the environment has a say in it.
+    pub(crate) fn in_environment() -> Command {
+        without_empty_variables(Self::command())
+    }
+}
+
+/// An empty variable is no value: so a script takes back what was said before, as in `NETPOLLER_LIMIT= netpoller ls`.
+fn without_empty_variables(command: Command) -> Command {
+    let is_empty = |name: &OsStr| {
+        std::env::var_os(name).is_some_and(|it| it.as_encoded_bytes().trim_ascii().is_empty())
+    };
+    command
+        .mut_args(|argument| match argument.get_env().is_some_and(is_empty) {
+            true => argument.env(Resettable::Reset),
+            false => argument,
+        })
+        .mut_subcommands(without_empty_variables)
 }
 
 /// What every verb accepts.
@@ -399,8 +420,6 @@ fn interval(text: &str) -> Result<Duration, String> {
 
 #[cfg(test)]
 mod tests {
-    use clap::CommandFactory;
-
     use super::*;
 
     #[test]

@@ -9,7 +9,7 @@
 
 use std::process::ExitCode;
 
-use clap::{CommandFactory, FromArgMatches};
+use clap::FromArgMatches;
 
 mod args;
 mod client;
@@ -36,7 +36,7 @@ mod usage;
 use support::rows as fixture;
 
 fn main() -> ExitCode {
-    let matches = args::Cli::command().get_matches();
+    let matches = args::Cli::in_environment().get_matches();
     let mut cli = args::Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     match usage::settle(&mut cli, &matches).and_then(|()| cmd::dispatch(cli)) {
         Ok(()) => ExitCode::SUCCESS,

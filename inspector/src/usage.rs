@@ -330,10 +330,6 @@ fn filter(globals: &mut Globals, given: &Given<'_>) -> Result<(), Failure> {
         return Ok(());
     };
     let said = given.is_said("filter_text");
-    // An empty variable is one that is not set.
-    if !said && text.trim().is_empty() {
-        return Ok(());
-    }
     let Some(scope) = given.usage.filter else {
         return given.is_refused("filter_text", "--where").map(drop);
     };

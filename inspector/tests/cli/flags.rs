@@ -43,15 +43,6 @@ fn what_the_environment_says_is_passed_over_where_it_means_nothing() {
             assert_eq!(output.status.code(), Some(0), "{name} {verb:?}: {said}");
         }
     }
-    // An empty variable is none.
-    for name in ["NETPOLLER_WHERE", "NETPOLLER_COLUMNS"] {
-        let output = netpoller(scratch.path())
-            .env(name, "")
-            .args(["-t", &target, "ls", "--no-header"])
-            .output()
-            .expect("run netpoller");
-        assert_eq!(stdout(&output).lines().count(), 40, "{name}");
-    }
     // And it does what it says where it means something.
     let output = netpoller(scratch.path())
         .env("NETPOLLER_TARGET", &target)
@@ -61,6 +52,53 @@ fn what_the_environment_says_is_passed_over_where_it_means_nothing() {
         .expect("run netpoller");
     let lines: Vec<&str> = stdout(&output).lines().collect();
     assert_eq!((lines.len(), lines[0]), (4, "id,rd"));
+}
+
+/// The variables that the help of a verb names.
+fn variables(verb: &str) -> Vec<String> {
+    let scratch = tempfile::TempDir::new().expect("make a directory");
+    let help = run(scratch.path(), &[verb, "--help"]);
+    let named = stdout(&help).split("[env: ").skip(1);
+    named
+        .map(|rest| rest.split(['=', ']']).next().expect("a name").to_owned())
+        .collect()
+}
+
+#[test]
+fn an_empty_variable_is_no_value_whatever_flag_it_is_of() {
+    let (scratch, _running, target) = serve(Mock::new(40));
+    let names = variables("ls");
+    for name in ["NETPOLLER_LIMIT", "NETPOLLER_SORT", "NETPOLLER_TLS_CA"] {
+        assert!(names.iter().any(|known| known == name), "{names:?}");
+    }
+    let plain = run(scratch.path(), &["-t", &target, "ls"]);
+    let plain = stdout(&plain);
+    assert_eq!(plain.lines().count(), 41);
+    for (name, value) in names.iter().flat_map(|name| [(name, ""), (name, " ")]) {
+        let output = netpoller(scratch.path())
+            .env(name, value)
+            .args(["-t", &target, "ls"])
+            .output()
+            .expect("run netpoller");
+        assert_eq!(stdout(&output), plain, "{name}={value:?}");
+    }
+    let empty = names.iter().map(|name| (name, ""));
+    let output = netpoller(scratch.path())
+        .envs(empty)
+        .args(["-t", &target, "ls"])
+        .output()
+        .expect("run netpoller");
+    assert_eq!(stdout(&output), plain, "all of them");
+
+    // Where one is needed, it is missing; on the command line, nothing is a value and a wrong one.
+    let output = netpoller(scratch.path())
+        .env("NETPOLLER_CONTROL", "")
+        .args(["break"])
+        .output()
+        .expect("run netpoller");
+    assert_fails(&output, 2, &["required", "--control <TARGET>"]);
+    let output = run(scratch.path(), &["-t", &target, "ls", "--limit", ""]);
+    assert_fails(&output, 2, &["--limit", "no number of rows"]);
 }
 
 #[test]
