@@ -321,6 +321,7 @@ impl ControlArgs {
     pub(crate) fn target(&self, access: &Access) -> Target {
         let access = Access {
             token_file: self.control_token_file.clone(),
+            acts: true,
             ..access.clone()
         };
         self.control.clone().with_access(&access)

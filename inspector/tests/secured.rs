@@ -131,6 +131,71 @@ fn the_environment_names_the_token_too() {
 }
 
 #[test]
+fn a_token_does_not_leave_the_machine_in_clear() {
+    let files = Authority::new();
+    let (token, missing) = (files.path("token"), files.path("none"));
+    // Nobody may have these addresses. They are not even asked for a name, and the file is not read.
+    for target in ["http://192.0.2.7:6670", "tcp:[2001:db8::7]:6670"] {
+        let run = |name: &str, path: &str, arguments: &[&str]| {
+            netpoller(files.directory.path())
+                .env(name, path)
+                .args(["--timeout", "1s"])
+                .args(arguments)
+                .output()
+                .expect("run netpoller")
+        };
+        let named = target.replace("tcp:", "http://");
+        let look = ["-t", target, "ls"];
+        for output in [
+            run(
+                "TERM",
+                "dumb",
+                &[&look[..], &["--token-file", &token]].concat(),
+            ),
+            run("NETPOLLER_TOKEN_FILE", &token, &look),
+            run("NETPOLLER_TOKEN_FILE", &missing, &look),
+        ] {
+            let words = [
+                &*named,
+                "in clear",
+                "use https://",
+                "leave out --token-file (NETPOLLER_TOKEN_FILE)",
+            ];
+            assert_fails(&output, 2, &words);
+        }
+        let act = ["break", "any", "--control", target];
+        let flag = [&act[..], &["--control-token-file", &token]].concat();
+        for output in [
+            run("TERM", "dumb", &flag),
+            run("NETPOLLER_CONTROL_TOKEN_FILE", &token, &act),
+        ] {
+            let words = [
+                &*named,
+                "in clear",
+                "leave out --control-token-file (NETPOLLER_CONTROL_TOKEN_FILE)",
+            ];
+            assert_fails(&output, 2, &words);
+        }
+    }
+
+    // To the loopback it is sent, whatever that is called; not everybody there listens by each name.
+    let server = start(|builder| builder.token_file(files.file("token")));
+    let shown = ask("http", &server, &["--token-file", &token]);
+    assert_answered(&shown);
+    let address = server.target().strip_prefix("tcp:").expect("TCP");
+    let port = address.rsplit_once(':').expect("a port").1;
+    for host in ["[::ffff:127.0.0.1]", "[::1]", "localhost"] {
+        let output = netpoller(files.directory.path())
+            .args(["-t", &format!("http://{host}:{port}"), "ls", "pollers"])
+            .args(["--token-file", &token])
+            .output()
+            .expect("run netpoller");
+        let said = String::from_utf8_lossy(&output.stderr);
+        assert!(!said.contains("in clear"), "{host}: {said}");
+    }
+}
+
+#[test]
 fn over_tls_the_endpoint_is_known_by_its_authority_and_name() {
     let files = Authority::new();
     let server = start(|builder| builder.tls(files.tls()));

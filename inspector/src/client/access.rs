@@ -40,6 +40,9 @@ pub(crate) struct Access {
     /// Name in the endpoint's certificate, if it is not that of the target.
     #[arg(long, global = true, env = "NETPOLLER_TLS_NAME", value_name = "NAME")]
     pub(crate) tls_name: Option<String>,
+    /// The endpoint acts, and has a token of its own: `--control-token-file` names it.
+    #[arg(skip)]
+    pub(crate) acts: bool,
 }
 
 impl Access {

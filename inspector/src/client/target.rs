@@ -60,9 +60,13 @@ impl Tcp {
     /// What every request shows. A token is not sent through a network that anybody may listen to.
     pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
         if self.access.token_file.is_some() && !self.is_tls() && !self.is_loopback() {
+            let flag = match self.access.acts {
+                true => "--control-token-file (NETPOLLER_CONTROL_TOKEN_FILE)",
+                false => "--token-file (NETPOLLER_TOKEN_FILE)",
+            };
             return Err(Failure::Usage(format!(
                 "the token would go to {} in clear, for everybody on the way to read: use https://, or leave out \
-                 --token-file (NETPOLLER_TOKEN_FILE); http:// with a token is for the loopback alone, as at the near end \
+                 {flag}; http:// with a token is for the loopback alone, as at the near end \
                  of a tunnel",
                 Target::Tcp(self.clone())
             )));
