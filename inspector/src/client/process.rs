@@ -11,6 +11,8 @@ use crate::foreign;
 
 /// Ticks a second of the start time in /proc; a constant of the kernel's interface to programs.
 const TICKS_A_SECOND: u64 = 100;
+/// The end of the year 9999: what is later cannot be written.
+const LAST_SECOND: u64 = 253_402_300_799;
 /// As much of an environment is read.
 const LARGEST_ENVIRONMENT: u64 = 256 << 10;
 
@@ -125,7 +127,7 @@ fn parse_start_ticks(stat: &str) -> Option<u64> {
         .ok()
 }
 
-/// The moment of a start time.
+/// The moment of a start time. That comes from the name of a file, and may be none.
 pub(super) fn started(start_ticks: u64) -> Option<SystemTime> {
     let stat = fs::read_to_string("/proc/stat").ok()?;
     let boot: u64 = stat
@@ -134,9 +136,8 @@ pub(super) fn started(start_ticks: u64) -> Option<SystemTime> {
         .trim()
         .parse()
         .ok()?;
-    UNIX_EPOCH.checked_add(Duration::from_secs(
-        boot.checked_add(start_ticks / TICKS_A_SECOND)?,
-    ))
+    let seconds = boot.checked_add(start_ticks / TICKS_A_SECOND)?;
+    (seconds <= LAST_SECOND).then(|| UNIX_EPOCH + Duration::from_secs(seconds))
 }
 
 #[cfg(test)]

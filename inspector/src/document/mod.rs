@@ -15,7 +15,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::client::{Connection, Found};
 use crate::clock::Anchor;
 use crate::quantile;
-use crate::table::{Context, Entry, Side};
+use crate::table::{Context, Entry, Side, descriptors_of};
 
 pub(crate) use detail::detail;
 pub(crate) use event::event;
@@ -301,8 +301,7 @@ pub(crate) fn target(found: &Found) -> TargetItem<'_> {
         protocol: server.map(|server| server.protocol),
         version: server.map(|server| server.version.as_str()),
         pollers: server.map(|server| server.pollers.len()),
-        descriptors: server
-            .map(|server| server.pollers.iter().map(|poller| poller.descriptors).sum()),
+        descriptors: server.map(descriptors_of),
     }
 }
 

@@ -18,4 +18,4 @@ pub(crate) use entry::{Entry, Side, are_of_several, deadlines, descriptors, wait
 pub(crate) use laws::{LAWS, LawRow, law_state};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use pollers::POLLERS;
-pub(crate) use targets::TARGETS;
+pub(crate) use targets::{TARGETS, descriptors as descriptors_of};

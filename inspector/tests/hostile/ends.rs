@@ -12,10 +12,10 @@ use crate::PATIENCE;
 use crate::process::{command, end};
 
 /// A service with an endpoint: the demo of the same command.
-struct Service(Child);
+pub(crate) struct Service(Child);
 
 impl Service {
-    fn start(socket: &Path) -> Self {
+    pub(crate) fn start(socket: &Path) -> Self {
         let child = command()
             .args([
                 "demo",

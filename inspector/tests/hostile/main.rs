@@ -11,6 +11,7 @@ mod ends;
 mod messages;
 mod process;
 mod server;
+mod targets;
 mod terminal;
 
 use std::sync::Mutex;

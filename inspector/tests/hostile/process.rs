@@ -31,10 +31,15 @@ pub(crate) fn command() -> Command {
     command
 }
 
+pub(crate) fn run(arguments: &[String]) -> Seen {
+    run_in(command(), arguments)
+}
+
+/// The same, with an environment of its own.
 // `end` waits for it.
 #[allow(clippy::zombie_processes)]
-pub(crate) fn run(arguments: &[String]) -> Seen {
-    let mut child = command()
+pub(crate) fn run_in(mut command: Command, arguments: &[String]) -> Seen {
+    let mut child = command
         .args(arguments)
         .stdin(Stdio::null())
         .stdout(Stdio::piped())
