@@ -268,11 +268,9 @@ mod tests {
         );
     }
 
-    #[test]
-    fn two_pollers_of_one_name_are_told_apart() {
-        let _first = Poller::builder().name("twin").build().unwrap();
-        let _second = Poller::builder().name("twin").build().unwrap();
-        let text = encode();
+    /// No two series of one scrape have the same name and labels.
+    #[track_caller]
+    fn assert_no_series_twice(text: &str) {
         let mut seen = BTreeSet::new();
         for line in text.lines().filter(|line| !line.starts_with('#')) {
             assert!(
@@ -280,7 +278,45 @@ mod tests {
                 "twice: {line}"
             );
         }
-        assert!(text.contains("poller=\"twin\"") && text.contains("poller=\"twin_"));
+    }
+
+    #[test]
+    fn two_pollers_of_one_name_are_told_apart() {
+        let named = || Poller::builder().name("twin").build().unwrap();
+        let pair = [named(), named()];
+        assert_eq!(pair.each_ref().map(Poller::name), ["twin", "twin_2"]);
+        let text = encode();
+        assert_no_series_twice(&text);
+        assert!(!series(&text, "twin").is_empty() && !series(&text, "twin_2").is_empty());
+    }
+
+    #[test]
+    fn a_name_that_was_given_to_one_that_is_gone_is_never_that_of_another_one_that_lives() {
+        let named = |name: &str| Poller::builder().name(name).build().unwrap();
+        let (first, second) = (named("heir"), named("heir"));
+        drop(first);
+        // It may have the first one's, unless somebody else still looks at that one; never the second one's.
+        let living = [second, named("heir"), named("heir"), named("heir_2")];
+        let names: BTreeSet<&str> = living.iter().map(Poller::name).collect();
+        assert_eq!(names.len(), living.len(), "{names:?}");
+        assert_eq!(living[0].name(), "heir_2", "a name is kept");
+        let text = encode();
+        assert_no_series_twice(&text);
+        for name in names {
+            assert!(!series(&text, name).is_empty(), "{name}");
+        }
+    }
+
+    #[test]
+    fn pollers_that_come_and_go_leave_no_names_behind() {
+        const ROUNDS: usize = 1000;
+        let mut names = BTreeSet::new();
+        for _ in 0..ROUNDS {
+            let poller = Poller::builder().name("guest").build().unwrap();
+            names.insert(poller.name().to_owned());
+        }
+        // Another test may look at one that is gone, for a moment.
+        assert!(names.len() < ROUNDS / 2, "{names:?}");
     }
 
     #[test]
