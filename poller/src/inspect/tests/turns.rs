@@ -8,15 +8,17 @@ use std::panic::Location;
 use std::pin::pin;
 use std::sync::Arc;
 use std::task::Poll;
+use std::time::Duration;
 
 use netpoller_proto::v1;
 use netpoller_proto::v1::inspector_server::Inspector;
 use tokio::sync::mpsc;
+use tokio::time::Instant;
 use tonic::{Code, Request};
 
 use crate::inspect::fixture::{open, poller, run};
 use crate::inspect::service::Service;
-use crate::inspect::turns::DIAGNOSES;
+use crate::inspect::turns::{DIAGNOSES, REST};
 use crate::sys::Backend;
 use crate::sys::fake::FakeKernel;
 use crate::{Desc, Kind, Poller};
@@ -126,6 +128,35 @@ fn a_description_waits_while_somebody_reads_the_kernels_list() {
         let answer = answer.await.unwrap().into_inner();
         assert!(answer.kernel.unwrap().registered);
     });
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_diagnosis_is_held_back_while_the_kernels_list_rests_and_only_if_it_looks_there() {
+    let _poller = poller("diagnosed_at_rest");
+    let service = Service::default();
+    // One look, as of a client that asks again and again without pause.
+    let diagnose = |kernel| {
+        service.diagnose(Request::new(v1::DiagnoseRequest {
+            poller: "diagnosed_at_rest".into(),
+            kernel,
+            window_ns: 1,
+            ..Default::default()
+        }))
+    };
+    let reading = service.turns.kernel().await;
+    let mut held_back = diagnose(true);
+    poll_fn(|cx| {
+        assert!(held_back.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    diagnose(false).await.unwrap();
+    let read_for = Duration::from_millis(10);
+    tokio::time::sleep(read_for).await;
+    drop(reading);
+    let began = Instant::now();
+    held_back.await.unwrap();
+    assert_eq!(began.elapsed(), REST * read_for);
 }
 
 #[test]
