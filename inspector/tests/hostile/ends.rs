@@ -12,7 +12,7 @@ use crate::PATIENCE;
 use crate::process::{command, end};
 
 /// A service with an endpoint: the demo of the same command.
-pub(crate) struct Service(Child);
+pub(crate) struct Service(pub(crate) Child);
 
 impl Service {
     pub(crate) fn start(socket: &Path) -> Self {
@@ -41,7 +41,7 @@ impl Service {
         service
     }
 
-    fn signal(&self, signal: Signal) {
+    pub(crate) fn signal(&self, signal: Signal) {
         let pid = Pid::from_child(&self.0);
         kill_process(pid, signal).expect("kill");
     }

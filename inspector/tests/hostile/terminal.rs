@@ -13,6 +13,7 @@ use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tempfile::TempDir;
 
+use crate::ends::Service;
 use crate::process::{MOST_MEMORY, command, end};
 use crate::server::{Hostile, Mode};
 use crate::{PATIENCE, strange};
@@ -113,6 +114,19 @@ impl Session {
         }
     }
 
+    /// Has it draw everything anew: what it draws otherwise is only what differs.
+    fn resize(&mut self, columns: u16) {
+        let terminal = self.terminal.as_ref().expect("it is held open");
+        let size = Winsize {
+            ws_row: 40,
+            ws_col: columns,
+            ws_xpixel: 0,
+            ws_ypixel: 0,
+        };
+        tcsetwinsize(terminal, size).expect("set the size");
+        kill_process(Pid::from_child(&self.child), Signal::WINCH).expect("tell it");
+    }
+
     fn is_raw(&self) -> bool {
         let terminal = self.terminal.as_ref().expect("it is held open");
         let modes = tcgetattr(terminal).expect("the modes").local_modes;
@@ -194,6 +208,35 @@ fn the_terminal_ui_shows_a_hostile_target_and_obeys_it_in_nothing() {
             });
         }
     });
+}
+
+#[test]
+fn a_service_that_is_stopped_is_said_to_be_stopped_and_comes_back() {
+    let scratch = TempDir::new().expect("make a directory");
+    let socket = scratch.path().join("d.sock");
+    let service = Service::start(&socket);
+    let mut session = Session::open(&socket);
+    let mut drawn = |text: &str| {
+        let deadline = Instant::now() + PATIENCE;
+        for columns in [140, 141].into_iter().cycle() {
+            session.resize(columns);
+            session.look(Duration::from_millis(200));
+            if session.has(text.as_bytes()) {
+                session.seen.clear();
+                return;
+            }
+            let seen = String::from_utf8_lossy(&session.seen);
+            assert!(Instant::now() < deadline, "{text}: {}", seen.escape_debug());
+        }
+    };
+    drawn("● live");
+    service.signal(Signal::STOP);
+    let pid = service.0.id();
+    drawn(&format!("process {pid} is stopped (state T)"));
+    service.signal(Signal::CONT);
+    drawn("● live");
+    session.press("q");
+    assert_eq!(end(&session.child, None).0, 0);
 }
 
 #[test]
