@@ -6,7 +6,8 @@
 //! else does.
 
 use std::any::Any;
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
+use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
@@ -36,9 +37,12 @@ pub(crate) enum Order {
     Threads,
     /// Making what is made once.
     Once,
+    /// What a test makes of it.
+    #[cfg(test)]
+    Spare,
 }
 
-const COUNT: usize = Order::Once as usize + 1;
+const COUNT: usize = Order::Once as usize + 1 + cfg!(test) as usize;
 
 /// A lock of its own for each place in [`Order`]. Does not poison.
 #[derive(Debug)]
@@ -55,15 +59,23 @@ impl<T: Send + 'static> ForkMutex<T> {
         }
     }
 
-    pub(crate) fn lock(&'static self) -> MutexGuard<'static, T> {
+    pub(crate) fn lock(&'static self) -> ForkGuard<T> {
         self.enlist();
-        self.lock.lock().unwrap_or_else(PoisonError::into_inner)
+        let at_it = AtIt::begin(self.order);
+        ForkGuard {
+            guard: self.lock.lock().unwrap_or_else(PoisonError::into_inner),
+            _at_it: at_it,
+        }
     }
 
     /// [`lock_soon`].
-    pub(crate) fn lock_soon(&'static self) -> Option<MutexGuard<'static, T>> {
+    pub(crate) fn lock_soon(&'static self) -> Option<ForkGuard<T>> {
         self.enlist();
-        lock_soon(&self.lock)
+        let at_it = AtIt::begin(self.order);
+        Some(ForkGuard {
+            guard: lock_soon(&self.lock)?,
+            _at_it: at_it,
+        })
     }
 
     #[inline]
@@ -75,15 +87,68 @@ impl<T: Send + 'static> ForkMutex<T> {
     }
 }
 
+/// Holds a [`ForkMutex`].
+pub(crate) struct ForkGuard<T: 'static> {
+    // Left before the other is.
+    guard: MutexGuard<'static, T>,
+    _at_it: AtIt,
+}
+
+impl<T> Deref for ForkGuard<T> {
+    type Target = T;
+
+    fn deref(&self) -> &T {
+        &self.guard
+    }
+}
+
+impl<T> DerefMut for ForkGuard<T> {
+    fn deref_mut(&mut self) -> &mut T {
+        &mut self.guard
+    }
+}
+
+thread_local! {
+    /// A bit for each lock that this thread has, or is about to take or leave.
+    static AT_IT: Cell<u32> = const { Cell::new(0) };
+}
+
+/// This thread is at a lock, which a signal handler of its own must not wait for. Stays on its thread, as the guard beside it
+/// does.
+struct AtIt {
+    /// None if it was at it before.
+    bit: u32,
+}
+
+impl AtIt {
+    fn begin(order: Order) -> Self {
+        let before = AT_IT.get();
+        let bit = 1 << order as u32 & !before;
+        AT_IT.set(before | bit);
+        Self { bit }
+    }
+}
+
+impl Drop for AtIt {
+    fn drop(&mut self) {
+        AT_IT.set(AT_IT.get() & !self.bit);
+    }
+}
+
 /// What a fork takes.
 trait Held: Sync {
-    /// The guard; `None` if it is not to be had soon. A fork by a thread that holds the lock, in a signal handler, goes without.
+    /// The guard, waited for however long its holder is kept from running. A fork in a signal handler, by a thread that is at
+    /// the lock itself, goes without: `None`.
     fn hold(&'static self) -> Option<Box<dyn Any>>;
 }
 
 impl<T: Send + 'static> Held for ForkMutex<T> {
     fn hold(&'static self) -> Option<Box<dyn Any>> {
-        let guard = lock_soon(&self.lock)?;
+        if AT_IT.get() & (1 << self.order as u32) != 0 {
+            let guard = lock_soon(&self.lock)?;
+            return Some(Box::new(guard));
+        }
+        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
         Some(Box::new(guard))
     }
 }
@@ -152,4 +217,52 @@ fn make_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
     static MAKING: ForkMutex<()> = ForkMutex::new(Order::Once, ());
     let _guard = MAKING.lock();
     cell.get_or_init(make)
+}
+
+#[cfg(all(test, not(loom), not(miri)))]
+mod tests {
+    use super::*;
+    use std::sync::mpsc::channel;
+    use std::time::Duration;
+
+    static LOCK: ForkMutex<u32> = ForkMutex::new(Order::Spare, 0);
+
+    /// Found on a machine where everybody was late: the lock was waited for 50 ms, and its holder had not run by then.
+    #[test]
+    fn issue_tokio_1541_a_fork_waits_for_a_holder_that_is_kept_from_running() {
+        let (held, is_held) = channel();
+        let holder = std::thread::spawn(move || {
+            let mut guard = LOCK.lock();
+            held.send(()).unwrap();
+            std::thread::sleep(Duration::from_millis(300));
+            *guard = 7;
+        });
+        is_held.recv().unwrap();
+        // SAFETY: the child takes a lock that `fork` has left to it, and ends.
+        let child = unsafe { libc::fork() };
+        if child == 0 {
+            let code = match LOCK.lock_soon() {
+                Some(guard) if *guard == 7 => 0,
+                Some(_) => 1,
+                None => 2,
+            };
+            // SAFETY: ends the process without running anything of its parent's.
+            unsafe { libc::_exit(code) };
+        }
+        assert!(child > 0);
+        let mut status = 0;
+        // SAFETY: `status` is valid for a write.
+        assert_eq!(unsafe { libc::waitpid(child, &raw mut status, 0) }, child);
+        assert!(libc::WIFEXITED(status), "{status}");
+        assert_eq!(libc::WEXITSTATUS(status), 0, "1: not whole; 2: not free");
+        holder.join().unwrap();
+    }
+
+    #[test]
+    fn a_fork_by_whoever_holds_the_lock_goes_without() {
+        let guard = LOCK.lock();
+        assert!(LOCK.hold().is_none(), "it would wait for itself");
+        drop(guard);
+        assert!(LOCK.hold().is_some());
+    }
 }
