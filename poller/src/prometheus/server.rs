@@ -753,7 +753,7 @@ mod tests {
                 });
                 served
                     .1
-                    .recv_timeout(Duration::from_secs(60))
+                    .recv_timeout(Duration::from_secs(600))
                     .expect("they keep it out");
             });
         }
