@@ -5,7 +5,7 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use std::panic::Location;
 use std::sync::Arc;
 
-use super::Driver;
+use super::kind::Driver;
 use crate::desc::Kind;
 use crate::error::context;
 use crate::observe::Direction;

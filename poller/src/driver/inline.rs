@@ -14,9 +14,9 @@ use std::pin::{Pin, pin};
 use std::sync::Arc;
 use std::task::{Context, Poll, Wake, Waker};
 
-use super::Driver;
 use super::current::{self, BlockOn, blocks_worker};
 use super::guest::Guest;
+use super::kind::Driver;
 use crate::budget::{self, Limit};
 use crate::poller::{Poller, ReadyList, Role, Shared};
 use crate::sync::atomic::{AtomicU32, Ordering};

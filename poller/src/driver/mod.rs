@@ -24,6 +24,7 @@
 mod current;
 mod guest;
 mod inline;
+mod kind;
 mod thread;
 #[cfg(feature = "tokio")]
 pub mod tokio;
@@ -32,50 +33,12 @@ pub use current::EnterGuard;
 pub(crate) use current::{Choice, Later, choose, current};
 pub(crate) use inline::block_on_operation;
 pub use inline::{block_on, block_on_poller};
+pub(crate) use kind::Driver;
 pub use thread::ThreadDriver;
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU32, Ordering};
 
 use crate::poller::Shared;
-
-/// Who polls a poller, or has polled it. Several may.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-#[repr(u32)]
-pub(crate) enum Driver {
-    Inline = 1,
-    Tokio = 2,
-    Thread = 4,
-}
-
-impl Driver {
-    const ALL: [(Driver, &str); 3] = [
-        (Driver::Inline, "inline"),
-        (Driver::Tokio, "tokio"),
-        (Driver::Thread, "thread"),
-    ];
-
-    /// Notes that this driver polls.
-    pub(crate) fn note(self, drivers: &AtomicU32) {
-        if drivers.load(Ordering::Relaxed) & self as u32 == 0 {
-            drivers.fetch_or(self as u32, Ordering::Relaxed);
-        }
-    }
-
-    /// The drivers in `bits`, joined with "+"; "manual" if none was noted.
-    pub(crate) fn names(bits: u32) -> String {
-        let names: Vec<_> = Self::ALL
-            .iter()
-            .filter(|(driver, _)| bits & *driver as u32 != 0)
-            .map(|(_, name)| *name)
-            .collect();
-        if names.is_empty() {
-            "manual".to_owned()
-        } else {
-            names.join("+")
-        }
-    }
-}
 
 /// Whether the runtime that waits for a descriptor also polls for it.
 ///
@@ -99,9 +62,9 @@ impl RuntimeLink {
         #[cfg(feature = "tokio")]
         tokio::with_current(|runtime| {
             let stamp = tokio::stamp(runtime);
-            if self.last.load(Ordering::Relaxed) != stamp {
+            if self.last.load(std::sync::atomic::Ordering::Relaxed) != stamp {
                 tokio::attend(shared, runtime)?;
-                self.last.store(stamp, Ordering::Relaxed);
+                self.last.store(stamp, std::sync::atomic::Ordering::Relaxed);
             }
             Ok(())
         })?;
@@ -122,24 +85,4 @@ pub(crate) fn prepare(poller: &crate::Poller) -> std::io::Result<()> {
     }
     let _ = poller;
     Ok(())
-}
-
-#[cfg(all(test, not(loom)))]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_driver_that_has_polled_is_named_once_in_a_fixed_order() {
-        let drivers = AtomicU32::new(0);
-        let names = || Driver::names(drivers.load(Ordering::Relaxed));
-        assert_eq!(names(), "manual", "a loop of the program's own");
-        Driver::Thread.note(&drivers);
-        assert_eq!(names(), "thread");
-        for _ in 0..2 {
-            Driver::Inline.note(&drivers);
-            assert_eq!(names(), "inline+thread");
-        }
-        Driver::Tokio.note(&drivers);
-        assert_eq!(names(), "inline+tokio+thread");
-    }
 }

@@ -38,7 +38,7 @@ use tokio::io::unix::AsyncFd;
 use tokio::runtime::{Handle, Id};
 use tokio::task::{AbortHandle, coop};
 
-use super::Driver;
+use super::kind::Driver;
 use crate::clock;
 use crate::observe::{Direction, U64Hasher};
 use crate::poller::{Shared, all_pollers};

@@ -20,7 +20,6 @@ use tonic::Status;
 
 use super::find::pollers;
 use super::guard::guarded;
-use super::limits::MAX_MESSAGE;
 use crate::view;
 use filter::Selection;
 use order::Order;
@@ -29,8 +28,6 @@ pub(super) use filter::{Filter, predicate};
 
 /// Rows of a page.
 const MAX_ROWS: usize = 1000;
-/// Bytes of the rows in a page; the rest of the message is for what surrounds them.
-const MAX_BYTES: usize = MAX_MESSAGE - 4096;
 
 pub(super) async fn page(
     request: &ListDescriptorsRequest,

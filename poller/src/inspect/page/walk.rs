@@ -13,13 +13,16 @@ use netpoller_proto::v1::Descriptor;
 use prost::Message;
 use tonic::Status;
 
-use super::MAX_BYTES;
 use super::filter::Selection;
 use super::order::{Order, Place};
 use crate::desc::PollDesc;
 use crate::inspect::guard::guarded;
+use crate::inspect::limits::MAX_MESSAGE;
 use crate::poller::Poller;
 use crate::view::Reader;
+
+/// Bytes of the rows in a page; the rest of the message is for what surrounds them.
+const MAX_BYTES: usize = MAX_MESSAGE - 4096;
 
 /// Slots that are looked at without a pause: about a millisecond, if every row is wanted and the kernel is asked for its
 /// addresses.
