@@ -4,10 +4,10 @@ use std::io::{self, IsTerminal, Write};
 
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::args::{Format, Globals};
 use crate::clock::Anchor;
 use crate::document::{Document, Target};
 use crate::failure::Failure;
+use crate::globals::{Format, Globals};
 use crate::paint::Tone;
 use crate::table::{self, Align, Column, Context, Fit};
 use crate::text;

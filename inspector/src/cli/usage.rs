@@ -8,10 +8,14 @@ use std::io::IsTerminal;
 use clap::ArgMatches;
 use clap::parser::ValueSource;
 
-use crate::args::{Cli, Format, Globals, Listing, SortSpec, Verb};
+use super::args::{Cli, Verb};
 use crate::failure::Failure;
+use crate::globals::{Format, Globals};
 use crate::query::{Query, Scope};
-use crate::table::{self, Column, DEADLINES, DESCRIPTORS, LAWS, POLLERS, TARGETS, WAITERS};
+use crate::table::{
+    self, Column, DEADLINES, DESCRIPTORS, LAWS, POLLERS, SortSpec, TARGETS, WAITERS,
+};
+use crate::verbs::listing::Listing;
 
 /// What a verb makes use of.
 struct Usage {

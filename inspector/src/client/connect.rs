@@ -14,6 +14,7 @@ use tower::service_fn;
 
 use super::access::Access;
 use super::gate::{Client, Transport, transport};
+use super::peer::ForeignPeer;
 use super::{Peer, Target, UnixSocket, refusal};
 use crate::failure::Failure;
 
@@ -137,25 +138,6 @@ pub(super) async fn open(
     let channel = channel.map_err(|error| refusal::of_connection(target, &error))?;
     Ok(transport(channel, credentials))
 }
-
-/// Whoever listens there is not whom the name of the socket promises.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct ForeignPeer {
-    expected: u32,
-    uid: u32,
-}
-
-impl std::fmt::Display for ForeignPeer {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(
-            f,
-            "user {} answers there, and the process is user {}'s",
-            self.uid, self.expected
-        )
-    }
-}
-
-impl std::error::Error for ForeignPeer {}
 
 async fn unix(socket: UnixSocket, peer: &Peer) -> io::Result<UnixStream> {
     let stream = UnixStream::connect(socket.path).await?;

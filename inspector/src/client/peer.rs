@@ -77,3 +77,22 @@ impl Process {
         }
     }
 }
+
+/// Whoever listens there is not whom the name of the socket promises.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct ForeignPeer {
+    pub(super) expected: u32,
+    pub(super) uid: u32,
+}
+
+impl std::fmt::Display for ForeignPeer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(
+            f,
+            "user {} answers there, and the process is user {}'s",
+            self.uid, self.expected
+        )
+    }
+}
+
+impl std::error::Error for ForeignPeer {}

@@ -8,8 +8,8 @@ use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError
 use tonic::Code;
 
 use super::Target;
-use super::connect::ForeignPeer;
 use super::gate::Refusal;
+use super::peer::ForeignPeer;
 use crate::failure::Failure;
 
 /// Advice when a connection was accepted and came to nothing.

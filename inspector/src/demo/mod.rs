@@ -21,12 +21,12 @@ use clap::Args;
 use netpoller::{Poller, inspect, prometheus};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::args::{Format, Globals};
 use crate::client::{Target, TargetSpec, choose};
 use crate::clock::Anchor;
 use crate::document::{Document, Target as Asked};
 use crate::failure::Failure;
-use crate::{cmd, tui};
+use crate::globals::{Format, Globals};
+use crate::{tui, verbs};
 use plant::{Fault, Plants};
 use stop::Stop;
 use summary::Summary;
@@ -201,7 +201,7 @@ fn print(summary: &Summary, globals: &Globals, address: &str) -> Result<(), Fail
         Format::Json | Format::Jsonl => {
             // Asked of the endpoint like anybody else would, so that the document says the same of its target as all others.
             let spec = TargetSpec::At(target(address)?);
-            let connection = cmd::block_on(choose(Some(&spec), globals.timeout))?;
+            let connection = verbs::block_on(choose(Some(&spec), globals.timeout))?;
             let now = netpoller::view::now_ns();
             let document = Document {
                 schema: "netpoller/v1/demo",

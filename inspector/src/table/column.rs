@@ -3,7 +3,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use crate::args::SortSpec;
+use super::sort::SortSpec;
 use crate::clock::Anchor;
 use crate::failure::Failure;
 use crate::paint::Tone;

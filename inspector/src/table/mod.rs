@@ -9,6 +9,7 @@ mod entry;
 mod laws;
 mod layout;
 mod pollers;
+mod sort;
 mod targets;
 
 pub(crate) use cells::{epoll_names, state_cell};
@@ -18,4 +19,5 @@ pub(crate) use entry::{Entry, Side, are_of_several, deadlines, descriptors, wait
 pub(crate) use laws::{LAWS, LawRow, law_state};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use pollers::POLLERS;
+pub(crate) use sort::SortSpec;
 pub(crate) use targets::{TARGETS, descriptors as descriptors_of};

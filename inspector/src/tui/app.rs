@@ -6,10 +6,10 @@ use std::time::Duration;
 use netpoller_proto::v1::{Descriptor, GetServerResponse};
 
 use super::theme::Theme;
-use crate::args::SortSpec;
 use crate::clock::Anchor;
 use crate::model::{Model, RowKey};
 use crate::query::{Query, Scope};
+use crate::table::SortSpec;
 use crate::table::{Column, Context, DESCRIPTORS, Entry, Side, WAITERS, find};
 
 /// The state of the connection.

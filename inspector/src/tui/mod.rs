@@ -18,7 +18,8 @@ mod tests;
 use std::io::IsTerminal;
 use std::time::Duration;
 
-use crate::args::{Globals, SortSpec};
+use crate::globals::Globals;
+use crate::table::SortSpec;
 
 pub(crate) use run::run;
 

@@ -4,14 +4,14 @@ use std::time::Duration;
 
 use netpoller_proto::v1::{AuditRequest, AuditResponse};
 
-use crate::args::Globals;
 use crate::client::{self, Connection};
 use crate::document;
 use crate::failure::Failure;
+use crate::globals::Globals;
 use crate::out::{Head, Printer};
 use crate::table::{LAWS, LawRow};
 
-pub(super) fn run(
+pub(crate) fn run(
     globals: &Globals,
     kernel: bool,
     duration: Option<Duration>,

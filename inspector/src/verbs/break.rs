@@ -2,12 +2,13 @@
 
 use netpoller_proto::v1::BreakRequest;
 
-use crate::args::{ControlArgs, Format, Globals};
 use crate::client::Control;
 use crate::failure::Failure;
+use crate::globals::{Format, Globals};
+use crate::verbs::control::ControlArgs;
 
 /// Wakes the thread that polls.
-pub(super) fn run(
+pub(crate) fn run(
     globals: &Globals,
     poller: Option<&str>,
     args: &ControlArgs,

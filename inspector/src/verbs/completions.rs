@@ -1,13 +1,12 @@
 //! `netpoller completions`.
 
-use clap::CommandFactory;
+use clap::Command;
 
-use crate::args::Cli;
 use crate::failure::Failure;
 
-pub(super) fn run(shell: clap_complete::Shell) -> Result<(), Failure> {
+pub(crate) fn run(shell: clap_complete::Shell, command: &mut Command) -> Result<(), Failure> {
     // Into memory first: the generator panics when its writer fails, and a closed pipe is no reason to.
     let mut script = Vec::new();
-    clap_complete::generate(shell, &mut Cli::command(), "netpoller", &mut script);
+    clap_complete::generate(shell, command, "netpoller", &mut script);
     super::print(|out| Ok(out.write_all(&script)?))
 }

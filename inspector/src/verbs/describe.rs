@@ -7,14 +7,14 @@ use std::sync::Arc;
 
 use netpoller_proto::v1::GetDescriptorRequest;
 
-use crate::args::{Format, Globals};
 use crate::client::{self, Selector};
 use crate::document;
 use crate::failure::Failure;
+use crate::globals::{Format, Globals};
 use crate::out::{Head, Printer};
 use crate::table::Entry;
 
-pub(super) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
+pub(crate) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
     let which = Selector::of(words)?;
     super::block_on(async {
         let connection = super::connection(globals).await?;

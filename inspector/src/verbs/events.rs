@@ -3,26 +3,75 @@
 use std::io::{self, BufWriter, Write};
 use std::time::{Duration, Instant};
 
+use clap::builder::{PossibleValuesParser, TypedValueParser};
+use clap::{Args, ValueEnum};
 use netpoller_proto::v1::{
     Cause, Event, EventKind, Mode, TransitionsFrame, WatchTransitionsRequest,
 };
 
 use super::admission::Admission;
-use crate::args::{EventsArgs, Format, Globals};
 use crate::client::{self, Connection, Selector};
 use crate::document;
 use crate::failure::{Failure, note};
+use crate::globals::{Format, Globals};
 use crate::out::{Head, Printer};
 use crate::paint::Tone;
 use crate::table::{Align, Context, epoll_names};
 use crate::text;
+
+/// What to hear of.
+#[derive(Debug, Clone, Args)]
+pub(crate) struct EventsArgs {
+    /// Only this descriptor: 42.7, POLLER/42.7 or fd:19.
+    #[arg(long, value_name = "ID")]
+    pub(crate) id: Option<String>,
+    /// Only these kinds, for example park,ready_parked.
+    #[arg(short, long, value_name = "KIND,…", value_delimiter = ',', value_parser = kinds())]
+    pub(crate) kind: Vec<EventKind>,
+    /// Only this direction.
+    #[arg(long, value_name = "DIRECTION")]
+    pub(crate) direction: Option<Direction>,
+    /// Begin with what the recorder still holds.
+    #[arg(long)]
+    pub(crate) history: bool,
+    /// Print what the recorder still holds, and end.
+    #[arg(long, conflicts_with = "follow")]
+    pub(crate) dump: bool,
+    /// Go on until interrupted; this is the default.
+    #[arg(long)]
+    pub(crate) follow: bool,
+}
+
+/// A direction of a descriptor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Direction {
+    /// Reading.
+    Read,
+    /// Writing.
+    Write,
+}
+
+impl From<Direction> for Mode {
+    fn from(direction: Direction) -> Self {
+        match direction {
+            Direction::Read => Self::Read,
+            Direction::Write => Self::Write,
+        }
+    }
+}
+
+/// The kinds of events, all of which the shell can complete.
+fn kinds() -> impl TypedValueParser<Value = EventKind> {
+    PossibleValuesParser::new(EventKind::ALL.map(EventKind::name))
+        .try_map(|name| name.parse::<EventKind>())
+}
 
 /// What they are called in messages.
 const EVENTS: &str = "its events";
 /// Events that are kept to make one document of them.
 const MOST_KEPT: usize = 400_000;
 
-pub(super) fn run(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
+pub(crate) fn run(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     super::block_on(follow(globals, args))
 }
 

@@ -6,13 +6,14 @@ use std::io::{self, IsTerminal, Write};
 
 use netpoller_proto::v1::{EvictRequest, EvictResponse};
 
-use crate::args::{ControlArgs, Format, Globals};
 use crate::client::{Control, Selector};
 use crate::failure::Failure;
 use crate::foreign;
+use crate::globals::{Format, Globals};
+use crate::verbs::control::ControlArgs;
 
 /// Releases who waits on a descriptor.
-pub(super) fn run(
+pub(crate) fn run(
     globals: &Globals,
     words: &[String],
     args: &ControlArgs,

@@ -6,10 +6,10 @@ use std::time::Duration;
 
 use netpoller_proto::v1::{Exemplar, GetStatsRequest, GetStatsResponse, Histogram, PollerStats};
 
-use crate::args::{Format, Globals};
 use crate::client::{self, Connection};
 use crate::document;
 use crate::failure::Failure;
+use crate::globals::{Format, Globals};
 use crate::out::{Head, Printer, Title};
 use crate::paint::Tone;
 use crate::quantile;
@@ -21,7 +21,7 @@ const BAR: u64 = 40;
 /// The longest interval that a server takes.
 const LONGEST: Duration = Duration::from_secs(4);
 
-pub(super) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> {
+pub(crate) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> {
     if globals.interval > LONGEST {
         return Err(Failure::Usage(
             "the longest --interval of `hist` is 4s".into(),

@@ -6,15 +6,16 @@ use std::sync::Arc;
 use netpoller_proto::filter::Field;
 use netpoller_proto::v1::Descriptor;
 
-use crate::args::{Globals, Listing};
 use crate::client::{self, Connection, Selection};
 use crate::document;
 use crate::failure::Failure;
+use crate::globals::Globals;
 use crate::out::{Head, Printer};
 use crate::query::Query;
 use crate::table::{self, DEADLINES, DESCRIPTORS, Entry, POLLERS, WAITERS};
+use crate::verbs::listing::Listing;
 
-pub(super) fn run(globals: &Globals, what: Listing) -> Result<(), Failure> {
+pub(crate) fn run(globals: &Globals, what: Listing) -> Result<(), Failure> {
     super::block_on(async {
         let connection = super::connection(globals).await?;
         let mut out = BufWriter::new(io::stdout());

@@ -4,17 +4,17 @@ use std::io::{self, Write};
 
 use netpoller_proto::v1::{Histogram, Law, Poller, PollerStats, Transitions};
 
-use crate::args::{Format, Globals};
 use crate::client;
 use crate::document;
 use crate::failure::Failure;
+use crate::globals::{Format, Globals};
 use crate::out::{Head, Printer, Title};
 use crate::paint::Tone;
 use crate::quantile;
 use crate::table::{Align, law_state};
 use crate::text;
 
-pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
+pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
     super::block_on(async {
         let connection = super::connection(globals).await?;
         let stats = client::stats(&connection).await?;

@@ -1,13 +1,13 @@
 //! `netpoller targets`.
 
-use crate::args::Globals;
 use crate::client::{discover, hidden};
 use crate::document;
 use crate::failure::{Failure, note};
+use crate::globals::Globals;
 use crate::out::{Head, Printer};
 use crate::table::{Context, TARGETS};
 
-pub(super) fn run(globals: &Globals) -> Result<(), Failure> {
+pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
     super::block_on(async {
         let mut found = discover(globals.timeout).await;
         if found.is_empty() {

@@ -2,10 +2,11 @@
 
 use std::io::{self, BufWriter, Write};
 
-use crate::args::{Format, Globals, Listing};
 use crate::failure::Failure;
+use crate::globals::{Format, Globals};
+use crate::verbs::listing::Listing;
 
-pub(super) fn run(globals: &Globals, what: Listing, count: Option<u64>) -> Result<(), Failure> {
+pub(crate) fn run(globals: &Globals, what: Listing, count: Option<u64>) -> Result<(), Failure> {
     super::block_on(async {
         let connection = super::connection(globals).await?;
         let mut ticks = tokio::time::interval(globals.interval);

@@ -6,11 +6,11 @@ use std::sync::Arc;
 
 use netpoller_proto::v1::{Descriptor, WatchRequest};
 
-use crate::args::{Format, Globals, Listing};
 use crate::client;
 use crate::clock::Anchor;
 use crate::document;
 use crate::failure::Failure;
+use crate::globals::{Format, Globals};
 use crate::model::{Model, RowKey};
 use crate::out::Printer;
 use crate::paint::Tone;
@@ -20,11 +20,12 @@ use crate::table::{
     descriptors, fit, waiters,
 };
 use crate::text;
+use crate::verbs::listing::Listing;
 
 /// What it follows, as it is called in messages.
 const GROUPS: &str = "the table";
 
-pub(super) fn run(globals: &Globals, what: Listing, until: Option<&Query>) -> Result<(), Failure> {
+pub(crate) fn run(globals: &Globals, what: Listing, until: Option<&Query>) -> Result<(), Failure> {
     if what == Listing::Pollers {
         return Err(Failure::Usage(
             "`watch` follows descriptors, waiters and deadlines; for pollers use `top`".into(),

@@ -5,7 +5,8 @@ use std::io;
 use netpoller::view::test_hooks;
 use netpoller::{Direction, Transition};
 
-use super::{Fault, Plant};
+use super::fault::Fault;
+use super::sown::Plant;
 
 /// Counts a reader as parked who never was: the law of parking does not hold from then on.
 pub(super) fn broken_law(fault: Fault) -> io::Result<Plant> {

@@ -14,7 +14,8 @@ use netpoller::net::TcpStream;
 use netpoller::pollable::Pollable;
 use netpoller::{Direction, Kind, Poller, block_on_poller, task};
 
-use super::{Fault, Plant, tcp_pair, unix_pair};
+use super::fault::Fault;
+use super::sown::{Plant, tcp_pair, unix_pair};
 use crate::demo::stop::Stop;
 
 /// Wakes a sleeping poller again and again, for nothing.

@@ -5,7 +5,8 @@ use std::os::fd::AsFd;
 
 use netpoller::Kind;
 
-use super::{Fault, Plant, Registered, unix_pair};
+use super::fault::Fault;
+use super::sown::{Plant, Registered, unix_pair};
 
 /// Closes the descriptor first and the registration after, while a duplicate keeps the open file alive.
 pub(super) fn ghost(fault: Fault) -> io::Result<Plant> {

@@ -8,7 +8,8 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use netpoller::{Direction, Kind, Sides, block_on_poller, task};
 
-use super::{Fault, Plant, Registered, tcp_pair};
+use super::fault::Fault;
+use super::sown::{Plant, Registered, tcp_pair};
 use crate::demo::stop::Stop;
 
 /// Reads a part of what is there, and waits for more: the edge that told of the rest has been used up.

@@ -6,7 +6,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use super::super::app::App;
-use super::{duration, popup, scrolled, toned};
+use super::widgets::{duration, popup, scrolled, toned};
 use crate::model::RowKey;
 use crate::paint::Tone;
 use crate::table::{Side, epoll_names, state_cell};

@@ -7,7 +7,8 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::App;
 use super::super::keymap::BINDINGS;
-use super::{rows_visible, toned};
+use super::areas::rows_visible;
+use super::widgets::toned;
 use crate::paint::Tone;
 use crate::text;
 

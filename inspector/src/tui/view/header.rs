@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::super::app::{App, Link, View};
-use super::{duration, toned};
+use super::widgets::{duration, toned};
 use crate::model::Model;
 use crate::paint::Tone;
 use crate::table::Side;

@@ -6,7 +6,7 @@ use ratatui::text::{Line, Span};
 
 use super::super::app::App;
 use super::super::keymap::BINDINGS;
-use super::{popup, scrolled, toned};
+use super::widgets::{popup, scrolled, toned};
 use crate::paint::Tone;
 
 pub(super) fn render(app: &App, scroll: usize, frame: &mut Frame<'_>, area: Rect) {

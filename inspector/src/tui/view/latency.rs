@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::App;
 use super::histogram::{Bars, height, sparkline};
-use super::{field, name_field, toned};
+use super::widgets::{field, name_field, toned};
 use crate::paint::Tone;
 use crate::quantile::{self, SHOWN};
 use crate::text;

@@ -3,6 +3,7 @@
 //! Everything is drawn within the area that the frame has now, which need not be the size that the state knows: nothing
 //! here may index or subtract without looking.
 
+mod areas;
 mod detail;
 mod footer;
 mod header;
@@ -11,16 +12,19 @@ mod histogram;
 mod latency;
 mod pollers;
 mod table;
+mod widgets;
 
 use ratatui::Frame;
-use ratatui::layout::{Constraint, Layout, Rect};
-use ratatui::text::{Line, Span};
-use ratatui::widgets::{Block, BorderType, Clear, Paragraph};
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+
+pub(crate) use areas::rows_visible;
 
 use super::app::{App, Overlay, View};
 use super::theme::Theme;
 use crate::paint::Tone;
-use crate::text;
+use areas::areas;
 
 /// The least size at which something useful can be shown.
 const LEAST: (u16, u16) = (40, 10);
@@ -67,27 +71,9 @@ pub(crate) fn render(app: &App, frame: &mut Frame<'_>) {
     }
 }
 
-/// Rows of a table that fit the terminal.
-pub(crate) fn rows_visible(app: &App) -> usize {
-    let [_, _, body, _] = areas(Rect::new(0, 0, app.size.0, app.size.1));
-    usize::from(body.height.saturating_sub(1))
-}
-
 /// Lines of the view of pollers at the width of the terminal.
 pub(crate) fn pollers_lines(app: &App) -> usize {
     pollers::lines(app, app.size.0).len()
-}
-
-fn areas(area: Rect) -> [Rect; 4] {
-    // A low terminal keeps its lines for the rows.
-    let head = if area.height < 16 { 1 } else { 2 };
-    Layout::vertical([
-        Constraint::Length(head),
-        Constraint::Length(1),
-        Constraint::Fill(1),
-        Constraint::Length(1),
-    ])
-    .areas(area)
 }
 
 fn too_small(theme: Theme, frame: &mut Frame<'_>, area: Rect) {
@@ -110,70 +96,4 @@ fn too_small(theme: Theme, frame: &mut Frame<'_>, area: Rect) {
         ..area
     };
     frame.render_widget(Paragraph::new(lines), middle.intersection(area));
-}
-
-/// A box over the view, and the area inside of it.
-fn popup(theme: Theme, title: &str, frame: &mut Frame<'_>, area: Rect) -> Rect {
-    frame.render_widget(Clear, area);
-    let mut block =
-        Block::bordered().title(Line::styled(format!(" {title} "), theme.tone(Tone::Title)));
-    block = block
-        .border_style(theme.tone(Tone::Dim))
-        .border_type(BorderType::Rounded);
-    if theme.ascii {
-        block = block.border_set(ASCII_BORDER);
-    }
-    let inside = block.inner(area);
-    frame.render_widget(block, area);
-    inside
-}
-
-const ASCII_BORDER: ratatui::symbols::border::Set<'static> = ratatui::symbols::border::Set {
-    top_left: "+",
-    top_right: "+",
-    bottom_left: "+",
-    bottom_right: "+",
-    vertical_left: "|",
-    vertical_right: "|",
-    horizontal_top: "-",
-    horizontal_bottom: "-",
-};
-
-/// Lines of which the first so many have been scrolled away, but never all.
-fn scrolled(mut lines: Vec<Line<'static>>, scroll: usize, height: u16) -> Paragraph<'static> {
-    let most = lines.len().saturating_sub(usize::from(height));
-    lines.drain(..scroll.min(most));
-    lines.truncate(height.into());
-    Paragraph::new(lines)
-}
-
-/// Text at the left or the right of a field of this width, cut if need be.
-fn field(content: &str, width: usize, right: bool, ascii: bool) -> String {
-    let shown = text::cut(content, width, ascii);
-    let blanks = " ".repeat(width.saturating_sub(text::width(&shown)));
-    if right {
-        format!("{blanks}{shown}")
-    } else {
-        format!("{shown}{blanks}")
-    }
-}
-
-/// A name in a field of this width. One that does not fit loses its middle: its end tells it from others.
-fn name_field(name: &str, width: usize, ascii: bool) -> String {
-    field(&text::cut_middle(name, width, ascii), width, false, ascii)
-}
-
-/// A span of a meaning.
-fn toned(theme: Theme, content: impl Into<String>, tone: Tone) -> Span<'static> {
-    Span::styled(content.into(), theme.tone(tone))
-}
-
-/// A duration that the theme can write.
-fn duration(theme: Theme, ns: u64) -> String {
-    let written = text::duration(ns);
-    if theme.ascii {
-        text::ascii(written)
-    } else {
-        written
-    }
 }

@@ -10,7 +10,7 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::App;
 use super::histogram::sparkline;
-use super::{field, name_field, scrolled, toned};
+use super::widgets::{field, name_field, scrolled, toned};
 use crate::model::Model;
 use crate::paint::Tone;
 use crate::table::{Align, Fit, POLLERS, fit, law_state};

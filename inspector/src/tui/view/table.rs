@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::super::app::{App, Link, TableState};
-use super::{field, toned};
+use super::widgets::{field, toned};
 use crate::paint::Tone;
 use crate::table::{Align, Cell, Entry, Fit, fit};
 use crate::text;

@@ -5,12 +5,12 @@ use std::io::{self, Write};
 use netpoller_proto::v1::{GetDescriptorResponse, Histogram, KernelView};
 
 use super::hints::name_of;
-use crate::cmd::events::detail;
 use crate::out::Printer;
 use crate::paint::Tone;
 use crate::quantile;
 use crate::table::{Align, Context, Entry, Side, epoll_names, state_cell};
 use crate::text;
+use crate::verbs::events::detail;
 
 /// Transitions shown; the document has all.
 const SHOWN: usize = 16;

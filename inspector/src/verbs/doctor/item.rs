@@ -6,7 +6,8 @@ use netpoller::view::lints::Lint;
 use netpoller_proto::v1::{Mode, Severity};
 use serde::Serialize;
 
-use super::{Case, laws};
+use super::case::Case;
+use super::laws;
 use crate::document;
 use crate::table::Context;
 

@@ -1,8 +1,10 @@
 //! `netpoller doctor`: asks the process to look for known faults, and says what it found in prose.
 //!
-//! `prose` is how a finding reads, `item` its JSON, `laws` the conservation laws as findings, `not_run` what was not looked
+//! `args` is what it can be told, `case` what was found, `prose` how a finding reads, `item` its JSON, `laws` the conservation laws as findings, `not_run` what was not looked
 //! for.
 
+mod args;
+mod case;
 mod item;
 mod laws;
 mod not_run;
@@ -10,98 +12,31 @@ mod prose;
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::str::FromStr;
-use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use clap::Args;
 use netpoller::view::lints::Lint;
-use netpoller_proto::v1::{AuditResponse, DiagnoseRequest, DiagnoseResponse, Finding, Since};
+use netpoller_proto::v1::{AuditResponse, DiagnoseRequest, DiagnoseResponse, Since};
 use prost::Message;
 
-use crate::args::{Format, Globals};
 use crate::client::{self, Connection};
 use crate::document::Document;
 use crate::failure::{Failure, note};
+use crate::globals::{Format, Globals};
 use crate::out::{Head, Printer};
-use crate::table::{Context, Entry};
+use crate::table::Context;
+pub(crate) use args::DoctorArgs;
+
+use args::{Check, WINDOW};
+use case::{Case, Key};
 use not_run::NotRun;
 
-/// One look: long enough for rates, and for a stuck waiter of a quiet poller to be certain.
-const WINDOW: Duration = Duration::from_secs(1);
 /// Findings beyond what is listed, from which on their number is of no use.
 const MANY: u64 = 1_000_000;
 
 /// Bytes of all that was found.
 const LARGEST: usize = 16 << 20;
 
-/// What the doctor can be told.
-#[derive(Debug, Clone, Args)]
-pub(crate) struct DoctorArgs {
-    /// Look again and again for this time and print what is new; without it, look once, for a second.
-    #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
-    duration: Option<Duration>,
-    /// Compare the table with the kernel's list of registrations as well, which briefly delays events of large pollers.
-    #[arg(long)]
-    kernel: bool,
-    /// Leave this lint out, or broken-law; may be given several times.
-    #[arg(long, value_name = "LINT")]
-    allow: Vec<Check>,
-    /// How long a fault must last before it is reported, for example stuck-waiter=5s; may be given several times.
-    #[arg(long, value_name = "LINT=DUR")]
-    hold: Vec<Hold>,
-    /// Print the lints, what they look for and how long they wait, and look at nothing.
-    #[arg(long)]
-    pub(crate) list: bool,
-}
-
-/// What can be left out.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Check {
-    Lint(Lint),
-    /// The conservation laws.
-    Laws,
-}
-
-impl FromStr for Check {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        if text == laws::NAME {
-            return Ok(Self::Laws);
-        }
-        text.parse()
-            .map(Self::Lint)
-            .map_err(|error: netpoller::view::lints::UnknownLint| {
-                format!("{error}, {}", laws::NAME)
-            })
-    }
-}
-
-/// A lint and its hold time.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Hold {
-    lint: Lint,
-    time: Duration,
-}
-
-impl FromStr for Hold {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (lint, time) = text
-            .split_once('=')
-            .ok_or("write LINT=DUR, for example stuck-waiter=5s")?;
-        Ok(Self {
-            lint: lint
-                .parse()
-                .map_err(|error: netpoller::view::lints::UnknownLint| error.to_string())?,
-            time: humantime::parse_duration(time).map_err(|error| error.to_string())?,
-        })
-    }
-}
-
-pub(super) fn run(args: &DoctorArgs, globals: &Globals) -> Result<(), Failure> {
+pub(crate) fn run(args: &DoctorArgs, globals: &Globals) -> Result<(), Failure> {
     if args.list {
         return list(globals);
     }
@@ -110,58 +45,6 @@ pub(super) fn run(args: &DoctorArgs, globals: &Globals) -> Result<(), Failure> {
         diagnose(&connection, args, globals).await
     })
 }
-
-/// A finding, and its row as the tables have it.
-struct Case {
-    finding: Finding,
-    entry: Option<Entry>,
-}
-
-impl Case {
-    fn new(finding: Finding) -> Self {
-        let row = finding.descriptor.clone().map(Arc::new);
-        Self {
-            entry: row.map(|row| Entry { row, side: None }),
-            finding,
-        }
-    }
-
-    /// `slot.generation`, if the finding is about a descriptor.
-    fn id(&self) -> Option<String> {
-        self.entry.as_ref().map(|entry| entry.row.id())
-    }
-
-    /// Since when it is so, if that is known.
-    fn since_ns(&self) -> Option<u64> {
-        let began = self.finding.since() != Since::FirstSeen && self.finding.since_ns != 0;
-        began.then_some(self.finding.since_ns)
-    }
-
-    /// When it was first seen, if nobody knows since when it is so.
-    fn first_seen_ns(&self) -> Option<u64> {
-        let first_seen = self.finding.since() == Since::FirstSeen;
-        first_seen.then_some(self.finding.since_ns)
-    }
-
-    /// What makes it another fault than one that was told of.
-    fn key(&self) -> Key {
-        let finding = &self.finding;
-        // A poller has many laws.
-        if finding.lint == laws::NAME {
-            let law = finding.evidence.first().map(|it| it.value.clone());
-            let (lint, poller) = (finding.lint.clone(), finding.poller.clone());
-            return (lint, poller, law.unwrap_or_default(), 0);
-        }
-        (
-            finding.lint.clone(),
-            finding.poller.clone(),
-            self.id().unwrap_or_default(),
-            finding.direction,
-        )
-    }
-}
-
-type Key = (String, String, String, i32);
 
 async fn diagnose(
     connection: &Connection,
@@ -438,6 +321,7 @@ fn list(globals: &Globals) -> Result<(), Failure> {
 
 #[cfg(test)]
 mod tests {
+    use super::args::Hold;
     use super::*;
 
     #[test]

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use netpoller::view::lints::Lint;
 
-use super::{Check, DoctorArgs, WINDOW, laws};
+use super::args::{Check, DoctorArgs, WINDOW};
+use super::laws;
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]

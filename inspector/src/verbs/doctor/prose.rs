@@ -5,8 +5,9 @@ use std::io::{self, Write};
 use netpoller::view::lints::{Lint, Severity as Gravity};
 use netpoller_proto::v1::{Mode, Severity, Waiter};
 
+use super::case::Case;
 use super::not_run::{self, NotRun};
-use super::{Case, item, laws};
+use super::{item, laws};
 use crate::failure::Failure;
 use crate::out::Printer;
 use crate::paint::Tone;

@@ -1,0 +1,133 @@
+//! What every verb accepts.
+
+use std::time::Duration;
+
+use clap::builder::FalseyValueParser;
+use clap::{Args, ValueEnum};
+
+use crate::client::{Access, TargetSpec};
+use crate::paint::ColorChoice;
+use crate::query::Query;
+use crate::table::SortSpec;
+
+/// What every verb accepts.
+#[derive(Debug, Clone, Args)]
+#[command(next_help_heading = "Global options")]
+pub(crate) struct Globals {
+    /// Process to look at: unix:PATH, /path, http(s)://host:port, pid:N or NAME; may be left out when there is only one.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "NETPOLLER_TARGET",
+        value_name = "TARGET"
+    )]
+    pub(crate) target: Option<TargetSpec>,
+    /// Shape of the output.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "NETPOLLER_FORMAT",
+        value_name = "FORMAT",
+        default_value = "table"
+    )]
+    pub(crate) format: Format,
+    /// Rows that hold, for example 'state=parked && since>5s && peer~^10'; `netpoller fields` lists fields and operators.
+    #[arg(
+        short = 'w',
+        long = "where",
+        global = true,
+        env = "NETPOLLER_WHERE",
+        value_name = "EXPR"
+    )]
+    pub(crate) filter_text: Option<String>,
+    /// The same, read and found to mean something to the verb.
+    #[arg(skip)]
+    pub(crate) filter: Option<Query>,
+    /// At most so many rows, as 20 or 1k.
+    #[arg(
+        short = 'n',
+        long,
+        global = true,
+        env = "NETPOLLER_LIMIT",
+        value_name = "N",
+        value_parser = limit
+    )]
+    pub(crate) limit: Option<usize>,
+    /// Column to sort by; `:desc` turns the order around.
+    #[arg(
+        long,
+        global = true,
+        env = "NETPOLLER_SORT",
+        value_name = "COLUMN[:desc]"
+    )]
+    pub(crate) sort: Option<SortSpec>,
+    /// Columns to print, in this order; CSV and JSON then have raw values, with the units in their names.
+    #[arg(
+        short,
+        long,
+        global = true,
+        env = "NETPOLLER_COLUMNS",
+        value_name = "A,B,…",
+        value_delimiter = ','
+    )]
+    pub(crate) columns: Option<Vec<String>>,
+    /// Time between two looks (`tui`, `top`, `watch`, `audit --for`), and that `hist` looks at (at most 4s).
+    #[arg(long, global = true, env = "NETPOLLER_INTERVAL", value_name = "DUR", default_value = "1s", value_parser = interval)]
+    pub(crate) interval: Duration,
+    /// How long to wait for an answer.
+    #[arg(long, global = true, env = "NETPOLLER_TIMEOUT", value_name = "DUR", default_value = "5s", value_parser = humantime::parse_duration)]
+    pub(crate) timeout: Duration,
+    /// When to use colour; `auto` obeys NO_COLOR, CLICOLOR_FORCE and the terminal.
+    #[arg(
+        long,
+        global = true,
+        env = "NETPOLLER_COLOR",
+        value_name = "WHEN",
+        default_value = "auto"
+    )]
+    pub(crate) color: ColorChoice,
+    /// Leave out the line of column titles.
+    #[arg(long, global = true, env = "NETPOLLER_NO_HEADER", value_parser = FalseyValueParser::new())]
+    pub(crate) no_header: bool,
+    /// Draw with ASCII characters only.
+    #[arg(long, global = true, env = "NETPOLLER_ASCII", value_parser = FalseyValueParser::new())]
+    pub(crate) ascii: bool,
+    #[command(flatten)]
+    pub(crate) access: Access,
+}
+
+impl Globals {
+    /// The interval, unless another is asked for.
+    pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
+}
+
+/// Shape of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns; those that do not fit a terminal are left out.
+    Table,
+    /// All columns, aligned.
+    Wide,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma separated values.
+    Csv,
+}
+
+fn limit(text: &str) -> Result<usize, String> {
+    crate::query::number(text)
+        .and_then(|number| usize::try_from(number).ok())
+        .ok_or_else(|| format!("`{text}` is no number of rows"))
+}
+
+fn interval(text: &str) -> Result<Duration, String> {
+    let interval = humantime::parse_duration(text).map_err(|error| error.to_string())?;
+    if interval < Duration::from_millis(100) {
+        return Err("the shortest interval is 100ms".into());
+    }
+    Ok(interval)
+}

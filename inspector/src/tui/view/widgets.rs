@@ -1,0 +1,80 @@
+//! What several views are made of.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::{Line, Span};
+use ratatui::widgets::{Block, BorderType, Clear, Paragraph};
+
+use super::super::theme::Theme;
+use crate::paint::Tone;
+use crate::text;
+
+/// A box over the view, and the area inside of it.
+pub(super) fn popup(theme: Theme, title: &str, frame: &mut Frame<'_>, area: Rect) -> Rect {
+    frame.render_widget(Clear, area);
+    let mut block =
+        Block::bordered().title(Line::styled(format!(" {title} "), theme.tone(Tone::Title)));
+    block = block
+        .border_style(theme.tone(Tone::Dim))
+        .border_type(BorderType::Rounded);
+    if theme.ascii {
+        block = block.border_set(ASCII_BORDER);
+    }
+    let inside = block.inner(area);
+    frame.render_widget(block, area);
+    inside
+}
+
+const ASCII_BORDER: ratatui::symbols::border::Set<'static> = ratatui::symbols::border::Set {
+    top_left: "+",
+    top_right: "+",
+    bottom_left: "+",
+    bottom_right: "+",
+    vertical_left: "|",
+    vertical_right: "|",
+    horizontal_top: "-",
+    horizontal_bottom: "-",
+};
+
+/// Lines of which the first so many have been scrolled away, but never all.
+pub(super) fn scrolled(
+    mut lines: Vec<Line<'static>>,
+    scroll: usize,
+    height: u16,
+) -> Paragraph<'static> {
+    let most = lines.len().saturating_sub(usize::from(height));
+    lines.drain(..scroll.min(most));
+    lines.truncate(height.into());
+    Paragraph::new(lines)
+}
+
+/// Text at the left or the right of a field of this width, cut if need be.
+pub(super) fn field(content: &str, width: usize, right: bool, ascii: bool) -> String {
+    let shown = text::cut(content, width, ascii);
+    let blanks = " ".repeat(width.saturating_sub(text::width(&shown)));
+    if right {
+        format!("{blanks}{shown}")
+    } else {
+        format!("{shown}{blanks}")
+    }
+}
+
+/// A name in a field of this width. One that does not fit loses its middle: its end tells it from others.
+pub(super) fn name_field(name: &str, width: usize, ascii: bool) -> String {
+    field(&text::cut_middle(name, width, ascii), width, false, ascii)
+}
+
+/// A span of a meaning.
+pub(super) fn toned(theme: Theme, content: impl Into<String>, tone: Tone) -> Span<'static> {
+    Span::styled(content.into(), theme.tone(tone))
+}
+
+/// A duration that the theme can write.
+pub(super) fn duration(theme: Theme, ns: u64) -> String {
+    let written = text::duration(ns);
+    if theme.ascii {
+        text::ascii(written)
+    } else {
+        written
+    }
+}
