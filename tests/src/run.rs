@@ -3,14 +3,10 @@
 use std::panic::resume_unwind;
 use std::sync::mpsc::{Receiver, channel};
 use std::thread::JoinHandle;
-use std::time::Duration;
 
 use netpoller::{Poller, block_on_poller};
 
-use crate::until;
-
-/// After this time a test has hung: far longer than any of them takes on a loaded machine.
-pub const LIMIT: Duration = Duration::from_secs(120);
+use crate::{LIMIT, until};
 
 /// A thread that does one thing, and whose end is waited for with a limit.
 #[derive(Debug)]

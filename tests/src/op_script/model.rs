@@ -2,7 +2,7 @@
 
 use std::collections::VecDeque;
 
-use super::{Deadline, IN_FLIGHT, Op, Outcome, READS, STREAMS};
+use super::script::{Deadline, IN_FLIGHT, Op, Outcome, READS, STREAMS};
 
 /// What an operation may end with.
 #[derive(Clone, PartialEq, Eq, Debug)]

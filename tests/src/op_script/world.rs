@@ -12,7 +12,7 @@ use netpoller::net::UnixStream;
 use netpoller::{Error, Poller, ReadyList, view};
 
 use super::model::next;
-use super::{Deadline, Op, Outcome, STREAMS};
+use super::script::{Deadline, Op, Outcome, STREAMS};
 
 /// Whether its future wants to be polled.
 #[derive(Debug)]

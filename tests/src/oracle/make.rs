@@ -13,9 +13,9 @@ use netpoller::net::{
 use netpoller::pipe::{self, PipeReader, PipeWriter};
 use rustix::fs::{CWD, FileType, Mode, mknodat};
 
+use super::dial::dial;
 use super::script::{Access, Kind, PairKind, When};
 use super::thing::{Address, PlainFile, Thing, misused};
-use super::work::dial;
 use crate::loopback;
 
 /// A directory for the paths of one script.

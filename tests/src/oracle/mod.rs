@@ -21,6 +21,7 @@
 //! | `go` | the Go program, built and asked |
 //! | `golden` | printing and comparing |
 
+mod dial;
 mod form;
 mod go;
 mod golden;

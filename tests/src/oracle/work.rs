@@ -4,9 +4,10 @@ use std::io::{self, IoSlice, IoSliceMut, Read, Write};
 use std::mem::MaybeUninit;
 use std::sync::Arc;
 
-use netpoller::net::{TcpStream, UnixSeqpacket, UnixStream, WriteAllError};
+use netpoller::net::WriteAllError;
 use netpoller::{Poller, block_on_poller};
 
+use super::dial::dial;
 use super::make::Make;
 use super::outcome::Outcome;
 use super::script::Kind;
@@ -290,22 +291,6 @@ async fn send_to(from: &Thing, to: Address, size: usize) -> Outcome {
         (Thing::Gram(x, _), Address::Path(to)) => x.send_to(&buf, to).await,
         _ => Err(misused()),
     })
-}
-
-/// Connects to a listener.
-pub(super) async fn dial(poller: &Poller, listener: Kind, to: Address) -> io::Result<Thing> {
-    match (listener, to) {
-        (Kind::TcpListener, Address::Internet(to)) => {
-            Ok(Thing::Tcp(TcpStream::connect_on(poller, to, None).await?))
-        }
-        (Kind::UnixListener, Address::Path(to)) => {
-            Ok(Thing::Unix(UnixStream::connect_on(poller, to).await?))
-        }
-        (Kind::PacketListener, Address::Path(to)) => {
-            Ok(Thing::Packet(UnixSeqpacket::connect_on(poller, to).await?))
-        }
-        _ => Err(misused()),
-    }
 }
 
 /// The end of what makes things. A deadline can only be that of a dial.

@@ -15,6 +15,7 @@ use std::path::{Path, PathBuf};
 
 use super::script::Script;
 use scope::Scope;
+use words::Fault;
 
 /// What is wrong with a script.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -42,9 +43,6 @@ impl fmt::Display for Problem {
 }
 
 impl std::error::Error for Problem {}
-
-/// What, and its remedy.
-type Fault = (String, String);
 
 /// The scripts in `text`, which was read from `file`.
 ///

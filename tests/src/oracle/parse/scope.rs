@@ -4,9 +4,8 @@ use std::collections::HashMap;
 
 use netpoller::Sides;
 
-use super::Fault;
 use super::usage::{USAGE, usage};
-use super::words::{duration, listener, moment, pair, size, sizes};
+use super::words::{Fault, duration, listener, moment, pair, size, sizes};
 use crate::oracle::script::{Access, Call, Kind, Line, Op};
 
 /// The names that are known at a line.

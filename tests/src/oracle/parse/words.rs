@@ -2,9 +2,11 @@
 
 use std::time::Duration;
 
-use super::Fault;
 use super::usage::usage;
 use crate::oracle::script::{Kind, PairKind, When};
+
+/// What, and its remedy.
+pub(super) type Fault = (String, String);
 
 pub(super) fn pair(word: &str) -> Result<(PairKind, Kind), Fault> {
     Ok(match word {

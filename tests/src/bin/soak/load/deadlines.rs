@@ -7,7 +7,8 @@ use futures_lite::future;
 use netpoller::net::{UdpSocket, UnixStream};
 use netpoller::time;
 
-use super::{Scene, Tally};
+use super::scene::Scene;
+use super::tally::Tally;
 
 /// A read that times out, never early.
 pub(super) async fn time_out(scene: Scene) {

@@ -7,7 +7,8 @@ use futures_lite::future;
 use netpoller::net::TcpStream;
 use netpoller::{Error, time};
 
-use super::{Scene, Tally};
+use super::scene::Scene;
+use super::tally::Tally;
 
 /// A byte that asks not to be answered.
 const SILENCE: u8 = b'?';

@@ -6,7 +6,9 @@ use std::time::Duration;
 
 use netpoller::{Poller, pipe};
 
-use super::{Scene, Tally, streams};
+use super::scene::Scene;
+use super::streams;
+use super::tally::Tally;
 
 type Part = JoinHandle<io::Result<()>>;
 
