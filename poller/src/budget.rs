@@ -132,17 +132,15 @@ pub(crate) fn has_remaining() -> bool {
     LEFT.with(Cell::get) > 0
 }
 
-/// What one operation remembers of what it was told.
+/// Whether one operation has asked for leave before.
 #[derive(Debug, Default)]
-pub(crate) struct Turns {
-    asked: bool,
-}
+pub(crate) struct Asked(bool);
 
-impl Turns {
+impl Asked {
     /// [`poll_proceed`], for each poll of the operation.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Permit> {
-        poll_proceed(cx, !mem::replace(&mut self.asked, true))
+        poll_proceed(cx, !mem::replace(&mut self.0, true))
     }
 }
 
@@ -151,9 +149,9 @@ impl Turns {
 pub(crate) fn cooperative<T>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
 ) -> impl Future<Output = T> {
-    let mut turns = Turns::default();
+    let mut asked = Asked::default();
     poll_fn(move |cx| {
-        let permit = ready!(turns.poll(cx));
+        let permit = ready!(asked.poll(cx));
         let output = ready!(poll(cx));
         permit.made_progress();
         Poll::Ready(output)

@@ -91,6 +91,7 @@ unsafe fn borrowed(data: *const ()) -> Arc<Foreign> {
     }
 }
 
+// SAFETY: to be called as `RawWakerVTable` says, which only wakers made above do.
 unsafe fn clone(data: *const ()) -> RawWaker {
     // SAFETY: called for a living waker only.
     let foreign = unsafe { borrowed(data) };
@@ -98,6 +99,7 @@ unsafe fn clone(data: *const ()) -> RawWaker {
     raw(foreign)
 }
 
+// SAFETY: to be called as `RawWakerVTable` says, which only wakers made above do.
 unsafe fn wake(data: *const ()) {
     // SAFETY: called for a living waker, which ends by it.
     let foreign = unsafe { owned(data) };
@@ -105,6 +107,7 @@ unsafe fn wake(data: *const ()) {
     foreign.meets(Part::Wake);
 }
 
+// SAFETY: to be called as `RawWakerVTable` says, which only wakers made above do.
 unsafe fn wake_by_ref(data: *const ()) {
     // SAFETY: called for a living waker only.
     let foreign = unsafe { borrowed(data) };
@@ -112,6 +115,7 @@ unsafe fn wake_by_ref(data: *const ()) {
     foreign.meets(Part::WakeByRef);
 }
 
+// SAFETY: to be called as `RawWakerVTable` says, which only wakers made above do.
 unsafe fn drop_one(data: *const ()) {
     // SAFETY: called for a living waker, which ends by it.
     let foreign = unsafe { owned(data) };

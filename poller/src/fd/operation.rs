@@ -254,7 +254,7 @@ impl Fd {
             fd: self,
             operation,
             call,
-            turns: budget::Turns::default(),
+            asked: budget::Asked::default(),
             phase: Phase::Begin,
         }
     }
@@ -361,7 +361,7 @@ pub(crate) struct Run<'a, C> {
     fd: &'a Fd,
     operation: Operation,
     call: C,
-    turns: budget::Turns,
+    asked: budget::Asked,
     phase: Phase<'a>,
 }
 
@@ -396,7 +396,7 @@ impl<R: Moved, C: FnMut(RawFd) -> io::Result<R>> Future for Run<'_, C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let (fd, operation) = (this.fd, &this.operation);
-        let permit = ready!(this.turns.poll(cx));
+        let permit = ready!(this.asked.poll(cx));
         let ending = Ending(&mut this.phase);
         let Poll::Ready(result) = ending.0.poll(fd, operation, cx, &mut this.call) else {
             mem::forget(ending);

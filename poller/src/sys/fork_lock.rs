@@ -8,7 +8,7 @@
 use std::any::Any;
 use std::cell::{Cell, RefCell};
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering, compiler_fence};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::sync::lock_soon;
@@ -125,12 +125,15 @@ impl AtIt {
         let before = AT_IT.get();
         let bit = 1 << order as u32 & !before;
         AT_IT.set(before | bit);
+        // Before the lock is taken, as a handler of this thread sees it.
+        compiler_fence(Ordering::SeqCst);
         Self { bit }
     }
 }
 
 impl Drop for AtIt {
     fn drop(&mut self) {
+        compiler_fence(Ordering::SeqCst);
         AT_IT.set(AT_IT.get() & !self.bit);
     }
 }
@@ -138,13 +141,13 @@ impl Drop for AtIt {
 /// What a fork takes.
 trait Held: Sync {
     /// The guard, waited for however long its holder is kept from running. A fork in a signal handler, by a thread that is at
-    /// the lock itself, goes without: `None`.
+    /// one of the locks itself, may be what the holder waits for: it goes without if the lock is not to be had soon, `None`.
     fn hold(&'static self) -> Option<Box<dyn Any>>;
 }
 
 impl<T: Send + 'static> Held for ForkMutex<T> {
     fn hold(&'static self) -> Option<Box<dyn Any>> {
-        if AT_IT.get() & (1 << self.order as u32) != 0 {
+        if AT_IT.get() != 0 {
             let guard = lock_soon(&self.lock)?;
             return Some(Box::new(guard));
         }
@@ -259,10 +262,25 @@ mod tests {
     }
 
     #[test]
-    fn a_fork_by_whoever_holds_the_lock_goes_without() {
+    fn a_fork_by_whoever_is_at_a_lock_waits_for_none() {
         let guard = LOCK.lock();
         assert!(LOCK.hold().is_none(), "it would wait for itself");
         drop(guard);
         assert!(LOCK.hold().is_some());
+        // The holder of a lock may wait for a later one, which is this thread's.
+        let (held, is_held) = channel();
+        let (over, is_over) = channel();
+        let holder = std::thread::spawn(move || {
+            let _guard = LOCK.lock();
+            held.send(()).unwrap();
+            is_over.recv().unwrap();
+        });
+        is_held.recv().unwrap();
+        let later = AtIt::begin(Order::Once);
+        assert!(LOCK.hold().is_none());
+        drop(later);
+        over.send(()).unwrap();
+        holder.join().unwrap();
+        assert_eq!(AT_IT.get(), 0);
     }
 }

@@ -34,6 +34,7 @@ unsafe impl Room for [u8] {
     }
 
     #[inline]
+    // SAFETY: the contract is the one of the trait.
     unsafe fn filled(&mut self, _n: usize) {}
 }
 
@@ -52,6 +53,7 @@ unsafe impl Room for tokio::io::ReadBuf<'_> {
     }
 
     #[inline]
+    // SAFETY: the contract is the one of the trait.
     unsafe fn filled(&mut self, n: usize) {
         // SAFETY: the caller has written them.
         unsafe { self.assume_init(n) };
@@ -74,6 +76,7 @@ unsafe impl Room for hyper::rt::ReadBufCursor<'_> {
     }
 
     #[inline]
+    // SAFETY: the contract is the one of the trait.
     unsafe fn filled(&mut self, n: usize) {
         // SAFETY: the caller has written them.
         unsafe { self.advance(n) };
