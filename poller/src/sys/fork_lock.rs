@@ -38,11 +38,11 @@ pub(crate) enum Order {
     /// Making what is made once.
     Once,
     /// What a test makes of it.
-    #[cfg(test)]
+    #[cfg(all(test, not(loom), not(miri)))]
     Spare,
 }
 
-const COUNT: usize = Order::Once as usize + 1 + cfg!(test) as usize;
+const COUNT: usize = Order::Once as usize + 1 + cfg!(all(test, not(loom), not(miri))) as usize;
 
 /// A lock of its own for each place in [`Order`]. Does not poison.
 #[derive(Debug)]
