@@ -137,21 +137,26 @@ pub(crate) fn has_remaining() -> bool {
 pub(crate) struct Asked(bool);
 
 impl Asked {
-    /// [`poll_proceed`], for each poll of the operation.
+    /// [`poll_proceed`], for each poll of the operation. Calls `refused` if it is.
     #[inline]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>) -> Poll<Permit> {
-        poll_proceed(cx, !mem::replace(&mut self.0, true))
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, refused: impl FnOnce()) -> Poll<Permit> {
+        let permit = poll_proceed(cx, !mem::replace(&mut self.0, true));
+        if permit.is_pending() {
+            refused();
+        }
+        permit
     }
 }
 
-/// `poll` as one operation.
+/// `poll` as one operation. Calls `refused` each time that it is.
 #[inline]
 pub(crate) fn cooperative<T>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
+    mut refused: impl FnMut(),
 ) -> impl Future<Output = T> {
     let mut asked = Asked::default();
     poll_fn(move |cx| {
-        let permit = ready!(asked.poll(cx));
+        let permit = ready!(asked.poll(cx, &mut refused));
         let output = ready!(poll(cx));
         permit.made_progress();
         Poll::Ready(output)

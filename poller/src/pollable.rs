@@ -6,7 +6,7 @@ use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use crate::desc::Kind;
@@ -229,7 +229,7 @@ impl<T: AsFd> Pollable<T> {
         };
         let mut turn = None;
         let mut attempt = Attempt::default();
-        let result = budget::cooperative(|cx| {
+        let poll = |cx: &mut Context<'_>| {
             if turn.is_none() {
                 turn = Some(Turn::take(&self.busy[direction.index()])?);
             }
@@ -243,8 +243,13 @@ impl<T: AsFd> Pollable<T> {
                 drained: None,
             };
             attempt.poll(target, &operation, cx, &mut |_| call(&self.inner))
-        })
-        .await;
+        };
+        let give_way = || {
+            if let Some(desc) = &self.desc {
+                desc.shared.give_way();
+            }
+        };
+        let result = budget::cooperative(poll, give_way).await;
         drop(attempt);
         drop(turn);
         if let Some(desc) = &self.desc {

@@ -54,7 +54,7 @@ async fn sleep_until_at(
     // A runtime without I/O cannot be attached to; the sleep then depends on whoever else polls.
     let attend = || drop(RuntimeLink::default().ensure_polled(&poller.shared));
     let mut sleep = pin!(poller.sleep_until(until, location, attend));
-    budget::cooperative(|cx| sleep.as_mut().poll(cx)).await;
+    budget::cooperative(|cx| sleep.as_mut().poll(cx), || {}).await;
 }
 
 /// The future did not end in time.

@@ -19,6 +19,7 @@ use super::guest::Guest;
 use super::kind::Driver;
 use crate::budget::{self, Limit};
 use crate::poller::{Poller, ReadyList, Role, Shared};
+use crate::sync::Panics;
 use crate::sync::atomic::{AtomicU32, Ordering};
 use crate::sync::thread::{self, Thread};
 
@@ -299,8 +300,7 @@ impl ThreadParker {
             .get_or_insert_with(|| ReadyList::with_capacity(batch))
     }
 
-    /// The future goes on at once. Now and then I/O gets its turn, unless somebody polls anyway (golang/go#65064: one at a
-    /// time is enough).
+    /// The future goes on at once. Now and then I/O gets its turn.
     fn poll_in_passing(&mut self) {
         self.turns += 1;
         // A turn in which the budget was spent was a long one.
@@ -308,15 +308,9 @@ impl ThreadParker {
             return;
         }
         self.turns = 0;
-        let shared = self.parker.shared.clone();
-        if shared.role.is_held() {
-            return;
-        }
-        let ready = self.ready();
-        ready.begin(&shared);
-        // An error here is one that the next blocking poll will meet as well, and it has nowhere to go.
-        let _ = shared.poll_now(ready);
-        ready.wake_all();
+        let mut panics = Panics::default();
+        self.parker.shared.poll_in_passing(&mut panics);
+        panics.resume();
     }
 
     /// Polls once as the leader. `true` if it is this thread's turn to run.

@@ -469,8 +469,7 @@ async fn drive(watched: AsyncFd<OwnedFd>, attachment: Attachment, mut ready: Rea
         }
         drop(guard);
         // A waker that panics is alone in that, and has nobody to tell here; the panic hook has reported it.
-        Panics::default().catch(|| ready.wake_all());
-        ready.release();
+        ready.release(&mut Panics::default());
     }
 }
 

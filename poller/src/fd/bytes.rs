@@ -282,7 +282,7 @@ impl Fd {
             Some(turn) => turn?,
             None => {
                 let mut queue = self.queue(Direction::Write);
-                budget::cooperative(|cx| Pin::new(&mut queue).poll(cx)).await?
+                budget::cooperative(|cx| Pin::new(&mut queue).poll(cx), || {}).await?
             }
         };
         loop {
@@ -290,9 +290,11 @@ impl Fd {
             let mut call = |fd| self.try_write(fd, rest);
             let mut attempt = Attempt::default();
             // Each of its calls counts: a peer that is quick keeps the task from its executor as well.
-            let n =
-                budget::cooperative(|cx| attempt.poll(turn.fd.target(), &operation, cx, &mut call))
-                    .await?;
+            let n = budget::cooperative(
+                |cx| attempt.poll(turn.fd.target(), &operation, cx, &mut call),
+                || self.desc().shared.give_way(),
+            )
+            .await?;
             *written += n;
             if *written >= buf.len() {
                 return Ok(());

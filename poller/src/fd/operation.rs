@@ -279,6 +279,9 @@ impl Fd {
         let refused = &self.refused[direction.index()];
         let before = refused.load(Ordering::Relaxed);
         let permit = budget::poll_proceed(cx, !before);
+        if permit.is_pending() {
+            self.desc().shared.give_way();
+        }
         if permit.is_pending() != before {
             refused.store(permit.is_pending(), Ordering::Relaxed);
         }
@@ -396,7 +399,7 @@ impl<R: Moved, C: FnMut(RawFd) -> io::Result<R>> Future for Run<'_, C> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let this = self.get_mut();
         let (fd, operation) = (this.fd, &this.operation);
-        let permit = ready!(this.asked.poll(cx));
+        let permit = ready!(this.asked.poll(cx, || fd.desc().shared.give_way()));
         let ending = Ending(&mut this.phase);
         let Poll::Ready(result) = ending.0.poll(fd, operation, cx, &mut this.call) else {
             mem::forget(ending);

@@ -15,9 +15,10 @@
 //! | `netpollBreak` | [`Poller::wake`] |
 //! | `netpollAnyWaiters` | [`Poller::any_waiters`] |
 //!
-//! One file for each: `open` registers and frees, `wait` is the waiter's side, `sleep` waits for a time alone, `deadline` sets and fires, `poll` fetches
-//! events, `break_signal` coalesces wakes, `ready_list` holds what a poll made runnable, `role`
-//! says who may block, `registry` lists all pollers.
+//! One file for each: `open` registers and frees, `wait` is the waiter's side, `sleep` waits for a
+//! time alone, `deadline` sets and fires, `poll` fetches events, `passing` does so between two
+//! tasks, `break_signal` coalesces wakes, `ready_list` holds what a poll made runnable, `role` says
+//! who may block, `registry` lists all pollers.
 #![forbid(unsafe_code)]
 
 mod break_signal;
@@ -27,6 +28,7 @@ mod desc;
 #[cfg(any(feature = "inspect", all(test, loom, not(shuttle))))]
 mod evict;
 mod open;
+mod passing;
 mod poll;
 mod ready_list;
 mod registry;

@@ -151,10 +151,10 @@ impl ReadyList {
         }
     }
 
-    /// Lets go of the poller of the last poll, for one that must not keep it until the next.
-    #[cfg(feature = "tokio")]
-    pub(crate) fn release(&mut self) {
-        self.wake_all();
+    /// Wakes all waiters, keeps what panics in `panics`, and lets go of the poller of the last
+    /// poll: for a list that must not keep it until the next.
+    pub(crate) fn release(&mut self, panics: &mut Panics) {
+        self.wake_and_keep(panics);
         self.shared = None;
     }
 

@@ -130,7 +130,11 @@ impl Future for Wait<'_> {
         let permit = if this.counts {
             // Who polls by hand, in a loop of the program's own, is not refused.
             let first = !std::mem::replace(&mut this.polled, true) && !budget::is_unknown();
-            Some(ready!(budget::poll_proceed(cx, first)))
+            let permit = budget::poll_proceed(cx, first);
+            if permit.is_pending() {
+                this.desc.shared.give_way();
+            }
+            Some(ready!(permit))
         } else {
             None
         };

@@ -398,6 +398,81 @@ fn issue_tokio_2160_every_operation_leaves_others_their_turns_beside_a_thread_dr
     });
 }
 
+/// Reads bytes of its own one by one, and now and then sends one to a task that waits for it; says
+/// how many it has read at most before that task had it.
+fn reads_before_an_event_is_seen(run: fn(&Poller, Work, Work)) -> usize {
+    const READS: usize = 8_000;
+    const EVERY: usize = 611;
+    let poller = Poller::builder().build().unwrap();
+    let _entered = poller.enter();
+    let adopt = |stream| UnixStream::from_std(stream).unwrap();
+    let (busy, mut full) = std_unix::UnixStream::pair().unwrap();
+    let (called, mut caller) = std_unix::UnixStream::pair().unwrap();
+    let (busy, called) = (adopt(busy), adopt(called));
+    full.write_all(&[7; READS]).unwrap();
+    let (reads, sent) = (Arc::<AtomicUsize>::default(), Arc::<AtomicUsize>::default());
+    let worst = Arc::<AtomicUsize>::default();
+    let reading = {
+        let (reads, sent) = (reads.clone(), sent.clone());
+        async move {
+            // The other one waits by then.
+            give_way().await;
+            for read in 1..=READS {
+                busy.read(&mut [0]).await.unwrap();
+                reads.store(read, Ordering::Relaxed);
+                if read % EVERY == 0 {
+                    sent.store(read, Ordering::Relaxed);
+                    caller.write_all(&[7]).unwrap();
+                }
+            }
+        }
+    };
+    let waiting = {
+        let worst = worst.clone();
+        async move {
+            while called.read(&mut [0]).await.unwrap() > 0 {
+                let late = reads.load(Ordering::Relaxed) - sent.load(Ordering::Relaxed);
+                worst.fetch_max(late, Ordering::Relaxed);
+            }
+        }
+    };
+    run(&poller, Box::pin(reading), Box::pin(waiting));
+    worst.load(Ordering::Relaxed)
+}
+
+/// The budget of a task, and nothing more: whoever has used it up gives events to their tasks
+/// before these have their turn, so that none waits for another round of his.
+#[test]
+fn an_event_is_seen_before_a_task_that_is_always_ready_has_another_round() {
+    let runs: [(&str, fn(&Poller, Work, Work)); 3] = [
+        ("tokio", |_, work, other| {
+            current_thread().block_on(async {
+                let other = tokio::spawn(other);
+                tokio::spawn(work).await.unwrap();
+                other.await.unwrap();
+            });
+        }),
+        ("block_on", |poller, work, other| {
+            block_on_poller(poller, zip(work, other));
+        }),
+        ("an executor inside block_on", |poller, work, other| {
+            let executor = async_executor::LocalExecutor::new();
+            let both = [executor.spawn(other), executor.spawn(work)];
+            let all = async {
+                for task in both {
+                    task.await;
+                }
+            };
+            block_on_poller(poller, executor.run(all));
+        }),
+    ];
+    for (name, run) in runs {
+        let late = Lane::start(move || reads_before_an_event_is_seen(run)).join();
+        assert!(late <= 128, "{name}: {late} reads");
+        assert!(late > 0, "{name}: it was never kept waiting");
+    }
+}
+
 /// One that never ends by itself must not keep its runtime from ending.
 #[test]
 fn issue_tokio_2160_a_runtime_ends_beside_a_task_that_is_always_ready() {

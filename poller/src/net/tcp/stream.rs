@@ -106,7 +106,7 @@ impl TcpStream {
         let mut dialling = pin!(async {
             Self::connect_with(socket, &poller.get()?, addr, deadline, location).await
         });
-        budget::cooperative(|cx| dialling.as_mut().poll(cx)).await
+        budget::cooperative(|cx| dialling.as_mut().poll(cx), || {}).await
     }
 
     /// Connects to `addr` with a socket that `make` makes, or another one if the first is met by accident.

@@ -83,7 +83,7 @@ async fn connect(
 ) -> io::Result<Fd> {
     // All of it is one operation, for it may fail before it comes to the descriptor.
     let mut dialling = pin!(dial(poller, path, ty, kind, location));
-    budget::cooperative(|cx| dialling.as_mut().poll(cx)).await
+    budget::cooperative(|cx| dialling.as_mut().poll(cx), || {}).await
 }
 
 async fn dial(
