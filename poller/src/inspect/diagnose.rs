@@ -24,8 +24,9 @@ const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Looks at the pollers that are asked for. `redact` hides the addresses of sockets.
 ///
-/// Between two looks it rests for [`REST`] times as long as the last one took, and a look that reads the kernel's list waits
-/// for its turn; so a large table is looked at less often, and the window ends before the turn came if it must.
+/// Between two looks it rests for [`REST`] times as long as the last one took, and each look waits
+/// for its turn; so a large table is looked at less often, and the window ends before the turn came
+/// if it must.
 pub(super) async fn diagnose(
     request: Request<DiagnoseRequest>,
     redact: bool,
@@ -43,10 +44,7 @@ pub(super) async fn diagnose(
         let findings = guarded(|| look(&mut lints, &pollers))?;
         Ok::<_, Status>((findings, began.elapsed()))
     };
-    let turn = match request.kernel {
-        true => Some(turns.kernel().await),
-        false => None,
-    };
+    let turn = turns.look(request.kernel).await?;
     let (mut findings, mut took_last) = look()?;
     drop(turn);
     loop {
@@ -56,16 +54,11 @@ pub(super) async fn diagnose(
         }
         // The thread of the endpoint serves others meanwhile. A look itself takes a few milliseconds of a large table.
         tokio::time::sleep(pause.max(REST * took_last).min(left)).await;
-        let turn = match request.kernel {
-            // The last look is due at the end of the window, and may wait a little beyond it.
-            true => {
-                let left = window.saturating_sub(began.elapsed()).max(PATIENCE);
-                match tokio::time::timeout(left, turns.kernel()).await {
-                    Ok(turn) => Some(turn),
-                    Err(_) => break,
-                }
-            }
-            false => None,
+        // The last look is due at the end of the window, and may wait a little beyond it.
+        let left = window.saturating_sub(began.elapsed()).max(PATIENCE);
+        let turn = match tokio::time::timeout(left, turns.look(request.kernel)).await {
+            Ok(turn) => turn?,
+            Err(_) => break,
         };
         (findings, took_last) = look()?;
         drop(turn);

@@ -4,7 +4,7 @@
 //!
 //! | question | takes | at a time |
 //! |---|---|---|
-//! | `ListDescriptors` | a walk through the whole table, and the memory of a page | [`WALKS`]; the others wait, in order |
+//! | `ListDescriptors`, each look of `Diagnose` without the kernel's view | a walk through the whole table, and the memory of a page | [`WALKS`]; the others wait, in order |
 //! | `Audit` with the kernel's view, `GetDescriptor`, each look of `Diagnose` with it | the mutex of the epoll instance, which the data path wants too | one, then none for [`REST`] times as long; the others wait, in order |
 //! | `Diagnose` | seconds, and questions to the kernel for each suspect | [`DIAGNOSES`] of a listener; the others are refused |
 //!
@@ -92,6 +92,20 @@ impl Turns {
         }
     }
 
+    /// Waits for the turn of one look of a diagnosis, at the table or at the kernel's list as well.
+    pub(super) async fn look(&self, kernel: bool) -> Result<LookTurn, Status> {
+        Ok(match kernel {
+            true => LookTurn {
+                _kernel: Some(self.kernel().await),
+                _walk: None,
+            },
+            false => LookTurn {
+                _kernel: None,
+                _walk: Some(self.walk().await?),
+            },
+        })
+    }
+
     /// The right to look for faults, until the permit is dropped. Nobody waits for it: it may take seconds, and as many again.
     pub(super) fn diagnose(&self) -> Result<OwnedSemaphorePermit, Status> {
         self.diagnoses.clone().try_acquire_owned().map_err(|_| {
@@ -100,6 +114,13 @@ impl Turns {
             ))
         })
     }
+}
+
+/// The right to look once, until it is dropped.
+#[derive(Debug)]
+pub(super) struct LookTurn {
+    _kernel: Option<KernelTurn>,
+    _walk: Option<WalkTurn>,
 }
 
 /// The right to walk through the table.

@@ -159,6 +159,25 @@ async fn a_diagnosis_is_held_back_while_the_kernels_list_rests_and_only_if_it_lo
     assert_eq!(began.elapsed(), REST * read_for);
 }
 
+#[tokio::test(start_paused = true)]
+async fn a_diagnosis_walks_through_the_table_when_it_is_its_turn() {
+    let _poller = poller("diagnosed_in_turn");
+    let service = Service::default();
+    let walking = service.turns.walk().await.unwrap();
+    let mut diagnosis = service.diagnose(Request::new(v1::DiagnoseRequest {
+        poller: "diagnosed_in_turn".into(),
+        window_ns: 1,
+        ..Default::default()
+    }));
+    poll_fn(|cx| {
+        assert!(diagnosis.as_mut().poll(cx).is_pending());
+        Poll::Ready(())
+    })
+    .await;
+    drop(walking);
+    diagnosis.await.unwrap();
+}
+
 #[test]
 fn diagnoses_beyond_two_at_a_time_are_refused_and_told_when_to_ask_again() {
     let _poller = poller("diagnosed_in_turns");
