@@ -107,7 +107,11 @@ fn idle_connections_are_accepted_listed_and_closed() {
         .listen(socket)
         .start()
         .expect("an endpoint");
-    let listener = Arc::new(TcpListener::bind_on(&poller, "127.0.0.1:0").expect("a port"));
+    let listener = Arc::new(
+        poller
+            .in_scope(|| TcpListener::bind("127.0.0.1:0"))
+            .expect("a port"),
+    );
     let addr = listener.local_addr().expect("an address");
 
     let server = std::thread::Builder::new().name("server".into()).spawn({

@@ -50,26 +50,10 @@ impl crate::net::HasFd for PipeWriter {
 /// What `pipe2(2)` said, or an error of the registration.
 #[track_caller]
 pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
-    pipe_at(&driver::current()?, Location::caller())
-}
-
-/// [`pipe()`] with a poller of your own.
-///
-/// # Errors
-///
-/// As [`pipe()`].
-#[track_caller]
-pub fn pipe_on(poller: &Poller) -> io::Result<(PipeReader, PipeWriter)> {
-    pipe_at(poller, Location::caller())
-}
-
-fn pipe_at(
-    poller: &Poller,
-    location: &'static Location<'static>,
-) -> io::Result<(PipeReader, PipeWriter)> {
+    let (poller, location) = (driver::current()?, Location::caller());
     let (reader, writer) = sys::io::pipe().map_err(|error| context("cannot make a pipe", error))?;
-    let reader = register(poller, reader, location)?;
-    let writer = register(poller, writer, location)?;
+    let reader = register(&poller, reader, location)?;
+    let writer = register(&poller, writer, location)?;
     Ok((PipeReader { fd: reader }, PipeWriter { fd: writer }))
 }
 
@@ -80,7 +64,6 @@ fn register(poller: &Poller, fd: OwnedFd, location: &'static Location<'static>) 
 
 /// Opens the FIFO at `path`, which must be one.
 fn open_fifo(
-    poller: io::Result<Poller>,
     path: &Path,
     options: &OpenOptions,
     location: &'static Location<'static>,
@@ -97,7 +80,7 @@ fn open_fifo(
             "it is not a FIFO",
         )));
     }
-    register(&poller?, file.into(), location)
+    register(&driver::current()?, file.into(), location)
 }
 
 impl PipeReader {
@@ -109,23 +92,6 @@ impl PipeReader {
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
-            driver::current(),
-            path.as_ref(),
-            OpenOptions::new().read(true),
-            Location::caller(),
-        )
-        .map(|fd| Self { fd })
-    }
-
-    /// [`PipeReader::open`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`PipeReader::open`].
-    #[track_caller]
-    pub fn open_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
-        open_fifo(
-            Ok(poller.clone()),
             path.as_ref(),
             OpenOptions::new().read(true),
             Location::caller(),
@@ -142,23 +108,6 @@ impl PipeReader {
     #[track_caller]
     pub fn open_resilient(path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
-            driver::current(),
-            path.as_ref(),
-            OpenOptions::new().read(true).write(true),
-            Location::caller(),
-        )
-        .map(|fd| Self { fd })
-    }
-
-    /// [`PipeReader::open_resilient`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`PipeReader::open_resilient`].
-    #[track_caller]
-    pub fn open_resilient_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
-        open_fifo(
-            Ok(poller.clone()),
             path.as_ref(),
             OpenOptions::new().read(true).write(true),
             Location::caller(),
@@ -181,23 +130,6 @@ impl PipeWriter {
     #[track_caller]
     pub fn open(path: impl AsRef<Path>) -> io::Result<Self> {
         open_fifo(
-            driver::current(),
-            path.as_ref(),
-            OpenOptions::new().write(true),
-            Location::caller(),
-        )
-        .map(|fd| Self { fd })
-    }
-
-    /// [`PipeWriter::open`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`PipeWriter::open`].
-    #[track_caller]
-    pub fn open_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
-        open_fifo(
-            Ok(poller.clone()),
             path.as_ref(),
             OpenOptions::new().write(true),
             Location::caller(),
@@ -219,17 +151,7 @@ impl PipeReader {
     /// If it cannot be registered; it is given back then.
     #[track_caller]
     pub fn from_owned_fd(fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        take_over(driver::current(), fd, Location::caller()).map(|fd| Self { fd })
-    }
-
-    /// [`from_owned_fd`](Self::from_owned_fd) with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_owned_fd`](Self::from_owned_fd).
-    #[track_caller]
-    pub fn from_owned_fd_on(poller: &Poller, fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        take_over(Ok(poller.clone()), fd, Location::caller()).map(|fd| Self { fd })
+        take_over(fd, Location::caller()).map(|fd| Self { fd })
     }
 }
 
@@ -241,26 +163,15 @@ impl PipeWriter {
     /// If it cannot be registered; it is given back then.
     #[track_caller]
     pub fn from_owned_fd(fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        take_over(driver::current(), fd, Location::caller()).map(|fd| Self { fd })
-    }
-
-    /// [`from_owned_fd`](Self::from_owned_fd) with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`from_owned_fd`](Self::from_owned_fd).
-    #[track_caller]
-    pub fn from_owned_fd_on(poller: &Poller, fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
-        take_over(Ok(poller.clone()), fd, Location::caller()).map(|fd| Self { fd })
+        take_over(fd, Location::caller()).map(|fd| Self { fd })
     }
 }
 
 fn take_over(
-    poller: io::Result<Poller>,
     fd: OwnedFd,
     location: &'static Location<'static>,
 ) -> Result<Fd, (OwnedFd, io::Error)> {
-    match poller {
+    match driver::current() {
         Ok(poller) => Fd::adopt(&poller, fd, Options::new(Kind::Pipe), location),
         Err(error) => Err((fd, error)),
     }

@@ -81,16 +81,6 @@ impl<T: AsFd> Pollable<T> {
         }
     }
 
-    /// [`Pollable::new`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`Pollable::new`].
-    #[track_caller]
-    pub fn new_on(poller: &Poller, inner: T) -> Result<Self, NotRegistered<T>> {
-        Self::new_at(poller, inner, Location::caller())
-    }
-
     /// [`Pollable::new`], but what epoll does not take (a regular file) is wrapped unregistered: its calls are made at once, and
     /// setting a deadline is refused with [`Error::NoDeadline`].
     ///

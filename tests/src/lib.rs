@@ -17,7 +17,7 @@ pub mod wire;
 
 pub use error::{assert_closed, assert_errno, assert_timeout, errno};
 pub use pair::{deaf, full, loopback, small_buffers, tcp_pair, udp_pair, unix_pair};
-pub use run::{Lane, run, run_global, run_on};
+pub use run::{Lane, run, run_on};
 pub use tool::{example, tool};
 pub use wait::{LIMIT, assert_blocked, is_parked, past, pause, soon, until};
 

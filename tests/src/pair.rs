@@ -33,24 +33,27 @@ pub fn loopback() -> SocketAddr {
 /// Two connected TCP sockets on `poller`.
 #[track_caller]
 pub fn tcp_pair(poller: &Poller) -> (TcpStream, TcpStream) {
+    let _entered = poller.enter();
     let listener = std::net::TcpListener::bind(loopback()).expect("a listener");
     let address = listener.local_addr().expect("its address");
     let client = std::net::TcpStream::connect(address).expect("a connection");
     let (server, _) = listener.accept().expect("the other end");
-    let register = |stream| TcpStream::from_std_on(poller, stream).expect("registration");
+    let register = |stream| TcpStream::from_std(stream).expect("registration");
     (register(client), register(server))
 }
 
 /// Two connected Unix sockets on `poller`.
 #[track_caller]
 pub fn unix_pair(poller: &Poller) -> (UnixStream, UnixStream) {
-    UnixStream::pair_on(poller).expect("a pair")
+    let _entered = poller.enter();
+    UnixStream::pair().expect("a pair")
 }
 
 /// Two UDP sockets on `poller` that know each other.
 #[track_caller]
 pub fn udp_pair(poller: &Poller) -> (UdpSocket, UdpSocket) {
-    let bind = || UdpSocket::bind_on(poller, loopback()).expect("a socket");
+    let _entered = poller.enter();
+    let bind = || UdpSocket::bind(loopback()).expect("a socket");
     let (a, b) = (bind(), bind());
     a.connect(b.local_addr().expect("address"))
         .expect("connect");

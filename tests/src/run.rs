@@ -83,9 +83,3 @@ pub fn run_on<T: Send + 'static>(
     let poller = poller.clone();
     Lane::start(move || block_on_poller(&poller, test(poller.clone()))).join()
 }
-
-/// Runs `test` with the global poller, for types whose constructors take no other.
-#[track_caller]
-pub fn run_global<T: Send + 'static>(test: impl AsyncFnOnce(Poller) -> T + Send + 'static) -> T {
-    run_on(Poller::global(), test)
-}

@@ -143,7 +143,7 @@ fn children_have_an_environment_of_their_own() {
 
 /// Whether a line of a test says where to listen with a number that another process may have.
 fn has_fixed_port(line: &str) -> bool {
-    let listens = ["bind(", "bind_on(", "--metrics", "--inspect", ".listen("];
+    let listens = ["bind(", "--metrics", "--inspect", ".listen("];
     let places = ["127.0.0.1:", "0.0.0.0:", "[::1]:", "[::]:", "localhost:"];
     let numbered = |place: &&str| {
         let rest = line.split(place).skip(1);

@@ -1,13 +1,14 @@
-//! Whose poller: the one rule for everything that is made without naming a poller.
+//! Whose poller: the one rule for everything that waits, sockets and sleeps alike.
 //!
 //! | first of these | because |
 //! |---|---|
-//! | the innermost of: a poller that was [entered](Poller::enter) on this thread, the one that a `block_on` on this thread polls | the user has said so |
+//! | the innermost of: a poller that was [entered](Poller::enter) on this thread, for a while or [for one call](Poller::in_scope); the one that a `block_on` on this thread polls | the user has said so |
 //! | the one of the tokio runtime | it is polled there and nowhere else, so that runtimes do not wake each other |
 //! | the global one | plain threads share it |
 //!
-//! Sockets, pipes and pollables ask when they are made, or when their future is first polled; sleeps, timeouts and ticks when
-//! they are first polled. A future that was made while a poller was entered keeps to that one.
+//! Sockets, pipes and pollables ask when they are made, or when their future is first polled; sleeps,
+//! timeouts and ticks when they are first polled. A future that was made while a poller was entered
+//! keeps to that one.
 
 use std::cell::RefCell;
 use std::io;
@@ -88,14 +89,6 @@ pub(crate) struct Choice {
 }
 
 impl Choice {
-    /// One that the user has named.
-    pub(crate) fn named(poller: &Poller) -> Self {
-        Self {
-            poller: poller.clone(),
-            explicit: true,
-        }
-    }
-
     /// The poller of a connection that the calling task has accepted.
     pub(crate) fn for_accepted(&self) -> io::Result<Poller> {
         if self.explicit {
@@ -166,11 +159,6 @@ impl Later {
         Self(entered())
     }
 
-    /// One that the user has named.
-    pub(crate) fn named(poller: &Poller) -> Self {
-        Self(Some(poller.clone()))
-    }
-
     pub(crate) fn get(self) -> io::Result<Poller> {
         self.0.map_or_else(current, Ok)
     }
@@ -220,8 +208,9 @@ pub struct EnterGuard {
 }
 
 impl Poller {
-    /// Makes this the current poller of the calling thread until the guard is dropped: what is made without naming a poller is
-    /// this one's, and [`block_on`](crate::block_on) polls it.
+    /// Makes this the current poller of the calling thread until the guard is dropped: sockets, pipes,
+    /// pollables and sleeps that are made meanwhile are this one's, and
+    /// [`block_on`](crate::block_on) polls it. [`in_scope`](Self::in_scope) does so for one call.
     ///
     /// ```
     /// # fn main() -> std::io::Result<()> {
@@ -233,22 +222,20 @@ impl Poller {
     /// # }
     /// ```
     ///
-    /// Guards nest; the innermost that is left counts, in whichever order they are dropped. A `block_on` within is more inner still,
-    /// and so is a guard within that.
+    /// Guards nest; the innermost that is left counts, in whichever order they are dropped. A
+    /// `block_on` within is more inner still, and so is a guard within that.
     ///
     /// # In tokio
     ///
-    /// It is a matter of the thread, like tokio's `Handle::enter`, and overrides the runtime's own poller. So a guard that is held
-    /// around `Runtime::block_on` holds for all that runs on this thread, and for no other worker. It cannot be held across an
-    /// `.await` of a task that is spawned; there, enter around the call that makes the future, which keeps to that poller:
+    /// It is a matter of the thread, like tokio's `Handle::enter`, and overrides the runtime's own
+    /// poller. So a guard that is held around `Runtime::block_on` holds for all that runs on this
+    /// thread, and for no other worker. It cannot be held across an `.await` of a task that is spawned;
+    /// there, [`in_scope`](Self::in_scope) makes the future, which keeps to that poller:
     ///
     /// ```
     /// # async fn connect(poller: &netpoller::Poller, addr: std::net::SocketAddr) -> std::io::Result<()> {
-    /// let connecting = {
-    ///     let _entered = poller.enter();
-    ///     netpoller::net::TcpStream::connect(addr)
-    /// };
-    /// let stream = connecting.await?;
+    /// use netpoller::net::TcpStream;
+    /// let stream = poller.in_scope(|| TcpStream::connect(addr)).await?;
     /// # Ok(())
     /// # }
     /// ```
@@ -257,6 +244,35 @@ impl Poller {
             _leave: Leave::open(Some(self.clone()), ScopeKind::Entered),
             _not_send: PhantomData,
         }
+    }
+
+    /// Calls `f` with this as the current poller, as [`enter`](Self::enter) makes it, and leaves it
+    /// again, also when `f` panics.
+    ///
+    /// ```
+    /// # fn main() -> std::io::Result<()> {
+    /// use netpoller::{Poller, net::TcpListener};
+    /// let poller = Poller::builder().name("shard_2").build()?;
+    /// let listener = poller.in_scope(|| TcpListener::bind("127.0.0.1:0"))?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// A future that `f` returns keeps to this poller, wherever it is awaited:
+    ///
+    /// ```
+    /// # async fn connect(poller: &netpoller::Poller, addr: std::net::SocketAddr) -> std::io::Result<()> {
+    /// use netpoller::net::TcpStream;
+    /// let stream = poller.in_scope(|| TcpStream::connect(addr)).await?;
+    /// # Ok(())
+    /// # }
+    /// ```
+    ///
+    /// What an `async` block does is another matter: it is done when the block is polled, and then
+    /// this is no longer the current poller.
+    pub fn in_scope<R>(&self, f: impl FnOnce() -> R) -> R {
+        let _entered = self.enter();
+        f()
     }
 }
 

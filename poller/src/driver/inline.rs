@@ -100,8 +100,8 @@ impl ThreadParker {
     }
 }
 
-/// Runs `future` on this thread and polls `poller` while it waits, for itself and for everybody else. What is made inside of it
-/// without naming a poller, sleeps and timeouts of [`time`](crate::time) too, is `poller`'s.
+/// Runs `future` on this thread and polls `poller` while it waits, for itself and for everybody else.
+/// What is made inside of it, sleeps and timeouts of [`time`](crate::time) too, is `poller`'s.
 ///
 /// Any executor becomes an I/O driver when its idle loop runs inside this function. Nested calls are allowed. What waits in here
 /// for a descriptor of another poller makes this thread poll that one as well, until the call returns; it may be that of a tokio

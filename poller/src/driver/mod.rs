@@ -10,15 +10,17 @@
 //!
 //! # The current poller
 //!
-//! Whatever is made without naming a poller, sockets, pipes, pollables, sleeps, timeouts and ticks alike, belongs to the current
-//! one. That is the first of these:
+//! Sockets, pipes, pollables, sleeps, timeouts and ticks alike belong to the current poller. That is
+//! the first of these:
 //!
-//! 1. the innermost of the pollers that were [entered](crate::Poller::enter) on this thread and those that a [`block_on_poller`]
-//!    or [`block_on`] on this thread polls,
+//! 1. the innermost of the pollers that were entered on this thread
+//!    ([`enter`](crate::Poller::enter), [`in_scope`](crate::Poller::in_scope)) and those that a
+//!    [`block_on_poller`] or [`block_on`] on this thread polls,
 //! 2. in a tokio runtime the runtime's own, see [`tokio`],
 //! 3. the [global](crate::Poller::global) one.
 //!
-//! It is asked for when the thing is made; for a future when it is first polled, unless a poller was entered when it was made.
+//! It is asked for when the thing is made; for a future when it is first polled, unless a poller was
+//! entered when it was made.
 #![forbid(unsafe_code)]
 
 mod current;

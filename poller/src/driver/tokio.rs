@@ -14,7 +14,7 @@
 //! | `spawn_blocking`, `block_in_place` | the runtime's |
 //! | [`block_on`](crate::block_on) inside of those | the one that it polls: the [entered](crate::Poller::enter), else the global one |
 //! | a runtime inside of `block_on` | on the thread of that `block_on` the one that it polls; on other workers the runtime's |
-//! | a connection | that of the task that accepted it; if the user has chosen the listener's poller, by `enter`, `block_on_poller` or a constructor called `…_on`, that one |
+//! | a connection | that of the task that accepted it; if the user has chosen the listener's poller, by [`enter`](crate::Poller::enter), [`in_scope`](crate::Poller::in_scope) or [`block_on_poller`](crate::block_on_poller), that one |
 //!
 //! # Who polls
 //!

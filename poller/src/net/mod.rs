@@ -1,9 +1,12 @@
-//! Sockets. Their methods take `&self`, so one socket serves several tasks; those that read at the same time take turns in the
-//! order in which they came, and so do those that write. Who is called and does not run is passed by the others.
+//! Sockets. Their methods take `&self`, so one socket serves several tasks; those that read at the
+//! same time take turns in the order in which they came, and so do those that write. Who is called and
+//! does not run is passed by the others.
 //!
-//! Every socket belongs to a poller: the current one when it is made, which is the runtime's own in tokio and the global one
-//! elsewhere (see [`driver`](crate::driver)), or that of the constructors called `…_on`. A connection belongs to the current
-//! poller of who accepted it, or to that of its listener if the user has chosen that one.
+//! Every socket belongs to the poller that is the current one when it is made: one of yours within
+//! [`enter`](crate::Poller::enter), [`in_scope`](crate::Poller::in_scope) and
+//! [`block_on_poller`](crate::block_on_poller), else the runtime's own in tokio and the global one
+//! elsewhere (see [`driver`](crate::driver)). A connection belongs to the current poller of who
+//! accepted it, or to that of its listener if the user has chosen that one.
 //!
 //! # Deadlines
 //!

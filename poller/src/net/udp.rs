@@ -11,7 +11,6 @@ use crate::desc::Kind;
 use crate::error::context;
 use crate::fd::{Fd, Options};
 use crate::net::{addr, descriptor_methods};
-use crate::poller::Poller;
 use crate::{driver, sys};
 
 /// A UDP socket. A datagram longer than the buffer is cut without notice, as by `recv(2)`.
@@ -30,29 +29,12 @@ impl UdpSocket {
     /// Names the address and what to do about it.
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        Self::bind_at(&driver::current()?, addr, Location::caller())
-    }
-
-    /// [`UdpSocket::bind`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`UdpSocket::bind`].
-    #[track_caller]
-    pub fn bind_on(poller: &Poller, addr: impl ToSocketAddrs) -> io::Result<Self> {
-        Self::bind_at(poller, addr, Location::caller())
-    }
-
-    fn bind_at(
-        poller: &Poller,
-        addr: impl ToSocketAddrs,
-        location: &'static Location<'static>,
-    ) -> io::Result<Self> {
+        let poller = driver::current()?;
         let fd = addr::first_of(addr, |addr| {
             bind(addr).map_err(|e| context(format_args!("cannot bind to {addr}"), e))
         })?;
-        driver::prepare(poller)?;
-        match Fd::new(poller, fd, Options::new(Kind::Udp), location) {
+        driver::prepare(&poller)?;
+        match Fd::new(&poller, fd, Options::new(Kind::Udp), Location::caller()) {
             Ok(fd) => Ok(Self { fd }),
             Err((_, error)) => Err(error.into()),
         }

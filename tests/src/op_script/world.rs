@@ -58,7 +58,7 @@ impl World {
     }
 
     fn pair(&self) -> [Stream; 2] {
-        let (a, b) = UnixStream::pair_on(&self.poller).expect("a pair");
+        let (a, b) = self.poller.in_scope(|| UnixStream::pair()).expect("a pair");
         [a, b].map(|stream| Stream {
             stream: Rc::new(stream),
             reads: Vec::new(),

@@ -11,15 +11,15 @@ use super::thing::{Address, Thing, misused};
 /// Connects to a listener.
 pub(super) async fn dial(poller: &Poller, listener: Kind, to: Address) -> io::Result<Thing> {
     match (listener, to) {
-        (Kind::TcpListener, Address::Internet(to)) => {
-            Ok(Thing::Tcp(TcpStream::connect_on(poller, to, None).await?))
-        }
-        (Kind::UnixListener, Address::Path(to)) => {
-            Ok(Thing::Unix(UnixStream::connect_on(poller, to).await?))
-        }
-        (Kind::PacketListener, Address::Path(to)) => {
-            Ok(Thing::Packet(UnixSeqpacket::connect_on(poller, to).await?))
-        }
+        (Kind::TcpListener, Address::Internet(to)) => Ok(Thing::Tcp(
+            poller.in_scope(|| TcpStream::connect(to)).await?,
+        )),
+        (Kind::UnixListener, Address::Path(to)) => Ok(Thing::Unix(
+            poller.in_scope(|| UnixStream::connect(to)).await?,
+        )),
+        (Kind::PacketListener, Address::Path(to)) => Ok(Thing::Packet(
+            poller.in_scope(|| UnixSeqpacket::connect(to)).await?,
+        )),
         _ => Err(misused()),
     }
 }

@@ -73,14 +73,14 @@ impl Make {
         match self {
             Make::Pair(kind, place) => pair(poller, kind, &place).await,
             Make::Listener(kind, place) => Ok(vec![listener(poller, kind, &place)?]),
-            Make::Udp => Ok(vec![udp(UdpSocket::bind_on(poller, loopback())?)?]),
+            Make::Udp => Ok(vec![udp(poller.in_scope(|| UdpSocket::bind(loopback()))?)?]),
             Make::Unixgram(place) => {
                 let path = place.path();
-                let socket = UnixDatagram::bind_on(poller, &path)?;
+                let socket = poller.in_scope(|| UnixDatagram::bind(&path))?;
                 Ok(vec![Thing::Gram(socket, Some(path))])
             }
             Make::Pipe => {
-                let (reader, writer) = pipe::pipe_on(poller)?;
+                let (reader, writer) = poller.in_scope(|| pipe::pipe())?;
                 Ok(vec![Thing::Reader(reader), Thing::Writer(writer)])
             }
             Make::Fifo(place) => {
@@ -100,13 +100,16 @@ impl Make {
                 )?;
                 socket.bind(&loopback().into())?;
                 let address = socket.local_addr()?.as_socket().ok_or_else(misused)?;
-                let stream = TcpStream::connect_on(poller, address, None).await?;
+                let stream = poller.in_scope(|| TcpStream::connect(address)).await?;
                 Ok(vec![Thing::Tcp(stream)])
             }
             Make::DialTo(when) => {
-                let listener = TcpListener::bind_on(poller, loopback())?;
+                let listener = poller.in_scope(|| TcpListener::bind(loopback()))?;
                 let to = listener.local_addr()?;
-                let stream = TcpStream::connect_on(poller, to, when.instant()).await?;
+                let stream = match when.instant() {
+                    Some(by) => poller.in_scope(|| TcpStream::connect_by(to, by)).await?,
+                    None => poller.in_scope(|| TcpStream::connect(to)).await?,
+                };
                 Ok(vec![Thing::Tcp(stream), tcp_listener(listener)?])
             }
         }
@@ -116,30 +119,30 @@ impl Make {
 async fn pair(poller: &Poller, kind: PairKind, place: &Place) -> io::Result<Vec<Thing>> {
     match kind {
         PairKind::Tcp => {
-            let listener = TcpListener::bind_on(poller, loopback())?;
+            let listener = poller.in_scope(|| TcpListener::bind(loopback()))?;
             let to = Address::Internet(listener.local_addr()?);
             let client = dial(poller, Kind::TcpListener, to).await?;
             Ok(vec![client, Thing::Tcp(listener.accept().await?.0)])
         }
         PairKind::Unix => {
             let path = place.path();
-            let listener = UnixListener::bind_on(poller, &path)?;
+            let listener = poller.in_scope(|| UnixListener::bind(&path))?;
             let client = dial(poller, Kind::UnixListener, Address::Path(path)).await?;
             Ok(vec![client, Thing::Unix(listener.accept().await?.0)])
         }
         PairKind::Packet => {
             let path = place.path();
-            let listener = UnixSeqpacketListener::bind_on(poller, &path)?;
+            let listener = poller.in_scope(|| UnixSeqpacketListener::bind(&path))?;
             let client = dial(poller, Kind::PacketListener, Address::Path(path)).await?;
             Ok(vec![client, Thing::Packet(listener.accept().await?)])
         }
         PairKind::Gram => {
-            let (a, b) = UnixDatagram::pair_on(poller)?;
+            let (a, b) = poller.in_scope(|| UnixDatagram::pair())?;
             Ok(vec![Thing::Gram(a, None), Thing::Gram(b, None)])
         }
         PairKind::Udp => {
-            let a = UdpSocket::bind_on(poller, loopback())?;
-            let b = UdpSocket::bind_on(poller, loopback())?;
+            let a = poller.in_scope(|| UdpSocket::bind(loopback()))?;
+            let b = poller.in_scope(|| UdpSocket::bind(loopback()))?;
             a.connect(b.local_addr()?)?;
             b.connect(a.local_addr()?)?;
             Ok(vec![udp(a)?, udp(b)?])
@@ -158,15 +161,13 @@ fn tcp_listener(listener: TcpListener) -> io::Result<Thing> {
 }
 
 fn listener(poller: &Poller, kind: Kind, place: &Place) -> io::Result<Thing> {
+    let _entered = poller.enter();
     let path = place.path();
     match kind {
-        Kind::TcpListener => tcp_listener(TcpListener::bind_on(poller, loopback())?),
-        Kind::UnixListener => Ok(Thing::UnixListener(
-            UnixListener::bind_on(poller, &path)?,
-            path,
-        )),
+        Kind::TcpListener => tcp_listener(TcpListener::bind(loopback())?),
+        Kind::UnixListener => Ok(Thing::UnixListener(UnixListener::bind(&path)?, path)),
         Kind::PacketListener => Ok(Thing::PacketListener(
-            UnixSeqpacketListener::bind_on(poller, &path)?,
+            UnixSeqpacketListener::bind(&path)?,
             path,
         )),
         _ => Err(misused()),
@@ -174,10 +175,11 @@ fn listener(poller: &Poller, kind: Kind, place: &Place) -> io::Result<Thing> {
 }
 
 fn open(poller: &Poller, access: Access, path: &Path) -> io::Result<Thing> {
+    let _entered = poller.enter();
     Ok(match access {
-        Access::Read => Thing::Reader(PipeReader::open_on(poller, path)?),
-        Access::ReadWrite => Thing::Reader(PipeReader::open_resilient_on(poller, path)?),
-        Access::Write => Thing::Writer(PipeWriter::open_on(poller, path)?),
+        Access::Read => Thing::Reader(PipeReader::open(path)?),
+        Access::ReadWrite => Thing::Reader(PipeReader::open_resilient(path)?),
+        Access::Write => Thing::Writer(PipeWriter::open(path)?),
     })
 }
 

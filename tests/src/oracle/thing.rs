@@ -221,19 +221,12 @@ impl Thing {
     /// What the library says.
     pub(super) fn dup(&self, poller: &Poller) -> io::Result<Thing> {
         let fd = self.duplicate()?;
+        let _entered = poller.enter();
         Ok(match self {
-            Thing::Tcp(_) => {
-                Thing::Tcp(TcpStream::from_std_on(poller, fd.into()).map_err(|(_, e)| e)?)
-            }
-            Thing::Unix(_) => {
-                Thing::Unix(UnixStream::from_std_on(poller, fd.into()).map_err(|(_, e)| e)?)
-            }
-            Thing::Reader(_) => {
-                Thing::Reader(PipeReader::from_owned_fd_on(poller, fd).map_err(|(_, e)| e)?)
-            }
-            Thing::Writer(_) => {
-                Thing::Writer(PipeWriter::from_owned_fd_on(poller, fd).map_err(|(_, e)| e)?)
-            }
+            Thing::Tcp(_) => Thing::Tcp(TcpStream::from_std(fd.into()).map_err(|(_, e)| e)?),
+            Thing::Unix(_) => Thing::Unix(UnixStream::from_std(fd.into()).map_err(|(_, e)| e)?),
+            Thing::Reader(_) => Thing::Reader(PipeReader::from_owned_fd(fd).map_err(|(_, e)| e)?),
+            Thing::Writer(_) => Thing::Writer(PipeWriter::from_owned_fd(fd).map_err(|(_, e)| e)?),
             _ => return Err(misused()),
         })
     }

@@ -4,7 +4,10 @@ use std::io::Write;
 use std::time::Duration;
 
 use futures_lite::future;
-use netpoller::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
+use netpoller::net::{
+    TcpListener, TcpStream, UdpSocket, UnixListener, UnixSeqpacket, UnixSeqpacketListener,
+    UnixStream,
+};
 use netpoller::pollable::Pollable;
 use netpoller::{Poller, block_on, block_on_poller, pipe, time, view};
 use netpoller_tests::{LIMIT, Lane, loopback, until};
@@ -145,17 +148,21 @@ fn a_future_that_is_made_outside_of_its_runtime_is_of_the_runtimes_poller_or_of_
         let stream = runtime.block_on(TcpStream::connect(address)).unwrap();
         assert_eq!(poller_of(&stream), "late");
         let mine = poller("made_entered");
-        let connecting = {
-            let _entered = mine.enter();
-            TcpStream::connect(address)
-        };
+        let connecting = mine.in_scope(|| TcpStream::connect(address));
         let stream = runtime.block_on(connecting).unwrap();
         assert_eq!(poller_of(&stream), "made_entered");
-        let sleeping = {
-            let _entered = mine.enter();
-            time::sleep(Duration::from_millis(1))
-        };
-        runtime.block_on(sleeping);
+        let soon = netpoller_tests::soon().unwrap() + LIMIT;
+        let connecting = mine.in_scope(|| TcpStream::connect_by(address, soon));
+        assert_eq!(poller_of(&block_on(connecting).unwrap()), "made_entered");
+        let folder = tempfile::tempdir().unwrap();
+        let (a, b) = (folder.path().join("a"), folder.path().join("b"));
+        let _streams = UnixListener::bind(&a).unwrap();
+        let connecting = mine.in_scope(|| UnixStream::connect(&a));
+        assert_eq!(poller_of(&block_on(connecting).unwrap()), "made_entered");
+        let _packets = UnixSeqpacketListener::bind(&b).unwrap();
+        let connecting = mine.in_scope(|| UnixSeqpacket::connect(&b));
+        assert_eq!(poller_of(&block_on(connecting).unwrap()), "made_entered");
+        runtime.block_on(mine.in_scope(|| time::sleep(Duration::from_millis(1))));
         let opened = netpoller::Counter::OpenedTimer;
         assert_eq!(view::stats(&mine).counter(opened), 1);
     })
@@ -199,6 +206,24 @@ fn entered_pollers_nest_and_leave_in_any_order() {
         );
         // Another thread knows nothing of it.
         assert_eq!(std::thread::spawn(here).join().unwrap(), "global");
+    })
+    .join();
+}
+
+#[test]
+fn a_scope_restores_what_was_before_also_when_it_panics() {
+    Lane::start(|| {
+        let (a, b) = (poller("scope_a"), poller("scope_b"));
+        assert_eq!(a.in_scope(here), "scope_a");
+        assert_eq!(here(), "global");
+        let _entered = a.enter();
+        let nested = b.in_scope(|| [here(), a.in_scope(here), here()]);
+        assert_eq!(nested, ["scope_b", "scope_a", "scope_b"]);
+        assert_eq!(here(), "scope_a");
+        let panics = || b.in_scope(|| panic!("{}", here()));
+        let message = std::panic::catch_unwind(panics).unwrap_err();
+        assert_eq!(*message.downcast::<String>().unwrap(), "scope_b");
+        assert_eq!(here(), "scope_a");
     })
     .join();
 }
@@ -313,19 +338,21 @@ fn connections_are_of_the_runtime_that_accepts_them_unless_the_listeners_poller_
         }
         // Chosen, in each of the three ways.
         let mine = poller("chosen");
-        let by_on = TcpListener::bind_on(&mine, loopback()).unwrap();
+        let by_scope = mine.in_scope(|| TcpListener::bind(loopback())).unwrap();
         let by_enter = {
             let _entered = mine.enter();
             TcpListener::bind(loopback()).unwrap()
         };
         let by_block_on = block_on_poller(&mine, async { TcpListener::bind(loopback()).unwrap() });
-        for listener in [by_on, by_enter, by_block_on] {
+        for listener in [by_scope, by_enter, by_block_on] {
             assert_eq!(
                 both.map(|r| accepted_by(r, &listener)),
                 ["chosen", "chosen"]
             );
         }
-        let global = TcpListener::bind_on(Poller::global(), loopback()).unwrap();
+        let global = Poller::global()
+            .in_scope(|| TcpListener::bind(loopback()))
+            .unwrap();
         assert_eq!(accepted_by(both[0], &global), "global");
     })
     .join();

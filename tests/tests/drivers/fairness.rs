@@ -36,7 +36,7 @@ fn tcp(poller: &Poller) -> (TcpStream, std::net::TcpStream) {
     let listener = std::net::TcpListener::bind(loopback()).unwrap();
     let peer = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (ours, _) = listener.accept().unwrap();
-    (TcpStream::from_std_on(poller, ours).unwrap(), peer)
+    (poller.in_scope(|| TcpStream::from_std(ours)).unwrap(), peer)
 }
 
 /// A stream of ours with bytes that none of the operations reads.
@@ -47,7 +47,7 @@ fn readable(poller: &Poller) -> (TcpStream, std::net::TcpStream) {
 }
 
 fn udp(poller: &Poller) -> (UdpSocket, std::net::UdpSocket) {
-    let ours = UdpSocket::bind_on(poller, loopback()).unwrap();
+    let ours = poller.in_scope(|| UdpSocket::bind(loopback())).unwrap();
     let peer = std::net::UdpSocket::bind(loopback()).unwrap();
     ours.connect(peer.local_addr().unwrap()).unwrap();
     peer.connect(ours.local_addr().unwrap()).unwrap();
@@ -58,7 +58,7 @@ fn udp(poller: &Poller) -> (UdpSocket, std::net::UdpSocket) {
 fn datagrams(poller: &Poller) -> (UnixDatagram, std_unix::UnixDatagram, tempfile::TempDir) {
     let dir = tempfile::tempdir().unwrap();
     let (a, b) = (dir.path().join("a"), dir.path().join("b"));
-    let ours = UnixDatagram::bind_on(poller, &a).unwrap();
+    let ours = poller.in_scope(|| UnixDatagram::bind(&a)).unwrap();
     let peer = std_unix::UnixDatagram::bind(&b).unwrap();
     ours.connect(&b).unwrap();
     peer.connect(&a).unwrap();
@@ -155,18 +155,18 @@ kinds! {
         poll_fn(|cx| hyper::rt::Write::poll_write(Pin::new(&mut ours), cx, &[7])).await.unwrap();
         peer.read_exact(&mut [0]).unwrap();
     }
-    "accept", poller { let listener = TcpListener::bind_on(&poller, loopback()).unwrap(); } {
+    "accept", poller { let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap(); } {
         drop(std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap());
         drop(listener.accept().await.unwrap());
     }
-    "incoming", poller { let mut incoming = TcpListener::bind_on(&poller, loopback()).unwrap().into_incoming(); } {
+    "incoming", poller { let mut incoming = poller.in_scope(|| TcpListener::bind(loopback())).unwrap().into_incoming(); } {
         drop(std::net::TcpStream::connect(incoming.listener().local_addr().unwrap()).unwrap());
         drop(incoming.accept().await.unwrap());
     }
     "accept of a Unix stream", poller {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
-        let listener = UnixListener::bind_on(&poller, &path).unwrap();
+        let listener = poller.in_scope(|| UnixListener::bind(&path)).unwrap();
     } {
         let _peer = std_unix::UnixStream::connect(&path).unwrap();
         listener.accept().await.unwrap();
@@ -174,7 +174,7 @@ kinds! {
     "incoming Unix streams", poller {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
-        let listener = UnixListener::bind_on(&poller, &path).unwrap();
+        let listener = poller.in_scope(|| UnixListener::bind(&path)).unwrap();
         let mut incoming = listener.incoming();
     } {
         let _peer = std_unix::UnixStream::connect(&path).unwrap();
@@ -183,7 +183,7 @@ kinds! {
     "accept of a seqpacket", poller {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("a");
-        let listener = UnixSeqpacketListener::bind_on(&poller, &path).unwrap();
+        let listener = poller.in_scope(|| UnixSeqpacketListener::bind(&path)).unwrap();
         let socket = || socket2::Socket::new(socket2::Domain::UNIX, socket2::Type::SEQPACKET, None).unwrap();
     } {
         let peer = socket();
@@ -195,14 +195,14 @@ kinds! {
         let path = dir.path().join("a");
         let listener = std_unix::UnixListener::bind(&path).unwrap();
     } {
-        drop(UnixStream::connect_on(&poller, &path).await.unwrap());
+        drop(poller.in_scope(|| UnixStream::connect(&path)).await.unwrap());
         drop(listener.accept().unwrap());
     }
     "connect that is refused", poller {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("nobody");
     } {
-        UnixStream::connect_on(&poller, &path).await.unwrap_err();
+        poller.in_scope(|| UnixStream::connect(&path)).await.unwrap_err();
     }
     "UDP recv", poller { let (ours, peer) = udp(&poller); } {
         peer.send(&[7]).unwrap();
@@ -244,34 +244,34 @@ kinds! {
         ours.send_message(&[std::io::IoSlice::new(&[7])], &[]).await.unwrap();
         peer.recv(&mut [0; 1]).unwrap();
     }
-    "seqpacket", poller { let (a, b) = UnixSeqpacket::pair_on(&poller).unwrap(); } {
+    "seqpacket", poller { let (a, b) = poller.in_scope(|| UnixSeqpacket::pair()).unwrap(); } {
         a.send(&[7]).await.unwrap();
         b.recv(&mut [0; 1]).await.unwrap();
     }
     "pipe read", poller {
         let (reader, mut writer) = std::io::pipe().unwrap();
-        let reader = PipeReader::from_owned_fd_on(&poller, reader.into()).unwrap();
+        let reader = poller.in_scope(|| PipeReader::from_owned_fd(reader.into())).unwrap();
     } {
         writer.write_all(&[7]).unwrap();
         reader.read(&mut [0; 1]).await.unwrap();
     }
     "pipe write", poller {
         let (mut reader, writer) = std::io::pipe().unwrap();
-        let writer = PipeWriter::from_owned_fd_on(&poller, writer.into()).unwrap();
+        let writer = poller.in_scope(|| PipeWriter::from_owned_fd(writer.into())).unwrap();
     } {
         writer.write(&[7]).await.unwrap();
         reader.read_exact(&mut [0]).unwrap();
     }
     "pollable read", poller {
         let (ours, mut peer) = std_unix::UnixStream::pair().unwrap();
-        let ours = Pollable::new_on(&poller, ours).unwrap();
+        let ours = poller.in_scope(|| Pollable::new(ours)).unwrap();
     } {
         peer.write_all(&[7]).unwrap();
         ours.read_with(|mut socket| socket.read(&mut [0; 1])).await.unwrap();
     }
     "pollable write", poller {
         let (ours, mut peer) = std_unix::UnixStream::pair().unwrap();
-        let ours = Pollable::new_on(&poller, ours).unwrap();
+        let ours = poller.in_scope(|| Pollable::new(ours)).unwrap();
     } {
         ours.write_with(|mut socket| socket.write(&[7])).await.unwrap();
         peer.read_exact(&mut [0]).unwrap();

@@ -24,7 +24,7 @@ pub(crate) fn multi_thread() -> Runtime {
 
 /// A listener with a task for each connection, and clients that talk to it.
 async fn serve_and_talk(poller: Poller) {
-    let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let address = listener.local_addr().unwrap();
     let server = tokio::spawn(async move {
         for _ in 0..8 {
@@ -36,7 +36,10 @@ async fn serve_and_talk(poller: Poller) {
             let poller = poller.clone();
             tokio::spawn(async move {
                 talk(
-                    TcpStream::connect_on(&poller, address, None).await.unwrap(),
+                    poller
+                        .in_scope(|| TcpStream::connect(address))
+                        .await
+                        .unwrap(),
                     20,
                 )
                 .await;
@@ -96,7 +99,7 @@ fn a_deadline_set_from_outside_of_the_runtime_wakes_it() {
 fn a_listener_bound_before_the_runtime_is_polled_by_it() {
     for runtime in [current_thread, multi_thread] {
         let poller = Poller::builder().build().unwrap();
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
         let address = listener.local_addr().unwrap();
         let accepting =
             Lane::start(move || runtime().block_on(async { listener.accept().await.map(drop) }));
@@ -112,7 +115,7 @@ fn a_pollable_made_before_the_runtime_is_polled_by_it() {
     use std::io::{Read, Write};
     let poller = Poller::builder().build().unwrap();
     let (a, mut b) = std::os::unix::net::UnixStream::pair().unwrap();
-    let a = Pollable::new_on(&poller, a).unwrap();
+    let a = poller.in_scope(|| Pollable::new(a)).unwrap();
     let reading = Lane::start(move || {
         current_thread().block_on(async { a.read_with(|mut a| a.read(&mut [0])).await })
     });
@@ -284,12 +287,12 @@ fn a_runtime_without_io_is_an_error_that_says_what_to_do() {
     let poller = Poller::builder().build().unwrap();
     let runtime = Builder::new_current_thread().build().unwrap();
     let error = runtime
-        .block_on(async { TcpListener::bind_on(&poller, loopback()) })
+        .block_on(async { poller.in_scope(|| TcpListener::bind(loopback())) })
         .unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
     assert!(error.to_string().contains("enable_io"), "{error}");
     // Nor does one hang that was bound before.
-    let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let accepting = Lane::start(move || {
         let runtime = Builder::new_current_thread().build().unwrap();
         runtime.block_on(async { listener.accept().await.map(drop) })
@@ -349,7 +352,7 @@ fn a_runtime_without_io_is_refused_without_a_panic() {
     refused(&without());
     // Beside pollers, and a runtime that polls one.
     let poller = Poller::builder().build().unwrap();
-    let _listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let _listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let other = multi_thread();
     let _pair = other.block_on(async { UnixStream::pair().unwrap() });
     let one = without();

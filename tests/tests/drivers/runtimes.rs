@@ -16,7 +16,7 @@ pub(crate) fn stream_and_peer(poller: &Poller) -> (TcpStream, std::net::TcpStrea
     let listener = std::net::TcpListener::bind(loopback()).unwrap();
     let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     (
-        TcpStream::from_std_on(poller, stream).unwrap(),
+        poller.in_scope(|| TcpStream::from_std(stream)).unwrap(),
         listener.accept().unwrap().0,
     )
 }

@@ -5,11 +5,11 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use netpoller::time::{interval, sleep, sleep_until, timeout};
-use netpoller_tests::{Lane, is_parked, run_global};
+use netpoller_tests::{Lane, is_parked, run};
 
 #[test]
 fn sleeps_never_end_early() {
-    run_global(async |_| {
+    run(async |_| {
         for step in 0..14 {
             let length = Duration::from_micros(1 << step);
             let began = Instant::now();
@@ -46,7 +46,7 @@ fn sleeps_on_many_threads_never_end_early() {
 
 #[test]
 fn the_longest_sleep_does_not_end() {
-    run_global(async |_| {
+    run(async |_| {
         for mut sleep in [
             Box::pin(sleep(Duration::MAX)),
             Box::pin(sleep(Duration::from_nanos(u64::MAX))),
@@ -59,7 +59,7 @@ fn the_longest_sleep_does_not_end() {
 
 #[test]
 fn a_timeout_ends_what_takes_too_long_and_nothing_else() {
-    run_global(async |_| {
+    run(async |_| {
         let began = Instant::now();
         let elapsed = timeout(Duration::from_millis(10), pending::<()>())
             .await
@@ -84,7 +84,7 @@ fn a_timeout_ends_what_takes_too_long_and_nothing_else() {
 
 #[test]
 fn an_interval_ticks_at_its_times_and_catches_up() {
-    run_global(async |_| {
+    run(async |_| {
         let period = Duration::from_millis(3);
         let began = Instant::now();
         let mut interval = interval(period);

@@ -75,7 +75,7 @@ fn tokio_split_copies_both_ways_at_once_in_a_runtime() {
 
 #[test]
 fn a_pipe_has_tokio_traits_too() {
-    netpoller_tests::run_global(async |_| {
+    netpoller_tests::run(async |_| {
         let (mut reader, mut writer) = pipe().unwrap();
         AsyncWriteExt::write_all(&mut writer, b"through")
             .await
@@ -249,7 +249,7 @@ fn the_end_of_a_stream_is_counted_as_such_by_every_way_to_read_it() {
 fn a_pollable_counts_its_operations_and_calls() {
     run(async |poller: Poller| {
         let (a, mut b) = std::os::unix::net::UnixStream::pair().unwrap();
-        let a = Pollable::new_on(&poller, a).unwrap();
+        let a = Pollable::new(a).unwrap();
         let counts = || {
             let stats = view::stats(&poller);
             [

@@ -11,7 +11,7 @@ use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
 use netpoller::net::UnixStream;
-use netpoller::pipe::pipe_on;
+use netpoller::pipe::pipe;
 use netpoller::{Error, Kind, Poller, ReadyList};
 use netpoller_tests::{is_parked, run, unix_pair};
 
@@ -95,7 +95,7 @@ fn a_program_that_is_started_inherits_nothing() {
         .filter_map(stands_for)
         .collect();
     let work = Work::start();
-    let (reader, writer) = pipe_on(work.poller()).expect("a pipe");
+    let (reader, writer) = work.poller().in_scope(|| pipe()).expect("a pipe");
     let pipe = stands_for(reader.as_raw_fd()).expect("it is open");
     work.goes_on(5);
     for _ in 0..20 {
@@ -235,7 +235,9 @@ fn parents_poller_and_own(_: &[i32]) -> i32 {
         once(4, opened.is_err_and(|e| e.to_string().contains("forked")))?;
         once(
             5,
-            UnixStream::pair_on(poller).is_err_and(|e| e.to_string().contains("forked")),
+            poller
+                .in_scope(|| UnixStream::pair())
+                .is_err_and(|e| e.to_string().contains("forked")),
         )?;
         let mut ready = ReadyList::default();
         let poll = |delay, ready: &mut ReadyList| poller.poll(delay, ready).is_err_and(|e| is(&e));

@@ -194,10 +194,13 @@ async fn deadlines(shift: Shift) {
 
 /// Connections come and go.
 async fn connections(shift: Shift) {
-    let listener = TcpListener::bind_on(&shift.poller, loopback()).expect("a listener");
+    let listener = shift
+        .poller
+        .in_scope(|| TcpListener::bind(loopback()))
+        .expect("a listener");
     let address = listener.local_addr().expect("its address");
     while shift.goes_on() {
-        let connect = TcpStream::connect_on(&shift.poller, address, None);
+        let connect = shift.poller.in_scope(|| TcpStream::connect(address));
         let (client, accepted) = future::zip(connect, listener.accept()).await;
         let (client, (server, _)) = (client.expect("connected"), accepted.expect("accepted"));
         one_echo(&client, &server).await;

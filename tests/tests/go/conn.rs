@@ -7,8 +7,8 @@ use std::time::Duration;
 use netpoller::net::{TcpListener, UnixListener, UnixSeqpacket};
 use netpoller::{Direction, Poller};
 use netpoller_tests::{
-    Lane, assert_blocked, assert_closed, assert_errno, is_parked, loopback, run, run_global,
-    small_buffers, tcp_pair, udp_pair, unix_pair, until,
+    Lane, assert_blocked, assert_closed, assert_errno, is_parked, loopback, run, small_buffers,
+    tcp_pair, udp_pair, unix_pair, until,
 };
 
 over_streams! {
@@ -131,7 +131,7 @@ fn close_read_and_close_write() {
 /// TestCloseWrite over unixpacket: messages keep their boundaries, and the end is the end.
 #[test]
 fn close_write_of_a_seqpacket() {
-    run_global(async |_| {
+    run(async |_| {
         let (a, b) = UnixSeqpacket::pair().unwrap();
         a.send(b"one").await.unwrap();
         a.send(b"two").await.unwrap();
@@ -147,8 +147,8 @@ fn close_write_of_a_seqpacket() {
 /// TestListenerClose: an accept that waits ends, later ones fail, and the port can be had again at once.
 #[test]
 fn listener_close() {
-    run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let listener = TcpListener::bind(loopback()).unwrap();
         let address = listener.local_addr().unwrap();
         {
             let mut accept = pin!(listener.accept());
@@ -161,10 +161,10 @@ fn listener_close() {
         assert_closed(listener.close().map(drop));
         assert_closed(listener.local_addr());
         std::net::TcpStream::connect(address).unwrap_err();
-        TcpListener::bind_on(&poller, address).unwrap();
+        TcpListener::bind(address).unwrap();
 
         let dir = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind_on(&poller, dir.path().join("socket")).unwrap();
+        let listener = UnixListener::bind(dir.path().join("socket")).unwrap();
         let mut accept = pin!(listener.accept());
         assert!(is_parked(&mut accept).await);
         listener.close().unwrap();

@@ -10,13 +10,13 @@ use netpoller_tests::{Lane, assert_timeout, deaf, is_parked, loopback, past, run
 /// TestDialTimeout: a deadline in the past and one to come, both timeouts, never early.
 #[test]
 fn dial_timeout() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let (listener, _filling) = deaf();
         let address = listener.local_addr().unwrap().as_socket().unwrap();
-        assert_timeout(TcpStream::connect_on(&poller, address, past()).await);
+        assert_timeout(TcpStream::connect_by(address, past().unwrap()).await);
         for ms in [1, 20] {
             let deadline = Instant::now() + Duration::from_millis(ms);
-            let result = TcpStream::connect_on(&poller, address, Some(deadline)).await;
+            let result = TcpStream::connect_by(address, deadline).await;
             let error = result.unwrap_err();
             assert!(
                 error.to_string().contains(&address.to_string()),
@@ -31,15 +31,13 @@ fn dial_timeout() {
 /// TestDialTimeoutMaxDuration: the longest deadline does not overflow into the past, and is gone once connected.
 #[test]
 fn dial_timeout_max_duration() {
-    run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let listener = TcpListener::bind(loopback()).unwrap();
         let far = Instant::now()
             .checked_add(Duration::from_nanos(i64::MAX as u64))
             .unwrap();
         let address = listener.local_addr().unwrap();
-        let stream = TcpStream::connect_on(&poller, address, Some(far))
-            .await
-            .unwrap();
+        let stream = TcpStream::connect_by(address, far).await.unwrap();
         assert_eq!(stream.peer_addr().unwrap(), address);
     });
 }
@@ -48,12 +46,10 @@ fn dial_timeout_max_duration() {
 #[test]
 fn the_deadline_of_a_dial_does_not_hold_for_the_connection() {
     run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         let deadline = Instant::now() + Duration::from_millis(30);
         let address = listener.local_addr().unwrap();
-        let stream = TcpStream::connect_on(&poller, address, Some(deadline))
-            .await
-            .unwrap();
+        let stream = TcpStream::connect_by(address, deadline).await.unwrap();
         netpoller_tests::pause(&poller, Duration::from_millis(40)).await;
         stream.write_all(b"x").await.unwrap();
     });
@@ -66,7 +62,7 @@ fn dial_cancel() {
         let (listener, _filling) = deaf();
         let address = listener.local_addr().unwrap().as_socket().unwrap();
         for _ in 0..50 {
-            let mut dial = Box::pin(TcpStream::connect_on(&poller, address, None));
+            let mut dial = Box::pin(TcpStream::connect(address));
             assert!(is_parked(&mut dial).await);
             assert_eq!(poller.waiters(), 1);
             drop(dial);
@@ -79,10 +75,10 @@ fn dial_cancel() {
 /// so the peer reads its end.
 #[test]
 fn issue_go_16523_a_cancelled_dial_leaves_no_connection_behind() {
-    run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let listener = TcpListener::bind(loopback()).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut dial = Box::pin(TcpStream::connect_on(&poller, address, None));
+        let mut dial = Box::pin(TcpStream::connect(address));
         // On loopback the handshake is over when connect(2) says EINPROGRESS.
         assert!(is_parked(&mut dial).await);
         let (server, _) = listener.accept().await.unwrap();
@@ -96,19 +92,15 @@ fn issue_go_16523_a_cancelled_dial_leaves_no_connection_behind() {
 #[test]
 fn semantics_54_tcp_spurious_conn_setup_completion() {
     run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         let address = listener.local_addr().unwrap();
         let dialling: Vec<_> = (0..4)
             .map(|_| {
-                Lane::block_on(&poller, {
-                    let poller = poller.clone();
-                    move || async move {
-                        for _ in 0..100 {
-                            let stream =
-                                TcpStream::connect_on(&poller, address, None).await.unwrap();
-                            stream.peer_addr().expect("connected");
-                            assert_eq!(stream.write(b"x").await.unwrap(), 1);
-                        }
+                Lane::block_on(&poller, move || async move {
+                    for _ in 0..100 {
+                        let stream = TcpStream::connect(address).await.unwrap();
+                        stream.peer_addr().expect("connected");
+                        assert_eq!(stream.write(b"x").await.unwrap(), 1);
                     }
                 })
             })
@@ -124,14 +116,12 @@ fn semantics_54_tcp_spurious_conn_setup_completion() {
 /// Semantics 54: refused is told with the address and std's kind.
 #[test]
 fn semantics_54_a_refused_connection_names_the_address() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let address = std::net::TcpListener::bind(loopback())
             .unwrap()
             .local_addr()
             .unwrap();
-        let error = TcpStream::connect_on(&poller, address, None)
-            .await
-            .unwrap_err();
+        let error = TcpStream::connect(address).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
         assert!(error.to_string().contains(&address.to_string()), "{error}");
         assert_eq!(Error::of(&error), None);
@@ -142,7 +132,7 @@ fn semantics_54_a_refused_connection_names_the_address() {
 #[test]
 fn tcp_concurrent_accept() {
     run(async |poller: Poller| {
-        let listener = std::sync::Arc::new(TcpListener::bind_on(&poller, loopback()).unwrap());
+        let listener = std::sync::Arc::new(TcpListener::bind(loopback()).unwrap());
         let address = listener.local_addr().unwrap();
         let accepting: Vec<_> = (0..4)
             .map(|_| {
@@ -157,7 +147,7 @@ fn tcp_concurrent_accept() {
             })
             .collect();
         for _ in 0..200 {
-            let stream = TcpStream::connect_on(&poller, address, None).await.unwrap();
+            let stream = TcpStream::connect(address).await.unwrap();
             // Reads the end: accepted and dropped.
             assert_eq!(stream.read(&mut [0; 1]).await.unwrap(), 0);
         }
@@ -170,24 +160,20 @@ fn tcp_concurrent_accept() {
 #[test]
 fn tcp_stress() {
     run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         let address = listener.local_addr().unwrap();
         let clients: Vec<_> = (0..2u8)
             .map(|client| {
-                Lane::block_on(&poller, {
-                    let poller = poller.clone();
-                    move || async move {
-                        for round in 0..100u8 {
-                            let stream =
-                                TcpStream::connect_on(&poller, address, None).await.unwrap();
-                            stream.write_all(&[client ^ round; 384]).await.unwrap();
-                            let mut echo = [0; 384];
-                            let mut n = 0;
-                            while n < echo.len() {
-                                n += stream.read(&mut echo[n..]).await.unwrap();
-                            }
-                            assert_eq!(echo, [client ^ round; 384]);
+                Lane::block_on(&poller, move || async move {
+                    for round in 0..100u8 {
+                        let stream = TcpStream::connect(address).await.unwrap();
+                        stream.write_all(&[client ^ round; 384]).await.unwrap();
+                        let mut echo = [0; 384];
+                        let mut n = 0;
+                        while n < echo.len() {
+                            n += stream.read(&mut echo[n..]).await.unwrap();
                         }
+                        assert_eq!(echo, [client ^ round; 384]);
                     }
                 })
             })
@@ -211,7 +197,7 @@ fn a_dial_is_pending_until_the_kernel_answers() {
     run(async |poller: Poller| {
         let (listener, filling) = deaf();
         let address = listener.local_addr().unwrap().as_socket().unwrap();
-        let mut dial = pin!(TcpStream::connect_on(&poller, address, None));
+        let mut dial = pin!(TcpStream::connect(address));
         netpoller_tests::assert_blocked(&poller, &mut dial).await;
         // The queue drains, and the SYN that is sent again finds room.
         drop(filling);

@@ -7,8 +7,7 @@ use std::sync::Arc;
 use netpoller::net::{TcpListener, TcpStream, UnixDatagram};
 use netpoller::{Error, Poller};
 use netpoller_tests::{
-    Lane, assert_blocked, assert_closed, is_parked, loopback, run, run_global, tcp_pair, udp_pair,
-    unix_pair,
+    Lane, assert_blocked, assert_closed, is_parked, loopback, run, tcp_pair, udp_pair, unix_pair,
 };
 
 /// TestUDPZeroBytePayload, TestUnixgramZeroBytePayload: a datagram without bytes is one, and not the end.
@@ -29,7 +28,7 @@ fn udp_zero_byte_payload() {
         a.send(b"abc").await.unwrap();
         assert_eq!(receive.await.unwrap(), 3);
     });
-    run_global(async |_| {
+    run(async |_| {
         let (a, b) = UnixDatagram::pair().unwrap();
         a.send(b"").await.unwrap();
         assert_eq!(b.recv(&mut [0; 8]).await.unwrap(), 0);
@@ -66,11 +65,11 @@ fn unix_conn_read_eof() {
 /// TestClosingListener: the address can be had again at once, though an accept was waiting and a connection is open.
 #[test]
 fn closing_listener() {
-    run(async |poller: Poller| {
-        let mut listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let mut listener = TcpListener::bind(loopback()).unwrap();
         let address = listener.local_addr().unwrap();
         for _ in 0..20 {
-            let client = TcpStream::connect_on(&poller, address, None).await.unwrap();
+            let client = TcpStream::connect(address).await.unwrap();
             let _server = listener.accept().await.unwrap();
             {
                 let mut accept = pin!(listener.accept());
@@ -79,7 +78,7 @@ fn closing_listener() {
                 assert_closed(accept.await);
                 closed.await;
             }
-            listener = TcpListener::bind_on(&poller, address).unwrap();
+            listener = TcpListener::bind(address).unwrap();
             drop(client);
         }
     });
@@ -90,14 +89,14 @@ fn closing_listener() {
 fn tcp_listen_after_close() {
     run(async |poller: Poller| {
         for _ in 0..50 {
-            let listener = Arc::new(TcpListener::bind_on(&poller, loopback()).unwrap());
+            let listener = Arc::new(TcpListener::bind(loopback()).unwrap());
             let address = listener.local_addr().unwrap();
             let accepting = Lane::block_on(&poller, {
                 let listener = listener.clone();
                 move || async move { listener.accept().await.map(drop) }
             });
             listener.close().unwrap().await;
-            TcpListener::bind_on(&poller, address).unwrap();
+            TcpListener::bind(address).unwrap();
             assert_closed(accepting.join());
         }
     });

@@ -25,7 +25,7 @@ macro_rules! over_streams {
         mod pipe {
             use super::*;
             $($(#[doc = $doc])* #[test] fn $name() {
-                run_global(async |$poller: Poller| {
+                run(async |$poller: Poller| {
                     let ($reader, $writer) = netpoller::pipe::pipe().unwrap();
                     $body
                 });

@@ -4,15 +4,13 @@ use std::pin::pin;
 
 use netpoller::net::UnixStream;
 use netpoller::pipe::{PipeReader, PipeWriter, pipe};
-use netpoller::{block_on, view};
-use netpoller_tests::{
-    Lane, assert_blocked, assert_closed, assert_errno, full, is_parked, run, run_global,
-};
+use netpoller::{Poller, block_on, view};
+use netpoller_tests::{Lane, assert_blocked, assert_closed, assert_errno, full, is_parked, run};
 
 /// TestEPIPE: a write without a reader fails, each time.
 #[test]
 fn epipe() {
-    run_global(async |_| {
+    run(async |_| {
         let (reader, writer) = pipe().unwrap();
         reader.close().unwrap().await;
         for _ in 0..3 {
@@ -24,7 +22,7 @@ fn epipe() {
 /// Oracle script 32 and semantics 24, 25: the reader goes while the pipe is full, which the kernel tells with nothing but EPOLLERR.
 #[test]
 fn a_write_that_waits_in_a_full_pipe_ends_when_the_reader_goes() {
-    run_global(async |poller| {
+    run(async |poller| {
         let (reader, writer) = pipe().unwrap();
         let all = full();
         let mut write = pin!(writer.write_all(&all));
@@ -43,7 +41,7 @@ fn a_write_that_waits_in_a_full_pipe_ends_when_the_reader_goes() {
 /// TestClosedPipeRaceRead, TestClosedPipeRaceWrite: close during an operation that waits on another thread.
 #[test]
 fn closed_pipe_race_read_and_write() {
-    run_global(async |_| {
+    run(async |_| {
         for write in [false, true] {
             let (reader, writer) = pipe().unwrap();
             let (reader, writer) = (std::sync::Arc::new(reader), std::sync::Arc::new(writer));
@@ -72,7 +70,7 @@ fn closed_pipe_race_read_and_write() {
 /// TestPipeEOF: line by line while the reader is parked, then the end.
 #[test]
 fn pipe_eof() {
-    run_global(async |_| {
+    run(async |_| {
         let (reader, writer) = pipe().unwrap();
         let mut buf = [0; 64];
         for _ in 0..3 {
@@ -106,18 +104,25 @@ fn fifo(dir: &tempfile::TempDir) -> std::path::PathBuf {
 }
 
 #[test]
-fn what_is_opened_or_taken_over_with_a_poller_of_its_own_belongs_to_it() {
-    run(async |poller| {
+fn what_is_opened_or_taken_over_in_the_scope_of_a_poller_belongs_to_it() {
+    run(async |_| {
+        let poller = Poller::builder().build().unwrap();
         let dir = tempfile::tempdir().unwrap();
         let path = fifo(&dir);
-        let reader = PipeReader::open_on(&poller, &path).unwrap();
-        let writer = PipeWriter::open_on(&poller, &path).unwrap();
-        let resilient = PipeReader::open_resilient_on(&poller, &path).unwrap();
+        let reader = poller.in_scope(|| PipeReader::open(&path)).unwrap();
+        let writer = poller.in_scope(|| PipeWriter::open(&path)).unwrap();
+        let resilient = poller
+            .in_scope(|| PipeReader::open_resilient(&path))
+            .unwrap();
         let copies = (reader.duplicate().unwrap(), writer.duplicate().unwrap());
-        let reader_too = PipeReader::from_owned_fd_on(&poller, copies.0).unwrap();
-        let writer_too = PipeWriter::from_owned_fd_on(&poller, copies.1).unwrap();
+        let reader_too = poller
+            .in_scope(|| PipeReader::from_owned_fd(copies.0))
+            .unwrap();
+        let writer_too = poller
+            .in_scope(|| PipeWriter::from_owned_fd(copies.1))
+            .unwrap();
         let (a, _b) = std::os::unix::net::UnixStream::pair().unwrap();
-        let stream = UnixStream::from_std_on(&poller, a).unwrap();
+        let stream = poller.in_scope(|| UnixStream::from_std(a)).unwrap();
 
         let rows = view::snapshot(&poller).rows;
         let here = |id: String| rows.iter().any(|row| row.id() == id);
@@ -133,7 +138,7 @@ fn what_is_opened_or_taken_over_with_a_poller_of_its_own_belongs_to_it() {
 /// TestFifoEOF: the end comes when the writer goes, and a resilient reader waits for the next one instead.
 #[test]
 fn fifo_eof() {
-    run_global(async |poller| {
+    run(async |poller| {
         let dir = tempfile::tempdir().unwrap();
         let path = fifo(&dir);
         let error = PipeWriter::open(&path).unwrap_err();

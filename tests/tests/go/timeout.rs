@@ -7,7 +7,7 @@ use netpoller::net::{TcpListener, UnixListener};
 use netpoller::{Error, Poller};
 use netpoller_tests::{
     assert_blocked, assert_closed, assert_timeout, full, is_parked, loopback, past, run,
-    run_global, small_buffers, soon, tcp_pair, udp_pair, unix_pair,
+    small_buffers, soon, tcp_pair, udp_pair, unix_pair,
 };
 
 over_streams! {
@@ -182,8 +182,8 @@ over_streams! {
 /// TestAcceptTimeout, over TCP and Unix: a past deadline fails even with a connection in the queue; a later one fires.
 #[test]
 fn accept_timeout() {
-    run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let listener = TcpListener::bind(loopback()).unwrap();
         let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         listener.set_deadline(past()).unwrap();
         assert_timeout(listener.accept().await);
@@ -199,9 +199,9 @@ fn accept_timeout() {
 /// TestAcceptTimeoutMustReturn: set, cleared and set again.
 #[test]
 fn accept_timeout_must_return() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let dir = tempfile::tempdir().unwrap();
-        let listener = UnixListener::bind_on(&poller, dir.path().join("socket")).unwrap();
+        let listener = UnixListener::bind(dir.path().join("socket")).unwrap();
         listener.set_deadline(None).unwrap();
         listener.set_deadline(soon()).unwrap();
         assert_timeout(listener.accept().await);
@@ -212,7 +212,7 @@ fn accept_timeout_must_return() {
 #[test]
 fn accept_timeout_must_not_return() {
     run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         listener.set_deadline(past()).unwrap();
         listener.set_deadline(None).unwrap();
         let mut accept = pin!(listener.accept());
@@ -270,7 +270,7 @@ fn write_to_timeout() {
         assert_eq!(a.send(b"x").await.unwrap(), 1);
         assert_eq!(b.recv(&mut [0; 8]).await.unwrap(), 1);
         // Not connected: the address comes with each datagram.
-        let c = netpoller::net::UdpSocket::bind_on(&poller, loopback()).unwrap();
+        let c = netpoller::net::UdpSocket::bind(loopback()).unwrap();
         c.set_write_deadline(past()).unwrap();
         assert_timeout(c.send_to(b"x", to).await);
         c.set_write_deadline(None).unwrap();
@@ -283,7 +283,7 @@ fn write_to_timeout() {
 fn nonpollable_deadline() {
     use netpoller::pollable::Pollable;
     use std::io::{Read, Seek, SeekFrom, Write};
-    run_global(async |_| {
+    run(async |_| {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(b"text").unwrap();
         file.seek(SeekFrom::Start(0)).unwrap();

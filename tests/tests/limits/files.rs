@@ -61,8 +61,8 @@ fn semantics_55_emfile_surfaces_from_accept_and_the_connection_stays() {
     ) {
         return;
     }
-    run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let listener = TcpListener::bind(loopback()).unwrap();
         let _client = StdStream::connect(listener.local_addr().unwrap()).unwrap();
         let files = hoard();
         for _ in 0..3 {
@@ -83,8 +83,8 @@ fn semantics_55_incoming_gets_over_emfile_with_its_reserve() {
     if !in_a_small_process("files::semantics_55_incoming_gets_over_emfile_with_its_reserve") {
         return;
     }
-    run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let listener = TcpListener::bind(loopback()).unwrap();
         let mut incoming = listener.incoming();
         let address = listener.local_addr().unwrap();
         let mut refused = StdStream::connect(address).unwrap();
@@ -116,10 +116,10 @@ fn semantics_55_unix_incoming_goes_on_as_well() {
     if !in_a_small_process("files::semantics_55_unix_incoming_goes_on_as_well") {
         return;
     }
-    run(async |poller: Poller| {
+    run(async |_| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
-        let listener = UnixListener::bind_on(&poller, &path).unwrap();
+        let listener = UnixListener::bind(&path).unwrap();
         let client = std::os::unix::net::UnixStream::connect(&path).unwrap();
         let mut incoming = listener.incoming();
         let files = hoard();
@@ -143,11 +143,11 @@ fn issue_libuv_690_close_and_deadlines_end_the_pause_of_incoming_at_once() {
     ) {
         return;
     }
-    run(async |poller: Poller| {
+    run(async |_| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("socket");
-        let unix = UnixListener::bind_on(&poller, &path).unwrap();
-        let tcp = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let unix = UnixListener::bind(&path).unwrap();
+        let tcp = TcpListener::bind(loopback()).unwrap();
         let address = tcp.local_addr().unwrap();
         let _clients = [(); 2].map(|()| {
             (
@@ -194,7 +194,7 @@ fn sockets_at_the_limit_fail_with_a_remedy_and_the_poller_goes_on() {
     run(async |poller: Poller| {
         let (a, b) = netpoller_tests::tcp_pair(&poller);
         let files = hoard();
-        let error = TcpListener::bind_on(&poller, loopback()).unwrap_err();
+        let error = TcpListener::bind(loopback()).unwrap_err();
         assert!(error.to_string().contains("ulimit -n"), "{error}");
         assert!(Poller::builder().build().is_err());
         assert!(

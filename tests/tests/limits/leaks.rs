@@ -66,8 +66,10 @@ fn no_path_leaks_a_descriptor() {
         drop(TcpListener::bind(address).unwrap_err())
     });
     keeps_none("a UDP address in use", || {
-        let socket = UdpSocket::bind_on(&poller, loopback()).unwrap();
-        UdpSocket::bind_on(&poller, socket.local_addr().unwrap()).unwrap_err();
+        let socket = poller.in_scope(|| UdpSocket::bind(loopback())).unwrap();
+        poller
+            .in_scope(|| UdpSocket::bind(socket.local_addr().unwrap()))
+            .unwrap_err();
     });
     keeps_none("a path in use", || {
         let _listener = UnixListener::bind(&path).unwrap();
@@ -122,7 +124,7 @@ fn no_path_leaks_a_descriptor() {
     });
     keeps_none("a file that is refused", || {
         let file = tempfile::tempfile().unwrap();
-        let refused = Pollable::new_on(&poller, file).unwrap_err();
+        let refused = poller.in_scope(|| Pollable::new(file)).unwrap_err();
         drop(Pollable::new_or_plain(refused.inner).unwrap());
     });
     keeps_none("a runtime", || {
@@ -137,7 +139,7 @@ fn no_path_leaks_a_descriptor() {
             .build()
             .unwrap();
         runtime
-            .block_on(async { TcpListener::bind_on(&poller, loopback()) })
+            .block_on(async { poller.in_scope(|| TcpListener::bind(loopback())) })
             .unwrap_err();
     });
     keeps_none("a thread driver", || {

@@ -16,8 +16,9 @@ fn pitfall_18_no_watches_left_is_an_error_that_leaves_the_descriptor_to_the_call
         let listener = std::net::TcpListener::bind(loopback()).unwrap();
         let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         seccomp::refuse(libc::SYS_epoll_ctl, libc::ENOSPC).unwrap();
+        let _entered = poller.enter();
 
-        let (stream, error) = TcpStream::from_std_on(&poller, stream).unwrap_err();
+        let (stream, error) = TcpStream::from_std(stream).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull);
         let text = error.to_string();
         assert!(
@@ -26,7 +27,7 @@ fn pitfall_18_no_watches_left_is_an_error_that_leaves_the_descriptor_to_the_call
         );
         stream.peer_addr().expect("still open and the caller's");
 
-        let refused = Pollable::new_on(&poller, a).unwrap_err();
+        let refused = Pollable::new(a).unwrap_err();
         assert!(
             refused.to_string().contains("max_user_watches"),
             "{refused}"
@@ -35,13 +36,13 @@ fn pitfall_18_no_watches_left_is_an_error_that_leaves_the_descriptor_to_the_call
         assert_eq!(std::io::Read::read(&mut &b, &mut [0; 8]).unwrap(), 1);
 
         for error in [
-            UnixStream::pair_on(&poller).unwrap_err(),
-            UdpSocket::bind_on(&poller, loopback()).unwrap_err(),
-            netpoller::net::TcpListener::bind_on(&poller, loopback()).unwrap_err(),
+            UnixStream::pair().unwrap_err(),
+            UdpSocket::bind(loopback()).unwrap_err(),
+            netpoller::net::TcpListener::bind(loopback()).unwrap_err(),
         ] {
             assert!(error.to_string().contains("max_user_watches"), "{error}");
         }
-        let connecting = TcpStream::connect_on(&poller, listener.local_addr().unwrap(), None);
+        let connecting = TcpStream::connect(listener.local_addr().unwrap());
         assert!(block_on_poller(&poller, connecting).is_err());
     })
     .join();

@@ -48,7 +48,11 @@ fn readers(poller: &Poller, duplicates: usize, look: impl FnOnce()) {
     theirs.set_nodelay(true).unwrap();
     theirs.set_nonblocking(true).unwrap();
     let streams: Vec<_> = (0..duplicates)
-        .map(|_| TcpStream::from_std_on(poller, ours.try_clone().unwrap()).unwrap())
+        .map(|_| {
+            poller
+                .in_scope(|| TcpStream::from_std(ours.try_clone().unwrap()))
+                .unwrap()
+        })
         .collect();
     let reading = std::thread::spawn({
         let poller = poller.clone();

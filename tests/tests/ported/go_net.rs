@@ -23,8 +23,8 @@ fn std_pair() -> (std::net::TcpStream, std::net::TcpStream) {
 /// still send; the peer's sends fail.
 #[test]
 fn close_read_of_a_seqpacket() {
-    run(async |poller: Poller| {
-        let (a, b) = UnixSeqpacket::pair_on(&poller).unwrap();
+    run(async |_| {
+        let (a, b) = UnixSeqpacket::pair().unwrap();
         let mut buf = [0; 16];
         {
             let mut receive = pin!(a.recv(&mut buf));
@@ -42,10 +42,10 @@ fn close_read_of_a_seqpacket() {
 /// Go net/rawconn_test.go TestRawConnReadWrite: calls of the user's own, made again when the kernel has said EAGAIN.
 #[test]
 fn raw_conn_read_write() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let (a, b) = std_pair();
-        let a = Pollable::new_on(&poller, a).unwrap();
-        let b = Pollable::new_on(&poller, b).unwrap();
+        let a = Pollable::new(a).unwrap();
+        let b = Pollable::new(b).unwrap();
         let mut calls = 0;
         {
             let mut buf = [0; 32];
@@ -73,9 +73,9 @@ fn raw_conn_read_write() {
 /// ends a call that waits.
 #[test]
 fn raw_conn_read_write_deadline() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let (a, _b) = std_pair();
-        let a = Pollable::new_on(&poller, a).unwrap();
+        let a = Pollable::new(a).unwrap();
         a.set_deadline(past(), Sides::Both).unwrap();
         let never = |_: &_| -> std::io::Result<()> { panic!("the deadline has passed") };
         for _ in 0..3 {
@@ -97,11 +97,11 @@ fn raw_conn_read_write_deadline() {
 /// deadline that comes while the peer does not read ends it.
 #[test]
 fn sendfile_on_write_timeout_exceeded() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let mut file = tempfile::tempfile().unwrap();
         file.write_all(&[7; 65_536]).unwrap();
         let (a, mut b) = std_pair();
-        let a = Pollable::new_on(&poller, a).unwrap();
+        let a = Pollable::new(a).unwrap();
         let send = |socket: &std::net::TcpStream| {
             let sent = rustix::fs::sendfile(socket, &file, Some(&mut 0), 65_536);
             sent.map_err(std::io::Error::from)

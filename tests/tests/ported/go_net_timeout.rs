@@ -79,7 +79,7 @@ fn various_deadlines_1proc() {
         let (mut server, _) = listener.accept().unwrap();
         // A thread that has nothing to do with the poller.
         let writer = Lane::start(move || while server.write_all(&[b'a'; 65_536]).is_ok() {});
-        let reader = TcpStream::from_std_on(&poller, client).unwrap();
+        let reader = poller.in_scope(|| TcpStream::from_std(client)).unwrap();
         block_on_poller(&poller, async move {
             // Byte by byte, so that there is always one more.
             let mut buf = [0; 1];
@@ -110,7 +110,7 @@ fn various_deadlines_1proc_of_a_writer_and_of_a_pollable() {
         let poller = Poller::builder().build().unwrap();
         let (a, mut b) = UnixStream::pair().unwrap();
         let reader = Lane::start(move || while b.read(&mut [0; 65_536]).is_ok_and(|n| n > 0) {});
-        let a = Pollable::new_on(&poller, a).unwrap();
+        let a = poller.in_scope(|| Pollable::new(a)).unwrap();
         block_on_poller(&poller, async move {
             for nanos in LADDER {
                 let deadline = Instant::now() + Duration::from_nanos(nanos);
@@ -132,19 +132,19 @@ fn various_deadlines_1proc_of_a_writer_and_of_a_pollable() {
 /// Go net/timeout_test.go TestDialTimeout: of a timeout and a deadline the earlier one wins.
 #[test]
 fn dial_timeout_the_earlier_of_two_limits_wins() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let (listener, _filling) = deaf();
         let address = listener.local_addr().unwrap().as_socket().unwrap();
         let hour = Duration::from_secs(3600);
         let short = Duration::from_millis(10);
 
         let began = Instant::now();
-        let dial = TcpStream::connect_on(&poller, address, Some(began + hour));
+        let dial = TcpStream::connect_by(address, began + hour);
         time::timeout(short, dial).await.unwrap_err();
         assert!(began.elapsed() >= short, "early");
 
         let began = Instant::now();
-        let dial = TcpStream::connect_on(&poller, address, Some(began + short));
+        let dial = TcpStream::connect_by(address, began + short);
         assert_timeout(time::timeout(hour, dial).await.expect("the deadline wins"));
         assert!(began.elapsed() >= short, "early");
     });

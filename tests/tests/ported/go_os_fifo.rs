@@ -7,7 +7,7 @@ use netpoller::driver::ThreadDriver;
 use netpoller::pipe::{PipeReader, PipeWriter};
 use netpoller::pollable::Pollable;
 use netpoller::{Counter, Poller, block_on, view};
-use netpoller_tests::{Lane, is_parked, run_global};
+use netpoller_tests::{Lane, is_parked, run};
 
 use super::support::{Broken, broken, broken_pipe, fifo, is_nonblocking};
 
@@ -71,7 +71,7 @@ fn open_file_non_blocking() {
 /// Go os/fifo_test.go TestFIFONonBlockingEOF (golang/go#66239): the writer goes while the reader waits, after it has read all.
 #[test]
 fn fifo_non_blocking_eof() {
-    run_global(async |_| {
+    run(async |_| {
         let dir = tempfile::tempdir().unwrap();
         let path = fifo(&dir, "issue-66239-fifo");
         let reader = PipeReader::open(&path).unwrap();

@@ -8,12 +8,11 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use std::time::{Duration, Instant};
 
 use netpoller::net::{UnixDatagram, UnixSeqpacket};
-use netpoller::pipe::{PipeReader, PipeWriter, pipe, pipe_on};
+use netpoller::pipe::{PipeReader, PipeWriter, pipe};
 use netpoller::pollable::Pollable;
 use netpoller::{Error, Poller, block_on, block_on_poller};
 use netpoller_tests::{
-    Lane, assert_closed, assert_errno, errno, is_parked, run, run_global, tcp_pair, unix_pair,
-    until,
+    Lane, assert_closed, assert_errno, errno, is_parked, run, tcp_pair, unix_pair, until,
 };
 
 use super::support::{
@@ -55,11 +54,11 @@ fn std_pipe_a_library_does_not_end_its_process() {
             }
             check_stream!(tcp_pair(&poller));
             check_stream!(unix_pair(&poller));
-            let (a, b) = UnixSeqpacket::pair_on(&poller).unwrap();
+            let (a, b) = UnixSeqpacket::pair().unwrap();
             drop(b);
             assert_errno(a.send(b"x").await, libc::EPIPE);
             assert_errno(a.send_message(&bufs, &[]).await, libc::EPIPE);
-            let (a, b) = UnixDatagram::pair_on(&poller).unwrap();
+            let (a, b) = UnixDatagram::pair().unwrap();
             drop(b);
             assert!(a.send(b"x").await.is_err());
         });
@@ -90,7 +89,7 @@ fn std_pipe_a_signal_that_was_asked_for_comes() {
 /// EAGAIN so far.
 #[test]
 fn read_nonblocking_fd() {
-    run_global(async |_| {
+    run(async |_| {
         let (reader, writer) = std_pipe(false);
         let reader = PipeReader::from_owned_fd(reader).unwrap();
         let writer = PipeWriter::from_owned_fd(writer).unwrap();
@@ -106,7 +105,7 @@ fn read_nonblocking_fd() {
 /// ends its read at once. In Go that read goes on.
 #[test]
 fn close_with_blocking_read_by_new_file() {
-    run_global(async |_| {
+    run(async |_| {
         let (reader, writer) = std_pipe(true);
         let reader = PipeReader::from_owned_fd(reader).unwrap();
         let mut buf = [0; 1];
@@ -123,7 +122,7 @@ fn close_with_blocking_read_by_new_file() {
 /// kernel. Close returns all the same; only the future that it gives waits for the read, which ends with the pipe.
 #[test]
 fn close_with_blocking_read_by_fd() {
-    run_global(async |_| {
+    run(async |_| {
         let (reader, writer) = pipe().unwrap();
         let reader = Arc::new(reader);
         set_blocking(&reader.duplicate().unwrap());
@@ -175,7 +174,7 @@ fn fd_race() {
 #[test]
 fn fd_read_race() {
     run(async |poller: Poller| {
-        let (reader, writer) = pipe_on(&poller).unwrap();
+        let (reader, writer) = pipe().unwrap();
         let deadline = Instant::now() + Duration::from_secs(60);
         reader.set_read_deadline(Some(deadline)).unwrap();
         let reader = Arc::new(reader);
@@ -289,7 +288,7 @@ macro_rules! racy_write {
 /// Go os/timeout_test.go TestRacyRead, over pipes, TCP and Unix sockets.
 #[test]
 fn racy_read() {
-    racy_read!(|poller| pipe_on(poller).unwrap());
+    racy_read!(|poller: &Poller| poller.in_scope(|| pipe()).unwrap());
     racy_read!(tcp_pair);
     racy_read!(unix_pair);
 }
@@ -297,7 +296,7 @@ fn racy_read() {
 /// Go os/timeout_test.go TestRacyWrite, over pipes, TCP and Unix sockets.
 #[test]
 fn racy_write() {
-    racy_write!(|poller| pipe_on(poller).unwrap());
+    racy_write!(|poller: &Poller| poller.in_scope(|| pipe()).unwrap());
     racy_write!(tcp_pair);
     racy_write!(unix_pair);
 }

@@ -5,11 +5,11 @@ use std::io::{IoSlice, Read};
 use std::time::Duration;
 
 use netpoller::net::{UdpSocket, UnixDatagram, UnixSeqpacket};
-use netpoller::pipe::{pipe, pipe_on};
+use netpoller::pipe::pipe;
 use netpoller::pollable::Pollable;
 use netpoller::{Counter, Error, Poller, block_on, view};
 use netpoller_tests::{
-    Lane, assert_closed, assert_errno, errno, loopback, pause, run, run_global, tcp_pair, unix_pair,
+    Lane, assert_closed, assert_errno, errno, loopback, pause, run, tcp_pair, unix_pair,
 };
 
 use super::support::{broken, broken_pipe};
@@ -38,27 +38,27 @@ fn eof_error() {
         assert_closed(a.read(&mut buf).await);
         assert_eq!(ends(&poller), [1, 1, 0], "closed is counted on its own");
 
-        let (reader, writer) = pipe_on(&poller).unwrap();
+        let (reader, writer) = pipe().unwrap();
         drop(writer);
         assert_eq!(reader.read(&mut buf).await.unwrap(), 0);
         assert_eq!(ends(&poller), [1, 2, 0], "the end of a pipe");
 
-        let (a, b) = UnixDatagram::pair_on(&poller).unwrap();
+        let (a, b) = UnixDatagram::pair().unwrap();
         for n in [0, 100] {
             b.send(&buf[..n]).await.unwrap();
             assert_eq!(a.recv(&mut buf).await.unwrap(), n);
         }
         assert_eq!(ends(&poller), [3, 2, 0], "datagrams have no end");
 
-        let nobody = UdpSocket::bind_on(&poller, loopback()).unwrap();
-        let a = UdpSocket::bind_on(&poller, loopback()).unwrap();
+        let nobody = UdpSocket::bind(loopback()).unwrap();
+        let a = UdpSocket::bind(loopback()).unwrap();
         a.connect(nobody.local_addr().unwrap()).unwrap();
         nobody.close().unwrap().await;
         a.send(b"x").await.unwrap();
         assert_errno(a.recv(&mut buf).await, libc::ECONNREFUSED);
         assert_eq!(ends(&poller), [3, 2, 1], "an error is no end");
 
-        let (a, b) = UnixSeqpacket::pair_on(&poller).unwrap();
+        let (a, b) = UnixSeqpacket::pair().unwrap();
         drop(b);
         assert_eq!(a.recv(&mut buf).await.unwrap(), 0);
         let (a, _b) = tcp_pair(&poller);
@@ -75,7 +75,7 @@ fn read_error() {
         for make in [broken, broken_pipe] {
             for settled in [false, true] {
                 let broken = make();
-                let file = Pollable::new_on(&poller, broken.file).unwrap();
+                let file = Pollable::new(broken.file).unwrap();
                 if settled {
                     pause(&poller, Duration::from_millis(1)).await;
                 }
@@ -97,10 +97,10 @@ fn read_error() {
 /// whichever of error and wait comes first (semantics 24, 25).
 #[test]
 fn read_error_of_a_wait() {
-    run(async |poller: Poller| {
+    run(async |_| {
         for make in [broken, broken_pipe] {
             let broken = make();
-            let file = Pollable::new_on(&poller, broken.file).unwrap();
+            let file = Pollable::new(broken.file).unwrap();
             for _ in 0..3 {
                 let again = |_: &File| Err::<(), _>(std::io::ErrorKind::WouldBlock.into());
                 let error = file.read_with(again).await.unwrap_err();
@@ -154,7 +154,7 @@ fn read_of_special_files() {
 /// well, and the rest goes out with the next; empty slices do not stop it.
 #[test]
 fn consume() {
-    run_global(async |_| {
+    run(async |_| {
         let (reader, writer) = pipe().unwrap();
         let data: Vec<u8> = (0..300_000u32).map(|i| (i % 251) as u8).collect();
         let expected = data.clone();

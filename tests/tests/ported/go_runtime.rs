@@ -42,7 +42,7 @@ fn netpoll_break() {
 #[test]
 fn netpoll_waiters() {
     let poller = Poller::builder().build().unwrap();
-    let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let address = listener.local_addr().unwrap();
     let server = Lane::block_on(&poller, move || async move {
         let (conn, _) = listener.accept().await.unwrap();
@@ -58,7 +58,7 @@ fn netpoll_waiters() {
     let client = Lane::block_on(&poller, {
         let poller = poller.clone();
         move || async move {
-            let conn = TcpStream::connect_on(&poller, address, None).await.unwrap();
+            let conn = TcpStream::connect(address).await.unwrap();
             for line in 0..10 {
                 until("the reader has read", || poller.waiters() == 1);
                 conn.write_all(format!("{line}\n").as_bytes())
@@ -127,10 +127,10 @@ fn nonblocking_pipe() {
         check(&reader);
         check(&writer);
         check(&reader.duplicate().unwrap());
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         check(&listener);
         let address = listener.local_addr().unwrap();
-        let client = TcpStream::connect_on(&poller, address, None).await.unwrap();
+        let client = TcpStream::connect(address).await.unwrap();
         check(&client);
         check(&listener.accept().await.unwrap().0);
         let (a, b) = unix_pair(&poller);

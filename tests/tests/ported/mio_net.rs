@@ -17,7 +17,7 @@ use super::support::poll_now;
 /// finds no bytes.
 #[test]
 fn connection_reset_by_peer() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let listener = std::net::TcpListener::bind(loopback()).unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (server, _) = listener.accept().unwrap();
@@ -25,7 +25,7 @@ fn connection_reset_by_peer() {
             .set_linger(Some(Duration::ZERO))
             .unwrap();
         drop(client);
-        let server = TcpStream::from_std_on(&poller, server).unwrap();
+        let server = TcpStream::from_std(server).unwrap();
         server.readable().await.unwrap();
         assert_errno(server.read(&mut [0; 16]).await, libc::ECONNRESET);
         assert_eq!(server.read(&mut [0; 16]).await.unwrap(), 0, "told once");
@@ -206,9 +206,9 @@ fn et_behavior_recv_from() {
 /// mio tests/udp_socket.rs empty_datagram: a datagram without bytes wakes the receiver that waits for it, and has an address.
 #[test]
 fn empty_datagram() {
-    run(async |poller: Poller| {
-        let a = UdpSocket::bind_on(&poller, loopback()).unwrap();
-        let b = UdpSocket::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let a = UdpSocket::bind(loopback()).unwrap();
+        let b = UdpSocket::bind(loopback()).unwrap();
         let mut buf = [0; 10];
         let mut receive = pin!(b.recv_from(&mut buf));
         assert!(is_parked(&mut receive).await);
@@ -221,10 +221,10 @@ fn empty_datagram() {
 /// may still be on its way.
 #[test]
 fn connect_then_close() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let listener = std::net::TcpListener::bind(loopback()).unwrap();
         let address = listener.local_addr().unwrap();
-        let mut dial = pin!(TcpStream::connect_on(&poller, address, None));
+        let mut dial = pin!(TcpStream::connect(address));
         assert!(is_parked(&mut dial).await);
         let (mut server, _) = listener.accept().unwrap();
         server.write_all(b"x").unwrap();

@@ -47,7 +47,7 @@ fn zero_duration_polls_events() {
 #[test]
 fn add_then_drop() {
     let poller = Poller::builder().build().unwrap();
-    let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     drop(listener);
     assert_eq!(poll_now(&poller), 0);
@@ -136,13 +136,13 @@ fn registry_operations_are_thread_safe() {
             drop(poller.open(ours.as_fd(), Kind::TcpListener).unwrap());
         })),
         spawn(Box::new(|poller| {
-            drop(UdpSocket::bind_on(poller, loopback()).unwrap());
+            drop(poller.in_scope(|| UdpSocket::bind(loopback())).unwrap());
         })),
         spawn(Box::new(move |poller| {
             let stream = std::net::TcpStream::connect(address).unwrap();
-            let stream = TcpStream::from_std_on(poller, stream).unwrap();
+            let stream = poller.in_scope(|| TcpStream::from_std(stream)).unwrap();
             let stream = std::net::TcpStream::from(stream.into_owned_fd().unwrap());
-            drop(TcpStream::from_std_on(poller, stream).unwrap());
+            drop(poller.in_scope(|| TcpStream::from_std(stream)).unwrap());
         })),
     ];
     barrier.wait();
@@ -166,7 +166,7 @@ fn register_during_poll() {
         move || poller.poll(None, &mut ReadyList::default()).unwrap()
     });
     until("it sleeps", || view::info(&poller).blocked);
-    let socket = UdpSocket::bind_on(&poller, loopback()).unwrap();
+    let socket = poller.in_scope(|| UdpSocket::bind(loopback())).unwrap();
     assert_eq!(sleeper.join(), 0, "nobody waits for it yet");
     assert_eq!(events(&poller), 1, "it can be written to");
     drop(socket);
@@ -198,8 +198,8 @@ fn double_register() {
 /// connection that comes afterwards.
 #[test]
 fn poll_ok_after_cancelling_pending_ops() {
-    run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let listener = TcpListener::bind(loopback()).unwrap();
         for _ in 0..3 {
             let mut given_up = Box::pin(listener.accept());
             assert!(is_parked(&mut given_up).await);
@@ -220,10 +220,10 @@ fn poll_ok_after_cancelling_pending_ops() {
 /// to write and then to read.
 #[test]
 fn close_on_drop() {
-    run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let listener = TcpListener::bind(loopback()).unwrap();
         let address = listener.local_addr().unwrap();
-        let client = TcpStream::connect_on(&poller, address, None).await.unwrap();
+        let client = TcpStream::connect(address).await.unwrap();
         client.writable().await.unwrap();
         let mut buf = [0; 16];
         let mut read = pin!(client.read(&mut buf));
@@ -258,10 +258,10 @@ fn issue_mio_1205_a_break_after_a_deregistration_brings_nothing_else() {
 /// mio tests/regressions.rs issue_1403: a datagram of a socket without a name comes with no address, which is no error.
 #[test]
 fn issue_mio_1403_a_sender_without_a_name() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("issue_1403");
-        let receiver = UnixDatagram::bind_on(&poller, &path).unwrap();
+        let receiver = UnixDatagram::bind(&path).unwrap();
         let sender = UnixDatagram::unbound().unwrap();
         assert_eq!(sender.send_to(&[1; 1024], &path).await.unwrap(), 1024);
         let (n, from) = receiver.recv_from(&mut [0; 2048]).await.unwrap();

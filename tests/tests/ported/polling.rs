@@ -288,14 +288,14 @@ fn tcp_duplex() {
 #[test]
 fn duplicate_socket_insert() {
     run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         let address = listener.local_addr().unwrap();
         let duplicate = listener.duplicate().unwrap();
         // Another number for the same file is another registration, which ends by itself.
         drop(poller.open(duplicate.as_fd(), Kind::TcpListener).unwrap());
         let mut accept = pin!(listener.accept());
         assert!(is_parked(&mut accept).await);
-        let client = TcpStream::connect_on(&poller, address, None).await.unwrap();
+        let client = TcpStream::connect(address).await.unwrap();
         client.write_all(b"lorem ipsum").await.unwrap();
         let (server, _) = accept.await.unwrap();
         assert_eq!(server.read(&mut [0; 16]).await.unwrap(), 11);

@@ -104,7 +104,7 @@ fn issue_tokio_449_a_socket_registered_before_connect() {
         let address = listener.local_addr().unwrap();
         let kind = socket2::Type::STREAM.nonblocking();
         let socket = socket2::Socket::new(socket2::Domain::IPV4, kind, None).unwrap();
-        let socket = Pollable::new_on(&poller, socket).unwrap();
+        let socket = Pollable::new(socket).unwrap();
         poll_now(&poller);
         let mut calls = 0;
         socket
@@ -192,7 +192,7 @@ fn issue_netty_4325_data_and_end_in_one_edge() {
                 }
             }};
         }
-        check!(netpoller::pipe::pipe_on(&poller).unwrap());
+        check!(netpoller::pipe::pipe().unwrap());
         check!(unix_pair(&poller));
         check!(tcp_pair(&poller));
     });

@@ -18,7 +18,7 @@ use super::support::{Calls, poll_now, registered, set_option};
 /// One end of a pair registered, and the other as std has it.
 fn pair(poller: &Poller) -> (Pollable<UnixStream>, UnixStream) {
     let (a, b) = UnixStream::pair().unwrap();
-    (Pollable::new_on(poller, a).unwrap(), b)
+    (poller.in_scope(|| Pollable::new(a)).unwrap(), b)
 }
 
 fn read(mut socket: &UnixStream) -> std::io::Result<usize> {
@@ -34,7 +34,7 @@ fn write(mut socket: &UnixStream) -> std::io::Result<usize> {
 fn initially_writable() {
     run(async |poller: Poller| {
         let (a, b) = pair(&poller);
-        let b = Pollable::new_on(&poller, b).unwrap();
+        let b = Pollable::new(b).unwrap();
         for end in [&a, &b] {
             let mut written = pin!(end.write_with(write));
             assert_eq!(
@@ -106,8 +106,8 @@ fn reregister() {
     run(async |poller: Poller| {
         let (a, mut b) = pair(&poller);
         let other = Poller::builder().build().unwrap();
-        let a = Pollable::new_on(&other, a.into_inner()).unwrap();
-        let a = Pollable::new_on(&poller, a.into_inner()).unwrap();
+        let a = other.in_scope(|| Pollable::new(a.into_inner())).unwrap();
+        let a = Pollable::new(a.into_inner()).unwrap();
         let mut reading = pin!(a.read_with(read));
         assert!(is_parked(&mut reading).await);
         b.write_all(b"x").unwrap();
@@ -167,8 +167,8 @@ fn clear_ready_matching_clears_ready() {
 #[test]
 fn await_error_readiness_timestamping() {
     run(async |poller: Poller| {
-        let a = UdpSocket::bind_on(&poller, loopback()).unwrap();
-        let b = UdpSocket::bind_on(&poller, loopback()).unwrap();
+        let a = UdpSocket::bind(loopback()).unwrap();
+        let b = UdpSocket::bind(loopback()).unwrap();
         let stamps = libc::SOF_TIMESTAMPING_SOFTWARE | libc::SOF_TIMESTAMPING_TX_SOFTWARE;
         let stamps = stamps.try_into().unwrap();
         set_option(&a, libc::SOL_SOCKET, libc::SO_TIMESTAMPING, stamps);
@@ -195,7 +195,7 @@ fn await_error_readiness_invalid_address() {
         let nobody = std::net::UdpSocket::bind(loopback()).unwrap();
         let address = nobody.local_addr().unwrap();
         drop(nobody);
-        let a = UdpSocket::bind_on(&poller, loopback()).unwrap();
+        let a = UdpSocket::bind(loopback()).unwrap();
         set_option(&a, libc::SOL_IP, libc::IP_RECVERR, 1);
         let mut buf = [0; 16];
         let mut receive = pin!(a.recv_from(&mut buf));

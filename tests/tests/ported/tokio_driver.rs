@@ -39,7 +39,7 @@ impl Wake for Task {
 fn drop_on_notify() {
     Lane::start(|| {
         let poller = Poller::builder().build().unwrap();
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
         let address = listener.local_addr().unwrap();
         let task = Task::start(async move {
             loop {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use netpoller::Poller;
 use netpoller::net::{TcpListener, UnixListener, UnixStream};
 use netpoller::pipe::PipeReader;
-use netpoller_tests::{errno, is_parked, loopback, pause, run, run_global, tcp_pair, until};
+use netpoller_tests::{errno, is_parked, loopback, pause, run, tcp_pair, until};
 use tokio::io::AsyncWriteExt;
 
 use super::support::{Calls, fifo, is_nonblocking, poll_now};
@@ -18,7 +18,7 @@ use super::support::{Calls, fifo, is_nonblocking, poll_now};
 #[test]
 fn no_extra_poll() {
     let poller = Poller::builder().build().unwrap();
-    let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let (calls, waker) = Calls::new();
     let mut cx = Context::from_waker(&waker);
     let mut accept = pin!(listener.accept());
@@ -43,7 +43,7 @@ fn no_extra_poll() {
 #[test]
 fn accept_many() {
     let poller = Poller::builder().build().unwrap();
-    let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let mut accepts: Vec<_> = (0..50)
         .map(|_| {
             let (calls, waker) = Calls::new();
@@ -136,11 +136,11 @@ fn shutdown_multiple_calls() {
 /// tokio tests/uds_stream.rs epollhup (tokio#3879): the listener goes before it has accepted; whoever waits on the connection is told.
 #[test]
 fn epollhup() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("connect.sock");
-        let listener = UnixListener::bind_on(&poller, &path).unwrap();
-        let stream = UnixStream::connect_on(&poller, &path).await.unwrap();
+        let listener = UnixListener::bind(&path).unwrap();
+        let stream = UnixStream::connect(&path).await.unwrap();
         let mut buf = [0; 1];
         let mut read = pin!(stream.read(&mut buf));
         assert!(is_parked(&mut read).await);
@@ -149,7 +149,7 @@ fn epollhup() {
             Ok(n) => assert_eq!(n, 0),
             Err(error) => assert_eq!(errno(&error), Some(libc::ECONNRESET), "{error}"),
         }
-        let error = UnixStream::connect_on(&poller, &path).await.unwrap_err();
+        let error = UnixStream::connect(&path).await.unwrap_err();
         assert_eq!(error.kind(), std::io::ErrorKind::ConnectionRefused);
     });
 }
@@ -157,7 +157,7 @@ fn epollhup() {
 /// tokio tests/net_unix_pipe.rs from_file_sets_nonblock: a FIFO that was opened by other means is made non-blocking when it is taken over.
 #[test]
 fn from_file_sets_nonblock() {
-    run_global(async |poller| {
+    run(async |poller| {
         let dir = tempfile::tempdir().unwrap();
         let path = fifo(&dir, "fifo");
         // For both, so that the open itself does not wait for the other end.

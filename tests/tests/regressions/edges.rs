@@ -57,10 +57,11 @@ fn bound(ty: Type, path: &Path) -> Socket {
 fn issue_mio_2008_a_peer_whose_name_fills_all_the_room_is_accepted_and_its_datagram_received() {
     let scratch = tempfile::tempdir().unwrap();
     let poller = poller();
+    let _entered = poller.enter();
     let at = |name: &str| scratch.path().join(name);
-    let listener = UnixListener::bind_on(&poller, at("listener")).unwrap();
-    let packets = UnixSeqpacketListener::bind_on(&poller, at("packets")).unwrap();
-    let datagrams = UnixDatagram::bind_on(&poller, at("datagrams")).unwrap();
+    let listener = UnixListener::bind(at("listener")).unwrap();
+    let packets = UnixSeqpacketListener::bind(at("packets")).unwrap();
+    let datagrams = UnixDatagram::bind(at("datagrams")).unwrap();
     for (turn, name) in long_names(scratch.path()).iter().enumerate() {
         block_on_poller(&poller, async {
             let stream = bound(Type::STREAM, name);
@@ -121,7 +122,9 @@ fn a_name_of_its_own_that_fills_all_the_room_is_told() {
             (listener.accept().unwrap().0, client)
         };
         let std_stream = std::os::unix::net::UnixStream::from(OwnedFd::from(socket));
-        let stream = UnixStream::from_std_on(&poller, std_stream).unwrap();
+        let stream = poller
+            .in_scope(|| UnixStream::from_std(std_stream))
+            .unwrap();
         assert_eq!(
             stream.local_addr().unwrap().as_pathname(),
             Some(name.as_path())
@@ -133,27 +136,19 @@ fn a_name_of_its_own_that_fills_all_the_room_is_told() {
 fn issue_bun_37002_a_path_with_a_nul_within_is_refused_wherever_a_path_is_taken() {
     let scratch = tempfile::tempdir().unwrap();
     let poller = poller();
+    let _entered = poller.enter();
     let cut = scratch.path().join("a");
     // Whoever cuts the path at the NUL finds this one.
-    let _listener = UnixListener::bind_on(&poller, &cut).unwrap();
+    let _listener = UnixListener::bind(&cut).unwrap();
     let path = scratch.path().join("a\0.x");
-    let (gram, _peer) = UnixDatagram::pair_on(&poller).unwrap();
+    let (gram, _peer) = UnixDatagram::pair().unwrap();
     let errors = block_on_poller(&poller, async {
         [
-            ("listen", UnixListener::bind_on(&poller, &path).map(drop)),
-            (
-                "packets",
-                UnixSeqpacketListener::bind_on(&poller, &path).map(drop),
-            ),
-            ("bind", UnixDatagram::bind_on(&poller, &path).map(drop)),
-            (
-                "connect",
-                UnixStream::connect_on(&poller, &path).await.map(drop),
-            ),
-            (
-                "packet",
-                UnixSeqpacket::connect_on(&poller, &path).await.map(drop),
-            ),
+            ("listen", UnixListener::bind(&path).map(drop)),
+            ("packets", UnixSeqpacketListener::bind(&path).map(drop)),
+            ("bind", UnixDatagram::bind(&path).map(drop)),
+            ("connect", UnixStream::connect(&path).await.map(drop)),
+            ("packet", UnixSeqpacket::connect(&path).await.map(drop)),
             ("datagram", gram.connect(&path)),
             ("send", gram.send_to(b"x", &path).await.map(drop)),
         ]
@@ -174,9 +169,9 @@ fn issue_bun_37002_a_path_with_a_nul_within_is_refused_wherever_a_path_is_taken(
         std::process::id(),
         scratch.path().display()
     );
-    let listener = UnixListener::bind_on(&poller, &name).unwrap();
+    let listener = UnixListener::bind(&name).unwrap();
     block_on_poller(&poller, async {
-        let client = UnixStream::connect_on(&poller, &name).await.unwrap();
+        let client = UnixStream::connect(&name).await.unwrap();
         let (server, _) = listener.accept().await.unwrap();
         client.write_all(b"x").await.unwrap();
         assert_eq!(server.read(&mut [0; 2]).await.unwrap(), 1);
@@ -210,7 +205,7 @@ fn issue_ntpd_rs_630_a_reader_gets_its_bytes_after_timestamps_came_and_no_room_t
     let (mut peer, _) = listener.accept().unwrap();
     timestamps(&client);
     let raw = client.try_clone().unwrap();
-    let stream = TcpStream::from_std_on(&poller, client).unwrap();
+    let stream = poller.in_scope(|| TcpStream::from_std(client)).unwrap();
     let errors = || view::stats(&poller).counter(Counter::EventsErr);
     let waiting = poller.clone();
     let reader = std::thread::spawn(move || {
@@ -238,14 +233,16 @@ fn issue_ntpd_rs_630_a_reader_gets_its_bytes_after_timestamps_came_and_no_room_t
 #[test]
 fn connections_send_at_once_and_ask_a_silent_peer_as_in_go() {
     let poller = poller();
-    let bound = TcpListener::bind_on(&poller, "127.0.0.1:0").unwrap();
+    let bound = poller
+        .in_scope(|| TcpListener::bind("127.0.0.1:0"))
+        .unwrap();
     let adopted = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let adopted = block_on_poller(&poller, async { TcpListener::from_std(adopted) });
     let adopted = adopted.map_err(|(_, error)| error).unwrap();
     for listener in [bound, adopted] {
         block_on_poller(&poller, async {
             let address = listener.local_addr().unwrap();
-            let dialled = TcpStream::connect_on(&poller, address, None).await.unwrap();
+            let dialled = TcpStream::connect(address).await.unwrap();
             let (accepted, _) = listener.accept().await.unwrap();
             for stream in [&dialled, &accepted] {
                 stream

@@ -17,7 +17,10 @@ fn pair(poller: &Poller) -> (TcpStream, std::net::TcpStream) {
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (server, _) = listener.accept().unwrap();
-    (TcpStream::from_std_on(poller, client).unwrap(), server)
+    (
+        poller.in_scope(|| TcpStream::from_std(client)).unwrap(),
+        server,
+    )
 }
 
 fn poller() -> Poller {
@@ -58,7 +61,7 @@ fn a_vectored_read_of_more_slices_than_a_call_takes_does_not_hide_the_rest() {
 #[test]
 fn a_message_of_too_many_slices_is_refused_not_cut() {
     let poller = poller();
-    let (a, _b) = UnixDatagram::pair_on(&poller).unwrap();
+    let (a, _b) = poller.in_scope(|| UnixDatagram::pair()).unwrap();
     let data = vec![1; 1500];
     let bufs: Vec<_> = data.chunks(1).map(IoSlice::new).collect();
     let error = block_on_poller(&poller, a.send_message(&bufs, &[])).unwrap_err();
@@ -198,7 +201,9 @@ fn names_of_threads_leave_room_for_labels() {
 fn two_readers_of_a_pollable_are_told_before_they_take_each_others_edge() {
     let poller = poller();
     let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
-    let pollable = netpoller::pollable::Pollable::new_on(&poller, socket).unwrap();
+    let pollable = poller
+        .in_scope(|| netpoller::pollable::Pollable::new(socket))
+        .unwrap();
     let nested = block_on_poller(&poller, async {
         let inner = &pollable;
         pollable
@@ -236,9 +241,10 @@ fn issue_go_17249_a_sender_to_a_queue_that_others_fill_backs_off() {
 
     let deadline = || Some(std::time::Instant::now() + Duration::from_millis(200));
     let poller = poller();
-    let sender = UnixDatagram::bind_on(&poller, dir.path().join("sender")).unwrap();
+    let _entered = poller.enter();
+    let sender = UnixDatagram::bind(dir.path().join("sender")).unwrap();
     let ours = StdDatagram::unbound().unwrap();
-    let ours = Pollable::new_on(&poller, ours).unwrap();
+    let ours = Pollable::new(ours).unwrap();
     let tries = || view::stats(&poller).counter(Counter::SysWriteEagain);
     let timed_out = |result: std::io::Result<usize>| {
         assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::TimedOut);

@@ -42,7 +42,7 @@ fn a_read_that_is_dropped_after_its_wake_leaves_the_data_to_the_next() {
 #[test]
 fn an_accept_that_is_dropped_leaves_the_connection_to_the_next() {
     run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+        let listener = TcpListener::bind(loopback()).unwrap();
         let mut incoming = listener.incoming();
         for _ in 0..20 {
             let mut accept = Box::pin(listener.accept());
@@ -245,11 +245,11 @@ fn a_panic_in_a_task_leaves_the_socket_and_the_poller_usable() {
 
 #[test]
 fn connects_and_sockets_dropped_in_flight_leave_no_registration_behind() {
-    run(async |poller: Poller| {
-        let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let listener = TcpListener::bind(loopback()).unwrap();
         let address = listener.local_addr().unwrap();
         for _ in 0..50 {
-            let mut connect = Box::pin(TcpStream::connect_on(&poller, address, None));
+            let mut connect = Box::pin(TcpStream::connect(address));
             let _ = is_parked(&mut connect).await;
             drop(connect);
             drop(listener.accept().await.unwrap());

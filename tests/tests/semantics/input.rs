@@ -5,17 +5,16 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use netpoller::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use netpoller::pollable::Pollable;
 use netpoller::{Direction, Error, Kind, Poller};
-use netpoller_tests::{
-    assert_closed, assert_errno, is_parked, loopback, run, run_global, tcp_pair,
-};
+use netpoller_tests::{assert_closed, assert_errno, is_parked, loopback, run, tcp_pair};
 use socket2::SockRef;
 
 #[test]
 fn an_address_in_use_is_named_with_a_remedy() {
     let poller = Poller::builder().build().unwrap();
-    let listener = TcpListener::bind_on(&poller, loopback()).unwrap();
+    let _entered = poller.enter();
+    let listener = TcpListener::bind(loopback()).unwrap();
     let address = listener.local_addr().unwrap();
-    let error = TcpListener::bind_on(&poller, address).unwrap_err();
+    let error = TcpListener::bind(address).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::AddrInUse);
     let text = error.to_string();
     assert!(
@@ -23,32 +22,29 @@ fn an_address_in_use_is_named_with_a_remedy() {
         "{text}"
     );
 
-    let socket = UdpSocket::bind_on(&poller, loopback()).unwrap();
+    let socket = UdpSocket::bind(loopback()).unwrap();
     let address = socket.local_addr().unwrap();
-    let text = UdpSocket::bind_on(&poller, address)
-        .unwrap_err()
-        .to_string();
+    let text = UdpSocket::bind(address).unwrap_err().to_string();
     assert!(text.contains(&address.to_string()), "{text}");
 
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("socket");
-    let _listener = UnixListener::bind_on(&poller, &path).unwrap();
-    let text = UnixListener::bind_on(&poller, &path)
-        .unwrap_err()
-        .to_string();
+    let _listener = UnixListener::bind(&path).unwrap();
+    let text = UnixListener::bind(&path).unwrap_err().to_string();
     assert!(text.contains(path.to_str().unwrap()), "{text}");
 }
 
 #[test]
 fn a_name_without_address_and_a_path_that_is_too_long_are_errors() {
     let poller = Poller::builder().build().unwrap();
+    let _entered = poller.enter();
     let none: &[std::net::SocketAddr] = &[];
-    let error = TcpListener::bind_on(&poller, none).unwrap_err();
+    let error = TcpListener::bind(none).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
     let long = std::path::PathBuf::from("/tmp/".to_owned() + &"x".repeat(200));
-    let error = UnixListener::bind_on(&poller, &long).unwrap_err();
+    let error = UnixListener::bind(&long).unwrap_err();
     assert!(error.to_string().contains("xxx"), "{error}");
-    run_global(async move |_| {
+    run(async move |_| {
         let error = UnixStream::connect(&long).await.unwrap_err();
         assert!(error.to_string().contains("xxx"), "{error}");
     });
@@ -56,7 +52,7 @@ fn a_name_without_address_and_a_path_that_is_too_long_are_errors() {
 
 #[test]
 fn a_path_that_nobody_listens_at_is_named() {
-    run_global(async |_| {
+    run(async |_| {
         let error = UnixStream::connect("/nonexistent/socket")
             .await
             .unwrap_err();
@@ -86,11 +82,12 @@ fn a_second_registration_names_the_descriptor_and_a_remedy() {
 #[test]
 fn pitfall_18_a_refused_descriptor_stays_the_callers_open_and_unchanged() {
     let poller = Poller::builder().build().unwrap();
+    let _entered = poller.enter();
     // A regular file dressed up as a socket: epoll refuses it, and so must everybody who takes descriptors over.
     let file = tempfile::tempfile().unwrap();
     let number = file.as_raw_fd();
     let stream = std::net::TcpStream::from(OwnedFd::from(file));
-    let (stream, error) = TcpStream::from_std_on(&poller, stream).unwrap_err();
+    let (stream, error) = TcpStream::from_std(stream).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
     let text = error.to_string();
     assert!(text.contains(&format!("descriptor {number}")), "{text}");
@@ -103,7 +100,7 @@ fn pitfall_18_a_refused_descriptor_stays_the_callers_open_and_unchanged() {
     let file = std::fs::File::from(OwnedFd::from(stream));
     assert_eq!(file.metadata().unwrap().len(), 0, "it is open");
 
-    let refused = Pollable::new_on(&poller, file).unwrap_err();
+    let refused = Pollable::new(file).unwrap_err();
     assert!(refused.to_string().contains("never blocks"), "{refused}");
     assert!(!SockRef::from(&refused.inner).nonblocking().unwrap());
 
@@ -141,7 +138,7 @@ fn semantics_22_two_waits_in_one_direction_of_a_pollable_are_refused_by_name() {
     use std::io::Read;
     run(async |poller: Poller| {
         let (a, _b) = std::os::unix::net::UnixStream::pair().unwrap();
-        let a = Pollable::new_on(&poller, a).unwrap();
+        let a = Pollable::new(a).unwrap();
         let mut first = Box::pin(a.read_with(|mut a| a.read(&mut [0])));
         assert!(is_parked(&mut first).await);
         let error = a.read_with(|mut a| a.read(&mut [0])).await.unwrap_err();
@@ -166,10 +163,10 @@ fn a_poller_name_that_is_no_label_is_refused_with_the_rule() {
 
 #[test]
 fn a_descriptor_of_the_wrong_kind_fails_in_the_call_not_in_the_poller() {
-    run(async |poller: Poller| {
+    run(async |_| {
         let (read, _write) = std::io::pipe().unwrap();
         let stream = std::net::TcpStream::from(OwnedFd::from(read));
-        let stream = TcpStream::from_std_on(&poller, stream).unwrap();
+        let stream = TcpStream::from_std(stream).unwrap();
         assert_errno(stream.read(&mut [0]).await, libc::ENOTSOCK);
         assert_eq!(stream.queued(Direction::Read), 0);
     });

@@ -137,7 +137,7 @@ fn writes_of_two_tasks_are_never_mixed() {
 #[test]
 fn semantics_56_what_cannot_be_registered_gives_would_block_as_it_is() {
     use std::io::{ErrorKind, Read};
-    netpoller_tests::run_global(async |_| {
+    netpoller_tests::run(async |_| {
         let file = Pollable::new_or_plain(tempfile::tempfile().unwrap()).unwrap();
         assert_eq!(
             file.read_with(|mut file| file.read(&mut [0]))
@@ -188,7 +188,7 @@ fn pitfall_16_a_duplicate_that_stays_open_brings_no_events_after_close() {
             d.write_all(b"x").await.unwrap();
             assert_eq!(read.await.unwrap(), 1);
             // The description can be registered again under its other number.
-            let again = TcpStream::from_std_on(&poller, duplicate).unwrap();
+            let again = TcpStream::from_std(duplicate).unwrap();
             assert_eq!(again.read(&mut [0; 32]).await.unwrap(), 17);
         }
     });
@@ -226,8 +226,8 @@ fn pitfall_30_readable_and_writable_ask_the_kernel_not_the_last_edge() {
 
 #[test]
 fn a_udp_error_reaches_the_reader_that_waits() {
-    run(async |poller: Poller| {
-        let a = UdpSocket::bind_on(&poller, loopback()).unwrap();
+    run(async |_| {
+        let a = UdpSocket::bind(loopback()).unwrap();
         let nobody = std::net::UdpSocket::bind(loopback())
             .unwrap()
             .local_addr()
@@ -272,7 +272,7 @@ fn into_owned_fd_gives_the_descriptor_back_alive_and_deregistered() {
             assert!(is_parked(&mut read).await);
         }
         let a = std::net::TcpStream::from(a.into_owned_fd().unwrap());
-        let a = TcpStream::from_std_on(&poller, a).unwrap();
+        let a = TcpStream::from_std(a).unwrap();
         b.write_all(b"x").await.unwrap();
         assert_eq!(a.read(&mut buf).await.unwrap(), 1);
         a.close().unwrap().await;

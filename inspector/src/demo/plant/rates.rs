@@ -38,8 +38,9 @@ pub(super) fn spurious_ratio(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant
     sender.set_nonblocking(true)?;
     let mut readers = Vec::new();
     for _ in 0..4 {
-        let reader =
-            TcpStream::from_std_on(&poller, receiver.try_clone()?).map_err(|(_, error)| error)?;
+        let duplicate = receiver.try_clone()?;
+        let reader = poller.in_scope(|| TcpStream::from_std(duplicate));
+        let reader = reader.map_err(|(_, error)| error)?;
         reader.set_label(&fault.label());
         readers.push(reader);
     }
@@ -74,7 +75,9 @@ pub(super) fn starved_batch(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant>
     let mut writers = Vec::new();
     for _ in 0..8 {
         let (ours, theirs) = unix_pair()?;
-        let reader = Pollable::new_on(&poller, ours).map_err(|refused| refused.error)?;
+        let reader = poller
+            .in_scope(|| Pollable::new(ours))
+            .map_err(|refused| refused.error)?;
         reader.set_label(&fault.label());
         readers.push(reader);
         writers.push(theirs);

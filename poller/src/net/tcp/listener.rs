@@ -15,7 +15,6 @@ use crate::error::context;
 use crate::fd::{AcceptBackoff, Fd, Options};
 use crate::net::accept::accept_failed;
 use crate::net::{addr, descriptor_methods};
-use crate::poller::Poller;
 use crate::sys;
 
 /// Length of the queue of connections to be accepted; the kernel cuts it at net.core.somaxconn.
@@ -50,28 +49,11 @@ impl TcpListener {
     /// Names the address and what to do about it, if it is in use, not of this machine, or not allowed.
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
-        Self::bind_at(driver::choose()?, addr, Location::caller())
-    }
-
-    /// [`TcpListener::bind`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`TcpListener::bind`].
-    #[track_caller]
-    pub fn bind_on(poller: &Poller, addr: impl ToSocketAddrs) -> io::Result<Self> {
-        Self::bind_at(Choice::named(poller), addr, Location::caller())
-    }
-
-    fn bind_at(
-        poller: Choice,
-        addr: impl ToSocketAddrs,
-        location: &'static Location<'static>,
-    ) -> io::Result<Self> {
+        let choice = driver::choose()?;
         let fd = addr::first_of(addr, |addr| {
             listen(addr).map_err(|e| context(format_args!("cannot listen on {addr}"), e))
         })?;
-        Self::register(poller, fd, location).map_err(|(_, error)| error)
+        Self::register(choice, fd, Location::caller()).map_err(|(_, error)| error)
     }
 
     fn register(

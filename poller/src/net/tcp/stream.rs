@@ -65,7 +65,7 @@ impl TcpStream {
     /// Names the address: refused, not reachable, and so on.
     #[track_caller]
     pub fn connect(addr: SocketAddr) -> impl Future<Output = io::Result<Self>> {
-        Self::connect_at(Later::new(), addr, None, Location::caller())
+        Self::connect_until(addr, None)
     }
 
     /// [`TcpStream::connect`] with a limit: fails with [`io::ErrorKind::TimedOut`] if there is no connection by `deadline`.
@@ -78,35 +78,24 @@ impl TcpStream {
         addr: SocketAddr,
         deadline: Instant,
     ) -> impl Future<Output = io::Result<Self>> {
-        Self::connect_at(Later::new(), addr, Some(deadline), Location::caller())
+        Self::connect_until(addr, Some(deadline))
     }
 
-    /// [`TcpStream::connect`] with a poller of your own and, if given, a deadline.
-    ///
-    /// # Errors
-    ///
-    /// As [`TcpStream::connect`].
     #[track_caller]
-    pub fn connect_on(
-        poller: &Poller,
+    fn connect_until(
         addr: SocketAddr,
         deadline: Option<Instant>,
-    ) -> impl Future<Output = io::Result<Self>> + use<> {
-        Self::connect_at(Later::named(poller), addr, deadline, Location::caller())
-    }
-
-    async fn connect_at(
-        poller: Later,
-        addr: SocketAddr,
-        deadline: Option<Instant>,
-        location: &'static Location<'static>,
-    ) -> io::Result<Self> {
-        let socket = || addr::socket(Domain::for_address(addr), Type::STREAM, Some(Protocol::TCP));
-        // All of it is one operation, for it may fail before it comes to the descriptor.
-        let mut dialling = pin!(async {
-            Self::connect_with(socket, &poller.get()?, addr, deadline, location).await
-        });
-        budget::cooperative(|cx| dialling.as_mut().poll(cx), || {}).await
+    ) -> impl Future<Output = io::Result<Self>> {
+        let (poller, location) = (Later::new(), Location::caller());
+        async move {
+            let domain = Domain::for_address(addr);
+            let socket = || addr::socket(domain, Type::STREAM, Some(Protocol::TCP));
+            // All of it is one operation, for it may fail before it comes to the descriptor.
+            let mut dialling = pin!(async {
+                Self::connect_with(socket, &poller.get()?, addr, deadline, location).await
+            });
+            budget::cooperative(|cx| dialling.as_mut().poll(cx), || {}).await
+        }
     }
 
     /// Connects to `addr` with a socket that `make` makes, or another one if the first is met by accident.
@@ -174,32 +163,12 @@ impl TcpStream {
     /// If it cannot be registered; it is given back then.
     #[track_caller]
     pub fn from_std(stream: std::net::TcpStream) -> Result<Self, (std::net::TcpStream, io::Error)> {
-        let location = Location::caller();
-        match driver::current() {
-            Ok(poller) => Self::from_std_at(&poller, stream, location),
-            Err(error) => Err((stream, error)),
-        }
-    }
-
-    /// [`TcpStream::from_std`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`TcpStream::from_std`].
-    #[track_caller]
-    pub fn from_std_on(
-        poller: &Poller,
-        stream: std::net::TcpStream,
-    ) -> Result<Self, (std::net::TcpStream, io::Error)> {
-        Self::from_std_at(poller, stream, Location::caller())
-    }
-
-    fn from_std_at(
-        poller: &Poller,
-        stream: std::net::TcpStream,
-        location: &'static Location<'static>,
-    ) -> Result<Self, (std::net::TcpStream, io::Error)> {
-        match Fd::adopt(poller, stream.into(), Options::new(Kind::Tcp), location) {
+        let poller = match driver::current() {
+            Ok(poller) => poller,
+            Err(error) => return Err((stream, error)),
+        };
+        let options = Options::new(Kind::Tcp);
+        match Fd::adopt(&poller, stream.into(), options, Location::caller()) {
             Ok(fd) => Ok(Self { fd }),
             Err((fd, error)) => Err((fd.into(), error)),
         }

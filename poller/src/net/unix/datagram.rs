@@ -35,24 +35,7 @@ impl UnixDatagram {
     /// Names the path.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::bind_at(&driver::current()?, path.as_ref(), Location::caller())
-    }
-
-    /// [`UnixDatagram::bind`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::bind`].
-    #[track_caller]
-    pub fn bind_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::bind_at(poller, path.as_ref(), Location::caller())
-    }
-
-    fn bind_at(
-        poller: &Poller,
-        path: &Path,
-        location: &'static Location<'static>,
-    ) -> io::Result<Self> {
+        let (poller, path) = (driver::current()?, path.as_ref());
         let bind = || {
             let socket = addr::socket(Domain::UNIX, Type::DGRAM, None)?;
             socket.bind(&addr::at_path(path)?)?;
@@ -60,7 +43,7 @@ impl UnixDatagram {
         };
         let socket = bind()
             .map_err(|error| context(format_args!("cannot bind to {}", path.display()), error))?;
-        Self::register(poller, socket, location)
+        Self::register(&poller, socket, Location::caller())
     }
 
     /// A socket without a name: it can send, and receive once it is connected.
@@ -90,21 +73,7 @@ impl UnixDatagram {
     /// If they cannot be made or registered.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        Self::pair_at(&driver::current()?, Location::caller())
-    }
-
-    /// [`UnixDatagram::pair`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixDatagram::pair`].
-    #[track_caller]
-    pub fn pair_on(poller: &Poller) -> io::Result<(Self, Self)> {
-        Self::pair_at(poller, Location::caller())
-    }
-
-    fn pair_at(poller: &Poller, location: &'static Location<'static>) -> io::Result<(Self, Self)> {
-        let (a, b) = super::pair(poller, Type::DGRAM, Kind::UnixDatagram, location)?;
+        let (a, b) = super::pair(Type::DGRAM, Kind::UnixDatagram, Location::caller())?;
         Ok((Self { fd: a }, Self { fd: b }))
     }
 

@@ -13,7 +13,6 @@ use crate::driver::{self, Choice};
 use crate::fd::{AcceptBackoff, Fd};
 use crate::net::accept::accept_failed;
 use crate::net::{addr, descriptor_methods};
-use crate::poller::Poller;
 use crate::sys;
 
 /// A socket that accepts Unix stream connections. Its path is not removed when it is dropped.
@@ -33,28 +32,10 @@ impl UnixListener {
     /// Names the path.
     #[track_caller]
     pub fn bind(path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::bind_at(driver::choose()?, path.as_ref(), Location::caller())
-    }
-
-    /// [`UnixListener::bind`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixListener::bind`].
-    #[track_caller]
-    pub fn bind_on(poller: &Poller, path: impl AsRef<Path>) -> io::Result<Self> {
-        Self::bind_at(Choice::named(poller), path.as_ref(), Location::caller())
-    }
-
-    fn bind_at(
-        choice: Choice,
-        path: &Path,
-        location: &'static Location<'static>,
-    ) -> io::Result<Self> {
-        Ok(Self {
-            fd: super::listen(&choice.poller, path, Type::STREAM, location)?,
-            poller: choice,
-        })
+        let choice = driver::choose()?;
+        let location = Location::caller();
+        let fd = super::listen(&choice.poller, path.as_ref(), Type::STREAM, location)?;
+        Ok(Self { fd, poller: choice })
     }
 
     /// The address it listens on.

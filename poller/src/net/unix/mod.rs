@@ -43,15 +43,11 @@ fn register(
 }
 
 /// Two connected sockets, registered.
-fn pair(
-    poller: &Poller,
-    ty: Type,
-    kind: Kind,
-    location: &'static Location<'static>,
-) -> io::Result<(Fd, Fd)> {
+fn pair(ty: Type, kind: Kind, location: &'static Location<'static>) -> io::Result<(Fd, Fd)> {
+    let poller = driver::current()?;
     let (a, b) = addr::pair(ty)?;
-    let a = register(poller, a, kind, location).map_err(|(_, error)| error)?;
-    let b = register(poller, b, kind, location).map_err(|(_, error)| error)?;
+    let a = register(&poller, a, kind, location).map_err(|(_, error)| error)?;
+    let b = register(&poller, b, kind, location).map_err(|(_, error)| error)?;
     Ok((a, b))
 }
 

@@ -11,7 +11,6 @@ use crate::desc::Kind;
 use crate::driver::{self, Later};
 use crate::fd::{Fd, Options};
 use crate::net::{Blocking, descriptor_methods, stream_methods, stream_traits};
-use crate::poller::Poller;
 
 /// A Unix stream connection.
 #[derive(Debug)]
@@ -33,29 +32,12 @@ impl UnixStream {
     /// Names the path: nobody listens, not allowed, and so on.
     #[track_caller]
     pub fn connect<'a>(path: impl AsRef<Path> + 'a) -> impl Future<Output = io::Result<Self>> + 'a {
-        Self::connect_at(Later::new(), path, Location::caller())
-    }
-
-    /// [`UnixStream::connect`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixStream::connect`].
-    #[track_caller]
-    pub fn connect_on<'a, P: AsRef<Path> + 'a>(
-        poller: &Poller,
-        path: P,
-    ) -> impl Future<Output = io::Result<Self>> + use<'a, P> {
-        Self::connect_at(Later::named(poller), path, Location::caller())
-    }
-
-    async fn connect_at(
-        poller: Later,
-        path: impl AsRef<Path>,
-        location: &'static Location<'static>,
-    ) -> io::Result<Self> {
-        let fd = super::connect(poller, path.as_ref(), Type::STREAM, Kind::Unix, location).await?;
-        Ok(Self { fd })
+        let (poller, location) = (Later::new(), Location::caller());
+        async move {
+            let (path, kind) = (path.as_ref(), Kind::Unix);
+            let fd = super::connect(poller, path, Type::STREAM, kind, location).await?;
+            Ok(Self { fd })
+        }
     }
 
     /// Two connected streams.
@@ -65,21 +47,7 @@ impl UnixStream {
     /// If they cannot be made or registered.
     #[track_caller]
     pub fn pair() -> io::Result<(Self, Self)> {
-        Self::pair_at(&driver::current()?, Location::caller())
-    }
-
-    /// [`UnixStream::pair`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixStream::pair`].
-    #[track_caller]
-    pub fn pair_on(poller: &Poller) -> io::Result<(Self, Self)> {
-        Self::pair_at(poller, Location::caller())
-    }
-
-    fn pair_at(poller: &Poller, location: &'static Location<'static>) -> io::Result<(Self, Self)> {
-        let (a, b) = super::pair(poller, Type::STREAM, Kind::Unix, location)?;
+        let (a, b) = super::pair(Type::STREAM, Kind::Unix, Location::caller())?;
         Ok((Self { fd: a }, Self { fd: b }))
     }
 
@@ -92,31 +60,12 @@ impl UnixStream {
     pub fn from_std(
         stream: std::os::unix::net::UnixStream,
     ) -> Result<Self, (std::os::unix::net::UnixStream, io::Error)> {
-        match driver::current() {
-            Ok(poller) => Self::from_std_at(&poller, stream, Location::caller()),
-            Err(error) => Err((stream, error)),
-        }
-    }
-
-    /// [`UnixStream::from_std`] with a poller of your own.
-    ///
-    /// # Errors
-    ///
-    /// As [`UnixStream::from_std`].
-    #[track_caller]
-    pub fn from_std_on(
-        poller: &Poller,
-        stream: std::os::unix::net::UnixStream,
-    ) -> Result<Self, (std::os::unix::net::UnixStream, io::Error)> {
-        Self::from_std_at(poller, stream, Location::caller())
-    }
-
-    fn from_std_at(
-        poller: &Poller,
-        stream: std::os::unix::net::UnixStream,
-        location: &'static Location<'static>,
-    ) -> Result<Self, (std::os::unix::net::UnixStream, io::Error)> {
-        match Fd::adopt(poller, stream.into(), Options::new(Kind::Unix), location) {
+        let poller = match driver::current() {
+            Ok(poller) => poller,
+            Err(error) => return Err((stream, error)),
+        };
+        let options = Options::new(Kind::Unix);
+        match Fd::adopt(&poller, stream.into(), options, Location::caller()) {
             Ok(fd) => Ok(Self { fd }),
             Err((fd, error)) => Err((fd.into(), error)),
         }

@@ -46,7 +46,7 @@ enum Mistake {
 
 /// Does something wrong when fcntl(2) fails.
 async fn careless(poller: Poller, log: Log, mistake: Mistake) -> io::Result<()> {
-    let listener = TcpListener::bind_on(&poller, loopback())?;
+    let listener = poller.in_scope(|| TcpListener::bind(loopback()))?;
     match (listener.duplicate(), mistake) {
         (Ok(_), _) => {}
         (Err(error), Mistake::Leaks) => {

@@ -11,7 +11,7 @@ use futures_lite::future;
 use netpoller::net::{
     TcpListener, TcpStream, UdpSocket, UnixDatagram, UnixListener, UnixSeqpacket, UnixStream,
 };
-use netpoller::pipe::pipe_on;
+use netpoller::pipe::pipe;
 use netpoller::pollable::Pollable;
 use netpoller::{Error, Poller};
 use netpoller_tests::loopback;
@@ -94,9 +94,9 @@ fn text(bytes: &[u8]) -> String {
 }
 
 async fn tcp_pair(poller: &Poller) -> io::Result<(TcpStream, TcpStream)> {
-    let listener = TcpListener::bind_on(poller, loopback())?;
+    let listener = poller.in_scope(|| TcpListener::bind(loopback()))?;
     let address = listener.local_addr()?;
-    let client = TcpStream::connect_on(poller, address, None);
+    let client = poller.in_scope(|| TcpStream::connect(address));
     let (client, server) = future::try_zip(client, listener.accept()).await?;
     Ok((client, server.0))
 }
@@ -156,7 +156,7 @@ fn is_gone(error: &io::Error) -> bool {
 
 /// A loop that is out of descriptors refuses whom it cannot serve; the client comes again.
 async fn incoming(poller: Poller, log: Log) -> io::Result<()> {
-    let listener = TcpListener::bind_on(&poller, loopback())?;
+    let listener = poller.in_scope(|| TcpListener::bind(loopback()))?;
     let address = listener.local_addr()?;
     let mut incoming = listener.incoming();
     let serve = async {
@@ -180,7 +180,7 @@ async fn incoming(poller: Poller, log: Log) -> io::Result<()> {
     };
     let ask = async {
         loop {
-            let connection = TcpStream::connect_on(&poller, address, None).await?;
+            let connection = poller.in_scope(|| TcpStream::connect(address)).await?;
             let talk = async {
                 connection.write_all(b"?").await?;
                 connection.read(&mut [0; 4]).await
@@ -202,8 +202,8 @@ async fn incoming(poller: Poller, log: Log) -> io::Result<()> {
 async fn unix(poller: Poller, log: Log) -> io::Result<()> {
     let place = tempfile::tempdir()?;
     let path = place.path().join("s");
-    let listener = UnixListener::bind_on(&poller, &path)?;
-    let client = UnixStream::connect_on(&poller, &path);
+    let listener = poller.in_scope(|| UnixListener::bind(&path))?;
+    let client = poller.in_scope(|| UnixStream::connect(&path));
     let (client, (server, _)) = future::try_zip(client, listener.accept()).await?;
     let mut slices = [IoSlice::new(b"so"), IoSlice::new(b"cket")];
     let mut slices = &mut slices[..];
@@ -219,14 +219,14 @@ async fn unix(poller: Poller, log: Log) -> io::Result<()> {
     drop(client);
     log.line("stream", text(&read_full!(server, 1)));
 
-    let (a, b) = UnixSeqpacket::pair_on(&poller)?;
+    let (a, b) = poller.in_scope(|| UnixSeqpacket::pair())?;
     let mut buf = [0; 16];
     let (n, ()) = future::try_zip(b.recv(&mut buf), async {
         a.send(b"packet").await.map(drop)
     })
     .await?;
     log.line("packets", text(&buf[..n]));
-    let (a, b) = UnixDatagram::pair_on(&poller)?;
+    let (a, b) = poller.in_scope(|| UnixDatagram::pair())?;
     let (n, ()) =
         future::try_zip(b.recv(&mut buf), async { a.send(b"gram").await.map(drop) }).await?;
     log.line("grams", text(&buf[..n]));
@@ -234,8 +234,8 @@ async fn unix(poller: Poller, log: Log) -> io::Result<()> {
 }
 
 async fn datagrams(poller: Poller, log: Log) -> io::Result<()> {
-    let a = UdpSocket::bind_on(&poller, loopback())?;
-    let b = UdpSocket::bind_on(&poller, loopback())?;
+    let a = poller.in_scope(|| UdpSocket::bind(loopback()))?;
+    let b = poller.in_scope(|| UdpSocket::bind(loopback()))?;
     let mut buf = [0; 16];
     let to = b.local_addr()?;
     let receive = b.recv_from(&mut buf);
@@ -253,7 +253,7 @@ async fn datagrams(poller: Poller, log: Log) -> io::Result<()> {
 
 async fn pipes(poller: Poller, log: Log) -> io::Result<()> {
     const SIZE: usize = 200_000;
-    let (reader, writer) = pipe_on(&poller)?;
+    let (reader, writer) = poller.in_scope(|| pipe())?;
     let payload: Vec<u8> = (0..SIZE).map(|at| (at % 249) as u8).collect();
     let write = async {
         let written = writer.write_all(&payload).await;
@@ -272,7 +272,7 @@ async fn pipes(poller: Poller, log: Log) -> io::Result<()> {
 }
 
 async fn deadlines(poller: Poller, log: Log) -> io::Result<()> {
-    let (a, b) = UnixStream::pair_on(&poller)?;
+    let (a, b) = poller.in_scope(|| UnixStream::pair())?;
     for ms in [3, 1, 5] {
         let deadline = Instant::now() + Duration::from_millis(ms);
         a.set_read_deadline(Some(deadline))?;
@@ -308,13 +308,17 @@ async fn readiness(poller: Poller, log: Log) -> io::Result<()> {
     // The other descriptor keeps the connection open, and is registered by itself.
     let duplicate = std::net::TcpStream::from(b.duplicate()?);
     drop(b);
-    let b = TcpStream::from_std_on(&poller, duplicate).map_err(|(_, error)| error)?;
+    let b = poller
+        .in_scope(|| TcpStream::from_std(duplicate))
+        .map_err(|(_, error)| error)?;
     b.write_all(b"y").await?;
     log.line("a", text(&read_full!(a, 1)));
 
     let (other, peer) = std::os::unix::net::UnixStream::pair()?;
     peer.set_nonblocking(true)?;
-    let other = Pollable::new_on(&poller, other).map_err(|refused| refused.error)?;
+    let other = poller
+        .in_scope(|| Pollable::new(other))
+        .map_err(|refused| refused.error)?;
     drop(peer);
     let n = other
         .read_with(|mut socket| io::Read::read(&mut socket, &mut [0]))
@@ -327,7 +331,7 @@ async fn readiness(poller: Poller, log: Log) -> io::Result<()> {
 async fn blocking(poller: Poller, log: Log) -> io::Result<()> {
     use std::io::{Read, Write};
 
-    let (a, b) = UnixStream::pair_on(&poller)?;
+    let (a, b) = poller.in_scope(|| UnixStream::pair())?;
     let (a, b) = (Arc::new(a), Arc::new(b));
     let serve = {
         let (a, log) = (a.clone(), log.clone());

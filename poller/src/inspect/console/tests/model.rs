@@ -125,7 +125,10 @@ fn rseq_and_wseq_number_the_waits_of_a_descriptor() {
 #[test]
 fn who_accepts_is_seen_accepting() {
     let mut script = Script::new("accepts");
-    let listener = net::TcpListener::bind_on(&script.poller, "127.0.0.1:0").unwrap();
+    let listener = script
+        .poller
+        .in_scope(|| net::TcpListener::bind("127.0.0.1:0"))
+        .unwrap();
     let mut accept = pin!(listener.accept());
     park(accept.as_mut());
     script.look();
@@ -138,7 +141,7 @@ fn who_connects_is_seen_connecting_and_then_waiting_for_room_as_another_op() {
     let listener = TcpListener::bind("127.0.0.1:0").unwrap();
     let address = listener.local_addr().unwrap();
     let stream = {
-        let connect = net::TcpStream::connect_on(&script.poller, address, None);
+        let connect = script.poller.in_scope(|| net::TcpStream::connect(address));
         let mut connect = pin!(task::named("client", connect));
         // The kernel says EINPROGRESS on loopback too: the handshake is processed when the call is over.
         park(connect.as_mut());
