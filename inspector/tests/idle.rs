@@ -1,7 +1,8 @@
 //! Thousands of idle connections are accepted, listed and closed, and nothing is left of them.
 //!
-//! The only test of its binary, because it counts the descriptors of the process. The clients live in a process of their own:
-//! both ends of so many connections are more than most limits of open files allow.
+//! The only test of its binary, because it counts the descriptors of the process. The clients live
+//! in a process of their own: both ends of so many connections are more than most limits of open
+//! files allow.
 
 #[path = "support/command.rs"]
 mod command;

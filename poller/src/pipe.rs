@@ -26,8 +26,9 @@ descriptor_methods!(PipeReader);
 stream_methods!(PipeReader read);
 stream_traits!(PipeReader read);
 
-/// The end of a pipe that writes. A write without a reader fails with [`io::ErrorKind::BrokenPipe`], and raises SIGPIPE like
-/// any write to a pipe; Rust programs ignore that signal unless told otherwise.
+/// The end of a pipe that writes. A write without a reader fails with
+/// [`io::ErrorKind::BrokenPipe`], and raises SIGPIPE like any write to a pipe; Rust programs ignore
+/// that signal unless told otherwise.
 #[derive(Debug)]
 pub struct PipeWriter {
     fd: Fd,
@@ -84,7 +85,8 @@ fn open_fifo(
 }
 
 impl PipeReader {
-    /// Opens the FIFO at `path` for reading. Without a writer a read finds the end at once; see [`PipeReader::open_resilient`].
+    /// Opens the FIFO at `path` for reading. Without a writer a read finds the end at once; see
+    /// [`PipeReader::open_resilient`].
     ///
     /// # Errors
     ///
@@ -99,8 +101,8 @@ impl PipeReader {
         .map(|fd| Self { fd })
     }
 
-    /// [`PipeReader::open`] that also holds the writing end, so that a read waits for the next writer instead of finding the
-    /// end.
+    /// [`PipeReader::open`] that also holds the writing end, so that a read waits for the next
+    /// writer instead of finding the end.
     ///
     /// # Errors
     ///

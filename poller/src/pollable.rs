@@ -1,4 +1,5 @@
-//! Any descriptor that epoll takes, with calls of the user's own; and files, which it does not take.
+//! Any descriptor that epoll takes, with calls of the user's own; and files, which it does not
+//! take.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -17,11 +18,11 @@ use crate::observe::{Direction, OpKind};
 use crate::poller::{Desc, Poller, Sides};
 use crate::{budget, sys};
 
-/// A descriptor of any kind, registered with a poller: a netlink socket, an inotify instance, a character device, a socket of
-/// another library.
+/// A descriptor of any kind, registered with a poller: a netlink socket, an inotify instance, a
+/// character device, a socket of another library.
 ///
-/// A regular file cannot be registered. [`Pollable::new_or_plain`] takes it all the same: it never blocks, and has no
-/// deadlines.
+/// A regular file cannot be registered. [`Pollable::new_or_plain`] takes it all the same: it never
+/// blocks, and has no deadlines.
 ///
 /// ```
 /// # netpoller::block_on(async {
@@ -81,8 +82,8 @@ impl<T: AsFd> Pollable<T> {
         }
     }
 
-    /// [`Pollable::new`], but what epoll does not take (a regular file) is wrapped unregistered: its calls are made at once, and
-    /// setting a deadline is refused with [`Error::NoDeadline`].
+    /// [`Pollable::new`], but what epoll does not take (a regular file) is wrapped unregistered:
+    /// its calls are made at once, and setting a deadline is refused with [`Error::NoDeadline`].
     ///
     /// # Errors
     ///
@@ -173,8 +174,8 @@ impl<T: AsFd> Pollable<T> {
         }
     }
 
-    /// Runs `call`, and again after each EAGAIN once there is something to read. It gets a shared reference: types like
-    /// `&UnixStream` read through it.
+    /// Runs `call`, and again after each EAGAIN once there is something to read. It gets a shared
+    /// reference: types like `&UnixStream` read through it.
     ///
     /// Cancel safe if `call` does nothing when it says EAGAIN.
     ///
@@ -260,8 +261,8 @@ impl<T: AsFd> Pollable<T> {
     }
 }
 
-/// One call in a direction at a time, from its reset to its end: the reset of another one in between would take an edge down
-/// that this one still needs.
+/// One call in a direction at a time, from its reset to its end: the reset of another one in
+/// between would take an edge down that this one still needs.
 struct Turn<'a>(&'a AtomicBool);
 
 impl<'a> Turn<'a> {

@@ -1,8 +1,8 @@
-//! What the conformance tests share: a runner that notices hangs, connected pairs of every kind, waits that end when a waiter is
-//! provably parked, and assertions about errors.
+//! What the conformance tests share: a runner that notices hangs, connected pairs of every kind,
+//! waits that end when a waiter is provably parked, and assertions about errors.
 //!
-//! No test sleeps to get an order, and none uses a fixed port. A test has a poller of its own wherever a constructor takes one,
-//! so that its count of waiters is its own.
+//! No test sleeps to get an order, and none uses a fixed port. A test has a poller of its own
+//! wherever a constructor takes one, so that its count of waiters is its own.
 
 mod error;
 pub mod op_script;

@@ -6,7 +6,8 @@ use netpoller::Poller;
 use netpoller::net::{TcpStream, UdpSocket, UnixStream};
 use socket2::{Domain, SockRef, Socket, Type};
 
-/// A listener whose queue is full, so that the kernel answers no further connection; and those that fill it.
+/// A listener whose queue is full, so that the kernel answers no further connection; and those that
+/// fill it.
 ///
 /// # Panics
 ///

@@ -65,7 +65,8 @@ impl<T: Send + 'static> Lane<T> {
     }
 }
 
-/// Runs `test` with a poller of its own, and checks at the end that nobody is counted as waiting (semantics 49).
+/// Runs `test` with a poller of its own, and checks at the end that nobody is counted as waiting
+/// (semantics 49).
 #[track_caller]
 pub fn run<T: Send + 'static>(test: impl AsyncFnOnce(Poller) -> T + Send + 'static) -> T {
     let poller = Poller::builder().build().expect("a poller");

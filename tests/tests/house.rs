@@ -1,9 +1,11 @@
-//! What every test of this tree keeps: it passes on anybody's machine, whatever else runs there and whatever is not installed.
+//! What every test of this tree keeps: it passes on anybody's machine, whatever else runs there and
+//! whatever is not installed.
 
 use std::fs::{read_dir, read_to_string};
 use std::path::{Path, PathBuf};
 
-/// What a test may need that is not on every machine, in `#[ignore = "needs tmux and tokio-console"]`. `.ci/run` has it all.
+/// What a test may need that is not on every machine, in `#[ignore = "needs tmux and
+/// tokio-console"]`. `.ci/run` has it all.
 const NEEDS: &[&str] = &[
     "chromium",
     "openssl",

@@ -1,6 +1,6 @@
 //! Sockets. Their methods take `&self`, so one socket serves several tasks; those that read at the
-//! same time take turns in the order in which they came, and so do those that write. Who is called and
-//! does not run is passed by the others.
+//! same time take turns in the order in which they came, and so do those that write. Who is called
+//! and does not run is passed by the others.
 //!
 //! Every socket belongs to the poller that is the current one when it is made: one of yours within
 //! [`enter`](crate::Poller::enter), [`in_scope`](crate::Poller::in_scope) and
@@ -10,14 +10,16 @@
 //!
 //! # Deadlines
 //!
-//! Deadlines are absolute and hold for operations that already wait as well as for those to come. An operation that meets one
-//! fails with [`io::ErrorKind::TimedOut`](std::io::ErrorKind::TimedOut); the socket can be used again once another deadline
-//! is set. They never fire early.
+//! Deadlines are absolute and hold for operations that already wait as well as for those to come.
+//! An operation that meets one fails with
+//! [`io::ErrorKind::TimedOut`](std::io::ErrorKind::TimedOut); the socket can be used again once
+//! another deadline is set. They never fire early.
 //!
 //! # Cancel safety
 //!
-//! Dropping the future of an operation takes nothing from the socket: an operation either was done, and its future has
-//! returned, or was not. The exceptions are `write_all`, which may have written a part, and `connect`, which gives up.
+//! Dropping the future of an operation takes nothing from the socket: an operation either was done,
+//! and its future has returned, or was not. The exceptions are `write_all`, which may have written
+//! a part, and `connect`, which gives up.
 #![forbid(unsafe_code)]
 
 mod accept;

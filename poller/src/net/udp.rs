@@ -50,7 +50,8 @@ impl UdpSocket {
             .with(|fd| addr::internet(&sys::socket::local_addr(fd)?))
     }
 
-    /// Fixes the peer for [`UdpSocket::send`] and [`UdpSocket::recv`]. Does not wait: UDP has no handshake.
+    /// Fixes the peer for [`UdpSocket::send`] and [`UdpSocket::recv`]. Does not wait: UDP has no
+    /// handshake.
     ///
     /// # Errors
     ///
@@ -65,8 +66,8 @@ impl UdpSocket {
     ///
     /// # Errors
     ///
-    /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded), [`Error::Closed`](crate::Error::Closed), or what the
-    /// kernel said.
+    /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded),
+    /// [`Error::Closed`](crate::Error::Closed), or what the kernel said.
     #[track_caller]
     pub fn recv<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = io::Result<usize>> + 'a {
         self.fd.read(buf, Location::caller())

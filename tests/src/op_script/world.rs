@@ -100,7 +100,8 @@ impl World {
         None
     }
 
-    /// Polls the poller and then the reads that were woken, until nothing moves. Those that have ended, of each stream, in order.
+    /// Polls the poller and then the reads that were woken, until nothing moves. Those that have
+    /// ended, of each stream, in order.
     ///
     /// Of all streams together: a closed one tells its peer only once its own readers have let go.
     pub(super) fn settle(&mut self) -> [Vec<Outcome>; STREAMS] {

@@ -283,7 +283,8 @@ fn a_block_on_in_a_runtime_polls_the_global_poller_and_the_runtime_does_not() {
             done.await.unwrap();
             assert_eq!(view::stats(&mine).info().driver, "inline");
         });
-        // The other way round: the thread of the block_on sees the poller of that, and the runtime polls it meanwhile.
+        // The other way round: the thread of the block_on sees the poller of that, and the runtime
+        // polls it meanwhile.
         let mine = poller("outside");
         block_on_poller(&mine, async {
             let handle = runtime.handle().clone();

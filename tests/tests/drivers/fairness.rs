@@ -1,4 +1,5 @@
-//! A task on a descriptor that is always ready leaves the others their turns: operations of every kind, in every executor.
+//! A task on a descriptor that is always ready leaves the others their turns: operations of every
+//! kind, in every executor.
 
 use std::io::{Read, Write};
 use std::os::unix::net as std_unix;
@@ -28,7 +29,8 @@ type Start = fn(Poller, usize) -> Work;
 /// Operations in a row of a task that does nothing else.
 const OPERATIONS: usize = 1_500;
 
-/// So often at least others must have had a turn meanwhile: tokio's budget is of 128 operations, and ours as well.
+/// So often at least others must have had a turn meanwhile: tokio's budget is of 128 operations,
+/// and ours as well.
 const TURNS: usize = OPERATIONS / 256;
 
 /// A stream of ours, and its peer as std has it.
@@ -65,7 +67,8 @@ fn datagrams(poller: &Poller) -> (UnixDatagram, std_unix::UnixDatagram, tempfile
     (ours, peer, dir)
 }
 
-/// Each of these does one operation so many times. What the peer does is no operation of ours, so that each kind is alone.
+/// Each of these does one operation so many times. What the peer does is no operation of ours, so
+/// that each kind is alone.
 macro_rules! kinds {
     ($($name:literal, $poller:ident { $($setup:tt)* } { $($operation:tt)* })*) => {
         const KINDS: &[(&str, Start)] = &[$(($name, |$poller, times| Box::pin(async move {
@@ -614,7 +617,8 @@ fn issue_tokio_2160_a_wait_at_the_seam_takes_part() {
     .join();
 }
 
-/// Of the kind of tokio#4941: the reader that was called lies in a slot of the worker that the loop keeps busy.
+/// Of the kind of tokio#4941: the reader that was called lies in a slot of the worker that the loop
+/// keeps busy.
 #[test]
 fn issue_tokio_4941_a_loop_of_polls_does_not_keep_the_bytes_from_the_reader_that_it_has_called() {
     Lane::start(|| {

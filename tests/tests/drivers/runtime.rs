@@ -306,7 +306,8 @@ fn a_runtime_without_io_is_an_error_that_says_what_to_do() {
     );
 }
 
-/// A stream that has nothing to read, and one that has no room to write, on the poller of the runtime.
+/// A stream that has nothing to read, and one that has no room to write, on the poller of the
+/// runtime.
 fn stuck() -> (UnixStream, UnixStream, [UnixStream; 2]) {
     use std::io::Write;
     let ((a, b), (c, d)) = (UnixStream::pair().unwrap(), UnixStream::pair().unwrap());
@@ -315,7 +316,8 @@ fn stuck() -> (UnixStream, UnixStream, [UnixStream; 2]) {
     (a, c, [b, d])
 }
 
-/// In a process of its own, for the hook is the process's, and so are the epoll instances from which it is known.
+/// In a process of its own, for the hook is the process's, and so are the epoll instances from
+/// which it is known.
 #[test]
 fn a_runtime_without_io_is_refused_without_a_panic() {
     use std::sync::atomic::{AtomicU32, Ordering};

@@ -95,7 +95,8 @@ fn an_interval_ticks_at_its_times_and_catches_up() {
         // A tick that is dropped is not lost.
         {
             let mut tick = pin!(interval.tick());
-            // On a loaded machine its time may have come already; then it was not dropped, but taken.
+            // On a loaded machine its time may have come already; then it was not dropped, but
+            // taken.
             let _ = is_parked(&mut tick).await;
         }
         sleep(period * 4).await;

@@ -157,7 +157,8 @@ fn hyper_reads_more_than_its_bounce_buffer_holds_and_then_the_end() {
     });
 }
 
-/// Memory that was not initialised stays so, but for the bytes that were read: to zero a large buffer costs more than the read.
+/// Memory that was not initialised stays so, but for the bytes that were read: to zero a large
+/// buffer costs more than the read.
 #[test]
 fn tokio_read_touches_only_the_bytes_that_it_has_read() {
     run(async |poller: Poller| {

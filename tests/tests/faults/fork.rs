@@ -1,4 +1,5 @@
-//! Forks while everything goes on: a child has copies of all descriptors, and whatever it does with them is its own business.
+//! Forks while everything goes on: a child has copies of all descriptors, and whatever it does with
+//! them is its own business.
 
 use std::collections::BTreeSet;
 use std::fs::read_link;
@@ -26,7 +27,8 @@ fn a_forked_child_does_not_disturb_its_parent_whatever_it_does_with_its_copies()
     let driver = driven(work.poller());
     work.goes_on(5);
     for turn in 0..20 {
-        // What the parent closes meanwhile is not in the child either, or is something else; both are the child's own copies.
+        // What the parent closes meanwhile is not in the child either, or is something else; both
+        // are the child's own copies.
         let child = if turn % 2 == 0 {
             fork(close_all, &every_descriptor())
         } else {
@@ -69,7 +71,8 @@ fn a_child_that_lives_on_does_not_keep_what_its_parent_closes_alive_in_the_polle
         // It ends when its parent has closed `writer`, of which it closes its own copy first.
         let child = fork(wait_for_end, &[writer.as_raw_fd(), reader.as_raw_fd()]);
         a.close().expect("it is open").await;
-        // The child's copy keeps the socket open, and its registration would still tell of what comes: DEL came first.
+        // The child's copy keeps the socket open, and its registration would still tell of what
+        // comes: DEL came first.
         b.write_all(b"for nobody")
             .await
             .expect("the child has the other end");
@@ -169,9 +172,11 @@ fn run_a_runtime(_: usize) {
     runtime.expect("a runtime").block_on(sleep);
 }
 
-/// For a forked child: everything that takes a lock of the process, and a byte from one end of a socket to the other.
+/// For a forked child: everything that takes a lock of the process, and a byte from one end of a
+/// socket to the other.
 ///
-/// It allocates and locks, which a child of a process with threads may do where the C library allows for it, as glibc does.
+/// It allocates and locks, which a child of a process with threads may do where the C library
+/// allows for it, as glibc does.
 fn lives_on(_: &[i32]) -> i32 {
     let lived = std::panic::catch_unwind(|| {
         let poller = Poller::builder().name("child").build().expect("a poller");
@@ -273,7 +278,8 @@ fn parents_poller_and_own(_: &[i32]) -> i32 {
     }
 }
 
-/// In a process with nothing else in it, whose child may then do what any program with one thread may.
+/// In a process with nothing else in it, whose child may then do what any program with one thread
+/// may.
 #[test]
 fn a_forked_child_is_told_that_a_poller_is_its_parents_and_makes_its_own() {
     const INSIDE: &str = "NETPOLLER_TEST_FORKED";

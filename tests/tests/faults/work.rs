@@ -1,5 +1,5 @@
-//! What goes on while something happens to the process: echoes, deadlines, connections, breaks, on each form of the API. It
-//! counts what was done, and panics at the first thing that goes wrong.
+//! What goes on while something happens to the process: echoes, deadlines, connections, breaks, on
+//! each form of the API. It counts what was done, and panics at the first thing that goes wrong.
 
 use std::io::{Read, Write};
 use std::sync::Arc;

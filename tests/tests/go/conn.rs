@@ -23,8 +23,8 @@ over_streams! {
         drop(writer);
     }
 
-    /// TestZeroByteRead: nothing wanted, nothing given, at once, though nothing is there; closed is told all the same
-    /// (semantics 37).
+    /// TestZeroByteRead: nothing wanted, nothing given, at once, though nothing is there; closed is
+    /// told all the same (semantics 37).
     async fn zero_byte_read(poller, reader, writer) {
         let _ = &poller;
         assert_eq!(reader.read(&mut []).await.unwrap(), 0);
@@ -45,7 +45,8 @@ over_streams! {
         assert_eq!(read.await.unwrap(), 0);
     }
 
-    /// Oracle scripts 29 and 31: a second reader queues behind the first; one byte serves one of them, in order.
+    /// Oracle scripts 29 and 31: a second reader queues behind the first; one byte serves one of
+    /// them, in order.
     async fn two_readers_queue_and_one_byte_serves_one(poller, reader, writer) {
         let (mut first_buf, mut second_buf) = ([0; 1], [0; 1]);
         {
@@ -144,7 +145,8 @@ fn close_write_of_a_seqpacket() {
     });
 }
 
-/// TestListenerClose: an accept that waits ends, later ones fail, and the port can be had again at once.
+/// TestListenerClose: an accept that waits ends, later ones fail, and the port can be had again at
+/// once.
 #[test]
 fn listener_close() {
     run(async |_| {
@@ -191,7 +193,8 @@ fn packet_conn_close_and_close_unblocks_read_udp() {
     });
 }
 
-/// TestNotTemporaryRead (golang/go#24808): a reset is an error, not the end; for one who reads later as well as for one who waits.
+/// TestNotTemporaryRead (golang/go#24808): a reset is an error, not the end; for one who reads
+/// later as well as for one who waits.
 #[test]
 fn not_temporary_read() {
     run(async |poller: Poller| {
@@ -209,7 +212,8 @@ fn not_temporary_read() {
     });
 }
 
-/// Semantics 52: close releases the reader at once, ends when the last operation has returned, and then the number is free.
+/// Semantics 52: close releases the reader at once, ends when the last operation has returned, and
+/// then the number is free.
 #[test]
 fn semantics_52_close_waits_for_operations_in_flight_and_frees_the_number() {
     use std::os::fd::AsRawFd;
@@ -223,7 +227,8 @@ fn semantics_52_close_waits_for_operations_in_flight_and_frees_the_number() {
         assert!(is_parked(&mut closed).await, "a read is under way");
         assert_closed(read.await);
         closed.await;
-        // Other tests open descriptors too, so the number may be somebody else's by now; but it is not this socket any more.
+        // Other tests open descriptors too, so the number may be somebody else's by now; but it is
+        // not this socket any more.
         let link = std::fs::read_link(format!("/proc/self/fd/{number}"));
         let Ok(link) = link else { return };
         let (c, _d) = tcp_pair(&poller);
@@ -232,7 +237,8 @@ fn semantics_52_close_waits_for_operations_in_flight_and_frees_the_number() {
     });
 }
 
-/// The end of close is seen by whoever awaits it, also when the last operation ends on another thread.
+/// The end of close is seen by whoever awaits it, also when the last operation ends on another
+/// thread.
 #[test]
 fn close_ends_though_the_last_operation_ends_elsewhere() {
     run(async |poller: Poller| {

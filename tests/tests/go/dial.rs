@@ -28,7 +28,8 @@ fn dial_timeout() {
     });
 }
 
-/// TestDialTimeoutMaxDuration: the longest deadline does not overflow into the past, and is gone once connected.
+/// TestDialTimeoutMaxDuration: the longest deadline does not overflow into the past, and is gone
+/// once connected.
 #[test]
 fn dial_timeout_max_duration() {
     run(async |_| {
@@ -55,7 +56,8 @@ fn the_deadline_of_a_dial_does_not_hold_for_the_connection() {
     });
 }
 
-/// TestDialCancel: a connect that is dropped gives up; the descriptor is deregistered and nobody is left waiting.
+/// TestDialCancel: a connect that is dropped gives up; the descriptor is deregistered and nobody is
+/// left waiting.
 #[test]
 fn dial_cancel() {
     run(async |poller: Poller| {
@@ -71,8 +73,8 @@ fn dial_cancel() {
     });
 }
 
-/// golang/go#16523: a dial that was cancelled is cancelled, also if the connection was made meanwhile; the connection is closed,
-/// so the peer reads its end.
+/// golang/go#16523: a dial that was cancelled is cancelled, also if the connection was made
+/// meanwhile; the connection is closed, so the peer reads its end.
 #[test]
 fn issue_go_16523_a_cancelled_dial_leaves_no_connection_behind() {
     run(async |_| {
@@ -87,8 +89,9 @@ fn issue_go_16523_a_cancelled_dial_leaves_no_connection_behind() {
     });
 }
 
-/// TestTCPSpuriousConnSetupCompletion (golang/go#14548, #19289): a dial that succeeds is connected, though descriptor numbers and
-/// slots are reused all the time and edges of former owners are about.
+/// TestTCPSpuriousConnSetupCompletion (golang/go#14548, #19289): a dial that succeeds is connected,
+/// though descriptor numbers and slots are reused all the time and edges of former owners are
+/// about.
 #[test]
 fn semantics_54_tcp_spurious_conn_setup_completion() {
     run(async |poller: Poller| {

@@ -10,7 +10,8 @@ use netpoller_tests::{
     Lane, assert_blocked, assert_closed, is_parked, loopback, run, tcp_pair, udp_pair, unix_pair,
 };
 
-/// TestUDPZeroBytePayload, TestUnixgramZeroBytePayload: a datagram without bytes is one, and not the end.
+/// TestUDPZeroBytePayload, TestUnixgramZeroBytePayload: a datagram without bytes is one, and not
+/// the end.
 #[test]
 fn udp_zero_byte_payload() {
     run(async |poller: Poller| {
@@ -62,7 +63,8 @@ fn unix_conn_read_eof() {
     });
 }
 
-/// TestClosingListener: the address can be had again at once, though an accept was waiting and a connection is open.
+/// TestClosingListener: the address can be had again at once, though an accept was waiting and a
+/// connection is open.
 #[test]
 fn closing_listener() {
     run(async |_| {
@@ -84,7 +86,8 @@ fn closing_listener() {
     });
 }
 
-/// TestTCPListenAfterClose (golang/go#50216): listening again after a close that others have not noticed yet.
+/// TestTCPListenAfterClose (golang/go#50216): listening again after a close that others have not
+/// noticed yet.
 #[test]
 fn tcp_listen_after_close() {
     run(async |poller: Poller| {
@@ -102,7 +105,8 @@ fn tcp_listen_after_close() {
     });
 }
 
-/// TestFileCloseRace: duplicating against closing gives a good descriptor or the closed error, never a stranger's.
+/// TestFileCloseRace: duplicating against closing gives a good descriptor or the closed error,
+/// never a stranger's.
 #[test]
 fn file_close_race() {
     run(async |poller: Poller| {
@@ -125,7 +129,8 @@ fn file_close_race() {
     });
 }
 
-/// golang/go#22934, pitfall 20: a duplicate leaves the connection non-blocking, and deadlines go on working.
+/// golang/go#22934, pitfall 20: a duplicate leaves the connection non-blocking, and deadlines go on
+/// working.
 #[test]
 fn issue_go_68273_pitfall_20_a_duplicate_does_not_make_the_descriptor_blocking() {
     run(async |poller: Poller| {
@@ -146,7 +151,8 @@ fn issue_go_68273_pitfall_20_a_duplicate_does_not_make_the_descriptor_blocking()
     });
 }
 
-/// golang/go#15735: to wait until there is something to read, without a buffer, also when the edge has gone by.
+/// golang/go#15735: to wait until there is something to read, without a buffer, also when the edge
+/// has gone by.
 #[test]
 fn issue_go_15735_zero_byte_read() {
     run(async |poller: Poller| {
@@ -163,7 +169,8 @@ fn issue_go_15735_zero_byte_read() {
         assert_eq!(a.read(&mut buf[..3]).await.unwrap(), 3);
         a.readable().await.unwrap();
         assert_eq!(a.read(&mut buf).await.unwrap(), 3);
-        // A short read, after which the next one may wait first. What `readable` saw meanwhile must not be forgotten.
+        // A short read, after which the next one may wait first. What `readable` saw meanwhile must
+        // not be forgotten.
         for _ in 0..3 {
             b.write_all(b"more").await.unwrap();
             a.readable().await.unwrap();

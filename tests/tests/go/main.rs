@@ -1,6 +1,7 @@
 //! Go's own tests of what its netpoller promises, under their names in snake case.
 
-/// The same test over TCP, Unix sockets and pipes: Go runs most of its deadline tests over connections (net) and pipes (os).
+/// The same test over TCP, Unix sockets and pipes: Go runs most of its deadline tests over
+/// connections (net) and pipes (os).
 macro_rules! over_streams {
     ($($(#[doc = $doc:literal])* async fn $name:ident($poller:ident, $reader:ident, $writer:ident) $body:block)*) => {
         mod tcp {

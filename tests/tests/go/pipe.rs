@@ -19,7 +19,8 @@ fn epipe() {
     });
 }
 
-/// Oracle script 32 and semantics 24, 25: the reader goes while the pipe is full, which the kernel tells with nothing but EPOLLERR.
+/// Oracle script 32 and semantics 24, 25: the reader goes while the pipe is full, which the kernel
+/// tells with nothing but EPOLLERR.
 #[test]
 fn a_write_that_waits_in_a_full_pipe_ends_when_the_reader_goes() {
     run(async |poller| {
@@ -38,7 +39,8 @@ fn a_write_that_waits_in_a_full_pipe_ends_when_the_reader_goes() {
     });
 }
 
-/// TestClosedPipeRaceRead, TestClosedPipeRaceWrite: close during an operation that waits on another thread.
+/// TestClosedPipeRaceRead, TestClosedPipeRaceWrite: close during an operation that waits on another
+/// thread.
 #[test]
 fn closed_pipe_race_read_and_write() {
     run(async |_| {
@@ -135,7 +137,8 @@ fn what_is_opened_or_taken_over_in_the_scope_of_a_poller_belongs_to_it() {
     });
 }
 
-/// TestFifoEOF: the end comes when the writer goes, and a resilient reader waits for the next one instead.
+/// TestFifoEOF: the end comes when the writer goes, and a resilient reader waits for the next one
+/// instead.
 #[test]
 fn fifo_eof() {
     run(async |poller| {

@@ -11,7 +11,8 @@ use netpoller_tests::{
 };
 
 over_streams! {
-    /// TestReadTimeout: a past deadline beats data that is there; a later one lets the data through and then fires.
+    /// TestReadTimeout: a past deadline beats data that is there; a later one lets the data through
+    /// and then fires.
     async fn read_timeout(poller, reader, writer) {
         let _ = &poller;
         writer.write_all(b"READ TIMEOUT TEST").await.unwrap();
@@ -30,8 +31,8 @@ over_streams! {
         assert!(Instant::now() >= deadline, "early");
     }
 
-    /// TestReadTimeoutMustNotReturn: neither a write deadline nor one that was cleared again ends a read; close does, and is no
-    /// timeout.
+    /// TestReadTimeoutMustNotReturn: neither a write deadline nor one that was cleared again ends a
+    /// read; close does, and is no timeout.
     async fn read_timeout_must_not_return(poller, reader, writer) {
         reader.set_deadline(past()).unwrap();
         reader.set_write_deadline(past()).unwrap();
@@ -48,7 +49,8 @@ over_streams! {
         drop(writer);
     }
 
-    /// TestWriteTimeout: a past deadline beats room in the buffer; a later one fires once the buffer is full.
+    /// TestWriteTimeout: a past deadline beats room in the buffer; a later one fires once the
+    /// buffer is full.
     async fn write_timeout(poller, reader, writer) {
         let _ = &poller;
         writer.set_write_deadline(past()).unwrap();
@@ -111,7 +113,8 @@ over_streams! {
         drop(reader);
     }
 
-    /// TestVariousDeadlines: 1 ns to 250 ms, each ends in a timeout and never early; the reader has a peer that never writes.
+    /// TestVariousDeadlines: 1 ns to 250 ms, each ends in a timeout and never early; the reader has
+    /// a peer that never writes.
     async fn various_deadlines(poller, reader, writer) {
         let _ = &poller;
         let nanos = [1, 2, 5, 50, 100, 200, 500, 750];
@@ -129,7 +132,8 @@ over_streams! {
         drop(writer);
     }
 
-    /// TestReadTimeoutUnblocksRead: a deadline in the past ends the read that waits (net/http relies on it).
+    /// TestReadTimeoutUnblocksRead: a deadline in the past ends the read that waits (net/http
+    /// relies on it).
     async fn read_timeout_unblocks_read(poller, reader, writer) {
         let _ = &poller;
         let mut buf = [0; 1];
@@ -144,7 +148,8 @@ over_streams! {
         assert_eq!(reader.read(&mut buf).await.unwrap(), 1);
     }
 
-    /// A deadline that is moved while a read waits holds from then on, later or earlier (semantics 21, 29).
+    /// A deadline that is moved while a read waits holds from then on, later or earlier (semantics
+    /// 21, 29).
     async fn a_deadline_that_moves_holds_for_the_read_that_waits(poller, reader, writer) {
         let _ = &poller;
         let mut buf = [0; 1];
@@ -179,7 +184,8 @@ over_streams! {
     }
 }
 
-/// TestAcceptTimeout, over TCP and Unix: a past deadline fails even with a connection in the queue; a later one fires.
+/// TestAcceptTimeout, over TCP and Unix: a past deadline fails even with a connection in the queue;
+/// a later one fires.
 #[test]
 fn accept_timeout() {
     run(async |_| {

@@ -11,7 +11,8 @@ use netpoller_tests::{
     LIMIT, Lane, assert_closed, assert_errno, assert_timeout, is_parked, loopback, past, run,
 };
 
-/// Runs the test `name` of this binary again, in a process that may open 64 files. `true` in that process.
+/// Runs the test `name` of this binary again, in a process that may open 64 files. `true` in that
+/// process.
 fn in_a_small_process(name: &str) -> bool {
     const INSIDE: &str = "NETPOLLER_TEST_SMALL_PROCESS";
     if std::env::var_os(INSIDE).is_some() {

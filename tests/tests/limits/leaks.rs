@@ -14,7 +14,8 @@ fn open() -> usize {
     std::fs::read_dir("/proc/self/fd").unwrap().count()
 }
 
-/// Runs `work` twice, the first time for whatever is made once, and fails if the second time leaves a descriptor open.
+/// Runs `work` twice, the first time for whatever is made once, and fails if the second time leaves
+/// a descriptor open.
 #[track_caller]
 fn keeps_none(what: &str, work: impl Fn()) {
     work();

@@ -104,7 +104,8 @@ fn a_reader_that_is_woken_for_what_it_takes_is_not_spurious() {
     readers(&poller, 1, || silent(&poller));
 }
 
-/// Eight descriptors that become ready at once, again and again, and a thread that takes their bytes.
+/// Eight descriptors that become ready at once, again and again, and a thread that takes their
+/// bytes.
 fn bursts(poller: &Poller, look: impl FnOnce()) {
     let _driver = ThreadDriver::start(poller).unwrap();
     let connections: Vec<_> = (0..8).map(|_| connection(poller)).collect();
@@ -123,7 +124,8 @@ fn bursts(poller: &Poller, look: impl FnOnce()) {
 fn batches_that_are_full_most_of_the_time_starve() {
     let poller = Poller::builder().batch(1).build().unwrap();
     bursts(&poller, || {
-        // Where others want the processor too, the driver and the reader of the bytes may be kept from it for a while.
+        // Where others want the processor too, the driver and the reader of the bytes may be kept
+        // from it for a while.
         let others = [Lint::PollerAway, Lint::LeakedReadiness];
         let finding = found_among(&poller, Lint::StarvedBatch, &others);
         assert_eq!(evidence(&finding, "events in a batch"), "1");

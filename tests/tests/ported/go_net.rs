@@ -19,8 +19,8 @@ fn std_pair() -> (std::net::TcpStream, std::net::TcpStream) {
     (client, listener.accept().unwrap().0)
 }
 
-/// Go net/net_test.go TestCloseRead, over unixpacket: who has shut his reading side down reads the end, whatever is sent, and can
-/// still send; the peer's sends fail.
+/// Go net/net_test.go TestCloseRead, over unixpacket: who has shut his reading side down reads the
+/// end, whatever is sent, and can still send; the peer's sends fail.
 #[test]
 fn close_read_of_a_seqpacket() {
     run(async |_| {
@@ -39,7 +39,8 @@ fn close_read_of_a_seqpacket() {
     });
 }
 
-/// Go net/rawconn_test.go TestRawConnReadWrite: calls of the user's own, made again when the kernel has said EAGAIN.
+/// Go net/rawconn_test.go TestRawConnReadWrite: calls of the user's own, made again when the kernel
+/// has said EAGAIN.
 #[test]
 fn raw_conn_read_write() {
     run(async |_| {
@@ -69,8 +70,8 @@ fn raw_conn_read_write() {
     });
 }
 
-/// Go net/rawconn_test.go TestRawConnReadWrite/Deadline: with a deadline in the past the call is not made at all; one that comes
-/// ends a call that waits.
+/// Go net/rawconn_test.go TestRawConnReadWrite/Deadline: with a deadline in the past the call is
+/// not made at all; one that comes ends a call that waits.
 #[test]
 fn raw_conn_read_write_deadline() {
     run(async |_| {
@@ -93,8 +94,8 @@ fn raw_conn_read_write_deadline() {
     });
 }
 
-/// Go net/sendfile_test.go TestSendfileOnWriteTimeoutExceeded: nothing is sent after the deadline, not even by sendfile(2), and a
-/// deadline that comes while the peer does not read ends it.
+/// Go net/sendfile_test.go TestSendfileOnWriteTimeoutExceeded: nothing is sent after the deadline,
+/// not even by sendfile(2), and a deadline that comes while the peer does not read ends it.
 #[test]
 fn sendfile_on_write_timeout_exceeded() {
     run(async |_| {
@@ -131,8 +132,8 @@ fn sendfile_on_write_timeout_exceeded() {
     });
 }
 
-/// Go net/writev_test.go TestWritevError: a peer that is gone ends a long vectored write with an error; it neither hangs nor goes on
-/// for ever.
+/// Go net/writev_test.go TestWritevError: a peer that is gone ends a long vectored write with an
+/// error; it neither hangs nor goes on for ever.
 #[test]
 fn writev_error() {
     run(async |poller: Poller| {
@@ -156,8 +157,9 @@ fn writev_error() {
     });
 }
 
-/// Go net/udpsock_test.go TestUDPZeroByteBuffer: to receive into no room succeeds, or times out, as the platform has it. Here:
-/// `recv` asks for nothing and gets it (semantics 37), `recv_from` takes a datagram for the sake of its address.
+/// Go net/udpsock_test.go TestUDPZeroByteBuffer: to receive into no room succeeds, or times out, as
+/// the platform has it. Here: `recv` asks for nothing and gets it (semantics 37), `recv_from` takes
+/// a datagram for the sake of its address.
 #[test]
 fn udp_zero_byte_buffer() {
     run(async |poller: Poller| {
@@ -175,7 +177,8 @@ fn udp_zero_byte_buffer() {
     });
 }
 
-/// Go net/udpsock_test.go TestUDPReadTimeout: a deadline in the past, for every way to receive, with and without an address.
+/// Go net/udpsock_test.go TestUDPReadTimeout: a deadline in the past, for every way to receive,
+/// with and without an address.
 #[test]
 fn udp_read_timeout() {
     run(async |poller: Poller| {
@@ -192,8 +195,8 @@ fn udp_read_timeout() {
     });
 }
 
-/// Go net/net_test.go TestErrors, what holds in Rust: an error of a net operation says whether it is a timeout by std's kind and
-/// tells a close by the program itself apart.
+/// Go net/net_test.go TestErrors, what holds in Rust: an error of a net operation says whether it
+/// is a timeout by std's kind and tells a close by the program itself apart.
 #[test]
 fn errors_tell_timeouts_and_closes_apart() {
     run(async |poller: Poller| {

@@ -1,4 +1,5 @@
-//! net/timeout_test.go: what the test `go` leaves out, deadlines of connections on which something happens all the time.
+//! net/timeout_test.go: what the test `go` leaves out, deadlines of connections on which something
+//! happens all the time.
 
 use std::io::Write;
 use std::time::{Duration, Instant};
@@ -28,7 +29,8 @@ const LADDER: [u64; 17] = [
     250_000_000,
 ];
 
-/// Reads with every deadline of the ladder while somebody writes without end: each ends in a timeout, and never early.
+/// Reads with every deadline of the ladder while somebody writes without end: each ends in a
+/// timeout, and never early.
 macro_rules! timeouts_amid_data {
     ($reader:expr, $writer:expr) => {{
         let (reader, writer) = ($reader, $writer);
@@ -49,7 +51,8 @@ macro_rules! timeouts_amid_data {
     }};
 }
 
-/// Go net/timeout_test.go TestVariousDeadlines: the peer writes without end, so a read seldom has to wait for anything.
+/// Go net/timeout_test.go TestVariousDeadlines: the peer writes without end, so a read seldom has
+/// to wait for anything.
 #[test]
 fn various_deadlines_amid_data() {
     run(async |poller: Poller| {
@@ -68,8 +71,9 @@ fn various_deadlines_amid_data() {
     });
 }
 
-/// Go net/timeout_test.go TestVariousDeadlines1Proc: one thread, which always finds something to read and so never polls. In Go
-/// the scheduler looks at the clock for it; here the read itself must.
+/// Go net/timeout_test.go TestVariousDeadlines1Proc: one thread, which always finds something to
+/// read and so never polls. In Go the scheduler looks at the clock for it; here the read itself
+/// must.
 #[test]
 fn various_deadlines_1proc() {
     Lane::start(|| {
@@ -150,8 +154,9 @@ fn dial_timeout_the_earlier_of_two_limits_wins() {
     });
 }
 
-/// Go net/timeout_test.go TestWriteToTimeout: datagrams sent as fast as can be, with a deadline that comes: what is sent before is
-/// sent whole, or the kernel has no room for it (ENOBUFS), and the end is a timeout.
+/// Go net/timeout_test.go TestWriteToTimeout: datagrams sent as fast as can be, with a deadline
+/// that comes: what is sent before is sent whole, or the kernel has no room for it (ENOBUFS), and
+/// the end is a timeout.
 #[test]
 fn write_to_timeout_amid_datagrams() {
     run(async |poller: Poller| {

@@ -11,10 +11,12 @@ use netpoller_tests::{Lane, is_parked, run};
 
 use super::support::{Broken, broken, broken_pipe, fifo, is_nonblocking};
 
-/// Opens and closes what has nothing but errors to tell of, `attempts` times, while as many FIFOs take over its slots.
+/// Opens and closes what has nothing but errors to tell of, `attempts` times, while as many FIFOs
+/// take over its slots.
 fn hunt(attempts: usize, make: fn() -> Broken) {
     let poller = Poller::global();
-    // Somebody else fetches the events, so that they are in flight while their descriptors come and go.
+    // Somebody else fetches the events, so that they are in flight while their descriptors come and
+    // go.
     let _driver = ThreadDriver::start(poller).unwrap();
     let errors = Lane::start(move || {
         for _ in 0..attempts {
@@ -38,8 +40,8 @@ fn hunt(attempts: usize, make: fn() -> Broken) {
     errors.join();
 }
 
-/// Go os/fifo_test.go TestNonPollable (golang/go#59545): an error that was on its way to a descriptor when that was closed does not
-/// reach its successor.
+/// Go os/fifo_test.go TestNonPollable (golang/go#59545): an error that was on its way to a
+/// descriptor when that was closed does not reach its successor.
 #[test]
 fn non_pollable() {
     hunt(20_000, broken);
@@ -48,8 +50,8 @@ fn non_pollable() {
     assert!(errors > 0, "there was nothing to hunt for");
 }
 
-/// Go os/fifo_test.go TestOpenFileNonBlocking, TestNewFileNonBlocking: a FIFO is opened non-blocking, and stays so when its number
-/// is asked for.
+/// Go os/fifo_test.go TestOpenFileNonBlocking, TestNewFileNonBlocking: a FIFO is opened
+/// non-blocking, and stays so when its number is asked for.
 #[test]
 fn open_file_non_blocking() {
     let dir = tempfile::tempdir().unwrap();
@@ -68,7 +70,8 @@ fn open_file_non_blocking() {
     assert!(is_nonblocking(&owned));
 }
 
-/// Go os/fifo_test.go TestFIFONonBlockingEOF (golang/go#66239): the writer goes while the reader waits, after it has read all.
+/// Go os/fifo_test.go TestFIFONonBlockingEOF (golang/go#66239): the writer goes while the reader
+/// waits, after it has read all.
 #[test]
 fn fifo_non_blocking_eof() {
     run(async |_| {

@@ -1,4 +1,5 @@
-//! Go's os/pipe_test.go, os/timeout_test.go and os_unix_test.go: pipes that others have made, or make blocking.
+//! Go's os/pipe_test.go, os/timeout_test.go and os_unix_test.go: pipes that others have made, or
+//! make blocking.
 
 use std::os::fd::{AsRawFd, OwnedFd};
 use std::os::unix::process::ExitStatusExt;
@@ -31,8 +32,8 @@ fn std_pipe(blocking: bool) -> (OwnedFd, OwnedFd) {
     ends
 }
 
-/// Go os/pipe_test.go TestStdPipe, for a library: a peer that is gone is EPIPE on every kind of socket and for every way to write,
-/// even in a process that SIGPIPE would end.
+/// Go os/pipe_test.go TestStdPipe, for a library: a peer that is gone is EPIPE on every kind of
+/// socket and for every way to write, even in a process that SIGPIPE would end.
 #[test]
 fn std_pipe_a_library_does_not_end_its_process() {
     const NAME: &str = "go_os_pipe::std_pipe_a_library_does_not_end_its_process";
@@ -69,8 +70,8 @@ fn std_pipe_a_library_does_not_end_its_process() {
     assert!(text.contains("1 passed"), "{text}");
 }
 
-/// Go os/pipe_test.go TestStdPipe: pipes have no flag against SIGPIPE. Rust programs ignore the signal; where it was let in again, it
-/// ends the process, as `PipeWriter` says.
+/// Go os/pipe_test.go TestStdPipe: pipes have no flag against SIGPIPE. Rust programs ignore the
+/// signal; where it was let in again, it ends the process, as `PipeWriter` says.
 #[test]
 fn std_pipe_a_signal_that_was_asked_for_comes() {
     const NAME: &str = "go_os_pipe::std_pipe_a_signal_that_was_asked_for_comes";
@@ -85,8 +86,8 @@ fn std_pipe_a_signal_that_was_asked_for_comes() {
     assert_eq!(output.status.signal(), Some(libc::SIGPIPE));
 }
 
-/// Go os/pipe_test.go TestReadNonblockingFd: a read of a descriptor that was non-blocking already waits for data; in Go it says
-/// EAGAIN so far.
+/// Go os/pipe_test.go TestReadNonblockingFd: a read of a descriptor that was non-blocking already
+/// waits for data; in Go it says EAGAIN so far.
 #[test]
 fn read_nonblocking_fd() {
     run(async |_| {
@@ -101,8 +102,8 @@ fn read_nonblocking_fd() {
     });
 }
 
-/// Go os/pipe_test.go TestCloseWithBlockingReadByNewFile: a descriptor in blocking mode is taken over as one that is not, so close
-/// ends its read at once. In Go that read goes on.
+/// Go os/pipe_test.go TestCloseWithBlockingReadByNewFile: a descriptor in blocking mode is taken
+/// over as one that is not, so close ends its read at once. In Go that read goes on.
 #[test]
 fn close_with_blocking_read_by_new_file() {
     run(async |_| {
@@ -118,8 +119,9 @@ fn close_with_blocking_read_by_new_file() {
     });
 }
 
-/// Go os/pipe_test.go TestCloseWithBlockingReadByFd: somebody with a duplicate has made the pipe blocking, and a read sits in the
-/// kernel. Close returns all the same; only the future that it gives waits for the read, which ends with the pipe.
+/// Go os/pipe_test.go TestCloseWithBlockingReadByFd: somebody with a duplicate has made the pipe
+/// blocking, and a read sits in the kernel. Close returns all the same; only the future that it
+/// gives waits for the read, which ends with the pipe.
 #[test]
 fn close_with_blocking_read_by_fd() {
     run(async |_| {
@@ -148,7 +150,8 @@ fn close_with_blocking_read_by_fd() {
     });
 }
 
-/// Go os/pipe_test.go TestFdRace: a hundred threads ask for the number, duplicates and flags of one pipe at once.
+/// Go os/pipe_test.go TestFdRace: a hundred threads ask for the number, duplicates and flags of one
+/// pipe at once.
 #[test]
 fn fd_race() {
     let (reader, writer) = pipe().unwrap();
@@ -169,8 +172,8 @@ fn fd_race() {
     });
 }
 
-/// Go os/pipe_test.go TestFdReadRace: who asks for the number, or a duplicate, does not wait for the read that is going on, and does
-/// not disturb it.
+/// Go os/pipe_test.go TestFdReadRace: who asks for the number, or a duplicate, does not wait for
+/// the read that is going on, and does not disturb it.
 #[test]
 fn fd_read_race() {
     run(async |poller: Poller| {
@@ -215,7 +218,8 @@ fn is_timeout(error: &std::io::Error) {
     assert_eq!(Error::of(error), Some(Error::DeadlineExceeded), "{error}");
 }
 
-/// Go os/timeout_test.go TestRacyRead: a read that timed out has put nothing into its buffer, and puts nothing there later.
+/// Go os/timeout_test.go TestRacyRead: a read that timed out has put nothing into its buffer, and
+/// puts nothing there later.
 macro_rules! racy_read {
     ($pair:expr) => {{
         let poller = Poller::builder().build().unwrap();
@@ -242,8 +246,8 @@ macro_rules! racy_read {
     }};
 }
 
-/// Go os/timeout_test.go TestRacyWrite: what a write has not sent when it timed out is not sent later, whatever becomes of its
-/// buffer.
+/// Go os/timeout_test.go TestRacyWrite: what a write has not sent when it timed out is not sent
+/// later, whatever becomes of its buffer.
 macro_rules! racy_write {
     ($pair:expr) => {{
         let poller = Poller::builder().build().unwrap();
@@ -301,8 +305,8 @@ fn racy_write() {
     racy_write!(unix_pair);
 }
 
-/// Go os/os_unix_test.go TestNewFileBlock, TestNewFileNonBlock: what is taken over does not block, whatever it did before, and is
-/// given back so; what cannot be registered keeps its mode.
+/// Go os/os_unix_test.go TestNewFileBlock, TestNewFileNonBlock: what is taken over does not block,
+/// whatever it did before, and is given back so; what cannot be registered keeps its mode.
 #[test]
 fn new_file_block_and_non_block() {
     for blocking in [true, false] {
@@ -319,7 +323,8 @@ fn new_file_block_and_non_block() {
     assert!(!is_nonblocking(file.get_ref()));
 }
 
-/// Go os/pipe_test.go TestClosedPipeRaceRead, TestClosedPipeRaceWrite, many times over: close and operation begin at once.
+/// Go os/pipe_test.go TestClosedPipeRaceRead, TestClosedPipeRaceWrite, many times over: close and
+/// operation begin at once.
 #[test]
 fn closed_pipe_race() {
     for round in 0..200 {

@@ -21,8 +21,8 @@ fn ends(poller: &Poller) -> [u64; 3] {
         .map(|counter| stats.counter(counter))
 }
 
-/// Go internal/poll/fd_posix_test.go TestEOFError: nothing read is the end of a stream and an empty datagram elsewhere; bytes are
-/// never the end; and an error is the error that it is, not the end.
+/// Go internal/poll/fd_posix_test.go TestEOFError: nothing read is the end of a stream and an empty
+/// datagram elsewhere; bytes are never the end; and an error is the error that it is, not the end.
 #[test]
 fn eof_error() {
     run(async |poller: Poller| {
@@ -67,8 +67,9 @@ fn eof_error() {
     });
 }
 
-/// Go internal/poll/error_test.go TestReadError: to read what has nothing but an error to tell of fails, with the kernel's error or
-/// as not pollable, and does not hang; whether its event has come by then or not.
+/// Go internal/poll/error_test.go TestReadError: to read what has nothing but an error to tell of
+/// fails, with the kernel's error or as not pollable, and does not hang; whether its event has come
+/// by then or not.
 #[test]
 fn read_error() {
     run(async |poller: Poller| {
@@ -93,8 +94,8 @@ fn read_error() {
     });
 }
 
-/// Go internal/poll/error_test.go TestReadError, with a call that finds nothing to read: the wait behind it says not pollable,
-/// whichever of error and wait comes first (semantics 24, 25).
+/// Go internal/poll/error_test.go TestReadError, with a call that finds nothing to read: the wait
+/// behind it says not pollable, whichever of error and wait comes first (semantics 24, 25).
 #[test]
 fn read_error_of_a_wait() {
     run(async |_| {
@@ -115,7 +116,8 @@ fn read_error_of_a_wait() {
     });
 }
 
-/// Go internal/poll/read_test.go TestRead: special files, which epoll takes or not, are read to their end by many at a time.
+/// Go internal/poll/read_test.go TestRead: special files, which epoll takes or not, are read to
+/// their end by many at a time.
 #[test]
 fn read_of_special_files() {
     let paths = [
@@ -150,8 +152,9 @@ fn read_of_special_files() {
     lanes.into_iter().for_each(Lane::join);
 }
 
-/// Go internal/poll/writev_test.go TestConsume: what a vectored write has taken is taken off the front, in the middle of a slice as
-/// well, and the rest goes out with the next; empty slices do not stop it.
+/// Go internal/poll/writev_test.go TestConsume: what a vectored write has taken is taken off the
+/// front, in the middle of a slice as well, and the rest goes out with the next; empty slices do
+/// not stop it.
 #[test]
 fn consume() {
     run(async |_| {

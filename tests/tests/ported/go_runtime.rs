@@ -11,8 +11,8 @@ use netpoller_tests::{LIMIT, Lane, assert_timeout, loopback, run, tcp_pair, unix
 
 use super::support::{Storm, flags, in_a_process};
 
-/// Go runtime/proc_test.go TestNetpollBreak: a poll of ten seconds ends when it is broken, though somebody else polls all the time
-/// and could take the break for himself.
+/// Go runtime/proc_test.go TestNetpollBreak: a poll of ten seconds ends when it is broken, though
+/// somebody else polls all the time and could take the break for himself.
 #[test]
 fn netpoll_break() {
     let poller = Poller::builder().build().unwrap();
@@ -37,8 +37,8 @@ fn netpoll_break() {
     assert_eq!(sleeper.join().unwrap(), 0);
 }
 
-/// Go runtime/crash_test.go TestNetpollWaiters (golang/go#60782): after a listener, a dial and ten lines, some of which are waited
-/// for, nobody is counted as waiting, and the books balance.
+/// Go runtime/crash_test.go TestNetpollWaiters (golang/go#60782): after a listener, a dial and ten
+/// lines, some of which are waited for, nobody is counted as waiting, and the books balance.
 #[test]
 fn netpoll_waiters() {
     let poller = Poller::builder().build().unwrap();
@@ -77,8 +77,8 @@ fn netpoll_waiters() {
     assert!(violated.is_empty(), "{violated:?}");
 }
 
-/// Go runtime/crash_test.go TestNetpollDeadlock, golang/go#22606: the first use of the global poller inside the making of something
-/// else, while other threads use it for the first time too.
+/// Go runtime/crash_test.go TestNetpollDeadlock, golang/go#22606: the first use of the global
+/// poller inside the making of something else, while other threads use it for the first time too.
 #[test]
 fn netpoll_deadlock() {
     const NAME: &str = "go_runtime::netpoll_deadlock";
@@ -113,8 +113,8 @@ fn netpoll_deadlock() {
     assert!(text.contains("1 passed"), "{text}");
 }
 
-/// Go runtime TestNonblockingPipe: both ends of a pipe are non-blocking and closed on exec, and so is every socket, however it came
-/// about.
+/// Go runtime TestNonblockingPipe: both ends of a pipe are non-blocking and closed on exec, and so
+/// is every socket, however it came about.
 #[test]
 fn nonblocking_pipe() {
     #[track_caller]
@@ -140,8 +140,8 @@ fn nonblocking_pipe() {
     });
 }
 
-/// Go runtime TestSpuriousWakeupsNeverHangSemasleep: signals without end, on the thread that polls and on those that follow it. No
-/// sleep is cut short by one, and none hangs.
+/// Go runtime TestSpuriousWakeupsNeverHangSemasleep: signals without end, on the thread that polls
+/// and on those that follow it. No sleep is cut short by one, and none hangs.
 #[test]
 fn spurious_wakeups_never_hang_a_thread_that_sleeps() {
     const THREADS: usize = 3;

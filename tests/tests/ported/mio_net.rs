@@ -1,4 +1,5 @@
-//! mio's tests of sockets: resets, failed connections, writes before and after a deregistration, datagrams edge by edge.
+//! mio's tests of sockets: resets, failed connections, writes before and after a deregistration,
+//! datagrams edge by edge.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -13,8 +14,8 @@ use netpoller_tests::{
 
 use super::support::poll_now;
 
-/// mio tests/tcp.rs connection_reset_by_peer: the reset came before the socket was registered; the first edge tells of it, and a read
-/// finds no bytes.
+/// mio tests/tcp.rs connection_reset_by_peer: the reset came before the socket was registered; the
+/// first edge tells of it, and a read finds no bytes.
 #[test]
 fn connection_reset_by_peer() {
     run(async |_| {
@@ -32,8 +33,8 @@ fn connection_reset_by_peer() {
     });
 }
 
-/// mio tests/tcp.rs connect_error: a refused connection makes the socket writable, with an error that is there once; nothing more is
-/// heard of it.
+/// mio tests/tcp.rs connect_error: a refused connection makes the socket writable, with an error
+/// that is there once; nothing more is heard of it.
 #[test]
 fn connect_error() {
     let poller = Poller::builder().build().unwrap();
@@ -53,7 +54,8 @@ fn connect_error() {
     assert_eq!(desc.reset(Direction::Write), Ok(false), "no more events");
 }
 
-/// mio tests/tcp.rs write_error: writes to a peer that is gone end with an error, also those that have to wait before they learn of it.
+/// mio tests/tcp.rs write_error: writes to a peer that is gone end with an error, also those that
+/// have to wait before they learn of it.
 #[test]
 fn write_error() {
     run(async |poller: Poller| {
@@ -72,7 +74,8 @@ fn write_error() {
     });
 }
 
-/// mio tests/tcp.rs write_then_deregister: what was written before its socket was deregistered arrives.
+/// mio tests/tcp.rs write_then_deregister: what was written before its socket was deregistered
+/// arrives.
 #[test]
 fn write_then_deregister() {
     run(async |poller: Poller| {
@@ -88,8 +91,8 @@ fn write_then_deregister() {
     });
 }
 
-/// mio tests/tcp.rs tcp_no_events_after_deregister: data, and the end, of a socket that is no longer registered are told to nobody; they
-/// are found by whoever reads it otherwise.
+/// mio tests/tcp.rs tcp_no_events_after_deregister: data, and the end, of a socket that is no
+/// longer registered are told to nobody; they are found by whoever reads it otherwise.
 #[test]
 fn tcp_no_events_after_deregister() {
     run(async |poller: Poller| {
@@ -108,7 +111,8 @@ fn tcp_no_events_after_deregister() {
     });
 }
 
-/// mio tests/tcp.rs multiple_writes_immediate_success: writes that find room do not wait, however many there are after one edge.
+/// mio tests/tcp.rs multiple_writes_immediate_success: writes that find room do not wait, however
+/// many there are after one edge.
 #[test]
 fn multiple_writes_immediate_success() {
     run(async |poller: Poller| {
@@ -129,7 +133,8 @@ fn multiple_writes_immediate_success() {
     });
 }
 
-/// mio tests/tcp_stream.rs hup_event_on_disconnect: a peer that is gone hangs up, which wakes the reader and the writer alike.
+/// mio tests/tcp_stream.rs hup_event_on_disconnect: a peer that is gone hangs up, which wakes the
+/// reader and the writer alike.
 #[test]
 fn hup_event_on_disconnect() {
     run(async |poller: Poller| {
@@ -151,8 +156,8 @@ fn hup_event_on_disconnect() {
     });
 }
 
-/// mio tests/udp_socket.rs et_behavior_recv: a datagram that was not received is not told of again; one that comes after it is, and then
-/// both are there.
+/// mio tests/udp_socket.rs et_behavior_recv: a datagram that was not received is not told of again;
+/// one that comes after it is, and then both are there.
 #[test]
 fn et_behavior_recv() {
     let poller = Poller::builder().build().unwrap();
@@ -183,8 +188,8 @@ fn et_behavior_recv() {
     assert!(!is_told());
 }
 
-/// mio tests/udp_socket.rs et_behavior_recv_from: the same of whole operations: two datagrams after one edge are two receives, of which
-/// only the third waits.
+/// mio tests/udp_socket.rs et_behavior_recv_from: the same of whole operations: two datagrams after
+/// one edge are two receives, of which only the third waits.
 #[test]
 fn et_behavior_recv_from() {
     run(async |poller: Poller| {
@@ -203,7 +208,8 @@ fn et_behavior_recv_from() {
     });
 }
 
-/// mio tests/udp_socket.rs empty_datagram: a datagram without bytes wakes the receiver that waits for it, and has an address.
+/// mio tests/udp_socket.rs empty_datagram: a datagram without bytes wakes the receiver that waits
+/// for it, and has an address.
 #[test]
 fn empty_datagram() {
     run(async |_| {
@@ -217,8 +223,8 @@ fn empty_datagram() {
     });
 }
 
-/// mio tests/tcp.rs connect_then_close: a client learns of the end of a connection that was accepted and dropped, while its own connect
-/// may still be on its way.
+/// mio tests/tcp.rs connect_then_close: a client learns of the end of a connection that was
+/// accepted and dropped, while its own connect may still be on its way.
 #[test]
 fn connect_then_close() {
     run(async |_| {

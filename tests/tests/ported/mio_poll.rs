@@ -1,4 +1,5 @@
-//! mio's tests/poll.rs, close_on_drop.rs and regressions.rs, of the seam: registering, polling and deregistering at the same time.
+//! mio's tests/poll.rs, close_on_drop.rs and regressions.rs, of the seam: registering, polling and
+//! deregistering at the same time.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -31,7 +32,8 @@ fn events(poller: &Poller) -> u64 {
         .unwrap_or(0)
 }
 
-/// mio tests/poll.rs run_once_with_nothing, zero_duration_polls_events: a poll that does not wait asks the kernel all the same.
+/// mio tests/poll.rs run_once_with_nothing, zero_duration_polls_events: a poll that does not wait
+/// asks the kernel all the same.
 #[test]
 fn zero_duration_polls_events() {
     let poller = Poller::builder().build().unwrap();
@@ -42,8 +44,8 @@ fn zero_duration_polls_events() {
     drop(pairs);
 }
 
-/// mio tests/poll.rs add_then_drop, tests/tcp.rs listen_then_close: nothing is heard of what was dropped before the poll, though its
-/// event was on its way.
+/// mio tests/poll.rs add_then_drop, tests/tcp.rs listen_then_close: nothing is heard of what was
+/// dropped before the poll, though its event was on its way.
 #[test]
 fn add_then_drop() {
     let poller = Poller::builder().build().unwrap();
@@ -55,7 +57,8 @@ fn add_then_drop() {
     assert_eq!(view::stats(&poller).counter(Counter::StaleEvents), 0);
 }
 
-/// mio tests/poll.rs poll_closes_fd: pollers are made and dropped two thousand times, and leave no descriptor behind.
+/// mio tests/poll.rs poll_closes_fd: pollers are made and dropped two thousand times, and leave no
+/// descriptor behind.
 #[test]
 fn poll_closes_fd() {
     for _ in 0..2000 {
@@ -64,8 +67,8 @@ fn poll_closes_fd() {
     }
 }
 
-/// mio tests/poll.rs readiness_is_reregistered_after_would_block: an edge is there once; after an EAGAIN the next one comes, without
-/// anything having to be said to the kernel.
+/// mio tests/poll.rs readiness_is_reregistered_after_would_block: an edge is there once; after an
+/// EAGAIN the next one comes, without anything having to be said to the kernel.
 #[test]
 fn readiness_is_reregistered_after_would_block() {
     let poller = Poller::builder().build().unwrap();
@@ -91,8 +94,8 @@ fn readiness_is_reregistered_after_would_block() {
     }
 }
 
-/// mio tests/poll.rs drop_cancels_interest_and_shuts_down, tests/regressions.rs issue_776: a stream that is dropped with an event pending is
-/// gone for the poller, and ended for the peer.
+/// mio tests/poll.rs drop_cancels_interest_and_shuts_down, tests/regressions.rs issue_776: a stream
+/// that is dropped with an event pending is gone for the poller, and ended for the peer.
 #[test]
 fn drop_cancels_interest_and_shuts_down() {
     run(async |poller: Poller| {
@@ -111,8 +114,9 @@ fn drop_cancels_interest_and_shuts_down() {
     });
 }
 
-/// mio tests/poll.rs registry_behind_arc, registry_operations_are_thread_safe: a listener, a datagram socket and streams are registered,
-/// deregistered and registered again on three threads while a fourth polls.
+/// mio tests/poll.rs registry_behind_arc, registry_operations_are_thread_safe: a listener, a
+/// datagram socket and streams are registered, deregistered and registered again on three threads
+/// while a fourth polls.
 #[test]
 fn registry_operations_are_thread_safe() {
     /// Nobody accepts the connections, so there are no more than std's queue has room for.
@@ -172,8 +176,8 @@ fn register_during_poll() {
     drop(socket);
 }
 
-/// mio tests/poll.rs double_register_different_token, polling tests/io.rs insert_twice: the second registration is refused, and the first
-/// one goes on.
+/// mio tests/poll.rs double_register_different_token, polling tests/io.rs insert_twice: the second
+/// registration is refused, and the first one goes on.
 #[test]
 fn double_register() {
     let poller = Poller::builder().build().unwrap();
@@ -194,8 +198,8 @@ fn double_register() {
     assert_eq!(registered(&poller), 1);
 }
 
-/// mio tests/poll.rs poll_ok_after_cancelling_pending_ops: a wait that is given up, and another that takes its place, find the
-/// connection that comes afterwards.
+/// mio tests/poll.rs poll_ok_after_cancelling_pending_ops: a wait that is given up, and another
+/// that takes its place, find the connection that comes afterwards.
 #[test]
 fn poll_ok_after_cancelling_pending_ops() {
     run(async |_| {
@@ -216,8 +220,8 @@ fn poll_ok_after_cancelling_pending_ops() {
     });
 }
 
-/// mio tests/close_on_drop.rs close_on_drop: a connection that is accepted and dropped at once ends for the client, who connected, waited
-/// to write and then to read.
+/// mio tests/close_on_drop.rs close_on_drop: a connection that is accepted and dropped at once ends
+/// for the client, who connected, waited to write and then to read.
 #[test]
 fn close_on_drop() {
     run(async |_| {
@@ -233,7 +237,8 @@ fn close_on_drop() {
     });
 }
 
-/// mio tests/regressions.rs issue_1205: what was deregistered with its event pending is not heard of in the poll that a break ends.
+/// mio tests/regressions.rs issue_1205: what was deregistered with its event pending is not heard
+/// of in the poll that a break ends.
 #[test]
 fn issue_mio_1205_a_break_after_a_deregistration_brings_nothing_else() {
     let poller = Poller::builder().build().unwrap();
@@ -255,7 +260,8 @@ fn issue_mio_1205_a_break_after_a_deregistration_brings_nothing_else() {
     assert_eq!(stats.counter(Counter::BreaksDrained), 1);
 }
 
-/// mio tests/regressions.rs issue_1403: a datagram of a socket without a name comes with no address, which is no error.
+/// mio tests/regressions.rs issue_1403: a datagram of a socket without a name comes with no
+/// address, which is no error.
 #[test]
 fn issue_mio_1403_a_sender_without_a_name() {
     run(async |_| {
@@ -270,7 +276,8 @@ fn issue_mio_1403_a_sender_without_a_name() {
     });
 }
 
-/// mio tests/poll.rs run_once_with_nothing: a poll with a limit and nothing to find ends at the limit, empty, and not before.
+/// mio tests/poll.rs run_once_with_nothing: a poll with a limit and nothing to find ends at the
+/// limit, empty, and not before.
 #[test]
 fn run_once_with_nothing() {
     let poller = Poller::builder().build().unwrap();

@@ -1,4 +1,5 @@
-//! polling's tests, and async-io's above it: changes during a poll, notifications, precision, many connections, several pollers.
+//! polling's tests, and async-io's above it: changes during a poll, notifications, precision, many
+//! connections, several pollers.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -13,8 +14,9 @@ use netpoller_tests::{LIMIT, Lane, is_parked, loopback, past, run, tcp_pair, uni
 
 use super::support::{Calls, Storm, poll_now, registered};
 
-/// polling tests/concurrent_modification.rs concurrent_add, concurrent_modify: what is registered, or waited for, while a poll sleeps is
-/// found by that poll. There is nothing to modify here: a descriptor is registered for both directions for ever.
+/// polling tests/concurrent_modification.rs concurrent_add, concurrent_modify: what is registered,
+/// or waited for, while a poll sleeps is found by that poll. There is nothing to modify here: a
+/// descriptor is registered for both directions for ever.
 #[test]
 fn concurrent_add() {
     let poller = Poller::builder().build().unwrap();
@@ -40,8 +42,9 @@ fn concurrent_add() {
     assert!(wait.as_mut().poll(&mut cx).is_ready());
 }
 
-/// polling tests/concurrent_modification.rs concurrent_interruption: a poll with a limit that a signal interrupts ends early and empty, or
-/// goes on; it does not fail. The loop around it keeps to the limit.
+/// polling tests/concurrent_modification.rs concurrent_interruption: a poll with a limit that a
+/// signal interrupts ends early and empty, or goes on; it does not fail. The loop around it keeps
+/// to the limit.
 #[test]
 fn concurrent_interruption() {
     let poller = Poller::builder().build().unwrap();
@@ -76,7 +79,8 @@ fn notify_simple() {
     assert_eq!(view::stats(&poller).counter(Counter::BreaksDrained), 10);
 }
 
-/// polling tests/notify.rs concurrent: a break and a poll begin at the same time, and neither misses the other.
+/// polling tests/notify.rs concurrent: a break and a poll begin at the same time, and neither
+/// misses the other.
 #[test]
 fn notify_concurrent() {
     let poller = Poller::builder().build().unwrap();
@@ -109,21 +113,24 @@ fn shortest(limit: Duration, times: usize) -> Duration {
     polls.min().unwrap()
 }
 
-/// polling tests/precision.rs below_ms: of many polls of 100 µs the best one is not rounded up to a millisecond.
+/// polling tests/precision.rs below_ms: of many polls of 100 µs the best one is not rounded up to a
+/// millisecond.
 #[test]
 fn precision_below_ms() {
     let best = shortest(Duration::from_micros(100), 500);
     assert!(best < Duration::from_millis(1), "{best:?}");
 }
 
-/// polling tests/precision.rs above_ms: of many polls of 3.1 ms the best one is not rounded up to four.
+/// polling tests/precision.rs above_ms: of many polls of 3.1 ms the best one is not rounded up to
+/// four.
 #[test]
 fn precision_above_ms() {
     let best = shortest(Duration::from_micros(3_100), 100);
     assert!(best < Duration::from_millis(4), "{best:?}");
 }
 
-/// polling tests/timeout.rs twice: a limit holds for each poll anew, and is not what the one before left of it.
+/// polling tests/timeout.rs twice: a limit holds for each poll anew, and is not what the one before
+/// left of it.
 #[test]
 fn timeout_twice() {
     for _ in 0..2 {
@@ -131,7 +138,8 @@ fn timeout_twice() {
     }
 }
 
-/// polling tests/timeout.rs non_blocking: a poll without waiting returns, empty, however often it is asked.
+/// polling tests/timeout.rs non_blocking: a poll without waiting returns, empty, however often it
+/// is asked.
 #[test]
 fn timeout_non_blocking() {
     let poller = Poller::builder().build().unwrap();
@@ -143,7 +151,8 @@ fn timeout_non_blocking() {
     assert_eq!(stats.counter(Counter::PollsBlock), 0);
 }
 
-/// polling tests/many_connections.rs many_connections: of a hundred connections the one that was written to is found, in any order.
+/// polling tests/many_connections.rs many_connections: of a hundred connections the one that was
+/// written to is found, in any order.
 #[test]
 fn many_connections() {
     run(async |poller: Poller| {
@@ -163,8 +172,9 @@ fn many_connections() {
     });
 }
 
-/// polling tests/multiple_pollers.rs edge_triggered: one socket in two pollers: both hear of each byte, and neither of one that was read
-/// before. Level-triggered and one-shot modes there are none here.
+/// polling tests/multiple_pollers.rs edge_triggered: one socket in two pollers: both hear of each
+/// byte, and neither of one that was read before. Level-triggered and one-shot modes there are none
+/// here.
 #[test]
 fn multiple_pollers() {
     let pollers = [(); 2].map(|()| Poller::builder().build().unwrap());
@@ -197,8 +207,9 @@ fn multiple_pollers() {
     assert_eq!(registered(&pollers[0]), 0);
 }
 
-/// polling tests/io.rs delete_unrecognized: to deregister what was never registered cannot be said here: only a registration can be
-/// closed, once. What the kernel does not know any more is closed without an error.
+/// polling tests/io.rs delete_unrecognized: to deregister what was never registered cannot be said
+/// here: only a registration can be closed, once. What the kernel does not know any more is closed
+/// without an error.
 #[test]
 fn delete_unrecognized() {
     let poller = Poller::builder().build().unwrap();
@@ -210,7 +221,8 @@ fn delete_unrecognized() {
     assert_eq!(view::stats(&poller).counter(Counter::Closed), 1);
 }
 
-/// async-io tests/async.rs tcp_reader_hangup, uds_reader_hangup: a writer goes on until the reader is gone, and then fails.
+/// async-io tests/async.rs tcp_reader_hangup, uds_reader_hangup: a writer goes on until the reader
+/// is gone, and then fails.
 #[test]
 fn reader_hangup() {
     run(async |poller: Poller| {
@@ -236,7 +248,8 @@ fn reader_hangup() {
     });
 }
 
-/// async-io tests/async.rs tcp_writer_hangup, uds_writer_hangup: a reader waits until the writer is gone, and reads the end.
+/// async-io tests/async.rs tcp_writer_hangup, uds_writer_hangup: a reader waits until the writer is
+/// gone, and reads the end.
 #[test]
 fn writer_hangup() {
     run(async |poller: Poller| {
@@ -255,8 +268,8 @@ fn writer_hangup() {
     });
 }
 
-/// async-io tests/async.rs tcp_duplex: both directions of both ends at once, with more than the buffers hold; neither direction's wait
-/// is lost when the other one's event comes.
+/// async-io tests/async.rs tcp_duplex: both directions of both ends at once, with more than the
+/// buffers hold; neither direction's wait is lost when the other one's event comes.
 #[test]
 fn tcp_duplex() {
     const BYTES: usize = 8 << 20;
@@ -284,7 +297,8 @@ fn tcp_duplex() {
     });
 }
 
-/// async-io tests/async.rs duplicate_socket_insert: the attempt to register a listener a second time does not end the first registration.
+/// async-io tests/async.rs duplicate_socket_insert: the attempt to register a listener a second
+/// time does not end the first registration.
 #[test]
 fn duplicate_socket_insert() {
     run(async |poller: Poller| {
@@ -302,7 +316,8 @@ fn duplicate_socket_insert() {
     });
 }
 
-/// async-io tests/timer.rs poll_across_tasks: whoever polled a wait last is woken by it, also if that was in another task.
+/// async-io tests/timer.rs poll_across_tasks: whoever polled a wait last is woken by it, also if
+/// that was in another task.
 #[test]
 fn poll_across_tasks() {
     let poller = Poller::builder().build().unwrap();

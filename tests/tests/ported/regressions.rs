@@ -1,4 +1,5 @@
-//! Bugs of other pollers that the tests of ours did not reproduce so far. The rest is in `poller/tests/regressions` of the library.
+//! Bugs of other pollers that the tests of ours did not reproduce so far. The rest is in
+//! `poller/tests/regressions` of the library.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::fd::AsFd;
@@ -13,8 +14,9 @@ use netpoller_tests::{Lane, assert_timeout, is_parked, loopback, run, tcp_pair, 
 
 use super::support::{poll_now, set_blocking};
 
-/// golang/go#68273: a deadline set before a read of a descriptor that somebody has made blocking behind the poller's back. The read sits in
-/// the kernel, where no deadline reaches it; everybody else's go on, and so does this one once the mode is put right.
+/// golang/go#68273: a deadline set before a read of a descriptor that somebody has made blocking
+/// behind the poller's back. The read sits in the kernel, where no deadline reaches it; everybody
+/// else's go on, and so does this one once the mode is put right.
 #[test]
 fn issue_go_68273_read_deadline_of_a_descriptor_in_blocking_mode() {
     run(async |poller: Poller| {
@@ -45,8 +47,8 @@ fn issue_go_68273_read_deadline_of_a_descriptor_in_blocking_mode() {
     });
 }
 
-/// tokio#3190, a property: whatever the order in which deadlines are set while somebody sleeps, each of them ends its wait, none of them
-/// early, and none is left to the next event.
+/// tokio#3190, a property: whatever the order in which deadlines are set while somebody sleeps,
+/// each of them ends its wait, none of them early, and none is left to the next event.
 #[test]
 fn issue_tokio_3190_deadlines_in_any_order_wake_the_sleeper() {
     let poller = Poller::builder().build().unwrap();
@@ -95,8 +97,8 @@ fn issue_tokio_3190_deadlines_in_any_order_wake_the_sleeper() {
     assert_eq!(poller.waiters(), 0);
 }
 
-/// tokio#449, tokio#4549: a socket registered before it is connected is told that it is hung up. That edge is not kept: whoever connects
-/// later is not told that it is over, and does not spin.
+/// tokio#449, tokio#4549: a socket registered before it is connected is told that it is hung up.
+/// That edge is not kept: whoever connects later is not told that it is over, and does not spin.
 #[test]
 fn issue_tokio_449_a_socket_registered_before_connect() {
     run(async |poller: Poller| {
@@ -129,8 +131,8 @@ fn issue_tokio_449_a_socket_registered_before_connect() {
     });
 }
 
-/// golang/go#61454, golang/go#33624: the count of waiters never falls below zero nor stays above it, whoever looks at it while waits are
-/// begun, woken, timed out and dropped on other threads.
+/// golang/go#61454, golang/go#33624: the count of waiters never falls below zero nor stays above
+/// it, whoever looks at it while waits are begun, woken, timed out and dropped on other threads.
 #[test]
 fn issue_go_33624_the_count_of_waiters_never_drifts() {
     let poller = Poller::builder().build().unwrap();
@@ -165,7 +167,8 @@ fn issue_go_33624_the_count_of_waiters_never_drifts() {
         })
         .collect();
     while !lanes.iter().all(Lane::is_finished) {
-        // Whoever was woken is counted until all wakers of his poll were called, and may wait again by then.
+        // Whoever was woken is counted until all wakers of his poll were called, and may wait again
+        // by then.
         let waiters = poller.waiters();
         assert!((0..=9).contains(&waiters), "{waiters}");
     }
@@ -173,8 +176,8 @@ fn issue_go_33624_the_count_of_waiters_never_drifts() {
     assert_eq!(poller.waiters(), 0);
 }
 
-/// netty#4325, cloudwego#278, pitfall 15: data and the end in one edge, of a pipe and of a Unix socket, read by small pieces: none is lost,
-/// and the end is found without another edge.
+/// netty#4325, cloudwego#278, pitfall 15: data and the end in one edge, of a pipe and of a Unix
+/// socket, read by small pieces: none is lost, and the end is found without another edge.
 #[test]
 fn issue_netty_4325_data_and_end_in_one_edge() {
     run(async |poller: Poller| {
@@ -198,8 +201,8 @@ fn issue_netty_4325_data_and_end_in_one_edge() {
     });
 }
 
-/// tokio#8410, pitfall 10: a batch no larger than asked for, whoever is ready; what is left comes with the polls that follow, and nobody is
-/// told twice.
+/// tokio#8410, pitfall 10: a batch no larger than asked for, whoever is ready; what is left comes
+/// with the polls that follow, and nobody is told twice.
 #[test]
 fn issue_tokio_8410_small_batches_reach_everybody() {
     let poller = Poller::builder().batch(4).build().unwrap();

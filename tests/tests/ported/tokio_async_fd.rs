@@ -29,7 +29,8 @@ fn write(mut socket: &UnixStream) -> std::io::Result<usize> {
     socket.write(&[0; 4096])
 }
 
-/// tokio tests/io_async_fd.rs initially_writable: both ends can be written to from the start, without a wait.
+/// tokio tests/io_async_fd.rs initially_writable: both ends can be written to from the start,
+/// without a wait.
 #[test]
 fn initially_writable() {
     run(async |poller: Poller| {
@@ -45,8 +46,8 @@ fn initially_writable() {
     });
 }
 
-/// tokio tests/io_async_fd.rs reset_readable: what was readable once is waited for anew when it has been read, and the next byte ends
-/// that wait.
+/// tokio tests/io_async_fd.rs reset_readable: what was readable once is waited for anew when it has
+/// been read, and the next byte ends that wait.
 #[test]
 fn reset_readable() {
     run(async |poller: Poller| {
@@ -65,7 +66,8 @@ fn reset_readable() {
     });
 }
 
-/// tokio tests/io_async_fd.rs reset_writable: a full socket is waited for, and a reader ends that wait.
+/// tokio tests/io_async_fd.rs reset_writable: a full socket is waited for, and a reader ends that
+/// wait.
 #[test]
 fn reset_writable() {
     run(async |poller: Poller| {
@@ -82,7 +84,8 @@ fn reset_writable() {
     });
 }
 
-/// tokio tests/io_async_fd.rs drop_closes: what is dropped is deregistered and then closed, once; what is taken out stays open.
+/// tokio tests/io_async_fd.rs drop_closes: what is dropped is deregistered and then closed, once;
+/// what is taken out stays open.
 #[test]
 fn drop_closes() {
     let poller = Poller::builder().build().unwrap();
@@ -100,7 +103,8 @@ fn drop_closes() {
     assert_eq!(b.read(&mut [0; 8]).unwrap(), 1);
 }
 
-/// tokio tests/io_async_fd.rs reregister: what was taken out can be registered again, with another poller as well.
+/// tokio tests/io_async_fd.rs reregister: what was taken out can be registered again, with another
+/// poller as well.
 #[test]
 fn reregister() {
     run(async |poller: Poller| {
@@ -116,8 +120,9 @@ fn reregister() {
     });
 }
 
-/// tokio tests/io_async_fd.rs multiple_waiters: ten tasks wait for one socket to become readable, and one byte ends all of their waits.
-/// They take turns here; of the seam itself the second waiter is told that it is busy.
+/// tokio tests/io_async_fd.rs multiple_waiters: ten tasks wait for one socket to become readable,
+/// and one byte ends all of their waits. They take turns here; of the seam itself the second waiter
+/// is told that it is busy.
 #[test]
 fn multiple_waiters() {
     run(async |poller: Poller| {
@@ -141,8 +146,8 @@ fn multiple_waiters() {
     });
 }
 
-/// tokio tests/io_async_fd.rs clear_ready_matching_clears_ready: readiness of one direction is dropped without that of the other
-/// (tokio#8054), and none comes back by itself.
+/// tokio tests/io_async_fd.rs clear_ready_matching_clears_ready: readiness of one direction is
+/// dropped without that of the other (tokio#8054), and none comes back by itself.
 #[test]
 fn clear_ready_matching_clears_ready() {
     let poller = Poller::builder().build().unwrap();
@@ -162,8 +167,9 @@ fn clear_ready_matching_clears_ready() {
     assert_eq!(desc.reset(Direction::Write), Ok(false));
 }
 
-/// tokio tests/io_async_fd.rs await_error_readiness_timestamping: the kernel's time stamp of what was sent comes by the error queue and
-/// so as an error event. The reader looks, finds nothing, and waits on; nothing is wrong with the socket.
+/// tokio tests/io_async_fd.rs await_error_readiness_timestamping: the kernel's time stamp of what
+/// was sent comes by the error queue and so as an error event. The reader looks, finds nothing, and
+/// waits on; nothing is wrong with the socket.
 #[test]
 fn await_error_readiness_timestamping() {
     run(async |poller: Poller| {
@@ -187,8 +193,8 @@ fn await_error_readiness_timestamping() {
     });
 }
 
-/// tokio tests/io_async_fd.rs await_error_readiness_invalid_address: a socket that asked for it is told that nobody listens where a
-/// datagram went, while it waits to read.
+/// tokio tests/io_async_fd.rs await_error_readiness_invalid_address: a socket that asked for it is
+/// told that nobody listens where a datagram went, while it waits to read.
 #[test]
 fn await_error_readiness_invalid_address() {
     run(async |poller: Poller| {
@@ -206,8 +212,9 @@ fn await_error_readiness_invalid_address() {
     });
 }
 
-/// tokio tests/io_async_fd.rs drop_after_closing_raw_fd_with_live_duplicate: the number was closed before its registration, which a
-/// duplicate keeps alive in the kernel. Its events find nobody, not even the next owner of the slot.
+/// tokio tests/io_async_fd.rs drop_after_closing_raw_fd_with_live_duplicate: the number was closed
+/// before its registration, which a duplicate keeps alive in the kernel. Its events find nobody,
+/// not even the next owner of the slot.
 #[test]
 fn drop_after_closing_raw_fd_with_live_duplicate() {
     let poller = Poller::builder().build().unwrap();
@@ -233,8 +240,8 @@ fn drop_after_closing_raw_fd_with_live_duplicate() {
     drop(duplicate);
 }
 
-/// tokio tests/io_async_fd_memory_leak.rs (tokio#7563): descriptors that are closed before their registration leave nothing behind: one
-/// slot serves them all, and the books balance.
+/// tokio tests/io_async_fd_memory_leak.rs (tokio#7563): descriptors that are closed before their
+/// registration leave nothing behind: one slot serves them all, and the books balance.
 #[test]
 fn memory_leak_when_a_descriptor_is_closed_before_its_registration() {
     let poller = Poller::builder().build().unwrap();

@@ -1,4 +1,5 @@
-//! tokio's tests/io_driver.rs and io_driver_drop.rs: tasks that are dropped by the very wake that is for them.
+//! tokio's tests/io_driver.rs and io_driver_drop.rs: tasks that are dropped by the very wake that
+//! is for them.
 
 use std::future::Future;
 use std::pin::Pin;
@@ -33,8 +34,9 @@ impl Wake for Task {
     }
 }
 
-/// tokio tests/io_driver.rs test_drop_on_notify: the wake drops the task, the task its listener, and that deregisters, in the middle of
-/// the poll that the wake comes from. Nothing is locked meanwhile, so nothing hangs.
+/// tokio tests/io_driver.rs test_drop_on_notify: the wake drops the task, the task its listener,
+/// and that deregisters, in the middle of the poll that the wake comes from. Nothing is locked
+/// meanwhile, so nothing hangs.
 #[test]
 fn drop_on_notify() {
     Lane::start(|| {
@@ -56,7 +58,8 @@ fn drop_on_notify() {
     .join();
 }
 
-/// tokio tests/io_driver.rs test_drop_on_notify, by a close and by a deadline, whose wakes come from other places.
+/// tokio tests/io_driver.rs test_drop_on_notify, by a close and by a deadline, whose wakes come
+/// from other places.
 #[test]
 fn drop_on_notify_by_close_and_by_deadline() {
     Lane::start(|| {
@@ -84,8 +87,8 @@ fn drop_on_notify_by_close_and_by_deadline() {
     .join();
 }
 
-/// tokio tests/io_driver_drop.rs shutdown_drops_waker_holding_registration (tokio#3481): a waker that keeps its own descriptor alive is let
-/// go of with the wait, so the circle is broken.
+/// tokio tests/io_driver_drop.rs shutdown_drops_waker_holding_registration (tokio#3481): a waker
+/// that keeps its own descriptor alive is let go of with the wait, so the circle is broken.
 #[test]
 fn a_wait_that_is_dropped_lets_go_of_a_waker_that_holds_its_descriptor() {
     let poller = Poller::builder().build().unwrap();

@@ -1,4 +1,5 @@
-//! tokio's tests of sockets and pipes that are about its driver: polls that are not needed, and ends of every kind.
+//! tokio's tests of sockets and pipes that are about its driver: polls that are not needed, and
+//! ends of every kind.
 
 use std::fs::File;
 use std::os::fd::OwnedFd;
@@ -14,7 +15,8 @@ use tokio::io::AsyncWriteExt;
 
 use super::support::{Calls, fifo, is_nonblocking, poll_now};
 
-/// tokio tests/tcp_accept.rs no_extra_poll: an accept is woken by a connection, once, and by nothing else that happens on its poller.
+/// tokio tests/tcp_accept.rs no_extra_poll: an accept is woken by a connection, once, and by
+/// nothing else that happens on its poller.
 #[test]
 fn no_extra_poll() {
     let poller = Poller::builder().build().unwrap();
@@ -38,8 +40,8 @@ fn no_extra_poll() {
     assert!(accept.as_mut().poll(&mut cx).is_ready());
 }
 
-/// tokio tests/tcp_accept.rs accept_many: fifty accepts, one connection. Whoever is woken and goes away without it hands the wake on, so
-/// that all of them hear of it.
+/// tokio tests/tcp_accept.rs accept_many: fifty accepts, one connection. Whoever is woken and goes
+/// away without it hands the wake on, so that all of them hear of it.
 #[test]
 fn accept_many() {
     let poller = Poller::builder().build().unwrap();
@@ -69,8 +71,8 @@ fn accept_many() {
     );
 }
 
-/// tokio tests/tcp_connect.rs poll_hup: a peer that writes, resets and is gone before anybody looks: what it wrote may be lost with the
-/// reset, but the end is told, and told as an error.
+/// tokio tests/tcp_connect.rs poll_hup: a peer that writes, resets and is gone before anybody
+/// looks: what it wrote may be lost with the reset, but the end is told, and told as an error.
 #[test]
 fn poll_hup() {
     run(async |poller: Poller| {
@@ -94,8 +96,8 @@ fn poll_hup() {
     });
 }
 
-/// tokio tests/tcp_shutdown.rs shutdown_after_tcp_reset: to shut down what the peer has reset is no error for those who only have the
-/// traits: they did all they could.
+/// tokio tests/tcp_shutdown.rs shutdown_after_tcp_reset: to shut down what the peer has reset is no
+/// error for those who only have the traits: they did all they could.
 #[test]
 fn shutdown_after_tcp_reset() {
     run(async |poller: Poller| {
@@ -119,7 +121,8 @@ fn shutdown_after_tcp_reset() {
     });
 }
 
-/// tokio tests/tcp_shutdown.rs shutdown, shutdown_multiple_calls: the end can be said more than once, and is read as the end.
+/// tokio tests/tcp_shutdown.rs shutdown, shutdown_multiple_calls: the end can be said more than
+/// once, and is read as the end.
 #[test]
 fn shutdown_multiple_calls() {
     run(async |poller: Poller| {
@@ -133,7 +136,8 @@ fn shutdown_multiple_calls() {
     });
 }
 
-/// tokio tests/uds_stream.rs epollhup (tokio#3879): the listener goes before it has accepted; whoever waits on the connection is told.
+/// tokio tests/uds_stream.rs epollhup (tokio#3879): the listener goes before it has accepted;
+/// whoever waits on the connection is told.
 #[test]
 fn epollhup() {
     run(async |_| {
@@ -154,7 +158,8 @@ fn epollhup() {
     });
 }
 
-/// tokio tests/net_unix_pipe.rs from_file_sets_nonblock: a FIFO that was opened by other means is made non-blocking when it is taken over.
+/// tokio tests/net_unix_pipe.rs from_file_sets_nonblock: a FIFO that was opened by other means is
+/// made non-blocking when it is taken over.
 #[test]
 fn from_file_sets_nonblock() {
     run(async |poller| {

@@ -1,4 +1,5 @@
-//! Public reports about the edges of the kernel's interface: names that fill all their room, errors that are none, options.
+//! Public reports about the edges of the kernel's interface: names that fill all their room, errors
+//! that are none, options.
 
 use std::io::Write;
 use std::os::fd::{AsRawFd, OwnedFd};
@@ -21,7 +22,8 @@ fn address(path: &Path) -> SockAddr {
     use std::os::unix::ffi::OsStrExt;
     let bytes = path.as_os_str().as_bytes();
     let start = std::mem::offset_of!(libc::sockaddr_un, sun_path);
-    // SAFETY: the storage is larger than a `sockaddr_un`, which is filled up to the length that is said.
+    // SAFETY: the storage is larger than a `sockaddr_un`, which is filled up to the length that is
+    // said.
     let (_, address) = unsafe {
         SockAddr::try_init(|storage, length| {
             let address = &mut *storage.cast::<libc::sockaddr_un>();

@@ -224,8 +224,9 @@ fn two_readers_of_a_pollable_are_told_before_they_take_each_others_edge() {
     assert_eq!(netpoller::Error::of(&error), Some(netpoller::Error::Busy));
 }
 
-/// golang/go#17249: the datagrams of others fill the queue of the receiver. Each try of ours then says EAGAIN, gives its buffer back,
-/// and with that announces room: Go's sender spins, and so does tokio's.
+/// golang/go#17249: the datagrams of others fill the queue of the receiver. Each try of ours then
+/// says EAGAIN, gives its buffer back, and with that announces room: Go's sender spins, and so does
+/// tokio's.
 #[test]
 fn issue_go_17249_a_sender_to_a_queue_that_others_fill_backs_off() {
     use netpoller::Counter;

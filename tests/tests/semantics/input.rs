@@ -83,7 +83,8 @@ fn a_second_registration_names_the_descriptor_and_a_remedy() {
 fn pitfall_18_a_refused_descriptor_stays_the_callers_open_and_unchanged() {
     let poller = Poller::builder().build().unwrap();
     let _entered = poller.enter();
-    // A regular file dressed up as a socket: epoll refuses it, and so must everybody who takes descriptors over.
+    // A regular file dressed up as a socket: epoll refuses it, and so must everybody who takes
+    // descriptors over.
     let file = tempfile::tempfile().unwrap();
     let number = file.as_raw_fd();
     let stream = std::net::TcpStream::from(OwnedFd::from(file));

@@ -30,7 +30,8 @@ pub(super) fn wake_storm(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
     })
 }
 
-/// Four readers, each with a duplicate of the same socket: all are woken for bytes that one of them takes.
+/// Four readers, each with a duplicate of the same socket: all are woken for bytes that one of them
+/// takes.
 pub(super) fn spurious_ratio(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
     let poller = fault.poller()?;
     let (receiver, mut sender) = tcp_pair()?;

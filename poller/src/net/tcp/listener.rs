@@ -20,8 +20,8 @@ use crate::sys;
 /// Length of the queue of connections to be accepted; the kernel cuts it at net.core.somaxconn.
 const BACKLOG: i32 = 4096;
 
-/// A socket that accepts TCP connections, which send small writes at once and ask a silent peer for a sign of life, as
-/// [`TcpStream`] says.
+/// A socket that accepts TCP connections, which send small writes at once and ask a silent peer for
+/// a sign of life, as [`TcpStream`] says.
 ///
 /// ```
 /// # netpoller::block_on(async {
@@ -41,12 +41,13 @@ pub struct TcpListener {
 descriptor_methods!(TcpListener);
 
 impl TcpListener {
-    /// Listens on `addr`, on the first of its addresses that can be had. SO_REUSEADDR is set. A name is looked up by the
-    /// system's blocking resolver.
+    /// Listens on `addr`, on the first of its addresses that can be had. SO_REUSEADDR is set. A
+    /// name is looked up by the system's blocking resolver.
     ///
     /// # Errors
     ///
-    /// Names the address and what to do about it, if it is in use, not of this machine, or not allowed.
+    /// Names the address and what to do about it, if it is in use, not of this machine, or not
+    /// allowed.
     #[track_caller]
     pub fn bind(addr: impl ToSocketAddrs) -> io::Result<Self> {
         let choice = driver::choose()?;
@@ -112,9 +113,11 @@ impl TcpListener {
     ///
     /// # Errors
     ///
-    /// At the limit of open files the error surfaces here, and the connection stays in the queue; [`TcpListener::incoming`]
-    /// gets over that. Otherwise [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded),
-    /// [`Error::Closed`](crate::Error::Closed), or an error of the registration of the connection, which is closed then.
+    /// At the limit of open files the error surfaces here, and the connection stays in the queue;
+    /// [`TcpListener::incoming`] gets over that. Otherwise
+    /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded),
+    /// [`Error::Closed`](crate::Error::Closed), or an error of the registration of the connection,
+    /// which is closed then.
     #[track_caller]
     pub fn accept(&self) -> impl Future<Output = io::Result<(TcpStream, SocketAddr)>> + '_ {
         self.accept_at(Location::caller())
@@ -130,8 +133,8 @@ impl TcpListener {
         Ok((stream, addr::internet(&peer)?))
     }
 
-    /// A loop of accepts that gets over the limit of open files: it keeps a descriptor in reserve to refuse connections with,
-    /// and pauses, 5 ms at first and up to 1 s.
+    /// A loop of accepts that gets over the limit of open files: it keeps a descriptor in reserve
+    /// to refuse connections with, and pauses, 5 ms at first and up to 1 s.
     pub fn incoming(&self) -> Incoming<&Self> {
         Incoming {
             listener: self,

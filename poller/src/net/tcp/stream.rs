@@ -22,9 +22,10 @@ use crate::sys;
 /// How often an address is dialled that is met by accident, as in Go.
 const MOST_ATTEMPTS: u32 = 3;
 
-/// Whether the kernel chose a port that must not be: where nobody listens on a port of those that it gives to clients, it
-/// may give that very port to the client, and two ends that call each other are connected, here the socket with itself.
-/// It may also find that port taken a moment later. Go dials again then (`selfConnect`, `spuriousENOTAVAIL`).
+/// Whether the kernel chose a port that must not be: where nobody listens on a port of those that
+/// it gives to clients, it may give that very port to the client, and two ends that call each other
+/// are connected, here the socket with itself. It may also find that port taken a moment later. Go
+/// dials again then (`selfConnect`, `spuriousENOTAVAIL`).
 fn is_accident(dialled: &io::Result<TcpStream>, to: SocketAddr) -> bool {
     match dialled {
         Ok(stream) => stream.local_addr().is_ok_and(|own| {
@@ -34,8 +35,9 @@ fn is_accident(dialled: &io::Result<TcpStream>, to: SocketAddr) -> bool {
     }
 }
 
-/// A TCP connection. Small writes are sent at once and a silent peer is asked for a sign of life after 15 s, as in Go;
-/// [`set_nodelay`](Self::set_nodelay) and [`with_options`](Self::with_options) change that.
+/// A TCP connection. Small writes are sent at once and a silent peer is asked for a sign of life
+/// after 15 s, as in Go; [`set_nodelay`](Self::set_nodelay) and
+/// [`with_options`](Self::with_options) change that.
 ///
 /// ```
 /// # netpoller::block_on(async {
@@ -68,7 +70,8 @@ impl TcpStream {
         Self::connect_until(addr, None)
     }
 
-    /// [`TcpStream::connect`] with a limit: fails with [`io::ErrorKind::TimedOut`] if there is no connection by `deadline`.
+    /// [`TcpStream::connect`] with a limit: fails with [`io::ErrorKind::TimedOut`] if there is no
+    /// connection by `deadline`.
     ///
     /// # Errors
     ///
@@ -98,7 +101,8 @@ impl TcpStream {
         }
     }
 
-    /// Connects to `addr` with a socket that `make` makes, or another one if the first is met by accident.
+    /// Connects to `addr` with a socket that `make` makes, or another one if the first is met by
+    /// accident.
     async fn connect_with(
         mut make: impl FnMut() -> io::Result<socket2::Socket>,
         poller: &Poller,
@@ -174,7 +178,8 @@ impl TcpStream {
         }
     }
 
-    /// The same connection as one that parks the thread, with std's `Read` and `Write` and the same deadlines.
+    /// The same connection as one that parks the thread, with std's `Read` and `Write` and the same
+    /// deadlines.
     pub fn blocking(&self) -> Blocking<'_, Self> {
         Blocking::new(self)
     }
@@ -199,7 +204,8 @@ impl TcpStream {
             .with(|fd| addr::internet(&sys::socket::peer_addr(fd)?))
     }
 
-    /// Ends one direction, or both. After `Shutdown::Write` the peer reads the end of the stream, and can still send.
+    /// Ends one direction, or both. After `Shutdown::Write` the peer reads the end of the stream,
+    /// and can still send.
     ///
     /// # Errors
     ///
@@ -208,8 +214,8 @@ impl TcpStream {
         self.fd.with(|fd| sys::socket::shutdown(fd, how))
     }
 
-    /// Sets whether small writes are sent at once (TCP_NODELAY). They are, on connections that were dialled or accepted
-    /// here; `false` lets the kernel gather them (Nagle's algorithm).
+    /// Sets whether small writes are sent at once (TCP_NODELAY). They are, on connections that were
+    /// dialled or accepted here; `false` lets the kernel gather them (Nagle's algorithm).
     ///
     /// # Errors
     ///
@@ -219,8 +225,8 @@ impl TcpStream {
             .with(|fd| sys::socket::with_options(fd, |socket| socket.set_tcp_nodelay(nodelay)))
     }
 
-    /// What close does with bytes that are not sent: `None` leaves them to the kernel, zero throws them away and resets the
-    /// connection, anything else makes close(2) wait that long.
+    /// What close does with bytes that are not sent: `None` leaves them to the kernel, zero throws
+    /// them away and resets the connection, anything else makes close(2) wait that long.
     ///
     /// # Errors
     ///
@@ -230,8 +236,8 @@ impl TcpStream {
             .with(|fd| sys::socket::with_options(fd, |socket| socket.set_linger(linger)))
     }
 
-    /// Runs `f` with the socket's options, whatever this type has no method for. As `f` may read an urgent byte, a short read of
-    /// this stream does not save the next one its try from here on.
+    /// Runs `f` with the socket's options, whatever this type has no method for. As `f` may read an
+    /// urgent byte, a short read of this stream does not save the next one its try from here on.
     ///
     /// # Errors
     ///
@@ -259,7 +265,8 @@ mod tests {
         (socket, own)
     }
 
-    /// Connects to the address of the first of the sockets that are used; `again` says whether later ones have it too.
+    /// Connects to the address of the first of the sockets that are used; `again` says whether
+    /// later ones have it too.
     fn connect_to_itself(again: bool) -> (io::Result<TcpStream>, u32) {
         let poller = Poller::builder().build().unwrap();
         let (first, own) = bound();

@@ -78,7 +78,8 @@ impl UnixListener {
         Ok((stream, name))
     }
 
-    /// A loop of accepts that gets over the limit of open files, as [`TcpListener::incoming`](crate::net::TcpListener::incoming).
+    /// A loop of accepts that gets over the limit of open files, as
+    /// [`TcpListener::incoming`](crate::net::TcpListener::incoming).
     pub fn incoming(&self) -> UnixIncoming<'_> {
         UnixIncoming {
             listener: self,

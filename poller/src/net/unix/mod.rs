@@ -139,8 +139,8 @@ macro_rules! message_methods {
             ///
             /// # Errors
             ///
-            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded), [`Error::Closed`](crate::Error::Closed), or
-            /// what the kernel said.
+            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded),
+            /// [`Error::Closed`](crate::Error::Closed), or what the kernel said.
             #[track_caller]
             pub fn recv<'a>(
                 &'a self,

@@ -14,7 +14,8 @@ use crate::fd::Fd;
 use crate::net::accept::accept_failed;
 use crate::net::descriptor_methods;
 
-/// A connection of messages, in order and whole. A message of no bytes looks like the end, as with `recv(2)`.
+/// A connection of messages, in order and whole. A message of no bytes looks like the end, as with
+/// `recv(2)`.
 #[derive(Debug)]
 pub struct UnixSeqpacket {
     fd: Fd,

@@ -71,7 +71,8 @@ impl UnixStream {
         }
     }
 
-    /// The same connection as one that parks the thread, with std's `Read` and `Write` and the same deadlines.
+    /// The same connection as one that parks the thread, with std's `Read` and `Write` and the same
+    /// deadlines.
     pub fn blocking(&self) -> Blocking<'_, Self> {
         Blocking::new(self)
     }

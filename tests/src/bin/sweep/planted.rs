@@ -1,4 +1,5 @@
-//! Scripts with a fault of their own, each of another kind: a sweep that does not find them finds nothing.
+//! Scripts with a fault of their own, each of another kind: a sweep that does not find them finds
+//! nothing.
 
 use std::future::pending;
 use std::io;

@@ -143,7 +143,8 @@ fn who_connects_is_seen_connecting_and_then_waiting_for_room_as_another_op() {
     let stream = {
         let connect = script.poller.in_scope(|| net::TcpStream::connect(address));
         let mut connect = pin!(task::named("client", connect));
-        // The kernel says EINPROGRESS on loopback too: the handshake is processed when the call is over.
+        // The kernel says EINPROGRESS on loopback too: the handshake is processed when the call is
+        // over.
         park(connect.as_mut());
         script.look();
         let [op] = &script.ops()[..] else {
