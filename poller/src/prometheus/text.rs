@@ -235,6 +235,27 @@ mod tests {
         assert!(series.values().all(|value| *value == 0.0), "{series:#?}");
     }
 
+    /// What a scrape of a new poller gives, of itself alone. A name, a label or a help that changes is seen here, and by
+    /// whoever reviews the change: dashboards and alerts live by them.
+    #[test]
+    fn the_exposition_of_a_new_poller_is_the_one_that_is_checked_in() {
+        let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/prometheus/exposition.txt");
+        let _poller = Poller::builder().name("golden").build().unwrap();
+        let of = "poller=\"golden\"";
+        let text: String = encode()
+            .split_inclusive('\n')
+            .filter(|line| line.starts_with('#') || line.contains(of))
+            .collect();
+        if std::env::var_os("UPDATE").is_some_and(|value| value == "1") {
+            std::fs::write(path, &text).unwrap();
+        }
+        let checked_in = std::fs::read_to_string(path).unwrap_or_default();
+        for (line, (now, then)) in text.lines().zip(checked_in.lines()).enumerate() {
+            assert_eq!(now, then, "line {}; UPDATE=1 writes it anew", line + 1);
+        }
+        assert_eq!(text.len(), checked_in.len(), "UPDATE=1 writes it anew");
+    }
+
     #[test]
     fn what_was_counted_is_what_is_exported() {
         let poller = Poller::builder().name("exported").build().unwrap();
