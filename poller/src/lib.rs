@@ -34,7 +34,7 @@
 //!
 //! # Features
 //!
-//! The default is small: libc and socket2. Instrumentation is always on.
+//! The default is small: libc, socket2, and the words of `netpoller-proto`, which need no other crate. Instrumentation is always on.
 //!
 //! | feature | adds |
 //! |---|---|

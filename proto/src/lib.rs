@@ -4,17 +4,24 @@
 //! poller builds with neither `protoc` nor a build script. A test fails when the two differ and names the command that
 //! writes the file anew.
 //!
-//! The messages are always here. The features `server` and `client` add the two ends of the gRPC service.
+//! The [`vocabulary`] is always here, and depends on nothing. The messages come with the feature `messages`, which is on by
+//! default; the features `server` and `client` add the two ends of the gRPC service.
 
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "messages")]
 pub mod filter;
+#[cfg(feature = "messages")]
 mod names;
+#[cfg(feature = "messages")]
 mod part;
+pub mod vocabulary;
 
+#[cfg(feature = "messages")]
 pub use part::{Part, Side};
 
 /// Version 1 of the protocol.
+#[cfg(feature = "messages")]
 pub mod v1 {
     #![allow(
         clippy::doc_markdown,
@@ -27,7 +34,9 @@ pub mod v1 {
 }
 
 /// The protocol as an encoded `google.protobuf.FileDescriptorSet`, with its comments: for reflection.
+#[cfg(feature = "messages")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/netpoller.v1.bin");
 
 /// The version that [`v1::GetServerResponse::protocol`] carries. A client refuses a server that answers another number.
+#[cfg(feature = "messages")]
 pub const PROTOCOL: u32 = 1;

@@ -1,272 +1,137 @@
-//! The names by which people and JSON documents call what the protocol numbers.
-//!
-//! They live beside the types so that the table, the JSON document, the metric label and the console agree.
+//! The words for what the protocol numbers: from the enums of the messages to those of the [`vocabulary`].
 
 use std::fmt;
 use std::str::FromStr;
 
-use crate::v1::{
-    Cause, Descriptor, DescriptorKind, Direction, EventKind, Mode, State, Transitions,
-};
+use crate::v1::{self, Descriptor, Transitions};
+use crate::vocabulary::{self, Transition, UnknownName, transitions};
 
-impl State {
-    /// Every state that a word can be in.
-    pub const ALL: [Self; 4] = [Self::Nil, Self::Ready, Self::Wait, Self::Parked];
-
-    /// `nil`, `ready`, `wait` or `parked`; `unknown` for a state that a later version of the protocol added.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unspecified => "unknown",
-            Self::Nil => "nil",
-            Self::Ready => "ready",
-            Self::Wait => "wait",
-            Self::Parked => "parked",
+/// Gives an enum of the protocol the words of the vocabulary.
+macro_rules! words {
+    ($($wire:ident is $word:ident,)+) => {$(
+        impl v1::$wire {
+            /// Returns the word for it; `None` for one that a later version of the protocol added.
+            #[must_use]
+            pub const fn word(self) -> Option<vocabulary::$word> {
+                vocabulary::$word::from_number(self as i32)
+            }
         }
-    }
-}
 
-impl fmt::Display for State {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
-
-impl DescriptorKind {
-    /// Every kind that this version of the protocol knows.
-    pub const ALL: [Self; 10] = [
-        Self::Tcp,
-        Self::TcpListener,
-        Self::Udp,
-        Self::Unix,
-        Self::UnixListener,
-        Self::UnixDatagram,
-        Self::UnixSeqpacket,
-        Self::Pipe,
-        Self::Other,
-        Self::Timer,
-    ];
-
-    /// The name in snake case, for example `tcp_listener`; `unknown` for a kind that a later version added.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unspecified => "unknown",
-            Self::Tcp => "tcp",
-            Self::TcpListener => "tcp_listener",
-            Self::Udp => "udp",
-            Self::Unix => "unix",
-            Self::UnixListener => "unix_listener",
-            Self::UnixDatagram => "unix_datagram",
-            Self::UnixSeqpacket => "unix_seqpacket",
-            Self::Pipe => "pipe",
-            Self::Other => "other",
-            Self::Timer => "timer",
+        impl From<vocabulary::$word> for v1::$wire {
+            fn from(word: vocabulary::$word) -> Self {
+                Self::try_from(word.number()).unwrap_or_default()
+            }
         }
-    }
-}
 
-impl fmt::Display for DescriptorKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.pad(self.name())
-    }
-}
+        impl FromStr for v1::$wire {
+            type Err = UnknownName;
 
-impl EventKind {
-    /// Every kind that this version of the protocol knows.
-    pub const ALL: [Self; 33] = [
-        Self::Arm,
-        Self::Park,
-        Self::Rearm,
-        Self::ReadyIdle,
-        Self::ReadyArmed,
-        Self::ReadyParked,
-        Self::ReadyAgain,
-        Self::Consume,
-        Self::Reset,
-        Self::UnblockArmed,
-        Self::UnblockParked,
-        Self::CancelArmed,
-        Self::CancelParked,
-        Self::Recycled,
-        Self::Opened,
-        Self::Closed,
-        Self::Evicted,
-        Self::Event,
-        Self::StaleEvent,
-        Self::EventErrSet,
-        Self::EventErrCleared,
-        Self::DeadlineSet,
-        Self::DeadlineCleared,
-        Self::DeadlinePast,
-        Self::DeadlineExtended,
-        Self::DeadlineFired,
-        Self::DeadlineStale,
-        Self::BreakWritten,
-        Self::BreakCoalesced,
-        Self::BreakDrained,
-        Self::Poll,
-        Self::PollEintr,
-        Self::Run,
-    ];
-
-    /// The name in snake case, for example `ready_parked`; `unknown` for a kind that a later version added.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unspecified => "unknown",
-            Self::Arm => "arm",
-            Self::Park => "park",
-            Self::Rearm => "rearm",
-            Self::ReadyIdle => "ready_idle",
-            Self::ReadyArmed => "ready_armed",
-            Self::ReadyParked => "ready_parked",
-            Self::ReadyAgain => "ready_again",
-            Self::Consume => "consume",
-            Self::Reset => "reset",
-            Self::UnblockArmed => "unblock_armed",
-            Self::UnblockParked => "unblock_parked",
-            Self::CancelArmed => "cancel_armed",
-            Self::CancelParked => "cancel_parked",
-            Self::Recycled => "recycled",
-            Self::Opened => "opened",
-            Self::Closed => "closed",
-            Self::Evicted => "evicted",
-            Self::Event => "event",
-            Self::StaleEvent => "stale_event",
-            Self::EventErrSet => "event_err_set",
-            Self::EventErrCleared => "event_err_cleared",
-            Self::DeadlineSet => "deadline_set",
-            Self::DeadlineCleared => "deadline_cleared",
-            Self::DeadlinePast => "deadline_past",
-            Self::DeadlineExtended => "deadline_extended",
-            Self::DeadlineFired => "deadline_fired",
-            Self::DeadlineStale => "deadline_stale",
-            Self::BreakWritten => "break_written",
-            Self::BreakCoalesced => "break_coalesced",
-            Self::BreakDrained => "break_drained",
-            Self::Poll => "poll",
-            Self::PollEintr => "poll_eintr",
-            Self::Run => "run",
+            fn from_str(name: &str) -> Result<Self, UnknownName> {
+                name.parse::<vocabulary::$word>().map(Self::from)
+            }
         }
-    }
+    )+};
 }
 
-impl FromStr for EventKind {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or(UnknownName)
-    }
+words! {
+    State is State,
+    DescriptorKind is Kind,
+    EventKind is EventKind,
+    Cause is Cause,
+    Mode is Direction,
 }
 
-impl Mode {
-    /// `read` or `write`; nothing for neither.
+/// What people read in place of a number: the word, or else `unknown`.
+macro_rules! named {
+    ($($wire:ident,)+) => {$(
+        impl v1::$wire {
+            /// Returns the name in the vocabulary; `unknown` for one that a later version of the protocol added.
+            #[must_use]
+            pub const fn name(self) -> &'static str {
+                match self.word() {
+                    Some(word) => word.name(),
+                    None => "unknown",
+                }
+            }
+        }
+
+        impl fmt::Display for v1::$wire {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                f.pad(self.name())
+            }
+        }
+    )+};
+}
+
+named! { State, DescriptorKind, EventKind, Cause, }
+
+impl v1::Mode {
+    /// Returns `read` or `write`; nothing for neither.
     #[must_use]
     pub const fn name(self) -> Option<&'static str> {
-        match self {
-            Self::Unspecified => None,
-            Self::Read => Some("read"),
-            Self::Write => Some("write"),
+        match self.word() {
+            Some(direction) => Some(direction.name()),
+            None => None,
         }
-    }
-}
-
-impl Cause {
-    /// `io`, `deadline` or `close`; `unknown` for a cause that a later version added.
-    #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Unspecified => "unknown",
-            Self::Io => "io",
-            Self::Deadline => "deadline",
-            Self::Close => "close",
-        }
-    }
-}
-
-/// The text is not the name of a value of the enum.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub struct UnknownName;
-
-impl fmt::Display for UnknownName {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str("no such name in version 1 of the protocol")
-    }
-}
-
-impl std::error::Error for UnknownName {}
-
-impl FromStr for State {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .into_iter()
-            .find(|state| state.name() == name)
-            .ok_or(UnknownName)
-    }
-}
-
-impl FromStr for DescriptorKind {
-    type Err = UnknownName;
-
-    fn from_str(name: &str) -> Result<Self, UnknownName> {
-        Self::ALL
-            .into_iter()
-            .find(|kind| kind.name() == name)
-            .ok_or(UnknownName)
     }
 }
 
 impl Descriptor {
-    /// The id by which people call the descriptor, `slot.generation`. It is unique within its poller.
+    /// Returns the id by which people call the descriptor, `slot.generation`. It is unique within its poller.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}.{}", self.slot, self.generation)
     }
 
-    /// The id that [`crate::v1::WatchFrame::removes`] carries, `poller/slot.generation`. It is unique in the process.
+    /// Returns the id that [`crate::v1::WatchFrame::removes`] carries, `poller/slot.generation`. It is unique in the
+    /// process.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}/{}.{}", self.poller, self.slot, self.generation)
     }
 }
 
-impl Direction {
-    /// True while a waiter is parked, or about to be.
+impl v1::Direction {
+    /// Returns whether a waiter is parked, or about to be.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        matches!(self.state(), State::Wait | State::Parked)
+        matches!(self.state(), v1::State::Wait | v1::State::Parked)
     }
 }
 
+/// Gives the message a field for each transition.
+macro_rules! fields {
+    ($($(#[doc = $doc:literal])+ $variant:ident = $field:literal $event:literal $name:ident,)+) => {
+        impl Transitions {
+            /// Makes one of a count for each transition.
+            #[must_use]
+            pub fn from_fn(mut count: impl FnMut(Transition) -> u64) -> Self {
+                Self {
+                    $($name: count(Transition::$variant),)+
+                }
+            }
+
+            /// Returns the count of a transition.
+            #[must_use]
+            pub const fn get(&self, transition: Transition) -> u64 {
+                match transition {
+                    $(Transition::$variant => self.$name,)+
+                }
+            }
+        }
+    };
+}
+
+transitions!(fields);
+
 impl Transitions {
-    /// Every transition with its name, in the order of the design's table.
+    /// Returns every transition's name with its count, in the order of the tables.
     #[must_use]
-    pub const fn named(&self) -> [(&'static str, u64); 14] {
-        [
-            ("arm", self.arm),
-            ("park", self.park),
-            ("rearm", self.rearm),
-            ("ready_idle", self.ready_idle),
-            ("ready_armed", self.ready_armed),
-            ("ready_parked", self.ready_parked),
-            ("ready_again", self.ready_again),
-            ("consume", self.consume),
-            ("reset", self.reset),
-            ("unblock_armed", self.unblock_armed),
-            ("unblock_parked", self.unblock_parked),
-            ("cancel_armed", self.cancel_armed),
-            ("cancel_parked", self.cancel_parked),
-            ("recycled", self.recycled),
-        ]
+    pub fn named(&self) -> [(&'static str, u64); Transition::COUNT] {
+        Transition::ALL.map(|transition| (transition.name(), self.get(transition)))
     }
 
-    /// Edges that the kernel reported for this direction.
+    /// Returns how many edges the kernel reported for this direction.
     #[must_use]
     pub const fn edges(&self) -> u64 {
         self.ready_idle
@@ -279,41 +144,22 @@ impl Transitions {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::v1::{DescriptorKind, EventKind, State};
 
     #[test]
     fn every_name_reads_back() {
-        for state in State::ALL {
-            assert_eq!(state.to_string().parse(), Ok(state));
+        for word in vocabulary::State::ALL {
+            assert_eq!(word.name().parse(), Ok(State::from(word)));
         }
-        for kind in DescriptorKind::ALL {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
+        for word in vocabulary::Kind::ALL {
+            assert_eq!(word.name().parse(), Ok(DescriptorKind::from(word)));
         }
-        for kind in EventKind::ALL {
-            assert_eq!(kind.name().parse(), Ok(kind));
+        for word in vocabulary::EventKind::ALL {
+            assert_eq!(EventKind::from(word).to_string(), word.name());
+            assert_eq!(EventKind::from(word).word(), Some(word));
         }
         assert_eq!("unknown".parse::<State>(), Err(UnknownName));
-    }
-
-    #[test]
-    fn names_are_those_of_the_protocol_in_lower_case() {
-        for kind in DescriptorKind::ALL {
-            assert_eq!(
-                format!("DESCRIPTOR_KIND_{}", kind.name().to_uppercase()),
-                kind.as_str_name()
-            );
-        }
-        for kind in EventKind::ALL {
-            assert_eq!(
-                format!("EVENT_KIND_{}", kind.name().to_uppercase()),
-                kind.as_str_name()
-            );
-        }
-        for state in State::ALL {
-            assert_eq!(
-                format!("STATE_{}", state.name().to_uppercase()),
-                state.as_str_name()
-            );
-        }
+        assert_eq!(State::Unspecified.name(), "unknown");
     }
 
     #[test]
@@ -344,5 +190,16 @@ mod tests {
             ..Default::default()
         };
         assert_eq!(counts.edges(), 15);
+    }
+
+    #[test]
+    fn each_transition_has_its_own_field() {
+        let counts = Transitions::from_fn(|transition| transition.number() as u64);
+        for (transition, (name, count)) in Transition::ALL.into_iter().zip(counts.named()) {
+            assert_eq!(
+                (name, count),
+                (transition.name(), transition.number() as u64)
+            );
+        }
     }
 }

@@ -8,6 +8,7 @@ use clap::{Args, ValueEnum};
 use netpoller_proto::v1::{
     Cause, Event, EventKind, Mode, TransitionsFrame, WatchTransitionsRequest,
 };
+use netpoller_proto::vocabulary;
 
 use super::admission::Admission;
 use crate::client::{self, Connection, Selector};
@@ -62,7 +63,7 @@ impl From<Direction> for Mode {
 
 /// The kinds of events, all of which the shell can complete.
 fn kinds() -> impl TypedValueParser<Value = EventKind> {
-    PossibleValuesParser::new(EventKind::ALL.map(EventKind::name))
+    PossibleValuesParser::new(vocabulary::EventKind::ALL.map(vocabulary::EventKind::name))
         .try_map(|name| name.parse::<EventKind>())
 }
 

@@ -7,7 +7,6 @@
 //! | `side` | one direction: its word, who waits, what was counted |
 //! | `wait_context` | a wait in progress |
 //! | `poll_desc` | one slot: both sides, deadlines, identity |
-//! | `kind` | what a descriptor is |
 //! | `cache` | all slots: type-stable memory, handed out last in first out |
 //!
 //! Invariants that the floors above may rely on: a slot's memory is valid for as long as its cache; a generation is
@@ -19,7 +18,6 @@ mod cache;
 #[cfg(all(test, not(loom)))]
 pub(crate) mod foreign;
 mod info;
-mod kind;
 mod poll_desc;
 mod side;
 mod wait_context;
@@ -30,11 +28,12 @@ pub(crate) mod models;
 #[cfg(all(test, not(loom)))]
 mod tests;
 
+#[doc(inline)]
+pub use netpoller_proto::vocabulary::{Kind, State};
+
 pub(crate) use cache::{PollCache, Slot};
 pub(crate) use info::Blocker;
-pub use kind::Kind;
 pub(crate) use poll_desc::{EXPIRED, NO_DEADLINE, PollDesc};
 pub(crate) use side::StampedWake;
 pub(crate) use wait_context::WaitContext;
-pub use word::State;
 pub(crate) use word::{Refused, Token};

@@ -5,8 +5,8 @@ use std::panic::Location;
 use std::sync::atomic as shown;
 use std::task::Waker;
 
+use super::Kind;
 use super::info::Info;
-use super::kind::Kind;
 use super::side::{AtomicLocation, Side};
 use super::word::Busy;
 use crate::clock;
@@ -200,7 +200,7 @@ impl PollDesc {
     }
 
     pub(crate) fn kind(&self) -> Kind {
-        Kind::from_u8(self.kind.load(Ordering::Relaxed))
+        Kind::from_index(self.kind.load(Ordering::Relaxed).into()).unwrap_or(Kind::Other)
     }
 
     pub(crate) fn label(&self) -> Label {

@@ -4,7 +4,8 @@ use std::panic::Location;
 use std::sync::atomic as shown;
 use std::sync::atomic::AtomicPtr;
 
-use super::word::{State, Word};
+use super::State;
+use super::word::Word;
 use crate::observe::{Cause, History, Label, Next, Transition};
 use crate::sync::atomic::Ordering;
 
@@ -52,7 +53,8 @@ pub(crate) struct Side {
     /// [`Cause`] of the last wake.
     pub(super) cause: shown::AtomicU8,
     pub(super) next: Next,
-    pub(super) transitions: [shown::AtomicU32; Transition::COUNT],
+    /// All but `recycled`, which ends the life whose counts these are.
+    pub(super) transitions: [shown::AtomicU32; Transition::COUNT - 1],
     /// From `woken_ns` until the waker was called, or the waiter ran without it; [`PENDING`] before that.
     pub(super) called_after_ns: shown::AtomicU32,
     /// From there until the waiter ran, [`PENDING`] before that.
@@ -62,6 +64,7 @@ pub(crate) struct Side {
 
 #[cfg(not(loom))]
 const _: () = assert!(size_of::<Side>() == 3 * 64);
+const _: () = assert!(Transition::Recycled.index() == Transition::COUNT - 1);
 
 impl Side {
     pub(super) fn new() -> Self {
@@ -94,7 +97,9 @@ impl Side {
     /// Counts `transition` for this descriptor.
     #[inline]
     pub(super) fn count(&self, transition: Transition) {
-        let cell = &self.transitions[transition.index()];
+        let Some(cell) = self.transitions.get(transition.index()) else {
+            return;
+        };
         match transition {
             // The word is `wait`, `waking` or claimed by the caller: it is the only one that counts, and need not lock
             // the bus.
@@ -164,7 +169,8 @@ impl Side {
         };
         let woken_ns = self.woken_ns.load(Ordering::Relaxed);
         (woken_ns != 0).then(|| StampedWake {
-            cause: Cause::from_u8(self.cause.load(Ordering::Relaxed)),
+            cause: Cause::from_index(self.cause.load(Ordering::Relaxed).into())
+                .unwrap_or(Cause::Io),
             woken_ns,
             called_after_ns: known(&self.called_after_ns),
             ran_after_ns: known(&self.ran_after_ns),
@@ -184,7 +190,8 @@ impl Side {
     /// How often each transition was taken in this life of the slot, modulo 2^32. A transition that a poller makes in the very
     /// moment in which the slot changes hands may count for the next life; the poller's totals are exact.
     pub(crate) fn transitions(&self) -> [u64; Transition::COUNT] {
-        std::array::from_fn(|index| u64::from(self.transitions[index].load(Ordering::Relaxed)))
+        let count = |cell: &shown::AtomicU32| u64::from(cell.load(Ordering::Relaxed));
+        std::array::from_fn(|index| self.transitions.get(index).map_or(0, count))
     }
 
     pub(crate) fn state(&self) -> State {

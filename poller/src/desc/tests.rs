@@ -5,7 +5,8 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, Ordering};
 use std::task::{Poll, Wake, Waker};
 
-use super::word::{Refused, State, Token, Waiter, Word};
+use super::State;
+use super::word::{Refused, Token, Waiter, Word};
 use crate::observe::Transition;
 
 type Interruption = Box<dyn FnOnce(&Word)>;

@@ -3,9 +3,10 @@
 use std::panic::Location;
 use std::task::{Poll, Waker};
 
+use super::State;
 use super::info::Blocker;
 use super::poll_desc::PollDesc;
-use super::word::{Refused, State, Token, Waiter};
+use super::word::{Refused, Token, Waiter};
 use crate::observe::{Cause, Direction, EventKind, Histogram, Local, Transition, current_task};
 use crate::sync::Panics;
 use crate::sync::atomic::{AtomicI64, Ordering};

@@ -32,6 +32,7 @@ mod waking;
 
 use std::task::Waker;
 
+use super::State;
 use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
@@ -48,30 +49,7 @@ const STATE: u32 = 0b111;
 const CLAIM: u32 = 1 << 3;
 const POLLED: u32 = 1 << 4;
 
-/// The states that tables show.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
-pub enum State {
-    /// No waiter, no readiness.
-    Nil,
-    /// Readiness that no wait has consumed yet.
-    Ready,
-    /// A waiter is publishing its waker.
-    Wait,
-    /// A waiter is parked.
-    Parked,
-}
-
-impl State {
-    /// The name in tables and in the protocol.
-    pub fn name(self) -> &'static str {
-        match self {
-            State::Nil => "nil",
-            State::Ready => "ready",
-            State::Wait => "wait",
-            State::Parked => "parked",
-        }
-    }
-}
+const _: () = assert!(WAKING_READY <= STATE && STATE & (CLAIM | POLLED) == 0);
 
 /// Another wait is going on in this direction.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

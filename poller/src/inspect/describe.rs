@@ -9,7 +9,7 @@ use tonic::Status;
 
 use super::transitions::Encoder;
 use super::{encode, find};
-use crate::observe::{Direction, EventKind, bucket_of, upper_bound};
+use crate::observe::{Direction, EventKind, KEPT_SHIFT, bucket_of, upper_bound};
 use crate::poller::Poller;
 use crate::view::recorder::{self, Event};
 use crate::view::{self, RawRow, Reader};
@@ -48,12 +48,12 @@ pub(super) fn describe(
 /// What the flight recorder holds of it, and before that what it keeps itself.
 fn history(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
     let mut events = recorder::recorded_of(poller, slot, generation);
-    // It keeps its own times to 16 ns.
+    // It keeps its own times less exactly.
     let mark = |event: &Event| {
         (
-            event.at_ns >> 4,
+            event.at_ns >> KEPT_SHIFT,
             event.direction.map(Direction::index),
-            event.kind as u8,
+            event.kind,
         )
     };
     let mut known: BTreeMap<_, usize> = BTreeMap::new();

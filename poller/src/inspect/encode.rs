@@ -6,8 +6,7 @@ use std::sync::LazyLock;
 
 use netpoller_proto::v1;
 
-use crate::desc::{Kind, State};
-use crate::observe::{Cause, Counter, Direction, Exemplar, Histogram, Transition};
+use crate::observe::{Counter, Direction, Exemplar, Histogram};
 use crate::view::{Law, PollerInfo, RawRow, Row, Side, Stats, Wake};
 
 pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor {
@@ -23,7 +22,7 @@ pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor
         slot: row.slot,
         generation: row.generation,
         fd: row.fd,
-        kind: kind(row.kind).into(),
+        kind: row.kind.number(),
         local: address(&row.local),
         peer: address(&row.peer),
         label: row.label.as_ref().to_owned(),
@@ -43,19 +42,17 @@ pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor
 /// [`Field::is_cheap`]: netpoller_proto::filter::Field::is_cheap
 pub(super) fn outline(raw: &RawRow) -> v1::Descriptor {
     let [read, write] = raw.sides.each_ref().map(|side| v1::Direction {
-        state: state(side.state).into(),
+        state: side.state.number(),
         since_ns: side.since_ns,
         deadline_ns: side.deadline_ns,
-        transitions: Some(transitions(|transition| {
-            side.transitions[transition.index()]
-        })),
+        transitions: Some(v1::Transitions::from_fn(|it| side.transitions[it.index()])),
         ..Default::default()
     });
     v1::Descriptor {
         slot: raw.slot,
         generation: raw.generation,
         fd: raw.fd,
-        kind: kind(raw.kind).into(),
+        kind: raw.kind.number(),
         opened_at_ns: raw.opened_at_ns,
         closing: raw.closing,
         event_err: raw.event_err,
@@ -77,37 +74,13 @@ pub(super) fn hidden(address: &str) -> String {
     }
 }
 
-fn kind(kind: Kind) -> v1::DescriptorKind {
-    match kind {
-        Kind::Tcp => v1::DescriptorKind::Tcp,
-        Kind::TcpListener => v1::DescriptorKind::TcpListener,
-        Kind::Udp => v1::DescriptorKind::Udp,
-        Kind::Unix => v1::DescriptorKind::Unix,
-        Kind::UnixListener => v1::DescriptorKind::UnixListener,
-        Kind::UnixDatagram => v1::DescriptorKind::UnixDatagram,
-        Kind::UnixSeqpacket => v1::DescriptorKind::UnixSeqpacket,
-        Kind::Pipe => v1::DescriptorKind::Pipe,
-        Kind::Other => v1::DescriptorKind::Other,
-        Kind::Timer => v1::DescriptorKind::Timer,
-    }
-}
-
 fn location(location: Option<&Location<'_>>) -> String {
     location.map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()))
 }
 
-fn state(state: State) -> v1::State {
-    match state {
-        State::Nil => v1::State::Nil,
-        State::Ready => v1::State::Ready,
-        State::Wait => v1::State::Wait,
-        State::Parked => v1::State::Parked,
-    }
-}
-
 fn direction(side: Side) -> v1::Direction {
     v1::Direction {
-        state: state(side.state).into(),
+        state: side.state.number(),
         since_ns: side.since_ns,
         waiter: side.waiter.map(|waiter| v1::Waiter {
             task: waiter.task.as_ref().to_owned(),
@@ -116,29 +89,8 @@ fn direction(side: Side) -> v1::Direction {
             task_id: waiter.task_id,
         }),
         deadline_ns: side.deadline_ns,
-        transitions: Some(transitions(|transition| {
-            side.transitions[transition.index()]
-        })),
+        transitions: Some(v1::Transitions::from_fn(|it| side.transitions[it.index()])),
         last_wake: side.last_wake.map(wake),
-    }
-}
-
-fn transitions(count: impl Fn(Transition) -> u64) -> v1::Transitions {
-    v1::Transitions {
-        arm: count(Transition::Arm),
-        park: count(Transition::Park),
-        rearm: count(Transition::Rearm),
-        ready_idle: count(Transition::ReadyIdle),
-        ready_armed: count(Transition::ReadyArmed),
-        ready_parked: count(Transition::ReadyParked),
-        ready_again: count(Transition::ReadyAgain),
-        consume: count(Transition::Consume),
-        reset: count(Transition::Reset),
-        unblock_armed: count(Transition::UnblockArmed),
-        unblock_parked: count(Transition::UnblockParked),
-        cancel_armed: count(Transition::CancelArmed),
-        cancel_parked: count(Transition::CancelParked),
-        recycled: count(Transition::Recycled),
     }
 }
 
@@ -160,8 +112,8 @@ pub(super) fn poller(info: &PollerInfo) -> v1::Poller {
 
 pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
     let side = |direction| {
-        Some(transitions(|transition| {
-            stats.transition(direction, transition)
+        Some(v1::Transitions::from_fn(|it| {
+            stats.transition(direction, it)
         }))
     };
     let recorder = stats.recorder();
@@ -220,19 +172,11 @@ fn exemplar(exemplar: Exemplar) -> v1::Exemplar {
 
 fn wake(wake: Wake) -> v1::Wake {
     v1::Wake {
-        cause: cause(wake.cause).into(),
+        cause: wake.cause.number(),
         fetched_ns: wake.fetched_ns,
         poller_to_waker_ns: wake.poller_to_waker_ns.unwrap_or(0).into(),
         waker_to_run_ns: wake.waker_to_run_ns.unwrap_or(0).into(),
         pending: wake.waker_to_run_ns.is_none(),
-    }
-}
-
-pub(super) fn cause(cause: Cause) -> v1::Cause {
-    match cause {
-        Cause::Io => v1::Cause::Io,
-        Cause::Deadline => v1::Cause::Deadline,
-        Cause::Close => v1::Cause::Close,
     }
 }
 

@@ -4,26 +4,34 @@
 //! know what happened to it an hour ago. So each direction keeps its own last few, eight bytes each:
 //!
 //! ```text
-//!  63                                   12 11           4 3          0
-//! +---------------------------------------+--------------+------------+
-//! | time in units of 16 ns                | thread       | transition |
-//! +---------------------------------------+--------------+------------+
+//!  63                                   13 12           5      4       3          0
+//! +---------------------------------------+--------------+----------+------------+
+//! | time in units of 32 ns                | thread       | by close | transition |
+//! +---------------------------------------+--------------+----------+------------+
 //! ```
 //!
-//! Redundant edges (`ready_again`) are not kept. Two threads that make two transitions of one word in the same instant may write to the same place, and one of the two is
-//! not kept. The counts are exact all the same.
+//! Redundant edges (`ready_again`) are not kept. Two threads that make two transitions of one word in the same instant may
+//! write to the same place, and one of the two is not kept. The counts are exact all the same.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use super::event::{Cause, EventKind};
-use super::{Direction, Transition};
+use super::thread::MAX_THREADS;
+use super::{Cause, Direction, EventKind, Transition};
 
 /// How many are kept.
 pub(crate) const KEPT: usize = 8;
 
-/// The codes beyond the transitions: released by close, where the plain ones mean "by a deadline".
-const UNBLOCK_ARMED_CLOSE: u64 = 14;
-const UNBLOCK_PARKED_CLOSE: u64 = 15;
+/// Bits of the transition, of the mark of a close, and of the thread; the time has the others.
+const TRANSITION_BITS: u32 = 4;
+const CLOSE: u64 = 1 << TRANSITION_BITS;
+const THREAD_SHIFT: u32 = TRANSITION_BITS + 1;
+const TIME_SHIFT: u32 = THREAD_SHIFT + 8;
+
+const _: () = assert!(Transition::COUNT <= 1 << TRANSITION_BITS);
+const _: () = assert!(MAX_THREADS <= 1 << (TIME_SHIFT - THREAD_SHIFT));
+
+/// Bits of a time that are not kept: it is known to 32 ns, and for 834 days since the machine was started.
+pub(crate) const KEPT_SHIFT: u32 = 5;
 
 /// Where the next one goes. Lies apart from the entries, on a line that a transition touches anyway.
 #[derive(Debug)]
@@ -43,7 +51,7 @@ pub(crate) struct History([AtomicU64; KEPT]);
 /// One transition as it was kept.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Kept {
-    /// When, to 16 ns.
+    /// When, to 32 ns.
     pub(crate) at_ns: u64,
     pub(crate) thread: u8,
     pub(crate) kind: EventKind,
@@ -71,14 +79,11 @@ impl History {
         transition: Transition,
         cause: Cause,
     ) {
-        let code = match (transition, cause) {
-            (Transition::UnblockArmed, Cause::Close) => UNBLOCK_ARMED_CLOSE,
-            (Transition::UnblockParked, Cause::Close) => UNBLOCK_PARKED_CLOSE,
-            (transition, _) => transition as u64,
-        };
+        let close = if cause == Cause::Close { CLOSE } else { 0 };
+        let thread = u64::from(thread as u8) << THREAD_SHIFT;
         let place = next.0.load(Ordering::Relaxed);
         next.0.store(place.wrapping_add(1), Ordering::Relaxed);
-        let entry = at_ns >> 4 << 12 | u64::from(thread as u8) << 4 | code;
+        let entry = at_ns >> KEPT_SHIFT << TIME_SHIFT | thread | close | transition as u64;
         self.0[usize::from(place) % KEPT].store(entry, Ordering::Relaxed);
     }
 
@@ -94,26 +99,25 @@ impl History {
     /// When the last one was made, 0 before the first.
     pub(crate) fn last_ns(&self, next: &Next) -> u64 {
         let last = usize::from(next.0.load(Ordering::Relaxed).wrapping_sub(1));
-        self.0[last % KEPT].load(Ordering::Relaxed) >> 12 << 4
+        self.0[last % KEPT].load(Ordering::Relaxed) >> TIME_SHIFT << KEPT_SHIFT
     }
 }
 
 impl Kept {
     fn unpack(entry: u64) -> Self {
-        let (kind, cause) = match entry & 0xf {
-            UNBLOCK_ARMED_CLOSE => (EventKind::UnblockArmed, Some(Cause::Close)),
-            UNBLOCK_PARKED_CLOSE => (EventKind::UnblockParked, Some(Cause::Close)),
-            code => {
-                let kind = EventKind::from_u8(code as u8);
-                let released = matches!(kind, EventKind::UnblockArmed | EventKind::UnblockParked);
-                (kind, released.then_some(Cause::Deadline))
-            }
+        let transition = (entry & ((1 << TRANSITION_BITS) - 1)) as usize;
+        let kind = Transition::from_index(transition).map_or(EventKind::Poll, EventKind::from);
+        let released = matches!(kind, EventKind::UnblockArmed | EventKind::UnblockParked);
+        let cause = if entry & CLOSE != 0 {
+            Cause::Close
+        } else {
+            Cause::Deadline
         };
         Kept {
-            at_ns: entry >> 12 << 4,
-            thread: (entry >> 4) as u8,
+            at_ns: entry >> TIME_SHIFT << KEPT_SHIFT,
+            thread: (entry >> THREAD_SHIFT) as u8,
             kind,
-            cause,
+            cause: released.then_some(cause),
         }
     }
 

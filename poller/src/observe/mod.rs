@@ -15,12 +15,12 @@ mod shard;
 mod task;
 mod thread;
 mod ticker;
-mod transition;
 
-pub use counter::Counter;
-pub use event::{Cause, EventKind};
-pub use histogram::{Exemplar, Histogram, HistogramSnapshot, Unit};
-pub use transition::{Direction, Transition};
+pub use histogram::{Exemplar, HistogramSnapshot};
+#[doc(inline)]
+pub use netpoller_proto::vocabulary::{
+    Cause, Counter, Direction, EventKind, Histogram, Transition, Unit,
+};
 
 pub(crate) use counter::{OpKind, OpResult};
 pub(crate) use event::{DescId, RawEvent};
@@ -29,6 +29,8 @@ pub(crate) use event::{DescId, RawEvent};
 pub(crate) use histogram::Cells;
 #[cfg(feature = "inspect")]
 pub(crate) use histogram::{bucket_of, upper_bound};
+#[cfg(any(test, feature = "inspect"))]
+pub(crate) use history::KEPT_SHIFT;
 pub(crate) use history::{History, Kept, KeptIn, Next};
 pub(crate) use intern::{Label, Name, Names, visible};
 pub(crate) use ring::EVENT_BYTES;

@@ -94,7 +94,8 @@ impl Ring {
 
 #[cfg(all(test, not(shuttle)))]
 fn numbered(number: u64) -> RawEvent {
-    use super::event::{DescId, EventKind};
+    use super::event::DescId;
+    use crate::observe::EventKind;
 
     RawEvent {
         at_ns: number,

@@ -6,12 +6,12 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::event::{Cause, DescId, EventKind, RawEvent};
+use super::event::{DescId, RawEvent};
 use super::histogram::Cells;
 use super::ring::Ring;
 use super::thread::{MAX_THREADS, SHARED, current_thread, known_thread};
 use super::ticker::Ticker;
-use super::{Counter, Direction, Histogram, HistogramSnapshot, Transition};
+use super::{Cause, Counter, Direction, EventKind, Histogram, HistogramSnapshot, Transition};
 use crate::clock;
 
 #[derive(Debug)]

@@ -12,21 +12,21 @@ use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Label, Names}
 use crate::sync::Panics;
 use crate::sys::{INTEREST, INTEREST_URGENT, Tag};
 
-/// The counter of registrations by kind; deregistrations follow in the same order.
-fn opened_counter(kind: Kind) -> Counter {
+/// The counters of registrations and of deregistrations by kind.
+fn counters(kind: Kind) -> (Counter, Counter) {
     match kind {
-        Kind::Tcp => Counter::OpenedTcp,
-        Kind::TcpListener | Kind::UnixListener => Counter::OpenedListener,
-        Kind::Udp => Counter::OpenedUdp,
-        Kind::Unix | Kind::UnixDatagram | Kind::UnixSeqpacket => Counter::OpenedUnix,
-        Kind::Pipe => Counter::OpenedPipe,
-        Kind::Other => Counter::OpenedOther,
-        Kind::Timer => Counter::OpenedTimer,
+        Kind::Tcp => (Counter::OpenedTcp, Counter::ClosedTcp),
+        Kind::TcpListener | Kind::UnixListener => {
+            (Counter::OpenedListener, Counter::ClosedListener)
+        }
+        Kind::Udp => (Counter::OpenedUdp, Counter::ClosedUdp),
+        Kind::Unix | Kind::UnixDatagram | Kind::UnixSeqpacket => {
+            (Counter::OpenedUnix, Counter::ClosedUnix)
+        }
+        Kind::Pipe => (Counter::OpenedPipe, Counter::ClosedPipe),
+        Kind::Other => (Counter::OpenedOther, Counter::ClosedOther),
+        Kind::Timer => (Counter::OpenedTimer, Counter::ClosedTimer),
     }
-}
-
-fn closed_counter(kind: Kind) -> Counter {
-    opened_counter(kind).nth(Counter::ClosedTcp.index() - Counter::OpenedTcp.index())
 }
 
 fn refused_counter(error: &io::Error) -> Counter {
@@ -94,7 +94,7 @@ impl Poller {
             desc.slot.release();
             return Err(refused(error));
         }
-        desc.count_opened(opened_counter(kind));
+        desc.count_opened(counters(kind).0);
         Ok(desc)
     }
 
@@ -226,7 +226,7 @@ impl Desc {
         Names::shared().give_back(self.slot.set_label(Label(0)));
         self.slot.free(&local);
         local.count(Counter::Closed);
-        local.count(closed_counter(kind));
+        local.count(counters(kind).1);
         self.slot.release();
         panics.resume();
     }

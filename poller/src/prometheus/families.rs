@@ -1,10 +1,12 @@
-//! All metrics: their names, types, help, and how their series are read.
+//! All metrics: their types, and how their series are read. Those that are made of counters or of histograms have their
+//! names, labels and help from the vocabulary.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use netpoller_proto::vocabulary::{self, Labels};
+
 use super::buckets::{Bounds, EVENTS, LATENCY, PARKED, SHARE};
-use super::counters;
-use crate::observe::{Counter, Direction, Histogram, HistogramSnapshot, Transition};
+use crate::observe::{Cause, Counter, Direction, Histogram, HistogramSnapshot, Transition};
 use crate::view::{self, Stats};
 
 /// What a metric is.
@@ -29,164 +31,142 @@ pub(super) struct Series<'a> {
 }
 
 /// One metric.
+#[derive(Clone, Copy)]
 pub(super) struct Family {
     pub(super) name: &'static str,
     pub(super) help: &'static str,
     pub(super) kind: Type,
-    pub(super) read: Read,
+    read: Read,
 }
 
 /// How the series of one poller are read.
-pub(super) enum Read {
-    Counters(&'static [(counters::Labels, Counter)]),
-    With(for<'a> fn(&'a Stats) -> Vec<Series<'a>>),
+#[derive(Clone, Copy)]
+enum Read {
+    Counters(&'static [(Labels, Counter)]),
+    Histograms(&'static [(Labels, Histogram)], &'static Bounds),
+    With(fn(&Stats) -> Vec<Series<'_>>),
 }
 
 impl Family {
     pub(super) fn series<'a>(&self, stats: &'a Stats) -> Vec<Series<'a>> {
         match self.read {
-            Read::Counters(counters) => counters
+            Read::Counters(series) => series
                 .iter()
                 .map(|(labels, counter)| count(labels.to_vec(), stats.counter(*counter)))
+                .collect(),
+            Read::Histograms(series, bounds) => series
+                .iter()
+                .map(|(labels, histogram)| Series {
+                    labels: labels.to_vec(),
+                    value: Value::Histogram(stats.histogram(*histogram), bounds),
+                })
                 .collect(),
             Read::With(read) => read(stats),
         }
     }
 }
 
+/// The one metric of counters that has other series as well.
+const UNPARKS: &vocabulary::Family<Counter> = Counter::UnparkReadDeadline.family();
+
 /// All, in the order of the exposition.
 pub(super) fn families() -> impl Iterator<Item = Family> {
-    let counters = counters::FAMILIES.iter().map(|family| Family {
-        name: family.name,
-        help: family.help,
-        kind: Type::Counter,
-        read: Read::Counters(family.series),
-    });
-    let others = OTHERS.iter().map(|(name, kind, help, read)| Family {
-        name,
-        help,
-        kind: *kind,
-        read: Read::With(*read),
-    });
-    counters.chain(others)
+    let counters = Counter::FAMILIES
+        .iter()
+        .filter(|family| family.metric != UNPARKS.metric)
+        .map(|family| Family {
+            name: family.metric,
+            help: family.help,
+            kind: Type::Counter,
+            read: Read::Counters(family.series),
+        });
+    counters.chain(OTHERS.iter().copied())
 }
 
-type Other = (
-    &'static str,
-    Type,
-    &'static str,
-    for<'a> fn(&'a Stats) -> Vec<Series<'a>>,
-);
+const fn other(
+    name: &'static str,
+    kind: Type,
+    help: &'static str,
+    read: fn(&Stats) -> Vec<Series<'_>>,
+) -> Family {
+    Family {
+        name,
+        help,
+        kind,
+        read: Read::With(read),
+    }
+}
 
-const OTHERS: &[Other] = &[
-    (
+/// The metric of which `one` is a series.
+const fn histograms(one: Histogram, bounds: &'static Bounds) -> Family {
+    let family = one.family();
+    Family {
+        name: family.metric,
+        help: family.help,
+        kind: Type::Histogram,
+        read: Read::Histograms(family.series, bounds),
+    }
+}
+
+const OTHERS: &[Family] = &[
+    other(
         "netpoller_transitions_total",
         Type::Counter,
         "Changes of rg (read) and wg (write) words; each change is exactly one transition.",
         transitions,
     ),
-    (
-        "netpoller_unparks_total",
-        Type::Counter,
-        "Parked waiters released, by what released them.",
-        unparks,
-    ),
-    (
+    other(UNPARKS.metric, Type::Counter, UNPARKS.help, unparks),
+    other(
         "netpoller_registered_fds",
         Type::Gauge,
         "Descriptors registered now; of the kind timer, sleeps going on.",
         registered,
     ),
-    (
+    other(
         "netpoller_waiters",
         Type::Gauge,
         "Waiters parked now.",
         waiters,
     ),
-    (
+    other(
         "netpoller_deadlines_armed",
         Type::Gauge,
         "Entries of the deadline queue.",
         |stats| gauge(stats.info().deadlines as f64),
     ),
-    (
+    other(
         "netpoller_descriptor_slots",
         Type::Gauge,
         "Slots of the descriptor table.",
         slots,
     ),
-    (
+    other(
         "netpoller_poller_blocked",
         Type::Gauge,
         "1 while a thread sleeps in epoll_wait.",
         |stats| gauge(f64::from(u8::from(stats.info().blocked))),
     ),
-    (
+    other(
         "netpoller_last_poll_timestamp_seconds",
         Type::Gauge,
         "When epoll_wait last returned, in seconds since the Unix epoch; 0 before the first time.",
         last_poll,
     ),
-    (
-        "netpoller_wait_duration_seconds",
-        Type::Histogram,
-        "Time spent in epoll_wait by polls that may block.",
-        |stats| histogram(stats, Histogram::PollDuration, &LATENCY, vec![]),
-    ),
-    (
-        "netpoller_events_per_wait",
-        Type::Histogram,
-        "Events fetched by one poll.",
-        |stats| histogram(stats, Histogram::EventsPerPoll, &EVENTS, vec![]),
-    ),
-    (
-        "netpoller_dispatch_duration_seconds",
-        Type::Histogram,
-        "From the return of epoll_wait until the last waker of the batch was called.",
-        |stats| histogram(stats, Histogram::Dispatch, &LATENCY, vec![]),
-    ),
-    (
-        "netpoller_wakeup_latency_seconds",
-        Type::Histogram,
-        "From the return of epoll_wait, or the deadline that fired, until the waiter runs.",
-        wakeup_latency,
-    ),
-    (
-        "netpoller_wakeup_share_seconds",
-        Type::Histogram,
-        "Shares of the way from the kernel to the waiter: the longest time that events can have waited in the kernel, from the return of epoll_wait to the call of the waker, from there until the waiter runs.",
-        wakeup_share,
-    ),
-    (
-        "netpoller_poll_gap_seconds",
-        Type::Histogram,
-        "Time in which nobody polled, from the return of one poll until the next.",
-        |stats| histogram(stats, Histogram::PollGap, &SHARE, vec![]),
-    ),
-    (
+    histograms(Histogram::PollDuration, &LATENCY),
+    histograms(Histogram::EventsPerPoll, &EVENTS),
+    histograms(Histogram::Dispatch, &LATENCY),
+    histograms(Histogram::WakeLatencyRead, &LATENCY),
+    histograms(Histogram::KernelToPoller, &SHARE),
+    histograms(Histogram::PollGap, &SHARE),
+    other(
         "netpoller_recorder_events_total",
         Type::Counter,
         "Events that the flight recorder has taken, and those for which more threads than rings left no place.",
         recorder_events,
     ),
-    (
-        "netpoller_block_duration_seconds",
-        Type::Histogram,
-        "Time a waiter was parked, by what released it.",
-        block_duration,
-    ),
-    (
-        "netpoller_deadline_lag_seconds",
-        Type::Histogram,
-        "How long after its time a deadline fired.",
-        |stats| histogram(stats, Histogram::DeadlineLag, &LATENCY, vec![]),
-    ),
-    (
-        "netpoller_break_latency_seconds",
-        Type::Histogram,
-        "From the request of a break until the poll has returned.",
-        |stats| histogram(stats, Histogram::BreakLatency, &SHARE, vec![]),
-    ),
+    histograms(Histogram::TimeParkedReadIo, &PARKED),
+    histograms(Histogram::DeadlineLag, &LATENCY),
+    histograms(Histogram::BreakLatency, &SHARE),
 ];
 
 fn count(labels: Vec<(&'static str, &'static str)>, value: u64) -> Series<'static> {
@@ -200,18 +180,6 @@ fn gauge(value: f64) -> Vec<Series<'static>> {
     vec![Series {
         labels: vec![],
         value: Value::Gauge(value),
-    }]
-}
-
-fn histogram<'a>(
-    stats: &'a Stats,
-    which: Histogram,
-    bounds: &'static Bounds,
-    labels: Vec<(&'static str, &'static str)>,
-) -> Vec<Series<'a>> {
-    vec![Series {
-        labels,
-        value: Value::Histogram(stats.histogram(which), bounds),
     }]
 }
 
@@ -230,40 +198,33 @@ fn transitions(stats: &Stats) -> Vec<Series<'_>> {
 
 fn unparks(stats: &Stats) -> Vec<Series<'_>> {
     let each = |direction: Direction| {
-        let (deadline, close) = match direction {
-            Direction::Read => (Counter::UnparkReadDeadline, Counter::UnparkReadClose),
-            Direction::Write => (Counter::UnparkWriteDeadline, Counter::UnparkWriteClose),
-        };
-        [
-            ("io", stats.transition(direction, Transition::ReadyParked)),
-            ("deadline", stats.counter(deadline)),
-            ("close", stats.counter(close)),
-        ]
-        .map(|(cause, value)| {
-            count(
-                vec![("direction", direction.name()), ("cause", cause)],
-                value,
-            )
-        })
+        let of_direction = ("direction", direction.name());
+        let io = count(
+            vec![of_direction, ("cause", Cause::Io.name())],
+            stats.transition(direction, Transition::ReadyParked),
+        );
+        let others = UNPARKS
+            .series
+            .iter()
+            .filter(move |(labels, _)| labels.contains(&of_direction))
+            .map(|(labels, counter)| count(labels.to_vec(), stats.counter(*counter)));
+        std::iter::once(io).chain(others)
     };
     Direction::ALL.into_iter().flat_map(each).collect()
 }
 
 fn registered(stats: &Stats) -> Vec<Series<'_>> {
-    let kinds = [
-        ("tcp", Counter::OpenedTcp, Counter::ClosedTcp),
-        ("listener", Counter::OpenedListener, Counter::ClosedListener),
-        ("udp", Counter::OpenedUdp, Counter::ClosedUdp),
-        ("unix", Counter::OpenedUnix, Counter::ClosedUnix),
-        ("pipe", Counter::OpenedPipe, Counter::ClosedPipe),
-        ("timer", Counter::OpenedTimer, Counter::ClosedTimer),
-        ("other", Counter::OpenedOther, Counter::ClosedOther),
-    ];
-    let each = |(kind, opened, closed)| Series {
-        labels: vec![("kind", kind)],
-        value: Value::Gauge(stats.counter(opened).saturating_sub(stats.counter(closed)) as f64),
+    let opened = Counter::OpenedTcp.family().series;
+    let closed = Counter::ClosedTcp.family().series;
+    let each = |(labels, opened): &(Labels, Counter)| {
+        let closed = closed.iter().find(|(of, _)| of == labels);
+        let closed = closed.map_or(0, |(_, counter)| stats.counter(*counter));
+        Series {
+            labels: labels.to_vec(),
+            value: Value::Gauge(stats.counter(*opened).saturating_sub(closed) as f64),
+        }
     };
-    kinds.into_iter().map(each).collect()
+    opened.iter().map(each).collect()
 }
 
 fn waiters(stats: &Stats) -> Vec<Series<'_>> {
@@ -299,59 +260,10 @@ fn last_poll(stats: &Stats) -> Vec<Series<'_>> {
     gauge(wall - view::now_ns().saturating_sub(last) as f64 / 1e9)
 }
 
-fn wakeup_latency(stats: &Stats) -> Vec<Series<'_>> {
-    [
-        (Direction::Read, Histogram::WakeLatencyRead),
-        (Direction::Write, Histogram::WakeLatencyWrite),
-    ]
-    .into_iter()
-    .flat_map(|(direction, which)| {
-        histogram(
-            stats,
-            which,
-            &LATENCY,
-            vec![("direction", direction.name())],
-        )
-    })
-    .collect()
-}
-
-fn wakeup_share(stats: &Stats) -> Vec<Series<'_>> {
-    [
-        ("kernel_to_poller", Histogram::KernelToPoller),
-        ("poller_to_waker", Histogram::PollerToWaker),
-        ("waker_to_run", Histogram::WakerToRun),
-    ]
-    .into_iter()
-    .flat_map(|(share, which)| histogram(stats, which, &SHARE, vec![("share", share)]))
-    .collect()
-}
-
 fn recorder_events(stats: &Stats) -> Vec<Series<'_>> {
     let recorder = stats.recorder();
     vec![
         count(vec![("result", "recorded")], recorder.recorded),
         count(vec![("result", "unrecorded")], recorder.unrecorded),
     ]
-}
-
-fn block_duration(stats: &Stats) -> Vec<Series<'_>> {
-    [
-        ("read", "io", Histogram::TimeParkedReadIo),
-        ("read", "deadline", Histogram::TimeParkedReadDeadline),
-        ("read", "close", Histogram::TimeParkedReadClose),
-        ("write", "io", Histogram::TimeParkedWriteIo),
-        ("write", "deadline", Histogram::TimeParkedWriteDeadline),
-        ("write", "close", Histogram::TimeParkedWriteClose),
-    ]
-    .into_iter()
-    .flat_map(|(direction, outcome, which)| {
-        histogram(
-            stats,
-            which,
-            &PARKED,
-            vec![("direction", direction), ("outcome", outcome)],
-        )
-    })
-    .collect()
 }

@@ -2,7 +2,6 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `counters` | which counter is which series |
 //! | `families` | all metrics: names, types, help and how they are read |
 //! | `buckets` | the bounds of the exported histograms |
 //! | `text` | the text exposition (feature `prometheus`) |
@@ -31,7 +30,6 @@ mod bridge;
 mod buckets;
 #[cfg(feature = "prometheus")]
 mod connection;
-mod counters;
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 mod families;
 #[cfg(feature = "prometheus")]

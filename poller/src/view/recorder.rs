@@ -100,7 +100,7 @@ impl Event {
         match self.kind {
             EventKind::ReadyParked => Some(Cause::Io),
             EventKind::UnblockArmed | EventKind::UnblockParked => {
-                Some(Cause::from_u8(self.argument as u8))
+                Cause::from_index(self.argument as usize)
             }
             _ => None,
         }

@@ -1,6 +1,6 @@
 //! The fields that a filter and an order may name.
 
-use crate::v1::{DescriptorKind, State};
+use crate::vocabulary::{Direction, Kind, State};
 
 /// A field of a row. Its name is that of the column which shows it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -69,15 +69,15 @@ pub enum Type {
 }
 
 fn states() -> Vec<&'static str> {
-    State::ALL.iter().map(|state| state.name()).collect()
+    State::ALL.map(State::name).to_vec()
 }
 
 fn kinds() -> Vec<&'static str> {
-    DescriptorKind::ALL.iter().map(|kind| kind.name()).collect()
+    Kind::ALL.map(Kind::name).to_vec()
 }
 
 fn sides() -> Vec<&'static str> {
-    vec!["read", "write"]
+    Direction::ALL.map(Direction::name).to_vec()
 }
 
 fn truths() -> Vec<&'static str> {

@@ -283,22 +283,7 @@ fn totals(stats: &GetStatsResponse) -> (Transitions, Transitions) {
 }
 
 fn sum(left: &Transitions, right: &Transitions) -> Transitions {
-    Transitions {
-        arm: left.arm.saturating_add(right.arm),
-        park: left.park.saturating_add(right.park),
-        rearm: left.rearm.saturating_add(right.rearm),
-        ready_idle: left.ready_idle.saturating_add(right.ready_idle),
-        ready_armed: left.ready_armed.saturating_add(right.ready_armed),
-        ready_parked: left.ready_parked.saturating_add(right.ready_parked),
-        ready_again: left.ready_again.saturating_add(right.ready_again),
-        consume: left.consume.saturating_add(right.consume),
-        reset: left.reset.saturating_add(right.reset),
-        unblock_armed: left.unblock_armed.saturating_add(right.unblock_armed),
-        unblock_parked: left.unblock_parked.saturating_add(right.unblock_parked),
-        cancel_armed: left.cancel_armed.saturating_add(right.cancel_armed),
-        cancel_parked: left.cancel_parked.saturating_add(right.cancel_parked),
-        recycled: left.recycled.saturating_add(right.recycled),
-    }
+    Transitions::from_fn(|it| left.get(it).saturating_add(right.get(it)))
 }
 
 fn sum_counters(stats: &GetStatsResponse) -> BTreeMap<&str, u64> {

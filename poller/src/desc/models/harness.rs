@@ -9,8 +9,9 @@ use loom::cell::UnsafeCell;
 use loom::sync::Mutex;
 use loom::thread;
 
+use crate::desc::State;
 use crate::desc::info::{Blocker, Info};
-use crate::desc::word::{Busy, Refused, State, Token, Waiter, Word};
+use crate::desc::word::{Busy, Refused, Token, Waiter, Word};
 use crate::observe::{Direction, Transition};
 
 /// Explores `body`, and says how much there was to explore. Two preemptions unless the environment says otherwise: almost

@@ -115,7 +115,8 @@ use std::task::{Poll, Waker};
 
 use loom::thread;
 
-use super::word::{State, Token};
+use super::State;
+use super::word::Token;
 use crate::observe::Direction;
 
 use harness::{BUSY, CLOSED, Outcome, Side, TIMEOUT, spawn};

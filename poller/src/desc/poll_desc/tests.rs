@@ -2,7 +2,7 @@
 
 use super::*;
 use crate::desc::State;
-use crate::observe::Recorder;
+use crate::observe::{KEPT_SHIFT, Recorder};
 
 #[test]
 fn semantics_5_generation_0_is_never_live_not_even_after_a_wrap() {
@@ -72,8 +72,7 @@ fn a_new_life_has_no_counts_no_history_and_no_wake_behind_it() {
     let local = recorder.local();
     let desc = PollDesc::new(0);
     desc.open(3, Kind::Tcp, Location::caller());
-    // Kept to 16 ns.
-    let now = local.stamp() / 16 * 16;
+    let now = local.stamp() >> KEPT_SHIFT << KEPT_SHIFT;
     for direction in Direction::ALL {
         let side = desc.side(direction);
         side.stamp_wake(9, Cause::Deadline);

@@ -1,6 +1,6 @@
 //! Which events are wanted.
 
-use netpoller_proto::v1::{Mode, WatchTransitionsRequest};
+use netpoller_proto::v1::WatchTransitionsRequest;
 use tonic::Status;
 
 use crate::inspect::find;
@@ -15,33 +15,24 @@ pub(super) struct EventFilter {
     kinds: u64,
 }
 
-const _: () = assert!(EventKind::ALL.len() <= 64);
+const _: () = assert!(EventKind::COUNT <= 64);
 
 fn bit(kind: EventKind) -> u64 {
-    1 << kind as u8
+    1 << kind.index()
 }
 
 impl EventFilter {
     pub(super) fn new(request: &WatchTransitionsRequest) -> Result<Self, Status> {
-        let direction = match Mode::try_from(request.direction) {
-            Ok(Mode::Unspecified) => None,
-            Ok(Mode::Read) => Some(Direction::Read),
-            Ok(Mode::Write) => Some(Direction::Write),
-            Err(_) => {
-                return Err(Status::invalid_argument(format!(
-                    "direction: {} is not known to this server",
-                    request.direction
-                )));
-            }
+        let direction = match request.direction {
+            0 => None,
+            number => Some(Direction::from_number(number).ok_or_else(|| {
+                Status::invalid_argument(format!("direction: {number} is not known to this server"))
+            })?),
         };
         let kind = |number: &i32| {
-            usize::try_from(*number)
-                .ok()
-                .and_then(|number| number.checked_sub(1))
-                .and_then(|index| EventKind::ALL.get(index).copied())
-                .ok_or_else(|| {
-                    Status::invalid_argument(format!("kinds: {number} is not known to this server"))
-                })
+            EventKind::from_number(*number).ok_or_else(|| {
+                Status::invalid_argument(format!("kinds: {number} is not known to this server"))
+            })
         };
         let kinds = request
             .kinds
@@ -83,11 +74,11 @@ mod tests {
             })
             .unwrap()
         };
-        let last = EventKind::ALL.len() as i32;
-        let (some, all) = (filter(&[1, last, 1]), filter(&[]));
+        let (first, last) = (EventKind::Arm, EventKind::Run);
+        let some = filter(&[first.number(), last.number(), first.number()]);
+        let all = filter(&[]);
         for it in EventKind::ALL {
-            let number = it as i32 + 1;
-            assert_eq!(some.kinds & bit(it) != 0, number == 1 || number == last);
+            assert_eq!(some.kinds & bit(it) != 0, it == first || it == last);
             assert_ne!(all.kinds & bit(it), 0);
         }
     }

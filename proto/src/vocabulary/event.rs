@@ -1,0 +1,128 @@
+//! Transitions of a word, and whatever else the flight recorder records.
+
+/// The table of transitions, given to another macro. A row is the doc, the variant, its number as a
+/// field of `Transitions`, its number as an `EventKind`, and its name, which is also the name of
+/// the field.
+///
+/// `recycled` is the last: no descriptor counts it, for it ends the life whose counts they are.
+macro_rules! transitions {
+    ($to:ident) => {
+        $to! {
+            /// nil → wait: a waiter begins.
+            Arm = 1 1 arm,
+            /// wait → parked: its waker is published.
+            Park = 2 2 park,
+            /// parked → wait: the same wait with another waker.
+            Rearm = 3 3 rearm,
+            /// nil → ready: an edge with nobody waiting.
+            ReadyIdle = 4 4 ready_idle,
+            /// wait → ready: an edge while the waiter was publishing its waker.
+            ReadyArmed = 5 5 ready_armed,
+            /// parked → ready: an edge that woke the waiter.
+            ReadyParked = 6 6 ready_parked,
+            /// ready → ready: an edge that told nothing new.
+            ReadyAgain = 7 7 ready_again,
+            /// ready → nil by a wait.
+            Consume = 8 8 consume,
+            /// ready → nil by the reset that begins an operation.
+            Reset = 9 9 reset,
+            /// wait → nil by deadline or close. The argument of its event is the cause.
+            UnblockArmed = 10 10 unblock_armed,
+            /// parked → nil by deadline or close, which woke the waiter. The argument of its event
+            /// is the cause.
+            UnblockParked = 11 11 unblock_parked,
+            /// wait → nil: the waiter itself found, while arming, that it must not park.
+            CancelArmed = 12 12 cancel_armed,
+            /// parked → nil: the waiting future was dropped.
+            CancelParked = 13 13 cancel_parked,
+            /// ready → nil because the slot was freed with readiness left over.
+            Recycled = 14 14 recycled,
+        }
+    };
+}
+#[cfg(feature = "messages")]
+pub(crate) use transitions;
+
+/// Makes the two enums of transitions and of events; the other events stand here.
+macro_rules! events {
+    (
+        $($(#[doc = $doc:literal])+ $variant:ident = $field:literal $event:literal $name:ident,)+
+    ) => {
+        words! {
+            /// A change of an rg or wg word. Every change is exactly one of these, counted where
+            /// its CAS has won.
+            Transition {
+                $($(#[doc = $doc])+ $variant = $field $name,)+
+            }
+        }
+
+        words! {
+            /// What happened. The first are the transitions of a word, with the same names.
+            EventKind {
+                $($(#[doc = $doc])+ $variant = $event $name,)+
+                /// A descriptor was registered, or a sleep begun. The argument is the file
+                /// descriptor.
+                Opened = 15 opened,
+                /// It was deregistered. The argument is the file descriptor.
+                Closed = 16 closed,
+                /// It was evicted, by close or on request.
+                Evicted = 17 evicted,
+                /// The kernel reported an event. The argument are its raw epoll bits.
+                Event = 18 event,
+                /// An event for a descriptor that is gone. The argument are its raw epoll bits.
+                StaleEvent = 19 stale_event,
+                /// The error state of reads was set.
+                EventErrSet = 20 event_err_set,
+                /// It was cleared.
+                EventErrCleared = 21 event_err_cleared,
+                /// A deadline was set. The argument is the duration until it, in microseconds.
+                DeadlineSet = 22 deadline_set,
+                /// A deadline was cleared.
+                DeadlineCleared = 23 deadline_cleared,
+                /// A deadline was set that had passed already.
+                DeadlinePast = 24 deadline_past,
+                /// The queue looked at a deadline that had been moved.
+                DeadlineExtended = 25 deadline_extended,
+                /// A deadline fired. The argument is how late, in microseconds.
+                DeadlineFired = 26 deadline_fired,
+                /// The queue looked at a deadline that was cleared, or whose descriptor is gone.
+                DeadlineStale = 27 deadline_stale,
+                /// A break was requested and written to the eventfd.
+                BreakWritten = 28 break_written,
+                /// A break was requested while one was pending.
+                BreakCoalesced = 29 break_coalesced,
+                /// A poll took the break.
+                BreakDrained = 30 break_drained,
+                /// `epoll_wait` returned. The argument is the number of events.
+                Poll = 31 poll,
+                /// `epoll_wait` was interrupted by a signal.
+                PollEintr = 32 poll_eintr,
+                /// A waiter ran after it was woken. The argument is the whole wake latency in
+                /// nanoseconds, at most `u32::MAX`.
+                Run = 33 run,
+            }
+        }
+
+        impl From<Transition> for EventKind {
+            #[inline]
+            fn from(transition: Transition) -> Self {
+                match transition {
+                    $(Transition::$variant => Self::$variant,)+
+                }
+            }
+        }
+
+        impl EventKind {
+            /// Returns the transition it is, if it is one.
+            #[must_use]
+            pub const fn transition(self) -> Option<Transition> {
+                match self {
+                    $(Self::$variant => Some(Transition::$variant),)+
+                    _ => None,
+                }
+            }
+        }
+    };
+}
+
+transitions!(events);

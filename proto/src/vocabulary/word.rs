@@ -1,0 +1,63 @@
+//! States, directions, causes and kinds.
+
+words! {
+    /// The states of a word, as tables show them.
+    State {
+        /// No waiter, no readiness.
+        Nil = 1 nil,
+        /// Readiness that no wait has consumed yet.
+        Ready = 2 ready,
+        /// A waiter is publishing its waker.
+        Wait = 3 wait,
+        /// A waiter is parked.
+        Parked = 4 parked,
+    }
+}
+
+words! {
+    /// One of a descriptor's two directions: Go's mode 'r' and 'w'.
+    Direction {
+        /// The rg word: bytes to read, a connection to accept, the end of the stream.
+        Read = 1 read,
+        /// The wg word: room to write, a connection that is made.
+        Write = 2 write,
+    }
+}
+
+words! {
+    /// Why a waiter was released.
+    Cause {
+        /// An event of the kernel.
+        Io = 1 io,
+        /// Its deadline.
+        Deadline = 2 deadline,
+        /// Close or eviction.
+        Close = 3 close,
+    }
+}
+
+words! {
+    /// What a descriptor is.
+    Kind {
+        /// A connected (or connecting) TCP socket.
+        Tcp = 1 tcp,
+        /// A listening TCP socket.
+        TcpListener = 2 tcp_listener,
+        /// A UDP socket.
+        Udp = 3 udp,
+        /// A Unix stream socket.
+        Unix = 4 unix,
+        /// A listening Unix socket.
+        UnixListener = 5 unix_listener,
+        /// A Unix datagram socket.
+        UnixDatagram = 6 unix_datagram,
+        /// A Unix seqpacket socket.
+        UnixSeqpacket = 7 unix_seqpacket,
+        /// An end of a pipe or FIFO.
+        Pipe = 8 pipe,
+        /// Anything else that epoll accepts.
+        Other = 9 other,
+        /// A sleep: a slot with a deadline and no file descriptor.
+        Timer = 10 timer,
+    }
+}
