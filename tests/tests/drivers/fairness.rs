@@ -25,6 +25,7 @@ use crate::runtime::{current_thread, multi_thread};
 
 type Work = Pin<Box<dyn Future<Output = ()> + Send>>;
 type Start = fn(Poller, usize) -> Work;
+type Run = fn(&Poller, Work, Work);
 
 /// Operations in a row of a task that does nothing else.
 const OPERATIONS: usize = 1_500;
@@ -403,7 +404,7 @@ fn issue_tokio_2160_every_operation_leaves_others_their_turns_beside_a_thread_dr
 
 /// Reads bytes of its own one by one, and now and then sends one to a task that waits for it; says
 /// how many it has read at most before that task had it.
-fn reads_before_an_event_is_seen(run: fn(&Poller, Work, Work)) -> usize {
+fn reads_before_an_event_is_seen(run: Run) -> usize {
     const READS: usize = 8_000;
     const EVERY: usize = 611;
     let poller = Poller::builder().build().unwrap();
@@ -447,7 +448,7 @@ fn reads_before_an_event_is_seen(run: fn(&Poller, Work, Work)) -> usize {
 /// before these have their turn, so that none waits for another round of his.
 #[test]
 fn an_event_is_seen_before_a_task_that_is_always_ready_has_another_round() {
-    let runs: [(&str, fn(&Poller, Work, Work)); 3] = [
+    let runs: [(&str, Run); 3] = [
         ("tokio", |_, work, other| {
             current_thread().block_on(async {
                 let other = tokio::spawn(other);
