@@ -1,5 +1,5 @@
-//! An embeddable epoll network poller with the semantics of Go's runtime netpoller, instrumented on every transition and
-//! open to live inspection.
+//! An embeddable epoll network poller with the semantics of Go's runtime netpoller, instrumented on
+//! every transition and open to live inspection.
 //!
 //! ```
 //! use netpoller::net::{TcpListener, TcpStream};
@@ -34,7 +34,8 @@
 //!
 //! # Features
 //!
-//! The default is small: libc, socket2, and the words of `netpoller-proto`, which need no other crate. Instrumentation is always on.
+//! The default is small: libc, socket2, and the words of `netpoller-proto`, which need no other
+//! crate. Instrumentation is always on.
 //!
 //! | feature | adds |
 //! |---|---|

@@ -1,11 +1,12 @@
 //! The protocol by which a running netpoller is inspected: `netpoller.v1`.
 //!
-//! The types are generated from `proto/netpoller/v1/inspector.proto` and checked in, so that a service which embeds the
-//! poller builds with neither `protoc` nor a build script. A test fails when the two differ and names the command that
-//! writes the file anew.
+//! The types are generated from `proto/netpoller/v1/inspector.proto` and checked in, so that a
+//! service which embeds the poller builds with neither `protoc` nor a build script. A test fails
+//! when the two differ and names the command that writes the file anew.
 //!
-//! The [`vocabulary`] is always here, and depends on nothing. The messages come with the feature `messages`, which is on by
-//! default; the features `server` and `client` add the two ends of the gRPC service.
+//! The [`vocabulary`] is always here, and depends on nothing. The messages come with the feature
+//! `messages`, which is on by default; the features `server` and `client` add the two ends of the
+//! gRPC service.
 
 #![forbid(unsafe_code)]
 
@@ -33,10 +34,12 @@ pub mod v1 {
     include!("generated/netpoller.v1.rs");
 }
 
-/// The protocol as an encoded `google.protobuf.FileDescriptorSet`, with its comments: for reflection.
+/// The protocol as an encoded `google.protobuf.FileDescriptorSet`, with its comments: for
+/// reflection.
 #[cfg(feature = "messages")]
 pub const FILE_DESCRIPTOR_SET: &[u8] = include_bytes!("generated/netpoller.v1.bin");
 
-/// The version that [`v1::GetServerResponse::protocol`] carries. A client refuses a server that answers another number.
+/// The version that [`v1::GetServerResponse::protocol`] carries. A client refuses a server that
+/// answers another number.
 #[cfg(feature = "messages")]
 pub const PROTOCOL: u32 = 1;

@@ -1,4 +1,5 @@
-//! The words for what the protocol numbers: from the enums of the messages to those of the [`vocabulary`].
+//! The words for what the protocol numbers: from the enums of the messages to those of the
+//! [`vocabulary`].
 
 use std::fmt;
 use std::str::FromStr;
@@ -45,7 +46,8 @@ words! {
 macro_rules! named {
     ($($wire:ident,)+) => {$(
         impl v1::$wire {
-            /// Returns the name in the vocabulary; `unknown` for one that a later version of the protocol added.
+            /// Returns the name in the vocabulary; `unknown` for one that a later version of the
+            /// protocol added.
             #[must_use]
             pub const fn name(self) -> &'static str {
                 match self.word() {
@@ -77,14 +79,15 @@ impl v1::Mode {
 }
 
 impl Descriptor {
-    /// Returns the id by which people call the descriptor, `slot.generation`. It is unique within its poller.
+    /// Returns the id by which people call the descriptor, `slot.generation`. It is unique within
+    /// its poller.
     #[must_use]
     pub fn id(&self) -> String {
         format!("{}.{}", self.slot, self.generation)
     }
 
-    /// Returns the id that [`crate::v1::WatchFrame::removes`] carries, `poller/slot.generation`. It is unique in the
-    /// process.
+    /// Returns the id that [`crate::v1::WatchFrame::removes`] carries, `poller/slot.generation`. It
+    /// is unique in the process.
     #[must_use]
     pub fn key(&self) -> String {
         format!("{}/{}.{}", self.poller, self.slot, self.generation)

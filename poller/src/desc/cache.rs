@@ -1,7 +1,8 @@
-//! All slots of a poller: type-stable memory, never freed, recycled last in first out (semantics 9).
+//! All slots of a poller: type-stable memory, never freed, recycled last in first out (semantics
+//! 9).
 //!
-//! An event that the kernel delivers late names a slot by its index. So the memory behind an index must stay a slot for as
-//! long as the poller lives, whatever became of the descriptor.
+//! An event that the kernel delivers late names a slot by its index. So the memory behind an index
+//! must stay a slot for as long as the poller lives, whatever became of the descriptor.
 
 use std::ops::Deref;
 use std::ptr::NonNull;
@@ -11,8 +12,8 @@ use std::sync::{Arc, OnceLock};
 use super::poll_desc::PollDesc;
 use crate::sync::Mutex;
 
-/// Slots in a chunk: small enough that an idle program spends little, and a chunk is one allocation.
-/// A model makes every slot anew for each execution, so there it has few.
+/// Slots in a chunk: small enough that an idle program spends little, and a chunk is one
+/// allocation. A model makes every slot anew for each execution, so there it has few.
 const CHUNK: usize = if cfg!(loom) { 2 } else { 64 };
 /// Chunks in a group, and groups in the table: 67 million slots at most.
 const GROUP: usize = if cfg!(loom) { 2 } else { 1024 };
@@ -88,8 +89,8 @@ impl PollCache {
             .get(index as usize % CHUNK)
     }
 
-    /// A handle to the slot with this index, if it was made: for whoever does not own what lives there, and has to look
-    /// under its lock whether it still does.
+    /// A handle to the slot with this index, if it was made: for whoever does not own what lives
+    /// there, and has to look under its lock whether it still does.
     #[cfg(any(feature = "inspect", all(test, loom, not(shuttle))))]
     pub(crate) fn slot(self: &Arc<Self>, index: u32) -> Option<Slot> {
         let desc = NonNull::from(self.get(index)?);
@@ -146,8 +147,8 @@ impl Deref for Slot {
 
     #[inline]
     fn deref(&self) -> &PollDesc {
-        // SAFETY: the slot lies in a chunk of `cache`; chunks are never moved or freed before the cache is dropped, and
-        // we hold the cache.
+        // SAFETY: the slot lies in a chunk of `cache`; chunks are never moved or freed before the
+        // cache is dropped, and we hold the cache.
         unsafe { self.desc.as_ref() }
     }
 }

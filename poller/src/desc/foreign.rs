@@ -13,7 +13,8 @@ pub(crate) enum Part {
     Drop,
 }
 
-/// A runtime whose wakers panic in one of their functions, the first so many times once it is armed.
+/// A runtime whose wakers panic in one of their functions, the first so many times once it is
+/// armed.
 #[derive(Debug)]
 pub(crate) struct Foreign {
     part: Part,
@@ -35,8 +36,8 @@ impl Foreign {
     }
 
     pub(crate) fn waker(self: &Arc<Self>) -> Waker {
-        // SAFETY: the functions below keep the contract: each waker owns one count of the `Arc`, which clone takes and wake and
-        // drop give back, with a panic or without.
+        // SAFETY: the functions below keep the contract: each waker owns one count of the `Arc`,
+        // which clone takes and wake and drop give back, with a panic or without.
         unsafe { Waker::from_raw(raw(self.clone())) }
     }
 

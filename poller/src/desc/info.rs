@@ -1,4 +1,5 @@
-//! The info word: the facts about a descriptor that a waiter checks before it parks, in one atomic (semantics 6, 15, 35).
+//! The info word: the facts about a descriptor that a waiter checks before it parks, in one atomic
+//! (semantics 6, 15, 35).
 //!
 //! ```text
 //!  31                                4   3        2        1          0
@@ -7,8 +8,8 @@
 //! +-----------------------------------+--------+--------+----------+---------+
 //! ```
 //!
-//! Closing and the expiry bits are published under the descriptor's lock; eventErr is set by the poller without it, and
-//! only if the generation of its event is still the one in the word.
+//! Closing and the expiry bits are published under the descriptor's lock; eventErr is set by the
+//! poller without it, and only if the generation of its event is still the one in the word.
 
 use crate::observe::Direction;
 use crate::sync::atomic::{AtomicU32, Ordering};
@@ -71,7 +72,8 @@ impl Info {
             .store(generation << GENERATION_SHIFT, Ordering::Release);
     }
 
-    /// Ends a life: from here a late [`Info::set_event_err`] of the old generation finds another one (semantics 7).
+    /// Ends a life: from here a late [`Info::set_event_err`] of the old generation finds another
+    /// one (semantics 7).
     pub(crate) fn free(&self, next_generation: u32) {
         self.0.swap(
             next_generation << GENERATION_SHIFT | CLOSING,
@@ -79,8 +81,8 @@ impl Info {
         );
     }
 
-    /// Publishes closing and expiry. A read-modify-write, because the poller sets eventErr beside it, and because of the
-    /// order that [`super::word`] explains.
+    /// Publishes closing and expiry. A read-modify-write, because the poller sets eventErr beside
+    /// it, and because of the order that [`super::word`] explains.
     pub(crate) fn publish(&self, closing: bool, expired_read: bool, expired_write: bool) {
         let set = if closing { CLOSING } else { 0 }
             | if expired_read { EXPIRED_READ } else { 0 }
@@ -97,8 +99,8 @@ impl Info {
         }
     }
 
-    /// Stores eventErr on behalf of an event of `generation`. `Some(before)` where the bit changed; an event of another
-    /// generation changes nothing (semantics 24, 26).
+    /// Stores eventErr on behalf of an event of `generation`. `Some(before)` where the bit changed;
+    /// an event of another generation changes nothing (semantics 24, 26).
     pub(crate) fn set_event_err(&self, event_err: bool, generation: u32) -> Option<bool> {
         let mut info = self.0.load(Ordering::Acquire);
         loop {

@@ -9,9 +9,9 @@
 //! | `poll_desc` | one slot: both sides, deadlines, identity |
 //! | `cache` | all slots: type-stable memory, handed out last in first out |
 //!
-//! Invariants that the floors above may rely on: a slot's memory is valid for as long as its cache; a generation is
-//! live at most once and is never 0; a waiter that has parked is woken by exactly one of readiness, deadline, close,
-//! or is cancelled by its own future.
+//! Invariants that the floors above may rely on: a slot's memory is valid for as long as its cache;
+//! a generation is live at most once and is never 0; a waiter that has parked is woken by exactly
+//! one of readiness, deadline, close, or is cancelled by its own future.
 #![allow(unsafe_code)]
 
 mod cache;

@@ -36,11 +36,14 @@ pub(crate) struct PollDesc {
     /// Bits of an event that told of the end of the stream, which no later event can take back.
     ended: shown::AtomicU32,
     label: shown::AtomicU32,
-    /// Parks of the writer that waited for the connection to be made, for tables: 0 for none, [`CONNECTING`] while it is.
+    /// Parks of the writer that waited for the connection to be made, for tables: 0 for none,
+    /// [`CONNECTING`] while it is.
     connect_parks: shown::AtomicU32,
-    /// Deadline of each direction in nanoseconds: [`NO_DEADLINE`], [`EXPIRED`] or a time. Written under `lock`.
+    /// Deadline of each direction in nanoseconds: [`NO_DEADLINE`], [`EXPIRED`] or a time. Written
+    /// under `lock`.
     deadlines: [AtomicU64; 2],
-    /// When the queue will look at this slot, 0 if it is not queued. Written under the queue's lock.
+    /// When the queue will look at this slot, 0 if it is not queued. Written under the queue's
+    /// lock.
     pub(crate) queued_ns: AtomicU64,
     /// A word for the user, not interpreted.
     cookie: shown::AtomicU64,
@@ -164,8 +167,8 @@ impl PollDesc {
         }
         let side = self.side(direction);
         side.count(transition);
-        // An edge that told nothing new would push out those that did; and the side that nobody waits on gets one with every
-        // event of the other, whose cache line need not be touched.
+        // An edge that told nothing new would push out those that did; and the side that nobody
+        // waits on gets one with every event of the other, whose cache line need not be touched.
         if transition != Transition::ReadyAgain {
             side.history.keep(
                 &side.next,
@@ -225,7 +228,8 @@ impl PollDesc {
         self.connect_parks.store(CONNECTING, Ordering::Relaxed);
     }
 
-    /// The connection is made; how often its maker has parked is kept. Later parks of the writer are for room.
+    /// The connection is made; how often its maker has parked is kept. Later parks of the writer
+    /// are for room.
     pub(crate) fn end_connect(&self) {
         let parks = self.side(Direction::Write).transitions()[Transition::Park.index()];
         let parks = u32::try_from(parks).unwrap_or(CONNECTING);
@@ -233,7 +237,8 @@ impl PollDesc {
             .store(parks.min(CONNECTING - 1), Ordering::Relaxed);
     }
 
-    /// Parks of the writer that waited for the connection to be made: all, `u64::MAX`, while it is being made.
+    /// Parks of the writer that waited for the connection to be made: all, `u64::MAX`, while it is
+    /// being made.
     #[cfg(feature = "console")]
     pub(crate) fn connect_parks(&self) -> u64 {
         match self.connect_parks.load(Ordering::Relaxed) {
@@ -256,8 +261,9 @@ impl PollDesc {
         self.last_events.load(Ordering::Relaxed) | self.ended.load(Ordering::Relaxed)
     }
 
-    /// Two pollers may dispatch two events of one descriptor in the wrong order (semantics 48), and the older one must not
-    /// hide the end of the stream: a reader that takes a short read for "drained" would never look for it.
+    /// Two pollers may dispatch two events of one descriptor in the wrong order (semantics 48), and
+    /// the older one must not hide the end of the stream: a reader that takes a short read for
+    /// "drained" would never look for it.
     #[inline]
     pub(crate) fn set_last_events(&self, mask: u32) {
         self.last_events.store(mask, Ordering::Relaxed);
@@ -268,8 +274,8 @@ impl PollDesc {
 
     #[cold]
     fn note_end(&self, mask: u32) {
-        // A socket that is not connected yet has EPOLLHUP as well, but not for good; a pipe has nothing else. And a connection
-        // that has had urgent data once may have it again.
+        // A socket that is not connected yet has EPOLLHUP as well, but not for good; a pipe has
+        // nothing else. And a connection that has had urgent data once may have it again.
         let for_good = match self.kind() {
             Kind::Pipe | Kind::Other => libc::EPOLLRDHUP | libc::EPOLLHUP,
             _ => libc::EPOLLRDHUP | libc::EPOLLPRI,
@@ -288,8 +294,8 @@ impl PollDesc {
         &self.sides[direction.index()]
     }
 
-    /// The lock that orders changes of deadlines, closing and lives. Never held while a waker is cloned, dropped or called
-    /// (semantics 50).
+    /// The lock that orders changes of deadlines, closing and lives. Never held while a waker is
+    /// cloned, dropped or called (semantics 50).
     pub(crate) fn lock(&self) -> MutexGuard<'_, ()> {
         self.lock.lock()
     }
@@ -303,8 +309,8 @@ impl PollDesc {
         self.deadlines[direction.index()].store(deadline, Ordering::Relaxed);
     }
 
-    /// Publishes `closing` and what the deadlines say. To be called with the lock held, before the waiters are unblocked
-    /// (semantics 35).
+    /// Publishes `closing` and what the deadlines say. To be called with the lock held, before the
+    /// waiters are unblocked (semantics 35).
     pub(crate) fn publish(&self, closing: bool) {
         let expired = |direction| self.deadline(direction) == EXPIRED;
         self.info

@@ -28,15 +28,16 @@ impl AtomicLocation {
     }
 
     pub(super) fn load(&self) -> Option<&'static Location<'static>> {
-        // SAFETY: null, or a reference with static lifetime that `store` has put here; nobody writes through it.
+        // SAFETY: null, or a reference with static lifetime that `store` has put here; nobody
+        // writes through it.
         unsafe { self.0.load(Ordering::Relaxed).as_ref() }
     }
 }
 
 /// One direction of a descriptor.
 ///
-/// The first line is what a wait and a wake touch; the counts, and how long the last wake took, have the next one; the last
-/// transitions have the third.
+/// The first line is what a wait and a wake touch; the counts, and how long the last wake took,
+/// have the next one; the last transitions have the third.
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct Side {
@@ -55,7 +56,8 @@ pub(crate) struct Side {
     pub(super) next: Next,
     /// All but `recycled`, which ends the life whose counts these are.
     pub(super) transitions: [shown::AtomicU32; Transition::COUNT - 1],
-    /// From `woken_ns` until the waker was called, or the waiter ran without it; [`PENDING`] before that.
+    /// From `woken_ns` until the waker was called, or the waiter ran without it; [`PENDING`] before
+    /// that.
     pub(super) called_after_ns: shown::AtomicU32,
     /// From there until the waiter ran, [`PENDING`] before that.
     pub(super) ran_after_ns: shown::AtomicU32,
@@ -101,8 +103,8 @@ impl Side {
             return;
         };
         match transition {
-            // The word is `wait`, `waking` or claimed by the caller: it is the only one that counts, and need not lock
-            // the bus.
+            // The word is `wait`, `waking` or claimed by the caller: it is the only one that
+            // counts, and need not lock the bus.
             Transition::Arm
             | Transition::Park
             | Transition::Rearm
@@ -131,8 +133,9 @@ impl Side {
         self.woken_ns.store(at_ns, Ordering::Relaxed);
     }
 
-    /// The waker is called at `now_ns`, because of what was found out at `woken_ns`. If the waiter was polled before for
-    /// another reason it may be over, and even woken again: then this says nothing.
+    /// The waker is called at `now_ns`, because of what was found out at `woken_ns`. If the waiter
+    /// was polled before for another reason it may be over, and even woken again: then this says
+    /// nothing.
     #[inline]
     pub(crate) fn stamp_call(&self, woken_ns: u64, now_ns: u64) {
         if self.woken_ns.load(Ordering::Relaxed) == woken_ns
@@ -143,15 +146,16 @@ impl Side {
         }
     }
 
-    /// The waiter runs at `now_ns`. Returns when it was woken, how long that took until its waker was called, and from there
-    /// until now; the latter are `None` if it runs before its waker was called.
+    /// The waiter runs at `now_ns`. Returns when it was woken, how long that took until its waker
+    /// was called, and from there until now; the latter are `None` if it runs before its waker was
+    /// called.
     #[inline]
     pub(super) fn stamp_run(&self, now_ns: u64) -> (u64, Option<(u32, u32)>) {
         let woken_ns = self.woken_ns.load(Ordering::Relaxed);
         let called = self.called_after_ns.load(Ordering::Relaxed);
         if called == PENDING {
-            // It was polled for another reason, as by the other half of its task. It has run all the same, and must not be
-            // taken for one that does not; its waker comes too late.
+            // It was polled for another reason, as by the other half of its task. It has run all
+            // the same, and must not be taken for one that does not; its waker comes too late.
             self.called_after_ns
                 .store(span(woken_ns, now_ns), Ordering::Relaxed);
             self.ran_after_ns.store(0, Ordering::Relaxed);
@@ -187,8 +191,9 @@ impl Side {
         self.history.last_ns(&self.next)
     }
 
-    /// How often each transition was taken in this life of the slot, modulo 2^32. A transition that a poller makes in the very
-    /// moment in which the slot changes hands may count for the next life; the poller's totals are exact.
+    /// How often each transition was taken in this life of the slot, modulo 2^32. A transition that
+    /// a poller makes in the very moment in which the slot changes hands may count for the next
+    /// life; the poller's totals are exact.
     pub(crate) fn transitions(&self) -> [u64; Transition::COUNT] {
         let count = |cell: &shown::AtomicU32| u64::from(cell.load(Ordering::Relaxed));
         std::array::from_fn(|index| self.transitions.get(index).map_or(0, count))

@@ -1,4 +1,5 @@
-//! Races of the rg/wg word, made to happen: what should come in between is called from where the word asks its waiter.
+//! Races of the rg/wg word, made to happen: what should come in between is called from where the
+//! word asks its waiter.
 
 use std::cell::RefCell;
 use std::sync::Arc;
@@ -236,8 +237,8 @@ fn a_waiter_that_is_polled_while_its_waker_is_taken_asks_to_be_polled_again() {
     );
 }
 
-/// The transitions that the poller makes while it takes the waker of a parked waiter, by an edge or else by a deadline, and
-/// `edges` more edges come in between.
+/// The transitions that the poller makes while it takes the waker of a parked waiter, by an edge or
+/// else by a deadline, and `edges` more edges come in between.
 fn edges_while_waking(by_edge: bool, edges: usize) -> (Vec<Transition>, State) {
     let waiter = Interrupted::default();
     let mut token = Token::default();

@@ -67,8 +67,8 @@ impl Waiter for WaitContext<'_> {
         if cfg!(netpoller_bare) {
             return;
         }
-        // Whoever released it found nobody parked, and has stamped no wake. Without one the whole time since it parked would
-        // pass for the latency of a wake.
+        // Whoever released it found nobody parked, and has stamped no wake. Without one the whole
+        // time since it parked would pass for the latency of a wake.
         let cause = if self.desc.side(self.direction).state() == State::Ready {
             Cause::Io
         } else if self.desc.info.closing() {
@@ -93,7 +93,8 @@ impl Waiter for WaitContext<'_> {
 }
 
 impl WaitContext<'_> {
-    /// One poll of a wait. When it ends after a park, the time parked and the latency of the wake are recorded.
+    /// One poll of a wait. When it ends after a park, the time parked and the latency of the wake
+    /// are recorded.
     #[inline]
     pub(crate) fn poll(
         &self,

@@ -1,7 +1,7 @@
 //! The rg/wg word: one direction's meeting point of a waiter and whoever wakes it.
 //!
-//! Go keeps nil, ready, wait or a G pointer in one word. A Rust waker is two words, so it lives in a cell beside the word,
-//! and the word also says who may touch the cell:
+//! Go keeps nil, ready, wait or a G pointer in one word. A Rust waker is two words, so it lives in
+//! a cell beside the word, and the word also says who may touch the cell:
 //!
 //! | state | meaning | the cell belongs to |
 //! |---|---|---|
@@ -11,21 +11,24 @@
 //! | parked | a waker is published | nobody; it is full |
 //! | waking, waking+ready | the waker is being taken out | whoever moved the word here |
 //!
-//! `waking` is transient and no row in any table: it exists because the waker must be out of the cell before the word
-//! shows `ready` or `nil`, for from then on the next waiter may write the cell. An edge that meets `waking` is not lost:
-//! it leaves the mark `waking+ready`, and the owner of the cell ends in `ready`.
+//! `waking` is transient and no row in any table: it exists because the waker must be out of the
+//! cell before the word shows `ready` or `nil`, for from then on the next waiter may write the
+//! cell. An edge that meets `waking` is not lost: it leaves the mark `waking+ready`, and the owner
+//! of the cell ends in `ready`.
 //!
-//! Two flags ride beside the state. `CLAIM`: a wait is going on, from its first poll until its future is done; a second
-//! wait in this direction is refused (semantics 22), which also keeps it away from the cell. `POLLED`: that wait belongs
-//! to a poll function, which has no future to drop, so the next waiter may take its place.
+//! Two flags ride beside the state. `CLAIM`: a wait is going on, from its first poll until its
+//! future is done; a second wait in this direction is refused (semantics 22), which also keeps it
+//! away from the cell. `POLLED`: that wait belongs to a poll function, which has no future to drop,
+//! so the next waiter may take its place.
 //!
 //! # Order
 //!
-//! A waiter stores `wait` here and then reads the info word; a deadline or close stores the info word and then reads this
-//! one. That is the store-buffer pattern: with plain acquire and release both may miss the other, and the waiter sleeps for
-//! ever (loom finds it; x86 hides it). So both sides use a read-modify-write on this word: whichever comes second in its
-//! order sees what the other one stored before. Readiness needs no such care: between a waiter's EAGAIN and the edge that
-//! follows lies the kernel's lock.
+//! A waiter stores `wait` here and then reads the info word; a deadline or close stores the info
+//! word and then reads this one. That is the store-buffer pattern: with plain acquire and release
+//! both may miss the other, and the waiter sleeps for ever (loom finds it; x86 hides it). So both
+//! sides use a read-modify-write on this word: whichever comes second in its order sees what the
+//! other one stored before. Readiness needs no such care: between a waiter's EAGAIN and the edge
+//! that follows lies the kernel's lock.
 
 mod waiter;
 mod waking;
@@ -71,8 +74,8 @@ pub(crate) struct Word {
     waker: UnsafeCell<Option<Waker>>,
 }
 
-// SAFETY: the cell is touched only by whoever the state in `word` names as its owner, see the table above; each change of
-// owner is a CAS with acquire and release order.
+// SAFETY: the cell is touched only by whoever the state in `word` names as its owner, see the table
+// above; each change of owner is a CAS with acquire and release order.
 unsafe impl Sync for Word {}
 // SAFETY: a `Waker` may be sent.
 unsafe impl Send for Word {}

@@ -1,4 +1,5 @@
-//! Everything about one descriptor: its row, its last transitions, its latencies, and what the kernel says.
+//! Everything about one descriptor: its row, its last transitions, its latencies, and what the
+//! kernel says.
 
 use std::collections::BTreeMap;
 
@@ -139,7 +140,8 @@ impl Samples {
     }
 }
 
-/// `redact` hides the inode as well: with it /proc/net, which everybody on the machine can read, tells the addresses.
+/// `redact` hides the inode as well: with it /proc/net, which everybody on the machine can read,
+/// tells the addresses.
 fn kernel(view: view::KernelView, redact: bool) -> KernelView {
     let number =
         |value: Option<u64>| value.map_or(-1, |value| i64::try_from(value).unwrap_or(i64::MAX));

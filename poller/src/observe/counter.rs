@@ -52,7 +52,8 @@ const fn by_labels<const RESULTS: usize>(
                 Some(counter) => counter,
                 None => {
                     assert!(is(results[result], "eof"), "every other pair has a counter");
-                    // Nothing but a read meets the end of a stream; elsewhere no bytes are a result like another.
+                    // Nothing but a read meets the end of a stream; elsewhere no bytes are a result
+                    // like another.
                     table[op][0]
                 }
             };

@@ -2,7 +2,8 @@
 
 use super::{Direction, EventKind};
 
-/// A descriptor as instrumentation names it. [`DescId::NONE`] for what belongs to the poller itself.
+/// A descriptor as instrumentation names it. [`DescId::NONE`] for what belongs to the poller
+/// itself.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct DescId {
     pub(crate) slot: u32,

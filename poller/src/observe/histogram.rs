@@ -1,7 +1,8 @@
-//! Histograms with fixed log-linear buckets: four to each doubling, so that a bucket is at most 25 % wide.
+//! Histograms with fixed log-linear buckets: four to each doubling, so that a bucket is at most 25
+//! % wide.
 //!
-//! A bucket ends with its bound, which counts to it: the powers of two are bounds, so that a batch of 128 is one of "at most
-//! 128", and what is exported as `le="128"` is exactly that.
+//! A bucket ends with its bound, which counts to it: the powers of two are bounds, so that a batch
+//! of 128 is one of "at most 128", and what is exported as `le="128"` is exactly that.
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
@@ -11,7 +12,8 @@ use super::event::DescId;
 const LINEAR: u64 = 4;
 /// Buckets to each doubling above it.
 const SUB: usize = 4;
-/// The largest power of two with buckets of its own: 2^36 ns is 69 s. What is larger falls into the last bucket.
+/// The largest power of two with buckets of its own: 2^36 ns is 69 s. What is larger falls into the
+/// last bucket.
 const MAX_EXPONENT: usize = 36;
 
 /// Number of buckets, the last one for whatever is larger.
@@ -65,10 +67,12 @@ impl Cell {
         }
     }
 
-    /// To be called by one thread at a time; where threads share a shard, the two parts may be of two of them.
+    /// To be called by one thread at a time; where threads share a shard, the two parts may be of
+    /// two of them.
     #[inline]
     fn set_exemplar(&self, desc: DescId, at_ns: u64) {
-        // No time while the two do not belong together. Whoever sees the new descriptor also sees that there was none.
+        // No time while the two do not belong together. Whoever sees the new descriptor also sees
+        // that there was none.
         self.at_ns.store(0, Ordering::Relaxed);
         fence(Ordering::Release);
         self.desc.store(desc.pack(), Ordering::Relaxed);
@@ -95,13 +99,14 @@ pub struct Exemplar {
 }
 
 impl Exemplar {
-    /// Slot and generation of its descriptor; `None` where the sample belongs to none, as the duration of a poll.
+    /// Slot and generation of its descriptor; `None` where the sample belongs to none, as the
+    /// duration of a poll.
     pub fn descriptor(&self) -> Option<(u32, u32)> {
         (self.desc != DescId::NONE).then_some((self.desc.slot, self.desc.generation))
     }
 
-    /// When it was recorded, CLOCK_MONOTONIC. Of the samples that a thread records between two readings of the clock the
-    /// time is that of the first reading.
+    /// When it was recorded, CLOCK_MONOTONIC. Of the samples that a thread records between two
+    /// readings of the clock the time is that of the first reading.
     pub fn at_ns(&self) -> u64 {
         self.at_ns
     }
@@ -207,8 +212,8 @@ impl HistogramSnapshot {
             .map_or(0, upper_bound)
     }
 
-    /// The value below which a share `q` (0 to 1) of the samples lies, rounded up to the bound of its bucket; `None`
-    /// without samples.
+    /// The value below which a share `q` (0 to 1) of the samples lies, rounded up to the bound of
+    /// its bucket; `None` without samples.
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let count = self.count();
         let rank = ((count as f64 * q).ceil() as u64).clamp(1, count.max(1));
@@ -223,8 +228,8 @@ impl HistogramSnapshot {
             .map(|(bound, _)| bound)
     }
 
-    /// Inclusive upper bound and count of each bucket that is not empty, ascending. The bound of the overflow bucket is
-    /// `u64::MAX`.
+    /// Inclusive upper bound and count of each bucket that is not empty, ascending. The bound of
+    /// the overflow bucket is `u64::MAX`.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.buckets
             .iter()
@@ -233,7 +238,8 @@ impl HistogramSnapshot {
             .map(|(index, count)| (upper_bound(index), *count))
     }
 
-    /// The latest sample of each bucket that [`HistogramSnapshot::buckets`] gives, in the same order.
+    /// The latest sample of each bucket that [`HistogramSnapshot::buckets`] gives, in the same
+    /// order.
     pub fn exemplars(&self) -> impl Iterator<Item = Option<Exemplar>> + '_ {
         self.buckets
             .iter()
@@ -242,7 +248,8 @@ impl HistogramSnapshot {
             .map(|(_, exemplar)| *exemplar)
     }
 
-    /// Number of samples of at most `bound`, exact where `bound` is the bound of a bucket, else rounded down.
+    /// Number of samples of at most `bound`, exact where `bound` is the bound of a bucket, else
+    /// rounded down.
     pub fn count_at_most(&self, bound: u64) -> u64 {
         self.buckets()
             .take_while(|(upper, _)| *upper <= bound)

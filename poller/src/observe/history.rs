@@ -1,7 +1,9 @@
-//! The last transitions of one direction of one descriptor, kept beside its word for as long as it lives.
+//! The last transitions of one direction of one descriptor, kept beside its word for as long as it
+//! lives.
 //!
-//! The flight recorder of a busy thread reaches back some milliseconds; who asks about a descriptor that is stuck wants to
-//! know what happened to it an hour ago. So each direction keeps its own last few, eight bytes each:
+//! The flight recorder of a busy thread reaches back some milliseconds; who asks about a descriptor
+//! that is stuck wants to know what happened to it an hour ago. So each direction keeps its own
+//! last few, eight bytes each:
 //!
 //! ```text
 //!  63                                   13 12           5      4       3          0
@@ -10,8 +12,9 @@
 //! +---------------------------------------+--------------+----------+------------+
 //! ```
 //!
-//! Redundant edges (`ready_again`) are not kept. Two threads that make two transitions of one word in the same instant may
-//! write to the same place, and one of the two is not kept. The counts are exact all the same.
+//! Redundant edges (`ready_again`) are not kept. Two threads that make two transitions of one word
+//! in the same instant may write to the same place, and one of the two is not kept. The counts are
+//! exact all the same.
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
@@ -30,10 +33,12 @@ const TIME_SHIFT: u32 = THREAD_SHIFT + 8;
 const _: () = assert!(Transition::COUNT <= 1 << TRANSITION_BITS);
 const _: () = assert!(MAX_THREADS <= 1 << (TIME_SHIFT - THREAD_SHIFT));
 
-/// Bits of a time that are not kept: it is known to 32 ns, and for 834 days since the machine was started.
+/// Bits of a time that are not kept: it is known to 32 ns, and for 834 days since the machine was
+/// started.
 pub(crate) const KEPT_SHIFT: u32 = 5;
 
-/// Where the next one goes. Lies apart from the entries, on a line that a transition touches anyway.
+/// Where the next one goes. Lies apart from the entries, on a line that a transition touches
+/// anyway.
 #[derive(Debug)]
 pub(crate) struct Next(AtomicU8);
 

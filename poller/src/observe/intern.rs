@@ -1,9 +1,11 @@
-//! Short texts (labels, names of tasks) kept once and named by a number, so that a slot holds four bytes.
+//! Short texts (labels, names of tasks) kept once and named by a number, so that a slot holds four
+//! bytes.
 //!
-//! A number is good for as long as somebody uses the text: a descriptor that bears it, a future of that name. Then the text stays
-//! where it is until [`KEPT`] others are unused too, and its place is given to another one, under another number: what still
-//! refers to the old number (who waited last, for one) finds it gone, and never somebody else's. Only after 65 536 times
-//! [`KEPT`] texts does a number come again.
+//! A number is good for as long as somebody uses the text: a descriptor that bears it, a future of
+//! that name. Then the text stays where it is until [`KEPT`] others are unused too, and its place
+//! is given to another one, under another number: what still refers to the old number (who waited
+//! last, for one) finds it gone, and never somebody else's. Only after 65 536 times [`KEPT`] texts
+//! does a number come again.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -23,8 +25,8 @@ const GONE: &str = "(name gone)";
 /// Longest text kept, in bytes.
 const MAX_LENGTH: usize = 128;
 
-/// A text in the table: in the lower half its place, from 1 on, in the upper one how many texts were there before it. 0 is the
-/// empty text.
+/// A text in the table: in the lower half its place, from 1 on, in the upper one how many texts
+/// were there before it. 0 is the empty text.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug, Default)]
 pub(crate) struct Label(pub(crate) u32);
 
@@ -66,7 +68,8 @@ impl Names {
         &NAMES
     }
 
-    /// The label of `text`: control characters replaced, cut at 128 bytes. Counts as a use, until [`Names::give_back`].
+    /// The label of `text`: control characters replaced, cut at 128 bytes. Counts as a use, until
+    /// [`Names::give_back`].
     pub(crate) fn label(&'static self, text: &str) -> Label {
         let text = printable(text);
         if text.is_empty() {
@@ -208,9 +211,10 @@ pub(super) fn printable(text: &str) -> String {
     text[..end].chars().map(visible).collect()
 }
 
-/// The character, or U+FFFD for one that a terminal or a log viewer obeys, hides or shows elsewhere: control and format
-/// characters (bidi overrides, zero width), separators of lines and paragraphs, odd blanks, what is private or not assigned,
-/// and fillers and selectors without a shape.
+/// The character, or U+FFFD for one that a terminal or a log viewer obeys, hides or shows
+/// elsewhere: control and format characters (bidi overrides, zero width), separators of lines and
+/// paragraphs, odd blanks, what is private or not assigned, and fillers and selectors without a
+/// shape.
 pub(crate) fn visible(c: char) -> char {
     let shown = match c {
         ' '..='~' => true,
@@ -222,8 +226,8 @@ pub(crate) fn visible(c: char) -> char {
         | '\u{fe00}'..='\u{fe0f}'
         | '\u{ffa0}'
         | '\u{e0000}'..='\u{e0fff}' => false,
-        // The standard library knows the categories: what it escapes behind a letter is not for eyes. (At the beginning it
-        // would escape marks as well.)
+        // The standard library knows the categories: what it escapes behind a letter is not for
+        // eyes. (At the beginning it would escape marks as well.)
         _ => {
             let mut bytes = [b'a'; 5];
             let length = c.encode_utf8(&mut bytes[1..]).len();
@@ -324,7 +328,8 @@ mod tests {
         assert_eq!(table.label("a"), label, "given back once too often");
     }
 
-    /// Whatever is taken and given back, in whatever order: a text in use is what its label says, and nobody else's.
+    /// Whatever is taken and given back, in whatever order: a text in use is what its label says,
+    /// and nobody else's.
     #[test]
     fn threads_that_take_and_give_back_always_find_their_own() {
         let threads: Vec<_> = (0..4)

@@ -1,8 +1,9 @@
-//! What instrumentation writes: transition kinds, sharded counters, histograms, the flight recorder, and who a waiter is.
+//! What instrumentation writes: transition kinds, sharded counters, histograms, the flight
+//! recorder, and who a waiter is.
 //!
-//! This floor knows nothing of pollers. A write touches memory of the writing thread alone (see [`shard`]); whoever
-//! reads sums over the threads. Nothing here locks, allocates or makes a system call on the way of an event; only the
-//! first write of a thread to a recorder allocates its shard.
+//! This floor knows nothing of pollers. A write touches memory of the writing thread alone (see
+//! [`shard`]); whoever reads sums over the threads. Nothing here locks, allocates or makes a system
+//! call on the way of an event; only the first write of a thread to a recorder allocates its shard.
 #![forbid(unsafe_code)]
 
 mod counter;
@@ -29,7 +30,7 @@ pub(crate) use event::{DescId, RawEvent};
 pub(crate) use histogram::Cells;
 #[cfg(feature = "inspect")]
 pub(crate) use histogram::{bucket_of, upper_bound};
-#[cfg(any(test, feature = "inspect"))]
+#[cfg(any(feature = "inspect", all(test, not(loom), not(netpoller_bare))))]
 pub(crate) use history::KEPT_SHIFT;
 pub(crate) use history::{History, Kept, KeptIn, Next};
 pub(crate) use intern::{Label, Name, Names, visible};

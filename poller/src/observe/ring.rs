@@ -1,8 +1,10 @@
-//! One thread's part of the flight recorder: a ring that the thread overwrites and anybody may read.
+//! One thread's part of the flight recorder: a ring that the thread overwrites and anybody may
+//! read.
 //!
-//! The writer neither waits nor locks: three stores and the new head. A reader copies, then looks at the head once more,
-//! and throws away what may have been overwritten while it copied. Two fences make that sound: a reader that has seen a
-//! part of a new entry also sees the head from which that entry was begun.
+//! The writer neither waits nor locks: three stores and the new head. A reader copies, then looks
+//! at the head once more, and throws away what may have been overwritten while it copied. Two
+//! fences make that sound: a reader that has seen a part of a new entry also sees the head from
+//! which that entry was begun.
 
 use super::event::RawEvent;
 use crate::sync::atomic::{AtomicU64, Ordering, fence};
@@ -47,7 +49,8 @@ impl Ring {
     #[inline]
     pub(super) fn push(&self, event: RawEvent) {
         let head = self.head.load(Ordering::Relaxed);
-        // Whoever sees one of the stores below sees this head too, and knows that the entry is being overwritten.
+        // Whoever sees one of the stores below sees this head too, and knows that the entry is
+        // being overwritten.
         fence(Ordering::Release);
         if let Some(entry) = self.entries.get((head & self.mask) as usize) {
             for (word, value) in entry.iter().zip(event.pack()) {
@@ -63,8 +66,9 @@ impl Ring {
         (head + 1).saturating_sub(self.mask + 1).min(head)
     }
 
-    /// Hands the entries from number `from` on, and before number `until`, to `found`, the oldest first. Returns the number of
-    /// the next one, and how many were overwritten before they could be read; `until` is passed if they were, too.
+    /// Hands the entries from number `from` on, and before number `until`, to `found`, the oldest
+    /// first. Returns the number of the next one, and how many were overwritten before they could
+    /// be read; `until` is passed if they were, too.
     pub(super) fn read(
         &self,
         from: u64,
@@ -82,7 +86,8 @@ impl Ring {
             })
             .collect();
         fence(Ordering::Acquire);
-        // The entry that is being written now has this number, and takes the place of the one a capacity before.
+        // The entry that is being written now has this number, and takes the place of the one a
+        // capacity before.
         let writing = self.head.load(Ordering::Relaxed);
         let whole = (writing + 1).saturating_sub(capacity).clamp(start, end);
         for copy in &copies[(whole - start) as usize..] {

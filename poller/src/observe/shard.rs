@@ -1,7 +1,8 @@
 //! Counters, histograms and the flight recorder, one shard a thread.
 //!
-//! A thread is the only writer of its shard, so an increment is a plain load and store: no locked instruction, no line
-//! that another core writes. Threads without a number of their own share shard 0 and add atomically.
+//! A thread is the only writer of its shard, so an increment is a plain load and store: no locked
+//! instruction, no line that another core writes. Threads without a number of their own share shard
+//! 0 and add atomically.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -16,7 +17,8 @@ use crate::clock;
 
 #[derive(Debug)]
 struct Shard {
-    /// What the thread last read from the clock: the time of what it records until it reads the clock again.
+    /// What the thread last read from the clock: the time of what it records until it reads the
+    /// clock again.
     last_ns: AtomicU64,
     ticker: Ticker,
     transitions: [[AtomicU64; Transition::COUNT]; 2],
@@ -68,7 +70,8 @@ impl Recorder {
     #[inline]
     pub(crate) fn local(&self) -> Local<'_> {
         let index = known_thread();
-        // One look at the bounds for both: that the thread has a number, and that it is one of ours.
+        // One look at the bounds for both: that the thread has a number, and that it is one of
+        // ours.
         match self.shards.get(index).and_then(OnceLock::get) {
             Some(shard) => Local {
                 shard,
@@ -91,8 +94,9 @@ impl Recorder {
         }
     }
 
-    /// Hands the events of thread `index` from number `from` on, and before number `until`, to `found`. Returns the number of the
-    /// next one, and how many were overwritten before they could be read; `None` for a thread without a ring.
+    /// Hands the events of thread `index` from number `from` on, and before number `until`, to
+    /// `found`. Returns the number of the next one, and how many were overwritten before they could
+    /// be read; `None` for a thread without a ring.
     pub(crate) fn read_ring(
         &self,
         index: usize,
@@ -122,7 +126,8 @@ impl Recorder {
         0..self.shards.len()
     }
 
-    /// Everything summed over the shards. While others count, each cell is read at a moment of its own.
+    /// Everything summed over the shards. While others count, each cell is read at a moment of its
+    /// own.
     pub(crate) fn totals(&self) -> Totals {
         let mut totals = Totals::empty();
         for shard in self.shards.iter().filter_map(|shard| shard.get()) {
@@ -190,8 +195,8 @@ impl Local<'_> {
         self.thread
     }
 
-    /// Reads the clock: what is recorded from here on happens now, or a few nanoseconds later, where the thread's own clock would
-    /// go back by as much. 0 in a build without instrumentation.
+    /// Reads the clock: what is recorded from here on happens now, or a few nanoseconds later,
+    /// where the thread's own clock would go back by as much. 0 in a build without instrumentation.
     #[inline]
     pub(crate) fn stamp(&self) -> u64 {
         if cfg!(netpoller_bare) {
@@ -205,7 +210,8 @@ impl Local<'_> {
         self.happens(self.shard.ticker.now_ns())
     }
 
-    /// What the thread records from here on happens at `now_ns`, and after all that it has recorded. Returns when.
+    /// What the thread records from here on happens at `now_ns`, and after all that it has
+    /// recorded. Returns when.
     #[inline]
     fn happens(&self, now_ns: u64) -> u64 {
         let now_ns = now_ns.max(self.last_ns());
@@ -213,7 +219,8 @@ impl Local<'_> {
         now_ns
     }
 
-    /// [`Local::stamp`] by the kernel's clock alone, for what is compared with deadlines; in every build.
+    /// [`Local::stamp`] by the kernel's clock alone, for what is compared with deadlines; in every
+    /// build.
     #[inline]
     pub(crate) fn stamp_exactly(&self) -> u64 {
         if cfg!(netpoller_bare) || self.thread == SHARED as u32 {
@@ -336,8 +343,8 @@ impl Totals {
         }
     }
 
-    /// What was counted after `earlier`, an earlier reading of the same recorder. What says how things are, and not how often
-    /// something was done, stays as it is.
+    /// What was counted after `earlier`, an earlier reading of the same recorder. What says how
+    /// things are, and not how often something was done, stays as it is.
     pub(crate) fn since(&self, earlier: &Totals) -> Totals {
         let mut interval = self.clone();
         let transitions = interval.transitions.iter_mut().flatten();

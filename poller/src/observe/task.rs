@@ -33,8 +33,8 @@ pub(crate) fn enter_task(task: Task) -> Task {
     CURRENT.with(|current| current.replace(task))
 }
 
-/// Catches the number that an id of tokio's hashes, of a task or a runtime. tokio shows it as text only, which is too slow for
-/// every wait.
+/// Catches the number that an id of tokio's hashes, of a task or a runtime. tokio shows it as text
+/// only, which is too slow for every wait.
 #[cfg(feature = "tokio")]
 pub(crate) struct U64Hasher(pub(crate) u64);
 

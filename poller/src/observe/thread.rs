@@ -1,4 +1,5 @@
-//! Numbers for threads: dense, recycled when a thread ends, and therefore good as an index of what a thread owns.
+//! Numbers for threads: dense, recycled when a thread ends, and therefore good as an index of what
+//! a thread owns.
 
 use std::cell::Cell;
 use std::sync::Arc;
@@ -29,8 +30,8 @@ static TABLE: ForkMutex<Table> = ForkMutex::new(
     },
 );
 
-/// Gives the number back when the thread ends. The table's lock orders the last writes of the thread that had it before
-/// the first ones of the thread that gets it.
+/// Gives the number back when the thread ends. The table's lock orders the last writes of the
+/// thread that had it before the first ones of the thread that gets it.
 struct Ticket(usize);
 
 impl Ticket {
@@ -84,7 +85,8 @@ thread_local! {
     static TICKET: Ticket = Ticket::take();
 }
 
-/// Number of the calling thread if it has asked for one by [`current_thread`], or else no index of anything.
+/// Number of the calling thread if it has asked for one by [`current_thread`], or else no index of
+/// anything.
 #[inline]
 pub(crate) fn known_thread() -> usize {
     INDEX.get()

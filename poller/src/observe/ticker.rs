@@ -1,8 +1,10 @@
-//! The clock as one thread reads it for its own records: the kernel's, and between two readings of that the processor's.
+//! The clock as one thread reads it for its own records: the kernel's, and between two readings of
+//! that the processor's.
 //!
-//! A reading of the kernel's clock takes about 25 ns, one of the processor's counter a third of it. The counter is never
-//! trusted for longer than [`SPAN_NS`] after a reading of the kernel's clock, over which an error of its rate, or a clock that is
-//! being slewed, cannot amount to more than some nanoseconds.
+//! A reading of the kernel's clock takes about 25 ns, one of the processor's counter a third of it.
+//! The counter is never trusted for longer than [`SPAN_NS`] after a reading of the kernel's clock,
+//! over which an error of its rate, or a clock that is being slewed, cannot amount to more than
+//! some nanoseconds.
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -20,7 +22,8 @@ const CALIBRATION_NS: u64 = 20_000_000;
 /// Nanoseconds a tick, times 2^32; 0 until it is known, or if the counter is of no use.
 static RATE: AtomicU64 = AtomicU64::new(0);
 
-/// What one thread knows of the time. Other threads may read it, and use it at the cost of some precision.
+/// What one thread knows of the time. Other threads may read it, and use it at the cost of some
+/// precision.
 #[derive(Debug)]
 pub(super) struct Ticker {
     /// The last reading of the kernel's clock, and the counter then.
@@ -62,7 +65,8 @@ impl Ticker {
         let now = clock::now_ns();
         let ticks = sys::ticks();
         if ticks.wrapping_sub(before) > sys::ADJACENT {
-            // Interrupted in between, perhaps for long: the two do not belong together. The counter is not used until they do.
+            // Interrupted in between, perhaps for long: the two do not belong together. The counter
+            // is not used until they do.
             self.ticks
                 .store(ticks.wrapping_add(MOST_TICKS), Ordering::Relaxed);
             return now;
@@ -115,7 +119,8 @@ mod tests {
             let before = clock::now_ns();
             let now = ticker.now_ns();
             let after = clock::now_ns();
-            // A microsecond, for two readings that were not made at exactly the same time, and a rate that is not exact.
+            // A microsecond, for two readings that were not made at exactly the same time, and a
+            // rate that is not exact.
             let slack = 1000 + SPAN_NS / 1000;
             assert!(
                 (before.saturating_sub(slack)..=after + slack).contains(&now),

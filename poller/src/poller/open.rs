@@ -41,13 +41,14 @@ fn refused_counter(error: &io::Error) -> Counter {
 }
 
 impl Poller {
-    /// Registers `fd`, edge-triggered, for both directions, once and for all (semantics 2). It should be non-blocking.
+    /// Registers `fd`, edge-triggered, for both directions, once and for all (semantics 2). It
+    /// should be non-blocking.
     ///
     /// # Errors
     ///
-    /// The descriptor stays the caller's in every case. It is refused if it is closed (EBADF), registered already (EEXIST),
-    /// of a kind that epoll does not take, as a regular file (EPERM), beyond the user's limit of watches (ENOSPC), or one of
-    /// the poller's own.
+    /// The descriptor stays the caller's in every case. It is refused if it is closed (EBADF),
+    /// registered already (EEXIST), of a kind that epoll does not take, as a regular file (EPERM),
+    /// beyond the user's limit of watches (ENOSPC), or one of the poller's own.
     #[track_caller]
     pub fn open(&self, fd: BorrowedFd<'_>, kind: Kind) -> Result<Desc, RegisterError> {
         self.open_at(fd.as_raw_fd(), kind, Location::caller())
@@ -87,8 +88,8 @@ impl Poller {
         };
         if let Err(error) = self.shared.backend.open(fd, interest, tag) {
             self.shared.recorder.local().count(refused_counter(&error));
-            // The slot goes back, and its generation with it (semantics 3); it was never registered, so it was never
-            // opened either.
+            // The slot goes back, and its generation with it (semantics 3); it was never
+            // registered, so it was never opened either.
             desc.closed.store(true, Ordering::Release);
             desc.slot.free(&self.shared.recorder.local());
             desc.slot.release();
@@ -137,8 +138,8 @@ impl Desc {
     }
 
     /// Evicts the descriptor: every waiter is released, and every operation from here on fails with
-    /// [`Error::Closed`](crate::Error::Closed) (Go's `pollUnblock`). `false` if that was done before; Go throws then
-    /// (semantics 11).
+    /// [`Error::Closed`](crate::Error::Closed) (Go's `pollUnblock`). `false` if that was done
+    /// before; Go throws then (semantics 11).
     pub fn unblock(&self) -> bool {
         let mut panics = Panics::default();
         let evicted = self.evict(&mut panics);
@@ -146,7 +147,8 @@ impl Desc {
         evicted.is_some()
     }
 
-    /// [`Desc::unblock`]; how many waiters were released, `None` if it was done before, or if the descriptor is no more.
+    /// [`Desc::unblock`]; how many waiters were released, `None` if it was done before, or if the
+    /// descriptor is no more.
     pub(super) fn evict(&self, panics: &mut Panics) -> Option<u32> {
         // As in `close_once`.
         self.shared.check_process().ok()?;
@@ -178,7 +180,8 @@ impl Desc {
             }
         }
         local.count(Counter::Evicted);
-        // Ours, whoever lives in the slot by now: of an eviction from outside the owner may have closed it meanwhile.
+        // Ours, whoever lives in the slot by now: of an eviction from outside the owner may have
+        // closed it meanwhile.
         let id = DescId {
             slot: self.slot.slot(),
             generation: self.generation,
@@ -189,26 +192,29 @@ impl Desc {
         Some(released)
     }
 
-    /// Deregisters the descriptor, which stays open and the caller's. Waiters were released, if need be by
-    /// [`Desc::unblock`]. The slot is free for reuse at once; events that the kernel has already handed out are told apart by
-    /// their generation.
+    /// Deregisters the descriptor, which stays open and the caller's. Waiters were released, if
+    /// need be by [`Desc::unblock`]. The slot is free for reuse at once; events that the kernel has
+    /// already handed out are told apart by their generation.
     pub fn close(self) {
         self.close_once();
     }
 
-    /// [`Desc::close`] through a shared reference, once. Whoever calls it sees to it that nobody uses the handle afterwards.
+    /// [`Desc::close`] through a shared reference, once. Whoever calls it sees to it that nobody
+    /// uses the handle afterwards.
     pub(crate) fn close_once(&self) {
         if self.closed.swap(true, Ordering::AcqRel) {
             return;
         }
-        // What is the parent's stays as it was, in a copy that nobody looks at; its locks may be held for ever.
+        // What is the parent's stays as it was, in a copy that nobody looks at; its locks may be
+        // held for ever.
         if self.shared.check_process().is_err() {
             return;
         }
         // Wakers that panic keep nothing from being closed.
         let mut panics = Panics::default();
         if self.evict(&mut panics).is_none() {
-            // Evicted before. A wait that asks for no leave (`wait_canceled`) may have parked since, and been forgotten.
+            // Evicted before. A wait that asks for no leave (`wait_canceled`) may have parked
+            // since, and been forgotten.
             let local = self.shared.recorder.local();
             let wakers = Direction::ALL.map(|direction| {
                 self.shared
@@ -218,7 +224,8 @@ impl Desc {
         }
         let kind = self.slot.kind();
         if self.slot.fd() >= 0 {
-            // Before close(2), and whatever it says (semantics 10): the descriptor may have been closed behind our back.
+            // Before close(2), and whatever it says (semantics 10): the descriptor may have been
+            // closed behind our back.
             let _ = self.shared.backend.close(self.slot.fd());
         }
         let local = self.shared.recorder.local();

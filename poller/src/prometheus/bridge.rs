@@ -9,8 +9,9 @@ use super::families::{Type, Value, families};
 
 /// Copies the counters and gauges of all pollers to the recorder of the `metrics` facade.
 ///
-/// Histograms do not go through the facade: it takes samples one by one, and the recorders that exist keep each of them.
-/// Take them from the exposition of the feature `prometheus`, or from the inspector.
+/// Histograms do not go through the facade: it takes samples one by one, and the recorders that
+/// exist keep each of them. Take them from the exposition of the feature `prometheus`, or from the
+/// inspector.
 ///
 /// ```
 /// // After the recorder was installed.
@@ -20,7 +21,8 @@ use super::families::{Type, Value, families};
 /// ```
 #[derive(Debug, Default)]
 pub struct Bridge {
-    /// By the label of the poller. The facade keeps what it was told of one that is gone, and so do we.
+    /// By the label of the poller. The facade keeps what it was told of one that is gone, and so do
+    /// we.
     known: HashMap<String, Known>,
 }
 
@@ -36,7 +38,8 @@ struct Known {
 enum Handle {
     Counter {
         counter: Counter,
-        /// What earlier pollers of the name had counted: the facade's counters never go back, so a new one goes on from there.
+        /// What earlier pollers of the name had counted: the facade's counters never go back, so a
+        /// new one goes on from there.
         before: u64,
         last: u64,
     },
@@ -92,7 +95,8 @@ impl std::fmt::Debug for Handle {
 }
 
 impl Bridge {
-    /// Describes all metrics to the recorder that is installed, or, inside of `metrics::with_local_recorder`, to that one.
+    /// Describes all metrics to the recorder that is installed, or, inside of
+    /// `metrics::with_local_recorder`, to that one.
     pub fn new() -> Self {
         for family in families() {
             match family.kind {
@@ -104,12 +108,13 @@ impl Bridge {
         Self::default()
     }
 
-    /// Reads the pollers and sets the metrics. Handles are registered when a poller is first seen, with the recorder of that
-    /// moment.
+    /// Reads the pollers and sets the metrics. Handles are registered when a poller is first seen,
+    /// with the recorder of that moment.
     ///
-    /// Counters are set to what they are, not added to, so it does no harm if several bridges do this. When a poller is gone its
-    /// gauges are set to 0; when another one takes its name, its counters go on from where they were, for this bridge: keep
-    /// one for as long as the program runs.
+    /// Counters are set to what they are, not added to, so it does no harm if several bridges do
+    /// this. When a poller is gone its gauges are set to 0; when another one takes its name, its
+    /// counters go on from where they were, for this bridge: keep one for as long as the program
+    /// runs.
     pub fn sync(&mut self) {
         let pollers = all_stats();
         for (name, known) in &mut self.known {
@@ -251,7 +256,8 @@ mod tests {
             let mut bridge = Bridge::new();
             for round in 1..4 {
                 let poller = loop {
-                    // Somebody else's look at all pollers may keep the last of the name for a moment.
+                    // Somebody else's look at all pollers may keep the last of the name for a
+                    // moment.
                     let poller = Poller::builder().name("bridged_again").build().unwrap();
                     if poller.name() == "bridged_again" {
                         break poller;
@@ -273,7 +279,8 @@ mod tests {
                 // With or without a look in between.
                 if round != 2 {
                     while f64::from_bits(polls()) > 0.0 {
-                        // Not all the time: a look at all pollers keeps them for as long as it takes.
+                        // Not all the time: a look at all pollers keeps them for as long as it
+                        // takes.
                         std::thread::sleep(std::time::Duration::from_millis(10));
                         bridge.sync();
                     }

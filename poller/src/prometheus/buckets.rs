@@ -1,11 +1,12 @@
 //! The bounds of the exported histograms, and how the internal buckets are folded into them.
 //!
-//! Internal buckets are log-linear, four to each doubling, and the powers of two are bounds of theirs. So are all bounds of
-//! what is counted in events, and `le` is exact there.
+//! Internal buckets are log-linear, four to each doubling, and the powers of two are bounds of
+//! theirs. So are all bounds of what is counted in events, and `le` is exact there.
 //!
-//! The bounds of times are decimal, and no internal ones. A bucket `le` counts the samples that are known to be at most the
-//! bound: those of the internal buckets that end there or before. A sample less than a quarter below the bound, or on it, may
-//! therefore be counted one bucket further up; none is ever counted below its own, so a quantile is rounded up and never down.
+//! The bounds of times are decimal, and no internal ones. A bucket `le` counts the samples that are
+//! known to be at most the bound: those of the internal buckets that end there or before. A sample
+//! less than a quarter below the bound, or on it, may therefore be counted one bucket further up;
+//! none is ever counted below its own, so a quantile is rounded up and never down.
 
 use crate::observe::HistogramSnapshot;
 
@@ -45,8 +46,8 @@ pub(super) const LATENCY: Bounds = Bounds {
     units: 1e9,
 };
 
-/// One for each decade: the time parked has six histograms to share the budget of series, and says more about the peers
-/// than about the poller.
+/// One for each decade: the time parked has six histograms to share the budget of series, and says
+/// more about the peers than about the poller.
 pub(super) const PARKED: Bounds = Bounds {
     bounds: &[
         (10_000, "0.00001"),

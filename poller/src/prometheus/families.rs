@@ -1,5 +1,5 @@
-//! All metrics: their types, and how their series are read. Those that are made of counters or of histograms have their
-//! names, labels and help from the vocabulary.
+//! All metrics: their types, and how their series are read. Those that are made of counters or of
+//! histograms have their names, labels and help from the vocabulary.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -9,17 +9,19 @@
 //! | `connection` | one connection of the server |
 //! | `bridge` | the `metrics` facade (feature `metrics`) |
 //!
-//! Nothing is stored and nothing runs between scrapes: each reads the counters that are there anyway. Every series is
-//! exported from the beginning, as 0 (a rate of what was missing is unknown). No series stands for a single descriptor,
-//! peer or task, so their number depends on the number of pollers alone: at most 400 each.
+//! Nothing is stored and nothing runs between scrapes: each reads the counters that are there
+//! anyway. Every series is exported from the beginning, as 0 (a rate of what was missing is
+//! unknown). No series stands for a single descriptor, peer or task, so their number depends on the
+//! number of pollers alone: at most 400 each.
 //!
 //! The label `direction` says `read` or `write`, the words that tables and the protocol use.
 //!
-//! No two live pollers have one name (the second of a name is called `name_2` for as long as it lives), so no series goes on
-//! as that of another poller. A new poller of a name whose owner is gone begins at 0, which `rate()` takes for a restart.
+//! No two live pollers have one name (the second of a name is called `name_2` for as long as it
+//! lives), so no series goes on as that of another poller. A new poller of a name whose owner is
+//! gone begins at 0, which `rate()` takes for a restart.
 //!
-//! `netpoller_build_info` says which features were compiled in, and in `revision` what the environment variable
-//! `NETPOLLER_REVISION` held when netpoller was built, `unknown` without it:
+//! `netpoller_build_info` says which features were compiled in, and in `revision` what the
+//! environment variable `NETPOLLER_REVISION` held when netpoller was built, `unknown` without it:
 //! `NETPOLLER_REVISION=$(git rev-parse HEAD) cargo build`.
 #![forbid(unsafe_code)]
 
@@ -46,7 +48,8 @@ pub use text::{CONTENT_TYPE, encode};
 
 use crate::view::{self, Stats};
 
-/// The statistics of all pollers, each with its value of the label `poller`: its name, which no other live one has.
+/// The statistics of all pollers, each with its value of the label `poller`: its name, which no
+/// other live one has.
 fn all_stats() -> Vec<(String, Stats)> {
     let pollers = view::pollers().into_iter();
     pollers

@@ -1,8 +1,8 @@
 //! A small server for the exposition: one path, read only, on a thread of its own.
 //!
-//! Loopback is no boundary for a browser: a page from anywhere can send requests to 127.0.0.1, and by DNS rebinding even
-//! read the answers. So a request must name a host that we are known by, and one that says that another site's page sent
-//! it is refused.
+//! Loopback is no boundary for a browser: a page from anywhere can send requests to 127.0.0.1, and
+//! by DNS rebinding even read the answers. So a request must name a host that we are known by, and
+//! one that says that another site's page sent it is refused.
 
 use std::convert::Infallible;
 use std::fmt;
@@ -34,8 +34,8 @@ const MAX_TOLD: usize = 16;
 /// How much of the server anybody may have, and for how long. A test makes some small.
 #[derive(Clone, Debug)]
 struct Limits {
-    /// Connections at a time. When another one comes the idlest goes; so those that are left open, as Prometheus leaves its
-    /// own, keep nobody out.
+    /// Connections at a time. When another one comes the idlest goes; so those that are left open,
+    /// as Prometheus leaves its own, keep nobody out.
     connections: usize,
     /// A connection that answers, and gets nothing written for so long, counts as idle.
     patience: Duration,
@@ -128,16 +128,17 @@ impl From<StartError> for io::Error {
 }
 
 impl Builder {
-    /// Allows an address that other machines can reach. The exposition has no addresses, labels or payload in it, but it
-    /// tells how busy the service is.
+    /// Allows an address that other machines can reach. The exposition has no addresses, labels or
+    /// payload in it, but it tells how busy the service is.
     #[must_use]
     pub fn allow_remote(mut self, allow: bool) -> Self {
         self.allow_remote = allow;
         self
     }
 
-    /// Answers requests for this host too: the name by which Prometheus reaches it, without the port. Numbers and `localhost`
-    /// need not be named; any other name could be one that somebody made resolve to this machine.
+    /// Answers requests for this host too: the name by which Prometheus reaches it, without the
+    /// port. Numbers and `localhost` need not be named; any other name could be one that somebody
+    /// made resolve to this machine.
     #[must_use]
     pub fn host(mut self, name: impl Into<String>) -> Self {
         self.hosts.push(name.into());
@@ -200,7 +201,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server on `address`, which is loopback unless [`Builder::allow_remote`] says otherwise; port 0 for any.
+    /// A server on `address`, which is loopback unless [`Builder::allow_remote`] says otherwise;
+    /// port 0 for any.
     pub fn builder(address: SocketAddr) -> Builder {
         Builder {
             address,
@@ -215,8 +217,9 @@ impl Server {
         self.address
     }
 
-    /// What to give to Prometheus, or to curl, on this machine: where it listens on all addresses, by that of loopback. Others
-    /// call it by any address of the machine, or by a name that [`Builder::host`] allows.
+    /// What to give to Prometheus, or to curl, on this machine: where it listens on all addresses,
+    /// by that of loopback. Others call it by any address of the machine, or by a name that
+    /// [`Builder::host`] allows.
     pub fn url(&self) -> String {
         let ip = match self.address.ip() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),
@@ -246,7 +249,8 @@ async fn serve(listener: std::net::TcpListener, house: Arc<House>) {
     let told = Arc::new(Semaphore::new(MAX_TOLD));
     let mut backoff = Backoff::new(house.reserve.clone());
     loop {
-        // Whoever came before is answered first, else a crowd that comes at once would push itself out.
+        // Whoever came before is answered first, else a crowd that comes at once would push itself
+        // out.
         yield_now().await;
         let stream = match listener.accept().await {
             Ok((stream, _)) => stream,
@@ -274,7 +278,8 @@ async fn serve(listener: std::net::TcpListener, house: Arc<House>) {
     }
 }
 
-/// Says so, and waits for the other end to have read it: what is closed with a request unread in it takes the answer with it.
+/// Says so, and waits for the other end to have read it: what is closed with a request unread in it
+/// takes the answer with it.
 async fn no_room(mut stream: Stream) -> io::Result<()> {
     let reason = "all connections are busy; try again\n";
     let head = "HTTP/1.1 503 Service Unavailable\r\ncontent-type: text/plain; charset=utf-8\r\n\
@@ -307,7 +312,8 @@ async fn connection(stream: Stream, place: Place, house: Arc<House>) {
     loop {
         let due = visit.due(head, write, idle);
         tokio::select! {
-            // A peer that breaks off has nobody to tell. One that speaks something else was told by hyper.
+            // A peer that breaks off has nobody to tell. One that speaks something else was told by
+            // hyper.
             end = &mut served => {
                 if let Err(error) = end && error.is_parse() {
                     count_request(refused_head(&error));
@@ -378,7 +384,8 @@ fn answer(status: StatusCode, content_type: &'static str, body: String) -> Respo
     response
 }
 
-/// Exactly one Host, and it is ours; so is the one of a request in absolute form, which is the one that counts.
+/// Exactly one Host, and it is ours; so is the one of a request in absolute form, which is the one
+/// that counts.
 fn names_us<B>(request: &Request<B>, hosts: &[String]) -> bool {
     let mut named = request.headers().get_all(header::HOST).iter();
     let (Some(host), None) = (named.next(), named.next()) else {
@@ -609,7 +616,8 @@ mod tests {
         }
     }
 
-    // The next two ask for a path that is not there: the exposition of all pollers of all tests takes long.
+    // The next two ask for a path that is not there: the exposition of all pollers of all tests
+    // takes long.
 
     /// One that asks once and stays, as Prometheus does.
     fn stay(server: &Server) -> net::TcpStream {
@@ -636,7 +644,8 @@ mod tests {
         for _ in 0..limit + 1 {
             open.push(stay(&server));
         }
-        // The first of all has been closed, without a word; the last is there and is answered again.
+        // The first of all has been closed, without a word; the last is there and is answered
+        // again.
         assert_eq!(open[0].read(&mut [0]).unwrap_or(0), 0);
         let mut last = open.pop().unwrap();
         last.write_all(b"GET /other HTTP/1.1\r\nHost: localhost\r\n\r\n")

@@ -235,8 +235,8 @@ mod tests {
         assert!(series.values().all(|value| *value == 0.0), "{series:#?}");
     }
 
-    /// What a scrape of a new poller gives, of itself alone. A name, a label or a help that changes is seen here, and by
-    /// whoever reviews the change: dashboards and alerts live by them.
+    /// What a scrape of a new poller gives, of itself alone. A name, a label or a help that changes
+    /// is seen here, and by whoever reviews the change: dashboards and alerts live by them.
     #[test]
     fn the_exposition_of_a_new_poller_is_the_one_that_is_checked_in() {
         let path = concat!(env!("CARGO_MANIFEST_DIR"), "/src/prometheus/exposition.txt");
@@ -316,7 +316,8 @@ mod tests {
         let named = |name: &str| Poller::builder().name(name).build().unwrap();
         let (first, second) = (named("heir"), named("heir"));
         drop(first);
-        // It may have the first one's, unless somebody else still looks at that one; never the second one's.
+        // It may have the first one's, unless somebody else still looks at that one; never the
+        // second one's.
         let living = [second, named("heir"), named("heir"), named("heir_2")];
         let names: BTreeSet<&str> = living.iter().map(Poller::name).collect();
         assert_eq!(names.len(), living.len(), "{names:?}");

@@ -1,7 +1,8 @@
 //! The flight recorder: what happened last, thread by thread and descriptor by descriptor.
 //!
-//! Each thread that uses a poller overwrites a ring of its own (see [`Builder::flight_recorder`](crate::Builder::flight_recorder)),
-//! and each descriptor keeps the last transitions of its two words. Reading takes no lock and keeps nobody waiting; what was
+//! Each thread that uses a poller overwrites a ring of its own (see
+//! [`Builder::flight_recorder`](crate::Builder::flight_recorder)), and each descriptor keeps the
+//! last transitions of its two words. Reading takes no lock and keeps nobody waiting; what was
 //! overwritten meanwhile is counted as lost.
 //!
 //! ```
@@ -44,7 +45,8 @@ pub(crate) use merge::Merge;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Event {
-    /// When, CLOCK_MONOTONIC. What a thread does between two readings of the clock bears the time of the first.
+    /// When, CLOCK_MONOTONIC. What a thread does between two readings of the clock bears the time
+    /// of the first.
     pub at_ns: u64,
     /// Slot of the descriptor.
     pub slot: u32,
@@ -178,8 +180,8 @@ impl Cursor {
         }
     }
 
-    /// Appends what `poller`, always the same one, has recorded since, by time. Returns how many events were overwritten before
-    /// they could be read.
+    /// Appends what `poller`, always the same one, has recorded since, by time. Returns how many
+    /// events were overwritten before they could be read.
     pub fn read(&mut self, poller: &Poller, events: &mut Vec<Event>) -> u64 {
         let from = events.len();
         let mut lost = 0;
@@ -219,7 +221,8 @@ pub(crate) fn closed_at(poller: &Poller, wanted: &HashSet<(u32, u32)>) -> HashMa
     closed
 }
 
-/// What `poller` still holds of one descriptor, the oldest first. Of the rest a ring at a time is held meanwhile.
+/// What `poller` still holds of one descriptor, the oldest first. Of the rest a ring at a time is
+/// held meanwhile.
 #[cfg(feature = "inspect")]
 pub(crate) fn recorded_of(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
     let recorder = &poller.shared.recorder;
@@ -236,8 +239,9 @@ pub(crate) fn recorded_of(poller: &Poller, slot: u32, generation: u32) -> Vec<Ev
     events
 }
 
-/// The last transitions of a descriptor, eight at most in each direction, the oldest first: kept beside the descriptor for as
-/// long as it lives, however long ago they were. Empty once it is closed.
+/// The last transitions of a descriptor, eight at most in each direction, the oldest first: kept
+/// beside the descriptor for as long as it lives, however long ago they were. Empty once it is
+/// closed.
 pub fn history(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
     let desc = poller.shared.cache.get(slot);
     desc.map_or_else(Vec::new, |desc| history_of(desc, generation))
@@ -288,8 +292,8 @@ pub fn dump(out: &mut dyn Write) -> io::Result<()> {
     })
 }
 
-/// [`dump`] by a thread that may hold any lock of ours, as one that panics may: it waits for none, leaves out what it cannot
-/// have, and says so.
+/// [`dump`] by a thread that may hold any lock of ours, as one that panics may: it waits for none,
+/// leaves out what it cannot have, and says so.
 pub(super) fn dump_without_waiting(out: &mut dyn Write) -> io::Result<()> {
     let pollers = match all_pollers_soon() {
         Some(pollers) => pollers,

@@ -33,7 +33,8 @@ fn loom_a_waiter_between_its_deadline_and_close_gets_one_of_them() {
         let side = Side::new();
         let reader = spawn(&side, Side::read);
         let timer = spawn(&side, |side| {
-            // A deadline that fires on a closing descriptor does nothing (semantics 34), as in `fire_one`.
+            // A deadline that fires on a closing descriptor does nothing (semantics 34), as in
+            // `fire_one`.
             let guard = side.lock.lock().unwrap();
             if side.info.closing() {
                 return;

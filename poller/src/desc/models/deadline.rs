@@ -39,8 +39,8 @@ fn loom_an_edge_beside_a_deadline_is_read_now_or_by_the_next_operation() {
             Ok(()) => {}
             outcome => {
                 assert_eq!(outcome, TIMEOUT);
-                // The deadline is moved, and somebody waits without having looked: the edge must still be there, unless
-                // the reader has looked after it.
+                // The deadline is moved, and somebody waits without having looked: the edge must
+                // still be there, unless the reader has looked after it.
                 side.publish(false, false);
                 assert_eq!(side.read(), Ok(()));
             }

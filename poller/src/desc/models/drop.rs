@@ -1,4 +1,5 @@
-//! A future that is dropped while somebody wakes it. What it was woken for must not be lost with it.
+//! A future that is dropped while somebody wakes it. What it was woken for must not be lost with
+//! it.
 
 use super::*;
 

@@ -1,4 +1,5 @@
-//! What the models are made of: one direction of a descriptor, the kernel behind it, and threads that sleep until woken.
+//! What the models are made of: one direction of a descriptor, the kernel behind it, and threads
+//! that sleep until woken.
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering};
@@ -14,8 +15,9 @@ use crate::desc::info::{Blocker, Info};
 use crate::desc::word::{Busy, Refused, Token, Waiter, Word};
 use crate::observe::{Direction, Transition};
 
-/// Explores `body`, and says how much there was to explore. Two preemptions unless the environment says otherwise: almost
-/// all bugs of this kind need no more, and without a bound three threads take hours.
+/// Explores `body`, and says how much there was to explore. Two preemptions unless the environment
+/// says otherwise: almost all bugs of this kind need no more, and without a bound three threads
+/// take hours.
 pub(crate) fn explore(name: &str, body: impl Fn() + Send + Sync + 'static) {
     explore_to(
         loom::model::Builder::new().preemption_bound.unwrap_or(2),
@@ -24,8 +26,8 @@ pub(crate) fn explore(name: &str, body: impl Fn() + Send + Sync + 'static) {
     );
 }
 
-/// Explores `body` with at least three preemptions, whatever the environment says: what three threads do to one word may
-/// take as many.
+/// Explores `body` with at least three preemptions, whatever the environment says: what three
+/// threads do to one word may take as many.
 pub(crate) fn explore_three(name: &str, body: impl Fn() + Send + Sync + 'static) {
     let bound = loom::model::Builder::new().preemption_bound.unwrap_or(3);
     explore_to(bound.max(3), name, body);
@@ -106,8 +108,9 @@ impl Wake for Calls {
 
 /// How often each transition was taken.
 ///
-/// The real counts of transitions that are made while their maker is alone are not locked (`Side::count`). So here those
-/// are cells in which loom allows no two users at a time; the others are ordinary atomics, which loom does not explore.
+/// The real counts of transitions that are made while their maker is alone are not locked
+/// (`Side::count`). So here those are cells in which loom allows no two users at a time; the others
+/// are ordinary atomics, which loom does not explore.
 pub(super) struct Counts {
     alone: [UnsafeCell<()>; Transition::COUNT],
     counts: [AtomicU64; Transition::COUNT],
@@ -146,7 +149,8 @@ pub(super) struct Side {
     pub(super) info: Info,
     /// The descriptor's lock: deadlines and close hold it from the info word to the rg/wg word.
     pub(super) lock: Mutex<()>,
-    /// Bytes in the kernel's buffer. Its lock is the kernel's own, which orders an EAGAIN before the edge that follows.
+    /// Bytes in the kernel's buffer. Its lock is the kernel's own, which orders an EAGAIN before
+    /// the edge that follows.
     pub(super) kernel: Mutex<u32>,
     pub(super) counts: Counts,
     pub(super) waiters: AtomicI64,

@@ -1,17 +1,19 @@
-//! Models of the descriptor: loom runs each under every interleaving and every memory order that the language allows, up
-//! to a bound of preemptions.
+//! Models of the descriptor: loom runs each under every interleaving and every memory order that
+//! the language allows, up to a bound of preemptions.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom" LOOM_MAX_PREEMPTIONS=2 cargo test -p netpoller --lib --release loom_ --target-dir target/loom
 //! ```
 //!
-//! Pairs run at the bound of the environment, 2 without one; what three threads do to one word runs at bound 3 at least.
+//! Pairs run at the bound of the environment, 2 without one; what three threads do to one word runs
+//! at bound 3 at least.
 //!
 //! # Every pair
 //!
-//! What can happen to a descriptor: a waiter **P**arks, **I**/O becomes ready, a deadline **F**ires, a deadline is **S**et,
-//! **C**lose or eviction, free and **R**euse of the slot, a **B**reak, another **W**aker, and **D**rop of the future. Files are
-//! those beside this one, or, after `poller/`, those of `poller/models`.
+//! What can happen to a descriptor: a waiter **P**arks, **I**/O becomes ready, a deadline
+//! **F**ires, a deadline is **S**et, **C**lose or eviction, free and **R**euse of the slot, a
+//! **B**reak, another **W**aker, and **D**rop of the future. Files are those beside this one, or,
+//! after `poller/`, those of `poller/models`.
 //!
 //! | pair | model |
 //! |---|---|
@@ -61,17 +63,17 @@
 //! | W D | `poller/waits`: a future dropped beside a poll function takes only its own wait along |
 //! | D D | `poller/waits`: futures dropped in both directions are both counted off |
 //!
-//! Three at a time: P I C in `close`; P F C in `close`; P I F in `deadline`; P F S I in `poller/three`; P I D in `drop`;
-//! P W I F in `io`; C R I in `recycle` and `poller/three`; B P S F in `poller/three`; P P I in `io` and `polled`; I D F in
-//! `drop`.
+//! Three at a time: P I C in `close`; P F C in `close`; P I F in `deadline`; P F S I in
+//! `poller/three`; P I D in `drop`; P W I F in `io`; C R I in `recycle` and `poller/three`; B P S F
+//! in `poller/three`; P P I in `io` and `polled`; I D F in `drop`.
 //!
-//! Every model ends with [`Side::check_laws`]. A lost wake shows as a deadlock, a waker cell with two users as a causality
-//! violation, and a thread that waits for nobody as too many branches.
+//! Every model ends with [`Side::check_laws`]. A lost wake shows as a deadlock, a waker cell with
+//! two users as a causality violation, and a thread that waits for nobody as too many branches.
 //!
 //! # What the models catch
 //!
-//! Each of these breakages was made once, by hand, and found by the models named; `tests/models/mutants.sh` makes those in
-//! `tests/models/mutants` again:
+//! Each of these breakages was made once, by hand, and found by the models named;
+//! `tests/models/mutants.sh` makes those in `tests/models/mutants` again:
 //!
 //! | breakage | found by |
 //! |---|---|

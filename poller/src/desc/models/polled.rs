@@ -1,4 +1,5 @@
-//! Waits by poll functions: they have no future to drop, so the next waiter takes the place of the last.
+//! Waits by poll functions: they have no future to drop, so the next waiter takes the place of the
+//! last.
 
 use super::*;
 

@@ -60,7 +60,8 @@ fn loom_a_slot_is_not_reused_while_a_poller_takes_a_waker_out() {
     });
 }
 
-/// What tables show is not explored by loom, and counted by nobody else: one recorder does for all executions.
+/// What tables show is not explored by loom, and counted by nobody else: one recorder does for all
+/// executions.
 fn recorder() -> &'static Recorder {
     static RECORDER: std::sync::LazyLock<Recorder> = std::sync::LazyLock::new(|| Recorder::new(0));
     &RECORDER

@@ -7,24 +7,28 @@ use crate::observe::Transition;
 use crate::sync::atomic::Ordering;
 use crate::sync::{Panics, spin_loop};
 
-/// How often a waiter looks again at a word that is `waking` before it asks to be polled once more instead. In a model a spin
-/// yields to the thread it waits for, so there one is enough to explore both ways.
+/// How often a waiter looks again at a word that is `waking` before it asks to be polled once more
+/// instead. In a model a spin yields to the thread it waits for, so there one is enough to explore
+/// both ways.
 const WAKING_SPINS: usize = if cfg!(loom) { 1 } else { 64 };
 
 /// What a waiter brings along.
 pub(crate) trait Waiter {
     type Error;
-    /// Whether it may wait at all. Called before the wait, after arming, and when it was released without readiness.
+    /// Whether it may wait at all. Called before the wait, after arming, and when it was released
+    /// without readiness.
     fn check(&self) -> Result<(), Self::Error>;
-    /// Called in `wait`, before the waker is visible: stamps who waits; and since when, unless the wait was parked before and
-    /// only changes its waker.
+    /// Called in `wait`, before the waker is visible: stamps who waits; and since when, unless the
+    /// wait was parked before and only changes its waker.
     fn publish(&self, rearmed: bool);
-    /// Called once the park is committed. A wait that parks again with another waker has stayed parked for this purpose.
+    /// Called once the park is committed. A wait that parks again with another waker has stayed
+    /// parked for this purpose.
     fn parked(&self);
-    /// Called when a wait that had parked was released while it put another waker in place: no waker of its was taken,
-    /// so whoever released it does not account for it.
+    /// Called when a wait that had parked was released while it put another waker in place: no
+    /// waker of its was taken, so whoever released it does not account for it.
     fn unparked(&self);
-    /// Called for every transition, where its CAS has won. While the word is `wait` or `waking` the caller is alone.
+    /// Called for every transition, where its CAS has won. While the word is `wait` or `waking` the
+    /// caller is alone.
     fn count(&self, transition: Transition);
 }
 
@@ -37,7 +41,8 @@ pub(crate) struct Token {
     started: bool,
     /// It has parked; what comes next is a wake, or a poll without one.
     parked: bool,
-    /// The waker that is in the cell, to tell a spurious poll from a new waker without touching the cell.
+    /// The waker that is in the cell, to tell a spurious poll from a new waker without touching the
+    /// cell.
     waker: (usize, usize),
 }
 
@@ -56,7 +61,8 @@ impl Token {
         self.claimed
     }
 
-    /// Whether the wait has parked since it began, and, once it is done, whether it was released from there.
+    /// Whether the wait has parked since it began, and, once it is done, whether it was released
+    /// from there.
     pub(crate) fn has_parked(&self) -> bool {
         self.parked
     }
@@ -70,8 +76,8 @@ fn identity(waker: &Waker) -> (usize, usize) {
 }
 
 impl Word {
-    /// Begins an operation: readiness from before is dropped, because the operation itself will find out (semantics 12).
-    /// `true` if there was some.
+    /// Begins an operation: readiness from before is dropped, because the operation itself will
+    /// find out (semantics 12). `true` if there was some.
     #[inline]
     pub(crate) fn reset(&self, count: impl Fn(Transition)) -> Result<bool, Busy> {
         loop {
@@ -91,8 +97,8 @@ impl Word {
 
     /// Waits for readiness and consumes it.
     ///
-    /// `polled` for a poll function, whose wait is left in place when it returns pending; a wait by a future must be ended
-    /// with [`Word::cancel`] if the future is dropped before it is done.
+    /// `polled` for a poll function, whose wait is left in place when it returns pending; a wait by
+    /// a future must be ended with [`Word::cancel`] if the future is dropped before it is done.
     pub(crate) fn poll_wait<W: Waiter>(
         &self,
         token: &mut Token,
@@ -109,10 +115,12 @@ impl Word {
                 return Poll::Ready(Err(Refused::Busy));
             }
             if !token.started {
-                // An error that is there already beats readiness (semantics 16). Later ones do not (semantics 14, 17).
+                // An error that is there already beats readiness (semantics 16). Later ones do not
+                // (semantics 14, 17).
                 if let Err(error) = waiter.check() {
-                    // A wait that a poll function left behind, and whose deadline or close is published but has not released
-                    // it yet: nobody has woken it, so nothing is known of a wake.
+                    // A wait that a poll function left behind, and whose deadline or close is
+                    // published but has not released it yet: nobody has woken it, so nothing is
+                    // known of a wake.
                     token.parked &= matches!(word & STATE, NIL | READY);
                     return Poll::Ready(Err(Refused::Check(error)));
                 }
@@ -127,8 +135,8 @@ impl Word {
                     }
                 }
                 NIL => {
-                    // Released by a deadline or by close, or never armed. If the reason has gone meanwhile, a deadline
-                    // that was moved, the wait begins anew (semantics 21).
+                    // Released by a deadline or by close, or never armed. If the reason has gone
+                    // meanwhile, a deadline that was moved, the wait begins anew (semantics 21).
                     if token.claimed
                         && let Err(error) = waiter.check()
                     {
@@ -141,8 +149,8 @@ impl Word {
                     }
                     token.claimed = true;
                     waiter.count(Transition::Arm);
-                    // Once more, now that `wait` is visible: without it a deadline that expires here is lost
-                    // (semantics 18).
+                    // Once more, now that `wait` is visible: without it a deadline that expires
+                    // here is lost (semantics 18).
                     if let Err(error) = waiter.check() {
                         if let Some(end) = self.give_up_arming(token, waiter, error) {
                             return end;
@@ -167,11 +175,13 @@ impl Word {
                         return end;
                     }
                 }
-                // Not our own, for a wait is polled by one thread at a time: a poll function is arming right now.
+                // Not our own, for a wait is polled by one thread at a time: a poll function is
+                // arming right now.
                 WAIT => return Poll::Ready(Err(Refused::Busy)),
                 _ => {
-                    // Our old waker is being taken and will be called. If the new one differs, it must not be forgotten:
-                    // wait for the few instructions, or else ask for another poll.
+                    // Our old waker is being taken and will be called. If the new one differs, it
+                    // must not be forgotten: wait for the few instructions, or else ask for another
+                    // poll.
                     spins += 1;
                     if spins > WAKING_SPINS {
                         waker.wake_by_ref();
@@ -183,8 +193,8 @@ impl Word {
         }
     }
 
-    /// From `wait`, which the caller has just entered, to `parked`. `None` if it was released in between and must look
-    /// again.
+    /// From `wait`, which the caller has just entered, to `parked`. `None` if it was released in
+    /// between and must look again.
     fn park<W: Waiter>(
         &self,
         token: &mut Token,
@@ -206,13 +216,15 @@ impl Word {
                     waiter.parked();
                 }
                 if polled {
-                    // Only now may another waiter take our place, for until here it would have counted beside us.
+                    // Only now may another waiter take our place, for until here it would have
+                    // counted beside us.
                     self.word.fetch_or(POLLED, Ordering::AcqRel);
                 }
                 (Some(Poll::Pending), None)
             }
             Err(_) => {
-                // SAFETY: whoever took us out of `wait` has left the cell alone, and our claim keeps other waiters off.
+                // SAFETY: whoever took us out of `wait` has left the cell alone, and our claim
+                // keeps other waiters off.
                 let ours = unsafe { self.exchange(None) };
                 if rearmed {
                     waiter.unparked();
@@ -230,8 +242,8 @@ impl Word {
         end
     }
 
-    /// From `wait` back to `nil` because the check failed after arming. Readiness that came in between wins
-    /// (semantics 17); `None` then.
+    /// From `wait` back to `nil` because the check failed after arming. Readiness that came in
+    /// between wins (semantics 17); `None` then.
     fn give_up_arming<W: Waiter>(
         &self,
         token: &mut Token,
@@ -250,14 +262,15 @@ impl Word {
         Some(Poll::Ready(Err(Refused::Check(error))))
     }
 
-    /// Gives the claim back. The state stays: `ready` must not become `nil` because a future was dropped.
+    /// Gives the claim back. The state stays: `ready` must not become `nil` because a future was
+    /// dropped.
     fn release(&self, token: &mut Token) {
         token.claimed = false;
         self.word.fetch_and(!(CLAIM | POLLED), Ordering::AcqRel);
     }
 
-    /// Ends a wait whose future is dropped. If it was parked, its waker is handed to the caller, to be dropped when nothing else
-    /// is left to do.
+    /// Ends a wait whose future is dropped. If it was parked, its waker is handed to the caller, to
+    /// be dropped when nothing else is left to do.
     pub(crate) fn cancel(&self, token: &mut Token, count: impl Fn(Transition)) -> Option<Waker> {
         if !token.claimed {
             return None;

@@ -8,16 +8,17 @@ use crate::sync::atomic::Ordering;
 use crate::sync::spin_loop;
 
 impl Word {
-    /// An edge. The waker of a parked waiter is handed to the caller, to be called when no lock is held; `stamp` is called
-    /// before that waiter can run, so that it finds what woke it.
+    /// An edge. The waker of a parked waiter is handed to the caller, to be called when no lock is
+    /// held; `stamp` is called before that waiter can run, so that it finds what woke it.
     #[inline]
     pub(crate) fn ready(&self, stamp: impl Fn(), count: impl Fn(Transition)) -> Option<Waker> {
         loop {
             let word = self.word.load(Ordering::Acquire);
             let (to, transition) = match word & STATE {
                 READY => {
-                    // A read-modify-write although it changes nothing: whoever takes the readiness down afterwards must see
-                    // the mask of this event, or it may take a short read for the end of what is there.
+                    // A read-modify-write although it changes nothing: whoever takes the readiness
+                    // down afterwards must see the mask of this event, or it may take a short read
+                    // for the end of what is there.
                     if self.swap_state(word, word).is_err() {
                         continue;
                     }
@@ -55,7 +56,8 @@ impl Word {
         }
     }
 
-    /// A deadline or close: releases a waiter, leaves readiness alone (semantics 20). `stamp` as for [`Word::ready`].
+    /// A deadline or close: releases a waiter, leaves readiness alone (semantics 20). `stamp` as
+    /// for [`Word::ready`].
     pub(crate) fn unblock(&self, stamp: impl Fn(), count: impl Fn(Transition)) -> Option<Waker> {
         // A read-modify-write although it changes nothing: see "Order" above.
         let mut word = self.word.fetch_or(0, Ordering::AcqRel);
@@ -83,7 +85,8 @@ impl Word {
         }
     }
 
-    /// Leaves `waking`, the cell being empty. An edge that came meanwhile makes it `ready` in any case.
+    /// Leaves `waking`, the cell being empty. An edge that came meanwhile makes it `ready` in any
+    /// case.
     pub(super) fn finish_waking(&self, to: u32, count: impl Fn(Transition)) {
         let mut word = self.word.load(Ordering::Acquire);
         loop {
@@ -96,7 +99,8 @@ impl Word {
                 Ordering::Acquire,
             ) {
                 Ok(_) if marked => {
-                    // The edge that left the mark: it told nothing new, or it came to a descriptor without waiter.
+                    // The edge that left the mark: it told nothing new, or it came to a descriptor
+                    // without waiter.
                     let again = to == READY;
                     return count(if again {
                         Transition::ReadyAgain
@@ -110,8 +114,8 @@ impl Word {
         }
     }
 
-    /// Empties the word for the next life of its slot. No future waits any more, but another poller may just be taking a
-    /// waker: it is waited for, because the next life writes the cell.
+    /// Empties the word for the next life of its slot. No future waits any more, but another poller
+    /// may just be taking a waker: it is waited for, because the next life writes the cell.
     pub(crate) fn recycle(&self, count: impl Fn(Transition)) {
         loop {
             let word = self.word.load(Ordering::Acquire);
