@@ -104,7 +104,10 @@ impl v1::Direction {
 
 /// Gives the message a field for each transition.
 macro_rules! fields {
-    ($($(#[doc = $doc:literal])+ $variant:ident = $field:literal $event:literal $name:ident,)+) => {
+    ($(
+        $(#[doc = $doc:literal])+
+        $variant:ident = $field:literal $event:literal $name:ident: $from:ident => $to:ident,
+    )+) => {
         impl Transitions {
             /// Makes one of a count for each transition.
             #[must_use]
@@ -136,11 +139,8 @@ impl Transitions {
 
     /// Returns how many edges the kernel reported for this direction.
     #[must_use]
-    pub const fn edges(&self) -> u64 {
-        self.ready_idle
-            .saturating_add(self.ready_armed)
-            .saturating_add(self.ready_parked)
-            .saturating_add(self.ready_again)
+    pub fn edges(&self) -> u64 {
+        Transition::edges().fold(0, |sum, it| sum.saturating_add(self.get(it)))
     }
 }
 

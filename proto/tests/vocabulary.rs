@@ -82,6 +82,40 @@ fn every_transition_is_a_field_of_its_number_and_an_event_of_its_name() {
 }
 
 #[test]
+fn every_transition_leads_from_and_to_the_states_that_the_protocol_says() {
+    let pool = pool();
+    let kinds = pool
+        .get_enum_by_name("netpoller.v1.EventKind")
+        .expect("the enum");
+    let file = kinds.parent_file();
+    let comments = &file
+        .file_descriptor_proto()
+        .source_code_info
+        .as_ref()
+        .expect("comments")
+        .location;
+    for transition in Transition::ALL {
+        let kind = kinds
+            .get_value(EventKind::from(transition).number())
+            .expect("the value");
+        let said = comments
+            .iter()
+            .find(|location| location.path == kind.path())
+            .expect("its comment")
+            .leading_comments();
+        let (from, to) = (transition.from_state(), transition.to_state());
+        assert!(
+            said.trim().starts_with(&format!("{from} to {to}")),
+            "{transition}: {said}"
+        );
+        assert!(
+            transition.help().starts_with(&format!("{from} → {to}")),
+            "{transition}"
+        );
+    }
+}
+
+#[test]
 fn help_is_a_sentence() {
     use netpoller_proto::vocabulary::{Counter, Histogram};
 

@@ -4,6 +4,7 @@ use std::os::fd::{AsRawFd, RawFd};
 
 use super::recorder::Volume;
 use crate::clock;
+use crate::desc::State;
 use crate::driver::Driver;
 use crate::observe::{Counter, Direction, Histogram, HistogramSnapshot, Totals, Transition};
 use crate::poller::Poller;
@@ -99,11 +100,9 @@ impl Stats {
     /// Waiters parked in `direction`, as its transitions tell: who has parked and not left.
     pub fn parked(&self, direction: Direction) -> u64 {
         let count = |transition| self.transition(direction, transition);
-        count(Transition::Park)
-            .saturating_sub(count(Transition::ReadyParked))
-            .saturating_sub(count(Transition::UnblockParked))
-            .saturating_sub(count(Transition::CancelParked))
-            .saturating_sub(count(Transition::Rearm))
+        let parked: u64 = Transition::into_state(State::Parked).map(count).sum();
+        let left: u64 = Transition::out_of(State::Parked).map(count).sum();
+        parked.saturating_sub(left)
     }
 }
 

@@ -1,5 +1,7 @@
 //! Transitions of a word, and whatever else the flight recorder records.
 
+use super::State;
+
 /// The table of transitions, given to another macro. A row is the doc, the variant, its number as a
 /// field of `Transitions`, its number as an `EventKind`, and its name, which is also the name of
 /// the field.
@@ -9,34 +11,34 @@ macro_rules! transitions {
     ($to:ident) => {
         $to! {
             /// nil → wait: a waiter begins.
-            Arm = 1 1 arm,
+            Arm = 1 1 arm: Nil => Wait,
             /// wait → parked: its waker is published.
-            Park = 2 2 park,
+            Park = 2 2 park: Wait => Parked,
             /// parked → wait: the same wait with another waker.
-            Rearm = 3 3 rearm,
+            Rearm = 3 3 rearm: Parked => Wait,
             /// nil → ready: an edge with nobody waiting.
-            ReadyIdle = 4 4 ready_idle,
+            ReadyIdle = 4 4 ready_idle: Nil => Ready,
             /// wait → ready: an edge while the waiter was publishing its waker.
-            ReadyArmed = 5 5 ready_armed,
+            ReadyArmed = 5 5 ready_armed: Wait => Ready,
             /// parked → ready: an edge that woke the waiter.
-            ReadyParked = 6 6 ready_parked,
+            ReadyParked = 6 6 ready_parked: Parked => Ready,
             /// ready → ready: an edge that told nothing new.
-            ReadyAgain = 7 7 ready_again,
+            ReadyAgain = 7 7 ready_again: Ready => Ready,
             /// ready → nil by a wait.
-            Consume = 8 8 consume,
+            Consume = 8 8 consume: Ready => Nil,
             /// ready → nil by the reset that begins an operation.
-            Reset = 9 9 reset,
+            Reset = 9 9 reset: Ready => Nil,
             /// wait → nil by deadline or close. The argument of its event is the cause.
-            UnblockArmed = 10 10 unblock_armed,
+            UnblockArmed = 10 10 unblock_armed: Wait => Nil,
             /// parked → nil by deadline or close, which woke the waiter. The argument of its event
             /// is the cause.
-            UnblockParked = 11 11 unblock_parked,
+            UnblockParked = 11 11 unblock_parked: Parked => Nil,
             /// wait → nil: the waiter itself found, while arming, that it must not park.
-            CancelArmed = 12 12 cancel_armed,
+            CancelArmed = 12 12 cancel_armed: Wait => Nil,
             /// parked → nil: the waiting future was dropped.
-            CancelParked = 13 13 cancel_parked,
+            CancelParked = 13 13 cancel_parked: Parked => Nil,
             /// ready → nil because the slot was freed with readiness left over.
-            Recycled = 14 14 recycled,
+            Recycled = 14 14 recycled: Ready => Nil,
         }
     };
 }
@@ -46,7 +48,10 @@ pub(crate) use transitions;
 /// Makes the two enums of transitions and of events; the other events stand here.
 macro_rules! events {
     (
-        $($(#[doc = $doc:literal])+ $variant:ident = $field:literal $event:literal $name:ident,)+
+        $(
+            $(#[doc = $doc:literal])+
+            $variant:ident = $field:literal $event:literal $name:ident: $from:ident => $to:ident,
+        )+
     ) => {
         words! {
             /// A change of an rg or wg word. Every change is exactly one of these, counted where
@@ -100,6 +105,43 @@ macro_rules! events {
                 /// A waiter ran after it was woken. The argument is the whole wake latency in
                 /// nanoseconds, at most `u32::MAX`.
                 Run = 33 run,
+            }
+        }
+
+        impl Transition {
+            /// Returns the state that it leads from.
+            #[must_use]
+            pub const fn from_state(self) -> State {
+                match self {
+                    $(Self::$variant => State::$from,)+
+                }
+            }
+
+            /// Returns the state that it leads to.
+            #[must_use]
+            pub const fn to_state(self) -> State {
+                match self {
+                    $(Self::$variant => State::$to,)+
+                }
+            }
+
+            /// Returns those by which a word comes into a state from another one.
+            pub fn into_state(state: State) -> impl Iterator<Item = Self> {
+                Self::ALL.into_iter().filter(move |it| {
+                    it.to_state() == state && it.from_state() != state
+                })
+            }
+
+            /// Returns those by which a word goes from a state into another one.
+            pub fn out_of(state: State) -> impl Iterator<Item = Self> {
+                Self::ALL.into_iter().filter(move |it| {
+                    it.from_state() == state && it.to_state() != state
+                })
+            }
+
+            /// Returns those that an edge of the kernel makes: those that end in `ready`.
+            pub fn edges() -> impl Iterator<Item = Self> {
+                Self::ALL.into_iter().filter(|it| it.to_state() == State::Ready)
             }
         }
 

@@ -87,9 +87,7 @@ fn last_wait(side: &Side) -> u64 {
 
 /// The edges that reached the word.
 fn edges(side: &Side) -> u64 {
-    use Transition::{ReadyAgain, ReadyArmed, ReadyIdle, ReadyParked};
-    [ReadyIdle, ReadyArmed, ReadyParked, ReadyAgain]
-        .iter()
+    Transition::edges()
         .map(|transition| side.transitions[transition.index()])
         .sum()
 }

@@ -60,13 +60,17 @@ impl Counters {
         counters.iter().map(|counter| self.of(*counter)).sum()
     }
 
-    pub(super) fn transitions(&self, direction: Direction, transitions: &[Transition]) -> Twice {
+    pub(super) fn transitions(
+        &self,
+        direction: Direction,
+        transitions: impl IntoIterator<Item = Transition>,
+    ) -> Twice {
         let side = direction.index();
-        let count = |transition: &Transition| Twice {
+        let count = |transition: Transition| Twice {
             before: self.before.transitions[side][transition.index()],
             after: self.after.transitions[side][transition.index()],
         };
-        transitions.iter().map(count).sum()
+        transitions.into_iter().map(count).sum()
     }
 
     pub(super) fn samples(&self, histogram: Histogram) -> Twice {

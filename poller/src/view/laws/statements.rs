@@ -2,48 +2,36 @@
 
 use super::counts::{Counters, Table};
 use super::part::{Part, Reading};
+use crate::desc::State;
 use crate::observe::{Counter, Direction, Histogram, Transition};
+
+/// What comes into a state has gone out of it or is in it.
+const WAIT: &str = "arm + rearm = park + ready_armed + unblock_armed + cancel_armed + now(wait)";
+const PARKED: &str = "park = ready_parked + unblock_parked + cancel_parked + rearm + now(parked)";
+const READY: &str =
+    "ready_idle + ready_armed + ready_parked = consume + reset + recycled + now(ready)";
 
 /// The laws of the rg and wg words.
 pub(super) fn words(counters: &Counters, table: &Table, waiters: i64) -> Vec<Reading> {
-    use Transition::*;
-
-    const LEFT_PARKED: [Transition; 4] = [ReadyParked, UnblockParked, CancelParked, Rearm];
-    let each = |lhs: &[Transition], rhs: &[Transition], now: &[u64; 2]| -> Vec<Part> {
+    let each = |state: State, now: &[u64; 2]| -> Vec<Part> {
         let part = |direction: Direction| {
-            let count = |transitions| counters.transitions(direction, transitions);
-            Part::flow(count(lhs), count(rhs), now[direction.index()])
+            Part::flow(
+                counters.transitions(direction, Transition::into_state(state)),
+                counters.transitions(direction, Transition::out_of(state)),
+                now[direction.index()],
+            )
         };
         Direction::ALL.into_iter().map(part).collect()
     };
     let parked = table.parked.iter().sum::<u64>() as i64;
     let moved = Direction::ALL.into_iter().map(|direction| {
-        counters.transitions(direction, &[Park]) + counters.transitions(direction, &LEFT_PARKED)
+        counters.transitions(direction, Transition::into_state(State::Parked))
+            + counters.transitions(direction, Transition::out_of(State::Parked))
     });
     vec![
-        Reading::flow(
-            "arm",
-            "arm + rearm = park + ready_armed + unblock_armed + cancel_armed + now(wait)",
-            each(
-                &[Arm, Rearm],
-                &[Park, ReadyArmed, UnblockArmed, CancelArmed],
-                &table.wait,
-            ),
-        ),
-        Reading::flow(
-            "park",
-            "park = ready_parked + unblock_parked + cancel_parked + rearm + now(parked)",
-            each(&[Park], &LEFT_PARKED, &table.parked),
-        ),
-        Reading::flow(
-            "ready",
-            "ready_idle + ready_armed + ready_parked = consume + reset + recycled + now(ready)",
-            each(
-                &[ReadyIdle, ReadyArmed, ReadyParked],
-                &[Consume, Reset, Recycled],
-                &table.ready,
-            ),
-        ),
+        Reading::flow("arm", WAIT, each(State::Wait, &table.wait)),
+        Reading::flow("park", PARKED, each(State::Parked, &table.parked)),
+        Reading::flow("ready", READY, each(State::Ready, &table.ready)),
         Reading::gauges(
             "waiters",
             "waiters = now(parked)",
@@ -95,7 +83,7 @@ pub(super) fn others(counters: &Counters, table: &Table, queue: i64, blocked: u6
     ]);
     let unparked = |direction, causes: [Counter; 2]| {
         Part::flow(
-            counters.transitions(direction, &[Transition::UnblockParked]),
+            counters.transitions(direction, [Transition::UnblockParked]),
             counters.sum(&causes),
             0,
         )
@@ -146,4 +134,33 @@ pub(super) fn others(counters: &Counters, table: &Table, queue: i64, blocked: u6
             )],
         ),
     ]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_statement_names_the_transitions_into_and_out_of_its_state() {
+        for (state, statement) in [
+            (State::Wait, WAIT),
+            (State::Parked, PARKED),
+            (State::Ready, READY),
+        ] {
+            let (into, out) = statement.split_once(" = ").unwrap();
+            let sorted = |mut names: Vec<String>| {
+                names.sort();
+                names
+            };
+            let said = |side: &str| sorted(side.split(" + ").map(str::to_owned).collect());
+            let name = |it: Transition| it.name().to_owned();
+            let now = format!("now({state})");
+            let found = Transition::out_of(state).map(name).chain([now]);
+            assert_eq!(
+                said(into),
+                sorted(Transition::into_state(state).map(name).collect())
+            );
+            assert_eq!(said(out), sorted(found.collect()));
+        }
+    }
 }

@@ -11,14 +11,6 @@ use crate::view::kernel::descriptor::Answer;
 
 /// TCP_INFO counts in ticks of the kernel, which may be 10 ms long.
 const TICK_NS: u64 = 20_000_000;
-/// The transitions by which an edge arrives.
-const EDGES: [Transition; 4] = [
-    Transition::ReadyIdle,
-    Transition::ReadyArmed,
-    Transition::ReadyParked,
-    Transition::ReadyAgain,
-];
-
 /// What is known of a stuck waiter's descriptor.
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Facts {
@@ -119,9 +111,8 @@ pub(super) fn describe(
         ),
     };
     let ready = mask_names(u32::from(answer.ready.cast_unsigned()));
-    let edges: u64 = EDGES
+    let edges: u64 = Transition::edges()
         .map(|edge| row.sides[direction.index()].transitions[edge.index()])
-        .iter()
         .sum();
     Finding::of_row(lint, observation, row, Some(*direction), *since_ns, summary)
         .evidence("parked for", age)
