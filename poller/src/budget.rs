@@ -1,18 +1,24 @@
 //! How many operations a task may do before others get their turn.
 //!
-//! An operation that finds its descriptor ready ends without waiting, so a task on a descriptor that is always ready would
-//! never come back to its executor: no other task and no timer runs, and a runtime that is dropped waits for it for ever
-//! (tokio#2160). So every operation asks here first ([`poll_proceed`]), and says when it has come to something
-//! ([`Permit::made_progress`]). After [`BUDGET`] of those it is told to wait, and is woken at once: that takes it back to the
-//! executor, which goes on with somebody else.
+//! An operation that finds its descriptor ready ends without waiting, so a task on a descriptor that
+//! is always ready would never come back to its executor: no other task and no timer runs, and a
+//! runtime that is dropped waits for it for ever (tokio#2160). So every operation asks here first
+//! ([`poll_proceed`]), and says when it has come to something ([`Permit::made_progress`]). After
+//! [`BUDGET`] of those it is told to wait, and is woken at once: that takes it back to the executor,
+//! which goes on with somebody else. Events are given to their tasks before that, so that these are
+//! among the others, and need not wait for another round.
 //!
 //! | where | the budget is that of |
 //! |---|---|
 //! | in a runtime of tokio | tokio's task, shared with its own types ([`tokio::task::coop`](https://docs.rs/tokio/latest/tokio/task/coop)) |
-//! | inside `block_on` | the thread, and each poll of the future has a new one |
-//! | in another executor, beside a thread driver | the thread; nobody tells when a task begins, so it is new once a few were refused |
+//! | inside `block_on` | a waker, which is a task's or the future's own; all together have [`TOTAL`] in each poll of the future |
+//! | in another executor, beside a thread driver | a waker |
 //! | in a loop of the program's own | nobody's: it polls when it likes |
 //! | in a blocking handle | nobody's: the thread has no other task |
+//!
+//! An executor that knows nothing of this does not say when a task begins. But whoever has another
+//! waker is another task, or a part of one that its task polls once before it gives way; and who was
+//! refused and comes back has let the others go on.
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
@@ -25,21 +31,30 @@ use std::task::{Context, Poll, ready};
 use crate::sync::thread_local;
 
 /// Operations that end without a break, as many as tokio allows.
-const BUDGET: i32 = 128;
+const BUDGET: u32 = 128;
+
+/// Operations of all tasks that an executor inside of `block_on` may run before it comes back: what
+/// waits for the thread itself, such as a poller that it polls along, has its turn then.
+const TOTAL: u32 = 32 * BUDGET;
+
+/// Operations between two looks at I/O by those that are refused, at least: a task may have many
+/// that are refused one after the other, and one look serves them all.
+const BETWEEN_LOOKS: u32 = 32;
 
 /// Loom runs all of its executions on one thread, and each must go as the last one did.
 const COUNTS: bool = !cfg!(all(loom, not(shuttle)));
 
-/// How many operations in a row are refused in an executor that does not say when a task begins. Several, so that a task which
-/// tries another one instead, or whose time limit ends with the first, is refused again.
-const REFUSALS: i32 = 8;
+/// How many operations in a row are refused in an executor that may never poll any of them again.
+/// Several, so that a task which tries another one instead, or whose time limit ends with the first,
+/// is refused again.
+const REFUSALS: u32 = 8;
 
 /// Whose budget the thread's is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) enum Limit {
     /// The tasks' of an executor that knows nothing of it, if there is one.
     Tasks,
-    /// One future's, which is given a new one each time it is polled.
+    /// One future's, and that of the tasks inside of it.
     Polls,
     /// There is no limit.
     None,
@@ -48,10 +63,91 @@ pub(crate) enum Limit {
 /// How many thread drivers there are: with them come executors that cannot poll.
 static FOREIGN: AtomicUsize = AtomicUsize::new(0);
 
+/// What a thread has spent. The numbers count operations, go round, and are compared by their
+/// distance.
+struct Budget {
+    /// Operations that have ended.
+    done: Cell<u32>,
+    /// `done` when the task began.
+    began: Cell<u32>,
+    /// `done` when the future was polled.
+    polled: Cell<u32>,
+    /// `done` when somebody who was refused looked at I/O.
+    looked: Cell<u32>,
+    /// Operations of the task that were refused in a row.
+    refusals: Cell<u32>,
+    /// Whose waker the last operation had.
+    task: Cell<usize>,
+    limit: Cell<Limit>,
+}
+
 thread_local! {
-    /// What is left to this thread; below zero, how many were refused.
-    static LEFT: Cell<i32> = const { Cell::new(BUDGET) };
-    static LIMIT: Cell<Limit> = const { Cell::new(Limit::Tasks) };
+    static OWN: Budget = const {
+        Budget {
+            done: Cell::new(0),
+            began: Cell::new(0),
+            polled: Cell::new(0),
+            looked: Cell::new(0),
+            refusals: Cell::new(0),
+            task: Cell::new(0),
+            limit: Cell::new(Limit::Tasks),
+        }
+    };
+}
+
+impl Budget {
+    #[inline]
+    fn is_spent(&self) -> bool {
+        self.done.get().wrapping_sub(self.began.get()) >= BUDGET
+    }
+
+    /// What a task finds that begins, or begins again.
+    #[inline]
+    fn begin(&self) {
+        self.refusals.set(0);
+        let all_is_spent = self.limit.get() == Limit::Polls
+            && self.done.get().wrapping_sub(self.polled.get()) >= TOTAL;
+        let spent = if all_is_spent { BUDGET } else { 0 };
+        self.began.set(self.done.get().wrapping_sub(spent));
+    }
+
+    /// The future is polled.
+    #[inline]
+    fn begin_poll(&self) {
+        self.polled.set(self.done.get());
+        self.begin();
+    }
+
+    /// With nothing left: whether the next operation, which was not refused before, is refused now.
+    #[cold]
+    fn refuses(&self) -> bool {
+        let refused = match self.limit.get() {
+            Limit::None => false,
+            Limit::Polls => true,
+            Limit::Tasks => {
+                self.refusals.get() < REFUSALS
+                    && FOREIGN.load(Ordering::Relaxed) > 0
+                    && !in_runtime()
+            }
+        };
+        if refused {
+            self.refusals.set(self.refusals.get() + 1);
+        } else {
+            self.begin();
+        }
+        refused
+    }
+
+    /// Whether whoever is refused looks at I/O.
+    #[cold]
+    fn looks(&self) -> bool {
+        let now = self.done.get();
+        let looks = now.wrapping_sub(self.looked.get()) >= BETWEEN_LOOKS;
+        if looks {
+            self.looked.set(now);
+        }
+        looks
+    }
 }
 
 /// Leave to try an operation once.
@@ -66,22 +162,46 @@ impl Permit {
     #[inline]
     pub(crate) fn made_progress(self) {
         if COUNTS {
-            LEFT.with(|left| left.set(left.get() - 1));
+            OWN.with(|own| own.done.set(own.done.get().wrapping_add(1)));
         }
         #[cfg(feature = "tokio")]
         self.tokio.made_progress();
     }
 }
 
-/// Leave to try an operation, or pending if others are to have their turn first; `cx` is woken then.
+/// Leave to try an operation, or pending if others are to have their turn first; `cx` is woken then,
+/// after `look` was called if nobody has looked at I/O for a while.
 ///
-/// `first` if the operation has not been polled before: one that comes back has let the others go on already, and would be
-/// refused for ever beside one that always comes first.
+/// `first` if the operation has not been polled before: one that comes back has let the others go on
+/// already, and would be refused for ever beside one that always comes first.
 #[inline]
-pub(crate) fn poll_proceed(cx: &mut Context<'_>, first: bool) -> Poll<Permit> {
+pub(crate) fn poll_proceed(cx: &mut Context<'_>, first: bool, look: impl FnOnce()) -> Poll<Permit> {
     #[cfg(feature = "tokio")]
-    let tokio = ready!(tokio::task::coop::poll_proceed(cx));
-    if first && LEFT.with(Cell::get) <= 0 && refuses() {
+    let Poll::Ready(tokio) = tokio::task::coop::poll_proceed(cx) else {
+        if OWN.with(Budget::looks) {
+            look();
+        }
+        return Poll::Pending;
+    };
+    let task = cx.waker().data().addr();
+    let refused = OWN.with(|own| {
+        if own.task.get() != task {
+            own.task.set(task);
+            own.begin();
+        }
+        if !own.is_spent() {
+            return false;
+        }
+        if first {
+            return own.refuses();
+        }
+        own.begin();
+        false
+    });
+    if refused {
+        if OWN.with(Budget::looks) {
+            look();
+        }
         cx.waker().wake_by_ref();
         return Poll::Pending;
     }
@@ -94,24 +214,7 @@ pub(crate) fn poll_proceed(cx: &mut Context<'_>, first: bool) -> Poll<Permit> {
 /// Whether the tasks of this thread are in a loop of the program's own, or an executor's that nothing is known of.
 #[inline]
 pub(crate) fn is_unknown() -> bool {
-    LIMIT.with(Cell::get) == Limit::Tasks
-}
-
-/// With nothing left: whether the next operation is refused.
-#[cold]
-fn refuses() -> bool {
-    let left = LEFT.with(Cell::get) - 1;
-    LEFT.with(|cell| cell.set(left));
-    let refused = match LIMIT.with(Cell::get) {
-        Limit::None => false,
-        // Until the next poll: an executor inside of it goes on with its tasks for a while before it comes back.
-        Limit::Polls => true,
-        Limit::Tasks => left >= -REFUSALS && FOREIGN.load(Ordering::Relaxed) > 0 && !in_runtime(),
-    };
-    if !refused {
-        refill();
-    }
-    refused
+    OWN.with(|own| own.limit.get()) == Limit::Tasks
 }
 
 /// Whether the task is tokio's, which has counted already; unless it was told not to.
@@ -123,13 +226,12 @@ fn in_runtime() -> bool {
 }
 
 /// Whether an operation would get leave.
-#[inline]
 pub(crate) fn has_remaining() -> bool {
     #[cfg(feature = "tokio")]
-    if !tokio::task::coop::has_budget_remaining() {
-        return false;
+    if in_runtime() {
+        return tokio::task::coop::has_budget_remaining();
     }
-    LEFT.with(Cell::get) > 0
+    !OWN.with(Budget::is_spent)
 }
 
 /// Whether one operation has asked for leave before.
@@ -137,26 +239,22 @@ pub(crate) fn has_remaining() -> bool {
 pub(crate) struct Asked(bool);
 
 impl Asked {
-    /// [`poll_proceed`], for each poll of the operation. Calls `refused` if it is.
+    /// [`poll_proceed`], for each poll of the operation.
     #[inline]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, refused: impl FnOnce()) -> Poll<Permit> {
-        let permit = poll_proceed(cx, !mem::replace(&mut self.0, true));
-        if permit.is_pending() {
-            refused();
-        }
-        permit
+    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, look: impl FnOnce()) -> Poll<Permit> {
+        poll_proceed(cx, !mem::replace(&mut self.0, true), look)
     }
 }
 
-/// `poll` as one operation. Calls `refused` each time that it is.
+/// `poll` as one operation.
 #[inline]
 pub(crate) fn cooperative<T>(
     mut poll: impl FnMut(&mut Context<'_>) -> Poll<T>,
-    mut refused: impl FnMut(),
+    mut look: impl FnMut(),
 ) -> impl Future<Output = T> {
     let mut asked = Asked::default();
     poll_fn(move |cx| {
-        let permit = ready!(asked.poll(cx, &mut refused));
+        let permit = ready!(asked.poll(cx, &mut look));
         let output = ready!(poll(cx));
         permit.made_progress();
         Poll::Ready(output)
@@ -194,35 +292,42 @@ impl Drop for Foreign {
 /// Sets the thread's limit, and puts back what was there.
 pub(crate) struct Scope {
     limit: Limit,
-    left: i32,
+    began: u32,
+    polled: u32,
 }
 
 impl Scope {
     pub(crate) fn enter(limit: Limit) -> Self {
-        let scope = Self {
-            limit: LIMIT.with(|cell| cell.replace(limit)),
-            left: LEFT.with(Cell::get),
-        };
-        refill();
-        scope
+        OWN.with(|own| {
+            let scope = Self {
+                limit: own.limit.replace(limit),
+                began: own.began.get(),
+                polled: own.polled.get(),
+            };
+            own.begin_poll();
+            scope
+        })
     }
 }
 
 impl Drop for Scope {
     fn drop(&mut self) {
-        LIMIT.with(|cell| cell.set(self.limit));
-        LEFT.with(|cell| cell.set(self.left));
+        OWN.with(|own| {
+            own.limit.set(self.limit);
+            own.began.set(self.began);
+            own.polled.set(self.polled);
+        });
     }
 }
 
 /// A new poll of a future begins.
 #[inline]
-pub(crate) fn refill() {
-    LEFT.with(|left| left.set(BUDGET));
+pub(crate) fn begin_poll() {
+    OWN.with(Budget::begin_poll);
 }
 
-/// Whether somebody was refused.
+/// Whether the last poll of a future was a long one.
 #[inline]
-pub(crate) fn was_refused() -> bool {
-    LEFT.with(Cell::get) < 0
+pub(crate) fn was_long() -> bool {
+    OWN.with(|own| own.done.get().wrapping_sub(own.polled.get()) >= BUDGET)
 }

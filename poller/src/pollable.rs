@@ -219,7 +219,7 @@ impl<T: AsFd> Pollable<T> {
             ..Operation::new(kind, location)
         };
         let mut turn = None;
-        let mut attempt = Attempt::default();
+        let mut attempt = None;
         let poll = |cx: &mut Context<'_>| {
             if turn.is_none() {
                 turn = Some(Turn::take(&self.busy[direction.index()])?);
@@ -233,6 +233,7 @@ impl<T: AsFd> Pollable<T> {
                 runtime_link: &self.runtime_link,
                 drained: None,
             };
+            let attempt = attempt.get_or_insert_with(|| Attempt::new(desc, &operation));
             attempt.poll(target, &operation, cx, &mut |_| call(&self.inner))
         };
         let give_way = || {

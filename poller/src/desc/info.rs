@@ -20,7 +20,8 @@ const EXPIRED_READ: u32 = 1 << 2;
 const EXPIRED_WRITE: u32 = 1 << 3;
 const GENERATION_SHIFT: u32 = 4;
 
-const _: () = assert!(CLOSING | EVENT_ERR | EXPIRED_READ | EXPIRED_WRITE < 1 << GENERATION_SHIFT);
+const _: () =
+    assert!((CLOSING | EVENT_ERR | EXPIRED_READ | EXPIRED_WRITE) >> GENERATION_SHIFT == 0);
 
 /// Why an operation must not wait, in order of priority (semantics 15).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

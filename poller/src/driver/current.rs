@@ -10,23 +10,50 @@
 //! timeouts and ticks when they are first polled. A future that was made while a poller was entered
 //! keeps to that one.
 
-use std::cell::RefCell;
+use std::cell::{Cell, RefCell};
 use std::io;
 use std::marker::PhantomData;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::guest::Guest;
 use crate::poller::{Poller, Shared};
 
 crate::sync::thread_local! {
     static SCOPES: RefCell<Scopes> = const { RefCell::new(Scopes { open: Vec::new(), next: 0 }) };
+    /// Of the innermost `block_on`: its stamp, and the runtime around it.
+    static POLLS: Cell<Option<(u64, Runtime)>> = const { Cell::new(None) };
 }
+
+/// Sets the stamps of `block_on` apart from those of runtimes.
+const STAMP: u64 = 1 << 63;
 
 /// What this thread is inside of, innermost last.
 #[derive(Debug)]
 struct Scopes {
     open: Vec<Scope>,
     next: u64,
+}
+
+impl Scopes {
+    /// A number that no scope of any thread has had.
+    fn ticket(&mut self) -> u64 {
+        static THREADS: AtomicU64 = AtomicU64::new(0);
+        if self.next.trailing_zeros() >= 32 {
+            self.next = THREADS.fetch_add(1, Ordering::Relaxed) << 32;
+        }
+        self.next += 1;
+        self.next & !STAMP
+    }
+
+    /// Makes it known which `block_on` is the innermost.
+    fn publish(&self) {
+        let innermost = self.open.iter().rev().find_map(|scope| match scope.kind {
+            ScopeKind::BlockOn { around, stamp, .. } => Some((stamp, around)),
+            ScopeKind::Entered => None,
+        });
+        let _ = POLLS.try_with(|polls| polls.set(innermost));
+    }
 }
 
 #[derive(Debug)]
@@ -42,6 +69,8 @@ enum ScopeKind {
     Entered,
     BlockOn {
         around: Runtime,
+        /// Another one since the last of `hosted` went.
+        stamp: u64,
         /// The other pollers that this thread polls along with its own.
         hosted: Vec<u32>,
         /// Those of them that are to be begun with.
@@ -169,16 +198,19 @@ impl Later {
 struct Leave(u64);
 
 impl Leave {
-    fn open(poller: Option<Poller>, kind: ScopeKind) -> Self {
+    fn open(poller: Option<Poller>, mut kind: ScopeKind) -> Self {
         let ticket = SCOPES.try_with(|scopes| {
             let mut scopes = scopes.borrow_mut();
-            scopes.next += 1;
-            let ticket = scopes.next;
+            let ticket = scopes.ticket();
+            if let ScopeKind::BlockOn { stamp, .. } = &mut kind {
+                *stamp = STAMP | ticket;
+            }
             scopes.open.push(Scope {
                 ticket,
                 poller,
                 kind,
             });
+            scopes.publish();
             ticket
         });
         // While the thread ends there is no list any more, and nobody who asks.
@@ -191,7 +223,9 @@ impl Drop for Leave {
         let left = SCOPES.try_with(|scopes| {
             let mut scopes = scopes.borrow_mut();
             let at = scopes.open.iter().rposition(|s| s.ticket == self.0)?;
-            Some(scopes.open.remove(at))
+            let left = scopes.open.remove(at);
+            scopes.publish();
+            Some(left)
         });
         // Outside of the borrow: it may be the last handle of its poller.
         drop(left);
@@ -287,6 +321,7 @@ impl BlockOn {
             poller,
             ScopeKind::BlockOn {
                 around: Runtime::current(),
+                stamp: STAMP,
                 hosted: Vec::new(),
                 asked: Vec::new(),
                 refused,
@@ -314,6 +349,15 @@ impl BlockOn {
     /// A guest is gone, and has to be asked for anew.
     pub(super) fn forget(&self, id: u32) {
         self.with(|hosted, _| hosted.retain(|hosted| *hosted != id));
+        let _ = SCOPES.try_with(|scopes| {
+            let mut scopes = scopes.borrow_mut();
+            let renewed = STAMP | scopes.ticket();
+            let ours = scopes.open.iter_mut().rfind(|s| s.ticket == self.0.0);
+            if let Some(ScopeKind::BlockOn { stamp, .. }) = ours.map(|scope| &mut scope.kind) {
+                *stamp = renewed;
+            }
+            scopes.publish();
+        });
     }
 }
 
@@ -332,17 +376,67 @@ fn in_block_on<R>(f: impl FnOnce(&mut Scope) -> R) -> Option<R> {
     found.ok().flatten()
 }
 
+/// Who polls for what waits on this thread now.
+#[derive(Debug)]
+pub(super) enum Here {
+    /// The `block_on` that runs its future, by its stamp.
+    BlockOn(u64),
+    /// The runtime, which may have been started in a `block_on`.
+    #[cfg(feature = "tokio")]
+    Runtime(tokio::runtime::Handle),
+}
+
+impl Here {
+    /// `None` if nobody does whom we know.
+    #[inline]
+    pub(super) fn current() -> Option<Self> {
+        #[cfg(feature = "tokio")]
+        let runtime = tokio::runtime::Handle::try_current().ok();
+        let current = Runtime(
+            #[cfg(feature = "tokio")]
+            runtime.as_ref().map(tokio::runtime::Handle::id),
+        );
+        match POLLS.try_with(Cell::get) {
+            Ok(Some((stamp, around))) if around == current => Some(Self::BlockOn(stamp)),
+            #[cfg(feature = "tokio")]
+            _ => runtime.map(Self::Runtime),
+            #[cfg(not(feature = "tokio"))]
+            _ => None,
+        }
+    }
+
+    /// A number that is another one as soon as anybody may have ceased to poll. Never 0.
+    #[inline]
+    pub(super) fn stamp(&self) -> u64 {
+        match self {
+            Self::BlockOn(stamp) => *stamp,
+            #[cfg(feature = "tokio")]
+            Self::Runtime(runtime) => super::tokio::stamp(runtime),
+        }
+    }
+
+    /// Sees to it that it polls `shared`.
+    #[cold]
+    pub(super) fn attend(&self, shared: &Arc<Shared>) -> io::Result<()> {
+        match self {
+            Self::BlockOn(_) => host(shared),
+            #[cfg(feature = "tokio")]
+            Self::Runtime(runtime) => super::tokio::attend(shared, runtime),
+        }
+    }
+}
+
 /// Whether whoever waits here polls: inside of a `block_on`.
 #[cfg(feature = "tokio")]
 pub(super) fn is_in_block_on() -> bool {
     in_block_on(|_| ()).is_some()
 }
 
-/// Sees to it that the `block_on` around, if there is one, polls `shared`; `false` if there is none.
+/// Sees to it that the `block_on` around, if there is one, polls `shared`.
 ///
 /// A descriptor may belong to another poller than the one that the thread polls: to that of a runtime which is gone, or which
 /// stands still while this thread waits in it. So the thread polls that one as well, for as long as its `block_on` lasts.
-pub(super) fn host(shared: &Arc<Shared>) -> io::Result<bool> {
+fn host(shared: &Arc<Shared>) -> io::Result<()> {
     let hosted = in_block_on(|scope| {
         if matches!(scope.kind, ScopeKind::BlockOn { refused: true, .. }) {
             return Err(blocks_worker());
@@ -360,5 +454,5 @@ pub(super) fn host(shared: &Arc<Shared>) -> io::Result<bool> {
         }
         Ok(())
     });
-    hosted.transpose().map(|hosted| hosted.is_some())
+    hosted.unwrap_or(Ok(()))
 }

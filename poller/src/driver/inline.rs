@@ -183,7 +183,7 @@ fn run<F: Future, E>(
     let mut future = pin!(future);
     let mut waits = false;
     let output = loop {
-        budget::refill();
+        budget::begin_poll();
         // The waker is borrowed from it for each poll alone, as parking needs the rest of it.
         let mut cx = Context::from_waker(&thread.waker);
         poll_guests(&mut guests, &scope, &mut cx);
@@ -303,8 +303,7 @@ impl ThreadParker {
     /// The future goes on at once. Now and then I/O gets its turn.
     fn poll_in_passing(&mut self) {
         self.turns += 1;
-        // A turn in which the budget was spent was a long one.
-        if self.turns < TURNS_PER_POLL && !budget::was_refused() {
+        if self.turns < TURNS_PER_POLL && !budget::was_long() {
             return;
         }
         self.turns = 0;

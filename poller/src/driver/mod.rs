@@ -38,38 +38,36 @@ pub use inline::{block_on, block_on_poller};
 pub(crate) use kind::Driver;
 pub use thread::ThreadDriver;
 
+use std::io;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
+use self::current::Here;
 use crate::poller::Shared;
 
-/// Whether the runtime that waits for a descriptor also polls for it.
+/// Whether whoever waits for a descriptor also polls for it.
 ///
 /// [`prepare`] attaches the runtime that a descriptor is opened in. But a listener is often bound before there is a runtime,
 /// and a connection may outlive the one it was opened in, or be passed on to another: whoever waits next must poll, or nobody
 /// does.
 #[derive(Debug, Default)]
 pub(crate) struct RuntimeLink {
-    /// The runtime that was seen to last, and the era in which it was, see `tokio::stamp`; 0 before that.
-    #[cfg(feature = "tokio")]
-    last: std::sync::atomic::AtomicU64,
+    /// The stamp of the `block_on`, or of the runtime and its era, that was seen to last; 0 before that.
+    last: AtomicU64,
 }
 
 impl RuntimeLink {
     /// Called before each wait. While nothing changes it asks for the current runtime and compares.
     #[inline]
-    pub(crate) fn ensure_polled(&self, shared: &Arc<Shared>) -> std::io::Result<()> {
-        if current::host(shared)? {
+    pub(crate) fn ensure_polled(&self, shared: &Arc<Shared>) -> io::Result<()> {
+        let Some(here) = Here::current() else {
             return Ok(());
+        };
+        let stamp = here.stamp();
+        if self.last.load(Ordering::Relaxed) != stamp {
+            here.attend(shared)?;
+            self.last.store(stamp, Ordering::Relaxed);
         }
-        #[cfg(feature = "tokio")]
-        tokio::with_current(|runtime| {
-            let stamp = tokio::stamp(runtime);
-            if self.last.load(std::sync::atomic::Ordering::Relaxed) != stamp {
-                tokio::attend(shared, runtime)?;
-                self.last.store(stamp, std::sync::atomic::Ordering::Relaxed);
-            }
-            Ok(())
-        })?;
         Ok(())
     }
 }
@@ -79,7 +77,7 @@ impl RuntimeLink {
     not(feature = "tokio"),
     expect(clippy::unnecessary_wraps, reason = "fails with a runtime only")
 )]
-pub(crate) fn prepare(poller: &crate::Poller) -> std::io::Result<()> {
+pub(crate) fn prepare(poller: &crate::Poller) -> io::Result<()> {
     // Where a thread polls, the runtime that it belongs to need not: each event would wake both.
     #[cfg(feature = "tokio")]
     if !current::is_in_block_on() {

@@ -81,23 +81,18 @@ thread_local! {
 /// Raised whenever a runtime stops polling: from then on a descriptor may be one that nobody polls for.
 static ERA: AtomicU32 = AtomicU32::new(1);
 
-/// Calls `work` with the current runtime, if there is one.
-#[inline]
-pub(super) fn with_current(work: impl FnOnce(&Handle) -> io::Result<()>) -> io::Result<()> {
-    match Handle::try_current() {
-        Ok(runtime) => work(&runtime),
-        Err(_) => Ok(()),
-    }
-}
+/// The bits of an era in a [`stamp`].
+const ERAS: u32 = u32::MAX >> 1;
 
-/// The era, and below it the number of `runtime`. Never 0.
+/// The era, in 31 bits, and below it the number of `runtime`. Never 0; the bit above is that of other stamps.
 ///
-/// Of the number this is the lower half: two runtimes that share it are four billion runtimes apart.
+/// Of the number this is the lower half: two runtimes that share it are four billion runtimes apart, and two eras that share theirs
+/// two billion.
 #[inline]
 pub(super) fn stamp(runtime: &Handle) -> u64 {
     let mut number = U64Hasher(0);
     runtime.id().hash(&mut number);
-    u64::from(ERA.load(Ordering::Acquire)) << 32 | number.finish() & u64::from(u32::MAX)
+    u64::from(ERA.load(Ordering::Acquire) & ERAS) << 32 | number.finish() & u64::from(u32::MAX)
 }
 
 /// Attaches `runtime` on behalf of an operation that is about to wait in it.
@@ -267,7 +262,7 @@ impl Drop for Attachment {
             return;
         };
         // After it is off the list, so that whoever sees the new era attaches anew. The number 0 is nobody's.
-        if ERA.fetch_add(1, Ordering::AcqRel) == u32::MAX {
+        if ERA.fetch_add(1, Ordering::AcqRel) & ERAS == ERAS {
             ERA.fetch_add(1, Ordering::AcqRel);
         }
         look_again(&shared);
@@ -327,7 +322,10 @@ fn look_again(shared: &Shared) {
 /// If the runtime was built without I/O ([`tokio::runtime::Builder::enable_io`]), or is shutting down, or the kernel refuses the
 /// registration.
 pub fn attach(poller: &Poller) -> io::Result<()> {
-    with_current(|runtime| attach_to(&poller.shared, runtime, Owner::Others))
+    match Handle::try_current() {
+        Ok(runtime) => attach_to(&poller.shared, &runtime, Owner::Others),
+        Err(_) => Ok(()),
+    }
 }
 
 fn attach_to(shared: &Arc<Shared>, runtime: &Handle, owner: Owner) -> io::Result<()> {

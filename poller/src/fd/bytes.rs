@@ -4,13 +4,12 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::RawFd;
 use std::panic::Location;
-use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use super::descriptor::Fd;
-use super::operation::{Attempt, Operation, failure};
-use crate::budget;
+use super::operation::{Operation, failure};
+use super::turn::Part;
 use crate::desc::Kind;
 use crate::observe::{Direction, OpKind};
 use crate::sys::{self, Room};
@@ -75,7 +74,7 @@ impl Fd {
     #[inline]
     fn reading(&self, room: usize, location: &'static Location<'static>) -> Operation {
         Operation {
-            room: if self.options.stream { room } else { 0 },
+            ends: self.options.stream && room > 0,
             ..Operation::new(OpKind::Read, location)
         }
     }
@@ -255,52 +254,30 @@ impl Fd {
         buf: &[u8],
         location: &'static Location<'static>,
     ) -> Result<(), WriteAllError> {
+        let operation = self.writing(location);
         let mut written = 0;
-        let result = self.write_rest(buf, &mut written, location).await;
-        let (operation, local) = (self.writing(location), self.local());
+        let result = self
+            .run_all(operation, |fd| {
+                let n = self.try_write(fd, &buf[written..])?;
+                written += n;
+                if written >= buf.len() {
+                    Ok(Part::Last)
+                } else if n > 0 {
+                    Ok(Part::Rest)
+                } else {
+                    Err(io::ErrorKind::WriteZero.into())
+                }
+            })
+            .await;
         match result {
             Ok(()) => {
-                operation.count(local, Ok(&written));
+                operation.count(self.local(), Ok(&written));
                 Ok(())
             }
             Err(source) => {
-                operation.count_bytes(local, written);
-                local.count(OpKind::Write.op(failure(&source)));
+                operation.count_bytes(self.local(), written);
+                self.local().count(OpKind::Write.op(failure(&source)));
                 Err(WriteAllError { written, source })
-            }
-        }
-    }
-
-    async fn write_rest(
-        &self,
-        buf: &[u8],
-        written: &mut usize,
-        location: &'static Location<'static>,
-    ) -> io::Result<()> {
-        let operation = self.writing(location);
-        let turn = match self.try_turn(Direction::Write) {
-            Some(turn) => turn?,
-            None => {
-                let mut queue = self.queue(Direction::Write);
-                budget::cooperative(|cx| Pin::new(&mut queue).poll(cx), || {}).await?
-            }
-        };
-        loop {
-            let rest = &buf[*written..];
-            let mut call = |fd| self.try_write(fd, rest);
-            let mut attempt = Attempt::default();
-            // Each of its calls counts: a peer that is quick keeps the task from its executor as well.
-            let n = budget::cooperative(
-                |cx| attempt.poll(turn.fd.target(), &operation, cx, &mut call),
-                || self.desc().shared.give_way(),
-            )
-            .await?;
-            *written += n;
-            if *written >= buf.len() {
-                return Ok(());
-            }
-            if n == 0 {
-                return Err(io::ErrorKind::WriteZero.into());
             }
         }
     }

@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `mutex` | fdMutex: who may read, who may write, how many operations are under way, and whether it is closed |
 //! | `descriptor` | [`Fd`]: a descriptor, its registration and its fdMutex; how it is closed |
-//! | `operation` | one operation: lock, try, wait on EAGAIN, try again |
+//! | `operation` | what an operation is, and how it is counted |
+//! | `attempt` | the loop of each operation: try, wait on EAGAIN, try again |
+//! | `turn` | who is at it: the lock, the queue for it, and the futures that have both |
 //! | `bytes` | reads and writes |
 //! | `accept`, `connect` | what listeners and dialling sockets do |
 //!
@@ -14,6 +16,7 @@
 #![forbid(unsafe_code)]
 
 mod accept;
+mod attempt;
 mod bytes;
 mod connect;
 mod descriptor;
@@ -21,10 +24,12 @@ mod mutex;
 mod operation;
 #[cfg(all(test, not(loom)))]
 mod panics_tests;
+mod turn;
 
 pub(crate) use accept::AcceptBackoff;
+pub(crate) use attempt::{Attempt, Target};
 pub use bytes::WriteAllError;
 pub(crate) use connect::connect;
 pub use descriptor::Closing;
 pub(crate) use descriptor::{Fd, Options};
-pub(crate) use operation::{Attempt, Operation, Target};
+pub(crate) use operation::Operation;

@@ -10,7 +10,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, Wake, Waker};
 
 use super::descriptor::{Fd, Options};
-use super::operation::Turn;
+use super::turn::Turn;
 use crate::desc::Kind;
 use crate::desc::foreign::{Foreign, Part};
 use crate::observe::{Counter, Direction};

@@ -97,7 +97,7 @@ impl Builder {
             name: name.into_boxed_str(),
             id,
             created_ns: clock::now_ns(),
-            process: crate::sys::process(),
+            process: crate::sys::Process::current(),
             backend,
             cache: Arc::new(PollCache::new()),
             timers: DeadlineQueue::new(),

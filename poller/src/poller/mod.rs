@@ -78,7 +78,7 @@ pub(crate) struct Shared {
     pub(crate) id: u32,
     pub(crate) created_ns: u64,
     /// The process that it belongs to.
-    pub(crate) process: u32,
+    pub(crate) process: crate::sys::Process,
     pub(crate) backend: Backend,
     pub(crate) cache: Arc<PollCache>,
     pub(crate) timers: DeadlineQueue,
@@ -268,7 +268,7 @@ impl Shared {
     /// Fails in a process that was forked from the one that it belongs to.
     #[inline]
     pub(crate) fn check_process(&self) -> Result<(), Error> {
-        if crate::sys::is_process(self.process) {
+        if self.process.is_current() {
             Ok(())
         } else {
             Err(Error::Forked)

@@ -29,9 +29,8 @@ impl Shared {
         let _ = READY.try_with(|cell| cell.set(Some(ready)));
     }
 
-    /// Called for an operation that was refused, because its task has used up its budget: events
-    /// are given to their tasks now, so that these are among the others which have their turn
-    /// next, and need not wait for another round of this one.
+    /// [`poll_in_passing`](Self::poll_in_passing) for an operation that was refused, because its
+    /// task has used up its budget.
     ///
     /// A waker that panics here is no business of the task that was refused; the panic hook has
     /// reported it.

@@ -130,11 +130,8 @@ impl Future for Wait<'_> {
         let permit = if this.counts {
             // Who polls by hand, in a loop of the program's own, is not refused.
             let first = !std::mem::replace(&mut this.polled, true) && !budget::is_unknown();
-            let permit = budget::poll_proceed(cx, first);
-            if permit.is_pending() {
-                this.desc.shared.give_way();
-            }
-            Some(ready!(permit))
+            let look = || this.desc.shared.give_way();
+            Some(ready!(budget::poll_proceed(cx, first, look)))
         } else {
             None
         };
@@ -149,14 +146,27 @@ impl Future for Wait<'_> {
     }
 }
 
+impl Wait<'_> {
+    /// Waits no longer. It can be polled again, and is a new wait then.
+    #[inline]
+    pub(crate) fn cancel(&mut self) {
+        if self.token.is_claimed() {
+            self.give_up();
+        }
+    }
+
+    #[cold]
+    fn give_up(&mut self) {
+        let context = self
+            .desc
+            .context(self.direction, self.location, self.unconditional);
+        context.cancel(&mut self.token);
+    }
+}
+
 impl Drop for Wait<'_> {
     #[inline]
     fn drop(&mut self) {
-        if self.token.is_claimed() {
-            let context = self
-                .desc
-                .context(self.direction, self.location, self.unconditional);
-            context.cancel(&mut self.token);
-        }
+        self.cancel();
     }
 }

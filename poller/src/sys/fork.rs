@@ -9,7 +9,7 @@ static PAGE: OnceLock<Option<&'static AtomicU32>> = OnceLock::new();
 static GIVEN: AtomicU32 = AtomicU32::new(0);
 
 /// The number of this process, which no process has that it was forked from. 0 if that cannot be told.
-pub(crate) fn process() -> u32 {
+fn process() -> u32 {
     let Some(page) = super::made_once(&PAGE, map) else {
         return 0;
     };
@@ -24,12 +24,28 @@ pub(crate) fn process() -> u32 {
     }
 }
 
-/// Whether this is the process that was told `number`.
-#[inline]
-pub(crate) fn is_process(number: u32) -> bool {
-    match PAGE.get() {
-        Some(Some(page)) => page.load(Ordering::Relaxed) == number,
-        _ => true,
+/// A process, by its number.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Process {
+    page: &'static AtomicU32,
+    number: u32,
+}
+
+impl Process {
+    /// The one that asks.
+    pub(crate) fn current() -> Self {
+        static EVERY: AtomicU32 = AtomicU32::new(0);
+        let number = process();
+        Self {
+            page: PAGE.get().copied().flatten().unwrap_or(&EVERY),
+            number,
+        }
+    }
+
+    /// Whether it is this one. True if that cannot be told.
+    #[inline]
+    pub(crate) fn is_current(self) -> bool {
+        self.page.load(Ordering::Relaxed) == self.number
     }
 }
 

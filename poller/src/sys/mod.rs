@@ -39,7 +39,7 @@ pub(crate) mod virtual_time;
 pub(crate) use backend::Backend;
 pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
 pub(crate) use fd::CloseableFd;
-pub(crate) use fork::{is_process, process};
+pub(crate) use fork::Process;
 pub(crate) use fork_lock::{ForkMutex, Order, made_once};
 #[cfg(all(test, feature = "inspect", not(loom), not(netpoller_bare)))]
 pub(crate) use process::as_user;
