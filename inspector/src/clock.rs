@@ -1,7 +1,7 @@
 //! The two clocks of the inspected process, tied together by the one anchor that it sends.
 //!
-//! Ages are differences of its monotonic clock. The wall clock of this machine is never used, because it need not be
-//! the wall clock of that one.
+//! Ages are differences of its monotonic clock. The wall clock of this machine is never used,
+//! because it need not be the wall clock of that one.
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 

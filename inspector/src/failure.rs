@@ -1,8 +1,8 @@
 //! Everything that can go wrong, as an exit code and a sentence that says what to do.
 //!
-//! Scripts tell the cases apart by the code alone, so the codes are part of the contract: 1 runtime, 2 usage, 3 findings,
-//! 4 cannot connect, 5 incompatible version, 6 not found, 7 declined, 124 timeout, 128+n ended by signal n. README.md and `--help`
-//! list them too.
+//! Scripts tell the cases apart by the code alone, so the codes are part of the contract: 1
+//! runtime, 2 usage, 3 findings, 4 cannot connect, 5 incompatible version, 6 not found, 7 declined,
+//! 124 timeout, 128+n ended by signal n. README.md and `--help` list them too.
 
 use std::error::Error;
 use std::fmt;
@@ -23,7 +23,8 @@ pub(crate) fn note(text: &str) {
 pub(crate) enum Failure {
     /// The request makes no sense, or leaves open what is meant.
     Usage(String),
-    /// What was asked about is not as it should be: the answer was printed, and this says what is wrong with it.
+    /// What was asked about is not as it should be: the answer was printed, and this says what is
+    /// wrong with it.
     Findings(String),
     /// What was asked for is not there.
     NotFound(String),

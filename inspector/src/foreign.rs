@@ -1,12 +1,14 @@
 //! Text of somebody else: of the process that is looked at, of its peers, of other users' paths.
 //!
-//! It may have been chosen to mislead whoever reads it on a terminal. Whatever a terminal obeys, does not show, or shows
-//! elsewhere is written as `\u{1b}`, the way Rust and JavaScript write it: control and format characters (among them those
-//! that turn the direction of writing), line and paragraph separators, every kind of blank but the ordinary one, what is
-//! private or not assigned, what has no shape, and marks without a letter or in heaps.
+//! It may have been chosen to mislead whoever reads it on a terminal. Whatever a terminal obeys,
+//! does not show, or shows elsewhere is written as `\u{1b}`, the way Rust and JavaScript write it:
+//! control and format characters (among them those that turn the direction of writing), line and
+//! paragraph separators, every kind of blank but the ordinary one, what is private or not assigned,
+//! what has no shape, and marks without a letter or in heaps.
 //!
-//! Messages of the process pass through here once, where they are decoded (`client::gate`); what is found in /proc and in
-//! the file system where it is read; reports of failures once more where they are printed.
+//! Messages of the process pass through here once, where they are decoded (`client::gate`); what is
+//! found in /proc and in the file system where it is read; reports of failures once more where they
+//! are printed.
 
 use std::borrow::Cow;
 
@@ -17,8 +19,8 @@ const MOST_MARKS: usize = 4;
 /// What is longer than that is cut: it is neither read nor kept for every row.
 const LONGEST: usize = 4096;
 
-/// The text as it can be printed, in a form that [`restored`] turns back: a `\u{` that was there before has its backslash
-/// written out as well.
+/// The text as it can be printed, in a form that [`restored`] turns back: a `\u{` that was there
+/// before has its backslash written out as well.
 pub(crate) fn visible(text: &str) -> Cow<'_, str> {
     let is_plain = |byte: u8| (0x20..0x7f).contains(&byte) && byte != b'\\';
     if text.len() <= LONGEST && text.bytes().all(is_plain) {
@@ -98,13 +100,14 @@ fn written(text: &str, reversible: bool, lines: bool) -> String {
 
 /// Whether it is seen, and seen where it stands.
 fn has_shape(letter: char) -> bool {
-    // Letters and marks by category, which are not to be seen all the same: joiners of graphemes, fillers of Hangul,
-    // inherent vowels, separators and variation selectors.
+    // Letters and marks by category, which are not to be seen all the same: joiners of graphemes,
+    // fillers of Hangul, inherent vowels, separators and variation selectors.
     let is_ignorable = matches!(letter,
         '\u{34f}' | '\u{115f}'..='\u{1160}' | '\u{17b4}'..='\u{17b5}' | '\u{180b}'..='\u{180f}' | '\u{3164}'
         | '\u{fe00}'..='\u{fe0f}' | '\u{ffa0}' | '\u{e0000}'..='\u{e0fff}');
-    // The standard library knows the categories: what it escapes behind a letter is control, format, separator, private
-    // or not assigned. (Alone, or at the beginning, it would escape marks as well.)
+    // The standard library knows the categories: what it escapes behind a letter is control,
+    // format, separator, private or not assigned. (Alone, or at the beginning, it would escape
+    // marks as well.)
     let mut bytes = [b'a'; 5];
     let length = letter.encode_utf8(&mut bytes[1..]).len();
     let is_printable =

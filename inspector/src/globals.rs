@@ -14,7 +14,8 @@ use crate::table::SortSpec;
 #[derive(Debug, Clone, Args)]
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
-    /// Process to look at: unix:PATH, /path, http(s)://host:port, pid:N or NAME; may be left out when there is only one.
+    /// Process to look at: unix:PATH, /path, http(s)://host:port, pid:N or NAME; may be left out
+    /// when there is only one.
     #[arg(
         short,
         long,
@@ -33,7 +34,8 @@ pub(crate) struct Globals {
         default_value = "table"
     )]
     pub(crate) format: Format,
-    /// Rows that hold, for example 'state=parked && since>5s && peer~^10'; `netpoller fields` lists fields and operators.
+    /// Rows that hold, for example 'state=parked && since>5s && peer~^10'; `netpoller fields` lists
+    /// fields and operators.
     #[arg(
         short = 'w',
         long = "where",
@@ -63,7 +65,8 @@ pub(crate) struct Globals {
         value_name = "COLUMN[:desc]"
     )]
     pub(crate) sort: Option<SortSpec>,
-    /// Columns to print, in this order; CSV and JSON then have raw values, with the units in their names.
+    /// Columns to print, in this order; CSV and JSON then have raw values, with the units in their
+    /// names.
     #[arg(
         short,
         long,
@@ -73,7 +76,8 @@ pub(crate) struct Globals {
         value_delimiter = ','
     )]
     pub(crate) columns: Option<Vec<String>>,
-    /// Time between two looks (`tui`, `top`, `watch`, `audit --for`), and that `hist` looks at (at most 4s).
+    /// Time between two looks (`tui`, `top`, `watch`, `audit --for`), and that `hist` looks at (at
+    /// most 4s).
     #[arg(long, global = true, env = "NETPOLLER_INTERVAL", value_name = "DUR", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,
     /// How long to wait for an answer.

@@ -1,10 +1,11 @@
 //! The `netpoller` command: lists, watches and explains the descriptors of a running service.
 //!
-//! The floors, from the ground up: `client` finds and asks a process; `model` folds what it answers; `table` and `query`
-//! say which columns and which rows are wanted; `document` and `out` print them; `tui` shows the same rows live; `verbs` is
-//! one file per verb; `demo` is a service to look at; `cli` is the command line. Nothing below `tui` knows of terminals in raw
-//! mode, and nothing below `cli` of the command line as a whole: each verb owns its arguments, and `globals` are those that
-//! every verb accepts.
+//! The floors, from the ground up: `client` finds and asks a process; `model` folds what it
+//! answers; `table` and `query` say which columns and which rows are wanted; `document` and `out`
+//! print them; `tui` shows the same rows live; `verbs` is one file per verb; `demo` is a service to
+//! look at; `cli` is the command line. Nothing below `tui` knows of terminals in raw mode, and
+//! nothing below `cli` of the command line as a whole: each verb owns its arguments, and `globals`
+//! are those that every verb accepts.
 //!
 //! It is a library for the sake of its tests; the command is the only thing that uses it.
 #![forbid(unsafe_code)]

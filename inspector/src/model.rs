@@ -1,7 +1,7 @@
 //! The live table, folded from the frames of `Watch`.
 //!
-//! A group of frames becomes visible as a whole: nobody sees half of a keyframe. Rows are shared, so that a copy of the
-//! model for the eyes costs a few pointers, however long the table is.
+//! A group of frames becomes visible as a whole: nobody sees half of a keyframe. Rows are shared,
+//! so that a copy of the model for the eyes costs a few pointers, however long the table is.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::sync::Arc;
@@ -85,8 +85,8 @@ pub(crate) struct Model {
     too_large: bool,
 }
 
-/// Memory that a table may take, and a group that has not ended: about fifty thousand rows. A table that is replaced is
-/// there twice for a while.
+/// Memory that a table may take, and a group that has not ended: about fifty thousand rows. A table
+/// that is replaced is there twice for a while.
 const LARGEST: usize = 64 << 20;
 
 fn weight_of(frame: &WatchFrame) -> usize {
@@ -168,7 +168,8 @@ impl Model {
             }
             self.sequence = frame.sequence;
             self.captured_at_ns = frame.captured_at_ns;
-            // The same number is in every frame of the group; an older server tells it in the last one only.
+            // The same number is in every frame of the group; an older server tells it in the last
+            // one only.
             if frame.end {
                 self.lost = self.lost.saturating_add(frame.lost);
             }

@@ -24,35 +24,60 @@ pub(crate) struct Printer<'a> {
 /// A column is not made wider than that for the sake of one cell: what is longer sticks out.
 const WIDEST: usize = 300;
 
-/// The title of a column of [`Printer::sheet`].
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Title {
-    pub(crate) name: &'static str,
-    pub(crate) align: Align,
-    /// The column with the lowest number is left out first when room is short.
-    pub(crate) keep: u8,
+/// One cell of a line: its text, what it means, and where in how much room it stands.
+type Shown = (String, Tone, Align, usize);
+
+/// Columns, and how wide each of them is.
+pub(crate) struct Sheet<R: 'static> {
+    pub(crate) fits: Vec<Fit<R>>,
+    /// Words that are longer than their column are cut.
+    pub(crate) cuts: bool,
 }
 
-impl Title {
-    /// Never left out.
-    pub(crate) const ALWAYS: u8 = u8::MAX;
-
-    /// Words at the left, which stay.
-    pub(crate) const fn words(name: &'static str) -> Self {
-        Self {
-            name,
-            align: Align::Left,
-            keep: Self::ALWAYS,
+impl<R> Sheet<R> {
+    /// Writes the line of titles behind others, if one is wanted.
+    pub(crate) fn titles(
+        &self,
+        printer: &Printer<'_>,
+        out: &mut dyn Write,
+        mut cells: Vec<Shown>,
+    ) -> io::Result<()> {
+        if printer.globals.no_header {
+            return Ok(());
         }
+        cells.extend(self.fits.iter().map(|fit| {
+            let column = fit.column;
+            (
+                column.title.to_owned(),
+                Tone::Title,
+                column.align,
+                fit.width,
+            )
+        }));
+        printer.line(out, &cells)
     }
 
-    /// Numbers at the right.
-    pub(crate) const fn number(name: &'static str, keep: u8) -> Self {
-        Self {
-            name,
-            align: Align::Right,
-            keep,
-        }
+    /// Writes a row behind other cells.
+    pub(crate) fn row(
+        &self,
+        printer: &Printer<'_>,
+        out: &mut dyn Write,
+        mut cells: Vec<Shown>,
+        row: &R,
+        context: &Context,
+    ) -> io::Result<()> {
+        cells.extend(self.fits.iter().map(|fit| {
+            let cell = fit.column.cell(row, context);
+            let text = match self.cuts && fit.column.measure.is_some() {
+                true => fit
+                    .column
+                    .cut(&cell.text, fit.width, context.ascii)
+                    .into_owned(),
+                false => cell.text,
+            };
+            (text, cell.tone, fit.column.align, fit.width)
+        }));
+        printer.line(out, &cells)
     }
 }
 
@@ -119,7 +144,7 @@ impl<'a> Printer<'a> {
         let context = head.context;
         let chosen = self.choose(columns)?;
         if let Some(by) = &self.globals.sort {
-            table::sort(columns, rows, by, &context)?;
+            table::sort(columns, rows, by)?;
         }
         let all = rows.len();
         rows.truncate(self.globals.limit.unwrap_or(all));
@@ -132,7 +157,11 @@ impl<'a> Printer<'a> {
             context: &context,
         };
         match self.globals.format {
-            Format::Table | Format::Wide => self.aligned(out, &chosen, rows, &context)?,
+            Format::Table | Format::Wide => {
+                // Who names the columns, or asks for all of them, wants them even if lines wrap.
+                let squeeze = self.globals.format == Format::Table && !flat;
+                self.aligned(out, &chosen, rows, &context, squeeze)?;
+            }
             Format::Csv => self.csv(out, &chosen, rows, &context)?,
             Format::Json if flat => {
                 write_document(
@@ -196,6 +225,29 @@ impl<'a> Printer<'a> {
             .collect())
     }
 
+    /// A record for each row.
+    pub(crate) fn records<R>(
+        &self,
+        out: &mut dyn Write,
+        columns: &'static [Column<R>],
+        rows: &[R],
+        context: &Context,
+    ) -> Result<(), Failure> {
+        self.csv(out, &columns.iter().collect::<Vec<_>>(), rows, context)
+    }
+
+    /// A line for each row, under titles. On a terminal that is too narrow, columns are left out.
+    pub(crate) fn sheet<R>(
+        &self,
+        out: &mut dyn Write,
+        columns: &'static [Column<R>],
+        rows: &[R],
+        context: &Context,
+    ) -> io::Result<()> {
+        let columns: Vec<_> = columns.iter().collect();
+        self.aligned(out, &columns, rows, context, true)
+    }
+
     fn csv<R>(
         &self,
         out: &mut dyn Write,
@@ -222,111 +274,37 @@ impl<'a> Printer<'a> {
         columns: &[&'static Column<R>],
         rows: &[R],
         context: &Context,
-    ) -> Result<(), Failure> {
+        squeeze: bool,
+    ) -> io::Result<()> {
         // Cells are made twice, because those of a long table would take more memory than its rows.
         let widest = |column: &Column<R>| {
-            let title = if self.globals.no_header {
-                0
-            } else {
-                column.title.len()
+            let title = match self.globals.no_header {
+                true => 0,
+                false => column.title.len(),
             };
             rows.iter()
-                .map(|row| text::width(&(column.cell)(row, context).text))
+                .map(|row| text::width(&column.cell(row, context).text))
                 .fold(title, usize::max)
         };
         let wanted: Vec<Fit<R>> = columns
             .iter()
-            .map(|column| Fit::new(*column, widest(column), rows))
+            .map(|column| Fit::new(column, widest(column), rows))
             .collect();
-        // Who names the columns, or asks for all of them, wants them even if lines wrap.
-        let squeeze = self.globals.format == Format::Table && self.globals.columns.is_none();
-        let fits = match self.room {
-            Some(room) if squeeze => table::fit(wanted, room),
-            _ => wanted,
+        let sheet = Sheet {
+            fits: match self.room {
+                Some(room) if squeeze => table::fit(wanted, room),
+                _ => wanted,
+            },
+            cuts: squeeze,
         };
-        if !self.globals.no_header {
-            let titles: Vec<_> = fits
-                .iter()
-                .map(|fit| {
-                    (
-                        fit.column.title.to_owned(),
-                        Tone::Title,
-                        fit.column.align,
-                        fit.width,
-                    )
-                })
-                .collect();
-            self.line(out, &titles)?;
-        }
-        for row in rows {
-            let line: Vec<_> = fits
-                .iter()
-                .map(|fit| {
-                    let cell = (fit.column.cell)(row, context);
-                    let shown = fit.column.cut(&cell.text, fit.width, self.globals.ascii);
-                    (shown.into_owned(), cell.tone, fit.column.align, fit.width)
-                })
-                .collect();
-            self.line(out, &line)?;
-        }
-        Ok(())
+        sheet.titles(self, out, Vec::new())?;
+        rows.iter()
+            .try_for_each(|row| sheet.row(self, out, Vec::new(), row, context))
     }
 
-    /// Writes lines under titles, each column as wide as what stands in it. On a terminal that is too narrow, columns are
-    /// left out, the ones that are kept with the lowest number first; what is left is never cut.
-    pub(crate) fn sheet(
-        &self,
-        out: &mut dyn Write,
-        titles: &[Title],
-        lines: &[Vec<(String, Tone)>],
-    ) -> io::Result<()> {
-        let widths: Vec<usize> = titles
-            .iter()
-            .enumerate()
-            .map(|(index, title)| {
-                let cells = lines.iter().filter_map(|line| line.get(index));
-                let widest = cells.map(|(text, _)| text::width(text)).max().unwrap_or(0);
-                widest.max(if self.globals.no_header {
-                    0
-                } else {
-                    title.name.len()
-                })
-            })
-            .collect();
-        let mut kept: Vec<usize> = (0..titles.len()).collect();
-        while let Some(room) = self.room
-            && kept.len() > 1
-            && kept.iter().map(|index| widths[*index] + 2).sum::<usize>() > room + 2
-            && let Some(weakest) = (0..kept.len())
-                .filter(|place| titles[kept[*place]].keep != Title::ALWAYS)
-                .min_by_key(|place| titles[kept[*place]].keep)
-        {
-            kept.remove(weakest);
-        }
-        let shaped = |cell: &dyn Fn(usize) -> (String, Tone)| -> Vec<_> {
-            kept.iter()
-                .map(|index| {
-                    let (text, tone) = cell(*index);
-                    (text, tone, titles[*index].align, widths[*index])
-                })
-                .collect()
-        };
-        if !self.globals.no_header {
-            let title = |index: usize| (titles[index].name.to_owned(), Tone::Title);
-            self.line(out, &shaped(&title))?;
-        }
-        for line in lines {
-            self.line(out, &shaped(&|index| line[index].clone()))?;
-        }
-        Ok(())
-    }
-
-    /// Writes one line of aligned cells, without trailing blanks. What is wider than its column is not cut.
-    pub(crate) fn line(
-        &self,
-        out: &mut dyn Write,
-        cells: &[(String, Tone, Align, usize)],
-    ) -> io::Result<()> {
+    /// Writes one line of aligned cells, without trailing blanks. What is wider than its column is
+    /// not cut.
+    pub(crate) fn line(&self, out: &mut dyn Write, cells: &[Shown]) -> io::Result<()> {
         let mut line = String::new();
         for (index, (content, tone, align, width)) in cells.iter().enumerate() {
             let last = index + 1 == cells.len();

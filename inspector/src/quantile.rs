@@ -10,7 +10,8 @@ pub(crate) const SHOWN: [(&str, f64); 4] =
 
 /// Upper bound of the bucket in which the quantile lies; `None` without samples.
 ///
-/// The bound and not an interpolation: what is printed was certainly not exceeded by that share of the samples.
+/// The bound and not an interpolation: what is printed was certainly not exceeded by that share of
+/// the samples.
 pub(crate) fn quantile(histogram: &Histogram, share: f64) -> Option<u64> {
     let count: u64 = histogram
         .buckets

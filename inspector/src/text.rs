@@ -4,7 +4,8 @@ use std::borrow::Cow;
 
 use unicode_width::{UnicodeWidthChar, UnicodeWidthStr};
 
-/// A duration in at most six characters: `840ns`, `12.4µs`, `3.2ms`, `12.4s`, `5m03s`, `2h11m`, `4d06h`.
+/// A duration in at most six characters: `840ns`, `12.4µs`, `3.2ms`, `12.4s`, `5m03s`, `2h11m`,
+/// `4d06h`.
 pub(crate) fn duration(ns: u64) -> String {
     const SECOND: u64 = 1_000_000_000;
     match ns {
@@ -139,8 +140,8 @@ pub(crate) fn cut_start(text: &str, room: usize, ascii: bool) -> Cow<'_, str> {
     Cow::Owned(format!("{mark}{}", &text[from..]))
 }
 
-/// The text in at most `room` columns, its middle replaced by an ellipsis if it does not fit: names of one family begin
-/// alike, and their ends tell them apart.
+/// The text in at most `room` columns, its middle replaced by an ellipsis if it does not fit: names
+/// of one family begin alike, and their ends tell them apart.
 pub(crate) fn cut_middle(text: &str, room: usize, ascii: bool) -> Cow<'_, str> {
     if width(text) <= room {
         return Cow::Borrowed(text);
@@ -152,8 +153,8 @@ pub(crate) fn cut_middle(text: &str, room: usize, ascii: bool) -> Cow<'_, str> {
     Cow::Owned(format!("{front}{}", end.strip_prefix(mark).unwrap_or(&end)))
 }
 
-/// The room that a location needs at least: a mark of what is left out, and the file with its line. It is asked of every
-/// row for every picture, so letters are not looked at one by one.
+/// The room that a location needs at least: a mark of what is left out, and the file with its line.
+/// It is asked of every row for every picture, so letters are not looked at one by one.
 pub(crate) fn file_and_line(location: &str) -> usize {
     match location.rfind('/') {
         Some(slash) => location.len() - slash + 1,

@@ -105,6 +105,12 @@ impl<'a> Part<'a> {
             .fold(0, |sum, counts| sum.saturating_add(counts.edges()))
     }
 
+    /// Who waits, or was the last to wait, in each direction.
+    pub fn waiters(self) -> impl Iterator<Item = &'a Waiter> {
+        self.directions()
+            .filter_map(|direction| direction.waiter.as_ref())
+    }
+
     /// Who waits, longest first.
     #[must_use]
     pub fn waiter(self) -> Option<&'a Waiter> {

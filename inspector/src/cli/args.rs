@@ -42,7 +42,8 @@ impl Cli {
     }
 }
 
-/// An empty variable is no value: so a script takes back what was said before, as in `NETPOLLER_LIMIT= netpoller ls`.
+/// An empty variable is no value: so a script takes back what was said before, as in
+/// `NETPOLLER_LIMIT= netpoller ls`.
 fn without_empty_variables(command: Command) -> Command {
     let is_empty = |name: &OsStr| {
         std::env::var_os(name).is_some_and(|it| it.as_encoded_bytes().trim_ascii().is_empty())
@@ -58,7 +59,8 @@ fn without_empty_variables(command: Command) -> Command {
 /// What to do.
 #[derive(Debug, Subcommand)]
 pub(crate) enum Verb {
-    /// List the processes that can be inspected: those of this user, and for root those of everybody.
+    /// List the processes that can be inspected: those of this user, and for root those of
+    /// everybody.
     #[command(
         after_help = "Looked at are $XDG_RUNTIME_DIR/netpoller, /tmp/netpoller-UID and the XDG_RUNTIME_DIR of every process whose\nenvironment can be read; for root also /run/user/UID and the places of other users and containers.\nNETPOLLER_SOCKETS=DIR[:DIR...] names the directories to look in instead."
     )]
@@ -80,16 +82,19 @@ pub(crate) enum Verb {
         #[arg(short = 'C', long, value_name = "N")]
         count: Option<u64>,
     },
-    /// Tell all about one descriptor: who waits, its last wake and transitions, its latencies, what the kernel says.
+    /// Tell all about one descriptor: who waits, its last wake and transitions, its latencies, what
+    /// the kernel says.
     #[command(
         after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard_1/42.7\n  netpoller describe fd 19\n\nExit code 6: it is closed, or never was."
     )]
     Describe {
-        /// Its id as in `ls` (42.7, or POLLER/42.7 with several pollers), or its number as fd:19 or `fd 19`.
+        /// Its id as in `ls` (42.7, or POLLER/42.7 with several pollers), or its number as fd:19 or
+        /// `fd 19`.
         #[arg(required = true, num_args = 1..=2, value_name = "ID|fd N")]
         id: Vec<String>,
     },
-    /// Print quantiles of the latencies, of all time and of the last --interval; bars for one that is named.
+    /// Print quantiles of the latencies, of all time and of the last --interval; bars for one that
+    /// is named.
     #[command(
         after_help = "Examples:\n  netpoller hist\n  netpoller hist wake_latency --interval 4s\n\nA bar stands for a power of two; `last 42.7` is the descriptor of its latest sample: `netpoller describe 42.7`."
     )]
@@ -105,7 +110,8 @@ pub(crate) enum Verb {
         /// Which table.
         #[arg(default_value = "descriptors")]
         what: Listing,
-        /// End as soon as this holds for a row that is watched; exit with 3 if it does not within --timeout.
+        /// End as soon as this holds for a row that is watched; exit with 3 if it does not within
+        /// --timeout.
         #[arg(long, value_name = "EXPR")]
         until: Option<Query>,
     },
@@ -114,19 +120,22 @@ pub(crate) enum Verb {
         after_help = "Examples:\n  netpoller events --id 42.7 --history\n  netpoller events -k park,ready_parked --direction read\n  netpoller events --dump --format json\n\n--where is asked of each event: its poller, id, dir and thread, and of its descriptor the fields that do not change from\nmoment to moment (kind, fd, local, peer, label, opened, where, task). A descriptor that was closed before it could be\nlooked at, within some 20 ms, has only what its events say."
     )]
     Events(EventsArgs),
-    /// Check the conservation laws: what was counted on the way in is what came out, plus what is inside.
+    /// Check the conservation laws: what was counted on the way in is what came out, plus what is
+    /// inside.
     #[command(
         after_help = "Exit code 3: a law is violated. A law that seems broken is read several times before it is said to be."
     )]
     Audit {
-        /// Compare with the kernel's list of registrations too. It holds up registrations for half a microsecond a descriptor.
+        /// Compare with the kernel's list of registrations too. It holds up registrations for half
+        /// a microsecond a descriptor.
         #[arg(long)]
         kernel: bool,
         /// Go on checking for so long, every --interval.
         #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
         duration: Option<Duration>,
     },
-    /// Release whoever waits on a descriptor and refuse later operations on it, as if it were closed.
+    /// Release whoever waits on a descriptor and refuse later operations on it, as if it were
+    /// closed.
     #[command(
         after_help = "The file descriptor stays open; its owner finds out at his next operation. Only a control endpoint\ndoes this, which a program opens on purpose.\n\nExample:\n  netpoller evict 42.7 --control unix:/run/app/control.sock\n\nExit code 7: asked whether to go on, you said no."
     )]

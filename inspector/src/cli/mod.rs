@@ -16,7 +16,8 @@ use clap::FromArgMatches;
 
 use args::Cli;
 
-/// Does what the command line of this process says. The exit code is 0 if all went well; `netpoller --help` lists the others.
+/// Does what the command line of this process says. The exit code is 0 if all went well; `netpoller
+/// --help` lists the others.
 pub fn run() -> ExitCode {
     let matches = Cli::in_environment().get_matches();
     let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());

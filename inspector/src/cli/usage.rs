@@ -1,7 +1,7 @@
 //! Which of the common flags mean something to which verb.
 //!
-//! A flag that is given and means nothing is refused, never passed over in silence. The same thing said in the environment
-//! is a default for every verb, so there it is passed over.
+//! A flag that is given and means nothing is refused, never passed over in silence. The same thing
+//! said in the environment is a default for every verb, so there it is passed over.
 
 use std::io::IsTerminal;
 
@@ -71,9 +71,9 @@ const PLAIN: Usage = Usage {
 
 fn listing(verb: &'static str, what: Listing) -> Usage {
     let names: Names = match what {
-        Listing::Descriptors => Some(|name| known(&DESCRIPTORS, name)),
-        Listing::Waiters => Some(|name| known(&WAITERS, name)),
-        Listing::Deadlines => Some(|name| known(&DEADLINES, name)),
+        Listing::Descriptors => Some(|name| known(DESCRIPTORS.columns, name)),
+        Listing::Waiters => Some(|name| known(WAITERS.columns, name)),
+        Listing::Deadlines => Some(|name| known(DEADLINES.columns, name)),
         Listing::Pollers => Some(|name| known(&POLLERS, name)),
     };
     Usage {
@@ -99,7 +99,8 @@ fn tui(verb: &'static str, formats: &'static [Format]) -> Usage {
         interval: true,
         filter: Some(Scope::Any),
         sort: Some(|name| {
-            known(&DESCRIPTORS, name).or_else(|error| known(&WAITERS, name).map_err(|_| error))
+            known(DESCRIPTORS.columns, name)
+                .or_else(|error| known(WAITERS.columns, name).map_err(|_| error))
         }),
         formats,
         ..PLAIN
@@ -212,7 +213,8 @@ fn usage(verb: Option<&Verb>) -> Usage {
     }
 }
 
-/// Keeps of the common flags what means something to the verb, and refuses what was said and means nothing.
+/// Keeps of the common flags what means something to the verb, and refuses what was said and means
+/// nothing.
 pub(crate) fn settle(cli: &mut Cli, matches: &ArgMatches) -> Result<(), Failure> {
     let usage = usage(cli.verb.as_ref());
     let globals = &mut cli.globals;
@@ -271,13 +273,13 @@ impl Given<'_> {
 /// What no table knows is a slip of the pen, wherever it was made.
 fn known_anywhere(name: &str) -> Result<(), Failure> {
     let others: [Known; 5] = [
-        |name| known(&WAITERS, name),
-        |name| known(&DEADLINES, name),
+        |name| known(WAITERS.columns, name),
+        |name| known(DEADLINES.columns, name),
         |name| known(&POLLERS, name),
         |name| known(&LAWS, name),
         |name| known(&TARGETS, name),
     ];
-    known(&DESCRIPTORS, name).or_else(|error| {
+    known(DESCRIPTORS.columns, name).or_else(|error| {
         others
             .iter()
             .find_map(|other| other(name).ok())

@@ -1,7 +1,7 @@
 //! What is shown to an endpoint that asks who calls, and what it has to show.
 //!
-//! Files are read when a connection is made, so that one that is made again, after hours, finds the token and the
-//! certificates of that time.
+//! Files are read when a connection is made, so that one that is made again, after hours, finds the
+//! token and the certificates of that time.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;
@@ -125,7 +125,8 @@ fn certificates(path: &Path) -> Result<Vec<CertificateDer<'static>>, Failure> {
     Ok(certificates)
 }
 
-/// The bytes of a file that others cannot read. The file that was opened is looked at, not the path.
+/// The bytes of a file that others cannot read. The file that was opened is looked at, not the
+/// path.
 fn secret(path: &Path, forbidden: u32) -> Result<Vec<u8>, Failure> {
     /// O_NONBLOCK: a pipe without a writer would keep us for ever.
     const NONBLOCK: i32 = 0o4000;

@@ -21,7 +21,8 @@ use crate::failure::Failure;
 /// How long a TLS endpoint is listened to before it is spoken to.
 const FIRST_WORD: Duration = Duration::from_secs(1);
 
-/// Nobody is asked for a sign of life more often than that, or given less time for it, whatever `--timeout` says.
+/// Nobody is asked for a sign of life more often than that, or given less time for it, whatever
+/// `--timeout` says.
 const SHORTEST_SILENCE: Duration = Duration::from_millis(500);
 
 /// An open connection to a process that speaks our protocol.
@@ -97,14 +98,16 @@ pub(super) async fn open(
     peer: &Peer,
 ) -> Result<Transport, Failure> {
     let (endpoint, credentials) = match target {
-        // The authority is never used to connect, but servers compare it with an allow-list of hosts.
+        // The authority is never used to connect, but servers compare it with an allow-list of
+        // hosts.
         Target::Unix(_) => (
             Endpoint::from_static("http://localhost"),
             Access::default().credentials()?,
         ),
         Target::Tcp(tcp) => (Endpoint::from(tcp.uri.clone()), tcp.credentials()?),
     };
-    // A process that is stopped keeps its connections and says nothing: it is asked for a sign of life.
+    // A process that is stopped keeps its connections and says nothing: it is asked for a sign of
+    // life.
     let endpoint = endpoint
         .http2_keep_alive_interval(timeout.max(SHORTEST_SILENCE))
         .keep_alive_timeout(timeout.max(SHORTEST_SILENCE))
@@ -154,8 +157,9 @@ async fn unix(socket: UnixSocket, peer: &Peer) -> io::Result<UnixStream> {
 
 /// Waits for the endpoint's first word.
 ///
-/// With TLS 1.3 a client is done before the server has looked at its certificate. If that is refused, the reason arrives
-/// when hyper is reading, and is lost there. Our endpoint speaks first; another one need not, and is not waited for.
+/// With TLS 1.3 a client is done before the server has looked at its certificate. If that is
+/// refused, the reason arrives when hyper is reading, and is lost there. Our endpoint speaks first;
+/// another one need not, and is not waited for.
 async fn accepted(stream: TlsStream<TcpStream>) -> io::Result<BufReader<TlsStream<TcpStream>>> {
     let mut stream = BufReader::new(stream);
     match tokio::time::timeout(FIRST_WORD, stream.fill_buf()).await {

@@ -9,7 +9,8 @@ use super::fetch::{lost, timely};
 use super::gate::Refusal;
 use crate::failure::Failure;
 
-/// Asks the process what is wrong with it. The answer takes as long as the window, and then what any answer may take.
+/// Asks the process what is wrong with it. The answer takes as long as the window, and then what
+/// any answer may take.
 pub(crate) async fn diagnose(
     connection: &Connection,
     request: DiagnoseRequest,

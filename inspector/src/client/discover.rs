@@ -1,10 +1,12 @@
-//! Finding the endpoints of processes by the names of their sockets: of this user's, and for root of everybody's.
+//! Finding the endpoints of processes by the names of their sockets: of this user's, and for root
+//! of everybody's.
 //!
-//! A socket is called `<pid>-<starttime>.sock`. The start time tells a process from a later one with the same id, so a
-//! socket whose process is gone is recognised and removed, and a live one is never removed. Where to look, `places` says.
+//! A socket is called `<pid>-<starttime>.sock`. The start time tells a process from a later one
+//! with the same id, so a socket whose process is gone is recognised and removed, and a live one is
+//! never removed. Where to look, `places` says.
 //!
-//! What is in the directory of another user may be a trap: nothing is removed there, and whoever answers must run as the
-//! user of the process that the name of the socket tells of.
+//! What is in the directory of another user may be a trap: nothing is removed there, and whoever
+//! answers must run as the user of the process that the name of the socket tells of.
 
 use std::fs;
 use std::io;
@@ -70,7 +72,8 @@ pub(crate) struct Found {
     pub(crate) connection: Option<Connection>,
 }
 
-/// All endpoints that this user may see, in the order of process ids. Sockets of processes that are gone are removed.
+/// All endpoints that this user may see, in the order of process ids. Sockets of processes that are
+/// gone are removed.
 pub(crate) async fn discover(timeout: Duration) -> Vec<Found> {
     probe_all(&Process::all(), timeout, |_| true).await
 }
@@ -87,7 +90,8 @@ pub(crate) fn hidden() -> Option<String> {
     })
 }
 
-/// Those that are `wanted`. They are asked at once: several that are stopped take no longer than one.
+/// Those that are `wanted`. They are asked at once: several that are stopped take no longer than
+/// one.
 async fn probe_all(
     processes: &[Process],
     timeout: Duration,
@@ -174,7 +178,8 @@ async fn of_pid(pid: u32, timeout: Duration) -> Result<Connection, Failure> {
         reason,
         advice: advice.to_owned(),
     };
-    // In a container its socket is named by another process id, so only its own places are looked at.
+    // In a container its socket is named by another process id, so only its own places are looked
+    // at.
     let process = Process::of(pid);
     let processes: Vec<Process> = process.iter().cloned().collect();
     let found = probe_all(&processes, timeout, |other| other == pid).await;
@@ -299,7 +304,8 @@ async fn is_stale(socket: &Socket, pid: u32) -> bool {
         .await
         .is_err_and(|error| error.kind() == io::ErrorKind::ConnectionRefused);
     if stale {
-        // Refused means that nobody will ever accept on it again. Removing it can fail only if somebody else did.
+        // Refused means that nobody will ever accept on it again. Removing it can fail only if
+        // somebody else did.
         let _ = fs::remove_file(&socket.path);
     }
     stale

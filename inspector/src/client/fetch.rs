@@ -21,11 +21,12 @@ const TABLE: &str = "the table";
 const PAGE: u32 = 1_000;
 /// Memory that the rows of one listing may take: about a hundred thousand.
 const LARGEST_LISTING: usize = 112 << 20;
-/// Pages without a row, one after another. A server of today goes on until a page is full or the table ends; an older one
-/// may leave rows out of a page that it has cut already.
+/// Pages without a row, one after another. A server of today goes on until a page is full or the
+/// table ends; an older one may leave rows out of a page that it has cut already.
 const EMPTY_PAGES: u32 = 200;
 
-/// The memory that a row takes, and somewhat more: the row, its texts, and what it costs to allocate them.
+/// The memory that a row takes, and somewhat more: the row, its texts, and what it costs to
+/// allocate them.
 pub(crate) fn weight(row: &Descriptor) -> usize {
     std::mem::size_of::<Descriptor>() + 200 + row.encoded_len()
 }
@@ -56,9 +57,10 @@ pub(crate) struct Snapshot {
 
 /// Asks for the table, page after page, until there is enough of it.
 ///
-/// Whether the server has understood what was selected is told by the epoch in its answer, which came into the protocol
-/// with filter and sort. If it has not, all rows are fetched, for the caller to select from; and so they are if the server
-/// knows filters but not a field of this one. All pages together take no longer than one answer may.
+/// Whether the server has understood what was selected is told by the epoch in its answer, which
+/// came into the protocol with filter and sort. If it has not, all rows are fetched, for the caller
+/// to select from; and so they are if the server knows filters but not a field of this one. All
+/// pages together take no longer than one answer may.
 pub(crate) async fn descriptors(
     connection: &Connection,
     selection: &Selection,
@@ -210,8 +212,8 @@ pub(crate) async fn answer<T>(
     answered(connection, what, result).await
 }
 
-/// The next message of a stream; `None` when the process has ended it. With a time, one has to come within that, and then
-/// within what any answer may take.
+/// The next message of a stream; `None` when the process has ended it. With a time, one has to come
+/// within that, and then within what any answer may take.
 pub(crate) async fn next<T>(
     connection: &Connection,
     what: &'static str,

@@ -1,7 +1,9 @@
-//! Where bytes of a process become messages of ours, and errors of its become errors of ours: nowhere else.
+//! Where bytes of a process become messages of ours, and errors of its become errors of ours:
+//! nowhere else.
 //!
-//! What comes in is bounded and made [`visible`] before it is decoded, so that nothing behind this file can print what a
-//! terminal would obey. What goes out is turned back, so that a name can be asked for as it is shown.
+//! What comes in is bounded and made [`visible`] before it is decoded, so that nothing behind this
+//! file can print what a terminal would obey. What goes out is turned back, so that a name can be
+//! asked for as it is shown.
 
 use std::borrow::Cow;
 use std::error::Error;
@@ -35,7 +37,8 @@ use crate::foreign::{restored, visible};
 const LARGEST_MESSAGE: usize = 4 << 20;
 /// The same message, decoded.
 const LARGEST_DECODED: usize = 16 << 20;
-/// Details of an error, which nobody here reads, and which make tonic panic if they are not in base64.
+/// Details of an error, which nobody here reads, and which make tonic panic if they are not in
+/// base64.
 const DETAILS: &str = "grpc-status-details-bin";
 
 type Plain = MapResponse<Channel, fn(http::Response<Body>) -> http::Response<Body>>;
@@ -152,7 +155,8 @@ impl<A> Frames<A> {
     }
 }
 
-/// Why there is no answer. Its words may be the process's, so they are had in no other way than [`Self::reason`].
+/// Why there is no answer. Its words may be the process's, so they are had in no other way than
+/// [`Self::reason`].
 #[derive(Debug)]
 pub(crate) struct Refusal(Status);
 

@@ -1,4 +1,5 @@
-//! The process at the other end of a Unix socket: who the kernel says it is, and what has become of it.
+//! The process at the other end of a Unix socket: who the kernel says it is, and what has become of
+//! it.
 
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -10,7 +11,8 @@ use super::process;
 /// A process that ends closes its sockets first, and is gone soon after.
 const SOON: Duration = Duration::from_millis(300);
 
-/// Of the connection that was made last; nothing for TCP, and for a process that cannot be seen from here.
+/// Of the connection that was made last; nothing for TCP, and for a process that cannot be seen
+/// from here.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Peer(Arc<Mutex<Option<Process>>>);
 

@@ -1,12 +1,14 @@
 //! Where services put their sockets, and which of these directories can be trusted.
 //!
-//! A service may have been started in another session than this command, as another user, or in a container, so all of
-//! its places are looked at: `$XDG_RUNTIME_DIR/netpoller` of this command and of every process whose environment can be
-//! read, `/tmp/netpoller-UID`, and for root `/run/user/UID/netpoller` of everybody; the same within the file system of
-//! each process that sees another one (a container, or systemd's PrivateTmp=).
+//! A service may have been started in another session than this command, as another user, or in a
+//! container, so all of its places are looked at: `$XDG_RUNTIME_DIR/netpoller` of this command and
+//! of every process whose environment can be read, `/tmp/netpoller-UID`, and for root
+//! `/run/user/UID/netpoller` of everybody; the same within the file system of each process that
+//! sees another one (a container, or systemd's PrivateTmp=).
 //!
-//! In /tmp anybody can make a directory with the right name, and root looks into directories of users who may mean ill.
-//! So a directory counts only if it is no link, belongs to whom it should, and nobody else may write to it.
+//! In /tmp anybody can make a directory with the right name, and root looks into directories of
+//! users who may mean ill. So a directory counts only if it is no link, belongs to whom it should,
+//! and nobody else may write to it.
 
 use std::collections::HashSet;
 use std::fs;

@@ -1,4 +1,5 @@
-//! What /proc tells of processes: whose they are, when they began, and where they may have put a socket.
+//! What /proc tells of processes: whose they are, when they began, and where they may have put a
+//! socket.
 
 use std::fs;
 use std::io::Read;
@@ -117,7 +118,8 @@ pub(super) fn start_ticks(pid: u32) -> Option<u64> {
     parse_start_ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
-/// The second field is the name in parentheses, and the name may contain anything, even a parenthesis.
+/// The second field is the name in parentheses, and the name may contain anything, even a
+/// parenthesis.
 fn parse_start_ticks(stat: &str) -> Option<u64> {
     stat.rsplit_once(')')?
         .1

@@ -19,7 +19,8 @@ const STRANGER: &str =
 const STRANGER_OVER_TCP: &str = "something listens there, but it is not an inspection endpoint, or it speaks TLS (try https:// with --tls-ca), \
      or it has as many connections as it takes";
 
-/// The errors that an error came from, the outermost first. An [`io::Error`] does not count the error in it as its source.
+/// The errors that an error came from, the outermost first. An [`io::Error`] does not count the
+/// error in it as its source.
 fn causes<'a>(error: &'a (dyn Error + 'static)) -> Vec<&'a (dyn Error + 'static)> {
     let mut causes = vec![error];
     let mut last = error;

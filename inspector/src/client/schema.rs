@@ -1,7 +1,8 @@
-//! Which fields of the messages hold text, read from the description of the protocol that the program carries.
+//! Which fields of the messages hold text, read from the description of the protocol that the
+//! program carries.
 //!
-//! With it messages are rewritten before they are decoded: no field can be forgotten, and none that is still to come. What
-//! is not known is left out, which decoding would do as well.
+//! With it messages are rewritten before they are decoded: no field can be forgotten, and none that
+//! is still to come. What is not known is left out, which decoding would do as well.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -105,7 +106,8 @@ impl Schema {
         self.methods.get(path).copied()
     }
 
-    /// The message with every text in it changed, if it takes no more memory than there is room, decoded.
+    /// The message with every text in it changed, if it takes no more memory than there is room,
+    /// decoded.
     pub(super) fn rewrite(
         &self,
         shape: Shape,

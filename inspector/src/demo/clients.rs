@@ -26,14 +26,16 @@ pub(crate) enum Manner {
     Slow,
     /// Connects, says something, and is never heard of again.
     Stuck,
-    /// Some requests, then another task closes the connection that it still reads from or writes to; then a new one.
+    /// Some requests, then another task closes the connection that it still reads from or writes
+    /// to; then a new one.
     Churning,
     /// Asks what is never answered, with a deadline.
     TimingOut,
 }
 
 impl Manner {
-    /// The manner of client number `index`: of ten, five are quick, two slow, and one each stuck, churning and timing out.
+    /// The manner of client number `index`: of ten, five are quick, two slow, and one each stuck,
+    /// churning and timing out.
     pub(crate) fn of(index: usize) -> Manner {
         match index % 10 {
             0..5 => Manner::Quick,
@@ -194,7 +196,8 @@ impl Client<'_> {
         Ok(())
     }
 
-    /// Reads what never comes, for longer than was meant at first, until the stream is closed by another task.
+    /// Reads what never comes, for longer than was meant at first, until the stream is closed by
+    /// another task.
     async fn cut_off_reading(&self, stream: &TcpStream) -> io::Result<()> {
         stream.set_read_deadline(Some(Instant::now() + Duration::from_millis(50)))?;
         let read = async { stream.read(&mut [0; 1]).await.map(drop) };
@@ -208,8 +211,8 @@ impl Client<'_> {
         self.cut_off(read, close).await
     }
 
-    /// Writes and never reads until nothing more fits and the deadline is over, then until the stream is closed by another
-    /// task.
+    /// Writes and never reads until nothing more fits and the deadline is over, then until the
+    /// stream is closed by another task.
     async fn cut_off_writing(&self, stream: &TcpStream) -> io::Result<()> {
         let message = vec![b'w'; 64 * 1024];
         let fill = async {

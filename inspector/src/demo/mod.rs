@@ -1,8 +1,8 @@
 //! `netpoller demo`: a busy service in this process, and the inspector looking at it.
 //!
-//! `service` is an echo server, `clients` are those that talk to it, each in its manner; both live on one poller, in two
-//! threads, so there is something of everything in the tables. `plant` are faults on purpose. `summary` is what is printed
-//! at the end.
+//! `service` is an echo server, `clients` are those that talk to it, each in its manner; both live
+//! on one poller, in two threads, so there is something of everything in the tables. `plant` are
+//! faults on purpose. `summary` is what is printed at the end.
 
 mod clients;
 mod plant;
@@ -32,7 +32,8 @@ use stop::Stop;
 use summary::Summary;
 use tally::Tally;
 
-/// Most clients: each takes two descriptors, and beyond this the loopback address runs out of ports.
+/// Most clients: each takes two descriptors, and beyond this the loopback address runs out of
+/// ports.
 const MAX_CONNECTIONS: u64 = 20_000;
 /// Descriptors for everything but the connections.
 const OTHER_DESCRIPTORS: u64 = 200;
@@ -61,7 +62,8 @@ pub(crate) struct DemoArgs {
     pub(crate) plant: Vec<Fault>,
 }
 
-/// Starts the service, then opens the terminal UI on its endpoint or, headless, prints a summary at the end.
+/// Starts the service, then opens the terminal UI on its endpoint or, headless, prints a summary at
+/// the end.
 pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
     let headless = args.headless || !(io::stdout().is_terminal() && io::stdin().is_terminal());
     make_room(args.connections)?;
@@ -167,8 +169,8 @@ fn target(text: &str) -> Result<Target, Failure> {
     }
 }
 
-/// Waits for the end of `duration`, or for a signal. `announce` is called once signals are caught, so that whoever reads what
-/// it says may send one at once.
+/// Waits for the end of `duration`, or for a signal. `announce` is called once signals are caught,
+/// so that whoever reads what it says may send one at once.
 fn wait(duration: Option<Duration>, announce: impl FnOnce()) -> Result<(), Failure> {
     let failed = |error: io::Error| Failure::Runtime(format!("catching signals: {error}"));
     let runtime = tokio::runtime::Builder::new_current_thread()
@@ -199,7 +201,8 @@ fn print(summary: &Summary, globals: &Globals, address: &str) -> Result<(), Fail
     let mut out = io::stdout().lock();
     match globals.format {
         Format::Json | Format::Jsonl => {
-            // Asked of the endpoint like anybody else would, so that the document says the same of its target as all others.
+            // Asked of the endpoint like anybody else would, so that the document says the same of
+            // its target as all others.
             let spec = TargetSpec::At(target(address)?);
             let connection = verbs::block_on(choose(Some(&spec), globals.timeout))?;
             let now = netpoller::view::now_ns();
@@ -251,8 +254,8 @@ impl Demo {
         })
     }
 
-    /// Stops everything, and sums up when it has come to rest. A thread that panicked has said so already; what it left
-    /// behind is not worth summing up.
+    /// Stops everything, and sums up when it has come to rest. A thread that panicked has said so
+    /// already; what it left behind is not worth summing up.
     fn finish(self) -> Result<Summary, Failure> {
         let ran = self.began.elapsed();
         self.stop_clients.set();

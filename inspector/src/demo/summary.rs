@@ -1,4 +1,5 @@
-//! What the demo prints at its end: what the clients did, what the poller counted, and whether the laws hold.
+//! What the demo prints at its end: what the clients did, what the poller counted, and whether the
+//! laws hold.
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};

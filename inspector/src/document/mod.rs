@@ -1,8 +1,10 @@
 //! The JSON documents: `{"schema", "target", "captured_at", "complete", "items"}`.
 //!
-//! Rows and statistics are here, `detail` has all about one descriptor, `event` an event of the flight recorder.
+//! Rows and statistics are here, `detail` has all about one descriptor, `event` an event of the
+//! flight recorder.
 //!
-//! Names are stable, numbers are integers, and a field is always there: `null` where a table shows a dash.
+//! Names are stable, numbers are integers, and a field is always there: `null` where a table shows
+//! a dash.
 
 mod detail;
 mod event;
@@ -182,6 +184,21 @@ fn waiter(waiter: Option<&v1::Waiter>) -> Waiter<'_> {
     }
 }
 
+/// A row of a table of descriptors, or of their directions.
+#[derive(serde::Serialize)]
+#[serde(untagged)]
+pub(crate) enum Row<'a> {
+    Whole(Descriptor<'a>),
+    Direction(Waiting<'a>),
+}
+
+pub(crate) fn row<'a>(entry: &'a Entry, context: &Context) -> Row<'a> {
+    match entry.side {
+        None => Row::Whole(descriptor(entry, context)),
+        Some(side) => Row::Direction(waiting(entry, side, context)),
+    }
+}
+
 /// A row of `ls waiters` and of `ls deadlines`.
 #[derive(serde::Serialize)]
 pub(crate) struct Waiting<'a> {
@@ -204,9 +221,8 @@ pub(crate) struct Waiting<'a> {
     label: Option<&'a str>,
 }
 
-pub(crate) fn waiting<'a>(entry: &'a Entry, context: &Context) -> Waiting<'a> {
+fn waiting<'a>(entry: &'a Entry, side: Side, context: &Context) -> Waiting<'a> {
     let row = &entry.row;
-    let side = entry.side.unwrap_or(Side::Read);
     let inner = side.of(row).map(|it| direction(it, context));
     let person = waiter(side.of(row).and_then(|it| it.waiter.as_ref()));
     Waiting {

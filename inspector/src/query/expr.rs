@@ -62,7 +62,8 @@ impl Pattern {
 
     /// A text that is in everything that it matches; empty if none is known.
     fn literal(&self) -> &str {
-        // A dot stands for one character and changes nothing beside it; of all else nothing is known.
+        // A dot stands for one character and changes nothing beside it; of all else nothing is
+        // known.
         if self
             .text
             .contains(|letter| letter != '.' && META.contains(letter))

@@ -1,9 +1,10 @@
 //! The filter language of `--where` and of `/` in the terminal UI.
 //!
-//! `field op value`, joined by `&&`, `||`, `!` and parentheses, for example `state=parked && since>5s && peer~^10`.
-//! Names and values are checked when the text is read, so that a slip of the pen is told at once and not answered with
-//! an empty table. What it means is said by [`netpoller_proto::filter`], for servers evaluate it too; patterns are
-//! looked for here alone, so that nobody can make a service work on one.
+//! `field op value`, joined by `&&`, `||`, `!` and parentheses, for example `state=parked &&
+//! since>5s && peer~^10`. Names and values are checked when the text is read, so that a slip of the
+//! pen is told at once and not answered with an empty table. What it means is said by
+//! [`netpoller_proto::filter`], for servers evaluate it too; patterns are looked for here alone, so
+//! that nobody can make a service work on one.
 //!
 //! | file | holds |
 //! |---|---|
@@ -26,12 +27,12 @@ use netpoller_proto::Part;
 use netpoller_proto::filter::{Field, Predicate};
 use netpoller_proto::v1::Filter;
 
-use crate::table::Entry;
+use crate::table::{Entry, Rows};
 use crate::text;
 use expr::Expr;
 
 pub(crate) use parse::number;
-pub(crate) use scope::{HELP_TITLE, Scope, help, is_own_of_events};
+pub(crate) use scope::{HELP_TITLE, Scope, help};
 
 /// A filter that has been read and checked.
 #[derive(Debug, Clone, PartialEq)]
@@ -93,13 +94,12 @@ impl Query {
         self.fields.iter().any(|field| fields(*field))
     }
 
-    /// What to ask a server for where a row is a whole descriptor.
-    pub(crate) fn filter(&self) -> Filter {
-        Filter::from(&self.wire)
-    }
-
-    /// What to ask a server for where a row is one direction: what it demands of the descriptor as such.
-    pub(crate) fn filter_of_the_whole(&self) -> Option<Filter> {
+    /// What to ask a server for. Where a row is one direction, what it demands of the descriptor as
+    /// such.
+    pub(crate) fn filter(&self, rows: &Rows) -> Option<Filter> {
+        if !rows.of_directions {
+            return Some(Filter::from(&self.wire));
+        }
         let weakened = self.wire.weakened(Field::is_of_the_whole);
         (!weakened.is_trivial()).then(|| Filter::from(&weakened))
     }

@@ -82,7 +82,7 @@ impl Parser {
         let field = Field::named(&lower).ok_or_else(|| {
             format!(
                 "no field is called `{word}`; {}",
-                text::suggestion(&lower, Field::NAMES.iter().map(|(name, _)| *name))
+                text::suggestion(&lower, Field::names())
             )
         })?;
         match self.tokens.next() {

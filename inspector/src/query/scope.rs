@@ -4,6 +4,8 @@ use std::fmt::Write;
 
 use netpoller_proto::filter::{Field, Type};
 
+use crate::table::Rows;
+
 /// The rows that a filter is for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Scope {
@@ -18,6 +20,15 @@ pub(crate) enum Scope {
 }
 
 impl Scope {
+    /// Of a table.
+    pub(crate) const fn of(rows: &Rows) -> Self {
+        if rows.of_directions {
+            Self::Directions
+        } else {
+            Self::Descriptors
+        }
+    }
+
     /// Whether rows of this kind have the field. If not, why, and what to write.
     pub(super) fn check(self, field: Field) -> Result<(), String> {
         match self {
@@ -26,11 +37,9 @@ impl Scope {
                  rd=parked or wr=parked"
                     .into(),
             ),
-            Self::Events if !is_of_events(field) => {
-                let known: Vec<&str> = fields()
-                    .filter(|(_, field)| is_of_events(*field))
-                    .map(|(name, _)| name)
-                    .collect();
+            Self::Events if !field.is_of_events() => {
+                let all = Field::ALL.iter().filter(|field| field.is_of_events());
+                let known: Vec<&str> = all.map(|field| field.name()).collect();
                 Err(format!(
                     "`{}` is no field of events, which have {}; kinds of events are chosen with --kind",
                     field.name(),
@@ -42,37 +51,6 @@ impl Scope {
     }
 }
 
-/// An event has it of its own, or of its descriptor, where it does not change from moment to moment.
-fn is_of_events(field: Field) -> bool {
-    is_own_of_events(field)
-        || matches!(
-            field,
-            Field::Fd
-                | Field::Kind
-                | Field::Local
-                | Field::Peer
-                | Field::Label
-                | Field::Opened
-                | Field::Where
-                | Field::Task
-        )
-}
-
-/// The event itself has it.
-pub(crate) fn is_own_of_events(field: Field) -> bool {
-    matches!(
-        field,
-        Field::Poller | Field::Id | Field::Slot | Field::Dir | Field::Thread
-    )
-}
-
-/// Each field by its first name.
-fn fields() -> impl Iterator<Item = (&'static str, Field)> {
-    Field::NAMES
-        .into_iter()
-        .filter(|(name, field)| field.name() == *name)
-}
-
 /// What the help is about.
 pub(crate) const HELP_TITLE: &str = "The fields and operators of filters: `--where` of ls, top, watch and events, and `/` in the terminal UI.";
 
@@ -82,15 +60,10 @@ pub(crate) fn help() -> String {
         "A filter is FIELD OP VALUE, joined by &&, || and !, with parentheses:\n\n  \
          netpoller ls -w 'kind=tcp && since>5s && !(peer~^10 || label=admin)'\n\nFields:\n",
     );
-    for (name, field) in fields() {
-        let others: Vec<&str> = Field::NAMES
-            .into_iter()
-            .filter(|(other, it)| *it == field && *other != name)
-            .map(|(other, _)| other)
-            .collect();
-        let also = match others[..] {
+    for field in Field::ALL {
+        let also = match field.also() {
             [] => String::new(),
-            _ => format!("; also {}", others.join(", ")),
+            others => format!("; also {}", others.join(", ")),
         };
         let holds = match field.kind() {
             Type::Text => "text".to_owned(),
@@ -99,7 +72,12 @@ pub(crate) fn help() -> String {
             Type::OneOf(known) => known().join("|"),
         };
         // Writing to a String cannot fail.
-        let _ = writeln!(help, "  {name:<9} {}{also} ({holds})", field.help());
+        let _ = writeln!(
+            help,
+            "  {:<9} {}{also} ({holds})",
+            field.name(),
+            field.help()
+        );
     }
     help.push_str(
         "\nOperators:\n  \
@@ -116,8 +94,7 @@ pub(crate) fn help() -> String {
 
 /// A sign where there can be none.
 pub(super) fn check_sign(field: Field, word: &str, value: &str) -> Result<(), String> {
-    let signed = matches!(field, Field::Fd | Field::Deadline);
-    if value.starts_with('-') && !signed {
+    if value.starts_with('-') && !field.is_signed() {
         return Err(format!(
             "`{word}` is never negative, so comparing it with {value} says nothing"
         ));

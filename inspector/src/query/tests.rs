@@ -11,7 +11,7 @@ fn admits(filter: &str) -> bool {
         .parse()
         .unwrap_or_else(|error| panic!("{filter}: {error}"));
     query.admits(
-        &descriptors([Arc::new(fixture::parked_reader())])[0],
+        &descriptors(vec![Arc::new(fixture::parked_reader())])[0],
         fixture::NOW_NS,
     )
 }
@@ -62,7 +62,7 @@ fn what_is_not_there_compares_with_nothing() {
     for side in [&mut row.read, &mut row.write] {
         side.as_mut().expect("a direction").deadline_ns = 0;
     }
-    let entry = &descriptors([Arc::new(row)])[0];
+    let entry = &descriptors(vec![Arc::new(row)])[0];
     for (filter, wanted) in [
         ("deadline<1h", false),
         ("deadline>1ns", false),
@@ -75,7 +75,7 @@ fn what_is_not_there_compares_with_nothing() {
 
 #[test]
 fn a_waiter_has_the_state_of_its_own_direction() {
-    let rows = waiters([Arc::new(fixture::parked_reader())]);
+    let rows = waiters(vec![Arc::new(fixture::parked_reader())]);
     let query: Query = "state=ready || dir=write".parse().expect("a filter");
     assert!(!query.admits(&rows[0], fixture::NOW_NS));
 }

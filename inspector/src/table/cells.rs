@@ -51,12 +51,7 @@ pub(super) fn deadline(entry: &Entry, context: &Context) -> Cell {
 }
 
 fn short(ns: u64, context: &Context) -> String {
-    let text = text::duration(ns);
-    if context.ascii {
-        text::ascii(text)
-    } else {
-        text
-    }
+    context.written(text::duration(ns))
 }
 
 /// The bits of an epoll event by name, as `IN|RDHUP`.
@@ -100,7 +95,7 @@ mod tests {
                 now_ns: fixture::NOW_NS,
                 ..Context::default()
             };
-            deadline(&descriptors([Arc::new(row.clone())])[0], &context)
+            deadline(&descriptors(vec![Arc::new(row.clone())])[0], &context)
         };
         let set = |row: &mut Descriptor, deadline_ns| {
             if let Some(read) = row.read.as_mut() {

@@ -1,7 +1,14 @@
-//! A column: its title, what stands in it, how it sorts, and how readily it gives way on a narrow terminal.
+//! A column: its title, what stands in it, how it sorts, and how readily it gives way on a narrow
+//! terminal.
+//!
+//! Every table is made of these, whatever its rows are. What a column sorts by is also what stands
+//! in it, unless it has a look of its own; and what stands in it is also what machines read, unless
+//! it names fields of its own for them.
 
 use std::borrow::Cow;
 use std::cmp::Ordering;
+
+use netpoller_proto::filter::{Field, Key};
 
 use super::sort::SortSpec;
 use crate::clock::Anchor;
@@ -18,8 +25,16 @@ pub(crate) struct Context {
     pub(crate) anchor: Anchor,
     /// ASCII only.
     pub(crate) ascii: bool,
-    /// There are several pollers, so an id is written with the name of its own: `slot.generation` is unique in one only.
+    /// There are several pollers, so an id is written with the name of its own: `slot.generation`
+    /// is unique in one only.
     pub(crate) several: bool,
+}
+
+impl Context {
+    /// The text in characters that are wanted.
+    pub(crate) fn written(&self, text: String) -> String {
+        if self.ascii { text::ascii(text) } else { text }
+    }
 }
 
 /// One field of one row.
@@ -46,43 +61,19 @@ impl Cell {
         }
         Self { text, tone }
     }
-}
 
-use netpoller_proto::filter::Field;
-pub(crate) use netpoller_proto::filter::Key;
+    /// This text and nothing else, even where there is none.
+    pub(crate) fn exactly(text: impl Into<String>, tone: Tone) -> Self {
+        let text = text.into();
+        Self { text, tone }
+    }
+}
 
 /// Side of the cell at which its text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Align {
     Left,
     Right,
-}
-
-impl<R> Column<R> {
-    /// The text in at most so many columns.
-    pub(crate) fn cut<'a>(&self, content: &'a str, room: usize, ascii: bool) -> Cow<'a, str> {
-        match self.cut {
-            Cut::End => text::cut(content, room, ascii),
-            Cut::Middle => text::cut_middle(content, room, ascii),
-            Cut::Start(_) => text::cut_start(content, room, ascii),
-        }
-    }
-
-    /// The names of what stands in it, for machines.
-    pub(crate) fn raw_names(&self) -> Vec<&'static str> {
-        match self.raw {
-            [] => vec![self.name],
-            raw => raw.iter().map(|raw| raw.name).collect(),
-        }
-    }
-
-    /// What stands in it, for machines.
-    pub(crate) fn raw_values(&self, row: &R, context: &Context) -> Vec<Value> {
-        match self.raw {
-            [] => vec![Value::text((self.cell)(row, context).text)],
-            raw => raw.iter().map(|raw| (raw.value)(row, context)).collect(),
-        }
-    }
 }
 
 /// The part of a text that is left out where it does not fit.
@@ -92,9 +83,33 @@ pub(crate) enum Cut<R: 'static> {
     End,
     /// The middle of a name, which others begin with or end in too.
     Middle,
-    /// The beginning: the port of an address and the line of a file stand at the end. What is given is the length of the
-    /// end that is never cut, of a path the file and the line.
+    /// The beginning: the port of an address and the line of a file stand at the end. What is given
+    /// is the length of the end that is never cut, of a path the file and the line.
     Start(Option<fn(&R) -> usize>),
+}
+
+/// What a column sorts by.
+#[derive(Debug)]
+enum By<R: 'static> {
+    /// A field, by which servers sort and filter too, and how it is had of a row.
+    Field(Field, fn(&R, Field) -> Key),
+    /// Something that only this command knows.
+    Own(fn(&R) -> Key),
+}
+
+/// How it looks.
+#[derive(Debug)]
+enum Look<R: 'static> {
+    /// As it is, with this meaning.
+    Toned(Tone),
+    /// A count that stays short.
+    Count,
+    /// A count with all its digits.
+    Grouped,
+    /// A sample of a histogram in this unit.
+    Sample(fn(&R) -> &str),
+    /// Otherwise.
+    Own(fn(&R, &Context) -> Cell),
 }
 
 /// A field of a row as machines read it: with its unit in the name, and without any presentation.
@@ -125,6 +140,16 @@ impl Value {
     /// A number that may not be there.
     pub(crate) fn number(number: Option<impl Into<i128>>) -> Self {
         number.map_or(Self::Nothing, |number| Self::Number(number.into()))
+    }
+}
+
+impl From<Key> for Value {
+    fn from(key: Key) -> Self {
+        match key {
+            Key::Absent => Self::Nothing,
+            Key::Number(number) => Self::Number(number),
+            Key::Text(text) => Self::text(text),
+        }
     }
 }
 
@@ -159,23 +184,230 @@ pub(crate) struct Column<R: 'static> {
     pub(crate) title: &'static str,
     /// Side at which the text stands.
     pub(crate) align: Align,
-    /// The column with the lowest number is left out first when room is short.
+    /// The column with the lowest number is left out first when room is short; [`Self::ALWAYS`]
+    /// never.
     pub(crate) keep: u8,
     /// Shown only by `wide`, `csv` and `--columns`.
     pub(crate) wide: bool,
     /// The least room that it gets.
     pub(crate) least: u16,
-    /// Length of its text where that is cheap to know, so that the terminal UI can make room for the longest of all
-    /// rows. Such a column is of words that may be cut.
+    /// Length of its text where that is cheap to know, so that the terminal UI can make room for
+    /// the longest of all rows. Such a column is of words that may be cut.
     pub(crate) measure: Option<fn(&R) -> usize>,
     /// What is left out of a text that does not fit.
     pub(crate) cut: Cut<R>,
-    /// What stands in it for CSV and for JSON with `--columns`; nothing for the text of the cell under the column's name.
-    pub(crate) raw: &'static [Raw<R>],
-    /// What stands in it.
-    pub(crate) cell: fn(&R, &Context) -> Cell,
+    /// Whoever sorts by it wants the largest first: what is old, or much.
+    pub(crate) largest_first: bool,
+    by: By<R>,
+    look: Look<R>,
+    raw: &'static [Raw<R>],
+}
+
+/// How a column is written down: what it is, and then what is not as usual about it.
+impl<R> Column<R> {
+    /// Never left out.
+    pub(crate) const ALWAYS: u8 = u8::MAX;
+
+    /// A column of words.
+    pub(crate) const fn words(
+        name: &'static str,
+        title: &'static str,
+        keep: u8,
+        key: fn(&R) -> Key,
+    ) -> Self {
+        Self {
+            name,
+            title,
+            align: Align::Left,
+            keep,
+            wide: false,
+            least: 8,
+            measure: None,
+            cut: Cut::End,
+            largest_first: false,
+            by: By::Own(key),
+            look: Look::Toned(Tone::Plain),
+            raw: &[],
+        }
+    }
+
+    /// A column of numbers.
+    pub(crate) const fn numbers(
+        name: &'static str,
+        title: &'static str,
+        keep: u8,
+        key: fn(&R) -> Key,
+    ) -> Self {
+        Self {
+            align: Align::Right,
+            least: 6,
+            ..Self::words(name, title, keep, key)
+        }
+    }
+
+    /// The column of a field.
+    pub(crate) const fn of(
+        field: Field,
+        title: &'static str,
+        keep: u8,
+        key: fn(&R, Field) -> Key,
+    ) -> Self {
+        Self {
+            by: By::Field(field, key),
+            ..Self::words(field.name(), title, keep, |_| Key::Absent)
+        }
+    }
+
+    pub(crate) const fn called(self, name: &'static str, title: &'static str) -> Self {
+        Self {
+            name,
+            title,
+            ..self
+        }
+    }
+
+    pub(crate) const fn right(self) -> Self {
+        Self {
+            align: Align::Right,
+            ..self
+        }
+    }
+
+    pub(crate) const fn keep(self, keep: u8) -> Self {
+        Self { keep, ..self }
+    }
+
+    pub(crate) const fn wide(self) -> Self {
+        Self { wide: true, ..self }
+    }
+
+    pub(crate) const fn least(self, least: u16) -> Self {
+        Self { least, ..self }
+    }
+
+    /// Its texts may be cut, and are so long.
+    pub(crate) const fn cut_to(self, cut: Cut<R>, measure: fn(&R) -> usize) -> Self {
+        Self {
+            cut,
+            measure: Some(measure),
+            ..self
+        }
+    }
+
+    pub(crate) const fn largest_first(self) -> Self {
+        Self {
+            largest_first: true,
+            ..self
+        }
+    }
+
+    pub(crate) const fn toned(self, tone: Tone) -> Self {
+        Self {
+            look: Look::Toned(tone),
+            ..self
+        }
+    }
+
+    pub(crate) const fn count(self) -> Self {
+        Self {
+            look: Look::Count,
+            ..self
+        }
+    }
+
+    pub(crate) const fn grouped(self) -> Self {
+        Self {
+            look: Look::Grouped,
+            ..self
+        }
+    }
+
+    pub(crate) const fn sample(self, unit: fn(&R) -> &str) -> Self {
+        Self {
+            look: Look::Sample(unit),
+            ..self
+        }
+    }
+
+    pub(crate) const fn look(self, cell: fn(&R, &Context) -> Cell) -> Self {
+        Self {
+            look: Look::Own(cell),
+            ..self
+        }
+    }
+
+    /// What stands in it for CSV and for JSON with `--columns`.
+    pub(crate) const fn raw(self, raw: &'static [Raw<R>]) -> Self {
+        Self { raw, ..self }
+    }
+}
+
+impl<R> Column<R> {
+    /// The field that it shows, if servers know it too.
+    pub(crate) fn field(&self) -> Option<Field> {
+        match self.by {
+            By::Field(field, _) => Some(field),
+            By::Own(_) => None,
+        }
+    }
+
     /// What it sorts by.
-    pub(crate) key: fn(&R, &Context) -> Key,
+    pub(crate) fn key(&self, row: &R) -> Key {
+        match self.by {
+            By::Field(field, key) => key(row, field),
+            By::Own(key) => key(row),
+        }
+    }
+
+    /// What stands in it, for people.
+    pub(crate) fn cell(&self, row: &R, context: &Context) -> Cell {
+        let size = |number: i128| u64::try_from(number).unwrap_or(0);
+        match self.look {
+            Look::Own(cell) => cell(row, context),
+            Look::Toned(tone) => Cell::toned(Value::from(self.key(row)).to_string(), tone),
+            Look::Count | Look::Grouped => Cell::plain(match self.key(row) {
+                Key::Absent => String::new(),
+                Key::Text(text) => text,
+                Key::Number(number) if matches!(self.look, Look::Count) => {
+                    text::count(size(number))
+                }
+                Key::Number(number) if number < 0 => format!("-{}", text::grouped(size(-number))),
+                Key::Number(number) => text::grouped(size(number)),
+            }),
+            Look::Sample(unit) => Cell::exactly(
+                match self.key(row) {
+                    Key::Number(number) => context.written(text::sample(size(number), unit(row))),
+                    Key::Absent | Key::Text(_) => "-".to_owned(),
+                },
+                Tone::Plain,
+            ),
+        }
+    }
+
+    /// The text in at most so many columns.
+    pub(crate) fn cut<'a>(&self, content: &'a str, room: usize, ascii: bool) -> Cow<'a, str> {
+        match self.cut {
+            Cut::End => text::cut(content, room, ascii),
+            Cut::Middle => text::cut_middle(content, room, ascii),
+            Cut::Start(_) => text::cut_start(content, room, ascii),
+        }
+    }
+
+    /// The names of what stands in it, for machines.
+    pub(crate) fn raw_names(&self) -> Vec<&'static str> {
+        match self.raw {
+            [] => vec![self.name],
+            raw => raw.iter().map(|raw| raw.name).collect(),
+        }
+    }
+
+    /// What stands in it, for machines.
+    pub(crate) fn raw_values(&self, row: &R, context: &Context) -> Vec<Value> {
+        match self.raw {
+            [] => vec![self.key(row).into()],
+            raw => raw.iter().map(|raw| (raw.value)(row, context)).collect(),
+        }
+    }
 }
 
 /// The column of that name.
@@ -191,7 +423,7 @@ pub(crate) fn find<R>(
     exact
         .or_else(|| {
             let mut columns = columns.iter();
-            columns.find(|column| field.is_some() && Field::named(column.name) == field)
+            columns.find(|column| field.is_some() && column.field() == field)
         })
         .or_else(|| {
             columns.iter().find(|column| {
@@ -211,16 +443,16 @@ pub(crate) fn find<R>(
         })
 }
 
-/// Sorts rows by a column. Rows with equal keys keep their order; rows without one come last either way.
+/// Sorts rows by a column. Rows with equal keys keep their order; rows without one come last either
+/// way.
 pub(crate) fn sort<R>(
     columns: &'static [Column<R>],
     rows: &mut [R],
     by: &SortSpec,
-    context: &Context,
 ) -> Result<(), Failure> {
     let column = find(columns, &by.column)?;
     rows.sort_by_cached_key(|row| Directed {
-        key: (column.key)(row, context),
+        key: column.key(row),
         descending: by.descending,
     });
     Ok(())
@@ -248,19 +480,9 @@ impl PartialOrd for Directed {
 mod tests {
     use super::*;
 
-    static NUMBERS: [Column<Option<i32>>; 1] = [Column {
-        name: "number",
-        title: "N",
-        align: Align::Right,
-        keep: 1,
-        wide: false,
-        least: 1,
-        measure: None,
-        cut: Cut::End,
-        raw: &[],
-        cell: |row, _| Cell::plain(row.map(|n| n.to_string()).unwrap_or_default()),
-        key: |row, _| row.map_or(Key::Absent, |n| Key::Number(n.into())),
-    }];
+    static NUMBERS: [Column<Option<i32>>; 1] = [Column::numbers("number", "N", 1, |row| {
+        row.map_or(Key::Absent, |n| Key::Number(n.into()))
+    })];
 
     fn sorted(descending: bool) -> Vec<Option<i32>> {
         let mut rows = [None, Some(10), Some(9), Some(-1)];
@@ -268,7 +490,7 @@ mod tests {
             column: "number".into(),
             descending,
         };
-        sort(&NUMBERS, &mut rows, &by, &Context::default()).expect("a known column");
+        sort(&NUMBERS, &mut rows, &by).expect("a known column");
         rows.to_vec()
     }
 
@@ -291,5 +513,17 @@ mod tests {
     #[test]
     fn an_empty_cell_is_a_dash() {
         assert_eq!(Cell::plain("").text, "-");
+    }
+
+    #[test]
+    fn what_it_sorts_by_is_what_is_read_unless_it_says_otherwise() {
+        let texts = |row| {
+            let [column] = &NUMBERS;
+            let context = Context::default();
+            let raw = column.raw_values(&row, &context);
+            (column.cell(&row, &context).text, raw)
+        };
+        assert_eq!(texts(Some(-7)), ("-7".into(), vec![Value::Number(-7)]));
+        assert_eq!(texts(None), ("-".into(), vec![Value::Nothing]));
     }
 }

@@ -1,63 +1,44 @@
-//! The columns of the descriptor table.
+//! The columns of the descriptor table. Their names, what filters compare them with and what they
+//! sort by are those of the fields that they show.
 
 use netpoller_proto::filter::Field;
 use netpoller_proto::v1::{DescriptorKind, State};
 
 use super::cells::{age, deadline, epoll_names, side_state, state_cell};
-use super::column::{Align, Cell, Column, Cut, Raw, Value};
-use super::entry::{Entry, Side};
+use super::column::{Cell, Column, Cut, Raw, Value};
+use super::entry::{Entry, Rows, Side, deadlines, descriptors, waiters};
 use crate::paint::Tone;
 use crate::text;
 
 type C = Column<Entry>;
 
-const ID: C = Column {
-    name: "id",
-    title: "ID",
-    align: Align::Left,
-    keep: 255,
-    wide: false,
-    least: 6,
-    measure: None,
-    cut: Cut::End,
-    raw: &[],
-    cell: |entry, context| Cell::toned(entry.id(context), Tone::Title),
-    key: |entry, _| entry.key(Field::Id),
-};
-const FD: C = Column {
-    name: "fd",
-    title: "FD",
-    align: Align::Right,
-    keep: 250,
-    wide: false,
-    least: 4,
-    measure: None,
-    cut: Cut::End,
-    raw: &[Raw {
+const fn of(field: Field, title: &'static str, keep: u8) -> C {
+    Column::of(field, title, keep, Entry::key)
+}
+
+const ID: C = of(Field::Id, "ID", C::ALWAYS)
+    .least(6)
+    .look(|entry, context| Cell::toned(entry.id(context), Tone::Title))
+    .raw(&[Raw {
+        name: "id",
+        value: |entry, context| Value::text(entry.id(context)),
+    }]);
+const FD: C = of(Field::Fd, "FD", 250)
+    .right()
+    .least(4)
+    .look(|entry, _| match entry.row.fd {
+        ..0 => Cell::plain(""),
+        fd => Cell::plain(fd.to_string()),
+    })
+    .raw(&[Raw {
         name: "fd",
         value: |entry, _| Value::number(Some(entry.row.fd).filter(|fd| *fd >= 0)),
-    }],
-    cell: |entry, _| {
-        Cell::plain(if entry.row.fd < 0 {
-            String::new()
-        } else {
-            entry.row.fd.to_string()
-        })
-    },
-    key: |entry, _| entry.key(Field::Fd),
-};
-const KIND: C = Column {
-    name: "kind",
-    title: "KIND",
-    align: Align::Left,
-    keep: 200,
-    wide: false,
+    }]);
+const KIND: C = of(Field::Kind, "KIND", 200)
     // As much as tells the kinds of Unix sockets apart.
-    least: 7,
-    measure: Some(|entry| entry.row.kind().name().len()),
-    cut: Cut::End,
-    raw: &[],
-    cell: |entry, _| match entry.row.kind() {
+    .least(7)
+    .cut_to(Cut::End, |entry| entry.row.kind().name().len())
+    .look(|entry, _| match entry.row.kind() {
         kind @ (DescriptorKind::TcpListener | DescriptorKind::UnixListener) => {
             Cell::toned(kind.name(), Tone::Title)
         }
@@ -65,88 +46,31 @@ const KIND: C = Column {
             Cell::toned(kind.name(), Tone::Dim)
         }
         kind => Cell::plain(kind.name()),
-    },
-    key: |entry, _| entry.key(Field::Kind),
-};
-const DIR: C = Column {
-    name: "dir",
-    title: "DIR",
-    align: Align::Left,
-    keep: 245,
-    wide: false,
-    least: 5,
-    measure: None,
-    cut: Cut::End,
-    raw: &[],
-    cell: |entry, _| Cell::plain(entry.side.map_or("", Side::name)),
-    key: |entry, _| entry.key(Field::Dir),
-};
-const LOCAL: C = Column {
-    name: "local",
-    title: "LOCAL",
-    align: Align::Left,
-    keep: 110,
-    wide: false,
-    least: 12,
-    measure: Some(|entry| entry.row.local.len()),
-    cut: Cut::Start(None),
-    raw: &[],
-    cell: |entry, _| Cell::plain(entry.row.local.as_str()),
-    key: |entry, _| entry.key(Field::Local),
-};
-const PEER: C = Column {
-    name: "peer",
-    title: "PEER",
-    align: Align::Left,
-    keep: 130,
-    wide: false,
-    least: 15,
-    measure: Some(|entry| entry.row.peer.len()),
-    cut: Cut::Start(None),
-    raw: &[],
-    cell: |entry, _| Cell::plain(entry.row.peer.as_str()),
-    key: |entry, _| entry.key(Field::Peer),
-};
-const RD: C = Column {
-    name: "rd",
-    title: "RD",
-    align: Align::Left,
-    keep: 241,
-    wide: false,
-    least: 6,
-    measure: None,
-    cut: Cut::End,
-    raw: &[],
-    cell: |entry, _| state_cell(side_state(entry, Side::Read)),
-    key: |entry, _| entry.key(Field::Rd),
-};
-const WR: C = Column {
-    name: "wr",
-    title: "WR",
-    align: Align::Left,
-    keep: 240,
-    wide: false,
-    least: 6,
-    measure: None,
-    cut: Cut::End,
-    raw: &[],
-    cell: |entry, _| match side_state(entry, Side::Write) {
-        // The usual state of an idle socket: it must not outshine unread input.
-        State::Ready => Cell::toned(State::Ready.name(), Tone::Dim),
-        state => state_cell(state),
-    },
-    key: |entry, _| entry.key(Field::Wr),
-};
-const SINCE: C = Column {
-    name: "since",
-    title: "SINCE",
-    align: Align::Right,
-    keep: 230,
-    wide: false,
-    least: 6,
-    measure: None,
-    cut: Cut::End,
-    raw: &[
+    });
+const DIR: C = of(Field::Dir, "DIR", 245).least(5);
+const LOCAL: C = of(Field::Local, "LOCAL", 110)
+    .least(12)
+    .cut_to(Cut::Start(None), |entry| entry.row.local.len());
+const PEER: C = of(Field::Peer, "PEER", 130)
+    .least(15)
+    .cut_to(Cut::Start(None), |entry| entry.row.peer.len());
+const RD: C = of(Field::Rd, "RD", 241)
+    .least(6)
+    .look(|entry, _| state_cell(side_state(entry, Side::Read)));
+const WR: C =
+    of(Field::Wr, "WR", 240)
+        .least(6)
+        .look(|entry, _| match side_state(entry, Side::Write) {
+            // The usual state of an idle socket: it must not outshine unread input.
+            State::Ready => Cell::toned(State::Ready.name(), Tone::Dim),
+            state => state_cell(state),
+        });
+const SINCE: C = of(Field::Since, "SINCE", 230)
+    .right()
+    .least(6)
+    .largest_first()
+    .look(age)
+    .raw(&[
         Raw {
             name: "since_ns",
             value: |entry, _| Value::number(entry.part().since_ns()),
@@ -155,25 +79,12 @@ const SINCE: C = Column {
             name: "age_ns",
             value: |entry, context| Value::number(entry.since(context.now_ns)),
         },
-    ],
-    cell: age,
-    key: |entry, _| entry.key(Field::Since),
-};
-const AGE: C = Column {
-    name: "age",
-    title: "AGE",
-    ..SINCE
-};
-const DEADLINE: C = Column {
-    name: "deadline",
-    title: "DEADLINE",
-    align: Align::Right,
-    keep: 120,
-    wide: false,
-    least: 8,
-    measure: None,
-    cut: Cut::End,
-    raw: &[
+    ]);
+const AGE: C = SINCE.called("age", "AGE");
+const DEADLINE: C = of(Field::Deadline, "DEADLINE", 120)
+    .right()
+    .look(deadline)
+    .raw(&[
         Raw {
             name: "deadline_ns",
             value: |entry, _| Value::number(entry.part().deadline_ns()),
@@ -186,129 +97,53 @@ const DEADLINE: C = Column {
             name: "deadline_expired",
             value: |entry, _| Value::Truth(entry.expired()),
         },
-    ],
-    cell: deadline,
-    key: |entry, _| entry.key(Field::Deadline),
-};
-const EDGES: C = Column {
-    name: "edges",
-    title: "EDGES",
-    align: Align::Right,
-    keep: 90,
-    wide: false,
-    least: 5,
-    measure: None,
-    cut: Cut::End,
-    raw: &[Raw {
-        name: "edges",
-        value: |entry, _| Value::Number(entry.edges().into()),
-    }],
-    cell: |entry, _| Cell::plain(text::count(entry.edges())),
-    key: |entry, _| entry.key(Field::Edges),
-};
-const WHERE: C = Column {
-    name: "where",
-    title: "WHERE",
-    align: Align::Left,
-    // The question is who waits; what it is, and for whom, are told by that line too.
-    keep: 205,
-    wide: false,
-    least: 14,
-    measure: Some(|entry| entry.location().len()),
-    cut: Cut::Start(Some(|entry| text::file_and_line(entry.location()))),
-    raw: &[],
-    cell: |entry, _| {
-        let tone = if entry.waiter().is_some() {
-            Tone::Plain
-        } else {
-            Tone::Dim
+    ]);
+const EDGES: C = of(Field::Edges, "EDGES", 90)
+    .right()
+    .least(5)
+    .largest_first()
+    .count();
+// The question is who waits; what it is, and for whom, are told by that line too.
+const WHERE: C = of(Field::Where, "WHERE", 205)
+    .least(14)
+    .cut_to(
+        Cut::Start(Some(|entry| text::file_and_line(entry.location()))),
+        |entry| entry.location().len(),
+    )
+    .look(|entry, _| {
+        let tone = match entry.waiter() {
+            Some(_) => Tone::Plain,
+            None => Tone::Dim,
         };
         Cell::toned(entry.location(), tone)
-    },
-    key: |entry, _| entry.key(Field::Where),
-};
-const LOCATION: C = Column {
-    name: "location",
-    title: "LOCATION",
-    keep: 210,
-    ..WHERE
-};
-const TASK: C = Column {
-    name: "task",
-    title: "TASK",
-    align: Align::Left,
-    keep: 140,
-    wide: false,
-    least: 10,
-    measure: Some(|entry| entry.waiter().map_or(0, |waiter| waiter.task.len())),
-    cut: Cut::Middle,
-    raw: &[],
-    cell: |entry, _| Cell::plain(entry.waiter().map_or("", |waiter| &waiter.task)),
-    key: |entry, _| entry.key(Field::Task),
-};
-const THREAD: C = Column {
-    name: "thread",
-    title: "THREAD",
-    align: Align::Left,
-    keep: 105,
-    wide: false,
-    least: 8,
-    measure: Some(|entry| entry.waiter().map_or(0, |waiter| waiter.thread.len())),
-    cut: Cut::Middle,
-    raw: &[],
-    cell: |entry, _| Cell::plain(entry.waiter().map_or("", |waiter| &waiter.thread)),
-    key: |entry, _| entry.key(Field::Thread),
-};
-const STATE: C = Column {
-    name: "state",
-    title: "STATE",
-    keep: 220,
-    cell: |entry, _| {
-        state_cell(
-            entry
-                .side
-                .map_or(State::Unspecified, |side| side_state(entry, side)),
-        )
-    },
-    key: |entry, _| entry.key(Field::State),
-    ..RD
-};
-const POLLER: C = Column {
-    name: "poller",
-    title: "POLLER",
-    align: Align::Left,
-    keep: 60,
-    wide: true,
-    least: 8,
-    measure: Some(|entry| entry.row.poller.len()),
-    cut: Cut::Middle,
-    raw: &[],
-    cell: |entry, _| Cell::plain(entry.row.poller.as_str()),
-    key: |entry, _| entry.key(Field::Poller),
-};
-const LABEL: C = Column {
-    name: "label",
-    title: "LABEL",
-    align: Align::Left,
-    keep: 80,
-    wide: true,
-    least: 8,
-    measure: Some(|entry| entry.row.label.len()),
-    cut: Cut::Middle,
-    raw: &[],
-    cell: |entry, _| Cell::plain(entry.row.label.as_str()),
-    key: |entry, _| entry.key(Field::Label),
-};
-const OPENED: C = Column {
-    name: "opened",
-    title: "OPENED",
-    align: Align::Left,
-    keep: 50,
-    wide: true,
-    least: 20,
-    measure: None,
-    cut: Cut::End,
-    raw: &[
+    });
+const LOCATION: C = WHERE.called("location", "LOCATION").keep(210);
+const TASK: C = of(Field::Task, "TASK", 140)
+    .least(10)
+    .cut_to(Cut::Middle, |entry| {
+        entry.waiter().map_or(0, |waiter| waiter.task.len())
+    });
+const THREAD: C = of(Field::Thread, "THREAD", 105).cut_to(Cut::Middle, |entry| {
+    entry.waiter().map_or(0, |waiter| waiter.thread.len())
+});
+const STATE: C = of(Field::State, "STATE", 220).least(6).look(|entry, _| {
+    let state = entry.side.map(|side| side_state(entry, side));
+    state_cell(state.unwrap_or(State::Unspecified))
+});
+const POLLER: C = of(Field::Poller, "POLLER", 60)
+    .wide()
+    .cut_to(Cut::Middle, |entry| entry.row.poller.len());
+const LABEL: C = of(Field::Label, "LABEL", 80)
+    .wide()
+    .cut_to(Cut::Middle, |entry| entry.row.label.len());
+const OPENED: C = of(Field::Opened, "OPENED", 50)
+    .wide()
+    .least(20)
+    .look(|entry, context| {
+        let at = context.anchor.rfc3339(entry.row.opened_at_ns);
+        Cell::plain(at.unwrap_or_default())
+    })
+    .raw(&[
         Raw {
             name: "opened_at",
             value: |entry, context| {
@@ -320,96 +155,82 @@ const OPENED: C = Column {
             name: "opened_at_ns",
             value: |entry, _| Value::Number(entry.row.opened_at_ns.into()),
         },
-    ],
-    cell: |entry, context| {
-        Cell::plain(
-            context
-                .anchor
-                .rfc3339(entry.row.opened_at_ns)
-                .unwrap_or_default(),
-        )
-    },
-    key: |entry, _| entry.key(Field::Opened),
-};
-const EVENTS: C = Column {
-    name: "events",
-    title: "EVENTS",
-    align: Align::Left,
-    keep: 40,
-    wide: true,
-    least: 12,
-    measure: None,
-    cut: Cut::End,
-    raw: &[Raw {
+    ]);
+const EVENTS: C = of(Field::Events, "EVENTS", 40)
+    .wide()
+    .least(12)
+    .look(|entry, _| Cell::plain(epoll_names(entry.row.last_events)))
+    .raw(&[Raw {
         name: "last_events",
         value: |entry, _| Value::Number(entry.row.last_events.into()),
-    }],
-    cell: |entry, _| Cell::plain(epoll_names(entry.row.last_events)),
-    key: |entry, _| entry.key(Field::Events),
-};
-const FLAGS: C = Column {
-    name: "flags",
-    title: "FLAGS",
-    align: Align::Left,
-    keep: 70,
-    wide: true,
-    least: 7,
-    measure: Some(|entry| entry.flags().len()),
-    cut: Cut::End,
-    raw: &[],
-    cell: |entry, _| Cell::toned(entry.flags(), Tone::Warn),
-    key: |entry, _| entry.key(Field::Flags),
-};
+    }]);
+const FLAGS: C = of(Field::Flags, "FLAGS", 70)
+    .wide()
+    .least(7)
+    .cut_to(Cut::End, |entry| entry.flags().len())
+    .toned(Tone::Warn);
 
-/// Columns of `ls descriptors`.
-pub(crate) static DESCRIPTORS: [C; 18] = [
-    ID,
-    FD,
-    KIND,
-    LOCAL,
-    PEER,
-    RD,
-    WR,
-    SINCE,
-    DEADLINE,
-    EDGES,
-    WHERE,
-    POLLER,
-    LABEL,
-    TASK_WIDE,
-    THREAD_WIDE,
-    OPENED,
-    EVENTS,
-    FLAGS,
-];
-
-/// Who waits, of a row in which it may be nobody: where there is room.
-const TASK_WIDE: C = Column {
-    wide: true,
-    keep: 65,
-    ..TASK
-};
-const THREAD_WIDE: C = Column {
-    wide: true,
-    keep: 62,
-    ..THREAD
+/// `ls descriptors`.
+pub(crate) static DESCRIPTORS: Rows = Rows {
+    schema: "netpoller/v1/descriptors",
+    columns: &[
+        ID,
+        FD,
+        KIND,
+        LOCAL,
+        PEER,
+        RD,
+        WR,
+        SINCE,
+        DEADLINE,
+        EDGES,
+        WHERE,
+        POLLER,
+        LABEL,
+        // Who waits, of a row in which it may be nobody: where there is room.
+        TASK.wide().keep(65),
+        THREAD.wide().keep(62),
+        OPENED,
+        EVENTS,
+        FLAGS,
+    ],
+    entries: descriptors,
+    of_directions: false,
 };
 
-/// Columns of `ls waiters`.
-pub(crate) static WAITERS: [C; 15] = [
-    ID, FD, KIND, DIR, TASK, THREAD, AGE, DEADLINE, LOCATION, LOCAL, PEER, STATE_WIDE, POLLER,
-    LABEL, FLAGS,
-];
+/// `ls waiters`.
+pub(crate) static WAITERS: Rows = Rows {
+    schema: "netpoller/v1/waiters",
+    columns: &[
+        ID,
+        FD,
+        KIND,
+        DIR,
+        TASK,
+        THREAD,
+        AGE,
+        DEADLINE,
+        LOCATION,
+        LOCAL,
+        PEER,
+        // Nearly always "parked", so not worth its room here.
+        STATE.wide(),
+        POLLER,
+        LABEL,
+        FLAGS,
+    ],
+    entries: waiters,
+    of_directions: true,
+};
 
-/// Columns of `ls deadlines`.
-pub(crate) static DEADLINES: [C; 12] = [
-    ID, FD, KIND, DIR, DEADLINE, STATE, SINCE, LOCAL, PEER, WHERE, POLLER, LABEL,
-];
-
-/// Nearly always "parked" in the table of waiters, so not worth its room there.
-const STATE_WIDE: C = Column {
-    wide: true,
-    ..STATE
+/// `ls deadlines`.
+pub(crate) static DEADLINES: Rows = Rows {
+    schema: "netpoller/v1/deadlines",
+    columns: &[
+        ID, FD, KIND, DIR, DEADLINE, STATE, SINCE, LOCAL, PEER, WHERE, POLLER, LABEL,
+    ],
+    entries: deadlines,
+    of_directions: true,
 };
 
 #[cfg(test)]
@@ -420,7 +241,7 @@ mod tests {
 
     use super::*;
     use crate::fixture;
-    use crate::table::{Context, descriptors, waiters};
+    use crate::table::Context;
 
     fn texts(columns: &[C], entry: &Entry) -> Vec<String> {
         let context = Context {
@@ -430,7 +251,7 @@ mod tests {
         columns
             .iter()
             .filter(|column| !column.wide)
-            .map(|column| (column.cell)(entry, &context).text)
+            .map(|column| column.cell(entry, &context).text)
             .collect()
     }
 
@@ -438,7 +259,7 @@ mod tests {
     fn a_parked_reader_is_shown_with_its_age_deadline_and_line() {
         let row = Arc::new(fixture::parked_reader());
         assert_eq!(
-            texts(&DESCRIPTORS, &descriptors([Arc::clone(&row)])[0]),
+            texts(DESCRIPTORS.columns, &descriptors(vec![Arc::clone(&row)])[0]),
             [
                 "42.7",
                 "19",
@@ -453,14 +274,14 @@ mod tests {
                 "src/server.rs:88"
             ]
         );
-        let waiting = waiters([row]);
+        let waiting = waiters(vec![row]);
         assert_eq!(
             waiting.len(),
             1,
             "only the direction in which somebody waits has a row"
         );
         assert_eq!(
-            texts(&WAITERS, &waiting[0]),
+            texts(WAITERS.columns, &waiting[0]),
             [
                 "42.7",
                 "19",
@@ -479,12 +300,12 @@ mod tests {
 
     #[test]
     fn a_row_without_directions_is_shown_with_dashes() {
-        let entry = &descriptors([Arc::new(Descriptor {
+        let entry = &descriptors(vec![Arc::new(Descriptor {
             fd: -1,
             ..Descriptor::default()
         })])[0];
         assert_eq!(
-            texts(&DESCRIPTORS, entry),
+            texts(DESCRIPTORS.columns, entry),
             [
                 "0.0", "-", "unknown", "-", "-", "unknown", "unknown", "-", "-", "0", "-"
             ]

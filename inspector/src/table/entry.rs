@@ -6,7 +6,7 @@ use netpoller_proto::Part;
 use netpoller_proto::filter::{Field, Key};
 use netpoller_proto::v1::{Descriptor, Direction, Waiter};
 
-use super::column::Context;
+use super::column::{Column, Context};
 
 pub(crate) use netpoller_proto::Side;
 
@@ -17,20 +17,32 @@ pub(crate) struct Entry {
     pub(crate) side: Option<Side>,
 }
 
+/// A table of descriptors, or of their directions.
+#[derive(Debug)]
+pub(crate) struct Rows {
+    /// Of its JSON document.
+    pub(crate) schema: &'static str,
+    pub(crate) columns: &'static [Column<Entry>],
+    /// Its rows.
+    pub(crate) entries: fn(Vec<Arc<Descriptor>>) -> Vec<Entry>,
+    /// A row is one direction of a descriptor.
+    pub(crate) of_directions: bool,
+}
+
 /// One entry for each descriptor.
-pub(crate) fn descriptors(rows: impl IntoIterator<Item = Arc<Descriptor>>) -> Vec<Entry> {
+pub(crate) fn descriptors(rows: Vec<Arc<Descriptor>>) -> Vec<Entry> {
     rows.into_iter()
         .map(|row| Entry { row, side: None })
         .collect()
 }
 
 /// One entry for each direction in which somebody waits.
-pub(crate) fn waiters(rows: impl IntoIterator<Item = Arc<Descriptor>>) -> Vec<Entry> {
+pub(crate) fn waiters(rows: Vec<Arc<Descriptor>>) -> Vec<Entry> {
     directions(rows, Direction::is_waiting)
 }
 
 /// One entry for each direction with a deadline.
-pub(crate) fn deadlines(rows: impl IntoIterator<Item = Arc<Descriptor>>) -> Vec<Entry> {
+pub(super) fn deadlines(rows: Vec<Arc<Descriptor>>) -> Vec<Entry> {
     directions(rows, |direction| direction.deadline_ns != 0)
 }
 
@@ -41,10 +53,7 @@ pub(crate) fn are_of_several<'a>(rows: impl IntoIterator<Item = &'a Arc<Descript
     first.is_some_and(|first| rows.any(|row| row.poller != first.poller))
 }
 
-fn directions(
-    rows: impl IntoIterator<Item = Arc<Descriptor>>,
-    wanted: fn(&Direction) -> bool,
-) -> Vec<Entry> {
+fn directions(rows: Vec<Arc<Descriptor>>, wanted: fn(&Direction) -> bool) -> Vec<Entry> {
     rows.into_iter()
         .flat_map(|row| {
             Side::BOTH
@@ -97,11 +106,6 @@ impl Entry {
     /// A deadline has expired and was not moved since.
     pub(crate) fn expired(&self) -> bool {
         self.part().expired()
-    }
-
-    /// Edges that the kernel reported.
-    pub(crate) fn edges(&self) -> u64 {
-        self.part().edges()
     }
 
     /// Who waits, longest first.

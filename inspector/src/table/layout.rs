@@ -56,8 +56,9 @@ pub(crate) fn fit<R>(wanted: Vec<Fit<R>>, room: usize) -> Vec<Fit<R>> {
     while kept.len() > 1 && kept.iter().map(Fit::least).sum::<usize>() + gaps(&kept) > room {
         let weakest = (0..kept.len())
             .rev()
-            .min_by_key(|index| kept[*index].column.keep)
-            .unwrap_or(0);
+            .filter(|index| kept[*index].column.keep != Column::<R>::ALWAYS)
+            .min_by_key(|index| kept[*index].column.keep);
+        let Some(weakest) = weakest else { break };
         kept.remove(weakest);
     }
     let mut spare = room.saturating_sub(gaps(&kept) + kept.iter().map(Fit::least).sum::<usize>());
@@ -90,6 +91,7 @@ mod tests {
 
     fn fitted(room: usize, long: usize) -> Vec<Fit<Entry>> {
         let wanted = DESCRIPTORS
+            .columns
             .iter()
             .filter(|column| !column.wide)
             .map(|column| Fit {
@@ -113,7 +115,11 @@ mod tests {
     fn a_terminal_of_120_columns_keeps_every_column() {
         assert_eq!(
             names(118).len(),
-            DESCRIPTORS.iter().filter(|column| !column.wide).count()
+            DESCRIPTORS
+                .columns
+                .iter()
+                .filter(|column| !column.wide)
+                .count()
         );
     }
 

@@ -1,11 +1,22 @@
 //! Tables: which columns there are, what stands in them, and how they are laid out.
 //!
-//! The same columns serve `ls`, `top` and the terminal UI, so that a column means the same wherever it is seen.
+//! The same columns serve text, CSV, JSON with `--columns` and the terminal UI, so that a column
+//! means the same wherever it is seen.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `column` | what a column is, and how one is found and sorted by |
+//! | `entry`, `cells` | a row of the descriptor table, and what may stand in its cells |
+//! | `descriptors`, `pollers`, `targets`, `laws`, `histograms`, `events` | the columns of each table |
+//! | `layout` | which columns fit a width |
+//! | `sort` | what `--sort` says |
 
 mod cells;
 mod column;
 mod descriptors;
 mod entry;
+mod events;
+mod histograms;
 mod laws;
 mod layout;
 mod pollers;
@@ -13,10 +24,16 @@ mod sort;
 mod targets;
 
 pub(crate) use cells::{epoll_names, state_cell};
-pub(crate) use column::{Align, Cell, Column, Context, Cut, find, sort};
+pub(crate) use column::{Align, Cell, Column, Context, Cut, Raw, Value, find, sort};
 pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
-pub(crate) use entry::{Entry, Side, are_of_several, deadlines, descriptors, waiters};
-pub(crate) use laws::{LAWS, LawRow, law_state};
+pub(crate) use entry::{Entry, Rows, Side, are_of_several};
+#[cfg(test)]
+pub(crate) use entry::{descriptors, waiters};
+pub(crate) use events::{EVENTS, detail};
+pub(crate) use histograms::{
+    HISTOGRAM_RECORDS, HISTOGRAMS, HISTOGRAMS_OF_ALL_TIME, HistogramRow, LATENCIES,
+};
+pub(crate) use laws::{LAWS, LAWS_OF_ONE, LawRow, law_state};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use pollers::POLLERS;
 pub(crate) use sort::SortSpec;

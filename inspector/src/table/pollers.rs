@@ -1,173 +1,13 @@
 //! Rows of `ls pollers`.
 
+use netpoller_proto::filter::Key;
 use netpoller_proto::v1::Poller;
 
-use super::column::{Align, Cell, Column, Cut, Key, Raw, Value};
+use super::column::{Cell, Column, Cut, Raw, Value};
 use crate::paint::Tone;
 use crate::text;
 
 type C = Column<Poller>;
-
-const NAME: C = Column {
-    name: "name",
-    title: "NAME",
-    align: Align::Left,
-    keep: 255,
-    wide: false,
-    least: 8,
-    measure: Some(|poller| poller.name.len()),
-    cut: Cut::Middle,
-    raw: &[],
-    cell: |poller, _| Cell::toned(poller.name.as_str(), Tone::Title),
-    key: |poller, _| Key::Text(poller.name.clone()),
-};
-
-const fn number(
-    name: &'static str,
-    title: &'static str,
-    keep: u8,
-    cell: fn(&Poller) -> u64,
-) -> Number {
-    Number {
-        name,
-        title,
-        keep,
-        value: cell,
-    }
-}
-
-struct Number {
-    name: &'static str,
-    title: &'static str,
-    keep: u8,
-    value: fn(&Poller) -> u64,
-}
-
-macro_rules! numbers {
-    ($($column:ident = $number:expr;)*) => {$(
-        const $column: C = {
-            const NUMBER: Number = $number;
-            Column {
-                name: NUMBER.name,
-                title: NUMBER.title,
-                align: Align::Right,
-                keep: NUMBER.keep,
-                wide: false,
-                least: 6,
-                measure: None,
-                cut: Cut::End,
-                raw: &[Raw {
-                    name: NUMBER.name,
-                    value: |poller, _| Value::Number((NUMBER.value)(poller).into()),
-                }],
-                cell: |poller, _| Cell::plain(text::count((NUMBER.value)(poller))),
-                key: |poller, _| Key::Number((NUMBER.value)(poller).into()),
-            }
-        };
-    )*};
-}
-
-numbers! {
-    ID = number("id", "ID", 200, |poller| poller.id.into());
-    EPOLL = number("epoll_fd", "EPOLL", 60, |poller| u64::try_from(poller.epoll_fd).unwrap_or(0));
-    DESCRIPTORS = number("descriptors", "DESCRIPTORS", 180, |poller| poller.descriptors);
-    WAITERS = number("waiters", "WAITERS", 170, |poller| u64::try_from(poller.waiters).unwrap_or(0));
-    DEADLINES = number("deadlines", "DEADLINES", 160, |poller| poller.deadlines);
-    SLOTS = number("slots", "SLOTS", 80, |poller| poller.slots);
-}
-
-const DRIVER: C = Column {
-    name: "driver",
-    title: "DRIVER",
-    align: Align::Left,
-    keep: 190,
-    wide: false,
-    least: 12,
-    measure: Some(|poller| poller.driver.len()),
-    cut: Cut::Middle,
-    raw: &[],
-    cell: |poller, _| Cell::plain(poller.driver.as_str()),
-    key: |poller, _| Key::Text(poller.driver.clone()),
-};
-const BLOCKED: C = Column {
-    name: "blocked",
-    title: "BLOCKED",
-    align: Align::Left,
-    keep: 100,
-    wide: false,
-    least: 7,
-    measure: None,
-    cut: Cut::End,
-    raw: &[Raw {
-        name: "blocked",
-        value: |poller, _| Value::Truth(poller.blocked),
-    }],
-    cell: |poller, _| Cell::plain(if poller.blocked { "yes" } else { "no" }),
-    key: |poller, _| Key::Number(poller.blocked.into()),
-};
-const LAST_POLL: C = Column {
-    name: "last_poll",
-    title: "LAST POLL",
-    align: Align::Right,
-    keep: 90,
-    wide: false,
-    least: 9,
-    measure: None,
-    cut: Cut::End,
-    raw: &[
-        Raw {
-            name: "last_poll_ns",
-            value: |poller, _| Value::number(last_poll(poller)),
-        },
-        Raw {
-            name: "last_poll_age_ns",
-            value: |poller, context| {
-                let age = |last| context.now_ns.saturating_sub(last);
-                Value::number(last_poll(poller).map(age))
-            },
-        },
-    ],
-    cell: |poller, context| match poller.last_poll_ns {
-        0 => Cell::plain(""),
-        last => {
-            let ago = text::duration(context.now_ns.saturating_sub(last));
-            Cell::plain(if context.ascii { text::ascii(ago) } else { ago })
-        }
-    },
-    key: |poller, _| Key::Number(poller.last_poll_ns.into()),
-};
-const CREATED: C = Column {
-    name: "created",
-    title: "CREATED",
-    align: Align::Left,
-    keep: 20,
-    wide: true,
-    least: 20,
-    measure: None,
-    cut: Cut::End,
-    raw: &[
-        Raw {
-            name: "created_at",
-            value: |poller, context| {
-                let at = context.anchor.rfc3339(poller.created_at_ns);
-                Value::text(at.unwrap_or_default())
-            },
-        },
-        Raw {
-            name: "created_at_ns",
-            value: |poller, _| Value::Number(poller.created_at_ns.into()),
-        },
-    ],
-    cell: |poller, context| {
-        Cell::plain(
-            context
-                .anchor
-                .rfc3339(poller.created_at_ns)
-                .unwrap_or_default(),
-        )
-    },
-    key: |poller, _| Key::Number(poller.created_at_ns.into()),
-};
 
 /// When it polled last, if it ever did.
 fn last_poll(poller: &Poller) -> Option<u64> {
@@ -176,15 +16,80 @@ fn last_poll(poller: &Poller) -> Option<u64> {
 
 /// Columns of `ls pollers`.
 pub(crate) static POLLERS: [C; 11] = [
-    NAME,
-    ID,
-    DRIVER,
-    DESCRIPTORS,
-    WAITERS,
-    DEADLINES,
-    SLOTS,
-    EPOLL,
-    BLOCKED,
-    LAST_POLL,
-    CREATED,
+    C::words("name", "NAME", C::ALWAYS, |it| Key::Text(it.name.clone()))
+        .cut_to(Cut::Middle, |it| it.name.len())
+        .toned(Tone::Title),
+    C::numbers("id", "ID", 200, |it| Key::Number(it.id.into())).count(),
+    C::words("driver", "DRIVER", 190, |it| Key::Text(it.driver.clone()))
+        .least(12)
+        .cut_to(Cut::Middle, |it| it.driver.len()),
+    C::numbers("descriptors", "DESCRIPTORS", 180, |it| {
+        Key::Number(it.descriptors.into())
+    })
+    .count(),
+    C::numbers("waiters", "WAITERS", 170, |it| {
+        Key::Number(it.waiters.max(0).into())
+    })
+    .count(),
+    C::numbers("deadlines", "DEADLINES", 160, |it| {
+        Key::Number(it.deadlines.into())
+    })
+    .count(),
+    C::numbers("slots", "SLOTS", 80, |it| Key::Number(it.slots.into())).count(),
+    C::numbers("epoll_fd", "EPOLL", 60, |it| {
+        Key::Number(it.epoll_fd.max(0).into())
+    })
+    .count(),
+    C::words("blocked", "BLOCKED", 100, |it| {
+        Key::Number(it.blocked.into())
+    })
+    .least(7)
+    .look(|it, _| Cell::plain(if it.blocked { "yes" } else { "no" }))
+    .raw(&[Raw {
+        name: "blocked",
+        value: |it, _| Value::Truth(it.blocked),
+    }]),
+    C::numbers("last_poll", "LAST POLL", 90, |it| {
+        Key::Number(it.last_poll_ns.into())
+    })
+    .least(9)
+    .look(|it, context| {
+        let ago = |last| text::duration(context.now_ns.saturating_sub(last));
+        Cell::plain(context.written(last_poll(it).map(ago).unwrap_or_default()))
+    })
+    .raw(&[
+        Raw {
+            name: "last_poll_ns",
+            value: |it, _| Value::number(last_poll(it)),
+        },
+        Raw {
+            name: "last_poll_age_ns",
+            value: |it, context| {
+                let age = |last| context.now_ns.saturating_sub(last);
+                Value::number(last_poll(it).map(age))
+            },
+        },
+    ]),
+    C::words("created", "CREATED", 20, |it| {
+        Key::Number(it.created_at_ns.into())
+    })
+    .wide()
+    .least(20)
+    .look(|it, context| {
+        let at = context.anchor.rfc3339(it.created_at_ns);
+        Cell::plain(at.unwrap_or_default())
+    })
+    .raw(&[
+        Raw {
+            name: "created_at",
+            value: |it, context| {
+                let at = context.anchor.rfc3339(it.created_at_ns);
+                Value::text(at.unwrap_or_default())
+            },
+        },
+        Raw {
+            name: "created_at_ns",
+            value: |it, _| Value::Number(it.created_at_ns.into()),
+        },
+    ]),
 ];

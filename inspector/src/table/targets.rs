@@ -1,240 +1,101 @@
 //! Rows of `targets`.
 
-use super::column::{Align, Cell, Column, Cut, Key, Raw, Value};
+use netpoller_proto::filter::Key;
+use netpoller_proto::v1::GetServerResponse;
+
+use super::column::{Cell, Column, Cut, Raw, Value};
 use crate::client::{Found, State};
 use crate::clock::Anchor;
 use crate::paint::Tone;
 
 type C = Column<Found>;
 
-const fn text(
-    name: &'static str,
-    title: &'static str,
-    keep: u8,
-    cell: fn(&Found, &super::Context) -> Cell,
-    key: fn(&Found, &super::Context) -> Key,
-) -> C {
-    Column {
-        name,
-        title,
-        align: Align::Left,
-        keep,
-        wide: false,
-        least: 8,
-        measure: None,
-        cut: Cut::End,
-        raw: &[],
-        cell,
-        key,
-    }
-}
-
-const fn number(
-    name: &'static str,
-    title: &'static str,
-    keep: u8,
-    cell: fn(&Found, &super::Context) -> Cell,
-    key: fn(&Found, &super::Context) -> Key,
-) -> C {
-    Column {
-        align: Align::Right,
-        ..text(name, title, keep, cell, key)
-    }
-}
-
-fn answered<T: ToString>(
-    found: &Found,
-    value: fn(&netpoller_proto::v1::GetServerResponse) -> T,
-) -> Cell {
-    Cell::plain(
-        found
-            .connection
-            .as_ref()
-            .map(|connection| value(&connection.server).to_string())
-            .unwrap_or_default(),
-    )
-}
-
-fn number_of(found: &Found, value: fn(&netpoller_proto::v1::GetServerResponse) -> i128) -> Value {
+/// A number that only whoever answered can tell.
+fn told(found: &Found, number: fn(&GetServerResponse) -> u64) -> Key {
     let server = found.connection.as_ref().map(|it| &it.server);
-    Value::number(server.map(value))
+    server.map_or(Key::Absent, |server| Key::Number(number(server).into()))
 }
 
 /// As many as all pollers of a process claim to have. Who claims it may mean harm.
-pub(crate) fn descriptors(server: &netpoller_proto::v1::GetServerResponse) -> u64 {
+pub(crate) fn descriptors(server: &GetServerResponse) -> u64 {
     let counts = server.pollers.iter().map(|poller| poller.descriptors);
     counts.fold(0, u64::saturating_add)
 }
 
-/// The same, with what machines read.
-const fn raw(column: C, raw: &'static [Raw<Found>]) -> C {
-    Column { raw, ..column }
-}
-
-/// A column of paths: they may be cut, and then keep their end.
-const fn path(column: C, measure: fn(&Found) -> usize) -> C {
-    Column {
-        measure: Some(measure),
-        least: 16,
-        cut: Cut::Start(None),
-        ..column
-    }
+fn started(found: &Found) -> String {
+    found.started.map(Anchor::seconds).unwrap_or_default()
 }
 
 /// Columns of `targets`.
 pub(crate) static TARGETS: [C; 9] = [
-    raw(
-        number(
-            "pid",
-            "PID",
-            255,
-            |found, _| Cell::toned(found.pid.to_string(), Tone::Title),
-            |found, _| Key::Number(found.pid.into()),
-        ),
-        &[Raw {
-            name: "pid",
-            value: |found, _| Value::Number(found.pid.into()),
-        }],
-    ),
-    raw(
-        number(
-            "uid",
-            "UID",
-            95,
-            |found, _| Cell::plain(found.uid.to_string()),
-            |found, _| Key::Number(found.uid.into()),
-        ),
-        &[Raw {
-            name: "uid",
-            value: |found, _| Value::Number(found.uid.into()),
-        }],
-    ),
-    raw(
-        text(
-            "start",
-            "START",
-            100,
-            |found, _| Cell::plain(found.started.map(Anchor::seconds).unwrap_or_default()),
-            |found, _| Key::Number(found.start_ticks.into()),
-        ),
-        &[
-            Raw {
-                name: "started_at",
-                value: |found, _| {
-                    Value::text(found.started.map(Anchor::seconds).unwrap_or_default())
-                },
-            },
-            Raw {
-                name: "start_ticks",
-                value: |found, _| Value::Number(found.start_ticks.into()),
-            },
-        ],
-    ),
-    path(
-        raw(
-            text(
-                "exe",
-                "EXE",
-                200,
-                |found, _| Cell::plain(found.executable.as_str()),
-                |found, _| Key::Text(found.executable.clone()),
-            ),
-            &[Raw {
-                name: "executable",
-                value: |found, _| Value::text(found.executable.clone()),
-            }],
-        ),
-        |found| found.executable.len(),
-    ),
-    path(
-        text(
-            "socket",
-            "SOCKET",
-            90,
-            |found, _| Cell::plain(found.path()),
-            |found, _| Key::Text(found.path()),
-        ),
-        |found| found.socket.as_os_str().len(),
-    ),
-    raw(
-        number(
-            "proto",
-            "PROTO",
-            80,
-            |found, _| answered(found, |server| server.protocol),
-            |found, _| {
-                found
-                    .connection
-                    .as_ref()
-                    .map_or(Key::Absent, |it| Key::Number(it.server.protocol.into()))
-            },
-        ),
-        &[Raw {
-            name: "protocol",
-            value: |found, _| number_of(found, |server| server.protocol.into()),
-        }],
-    ),
-    raw(
-        number(
-            "pollers",
-            "POLLERS",
-            150,
-            |found, _| answered(found, |server| server.pollers.len()),
-            |found, _| {
-                found.connection.as_ref().map_or(Key::Absent, |it| {
-                    Key::Number(it.server.pollers.len() as i128)
-                })
-            },
-        ),
-        &[Raw {
-            name: "pollers",
-            value: |found, _| number_of(found, |server| server.pollers.len() as i128),
-        }],
-    ),
-    raw(
-        number(
-            "fds",
-            "FDS",
-            160,
-            |found, _| answered(found, descriptors),
-            |found, _| {
-                found.connection.as_ref().map_or(Key::Absent, |it| {
-                    Key::Number(descriptors(&it.server).into())
-                })
-            },
-        ),
-        &[Raw {
+    C::numbers("pid", "PID", C::ALWAYS, |found| {
+        Key::Number(found.pid.into())
+    })
+    .least(8)
+    .toned(Tone::Title),
+    C::numbers("uid", "UID", 95, |found| Key::Number(found.uid.into())).least(8),
+    C::words("start", "START", 100, |found| {
+        Key::Number(found.start_ticks.into())
+    })
+    .look(|found, _| Cell::plain(started(found)))
+    .raw(&[
+        Raw {
+            name: "started_at",
+            value: |found, _| Value::text(started(found)),
+        },
+        Raw {
+            name: "start_ticks",
+            value: |found, _| Value::Number(found.start_ticks.into()),
+        },
+    ]),
+    C::words("exe", "EXE", 200, |found| {
+        Key::Text(found.executable.clone())
+    })
+    .least(16)
+    .cut_to(Cut::Start(None), |found| found.executable.len())
+    .raw(&[Raw {
+        name: "executable",
+        value: |found, _| Value::text(found.executable.clone()),
+    }]),
+    C::words("socket", "SOCKET", 90, |found| Key::Text(found.path()))
+        .least(16)
+        .cut_to(Cut::Start(None), |found| found.socket.as_os_str().len()),
+    C::numbers("proto", "PROTO", 80, |found| {
+        told(found, |server| server.protocol.into())
+    })
+    .least(8)
+    .raw(&[Raw {
+        name: "protocol",
+        value: |found, _| told(found, |server| server.protocol.into()).into(),
+    }]),
+    C::numbers("pollers", "POLLERS", 150, |found| {
+        told(found, |server| server.pollers.len() as u64)
+    })
+    .least(8),
+    C::numbers("fds", "FDS", 160, |found| told(found, descriptors))
+        .least(8)
+        .raw(&[Raw {
             name: "descriptors",
-            value: |found, _| number_of(found, |server| descriptors(server).into()),
-        }],
-    ),
-    raw(
-        text(
-            "state",
-            "STATE",
-            210,
-            |found, _| match &found.state {
-                State::Ok => Cell::toned("ok", Tone::Good),
-                State::Incompatible => Cell::toned("incompatible", Tone::Bad),
-                State::Silent => Cell::toned("silent", Tone::Warn),
-                State::Unreachable(reason) => Cell::toned(reason.as_str(), Tone::Bad),
-            },
-            |found, _| Key::Text(found.state.name().to_owned()),
-        ),
-        &[
+            value: |found, _| told(found, descriptors).into(),
+        }]),
+    C::words("state", "STATE", 210, |found| Key::text(found.state.name()))
+        .look(|found, _| match &found.state {
+            State::Ok => Cell::toned("ok", Tone::Good),
+            State::Incompatible => Cell::toned("incompatible", Tone::Bad),
+            State::Silent => Cell::toned("silent", Tone::Warn),
+            State::Unreachable(reason) => Cell::toned(reason.as_str(), Tone::Bad),
+        })
+        .raw(&[
             Raw {
                 name: "state",
                 value: |found, _| Value::text(found.state.name().to_owned()),
             },
             Raw {
                 name: "reason",
-                value: |found, _| {
-                    Value::text(match &found.state {
-                        State::Unreachable(reason) => reason.clone(),
-                        _ => String::new(),
-                    })
+                value: |found, _| match &found.state {
+                    State::Unreachable(reason) => Value::text(reason.clone()),
+                    _ => Value::Nothing,
                 },
             },
-        ],
-    ),
+        ]),
 ];

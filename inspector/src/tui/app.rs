@@ -10,7 +10,7 @@ use crate::clock::Anchor;
 use crate::model::{Model, RowKey};
 use crate::query::{Query, Scope};
 use crate::table::SortSpec;
-use crate::table::{Column, Context, DESCRIPTORS, Entry, Side, WAITERS, find};
+use crate::table::{Context, DESCRIPTORS, Entry, Rows, Side, WAITERS, find};
 
 /// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -65,8 +65,8 @@ impl View {
     /// What a filter of its rows can be about; nothing where there are no rows.
     pub(crate) const fn scope(self) -> Option<Scope> {
         match self {
-            Self::Descriptors => Some(Scope::Descriptors),
-            Self::Waiters => Some(Scope::Directions),
+            Self::Descriptors => Some(Scope::of(&DESCRIPTORS)),
+            Self::Waiters => Some(Scope::of(&WAITERS)),
             Self::Latency | Self::Pollers => None,
         }
     }
@@ -89,7 +89,8 @@ pub(crate) enum Overlay {
     /// One descriptor, as it is or as it was last seen, scrolled by so many lines.
     Detail {
         last: Arc<Descriptor>,
-        /// When it was last seen, and in which life of the process: what is gone does not grow older.
+        /// When it was last seen, and in which life of the process: what is gone does not grow
+        /// older.
         seen_ns: u64,
         epoch: u64,
         scroll: usize,
@@ -102,10 +103,11 @@ pub(crate) type EntryKey = (RowKey, Option<Side>);
 /// A table with its order and its cursor.
 #[derive(Debug, Clone)]
 pub(crate) struct TableState {
-    pub(crate) columns: &'static [Column<Entry>],
+    pub(crate) table: &'static Rows,
     /// Rows in the order in which they are shown, those that the filter admits.
     pub(crate) rows: Vec<Entry>,
-    /// The row that was chosen, which the cursor follows. While there is none, the cursor stays at the top.
+    /// The row that was chosen, which the cursor follows. While there is none, the cursor stays at
+    /// the top.
     pub(crate) selected: Option<EntryKey>,
     /// Its place in `rows`, or where it was before it went.
     pub(crate) cursor: usize,
@@ -115,9 +117,9 @@ pub(crate) struct TableState {
 }
 
 impl TableState {
-    fn new(columns: &'static [Column<Entry>], sort: &str, descending: bool) -> Self {
+    fn new(table: &'static Rows, sort: &str, descending: bool) -> Self {
         Self {
-            columns,
+            table,
             rows: Vec::new(),
             selected: None,
             cursor: 0,
@@ -180,7 +182,7 @@ impl App {
     /// Sorts the tables that have this column by it.
     pub(crate) fn sort_by(&mut self, by: &SortSpec) {
         for table in [&mut self.descriptors, &mut self.waiters] {
-            if let Ok(column) = find(table.columns, &by.column) {
+            if let Ok(column) = find(table.table.columns, &by.column) {
                 table.sort = SortSpec {
                     column: column.name.to_owned(),
                     descending: by.descending,

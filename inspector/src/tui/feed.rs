@@ -1,7 +1,7 @@
 //! The connection of the terminal UI: watches, and connects again when the stream breaks.
 //!
-//! It folds frames on a thread of its own and publishes only whole groups, so that the UI neither waits for the network
-//! nor sees half a table. The last state is all that is kept for a slow UI.
+//! It folds frames on a thread of its own and publishes only whole groups, so that the UI neither
+//! waits for the network nor sees half a table. The last state is all that is kept for a slow UI.
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -124,7 +124,8 @@ async fn told(peer: &Peer, seen: &str) -> String {
     peer.trouble_soon().await.unwrap_or_else(|| seen.to_owned())
 }
 
-/// Doubles from attempt to attempt up to a bound, with a quarter of chance so that many inspectors do not come at once.
+/// Doubles from attempt to attempt up to a bound, with a quarter of chance so that many inspectors
+/// do not come at once.
 fn pause(attempt: u32, chance: u64) -> Duration {
     let whole = FIRST_RETRY
         .saturating_mul(1 << attempt.saturating_sub(1).min(10))

@@ -1,4 +1,5 @@
-//! The keys. One table: what a key does, how it is written, and what the help says, so that none can go stale.
+//! The keys. One table: what a key does, how it is written, and what the help says, so that none
+//! can go stale.
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 

@@ -1,7 +1,8 @@
 //! The terminal UI.
 //!
-//! `update` turns a message into a new state and commands, `render` turns a state into a picture; both are pure and
-//! know the time only from messages. `feed` talks to the process on its own thread, `run` to the terminal.
+//! `update` turns a message into a new state and commands, `render` turns a state into a picture;
+//! both are pure and know the time only from messages. `feed` talks to the process on its own
+//! thread, `run` to the terminal.
 
 mod app;
 mod feed;

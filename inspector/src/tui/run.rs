@@ -29,7 +29,8 @@ const SIGPWR: i32 = 30;
 
 /// Opens the terminal UI on the target and returns when it is quit.
 ///
-/// The terminal is as it was when this returns, however it returns. Must not be called inside a tokio runtime.
+/// The terminal is as it was when this returns, however it returns. Must not be called inside a
+/// tokio runtime.
 pub(crate) fn run(target: &Target, options: &Options) -> Result<(), Failure> {
     // One worker: the feed runs there, the terminal on this thread.
     let runtime = tokio::runtime::Builder::new_multi_thread()
@@ -168,7 +169,8 @@ async fn at(moment: Option<tokio::time::Instant>) {
     }
 }
 
-/// Stops this process as any other, with the terminal as the shell wants it, and goes on after `fg`.
+/// Stops this process as any other, with the terminal as the shell wants it, and goes on after
+/// `fg`.
 fn suspend(screen: &mut Screen) -> Result<(), Failure> {
     screen.leave();
     signal_hook::low_level::emulate_default_handler(SIGTSTP)
@@ -177,8 +179,9 @@ fn suspend(screen: &mut Screen) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The signals that would otherwise leave the terminal in raw mode: all that end a process, or stop it from the keyboard.
-/// KILL and STOP cannot be caught, ILL, FPE and SEGV only with unsafe code, and the standard library ignores PIPE.
+/// The signals that would otherwise leave the terminal in raw mode: all that end a process, or stop
+/// it from the keyboard. KILL and STOP cannot be caught, ILL, FPE and SEGV only with unsafe code,
+/// and the standard library ignores PIPE.
 const CAUGHT: [i32; 19] = [
     SIGHUP, SIGINT, SIGQUIT, SIGTRAP, SIGABRT, SIGBUS, SIGUSR1, SIGUSR2, SIGALRM, SIGTERM,
     SIGSTKFLT, SIGXCPU, SIGXFSZ, SIGVTALRM, SIGPROF, SIGIO, SIGPWR, SIGSYS, SIGTSTP,

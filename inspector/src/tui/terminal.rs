@@ -15,8 +15,9 @@ use tokio::sync::Notify;
 
 use crate::failure::Failure;
 
-/// Whether the terminal is taken over. To leave it twice would put the cursor back to where it was before the first time, and
-/// write over what has been printed since, which after a panic is the reason.
+/// Whether the terminal is taken over. To leave it twice would put the cursor back to where it was
+/// before the first time, and write over what has been printed since, which after a panic is the
+/// reason.
 static INSIDE: AtomicBool = AtomicBool::new(false);
 
 /// Some thread panicked, and the hook left the terminal: nothing more may be drawn.
@@ -35,10 +36,12 @@ pub(crate) struct Screen {
 }
 
 impl Screen {
-    /// Takes the terminal over. The panic hook gives it back before the message is printed, so that it can be read.
+    /// Takes the terminal over. The panic hook gives it back before the message is printed, so that
+    /// it can be read.
     pub(crate) fn enter() -> Result<Self, Failure> {
-        // crossterm reads NO_COLOR itself and then writes every colour, even the one that resets, as a bare `CSI m`,
-        // which also ends bold and reverse video. The theme has decided about colour; crossterm must not.
+        // crossterm reads NO_COLOR itself and then writes every colour, even the one that resets,
+        // as a bare `CSI m`, which also ends bold and reverse video. The theme has decided about
+        // colour; crossterm must not.
         crossterm::style::force_color_output(true);
         let before = std::panic::take_hook();
         std::panic::set_hook(Box::new(move |info| {
@@ -77,8 +80,9 @@ impl Drop for Screen {
     }
 }
 
-/// The terminal, as long as there is one. The first error is told; afterwards nothing is written, and nothing fails: when it
-/// is dropped, ratatui would complain on a stderr that has gone away too, and panic.
+/// The terminal, as long as there is one. The first error is told; afterwards nothing is written,
+/// and nothing fails: when it is dropped, ratatui would complain on a stderr that has gone away
+/// too, and panic.
 struct Output {
     terminal: Stdout,
     gone: bool,
@@ -117,7 +121,8 @@ impl Write for Output {
     }
 }
 
-/// A new `Terminal` each time: its `clear` asks the terminal where the cursor is, and not every terminal answers.
+/// A new `Terminal` each time: its `clear` asks the terminal where the cursor is, and not every
+/// terminal answers.
 fn take_over() -> io::Result<Terminal<CrosstermBackend<Output>>> {
     INSIDE.store(true, Ordering::Release);
     enable_raw_mode()?;

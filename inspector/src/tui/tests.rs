@@ -1,4 +1,5 @@
-//! The UI without a terminal: pictures that are checked in, behaviour of keys, and anything at any size.
+//! The UI without a terminal: pictures that are checked in, behaviour of keys, and anything at any
+//! size.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -86,7 +87,8 @@ fn picture(app: &App, size: (u16, u16)) -> String {
     text
 }
 
-/// Compares with the picture that is checked in. `UPDATE=1 cargo test -p netpoller-inspector` draws them anew.
+/// Compares with the picture that is checked in. `UPDATE=1 cargo test -p netpoller-inspector` draws
+/// them anew.
 #[track_caller]
 fn assert_picture(name: &str, app: &App) {
     let shown = picture(app, app.size);

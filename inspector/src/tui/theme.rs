@@ -1,7 +1,8 @@
 //! From meaning to looks.
 //!
-//! The mono theme sets neither foreground nor background, modifiers only: on a terminal where colour is unwanted every
-//! state can still be told by its word, and the selected row by its reverse video.
+//! The mono theme sets neither foreground nor background, modifiers only: on a terminal where
+//! colour is unwanted every state can still be told by its word, and the selected row by its
+//! reverse video.
 
 use ratatui::style::{Color, Modifier, Style};
 
@@ -15,7 +16,8 @@ pub(crate) struct Theme {
 }
 
 impl Theme {
-    /// The style of a meaning. The sixteen colours only: they follow the palette that the user has chosen.
+    /// The style of a meaning. The sixteen colours only: they follow the palette that the user has
+    /// chosen.
     pub(crate) fn tone(self, tone: Tone) -> Style {
         let style = Style::new();
         if !self.color {

@@ -165,20 +165,15 @@ fn open(app: &mut App) {
 
 fn sort_next(app: &mut App) {
     if let Some(table) = app.table_mut() {
-        let shown: Vec<&str> = table
-            .columns
-            .iter()
-            .filter(|column| !column.wide)
-            .map(|column| column.name)
-            .collect();
+        let columns = table.table.columns.iter();
+        let shown: Vec<_> = columns.filter(|column| !column.wide).collect();
         let here = shown
             .iter()
-            .position(|name| *name == table.sort.column)
+            .position(|column| column.name == table.sort.column)
             .unwrap_or(0);
         if let Some(next) = shown.get((here + 1) % shown.len().max(1)) {
-            table.sort.column = (*next).to_owned();
-            // What is old, much and near its end is more often looked for than what is not.
-            table.sort.descending = matches!(*next, "since" | "age" | "edges");
+            table.sort.column = next.name.to_owned();
+            table.sort.descending = next.largest_first;
         }
     }
     refresh(app);
@@ -206,7 +201,8 @@ fn step(app: &mut App, by: isize) {
         View::Descriptors | View::Waiters => {
             if let Some(table) = app.table_mut() {
                 table.cursor = moved(table.cursor, table.rows.len().saturating_sub(1));
-                // Whoever goes to the top wants to see what comes up there, not the row that happens to be there now.
+                // Whoever goes to the top wants to see what comes up there, not the row that
+                // happens to be there now.
                 let follows = table.cursor > 0 || by > 0;
                 table.selected = table.current().filter(|_| follows).map(key);
             }
@@ -255,7 +251,8 @@ fn edit_filter(app: &mut App, key: KeyEvent) -> Option<Cmd> {
     None
 }
 
-/// Reads the filter anew. Text with a comparison in it is an expression; any other is a word to look for.
+/// Reads the filter anew. Text with a comparison in it is an expression; any other is a word to
+/// look for.
 pub(crate) fn apply_filter(app: &mut App) {
     let text = app.filter.text.trim();
     app.filter.error = None;
@@ -280,13 +277,9 @@ pub(crate) fn apply_filter(app: &mut App) {
 fn refresh(app: &mut App) {
     let context = app.context();
     let rows: Vec<Arc<Descriptor>> = app.feed.model.rows.values().cloned().collect();
-    let mut entries = match app.view {
-        View::Descriptors => table::descriptors(rows),
-        View::Waiters => table::waiters(rows),
-        View::Latency | View::Pollers => return,
-    };
     let filter = app.filter.clone();
     if let Some(table) = app.table_mut() {
+        let mut entries = (table.table.entries)(rows);
         let word = filter.text.trim().to_lowercase();
         match &filter.query {
             Some(query) => entries.retain(|entry| query.admits(entry, context.now_ns)),
@@ -295,7 +288,7 @@ fn refresh(app: &mut App) {
             None => entries.retain(|entry| mentions(table, entry, &word, &context)),
         }
         // The names of sort columns come from the table itself, so this cannot fail.
-        let _ = table::sort(table.columns, &mut entries, &table.sort, &context);
+        let _ = table::sort(table.table.columns, &mut entries, &table.sort);
         table.rows = entries;
         restore_cursor(table);
     }
@@ -305,8 +298,9 @@ fn refresh(app: &mut App) {
 
 /// Some column of the row contains the word.
 fn mentions(table: &TableState, entry: &Entry, word: &str, context: &Context) -> bool {
-    table.columns.iter().any(|column| {
-        (column.cell)(entry, context)
+    table.table.columns.iter().any(|column| {
+        column
+            .cell(entry, context)
             .text
             .to_lowercase()
             .contains(word)
@@ -317,8 +311,9 @@ fn key(entry: &Entry) -> EntryKey {
     (RowKey::of(&entry.row), entry.side)
 }
 
-/// The cursor follows the row that was chosen. If that is gone, it stays at its place, on the row that is there now.
-/// As long as none was chosen, it stays at the top: what the order puts first is what there is to see.
+/// The cursor follows the row that was chosen. If that is gone, it stays at its place, on the row
+/// that is there now. As long as none was chosen, it stays at the top: what the order puts first is
+/// what there is to see.
 fn restore_cursor(table: &mut TableState) {
     let Some(selected) = &table.selected else {
         table.cursor = 0;

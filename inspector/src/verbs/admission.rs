@@ -14,7 +14,7 @@ use netpoller_proto::{Part, Side};
 
 use crate::client::{self, Connection, Selection};
 use crate::failure::Failure;
-use crate::query::{Query, is_own_of_events};
+use crate::query::Query;
 
 /// What is known of who waits is older than this only for a descriptor that does nothing.
 const FRESH: Duration = Duration::from_millis(100);
@@ -52,7 +52,7 @@ impl<'a> Admission<'a> {
         Self {
             connection,
             query,
-            needs_rows: speaks_of(|field| !is_own_of_events(field)),
+            needs_rows: speaks_of(|field| !field.is_own_of_events()),
             changes: speaks_of(|field| matches!(field, Field::Task | Field::Where)),
             known: HashMap::new(),
         }
@@ -144,8 +144,9 @@ fn one_of(keys: &[Key]) -> Filter {
     }
 }
 
-/// The event as a row that a filter can be asked about: its descriptor, with the thread that did it in the place of the
-/// one that waits. What nothing is known of is as in a row that does not have it.
+/// The event as a row that a filter can be asked about: its descriptor, with the thread that did it
+/// in the place of the one that waits. What nothing is known of is as in a row that does not have
+/// it.
 fn row_of(event: &Event, known: Option<&Descriptor>) -> (Descriptor, Option<Side>) {
     let side = match event.direction() {
         Mode::Read => Some(Side::Read),

@@ -61,7 +61,8 @@ fn verdict(row: &LawRow) -> String {
     )
 }
 
-/// Asks once, or again and again for a while. A law that was violated in any answer stays so, with the numbers of then.
+/// Asks once, or again and again for a while. A law that was violated in any answer stays so, with
+/// the numbers of then.
 async fn watch(
     connection: &Connection,
     interval: Duration,

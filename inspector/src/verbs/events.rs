@@ -5,9 +5,7 @@ use std::time::{Duration, Instant};
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
 use clap::{Args, ValueEnum};
-use netpoller_proto::v1::{
-    Cause, Event, EventKind, Mode, TransitionsFrame, WatchTransitionsRequest,
-};
+use netpoller_proto::v1::{Event, EventKind, Mode, TransitionsFrame, WatchTransitionsRequest};
 use netpoller_proto::vocabulary;
 
 use super::admission::Admission;
@@ -15,10 +13,8 @@ use crate::client::{self, Connection, Selector};
 use crate::document;
 use crate::failure::{Failure, note};
 use crate::globals::{Format, Globals};
-use crate::out::{Head, Printer};
-use crate::paint::Tone;
-use crate::table::{Align, Context, epoll_names};
-use crate::text;
+use crate::out::{Head, Printer, Sheet};
+use crate::table::{Column, Context, EVENTS, Fit};
 
 /// What to hear of.
 #[derive(Debug, Clone, Args)]
@@ -68,7 +64,7 @@ fn kinds() -> impl TypedValueParser<Value = EventKind> {
 }
 
 /// What they are called in messages.
-const EVENTS: &str = "its events";
+const WHAT: &str = "its events";
 /// Events that are kept to make one document of them.
 const MOST_KEPT: usize = 400_000;
 
@@ -99,7 +95,7 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         history_only: args.dump,
     };
     let (mut client, mut patient) = (connection.client.clone(), connection.clone());
-    let mut stream = client::answer(&connection, EVENTS, client.watch_transitions(request)).await?;
+    let mut stream = client::answer(&connection, WHAT, client.watch_transitions(request)).await?;
     let mut out = Out::new(globals, &connection);
     out.titles()?;
     let mut loss = Loss::default();
@@ -109,7 +105,7 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         // A dump is an answer, and what it takes to print it does not count.
         let asked = Instant::now();
         let within = args.dump.then_some(Duration::ZERO);
-        let Some(frame) = client::next(&patient, EVENTS, &mut stream, within).await? else {
+        let Some(frame) = client::next(&patient, WHAT, &mut stream, within).await? else {
             break;
         };
         loss.tell(&frame);
@@ -169,7 +165,6 @@ struct Out<'a> {
     globals: &'a Globals,
     connection: &'a Connection,
     context: Context,
-    several: bool,
     /// For one whole document.
     kept: Vec<Event>,
 }
@@ -187,56 +182,42 @@ impl<'a> Out<'a> {
             globals,
             connection,
             context: head.context,
-            several: connection.server.pollers.len() > 1,
             kept: Vec::new(),
         }
     }
 
     fn titles(&self) -> Result<(), Failure> {
-        if self.globals.no_header || !self.is_table() {
+        if !self.is_table() {
             return Ok(());
         }
-        let title = |name: &str| name.to_owned();
-        let cells = self.cells(
-            [
-                title("TIME"),
-                title("ID"),
-                title("DIR"),
-                title("KIND"),
-                title("DETAIL"),
-                title("THREAD"),
-            ],
-            [Tone::Title; 6],
-        );
         let mut out = io::stdout().lock();
-        Ok(self.printer.line(&mut out, &cells)?)
+        Ok(self.sheet().titles(&self.printer, &mut out, Vec::new())?)
     }
 
     fn is_table(&self) -> bool {
         matches!(self.globals.format, Format::Table | Format::Wide)
     }
 
-    fn cells(&self, texts: [String; 6], tones: [Tone; 6]) -> Vec<(String, Tone, Align, usize)> {
-        let id = if self.several { 24 } else { 12 };
-        let widths = [15, id, 5, 17, 24, 0];
-        let taken: usize = widths.iter().map(|width| width + 2).sum();
-        texts
-            .into_iter()
-            .zip(tones)
-            .zip(widths)
-            .enumerate()
-            .map(|(index, ((text, tone), width))| {
-                // The name of the thread gets what is left of a terminal; only its end tells it from others.
-                let room = self.printer.room.filter(|_| index == 5);
-                let text = match room.map(|room| room.saturating_sub(taken)) {
-                    Some(room) if room >= 8 => {
-                        text::cut_middle(&text, room, self.context.ascii).into_owned()
-                    }
-                    _ => text,
-                };
-                (text, tone, Align::Left, width)
-            })
-            .collect()
+    /// The name of the thread gets what is left of a terminal.
+    fn sheet(&self) -> Sheet<Event> {
+        let several = self.context.several;
+        let width = |column: &Column<Event>| match column.name {
+            "id" if several => 24,
+            _ => column.least.into(),
+        };
+        let [others @ .., thread] = &EVENTS;
+        let taken: usize = others.iter().map(|column| width(column) + 2).sum();
+        let room = self.printer.room.map(|room| room.saturating_sub(taken));
+        let room = room.filter(|room| *room >= width(thread));
+        let mut fits: Vec<Fit<Event>> = others
+            .iter()
+            .map(|column| Fit::new(column, width(column), []))
+            .collect();
+        fits.push(Fit::new(thread, room.unwrap_or_default(), []));
+        Sheet {
+            fits,
+            cuts: room.is_some(),
+        }
     }
 
     fn events(&mut self, events: Vec<Event>, captured_at_ns: u64) -> Result<(), Failure> {
@@ -246,7 +227,7 @@ impl<'a> Out<'a> {
             let mut known = self.connection.server.pollers.iter();
             known.any(|poller| poller.name == event.poller)
         };
-        self.several |= !events.iter().all(is_known);
+        self.context.several |= !events.iter().all(is_known);
         if self.globals.format == Format::Json {
             self.kept.extend(events);
             if self.kept.len() > MOST_KEPT {
@@ -259,56 +240,16 @@ impl<'a> Out<'a> {
             return Ok(());
         }
         let mut out = BufWriter::new(io::stdout().lock());
+        let sheet = self.sheet();
         for event in &events {
             if self.is_table() {
-                self.printer.line(&mut out, &self.line(event))?;
+                sheet.row(&self.printer, &mut out, Vec::new(), event, &self.context)?;
             } else {
                 serde_json::to_writer(&mut out, &document::event(event, &self.context))?;
                 out.write_all(b"\n")?;
             }
         }
         Ok(out.flush()?)
-    }
-
-    fn line(&self, event: &Event) -> Vec<(String, Tone, Align, usize)> {
-        // The time of day, to the microsecond.
-        let time = self.context.anchor.rfc3339(event.at_ns).unwrap_or_default();
-        let time = time.get(11..26).unwrap_or(&time).to_owned();
-        let dash = |text: &str| {
-            if text.is_empty() {
-                "-".to_owned()
-            } else {
-                text.to_owned()
-            }
-        };
-        self.cells(
-            [
-                time,
-                self.id(event),
-                dash(event.direction().name().unwrap_or_default()),
-                event.kind().name().to_owned(),
-                detail(event, self.context.ascii),
-                event.thread.clone(),
-            ],
-            [
-                Tone::Dim,
-                Tone::Title,
-                Tone::Plain,
-                tone(event.kind()),
-                Tone::Plain,
-                Tone::Dim,
-            ],
-        )
-    }
-
-    /// Its descriptor as every verb takes it; the poller alone, if it is about the poller.
-    fn id(&self, event: &Event) -> String {
-        match (self.several, event.id.is_empty()) {
-            (true, true) => event.poller.clone(),
-            (true, false) => format!("{}/{}", event.poller, event.id),
-            (false, true) => "-".to_owned(),
-            (false, false) => event.id.clone(),
-        }
     }
 
     fn finish(&self, complete: bool) -> Result<(), Failure> {
@@ -327,72 +268,5 @@ impl<'a> Out<'a> {
             .map(|event| document::event(event, &self.context))
             .collect();
         super::print(|out| self.printer.document(out, head, complete, items))
-    }
-}
-
-fn tone(kind: EventKind) -> Tone {
-    match kind {
-        EventKind::Park => Tone::Parked,
-        EventKind::ReadyIdle | EventKind::ReadyArmed | EventKind::ReadyParked => Tone::Ready,
-        EventKind::StaleEvent
-        | EventKind::Evicted
-        | EventKind::EventErrSet
-        | EventKind::DeadlineFired => Tone::Warn,
-        _ => Tone::Plain,
-    }
-}
-
-/// What the argument of an event says; a dash for nothing.
-pub(crate) fn detail(event: &Event, ascii: bool) -> String {
-    let argument = event.argument;
-    let micros = |micros: u32| text::duration(u64::from(micros) * 1_000);
-    let said = match event.kind() {
-        EventKind::Event | EventKind::StaleEvent => epoll_names(argument),
-        EventKind::UnblockArmed | EventKind::UnblockParked => i32::try_from(argument)
-            .ok()
-            .and_then(|cause| Cause::try_from(cause).ok())
-            .map_or_else(|| argument.to_string(), |cause| cause.name().to_owned()),
-        #[allow(clippy::cast_possible_wrap)] // -1 for a sleep.
-        EventKind::Opened | EventKind::Closed => match argument as i32 {
-            -1 => "a sleep".to_owned(),
-            fd => format!("fd {fd}"),
-        },
-        EventKind::DeadlineSet => format!("in {}", micros(argument)),
-        EventKind::DeadlineFired => format!("{} late", micros(argument)),
-        EventKind::Poll => format!("{argument} events"),
-        EventKind::Run => format!("{} after the wake", text::duration(argument.into())),
-        _ if argument != 0 => argument.to_string(),
-        _ => "-".to_owned(),
-    };
-    if ascii { text::ascii(said) } else { said }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn an_argument_is_said_in_its_unit() {
-        let said = |kind: EventKind, argument| {
-            detail(
-                &Event {
-                    kind: kind.into(),
-                    argument,
-                    ..Event::default()
-                },
-                true,
-            )
-        };
-        assert_eq!(said(EventKind::Event, 0x2001), "IN|RDHUP");
-        assert_eq!(
-            said(EventKind::UnblockParked, Cause::Deadline as u32),
-            "deadline"
-        );
-        assert_eq!(said(EventKind::Opened, 19), "fd 19");
-        assert_eq!(said(EventKind::Closed, u32::MAX), "a sleep");
-        assert_eq!(said(EventKind::DeadlineSet, 5_000_000), "in 5.0s");
-        assert_eq!(said(EventKind::DeadlineFired, 40), "40.0us late");
-        assert_eq!(said(EventKind::Run, 12_400), "12.4us after the wake");
-        assert_eq!(said(EventKind::Arm, 0), "-");
     }
 }

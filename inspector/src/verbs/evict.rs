@@ -1,6 +1,7 @@
 //! `netpoller evict`: releases who waits on a descriptor.
 //!
-//! The endpoint that shows does not act; this verb takes the address of another one, which a program opens on purpose.
+//! The endpoint that shows does not act; this verb takes the address of another one, which a
+//! program opens on purpose.
 
 use std::io::{self, IsTerminal, Write};
 
@@ -27,11 +28,13 @@ pub(crate) fn run(
                 id: id.clone(),
                 named: which.to_string(),
             },
-            // The endpoint that acts does not show, so the one that shows is asked whose number it is.
+            // The endpoint that acts does not show, so the one that shows is asked whose number it
+            // is.
             Selector::Fd(_) => {
                 let (poller, id) = which.find(&super::connection(globals).await?).await?;
                 Subject {
-                    // What is asked about is what was found: the number may belong to another one by now.
+                    // What is asked about is what was found: the number may belong to another one
+                    // by now.
                     named: format!("{which}, which is {poller}/{id},"),
                     poller: Some(poller),
                     id,

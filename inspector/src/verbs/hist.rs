@@ -10,10 +10,9 @@ use crate::client::{self, Connection};
 use crate::document;
 use crate::failure::Failure;
 use crate::globals::{Format, Globals};
-use crate::out::{Head, Printer, Title};
+use crate::out::{Head, Printer};
 use crate::paint::Tone;
-use crate::quantile;
-use crate::table::Align;
+use crate::table::{Align, Context, HISTOGRAM_RECORDS, HISTOGRAMS, HistogramRow};
 use crate::text;
 
 /// Columns of the longest bar.
@@ -41,6 +40,11 @@ pub(crate) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> 
             stats.captured_at_ns,
             globals.ascii,
         );
+        let context = Context {
+            several: stats.pollers.len() > 1,
+            ..head.context
+        };
+        let rows = || shown.iter().flat_map(|pair| pair.rows(stats.interval_ns));
         let printer = Printer::new(globals);
         super::print(|out| match globals.format {
             Format::Json => {
@@ -54,10 +58,19 @@ pub(crate) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> 
                 serde_json::to_writer(&mut *out, &pair.item(stats.interval_ns))?;
                 Ok(out.write_all(b"\n")?)
             }),
-            Format::Csv => csv(out, globals, &shown, stats.interval_ns),
-            Format::Table | Format::Wide => {
-                Ok(print(&printer, out, &stats, &shown, name.is_some())?)
+            Format::Csv => printer.records(
+                out,
+                &HISTOGRAM_RECORDS,
+                &rows().collect::<Vec<_>>(),
+                &context,
+            ),
+            Format::Table | Format::Wide if name.is_none() => {
+                Ok(printer.sheet(out, &HISTOGRAMS, &rows().collect::<Vec<_>>(), &context)?)
             }
+            Format::Table | Format::Wide => shown.iter().try_for_each(|pair| {
+                printer.sheet(out, &HISTOGRAMS, &pair.rows(stats.interval_ns), &context)?;
+                Ok(bars(&printer, out, pair, &context)?)
+            }),
         })
     })
 }
@@ -93,6 +106,19 @@ struct Item<'a> {
 }
 
 impl Pair<'_> {
+    /// A line of all time, and one of the interval.
+    fn rows(&self, interval_ns: u64) -> Vec<HistogramRow> {
+        let row = |histogram: &Histogram, over_ns| HistogramRow {
+            poller: self.poller.to_owned(),
+            histogram: histogram.clone(),
+            over_ns,
+        };
+        let interval = self.interval.map(|it| row(it, Some(interval_ns)));
+        std::iter::once(row(self.cumulative, None))
+            .chain(interval)
+            .collect()
+    }
+
     fn item(&self, interval_ns: u64) -> Item<'_> {
         Item {
             poller: self.poller,
@@ -141,134 +167,14 @@ fn select<'a>(stats: &'a GetStatsResponse, name: Option<&str>) -> Result<Vec<Pai
     Ok(shown)
 }
 
-/// A record for each histogram of each poller, of all time and of the interval.
-fn csv(
-    out: &mut dyn Write,
-    globals: &Globals,
-    shown: &[Pair<'_>],
-    interval_ns: u64,
-) -> Result<(), Failure> {
-    let mut writer = csv::Writer::from_writer(out);
-    if !globals.no_header {
-        writer.write_record([
-            "poller",
-            "histogram",
-            "unit",
-            "of",
-            "over_ns",
-            "count",
-            "sum",
-            "mean",
-            "max",
-            "p50",
-            "p90",
-            "p99",
-            "p99_9",
-        ])?;
-    }
-    for pair in shown {
-        let all = (pair.cumulative, "all_time", String::new());
-        let last = pair
-            .interval
-            .map(|it| (it, "interval", interval_ns.to_string()));
-        for (histogram, of, over_ns) in std::iter::once(all).chain(last) {
-            let known = |value: Option<u64>| value.map(|it| it.to_string()).unwrap_or_default();
-            let mut record = vec![
-                pair.poller.to_owned(),
-                histogram.name.clone(),
-                histogram.unit.clone(),
-                of.to_owned(),
-                over_ns,
-                histogram.count.to_string(),
-                histogram.sum.to_string(),
-                known(quantile::mean(histogram)),
-                known((histogram.count > 0).then_some(histogram.max)),
-            ];
-            record.extend(
-                quantile::SHOWN.map(|(_, share)| known(quantile::quantile(histogram, share))),
-            );
-            writer.write_record(record)?;
-        }
-    }
-    Ok(writer.flush()?)
-}
-
-const TITLES: [Title; 8] = [
-    Title::words("HISTOGRAM"),
-    Title::words("OF"),
-    Title::number("P50", 6),
-    Title::number("P90", 3),
-    Title::number("P99", 5),
-    Title::number("P99.9", 2),
-    Title::number("MAX", 4),
-    Title::number("COUNT", 1),
-];
-
-fn print(
-    printer: &Printer<'_>,
-    out: &mut dyn Write,
-    stats: &GetStatsResponse,
-    shown: &[Pair<'_>],
-    bars: bool,
-) -> io::Result<()> {
-    let several = stats.pollers.len() > 1;
-    let interval = text::duration(stats.interval_ns);
-    let lines = |pair: &Pair<'_>| {
-        let name = if several {
-            format!("{}/{}", pair.poller, pair.cumulative.name)
-        } else {
-            pair.cumulative.name.clone()
-        };
-        let mut lines = vec![quantiles(printer, &name, "all time", pair.cumulative)];
-        if let Some(of) = pair.interval {
-            lines.push(quantiles(printer, "", &format!("last {interval}"), of));
-        }
-        lines
-    };
-    if !bars {
-        let lines: Vec<_> = shown.iter().flat_map(lines).collect();
-        return printer.sheet(out, &TITLES, &lines);
-    }
-    for pair in shown {
-        printer.sheet(out, &TITLES, &lines(pair))?;
-        self::bars(
-            printer,
-            out,
-            pair.cumulative,
-            several.then_some(pair.poller),
-        )?;
-    }
-    Ok(())
-}
-
-fn quantiles(
-    printer: &Printer<'_>,
-    name: &str,
-    of: &str,
-    histogram: &Histogram,
-) -> Vec<(String, Tone)> {
-    let sample = |value: Option<u64>| {
-        let text = value.map_or("-".to_owned(), |value| text::sample(value, &histogram.unit));
-        if printer.globals.ascii {
-            text::ascii(text)
-        } else {
-            text
-        }
-    };
-    let mut cells = vec![name.to_owned(), of.to_owned()];
-    cells.extend(quantile::SHOWN.map(|(_, share)| sample(quantile::quantile(histogram, share))));
-    cells.push(sample((histogram.count > 0).then_some(histogram.max)));
-    cells.push(text::grouped(histogram.count));
-    cells.into_iter().map(|cell| (cell, Tone::Plain)).collect()
-}
-
 /// A bar for each power of two, with the last descriptor that fell there.
 fn bars(
     printer: &Printer<'_>,
     out: &mut dyn Write,
-    histogram: &Histogram,
-    poller: Option<&str>,
+    pair: &Pair<'_>,
+    context: &Context,
 ) -> io::Result<()> {
+    let histogram = pair.cumulative;
     let steps = steps(histogram);
     let most = steps
         .values()
@@ -279,23 +185,17 @@ fn bars(
     for step in steps.values() {
         let bound = match step.bound {
             u64::MAX => "beyond".to_owned(),
-            bound => text::sample(bound, &histogram.unit),
-        };
-        let bound = if printer.globals.ascii {
-            text::ascii(bound)
-        } else {
-            bound
+            bound => context.written(text::sample(bound, &histogram.unit)),
         };
         // Whoever is there is seen, however few they are.
         let length = (u128::from(step.count) * u128::from(BAR)).div_ceil(u128::from(most));
-        let bar = if printer.globals.ascii { "#" } else { "█" }
-            .repeat(usize::try_from(length).unwrap_or(0));
+        let bar =
+            if context.ascii { "#" } else { "█" }.repeat(usize::try_from(length).unwrap_or(0));
         let exemplar = match &step.exemplar {
-            Some(exemplar) if !exemplar.id.is_empty() => match poller {
-                Some(poller) => format!("last {poller}/{}", exemplar.id),
-                None => format!("last {}", exemplar.id),
-            },
-            _ => String::new(),
+            Some(exemplar) if exemplar.id.is_empty() => String::new(),
+            Some(exemplar) if context.several => format!("last {}/{}", pair.poller, exemplar.id),
+            Some(exemplar) => format!("last {}", exemplar.id),
+            None => String::new(),
         };
         let cells = [
             (bound, Tone::Dim, Align::Right, 12),

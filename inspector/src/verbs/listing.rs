@@ -3,6 +3,7 @@
 use clap::ValueEnum;
 
 use crate::query::Scope;
+use crate::table::{DEADLINES, DESCRIPTORS, Rows, WAITERS};
 
 /// A table of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -20,12 +21,18 @@ pub(crate) enum Listing {
 }
 
 impl Listing {
-    /// What a filter of its rows can be about.
-    pub(crate) const fn scope(self) -> Option<Scope> {
+    /// The table, unless it is that of pollers.
+    pub(crate) fn rows(self) -> Option<&'static Rows> {
         match self {
-            Self::Descriptors => Some(Scope::Descriptors),
-            Self::Waiters | Self::Deadlines => Some(Scope::Directions),
+            Self::Descriptors => Some(&DESCRIPTORS),
+            Self::Waiters => Some(&WAITERS),
+            Self::Deadlines => Some(&DEADLINES),
             Self::Pollers => None,
         }
+    }
+
+    /// What a filter of its rows can be about.
+    pub(crate) fn scope(self) -> Option<Scope> {
+        self.rows().map(Scope::of)
     }
 }

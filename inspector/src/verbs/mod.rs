@@ -37,7 +37,8 @@ pub(crate) async fn connection(globals: &Globals) -> Result<Connection, Failure>
     choose(globals.target.as_ref(), globals.timeout).await
 }
 
-/// Refuses a filter that names a poller which the process does not have: no row would ever answer it.
+/// Refuses a filter that names a poller which the process does not have: no row would ever answer
+/// it.
 pub(crate) fn check_pollers(query: Option<&Query>, connection: &Connection) -> Result<(), Failure> {
     let names = connection.server.pollers.iter().map(|it| it.name.as_str());
     let Some(query) = query else { return Ok(()) };

@@ -2,16 +2,19 @@
 
 use std::io::{self, Write};
 
-use netpoller_proto::v1::{Histogram, Law, Poller, PollerStats, Transitions};
+use netpoller_proto::filter::Key;
+use netpoller_proto::v1::{Poller, PollerStats};
 
 use crate::client;
 use crate::document;
 use crate::failure::Failure;
 use crate::globals::{Format, Globals};
-use crate::out::{Head, Printer, Title};
+use crate::out::{Head, Printer};
 use crate::paint::Tone;
 use crate::quantile;
-use crate::table::{Align, law_state};
+use crate::table::{
+    Align, Column, Context, HISTOGRAMS_OF_ALL_TIME, HistogramRow, LAWS_OF_ONE, LawRow,
+};
 use crate::text;
 
 pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
@@ -42,13 +45,13 @@ pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
                 }
                 Ok(())
             }
-            Format::Csv => flat(out, globals, &stats.pollers),
+            Format::Csv => printer.records(out, &NUMBERS, &numbers(&stats.pollers), &context),
             Format::Table | Format::Wide => {
                 for (index, stats) in stats.pollers.iter().enumerate() {
                     if index > 0 {
                         writeln!(out)?;
                     }
-                    section(&printer, out, stats, context.now_ns)?;
+                    section(&printer, out, stats, &context)?;
                 }
                 Ok(())
             }
@@ -56,109 +59,166 @@ pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
     })
 }
 
-/// A line for each number, for spreadsheets.
-fn flat(out: &mut dyn Write, globals: &Globals, pollers: &[PollerStats]) -> Result<(), Failure> {
-    let mut writer = csv::Writer::from_writer(out);
-    if !globals.no_header {
-        writer.write_record(["poller", "group", "name", "value", "unit"])?;
-    }
+/// One number, for spreadsheets.
+struct Number {
+    poller: String,
+    group: String,
+    name: String,
+    value: i128,
+    unit: String,
+}
+
+static NUMBERS: [Column<Number>; 5] = [
+    Column::words("poller", "POLLER", 0, |it| Key::text(&it.poller)),
+    Column::words("group", "GROUP", 0, |it| Key::text(&it.group)),
+    Column::words("name", "NAME", 0, |it| Key::text(&it.name)),
+    Column::numbers("value", "VALUE", 0, |it| Key::Number(it.value)),
+    Column::words("unit", "UNIT", 0, |it| Key::text(&it.unit)),
+];
+
+/// All of them.
+fn numbers(pollers: &[PollerStats]) -> Vec<Number> {
+    let mut all = Vec::new();
     for stats in pollers {
-        let poller = stats
-            .poller
-            .as_ref()
-            .map_or("", |poller| poller.name.as_str());
-        let mut line = |group: &str, name: &str, value: i128, unit: &str| {
-            writer.write_record([poller, group, name, &value.to_string(), unit])
+        let poller = stats.poller.as_ref();
+        let poller = poller.map_or("", |poller| poller.name.as_str());
+        let mut add = |group: &str, name: &str, value: i128, unit: &str| {
+            all.push(Number {
+                poller: poller.to_owned(),
+                group: group.to_owned(),
+                name: name.to_owned(),
+                value,
+                unit: unit.to_owned(),
+            });
         };
         if let Some(gauges) = &stats.poller {
-            for (name, value) in [
-                ("descriptors", gauges.descriptors.into()),
-                ("waiters", gauges.waiters.into()),
-                ("deadlines", gauges.deadlines.into()),
-                ("slots", gauges.slots.into()),
-            ] {
-                line("gauge", name, value, "")?;
-            }
+            add("gauge", "descriptors", gauges.descriptors.into(), "");
+            add("gauge", "waiters", gauges.waiters.into(), "");
+            add("gauge", "deadlines", gauges.deadlines.into(), "");
+            add("gauge", "slots", gauges.slots.into(), "");
         }
         for (group, counts) in [("read", stats.read), ("write", stats.write)] {
             for (name, count) in counts.unwrap_or_default().named() {
-                line(group, name, count.into(), "")?;
+                add(group, name, count.into(), "");
             }
         }
         for (name, count) in &stats.counters {
-            line("counter", name, (*count).into(), "")?;
+            add("counter", name, (*count).into(), "");
         }
         for histogram in &stats.histograms {
-            line(&histogram.name, "count", histogram.count.into(), "")?;
+            add(&histogram.name, "count", histogram.count.into(), "");
             for (name, share) in quantile::SHOWN {
                 if let Some(value) = quantile::quantile(histogram, share) {
-                    line(&histogram.name, name, value.into(), &histogram.unit)?;
+                    add(&histogram.name, name, value.into(), &histogram.unit);
                 }
             }
         }
     }
-    Ok(writer.flush()?)
+    all
 }
+
+/// A counter and its total.
+type Counter = Column<(String, u64)>;
+
+static COUNTERS: [Counter; 2] = [
+    Counter::words("counter", "COUNTER", Counter::ALWAYS, |it| Key::text(&it.0)),
+    Counter::numbers("total", "TOTAL", Counter::ALWAYS, |it| {
+        Key::Number(it.1.into())
+    })
+    .grouped(),
+];
+
+/// A transition, and how often it was taken in each direction.
+type Transition = Column<(&'static str, u64, u64)>;
+
+static TRANSITIONS: [Transition; 3] = [
+    Transition::words("transition", "TRANSITION", Transition::ALWAYS, |it| {
+        Key::text(it.0)
+    }),
+    Transition::numbers("read", "READ", Transition::ALWAYS, |it| {
+        Key::Number(it.1.into())
+    })
+    .grouped(),
+    Transition::numbers("write", "WRITE", Transition::ALWAYS, |it| {
+        Key::Number(it.2.into())
+    })
+    .grouped(),
+];
 
 fn section(
     printer: &Printer<'_>,
     out: &mut dyn Write,
     stats: &PollerStats,
-    now_ns: u64,
+    context: &Context,
 ) -> io::Result<()> {
-    let short = |text: String| {
-        if printer.globals.ascii {
-            text::ascii(text)
-        } else {
-            text
-        }
-    };
-    let title = |text: &str| Tone::Title.paint(text, printer.color);
-
     let poller = stats.poller.clone().unwrap_or_default();
-    writeln!(out, "{}", title(&format!("POLLER {}", poller.name)))?;
-    gauges(
+    let title = format!("POLLER {}", poller.name);
+    writeln!(out, "{}", Tone::Title.paint(&title, printer.color))?;
+    gauges(printer, out, &poller, context)?;
+
+    let (read, write) = (
+        stats.read.unwrap_or_default(),
+        stats.write.unwrap_or_default(),
+    );
+    let pairs = read.named().into_iter().zip(write.named());
+    let transitions: Vec<_> = pairs
+        .map(|((name, read), (_, write))| (name, read, write))
+        .collect();
+    part(printer, out, &TRANSITIONS, &transitions, context)?;
+    let counters: Vec<_> = stats.counters.clone().into_iter().collect();
+    part(printer, out, &COUNTERS, &counters, context)?;
+    let rows = stats.histograms.iter().map(|histogram| HistogramRow {
+        poller: poller.name.clone(),
+        histogram: histogram.clone(),
+        over_ns: None,
+    });
+    // They stand below the name of their poller.
+    let context = &Context {
+        several: false,
+        ..*context
+    };
+    part(
         printer,
         out,
-        &poller,
-        short(text::duration(now_ns.saturating_sub(poller.last_poll_ns))),
+        &HISTOGRAMS_OF_ALL_TIME,
+        &rows.collect::<Vec<_>>(),
+        context,
     )?;
+    let rows = stats.laws.iter().map(|law| LawRow {
+        poller: poller.name.clone(),
+        law: law.clone(),
+    });
+    part(
+        printer,
+        out,
+        &LAWS_OF_ONE,
+        &rows.collect::<Vec<_>>(),
+        context,
+    )
+}
 
+/// A table behind an empty line, unless there is nothing in it.
+fn part<R>(
+    printer: &Printer<'_>,
+    out: &mut dyn Write,
+    columns: &'static [Column<R>],
+    rows: &[R],
+    context: &Context,
+) -> io::Result<()> {
+    if rows.is_empty() {
+        return Ok(());
+    }
     writeln!(out)?;
-    let read = stats.read.unwrap_or_default();
-    let write = stats.write.unwrap_or_default();
-    transitions(printer, out, &read, &write)?;
-
-    if !stats.counters.is_empty() {
-        writeln!(out)?;
-        let titles = [
-            Title::words("COUNTER"),
-            Title::number("TOTAL", Title::ALWAYS),
-        ];
-        let lines: Vec<_> = stats
-            .counters
-            .iter()
-            .map(|(name, count)| vec![plain(name), plain(&text::grouped(*count))])
-            .collect();
-        printer.sheet(out, &titles, &lines)?;
-    }
-    if !stats.histograms.is_empty() {
-        writeln!(out)?;
-        histograms(printer, out, &stats.histograms, short)?;
-    }
-    if !stats.laws.is_empty() {
-        writeln!(out)?;
-        laws(printer, out, &stats.laws)?;
-    }
-    Ok(())
+    printer.sheet(out, columns, rows, context)
 }
 
 fn gauges(
     printer: &Printer<'_>,
     out: &mut dyn Write,
     poller: &Poller,
-    last_poll: String,
+    context: &Context,
 ) -> io::Result<()> {
+    let ago = text::duration(context.now_ns.saturating_sub(poller.last_poll_ns));
     let rows = [
         ("driver", poller.driver.clone()),
         ("descriptors", text::grouped(poller.descriptors)),
@@ -175,100 +235,16 @@ fn gauges(
             if poller.last_poll_ns == 0 {
                 "never".into()
             } else {
-                format!("{last_poll} ago")
+                format!("{} ago", context.written(ago))
             },
         ),
     ];
     for (name, value) in rows {
-        let ((name, tone), (value, _)) = (plain(name), plain(&value));
         let cells = [
-            (name, tone, Align::Left, 28),
-            (value, tone, Align::Right, 14),
+            (name.to_owned(), Tone::Plain, Align::Left, 28),
+            (value, Tone::Plain, Align::Right, 14),
         ];
         printer.line(out, &cells)?;
     }
     Ok(())
-}
-
-fn transitions(
-    printer: &Printer<'_>,
-    out: &mut dyn Write,
-    read: &Transitions,
-    write: &Transitions,
-) -> io::Result<()> {
-    let titles = [
-        Title::words("TRANSITION"),
-        Title::number("READ", Title::ALWAYS),
-        Title::number("WRITE", Title::ALWAYS),
-    ];
-    let pairs = read.named().into_iter().zip(write.named());
-    let lines: Vec<_> = pairs
-        .map(|((name, read), (_, write))| {
-            vec![
-                plain(name),
-                plain(&text::grouped(read)),
-                plain(&text::grouped(write)),
-            ]
-        })
-        .collect();
-    printer.sheet(out, &titles, &lines)
-}
-
-fn histograms(
-    printer: &Printer<'_>,
-    out: &mut dyn Write,
-    histograms: &[Histogram],
-    short: impl Fn(String) -> String,
-) -> io::Result<()> {
-    let titles = [
-        Title::words("HISTOGRAM"),
-        Title::number("P50", 6),
-        Title::number("P90", 3),
-        Title::number("P99", 5),
-        Title::number("P99.9", 2),
-        Title::number("MAX", 4),
-        Title::number("COUNT", 1),
-    ];
-    let line = |histogram: &Histogram| {
-        let sample = |value: Option<u64>| {
-            let value = value.map(|value| short(text::sample(value, &histogram.unit)));
-            plain(value.as_deref().unwrap_or("-"))
-        };
-        let mut line = vec![plain(&histogram.name)];
-        line.extend(quantile::SHOWN.map(|(_, share)| sample(quantile::quantile(histogram, share))));
-        line.push(sample((histogram.count > 0).then_some(histogram.max)));
-        line.push(plain(&text::grouped(histogram.count)));
-        line
-    };
-    let lines: Vec<_> = histograms.iter().map(line).collect();
-    printer.sheet(out, &titles, &lines)
-}
-
-fn laws(printer: &Printer<'_>, out: &mut dyn Write, laws: &[Law]) -> io::Result<()> {
-    let titles = [
-        Title::words("LAW"),
-        Title::number("LEFT", Title::ALWAYS),
-        Title::number("RIGHT", Title::ALWAYS),
-        Title::words("STATE"),
-        Title {
-            keep: 1,
-            ..Title::words("STATEMENT")
-        },
-    ];
-    let line = |law: &Law| {
-        let (state, tone) = law_state(law);
-        vec![
-            plain(&law.name),
-            plain(&text::signed(law.lhs)),
-            plain(&text::signed(law.rhs)),
-            (state.to_owned(), tone),
-            (law.statement.clone(), Tone::Dim),
-        ]
-    };
-    let lines: Vec<_> = laws.iter().map(line).collect();
-    printer.sheet(out, &titles, &lines)
-}
-
-fn plain(text: &str) -> (String, Tone) {
-    (text.to_owned(), Tone::Plain)
 }

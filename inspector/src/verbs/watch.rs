@@ -12,13 +12,10 @@ use crate::document;
 use crate::failure::Failure;
 use crate::globals::{Format, Globals};
 use crate::model::{Model, RowKey};
-use crate::out::Printer;
+use crate::out::{Printer, Sheet};
 use crate::paint::Tone;
-use crate::query::Query;
-use crate::table::{
-    Align, Context, DEADLINES, DESCRIPTORS, Entry, Fit, Side, WAITERS, are_of_several, deadlines,
-    descriptors, fit, waiters,
-};
+use crate::query::{Query, Scope};
+use crate::table::{Align, Column, Context, Entry, Fit, Rows, Side, are_of_several, fit};
 use crate::text;
 use crate::verbs::listing::Listing;
 
@@ -26,21 +23,21 @@ use crate::verbs::listing::Listing;
 const GROUPS: &str = "the table";
 
 pub(crate) fn run(globals: &Globals, what: Listing, until: Option<&Query>) -> Result<(), Failure> {
-    if what == Listing::Pollers {
+    let Some(table) = what.rows() else {
         return Err(Failure::Usage(
             "`watch` follows descriptors, waiters and deadlines; for pollers use `top`".into(),
         ));
-    }
-    if let (Some(query), Some(scope)) = (until, what.scope()) {
+    };
+    if let Some(query) = until {
         query
-            .check(scope)
+            .check(Scope::of(table))
             .map_err(|error| Failure::Usage(format!("--until: {error}")))?;
     }
     super::block_on(async {
         let Some(query) = until else {
-            return follow(globals, what, None).await.map(drop);
+            return follow(globals, table, None).await.map(drop);
         };
-        match tokio::time::timeout(globals.timeout, follow(globals, what, Some(query))).await {
+        match tokio::time::timeout(globals.timeout, follow(globals, table, Some(query))).await {
             Ok(result) => result,
             Err(_) => Err(Failure::Findings(format!(
                 "`{}` has not come about within {}",
@@ -51,21 +48,19 @@ pub(crate) fn run(globals: &Globals, what: Listing, until: Option<&Query>) -> Re
     })
 }
 
-async fn follow(globals: &Globals, what: Listing, until: Option<&Query>) -> Result<(), Failure> {
+async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Result<(), Failure> {
     let connection = super::connection(globals).await?;
     super::check_pollers(globals.filter.as_ref(), &connection)?;
     super::check_pollers(until, &connection)?;
     let mut client = connection.client.clone();
-    let filter = match (&globals.filter, what) {
-        (Some(query), Listing::Descriptors) => Some(query.filter()),
-        (Some(query), _) => query.filter_of_the_whole(),
-        (None, _) => None,
-    };
     let request = WatchRequest {
         poller: String::new(),
         interval_ns: u64::try_from(globals.interval.as_nanos()).unwrap_or(u64::MAX),
         stats: false,
-        filter,
+        filter: globals
+            .filter
+            .as_ref()
+            .and_then(|query| query.filter(table)),
     };
     let mut stream = client::answer(&connection, GROUPS, client.watch(request)).await?;
     let mut model = Model::default();
@@ -74,7 +69,7 @@ async fn follow(globals: &Globals, what: Listing, until: Option<&Query>) -> Resu
     let printer = Printer::new(globals);
     let mut several = connection.server.pollers.len() > 1;
     // Laid out by the rows that are there at the beginning.
-    let mut sheet = None;
+    let mut laid_out = None;
     let mut left = globals.limit.unwrap_or(usize::MAX);
     loop {
         // A live server sends a group at each interval, even an empty one.
@@ -104,12 +99,9 @@ async fn follow(globals: &Globals, what: Listing, until: Option<&Query>) -> Resu
             ascii: globals.ascii,
             several,
         };
-        let mut entries = match what {
-            Listing::Waiters => waiters(rows),
-            Listing::Deadlines => deadlines(rows),
-            Listing::Descriptors | Listing::Pollers => descriptors(rows),
-        };
-        // Evaluated here as well: an older server sends all rows, and time goes on for those that do not change.
+        let mut entries = (table.entries)(rows);
+        // Evaluated here as well: an older server sends all rows, and time goes on for those that
+        // do not change.
         if let Some(query) = &globals.filter {
             entries.retain(|entry| query.admits(entry, context.now_ns));
         }
@@ -122,15 +114,18 @@ async fn follow(globals: &Globals, what: Listing, until: Option<&Query>) -> Resu
         changes.truncate(left);
         left -= changes.len();
         let mut out = BufWriter::new(io::stdout().lock());
-        if globals.format != Format::Jsonl && sheet.is_none() {
-            let new = Sheet::of(what, &changes, &printer, &context);
-            new.titles(&printer, &mut out)?;
-            sheet = Some(new);
+        if globals.format != Format::Jsonl && laid_out.is_none() {
+            let new = sheet(table.columns, &changes, &printer, &context);
+            new.titles(&printer, &mut out, front_titles())?;
+            laid_out = Some(new);
         }
         for change in &changes {
-            match &sheet {
-                Some(sheet) => printer.line(&mut out, &sheet.cells(change, &context))?,
-                None => change.write_json(&mut out, what, &context)?,
+            match &laid_out {
+                Some(sheet) => {
+                    let front = change.front(&context);
+                    sheet.row(&printer, &mut out, front, &change.entry, &context)?;
+                }
+                None => change.write_json(&mut out, &context)?,
             }
         }
         out.flush()?;
@@ -199,46 +194,23 @@ impl Seen {
 
 /// A line of JSON.
 #[derive(serde::Serialize)]
-struct Line<T> {
+struct Line<'a> {
     op: &'static str,
     ts: Option<String>,
     captured_at_ns: u64,
     #[serde(flatten)]
-    row: T,
+    row: document::Row<'a>,
 }
 
 impl Change {
-    fn write_json(
-        &self,
-        out: &mut dyn Write,
-        what: Listing,
-        context: &Context,
-    ) -> Result<(), Failure> {
-        let ts = context.anchor.rfc3339(context.now_ns);
-        let (op, captured_at_ns) = (self.op.name(), context.now_ns);
-        if what == Listing::Descriptors {
-            let row = document::descriptor(&self.entry, context);
-            serde_json::to_writer(
-                &mut *out,
-                &Line {
-                    op,
-                    ts,
-                    captured_at_ns,
-                    row,
-                },
-            )?;
-        } else {
-            let row = document::waiting(&self.entry, context);
-            serde_json::to_writer(
-                &mut *out,
-                &Line {
-                    op,
-                    ts,
-                    captured_at_ns,
-                    row,
-                },
-            )?;
-        }
+    fn write_json(&self, out: &mut dyn Write, context: &Context) -> Result<(), Failure> {
+        let line = Line {
+            op: self.op.name(),
+            ts: context.anchor.rfc3339(context.now_ns),
+            captured_at_ns: context.now_ns,
+            row: document::row(&self.entry, context),
+        };
+        serde_json::to_writer(&mut *out, &line)?;
         Ok(out.write_all(b"\n")?)
     }
 }
@@ -248,77 +220,56 @@ const FRONT: usize = 12 + 2 + 3 + 2;
 /// A column of words is at least so wide: the rows to come are not known.
 const USUAL: usize = 21;
 
-/// The columns in which changes are printed, and how wide they are.
-struct Sheet {
-    fits: Vec<Fit<Entry>>,
-    /// Nothing is cut where there is no terminal.
-    cuts: bool,
+/// The columns in which changes are printed, laid out by the first of them.
+fn sheet(
+    columns: &'static [Column<Entry>],
+    changes: &[Change],
+    printer: &Printer<'_>,
+    context: &Context,
+) -> Sheet<Entry> {
+    let rows = || changes.iter().map(|change| &change.entry);
+    let wide = printer.globals.format == Format::Wide;
+    let wanted = columns
+        .iter()
+        .filter(|column| wide || !column.wide)
+        .map(|column| {
+            let texts = rows().map(|row| text::width(&column.cell(row, context).text));
+            let usual = if column.measure.is_some() { USUAL } else { 0 };
+            let width = texts.max().unwrap_or(0).max(usual).max(column.least.into());
+            Fit::new(column, width, rows())
+        })
+        .collect();
+    let room = printer.room.filter(|_| !wide);
+    Sheet {
+        fits: match room {
+            Some(room) => fit(wanted, room.saturating_sub(FRONT)),
+            None => wanted,
+        },
+        // Nothing is cut where there is no terminal.
+        cuts: room.is_some(),
+    }
 }
 
-impl Sheet {
-    fn of(what: Listing, changes: &[Change], printer: &Printer<'_>, context: &Context) -> Self {
-        let columns = match what {
-            Listing::Waiters => &WAITERS[..],
-            Listing::Deadlines => &DEADLINES[..],
-            Listing::Descriptors | Listing::Pollers => &DESCRIPTORS[..],
-        };
-        let rows = || changes.iter().map(|change| &change.entry);
-        let wide = printer.globals.format == Format::Wide;
-        let wanted = columns
-            .iter()
-            .filter(|column| wide || !column.wide)
-            .map(|column| {
-                let texts = rows().map(|row| text::width(&(column.cell)(row, context).text));
-                let usual = if column.measure.is_some() { USUAL } else { 0 };
-                let width = texts.max().unwrap_or(0).max(usual).max(column.least.into());
-                Fit::new(column, width, rows())
-            })
-            .collect();
-        let room = printer.room.filter(|_| !wide);
-        Self {
-            fits: match room {
-                Some(room) => fit(wanted, room.saturating_sub(FRONT)),
-                None => wanted,
-            },
-            cuts: room.is_some(),
-        }
-    }
+fn front_titles() -> Vec<(String, Tone, Align, usize)> {
+    [("TIME", 12), ("OP", 3)]
+        .map(|(title, width)| (title.to_owned(), Tone::Title, Align::Left, width))
+        .into()
+}
 
-    fn titles(&self, printer: &Printer<'_>, out: &mut dyn Write) -> io::Result<()> {
-        if printer.globals.no_header {
-            return Ok(());
-        }
-        let title = |name: &str, align, width| (name.to_owned(), Tone::Title, align, width);
-        let mut cells = vec![title("TIME", Align::Left, 12), title("OP", Align::Left, 3)];
-        let columns = self.fits.iter();
-        cells.extend(columns.map(|fit| title(fit.column.title, fit.column.align, fit.width)));
-        printer.line(out, &cells)
-    }
-
-    fn cells(&self, change: &Change, context: &Context) -> Vec<(String, Tone, Align, usize)> {
+impl Change {
+    /// The time, and what has become of the row.
+    fn front(&self, context: &Context) -> Vec<(String, Tone, Align, usize)> {
         let time = context.anchor.rfc3339(context.now_ns).unwrap_or_default();
         let time = time.get(11..23).unwrap_or_default().to_owned();
-        let tone = match change.op {
+        let tone = match self.op {
             Op::Add => Tone::Good,
             Op::Mod => Tone::Plain,
             Op::Del => Tone::Dim,
         };
-        let mut cells = vec![
+        vec![
             (time, Tone::Dim, Align::Left, 12),
-            (change.op.name().to_owned(), tone, Align::Left, 3),
-        ];
-        for fit in &self.fits {
-            let cell = (fit.column.cell)(&change.entry, context);
-            let text = match self.cuts && fit.column.measure.is_some() {
-                true => fit
-                    .column
-                    .cut(&cell.text, fit.width, context.ascii)
-                    .into_owned(),
-                false => cell.text,
-            };
-            cells.push((text, cell.tone, fit.column.align, fit.width));
-        }
-        cells
+            (self.op.name().to_owned(), tone, Align::Left, 3),
+        ]
     }
 }
 
@@ -326,12 +277,13 @@ impl Sheet {
 mod tests {
     use super::*;
     use crate::fixture;
+    use crate::table::DESCRIPTORS;
 
     #[test]
     fn rows_come_change_and_go() {
         let mut seen = Seen::default();
         let mut ops = |rows: Vec<Descriptor>| -> Vec<(Op, u32)> {
-            let entries = descriptors(rows.into_iter().map(Arc::new));
+            let entries = (DESCRIPTORS.entries)(rows.into_iter().map(Arc::new).collect());
             let changes = seen.changes(entries);
             changes
                 .iter()

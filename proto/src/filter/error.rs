@@ -5,10 +5,11 @@ use std::fmt;
 use super::field::{Field, Type};
 use crate::v1::Operator;
 
-/// Deepest nesting of a filter, in messages: each [`v1::Filter`](crate::v1::Filter) and each [`v1::FilterList`](crate::v1::FilterList) on the way counts. Decoders
-/// give up at a hundred.
+/// Deepest nesting of a filter, in messages: each [`v1::Filter`](crate::v1::Filter) and each
+/// [`v1::FilterList`](crate::v1::FilterList) on the way counts. Decoders give up at a hundred.
 pub const DEEPEST: usize = 64;
-/// Most comparisons, connectives and values of one filter: of a comparison with several values each counts.
+/// Most comparisons, connectives and values of one filter: of a comparison with several values each
+/// counts.
 pub const LARGEST: usize = 256;
 
 /// Why a filter cannot be evaluated.
@@ -37,7 +38,7 @@ impl fmt::Display for FilterError {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::UnknownField(name) => {
-                let known: Vec<&str> = Field::NAMES.iter().map(|(name, _)| *name).collect();
+                let known: Vec<&str> = Field::names().collect();
                 write!(
                     f,
                     "no field is called {name:?}; known are {}",

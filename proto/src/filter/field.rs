@@ -1,59 +1,12 @@
-//! The fields that a filter and an order may name.
+//! The fields that a filter and an order may name: one table of what each is called, what it means,
+//! and how it is had of a row.
 
-use crate::vocabulary::{Direction, Kind, State};
+use std::borrow::Cow;
 
-/// A field of a row. Its name is that of the column which shows it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Field {
-    /// `slot.generation`.
-    Id,
-    /// The file descriptor, -1 for a sleep.
-    Fd,
-    /// Index of the slot.
-    Slot,
-    /// What it is.
-    Kind,
-    /// Own address.
-    Local,
-    /// Address of the peer.
-    Peer,
-    /// Label set by the program.
-    Label,
-    /// Name of the poller.
-    Poller,
-    /// State of any direction that the row speaks of.
-    State,
-    /// State of the read side.
-    Rd,
-    /// State of the write side.
-    Wr,
-    /// The direction, in a table with a row for each.
-    Dir,
-    /// How long it has been as it is.
-    Since,
-    /// How long until the nearest deadline; negative when it was missed.
-    Deadline,
-    /// How long ago it was registered. Sorted by the moment, the oldest first.
-    Opened,
-    /// Edges that the kernel reported.
-    Edges,
-    /// Raw epoll bits of the last event.
-    Events,
-    /// The line of code that waits, or else the one that opened the descriptor.
-    Where,
-    /// Who waits.
-    Task,
-    /// The thread that parked, or last polled the task.
-    Thread,
-    /// What is unusual: `closing`, `error`, `torn`.
-    Flags,
-    /// Close has begun.
-    Closing,
-    /// The last event was EPOLLERR alone.
-    Error,
-    /// The row changed while it was read.
-    Torn,
-}
+use super::Key;
+use crate::part::{Part, Side};
+use crate::v1::{Direction, State};
+use crate::vocabulary;
 
 /// What a field holds, and so what it can be compared with.
 #[derive(Debug, Clone, Copy)]
@@ -68,16 +21,157 @@ pub enum Type {
     Duration,
 }
 
+/// How a field is had of a row. A row has at most one value of it for each direction.
+enum Get {
+    /// Any text.
+    Text(for<'a> fn(Part<'a>) -> [Option<Cow<'a, str>>; 2]),
+    /// A word of those that the first function lists.
+    Word(
+        fn() -> Vec<&'static str>,
+        fn(Part<'_>) -> [Option<&'static str>; 2],
+    ),
+    /// A number.
+    Number(fn(Part<'_>) -> i128),
+    /// `true` or `false`.
+    Truth(fn(Part<'_>) -> bool),
+    /// A moment, compared by how long ago it was.
+    Past(fn(Part<'_>) -> Option<u64>),
+    /// A moment, compared by how long it is until then.
+    Future(fn(Part<'_>) -> Option<u64>),
+}
+
+/// All about a field.
+struct Definition {
+    name: &'static str,
+    /// Other names of it.
+    also: &'static [&'static str],
+    help: &'static str,
+    /// [`WHOLE`], [`CHEAP`] and so on.
+    traits: u8,
+    get: Get,
+    /// What it sorts by, if that is not the first of its values.
+    key: Option<fn(Part<'_>) -> Key>,
+}
+
+/// It is the same for both directions of a descriptor.
+const WHOLE: u8 = 1;
+/// It is known without looking up a text or asking the kernel.
+const CHEAP: u8 = 1 << 1;
+/// An event of the flight recorder has it of its own.
+const EVENT: u8 = 1 << 2;
+/// It does not change from moment to moment.
+const LASTING: u8 = 1 << 3;
+/// It can be negative.
+const SIGNED: u8 = 1 << 4;
+
+/// Each line is `Variant "name" ["other names"] "help", traits, get;`, and perhaps `key` with what
+/// it sorts by.
+macro_rules! fields {
+    ($($field:ident $name:literal [$($also:literal),*] $help:literal, $traits:expr, $get:expr $(, key $key:expr)?;)*) => {
+        /// A field of a row. Its name is that of the column which shows it.
+        #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+        pub enum Field {
+            $(#[doc = $help] $field,)*
+        }
+
+        impl Field {
+            /// All of them, in the order of the help.
+            pub const ALL: &[Self] = &[$(Self::$field),*];
+        }
+
+        /// In the order of the variants.
+        const FIELDS: &[Definition; Field::ALL.len()] = &[$(Definition {
+            name: $name,
+            also: &[$($also),*],
+            help: $help,
+            traits: $traits,
+            get: $get,
+            key: fields!(@key $($key)?),
+        }),*];
+    };
+    (@key) => { None };
+    (@key $key:expr) => { Some($key) };
+}
+
+fields! {
+    Id "id" [] "slot.generation, or POLLER/slot.generation", WHOLE | CHEAP | EVENT,
+        Get::Text(|part| [Some(Cow::Owned(part.row.id())), None]),
+        key |part| Key::Number((i128::from(part.row.slot) << 32) | i128::from(part.row.generation));
+    Fd "fd" [] "the file descriptor, -1 for a sleep", WHOLE | CHEAP | LASTING | SIGNED,
+        Get::Number(|part| part.row.fd.into());
+    Slot "slot" [] "index of the slot", WHOLE | CHEAP | EVENT,
+        Get::Number(|part| part.row.slot.into());
+    Kind "kind" [] "what it is", WHOLE | CHEAP | LASTING,
+        Get::Word(kinds, |part| [Some(part.row.kind().name()), None]);
+    Local "local" [] "own address", WHOLE | LASTING, Get::Text(|part| text(&part.row.local));
+    Peer "peer" [] "address of the peer", WHOLE | LASTING, Get::Text(|part| text(&part.row.peer));
+    Label "label" [] "label set by the program", WHOLE | LASTING, Get::Text(|part| text(&part.row.label));
+    Poller "poller" [] "name of the poller", WHOLE | EVENT, Get::Text(|part| text(&part.row.poller));
+    State "state" [] "state of any direction that the row speaks of", CHEAP,
+        Get::Word(states, |part| each(part.directions().map(|it| it.state().name()))),
+        key |part| state(part, part.side.unwrap_or(Side::Read));
+    Rd "rd" ["read.state"] "state of the read side", WHOLE | CHEAP,
+        Get::Word(states, |part| each(Side::Read.of(part.row).into_iter().map(|it| it.state().name()))),
+        key |part| state(part, Side::Read);
+    Wr "wr" ["write.state"] "state of the write side", WHOLE | CHEAP,
+        Get::Word(states, |part| each(Side::Write.of(part.row).into_iter().map(|it| it.state().name()))),
+        key |part| state(part, Side::Write);
+    Dir "dir" [] "the direction, of waiters, deadlines and events", EVENT,
+        Get::Word(sides, |part| [part.side.map(Side::name), None]);
+    // By age: what has been so for longest is the largest.
+    Since "since" ["age", "waiter.age"] "how long it has been as it is", CHEAP, Get::Past(|part| part.since_ns()),
+        key |part| part.since_ns().map_or(Key::Absent, |since| Key::Number(-i128::from(since)));
+    Deadline "deadline" [] "time left until the nearest deadline", CHEAP | SIGNED, Get::Future(|part| part.deadline_ns()),
+        key |part| match part.deadline_ns() {
+            _ if part.expired() => Key::Number(i128::MIN),
+            Some(deadline) => Key::Number(deadline.into()),
+            None => Key::Absent,
+        };
+    Opened "opened" [] "how long ago it was registered", WHOLE | CHEAP | LASTING,
+        Get::Past(|part| Some(part.row.opened_at_ns));
+    Edges "edges" [] "edges that the kernel reported", CHEAP, Get::Number(|part| part.edges().into());
+    Events "events" [] "raw epoll bits of the last event", WHOLE | CHEAP,
+        Get::Number(|part| part.row.last_events.into());
+    Where "where" ["location"] "the line of code that waits, or else that opened it", LASTING,
+        Get::Text(|part| text(part.location()));
+    Task "task" [] "who waits", LASTING,
+        Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.task.as_str())))),
+        key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.task));
+    Thread "thread" [] "the thread that parked, or last polled the task", EVENT,
+        Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.thread.as_str())))),
+        key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.thread));
+    Flags "flags" [] "what is unusual: closing, error, torn", WHOLE | CHEAP,
+        Get::Text(|part| [Some(Cow::Owned(part.flags())), None]);
+    Closing "closing" [] "close has begun", WHOLE | CHEAP, Get::Truth(|part| part.row.closing);
+    Error "error" [] "the last event was EPOLLERR alone", WHOLE | CHEAP, Get::Truth(|part| part.row.event_err);
+    Torn "torn" [] "the row changed while it was read", WHOLE | CHEAP, Get::Truth(|part| part.row.torn);
+}
+
+fn text(text: &str) -> [Option<Cow<'_, str>>; 2] {
+    [Some(Cow::Borrowed(text)), None]
+}
+
+fn each<T>(mut values: impl Iterator<Item = T>) -> [Option<T>; 2] {
+    [values.next(), values.next()]
+}
+
+fn state(part: Part<'_>, side: Side) -> Key {
+    let state = side
+        .of(part.row)
+        .map_or(State::Unspecified, Direction::state);
+    Key::text(state.name())
+}
+
 fn states() -> Vec<&'static str> {
-    State::ALL.map(State::name).to_vec()
+    vocabulary::State::ALL.map(vocabulary::State::name).to_vec()
 }
 
 fn kinds() -> Vec<&'static str> {
-    Kind::ALL.map(Kind::name).to_vec()
+    vocabulary::Kind::ALL.map(vocabulary::Kind::name).to_vec()
 }
 
 fn sides() -> Vec<&'static str> {
-    Direction::ALL.map(Direction::name).to_vec()
+    vocabulary::Direction::ALL.map(vocabulary::Direction::name).to_vec()
 }
 
 fn truths() -> Vec<&'static str> {
@@ -85,163 +179,169 @@ fn truths() -> Vec<&'static str> {
 }
 
 impl Field {
-    /// Every name with its field. A field can have several names; the first is that of its column.
-    pub const NAMES: [(&'static str, Self); 29] = [
-        ("id", Self::Id),
-        ("fd", Self::Fd),
-        ("slot", Self::Slot),
-        ("kind", Self::Kind),
-        ("local", Self::Local),
-        ("peer", Self::Peer),
-        ("label", Self::Label),
-        ("poller", Self::Poller),
-        ("state", Self::State),
-        ("rd", Self::Rd),
-        ("read.state", Self::Rd),
-        ("wr", Self::Wr),
-        ("write.state", Self::Wr),
-        ("dir", Self::Dir),
-        ("since", Self::Since),
-        ("age", Self::Since),
-        ("waiter.age", Self::Since),
-        ("deadline", Self::Deadline),
-        ("opened", Self::Opened),
-        ("edges", Self::Edges),
-        ("events", Self::Events),
-        ("where", Self::Where),
-        ("location", Self::Where),
-        ("task", Self::Task),
-        ("thread", Self::Thread),
-        ("flags", Self::Flags),
-        ("closing", Self::Closing),
-        ("error", Self::Error),
-        ("torn", Self::Torn),
-    ];
+    const fn definition(self) -> &'static Definition {
+        &FIELDS[self as usize]
+    }
+
+    /// Every name of every field, the one of its column first.
+    pub fn names() -> impl Iterator<Item = &'static str> + Clone {
+        Self::ALL
+            .iter()
+            .flat_map(|field| std::iter::once(field.name()).chain(field.also().iter().copied()))
+    }
 
     /// The field of that name.
     #[must_use]
     pub fn named(name: &str) -> Option<Self> {
-        Self::NAMES
-            .iter()
-            .find(|(known, _)| known.eq_ignore_ascii_case(name))
-            .map(|(_, field)| *field)
+        let is_called = |known: &&str| known.eq_ignore_ascii_case(name);
+        let mut all = Self::ALL.iter().copied();
+        all.find(|field| is_called(&field.name()) || field.also().iter().any(|it| is_called(it)))
     }
 
     /// The name of its column.
     #[must_use]
-    pub fn name(self) -> &'static str {
-        Self::NAMES
-            .iter()
-            .find(|(_, field)| *field == self)
-            .map_or("", |(name, _)| name)
+    pub const fn name(self) -> &'static str {
+        self.definition().name
+    }
+
+    /// What it can be called besides.
+    #[must_use]
+    pub fn also(self) -> &'static [&'static str] {
+        self.definition().also
     }
 
     /// What it is, in a few words.
     #[must_use]
-    pub const fn help(self) -> &'static str {
-        match self {
-            Self::Id => "slot.generation, or POLLER/slot.generation",
-            Self::Fd => "the file descriptor, -1 for a sleep",
-            Self::Slot => "index of the slot",
-            Self::Kind => "what it is",
-            Self::Local => "own address",
-            Self::Peer => "address of the peer",
-            Self::Label => "label set by the program",
-            Self::Poller => "name of the poller",
-            Self::State => "state of any direction that the row speaks of",
-            Self::Rd => "state of the read side",
-            Self::Wr => "state of the write side",
-            Self::Dir => "the direction, of waiters, deadlines and events",
-            Self::Since => "how long it has been as it is",
-            Self::Deadline => "time left until the nearest deadline",
-            Self::Opened => "how long ago it was registered",
-            Self::Edges => "edges that the kernel reported",
-            Self::Events => "raw epoll bits of the last event",
-            Self::Where => "the line of code that waits, or else that opened it",
-            Self::Task => "who waits",
-            Self::Thread => "the thread that parked, or last polled the task",
-            Self::Flags => "what is unusual: closing, error, torn",
-            Self::Closing => "close has begun",
-            Self::Error => "the last event was EPOLLERR alone",
-            Self::Torn => "the row changed while it was read",
-        }
+    pub fn help(self) -> &'static str {
+        self.definition().help
     }
 
     /// What it can be compared with.
     #[must_use]
-    pub const fn kind(self) -> Type {
-        match self {
-            Self::Id
-            | Self::Local
-            | Self::Peer
-            | Self::Label
-            | Self::Poller
-            | Self::Where
-            | Self::Task
-            | Self::Thread
-            | Self::Flags => Type::Text,
-            Self::Kind => Type::OneOf(kinds),
-            Self::State | Self::Rd | Self::Wr => Type::OneOf(states),
-            Self::Dir => Type::OneOf(sides),
-            Self::Closing | Self::Error | Self::Torn => Type::OneOf(truths),
-            Self::Fd | Self::Slot | Self::Edges | Self::Events => Type::Number,
-            Self::Since | Self::Deadline | Self::Opened => Type::Duration,
+    pub fn kind(self) -> Type {
+        match self.definition().get {
+            Get::Text(_) => Type::Text,
+            Get::Word(known, _) => Type::OneOf(known),
+            Get::Truth(_) => Type::OneOf(truths),
+            Get::Number(_) => Type::Number,
+            Get::Past(_) | Get::Future(_) => Type::Duration,
         }
+    }
+
+    fn has(self, traits: u8) -> bool {
+        self.definition().traits & traits != 0
     }
 
     /// It can change while nothing happens to the descriptor.
     #[must_use]
-    pub const fn is_of_time(self) -> bool {
-        matches!(self, Self::Since | Self::Deadline | Self::Opened)
+    pub fn is_of_time(self) -> bool {
+        matches!(self.kind(), Type::Duration)
     }
 
-    /// It is the same for both directions of a descriptor, so that it does not matter of which the row speaks.
+    /// It is the same for both directions of a descriptor, so that it does not matter of which the
+    /// row speaks.
     #[must_use]
-    pub const fn is_of_the_whole(self) -> bool {
-        matches!(
-            self,
-            Self::Id
-                | Self::Fd
-                | Self::Slot
-                | Self::Kind
-                | Self::Local
-                | Self::Peer
-                | Self::Label
-                | Self::Poller
-                | Self::Rd
-                | Self::Wr
-                | Self::Opened
-                | Self::Events
-                | Self::Flags
-                | Self::Closing
-                | Self::Error
-                | Self::Torn
-        )
+    pub fn is_of_the_whole(self) -> bool {
+        self.has(WHOLE)
     }
 
-    /// It is a number or a word of a fixed set, so it is known without looking up a text or asking the kernel.
+    /// It is a number or a word of a fixed set, so it is known without looking up a text or asking
+    /// the kernel.
     #[must_use]
-    pub const fn is_cheap(self) -> bool {
-        matches!(
-            self,
-            Self::Id
-                | Self::Fd
-                | Self::Slot
-                | Self::Kind
-                | Self::State
-                | Self::Rd
-                | Self::Wr
-                | Self::Since
-                | Self::Deadline
-                | Self::Opened
-                | Self::Edges
-                | Self::Events
-                | Self::Flags
-                | Self::Closing
-                | Self::Error
-                | Self::Torn
-        )
+    pub fn is_cheap(self) -> bool {
+        self.has(CHEAP)
     }
+
+    /// An event of the flight recorder has it of its own.
+    #[must_use]
+    pub fn is_own_of_events(self) -> bool {
+        self.has(EVENT)
+    }
+
+    /// An event has it of its own, or of its descriptor, where it does not change from moment to
+    /// moment.
+    #[must_use]
+    pub fn is_of_events(self) -> bool {
+        self.has(EVENT | LASTING)
+    }
+
+    /// It can be negative.
+    #[must_use]
+    pub fn is_signed(self) -> bool {
+        self.has(SIGNED)
+    }
+
+    /// What it sorts by.
+    pub(super) fn key(self, part: Part<'_>) -> Key {
+        let definition = self.definition();
+        if let Some(key) = definition.key {
+            return key(part);
+        }
+        let moment = |at: Option<u64>| at.map_or(Key::Absent, |at| Key::Number(at.into()));
+        match definition.get {
+            Get::Text(get) => get(part)[0].as_deref().map_or(Key::Absent, Key::text),
+            Get::Word(_, get) => get(part)[0].map_or(Key::Absent, Key::text),
+            Get::Number(get) => Key::Number(get(part)),
+            Get::Truth(get) => Key::Number(get(part).into()),
+            Get::Past(get) | Get::Future(get) => moment(get(part)),
+        }
+    }
+
+    /// Whether `test` holds for any of the values that the row has.
+    pub(super) fn any<'a>(
+        self,
+        part: Part<'a>,
+        now_ns: u64,
+        test: &mut dyn FnMut(Seen<'a>) -> bool,
+    ) -> bool {
+        match self.definition().get {
+            Get::Text(get) => get(part)
+                .into_iter()
+                .flatten()
+                .any(|text| test(lower(text))),
+            Get::Word(_, get) => {
+                let words = get(part).into_iter().flatten();
+                words.map(|word| Seen::Text(Cow::Borrowed(word))).any(test)
+            }
+            Get::Number(get) => test(Seen::Number(get(part))),
+            Get::Truth(get) => test(Seen::Text(Cow::Borrowed(if get(part) {
+                "true"
+            } else {
+                "false"
+            }))),
+            Get::Past(get) => {
+                get(part).is_some_and(|at| test(Seen::Number(now_ns.saturating_sub(at).into())))
+            }
+            Get::Future(get) => {
+                get(part).is_some_and(|at| test(Seen::Number(i128::from(at) - i128::from(now_ns))))
+            }
+        }
+    }
+}
+
+/// A value of a row.
+pub(super) enum Seen<'a> {
+    /// In lower case.
+    Text(Cow<'a, str>),
+    Number(i128),
+}
+
+fn lower(text: Cow<'_, str>) -> Seen<'_> {
+    Seen::Text(if text.chars().any(char::is_uppercase) {
+        Cow::Owned(text.to_lowercase())
+    } else {
+        text
+    })
+}
+
+/// Whether `test` holds for any of the texts, in lower case, that the row has in this field.
+/// Numbers and durations have none.
+pub fn any_text(field: Field, part: Part<'_>, mut test: impl FnMut(&str) -> bool) -> bool {
+    // Texts do not depend on the moment.
+    field.any(part, 0, &mut |seen| match seen {
+        Seen::Text(text) => test(&text),
+        Seen::Number(_) => false,
+    })
 }
 
 #[cfg(test)]
@@ -250,11 +350,21 @@ mod tests {
 
     #[test]
     fn every_name_leads_to_its_field_and_every_field_has_one() {
-        for (name, field) in Field::NAMES {
-            assert_eq!(Field::named(name), Some(field));
-            assert_eq!(Field::named(field.name()), Some(field));
+        for field in Field::ALL {
+            for name in std::iter::once(&field.name()).chain(field.also()) {
+                assert_eq!(Field::named(name), Some(*field));
+            }
         }
         assert_eq!(Field::named("SINCE"), Some(Field::Since));
         assert_eq!(Field::named("sinse"), None);
+    }
+
+    #[test]
+    fn no_two_fields_share_a_name() {
+        let mut names: Vec<&str> = Field::names().collect();
+        let all = names.len();
+        names.sort_unstable();
+        names.dedup();
+        assert_eq!(names.len(), all);
     }
 }

@@ -3,11 +3,10 @@
 use std::cmp::Ordering;
 
 use super::Field;
-use crate::part::{Part, Side};
-use crate::v1::{Direction, State};
+use crate::part::Part;
 
-/// What one field of one row sorts by. It does not depend on the moment, so that pages which are read one after another
-/// belong to one order.
+/// What one field of one row sorts by. It does not depend on the moment, so that pages which are
+/// read one after another belong to one order.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Key {
     /// By number.
@@ -32,51 +31,11 @@ impl Key {
     /// What `field` of a row sorts by.
     #[must_use]
     pub fn of(field: Field, part: Part<'_>) -> Self {
-        let row = part.row;
-        let state = |side: Side| {
-            let state = side.of(row).map_or(State::Unspecified, Direction::state);
-            Self::text(state.name())
-        };
-        let number = |number: u64| Self::Number(number.into());
-        match field {
-            Field::Id => Self::Number((i128::from(row.slot) << 32) | i128::from(row.generation)),
-            Field::Fd => Self::Number(row.fd.into()),
-            Field::Slot => number(row.slot.into()),
-            Field::Kind => Self::text(row.kind().name()),
-            Field::Local => Self::text(&row.local),
-            Field::Peer => Self::text(&row.peer),
-            Field::Label => Self::text(&row.label),
-            Field::Poller => Self::text(&row.poller),
-            Field::State => state(part.side.unwrap_or(Side::Read)),
-            Field::Rd => state(Side::Read),
-            Field::Wr => state(Side::Write),
-            Field::Dir => part
-                .side
-                .map_or(Self::Absent, |side| Self::text(side.name())),
-            // By age: what has been so for longest is the largest.
-            Field::Since => part
-                .since_ns()
-                .map_or(Self::Absent, |since| Self::Number(-i128::from(since))),
-            Field::Deadline if part.expired() => Self::Number(i128::MIN),
-            Field::Deadline => part.deadline_ns().map_or(Self::Absent, number),
-            Field::Opened => number(row.opened_at_ns),
-            Field::Edges => number(part.edges()),
-            Field::Events => number(row.last_events.into()),
-            Field::Where => Self::text(part.location()),
-            Field::Task => part
-                .waiter()
-                .map_or(Self::Absent, |waiter| Self::text(&waiter.task)),
-            Field::Thread => part
-                .waiter()
-                .map_or(Self::Absent, |waiter| Self::text(&waiter.thread)),
-            Field::Flags => Self::text(&part.flags()),
-            Field::Closing => number(row.closing.into()),
-            Field::Error => number(row.event_err.into()),
-            Field::Torn => number(row.torn.into()),
-        }
+        field.key(part)
     }
 
-    /// The order of two rows, the largest first if `descending`. A row without a value comes last either way.
+    /// The order of two rows, the largest first if `descending`. A row without a value comes last
+    /// either way.
     #[must_use]
     pub fn compare(&self, other: &Self, descending: bool) -> Ordering {
         match (self, other) {
@@ -90,7 +49,7 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v1::Descriptor;
+    use crate::v1::{Descriptor, Direction, State};
 
     #[test]
     fn what_is_absent_comes_last_in_either_order() {

@@ -1,14 +1,12 @@
 //! A filter that was checked, and whether it holds for a row.
 //!
-//! A field can have several values in one row (a descriptor has the states of two directions): `EQ` holds if any of them
-//! is equal, `NE` if none is. A comparison with something that is not there, such as the deadline of a row without one,
-//! does not hold, except `NE` and `LACKS`.
-
-use std::borrow::Cow;
+//! A field can have several values in one row (a descriptor has the states of two directions): `EQ`
+//! holds if any of them is equal, `NE` if none is. A comparison with something that is not there,
+//! such as the deadline of a row without one, does not hold, except `NE` and `LACKS`.
 
 use super::error::{DEEPEST, FilterError, LARGEST};
-use super::field::{Field, Type};
-use crate::part::{Part, Side};
+use super::field::{Field, Seen, Type};
+use crate::part::Part;
 use crate::v1::{self, Operator, filter::Node, filter_value};
 
 /// A [`v1::Filter`] whose names and values are known to be good.
@@ -125,13 +123,15 @@ impl Predicate {
         self.0.holds(part, captured_at_ns)
     }
 
-    /// Whether a row for which it holds may cease to fulfil it, or the other way round, while nothing happens to it.
+    /// Whether a row for which it holds may cease to fulfil it, or the other way round, while
+    /// nothing happens to it.
     #[must_use]
     pub fn depends_on_time(&self) -> bool {
         !self.0.speaks_only_of(&|field| !field.is_of_time())
     }
 
-    /// What it demands of the `known` fields alone: where this does not hold, it does not hold either.
+    /// What it demands of the `known` fields alone: where this does not hold, it does not hold
+    /// either.
     #[must_use]
     pub fn weakened(&self, known: impl Fn(Field) -> bool) -> Self {
         Self(self.0.weakened(&known))
@@ -158,7 +158,7 @@ impl Condition {
             Self::Not(inner) => !inner.holds(part, now_ns),
             Self::Compare { field, op, wanted } => {
                 let any = |op| {
-                    values(*field, part, now_ns, &mut |seen| {
+                    field.any(part, now_ns, &mut |seen| {
                         wanted.iter().any(|wanted| seen.is(op, wanted))
                     })
                 };
@@ -230,13 +230,6 @@ impl Value {
     }
 }
 
-/// A value of a row.
-enum Seen<'a> {
-    /// In lower case.
-    Text(Cow<'a, str>),
-    Number(i128),
-}
-
 impl Seen<'_> {
     fn is(&self, op: Operator, wanted: &Value) -> bool {
         match (self, wanted) {
@@ -256,78 +249,6 @@ impl Seen<'_> {
             _ => false,
         }
     }
-}
-
-/// Whether `test` holds for any of the values that the row has in this field.
-fn values<'a>(
-    field: Field,
-    part: Part<'a>,
-    now_ns: u64,
-    test: &mut dyn FnMut(Seen<'a>) -> bool,
-) -> bool {
-    let row = part.row;
-    let ago = |moment_ns: u64| Seen::Number(now_ns.saturating_sub(moment_ns).into());
-    let number = |number: u64| Seen::Number(number.into());
-    let truth = |truth: bool| Seen::Text(Cow::Borrowed(if truth { "true" } else { "false" }));
-    let side = |side: Side| {
-        side.of(row)
-            .map(|it| Seen::Text(Cow::Borrowed(it.state().name())))
-    };
-    match field {
-        Field::Id => test(Seen::Text(Cow::Owned(row.id()))),
-        Field::Fd => test(Seen::Number(row.fd.into())),
-        Field::Slot => test(number(row.slot.into())),
-        Field::Kind => test(Seen::Text(Cow::Borrowed(row.kind().name()))),
-        Field::Local => test(lower(&row.local)),
-        Field::Peer => test(lower(&row.peer)),
-        Field::Label => test(lower(&row.label)),
-        Field::Poller => test(lower(&row.poller)),
-        Field::State => part
-            .directions()
-            .any(|it| test(Seen::Text(Cow::Borrowed(it.state().name())))),
-        Field::Rd => side(Side::Read).is_some_and(test),
-        Field::Wr => side(Side::Write).is_some_and(test),
-        Field::Dir => part
-            .side
-            .is_some_and(|side| test(Seen::Text(Cow::Borrowed(side.name())))),
-        Field::Since => part.since_ns().is_some_and(|since| test(ago(since))),
-        Field::Deadline => part
-            .deadline_ns()
-            .is_some_and(|deadline| test(Seen::Number(i128::from(deadline) - i128::from(now_ns)))),
-        Field::Opened => test(ago(row.opened_at_ns)),
-        Field::Edges => test(number(part.edges())),
-        Field::Events => test(number(row.last_events.into())),
-        Field::Where => test(lower(part.location())),
-        Field::Task => part
-            .directions()
-            .filter_map(|it| it.waiter.as_ref())
-            .any(|it| test(lower(&it.task))),
-        Field::Thread => part
-            .directions()
-            .filter_map(|it| it.waiter.as_ref())
-            .any(|it| test(lower(&it.thread))),
-        Field::Flags => test(Seen::Text(Cow::Owned(part.flags()))),
-        Field::Closing => test(truth(row.closing)),
-        Field::Error => test(truth(row.event_err)),
-        Field::Torn => test(truth(row.torn)),
-    }
-}
-
-/// Whether `test` holds for any of the texts, in lower case, that the row has in this field. Numbers and durations have none.
-pub fn any_text(field: Field, part: Part<'_>, mut test: impl FnMut(&str) -> bool) -> bool {
-    // Texts do not depend on the moment.
-    values(field, part, 0, &mut |seen| match seen {
-        Seen::Text(text) => test(&text),
-        Seen::Number(_) => false,
-    })
-}
-
-fn lower(text: &str) -> Seen<'_> {
-    Seen::Text(if text.chars().any(char::is_uppercase) {
-        Cow::Owned(text.to_lowercase())
-    } else {
-        Cow::Borrowed(text)
-    })
 }
 
 #[cfg(test)]

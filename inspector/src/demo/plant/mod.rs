@@ -1,7 +1,8 @@
-//! Faults on purpose, for the doctor to find: each on a small poller of its own, so that the rest of the demo lives on.
+//! Faults on purpose, for the doctor to find: each on a small poller of its own, so that the rest
+//! of the demo lives on.
 //!
-//! `waits` are those that keep somebody waiting, `rates` what happens too often, `registrations` what is wrong with a
-//! registration, `counts` what is counted wrongly.
+//! `waits` are those that keep somebody waiting, `rates` what happens too often, `registrations`
+//! what is wrong with a registration, `counts` what is counted wrongly.
 
 mod counts;
 mod fault;

@@ -8,7 +8,8 @@ use netpoller::Kind;
 use super::fault::Fault;
 use super::sown::{Plant, Registered, unix_pair};
 
-/// Closes the descriptor first and the registration after, while a duplicate keeps the open file alive.
+/// Closes the descriptor first and the registration after, while a duplicate keeps the open file
+/// alive.
 pub(super) fn ghost(fault: Fault) -> io::Result<Plant> {
     let poller = fault.poller()?;
     let (ours, theirs) = unix_pair()?;

@@ -12,7 +12,8 @@ use super::fault::Fault;
 use super::sown::{Plant, Registered, tcp_pair};
 use crate::demo::stop::Stop;
 
-/// Reads a part of what is there, and waits for more: the edge that told of the rest has been used up.
+/// Reads a part of what is there, and waits for more: the edge that told of the rest has been used
+/// up.
 pub(super) fn stuck_waiter(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
     let (poller, stop) = (fault.poller()?, Arc::clone(stop));
     let (ours, mut theirs) = tcp_pair()?;

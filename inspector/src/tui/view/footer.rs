@@ -1,4 +1,5 @@
-//! The line at the bottom: the filter while it is typed, else the keys; at its right, where in the table we are.
+//! The line at the bottom: the filter while it is typed, else the keys; at its right, where in the
+//! table we are.
 
 use ratatui::Frame;
 use ratatui::layout::{Position, Rect};

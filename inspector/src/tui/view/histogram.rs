@@ -25,7 +25,8 @@ impl Bars {
             .fold((u64::MAX, 0), |(low, high), (place, _, _)| {
                 (low.min(*place), high.max(*place))
             });
-        // Whole buckets go into each bar, the same number everywhere: otherwise bars would rise and fall by themselves.
+        // Whole buckets go into each bar, the same number everywhere: otherwise bars would rise and
+        // fall by themselves.
         let most = most as u64;
         let mut merged = 1u64;
         while last / merged - first / merged >= most {
@@ -47,8 +48,8 @@ impl Bars {
     }
 }
 
-/// Place on the axis, bound and count of each bucket. The bucket for everything too large has no bound, and so no place
-/// of its own: it stands next to the last one that has.
+/// Place on the axis, bound and count of each bucket. The bucket for everything too large has no
+/// bound, and so no place of its own: it stands next to the last one that has.
 fn places(histogram: &Histogram) -> Option<Vec<(u64, u64, u64)>> {
     let mut places: Vec<(u64, u64, u64)> = Vec::with_capacity(histogram.buckets.len());
     for bucket in &histogram.buckets {
@@ -73,7 +74,8 @@ fn place(value: u64) -> u64 {
     octave * 4 + quarter
 }
 
-/// Which of the characters of growing height stands in a cell of a bar. `cell` counts from the bottom.
+/// Which of the characters of growing height stands in a cell of a bar. `cell` counts from the
+/// bottom.
 ///
 /// What is there at all is seen: one sample beside a million still has the lowest mark.
 pub(super) fn height(count: u64, largest: u64, rows: usize, cell: usize, levels: usize) -> usize {

@@ -11,10 +11,10 @@ use super::histogram::{Bars, height, sparkline};
 use super::widgets::{field, name_field, toned};
 use crate::paint::Tone;
 use crate::quantile::{self, SHOWN};
+use crate::table::{Column, HistogramRow, LATENCIES};
 use crate::text;
 
 const NUMBER: usize = 8;
-const COUNT: usize = 10;
 
 pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let histograms = app
@@ -49,61 +49,6 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     }
 }
 
-/// A number of the summary: its title, its width, and which goes first when room is short.
-struct Number {
-    title: &'static str,
-    width: usize,
-    keep: u8,
-    value: fn(&App, &Histogram) -> String,
-}
-
-const NUMBERS: [Number; 6] = [
-    Number {
-        title: "P50",
-        width: NUMBER,
-        keep: 6,
-        value: |app, it| share(app, it, 0.5),
-    },
-    Number {
-        title: "P90",
-        width: NUMBER,
-        keep: 3,
-        value: |app, it| share(app, it, 0.9),
-    },
-    Number {
-        title: "P99",
-        width: NUMBER,
-        keep: 5,
-        value: |app, it| share(app, it, 0.99),
-    },
-    Number {
-        title: "P99.9",
-        width: NUMBER,
-        keep: 2,
-        value: |app, it| share(app, it, 0.999),
-    },
-    Number {
-        title: "MAX",
-        width: NUMBER,
-        keep: 4,
-        value: |app, it| optional(app, it, (it.count > 0).then_some(it.max)),
-    },
-    Number {
-        title: "COUNT",
-        width: COUNT,
-        keep: 1,
-        value: |_, it| text::count(it.count),
-    },
-];
-
-fn share(app: &App, histogram: &Histogram, share: f64) -> String {
-    optional(app, histogram, quantile::quantile(histogram, share))
-}
-
-fn optional(app: &App, histogram: &Histogram, value: Option<u64>) -> String {
-    value.map_or("-".into(), |value| written(app, value, &histogram.unit))
-}
-
 fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> Vec<Line<'static>> {
     let theme = app.theme;
     let width = usize::from(area.width);
@@ -112,9 +57,10 @@ fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> 
     let name = longest
         .unwrap_or(0)
         .clamp(9, width.saturating_sub(NUMBER + 3).max(9));
-    let mut numbers: Vec<&Number> = NUMBERS.iter().collect();
-    let taken = |numbers: &[&Number]| {
-        1 + name + numbers.iter().map(|number| 1 + number.width).sum::<usize>() + 1
+    let mut numbers: Vec<&Column<HistogramRow>> = LATENCIES.iter().collect();
+    let width_of = |number: &Column<HistogramRow>| usize::from(number.least);
+    let taken = |numbers: &[&Column<HistogramRow>]| {
+        2 + name + numbers.iter().map(|it| 1 + width_of(it)).sum::<usize>()
     };
     while taken(&numbers) > width && numbers.len() > 1 {
         let weakest = (0..numbers.len())
@@ -123,11 +69,12 @@ fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> 
         numbers.remove(weakest);
     }
     let spark = width.saturating_sub(taken(&numbers) + 2).min(48);
+    let context = app.context();
     let mut heading = format!(" {}", field("HISTOGRAM", name, false, theme.ascii));
     for number in &numbers {
         heading.push_str(&format!(
             " {}",
-            field(number.title, number.width, true, theme.ascii)
+            field(number.title, width_of(number), true, theme.ascii)
         ));
     }
     let mut lines = vec![Line::styled(
@@ -138,15 +85,16 @@ fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> 
     let first = (selected + 1).saturating_sub(visible);
     for (index, histogram) in histograms.iter().enumerate().skip(first) {
         let mut line = format!(" {}", name_field(&histogram.name, name, theme.ascii));
+        let row = HistogramRow {
+            poller: String::new(),
+            histogram: histogram.clone(),
+            over_ns: None,
+        };
         for number in &numbers {
+            let value = number.cell(&row, &context).text;
             line.push_str(&format!(
                 " {}",
-                field(
-                    &(number.value)(app, histogram),
-                    number.width,
-                    true,
-                    theme.ascii
-                )
+                field(&value, width_of(number), true, theme.ascii)
             ));
         }
         let bars = sparkline(&Bars::of(histogram, spark).counts, theme.heights());

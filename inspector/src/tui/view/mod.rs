@@ -1,7 +1,7 @@
 //! From the state to a picture.
 //!
-//! Everything is drawn within the area that the frame has now, which need not be the size that the state knows: nothing
-//! here may index or subtract without looking.
+//! Everything is drawn within the area that the frame has now, which need not be the size that the
+//! state knows: nothing here may index or subtract without looking.
 
 mod areas;
 mod detail;

@@ -68,7 +68,7 @@ fn pollers(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'stati
         .map(|column| {
             let widest = rows
                 .iter()
-                .map(|row| text::width(&(column.cell)(row, &context).text))
+                .map(|row| text::width(&column.cell(row, &context).text))
                 .max()
                 .unwrap_or(0);
             let width = widest.max(column.title.len()).max(column.least.into());
@@ -95,7 +95,7 @@ fn pollers(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'stati
             if index > 0 {
                 spans.push(Span::raw("  "));
             }
-            let cell = (fit.column.cell)(row, &context);
+            let cell = fit.column.cell(row, &context);
             spans.push(toned(theme, align(fit, &cell.text), cell.tone));
         }
         lines.push(Line::from(spans));

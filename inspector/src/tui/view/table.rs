@@ -24,7 +24,7 @@ pub(super) fn render(app: &App, state: &TableState, frame: &mut Frame<'_>, area:
     let shown = state.rows.get(first..last).unwrap_or_default();
 
     let mut candidates = Vec::new();
-    for column in state.columns {
+    for column in state.table.columns {
         let longest = column
             .measure
             .map(|measure| state.rows.iter().map(measure).max().unwrap_or(0));
@@ -34,7 +34,7 @@ pub(super) fn render(app: &App, state: &TableState, frame: &mut Frame<'_>, area:
         }
         let cells: Vec<Cell> = shown
             .iter()
-            .map(|entry| (column.cell)(entry, &context))
+            .map(|entry| column.cell(entry, &context))
             .collect();
         candidates.push((column, longest.unwrap_or(0), cells));
     }

@@ -59,7 +59,8 @@ pub(super) fn field(content: &str, width: usize, right: bool, ascii: bool) -> St
     }
 }
 
-/// A name in a field of this width. One that does not fit loses its middle: its end tells it from others.
+/// A name in a field of this width. One that does not fit loses its middle: its end tells it from
+/// others.
 pub(super) fn name_field(name: &str, width: usize, ascii: bool) -> String {
     field(&text::cut_middle(name, width, ascii), width, false, ascii)
 }

@@ -8,9 +8,8 @@ use super::hints::name_of;
 use crate::out::Printer;
 use crate::paint::Tone;
 use crate::quantile;
-use crate::table::{Align, Context, Entry, Side, epoll_names, state_cell};
+use crate::table::{Align, Context, Entry, Side, detail, epoll_names, state_cell};
 use crate::text;
-use crate::verbs::events::detail;
 
 /// Transitions shown; the document has all.
 const SHOWN: usize = 16;
@@ -53,12 +52,8 @@ impl Sections<'_> {
     }
 
     fn field(&self, out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
-        let value = if value.is_empty() { "-" } else { value }.to_owned();
-        let value = if self.context.ascii {
-            text::ascii(value)
-        } else {
-            value
-        };
+        let value = if value.is_empty() { "-" } else { value };
+        let value = self.context.written(value.to_owned());
         writeln!(out, "  {name:<16}{value}")
     }
 
@@ -179,11 +174,7 @@ impl Sections<'_> {
         }
         for event in &events[left_out..] {
             let age = text::duration(self.context.now_ns.saturating_sub(event.at_ns));
-            let age = if self.context.ascii {
-                text::ascii(age)
-            } else {
-                age
-            };
+            let age = self.context.written(age);
             let cells = [
                 (format!("  -{age}"), Tone::Dim, Align::Right, 11),
                 (
@@ -193,12 +184,7 @@ impl Sections<'_> {
                     5,
                 ),
                 (event.kind().name().to_owned(), Tone::Title, Align::Left, 17),
-                (
-                    detail(event, self.context.ascii),
-                    Tone::Plain,
-                    Align::Left,
-                    24,
-                ),
+                (detail(event, self.context), Tone::Plain, Align::Left, 24),
                 (event.thread.clone(), Tone::Dim, Align::Left, 32),
             ];
             self.printer.line(out, &cells)?;

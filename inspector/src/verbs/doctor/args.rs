@@ -13,16 +13,19 @@ pub(super) const WINDOW: Duration = Duration::from_secs(1);
 /// What the doctor can be told.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DoctorArgs {
-    /// Look again and again for this time and print what is new; without it, look once, for a second.
+    /// Look again and again for this time and print what is new; without it, look once, for a
+    /// second.
     #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
     pub(super) duration: Option<Duration>,
-    /// Compare the table with the kernel's list of registrations as well, which briefly delays events of large pollers.
+    /// Compare the table with the kernel's list of registrations as well, which briefly delays
+    /// events of large pollers.
     #[arg(long)]
     pub(super) kernel: bool,
     /// Leave this lint out, or broken-law; may be given several times.
     #[arg(long, value_name = "LINT")]
     pub(super) allow: Vec<Check>,
-    /// How long a fault must last before it is reported, for example stuck-waiter=5s; may be given several times.
+    /// How long a fault must last before it is reported, for example stuck-waiter=5s; may be given
+    /// several times.
     #[arg(long, value_name = "LINT=DUR")]
     pub(super) hold: Vec<Hold>,
     /// Print the lints, what they look for and how long they wait, and look at nothing.

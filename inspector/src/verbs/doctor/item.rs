@@ -1,15 +1,16 @@
-//! Findings and lints as JSON items.
+//! Findings and lints as machines read them.
 
 use std::collections::BTreeMap;
 
 use netpoller::view::lints::Lint;
+use netpoller_proto::filter::Key;
 use netpoller_proto::v1::{Mode, Severity};
 use serde::Serialize;
 
 use super::case::Case;
 use super::laws;
 use crate::document;
-use crate::table::Context;
+use crate::table::{Column, Context, Raw, Value};
 
 /// One finding: an item of `netpoller/v1/findings`.
 #[derive(Serialize)]
@@ -73,6 +74,56 @@ pub(super) fn direction(mode: Mode) -> Option<&'static str> {
         Mode::Write => Some("write"),
     }
 }
+
+fn ns(number: Option<u64>) -> Key {
+    number.map_or(Key::Absent, |number| Key::Number(number.into()))
+}
+
+type C = Column<Case>;
+
+/// Findings as records, for machines.
+pub(super) static RECORDS: [C; 11] = [
+    C::words("lint", "LINT", 0, |case| Key::text(&case.finding.lint)),
+    C::words("severity", "SEVERITY", 0, |case| {
+        Key::text(severity(case.finding.severity()))
+    }),
+    C::words("poller", "POLLER", 0, |case| {
+        Key::text(&case.finding.poller)
+    }),
+    C::words("id", "ID", 0, |case| {
+        case.id().map_or(Key::Absent, Key::Text)
+    })
+    .raw(&[Raw {
+        name: "id",
+        value: |case, context| {
+            let id = case.entry.as_ref().map(|entry| entry.id(context));
+            Value::text(id.unwrap_or_default())
+        },
+    }]),
+    C::words("dir", "DIR", 0, |case| {
+        direction(case.finding.direction()).map_or(Key::Absent, Key::text)
+    }),
+    C::numbers("since_ns", "SINCE", 0, |case| ns(case.since_ns())),
+    C::numbers("age_ns", "AGE", 0, |case| ns(case.since_ns())).raw(&[Raw {
+        name: "age_ns",
+        value: |case, context| {
+            let age = |since| context.now_ns.saturating_sub(since);
+            Value::number(case.since_ns().map(age))
+        },
+    }]),
+    C::numbers("first_seen_ns", "FIRST SEEN", 0, |case| {
+        ns(case.first_seen_ns())
+    }),
+    C::words("location", "LOCATION", 0, |case| {
+        Key::text(&case.finding.location)
+    }),
+    C::words("summary", "SUMMARY", 0, |case| {
+        Key::text(&case.finding.summary)
+    }),
+    C::words("advice", "ADVICE", 0, |case| {
+        Key::text(&case.finding.advice)
+    }),
+];
 
 /// One lint: an item of `netpoller/v1/lints`.
 #[derive(Serialize)]

@@ -28,8 +28,8 @@ pub(super) fn held(answer: &AuditResponse) -> usize {
     laws.filter(|law| !law.violated).count()
 }
 
-/// Those that do not. One cause, one finding: a registration of which only the kernel knows is found by a lint too, with its
-/// name.
+/// Those that do not. One cause, one finding: a registration of which only the kernel knows is
+/// found by a lint too, with its name.
 pub(super) fn findings(answer: &AuditResponse, found: &[Finding]) -> Vec<Finding> {
     let is_explained = |poller: &str, law: &Law| {
         let ghost = Lint::GhostRegistration.name();

@@ -1,7 +1,7 @@
 //! `netpoller doctor`: asks the process to look for known faults, and says what it found in prose.
 //!
-//! `args` is what it can be told, `case` what was found, `prose` how a finding reads, `item` its JSON, `laws` the conservation laws as findings, `not_run` what was not looked
-//! for.
+//! `args` is what it can be told, `case` what was found, `prose` how a finding reads, `item` its
+//! JSON, `laws` the conservation laws as findings, `not_run` what was not looked for.
 
 mod args;
 mod case;
@@ -113,7 +113,7 @@ async fn diagnose(
                     serde_json::to_writer_pretty(&mut *out, &diagnosis)?;
                     Ok(out.write_all(b"\n")?)
                 }
-                Format::Csv => csv(out, globals, &cases, &context),
+                Format::Csv => printer.records(out, &item::RECORDS, &cases, &context),
                 Format::Table | Format::Wide => {
                     if cases.is_empty() {
                         let laws = audit.as_ref().ok().map(laws::held);
@@ -147,7 +147,8 @@ struct Diagnosis<'a> {
     not_run: &'a [NotRun],
 }
 
-/// The laws, or why nobody knows. A process that is too old, or busy, is still worth being looked at.
+/// The laws, or why nobody knows. A process that is too old, or busy, is still worth being looked
+/// at.
 async fn audit(connection: &Connection, args: &DoctorArgs) -> Result<AuditResponse, String> {
     if args.allow.contains(&Check::Laws) {
         return Err(String::new());
@@ -157,8 +158,8 @@ async fn audit(connection: &Connection, args: &DoctorArgs) -> Result<AuditRespon
         .map_err(|failure| failure.to_string())
 }
 
-/// A library that is older than this command does not say of what it tells no more than when it first saw it. That was in
-/// this look.
+/// A library that is older than this command does not say of what it tells no more than when it
+/// first saw it. That was in this look.
 fn date(answer: &mut DiagnoseResponse) {
     let began_ns = answer.captured_at_ns.saturating_sub(answer.window_ns);
     for finding in &mut answer.findings {
@@ -209,50 +210,6 @@ fn lines(out: &mut dyn Write, cases: &[Case], context: &Context) -> Result<(), F
         out.write_all(b"\n")?;
     }
     Ok(())
-}
-
-fn csv(
-    out: &mut dyn Write,
-    globals: &Globals,
-    cases: &[Case],
-    context: &Context,
-) -> Result<(), Failure> {
-    let mut writer = csv::Writer::from_writer(out);
-    if !globals.no_header {
-        writer.write_record([
-            "lint",
-            "severity",
-            "poller",
-            "id",
-            "dir",
-            "since_ns",
-            "age_ns",
-            "first_seen_ns",
-            "location",
-            "summary",
-            "advice",
-        ])?;
-    }
-    for case in cases {
-        let finding = &case.finding;
-        let id = case.entry.as_ref().map(|entry| entry.id(context));
-        let number = |it: Option<u64>| it.map(|it| it.to_string()).unwrap_or_default();
-        let age = |since| context.now_ns.saturating_sub(since);
-        writer.write_record([
-            &finding.lint,
-            item::severity(finding.severity()),
-            &finding.poller,
-            &id.unwrap_or_default(),
-            item::direction(finding.direction()).unwrap_or_default(),
-            &number(case.since_ns()),
-            &number(case.since_ns().map(age)),
-            &number(case.first_seen_ns()),
-            &finding.location,
-            &finding.summary,
-            &finding.advice,
-        ])?;
-    }
-    Ok(writer.flush()?)
 }
 
 fn clean(answer: &DiagnoseResponse, laws: Option<usize>, took: Duration) -> String {

@@ -72,7 +72,7 @@ pub(super) async fn page(
 }
 
 fn no_such_field(name: &str) -> Status {
-    let known: Vec<&str> = Field::NAMES.iter().map(|(name, _)| *name).collect();
+    let known: Vec<&str> = Field::names().collect();
     Status::invalid_argument(format!(
         "sort_by: no field is called {name:?}; known are {}",
         known.join(", ")
