@@ -1,11 +1,13 @@
 //! What every verb accepts.
 
+use std::io::{self, IsTerminal};
 use std::time::Duration;
 
+use clap::Args;
 use clap::builder::FalseyValueParser;
-use clap::{Args, ValueEnum};
 
 use crate::client::{Access, TargetSpec};
+use crate::out::{self, Format, Style};
 use crate::paint::ColorChoice;
 use crate::query::Query;
 use crate::table::SortSpec;
@@ -105,21 +107,21 @@ pub(crate) struct Globals {
 impl Globals {
     /// The interval, unless another is asked for.
     pub(crate) const INTERVAL: Duration = Duration::from_secs(1);
-}
 
-/// Shape of the output.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Format {
-    /// Aligned columns; those that do not fit a terminal are left out.
-    Table,
-    /// All columns, aligned.
-    Wide,
-    /// One JSON document.
-    Json,
-    /// One JSON object a line.
-    Jsonl,
-    /// Comma separated values.
-    Csv,
+    /// How to print, here and now.
+    pub(crate) fn style(&self) -> Style {
+        let terminal = io::stdout().is_terminal();
+        Style {
+            format: self.format,
+            color: self.color.enabled(terminal),
+            ascii: self.ascii,
+            header: !self.no_header,
+            room: out::room(terminal),
+            columns: self.columns.clone(),
+            sort: self.sort.clone(),
+            limit: self.limit,
+        }
+    }
 }
 
 fn limit(text: &str) -> Result<usize, String> {

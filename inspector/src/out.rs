@@ -1,24 +1,57 @@
 //! Printing rows in the shape that `--format` asks for.
 
-use std::io::{self, IsTerminal, Write};
+use std::io::{self, Write};
 
+use clap::ValueEnum;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
+use crate::client::Connection;
 use crate::clock::Anchor;
 use crate::document::{Document, Target};
 use crate::failure::Failure;
-use crate::globals::{Format, Globals};
 use crate::paint::Tone;
-use crate::table::{self, Align, Column, Context, Fit};
+use crate::table::{self, Align, Column, Context, Fit, SortSpec};
 use crate::text;
 
+/// Shape of the output.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Format {
+    /// Aligned columns; those that do not fit a terminal are left out.
+    Table,
+    /// All columns, aligned.
+    Wide,
+    /// One JSON document.
+    Json,
+    /// One JSON object a line.
+    Jsonl,
+    /// Comma separated values.
+    Csv,
+}
+
 /// How to print.
-pub(crate) struct Printer<'a> {
-    pub(crate) globals: &'a Globals,
+#[derive(Debug, Clone)]
+pub(crate) struct Style {
+    pub(crate) format: Format,
     /// With escape sequences.
     pub(crate) color: bool,
+    /// ASCII only.
+    pub(crate) ascii: bool,
+    /// With a line of titles.
+    pub(crate) header: bool,
     /// Columns of the terminal, if stdout is one.
     pub(crate) room: Option<usize>,
+    /// The columns that were named; the usual ones if none were.
+    pub(crate) columns: Option<Vec<String>>,
+    pub(crate) sort: Option<SortSpec>,
+    /// Maximum number of rows.
+    pub(crate) limit: Option<usize>,
+}
+
+/// Columns of the terminal.
+pub(crate) fn room(terminal: bool) -> Option<usize> {
+    let size = terminal.then(|| crossterm::terminal::size().ok()).flatten();
+    size.map(|(columns, _)| usize::from(columns))
+        .filter(|room| *room > 0)
 }
 
 /// A column is not made wider than that for the sake of one cell: what is longer sticks out.
@@ -38,11 +71,11 @@ impl<R> Sheet<R> {
     /// Writes the line of titles behind others, if one is wanted.
     pub(crate) fn titles(
         &self,
-        printer: &Printer<'_>,
+        style: &Style,
         out: &mut dyn Write,
         mut cells: Vec<Shown>,
     ) -> io::Result<()> {
-        if printer.globals.no_header {
+        if !style.header {
             return Ok(());
         }
         cells.extend(self.fits.iter().map(|fit| {
@@ -54,13 +87,13 @@ impl<R> Sheet<R> {
                 fit.width,
             )
         }));
-        printer.line(out, &cells)
+        style.line(out, &cells)
     }
 
     /// Writes a row behind other cells.
     pub(crate) fn row(
         &self,
-        printer: &Printer<'_>,
+        style: &Style,
         out: &mut dyn Write,
         mut cells: Vec<Shown>,
         row: &R,
@@ -77,7 +110,7 @@ impl<R> Sheet<R> {
             };
             (text, cell.tone, fit.column.align, fit.width)
         }));
-        printer.line(out, &cells)
+        style.line(out, &cells)
     }
 }
 
@@ -118,17 +151,25 @@ pub(crate) struct Head<'a> {
     pub(crate) captured_at: Option<String>,
 }
 
-impl<'a> Printer<'a> {
-    pub(crate) fn new(globals: &'a Globals) -> Self {
-        let terminal = io::stdout().is_terminal();
-        let room = terminal
-            .then(|| crossterm::terminal::size().ok())
-            .flatten()
-            .map(|(columns, _)| usize::from(columns));
-        Self {
-            globals,
-            color: globals.color.enabled(terminal),
-            room: room.filter(|room| *room > 0),
+impl Style {
+    /// The head of an answer of a process.
+    pub(crate) fn head<'a>(
+        &self,
+        connection: &'a Connection,
+        schema: &'static str,
+        now_ns: u64,
+    ) -> Head<'a> {
+        let anchor = Anchor::of(&connection.server);
+        Head {
+            schema,
+            target: Some(Target::of(connection)),
+            context: Context {
+                now_ns,
+                anchor,
+                ascii: self.ascii,
+                several: connection.server.pollers.len() > 1,
+            },
+            captured_at: anchor.rfc3339(now_ns),
         }
     }
 
@@ -143,23 +184,23 @@ impl<'a> Printer<'a> {
     ) -> Result<(), Failure> {
         let context = head.context;
         let chosen = self.choose(columns)?;
-        if let Some(by) = &self.globals.sort {
+        if let Some(by) = &self.sort {
             table::sort(columns, rows, by)?;
         }
         let all = rows.len();
-        rows.truncate(self.globals.limit.unwrap_or(all));
+        rows.truncate(self.limit.unwrap_or(all));
         let rows: &'r [R] = rows;
         // Whoever names columns wants these of the document too, flat and in his order.
-        let flat = self.globals.columns.is_some();
+        let flat = self.columns.is_some();
         let picked = |row| Picked {
             columns: &chosen,
             row,
             context: &context,
         };
-        match self.globals.format {
+        match self.format {
             Format::Table | Format::Wide => {
                 // Who names the columns, or asks for all of them, wants them even if lines wrap.
-                let squeeze = self.globals.format == Format::Table && !flat;
+                let squeeze = self.format == Format::Table && !flat;
                 self.aligned(out, &chosen, rows, &context, squeeze)?;
             }
             Format::Csv => self.csv(out, &chosen, rows, &context)?,
@@ -212,13 +253,13 @@ impl<'a> Printer<'a> {
     }
 
     fn choose<R>(&self, columns: &'static [Column<R>]) -> Result<Vec<&'static Column<R>>, Failure> {
-        if let Some(names) = &self.globals.columns {
+        if let Some(names) = &self.columns {
             return names
                 .iter()
                 .map(|name| table::find(columns, name.trim()))
                 .collect();
         }
-        let wide = matches!(self.globals.format, Format::Wide | Format::Csv);
+        let wide = matches!(self.format, Format::Wide | Format::Csv);
         Ok(columns
             .iter()
             .filter(|column| wide || !column.wide)
@@ -256,7 +297,7 @@ impl<'a> Printer<'a> {
         context: &Context,
     ) -> Result<(), Failure> {
         let mut writer = csv::Writer::from_writer(out);
-        if !self.globals.no_header {
+        if self.header {
             writer.write_record(columns.iter().flat_map(|column| column.raw_names()))?;
         }
         for row in rows {
@@ -278,10 +319,7 @@ impl<'a> Printer<'a> {
     ) -> io::Result<()> {
         // Cells are made twice, because those of a long table would take more memory than its rows.
         let widest = |column: &Column<R>| {
-            let title = match self.globals.no_header {
-                true => 0,
-                false => column.title.len(),
-            };
+            let title = if self.header { column.title.len() } else { 0 };
             rows.iter()
                 .map(|row| text::width(&column.cell(row, context).text))
                 .fold(title, usize::max)
@@ -332,27 +370,4 @@ fn write_document<T: Serialize>(out: &mut dyn Write, document: &T) -> Result<(),
     serde_json::to_writer_pretty(&mut *out, document)?;
     out.write_all(b"\n")?;
     Ok(())
-}
-
-impl<'a> Head<'a> {
-    /// The head of an answer of a process.
-    pub(crate) fn of(
-        connection: &'a crate::client::Connection,
-        schema: &'static str,
-        now_ns: u64,
-        ascii: bool,
-    ) -> Self {
-        let anchor = Anchor::of(&connection.server);
-        Self {
-            schema,
-            target: Some(Target::of(connection)),
-            context: Context {
-                now_ns,
-                anchor,
-                ascii,
-                several: connection.server.pollers.len() > 1,
-            },
-            captured_at: anchor.rfc3339(now_ns),
-        }
-    }
 }

@@ -36,8 +36,8 @@ const INSPECTOR: &[&[&str]] = &[
     &["model"],
     &["table"],
     &["query", "document"],
-    &["globals"],
     &["out", "tui"],
+    &["globals"],
     &["verbs", "demo"],
     &["cli"],
 ];

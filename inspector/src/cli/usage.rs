@@ -10,7 +10,8 @@ use clap::parser::ValueSource;
 
 use super::args::{Cli, Verb};
 use crate::failure::Failure;
-use crate::globals::{Format, Globals};
+use crate::globals::Globals;
+use crate::out::Format;
 use crate::query::{Query, Scope};
 use crate::table::{
     self, Column, DEADLINES, DESCRIPTORS, LAWS, POLLERS, SortSpec, TARGETS, WAITERS,

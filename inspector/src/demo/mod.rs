@@ -25,7 +25,8 @@ use crate::client::{Target, TargetSpec, choose};
 use crate::clock::Anchor;
 use crate::document::{Document, Target as Asked};
 use crate::failure::Failure;
-use crate::globals::{Format, Globals};
+use crate::globals::Globals;
+use crate::out::Format;
 use crate::{tui, verbs};
 use plant::{Fault, Plants};
 use stop::Stop;
@@ -96,7 +97,7 @@ pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
             &target,
             &tui::Options {
                 until: args.duration,
-                ..tui::Options::of(globals)
+                ..verbs::tui::options(globals)
             },
         )
     };

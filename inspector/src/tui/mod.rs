@@ -16,10 +16,8 @@ mod view;
 #[cfg(test)]
 mod tests;
 
-use std::io::IsTerminal;
 use std::time::Duration;
 
-use crate::globals::Globals;
 use crate::table::SortSpec;
 
 pub(crate) use run::run;
@@ -41,22 +39,4 @@ pub(crate) struct Options {
     pub(crate) sort: Option<SortSpec>,
     /// Quit by itself after this time.
     pub(crate) until: Option<Duration>,
-}
-
-impl Options {
-    /// As the command line says.
-    pub(crate) fn of(globals: &Globals) -> Self {
-        Self {
-            interval: globals.interval,
-            timeout: globals.timeout,
-            color: globals.color.enabled(std::io::stdout().is_terminal()),
-            ascii: globals.ascii,
-            filter: globals
-                .filter
-                .as_ref()
-                .map(|filter| filter.text().to_owned()),
-            sort: globals.sort.clone(),
-            until: None,
-        }
-    }
 }

@@ -8,7 +8,6 @@ use crate::client::{self, Connection};
 use crate::document;
 use crate::failure::Failure;
 use crate::globals::Globals;
-use crate::out::{Head, Printer};
 use crate::table::{LAWS, LawRow};
 
 pub(crate) fn run(
@@ -18,13 +17,9 @@ pub(crate) fn run(
 ) -> Result<(), Failure> {
     super::block_on(async {
         let connection = super::connection(globals).await?;
+        let style = globals.style();
         let answer = watch(&connection, globals.interval, kernel, duration).await?;
-        let head = Head::of(
-            &connection,
-            "netpoller/v1/audit",
-            answer.captured_at_ns,
-            globals.ascii,
-        );
+        let head = style.head(&connection, "netpoller/v1/audit", answer.captured_at_ns);
         let mut rows: Vec<LawRow> = answer
             .pollers
             .into_iter()
@@ -42,7 +37,7 @@ pub(crate) fn run(
             .map(verdict)
             .collect();
         super::print(|out| {
-            Printer::new(globals).rows(out, head, &LAWS, &mut rows, |row| {
+            style.rows(out, head, &LAWS, &mut rows, |row| {
                 document::audited(&row.poller, &row.law)
             })
         })?;

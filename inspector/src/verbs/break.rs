@@ -4,7 +4,8 @@ use netpoller_proto::v1::BreakRequest;
 
 use crate::client::Control;
 use crate::failure::Failure;
-use crate::globals::{Format, Globals};
+use crate::globals::Globals;
+use crate::out::Format;
 use crate::verbs::control::ControlArgs;
 
 /// Wakes the thread that polls.

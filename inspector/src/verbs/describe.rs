@@ -10,14 +10,15 @@ use netpoller_proto::v1::GetDescriptorRequest;
 use crate::client::{self, Selector};
 use crate::document;
 use crate::failure::Failure;
-use crate::globals::{Format, Globals};
-use crate::out::{Head, Printer};
+use crate::globals::Globals;
+use crate::out::Format;
 use crate::table::Entry;
 
 pub(crate) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
     let which = Selector::of(words)?;
     super::block_on(async {
         let connection = super::connection(globals).await?;
+        let style = globals.style();
         let (poller, id) = which.find(&connection).await?;
         let mut client = connection.client.clone();
         let request = GetDescriptorRequest { poller, id };
@@ -27,11 +28,10 @@ pub(crate) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
             client.get_descriptor(request),
         )
         .await?;
-        let head = Head::of(
+        let head = style.head(
             &connection,
             "netpoller/v1/descriptor",
             answer.captured_at_ns,
-            globals.ascii,
         );
         let context = head.context;
         let entry = Entry {
@@ -39,17 +39,16 @@ pub(crate) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
             side: None,
         };
         let hints = hints::hints(&answer);
-        let printer = Printer::new(globals);
         super::print(|out| {
             let item = || document::detail(&entry, &answer, &hints, &context);
-            match globals.format {
-                Format::Json => printer.document(out, head, true, vec![item()]),
+            match style.format {
+                Format::Json => style.document(out, head, true, vec![item()]),
                 Format::Jsonl => {
                     serde_json::to_writer(&mut *out, &item())?;
                     Ok(out.write_all(b"\n")?)
                 }
                 Format::Table | Format::Wide | Format::Csv => Ok(sections::print(
-                    &printer, out, &entry, &answer, &hints, &context,
+                    &style, out, &entry, &answer, &hints, &context,
                 )?),
             }
         })

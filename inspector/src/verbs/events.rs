@@ -12,8 +12,8 @@ use super::admission::Admission;
 use crate::client::{self, Connection, Selector};
 use crate::document;
 use crate::failure::{Failure, note};
-use crate::globals::{Format, Globals};
-use crate::out::{Head, Printer, Sheet};
+use crate::globals::Globals;
+use crate::out::{Format, Sheet, Style};
 use crate::table::{Column, Context, EVENTS, Fit};
 
 /// What to hear of.
@@ -96,7 +96,7 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     };
     let (mut client, mut patient) = (connection.client.clone(), connection.clone());
     let mut stream = client::answer(&connection, WHAT, client.watch_transitions(request)).await?;
-    let mut out = Out::new(globals, &connection);
+    let mut out = Out::new(globals.style(), &connection);
     out.titles()?;
     let mut loss = Loss::default();
     let limit = globals.limit.unwrap_or(usize::MAX);
@@ -161,8 +161,7 @@ impl Loss {
 
 /// Prints events as they come.
 struct Out<'a> {
-    printer: Printer<'a>,
-    globals: &'a Globals,
+    style: Style,
     connection: &'a Connection,
     context: Context,
     /// For one whole document.
@@ -170,18 +169,14 @@ struct Out<'a> {
 }
 
 impl<'a> Out<'a> {
-    fn new(globals: &'a Globals, connection: &'a Connection) -> Self {
-        let head = Head::of(
-            connection,
-            "",
-            connection.server.captured_at_ns,
-            globals.ascii,
-        );
+    fn new(style: Style, connection: &'a Connection) -> Self {
+        let context = style
+            .head(connection, "", connection.server.captured_at_ns)
+            .context;
         Self {
-            printer: Printer::new(globals),
-            globals,
+            style,
             connection,
-            context: head.context,
+            context,
             kept: Vec::new(),
         }
     }
@@ -191,11 +186,11 @@ impl<'a> Out<'a> {
             return Ok(());
         }
         let mut out = io::stdout().lock();
-        Ok(self.sheet().titles(&self.printer, &mut out, Vec::new())?)
+        Ok(self.sheet().titles(&self.style, &mut out, Vec::new())?)
     }
 
     fn is_table(&self) -> bool {
-        matches!(self.globals.format, Format::Table | Format::Wide)
+        matches!(self.style.format, Format::Table | Format::Wide)
     }
 
     /// The name of the thread gets what is left of a terminal.
@@ -207,7 +202,7 @@ impl<'a> Out<'a> {
         };
         let [others @ .., thread] = &EVENTS;
         let taken: usize = others.iter().map(|column| width(column) + 2).sum();
-        let room = self.printer.room.map(|room| room.saturating_sub(taken));
+        let room = self.style.room.map(|room| room.saturating_sub(taken));
         let room = room.filter(|room| *room >= width(thread));
         let mut fits: Vec<Fit<Event>> = others
             .iter()
@@ -228,7 +223,7 @@ impl<'a> Out<'a> {
             known.any(|poller| poller.name == event.poller)
         };
         self.context.several |= !events.iter().all(is_known);
-        if self.globals.format == Format::Json {
+        if self.style.format == Format::Json {
             self.kept.extend(events);
             if self.kept.len() > MOST_KEPT {
                 return Err(Failure::Runtime(format!(
@@ -243,7 +238,7 @@ impl<'a> Out<'a> {
         let sheet = self.sheet();
         for event in &events {
             if self.is_table() {
-                sheet.row(&self.printer, &mut out, Vec::new(), event, &self.context)?;
+                sheet.row(&self.style, &mut out, Vec::new(), event, &self.context)?;
             } else {
                 serde_json::to_writer(&mut out, &document::event(event, &self.context))?;
                 out.write_all(b"\n")?;
@@ -253,20 +248,17 @@ impl<'a> Out<'a> {
     }
 
     fn finish(&self, complete: bool) -> Result<(), Failure> {
-        if self.globals.format != Format::Json {
+        if self.style.format != Format::Json {
             return Ok(());
         }
-        let head = Head::of(
-            self.connection,
-            "netpoller/v1/events",
-            self.context.now_ns,
-            self.globals.ascii,
-        );
+        let head = self
+            .style
+            .head(self.connection, "netpoller/v1/events", self.context.now_ns);
         let items = self
             .kept
             .iter()
             .map(|event| document::event(event, &self.context))
             .collect();
-        super::print(|out| self.printer.document(out, head, complete, items))
+        super::print(|out| self.style.document(out, head, complete, items))
     }
 }

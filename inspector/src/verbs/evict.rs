@@ -10,7 +10,8 @@ use netpoller_proto::v1::{EvictRequest, EvictResponse};
 use crate::client::{Control, Selector};
 use crate::failure::Failure;
 use crate::foreign;
-use crate::globals::{Format, Globals};
+use crate::globals::Globals;
+use crate::out::Format;
 use crate::verbs::control::ControlArgs;
 
 /// Releases who waits on a descriptor.

@@ -9,8 +9,8 @@ use netpoller_proto::v1::{Exemplar, GetStatsRequest, GetStatsResponse, Histogram
 use crate::client::{self, Connection};
 use crate::document;
 use crate::failure::Failure;
-use crate::globals::{Format, Globals};
-use crate::out::{Head, Printer};
+use crate::globals::Globals;
+use crate::out::{Format, Style};
 use crate::paint::Tone;
 use crate::table::{Align, Context, HISTOGRAM_RECORDS, HISTOGRAMS, HistogramRow};
 use crate::text;
@@ -28,48 +28,43 @@ pub(crate) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> 
     }
     super::block_on(async {
         let connection = super::connection(globals).await?;
+        let style = globals.style();
         if name.is_some() {
             // A slip of the pen is told at once, not after the interval.
             select(&client::stats(&connection).await?, name)?;
         }
         let stats = ask(&connection, globals.interval).await?;
         let shown = select(&stats, name)?;
-        let head = Head::of(
-            &connection,
-            "netpoller/v1/histograms",
-            stats.captured_at_ns,
-            globals.ascii,
-        );
+        let head = style.head(&connection, "netpoller/v1/histograms", stats.captured_at_ns);
         let context = Context {
             several: stats.pollers.len() > 1,
             ..head.context
         };
         let rows = || shown.iter().flat_map(|pair| pair.rows(stats.interval_ns));
-        let printer = Printer::new(globals);
-        super::print(|out| match globals.format {
+        super::print(|out| match style.format {
             Format::Json => {
                 let items = shown
                     .iter()
                     .map(|pair| pair.item(stats.interval_ns))
                     .collect();
-                printer.document(out, head, true, items)
+                style.document(out, head, true, items)
             }
             Format::Jsonl => shown.iter().try_for_each(|pair| {
                 serde_json::to_writer(&mut *out, &pair.item(stats.interval_ns))?;
                 Ok(out.write_all(b"\n")?)
             }),
-            Format::Csv => printer.records(
+            Format::Csv => style.records(
                 out,
                 &HISTOGRAM_RECORDS,
                 &rows().collect::<Vec<_>>(),
                 &context,
             ),
             Format::Table | Format::Wide if name.is_none() => {
-                Ok(printer.sheet(out, &HISTOGRAMS, &rows().collect::<Vec<_>>(), &context)?)
+                Ok(style.sheet(out, &HISTOGRAMS, &rows().collect::<Vec<_>>(), &context)?)
             }
             Format::Table | Format::Wide => shown.iter().try_for_each(|pair| {
-                printer.sheet(out, &HISTOGRAMS, &pair.rows(stats.interval_ns), &context)?;
-                Ok(bars(&printer, out, pair, &context)?)
+                style.sheet(out, &HISTOGRAMS, &pair.rows(stats.interval_ns), &context)?;
+                Ok(bars(&style, out, pair, &context)?)
             }),
         })
     })
@@ -168,12 +163,7 @@ fn select<'a>(stats: &'a GetStatsResponse, name: Option<&str>) -> Result<Vec<Pai
 }
 
 /// A bar for each power of two, with the last descriptor that fell there.
-fn bars(
-    printer: &Printer<'_>,
-    out: &mut dyn Write,
-    pair: &Pair<'_>,
-    context: &Context,
-) -> io::Result<()> {
+fn bars(style: &Style, out: &mut dyn Write, pair: &Pair<'_>, context: &Context) -> io::Result<()> {
     let histogram = pair.cumulative;
     let steps = steps(histogram);
     let most = steps
@@ -203,7 +193,7 @@ fn bars(
             (text::grouped(step.count), Tone::Plain, Align::Right, 12),
             (exemplar, Tone::Dim, Align::Left, 24),
         ];
-        printer.line(out, &cells)?;
+        style.line(out, &cells)?;
     }
     writeln!(out)
 }

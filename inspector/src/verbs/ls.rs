@@ -6,7 +6,7 @@ use crate::client::{self, Connection, Selection};
 use crate::document;
 use crate::failure::Failure;
 use crate::globals::Globals;
-use crate::out::{Head, Printer};
+use crate::out::Style;
 use crate::query::Query;
 use crate::table::{self, POLLERS, Rows};
 use crate::verbs::listing::Listing;
@@ -15,7 +15,8 @@ pub(crate) fn run(globals: &Globals, what: Listing) -> Result<(), Failure> {
     super::block_on(async {
         let connection = super::connection(globals).await?;
         let mut out = BufWriter::new(io::stdout());
-        list(&connection, globals, what, &mut out).await?;
+        let filter = globals.filter.as_ref();
+        list(&connection, filter, &globals.style(), what, &mut out).await?;
         Ok(out.flush()?)
     })
 }
@@ -23,35 +24,34 @@ pub(crate) fn run(globals: &Globals, what: Listing) -> Result<(), Failure> {
 /// Asks for one table and prints it.
 pub(super) async fn list(
     connection: &Connection,
-    globals: &Globals,
+    filter: Option<&Query>,
+    style: &Style,
     what: Listing,
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
-    let printer = Printer::new(globals);
-    let head = |schema, now_ns| Head::of(connection, schema, now_ns, globals.ascii);
     let Some(table) = what.rows() else {
         // Asked anew: the answer that came with the connection may be old by now.
         let stats = client::stats(connection).await?;
-        let head = head("netpoller/v1/pollers", stats.captured_at_ns);
+        let head = style.head(connection, "netpoller/v1/pollers", stats.captured_at_ns);
         let context = head.context;
         let pollers = stats.pollers.into_iter();
         let mut pollers: Vec<_> = pollers.filter_map(|stats| stats.poller).collect();
-        return printer.rows(out, head, &POLLERS, &mut pollers, |poller| {
+        return style.rows(out, head, &POLLERS, &mut pollers, |poller| {
             document::poller(poller, &context)
         });
     };
-    super::check_pollers(globals.filter.as_ref(), connection)?;
-    let selection = selection(globals, what, table)?;
+    super::check_pollers(filter, connection)?;
+    let selection = selection(filter, style, what, table)?;
     let snapshot = client::descriptors(connection, &selection).await?;
-    let mut head = head(table.schema, snapshot.captured_at_ns);
+    let mut head = style.head(connection, table.schema, snapshot.captured_at_ns);
     head.context.several |= table::are_of_several(&snapshot.rows);
     let context = head.context;
     let mut entries = (table.entries)(snapshot.rows);
-    if let Some(filter) = &globals.filter {
+    if let Some(filter) = filter {
         let done = snapshot.filtered && !table.of_directions && filter.is_exact();
         entries.retain(|entry| done || filter.admits(entry, context.now_ns));
     }
-    printer.rows(out, head, table.columns, &mut entries, |entry| {
+    style.rows(out, head, table.columns, &mut entries, |entry| {
         document::row(entry, &context)
     })
 }
@@ -59,8 +59,12 @@ pub(super) async fn list(
 /// What the server is asked for. A row of `waiters` or `deadlines` is one direction of a
 /// descriptor, so only what the filter demands of the descriptor as such can be left to it, and
 /// neither the order nor the limit.
-fn selection(globals: &Globals, what: Listing, table: &Rows) -> Result<Selection, Failure> {
-    let filter = globals.filter.as_ref();
+fn selection(
+    filter: Option<&Query>,
+    style: &Style,
+    what: Listing,
+    table: &Rows,
+) -> Result<Selection, Failure> {
     let whole = Selection {
         waiting_only: what == Listing::Waiters,
         filter: filter.and_then(|query| query.filter(table)),
@@ -69,7 +73,7 @@ fn selection(globals: &Globals, what: Listing, table: &Rows) -> Result<Selection
     if table.of_directions {
         return Ok(whole);
     }
-    let sort = match &globals.sort {
+    let sort = match &style.sort {
         Some(by) => {
             let field = table::find(table.columns, &by.column)?.field();
             field.map(|field| (field, by.descending))
@@ -78,12 +82,12 @@ fn selection(globals: &Globals, what: Listing, table: &Rows) -> Result<Selection
     };
     Ok(Selection {
         // All rows are sorted faster here than page by page there.
-        sort: sort.filter(|_| globals.limit.is_some()),
+        sort: sort.filter(|_| style.limit.is_some()),
         // One more, to know whether it was the last; unless the rows must be sorted by something
         // that no server knows.
-        limit: globals
+        limit: style
             .limit
-            .filter(|_| sort.is_some() || globals.sort.is_none())
+            .filter(|_| sort.is_some() || style.sort.is_none())
             // What a server cannot decide may leave any number of its rows out.
             .filter(|_| filter.is_none_or(Query::is_exact))
             .map(|limit| limit.saturating_add(1)),

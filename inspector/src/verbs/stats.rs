@@ -8,8 +8,8 @@ use netpoller_proto::v1::{Poller, PollerStats};
 use crate::client;
 use crate::document;
 use crate::failure::Failure;
-use crate::globals::{Format, Globals};
-use crate::out::{Head, Printer};
+use crate::globals::Globals;
+use crate::out::{Format, Style};
 use crate::paint::Tone;
 use crate::quantile;
 use crate::table::{
@@ -20,23 +20,18 @@ use crate::text;
 pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
     super::block_on(async {
         let connection = super::connection(globals).await?;
+        let style = globals.style();
         let stats = client::stats(&connection).await?;
-        let head = Head::of(
-            &connection,
-            "netpoller/v1/stats",
-            stats.captured_at_ns,
-            globals.ascii,
-        );
+        let head = style.head(&connection, "netpoller/v1/stats", stats.captured_at_ns);
         let context = head.context;
-        let printer = Printer::new(globals);
-        super::print(|out| match globals.format {
+        super::print(|out| match style.format {
             Format::Json => {
                 let items = stats
                     .pollers
                     .iter()
                     .map(|stats| document::stats(stats, &context))
                     .collect();
-                printer.document(out, head, true, items)
+                style.document(out, head, true, items)
             }
             Format::Jsonl => {
                 for stats in &stats.pollers {
@@ -45,13 +40,13 @@ pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
                 }
                 Ok(())
             }
-            Format::Csv => printer.records(out, &NUMBERS, &numbers(&stats.pollers), &context),
+            Format::Csv => style.records(out, &NUMBERS, &numbers(&stats.pollers), &context),
             Format::Table | Format::Wide => {
                 for (index, stats) in stats.pollers.iter().enumerate() {
                     if index > 0 {
                         writeln!(out)?;
                     }
-                    section(&printer, out, stats, &context)?;
+                    section(&style, out, stats, &context)?;
                 }
                 Ok(())
             }
@@ -146,15 +141,15 @@ static TRANSITIONS: [Transition; 3] = [
 ];
 
 fn section(
-    printer: &Printer<'_>,
+    style: &Style,
     out: &mut dyn Write,
     stats: &PollerStats,
     context: &Context,
 ) -> io::Result<()> {
     let poller = stats.poller.clone().unwrap_or_default();
     let title = format!("POLLER {}", poller.name);
-    writeln!(out, "{}", Tone::Title.paint(&title, printer.color))?;
-    gauges(printer, out, &poller, context)?;
+    writeln!(out, "{}", Tone::Title.paint(&title, style.color))?;
+    gauges(style, out, &poller, context)?;
 
     let (read, write) = (
         stats.read.unwrap_or_default(),
@@ -164,9 +159,9 @@ fn section(
     let transitions: Vec<_> = pairs
         .map(|((name, read), (_, write))| (name, read, write))
         .collect();
-    part(printer, out, &TRANSITIONS, &transitions, context)?;
+    part(style, out, &TRANSITIONS, &transitions, context)?;
     let counters: Vec<_> = stats.counters.clone().into_iter().collect();
-    part(printer, out, &COUNTERS, &counters, context)?;
+    part(style, out, &COUNTERS, &counters, context)?;
     let rows = stats.histograms.iter().map(|histogram| HistogramRow {
         poller: poller.name.clone(),
         histogram: histogram.clone(),
@@ -178,7 +173,7 @@ fn section(
         ..*context
     };
     part(
-        printer,
+        style,
         out,
         &HISTOGRAMS_OF_ALL_TIME,
         &rows.collect::<Vec<_>>(),
@@ -188,18 +183,12 @@ fn section(
         poller: poller.name.clone(),
         law: law.clone(),
     });
-    part(
-        printer,
-        out,
-        &LAWS_OF_ONE,
-        &rows.collect::<Vec<_>>(),
-        context,
-    )
+    part(style, out, &LAWS_OF_ONE, &rows.collect::<Vec<_>>(), context)
 }
 
 /// A table behind an empty line, unless there is nothing in it.
 fn part<R>(
-    printer: &Printer<'_>,
+    style: &Style,
     out: &mut dyn Write,
     columns: &'static [Column<R>],
     rows: &[R],
@@ -209,11 +198,11 @@ fn part<R>(
         return Ok(());
     }
     writeln!(out)?;
-    printer.sheet(out, columns, rows, context)
+    style.sheet(out, columns, rows, context)
 }
 
 fn gauges(
-    printer: &Printer<'_>,
+    style: &Style,
     out: &mut dyn Write,
     poller: &Poller,
     context: &Context,
@@ -244,7 +233,7 @@ fn gauges(
             (name.to_owned(), Tone::Plain, Align::Left, 28),
             (value, Tone::Plain, Align::Right, 14),
         ];
-        printer.line(out, &cells)?;
+        style.line(out, &cells)?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use crate::client::{discover, hidden};
 use crate::document;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
-use crate::out::{Head, Printer};
+use crate::out::Head;
 use crate::table::{Context, TARGETS};
 
 pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
@@ -16,20 +16,19 @@ pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
         if let Some(hidden) = hidden() {
             note(&hidden);
         }
+        let style = globals.style();
         let head = Head {
             schema: "netpoller/v1/targets",
             target: None,
             context: Context {
                 now_ns: netpoller::view::now_ns(),
-                ascii: globals.ascii,
+                ascii: style.ascii,
                 ..Context::default()
             },
             captured_at: Some(
                 humantime::format_rfc3339_nanos(std::time::SystemTime::now()).to_string(),
             ),
         };
-        super::print(|out| {
-            Printer::new(globals).rows(out, head, &TARGETS, &mut found, document::target)
-        })
+        super::print(|out| style.rows(out, head, &TARGETS, &mut found, document::target))
     })
 }

@@ -3,7 +3,8 @@
 use std::io::{self, BufWriter, Write};
 
 use crate::failure::Failure;
-use crate::globals::{Format, Globals};
+use crate::globals::Globals;
+use crate::out::Format;
 use crate::verbs::listing::Listing;
 
 pub(crate) fn run(globals: &Globals, what: Listing, count: Option<u64>) -> Result<(), Failure> {
@@ -15,15 +16,16 @@ pub(crate) fn run(globals: &Globals, what: Listing, count: Option<u64>) -> Resul
         let mut looks = 0;
         while count.is_none_or(|count| looks < count) {
             ticks.tick().await;
-            let mut globals = globals.clone();
+            let mut style = globals.style();
             let mut out = BufWriter::new(io::stdout());
-            match globals.format {
+            match style.format {
                 // Records go on; one list of names is enough for all.
-                Format::Csv | Format::Jsonl => globals.no_header |= looks > 0,
+                Format::Csv | Format::Jsonl => style.header &= looks == 0,
                 Format::Table | Format::Wide | Format::Json if looks > 0 => writeln!(out)?,
                 Format::Table | Format::Wide | Format::Json => {}
             }
-            super::ls::list(&connection, &globals, what, &mut out).await?;
+            let filter = globals.filter.as_ref();
+            super::ls::list(&connection, filter, &style, what, &mut out).await?;
             out.flush()?;
             looks += 1;
         }

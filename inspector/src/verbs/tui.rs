@@ -15,5 +15,20 @@ pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
         ));
     }
     let target = block_on(async { Ok(connection(globals).await?.target) })?;
-    tui::run(&target, &tui::Options::of(globals))
+    tui::run(&target, &options(globals))
+}
+
+/// How it is opened, as the command line says.
+pub(crate) fn options(globals: &Globals) -> tui::Options {
+    let style = globals.style();
+    let filter = globals.filter.as_ref();
+    tui::Options {
+        interval: globals.interval,
+        timeout: globals.timeout,
+        color: style.color,
+        ascii: style.ascii,
+        filter: filter.map(|filter| filter.text().to_owned()),
+        sort: style.sort,
+        until: None,
+    }
 }

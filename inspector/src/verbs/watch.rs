@@ -10,9 +10,9 @@ use crate::client;
 use crate::clock::Anchor;
 use crate::document;
 use crate::failure::Failure;
-use crate::globals::{Format, Globals};
+use crate::globals::Globals;
 use crate::model::{Model, RowKey};
-use crate::out::{Printer, Sheet};
+use crate::out::{Format, Sheet, Style};
 use crate::paint::Tone;
 use crate::query::{Query, Scope};
 use crate::table::{Align, Column, Context, Entry, Fit, Rows, Side, are_of_several, fit};
@@ -50,6 +50,7 @@ pub(crate) fn run(globals: &Globals, what: Listing, until: Option<&Query>) -> Re
 
 async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Result<(), Failure> {
     let connection = super::connection(globals).await?;
+    let style = globals.style();
     super::check_pollers(globals.filter.as_ref(), &connection)?;
     super::check_pollers(until, &connection)?;
     let mut client = connection.client.clone();
@@ -66,7 +67,6 @@ async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Resul
     let mut model = Model::default();
     let mut seen = Seen::default();
     let anchor = Anchor::of(&connection.server);
-    let printer = Printer::new(globals);
     let mut several = connection.server.pollers.len() > 1;
     // Laid out by the rows that are there at the beginning.
     let mut laid_out = None;
@@ -96,7 +96,7 @@ async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Resul
         let context = Context {
             now_ns: model.captured_at_ns,
             anchor,
-            ascii: globals.ascii,
+            ascii: style.ascii,
             several,
         };
         let mut entries = (table.entries)(rows);
@@ -114,16 +114,16 @@ async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Resul
         changes.truncate(left);
         left -= changes.len();
         let mut out = BufWriter::new(io::stdout().lock());
-        if globals.format != Format::Jsonl && laid_out.is_none() {
-            let new = sheet(table.columns, &changes, &printer, &context);
-            new.titles(&printer, &mut out, front_titles())?;
+        if style.format != Format::Jsonl && laid_out.is_none() {
+            let new = sheet(table.columns, &changes, &style, &context);
+            new.titles(&style, &mut out, front_titles())?;
             laid_out = Some(new);
         }
         for change in &changes {
             match &laid_out {
                 Some(sheet) => {
                     let front = change.front(&context);
-                    sheet.row(&printer, &mut out, front, &change.entry, &context)?;
+                    sheet.row(&style, &mut out, front, &change.entry, &context)?;
                 }
                 None => change.write_json(&mut out, &context)?,
             }
@@ -224,11 +224,11 @@ const USUAL: usize = 21;
 fn sheet(
     columns: &'static [Column<Entry>],
     changes: &[Change],
-    printer: &Printer<'_>,
+    style: &Style,
     context: &Context,
 ) -> Sheet<Entry> {
     let rows = || changes.iter().map(|change| &change.entry);
-    let wide = printer.globals.format == Format::Wide;
+    let wide = style.format == Format::Wide;
     let wanted = columns
         .iter()
         .filter(|column| wide || !column.wide)
@@ -239,7 +239,7 @@ fn sheet(
             Fit::new(column, width, rows())
         })
         .collect();
-    let room = printer.room.filter(|_| !wide);
+    let room = style.room.filter(|_| !wide);
     Sheet {
         fits: match room {
             Some(room) => fit(wanted, room.saturating_sub(FRONT)),

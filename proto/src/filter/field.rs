@@ -171,7 +171,9 @@ fn kinds() -> Vec<&'static str> {
 }
 
 fn sides() -> Vec<&'static str> {
-    vocabulary::Direction::ALL.map(vocabulary::Direction::name).to_vec()
+    vocabulary::Direction::ALL
+        .map(vocabulary::Direction::name)
+        .to_vec()
 }
 
 fn truths() -> Vec<&'static str> {

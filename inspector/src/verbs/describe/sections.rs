@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use netpoller_proto::v1::{GetDescriptorResponse, Histogram, KernelView};
 
 use super::hints::name_of;
-use crate::out::Printer;
+use crate::out::Style;
 use crate::paint::Tone;
 use crate::quantile;
 use crate::table::{Align, Context, Entry, Side, detail, epoll_names, state_cell};
@@ -15,14 +15,14 @@ use crate::text;
 const SHOWN: usize = 16;
 
 pub(super) fn print(
-    printer: &Printer<'_>,
+    style: &Style,
     out: &mut dyn Write,
     entry: &Entry,
     answer: &GetDescriptorResponse,
     hints: &[String],
     context: &Context,
 ) -> io::Result<()> {
-    let sections = Sections { printer, context };
+    let sections = Sections { style, context };
     sections.identity(out, entry)?;
     for side in Side::BOTH {
         sections.side(out, entry, side)?;
@@ -35,20 +35,20 @@ pub(super) fn print(
     if !hints.is_empty() {
         sections.title(out, "HINTS")?;
         for hint in hints {
-            writeln!(out, "  - {}", Tone::Warn.paint(hint, printer.color))?;
+            writeln!(out, "  - {}", Tone::Warn.paint(hint, style.color))?;
         }
     }
     Ok(())
 }
 
 struct Sections<'a> {
-    printer: &'a Printer<'a>,
+    style: &'a Style,
     context: &'a Context,
 }
 
 impl Sections<'_> {
     fn title(&self, out: &mut dyn Write, title: &str) -> io::Result<()> {
-        writeln!(out, "\n{}", Tone::Title.paint(title, self.printer.color))
+        writeln!(out, "\n{}", Tone::Title.paint(title, self.style.color))
     }
 
     fn field(&self, out: &mut dyn Write, name: &str, value: &str) -> io::Result<()> {
@@ -72,7 +72,7 @@ impl Sections<'_> {
         writeln!(
             out,
             "{}",
-            Tone::Title.paint(&format!("DESCRIPTOR {}", row.key()), self.printer.color)
+            Tone::Title.paint(&format!("DESCRIPTOR {}", row.key()), self.style.color)
         )?;
         let fd = if row.fd < 0 {
             String::new()
@@ -187,7 +187,7 @@ impl Sections<'_> {
                 (detail(event, self.context), Tone::Plain, Align::Left, 24),
                 (event.thread.clone(), Tone::Dim, Align::Left, 32),
             ];
-            self.printer.line(out, &cells)?;
+            self.style.line(out, &cells)?;
         }
         Ok(())
     }

@@ -21,8 +21,8 @@ use prost::Message;
 use crate::client::{self, Connection};
 use crate::document::Document;
 use crate::failure::{Failure, note};
-use crate::globals::{Format, Globals};
-use crate::out::{Head, Printer};
+use crate::globals::Globals;
+use crate::out::{Format, Head, Style};
 use crate::table::Context;
 pub(crate) use args::DoctorArgs;
 
@@ -38,20 +38,19 @@ const LARGEST: usize = 16 << 20;
 
 pub(crate) fn run(args: &DoctorArgs, globals: &Globals) -> Result<(), Failure> {
     if args.list {
-        return list(globals);
+        return list(&globals.style());
     }
     super::block_on(async {
         let connection = super::connection(globals).await?;
-        diagnose(&connection, args, globals).await
+        diagnose(&connection, args, &globals.style()).await
     })
 }
 
 async fn diagnose(
     connection: &Connection,
     args: &DoctorArgs,
-    globals: &Globals,
+    style: &Style,
 ) -> Result<(), Failure> {
-    let printer = Printer::new(globals);
     let began = Instant::now();
     let mut cases = Vec::new();
     let mut known: HashSet<Key> = HashSet::new();
@@ -87,12 +86,10 @@ async fn diagnose(
             &answer.lints,
             audit.as_ref().map(drop).map_err(Clone::clone),
         );
-        let head = head(connection, &answer, globals);
+        let head = style.head(connection, "netpoller/v1/findings", answer.captured_at_ns);
         let context = head.context;
-        super::print(|out| match globals.format {
-            Format::Table | Format::Wide => {
-                prose::cases(out, &printer, &new, cases.len(), &context)
-            }
+        super::print(|out| match style.format {
+            Format::Table | Format::Wide => prose::cases(out, style, &new, cases.len(), &context),
             Format::Jsonl => lines(out, &new, &context),
             Format::Json | Format::Csv => Ok(()),
         })?;
@@ -101,11 +98,11 @@ async fn diagnose(
             .duration
             .is_none_or(|duration| began.elapsed() >= duration);
         if over {
-            super::print(|out| match globals.format {
+            super::print(|out| match style.format {
                 Format::Json => {
                     let items: Vec<_> = cases.iter().map(|case| item::of(case, &context)).collect();
                     let diagnosis = Diagnosis {
-                        document: printer.whole(head, more == 0, items),
+                        document: style.whole(head, more == 0, items),
                         lints: &answer.lints,
                         laws: audit.as_ref().ok().map(laws::held),
                         not_run: &not_run,
@@ -113,7 +110,7 @@ async fn diagnose(
                     serde_json::to_writer_pretty(&mut *out, &diagnosis)?;
                     Ok(out.write_all(b"\n")?)
                 }
-                Format::Csv => printer.records(out, &item::RECORDS, &cases, &context),
+                Format::Csv => style.records(out, &item::RECORDS, &cases, &context),
                 Format::Table | Format::Wide => {
                     if cases.is_empty() {
                         let laws = audit.as_ref().ok().map(laws::held);
@@ -121,11 +118,11 @@ async fn diagnose(
                     } else if !not_run.is_empty() {
                         writeln!(out)?;
                     }
-                    prose::not_run(out, &printer, &not_run)
+                    prose::not_run(out, style, &not_run)
                 }
                 Format::Jsonl => Ok(()),
             })?;
-            if matches!(globals.format, Format::Jsonl | Format::Csv) {
+            if matches!(style.format, Format::Jsonl | Format::Csv) {
                 for (name, line) in not_run::lines(&not_run) {
                     note(&format!("{name}: {line}"));
                 }
@@ -195,15 +192,6 @@ fn request(args: &DoctorArgs) -> DiagnoseRequest {
     }
 }
 
-fn head<'a>(connection: &'a Connection, answer: &DiagnoseResponse, globals: &Globals) -> Head<'a> {
-    Head::of(
-        connection,
-        "netpoller/v1/findings",
-        answer.captured_at_ns,
-        globals.ascii,
-    )
-}
-
 fn lines(out: &mut dyn Write, cases: &[Case], context: &Context) -> Result<(), Failure> {
     for case in cases {
         serde_json::to_writer(&mut *out, &item::of(case, context))?;
@@ -244,23 +232,22 @@ fn verdict(found: usize, more: u64, took: Duration) -> Result<(), Failure> {
     }
 }
 
-fn list(globals: &Globals) -> Result<(), Failure> {
-    let printer = Printer::new(globals);
-    super::print(|out| match globals.format {
-        Format::Table | Format::Wide | Format::Csv => prose::catalogue(out, &printer),
+fn list(style: &Style) -> Result<(), Failure> {
+    super::print(|out| match style.format {
+        Format::Table | Format::Wide | Format::Csv => prose::catalogue(out, style),
         Format::Json => {
             let head = Head {
                 schema: "netpoller/v1/lints",
                 target: None,
                 context: Context {
-                    ascii: globals.ascii,
+                    ascii: style.ascii,
                     ..Context::default()
                 },
                 captured_at: None,
             };
             let mut items: Vec<_> = Lint::ALL.map(item::lint).into();
             items.push(item::law_item());
-            printer.document(out, head, true, items)
+            style.document(out, head, true, items)
         }
         Format::Jsonl => {
             for item in Lint::ALL

@@ -9,7 +9,7 @@ use super::case::Case;
 use super::not_run::{self, NotRun};
 use super::{item, laws};
 use crate::failure::Failure;
-use crate::out::Printer;
+use crate::out::Style;
 use crate::paint::Tone;
 use crate::table::Context;
 use crate::text;
@@ -22,7 +22,7 @@ const INDENT: usize = 13;
 /// One paragraph group for each finding, numbered from `before + 1`.
 pub(super) fn cases(
     out: &mut dyn Write,
-    printer: &Printer<'_>,
+    style: &Style,
     cases: &[Case],
     before: usize,
     context: &Context,
@@ -37,10 +37,10 @@ pub(super) fn cases(
             Severity::Warning => Tone::Warn,
             _ => Tone::Title,
         };
-        let lint = tone.paint(&finding.lint, printer.color);
+        let lint = tone.paint(&finding.lint, style.color);
         let severity = item::severity(finding.severity());
         writeln!(out, "{}. {lint} ({severity})", before + index + 1)?;
-        let mut paragraph = |name: &str, content: &str| paragraph(out, printer, name, content);
+        let mut paragraph = |name: &str, content: &str| paragraph(out, style, name, content);
         paragraph("", &finding.summary)?;
         paragraph("where", &place(case, context))?;
         if let Some(waiter) = waiter(case) {
@@ -75,7 +75,7 @@ pub(super) fn cases(
 }
 
 /// Every lint, with its hold time and what it looks for.
-pub(super) fn catalogue(out: &mut dyn Write, printer: &Printer<'_>) -> Result<(), Failure> {
+pub(super) fn catalogue(out: &mut dyn Write, style: &Style) -> Result<(), Failure> {
     for (index, lint) in Lint::ALL.into_iter().enumerate() {
         if index > 0 {
             writeln!(out)?;
@@ -94,26 +94,22 @@ pub(super) fn catalogue(out: &mut dyn Write, printer: &Printer<'_>) -> Result<()
         } else {
             ""
         };
-        let name = tone.paint(lint.name(), printer.color);
+        let name = tone.paint(lint.name(), style.color);
         writeln!(out, "{name} ({}, {hold}{kernel})", lint.severity().name())?;
-        paragraph(out, printer, "", lint.help())?;
-        paragraph(out, printer, "advice", lint.advice())?;
+        paragraph(out, style, "", lint.help())?;
+        paragraph(out, style, "advice", lint.advice())?;
     }
-    let name = Tone::Bad.paint(laws::NAME, printer.color);
+    let name = Tone::Bad.paint(laws::NAME, style.color);
     writeln!(out, "\n{name} (error, read several times)")?;
-    paragraph(out, printer, "", laws::HELP)?;
-    paragraph(out, printer, "advice", laws::ADVICE)?;
+    paragraph(out, style, "", laws::HELP)?;
+    paragraph(out, style, "advice", laws::ADVICE)?;
     Ok(())
 }
 
 /// What was not looked for, below what was found.
-pub(super) fn not_run(
-    out: &mut dyn Write,
-    printer: &Printer<'_>,
-    all: &[NotRun],
-) -> Result<(), Failure> {
+pub(super) fn not_run(out: &mut dyn Write, style: &Style, all: &[NotRun]) -> Result<(), Failure> {
     for (name, line) in not_run::lines(all) {
-        paragraph(out, printer, name, &line)?;
+        paragraph(out, style, name, &line)?;
     }
     Ok(())
 }
@@ -169,13 +165,8 @@ fn who(waiter: &Waiter) -> String {
 }
 
 /// A name in the margin and a text beside it, broken into lines.
-fn paragraph(
-    out: &mut dyn Write,
-    printer: &Printer<'_>,
-    name: &str,
-    content: &str,
-) -> io::Result<()> {
-    let room = printer.room.unwrap_or(WIDTH).clamp(40, WIDTH) - INDENT;
+fn paragraph(out: &mut dyn Write, style: &Style, name: &str, content: &str) -> io::Result<()> {
+    let room = style.room.unwrap_or(WIDTH).clamp(40, WIDTH) - INDENT;
     let mut lines: Vec<String> = Vec::new();
     for word in content.split_whitespace() {
         match lines.last_mut() {
@@ -188,14 +179,14 @@ fn paragraph(
     }
     for (index, line) in lines.iter().enumerate() {
         let name = if index == 0 { name } else { "" };
-        let line = if printer.globals.ascii {
+        let line = if style.ascii {
             text::ascii(line.clone())
         } else {
             line.clone()
         };
         let margin = Tone::Dim.paint(
             &format!("   {name:<width$}", width = INDENT - 3),
-            printer.color,
+            style.color,
         );
         writeln!(out, "{margin}{line}")?;
     }
