@@ -238,9 +238,9 @@ pub(crate) fn stats(descriptors: u64, now_ns: u64, tick: u64) -> GetStatsRespons
             reset: 77,
             unblock_armed: 2,
             unblock_parked: 301,
-            cancel_armed: 0,
             cancel_parked: 99,
             recycled: 13,
+            ..Transitions::default()
         };
         let counters = [
             ("opened", total / 100),
