@@ -35,7 +35,12 @@ pub(crate) enum Failure {
         advice: String,
     },
     /// The connection broke while it was used.
-    Lost { target: String, reason: String },
+    Lost {
+        target: String,
+        reason: String,
+        /// What is the matter with the process, if that is known.
+        trouble: Option<String>,
+    },
     /// Somebody answers whom this version does not understand.
     Incompatible(String),
     /// A person was asked whether to go on, and said no. Nothing was done.
@@ -61,9 +66,8 @@ impl Failure {
     pub(crate) fn lost(target: String, reason: &str, trouble: Option<String>) -> Self {
         Self::Lost {
             target,
-            reason: trouble.unwrap_or_else(|| {
-                format!("{reason}; has the process ended, or the network gone?")
-            }),
+            reason: reason.to_owned(),
+            trouble,
         }
     }
 
@@ -122,8 +126,16 @@ impl fmt::Display for Failure {
                     }
                 }
             }
-            Self::Lost { target, reason } => {
-                write!(f, "the connection to {target} is lost: {reason}")
+            Self::Lost {
+                target,
+                reason,
+                trouble,
+            } => {
+                write!(f, "the connection to {target} is lost: ")?;
+                match trouble {
+                    Some(trouble) => f.write_str(trouble),
+                    None => write!(f, "{reason}; has the process ended, or the network gone?"),
+                }
             }
             Self::Declined => f.write_str("nothing was done"),
             Self::Signal(number) => write!(f, "ended by signal {number}"),

@@ -6,10 +6,10 @@ use std::time::Duration;
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
-use crate::client::{Access, TargetSpec};
 use crate::out::{self, Format, Style};
 use crate::paint::ColorChoice;
 use crate::query::Query;
+use crate::source::{Access, TargetSpec};
 use crate::table::SortSpec;
 
 /// What every verb accepts.

@@ -1,6 +1,6 @@
 //! The `netpoller` command: lists, watches and explains the descriptors of a running service.
 //!
-//! The floors, from the ground up: `client` finds and asks a process; `model` folds what it
+//! The floors, from the ground up: `source` finds and asks a process; `model` folds what it
 //! answers; `table` and `query` say which columns and which rows are wanted; `document` and `out`
 //! print them; `tui` shows the same rows live; `verbs` is one file per verb; `demo` is a service to
 //! look at; `cli` is the command line. Nothing below `tui` knows of terminals in raw mode, and
@@ -11,7 +11,6 @@
 #![forbid(unsafe_code)]
 
 mod cli;
-mod client;
 mod clock;
 mod demo;
 mod document;
@@ -23,6 +22,7 @@ mod out;
 mod paint;
 mod quantile;
 mod query;
+mod source;
 #[cfg(test)]
 #[path = "../tests/support/mod.rs"]
 mod support;

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use netpoller_proto::v1::{Descriptor, GetStatsResponse, WatchFrame};
 use prost::Message;
 
-use crate::client::weight;
+use crate::source::weight;
 
 /// Identity of a row. Ordered by poller and slot, as the server lists them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]

@@ -5,11 +5,11 @@ use std::io::{self, Write};
 use clap::ValueEnum;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::client::Connection;
 use crate::clock::Anchor;
 use crate::document::{Document, Target};
 use crate::failure::Failure;
 use crate::paint::Tone;
+use crate::source::Connection;
 use crate::table::{self, Align, Column, Context, Fit, SortSpec};
 use crate::text;
 

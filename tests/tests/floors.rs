@@ -32,7 +32,7 @@ const FLOORS: &[&[&str]] = &[
 /// Floors of the inspector.
 const INSPECTOR: &[&[&str]] = &[
     &["text", "paint", "clock", "failure", "foreign", "quantile"],
-    &["client"],
+    &["source"],
     &["model"],
     &["table"],
     &["query", "document"],

@@ -21,12 +21,12 @@ use clap::Args;
 use netpoller::{Poller, inspect, prometheus};
 use tokio::signal::unix::{SignalKind, signal};
 
-use crate::client::{Target, TargetSpec, choose};
 use crate::clock::Anchor;
 use crate::document::{Document, Target as Asked};
 use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::out::Format;
+use crate::source::{Target, TargetSpec, choose};
 use crate::{tui, verbs};
 use plant::{Fault, Plants};
 use stop::Stop;

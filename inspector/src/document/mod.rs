@@ -14,9 +14,9 @@ use std::collections::BTreeMap;
 use netpoller_proto::v1::{self, Poller, PollerStats};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
-use crate::client::{Connection, Found};
 use crate::clock::Anchor;
 use crate::quantile;
+use crate::source::{Connection, Found};
 use crate::table::{Context, Entry, Side, descriptors_of};
 
 pub(crate) use detail::detail;
@@ -311,7 +311,7 @@ pub(crate) fn target(found: &Found) -> TargetItem<'_> {
         socket: found.path(),
         state: found.state.name(),
         reason: match &found.state {
-            crate::client::State::Unreachable(reason) => Some(reason),
+            crate::source::State::Unreachable(reason) => Some(reason),
             _ => None,
         },
         protocol: server.map(|server| server.protocol),

@@ -4,9 +4,9 @@ use netpoller_proto::filter::Key;
 use netpoller_proto::v1::GetServerResponse;
 
 use super::column::{Cell, Column, Cut, Raw, Value};
-use crate::client::{Found, State};
 use crate::clock::Anchor;
 use crate::paint::Tone;
+use crate::source::{Found, State};
 
 type C = Column<Found>;
 

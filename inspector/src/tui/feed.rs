@@ -11,9 +11,9 @@ use netpoller_proto::v1::WatchRequest;
 use tokio::sync::watch;
 
 use super::app::{Feed, Link};
-use crate::client::{Peer, Target, connect};
 use crate::failure::Failure;
 use crate::model::Model;
+use crate::source::{Target, connect};
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(10);
@@ -58,20 +58,7 @@ async fn watch(
 ) -> String {
     let connection = match connect(target, timeout).await {
         Ok(connection) => connection,
-        // The target is in the header, and advice is for the command line.
-        Err(Failure::Connect { reason, .. }) => return reason,
-        Err(Failure::Timeout {
-            trouble: Some(trouble),
-            ..
-        }) => return trouble,
-        Err(failure) => {
-            return failure
-                .to_string()
-                .lines()
-                .next()
-                .unwrap_or_default()
-                .to_owned();
-        }
+        Err(failure) => return cause(failure, None),
     };
     let request = WatchRequest {
         poller: String::new(),
@@ -79,19 +66,18 @@ async fn watch(
         stats: true,
         ..Default::default()
     };
-    let (mut client, peer) = (connection.client, connection.peer);
-    let mut stream = match tokio::time::timeout(timeout, client.watch(request)).await {
-        Ok(Ok(stream)) => stream,
-        Ok(Err(refusal)) => return told(&peer, &refusal.reason()).await,
-        Err(_) => return told(&peer, "the table did not come in time").await,
+    let mut stream = match connection.watch(request).await {
+        Ok(stream) => stream,
+        Err(failure) => return cause(failure, Some("the table did not come in time")),
     };
-    let server = Arc::new(connection.server);
+    let server = Arc::new(connection.server.clone());
     // Folded apart from what is published: readers hold their copy while the next group comes in.
     let mut model: Model = feed.borrow().model.clone();
     loop {
         // A live server sends a group at each interval, even an empty one.
-        match tokio::time::timeout(interval.saturating_mul(3) + timeout, stream.message()).await {
-            Ok(Ok(Some(frame))) => {
+        let within = interval.saturating_mul(3);
+        match connection.next(&mut stream, Some(within)).await {
+            Ok(Some(frame)) => {
                 let whole = model.apply(frame);
                 if model.is_too_large() {
                     return "the table is larger than is shown here; `netpoller ls` takes filters"
@@ -109,19 +95,45 @@ async fn watch(
                     });
                 }
             }
-            Ok(Ok(None)) => return told(&peer, "the process closed the stream").await,
-            Ok(Err(refusal)) => {
-                let reason = format!("the stream broke: {}", refusal.reason());
-                return told(&peer, &reason).await;
+            Ok(None) => {
+                let trouble = connection.peer.trouble_soon().await;
+                return trouble.unwrap_or_else(|| "the process closed the stream".into());
             }
-            Err(_) => return told(&peer, "the process has sent nothing for too long").await,
+            Err(Failure::Lost {
+                reason,
+                trouble: None,
+                ..
+            }) => return format!("the stream broke: {reason}"),
+            Err(failure) => {
+                return cause(failure, Some("the process has sent nothing for too long"));
+            }
         }
     }
 }
 
-/// What is the matter with the process, if that can be told, or else what was seen of it.
-async fn told(peer: &Peer, seen: &str) -> String {
-    peer.trouble_soon().await.unwrap_or_else(|| seen.to_owned())
+/// What is the matter, in a few words: the target is in the header, and advice is for the command
+/// line. Of what did not come in time, what to call it.
+fn cause(failure: Failure, late: Option<&str>) -> String {
+    match (failure, late) {
+        (Failure::Connect { reason, .. }, _) => reason,
+        (
+            Failure::Lost {
+                trouble: Some(trouble),
+                ..
+            }
+            | Failure::Timeout {
+                trouble: Some(trouble),
+                ..
+            },
+            _,
+        ) => trouble,
+        (Failure::Lost { reason, .. }, Some(_)) => reason,
+        (Failure::Timeout { .. }, Some(late)) => late.to_owned(),
+        (failure, _) => {
+            let said = failure.to_string();
+            said.lines().next().unwrap_or_default().to_owned()
+        }
+    }
 }
 
 /// Doubles from attempt to attempt up to a bound, with a quarter of chance so that many inspectors

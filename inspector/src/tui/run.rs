@@ -15,8 +15,8 @@ use super::terminal::{self, Screen};
 use super::theme::Theme;
 use super::update::{Cmd, Msg, apply_filter, update};
 use super::{Options, feed, view};
-use crate::client::Target;
 use crate::failure::Failure;
+use crate::source::Target;
 
 /// Pictures a second at most; the terminal may be far away.
 const BETWEEN_PICTURES: Duration = Duration::from_millis(100);

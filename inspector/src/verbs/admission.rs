@@ -12,9 +12,9 @@ use netpoller_proto::v1::{
 };
 use netpoller_proto::{Part, Side};
 
-use crate::client::{self, Connection, Selection};
 use crate::failure::Failure;
 use crate::query::Query;
+use crate::source::{Connection, Selection};
 
 /// What is known of who waits is older than this only for a descriptor that does nothing.
 const FRESH: Duration = Duration::from_millis(100);
@@ -101,16 +101,15 @@ impl<'a> Admission<'a> {
         }
         let mut rows = Vec::new();
         if wanted.len() > MANY {
-            rows = client::descriptors(self.connection, &Selection::default())
-                .await?
-                .rows;
+            let all = Selection::default();
+            rows = self.connection.descriptors(&all).await?.rows;
         } else {
             for ids in wanted.chunks(IDS) {
                 let selection = Selection {
                     filter: Some(one_of(ids)),
                     ..Selection::default()
                 };
-                rows.extend(client::descriptors(self.connection, &selection).await?.rows);
+                rows.extend(self.connection.descriptors(&selection).await?.rows);
             }
         }
         for key in wanted {

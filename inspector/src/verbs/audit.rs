@@ -2,12 +2,12 @@
 
 use std::time::Duration;
 
-use netpoller_proto::v1::{AuditRequest, AuditResponse};
+use netpoller_proto::v1::AuditResponse;
 
-use crate::client::{self, Connection};
 use crate::document;
 use crate::failure::Failure;
 use crate::globals::Globals;
+use crate::source::Connection;
 use crate::table::{LAWS, LawRow};
 
 pub(crate) fn run(
@@ -65,10 +65,10 @@ async fn watch(
     duration: Option<Duration>,
 ) -> Result<AuditResponse, Failure> {
     let over = tokio::time::Instant::now() + duration.unwrap_or_default();
-    let mut answer = ask(connection, kernel).await?;
+    let mut answer = connection.audit(kernel).await?;
     while tokio::time::Instant::now() + interval <= over {
         tokio::time::sleep(interval).await;
-        let before = std::mem::replace(&mut answer, ask(connection, kernel).await?);
+        let before = std::mem::replace(&mut answer, connection.audit(kernel).await?);
         keep_violations(&before, &mut answer);
     }
     Ok(answer)
@@ -89,15 +89,6 @@ fn keep_violations(before: &AuditResponse, now: &mut AuditResponse) {
             }
         }
     }
-}
-
-async fn ask(connection: &Connection, kernel: bool) -> Result<AuditResponse, Failure> {
-    let mut client = connection.client.clone();
-    let request = AuditRequest {
-        poller: String::new(),
-        kernel,
-    };
-    client::answer(connection, "the laws", client.audit(request)).await
 }
 
 #[cfg(test)]

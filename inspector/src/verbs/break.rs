@@ -2,10 +2,10 @@
 
 use netpoller_proto::v1::BreakRequest;
 
-use crate::client::Control;
 use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::out::Format;
+use crate::source::Control;
 use crate::verbs::control::ControlArgs;
 
 /// Wakes the thread that polls.

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::Args;
 
-use crate::client::{Access, Target, TargetSpec};
+use crate::source::{Access, Target, TargetSpec};
 
 /// Where to act.
 #[derive(Debug, Clone, Args)]

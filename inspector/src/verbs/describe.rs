@@ -5,13 +5,11 @@ mod sections;
 
 use std::sync::Arc;
 
-use netpoller_proto::v1::GetDescriptorRequest;
-
-use crate::client::{self, Selector};
 use crate::document;
 use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::out::Format;
+use crate::source::Selector;
 use crate::table::Entry;
 
 pub(crate) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
@@ -20,14 +18,7 @@ pub(crate) fn run(globals: &Globals, words: &[String]) -> Result<(), Failure> {
         let connection = super::connection(globals).await?;
         let style = globals.style();
         let (poller, id) = which.find(&connection).await?;
-        let mut client = connection.client.clone();
-        let request = GetDescriptorRequest { poller, id };
-        let answer = client::answer(
-            &connection,
-            "the descriptor",
-            client.get_descriptor(request),
-        )
-        .await?;
+        let answer = connection.descriptor(poller, id).await?;
         let head = style.head(
             &connection,
             "netpoller/v1/descriptor",

@@ -9,11 +9,11 @@ use netpoller_proto::v1::{Event, EventKind, Mode, TransitionsFrame, WatchTransit
 use netpoller_proto::vocabulary;
 
 use super::admission::Admission;
-use crate::client::{self, Connection, Selector};
 use crate::document;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::{Format, Sheet, Style};
+use crate::source::{Connection, Selector};
 use crate::table::{Column, Context, EVENTS, Fit};
 
 /// What to hear of.
@@ -63,8 +63,6 @@ fn kinds() -> impl TypedValueParser<Value = EventKind> {
         .try_map(|name| name.parse::<EventKind>())
 }
 
-/// What they are called in messages.
-const WHAT: &str = "its events";
 /// Events that are kept to make one document of them.
 const MOST_KEPT: usize = 400_000;
 
@@ -94,8 +92,8 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         history: args.history,
         history_only: args.dump,
     };
-    let (mut client, mut patient) = (connection.client.clone(), connection.clone());
-    let mut stream = client::answer(&connection, WHAT, client.watch_transitions(request)).await?;
+    let mut patient = connection.clone();
+    let mut stream = connection.transitions(request).await?;
     let mut out = Out::new(globals.style(), &connection);
     out.titles()?;
     let mut loss = Loss::default();
@@ -105,7 +103,7 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         // A dump is an answer, and what it takes to print it does not count.
         let asked = Instant::now();
         let within = args.dump.then_some(Duration::ZERO);
-        let Some(frame) = client::next(&patient, WHAT, &mut stream, within).await? else {
+        let Some(frame) = patient.next(&mut stream, within).await? else {
             break;
         };
         loss.tell(&frame);
@@ -122,9 +120,7 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     }
     out.finish(loss.nothing())?;
     if !args.dump && printed < limit {
-        let trouble = connection.peer.trouble_soon().await;
-        let target = connection.target.to_string();
-        return Err(Failure::lost(target, "the stream has ended", trouble));
+        return Err(connection.ended().await);
     }
     Ok(())
 }

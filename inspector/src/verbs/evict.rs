@@ -7,11 +7,11 @@ use std::io::{self, IsTerminal, Write};
 
 use netpoller_proto::v1::{EvictRequest, EvictResponse};
 
-use crate::client::{Control, Selector};
 use crate::failure::Failure;
 use crate::foreign;
 use crate::globals::Globals;
 use crate::out::Format;
+use crate::source::{Control, Selector};
 use crate::verbs::control::ControlArgs;
 
 /// Releases who waits on a descriptor.

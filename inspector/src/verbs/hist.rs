@@ -4,9 +4,8 @@ use std::collections::BTreeMap;
 use std::io::{self, Write};
 use std::time::Duration;
 
-use netpoller_proto::v1::{Exemplar, GetStatsRequest, GetStatsResponse, Histogram, PollerStats};
+use netpoller_proto::v1::{Exemplar, GetStatsResponse, Histogram, PollerStats};
 
-use crate::client::{self, Connection};
 use crate::document;
 use crate::failure::Failure;
 use crate::globals::Globals;
@@ -31,9 +30,9 @@ pub(crate) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> 
         let style = globals.style();
         if name.is_some() {
             // A slip of the pen is told at once, not after the interval.
-            select(&client::stats(&connection).await?, name)?;
+            select(&connection.stats().await?, name)?;
         }
-        let stats = ask(&connection, globals.interval).await?;
+        let stats = connection.stats_over(globals.interval).await?;
         let shown = select(&stats, name)?;
         let head = style.head(&connection, "netpoller/v1/histograms", stats.captured_at_ns);
         let context = Context {
@@ -68,20 +67,6 @@ pub(crate) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> 
             }),
         })
     })
-}
-
-async fn ask(connection: &Connection, interval: Duration) -> Result<GetStatsResponse, Failure> {
-    let mut client = connection.client.clone();
-    let request = GetStatsRequest {
-        poller: String::new(),
-        interval_ns: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
-    };
-    // The answer takes as long as the interval, and then as long as any other.
-    let connection = Connection {
-        timeout: connection.timeout + interval,
-        ..connection.clone()
-    };
-    client::answer(&connection, "the statistics", client.get_stats(request)).await
 }
 
 /// One histogram of one poller; of an older server, without its interval.

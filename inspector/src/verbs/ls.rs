@@ -2,12 +2,12 @@
 
 use std::io::{self, BufWriter, Write};
 
-use crate::client::{self, Connection, Selection};
 use crate::document;
 use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::out::Style;
 use crate::query::Query;
+use crate::source::{Connection, Selection};
 use crate::table::{self, POLLERS, Rows};
 use crate::verbs::listing::Listing;
 
@@ -31,7 +31,7 @@ pub(super) async fn list(
 ) -> Result<(), Failure> {
     let Some(table) = what.rows() else {
         // Asked anew: the answer that came with the connection may be old by now.
-        let stats = client::stats(connection).await?;
+        let stats = connection.stats().await?;
         let head = style.head(connection, "netpoller/v1/pollers", stats.captured_at_ns);
         let context = head.context;
         let pollers = stats.pollers.into_iter();
@@ -42,7 +42,7 @@ pub(super) async fn list(
     };
     super::check_pollers(filter, connection)?;
     let selection = selection(filter, style, what, table)?;
-    let snapshot = client::descriptors(connection, &selection).await?;
+    let snapshot = connection.descriptors(&selection).await?;
     let mut head = style.head(connection, table.schema, snapshot.captured_at_ns);
     head.context.several |= table::are_of_several(&snapshot.rows);
     let context = head.context;

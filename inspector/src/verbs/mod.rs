@@ -27,10 +27,10 @@ pub(crate) mod watch;
 use std::future::Future;
 use std::io::{self, BufWriter, Write};
 
-use crate::client::{Connection, choose};
 use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::query::Query;
+use crate::source::{Connection, choose};
 
 /// The process that is meant.
 pub(crate) async fn connection(globals: &Globals) -> Result<Connection, Failure> {

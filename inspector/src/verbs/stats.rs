@@ -5,7 +5,6 @@ use std::io::{self, Write};
 use netpoller_proto::filter::Key;
 use netpoller_proto::v1::{Poller, PollerStats};
 
-use crate::client;
 use crate::document;
 use crate::failure::Failure;
 use crate::globals::Globals;
@@ -21,7 +20,7 @@ pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
     super::block_on(async {
         let connection = super::connection(globals).await?;
         let style = globals.style();
-        let stats = client::stats(&connection).await?;
+        let stats = connection.stats().await?;
         let head = style.head(&connection, "netpoller/v1/stats", stats.captured_at_ns);
         let context = head.context;
         super::print(|out| match style.format {

@@ -1,10 +1,10 @@
 //! `netpoller targets`.
 
-use crate::client::{discover, hidden};
 use crate::document;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::Head;
+use crate::source::{discover, hidden};
 use crate::table::{Context, TARGETS};
 
 pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {

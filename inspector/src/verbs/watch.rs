@@ -6,7 +6,6 @@ use std::sync::Arc;
 
 use netpoller_proto::v1::{Descriptor, WatchRequest};
 
-use crate::client;
 use crate::clock::Anchor;
 use crate::document;
 use crate::failure::Failure;
@@ -18,9 +17,6 @@ use crate::query::{Query, Scope};
 use crate::table::{Align, Column, Context, Entry, Fit, Rows, Side, are_of_several, fit};
 use crate::text;
 use crate::verbs::listing::Listing;
-
-/// What it follows, as it is called in messages.
-const GROUPS: &str = "the table";
 
 pub(crate) fn run(globals: &Globals, what: Listing, until: Option<&Query>) -> Result<(), Failure> {
     let Some(table) = what.rows() else {
@@ -53,7 +49,6 @@ async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Resul
     let style = globals.style();
     super::check_pollers(globals.filter.as_ref(), &connection)?;
     super::check_pollers(until, &connection)?;
-    let mut client = connection.client.clone();
     let request = WatchRequest {
         poller: String::new(),
         interval_ns: u64::try_from(globals.interval.as_nanos()).unwrap_or(u64::MAX),
@@ -63,7 +58,7 @@ async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Resul
             .as_ref()
             .and_then(|query| query.filter(table)),
     };
-    let mut stream = client::answer(&connection, GROUPS, client.watch(request)).await?;
+    let mut stream = connection.watch(request).await?;
     let mut model = Model::default();
     let mut seen = Seen::default();
     let anchor = Anchor::of(&connection.server);
@@ -74,11 +69,8 @@ async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Resul
     loop {
         // A live server sends a group at each interval, even an empty one.
         let within = globals.interval.saturating_mul(3);
-        let Some(frame) = client::next(&connection, GROUPS, &mut stream, Some(within)).await?
-        else {
-            let trouble = connection.peer.trouble_soon().await;
-            let target = connection.target.to_string();
-            return Err(Failure::lost(target, "the stream has ended", trouble));
+        let Some(frame) = connection.next(&mut stream, Some(within)).await? else {
+            return Err(connection.ended().await);
         };
         let whole = model.apply(frame);
         if model.is_too_large() {

@@ -1,26 +1,14 @@
 //! The conservation laws, as findings.
 
 use netpoller::view::lints::Lint;
-use netpoller_proto::v1::{AuditRequest, AuditResponse, Evidence, Finding, Law, Severity};
+use netpoller_proto::v1::{AuditResponse, Evidence, Finding, Law, Severity};
 
-use crate::client::{self, Connection};
-use crate::failure::Failure;
 use crate::text;
 
 /// The name of the finding, and for `--allow`.
 pub(super) const NAME: &str = "broken-law";
 pub(super) const HELP: &str = "A conservation law does not hold: what was counted on the way in is not what came out, plus what is inside.";
 pub(super) const ADVICE: &str = "something was counted twice or not at all: this is a bug of netpoller, please report it; `netpoller audit` has all laws";
-
-/// Asks for the laws, which takes longer only where one seems broken.
-pub(super) async fn audit(connection: &Connection, kernel: bool) -> Result<AuditResponse, Failure> {
-    let mut client = connection.client.clone();
-    let request = AuditRequest {
-        poller: String::new(),
-        kernel,
-    };
-    client::answer(connection, "the laws", client.audit(request)).await
-}
 
 /// How many hold.
 pub(super) fn held(answer: &AuditResponse) -> usize {

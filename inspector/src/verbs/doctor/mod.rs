@@ -18,11 +18,11 @@ use netpoller::view::lints::Lint;
 use netpoller_proto::v1::{AuditResponse, DiagnoseRequest, DiagnoseResponse, Since};
 use prost::Message;
 
-use crate::client::{self, Connection};
 use crate::document::Document;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::{Format, Head, Style};
+use crate::source::Connection;
 use crate::table::Context;
 pub(crate) use args::DoctorArgs;
 
@@ -56,10 +56,8 @@ async fn diagnose(
     let mut known: HashSet<Key> = HashSet::new();
     let (mut more, mut weight) = (0, 0);
     loop {
-        let (answer, audit) = tokio::join!(
-            client::diagnose(connection, request(args)),
-            audit(connection, args)
-        );
+        let (answer, audit) =
+            tokio::join!(connection.diagnose(request(args)), audit(connection, args));
         let mut answer = answer?;
         date(&mut answer);
         more = answer.more.max(more);
@@ -150,7 +148,8 @@ async fn audit(connection: &Connection, args: &DoctorArgs) -> Result<AuditRespon
     if args.allow.contains(&Check::Laws) {
         return Err(String::new());
     }
-    laws::audit(connection, false)
+    connection
+        .audit(false)
         .await
         .map_err(|failure| failure.to_string())
 }

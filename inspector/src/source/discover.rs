@@ -15,11 +15,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
 
-use super::connect::silent;
+use super::endpoint::{Connection, Peer, connect, silent};
 use super::places::{self, Place, Socket};
 use super::process::{self, Process, own_uid};
-use super::target::UnixSocket;
-use super::{Connection, Peer, Target, TargetSpec, connect};
+use super::target::{Target, TargetSpec, UnixSocket};
 use crate::failure::Failure;
 use crate::foreign;
 use crate::text;

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 
-use super::process;
+use crate::source::process;
 
 /// A process that ends closes its sockets first, and is gone soon after.
 const SOON: Duration = Duration::from_millis(300);
@@ -24,7 +24,7 @@ struct Process {
 
 impl Peer {
     /// The process with this id.
-    pub(super) fn of(pid: u32) -> Self {
+    pub(in crate::source) fn of(pid: u32) -> Self {
         let peer = Self::default();
         peer.set(Some(pid));
         peer

@@ -14,9 +14,10 @@ use tower::service_fn;
 
 use super::access::Access;
 use super::gate::{Client, Transport, transport};
-use super::peer::ForeignPeer;
-use super::{Peer, Target, UnixSocket, refusal};
+use super::peer::{ForeignPeer, Peer};
+use super::refusal::{Asked, Doing, of_connection};
 use crate::failure::Failure;
+use crate::source::target::{Target, UnixSocket};
 
 /// How long a TLS endpoint is listened to before it is spoken to.
 const FIRST_WORD: Duration = Duration::from_secs(1);
@@ -28,8 +29,8 @@ const SHORTEST_SILENCE: Duration = Duration::from_millis(500);
 /// An open connection to a process that speaks our protocol.
 #[derive(Debug, Clone)]
 pub(crate) struct Connection {
-    /// Asks.
-    pub(crate) client: Client,
+    /// Asks. Whoever wants to know something calls a method of the connection.
+    pub(super) client: Client,
     /// Who answered.
     pub(crate) server: GetServerResponse,
     /// Where.
@@ -47,18 +48,7 @@ pub(crate) async fn connect(target: &Target, timeout: Duration) -> Result<Connec
         let mut client = Client::new(open(target, timeout, &peer).await?);
         let server = match client.get_server(GetServerRequest {}).await {
             Ok(server) => server,
-            Err(refusal) => {
-                let failure = refusal::of_first_request(target, &refusal);
-                // Whether it has ended meanwhile is of interest where nobody has answered.
-                let trouble = match refusal.source() {
-                    Some(_) => peer.trouble(),
-                    None => None,
-                };
-                return Err(match trouble {
-                    Some(trouble) => Failure::lost(target.to_string(), "", Some(trouble)),
-                    None => failure,
-                });
-            }
+            Err(refusal) => return Err(greeting(target, timeout, &peer).failure(&refusal).await),
         };
         if server.protocol != PROTOCOL {
             return Err(Failure::Incompatible(format!(
@@ -75,20 +65,22 @@ pub(crate) async fn connect(target: &Target, timeout: Duration) -> Result<Connec
             peer: peer.clone(),
         })
     };
-    match tokio::time::timeout(timeout, attempt).await {
-        Ok(result) => result,
-        Err(_) => Err(silent(target, timeout, &peer)),
+    greeting(target, timeout, &peer).timely(attempt).await?
+}
+
+fn greeting<'a>(target: &'a Target, timeout: Duration, peer: &'a Peer) -> Asked<'a> {
+    Asked {
+        target,
+        peer,
+        timeout,
+        what: "its first answer",
+        doing: Doing::Greeting,
     }
 }
 
 /// Nobody answered in time.
-pub(super) fn silent(target: &Target, timeout: Duration, peer: &Peer) -> Failure {
-    Failure::Timeout {
-        target: target.to_string(),
-        what: "its first answer",
-        after: timeout,
-        trouble: peer.trouble(),
-    }
+pub(in crate::source) fn silent(target: &Target, timeout: Duration, peer: &Peer) -> Failure {
+    greeting(target, timeout, peer).late()
 }
 
 /// A client without anything read yet. What is served there, the caller must know.
@@ -138,7 +130,7 @@ pub(super) async fn open(
         }
         Target::Tcp(_) => endpoint.tcp_nodelay(true).connect().await,
     };
-    let channel = channel.map_err(|error| refusal::of_connection(target, &error))?;
+    let channel = channel.map_err(|error| of_connection(target, &error))?;
     Ok(transport(channel, credentials))
 }
 

@@ -1,18 +1,13 @@
-//! Whole answers: every page of the table, and the statistics.
+//! The table, page after page.
 
-use std::future::Future;
 use std::sync::Arc;
-use std::time::Duration;
 
 use netpoller_proto::filter::Field;
-use netpoller_proto::v1::{
-    Descriptor, Filter, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
-};
+use netpoller_proto::v1::{Descriptor, Filter, ListDescriptorsRequest};
 use prost::Message;
 use tonic::Code;
 
-use super::gate::Refusal;
-use super::{Connection, Frames};
+use super::connect::Connection;
 use crate::failure::Failure;
 
 /// What the rows are called in messages.
@@ -55,20 +50,15 @@ pub(crate) struct Snapshot {
     pub(crate) filtered: bool,
 }
 
-/// Asks for the table, page after page, until there is enough of it.
-///
-/// Whether the server has understood what was selected is told by the epoch in its answer, which
-/// came into the protocol with filter and sort. If it has not, all rows are fetched, for the caller
-/// to select from; and so they are if the server knows filters but not a field of this one. All
-/// pages together take no longer than one answer may.
-pub(crate) async fn descriptors(
-    connection: &Connection,
-    selection: &Selection,
-) -> Result<Snapshot, Failure> {
-    let listing = pages(connection, selection);
-    match tokio::time::timeout(connection.timeout, listing).await {
-        Ok(result) => result,
-        Err(_) => Err(late(connection, TABLE)),
+impl Connection {
+    /// Asks for the table, page after page, until there is enough of it.
+    ///
+    /// Whether the server has understood what was selected is told by the epoch in its answer,
+    /// which came into the protocol with filter and sort. If it has not, all rows are fetched, for
+    /// the caller to select from; and so they are if the server knows filters but not a field of
+    /// this one. All pages together take no longer than one answer may.
+    pub(crate) async fn descriptors(&self, selection: &Selection) -> Result<Snapshot, Failure> {
+        self.asked(TABLE).timely(pages(self, selection)).await?
     }
 }
 
@@ -145,11 +135,13 @@ async fn select(connection: &Connection, selection: &Selection) -> Result<Snapsh
             descending,
         };
         let call = client.list_descriptors(request);
-        let page = match timely(connection, TABLE, call).await? {
+        let asked = connection.asked(TABLE);
+        let page = match asked.timely(call).await? {
+            Ok(page) => page,
             Err(refusal) if selective && refusal.code() == Code::InvalidArgument => {
                 return Err(Refused::NotKnown);
             }
-            result => answered(connection, TABLE, result).await?,
+            Err(refusal) => return Err(Refused::Failed(asked.failure(&refusal).await)),
         };
         weight_of_all += page.descriptors.iter().map(weight).sum::<usize>();
         if weight_of_all > LARGEST_LISTING {
@@ -189,100 +181,4 @@ async fn select(connection: &Connection, selection: &Selection) -> Result<Snapsh
         }
         page_token = page.next_page_token;
     }
-}
-
-/// The statistics of every poller.
-pub(crate) async fn stats(connection: &Connection) -> Result<GetStatsResponse, Failure> {
-    let mut client = connection.client.clone();
-    answer(
-        connection,
-        "the statistics",
-        client.get_stats(GetStatsRequest::default()),
-    )
-    .await
-}
-
-/// What the server says, in time.
-pub(crate) async fn answer<T>(
-    connection: &Connection,
-    what: &'static str,
-    call: impl Future<Output = Result<T, Refusal>>,
-) -> Result<T, Failure> {
-    let result = timely(connection, what, call).await?;
-    answered(connection, what, result).await
-}
-
-/// The next message of a stream; `None` when the process has ended it. With a time, one has to come
-/// within that, and then within what any answer may take.
-pub(crate) async fn next<T>(
-    connection: &Connection,
-    what: &'static str,
-    frames: &mut Frames<T>,
-    within: Option<Duration>,
-) -> Result<Option<T>, Failure> {
-    let result = match within {
-        None => frames.message().await,
-        Some(within) => {
-            let patient = Connection {
-                timeout: connection.timeout.saturating_add(within),
-                ..connection.clone()
-            };
-            timely(&patient, what, frames.message()).await?
-        }
-    };
-    answered(connection, what, result).await
-}
-
-pub(super) async fn timely<T>(
-    connection: &Connection,
-    what: &'static str,
-    call: impl Future<Output = Result<T, Refusal>>,
-) -> Result<Result<T, Refusal>, Failure> {
-    tokio::time::timeout(connection.timeout, call)
-        .await
-        .map_err(|_| late(connection, what))
-}
-
-fn late(connection: &Connection, what: &'static str) -> Failure {
-    Failure::Timeout {
-        target: connection.target.to_string(),
-        what,
-        after: connection.timeout,
-        trouble: connection.peer.trouble(),
-    }
-}
-
-async fn answered<T>(
-    connection: &Connection,
-    what: &'static str,
-    result: Result<T, Refusal>,
-) -> Result<T, Failure> {
-    match result {
-        Ok(answer) => Ok(answer),
-        Err(refusal) => Err(refused(connection, what, &refusal).await),
-    }
-}
-
-/// What an error of the server means to whoever asked.
-async fn refused(connection: &Connection, what: &'static str, refusal: &Refusal) -> Failure {
-    let target = &connection.target;
-    if refusal.source().is_some() || refusal.code() == Code::Unavailable {
-        return lost(connection, refusal).await;
-    }
-    let reason = refusal.reason();
-    match refusal.code() {
-        Code::Unimplemented => Failure::Incompatible(format!(
-            "{target} (pid {}, netpoller {}) does not have {what}: its library is older than this command",
-            connection.server.pid, connection.server.version
-        )),
-        Code::NotFound => Failure::NotFound(reason),
-        Code::InvalidArgument => Failure::Usage(reason),
-        _ => Failure::Runtime(format!("{target} does not give {what}: {reason}")),
-    }
-}
-
-/// The connection broke while it was used.
-pub(super) async fn lost(connection: &Connection, refusal: &Refusal) -> Failure {
-    let trouble = connection.peer.trouble_soon().await;
-    Failure::lost(connection.target.to_string(), &refusal.reason(), trouble)
 }

@@ -8,8 +8,7 @@ use std::str::FromStr;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::Uri;
 
-use super::Access;
-use super::access::Credentials;
+use super::endpoint::{Access, Credentials};
 use crate::failure::Failure;
 use crate::foreign;
 

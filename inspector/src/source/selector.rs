@@ -6,7 +6,7 @@ use netpoller_proto::v1::filter::Node;
 use netpoller_proto::v1::filter_value::Value;
 use netpoller_proto::v1::{Comparison, Filter, FilterValue, Operator};
 
-use super::{Connection, Selection, descriptors};
+use super::endpoint::{Connection, Selection};
 use crate::failure::Failure;
 
 /// A descriptor as people name it.
@@ -86,7 +86,7 @@ impl Selector {
             }),
             ..Selection::default()
         };
-        let mut rows = descriptors(connection, &selection).await?.rows;
+        let mut rows = connection.descriptors(&selection).await?.rows;
         // An older server does not know the filter.
         rows.retain(|row| match self {
             Self::Id { id, .. } => row.id() == *id,

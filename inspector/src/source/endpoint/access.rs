@@ -47,7 +47,7 @@ pub(crate) struct Access {
 
 impl Access {
     /// What every request shows.
-    pub(super) fn credentials(&self) -> Result<Credentials, Failure> {
+    pub(in crate::source) fn credentials(&self) -> Result<Credentials, Failure> {
         let Some(path) = &self.token_file else {
             return Ok(Credentials(None));
         };

@@ -1,16 +1,20 @@
-//! Why a connection came to nothing, in words, and what to do about it.
+//! What an error means to whoever asked: why a connection came to nothing, or a request was refused, in
+//! words, and what to do about it.
 
 use std::error::Error;
+use std::future::Future;
 use std::io;
 use std::os::unix::fs::FileTypeExt;
+use std::time::Duration;
 
+use netpoller_proto::v1::GetServerResponse;
 use tokio_rustls::rustls::{AlertDescription, CertificateError, Error as TlsError, InvalidMessage};
 use tonic::Code;
 
-use super::Target;
 use super::gate::Refusal;
-use super::peer::ForeignPeer;
+use super::peer::{ForeignPeer, Peer};
 use crate::failure::Failure;
+use crate::source::target::Target;
 
 /// Advice when a connection was accepted and came to nothing.
 const STRANGER: &str =
@@ -94,35 +98,137 @@ pub(super) fn of_connection(target: &Target, error: &(dyn Error + 'static)) -> F
     connect(target, &reason, advice)
 }
 
-/// Something answered the connection, but not the first request.
-pub(super) fn of_first_request(target: &Target, refusal: &Refusal) -> Failure {
-    if let Some(failure) = refusal
-        .source()
-        .and_then(|error| of_tls(target, &causes(error)))
-    {
-        return failure;
+/// What was being done when it was refused.
+#[derive(Debug, Clone, Copy)]
+pub(super) enum Doing<'a> {
+    /// The first request: whoever listens there may be anything.
+    Greeting,
+    /// Asking a process that has said who it is.
+    Asking(&'a GetServerResponse),
+    /// Asking it to look for faults.
+    Diagnosing(&'a GetServerResponse),
+    /// Acting on a process.
+    Acting,
+}
+
+/// Who is asked, for what, and how long that may take.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Asked<'a> {
+    pub(super) target: &'a Target,
+    pub(super) peer: &'a Peer,
+    pub(super) timeout: Duration,
+    /// What it is called in messages.
+    pub(super) what: &'static str,
+    pub(super) doing: Doing<'a>,
+}
+
+impl Asked<'_> {
+    /// What is answered, in time.
+    pub(super) async fn answer<T>(
+        self,
+        call: impl Future<Output = Result<T, Refusal>>,
+    ) -> Result<T, Failure> {
+        match self.timely(call).await? {
+            Ok(answer) => Ok(answer),
+            Err(refusal) => Err(self.failure(&refusal).await),
+        }
     }
-    match refusal.code() {
-        Code::Unimplemented => Failure::Incompatible(format!(
-            "{target} speaks gRPC, but does not serve netpoller.v1.Inspector; is it the inspection endpoint?"
-        )),
-        Code::Unauthenticated => {
-            let advice = match target {
+
+    /// What comes of it in time.
+    pub(super) async fn timely<T>(self, call: impl Future<Output = T>) -> Result<T, Failure> {
+        let result = tokio::time::timeout(self.timeout, call).await;
+        result.map_err(|_| self.late())
+    }
+
+    /// Nothing came in time.
+    pub(super) fn late(self) -> Failure {
+        Failure::Timeout {
+            target: self.target.to_string(),
+            what: self.what,
+            after: self.timeout,
+            trouble: self.peer.trouble(),
+        }
+    }
+
+    /// What an error means to whoever asked. There is no other place that turns a status into a failure.
+    pub(super) async fn failure(self, refusal: &Refusal) -> Failure {
+        let (target, what) = (self.target, self.what);
+        if let Some(failure) = self.broken(refusal).await {
+            return failure;
+        }
+        let reason = refusal.reason();
+        let connect = |advice| connect(target, &reason, advice);
+        match (self.doing, refusal.code()) {
+            (Doing::Greeting, Code::Unimplemented) => Failure::Incompatible(format!(
+                "{target} speaks gRPC, but does not serve netpoller.v1.Inspector; is it the inspection endpoint?"
+            )),
+            (Doing::Asking(server), Code::Unimplemented) => Failure::Incompatible(format!(
+                "{target} (pid {}, netpoller {}) does not have {what}: its library is older than this command",
+                server.pid, server.version
+            )),
+            (Doing::Diagnosing(server), Code::Unimplemented) => Failure::Incompatible(format!(
+                "{target} (netpoller {}) cannot diagnose itself; a later version of the library can",
+                server.version
+            )),
+            (Doing::Acting, Code::Unimplemented) => self::connect(
+                target,
+                "it does not serve netpoller.v1.Control",
+                "an inspection endpoint shows and does not act; the program must open a control endpoint of its own",
+            ),
+            (Doing::Greeting, Code::Unauthenticated) => connect(match target {
                 Target::Tcp(tcp) if tcp.access.token_file.is_some() => {
                     "the token in --token-file is not the one that the endpoint has; ask whoever runs the service for it"
                 }
                 _ => {
                     "name the file that holds the token with --token-file PATH; whoever runs the service has it"
                 }
-            };
-            connect(target, &refusal.reason(), advice)
+            }),
+            (Doing::Acting, Code::Unauthenticated) => connect(
+                "name the file that holds the token of the control endpoint with --control-token-file PATH; it is \
+                 not that of the inspection endpoint",
+            ),
+            (Doing::Greeting, Code::PermissionDenied) => connect(
+                "call the endpoint by its address, or run the command as the user of the service",
+            ),
+            (Doing::Acting, Code::Unavailable | Code::PermissionDenied) => {
+                connect("check the address, and that the control endpoint lets this user in")
+            }
+            (Doing::Greeting, _) => connect(stranger(target)),
+            (Doing::Diagnosing(_), Code::InvalidArgument) => {
+                Failure::Usage(format!("{target} refuses: {reason}"))
+            }
+            (Doing::Diagnosing(_), _) => {
+                Failure::Runtime(format!("{target} does not diagnose itself: {reason}"))
+            }
+            (_, Code::NotFound) => Failure::NotFound(reason),
+            (_, Code::InvalidArgument) => Failure::Usage(reason),
+            (Doing::Asking(_), _) => {
+                Failure::Runtime(format!("{target} does not give {what}: {reason}"))
+            }
+            (Doing::Acting, _) => Failure::Runtime(format!("{target} refuses {what}: {reason}")),
         }
-        Code::PermissionDenied => connect(
-            target,
-            &refusal.reason(),
-            "call the endpoint by its address, or run the command as the user of the service",
-        ),
-        _ => connect(target, &refusal.reason(), stranger(target)),
+    }
+
+    /// If it was the connection that failed, why.
+    async fn broken(self, refusal: &Refusal) -> Option<Failure> {
+        let lost = |reason: &str, trouble| Failure::lost(self.target.to_string(), reason, trouble);
+        match (self.doing, refusal.source()) {
+            // Whether it has ended meanwhile is of interest where nobody has answered.
+            (Doing::Greeting, Some(error)) => match self.peer.trouble() {
+                Some(trouble) => Some(lost("", Some(trouble))),
+                None => of_tls(self.target, &causes(error)),
+            },
+            (Doing::Greeting | Doing::Acting, None) => None,
+            (Doing::Asking(_) | Doing::Diagnosing(_), None)
+                if refusal.code() != Code::Unavailable =>
+            {
+                None
+            }
+            _ => {
+                let trouble = self.peer.trouble_soon().await;
+                Some(lost(&refusal.reason(), trouble))
+            }
+        }
     }
 }
 

@@ -1,0 +1,28 @@
+//! Where what is shown comes from.
+//!
+//! A source gives messages of `netpoller.v1`: who it is, the table of descriptors, the statistics,
+//! the laws, a diagnosis, one descriptor in full, and the changes and events as they come. What asks
+//! it knows nothing of how they are carried; whatever goes wrong is a `Failure` already.
+//!
+//! The one kind of source is the endpoint of a process that runs. Another one, such as a recording,
+//! is a folder beside `endpoint` whose connection has the same methods.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `endpoint` | a process that answers over gRPC |
+//! | `target` | what `--target` can say |
+//! | `discover` | the endpoints on this machine, and which of them is meant |
+//! | `places`, `process` | where their sockets may be, and what /proc says of who has them |
+//! | `selector` | which descriptor is meant |
+
+mod discover;
+mod endpoint;
+mod places;
+mod process;
+mod selector;
+mod target;
+
+pub(crate) use discover::{Found, State, choose, discover, hidden};
+pub(crate) use endpoint::{Access, Connection, Control, Peer, Selection, connect, weight};
+pub(crate) use selector::Selector;
+pub(crate) use target::{Target, TargetSpec, UnixSocket};
