@@ -6,9 +6,9 @@
 //! paragraph separators, every kind of blank but the ordinary one, what is private or not assigned,
 //! what has no shape, and marks without a letter or in heaps.
 //!
-//! Messages of the process pass through here once, where they are decoded (`source::endpoint::gate`); what is
-//! found in /proc and in the file system where it is read; reports of failures once more where they
-//! are printed.
+//! Messages of the process pass through here once, where they are decoded
+//! (`source::endpoint::gate`); what is found in /proc and in the file system where it is read;
+//! reports of failures once more where they are printed.
 
 use std::borrow::Cow;
 

@@ -1,18 +1,28 @@
 //! The command line: what every verb is called, what it accepts, and what its help says.
 
 use std::ffi::OsStr;
-use std::time::Duration;
 
 use clap::builder::Resettable;
 use clap::{Command, CommandFactory, Parser, Subcommand};
 
 use crate::demo::DemoArgs;
 use crate::globals::Globals;
-use crate::query::Query;
-use crate::verbs::control::ControlArgs;
+use crate::verbs::audit::AuditArgs;
+use crate::verbs::r#break::BreakArgs;
+use crate::verbs::completions::CompletionsArgs;
+use crate::verbs::describe::DescribeArgs;
 use crate::verbs::doctor::DoctorArgs;
 use crate::verbs::events::EventsArgs;
-use crate::verbs::listing::Listing;
+use crate::verbs::evict::EvictArgs;
+use crate::verbs::fields::FieldsArgs;
+use crate::verbs::hist::HistArgs;
+use crate::verbs::ls::LsArgs;
+use crate::verbs::stats::StatsArgs;
+use crate::verbs::targets::TargetsArgs;
+use crate::verbs::top::TopArgs;
+use crate::verbs::tui::TuiArgs;
+use crate::verbs::verb::Verb;
+use crate::verbs::watch::WatchArgs;
 
 /// Lists, watches and explains the network descriptors of a running service.
 ///
@@ -32,7 +42,7 @@ pub(crate) struct Cli {
     #[command(flatten)]
     pub(crate) globals: Globals,
     #[command(subcommand)]
-    pub(crate) verb: Option<Verb>,
+    pub(crate) said: Option<Said>,
 }
 
 impl Cli {
@@ -58,63 +68,36 @@ fn without_empty_variables(command: Command) -> Command {
 
 /// What to do.
 #[derive(Debug, Subcommand)]
-pub(crate) enum Verb {
+pub(crate) enum Said {
     /// List the processes that can be inspected: those of this user, and for root those of
     /// everybody.
     #[command(
         after_help = "Looked at are $XDG_RUNTIME_DIR/netpoller, /tmp/netpoller-UID and the XDG_RUNTIME_DIR of every process whose\nenvironment can be read; for root also /run/user/UID and the places of other users and containers.\nNETPOLLER_SOCKETS=DIR[:DIR...] names the directories to look in instead."
     )]
-    Targets,
+    Targets(TargetsArgs),
     /// List a table of the process.
-    Ls {
-        /// Which table.
-        #[arg(default_value = "descriptors")]
-        what: Listing,
-    },
+    Ls(LsArgs),
     /// Print gauges, transitions, counters, latency histograms and the conservation laws.
-    Stats,
+    Stats(StatsArgs),
     /// Print a table again and again, a blank line between.
-    Top {
-        /// Which table.
-        #[arg(default_value = "descriptors")]
-        what: Listing,
-        /// Stop after so many looks.
-        #[arg(short = 'C', long, value_name = "N")]
-        count: Option<u64>,
-    },
+    Top(TopArgs),
     /// Tell all about one descriptor: who waits, its last wake and transitions, its latencies, what
     /// the kernel says.
     #[command(
         after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard_1/42.7\n  netpoller describe fd 19\n\nExit code 6: it is closed, or never was."
     )]
-    Describe {
-        /// Its id as in `ls` (42.7, or POLLER/42.7 with several pollers), or its number as fd:19 or
-        /// `fd 19`.
-        #[arg(required = true, num_args = 1..=2, value_name = "ID|fd N")]
-        id: Vec<String>,
-    },
+    Describe(DescribeArgs),
     /// Print quantiles of the latencies, of all time and of the last --interval; bars for one that
     /// is named.
     #[command(
         after_help = "Examples:\n  netpoller hist\n  netpoller hist wake_latency --interval 4s\n\nA bar stands for a power of two; `last 42.7` is the descriptor of its latest sample: `netpoller describe 42.7`."
     )]
-    Hist {
-        /// Beginning of the name of a histogram, for example wake_latency.
-        name: Option<String>,
-    },
+    Hist(HistArgs),
     /// Print a line for each row that comes, changes or goes.
     #[command(
         after_help = "Examples:\n  netpoller watch -w 'kind=tcp && state=parked' --format jsonl\n  netpoller watch waiters --until 'age>5s' --timeout 1min\n\nEach line of jsonl is a row as in `ls --format json`, with \"op\": add, mod or del.\nExit code 3: --until has not come about within --timeout."
     )]
-    Watch {
-        /// Which table.
-        #[arg(default_value = "descriptors")]
-        what: Listing,
-        /// End as soon as this holds for a row that is watched; exit with 3 if it does not within
-        /// --timeout.
-        #[arg(long, value_name = "EXPR")]
-        until: Option<Query>,
-    },
+    Watch(WatchArgs),
     /// Print what the flight recorder records: transitions, deadlines, breaks, polls.
     #[command(
         after_help = "Examples:\n  netpoller events --id 42.7 --history\n  netpoller events -k park,ready_parked --direction read\n  netpoller events --dump --format json\n\n--where is asked of each event: its poller, id, dir and thread, and of its descriptor the fields that do not change from\nmoment to moment (kind, fd, local, peer, label, opened, where, task). A descriptor that was closed before it could be\nlooked at, within some 20 ms, has only what its events say."
@@ -125,51 +108,50 @@ pub(crate) enum Verb {
     #[command(
         after_help = "Exit code 3: a law is violated. A law that seems broken is read several times before it is said to be."
     )]
-    Audit {
-        /// Compare with the kernel's list of registrations too. It holds up registrations for half
-        /// a microsecond a descriptor.
-        #[arg(long)]
-        kernel: bool,
-        /// Go on checking for so long, every --interval.
-        #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
-        duration: Option<Duration>,
-    },
+    Audit(AuditArgs),
     /// Release whoever waits on a descriptor and refuse later operations on it, as if it were
     /// closed.
     #[command(
         after_help = "The file descriptor stays open; its owner finds out at his next operation. Only a control endpoint\ndoes this, which a program opens on purpose.\n\nExample:\n  netpoller evict 42.7 --control unix:/run/app/control.sock\n\nExit code 7: asked whether to go on, you said no."
     )]
-    Evict {
-        /// Its id as in `ls`, or its number as fd:19 or `fd 19`.
-        #[arg(required = true, num_args = 1..=2, value_name = "ID|fd N")]
-        id: Vec<String>,
-        #[command(flatten)]
-        control: ControlArgs,
-        /// Do not ask first.
-        #[arg(short, long)]
-        yes: bool,
-    },
+    Evict(EvictArgs),
     /// Wake the thread that sleeps in epoll_wait, if there is one.
-    Break {
-        /// Name of the poller; may be left out when there is only one.
-        poller: Option<String>,
-        #[command(flatten)]
-        control: ControlArgs,
-    },
+    Break(BreakArgs),
     /// Look for known faults, with evidence and advice; exit code 3 if there are any.
     Doctor(DoctorArgs),
     /// Open the terminal UI (the default on a terminal).
-    Tui,
+    Tui(TuiArgs),
     /// Run a busy example service in this process and look at it.
     Demo(DemoArgs),
     /// List the fields and operators of filters (`--where`, and `/` in the terminal UI).
     #[command(long_about = crate::query::HELP_TITLE, after_long_help = crate::query::help())]
-    Fields,
+    Fields(FieldsArgs),
     /// Print the completions of a shell.
-    Completions {
-        /// The shell.
-        shell: clap_complete::Shell,
-    },
+    Completions(CompletionsArgs),
+}
+
+impl Said {
+    /// The verb with its arguments.
+    pub(crate) fn verb(&self) -> &dyn Verb {
+        match self {
+            Self::Targets(args) => args,
+            Self::Ls(args) => args,
+            Self::Stats(args) => args,
+            Self::Top(args) => args,
+            Self::Describe(args) => args,
+            Self::Hist(args) => args,
+            Self::Watch(args) => args,
+            Self::Events(args) => args,
+            Self::Audit(args) => args,
+            Self::Evict(args) => args,
+            Self::Break(args) => args,
+            Self::Doctor(args) => args,
+            Self::Tui(args) => args,
+            Self::Demo(args) => args,
+            Self::Fields(args) => args,
+            Self::Completions(args) => args,
+        }
+    }
 }
 
 #[cfg(test)]

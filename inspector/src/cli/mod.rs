@@ -4,25 +4,48 @@
 //! |---|---|
 //! | `args` | what the command line can say |
 //! | `usage` | which of the common flags mean something to which verb |
-//! | `dispatch` | which verb does what it says |
 
 mod args;
-mod dispatch;
 mod usage;
 
+use std::io::{self, IsTerminal};
 use std::process::ExitCode;
 
-use clap::FromArgMatches;
+use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
-use args::Cli;
+use crate::failure::Failure;
+use crate::verbs::listing::Listing;
+use crate::verbs::ls::LsArgs;
+use crate::verbs::tui::TuiArgs;
+use args::{Cli, Said};
 
 /// Does what the command line of this process says. The exit code is 0 if all went well; `netpoller
 /// --help` lists the others.
 pub fn run() -> ExitCode {
     let matches = Cli::in_environment().get_matches();
-    let mut cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    match usage::settle(&mut cli, &matches).and_then(|()| dispatch::dispatch(cli)) {
+    let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
+    match dispatch(cli, &matches) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
     }
+}
+
+/// From what the command line says to the verb that does it.
+fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
+    let Cli { mut globals, said } = cli;
+    let said = match said {
+        Some(Said::Completions(mut args)) => {
+            args.command = Some(Cli::command());
+            Said::Completions(args)
+        }
+        Some(said) => said,
+        None if io::stdout().is_terminal() => Said::Tui(TuiArgs { unsaid: true }),
+        None => Said::Ls(LsArgs {
+            what: Listing::Descriptors,
+        }),
+    };
+    usage::settle(&mut globals, &said.verb().usage(), matches)?;
+    let target = globals.target.take();
+    globals.target = target.map(|target| target.with_access(&globals.access));
+    said.verb().run(&globals)
 }

@@ -27,6 +27,7 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::out::Format;
 use crate::source::{Target, TargetSpec, choose};
+use crate::verbs::verb::{NO_CSV, Usage, Verb};
 use crate::{tui, verbs};
 use plant::{Fault, Plants};
 use stop::Stop;
@@ -63,57 +64,69 @@ pub(crate) struct DemoArgs {
     pub(crate) plant: Vec<Fault>,
 }
 
-/// Starts the service, then opens the terminal UI on its endpoint or, headless, prints a summary at
-/// the end.
-pub(crate) fn run(args: &DemoArgs, globals: &Globals) -> Result<(), Failure> {
-    let headless = args.headless || !(io::stdout().is_terminal() && io::stdin().is_terminal());
-    make_room(args.connections)?;
-    let endpoint = listen(args.inspect.as_ref())
-        .start()
-        .map_err(|error| Failure::Runtime(error.to_string()))?;
-    let metrics = args
-        .metrics
-        .map(|addr| prometheus::Server::builder(addr).start())
-        .transpose()
-        .map_err(|error| Failure::Runtime(error.to_string()))?;
-    let demo = Demo::start(usize::try_from(args.connections).unwrap_or(usize::MAX))?;
-
-    let plants = Plants::start(&args.plant)?;
-
-    let ended = if headless {
-        wait(args.duration, || {
-            eprintln!("attach with: netpoller -t {}", endpoint.target());
-            eprintln!(
-                "        or: tokio-console {}",
-                for_tokio_console(endpoint.target())
-            );
-            if let Some(metrics) = &metrics {
-                eprintln!("metrics at {}", metrics.url());
-            }
-        })
-    } else {
-        let target = target(endpoint.target())?;
-        tui::run(
-            &target,
-            &tui::Options {
-                until: args.duration,
-                ..verbs::tui::options(globals)
-            },
-        )
-    };
-    drop(plants);
-    let summary = demo.finish()?;
-    if headless {
-        print(&summary, globals, endpoint.target())?;
-    } else if ended.is_ok() {
-        summary.print_head(&mut io::stdout().lock())?;
+impl Verb for DemoArgs {
+    fn usage(&self) -> Usage {
+        Usage {
+            target: false,
+            formats: NO_CSV,
+            instead: "the summary has no CSV form; use --format json",
+            ..verbs::tui::usage("demo")
+        }
     }
-    ended?;
-    match summary.violations() {
-        0 => Ok(()),
-        laws => Err(Failure::Runtime(format!(
-            "{laws} conservation laws are violated: this is a bug of netpoller"
-        ))),
+
+    /// Starts the service, then opens the terminal UI on its endpoint or, headless, prints a
+    /// summary at the end.
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        let args = self;
+        let headless = args.headless || !(io::stdout().is_terminal() && io::stdin().is_terminal());
+        make_room(args.connections)?;
+        let endpoint = listen(args.inspect.as_ref())
+            .start()
+            .map_err(|error| Failure::Runtime(error.to_string()))?;
+        let metrics = args
+            .metrics
+            .map(|addr| prometheus::Server::builder(addr).start())
+            .transpose()
+            .map_err(|error| Failure::Runtime(error.to_string()))?;
+        let demo = Demo::start(usize::try_from(args.connections).unwrap_or(usize::MAX))?;
+
+        let plants = Plants::start(&args.plant)?;
+
+        let ended = if headless {
+            wait(args.duration, || {
+                eprintln!("attach with: netpoller -t {}", endpoint.target());
+                eprintln!(
+                    "        or: tokio-console {}",
+                    for_tokio_console(endpoint.target())
+                );
+                if let Some(metrics) = &metrics {
+                    eprintln!("metrics at {}", metrics.url());
+                }
+            })
+        } else {
+            let target = target(endpoint.target())?;
+            tui::run(
+                &target,
+                &tui::Options {
+                    until: args.duration,
+                    ..verbs::tui::options(globals)
+                },
+            )
+        };
+        drop(plants);
+        let summary = demo.finish()?;
+        if headless {
+            print(&summary, globals, endpoint.target())?;
+        } else if ended.is_ok() {
+            summary.print_head(&mut io::stdout().lock())?;
+        }
+        ended?;
+        match summary.violations() {
+            0 => Ok(()),
+            laws => Err(Failure::Runtime(format!(
+                "{laws} conservation laws are violated: this is a bug of netpoller"
+            ))),
+        }
     }
 }
 

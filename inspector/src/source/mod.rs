@@ -1,8 +1,8 @@
 //! Where what is shown comes from.
 //!
 //! A source gives messages of `netpoller.v1`: who it is, the table of descriptors, the statistics,
-//! the laws, a diagnosis, one descriptor in full, and the changes and events as they come. What asks
-//! it knows nothing of how they are carried; whatever goes wrong is a `Failure` already.
+//! the laws, a diagnosis, one descriptor in full, and the changes and events as they come. What
+//! asks it knows nothing of how they are carried; whatever goes wrong is a `Failure` already.
 //!
 //! The one kind of source is the endpoint of a process that runs. Another one, such as a recording,
 //! is a folder beside `endpoint` whose connection has the same methods.
@@ -23,6 +23,6 @@ mod selector;
 mod target;
 
 pub(crate) use discover::{Found, State, choose, discover, hidden};
-pub(crate) use endpoint::{Access, Connection, Control, Peer, Selection, connect, weight};
+pub(crate) use endpoint::{Access, Connection, Control, Selection, connect, weight};
 pub(crate) use selector::Selector;
-pub(crate) use target::{Target, TargetSpec, UnixSocket};
+pub(crate) use target::{Target, TargetSpec};

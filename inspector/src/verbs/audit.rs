@@ -9,43 +9,66 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::source::Connection;
 use crate::table::{LAWS, LawRow};
+use crate::verbs::verb::{Usage, Verb, known};
+use clap::Args;
 
-pub(crate) fn run(
-    globals: &Globals,
+/// What to check, and for how long.
+#[derive(Debug, Args)]
+pub(crate) struct AuditArgs {
+    /// Compare with the kernel's list of registrations too. It holds up registrations for half a
+    /// microsecond a descriptor.
+    #[arg(long)]
     kernel: bool,
+    /// Go on checking for so long, every --interval.
+    #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
-) -> Result<(), Failure> {
-    super::block_on(async {
-        let connection = super::connection(globals).await?;
-        let style = globals.style();
-        let answer = watch(&connection, globals.interval, kernel, duration).await?;
-        let head = style.head(&connection, "netpoller/v1/audit", answer.captured_at_ns);
-        let mut rows: Vec<LawRow> = answer
-            .pollers
-            .into_iter()
-            .flat_map(|poller| {
-                let name = poller.poller;
-                poller.laws.into_iter().map(move |law| LawRow {
-                    poller: name.clone(),
-                    law,
-                })
-            })
-            .collect();
-        let broken: Vec<String> = rows
-            .iter()
-            .filter(|row| row.law.violated)
-            .map(verdict)
-            .collect();
-        super::print(|out| {
-            style.rows(out, head, &LAWS, &mut rows, |row| {
-                document::audited(&row.poller, &row.law)
-            })
-        })?;
-        if broken.is_empty() {
-            return Ok(());
+}
+
+impl Verb for AuditArgs {
+    fn usage(&self) -> Usage {
+        Usage {
+            why: "it checks laws, once unless --for says for how long",
+            interval: self.duration.is_some(),
+            limit: true,
+            columns: Some(|name| known(&LAWS, name)),
+            sort: Some(|name| known(&LAWS, name)),
+            ..Usage::of("audit")
         }
-        Err(Failure::Findings(broken.join("\n")))
-    })
+    }
+
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        super::block_on(async {
+            let connection = super::connection(globals).await?;
+            let style = globals.style();
+            let answer = watch(&connection, globals.interval, self.kernel, self.duration).await?;
+            let head = style.head(&connection, "netpoller/v1/audit", answer.captured_at_ns);
+            let mut rows: Vec<LawRow> = answer
+                .pollers
+                .into_iter()
+                .flat_map(|poller| {
+                    let name = poller.poller;
+                    poller.laws.into_iter().map(move |law| LawRow {
+                        poller: name.clone(),
+                        law,
+                    })
+                })
+                .collect();
+            let broken: Vec<String> = rows
+                .iter()
+                .filter(|row| row.law.violated)
+                .map(verdict)
+                .collect();
+            super::print(|out| {
+                style.rows(out, head, &LAWS, &mut rows, |row| {
+                    document::audited(&row.poller, &row.law)
+                })
+            })?;
+            if broken.is_empty() {
+                return Ok(());
+            }
+            Err(Failure::Findings(broken.join("\n")))
+        })
+    }
 }
 
 fn verdict(row: &LawRow) -> String {

@@ -7,27 +7,45 @@ use crate::globals::Globals;
 use crate::out::Format;
 use crate::source::Control;
 use crate::verbs::control::ControlArgs;
+use crate::verbs::verb::{NO_CSV, Usage, Verb};
+use clap::Args;
 
-/// Wakes the thread that polls.
-pub(crate) fn run(
-    globals: &Globals,
-    poller: Option<&str>,
-    args: &ControlArgs,
-) -> Result<(), Failure> {
-    super::block_on(async {
-        let mut control = Control::connect(&args.target(&globals.access), globals.timeout).await?;
-        let request = BreakRequest {
-            poller: poller.unwrap_or_default().to_owned(),
-        };
-        let written = control.wake(request).await?.written;
-        super::print(|out| match globals.format {
-            Format::Json | Format::Jsonl => Ok(writeln!(
-                out,
-                "{}",
-                serde_json::json!({"written": written})
-            )?),
-            _ if written => Ok(writeln!(out, "the break was written")?),
-            _ => Ok(writeln!(out, "a break was pending already")?),
+/// Which thread to wake, and where.
+#[derive(Debug, Args)]
+pub(crate) struct BreakArgs {
+    /// Name of the poller; may be left out when there is only one.
+    poller: Option<String>,
+    #[command(flatten)]
+    control: ControlArgs,
+}
+
+impl Verb for BreakArgs {
+    fn usage(&self) -> Usage {
+        Usage {
+            formats: NO_CSV,
+            instead: "use --format json",
+            ..Usage::of("break")
+        }
+    }
+
+    /// Wakes the thread that polls.
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        super::block_on(async {
+            let mut control =
+                Control::connect(&self.control.target(&globals.access), globals.timeout).await?;
+            let request = BreakRequest {
+                poller: self.poller.clone().unwrap_or_default(),
+            };
+            let written = control.wake(request).await?.written;
+            super::print(|out| match globals.format {
+                Format::Json | Format::Jsonl => Ok(writeln!(
+                    out,
+                    "{}",
+                    serde_json::json!({"written": written})
+                )?),
+                _ if written => Ok(writeln!(out, "the break was written")?),
+                _ => Ok(writeln!(out, "a break was pending already")?),
+            })
         })
-    })
+    }
 }

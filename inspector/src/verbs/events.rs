@@ -13,8 +13,10 @@ use crate::document;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::{Format, Sheet, Style};
+use crate::query::Scope;
 use crate::source::{Connection, Selector};
 use crate::table::{Column, Context, EVENTS, Fit};
+use crate::verbs::verb::{NO_CSV, NO_DOCUMENT, Usage, Verb};
 
 /// What to hear of.
 #[derive(Debug, Clone, Args)]
@@ -66,8 +68,25 @@ fn kinds() -> impl TypedValueParser<Value = EventKind> {
 /// Events that are kept to make one document of them.
 const MOST_KEPT: usize = 400_000;
 
-pub(crate) fn run(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
-    super::block_on(follow(globals, args))
+impl Verb for EventsArgs {
+    fn usage(&self) -> Usage {
+        Usage {
+            why: "events come as they happen",
+            limit: true,
+            filter: Some(Scope::Events),
+            formats: if self.dump { NO_CSV } else { NO_DOCUMENT },
+            instead: if self.dump {
+                "events have no CSV form; use --format jsonl"
+            } else {
+                "events have no end, so there is no whole document; use --format jsonl, or --dump"
+            },
+            ..Usage::of("events")
+        }
+    }
+
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        super::block_on(follow(globals, self))
+    }
 }
 
 async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {

@@ -13,64 +13,86 @@ use crate::globals::Globals;
 use crate::out::Format;
 use crate::source::{Control, Selector};
 use crate::verbs::control::ControlArgs;
+use crate::verbs::verb::{NO_CSV, Usage, Verb};
+use clap::Args;
 
-/// Releases who waits on a descriptor.
-pub(crate) fn run(
-    globals: &Globals,
-    words: &[String],
-    args: &ControlArgs,
+/// What to evict, and where.
+#[derive(Debug, Args)]
+pub(crate) struct EvictArgs {
+    /// Its id as in `ls`, or its number as fd:19 or `fd 19`.
+    #[arg(required = true, num_args = 1..=2, value_name = "ID|fd N")]
+    id: Vec<String>,
+    #[command(flatten)]
+    control: ControlArgs,
+    /// Do not ask first.
+    #[arg(short, long)]
     yes: bool,
-) -> Result<(), Failure> {
-    let which = Selector::of(words)?;
-    super::block_on(async {
-        let subject = match &which {
-            Selector::Id { poller, id } => Subject {
-                poller: poller.clone(),
-                id: id.clone(),
-                named: which.to_string(),
-            },
-            // The endpoint that acts does not show, so the one that shows is asked whose number it
-            // is.
-            Selector::Fd(_) => {
-                let (poller, id) = which.find(&super::connection(globals).await?).await?;
-                Subject {
-                    // What is asked about is what was found: the number may belong to another one
-                    // by now.
-                    named: format!("{which}, which is {poller}/{id},"),
-                    poller: Some(poller),
-                    id,
-                }
-            }
-        };
-        let mut control = Control::connect(&args.target(&globals.access), globals.timeout).await?;
-        let Subject { poller, id, named } = subject;
-        if !yes {
-            confirm(&format!(
-                "evict {named} at {}: whoever waits on it is released, and its owner cannot use it any more",
-                args.control
-            ))?;
+}
+
+impl Verb for EvictArgs {
+    fn usage(&self) -> Usage {
+        Usage {
+            formats: NO_CSV,
+            instead: "use --format json",
+            ..Usage::of("evict")
         }
-        let request = EvictRequest {
-            poller: poller.clone().unwrap_or_default(),
-            id: id.clone(),
-        };
-        let EvictResponse { evicted, released } = control.evict(request).await?;
-        super::print(|out| match globals.format {
-            Format::Json | Format::Jsonl => Ok(writeln!(
-                out,
-                "{}",
-                serde_json::json!({"poller": poller, "id": id, "evicted": evicted, "released": released})
-            )?),
-            _ if evicted => {
-                let named = named.trim_end_matches(',');
-                Ok(writeln!(
-                    out,
-                    "evicted {named}: {released} waiters released"
-                )?)
+    }
+
+    /// Releases who waits on a descriptor.
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        let args = &self.control;
+        let which = Selector::of(&self.id)?;
+        super::block_on(async {
+            let subject = match &which {
+                Selector::Id { poller, id } => Subject {
+                    poller: poller.clone(),
+                    id: id.clone(),
+                    named: which.to_string(),
+                },
+                // The endpoint that acts does not show, so the one that shows is asked whose number
+                // it is.
+                Selector::Fd(_) => {
+                    let (poller, id) = which.find(&super::connection(globals).await?).await?;
+                    Subject {
+                        // What is asked about is what was found: the number may belong to another
+                        // one by now.
+                        named: format!("{which}, which is {poller}/{id},"),
+                        poller: Some(poller),
+                        id,
+                    }
+                }
+            };
+            let mut control =
+                Control::connect(&args.target(&globals.access), globals.timeout).await?;
+            let Subject { poller, id, named } = subject;
+            if !self.yes {
+                confirm(&format!(
+                    "evict {named} at {}: whoever waits on it is released, and its owner cannot use it any more",
+                    args.control
+                ))?;
             }
-            _ => Ok(writeln!(out, "{named} was closed or evicted before")?),
+            let request = EvictRequest {
+                poller: poller.clone().unwrap_or_default(),
+                id: id.clone(),
+            };
+            let EvictResponse { evicted, released } = control.evict(request).await?;
+            super::print(|out| match globals.format {
+                Format::Json | Format::Jsonl => Ok(writeln!(
+                    out,
+                    "{}",
+                    serde_json::json!({"poller": poller, "id": id, "evicted": evicted, "released": released})
+                )?),
+                _ if evicted => {
+                    let named = named.trim_end_matches(',');
+                    Ok(writeln!(
+                        out,
+                        "evicted {named}: {released} waiters released"
+                    )?)
+                }
+                _ => Ok(writeln!(out, "{named} was closed or evicted before")?),
+            })
         })
-    })
+    }
 }
 
 /// Whom it is about.

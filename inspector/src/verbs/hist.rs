@@ -13,60 +13,79 @@ use crate::out::{Format, Style};
 use crate::paint::Tone;
 use crate::table::{Align, Context, HISTOGRAM_RECORDS, HISTOGRAMS, HistogramRow};
 use crate::text;
+use crate::verbs::verb::{Usage, Verb};
+use clap::Args;
 
 /// Columns of the longest bar.
 const BAR: u64 = 40;
 /// The longest interval that a server takes.
 const LONGEST: Duration = Duration::from_secs(4);
 
-pub(crate) fn run(globals: &Globals, name: Option<&str>) -> Result<(), Failure> {
-    if globals.interval > LONGEST {
-        return Err(Failure::Usage(
-            "the longest --interval of `hist` is 4s".into(),
-        ));
-    }
-    super::block_on(async {
-        let connection = super::connection(globals).await?;
-        let style = globals.style();
-        if name.is_some() {
-            // A slip of the pen is told at once, not after the interval.
-            select(&connection.stats().await?, name)?;
+/// Which histograms.
+#[derive(Debug, Args)]
+pub(crate) struct HistArgs {
+    /// Beginning of the name of a histogram, for example wake_latency.
+    name: Option<String>,
+}
+
+impl Verb for HistArgs {
+    fn usage(&self) -> Usage {
+        Usage {
+            interval: true,
+            ..Usage::of("hist")
         }
-        let stats = connection.stats_over(globals.interval).await?;
-        let shown = select(&stats, name)?;
-        let head = style.head(&connection, "netpoller/v1/histograms", stats.captured_at_ns);
-        let context = Context {
-            several: stats.pollers.len() > 1,
-            ..head.context
-        };
-        let rows = || shown.iter().flat_map(|pair| pair.rows(stats.interval_ns));
-        super::print(|out| match style.format {
-            Format::Json => {
-                let items = shown
-                    .iter()
-                    .map(|pair| pair.item(stats.interval_ns))
-                    .collect();
-                style.document(out, head, true, items)
+    }
+
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        let name = self.name.as_deref();
+        if globals.interval > LONGEST {
+            return Err(Failure::Usage(
+                "the longest --interval of `hist` is 4s".into(),
+            ));
+        }
+        super::block_on(async {
+            let connection = super::connection(globals).await?;
+            let style = globals.style();
+            if name.is_some() {
+                // A slip of the pen is told at once, not after the interval.
+                select(&connection.stats().await?, name)?;
             }
-            Format::Jsonl => shown.iter().try_for_each(|pair| {
-                serde_json::to_writer(&mut *out, &pair.item(stats.interval_ns))?;
-                Ok(out.write_all(b"\n")?)
-            }),
-            Format::Csv => style.records(
-                out,
-                &HISTOGRAM_RECORDS,
-                &rows().collect::<Vec<_>>(),
-                &context,
-            ),
-            Format::Table | Format::Wide if name.is_none() => {
-                Ok(style.sheet(out, &HISTOGRAMS, &rows().collect::<Vec<_>>(), &context)?)
-            }
-            Format::Table | Format::Wide => shown.iter().try_for_each(|pair| {
-                style.sheet(out, &HISTOGRAMS, &pair.rows(stats.interval_ns), &context)?;
-                Ok(bars(&style, out, pair, &context)?)
-            }),
+            let stats = connection.stats_over(globals.interval).await?;
+            let shown = select(&stats, name)?;
+            let head = style.head(&connection, "netpoller/v1/histograms", stats.captured_at_ns);
+            let context = Context {
+                several: stats.pollers.len() > 1,
+                ..head.context
+            };
+            let rows = || shown.iter().flat_map(|pair| pair.rows(stats.interval_ns));
+            super::print(|out| match style.format {
+                Format::Json => {
+                    let items = shown
+                        .iter()
+                        .map(|pair| pair.item(stats.interval_ns))
+                        .collect();
+                    style.document(out, head, true, items)
+                }
+                Format::Jsonl => shown.iter().try_for_each(|pair| {
+                    serde_json::to_writer(&mut *out, &pair.item(stats.interval_ns))?;
+                    Ok(out.write_all(b"\n")?)
+                }),
+                Format::Csv => style.records(
+                    out,
+                    &HISTOGRAM_RECORDS,
+                    &rows().collect::<Vec<_>>(),
+                    &context,
+                ),
+                Format::Table | Format::Wide if name.is_none() => {
+                    Ok(style.sheet(out, &HISTOGRAMS, &rows().collect::<Vec<_>>(), &context)?)
+                }
+                Format::Table | Format::Wide => shown.iter().try_for_each(|pair| {
+                    style.sheet(out, &HISTOGRAMS, &pair.rows(stats.interval_ns), &context)?;
+                    Ok(bars(&style, out, pair, &context)?)
+                }),
+            })
         })
-    })
+    }
 }
 
 /// One histogram of one poller; of an older server, without its interval.

@@ -3,7 +3,8 @@
 use clap::ValueEnum;
 
 use crate::query::Scope;
-use crate::table::{DEADLINES, DESCRIPTORS, Rows, WAITERS};
+use crate::table::{DEADLINES, DESCRIPTORS, POLLERS, Rows, WAITERS};
+use crate::verbs::verb::{Names, Usage, known};
 
 /// A table of the process.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -34,5 +35,28 @@ impl Listing {
     /// What a filter of its rows can be about.
     pub(crate) fn scope(self) -> Option<Scope> {
         self.rows().map(Scope::of)
+    }
+
+    /// What a verb that lists it makes use of.
+    pub(crate) fn usage(self, verb: &'static str) -> Usage {
+        let names: Names = match self {
+            Self::Descriptors => Some(|name| known(DESCRIPTORS.columns, name)),
+            Self::Waiters => Some(|name| known(WAITERS.columns, name)),
+            Self::Deadlines => Some(|name| known(DEADLINES.columns, name)),
+            Self::Pollers => Some(|name| known(&POLLERS, name)),
+        };
+        Usage {
+            why: match self {
+                Self::Pollers => {
+                    "filters are for descriptors, waiters and deadlines, not for pollers"
+                }
+                _ => "it is one answer",
+            },
+            limit: true,
+            filter: self.scope(),
+            columns: names,
+            sort: names,
+            ..Usage::of(verb)
+        }
     }
 }

@@ -10,15 +10,31 @@ use crate::query::Query;
 use crate::source::{Connection, Selection};
 use crate::table::{self, POLLERS, Rows};
 use crate::verbs::listing::Listing;
+use crate::verbs::verb::{Usage, Verb};
+use clap::Args;
 
-pub(crate) fn run(globals: &Globals, what: Listing) -> Result<(), Failure> {
-    super::block_on(async {
-        let connection = super::connection(globals).await?;
-        let mut out = BufWriter::new(io::stdout());
-        let filter = globals.filter.as_ref();
-        list(&connection, filter, &globals.style(), what, &mut out).await?;
-        Ok(out.flush()?)
-    })
+/// What to list.
+#[derive(Debug, Args)]
+pub(crate) struct LsArgs {
+    /// Which table.
+    #[arg(default_value = "descriptors")]
+    pub(crate) what: Listing,
+}
+
+impl Verb for LsArgs {
+    fn usage(&self) -> Usage {
+        self.what.usage("ls")
+    }
+
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        super::block_on(async {
+            let connection = super::connection(globals).await?;
+            let mut out = BufWriter::new(io::stdout());
+            let filter = globals.filter.as_ref();
+            list(&connection, filter, &globals.style(), self.what, &mut out).await?;
+            Ok(out.flush()?)
+        })
+    }
 }
 
 /// Asks for one table and prints it.

@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `verb` | what a verb is: what it does, and which of the common flags mean something to it |
 //! | `listing` | the tables that `ls`, `top` and `watch` take |
 //! | `control` | where `evict` and `break` act |
 //! | `admission` | which events pass a filter |
@@ -15,6 +16,7 @@ pub(crate) mod describe;
 pub(crate) mod doctor;
 pub(crate) mod events;
 pub(crate) mod evict;
+pub(crate) mod fields;
 pub(crate) mod hist;
 pub(crate) mod listing;
 pub(crate) mod ls;
@@ -22,6 +24,7 @@ pub(crate) mod stats;
 pub(crate) mod targets;
 pub(crate) mod top;
 pub(crate) mod tui;
+pub(crate) mod verb;
 pub(crate) mod watch;
 
 use std::future::Future;

@@ -15,42 +15,54 @@ use crate::table::{
     Align, Column, Context, HISTOGRAMS_OF_ALL_TIME, HistogramRow, LAWS_OF_ONE, LawRow,
 };
 use crate::text;
+use crate::verbs::verb::{Usage, Verb};
+use clap::Args;
 
-pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
-    super::block_on(async {
-        let connection = super::connection(globals).await?;
-        let style = globals.style();
-        let stats = connection.stats().await?;
-        let head = style.head(&connection, "netpoller/v1/stats", stats.captured_at_ns);
-        let context = head.context;
-        super::print(|out| match style.format {
-            Format::Json => {
-                let items = stats
-                    .pollers
-                    .iter()
-                    .map(|stats| document::stats(stats, &context))
-                    .collect();
-                style.document(out, head, true, items)
-            }
-            Format::Jsonl => {
-                for stats in &stats.pollers {
-                    serde_json::to_writer(&mut *out, &document::stats(stats, &context))?;
-                    out.write_all(b"\n")?;
+/// Nothing but what every verb accepts.
+#[derive(Debug, Args)]
+pub(crate) struct StatsArgs {}
+
+impl Verb for StatsArgs {
+    fn usage(&self) -> Usage {
+        Usage::of("stats")
+    }
+
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        super::block_on(async {
+            let connection = super::connection(globals).await?;
+            let style = globals.style();
+            let stats = connection.stats().await?;
+            let head = style.head(&connection, "netpoller/v1/stats", stats.captured_at_ns);
+            let context = head.context;
+            super::print(|out| match style.format {
+                Format::Json => {
+                    let items = stats
+                        .pollers
+                        .iter()
+                        .map(|stats| document::stats(stats, &context))
+                        .collect();
+                    style.document(out, head, true, items)
                 }
-                Ok(())
-            }
-            Format::Csv => style.records(out, &NUMBERS, &numbers(&stats.pollers), &context),
-            Format::Table | Format::Wide => {
-                for (index, stats) in stats.pollers.iter().enumerate() {
-                    if index > 0 {
-                        writeln!(out)?;
+                Format::Jsonl => {
+                    for stats in &stats.pollers {
+                        serde_json::to_writer(&mut *out, &document::stats(stats, &context))?;
+                        out.write_all(b"\n")?;
                     }
-                    section(&style, out, stats, &context)?;
+                    Ok(())
                 }
-                Ok(())
-            }
+                Format::Csv => style.records(out, &NUMBERS, &numbers(&stats.pollers), &context),
+                Format::Table | Format::Wide => {
+                    for (index, stats) in stats.pollers.iter().enumerate() {
+                        if index > 0 {
+                            writeln!(out)?;
+                        }
+                        section(&style, out, stats, &context)?;
+                    }
+                    Ok(())
+                }
+            })
         })
-    })
+    }
 }
 
 /// One number, for spreadsheets.

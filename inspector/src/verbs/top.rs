@@ -6,29 +6,51 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::out::Format;
 use crate::verbs::listing::Listing;
+use crate::verbs::verb::{Usage, Verb};
+use clap::Args;
 
-pub(crate) fn run(globals: &Globals, what: Listing, count: Option<u64>) -> Result<(), Failure> {
-    super::block_on(async {
-        let connection = super::connection(globals).await?;
-        let mut ticks = tokio::time::interval(globals.interval);
-        // A process that answers slowly is not asked twice at once to catch up.
-        ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-        let mut looks = 0;
-        while count.is_none_or(|count| looks < count) {
-            ticks.tick().await;
-            let mut style = globals.style();
-            let mut out = BufWriter::new(io::stdout());
-            match style.format {
-                // Records go on; one list of names is enough for all.
-                Format::Csv | Format::Jsonl => style.header &= looks == 0,
-                Format::Table | Format::Wide | Format::Json if looks > 0 => writeln!(out)?,
-                Format::Table | Format::Wide | Format::Json => {}
-            }
-            let filter = globals.filter.as_ref();
-            super::ls::list(&connection, filter, &style, what, &mut out).await?;
-            out.flush()?;
-            looks += 1;
+/// What to list, and how often.
+#[derive(Debug, Args)]
+pub(crate) struct TopArgs {
+    /// Which table.
+    #[arg(default_value = "descriptors")]
+    what: Listing,
+    /// Stop after so many looks.
+    #[arg(short = 'C', long, value_name = "N")]
+    count: Option<u64>,
+}
+
+impl Verb for TopArgs {
+    fn usage(&self) -> Usage {
+        Usage {
+            interval: true,
+            ..self.what.usage("top")
         }
-        Ok(())
-    })
+    }
+
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        super::block_on(async {
+            let connection = super::connection(globals).await?;
+            let mut ticks = tokio::time::interval(globals.interval);
+            // A process that answers slowly is not asked twice at once to catch up.
+            ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            let mut looks = 0;
+            while self.count.is_none_or(|count| looks < count) {
+                ticks.tick().await;
+                let mut style = globals.style();
+                let mut out = BufWriter::new(io::stdout());
+                match style.format {
+                    // Records go on; one list of names is enough for all.
+                    Format::Csv | Format::Jsonl => style.header &= looks == 0,
+                    Format::Table | Format::Wide | Format::Json if looks > 0 => writeln!(out)?,
+                    Format::Table | Format::Wide | Format::Json => {}
+                }
+                let filter = globals.filter.as_ref();
+                super::ls::list(&connection, filter, &style, self.what, &mut out).await?;
+                out.flush()?;
+                looks += 1;
+            }
+            Ok(())
+        })
+    }
 }

@@ -5,17 +5,53 @@ use std::io::{self, IsTerminal};
 use super::{block_on, connection};
 use crate::failure::Failure;
 use crate::globals::Globals;
+use crate::query::Scope;
+use crate::table::{DESCRIPTORS, WAITERS};
 use crate::tui;
+use crate::verbs::verb::{NONE, Usage, Verb, known};
+use clap::Args;
 
-/// Connects first, so that a wrong target is told on the plain terminal and with its exit code.
-pub(crate) fn run(globals: &Globals) -> Result<(), Failure> {
-    if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
-        return Err(Failure::Usage(
-            "the terminal UI needs a terminal; `netpoller ls` prints the same rows".into(),
-        ));
+/// Nothing but what every verb accepts.
+#[derive(Debug, Default, Args)]
+pub(crate) struct TuiArgs {
+    /// No verb was said.
+    #[arg(skip)]
+    pub(crate) unsaid: bool,
+}
+
+impl Verb for TuiArgs {
+    fn usage(&self) -> Usage {
+        let verb = if self.unsaid { "netpoller" } else { "tui" };
+        Usage {
+            formats: NONE,
+            ..usage(verb)
+        }
     }
-    let target = block_on(async { Ok(connection(globals).await?.target) })?;
-    tui::run(&target, &options(globals))
+
+    /// Connects first, so that a wrong target is told on the plain terminal and with its exit code.
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
+            return Err(Failure::Usage(
+                "the terminal UI needs a terminal; `netpoller ls` prints the same rows".into(),
+            ));
+        }
+        let target = block_on(async { Ok(connection(globals).await?.target) })?;
+        tui::run(&target, &options(globals))
+    }
+}
+
+/// What the terminal UI makes use of, whoever opens it.
+pub(crate) fn usage(verb: &'static str) -> Usage {
+    Usage {
+        why: "the terminal UI shows all rows that there is room for, in columns that fit; `netpoller ls` has these flags",
+        interval: true,
+        filter: Some(Scope::Any),
+        sort: Some(|name| {
+            known(DESCRIPTORS.columns, name)
+                .or_else(|error| known(WAITERS.columns, name).map_err(|_| error))
+        }),
+        ..Usage::of(verb)
+    }
 }
 
 /// How it is opened, as the command line says.

@@ -17,31 +17,60 @@ use crate::query::{Query, Scope};
 use crate::table::{Align, Column, Context, Entry, Fit, Rows, Side, are_of_several, fit};
 use crate::text;
 use crate::verbs::listing::Listing;
+use crate::verbs::verb::{NO_DOCUMENT, Usage, Verb};
+use clap::Args;
 
-pub(crate) fn run(globals: &Globals, what: Listing, until: Option<&Query>) -> Result<(), Failure> {
-    let Some(table) = what.rows() else {
-        return Err(Failure::Usage(
-            "`watch` follows descriptors, waiters and deadlines; for pollers use `top`".into(),
-        ));
-    };
-    if let Some(query) = until {
-        query
-            .check(Scope::of(table))
-            .map_err(|error| Failure::Usage(format!("--until: {error}")))?;
-    }
-    super::block_on(async {
-        let Some(query) = until else {
-            return follow(globals, table, None).await.map(drop);
-        };
-        match tokio::time::timeout(globals.timeout, follow(globals, table, Some(query))).await {
-            Ok(result) => result,
-            Err(_) => Err(Failure::Findings(format!(
-                "`{}` has not come about within {}",
-                query.text(),
-                humantime::format_duration(globals.timeout)
-            ))),
+/// What to watch, and until when.
+#[derive(Debug, Args)]
+pub(crate) struct WatchArgs {
+    /// Which table.
+    #[arg(default_value = "descriptors")]
+    what: Listing,
+    /// End as soon as this holds for a row that is watched; exit with 3 if it does not within
+    /// --timeout.
+    #[arg(long, value_name = "EXPR")]
+    until: Option<Query>,
+}
+
+impl Verb for WatchArgs {
+    fn usage(&self) -> Usage {
+        Usage {
+            why: "changes come as they happen",
+            interval: true,
+            limit: true,
+            filter: self.what.scope(),
+            formats: NO_DOCUMENT,
+            instead: "changes have no end, so there is no whole document; use --format jsonl",
+            ..Usage::of("watch")
         }
-    })
+    }
+
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        let (what, until) = (self.what, self.until.as_ref());
+        let Some(table) = what.rows() else {
+            return Err(Failure::Usage(
+                "`watch` follows descriptors, waiters and deadlines; for pollers use `top`".into(),
+            ));
+        };
+        if let Some(query) = until {
+            query
+                .check(Scope::of(table))
+                .map_err(|error| Failure::Usage(format!("--until: {error}")))?;
+        }
+        super::block_on(async {
+            let Some(query) = until else {
+                return follow(globals, table, None).await.map(drop);
+            };
+            match tokio::time::timeout(globals.timeout, follow(globals, table, Some(query))).await {
+                Ok(result) => result,
+                Err(_) => Err(Failure::Findings(format!(
+                    "`{}` has not come about within {}",
+                    query.text(),
+                    humantime::format_duration(globals.timeout)
+                ))),
+            }
+        })
+    }
 }
 
 async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Result<(), Failure> {

@@ -26,4 +26,4 @@ pub(super) use connect::silent;
 pub(crate) use connect::{Connection, connect};
 pub(crate) use control::Control;
 pub(crate) use fetch::{Selection, weight};
-pub(crate) use peer::Peer;
+pub(super) use peer::Peer;

@@ -1,5 +1,5 @@
-//! What an error means to whoever asked: why a connection came to nothing, or a request was refused, in
-//! words, and what to do about it.
+//! What an error means to whoever asked: why a connection came to nothing, or a request was
+//! refused, in words, and what to do about it.
 
 use std::error::Error;
 use std::future::Future;
@@ -150,7 +150,8 @@ impl Asked<'_> {
         }
     }
 
-    /// What an error means to whoever asked. There is no other place that turns a status into a failure.
+    /// What an error means to whoever asked. There is no other place that turns a status into a
+    /// failure.
     pub(super) async fn failure(self, refusal: &Refusal) -> Failure {
         let (target, what) = (self.target, self.what);
         if let Some(failure) = self.broken(refusal).await {

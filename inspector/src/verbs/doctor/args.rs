@@ -30,7 +30,7 @@ pub(crate) struct DoctorArgs {
     pub(super) hold: Vec<Hold>,
     /// Print the lints, what they look for and how long they wait, and look at nothing.
     #[arg(long)]
-    pub(crate) list: bool,
+    pub(super) list: bool,
 }
 
 /// What can be left out.

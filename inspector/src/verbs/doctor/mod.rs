@@ -24,6 +24,7 @@ use crate::globals::Globals;
 use crate::out::{Format, Head, Style};
 use crate::source::Connection;
 use crate::table::Context;
+use crate::verbs::verb::{ALL, NO_CSV, Usage, Verb};
 pub(crate) use args::DoctorArgs;
 
 use args::{Check, WINDOW};
@@ -36,14 +37,26 @@ const MANY: u64 = 1_000_000;
 /// Bytes of all that was found.
 const LARGEST: usize = 16 << 20;
 
-pub(crate) fn run(args: &DoctorArgs, globals: &Globals) -> Result<(), Failure> {
-    if args.list {
-        return list(&globals.style());
+impl Verb for DoctorArgs {
+    fn usage(&self) -> Usage {
+        Usage {
+            why: "it has findings and no table; leave lints out with --allow",
+            target: !self.list,
+            formats: if self.list { NO_CSV } else { ALL },
+            instead: "the catalogue has no CSV form; use --format json",
+            ..Usage::of("doctor")
+        }
     }
-    super::block_on(async {
-        let connection = super::connection(globals).await?;
-        diagnose(&connection, args, &globals.style()).await
-    })
+
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        if self.list {
+            return list(&globals.style());
+        }
+        super::block_on(async {
+            let connection = super::connection(globals).await?;
+            diagnose(&connection, self, &globals.style()).await
+        })
+    }
 }
 
 async fn diagnose(
