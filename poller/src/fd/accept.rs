@@ -8,11 +8,7 @@ use std::time::Duration;
 use super::descriptor::Fd;
 use super::operation::Operation;
 use crate::observe::{Counter, Direction, OpKind};
-use crate::sys;
-
-/// First pause at the limit of open files, and the longest (as Go's net/http).
-const FIRST_PAUSE: Duration = Duration::from_millis(5);
-const LONGEST_PAUSE: Duration = Duration::from_secs(1);
+use crate::sys::{self, AcceptFailure, AcceptPause};
 
 impl Fd {
     /// Accepts one connection. EINTR and ECONNABORTED are retried; other errors surface (semantics 55).
@@ -33,7 +29,7 @@ impl Fd {
 #[derive(Debug)]
 pub(crate) struct AcceptBackoff {
     reserve: Option<OwnedFd>,
-    pause: Option<Duration>,
+    pause: AcceptPause,
 }
 
 impl AcceptBackoff {
@@ -41,24 +37,16 @@ impl AcceptBackoff {
     pub(crate) fn new() -> Self {
         Self {
             reserve: sys::io::reserve_descriptor().ok(),
-            pause: None,
+            pause: AcceptPause::default(),
         }
     }
 
     /// After a success: sees to it that there is a reserve.
     fn refill(&mut self) {
-        self.pause = None;
+        self.pause.reset();
         if self.reserve.is_none() {
             self.reserve = sys::io::reserve_descriptor().ok();
         }
-    }
-
-    /// Whether `error` is one that passes.
-    pub(crate) fn is_shortage(error: &io::Error) -> bool {
-        matches!(
-            error.raw_os_error(),
-            Some(libc::EMFILE | libc::ENFILE | libc::ENOBUFS | libc::ENOMEM)
-        )
     }
 
     /// Accepts one connection, at the limit of open files once some are free again. Close and deadlines hold in the pauses as well.
@@ -69,7 +57,7 @@ impl AcceptBackoff {
     ) -> io::Result<(OwnedFd, socket2::SockAddr)> {
         loop {
             match listener.accept(location).await {
-                Err(error) if Self::is_shortage(&error) => {
+                Err(error) if AcceptFailure::of(&error).is_shortage() => {
                     let pause = self.shed(listener);
                     let turn = listener.turn(Direction::Read).await?;
                     turn.pause(Operation::new(OpKind::Accept, location), pause)
@@ -94,10 +82,6 @@ impl AcceptBackoff {
         }
         // Somebody else may have taken the number meanwhile; then the next turn tries again.
         self.reserve = sys::io::reserve_descriptor().ok();
-        let pause = self
-            .pause
-            .map_or(FIRST_PAUSE, |pause| (pause * 2).min(LONGEST_PAUSE));
-        self.pause = Some(pause);
-        pause
+        self.pause.next()
     }
 }

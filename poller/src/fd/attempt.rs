@@ -16,7 +16,7 @@ use crate::driver::RuntimeLink;
 use crate::error::Error;
 use crate::observe::{Counter, Direction, Local, OpKind};
 use crate::poller::{Desc, Wait};
-use crate::sys;
+use crate::sys::{self, AcceptFailure};
 
 /// First pause of a sender whose peer's queue is full.
 const FIRST_PAUSE: Duration = Duration::from_millis(1);
@@ -310,7 +310,9 @@ impl<'a> Target<'a> {
                         continue;
                     }
                     // The peer was gone before it was accepted: its business, not the listener's (semantics 55).
-                    io::ErrorKind::ConnectionAborted if kind == OpKind::Accept => {
+                    _ if kind == OpKind::Accept
+                        && AcceptFailure::of(&error) == AcceptFailure::Connection =>
+                    {
                         local.count(kind.sys_eintr());
                         continue;
                     }

@@ -4,15 +4,11 @@ use std::fs::File;
 use std::io;
 use std::os::fd::{AsFd, OwnedFd};
 use std::sync::{Arc, Mutex, PoisonError};
-use std::time::Duration;
 
 use socket2::SockRef;
 
-use crate::sys;
+use crate::sys::{self, AcceptFailure, AcceptPause};
 
-/// First and longest pause.
-const SHORTEST: Duration = Duration::from_millis(5);
-const LONGEST: Duration = Duration::from_secs(1);
 /// Descriptors in reserve: the service, which is short of them too, may be the first to take what is given up.
 const RESERVE: usize = 2;
 
@@ -83,25 +79,24 @@ impl Reserve {
     }
 }
 
-/// The pause of an accept loop. At the limit of open files accept fails at once and the listener stays readable: a loop
-/// that does not pause then burns a core until somebody closes a file.
+/// What an accept loop keeps to get over the limit of open files.
 #[derive(Debug)]
 pub(crate) struct Backoff {
-    pause: Duration,
+    pause: AcceptPause,
     reserve: Reserve,
 }
 
 impl Backoff {
     pub(crate) fn new(reserve: Reserve) -> Self {
         Self {
-            pause: Duration::ZERO,
+            pause: AcceptPause::default(),
             reserve,
         }
     }
 
     /// A connection came.
     pub(crate) fn reset(&mut self) {
-        self.pause = Duration::ZERO;
+        self.pause.reset();
     }
 
     /// Waits as long as `error`, of accepting at `listener`, calls for; or accepts from the reserve.
@@ -110,29 +105,21 @@ impl Backoff {
         error: &io::Error,
         listener: &impl AsFd,
     ) -> Option<OwnedFd> {
-        if is_of_one_connection(error) {
-            return None;
+        match AcceptFailure::of(error) {
+            AcceptFailure::Connection => return None,
+            AcceptFailure::Descriptors => {
+                if let Some(accepted) = self.reserve.accept(listener) {
+                    return Some(accepted);
+                }
+            }
+            // Nobody is there to tell of it, and the next one may be accepted.
+            AcceptFailure::Memory | AcceptFailure::Listener => {}
         }
-        let out_of_files = matches!(error.raw_os_error(), Some(libc::EMFILE | libc::ENFILE));
-        if out_of_files && let Some(accepted) = self.reserve.accept(listener) {
-            return Some(accepted);
-        }
-        self.pause = (self.pause * 2).clamp(SHORTEST, LONGEST);
-        tokio::time::sleep(self.pause).await;
+        tokio::time::sleep(self.pause.next()).await;
         // Somebody may have closed something, and others take what is free as quickly as we do.
         self.reserve.fill();
         None
     }
-}
-
-/// The connection failed, not the listener: the next one may be there already.
-fn is_of_one_connection(error: &io::Error) -> bool {
-    matches!(
-        error.kind(),
-        io::ErrorKind::ConnectionAborted
-            | io::ErrorKind::ConnectionReset
-            | io::ErrorKind::Interrupted
-    )
 }
 
 #[cfg(test)]
@@ -167,19 +154,25 @@ mod tests {
             for left in [1, 0] {
                 let accepted = backoff.wait(&full, &listener).await;
                 assert!(accepted.is_some());
-                assert_eq!((backoff.pause, held(&reserve)), (Duration::ZERO, left));
+                assert_eq!(
+                    (backoff.pause, held(&reserve)),
+                    (AcceptPause::default(), left)
+                );
             }
             assert!(backoff.wait(&full, &listener).await.is_none());
-            assert_eq!(backoff.pause, SHORTEST);
+            let mut expected = AcceptPause::default();
+            expected.next();
+            assert_eq!(backoff.pause, expected);
             // There were files again.
             assert_eq!(held(&reserve), RESERVE);
             // Nobody waits: nothing is lost.
             assert!(backoff.wait(&full, &listener).await.is_none());
-            assert_eq!((backoff.pause, held(&reserve)), (SHORTEST * 2, RESERVE));
+            expected.next();
+            assert_eq!((backoff.pause, held(&reserve)), (expected, RESERVE));
             backoff.reset();
             let lost = io::Error::from_raw_os_error(libc::ECONNABORTED);
             assert!(backoff.wait(&lost, &listener).await.is_none());
-            assert_eq!(backoff.pause, Duration::ZERO);
+            assert_eq!(backoff.pause, AcceptPause::default());
         });
     }
 

@@ -3,11 +3,11 @@
 use std::io;
 
 use crate::error::context;
-use crate::fd::AcceptBackoff;
+use crate::sys::AcceptFailure;
 
 /// Names what was being done where the kernel is short of something; other errors speak for themselves.
 pub(super) fn accept_failed(error: io::Error) -> io::Error {
-    if AcceptBackoff::is_shortage(&error) {
+    if AcceptFailure::of(&error).is_shortage() {
         context("cannot accept a connection", error)
     } else {
         error

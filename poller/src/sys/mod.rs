@@ -17,6 +17,7 @@
 //! passes is open. A wrong number would be an `EBADF`, not a memory error.
 #![allow(unsafe_code)]
 
+mod accept;
 mod backend;
 mod epoll;
 mod eventfd;
@@ -36,6 +37,7 @@ mod timerfd;
 #[cfg(shuttle)]
 pub(crate) mod virtual_time;
 
+pub(crate) use accept::{AcceptFailure, AcceptPause};
 pub(crate) use backend::Backend;
 pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
 pub(crate) use fd::CloseableFd;
