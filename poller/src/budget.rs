@@ -1,12 +1,12 @@
 //! How many operations a task may do before others get their turn.
 //!
-//! An operation that finds its descriptor ready ends without waiting, so a task on a descriptor that
-//! is always ready would never come back to its executor: no other task and no timer runs, and a
-//! runtime that is dropped waits for it for ever (tokio#2160). So every operation asks here first
+//! An operation that finds its descriptor ready ends without waiting, so a task on a descriptor
+//! that is always ready would never come back to its executor: no other task and no timer runs, and
+//! a runtime that is dropped waits for it for ever (tokio#2160). So every operation asks here first
 //! ([`poll_proceed`]), and says when it has come to something ([`Permit::made_progress`]). After
-//! [`BUDGET`] of those it is told to wait, and is woken at once: that takes it back to the executor,
-//! which goes on with somebody else. Events are given to their tasks before that, so that these are
-//! among the others, and need not wait for another round.
+//! [`BUDGET`] of those it is told to wait, and is woken at once: that takes it back to the
+//! executor, which goes on with somebody else. Events are given to their tasks before that, so that
+//! these are among the others, and need not wait for another round.
 //!
 //! | where | the budget is that of |
 //! |---|---|
@@ -17,8 +17,8 @@
 //! | in a blocking handle | nobody's: the thread has no other task |
 //!
 //! An executor that knows nothing of this does not say when a task begins. But whoever has another
-//! waker is another task, or a part of one that its task polls once before it gives way; and who was
-//! refused and comes back has let the others go on.
+//! waker is another task, or a part of one that its task polls once before it gives way; and who
+//! was refused and comes back has let the others go on.
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
@@ -45,8 +45,8 @@ const BETWEEN_LOOKS: u32 = 32;
 const COUNTS: bool = !cfg!(all(loom, not(shuttle)));
 
 /// How many operations in a row are refused in an executor that may never poll any of them again.
-/// Several, so that a task which tries another one instead, or whose time limit ends with the first,
-/// is refused again.
+/// Several, so that a task which tries another one instead, or whose time limit ends with the
+/// first, is refused again.
 const REFUSALS: u32 = 8;
 
 /// Whose budget the thread's is.
@@ -169,11 +169,11 @@ impl Permit {
     }
 }
 
-/// Leave to try an operation, or pending if others are to have their turn first; `cx` is woken then,
-/// after `look` was called if nobody has looked at I/O for a while.
+/// Leave to try an operation, or pending if others are to have their turn first; `cx` is woken
+/// then, after `look` was called if nobody has looked at I/O for a while.
 ///
-/// `first` if the operation has not been polled before: one that comes back has let the others go on
-/// already, and would be refused for ever beside one that always comes first.
+/// `first` if the operation has not been polled before: one that comes back has let the others go
+/// on already, and would be refused for ever beside one that always comes first.
 #[inline]
 pub(crate) fn poll_proceed(cx: &mut Context<'_>, first: bool, look: impl FnOnce()) -> Poll<Permit> {
     #[cfg(feature = "tokio")]
@@ -211,7 +211,8 @@ pub(crate) fn poll_proceed(cx: &mut Context<'_>, first: bool, look: impl FnOnce(
     })
 }
 
-/// Whether the tasks of this thread are in a loop of the program's own, or an executor's that nothing is known of.
+/// Whether the tasks of this thread are in a loop of the program's own, or an executor's that
+/// nothing is known of.
 #[inline]
 pub(crate) fn is_unknown() -> bool {
     OWN.with(|own| own.limit.get()) == Limit::Tasks

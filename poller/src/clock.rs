@@ -1,8 +1,8 @@
 //! Monotonic nanoseconds.
 //!
-//! The time line is CLOCK_MONOTONIC, read as one number: half the instructions of an [`Instant`], and comparable between
-//! the processes of a machine. An `Instant` of the user's is placed on it by an anchor that errs, by some nanoseconds, to the
-//! late side: a deadline must not fire early.
+//! The time line is CLOCK_MONOTONIC, read as one number: half the instructions of an [`Instant`],
+//! and comparable between the processes of a machine. An `Instant` of the user's is placed on it by
+//! an anchor that errs, by some nanoseconds, to the late side: a deadline must not fire early.
 #![forbid(unsafe_code)]
 
 use std::sync::OnceLock;
@@ -27,8 +27,8 @@ pub(crate) fn anchor() -> &'static Anchor {
 /// How often the two clocks are read for the anchor.
 const READINGS: usize = 8;
 
-/// The anchor that errs least. A thread that is interrupted between the two readings makes one that errs by as long, and then
-/// every deadline of the process would be late by that.
+/// The anchor that errs least. A thread that is interrupted between the two readings makes one that
+/// errs by as long, and then every deadline of the process would be late by that.
 fn closest(monotonic_ns: impl Fn() -> u64, instant: impl Fn() -> Instant) -> Anchor {
     let read = || {
         let before = monotonic_ns();
@@ -67,13 +67,15 @@ pub(crate) fn now() -> Instant {
     }
 }
 
-/// The clock as instrumentation reads it: not at all in a build that measures the cost of instrumentation.
+/// The clock as instrumentation reads it: not at all in a build that measures the cost of
+/// instrumentation.
 #[inline]
 pub(crate) fn stamp_ns() -> u64 {
     if cfg!(netpoller_bare) { 0 } else { now_ns() }
 }
 
-/// `instant` in nanoseconds, at most [`NEVER`] (semantics 30: overflow is the far future, not the past).
+/// `instant` in nanoseconds, at most [`NEVER`] (semantics 30: overflow is the far future, not the
+/// past).
 #[inline]
 pub(crate) fn instant_ns(instant: Instant) -> u64 {
     let anchor = anchor();
@@ -84,7 +86,8 @@ pub(crate) fn instant_ns(instant: Instant) -> u64 {
         },
         None => {
             let before = anchor.instant.duration_since(instant).as_nanos();
-            // 2 is the smallest point in time: 0 and 1 mean "none" and "expired" in a deadline word.
+            // 2 is the smallest point in time: 0 and 1 mean "none" and "expired" in a deadline
+            // word.
             u64::try_from(before).map_or(2, |before| {
                 anchor.monotonic_ns.saturating_sub(before).max(2)
             })
@@ -125,7 +128,8 @@ mod tests {
         use std::cell::Cell;
         let began = Instant::now();
         for interrupted in 0..3 * READINGS {
-            // Each reading takes ten nanoseconds, but for one, after which the thread is away for a second.
+            // Each reading takes ten nanoseconds, but for one, after which the thread is away for a
+            // second.
             let (elapsed, readings) = (Cell::new(0), Cell::new(0));
             let read = || {
                 elapsed.set(elapsed.get() + 10);

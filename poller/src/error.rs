@@ -11,21 +11,24 @@ use std::os::fd::RawFd;
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 #[non_exhaustive]
 pub enum Error {
-    /// The descriptor was closed, by this program, while or before the operation ran (Go's `ErrClosed`).
+    /// The descriptor was closed, by this program, while or before the operation ran (Go's
+    /// `ErrClosed`).
     Closed,
-    /// The deadline of the direction has expired (Go's `ErrDeadlineExceeded`). The descriptor stays usable once another
-    /// deadline is set. As an [`io::Error`] its kind is [`io::ErrorKind::TimedOut`].
+    /// The deadline of the direction has expired (Go's `ErrDeadlineExceeded`). The descriptor stays
+    /// usable once another deadline is set. As an [`io::Error`] its kind is
+    /// [`io::ErrorKind::TimedOut`].
     DeadlineExceeded,
-    /// The kernel reports an error on the descriptor and nothing else, so waiting to read makes no sense (Go's
-    /// `ErrNotPollable`).
+    /// The kernel reports an error on the descriptor and nothing else, so waiting to read makes no
+    /// sense (Go's `ErrNotPollable`).
     NotPollable,
-    /// The descriptor is not registered with a poller, as a regular file, so it cannot have a deadline (Go's
-    /// `ErrNoDeadline`).
+    /// The descriptor is not registered with a poller, as a regular file, so it cannot have a
+    /// deadline (Go's `ErrNoDeadline`).
     NoDeadline,
-    /// The poller is that of a process from which this one was forked, see [`Poller`](crate::Poller#fork).
+    /// The poller is that of a process from which this one was forked, see
+    /// [`Poller`](crate::Poller#fork).
     Forked,
-    /// Another wait is going on in the same direction of the same [`Desc`](crate::Desc). The types of [`net`](crate::net)
-    /// queue instead.
+    /// Another wait is going on in the same direction of the same [`Desc`](crate::Desc). The types
+    /// of [`net`](crate::net) queue instead.
     Busy,
 }
 
@@ -40,7 +43,8 @@ impl Error {
     pub fn of(error: &io::Error) -> Option<Error> {
         let inner = error.get_ref()?;
         match inner.downcast_ref::<Context>() {
-            // What was being done stands around it, as in "cannot connect to 10.0.0.1:80: deadline exceeded".
+            // What was being done stands around it, as in "cannot connect to 10.0.0.1:80: deadline
+            // exceeded".
             Some(context) => Error::of(&context.source),
             None => inner.downcast_ref::<Error>().copied(),
         }
@@ -147,7 +151,8 @@ impl From<RegisterError> for io::Error {
     }
 }
 
-/// Adds what was being done to an error, and keeps its kind. The number of a kernel error stays in the text.
+/// Adds what was being done to an error, and keeps its kind. The number of a kernel error stays in
+/// the text.
 pub(crate) fn context(action: impl fmt::Display, error: io::Error) -> io::Error {
     let advice = match error.raw_os_error() {
         Some(libc::EMFILE) => {

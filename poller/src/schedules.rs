@@ -1,17 +1,20 @@
-//! Random schedules of a whole poller: threads that block in the inline driver, on a kernel in memory, with shuttle in place of
-//! the system's threads.
+//! Random schedules of a whole poller: threads that block in the inline driver, on a kernel in
+//! memory, with shuttle in place of the system's threads.
 //!
 //! ```text
 //! RUSTFLAGS="--cfg loom --cfg shuttle" NETPOLLER_SCHEDULES=50000 cargo test -p netpoller --lib --release --target-dir target/shuttle shuttle_
 //! ```
 //!
-//! Loom explores two or three threads to the last interleaving; here are up to six, which run through many lives of their
-//! descriptors, so the interleavings can only be sampled: uniformly, and by PCT, which finds what needs few but particular
-//! preemptions. Each life is ended for certain by bytes, a deadline or an eviction, and anything else may happen beside it: so
-//! a wake that is lost is a deadlock, which shuttle sees. Time is virtual. It jumps to the end of a sleep, and must not jump
-//! past a deadline that was set before; a wait must not time out before one. At the end all laws hold to the last count.
+//! Loom explores two or three threads to the last interleaving; here are up to six, which run
+//! through many lives of their descriptors, so the interleavings can only be sampled: uniformly,
+//! and by PCT, which finds what needs few but particular preemptions. Each life is ended for
+//! certain by bytes, a deadline or an eviction, and anything else may happen beside it: so a wake
+//! that is lost is a deadlock, which shuttle sees. Time is virtual. It jumps to the end of a sleep,
+//! and must not jump past a deadline that was set before; a wait must not time out before one. At
+//! the end all laws hold to the last count.
 //!
-//! What fails is told with its schedule, and `NETPOLLER_SCHEDULE=…` runs that one again (tests/models/README.md).
+//! What fails is told with its schedule, and `NETPOLLER_SCHEDULE=…` runs that one again
+//! (tests/models/README.md).
 
 use std::future::poll_fn;
 use std::panic::Location;
@@ -154,7 +157,8 @@ impl Life {
             }
             match thread_rng().gen_range(0..4) {
                 0 => {
-                    // Readiness that it has consumed is its own, and the next wait may not count on it.
+                    // Readiness that it has consumed is its own, and the next wait may not count on
+                    // it.
                     if let Some(outcome) = self.wait_in_passing().await {
                         outcome?;
                         continue;
@@ -255,8 +259,9 @@ impl Life {
         }
         self.desc
             .set_deadline(at.and_then(clock::ns_instant), sides);
-        // Its break may have been coalesced into one that another thread is about to write: the sleeper knows when that is
-        // done. And when nothing is pending it has taken the break back, and looks at the deadlines before it sleeps.
+        // Its break may have been coalesced into one that another thread is about to write: the
+        // sleeper knows when that is done. And when nothing is pending it has taken the break back,
+        // and looks at the deadlines before it sleeps.
         while self.desc.shared.signal.is_pending() && !self.socket.kernel.is_signalled() {
             thread::yield_now();
         }

@@ -8,12 +8,14 @@ use std::task::{Context, Poll};
 
 use crate::observe::{Name, Task, enter_task};
 
-/// Names `future`: whatever it waits for is shown as waited for by the task `name`, with a number that tells tasks of one name
-/// apart. Scopes nest; the innermost counts. Costs two thread-local stores for each poll.
+/// Names `future`: whatever it waits for is shown as waited for by the task `name`, with a number
+/// that tells tasks of one name apart. Scopes nest; the innermost counts. Costs two thread-local
+/// stores for each poll.
 ///
-/// Name a task after what it does, so that the tasks of a kind have one name (low cardinality): `GET /item`, not `GET /item/17`. A
-/// name is kept while a future bears it, and for some time after; more than 65 534 different ones at a time are shown as
-/// `(too many labels)`, labels included.
+/// Name a task after what it does, so that the tasks of a kind have one name (low cardinality):
+/// `GET /item`, not `GET /item/17`. A name is kept while a future bears it, and for some time
+/// after; more than 65 534 different ones at a time are shown as `(too many labels)`, labels
+/// included.
 ///
 /// Without a scope a task of tokio is shown by tokio's own number.
 ///
@@ -41,7 +43,8 @@ pub fn named<F: Future>(name: &str, future: F) -> Named<F> {
 #[must_use = "futures do nothing unless awaited"]
 pub struct Named<F> {
     task: Task,
-    // Boxed, because projecting a pin without unsafe code needs it; a task is made once and polled often.
+    // Boxed, because projecting a pin without unsafe code needs it; a task is made once and polled
+    // often.
     future: Pin<Box<F>>,
     // After `future`, which may wait under it until the end.
     _name: Name,

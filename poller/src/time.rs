@@ -1,8 +1,9 @@
-//! Sleeps, timeouts and intervals on the poller's own deadlines. A sleep is a slot without a descriptor, so the inspector shows
-//! who sleeps, since when and where.
+//! Sleeps, timeouts and intervals on the poller's own deadlines. A sleep is a slot without a
+//! descriptor, so the inspector shows who sleeps, since when and where.
 //!
-//! All of them are cancel safe: a dropped sleep gives its slot back, a dropped timeout drops its future, and a dropped tick is not
-//! lost. They use the current poller, see [`driver`](crate::driver).
+//! All of them are cancel safe: a dropped sleep gives its slot back, a dropped timeout drops its
+//! future, and a dropped tick is not lost. They use the current poller, see
+//! [`driver`](crate::driver).
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -16,7 +17,8 @@ use crate::budget;
 use crate::driver::{Later, RuntimeLink};
 use crate::poller::Poller;
 
-/// Waits for `duration`. Never ends early; how much later it ends is in the histogram `deadline_lag`.
+/// Waits for `duration`. Never ends early; how much later it ends is in the histogram
+/// `deadline_lag`.
 ///
 /// # Panics
 ///
@@ -41,7 +43,8 @@ pub fn sleep_until(deadline: Instant) -> impl Future<Output = ()> {
     async move { sleep_until_at(&found(poller), Some(deadline), location).await }
 }
 
-/// The poller whose deadlines a sleep uses. In a runtime that cannot have one it depends on whoever polls the global one.
+/// The poller whose deadlines a sleep uses. In a runtime that cannot have one it depends on whoever
+/// polls the global one.
 fn found(poller: Later) -> Poller {
     poller.get().unwrap_or_else(|_| Poller::global().clone())
 }
@@ -75,7 +78,8 @@ impl From<Elapsed> for std::io::Error {
     }
 }
 
-/// Runs `future` for at most `duration`. If both end at once, the future wins. For a socket a deadline of its own is cheaper.
+/// Runs `future` for at most `duration`. If both end at once, the future wins. For a socket a
+/// deadline of its own is cheaper.
 ///
 /// ```
 /// # netpoller::block_on(async {
@@ -102,7 +106,8 @@ pub fn timeout<F: Future>(
     let poller = Later::new();
     async move {
         let mut future = pin!(future);
-        // Most futures that are guarded like this are ready soon; the timer is made for those that are not.
+        // Most futures that are guarded like this are ready soon; the timer is made for those that
+        // are not.
         let mut spent = match poll_fn(|cx| Poll::Ready(poll_spending(future.as_mut(), cx))).await {
             (Poll::Ready(output), _) => return Ok(output),
             (Poll::Pending, spent) => Some(spent),
@@ -160,7 +165,8 @@ pub struct Interval {
 }
 
 impl Interval {
-    /// Waits for the next tick and says for when it was due. Ticks that were missed come at once, each in its turn. Cancel safe.
+    /// Waits for the next tick and says for when it was due. Ticks that were missed come at once,
+    /// each in its turn. Cancel safe.
     ///
     /// # Panics
     ///

@@ -1,9 +1,10 @@
 //! The deadline queue: one entry a descriptor, at a time no later than its earliest deadline.
 //!
-//! The entry only says when to look. Moving a deadline later, or clearing it, leaves the entry where it is: when it comes
-//! up, the descriptor is looked at, and queued again if there is still something to come. So the program that sets a
-//! deadline before every read pays a store, not a heap operation (golang/go#25729). And a late look is harmless by
-//! construction, for it expires only what is overdue.
+//! The entry only says when to look. Moving a deadline later, or clearing it, leaves the entry
+//! where it is: when it comes up, the descriptor is looked at, and queued again if there is still
+//! something to come. So the program that sets a deadline before every read pays a store, not a
+//! heap operation (golang/go#25729). And a late look is harmless by construction, for it expires
+//! only what is overdue.
 #![forbid(unsafe_code)]
 
 use crate::desc::{PollCache, PollDesc};
@@ -102,8 +103,8 @@ impl Heap {
 #[derive(Debug)]
 pub(crate) struct DeadlineQueue {
     heap: Mutex<Heap>,
-    /// Time of the first entry, [`EMPTY`] without one. Written with the lock held, by read-modify-write: see
-    /// [`DeadlineQueue::next_ns`].
+    /// Time of the first entry, [`EMPTY`] without one. Written with the lock held, by
+    /// read-modify-write: see [`DeadlineQueue::next_ns`].
     next_ns: AtomicU64,
 }
 
@@ -115,9 +116,9 @@ impl DeadlineQueue {
         }
     }
 
-    /// Time of the first entry, [`EMPTY`] without one. Reads by a read-modify-write: a poller stores until when it sleeps
-    /// and then reads this, a deadline stores this and then reads until when the poller sleeps, and one of the two must
-    /// see the other (tokio#3190).
+    /// Time of the first entry, [`EMPTY`] without one. Reads by a read-modify-write: a poller
+    /// stores until when it sleeps and then reads this, a deadline stores this and then reads until
+    /// when the poller sleeps, and one of the two must see the other (tokio#3190).
     pub(crate) fn next_ns(&self) -> u64 {
         self.next_ns.fetch_or(0, Ordering::AcqRel)
     }
@@ -140,8 +141,8 @@ impl DeadlineQueue {
         }
     }
 
-    /// Makes sure that `desc` is looked at by `at_ns`. `true` if that made it the first of the queue. To be called with
-    /// the descriptor's lock held.
+    /// Makes sure that `desc` is looked at by `at_ns`. `true` if that made it the first of the
+    /// queue. To be called with the descriptor's lock held.
     pub(crate) fn schedule(&self, desc: &PollDesc, generation: u32, at_ns: u64) -> bool {
         let mut heap = self.heap.lock();
         let entry = Entry {
@@ -170,7 +171,8 @@ impl DeadlineQueue {
         }
     }
 
-    /// Takes out what is due at `now_ns`, as slots and generations, at most as many as `due` has room for.
+    /// Takes out what is due at `now_ns`, as slots and generations, at most as many as `due` has
+    /// room for.
     pub(crate) fn pop_due(&self, now_ns: u64, cache: &PollCache, due: &mut Vec<(u32, u32)>) {
         let mut heap = self.heap.lock();
         while due.len() < due.capacity() && heap.next_ns() <= now_ns {

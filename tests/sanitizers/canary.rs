@@ -1,6 +1,8 @@
-//! What the sanitizers have to see, and what ThreadSanitizer must not take for a race: the proof that the set-up can fail.
+//! What the sanitizers have to see, and what ThreadSanitizer must not take for a race: the proof
+//! that the set-up can fail.
 //!
-//! `canary clean` orders threads by each of std's means, and by nothing else; `canary KIND` makes one mistake.
+//! `canary clean` orders threads by each of std's means, and by nothing else; `canary KIND` makes
+//! one mistake.
 
 use std::cell::UnsafeCell;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering, fence};
@@ -253,7 +255,8 @@ fn relaxed() {
     (0..ROUNDS).for_each(|_| published(|ready| while !ready.load(Ordering::Relaxed) {}));
 }
 
-/// A fence acquires what the thread's own atomics read before, and here that is nothing of the other's.
+/// A fence acquires what the thread's own atomics read before, and here that is nothing of the
+/// other's.
 fn empty_fence() {
     let count = AtomicUsize::new(ROUNDS);
     (0..ROUNDS).for_each(|_| {

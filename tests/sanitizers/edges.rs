@@ -1,12 +1,13 @@
 //! Tells ThreadSanitizer which edges of happens-before std makes out of its sight.
 //!
-//! Without rust-src std cannot be built with the sanitizer. What std inlines into our crates is instrumented like our own code;
-//! what stands ready-made in libstd is not, and there TSan misses the atomic that orders one thread before another. The linker
-//! (`--wrap`) puts each function here around the one of std that it names, and the wrapper says that one edge, on the very
-//! address on which std's atomic lies. Nothing is suppressed, and the code under test is the shipped code.
+//! Without rust-src std cannot be built with the sanitizer. What std inlines into our crates is
+//! instrumented like our own code; what stands ready-made in libstd is not, and there TSan misses
+//! the atomic that orders one thread before another. The linker (`--wrap`) puts each function here
+//! around the one of std that it names, and the wrapper says that one edge, on the very address on
+//! which std's atomic lies. Nothing is suppressed, and the code under test is the shipped code.
 //!
-//! `.ci/sanitizers` writes the mangled names in place of `@NAME@`, and fails if this compiler's std has one no more; `canary.rs`
-//! uses each of them, and must be without a report.
+//! `.ci/sanitizers` writes the mangled names in place of `@NAME@`, and fails if this compiler's std
+//! has one no more; `canary.rs` uses each of them, and must be without a report.
 #![feature(thread_local)]
 
 use std::cell::Cell;
@@ -23,7 +24,8 @@ unsafe extern "C" {
     fn __tsan_release(address: Address);
 }
 
-// ---- locks: the fast paths are inlined, and TSan sees them; who has to wait takes the lock inside libstd
+// ---- locks: the fast paths are inlined, and TSan sees them; who has to wait takes the lock inside
+// libstd
 
 unsafe extern "Rust" {
     #[link_name = "__real_@MUTEX_LOCK_CONTENDED@"]
@@ -43,7 +45,8 @@ unsafe extern "Rust" {
 #[unsafe(export_name = "__wrap_@MUTEX_LOCK_CONTENDED@")]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_mutex_lock_contended(mutex: Address) {
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe {
         mutex_lock_contended(mutex);
         __tsan_acquire(mutex);
@@ -53,7 +56,8 @@ unsafe fn wrap_mutex_lock_contended(mutex: Address) {
 #[unsafe(export_name = "__wrap_@RWLOCK_READ_CONTENDED@")]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_rwlock_read_contended(lock: Address) {
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe {
         rwlock_read_contended(lock);
         __tsan_acquire(lock);
@@ -63,7 +67,8 @@ unsafe fn wrap_rwlock_read_contended(lock: Address) {
 #[unsafe(export_name = "__wrap_@RWLOCK_WRITE_CONTENDED@")]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_rwlock_write_contended(lock: Address) {
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe {
         rwlock_write_contended(lock);
         __tsan_acquire(lock);
@@ -74,7 +79,8 @@ unsafe fn wrap_rwlock_write_contended(lock: Address) {
 #[unsafe(export_name = "__wrap_@CONDVAR_WAIT@")]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_condvar_wait(condvar: Address, mutex: Address) {
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe {
         __tsan_release(mutex);
         condvar_wait(condvar, mutex);
@@ -85,7 +91,8 @@ unsafe fn wrap_condvar_wait(condvar: Address, mutex: Address) {
 #[unsafe(export_name = "__wrap_@CONDVAR_WAIT_TIMEOUT@")]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_condvar_wait_timeout(condvar: Address, mutex: Address, timeout: Duration) -> bool {
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe {
         __tsan_release(mutex);
         let timed_out = condvar_wait_timeout(condvar, mutex, timeout);
@@ -97,7 +104,8 @@ unsafe fn wrap_condvar_wait_timeout(condvar: Address, mutex: Address, timeout: D
 #[unsafe(export_name = "__wrap_@BARRIER_WAIT@")]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_barrier_wait(barrier: Address) -> bool {
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe {
         __tsan_release(barrier);
         let leader = barrier_wait(barrier);
@@ -106,7 +114,8 @@ unsafe fn wrap_barrier_wait(barrier: Address) -> bool {
     }
 }
 
-// ---- Once, under OnceLock and LazyLock too: whether it is done is asked inline, that it is done is told inside libstd
+// ---- Once, under OnceLock and LazyLock too: whether it is done is asked inline, that it is done
+// is told inside libstd
 
 /// What std hands over to the initializer; it only passes through here.
 type State = *const ();
@@ -125,10 +134,12 @@ unsafe fn wrap_once_call(once: Address, even_if_poisoned: bool, init: Init<'_>, 
     // Before libstd says that it is done: who sees that must see what the initializer wrote.
     let mut init_and_release = |state| {
         init(state);
-        // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+        // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name,
+        // and reads nothing there.
         unsafe { __tsan_release(once) }
     };
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe {
         once_call(once, even_if_poisoned, &mut init_and_release, caller);
         __tsan_acquire(once);
@@ -150,7 +161,8 @@ unsafe extern "Rust" {
 
 /// What an `Arc` counts with stands before what is shared.
 const COUNTS: usize = 16;
-/// A thread's name, its id, and somewhere the word that is parked on. To acquire a word that nobody released says nothing.
+/// A thread's name, its id, and somewhere the word that is parked on. To acquire a word that nobody
+/// released says nothing.
 const THREAD: usize = 32;
 
 /// What happened before this thread was unparked.
@@ -158,7 +170,8 @@ fn acquire_unpark(thread: &Thread) {
     // SAFETY: a `Thread` is an `Arc`, a pointer.
     let shared: *mut u8 = unsafe { std::mem::transmute_copy(thread) };
     for at in (COUNTS..COUNTS + THREAD).step_by(4) {
-        // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+        // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name,
+        // and reads nothing there.
         unsafe { __tsan_acquire(shared.wrapping_add(at).cast()) }
     }
 }
@@ -166,7 +179,8 @@ fn acquire_unpark(thread: &Thread) {
 #[unsafe(export_name = "__wrap_@THREAD_PARK@")]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_thread_park(thread: &Thread) {
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe { thread_park(thread) }
     acquire_unpark(thread);
 }
@@ -174,7 +188,8 @@ unsafe fn wrap_thread_park(thread: &Thread) {
 #[unsafe(export_name = "__wrap_@THREAD_PARK_TIMEOUT@")]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_thread_park_timeout(thread: &Thread, timeout: Duration) {
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe { thread_park_timeout(thread, timeout) }
     acquire_unpark(thread);
 }
@@ -182,7 +197,8 @@ unsafe fn wrap_thread_park_timeout(thread: &Thread, timeout: Duration) {
 #[unsafe(export_name = "__wrap_@PARK@")]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_park() {
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe { park() }
     acquire_unpark(&std::thread::current());
 }
@@ -190,12 +206,14 @@ unsafe fn wrap_park() {
 #[unsafe(export_name = "__wrap_@PARK_TIMEOUT@")]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_park_timeout(timeout: Duration) {
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe { park_timeout(timeout) }
     acquire_unpark(&std::thread::current());
 }
 
-// ---- scoped threads: the scope reads the count inline, and a thread that ends counts down inside libstd
+// ---- scoped threads: the scope reads the count inline, and a thread that ends counts down inside
+// libstd
 
 unsafe extern "Rust" {
     #[link_name = "__real_@SCOPE_DECREMENT@"]
@@ -209,15 +227,18 @@ const SCOPE: usize = 24;
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe fn wrap_scope_decrement(scope: Address, panicked: bool) {
     for at in (0..SCOPE).step_by(8) {
-        // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+        // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name,
+        // and reads nothing there.
         unsafe { __tsan_release(scope.cast::<u8>().wrapping_add(at).cast()) }
     }
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe { scope_decrement(scope, panicked) }
 }
 
-// ---- fences, which TSan does not model. `Arc` ends a life with `fetch_sub(Release)` and a fence: by the language that is an
-// acquire of what the thread's earlier atomics read, and so it is told here for the last of them that had no acquire itself.
+// ---- fences, which TSan does not model. `Arc` ends a life with `fetch_sub(Release)` and a fence:
+// by the language that is an acquire of what the thread's earlier atomics read, and so it is told
+// here for the last of them that had no acquire itself.
 
 const RELAXED: i32 = 0;
 const RELEASE: i32 = 3;
@@ -251,7 +272,8 @@ unsafe extern "C" fn __wrap___tsan_atomic64_fetch_sub(
     order: i32,
 ) -> u64 {
     remember(address, order);
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe { __real___tsan_atomic64_fetch_sub(address, value, order) }
 }
 
@@ -266,7 +288,8 @@ unsafe extern "C" fn __wrap___tsan_atomic64_compare_exchange_val(
     order_of_failure: i32,
 ) -> u64 {
     remember(address, order);
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe {
         __real___tsan_atomic64_compare_exchange_val(
             address,
@@ -282,7 +305,8 @@ unsafe extern "C" fn __wrap___tsan_atomic64_compare_exchange_val(
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe extern "C" fn __wrap___tsan_atomic_thread_fence(order: i32) {
     let last = LAST.replace(null_mut());
-    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and reads nothing there.
+    // SAFETY: the real function gets what the caller gave it; TSan takes any address as a name, and
+    // reads nothing there.
     unsafe {
         __real___tsan_atomic_thread_fence(order);
         if order != RELEASE && !last.is_null() {
@@ -291,8 +315,9 @@ unsafe extern "C" fn __wrap___tsan_atomic_thread_fence(order: i32) {
     }
 }
 
-// ---- copies of a descriptor: TSan takes it that who waits on an epoll sees what was done before a registration with it, and it
-// follows dup3 but not fcntl. tokio registers with one copy of its epoll and waits on another.
+// ---- copies of a descriptor: TSan takes it that who waits on an epoll sees what was done before a
+// registration with it, and it follows dup3 but not fcntl. tokio registers with one copy of its
+// epoll and waits on another.
 
 unsafe extern "C" {
     fn __real_fcntl(fd: i32, operation: i32, ...) -> i32;
@@ -305,7 +330,8 @@ const O_CLOEXEC: i32 = 0o2000000;
 #[unsafe(no_mangle)]
 // SAFETY: the linker puts it in the place of the function it wraps, so it is called as that one is.
 unsafe extern "C" fn __wrap_fcntl(fd: i32, operation: i32, argument: usize) -> i32 {
-    // SAFETY: the real fcntl gets what the caller gave it; `result` is a number that nobody else knows yet.
+    // SAFETY: the real fcntl gets what the caller gave it; `result` is a number that nobody else
+    // knows yet.
     unsafe {
         let result = __real_fcntl(fd, operation, argument);
         if operation == F_DUPFD_CLOEXEC && result >= 0 {

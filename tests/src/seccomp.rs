@@ -1,4 +1,5 @@
-//! Makes a system call fail on one thread, with a seccomp filter: the only way to see some errors without disturbing the machine.
+//! Makes a system call fail on one thread, with a seccomp filter: the only way to see some errors
+//! without disturbing the machine.
 #![allow(unsafe_code)]
 
 use std::io;
@@ -7,7 +8,8 @@ const LOAD_WORD: u16 = (libc::BPF_LD | libc::BPF_W | libc::BPF_ABS) as u16;
 const JUMP_EQUAL: u16 = (libc::BPF_JMP | libc::BPF_JEQ | libc::BPF_K) as u16;
 const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 
-/// Lets every later `call` of this thread, and of those it starts, fail with `errno`. There is no way back.
+/// Lets every later `call` of this thread, and of those it starts, fail with `errno`. There is no
+/// way back.
 ///
 /// # Errors
 ///

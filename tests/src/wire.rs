@@ -1,4 +1,5 @@
-//! Bytes from the network: every message that a server or an inspector decodes, and what each computes from it.
+//! Bytes from the network: every message that a server or an inspector decodes, and what each
+//! computes from it.
 
 use netpoller_proto::filter::{Field, Key, Predicate};
 use netpoller_proto::{Part, Side, v1};
@@ -40,7 +41,8 @@ fn same<M: Message + Default + PartialEq>(bytes: &[u8]) {
     }
 }
 
-/// A filter that is understood can be evaluated, demands no more when it is weakened, and survives being written down.
+/// A filter that is understood can be evaluated, demands no more when it is weakened, and survives
+/// being written down.
 fn filter(bytes: &[u8]) {
     let (filter, row) = bytes.split_at(bytes.len() / 2);
     let (Ok(filter), Ok(row)) = (v1::Filter::decode(filter), v1::Descriptor::decode(row)) else {

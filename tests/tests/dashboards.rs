@@ -1,6 +1,8 @@
-//! The dashboard shows what the library exports, and all of it, under the rules of Grafana's dashboard-linter.
+//! The dashboard shows what the library exports, and all of it, under the rules of Grafana's
+//! dashboard-linter.
 //!
-//! `dashboards/check.py` says the same and more to those who edit the dashboard; this needs nothing but cargo.
+//! `dashboards/check.py` says the same and more to those who edit the dashboard; this needs nothing
+//! but cargo.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
@@ -65,7 +67,8 @@ struct Selector<'a> {
     function: &'a str,
 }
 
-/// The selectors of an expression. Each has matchers, so a name ends at a brace; no label value of ours has one.
+/// The selectors of an expression. Each has matchers, so a name ends at a brace; no label value of
+/// ours has one.
 fn selectors(expr: &str) -> Vec<Selector<'_>> {
     let starts = expr.match_indices("netpoller_");
     starts

@@ -1,5 +1,5 @@
-//! What the workspace depends on is what deny.toml allows. Known vulnerabilities are for `cargo deny check`, which asks the
-//! network; everything else is in the packages themselves.
+//! What the workspace depends on is what deny.toml allows. Known vulnerabilities are for `cargo
+//! deny check`, which asks the network; everything else is in the packages themselves.
 
 use std::collections::BTreeSet;
 use std::process::Command;

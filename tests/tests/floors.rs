@@ -1,8 +1,9 @@
 //! The shape of the house: no circle among the files of a crate, and no import from a higher floor.
 //!
-//! Each file is parsed, and each path in it that begins with `crate`, `self`, `super` or the name of a module is followed to
-//! the file in which what it names is defined. A `pub use` hands something on and is no import: so a `mod.rs` may show what its
-//! files hold, and they may use each other. Tests, models and what only they need do not count.
+//! Each file is parsed, and each path in it that begins with `crate`, `self`, `super` or the name
+//! of a module is followed to the file in which what it names is defined. A `pub use` hands
+//! something on and is no import: so a `mod.rs` may show what its files hold, and they may use each
+//! other. Tests, models and what only they need do not count.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::{read_dir, read_to_string};
@@ -14,8 +15,9 @@ use syn::visit::{self, Visit};
 /// A module by the names that lead to it; the root of the crate has none.
 type Module = Vec<String>;
 
-/// Floors of the library, from the ground up: nobody imports from a floor above his own. Folders and files of the root that
-/// are not here are on no floor: they hold what every floor may use, and themselves use nothing above the first.
+/// Floors of the library, from the ground up: nobody imports from a floor above his own. Folders
+/// and files of the root that are not here are on no floor: they hold what every floor may use, and
+/// themselves use nothing above the first.
 const FLOORS: &[&[&str]] = &[
     &["sys", "sync", "clock", "error", "budget"],
     &["observe"],

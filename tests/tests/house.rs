@@ -173,3 +173,62 @@ fn no_test_listens_at_a_port_or_a_path_that_another_may_have() {
     });
     assert_eq!(shared, [""; 0], "use `tempfile`");
 }
+
+/// Longer lines of comments are tables, or code, or help texts that a table of this crate gives to
+/// its users as one line each.
+#[test]
+fn comments_end_at_a_hundred_columns() {
+    let mut long = Vec::new();
+    for (path, text) in ["poller/src", "tests/src", "tests/tests", "tests/benches"]
+        .iter()
+        .flat_map(|folder| sources(folder))
+    {
+        let is_table_of_texts = text.contains("#[doc = $");
+        let mut in_code = false;
+        for (number, line) in text.lines().enumerate() {
+            let Some(comment) = line.trim_start().strip_prefix("//") else {
+                continue;
+            };
+            let is_doc = comment.starts_with(['/', '!']);
+            let comment = comment.trim_start_matches(['/', '!', ' ']);
+            in_code ^= comment.starts_with("```");
+            let may_be_long = comment.starts_with('|') || in_code || is_doc && is_table_of_texts;
+            if line.chars().count() > 100 && !may_be_long {
+                long.push(format!("{path}:{}", number + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+/// A patch that does not apply breaks nothing, and the check that should see it proves nothing.
+#[test]
+fn the_patches_that_break_the_library_apply_to_it() {
+    let mut hunks = 0;
+    for folder in ["tests/models/mutants", "tests/sanitizers/mutants"] {
+        for entry in read_dir(root().join(folder)).expect("a folder of patches") {
+            let path = entry.expect("an entry").path();
+            let patch = read_to_string(&path).expect("a patch");
+            let mut files = patch.split("\n--- a/");
+            files.next();
+            for file in files {
+                let (name, rest) = file.split_once('\n').expect("a file name");
+                let source = read_to_string(root().join(name)).expect("the file of a patch");
+                for hunk in rest.split("\n@@ ").skip(1) {
+                    let before: String = hunk
+                        .split_inclusive('\n')
+                        .skip(1)
+                        .filter_map(|line| line.strip_prefix([' ', '-']))
+                        .collect();
+                    assert!(
+                        source.contains(before.trim_end_matches('\n')),
+                        "{} does not apply to {name}:\n{before}",
+                        path.display()
+                    );
+                    hunks += 1;
+                }
+            }
+        }
+    }
+    assert!(hunks > 10, "{hunks} hunks");
+}

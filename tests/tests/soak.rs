@@ -1,4 +1,5 @@
-//! The soak command, for seconds: that it soaks, judges and says so. What it finds in half an hour is in CONTRIBUTING.md.
+//! The soak command, for seconds: that it soaks, judges and says so. What it finds in half an hour
+//! is in CONTRIBUTING.md.
 
 use std::process::{Command, Output};
 

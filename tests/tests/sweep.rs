@@ -1,5 +1,5 @@
-//! The sweep of faults, a part of it: that nothing goes wrong, that every kind of call was reached, and that it would tell.
-//! `.ci/faults --deep` sweeps all.
+//! The sweep of faults, a part of it: that nothing goes wrong, that every kind of call was reached,
+//! and that it would tell. `.ci/faults --deep` sweeps all.
 
 use std::process::{Command, Output};
 

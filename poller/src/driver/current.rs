@@ -6,9 +6,9 @@
 //! | the one of the tokio runtime | it is polled there and nowhere else, so that runtimes do not wake each other |
 //! | the global one | plain threads share it |
 //!
-//! Sockets, pipes and pollables ask when they are made, or when their future is first polled; sleeps,
-//! timeouts and ticks when they are first polled. A future that was made while a poller was entered
-//! keeps to that one.
+//! Sockets, pipes and pollables ask when they are made, or when their future is first polled;
+//! sleeps, timeouts and ticks when they are first polled. A future that was made while a poller was
+//! entered keeps to that one.
 
 use std::cell::{Cell, RefCell};
 use std::io;
@@ -109,8 +109,8 @@ impl Scope {
     }
 }
 
-/// A poller, and whether the user chose it. By default the connections of a listener go where they are accepted; where the user
-/// has chosen the listener's poller, they follow it there.
+/// A poller, and whether the user chose it. By default the connections of a listener go where they
+/// are accepted; where the user has chosen the listener's poller, they follow it there.
 #[derive(Clone, Debug)]
 pub(crate) struct Choice {
     pub(crate) poller: Poller,
@@ -178,8 +178,9 @@ pub(crate) fn entered() -> Option<Poller> {
     entered.ok()??.ok()
 }
 
-/// The poller of a future: the one that was entered when it was made, else the current one when it is first polled. Futures are
-/// often made outside of the runtime that they then run in, as by `runtime.block_on(TcpStream::connect(addr))`.
+/// The poller of a future: the one that was entered when it was made, else the current one when it
+/// is first polled. Futures are often made outside of the runtime that they then run in, as by
+/// `runtime.block_on(TcpStream::connect(addr))`.
 #[derive(Debug)]
 pub(crate) struct Later(Option<Poller>);
 
@@ -242,8 +243,8 @@ pub struct EnterGuard {
 }
 
 impl Poller {
-    /// Makes this the current poller of the calling thread until the guard is dropped: sockets, pipes,
-    /// pollables and sleeps that are made meanwhile are this one's, and
+    /// Makes this the current poller of the calling thread until the guard is dropped: sockets,
+    /// pipes, pollables and sleeps that are made meanwhile are this one's, and
     /// [`block_on`](crate::block_on) polls it. [`in_scope`](Self::in_scope) does so for one call.
     ///
     /// ```
@@ -263,8 +264,8 @@ impl Poller {
     ///
     /// It is a matter of the thread, like tokio's `Handle::enter`, and overrides the runtime's own
     /// poller. So a guard that is held around `Runtime::block_on` holds for all that runs on this
-    /// thread, and for no other worker. It cannot be held across an `.await` of a task that is spawned;
-    /// there, [`in_scope`](Self::in_scope) makes the future, which keeps to that poller:
+    /// thread, and for no other worker. It cannot be held across an `.await` of a task that is
+    /// spawned; there, [`in_scope`](Self::in_scope) makes the future, which keeps to that poller:
     ///
     /// ```
     /// # async fn connect(poller: &netpoller::Poller, addr: std::net::SocketAddr) -> std::io::Result<()> {
@@ -361,8 +362,9 @@ impl BlockOn {
     }
 }
 
-/// Calls `f` with the innermost `block_on` of this thread, if what the thread does now is run its future. A runtime that was
-/// started in there is more inner: then it is the runtime that sleeps, not the `block_on`.
+/// Calls `f` with the innermost `block_on` of this thread, if what the thread does now is run its
+/// future. A runtime that was started in there is more inner: then it is the runtime that sleeps,
+/// not the `block_on`.
 fn in_block_on<R>(f: impl FnOnce(&mut Scope) -> R) -> Option<R> {
     let found = SCOPES.try_with(|scopes| {
         let mut scopes = scopes.borrow_mut();
@@ -434,8 +436,9 @@ pub(super) fn is_in_block_on() -> bool {
 
 /// Sees to it that the `block_on` around, if there is one, polls `shared`.
 ///
-/// A descriptor may belong to another poller than the one that the thread polls: to that of a runtime which is gone, or which
-/// stands still while this thread waits in it. So the thread polls that one as well, for as long as its `block_on` lasts.
+/// A descriptor may belong to another poller than the one that the thread polls: to that of a
+/// runtime which is gone, or which stands still while this thread waits in it. So the thread polls
+/// that one as well, for as long as its `block_on` lasts.
 fn host(shared: &Arc<Shared>) -> io::Result<()> {
     let hosted = in_block_on(|scope| {
         if matches!(scope.kind, ScopeKind::BlockOn { refused: true, .. }) {

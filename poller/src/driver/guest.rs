@@ -11,7 +11,8 @@ use crate::error::context;
 use crate::observe::Direction;
 use crate::poller::{Desc, Poller, ReadyList, Shared};
 
-/// A poller that a thread polls along with its own: its epoll descriptor is registered with that one.
+/// A poller that a thread polls along with its own: its epoll descriptor is registered with that
+/// one.
 #[derive(Debug)]
 pub(super) struct Guest {
     // Before `epoll`, so that it is deregistered before it is closed.

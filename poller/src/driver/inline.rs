@@ -1,9 +1,10 @@
 //! The inline driver: a thread that blocks becomes the poller, if nobody is.
 //!
-//! A thread with nothing to do takes the role and sleeps in `epoll_wait`, on behalf of all. Those that find the role taken
-//! follow: they sleep on their own, until their waker is called or they are promoted. The leader wakes whom its events
-//! concern, and goes on leading; only when its own turn comes does it hand the role to a follower and leave to run, so that
-//! I/O flows while its task runs (tokio#4730).
+//! A thread with nothing to do takes the role and sleeps in `epoll_wait`, on behalf of all. Those
+//! that find the role taken follow: they sleep on their own, until their waker is called or they
+//! are promoted. The leader wakes whom its events concern, and goes on leading; only when its own
+//! turn comes does it hand the role to a follower and leave to run, so that I/O flows while its
+//! task runs (tokio#4730).
 
 use std::cell::Cell;
 use std::convert::Infallible;
@@ -32,7 +33,8 @@ const PARKED: u32 = 2;
 /// It sleeps in `epoll_wait`.
 const POLLING: u32 = 3;
 
-/// A thread whose future is always ready to go on must look at I/O now and then: once in this many turns.
+/// A thread whose future is always ready to go on must look at I/O now and then: once in this many
+/// turns.
 const TURNS_PER_POLL: u32 = 16;
 
 /// Where a thread sleeps, and how it is woken there.
@@ -49,7 +51,8 @@ impl Wake for Parker {
     }
 
     fn wake_by_ref(self: &Arc<Self>) {
-        // A swap even if it is notified already: what the caller wrote before must be visible to the thread that runs.
+        // A swap even if it is notified already: what the caller wrote before must be visible to
+        // the thread that runs.
         match self.state.swap(NOTIFIED, Ordering::AcqRel) {
             PARKED => self.thread.unpark(),
             // If the eventfd cannot be written, there is no way to reach the thread.
@@ -59,7 +62,8 @@ impl Wake for Parker {
     }
 }
 
-/// What a thread keeps between two calls of [`block_on`], so that a blocking read allocates nothing.
+/// What a thread keeps between two calls of [`block_on`], so that a blocking read allocates
+/// nothing.
 struct ThreadParker {
     parker: Arc<Parker>,
     waker: Waker,
@@ -72,8 +76,8 @@ crate::sync::thread_local! {
 }
 
 impl ThreadParker {
-    /// The one of this thread, or a new one if there is none, or it belongs to another poller, or is in use by a call
-    /// further up the stack.
+    /// The one of this thread, or a new one if there is none, or it belongs to another poller, or
+    /// is in use by a call further up the stack.
     fn take(poller: &Poller) -> Box<ThreadParker> {
         if let Ok(Some(thread)) = IDLE.try_with(Cell::take)
             && Arc::ptr_eq(&thread.parker.shared, &poller.shared)
@@ -100,15 +104,18 @@ impl ThreadParker {
     }
 }
 
-/// Runs `future` on this thread and polls `poller` while it waits, for itself and for everybody else.
-/// What is made inside of it, sleeps and timeouts of [`time`](crate::time) too, is `poller`'s.
+/// Runs `future` on this thread and polls `poller` while it waits, for itself and for everybody
+/// else. What is made inside of it, sleeps and timeouts of [`time`](crate::time) too, is
+/// `poller`'s.
 ///
-/// Any executor becomes an I/O driver when its idle loop runs inside this function. Nested calls are allowed. What waits in here
-/// for a descriptor of another poller makes this thread poll that one as well, until the call returns; it may be that of a tokio
-/// runtime that is gone, or that stands still.
+/// Any executor becomes an I/O driver when its idle loop runs inside this function. Nested calls
+/// are allowed. What waits in here for a descriptor of another poller makes this thread poll that
+/// one as well, until the call returns; it may be that of a tokio runtime that is gone, or that
+/// stands still.
 ///
-/// On a worker of a tokio runtime it polls as well, but keeps that worker from its tasks, and does not end if it waits for one of
-/// them: use it in `spawn_blocking` or `block_in_place` there. The first time that it waits on a worker it says so on stderr.
+/// On a worker of a tokio runtime it polls as well, but keeps that worker from its tasks, and does
+/// not end if it waits for one of them: use it in `spawn_blocking` or `block_in_place` there. The
+/// first time that it waits on a worker it says so on stderr.
 ///
 /// # Panics
 ///
@@ -132,9 +139,9 @@ pub fn block_on_poller<F: Future>(poller: &Poller, future: F) -> F::Output {
     output
 }
 
-/// [`block_on_poller`] for one operation of a handle whose calls block, beside which the thread has nothing to do: it need not take
-/// breaks. An error where it would block a worker of a tokio runtime, and with it the tasks there, of which one may be what it
-/// waits for.
+/// [`block_on_poller`] for one operation of a handle whose calls block, beside which the thread has
+/// nothing to do: it need not take breaks. An error where it would block a worker of a tokio
+/// runtime, and with it the tasks there, of which one may be what it waits for.
 pub(crate) fn block_on_operation<F: Future>(
     poller: &Poller,
     operation: F,
@@ -164,7 +171,8 @@ fn warn_once(location: &Location<'_>) {
     });
 }
 
-/// Runs `future`. Asks `may_wait` before it waits for the first time. If it is `refused` operations fail rather than wait.
+/// Runs `future`. Asks `may_wait` before it waits for the first time. If it is `refused` operations
+/// fail rather than wait.
 fn run<F: Future, E>(
     poller: &Poller,
     limit: Limit,
@@ -206,7 +214,8 @@ fn run<F: Future, E>(
     Ok(output)
 }
 
-/// Runs `future` on this thread and polls the poller that was [entered](Poller::enter), or else the global one, while it waits.
+/// Runs `future` on this thread and polls the poller that was [entered](Poller::enter), or else the
+/// global one, while it waits.
 ///
 /// ```
 /// use std::time::Duration;
@@ -276,7 +285,8 @@ impl ThreadParker {
             .is_ok()
     }
 
-    /// Moves from running to `asleep`; `false` if the waker was called, in which case the thread must not sleep.
+    /// Moves from running to `asleep`; `false` if the waker was called, in which case the thread
+    /// must not sleep.
     fn fall_asleep(&self, asleep: u32) -> bool {
         let moved = self
             .parker
@@ -330,7 +340,8 @@ impl ThreadParker {
         self.ready().wake_all();
         std::mem::forget(guard);
         if let Err(error) = outcome {
-            // epoll_wait fails for a bad argument only. Going on would spin; sleeping would hang. Say it once and slow down.
+            // epoll_wait fails for a bad argument only. Going on would spin; sleeping would hang.
+            // Say it once and slow down.
             report_once(&error);
             thread::sleep(std::time::Duration::from_millis(10));
         }

@@ -1,4 +1,5 @@
-//! Who calls [`Poller::poll`](crate::Poller::poll). Nobody owns a hidden thread: whoever would sleep polls.
+//! Who calls [`Poller::poll`](crate::Poller::poll). Nobody owns a hidden thread: whoever would
+//! sleep polls.
 //!
 //! | driver | for | how it polls |
 //! |---|---|---|
@@ -6,12 +7,13 @@
 //! | [`tokio`] | tokio | a poller for each runtime, nested in tokio's own epoll |
 //! | [`ThreadDriver`] | executors that cannot poll | a thread that does nothing else |
 //!
-//! A program with a loop of its own calls [`Poller::poll`](crate::Poller::poll) and needs none of them.
+//! A program with a loop of its own calls [`Poller::poll`](crate::Poller::poll) and needs none of
+//! them.
 //!
 //! # The current poller
 //!
-//! Sockets, pipes, pollables, sleeps, timeouts and ticks alike belong to the current poller. That is
-//! the first of these:
+//! Sockets, pipes, pollables, sleeps, timeouts and ticks alike belong to the current poller. That
+//! is the first of these:
 //!
 //! 1. the innermost of the pollers that were entered on this thread
 //!    ([`enter`](crate::Poller::enter), [`in_scope`](crate::Poller::in_scope)) and those that a
@@ -19,8 +21,8 @@
 //! 2. in a tokio runtime the runtime's own, see [`tokio`],
 //! 3. the [global](crate::Poller::global) one.
 //!
-//! It is asked for when the thing is made; for a future when it is first polled, unless a poller was
-//! entered when it was made.
+//! It is asked for when the thing is made; for a future when it is first polled, unless a poller
+//! was entered when it was made.
 #![forbid(unsafe_code)]
 
 mod current;
@@ -47,12 +49,13 @@ use crate::poller::Shared;
 
 /// Whether whoever waits for a descriptor also polls for it.
 ///
-/// [`prepare`] attaches the runtime that a descriptor is opened in. But a listener is often bound before there is a runtime,
-/// and a connection may outlive the one it was opened in, or be passed on to another: whoever waits next must poll, or nobody
-/// does.
+/// [`prepare`] attaches the runtime that a descriptor is opened in. But a listener is often bound
+/// before there is a runtime, and a connection may outlive the one it was opened in, or be passed
+/// on to another: whoever waits next must poll, or nobody does.
 #[derive(Debug, Default)]
 pub(crate) struct RuntimeLink {
-    /// The stamp of the `block_on`, or of the runtime and its era, that was seen to last; 0 before that.
+    /// The stamp of the `block_on`, or of the runtime and its era, that was seen to last; 0 before
+    /// that.
     last: AtomicU64,
 }
 

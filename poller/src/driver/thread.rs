@@ -57,7 +57,8 @@ impl ThreadDriver {
             .spawn({
                 let (poller, stop) = (poller.clone(), stop.clone());
                 move || {
-                    // A waker that panics must not take the polling with it; the panic hook has reported it.
+                    // A waker that panics must not take the polling with it; the panic hook has
+                    // reported it.
                     while catch_unwind(AssertUnwindSafe(|| stop.poll_until_stopped(&poller)))
                         .is_err()
                     {}
@@ -77,8 +78,8 @@ impl std::panic::UnwindSafe for ThreadDriver {}
 impl std::panic::RefUnwindSafe for ThreadDriver {}
 
 impl Drop for ThreadDriver {
-    /// Stops the thread and waits for it, unless it is the one that drops this, as by a waker: then it ends when that returns.
-    /// Waiters stay registered: somebody else must poll from here on.
+    /// Stops the thread and waits for it, unless it is the one that drops this, as by a waker: then
+    /// it ends when that returns. Waiters stay registered: somebody else must poll from here on.
     fn drop(&mut self) {
         self.stop.stopped.store(true, Ordering::Release);
         let waker = self

@@ -2,11 +2,12 @@
 //!
 //! # A poller for each runtime
 //!
-//! What is made inside of a runtime belongs to that runtime's own poller, so that its events wake this runtime alone, and one
-//! whose clock is paused sees nothing of the others. It is made by the first socket, sleep or timeout there, is listed under the
-//! runtime's name ([`tokio::runtime::Builder::name`], else `tokio`; the second of a name is `tokio_2`), and lives as long as the
-//! runtime, or as a descriptor that outlives it. It costs four descriptors. Names are given again, so the metrics have as many
-//! pollers as there are runtimes at a time.
+//! What is made inside of a runtime belongs to that runtime's own poller, so that its events wake
+//! this runtime alone, and one whose clock is paused sees nothing of the others. It is made by the
+//! first socket, sleep or timeout there, is listed under the runtime's name
+//! ([`tokio::runtime::Builder::name`], else `tokio`; the second of a name is `tokio_2`), and lives
+//! as long as the runtime, or as a descriptor that outlives it. It costs four descriptors. Names
+//! are given again, so the metrics have as many pollers as there are runtimes at a time.
 //!
 //! | where | whose poller |
 //! |---|---|
@@ -18,10 +19,11 @@
 //!
 //! # Who polls
 //!
-//! A runtime gets one driver task for each poller it uses, started by the first descriptor that is opened, or waited for, in
-//! its context: a socket may move to another runtime, which then polls for it as well. The task polls without waiting whenever
-//! tokio finds the inner instance readable; deadlines reach it through a timerfd. It keeps a duplicate of the epoll descriptor,
-//! and a handle only of its runtime's own poller, and ends with either of poller and runtime.
+//! A runtime gets one driver task for each poller it uses, started by the first descriptor that is
+//! opened, or waited for, in its context: a socket may move to another runtime, which then polls
+//! for it as well. The task polls without waiting whenever tokio finds the inner instance readable;
+//! deadlines reach it through a timerfd. It keeps a duplicate of the epoll descriptor, and a handle
+//! only of its runtime's own poller, and ends with either of poller and runtime.
 
 use std::cell::{Cell, RefCell};
 use std::collections::{HashMap, VecDeque};
@@ -52,7 +54,8 @@ type Pair = (u32, Id);
 /// What is known of runtimes.
 #[derive(Default)]
 struct Runtimes {
-    /// Which of them poll which poller, and how to end the task that does; `None` while it is being started.
+    /// Which of them poll which poller, and how to end the task that does; `None` while it is being
+    /// started.
     attached: HashMap<Pair, Option<AbortHandle>>,
     /// Their own pollers, which their driver tasks hold.
     own: HashMap<Id, Weak<Shared>>,
@@ -65,7 +68,8 @@ const WITHOUT_IO: usize = 64;
 
 static RUNTIMES: ForkMutex<Option<Runtimes>> = ForkMutex::new(Order::Runtimes, None);
 
-/// Looks at the list, or changes it. No poller may be let go of in there, nor any foreign code be called.
+/// Looks at the list, or changes it. No poller may be let go of in there, nor any foreign code be
+/// called.
 fn with_runtimes<R>(f: impl FnOnce(&mut Runtimes) -> R) -> R {
     let mut runtimes = RUNTIMES.lock();
     f(runtimes.get_or_insert_default())
@@ -74,20 +78,23 @@ fn with_runtimes<R>(f: impl FnOnce(&mut Runtimes) -> R) -> R {
 thread_local! {
     /// The last pair that this thread found attached, and the era in which it did.
     static LAST: Cell<Option<(Pair, u32)>> = const { Cell::new(None) };
-    /// The own poller of the runtime that this thread was in last, and the era in which it was found.
+    /// The own poller of the runtime that this thread was in last, and the era in which it was
+    /// found.
     static OWN: RefCell<Option<(Id, u32, Weak<Shared>)>> = const { RefCell::new(None) };
 }
 
-/// Raised whenever a runtime stops polling: from then on a descriptor may be one that nobody polls for.
+/// Raised whenever a runtime stops polling: from then on a descriptor may be one that nobody polls
+/// for.
 static ERA: AtomicU32 = AtomicU32::new(1);
 
 /// The bits of an era in a [`stamp`].
 const ERAS: u32 = u32::MAX >> 1;
 
-/// The era, in 31 bits, and below it the number of `runtime`. Never 0; the bit above is that of other stamps.
+/// The era, in 31 bits, and below it the number of `runtime`. Never 0; the bit above is that of
+/// other stamps.
 ///
-/// Of the number this is the lower half: two runtimes that share it are four billion runtimes apart, and two eras that share theirs
-/// two billion.
+/// Of the number this is the lower half: two runtimes that share it are four billion runtimes
+/// apart, and two eras that share theirs two billion.
 #[inline]
 pub(super) fn stamp(runtime: &Handle) -> u64 {
     let mut number = U64Hasher(0);
@@ -107,9 +114,9 @@ pub(super) fn attend(shared: &Arc<Shared>, runtime: &Handle) -> io::Result<()> {
 
 /// Why a runtime that is about to end cannot be attached.
 ///
-/// It takes the driver task and drops it at once, which lets everybody look again: also the wait that has asked for the task. If
-/// that wait went on it would ask anew, and again be told to look, for ever, and the runtime would wait for its end. So it fails,
-/// as waits of tokio's own do then.
+/// It takes the driver task and drops it at once, which lets everybody look again: also the wait
+/// that has asked for the task. If that wait went on it would ask anew, and again be told to look,
+/// for ever, and the runtime would wait for its end. So it fails, as waits of tokio's own do then.
 #[derive(Debug)]
 struct ShutsDown;
 
@@ -159,8 +166,9 @@ pub(super) fn own() -> Option<io::Result<Poller>> {
 
 /// Whether this thread runs tasks of a runtime now, so that what blocks it keeps them from running.
 ///
-/// tokio does not say. But its tasks have a budget, and where blocking is fine, in `spawn_blocking` and `block_in_place`, there is
-/// none. A budget ends: it is spent to see, and given back. (Only what runs in `unconstrained` looks the same as those.)
+/// tokio does not say. But its tasks have a budget, and where blocking is fine, in `spawn_blocking`
+/// and `block_in_place`, there is none. A budget ends: it is spent to see, and given back. (Only
+/// what runs in `unconstrained` looks the same as those.)
 pub(super) fn is_worker() -> bool {
     if Handle::try_current().is_err() {
         return false;
@@ -261,7 +269,8 @@ impl Drop for Attachment {
         let Some(shared) = shared else {
             return;
         };
-        // After it is off the list, so that whoever sees the new era attaches anew. The number 0 is nobody's.
+        // After it is off the list, so that whoever sees the new era attaches anew. The number 0 is
+        // nobody's.
         if ERA.fetch_add(1, Ordering::AcqRel) & ERAS == ERAS {
             ERA.fetch_add(1, Ordering::AcqRel);
         }
@@ -286,11 +295,12 @@ impl Drop for Shared {
     }
 }
 
-/// Lets everybody who waits for a descriptor try again, and with that see anew who polls: a waiter may have relied on the
-/// runtime that just ended, because its own cannot poll, or because it was begun there and is now awaited elsewhere.
+/// Lets everybody who waits for a descriptor try again, and with that see anew who polls: a waiter
+/// may have relied on the runtime that just ended, because its own cannot poll, or because it was
+/// begun there and is now awaited elsewhere.
 ///
-/// The readiness is a spurious one, which a wait allows for (semantics 26), that of a sleep too. It is given to idle descriptors
-/// as well, for one of them may be about to park.
+/// The readiness is a spurious one, which a wait allows for (semantics 26), that of a sleep too. It
+/// is given to idle descriptors as well, for one of them may be about to park.
 fn look_again(shared: &Shared) {
     let now = clock::stamp_ns();
     let mut wakers = Vec::new();
@@ -312,15 +322,16 @@ fn look_again(shared: &Shared) {
     }
 }
 
-/// Sees to it that the current tokio runtime polls `poller`. The constructors of [`net`](crate::net) and the like do this on
-/// their own, and so does whatever waits; programs that work with [`Poller::open`] call it once.
+/// Sees to it that the current tokio runtime polls `poller`. The constructors of
+/// [`net`](crate::net) and the like do this on their own, and so does whatever waits; programs that
+/// work with [`Poller::open`] call it once.
 ///
 /// Does nothing outside of a tokio runtime, or if the runtime polls already.
 ///
 /// # Errors
 ///
-/// If the runtime was built without I/O ([`tokio::runtime::Builder::enable_io`]), or is shutting down, or the kernel refuses the
-/// registration.
+/// If the runtime was built without I/O ([`tokio::runtime::Builder::enable_io`]), or is shutting
+/// down, or the kernel refuses the registration.
 pub fn attach(poller: &Poller) -> io::Result<()> {
     match Handle::try_current() {
         Ok(runtime) => attach_to(&poller.shared, &runtime, Owner::Others),
@@ -330,14 +341,15 @@ pub fn attach(poller: &Poller) -> io::Result<()> {
 
 fn attach_to(shared: &Arc<Shared>, runtime: &Handle, owner: Owner) -> io::Result<()> {
     let pair = (shared.id, runtime.id());
-    // Read before the list: if the runtime is taken off it meanwhile, the era found here is an old one.
+    // Read before the list: if the runtime is taken off it meanwhile, the era found here is an old
+    // one.
     let now = ERA.load(Ordering::Acquire);
     if LAST.get() == Some((pair, now)) {
         return Ok(());
     }
     if !is_attached(pair) {
-        // Before it is on the list: nobody may rely on a runtime that turns out unable to poll. Two threads may come this
-        // far, and the second one's registration is dropped.
+        // Before it is on the list: nobody may rely on a runtime that turns out unable to poll. Two
+        // threads may come this far, and the second one's registration is dropped.
         if lacks_io(pair.1) {
             return Err(without_io());
         }
@@ -403,9 +415,9 @@ fn without_io() -> io::Error {
     )
 }
 
-/// Whether a runtime certainly has no I/O driver. tokio has no question for that, and panics where one is needed. But such a
-/// driver is an epoll instance: if there is none in the process but ours, and those of runtimes that poll for us, which are others,
-/// then this runtime has none.
+/// Whether a runtime certainly has no I/O driver. tokio has no question for that, and panics where
+/// one is needed. But such a driver is an epoll instance: if there is none in the process but ours,
+/// and those of runtimes that poll for us, which are others, then this runtime has none.
 #[cold]
 fn lacks_io(runtime: Id) -> bool {
     let known = |runtimes: &mut Runtimes| {
@@ -429,11 +441,11 @@ fn lacks_io(runtime: Id) -> bool {
     matches!(another, Ok(None)) && with_runtimes(known) != Some(false)
 }
 
-/// Registers the inner instance. tokio panics where its runtime has no I/O driver, which [`lacks_io`] cannot always tell before;
-/// that is an error of ours, and the next time it is known.
+/// Registers the inner instance. tokio panics where its runtime has no I/O driver, which
+/// [`lacks_io`] cannot always tell before; that is an error of ours, and the next time it is known.
 fn watch(epoll: OwnedFd, runtime: Id) -> io::Result<AsyncFd<OwnedFd>> {
-    // The successor of this function is unsafe because the descriptor must stay open for as long as it is watched. Ours does:
-    // it is owned by what watches it.
+    // The successor of this function is unsafe because the descriptor must stay open for as long as
+    // it is watched. Ours does: it is owned by what watches it.
     #[allow(deprecated, reason = "see above")]
     let watched = catch_unwind(AssertUnwindSafe(|| {
         AsyncFd::with_interest(epoll, Interest::READABLE)
@@ -466,7 +478,8 @@ async fn drive(watched: AsyncFd<OwnedFd>, attachment: Attachment, mut ready: Rea
             _ => guard.clear_ready(),
         }
         drop(guard);
-        // A waker that panics is alone in that, and has nobody to tell here; the panic hook has reported it.
+        // A waker that panics is alone in that, and has nobody to tell here; the panic hook has
+        // reported it.
         ready.release(&mut Panics::default());
     }
 }

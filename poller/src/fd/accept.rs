@@ -11,7 +11,8 @@ use crate::observe::{Counter, Direction, OpKind};
 use crate::sys::{self, AcceptFailure, AcceptPause};
 
 impl Fd {
-    /// Accepts one connection. EINTR and ECONNABORTED are retried; other errors surface (semantics 55).
+    /// Accepts one connection. EINTR and ECONNABORTED are retried; other errors surface (semantics
+    /// 55).
     pub(crate) async fn accept(
         &self,
         location: &'static Location<'static>,
@@ -23,9 +24,10 @@ impl Fd {
 
 /// What an accept loop keeps to get over the limit of open files.
 ///
-/// At the limit the connection stays in the kernel's queue and no further edge tells of it, so a loop that just goes on spins,
-/// and one that waits stalls (tokio#3529, golang/go's #19 of the kind). So: one descriptor is kept in reserve; it is given up
-/// to take the connection and close it, which tells the peer at once; and the loop pauses, longer each time.
+/// At the limit the connection stays in the kernel's queue and no further edge tells of it, so a
+/// loop that just goes on spins, and one that waits stalls (tokio#3529, golang/go's #19 of the
+/// kind). So: one descriptor is kept in reserve; it is given up to take the connection and close
+/// it, which tells the peer at once; and the loop pauses, longer each time.
 #[derive(Debug)]
 pub(crate) struct AcceptBackoff {
     reserve: Option<OwnedFd>,
@@ -49,7 +51,8 @@ impl AcceptBackoff {
         }
     }
 
-    /// Accepts one connection, at the limit of open files once some are free again. Close and deadlines hold in the pauses as well.
+    /// Accepts one connection, at the limit of open files once some are free again. Close and
+    /// deadlines hold in the pauses as well.
     pub(crate) async fn accept(
         &mut self,
         listener: &Fd,
@@ -73,7 +76,8 @@ impl AcceptBackoff {
         }
     }
 
-    /// Refuses the connection at the head of the queue with the reserve descriptor, and says how long to pause.
+    /// Refuses the connection at the head of the queue with the reserve descriptor, and says how
+    /// long to pause.
     fn shed(&mut self, listener: &Fd) -> Duration {
         listener.count(Counter::AcceptBackoffs);
         let refuse = || listener.with(|fd| sys::socket::accept(fd).map(drop));

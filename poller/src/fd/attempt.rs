@@ -1,7 +1,7 @@
 //! One operation whose turn it is: try, wait when the kernel says EAGAIN, try again (semantics 12).
 //!
-//! This is the only loop of its kind: sockets, pipes, `Pollable` and the poll functions of traits all
-//! go through [`Target::poll`].
+//! This is the only loop of its kind: sockets, pipes, `Pollable` and the poll functions of traits
+//! all go through [`Target::poll`].
 
 use std::future::{Future, poll_fn};
 use std::io;
@@ -28,8 +28,9 @@ const LAST_PAUSE: u8 = 4;
 enum Start {
     /// With a try; the reset is done.
     Try,
-    /// With a try, and the reset only if that says EAGAIN. Most writes find room, and each edge of the other direction
-    /// brings write readiness along (semantics 27): to take it down every time would be work for nothing.
+    /// With a try, and the reset only if that says EAGAIN. Most writes find room, and each edge of
+    /// the other direction brings write readiness along (semantics 27): to take it down every time
+    /// would be work for nothing.
     TryThenReset,
     /// With waiting.
     Wait,
@@ -89,8 +90,8 @@ impl<'a> Attempt<'a> {
         }
     }
 
-    /// Tries and waits until it is done. The caller sees to it that nobody else does, in this direction, and gives the same
-    /// target and operation each time.
+    /// Tries and waits until it is done. The caller sees to it that nobody else does, in this
+    /// direction, and gives the same target and operation each time.
     #[inline]
     pub(crate) fn poll<R>(
         &mut self,
@@ -154,7 +155,8 @@ impl<'a> Target<'a> {
         self.desc.shared.recorder.local()
     }
 
-    /// [`Attempt::poll`] for a poll function: its wait stays behind when it returns pending. `resumed` if it comes back to one.
+    /// [`Attempt::poll`] for a poll function: its wait stays behind when it returns pending.
+    /// `resumed` if it comes back to one.
     pub(super) fn poll_left<R>(
         &self,
         operation: &Operation,
@@ -170,7 +172,8 @@ impl<'a> Target<'a> {
             let tried = self.poll(operation, &mut progress, cx, call, |cx| {
                 let (direction, location) = (operation.direction, operation.location);
                 let result = ready!(self.desc.poll_wait(direction, location, resumed, cx));
-                // The wait that was left behind is over. Another one, after a spurious wake, has not parked before.
+                // The wait that was left behind is over. Another one, after a spurious wake, has
+                // not parked before.
                 resumed = false;
                 Poll::Ready(result)
             });
@@ -240,7 +243,8 @@ impl<'a> Target<'a> {
                 Next::Wait if start == Start::TryThenReset => {
                     start = Start::Try;
                     match self.desc.reset(operation.direction) {
-                        // The edge taken down may have come after the try, so it does not count (semantics 12).
+                        // The edge taken down may have come after the try, so it does not count
+                        // (semantics 12).
                         Ok(true) => {}
                         Ok(false) => return Next::Wait,
                         Err(error) => return Next::Done(Err(error.into())),
@@ -272,8 +276,9 @@ impl<'a> Target<'a> {
                 self.local().count(Counter::ElidedReads);
                 return Ok(Start::Wait);
             }
-            // This operation may use an edge up, the one just taken down or one it waits for, and leave the bytes where they
-            // are: `readable` does. So the next read must try; a short read of this operation says otherwise again.
+            // This operation may use an edge up, the one just taken down or one it waits for, and
+            // leave the bytes where they are: `readable` does. So the next read must try; a short
+            // read of this operation says otherwise again.
             drained.store(false, Ordering::Relaxed);
         }
         Ok(Start::Try)
@@ -309,7 +314,8 @@ impl<'a> Target<'a> {
                         local.count(kind.sys_eintr());
                         continue;
                     }
-                    // The peer was gone before it was accepted: its business, not the listener's (semantics 55).
+                    // The peer was gone before it was accepted: its business, not the listener's
+                    // (semantics 55).
                     _ if kind == OpKind::Accept
                         && AcceptFailure::of(&error) == AcceptFailure::Connection =>
                     {
@@ -325,8 +331,9 @@ impl<'a> Target<'a> {
         }
     }
 
-    /// Whether the descriptor's own buffer has room. A Unix datagram that finds the queue of its receiver full says EAGAIN all the
-    /// same, and gives its buffer back, which is an edge: to wait for that and to try again is to spin (golang/go#17249).
+    /// Whether the descriptor's own buffer has room. A Unix datagram that finds the queue of its
+    /// receiver full says EAGAIN all the same, and gives its buffer back, which is an edge: to wait
+    /// for that and to try again is to spin (golang/go#17249).
     #[cold]
     fn has_room(&self) -> io::Result<bool> {
         Ok(sys::io::poll_now(self.raw, libc::POLLOUT)? & libc::POLLOUT != 0)
@@ -373,7 +380,8 @@ mod tests {
     use crate::fd::{Fd, Options};
     use crate::poller::Poller;
 
-    /// Runs an operation whose calls answer with `errnos`, one after the other, and then with success.
+    /// Runs an operation whose calls answer with `errnos`, one after the other, and then with
+    /// success.
     fn run(kind: OpKind, errnos: &[i32]) -> (io::Result<usize>, usize) {
         let poller = Poller::builder().build().unwrap();
         let (reader, _writer) = sys::io::pipe().unwrap();
@@ -407,7 +415,8 @@ mod tests {
         assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECONNABORTED));
     }
 
-    /// A wake that was for nothing, and an edge that comes before the operation waits again: it was woken once.
+    /// A wake that was for nothing, and an edge that comes before the operation waits again: it was
+    /// woken once.
     #[cfg(not(netpoller_bare))]
     #[test]
     fn a_poll_function_that_need_not_park_again_after_a_spurious_wake_records_one_wake() {

@@ -87,8 +87,8 @@ impl Fd {
         }
     }
 
-    /// Notes whether the kernel's buffer is empty now. Only for TCP: Unix sockets end a read at a change of credentials or
-    /// where a descriptor was passed, pipes in packet mode at each packet.
+    /// Notes whether the kernel's buffer is empty now. Only for TCP: Unix sockets end a read at a
+    /// change of credentials or where a descriptor was passed, pipes in packet mode at each packet.
     #[inline]
     fn note_drained(&self, n: usize, room: usize) {
         if self.options.kind == Kind::Tcp {
@@ -247,8 +247,8 @@ impl Fd {
             .await
     }
 
-    /// Writes all of `buf` in one turn, so that no other writer comes in between. On an error the bytes written so far are
-    /// counted in it (semantics 36).
+    /// Writes all of `buf` in one turn, so that no other writer comes in between. On an error the
+    /// bytes written so far are counted in it (semantics 36).
     pub(crate) async fn write_all(
         &self,
         buf: &[u8],
@@ -332,8 +332,8 @@ impl Fd {
         .await
     }
 
-    /// Waits until there is something to read, or to write, without doing it: asks the kernel first, because an edge that has
-    /// gone by does not come again (golang/go#15735).
+    /// Waits until there is something to read, or to write, without doing it: asks the kernel
+    /// first, because an edge that has gone by does not come again (golang/go#15735).
     #[inline]
     pub(crate) fn ready(
         &self,

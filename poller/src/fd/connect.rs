@@ -8,8 +8,8 @@ use super::operation::Operation;
 use crate::observe::{Direction, OpKind};
 use crate::sys::socket;
 
-/// Connects `fd`. Dropping the future gives up; the caller then drops the descriptor, so that a connection that was made
-/// at the same moment is closed, not lost (golang/go#16523).
+/// Connects `fd`. Dropping the future gives up; the caller then drops the descriptor, so that a
+/// connection that was made at the same moment is closed, not lost (golang/go#16523).
 pub(crate) async fn connect(
     fd: &Fd,
     to: &socket2::SockAddr,
@@ -56,8 +56,9 @@ async fn connect_turn(
                 _ => return Err(error),
             }
         }
-        // Write readiness without an error is not a connection yet: it may be the edge that an unconnected socket gives when
-        // it is registered, or one of the slot's former owner (golang/go#14548, #19289).
+        // Write readiness without an error is not a connection yet: it may be the edge that an
+        // unconnected socket gives when it is registered, or one of the slot's former owner
+        // (golang/go#14548, #19289).
         if socket::peer_addr(fd.raw()).is_ok() {
             break;
         }
@@ -98,7 +99,8 @@ mod tests {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(connecting.as_mut().poll(&mut cx).is_pending());
         for _ in 0..3 {
-            // As the edge that a socket gives when it is registered, or one of the slot's former owner.
+            // As the edge that a socket gives when it is registered, or one of the slot's former
+            // owner.
             let edge = fd.desc().slot.ready(Direction::Write, 1, &fd.local());
             assert!(edge.is_some(), "it was parked");
             assert!(

@@ -48,8 +48,8 @@ pub(crate) struct Fd {
     pub(super) options: Options,
     /// The last read was short, so that the next one may wait without trying first.
     pub(super) drained: AtomicBool,
-    /// Somebody has had the socket itself, and may have taken its urgent byte: no event tells of the mark that is left, at which
-    /// reads stop short.
+    /// Somebody has had the socket itself, and may have taken its urgent byte: no event tells of
+    /// the mark that is left, at which reads stop short.
     pub(super) lent: AtomicBool,
     /// The last poll function of this direction returned pending.
     pub(super) polled: [AtomicBool; 2],
@@ -73,8 +73,8 @@ impl Fd {
         }
     }
 
-    /// [`Fd::new`] for a descriptor that others have made: makes it non-blocking, but only once it is registered, so that
-    /// one that is given back is as it was.
+    /// [`Fd::new`] for a descriptor that others have made: makes it non-blocking, but only once it
+    /// is registered, so that one that is given back is as it was.
     pub(crate) fn adopt(
         poller: &Poller,
         fd: OwnedFd,
@@ -160,8 +160,9 @@ impl Fd {
         self.mutex.waiting(direction)
     }
 
-    /// Closes: releases everybody who waits, denies what comes after. The returned future ends when the operations under way
-    /// have returned and the descriptor's number is free (semantics 52); it need not be awaited for that to happen.
+    /// Closes: releases everybody who waits, denies what comes after. The returned future ends when
+    /// the operations under way have returned and the descriptor's number is free (semantics 52);
+    /// it need not be awaited for that to happen.
     pub(crate) fn close(&self) -> io::Result<Closing<'_>> {
         // Wakers that panic keep nothing from being closed, and nobody from being released.
         let mut panics = Panics::default();
@@ -205,8 +206,9 @@ impl Drop for Fd {
     }
 }
 
-/// The end of a close: the future that `close` returns. It is done when the operations that were under way have returned and
-/// the descriptor's number is free. That comes about whether it is awaited or not.
+/// The end of a close: the future that `close` returns. It is done when the operations that were
+/// under way have returned and the descriptor's number is free. That comes about whether it is
+/// awaited or not.
 #[derive(Debug)]
 pub struct Closing<'a>(&'a Fd);
 

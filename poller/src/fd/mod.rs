@@ -10,9 +10,9 @@
 //! | `bytes` | reads and writes |
 //! | `accept`, `connect` | what listeners and dialling sockets do |
 //!
-//! An operation holds a reference for as long as it runs. Close marks the descriptor, releases everybody who waits, and the
-//! last reference deregisters and closes it (semantics 52): nobody ever passes a number to the kernel that has become
-//! somebody else's.
+//! An operation holds a reference for as long as it runs. Close marks the descriptor, releases
+//! everybody who waits, and the last reference deregisters and closes it (semantics 52): nobody
+//! ever passes a number to the kernel that has become somebody else's.
 #![forbid(unsafe_code)]
 
 mod accept;

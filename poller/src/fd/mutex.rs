@@ -1,4 +1,5 @@
-//! fdMutex: one reader, one writer, a count of references and a closed bit, in one word (Go's `internal/poll.fdMutex`).
+//! fdMutex: one reader, one writer, a count of references and a closed bit, in one word (Go's
+//! `internal/poll.fdMutex`).
 //!
 //! ```text
 //!  63           5     4        3        2       1       0
@@ -7,15 +8,18 @@
 //! +--------------+--------+--------+-------+-------+--------+
 //! ```
 //!
-//! Without contention an operation takes and leaves it with one CAS each. Those who must wait queue in order of arrival. Who
-//! leaves frees the lock and calls the first of them, as in Go; it is not handed over, for a task that was called need not run
-//! soon, or ever: its future may be kept and not polled, and its worker may be busy with the task that called it (tokio#4941).
-//! So:
+//! Without contention an operation takes and leaves it with one CAS each. Those who must wait queue
+//! in order of arrival. Who leaves frees the lock and calls the first of them, as in Go; it is not
+//! handed over, for a task that was called need not run soon, or ever: its future may be kept and
+//! not polled, and its worker may be busy with the task that called it (tokio#4941). So:
 //!
-//! * Whoever comes while somebody ahead was called and has not run steps back for one poll, then takes the lock.
-//! * One that runs and finds the lock taken keeps its place, and twice as many polls are left to it the next time: nobody
-//!   starves who runs. One that others have passed twice without its running is not waited for any more.
-//! * The first [`CALLED`] tasks of the queue are called, not the first alone, as nobody else may be there to call the next.
+//! * Whoever comes while somebody ahead was called and has not run steps back for one poll, then
+//!   takes the lock.
+//! * One that runs and finds the lock taken keeps its place, and twice as many polls are left to it
+//!   the next time: nobody starves who runs. One that others have passed twice without its running
+//!   is not waited for any more.
+//! * The first [`CALLED`] tasks of the queue are called, not the first alone, as nobody else may be
+//!   there to call the next.
 
 use std::collections::VecDeque;
 use std::future::Future;
@@ -36,7 +40,8 @@ const REF: u64 = 1 << 5;
 /// Most operations on one descriptor at a time, as in Go (semantics 53).
 const MAX_REFS: u64 = (1 << 20) - 1;
 
-/// How many tasks are called when a lock is left. More than one, because the first ones may not run.
+/// How many tasks are called when a lock is left. More than one, because the first ones may not
+/// run.
 const CALLED: usize = if cfg!(loom) { 2 } else { 8 };
 
 /// How often one that does not run is passed before it is no longer waited for.
@@ -158,7 +163,8 @@ impl FdMutex {
         self.state.load(Ordering::Acquire) & CLOSED != 0
     }
 
-    /// How many operations wait for the lock of `direction`, behind the one that has it or is called to take it.
+    /// How many operations wait for the lock of `direction`, behind the one that has it or is
+    /// called to take it.
     pub(crate) fn waiting(&self, direction: Direction) -> usize {
         let side = direction.index();
         self.queues.get().map_or(0, |queues| {
@@ -215,8 +221,8 @@ impl FdMutex {
         }
     }
 
-    /// [`FdMutex::try_lock`] whether or not somebody waits: for poll functions, which have their descriptor for themselves, so
-    /// that whoever is in the queue is a future that was forgotten.
+    /// [`FdMutex::try_lock`] whether or not somebody waits: for poll functions, which have their
+    /// descriptor for themselves, so that whoever is in the queue is a future that was forgotten.
     pub(crate) fn try_lock_first(&self, direction: Direction) -> Result<bool, Denied> {
         let side = direction.index();
         let mut state = self.state.load(Ordering::Acquire);
@@ -232,8 +238,8 @@ impl FdMutex {
         }
     }
 
-    /// Leaves the lock of `direction` and gives the reference back, if nobody waits for it. `None` if somebody does, and then
-    /// [`FdMutex::unlock_and_call`] is to be called.
+    /// Leaves the lock of `direction` and gives the reference back, if nobody waits for it. `None`
+    /// if somebody does, and then [`FdMutex::unlock_and_call`] is to be called.
     #[inline]
     pub(crate) fn try_unlock(&self, direction: Direction) -> Option<Leave> {
         let side = direction.index();
@@ -249,8 +255,8 @@ impl FdMutex {
         None
     }
 
-    /// [`FdMutex::try_unlock`] in any case; calls those who wait for the lock. Whoever leaves learns what that asks of him
-    /// although they may panic.
+    /// [`FdMutex::try_unlock`] in any case; calls those who wait for the lock. Whoever leaves
+    /// learns what that asks of him although they may panic.
     #[cold]
     pub(crate) fn unlock_and_call(&self, direction: Direction, panics: &mut Panics) -> Leave {
         let side = direction.index();
@@ -290,8 +296,9 @@ impl FdMutex {
         }
     }
 
-    /// Closes: every operation from here on is denied, those in the queues are woken to find out. Takes a reference for the
-    /// closer. `Err` if it was closed before. If one of those panics it is closed all the same, and all of them were woken.
+    /// Closes: every operation from here on is denied, those in the queues are woken to find out.
+    /// Takes a reference for the closer. `Err` if it was closed before. If one of those panics it
+    /// is closed all the same, and all of them were woken.
     pub(crate) fn close(&self) -> Result<(), Denied> {
         let mut state = self.state.load(Ordering::Acquire);
         loop {
@@ -332,9 +339,9 @@ impl FdMutex {
         }
         let ours = cx.waker().clone();
         let queues = self.queues();
-        // Pairs with the one in `wake_closers`: one side makes the queues and then looks whether it is destroyed, the other
-        // destroys and then looks for the queues. Without the fences both may look before the other has acted, and the
-        // closer is never woken.
+        // Pairs with the one in `wake_closers`: one side makes the queues and then looks whether it
+        // is destroyed, the other destroys and then looks for the queues. Without the fences both
+        // may look before the other has acted, and the closer is never woken.
         fence(Ordering::SeqCst);
         let mut queues = queues.lock();
         if destroyed() {
@@ -346,7 +353,8 @@ impl FdMutex {
         Poll::Pending
     }
 
-    /// Wakes whoever waits for the end of close. `destroyed` of [`FdMutex::poll_destroyed`] must be true by now.
+    /// Wakes whoever waits for the end of close. `destroyed` of [`FdMutex::poll_destroyed`] must be
+    /// true by now.
     pub(crate) fn wake_closers(&self) {
         fence(Ordering::SeqCst);
         let Some(queues) = self.queues.get() else {
@@ -383,8 +391,8 @@ pub(crate) struct Lock<'a> {
     ticket: Option<u64>,
     /// How often it has left a free lock to those ahead.
     stepped_back: u32,
-    /// Wakers of no use any more. Dropped with this, when the caller has the lock in his hands: one that panics when it is dropped
-    /// would otherwise take the lock along.
+    /// Wakers of no use any more. Dropped with this, when the caller has the lock in his hands: one
+    /// that panics when it is dropped would otherwise take the lock along.
     spent: [Option<Waker>; 2],
 }
 
@@ -424,7 +432,8 @@ impl Lock<'_> {
     #[cold]
     fn poll_queued(&mut self, cx: &mut Context<'_>) -> Poll<Result<(), Denied>> {
         let (mutex, side) = (self.mutex, self.direction.index());
-        // Cloned before the lock is taken, and an old one dropped after it: both may run any code (semantics 50).
+        // Cloned before the lock is taken, and an old one dropped after it: both may run any code
+        // (semantics 50).
         let ours = cx.waker().clone();
         let mut queues = mutex.queues().lock();
         let Queues {

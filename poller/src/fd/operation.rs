@@ -21,7 +21,8 @@ pub(crate) struct Operation {
     pub(crate) ends: bool,
     /// It writes to a queue that is not the descriptor's own, and of which no event tells.
     pub(crate) elsewhere: bool,
-    /// It has no bytes to move: it is done as soon as it has its turn, whatever the deadline says (semantics 37).
+    /// It has no bytes to move: it is done as soon as it has its turn, whatever the deadline says
+    /// (semantics 37).
     pub(crate) idle: bool,
     /// It only waits until it could go on, and counts for none.
     pub(crate) peeks: bool,

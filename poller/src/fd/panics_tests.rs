@@ -1,4 +1,5 @@
-//! Wakers that panic in the queue of a descriptor's lock: the lock is never lost, and the descriptor closes.
+//! Wakers that panic in the queue of a descriptor's lock: the lock is never lost, and the
+//! descriptor closes.
 
 use std::future::Future;
 use std::os::fd::OwnedFd;

@@ -66,9 +66,11 @@ impl Fd {
         }
     }
 
-    /// [`Fd::turn`] if there is nothing to wait for. `None` if there is, and then [`Fd::queue`] is to be called.
+    /// [`Fd::turn`] if there is nothing to wait for. `None` if there is, and then [`Fd::queue`] is
+    /// to be called.
     ///
-    /// Apart, because the body of an `async fn` is never inlined, and nearly every operation finds the lock free.
+    /// Apart, because the body of an `async fn` is never inlined, and nearly every operation finds
+    /// the lock free.
     #[inline]
     pub(super) fn try_turn(&self, direction: Direction) -> Option<io::Result<Turn<'_>>> {
         match self.mutex.try_lock(direction) {
@@ -94,7 +96,8 @@ impl Fd {
     /// The caller has the lock of `direction`.
     #[inline]
     fn begin_turn(&self, direction: Direction) -> Turn<'_> {
-        // A poll function that returned pending has lost its place to this operation, which may leave bytes behind.
+        // A poll function that returned pending has lost its place to this operation, which may
+        // leave bytes behind.
         if self.polled[direction.index()].load(Ordering::Relaxed) {
             self.polled[direction.index()].store(false, Ordering::Relaxed);
         }
@@ -117,8 +120,8 @@ impl Fd {
         }
     }
 
-    /// [`Fd::run`] again and again, in one turn, until `call` has done the last part. Counts nothing but
-    /// the calls.
+    /// [`Fd::run`] again and again, in one turn, until `call` has done the last part. Counts
+    /// nothing but the calls.
     #[inline]
     pub(super) fn run_all<C: FnMut(RawFd) -> io::Result<Part>>(
         &self,
@@ -157,9 +160,9 @@ impl Fd {
         permit
     }
 
-    /// One poll of an operation, for traits whose contract is a poll function. It does not keep the lock when it returns
-    /// pending; such functions take `&mut self`, so that nobody else is at it. `resumable` operations that were left pending
-    /// go on with waiting, where others begin anew.
+    /// One poll of an operation, for traits whose contract is a poll function. It does not keep the
+    /// lock when it returns pending; such functions take `&mut self`, so that nobody else is at it.
+    /// `resumable` operations that were left pending go on with waiting, where others begin anew.
     #[cfg_attr(
         not(any(feature = "tokio", feature = "futures-io", feature = "hyper")),
         allow(dead_code)
@@ -185,8 +188,8 @@ impl Fd {
                 ready!(outcome)
             }
             Ok(false) => {
-                // Somebody shares the descriptor after all, and is about to leave, or waits; either way this is not the
-                // place to queue.
+                // Somebody shares the descriptor after all, and is about to leave, or waits; either
+                // way this is not the place to queue.
                 cx.waker().wake_by_ref();
                 return Poll::Pending;
             }
@@ -412,7 +415,8 @@ impl Drop for Ongoing<'_> {
     }
 }
 
-/// Ends an operation that panics: nobody is left waiting for its turn, however long its future is kept.
+/// Ends an operation that panics: nobody is left waiting for its turn, however long its future is
+/// kept.
 struct EndOnPanic<'p, 'a>(&'p mut Ongoing<'a>);
 
 impl Drop for EndOnPanic<'_, '_> {

@@ -9,13 +9,15 @@ use socket2::SockRef;
 
 use crate::sys::{self, AcceptFailure, AcceptPause};
 
-/// Descriptors in reserve: the service, which is short of them too, may be the first to take what is given up.
+/// Descriptors in reserve: the service, which is short of them too, may be the first to take what
+/// is given up.
 const RESERVE: usize = 2;
 
 /// Descriptors for when the process has none left, which is when somebody wants to look at it.
 ///
-/// One is given up for whoever comes then. When he goes, his descriptor must not be closed: the service waits for just that,
-/// and would have it. So it comes back here, and is made to stand for something else in one step.
+/// One is given up for whoever comes then. When he goes, his descriptor must not be closed: the
+/// service waits for just that, and would have it. So it comes back here, and is made to stand for
+/// something else in one step.
 #[derive(Clone, Debug)]
 pub(crate) struct Reserve(Arc<Kept>);
 
@@ -49,8 +51,8 @@ impl Reserve {
         }
     }
 
-    /// Gives one up, and accepts whoever waits at `listener` in the next call: nothing comes between, for the service may try
-    /// the same at any moment. The socket does not block.
+    /// Gives one up, and accepts whoever waits at `listener` in the next call: nothing comes
+    /// between, for the service may try the same at any moment. The socket does not block.
     fn accept(&self, listener: &impl AsFd) -> Option<OwnedFd> {
         let held = self.0.held.lock();
         let one = held.unwrap_or_else(PoisonError::into_inner).pop()?;
@@ -99,7 +101,8 @@ impl Backoff {
         self.pause.reset();
     }
 
-    /// Waits as long as `error`, of accepting at `listener`, calls for; or accepts from the reserve.
+    /// Waits as long as `error`, of accepting at `listener`, calls for; or accepts from the
+    /// reserve.
     pub(crate) async fn wait(
         &mut self,
         error: &io::Error,

@@ -1,5 +1,5 @@
-//! What the endpoint and the metrics server stand on: a thread with a runtime of its own, an accept loop, and what the
-//! one has to tell of itself through the other.
+//! What the endpoint and the metrics server stand on: a thread with a runtime of its own, an accept
+//! loop, and what the one has to tell of itself through the other.
 //!
 //! | file | holds |
 //! |---|---|
@@ -9,8 +9,8 @@
 //! | `names` | by which names a request may call us |
 //! | `posture` | what the process tells of how open it is |
 //!
-//! Neither uses the pollers of the program, nor its runtime, nor its threads: whoever looks at a program that is stuck
-//! must not be stuck with it.
+//! Neither uses the pollers of the program, nor its runtime, nor its threads: whoever looks at a
+//! program that is stuck must not be stuck with it.
 #![forbid(unsafe_code)]
 
 mod accept;

@@ -1,11 +1,13 @@
 //! By which names a server without TLS may be called.
 //!
-//! A page from anywhere can have its own name resolve to our address (DNS rebinding), and then read what we answer. Its
-//! browser calls us by that name. A number cannot be made to mean another machine, so all numbers are ours.
+//! A page from anywhere can have its own name resolve to our address (DNS rebinding), and then read
+//! what we answer. Its browser calls us by that name. A number cannot be made to mean another
+//! machine, so all numbers are ours.
 
 use std::net::{Ipv4Addr, Ipv6Addr};
 
-/// Whether a request carries a name, and all that it carries are ours: numbers, `localhost` and those of `hosts`.
+/// Whether a request carries a name, and all that it carries are ours: numbers, `localhost` and
+/// those of `hosts`.
 pub(crate) fn name_us<'n>(named: impl Iterator<Item = &'n str>, hosts: &[String]) -> bool {
     let mut count = 0;
     named

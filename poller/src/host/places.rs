@@ -1,9 +1,11 @@
-//! Places for connections: how many there are, and who goes when all are taken and another one comes.
+//! Places for connections: how many there are, and who goes when all are taken and another one
+//! comes.
 //!
-//! Whoever has opened as many connections as there are places must not keep others out by that alone. So the idlest gives
-//! way: the one without anything under way whose last sign of life is the oldest, and before all others one that was never let
-//! in with anything, so that strangers do not push out whom we know. Only where something is under way on all of them, the one
-//! who comes is turned away.
+//! Whoever has opened as many connections as there are places must not keep others out by that
+//! alone. So the idlest gives way: the one without anything under way whose last sign of life is
+//! the oldest, and before all others one that was never let in with anything, so that strangers do
+//! not push out whom we know. Only where something is under way on all of them, the one who comes
+//! is turned away.
 
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};

@@ -1,5 +1,5 @@
-//! What the process says of how open it is, for whoever scrapes it: how many listeners are not secured, and what `Control`
-//! was asked.
+//! What the process says of how open it is, for whoever scrapes it: how many listeners are not
+//! secured, and what `Control` was asked.
 //!
 //! It lives below both the endpoint, which knows, and the exposition, which tells.
 // With one of the two alone, somebody is missing.

@@ -1,7 +1,8 @@
-//! An operating-system thread with a current-thread runtime, ended and joined when its handle is dropped.
+//! An operating-system thread with a current-thread runtime, ended and joined when its handle is
+//! dropped.
 //!
-//! Its scheduling is SCHED_BATCH: where the service wants all of the processors it has its share still, so that it answers, and
-//! interrupts none of the service's threads when somebody asks.
+//! Its scheduling is SCHED_BATCH: where the service wants all of the processors it has its share
+//! still, so that it answers, and interrupts none of the service's threads when somebody asks.
 
 use std::future::Future;
 use std::io;
@@ -21,7 +22,8 @@ impl std::panic::UnwindSafe for HostThread {}
 impl std::panic::RefUnwindSafe for HostThread {}
 
 impl HostThread {
-    /// Runs the future that `serve` makes until it ends or the handle is dropped. `serve` is called inside the runtime.
+    /// Runs the future that `serve` makes until it ends or the handle is dropped. `serve` is called
+    /// inside the runtime.
     pub(crate) fn spawn<F>(
         name: &str,
         serve: impl FnOnce() -> F + Send + 'static,
@@ -29,7 +31,8 @@ impl HostThread {
     where
         F: Future<Output = ()>,
     {
-        // Here, so that a limit of open files is the caller's error and not a thread that ends without a word.
+        // Here, so that a limit of open files is the caller's error and not a thread that ends
+        // without a word.
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()
             .build()?;

@@ -1,11 +1,12 @@
 //! One accepted connection: what it runs over, who is at the other end, and when it has to go.
 //!
-//! It holds a place among those allowed, and loses it if no request of it was let in in time: somebody who connects and
-//! says nothing, or half a preface, or shows no token, must not keep others out. It goes too when it is old, when one of its
-//! subscribers takes nothing any more, and when it is the idlest and another one comes.
+//! It holds a place among those allowed, and loses it if no request of it was let in in time:
+//! somebody who connects and says nothing, or half a preface, or shows no token, must not keep
+//! others out. It goes too when it is old, when one of its subscribers takes nothing any more, and
+//! when it is the idlest and another one comes.
 //!
-//! No more is read of it in a second than a client has to say: PRIORITY frames, and those of types that nobody knows, cost
-//! nothing to send, and time to read.
+//! No more is read of it in a second than a client has to say: PRIORITY frames, and those of types
+//! that nobody knows, cost nothing to send, and time to read.
 
 use std::fmt;
 use std::io;
@@ -96,7 +97,8 @@ pub(super) struct Session {
     pub(super) subscriptions: Arc<Semaphore>,
     /// And for pages that were not taken yet.
     pub(super) pages: Arc<Semaphore>,
-    /// tokio-console on this connection has pressed pause. Its requests have nothing else in common.
+    /// tokio-console on this connection has pressed pause. Its requests have nothing else in
+    /// common.
     #[cfg(feature = "console")]
     pub(super) paused: tokio::sync::watch::Sender<bool>,
     admitted: AtomicBool,
@@ -178,8 +180,8 @@ impl Connection {
         }
     }
 
-    /// An error when the connection has to go. Both halves ask: a peer that reads nothing keeps the writing half waiting,
-    /// and one that writes nothing the reading half.
+    /// An error when the connection has to go. Both halves ask: a peer that reads nothing keeps the
+    /// writing half waiting, and one that writes nothing the reading half.
     fn check(&mut self, cx: &mut Context<'_>) -> io::Result<()> {
         if self.ended.is_none() && self.broken_off.as_mut().poll(cx).is_ready() {
             self.ended = Some(io::ErrorKind::ConnectionAborted);

@@ -1,7 +1,8 @@
-//! The service that acts: evict and break. It is served on a listener of its own, and only where a program asks for it.
+//! The service that acts: evict and break. It is served on a listener of its own, and only where a
+//! program asks for it.
 //!
-//! Every call is counted, noted on stderr and limited in its rate by the `gate` before it, which learns from here what it
-//! was about.
+//! Every call is counted, noted on stderr and limited in its rate by the `gate` before it, which
+//! learns from here what it was about.
 
 use netpoller_proto::v1::control_server::{Control, ControlServer};
 use netpoller_proto::v1::{BreakRequest, BreakResponse, EvictRequest, EvictResponse};

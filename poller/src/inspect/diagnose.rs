@@ -16,7 +16,8 @@ use crate::view::lints::{Finding, INODE, Lint, Lints, Options, Severity};
 
 /// Findings in one answer.
 const MAX_FINDINGS: usize = 100;
-/// The window unless another is asked for, and the longest: an answer must come within the time for one.
+/// The window unless another is asked for, and the longest: an answer must come within the time for
+/// one.
 const WINDOW: Duration = Duration::from_secs(1);
 const MAX_WINDOW: Duration = Duration::from_secs(4);
 /// How long the last look may wait for its turn.
@@ -52,7 +53,8 @@ pub(super) async fn diagnose(
         if left.is_zero() {
             break;
         }
-        // The thread of the endpoint serves others meanwhile. A look itself takes a few milliseconds of a large table.
+        // The thread of the endpoint serves others meanwhile. A look itself takes a few
+        // milliseconds of a large table.
         tokio::time::sleep(pause.max(REST * took_last).min(left)).await;
         // The last look is due at the end of the window, and may wait a little beyond it.
         let left = window.saturating_sub(began.elapsed()).max(PATIENCE);

@@ -116,7 +116,8 @@ pub enum SecretProblem {
     },
     /// The token has less than 128 bits.
     TooShort,
-    /// The token repeats itself, or has few different characters: it has less than 128 bits although it is long.
+    /// The token repeats itself, or has few different characters: it has less than 128 bits
+    /// although it is long.
     Guessable,
     /// The token has characters in it that a header cannot carry.
     NotText,

@@ -5,7 +5,8 @@ use tonic::Status;
 use crate::poller::Poller;
 use crate::view;
 
-/// Longest part of a request that an answer repeats: it becomes a header of the answer, and a line of the log.
+/// Longest part of a request that an answer repeats: it becomes a header of the answer, and a line
+/// of the log.
 const QUOTED: usize = 64;
 
 /// `text`, cut where it is too long to be a name of anything.
@@ -49,7 +50,8 @@ pub(super) fn poller(name: &str) -> Result<Poller, Status> {
     }
 }
 
-/// The poller of a descriptor: the one with this name; for the empty name the only one that has such a descriptor.
+/// The poller of a descriptor: the one with this name; for the empty name the only one that has
+/// such a descriptor.
 pub(super) fn poller_of(name: &str, (slot, generation): (u32, u32)) -> Result<Poller, Status> {
     let mut all = pollers(name)?;
     if !name.is_empty() || all.len() <= 1 {

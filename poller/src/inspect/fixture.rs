@@ -1,4 +1,5 @@
-//! What the tests of the endpoint share: an endpoint of their own, clients of it, and something to look at.
+//! What the tests of the endpoint share: an endpoint of their own, clients of it, and something to
+//! look at.
 
 use std::os::fd::AsFd;
 use std::os::unix::fs::MetadataExt;
@@ -17,8 +18,8 @@ use super::limits::Limits;
 use super::{Listen, Server};
 use crate::{Desc, Kind, Poller};
 
-/// Runs the test `name` again in a process of its own, whose runtime directory is its own too: what the test puts at the
-/// default place is not found by others. `true` in that process.
+/// Runs the test `name` again in a process of its own, whose runtime directory is its own too: what
+/// the test puts at the default place is not found by others. `true` in that process.
 #[track_caller]
 pub(super) fn in_own_runtime_dir(name: &str) -> bool {
     const INSIDE: &str = "NETPOLLER_TEST_IN_OWN_RUNTIME_DIR";

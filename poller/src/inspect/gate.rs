@@ -1,8 +1,10 @@
-//! What stands before every service of a listener: is this a gRPC client, may it call, and is there room for what it asks.
+//! What stands before every service of a listener: is this a gRPC client, may it call, and is there
+//! room for what it asks.
 //!
-//! A request passes, in this order: its form (`request`), its token (`token`), the rate of calls that change something
-//! (`rate`), and a place if it streams (`subscription`). What services there are behind it depends on the listener; those
-//! of another one are not there at all, and answer UNIMPLEMENTED.
+//! A request passes, in this order: its form (`request`), its token (`token`), the rate of calls
+//! that change something (`rate`), and a place if it streams (`subscription`). What services there
+//! are behind it depends on the listener; those of another one are not there at all, and answer
+//! UNIMPLEMENTED.
 
 use std::borrow::Cow;
 use std::convert::Infallible;
@@ -49,8 +51,8 @@ impl ControlRates {
     }
 }
 
-/// Whoever does not pass must not be able to fill the log: the first of a second has a line, the others are counted in the
-/// next.
+/// Whoever does not pass must not be able to fill the log: the first of a second has a line, the
+/// others are counted in the next.
 #[derive(Debug, Default)]
 struct Refusals {
     /// Since the last line was written; `None` if that is more than a second ago.
@@ -128,7 +130,8 @@ pub(super) struct Policy {
     pub(super) pools: Pools,
 }
 
-/// What a call of `Control` was about; the service puts it into the extensions of its answer, for the log.
+/// What a call of `Control` was about; the service puts it into the extensions of its answer, for
+/// the log.
 #[derive(Clone, Debug)]
 pub(super) struct Subject(pub(super) String);
 
@@ -163,8 +166,8 @@ impl Policy {
     /// The places that the answer will hold, if it streams.
     fn admit(&self, request: &Request<Body>, peer: &Peer) -> Result<Option<Places>, Stop> {
         let session = &peer.session;
-        // Over TLS the client has compared the name with the certificate, and nobody can be made to call us by another
-        // one. On a Unix socket it has no meaning at all.
+        // Over TLS the client has compared the name with the certificate, and nobody can be made to
+        // call us by another one. On a Unix socket it has no meaning at all.
         let hosts = (session.transport == Transport::Tcp).then_some(&self.hosts[..]);
         request::check(request, hosts).map_err(Stop::Http)?;
         if session.transport != Transport::Unix
@@ -192,8 +195,8 @@ impl Policy {
             .map_err(Stop::Grpc)
     }
 
-    /// What bounds a call that is to change something. To ask whether the service is healthy, every few seconds, changes
-    /// nothing.
+    /// What bounds a call that is to change something. To ask whether the service is healthy, every
+    /// few seconds, changes nothing.
     fn rates(&self, path: &str) -> Option<&ControlRates> {
         match &self.privilege {
             Privilege::Control(rates) if !path.starts_with("/grpc.health.v1.") => Some(rates),
@@ -248,8 +251,8 @@ impl Stop {
                     HeaderValue::from_static("nosniff"),
                 );
                 headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-                // For a client that does speak gRPC, as one does who calls us by a name that we do not know. A reason of
-                // ours is always a header's value.
+                // For a client that does speak gRPC, as one does who calls us by a name that we do
+                // not know. A reason of ours is always a header's value.
                 let _ = Status::permission_denied(reason.trim_end()).add_header(headers);
                 response
             }

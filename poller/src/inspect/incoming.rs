@@ -1,7 +1,7 @@
 //! The accept loop: who is let in, and how many.
 //!
-//! It waits for nobody but the kernel. A TLS handshake has a task and a time of its own, so that one who is slow at it, or
-//! sends something else, keeps nobody waiting.
+//! It waits for nobody but the kernel. A TLS handshake has a task and a time of its own, so that
+//! one who is slow at it, or sends something else, keeps nobody waiting.
 
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
@@ -73,13 +73,14 @@ pub(super) struct Door {
 
 type Accepted = mpsc::Sender<io::Result<Connection>>;
 
-/// Accepts until nobody takes the connections any more. Those of other users are closed at once, and so are those beyond the
-/// limit if nobody is idle who could go.
+/// Accepts until nobody takes the connections any more. Those of other users are closed at once,
+/// and so are those beyond the limit if nobody is idle who could go.
 pub(super) async fn accept_loop(listener: Listener, door: Door, accepted: Accepted) {
     let places = Places::new(door.limits.connections, None);
     let mut backoff = Backoff::new(door.reserve.clone());
     loop {
-        // Whoever came before is served first, else a crowd that comes at once would push itself out.
+        // Whoever came before is served first, else a crowd that comes at once would push itself
+        // out.
         tokio::task::yield_now().await;
         let stream = match listener.accept().await {
             Ok(stream) => stream,
@@ -145,7 +146,8 @@ impl Door {
     }
 }
 
-/// The permissions of the socket say the same; but they can be changed, and a descriptor can be passed on.
+/// The permissions of the socket say the same; but they can be changed, and a descriptor can be
+/// passed on.
 fn is_allowed(stream: &Stream) -> bool {
     match stream {
         Stream::Unix(stream) => stream

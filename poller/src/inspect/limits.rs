@@ -16,8 +16,8 @@ pub(super) const MAX_RESETS: usize = 20;
 /// Those that a test makes small, to see what lies beyond them.
 #[derive(Clone, Debug)]
 pub(super) struct Limits {
-    /// Connections at a time, for each listener: whoever crowds one, say over TCP, does not keep others out of the Unix
-    /// socket. So it is with all that follows.
+    /// Connections at a time, for each listener: whoever crowds one, say over TCP, does not keep
+    /// others out of the Unix socket. So it is with all that follows.
     pub(super) connections: usize,
     /// Streams that go on, of one connection.
     pub(super) subscriptions: usize,
@@ -29,8 +29,8 @@ pub(super) struct Limits {
     pub(super) idle: Duration,
     /// Pages of one connection that were not taken yet. Each may be a megabyte.
     pub(super) pages: usize,
-    /// Bytes that are read of one connection, a second, and at once. Some frames of HTTP/2 cost nothing to send, and none that
-    /// is meant comes near it.
+    /// Bytes that are read of one connection, a second, and at once. Some frames of HTTP/2 cost
+    /// nothing to send, and none that is meant comes near it.
     pub(super) intake: u32,
     pub(super) intake_burst: u32,
     /// Of tokio-console: its updates, and beside them as many streams of its state.
@@ -42,14 +42,16 @@ pub(super) struct Limits {
     /// For the TLS handshake.
     #[cfg(feature = "tls")]
     pub(super) handshake: Duration,
-    /// The age at which a connection ends. Its token and its certificate were looked at when it began, and one that is
-    /// never renewed would outlive them. Clients connect again; a day is long enough for nobody to mind.
+    /// The age at which a connection ends. Its token and its certificate were looked at when it
+    /// began, and one that is never renewed would outlive them. Clients connect again; a day is
+    /// long enough for nobody to mind.
     pub(super) age: Duration,
     /// A subscriber that takes nothing for so long is disconnected.
     pub(super) stalled: Duration,
     /// For one answer, or for the beginning of a stream.
     pub(super) answer: Duration,
-    /// A peer that is gone without a word is found out by a ping: so often, and it has so long to answer.
+    /// A peer that is gone without a word is found out by a ping: so often, and it has so long to
+    /// answer.
     pub(super) ping_interval: Duration,
     pub(super) ping: Duration,
     /// Calls of `Control` a second, and at once.

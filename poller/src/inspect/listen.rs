@@ -9,16 +9,18 @@ use std::str::FromStr;
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub enum Listen {
-    /// `$XDG_RUNTIME_DIR/netpoller/<pid>-<starttime>.sock`, or the same in `/tmp/netpoller-<uid>/`, where the inspector
-    /// finds it.
+    /// `$XDG_RUNTIME_DIR/netpoller/<pid>-<starttime>.sock`, or the same in `/tmp/netpoller-<uid>/`,
+    /// where the inspector finds it.
     #[default]
     Default,
-    /// A Unix socket at this path, with mode 0600. Its directory is made, with mode 0700, if it is not there; else it must
-    /// belong to this user or to root, be no symbolic link, and be writable by its owner alone unless it is sticky, as /tmp
-    /// is. The directories above it are not looked at.
+    /// A Unix socket at this path, with mode 0600. Its directory is made, with mode 0700, if it is
+    /// not there; else it must belong to this user or to root, be no symbolic link, and be writable
+    /// by its owner alone unless it is sticky, as /tmp is. The directories above it are not looked
+    /// at.
     Unix(PathBuf),
-    /// TCP; port 0 for any. On a loopback address other users of the machine can connect: prefer a Unix socket. Any other
-    /// address has to be secured, see [`Builder::listen`](super::Builder::listen).
+    /// TCP; port 0 for any. On a loopback address other users of the machine can connect: prefer a
+    /// Unix socket. Any other address has to be secured, see
+    /// [`Builder::listen`](super::Builder::listen).
     Tcp(SocketAddr),
 }
 

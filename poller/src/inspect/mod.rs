@@ -1,4 +1,5 @@
-//! The endpoint that the inspector attaches to: the service `netpoller.v1.Inspector` on a Unix socket.
+//! The endpoint that the inspector attaches to: the service `netpoller.v1.Inspector` on a Unix
+//! socket.
 //!
 //! | file | holds |
 //! |---|---|
@@ -32,11 +33,13 @@
 //! | `laws` | a second look at a law before it is called broken |
 //! | `error` | why it did not start |
 //!
-//! With the feature `console` the stock tokio-console attaches to the same listeners: `tokio-console http://127.0.0.1:PORT`, or
-//! `tokio-console file://localhost/PATH` for a Unix socket. It knows neither tokens nor TLS.
+//! With the feature `console` the stock tokio-console attaches to the same listeners:
+//! `tokio-console http://127.0.0.1:PORT`, or `tokio-console file://localhost/PATH` for a Unix
+//! socket. It knows neither tokens nor TLS.
 //!
-//! It runs on a thread of its own, so that it answers when every thread of the service is stuck. It reads and changes
-//! nothing, unless [`Builder::control`] opens a listener for that. What it defends against is in SECURITY.md.
+//! It runs on a thread of its own, so that it answers when every thread of the service is stuck. It
+//! reads and changes nothing, unless [`Builder::control`] opens a listener for that. What it
+//! defends against is in SECURITY.md.
 //!
 //! ```no_run
 //! # fn main() -> Result<(), netpoller::inspect::StartError> {

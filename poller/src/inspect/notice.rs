@@ -1,12 +1,13 @@
-//! What the endpoint says on stderr: that it is open to strangers, and each call that changes something.
+//! What the endpoint says on stderr: that it is open to strangers, and each call that changes
+//! something.
 //!
-//! A library has no business there, with two exceptions, which somebody will look for after the fact. No secret reaches
-//! this file: it is given names, not requests.
+//! A library has no business there, with two exceptions, which somebody will look for after the
+//! fact. No secret reaches this file: it is given names, not requests.
 
 use std::io::Write;
 
-/// Writes a line. Characters that could pass for another line, or move the cursor, are escaped: part of the text comes
-/// from whoever called.
+/// Writes a line. Characters that could pass for another line, or move the cursor, are escaped:
+/// part of the text comes from whoever called.
 pub(super) fn say(text: &str) {
     let line = line(text);
     #[cfg(all(test, feature = "tls", not(loom), not(netpoller_bare)))]

@@ -39,8 +39,8 @@ impl Rate {
     }
 }
 
-/// How many bytes may be read: so many a second, and so many at once. A read is never cut, so what it took too much is waited
-/// for before the next.
+/// How many bytes may be read: so many a second, and so many at once. A read is never cut, so what
+/// it took too much is waited for before the next.
 #[derive(Debug)]
 pub(super) struct Intake {
     rate: f64,

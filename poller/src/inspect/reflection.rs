@@ -1,4 +1,5 @@
-//! What tools that know nothing of netpoller ask for: `grpc.health.v1` and the two versions of gRPC reflection.
+//! What tools that know nothing of netpoller ask for: `grpc.health.v1` and the two versions of gRPC
+//! reflection.
 
 use std::pin::pin;
 use std::task::{Context, Waker};
@@ -15,7 +16,8 @@ use super::service::Service;
 const INSPECTOR: &str = <InspectorServer<Service> as NamedService>::NAME;
 const HEALTH: &str = "grpc.health.v1.Health";
 
-/// Says that the endpoint serves, which is all that it can know: it answers when the service is stuck.
+/// Says that the endpoint serves, which is all that it can know: it answers when the service is
+/// stuck.
 pub(super) fn health_service() -> HealthServer<impl Health> {
     let (reporter, server) = tonic_health::server::health_reporter();
     // Nobody else has the reporter's lock yet, so this is done when it was polled once.
@@ -24,7 +26,8 @@ pub(super) fn health_service() -> HealthServer<impl Health> {
     server.max_decoding_message_size(MAX_REQUEST)
 }
 
-/// Reflection, version 1. `None` if the checked-in descriptors cannot be read, which a test rules out.
+/// Reflection, version 1. `None` if the checked-in descriptors cannot be read, which a test rules
+/// out.
 pub(super) fn reflection_service() -> Option<v1::ServerReflectionServer<impl v1::ServerReflection>>
 {
     let service = described()
@@ -42,7 +45,8 @@ pub(super) fn reflection_alpha_service()
     Some(service.max_decoding_message_size(MAX_REQUEST))
 }
 
-/// Names the services of the endpoint. `Control` is described in the same file, but it is not served here.
+/// Names the services of the endpoint. `Control` is described in the same file, but it is not
+/// served here.
 fn described() -> Builder<'static> {
     Builder::configure()
         .register_encoded_file_descriptor_set(netpoller_proto::FILE_DESCRIPTOR_SET)

@@ -1,8 +1,9 @@
 //! What a request must look like before anybody reads it.
 //!
-//! Loopback is no boundary for a browser: a page from anywhere can send requests to 127.0.0.1, and by DNS rebinding even
-//! read the answers. Browsers do not speak HTTP/2 without TLS today, and gRPC's content type costs them a preflight that is
-//! never granted. Neither is a promise that anybody has made to us; therefore these checks.
+//! Loopback is no boundary for a browser: a page from anywhere can send requests to 127.0.0.1, and
+//! by DNS rebinding even read the answers. Browsers do not speak HTTP/2 without TLS today, and
+//! gRPC's content type costs them a preflight that is never granted. Neither is a promise that
+//! anybody has made to us; therefore these checks.
 
 use tonic::codegen::http::{HeaderMap, Method, Request, StatusCode, header};
 
@@ -11,8 +12,8 @@ use crate::host::name_us;
 /// Why a request is turned away.
 pub(super) type Refusal = (StatusCode, &'static str);
 
-/// Refuses what no gRPC client sends. `hosts` are the names by which the endpoint may be called beside numbers and
-/// localhost; `None` if names do not matter here.
+/// Refuses what no gRPC client sends. `hosts` are the names by which the endpoint may be called
+/// beside numbers and localhost; `None` if names do not matter here.
 pub(super) fn check<T>(request: &Request<T>, hosts: Option<&[String]>) -> Result<(), Refusal> {
     if *request.method() != Method::POST {
         return Err((StatusCode::METHOD_NOT_ALLOWED, "gRPC requests are POST\n"));
@@ -60,7 +61,8 @@ fn is_grpc(headers: &HeaderMap) -> bool {
     }
 }
 
-/// Both names that a request can carry are ours: a page whose name was made to resolve to our address calls us by it.
+/// Both names that a request can carry are ours: a page whose name was made to resolve to our
+/// address calls us by it.
 fn names_us<T>(request: &Request<T>, hosts: &[String]) -> bool {
     let authority = request
         .uri()

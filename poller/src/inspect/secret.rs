@@ -1,7 +1,8 @@
 //! Reading a file that holds a secret, and only if it was one.
 //!
-//! What is checked is the file that was opened, not the path: between a look at a path and its opening, somebody could put
-//! another file there. A symbolic link is followed, for that is how secrets are mounted into containers.
+//! What is checked is the file that was opened, not the path: between a look at a path and its
+//! opening, somebody could put another file there. A symbolic link is followed, for that is how
+//! secrets are mounted into containers.
 
 use std::fs::{File, OpenOptions};
 use std::io::Read;

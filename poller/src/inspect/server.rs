@@ -31,7 +31,8 @@ use crate::host::{HostThread, Reserve};
 
 /// Makes a [`Server`].
 ///
-/// Without a word it listens on a private Unix socket. For other machines, say who may call and let nobody read along:
+/// Without a word it listens on a private Unix socket. For other machines, say who may call and let
+/// nobody read along:
 ///
 /// ```no_run
 /// # #[cfg(feature = "tls")]
@@ -68,52 +69,55 @@ pub struct Builder {
 impl Builder {
     /// Listens here. Can be said several times; said never, it is [`Listen::Default`].
     ///
-    /// A TCP address that is not loopback has to be secured: by TLS, and by [`Builder::token_file`] or certificates of
-    /// clients. Else [`Builder::start`] refuses.
+    /// A TCP address that is not loopback has to be secured: by TLS, and by [`Builder::token_file`]
+    /// or certificates of clients. Else [`Builder::start`] refuses.
     #[must_use]
     pub fn listen(mut self, address: Listen) -> Self {
         self.listen.push(address);
         self
     }
 
-    /// Serves `netpoller.v1.Control` here, by which descriptors can be evicted; without it nothing can be changed from
-    /// outside. Can be said several times. [`Listen::Default`] is `<pid>-<starttime>.control.sock`, beside the socket of
-    /// the inspector.
+    /// Serves `netpoller.v1.Control` here, by which descriptors can be evicted; without it nothing
+    /// can be changed from outside. Can be said several times. [`Listen::Default`] is
+    /// `<pid>-<starttime>.control.sock`, beside the socket of the inspector.
     ///
-    /// Nothing else is served here, and `Control` nowhere else: whoever may look is not by that alone one who may change.
-    /// Each call is counted and written to stderr (of those that do not pass one a second, and how many more there were), and
-    /// at most 20 a second are answered. On TCP, loopback too, callers have to show a token of its own:
-    /// [`Builder::control_token_file`].
+    /// Nothing else is served here, and `Control` nowhere else: whoever may look is not by that
+    /// alone one who may change. Each call is counted and written to stderr (of those that do not
+    /// pass one a second, and how many more there were), and at most 20 a second are answered. On
+    /// TCP, loopback too, callers have to show a token of its own: [`Builder::control_token_file`].
     #[must_use]
     pub fn control(mut self, address: Listen) -> Self {
         self.control.push(address);
         self
     }
 
-    /// Shows the addresses of sockets over TCP too, where every user of the machine may look. Without it they are replaced
-    /// by a number that is the same for the same address. On a Unix socket, which only this user can connect to, they are
-    /// always shown.
+    /// Shows the addresses of sockets over TCP too, where every user of the machine may look.
+    /// Without it they are replaced by a number that is the same for the same address. On a Unix
+    /// socket, which only this user can connect to, they are always shown.
     #[must_use]
     pub fn expose_addresses(mut self, expose: bool) -> Self {
         self.expose_addresses = expose;
         self
     }
 
-    /// Asks those who come over TCP for the token in this file, as `authorization: Bearer TOKEN`. The file must belong to
-    /// this user, or to root, and be open to nobody else; the token has 128 bits or more and is read once, at the start:
+    /// Asks those who come over TCP for the token in this file, as `authorization: Bearer TOKEN`.
+    /// The file must belong to this user, or to root, and be open to nobody else; the token has 128
+    /// bits or more and is read once, at the start:
     ///
     /// ```sh
     /// (umask 077; openssl rand -hex 32 > token)
     /// ```
     ///
-    /// On loopback it can be used without TLS. Those who come to a Unix socket are known by their user id and not asked.
+    /// On loopback it can be used without TLS. Those who come to a Unix socket are known by their
+    /// user id and not asked.
     #[must_use]
     pub fn token_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.token_file = Some(path.into());
         self
     }
 
-    /// As [`Builder::token_file`], for those who call [`Builder::control`] over TCP. It must be another token.
+    /// As [`Builder::token_file`], for those who call [`Builder::control`] over TCP. It must be
+    /// another token.
     #[must_use]
     pub fn control_token_file(mut self, path: impl Into<PathBuf>) -> Self {
         self.control_token_file = Some(path.into());
@@ -128,8 +132,8 @@ impl Builder {
         self
     }
 
-    /// Lets in, over TLS, only clients with a certificate of one of the authorities in this file (PEM). Make an authority
-    /// for inspectors alone: whoever has any certificate of it may look.
+    /// Lets in, over TLS, only clients with a certificate of one of the authorities in this file
+    /// (PEM). Make an authority for inspectors alone: whoever has any certificate of it may look.
     #[cfg(feature = "tls")]
     #[must_use]
     pub fn client_ca(mut self, path: impl Into<PathBuf>) -> Self {
@@ -137,17 +141,18 @@ impl Builder {
         self
     }
 
-    /// Answers requests for this host too, on TCP without TLS: the name, without the port, by which clients reach it.
-    /// Numbers and `localhost` need not be named; any other name could be one that somebody made resolve to this machine.
+    /// Answers requests for this host too, on TCP without TLS: the name, without the port, by which
+    /// clients reach it. Numbers and `localhost` need not be named; any other name could be one
+    /// that somebody made resolve to this machine.
     #[must_use]
     pub fn allow_host(mut self, name: impl Into<String>) -> Self {
         self.hosts.push(name.into());
         self
     }
 
-    /// Listens where other machines can reach it even if they are not asked who they are, or others can read along. It is
-    /// written to stderr, and `netpoller_introspection_insecure` counts it in the metrics. It does not extend to
-    /// [`Builder::control`].
+    /// Listens where other machines can reach it even if they are not asked who they are, or others
+    /// can read along. It is written to stderr, and `netpoller_introspection_insecure` counts it in
+    /// the metrics. It does not extend to [`Builder::control`].
     #[must_use]
     pub fn allow_insecure(mut self) -> Self {
         self.allow_insecure = true;
@@ -165,8 +170,8 @@ impl Builder {
     ///
     /// # Errors
     ///
-    /// [`StartError`] says which address, what is wrong with it and what to do. No socket is left behind then, though a
-    /// directory that was made for one is.
+    /// [`StartError`] says which address, what is wrong with it and what to do. No socket is left
+    /// behind then, though a directory that was made for one is.
     pub fn start(mut self) -> Result<Server, StartError> {
         // The anchor of the clock is the zero of everything shown; take it before anybody asks.
         crate::clock::anchor();
@@ -214,7 +219,8 @@ impl Builder {
             control_targets,
             insecure,
         } = bound;
-        // All that is bounded is bounded for each listener, so that whoever may connect to one shuts nobody out of another.
+        // All that is bounded is bounded for each listener, so that whoever may connect to one
+        // shuts nobody out of another.
         let policy = |privilege, token: &Option<Token>| Policy {
             privilege,
             token: token.clone(),
@@ -250,8 +256,8 @@ impl Builder {
         })
     }
 
-    /// Whether whoever comes to `address` is asked who he is, where nobody can read along. If not, and that is allowed, it
-    /// is told.
+    /// Whether whoever comes to `address` is asked who he is, where nobody can read along. If not,
+    /// and that is allowed, it is told.
     fn secured(
         &self,
         address: SocketAddr,
@@ -337,7 +343,8 @@ fn control_services() -> Routes {
     Routes::new(control_service()).add_service(health_service())
 }
 
-/// The running endpoint. Dropping it closes all connections, ends its thread and removes its sockets.
+/// The running endpoint. Dropping it closes all connections, ends its thread and removes its
+/// sockets.
 pub struct Server {
     targets: Vec<String>,
     control_targets: Vec<String>,
@@ -353,7 +360,8 @@ impl Server {
         Builder::default()
     }
 
-    /// What to give to the inspector's `--target`: `unix:/…` or `tcp:127.0.0.1:…`. The first, if it listens on several.
+    /// What to give to the inspector's `--target`: `unix:/…` or `tcp:127.0.0.1:…`. The first, if it
+    /// listens on several.
     pub fn target(&self) -> &str {
         self.targets.first().map_or("", String::as_str)
     }

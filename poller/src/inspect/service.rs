@@ -137,8 +137,8 @@ impl Inspector for Service {
     }
 }
 
-/// What does not change while the process lives, and may not be there to be read later: after chroot(2) there is no /proc,
-/// and without a descriptor left no file can be opened.
+/// What does not change while the process lives, and may not be there to be read later: after
+/// chroot(2) there is no /proc, and without a descriptor left no file can be opened.
 #[derive(Debug)]
 struct Process {
     executable: PathBuf,

@@ -1,9 +1,9 @@
 //! The socket file: whose it is, who may use it, and what may be removed.
 //!
-//! The mode is given to the socket before it has a name: fchmod(2) on a socket that is not bound sets the mode of the file
-//! that bind(2) makes. So there is no moment in which the file is open to others, whatever the umask, and nothing is ever
-//! changed by its path, which somebody could have made to lead elsewhere. Whoever connects is asked for his user id all the
-//! same.
+//! The mode is given to the socket before it has a name: fchmod(2) on a socket that is not bound
+//! sets the mode of the file that bind(2) makes. So there is no moment in which the file is open to
+//! others, whatever the umask, and nothing is ever changed by its path, which somebody could have
+//! made to lead elsewhere. Whoever connects is asked for his user id all the same.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
@@ -23,7 +23,8 @@ const BACKLOG: i32 = 128;
 /// A socket that refuses is asked again after so long: it may be between bind(2) and listen(2).
 const SECOND_LOOK: Duration = Duration::from_millis(10);
 
-/// From the look at what lies at a path until the socket there listens, for the threads of this process.
+/// From the look at what lies at a path until the socket there listens, for the threads of this
+/// process.
 static BINDING: ForkMutex<()> = ForkMutex::new(Order::Binding, ());
 
 /// What a socket is for. Sockets of different purposes have different names.
@@ -33,7 +34,8 @@ pub(super) enum Purpose {
     Control,
 }
 
-/// Which file it is. Numbers of inodes are recycled at once, therefore its birth too, where the file system knows it.
+/// Which file it is. Numbers of inodes are recycled at once, therefore its birth too, where the
+/// file system knows it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct Identity {
     device: u64,
@@ -125,8 +127,8 @@ impl SocketFile {
         Ok((file, OwnedFd::from(socket).into()))
     }
 
-    /// Takes charge of the socket that was just bound at `path`, and checks it. If it is ours but not private, it is
-    /// removed; if something else has taken its place, that is left alone.
+    /// Takes charge of the socket that was just bound at `path`, and checks it. If it is ours but
+    /// not private, it is removed; if something else has taken its place, that is left alone.
     pub(super) fn adopt(path: PathBuf) -> Result<Self, StartError> {
         let metadata = look(&path)?;
         if !metadata.file_type().is_socket() {
@@ -179,8 +181,8 @@ impl Drop for SocketFile {
     }
 }
 
-/// `$XDG_RUNTIME_DIR/netpoller` if that directory is the user's, else `/tmp/netpoller-<uid>`. The variable is inherited by
-/// `su`, and then names the directory of somebody else.
+/// `$XDG_RUNTIME_DIR/netpoller` if that directory is the user's, else `/tmp/netpoller-<uid>`. The
+/// variable is inherited by `su`, and then names the directory of somebody else.
 fn default_directory() -> PathBuf {
     let uid = effective_uid();
     let runtime = std::env::var_os("XDG_RUNTIME_DIR").map(PathBuf::from);
@@ -236,8 +238,8 @@ fn check_private(directory: &Path) -> Result<(), StartError> {
     }
 }
 
-/// A directory that the user has chosen: nobody but him and root can replace what he puts there. The owner of a directory
-/// can, even if it is sticky.
+/// A directory that the user has chosen: nobody but him and root can replace what he puts there.
+/// The owner of a directory can, even if it is sticky.
 fn check_chosen(directory: &Path) -> Result<(), StartError> {
     let metadata = look_at_directory(directory)?;
     let uid = metadata.uid();
@@ -255,11 +257,11 @@ fn check_chosen(directory: &Path) -> Result<(), StartError> {
 
 /// Removes a socket that nobody serves any more. Anything else is left alone.
 ///
-/// That is one that refuses connections, and one that takes them and whose process is gone: a child that it had forked keeps
-/// the socket open, but threads are not forked, so nobody there serves it.
+/// That is one that refuses connections, and one that takes them and whose process is gone: a child
+/// that it had forked keeps the socket open, but threads are not forked, so nobody there serves it.
 ///
-/// Another process may do the same at the same time, and then bind. What is removed must therefore be the very file that
-/// nobody served, twice.
+/// Another process may do the same at the same time, and then bind. What is removed must therefore
+/// be the very file that nobody served, twice.
 fn remove_stale(path: &Path) -> Result<(), StartError> {
     let Some(file) = refusing(path)? else {
         return Ok(());
@@ -272,7 +274,8 @@ fn remove_stale(path: &Path) -> Result<(), StartError> {
     }
 }
 
-/// The socket at `path` if nobody serves it, `None` if nothing is there, and an error if it must stay.
+/// The socket at `path` if nobody serves it, `None` if nothing is there, and an error if it must
+/// stay.
 fn refusing(path: &Path) -> Result<Option<Identity>, StartError> {
     let metadata = match fs::symlink_metadata(path) {
         Ok(metadata) => metadata,
@@ -295,7 +298,8 @@ fn refusing(path: &Path) -> Result<Option<Identity>, StartError> {
             Ok(Some(Identity::of(&metadata)))
         }
         Err(io::ErrorKind::NotFound) => Ok(None),
-        // It answers, or it is too busy to (EAGAIN: as many wait as it has room for), or it is of another type.
+        // It answers, or it is too busy to (EAGAIN: as many wait as it has room for), or it is of
+        // another type.
         _ => Err(in_use(path)),
     }
 }

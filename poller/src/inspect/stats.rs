@@ -9,7 +9,8 @@ use super::encode;
 use crate::poller::Poller;
 use crate::view::{self, Law, Stats};
 
-/// The longest interval of one answer: an answer has to come in five seconds, and a second look at a law takes half a one.
+/// The longest interval of one answer: an answer has to come in five seconds, and a second look at
+/// a law takes half a one.
 const LONGEST: Duration = Duration::from_secs(4);
 
 /// The interval that a request asks for, `None` for none.
@@ -37,8 +38,8 @@ impl Reading {
         }
     }
 
-    /// The answer, with the laws of each poller, and with what was counted since `before`. A poller that was not there
-    /// then has counted all of it since.
+    /// The answer, with the laws of each poller, and with what was counted since `before`. A poller
+    /// that was not there then has counted all of it since.
     pub(super) fn response(&self, laws: &[Vec<Law>], before: Option<&Self>) -> GetStatsResponse {
         let laws = || {
             laws.iter()

@@ -1,11 +1,11 @@
 //! Streams that go on: how many there may be, and what happens to one that nobody reads.
 //!
-//! The place of a stream is held by the body of its answer, so every service that streams is bounded in the same way, and
-//! the place is free when the stream is gone, whatever ended it.
+//! The place of a stream is held by the body of its answer, so every service that streams is
+//! bounded in the same way, and the place is free when the stream is gone, whatever ended it.
 //!
-//! HTTP/2 lets a client keep a stream open and take nothing from it. hyper does not ask for the next frame then, and a body
-//! cannot end what is not asked. But it knows: it was asked, gave a frame, and was not asked again. After a time the whole
-//! connection is broken off.
+//! HTTP/2 lets a client keep a stream open and take nothing from it. hyper does not ask for the
+//! next frame then, and a body cannot end what is not asked. But it knows: it was asked, gave a
+//! frame, and was not asked again. After a time the whole connection is broken off.
 
 use std::pin::Pin;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -25,14 +25,14 @@ use super::connection::Session;
 use super::limits::Limits;
 use crate::host::UnderWay;
 
-/// What a stream is. Each class has places of its own: a tokio-console needs three, and must not take them from those who
-/// use the inspector; nor may a tool that is left open.
+/// What a stream is. Each class has places of its own: a tokio-console needs three, and must not
+/// take them from those who use the inspector; nor may a tool that is left open.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Class {
     /// Of the inspector.
     Watch,
-    /// Of tools that know nothing of netpoller. It ends when it has nothing to say for a time, and such a tool asks again; until
-    /// then it does not keep its connection's place either.
+    /// Of tools that know nothing of netpoller. It ends when it has nothing to say for a time, and
+    /// such a tool asks again; until then it does not keep its connection's place either.
     Tool,
     /// The updates of a tokio-console.
     Console,
@@ -43,7 +43,8 @@ pub(super) enum Class {
 }
 
 impl Class {
-    /// That of a method that streams its answer, which may then go on for as long as the client likes.
+    /// That of a method that streams its answer, which may then go on for as long as the client
+    /// likes.
     pub(super) fn of(path: &str) -> Option<Self> {
         Some(match path {
             "/netpoller.v1.Inspector/Watch" | "/netpoller.v1.Inspector/WatchTransitions" => {
@@ -89,8 +90,8 @@ impl Class {
     }
 }
 
-/// The places of all connections of a listener. Those of another one have others: whoever may connect to this one must not
-/// shut out whoever may connect to that.
+/// The places of all connections of a listener. Those of another one have others: whoever may
+/// connect to this one must not shut out whoever may connect to that.
 #[derive(Debug)]
 pub(super) struct Pools {
     watch: Arc<Semaphore>,
@@ -158,8 +159,9 @@ impl Places {
     }
 }
 
-/// When the frame was given after which the body was not asked again; of one that was never asked, when it was made. hyper 1.12
-/// asks once before it looks whether the client has a window, and others do not ask at all while he has none.
+/// When the frame was given after which the body was not asked again; of one that was never asked,
+/// when it was made. hyper 1.12 asks once before it looks whether the client has a window, and
+/// others do not ask at all while he has none.
 #[derive(Debug)]
 struct Given(Mutex<Option<Instant>>);
 
@@ -205,8 +207,9 @@ struct Idle {
     ended: bool,
 }
 
-/// Makes the body hold what it has to, and break the connection off when it is not read for `limits.stalled`. A page that
-/// nobody takes is up to a megabyte, so one that does not stream is watched too, without a place.
+/// Makes the body hold what it has to, and break the connection off when it is not read for
+/// `limits.stalled`. A page that nobody takes is up to a megabyte, so one that does not stream is
+/// watched too, without a place.
 pub(super) fn hold(body: Body, mut held: Held, session: Arc<Session>, limits: &Limits) -> Body {
     let given = Arc::new(Given::now());
     let watchdog = tokio::spawn(watch(given.clone(), session, limits.stalled)).abort_handle();
@@ -348,8 +351,8 @@ mod tests {
         }
     }
 
-    /// How long a connection lasts whose answer is asked for frames so often, and then not again. Time passes as soon as nobody
-    /// has anything to do.
+    /// How long a connection lasts whose answer is asked for frames so often, and then not again.
+    /// Time passes as soon as nobody has anything to do.
     fn lasts(has_frames: bool, asked: usize) -> Option<Duration> {
         let runtime = tokio::runtime::Builder::new_current_thread()
             .enable_all()

@@ -1,4 +1,5 @@
-//! TLS for the listeners that other machines can reach: rustls, versions 1.2 and 1.3, on the cryptography of ring.
+//! TLS for the listeners that other machines can reach: rustls, versions 1.2 and 1.3, on the
+//! cryptography of ring.
 
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -15,7 +16,8 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 use super::error::StartError;
 use super::secret;
 
-/// The certificate of the endpoint and its key. They are read once: a new certificate needs a new start.
+/// The certificate of the endpoint and its key. They are read once: a new certificate needs a new
+/// start.
 ///
 /// `Debug` shows the paths and nothing of the key.
 pub struct Tls {
@@ -26,12 +28,14 @@ pub struct Tls {
 }
 
 impl Tls {
-    /// Reads a chain of certificates, the endpoint's own first, and its key, both in PEM. The key must belong to this user
-    /// or to root, be closed to others, and be writable by its owner alone; a group may read it.
+    /// Reads a chain of certificates, the endpoint's own first, and its key, both in PEM. The key
+    /// must belong to this user or to root, be closed to others, and be writable by its owner
+    /// alone; a group may read it.
     ///
     /// # Errors
     ///
-    /// [`StartError::Secret`] if others can read the key, [`StartError::Tls`] if a file does not hold what it should.
+    /// [`StartError::Secret`] if others can read the key, [`StartError::Tls`] if a file does not
+    /// hold what it should.
     pub fn from_pem(
         certificate: impl Into<PathBuf>,
         key: impl Into<PathBuf>,
@@ -53,7 +57,8 @@ impl Tls {
         })
     }
 
-    /// What shakes hands, asking for a certificate of the authorities in `client_ca` if there is one.
+    /// What shakes hands, asking for a certificate of the authorities in `client_ca` if there is
+    /// one.
     pub(super) fn acceptor(&self, client_ca: Option<&Path>) -> Result<TlsAcceptor, StartError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
@@ -75,8 +80,8 @@ impl Tls {
                 )
             })?;
         config.alpn_protocols = vec![b"h2".to_vec()];
-        // A handshake that resumes an earlier one does not look at the client's certificate again: what has expired since would
-        // be let in for as long as the service runs.
+        // A handshake that resumes an earlier one does not look at the client's certificate again:
+        // what has expired since would be let in for as long as the service runs.
         config.session_storage = Arc::new(NoServerSessionStorage {});
         config.send_tls13_tickets = 0;
         Ok(TlsAcceptor::from(Arc::new(config)))

@@ -13,7 +13,8 @@ use super::secret;
 const MIN_HEX: usize = 32;
 const MIN_OTHER: usize = 22;
 
-/// Characters that a token of the least length has at least: of those that were drawn, one in ten million has fewer.
+/// Characters that a token of the least length has at least: of those that were drawn, one in ten
+/// million has fewer.
 const MIN_DIFFERENT: usize = 8;
 
 /// After how many characters a token repeats itself; all of them if it does not.
@@ -60,8 +61,8 @@ impl Token {
         Ok(Self(token.into()))
     }
 
-    /// Whether a request shows it, as `authorization: Bearer TOKEN`, once. How long this takes tells nothing of the token
-    /// but its length.
+    /// Whether a request shows it, as `authorization: Bearer TOKEN`, once. How long this takes
+    /// tells nothing of the token but its length.
     pub(super) fn is_shown(&self, headers: &HeaderMap) -> bool {
         let mut values = headers.get_all(header::AUTHORIZATION).iter();
         let (Some(value), None) = (values.next(), values.next()) else {
@@ -167,7 +168,8 @@ mod tests {
 
     #[test]
     fn a_token_that_was_drawn_is_accepted() {
-        // As `openssl rand -hex 16` and `-base64 16` make them, from a generator that a test can repeat.
+        // As `openssl rand -hex 16` and `-base64 16` make them, from a generator that a test can
+        // repeat.
         let mut state = 0x9e37_79b9_7f4a_7c15_u64;
         let mut draw = |alphabet: &[u8]| {
             state ^= state << 13;

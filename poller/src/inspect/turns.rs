@@ -8,9 +8,10 @@
 //! | `Audit` with the kernel's view, `GetDescriptor`, each look of `Diagnose` with it | the mutex of the epoll instance, which the data path wants too | one, then none for [`REST`] times as long; the others wait, in order |
 //! | `Diagnose` | seconds, and questions to the kernel for each suspect | [`DIAGNOSES`] of a listener; the others are refused |
 //!
-//! Whoever may connect to one listener, as every user of the machine may on loopback, must not keep those of another one
-//! waiting. So each listener has a queue of its own, and only the first of each waits for the thread or the kernel's list,
-//! which are there once: however many ask elsewhere, it is one of each listener that is served before.
+//! Whoever may connect to one listener, as every user of the machine may on loopback, must not keep
+//! those of another one waiting. So each listener has a queue of its own, and only the first of
+//! each waits for the thread or the kernel's list, which are there once: however many ask
+//! elsewhere, it is one of each listener that is served before.
 
 use std::sync::Arc;
 
@@ -18,13 +19,17 @@ use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
 
-/// Pages that are looked for at a time. More would be answered no sooner, and each holds a page of rows.
+/// Pages that are looked for at a time. More would be answered no sooner, and each holds a page of
+/// rows.
 pub(super) const WALKS: usize = 1;
-/// Diagnoses at a time. Each looks at every table again and again for as long as the client likes, up to its longest window.
+/// Diagnoses at a time. Each looks at every table again and again for as long as the client likes,
+/// up to its longest window.
 pub(super) const DIAGNOSES: usize = 2;
-/// How much longer the kernel's list is left alone than its reading took: the kernel keeps events waiting while it writes the
-/// list (see [`view::kernel_registrations`](crate::view::kernel_registrations)), and no client may do that to the data path for
-/// more than a tenth of the time. A diagnosis rests so long between two looks whatever it looks at.
+/// How much longer the kernel's list is left alone than its reading took: the kernel keeps events
+/// waiting while it writes the list (see
+/// [`view::kernel_registrations`](crate::view::kernel_registrations)), and no client may do that to
+/// the data path for more than a tenth of the time. A diagnosis rests so long between two looks
+/// whatever it looks at.
 pub(super) const REST: u32 = 9;
 
 /// What is there once, for all listeners of an endpoint.
@@ -106,7 +111,8 @@ impl Turns {
         })
     }
 
-    /// The right to look for faults, until the permit is dropped. Nobody waits for it: it may take seconds, and as many again.
+    /// The right to look for faults, until the permit is dropped. Nobody waits for it: it may take
+    /// seconds, and as many again.
     pub(super) fn diagnose(&self) -> Result<OwnedSemaphorePermit, Status> {
         self.diagnoses.clone().try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!(

@@ -20,9 +20,9 @@ pub(super) fn internet(addr: &SockAddr) -> io::Result<SocketAddr> {
 
 /// The Unix address in `addr`, in std's form.
 ///
-/// A path may fill all 108 bytes that there are, without a NUL behind it (unix(7), BUGS). std has such addresses and makes
-/// none from a path, so they come out unnamed here: by then a connection or a datagram was taken, which must not be lost
-/// over the name of its sender.
+/// A path may fill all 108 bytes that there are, without a NUL behind it (unix(7), BUGS). std has
+/// such addresses and makes none from a path, so they come out unnamed here: by then a connection
+/// or a datagram was taken, which must not be lost over the name of its sender.
 pub(super) fn unix(addr: &SockAddr) -> io::Result<std::os::unix::net::SocketAddr> {
     use std::os::linux::net::SocketAddrExt;
     use std::os::unix::net::SocketAddr;
@@ -36,7 +36,8 @@ pub(super) fn unix(addr: &SockAddr) -> io::Result<std::os::unix::net::SocketAddr
     named.or_else(|_| SocketAddr::from_pathname(""))
 }
 
-/// The address of a Unix socket at `path`; with a NUL in front it is a name of the abstract namespace.
+/// The address of a Unix socket at `path`; with a NUL in front it is a name of the abstract
+/// namespace.
 ///
 /// # Errors
 ///

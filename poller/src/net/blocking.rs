@@ -13,11 +13,11 @@ pub(crate) trait HasFd {
     fn fd(&self) -> &Fd;
 }
 
-/// A descriptor as std's [`Read`] and [`Write`]: the calling thread parks until it can go on, and polls for everybody while it
-/// does. Deadlines hold as they do for tasks.
+/// A descriptor as std's [`Read`] and [`Write`]: the calling thread parks until it can go on, and
+/// polls for everybody while it does. Deadlines hold as they do for tasks.
 ///
-/// In tokio it is for `spawn_blocking` and `block_in_place`: where it would have to wait on a worker, an operation fails with
-/// [`io::ErrorKind::Deadlock`] instead.
+/// In tokio it is for `spawn_blocking` and `block_in_place`: where it would have to wait on a
+/// worker, an operation fails with [`io::ErrorKind::Deadlock`] instead.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {

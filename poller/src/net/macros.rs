@@ -4,7 +4,8 @@
 macro_rules! descriptor_methods {
     ($type:ident) => {
         impl $type {
-            /// Sets the deadline of reading and writing, `None` for no deadline. It holds for operations that already wait.
+            /// Sets the deadline of reading and writing, `None` for no deadline. It holds for
+            /// operations that already wait.
             ///
             /// # Errors
             ///
@@ -40,7 +41,8 @@ macro_rules! descriptor_methods {
                 self.fd.set_deadline(deadline, crate::Sides::Write)
             }
 
-            /// Names it in the inspector's tables, by what it is for. See [`Desc::set_label`](crate::Desc::set_label).
+            /// Names it in the inspector's tables, by what it is for. See
+            /// [`Desc::set_label`](crate::Desc::set_label).
             pub fn set_label(&self, label: &str) {
                 self.fd.set_label(label);
             }
@@ -55,9 +57,10 @@ macro_rules! descriptor_methods {
                 self.fd.queued(direction)
             }
 
-            /// Closes it at once for everybody: operations that wait fail with [`Error::Closed`](crate::Error::Closed). The
-            /// future returned ends when they have all returned and the descriptor's number is free; it happens whether it
-            /// is awaited or not.
+            /// Closes it at once for everybody: operations that wait fail with
+            /// [`Error::Closed`](crate::Error::Closed). The future returned ends when they have all
+            /// returned and the descriptor's number is free; it happens whether it is awaited or
+            /// not.
             ///
             /// # Errors
             ///
@@ -66,14 +69,15 @@ macro_rules! descriptor_methods {
                 self.fd.close()
             }
 
-            /// Deregisters it and gives the descriptor back, still non-blocking: nobody else holds it, so nobody waits.
-            /// `None` if it was closed before.
+            /// Deregisters it and gives the descriptor back, still non-blocking: nobody else holds
+            /// it, so nobody waits. `None` if it was closed before.
             pub fn into_owned_fd(self) -> Option<std::os::fd::OwnedFd> {
                 self.fd.into_owned()
             }
 
-            /// Another descriptor for the same open file, closed on exec, not registered. Both share one set of flags: making
-            /// one of them blocking makes both so, and deadlines void (golang/go#22934).
+            /// Another descriptor for the same open file, closed on exec, not registered. Both
+            /// share one set of flags: making one of them blocking makes both so, and deadlines
+            /// void (golang/go#22934).
             ///
             /// # Errors
             ///
@@ -82,12 +86,13 @@ macro_rules! descriptor_methods {
                 self.fd.duplicate()
             }
 
-            /// Waits until there is something to read (or accept), or the end. What it says may be out of date when it says
-            /// it, if others read too.
+            /// Waits until there is something to read (or accept), or the end. What it says may be
+            /// out of date when it says it, if others read too.
             ///
             /// # Errors
             ///
-            /// [`Error::Closed`](crate::Error::Closed), [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded).
+            /// [`Error::Closed`](crate::Error::Closed),
+            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded).
             #[track_caller]
             pub fn readable(&self) -> impl Future<Output = std::io::Result<()>> + '_ {
                 self.fd
@@ -98,7 +103,8 @@ macro_rules! descriptor_methods {
             ///
             /// # Errors
             ///
-            /// [`Error::Closed`](crate::Error::Closed), [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded).
+            /// [`Error::Closed`](crate::Error::Closed),
+            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded).
             #[track_caller]
             pub fn writable(&self) -> impl Future<Output = std::io::Result<()>> + '_ {
                 self.fd
@@ -122,16 +128,17 @@ macro_rules! stream_methods {
     };
     ($type:ident read) => {
         impl $type {
-            /// Reads what is there, at least one byte; 0 is the end of the stream, or that `buf` is empty. Cancel safe: what a
-            /// dropped future has not returned is still there.
+            /// Reads what is there, at least one byte; 0 is the end of the stream, or that `buf` is
+            /// empty. Cancel safe: what a dropped future has not returned is still there.
             ///
-            /// Reads take turns: this one waits until those before it have ended or were dropped. So do not keep one that you no
-            /// longer poll.
+            /// Reads take turns: this one waits until those before it have ended or were dropped.
+            /// So do not keep one that you no longer poll.
             ///
             /// # Errors
             ///
-            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded) as [`std::io::ErrorKind::TimedOut`],
-            /// [`Error::Closed`](crate::Error::Closed), or what the kernel said.
+            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded) as
+            /// [`std::io::ErrorKind::TimedOut`], [`Error::Closed`](crate::Error::Closed), or what
+            /// the kernel said.
             #[track_caller]
             pub fn read<'a>(&'a self, buf: &'a mut [u8]) -> impl Future<Output = std::io::Result<usize>> + 'a {
                 self.fd.read(buf, std::panic::Location::caller())
@@ -153,8 +160,9 @@ macro_rules! stream_methods {
     };
     ($type:ident write) => {
         impl crate::net::Blocking<'_, $type> {
-            /// `write_all` of std's [`Write`](std::io::Write), in one turn: other writers come before or after it, not in
-            /// between. Unlike that, it tells on an error how many bytes were written.
+            /// `write_all` of std's [`Write`](std::io::Write), in one turn: other writers come
+            /// before or after it, not in between. Unlike that, it tells on an error how many bytes
+            /// were written.
             ///
             /// # Errors
             ///
@@ -166,20 +174,21 @@ macro_rules! stream_methods {
         }
 
         impl $type {
-            /// Writes as many bytes of `buf` as there is room for, at least one. Cancel safe: a dropped future has written
-            /// nothing.
+            /// Writes as many bytes of `buf` as there is room for, at least one. Cancel safe: a
+            /// dropped future has written nothing.
             ///
             /// # Errors
             ///
-            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded) as [`std::io::ErrorKind::TimedOut`],
-            /// [`Error::Closed`](crate::Error::Closed), or what the kernel said (a closed peer is an error, not a signal).
+            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded) as
+            /// [`std::io::ErrorKind::TimedOut`], [`Error::Closed`](crate::Error::Closed), or what
+            /// the kernel said (a closed peer is an error, not a signal).
             #[track_caller]
             pub fn write<'a>(&'a self, buf: &'a [u8]) -> impl Future<Output = std::io::Result<usize>> + 'a {
                 self.fd.write(buf, std::panic::Location::caller())
             }
 
-            /// Writes all of `buf`; other writers come before or after it, not in between. Not cancel safe: a dropped future
-            /// may have written a part.
+            /// Writes all of `buf`; other writers come before or after it, not in between. Not
+            /// cancel safe: a dropped future may have written a part.
             ///
             /// # Errors
             ///

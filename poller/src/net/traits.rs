@@ -1,10 +1,10 @@
 //! The read and write traits of the runtimes, for every stream.
 //!
-//! They are implemented for `T` and for `&T`-like sharing through the inherent methods; a poll function remembers one waiter
-//! for each direction, the last one, as its contract says.
+//! They are implemented for `T` and for `&T`-like sharing through the inherent methods; a poll
+//! function remembers one waiter for each direction, the last one, as its contract says.
 
-/// The end of writing as the traits have it: a peer that has reset the connection leaves nothing to be ended, and that is no
-/// failure of those who end it (tokio's sockets say the same).
+/// The end of writing as the traits have it: a peer that has reset the connection leaves nothing to
+/// be ended, and that is no failure of those who end it (tokio's sockets say the same).
 #[cfg(any(feature = "tokio", feature = "futures-io", feature = "hyper"))]
 pub(crate) fn end_of_writing(shutdown: std::io::Result<()>) -> std::io::Result<()> {
     match shutdown {
@@ -13,7 +13,8 @@ pub(crate) fn end_of_writing(shutdown: std::io::Result<()>) -> std::io::Result<(
     }
 }
 
-/// All trait implementations of a stream of bytes. The type has a field `fd`; `read` and `write` say which directions.
+/// All trait implementations of a stream of bytes. The type has a field `fd`; `read` and `write`
+/// say which directions.
 macro_rules! stream_traits {
     ($type:ident) => {
         crate::net::stream_traits!($type read);

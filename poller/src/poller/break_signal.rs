@@ -9,8 +9,8 @@ use crate::sys::Backend;
 /// Nobody has asked.
 const IDLE: u64 = u64::MAX;
 
-/// Go's netpollWakeSig, as the time of the first request: what is pending and since when change in one step, so that whoever
-/// takes the signal back never finds the time of an earlier one.
+/// Go's netpollWakeSig, as the time of the first request: what is pending and since when change in
+/// one step, so that whoever takes the signal back never finds the time of an earlier one.
 #[derive(Debug)]
 pub(crate) struct BreakSignal {
     requested_ns: AtomicU64,
@@ -33,8 +33,9 @@ impl BreakSignal {
     pub(crate) fn request(&self, backend: &Backend, local: &Local<'_>) -> io::Result<bool> {
         local.count(Counter::BreaksRequested);
         let now_ns = local.stamp();
-        // A read-modify-write that always stores, not a compare-and-swap: one that fails is a mere load, and whoever takes the
-        // signal back must see what this thread has written before. Of several requests the earliest time stays.
+        // A read-modify-write that always stores, not a compare-and-swap: one that fails is a mere
+        // load, and whoever takes the signal back must see what this thread has written before. Of
+        // several requests the earliest time stays.
         if self.requested_ns.fetch_min(now_ns, Ordering::AcqRel) != IDLE {
             local.count(Counter::BreaksCoalesced);
             local.event(EventKind::BreakCoalesced, DescId::NONE, 0);
@@ -49,8 +50,9 @@ impl BreakSignal {
         Ok(true)
     }
 
-    /// Takes the signal back, at `now_ns`: first the eventfd, then the flag. A request in between is coalesced into the
-    /// signal just taken, so whoever polls must look for work after the poll (semantics 41).
+    /// Takes the signal back, at `now_ns`: first the eventfd, then the flag. A request in between
+    /// is coalesced into the signal just taken, so whoever polls must look for work after the poll
+    /// (semantics 41).
     pub(crate) fn drain(&self, backend: &Backend, now_ns: u64, local: &Local<'_>) {
         backend.drain_break();
         let requested_ns = self.requested_ns.swap(IDLE, Ordering::AcqRel);

@@ -41,11 +41,13 @@ impl From<Direction> for Sides {
 }
 
 impl Desc {
-    /// Sets the deadline of `sides`, `None` to clear it. It holds for the operation that is already blocked as well as for
-    /// those to come (semantics 29), and once expired it stays expired until another one is set (semantics 31).
+    /// Sets the deadline of `sides`, `None` to clear it. It holds for the operation that is already
+    /// blocked as well as for those to come (semantics 29), and once expired it stays expired until
+    /// another one is set (semantics 31).
     ///
-    /// A deadline that is not in the future, this very moment included, expires at once. One too far away to be expressed
-    /// (the year 2500) is the far future. On a descriptor that is being closed nothing happens (semantics 34).
+    /// A deadline that is not in the future, this very moment included, expires at once. One too
+    /// far away to be expressed (the year 2500) is the far future. On a descriptor that is being
+    /// closed nothing happens (semantics 34).
     pub fn set_deadline(&self, deadline: Option<Instant>, sides: Sides) {
         let at = match deadline {
             None => NO_DEADLINE,
@@ -56,9 +58,10 @@ impl Desc {
         self.shared.set_deadline(self, at, sides);
     }
 
-    /// Refuses an operation whose deadline has passed, though no poll has fired it yet. A thread that always finds something to
-    /// do, as a reader whose peer writes without end, never polls, and perhaps nobody else does: in Go the scheduler runs timers
-    /// in between. Costs a look at the clock, and that only with a deadline.
+    /// Refuses an operation whose deadline has passed, though no poll has fired it yet. A thread
+    /// that always finds something to do, as a reader whose peer writes without end, never polls,
+    /// and perhaps nobody else does: in Go the scheduler runs timers in between. Costs a look at
+    /// the clock, and that only with a deadline.
     #[inline]
     pub(super) fn check_deadline(&self, direction: Direction) -> Result<(), Error> {
         let at = self.slot.deadline(direction);
@@ -74,7 +77,8 @@ impl Desc {
         if now < at {
             return Ok(());
         }
-        // By the clock that deadlines are set with: the quick one may be ahead by nanoseconds, and a timeout is never early.
+        // By the clock that deadlines are set with: the quick one may be ahead by nanoseconds, and
+        // a timeout is never early.
         self.fire_overdue(direction, local.stamp_exactly(), &local)
     }
 
@@ -88,7 +92,8 @@ impl Desc {
         let mut ready = ReadyList::with_capacity(1);
         ready.begin(&self.shared);
         ready.fetched_ns = now;
-        // Those of others are left to whoever wakes them: a waker is called here only if the other direction waits.
+        // Those of others are left to whoever wakes them: a waker is called here only if the other
+        // direction waits.
         let (slot, generation) = (self.slot.slot(), self.generation);
         let moved_earlier = self
             .shared
@@ -122,8 +127,8 @@ impl Shared {
             if expiry_changed {
                 desc.slot.publish(false);
             }
-            // An entry that comes up earlier than needed does no harm; only one that comes up too late, or none, has to be
-            // changed.
+            // An entry that comes up earlier than needed does no harm; only one that comes up too
+            // late, or none, has to be changed.
             let queued = desc.slot.queued_ns.load(Ordering::Relaxed);
             if let Some(next) = desc.slot.next_deadline()
                 && (queued == 0 || next < queued)
@@ -184,8 +189,8 @@ impl Shared {
         }
     }
 
-    /// Expires what is due at `now`. Each descriptor is looked at under its lock, so an entry that is late or belongs to an
-    /// earlier life finds nothing to expire (semantics 33).
+    /// Expires what is due at `now`. Each descriptor is looked at under its lock, so an entry that
+    /// is late or belongs to an earlier life finds nothing to expire (semantics 33).
     pub(super) fn fire_deadlines(&self, now: u64, ready: &mut ReadyList, local: &Local<'_>) {
         loop {
             ready.due.clear();
@@ -199,7 +204,8 @@ impl Shared {
                 let first = self.fire_one(slot, generation, now, ready, local);
                 moved_earlier = first.or(moved_earlier);
             }
-            // Taking the entries out hid these deadlines from a poller that went to sleep meanwhile.
+            // Taking the entries out hid these deadlines from a poller that went to sleep
+            // meanwhile.
             if let Some(at) = moved_earlier {
                 self.deadline_moved_earlier(at);
             }

@@ -11,11 +11,13 @@ use crate::observe::{Direction, Names};
 
 /// A descriptor's registration with a poller: the key to its `pollDesc`.
 ///
-/// It does not own the descriptor, only the registration. Dropping it deregisters, so drop it, or [`close`](Desc::close) it,
-/// before the descriptor is closed (semantics 10): otherwise a duplicate of the descriptor would keep the registration alive
-/// in the kernel; and if the number has been given to another descriptor meanwhile, it is that one which loses its registration.
+/// It does not own the descriptor, only the registration. Dropping it deregisters, so drop it, or
+/// [`close`](Desc::close) it, before the descriptor is closed (semantics 10): otherwise a duplicate
+/// of the descriptor would keep the registration alive in the kernel; and if the number has been
+/// given to another descriptor meanwhile, it is that one which loses its registration.
 ///
-/// This is the seam that Go's `internal/poll` uses; most programs want the types of [`net`](crate::net) above it.
+/// This is the seam that Go's `internal/poll` uses; most programs want the types of
+/// [`net`](crate::net) above it.
 #[derive(Debug)]
 pub struct Desc {
     pub(crate) shared: Arc<Shared>,
@@ -47,14 +49,16 @@ impl Desc {
         self.slot.kind()
     }
 
-    /// Raw `epoll` bits of the last event, 0 before the first. The poller keeps them beside Go's one-bit error state.
+    /// Raw `epoll` bits of the last event, 0 before the first. The poller keeps them beside Go's
+    /// one-bit error state.
     pub fn last_events(&self) -> u32 {
         self.slot.last_events()
     }
 
-    /// Names the descriptor in tables: what it is for, not who is at the other end. At most 128 bytes are kept; control
-    /// characters are replaced. The number of different labels that are in use at a time should be small (low cardinality): more
-    /// than 65 534, names of tasks included, are shown as `(too many labels)`.
+    /// Names the descriptor in tables: what it is for, not who is at the other end. At most 128
+    /// bytes are kept; control characters are replaced. The number of different labels that are in
+    /// use at a time should be small (low cardinality): more than 65 534, names of tasks included,
+    /// are shown as `(too many labels)`.
     pub fn set_label(&self, label: &str) {
         let names = Names::shared();
         names.give_back(self.slot.set_label(names.label(label)));
@@ -70,13 +74,14 @@ impl Desc {
         self.slot.set_cookie(cookie);
     }
 
-    /// Begins an operation in `direction`: to be called before the system call that may say EAGAIN, never without one after
-    /// it, because readiness that was pending is dropped (semantics 12). `Ok(true)` if there was some.
+    /// Begins an operation in `direction`: to be called before the system call that may say EAGAIN,
+    /// never without one after it, because readiness that was pending is dropped (semantics 12).
+    /// `Ok(true)` if there was some.
     ///
     /// # Errors
     ///
-    /// [`Error::Forked`], [`Error::Closed`], [`Error::DeadlineExceeded`] and [`Error::NotPollable`] in this order of priority; [`Error::Busy`]
-    /// if somebody waits in this direction.
+    /// [`Error::Forked`], [`Error::Closed`], [`Error::DeadlineExceeded`] and [`Error::NotPollable`]
+    /// in this order of priority; [`Error::Busy`] if somebody waits in this direction.
     #[inline]
     pub fn reset(&self, direction: Direction) -> Result<bool, Error> {
         self.check(direction)?;

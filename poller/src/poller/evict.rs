@@ -17,7 +17,8 @@ pub(crate) enum Eviction {
 }
 
 impl Poller {
-    /// [`Desc::unblock`] on the descriptor `slot.generation`. Its owner finds out at his next operation, and closes it.
+    /// [`Desc::unblock`] on the descriptor `slot.generation`. Its owner finds out at his next
+    /// operation, and closes it.
     pub(crate) fn evict(&self, slot: u32, generation: u32) -> Eviction {
         let Some(slot) = self.shared.cache.slot(slot) else {
             return Eviction::Gone;
@@ -32,7 +33,8 @@ impl Poller {
             generation,
             closed: AtomicBool::new(true),
         };
-        // Wakers that panic are no business of whoever evicts from outside; the panic hook has reported it.
+        // Wakers that panic are no business of whoever evicts from outside; the panic hook has
+        // reported it.
         desc.evict(&mut Panics::default())
             .map_or(Eviction::Closing, Eviction::Done)
     }

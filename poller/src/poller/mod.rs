@@ -83,7 +83,8 @@ pub(crate) struct Shared {
     pub(crate) cache: Arc<PollCache>,
     pub(crate) timers: DeadlineQueue,
     pub(crate) recorder: Recorder,
-    /// Waiters parked now (Go's netpollWaiters). Raised when a park is committed, lowered after the waiter was woken.
+    /// Waiters parked now (Go's netpollWaiters). Raised when a park is committed, lowered after the
+    /// waiter was woken.
     pub(crate) waiters: CachePadded<AtomicI64>,
     pub(crate) signal: CachePadded<BreakSignal>,
     /// Until when the blocking poller sleeps: 0 if nobody does, `u64::MAX` without a limit.
@@ -108,27 +109,31 @@ pub(crate) struct Nested {
     armed_ns: Mutex<u64>,
 }
 
-/// A handle to a poller. Cheap to clone; the poller lives as long as a handle or a registered descriptor does.
+/// A handle to a poller. Cheap to clone; the poller lives as long as a handle or a registered
+/// descriptor does.
 ///
 /// # Who polls
 ///
-/// A poller has no thread of its own. [`block_on`](crate::block_on) and blocking handles poll while they wait; the drivers
-/// in [`driver`](crate::driver) poll for a runtime; and a program with a loop of its own calls [`Poller::poll`].
+/// A poller has no thread of its own. [`block_on`](crate::block_on) and blocking handles poll while
+/// they wait; the drivers in [`driver`](crate::driver) poll for a runtime; and a program with a
+/// loop of its own calls [`Poller::poll`].
 ///
 /// # Which poller
 ///
-/// Few programs have to name one: [`driver`](crate::driver) says which is the current one, and [`Poller::enter`] makes another
-/// the current one.
+/// Few programs have to name one: [`driver`](crate::driver) says which is the current one, and
+/// [`Poller::enter`] makes another the current one.
 ///
 /// # Fork
 ///
-/// A child of `fork(2)` shares the epoll instance with its parent: what it registered would wake the parent, and what it fetched
-/// the parent would miss. So whatever would touch it fails there with [`Error::Forked`](crate::Error::Forked): opening, waiting,
-/// polling, [`Poller::try_global`]; where there is no room for an error, in `block_on` and sleeps on such a poller, it panics.
-/// Dropping leaves the parent's registrations alone. A child that goes on running Rust makes a poller of its own and
-/// [enters](Poller::enter) it; one that calls `exec` is safe, because every descriptor here is closed on exec. The locks of this
-/// crate are free in the child, whatever other threads were doing when it was forked (`pthread_atfork(3)`; not if the child was
-/// made by a bare `clone(2)`, or by a fork in a signal handler that has interrupted this crate).
+/// A child of `fork(2)` shares the epoll instance with its parent: what it registered would wake
+/// the parent, and what it fetched the parent would miss. So whatever would touch it fails there
+/// with [`Error::Forked`](crate::Error::Forked): opening, waiting, polling, [`Poller::try_global`];
+/// where there is no room for an error, in `block_on` and sleeps on such a poller, it panics.
+/// Dropping leaves the parent's registrations alone. A child that goes on running Rust makes a
+/// poller of its own and [enters](Poller::enter) it; one that calls `exec` is safe, because every
+/// descriptor here is closed on exec. The locks of this crate are free in the child, whatever other
+/// threads were doing when it was forked (`pthread_atfork(3)`; not if the child was made by a bare
+/// `clone(2)`, or by a fork in a signal handler that has interrupted this crate).
 ///
 /// # Bring your own loop
 ///
@@ -163,13 +168,14 @@ impl Poller {
         GLOBAL.get().cloned()
     }
 
-    /// The poller of the process, made on first use, once, whoever comes first (semantics 1; golang/go#22606). Plain threads and
-    /// [`block_on`](crate::block_on) share it; each tokio runtime has one of its own (see [`driver`](crate::driver)).
+    /// The poller of the process, made on first use, once, whoever comes first (semantics 1;
+    /// golang/go#22606). Plain threads and [`block_on`](crate::block_on) share it; each tokio
+    /// runtime has one of its own (see [`driver`](crate::driver)).
     ///
     /// # Panics
     ///
-    /// If the kernel refuses an epoll instance or an eventfd: without them nothing of this crate works, as in Go. A program
-    /// that wants to handle that calls [`Poller::try_global`] first.
+    /// If the kernel refuses an epoll instance or an eventfd: without them nothing of this crate
+    /// works, as in Go. A program that wants to handle that calls [`Poller::try_global`] first.
     pub fn global() -> &'static Poller {
         match Self::try_global() {
             Ok(poller) => poller,
@@ -177,7 +183,8 @@ impl Poller {
         }
     }
 
-    /// [`Poller::global`], with an error instead of a panic. An error is not remembered: the next call tries again.
+    /// [`Poller::global`], with an error instead of a panic. An error is not remembered: the next
+    /// call tries again.
     ///
     /// # Errors
     ///
@@ -206,14 +213,14 @@ impl Poller {
         Builder::default()
     }
 
-    /// The name it was built with, with a number added if another poller had it then. No two live pollers share one, and it
-    /// never changes.
+    /// The name it was built with, with a number added if another poller had it then. No two live
+    /// pollers share one, and it never changes.
     pub fn name(&self) -> &str {
         &self.shared.name
     }
 
-    /// Whether `fd` is one of the poller's own descriptors. Programs that close what they do not know must spare those
-    /// (semantics 57).
+    /// Whether `fd` is one of the poller's own descriptors. Programs that close what they do not
+    /// know must spare those (semantics 57).
     pub fn is_poll_descriptor(&self, fd: RawFd) -> bool {
         self.shared.backend.is_poll_descriptor(fd) || self.shared.duplicates().contains(&fd)
     }
@@ -223,14 +230,14 @@ impl Poller {
         self.waiters() > 0
     }
 
-    /// How many waiters are parked. A descriptor counts twice if one waits in each direction; a waiter that has been woken
-    /// counts until its waker was called.
+    /// How many waiters are parked. A descriptor counts twice if one waits in each direction; a
+    /// waiter that has been woken counts until its waker was called.
     pub fn waiters(&self) -> i64 {
         self.shared.waiters.load(Ordering::Acquire)
     }
 
-    /// When the next deadline is to be looked at, `None` without one. [`Poller::poll`] needs no help with it; a foreign loop
-    /// that sleeps elsewhere must not sleep longer.
+    /// When the next deadline is to be looked at, `None` without one. [`Poller::poll`] needs no
+    /// help with it; a foreign loop that sleeps elsewhere must not sleep longer.
     pub fn next_deadline(&self) -> Option<Instant> {
         match self.shared.timers.peek_ns() {
             EMPTY => None,
@@ -238,8 +245,8 @@ impl Poller {
         }
     }
 
-    /// Makes a blocked [`Poller::poll`] return, or the next one if nobody is blocked (Go's netpollBreak). Any number of calls
-    /// before that poll are one (semantics 39).
+    /// Makes a blocked [`Poller::poll`] return, or the next one if nobody is blocked (Go's
+    /// netpollBreak). Any number of calls before that poll are one (semantics 39).
     ///
     /// # Errors
     ///
@@ -248,8 +255,9 @@ impl Poller {
         self.shared.wake()
     }
 
-    /// Nests the poller in a foreign loop: from now on its epoll descriptor ([`AsFd`]) also becomes readable when a deadline
-    /// is due, and a poll with zero delay takes breaks back. Calling it again does nothing.
+    /// Nests the poller in a foreign loop: from now on its epoll descriptor ([`AsFd`]) also becomes
+    /// readable when a deadline is due, and a poll with zero delay takes breaks back. Calling it
+    /// again does nothing.
     ///
     /// # Errors
     ///
@@ -331,7 +339,8 @@ impl Shared {
         Ok(())
     }
 
-    /// Sets the timerfd of a nested poller to the next deadline. `expired` if it has fired and must be set in any case.
+    /// Sets the timerfd of a nested poller to the next deadline. `expired` if it has fired and must
+    /// be set in any case.
     pub(crate) fn rearm_timer(&self, expired: bool) {
         let Some(nested) = self.nested.get() else {
             return;
@@ -340,14 +349,16 @@ impl Shared {
             return;
         }
         let Some(timer) = &nested.timer else { return };
-        // The lock orders the reading of the next deadline with the setting, or an older reader could set last.
+        // The lock orders the reading of the next deadline with the setting, or an older reader
+        // could set last.
         let mut armed = nested.armed_ns.lock();
         let next = self.timers.next_ns();
         if expired || *armed != next {
             let delay = (next != EMPTY).then(|| next.saturating_sub(clock::now_ns()));
             match timer.set(delay) {
                 Ok(()) => *armed = next,
-                // Cannot fail with a valid descriptor and time; if it does, be woken at once rather than never.
+                // Cannot fail with a valid descriptor and time; if it does, be woken at once rather
+                // than never.
                 Err(_) => drop(self.wake()),
             }
         }
@@ -355,8 +366,8 @@ impl Shared {
 }
 
 impl AsFd for Poller {
-    /// The epoll instance: readable when [`Poller::poll`] would find something. Watch it, level- or edge-triggered, after
-    /// [`Poller::nest`].
+    /// The epoll instance: readable when [`Poller::poll`] would find something. Watch it, level- or
+    /// edge-triggered, after [`Poller::nest`].
     fn as_fd(&self) -> BorrowedFd<'_> {
         match self.shared.backend.as_fd() {
             Some(fd) => fd,

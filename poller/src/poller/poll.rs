@@ -18,7 +18,8 @@ const RDHUP: u32 = libc::EPOLLRDHUP as u32;
 const HUP: u32 = libc::EPOLLHUP as u32;
 const ERR: u32 = libc::EPOLLERR as u32;
 
-/// Bits that wake a reader, and bits that wake a writer (semantics 23): RDHUP alone leaves writers alone.
+/// Bits that wake a reader, and bits that wake a writer (semantics 23): RDHUP alone leaves writers
+/// alone.
 const WAKES_READ: u32 = IN | RDHUP | HUP | ERR;
 const WAKES_WRITE: u32 = OUT | HUP | ERR;
 
@@ -37,14 +38,16 @@ impl Poller {
     /// | `Some(ZERO)` | zero | not at all |
     /// | `Some(d)` | positive | at most `d` |
     ///
-    /// It may return early and empty: after a break, a signal, or a deadline that was moved meanwhile. The waiters are not
-    /// woken yet: call [`ReadyList::wake_all`] when no lock is held. Returns how many there are. At most
-    /// [`Builder::batch`](super::Builder::batch) events are fetched in one call; what is left comes with the next.
+    /// It may return early and empty: after a break, a signal, or a deadline that was moved
+    /// meanwhile. The waiters are not woken yet: call [`ReadyList::wake_all`] when no lock is held.
+    /// Returns how many there are. At most [`Builder::batch`](super::Builder::batch) events are
+    /// fetched in one call; what is left comes with the next.
     ///
     /// # Errors
     ///
-    /// [`io::ErrorKind::ResourceBusy`] if it would have to wait while another thread is the blocking poller; that thread
-    /// does the work; [`Error::Forked`](crate::Error::Forked) in a forked child. Other errors of `epoll_wait(2)` are not to be expected.
+    /// [`io::ErrorKind::ResourceBusy`] if it would have to wait while another thread is the
+    /// blocking poller; that thread does the work; [`Error::Forked`](crate::Error::Forked) in a
+    /// forked child. Other errors of `epoll_wait(2)` are not to be expected.
     pub fn poll(&self, delay: Option<Duration>, ready: &mut ReadyList) -> io::Result<usize> {
         ready.begin(&self.shared);
         if delay == Some(Duration::ZERO) {
@@ -77,11 +80,13 @@ impl Shared {
                 Err(error) => self.poll_failed(error, &local)?,
             }
         }
-        // Semantics 40: a poll that does not wait leaves the break to the one that does, unless there is none.
+        // Semantics 40: a poll that does not wait leaves the break to the one that does, unless
+        // there is none.
         let alone = self.nested.get().is_some() && !self.role.is_held();
         self.finish(ready, alone, None, &local);
         if alone && self.role.is_held() {
-            // Somebody has begun to poll meanwhile, and the break just taken may have been meant for him.
+            // Somebody has begun to poll meanwhile, and the break just taken may have been meant
+            // for him.
             self.wake()?;
         }
         Ok(())
@@ -119,7 +124,8 @@ impl Shared {
                 }
                 Err(error) => {
                     self.poll_failed(error, &local)?;
-                    // Semantics 44: with a limit the caller reckons anew; without one there is nothing to reckon.
+                    // Semantics 44: with a limit the caller reckons anew; without one there is
+                    // nothing to reckon.
                     if limit.is_some() {
                         return Ok(());
                     }
@@ -128,11 +134,12 @@ impl Shared {
         }
     }
 
-    /// Says until when this poller sleeps, and for how long that is. Whoever sets an earlier deadline from here on breaks it
-    /// (golang/go PROC:4017; tokio#3190).
+    /// Says until when this poller sleeps, and for how long that is. Whoever sets an earlier
+    /// deadline from here on breaks it (golang/go PROC:4017; tokio#3190).
     pub(super) fn publish_sleep(&self, limit: Option<u64>) -> (Timeout, u64) {
         let wanted = limit.unwrap_or(UNLIMITED);
-        // Published before the deadlines are read: one set later sees it, one set before is seen here.
+        // Published before the deadlines are read: one set later sees it, one set before is seen
+        // here.
         self.poll_until.swap(wanted, Ordering::AcqRel);
         let next = self.timers.next_ns();
         let until = wanted.min(if next == EMPTY { UNLIMITED } else { next });
@@ -162,8 +169,8 @@ impl Shared {
         Err(error)
     }
 
-    /// Turns the events of a poll, and the deadlines that are due, into wakers. `began` of a poll that may have waited. Returns
-    /// the time of the poll's return.
+    /// Turns the events of a poll, and the deadlines that are due, into wakers. `began` of a poll
+    /// that may have waited. Returns the time of the poll's return.
     fn finish(
         &self,
         ready: &mut ReadyList,
@@ -204,8 +211,9 @@ impl Shared {
         now
     }
 
-    /// Records for how long nobody polled. `Some` with the longest time that an event can have waited in the kernel, if this
-    /// poll, which returned at `now`, has not slept; it is longer only if the poll before left some behind.
+    /// Records for how long nobody polled. `Some` with the longest time that an event can have
+    /// waited in the kernel, if this poll, which returned at `now`, has not slept; it is longer
+    /// only if the poll before left some behind.
     #[inline]
     fn time_away(&self, now: u64, began: Option<u64>, local: &Local<'_>) -> Option<u64> {
         if cfg!(netpoller_bare) {
@@ -222,7 +230,8 @@ impl Shared {
         (now.saturating_sub(began) <= SLEPT_NS).then(|| now.saturating_sub(last))
     }
 
-    /// Gives each event to its descriptor. Returns how many there were, and whether the timerfd was among them.
+    /// Gives each event to its descriptor. Returns how many there were, and whether the timerfd was
+    /// among them.
     fn dispatch(&self, ready: &mut ReadyList, drain: bool, local: &Local<'_>) -> (usize, bool) {
         let mut fetched = 0;
         let mut timer_fired = false;
@@ -246,8 +255,8 @@ impl Shared {
 
     #[inline]
     fn dispatch_event(&self, mask: u32, tag: Tag, ready: &mut ReadyList, local: &Local<'_>) {
-        // The generation tells events of a descriptor that is gone from those of its successor in the slot
-        // (golang/go#59545).
+        // The generation tells events of a descriptor that is gone from those of its successor in
+        // the slot (golang/go#59545).
         let id = DescId {
             slot: tag.slot,
             generation: tag.generation,
@@ -299,15 +308,18 @@ impl Shared {
         }
     }
 }
-/// Whether the calls on `desc` tell what is wrong with it, so that an error alone is no reason to read no more.
+/// Whether the calls on `desc` tell what is wrong with it, so that an error alone is no reason to
+/// read no more.
 ///
-/// For a socket that is so: the error may be nothing but word from its error queue, of timestamps or of buffers given back
-/// (SO_TIMESTAMPING, MSG_ZEROCOPY), while the sender has no room for now. Only an event of an error alone asks.
+/// For a socket that is so: the error may be nothing but word from its error queue, of timestamps
+/// or of buffers given back (SO_TIMESTAMPING, MSG_ZEROCOPY), while the sender has no room for now.
+/// Only an event of an error alone asks.
 #[cold]
 fn is_socket(desc: &PollDesc) -> bool {
     match desc.kind() {
         Kind::Pipe | Kind::Timer => false,
-        // Somebody else's descriptor: a wrong answer for a number that was closed meanwhile is nobody's any more.
+        // Somebody else's descriptor: a wrong answer for a number that was closed meanwhile is
+        // nobody's any more.
         Kind::Other => crate::sys::query::file_id(desc.fd()).is_ok_and(|file| file.is_socket),
         _ => true,
     }

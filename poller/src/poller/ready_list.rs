@@ -10,11 +10,11 @@ use crate::sync::Panics;
 use crate::sync::atomic::Ordering;
 use crate::sys::EventBuf;
 
-/// Room for one poll: its events and the wakers they lead to. Made once, used for every poll, so that polling allocates
-/// nothing.
+/// Room for one poll: its events and the wakers they lead to. Made once, used for every poll, so
+/// that polling allocates nothing.
 ///
-/// [`Poller::poll`](super::Poller::poll) fills it, [`ReadyList::wake_all`] empties it. Dropping it, or polling again, wakes
-/// what is left: a waiter is never lost.
+/// [`Poller::poll`](super::Poller::poll) fills it, [`ReadyList::wake_all`] empties it. Dropping it,
+/// or polling again, wakes what is left: a waiter is never lost.
 #[derive(Debug)]
 pub struct ReadyList {
     pub(super) events: EventBuf,
@@ -64,13 +64,14 @@ impl ReadyList {
         self.wakers.is_empty()
     }
 
-    /// Wakes all waiters, in the order in which their descriptors became ready, then lowers the count of waiters: never
-    /// before, or somebody could take the process for idle while a task is on its way (golang/go#61454). To be called with
-    /// no lock held, for a waker may run any code.
+    /// Wakes all waiters, in the order in which their descriptors became ready, then lowers the
+    /// count of waiters: never before, or somebody could take the process for idle while a task is
+    /// on its way (golang/go#61454). To be called with no lock held, for a waker may run any code.
     ///
     /// # Panics
     ///
-    /// If a waker does, once all the others were called: with the first panic, if there are several.
+    /// If a waker does, once all the others were called: with the first panic, if there are
+    /// several.
     pub fn wake_all(&mut self) {
         let mut panics = Panics::default();
         self.wake_and_keep(&mut panics);
@@ -120,7 +121,8 @@ impl ReadyList {
         }
     }
 
-    /// Whether the last poll fetched as many events as there is room for, so that more may wait in the kernel.
+    /// Whether the last poll fetched as many events as there is room for, so that more may wait in
+    /// the kernel.
     pub fn batch_was_full(&self) -> bool {
         self.full
     }

@@ -16,10 +16,11 @@ pub(super) fn next_id() -> u32 {
     NEXT_ID.fetch_add(1, Ordering::Relaxed)
 }
 
-/// Lets a poller be seen, by a name that no other live one has: the one that it wants, or else that one and the lowest free
-/// number from 2 on. It is given once, here, and kept until the poller is gone; tables, events and metrics show it as it is, so
-/// that what they tell of one poller never goes on as that of another. The name of one that is gone is given again, so that
-/// there are never more names than there were pollers at a time.
+/// Lets a poller be seen, by a name that no other live one has: the one that it wants, or else that
+/// one and the lowest free number from 2 on. It is given once, here, and kept until the poller is
+/// gone; tables, events and metrics show it as it is, so that what they tell of one poller never
+/// goes on as that of another. The name of one that is gone is given again, so that there are never
+/// more names than there were pollers at a time.
 ///
 /// `global` is always to be had for the one it belongs to, and for no other.
 pub(super) fn register(mut poller: Shared, is_global: bool) -> Arc<Shared> {

@@ -1,7 +1,8 @@
 //! The role of the blocking poller: one thread at a time has it, others queue for it.
 //!
-//! Many threads in `epoll_wait` on one instance would all wake for every event (golang/go#65064). So one polls, and the
-//! others sleep on their own until they are woken by their event or promoted because the poller left to run its task.
+//! Many threads in `epoll_wait` on one instance would all wake for every event (golang/go#65064).
+//! So one polls, and the others sleep on their own until they are woken by their event or promoted
+//! because the poller left to run its task.
 
 use std::collections::VecDeque;
 
@@ -34,13 +35,14 @@ impl RoleQueue {
         self.held.load(Ordering::Acquire)
     }
 
-    /// Queues the calling thread; the ticket takes it out again. It then tries once more to take the role, because whoever
-    /// had it may have looked at the queue just before.
+    /// Queues the calling thread; the ticket takes it out again. It then tries once more to take
+    /// the role, because whoever had it may have looked at the queue just before.
     pub(crate) fn enqueue(&self) -> u64 {
         let ticket = self.next_ticket.fetch_add(1, Ordering::Relaxed);
         let mut followers = self.followers.lock();
         followers.push_back((ticket, thread::current()));
-        // Read-modify-writes here and in `Role`, so that one of two threads that pass each other sees the other.
+        // Read-modify-writes here and in `Role`, so that one of two threads that pass each other
+        // sees the other.
         self.count.fetch_add(1, Ordering::AcqRel);
         ticket
     }
@@ -52,7 +54,8 @@ impl RoleQueue {
             .any(|(queued, _)| *queued == ticket)
     }
 
-    /// Takes a ticket out. `false` if it was promoted: the role, or the promotion, must then be passed on.
+    /// Takes a ticket out. `false` if it was promoted: the role, or the promotion, must then be
+    /// passed on.
     pub(crate) fn dequeue(&self, ticket: u64) -> bool {
         let mut followers = self.followers.lock();
         let Some(index) = followers.iter().position(|(queued, _)| *queued == ticket) else {
@@ -92,7 +95,8 @@ pub(crate) struct Role<'a> {
 impl<'a> Role<'a> {
     /// The role of `queue`, unless somebody has it. `poll_until` says how long its holder sleeps.
     pub(super) fn take(queue: &'a RoleQueue, poll_until: &'a AtomicU64) -> Option<Self> {
-        // Lazily: a `Role` that is made only to be thrown away would give back the role that somebody else has.
+        // Lazily: a `Role` that is made only to be thrown away would give back the role that
+        // somebody else has.
         (!queue.held.swap(true, Ordering::AcqRel)).then(|| Role { queue, poll_until })
     }
 }

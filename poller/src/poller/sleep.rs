@@ -9,8 +9,8 @@ use super::{Desc, Poller, Sides};
 use crate::observe::Direction;
 
 impl Poller {
-    /// Sleeps until `until`, for ever if there is no such time. `attend` is called before each wait: it sees to it that somebody
-    /// polls.
+    /// Sleeps until `until`, for ever if there is no such time. `attend` is called before each
+    /// wait: it sees to it that somebody polls.
     pub(crate) async fn sleep_until(
         &self,
         until: Option<Instant>,
@@ -56,8 +56,9 @@ impl Timer {
 
     /// Until the deadline; for ever without one.
     async fn wait(&self, location: &'static Location<'static>, attend: impl Fn()) {
-        // Readiness is that of the slot's former owner, whose event was under way when it left (semantics 26): the one end is
-        // the deadline. Only an eviction from outside comes before it.
+        // Readiness is that of the slot's former owner, whose event was under way when it left
+        // (semantics 26): the one end is the deadline. Only an eviction from outside comes before
+        // it.
         loop {
             attend();
             if self.0.wait_at(Direction::Read, location).await.is_err() {

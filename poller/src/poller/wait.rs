@@ -14,15 +14,16 @@ use crate::observe::Direction;
 impl Desc {
     /// Waits until the descriptor is ready in `direction`, and consumes that readiness.
     ///
-    /// Readiness is an edge: wait only after a system call has said EAGAIN since [`Desc::reset`], or it may never come though
-    /// bytes are there (semantics 13). It may also be spurious: the system call decides (semantics 26).
+    /// Readiness is an edge: wait only after a system call has said EAGAIN since [`Desc::reset`],
+    /// or it may never come though bytes are there (semantics 13). It may also be spurious: the
+    /// system call decides (semantics 26).
     ///
     /// Cancel safe: dropping the future loses no readiness.
     ///
     /// # Errors
     ///
-    /// [`Error::Closed`], [`Error::DeadlineExceeded`], [`Error::NotPollable`], and [`Error::Busy`] if somebody else waits in
-    /// this direction (semantics 22).
+    /// [`Error::Closed`], [`Error::DeadlineExceeded`], [`Error::NotPollable`], and [`Error::Busy`]
+    /// if somebody else waits in this direction (semantics 22).
     #[track_caller]
     pub fn wait(&self, direction: Direction) -> Wait<'_> {
         let mut wait = self.wait_at(direction, Location::caller());
@@ -30,8 +31,9 @@ impl Desc {
         wait
     }
 
-    /// Waits until the descriptor is ready, whatever its deadline and close say (Go's `pollWaitCanceled`): for an operation
-    /// that was cancelled and whose end must be seen all the same.
+    /// Waits until the descriptor is ready, whatever its deadline and close say (Go's
+    /// `pollWaitCanceled`): for an operation that was cancelled and whose end must be seen all the
+    /// same.
     ///
     /// # Errors
     ///
@@ -78,9 +80,9 @@ impl Desc {
         }
     }
 
-    /// Waits for the sake of a poll function: the wait stays behind when it returns pending, and the next waiter takes its
-    /// place. So only the last waker counts, as the contract of such functions has it. `resumed` if the function comes back
-    /// to a wait that it has left behind.
+    /// Waits for the sake of a poll function: the wait stays behind when it returns pending, and
+    /// the next waiter takes its place. So only the last waker counts, as the contract of such
+    /// functions has it. `resumed` if the function comes back to a wait that it has left behind.
     pub(crate) fn poll_wait(
         &self,
         direction: Direction,

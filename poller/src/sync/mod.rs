@@ -1,7 +1,9 @@
-//! Atomics, locks, cells and threads: std in production, loom under `cfg(loom)`, shuttle if `cfg(shuttle)` comes with it.
+//! Atomics, locks, cells and threads: std in production, loom under `cfg(loom)`, shuttle if
+//! `cfg(shuttle)` comes with it.
 //!
-//! Everything that a model explores takes its primitives from here, so that the shipped code is the model-checked code.
-//! State that no model looks at (process-wide registries, caches of names) uses std directly.
+//! Everything that a model explores takes its primitives from here, so that the shipped code is the
+//! model-checked code. State that no model looks at (process-wide registries, caches of names) uses
+//! std directly.
 #![forbid(unsafe_code)]
 
 mod pad;
@@ -23,7 +25,8 @@ mod imp {
     #[derive(Debug, Default)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 
-    /// Only whoever owns the content for the moment touches it, and leaves it whole: nothing of the user's runs meanwhile.
+    /// Only whoever owns the content for the moment touches it, and leaves it whole: nothing of the
+    /// user's runs meanwhile.
     impl<T> std::panic::RefUnwindSafe for UnsafeCell<T> {}
 
     impl<T> UnsafeCell<T> {
@@ -64,7 +67,8 @@ mod imp {
     pub(crate) use std::thread;
     pub(crate) use std::thread_local;
 
-    /// Loom explores every interleaving, so a spin must tell it that this thread cannot go on alone.
+    /// Loom explores every interleaving, so a spin must tell it that this thread cannot go on
+    /// alone.
     pub(crate) fn spin_loop() {
         loom::thread::yield_now();
     }
@@ -100,7 +104,8 @@ mod imp {
     pub(crate) use shuttle::thread;
     pub(crate) use shuttle::thread_local;
 
-    /// Shuttle runs one thread at a time and switches at its own primitives only, so a plain cell will do.
+    /// Shuttle runs one thread at a time and switches at its own primitives only, so a plain cell
+    /// will do.
     #[derive(Debug, Default)]
     pub(crate) struct UnsafeCell<T>(std::cell::UnsafeCell<T>);
 

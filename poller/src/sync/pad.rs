@@ -2,7 +2,8 @@
 
 use std::ops::Deref;
 
-/// Aligned to 128 bytes: x86-64 prefetches lines in pairs, and some aarch64 cores have lines of that size.
+/// Aligned to 128 bytes: x86-64 prefetches lines in pairs, and some aarch64 cores have lines of
+/// that size.
 #[derive(Debug, Default)]
 #[repr(align(128))]
 pub(crate) struct CachePadded<T>(pub(crate) T);

@@ -4,8 +4,9 @@ use std::any::Any;
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::task::Waker;
 
-/// Runs what is anybody's code, a waker's `wake` or its drop, where more is to be done afterwards whatever becomes of it. Keeps
-/// the first panic, to be passed on once nothing is left to do; the panic hook has reported the others.
+/// Runs what is anybody's code, a waker's `wake` or its drop, where more is to be done afterwards
+/// whatever becomes of it. Keeps the first panic, to be passed on once nothing is left to do; the
+/// panic hook has reported the others.
 #[derive(Default)]
 pub(crate) struct Panics(Option<Box<dyn Any + Send>>);
 
@@ -37,8 +38,8 @@ impl Panics {
         }
     }
 
-    /// Goes on with the first panic, if there was one; unless this thread is unwinding already, as a second panic on that way
-    /// ends the process.
+    /// Goes on with the first panic, if there was one; unless this thread is unwinding already, as
+    /// a second panic on that way ends the process.
     #[inline]
     pub(crate) fn resume(mut self) {
         if let Some(panic) = self.0.take() {
@@ -74,7 +75,8 @@ fn discard(panic: Box<dyn Any + Send>) {
     }
 }
 
-/// Wakes all of them, though some may panic; the first panic goes on then. No lock may be held: a waker is anybody's code.
+/// Wakes all of them, though some may panic; the first panic goes on then. No lock may be held: a
+/// waker is anybody's code.
 pub(crate) fn wake_all(wakers: impl IntoIterator<Item = Waker>) {
     let mut panics = Panics::default();
     panics.wake(wakers);

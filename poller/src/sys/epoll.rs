@@ -7,21 +7,25 @@ use std::sync::atomic::{AtomicBool, AtomicI32, Ordering};
 use super::eventfd::EventFd;
 use super::{Tag, Timeout, TimerFd, syscall};
 
-/// What every descriptor is registered for, once and for all (semantics 2). EPOLLERR and EPOLLHUP come unasked.
+/// What every descriptor is registered for, once and for all (semantics 2). EPOLLERR and EPOLLHUP
+/// come unasked.
 pub(crate) const INTEREST: u32 =
     (libc::EPOLLIN | libc::EPOLLOUT | libc::EPOLLRDHUP | libc::EPOLLET) as u32;
 
-/// What a TCP stream is registered for. Go does without EPOLLPRI because it reads until EAGAIN. We take a short read for
-/// "drained" and save that read, but `recv` also stops short at the urgent mark (tcp(7)), with more bytes behind it whose
-/// edge has gone by. EPOLLPRI in the mask of an event tells that there is such a mark.
+/// What a TCP stream is registered for. Go does without EPOLLPRI because it reads until EAGAIN. We
+/// take a short read for "drained" and save that read, but `recv` also stops short at the urgent
+/// mark (tcp(7)), with more bytes behind it whose edge has gone by. EPOLLPRI in the mask of an
+/// event tells that there is such a mark.
 pub(crate) const INTEREST_URGENT: u32 = INTEREST | libc::EPOLLPRI as u32;
 
-/// Bits after which a short read does not mean that the socket is drained: the end, an error or an urgent mark may be
-/// right behind the bytes, and came with the same edge (netty PR 4325, tokio#5866).
+/// Bits after which a short read does not mean that the socket is drained: the end, an error or an
+/// urgent mark may be right behind the bytes, and came with the same edge (netty PR 4325,
+/// tokio#5866).
 pub(crate) const REFUSES_WAIT: u32 =
     (libc::EPOLLRDHUP | libc::EPOLLHUP | libc::EPOLLERR | libc::EPOLLPRI) as u32;
 
-/// Set once the kernel, or a seccomp filter, has refused `epoll_pwait2`: from then on timeouts go by milliseconds.
+/// Set once the kernel, or a seccomp filter, has refused `epoll_pwait2`: from then on timeouts go
+/// by milliseconds.
 static NO_PWAIT2: AtomicBool = AtomicBool::new(false);
 
 /// Longest timeout in milliseconds that `epoll_wait` is asked for, about 11.5 days (semantics 46).
@@ -47,7 +51,8 @@ impl Epoll {
             wake,
             timer: AtomicI32::new(-1),
         };
-        // Level-triggered on purpose: a break that nobody has taken yet keeps the instance readable.
+        // Level-triggered on purpose: a break that nobody has taken yet keeps the instance
+        // readable.
         this.ctl_add(this.wake.as_raw_fd(), libc::EPOLLIN as u32, Tag::BREAK)?;
         Ok(this)
     }
@@ -141,8 +146,8 @@ fn wait_nanos(
             tv_nsec: (ns % 1_000_000_000) as _,
         };
         let no_mask = std::ptr::null::<libc::sigset_t>();
-        // By number: the C library has had a wrapper only since glibc 2.35.
-        // SAFETY: `buffer` has room for `capacity` events, `timeout` lives through the call, a null mask means none.
+        // By number: the C library has had a wrapper only since glibc 2.35. SAFETY: `buffer` has
+        // room for `capacity` events, `timeout` lives through the call, a null mask means none.
         let result = syscall!(unsafe {
             libc::syscall(
                 libc::SYS_epoll_pwait2,
@@ -165,8 +170,9 @@ fn wait_nanos(
     syscall!(unsafe { libc::epoll_wait(epoll, buffer, capacity, timeout_ms(ns)) })
 }
 
-/// Milliseconds for `epoll_wait`: at least 1, else truncated (semantics 46). Returning early is harmless, for whoever
-/// polls looks at the clock again; a deadline never fires early (semantics 38).
+/// Milliseconds for `epoll_wait`: at least 1, else truncated (semantics 46). Returning early is
+/// harmless, for whoever polls looks at the clock again; a deadline never fires early (semantics
+/// 38).
 fn timeout_ms(ns: u64) -> i32 {
     (ns / 1_000_000).clamp(1, MAX_TIMEOUT_MS) as i32
 }

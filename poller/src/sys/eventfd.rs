@@ -20,7 +20,8 @@ impl EventFd {
         Ok(Self(fd))
     }
 
-    /// Adds 1. EINTR is retried; EAGAIN means that the counter is full, so the signal is there already (semantics 42).
+    /// Adds 1. EINTR is retried; EAGAIN means that the counter is full, so the signal is there
+    /// already (semantics 42).
     pub(crate) fn signal(&self) -> io::Result<()> {
         let one = 1u64.to_ne_bytes();
         loop {
@@ -35,7 +36,8 @@ impl EventFd {
         }
     }
 
-    /// Takes all signals back. Nothing to take is fine: another poller of the same instance may have been faster.
+    /// Takes all signals back. Nothing to take is fine: another poller of the same instance may
+    /// have been faster.
     pub(crate) fn drain(&self) {
         let mut count = [0u8; 8];
         loop {

@@ -1,8 +1,10 @@
-//! A kernel in memory (Go's netpoll_fake): lets tests and models decide what becomes ready, and when.
+//! A kernel in memory (Go's netpoll_fake): lets tests and models decide what becomes ready, and
+//! when.
 //!
-//! It knows descriptors by number only, holds an edge-triggered queue like epoll's (one entry a descriptor, bits merged)
-//! and never blocks: a poll that would wait returns empty. Only under shuttle, which knows when all threads block, does it
-//! wait, in virtual time. Its lock stands for the kernel's own, whose ordering the protocol may rely on.
+//! It knows descriptors by number only, holds an edge-triggered queue like epoll's (one entry a
+//! descriptor, bits merged) and never blocks: a poll that would wait returns empty. Only under
+//! shuttle, which knows when all threads block, does it wait, in virtual time. Its lock stands for
+//! the kernel's own, whose ordering the protocol may rely on.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io;
@@ -47,7 +49,8 @@ impl FakeKernel {
         self.1.notify_all();
     }
 
-    /// An event that a poll fetched earlier and dispatches only now: `tag` is what was registered then.
+    /// An event that a poll fetched earlier and dispatches only now: `tag` is what was registered
+    /// then.
     pub(crate) fn late_event(&self, tag: Tag, mask: i32) {
         self.0.lock().late.push_back((tag, mask as u32));
     }
@@ -150,8 +153,9 @@ impl FakeKernel {
         self.0.lock().signalled
     }
 
-    /// Sleeps as `epoll_wait` does. A sleep with an end in time is over at any moment that the schedule likes, and takes the
-    /// clock along; one without is over with an event or a break, or never, which shuttle reports as a deadlock.
+    /// Sleeps as `epoll_wait` does. A sleep with an end in time is over at any moment that the
+    /// schedule likes, and takes the clock along; one without is over with an event or a break, or
+    /// never, which shuttle reports as a deadlock.
     fn wait(&self, timeout: Timeout) -> crate::sync::MutexGuard<'_, State> {
         use shuttle::rand::Rng;
 

@@ -3,7 +3,8 @@
 use std::os::fd::{FromRawFd, IntoRawFd, OwnedFd, RawFd};
 use std::sync::atomic::{AtomicBool, Ordering};
 
-/// An owned descriptor whose owner decides at run time, by a reference count of its own, when it is closed.
+/// An owned descriptor whose owner decides at run time, by a reference count of its own, when it is
+/// closed.
 #[derive(Debug)]
 pub(crate) struct CloseableFd {
     raw: RawFd,

@@ -1,14 +1,17 @@
-//! Which process this is, as cheaply as one load: a page that the kernel hands to a forked child as zeros (MADV_WIPEONFORK).
+//! Which process this is, as cheaply as one load: a page that the kernel hands to a forked child as
+//! zeros (MADV_WIPEONFORK).
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU32, Ordering};
 
-/// The number of this process; 0 in a child that has not asked for one. `None` where the kernel has no such pages.
+/// The number of this process; 0 in a child that has not asked for one. `None` where the kernel has
+/// no such pages.
 static PAGE: OnceLock<Option<&'static AtomicU32>> = OnceLock::new();
 /// A child has a copy of it, so that its number is another than those of all whose memory it has.
 static GIVEN: AtomicU32 = AtomicU32::new(0);
 
-/// The number of this process, which no process has that it was forked from. 0 if that cannot be told.
+/// The number of this process, which no process has that it was forked from. 0 if that cannot be
+/// told.
 fn process() -> u32 {
     let Some(page) = super::made_once(&PAGE, map) else {
         return 0;

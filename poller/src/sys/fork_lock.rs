@@ -1,9 +1,9 @@
 //! Locks of the process that a forked child finds free.
 //!
-//! A child has the one thread that called `fork(2)`, and a copy of everything else: also of a lock that another thread held at
-//! that moment, and will never leave there. So the forking thread takes them all before, in the order of [`Order`], and leaves
-//! them on both sides (`pthread_atfork(3)`); what they guard is whole then. A fork costs a few uncontended locks, and nothing
-//! else does.
+//! A child has the one thread that called `fork(2)`, and a copy of everything else: also of a lock
+//! that another thread held at that moment, and will never leave there. So the forking thread takes
+//! them all before, in the order of [`Order`], and leaves them on both sides (`pthread_atfork(3)`);
+//! what they guard is whole then. A fork costs a few uncontended locks, and nothing else does.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -113,8 +113,8 @@ thread_local! {
     static AT_IT: Cell<u32> = const { Cell::new(0) };
 }
 
-/// This thread is at a lock, which a signal handler of its own must not wait for. Stays on its thread, as the guard beside it
-/// does.
+/// This thread is at a lock, which a signal handler of its own must not wait for. Stays on its
+/// thread, as the guard beside it does.
 struct AtIt {
     /// None if it was at it before.
     bit: u32,
@@ -140,8 +140,9 @@ impl Drop for AtIt {
 
 /// What a fork takes.
 trait Held: Sync {
-    /// The guard, waited for however long its holder is kept from running. A fork in a signal handler, by a thread that is at
-    /// one of the locks itself, may be what the holder waits for: it goes without if the lock is not to be had soon, `None`.
+    /// The guard, waited for however long its holder is kept from running. A fork in a signal
+    /// handler, by a thread that is at one of the locks itself, may be what the holder waits for:
+    /// it goes without if the lock is not to be had soon, `None`.
     fn hold(&'static self) -> Option<Box<dyn Any>>;
 }
 
@@ -173,14 +174,15 @@ fn enlist(place: &AtomicPtr<&'static dyn Held>, lock: &'static dyn Held) {
     }
     static HANDLED: AtomicBool = AtomicBool::new(false);
     if !cfg!(miri) && !HANDLED.swap(true, Ordering::AcqRel) {
-        // SAFETY: the handlers are functions of this program, which do not unwind. Without memory for them forks go on as if
-        // there were none.
+        // SAFETY: the handlers are functions of this program, which do not unwind. Without memory
+        // for them forks go on as if there were none.
         unsafe { libc::pthread_atfork(Some(hold_all), Some(leave_all), Some(leave_all)) };
     }
 }
 
 thread_local! {
-    /// What the thread that forks holds meanwhile, in the child too, whose only thread is a copy of it.
+    /// What the thread that forks holds meanwhile, in the child too, whose only thread is a copy of
+    /// it.
     static GUARDS: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
 }
 
@@ -230,7 +232,8 @@ mod tests {
 
     static LOCK: ForkMutex<u32> = ForkMutex::new(Order::Spare, 0);
 
-    /// Found on a machine where everybody was late: the lock was waited for 50 ms, and its holder had not run by then.
+    /// Found on a machine where everybody was late: the lock was waited for 50 ms, and its holder
+    /// had not run by then.
     #[test]
     fn issue_tokio_1541_a_fork_waits_for_a_holder_that_is_kept_from_running() {
         let (held, is_held) = channel();

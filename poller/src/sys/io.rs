@@ -1,4 +1,5 @@
-//! The calls that move bytes: one try each, with errors as the kernel gives them. EAGAIN and EINTR loops are in `fd/`.
+//! The calls that move bytes: one try each, with errors as the kernel gives them. EAGAIN and EINTR
+//! loops are in `fd/`.
 
 use std::io::{self, IoSlice, IoSliceMut};
 use std::mem::MaybeUninit;
@@ -6,8 +7,9 @@ use std::os::fd::{FromRawFd, OwnedFd, RawFd};
 
 use super::{Room, syscall};
 
-/// Most slices a vectored call takes at once (IOV_MAX on Linux). Of a stream the rest is left for the next call; a message with
-/// more is refused by the kernel (EMSGSIZE), for cutting it would make it another one.
+/// Most slices a vectored call takes at once (IOV_MAX on Linux). Of a stream the rest is left for
+/// the next call; a message with more is refused by the kernel (EMSGSIZE), for cutting it would
+/// make it another one.
 pub(crate) const IOV_MAX: usize = 1024;
 
 /// read(2) of at most `most` bytes.
@@ -28,7 +30,8 @@ pub(crate) fn write(fd: RawFd, buf: &[u8]) -> io::Result<usize> {
     syscall!(unsafe { libc::write(fd, buf.as_ptr().cast(), buf.len()) }).map(|n| n as usize)
 }
 
-/// recv(2) of at most `most` bytes. With MSG_TRUNC in `flags` it may have seen more than it has written.
+/// recv(2) of at most `most` bytes. With MSG_TRUNC in `flags` it may have seen more than it has
+/// written.
 #[inline]
 pub(crate) fn recv(
     fd: RawFd,
@@ -91,7 +94,8 @@ pub(crate) fn sendmsg(
         message.msg_control = control.as_ptr().cast_mut().cast();
         message.msg_controllen = control.len() as _;
     }
-    // SAFETY: every pointer in `message` is valid for its length through the call, and sendmsg only reads behind them.
+    // SAFETY: every pointer in `message` is valid for its length through the call, and sendmsg only
+    // reads behind them.
     syscall!(unsafe { libc::sendmsg(fd, &message, libc::MSG_NOSIGNAL) }).map(|n| n as usize)
 }
 
@@ -103,7 +107,8 @@ pub(crate) struct Received {
     pub(crate) flags: i32,
 }
 
-/// recvmsg(2) into `bufs` and `control`. Descriptors that arrive in control messages are closed on exec.
+/// recvmsg(2) into `bufs` and `control`. Descriptors that arrive in control messages are closed on
+/// exec.
 pub(crate) fn recvmsg(
     fd: RawFd,
     bufs: &mut [IoSliceMut<'_>],
@@ -204,7 +209,8 @@ pub(crate) fn duplicate(fd: RawFd) -> io::Result<OwnedFd> {
     }
 }
 
-/// What poll(2) says about `fd` now, without waiting. Asks the kernel itself, not what epoll remembered.
+/// What poll(2) says about `fd` now, without waiting. Asks the kernel itself, not what epoll
+/// remembered.
 pub(crate) fn poll_now(fd: RawFd, events: i16) -> io::Result<i16> {
     let mut poll = libc::pollfd {
         fd,

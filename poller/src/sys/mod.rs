@@ -13,8 +13,8 @@
 //! | `break_poll` | makes a blocked `poll` return, or the next one if nobody blocks |
 //! | `is_poll_descriptor(fd)` | whether the number is one of the instance's own |
 //!
-//! Wrappers take raw descriptors: the floor above owns them and guarantees, by its reference count, that a number it
-//! passes is open. A wrong number would be an `EBADF`, not a memory error.
+//! Wrappers take raw descriptors: the floor above owns them and guarantees, by its reference count,
+//! that a number it passes is open. A wrong number would be an `EBADF`, not a memory error.
 #![allow(unsafe_code)]
 
 mod accept;
@@ -68,9 +68,10 @@ macro_rules! syscall {
 }
 pub(crate) use syscall;
 
-/// The tag of a descriptor's events: slot in the upper half, generation in the lower. Generation 0 is never live, so
-/// the tags with generation 0 are free for the instance's own descriptors and cannot collide with a slot's
-/// (golang/go#67056, #72900: a break descriptor recognised by its number was taken for another).
+/// The tag of a descriptor's events: slot in the upper half, generation in the lower. Generation 0
+/// is never live, so the tags with generation 0 are free for the instance's own descriptors and
+/// cannot collide with a slot's (golang/go#67056, #72900: a break descriptor recognised by its
+/// number was taken for another).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Tag {
     pub(crate) slot: u32,
@@ -111,7 +112,8 @@ pub(crate) fn monotonic_ns() -> u64 {
         tv_sec: 0,
         tv_nsec: 0,
     };
-    // SAFETY: `time` is valid for a write; CLOCK_MONOTONIC exists on every Linux, so the call cannot fail.
+    // SAFETY: `time` is valid for a write; CLOCK_MONOTONIC exists on every Linux, so the call
+    // cannot fail.
     unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }

@@ -15,8 +15,8 @@ pub(crate) fn effective_uid() -> u32 {
 }
 
 #[cfg(feature = "inspect")]
-/// When the process started, in clock ticks since boot: field 22 of /proc/self/stat. With the process id it names one
-/// process life. 0 where /proc cannot be read.
+/// When the process started, in clock ticks since boot: field 22 of /proc/self/stat. With the
+/// process id it names one process life. 0 where /proc cannot be read.
 pub(crate) fn start_ticks() -> u64 {
     std::fs::read_to_string("/proc/self/stat")
         .ok()
@@ -32,26 +32,29 @@ fn parse_start_ticks(stat: &str) -> Option<u64> {
 }
 
 #[cfg(any(feature = "inspect", feature = "prometheus"))]
-/// Tells the scheduler that this thread is in no hurry (SCHED_BATCH): it has its share of the processors, and when it is woken
-/// it interrupts nobody. No right is needed for that. libc's function of the name is for processes, and missing in musl.
+/// Tells the scheduler that this thread is in no hurry (SCHED_BATCH): it has its share of the
+/// processors, and when it is woken it interrupts nobody. No right is needed for that. libc's
+/// function of the name is for processes, and missing in musl.
 pub(crate) fn yield_to_others() -> io::Result<()> {
     let priority: libc::c_int = 0;
     let (call, policy) = (libc::SYS_sched_setscheduler, libc::SCHED_BATCH);
-    // SAFETY: 0 is the calling thread, and the kernel reads the one number of a `struct sched_param`.
+    // SAFETY: 0 is the calling thread, and the kernel reads the one number of a `struct
+    // sched_param`.
     syscall!(unsafe { libc::syscall(call, 0, policy, &raw const priority) }).map(|_| ())
 }
 
 #[cfg(any(feature = "inspect", feature = "prometheus"))]
-/// Makes the number of `target` stand for what `source` is open on, in one step: at no moment is it free for another
-/// thread to get. What `target` was open on is closed.
+/// Makes the number of `target` stand for what `source` is open on, in one step: at no moment is it
+/// free for another thread to get. What `target` was open on is closed.
 pub(crate) fn replace(source: BorrowedFd<'_>, target: &OwnedFd) -> io::Result<()> {
     let (source, target) = (source.as_raw_fd(), target.as_raw_fd());
-    // SAFETY: both are open, and whoever owns `target` has it for another file from now on, closed by the same owner.
+    // SAFETY: both are open, and whoever owns `target` has it for another file from now on, closed
+    // by the same owner.
     syscall!(unsafe { libc::dup3(source, target, libc::O_CLOEXEC) }).map(|_| ())
 }
 
-/// The process that had called listen(2) on the Unix socket to which `socket` is connected. `None` if it is in another
-/// namespace, where its number means nothing here.
+/// The process that had called listen(2) on the Unix socket to which `socket` is connected. `None`
+/// if it is in another namespace, where its number means nothing here.
 #[cfg(feature = "inspect")]
 pub(crate) fn listening_pid(socket: BorrowedFd<'_>) -> io::Result<Option<u32>> {
     let mut peer = libc::ucred {
@@ -63,14 +66,16 @@ pub(crate) fn listening_pid(socket: BorrowedFd<'_>) -> io::Result<Option<u32>> {
     let result = {
         let (fd, level, name) = (socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED);
         let value = (&raw mut peer).cast();
-        // SAFETY: `value` and `length` are valid for writes, and `length` is the size of what `value` points to.
+        // SAFETY: `value` and `length` are valid for writes, and `length` is the size of what
+        // `value` points to.
         unsafe { libc::getsockopt(fd, level, name, value, &mut length) }
     };
     syscall!(result)?;
     Ok(u32::try_from(peer.pid).ok().filter(|pid| *pid > 0))
 }
 
-/// Whether no thread of this process is left: it is not there, or only for its parent to ask how it ended. False when in doubt.
+/// Whether no thread of this process is left: it is not there, or only for its parent to ask how it
+/// ended. False when in doubt.
 #[cfg(feature = "inspect")]
 pub(crate) fn is_gone(pid: u32) -> bool {
     let Ok(id) = libc::pid_t::try_from(pid) else {
@@ -86,7 +91,8 @@ pub(crate) fn is_gone(pid: u32) -> bool {
     }
 }
 
-/// Field 3 says so of a main thread that has ended; field 20 counts the threads, of which others may go on.
+/// Field 3 says so of a main thread that has ended; field 20 counts the threads, of which others
+/// may go on.
 #[cfg(feature = "inspect")]
 fn parse_is_zombie(stat: &str) -> Option<bool> {
     let (_, after_name) = stat.rsplit_once(')')?;
@@ -96,8 +102,8 @@ fn parse_is_zombie(stat: &str) -> Option<bool> {
     Some(is_zombie && threads <= 1)
 }
 
-/// Runs `act` as another user, on a thread of its own: the kernel's user ids belong to threads, and only the wrapper of
-/// libc changes those of all. `None` if this process may not do that.
+/// Runs `act` as another user, on a thread of its own: the kernel's user ids belong to threads, and
+/// only the wrapper of libc changes those of all. `None` if this process may not do that.
 #[cfg(all(test, feature = "inspect", not(loom), not(netpoller_bare)))]
 pub(crate) fn as_user<R: Send>(uid: libc::uid_t, act: impl FnOnce() -> R + Send) -> Option<R> {
     let act = move || {

@@ -1,14 +1,17 @@
-//! Questions to the kernel about a descriptor that somebody else owns. None of them waits, or changes anything.
+//! Questions to the kernel about a descriptor that somebody else owns. None of them waits, or
+//! changes anything.
 //!
-//! A number can be closed, and given to another file, while it is asked about. Whoever asks makes sure afterwards that the
-//! slot it came from is still live; a wrong number is a wrong answer or an `EBADF` here, never a memory error.
+//! A number can be closed, and given to another file, while it is asked about. Whoever asks makes
+//! sure afterwards that the slot it came from is still live; a wrong number is a wrong answer or an
+//! `EBADF` here, never a memory error.
 
 use std::io;
 use std::os::fd::RawFd;
 
 use super::syscall;
 
-/// Descriptors of one poll(2). The kernel refuses more than the limit of open files, which may be low.
+/// Descriptors of one poll(2). The kernel refuses more than the limit of open files, which may be
+/// low.
 const POLL_CHUNK: usize = 256;
 
 /// What poll(2) says about each of `polls` now; the answers are in their `revents`.
@@ -30,8 +33,8 @@ pub(crate) fn send_queue(fd: RawFd) -> io::Result<u64> {
     queue(fd, libc::TIOCOUTQ)
 }
 
-/// The first epoll instance of this process for which `foreign` holds: it is given its number and those that it watches. `Err` if
-/// /proc does not tell.
+/// The first epoll instance of this process for which `foreign` holds: it is given its number and
+/// those that it watches. `Err` if /proc does not tell.
 #[cfg(feature = "tokio")]
 pub(crate) fn find_epoll(foreign: impl Fn(RawFd, &[RawFd]) -> bool) -> io::Result<Option<RawFd>> {
     for entry in std::fs::read_dir("/proc/self/fd")? {
@@ -83,7 +86,8 @@ pub(crate) fn is_blocking(fd: RawFd) -> io::Result<bool> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct FileId {
     pub(crate) inode: u64,
-    /// A socket has an inode to itself; the two ends of a pipe share one, and all eventfds and timerfds do.
+    /// A socket has an inode to itself; the two ends of a pipe share one, and all eventfds and
+    /// timerfds do.
     pub(crate) is_socket: bool,
 }
 

@@ -1,5 +1,5 @@
-//! Memory that a read fills, initialised or not: the traits of tokio and hyper hand out memory that is not, and to zero it first
-//! costs more than most reads.
+//! Memory that a read fills, initialised or not: the traits of tokio and hyper hand out memory that
+//! is not, and to zero it first costs more than most reads.
 
 /// Room for bytes.
 ///
@@ -48,7 +48,8 @@ unsafe impl Room for tokio::io::ReadBuf<'_> {
 
     #[inline]
     fn start(&mut self) -> *mut u8 {
-        // SAFETY: bytes are only ever written through the pointer, so that what is initialised stays so.
+        // SAFETY: bytes are only ever written through the pointer, so that what is initialised
+        // stays so.
         unsafe { self.unfilled_mut() }.as_mut_ptr().cast()
     }
 
@@ -71,7 +72,8 @@ unsafe impl Room for hyper::rt::ReadBufCursor<'_> {
 
     #[inline]
     fn start(&mut self) -> *mut u8 {
-        // SAFETY: bytes are only ever written through the pointer, so that what is initialised stays so.
+        // SAFETY: bytes are only ever written through the pointer, so that what is initialised
+        // stays so.
         unsafe { self.as_mut() }.as_mut_ptr().cast()
     }
 

@@ -10,7 +10,8 @@ use socket2::{SockAddr, SockRef};
 use super::syscall;
 
 fn borrow<'a>(fd: RawFd) -> BorrowedFd<'a> {
-    // SAFETY: the floor above keeps `fd` open for as long as a call of this file runs, and no borrow leaves the file.
+    // SAFETY: the floor above keeps `fd` open for as long as a call of this file runs, and no
+    // borrow leaves the file.
     unsafe { BorrowedFd::borrow_raw(fd) }
 }
 
@@ -64,7 +65,8 @@ pub(crate) fn unix_peer_addr(fd: RawFd) -> io::Result<UnixAddr> {
 
 /// Not closed when it is dropped. Neither call asks of which type the socket is.
 fn std_unix(fd: RawFd) -> ManuallyDrop<UnixStream> {
-    // SAFETY: as in `borrow`; the descriptor stays the caller's, for nothing drops what is returned.
+    // SAFETY: as in `borrow`; the descriptor stays the caller's, for nothing drops what is
+    // returned.
     ManuallyDrop::new(unsafe { UnixStream::from_raw_fd(fd) })
 }
 

@@ -1,7 +1,9 @@
-//! The processor's own counter of time: read in a few nanoseconds, but of a rate that has to be found out.
+//! The processor's own counter of time: read in a few nanoseconds, but of a rate that has to be
+//! found out.
 
-/// Two readings this far apart, with a reading of the kernel's clock between them, were made in one go: more than that takes only
-/// a thread that was interrupted. Some hundred nanoseconds to some microseconds, at the rates that processors have.
+/// Two readings this far apart, with a reading of the kernel's clock between them, were made in one
+/// go: more than that takes only a thread that was interrupted. Some hundred nanoseconds to some
+/// microseconds, at the rates that processors have.
 pub(crate) const ADJACENT: u64 = if cfg!(target_arch = "x86_64") {
     1024
 } else {
@@ -12,8 +14,8 @@ pub(crate) const ADJACENT: u64 = if cfg!(target_arch = "x86_64") {
 #[inline]
 pub(crate) fn ticks() -> u64 {
     #[cfg(all(target_arch = "x86_64", not(any(miri, shuttle))))]
-    // SAFETY: every x86-64 processor has RDTSC. A process that has forbidden it to itself (PR_SET_TSC) could not read the
-    // kernel's clock either, which does the same in the vDSO.
+    // SAFETY: every x86-64 processor has RDTSC. A process that has forbidden it to itself
+    // (PR_SET_TSC) could not read the kernel's clock either, which does the same in the vDSO.
     let ticks = unsafe { core::arch::x86_64::_rdtsc() };
 
     #[cfg(all(target_arch = "aarch64", not(any(miri, shuttle))))]

@@ -21,8 +21,8 @@ impl TimerFd {
         Ok(Self(fd))
     }
 
-    /// Fires `ns` from now; `None` stops it. Setting it also takes back an expiry that was not read, so that a
-    /// level-triggered watcher is quiet until the new time.
+    /// Fires `ns` from now; `None` stops it. Setting it also takes back an expiry that was not
+    /// read, so that a level-triggered watcher is quiet until the new time.
     pub(crate) fn set(&self, ns: Option<u64>) -> io::Result<()> {
         // All zero disarms, so "at once" is one nanosecond.
         let ns = ns.map_or(0, |ns| ns.max(1));

@@ -1,6 +1,8 @@
-//! The clock of a model of shuttle's: it stands still while threads run, and jumps to the end of a sleep.
+//! The clock of a model of shuttle's: it stands still while threads run, and jumps to the end of a
+//! sleep.
 //!
-//! All threads of such a model are one thread of the system, so it lives in ordinary thread-local cells.
+//! All threads of such a model are one thread of the system, so it lives in ordinary thread-local
+//! cells.
 #![forbid(unsafe_code)]
 
 use std::cell::{Cell, RefCell};
@@ -29,7 +31,8 @@ pub(crate) fn reset() {
     ALARMS.with_borrow_mut(BTreeMap::clear);
 }
 
-/// Time stands still during `call`: a deadline of which the sleeper is about to be told is not late yet.
+/// Time stands still during `call`: a deadline of which the sleeper is about to be told is not late
+/// yet.
 pub(crate) fn at_a_standstill<R>(call: impl FnOnce() -> R) -> R {
     CALLS.set(CALLS.get() + 1);
     let result = call();
@@ -42,7 +45,8 @@ pub(super) fn runs() -> bool {
     CALLS.get() == 0
 }
 
-/// A deadline whose setter has returned, or `None` before it is changed: whoever sleeps from here on must wake up for it.
+/// A deadline whose setter has returned, or `None` before it is changed: whoever sleeps from here
+/// on must wake up for it.
 pub(crate) fn expect_alarm(key: (u64, usize), at_ns: Option<u64>) {
     ALARMS.with_borrow_mut(|alarms| match at_ns {
         Some(at_ns) => alarms.insert(key, at_ns),

@@ -1,8 +1,10 @@
-//! The addresses of a socket, asked of the kernel by number, although somebody else owns the descriptor.
+//! The addresses of a socket, asked of the kernel by number, although somebody else owns the
+//! descriptor.
 //!
-//! A number can be closed, and given to another file, between the reading of the slot and the call. It cannot have been
-//! if the slot's generation is still live and not closing after the call, because closing is published, and the
-//! registration removed, before close(2). What cannot be vouched for is not shown.
+//! A number can be closed, and given to another file, between the reading of the slot and the call.
+//! It cannot have been if the slot's generation is still live and not closing after the call,
+//! because closing is published, and the registration removed, before close(2). What cannot be
+//! vouched for is not shown.
 
 use std::sync::Arc;
 

@@ -1,8 +1,10 @@
-//! The flight recorder in a file: when asked, when the program panics, or when a condition comes true.
+//! The flight recorder in a file: when asked, when the program panics, or when a condition comes
+//! true.
 //!
-//! A dump is text, a line an event, as [`recorder::dump`] writes it. It names descriptors by id and number, and holds neither
-//! addresses nor payload. Its file is readable by this user alone and has a name that nobody can know before, and a process
-//! writes [`MOST`] at most, so that a fault that repeats itself does not fill the disk.
+//! A dump is text, a line an event, as [`recorder::dump`] writes it. It names descriptors by id and
+//! number, and holds neither addresses nor payload. Its file is readable by this user alone and has
+//! a name that nobody can know before, and a process writes [`MOST`] at most, so that a fault that
+//! repeats itself does not fill the disk.
 
 use std::collections::hash_map::RandomState;
 use std::fs::{self, File, OpenOptions};
@@ -24,12 +26,13 @@ pub const MOST: u32 = 64;
 
 static WRITTEN: AtomicU32 = AtomicU32::new(0);
 
-/// Writes a dump of all pollers to a new file `netpoller-<pid>-<reason>-<random>.txt` in `directory`, and returns its path. Of
-/// `reason` letters, digits and dashes are kept.
+/// Writes a dump of all pollers to a new file `netpoller-<pid>-<reason>-<random>.txt` in
+/// `directory`, and returns its path. Of `reason` letters, digits and dashes are kept.
 ///
 /// # Errors
 ///
-/// If the file cannot be made or written, and then none is left; or if [`MOST`] were written already.
+/// If the file cannot be made or written, and then none is left; or if [`MOST`] were written
+/// already.
 pub fn to_file(directory: &Path, reason: &str) -> io::Result<PathBuf> {
     write_file(&WRITTEN, directory, reason, recorder::dump)
 }
@@ -88,8 +91,8 @@ fn prefix() -> String {
     format!("netpoller-{}-", std::process::id())
 }
 
-/// Dumps of this user in `directory` by processes with this number: in a container every one is number 1. Files of others do
-/// not count.
+/// Dumps of this user in `directory` by processes with this number: in a container every one is
+/// number 1. Files of others do not count.
 fn earlier(directory: &Path) -> u32 {
     let (prefix, own) = (prefix(), crate::sys::effective_uid());
     let entries = fs::read_dir(directory).into_iter().flatten().flatten();
@@ -114,9 +117,9 @@ fn create(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// From now on a panic, of any thread, writes a dump into `directory` before the panic is reported as it was until now. The
-/// directory is made if it is not there. A thread may panic with a lock of ours held; such a dump waits for none, and says what
-/// it could not read.
+/// From now on a panic, of any thread, writes a dump into `directory` before the panic is reported
+/// as it was until now. The directory is made if it is not there. A thread may panic with a lock of
+/// ours held; such a dump waits for none, and says what it could not read.
 ///
 /// # Errors
 ///
@@ -142,8 +145,9 @@ fn write_panic(directory: &Path) -> io::Result<PathBuf> {
     write_file(&WRITTEN, directory, "panic", recorder::dump_without_waiting)
 }
 
-/// Looks at all pollers again and again, and writes a dump each time `condition` becomes true for one of them; not again
-/// before it was false for all. Runs on a thread of its own for as long as the result is kept.
+/// Looks at all pollers again and again, and writes a dump each time `condition` becomes true for
+/// one of them; not again before it was false for all. Runs on a thread of its own for as long as
+/// the result is kept.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -223,7 +227,8 @@ mod tests {
         write_file(written, directory, "again", recorder::dump)
     }
 
-    /// Dumps that an earlier process left behind, perhaps before the machine was booted: the same number, other contents.
+    /// Dumps that an earlier process left behind, perhaps before the machine was booted: the same
+    /// number, other contents.
     fn leave(directory: &Path, count: u32) -> Vec<PathBuf> {
         let name = |number| format!("{}again-{number}.txt", prefix());
         let paths: Vec<_> = (0..count).map(|it| directory.join(name(it))).collect();

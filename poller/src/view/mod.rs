@@ -1,4 +1,5 @@
-//! Reading the live tables of a poller: what its descriptors wait for, what was counted, and whether the laws hold.
+//! Reading the live tables of a poller: what its descriptors wait for, what was counted, and
+//! whether the laws hold.
 //!
 //! | file | holds |
 //! |---|---|
@@ -15,9 +16,10 @@
 //!
 //! # What it promises
 //!
-//! Rows and counters are copied from atomics. Reading never takes the lock of a descriptor, nor any lock that an event takes
-//! on its way from the kernel to who waits for it. So it answers when all threads of the program are stuck, be it with the
-//! lock of a descriptor held, and a row that changes faster than it can be read is marked instead of retried for ever.
+//! Rows and counters are copied from atomics. Reading never takes the lock of a descriptor, nor any
+//! lock that an event takes on its way from the kernel to who waits for it. So it answers when all
+//! threads of the program are stuck, be it with the lock of a descriptor held, and a row that
+//! changes faster than it can be read is marked instead of retried for ever.
 //!
 //! What is kept in lists has short locks of their own:
 //!
@@ -28,9 +30,10 @@
 //! | the pollers of the process | [`pollers`] | making a poller |
 //! | names of labels, tasks and threads | rows, for one text at a time | giving a name, a thread's first wait and its end |
 //!
-//! Each is held for some steps in memory, an allocation at most: nobody waits for anything, or calls code of the program,
-//! while holding one. The kernel is asked for the addresses of sockets, and for its registrations only by
-//! [`kernel_registrations`], [`kernel_view`], [`audit`] and [`audit_quiescent`].
+//! Each is held for some steps in memory, an allocation at most: nobody waits for anything, or
+//! calls code of the program, while holding one. The kernel is asked for the addresses of sockets,
+//! and for its registrations only by [`kernel_registrations`], [`kernel_view`], [`audit`] and
+//! [`audit_quiescent`].
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {

@@ -1,8 +1,9 @@
 //! A consistent copy of one slot, made of atomics alone.
 //!
-//! The slot has no version word of its own, for that would cost every transition two more writes. What changes with
-//! every transition that matters is there already: the generation, the two states, and the stamp at which each was
-//! entered. If these are the same after the copy as before it, what was copied in between belongs together.
+//! The slot has no version word of its own, for that would cost every transition two more writes.
+//! What changes with every transition that matters is there already: the generation, the two
+//! states, and the stamp at which each was entered. If these are the same after the copy as before
+//! it, what was copied in between belongs together.
 
 use std::panic::Location;
 
@@ -40,7 +41,8 @@ pub(crate) struct RawRow {
     pub(crate) closing: bool,
     pub(crate) event_err: bool,
     pub(crate) last_events: u32,
-    /// Parks of the writer that waited for the connection to be made; `u64::MAX` while it is, for then all of them do.
+    /// Parks of the writer that waited for the connection to be made; `u64::MAX` while it is, for
+    /// then all of them do.
     #[cfg(feature = "console")]
     pub(crate) connect_parks: u64,
     pub(crate) sides: [RawSide; 2],
@@ -116,7 +118,8 @@ impl RawRow {
 impl RawSide {
     fn copy(desc: &PollDesc, direction: Direction) -> Self {
         let side = desc.side(direction);
-        // Once: a stamp of one state beside the name of another would not be noticed where the word has come back to it.
+        // Once: a stamp of one state beside the name of another would not be noticed where the word
+        // has come back to it.
         let state = side.state();
         let waiter = side.waiter();
         Self {

@@ -24,7 +24,8 @@ pub struct Row {
     pub fd: RawFd,
     /// What it is.
     pub kind: Kind,
-    /// Own address, for example `127.0.0.1:8080`, `unix:/run/x` or `unix:@name`; empty if it has none.
+    /// Own address, for example `127.0.0.1:8080`, `unix:/run/x` or `unix:@name`; empty if it has
+    /// none.
     pub local: Arc<str>,
     /// Address of the peer; empty if it has none.
     pub peer: Arc<str>,
@@ -44,7 +45,8 @@ pub struct Row {
     pub read: Side,
     /// The write side (wg).
     pub write: Side,
-    /// It changed while it was read, more often than a reader retries: its fields may not belong together.
+    /// It changed while it was read, more often than a reader retries: its fields may not belong
+    /// together.
     pub torn: bool,
 }
 
@@ -81,8 +83,8 @@ pub struct Wake {
     pub cause: Cause,
     /// When `epoll_wait` returned the event, or the deadline or close released the waiter.
     pub fetched_ns: u64,
-    /// From there until the waker was called, to within eight wakers of one poll, or until the waiter ran if that was before;
-    /// `None` if it was not called yet. At most 4.2 s, as the next.
+    /// From there until the waker was called, to within eight wakers of one poll, or until the
+    /// waiter ran if that was before; `None` if it was not called yet. At most 4.2 s, as the next.
     pub poller_to_waker_ns: Option<u32>,
     /// From there until the waiter ran; `None` if it has not run yet.
     pub waker_to_run_ns: Option<u32>,
@@ -105,7 +107,8 @@ impl From<StampedWake> for Wake {
 pub struct Waiter {
     /// Name of the task, or its number; empty for a thread outside of any task.
     pub task: Arc<str>,
-    /// Number of the task, tokio's or that of a [named](crate::task::named) future; 0 for a thread outside of any task.
+    /// Number of the task, tokio's or that of a [named](crate::task::named) future; 0 for a thread
+    /// outside of any task.
     pub task_id: u64,
     /// Name or number of the thread that parked, or last polled the task.
     pub thread: Arc<str>,
@@ -135,14 +138,15 @@ pub struct Snapshot {
     pub rows: Vec<Row>,
 }
 
-/// Reads the whole table. Each row is consistent in itself; different rows are read at different moments. Who reads it again
-/// and again uses a [`Reader`], which need not ask the kernel for the same addresses each time.
+/// Reads the whole table. Each row is consistent in itself; different rows are read at different
+/// moments. Who reads it again and again uses a [`Reader`], which need not ask the kernel for the
+/// same addresses each time.
 pub fn snapshot(poller: &Poller) -> Snapshot {
     Reader::default().snapshot(poller)
 }
 
-/// Reads at most `limit` rows, from slot `from_slot` on. Descriptors that come and go between two pages are seen or not, but
-/// none that lives through both is left out or seen twice.
+/// Reads at most `limit` rows, from slot `from_slot` on. Descriptors that come and go between two
+/// pages are seen or not, but none that lives through both is left out or seen twice.
 pub fn page(poller: &Poller, from_slot: u32, limit: usize) -> Page {
     let captured_at_ns = clock::now_ns();
     let mut reader = Reader::default();
@@ -164,7 +168,8 @@ pub fn page(poller: &Poller, from_slot: u32, limit: usize) -> Page {
     }
 }
 
-/// Puts rows into words, and remembers those it has looked up: labels, and the addresses of connections.
+/// Puts rows into words, and remembers those it has looked up: labels, and the addresses of
+/// connections.
 #[derive(Debug, Default)]
 pub struct Reader {
     labels: HashMap<Label, Arc<str>>,

@@ -61,8 +61,8 @@ impl Stats {
         &self.info
     }
 
-    /// What was counted after `earlier`, an earlier reading of the same poller: counters, transitions and histograms as
-    /// differences, all else as it is in `self`.
+    /// What was counted after `earlier`, an earlier reading of the same poller: counters,
+    /// transitions and histograms as differences, all else as it is in `self`.
     #[must_use]
     pub fn since(&self, earlier: &Stats) -> Stats {
         Stats {

@@ -3,8 +3,8 @@
 use crate::observe::{Cause, DescId, Direction, Transition};
 use crate::poller::Poller;
 
-/// Counts `transition` `times` too often, without anything having happened: the law that it belongs to is broken from then
-/// on.
+/// Counts `transition` `times` too often, without anything having happened: the law that it belongs
+/// to is broken from then on.
 pub fn skew(poller: &Poller, direction: Direction, transition: Transition, times: u32) {
     let local = poller.shared.recorder.local();
     for _ in 0..times {

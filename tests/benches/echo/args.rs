@@ -10,8 +10,9 @@ use super::servers;
 
 /// CPU per request and throughput of echo servers, as ratios to a bare epoll loop
 ///
-/// Every round measures every server; odd rounds in reverse order, and each round there and back (A B B A), so that a
-/// drift of the machine falls on all of them. Printed: the median of the rounds and [min … max].
+/// Every round measures every server; odd rounds in reverse order, and each round there and back (A
+/// B B A), so that a drift of the machine falls on all of them. Printed: the median of the rounds
+/// and [min … max].
 #[derive(Clone, Debug, Parser)]
 #[command(name = "echo")]
 pub(crate) struct Args {
@@ -29,7 +30,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=10_000))]
     pub(crate) rounds: u32,
 
-    /// Measured seconds per server and round, half of them on the way there and half on the way back
+    /// Measured seconds per server and round, half of them on the way there and half on the way
+    /// back
     #[arg(long, value_name = "S", default_value = "1", value_parser = seconds)]
     pub(crate) secs: Duration,
 

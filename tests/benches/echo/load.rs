@@ -1,4 +1,5 @@
-//! The load: connections that each send a message, wait for all of it to come back, and send the next.
+//! The load: connections that each send a message, wait for all of it to come back, and send the
+//! next.
 //!
 //! An epoll loop too, so that it is cheaper than any server it measures.
 
@@ -39,7 +40,8 @@ pub(crate) struct Done {
 }
 
 impl Load {
-    /// Connects, and has one message echoed on each connection: then the server has accepted all of them.
+    /// Connects, and has one message echoed on each connection: then the server has accepted all of
+    /// them.
     pub(crate) fn connect(address: SocketAddr, count: u32, message_size: u32) -> io::Result<Load> {
         let message: Vec<u8> = (0..message_size).map(|index| (index % 251) as u8).collect();
         let epoll = Epoll::new()?;
@@ -70,7 +72,8 @@ impl Load {
         })
     }
 
-    /// Loads the server for `period`, then waits for the answers still due, so that all is idle again.
+    /// Loads the server for `period`, then waits for the answers still due, so that all is idle
+    /// again.
     pub(crate) fn run(&mut self, period: Duration, latency: &mut Histogram) -> io::Result<Done> {
         let Load {
             epoll,

@@ -7,7 +7,8 @@ use super::args::Args;
 use super::error::Context;
 use super::sys;
 
-/// Descriptors beyond the connections: standard streams, epoll, pipes to the servers, the runtimes' own.
+/// Descriptors beyond the connections: standard streams, epoll, pipes to the servers, the runtimes'
+/// own.
 const OTHER_FILES: u64 = 128;
 
 /// Where the two sides run.
@@ -27,7 +28,8 @@ impl Machine {
         sys::allow_open_files(u64::from(most) * args.kinds().len() as u64 + OTHER_FILES)?;
 
         let cores = sys::allowed_cores().context(|| "asking which cores may be used".to_owned())?;
-        // Far apart: where siblings are numbered in two halves, first and last are different physical cores.
+        // Far apart: where siblings are numbered in two halves, first and last are different
+        // physical cores.
         let load_core = cores.first().copied().unwrap_or(0);
         let server_core = cores.last().copied().unwrap_or(load_core);
         sys::pin_to(load_core).context(|| format!("moving the load to core {load_core}"))?;

@@ -6,13 +6,14 @@
 //! cargo bench -p netpoller-tests --bench echo -- --format json
 //! ```
 //!
-//! The server is this same program, started again with `--serve` and pinned to another core than the load. The figure is
-//! the CPU time of the server's process, user and system, divided by the requests it answered. It is read from the
-//! process's own CPU clock (nanoseconds) while every connection is idle, so no request is counted half.
+//! The server is this same program, started again with `--serve` and pinned to another core than
+//! the load. The figure is the CPU time of the server's process, user and system, divided by the
+//! requests it answered. It is read from the process's own CPU clock (nanoseconds) while every
+//! connection is idle, so no request is counted half.
 //!
-//! CPU time of loopback TCP is charged to whoever sends, so the kernel's work of delivering an answer is in the figure,
-//! for every server alike. A server that is not saturated (column `busy`) pays for going to sleep and waking up; compare
-//! servers within a row, never across rows.
+//! CPU time of loopback TCP is charged to whoever sends, so the kernel's work of delivering an
+//! answer is in the figure, for every server alike. A server that is not saturated (column `busy`)
+//! pays for going to sleep and waking up; compare servers within a row, never across rows.
 //!
 //! To add a server, see [`servers`].
 
@@ -52,7 +53,8 @@ fn main() -> ExitCode {
     }
 }
 
-/// Measures every row that `args` asks for and writes the report to `out`; `launch` makes the command of a server.
+/// Measures every row that `args` asks for and writes the report to `out`; `launch` makes the
+/// command of a server.
 pub(crate) fn run(args: &Args, launch: child::Launch, out: &mut dyn Write) -> io::Result<()> {
     let machine = machine::Machine::prepare(args)?;
     for warning in &machine.warnings {

@@ -12,7 +12,8 @@ use super::machine::Machine;
 use super::servers::{BASELINE, Kind};
 use super::stats::{Histogram, Spread};
 
-/// Between the last answer and reading the clock: the server goes to sleep, which is when its CPU time is exact.
+/// Between the last answer and reading the clock: the server goes to sleep, which is when its CPU
+/// time is exact.
 const SETTLE: Duration = Duration::from_millis(2);
 
 /// Every server at one number of connections.
@@ -60,7 +61,8 @@ impl Sample {
 }
 
 impl Row {
-    /// CPU per request of `server` over that of the baseline, round by round; `None` without a baseline.
+    /// CPU per request of `server` over that of the baseline, round by round; `None` without a
+    /// baseline.
     pub(crate) fn ratio(&self, server: &Measured) -> Option<Spread> {
         let baseline = self
             .servers
@@ -97,7 +99,8 @@ pub(crate) fn measure(
         if round % 2 == 1 {
             order.reverse();
         }
-        // Fresh processes: where memory happens to lie differs from round to round instead of favouring one server.
+        // Fresh processes: where memory happens to lie differs from round to round instead of
+        // favouring one server.
         let mut running = Vec::new();
         for server in &servers {
             let child = Child::start(server.kind, machine.server_core, args, launch)?;

@@ -11,7 +11,8 @@ pub(crate) struct Spread {
 }
 
 impl Spread {
-    /// `None` if there are no figures. Of an even number, the median is the mean of the two in the middle.
+    /// `None` if there are no figures. Of an even number, the median is the mean of the two in the
+    /// middle.
     pub(crate) fn of(figures: impl IntoIterator<Item = f64>) -> Option<Spread> {
         let mut sorted: Vec<f64> = figures.into_iter().collect();
         sorted.sort_by(f64::total_cmp);
@@ -50,7 +51,8 @@ impl Histogram {
         self.total += 1;
     }
 
-    /// The nanoseconds that a share `quantile` of the durations does not exceed; `None` if there are no durations.
+    /// The nanoseconds that a share `quantile` of the durations does not exceed; `None` if there
+    /// are no durations.
     pub(crate) fn quantile_ns(&self, quantile: f64) -> Option<u64> {
         let rank = ((self.total as f64 * quantile).ceil() as u64).clamp(1, self.total.max(1));
         let mut seen = 0;

@@ -71,7 +71,8 @@ impl Epoll {
         });
         match result {
             Ok(count) => {
-                // SAFETY: epoll_wait(2) has written the first `count` events, and count <= capacity.
+                // SAFETY: epoll_wait(2) has written the first `count` events, and count <=
+                // capacity.
                 unsafe { list.set_len(count as usize) };
                 Ok(())
             }
@@ -103,7 +104,8 @@ impl Events {
     }
 }
 
-/// Accepts a connection that is nonblocking from the start, which std's accept needs another call for.
+/// Accepts a connection that is nonblocking from the start, which std's accept needs another call
+/// for.
 pub(crate) fn accept(listener: &TcpListener) -> io::Result<TcpStream> {
     let flags = libc::SOCK_NONBLOCK | libc::SOCK_CLOEXEC;
     let no_address = std::ptr::null_mut();
@@ -193,7 +195,8 @@ impl CpuClock {
         }
     }
 
-    /// Exact only while the process sleeps: the time slice of a thread running elsewhere is added at a tick.
+    /// Exact only while the process sleeps: the time slice of a thread running elsewhere is added
+    /// at a tick.
     pub(crate) fn now(self) -> io::Result<Duration> {
         let mut time = libc::timespec {
             tv_sec: 0,

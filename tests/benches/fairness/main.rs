@@ -1,15 +1,17 @@
-//! How late a ticker and an echo are beside a peer that is always ready, as ratios to tokio's own sockets and timers.
+//! How late a ticker and an echo are beside a peer that is always ready, as ratios to tokio's own
+//! sockets and timers.
 //!
 //! ```text
 //! cargo bench -p netpoller-tests --bench fairness
 //! ```
 //!
-//! A thread writes as fast as it can to a task that reads 64 bytes at a time. Beside it a task ticks
-//! every 50 ms, and another one sends a byte back that a thread sends every millisecond. Figures
-//! are the worst tick of a run and the 99th percentile and the worst of its round trips, medians of
-//! the rounds, in which all executors take turns. Wanted is 1.2 times tokio's at most. The worst
-//! round trip scatters between 0.3 and 4 ms for both where fewer processors are there than threads,
-//! which are four: it is the kernel's time slice that shows then, and the percentile tells more.
+//! A thread writes as fast as it can to a task that reads 64 bytes at a time. Beside it a task
+//! ticks every 50 ms, and another one sends a byte back that a thread sends every millisecond.
+//! Figures are the worst tick of a run and the 99th percentile and the worst of its round trips,
+//! medians of the rounds, in which all executors take turns. Wanted is 1.2 times tokio's at most.
+//! The worst round trip scatters between 0.3 and 4 ms for both where fewer processors are there
+//! than threads, which are four: it is the kernel's time slice that shows then, and the percentile
+//! tells more.
 
 use std::future::Future;
 use std::io::{self, Read, Write};
@@ -38,8 +40,8 @@ const FIGURES: usize = 3;
 
 /// How late a ticker and an echo are beside a peer that is always ready, as ratios to tokio's
 ///
-/// The worst tick of a run, and the 99th percentile and the worst of its round trips; medians of the rounds, in which all
-/// executors take turns.
+/// The worst tick of a run, and the 99th percentile and the worst of its round trips; medians of
+/// the rounds, in which all executors take turns.
 #[derive(Clone, Debug, Parser)]
 #[command(name = "fairness")]
 struct Args {

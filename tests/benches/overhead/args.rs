@@ -19,7 +19,8 @@ pub(crate) struct Args {
     #[arg(long, value_name = "N", default_value_t = 7, value_parser = clap::value_parser!(u32).range(1..=1000))]
     pub(crate) rounds: u32,
 
-    /// Measured seconds per server and round, half of them on the way there and half on the way back
+    /// Measured seconds per server and round, half of them on the way there and half on the way
+    /// back
     #[arg(long, value_name = "S", default_value = "2", value_parser = seconds)]
     pub(crate) secs: Duration,
 

@@ -96,7 +96,8 @@ fn all() -> Vec<Case> {
         }
         let server = "netpoller-inline";
         let alone = setup(Variant::Off, server);
-        // The endpoint has a thread, and the kernel counts references to files only in processes that have several.
+        // The endpoint has a thread, and the kernel counts references to files only in processes
+        // that have several.
         case(
             Group::Subscribers,
             format!("{server}: off, and an idle thread ÷ off"),

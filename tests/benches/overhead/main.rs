@@ -1,4 +1,5 @@
-//! What instrumentation costs, and what a watching inspector adds: pairs of echo servers, measured in turn.
+//! What instrumentation costs, and what a watching inspector adds: pairs of echo servers, measured
+//! in turn.
 //!
 //! ```text
 //! cargo bench -p netpoller-tests --bench overhead
@@ -6,12 +7,14 @@
 //! cargo bench -p netpoller-tests --bench overhead -- --format json
 //! ```
 //!
-//! The servers are those of the bench `echo`, built in three variants: as they are; with `--cfg netpoller_bare`, which takes
-//! all instrumentation out; and with `--cfg tokio_unstable`, which puts tokio's own in. The first run builds them.
+//! The servers are those of the bench `echo`, built in three variants: as they are; with `--cfg
+//! netpoller_bare`, which takes all instrumentation out; and with `--cfg tokio_unstable`, which
+//! puts tokio's own in. The first run builds them.
 //!
-//! Each pair is measured in rounds of fresh processes, there and back (A B B A). The figure is CPU time of the server's
-//! process by the requests it answered, A's by B's; its inspector's endpoint runs in the same process and on the same core, so its
-//! work is in the figure. Printed: the median of the rounds and [min … max].
+//! Each pair is measured in rounds of fresh processes, there and back (A B B A). The figure is CPU
+//! time of the server's process by the requests it answered, A's by B's; its inspector's endpoint
+//! runs in the same process and on the same core, so its work is in the figure. Printed: the median
+//! of the rounds and [min … max].
 
 #[path = "../echo/error.rs"]
 mod error;

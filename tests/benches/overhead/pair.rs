@@ -14,7 +14,8 @@ use super::variants::Variants;
 /// Size of a message, as in the bench `echo`.
 pub(crate) const MESSAGE: u32 = 128;
 const WARM_UP: Duration = Duration::from_millis(100);
-/// Between the last answer and reading the clock: the server goes to sleep, which is when its CPU time is exact.
+/// Between the last answer and reading the clock: the server goes to sleep, which is when its CPU
+/// time is exact.
 const SETTLE: Duration = Duration::from_millis(2);
 
 /// A pair and its figures.

@@ -77,7 +77,8 @@ impl Drop for Killed {
     }
 }
 
-/// Starts `command` and waits for the line that begins with `announcement`; returns the rest of that line.
+/// Starts `command` and waits for the line that begins with `announcement`; returns the rest of
+/// that line.
 fn announced(mut command: Command, announcement: &str) -> io::Result<(Killed, String)> {
     let mut process = Killed(
         command

@@ -42,8 +42,8 @@ impl Variant {
 pub(crate) struct Variants(BTreeMap<(Variant, &'static str), PathBuf>);
 
 impl Variants {
-    /// Builds what `cases` need. All variants are built alike, in folders of their own, so that their flags are the only
-    /// difference.
+    /// Builds what `cases` need. All variants are built alike, in folders of their own, so that
+    /// their flags are the only difference.
     pub(crate) fn build(cases: &[Case]) -> io::Result<Variants> {
         let mut programs = BTreeMap::new();
         let mut variants = vec![Variant::On, Variant::Off];

@@ -1,12 +1,14 @@
-//! How long it takes to read the table of 20 000 descriptors, beside the system calls that ask only for their addresses.
+//! How long it takes to read the table of 20 000 descriptors, beside the system calls that ask only
+//! for their addresses.
 //!
 //! ```text
 //! cargo bench -p netpoller-tests --bench snapshot
 //! ```
 //!
-//! 19 000 ends of TCP connections and 1000 sleeps, each with a parked waiter. `first` asks the kernel for all addresses;
-//! `again` is what a watching inspector does each second. The last column is the time divided by that of one getsockname(2) and
-//! one getpeername(2) for each socket, made in turn with it.
+//! 19 000 ends of TCP connections and 1000 sleeps, each with a parked waiter. `first` asks the
+//! kernel for all addresses; `again` is what a watching inspector does each second. The last column
+//! is the time divided by that of one getsockname(2) and one getpeername(2) for each socket, made
+//! in turn with it.
 
 use std::future::Future;
 use std::io::{self, Write};

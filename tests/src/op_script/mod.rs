@@ -1,8 +1,10 @@
-//! Scripts of operations on connected streams, run against the poller and against a model that knows what must come out.
+//! Scripts of operations on connected streams, run against the poller and against a model that
+//! knows what must come out.
 //!
-//! A script is a list of bytes, so that a fuzzer and a property test make the same ones. After each operation the poller is
-//! polled without waiting; then every pending read must be done exactly if the model says so, with exactly the outcome that the
-//! model gives. At the end the laws of the poller must balance and nothing may be left of it.
+//! A script is a list of bytes, so that a fuzzer and a property test make the same ones. After each
+//! operation the poller is polled without waiting; then every pending read must be done exactly if
+//! the model says so, with exactly the outcome that the model gives. At the end the laws of the
+//! poller must balance and nothing may be left of it.
 //!
 //! | file | holds |
 //! |---|---|
@@ -27,7 +29,8 @@ pub fn run(bytes: &[u8]) {
     let mut world = World::new();
     let mut model = Model::new();
     for (place, (stream, op)) in decode(bytes).enumerate() {
-        // What the model knows to be impossible is left out: a fourth reader, more bytes than a socket holds.
+        // What the model knows to be impossible is left out: a fourth reader, more bytes than a
+        // socket holds.
         if !model.admits(stream, op) {
             continue;
         }

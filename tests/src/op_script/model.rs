@@ -10,8 +10,9 @@ pub(super) enum Expected {
     /// Nothing to report.
     Nothing,
     Exactly(Outcome),
-    /// The peer has closed with bytes unread. The kernel reports that once, as a reset, to whichever call comes first, which may
-    /// be one of its own making; whether it has is not in the model.
+    /// The peer has closed with bytes unread. The kernel reports that once, as a reset, to
+    /// whichever call comes first, which may be one of its own making; whether it has is not in the
+    /// model.
     EofOrReset,
     BrokenPipeOrReset,
 }
@@ -42,9 +43,11 @@ struct Stream {
     shut: bool,
     read_deadline: Deadline,
     write_deadline: Deadline,
-    /// Sizes of the pending reads, in the order in which they were started: each waits for the one before (semantics 60 to 63).
+    /// Sizes of the pending reads, in the order in which they were started: each waits for the one
+    /// before (semantics 60 to 63).
     reads: VecDeque<usize>,
-    /// The next byte that it writes: a running number, so that a byte lost, doubled or moved is found.
+    /// The next byte that it writes: a running number, so that a byte lost, doubled or moved is
+    /// found.
     next: u8,
 }
 
@@ -175,7 +178,8 @@ impl Model {
         ended
     }
 
-    /// Streams with somebody parked: of several readers only the first is, the others wait for their turn.
+    /// Streams with somebody parked: of several readers only the first is, the others wait for
+    /// their turn.
     pub(super) fn parked(&self) -> usize {
         self.streams
             .iter()

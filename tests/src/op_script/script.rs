@@ -4,7 +4,8 @@
 pub(super) const STREAMS: usize = 4;
 /// Reads pending on one stream at most.
 pub(super) const READS: usize = 3;
-/// Bytes on the way to one stream at most: far below what a socket holds, so that a write never waits.
+/// Bytes on the way to one stream at most: far below what a socket holds, so that a write never
+/// waits.
 pub(super) const IN_FLIGHT: usize = 4096;
 
 /// One operation on a stream.
@@ -24,7 +25,8 @@ pub(super) enum Op {
     ShutdownWrite,
     /// Closes it for all who use it.
     Close,
-    /// Replaces a pair of which both ends are closed by a new one, which takes over descriptor numbers and slots.
+    /// Replaces a pair of which both ends are closed by a new one, which takes over descriptor
+    /// numbers and slots.
     Reopen,
     /// Asks for a break.
     Break,

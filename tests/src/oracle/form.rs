@@ -21,7 +21,8 @@ use super::work::{Ended, Work};
 /// A form of the library's API.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub enum Form {
-    /// Each operation on a thread of its own, by a blocking handle if its type has one; the other threads only poll.
+    /// Each operation on a thread of its own, by a blocking handle if its type has one; the other
+    /// threads only poll.
     Blocking,
     /// An executor on threads that are each inside `block_on_poller`.
     BlockOn,
@@ -124,7 +125,8 @@ impl Engine {
     pub(super) fn start(form: Form, threads: usize) -> io::Result<Self> {
         let poller = Poller::builder().build()?;
         let hands = match form {
-            // The thread of a lane polls; what is more than that one is there to pass the role on to.
+            // The thread of a lane polls; what is more than that one is there to pass the role on
+            // to.
             Form::Blocking => Hands::Blocking(Idle::start(&poller, threads.max(1) - 1, None)?),
             Form::BlockOn => {
                 let executor = Arc::new(Executor::new());

@@ -53,7 +53,8 @@ impl Go {
     ///
     /// # Errors
     ///
-    /// If there is no such command, or it is of another version than the goldens, or the build fails.
+    /// If there is no such command, or it is of another version than the goldens, or the build
+    /// fails.
     pub fn build(go: &Path, source: &Path) -> Result<Self, GoError> {
         let version = output(Command::new(go).arg("version"), "ask Go for its version")?;
         if !version.split_whitespace().any(|word| word == VERSION) {

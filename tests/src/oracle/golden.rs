@@ -60,7 +60,8 @@ fn same(expected: &str, found: &str) -> bool {
     expected == found || punctual(expected) == punctual(found)
 }
 
-/// Compares; empty if all is the same. At most one difference for each script: the first, as the rest follows from it.
+/// Compares; empty if all is the same. At most one difference for each script: the first, as the
+/// rest follows from it.
 pub fn compare(expected: &str, found: &str) -> Vec<Difference> {
     let (expected, found) = (sections(expected), sections(found));
     let mut differences = Vec::new();

@@ -84,7 +84,8 @@ impl Outcome {
         }
     }
 
-    /// That of a read of `room` bytes. A count of 0 is the end, if `ends` says that it can be and there was room.
+    /// That of a read of `room` bytes. A count of 0 is the end, if `ends` says that it can be and
+    /// there was room.
     pub(super) fn read(result: io::Result<usize>, room: usize, ends: bool) -> Self {
         match result {
             Ok(0) if room > 0 && ends => Self::eof(),

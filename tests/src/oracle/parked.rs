@@ -43,11 +43,11 @@ pub(super) fn is_parked(poller: &Poller, lane: &Lane) -> bool {
     side(poller, on, direction).is_some_and(|side| parked_on(&side) == Some(&lane.name))
 }
 
-/// Whether `lane` waits for the descriptor's lock, which one of `others` holds: those lanes that run on the same thing in the
-/// same direction and have not ended.
+/// Whether `lane` waits for the descriptor's lock, which one of `others` holds: those lanes that
+/// run on the same thing in the same direction and have not ended.
 ///
-/// The table tells how many wait, not who. But if somebody else is parked, and as many wait as there are lanes beside that
-/// one, then this lane is among them.
+/// The table tells how many wait, not who. But if somebody else is parked, and as many wait as
+/// there are lanes beside that one, then this lane is among them.
 pub(super) fn is_locked_out(poller: &Poller, lane: &Lane, others: &[&Lane]) -> bool {
     let Some((on, direction)) = lane.waits_for() else {
         return false;

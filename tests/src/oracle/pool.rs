@@ -59,8 +59,9 @@ pub struct Verdict {
 
 /// Runs `scripts` and compares them with `golden`.
 ///
-/// A script with short deadlines or sleeps, or with a time for which something blocks, may differ because the machine is busy. Such a one runs again, alone; a fault of
-/// the poller differs again. Others have one try: no schedule excuses them.
+/// A script with short deadlines or sleeps, or with a time for which something blocks, may differ
+/// because the machine is busy. Such a one runs again, alone; a fault of the poller differs again.
+/// Others have one try: no schedule excuses them.
 ///
 /// # Errors
 ///

@@ -1,9 +1,10 @@
 //! Makes scripts at random, of lines whose outcomes do not depend on who is quicker.
 //!
-//! The generator keeps a model of what it has written: how many bytes are on their way, which ends are closed, which deadlines
-//! have passed, who waits. It does not foretell outcomes, which is for Go to say. It only knows for each operation whether it
-//! ends at once, so that one that does not is started on a lane and waited for until it is parked, and for each event which
-//! lanes it releases, so that these are waited for before anything else happens.
+//! The generator keeps a model of what it has written: how many bytes are on their way, which ends
+//! are closed, which deadlines have passed, who waits. It does not foretell outcomes, which is for
+//! Go to say. It only knows for each operation whether it ends at once, so that one that does not
+//! is started on a lane and waited for until it is parked, and for each event which lanes it
+//! releases, so that these are waited for before anything else happens.
 
 use std::collections::VecDeque;
 use std::fmt::Write as _;
@@ -332,7 +333,8 @@ impl Generator {
         }
         let message = self.ends[x].kind.is_message();
         if !fails && self.ends[peer].closed && self.ends[x].kind == Kind::Gram {
-            // The kernel notices here that the peer has gone, and with the connection goes what came over it.
+            // The kernel notices here that the peer has gone, and with the connection goes what
+            // came over it.
             self.ends[x].inbox.clear();
         }
         if fails || self.ends[peer].closed || (size == 0 && !message) {
@@ -409,7 +411,8 @@ impl Generator {
         if end.closed {
             return self.emit(format!("shutw {name}"));
         }
-        // The other end may have reset it, or may not yet; and a parked writer is released with an error of either kind.
+        // The other end may have reset it, or may not yet; and a parked writer is released with an
+        // error of either kind.
         if end.refused || end.ended || end.shut || end.full || self.ends[peer].closed {
             return;
         }

@@ -31,7 +31,8 @@ pub struct Report {
     pub name: String,
     /// The lines that print, and what they printed.
     pub lines: Vec<(String, String)>,
-    /// What was wrong with the poller when everything was closed: a law that does not hold, a waiter that is left.
+    /// What was wrong with the poller when everything was closed: a law that does not hold, a
+    /// waiter that is left.
     pub faults: Vec<String>,
     /// How each lane had ended before everything was closed, whether the script asked or not.
     pub ends: Vec<String>,
@@ -41,12 +42,14 @@ pub struct Report {
 ///
 /// # Errors
 ///
-/// If the machine has no thread, descriptor or directory for it; what the library says becomes an outcome.
+/// If the machine has no thread, descriptor or directory for it; what the library says becomes an
+/// outcome.
 pub fn run(script: &Script, form: Form, threads: usize) -> io::Result<Report> {
     run_while(script, form, threads, |_| true)
 }
 
-/// [`run`] for as long as `go_on` wants more, having seen what was printed. Then everything is closed as at the end.
+/// [`run`] for as long as `go_on` wants more, having seen what was printed. Then everything is
+/// closed as at the end.
 ///
 /// # Errors
 ///
@@ -92,7 +95,8 @@ struct Controller {
     engine: Engine,
     place: Place,
     things: HashMap<String, Arc<Thing>>,
-    /// Whatever had a name, also if the name is another's by now: nothing is closed but by the script.
+    /// Whatever had a name, also if the name is another's by now: nothing is closed but by the
+    /// script.
     kept: Vec<Arc<Thing>>,
     lanes: HashMap<String, Lane>,
     started: Vec<Lane>,

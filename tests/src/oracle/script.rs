@@ -182,7 +182,8 @@ pub enum Call {
 }
 
 impl Call {
-    /// What it waits for: the name and the direction. `None` for a call that has no descriptor before it ends.
+    /// What it waits for: the name and the direction. `None` for a call that has no descriptor
+    /// before it ends.
     pub fn waits_for(&self) -> Option<(&str, Direction)> {
         match self {
             Call::Read { on, .. }
@@ -286,7 +287,8 @@ pub enum Op {
 }
 
 impl Script {
-    /// Whether it depends on the machine being quick: a deadline may come before what is meant to be done by then.
+    /// Whether it depends on the machine being quick: a deadline may come before what is meant to
+    /// be done by then.
     pub fn is_timed(&self) -> bool {
         self.lines.iter().any(|line| match &line.op {
             Op::Sleep { .. } | Op::Blocked { .. } => true,

@@ -240,7 +240,8 @@ async fn write_vectored(on: &Thing, sizes: &[usize]) -> Outcome {
     let mut rest: &[Vec<u8>] = &bufs;
     let (mut n, mut skip) = (0, 0);
     while n < size {
-        // Slices are made anew each time, so that the future of the type borrows nothing for longer than one call.
+        // Slices are made anew each time, so that the future of the type borrows nothing for longer
+        // than one call.
         let slices: Vec<_> = rest
             .iter()
             .enumerate()

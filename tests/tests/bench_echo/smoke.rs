@@ -1,4 +1,5 @@
-//! Every server measured for a moment. The figures of such a run mean nothing and are not looked at.
+//! Every server measured for a moment. The figures of such a run mean nothing and are not looked
+//! at.
 
 use std::env;
 use std::io;

@@ -72,8 +72,8 @@ impl Chromium {
 }
 
 impl Visit {
-    /// The statuses of all answers that the browser got, as its log writes them: the first line of HTTP/1, or the
-    /// pseudo-header of HTTP/2.
+    /// The statuses of all answers that the browser got, as its log writes them: the first line of
+    /// HTTP/1, or the pseudo-header of HTTP/2.
     pub(crate) fn statuses(&self) -> Vec<u16> {
         ["\"HTTP/1.1 ", "\":status: "]
             .into_iter()

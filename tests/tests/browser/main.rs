@@ -1,6 +1,8 @@
-//! A web page in a real browser, against an endpoint and metrics on the loopback address of the same machine.
+//! A web page in a real browser, against an endpoint and metrics on the loopback address of the
+//! same machine.
 //!
-//! Of an answer that the page may not read, only the browser knows; its own log of the network is the witness.
+//! Of an answer that the page may not read, only the browser knows; its own log of the network is
+//! the witness.
 
 mod chromium;
 mod page;

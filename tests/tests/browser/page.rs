@@ -45,8 +45,8 @@ fn answer(mut stream: &TcpStream, html: &str) {
     );
 }
 
-/// An answer that the page may read, with a status of success, counts as read. One without is a refusal, and one that is
-/// opaque is for the log to judge.
+/// An answer that the page may read, with a status of success, counts as read. One without is a
+/// refusal, and one that is opaque is for the log to judge.
 const HTML: &str = r#"<!doctype html><title>elsewhere</title><p id="result">not done</p><script>
 const message = new Uint8Array(5);
 const method = "/netpoller.v1.Inspector/GetServer";

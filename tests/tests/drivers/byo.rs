@@ -20,7 +20,8 @@ impl Wake for Flag {
     }
 }
 
-/// The loop: sleeps in poll(2) on the poller's descriptor without a limit of time, so that deadlines must make it readable.
+/// The loop: sleeps in poll(2) on the poller's descriptor without a limit of time, so that
+/// deadlines must make it readable.
 fn drive<T>(poller: &Poller, future: impl Future<Output = T>) -> T {
     poller.nest().unwrap();
     let flag = Arc::new(Flag::default());

@@ -1,4 +1,5 @@
-//! A panic does not make a socket unusable, so all of them can be held across `catch_unwind`, as tokio's and std's can.
+//! A panic does not make a socket unusable, so all of them can be held across `catch_unwind`, as
+//! tokio's and std's can.
 
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 

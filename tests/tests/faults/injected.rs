@@ -1,5 +1,5 @@
-//! Calls that fail at the kernel's own entry, by strace: a sample of what the sweep does in front of the C library, to be sure that
-//! nothing goes past that.
+//! Calls that fail at the kernel's own entry, by strace: a sample of what the sweep does in front
+//! of the C library, to be sure that nothing goes past that.
 
 use std::process::Command;
 
@@ -112,7 +112,8 @@ fn what_the_kernel_has_no_room_for_is_the_error_of_that_operation_and_the_progra
         ("socket:error=EMFILE:when=2", "EMFILE"),
     ] {
         let found = with(inject);
-        // strace counts the calls of each thread, and each script has a thread of its own: some fail, some do not come that far.
+        // strace counts the calls of each thread, and each script has a thread of its own: some
+        // fail, some do not come that far.
         let pairs = scripts(EXPECTED).zip(scripts(&found));
         let departures: Vec<_> = pairs
             .filter(|(expected, found)| expected != found)

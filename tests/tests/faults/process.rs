@@ -54,9 +54,11 @@ pub(super) fn signal(process: u32, signal: libc::c_int) {
 
 /// Forks, runs `child` there and ends the child with what it returned.
 ///
-/// The child of a process with threads may do only what a signal handler may: system calls, no allocation, no locks.
+/// The child of a process with threads may do only what a signal handler may: system calls, no
+/// allocation, no locks.
 pub(super) fn fork(child: fn(&[i32]) -> i32, numbers: &[i32]) -> libc::pid_t {
-    // SAFETY: the child calls `child`, which by this function's contract is async-signal-safe, and ends.
+    // SAFETY: the child calls `child`, which by this function's contract is async-signal-safe, and
+    // ends.
     match unsafe { libc::fork() } {
         0 => {
             let status = child(numbers);
@@ -106,7 +108,8 @@ pub(super) fn wait_at_most(child: libc::pid_t, time: Duration) -> Option<i32> {
 /// Closes every copy, as a child does before it runs another program. For a forked child.
 pub(super) fn close_all(numbers: &[i32]) -> i32 {
     for number in numbers {
-        // SAFETY: copies of the parent's, which nobody in this process uses. Some may be closed already.
+        // SAFETY: copies of the parent's, which nobody in this process uses. Some may be closed
+        // already.
         unsafe { libc::close(*number) };
     }
     0

@@ -1,5 +1,5 @@
-//! A process that is stopped for a while and goes on. Monotonic time passes meanwhile: what expired then fires afterwards, and
-//! what has time left takes that time.
+//! A process that is stopped for a while and goes on. Monotonic time passes meanwhile: what expired
+//! then fires afterwards, and what has time left takes that time.
 
 use std::io::{BufRead, BufReader, Write};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};

@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 use netpoller::{Error, Poller, block_on_poller};
 use netpoller_tests::{Lane, run, tcp_pair};
 
-/// TestReadWriteProlongedTimeout: deadlines an hour away that are set again and again do not disturb an echo.
+/// TestReadWriteProlongedTimeout: deadlines an hour away that are set again and again do not
+/// disturb an echo.
 #[test]
 fn read_write_prolonged_timeout() {
     run(async |poller: Poller| {
@@ -53,7 +54,8 @@ fn read_write_prolonged_timeout() {
     });
 }
 
-/// TestReadWriteDeadlineRace: deadlines 2 µs away against reads and writes; each ends in time, with a timeout or without.
+/// TestReadWriteDeadlineRace: deadlines 2 µs away against reads and writes; each ends in time, with
+/// a timeout or without.
 #[test]
 fn read_write_deadline_race() {
     run(async |poller: Poller| {
@@ -98,8 +100,8 @@ fn read_write_deadline_race() {
     });
 }
 
-/// TestConcurrentSetDeadline (golang/go#35367): 8 threads move the deadlines of 10 connections each, ever earlier. Afterwards
-/// each deadline holds.
+/// TestConcurrentSetDeadline (golang/go#35367): 8 threads move the deadlines of 10 connections
+/// each, ever earlier. Afterwards each deadline holds.
 #[test]
 fn concurrent_set_deadline() {
     const THREADS: usize = 8;

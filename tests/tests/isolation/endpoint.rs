@@ -46,7 +46,8 @@ impl Inspected {
         InspectorClient::new(channel)
     }
 
-    /// Asks everything that has one answer, and for the beginning of the stream. Each names the poller.
+    /// Asks everything that has one answer, and for the beginning of the stream. Each names the
+    /// poller.
     #[track_caller]
     pub(crate) fn assert_answers(&self, poller: &str, descriptors: usize) {
         run(async {

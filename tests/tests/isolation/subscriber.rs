@@ -8,7 +8,8 @@ use netpoller_tests::{LIMIT, Lane, tcp_pair, until};
 
 use crate::endpoint::{Inspected, runtime, watch};
 
-/// Requests and answers on one connection, until it is told to stop. How many there were is counted.
+/// Requests and answers on one connection, until it is told to stop. How many there were is
+/// counted.
 fn echo(poller: &Poller, stop: &Arc<AtomicBool>, served: &Arc<AtomicU64>) -> Lane<()> {
     let (client, server) = tcp_pair(poller);
     let (stop, served) = (stop.clone(), served.clone());
@@ -37,8 +38,8 @@ fn a_subscriber_that_never_reads_holds_up_neither_data_nor_other_subscribers_and
         until(what, || served.load(Ordering::Relaxed) > before + 1000);
     };
 
-    // Two that do not read: one whose streams have no room for another byte, and one whose thread has stopped, so that its
-    // socket fills up.
+    // Two that do not read: one whose streams have no room for another byte, and one whose thread
+    // has stopped, so that its socket fills up.
     let awake = runtime();
     let (mut stalled, mut reading) = awake.block_on(async {
         let mut client = inspected.client(1024).await;

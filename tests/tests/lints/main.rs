@@ -1,4 +1,5 @@
-//! Each lint on a real poller: a situation that provokes it, and a similar one in which it must stay silent.
+//! Each lint on a real poller: a situation that provokes it, and a similar one in which it must
+//! stay silent.
 //!
 //! The silent ones run all lints, so what is healthy for one must be healthy for each other.
 
@@ -40,8 +41,8 @@ const HELD: [Lint; 5] = [
     Lint::LeakedReadiness,
 ];
 
-/// How late this machine lets threads run that are due. A thread that is kept from running for longer than a hold time does
-/// look as if it did not work, and that is then no false alarm.
+/// How late this machine lets threads run that are due. A thread that is kept from running for
+/// longer than a hold time does look as if it did not work, and that is then no false alarm.
 struct Lateness {
     /// The worst case so far of a thread that only sleeps.
     worst_ns: Arc<AtomicU64>,
@@ -73,14 +74,15 @@ impl Lateness {
     fn explains(&self, finding: &Finding, brief: Duration) -> bool {
         let worst = Duration::from_nanos(self.worst_ns.load(Ordering::Relaxed));
         let timed = HELD.contains(&finding.lint) || finding.lint == Lint::SlowDispatch;
-        // The scheduler is kinder to one that sleeps than to one that works, so those are asked about too.
+        // The scheduler is kinder to one that sleeps than to one that works, so those are asked
+        // about too.
         let waited = waited_for_a_processor().saturating_sub(self.waited_before);
         timed && (worst > brief / 10 || waited > brief / 2)
     }
 }
 
-/// How long the threads of this process, which there are now, were runnable and did not run (proc(5), `schedstat`). Zero where the
-/// kernel does not count it.
+/// How long the threads of this process, which there are now, were runnable and did not run
+/// (proc(5), `schedstat`). Zero where the kernel does not count it.
 fn waited_for_a_processor() -> Duration {
     let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten();
     threads
@@ -92,7 +94,8 @@ fn waited_for_a_processor() -> Duration {
         .sum()
 }
 
-/// Looks at `poller` until it has `lint`, and says what was found. Every other finding is a false alarm.
+/// Looks at `poller` until it has `lint`, and says what was found. Every other finding is a false
+/// alarm.
 #[track_caller]
 fn found(poller: &Poller, lint: Lint) -> Finding {
     found_among(poller, lint, &[])
@@ -130,7 +133,8 @@ fn silent(poller: &Poller) {
 fn silent_but(poller: &Poller, allowed: &[Lint]) {
     let mut brief = BRIEF;
     while !is_silent(poller, allowed, brief) {
-        // The machine is too slow to tell with so short a hold time. At the longest one it was late by seconds.
+        // The machine is too slow to tell with so short a hold time. At the longest one it was late
+        // by seconds.
         brief *= 2;
         assert!(brief < LIMIT, "what was found may be true of no machine");
     }

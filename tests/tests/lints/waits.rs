@@ -1,4 +1,5 @@
-//! Somebody waits: stuck waiters, lost edges, a poller that nobody polls, readiness and deadlines left alone.
+//! Somebody waits: stuck waiters, lost edges, a poller that nobody polls, readiness and deadlines
+//! left alone.
 #![allow(unsafe_code)]
 
 use std::future::Future;
@@ -22,7 +23,8 @@ fn park(wait: Pin<&mut impl Future>) {
     assert!(wait.poll(&mut cx).is_pending());
 }
 
-/// Takes the one edge of all that has come so far. Nobody else polls yet: an edge between two polls would be another.
+/// Takes the one edge of all that has come so far. Nobody else polls yet: an edge between two polls
+/// would be another.
 fn take_edge(poller: &Poller, desc: &Desc, direction: Direction) {
     let mut ready = netpoller::ReadyList::default();
     poller.poll(Some(Duration::ZERO), &mut ready).unwrap();

@@ -45,7 +45,8 @@ const MOST: usize = 1024;
 const CONNECTIONS: usize = 10_000;
 const DESCRIPTORS: u64 = 2 * CONNECTIONS as u64 + 100;
 
-/// As many connections as there may be, if the limit of open files is lower than usual: what one costs is the same.
+/// As many connections as there may be, if the limit of open files is lower than usual: what one
+/// costs is the same.
 fn connections() -> usize {
     let mut limit = libc::rlimit {
         rlim_cur: 0,

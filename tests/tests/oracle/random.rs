@@ -1,4 +1,5 @@
-//! Random scripts, without Go: that they make sense, and that a mismatch is found, made small and kept.
+//! Random scripts, without Go: that they make sense, and that a mismatch is found, made small and
+//! kept.
 
 use std::path::Path;
 use std::process::Command;
@@ -49,7 +50,8 @@ chmod +x "$3"
     );
     let text = dir.join("go.sh");
     std::fs::write(&text, program).expect("a file");
-    // By another process: what this one has open for writing, a child of another test may hold open when it is run.
+    // By another process: what this one has open for writing, a child of another test may hold open
+    // when it is run.
     let installed = Command::new("install")
         .args(["-m", "755"])
         .args([&text, &go])

@@ -37,7 +37,8 @@ fn waker() {
     assert_quiet(&poller);
 }
 
-/// mio tests/waker.rs waker_multiple_wakeups_same_thread: three of them end one poll, and no second one.
+/// mio tests/waker.rs waker_multiple_wakeups_same_thread: three of them end one poll, and no second
+/// one.
 #[test]
 fn waker_multiple_wakeups_same_thread() {
     let poller = Poller::builder().build().unwrap();
@@ -49,7 +50,8 @@ fn waker_multiple_wakeups_same_thread() {
     assert_eq!(drained(&poller), 2);
 }
 
-/// mio tests/waker.rs waker_wakeup_different_thread: a break from another thread, before or during the poll, ends it once.
+/// mio tests/waker.rs waker_wakeup_different_thread: a break from another thread, before or during
+/// the poll, ends it once.
 #[test]
 fn waker_wakeup_different_thread() {
     let poller = Poller::builder().build().unwrap();
@@ -65,8 +67,8 @@ fn waker_wakeup_different_thread() {
     assert_quiet(&poller);
 }
 
-/// mio tests/waker.rs waker_multiple_wakeups_different_thread: breaks of two threads, one after the other, are two; what came before the
-/// first poll does not stand for what comes after it.
+/// mio tests/waker.rs waker_multiple_wakeups_different_thread: breaks of two threads, one after the
+/// other, are two; what came before the first poll does not stand for what comes after it.
 #[test]
 fn waker_multiple_wakeups_different_thread() {
     let poller = Poller::builder().build().unwrap();

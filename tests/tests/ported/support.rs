@@ -1,4 +1,5 @@
-//! What only ported tests need: FIFOs, flags of descriptors, descriptors that have nothing but an error to tell of, signals.
+//! What only ported tests need: FIFOs, flags of descriptors, descriptors that have nothing but an
+//! error to tell of, signals.
 #![allow(unsafe_code)]
 
 use std::fs::File;
@@ -52,7 +53,8 @@ pub(crate) struct Broken {
     pub(crate) what: &'static str,
 }
 
-/// A tunnel that nobody has set up yet, as Go uses; where there is none, a full pipe that nobody will read.
+/// A tunnel that nobody has set up yet, as Go uses; where there is none, a full pipe that nobody
+/// will read.
 #[track_caller]
 pub(crate) fn broken() -> Broken {
     match File::options().read(true).write(true).open("/dev/net/tun") {
@@ -94,7 +96,8 @@ pub(crate) fn thread_id() -> i32 {
     unsafe { libc::gettid() }
 }
 
-/// Whether `thread` of this process waits in read(2): not asleep for some other reason, where the kernel tells.
+/// Whether `thread` of this process waits in read(2): not asleep for some other reason, where the
+/// kernel tells.
 pub(crate) fn waits_in_read(thread: i32) -> bool {
     let task = Path::new("/proc/self/task").join(thread.to_string());
     if let Ok(call) = std::fs::read_to_string(task.join("syscall")) {
@@ -113,7 +116,8 @@ pub(crate) fn let_sigpipe_kill() {
     unsafe { libc::signal(libc::SIGPIPE, libc::SIG_DFL) };
 }
 
-/// Runs the test `name` again in a process of its own, where `work` is what it does; says how that process ended.
+/// Runs the test `name` again in a process of its own, where `work` is what it does; says how that
+/// process ended.
 #[track_caller]
 pub(crate) fn in_a_process(name: &str, work: impl FnOnce()) -> Option<std::process::Output> {
     const INSIDE: &str = "NETPOLLER_TEST_INSIDE";
@@ -129,7 +133,8 @@ pub(crate) fn in_a_process(name: &str, work: impl FnOnce()) -> Option<std::proce
     Some(output)
 }
 
-/// Sends SIGIO to `thread` of this process, if it still runs. The handler does nothing, and no call is restarted by itself.
+/// Sends SIGIO to `thread` of this process, if it still runs. The handler does nothing, and no call
+/// is restarted by itself.
 pub(crate) fn signal(thread: i32) {
     static HANDLER: Once = Once::new();
     HANDLER.call_once(|| {

@@ -1,11 +1,12 @@
-//! The tables that say which test stands for what: `tests/PORTED.md`, and where the library differs from Go.
+//! The tables that say which test stands for what: `tests/PORTED.md`, and where the library differs
+//! from Go.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
 use std::path::{Path, PathBuf};
 
-/// What has to be in `tests/PORTED.md`, by its sections: every test of others that was chosen to be ported. A row that somebody
-/// takes out is missed.
+/// What has to be in `tests/PORTED.md`, by its sections: every test of others that was chosen to be
+/// ported. A row that somebody takes out is missed.
 const ORIGINALS: &[(&str, &str)] = &[
     (
         "Go net/timeout_test.go",
@@ -101,7 +102,8 @@ fn read(path: &str) -> String {
     read_to_string(root().join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
-/// The tests in a source file: functions with `#[test]` above them, and those that `over_streams!` makes one of.
+/// The tests in a source file: functions with `#[test]` above them, and those that `over_streams!`
+/// makes one of.
 fn tests_in(source: &str) -> BTreeSet<&str> {
     let (mut found, mut over_streams) = (BTreeSet::new(), false);
     let (mut is_test, mut is_ignored) = (false, false);
@@ -175,7 +177,8 @@ fn rows(text: &str) -> BTreeMap<&str, Vec<Vec<&str>>> {
     tables
 }
 
-/// Whether a row is about `original`: it ends with the name, after that of its file, or begins with the number.
+/// Whether a row is about `original`: it ends with the name, after that of its file, or begins with
+/// the number.
 fn is_about(cell: &str, original: &str) -> bool {
     cell.rsplit(' ').next() == Some(original) || cell.split(' ').next() == Some(original)
 }

@@ -1,4 +1,5 @@
-//! Numbered statements of the semantics and bugs that bit other pollers, seen through the types that users hold.
+//! Numbered statements of the semantics and bugs that bit other pollers, seen through the types
+//! that users hold.
 
 mod cancel;
 mod input;

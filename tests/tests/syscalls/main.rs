@@ -64,7 +64,8 @@ fn a_request_on_one_connection_costs_three_system_calls() {
     let counts = counts(&std::fs::read_to_string(&report).unwrap());
     for call in ["epoll_wait", "recvfrom", "sendto"] {
         let count = counts.get(call).copied().unwrap_or(0);
-        // The first request may be there before its connection was accepted, and then nobody waits for it.
+        // The first request may be there before its connection was accepted, and then nobody waits
+        // for it.
         assert!(
             (REQUESTS - 1..REQUESTS + OTHERS).contains(&count),
             "{call}: {count} in {counts:?}"

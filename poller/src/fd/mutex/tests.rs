@@ -85,8 +85,8 @@ fn those_who_wait_are_served_in_the_order_of_arrival_and_a_newcomer_steps_back()
     assert_eq!(fixture.mutex.try_lock(Direction::Read), Ok(true));
 }
 
-/// Of the kind of tokio#4941: a task that was woken lies in a slot that no other worker looks into, while the task that woke it
-/// goes on. It was the owner of the lock from then on.
+/// Of the kind of tokio#4941: a task that was woken lies in a slot that no other worker looks into,
+/// while the task that woke it goes on. It was the owner of the lock from then on.
 #[test]
 fn issue_tokio_4941_those_who_were_called_and_do_not_run_hold_nobody_up() {
     let fixture = Fixture::new();
@@ -306,8 +306,9 @@ fn one_at_a_time_under_stress_and_destroyed_once() {
     assert_eq!(fixture.mutex.decref(), Leave::Destroy);
 }
 
-/// Go internal/poll/fd_mutex_test.go TestMutexPanic. Outside of this module the guards of `operation` and `descriptor` give back
-/// what they took, once; here it is said what would become of a mistake in them.
+/// Go internal/poll/fd_mutex_test.go TestMutexPanic. Outside of this module the guards of
+/// `operation` and `descriptor` give back what they took, once; here it is said what would become
+/// of a mistake in them.
 #[test]
 #[cfg(debug_assertions)]
 fn what_is_given_back_without_having_been_taken_is_noticed_and_the_mutex_stays_usable() {
@@ -335,7 +336,8 @@ fn what_is_given_back_without_having_been_taken_is_noticed_and_the_mutex_stays_u
     }
 }
 
-/// Go internal/poll/fd_mutex_test.go TestMutexStress: references come and go beside both locks, and neither is ever the last.
+/// Go internal/poll/fd_mutex_test.go TestMutexStress: references come and go beside both locks, and
+/// neither is ever the last.
 #[test]
 fn references_and_both_locks_under_stress_do_not_disturb_each_other() {
     let fixture = Fixture::new();

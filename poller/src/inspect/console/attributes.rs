@@ -13,7 +13,8 @@ pub(super) fn is_armed(deadline_ns: u64) -> bool {
     deadline_ns > 1
 }
 
-/// `overwritten` are the events that the flight recorder has overwritten before they were read here.
+/// `overwritten` are the events that the flight recorder has overwritten before they were read
+/// here.
 pub(super) fn of_poller(stats: &Stats, overwritten: u64) -> Vec<Attribute> {
     let info = stats.info();
     let mut attributes = vec![
@@ -34,8 +35,9 @@ pub(super) fn of_poller(stats: &Stats, overwritten: u64) -> Vec<Attribute> {
     attributes
 }
 
-/// Of the eventfd that wakes whoever polls. Breaks that were requested are either written or coalesced into one that is
-/// pending; those that are not drained yet keep the epoll instance readable.
+/// Of the eventfd that wakes whoever polls. Breaks that were requested are either written or
+/// coalesced into one that is pending; those that are not drained yet keep the epoll instance
+/// readable.
 pub(super) fn of_break(stats: &Stats, fd: RawFd) -> Vec<Attribute> {
     let mut attributes = vec![
         Attribute::number("requested", stats.counter(Counter::BreaksRequested)),
@@ -80,7 +82,8 @@ pub(super) fn of_descriptor(row: &Row) -> Vec<Attribute> {
     attributes
 }
 
-/// Number of the last wait that found nothing ready: while it stays the same, and the state is `parked`, it is the same wait.
+/// Number of the last wait that found nothing ready: while it stays the same, and the state is
+/// `parked`, it is the same wait.
 fn last_wait(side: &Side) -> u64 {
     side.transitions[Transition::Arm.index()]
 }
@@ -136,8 +139,8 @@ pub(super) fn kind(row: &RawRow) -> (ResourceKind, &'static str) {
     (ResourceKind::Other(kind), concrete_type)
 }
 
-/// What is waited for in `direction`, and how many waits of it have parked. A writer waits for the connection first, and then
-/// for room: two things.
+/// What is waited for in `direction`, and how many waits of it have parked. A writer waits for the
+/// connection first, and then for room: two things.
 pub(super) fn waits(row: &RawRow, direction: Direction) -> (&'static str, u64) {
     let parks = row.sides[direction.index()].transitions[Transition::Park.index()];
     match (row.kind, direction) {

@@ -65,7 +65,8 @@ impl Attribute {
     }
 }
 
-/// Which registered metadata a thing belongs to. Few and small: tokio-console keeps all that it is ever told.
+/// Which registered metadata a thing belongs to. Few and small: tokio-console keeps all that it is
+/// ever told.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum Meta {
     Poller = 1,

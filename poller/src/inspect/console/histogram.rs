@@ -1,7 +1,8 @@
 //! Durations of one task, kept small, and sent as the histogram that tokio-console draws.
 //!
-//! An HdrHistogram for a second in nanoseconds takes 24 KiB, and there are two for each of thousands of tasks of which one is
-//! looked at. So they are kept as counts by rounded value, and made when somebody asks.
+//! An HdrHistogram for a second in nanoseconds takes 24 KiB, and there are two for each of
+//! thousands of tasks of which one is looked at. So they are kept as counts by rounded value, and
+//! made when somebody asks.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +10,8 @@ use console_api::tasks::DurationHistogram;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 
-/// What is longer counts as an outlier, and as so long in the histogram: the scale is drawn for the rest.
+/// What is longer counts as an outlier, and as so long in the histogram: the scale is drawn for the
+/// rest.
 const MAX_NS: u64 = 1_000_000_000;
 /// Two digits: the client walks all buckets for each frame that it draws.
 const DIGITS: u8 = 2;
@@ -19,7 +21,8 @@ const BITS: u32 = 8;
 /// Durations in nanoseconds.
 #[derive(Clone, PartialEq, Default, Debug)]
 pub(super) struct Durations {
-    /// Counts by value, rounded down to eight bits: at most some 3000 different ones, in practice a hundred.
+    /// Counts by value, rounded down to eight bits: at most some 3000 different ones, in practice a
+    /// hundred.
     counts: BTreeMap<u64, u64>,
     outliers: u64,
     highest: u64,

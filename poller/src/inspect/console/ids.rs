@@ -1,15 +1,18 @@
-//! Dense ids: what is shown has a small number, that of its place in a table, and a number that is free is used again.
+//! Dense ids: what is shown has a small number, that of its place in a table, and a number that is
+//! free is used again.
 //!
-//! tokio-console never forgets a number it has seen, and what it was told by a process that is gone stays on its screen. Small
-//! numbers, used again and again, are the remedy for both: the set of all numbers there can be is known, so whoever
-//! subscribes is told of each of them what lives there or that nothing does.
+//! tokio-console never forgets a number it has seen, and what it was told by a process that is gone
+//! stays on its screen. Small numbers, used again and again, are the remedy for both: the set of
+//! all numbers there can be is known, so whoever subscribes is told of each of them what lives
+//! there or that nothing does.
 //!
-//! What has ended leaves a tombstone until its number is used again. For ten minutes it says all that was last known, so that
-//! a client that was away for a moment sees it end as it did.
+//! What has ended leaves a tombstone until its number is used again. For ten minutes it says all
+//! that was last known, so that a client that was away for a moment sees it end as it did.
 
 use std::collections::VecDeque;
 
-/// A number is not used again before this is over: a row that ended stays on the screen for some seconds.
+/// A number is not used again before this is over: a row that ended stays on the screen for some
+/// seconds.
 const REST_NS: u64 = 10_000_000_000;
 
 /// For so long a tombstone says what lay there,

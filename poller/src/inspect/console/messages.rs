@@ -1,6 +1,7 @@
 //! Entities as messages of console-api.
 //!
-//! The client panics at a missing `created_at` or `poll_stats`, and drops what has an empty text: none is made here.
+//! The client panics at a missing `created_at` or `poll_stats`, and drops what has an empty text:
+//! none is made here.
 
 use console_api::field::{Name, Value as FieldValue};
 use console_api::register_metadata::NewMetadata;
@@ -157,7 +158,8 @@ impl Task {
             created_at: Some(anchor.timestamp(self.created_ns)),
             dropped_at: None,
             wakes: stats.wakes,
-            // One waker is kept where somebody waits. Of one that nobody will call there is none: the client warns.
+            // One waker is kept where somebody waits. Of one that nobody will call there is none:
+            // the client warns.
             waker_clones: stats.parks + 1,
             waker_drops: stats.parks + u64::from(self.has_lost_waker),
             last_wake: anchor.known(stats.woken_ns),

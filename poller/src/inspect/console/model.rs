@@ -1,6 +1,7 @@
 //! What is shown, brought up to date from the live tables.
 //!
-//! All clients share it, so that they agree on the numbers: tokio-console keeps what it was told when it connects anew.
+//! All clients share it, so that they agree on the numbers: tokio-console keeps what it was told
+//! when it connects anew.
 
 mod descriptors;
 mod lost;
@@ -43,9 +44,10 @@ impl Default for Sizes {
     }
 }
 
-/// What is not shown although it should be, counted once each: rows that changed faster than they could be read, deadlines
-/// and pollers that found no number, and waits whose task or op found none. Descriptors for which there is no room are no
-/// loss, for `more` shows how many; nor is what the flight recorder has overwritten, for the poller's row tells that.
+/// What is not shown although it should be, counted once each: rows that changed faster than they
+/// could be read, deadlines and pollers that found no number, and waits whose task or op found
+/// none. Descriptors for which there is no room are no loss, for `more` shows how many; nor is what
+/// the flight recorder has overwritten, for the poller's row tells that.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub(super) struct Dropped {
     pub(super) resources: u64,
@@ -64,7 +66,8 @@ impl Dropped {
     }
 }
 
-/// A sleep is listed when it has lasted so long. Shorter ones come and go by the thousand, and nobody looks for them.
+/// A sleep is listed when it has lasted so long. Shorter ones come and go by the thousand, and
+/// nobody looks for them.
 const LONG_SLEEP_NS: u64 = 1_000_000_000;
 
 #[derive(Debug)]
@@ -239,7 +242,8 @@ impl Model {
         StuckWatch::default()
     }
 
-    /// Whether the parts of a row may not belong together, because it changed while it was read, again and again.
+    /// Whether the parts of a row may not belong together, because it changed while it was read,
+    /// again and again.
     fn is_torn(&self, row: &RawRow) -> bool {
         #[cfg(test)]
         if self.hooks.torn == Some(row.slot) {

@@ -208,8 +208,8 @@ async fn details(
     }
 }
 
-/// Whether the connection is paused, at once and whenever that was asked for. The stream does not end before the connection
-/// does: the client would take that for its end.
+/// Whether the connection is paused, at once and whenever that was asked for. The stream does not
+/// end before the connection does: the client would take that for its end.
 async fn states(mut paused: watch::Receiver<bool>, messages: mpsc::Sender<Result<State, Status>>) {
     loop {
         let temporality = match *paused.borrow_and_update() {

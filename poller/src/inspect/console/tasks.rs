@@ -23,7 +23,8 @@ struct Seen {
     at_ns: u64,
 }
 
-/// A task that goes from one descriptor to the next is on none at times. Not seen for so long, it is gone.
+/// A task that goes from one descriptor to the next is on none at times. Not seen for so long, it
+/// is gone.
 const GONE_NS: u64 = 2_500_000_000;
 
 /// The tasks that have numbers.
@@ -31,8 +32,8 @@ const GONE_NS: u64 = 2_500_000_000;
 pub(super) struct People(HashMap<Who, Seen>);
 
 impl People {
-    /// The number of the task that waits on `side`, or was the last to; `None` if nobody has parked there yet, or there are no
-    /// numbers left.
+    /// The number of the task that waits on `side`, or was the last to; `None` if nobody has parked
+    /// there yet, or there are no numbers left.
     pub(super) fn find(
         &mut self,
         tasks: &mut Table<Task>,
@@ -82,7 +83,8 @@ impl People {
     }
 }
 
-/// How many events one that was read stands for, where the flight recorder had overwritten some before they were read.
+/// How many events one that was read stands for, where the flight recorder had overwritten some
+/// before they were read.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Weight(f64);
 
@@ -118,7 +120,8 @@ impl TaskStats {
         }
         if is_waiting(side.state) {
             self.ended_ns = self.ended_ns.max(side.since_ns);
-            // It parked, so it ran: for another reason than the wake, if that is not known to have made it run.
+            // It parked, so it ran: for another reason than the wake, if that is not known to have
+            // made it run.
             if side.since_ns >= self.woken_ns {
                 self.started_ns = self.started_ns.max(self.woken_ns);
             }

@@ -1,7 +1,7 @@
 //! What one client was told, and the messages that tell it the rest.
 //!
-//! Nothing queues up for a client: it remembers the sample that it was told last, and is told what has changed since,
-//! however many samples were made meanwhile.
+//! Nothing queues up for a client: it remembers the sample that it was told last, and is told what
+//! has changed since, however many samples were made meanwhile.
 
 use console_api::instrument::Update;
 use console_api::{async_ops, resources, tasks};
@@ -37,7 +37,8 @@ impl ClientView {
         }
     }
 
-    /// All that is new, at least the time. What refers to another thing comes in a later message than that.
+    /// All that is new, at least the time. What refers to another thing comes in a later message
+    /// than that.
     pub(super) fn updates(&mut self, model: &Model) -> Vec<Update> {
         let mut batch = Batch::new(model.anchor.timestamp(model.sampled_ns));
         batch.dropped(model.dropped.since(self.dropped));
@@ -57,8 +58,8 @@ impl ClientView {
         batch.finish()
     }
 
-    /// Tells of each number at which nothing lives that it has ended: the client may remember it, from before it lost its
-    /// connection, or from a process that was here before.
+    /// Tells of each number at which nothing lives that it has ended: the client may remember it,
+    /// from before it lost its connection, or from a process that was here before.
     fn tell_ended(&self, model: &Model, batch: &mut Batch) {
         let anchor = model.anchor;
         let unknown = Life {

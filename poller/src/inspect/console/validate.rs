@@ -1,6 +1,8 @@
-//! What tokio-console 0.1.14 demands of every message: where it would panic, drop something for ever, or show it wrong.
+//! What tokio-console 0.1.14 demands of every message: where it would panic, drop something for
+//! ever, or show it wrong.
 //!
-//! A client remembers what it was told, over reconnects too. This one refuses what the real one would.
+//! A client remembers what it was told, over reconnects too. This one refuses what the real one
+//! would.
 
 use std::collections::{HashMap, HashSet};
 

@@ -1,7 +1,7 @@
 //! The wall clock of the messages: one anchor, and the monotonic clock from there.
 //!
-//! The client subtracts these times from each other. If each was read from the wall clock, a step of that clock would make
-//! durations negative, at which some of its versions panic.
+//! The client subtracts these times from each other. If each was read from the wall clock, a step
+//! of that clock would make durations negative, at which some of its versions panic.
 
 use std::time::{SystemTime, UNIX_EPOCH};
 

@@ -20,7 +20,8 @@ pub(in crate::inspect) fn predicate(
         .map_err(|error| Status::invalid_argument(format!("filter: {error}")))
 }
 
-/// A filter, and what of it can be tested before texts are looked up and the kernel is asked for addresses.
+/// A filter, and what of it can be tested before texts are looked up and the kernel is asked for
+/// addresses.
 pub(in crate::inspect) struct Filter {
     cheap: Option<Predicate>,
     whole: Option<Predicate>,
@@ -53,7 +54,8 @@ impl Filter {
         {
             return None;
         }
-        // The filter sees what the client will see: nobody finds out an address that is hidden from him by asking for it.
+        // The filter sees what the client will see: nobody finds out an address that is hidden from
+        // him by asking for it.
         let row = encode::descriptor(poller.name(), reader.row(poller, desc, raw), redact);
         match &self.whole {
             Some(whole) if !whole.holds(Part::whole(&row), captured_at_ns) => None,

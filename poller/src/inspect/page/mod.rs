@@ -1,8 +1,8 @@
 //! One page of the table: what is wanted of it, in the order that is wanted.
 //!
-//! In the order of the table a page begins at a slot. In any other order it begins after a row, by what that row sorted
-//! by; so descriptors that come and go between two pages are seen or not, but none that stays as it is is left out or seen
-//! twice.
+//! In the order of the table a page begins at a slot. In any other order it begins after a row, by
+//! what that row sorted by; so descriptors that come and go between two pages are seen or not, but
+//! none that stays as it is is left out or seen twice.
 //!
 //! | file | holds |
 //! |---|---|

@@ -1,7 +1,8 @@
 //! Through the table, some rows at a time.
 //!
-//! The endpoint has one thread. A table of twenty thousand rows takes tens of milliseconds, in which nobody else would be
-//! answered; so whoever walks lets others be served after every [`CHUNK`] slots.
+//! The endpoint has one thread. A table of twenty thousand rows takes tens of milliseconds, in
+//! which nobody else would be answered; so whoever walks lets others be served after every
+//! [`CHUNK`] slots.
 
 use std::cmp::Ordering;
 use std::collections::BinaryHeap;
@@ -24,11 +25,12 @@ use crate::view::Reader;
 /// Bytes of the rows in a page; the rest of the message is for what surrounds them.
 const MAX_BYTES: usize = MAX_MESSAGE - 4096;
 
-/// Slots that are looked at without a pause: about a millisecond, if every row is wanted and the kernel is asked for its
-/// addresses.
+/// Slots that are looked at without a pause: about a millisecond, if every row is wanted and the
+/// kernel is asked for its addresses.
 pub(super) const CHUNK: u32 = 256;
 
-/// Visits the slots of `pollers` from one on, in the order of the table, until `visit` has seen enough.
+/// Visits the slots of `pollers` from one on, in the order of the table, until `visit` has seen
+/// enough.
 async fn walk(
     pollers: &[Poller],
     (first_poller, first_slot): (u32, u32),
@@ -90,7 +92,8 @@ pub(super) async fn in_order_of_the_table(
     Ok((rows, next))
 }
 
-/// The rows that come first after a place in this order, and the place of the last of them if there are more.
+/// The rows that come first after a place in this order, and the place of the last of them if there
+/// are more.
 pub(super) async fn in_another_order(
     pollers: &[Poller],
     selection: &Selection,

@@ -78,7 +78,8 @@ impl Authority {
         self.secret("token", &format!("{TOKEN}\n"))
     }
 
-    /// A client that trusts this authority, and shows the certificate that `identity` has made for it.
+    /// A client that trusts this authority, and shows the certificate that `identity` has made for
+    /// it.
     pub(super) fn client(&self, identity: Option<&Authority>) -> TlsConnector {
         let identity = identity.map(|authority| (authority, "client"));
         self.client_of(identity, &[&version::TLS12, &version::TLS13])

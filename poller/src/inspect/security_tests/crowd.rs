@@ -93,7 +93,8 @@ fn connections_that_are_left_open_keep_nobody_out_and_the_idlest_goes() {
             ask(channel.clone()).await.unwrap();
             open.push(channel);
         }
-        // The first of all said nothing and has gone; the busy one is older than all others, and has not.
+        // The first of all said nothing and has gone; the busy one is older than all others, and
+        // has not.
         assert_closes(&mut first);
         stream.next().await.unwrap().unwrap();
         ask(busy).await.unwrap();
@@ -440,8 +441,9 @@ fn a_subscriber_that_takes_nothing_is_disconnected_and_the_others_go_on() {
     });
 }
 
-/// The library of other tests would say more than it is told to; this client gives no byte of a window, and answers whatever
-/// else it is asked, so that nothing but the answer that it does not take can end it.
+/// The library of other tests would say more than it is told to; this client gives no byte of a
+/// window, and answers whatever else it is asked, so that nothing but the answer that it does not
+/// take can end it.
 #[test]
 fn whoever_leaves_no_room_for_an_answer_is_disconnected_though_nothing_was_begun() {
     let fixture = Fixture::with_tcp(Limits {

@@ -257,7 +257,8 @@ fn what_is_nowhere_is_unimplemented() {
     });
 }
 
-/// Streams that are opened and reset at once, without end (CVE-2023-44487): the endpoint says goodbye.
+/// Streams that are opened and reset at once, without end (CVE-2023-44487): the endpoint says
+/// goodbye.
 #[test]
 fn a_flood_of_resets_ends_the_connection() {
     let fixture = Fixture::with_tcp(Limits::default());

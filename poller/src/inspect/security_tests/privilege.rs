@@ -162,7 +162,8 @@ fn each_call_of_control_is_noted_with_its_caller_and_too_many_are_refused() {
     let noted = said.lines().filter(|line| {
         line.contains("control: /netpoller.v1.Control/Break") && line.contains(&caller)
     });
-    // Those that passed, and the first of those that did not; the others are counted a second later.
+    // Those that passed, and the first of those that did not; the others are counted a second
+    // later.
     assert!(noted.count() >= 4, "{said}");
     assert!(said.contains("ResourceExhausted"), "{said}");
 }

@@ -1,4 +1,5 @@
-//! A client of HTTP/2 that does only what a test tells it to: no library answers a ping or opens a window behind its back.
+//! A client of HTTP/2 that does only what a test tells it to: no library answers a ping or opens a
+//! window behind its back.
 
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::net::UnixStream;
@@ -58,7 +59,8 @@ impl Peer {
         let path = format!("/netpoller.v1.Inspector/{method}");
         // :method POST and :scheme http, from the static table.
         let mut headers = vec![0x83, 0x86];
-        // Literals without indexing, of which the first two have names of the static table: :path, :authority.
+        // Literals without indexing, of which the first two have names of the static table: :path,
+        // :authority.
         let mut literal = |name: &[u8], value: &str| {
             headers.extend(name);
             headers.push(u8::try_from(value.len()).unwrap());

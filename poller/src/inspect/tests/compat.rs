@@ -1,6 +1,7 @@
 //! A client of an older schema, which knows nothing of what came later.
 //!
-//! It is not the generated one: it writes and reads bytes by the schema that is kept in `proto/tests/compat`.
+//! It is not the generated one: it writes and reads bytes by the schema that is kept in
+//! `proto/tests/compat`.
 
 use std::path::Path;
 use std::pin::pin;

@@ -254,7 +254,8 @@ fn the_socket_that_took_the_place_of_ours_is_not_removed_with_it() {
     UnixStream::connect(&path).unwrap();
 }
 
-/// The name under which libtest knows a test of this file, for a process of its own that is to be only that.
+/// The name under which libtest knows a test of this file, for a process of its own that is to be
+/// only that.
 fn as_child(test: &str, variable: &str, value: &Path) -> std::process::Command {
     let mut command = std::process::Command::new(std::env::current_exe().unwrap());
     command

@@ -1,7 +1,7 @@
 //! Many questions that take long, and one that does not.
 //!
-//! They run on one thread, as in the endpoint, without a client in between: so the order is the scheduler's, and no matter of
-//! time.
+//! They run on one thread, as in the endpoint, without a client in between: so the order is the
+//! scheduler's, and no matter of time.
 
 use std::future::poll_fn;
 use std::panic::Location;

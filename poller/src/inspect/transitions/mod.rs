@@ -1,8 +1,8 @@
 //! The stream of the flight recorder: what it still holds, and then what it records.
 //!
-//! Each subscriber reads the rings for himself, every [`TICK`]. What was overwritten before it was read is counted as lost;
-//! what a slow client has no room for is dropped and counted. Nobody waits for a client, and nothing queues up for him
-//! beyond [`QUEUE`] frames.
+//! Each subscriber reads the rings for himself, every [`TICK`]. What was overwritten before it was
+//! read is counted as lost; what a slow client has no room for is dropped and counted. Nobody waits
+//! for a client, and nothing queues up for him beyond [`QUEUE`] frames.
 //!
 //! | file | holds |
 //! |---|---|
@@ -68,14 +68,15 @@ async fn run(mut subscriber: Subscriber, frames: &Frames) -> Result<(), Status> 
             if !step.more {
                 break;
             }
-            // A busy process records as much in a tick as takes some time to tell; others are served meanwhile.
+            // A busy process records as much in a tick as takes some time to tell; others are
+            // served meanwhile.
             yield_now().await;
         }
     }
 }
 
-/// What is there already, as fast as the client takes it; at least one frame, so that he knows the beginning. `false` if he
-/// takes no more.
+/// What is there already, as fast as the client takes it; at least one frame, so that he knows the
+/// beginning. `false` if he takes no more.
 async fn send_recorded(subscriber: &mut Subscriber, frames: &Frames) -> Result<bool, Status> {
     let end = guarded(|| subscriber.end())?;
     let mut is_first = true;

@@ -1,7 +1,7 @@
 //! What one subscriber asked for, and how far he has come.
 //!
-//! He goes through the rings by steps. A step looks at a bounded number of events, holds few of them besides those of the one
-//! frame that it fills, and keeps no poller alive after it.
+//! He goes through the rings by steps. A step looks at a bounded number of events, holds few of
+//! them besides those of the one frame that it fills, and keeps no poller alive after it.
 
 use std::collections::HashMap;
 
@@ -26,7 +26,8 @@ const MAX_BYTES: usize = MAX_MESSAGE - 4096;
 /// Where the frames of one client go.
 pub(super) type Frames = mpsc::Sender<Result<TransitionsFrame, Status>>;
 
-/// Events that one step looks at, whether they are wanted or not: a few milliseconds of the thread on which everybody is served.
+/// Events that one step looks at, whether they are wanted or not: a few milliseconds of the thread
+/// on which everybody is served.
 const LOOKS: usize = 16 * 1024;
 
 /// A place in all rings, by number of the poller.
@@ -67,7 +68,8 @@ impl Subscriber {
             dropped: 0,
             told: (0, 0),
         };
-        // Now, and not when the task runs: nothing that happens after the answer to the request is missed.
+        // Now, and not when the task runs: nothing that happens after the answer to the request is
+        // missed.
         guarded(|| subscriber.begin())??;
         Ok(subscriber)
     }
@@ -84,8 +86,8 @@ impl Subscriber {
         Ok(())
     }
 
-    /// Where the rings end now. Pollers that were made since are heard from their beginning, and one that is gone records no
-    /// more.
+    /// Where the rings end now. Pollers that were made since are heard from their beginning, and
+    /// one that is gone records no more.
     pub(super) fn end(&mut self) -> Place {
         self.encoder.begin();
         let pollers = find::pollers(&self.poller).unwrap_or_default();
@@ -102,7 +104,8 @@ impl Subscriber {
         end
     }
 
-    /// Goes on towards `end`, and gives what was recorded and is wanted, by time, as far as a frame has room.
+    /// Goes on towards `end`, and gives what was recorded and is wanted, by time, as far as a frame
+    /// has room.
     pub(super) fn step(&mut self, end: &Place) -> Step {
         let Self {
             poller,
@@ -158,8 +161,8 @@ impl Subscriber {
         self.told = (self.lost, self.dropped);
     }
 
-    /// Gives the client these events if he has room for them, and counts them as dropped if not. Of losses he is told though
-    /// there are no events.
+    /// Gives the client these events if he has room for them, and counts them as dropped if not. Of
+    /// losses he is told though there are no events.
     pub(super) fn offer(&mut self, events: Vec<v1::Event>, frames: &Frames) {
         if events.is_empty() && self.told == (self.lost, self.dropped) {
             return;

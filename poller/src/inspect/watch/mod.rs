@@ -1,7 +1,8 @@
 //! The stream of the table: a keyframe, then what has changed since the group before.
 //!
-//! Each subscriber has a task and its own memory of what he was told. The next group is made when the one before was
-//! taken, so a slow client gets fewer groups, and is told how many were skipped; nothing queues up for him.
+//! Each subscriber has a task and its own memory of what he was told. The next group is made when
+//! the one before was taken, so a slow client gets fewer groups, and is told how many were skipped;
+//! nothing queues up for him.
 //!
 //! | file | holds |
 //! |---|---|

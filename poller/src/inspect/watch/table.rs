@@ -1,7 +1,8 @@
 //! What a subscriber was told of the table of one poller, and what to tell him next.
 //!
-//! Ten thousand rows, most of which have not changed, are compared each time. So what was told is kept as a number: the rows
-//! themselves are half a kilobyte each, and reading that much besides the slots costs more than the comparison.
+//! Ten thousand rows, most of which have not changed, are compared each time. So what was told is
+//! kept as a number: the rows themselves are half a kilobyte each, and reading that much besides
+//! the slots costs more than the comparison.
 
 use std::hash::BuildHasher;
 
@@ -23,7 +24,8 @@ struct Told {
     generation: u32,
     /// The filter held for it, so the subscriber knows it.
     shown: bool,
-    /// Of the row as it was. That two rows of a slot have the same is less likely than that the machine errs.
+    /// Of the row as it was. That two rows of a slot have the same is less likely than that the
+    /// machine errs.
     fingerprint: u64,
 }
 

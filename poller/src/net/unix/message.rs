@@ -6,7 +6,8 @@
 pub struct Message {
     /// Bytes of payload.
     pub bytes: usize,
-    /// Bytes of control messages. Descriptors among them are closed on exec, and the receiver's to close.
+    /// Bytes of control messages. Descriptors among them are closed on exec, and the receiver's to
+    /// close.
     pub control_bytes: usize,
     /// The flags of `recvmsg(2)`: MSG_TRUNC, MSG_CTRUNC, MSG_EOR.
     pub flags: i32,
@@ -20,8 +21,8 @@ macro_rules! message_io {
             ///
             /// # Errors
             ///
-            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded), [`Error::Closed`](crate::Error::Closed), or
-            /// what the kernel said.
+            /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded),
+            /// [`Error::Closed`](crate::Error::Closed), or what the kernel said.
             #[track_caller]
             pub fn recv_message<'a>(
                 &'a self,

@@ -70,7 +70,8 @@ fn loom_a_break_is_never_taken_back_with_the_time_of_an_earlier_one() {
         while between <= first {
             between = local.stamp();
         }
-        // A second poller that has fetched the first break too, as it may, since the eventfd is level-triggered.
+        // A second poller that has fetched the first break too, as it may, since the eventfd is
+        // level-triggered.
         let late = spawn({
             let (backend, signal, recorder) = (backend.clone(), signal.clone(), recorder.clone());
             move || signal.drain(&backend, between, &recorder.local())
@@ -91,7 +92,8 @@ fn loom_a_nested_poll_does_not_eat_the_break_of_a_thread_that_sleeps() {
     explore_big("break for the sleeper | nested poll | role, sleep", || {
         let fixture = Fixture::new();
         fixture.poller.nest().unwrap();
-        // As a thread in `block_on` does: it takes the role, then says that it can be woken by a break, then sleeps.
+        // As a thread in `block_on` does: it takes the role, then says that it can be woken by a
+        // break, then sleeps.
         let role = fixture.poller.shared.take_role().unwrap();
         let nested = spawn({
             let poller = fixture.poller.clone();
@@ -115,7 +117,8 @@ fn loom_a_break_taken_by_a_nested_poll_is_given_to_the_thread_that_begins_to_sle
     explore_big("nested poll | role, break for the sleeper", || {
         let fixture = Fixture::new();
         fixture.poller.nest().unwrap();
-        // A break that was for nobody: the sleeper's own will be coalesced into it, if it still stands.
+        // A break that was for nobody: the sleeper's own will be coalesced into it, if it still
+        // stands.
         fixture.poller.wake().unwrap();
         let nested = spawn({
             let poller = fixture.poller.clone();
@@ -174,7 +177,8 @@ fn loom_a_break_is_shared_with_a_deadline_that_fires_and_is_queued_again() {
         let fixture = Fixture::new();
         let desc = fixture.open();
         desc.set_deadline(Some(later(1)), Sides::Read);
-        // Extended lazily: firing looks at it at 1 h and queues it again, which breaks the sleep of a poller.
+        // Extended lazily: firing looks at it at 1 h and queues it again, which breaks the sleep of
+        // a poller.
         desc.set_deadline(Some(later(3)), Sides::Read);
         let firing = fire(&fixture, later(2));
         let (timeout, _) = fixture.poller.shared.publish_sleep(None);
@@ -240,7 +244,8 @@ fn loom_a_break_is_never_taken_for_an_event_of_a_slot_that_is_reused() {
         let (calls, poll) = poll_once(&mut wait);
         polling.join().unwrap();
         fixture.check_break_taken();
-        // An edge of the new life, or at most a spurious one of the old; none that nobody is told of.
+        // An edge of the new life, or at most a spurious one of the old; none that nobody is told
+        // of.
         assert_eq!(
             poll.is_pending() && state(&next) == State::Ready,
             calls.count() == 1

@@ -1,4 +1,5 @@
-//! Deadlines that are set, moved and fired at once: one that is to come is queued, one that has expired is published.
+//! Deadlines that are set, moved and fired at once: one that is to come is queued, one that has
+//! expired is published.
 
 use super::*;
 

@@ -1,7 +1,9 @@
-//! Models of a whole poller. The matrix of pairs, what the models catch and how to run them stand in `desc/models`.
+//! Models of a whole poller. The matrix of pairs, what the models catch and how to run them stand
+//! in `desc/models`.
 //!
-//! The kernel is the one in memory, which never blocks. So instead of waiting for a wake that might be lost, a model asks at
-//! the end whether the sleeper would be woken: its sleep has an end in time, or the break signal stands.
+//! The kernel is the one in memory, which never blocks. So instead of waiting for a wake that might
+//! be lost, a model asks at the end whether the sleeper would be woken: its sleep has an end in
+//! time, or the break signal stands.
 
 mod breaks;
 mod deadlines;
@@ -86,8 +88,8 @@ impl Fixture {
         })
     }
 
-    /// A thread that breaks the poll and then blocks in it, which takes the break back and fetches an edge on descriptor 100
-    /// as well.
+    /// A thread that breaks the poll and then blocks in it, which takes the break back and fetches
+    /// an edge on descriptor 100 as well.
     fn edge_and_break(&self) -> thread::JoinHandle<()> {
         let (poller, kernel) = (self.poller.clone(), self.kernel.clone());
         spawn(move || {
@@ -165,7 +167,8 @@ fn later(hours: u64) -> Instant {
     Instant::now() + Duration::from_secs(3600 * hours)
 }
 
-/// Nothing is forgotten: a deadline to come has an entry that comes up in time, and an expired one is published.
+/// Nothing is forgotten: a deadline to come has an entry that comes up in time, and an expired one
+/// is published.
 #[track_caller]
 fn check_deadlines(fixture: &Fixture, desc: &Desc) {
     let queue = &fixture.poller.shared.timers;

@@ -34,8 +34,8 @@ impl Watched {
         watched
     }
 
-    /// Polls until the last event is `mask`, and tells who became ready: reader, writer, and whether the descriptor is in the
-    /// error state.
+    /// Polls until the last event is `mask`, and tells who became ready: reader, writer, and
+    /// whether the descriptor is in the error state.
     #[track_caller]
     fn expect(&self, mask: i32) -> (bool, bool, bool) {
         let mut ready = ReadyList::default();

@@ -1,8 +1,9 @@
-//! The poller's semantics, statement by statement: `semantics_17_…` tests statement 17. Tests named `issue_…` reproduce bugs
-//! of other pollers.
+//! The poller's semantics, statement by statement: `semantics_17_…` tests statement 17. Tests named
+//! `issue_…` reproduce bugs of other pollers.
 //!
-//! Most run on the kernel in memory, so that they decide what becomes ready and when; `masks` and others that ask what the
-//! real one does say so. What needs two threads at once is modelled in `models`.
+//! Most run on the kernel in memory, so that they decide what becomes ready and when; `masks` and
+//! others that ask what the real one does say so. What needs two threads at once is modelled in
+//! `models`.
 
 mod breaks;
 mod deadlines;

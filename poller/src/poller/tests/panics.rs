@@ -1,4 +1,5 @@
-//! Wakers that panic: one panic reaches the caller, everybody else is woken, what is closed is closed, the laws hold.
+//! Wakers that panic: one panic reaches the caller, everybody else is woken, what is closed is
+//! closed, the laws hold.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 
@@ -7,7 +8,8 @@ use crate::desc::foreign::{Foreign, Part};
 
 const PARTS: [Part; 4] = [Part::Clone, Part::Wake, Part::WakeByRef, Part::Drop];
 
-/// Runs `step`, which may panic once for all the panics of `foreign` in it, and must if there was one.
+/// Runs `step`, which may panic once for all the panics of `foreign` in it, and must if there was
+/// one.
 #[track_caller]
 fn step(foreign: &Arc<Foreign>, what: &str, step: impl FnOnce()) {
     let before = foreign.panics();

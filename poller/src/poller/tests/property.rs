@@ -1,5 +1,5 @@
-//! One direction of a descriptor against a model without concurrency, over random sequences of everything that can happen to
-//! it. The laws hold after every step.
+//! One direction of a descriptor against a model without concurrency, over random sequences of
+//! everything that can happen to it. The laws hold after every step.
 
 use proptest::prelude::*;
 

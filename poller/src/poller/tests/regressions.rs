@@ -12,7 +12,8 @@ fn issue_go_59545_stale_event_err() {
     let old = fixture.open(5);
     let event = tag(&old);
     old.close();
-    // The batch with the old descriptor's EPOLLERR is dispatched only after its slot went to another.
+    // The batch with the old descriptor's EPOLLERR is dispatched only after its slot went to
+    // another.
     let desc = fixture.open(5);
     let mut waiting = Waiting::parked(&desc, Read);
     fixture.kernel.late_event(event, ERR);
@@ -202,7 +203,8 @@ fn issue_tokio_6133_no_number_of_events_makes_an_old_one_look_new() {
     let old = fixture.open(5);
     let event = tag(&old);
     old.close();
-    // A tick of 8 or 15 bits would come round: the slot is reused 2^k times, and has seen 2^k events.
+    // A tick of 8 or 15 bits would come round: the slot is reused 2^k times, and has seen 2^k
+    // events.
     let mut last = event.generation;
     for power in [8_u32, 15, 16] {
         while fixture.count(Counter::Opened) < 1 << power {

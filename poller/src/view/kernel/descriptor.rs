@@ -1,8 +1,8 @@
 //! What the kernel says about one descriptor, asked by number although somebody else owns it.
 //!
-//! As with addresses, a number can be closed, and given to another file, between the reading of the slot and the call.
-//! It cannot have been if the slot's generation is still live and not closing after the call. What cannot be vouched for is
-//! not shown.
+//! As with addresses, a number can be closed, and given to another file, between the reading of the
+//! slot and the call. It cannot have been if the slot's generation is still live and not closing
+//! after the call. What cannot be vouched for is not shown.
 
 use std::os::fd::RawFd;
 
@@ -15,8 +15,8 @@ use crate::sys::query::{self, FileId, TcpInfo};
 /// What poll(2) is asked for: all that epoll would tell.
 const ALL: i16 = libc::POLLIN | libc::POLLPRI | libc::POLLOUT | libc::POLLRDHUP;
 
-/// What the kernel says about a file descriptor, at one moment. A field that the kernel does not have for this kind of file
-/// is `None`, or empty.
+/// What the kernel says about a file descriptor, at one moment. A field that the kernel does not
+/// have for this kind of file is `None`, or empty.
 #[derive(Clone, PartialEq, Eq, Debug, Default)]
 #[non_exhaustive]
 pub struct KernelView {
@@ -34,7 +34,8 @@ pub struct KernelView {
     pub send_queue: Option<u64>,
     /// State of a TCP socket, for example `ESTABLISHED`; empty for all else.
     pub tcp_state: &'static str,
-    /// How long ago data last came (TCP_INFO), a duration; since the connection was made if none has come.
+    /// How long ago data last came (TCP_INFO), a duration; since the connection was made if none
+    /// has come.
     pub last_data_received_ns: Option<u64>,
     /// Smoothed round trip (TCP_INFO), a duration.
     pub rtt_ns: Option<u64>,
@@ -46,9 +47,10 @@ pub struct KernelView {
     pub error: String,
 }
 
-/// Asks the kernel about the descriptor `slot.generation` of `poller`. Whether it is registered is read from the kernel's
-/// list, which keeps registrations and the delivery of events waiting meanwhile (half a microsecond an entry): on demand
-/// only. It does not fail; [`KernelView::error`] says what could not be told.
+/// Asks the kernel about the descriptor `slot.generation` of `poller`. Whether it is registered is
+/// read from the kernel's list, which keeps registrations and the delivery of events waiting
+/// meanwhile (half a microsecond an entry): on demand only. It does not fail; [`KernelView::error`]
+/// says what could not be told.
 pub fn kernel_view(poller: &Poller, slot: u32, generation: u32) -> KernelView {
     let failed = |error: String| KernelView {
         error,
@@ -104,7 +106,8 @@ pub(in crate::view) struct Answer {
 }
 
 impl Answer {
-    /// `None` if the descriptor was closed, or has begun to be, so that the answers may concern another file.
+    /// `None` if the descriptor was closed, or has begun to be, so that the answers may concern
+    /// another file.
     pub(in crate::view) fn of(desc: &PollDesc, generation: u32) -> Option<Self> {
         let fd = desc.fd();
         // A listener has no queues of bytes, although the kernel gives numbers for some.
@@ -122,7 +125,8 @@ impl Answer {
         (desc.is_live(generation) && !desc.info().closing()).then_some(answer)
     }
 
-    /// The number is closed, although the table has it: somebody closed it behind the poller's back.
+    /// The number is closed, although the table has it: somebody closed it behind the poller's
+    /// back.
     pub(in crate::view) fn is_closed(&self) -> bool {
         self.ready & libc::POLLNVAL != 0
     }
@@ -223,7 +227,8 @@ mod tests {
                 .contains("no slot")
         );
 
-        // The number may be another test's next file at once, so what is said of it is not looked at.
+        // The number may be another test's next file at once, so what is said of it is not looked
+        // at.
         let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
         drop(ours);
         assert!(!kernel_view(&poller, desc.slot.slot(), desc.generation).registered);

@@ -1,7 +1,7 @@
 //! What the kernel has registered with an epoll instance, from /proc.
 //!
-//! On demand only: the kernel holds the instance's mutex while it writes the list, which keeps registrations and the
-//! delivery of events waiting (about half a microsecond an entry).
+//! On demand only: the kernel holds the instance's mutex while it writes the list, which keeps
+//! registrations and the delivery of events waiting (about half a microsecond an entry).
 
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
@@ -13,7 +13,8 @@ use crate::sys::Tag;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Registration {
-    /// The number under which it was registered. It may have been closed, or stand for another file, since.
+    /// The number under which it was registered. It may have been closed, or stand for another
+    /// file, since.
     pub fd: RawFd,
     /// Epoll bits that are asked for.
     pub events: u32,
@@ -21,14 +22,15 @@ pub struct Registration {
     pub slot: u32,
     /// The generation that its events name; 0 for the poller's own descriptors.
     pub generation: u32,
-    /// Inode of the registered file, which may no longer be what `fd` stands for. Sockets have one each; the ends of a pipe
-    /// share one, and all eventfds, timerfds and the like do.
+    /// Inode of the registered file, which may no longer be what `fd` stands for. Sockets have one
+    /// each; the ends of a pipe share one, and all eventfds, timerfds and the like do.
     pub inode: u64,
     /// Device of the file system that the inode belongs to, as the kernel numbers it.
     pub device: u64,
 }
 
-/// Reads what the kernel has registered with `poller`, its own break and timer descriptors included.
+/// Reads what the kernel has registered with `poller`, its own break and timer descriptors
+/// included.
 ///
 /// # Errors
 ///

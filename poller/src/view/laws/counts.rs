@@ -21,7 +21,8 @@ impl Table {
     pub(super) fn sweep(poller: &Poller) -> Self {
         let mut table = Self::default();
         for desc in poller.shared.cache.iter_from(0) {
-            // Whether it lives or not: a queue entry, or readiness, that outlives its descriptor is what a law is for.
+            // Whether it lives or not: a queue entry, or readiness, that outlives its descriptor is
+            // what a law is for.
             table.queued += u64::from(desc.queued_ns.load(Ordering::Relaxed) != 0);
             for direction in Direction::ALL {
                 let counts = match desc.side(direction).state() {

@@ -1,4 +1,5 @@
-//! The conservation laws: what was counted on the way in is what was counted on the way out, plus what is inside.
+//! The conservation laws: what was counted on the way in is what was counted on the way out, plus
+//! what is inside.
 //!
 //! | file | holds |
 //! |---|---|
@@ -8,19 +9,20 @@
 //! | `statements` | the laws themselves |
 //! | `reading` | one reading of all of them, judged here |
 //!
-//! Go's count of waiters drifted unnoticed for years (golang/go#33624, #60782). A law that is checked on the live process
-//! finds such a drift when it begins.
+//! Go's count of waiters drifted unnoticed for years (golang/go#33624, #60782). A law that is
+//! checked on the live process finds such a drift when it begins.
 //!
 //! # Reading a running poller
 //!
-//! The counters are read before and after a sweep over the slots. With `in`, `out` and `now` for the three parts of a law,
-//! and `A` and `B` for the two readings, two bounds hold at any load: what the sweep has seen inside came in by `B` and
-//! had not gone out by `A`, so `in(B) >= out(A) + now`; and what came in by `A` has gone out by `B` or was inside all
-//! along, so `in(A) <= out(B) + now`. On a poller that rests, both are the law itself.
+//! The counters are read before and after a sweep over the slots. With `in`, `out` and `now` for
+//! the three parts of a law, and `A` and `B` for the two readings, two bounds hold at any load:
+//! what the sweep has seen inside came in by `B` and had not gone out by `A`, so `in(B) >= out(A) +
+//! now`; and what came in by `A` has gone out by `B` or was inside all along, so `in(A) <= out(B) +
+//! now`. On a poller that rests, both are the law itself.
 //!
-//! A transition is counted just after its CAS has won, so a thread may be caught between the two. Therefore as much is
-//! allowed for as has moved since the read before, up to a bound, and a law is reported as violated only when three
-//! reads in a row have found it so.
+//! A transition is counted just after its CAS has won, so a thread may be caught between the two.
+//! Therefore as much is allowed for as has moved since the read before, up to a bound, and a law is
+//! reported as violated only when three reads in a row have found it so.
 
 mod counts;
 mod law;
@@ -44,7 +46,8 @@ pub const READ_INTERVAL: Duration = Duration::from_millis(100);
 /// Reads the laws of one poller again and again, and knows which of them keep failing.
 #[derive(Debug, Default)]
 pub struct Auditor {
-    /// For each part of each law: in how many reads in a row it failed, and what had moved by the last one.
+    /// For each part of each law: in how many reads in a row it failed, and what had moved by the
+    /// last one.
     history: Vec<(u32, Option<u64>)>,
 }
 
@@ -54,14 +57,14 @@ impl Auditor {
         Self::default()
     }
 
-    /// Reads all laws of `poller`, always the same one, but not the kernel's. One is violated once it has failed in [`READS`]
-    /// calls in a row; leave [`READ_INTERVAL`] between calls.
+    /// Reads all laws of `poller`, always the same one, but not the kernel's. One is violated once
+    /// it has failed in [`READS`] calls in a row; leave [`READ_INTERVAL`] between calls.
     pub fn read(&mut self, poller: &Poller) -> Vec<Law> {
         self.judge(&read(poller, false))
     }
 
-    /// [`Auditor::read`], and the law of the kernel's registrations. The kernel holds up registrations and events while it
-    /// writes their list, about half a microsecond a descriptor.
+    /// [`Auditor::read`], and the law of the kernel's registrations. The kernel holds up
+    /// registrations and events while it writes their list, about half a microsecond a descriptor.
     pub fn read_with_kernel(&mut self, poller: &Poller) -> Vec<Law> {
         self.judge(&read(poller, true))
     }
@@ -93,8 +96,8 @@ impl Auditor {
     }
 }
 
-/// Reads the laws of a poller that may be running, that of the kernel's registrations included: once if all hold, else
-/// up to [`READS`] times, [`READ_INTERVAL`] apart.
+/// Reads the laws of a poller that may be running, that of the kernel's registrations included:
+/// once if all hold, else up to [`READS`] times, [`READ_INTERVAL`] apart.
 pub fn audit(poller: &Poller) -> Vec<Law> {
     let mut auditor = Auditor::new();
     let mut laws = auditor.judge(&read(poller, true));
@@ -109,7 +112,8 @@ pub fn audit(poller: &Poller) -> Vec<Law> {
     laws
 }
 
-/// Reads the laws of a poller at rest, on which each must hold to the last count: no thread is inside of a call.
+/// Reads the laws of a poller at rest, on which each must hold to the last count: no thread is
+/// inside of a call.
 pub fn audit_quiescent(poller: &Poller) -> Vec<Law> {
     let laws = read(poller, true);
     laws.iter()

@@ -2,8 +2,8 @@
 
 use super::law::Law;
 
-/// Most transitions that can be half counted at one time: one for each thread with a number of its own, and the wakers of
-/// a batch that were taken but not yet called.
+/// Most transitions that can be half counted at one time: one for each thread with a number of its
+/// own, and the wakers of a batch that were taken but not yet called.
 const IN_FLIGHT: u64 = 512;
 
 /// A counter read before and after the sweep.

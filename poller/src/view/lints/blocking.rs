@@ -1,4 +1,5 @@
-//! Registered descriptors in blocking mode: an operation on one may block the thread, and with it all that runs there.
+//! Registered descriptors in blocking mode: an operation on one may block the thread, and with it
+//! all that runs there.
 
 use std::collections::HashMap;
 
@@ -8,7 +9,8 @@ use super::lint::Lint;
 use super::observation::Observation;
 use crate::sys::query;
 
-/// Descriptors asked for their mode in one look. The call takes no lock and a tenth of a microsecond.
+/// Descriptors asked for their mode in one look. The call takes no lock and a tenth of a
+/// microsecond.
 const MODES: usize = 4096;
 
 /// What was seen of one poller.
@@ -73,8 +75,8 @@ impl Blocking {
     }
 }
 
-/// The slots whose turn it is: those from `next` on, at most [`MODES`] live ones, or all from the beginning where none are
-/// left.
+/// The slots whose turn it is: those from `next` on, at most [`MODES`] live ones, or all from the
+/// beginning where none are left.
 fn turn(live: impl Iterator<Item = u32> + Clone, next: u32) -> std::ops::Range<u32> {
     let last = |from: u32| live.clone().filter(|slot| *slot >= from).take(MODES).last();
     match last(next) {

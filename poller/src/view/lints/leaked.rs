@@ -1,4 +1,5 @@
-//! Readiness that nobody comes for: bytes arrived, the edge is kept in the descriptor, and nobody reads or waits.
+//! Readiness that nobody comes for: bytes arrived, the edge is kept in the descriptor, and nobody
+//! reads or waits.
 
 use super::SUSPECTS;
 use super::finding::Finding;
@@ -32,7 +33,8 @@ impl Leaked {
         let mut suspects =
             observation.ready_ones(unread.map(|(row, direction, _)| (row, direction)));
         let mut findings = Vec::new();
-        // The oldest registrations first: what has been lying there for longest is most likely among them.
+        // The oldest registrations first: what has been lying there for longest is most likely
+        // among them.
         suspects.sort_by_key(|(row, _)| row.opened_at_ns);
         for (row, direction) in suspects {
             let side = &row.sides[direction.index()];

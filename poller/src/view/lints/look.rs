@@ -16,7 +16,8 @@ use super::registration::Registrations;
 use super::stuck::Stuck;
 use crate::poller::Poller;
 
-/// Looks for known faults. It keeps what it saw between looks, because most faults show only in what does not change.
+/// Looks for known faults. It keeps what it saw between looks, because most faults show only in
+/// what does not change.
 ///
 /// ```
 /// # fn main() -> std::io::Result<()> {
@@ -63,10 +64,12 @@ impl Lints {
         }
     }
 
-    /// Looks at `poller`, and says what is wrong with it as far as it is certain by now: the gravest first. To be called
-    /// several times within [`Options::window`], and on; the first look finds nothing, because everything is seen twice.
+    /// Looks at `poller`, and says what is wrong with it as far as it is certain by now: the
+    /// gravest first. To be called several times within [`Options::window`], and on; the first look
+    /// finds nothing, because everything is seen twice.
     ///
-    /// Nothing is changed and no lock of a descriptor is taken, so it works while the program hangs.
+    /// Nothing is changed and no lock of a descriptor is taken, so it works while the program
+    /// hangs.
     pub fn look(&mut self, poller: &Poller) -> Vec<Finding> {
         // Without instrumentation there are no stamps to judge by.
         if cfg!(netpoller_bare) {

@@ -1,4 +1,5 @@
-//! Known faults of programs that use a poller, found on the live process, each with evidence and advice.
+//! Known faults of programs that use a poller, found on the live process, each with evidence and
+//! advice.
 //!
 //! | file | holds |
 //! |---|---|
@@ -18,17 +19,19 @@
 //!
 //! # What a finding is worth
 //!
-//! Every lint looks at least twice before it speaks, and judges by facts that only the fault explains: a row that did not
-//! change between two looks, the kernel's own answer about that descriptor, and polls that were made in between. A poller
-//! that is merely busy, on a machine that is merely loaded, is not accused. The judging is apart from the reading, in
-//! functions of plain numbers.
+//! Every lint looks at least twice before it speaks, and judges by facts that only the fault
+//! explains: a row that did not change between two looks, the kernel's own answer about that
+//! descriptor, and polls that were made in between. A poller that is merely busy, on a machine that
+//! is merely loaded, is not accused. The judging is apart from the reading, in functions of plain
+//! numbers.
 //!
 //! # What it costs
 //!
-//! One pass over the table a look, with one poll(2) for each 256 descriptors that have been parked for longer than the hold
-//! time. Only suspects, at most 64 a look, are asked about more closely. The kernel's list of registrations, which keeps
-//! the delivery of events waiting while it is written, is read when a suspect is otherwise confirmed, and for
-//! [`Options::kernel`]; never more than twice a second.
+//! One pass over the table a look, with one poll(2) for each 256 descriptors that have been parked
+//! for longer than the hold time. Only suspects, at most 64 a look, are asked about more closely.
+//! The kernel's list of registrations, which keeps the delivery of events waiting while it is
+//! written, is read when a suspect is otherwise confirmed, and for [`Options::kernel`]; never more
+//! than twice a second.
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {

@@ -47,7 +47,8 @@ impl<'a> Observation<'a> {
         self.options.hold_ns(lint)
     }
 
-    /// The id of a descriptor as every verb of the inspector takes it, whatever other pollers there are.
+    /// The id of a descriptor as every verb of the inspector takes it, whatever other pollers there
+    /// are.
     pub(super) fn id(&self, slot: u32, generation: u32) -> String {
         format!("{}/{slot}.{generation}", self.poller.name())
     }
@@ -76,7 +77,8 @@ impl<'a> Observation<'a> {
         })
     }
 
-    /// Those of `suspects` that poll(2) says are ready for their direction, and that nobody has touched meanwhile.
+    /// Those of `suspects` that poll(2) says are ready for their direction, and that nobody has
+    /// touched meanwhile.
     pub(super) fn ready_ones<'r>(
         &self,
         suspects: impl Iterator<Item = (&'r RawRow, Direction)>,
@@ -170,7 +172,8 @@ pub(super) struct Suspect<T> {
     pub(super) note: T,
 }
 
-/// The suspects of a lint. Those not seen again are forgotten, so it is no longer than one look's suspects.
+/// The suspects of a lint. Those not seen again are forgotten, so it is no longer than one look's
+/// suspects.
 #[derive(Debug)]
 pub(super) struct Suspects<T>(HashMap<Key, Suspect<T>>);
 

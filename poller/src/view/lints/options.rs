@@ -25,20 +25,23 @@ impl Default for Options {
 }
 
 impl Options {
-    /// All lints that do not need the kernel's list of registrations, a window of one second, the default hold times.
+    /// All lints that do not need the kernel's list of registrations, a window of one second, the
+    /// default hold times.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// Compares the table with the kernel's list of registrations as well. The kernel keeps registrations and events
-    /// waiting while it writes that list, about half a microsecond a descriptor.
+    /// Compares the table with the kernel's list of registrations as well. The kernel keeps
+    /// registrations and events waiting while it writes that list, about half a microsecond a
+    /// descriptor.
     #[must_use]
     pub fn kernel(mut self, ask: bool) -> Self {
         self.kernel = ask;
         self
     }
 
-    /// Over how long rates are taken. A stuck waiter of a poller that is otherwise quiet needs half a second to be certain.
+    /// Over how long rates are taken. A stuck waiter of a poller that is otherwise quiet needs half
+    /// a second to be certain.
     #[must_use]
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window;
@@ -76,7 +79,8 @@ impl Options {
         nanos(self.window)
     }
 
-    /// The time to leave between two looks within the window: four looks a window, or one each quarter of a second.
+    /// The time to leave between two looks within the window: four looks a window, or one each
+    /// quarter of a second.
     pub(crate) fn pause(&self) -> Duration {
         (self.window / 4).clamp(Duration::from_millis(5), Duration::from_millis(250))
     }

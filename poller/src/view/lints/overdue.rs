@@ -8,7 +8,8 @@ use super::span;
 use crate::desc::EXPIRED;
 use crate::observe::{Direction, Transition};
 
-/// Between the first and the last look that found the same: long enough for a poller that was about to run.
+/// Between the first and the last look that found the same: long enough for a poller that was about
+/// to run.
 const CONFIRM_NS: u64 = 200_000_000;
 
 /// What was seen of one poller.

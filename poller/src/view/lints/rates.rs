@@ -123,8 +123,9 @@ impl Window {
             && self.counts.polls_full * 2 > self.counts.polls_with_events
     }
 
-    /// On a machine that is short of processors, a thread is kept from running in the middle of a dispatch now and then, and
-    /// for long. That makes few of them slow; a waker that works makes many slow, or takes most of the time.
+    /// On a machine that is short of processors, a thread is kept from running in the middle of a
+    /// dispatch now and then, and for long. That makes few of them slow; a waker that works makes
+    /// many slow, or takes most of the time.
     fn is_slow(&self) -> bool {
         let counts = &self.counts;
         let many = counts.slow_dispatches.saturating_mul(100) >= counts.dispatches;

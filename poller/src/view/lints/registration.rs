@@ -1,5 +1,5 @@
-//! The kernel's list of registrations against the table: a socket that is registered twice, and a registration whose
-//! descriptor the table no longer knows.
+//! The kernel's list of registrations against the table: a socket that is registered twice, and a
+//! registration whose descriptor the table no longer knows.
 
 use std::collections::{HashMap, HashSet};
 
@@ -27,7 +27,8 @@ pub(super) struct Registrations {
     closed: HashMap<(u32, u32), Option<u64>>,
 }
 
-/// Something odd in the list. Once is nothing: it may have been closed between the reading of the list and of the table.
+/// Something odd in the list. Once is nothing: it may have been closed between the reading of the
+/// list and of the table.
 #[derive(Debug)]
 struct Odd<T> {
     first_ns: u64,
@@ -109,7 +110,8 @@ impl Registrations {
             return;
         };
         self.read_ns = Some(observation.now_ns);
-        // The slots are looked at after the list was read: what was opened before it is live, unless it was closed since.
+        // The slots are looked at after the list was read: what was opened before it is live,
+        // unless it was closed since.
         let cache = &observation.poller.shared.cache;
         let is_live = |entry: &Registration| {
             cache
@@ -149,7 +151,8 @@ fn ghosts(list: &[Registration], is_live: impl Fn(&Registration) -> bool) -> Vec
         .collect()
 }
 
-/// Live entries of the same socket. Only sockets: the ends of a pipe share an inode, and so do all eventfds.
+/// Live entries of the same socket. Only sockets: the ends of a pipe share an inode, and so do all
+/// eventfds.
 fn duplicates(
     list: &[Registration],
     is_live: impl Fn(&Registration) -> bool,
@@ -205,7 +208,8 @@ fn describe_ghost(
 /// The numbers in this process that stand for each of some sockets, by inode.
 type Holders = HashMap<u64, Vec<i32>>;
 
-/// Looks at each open descriptor once, however many sockets are looked for: a process may have a hundred thousand.
+/// Looks at each open descriptor once, however many sockets are looked for: a process may have a
+/// hundred thousand.
 fn holders(wanted: HashSet<u64>) -> Holders {
     let mut holders = Holders::new();
     if wanted.is_empty() {

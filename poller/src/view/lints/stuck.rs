@@ -1,4 +1,5 @@
-//! Waiters that are parked although their descriptor is ready: stuck by their own doing, or because an edge was lost.
+//! Waiters that are parked although their descriptor is ready: stuck by their own doing, or because
+//! an edge was lost.
 
 mod loss;
 mod waiter;
@@ -16,10 +17,11 @@ use waiter::Waiter;
 
 /// Between the first and the last time that the kernel has said so.
 const CONFIRM_NS: u64 = 50_000_000;
-/// The same where nobody has polled meanwhile: a thread that has fetched the event may be kept from running for a while.
+/// The same where nobody has polled meanwhile: a thread that has fetched the event may be kept from
+/// running for a while.
 const CONFIRM_QUIET_NS: u64 = 500_000_000;
-/// Polls between the two. The first may have fetched its events before the kernel was first asked, and other threads may
-/// be in the middle of one.
+/// Polls between the two. The first may have fetched its events before the kernel was first asked,
+/// and other threads may be in the middle of one.
 const POLLS: u64 = 4;
 /// The list of registrations is read at most so often.
 const LIST_NS: u64 = 500_000_000;
@@ -152,14 +154,16 @@ impl Stuck {
     }
 }
 
-/// The list as far as it tells of a descriptor: one that was opened after it was read is not missing from it.
+/// The list as far as it tells of a descriptor: one that was opened after it was read is not
+/// missing from it.
 fn list_for(list: Option<(u64, &[Registration])>, opened_at_ns: u64) -> Option<&[Registration]> {
     list.filter(|(read_ns, _)| opened_at_ns < *read_ns)
         .map(|(_, list)| list)
 }
 
-/// Whether a waiter that the kernel has called ready all along, and that has not moved, is stuck for certain: the poller
-/// has polled since and did not find its event, or there is no event and nobody has run for long.
+/// Whether a waiter that the kernel has called ready all along, and that has not moved, is stuck
+/// for certain: the poller has polled since and did not find its event, or there is no event and
+/// nobody has run for long.
 fn is_confirmed(seen_for_ns: u64, polls: u64, quiet: bool) -> bool {
     (seen_for_ns >= CONFIRM_NS && polls >= POLLS) || (seen_for_ns >= CONFIRM_QUIET_NS && quiet)
 }

@@ -1,4 +1,5 @@
-//! Stuck waiters alone, among rows that somebody has read already: for whoever looks every second and wants nothing else.
+//! Stuck waiters alone, among rows that somebody has read already: for whoever looks every second
+//! and wants nothing else.
 
 use super::observation::{Observation, has_events};
 use super::options::Options;
@@ -31,11 +32,12 @@ impl StuckWatch {
         }
     }
 
-    /// Slot, generation and direction of those whose waiter is parked although the kernel calls the descriptor ready, for
-    /// certain by now: stuck by its own doing, or because its edge was lost. Which of the two, and hence the kernel's list of
-    /// registrations, is not asked for.
+    /// Slot, generation and direction of those whose waiter is parked although the kernel calls the
+    /// descriptor ready, for certain by now: stuck by its own doing, or because its edge was lost.
+    /// Which of the two, and hence the kernel's list of registrations, is not asked for.
     ///
-    /// It costs one poll(2) for each 256 of `rows` that have been parked for longer than the hold time.
+    /// It costs one poll(2) for each 256 of `rows` that have been parked for longer than the hold
+    /// time.
     pub(crate) fn look<'r>(
         &mut self,
         poller: &Poller,

@@ -1,7 +1,8 @@
 //! Many rings as one sequence by time, of which little is held at a time.
 //!
-//! A poller may have 255 rings, and a process many pollers: all that they hold can be hundreds of megabytes. So a ring is read
-//! some events at a time, and what is overwritten before its turn comes is lost, and counted.
+//! A poller may have 255 rings, and a process many pollers: all that they hold can be hundreds of
+//! megabytes. So a ring is read some events at a time, and what is overwritten before its turn
+//! comes is lost, and counted.
 
 use std::cmp::Reverse;
 use std::collections::{BinaryHeap, VecDeque};
@@ -12,7 +13,8 @@ use crate::poller::Poller;
 /// Events of one ring that are held at a time.
 pub(super) const BLOCK: u64 = 64;
 
-/// The events between two places of each poller, by time; those of one thread in the order in which it recorded them.
+/// The events between two places of each poller, by time; those of one thread in the order in which
+/// it recorded them.
 #[derive(Debug)]
 pub(crate) struct Merge<'a> {
     rings: Vec<Ring<'a>>,
@@ -26,7 +28,8 @@ pub(crate) struct Merge<'a> {
 struct Ring<'a> {
     poller: &'a Poller,
     thread: usize,
-    /// Number of the first event that was not taken yet. In the reader's cursor, so that he goes on from here.
+    /// Number of the first event that was not taken yet. In the reader's cursor, so that he goes on
+    /// from here.
     next: &'a mut u64,
     until: u64,
     /// The events from `next` on.
@@ -81,7 +84,8 @@ impl<'a> Merge<'a> {
         self.lost
     }
 
-    /// Sees to it that a ring with events to come has one in its block, and is among those that have.
+    /// Sees to it that a ring with events to come has one in its block, and is among those that
+    /// have.
     fn refill(&mut self, index: usize) {
         let ring = &mut self.rings[index];
         if ring.block.is_empty() {

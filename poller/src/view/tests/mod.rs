@@ -218,7 +218,8 @@ fn a_registration_that_the_table_does_not_know_is_reported() {
     let poller = poller("leaked");
     let (desc, ours, _theirs) = open(&poller);
     let duplicate = ours.try_clone().unwrap();
-    // Closed behind the poller's back while a duplicate keeps the registration alive in the kernel (semantics 10).
+    // Closed behind the poller's back while a duplicate keeps the registration alive in the kernel
+    // (semantics 10).
     drop(ours);
     drop(desc);
     let law = audit_quiescent(&poller)
@@ -241,7 +242,8 @@ fn a_busy_poller_is_not_accused_and_its_rows_are_whole() {
                 while !stop.load(Ordering::Relaxed) {
                     let (desc, _ours, theirs) = open(&poller);
                     wait_once(&desc, &poller, &mut ready, &theirs);
-                    // Before the socket is closed: its number may be the other thread's next socket (semantics 10).
+                    // Before the socket is closed: its number may be the other thread's next socket
+                    // (semantics 10).
                     desc.close();
                 }
             });

@@ -1,7 +1,8 @@
 //! The baseline: the least that an edge-triggered echo server on one thread can do.
 //!
-//! On one connection a request costs three system calls: epoll_wait, read, write. A read that does not fill the buffer
-//! has drained the socket, so there is no read that finds EAGAIN, unless the event said that the peer is gone.
+//! On one connection a request costs three system calls: epoll_wait, read, write. A read that does
+//! not fill the buffer has drained the socket, so there is no read that finds EAGAIN, unless the
+//! event said that the peer is gone.
 
 use std::convert::Infallible;
 use std::io::{self, ErrorKind, Read, Write};

@@ -2,18 +2,23 @@
 //!
 //! To add one, for example `netpoller-inline`:
 //!
-//! 1. write `servers/netpoller_inline.rs` with `pub(crate) const KIND: Kind = Kind { name: "netpoller-inline", … }`;
-//! 2. name the file below (`mod netpoller_inline;`) and put `netpoller_inline::KIND` into [`KINDS`].
+//! 1. write `servers/netpoller_inline.rs` with `pub(crate) const KIND: Kind = Kind { name:
+//!    "netpoller-inline", … }`;
+//! 2. name the file below (`mod netpoller_inline;`) and put `netpoller_inline::KIND` into
+//!    [`KINDS`].
 //!
-//! Help, flag checking, rounds and reports follow from the table. What a [`Serve`] function must do:
+//! Help, flag checking, rounds and reports follow from the table. What a [`Serve`] function must
+//! do:
 //!
-//! - echo every byte of every connection, in order, until the peer closes: the load checks the bytes of one message per
-//!   connection before it measures, and the lengths after that;
-//! - read into a buffer of [`BUFFER`] bytes, and be what a competent user would write, neither tuned beyond that nor less;
+//! - echo every byte of every connection, in order, until the peer closes: the load checks the
+//!   bytes of one message per connection before it measures, and the lengths after that;
+//! - read into a buffer of [`BUFFER`] bytes, and be what a competent user would write, neither
+//!   tuned beyond that nor less;
 //! - set `TCP_NODELAY`, or messages beyond one buffer wait for a delayed acknowledgement;
-//! - with [`Options::read_deadline`], set that deadline before every read, and close a connection that meets it;
-//! - do as it likes with threads: they inherit the core, and their CPU time counts. When every connection is idle it
-//!   must be idle too, since that is when its clock is read.
+//! - with [`Options::read_deadline`], set that deadline before every read, and close a connection
+//!   that meets it;
+//! - do as it likes with threads: they inherit the core, and their CPU time counts. When every
+//!   connection is idle it must be idle too, since that is when its clock is read.
 
 mod bare;
 mod netpoller;
@@ -49,7 +54,8 @@ pub(crate) struct Kind {
     pub(crate) serve: Serve,
 }
 
-/// Serves connections of `listener`, which is bound, listening and nonblocking, until the process is killed.
+/// Serves connections of `listener`, which is bound, listening and nonblocking, until the process
+/// is killed.
 pub(crate) type Serve = fn(listener: TcpListener, options: &Options) -> io::Result<Infallible>;
 
 /// What varies between runs of one server.

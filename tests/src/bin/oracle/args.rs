@@ -5,10 +5,12 @@ use std::path::PathBuf;
 use clap::{Args as Arguments, Parser, Subcommand};
 use netpoller_tests::oracle::Form;
 
-/// Runs oracle scripts on netpoller and prints what each line came to, as real Go's answers are kept in the goldens
+/// Runs oracle scripts on netpoller and prints what each line came to, as real Go's answers are
+/// kept in the goldens
 ///
-/// A script is a list of operations on sockets, pipes and files; tests/oracle/README.md has the language. Scripts run at the
-/// same time, each with a poller of its own, and are printed in order. A warning on stderr is no difference.
+/// A script is a list of operations on sockets, pipes and files; tests/oracle/README.md has the
+/// language. Scripts run at the same time, each with a poller of its own, and are printed in order.
+/// A warning on stderr is no difference.
 #[derive(Debug, Parser)]
 #[command(
     name = "oracle",
@@ -76,8 +78,9 @@ pub(crate) enum Command {
     Go(GoArgs),
     /// Run random scripts on real Go and on ours, and make a mismatch as small as it gets
     ///
-    /// The scripts consist of lines whose outcomes depend on no race. Each hundred runs in another form of the API and on another
-    /// number of threads. A mismatch is written to a file with Go's answer as its golden, to be kept.
+    /// The scripts consist of lines whose outcomes depend on no race. Each hundred runs in another
+    /// form of the API and on another number of threads. A mismatch is written to a file with Go's
+    /// answer as its golden, to be kept.
     Random(RandomArgs),
 }
 
@@ -87,7 +90,8 @@ pub(crate) struct RandomArgs {
     #[arg(long, value_name = "N", default_value_t = 2000)]
     pub(crate) count: usize,
 
-    /// Seed of the first script; the next has the next number [default: from the clock, and printed]
+    /// Seed of the first script; the next has the next number [default: from the clock, and
+    /// printed]
     #[arg(long, value_name = "N")]
     pub(crate) seed: Option<u64>,
 

@@ -1,4 +1,5 @@
-//! `oracle`: runs scripts on netpoller, compares with what real Go answered, and lets Go answer again.
+//! `oracle`: runs scripts on netpoller, compares with what real Go answered, and lets Go answer
+//! again.
 
 mod answer;
 mod args;

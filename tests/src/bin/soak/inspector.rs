@@ -24,7 +24,8 @@ pub(crate) struct Inspectors {
     thread: JoinHandle<io::Result<()>>,
 }
 
-/// Connects `count` of them to the endpoint at `target`, `unix:PATH`, and returns once each has its first frame.
+/// Connects `count` of them to the endpoint at `target`, `unix:PATH`, and returns once each has its
+/// first frame.
 pub(crate) fn start(target: &str, count: u32) -> io::Result<Inspectors> {
     let path: PathBuf = target
         .strip_prefix("unix:")
@@ -73,7 +74,8 @@ pub(crate) fn start(target: &str, count: u32) -> io::Result<Inspectors> {
 }
 
 impl Inspectors {
-    /// Ends them; how many frames they have received in all. An inspector whose stream broke is an error.
+    /// Ends them; how many frames they have received in all. An inspector whose stream broke is an
+    /// error.
     pub(crate) fn finish(self) -> io::Result<u64> {
         self.stop.send_replace(true);
         self.thread

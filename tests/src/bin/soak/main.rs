@@ -1,10 +1,11 @@
-//! A soak: one process under mixed load for a chosen time, and what it looked like at the start and at the end.
+//! A soak: one process under mixed load for a chosen time, and what it looked like at the start and
+//! at the end.
 //!
 //! `cargo run --release -p netpoller-tests --bin soak -- --for 30m`
 //!
-//! `load` is everything that goes on, `inspector` are clients that watch all the time, `reading` is what is measured, and
-//! `report` compares the start with the end and judges: nothing may have grown, and every law must hold exactly once the
-//! load has come to rest.
+//! `load` is everything that goes on, `inspector` are clients that watch all the time, `reading` is
+//! what is measured, and `report` compares the start with the end and judges: nothing may have
+//! grown, and every law must hold exactly once the load has come to rest.
 
 mod inspector;
 mod load;
@@ -30,12 +31,14 @@ const FIRST_LOAD: Duration = Duration::from_millis(200);
 /// For so long it is waited for what comes about at once on a machine that is not busy.
 const PATIENCE: Duration = Duration::from_secs(60);
 
-/// Puts a mixed load on one poller for a chosen time and says whether anything grew, leaked or went wrong.
+/// Puts a mixed load on one poller for a chosen time and says whether anything grew, leaked or went
+/// wrong.
 ///
-/// The load, all of it at once: echo connections whose read deadline is set anew for each request; connections that are
-/// opened and closed, by their owner or by another task in the middle of a read; connections that are reset; deadlines that
-/// fire, are moved later, moved earlier and cleared; datagrams; pipes; blocking threads; a tokio runtime; breaks. Inspectors
-/// watch every descriptor all the time.
+/// The load, all of it at once: echo connections whose read deadline is set anew for each request;
+/// connections that are opened and closed, by their owner or by another task in the middle of a
+/// read; connections that are reset; deadlines that fire, are moved later, moved earlier and
+/// cleared; datagrams; pipes; blocking threads; a tokio runtime; breaks. Inspectors watch every
+/// descriptor all the time.
 ///
 /// Exit codes: 0 nothing grew and every law holds; 1 something did; 2 wrong arguments.
 #[derive(Debug, Parser)]
@@ -91,8 +94,9 @@ fn run(args: &Args) -> io::Result<Report> {
         .map_err(io::Error::other)?;
     let inspectors = inspector::start(endpoint.target(), args.inspectors)?;
 
-    // What there is without any load: it must be the same again when the load is gone. A first short load makes what the
-    // poller makes once and keeps, such as the timer for which a runtime waits.
+    // What there is without any load: it must be the same again when the load is gone. A first
+    // short load makes what the poller makes once and keeps, such as the timer for which a runtime
+    // waits.
     let first = Load::start(FIRST_CLIENTS)?;
     thread::sleep(FIRST_LOAD);
     first.finish()?;
@@ -128,7 +132,8 @@ fn run(args: &Args) -> io::Result<Report> {
 
     let done = load.finish()?;
     rest(poller);
-    // The inspectors were there before the load, and are still. A thread that has been joined may be counted a little longer.
+    // The inspectors were there before the load, and are still. A thread that has been joined may
+    // be counted a little longer.
     wait_for(|| Idle::read().is_ok_and(|now| now.is_within(before)));
     let after = Idle::read()?;
     let report = Report {

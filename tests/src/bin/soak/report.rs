@@ -9,7 +9,8 @@ use serde_json::{Value, json};
 use crate::load::Done;
 use crate::reading::{Idle, Reading};
 
-/// Memory may grow by this much and this share between the start and the end: allocators keep what they had at a peak.
+/// Memory may grow by this much and this share between the start and the end: allocators keep what
+/// they had at a peak.
 const RSS_SLACK_BYTES: u64 = 16 << 20;
 const RSS_SLACK: f64 = 0.10;
 

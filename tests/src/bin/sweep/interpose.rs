@@ -1,8 +1,10 @@
-//! The C library's functions that the poller and the standard library call, in front of the real ones.
+//! The C library's functions that the poller and the standard library call, in front of the real
+//! ones.
 //!
-//! A function of the executable goes before one of the same name in a shared library, so every call of this process comes
-//! here first: the library under test is built as it ships, and knows nothing of this. Each function asks the plan and
-//! then calls the real one, or answers in its stead as the kernel would.
+//! A function of the executable goes before one of the same name in a shared library, so every call
+//! of this process comes here first: the library under test is built as it ships, and knows nothing
+//! of this. Each function asks the plan and then calls the real one, or answers in its stead as the
+//! kernel would.
 #![allow(unsafe_code)]
 
 use std::ffi::{c_char, c_int, c_long, c_uint, c_void};
@@ -35,11 +37,12 @@ macro_rules! real {
     }};
 }
 
-/// Functions that go in front of the real ones. Behind the arrow is which site a call is, `None` for one that is not swept;
-/// `short` is the call with less to write.
+/// Functions that go in front of the real ones. Behind the arrow is which site a call is, `None`
+/// for one that is not swept; `short` is the call with less to write.
 ///
-/// Those that C declares with `...` have a fixed number of arguments here: on x86-64 and aarch64 Linux both are passed alike,
-/// and an argument that the caller left out is passed on as the rubbish it is, and ignored as it would have been.
+/// Those that C declares with `...` have a fixed number of arguments here: on x86-64 and aarch64
+/// Linux both are passed alike, and an argument that the caller left out is passed on as the
+/// rubbish it is, and ignored as it would have been.
 macro_rules! intercept {
     ($(
         fn $name:ident($($arg:ident: $type:ty),*) -> $result:ty
@@ -62,7 +65,8 @@ macro_rules! intercept {
                 Answer::Again => {
                     let fd = first!($($arg),*);
                     if !is_ready(fd, site) {
-                        // No edge would follow. That the kernel says EAGAIN as well, or the end, is its own affair.
+                        // No edge would follow. That the kernel says EAGAIN as well, or the end, is
+                        // its own affair.
                         came_to_nothing();
                         return call();
                     }
@@ -108,7 +112,8 @@ fn fail<R: From<i8>>(errno: c_int) -> R {
     R::from(-1)
 }
 
-/// The answer of a call whose success is kept from the caller; if it failed there is nothing to hide.
+/// The answer of a call whose success is kept from the caller; if it failed there is nothing to
+/// hide.
 fn hide<R: From<i8> + PartialEq>(real: R, errno: c_int) -> R {
     let goes_on = get_errno() == libc::EINPROGRESS;
     if real == R::from(-1) && !goes_on {
@@ -146,7 +151,8 @@ fn interest(fd: c_int) -> Option<u32> {
     (entry.epoll.load(Ordering::Acquire) != 0).then(|| entry.events.load(Ordering::Relaxed))
 }
 
-/// Registered as the poller registers what it is given. Its own descriptors, and nobody else's, are level-triggered.
+/// Registered as the poller registers what it is given. Its own descriptors, and nobody else's, are
+/// level-triggered.
 fn is_polled(fd: c_int) -> bool {
     interest(fd).is_some_and(|events| events & libc::EPOLLET as u32 != 0)
 }
@@ -167,7 +173,8 @@ fn edge(fd: c_int) {
         u64: entry.data.load(Ordering::Relaxed),
     };
     let epoll = entry.epoll.load(Ordering::Acquire);
-    // SAFETY: `event` lives through the call. Of a descriptor that was closed meanwhile it is an error.
+    // SAFETY: `event` lives through the call. Of a descriptor that was closed meanwhile it is an
+    // error.
     unsafe { real(epoll, libc::EPOLL_CTL_MOD, fd, &raw mut event) };
 }
 

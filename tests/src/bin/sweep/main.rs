@@ -1,11 +1,13 @@
-//! A sweep of faults: every script again and again, each time with another system call that fails in another way.
+//! A sweep of faults: every script again and again, each time with another system call that fails
+//! in another way.
 //!
 //! `cargo run --release -p netpoller-tests --bin sweep`
 //!
-//! A first run of a script counts its calls. Then it runs once for each call and each error that Linux can return there. A run
-//! must end, must leave no descriptor, no slot and no waiter behind, must keep the laws, and must do either what it does
-//! when nothing fails, or less with an error that names what failed. After an error the same poller runs the script once
-//! more, without a fault.
+//! A first run of a script counts its calls. Then it runs once for each call and each error that
+//! Linux can return there. A run must end, must leave no descriptor, no slot and no waiter behind,
+//! must keep the laws, and must do either what it does when nothing fails, or less with an error
+//! that names what failed. After an error the same poller runs the script once more, without a
+//! fault.
 //!
 //! | file | holds |
 //! |---|---|
@@ -38,10 +40,12 @@ use plan::Plan;
 use run::Subject;
 use site::Site;
 
-/// Fails each system call of each script in each way that Linux can, one at a time, and says what went wrong.
+/// Fails each system call of each script in each way that Linux can, one at a time, and says what
+/// went wrong.
 ///
-/// Nothing is simulated but the failure: the library runs on the kernel as it ships, and the calls of the C library are
-/// intercepted in front of it. What goes wrong is printed with the command that does just that again.
+/// Nothing is simulated but the failure: the library runs on the kernel as it ships, and the calls
+/// of the C library are intercepted in front of it. What goes wrong is printed with the command
+/// that does just that again.
 ///
 /// Exit codes: 0 nothing went wrong; 1 something did; 2 wrong arguments.
 #[derive(Debug, Parser)]
@@ -52,7 +56,8 @@ struct Args {
     /// Only scripts with this in their name, as `sweep scripts` prints it.
     #[arg(long, value_name = "TEXT", default_value = "")]
     only: String,
-    /// One of so many faults, spread evenly; of our own scripts also those of the first call of each kind. 1 is all of them.
+    /// One of so many faults, spread evenly; of our own scripts also those of the first call of
+    /// each kind. 1 is all of them.
     #[arg(long, value_name = "N", default_value_t = 1, value_parser = clap::value_parser!(u32).range(1..))]
     every: u32,
     /// Scripts that run at the same time.

@@ -41,8 +41,9 @@ pub(crate) fn scripts() -> Result<Vec<Arc<Script>>, String> {
     Ok(scripts)
 }
 
-/// A line as it is compared. A machine under load is late, which is no fault. If writes come `in_pieces`, how much is written is
-/// the same, but not what a read finds at once, nor what is left for the next.
+/// A line as it is compared. A machine under load is late, which is no fault. If writes come
+/// `in_pieces`, how much is written is the same, but not what a read finds at once, nor what is
+/// left for the next.
 fn compared(script: &Script, line: &str, outcome: &str, in_pieces: bool) -> String {
     let words: Vec<_> = line.split_whitespace().collect();
     let writes = match words[..] {
@@ -58,8 +59,8 @@ fn compared(script: &Script, line: &str, outcome: &str, in_pieces: bool) -> Stri
     if in_pieces && !writes && !failed {
         return format!("{line} -> something");
     }
-    // To write to a peer that is gone is one of two errors, and which depends on how far its reset has come. What a pipe holds
-    // depends on how many writes it took to fill it.
+    // To write to a peer that is gone is one of two errors, and which depends on how far its reset
+    // has come. What a pipe holds depends on how many writes it took to fill it.
     let outcome = outcome
         .replace("VERYLATE", "ontime")
         .replace("EPIPE", "ECONNRESET");
@@ -113,7 +114,8 @@ pub(crate) fn run(
     if departs(&lines)
         && let Some(last) = lines.last()
     {
-        // What the script sees first may be another operation that waits in vain for the one that failed.
+        // What the script sees first may be another operation that waits in vain for the one that
+        // failed.
         let told = |line: &&String| names_error(line);
         error = [last].into_iter().chain(&report.ends).find(told).cloned();
         if error.is_some() {

@@ -54,10 +54,11 @@ pub(crate) fn describe(error: &io::Error) -> String {
 }
 
 impl Outcome {
-    /// What is wrong with this, if `golden` is what the script does when nothing fails; empty if nothing is.
+    /// What is wrong with this, if `golden` is what the script does when nothing fails; empty if
+    /// nothing is.
     ///
-    /// What may not surface must leave no trace. Of the rest an error may, which must name what failed; until then all has to
-    /// have gone as it should.
+    /// What may not surface must leave no trace. Of the rest an error may, which must name what
+    /// failed; until then all has to have gone as it should.
     pub(crate) fn judge(&self, golden: &Outcome, plan: Option<Plan>) -> Vec<String> {
         let mut wrong = self.wrong.clone();
         match (&self.error, plan) {

@@ -1,6 +1,8 @@
-//! What is to go wrong next, and what has been called: shared between the harness and the calls it intercepts.
+//! What is to go wrong next, and what has been called: shared between the harness and the calls it
+//! intercepts.
 //!
-//! All of it is atomics, because it is used inside of calls that may not allocate, lock or call the kernel in turn.
+//! All of it is atomics, because it is used inside of calls that may not allocate, lock or call the
+//! kernel in turn.
 
 use std::cell::Cell;
 use std::sync::atomic::{AtomicBool, AtomicI32, AtomicU32, AtomicUsize, Ordering};
@@ -139,7 +141,8 @@ pub(super) fn answer(site: Site) -> Answer {
     }
     FIRED.fetch_add(1, Ordering::Relaxed);
     match (site, ERRNO.load(Ordering::Relaxed)) {
-        // The attempt goes on in the background; the number is free, whatever close says; the signal is there.
+        // The attempt goes on in the background; the number is free, whatever close says; the
+        // signal is there.
         (Site::ConnectTcp | Site::Close, libc::EINTR)
         | (Site::ReadEvent | Site::WriteEvent, libc::EAGAIN) => {
             Answer::RealThen(ERRNO.load(Ordering::Relaxed))

@@ -74,7 +74,8 @@ impl Subject {
         matches!(self.body, Body::Own(_))
     }
 
-    /// Runs it, in the thread that calls. `golden` is what it has to do, once that is known, and `pieces` whether writes are cut.
+    /// Runs it, in the thread that calls. `golden` is what it has to do, once that is known, and
+    /// `pieces` whether writes are cut.
     fn run(&self, golden: Option<&Outcome>, pieces: bool) -> Outcome {
         match &self.body {
             Body::Own(scenario) => self.run_own(*scenario),
@@ -205,8 +206,8 @@ fn message(panic: &(dyn std::any::Any + Send)) -> String {
         .unwrap_or_default()
 }
 
-/// Makes what a first run would make and no run gives back: a tokio with signals, as it is where another crate of the build asks
-/// for them, keeps a pair of sockets for the whole process.
+/// Makes what a first run would make and no run gives back: a tokio with signals, as it is where
+/// another crate of the build asks for them, keeps a pair of sockets for the whole process.
 fn make_what_stays() {
     static ONCE: Once = Once::new();
     ONCE.call_once(|| {
@@ -259,7 +260,8 @@ fn settle(before: &BTreeMap<String, String>) -> Result<(), String> {
 pub(crate) fn golden(subject: &Subject, limit: Duration) -> Result<Run, String> {
     // This one makes what a process makes once, and keeps that open: the global poller.
     run(subject, None, None, limit)?;
-    // On a busy machine a deadline may come before what is meant to be done by then. What is wrong is so each time.
+    // On a busy machine a deadline may come before what is meant to be done by then. What is wrong
+    // is so each time.
     for _ in 1..ATTEMPTS {
         if let Ok(golden) = try_golden(subject, limit) {
             return Ok(golden);

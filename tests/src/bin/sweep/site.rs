@@ -1,11 +1,13 @@
-//! Which calls can fail, and how: for each place where the kernel is called, the errors that Linux can return there.
+//! Which calls can fail, and how: for each place where the kernel is called, the errors that Linux
+//! can return there.
 
 use std::fmt;
 use std::str::FromStr;
 
 macro_rules! sites {
     ($($(#[$doc:meta])* $site:ident $name:literal)+) => {
-        /// A place where the kernel is called: the call, and what it is called on where that decides how it can fail.
+        /// A place where the kernel is called: the call, and what it is called on where that
+        /// decides how it can fail.
         #[derive(Clone, Copy, PartialEq, Eq, Debug)]
         #[repr(u8)]
         pub(crate) enum Site {
@@ -65,7 +67,8 @@ impl Site {
 
     /// What the kernel may answer here instead of doing what it was asked to.
     ///
-    /// A non-blocking read or write of an eventfd is not interrupted, and says EAGAIN if somebody else was faster.
+    /// A non-blocking read or write of an eventfd is not interrupted, and says EAGAIN if somebody
+    /// else was faster.
     pub(crate) fn faults(self) -> Vec<Fault> {
         const OUT_OF_FILES: [i32; 3] = [libc::EMFILE, libc::ENFILE, libc::ENOMEM];
         let once = |errnos: &[i32]| errnos.iter().map(|errno| Fault::once(*errno)).collect();
@@ -161,8 +164,8 @@ impl Fault {
         }
     }
 
-    /// Whether a program may see it. Signals, EAGAIN and short writes are the poller's own business, and the rest of them it
-    /// has to report.
+    /// Whether a program may see it. Signals, EAGAIN and short writes are the poller's own
+    /// business, and the rest of them it has to report.
     pub(crate) fn may_surface(self, site: Site) -> bool {
         match self.errno {
             SHORT | libc::EINTR | libc::ECONNABORTED => false,

@@ -1,4 +1,5 @@
-//! All runs of one script, in a process of its own: what hangs or crashes takes that along, and nothing else.
+//! All runs of one script, in a process of its own: what hangs or crashes takes that along, and
+//! nothing else.
 
 use std::collections::{BTreeMap, VecDeque};
 use std::io::{BufRead, BufReader, Write};
@@ -30,7 +31,8 @@ fn plans(golden: &Run) -> Vec<Plan> {
 /// Tries the faults of `subject`, of which `done` were tried already: one of `every`, and
 /// of ours the first call of each kind.
 ///
-/// Lines that a worker writes: `try` a plan, and then how that went; `alone` for one that wants a process of its own.
+/// Lines that a worker writes: `try` a plan, and then how that went; `alone` for one that wants a
+/// process of its own.
 pub(crate) fn work(
     subject: &Subject,
     every: u32,
@@ -54,8 +56,9 @@ pub(crate) fn work(
         say(&format!("try {plan}"))?;
         let (mut wrong, came) = run::try_out(subject, &golden.outcome, plan, limit);
         if plan.fault.errno == libc::EAGAIN {
-            // The lane has parked because of the fault, and its script goes on as if it had met what it was to wait for: what it
-            // meets then, and whether it waits for that, is another matter. All else is as it must be.
+            // The lane has parked because of the fault, and its script goes on as if it had met
+            // what it was to wait for: what it meets then, and whether it waits for that, is
+            // another matter. All else is as it must be.
             wrong.retain(|what| !what.contains("lines: `blocked "));
         }
         let hurried = ["EARLY", "blocked ", "instead of `write a 1 -> ECONNRESET"];
@@ -63,9 +66,10 @@ pub(crate) fn work(
             .iter()
             .any(|what| hurried.iter().any(|it| what.contains(it)))
         {
-            // On a machine under load a script may come to move a deadline when it has passed, a lane that parks because of the
-            // fault may be taken for one that waits for its peer, and a write may come before the reset that an earlier one has
-            // brought about. What is wrong is so again.
+            // On a machine under load a script may come to move a deadline when it has passed, a
+            // lane that parks because of the fault may be taken for one that waits for its peer,
+            // and a write may come before the reset that an earlier one has brought about. What is
+            // wrong is so again.
             let again = [(); 3].map(|()| run::try_out(subject, &golden.outcome, plan, limit).0);
             wrong = again
                 .into_iter()

@@ -1,4 +1,5 @@
-//! Reads scripts, and says what is wrong with those that are not: where, what, and what to write instead.
+//! Reads scripts, and says what is wrong with those that are not: where, what, and what to write
+//! instead.
 //!
 //! | file | holds |
 //! |---|---|

@@ -6,8 +6,8 @@ use super::Model;
 use crate::poller::Poller;
 
 impl Model {
-    /// Tells of the tasks whose waiter is stuck, as the lints find it, that they have lost their waker: tokio-console warns of
-    /// those, and nothing else will ever wake them.
+    /// Tells of the tasks whose waiter is stuck, as the lints find it, that they have lost their
+    /// waker: tokio-console warns of those, and nothing else will ever wake them.
     pub(super) fn find_lost(&mut self, pollers: &[Poller]) {
         let mut lost = HashSet::new();
         for poller in pollers {

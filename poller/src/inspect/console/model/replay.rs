@@ -37,7 +37,8 @@ impl Model {
                         });
                     }
                 }
-                // What parks next on the thread is the task that it has resumed, be it on a sleep that is not listed.
+                // What parks next on the thread is the task that it has resumed, be it on a sleep
+                // that is not listed.
                 EventKind::Park => {
                     if let Some((task, since_ns)) = followed.running.remove(&event.thread) {
                         self.tasks.update(task, self.sample, |task| {

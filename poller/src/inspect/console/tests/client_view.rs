@@ -1,4 +1,5 @@
-//! What clients are told of what is shown: what changed, what has ended, what was dropped, and all of it at first.
+//! What clients are told of what is shown: what changed, what has ended, what was dropped, and all
+//! of it at first.
 
 use std::pin::pin;
 use std::time::{Duration, Instant};
@@ -160,7 +161,8 @@ fn stats_told(model: &Model) -> (resources::Stats, async_ops::Stats, tasks::Stat
     )
 }
 
-/// Number of the only descriptor's resource, after the poller and its eventfd; its op and its task are the first of their kind.
+/// Number of the only descriptor's resource, after the poller and its eventfd; its op and its task
+/// are the first of their kind.
 const ENDED: u64 = 3;
 
 #[test]

@@ -349,7 +349,8 @@ fn sixteen_details_are_watched_at_once_two_by_each_console_and_a_17th_when_one_i
     });
 }
 
-/// A client that has flow-control windows for anything, so that only its socket can be full; and a second handle of that.
+/// A client that has flow-control windows for anything, so that only its socket can be full; and a
+/// second handle of that.
 async fn greedy(fixture: &Fixture) -> (Console, UnixStream) {
     let stream = UnixStream::connect(fixture.socket()).unwrap();
     stream.set_nonblocking(true).unwrap();
@@ -419,8 +420,9 @@ fn a_client_whose_socket_is_full_is_told_the_state_and_not_the_past_and_keeps_no
     assert!(samples.is_sorted_by(|one, next| one < next), "{samples:?}");
 
     relabel("last");
-    // Which of the rounds, each of hundreds of kilobytes, had been queued up for it: what was being sent when the socket was
-    // full, and what there is room for behind that, in the stream and in HTTP/2's own buffer.
+    // Which of the rounds, each of hundreds of kilobytes, had been queued up for it: what was being
+    // sent when the socket was full, and what there is room for behind that, in the stream and in
+    // HTTP/2's own buffer.
     let mut queued = BTreeSet::new();
     asleep.block_on(slow.until(|client| {
         let told = |round: &usize| labelled(client, &format!("round-{round}")).is_some();

@@ -29,7 +29,8 @@ fn updates() -> Vec<Update> {
     ClientView::nothing(&model, false).updates(&model)
 }
 
-/// Why the messages are refused after `spoil` had its way with the first that it says it has spoilt.
+/// Why the messages are refused after `spoil` had its way with the first that it says it has
+/// spoilt.
 #[track_caller]
 fn refused(spoil: impl Fn(&mut Update) -> bool) -> String {
     let mut updates = updates();

@@ -62,7 +62,8 @@ fn fires(scene: &Scene, deadline: Instant, ended: io::Result<usize>) -> io::Resu
     }
 }
 
-/// Two sockets that send to each other. Loopback may drop a datagram; then the reader's deadline lets it go on.
+/// Two sockets that send to each other. Loopback may drop a datagram; then the reader's deadline
+/// lets it go on.
 pub(super) async fn datagrams(scene: Scene) {
     while !scene.is_over() {
         let once = async {

@@ -1,4 +1,5 @@
-//! The load: threads of every kind on the global poller, a runtime of tokio's on its own, and what they count.
+//! The load: threads of every kind on the global poller, a runtime of tokio's on its own, and what
+//! they count.
 //!
 //! | file | what it does |
 //! |---|---|
@@ -46,7 +47,8 @@ impl Load {
             stop: Arc::default(),
         };
         let mut threads = Vec::new();
-        // Of ten clients: five echo, and one each churns, is cut off, is reset, times out, moves deadlines.
+        // Of ten clients: five echo, and one each churns, is cut off, is reset, times out, moves
+        // deadlines.
         let share = (clients / 10).max(1);
         threads.push(executor("soak-streams", &scene, move |scene, executor| {
             for _ in 0..share * 4 {

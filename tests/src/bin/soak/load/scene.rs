@@ -23,7 +23,8 @@ impl Scene {
         self.stop.load(Ordering::Relaxed)
     }
 
-    /// Takes note of how `what` ended; after an error it rests a moment, so that a fault does not become a storm.
+    /// Takes note of how `what` ended; after an error it rests a moment, so that a fault does not
+    /// become a storm.
     pub(super) async fn note(&self, what: &'static str, ended: io::Result<()>) {
         if let Err(error) = ended {
             self.tally.wrong(what, &error);

@@ -1,4 +1,5 @@
-//! Those that are not tasks of the small executors: blocking threads, a tokio runtime, and who breaks the poll.
+//! Those that are not tasks of the small executors: blocking threads, a tokio runtime, and who
+//! breaks the poll.
 
 use std::io::{self, Read, Write};
 use std::thread::{self, JoinHandle};
