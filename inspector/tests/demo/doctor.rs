@@ -283,8 +283,8 @@ fn a_healthy_demo_has_no_findings_however_long_one_looks() {
     let demo = Running::start(scratch, command, &["attach with: "]);
     let began = Instant::now();
     let output = demo.ask(&["doctor", "--kernel", "--for", &format!("{seconds}s")]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
     let text = String::from_utf8(output.stdout).unwrap();
-    assert_eq!(output.status.code(), Some(0), "{text}");
     assert!(text.starts_with("no findings in "), "{text}");
     assert!(began.elapsed() >= Duration::from_secs(seconds));
 }

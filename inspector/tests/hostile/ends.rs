@@ -45,6 +45,28 @@ impl Service {
         let pid = Pid::from_child(&self.0);
         kill_process(pid, signal).expect("kill");
     }
+
+    /// Returns when all of its threads stand still: one that has not come to run since the signal
+    /// may answer yet.
+    fn stop(&self) {
+        self.signal(Signal::STOP);
+        let tasks = format!("/proc/{}/task", self.0.id());
+        let is_stopped = |stat: String| {
+            let state = stat
+                .rsplit_once(") ")
+                .and_then(|(_, rest)| rest.chars().next());
+            state == Some('T')
+        };
+        let all_are_stopped = || {
+            let mut threads = std::fs::read_dir(&tasks).expect("threads").flatten();
+            threads.all(|thread| {
+                std::fs::read_to_string(thread.path().join("stat")).is_ok_and(is_stopped)
+            })
+        };
+        while !all_are_stopped() {
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    }
 }
 
 impl Drop for Service {
@@ -140,7 +162,7 @@ fn a_target_that_is_stopped_is_said_to_be_stopped() {
     let service = Service::start(&socket);
     let stopped = format!("process {} is stopped (state T)", service.0.id());
     let mut children = follow(&socket, "2s");
-    service.signal(Signal::STOP);
+    service.stop();
     for verb in [&["ls"][..], &["stats"], &["describe", "fd:7"]] {
         let child = command()
             .arg("-t")
