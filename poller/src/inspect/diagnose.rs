@@ -20,14 +20,14 @@ const MAX_FINDINGS: usize = 100;
 /// one.
 const WINDOW: Duration = Duration::from_secs(1);
 const MAX_WINDOW: Duration = Duration::from_secs(4);
-/// How long the last look may wait for its turn.
+/// How long the first look may wait for its turn, whatever the window, and the last one.
 const PATIENCE: Duration = Duration::from_millis(500);
 
 /// Looks at the pollers that are asked for. `redact` hides the addresses of sockets.
 ///
 /// Between two looks it rests for [`REST`] times as long as the last one took, and each look waits
 /// for its turn; so a large table is looked at less often, and the window ends before the turn came
-/// if it must.
+/// if it must. If that of the kernel's list does not come at all, the looks go without it.
 pub(super) async fn diagnose(
     request: Request<DiagnoseRequest>,
     redact: bool,
@@ -35,17 +35,26 @@ pub(super) async fn diagnose(
 ) -> Result<Response<DiagnoseResponse>, Status> {
     let request = request.into_inner();
     let window = window(request.window_ns)?;
-    let options = options(&request, window)?;
+    let mut options = options(&request, window)?;
     let pollers = guarded(|| find::pollers(&request.poller))??;
     let began = Instant::now();
     let pause = options.pause();
+    let mut kernel = request.kernel;
+    let turn = match tokio::time::timeout(window.max(PATIENCE), turns.look(kernel)).await {
+        Ok(turn) => Some(turn?),
+        // An answer must come in time. It names the lints that were run.
+        Err(_) => {
+            kernel = false;
+            options = options.kernel(false);
+            None
+        }
+    };
     let mut lints = Lints::new(options);
     let mut look = || {
         let began = Instant::now();
         let findings = guarded(|| look(&mut lints, &pollers))?;
         Ok::<_, Status>((findings, began.elapsed()))
     };
-    let turn = turns.look(request.kernel).await?;
     let (mut findings, mut took_last) = look()?;
     drop(turn);
     loop {
@@ -58,7 +67,7 @@ pub(super) async fn diagnose(
         tokio::time::sleep(pause.max(REST * took_last).min(left)).await;
         // The last look is due at the end of the window, and may wait a little beyond it.
         let left = window.saturating_sub(began.elapsed()).max(PATIENCE);
-        let turn = match tokio::time::timeout(left, turns.look(request.kernel)).await {
+        let turn = match tokio::time::timeout(left, turns.look(kernel)).await {
             Ok(turn) => turn?,
             Err(_) => break,
         };

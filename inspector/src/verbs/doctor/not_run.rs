@@ -34,6 +34,9 @@ impl NotRun {
 /// Of a look in which the process has run the lints called `run`.
 pub(super) fn of(args: &DoctorArgs, run: &[String], audit: Result<(), String>) -> Vec<NotRun> {
     let mut all = Vec::new();
+    let ran_with_kernel = Lint::ALL
+        .iter()
+        .any(|lint| lint.needs_kernel() && run.iter().any(|name| name == lint.name()));
     for lint in Lint::ALL {
         let name = lint.name();
         if args.allow.contains(&Check::Lint(lint)) {
@@ -43,6 +46,9 @@ pub(super) fn of(args: &DoctorArgs, run: &[String], audit: Result<(), String>) -
         } else if lint.needs_kernel() && !args.kernel {
             let why = "it reads the kernel's list of registrations";
             all.push(NotRun::new(name, why, Some("--kernel")));
+        } else if lint.needs_kernel() && !ran_with_kernel {
+            let why = "the kernel's list of registrations was read for others; ask again";
+            all.push(NotRun::new(name, why, None));
         } else {
             let why = "the process does not know it: its library is older than this command";
             all.push(NotRun::new(name, why, None));

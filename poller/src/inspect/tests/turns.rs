@@ -21,6 +21,7 @@ use crate::inspect::service::Service;
 use crate::inspect::turns::{DIAGNOSES, REST};
 use crate::sys::Backend;
 use crate::sys::fake::FakeKernel;
+use crate::view::lints::Lint;
 use crate::{Desc, Kind, Poller};
 
 /// A table of so many rows, which need no descriptors of the kernel.
@@ -176,6 +177,30 @@ async fn a_diagnosis_walks_through_the_table_when_it_is_its_turn() {
     .await;
     drop(walking);
     diagnosis.await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_diagnosis_goes_without_the_kernels_list_if_that_does_not_come_in_time() {
+    let _poller = poller("diagnosed_without");
+    let service = Service::default();
+    let diagnose = || {
+        service.diagnose(Request::new(v1::DiagnoseRequest {
+            poller: "diagnosed_without".into(),
+            kernel: true,
+            window_ns: 1_000_000,
+            ..Default::default()
+        }))
+    };
+    let needs_it = |lint: &String| lint.parse::<Lint>().unwrap().needs_kernel();
+    let reading = service.turns.kernel().await;
+    let without = diagnose().await.unwrap().into_inner();
+    assert!(!without.lints.iter().any(needs_it), "{:?}", without.lints);
+    assert!(!without.lints.is_empty());
+    drop(reading);
+    // It rests as long as it was held.
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    let with = diagnose().await.unwrap().into_inner();
+    assert!(with.lints.iter().any(needs_it), "{:?}", with.lints);
 }
 
 #[test]
