@@ -35,7 +35,7 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
     let Cli { mut globals, said } = cli;
     let said = match said {
         Some(Said::Completions(mut args)) => {
-            args.command = Some(Cli::command());
+            args.command = Some(Box::new(Cli::command()));
             Said::Completions(args)
         }
         Some(said) => said,

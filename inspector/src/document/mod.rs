@@ -187,6 +187,8 @@ fn waiter(waiter: Option<&v1::Waiter>) -> Waiter<'_> {
 /// A row of a table of descriptors, or of their directions.
 #[derive(serde::Serialize)]
 #[serde(untagged)]
+// It is made for one row at a time, and gone when that is written.
+#[allow(clippy::large_enum_variant)]
 pub(crate) enum Row<'a> {
     Whole(Descriptor<'a>),
     Direction(Waiting<'a>),

@@ -13,7 +13,7 @@ pub(crate) struct CompletionsArgs {
     shell: clap_complete::Shell,
     /// What there is to complete.
     #[arg(skip)]
-    pub(crate) command: Option<Command>,
+    pub(crate) command: Option<Box<Command>>,
 }
 
 impl Verb for CompletionsArgs {
@@ -26,7 +26,7 @@ impl Verb for CompletionsArgs {
     }
 
     fn run(&self, _: &Globals) -> Result<(), Failure> {
-        let mut command = self.command.clone().unwrap_or_default();
+        let mut command = self.command.as_deref().cloned().unwrap_or_default();
         // Into memory first: the generator panics when its writer fails, and a closed pipe is no
         // reason to.
         let mut script = Vec::new();

@@ -197,7 +197,7 @@ impl Field {
     pub fn named(name: &str) -> Option<Self> {
         let is_called = |known: &&str| known.eq_ignore_ascii_case(name);
         let mut all = Self::ALL.iter().copied();
-        all.find(|field| is_called(&field.name()) || field.also().iter().any(|it| is_called(it)))
+        all.find(|field| is_called(&field.name()) || field.also().iter().any(is_called))
     }
 
     /// The name of its column.
