@@ -332,3 +332,93 @@ pub(crate) fn begin_poll() {
 pub(crate) fn was_long() -> bool {
     OWN.with(|own| own.done.get().wrapping_sub(own.polled.get()) >= BUDGET)
 }
+
+#[cfg(all(test, not(loom)))]
+mod tests {
+    use std::sync::Arc;
+    use std::task::{Wake, Waker};
+
+    use super::*;
+
+    struct Task;
+
+    impl Wake for Task {
+        fn wake(self: Arc<Self>) {}
+    }
+
+    fn task() -> Waker {
+        Waker::from(Arc::new(Task))
+    }
+
+    /// Operations of a task until one is refused, `most` at most.
+    fn operations(task: &Waker, most: u32) -> u32 {
+        let mut cx = Context::from_waker(task);
+        for done in 0..most {
+            match poll_proceed(&mut cx, true, || {}) {
+                Poll::Ready(permit) => permit.made_progress(),
+                Poll::Pending => return done,
+            }
+        }
+        most
+    }
+
+    /// One that was refused before, and is polled again.
+    fn comes_back(task: &Waker) {
+        let mut cx = Context::from_waker(task);
+        match poll_proceed(&mut cx, false, || {}) {
+            Poll::Ready(permit) => permit.made_progress(),
+            Poll::Pending => panic!("it was refused twice"),
+        }
+    }
+
+    #[test]
+    fn inside_block_on_each_task_has_a_budget_and_a_new_one_once_it_has_given_way() {
+        let _scope = Scope::enter(Limit::Polls);
+        let (one, other) = (task(), task());
+        assert_eq!(operations(&one, 1000), BUDGET);
+        assert_eq!(operations(&one, 1000), 0, "it has not given way yet");
+        assert_eq!(operations(&other, 1000), BUDGET);
+        comes_back(&one);
+        assert_eq!(operations(&one, 1000), BUDGET - 1);
+        begin_poll();
+        assert_eq!(operations(&one, 1000), BUDGET);
+    }
+
+    #[test]
+    fn inside_block_on_all_tasks_together_come_to_an_end_and_each_goes_on_by_one_operation() {
+        let _scope = Scope::enter(Limit::Polls);
+        let tasks = [task(), task(), task()];
+        let mut done = 0;
+        for task in tasks.iter().cycle() {
+            match operations(task, 2) {
+                2 => done += 2,
+                _ => break,
+            }
+            assert!(done <= TOTAL, "they never end");
+        }
+        assert_eq!(done, TOTAL);
+        assert!(was_long());
+        for task in &tasks {
+            comes_back(task);
+            assert_eq!(operations(task, 10), 0);
+        }
+        begin_poll();
+        assert_eq!(operations(&tasks[0], 1000), BUDGET);
+    }
+
+    #[test]
+    fn those_that_are_refused_one_after_the_other_look_at_io_once() {
+        let _scope = Scope::enter(Limit::Polls);
+        let one = task();
+        let mut cx = Context::from_waker(&one);
+        let mut looks = 0;
+        for _ in 0..3 {
+            assert_eq!(operations(&one, BUDGET), BUDGET);
+            for _ in 0..10 {
+                assert!(poll_proceed(&mut cx, true, || looks += 1).is_pending());
+            }
+            begin_poll();
+        }
+        assert_eq!(looks, 3);
+    }
+}
