@@ -1,5 +1,5 @@
-//! Serves made-up rows, to look at the terminal UI without a service:
-//! `cargo run -p netpoller-inspector --example mock -- /tmp/mock.sock 300`, then `netpoller -t /tmp/mock.sock`.
+//! Serves made-up rows, to look at the terminal UI without a service: `cargo run -p
+//! netpoller-inspector --example mock -- /tmp/mock.sock 300`, then `netpoller -t /tmp/mock.sock`.
 
 #[path = "../tests/support/mod.rs"]
 mod support;

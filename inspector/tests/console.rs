@@ -1,6 +1,7 @@
 //! The stock tokio-console in a real terminal, attached to the demo.
 //!
-//! It is `$TOKIO_CONSOLE`, or `tokio-console` in the path: `cargo install --locked tokio-console@0.1.14`.
+//! It is `$TOKIO_CONSOLE`, or `tokio-console` in the path: `cargo install --locked
+//! tokio-console@0.1.14`.
 
 #[path = "support/command.rs"]
 mod command;
@@ -13,8 +14,8 @@ use std::time::{Duration, Instant};
 use command::{isolated, netpoller, tool};
 use tempfile::TempDir;
 
-/// How long anything may take before a test gives up. Generous: the machine may be busy, and a client that failed to
-/// connect waits for 5 s and more before it tries again.
+/// How long anything may take before a test gives up. Generous: the machine may be busy, and a
+/// client that failed to connect waits for 5 s and more before it tries again.
 const PATIENCE: Duration = Duration::from_secs(90);
 
 #[track_caller]
@@ -80,8 +81,9 @@ impl Drop for Demo {
     }
 }
 
-/// tokio-console in a terminal of its own tmux server. It is tall enough for every task of forty connections: in which order
-/// they are listed depends on which began first, and that on the machine.
+/// tokio-console in a terminal of its own tmux server. It is tall enough for every task of forty
+/// connections: in which order they are listed depends on which began first, and that on the
+/// machine.
 struct Terminal {
     scratch: TempDir,
 }
@@ -251,7 +253,8 @@ fn a_pause_is_one_until_it_is_resumed() {
     terminal.shows_row(&["⏸", "serve"]);
 }
 
-/// How long the task called `name` that is shown first has lived, in seconds; minutes and more are not read.
+/// How long the task called `name` that is shown first has lived, in seconds; minutes and more are
+/// not read.
 fn age(screen: &str, name: &str) -> Option<u64> {
     let row = screen
         .lines()

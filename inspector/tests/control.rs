@@ -127,7 +127,8 @@ fn an_id_of_several_pollers_is_answered_with_what_can_be_written() {
     assert!(desc.reset(netpoller::Direction::Read).is_err());
 }
 
-/// The command at a terminal at which somebody gives this answer: its exit code, what it asked, and what it said.
+/// The command at a terminal at which somebody gives this answer: its exit code, what it asked, and
+/// what it said.
 fn asked(fixture: &Fixture, answer: &str) -> (Option<i32>, String, String) {
     let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
     grantpt(&control).expect("grantpt");

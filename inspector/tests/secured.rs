@@ -134,7 +134,8 @@ fn the_environment_names_the_token_too() {
 fn a_token_does_not_leave_the_machine_in_clear() {
     let files = Authority::new();
     let (token, missing) = (files.path("token"), files.path("none"));
-    // Nobody may have these addresses. They are not even asked for a name, and the file is not read.
+    // Nobody may have these addresses. They are not even asked for a name, and the file is not
+    // read.
     for target in ["http://192.0.2.7:6670", "tcp:[2001:db8::7]:6670"] {
         let run = |name: &str, path: &str, arguments: &[&str]| {
             netpoller(files.directory.path())
@@ -178,7 +179,8 @@ fn a_token_does_not_leave_the_machine_in_clear() {
         }
     }
 
-    // To the loopback it is sent, whatever that is called; not everybody there listens by each name.
+    // To the loopback it is sent, whatever that is called; not everybody there listens by each
+    // name.
     let server = start(|builder| builder.token_file(files.file("token")));
     let shown = ask("http", &server, &["--token-file", &token]);
     assert_answered(&shown);

@@ -1,4 +1,5 @@
-//! The terminal UI on a real pseudo-terminal: what it writes, and in what state it leaves the terminal.
+//! The terminal UI on a real pseudo-terminal: what it writes, and in what state it leaves the
+//! terminal.
 
 #[path = "support/command.rs"]
 mod command;
@@ -21,7 +22,8 @@ use tempfile::TempDir;
 /// Nothing here takes that long; only a hang does.
 const PATIENCE: Duration = Duration::from_secs(120);
 
-/// The UI on a terminal that nobody sees. It does not answer questions, such as where the cursor is.
+/// The UI on a terminal that nobody sees. It does not answer questions, such as where the cursor
+/// is.
 struct Session {
     child: Child,
     keys: File,
@@ -96,7 +98,8 @@ impl Session {
         }
     }
 
-    /// Waits until this has been written. Only the first picture is written in full, later ones where they differ.
+    /// Waits until this has been written. Only the first picture is written in full, later ones
+    /// where they differ.
     #[track_caller]
     fn wait_for(&mut self, text: &str) {
         // For the whole wait: a live UI never stops writing.

@@ -4,7 +4,8 @@
 //! cargo run --release -p netpoller --example axum --features tokio,inspect -- 127.0.0.1:8080 --inspect unix:/tmp/axum.sock
 //! ```
 //!
-//! Nothing has to be started: the first socket that is opened inside the runtime attaches the poller to it.
+//! Nothing has to be started: the first socket that is opened inside the runtime attaches the
+//! poller to it.
 
 use std::io;
 use std::net::SocketAddr;
@@ -22,7 +23,8 @@ use netpoller::net::{Incoming, TcpListener, TcpStream};
 struct Args {
     /// Where to listen; port 0 for any.
     addr: SocketAddr,
-    /// Serve the inspection endpoint there, for example unix:/tmp/axum.sock (needs the feature `inspect`).
+    /// Serve the inspection endpoint there, for example unix:/tmp/axum.sock (needs the feature
+    /// `inspect`).
     #[arg(long, value_name = "unix:PATH")]
     inspect: Option<String>,
 }

@@ -26,7 +26,8 @@ struct Args {
     /// Close a connection that sends nothing for this long, for example 30s.
     #[arg(long, value_name = "DUR", value_parser = humantime::parse_duration)]
     read_deadline: Option<Duration>,
-    /// Serve the inspection endpoint there, for example unix:/tmp/echo.sock (needs the feature `inspect`).
+    /// Serve the inspection endpoint there, for example unix:/tmp/echo.sock (needs the feature
+    /// `inspect`).
     #[arg(long, value_name = "unix:PATH")]
     inspect: Option<String>,
 }

@@ -4,8 +4,9 @@
 //! cargo run --release -p netpoller --example own_loop
 //! ```
 //!
-//! The loop sleeps in `poll(2)`, on standard input and on the poller's own descriptor. When the latter is readable it asks the
-//! poller, without waiting, who became runnable, and runs those tasks. A line typed in ends the program.
+//! The loop sleeps in `poll(2)`, on standard input and on the poller's own descriptor. When the
+//! latter is readable it asks the poller, without waiting, who became runnable, and runs those
+//! tasks. A line typed in ends the program.
 
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};

@@ -1,4 +1,5 @@
-//! A server of plain threads: one for each connection, std's `Read` and `Write`, and deadlines that work.
+//! A server of plain threads: one for each connection, std's `Read` and `Write`, and deadlines that
+//! work.
 //!
 //! ```text
 //! cargo run --release -p netpoller --example threads -- 127.0.0.1:7000

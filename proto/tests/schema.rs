@@ -1,4 +1,5 @@
-//! What the protocol promises of itself: every field is described, and nothing that older clients know has changed.
+//! What the protocol promises of itself: every field is described, and nothing that older clients
+//! know has changed.
 
 use std::path::Path;
 

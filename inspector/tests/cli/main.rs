@@ -1,4 +1,5 @@
-//! The real binary against a mock of the endpoint, which is as an older server: it knows neither filters nor orders.
+//! The real binary against a mock of the endpoint, which is as an older server: it knows neither
+//! filters nor orders.
 
 #[path = "../support/command.rs"]
 mod command;

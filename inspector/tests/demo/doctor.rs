@@ -38,7 +38,8 @@ fn source(location: &Value) -> String {
     text.lines().nth(line - 1).unwrap().to_owned()
 }
 
-/// Plants `fault`, and checks that the doctor finds it, and nothing else, at a line of code that contains `code`.
+/// Plants `fault`, and checks that the doctor finds it, and nothing else, at a line of code that
+/// contains `code`.
 #[track_caller]
 fn finds(fault: &str, arguments: &[&str], code: Option<&str>) -> Value {
     let demo = planted(fault);

@@ -83,7 +83,8 @@ pub(crate) fn end(child: &Child, interrupt: Option<Duration>) -> (i32, u64) {
     loop {
         let mut status = 0;
         let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-        // SAFETY: it is our child and not waited for yet; both places are ours, and zeroes are a valid rusage.
+        // SAFETY: it is our child and not waited for yet; both places are ours, and zeroes are a
+        // valid rusage.
         let (done, usage) = unsafe {
             let done = libc::wait4(pid, &raw mut status, libc::WNOHANG, usage.as_mut_ptr());
             (done, usage.assume_init())

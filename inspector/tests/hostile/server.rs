@@ -43,7 +43,8 @@ pub(crate) enum Mode {
     /// Says nothing.
     Hang,
     HangFirst,
-    /// A message of two gigabytes, one that claims to be compressed, one that breaks off, one that is none.
+    /// A message of two gigabytes, one that claims to be compressed, one that breaks off, one that
+    /// is none.
     Length,
     Compressed,
     Truncated,

@@ -134,7 +134,8 @@ impl Session {
     }
 }
 
-/// What is left of the stream without the sequences that the UI itself writes: `ESC [`, numbers, a letter.
+/// What is left of the stream without the sequences that the UI itself writes: `ESC [`, numbers, a
+/// letter.
 fn without_sequences(text: &str) -> String {
     let mut rest = String::new();
     let mut letters = text.chars().peekable();
@@ -289,7 +290,8 @@ fn a_terminal_that_goes_away_ends_it_without_a_panic() {
     let server = Hostile::start(Mode::Random(7_000), scratch.path(), "s");
     let mut session = Session::open(&server.socket);
     session.wait();
-    // The thread that reads has the last copy of the other side, and lets go of it with the next byte.
+    // The thread that reads has the last copy of the other side, and lets go of it with the next
+    // byte.
     drop(session.terminal.take());
     let (_nobody, nothing) = channel();
     session.written = nothing;

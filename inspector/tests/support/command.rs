@@ -1,4 +1,5 @@
-//! The programs that tests start, each with an environment of its own: it neither sees nor disturbs what else runs here.
+//! The programs that tests start, each with an environment of its own: it neither sees nor disturbs
+//! what else runs here.
 
 #![allow(dead_code)]
 

@@ -60,7 +60,8 @@ pub(crate) fn parked_reader() -> Descriptor {
     }
 }
 
-/// The slot with this number at this moment: what it is depends on the number alone, how long it waits on the moment.
+/// The slot with this number at this moment: what it is depends on the number alone, how long it
+/// waits on the moment.
 pub(crate) fn row(slot: u32, now_ns: u64) -> Descriptor {
     let pick = u64::from(slot).wrapping_mul(2_654_435_761) >> 7;
     let born = now_ns.saturating_sub((pick % 600_000) * MS);
