@@ -10,7 +10,7 @@
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
 //! | `recorder` | the flight recorder: what happened last |
 //! | `dump` | the flight recorder in a file: when asked, on a panic, on a condition |
-//! | `test_hooks` | faults on purpose |
+//! | `faults` | faults on purpose, for the demo of the inspector and for tests |
 //! | `kernel` | what the kernel has registered, on demand |
 //! | [`lints`] | known faults, with evidence and advice |
 //!
@@ -55,6 +55,8 @@
 
 mod address;
 pub mod dump;
+#[cfg(any(test, feature = "faults"))]
+pub mod faults;
 mod kernel;
 mod laws;
 pub mod lints;
@@ -62,8 +64,6 @@ mod raw;
 pub mod recorder;
 mod row;
 mod stats;
-#[doc(hidden)]
-pub mod test_hooks;
 
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 mod tests;

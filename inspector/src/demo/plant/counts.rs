@@ -2,7 +2,7 @@
 
 use std::io;
 
-use netpoller::view::test_hooks;
+use netpoller::view::faults;
 use netpoller::{Direction, Transition};
 
 use super::fault::Fault;
@@ -11,6 +11,6 @@ use super::sown::Plant;
 /// Counts a reader as parked who never was: the law of parking does not hold from then on.
 pub(super) fn broken_law(fault: Fault) -> io::Result<Plant> {
     let poller = fault.poller()?;
-    test_hooks::skew(&poller, Direction::Read, Transition::Park, 1);
+    faults::skew(&poller, Direction::Read, Transition::Park, 1);
     Ok(Plant::keeping(poller))
 }

@@ -118,11 +118,11 @@ fn an_interval_that_is_too_long_is_refused() {
 
 #[test]
 fn an_audit_names_the_law_that_a_skewed_counter_breaks() {
-    use crate::{Transition, view::test_hooks};
+    use crate::{Transition, view::faults};
 
     let (sound, skewed) = (poller("sound"), poller("skewed"));
     let _open = [open(&sound), open(&skewed)];
-    test_hooks::skew(&skewed, Direction::Read, Transition::Park, 1);
+    faults::skew(&skewed, Direction::Read, Transition::Park, 1);
     let fixture = Fixture::new();
     run(async {
         let mut client = fixture.client().await;

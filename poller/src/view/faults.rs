@@ -1,4 +1,5 @@
-//! Faults on purpose, so that it can be tested that they are found.
+//! Faults on purpose, so that it can be seen that they are found: for the demo of the inspector and
+//! for tests. Needs the feature `faults`, which services do not have.
 
 use crate::observe::{Cause, DescId, Direction, Transition};
 use crate::poller::Poller;
