@@ -167,6 +167,24 @@ impl<T: AsFd> Pollable<T> {
         Ok(())
     }
 
+    /// Sets the deadline of reading, `None` for no deadline.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_deadline`](Self::set_deadline).
+    pub fn set_read_deadline(&self, deadline: Option<Instant>) -> io::Result<()> {
+        self.set_deadline(deadline, Sides::Read)
+    }
+
+    /// Sets the deadline of writing, `None` for no deadline.
+    ///
+    /// # Errors
+    ///
+    /// As [`set_deadline`](Self::set_deadline).
+    pub fn set_write_deadline(&self, deadline: Option<Instant>) -> io::Result<()> {
+        self.set_deadline(deadline, Sides::Write)
+    }
+
     /// Names it in the inspector's tables.
     pub fn set_label(&self, label: &str) {
         if let Some(desc) = &self.desc {

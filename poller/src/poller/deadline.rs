@@ -48,6 +48,8 @@ impl Desc {
     /// A deadline that is not in the future, this very moment included, expires at once. One too
     /// far away to be expressed (the year 2500) is the far future. On a descriptor that is being
     /// closed nothing happens (semantics 34).
+    #[doc(alias = "pollSetDeadline")]
+    #[doc(alias = "poll_runtime_pollSetDeadline")]
     pub fn set_deadline(&self, deadline: Option<Instant>, sides: Sides) {
         let at = match deadline {
             None => NO_DEADLINE,
@@ -56,6 +58,16 @@ impl Desc {
             Some(instant) => clock::instant_ns(instant),
         };
         self.shared.set_deadline(self, at, sides);
+    }
+
+    /// Sets the deadline of reading, as [`set_deadline`](Self::set_deadline) does.
+    pub fn set_read_deadline(&self, deadline: Option<Instant>) {
+        self.set_deadline(deadline, Sides::Read);
+    }
+
+    /// Sets the deadline of writing, as [`set_deadline`](Self::set_deadline) does.
+    pub fn set_write_deadline(&self, deadline: Option<Instant>) {
+        self.set_deadline(deadline, Sides::Write);
     }
 
     /// Refuses an operation whose deadline has passed, though no poll has fired it yet. A thread

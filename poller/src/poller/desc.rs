@@ -82,6 +82,8 @@ impl Desc {
     ///
     /// [`Error::Forked`], [`Error::Closed`], [`Error::DeadlineExceeded`] and [`Error::NotPollable`]
     /// in this order of priority; [`Error::Busy`] if somebody waits in this direction.
+    #[doc(alias = "pollReset")]
+    #[doc(alias = "poll_runtime_pollReset")]
     #[inline]
     pub fn reset(&self, direction: Direction) -> Result<bool, Error> {
         self.check(direction)?;

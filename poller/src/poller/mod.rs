@@ -176,6 +176,8 @@ impl Poller {
     ///
     /// If the kernel refuses an epoll instance or an eventfd: without them nothing of this crate
     /// works, as in Go. A program that wants to handle that calls [`Poller::try_global`] first.
+    #[doc(alias = "pollServerInit")]
+    #[doc(alias = "netpollGenericInit")]
     pub fn global() -> &'static Poller {
         match Self::try_global() {
             Ok(poller) => poller,
@@ -221,11 +223,13 @@ impl Poller {
 
     /// Whether `fd` is one of the poller's own descriptors. Programs that close what they do not
     /// know must spare those (semantics 57).
+    #[doc(alias = "netpollIsPollDescriptor")]
     pub fn is_poll_descriptor(&self, fd: RawFd) -> bool {
         self.shared.backend.is_poll_descriptor(fd) || self.shared.duplicates().contains(&fd)
     }
 
     /// Whether anybody is parked. If not, there is no need to poll but for deadlines.
+    #[doc(alias = "netpollAnyWaiters")]
     pub fn any_waiters(&self) -> bool {
         self.waiters() > 0
     }
@@ -251,6 +255,7 @@ impl Poller {
     /// # Errors
     ///
     /// If the eventfd cannot be written, which is not to be expected.
+    #[doc(alias = "netpollBreak")]
     pub fn wake(&self) -> io::Result<()> {
         self.shared.wake()
     }

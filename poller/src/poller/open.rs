@@ -49,6 +49,9 @@ impl Poller {
     /// The descriptor stays the caller's in every case. It is refused if it is closed (EBADF),
     /// registered already (EEXIST), of a kind that epoll does not take, as a regular file (EPERM),
     /// beyond the user's limit of watches (ENOSPC), or one of the poller's own.
+    #[doc(alias = "pollOpen")]
+    #[doc(alias = "poll_runtime_pollOpen")]
+    #[doc(alias = "netpollopen")]
     #[track_caller]
     pub fn open(&self, fd: BorrowedFd<'_>, kind: Kind) -> Result<Desc, RegisterError> {
         self.open_at(fd.as_raw_fd(), kind, Location::caller())
@@ -140,6 +143,9 @@ impl Desc {
     /// Evicts the descriptor: every waiter is released, and every operation from here on fails with
     /// [`Error::Closed`](crate::Error::Closed) (Go's `pollUnblock`). `false` if that was done
     /// before; Go throws then (semantics 11).
+    #[doc(alias = "pollUnblock")]
+    #[doc(alias = "poll_runtime_pollUnblock")]
+    #[doc(alias = "evict")]
     pub fn unblock(&self) -> bool {
         let mut panics = Panics::default();
         let evicted = self.evict(&mut panics);
@@ -195,6 +201,9 @@ impl Desc {
     /// Deregisters the descriptor, which stays open and the caller's. Waiters were released, if
     /// need be by [`Desc::unblock`]. The slot is free for reuse at once; events that the kernel has
     /// already handed out are told apart by their generation.
+    #[doc(alias = "pollClose")]
+    #[doc(alias = "poll_runtime_pollClose")]
+    #[doc(alias = "netpollclose")]
     pub fn close(self) {
         self.close_once();
     }

@@ -48,6 +48,7 @@ impl Poller {
     /// [`io::ErrorKind::ResourceBusy`] if it would have to wait while another thread is the
     /// blocking poller; that thread does the work; [`Error::Forked`](crate::Error::Forked) in a
     /// forked child. Other errors of `epoll_wait(2)` are not to be expected.
+    #[doc(alias = "netpoll")]
     pub fn poll(&self, delay: Option<Duration>, ready: &mut ReadyList) -> io::Result<usize> {
         ready.begin(&self.shared);
         if delay == Some(Duration::ZERO) {

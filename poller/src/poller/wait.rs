@@ -24,6 +24,8 @@ impl Desc {
     ///
     /// [`Error::Closed`], [`Error::DeadlineExceeded`], [`Error::NotPollable`], and [`Error::Busy`]
     /// if somebody else waits in this direction (semantics 22).
+    #[doc(alias = "pollWait")]
+    #[doc(alias = "poll_runtime_pollWait")]
     #[track_caller]
     pub fn wait(&self, direction: Direction) -> Wait<'_> {
         let mut wait = self.wait_at(direction, Location::caller());
@@ -38,6 +40,8 @@ impl Desc {
     /// # Errors
     ///
     /// Only [`Error::Busy`].
+    #[doc(alias = "pollWaitCanceled")]
+    #[doc(alias = "poll_runtime_pollWaitCanceled")]
     #[track_caller]
     pub fn wait_canceled(&self, direction: Direction) -> Wait<'_> {
         let mut wait = self.wait_at(direction, Location::caller());

@@ -295,11 +295,15 @@ fn nonpollable_deadline() {
         file.seek(SeekFrom::Start(0)).unwrap();
         let file = Pollable::new_or_plain(file).unwrap();
         assert!(!file.is_registered());
-        let error = file
-            .set_deadline(soon(), netpoller::Sides::Both)
-            .unwrap_err();
-        assert_eq!(Error::of(&error), Some(Error::NoDeadline));
-        assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+        for refused in [
+            file.set_deadline(soon(), netpoller::Sides::Both),
+            file.set_read_deadline(soon()),
+            file.set_write_deadline(soon()),
+        ] {
+            let error = refused.unwrap_err();
+            assert_eq!(Error::of(&error), Some(Error::NoDeadline));
+            assert_eq!(error.kind(), std::io::ErrorKind::Unsupported);
+        }
         let mut text = String::new();
         file.read_with(|mut file| file.read_to_string(&mut text))
             .await

@@ -154,6 +154,19 @@ fn semantics_35_whoever_is_woken_finds_the_reason_published() {
 }
 
 #[test]
+fn a_deadline_of_one_direction_leaves_the_other_alone() {
+    let fixture = Fixture::new();
+    let desc = fixture.open(5);
+    desc.set_read_deadline(past());
+    assert_eq!(desc.check(Read), Err(Error::DeadlineExceeded));
+    assert_eq!(desc.check(Write), Ok(()));
+    desc.set_read_deadline(None);
+    desc.set_write_deadline(past());
+    assert_eq!(desc.check(Read), Ok(()));
+    assert_eq!(desc.check(Write), Err(Error::DeadlineExceeded));
+}
+
+#[test]
 fn semantics_36_a_read_deadline_never_touches_a_blocked_writer() {
     let fixture = Fixture::new();
     let desc = fixture.open(5);
