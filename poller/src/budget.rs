@@ -12,7 +12,7 @@
 //! |---|---|
 //! | in a runtime of tokio | tokio's task, shared with its own types ([`tokio::task::coop`](https://docs.rs/tokio/latest/tokio/task/coop)) |
 //! | inside `block_on` | a waker, which is a task's or the future's own; all together have [`TOTAL`] in each poll of the future |
-//! | in another executor, beside a thread driver | a waker |
+//! | in another executor, beside a thread driver | a waker; all together have [`TOTAL`] in a row |
 //! | in a loop of the program's own | nobody's: it polls when it likes |
 //! | in a blocking handle | nobody's: the thread has no other task |
 //!
@@ -23,7 +23,6 @@
 
 use std::cell::Cell;
 use std::future::{Future, poll_fn};
-use std::mem;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::{Context, Poll, ready};
@@ -48,6 +47,10 @@ const COUNTS: bool = !cfg!(all(loom, not(shuttle)));
 /// Several, so that a task which tries another one instead, or whose time limit ends with the
 /// first, is refused again.
 const REFUSALS: u32 = 8;
+
+/// The same inside of `block_on`, whose future is polled again soon, unless it is a runtime in its
+/// turn.
+const REFUSALS_IN_POLLS: u32 = 512;
 
 /// Whose budget the thread's is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -104,14 +107,15 @@ impl Budget {
     /// What a task finds that begins, or begins again.
     #[inline]
     fn begin(&self) {
-        self.refusals.set(0);
-        let all_is_spent = self.limit.get() == Limit::Polls
-            && self.done.get().wrapping_sub(self.polled.get()) >= TOTAL;
-        let spent = if all_is_spent { BUDGET } else { 0 };
-        self.began.set(self.done.get().wrapping_sub(spent));
+        if self.done.get().wrapping_sub(self.polled.get()) >= TOTAL {
+            self.began.set(self.done.get().wrapping_sub(BUDGET));
+        } else {
+            self.refusals.set(0);
+            self.began.set(self.done.get());
+        }
     }
 
-    /// The future is polled.
+    /// The future is polled, or all have had their turn.
     #[inline]
     fn begin_poll(&self) {
         self.polled.set(self.done.get());
@@ -123,7 +127,7 @@ impl Budget {
     fn refuses(&self) -> bool {
         let refused = match self.limit.get() {
             Limit::None => false,
-            Limit::Polls => true,
+            Limit::Polls => self.refusals.get() < REFUSALS_IN_POLLS,
             Limit::Tasks => {
                 self.refusals.get() < REFUSALS
                     && FOREIGN.load(Ordering::Relaxed) > 0
@@ -133,7 +137,7 @@ impl Budget {
         if refused {
             self.refusals.set(self.refusals.get() + 1);
         } else {
-            self.begin();
+            self.begin_poll();
         }
         refused
     }
@@ -148,6 +152,16 @@ impl Budget {
         }
         looks
     }
+}
+
+/// What an operation was told when it asked the last time.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) enum Before {
+    #[default]
+    Nothing,
+    /// It had leave, and waits.
+    Leave,
+    Refusal,
 }
 
 /// Leave to try an operation once.
@@ -172,10 +186,15 @@ impl Permit {
 /// Leave to try an operation, or pending if others are to have their turn first; `cx` is woken
 /// then, after `look` was called if nobody has looked at I/O for a while.
 ///
-/// `first` if the operation has not been polled before: one that comes back has let the others go
-/// on already, and would be refused for ever beside one that always comes first.
+/// `before` is what the operation was told the last time. One that was refused has let the others
+/// go on already, and would be refused for ever beside one that always comes first; it begins anew.
+/// One that waits goes on waiting, whatever is left, and gives nobody a new budget.
 #[inline]
-pub(crate) fn poll_proceed(cx: &mut Context<'_>, first: bool, look: impl FnOnce()) -> Poll<Permit> {
+pub(crate) fn poll_proceed(
+    cx: &mut Context<'_>,
+    before: Before,
+    look: impl FnOnce(),
+) -> Poll<Permit> {
     #[cfg(feature = "tokio")]
     let Poll::Ready(tokio) = tokio::task::coop::poll_proceed(cx) else {
         if OWN.with(Budget::looks) {
@@ -192,11 +211,14 @@ pub(crate) fn poll_proceed(cx: &mut Context<'_>, first: bool, look: impl FnOnce(
         if !own.is_spent() {
             return false;
         }
-        if first {
-            return own.refuses();
+        match before {
+            Before::Nothing => own.refuses(),
+            Before::Leave => false,
+            Before::Refusal => {
+                own.begin();
+                false
+            }
         }
-        own.begin();
-        false
     });
     if refused {
         if OWN.with(Budget::looks) {
@@ -229,21 +251,26 @@ fn in_runtime() -> bool {
 /// Whether an operation would get leave.
 pub(crate) fn has_remaining() -> bool {
     #[cfg(feature = "tokio")]
-    if in_runtime() {
-        return tokio::task::coop::has_budget_remaining();
+    if !tokio::task::coop::has_budget_remaining() {
+        return false;
     }
-    !OWN.with(Budget::is_spent)
+    OWN.with(|own| own.limit.get() != Limit::Polls && in_runtime() || !own.is_spent())
 }
 
-/// Whether one operation has asked for leave before.
+/// Asks for one operation, and remembers what it was told.
 #[derive(Debug, Default)]
-pub(crate) struct Asked(bool);
+pub(crate) struct Asked(Before);
 
 impl Asked {
     /// [`poll_proceed`], for each poll of the operation.
     #[inline]
     pub(crate) fn poll(&mut self, cx: &mut Context<'_>, look: impl FnOnce()) -> Poll<Permit> {
-        poll_proceed(cx, !mem::replace(&mut self.0, true), look)
+        let permit = poll_proceed(cx, self.0, look);
+        self.0 = match permit {
+            Poll::Ready(_) => Before::Leave,
+            Poll::Pending => Before::Refusal,
+        };
+        permit
     }
 }
 
@@ -354,7 +381,7 @@ mod tests {
     fn operations(task: &Waker, most: u32) -> u32 {
         let mut cx = Context::from_waker(task);
         for done in 0..most {
-            match poll_proceed(&mut cx, true, || {}) {
+            match poll_proceed(&mut cx, Before::Nothing, || {}) {
                 Poll::Ready(permit) => permit.made_progress(),
                 Poll::Pending => return done,
             }
@@ -365,7 +392,7 @@ mod tests {
     /// One that was refused before, and is polled again.
     fn comes_back(task: &Waker) {
         let mut cx = Context::from_waker(task);
-        match poll_proceed(&mut cx, false, || {}) {
+        match poll_proceed(&mut cx, Before::Refusal, || {}) {
             Poll::Ready(permit) => permit.made_progress(),
             Poll::Pending => panic!("it was refused twice"),
         }
@@ -415,10 +442,52 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(operations(&one, BUDGET), BUDGET);
             for _ in 0..10 {
-                assert!(poll_proceed(&mut cx, true, || looks += 1).is_pending());
+                assert!(poll_proceed(&mut cx, Before::Nothing, || looks += 1).is_pending());
             }
             begin_poll();
         }
         assert_eq!(looks, 3);
+    }
+
+    #[test]
+    fn one_that_waits_is_polled_without_a_new_budget_for_its_task() {
+        let _scope = Scope::enter(Limit::Polls);
+        let one = task();
+        let mut cx = Context::from_waker(&one);
+        let mut waits = Asked::default();
+        assert!(waits.poll(&mut cx, || {}).is_ready());
+        assert_eq!(operations(&one, 1000), BUDGET);
+        assert!(waits.poll(&mut cx, || {}).is_ready());
+        assert_eq!(operations(&one, 1000), 0);
+    }
+
+    #[test]
+    fn parts_of_a_task_with_wakers_of_their_own_give_way_in_an_executor_that_nothing_is_known_of() {
+        let _scope = Scope::enter(Limit::Tasks);
+        let _driver = Foreign::new();
+        let parts = [task(), task()];
+        let (mut in_a_row, mut refused) = (0, 0);
+        for part in parts.iter().cycle().take(3 * TOTAL as usize) {
+            match operations(part, 1) {
+                1 => in_a_row += 1,
+                _ => {
+                    in_a_row = 0;
+                    refused += 1;
+                }
+            }
+            assert!(in_a_row <= TOTAL, "they never give way");
+        }
+        assert_eq!(refused, 2 * REFUSALS, "and they are not refused for ever");
+    }
+
+    #[test]
+    fn what_never_comes_back_to_block_on_is_not_refused_for_ever() {
+        let _scope = Scope::enter(Limit::Polls);
+        let one = task();
+        assert_eq!(operations(&one, 1000), BUDGET);
+        let refused = (0..1000).take_while(|_| operations(&one, 1) == 0).count();
+        // One was refused in the line before.
+        assert_eq!(refused, REFUSALS_IN_POLLS as usize - 1);
+        assert_eq!(operations(&one, 1000), BUDGET - 1);
     }
 }

@@ -168,16 +168,23 @@ impl<'a> Target<'a> {
             start: resumed.then_some(Start::Wait),
             ..Progress::default()
         };
+        let (direction, location) = (operation.direction, operation.location);
+        let mut left = false;
         loop {
             let tried = self.poll(operation, &mut progress, cx, call, |cx| {
-                let (direction, location) = (operation.direction, operation.location);
-                let result = ready!(self.desc.poll_wait(direction, location, resumed, cx));
+                let polled = self.desc.poll_wait(direction, location, resumed, cx);
+                left = polled.is_pending();
+                let result = ready!(polled);
                 // The wait that was left behind is over. Another one, after a spurious wake, has
                 // not parked before.
                 resumed = false;
                 Poll::Ready(result)
             });
             if let Some(done) = ready!(tried) {
+                if left {
+                    // Nobody would poll for it.
+                    self.desc.cancel_left(direction, location);
+                }
                 return Poll::Ready(done);
             }
             // Only a datagram has to pause, and no poll function sends one; the wait will do.
@@ -413,6 +420,62 @@ mod tests {
         assert_eq!(run(OpKind::Read, &[libc::EINTR]).0.unwrap(), 2);
         let (result, _) = run(OpKind::Read, &[libc::ECONNABORTED]);
         assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECONNABORTED));
+    }
+
+    /// As the next one, with a future: its second wait is a new one, which has not parked.
+    #[cfg(not(netpoller_bare))]
+    #[test]
+    fn a_future_that_need_not_park_again_after_a_spurious_wake_records_one_wake_and_checks_anew() {
+        use std::os::fd::AsRawFd;
+        use std::pin::pin;
+        use std::task::Waker;
+
+        use crate::observe::Histogram;
+        use crate::poller::{ReadyList, Sides};
+
+        for expires in [false, true] {
+            let poller = Poller::builder().build().unwrap();
+            let (reader, writer) = sys::io::pipe().unwrap();
+            let options = Options::new(Kind::Pipe);
+            let fd = Fd::new(&poller, reader, options, Location::caller()).unwrap();
+            let operation = Operation::new(OpKind::Read, Location::caller());
+            let edge = || {
+                sys::io::write(writer.as_raw_fd(), b"x").unwrap();
+                let mut ready = ReadyList::default();
+                poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+                ready.wake_all();
+            };
+            let mut calls = 0;
+            let again = || io::Result::<usize>::Err(io::Error::from_raw_os_error(libc::EAGAIN));
+            let mut running = pin!(fd.run(operation, |_| {
+                calls += 1;
+                match calls {
+                    1 => again(),
+                    2 => {
+                        if expires {
+                            let now = Some(Instant::now());
+                            fd.set_deadline(now, Sides::Read).unwrap();
+                        }
+                        edge();
+                        again()
+                    }
+                    _ => Ok(calls),
+                }
+            }));
+            let cx = &mut Context::from_waker(Waker::noop());
+            assert!(running.as_mut().poll(cx).is_pending());
+            edge();
+            let outcome = running.as_mut().poll(cx);
+            if expires {
+                assert!(matches!(outcome, Poll::Ready(Err(_))), "{outcome:?}");
+                continue;
+            }
+            assert!(matches!(outcome, Poll::Ready(Ok(3))), "{outcome:?}");
+            let totals = poller.shared.recorder.totals();
+            let of = |histogram: Histogram| totals.histograms[histogram.index()].count();
+            assert_eq!(of(Histogram::WakeLatencyRead), 1);
+            assert_eq!(of(Histogram::TimeParkedReadIo), 1);
+        }
     }
 
     /// A wake that was for nothing, and an edge that comes before the operation waits again: it was

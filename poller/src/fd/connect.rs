@@ -1,7 +1,10 @@
 //! connect(2) without blocking (semantics 54).
 
+use std::future::{Future, poll_fn};
 use std::io;
 use std::panic::Location;
+use std::pin::Pin;
+use std::task::Poll;
 
 use super::descriptor::Fd;
 use super::operation::Operation;
@@ -45,10 +48,18 @@ async fn connect_turn(
             }
         },
     }
-    fd.runtime_link.ensure_polled(&desc.shared)?;
     desc.slot.begin_connect();
     loop {
-        desc.wait_at(Direction::Write, location).await?;
+        let mut wait = desc.wait_at(Direction::Write, location);
+        poll_fn(|cx| match Pin::new(&mut wait).poll(cx) {
+            Poll::Ready(woken) => Poll::Ready(woken.map_err(io::Error::from)),
+            // Each time: it may have been passed on, to somebody else who has to poll now.
+            Poll::Pending => match fd.runtime_link.ensure_polled(&desc.shared) {
+                Ok(()) => Poll::Pending,
+                Err(error) => Poll::Ready(Err(error)),
+            },
+        })
+        .await?;
         if let Some(error) = socket::take_error(fd.raw())? {
             match error.raw_os_error() {
                 Some(libc::EINPROGRESS | libc::EALREADY | libc::EINTR) => continue,

@@ -14,7 +14,7 @@ use super::attempt::{Attempt, Target};
 use super::descriptor::Fd;
 use super::mutex::{Leave, Lock};
 use super::operation::{Moved, Operation};
-use crate::budget::{self, Permit};
+use crate::budget::{self, Before, Permit};
 use crate::observe::{Counter, Direction, Local};
 use crate::sync::Panics;
 
@@ -153,7 +153,11 @@ impl Fd {
     ) -> Poll<budget::Permit> {
         let refused = &self.refused[direction.index()];
         let before = refused.load(Ordering::Relaxed);
-        let permit = budget::poll_proceed(cx, !before, || self.desc().shared.give_way());
+        let told = match before {
+            true => Before::Refusal,
+            false => Before::Nothing,
+        };
+        let permit = budget::poll_proceed(cx, told, || self.desc().shared.give_way());
         if permit.is_pending() != before {
             refused.store(permit.is_pending(), Ordering::Relaxed);
         }
@@ -335,11 +339,14 @@ impl<'a> Ongoing<'a> {
         call: &mut impl FnMut(RawFd) -> io::Result<R>,
     ) -> Poll<(Permit, io::Result<R>)> {
         let fd = self.fd;
-        let permit = ready!(self.asked.poll(cx, || fd.desc().shared.give_way()));
         let guard = EndOnPanic(self);
-        let outcome = guard.0.poll_turn(cx, call);
+        let asked = guard.0.asked.poll(cx, || fd.desc().shared.give_way());
+        let outcome = match asked {
+            Poll::Ready(permit) => guard.0.poll_turn(cx, call).map(|result| (permit, result)),
+            Poll::Pending => Poll::Pending,
+        };
         mem::forget(guard);
-        Poll::Ready((permit, ready!(outcome)))
+        outcome
     }
 
     #[inline]

@@ -20,7 +20,9 @@ impl Shared {
         }
         // There is none if a waker comes here, which is called with it, or while the thread ends.
         let last = READY.try_with(Cell::take).ok().flatten();
-        let mut ready = last.unwrap_or_else(|| ReadyList::with_capacity(self.batch));
+        let mut ready = last
+            .filter(|ready| ready.capacity() >= self.batch)
+            .unwrap_or_else(|| ReadyList::with_capacity(self.batch));
         ready.begin(self);
         // An error here is one that the next poll which waits will meet as well, and it has
         // nowhere to go.

@@ -54,6 +54,11 @@ impl ReadyList {
         }
     }
 
+    /// Events that one poll can fetch.
+    pub(super) fn capacity(&self) -> usize {
+        self.events.capacity()
+    }
+
     /// How many waiters are to be woken.
     pub fn len(&self) -> usize {
         self.wakers.len()

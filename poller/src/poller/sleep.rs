@@ -1,7 +1,8 @@
 //! Sleeping: a slot without a descriptor whose one end is its deadline.
 
-use std::future::poll_fn;
+use std::future::{Future, poll_fn};
 use std::panic::Location;
+use std::pin::Pin;
 use std::task::Poll;
 use std::time::Instant;
 
@@ -9,8 +10,8 @@ use super::{Desc, Poller, Sides};
 use crate::observe::Direction;
 
 impl Poller {
-    /// Sleeps until `until`, for ever if there is no such time. `attend` is called before each
-    /// wait: it sees to it that somebody polls.
+    /// Sleeps until `until`, for ever if there is no such time. `attend` is called whenever
+    /// it waits: it sees to it that somebody polls.
     pub(crate) async fn sleep_until(
         &self,
         until: Option<Instant>,
@@ -60,8 +61,16 @@ impl Timer {
         // (semantics 26): the one end is the deadline. Only an eviction from outside comes before
         // it.
         loop {
-            attend();
-            if self.0.wait_at(Direction::Read, location).await.is_err() {
+            let mut wait = self.0.wait_at(Direction::Read, location);
+            let ended = poll_fn(|cx| {
+                let polled = Pin::new(&mut wait).poll(cx);
+                if polled.is_pending() {
+                    // Each time: it may have been passed on, to somebody else who has to poll now.
+                    attend();
+                }
+                polled
+            });
+            if ended.await.is_err() {
                 return;
             }
         }

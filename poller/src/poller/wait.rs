@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll, ready};
 
 use super::Desc;
-use crate::budget;
+use crate::budget::{self, Before};
 use crate::desc::{Blocker, Refused, Token, WaitContext};
 use crate::error::Error;
 use crate::observe::Direction;
@@ -63,7 +63,7 @@ impl Desc {
             token: Token::default(),
             unconditional: false,
             counts: false,
-            polled: false,
+            asked: budget::Asked::default(),
         }
     }
 
@@ -105,6 +105,15 @@ impl Desc {
     }
 }
 
+impl Desc {
+    /// Ends a wait that a poll function has left behind. The caller has its turn.
+    #[cold]
+    pub(crate) fn cancel_left(&self, direction: Direction, location: &'static Location<'static>) {
+        self.context(direction, location, false)
+            .cancel(&mut Token::left());
+    }
+}
+
 fn into_error(result: Result<(), Refused<Blocker>>) -> Result<(), Error> {
     result.map_err(|refused| match refused {
         Refused::Busy => Error::Busy,
@@ -123,7 +132,7 @@ pub struct Wait<'a> {
     unconditional: bool,
     /// It is an operation of its own, not a part of one, and takes part in the task's budget.
     counts: bool,
-    polled: bool,
+    asked: budget::Asked,
 }
 
 impl Future for Wait<'_> {
@@ -134,10 +143,13 @@ impl Future for Wait<'_> {
         let this = &mut *self;
         this.desc.shared.check_process()?;
         let permit = if this.counts {
-            // Who polls by hand, in a loop of the program's own, is not refused.
-            let first = !std::mem::replace(&mut this.polled, true) && !budget::is_unknown();
             let look = || this.desc.shared.give_way();
-            Some(ready!(budget::poll_proceed(cx, first, look)))
+            Some(ready!(if budget::is_unknown() {
+                // Who polls by hand, in a loop of the program's own, is not refused.
+                budget::poll_proceed(cx, Before::Leave, look)
+            } else {
+                this.asked.poll(cx, look)
+            }))
         } else {
             None
         };
@@ -145,6 +157,8 @@ impl Future for Wait<'_> {
             .desc
             .context(this.direction, this.location, this.unconditional);
         let result = ready!(context.poll(&mut this.token, false, cx.waker()));
+        // If it is polled again it is a new wait, which checks anew and has not parked.
+        this.token = Token::default();
         if let Some(permit) = permit {
             permit.made_progress();
         }
@@ -167,6 +181,7 @@ impl Wait<'_> {
             .desc
             .context(self.direction, self.location, self.unconditional);
         context.cancel(&mut self.token);
+        self.token = Token::default();
     }
 }
 

@@ -55,6 +55,14 @@ impl Token {
         }
     }
 
+    /// The token of a wait that a poll function has left behind.
+    pub(crate) fn left() -> Self {
+        Self {
+            claimed: true,
+            ..Self::resumed()
+        }
+    }
+
     /// Whether the wait is going on, so that it must be cancelled rather than forgotten.
     #[inline]
     pub(crate) fn is_claimed(&self) -> bool {
