@@ -17,8 +17,8 @@
 //! | in a blocking handle | nobody's: the thread has no other task |
 //!
 //! An executor that knows nothing of this does not say when a task begins. But whoever has another
-//! waker is another task, or a part of one that its task polls once before it gives way; and who
-//! was refused and comes back has let the others go on.
+//! waker is another task, or a part of one, and a task may have many parts that take turns: hence
+//! the bound for all together. Who was refused and comes back has let the others go on.
 #![forbid(unsafe_code)]
 
 use std::cell::Cell;
@@ -32,8 +32,8 @@ use crate::sync::thread_local;
 /// Operations that end without a break, as many as tokio allows.
 const BUDGET: u32 = 128;
 
-/// Operations of all tasks that an executor inside of `block_on` may run before it comes back: what
-/// waits for the thread itself, such as a poller that it polls along, has its turn then.
+/// Operations of all tasks in a row, whatever their wakers. Inside of `block_on` the thread comes
+/// back then to what waits for itself, such as a poller that it polls along.
 const TOTAL: u32 = 32 * BUDGET;
 
 /// Operations between two looks at I/O by those that are refused, at least: a task may have many

@@ -381,11 +381,21 @@ fn drained_for_sure(drained: &AtomicBool, desc: &Desc) -> bool {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use std::panic::Location;
+    #[cfg(not(netpoller_bare))]
+    use std::{
+        os::fd::{AsRawFd, OwnedFd},
+        task::Waker,
+    };
 
     use super::*;
     use crate::desc::Kind;
     use crate::fd::{Fd, Options};
     use crate::poller::Poller;
+    #[cfg(not(netpoller_bare))]
+    use crate::{
+        observe::Histogram,
+        poller::{ReadyList, Sides},
+    };
 
     /// Runs an operation whose calls answer with `errnos`, one after the other, and then with
     /// success.
@@ -422,32 +432,61 @@ mod tests {
         assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECONNABORTED));
     }
 
+    /// A pipe, and an operation that reads from it.
+    #[cfg(not(netpoller_bare))]
+    struct Reading {
+        poller: Poller,
+        fd: Fd,
+        writer: OwnedFd,
+        operation: Operation,
+    }
+
+    #[cfg(not(netpoller_bare))]
+    impl Reading {
+        #[track_caller]
+        fn new() -> Self {
+            let poller = Poller::builder().build().unwrap();
+            let (reader, writer) = sys::io::pipe().unwrap();
+            let options = Options::new(Kind::Pipe);
+            Self {
+                fd: Fd::new(&poller, reader, options, Location::caller()).unwrap(),
+                poller,
+                writer,
+                operation: Operation::new(OpKind::Read, Location::caller()),
+            }
+        }
+
+        /// Makes an event and wakes whoever waits for it.
+        fn edge(&self) {
+            sys::io::write(self.writer.as_raw_fd(), b"x").unwrap();
+            let mut ready = ReadyList::default();
+            self.poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+            ready.wake_all();
+        }
+
+        #[track_caller]
+        fn has_recorded_one_wake(&self) {
+            let totals = self.poller.shared.recorder.totals();
+            let of = |histogram: Histogram| totals.histograms[histogram.index()].count();
+            assert_eq!(of(Histogram::WakeLatencyRead), 1);
+            assert_eq!(of(Histogram::TimeParkedReadIo), 1);
+        }
+    }
+
+    #[cfg(not(netpoller_bare))]
+    fn again() -> io::Result<usize> {
+        Err(io::Error::from_raw_os_error(libc::EAGAIN))
+    }
+
     /// As the next one, with a future: its second wait is a new one, which has not parked.
     #[cfg(not(netpoller_bare))]
     #[test]
     fn a_future_that_need_not_park_again_after_a_spurious_wake_records_one_wake_and_checks_anew() {
-        use std::os::fd::AsRawFd;
-        use std::pin::pin;
-        use std::task::Waker;
-
-        use crate::observe::Histogram;
-        use crate::poller::{ReadyList, Sides};
-
         for expires in [false, true] {
-            let poller = Poller::builder().build().unwrap();
-            let (reader, writer) = sys::io::pipe().unwrap();
-            let options = Options::new(Kind::Pipe);
-            let fd = Fd::new(&poller, reader, options, Location::caller()).unwrap();
-            let operation = Operation::new(OpKind::Read, Location::caller());
-            let edge = || {
-                sys::io::write(writer.as_raw_fd(), b"x").unwrap();
-                let mut ready = ReadyList::default();
-                poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
-                ready.wake_all();
-            };
+            let reading = Reading::new();
+            let fd = &reading.fd;
             let mut calls = 0;
-            let again = || io::Result::<usize>::Err(io::Error::from_raw_os_error(libc::EAGAIN));
-            let mut running = pin!(fd.run(operation, |_| {
+            let mut running = pin!(fd.run(reading.operation, |_| {
                 calls += 1;
                 match calls {
                     1 => again(),
@@ -456,7 +495,7 @@ mod tests {
                             let now = Some(Instant::now());
                             fd.set_deadline(now, Sides::Read).unwrap();
                         }
-                        edge();
+                        reading.edge();
                         again()
                     }
                     _ => Ok(calls),
@@ -464,17 +503,14 @@ mod tests {
             }));
             let cx = &mut Context::from_waker(Waker::noop());
             assert!(running.as_mut().poll(cx).is_pending());
-            edge();
+            reading.edge();
             let outcome = running.as_mut().poll(cx);
             if expires {
                 assert!(matches!(outcome, Poll::Ready(Err(_))), "{outcome:?}");
                 continue;
             }
             assert!(matches!(outcome, Poll::Ready(Ok(3))), "{outcome:?}");
-            let totals = poller.shared.recorder.totals();
-            let of = |histogram: Histogram| totals.histograms[histogram.index()].count();
-            assert_eq!(of(Histogram::WakeLatencyRead), 1);
-            assert_eq!(of(Histogram::TimeParkedReadIo), 1);
+            reading.has_recorded_one_wake();
         }
     }
 
@@ -483,41 +519,21 @@ mod tests {
     #[cfg(not(netpoller_bare))]
     #[test]
     fn a_poll_function_that_need_not_park_again_after_a_spurious_wake_records_one_wake() {
-        use std::os::fd::AsRawFd;
-        use std::task::Waker;
-        use std::time::Duration;
-
-        use crate::observe::Histogram;
-        use crate::poller::ReadyList;
-
-        let poller = Poller::builder().build().unwrap();
-        let (reader, writer) = sys::io::pipe().unwrap();
-        let options = Options::new(Kind::Pipe);
-        let fd = Fd::new(&poller, reader, options, Location::caller()).unwrap();
-        let operation = Operation::new(OpKind::Read, Location::caller());
-        let edge = || {
-            sys::io::write(writer.as_raw_fd(), b"x").unwrap();
-            let mut ready = ReadyList::default();
-            poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
-            ready.wake_all();
-        };
-        let again = || io::Result::<usize>::Err(io::Error::from_raw_os_error(libc::EAGAIN));
+        let reading = Reading::new();
+        let (fd, operation) = (&reading.fd, reading.operation);
         let cx = &mut Context::from_waker(Waker::noop());
         assert!(fd.poll_run(operation, cx, |_| again()).is_pending());
-        edge();
+        reading.edge();
         let mut calls = 0;
         let outcome = fd.poll_run(operation, cx, |_| {
             calls += 1;
             if calls == 1 {
-                edge();
+                reading.edge();
                 return again();
             }
             Ok(calls)
         });
         assert!(matches!(outcome, Poll::Ready(Ok(2))), "{outcome:?}");
-        let totals = poller.shared.recorder.totals();
-        let of = |histogram: Histogram| totals.histograms[histogram.index()].count();
-        assert_eq!(of(Histogram::WakeLatencyRead), 1);
-        assert_eq!(of(Histogram::TimeParkedReadIo), 1);
+        reading.has_recorded_one_wake();
     }
 }

@@ -166,7 +166,7 @@ impl Fd {
 
     /// One poll of an operation, for traits whose contract is a poll function. It does not keep the
     /// lock when it returns pending; such functions take `&mut self`, so that nobody else is at it.
-    /// `resumable` operations that were left pending go on with waiting, where others begin anew.
+    /// One that was left pending goes on with waiting.
     #[cfg_attr(
         not(any(feature = "tokio", feature = "futures-io", feature = "hyper")),
         allow(dead_code)
