@@ -20,6 +20,7 @@ pub mod vocabulary;
 
 #[cfg(feature = "messages")]
 pub use part::{Part, Side};
+pub use vocabulary::Direction;
 
 /// Version 1 of the protocol.
 #[cfg(feature = "messages")]

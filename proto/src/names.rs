@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::v1::{self, Descriptor, Transitions};
-use crate::vocabulary::{self, Transition, UnknownName, transitions};
+use crate::vocabulary::{self, Cause, Transition, UnknownName, transitions};
 
 /// Gives an enum of the protocol the words of the vocabulary.
 macro_rules! words {
@@ -75,6 +75,16 @@ impl v1::Mode {
             Some(direction) => Some(direction.name()),
             None => None,
         }
+    }
+}
+
+impl v1::Event {
+    /// Returns why a waiter was released, if one was.
+    #[must_use]
+    pub fn cause(&self) -> Option<Cause> {
+        let argument = i32::try_from(self.argument).ok();
+        let kind = self.kind().word()?;
+        kind.cause(argument.and_then(Cause::from_number))
     }
 }
 

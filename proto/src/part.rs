@@ -1,35 +1,18 @@
 //! A row as a table shows it: a whole descriptor, or one direction of it.
 
-use crate::v1::{Descriptor, Direction, Waiter};
+use crate::v1::{self, Descriptor, Waiter};
+use crate::vocabulary::Direction;
 
-/// A direction of a descriptor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
-pub enum Side {
-    /// Reading, rg.
-    Read,
-    /// Writing, wg.
-    Write,
-}
+/// One direction of a descriptor as it is: its state, who waits, its counts.
+pub type Side = v1::Direction;
 
-impl Side {
-    /// The two of them, in the order in which they are shown.
-    pub const BOTH: [Self; 2] = [Self::Read, Self::Write];
-
-    /// `read` or `write`.
+impl Descriptor {
+    /// Returns how it is in this direction.
     #[must_use]
-    pub const fn name(self) -> &'static str {
-        match self {
-            Self::Read => "read",
-            Self::Write => "write",
-        }
-    }
-
-    /// This direction of a row.
-    #[must_use]
-    pub fn of(self, row: &Descriptor) -> Option<&Direction> {
-        match self {
-            Self::Read => row.read.as_ref(),
-            Self::Write => row.write.as_ref(),
+    pub fn side(&self, direction: Direction) -> Option<&Side> {
+        match direction {
+            Direction::Read => self.read.as_ref(),
+            Direction::Write => self.write.as_ref(),
         }
     }
 }
@@ -40,29 +23,32 @@ pub struct Part<'a> {
     /// The descriptor.
     pub row: &'a Descriptor,
     /// The direction, if the table has a row for each.
-    pub side: Option<Side>,
+    pub direction: Option<Direction>,
 }
 
 impl<'a> Part<'a> {
     /// All of a descriptor.
     #[must_use]
     pub const fn whole(row: &'a Descriptor) -> Self {
-        Self { row, side: None }
+        Self {
+            row,
+            direction: None,
+        }
     }
 
     /// The directions that it speaks of.
-    pub fn directions(self) -> impl Iterator<Item = &'a Direction> {
-        Side::BOTH
+    pub fn sides(self) -> impl Iterator<Item = &'a Side> {
+        Direction::ALL
             .into_iter()
-            .filter(move |side| self.side.is_none_or(|only| only == *side))
-            .filter_map(move |side| side.of(self.row))
+            .filter(move |direction| self.direction.is_none_or(|only| only == *direction))
+            .filter_map(move |direction| self.row.side(direction))
     }
 
     /// The direction that has waited longest, if somebody waits.
-    fn waiting(self) -> Option<&'a Direction> {
-        self.directions()
-            .filter(|direction| direction.is_waiting())
-            .min_by_key(|direction| match direction.since_ns {
+    fn waiting(self) -> Option<&'a Side> {
+        self.sides()
+            .filter(|side| side.is_waiting())
+            .min_by_key(|side| match side.since_ns {
                 0 => u64::MAX,
                 since => since,
             })
@@ -72,11 +58,8 @@ impl<'a> Part<'a> {
     #[must_use]
     pub fn since_ns(self) -> Option<u64> {
         let since = match self.waiting() {
-            Some(direction) => direction.since_ns,
-            None => self
-                .directions()
-                .map(|direction| direction.since_ns)
-                .max()?,
+            Some(side) => side.since_ns,
+            None => self.sides().map(|side| side.since_ns).max()?,
         };
         (since != 0).then_some(since)
     }
@@ -84,8 +67,8 @@ impl<'a> Part<'a> {
     /// The nearest deadline that is to come, or was missed.
     #[must_use]
     pub fn deadline_ns(self) -> Option<u64> {
-        self.directions()
-            .map(|direction| direction.deadline_ns)
+        self.sides()
+            .map(|side| side.deadline_ns)
             .filter(|deadline| *deadline > 1)
             .min()
     }
@@ -93,29 +76,26 @@ impl<'a> Part<'a> {
     /// A deadline has expired and was not moved since.
     #[must_use]
     pub fn expired(self) -> bool {
-        self.directions()
-            .any(|direction| direction.deadline_ns == 1)
+        self.sides().any(|side| side.deadline_ns == 1)
     }
 
     /// Edges that the kernel reported.
     #[must_use]
     pub fn edges(self) -> u64 {
-        self.directions()
-            .filter_map(|direction| direction.transitions.as_ref())
+        self.sides()
+            .filter_map(|side| side.transitions.as_ref())
             .fold(0, |sum, counts| sum.saturating_add(counts.edges()))
     }
 
     /// Who waits, or was the last to wait, in each direction.
     pub fn waiters(self) -> impl Iterator<Item = &'a Waiter> {
-        self.directions()
-            .filter_map(|direction| direction.waiter.as_ref())
+        self.sides().filter_map(|side| side.waiter.as_ref())
     }
 
     /// Who waits, longest first.
     #[must_use]
     pub fn waiter(self) -> Option<&'a Waiter> {
-        self.waiting()
-            .and_then(|direction| direction.waiter.as_ref())
+        self.waiting().and_then(|side| side.waiter.as_ref())
     }
 
     /// The line of code that waits, or else the one that opened the descriptor.

@@ -2,7 +2,7 @@
 //! computes from it.
 
 use netpoller_proto::filter::{Field, Key, Predicate};
-use netpoller_proto::{Part, Side, v1};
+use netpoller_proto::{Direction, Part, v1};
 use prost::Message;
 
 /// Decodes `bytes`, of which the first says what message the others are, and uses what comes out.
@@ -95,7 +95,7 @@ fn rows(bytes: &[u8]) {
 }
 
 fn parts(row: &v1::Descriptor) -> impl Iterator<Item = Part<'_>> {
-    [None, Some(Side::Read), Some(Side::Write)]
+    [None, Some(Direction::Read), Some(Direction::Write)]
         .into_iter()
-        .map(move |side| Part { row, side })
+        .map(move |direction| Part { row, direction })
 }

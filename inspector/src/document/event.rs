@@ -1,6 +1,7 @@
 //! An event of the flight recorder.
 
-use netpoller_proto::v1::{self, Cause, EventKind};
+use netpoller_proto::v1;
+use netpoller_proto::vocabulary::Cause;
 
 use super::present;
 use crate::table::Context;
@@ -29,17 +30,6 @@ pub(crate) fn event<'a>(event: &'a v1::Event, context: &Context) -> Event<'a> {
         kind: event.kind().name(),
         thread: present(&event.thread),
         argument: event.argument,
-        cause: cause(event).map(Cause::name),
-    }
-}
-
-/// Why somebody was released.
-fn cause(event: &v1::Event) -> Option<Cause> {
-    match event.kind() {
-        EventKind::ReadyParked => Some(Cause::Io),
-        EventKind::UnblockArmed | EventKind::UnblockParked => {
-            Cause::try_from(i32::try_from(event.argument).ok()?).ok()
-        }
-        _ => None,
+        cause: event.cause().map(Cause::name),
     }
 }

@@ -11,13 +11,14 @@ mod event;
 
 use std::collections::BTreeMap;
 
+use netpoller_proto::Direction;
 use netpoller_proto::v1::{self, Poller, PollerStats};
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::clock::Anchor;
 use crate::quantile;
 use crate::source::{Connection, Found};
-use crate::table::{Context, Entry, Side, descriptors_of};
+use crate::table::{Context, Entry, descriptors_of};
 
 pub(crate) use detail::detail;
 pub(crate) use event::event;
@@ -80,13 +81,13 @@ pub(crate) struct Descriptor<'a> {
     event_err: bool,
     last_events: u32,
     torn: bool,
-    read: Option<Direction<'a>>,
-    write: Option<Direction<'a>>,
+    read: Option<Side<'a>>,
+    write: Option<Side<'a>>,
 }
 
 /// One direction of a descriptor.
 #[derive(serde::Serialize)]
-pub(crate) struct Direction<'a> {
+pub(crate) struct Side<'a> {
     state: &'static str,
     since_ns: Option<u64>,
     age_ns: Option<u64>,
@@ -147,26 +148,24 @@ pub(crate) fn descriptor<'a>(entry: &'a Entry, context: &Context) -> Descriptor<
         event_err: row.event_err,
         last_events: row.last_events,
         torn: row.torn,
-        read: row.read.as_ref().map(|it| direction(it, context)),
-        write: row.write.as_ref().map(|it| direction(it, context)),
+        read: row.read.as_ref().map(|it| side(it, context)),
+        write: row.write.as_ref().map(|it| side(it, context)),
     }
 }
 
-fn direction<'a>(direction: &'a v1::Direction, context: &Context) -> Direction<'a> {
-    let since = (direction.since_ns != 0).then_some(direction.since_ns);
-    let deadline = (direction.deadline_ns > 1).then_some(direction.deadline_ns);
-    Direction {
-        state: direction.state().name(),
+fn side<'a>(side: &'a v1::Direction, context: &Context) -> Side<'a> {
+    let since = (side.since_ns != 0).then_some(side.since_ns);
+    let deadline = (side.deadline_ns > 1).then_some(side.deadline_ns);
+    Side {
+        state: side.state().name(),
         since_ns: since,
         age_ns: since.map(|since| context.now_ns.saturating_sub(since)),
-        waiter: direction
-            .is_waiting()
-            .then(|| waiter(direction.waiter.as_ref())),
+        waiter: side.is_waiting().then(|| waiter(side.waiter.as_ref())),
         deadline_ns: deadline,
         deadline_in_ns: deadline.map(|deadline| signed(deadline, context.now_ns)),
-        deadline_expired: direction.deadline_ns == 1,
-        transitions: Transitions(direction.transitions.unwrap_or_default()),
-        last_wake: direction.last_wake.map(|wake| Wake {
+        deadline_expired: side.deadline_ns == 1,
+        transitions: Transitions(side.transitions.unwrap_or_default()),
+        last_wake: side.last_wake.map(|wake| Wake {
             cause: wake.cause().name(),
             fetched_ns: wake.fetched_ns,
             poller_to_waker_ns: wake.poller_to_waker_ns,
@@ -191,13 +190,13 @@ fn waiter(waiter: Option<&v1::Waiter>) -> Waiter<'_> {
 #[allow(clippy::large_enum_variant)]
 pub(crate) enum Row<'a> {
     Whole(Descriptor<'a>),
-    Direction(Waiting<'a>),
+    Side(Waiting<'a>),
 }
 
 pub(crate) fn row<'a>(entry: &'a Entry, context: &Context) -> Row<'a> {
-    match entry.side {
+    match entry.direction {
         None => Row::Whole(descriptor(entry, context)),
-        Some(side) => Row::Direction(waiting(entry, side, context)),
+        Some(direction) => Row::Side(waiting(entry, direction, context)),
     }
 }
 
@@ -223,16 +222,16 @@ pub(crate) struct Waiting<'a> {
     label: Option<&'a str>,
 }
 
-fn waiting<'a>(entry: &'a Entry, side: Side, context: &Context) -> Waiting<'a> {
+fn waiting<'a>(entry: &'a Entry, direction: Direction, context: &Context) -> Waiting<'a> {
     let row = &entry.row;
-    let inner = side.of(row).map(|it| direction(it, context));
-    let person = waiter(side.of(row).and_then(|it| it.waiter.as_ref()));
+    let inner = row.side(direction).map(|it| side(it, context));
+    let person = waiter(row.side(direction).and_then(|it| it.waiter.as_ref()));
     Waiting {
         id: row.id(),
         poller: &row.poller,
         fd: (row.fd >= 0).then_some(row.fd),
         kind: row.kind().name(),
-        dir: side.name(),
+        dir: direction.name(),
         state: inner.as_ref().map_or("unknown", |it| it.state),
         task: person.task,
         thread: person.thread,

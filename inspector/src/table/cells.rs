@@ -1,9 +1,10 @@
 //! What stands in the cells of the descriptor table.
 
-use netpoller_proto::v1::{Direction, State};
+use netpoller_proto::v1::State;
+use netpoller_proto::{Direction, Side};
 
 use super::column::{Cell, Context};
-use super::entry::{Entry, Side};
+use super::entry::Entry;
 use crate::paint::Tone;
 use crate::text;
 
@@ -18,9 +19,11 @@ pub(crate) fn state_cell(state: State) -> Cell {
     Cell::toned(state.name(), tone)
 }
 
-pub(super) fn side_state(entry: &Entry, side: Side) -> State {
-    side.of(&entry.row)
-        .map_or(State::Unspecified, Direction::state)
+pub(super) fn side_state(entry: &Entry, direction: Direction) -> State {
+    entry
+        .row
+        .side(direction)
+        .map_or(State::Unspecified, Side::state)
 }
 
 pub(super) fn age(entry: &Entry, context: &Context) -> Cell {

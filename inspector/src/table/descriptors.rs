@@ -1,12 +1,13 @@
 //! The columns of the descriptor table. Their names, what filters compare them with and what they
 //! sort by are those of the fields that they show.
 
+use netpoller_proto::Direction;
 use netpoller_proto::filter::Field;
 use netpoller_proto::v1::{DescriptorKind, State};
 
 use super::cells::{age, deadline, epoll_names, side_state, state_cell};
 use super::column::{Cell, Column, Cut, Raw, Value};
-use super::entry::{Entry, Rows, Side, deadlines, descriptors, waiters};
+use super::entry::{Entry, Rows, deadlines, descriptors, waiters};
 use crate::paint::Tone;
 use crate::text;
 
@@ -56,11 +57,11 @@ const PEER: C = of(Field::Peer, "PEER", 130)
     .cut_to(Cut::Start(None), |entry| entry.row.peer.len());
 const RD: C = of(Field::Rd, "RD", 241)
     .least(6)
-    .look(|entry, _| state_cell(side_state(entry, Side::Read)));
+    .look(|entry, _| state_cell(side_state(entry, Direction::Read)));
 const WR: C =
     of(Field::Wr, "WR", 240)
         .least(6)
-        .look(|entry, _| match side_state(entry, Side::Write) {
+        .look(|entry, _| match side_state(entry, Direction::Write) {
             // The usual state of an idle socket: it must not outshine unread input.
             State::Ready => Cell::toned(State::Ready.name(), Tone::Dim),
             state => state_cell(state),
@@ -127,7 +128,9 @@ const THREAD: C = of(Field::Thread, "THREAD", 105).cut_to(Cut::Middle, |entry| {
     entry.waiter().map_or(0, |waiter| waiter.thread.len())
 });
 const STATE: C = of(Field::State, "STATE", 220).least(6).look(|entry, _| {
-    let state = entry.side.map(|side| side_state(entry, side));
+    let state = entry
+        .direction
+        .map(|direction| side_state(entry, direction));
     state_cell(state.unwrap_or(State::Unspecified))
 });
 const POLLER: C = of(Field::Poller, "POLLER", 60)

@@ -2,19 +2,17 @@
 
 use std::sync::Arc;
 
-use netpoller_proto::Part;
 use netpoller_proto::filter::{Field, Key};
-use netpoller_proto::v1::{Descriptor, Direction, Waiter};
+use netpoller_proto::v1::{Descriptor, Waiter};
+use netpoller_proto::{Direction, Part, Side};
 
 use super::column::{Column, Context};
-
-pub(crate) use netpoller_proto::Side;
 
 /// One row: a descriptor, and the direction if the table has a row for each.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Entry {
     pub(crate) row: Arc<Descriptor>,
-    pub(crate) side: Option<Side>,
+    pub(crate) direction: Option<Direction>,
 }
 
 /// A table of descriptors, or of their directions.
@@ -32,18 +30,21 @@ pub(crate) struct Rows {
 /// One entry for each descriptor.
 pub(crate) fn descriptors(rows: Vec<Arc<Descriptor>>) -> Vec<Entry> {
     rows.into_iter()
-        .map(|row| Entry { row, side: None })
+        .map(|row| Entry {
+            row,
+            direction: None,
+        })
         .collect()
 }
 
 /// One entry for each direction in which somebody waits.
 pub(crate) fn waiters(rows: Vec<Arc<Descriptor>>) -> Vec<Entry> {
-    directions(rows, Direction::is_waiting)
+    sides(rows, Side::is_waiting)
 }
 
 /// One entry for each direction with a deadline.
 pub(super) fn deadlines(rows: Vec<Arc<Descriptor>>) -> Vec<Entry> {
-    directions(rows, |direction| direction.deadline_ns != 0)
+    sides(rows, |side| side.deadline_ns != 0)
 }
 
 /// Rows of several pollers are among them.
@@ -53,15 +54,15 @@ pub(crate) fn are_of_several<'a>(rows: impl IntoIterator<Item = &'a Arc<Descript
     first.is_some_and(|first| rows.any(|row| row.poller != first.poller))
 }
 
-fn directions(rows: Vec<Arc<Descriptor>>, wanted: fn(&Direction) -> bool) -> Vec<Entry> {
+fn sides(rows: Vec<Arc<Descriptor>>, wanted: fn(&Side) -> bool) -> Vec<Entry> {
     rows.into_iter()
         .flat_map(|row| {
-            Side::BOTH
+            Direction::ALL
                 .into_iter()
-                .filter(|side| side.of(&row).is_some_and(wanted))
-                .map(|side| Entry {
+                .filter(|direction| row.side(*direction).is_some_and(wanted))
+                .map(|direction| Entry {
                     row: Arc::clone(&row),
-                    side: Some(side),
+                    direction: Some(direction),
                 })
                 .collect::<Vec<_>>()
         })
@@ -82,7 +83,7 @@ impl Entry {
     pub(crate) fn part(&self) -> Part<'_> {
         Part {
             row: &self.row,
-            side: self.side,
+            direction: self.direction,
         }
     }
 

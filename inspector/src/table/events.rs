@@ -1,7 +1,7 @@
 //! Rows of `events`.
 
 use netpoller_proto::filter::Key;
-use netpoller_proto::v1::{Cause, Event, EventKind};
+use netpoller_proto::v1::{Event, EventKind};
 
 use super::cells::epoll_names;
 use super::column::{Cell, Column, Context, Cut};
@@ -77,9 +77,8 @@ pub(crate) fn detail(event: &Event, context: &Context) -> String {
     let micros = |micros: u32| text::duration(u64::from(micros) * 1_000);
     let said = match event.kind() {
         EventKind::Event | EventKind::StaleEvent => epoll_names(argument),
-        EventKind::UnblockArmed | EventKind::UnblockParked => i32::try_from(argument)
-            .ok()
-            .and_then(|cause| Cause::try_from(cause).ok())
+        EventKind::UnblockArmed | EventKind::UnblockParked => event
+            .cause()
             .map_or_else(|| argument.to_string(), |cause| cause.name().to_owned()),
         #[allow(clippy::cast_possible_wrap)] // -1 for a sleep.
         EventKind::Opened | EventKind::Closed => match argument as i32 {
@@ -116,7 +115,10 @@ mod tests {
         };
         assert_eq!(said(EventKind::Event, 0x2001), "IN|RDHUP");
         assert_eq!(
-            said(EventKind::UnblockParked, Cause::Deadline as u32),
+            said(
+                EventKind::UnblockParked,
+                netpoller_proto::v1::Cause::Deadline as u32
+            ),
             "deadline"
         );
         assert_eq!(said(EventKind::Opened, 19), "fd 19");

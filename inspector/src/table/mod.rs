@@ -26,7 +26,7 @@ mod targets;
 pub(crate) use cells::{epoll_names, state_cell};
 pub(crate) use column::{Align, Cell, Column, Context, Cut, Raw, Value, find, sort};
 pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
-pub(crate) use entry::{Entry, Rows, Side, are_of_several};
+pub(crate) use entry::{Entry, Rows, are_of_several};
 #[cfg(test)]
 pub(crate) use entry::{descriptors, waiters};
 pub(crate) use events::{EVENTS, detail};

@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use netpoller_proto::Direction;
 use netpoller_proto::v1::{Descriptor, GetServerResponse};
 
 use super::theme::Theme;
@@ -10,7 +11,7 @@ use crate::clock::Anchor;
 use crate::model::{Model, RowKey};
 use crate::query::{Query, Scope};
 use crate::table::SortSpec;
-use crate::table::{Context, DESCRIPTORS, Entry, Rows, Side, WAITERS, find};
+use crate::table::{Context, DESCRIPTORS, Entry, Rows, WAITERS, find};
 
 /// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -98,7 +99,7 @@ pub(crate) enum Overlay {
 }
 
 /// The identity of a row, for a selection that stays on it while rows move.
-pub(crate) type EntryKey = (RowKey, Option<Side>);
+pub(crate) type EntryKey = (RowKey, Option<Direction>);
 
 /// A table with its order and its cursor.
 #[derive(Debug, Clone)]

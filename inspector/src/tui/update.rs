@@ -308,7 +308,7 @@ fn mentions(table: &TableState, entry: &Entry, word: &str, context: &Context) ->
 }
 
 fn key(entry: &Entry) -> EntryKey {
-    (RowKey::of(&entry.row), entry.side)
+    (RowKey::of(&entry.row), entry.direction)
 }
 
 /// The cursor follows the row that was chosen. If that is gone, it stays at its place, on the row

@@ -8,9 +8,9 @@ use netpoller_proto::filter::Field;
 use netpoller_proto::v1::filter::Node;
 use netpoller_proto::v1::filter_value::Value;
 use netpoller_proto::v1::{
-    Comparison, Descriptor, Direction, Event, Filter, FilterValue, Mode, Operator, State, Waiter,
+    Comparison, Descriptor, Event, Filter, FilterValue, Operator, State, Waiter,
 };
-use netpoller_proto::{Part, Side};
+use netpoller_proto::{Direction, Part, Side};
 
 use crate::failure::Failure;
 use crate::query::Query;
@@ -75,8 +75,14 @@ impl<'a> Admission<'a> {
     fn admits(&self, query: &Query, event: &Event) -> bool {
         let key = (event.poller.clone(), event.id.clone());
         let row = self.known.get(&key).and_then(|known| known.row.as_ref());
-        let (row, side) = row_of(event, row.map(Arc::as_ref));
-        query.holds(Part { row: &row, side }, event.at_ns)
+        let (row, direction) = row_of(event, row.map(Arc::as_ref));
+        query.holds(
+            Part {
+                row: &row,
+                direction,
+            },
+            event.at_ns,
+        )
     }
 
     /// Asks for the descriptors of these events that are not known, or not well enough.
@@ -146,12 +152,8 @@ fn one_of(keys: &[Key]) -> Filter {
 /// The event as a row that a filter can be asked about: its descriptor, with the thread that did it
 /// in the place of the one that waits. What nothing is known of is as in a row that does not have
 /// it.
-fn row_of(event: &Event, known: Option<&Descriptor>) -> (Descriptor, Option<Side>) {
-    let side = match event.direction() {
-        Mode::Read => Some(Side::Read),
-        Mode::Write => Some(Side::Write),
-        Mode::Unspecified => None,
-    };
+fn row_of(event: &Event, known: Option<&Descriptor>) -> (Descriptor, Option<Direction>) {
+    let direction = event.direction().word();
     let mut row = known.cloned().unwrap_or_else(|| {
         let place = event.id.split_once('.');
         let number = |text: &str| text.parse::<u32>().ok();
@@ -163,33 +165,43 @@ fn row_of(event: &Event, known: Option<&Descriptor>) -> (Descriptor, Option<Side
         }
     });
     row.poller.clone_from(&event.poller);
-    let part = Part { row: &row, side };
+    let part = Part {
+        row: &row,
+        direction,
+    };
     let waiter = Waiter {
         thread: event.thread.clone(),
         ..part.waiter().cloned().unwrap_or_default()
     };
-    let done = Direction {
+    let done = Side {
         // So that its waiter counts, whatever has become of it meanwhile.
         state: State::Parked.into(),
         waiter: Some(waiter),
-        ..Direction::default()
+        ..Side::default()
     };
-    (row.read, row.write) = match side {
-        Some(Side::Write) => (None, Some(done)),
-        Some(Side::Read) | None => (Some(done), None),
+    (row.read, row.write) = match direction {
+        Some(Direction::Write) => (None, Some(done)),
+        Some(Direction::Read) | None => (Some(done), None),
     };
-    (row, side)
+    (row, direction)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
     use crate::fixture;
+    use netpoller_proto::v1::Mode;
 
     fn admits(filter: &str, event: &Event, known: Option<&Descriptor>) -> bool {
         let query: Query = filter.parse().expect(filter);
-        let (row, side) = row_of(event, known);
-        query.holds(Part { row: &row, side }, fixture::NOW_NS)
+        let (row, direction) = row_of(event, known);
+        query.holds(
+            Part {
+                row: &row,
+                direction,
+            },
+            fixture::NOW_NS,
+        )
     }
 
     #[test]

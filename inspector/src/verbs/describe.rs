@@ -47,7 +47,7 @@ impl Verb for DescribeArgs {
             let context = head.context;
             let entry = Entry {
                 row: Arc::new(answer.descriptor.clone().unwrap_or_default()),
-                side: None,
+                direction: None,
             };
             let hints = hints::hints(&answer);
             super::print(|out| {

@@ -1,12 +1,13 @@
 //! `netpoller events`: the flight recorder, as a dump or as it goes on.
 
 use std::io::{self, BufWriter, Write};
+use std::str::FromStr;
 use std::time::{Duration, Instant};
 
+use clap::Args;
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use clap::{Args, ValueEnum};
-use netpoller_proto::v1::{Event, EventKind, Mode, TransitionsFrame, WatchTransitionsRequest};
-use netpoller_proto::vocabulary;
+use netpoller_proto::v1::{Event, TransitionsFrame, WatchTransitionsRequest};
+use netpoller_proto::vocabulary::{Direction, EventKind, UnknownName};
 
 use super::admission::Admission;
 use crate::document;
@@ -25,10 +26,10 @@ pub(crate) struct EventsArgs {
     #[arg(long, value_name = "ID")]
     pub(crate) id: Option<String>,
     /// Only these kinds, for example park,ready_parked.
-    #[arg(short, long, value_name = "KIND,…", value_delimiter = ',', value_parser = kinds())]
+    #[arg(short, long, value_name = "KIND,…", value_delimiter = ',', value_parser = words::<EventKind>(EventKind::ALL.map(EventKind::name)))]
     pub(crate) kind: Vec<EventKind>,
     /// Only this direction.
-    #[arg(long, value_name = "DIRECTION")]
+    #[arg(long, value_name = "DIRECTION", value_parser = words::<Direction>(Direction::ALL.map(Direction::name)))]
     pub(crate) direction: Option<Direction>,
     /// Begin with what the recorder still holds.
     #[arg(long)]
@@ -41,28 +42,12 @@ pub(crate) struct EventsArgs {
     pub(crate) follow: bool,
 }
 
-/// A direction of a descriptor.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Direction {
-    /// Reading.
-    Read,
-    /// Writing.
-    Write,
-}
-
-impl From<Direction> for Mode {
-    fn from(direction: Direction) -> Self {
-        match direction {
-            Direction::Read => Self::Read,
-            Direction::Write => Self::Write,
-        }
-    }
-}
-
-/// The kinds of events, all of which the shell can complete.
-fn kinds() -> impl TypedValueParser<Value = EventKind> {
-    PossibleValuesParser::new(vocabulary::EventKind::ALL.map(vocabulary::EventKind::name))
-        .try_map(|name| name.parse::<EventKind>())
+/// Words of a list, all of which the shell can complete.
+fn words<T>(names: impl IntoIterator<Item = &'static str>) -> impl TypedValueParser<Value = T>
+where
+    T: FromStr<Err = UnknownName> + Clone + Send + Sync + 'static,
+{
+    PossibleValuesParser::new(names).try_map(|name| name.parse::<T>())
 }
 
 /// Events that are kept to make one document of them.
@@ -106,8 +91,8 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     let request = WatchTransitionsRequest {
         poller,
         id,
-        direction: args.direction.map_or(Mode::Unspecified, Mode::from).into(),
-        kinds: args.kind.iter().map(|kind| (*kind).into()).collect(),
+        direction: args.direction.map_or(0, Direction::number),
+        kinds: args.kind.iter().map(|kind| kind.number()).collect(),
         history: args.history,
         history_only: args.dump,
     };

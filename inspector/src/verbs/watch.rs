@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
+use netpoller_proto::Direction;
 use netpoller_proto::v1::{Descriptor, WatchRequest};
 
 use crate::clock::Anchor;
@@ -14,7 +15,7 @@ use crate::model::{Model, RowKey};
 use crate::out::{Format, Sheet, Style};
 use crate::paint::Tone;
 use crate::query::{Query, Scope};
-use crate::table::{Align, Column, Context, Entry, Fit, Rows, Side, are_of_several, fit};
+use crate::table::{Align, Column, Context, Entry, Fit, Rows, are_of_several, fit};
 use crate::text;
 use crate::verbs::listing::Listing;
 use crate::verbs::verb::{NO_DOCUMENT, Usage, Verb};
@@ -181,14 +182,14 @@ struct Change {
 
 /// The rows that were shown.
 #[derive(Default)]
-struct Seen(BTreeMap<(RowKey, Option<Side>), Entry>);
+struct Seen(BTreeMap<(RowKey, Option<Direction>), Entry>);
 
 impl Seen {
     /// What is different in `entries`.
     fn changes(&mut self, entries: Vec<Entry>) -> Vec<Change> {
         let now: BTreeMap<_, Entry> = entries
             .into_iter()
-            .map(|entry| ((RowKey::of(&entry.row), entry.side), entry))
+            .map(|entry| ((RowKey::of(&entry.row), entry.direction), entry))
             .collect();
         let before = std::mem::replace(&mut self.0, now);
         let gone = before

@@ -99,13 +99,7 @@ impl Event {
 
     /// Why a waiter was released.
     pub fn cause(&self) -> Option<Cause> {
-        match self.kind {
-            EventKind::ReadyParked => Some(Cause::Io),
-            EventKind::UnblockArmed | EventKind::UnblockParked => {
-                Cause::from_index(self.argument as usize)
-            }
-            _ => None,
-        }
+        self.kind.cause(Cause::from_index(self.argument as usize))
     }
 }
 

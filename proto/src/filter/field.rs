@@ -5,8 +5,8 @@ use std::borrow::Cow;
 
 use super::Key;
 use crate::part::{Part, Side};
-use crate::v1::{Direction, State};
-use crate::vocabulary;
+use crate::v1::State;
+use crate::vocabulary::{self, Direction};
 
 /// What a field holds, and so what it can be compared with.
 #[derive(Debug, Clone, Copy)]
@@ -108,16 +108,16 @@ fields! {
     Label "label" [] "label set by the program", WHOLE | LASTING, Get::Text(|part| text(&part.row.label));
     Poller "poller" [] "name of the poller", WHOLE | EVENT, Get::Text(|part| text(&part.row.poller));
     State "state" [] "state of any direction that the row speaks of", CHEAP,
-        Get::Word(states, |part| each(part.directions().map(|it| it.state().name()))),
-        key |part| state(part, part.side.unwrap_or(Side::Read));
+        Get::Word(states, |part| each(part.sides().map(|it| it.state().name()))),
+        key |part| state(part, part.direction.unwrap_or(Direction::Read));
     Rd "rd" ["read.state"] "state of the read side", WHOLE | CHEAP,
-        Get::Word(states, |part| each(Side::Read.of(part.row).into_iter().map(|it| it.state().name()))),
-        key |part| state(part, Side::Read);
+        Get::Word(states, |part| each(part.row.side(Direction::Read).into_iter().map(|it| it.state().name()))),
+        key |part| state(part, Direction::Read);
     Wr "wr" ["write.state"] "state of the write side", WHOLE | CHEAP,
-        Get::Word(states, |part| each(Side::Write.of(part.row).into_iter().map(|it| it.state().name()))),
-        key |part| state(part, Side::Write);
+        Get::Word(states, |part| each(part.row.side(Direction::Write).into_iter().map(|it| it.state().name()))),
+        key |part| state(part, Direction::Write);
     Dir "dir" [] "the direction, of waiters, deadlines and events", EVENT,
-        Get::Word(sides, |part| [part.side.map(Side::name), None]);
+        Get::Word(directions, |part| [part.direction.map(Direction::name), None]);
     // By age: what has been so for longest is the largest.
     Since "since" ["age", "waiter.age"] "how long it has been as it is", CHEAP, Get::Past(|part| part.since_ns()),
         key |part| part.since_ns().map_or(Key::Absent, |since| Key::Number(-i128::from(since)));
@@ -155,10 +155,11 @@ fn each<T>(mut values: impl Iterator<Item = T>) -> [Option<T>; 2] {
     [values.next(), values.next()]
 }
 
-fn state(part: Part<'_>, side: Side) -> Key {
-    let state = side
-        .of(part.row)
-        .map_or(State::Unspecified, Direction::state);
+fn state(part: Part<'_>, direction: Direction) -> Key {
+    let state = part
+        .row
+        .side(direction)
+        .map_or(State::Unspecified, Side::state);
     Key::text(state.name())
 }
 
@@ -170,10 +171,8 @@ fn kinds() -> Vec<&'static str> {
     vocabulary::Kind::ALL.map(vocabulary::Kind::name).to_vec()
 }
 
-fn sides() -> Vec<&'static str> {
-    vocabulary::Direction::ALL
-        .map(vocabulary::Direction::name)
-        .to_vec()
+fn directions() -> Vec<&'static str> {
+    Direction::ALL.map(Direction::name).to_vec()
 }
 
 fn truths() -> Vec<&'static str> {

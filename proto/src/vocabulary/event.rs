@@ -1,6 +1,6 @@
 //! Transitions of a word, and whatever else the flight recorder records.
 
-use super::State;
+use super::{Cause, State};
 
 /// The table of transitions, given to another macro. A row is the doc, the variant, its number as a
 /// field of `Transitions`, its number as an `EventKind`, and its name, which is also the name of
@@ -155,6 +155,17 @@ macro_rules! events {
         }
 
         impl EventKind {
+            /// Returns why a waiter was released, if one was. `argument` is what the argument of
+            /// the event says, where the kind does not say it.
+            #[must_use]
+            pub const fn cause(self, argument: Option<Cause>) -> Option<Cause> {
+                match self {
+                    Self::ReadyParked => Some(Cause::Io),
+                    Self::UnblockArmed | Self::UnblockParked => argument,
+                    _ => None,
+                }
+            }
+
             /// Returns the transition it is, if it is one.
             #[must_use]
             pub const fn transition(self) -> Option<Transition> {

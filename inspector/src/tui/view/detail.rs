@@ -1,6 +1,7 @@
 //! One descriptor in full.
 
-use netpoller_proto::v1::{Descriptor, Direction};
+use netpoller_proto::v1::Descriptor;
+use netpoller_proto::{Direction, Side};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -9,7 +10,7 @@ use super::super::app::App;
 use super::widgets::{duration, popup, scrolled, toned};
 use crate::model::RowKey;
 use crate::paint::Tone;
-use crate::table::{Side, epoll_names, state_cell};
+use crate::table::{epoll_names, state_cell};
 use crate::text;
 
 const NAME: usize = 18;
@@ -128,10 +129,13 @@ fn facts(app: &App, seen: &Seen<'_>, width: usize) -> Vec<Line<'static>> {
         Tone::Warn,
     );
 
-    let sides: Vec<&Direction> = Side::BOTH.iter().filter_map(|side| side.of(row)).collect();
-    for (side, direction) in Side::BOTH.iter().zip(&sides) {
+    let sides: Vec<&Side> = Direction::ALL
+        .into_iter()
+        .filter_map(|direction| row.side(direction))
+        .collect();
+    for (direction, side) in Direction::ALL.into_iter().zip(&sides) {
         lines.push(Line::default());
-        lines.extend(direction_lines(app, *side, direction, now, width));
+        lines.extend(direction_lines(app, direction, side, now, width));
     }
     lines
 }
@@ -139,7 +143,10 @@ fn facts(app: &App, seen: &Seen<'_>, width: usize) -> Vec<Line<'static>> {
 /// How often each transition was taken.
 fn counts(app: &App, row: &Descriptor) -> Vec<Line<'static>> {
     let theme = app.theme;
-    let sides: Vec<&Direction> = Side::BOTH.iter().filter_map(|side| side.of(row)).collect();
+    let sides: Vec<&Side> = Direction::ALL
+        .into_iter()
+        .filter_map(|direction| row.side(direction))
+        .collect();
     let mut lines = Vec::new();
     lines.push(Line::from(toned(
         theme,
@@ -176,20 +183,20 @@ fn counts(app: &App, row: &Descriptor) -> Vec<Line<'static>> {
 
 fn direction_lines(
     app: &App,
-    side: Side,
-    direction: &Direction,
+    direction: Direction,
+    side: &Side,
     now: u64,
     width: usize,
 ) -> Vec<Line<'static>> {
     let theme = app.theme;
-    let cell = state_cell(direction.state());
+    let cell = state_cell(side.state());
     let mut first = vec![
-        toned(theme, format!(" {:<NAME$}", side.name()), Tone::Title),
+        toned(theme, format!(" {:<NAME$}", direction.name()), Tone::Title),
         toned(theme, cell.text, cell.tone),
     ];
-    if direction.since_ns != 0 {
-        let age = duration(theme, now.saturating_sub(direction.since_ns));
-        first.push(Span::raw(if direction.is_waiting() {
+    if side.since_ns != 0 {
+        let age = duration(theme, now.saturating_sub(side.since_ns));
+        first.push(Span::raw(if side.is_waiting() {
             format!(" for {age}")
         } else {
             format!(", last wait ended {age} ago")
@@ -208,14 +215,14 @@ fn direction_lines(
             ]));
         }
     };
-    if let Some(waiter) = &direction.waiter {
+    if let Some(waiter) = &side.waiter {
         let location = text::cut_start(&waiter.location, width, theme.ascii);
         fact("at", location.into_owned(), Tone::Plain);
         let name = |name: &str| text::cut_middle(name, width, theme.ascii).into_owned();
         fact("task", name(&waiter.task), Tone::Plain);
         fact("thread", name(&waiter.thread), Tone::Plain);
     }
-    match direction.deadline_ns {
+    match side.deadline_ns {
         0 => {}
         1 => fact("deadline", "expired".into(), Tone::Warn),
         deadline if deadline >= now => fact(

@@ -1,6 +1,7 @@
 //! The lines at the top: who is looked at, whether the connection lives, and the totals.
 
 use netpoller_proto::v1::State;
+use netpoller_proto::{Direction, Side};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -10,7 +11,6 @@ use super::super::app::{App, Link, View};
 use super::widgets::{duration, toned};
 use crate::model::Model;
 use crate::paint::Tone;
-use crate::table::Side;
 use crate::text;
 
 pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
@@ -209,10 +209,10 @@ impl Counts {
             } else {
                 counts.descriptors += 1;
             }
-            for side in Side::BOTH {
-                match side.of(row).map(netpoller_proto::v1::Direction::state) {
+            for direction in Direction::ALL {
+                match row.side(direction).map(Side::state) {
                     Some(State::Parked) => counts.waiters += 1,
-                    Some(State::Ready) if side == Side::Read => counts.unread += 1,
+                    Some(State::Ready) if direction == Direction::Read => counts.unread += 1,
                     _ => {}
                 }
             }

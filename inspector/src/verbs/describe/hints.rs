@@ -1,7 +1,7 @@
 //! What the numbers of one descriptor may mean, in sentences.
 
 use netpoller_proto::v1::{Descriptor, GetDescriptorResponse, KernelView, Mode, State};
-use netpoller_proto::{Part, Side};
+use netpoller_proto::{Direction, Part, Side};
 
 use crate::text;
 
@@ -23,21 +23,25 @@ pub(super) fn hints(answer: &GetDescriptorResponse) -> Vec<String> {
     if let Some(kernel) = &answer.kernel {
         contradictions(row, kernel, now_ns, &mut hints);
     }
-    for side in Side::BOTH {
+    for direction in Direction::ALL {
         let part = Part {
             row,
-            side: Some(side),
+            direction: Some(direction),
         };
         if part.deadline_ns().is_some_and(|deadline| deadline < now_ns) {
             hints.push(format!(
                 "the {} deadline has passed and has not fired: nobody polls",
-                side.name()
+                direction.name()
             ));
         }
-        let Some(wake) = side.of(row).and_then(|direction| direction.last_wake) else {
+        let Some(wake) = row.side(direction).and_then(|side| side.last_wake) else {
             continue;
         };
-        let (name, poller, run) = (side.name(), wake.poller_to_waker_ns, wake.waker_to_run_ns);
+        let (name, poller, run) = (
+            direction.name(),
+            wake.poller_to_waker_ns,
+            wake.waker_to_run_ns,
+        );
         if wake.pending {
             let ago = text::duration(now_ns.saturating_sub(wake.fetched_ns));
             hints.push(format!(
@@ -72,20 +76,20 @@ pub(super) fn hints(answer: &GetDescriptorResponse) -> Vec<String> {
 
 /// What the table says and the kernel does not, or the other way round.
 fn contradictions(row: &Descriptor, kernel: &KernelView, now_ns: u64, hints: &mut Vec<String>) {
-    for (side, bits, what) in [
-        (Side::Read, POLLIN | POLLHUP | POLLERR, "readable"),
-        (Side::Write, POLLOUT | POLLHUP | POLLERR, "writable"),
+    for (direction, bits, what) in [
+        (Direction::Read, POLLIN | POLLHUP | POLLERR, "readable"),
+        (Direction::Write, POLLOUT | POLLHUP | POLLERR, "writable"),
     ] {
-        let Some(direction) = side.of(row) else {
+        let Some(side) = row.side(direction) else {
             continue;
         };
-        let settled = now_ns.saturating_sub(direction.since_ns) > SETTLED_NS;
-        if direction.state() == State::Parked && kernel.ready & bits != 0 && settled {
+        let settled = now_ns.saturating_sub(side.since_ns) > SETTLED_NS;
+        if side.state() == State::Parked && kernel.ready & bits != 0 && settled {
             hints.push(format!(
                 "somebody has waited {} to {} although the kernel says that it is {what}: \
                  an edge was lost, or nobody polls; `netpoller doctor` looks closer",
-                text::duration(now_ns.saturating_sub(direction.since_ns)),
-                side.name(),
+                text::duration(now_ns.saturating_sub(side.since_ns)),
+                direction.name(),
             ));
         }
     }
@@ -95,8 +99,8 @@ fn contradictions(row: &Descriptor, kernel: &KernelView, now_ns: u64, hints: &mu
     if kernel.blocking {
         hints.push("it is in blocking mode: an operation may block the whole thread".into());
     }
-    let unread = side_state(row, Side::Read) == State::Ready && kernel.receive_queue > 0;
-    if unread {
+    let state = row.side(Direction::Read).map(Side::state);
+    if state == Some(State::Ready) && kernel.receive_queue > 0 {
         hints.push(format!(
             "{} bytes are there to be read and nobody waits for them",
             kernel.receive_queue
@@ -104,12 +108,7 @@ fn contradictions(row: &Descriptor, kernel: &KernelView, now_ns: u64, hints: &mu
     }
 }
 
-fn side_state(row: &Descriptor, side: Side) -> State {
-    side.of(row)
-        .map_or(State::Unspecified, |direction| direction.state())
-}
-
-/// The side of an event.
+/// The direction of an event.
 pub(super) fn name_of(mode: Mode) -> &'static str {
     mode.name().unwrap_or("-")
 }

@@ -2,13 +2,14 @@
 
 use std::io::{self, Write};
 
+use netpoller_proto::Direction;
 use netpoller_proto::v1::{GetDescriptorResponse, Histogram, KernelView};
 
 use super::hints::name_of;
 use crate::out::Style;
 use crate::paint::Tone;
 use crate::quantile;
-use crate::table::{Align, Context, Entry, Side, detail, epoll_names, state_cell};
+use crate::table::{Align, Context, Entry, detail, epoll_names, state_cell};
 use crate::text;
 
 /// Transitions shown; the document has all.
@@ -24,8 +25,8 @@ pub(super) fn print(
 ) -> io::Result<()> {
     let sections = Sections { style, context };
     sections.identity(out, entry)?;
-    for side in Side::BOTH {
-        sections.side(out, entry, side)?;
+    for direction in Direction::ALL {
+        sections.direction(out, entry, direction)?;
     }
     sections.history(out, answer)?;
     sections.latencies(out, &answer.histograms)?;
@@ -95,13 +96,18 @@ impl Sections<'_> {
         Ok(())
     }
 
-    fn side(&self, out: &mut dyn Write, entry: &Entry, side: Side) -> io::Result<()> {
-        let Some(direction) = side.of(&entry.row) else {
+    fn direction(
+        &self,
+        out: &mut dyn Write,
+        entry: &Entry,
+        direction: Direction,
+    ) -> io::Result<()> {
+        let Some(side) = entry.row.side(direction) else {
             return Ok(());
         };
-        self.title(out, &side.name().to_uppercase())?;
-        let state = state_cell(direction.state());
-        let since = match direction.since_ns {
+        self.title(out, &direction.name().to_uppercase())?;
+        let state = state_cell(side.state());
+        let since = match side.since_ns {
             0 => String::new(),
             since => format!(
                 " for {}",
@@ -109,7 +115,7 @@ impl Sections<'_> {
             ),
         };
         self.field(out, "state", &format!("{}{since}", state.text))?;
-        if let Some(waiter) = &direction.waiter {
+        if let Some(waiter) = &side.waiter {
             let id = if waiter.task_id == 0 {
                 String::new()
             } else {
@@ -121,7 +127,7 @@ impl Sections<'_> {
         }
         let one = Entry {
             row: entry.row.clone(),
-            side: Some(side),
+            direction: Some(direction),
         };
         let deadline = match one.deadline_in(self.context.now_ns) {
             _ if one.expired() => "expired".to_owned(),
@@ -136,7 +142,7 @@ impl Sections<'_> {
             }
         };
         self.field(out, "deadline", &deadline)?;
-        if let Some(wake) = &direction.last_wake {
+        if let Some(wake) = &side.last_wake {
             let run = if wake.pending {
                 "not run yet".to_owned()
             } else {
@@ -150,7 +156,7 @@ impl Sections<'_> {
             );
             self.field(out, "last wake", &shares)?;
         }
-        let counts: Vec<String> = direction
+        let counts: Vec<String> = side
             .transitions
             .unwrap_or_default()
             .named()

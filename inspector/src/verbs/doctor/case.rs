@@ -17,7 +17,10 @@ impl Case {
     pub(super) fn new(finding: Finding) -> Self {
         let row = finding.descriptor.clone().map(Arc::new);
         Self {
-            entry: row.map(|row| Entry { row, side: None }),
+            entry: row.map(|row| Entry {
+                row,
+                direction: None,
+            }),
             finding,
         }
     }
