@@ -14,10 +14,11 @@ use std::process::ExitCode;
 use clap::{ArgMatches, CommandFactory, FromArgMatches};
 
 use crate::failure::Failure;
+use crate::verbs::Commands;
 use crate::verbs::listing::Listing;
 use crate::verbs::ls::LsArgs;
 use crate::verbs::tui::TuiArgs;
-use args::{Cli, Said};
+use args::Cli;
 
 /// Does what the command line of this process says. The exit code is 0 if all went well; `netpoller
 /// --help` lists the others.
@@ -32,20 +33,23 @@ pub fn run() -> ExitCode {
 
 /// From what the command line says to the verb that does it.
 fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
-    let Cli { mut globals, said } = cli;
-    let said = match said {
-        Some(Said::Completions(mut args)) => {
+    let Cli {
+        mut globals,
+        command,
+    } = cli;
+    let command = match command {
+        Some(Commands::Completions(mut args)) => {
             args.command = Some(Box::new(Cli::command()));
-            Said::Completions(args)
+            Commands::Completions(args)
         }
-        Some(said) => said,
-        None if io::stdout().is_terminal() => Said::Tui(TuiArgs { unsaid: true }),
-        None => Said::Ls(LsArgs {
+        Some(command) => command,
+        None if io::stdout().is_terminal() => Commands::Tui(TuiArgs { unsaid: true }),
+        None => Commands::Ls(LsArgs {
             what: Listing::Descriptors,
         }),
     };
-    usage::settle(&mut globals, &said.verb().usage(), matches)?;
+    usage::settle(&mut globals, &command.verb().usage(), matches)?;
     let target = globals.target.take();
     globals.target = target.map(|target| target.with_access(&globals.access));
-    said.verb().run(&globals)
+    command.verb().run(&globals)
 }

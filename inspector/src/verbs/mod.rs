@@ -1,68 +1,118 @@
-//! One file per verb, which owns its arguments; and what they share.
+//! The verbs: one file per verb, which owns its arguments; their table; and what they share.
 //!
 //! | file | holds |
 //! |---|---|
 //! | `verb` | what a verb is: what it does, and which of the common flags mean something to it |
+//! | `session` | finding a process, asking it, and printing |
 //! | `listing` | the tables that `ls`, `top` and `watch` take |
 //! | `control` | where `evict` and `break` act |
 //! | `admission` | which events pass a filter |
 
 mod admission;
-pub(crate) mod audit;
-pub(crate) mod r#break;
-pub(crate) mod completions;
-pub(crate) mod control;
-pub(crate) mod describe;
-pub(crate) mod doctor;
-pub(crate) mod events;
-pub(crate) mod evict;
-pub(crate) mod fields;
-pub(crate) mod hist;
+mod audit;
+mod r#break;
+mod completions;
+mod control;
+mod describe;
+mod doctor;
+mod events;
+mod evict;
+mod fields;
+mod hist;
 pub(crate) mod listing;
 pub(crate) mod ls;
-pub(crate) mod stats;
-pub(crate) mod targets;
-pub(crate) mod top;
+mod session;
+mod stats;
+mod targets;
+mod top;
 pub(crate) mod tui;
 pub(crate) mod verb;
-pub(crate) mod watch;
+mod watch;
 
-use std::future::Future;
-use std::io::{self, BufWriter, Write};
+use clap::Subcommand;
 
-use crate::failure::Failure;
-use crate::globals::Globals;
-use crate::query::Query;
-use crate::source::{Connection, choose};
+pub(crate) use session::{block_on, check_pollers, connection, print};
+use verb::Verb;
 
-/// The process that is meant.
-pub(crate) async fn connection(globals: &Globals) -> Result<Connection, Failure> {
-    choose(globals.target.as_ref(), globals.timeout).await
+/// Makes the subcommands of the command line. A row is the doc, which is the help, and the
+/// arguments of the verb.
+macro_rules! verbs {
+    ($($(#[$help:meta])+ $name:ident($args:ty),)+) => {
+        /// A verb with its arguments.
+        #[derive(Debug, Subcommand)]
+        pub(crate) enum Commands {
+            $($(#[$help])+ $name($args),)+
+        }
+
+        impl Commands {
+            /// Returns what does it.
+            pub(crate) fn verb(&self) -> &dyn Verb {
+                match self {
+                    $(Self::$name(args) => args,)+
+                }
+            }
+        }
+    };
 }
 
-/// Refuses a filter that names a poller which the process does not have: no row would ever answer
-/// it.
-pub(crate) fn check_pollers(query: Option<&Query>, connection: &Connection) -> Result<(), Failure> {
-    let names = connection.server.pollers.iter().map(|it| it.name.as_str());
-    let Some(query) = query else { return Ok(()) };
-    query.check_pollers(names).map_err(Failure::Usage)
-}
-
-/// Runs a verb that asks and prints.
-pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
-    tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()
-        .map_err(|error| Failure::Runtime(format!("starting the runtime: {error}")))?
-        .block_on(work)
-}
-
-/// Prints to stdout through a buffer and reports what could not be written.
-pub(crate) fn print(
-    write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>,
-) -> Result<(), Failure> {
-    let mut out = BufWriter::new(io::stdout().lock());
-    write(&mut out)?;
-    out.flush()?;
-    Ok(())
+verbs! {
+    /// List the processes that can be inspected: those of this user, and for root those of
+    /// everybody.
+    #[command(
+        after_help = "Looked at are $XDG_RUNTIME_DIR/netpoller, /tmp/netpoller-UID and the XDG_RUNTIME_DIR of every process whose\nenvironment can be read; for root also /run/user/UID and the places of other users and containers.\nNETPOLLER_SOCKETS=DIR[:DIR...] names the directories to look in instead."
+    )]
+    Targets(targets::TargetsArgs),
+    /// List a table of the process.
+    Ls(ls::LsArgs),
+    /// Print gauges, transitions, counters, latency histograms and the conservation laws.
+    Stats(stats::StatsArgs),
+    /// Print a table again and again, a blank line between.
+    Top(top::TopArgs),
+    /// Tell all about one descriptor: who waits, its last wake and transitions, its latencies, what
+    /// the kernel says.
+    #[command(
+        after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard_1/42.7\n  netpoller describe fd 19\n\nExit code 6: it is closed, or never was."
+    )]
+    Describe(describe::DescribeArgs),
+    /// Print quantiles of the latencies, of all time and of the last --interval; bars for one that
+    /// is named.
+    #[command(
+        after_help = "Examples:\n  netpoller hist\n  netpoller hist wake_latency --interval 4s\n\nA bar stands for a power of two; `last 42.7` is the descriptor of its latest sample: `netpoller describe 42.7`."
+    )]
+    Hist(hist::HistArgs),
+    /// Print a line for each row that comes, changes or goes.
+    #[command(
+        after_help = "Examples:\n  netpoller watch -w 'kind=tcp && state=parked' --format jsonl\n  netpoller watch waiters --until 'age>5s' --timeout 1min\n\nEach line of jsonl is a row as in `ls --format json`, with \"op\": add, mod or del.\nExit code 3: --until has not come about within --timeout."
+    )]
+    Watch(watch::WatchArgs),
+    /// Print what the flight recorder records: transitions, deadlines, breaks, polls.
+    #[command(
+        after_help = "Examples:\n  netpoller events --id 42.7 --history\n  netpoller events -k park,ready_parked --direction read\n  netpoller events --dump --format json\n\n--where is asked of each event: its poller, id, dir and thread, and of its descriptor the fields that do not change from\nmoment to moment (kind, fd, local, peer, label, opened, where, task). A descriptor that was closed before it could be\nlooked at, within some 20 ms, has only what its events say."
+    )]
+    Events(events::EventsArgs),
+    /// Check the conservation laws: what was counted on the way in is what came out, plus what is
+    /// inside.
+    #[command(
+        after_help = "Exit code 3: a law is violated. A law that seems broken is read several times before it is said to be."
+    )]
+    Audit(audit::AuditArgs),
+    /// Release whoever waits on a descriptor and refuse later operations on it, as if it were
+    /// closed.
+    #[command(
+        after_help = "The file descriptor stays open; its owner finds out at his next operation. Only a control endpoint\ndoes this, which a program opens on purpose.\n\nExample:\n  netpoller evict 42.7 --control unix:/run/app/control.sock\n\nExit code 7: asked whether to go on, you said no."
+    )]
+    Evict(evict::EvictArgs),
+    /// Wake the thread that sleeps in epoll_wait, if there is one.
+    Break(r#break::BreakArgs),
+    /// Look for known faults, with evidence and advice; exit code 3 if there are any.
+    Doctor(doctor::DoctorArgs),
+    /// Open the terminal UI (the default on a terminal).
+    Tui(tui::TuiArgs),
+    /// Run a busy example service in this process and look at it.
+    Demo(crate::demo::DemoArgs),
+    /// List the fields and operators of filters (`--where`, and `/` in the terminal UI).
+    #[command(long_about = crate::query::HELP_TITLE, after_long_help = crate::query::help())]
+    Fields(fields::FieldsArgs),
+    /// Print the completions of a shell.
+    Completions(completions::CompletionsArgs),
 }

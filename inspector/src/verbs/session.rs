@@ -1,0 +1,41 @@
+//! What verbs that ask a process do alike: find it, ask it, print what it says.
+
+use std::future::Future;
+use std::io::{self, BufWriter, Write};
+
+use crate::failure::Failure;
+use crate::globals::Globals;
+use crate::query::Query;
+use crate::source::{Connection, choose};
+
+/// The process that is meant.
+pub(crate) async fn connection(globals: &Globals) -> Result<Connection, Failure> {
+    choose(globals.target.as_ref(), globals.timeout).await
+}
+
+/// Refuses a filter that names a poller which the process does not have: no row would ever answer
+/// it.
+pub(crate) fn check_pollers(query: Option<&Query>, connection: &Connection) -> Result<(), Failure> {
+    let names = connection.server.pollers.iter().map(|it| it.name.as_str());
+    let Some(query) = query else { return Ok(()) };
+    query.check_pollers(names).map_err(Failure::Usage)
+}
+
+/// Runs a verb that asks and prints.
+pub(crate) fn block_on<T>(work: impl Future<Output = Result<T, Failure>>) -> Result<T, Failure> {
+    tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .map_err(|error| Failure::Runtime(format!("starting the runtime: {error}")))?
+        .block_on(work)
+}
+
+/// Prints to stdout through a buffer and reports what could not be written.
+pub(crate) fn print(
+    write: impl FnOnce(&mut dyn Write) -> Result<(), Failure>,
+) -> Result<(), Failure> {
+    let mut out = BufWriter::new(io::stdout().lock());
+    write(&mut out)?;
+    out.flush()?;
+    Ok(())
+}
