@@ -6,12 +6,15 @@ use std::time::Duration;
 use netpoller_proto::Direction;
 use netpoller_proto::v1::{Descriptor, GetServerResponse};
 
+use ratatui::Frame;
+use ratatui::layout::Rect;
+
 use super::theme::Theme;
 use crate::clock::Anchor;
 use crate::model::{Model, RowKey};
-use crate::query::{Query, Scope};
+use crate::query::Query;
 use crate::table::SortSpec;
-use crate::table::{Context, DESCRIPTORS, Entry, Rows, WAITERS, find};
+use crate::table::{Context, Entry, Rows, find};
 
 /// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,38 +49,51 @@ impl Default for Feed {
     }
 }
 
-/// A view.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum View {
-    Descriptors,
-    Waiters,
-    Latency,
-    Pollers,
+/// A view, as all that there is to say of it; `view::VIEWS` is the table of them.
+#[derive(Debug)]
+pub(crate) struct View {
+    /// Over its tab.
+    pub(crate) title: &'static str,
+    /// The key that opens it.
+    pub(crate) key: char,
+    /// What the help says of that key.
+    pub(crate) help: &'static str,
+    pub(crate) body: Body,
 }
 
-impl View {
-    pub(crate) const ALL: [Self; 4] = [
-        Self::Descriptors,
-        Self::Waiters,
-        Self::Latency,
-        Self::Pollers,
-    ];
+/// What a view shows.
+#[derive(Debug)]
+pub(crate) enum Body {
+    /// A table with a cursor, in this order to begin with.
+    Table {
+        table: &'static Rows,
+        sort: &'static str,
+        descending: bool,
+    },
+    /// What draws itself, at one of so many steps that the keys for up and down go through: lines
+    /// to scroll by, or things to choose from.
+    Drawn {
+        render: fn(&App, &mut Frame<'_>, Rect),
+        steps: fn(&App) -> usize,
+    },
+}
 
-    /// What a filter of its rows can be about; nothing where there are no rows.
-    pub(crate) const fn scope(self) -> Option<Scope> {
-        match self {
-            Self::Descriptors => Some(Scope::of(&DESCRIPTORS)),
-            Self::Waiters => Some(Scope::of(&WAITERS)),
-            Self::Latency | Self::Pollers => None,
-        }
-    }
+/// Where one is in a view.
+#[derive(Debug, Clone)]
+pub(crate) enum Place {
+    Table(TableState),
+    Step(usize),
+}
 
-    pub(crate) const fn title(self) -> &'static str {
-        match self {
-            Self::Descriptors => "Descriptors",
-            Self::Waiters => "Waiters",
-            Self::Latency => "Latency",
-            Self::Pollers => "Pollers",
+impl Place {
+    fn beginning(view: &View) -> Self {
+        match view.body {
+            Body::Table {
+                table,
+                sort,
+                descending,
+            } => Self::Table(TableState::new(table, sort, descending)),
+            Body::Drawn { .. } => Self::Step(0),
         }
     }
 }
@@ -166,14 +182,12 @@ pub(crate) struct App {
     pub(crate) fed_at: Duration,
     /// A picture older than this is called old.
     pub(crate) old_after: Duration,
-    pub(crate) view: View,
+    pub(crate) views: &'static [View],
+    /// The index of the view that is open.
+    pub(crate) open: usize,
+    /// Where one is in each of them.
+    places: Vec<Place>,
     pub(crate) overlay: Option<Overlay>,
-    pub(crate) descriptors: TableState,
-    pub(crate) waiters: TableState,
-    /// The histogram under the cursor.
-    pub(crate) histogram: usize,
-    /// Lines that the view of pollers is scrolled by.
-    pub(crate) scroll: usize,
     pub(crate) filter: Filter,
     /// Of the terminal.
     pub(crate) size: (u16, u16),
@@ -182,7 +196,8 @@ pub(crate) struct App {
 impl App {
     /// Sorts the tables that have this column by it.
     pub(crate) fn sort_by(&mut self, by: &SortSpec) {
-        for table in [&mut self.descriptors, &mut self.waiters] {
+        for place in &mut self.places {
+            let Place::Table(table) = place else { continue };
             if let Ok(column) = find(table.table.columns, &by.column) {
                 table.sort = SortSpec {
                     column: column.name.to_owned(),
@@ -192,7 +207,13 @@ impl App {
         }
     }
 
-    pub(crate) fn new(target: String, theme: Theme, size: (u16, u16)) -> Self {
+    /// Opens the first of these views.
+    pub(crate) fn new(
+        views: &'static [View],
+        target: String,
+        theme: Theme,
+        size: (u16, u16),
+    ) -> Self {
         Self {
             target,
             theme,
@@ -201,12 +222,10 @@ impl App {
             now: Duration::ZERO,
             fed_at: Duration::ZERO,
             old_after: Duration::from_secs(3),
-            view: View::Descriptors,
+            views,
+            open: 0,
+            places: views.iter().map(Place::beginning).collect(),
             overlay: None,
-            descriptors: TableState::new(&DESCRIPTORS, "id", false),
-            waiters: TableState::new(&WAITERS, "age", true),
-            histogram: 0,
-            scroll: 0,
             filter: Filter::default(),
             size,
         }
@@ -256,20 +275,43 @@ impl App {
             .map_or(&self.feed.link, |latest| &latest.link)
     }
 
+    /// The view that is open.
+    pub(crate) fn view(&self) -> Option<&'static View> {
+        self.views.get(self.open)
+    }
+
+    pub(crate) fn place_mut(&mut self) -> Option<&mut Place> {
+        self.places.get_mut(self.open)
+    }
+
     /// The open table, if the view is one.
     pub(crate) fn table(&self) -> Option<&TableState> {
-        match self.view {
-            View::Descriptors => Some(&self.descriptors),
-            View::Waiters => Some(&self.waiters),
-            View::Latency | View::Pollers => None,
+        match self.places.get(self.open) {
+            Some(Place::Table(table)) => Some(table),
+            _ => None,
         }
     }
 
     pub(crate) fn table_mut(&mut self) -> Option<&mut TableState> {
-        match self.view {
-            View::Descriptors => Some(&mut self.descriptors),
-            View::Waiters => Some(&mut self.waiters),
-            View::Latency | View::Pollers => None,
+        match self.place_mut() {
+            Some(Place::Table(table)) => Some(table),
+            _ => None,
+        }
+    }
+
+    /// The step at which a view stands that draws itself.
+    pub(crate) fn step(&self) -> usize {
+        match self.places.get(self.open) {
+            Some(Place::Step(step)) => *step,
+            _ => 0,
+        }
+    }
+
+    /// How many steps, or rows, the open view has.
+    pub(crate) fn steps(&self) -> usize {
+        match self.view().map(|view| &view.body) {
+            Some(Body::Drawn { steps, .. }) => steps(self),
+            _ => self.table().map_or(0, |table| table.rows.len()),
         }
     }
 }

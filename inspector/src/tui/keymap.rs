@@ -3,6 +3,8 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::view::VIEWS;
+
 /// What a key asks for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Action {
@@ -27,12 +29,15 @@ pub(crate) enum Action {
     Quit,
 }
 
-/// A binding.
+/// What a key does, how it is written, and what is said of it.
+#[derive(Debug, Clone, Copy)]
 pub(crate) struct Binding {
-    pub(crate) keys: &'static [Key],
-    pub(crate) action: Action,
-    /// How the keys are written, in Unicode and in ASCII.
-    pub(crate) written: (&'static str, &'static str),
+    key: Key,
+    /// Another one that does the same.
+    other: Option<Key>,
+    action: Action,
+    /// How the keys are written, in Unicode and in ASCII; a letter as it is.
+    written: Option<(&'static str, &'static str)>,
     /// What the help says.
     pub(crate) help: &'static str,
     /// One word for the footer; empty for those that are only in the help.
@@ -41,7 +46,7 @@ pub(crate) struct Binding {
 
 /// A key with or without control.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) struct Key {
+struct Key {
     code: KeyCode,
     control: bool,
 }
@@ -64,167 +69,120 @@ const fn control(letter: char) -> Key {
     }
 }
 
-const fn same(text: &'static str) -> (&'static str, &'static str) {
-    (text, text)
+const fn on(key: Key, action: Action, help: &'static str) -> Binding {
+    Binding {
+        key,
+        other: None,
+        action,
+        written: None,
+        help,
+        footer: "",
+    }
 }
 
-/// All bindings, in the order of the help; the footer takes them in the same order.
-pub(crate) const BINDINGS: [Binding; 22] = [
-    Binding {
-        keys: &[letter('q'), control('c')],
-        action: Action::Quit,
-        written: same("q"),
-        help: "quit (also ctrl-c)",
-        footer: "quit",
-    },
-    Binding {
-        keys: &[letter('?'), key(KeyCode::F(1))],
-        action: Action::Help,
-        written: same("?"),
-        help: "show or hide this help",
-        footer: "help",
-    },
-    Binding {
-        keys: &[key(KeyCode::Enter)],
-        action: Action::Open,
-        written: ("⏎", "enter"),
-        help: "details of the selected descriptor",
-        footer: "details",
-    },
-    Binding {
-        keys: &[letter('/')],
-        action: Action::Filter,
-        written: same("/"),
-        help: "filter: words, or state=parked && since>5s",
-        footer: "filter",
-    },
-    Binding {
-        keys: &[letter('s')],
-        action: Action::SortNext,
-        written: same("s"),
-        help: "sort by the next column",
-        footer: "sort",
-    },
-    Binding {
-        keys: &[letter('i'), letter('r')],
-        action: Action::SortInvert,
-        written: same("i"),
-        help: "invert the order (also r)",
-        footer: "invert",
-    },
-    Binding {
-        keys: &[letter(' ')],
-        action: Action::Freeze,
-        written: same("space"),
-        help: "freeze the picture, or let it go on",
-        footer: "freeze",
-    },
-    Binding {
-        keys: &[key(KeyCode::Esc)],
-        action: Action::Back,
-        written: same("esc"),
-        help: "go back, or clear the filter",
-        footer: "",
-    },
-    Binding {
-        keys: &[key(KeyCode::Up), letter('k')],
-        action: Action::Up,
-        written: ("↑ k", "up k"),
-        help: "up",
-        footer: "",
-    },
-    Binding {
-        keys: &[key(KeyCode::Down), letter('j')],
-        action: Action::Down,
-        written: ("↓ j", "down j"),
-        help: "down",
-        footer: "",
-    },
-    Binding {
-        keys: &[key(KeyCode::PageUp), control('b')],
-        action: Action::PageUp,
-        written: same("pgup"),
-        help: "a page up",
-        footer: "",
-    },
-    Binding {
-        keys: &[key(KeyCode::PageDown), control('f')],
-        action: Action::PageDown,
-        written: same("pgdn"),
-        help: "a page down",
-        footer: "",
-    },
-    Binding {
-        keys: &[key(KeyCode::Home), letter('g')],
-        action: Action::First,
-        written: same("home g"),
-        help: "to the first row",
-        footer: "",
-    },
-    Binding {
-        keys: &[key(KeyCode::End), letter('G')],
-        action: Action::Last,
-        written: same("end G"),
-        help: "to the last row",
-        footer: "",
-    },
-    Binding {
-        keys: &[letter('1')],
-        action: Action::View(0),
-        written: same("1"),
-        help: "descriptors",
-        footer: "",
-    },
-    Binding {
-        keys: &[letter('2')],
-        action: Action::View(1),
-        written: same("2"),
-        help: "waiters",
-        footer: "",
-    },
-    Binding {
-        keys: &[letter('3')],
-        action: Action::View(2),
-        written: same("3"),
-        help: "latency histograms",
-        footer: "",
-    },
-    Binding {
-        keys: &[letter('4')],
-        action: Action::View(3),
-        written: same("4"),
-        help: "pollers, counters and laws",
-        footer: "",
-    },
-    Binding {
-        keys: &[key(KeyCode::Tab)],
-        action: Action::NextView,
-        written: same("tab"),
-        help: "the next view",
-        footer: "",
-    },
-    Binding {
-        keys: &[key(KeyCode::BackTab)],
-        action: Action::PreviousView,
-        written: same("shift-tab"),
-        help: "the view before",
-        footer: "",
-    },
-    Binding {
-        keys: &[control('l')],
-        action: Action::Redraw,
-        written: same("ctrl-l"),
-        help: "draw the screen anew",
-        footer: "",
-    },
-    Binding {
-        keys: &[control('z')],
-        action: Action::Suspend,
-        written: same("ctrl-z"),
-        help: "suspend; `fg` comes back",
-        footer: "",
-    },
+impl Binding {
+    const fn or(self, other: Key) -> Self {
+        let other = Some(other);
+        Self { other, ..self }
+    }
+
+    const fn written(self, unicode: &'static str, ascii: &'static str) -> Self {
+        let written = Some((unicode, ascii));
+        Self { written, ..self }
+    }
+
+    const fn footer(self, footer: &'static str) -> Self {
+        Self { footer, ..self }
+    }
+
+    /// Returns how its keys are written.
+    pub(crate) fn label(&self, ascii: bool) -> String {
+        match (self.written, self.key.code) {
+            (Some((_, plain)), _) if ascii => plain.to_owned(),
+            (Some((pretty, _)), _) => pretty.to_owned(),
+            (None, KeyCode::Char(letter)) => letter.to_string(),
+            (None, _) => String::new(),
+        }
+    }
+}
+
+/// The bindings that the help tells first.
+const FIRST: [Binding; 14] = [
+    on(letter('q'), Action::Quit, "quit (also ctrl-c)")
+        .or(control('c'))
+        .footer("quit"),
+    on(letter('?'), Action::Help, "show or hide this help")
+        .or(key(KeyCode::F(1)))
+        .footer("help"),
+    on(
+        key(KeyCode::Enter),
+        Action::Open,
+        "details of the selected descriptor",
+    )
+    .written("⏎", "enter")
+    .footer("details"),
+    on(
+        letter('/'),
+        Action::Filter,
+        "filter: words, or state=parked && since>5s",
+    )
+    .footer("filter"),
+    on(letter('s'), Action::SortNext, "sort by the next column").footer("sort"),
+    on(letter('i'), Action::SortInvert, "invert the order (also r)")
+        .or(letter('r'))
+        .footer("invert"),
+    on(
+        letter(' '),
+        Action::Freeze,
+        "freeze the picture, or let it go on",
+    )
+    .written("space", "space")
+    .footer("freeze"),
+    on(
+        key(KeyCode::Esc),
+        Action::Back,
+        "go back, or clear the filter",
+    )
+    .written("esc", "esc"),
+    on(key(KeyCode::Up), Action::Up, "up")
+        .or(letter('k'))
+        .written("↑ k", "up k"),
+    on(key(KeyCode::Down), Action::Down, "down")
+        .or(letter('j'))
+        .written("↓ j", "down j"),
+    on(key(KeyCode::PageUp), Action::PageUp, "a page up")
+        .or(control('b'))
+        .written("pgup", "pgup"),
+    on(key(KeyCode::PageDown), Action::PageDown, "a page down")
+        .or(control('f'))
+        .written("pgdn", "pgdn"),
+    on(key(KeyCode::Home), Action::First, "to the first row")
+        .or(letter('g'))
+        .written("home g", "home g"),
+    on(key(KeyCode::End), Action::Last, "to the last row")
+        .or(letter('G'))
+        .written("end G", "end G"),
 ];
+
+/// And those behind the views.
+const LAST: [Binding; 4] = [
+    on(key(KeyCode::Tab), Action::NextView, "the next view").written("tab", "tab"),
+    on(
+        key(KeyCode::BackTab),
+        Action::PreviousView,
+        "the view before",
+    )
+    .written("shift-tab", "shift-tab"),
+    on(control('l'), Action::Redraw, "draw the screen anew").written("ctrl-l", "ctrl-l"),
+    on(control('z'), Action::Suspend, "suspend; `fg` comes back").written("ctrl-z", "ctrl-z"),
+];
+
+/// Returns all bindings, in the order of the help; the footer takes them in the same order.
+pub(crate) fn bindings() -> impl Iterator<Item = Binding> {
+    let views = VIEWS.iter().enumerate();
+    let views = views.map(|(index, view)| on(letter(view.key), Action::View(index), view.help));
+    FIRST.into_iter().chain(views).chain(LAST)
+}
 
 /// What the key asks for.
 pub(crate) fn action(event: KeyEvent) -> Option<Action> {
@@ -232,9 +190,8 @@ pub(crate) fn action(event: KeyEvent) -> Option<Action> {
         code: event.code,
         control: event.modifiers.contains(KeyModifiers::CONTROL),
     };
-    BINDINGS
-        .iter()
-        .find(|binding| binding.keys.contains(&pressed))
+    bindings()
+        .find(|it| it.key == pressed || it.other == Some(pressed))
         .map(|binding| binding.action)
 }
 
@@ -244,10 +201,9 @@ mod tests {
 
     #[test]
     fn no_key_is_bound_twice() {
-        let keys: Vec<Key> = BINDINGS
-            .iter()
-            .flat_map(|binding| binding.keys)
-            .copied()
+        let keys: Vec<Key> = bindings()
+            .flat_map(|binding| [Some(binding.key), binding.other])
+            .flatten()
             .collect();
         for (index, key) in keys.iter().enumerate() {
             assert!(!keys[index + 1..].contains(key), "{key:?}");
@@ -256,9 +212,10 @@ mod tests {
 
     #[test]
     fn every_binding_is_explained_and_can_be_written_in_ascii() {
-        for binding in &BINDINGS {
+        for binding in bindings() {
             assert!(!binding.help.is_empty());
-            assert!(binding.written.1.is_ascii());
+            let label = binding.label(true);
+            assert!(!label.is_empty() && label.is_ascii(), "{binding:?}");
         }
     }
 

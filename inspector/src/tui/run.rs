@@ -62,6 +62,7 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
     let mut screen = Screen::enter()?;
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let mut app = App::new(
+        view::VIEWS,
         target.to_string(),
         Theme {
             color: options.color,

@@ -13,7 +13,7 @@ use ratatui::Terminal;
 use ratatui::backend::TestBackend;
 use ratatui::style::{Color, Modifier};
 
-use super::app::{App, Feed, Link, Overlay, View};
+use super::app::{App, Feed, Link, Overlay, TableState};
 use super::theme::Theme;
 use super::update::{Cmd, Msg, update};
 use super::view;
@@ -48,8 +48,16 @@ fn feed(rows: u32, groups: u64) -> Feed {
     }
 }
 
+fn new(target: String, theme: Theme, size: (u16, u16)) -> App {
+    App::new(view::VIEWS, target, theme, size)
+}
+
+fn table(app: &App) -> &TableState {
+    app.table().expect("a view that is a table")
+}
+
 fn app(rows: u32, size: (u16, u16)) -> App {
-    let mut app = App::new(
+    let mut app = new(
         "unix:/run/user/1000/netpoller/4242-987654.sock".into(),
         MONO,
         size,
@@ -110,28 +118,17 @@ fn assert_picture(name: &str, app: &App) {
 }
 
 fn current_id(app: &App) -> String {
-    app.table()
-        .and_then(super::app::TableState::current)
-        .expect("a row")
-        .row
-        .id()
+    table(app).current().expect("a row").row.id()
 }
 
 #[test]
 fn every_view_at_every_size() {
     for size in SIZES {
-        for (index, name) in ["descriptors", "waiters", "latency", "pollers"]
-            .into_iter()
-            .enumerate()
-        {
+        for view in view::VIEWS {
             let mut app = app(120, size);
-            app.view = View::ALL[index];
-            press(
-                &mut app,
-                KeyCode::Char(char::from(b'1' + u8::try_from(index).expect("a digit"))),
-            );
+            press(&mut app, KeyCode::Char(view.key));
             press(&mut app, KeyCode::Down);
-            assert_picture(name, &app);
+            assert_picture(&view.title.to_lowercase(), &app);
         }
     }
 }
@@ -156,7 +153,7 @@ fn overlays_and_states() {
     assert!(picture(&ascii, ascii.size).is_ascii());
     assert_picture(
         "connecting",
-        &App::new("http://[::1]:6669".into(), MONO, (80, 12)),
+        &new("http://[::1]:6669".into(), MONO, (80, 12)),
     );
 }
 
@@ -193,7 +190,7 @@ fn the_cursor_stays_on_its_descriptor_when_rows_come_go_and_are_sorted() {
     assert_eq!(current_id(&app), id);
     update(&mut app, Msg::Feed(Box::new(feed(200, 4))));
     assert_eq!(current_id(&app), id);
-    let (cursor, offset) = (app.descriptors.cursor, app.descriptors.offset);
+    let (cursor, offset) = (table(&app).cursor, table(&app).offset);
     assert!(
         cursor >= offset && cursor < offset + view::rows_visible(&app),
         "it is on the screen"
@@ -207,18 +204,18 @@ fn as_long_as_no_row_was_chosen_the_table_shows_what_comes_first() {
     // The order turns round, and the row that was first goes to the end.
     press(&mut app, KeyCode::Char('i'));
     assert_ne!(current_id(&app), first);
-    assert_eq!((app.descriptors.cursor, app.descriptors.offset), (0, 0));
+    assert_eq!((table(&app).cursor, table(&app).offset), (0, 0));
 
     // A row that was chosen is followed …
     press(&mut app, KeyCode::Down);
     let chosen = current_id(&app);
     press(&mut app, KeyCode::Char('i'));
     assert_eq!(current_id(&app), chosen);
-    assert!(app.descriptors.offset > 0);
+    assert!(table(&app).offset > 0);
     // … until one goes back to the top.
     press(&mut app, KeyCode::Home);
     press(&mut app, KeyCode::Char('i'));
-    assert_eq!((app.descriptors.cursor, app.descriptors.offset), (0, 0));
+    assert_eq!((table(&app).cursor, table(&app).offset), (0, 0));
 
     // To look at a row's details is to choose it.
     let looked_at = current_id(&app);
@@ -233,9 +230,9 @@ fn when_the_selected_descriptor_goes_the_cursor_stays_in_place() {
     let mut app = app(50, (120, 20));
     press(&mut app, KeyCode::End);
     update(&mut app, Msg::Feed(Box::new(feed(20, 4))));
-    assert_eq!(app.descriptors.cursor, 19);
+    assert_eq!(table(&app).cursor, 19);
     update(&mut app, Msg::Feed(Box::new(feed(0, 4))));
-    assert_eq!(app.descriptors.cursor, 0);
+    assert_eq!(table(&app).cursor, 0);
     assert!(picture(&app, app.size).contains("nothing here now"));
 }
 
@@ -244,7 +241,7 @@ fn a_word_or_an_expression_filters_and_escape_clears() {
     let mut app = app(200, (120, 30));
     press(&mut app, KeyCode::Char('/'));
     type_text(&mut app, "udp");
-    let udp = app.descriptors.rows.len();
+    let udp = table(&app).rows.len();
     assert!(udp > 0 && udp < 200);
     assert_eq!(
         press(&mut app, KeyCode::Char('q')),
@@ -254,18 +251,18 @@ fn a_word_or_an_expression_filters_and_escape_clears() {
     press(&mut app, KeyCode::Backspace);
     press(&mut app, KeyCode::Enter);
     assert!(!app.filter.editing);
-    assert_eq!(app.descriptors.rows.len(), udp);
+    assert_eq!(table(&app).rows.len(), udp);
     press(&mut app, KeyCode::Esc);
-    assert_eq!(app.descriptors.rows.len(), 200);
+    assert_eq!(table(&app).rows.len(), 200);
     press(&mut app, KeyCode::Char('/'));
     type_text(&mut app, "rd=parked && kind=tcp");
     assert!(app.filter.error.is_none());
-    let found = app.descriptors.rows.len();
+    let found = table(&app).rows.len();
     assert!(found > 0 && found < 200);
     type_text(&mut app, " && fd=");
     assert!(app.filter.error.is_some());
     assert_eq!(
-        app.descriptors.rows.len(),
+        table(&app).rows.len(),
         200,
         "what is not finished does not filter"
     );
@@ -284,7 +281,7 @@ fn a_filter_with_an_error_stays_open_until_it_is_mended_or_given_up() {
     type_text(&mut app, "ed");
     press(&mut app, KeyCode::Enter);
     assert!(!app.filter.editing);
-    let found = app.descriptors.rows.len();
+    let found = table(&app).rows.len();
     assert!(found > 0 && found < 50, "{found}");
 }
 
@@ -307,14 +304,14 @@ fn the_executable_is_named_unless_it_is_this_command() {
 fn a_frozen_picture_does_not_move_until_it_is_let_go() {
     let mut app = app(10, (120, 30));
     press(&mut app, KeyCode::Char(' '));
-    let before = app.descriptors.rows.clone();
+    let before = table(&app).rows.clone();
     update(&mut app, Msg::Feed(Box::new(feed(90, 4))));
     press(&mut app, KeyCode::Char('i'));
     press(&mut app, KeyCode::Char('i'));
-    assert_eq!(app.descriptors.rows, before);
+    assert_eq!(table(&app).rows, before);
     assert!(picture(&app, app.size).contains("FROZEN"));
     press(&mut app, KeyCode::Char(' '));
-    assert_eq!(app.descriptors.rows.len(), 90);
+    assert_eq!(table(&app).rows.len(), 90);
 }
 
 #[test]
@@ -348,7 +345,7 @@ fn what_has_gone_grows_no_older() {
         }
     };
     let mut latest = feed(0, 0);
-    let mut app = App::new("unix:/x".into(), MONO, (120, 40));
+    let mut app = new("unix:/x".into(), MONO, (120, 40));
     let mut tell = |app: &mut App, frame| {
         latest.model.apply(frame);
         update(app, Msg::Feed(Box::new(latest.clone())));
@@ -408,10 +405,10 @@ fn a_filter_is_held_against_what_the_view_and_the_process_have() {
 
 #[test]
 fn a_table_begins_in_the_order_that_is_asked_for() {
-    let mut app = App::new("unix:/x".into(), MONO, (120, 30));
+    let mut app = new("unix:/x".into(), MONO, (120, 30));
     app.sort_by(&"fd:desc".parse().unwrap());
     update(&mut app, Msg::Feed(Box::new(feed(9, 1))));
-    assert_eq!(app.descriptors.rows[0].row.fd, 15);
+    assert_eq!(table(&app).rows[0].row.fd, 15);
 }
 
 #[test]
@@ -584,7 +581,7 @@ proptest! {
         keys in prop::collection::vec(any_key(), 20),
         theme in (any::<bool>(), any::<bool>()),
     ) {
-        let mut app = App::new("pid:1".into(), Theme { color: theme.0, ascii: theme.1 }, known);
+        let mut app = new("pid:1".into(), Theme { color: theme.0, ascii: theme.1 }, known);
         update(&mut app, Msg::Feed(Box::new(first)));
         for (index, key) in keys.into_iter().enumerate() {
             update(&mut app, Msg::Key(key));

@@ -6,12 +6,11 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use netpoller_proto::v1::Descriptor;
 
-use super::app::{App, EntryKey, Feed, Overlay, TableState, View};
+use super::app::{App, EntryKey, Feed, Overlay, Place, TableState};
 use super::keymap::{self, Action};
 use super::view;
 use crate::model::RowKey;
-use crate::quantile;
-use crate::query::Query;
+use crate::query::{Query, Scope};
 use crate::table::{self, Context, Entry};
 
 /// What happened.
@@ -89,7 +88,7 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
         Action::Freeze => freeze(app),
         Action::View(index) => show(app, index),
         Action::NextView => turn(app, 1),
-        Action::PreviousView => turn(app, View::ALL.len() - 1),
+        Action::PreviousView => turn(app, app.views.len().saturating_sub(1)),
         Action::Up => step(app, -1),
         Action::Down => step(app, 1),
         Action::PageUp => step(app, -page(app)),
@@ -130,8 +129,8 @@ fn freeze(app: &mut App) {
 }
 
 fn show(app: &mut App, index: usize) {
-    if let Some(view) = View::ALL.get(index) {
-        app.view = *view;
+    if index < app.views.len() {
+        app.open = index;
         app.overlay = None;
         // What it can be about, the view decides.
         apply_filter(app);
@@ -139,11 +138,7 @@ fn show(app: &mut App, index: usize) {
 }
 
 fn turn(app: &mut App, by: usize) {
-    let here = View::ALL
-        .iter()
-        .position(|view| *view == app.view)
-        .unwrap_or(0);
-    show(app, (here + by) % View::ALL.len());
+    show(app, (app.open + by) % app.views.len().max(1));
 }
 
 fn open(app: &mut App) {
@@ -188,7 +183,7 @@ fn step(app: &mut App, by: isize) {
     let moved = |place: usize, last: usize| place.min(last).saturating_add_signed(by).min(last);
     match &mut app.overlay {
         Some(Overlay::Help(scroll)) => {
-            *scroll = moved(*scroll, keymap::BINDINGS.len());
+            *scroll = moved(*scroll, keymap::bindings().count());
             return;
         }
         Some(Overlay::Detail { scroll, .. }) => {
@@ -197,27 +192,18 @@ fn step(app: &mut App, by: isize) {
         }
         None => {}
     }
-    match app.view {
-        View::Descriptors | View::Waiters => {
-            if let Some(table) = app.table_mut() {
-                table.cursor = moved(table.cursor, table.rows.len().saturating_sub(1));
-                // Whoever goes to the top wants to see what comes up there, not the row that
-                // happens to be there now.
-                let follows = table.cursor > 0 || by > 0;
-                table.selected = table.current().filter(|_| follows).map(key);
-            }
+    let last = app.steps().saturating_sub(1);
+    match app.place_mut() {
+        Some(Place::Table(table)) => {
+            table.cursor = moved(table.cursor, last);
+            // Whoever goes to the top wants to see what comes up there, not the row that happens
+            // to be there now.
+            let follows = table.cursor > 0 || by > 0;
+            table.selected = table.current().filter(|_| follows).map(key);
             scroll_into_view(app);
         }
-        View::Latency => {
-            let histograms = app
-                .feed
-                .model
-                .stats
-                .as_deref()
-                .map_or(0, |stats| quantile::merged(stats).len());
-            app.histogram = moved(app.histogram, histograms.saturating_sub(1));
-        }
-        View::Pollers => app.scroll = moved(app.scroll, view::pollers_lines(app).saturating_sub(1)),
+        Some(Place::Step(step)) => *step = moved(*step, last),
+        None => {}
     }
 }
 
@@ -259,8 +245,8 @@ pub(crate) fn apply_filter(app: &mut App) {
     app.filter.query = None;
     if text.contains(['=', '<', '>', '~']) {
         let read = text.parse::<Query>().and_then(|query| {
-            if let Some(scope) = app.view.scope() {
-                query.check(scope)?;
+            if let Some(table) = app.table() {
+                query.check(Scope::of(table.table))?;
             }
             query.check_pollers(app.pollers())?;
             Ok(query)

@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::super::app::App;
-use super::super::keymap::BINDINGS;
+use super::super::keymap::bindings;
 use super::areas::rows_visible;
 use super::widgets::toned;
 use crate::paint::Tone;
@@ -75,18 +75,14 @@ fn keys(app: &App, room: u16) -> Line<'static> {
             spans.push(toned(theme, format!("{error}  "), Tone::Bad));
         }
     }
-    for binding in BINDINGS.iter().filter(|binding| !binding.footer.is_empty()) {
-        let key = if theme.ascii {
-            binding.written.1
-        } else {
-            binding.written.0
-        };
+    for binding in bindings().filter(|binding| !binding.footer.is_empty()) {
+        let key = binding.label(theme.ascii);
         let word = if app.frozen.is_some() && binding.footer == "freeze" {
             "thaw"
         } else {
             binding.footer
         };
-        let needed = text::width(key) + 1 + text::width(word) + 2;
+        let needed = text::width(&key) + 1 + text::width(word) + 2;
         if used + needed > usize::from(room) {
             break;
         }

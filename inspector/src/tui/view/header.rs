@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Link, View};
+use super::super::app::{App, Link};
 use super::widgets::{duration, toned};
 use crate::model::Model;
 use crate::paint::Tone;
@@ -224,9 +224,9 @@ impl Counts {
 pub(super) fn tabs(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
     let mut spans = vec![Span::raw(" ")];
-    for (index, view) in View::ALL.into_iter().enumerate() {
-        let label = format!(" {} {} ", index + 1, view.title());
-        spans.push(if view == app.view {
+    for (index, view) in app.views.iter().enumerate() {
+        let label = format!(" {} {} ", view.key, view.title);
+        spans.push(if index == app.open {
             Span::styled(label, theme.active())
         } else {
             toned(theme, label, Tone::Dim)

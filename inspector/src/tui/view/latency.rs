@@ -6,7 +6,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::App;
+use super::super::app::{App, Body, View};
 use super::histogram::{Bars, height, sparkline};
 use super::widgets::{field, name_field, toned};
 use crate::paint::Tone;
@@ -16,14 +16,23 @@ use crate::text;
 
 const NUMBER: usize = 8;
 
-pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let histograms = app
-        .feed
-        .model
-        .stats
-        .as_deref()
-        .map(quantile::merged)
-        .unwrap_or_default();
+pub(super) const VIEW: View = View {
+    title: "Latency",
+    key: '3',
+    help: "latency histograms",
+    body: Body::Drawn {
+        render,
+        steps: |app| histograms(app).len(),
+    },
+};
+
+fn histograms(app: &App) -> Vec<Histogram> {
+    let stats = app.feed.model.stats.as_deref();
+    stats.map(quantile::merged).unwrap_or_default()
+}
+
+fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let histograms = histograms(app);
     if histograms.is_empty() {
         let line = Line::from(toned(
             app.theme,
@@ -34,7 +43,7 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
         frame.render_widget(Paragraph::new(line), area);
         return;
     }
-    let selected = app.histogram.min(histograms.len() - 1);
+    let selected = app.step().min(histograms.len() - 1);
     let rows = u16::try_from(histograms.len())
         .unwrap_or(u16::MAX)
         .saturating_add(1);

@@ -8,7 +8,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::App;
+use super::super::app::{App, Body, View};
 use super::histogram::sparkline;
 use super::widgets::{field, name_field, scrolled, toned};
 use crate::model::Model;
@@ -16,7 +16,17 @@ use crate::paint::Tone;
 use crate::table::{Align, Fit, POLLERS, fit, law_state};
 use crate::text;
 
-pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
+pub(super) const VIEW: View = View {
+    title: "Pollers",
+    key: '4',
+    help: "pollers, counters and laws",
+    body: Body::Drawn {
+        render,
+        steps: |app| lines(app, app.size.0).len(),
+    },
+};
+
+fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let lines = lines(app, area.width);
     if lines.is_empty() {
         let line = Line::from(toned(
@@ -28,11 +38,11 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
         frame.render_widget(Paragraph::new(line), area);
         return;
     }
-    frame.render_widget(scrolled(lines, app.scroll, area.height), area);
+    frame.render_widget(scrolled(lines, app.step(), area.height), area);
 }
 
 /// The whole view; it is scrolled when it is shown.
-pub(super) fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
+fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     let Some(stats) = app.feed.model.stats.as_deref() else {
         return Vec::new();
     };

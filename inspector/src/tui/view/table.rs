@@ -6,13 +6,36 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Link, TableState};
+use super::super::app::{App, Body, Link, TableState, View};
 use super::widgets::{field, toned};
 use crate::paint::Tone;
-use crate::table::{Align, Cell, Entry, Fit, fit};
+use crate::table::{self, Align, Cell, Entry, Fit, fit};
 use crate::text;
 
-pub(super) fn render(app: &App, state: &TableState, frame: &mut Frame<'_>, area: Rect) {
+pub(super) const DESCRIPTORS: View = View {
+    title: "Descriptors",
+    key: '1',
+    help: "descriptors",
+    body: Body::Table {
+        table: &table::DESCRIPTORS,
+        sort: "id",
+        descending: false,
+    },
+};
+
+pub(super) const WAITERS: View = View {
+    title: "Waiters",
+    key: '2',
+    help: "waiters",
+    body: Body::Table {
+        table: &table::WAITERS,
+        sort: "age",
+        descending: true,
+    },
+};
+
+pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let Some(state) = app.table() else { return };
     let context = app.context();
     let height = usize::from(area.height.saturating_sub(1));
     // The state was scrolled for the size that it knows; the frame may have another.

@@ -1,0 +1,71 @@
+//! The whole screen: header, tabs, view and footer, and what lies over them.
+
+use ratatui::Frame;
+use ratatui::layout::Rect;
+use ratatui::text::Line;
+use ratatui::widgets::Paragraph;
+
+use super::super::app::{App, Body, Overlay};
+use super::super::theme::Theme;
+use super::areas::areas;
+use super::{detail, footer, header, help, table};
+use crate::paint::Tone;
+
+/// The least size at which something useful can be shown.
+const LEAST: (u16, u16) = (40, 10);
+
+/// Draws everything.
+pub(crate) fn render(app: &App, frame: &mut Frame<'_>) {
+    let area = frame.area();
+    if area.width < LEAST.0 || area.height < LEAST.1 {
+        too_small(app.theme, frame, area);
+        return;
+    }
+    let [head, tabs, body, foot] = areas(area);
+    header::render(app, frame, head);
+    header::tabs(app, frame, tabs);
+    match app.view().map(|view| &view.body) {
+        Some(Body::Drawn { render, .. }) => render(app, frame, body),
+        _ => table::render(app, frame, body),
+    }
+    footer::render(app, frame, foot);
+    match &app.overlay {
+        Some(Overlay::Help(scroll)) => help::render(app, *scroll, frame, body),
+        Some(Overlay::Detail {
+            last,
+            seen_ns,
+            epoch,
+            scroll,
+        }) => {
+            let seen = detail::Seen {
+                row: last,
+                at_ns: *seen_ns,
+                epoch: *epoch,
+            };
+            detail::render(app, &seen, *scroll, frame, body);
+        }
+        None => {}
+    }
+}
+
+fn too_small(theme: Theme, frame: &mut Frame<'_>, area: Rect) {
+    let words = [
+        "terminal too small".to_owned(),
+        format!(
+            "{}x{}, needs {}x{}",
+            area.width, area.height, LEAST.0, LEAST.1
+        ),
+    ];
+    let lines: Vec<Line<'_>> = words
+        .iter()
+        .zip([Tone::Title, Tone::Dim])
+        .map(|(words, tone)| Line::styled(words.as_str(), theme.tone(tone)).centered())
+        .collect();
+    let top = area.height.saturating_sub(2) / 2;
+    let middle = Rect {
+        y: area.y.saturating_add(top),
+        height: area.height.saturating_sub(top),
+        ..area
+    };
+    frame.render_widget(Paragraph::new(lines), middle.intersection(area));
+}
