@@ -151,10 +151,38 @@ impl From<RegisterError> for io::Error {
     }
 }
 
+/// Whether there was too little of something that may be there again in a moment: files, memory.
+pub(crate) fn is_shortage(error: &io::Error) -> bool {
+    let inner = error.get_ref();
+    if let Some(context) = inner.and_then(|inner| inner.downcast_ref::<Context>()) {
+        return is_shortage(&context.source);
+    }
+    if let Some(refused) = inner.and_then(|inner| inner.downcast_ref::<RegisterError>()) {
+        return is_shortage(&refused.source);
+    }
+    matches!(
+        error.raw_os_error(),
+        Some(libc::EMFILE | libc::ENFILE | libc::ENOMEM | libc::ENOSPC)
+    )
+}
+
 /// Adds what was being done to an error, and keeps its kind. The number of a kernel error stays in
 /// the text.
 pub(crate) fn context(action: impl fmt::Display, error: io::Error) -> io::Error {
-    let advice = match error.raw_os_error() {
+    let advice = advice(&error);
+    let kind = error.kind();
+    io::Error::new(
+        kind,
+        Context {
+            text: format!("{action}: {error}{advice}"),
+            source: error,
+        },
+    )
+}
+
+/// What the user can do about an error of the kernel's, behind a colon; nothing if that is not known.
+pub(crate) fn advice(error: &io::Error) -> &'static str {
+    match error.raw_os_error() {
         Some(libc::EMFILE) => {
             ": the process is at its limit of open files; raise it with ulimit -n, or close some"
         }
@@ -166,15 +194,7 @@ pub(crate) fn context(action: impl fmt::Display, error: io::Error) -> io::Error 
         }
         Some(libc::EACCES) => ": not permitted; ports below 1024 need CAP_NET_BIND_SERVICE",
         _ => "",
-    };
-    let kind = error.kind();
-    io::Error::new(
-        kind,
-        Context {
-            text: format!("{action}: {error}{advice}"),
-            source: error,
-        },
-    )
+    }
 }
 
 #[derive(Debug)]

@@ -3,7 +3,7 @@
 //!
 //! All of them are cancel safe: a dropped sleep gives its slot back, a dropped timeout drops its
 //! future, and a dropped tick is not lost. They use the current poller, see
-//! [`driver`](crate::driver).
+//! [`driver`](crate::driver), and go by the real clock, also where tokio's is paused.
 #![forbid(unsafe_code)]
 
 use std::fmt;
@@ -15,20 +15,25 @@ use std::time::{Duration, Instant};
 
 use crate::budget;
 use crate::driver::{Later, RuntimeLink};
-use crate::poller::Poller;
+use crate::error::is_shortage;
+use crate::poller::{Poller, look_again};
 
 /// Waits for `duration`. Never ends early; how much later it ends is in the histogram
 /// `deadline_lag`.
 ///
+/// With no file left to open for its poller, it asks for the time on every poll of the task, and for
+/// the next poll at once, until one is free or it is over.
+///
 /// # Panics
 ///
-/// When polled, if the global poller cannot be made (see [`Poller::global`]).
+/// When polled, if the global poller is needed and cannot be made for another reason than a shortage
+/// (see [`Poller::global`]).
 #[track_caller]
 pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
     let location = Location::caller();
     let until = Instant::now().checked_add(duration);
     let poller = Later::new();
-    async move { sleep_until_at(&found(poller), until, location).await }
+    async move { sleep_until_at(found(poller), until, location).await }
 }
 
 /// Waits until `deadline`.
@@ -40,22 +45,28 @@ pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
 pub fn sleep_until(deadline: Instant) -> impl Future<Output = ()> {
     let location = Location::caller();
     let poller = Later::new();
-    async move { sleep_until_at(&found(poller), Some(deadline), location).await }
+    async move { sleep_until_at(found(poller), Some(deadline), location).await }
 }
 
 /// The poller whose deadlines a sleep uses. In a runtime that cannot have one it depends on whoever
-/// polls the global one.
-fn found(poller: Later) -> Poller {
-    poller.get().unwrap_or_else(|_| Poller::global().clone())
+/// polls the global one. `None` while there is no file left to open.
+fn found(poller: Later) -> Option<Poller> {
+    match poller.get().or_else(|_| Poller::try_global().cloned()) {
+        Err(error) if is_shortage(&error) => None,
+        found => Some(found.unwrap_or_else(|_| Poller::global().clone())),
+    }
 }
 
 async fn sleep_until_at(
-    poller: &Poller,
+    poller: Option<Poller>,
     until: Option<Instant>,
     location: &'static Location<'static>,
 ) {
+    let Some(poller) = poller else {
+        return poll_fn(|cx| look_again(until, cx)).await;
+    };
     // A runtime without I/O cannot be attached to; the sleep then depends on whoever else polls.
-    let attend = || drop(RuntimeLink::default().ensure_polled(&poller.shared));
+    let attend = || RuntimeLink::default().ensure_polled(&poller.shared);
     let mut sleep = pin!(poller.sleep_until(until, location, attend));
     budget::cooperative(|cx| sleep.as_mut().poll(cx), || {}).await;
 }
@@ -112,8 +123,7 @@ pub fn timeout<F: Future>(
             (Poll::Ready(output), _) => return Ok(output),
             (Poll::Pending, spent) => Some(spent),
         };
-        let poller = found(poller);
-        let mut sleep = pin!(sleep_until_at(&poller, until, location));
+        let mut sleep = pin!(sleep_until_at(found(poller), until, location));
         poll_fn(|cx| {
             let spent = match spent.take() {
                 Some(spent) => spent,
@@ -176,7 +186,7 @@ impl Interval {
         let location = Location::caller();
         let poller = Later::new();
         async move {
-            sleep_until_at(&found(poller), self.next, location).await;
+            sleep_until_at(found(poller), self.next, location).await;
             // Only a tick that came moves the next one, so a dropped future loses none.
             let due = self.next.unwrap_or_else(Instant::now);
             self.next = due.checked_add(self.period);

@@ -19,7 +19,7 @@
 //! Two flags ride beside the state. `CLAIM`: a wait is going on, from its first poll until its
 //! future is done; a second wait in this direction is refused (semantics 22), which also keeps it
 //! away from the cell. `POLLED`: that wait belongs to a poll function, which has no future to drop,
-//! so the next waiter may take its place.
+//! so the next waiter may take its place, and wakes it, for it may have to wait again.
 //!
 //! # Order
 //!

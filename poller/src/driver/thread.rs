@@ -6,18 +6,18 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
-use std::thread::JoinHandle;
 
 use super::inline::block_on_poller;
 use crate::Poller;
 use crate::budget::Foreign;
 use crate::driver::Driver;
+use crate::sys::OwnThread;
 
 /// A thread that polls until this handle is dropped.
 #[derive(Debug)]
 pub struct ThreadDriver {
     stop: Arc<Stop>,
-    thread: Option<JoinHandle<()>>,
+    thread: OwnThread,
     _foreign: Foreign,
 }
 
@@ -52,22 +52,19 @@ impl ThreadDriver {
     /// If the thread cannot be started.
     pub fn start(poller: &Poller) -> io::Result<Self> {
         let stop = Arc::new(Stop::default());
-        let thread = std::thread::Builder::new()
-            .name(format!("netpoller-{}", poller.name()))
-            .spawn({
-                let (poller, stop) = (poller.clone(), stop.clone());
-                move || {
-                    // A waker that panics must not take the polling with it; the panic hook has
-                    // reported it.
-                    while catch_unwind(AssertUnwindSafe(|| stop.poll_until_stopped(&poller)))
-                        .is_err()
-                    {}
+        let thread = OwnThread::spawn(format!("netpoller-{}", poller.name()), {
+            let (poller, stop) = (poller.clone(), stop.clone());
+            move || {
+                // A waker that panics must not take the polling with it; the panic hook has
+                // reported it.
+                while catch_unwind(AssertUnwindSafe(|| stop.poll_until_stopped(&poller))).is_err() {
                 }
-            })?;
+            }
+        })?;
         Driver::Thread.note(&poller.shared.drivers);
         Ok(Self {
             stop,
-            thread: Some(thread),
+            thread,
             _foreign: Foreign::new(),
         })
     }
@@ -79,24 +76,21 @@ impl std::panic::RefUnwindSafe for ThreadDriver {}
 
 impl Drop for ThreadDriver {
     /// Stops the thread and waits for it, unless it is the one that drops this, as by a waker: then
-    /// it ends when that returns. Waiters stay registered: somebody else must poll from here on.
+    /// it ends when that returns. Waiters stay registered: somebody else must poll from here on. A
+    /// forked child, which does not have the thread, does nothing.
     fn drop(&mut self) {
-        self.stop.stopped.store(true, Ordering::Release);
-        let waker = self
-            .stop
-            .waker
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner)
-            .take();
-        if let Some(waker) = waker {
-            waker.wake();
-        }
-        if let Some(thread) = self.thread.take()
-            && thread.thread().id() != std::thread::current().id()
-        {
-            // It does not panic.
-            let _ = thread.join();
-        }
+        let stop = &self.stop;
+        self.thread.end(|_| {
+            stop.stopped.store(true, Ordering::Release);
+            let waker = stop
+                .waker
+                .lock()
+                .unwrap_or_else(PoisonError::into_inner)
+                .take();
+            if let Some(waker) = waker {
+                waker.wake();
+            }
+        });
     }
 }
 

@@ -42,6 +42,7 @@ use tokio::task::{AbortHandle, coop};
 
 use super::kind::Driver;
 use crate::clock;
+use crate::error::context;
 use crate::observe::{Direction, U64Hasher};
 use crate::poller::{Shared, all_pollers};
 use crate::sync::Panics;
@@ -332,6 +333,10 @@ fn look_again(shared: &Shared) {
 ///
 /// If the runtime was built without I/O ([`tokio::runtime::Builder::enable_io`]), or is shutting
 /// down, or the kernel refuses the registration.
+///
+/// tokio answers the question for I/O by a panic alone. It is caught, but a panic hook sees it, once
+/// for such a runtime, and only where the process has an epoll instance that may be the runtime's;
+/// with `panic = "abort"` the process ends there.
 pub fn attach(poller: &Poller) -> io::Result<()> {
     match Handle::try_current() {
         Ok(runtime) => attach_to(&poller.shared, &runtime, Owner::Others),
@@ -356,8 +361,13 @@ fn attach_to(shared: &Arc<Shared>, runtime: &Handle, owner: Owner) -> io::Result
         let poller = Poller {
             shared: shared.clone(),
         };
-        poller.nest()?;
-        let watched = watch(poller.as_fd().try_clone_to_owned()?, pair.1)?;
+        let failed = |error| {
+            let action = format_args!("the tokio runtime cannot poll \"{}\"", shared.name);
+            context(action, error)
+        };
+        poller.nest().map_err(failed)?;
+        let duplicate = poller.as_fd().try_clone_to_owned();
+        let watched = watch(duplicate.map_err(failed)?, pair.1)?;
         if insert(pair, shared, owner) {
             Driver::Tokio.note(&shared.drivers);
             let duplicate = watched.as_raw_fd();

@@ -353,7 +353,7 @@ impl<'a> Target<'a> {
         self.runtime_link.ensure_polled(&desc.shared)?;
         let poller = desc.poller();
         let until = Instant::now().checked_add(pause);
-        let attend = || drop(self.runtime_link.ensure_polled(&desc.shared));
+        let attend = || self.runtime_link.ensure_polled(&desc.shared);
         let mut sleep = pin!(poller.sleep_until(until, operation.location, attend));
         loop {
             desc.check(direction)?;

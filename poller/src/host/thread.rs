@@ -6,15 +6,16 @@
 
 use std::future::Future;
 use std::io;
-use std::thread::JoinHandle;
 
 use tokio::sync::oneshot;
+
+use crate::sys::OwnThread;
 
 /// The handle of the thread.
 #[derive(Debug)]
 pub(crate) struct HostThread {
     stop: Option<oneshot::Sender<()>>,
-    thread: Option<JoinHandle<()>>,
+    thread: OwnThread,
 }
 
 // It is a handle: nothing is in the middle of anything.
@@ -47,23 +48,19 @@ impl HostThread {
                 }
             });
         };
-        let thread = std::thread::Builder::new()
-            .name(name.to_owned())
-            .spawn(body)?;
         Ok(Self {
+            thread: OwnThread::spawn(name.to_owned(), body)?,
             stop: Some(stop),
-            thread: Some(thread),
         })
     }
 }
 
 impl Drop for HostThread {
     fn drop(&mut self) {
-        drop(self.stop.take());
-        if let Some(thread) = self.thread.take() {
-            // A panic of the thread was its own; there is nobody left to tell.
-            let _ = thread.join();
-        }
+        let mut stop = self.stop.take();
+        self.thread.end(|_| drop(stop.take()));
+        // In a forked child, where it would wake the parent's.
+        std::mem::forget(stop);
     }
 }
 

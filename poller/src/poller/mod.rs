@@ -70,6 +70,7 @@ pub(crate) use evict::Eviction;
 pub(crate) use registry::with_registry_locked;
 pub(crate) use registry::{all_pollers, all_pollers_soon};
 pub(crate) use role::Role;
+pub(crate) use sleep::look_again;
 
 /// Everything that the handles of one poller share.
 #[derive(Debug)]

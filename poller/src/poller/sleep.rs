@@ -1,12 +1,14 @@
 //! Sleeping: a slot without a descriptor whose one end is its deadline.
 
 use std::future::{Future, poll_fn};
+use std::io;
 use std::panic::Location;
 use std::pin::Pin;
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::{Desc, Poller, Sides};
+use crate::error::is_shortage;
 use crate::observe::Direction;
 
 impl Poller {
@@ -16,26 +18,23 @@ impl Poller {
         &self,
         until: Option<Instant>,
         location: &'static Location<'static>,
-        attend: impl Fn(),
+        attend: impl Fn() -> io::Result<()>,
     ) {
         match Timer::new(self, until, location) {
-            Some(timer) => timer.wait(location, attend).await,
+            Some(timer) => timer.wait(until, location, attend).await,
             // 67 million sleeps at a time: rather late than never.
-            None => without_slot(until).await,
+            None => poll_fn(|cx| look_again(until, cx)).await,
         }
     }
 }
 
-/// Looks again on every poll of the task.
-async fn without_slot(until: Option<Instant>) {
-    poll_fn(|cx| {
-        if until.is_some_and(|until| Instant::now() >= until) {
-            return Poll::Ready(());
-        }
-        cx.waker().wake_by_ref();
-        Poll::Pending
-    })
-    .await;
+/// For a sleep that nobody will wake: it is over, or is polled again at once.
+pub(crate) fn look_again(until: Option<Instant>, cx: &mut Context<'_>) -> Poll<()> {
+    if until.is_some_and(|until| Instant::now() >= until) {
+        return Poll::Ready(());
+    }
+    cx.waker().wake_by_ref();
+    Poll::Pending
 }
 
 /// A deadline with nothing behind it.
@@ -56,21 +55,29 @@ impl Timer {
     }
 
     /// Until the deadline; for ever without one.
-    async fn wait(&self, location: &'static Location<'static>, attend: impl Fn()) {
+    async fn wait(
+        &self,
+        until: Option<Instant>,
+        location: &'static Location<'static>,
+        attend: impl Fn() -> io::Result<()>,
+    ) {
         // Readiness is that of the slot's former owner, whose event was under way when it left
         // (semantics 26): the one end is the deadline. Only an eviction from outside comes before
         // it.
         loop {
             let mut wait = self.0.wait_at(Direction::Read, location);
-            let ended = poll_fn(|cx| {
-                let polled = Pin::new(&mut wait).poll(cx);
-                if polled.is_pending() {
-                    // Each time: it may have been passed on, to somebody else who has to poll now.
-                    attend();
+            let goes_on = poll_fn(|cx| {
+                if let Poll::Ready(ended) = Pin::new(&mut wait).poll(cx) {
+                    return Poll::Ready(ended.is_ok());
                 }
-                polled
+                // Each time: it may have been passed on, to somebody else who has to poll now.
+                match attend() {
+                    // Without a descriptor for that there is nobody, until one is free.
+                    Err(error) if is_shortage(&error) => look_again(until, cx).map(|()| false),
+                    _ => Poll::Pending,
+                }
             });
-            if ended.await.is_err() {
+            if !goes_on.await {
                 return;
             }
         }
@@ -81,7 +88,7 @@ impl Timer {
 mod tests {
     use super::*;
     use std::pin::pin;
-    use std::task::{Context, Waker};
+    use std::task::Waker;
     use std::time::Duration;
 
     #[test]
@@ -89,7 +96,7 @@ mod tests {
         let poller = Poller::builder().build().unwrap();
         let until = Instant::now() + Duration::from_secs(3600);
         let timer = Timer::new(&poller, Some(until), Location::caller()).unwrap();
-        let mut waiting = pin!(timer.wait(Location::caller(), || ()));
+        let mut waiting = pin!(timer.wait(Some(until), Location::caller(), || Ok(())));
         let mut cx = Context::from_waker(Waker::noop());
         let local = poller.shared.recorder.local();
         // It may come before the sleep has parked, or after.

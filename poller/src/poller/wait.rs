@@ -85,8 +85,9 @@ impl Desc {
     }
 
     /// Waits for the sake of a poll function: the wait stays behind when it returns pending, and
-    /// the next waiter takes its place. So only the last waker counts, as the contract of such
-    /// functions has it. `resumed` if the function comes back to a wait that it has left behind.
+    /// the next waiter takes its place and wakes it. So only the last waker counts, as the contract
+    /// of such functions has it. `resumed` if the function comes back to a wait that it has left
+    /// behind.
     pub(crate) fn poll_wait(
         &self,
         direction: Direction,

@@ -24,6 +24,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Stream, Visit, refused_head};
 use super::text::{CONTENT_TYPE, SCRAPE_ERRORS, count_request, encode};
+use crate::error::advice;
 use crate::host::{Backoff, HostThread, Place, Places, Reserve, name_us};
 
 /// Bytes of a request's head.
@@ -95,9 +96,10 @@ impl fmt::Display for StartError {
                  listen on 127.0.0.1, or say allow_remote(true) if the network keeps others out"
             ),
             Self::Io { address, source } => {
+                let advice = advice(source);
                 write!(
                     f,
-                    "metrics server: cannot listen on {address}: {source}; choose another port, or 0 for any"
+                    "metrics server: cannot listen on {address}: {source}{advice}"
                 )
             }
         }

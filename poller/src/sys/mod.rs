@@ -27,6 +27,7 @@ mod fd;
 mod fork;
 mod fork_lock;
 pub(crate) mod io;
+mod own_thread;
 mod process;
 pub(crate) mod query;
 mod room;
@@ -43,6 +44,7 @@ pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
 pub(crate) use fd::CloseableFd;
 pub(crate) use fork::Process;
 pub(crate) use fork_lock::{ForkMutex, Order, made_once};
+pub(crate) use own_thread::OwnThread;
 #[cfg(all(test, feature = "inspect", not(loom), not(netpoller_bare)))]
 pub(crate) use process::as_user;
 pub(crate) use process::effective_uid;

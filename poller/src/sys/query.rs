@@ -50,8 +50,11 @@ pub(crate) fn find_epoll(foreign: impl Fn(RawFd, &[RawFd]) -> bool) -> io::Resul
         if target.as_os_str() != "anon_inode:[eventpoll]" {
             continue;
         }
-        let Ok(text) = std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")) else {
-            continue;
+        let text = match std::fs::read_to_string(format!("/proc/self/fdinfo/{fd}")) {
+            Ok(text) => text,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            // With no file left to open nothing is known of it.
+            Err(error) => return Err(error),
         };
         let watched = |line: &str| {
             line.strip_prefix("tfd:")?

@@ -14,12 +14,13 @@ use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
-use std::thread::{self, JoinHandle};
+use std::thread;
 use std::time::Duration;
 
 use super::recorder;
 use crate::clock;
 use crate::poller::Poller;
+use crate::sys::OwnThread;
 
 /// Most dumps that one process writes to files.
 pub const MOST: u32 = 64;
@@ -176,32 +177,28 @@ pub fn when(
     let directory = directory.into();
     let stop = Arc::new(AtomicBool::new(false));
     let stopped = stop.clone();
-    let thread = thread::Builder::new()
-        .name("netpoller-dump".into())
-        .spawn(move || {
-            let mut before = false;
-            while !stopped.load(Ordering::Acquire) {
-                let now = super::pollers().iter().any(&mut condition);
-                if now && !before {
-                    // There is nobody to tell but the file itself.
-                    let _ = to_file(&directory, "trigger");
-                }
-                before = now;
-                thread::park_timeout(every);
+    let thread = OwnThread::spawn("netpoller-dump".into(), move || {
+        let mut before = false;
+        while !stopped.load(Ordering::Acquire) {
+            let now = super::pollers().iter().any(&mut condition);
+            if now && !before {
+                // There is nobody to tell but the file itself.
+                let _ = to_file(&directory, "trigger");
             }
-        })?;
-    Ok(Trigger {
-        stop,
-        thread: Some(thread),
-    })
+            before = now;
+            thread::park_timeout(every);
+        }
+    })?;
+    Ok(Trigger { stop, thread })
 }
 
-/// Made by [`when`]. Dropping it ends its thread.
+/// Made by [`when`]. Dropping it ends its thread, at the next look if it is the condition that drops
+/// it.
 #[derive(Debug)]
 #[must_use = "dropping it ends the watch"]
 pub struct Trigger {
     stop: Arc<AtomicBool>,
-    thread: Option<JoinHandle<()>>,
+    thread: OwnThread,
 }
 
 // It is a handle: nothing is in the middle of anything.
@@ -210,12 +207,11 @@ impl std::panic::RefUnwindSafe for Trigger {}
 
 impl Drop for Trigger {
     fn drop(&mut self) {
-        self.stop.store(true, Ordering::Release);
-        if let Some(thread) = self.thread.take() {
-            thread.thread().unpark();
-            // A panic of the condition was reported when it happened.
-            let _ = thread.join();
-        }
+        let stop = &self.stop;
+        self.thread.end(|thread| {
+            stop.store(true, Ordering::Release);
+            thread.unpark();
+        });
     }
 }
 
@@ -242,6 +238,31 @@ mod tests {
     fn assert_kept(paths: &[PathBuf]) {
         for path in paths {
             assert_eq!(fs::read_to_string(path).unwrap(), "earlier", "{path:?}");
+        }
+    }
+
+    #[test]
+    fn a_condition_that_drops_its_own_trigger_is_not_asked_again() {
+        let _poller = Poller::builder().build().unwrap();
+        let own: Arc<std::sync::Mutex<Option<Trigger>>> = Arc::default();
+        let (sender, dropped) = std::sync::mpsc::channel();
+        let kept = own.clone();
+        let condition = move |_: &Poller| {
+            let trigger = kept.lock().unwrap().take();
+            if trigger.is_some() {
+                drop(trigger);
+                sender.send(()).unwrap();
+            }
+            false
+        };
+        let every = Duration::from_millis(1);
+        let trigger = when(std::env::temp_dir(), every, condition).unwrap();
+        let stop = Arc::downgrade(&trigger.stop);
+        *own.lock().unwrap() = Some(trigger);
+        let limit = Duration::from_secs(30);
+        dropped.recv_timeout(limit).expect("hangs, or panics");
+        while stop.upgrade().is_some() {
+            thread::yield_now();
         }
     }
 

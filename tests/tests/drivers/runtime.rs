@@ -1,6 +1,9 @@
 //! tokio, which polls the poller through its own epoll.
 
+use std::pin::{Pin, pin};
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
+use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use netpoller::net::{TcpListener, TcpStream, UnixStream};
@@ -320,7 +323,7 @@ fn stuck() -> (UnixStream, UnixStream, [UnixStream; 2]) {
 /// which it is known.
 #[test]
 fn a_runtime_without_io_is_refused_without_a_panic() {
-    use std::sync::atomic::{AtomicU32, Ordering};
+    use std::sync::atomic::AtomicU32;
     static PANICS: AtomicU32 = AtomicU32::new(0);
     const INSIDE: &str = "NETPOLLER_TEST_WITHOUT_IO";
     let name = "runtime::a_runtime_without_io_is_refused_without_a_panic";
@@ -445,6 +448,48 @@ fn blocking_handles_that_would_wait_on_a_worker_fail_and_say_what_to_do() {
             tokio::spawn(async { tokio::task::block_in_place(allowed) })
                 .await
                 .unwrap();
+        });
+    })
+    .join();
+}
+
+/// A call that is refused, or a future that is dropped, has waited in the place of the poll function
+/// and leaves without readiness.
+#[test]
+fn a_poll_function_whose_place_was_taken_by_what_ends_without_readiness_is_woken() {
+    use std::io::Read;
+    use tokio::io::AsyncRead;
+    struct Woken(std::sync::atomic::AtomicU32);
+    impl std::task::Wake for Woken {
+        fn wake(self: Arc<Self>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+    }
+    fn refused(stream: &UnixStream) {
+        assert!(stream.blocking().read(&mut [0]).is_err());
+    }
+    fn dropped(stream: &UnixStream) {
+        let mut buf = [0];
+        let mut read = pin!(stream.read(&mut buf));
+        let cx = &mut Context::from_waker(Waker::noop());
+        assert!(read.as_mut().poll(cx).is_pending());
+    }
+    Lane::start(|| {
+        current_thread().block_on(async {
+            for takes_its_place in [refused, dropped] {
+                let (mut a, _b) = UnixStream::pair().unwrap();
+                let woken = Arc::new(Woken(0.into()));
+                let waker = Waker::from(woken.clone());
+                let mut buf = [0];
+                let read = Pin::new(&mut a).poll_read(
+                    &mut Context::from_waker(&waker),
+                    &mut tokio::io::ReadBuf::new(&mut buf),
+                );
+                assert!(read.is_pending());
+                assert_eq!(woken.0.load(Ordering::Relaxed), 0);
+                takes_its_place(&a);
+                assert_eq!(woken.0.load(Ordering::Relaxed), 1);
+            }
         });
     })
     .join();

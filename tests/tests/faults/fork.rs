@@ -3,7 +3,7 @@
 
 use std::collections::BTreeSet;
 use std::fs::read_link;
-use std::io::{self, Read};
+use std::io::{self, Read, Write};
 use std::os::fd::{AsFd, AsRawFd};
 use std::process::Command;
 use std::sync::Arc;
@@ -11,10 +11,12 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, OnceLock};
 use std::time::Duration;
 
+use netpoller::driver::ThreadDriver;
 use netpoller::net::UnixStream;
 use netpoller::pipe::pipe;
-use netpoller::{Error, Kind, Poller, ReadyList};
-use netpoller_tests::{is_parked, run, unix_pair};
+use netpoller::view::dump::{self, Trigger};
+use netpoller::{Error, Kind, Poller, ReadyList, inspect, prometheus};
+use netpoller_tests::{LIMIT, is_parked, run, unix_pair};
 
 use super::process::{
     close_all, descriptors, every_descriptor, fork, ring_all, wait_at_most, wait_for,
@@ -142,6 +144,50 @@ fn issue_tokio_1541_a_child_makes_a_poller_of_its_own_whatever_lock_was_held_whe
     for thread in threads {
         thread.join().expect("it does not panic");
     }
+}
+
+/// What has a thread in the parent of the next test's child.
+type Handles = (ThreadDriver, Trigger, inspect::Server, prometheus::Server);
+
+static HANDLES: Mutex<Option<Handles>> = Mutex::new(None);
+
+#[test]
+fn a_child_drops_what_has_a_thread_in_its_parent_and_leaves_that_thread_alone() {
+    let directory = tempfile::tempdir().expect("a folder");
+    let poller = Poller::builder().build().expect("a poller");
+    let socket = inspect::Listen::Unix(directory.path().join("s"));
+    let never = |_: &Poller| false;
+    *HANDLES.lock().expect("ours alone") = Some((
+        ThreadDriver::start(&poller).expect("a thread"),
+        dump::when(directory.path(), Duration::from_secs(3600), never).expect("a thread"),
+        inspect::Server::builder()
+            .listen(socket)
+            .start()
+            .expect("a thread"),
+        prometheus::Server::builder(netpoller_tests::loopback())
+            .start()
+            .expect("a thread"),
+    ));
+    let drop_all = |_: &[i32]| {
+        let drop_all = || drop(HANDLES.lock().expect("nobody has it").take());
+        i32::from(std::panic::catch_unwind(drop_all).is_err())
+    };
+    assert_eq!(wait_at_most(fork(drop_all, &[]), LIMIT), Some(0));
+    // The driver still polls, the endpoint and the metrics still answer.
+    let (a, b) = unix_pair(&poller);
+    let reading = std::thread::spawn(move || {
+        futures_lite::future::block_on(async { a.read(&mut [0; 4]).await.expect("a byte") })
+    });
+    std::os::unix::net::UnixStream::from(b.duplicate().expect("it is open"))
+        .write_all(b"x")
+        .expect("it is open");
+    assert_eq!(reading.join().expect("it does not panic"), 1);
+    let handles = HANDLES.lock().expect("ours alone").take().expect("all");
+    std::os::unix::net::UnixStream::connect(directory.path().join("s")).expect("it is there");
+    let mut metrics = std::net::TcpStream::connect(handles.3.local_addr()).expect("it listens");
+    metrics.write_all(b"GET / HTTP/1.1\r\n\r\n").expect("sent");
+    assert!(metrics.read(&mut [0; 16]).expect("an answer") > 0);
+    drop(handles);
 }
 
 fn label_and_name(turn: usize) {

@@ -272,3 +272,48 @@ fn the_endpoint_answers_the_first_who_asks_at_the_limit_of_open_files() {
         drop(first);
     });
 }
+
+#[test]
+fn sleeps_in_a_runtime_end_though_there_is_no_descriptor_for_its_poller() {
+    if !in_a_small_process(
+        "files::sleeps_in_a_runtime_end_though_there_is_no_descriptor_for_its_poller",
+    ) {
+        return;
+    }
+    use netpoller::time::{sleep, timeout};
+    let runtime = || {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+    };
+    let short = std::time::Duration::from_millis(5);
+    let sleeps = move |runtime: &tokio::runtime::Runtime| {
+        runtime.block_on(async {
+            sleep(short).await;
+            let forever = timeout(short, std::future::pending::<()>());
+            forever.await.unwrap_err();
+        });
+    };
+    // With so many descriptors to spare its poller is made in part, with all of them whole.
+    for spare in 0..8 {
+        let runtime = runtime();
+        let mut files = hoard();
+        files.truncate(files.len() - spare);
+        Lane::start(move || {
+            let opened = runtime.block_on(async { netpoller::net::UnixStream::pair() });
+            if let Err(error) = opened {
+                // And not that the runtime has no I/O.
+                assert!(error.to_string().contains("ulimit -n"), "{error}");
+            }
+            sleeps(&runtime);
+            drop(files);
+            sleeps(&runtime);
+        })
+        .join();
+        // The second time there is a global poller, which nobody polls, and no way to.
+        if spare == 0 {
+            Poller::global();
+        }
+    }
+}

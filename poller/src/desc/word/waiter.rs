@@ -76,6 +76,16 @@ impl Token {
     }
 }
 
+/// Whose waker was in the cell before.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Former {
+    None,
+    /// That of the same wait.
+    Own,
+    /// That of a wait which a poll function had left behind, and whose place is taken.
+    Left,
+}
+
 fn identity(waker: &Waker) -> (usize, usize) {
     (
         waker.data() as usize,
@@ -165,7 +175,7 @@ impl Word {
                         }
                         continue;
                     }
-                    if let Some(end) = self.park(token, polled, ours, waiter, false) {
+                    if let Some(end) = self.park(token, polled, ours, waiter, Former::None) {
                         return end;
                     }
                 }
@@ -177,9 +187,13 @@ impl Word {
                     if self.swap_state(word, WAIT | CLAIM).is_err() {
                         continue;
                     }
+                    let former = match token.claimed || token.parked {
+                        true => Former::Own,
+                        false => Former::Left,
+                    };
                     token.claimed = true;
                     waiter.count(Transition::Rearm);
-                    if let Some(end) = self.park(token, polled, ours, waiter, true) {
+                    if let Some(end) = self.park(token, polled, ours, waiter, former) {
                         return end;
                     }
                 }
@@ -209,8 +223,9 @@ impl Word {
         polled: bool,
         ours: Waker,
         waiter: &W,
-        rearmed: bool,
+        former: Former,
     ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
+        let rearmed = former != Former::None;
         waiter.publish(rearmed);
         token.waker = identity(&ours);
         // SAFETY: in `wait` the cell is ours.
@@ -243,7 +258,11 @@ impl Word {
         // Last of all: to drop a waker may run any code, and panic, the second one too.
         if old.is_some() || ours.is_some() {
             let mut panics = Panics::default();
-            panics.catch(|| drop(old));
+            panics.catch(|| match old {
+                // Whoever relies on it has to ask anew, for this wait may end without readiness.
+                Some(left) if former == Former::Left => left.wake(),
+                old => drop(old),
+            });
             panics.catch(|| drop(ours));
             panics.resume();
         }

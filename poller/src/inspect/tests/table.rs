@@ -2,6 +2,7 @@
 
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
+use std::path::Path;
 use std::pin::pin;
 
 use netpoller_proto::v1;
@@ -43,6 +44,65 @@ fn the_server_says_who_it_is() {
         (0, "manual", false)
     );
     assert!(poller.epoll_fd > 0);
+}
+
+const INSIDE: &str = "NETPOLLER_TEST_EXECUTABLE";
+
+/// Runs the test `name` of this file again, as `program`, and tells it `path`.
+fn run_again(name: &str, program: &Path, path: &Path) {
+    let output = std::process::Command::new(program)
+        .args(["--exact", "--nocapture", "--include-ignored"])
+        .arg(format!("inspect::tests::table::{name}"))
+        .env(INSIDE, path)
+        .output()
+        .unwrap();
+    let text = String::from_utf8_lossy(&output.stdout);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{text}\n{error}");
+    assert!(text.contains("1 passed"), "{text}");
+}
+
+/// What the endpoint of this process says that it is, by its Unix socket.
+fn executable() -> String {
+    let fixture = Fixture::new();
+    let asked = async {
+        let mut client = fixture.client().await;
+        client.get_server(v1::GetServerRequest {}).await.unwrap()
+    };
+    run(asked).into_inner().executable
+}
+
+#[test]
+fn a_program_that_was_deleted_before_it_started_its_endpoint_has_its_name_and_says_so() {
+    let name = "a_program_that_was_deleted_before_it_started_its_endpoint_has_its_name_and_says_so";
+    if let Some(program) = std::env::var_os(INSIDE) {
+        std::fs::remove_file(&program).unwrap();
+        let program = program.into_string().unwrap();
+        assert_eq!(executable(), format!("{program} (deleted)"));
+        return;
+    }
+    // A link costs nothing, and has to be where the program is.
+    let own = std::env::current_exe().unwrap();
+    let directory = tempfile::tempdir_in(own.parent().unwrap()).unwrap();
+    let program = directory.path().join("service");
+    std::fs::hard_link(own, &program).unwrap();
+    run_again(name, &program, &program);
+}
+
+#[test]
+#[ignore = "needs root"]
+fn a_program_that_has_changed_its_root_before_it_started_its_endpoint_has_a_name() {
+    let name = "a_program_that_has_changed_its_root_before_it_started_its_endpoint_has_a_name";
+    if let Some(root) = std::env::var_os(INSIDE) {
+        std::os::unix::fs::chroot(root).unwrap();
+        std::env::set_current_dir("/").unwrap();
+        // There is no /proc to ask.
+        assert_eq!(executable(), format!("process-{}", std::process::id()));
+        return;
+    }
+    let root = tempfile::tempdir().unwrap();
+    std::fs::create_dir(root.path().join("tmp")).unwrap();
+    run_again(name, &std::env::current_exe().unwrap(), root.path());
 }
 
 #[test]

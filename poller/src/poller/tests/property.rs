@@ -81,6 +81,10 @@ impl Model {
             self.claimed = false;
             return Poll::Ready(Err(error));
         }
+        if !goes_on {
+            // A poll function had left it behind, and may have to wait again.
+            self.release();
+        }
         self.parked = Some(waker);
         self.claimed = future;
         Poll::Pending
