@@ -10,6 +10,7 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::out::Format;
 use crate::query::Query;
+use crate::source::TargetSpec;
 use crate::table::{DEADLINES, DESCRIPTORS, LAWS, POLLERS, SortSpec, TARGETS, WAITERS};
 use crate::verbs::verb::{Known, Usage, known};
 
@@ -24,6 +25,7 @@ pub(crate) fn settle(
     if !usage.target && given.is_refused("target", "--target")? {
         globals.target = None;
     }
+    tls(globals, &given)?;
     if !usage.interval && given.is_refused("interval", "--interval")? {
         globals.interval = Globals::INTERVAL;
     }
@@ -84,6 +86,28 @@ fn known_anywhere(name: &str) -> Result<(), Failure> {
             .find_map(|other| other(name).ok())
             .ok_or(error)
     })
+}
+
+/// Whoever says what to trust and is not told that nobody is asked takes plain text for TLS.
+fn tls(globals: &Globals, given: &Given<'_>) -> Result<(), Failure> {
+    // What acts has another target beside it.
+    let acts = given.matches.try_contains_id("control").is_ok();
+    if acts || globals.target.as_ref().is_none_or(TargetSpec::is_tls) {
+        return Ok(());
+    }
+    for (id, flag) in [
+        ("tls_ca", "--tls-ca"),
+        ("tls_cert", "--tls-cert"),
+        ("tls_key", "--tls-key"),
+        ("tls_name", "--tls-name"),
+    ] {
+        if given.is_said(id) {
+            return Err(Failure::Usage(format!(
+                "{flag} means nothing to this target: only https://host:port is TLS"
+            )));
+        }
+    }
+    Ok(())
 }
 
 fn columns(globals: &mut Globals, given: &Given<'_>) -> Result<(), Failure> {

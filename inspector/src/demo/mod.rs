@@ -67,6 +67,7 @@ pub(crate) struct DemoArgs {
 impl Verb for DemoArgs {
     fn usage(&self) -> Usage {
         Usage {
+            why: "it runs a service and shows all rows of that, in columns that fit; `netpoller ls` has these flags",
             target: false,
             formats: NO_CSV,
             instead: "the summary has no CSV form; use --format json",

@@ -141,6 +141,11 @@ impl Target {
 }
 
 impl TargetSpec {
+    /// Whether it is to be spoken to over TLS.
+    pub(crate) fn is_tls(&self) -> bool {
+        matches!(self, Self::At(Target::Tcp(tcp)) if tcp.is_tls())
+    }
+
     /// The same, with what the flags say of remote access.
     pub(crate) fn with_access(self, access: &Access) -> Self {
         match self {

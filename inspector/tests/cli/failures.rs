@@ -148,6 +148,12 @@ fn what_makes_no_sense_is_exit_2() {
         (&["-t", "uinx:/x", "ls"], &["`uinx:`", "unix:PATH"]),
         (&["ls", "--interval", "1ms"], &["100ms"]),
         (&["stats", "-w", "fd=1"], &["means nothing"]),
+        (&["ls", "--tls-ca", "/x"], &["means nothing", "https://"]),
+        (
+            &["-t", "http://localhost:1", "ls", "--tls-name", "x"],
+            &["means nothing to this target", "https://"],
+        ),
+        (&["demo", "--headless"], &["--target means nothing", "runs"]),
         (&["tui"], &["needs a terminal"]),
     ] {
         let mut all = vec!["-t", &target];
