@@ -235,7 +235,7 @@ impl Found {
 
     /// The path of its socket, for people.
     pub(crate) fn path(&self) -> String {
-        foreign::lines(&self.socket.display().to_string()).into_owned()
+        foreign::visible(&self.socket.display().to_string()).into_owned()
     }
 
     fn target(&self) -> Target {

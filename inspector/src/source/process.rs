@@ -102,7 +102,7 @@ pub(super) fn own_uid() -> Option<u32> {
 /// The path of its executable; empty if that cannot be read.
 pub(super) fn executable(pid: u32) -> String {
     fs::read_link(format!("/proc/{pid}/exe"))
-        .map(|path| foreign::lines(&path.display().to_string()).into_owned())
+        .map(|path| foreign::visible(&path.display().to_string()).into_owned())
         .unwrap_or_default()
 }
 

@@ -109,7 +109,7 @@ impl fmt::Display for Target {
             // The path may have been found where others can write.
             Self::Unix(socket) => {
                 let path = socket.path.display().to_string();
-                write!(f, "unix:{}", foreign::lines(&path))
+                write!(f, "unix:{}", foreign::visible(&path))
             }
             Self::Tcp(tcp) => write!(f, "{}", tcp.uri.to_string().trim_end_matches('/')),
         }

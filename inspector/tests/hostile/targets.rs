@@ -20,7 +20,7 @@ const HONEST: u32 = NOBODY + 1;
 
 /// A directory that is trusted, with a name that nobody should print as it is.
 fn place(scratch: &Path) -> PathBuf {
-    let place = scratch.join("net\u{1b}]0;PWNED\u{7}\u{202e}poller");
+    let place = scratch.join("net\n4711  0  \u{1b}]0;PWNED\u{7}\u{202e}poller");
     fs::create_dir(&place).expect("make a directory");
     fs::set_permissions(&place, fs::Permissions::from_mode(0o700)).expect("close it to others");
     place
@@ -100,6 +100,11 @@ fn whatever_else_is_in_the_directory_a_service_is_listed_and_nothing_is_obeyed()
         let seen = targets(&place, "10s", format);
         let honest = HONEST.to_string();
         assert!(seen.stdout.contains(&honest), "{format}: {}", seen.stdout);
+        if matches!(format, "table" | "wide") {
+            // A line a target, which no name can turn into two.
+            let sockets = fs::read_dir(&place).expect("its entries").count();
+            assert_eq!(seen.stdout.lines().count(), 1 + sockets, "{}", seen.stdout);
+        }
     }
 }
 
