@@ -262,7 +262,7 @@ impl Style {
         let wide = matches!(self.format, Format::Wide | Format::Csv);
         Ok(columns
             .iter()
-            .filter(|column| wide || !column.wide)
+            .filter(|column| column.is_shown(wide))
             .collect())
     }
 

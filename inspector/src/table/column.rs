@@ -8,7 +8,7 @@
 use std::borrow::Cow;
 use std::cmp::Ordering;
 
-use netpoller_proto::filter::{Field, Key};
+use netpoller_proto::filter::{Field, Key, Type};
 
 use super::sort::SortSpec;
 use crate::clock::Anchor;
@@ -106,11 +106,41 @@ enum Look<R: 'static> {
     Count,
     /// A count with all its digits.
     Grouped,
+    /// Yes or no.
+    Truth,
+    /// How long ago it was.
+    Ago,
+    /// How long it is until then.
+    Left,
     /// A sample of a histogram in this unit.
     Sample(fn(&R) -> &str),
     /// Otherwise.
     Own(fn(&R, &Context) -> Cell),
 }
+
+/// Where a column is shown that is not asked for by name.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Shown {
+    Always,
+    /// By `wide` and `csv`.
+    Wide,
+    Never,
+}
+
+macro_rules! copied {
+    ($($of:ident)+) => {$(
+        impl<R> Clone for $of<R> {
+            fn clone(&self) -> Self {
+                *self
+            }
+        }
+
+        impl<R> Copy for $of<R> {}
+    )+};
+}
+
+// Rows need not be.
+copied! { Column Cut By Look }
 
 /// A field of a row as machines read it: with its unit in the name, and without any presentation.
 #[derive(Debug)]
@@ -187,8 +217,8 @@ pub(crate) struct Column<R: 'static> {
     /// The column with the lowest number is left out first when room is short; [`Self::ALWAYS`]
     /// never.
     pub(crate) keep: u8,
-    /// Shown only by `wide`, `csv` and `--columns`.
-    pub(crate) wide: bool,
+    /// Where it is shown; by `--columns` anyway.
+    pub(crate) shown: Shown,
     /// The least room that it gets.
     pub(crate) least: u16,
     /// Length of its text where that is cheap to know, so that the terminal UI can make room for
@@ -220,7 +250,7 @@ impl<R> Column<R> {
             title,
             align: Align::Left,
             keep,
-            wide: false,
+            shown: Shown::Always,
             least: 8,
             measure: None,
             cut: Cut::End,
@@ -245,16 +275,21 @@ impl<R> Column<R> {
         }
     }
 
-    /// The column of a field.
-    pub(crate) const fn of(
-        field: Field,
-        title: &'static str,
-        keep: u8,
-        key: fn(&R, Field) -> Key,
-    ) -> Self {
+    /// The column of a field, with the look of its kind.
+    pub(crate) const fn of(field: Field, keep: u8, key: fn(&R, Field) -> Key) -> Self {
+        let (align, least, look) = match field.kind() {
+            Type::Number => (Align::Right, 6, Look::Toned(Tone::Plain)),
+            Type::Duration if field.is_past() => (Align::Right, 6, Look::Ago),
+            Type::Duration => (Align::Right, 6, Look::Left),
+            Type::OneOf(_) if field.is_truth() => (Align::Left, 3, Look::Truth),
+            Type::Text | Type::OneOf(_) => (Align::Left, 8, Look::Toned(Tone::Plain)),
+        };
         Self {
             by: By::Field(field, key),
-            ..Self::words(field.name(), title, keep, |_| Key::Absent)
+            align,
+            least,
+            look,
+            ..Self::words(field.name(), field.title(), keep, |_| Key::Absent)
         }
     }
 
@@ -266,9 +301,9 @@ impl<R> Column<R> {
         }
     }
 
-    pub(crate) const fn right(self) -> Self {
+    pub(crate) const fn left(self) -> Self {
         Self {
-            align: Align::Right,
+            align: Align::Left,
             ..self
         }
     }
@@ -278,7 +313,18 @@ impl<R> Column<R> {
     }
 
     pub(crate) const fn wide(self) -> Self {
-        Self { wide: true, ..self }
+        Self {
+            shown: Shown::Wide,
+            ..self
+        }
+    }
+
+    /// Not shown unless it is asked for.
+    pub(crate) const fn asked(self) -> Self {
+        Self {
+            shown: Shown::Never,
+            ..self
+        }
     }
 
     pub(crate) const fn least(self, least: u16) -> Self {
@@ -322,6 +368,13 @@ impl<R> Column<R> {
         }
     }
 
+    pub(crate) const fn truth(self) -> Self {
+        Self {
+            look: Look::Truth,
+            ..self
+        }
+    }
+
     pub(crate) const fn sample(self, unit: fn(&R) -> &str) -> Self {
         Self {
             look: Look::Sample(unit),
@@ -344,10 +397,19 @@ impl<R> Column<R> {
 
 impl<R> Column<R> {
     /// The field that it shows, if servers know it too.
-    pub(crate) fn field(&self) -> Option<Field> {
+    pub(crate) const fn field(&self) -> Option<Field> {
         match self.by {
             By::Field(field, _) => Some(field),
             By::Own(_) => None,
+        }
+    }
+
+    /// Whether it is shown without being asked for, where room is no matter or else where it is.
+    pub(crate) fn is_shown(&self, wide: bool) -> bool {
+        match self.shown {
+            Shown::Always => true,
+            Shown::Wide => wide,
+            Shown::Never => false,
         }
     }
 
@@ -374,6 +436,24 @@ impl<R> Column<R> {
                 Key::Number(number) if number < 0 => format!("-{}", text::grouped(size(-number))),
                 Key::Number(number) => text::grouped(size(number)),
             }),
+            Look::Truth => Cell::plain(match self.key(row) {
+                Key::Number(0) => "no",
+                Key::Number(_) => "yes",
+                Key::Absent | Key::Text(_) => "",
+            }),
+            Look::Ago | Look::Left => Cell::plain(match self.key(row) {
+                Key::Number(at) => {
+                    let away = i128::from(context.now_ns) - at;
+                    let sign = match self.look {
+                        Look::Ago => "",
+                        _ if away > 0 => "-",
+                        _ => "+",
+                    };
+                    let away = text::duration(size(away.abs()));
+                    context.written(format!("{sign}{away}"))
+                }
+                Key::Absent | Key::Text(_) => String::new(),
+            }),
             Look::Sample(unit) => Cell::exactly(
                 match self.key(row) {
                     Key::Number(number) => context.written(text::sample(size(number), unit(row))),
@@ -396,7 +476,7 @@ impl<R> Column<R> {
     /// The names of what stands in it, for machines.
     pub(crate) fn raw_names(&self) -> Vec<&'static str> {
         match self.raw {
-            [] => vec![self.name],
+            [] => vec![self.field().and_then(Field::name_ns).unwrap_or(self.name)],
             raw => raw.iter().map(|raw| raw.name).collect(),
         }
     }
@@ -404,7 +484,10 @@ impl<R> Column<R> {
     /// What stands in it, for machines.
     pub(crate) fn raw_values(&self, row: &R, context: &Context) -> Vec<Value> {
         match self.raw {
-            [] => vec![self.key(row).into()],
+            [] => vec![match (&self.look, self.key(row)) {
+                (Look::Truth, Key::Number(number)) => Value::Truth(number != 0),
+                (_, key) => key.into(),
+            }],
             raw => raw.iter().map(|raw| (raw.value)(row, context)).collect(),
         }
     }

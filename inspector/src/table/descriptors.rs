@@ -13,19 +13,18 @@ use crate::text;
 
 type C = Column<Entry>;
 
-const fn of(field: Field, title: &'static str, keep: u8) -> C {
-    Column::of(field, title, keep, Entry::key)
+const fn of(field: Field, keep: u8) -> C {
+    Column::of(field, keep, Entry::key)
 }
 
-const ID: C = of(Field::Id, "ID", C::ALWAYS)
+const ID: C = of(Field::Id, C::ALWAYS)
     .least(6)
     .look(|entry, context| Cell::toned(entry.id(context), Tone::Title))
     .raw(&[Raw {
         name: "id",
         value: |entry, context| Value::text(entry.id(context)),
     }]);
-const FD: C = of(Field::Fd, "FD", 250)
-    .right()
+const FD: C = of(Field::Fd, 250)
     .least(4)
     .look(|entry, _| match entry.row.fd {
         ..0 => Cell::plain(""),
@@ -35,7 +34,7 @@ const FD: C = of(Field::Fd, "FD", 250)
         name: "fd",
         value: |entry, _| Value::number(Some(entry.row.fd).filter(|fd| *fd >= 0)),
     }]);
-const KIND: C = of(Field::Kind, "KIND", 200)
+const KIND: C = of(Field::Kind, 200)
     // As much as tells the kinds of Unix sockets apart.
     .least(7)
     .cut_to(Cut::End, |entry| entry.row.kind().name().len())
@@ -48,26 +47,25 @@ const KIND: C = of(Field::Kind, "KIND", 200)
         }
         kind => Cell::plain(kind.name()),
     });
-const DIR: C = of(Field::Dir, "DIR", 245).least(5);
-const LOCAL: C = of(Field::Local, "LOCAL", 110)
+const DIR: C = of(Field::Dir, 245).least(5);
+const LOCAL: C = of(Field::Local, 110)
     .least(12)
     .cut_to(Cut::Start(None), |entry| entry.row.local.len());
-const PEER: C = of(Field::Peer, "PEER", 130)
+const PEER: C = of(Field::Peer, 130)
     .least(15)
     .cut_to(Cut::Start(None), |entry| entry.row.peer.len());
-const RD: C = of(Field::Rd, "RD", 241)
+const RD: C = of(Field::Rd, 241)
     .least(6)
     .look(|entry, _| state_cell(side_state(entry, Direction::Read)));
 const WR: C =
-    of(Field::Wr, "WR", 240)
+    of(Field::Wr, 240)
         .least(6)
         .look(|entry, _| match side_state(entry, Direction::Write) {
             // The usual state of an idle socket: it must not outshine unread input.
             State::Ready => Cell::toned(State::Ready.name(), Tone::Dim),
             state => state_cell(state),
         });
-const SINCE: C = of(Field::Since, "SINCE", 230)
-    .right()
+const SINCE: C = of(Field::Since, 230)
     .least(6)
     .largest_first()
     .look(age)
@@ -82,30 +80,23 @@ const SINCE: C = of(Field::Since, "SINCE", 230)
         },
     ]);
 const AGE: C = SINCE.called("age", "AGE");
-const DEADLINE: C = of(Field::Deadline, "DEADLINE", 120)
-    .right()
-    .look(deadline)
-    .raw(&[
-        Raw {
-            name: "deadline_ns",
-            value: |entry, _| Value::number(entry.part().deadline_ns()),
-        },
-        Raw {
-            name: "deadline_in_ns",
-            value: |entry, context| Value::number(entry.deadline_in(context.now_ns)),
-        },
-        Raw {
-            name: "deadline_expired",
-            value: |entry, _| Value::Truth(entry.expired()),
-        },
-    ]);
-const EDGES: C = of(Field::Edges, "EDGES", 90)
-    .right()
-    .least(5)
-    .largest_first()
-    .count();
+const DEADLINE: C = of(Field::Deadline, 120).least(8).look(deadline).raw(&[
+    Raw {
+        name: "deadline_ns",
+        value: |entry, _| Value::number(entry.part().deadline_ns()),
+    },
+    Raw {
+        name: "deadline_in_ns",
+        value: |entry, context| Value::number(entry.deadline_in(context.now_ns)),
+    },
+    Raw {
+        name: "deadline_expired",
+        value: |entry, _| Value::Truth(entry.expired()),
+    },
+]);
+const EDGES: C = of(Field::Edges, 90).least(5).largest_first().count();
 // The question is who waits; what it is, and for whom, are told by that line too.
-const WHERE: C = of(Field::Where, "WHERE", 205)
+const WHERE: C = of(Field::Where, 205)
     .least(14)
     .cut_to(
         Cut::Start(Some(|entry| text::file_and_line(entry.location()))),
@@ -119,27 +110,26 @@ const WHERE: C = of(Field::Where, "WHERE", 205)
         Cell::toned(entry.location(), tone)
     });
 const LOCATION: C = WHERE.called("location", "LOCATION").keep(210);
-const TASK: C = of(Field::Task, "TASK", 140)
-    .least(10)
-    .cut_to(Cut::Middle, |entry| {
-        entry.waiter().map_or(0, |waiter| waiter.task.len())
-    });
-const THREAD: C = of(Field::Thread, "THREAD", 105).cut_to(Cut::Middle, |entry| {
+const TASK: C = of(Field::Task, 140).least(10).cut_to(Cut::Middle, |entry| {
+    entry.waiter().map_or(0, |waiter| waiter.task.len())
+});
+const THREAD: C = of(Field::Thread, 105).cut_to(Cut::Middle, |entry| {
     entry.waiter().map_or(0, |waiter| waiter.thread.len())
 });
-const STATE: C = of(Field::State, "STATE", 220).least(6).look(|entry, _| {
+const STATE: C = of(Field::State, 220).least(6).look(|entry, _| {
     let state = entry
         .direction
         .map(|direction| side_state(entry, direction));
     state_cell(state.unwrap_or(State::Unspecified))
 });
-const POLLER: C = of(Field::Poller, "POLLER", 60)
+const POLLER: C = of(Field::Poller, 60)
     .wide()
     .cut_to(Cut::Middle, |entry| entry.row.poller.len());
-const LABEL: C = of(Field::Label, "LABEL", 80)
+const LABEL: C = of(Field::Label, 80)
     .wide()
     .cut_to(Cut::Middle, |entry| entry.row.label.len());
-const OPENED: C = of(Field::Opened, "OPENED", 50)
+const OPENED: C = of(Field::Opened, 50)
+    .left()
     .wide()
     .least(20)
     .look(|entry, context| {
@@ -159,7 +149,8 @@ const OPENED: C = of(Field::Opened, "OPENED", 50)
             value: |entry, _| Value::Number(entry.row.opened_at_ns.into()),
         },
     ]);
-const EVENTS: C = of(Field::Events, "EVENTS", 40)
+const EVENTS: C = of(Field::Events, 40)
+    .left()
     .wide()
     .least(12)
     .look(|entry, _| Cell::plain(epoll_names(entry.row.last_events)))
@@ -167,16 +158,81 @@ const EVENTS: C = of(Field::Events, "EVENTS", 40)
         name: "last_events",
         value: |entry, _| Value::Number(entry.row.last_events.into()),
     }]);
-const FLAGS: C = of(Field::Flags, "FLAGS", 70)
+const FLAGS: C = of(Field::Flags, 70)
     .wide()
     .least(7)
     .cut_to(Cut::End, |entry| entry.flags().len())
     .toned(Tone::Warn);
 
+/// Those above, each with the name and the look that it has unless a table says otherwise.
+const LAID_OUT: &[C] = &[
+    ID, FD, KIND, DIR, LOCAL, PEER, RD, WR, SINCE, DEADLINE, EDGES, WHERE, TASK, THREAD, STATE,
+    POLLER, LABEL, OPENED, EVENTS, FLAGS,
+];
+
+const fn has(columns: &[C], field: Field) -> Option<C> {
+    let mut at = 0;
+    while at < columns.len() {
+        match columns[at].field() {
+            Some(known) if known as u8 == field as u8 => return Some(columns[at]),
+            _ => at += 1,
+        }
+    }
+    None
+}
+
+/// The columns that a table shows, and behind them those of all other fields, for those who ask:
+/// whatever one can filter by can be seen and sorted by too.
+const fn with_all_fields<const COUNT: usize>(shown: &[C], skipped: &[Field]) -> [C; COUNT] {
+    let mut all = [ID; COUNT];
+    let mut at = 0;
+    while at < shown.len() {
+        all[at] = shown[at];
+        at += 1;
+    }
+    let mut number = 0;
+    while number < Field::ALL.len() {
+        let field = Field::ALL[number];
+        if has(shown, field).is_none() && !is_among(skipped, field) {
+            let column = match has(LAID_OUT, field) {
+                Some(column) => column,
+                None => of(field, 30),
+            };
+            all[at] = column.asked();
+            at += 1;
+        }
+        number += 1;
+    }
+    assert!(at == COUNT);
+    all
+}
+
+const fn is_among(fields: &[Field], field: Field) -> bool {
+    let mut at = 0;
+    while at < fields.len() {
+        if fields[at] as u8 == field as u8 {
+            return true;
+        }
+        at += 1;
+    }
+    false
+}
+
+/// The columns of a table: those that it shows, and behind a semicolon the fields that say nothing
+/// of its rows. No field has two columns in one table.
+macro_rules! columns {
+    ($($column:expr),* $(,)?; $($skipped:expr),*) => {{
+        const SHOWN: &[C] = &[$($column),*];
+        const SKIPPED: &[Field] = &[$($skipped),*];
+        const ALL: [C; Field::ALL.len() - SKIPPED.len()] = with_all_fields(SHOWN, SKIPPED);
+        &ALL
+    }};
+}
+
 /// `ls descriptors`.
 pub(crate) static DESCRIPTORS: Rows = Rows {
     schema: "netpoller/v1/descriptors",
-    columns: &[
+    columns: columns!(
         ID,
         FD,
         KIND,
@@ -195,8 +251,9 @@ pub(crate) static DESCRIPTORS: Rows = Rows {
         THREAD.wide().keep(62),
         OPENED,
         EVENTS,
-        FLAGS,
-    ],
+        FLAGS;
+        Field::Dir, Field::State
+    ),
     entries: descriptors,
     of_directions: false,
 };
@@ -204,7 +261,7 @@ pub(crate) static DESCRIPTORS: Rows = Rows {
 /// `ls waiters`.
 pub(crate) static WAITERS: Rows = Rows {
     schema: "netpoller/v1/waiters",
-    columns: &[
+    columns: columns!(
         ID,
         FD,
         KIND,
@@ -220,8 +277,8 @@ pub(crate) static WAITERS: Rows = Rows {
         STATE.wide(),
         POLLER,
         LABEL,
-        FLAGS,
-    ],
+        FLAGS;
+    ),
     entries: waiters,
     of_directions: true,
 };
@@ -229,9 +286,9 @@ pub(crate) static WAITERS: Rows = Rows {
 /// `ls deadlines`.
 pub(crate) static DEADLINES: Rows = Rows {
     schema: "netpoller/v1/deadlines",
-    columns: &[
-        ID, FD, KIND, DIR, DEADLINE, STATE, SINCE, LOCAL, PEER, WHERE, POLLER, LABEL,
-    ],
+    columns: columns!(
+        ID, FD, KIND, DIR, DEADLINE, STATE, SINCE, LOCAL, PEER, WHERE, POLLER, LABEL;
+    ),
     entries: deadlines,
     of_directions: true,
 };
@@ -244,7 +301,7 @@ mod tests {
 
     use super::*;
     use crate::fixture;
-    use crate::table::Context;
+    use crate::table::{Context, Shown};
 
     fn texts(columns: &[C], entry: &Entry) -> Vec<String> {
         let context = Context {
@@ -253,7 +310,7 @@ mod tests {
         };
         columns
             .iter()
-            .filter(|column| !column.wide)
+            .filter(|column| column.shown == Shown::Always)
             .map(|column| column.cell(entry, &context).text)
             .collect()
     }
@@ -313,5 +370,35 @@ mod tests {
                 "0.0", "-", "unknown", "-", "-", "unknown", "unknown", "-", "-", "0", "-"
             ]
         );
+    }
+
+    #[test]
+    fn whatever_can_be_filtered_by_can_be_seen_and_sorted_by() {
+        for table in [&DESCRIPTORS, &WAITERS, &DEADLINES] {
+            for field in Field::ALL {
+                let means_nothing =
+                    !table.of_directions && matches!(field, Field::Dir | Field::State);
+                let found = crate::table::find(table.columns, field.name());
+                assert_eq!(found.is_err(), means_nothing, "{}: {field:?}", table.schema);
+            }
+        }
+    }
+
+    #[test]
+    fn a_field_that_nobody_laid_out_looks_as_its_kind_does() {
+        let mut row = fixture::parked_reader();
+        row.closing = true;
+        let entry = &descriptors(vec![Arc::new(row)])[0];
+        let context = Context::default();
+        for (name, shown, raw) in [
+            ("slot", "42", Value::Number(42)),
+            ("closing", "yes", Value::Truth(true)),
+            ("torn", "no", Value::Truth(false)),
+        ] {
+            let column = crate::table::find(DESCRIPTORS.columns, name).expect(name);
+            assert_eq!(column.cell(entry, &context).text, shown);
+            assert_eq!(column.raw_values(entry, &context), [raw]);
+            assert!(!column.is_shown(true));
+        }
     }
 }

@@ -71,6 +71,22 @@ pub(crate) static LAWS: [C; 7] = [
     STATEMENT.cut_to(Cut::End, |row| row.law.statement.len()),
 ];
 
+/// Columns of the laws in the terminal UI, of all pollers one below the other.
+pub(crate) static LAWS_OF_ALL: [C; 5] = [
+    LAW.least(20)
+        .cut_to(Cut::Middle, |row| row.law.name.len())
+        .look(|row, context| {
+            Cell::plain(match context.several {
+                true => format!("{}/{}", row.poller, row.law.name),
+                false => row.law.name.clone(),
+            })
+        }),
+    LHS,
+    RHS,
+    STATE,
+    STATEMENT.cut_to(Cut::End, |row| row.law.statement.len()),
+];
+
 /// Columns of the laws in `stats`, under the name of their poller.
 pub(crate) static LAWS_OF_ONE: [C; 5] = [
     LAW.toned(Tone::Plain),

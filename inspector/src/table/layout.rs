@@ -87,13 +87,13 @@ fn gaps<R>(fits: &[Fit<R>]) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::table::{DESCRIPTORS, Entry};
+    use crate::table::{DESCRIPTORS, Entry, Shown};
 
     fn fitted(room: usize, long: usize) -> Vec<Fit<Entry>> {
         let wanted = DESCRIPTORS
             .columns
             .iter()
-            .filter(|column| !column.wide)
+            .filter(|column| column.shown == Shown::Always)
             .map(|column| Fit {
                 column,
                 width: if column.measure.is_some() {
@@ -118,7 +118,7 @@ mod tests {
             DESCRIPTORS
                 .columns
                 .iter()
-                .filter(|column| !column.wide)
+                .filter(|column| column.shown == Shown::Always)
                 .count()
         );
     }

@@ -7,12 +7,13 @@
 //! |---|---|
 //! | `column` | what a column is, and how one is found and sorted by |
 //! | `entry`, `cells` | a row of the descriptor table, and what may stand in its cells |
-//! | `descriptors`, `pollers`, `targets`, `laws`, `histograms`, `events` | the columns of each table |
+//! | `descriptors`, `pollers`, `targets`, `laws`, `counts`, `histograms`, `events` | the columns of each table |
 //! | `layout` | which columns fit a width |
 //! | `sort` | what `--sort` says |
 
 mod cells;
 mod column;
+mod counts;
 mod descriptors;
 mod entry;
 mod events;
@@ -24,7 +25,10 @@ mod sort;
 mod targets;
 
 pub(crate) use cells::{epoll_names, state_cell};
-pub(crate) use column::{Align, Cell, Column, Context, Cut, Raw, Value, find, sort};
+pub(crate) use column::{Align, Cell, Column, Context, Cut, Raw, Shown, Value, find, sort};
+pub(crate) use counts::{
+    COUNTER_RATES, COUNTERS, CounterRow, TRANSITION_RATES, TRANSITIONS, TransitionRow,
+};
 pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
 pub(crate) use entry::{Entry, Rows, are_of_several};
 #[cfg(test)]
@@ -33,7 +37,7 @@ pub(crate) use events::{EVENTS, detail};
 pub(crate) use histograms::{
     HISTOGRAM_RECORDS, HISTOGRAMS, HISTOGRAMS_OF_ALL_TIME, HistogramRow, LATENCIES,
 };
-pub(crate) use laws::{LAWS, LAWS_OF_ONE, LawRow, law_state};
+pub(crate) use laws::{LAWS, LAWS_OF_ALL, LAWS_OF_ONE, LawRow};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use pollers::POLLERS;
 pub(crate) use sort::SortSpec;

@@ -44,11 +44,7 @@ pub(crate) static POLLERS: [C; 11] = [
         Key::Number(it.blocked.into())
     })
     .least(7)
-    .look(|it, _| Cell::plain(if it.blocked { "yes" } else { "no" }))
-    .raw(&[Raw {
-        name: "blocked",
-        value: |it, _| Value::Truth(it.blocked),
-    }]),
+    .truth(),
     C::numbers("last_poll", "LAST POLL", 90, |it| {
         Key::Number(it.last_poll_ns.into())
     })

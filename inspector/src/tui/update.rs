@@ -11,7 +11,7 @@ use super::keymap::{self, Action};
 use super::view;
 use crate::model::RowKey;
 use crate::query::{Query, Scope};
-use crate::table::{self, Context, Entry};
+use crate::table::{self, Context, Entry, Shown};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -161,7 +161,9 @@ fn open(app: &mut App) {
 fn sort_next(app: &mut App) {
     if let Some(table) = app.table_mut() {
         let columns = table.table.columns.iter();
-        let shown: Vec<_> = columns.filter(|column| !column.wide).collect();
+        let shown: Vec<_> = columns
+            .filter(|column| column.shown == Shown::Always)
+            .collect();
         let here = shown
             .iter()
             .position(|column| column.name == table.sort.column)
@@ -284,7 +286,9 @@ fn refresh(app: &mut App) {
 
 /// Some column of the row contains the word.
 fn mentions(table: &TableState, entry: &Entry, word: &str, context: &Context) -> bool {
-    table.table.columns.iter().any(|column| {
+    let columns = table.table.columns.iter();
+    let mut shown = columns.filter(|column| column.shown != Shown::Never);
+    shown.any(|column| {
         column
             .cell(entry, context)
             .text

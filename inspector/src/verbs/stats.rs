@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use netpoller_proto::filter::Key;
 use netpoller_proto::v1::{Poller, PollerStats};
+use netpoller_proto::vocabulary::Transition;
 
 use crate::document;
 use crate::failure::Failure;
@@ -12,7 +13,8 @@ use crate::out::{Format, Style};
 use crate::paint::Tone;
 use crate::quantile;
 use crate::table::{
-    Align, Column, Context, HISTOGRAMS_OF_ALL_TIME, HistogramRow, LAWS_OF_ONE, LawRow,
+    Align, COUNTERS, Column, Context, CounterRow, HISTOGRAMS_OF_ALL_TIME, HistogramRow,
+    LAWS_OF_ONE, LawRow, TRANSITIONS, TransitionRow,
 };
 use crate::text;
 use crate::verbs::verb::{Usage, Verb};
@@ -123,34 +125,6 @@ fn numbers(pollers: &[PollerStats]) -> Vec<Number> {
     all
 }
 
-/// A counter and its total.
-type Counter = Column<(String, u64)>;
-
-static COUNTERS: [Counter; 2] = [
-    Counter::words("counter", "COUNTER", Counter::ALWAYS, |it| Key::text(&it.0)),
-    Counter::numbers("total", "TOTAL", Counter::ALWAYS, |it| {
-        Key::Number(it.1.into())
-    })
-    .grouped(),
-];
-
-/// A transition, and how often it was taken in each direction.
-type Transition = Column<(&'static str, u64, u64)>;
-
-static TRANSITIONS: [Transition; 3] = [
-    Transition::words("transition", "TRANSITION", Transition::ALWAYS, |it| {
-        Key::text(it.0)
-    }),
-    Transition::numbers("read", "READ", Transition::ALWAYS, |it| {
-        Key::Number(it.1.into())
-    })
-    .grouped(),
-    Transition::numbers("write", "WRITE", Transition::ALWAYS, |it| {
-        Key::Number(it.2.into())
-    })
-    .grouped(),
-];
-
 fn section(
     style: &Style,
     out: &mut dyn Write,
@@ -166,12 +140,20 @@ fn section(
         stats.read.unwrap_or_default(),
         stats.write.unwrap_or_default(),
     );
-    let pairs = read.named().into_iter().zip(write.named());
-    let transitions: Vec<_> = pairs
-        .map(|((name, read), (_, write))| (name, read, write))
-        .collect();
+    let transitions = Transition::ALL.map(|it| TransitionRow {
+        name: it.name(),
+        read: read.get(it),
+        read_per_second: None,
+        write: write.get(it),
+        write_per_second: None,
+    });
     part(style, out, &TRANSITIONS, &transitions, context)?;
-    let counters: Vec<_> = stats.counters.clone().into_iter().collect();
+    let counters = stats.counters.iter().map(|(name, total)| CounterRow {
+        name: name.clone(),
+        total: *total,
+        per_second: None,
+    });
+    let counters: Vec<_> = counters.collect();
     part(style, out, &COUNTERS, &counters, context)?;
     let rows = stats.histograms.iter().map(|histogram| HistogramRow {
         poller: poller.name.clone(),

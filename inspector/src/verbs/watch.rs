@@ -253,7 +253,7 @@ fn sheet(
     let wide = style.format == Format::Wide;
     let wanted = columns
         .iter()
-        .filter(|column| wide || !column.wide)
+        .filter(|column| column.is_shown(wide))
         .map(|column| {
             let texts = rows().map(|row| text::width(&column.cell(row, context).text));
             let usual = if column.measure.is_some() { USUAL } else { 0 };

@@ -51,6 +51,10 @@ struct Definition {
     get: Get,
     /// What it sorts by, if that is not the first of its values.
     key: Option<fn(Part<'_>) -> Key>,
+    /// Its name in capitals.
+    title: &'static str,
+    /// Its name for machines, if it is a moment.
+    name_ns: &'static str,
 }
 
 /// It is the same for both directions of a descriptor.
@@ -87,10 +91,28 @@ macro_rules! fields {
             traits: $traits,
             get: $get,
             key: fields!(@key $($key)?),
+            title: {
+                const TITLE: [u8; $name.len()] = capitals($name);
+                match std::str::from_utf8(&TITLE) {
+                    Ok(title) => title,
+                    Err(_) => $name,
+                }
+            },
+            name_ns: concat!($name, "_ns"),
         }),*];
     };
     (@key) => { None };
     (@key $key:expr) => { Some($key) };
+}
+
+const fn capitals<const LENGTH: usize>(name: &str) -> [u8; LENGTH] {
+    let mut capitals = [0; LENGTH];
+    let mut at = 0;
+    while at < LENGTH {
+        capitals[at] = name.as_bytes()[at].to_ascii_uppercase();
+        at += 1;
+    }
+    capitals
 }
 
 fields! {
@@ -205,6 +227,21 @@ impl Field {
         self.definition().name
     }
 
+    /// Returns what stands over its column: the name, in capitals.
+    #[must_use]
+    pub const fn title(self) -> &'static str {
+        self.definition().title
+    }
+
+    /// Returns the name of a moment for machines, which tells the unit.
+    #[must_use]
+    pub const fn name_ns(self) -> Option<&'static str> {
+        match self.kind() {
+            Type::Duration => Some(self.definition().name_ns),
+            _ => None,
+        }
+    }
+
     /// What it can be called besides.
     #[must_use]
     pub fn also(self) -> &'static [&'static str] {
@@ -219,14 +256,26 @@ impl Field {
 
     /// What it can be compared with.
     #[must_use]
-    pub fn kind(self) -> Type {
-        match self.definition().get {
+    pub const fn kind(self) -> Type {
+        match &self.definition().get {
             Get::Text(_) => Type::Text,
-            Get::Word(known, _) => Type::OneOf(known),
+            Get::Word(known, _) => Type::OneOf(*known),
             Get::Truth(_) => Type::OneOf(truths),
             Get::Number(_) => Type::Number,
             Get::Past(_) | Get::Future(_) => Type::Duration,
         }
+    }
+
+    /// Returns whether it is `true` or `false`.
+    #[must_use]
+    pub const fn is_truth(self) -> bool {
+        matches!(self.definition().get, Get::Truth(_))
+    }
+
+    /// Returns whether it is a moment that has passed; another moment is yet to come.
+    #[must_use]
+    pub const fn is_past(self) -> bool {
+        matches!(self.definition().get, Get::Past(_))
     }
 
     fn has(self, traits: u8) -> bool {

@@ -2,7 +2,8 @@
 
 use std::collections::BTreeMap;
 
-use netpoller_proto::v1::{GetStatsResponse, Law, Transitions};
+use netpoller_proto::v1::{GetStatsResponse, PollerStats, Transitions};
+use netpoller_proto::vocabulary::Transition;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
@@ -10,10 +11,13 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::{App, Body, View};
 use super::histogram::sparkline;
-use super::widgets::{field, name_field, scrolled, toned};
+use super::widgets::{field, scrolled, toned};
 use crate::model::Model;
 use crate::paint::Tone;
-use crate::table::{Align, Fit, POLLERS, fit, law_state};
+use crate::table::{
+    Align, COUNTER_RATES, Column, CounterRow, Fit, LAWS_OF_ALL, LawRow, POLLERS, Shown,
+    TRANSITION_RATES, TransitionRow, fit,
+};
 use crate::text;
 
 pub(super) const VIEW: View = View {
@@ -41,21 +45,48 @@ fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(scrolled(lines, app.step(), area.height), area);
 }
 
+/// At this width transitions and counters stand side by side.
+const BESIDE: usize = 112;
+
 /// The whole view; it is scrolled when it is shown.
 fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     let Some(stats) = app.feed.model.stats.as_deref() else {
         return Vec::new();
     };
     let width = usize::from(width);
-    let mut lines = pollers(app, stats, width);
+    let pollers = stats.pollers.iter().filter_map(|it| it.poller.clone());
+    let mut lines = sheet(
+        app,
+        &POLLERS,
+        &pollers.collect::<Vec<_>>(),
+        |_| false,
+        width,
+    );
     lines.push(Line::default());
     lines.extend(activity(app, width));
     lines.push(Line::default());
-    lines.extend(laws(app, stats, width));
+    lines.extend(sheet(app, &LAWS_OF_ALL, &laws(stats), |_| false, width));
     lines.push(Line::default());
-    let (left, right) = (transitions(app, stats), counters(app, stats));
-    if width >= 112 {
-        lines.extend(beside(left, right, 60));
+    let (half, both) = match width {
+        BESIDE.. => (60, true),
+        _ => (width, false),
+    };
+    let left = sheet(
+        app,
+        &TRANSITION_RATES,
+        &transitions(app, stats),
+        |it| it.read == 0 && it.write == 0,
+        half,
+    );
+    let right = sheet(
+        app,
+        &COUNTER_RATES,
+        &counters(app, stats),
+        |it| it.total == 0,
+        if both { width - half - 2 } else { width },
+    );
+    if both {
+        lines.extend(beside(left, right, half));
     } else {
         lines.extend(left);
         lines.push(Line::default());
@@ -64,29 +95,28 @@ fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     lines
 }
 
-fn pollers(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'static>> {
+/// A table as wide as its rows need, or as there is room.
+fn sheet<R>(
+    app: &App,
+    columns: &'static [Column<R>],
+    rows: &[R],
+    is_quiet: fn(&R) -> bool,
+    width: usize,
+) -> Vec<Line<'static>> {
     let theme = app.theme;
     let context = app.context();
-    let rows: Vec<_> = stats
-        .pollers
+    let wanted = columns
         .iter()
-        .filter_map(|stats| stats.poller.as_ref())
-        .collect();
-    let wanted = POLLERS
-        .iter()
-        .filter(|column| !column.wide)
+        .filter(|column| column.shown == Shown::Always)
         .map(|column| {
-            let widest = rows
-                .iter()
-                .map(|row| text::width(&column.cell(row, &context).text))
-                .max()
-                .unwrap_or(0);
+            let cells = rows.iter().map(|row| column.cell(row, &context).text);
+            let widest = cells.map(|cell| text::width(&cell)).max().unwrap_or(0);
             let width = widest.max(column.title.len()).max(column.least.into());
-            Fit::new(column, width, rows.iter().copied())
+            Fit::new(column, width, rows)
         })
         .collect();
     let fits = fit(wanted, width.saturating_sub(2));
-    let align = |fit: &Fit<_>, content: &str| {
+    let align = |fit: &Fit<R>, content: &str| {
         field(
             &fit.column.cut(content, fit.width, theme.ascii),
             fit.width,
@@ -106,7 +136,8 @@ fn pollers(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'stati
                 spans.push(Span::raw("  "));
             }
             let cell = fit.column.cell(row, &context);
-            spans.push(toned(theme, align(fit, &cell.text), cell.tone));
+            let tone = if is_quiet(row) { Tone::Dim } else { cell.tone };
+            spans.push(toned(theme, align(fit, &cell.text), tone));
         }
         lines.push(Line::from(spans));
     }
@@ -142,141 +173,54 @@ fn activity(app: &App, width: usize) -> Vec<Line<'static>> {
     lines
 }
 
-fn laws(app: &App, stats: &GetStatsResponse, width: usize) -> Vec<Line<'static>> {
-    let theme = app.theme;
-    let several = stats.pollers.len() > 1;
-    let title = |name: &str, law: &Law| {
-        if several {
-            format!("{name}/{}", law.name)
-        } else {
-            law.name.clone()
-        }
+fn laws(stats: &GetStatsResponse) -> Vec<LawRow> {
+    let of = |stats: &PollerStats| {
+        let poller = stats.poller.as_ref().map(|poller| poller.name.clone());
+        let poller = poller.unwrap_or_default();
+        let laws = stats.laws.iter().map(move |law| LawRow {
+            poller: poller.clone(),
+            law: law.clone(),
+        });
+        laws.collect::<Vec<_>>()
     };
-    let named = stats.pollers.iter().flat_map(|stats| {
-        let name = stats.poller.as_ref().map_or("", |it| it.name.as_str());
-        stats.laws.iter().map(move |law| title(name, law).len())
-    });
-    // As long as the longest name, as far as the numbers beside it have room.
-    let room = named
-        .max()
-        .unwrap_or(0)
-        .clamp(21, width.saturating_sub(39).max(21));
-    let mut lines = vec![heading(
-        app,
-        &format!(
-            "{:<room$} {:>12} {:>12}  STATE     STATEMENT",
-            "LAW", "LEFT", "RIGHT"
-        ),
-        width,
-    )];
-    for poller in &stats.pollers {
-        let name = poller
-            .poller
-            .as_ref()
-            .map_or("", |poller| poller.name.as_str());
-        for law in &poller.laws {
-            let title = name_field(&title(name, law), room, theme.ascii);
-            let (state, tone) = law_state(law);
-            let statement = text::cut(&law.statement, width.saturating_sub(39 + room), theme.ascii)
-                .into_owned();
-            lines.push(Line::from(vec![
-                Span::raw(format!(
-                    " {title} {:>12} {:>12}  ",
-                    text::signed(law.lhs),
-                    text::signed(law.rhs)
-                )),
-                toned(theme, format!("{state:<8}"), tone),
-                toned(theme, format!("  {statement}"), Tone::Dim),
-            ]));
-        }
-    }
-    lines
+    stats.pollers.iter().flat_map(of).collect()
 }
 
-fn transitions(app: &App, stats: &GetStatsResponse) -> Vec<Line<'static>> {
+fn transitions(app: &App, stats: &GetStatsResponse) -> Vec<TransitionRow> {
     let (read, write) = totals(stats);
     let before = app.feed.model.before.as_deref().map(totals);
-    let seconds = app.feed.model.stats_seconds();
-    let mut lines = vec![heading(
-        app,
-        &format!(
-            "{:<16}{:>13}{:>9}{:>13}{:>8}",
-            "TRANSITION", "READ", "/s", "WRITE", "/s"
-        ),
-        60,
-    )];
-    for (index, ((name, reads), (_, writes))) in
-        read.named().into_iter().zip(write.named()).enumerate()
-    {
-        let grown = |now: u64, pick: fn(&(Transitions, Transitions)) -> &Transitions| {
-            before.as_ref().map_or(0, |before| {
-                now.saturating_sub(pick(before).named()[index].1)
-            })
-        };
-        let rates = [
-            grown(reads, |totals| &totals.0),
-            grown(writes, |totals| &totals.1),
-        ];
-        let [reads_s, writes_s] = rates.map(|grown| per_second(grown, seconds));
-        let quiet = reads == 0 && writes == 0;
-        let line = format!(
-            " {name:<16}{:>13}{reads_s:>9}{:>13}{writes_s:>8}",
-            text::count(reads),
-            text::count(writes)
-        );
-        lines.push(Line::from(toned(
-            app.theme,
-            line,
-            if quiet { Tone::Dim } else { Tone::Plain },
-        )));
-    }
-    lines
+    let (reads_before, writes_before) = before.unwrap_or((read, write));
+    let rate = |now: &Transitions, before: &Transitions, it| {
+        per_second(app, now.get(it).saturating_sub(before.get(it)))
+    };
+    let row = |it: Transition| TransitionRow {
+        name: it.name(),
+        read: read.get(it),
+        read_per_second: rate(&read, &reads_before, it),
+        write: write.get(it),
+        write_per_second: rate(&write, &writes_before, it),
+    };
+    Transition::ALL.map(row).to_vec()
 }
 
-fn counters(app: &App, stats: &GetStatsResponse) -> Vec<Line<'static>> {
-    let now = sum_counters(stats);
-    let before = app
-        .feed
-        .model
-        .before
-        .as_deref()
-        .map(sum_counters)
-        .unwrap_or_default();
-    let seconds = app
-        .feed
-        .model
-        .stats_seconds()
-        .filter(|_| !before.is_empty());
-    let longest = now.keys().map(|name| text::width(name)).max().unwrap_or(0);
-    let room = longest.clamp(26, 40);
-    let mut lines = vec![heading(
-        app,
-        &format!("{:<room$}{:>13}{:>9}", "COUNTER", "TOTAL", "/s"),
-        room + 24,
-    )];
-    for (name, count) in now {
-        let grown = count.saturating_sub(before.get(name).copied().unwrap_or(count));
-        let rate = per_second(grown, seconds);
-        let line = format!(
-            " {}{:>13}{rate:>9}",
-            name_field(name, room, app.theme.ascii),
-            text::count(count)
-        );
-        lines.push(Line::from(toned(
-            app.theme,
-            line,
-            if count == 0 { Tone::Dim } else { Tone::Plain },
-        )));
-    }
-    lines
+fn counters(app: &App, stats: &GetStatsResponse) -> Vec<CounterRow> {
+    let before = app.feed.model.before.as_deref();
+    let before = before.map(sum_counters).unwrap_or_default();
+    let row = |(name, total): (&str, u64)| CounterRow {
+        name: name.to_owned(),
+        total,
+        per_second: before
+            .get(name)
+            .and_then(|before| per_second(app, total.saturating_sub(*before))),
+    };
+    sum_counters(stats).into_iter().map(row).collect()
 }
 
-fn per_second(grown: u64, seconds: Option<f64>) -> String {
-    match seconds {
-        #[allow(clippy::cast_precision_loss)]
-        Some(seconds) if grown > 0 => text::rate(grown as f64 / seconds),
-        _ => "-".into(),
-    }
+/// How often it happened in the last interval, if it did.
+fn per_second(app: &App, grown: u64) -> Option<f64> {
+    let seconds = app.feed.model.stats_seconds()?;
+    #[allow(clippy::cast_precision_loss)]
+    (grown > 0).then_some(grown as f64 / seconds)
 }
 
 fn totals(stats: &GetStatsResponse) -> (Transitions, Transitions) {

@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::super::app::{App, Body, Link, TableState, View};
 use super::widgets::{field, toned};
 use crate::paint::Tone;
-use crate::table::{self, Align, Cell, Entry, Fit, fit};
+use crate::table::{self, Align, Cell, Entry, Fit, Shown, fit};
 use crate::text;
 
 pub(super) const DESCRIPTORS: View = View {
@@ -52,8 +52,11 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
             .measure
             .map(|measure| state.rows.iter().map(measure).max().unwrap_or(0));
         // A column that is not there by default, and empty, would only take room.
-        if column.wide && longest.is_none_or(|longest| longest == 0) {
-            continue;
+        let is_empty = longest.is_none_or(|longest| longest == 0);
+        match column.shown {
+            Shown::Always => {}
+            Shown::Wide if !is_empty => {}
+            _ => continue,
         }
         let cells: Vec<Cell> = shown
             .iter()
