@@ -53,49 +53,26 @@
 //!
 #![doc = include_str!("differences.md")]
 //!
-//! # Floors
+//! # Crates
 //!
-//! A file imports from floors below its own, and within its floor from rooms to the left.
-//!
-//! | floor | rooms |
+//! | crate | holds |
 //! |---|---|
-//! | 1 | `sync` atomics and locks, `sys` the kernel, `clock`, `budget` how long a task may go on, `error` |
-//! | 2 | `observe` what instrumentation writes |
-//! | 3 | `desc` the descriptor, `timers` the deadline queue |
-//! | 4 | `poller` |
-//! | 5 | `driver` who polls, `view` reading the live tables |
-//! | 6 | `fd` the file-descriptor layer |
-//! | 7 | `time`, `net`, `pipe`, `pollable`, `task` what users hold |
-//! | 8 | `host` a thread with a runtime, `inspect` the endpoint, `prometheus` the metrics |
+//! | `netpoller-core` | the poller, its drivers and what users hold, and the reading of its tables |
+//! | `netpoller-endpoint` | `inspect` |
+//! | `netpoller-metrics` | `prometheus` |
+//! | `netpoller-host` | what these two stand on: a thread with a runtime, and an accept loop |
+//!
+//! This one shows them, so that a program depends on one, and chooses by its features.
 
-mod budget;
-mod clock;
-mod desc;
-pub mod driver;
-mod error;
-mod fd;
-#[cfg(any(feature = "inspect", feature = "prometheus"))]
-mod host;
+#[doc(inline)]
+pub use netpoller_core::{
+    Builder, Counter, Desc, Direction, Error, Histogram, HistogramSnapshot, Kind, Poller,
+    ReadyList, RegisterError, Sides, Transition, Unit, Wait, block_on, block_on_poller, driver,
+    net, pipe, pollable, task, time, view,
+};
 #[cfg(feature = "inspect")]
-pub mod inspect;
-pub mod net;
-mod observe;
-pub mod pipe;
-pub mod pollable;
-mod poller;
+#[doc(inline)]
+pub use netpoller_endpoint as inspect;
 #[cfg(any(feature = "metrics", feature = "prometheus"))]
-pub mod prometheus;
-#[cfg(all(test, shuttle))]
-mod schedules;
-mod sync;
-mod sys;
-pub mod task;
-pub mod time;
-mod timers;
-pub mod view;
-
-pub use desc::Kind;
-pub use driver::{block_on, block_on_poller};
-pub use error::{Error, RegisterError};
-pub use observe::{Counter, Direction, Histogram, HistogramSnapshot, Transition, Unit};
-pub use poller::{Builder, Desc, Poller, ReadyList, Sides, Wait};
+#[doc(inline)]
+pub use netpoller_metrics as prometheus;

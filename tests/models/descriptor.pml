@@ -3,7 +3,7 @@
  * queue in front of it; deadlines; the break eventfd; and generations of two bits, so that they wrap every three lives.
  *
  * What loom cannot ask is asked here: whether a parked waiter is woken in the end, in runs without end. Words and names are
- * those of poller/src/desc and poller/src/poller, and one step here is one atomic operation there. Memory order is not
+ * those of poller/core/src/desc and poller/core/src/poller, and one step here is one atomic operation there. Memory order is not
  * modelled; that is loom's part.
  *
  * MUTANT breaks the protocol in one place; README.md lists them. All actors at once are too many states for an exhaustive

@@ -12,7 +12,7 @@ clean() {
     rm -rf "$copy"
     cd "$root"
     for checker in loom shuttle; do
-        cargo clean --quiet --release -p netpoller --target-dir "target/$checker"
+        cargo clean --quiet --release -p netpoller-core --target-dir "target/$checker"
     done
 }
 trap clean EXIT
@@ -25,7 +25,7 @@ export CARGO_INCREMENTAL=0 LOOM_MAX_PREEMPTIONS=2 SHUTTLE_SILENCE_WARNINGS=1
 model() {
     local flags="--cfg loom"
     [ "$1" = loom ] || flags+=" --cfg shuttle"
-    RUSTFLAGS="$flags" cargo test -p netpoller --lib --release --target-dir "$root/target/$1" "$2"
+    RUSTFLAGS="$flags" cargo test -p netpoller-core --lib --release --target-dir "$root/target/$1" "$2"
 }
 
 for checker in loom shuttle; do

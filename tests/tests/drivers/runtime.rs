@@ -453,8 +453,8 @@ fn blocking_handles_that_would_wait_on_a_worker_fail_and_say_what_to_do() {
     .join();
 }
 
-/// A call that is refused, or a future that is dropped, has waited in the place of the poll function
-/// and leaves without readiness.
+/// A call that is refused, or a future that is dropped, has waited in the place of the poll
+/// function and leaves without readiness.
 #[test]
 fn a_poll_function_whose_place_was_taken_by_what_ends_without_readiness_is_woken() {
     use std::io::Read;

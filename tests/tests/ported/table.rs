@@ -135,12 +135,12 @@ fn tests_in(source: &str) -> BTreeSet<&str> {
     found
 }
 
-/// Whether `folder/file::name` is a test, in `tests/tests` or in `poller/src`.
+/// Whether `folder/file::name` is a test, in `tests/tests` or in `poller/core/src`.
 fn exists(named: &str) -> bool {
     let Some((file, name)) = named.rsplit_once("::") else {
         return false;
     };
-    ["tests/tests", "poller/src"].iter().any(|folder| {
+    ["tests/tests", "poller/core/src"].iter().any(|folder| {
         let path = root().join(folder).join(format!("{file}.rs"));
         read_to_string(path).is_ok_and(|source| tests_in(&source).contains(name))
     })

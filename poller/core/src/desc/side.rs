@@ -1,0 +1,282 @@
+//! One direction of a descriptor: its word, who waits or waited, and what was counted.
+
+use std::panic::Location;
+use std::sync::atomic as shown;
+use std::sync::atomic::AtomicPtr;
+
+use super::State;
+use super::word::Word;
+use crate::observe::{Cause, History, Label, Next, Transition};
+use crate::sync::atomic::Ordering;
+
+/// A share of a wake's latency that is not known yet.
+const PENDING: u32 = u32::MAX;
+
+/// A `&'static Location` or nothing, in one atomic.
+#[derive(Debug)]
+pub(super) struct AtomicLocation(AtomicPtr<Location<'static>>);
+
+impl AtomicLocation {
+    pub(super) fn new() -> Self {
+        Self(AtomicPtr::new(std::ptr::null_mut()))
+    }
+
+    #[inline]
+    pub(super) fn store(&self, location: &'static Location<'static>) {
+        self.0
+            .store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
+    }
+
+    pub(super) fn load(&self) -> Option<&'static Location<'static>> {
+        // SAFETY: null, or a reference with static lifetime that `store` has put here; nobody
+        // writes through it.
+        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
+    }
+}
+
+/// One direction of a descriptor.
+///
+/// The first line is what a wait and a wake touch; the counts, and how long the last wake took,
+/// have the next one; the last transitions have the third.
+#[derive(Debug)]
+#[repr(C, align(64))]
+pub(crate) struct Side {
+    pub(super) word: Word,
+    /// When the waiter parked, or when the last one was woken.
+    pub(super) since_ns: shown::AtomicU64,
+    /// When epoll_wait returned the event, or the deadline fired, that woke the last waiter.
+    pub(super) woken_ns: shown::AtomicU64,
+    pub(super) location: AtomicLocation,
+    pub(super) task_id: shown::AtomicU64,
+    pub(super) task: shown::AtomicU32,
+    /// Number of the thread.
+    pub(super) thread: shown::AtomicU16,
+    /// [`Cause`] of the last wake.
+    pub(super) cause: shown::AtomicU8,
+    pub(super) next: Next,
+    /// All but `recycled`, which ends the life whose counts these are.
+    pub(super) transitions: [shown::AtomicU32; Transition::COUNT - 1],
+    /// From `woken_ns` until the waker was called, or the waiter ran without it; [`PENDING`] before
+    /// that.
+    pub(super) called_after_ns: shown::AtomicU32,
+    /// From there until the waiter ran, [`PENDING`] before that.
+    pub(super) ran_after_ns: shown::AtomicU32,
+    pub(super) history: History,
+}
+
+#[cfg(not(loom))]
+const _: () = assert!(size_of::<Side>() == 3 * 64);
+const _: () = assert!(Transition::Recycled.index() == Transition::COUNT - 1);
+
+impl Side {
+    pub(super) fn new() -> Self {
+        Self {
+            word: Word::new(),
+            since_ns: shown::AtomicU64::new(0),
+            woken_ns: shown::AtomicU64::new(0),
+            location: AtomicLocation::new(),
+            task_id: shown::AtomicU64::new(0),
+            task: shown::AtomicU32::new(0),
+            thread: shown::AtomicU16::new(0),
+            cause: shown::AtomicU8::new(Cause::Io as u8),
+            next: Next::new(),
+            transitions: std::array::from_fn(|_| shown::AtomicU32::new(0)),
+            called_after_ns: shown::AtomicU32::new(PENDING),
+            ran_after_ns: shown::AtomicU32::new(PENDING),
+            history: History::new(),
+        }
+    }
+
+    pub(super) fn open(&self) {
+        self.since_ns.store(0, Ordering::Relaxed);
+        self.woken_ns.store(0, Ordering::Relaxed);
+        for count in &self.transitions {
+            count.store(0, Ordering::Relaxed);
+        }
+        self.history.clear();
+    }
+
+    /// Counts `transition` for this descriptor.
+    #[inline]
+    pub(super) fn count(&self, transition: Transition) {
+        let Some(cell) = self.transitions.get(transition.index()) else {
+            return;
+        };
+        match transition {
+            // The word is `wait`, `waking` or claimed by the caller: it is the only one that
+            // counts, and need not lock the bus.
+            Transition::Arm
+            | Transition::Park
+            | Transition::Rearm
+            | Transition::ReadyParked
+            | Transition::UnblockParked
+            | Transition::CancelParked => {
+                cell.store(
+                    cell.load(Ordering::Relaxed).wrapping_add(1),
+                    Ordering::Relaxed,
+                );
+            }
+            _ => {
+                cell.fetch_add(1, Ordering::Relaxed);
+            }
+        }
+    }
+
+    /// A parked waiter is about to be woken because of what was found out at `at_ns`.
+    pub(super) fn stamp_wake(&self, at_ns: u64, cause: Cause) {
+        if cfg!(netpoller_bare) {
+            return;
+        }
+        self.called_after_ns.store(PENDING, Ordering::Relaxed);
+        self.ran_after_ns.store(PENDING, Ordering::Relaxed);
+        self.cause.store(cause as u8, Ordering::Relaxed);
+        self.woken_ns.store(at_ns, Ordering::Relaxed);
+    }
+
+    /// The waker is called at `now_ns`, because of what was found out at `woken_ns`. If the waiter
+    /// was polled before for another reason it may be over, and even woken again: then this says
+    /// nothing.
+    #[inline]
+    pub(crate) fn stamp_call(&self, woken_ns: u64, now_ns: u64) {
+        if self.woken_ns.load(Ordering::Relaxed) == woken_ns
+            && self.called_after_ns.load(Ordering::Relaxed) == PENDING
+        {
+            self.called_after_ns
+                .store(span(woken_ns, now_ns), Ordering::Relaxed);
+        }
+    }
+
+    /// The waiter runs at `now_ns`. Returns when it was woken, how long that took until its waker
+    /// was called, and from there until now; the latter are `None` if it runs before its waker was
+    /// called.
+    #[inline]
+    pub(super) fn stamp_run(&self, now_ns: u64) -> (u64, Option<(u32, u32)>) {
+        let woken_ns = self.woken_ns.load(Ordering::Relaxed);
+        let called = self.called_after_ns.load(Ordering::Relaxed);
+        if called == PENDING {
+            // It was polled for another reason, as by the other half of its task. It has run all
+            // the same, and must not be taken for one that does not; its waker comes too late.
+            self.called_after_ns
+                .store(span(woken_ns, now_ns), Ordering::Relaxed);
+            self.ran_after_ns.store(0, Ordering::Relaxed);
+            return (woken_ns, None);
+        }
+        let ran = span(woken_ns + u64::from(called), now_ns);
+        self.ran_after_ns.store(ran, Ordering::Relaxed);
+        (woken_ns, Some((called, ran)))
+    }
+
+    /// The last wake of a parked waiter, `None` before the first.
+    pub(crate) fn last_wake(&self) -> Option<StampedWake> {
+        let known = |after: &shown::AtomicU32| {
+            Some(after.load(Ordering::Relaxed)).filter(|after| *after != PENDING)
+        };
+        let woken_ns = self.woken_ns.load(Ordering::Relaxed);
+        (woken_ns != 0).then(|| StampedWake {
+            cause: Cause::from_index(self.cause.load(Ordering::Relaxed).into())
+                .unwrap_or(Cause::Io),
+            woken_ns,
+            called_after_ns: known(&self.called_after_ns),
+            ran_after_ns: known(&self.ran_after_ns),
+        })
+    }
+
+    /// The last transitions, the oldest first.
+    pub(crate) fn history(&self) -> impl Iterator<Item = crate::observe::Kept> + '_ {
+        self.history.read(&self.next)
+    }
+
+    /// When the state was entered; 0 if that is not known.
+    pub(crate) fn entered_ns(&self) -> u64 {
+        self.history.last_ns(&self.next)
+    }
+
+    /// How often each transition was taken in this life of the slot, modulo 2^32. A transition that
+    /// a poller makes in the very moment in which the slot changes hands may count for the next
+    /// life; the poller's totals are exact.
+    pub(crate) fn transitions(&self) -> [u64; Transition::COUNT] {
+        let count = |cell: &shown::AtomicU32| u64::from(cell.load(Ordering::Relaxed));
+        std::array::from_fn(|index| self.transitions.get(index).map_or(0, count))
+    }
+
+    pub(crate) fn state(&self) -> State {
+        self.word.state()
+    }
+
+    /// Who waits, or waited last.
+    pub(crate) fn waiter(&self) -> StampedWaiter {
+        StampedWaiter {
+            since_ns: self.since_ns.load(Ordering::Acquire),
+            thread: u32::from(self.thread.load(Ordering::Relaxed)),
+            task: Label(self.task.load(Ordering::Relaxed)),
+            task_id: self.task_id.load(Ordering::Relaxed),
+            location: self.location.load(),
+        }
+    }
+}
+
+/// A duration as it is kept: up to 4.2 s.
+#[inline]
+fn span(from_ns: u64, to_ns: u64) -> u32 {
+    u32::try_from(to_ns.saturating_sub(from_ns))
+        .unwrap_or(PENDING)
+        .min(PENDING - 1)
+}
+
+/// The last wake, as it was read.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+pub struct StampedWake {
+    pub cause: Cause,
+    pub woken_ns: u64,
+    pub called_after_ns: Option<u32>,
+    pub ran_after_ns: Option<u32>,
+}
+
+/// The stamps of a waiter, as they were read.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StampedWaiter {
+    pub(crate) since_ns: u64,
+    pub(crate) thread: u32,
+    pub(crate) task: Label,
+    pub(crate) task_id: u64,
+    pub(crate) location: Option<&'static Location<'static>>,
+}
+
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_waiter_that_runs_before_its_waker_is_called_has_run() {
+        let side = Side::new();
+        side.stamp_wake(100, Cause::Io);
+        assert_eq!(side.stamp_run(150), (100, None), "no share is known");
+        side.stamp_call(100, 170);
+        let wake = side.last_wake().unwrap();
+        assert_eq!(
+            (wake.called_after_ns, wake.ran_after_ns),
+            (Some(50), Some(0))
+        );
+
+        side.stamp_wake(200, Cause::Io);
+        let wake = side.last_wake().unwrap();
+        assert_eq!((wake.called_after_ns, wake.ran_after_ns), (None, None));
+        side.stamp_call(200, 210);
+        assert_eq!(side.stamp_run(240), (200, Some((10, 30))));
+    }
+
+    #[test]
+    fn a_wake_that_took_longer_than_can_be_kept_is_known_to_have_come() {
+        const MINUTE: u64 = 60_000_000_000;
+        let side = Side::new();
+        side.stamp_wake(100, Cause::Io);
+        side.stamp_call(100, 100 + MINUTE);
+        side.stamp_run(100 + 2 * MINUTE);
+        let wake = side.last_wake().unwrap();
+        let longest = Some(u32::MAX - 1);
+        assert_eq!(
+            (wake.called_after_ns, wake.ran_after_ns),
+            (longest, longest)
+        );
+    }
+}

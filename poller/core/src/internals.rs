@@ -1,0 +1,155 @@
+//! What the crates beside this one read of it: the endpoint, the metrics, and what both stand on.
+//!
+//! It is not for users and not under semver: those crates have the version of this one, and
+//! anything here may change with it. What users may rely on is what the crate `netpoller` shows.
+#![forbid(unsafe_code)]
+
+use std::io;
+use std::os::fd::RawFd;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::desc::{Kind, PollDesc};
+use crate::observe::Names;
+use crate::poller::Poller;
+use crate::sys::{ForkMutex, Order};
+use crate::view::recorder::{self, Event};
+use crate::view::{Reader, Row, lints};
+
+pub use crate::error::advice;
+pub use crate::observe::{KEPT_SHIFT, Label, bucket_of, thread_name, upper_bound};
+pub use crate::poller::Eviction;
+pub use crate::sys::{
+    AcceptFailure, AcceptPause, OwnThread, effective_uid, is_gone, listening_pid, replace,
+    start_ticks, yield_to_others,
+};
+pub use crate::view::lints::watch::StuckWatch;
+pub use crate::view::raw::{RawRow, RawSide};
+pub use crate::view::recorder::merge::Merge;
+
+/// A slot of a poller's table, in which a descriptor may live.
+#[derive(Clone, Copy, Debug)]
+pub struct Slot<'a>(&'a PollDesc);
+
+impl Slot<'_> {
+    /// Its place in the table.
+    pub fn index(self) -> u32 {
+        self.0.slot()
+    }
+
+    /// Whether the descriptor of this generation lives there.
+    pub fn is_live(self, generation: u32) -> bool {
+        self.0.is_live(generation)
+    }
+
+    /// What lives there, or lived there last.
+    pub fn kind(self) -> Kind {
+        self.0.kind()
+    }
+
+    /// A copy of its row, `None` if nothing lives there.
+    pub fn read(self) -> Option<RawRow> {
+        RawRow::read(self.0)
+    }
+
+    /// That copy in words.
+    pub fn row(self, reader: &mut Reader, poller: &Poller, raw: &RawRow) -> Row {
+        reader.row(poller, self.0, raw)
+    }
+}
+
+/// The slot of a poller with this index, if it was made.
+pub fn slot(poller: &Poller, index: u32) -> Option<Slot<'_>> {
+    poller.shared.cache.get(index).map(Slot)
+}
+
+/// The slots of a poller from one on, in the order of the table.
+pub fn slots(poller: &Poller, from: u32) -> impl Iterator<Item = Slot<'_>> {
+    poller.shared.cache.iter_from(from).map(Slot)
+}
+
+/// Slots made so far, live or free.
+pub fn slots_made(poller: &Poller) -> u32 {
+    poller.shared.cache.made()
+}
+
+/// The number of a poller, which no other one of the process ever has.
+pub fn id(poller: &Poller) -> u32 {
+    poller.shared.id
+}
+
+/// Number of the eventfd that carries the break signal.
+pub fn break_fd(poller: &Poller) -> Option<RawFd> {
+    poller.shared.backend.break_fd()
+}
+
+/// Breaks a poll. Returns whether the eventfd was written, `false` if that was done already.
+pub fn request_break(poller: &Poller) -> io::Result<bool> {
+    poller.shared.request_break()
+}
+
+/// Evicts a descriptor for somebody who does not own it.
+pub fn evict(poller: &Poller, slot: u32, generation: u32) -> Eviction {
+    poller.evict(slot, generation)
+}
+
+/// Begins another sweep with `reader`: numbers of threads are recycled, so their names are looked
+/// up anew.
+pub fn begin(reader: &mut Reader) {
+    reader.begin();
+}
+
+/// The addresses of a slot that is no longer read need not be kept.
+pub fn forget(reader: &mut Reader, poller: u32, slot: u32) {
+    reader.forget(poller, slot);
+}
+
+/// Nor those of a poller that is gone.
+pub fn forget_all(reader: &mut Reader, poller: u32) {
+    reader.forget_all(poller);
+}
+
+/// What `poller` still holds of one descriptor, the oldest first.
+pub fn recorded_of(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
+    recorder::recorded_of(poller, slot, generation)
+}
+
+/// The evidence that names a file to the whole machine, and with it the addresses of a socket.
+pub const INODE: &str = lints::INODE;
+
+/// The text of a label or of the name of a task.
+pub fn text(label: Label) -> Arc<str> {
+    if label == Label::default() {
+        return Arc::default();
+    }
+    Names::shared().text(label)
+}
+
+/// The features that were compiled in here, by their names.
+pub fn features() -> impl Iterator<Item = &'static str> {
+    let all = [
+        ("futures-io", cfg!(feature = "futures-io")),
+        ("hyper", cfg!(feature = "hyper")),
+        ("tokio", cfg!(feature = "tokio")),
+    ];
+    all.into_iter()
+        .filter(|(_, is_in)| *is_in)
+        .map(|(name, _)| name)
+}
+
+/// Sorts findings into the order in which they are shown.
+pub fn sort(findings: &mut [lints::Finding]) {
+    findings.sort_by_key(lints::Finding::order);
+}
+
+/// The pause between two looks of the lints.
+pub fn pause(options: &lints::Options) -> Duration {
+    options.pause()
+}
+
+/// Keeps others of the process from binding an endpoint's socket, and a forked child from finding
+/// it half bound, until it is dropped.
+pub fn binding() -> impl Sized {
+    static BINDING: ForkMutex<()> = ForkMutex::new(Order::Binding, ());
+    BINDING.lock()
+}

@@ -1,0 +1,375 @@
+//! Histograms with fixed log-linear buckets: four to each doubling, so that a bucket is at most 25
+//! % wide.
+//!
+//! A bucket ends with its bound, which counts to it: the powers of two are bounds, so that a batch
+//! of 128 is one of "at most 128", and what is exported as `le="128"` is exactly that.
+
+use std::sync::atomic::{AtomicU64, Ordering, fence};
+
+use super::event::DescId;
+
+/// Values up to this have a bucket each.
+const LINEAR: u64 = 4;
+/// Buckets to each doubling above it.
+const SUB: usize = 4;
+/// The largest power of two with buckets of its own: 2^36 ns is 69 s. What is larger falls into the
+/// last bucket.
+const MAX_EXPONENT: usize = 36;
+
+/// Number of buckets, the last one for whatever is larger.
+pub(crate) const BUCKETS: usize = 1 + LINEAR as usize + (MAX_EXPONENT - 2) * SUB + 1;
+
+/// Index of the bucket for `value`.
+#[inline]
+pub fn bucket_of(value: u64) -> usize {
+    if value <= LINEAR {
+        return value as usize;
+    }
+    // One less, for the bound itself is the last value of its bucket.
+    let below = value - 1;
+    let exponent = 63 - below.leading_zeros() as usize;
+    let index =
+        1 + LINEAR as usize + (exponent - 2) * SUB + ((below >> (exponent - 2)) & 3) as usize;
+    index.min(BUCKETS - 1)
+}
+
+/// Largest value of bucket `index`; the last bucket has none and says so with `u64::MAX`.
+pub fn upper_bound(index: usize) -> u64 {
+    if index <= LINEAR as usize {
+        return index as u64;
+    }
+    if index >= BUCKETS - 1 {
+        return u64::MAX;
+    }
+    let beyond = index - 1 - LINEAR as usize;
+    let (exponent, sub) = (beyond / SUB + 2, beyond % SUB);
+    ((LINEAR + sub as u64 + 1) << exponent) >> 2
+}
+
+/// One bucket in one shard: its count, and the last sample that fell into it.
+#[derive(Debug)]
+struct Cell {
+    count: AtomicU64,
+    /// Packed [`DescId`].
+    desc: AtomicU64,
+    at_ns: AtomicU64,
+}
+
+/// How often an exemplar is read again before it is left out.
+const RETRIES: usize = 4;
+
+impl Cell {
+    const fn new() -> Self {
+        Self {
+            count: AtomicU64::new(0),
+            desc: AtomicU64::new(0),
+            at_ns: AtomicU64::new(0),
+        }
+    }
+
+    /// To be called by one thread at a time; where threads share a shard, the two parts may be of
+    /// two of them.
+    #[inline]
+    fn set_exemplar(&self, desc: DescId, at_ns: u64) {
+        // No time while the two do not belong together. Whoever sees the new descriptor also sees
+        // that there was none.
+        self.at_ns.store(0, Ordering::Relaxed);
+        fence(Ordering::Release);
+        self.desc.store(desc.pack(), Ordering::Relaxed);
+        self.at_ns.store(at_ns, Ordering::Release);
+    }
+
+    /// The exemplar, if there is one, and its two parts belong together.
+    fn exemplar(&self) -> Option<Exemplar> {
+        (0..RETRIES).find_map(|_| {
+            let at_ns = self.at_ns.load(Ordering::Acquire);
+            let desc = DescId::unpack(self.desc.load(Ordering::Relaxed));
+            fence(Ordering::Acquire);
+            let same = self.at_ns.load(Ordering::Relaxed) == at_ns;
+            (at_ns != 0 && same).then_some(Exemplar { desc, at_ns })
+        })
+    }
+}
+
+/// The latest sample of a bucket.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Exemplar {
+    desc: DescId,
+    at_ns: u64,
+}
+
+impl Exemplar {
+    /// Slot and generation of its descriptor; `None` where the sample belongs to none, as the
+    /// duration of a poll.
+    pub fn descriptor(&self) -> Option<(u32, u32)> {
+        (self.desc != DescId::NONE).then_some((self.desc.slot, self.desc.generation))
+    }
+
+    /// When it was recorded, CLOCK_MONOTONIC. Of the samples that a thread records between two
+    /// readings of the clock the time is that of the first reading.
+    pub fn at_ns(&self) -> u64 {
+        self.at_ns
+    }
+}
+
+/// The cells of one histogram in one shard.
+#[derive(Debug)]
+pub(crate) struct Cells {
+    sum: AtomicU64,
+    buckets: [Cell; BUCKETS],
+}
+
+impl Cells {
+    pub(crate) fn new() -> Self {
+        Self {
+            sum: AtomicU64::new(0),
+            buckets: std::array::from_fn(|_| Cell::new()),
+        }
+    }
+
+    #[inline]
+    pub(crate) fn record(
+        &self,
+        value: u64,
+        desc: DescId,
+        at_ns: u64,
+        add: impl Fn(&AtomicU64, u64),
+    ) {
+        let cell = &self.buckets[bucket_of(value)];
+        cell.set_exemplar(desc, at_ns);
+        add(&cell.count, 1);
+        add(&self.sum, value);
+    }
+
+    pub(crate) fn add_to(&self, snapshot: &mut HistogramSnapshot) {
+        snapshot.sum = snapshot.sum.wrapping_add(self.sum.load(Ordering::Relaxed));
+        for (index, cell) in self.buckets.iter().enumerate() {
+            let count = cell.count.load(Ordering::Relaxed);
+            if count == 0 {
+                continue;
+            }
+            snapshot.buckets[index] += count;
+            let exemplar = cell.exemplar();
+            let latest = &mut snapshot.exemplars[index];
+            if exemplar.map(|e| e.at_ns) > latest.map(|e| e.at_ns) {
+                *latest = exemplar;
+            }
+        }
+    }
+}
+
+/// A histogram as it was read.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct HistogramSnapshot {
+    sum: u64,
+    buckets: Box<[u64]>,
+    exemplars: Box<[Option<Exemplar>]>,
+}
+
+impl HistogramSnapshot {
+    pub(crate) fn empty() -> Self {
+        Self {
+            sum: 0,
+            buckets: vec![0; BUCKETS].into_boxed_slice(),
+            exemplars: vec![None; BUCKETS].into_boxed_slice(),
+        }
+    }
+
+    /// The samples that came after `earlier`, an earlier reading of the same histogram.
+    #[must_use]
+    pub fn since(&self, earlier: &HistogramSnapshot) -> HistogramSnapshot {
+        let buckets: Box<[u64]> = self
+            .buckets
+            .iter()
+            .zip(&earlier.buckets)
+            .map(|(now, before)| now.saturating_sub(*before))
+            .collect();
+        let exemplars = self.exemplars.iter().zip(&buckets);
+        HistogramSnapshot {
+            sum: self.sum.wrapping_sub(earlier.sum),
+            exemplars: exemplars
+                .map(|(exemplar, count)| exemplar.filter(|_| *count > 0))
+                .collect(),
+            buckets,
+        }
+    }
+
+    /// Number of samples.
+    pub fn count(&self) -> u64 {
+        self.buckets.iter().sum()
+    }
+
+    /// Sum of all samples, in the unit of the histogram.
+    pub fn sum(&self) -> u64 {
+        self.sum
+    }
+
+    /// Upper bound of the largest bucket with a sample, 0 without samples.
+    pub fn max(&self) -> u64 {
+        self.buckets
+            .iter()
+            .rposition(|count| *count != 0)
+            .map_or(0, upper_bound)
+    }
+
+    /// The value below which a share `q` (0 to 1) of the samples lies, rounded up to the bound of
+    /// its bucket; `None` without samples.
+    pub fn quantile(&self, q: f64) -> Option<u64> {
+        let count = self.count();
+        let rank = ((count as f64 * q).ceil() as u64).clamp(1, count.max(1));
+        let mut seen = 0;
+        (count > 0)
+            .then(|| {
+                self.buckets().find(|(_, samples)| {
+                    seen += samples;
+                    seen >= rank
+                })
+            })?
+            .map(|(bound, _)| bound)
+    }
+
+    /// Inclusive upper bound and count of each bucket that is not empty, ascending. The bound of
+    /// the overflow bucket is `u64::MAX`.
+    pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
+        self.buckets
+            .iter()
+            .enumerate()
+            .filter(|(_, count)| **count != 0)
+            .map(|(index, count)| (upper_bound(index), *count))
+    }
+
+    /// The latest sample of each bucket that [`HistogramSnapshot::buckets`] gives, in the same
+    /// order.
+    pub fn exemplars(&self) -> impl Iterator<Item = Option<Exemplar>> + '_ {
+        self.buckets
+            .iter()
+            .zip(&self.exemplars)
+            .filter(|(count, _)| **count != 0)
+            .map(|(_, exemplar)| *exemplar)
+    }
+
+    /// Number of samples of at most `bound`, exact where `bound` is the bound of a bucket, else
+    /// rounded down.
+    pub fn count_at_most(&self, bound: u64) -> u64 {
+        self.buckets()
+            .take_while(|(upper, _)| *upper <= bound)
+            .map(|(_, count)| count)
+            .sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn record(cells: &Cells, value: u64, desc: DescId, at_ns: u64) {
+        cells.record(value, desc, at_ns, |cell, n| {
+            cell.fetch_add(n, Ordering::Relaxed);
+        });
+    }
+
+    #[test]
+    fn each_bucket_keeps_its_latest_sample_over_all_shards() {
+        let (first, second) = (Cells::new(), Cells::new());
+        let desc = |slot| DescId {
+            slot,
+            generation: 1,
+        };
+        record(&first, 1000, desc(1), 10);
+        record(&second, 1001, desc(2), 30);
+        record(&first, 999, desc(3), 20);
+        record(&first, 5, DescId::NONE, 40);
+        let mut snapshot = HistogramSnapshot::empty();
+        first.add_to(&mut snapshot);
+        second.add_to(&mut snapshot);
+        let exemplars: Vec<_> = snapshot
+            .exemplars()
+            .map(|exemplar| exemplar.map(|e| (e.descriptor(), e.at_ns())))
+            .collect();
+        assert_eq!(exemplars, [Some((None, 40)), Some((Some((2, 1)), 30))]);
+    }
+
+    #[test]
+    fn the_parts_of_an_exemplar_belong_together_whatever_the_writer_does_meanwhile() {
+        let cells = Cells::new();
+        let most = 200_000;
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                for at_ns in 1..=most {
+                    let desc = DescId {
+                        slot: at_ns as u32,
+                        generation: 1,
+                    };
+                    record(&cells, 1000, desc, at_ns);
+                }
+            });
+            let mut seen = 0;
+            while seen < most {
+                let mut snapshot = HistogramSnapshot::empty();
+                cells.add_to(&mut snapshot);
+                for exemplar in snapshot.exemplars().flatten() {
+                    seen = exemplar.at_ns();
+                    assert_eq!(exemplar.descriptor(), Some((seen as u32, 1)));
+                }
+            }
+        });
+    }
+
+    #[test]
+    fn an_interval_holds_what_came_after_its_beginning_and_the_exemplars_of_that() {
+        let cells = Cells::new();
+        record(&cells, 10, DescId::NONE, 1);
+        let mut before = HistogramSnapshot::empty();
+        cells.add_to(&mut before);
+        record(&cells, 1000, DescId::NONE, 2);
+        record(&cells, 1000, DescId::NONE, 3);
+        let mut after = HistogramSnapshot::empty();
+        cells.add_to(&mut after);
+        let interval = after.since(&before);
+        assert_eq!((interval.count(), interval.sum()), (2, 2000));
+        assert_eq!(interval.buckets().count(), 1);
+        assert_eq!(interval.exemplars().flatten().count(), 1);
+    }
+
+    #[test]
+    fn every_value_lies_in_the_bucket_whose_bounds_hold_it() {
+        let mut values: Vec<u64> = (0..5000).collect();
+        for exponent in 3..64 {
+            values.extend([(1u64 << exponent) - 1, 1 << exponent, (1 << exponent) + 1]);
+        }
+        for value in values {
+            let index = bucket_of(value);
+            assert!(value <= upper_bound(index), "{value} in {index}");
+            assert!(
+                index == 0 || value > upper_bound(index - 1),
+                "{value} in {index}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_at_most_a_quarter_wide() {
+        for index in 5..BUCKETS - 1 {
+            let (low, high) = (upper_bound(index - 1) + 1, upper_bound(index));
+            assert!(
+                (high - low) as f64 <= 0.25 * low as f64,
+                "bucket {index}: {low} to {high}"
+            );
+        }
+    }
+
+    #[test]
+    fn quantiles_are_null_when_empty_and_round_up_otherwise() {
+        let cells = Cells::new();
+        let mut snapshot = HistogramSnapshot::empty();
+        assert_eq!(snapshot.quantile(0.5), None);
+        for value in [10, 20, 30, 1000] {
+            record(&cells, value, DescId::NONE, value);
+        }
+        cells.add_to(&mut snapshot);
+        assert_eq!((snapshot.count(), snapshot.sum()), (4, 1060));
+        assert_eq!(snapshot.quantile(0.5), Some(20));
+        assert_eq!(snapshot.quantile(1.0), Some(snapshot.max()));
+        assert_eq!(snapshot.count_at_most(32), 3);
+    }
+}

@@ -1,0 +1,44 @@
+//! What instrumentation writes: transition kinds, sharded counters, histograms, the flight
+//! recorder, and who a waiter is.
+//!
+//! This floor knows nothing of pollers. A write touches memory of the writing thread alone (see
+//! [`shard`]); whoever reads sums over the threads. Nothing here locks, allocates or makes a system
+//! call on the way of an event; only the first write of a thread to a recorder allocates its shard.
+#![forbid(unsafe_code)]
+
+mod counter;
+mod event;
+mod histogram;
+mod history;
+mod intern;
+mod ring;
+mod shard;
+mod task;
+mod thread;
+mod ticker;
+
+pub use histogram::{Exemplar, HistogramSnapshot};
+#[doc(inline)]
+pub use netpoller_proto::vocabulary::{
+    Cause, Counter, Direction, EventKind, Histogram, Transition, Unit,
+};
+
+pub(crate) use counter::{OpKind, OpResult};
+pub(crate) use event::{DescId, RawEvent};
+#[cfg(all(test, not(loom)))]
+#[allow(unused_imports)]
+pub(crate) use histogram::Cells;
+pub use histogram::{bucket_of, upper_bound};
+pub use history::KEPT_SHIFT;
+pub(crate) use history::{History, Kept, KeptIn, Next};
+pub use intern::Label;
+pub(crate) use intern::{Name, Names, visible};
+pub(crate) use ring::EVENT_BYTES;
+pub(crate) use shard::{Local, Recorder, Totals};
+#[cfg(feature = "tokio")]
+pub(crate) use task::U64Hasher;
+pub(crate) use task::{Task, current_task, enter_task};
+pub use thread::thread_name;
+pub(crate) use thread::thread_names_soon;
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+pub(crate) use thread::with_names_locked;

@@ -1,0 +1,153 @@
+//! Numbers for threads: dense, recycled when a thread ends, and therefore good as an index of what
+//! a thread owns.
+
+use std::cell::Cell;
+use std::sync::Arc;
+
+use super::intern::printable;
+use crate::sys::{ForkMutex, Order};
+
+/// Threads with a number of their own at a time. Those beyond share [`SHARED`].
+pub(crate) const MAX_THREADS: usize = 256;
+
+/// The index of everybody without a number of his own.
+pub(crate) const SHARED: usize = 0;
+const NAME_OF_SHARED: &str = "one of many";
+
+struct Table {
+    free: Vec<usize>,
+    next: usize,
+    /// By number. Beside the table of labels, for a number of a thread is given again.
+    names: Vec<Arc<str>>,
+}
+
+static TABLE: ForkMutex<Table> = ForkMutex::new(
+    Order::Threads,
+    Table {
+        free: Vec::new(),
+        next: SHARED + 1,
+        names: Vec::new(),
+    },
+);
+
+/// Gives the number back when the thread ends. The table's lock orders the last writes of the
+/// thread that had it before the first ones of the thread that gets it.
+struct Ticket(usize);
+
+impl Ticket {
+    fn take() -> Ticket {
+        let name = match std::thread::current().name() {
+            Some(name) => printable(name),
+            None => format!("thread {}", os_thread_id()),
+        };
+        let mut table = TABLE.lock();
+        let index = match table.free.pop() {
+            Some(index) => index,
+            None if table.next < MAX_THREADS => {
+                table.next += 1;
+                table.next - 1
+            }
+            None => SHARED,
+        };
+        if index != SHARED {
+            if table.names.len() <= index {
+                table.names.resize(index + 1, "".into());
+            }
+            table.names[index] = name.into();
+        }
+        Ticket(index)
+    }
+}
+
+impl Drop for Ticket {
+    fn drop(&mut self) {
+        // Whatever this thread still does while it ends goes to the shared index.
+        let _ = INDEX.try_with(|index| index.set(SHARED));
+        if self.0 != SHARED {
+            TABLE.lock().free.push(self.0);
+        }
+    }
+}
+
+fn os_thread_id() -> String {
+    // "ThreadId(7)": the number is all that a reader wants.
+    format!("{:?}", std::thread::current().id())
+        .chars()
+        .filter(char::is_ascii_digit)
+        .collect()
+}
+
+/// What [`INDEX`] holds before its thread has asked for a number: none of them.
+const UNASKED: usize = usize::MAX;
+
+thread_local! {
+    static INDEX: Cell<usize> = const { Cell::new(UNASKED) };
+    static TICKET: Ticket = Ticket::take();
+}
+
+/// Number of the calling thread if it has asked for one by [`current_thread`], or else no index of
+/// anything.
+#[inline]
+pub(crate) fn known_thread() -> usize {
+    INDEX.get()
+}
+
+/// Number of the calling thread. [`SHARED`] if there are too many threads, or this one is ending.
+pub(crate) fn current_thread() -> usize {
+    if INDEX.get() == UNASKED {
+        INDEX.set(TICKET.try_with(|ticket| ticket.0).unwrap_or(SHARED));
+    }
+    INDEX.get()
+}
+
+/// Name of the thread with this number, or of the last one that had it.
+pub fn thread_name(index: usize) -> Arc<str> {
+    if index == SHARED {
+        return NAME_OF_SHARED.into();
+    }
+    let table = TABLE.lock();
+    table.names.get(index).cloned().unwrap_or_default()
+}
+
+/// The names by number, for a thread that may hold their lock: `None` if it is not to be had soon.
+pub(crate) fn thread_names_soon() -> Option<Vec<Arc<str>>> {
+    let mut names = TABLE.lock_soon()?.names.clone();
+    if let Some(shared) = names.get_mut(SHARED) {
+        *shared = NAME_OF_SHARED.into();
+    }
+    Some(names)
+}
+
+/// Runs `body` while nobody can have the names.
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+pub(crate) fn with_names_locked<R>(body: impl FnOnce() -> R) -> R {
+    let _guard = TABLE.lock();
+    body()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn live_threads_have_different_numbers_and_their_own_names() {
+        let mine = current_thread();
+        assert_eq!(current_thread(), mine);
+        let (theirs, name) = std::thread::Builder::new()
+            .name("somebody".into())
+            .spawn(|| (current_thread(), thread_name(current_thread()).to_string()))
+            .unwrap()
+            .join()
+            .unwrap();
+        assert_ne!(mine, theirs);
+        assert_eq!(name, "somebody");
+    }
+
+    #[test]
+    fn numbers_are_recycled() {
+        let most = (0..2 * MAX_THREADS)
+            .map(|_| std::thread::spawn(current_thread).join().unwrap())
+            .max();
+        assert!(most < Some(MAX_THREADS));
+    }
+}

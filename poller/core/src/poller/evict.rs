@@ -1,0 +1,41 @@
+//! Eviction of a descriptor by whoever does not own it.
+
+use std::sync::atomic::AtomicBool;
+
+use super::{Desc, Poller};
+use crate::sync::Panics;
+
+/// What became of an eviction.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Eviction {
+    /// Done, and so many waiters were released.
+    Done(u32),
+    /// It is being closed already, or was evicted before.
+    Closing,
+    /// No such descriptor lives.
+    Gone,
+}
+
+impl Poller {
+    /// [`Desc::unblock`] on the descriptor `slot.generation`. Its owner finds out at his next
+    /// operation, and closes it.
+    pub(crate) fn evict(&self, slot: u32, generation: u32) -> Eviction {
+        let Some(slot) = self.shared.cache.slot(slot) else {
+            return Eviction::Gone;
+        };
+        if !slot.is_live(generation) {
+            return Eviction::Gone;
+        }
+        // To be dropped without deregistering what is not ours.
+        let desc = Desc {
+            shared: self.shared.clone(),
+            slot,
+            generation,
+            closed: AtomicBool::new(true),
+        };
+        // Wakers that panic are no business of whoever evicts from outside; the panic hook has
+        // reported it.
+        desc.evict(&mut Panics::default())
+            .map_or(Eviction::Closing, Eviction::Done)
+    }
+}

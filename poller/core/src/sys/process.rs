@@ -1,0 +1,127 @@
+//! Who this process is, and who another is.
+
+use std::io;
+use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
+
+use super::syscall;
+
+/// The user that the kernel checks permissions for.
+pub fn effective_uid() -> u32 {
+    // SAFETY: no arguments; cannot fail.
+    unsafe { libc::geteuid() }
+}
+
+/// When the process started, in clock ticks since boot: field 22 of /proc/self/stat. With the
+/// process id it names one process life. 0 where /proc cannot be read.
+pub fn start_ticks() -> u64 {
+    std::fs::read_to_string("/proc/self/stat")
+        .ok()
+        .and_then(|stat| parse_start_ticks(&stat))
+        .unwrap_or_default()
+}
+
+fn parse_start_ticks(stat: &str) -> Option<u64> {
+    // The name in field 2 is in parentheses and may contain both blanks and parentheses.
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(19)?.parse().ok()
+}
+
+/// Tells the scheduler that this thread is in no hurry (SCHED_BATCH): it has its share of the
+/// processors, and when it is woken it interrupts nobody. No right is needed for that. libc's
+/// function of the name is for processes, and missing in musl.
+pub fn yield_to_others() -> io::Result<()> {
+    let priority: libc::c_int = 0;
+    let (call, policy) = (libc::SYS_sched_setscheduler, libc::SCHED_BATCH);
+    // SAFETY: 0 is the calling thread, and the kernel reads the one number of a `struct
+    // sched_param`.
+    syscall!(unsafe { libc::syscall(call, 0, policy, &raw const priority) }).map(|_| ())
+}
+
+/// Makes the number of `target` stand for what `source` is open on, in one step: at no moment is it
+/// free for another thread to get. What `target` was open on is closed.
+pub fn replace(source: BorrowedFd<'_>, target: &OwnedFd) -> io::Result<()> {
+    let (source, target) = (source.as_raw_fd(), target.as_raw_fd());
+    // SAFETY: both are open, and whoever owns `target` has it for another file from now on, closed
+    // by the same owner.
+    syscall!(unsafe { libc::dup3(source, target, libc::O_CLOEXEC) }).map(|_| ())
+}
+
+/// The process that had called listen(2) on the Unix socket to which `socket` is connected. `None`
+/// if it is in another namespace, where its number means nothing here.
+pub fn listening_pid(socket: BorrowedFd<'_>) -> io::Result<Option<u32>> {
+    let mut peer = libc::ucred {
+        pid: 0,
+        uid: 0,
+        gid: 0,
+    };
+    let mut length = size_of::<libc::ucred>() as libc::socklen_t;
+    let result = {
+        let (fd, level, name) = (socket.as_raw_fd(), libc::SOL_SOCKET, libc::SO_PEERCRED);
+        let value = (&raw mut peer).cast();
+        // SAFETY: `value` and `length` are valid for writes, and `length` is the size of what
+        // `value` points to.
+        unsafe { libc::getsockopt(fd, level, name, value, &mut length) }
+    };
+    syscall!(result)?;
+    Ok(u32::try_from(peer.pid).ok().filter(|pid| *pid > 0))
+}
+
+/// Whether no thread of this process is left: it is not there, or only for its parent to ask how it
+/// ended. False when in doubt.
+pub fn is_gone(pid: u32) -> bool {
+    let Ok(id) = libc::pid_t::try_from(pid) else {
+        return false;
+    };
+    // SAFETY: two numbers; signal 0 is none.
+    match syscall!(unsafe { libc::kill(id, 0) }) {
+        Err(error) => error.raw_os_error() == Some(libc::ESRCH),
+        Ok(_) => std::fs::read_to_string(format!("/proc/{pid}/stat"))
+            .ok()
+            .and_then(|stat| parse_is_zombie(&stat))
+            .unwrap_or(false),
+    }
+}
+
+/// Field 3 says so of a main thread that has ended; field 20 counts the threads, of which others
+/// may go on.
+fn parse_is_zombie(stat: &str) -> Option<bool> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    let mut fields = after_name.split_whitespace();
+    let is_zombie = fields.next()? == "Z";
+    let threads: u32 = fields.nth(16)?.parse().ok()?;
+    Some(is_zombie && threads <= 1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_start_time_is_found_behind_a_name_with_parentheses() {
+        let stat = "42 (a) (b c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 123456 1000 10 18446744073709551615";
+        assert_eq!(parse_start_ticks(stat), Some(123_456));
+        assert!(start_ticks() > 0);
+    }
+
+    #[test]
+    fn a_process_is_gone_when_no_thread_of_it_is_left() {
+        assert!(!is_gone(std::process::id()));
+        let stat = |state: &str, threads: u32| {
+            parse_is_zombie(&format!(
+                "42 (a) b) {state} 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 {threads} 0 123456 1000"
+            ))
+        };
+        assert_eq!(stat("S", 1), Some(false));
+        assert_eq!(stat("Z", 1), Some(true));
+        // Its main thread has ended, and another goes on.
+        assert_eq!(stat("Z", 2), Some(false));
+        let mut child = std::process::Command::new("true").spawn().unwrap();
+        let pid = child.id();
+        // Until it is asked how it ended it stays, without a thread.
+        while !is_gone(pid) {
+            std::thread::yield_now();
+        }
+        child.wait().unwrap();
+        assert!(is_gone(pid));
+    }
+}

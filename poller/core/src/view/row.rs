@@ -1,0 +1,320 @@
+//! The rows of the descriptor table, in words.
+
+use std::collections::HashMap;
+use std::os::fd::RawFd;
+use std::panic::Location;
+use std::sync::Arc;
+
+use super::address::Addresses;
+use super::raw::{RawRow, RawSide};
+use crate::clock;
+use crate::desc::{Kind, PollDesc, StampedWake, State};
+use crate::observe::{Cause, Label, Names, Transition, thread_name};
+use crate::poller::Poller;
+
+/// One live descriptor.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Row {
+    /// Index of its slot in the poller's table.
+    pub slot: u32,
+    /// Generation of the slot; together with the slot it names this descriptor and no other, ever.
+    pub generation: u32,
+    /// The file descriptor, -1 for a sleep.
+    pub fd: RawFd,
+    /// What it is.
+    pub kind: Kind,
+    /// Own address, for example `127.0.0.1:8080`, `unix:/run/x` or `unix:@name`; empty if it has
+    /// none.
+    pub local: Arc<str>,
+    /// Address of the peer; empty if it has none.
+    pub peer: Arc<str>,
+    /// Label set by the program; empty if none.
+    pub label: Arc<str>,
+    /// When it was registered, CLOCK_MONOTONIC.
+    pub opened_at_ns: u64,
+    /// The code that registered it.
+    pub opened_location: Option<&'static Location<'static>>,
+    /// Close has begun.
+    pub closing: bool,
+    /// The last event was EPOLLERR alone.
+    pub event_err: bool,
+    /// Raw epoll bits of the last event, 0 before the first.
+    pub last_events: u32,
+    /// The read side (rg).
+    pub read: Side,
+    /// The write side (wg).
+    pub write: Side,
+    /// It changed while it was read, more often than a reader retries: its fields may not belong
+    /// together.
+    pub torn: bool,
+}
+
+impl Row {
+    /// `slot.generation`, as [`Desc::id`](crate::Desc::id).
+    pub fn id(&self) -> String {
+        format!("{}.{}", self.slot, self.generation)
+    }
+}
+
+/// One direction of a descriptor.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Side {
+    /// State of the word.
+    pub state: State,
+    /// Since when somebody waits; else when the state was entered, 0 before the first transition.
+    pub since_ns: u64,
+    /// Who waits, in the states `wait` and `parked`. In `wait` the waiter is just writing this.
+    pub waiter: Option<Waiter>,
+    /// The deadline: 0 for none, 1 for one that has expired, else the time.
+    pub deadline_ns: u64,
+    /// The last wake of a parked waiter, `None` before the first.
+    pub last_wake: Option<Wake>,
+    /// How often each transition was taken, in the order of [`Transition::ALL`].
+    pub transitions: [u64; Transition::COUNT],
+}
+
+/// One wake: which share of it was the poller's and which the scheduler's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+#[non_exhaustive]
+pub struct Wake {
+    /// Why.
+    pub cause: Cause,
+    /// When `epoll_wait` returned the event, or the deadline or close released the waiter.
+    pub fetched_ns: u64,
+    /// From there until the waker was called, to within eight wakers of one poll, or until the
+    /// waiter ran if that was before; `None` if it was not called yet. At most 4.2 s, as the next.
+    pub poller_to_waker_ns: Option<u32>,
+    /// From there until the waiter ran; `None` if it has not run yet.
+    pub waker_to_run_ns: Option<u32>,
+}
+
+impl From<StampedWake> for Wake {
+    fn from(stamped: StampedWake) -> Self {
+        Self {
+            cause: stamped.cause,
+            fetched_ns: stamped.woken_ns,
+            poller_to_waker_ns: stamped.called_after_ns,
+            waker_to_run_ns: stamped.ran_after_ns,
+        }
+    }
+}
+
+/// Who waits.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Waiter {
+    /// Name of the task, or its number; empty for a thread outside of any task.
+    pub task: Arc<str>,
+    /// Number of the task, tokio's or that of a [named](crate::task::named) future; 0 for a thread
+    /// outside of any task.
+    pub task_id: u64,
+    /// Name or number of the thread that parked, or last polled the task.
+    pub thread: Arc<str>,
+    /// The call that waits.
+    pub location: Option<&'static Location<'static>>,
+}
+
+/// A part of the table.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Page {
+    /// When it was read, CLOCK_MONOTONIC.
+    pub captured_at_ns: u64,
+    /// The rows, by slot.
+    pub rows: Vec<Row>,
+    /// The slot with which the next page begins, `None` after the last.
+    pub next_slot: Option<u32>,
+}
+
+/// The whole table.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// When it was begun, CLOCK_MONOTONIC.
+    pub captured_at_ns: u64,
+    /// The rows, by slot.
+    pub rows: Vec<Row>,
+}
+
+/// Reads the whole table. Each row is consistent in itself; different rows are read at different
+/// moments. Who reads it again and again uses a [`Reader`], which need not ask the kernel for the
+/// same addresses each time.
+pub fn snapshot(poller: &Poller) -> Snapshot {
+    Reader::default().snapshot(poller)
+}
+
+/// Reads at most `limit` rows, from slot `from_slot` on. Descriptors that come and go between two
+/// pages are seen or not, but none that lives through both is left out or seen twice.
+pub fn page(poller: &Poller, from_slot: u32, limit: usize) -> Page {
+    let captured_at_ns = clock::now_ns();
+    let mut reader = Reader::default();
+    let mut rows = Vec::new();
+    let mut next_slot = None;
+    for desc in poller.shared.cache.iter_from(from_slot) {
+        if rows.len() >= limit {
+            next_slot = Some(desc.slot());
+            break;
+        }
+        if let Some(raw) = RawRow::read(desc) {
+            rows.push(reader.row(poller, desc, &raw));
+        }
+    }
+    Page {
+        captured_at_ns,
+        rows,
+        next_slot,
+    }
+}
+
+/// Puts rows into words, and remembers those it has looked up: labels, and the addresses of
+/// connections.
+#[derive(Debug, Default)]
+pub struct Reader {
+    labels: HashMap<Label, Arc<str>>,
+    /// By number, which are dense.
+    threads: Vec<Option<Arc<str>>>,
+    /// By number of the poller, and then by slot, with the generation they belong to.
+    addresses: HashMap<u32, Vec<Option<(u32, Addresses)>>>,
+}
+
+/// Most labels that are remembered from one sweep to the next.
+const REMEMBERED: usize = 8192;
+
+/// What is remembered at `index`, looked up if nothing is.
+fn remembered(
+    known: &mut Vec<Option<Arc<str>>>,
+    index: u32,
+    look_up: impl FnOnce() -> Arc<str>,
+) -> Arc<str> {
+    let index = index as usize;
+    if known.len() <= index {
+        known.resize(index + 1, None);
+    }
+    known[index].get_or_insert_with(look_up).clone()
+}
+
+impl Reader {
+    /// One that remembers nothing yet.
+    pub fn new() -> Self {
+        Self::default()
+    }
+
+    /// Reads the whole table, as [`snapshot`].
+    pub fn snapshot(&mut self, poller: &Poller) -> Snapshot {
+        self.begin();
+        let captured_at_ns = clock::now_ns();
+        let mut rows = Vec::with_capacity(poller.shared.cache.made() as usize);
+        for desc in poller.shared.cache.iter_from(0) {
+            if let Some(raw) = RawRow::read(desc) {
+                rows.push(self.row(poller, desc, &raw));
+            }
+        }
+        Snapshot {
+            captured_at_ns,
+            rows,
+        }
+    }
+
+    /// Begins another sweep: numbers of threads are recycled, so their names are looked up anew.
+    pub(crate) fn begin(&mut self) {
+        self.threads.clear();
+        // Labels come and go as well, though a number is never another's.
+        if self.labels.len() > REMEMBERED {
+            self.labels.clear();
+        }
+    }
+
+    /// The addresses of a slot that is no longer read need not be kept.
+    pub(crate) fn forget(&mut self, poller: u32, slot: u32) {
+        let known = self.addresses.get_mut(&poller);
+        if let Some(known) = known.and_then(|known| known.get_mut(slot as usize)) {
+            *known = None;
+        }
+    }
+
+    /// Nor those of a poller that is gone.
+    pub(crate) fn forget_all(&mut self, poller: u32) {
+        self.addresses.remove(&poller);
+    }
+
+    pub(crate) fn row(&mut self, poller: &Poller, desc: &PollDesc, raw: &RawRow) -> Row {
+        let Addresses { local, peer, .. } = self.addresses(poller.shared.id, desc, raw);
+        let [read, write] = &raw.sides;
+        Row {
+            slot: raw.slot,
+            generation: raw.generation,
+            fd: raw.fd,
+            kind: raw.kind,
+            local,
+            peer,
+            label: self.label(raw.label),
+            opened_at_ns: raw.opened_at_ns,
+            opened_location: raw.opened_location,
+            closing: raw.closing,
+            event_err: raw.event_err,
+            last_events: raw.last_events,
+            read: self.side(read),
+            write: self.side(write),
+            torn: raw.torn,
+        }
+    }
+
+    fn addresses(&mut self, poller: u32, desc: &PollDesc, raw: &RawRow) -> Addresses {
+        let known = self.addresses.entry(poller).or_default();
+        let slot = raw.slot as usize;
+        if let Some(Some((generation, addresses))) = known.get(slot)
+            && *generation == raw.generation
+        {
+            return addresses.clone();
+        }
+        let addresses = Addresses::of(desc, raw);
+        if addresses.settled {
+            if known.len() <= slot {
+                known.resize_with(slot + 1, || None);
+            }
+            known[slot] = Some((raw.generation, addresses.clone()));
+        }
+        addresses
+    }
+
+    fn side(&mut self, raw: &RawSide) -> Side {
+        let waits = matches!(raw.state, State::Wait | State::Parked);
+        Side {
+            state: raw.state,
+            since_ns: raw.since_ns,
+            waiter: waits.then(|| self.waiter(raw)),
+            deadline_ns: raw.deadline_ns,
+            last_wake: raw.last_wake.map(Wake::from),
+            transitions: raw.transitions,
+        }
+    }
+
+    fn waiter(&mut self, raw: &RawSide) -> Waiter {
+        let task = match (raw.task, raw.task_id) {
+            (Label(0), 0) => Arc::default(),
+            (Label(0), id) => id.to_string().into(),
+            (label, _) => self.label(label),
+        };
+        let thread = remembered(&mut self.threads, raw.thread, || {
+            thread_name(raw.thread as usize)
+        });
+        Waiter {
+            task,
+            task_id: raw.task_id,
+            thread,
+            location: raw.location,
+        }
+    }
+
+    fn label(&mut self, label: Label) -> Arc<str> {
+        if label == Label(0) {
+            return Arc::default();
+        }
+        self.labels
+            .entry(label)
+            .or_insert_with(|| Names::shared().text(label))
+            .clone()
+    }
+}

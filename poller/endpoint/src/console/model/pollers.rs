@@ -1,0 +1,97 @@
+//! Pollers, their eventfds, and what of theirs is not listed.
+
+use std::collections::HashMap;
+
+use netpoller_core::view::recorder::Cursor;
+use netpoller_core::{Poller, internals, view};
+
+use super::super::attributes;
+use super::super::entities::{Attribute, Meta, Resource, ResourceKind};
+use super::{Followed, Model};
+
+impl Model {
+    /// Whether the poller is shown.
+    pub(super) fn follow(&mut self, poller: &Poller) -> bool {
+        let stats = view::stats(poller);
+        let id = internals::id(poller);
+        let overwritten = self.pollers.get(&id).map_or(0, |poller| poller.overwritten);
+        let attributes = attributes::of_poller(&stats, overwritten);
+        if let Some(followed) = self.pollers.get_mut(&id) {
+            followed.seen = self.sample;
+            let (resource, wake) = (followed.resource, followed.wake);
+            self.replace(resource, attributes);
+            if let Some((id, fd)) = wake {
+                self.replace(id, attributes::of_break(&stats, fd));
+            }
+            return true;
+        }
+        let resource = Resource {
+            meta: Meta::Poller,
+            parent: None,
+            kind: ResourceKind::Other("poller"),
+            concrete_type: "Epoll",
+            location: None,
+            created_ns: stats.info().created_at_ns,
+            is_internal: false,
+            attributes,
+        };
+        let Some(resource) = self
+            .resources
+            .insert(resource, self.sample, self.sampled_ns)
+        else {
+            self.dropped.resources += 1;
+            return false;
+        };
+        let wake = internals::break_fd(poller).and_then(|fd| {
+            let eventfd = Resource {
+                meta: Meta::Descriptor,
+                parent: Some(resource),
+                kind: ResourceKind::Other("eventfd"),
+                concrete_type: "EventFd",
+                location: None,
+                created_ns: stats.info().created_at_ns,
+                is_internal: true,
+                attributes: attributes::of_break(&stats, fd),
+            };
+            let id = self.resources.insert(eventfd, self.sample, self.sampled_ns);
+            id.zip(Some(fd))
+        });
+        let followed = Followed {
+            resource,
+            wake,
+            recorded: Cursor::oldest(poller),
+            running: HashMap::new(),
+            overwritten: 0,
+            watch: self.new_watch(),
+            seen: self.sample,
+        };
+        self.pollers.insert(id, followed);
+        true
+    }
+
+    /// The descriptors for which there is no room are one resource.
+    pub(super) fn tell_of_more(&mut self, unlisted: u64) {
+        let attributes = vec![Attribute::number("count", unlisted)];
+        match (self.more, unlisted) {
+            (None, 0) => {}
+            (Some(id), 0) => {
+                self.resources.end(id, self.sample, self.sampled_ns);
+                self.more = None;
+            }
+            (Some(id), _) => self.replace(id, attributes),
+            (None, _) => {
+                let more = Resource {
+                    meta: Meta::Poller,
+                    parent: None,
+                    kind: ResourceKind::Other("more"),
+                    concrete_type: "PollDesc",
+                    location: None,
+                    created_ns: self.sampled_ns,
+                    is_internal: false,
+                    attributes,
+                };
+                self.more = self.resources.insert(more, self.sample, self.sampled_ns);
+            }
+        }
+    }
+}

@@ -1,0 +1,230 @@
+//! The calls of the client.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use console_api::Id;
+use console_api::instrument::instrument_server::{Instrument, InstrumentServer};
+use console_api::instrument::{
+    InstrumentRequest, PauseRequest, PauseResponse, ResumeRequest, ResumeResponse, State,
+    StateRequest, TaskDetailsRequest, Temporality, Update,
+};
+use console_api::tasks::TaskDetails;
+use console_api::tasks::task_details::PollTimesHistogram;
+use netpoller_core::view;
+use tokio::sync::{mpsc, watch};
+use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::model::{Model, Sizes};
+use super::update::ClientView;
+use crate::connection::{Peer, Session};
+use crate::guard::guarded;
+use crate::limits::MAX_REQUEST;
+
+/// The client counts time by the updates, and draws everything anew for each.
+const INTERVAL: Duration = Duration::from_secs(1);
+/// A sample of another client that is not older will do.
+const FRESH_NS: u64 = 400_000_000;
+/// A client that takes no message for so long gets no more.
+const STALLED: Duration = Duration::from_secs(30);
+
+pub(crate) fn service() -> InstrumentServer<Service> {
+    let service = Service {
+        model: Arc::new(Mutex::new(Model::new(Sizes::default()))),
+    };
+    InstrumentServer::new(service).max_decoding_message_size(MAX_REQUEST)
+}
+
+/// Looks at the live tables while a client is attached.
+#[derive(Debug)]
+pub(crate) struct Service {
+    model: Arc<Mutex<Model>>,
+}
+
+type Stream<T> = ReceiverStream<Result<T, Status>>;
+
+/// The connection that asks.
+fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
+    let peer = request.extensions().get::<Peer>().cloned();
+    peer.ok_or_else(|| Status::internal("the endpoint does not know who calls: a bug"))
+}
+
+/// Reads the model, as new as `FRESH_NS`.
+fn look<T>(model: &Mutex<Model>, read: impl FnOnce(&Model) -> T) -> Result<T, Status> {
+    guarded(|| {
+        let mut model = model.lock().unwrap_or_else(PoisonError::into_inner);
+        if model.sample == 0 || model.sampled_ns + FRESH_NS <= view::now_ns() {
+            model.sample();
+        }
+        read(&model)
+    })
+}
+
+/// Sends; false if there is nobody to send to any more.
+async fn send<T>(messages: &mpsc::Sender<Result<T, Status>>, message: Result<T, Status>) -> bool {
+    matches!(timeout(STALLED, messages.send(message)).await, Ok(Ok(())))
+}
+
+#[tonic::async_trait]
+impl Instrument for Service {
+    type WatchUpdatesStream = Stream<Update>;
+
+    async fn watch_updates(
+        &self,
+        request: Request<InstrumentRequest>,
+    ) -> Result<Response<Self::WatchUpdatesStream>, Status> {
+        let peer = peer(&request)?;
+        let paused = peer.session.paused.subscribe();
+        let view = {
+            let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
+            ClientView::nothing(&model, peer.redact)
+        };
+        let (messages, stream) = mpsc::channel(1);
+        tokio::spawn(updates(self.model.clone(), view, paused, messages));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    type WatchTaskDetailsStream = Stream<TaskDetails>;
+
+    async fn watch_task_details(
+        &self,
+        request: Request<TaskDetailsRequest>,
+    ) -> Result<Response<Self::WatchTaskDetailsStream>, Status> {
+        let Some(Id { id }) = request.get_ref().id else {
+            return Err(Status::invalid_argument("id: missing; name a task"));
+        };
+        let born = look(&self.model, |model| model.tasks.born(id))?;
+        let born = born.ok_or_else(|| Status::not_found(format!("no task has the number {id}")))?;
+        let (messages, stream) = mpsc::channel(1);
+        tokio::spawn(details(self.model.clone(), id, born, messages));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    type WatchStateStream = Stream<State>;
+
+    async fn watch_state(
+        &self,
+        request: Request<StateRequest>,
+    ) -> Result<Response<Self::WatchStateStream>, Status> {
+        let paused = peer(&request)?.session.paused.subscribe();
+        let (messages, stream) = mpsc::channel(1);
+        tokio::spawn(states(paused, messages));
+        Ok(Response::new(ReceiverStream::new(stream)))
+    }
+
+    async fn pause(
+        &self,
+        request: Request<PauseRequest>,
+    ) -> Result<Response<PauseResponse>, Status> {
+        set_paused(&peer(&request)?.session, true);
+        Ok(Response::new(PauseResponse {}))
+    }
+
+    async fn resume(
+        &self,
+        request: Request<ResumeRequest>,
+    ) -> Result<Response<ResumeResponse>, Status> {
+        set_paused(&peer(&request)?.session, false);
+        Ok(Response::new(ResumeResponse {}))
+    }
+}
+
+/// Tells it too if nothing changes: the client waits for the answer with its header at PAUSING.
+fn set_paused(session: &Session, paused: bool) {
+    session.paused.send_replace(paused);
+}
+
+async fn updates(
+    model: Arc<Mutex<Model>>,
+    mut view: ClientView,
+    paused: watch::Receiver<bool>,
+    messages: mpsc::Sender<Result<Update, Status>>,
+) {
+    let mut ticks = interval(INTERVAL);
+    // A slow client gets fewer messages, and what it missed in the next one.
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = messages.closed() => return,
+        }
+        if *paused.borrow() {
+            continue;
+        }
+        // Before looking: while there is no room, what would be told grows old.
+        let Ok(Ok(room)) = timeout(STALLED, messages.reserve()).await else {
+            return;
+        };
+        if *paused.borrow() {
+            continue;
+        }
+        let updates = match look(&model, |model| view.updates(model)) {
+            Ok(updates) => updates,
+            Err(status) => return room.send(Err(status)),
+        };
+        let mut updates = updates.into_iter();
+        if let Some(first) = updates.next() {
+            room.send(Ok(first));
+        }
+        for update in updates {
+            if !send(&messages, Ok(update)).await {
+                return;
+            }
+        }
+    }
+}
+
+/// The histograms of a task, until it ends.
+async fn details(
+    model: Arc<Mutex<Model>>,
+    id: u64,
+    born: u64,
+    messages: mpsc::Sender<Result<TaskDetails, Status>>,
+) {
+    let mut ticks = interval(INTERVAL);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = messages.closed() => return,
+        }
+        let details = look(&model, |model| {
+            let task = model.tasks.get(id)?;
+            (model.tasks.born(id) == Some(born)).then(|| TaskDetails {
+                task_id: Some(Id { id }),
+                now: Some(model.anchor.timestamp(model.sampled_ns)),
+                scheduled_times_histogram: Some(task.wake_latency.message()),
+                poll_times_histogram: Some(PollTimesHistogram::Histogram(task.run_time.message())),
+            })
+        });
+        let Some(message) = details.transpose() else {
+            return;
+        };
+        if !send(&messages, message).await {
+            return;
+        }
+    }
+}
+
+/// Whether the connection is paused, at once and whenever that was asked for. The stream does not
+/// end before the connection does: the client would take that for its end.
+async fn states(mut paused: watch::Receiver<bool>, messages: mpsc::Sender<Result<State, Status>>) {
+    loop {
+        let temporality = match *paused.borrow_and_update() {
+            true => Temporality::Paused,
+            false => Temporality::Live,
+        };
+        let state = State {
+            temporality: temporality.into(),
+        };
+        if !send(&messages, Ok(state)).await {
+            return;
+        }
+        tokio::select! {
+            changed = paused.changed() => if changed.is_err() { return },
+            () = messages.closed() => return,
+        }
+    }
+}

@@ -1,0 +1,148 @@
+//! Who waits: tasks, and threads outside of any, and what their wakes and waits tell of them.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use netpoller_core::Transition;
+use netpoller_core::internals::{self, RawSide, thread_name};
+
+use super::attributes::is_waiting;
+use super::entities::{Task, TaskStats};
+use super::ids::Table;
+
+/// Who a waiter is.
+#[derive(Clone, PartialEq, Eq, Hash, Debug)]
+enum Who {
+    Task(u64),
+    /// A number is given to another thread when the first has ended; its name may tell.
+    Thread(u32, Arc<str>),
+}
+
+#[derive(Debug)]
+struct Seen {
+    id: u64,
+    at_ns: u64,
+}
+
+/// A task that goes from one descriptor to the next is on none at times. Not seen for so long, it
+/// is gone.
+const GONE_NS: u64 = 2_500_000_000;
+
+/// The tasks that have numbers.
+#[derive(Debug, Default)]
+pub(super) struct People(HashMap<Who, Seen>);
+
+impl People {
+    /// The number of the task that waits on `side`, or was the last to; `None` if nobody has parked
+    /// there yet, or there are no numbers left.
+    pub(super) fn find(
+        &mut self,
+        tasks: &mut Table<Task>,
+        side: &RawSide,
+        sample: u64,
+        now_ns: u64,
+    ) -> Option<u64> {
+        if count(side, Transition::Park) == 0 {
+            return None;
+        }
+        let who = match side.task_id {
+            0 => Who::Thread(side.thread, thread_name(side.thread as usize)),
+            number => Who::Task(number),
+        };
+        if let Some(seen) = self.0.get_mut(&who) {
+            seen.at_ns = now_ns;
+            return Some(seen.id);
+        }
+        let task = Task {
+            name: match (&who, side.task) {
+                (Who::Thread(_, name), _) => name.clone(),
+                (Who::Task(_), label) => internals::text(label),
+            },
+            number: Some(side.task_id).filter(|number| *number != 0),
+            location: side.location,
+            created_ns: Some(side.since_ns).filter(|ns| *ns != 0).unwrap_or(now_ns),
+            stats: TaskStats::default(),
+            has_lost_waker: false,
+            wake_latency: Default::default(),
+            run_time: Default::default(),
+        };
+        let id = tasks.insert(task, sample, now_ns)?;
+        self.0.insert(who, Seen { id, at_ns: now_ns });
+        Some(id)
+    }
+
+    /// Ends those that no descriptor has named for a while.
+    pub(super) fn end_unseen(&mut self, tasks: &mut Table<Task>, sample: u64, now_ns: u64) {
+        self.0.retain(|_, seen| {
+            let gone = seen.at_ns + GONE_NS <= now_ns;
+            if gone {
+                tasks.end(seen.id, sample, seen.at_ns);
+            }
+            !gone
+        });
+    }
+}
+
+/// How many events one that was read stands for, where the flight recorder had overwritten some
+/// before they were read.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Weight(f64);
+
+impl Weight {
+    pub(super) fn of(read: u64, lost: u64) -> Self {
+        Self((read + lost) as f64 / read.max(1) as f64)
+    }
+
+    fn times(self, ns: u64) -> u64 {
+        (ns as f64 * self.0) as u64
+    }
+}
+
+pub(super) fn count(side: &RawSide, transition: Transition) -> u64 {
+    side.transitions[transition.index()]
+}
+
+impl TaskStats {
+    /// Adds what `side` has seen of the task since it was `before`.
+    pub(super) fn add(&mut self, side: &RawSide, before: Option<&RawSide>) {
+        let since = |transition| {
+            let earlier = before.map_or(0, |side| count(side, transition));
+            count(side, transition).saturating_sub(earlier)
+        };
+        self.parks += since(Transition::Park);
+        self.wakes += since(Transition::ReadyParked) + since(Transition::UnblockParked);
+        if let Some(wake) = side.last_wake {
+            let called = wake.woken_ns + u64::from(wake.called_after_ns.unwrap_or(0));
+            self.woken_ns = self.woken_ns.max(called);
+            if let Some(after) = wake.ran_after_ns {
+                self.started_ns = self.started_ns.max(called + u64::from(after));
+            }
+        }
+        if is_waiting(side.state) {
+            self.ended_ns = self.ended_ns.max(side.since_ns);
+            // It parked, so it ran: for another reason than the wake, if that is not known to have
+            // made it run.
+            if side.since_ns >= self.woken_ns {
+                self.started_ns = self.started_ns.max(self.woken_ns);
+            }
+        }
+    }
+}
+
+impl Task {
+    /// It runs after a wake that took so long. Returns that it has changed.
+    pub(super) fn resumed(&mut self, latency_ns: u64, weight: Weight) -> bool {
+        self.wake_latency.record(latency_ns);
+        self.stats.scheduled_ns += weight.times(latency_ns);
+        true
+    }
+
+    /// It parked, and had run since. Returns that it has changed.
+    pub(super) fn parked(&mut self, since_ns: u64, at_ns: u64, weight: Weight) -> bool {
+        let run_ns = at_ns.saturating_sub(since_ns);
+        self.run_time.record(run_ns);
+        self.stats.busy_ns += weight.times(run_ns);
+        self.stats.ended_ns = self.stats.ended_ns.max(at_ns);
+        true
+    }
+}

@@ -1,0 +1,87 @@
+//! A poller, what is shown of it, and a client that is told.
+
+use std::os::fd::AsFd;
+use std::os::unix::net::UnixStream;
+use std::task::{Context, Waker};
+
+use netpoller_core::{Desc, Kind, Poller};
+
+use super::super::model::{Model, Sizes};
+use super::super::update::ClientView;
+use super::super::validate::{Client, Known};
+
+/// A model and a client of it.
+pub(super) struct Script {
+    pub(super) poller: Poller,
+    pub(super) model: Model,
+    pub(super) view: ClientView,
+    pub(super) client: Client,
+}
+
+impl Script {
+    pub(super) fn new(name: &str) -> Self {
+        Self::with(name, Sizes::default())
+    }
+
+    /// Of which no more is shown than this.
+    pub(super) fn with(name: &str, sizes: Sizes) -> Self {
+        let model = Model::new(sizes);
+        Self {
+            poller: Poller::builder().name(name).build().unwrap(),
+            view: ClientView::nothing(&model, false),
+            model,
+            client: Client::default(),
+        }
+    }
+
+    /// Looks, and tells the client. Returns how many messages that took.
+    #[track_caller]
+    pub(super) fn look(&mut self) -> usize {
+        self.model.look(std::slice::from_ref(&self.poller));
+        tell(&self.model, &mut self.view, &mut self.client)
+    }
+
+    pub(super) fn live(&self, kind: &str) -> Vec<(u64, Known)> {
+        let mut found: Vec<_> = Client::live(&self.client.resources)
+            .filter(|(_, known)| known.kind == kind)
+            .map(|(id, known)| (id, known.clone()))
+            .collect();
+        found.sort_by_key(|(id, _)| *id);
+        found
+    }
+
+    pub(super) fn ops(&self) -> Vec<Known> {
+        Client::live(&self.client.ops)
+            .map(|(_, known)| known.clone())
+            .collect()
+    }
+}
+
+#[track_caller]
+pub(super) fn tell(model: &Model, view: &mut ClientView, client: &mut Client) -> usize {
+    let updates = view.updates(model);
+    assert!(
+        !updates.is_empty(),
+        "the client counts time by the messages"
+    );
+    for update in &updates {
+        client.take(update).unwrap();
+    }
+    updates.len()
+}
+
+pub(super) fn pair() -> (UnixStream, UnixStream) {
+    let (ours, theirs) = UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    (ours, theirs)
+}
+
+pub(super) fn open(poller: &Poller, socket: &UnixStream) -> Desc {
+    poller.open(socket.as_fd(), Kind::Unix).unwrap()
+}
+
+#[track_caller]
+pub(super) fn park(wait: std::pin::Pin<&mut impl Future>) {
+    let mut cx = Context::from_waker(Waker::noop());
+    assert!(wait.poll(&mut cx).is_pending());
+}

@@ -1,0 +1,168 @@
+//! Everything about one descriptor: its row, its last transitions, its latencies, and what the
+//! kernel says.
+
+use std::collections::BTreeMap;
+
+use netpoller_core::internals::{self, KEPT_SHIFT, bucket_of, upper_bound};
+use netpoller_core::view::recorder::{self, Event};
+use netpoller_core::view::{self, EventKind, Reader};
+use netpoller_core::{Direction, Poller};
+use netpoller_proto::v1::{
+    Bucket, Exemplar, GetDescriptorRequest, GetDescriptorResponse, Histogram, KernelView,
+};
+use tonic::Status;
+
+use super::transitions::Encoder;
+use super::{encode, find};
+
+/// Most events of one answer: the last ones.
+const MAX_EVENTS: usize = 4096;
+
+pub(super) fn describe(
+    request: &GetDescriptorRequest,
+    redact: bool,
+) -> Result<GetDescriptorResponse, Status> {
+    let poller = find::poller(&request.poller)?;
+    let (slot, generation) = find::id(&request.id)?;
+    let gone = || find::gone(&poller, &request.id);
+    let desc = internals::slot(&poller, slot).ok_or_else(gone)?;
+    let captured_at_ns = view::now_ns();
+    let raw = desc
+        .read()
+        .filter(|raw| raw.generation == generation)
+        .ok_or_else(gone)?;
+    let row = desc.row(&mut Reader::default(), &poller, &raw);
+    let events = history(&poller, slot, generation);
+    let mut encoder = Encoder::new();
+    Ok(GetDescriptorResponse {
+        captured_at_ns,
+        descriptor: Some(encode::descriptor(poller.name(), row, redact)),
+        histograms: latencies(&events),
+        history: events
+            .iter()
+            .map(|event| encoder.event(poller.name(), event))
+            .collect(),
+        kernel: Some(kernel(view::kernel_view(&poller, slot, generation), redact)),
+        epoch: view::started_at_ns(),
+    })
+}
+
+/// What the flight recorder holds of it, and before that what it keeps itself.
+fn history(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
+    let mut events = internals::recorded_of(poller, slot, generation);
+    // It keeps its own times less exactly.
+    let mark = |event: &Event| {
+        (
+            event.at_ns >> KEPT_SHIFT,
+            event.direction.map(Direction::index),
+            event.kind,
+        )
+    };
+    let mut known: BTreeMap<_, usize> = BTreeMap::new();
+    for event in &events {
+        *known.entry(mark(event)).or_default() += 1;
+    }
+    for kept in recorder::history(poller, slot, generation) {
+        match known.get_mut(&mark(&kept)) {
+            Some(times) if *times > 0 => *times -= 1,
+            _ => events.push(kept),
+        }
+    }
+    events.sort_by_key(|event| event.at_ns);
+    let excess = events.len().saturating_sub(MAX_EVENTS);
+    events.split_off(excess)
+}
+
+/// How long its waiters were parked, and how long it took them to run.
+fn latencies(events: &[Event]) -> Vec<Histogram> {
+    let mut parked_since = [None; 2];
+    let mut parked = Samples::default();
+    let mut wakes = Samples::default();
+    for event in events {
+        let Some(direction) = event.direction else {
+            continue;
+        };
+        let since = &mut parked_since[direction.index()];
+        match event.kind {
+            EventKind::Park => *since = Some(event.at_ns),
+            // The same wait goes on with another waker, and is parked again.
+            EventKind::Rearm => {}
+            EventKind::ReadyParked | EventKind::UnblockParked => {
+                if let Some(since) = since.take() {
+                    parked.add(event.at_ns.saturating_sub(since), event);
+                }
+            }
+            EventKind::CancelParked => *since = None,
+            EventKind::Run => wakes.add(event.argument.into(), event),
+            _ => {}
+        }
+    }
+    vec![
+        parked.histogram("time_parked"),
+        wakes.histogram("wake_latency"),
+    ]
+}
+
+/// Samples by bucket, with the last of each.
+#[derive(Default)]
+struct Samples {
+    buckets: BTreeMap<u64, (u64, Exemplar)>,
+    sum: u64,
+}
+
+impl Samples {
+    fn add(&mut self, ns: u64, event: &Event) {
+        self.sum = self.sum.saturating_add(ns);
+        let (count, exemplar) = self.buckets.entry(upper_bound(bucket_of(ns))).or_default();
+        *count += 1;
+        *exemplar = Exemplar {
+            id: event.id().unwrap_or_default(),
+            at_ns: event.at_ns,
+        };
+    }
+
+    fn histogram(self, name: &str) -> Histogram {
+        Histogram {
+            name: name.to_owned(),
+            unit: "ns".to_owned(),
+            count: self.buckets.values().map(|(count, _)| count).sum(),
+            sum: self.sum,
+            max: self.buckets.keys().next_back().copied().unwrap_or(0),
+            buckets: self
+                .buckets
+                .into_iter()
+                .map(|(upper_bound, (count, exemplar))| Bucket {
+                    upper_bound,
+                    count,
+                    exemplar: Some(exemplar),
+                })
+                .collect(),
+        }
+    }
+}
+
+/// `redact` hides the inode as well: with it /proc/net, which everybody on the machine can read,
+/// tells the addresses.
+fn kernel(view: view::KernelView, redact: bool) -> KernelView {
+    let number =
+        |value: Option<u64>| value.map_or(-1, |value| i64::try_from(value).unwrap_or(i64::MAX));
+    KernelView {
+        registered: view.registered,
+        events: view.events,
+        ready: view.ready,
+        blocking: view.blocking,
+        receive_queue: number(view.receive_queue),
+        send_queue: number(view.send_queue),
+        tcp_state: view.tcp_state.to_owned(),
+        last_data_received_ns: number(view.last_data_received_ns),
+        rtt_ns: number(view.rtt_ns),
+        retransmits: number(view.retransmits),
+        inode: if redact { 0 } else { view.inode },
+        error: if redact && view.error.contains("inode") {
+            "the number stands for another file than the one that was registered: it was closed behind the poller's back"
+                .to_owned()
+        } else {
+            view.error
+        },
+    }
+}

@@ -1,0 +1,303 @@
+//! `Diagnose`: looks for known faults for a while, and answers other requests meanwhile.
+
+use std::time::{Duration, Instant};
+
+use netpoller_core::internals::INODE;
+use netpoller_core::view::lints::{Finding, Lint, Lints, Options, Severity};
+use netpoller_core::{Direction, Poller, internals, view};
+use netpoller_proto::v1;
+use netpoller_proto::v1::{DiagnoseRequest, DiagnoseResponse};
+use tonic::{Request, Response, Status};
+
+use super::guard::guarded;
+use super::turns::{REST, Turns};
+use super::{encode, find};
+
+/// Findings in one answer.
+const MAX_FINDINGS: usize = 100;
+/// The window unless another is asked for, and the longest: an answer must come within the time for
+/// one.
+const WINDOW: Duration = Duration::from_secs(1);
+const MAX_WINDOW: Duration = Duration::from_secs(4);
+/// How long the first look may wait for its turn, whatever the window, and the last one.
+const PATIENCE: Duration = Duration::from_millis(500);
+
+/// Looks at the pollers that are asked for. `redact` hides the addresses of sockets.
+///
+/// Between two looks it rests for [`REST`] times as long as the last one took, and each look waits
+/// for its turn; so a large table is looked at less often, and the window ends before the turn came
+/// if it must. If that of the kernel's list does not come at all, the looks go without it.
+pub(super) async fn diagnose(
+    request: Request<DiagnoseRequest>,
+    redact: bool,
+    turns: &Turns,
+) -> Result<Response<DiagnoseResponse>, Status> {
+    let request = request.into_inner();
+    let window = window(request.window_ns)?;
+    let mut options = options(&request, window)?;
+    let pollers = guarded(|| find::pollers(&request.poller))??;
+    let began = Instant::now();
+    let pause = internals::pause(&options);
+    let mut kernel = request.kernel;
+    let turn = match tokio::time::timeout(window.max(PATIENCE), turns.look(kernel)).await {
+        Ok(turn) => turn?,
+        // An answer must come in time. It names the lints that were run.
+        Err(_) => {
+            kernel = false;
+            options = options.kernel(false);
+            let turn = tokio::time::timeout(PATIENCE, turns.look(kernel)).await;
+            turn.map_err(|_| {
+                Status::resource_exhausted("others look at the table; ask again in a second")
+            })??
+        }
+    };
+    let mut lints = Lints::new(options);
+    let mut look = || {
+        let began = Instant::now();
+        let findings = guarded(|| look(&mut lints, &pollers))?;
+        Ok::<_, Status>((findings, began.elapsed()))
+    };
+    let (mut findings, mut took_last) = look()?;
+    drop(turn);
+    loop {
+        let left = window.saturating_sub(began.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        // The thread of the endpoint serves others meanwhile. A look itself takes a few
+        // milliseconds of a large table.
+        tokio::time::sleep(pause.max(REST * took_last).min(left)).await;
+        // The last look is due at the end of the window, and may wait a little beyond it.
+        let left = window.saturating_sub(began.elapsed()).max(PATIENCE);
+        let turn = match tokio::time::timeout(left, turns.look(kernel)).await {
+            Ok(turn) => turn?,
+            Err(_) => break,
+        };
+        (findings, took_last) = look()?;
+        drop(turn);
+    }
+    let took = began.elapsed();
+    internals::sort(&mut findings);
+    let more = findings.len().saturating_sub(MAX_FINDINGS);
+    findings.truncate(MAX_FINDINGS);
+    Ok(Response::new(DiagnoseResponse {
+        captured_at_ns: view::now_ns(),
+        findings: findings
+            .into_iter()
+            .map(|finding| encoded(finding, redact))
+            .collect(),
+        lints: lints.lints().map(|lint| lint.name().to_owned()).collect(),
+        window_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
+        epoch: view::started_at_ns(),
+        more: more as u64,
+    }))
+}
+
+fn look(lints: &mut Lints, pollers: &[Poller]) -> Vec<Finding> {
+    pollers
+        .iter()
+        .flat_map(|poller| lints.look(poller))
+        .collect()
+}
+
+fn window(ns: u64) -> Result<Duration, Status> {
+    match Duration::from_nanos(ns) {
+        Duration::ZERO => Ok(WINDOW),
+        window if window <= MAX_WINDOW => Ok(window),
+        window => Err(Status::invalid_argument(format!(
+            "window_ns: at most {MAX_WINDOW:?}, not {window:?}; ask several times instead"
+        ))),
+    }
+}
+
+fn options(request: &DiagnoseRequest, window: Duration) -> Result<Options, Status> {
+    let lint = |name: &str| -> Result<Lint, Status> {
+        name.parse()
+            .map_err(|error: view::lints::UnknownLint| Status::invalid_argument(error.to_string()))
+    };
+    let mut options = Options::new().kernel(request.kernel).window(window);
+    for name in &request.allow {
+        options = options.allow(lint(name)?);
+    }
+    for (name, hold_ns) in &request.hold_ns {
+        options = options.hold(lint(name)?, Duration::from_nanos(*hold_ns));
+    }
+    Ok(options)
+}
+
+fn encoded(finding: Finding, redact: bool) -> v1::Finding {
+    let severity = match finding.severity {
+        Severity::Info => v1::Severity::Info,
+        Severity::Warning => v1::Severity::Warning,
+        Severity::Error => v1::Severity::Error,
+    };
+    let direction = match finding.direction {
+        None => v1::Mode::Unspecified,
+        Some(Direction::Read) => v1::Mode::Read,
+        Some(Direction::Write) => v1::Mode::Write,
+    };
+    let location = finding.location;
+    v1::Finding {
+        lint: finding.lint.name().to_owned(),
+        severity: severity.into(),
+        descriptor: finding
+            .row
+            .map(|row| encode::descriptor(&finding.poller, row, redact)),
+        poller: finding.poller,
+        direction: direction.into(),
+        since_ns: finding.since_ns,
+        since: match finding.first_seen {
+            true => v1::Since::FirstSeen,
+            false => v1::Since::Began,
+        }
+        .into(),
+        summary: finding.summary,
+        evidence: finding
+            .evidence
+            .into_iter()
+            // With it /proc/net, which everybody on the machine can read, tells the addresses.
+            .filter(|(name, _)| !(redact && *name == INODE))
+            .map(|(name, value)| v1::Evidence {
+                name: name.to_owned(),
+                value,
+            })
+            .collect(),
+        advice: finding.advice.to_owned(),
+        location: location.map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line())),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsFd;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use netpoller_core::{Desc, Kind, ReadyList};
+    use tonic::Code;
+
+    use super::*;
+
+    fn run<R>(work: impl Future<Output = R>) -> R {
+        tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap()
+            .block_on(work)
+    }
+
+    fn ask(request: DiagnoseRequest, redact: bool) -> Result<DiagnoseResponse, Status> {
+        run(diagnose(Request::new(request), redact, &Turns::default())).map(Response::into_inner)
+    }
+
+    /// A descriptor whose edge was consumed although its bytes were not read.
+    fn drained_of_its_edge(poller: &Poller) -> (Desc, TcpStream, TcpStream) {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (mut theirs, _) = listener.accept().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let desc = poller.open(ours.as_fd(), Kind::Tcp).unwrap();
+        theirs.write_all(b"left").unwrap();
+        let mut ready = ReadyList::default();
+        while !desc.reset(Direction::Read).unwrap() {
+            poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+            ready.wake_all();
+        }
+        (desc, ours, theirs)
+    }
+
+    #[test]
+    fn a_stuck_waiter_is_answered_with_its_row_and_addresses_are_hidden_where_they_must_be() {
+        let poller = Poller::builder().name("diagnosed").build().unwrap();
+        let (desc, ours, _theirs) = drained_of_its_edge(&poller);
+        let mut wait = pin!(desc.wait(Direction::Read));
+        let line = line!() - 1;
+        let parked = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(parked.is_pending());
+        let request = DiagnoseRequest {
+            poller: "diagnosed".into(),
+            window_ns: 800_000_000,
+            hold_ns: [("stuck-waiter".to_owned(), 1), ("lost-edge".to_owned(), 1)].into(),
+            ..Default::default()
+        };
+        let shown = ask(request.clone(), false).unwrap();
+        let hidden = ask(request, true).unwrap();
+
+        let [finding] = &shown.findings[..] else {
+            panic!("{shown:?}")
+        };
+        assert_eq!(
+            (&*finding.lint, finding.severity(), finding.direction()),
+            ("stuck-waiter", v1::Severity::Error, v1::Mode::Read)
+        );
+        assert!(
+            finding.location.ends_with(&format!("diagnose.rs:{line}")),
+            "{}",
+            finding.location
+        );
+        let value = |name: &str| {
+            let evidence = finding.evidence.iter().find(|it| it.name == name);
+            evidence.map(|it| it.value.as_str())
+        };
+        assert_eq!(value("bytes readable"), Some("4"));
+        let row = finding.descriptor.as_ref().unwrap();
+        assert_eq!(row.id(), desc.id());
+        assert_eq!(row.local, ours.local_addr().unwrap().to_string());
+        assert!(shown.window_ns >= 800_000_000 && shown.more == 0);
+        assert!(!shown.lints.iter().any(|lint| lint == "ghost-registration"));
+
+        let row = hidden.findings[0].descriptor.as_ref().unwrap();
+        assert!(row.local.starts_with('#'), "{}", row.local);
+        let text = format!("{hidden:?}");
+        assert!(!text.contains("127.0.0.1"), "{text}");
+    }
+
+    #[test]
+    fn what_is_allowed_is_not_run_and_an_unknown_name_is_answered_with_those_that_are_known() {
+        let _poller = Poller::builder().name("diagnosed_allow").build().unwrap();
+        let request = DiagnoseRequest {
+            poller: "diagnosed_allow".into(),
+            kernel: true,
+            window_ns: 10_000_000,
+            allow: vec!["stuck-waiter".into()],
+            ..Default::default()
+        };
+        let answer = ask(request.clone(), false).unwrap();
+        assert_eq!(answer.findings, []);
+        assert_eq!(answer.lints.len(), Lint::COUNT - 1);
+        assert!(!answer.lints.contains(&"stuck-waiter".to_owned()));
+
+        let refused = |request| {
+            let status: Status = ask(request, false).unwrap_err();
+            (status.code(), status.message().to_owned())
+        };
+        let (code, text) = refused(DiagnoseRequest {
+            allow: vec!["stuck".into()],
+            ..request.clone()
+        });
+        assert!(
+            code == Code::InvalidArgument && text.contains("slow-dispatch"),
+            "{text}"
+        );
+        let (code, _) = refused(DiagnoseRequest {
+            hold_ns: [("soon".to_owned(), 1)].into(),
+            ..request.clone()
+        });
+        assert_eq!(code, Code::InvalidArgument);
+        let (code, text) = refused(DiagnoseRequest {
+            window_ns: 5_000_000_000,
+            ..request.clone()
+        });
+        assert!(
+            code == Code::InvalidArgument && text.contains("4s"),
+            "{text}"
+        );
+        let (code, _) = refused(DiagnoseRequest {
+            poller: "nowhere".into(),
+            ..request
+        });
+        assert_eq!(code, Code::NotFound);
+    }
+}

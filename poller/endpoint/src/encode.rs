@@ -1,0 +1,191 @@
+//! Rows and statistics as messages of the protocol.
+
+use std::hash::{BuildHasher, RandomState};
+use std::panic::Location;
+use std::sync::LazyLock;
+
+use netpoller_core::internals::RawRow;
+use netpoller_core::view::{Exemplar, Law, PollerInfo, Row, Side, Stats, Wake};
+use netpoller_core::{Counter, Direction, Histogram};
+use netpoller_proto::v1;
+
+pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor {
+    let address = |text: &str| {
+        if redact {
+            hidden(text)
+        } else {
+            text.to_owned()
+        }
+    };
+    v1::Descriptor {
+        poller: poller.to_owned(),
+        slot: row.slot,
+        generation: row.generation,
+        fd: row.fd,
+        kind: row.kind.number(),
+        local: address(&row.local),
+        peer: address(&row.peer),
+        label: row.label.as_ref().to_owned(),
+        opened_at_ns: row.opened_at_ns,
+        opened_location: location(row.opened_location),
+        closing: row.closing,
+        event_err: row.event_err,
+        last_events: row.last_events,
+        read: Some(direction(row.read)),
+        write: Some(direction(row.write)),
+        torn: row.torn,
+    }
+}
+
+/// What of a row is known without looking up a text or asking the kernel; see [`Field::is_cheap`].
+///
+/// [`Field::is_cheap`]: netpoller_proto::filter::Field::is_cheap
+pub(super) fn outline(raw: &RawRow) -> v1::Descriptor {
+    let [read, write] = raw.sides.each_ref().map(|side| v1::Direction {
+        state: side.state.number(),
+        since_ns: side.since_ns,
+        deadline_ns: side.deadline_ns,
+        transitions: Some(v1::Transitions::from_fn(|it| side.transitions[it.index()])),
+        ..Default::default()
+    });
+    v1::Descriptor {
+        slot: raw.slot,
+        generation: raw.generation,
+        fd: raw.fd,
+        kind: raw.kind.number(),
+        opened_at_ns: raw.opened_at_ns,
+        closing: raw.closing,
+        event_err: raw.event_err,
+        last_events: raw.last_events,
+        read: Some(read),
+        write: Some(write),
+        torn: raw.torn,
+        ..Default::default()
+    }
+}
+
+/// The same number for the same address, which tells nobody which one it is.
+pub(super) fn hidden(address: &str) -> String {
+    static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
+    if address.is_empty() {
+        String::new()
+    } else {
+        format!("#{:012x}", KEY.hash_one(address) >> 16)
+    }
+}
+
+fn location(location: Option<&Location<'_>>) -> String {
+    location.map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()))
+}
+
+fn direction(side: Side) -> v1::Direction {
+    v1::Direction {
+        state: side.state.number(),
+        since_ns: side.since_ns,
+        waiter: side.waiter.map(|waiter| v1::Waiter {
+            task: waiter.task.as_ref().to_owned(),
+            thread: waiter.thread.as_ref().to_owned(),
+            location: location(waiter.location),
+            task_id: waiter.task_id,
+        }),
+        deadline_ns: side.deadline_ns,
+        transitions: Some(v1::Transitions::from_fn(|it| side.transitions[it.index()])),
+        last_wake: side.last_wake.map(wake),
+    }
+}
+
+pub(super) fn poller(info: &PollerInfo) -> v1::Poller {
+    v1::Poller {
+        name: info.name.as_ref().to_owned(),
+        id: info.id,
+        epoll_fd: info.epoll_fd,
+        driver: info.driver.clone(),
+        descriptors: info.descriptors,
+        slots: info.slots,
+        waiters: info.waiters,
+        deadlines: info.deadlines,
+        blocked: info.blocked,
+        last_poll_ns: info.last_poll_ns,
+        created_at_ns: info.created_at_ns,
+    }
+}
+
+pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
+    let side = |direction| {
+        Some(v1::Transitions::from_fn(|it| {
+            stats.transition(direction, it)
+        }))
+    };
+    let recorder = stats.recorder();
+    v1::PollerStats {
+        poller: Some(poller(stats.info())),
+        read: side(Direction::Read),
+        write: side(Direction::Write),
+        counters: Counter::ALL
+            .iter()
+            .map(|counter| (counter.name().to_owned(), stats.counter(*counter)))
+            .collect(),
+        histograms: Histogram::ALL
+            .iter()
+            .map(|which| histogram(stats, *which))
+            .collect(),
+        laws: laws.iter().map(law).collect(),
+        recorder: Some(v1::Recorder {
+            rings: recorder.rings,
+            bytes: recorder.bytes,
+            recorded: recorder.recorded,
+            unrecorded: recorder.unrecorded,
+        }),
+    }
+}
+
+fn histogram(stats: &Stats, which: Histogram) -> v1::Histogram {
+    let snapshot = stats.histogram(which);
+    v1::Histogram {
+        name: which.name().to_owned(),
+        unit: which.unit().name().to_owned(),
+        count: snapshot.count(),
+        sum: snapshot.sum(),
+        max: snapshot.max(),
+        buckets: snapshot
+            .buckets()
+            .zip(snapshot.exemplars())
+            .map(|((upper_bound, count), sample)| v1::Bucket {
+                upper_bound,
+                count,
+                exemplar: sample.map(exemplar),
+            })
+            .collect(),
+    }
+}
+
+fn exemplar(exemplar: Exemplar) -> v1::Exemplar {
+    v1::Exemplar {
+        id: exemplar
+            .descriptor()
+            .map_or_else(String::new, |(slot, generation)| {
+                format!("{slot}.{generation}")
+            }),
+        at_ns: exemplar.at_ns(),
+    }
+}
+
+fn wake(wake: Wake) -> v1::Wake {
+    v1::Wake {
+        cause: wake.cause.number(),
+        fetched_ns: wake.fetched_ns,
+        poller_to_waker_ns: wake.poller_to_waker_ns.unwrap_or(0).into(),
+        waker_to_run_ns: wake.waker_to_run_ns.unwrap_or(0).into(),
+        pending: wake.waker_to_run_ns.is_none(),
+    }
+}
+
+pub(super) fn law(law: &Law) -> v1::Law {
+    v1::Law {
+        name: law.name.to_owned(),
+        statement: law.statement.to_owned(),
+        lhs: law.lhs,
+        rhs: law.rhs,
+        violated: law.violated,
+    }
+}

@@ -1,0 +1,54 @@
+//! The laws of several pollers, and a second look at one before it is called broken.
+
+use netpoller_core::Poller;
+use netpoller_core::view::{self, Auditor, Law, READ_INTERVAL, READS};
+use netpoller_proto::v1::{AuditResponse, PollerLaws};
+
+use super::encode;
+
+/// The laws of each of `pollers`, read once if all hold, else again after a pause.
+///
+/// `kernel` asks the kernel for its registrations too, each time.
+pub(super) async fn audited(pollers: &[Poller], kernel: bool) -> Vec<Vec<Law>> {
+    let mut auditors: Vec<Auditor> = pollers.iter().map(|_| Auditor::new()).collect();
+    let mut laws = read(pollers, &mut auditors, kernel);
+    for _ in 1..2 * READS {
+        if !auditors.iter().any(Auditor::is_suspicious) {
+            break;
+        }
+        tokio::time::sleep(READ_INTERVAL).await;
+        laws = read(pollers, &mut auditors, kernel);
+    }
+    laws
+}
+
+fn read(pollers: &[Poller], auditors: &mut [Auditor], kernel: bool) -> Vec<Vec<Law>> {
+    pollers
+        .iter()
+        .zip(auditors)
+        .map(|(poller, auditor)| {
+            if kernel {
+                auditor.read_with_kernel(poller)
+            } else {
+                auditor.read(poller)
+            }
+        })
+        .collect()
+}
+
+/// The answer to `Audit`.
+pub(super) async fn audit(pollers: &[Poller], kernel: bool) -> AuditResponse {
+    let laws = audited(pollers, kernel).await;
+    AuditResponse {
+        captured_at_ns: view::now_ns(),
+        pollers: pollers
+            .iter()
+            .zip(laws)
+            .map(|(poller, laws)| PollerLaws {
+                poller: poller.name().to_owned(),
+                laws: laws.iter().map(encode::law).collect(),
+            })
+            .collect(),
+        epoch: view::started_at_ns(),
+    }
+}

@@ -1,0 +1,80 @@
+//! One page of the table: what is wanted of it, in the order that is wanted.
+//!
+//! In the order of the table a page begins at a slot. In any other order it begins after a row, by
+//! what that row sorted by; so descriptors that come and go between two pages are seen or not, but
+//! none that stays as it is is left out or seen twice.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `filter` | which rows are wanted |
+//! | `order` | orders, places in them, and the tokens that name a place |
+//! | `walk` | through the table, some rows at a time |
+
+mod filter;
+mod order;
+mod walk;
+
+use netpoller_core::view;
+use netpoller_proto::filter::Field;
+use netpoller_proto::v1::{ListDescriptorsRequest, ListDescriptorsResponse};
+use tonic::Status;
+
+use super::find::pollers;
+use super::guard::guarded;
+use filter::Selection;
+use order::Order;
+
+pub(super) use filter::{Filter, predicate};
+
+/// Rows of a page.
+const MAX_ROWS: usize = 1000;
+
+pub(super) async fn page(
+    request: &ListDescriptorsRequest,
+    redact: bool,
+) -> Result<ListDescriptorsResponse, Status> {
+    let selection = Selection {
+        waiting_only: request.waiting_only,
+        filter: Filter::new(predicate(request.filter.as_ref())?),
+        redact,
+        captured_at_ns: view::now_ns(),
+    };
+    let limit = match request.page_size as usize {
+        0 => MAX_ROWS,
+        size => size.min(MAX_ROWS),
+    };
+    let pollers = guarded(|| pollers(&request.poller))??;
+    let (descriptors, next_page_token) = match request.sort_by.as_str() {
+        "" => {
+            let first = order::parse_slot(&request.page_token)?;
+            let (rows, next) =
+                walk::in_order_of_the_table(&pollers, &selection, first, limit).await?;
+            (rows, next.map(|(poller, slot)| format!("{poller}:{slot}")))
+        }
+        name => {
+            let field = Field::named(name).ok_or_else(|| no_such_field(name))?;
+            let order = Order {
+                field,
+                descending: request.descending,
+            };
+            let after = order.parse(&request.page_token)?;
+            let (rows, last) =
+                walk::in_another_order(&pollers, &selection, order, after.as_ref(), limit).await?;
+            (rows, last.map(|place| order.token(&place)))
+        }
+    };
+    Ok(ListDescriptorsResponse {
+        captured_at_ns: selection.captured_at_ns,
+        descriptors,
+        next_page_token: next_page_token.unwrap_or_default(),
+        epoch: view::started_at_ns(),
+    })
+}
+
+fn no_such_field(name: &str) -> Status {
+    let known: Vec<&str> = Field::names().collect();
+    Status::invalid_argument(format!(
+        "sort_by: no field is called {name:?}; known are {}",
+        known.join(", ")
+    ))
+}

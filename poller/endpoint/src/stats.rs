@@ -1,0 +1,90 @@
+//! Statistics, cumulative and of an interval.
+
+use std::time::Duration;
+
+use netpoller_core::Poller;
+use netpoller_core::view::{self, Law, Stats};
+use netpoller_proto::v1::GetStatsResponse;
+use tonic::Status;
+
+use super::encode;
+
+/// The longest interval of one answer: an answer has to come in five seconds, and a second look at
+/// a law takes half a one.
+const LONGEST: Duration = Duration::from_secs(4);
+
+/// The interval that a request asks for, `None` for none.
+pub(super) fn interval(interval_ns: u64) -> Result<Option<Duration>, Status> {
+    let interval = Duration::from_nanos(interval_ns);
+    if interval > LONGEST {
+        return Err(Status::invalid_argument(format!(
+            "interval_ns: the longest interval of one answer is {LONGEST:?}; for a longer one ask twice and subtract"
+        )));
+    }
+    Ok((!interval.is_zero()).then_some(interval))
+}
+
+/// The statistics of several pollers.
+pub(super) struct Reading {
+    captured_at_ns: u64,
+    pollers: Vec<Stats>,
+}
+
+impl Reading {
+    pub(super) fn of(pollers: &[Poller]) -> Self {
+        Self {
+            captured_at_ns: view::now_ns(),
+            pollers: pollers.iter().map(view::stats).collect(),
+        }
+    }
+
+    /// The answer, with the laws of each poller, and with what was counted since `before`. A poller
+    /// that was not there then has counted all of it since.
+    pub(super) fn response(&self, laws: &[Vec<Law>], before: Option<&Self>) -> GetStatsResponse {
+        let laws = || {
+            laws.iter()
+                .map(Vec::as_slice)
+                .chain(std::iter::repeat(&[][..]))
+        };
+        let cumulative = self.pollers.iter().zip(laws());
+        let interval = |before: &Self| {
+            let pollers = self.pollers.iter().zip(laws());
+            let encoded = pollers.map(|(stats, laws)| match before.find(stats.info().id) {
+                Some(before) => encode::stats(&stats.since(before), laws),
+                None => encode::stats(stats, laws),
+            });
+            encoded.collect()
+        };
+        GetStatsResponse {
+            captured_at_ns: self.captured_at_ns,
+            pollers: cumulative
+                .map(|(stats, laws)| encode::stats(stats, laws))
+                .collect(),
+            interval_ns: before.map_or(0, |before| {
+                self.captured_at_ns.saturating_sub(before.captured_at_ns)
+            }),
+            interval: before.map(interval).unwrap_or_default(),
+            epoch: view::started_at_ns(),
+        }
+    }
+
+    fn find(&self, id: u32) -> Option<&Stats> {
+        self.pollers.iter().find(|stats| stats.info().id == id)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_interval_longer_than_an_answer_may_take_is_refused() {
+        assert_eq!(interval(0).unwrap(), None);
+        assert_eq!(
+            interval(4_000_000_000).unwrap(),
+            Some(Duration::from_secs(4))
+        );
+        let status = interval(4_000_000_001).unwrap_err();
+        assert!(status.message().starts_with("interval_ns"), "{status}");
+    }
+}

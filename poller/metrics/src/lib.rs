@@ -1,0 +1,58 @@
+//! The metrics: what the pollers count, for Prometheus and for the `metrics` facade.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `families` | all metrics: names, types, help and how they are read |
+//! | `buckets` | the bounds of the exported histograms |
+//! | `text` | the text exposition (feature `prometheus`) |
+//! | `server` | a small server for it (feature `prometheus`) |
+//! | `connection` | one connection of the server |
+//! | `bridge` | the `metrics` facade (feature `metrics`) |
+//!
+//! Nothing is stored and nothing runs between scrapes: each reads the counters that are there
+//! anyway. Every series is exported from the beginning, as 0 (a rate of what was missing is
+//! unknown). No series stands for a single descriptor, peer or task, so their number depends on the
+//! number of pollers alone: at most 400 each.
+//!
+//! The label `direction` says `read` or `write`, the words that tables and the protocol use.
+//!
+//! No two live pollers have one name (the second of a name is called `name_2` for as long as it
+//! lives), so no series goes on as that of another poller. A new poller of a name whose owner is
+//! gone begins at 0, which `rate()` takes for a restart.
+//!
+//! `netpoller_build_info` says which features were compiled in, and in `revision` what the
+//! environment variable `NETPOLLER_REVISION` held when netpoller was built, `unknown` without it:
+//! `NETPOLLER_REVISION=$(git rev-parse HEAD) cargo build`.
+#![forbid(unsafe_code)]
+
+#[cfg(feature = "metrics")]
+mod bridge;
+// The facade takes no histograms: without the exposition nobody folds them.
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
+mod buckets;
+#[cfg(feature = "prometheus")]
+mod connection;
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
+mod families;
+#[cfg(feature = "prometheus")]
+mod server;
+#[cfg(feature = "prometheus")]
+mod text;
+
+#[cfg(feature = "metrics")]
+pub use bridge::Bridge;
+#[cfg(feature = "prometheus")]
+pub use server::{Builder, Server, StartError};
+#[cfg(feature = "prometheus")]
+pub use text::{CONTENT_TYPE, encode};
+
+use netpoller_core::view::{self, Stats};
+
+/// The statistics of all pollers, each with its value of the label `poller`: its name, which no
+/// other live one has.
+fn all_stats() -> Vec<(String, Stats)> {
+    let pollers = view::pollers().into_iter();
+    pollers
+        .map(|poller| (poller.name().to_owned(), view::stats(&poller)))
+        .collect()
+}
