@@ -1,9 +1,6 @@
 //! Serves made-up rows, to look at the terminal UI without a service: `cargo run -p
 //! netpoller-inspector --example mock -- /tmp/mock.sock 300`, then `netpoller -t /tmp/mock.sock`.
 
-#[path = "../tests/support/mod.rs"]
-mod support;
-
 use std::path::Path;
 
 #[tokio::main(flavor = "current_thread")]
@@ -14,7 +11,7 @@ async fn main() {
         std::process::exit(2);
     };
     let rows = rows.and_then(|rows| rows.parse().ok()).unwrap_or(300);
-    support::mock::Mock::new(rows)
+    netpoller_tests::mock::Mock::new(rows)
         .serve(Path::new(&socket))
         .await;
 }

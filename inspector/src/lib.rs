@@ -23,15 +23,12 @@ mod paint;
 mod quantile;
 mod query;
 mod source;
-#[cfg(test)]
-#[path = "../tests/support/mod.rs"]
-mod support;
 mod table;
 mod text;
 mod tui;
 mod verbs;
 
 #[cfg(test)]
-use support::rows as fixture;
+use netpoller_tests::rows as fixture;
 
 pub use cli::run;

@@ -3,15 +3,12 @@
 //! It is `$TOKIO_CONSOLE`, or `tokio-console` in the path: `cargo install --locked
 //! tokio-console@0.1.14`.
 
-#[path = "support/command.rs"]
-mod command;
-
-use std::io::{BufRead, BufReader};
 use std::path::PathBuf;
-use std::process::{Child, Command, Stdio};
+use std::process::Command;
 use std::time::{Duration, Instant};
 
-use command::{isolated, netpoller, tool};
+use netpoller_tests::program::{Running, isolated, netpoller};
+use netpoller_tests::tool;
 use tempfile::TempDir;
 
 /// How long anything may take before a test gives up. Generous: the machine may be busy, and a
@@ -21,15 +18,14 @@ const PATIENCE: Duration = Duration::from_secs(90);
 #[track_caller]
 fn tokio_console() -> PathBuf {
     let named = std::env::var_os("TOKIO_CONSOLE").map(PathBuf::from);
-    named.unwrap_or_else(|| tool("tokio-console"))
+    named.unwrap_or_else(|| tool(&["tokio-console"]))
 }
 
 /// A demo that is served over TCP.
 struct Demo {
-    child: Child,
     /// What tokio-console is given.
     url: String,
-    _scratch: TempDir,
+    _demo: Running,
 }
 
 impl Demo {
@@ -41,43 +37,20 @@ impl Demo {
     /// With other options too.
     #[track_caller]
     fn start_with(place: &str, connections: u32, options: &[&str]) -> Self {
+        const SAYS: &str = "        or: tokio-console ";
         let scratch = TempDir::new().expect("make a directory");
-        let mut child = netpoller(scratch.path())
+        let mut command = netpoller(scratch.path());
+        command
             .args(["demo", "--headless", "--for", "300s", "--inspect"])
             .arg(place)
             .arg("--connections")
             .arg(connections.to_string())
-            .args(options)
-            .stdout(Stdio::null())
-            .stderr(Stdio::piped())
-            .spawn()
-            .expect("the demo starts");
-        let mut lines = BufReader::new(child.stderr.take().expect("piped")).lines();
-        let mut said = Vec::new();
-        let url = loop {
-            let Some(line) = lines.next() else {
-                panic!("the demo ended before it said how to attach; it said {said:?}");
-            };
-            let line = line.expect("text");
-            if let Some((_, url)) = line.split_once("tokio-console ") {
-                break url.to_owned();
-            }
-            said.push(line);
-        };
-        // Whatever else it says must not block it.
-        std::thread::spawn(move || lines.for_each(drop));
+            .args(options);
+        let demo = Running::start(scratch, command, &[SAYS]);
         Self {
-            child,
-            url,
-            _scratch: scratch,
+            url: demo.said(SAYS).to_owned(),
+            _demo: demo,
         }
-    }
-}
-
-impl Drop for Demo {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 
@@ -119,7 +92,7 @@ impl Terminal {
     }
 
     fn command(&self) -> Command {
-        let mut command = isolated(tool("tmux"), self.scratch.path());
+        let mut command = isolated(tool(&["tmux"]), self.scratch.path());
         command.arg("-S").arg(self.scratch.path().join("tmux.sock"));
         command
     }

@@ -1,18 +1,15 @@
 //! What the command changes: eviction, with and without a person who is asked.
 
-#[path = "support/command.rs"]
-mod command;
-
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::process::{Command, Output};
 
-use command::netpoller;
 use netpoller::inspect::{Listen, Server};
 use netpoller::{Desc, Kind, Poller};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
+use netpoller_tests::program::netpoller;
+use netpoller_tests::pty;
 use tempfile::TempDir;
 
 /// A process, this one, that shows a descriptor and lets it be evicted.
@@ -130,12 +127,7 @@ fn an_id_of_several_pollers_is_answered_with_what_can_be_written() {
 /// The command at a terminal at which somebody gives this answer: its exit code, what it asked, and
 /// what it said.
 fn asked(fixture: &Fixture, answer: &str) -> (Option<i32>, String, String) {
-    let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a pseudo-terminal");
-    grantpt(&control).expect("grantpt");
-    unlockpt(&control).expect("unlockpt");
-    let name = ptsname(&control, Vec::new()).expect("ptsname");
-    let terminal = File::open(name.to_str().expect("a path")).expect("open the terminal");
-    let mut control = File::from(control);
+    let (mut control, terminal) = pty::terminal(80, 24);
     control.write_all(answer.as_bytes()).expect("answer");
     let output = fixture
         .evict(&[&fixture.fd()])

@@ -1,18 +1,14 @@
 //! `netpoller doctor` against a mock of the endpoint.
 
-#[path = "support/command.rs"]
-mod command;
-mod support;
-
 use std::path::Path;
 use std::process::Output;
 
-use command::netpoller;
 use netpoller::view::lints::Lint;
 use netpoller_proto::v1;
+use netpoller_tests::mock::{Mock, Running};
+use netpoller_tests::program::netpoller;
+use netpoller_tests::rows::{self, NOW_NS};
 use serde_json::Value;
-use support::mock::{Mock, Running};
-use support::rows::{self, NOW_NS};
 use tempfile::TempDir;
 
 const SECOND_NS: u64 = 1_000_000_000;
@@ -94,7 +90,7 @@ fn serve(diagnosis: Option<v1::DiagnoseResponse>) -> (TempDir, Running, String) 
         rhs: 1_204,
         violated: false,
     };
-    serve_with(Mock {
+    Running::alone(Mock {
         diagnosis,
         laws: Some(v1::AuditResponse {
             pollers: vec![v1::PollerLaws {
@@ -105,13 +101,6 @@ fn serve(diagnosis: Option<v1::DiagnoseResponse>) -> (TempDir, Running, String) 
         }),
         ..Mock::new(3)
     })
-}
-
-fn serve_with(mock: Mock) -> (TempDir, Running, String) {
-    let scratch = TempDir::new().expect("make a directory");
-    let running = Running::start(mock, scratch.path().join("mock.sock"));
-    let target = format!("unix:{}", running.socket.display());
-    (scratch, running, target)
 }
 
 #[test]
@@ -208,7 +197,7 @@ fn what_was_not_run_is_said_in_every_shape() {
 
 #[test]
 fn a_broken_law_is_a_finding() {
-    let (scratch, _running, target) = serve_with(Mock {
+    let (scratch, _running, target) = Running::alone(Mock {
         diagnosis: Some(healthy()),
         laws: Some(v1::AuditResponse {
             pollers: vec![v1::PollerLaws {
@@ -253,7 +242,7 @@ fn a_broken_law_is_a_finding() {
 
 #[test]
 fn a_process_that_cannot_check_its_laws_is_looked_at_all_the_same() {
-    let (scratch, _running, target) = serve_with(Mock {
+    let (scratch, _running, target) = Running::alone(Mock {
         diagnosis: Some(healthy()),
         ..Mock::new(3)
     });

@@ -4,28 +4,24 @@
 //! in a process of their own: both ends of so many connections are more than most limits of open
 //! files allow.
 
-#[path = "support/command.rs"]
-mod command;
-
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::path::Path;
 use std::process::{Child, Stdio};
 use std::sync::Arc;
-use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
-use command::{isolated, netpoller};
 use netpoller::net::TcpListener;
 use netpoller::view;
 use netpoller::{Poller, block_on_poller, inspect, task};
+use netpoller_tests::program::{isolated, netpoller};
+use netpoller_tests::until;
 use serde_json::Value;
 
 /// So many, if the limit of open files allows it; else as many as it does.
 const CONNECTIONS: usize = 15_000;
 /// What either process opens beside them.
 const OTHERS: usize = 200;
-const PATIENCE: Duration = Duration::from_secs(120);
 
 const THIS_TEST: &str = "idle_connections_are_accepted_listed_and_closed";
 
@@ -45,18 +41,6 @@ fn clients(addr: SocketAddr) {
         .collect();
     let _ = std::io::stdin().read(&mut [0]);
     drop(streams);
-}
-
-#[track_caller]
-fn eventually(what: &str, mut reached: impl FnMut() -> bool) {
-    let give_up = Instant::now() + PATIENCE;
-    while !reached() {
-        assert!(
-            Instant::now() < give_up,
-            "{what} did not come about in {PATIENCE:?}"
-        );
-        std::thread::sleep(Duration::from_millis(10));
-    }
 }
 
 fn open_descriptors() -> usize {
@@ -132,13 +116,13 @@ fn idle_connections_are_accepted_listed_and_closed() {
         }
     });
     let server = server.expect("a thread");
-    eventually("the listener waits", || poller.waiters() == 1);
+    until("the listener waits", || poller.waiters() == 1);
     // One look, so that whatever the endpoint opens for good is open before the count.
     listed(scratch.path(), endpoint.target(), "descriptors");
     let before = open_descriptors();
 
     let mut clients = start_clients(scratch.path(), addr);
-    eventually("everybody waits", || {
+    until("everybody waits", || {
         poller.waiters() == connections as i64 + 1
     });
     let rows = listed(scratch.path(), endpoint.target(), "descriptors");
@@ -163,10 +147,10 @@ fn idle_connections_are_accepted_listed_and_closed() {
         .write_all(b"!")
         .expect("they listen");
     assert!(clients.wait().expect("they end").success());
-    eventually("the connections are gone", || {
+    until("the connections are gone", || {
         view::info(&poller).descriptors == 1
     });
-    eventually("their descriptors are closed", || {
+    until("their descriptors are closed", || {
         open_descriptors() <= before + 1
     });
 

@@ -1,15 +1,13 @@
 //! The real binary against a real endpoint that asks who calls.
 
-#[path = "support/command.rs"]
-mod command;
-
 use std::fs;
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::Output;
 
-use command::{isolated, netpoller, tool};
 use netpoller::inspect::{Builder, Server, Tls};
+use netpoller_tests::program::{isolated, netpoller};
+use netpoller_tests::tool;
 use tempfile::TempDir;
 
 const TOKEN: &str = "f00dcafe0123456789abcdef01234567";
@@ -276,7 +274,7 @@ fn recipe(word: &str) -> String {
 #[ignore = "needs openssl"]
 fn the_certificates_that_security_md_makes_let_in_whom_it_says() {
     let directory = TempDir::new().expect("make a directory");
-    tool("openssl");
+    tool(&["openssl"]);
     let made = isolated("bash", directory.path())
         .args(["-euc", &recipe("openssl req -x509")])
         .current_dir(directory.path())

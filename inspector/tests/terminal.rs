@@ -1,26 +1,19 @@
 //! The terminal UI on a real pseudo-terminal: what it writes, and in what state it leaves the
 //! terminal.
 
-#[path = "support/command.rs"]
-mod command;
-mod support;
-
 use std::fs::File;
 use std::io::{Read, Write};
 use std::os::fd::{AsFd, OwnedFd};
 use std::process::{Child, ExitStatus};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
-use std::time::{Duration, Instant};
+use std::time::Instant;
 
-use command::netpoller;
+use netpoller_tests::mock::{Mock, Running};
+use netpoller_tests::program::netpoller;
+use netpoller_tests::{LIMIT, pty};
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{LocalModes, Termios, Winsize, tcgetattr, tcsetwinsize};
-use support::mock::{Mock, Running};
+use rustix::termios::{LocalModes, Termios, tcgetattr};
 use tempfile::TempDir;
-
-/// Nothing here takes that long; only a hang does.
-const PATIENCE: Duration = Duration::from_secs(120);
 
 /// The UI on a terminal that nobody sees. It does not answer questions, such as where the cursor
 /// is.
@@ -41,27 +34,8 @@ impl Session {
         let scratch = TempDir::new().expect("make a directory");
         let mock = Running::start(Mock::new(50), scratch.path().join("mock.sock"));
 
-        let control =
-            openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("open a pseudo-terminal");
-        grantpt(&control).expect("grantpt");
-        unlockpt(&control).expect("unlockpt");
-        let name = ptsname(&control, Vec::new()).expect("ptsname");
-        let name = name.to_str().expect("a path");
-        let terminal = || {
-            File::options()
-                .read(true)
-                .write(true)
-                .open(name)
-                .expect("open the terminal")
-        };
-        let held: OwnedFd = terminal().into();
-        let size = Winsize {
-            ws_row: 30,
-            ws_col: 120,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&held, size).expect("set the size");
+        let (mut control, held) = pty::terminal(120, 30);
+        let terminal = || held.try_clone().expect("clone the terminal");
         let before = tcgetattr(&held).expect("read the modes");
 
         let child = netpoller(scratch.path())
@@ -75,7 +49,6 @@ impl Session {
             .spawn()
             .expect("run netpoller");
 
-        let mut control = File::from(control);
         let keys = control.try_clone().expect("clone the terminal");
         let (sender, written) = channel();
         std::thread::spawn(move || {
@@ -89,7 +62,7 @@ impl Session {
         Self {
             child,
             keys,
-            terminal: held,
+            terminal: held.into(),
             before,
             written,
             seen: Vec::new(),
@@ -103,7 +76,7 @@ impl Session {
     #[track_caller]
     fn wait_for(&mut self, text: &str) {
         // For the whole wait: a live UI never stops writing.
-        let deadline = Instant::now() + PATIENCE;
+        let deadline = Instant::now() + LIMIT;
         while !self.has(text) {
             let left = deadline.saturating_duration_since(Instant::now());
             match self.written.recv_timeout(left) {

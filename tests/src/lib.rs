@@ -1,14 +1,19 @@
-//! What the conformance tests share: a runner that notices hangs, connected pairs of every kind,
+//! The kit of the tests of this tree: a runner that notices hangs, connected pairs of every kind,
 //! waits that end when a waiter is provably parked, and assertions about errors.
 //!
 //! No test sleeps to get an order, and none uses a fixed port. A test has a poller of its own
 //! wherever a constructor takes one, so that its count of waiters is its own.
 
 mod error;
+#[cfg(feature = "mock")]
+pub mod mock;
 pub mod op_script;
 pub mod oracle;
 mod pair;
 pub mod poll2;
+pub mod program;
+pub mod pty;
+pub mod rows;
 mod run;
 pub mod seccomp;
 mod tool;
@@ -18,8 +23,8 @@ pub mod wire;
 pub use error::{assert_closed, assert_errno, assert_timeout, errno};
 pub use pair::{deaf, full, loopback, small_buffers, tcp_pair, udp_pair, unix_pair};
 pub use run::{Lane, run, run_on};
-pub use tool::{example, tool};
-pub use wait::{LIMIT, assert_blocked, is_parked, past, pause, soon, until};
+pub use tool::{built, example, tool};
+pub use wait::{LIMIT, assert_blocked, eventually, is_parked, past, pause, soon, until};
 
 /// The programs of the README, compiled as a user would.
 #[cfg(doctest)]

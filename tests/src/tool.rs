@@ -20,16 +20,26 @@ pub fn tool(names: &[&str]) -> PathBuf {
     })
 }
 
-/// Where cargo has put the example `name` of the library: beside the test that asks.
+/// Where cargo has put the example `name`: beside the test that asks.
 ///
 /// # Panics
 ///
 /// If it has not built it.
 #[track_caller]
 pub fn example(name: &str) -> PathBuf {
+    built(&format!("examples/{name}"))
+}
+
+/// Where cargo has put the program `name`: beside the test that asks.
+///
+/// # Panics
+///
+/// If it has not built it.
+#[track_caller]
+pub fn built(name: &str) -> PathBuf {
     let this = std::env::current_exe().expect("a path");
     let folder = this.ancestors().nth(2).expect("the folder of the profile");
-    let path = folder.join("examples").join(name);
+    let path = folder.join(name);
     let advice = "`cargo test --workspace` builds it";
     assert!(path.is_file(), "{} is missing: {advice}", path.display());
     path

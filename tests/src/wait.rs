@@ -16,14 +16,26 @@ pub const LIMIT: Duration = Duration::from_secs(120);
 ///
 /// If it does not hold in time.
 #[track_caller]
-pub fn until(what: &str, fact: impl Fn() -> bool) {
+pub fn until(what: &str, mut fact: impl FnMut() -> bool) {
+    eventually(what, || fact().then_some(()));
+}
+
+/// Waits until `probe` gives something, looking again every now and then.
+///
+/// # Panics
+///
+/// If it gives nothing in time.
+#[track_caller]
+pub fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
     let began = Instant::now();
-    while !fact() {
-        assert!(
-            began.elapsed() < LIMIT,
-            "hangs: it never came to it that {what}"
-        );
-        std::thread::sleep(Duration::from_micros(100));
+    let mut pause = Duration::from_micros(100);
+    loop {
+        if let Some(found) = probe() {
+            return found;
+        }
+        assert!(began.elapsed() < LIMIT, "hangs: there never was: {what}");
+        std::thread::sleep(pause);
+        pause = (pause * 5 / 4).min(Duration::from_millis(10));
     }
 }
 

@@ -154,7 +154,7 @@ fn random() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::support::mock::{Mock, Running};
+    use netpoller_tests::mock::{Mock, Running};
 
     #[test]
     fn pauses_double_up_to_a_bound() {

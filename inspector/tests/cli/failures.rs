@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::support::mock::{Mock, Running};
-use crate::{assert_fails, netpoller, own_socket_name, run, runtime_dir, serve, stderr, stdout};
+use crate::{assert_fails, netpoller, own_socket_name, run, runtime_dir, stderr, stdout};
+use netpoller_tests::mock::{Mock, Running};
 
 #[test]
 fn nobody_there_is_exit_4_with_target_reason_and_advice() {
@@ -72,7 +72,7 @@ fn something_else_that_listens_is_exit_4() {
 
 #[test]
 fn flags_can_be_set_in_the_environment_and_are_beaten_by_the_command_line() {
-    let (scratch, _running, target) = serve(Mock::new(5));
+    let (scratch, _running, target) = Running::alone(Mock::new(5));
     let run = |arguments: &[&str]| {
         netpoller(scratch.path())
             .envs([
@@ -90,7 +90,7 @@ fn flags_can_be_set_in_the_environment_and_are_beaten_by_the_command_line() {
 
 #[test]
 fn another_version_of_the_protocol_is_exit_5() {
-    let (scratch, _running, target) = serve(Mock {
+    let (scratch, _running, target) = Running::alone(Mock {
         protocol: 2,
         ..Mock::new(1)
     });
@@ -103,7 +103,7 @@ fn another_version_of_the_protocol_is_exit_5() {
 
 #[test]
 fn a_target_that_does_not_answer_is_exit_124() {
-    let (scratch, _running, target) = serve(Mock {
+    let (scratch, _running, target) = Running::alone(Mock {
         silent: true,
         ..Mock::new(1)
     });
@@ -134,7 +134,7 @@ fn silence_is_waited_for_once_however_the_target_is_found() {
 
 #[test]
 fn what_makes_no_sense_is_exit_2() {
-    let (scratch, _running, target) = serve(Mock::new(1));
+    let (scratch, _running, target) = Running::alone(Mock::new(1));
     for (arguments, words) in [
         (&["frobnicate"][..], &["unrecognized subcommand"][..]),
         (&["ls", "-w", "sinse>5s"], &["did you mean `since`?"]),
@@ -167,7 +167,7 @@ fn what_makes_no_sense_is_exit_2() {
 
 #[test]
 fn a_reader_that_goes_away_is_no_error() {
-    let (scratch, _running, target) = serve(Mock::new(5_000));
+    let (scratch, _running, target) = Running::alone(Mock::new(5_000));
     for format in ["table", "json", "jsonl", "csv"] {
         let mut child = netpoller(scratch.path())
             .args(["-t", &target, "ls", "-f", format])

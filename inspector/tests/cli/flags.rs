@@ -1,11 +1,11 @@
 //! Flags and the environment: what means something where, and what filters can be about.
 
-use crate::support::mock::Mock;
-use crate::{assert_fails, netpoller, run, serve, stderr, stdout};
+use crate::{assert_fails, netpoller, run, stderr, stdout};
+use netpoller_tests::mock::{Mock, Running};
 
 #[test]
 fn what_the_environment_says_is_passed_over_where_it_means_nothing() {
-    let (scratch, _running, target) = serve(Mock::new(40));
+    let (scratch, _running, target) = Running::alone(Mock::new(40));
     let environment = [
         ("NETPOLLER_WHERE", "kind=tcp"),
         ("NETPOLLER_COLUMNS", "id,rd"),
@@ -66,7 +66,7 @@ fn variables(verb: &str) -> Vec<String> {
 
 #[test]
 fn an_empty_variable_is_no_value_whatever_flag_it_is_of() {
-    let (scratch, _running, target) = serve(Mock::new(40));
+    let (scratch, _running, target) = Running::alone(Mock::new(40));
     let names = variables("ls");
     for name in ["NETPOLLER_LIMIT", "NETPOLLER_SORT", "NETPOLLER_TLS_CA"] {
         assert!(names.iter().any(|known| known == name), "{names:?}");
@@ -103,7 +103,7 @@ fn an_empty_variable_is_no_value_whatever_flag_it_is_of() {
 
 #[test]
 fn a_slip_of_the_pen_in_the_environment_is_told() {
-    let (scratch, _running, target) = serve(Mock::new(1));
+    let (scratch, _running, target) = Running::alone(Mock::new(1));
     for (name, value, word) in [
         ("NETPOLLER_WHERE", "knd=tcp", "did you mean `kind`?"),
         ("NETPOLLER_COLUMNS", "id,knd", "did you mean `kind`?"),
@@ -120,7 +120,7 @@ fn a_slip_of_the_pen_in_the_environment_is_told() {
 
 #[test]
 fn a_flag_is_honoured_or_refused_and_never_passed_over() {
-    let (scratch, _running, target) = serve(Mock::new(1));
+    let (scratch, _running, target) = Running::alone(Mock::new(1));
     for arguments in [
         &["stats", "-n", "3"][..],
         &["stats", "--sort", "fd"],
@@ -163,7 +163,7 @@ fn a_flag_is_honoured_or_refused_and_never_passed_over() {
 
 #[test]
 fn a_filter_that_can_hold_for_nothing_is_refused() {
-    let (scratch, _running, target) = serve(Mock::new(50));
+    let (scratch, _running, target) = Running::alone(Mock::new(50));
     for (verb, filter, words) in [
         (&["ls"][..], "dir=read", &["rd=parked"][..]),
         (&["top", "-C", "1"], "fd>0 && !(dir=write)", &["rd=parked"]),
@@ -205,7 +205,7 @@ fn a_filter_that_can_hold_for_nothing_is_refused() {
 
 #[test]
 fn a_tilde_looks_for_a_regular_expression() {
-    let (scratch, _running, target) = serve(Mock::new(200));
+    let (scratch, _running, target) = Running::alone(Mock::new(200));
     let count = |filter: &str| {
         let arguments = ["-t", &target, "ls", "--no-header", "-w", filter];
         stdout(&run(scratch.path(), &arguments)).lines().count()
@@ -234,7 +234,7 @@ fn a_tilde_looks_for_a_regular_expression() {
 
 #[test]
 fn help_names_every_field_and_operator() {
-    let (scratch, _running, _) = serve(Mock::new(1));
+    let (scratch, _running, _) = Running::alone(Mock::new(1));
     for arguments in [&["help", "fields"][..], &["fields"], &["fields", "--help"]] {
         let output = run(scratch.path(), arguments);
         let text = stdout(&output);

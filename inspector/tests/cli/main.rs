@@ -1,15 +1,11 @@
 //! The real binary against a mock of the endpoint, which is as an older server: it knows neither
 //! filters nor orders.
 
-#[path = "../support/command.rs"]
-mod command;
 mod failures;
 mod flags;
 mod rows;
 mod shapes;
 mod stats;
-#[path = "../support/mod.rs"]
-mod support;
 mod targets;
 mod verbs;
 
@@ -19,12 +15,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 use std::process::{Output, Stdio};
 
-use command::netpoller;
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
-use rustix::termios::{Winsize, tcsetwinsize};
+use netpoller_tests::program::netpoller;
+use netpoller_tests::pty;
 use serde_json::Value;
-use support::mock::{Mock, Running};
-use tempfile::TempDir;
 
 fn run(scratch: &Path, arguments: &[&str]) -> Output {
     netpoller(scratch)
@@ -35,22 +28,7 @@ fn run(scratch: &Path, arguments: &[&str]) -> Output {
 
 /// What it prints on a terminal of so many columns.
 fn on_terminal(scratch: &Path, columns: u16, arguments: &[&str]) -> String {
-    let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("open a pseudo-terminal");
-    grantpt(&control).expect("grantpt");
-    unlockpt(&control).expect("unlockpt");
-    let name = ptsname(&control, Vec::new()).expect("ptsname");
-    let terminal = fs::File::options()
-        .read(true)
-        .write(true)
-        .open(name.to_str().expect("a path"))
-        .expect("open the terminal");
-    let size = Winsize {
-        ws_row: 24,
-        ws_col: columns,
-        ws_xpixel: 0,
-        ws_ypixel: 0,
-    };
-    tcsetwinsize(&terminal, size).expect("set the size");
+    let (control, terminal) = pty::terminal(columns, 24);
     let mut child = netpoller(scratch)
         .env("NO_COLOR", "1")
         .args(arguments)
@@ -60,7 +38,7 @@ fn on_terminal(scratch: &Path, columns: u16, arguments: &[&str]) -> String {
         .expect("run netpoller");
     let mut seen = Vec::new();
     // When nobody has the terminal open any more, reading from its other side fails.
-    let _ = fs::File::from(control).read_to_end(&mut seen);
+    let _ = { control }.read_to_end(&mut seen);
     child.wait().expect("wait");
     String::from_utf8(seen).expect("UTF-8").replace('\r', "")
 }
@@ -88,14 +66,6 @@ fn assert_fails(output: &Output, code: i32, words: &[&str]) {
     for word in words {
         assert!(said.contains(word), "`{word}` is missing in: {said}");
     }
-}
-
-/// A mock under a plain name, which has to be named with `-t`.
-fn serve(mock: Mock) -> (TempDir, Running, String) {
-    let scratch = TempDir::new().expect("make a directory");
-    let running = Running::start(mock, scratch.path().join("mock.sock"));
-    let target = format!("unix:{}", running.socket.display());
-    (scratch, running, target)
 }
 
 /// Where a process of this user would put its sockets.

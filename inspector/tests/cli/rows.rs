@@ -2,12 +2,12 @@
 
 use serde_json::Value;
 
-use crate::support::mock::Mock;
-use crate::{json, netpoller, run, serve, stdout};
+use crate::{json, netpoller, run, stdout};
+use netpoller_tests::mock::{Mock, Running};
 
 #[test]
 fn ls_prints_one_aligned_line_for_each_descriptor() {
-    let (scratch, _running, target) = serve(Mock::new(40));
+    let (scratch, _running, target) = Running::alone(Mock::new(40));
     let output = run(scratch.path(), &["-t", &target, "ls"]);
     let lines: Vec<&str> = stdout(&output).lines().collect();
     assert_eq!(lines.len(), 41);
@@ -31,7 +31,7 @@ fn ls_prints_one_aligned_line_for_each_descriptor() {
 
 #[test]
 fn without_a_terminal_no_verb_means_ls() {
-    let (scratch, _running, target) = serve(Mock::new(3));
+    let (scratch, _running, target) = Running::alone(Mock::new(3));
     let output = netpoller(scratch.path())
         .env("NETPOLLER_TARGET", target)
         .output()
@@ -42,7 +42,7 @@ fn without_a_terminal_no_verb_means_ls() {
 
 #[test]
 fn json_has_every_field_of_the_contract() {
-    let (scratch, _running, target) = serve(Mock::new(60));
+    let (scratch, _running, target) = Running::alone(Mock::new(60));
     let document = json(&run(
         scratch.path(),
         &["-t", &target, "ls", "--format", "json"],
@@ -98,7 +98,7 @@ fn json_has_every_field_of_the_contract() {
 
 #[test]
 fn a_table_of_many_pages_is_complete() {
-    let (scratch, _running, target) = serve(Mock::new(15_321));
+    let (scratch, _running, target) = Running::alone(Mock::new(15_321));
     let output = run(
         scratch.path(),
         &["-t", &target, "--timeout", "60s", "ls", "-f", "jsonl"],
@@ -112,7 +112,7 @@ fn a_table_of_many_pages_is_complete() {
 
 #[test]
 fn waiters_have_a_row_for_each_parked_direction() {
-    let (scratch, _running, target) = serve(Mock::new(80));
+    let (scratch, _running, target) = Running::alone(Mock::new(80));
     let all = json(&run(scratch.path(), &["-t", &target, "ls", "-f", "json"]));
     let parked: usize = all["items"]
         .as_array()
@@ -161,7 +161,7 @@ fn waiters_have_a_row_for_each_parked_direction() {
 
 #[test]
 fn deadlines_and_pollers_are_tables_too() {
-    let (scratch, _running, target) = serve(Mock::new(80));
+    let (scratch, _running, target) = Running::alone(Mock::new(80));
     let deadlines = json(&run(
         scratch.path(),
         &["-t", &target, "ls", "deadlines", "-f", "json"],
@@ -184,7 +184,7 @@ fn deadlines_and_pollers_are_tables_too() {
 
 #[test]
 fn rows_are_filtered_sorted_limited_and_cut_to_columns() {
-    let (scratch, _running, target) = serve(Mock::new(200));
+    let (scratch, _running, target) = Running::alone(Mock::new(200));
     let output = run(
         scratch.path(),
         &[
@@ -225,7 +225,7 @@ fn rows_are_filtered_sorted_limited_and_cut_to_columns() {
 
 #[test]
 fn csv_is_one_record_for_each_row() {
-    let (scratch, _running, target) = serve(Mock::new(10));
+    let (scratch, _running, target) = Running::alone(Mock::new(10));
     let output = run(scratch.path(), &["-t", &target, "ls", "-f", "csv"]);
     let mut reader = csv::Reader::from_reader(stdout(&output).as_bytes());
     assert_eq!(&reader.headers().expect("a header")[0], "id");
@@ -234,7 +234,7 @@ fn csv_is_one_record_for_each_row() {
 
 #[test]
 fn top_repeats_the_table_with_a_blank_line_between() {
-    let (scratch, _running, target) = serve(Mock::new(2));
+    let (scratch, _running, target) = Running::alone(Mock::new(2));
     let output = run(
         scratch.path(),
         &["-t", &target, "top", "-C", "2", "--interval", "100ms"],

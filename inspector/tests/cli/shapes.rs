@@ -1,7 +1,7 @@
 //! What is cut where there is little room, and what machines read.
 
-use crate::support::mock::Mock;
-use crate::{json, netpoller, on_terminal, run, serve, stdout};
+use crate::{json, netpoller, on_terminal, run, stdout};
+use netpoller_tests::mock::{Mock, Running};
 
 const FOLDER: &str = "/home/builder/.cargo/registry/a-crate-with-a-long-name-1.2.3/";
 
@@ -20,7 +20,7 @@ fn locations(text: &str) -> Vec<&str> {
 
 #[test]
 fn a_location_never_loses_its_file_and_line_on_a_terminal() {
-    let (scratch, _running, target) = serve(far_away());
+    let (scratch, _running, target) = Running::alone(far_away());
     for columns in [80, 100, 120, 160] {
         for verb in [
             &["ls"][..],
@@ -52,7 +52,7 @@ fn a_location_never_loses_its_file_and_line_on_a_terminal() {
 
 #[test]
 fn nothing_is_cut_where_there_is_no_terminal() {
-    let (scratch, _running, target) = serve(far_away());
+    let (scratch, _running, target) = Running::alone(far_away());
     for verb in [
         &["ls"][..],
         &["ls", "waiters"],
@@ -72,7 +72,7 @@ fn nothing_is_cut_where_there_is_no_terminal() {
 
 #[test]
 fn a_watch_says_what_stands_in_its_columns() {
-    let (scratch, _running, target) = serve(Mock::new(10));
+    let (scratch, _running, target) = Running::alone(Mock::new(10));
     let output = run(scratch.path(), &["-t", &target, "watch", "-n", "5"]);
     let titles: Vec<&str> = stdout(&output)
         .lines()
@@ -94,7 +94,7 @@ fn records(text: &str) -> Vec<std::collections::HashMap<String, String>> {
 
 #[test]
 fn csv_has_raw_numbers_with_their_units_in_the_names() {
-    let (scratch, _running, target) = serve(Mock::new(1_500));
+    let (scratch, _running, target) = Running::alone(Mock::new(1_500));
     for (verb, numbers, others) in [
         (
             &["ls"][..],
@@ -185,7 +185,7 @@ fn csv_has_raw_numbers_with_their_units_in_the_names() {
 
 #[test]
 fn csv_that_goes_on_has_its_names_once() {
-    let (scratch, _running, target) = serve(Mock::new(3));
+    let (scratch, _running, target) = Running::alone(Mock::new(3));
     let arguments = [
         "-t",
         &target,
@@ -205,7 +205,7 @@ fn csv_that_goes_on_has_its_names_once() {
 
 #[test]
 fn json_has_the_columns_that_are_asked_for_and_no_others() {
-    let (scratch, _running, target) = serve(Mock::new(20));
+    let (scratch, _running, target) = Running::alone(Mock::new(20));
     let arguments = ["-t", &target, "ls", "-c", "id,rd,since,fd", "-f", "json"];
     let document = json(&run(scratch.path(), &arguments));
     for item in document["items"].as_array().expect("items") {
@@ -224,7 +224,7 @@ fn json_has_the_columns_that_are_asked_for_and_no_others() {
 
 #[test]
 fn ids_of_several_pollers_name_theirs_and_are_understood_as_they_are_printed() {
-    let (scratch, _running, target) = serve(Mock::new(200));
+    let (scratch, _running, target) = Running::alone(Mock::new(200));
     for verb in ["ls", "waiters", "deadlines"] {
         let what = if verb == "ls" { "descriptors" } else { verb };
         let arguments = [
@@ -273,7 +273,7 @@ fn ids_of_several_pollers_name_theirs_and_are_understood_as_they_are_printed() {
 
 #[test]
 fn what_a_filter_can_name_is_a_column_too() {
-    let (scratch, _running, target) = serve(Mock::new(50));
+    let (scratch, _running, target) = Running::alone(Mock::new(50));
     let arguments = [
         "-t",
         &target,
@@ -309,7 +309,7 @@ fn what_a_filter_can_name_is_a_column_too() {
 
 #[test]
 fn the_environment_says_where_to_sort_and_a_limit_has_a_unit() {
-    let (scratch, _running, target) = serve(Mock::new(1_500));
+    let (scratch, _running, target) = Running::alone(Mock::new(1_500));
     let output = run(
         scratch.path(),
         &["-t", &target, "ls", "-n", "1k", "--no-header"],

@@ -1,11 +1,11 @@
 //! `stats`.
 
-use crate::support::mock::Mock;
-use crate::{json, run, serve, stdout};
+use crate::{json, run, stdout};
+use netpoller_tests::mock::{Mock, Running};
 
 #[test]
 fn stats_show_transitions_counters_quantiles_and_laws() {
-    let (scratch, _running, target) = serve(Mock::new(1_500));
+    let (scratch, _running, target) = Running::alone(Mock::new(1_500));
     let output = run(scratch.path(), &["-t", &target, "stats"]);
     let text = stdout(&output);
     for word in [

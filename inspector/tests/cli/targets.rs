@@ -9,8 +9,8 @@ use std::process::{Child, Stdio};
 
 use tempfile::TempDir;
 
-use crate::support::mock::{Mock, Running};
 use crate::{assert_fails, json, own_socket_name, run, runtime_dir, stderr, stdout};
+use netpoller_tests::mock::{Mock, Running};
 
 #[test]
 fn the_only_target_need_not_be_named() {

@@ -5,12 +5,12 @@ use std::process::Stdio;
 
 use serde_json::Value;
 
-use crate::support::mock::Mock;
-use crate::{assert_fails, json, netpoller, run, serve, stderr, stdout};
+use crate::{assert_fails, json, netpoller, run, stderr, stdout};
+use netpoller_tests::mock::{Mock, Running};
 
 #[test]
 fn what_an_older_server_does_not_have_is_exit_5_with_its_version() {
-    let (scratch, _running, target) = serve(Mock::new(3));
+    let (scratch, _running, target) = Running::alone(Mock::new(3));
     for (arguments, method) in [
         (&["audit"][..], "the laws"),
         (&["events"], "its events"),
@@ -27,7 +27,7 @@ fn what_an_older_server_does_not_have_is_exit_5_with_its_version() {
 
 #[test]
 fn the_first_rows_of_an_order_are_right_although_the_server_does_not_sort() {
-    let (scratch, _running, target) = serve(Mock::new(2_500));
+    let (scratch, _running, target) = Running::alone(Mock::new(2_500));
     let all = json(&run(
         scratch.path(),
         &["-t", &target, "ls", "--sort", "fd:desc", "-f", "json"],
@@ -52,7 +52,7 @@ fn the_first_rows_of_an_order_are_right_although_the_server_does_not_sort() {
 
 #[test]
 fn a_watch_tells_what_comes_changes_and_goes() {
-    let (scratch, _running, target) = serve(Mock::new(70));
+    let (scratch, _running, target) = Running::alone(Mock::new(70));
     let output = run(
         scratch.path(),
         &[
@@ -91,7 +91,7 @@ fn a_watch_tells_what_comes_changes_and_goes() {
 
 #[test]
 fn histograms_of_an_older_server_are_those_of_all_time() {
-    let (scratch, _running, target) = serve(Mock::new(10));
+    let (scratch, _running, target) = Running::alone(Mock::new(10));
     let document = json(&run(
         scratch.path(),
         &["-t", &target, "hist", "wake_latency", "-f", "json"],
@@ -103,7 +103,7 @@ fn histograms_of_an_older_server_are_those_of_all_time() {
 
 #[test]
 fn one_of_several_descriptors_with_a_number_must_be_named_by_its_id() {
-    let (scratch, _running, target) = serve(Mock::new(60));
+    let (scratch, _running, target) = Running::alone(Mock::new(60));
     assert_fails(
         &run(scratch.path(), &["-t", &target, "describe", "fd", "100000"]),
         6,
@@ -118,7 +118,7 @@ fn one_of_several_descriptors_with_a_number_must_be_named_by_its_id() {
 
 #[test]
 fn flags_that_mean_nothing_to_a_verb_are_refused() {
-    let (scratch, _running, target) = serve(Mock::new(1));
+    let (scratch, _running, target) = Running::alone(Mock::new(1));
     for (arguments, words) in [
         (&["audit", "-w", "fd=1"][..], &["laws"][..]),
         (&["events", "--sort", "fd"], &["--sort", "as they happen"]),
@@ -138,7 +138,7 @@ fn flags_that_mean_nothing_to_a_verb_are_refused() {
 
 #[test]
 fn nothing_is_evicted_without_consent() {
-    let (scratch, _running, target) = serve(Mock::new(1));
+    let (scratch, _running, target) = Running::alone(Mock::new(1));
     let mut child = netpoller(scratch.path())
         .args(["evict", "1.2", "--control", &target])
         .stdin(Stdio::piped())
@@ -154,7 +154,7 @@ fn nothing_is_evicted_without_consent() {
 
 #[test]
 fn completions_know_the_kinds_of_events() {
-    let (scratch, _running, _) = serve(Mock::new(1));
+    let (scratch, _running, _) = Running::alone(Mock::new(1));
     let words = run(scratch.path(), &["completions", "bash"]);
     for word in ["describe", "audit", "events", "evict", "ready_parked"] {
         assert!(stdout(&words).contains(word), "{word}");

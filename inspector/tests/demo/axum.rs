@@ -1,26 +1,16 @@
 //! The axum example under `wrk`, looked at every second.
 
-use std::path::PathBuf;
-
-use crate::command::{isolated, tool};
-use crate::support::{Running, items};
-
-/// The example, as cargo has built it beside the binary.
-fn example() -> PathBuf {
-    let folder = PathBuf::from(env!("CARGO_BIN_EXE_netpoller"));
-    let path = folder.parent().expect("a folder").join("examples/axum");
-    let advice = "`cargo test --workspace` builds it";
-    assert!(path.is_file(), "{} is missing: {advice}", path.display());
-    path
-}
+use netpoller_tests::program::isolated;
+use netpoller_tests::program::{Running, items};
+use netpoller_tests::{example, tool};
 
 #[test]
 #[ignore = "needs wrk"]
 fn an_axum_service_answers_wrk_without_errors_while_it_is_listed() {
-    let wrk = tool("wrk");
+    let wrk = tool(&["wrk"]);
     let scratch = tempfile::tempdir().unwrap();
     let target = format!("unix:{}", scratch.path().join("axum.sock").display());
-    let mut command = isolated(example(), scratch.path());
+    let mut command = isolated(example("axum"), scratch.path());
     command.args(["127.0.0.1:0", "--inspect", &target]);
     let mut axum = Running::start(scratch, command, &["attach with: "]);
     let addr = {
@@ -65,7 +55,7 @@ fn an_axum_service_answers_wrk_without_errors_while_it_is_listed() {
     assert_eq!(most, 64, "connections listed while wrk ran");
 
     // wrk has closed its connections: what is left is the listener, and the laws hold.
-    crate::support::eventually("the end of the connections", || {
+    netpoller_tests::eventually("the end of the connections", || {
         let rows = axum.json(&["ls", "-t", &target]);
         (items(&rows)
             .iter()

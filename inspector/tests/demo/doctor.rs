@@ -5,12 +5,13 @@ use std::time::{Duration, Instant};
 
 use serde_json::Value;
 
-use crate::support::{Running, eventually, items, netpoller};
+use netpoller_tests::eventually;
+use netpoller_tests::program::{Running, items, netpoller};
 
 /// A small demo with one fault.
 fn planted(fault: &str) -> Running {
     let scratch = tempfile::tempdir().unwrap();
-    let mut command = netpoller(&scratch);
+    let mut command = netpoller(scratch.path());
     command.args(["demo", "--headless", "--connections", "5", "--plant", fault]);
     Running::start(scratch, command, &["attach with: "])
 }
@@ -238,7 +239,7 @@ fn a_fault_that_is_allowed_is_not_reported() {
 #[test]
 fn the_laws_of_the_demo_hold_beside_planted_faults() {
     let scratch = tempfile::tempdir().unwrap();
-    let output = netpoller(&scratch)
+    let output = netpoller(scratch.path())
         .args([
             "demo",
             "--headless",
@@ -279,7 +280,7 @@ fn a_healthy_demo_has_no_findings_however_long_one_looks() {
     let seconds: u64 =
         std::env::var("DOCTOR_SILENT_SECS").map_or(10, |text| text.parse().expect("seconds"));
     let scratch = tempfile::tempdir().unwrap();
-    let mut command = netpoller(&scratch);
+    let mut command = netpoller(scratch.path());
     command.args(["demo", "--headless", "--connections", "256"]);
     let demo = Running::start(scratch, command, &["attach with: "]);
     let began = Instant::now();

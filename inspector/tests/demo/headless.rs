@@ -5,8 +5,9 @@ use std::process::Stdio;
 use rustix::process::Signal;
 use serde_json::Value;
 
-use crate::command::kill;
-use crate::support::{Running, eventually, get, items, netpoller};
+use netpoller_tests::eventually;
+use netpoller_tests::program::kill;
+use netpoller_tests::program::{Running, get, items, netpoller};
 
 #[track_caller]
 fn assert_laws_hold(document: &Value) {
@@ -23,7 +24,7 @@ fn assert_laws_hold(document: &Value) {
 #[test]
 fn the_summary_is_one_json_document_with_no_violated_law() {
     let scratch = tempfile::tempdir().unwrap();
-    let output = netpoller(&scratch)
+    let output = netpoller(scratch.path())
         .args([
             "demo",
             "--headless",
@@ -71,7 +72,7 @@ fn the_summary_is_one_json_document_with_no_violated_law() {
 #[test]
 fn the_summary_for_people_names_requests_latencies_and_laws() {
     let scratch = tempfile::tempdir().unwrap();
-    let output = netpoller(&scratch)
+    let output = netpoller(scratch.path())
         .args(["demo", "--headless", "--for", "1s", "--connections", "20"])
         .output()
         .unwrap();
@@ -93,7 +94,7 @@ fn the_summary_for_people_names_requests_latencies_and_laws() {
 fn a_running_demo_can_be_listed_and_scraped() {
     let scratch = tempfile::tempdir().unwrap();
     let socket = format!("unix:{}", scratch.path().join("demo.sock").display());
-    let mut command = netpoller(&scratch);
+    let mut command = netpoller(scratch.path());
     command.args([
         "demo",
         "--headless",
@@ -182,7 +183,7 @@ fn a_signal_ends_the_demo_with_its_summary_and_takes_the_socket_away() {
     for (signal, expected) in [(Signal::TERM, 143), (Signal::HUP, 129)] {
         let scratch = tempfile::tempdir().unwrap();
         let path = scratch.path().join("demo.sock");
-        let mut command = netpoller(&scratch);
+        let mut command = netpoller(scratch.path());
         command.args([
             "demo",
             "--headless",
@@ -238,7 +239,7 @@ fn what_it_cannot_do_is_said_with_the_address_and_the_remedy() {
             vec!["CSV", "--format json"],
         ),
     ] {
-        let output = netpoller(&scratch)
+        let output = netpoller(scratch.path())
             .arg("demo")
             .args(arguments)
             .output()

@@ -5,8 +5,9 @@ use std::time::{Duration, Instant};
 
 use tempfile::TempDir;
 
-use crate::command::{isolated, kill, tool};
-use crate::support::{PATIENCE, eventually};
+use netpoller_tests::program::{isolated, kill};
+use netpoller_tests::tool;
+use netpoller_tests::{LIMIT, eventually};
 
 /// A terminal of 160 by 40, with a server of its own.
 struct Terminal {
@@ -21,7 +22,7 @@ impl Terminal {
         };
         let script = format!(
             "{} demo {arguments}; echo \"ended: $?\"; stty -a | grep -o -w -e '-\\?echo' -e '-\\?icanon' | tr '\\n' ' '; cat",
-            env!("CARGO_BIN_EXE_netpoller")
+            netpoller_tests::built("netpoller").display()
         );
         let status = terminal
             .command()
@@ -45,7 +46,7 @@ impl Terminal {
     }
 
     fn command(&self) -> Command {
-        let mut command = isolated(tool("tmux"), self.scratch.path());
+        let mut command = isolated(tool(&["tmux"]), self.scratch.path());
         command.arg("-S").arg(self.scratch.path().join("tmux.sock"));
         command
     }
@@ -72,7 +73,7 @@ impl Terminal {
 
     #[track_caller]
     fn shows(&self, words: &[&str]) -> String {
-        let give_up = Instant::now() + PATIENCE;
+        let give_up = Instant::now() + LIMIT;
         loop {
             let screen = self.screen();
             if words.iter().all(|word| screen.contains(word)) {
@@ -80,7 +81,7 @@ impl Terminal {
             }
             assert!(
                 Instant::now() < give_up,
-                "a screen with {words:?} did not come about in {PATIENCE:?}; the last:\n{screen}"
+                "a screen with {words:?} did not come about in {LIMIT:?}; the last:\n{screen}"
             );
             std::thread::sleep(Duration::from_millis(20));
         }

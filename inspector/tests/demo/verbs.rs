@@ -2,12 +2,13 @@
 
 use serde_json::Value;
 
-use crate::support::{Running, eventually, items, netpoller};
+use netpoller_tests::eventually;
+use netpoller_tests::program::{Running, items, netpoller};
 
 /// A demo with so many connections, and what else it is told.
 fn demo(connections: &str, arguments: &[&str]) -> Running {
     let scratch = tempfile::tempdir().unwrap();
-    let mut command = netpoller(&scratch);
+    let mut command = netpoller(scratch.path());
     command.args([
         "demo",
         "--headless",

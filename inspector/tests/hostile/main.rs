@@ -5,8 +5,6 @@
 // The peak of a child's memory is told by wait4(2) alone.
 #![allow(unsafe_code)]
 
-#[path = "../support/command.rs"]
-mod command;
 mod ends;
 mod messages;
 mod process;

@@ -6,7 +6,7 @@ use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
-use crate::command::netpoller;
+use netpoller_tests::program::netpoller;
 
 /// Of memory at the peak.
 pub(crate) const MOST_MEMORY: u64 = 200 << 20;

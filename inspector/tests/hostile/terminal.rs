@@ -8,8 +8,8 @@ use std::process::Child;
 use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
+use netpoller_tests::pty;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::pty::{OpenptFlags, grantpt, openpt, ptsname, unlockpt};
 use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tempfile::TempDir;
 
@@ -29,27 +29,8 @@ struct Session {
 
 impl Session {
     fn open(socket: &Path) -> Self {
-        let control = openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY | OpenptFlags::CLOEXEC)
-            .expect("open a pseudo-terminal");
-        grantpt(&control).expect("grantpt");
-        unlockpt(&control).expect("unlockpt");
-        let name = ptsname(&control, Vec::new()).expect("ptsname");
-        let name = name.to_str().expect("a path").to_owned();
-        let open = || {
-            File::options()
-                .read(true)
-                .write(true)
-                .open(&name)
-                .expect("open")
-        };
-        let terminal: OwnedFd = open().into();
-        let size = Winsize {
-            ws_row: 40,
-            ws_col: 140,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(&terminal, size).expect("set the size");
+        let (control, terminal) = pty::terminal(140, 40);
+        let open = || terminal.try_clone().expect("clone the terminal");
         let child = command()
             .arg("-t")
             .arg(socket)
@@ -59,7 +40,6 @@ impl Session {
             .stderr(open())
             .spawn()
             .expect("run netpoller");
-        let control = File::from(control);
         let (sender, written) = channel();
         let mut reader = control.try_clone().expect("clone");
         // It ends when nobody has the terminal open any more.
@@ -74,7 +54,7 @@ impl Session {
         Self {
             child,
             control: Some(control),
-            terminal: Some(terminal),
+            terminal: Some(terminal.into()),
             written,
             seen: Vec::new(),
         }

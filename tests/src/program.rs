@@ -1,53 +1,85 @@
-//! Starting the demo, asking the inspector about it, and reading its metrics.
+//! The programs that tests start, each with an environment of its own: it neither sees nor disturbs
+//! what else runs here.
 
+use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
-use std::time::{Duration, Instant};
 
 use serde_json::Value;
 use tempfile::TempDir;
 
-use crate::command;
+use crate::built;
 
-/// How long anything may take before a test gives up. Generous: the machine may be busy.
-pub(crate) const PATIENCE: Duration = Duration::from_secs(120);
+/// What a child inherits: where programs are, and what tools that watch the tests are told.
+const INHERITED: &[&str] = &[
+    "PATH",
+    "LD_LIBRARY_PATH",
+    "RUST_BACKTRACE",
+    "LLVM_PROFILE_FILE",
+    "ASAN_OPTIONS",
+    "LSAN_OPTIONS",
+    "TSAN_OPTIONS",
+];
 
-/// The inspector's binary, without colours.
-pub(crate) fn netpoller(scratch: &TempDir) -> Command {
-    let mut command = command::netpoller(scratch.path());
-    command.env("NO_COLOR", "1");
+/// The command `netpoller`. It puts its sockets into `scratch`, and looks for others nowhere else.
+pub fn netpoller(scratch: &Path) -> Command {
+    isolated(built("netpoller"), scratch)
+}
+
+/// Any program, with `scratch` as its home and for all that is temporary.
+pub fn isolated(program: impl AsRef<OsStr>, scratch: &Path) -> Command {
+    let mut command = Command::new(program);
+    command.env_clear();
+    for name in INHERITED {
+        if let Some(value) = std::env::var_os(name) {
+            command.env(name, value);
+        }
+    }
+    for name in ["HOME", "TMPDIR", "XDG_RUNTIME_DIR"] {
+        command.env(name, scratch);
+    }
+    command
+        .env("NETPOLLER_SOCKETS", scratch.join("netpoller"))
+        // The machine may be busy; what is to end in time says its own.
+        .env("NETPOLLER_TIMEOUT", "60s")
+        .stdin(Stdio::null());
     command
 }
 
-/// Polls `probe` until it gives something.
+/// Sends a signal to a process that the test has started.
+///
+/// # Panics
+///
+/// If it does not run.
 #[track_caller]
-pub(crate) fn eventually<T>(what: &str, mut probe: impl FnMut() -> Option<T>) -> T {
-    let give_up = Instant::now() + PATIENCE;
-    loop {
-        if let Some(value) = probe() {
-            return value;
-        }
-        assert!(
-            Instant::now() < give_up,
-            "{what} did not come about in {PATIENCE:?}"
-        );
-        std::thread::sleep(Duration::from_millis(20));
-    }
+pub fn kill(pid: u32, signal: rustix::process::Signal) {
+    let pid = i32::try_from(pid)
+        .ok()
+        .and_then(rustix::process::Pid::from_raw);
+    rustix::process::kill_process(pid.expect("a process id"), signal).expect("it runs");
 }
 
 /// A child that does not outlive its test.
-pub(crate) struct Running {
-    pub(crate) child: Child,
-    pub(crate) scratch: TempDir,
+#[derive(Debug)]
+pub struct Running {
+    /// The process.
+    pub child: Child,
+    /// Its home.
+    pub scratch: TempDir,
     /// What it said on stderr before it was up.
-    pub(crate) said: Vec<String>,
+    pub said: Vec<String>,
 }
 
 impl Running {
     /// Starts `command` and waits for a line on stderr that begins with each of `until`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come to that.
     #[track_caller]
-    pub(crate) fn start(scratch: TempDir, mut command: Command, until: &[&str]) -> Self {
+    pub fn start(scratch: TempDir, mut command: Command, until: &[&str]) -> Self {
         let mut child = command
             .stderr(Stdio::piped())
             .stdout(Stdio::piped())
@@ -74,8 +106,12 @@ impl Running {
     }
 
     /// The rest of the line that began with `start`.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come to that.
     #[track_caller]
-    pub(crate) fn said(&self, start: &str) -> &str {
+    pub fn said(&self, start: &str) -> &str {
         self.said
             .iter()
             .find_map(|line| line.strip_prefix(start))
@@ -84,16 +120,24 @@ impl Running {
     }
 
     /// `netpoller ARGUMENTS`, about this child.
-    pub(crate) fn ask(&self, arguments: &[&str]) -> Output {
-        netpoller(&self.scratch)
+    ///
+    /// # Panics
+    ///
+    /// If it does not come to that.
+    pub fn ask(&self, arguments: &[&str]) -> Output {
+        netpoller(self.scratch.path())
             .args(arguments)
             .output()
             .expect("it runs")
     }
 
     /// The document that `netpoller ARGUMENTS --format json` prints.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come to that.
     #[track_caller]
-    pub(crate) fn json(&self, arguments: &[&str]) -> Value {
+    pub fn json(&self, arguments: &[&str]) -> Value {
         let output = self.ask(&[arguments, &["--format", "json"]].concat());
         assert!(
             output.status.success(),
@@ -104,8 +148,12 @@ impl Running {
     }
 
     /// What it printed in all, once it has ended on its own.
+    ///
+    /// # Panics
+    ///
+    /// If it does not come to that.
     #[track_caller]
-    pub(crate) fn finish(mut self) -> (i32, String) {
+    pub fn finish(mut self) -> (i32, String) {
         let mut stdout = String::new();
         self.child
             .stdout
@@ -126,14 +174,22 @@ impl Drop for Running {
 }
 
 /// The items of a document.
+///
+/// # Panics
+///
+/// If it is otherwise.
 #[track_caller]
-pub(crate) fn items(document: &Value) -> &[Value] {
+pub fn items(document: &Value) -> &[Value] {
     document["items"].as_array().expect("items")
 }
 
 /// The body of `url`, which must be answered with 200.
+///
+/// # Panics
+///
+/// If it is otherwise.
 #[track_caller]
-pub(crate) fn get(url: &str) -> String {
+pub fn get(url: &str) -> String {
     let rest = url.strip_prefix("http://").expect("http");
     let (host, path) = rest.split_once('/').expect("a path");
     let mut stream = TcpStream::connect(host).expect("it listens");

@@ -1,7 +1,5 @@
 //! An inspection endpoint without a poller behind it, serving made-up rows.
 
-#![allow(dead_code)]
-
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
@@ -14,35 +12,37 @@ use netpoller_proto::v1::{
     GetServerRequest, GetServerResponse, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
     ListDescriptorsResponse, WatchFrame, WatchRequest,
 };
+use tempfile::TempDir;
 use tokio_stream::Stream;
 use tokio_stream::wrappers::{ReceiverStream, TcpListenerStream, UnixListenerStream};
 use tonic::{Request, Response, Status};
 
-use super::rows::{self, NOW_NS};
+use crate::rows::{self, NOW_NS};
 
 /// What the mock pretends to be.
 #[derive(Debug, Clone)]
-pub(crate) struct Mock {
+pub struct Mock {
     /// Rows in its table.
-    pub(crate) rows: u32,
+    pub rows: u32,
     /// Version of the protocol that it claims to speak.
-    pub(crate) protocol: u32,
+    pub protocol: u32,
     /// What stands before the paths of its source.
-    pub(crate) folder: &'static str,
+    pub folder: &'static str,
     /// It accepts requests and never answers.
-    pub(crate) silent: bool,
+    pub silent: bool,
     /// It sends so many groups and then breaks the stream.
-    pub(crate) groups: Option<u64>,
+    pub groups: Option<u64>,
     /// What it finds wrong with itself; without it, it is too old to be asked.
-    pub(crate) diagnosis: Option<v1::DiagnoseResponse>,
+    pub diagnosis: Option<v1::DiagnoseResponse>,
     /// Its laws; without them, it is too old to be asked.
-    pub(crate) laws: Option<v1::AuditResponse>,
-    pub(crate) clock: Arc<AtomicU64>,
+    pub laws: Option<v1::AuditResponse>,
+    /// How often it was looked at.
+    pub clock: Arc<AtomicU64>,
 }
 
 impl Mock {
     /// A healthy server with so many rows.
-    pub(crate) fn new(rows: u32) -> Self {
+    pub fn new(rows: u32) -> Self {
         Self {
             rows,
             protocol: netpoller_proto::PROTOCOL,
@@ -264,7 +264,11 @@ impl Mock {
     }
 
     /// Serves on a Unix socket until the runtime ends.
-    pub(crate) async fn serve(self, socket: &Path) {
+    ///
+    /// # Panics
+    ///
+    /// If it cannot listen there.
+    pub async fn serve(self, socket: &Path) {
         let listener = tokio::net::UnixListener::bind(socket).expect("bind the mock's socket");
         self.serve_on(listener).await;
     }
@@ -279,15 +283,33 @@ impl Mock {
 }
 
 /// A mock that serves in the background of this process.
-pub(crate) struct Running {
+#[derive(Debug)]
+pub struct Running {
     /// Where it listens.
-    pub(crate) socket: PathBuf,
+    pub socket: PathBuf,
     runtime: Option<tokio::runtime::Runtime>,
 }
 
 impl Running {
+    /// Starts it at a plain name, by which nobody finds it, in a directory of its own. With it go
+    /// the directory and the target to name.
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn alone(mock: Mock) -> (TempDir, Self, String) {
+        let scratch = TempDir::new().expect("make a directory");
+        let running = Self::start(mock, scratch.path().join("mock.sock"));
+        let target = format!("unix:{}", running.socket.display());
+        (scratch, running, target)
+    }
+
     /// Starts it; when this returns, connections are accepted.
-    pub(crate) fn start(mock: Mock, socket: PathBuf) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn start(mock: Mock, socket: PathBuf) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()
@@ -302,7 +324,11 @@ impl Running {
     }
 
     /// Starts it on a free port of the loopback; `socket` is then its address.
-    pub(crate) fn start_tcp(mock: Mock) -> Self {
+    ///
+    /// # Panics
+    ///
+    /// If it cannot be started.
+    pub fn start_tcp(mock: Mock) -> Self {
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(1)
             .enable_all()

@@ -1,18 +1,16 @@
 //! Rows and statistics as a busy service would have them, the same on every run.
 
-#![allow(dead_code)]
-
 use netpoller_proto::v1::{
     Bucket, Descriptor, DescriptorKind, Direction, GetServerResponse, GetStatsResponse, Histogram,
     Law, Poller, PollerStats, State, Transitions, Waiter,
 };
 
 /// The moment at which the rows were read.
-pub(crate) const NOW_NS: u64 = 3_600_000_000_000;
+pub const NOW_NS: u64 = 3_600_000_000_000;
 const MS: u64 = 1_000_000;
 
 /// A connection whose reader has been parked for 12.4 s and gives up in 17.6 s.
-pub(crate) fn parked_reader() -> Descriptor {
+pub fn parked_reader() -> Descriptor {
     Descriptor {
         poller: "global".into(),
         slot: 42,
@@ -62,7 +60,7 @@ pub(crate) fn parked_reader() -> Descriptor {
 
 /// The slot with this number at this moment: what it is depends on the number alone, how long it
 /// waits on the moment.
-pub(crate) fn row(slot: u32, now_ns: u64) -> Descriptor {
+pub fn row(slot: u32, now_ns: u64) -> Descriptor {
     let pick = u64::from(slot).wrapping_mul(2_654_435_761) >> 7;
     let born = now_ns.saturating_sub((pick % 600_000) * MS);
     let mut row = Descriptor {
@@ -184,7 +182,7 @@ pub(crate) fn row(slot: u32, now_ns: u64) -> Descriptor {
 }
 
 /// The process that serves them.
-pub(crate) fn server(descriptors: u64, now_ns: u64) -> GetServerResponse {
+pub fn server(descriptors: u64, now_ns: u64) -> GetServerResponse {
     GetServerResponse {
         protocol: netpoller_proto::PROTOCOL,
         version: "0.1.0".into(),
@@ -221,7 +219,7 @@ fn poller(name: &str, id: u32, descriptors: u64, now_ns: u64) -> Poller {
 }
 
 /// Statistics that grow with `tick`.
-pub(crate) fn stats(descriptors: u64, now_ns: u64, tick: u64) -> GetStatsResponse {
+pub fn stats(descriptors: u64, now_ns: u64, tick: u64) -> GetStatsResponse {
     let server = server(descriptors, now_ns);
     let mut pollers = Vec::new();
     for poller in server.pollers {
