@@ -71,7 +71,7 @@ fn whoever_is_evicted_by_his_number_is_told_by_his_id() {
         json(&fixture.evict(&arguments).output().expect("run netpoller"))
     };
     let evicted = evict();
-    assert_eq!(evicted["id"], fixture.desc.id());
+    assert_eq!(evicted["id"], fixture.desc.id().to_string());
     assert_eq!(evicted["poller"], "evicted_by_number");
     assert_eq!(evicted["evicted"], true);
     let again = evict();
@@ -92,7 +92,7 @@ fn whoever_is_evicted_by_his_id_is_told_as_he_was_named() {
     );
     let arguments = [&*name, "--yes", "--format", "json"];
     let again = json(&fixture.evict(&arguments).output().expect("run"));
-    assert_eq!(again["id"], fixture.desc.id());
+    assert_eq!(again["id"], fixture.desc.id().to_string());
     assert_eq!(again["poller"], "evicted_by_id");
 }
 
@@ -106,7 +106,10 @@ fn an_id_of_several_pollers_is_answered_with_what_can_be_written() {
     let (socket, _peer) = UnixStream::pair().expect("a pair");
     let desc = other.open(socket.as_fd(), Kind::Unix).expect("open");
     assert_eq!(one.desc.id(), desc.id(), "both are the first of theirs");
-    let output = one.evict(&[&desc.id(), "--yes"]).output().expect("run");
+    let output = one
+        .evict(&[&desc.id().to_string(), "--yes"])
+        .output()
+        .expect("run");
     let said = String::from_utf8_lossy(&output.stderr).into_owned();
     assert_eq!(output.status.code(), Some(2), "{said}");
     let name = format!("ambiguous_other/{}", desc.id());

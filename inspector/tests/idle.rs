@@ -159,7 +159,10 @@ fn idle_connections_are_accepted_listed_and_closed() {
     assert_eq!(poller.waiters(), 0);
     assert_eq!(view::info(&poller).descriptors, 0);
     let registered = view::kernel_registrations(&poller).expect("fdinfo can be read");
-    let left: Vec<_> = registered.iter().filter(|it| it.generation != 0).collect();
+    let left: Vec<_> = registered
+        .iter()
+        .filter(|it| it.id.generation != 0)
+        .collect();
     assert!(
         left.is_empty(),
         "beside the poller's own descriptors there is {left:?}"

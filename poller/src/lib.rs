@@ -66,7 +66,7 @@
 
 #[doc(inline)]
 pub use netpoller_core::{
-    Builder, Counter, Desc, Direction, Error, Histogram, HistogramSnapshot, Kind, Poller,
+    Builder, Counter, Desc, DescId, Direction, Error, Histogram, HistogramSnapshot, Kind, Poller,
     ReadyList, RegisterError, Sides, Transition, Unit, Wait, block_on, block_on_poller, driver,
     net, pipe, pollable, task, time, view,
 };

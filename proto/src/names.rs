@@ -5,7 +5,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use crate::v1::{self, Descriptor, Transitions};
-use crate::vocabulary::{self, Cause, Transition, UnknownName, transitions};
+use crate::vocabulary::{self, Cause, DescId, Transition, UnknownName, transitions};
 
 /// Gives an enum of the protocol the words of the vocabulary.
 macro_rules! words {
@@ -92,15 +92,18 @@ impl Descriptor {
     /// Returns the id by which people call the descriptor, `slot.generation`. It is unique within
     /// its poller.
     #[must_use]
-    pub fn id(&self) -> String {
-        format!("{}.{}", self.slot, self.generation)
+    pub fn id(&self) -> DescId {
+        DescId {
+            slot: self.slot,
+            generation: self.generation,
+        }
     }
 
     /// Returns the id that [`crate::v1::WatchFrame::removes`] carries, `poller/slot.generation`. It
     /// is unique in the process.
     #[must_use]
     pub fn key(&self) -> String {
-        format!("{}/{}.{}", self.poller, self.slot, self.generation)
+        format!("{}/{}", self.poller, self.id())
     }
 }
 
@@ -188,7 +191,7 @@ mod tests {
             generation: 7,
             ..Descriptor::default()
         };
-        assert_eq!(row.id(), "42.7");
+        assert_eq!(row.id().to_string(), "42.7");
         assert_eq!(row.key(), "global/42.7");
     }
 

@@ -13,6 +13,7 @@
 //! | `event` | transitions, and whatever else the flight recorder records |
 //! | `counter` | the counters, by the metric of which they are series |
 //! | `histogram` | the histograms, likewise |
+//! | `desc_id` | what a descriptor is called |
 //!
 //! Where a number crosses the wire it is written in the table, and `tests/vocabulary.rs` holds it
 //! against the `.proto` file. Counters and histograms cross it by name.
@@ -21,11 +22,13 @@
 mod table;
 
 mod counter;
+mod desc_id;
 mod event;
 mod histogram;
 mod word;
 
 pub use counter::Counter;
+pub use desc_id::{DescId, InvalidDescId};
 #[cfg(feature = "messages")]
 pub(crate) use event::transitions;
 pub use event::{EventKind, Transition};

@@ -134,7 +134,7 @@ impl Serialize for Transitions {
 pub(crate) fn descriptor<'a>(entry: &'a Entry, context: &Context) -> Descriptor<'a> {
     let row = &entry.row;
     Descriptor {
-        id: row.id(),
+        id: row.id().to_string(),
         poller: &row.poller,
         fd: (row.fd >= 0).then_some(row.fd),
         kind: row.kind().name(),
@@ -227,7 +227,7 @@ fn waiting<'a>(entry: &'a Entry, direction: Direction, context: &Context) -> Wai
     let inner = row.side(direction).map(|it| side(it, context));
     let person = waiter(row.side(direction).and_then(|it| it.waiter.as_ref()));
     Waiting {
-        id: row.id(),
+        id: row.id().to_string(),
         poller: &row.poller,
         fd: (row.fd >= 0).then_some(row.fd),
         kind: row.kind().name(),

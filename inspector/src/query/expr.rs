@@ -191,7 +191,7 @@ impl Expr {
                 let matches = |text: &str| pattern.regex.is_match(text);
                 // As tables print it with several pollers; the short form is its end.
                 match field {
-                    Field::Id => matches(&part.row.id()) || matches(&part.row.key()),
+                    Field::Id => matches(&part.row.id().to_string()) || matches(&part.row.key()),
                     field => any_text(*field, part, matches),
                 }
             }

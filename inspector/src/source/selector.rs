@@ -5,6 +5,7 @@ use std::str::FromStr;
 use netpoller_proto::v1::filter::Node;
 use netpoller_proto::v1::filter_value::Value;
 use netpoller_proto::v1::{Comparison, Filter, FilterValue, Operator};
+use netpoller_proto::vocabulary::DescId;
 
 use super::endpoint::{Connection, Selection};
 use crate::failure::Failure;
@@ -16,8 +17,8 @@ pub(crate) enum Selector {
     Id {
         /// Its poller, if it was named.
         poller: Option<String>,
-        /// `slot.generation`.
-        id: String,
+        /// Its id.
+        id: DescId,
     },
     /// `fd:19`, or `fd 19`: whoever has this number now.
     Fd(i32),
@@ -43,14 +44,8 @@ impl FromStr for Selector {
             Some((poller, id)) => (Some(poller.to_owned()), id),
             None => (None, text),
         };
-        let is_number = |text: &str| text.parse::<u32>().is_ok();
-        match id.split_once('.') {
-            Some((slot, generation)) if is_number(slot) && is_number(generation) => Ok(Self::Id {
-                poller,
-                id: id.to_owned(),
-            }),
-            _ => Err(forms()),
-        }
+        let id = id.parse().map_err(|_| forms())?;
+        Ok(Self::Id { poller, id })
     }
 }
 
@@ -61,17 +56,17 @@ impl Selector {
     }
 
     /// The name of its poller, and its id.
-    pub(crate) async fn find(&self, connection: &Connection) -> Result<(String, String), Failure> {
+    pub(crate) async fn find(&self, connection: &Connection) -> Result<(String, DescId), Failure> {
         let (field, value) = match self {
             Self::Id {
                 poller: Some(poller),
                 id,
-            } => return Ok((poller.clone(), id.clone())),
+            } => return Ok((poller.clone(), *id)),
             Self::Id { poller: None, id } => {
                 if let [only] = &connection.server.pollers[..] {
-                    return Ok((only.name.clone(), id.clone()));
+                    return Ok((only.name.clone(), *id));
                 }
-                ("id", Value::Text(id.clone()))
+                ("id", Value::Text(id.to_string()))
             }
             Self::Fd(fd) => ("fd", Value::Number((*fd).into())),
         };
@@ -116,7 +111,7 @@ impl std::fmt::Display for Selector {
                 poller: Some(poller),
                 id,
             } => write!(f, "{poller}/{id}"),
-            Self::Id { poller: None, id } => f.write_str(id),
+            Self::Id { poller: None, id } => id.fmt(f),
             Self::Fd(fd) => write!(f, "fd:{fd}"),
         }
     }
@@ -130,7 +125,10 @@ mod tests {
     fn a_descriptor_is_named_by_its_id_or_its_number() {
         let id = |poller: Option<&str>| Selector::Id {
             poller: poller.map(Into::into),
-            id: "42.7".into(),
+            id: DescId {
+                slot: 42,
+                generation: 7,
+            },
         };
         for (text, expected) in [
             ("42.7", id(None)),
@@ -141,7 +139,7 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
-        for text in ["", "42", "42.", "fd:x", "x/fd:1", "42.7.1"] {
+        for text in ["", "42", "42.", "fd:x", "x/fd:1", "42.7.1", "+42.7"] {
             let said = text.parse::<Selector>().expect_err(text);
             assert!(said.contains("POLLER/42.7"), "{said}");
         }

@@ -75,7 +75,7 @@ impl Entry {
         if context.several {
             self.row.key()
         } else {
-            self.row.id()
+            self.row.id().to_string()
         }
     }
 

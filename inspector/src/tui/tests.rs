@@ -118,7 +118,7 @@ fn assert_picture(name: &str, app: &App) {
 }
 
 fn current_id(app: &App) -> String {
-    table(app).current().expect("a row").row.id()
+    table(app).current().expect("a row").row.id().to_string()
 }
 
 #[test]

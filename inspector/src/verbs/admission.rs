@@ -130,7 +130,8 @@ impl<'a> Admission<'a> {
                 row: Some(Arc::clone(&row)),
                 at: now,
             };
-            self.known.insert((row.poller.clone(), row.id()), known);
+            self.known
+                .insert((row.poller.clone(), row.id().to_string()), known);
         }
         Ok(())
     }

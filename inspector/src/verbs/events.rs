@@ -79,11 +79,9 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     let (poller, id) = match &args.id {
         None => (String::new(), String::new()),
         Some(which) => {
-            which
-                .parse::<Selector>()
-                .map_err(Failure::Usage)?
-                .find(&connection)
-                .await?
+            let which: Selector = which.parse().map_err(Failure::Usage)?;
+            let (poller, id) = which.find(&connection).await?;
+            (poller, id.to_string())
         }
     };
     super::check_pollers(globals.filter.as_ref(), &connection)?;

@@ -6,6 +6,7 @@
 use std::io::{self, IsTerminal, Write};
 
 use netpoller_proto::v1::{EvictRequest, EvictResponse};
+use netpoller_proto::vocabulary::DescId;
 
 use crate::failure::Failure;
 use crate::foreign;
@@ -46,7 +47,7 @@ impl Verb for EvictArgs {
             let subject = match &which {
                 Selector::Id { poller, id } => Subject {
                     poller: poller.clone(),
-                    id: id.clone(),
+                    id: *id,
                     named: which.to_string(),
                 },
                 // The endpoint that acts does not show, so the one that shows is asked whose number
@@ -73,14 +74,14 @@ impl Verb for EvictArgs {
             }
             let request = EvictRequest {
                 poller: poller.clone().unwrap_or_default(),
-                id: id.clone(),
+                id: id.to_string(),
             };
             let EvictResponse { evicted, released } = control.evict(request).await?;
             super::print(|out| match globals.format {
                 Format::Json | Format::Jsonl => Ok(writeln!(
                     out,
                     "{}",
-                    serde_json::json!({"poller": poller, "id": id, "evicted": evicted, "released": released})
+                    serde_json::json!({"poller": poller, "id": id.to_string(), "evicted": evicted, "released": released})
                 )?),
                 _ if evicted => {
                     let named = named.trim_end_matches(',');
@@ -99,8 +100,7 @@ impl Verb for EvictArgs {
 struct Subject {
     /// Its poller; `None` if it was not named, as the only one need not be.
     poller: Option<String>,
-    /// `slot.generation`.
-    id: String,
+    id: DescId,
     /// As people read it.
     named: String,
 }

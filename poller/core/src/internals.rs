@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::desc::{Kind, PollDesc};
-use crate::observe::Names;
+use crate::observe::{DescId, Names};
 use crate::poller::Poller;
 use crate::sys::{ForkMutex, Order};
 use crate::view::recorder::{self, Event};
@@ -89,8 +89,8 @@ pub fn request_break(poller: &Poller) -> io::Result<bool> {
 }
 
 /// Evicts a descriptor for somebody who does not own it.
-pub fn evict(poller: &Poller, slot: u32, generation: u32) -> Eviction {
-    poller.evict(slot, generation)
+pub fn evict(poller: &Poller, id: DescId) -> Eviction {
+    poller.evict(id)
 }
 
 /// Begins another sweep with `reader`: numbers of threads are recycled, so their names are looked
@@ -110,8 +110,8 @@ pub fn forget_all(reader: &mut Reader, poller: u32) {
 }
 
 /// What `poller` still holds of one descriptor, the oldest first.
-pub fn recorded_of(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
-    recorder::recorded_of(poller, slot, generation)
+pub fn recorded_of(poller: &Poller, id: DescId) -> Vec<Event> {
+    recorder::recorded_of(poller, id)
 }
 
 /// The evidence that names a file to the whole machine, and with it the addresses of a socket.

@@ -44,5 +44,5 @@ pub mod view;
 pub use desc::Kind;
 pub use driver::{block_on, block_on_poller};
 pub use error::{Error, RegisterError};
-pub use observe::{Counter, Direction, Histogram, HistogramSnapshot, Transition, Unit};
+pub use observe::{Counter, DescId, Direction, Histogram, HistogramSnapshot, Transition, Unit};
 pub use poller::{Builder, Desc, Poller, ReadyList, Sides, Wait};

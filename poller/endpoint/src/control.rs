@@ -30,14 +30,14 @@ impl Control for Service {
         request: Request<EvictRequest>,
     ) -> Result<Response<EvictResponse>, Status> {
         let EvictRequest { poller, id } = request.into_inner();
-        let (slot, generation) = find::id(&id)?;
-        let poller = find::poller_of(&poller, (slot, generation))?;
-        if internals::slot(&poller, slot).is_some_and(|slot| slot.kind() == Kind::Timer) {
+        let desc = find::id(&id)?;
+        let poller = find::poller_of(&poller, desc)?;
+        if internals::slot(&poller, desc.slot).is_some_and(|slot| slot.kind() == Kind::Timer) {
             return Err(Status::failed_precondition(format!(
                 "{id} is a sleep, which nobody can be evicted from"
             )));
         }
-        let answer = match guarded(|| internals::evict(&poller, slot, generation))? {
+        let answer = match guarded(|| internals::evict(&poller, desc))? {
             Eviction::Done(released) => EvictResponse {
                 evicted: true,
                 released,
@@ -45,7 +45,7 @@ impl Control for Service {
             Eviction::Closing => EvictResponse::default(),
             Eviction::Gone => return Err(find::gone(&poller, &id)),
         };
-        let subject = format!("{}/{slot}.{generation}", poller.name());
+        let subject = format!("{}/{desc}", poller.name());
         Ok(about(subject, answer))
     }
 

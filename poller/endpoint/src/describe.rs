@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use netpoller_core::internals::{self, KEPT_SHIFT, bucket_of, upper_bound};
 use netpoller_core::view::recorder::{self, Event};
 use netpoller_core::view::{self, EventKind, Reader};
-use netpoller_core::{Direction, Poller};
+use netpoller_core::{DescId, Direction, Poller};
 use netpoller_proto::v1::{
     Bucket, Exemplar, GetDescriptorRequest, GetDescriptorResponse, Histogram, KernelView,
 };
@@ -23,16 +23,16 @@ pub(super) fn describe(
     redact: bool,
 ) -> Result<GetDescriptorResponse, Status> {
     let poller = find::poller(&request.poller)?;
-    let (slot, generation) = find::id(&request.id)?;
+    let id = find::id(&request.id)?;
     let gone = || find::gone(&poller, &request.id);
-    let desc = internals::slot(&poller, slot).ok_or_else(gone)?;
+    let desc = internals::slot(&poller, id.slot).ok_or_else(gone)?;
     let captured_at_ns = view::now_ns();
     let raw = desc
         .read()
-        .filter(|raw| raw.generation == generation)
+        .filter(|raw| raw.generation == id.generation)
         .ok_or_else(gone)?;
     let row = desc.row(&mut Reader::default(), &poller, &raw);
-    let events = history(&poller, slot, generation);
+    let events = history(&poller, id);
     let mut encoder = Encoder::new();
     Ok(GetDescriptorResponse {
         captured_at_ns,
@@ -42,14 +42,14 @@ pub(super) fn describe(
             .iter()
             .map(|event| encoder.event(poller.name(), event))
             .collect(),
-        kernel: Some(kernel(view::kernel_view(&poller, slot, generation), redact)),
+        kernel: Some(kernel(view::kernel_view(&poller, id), redact)),
         epoch: view::started_at_ns(),
     })
 }
 
 /// What the flight recorder holds of it, and before that what it keeps itself.
-fn history(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
-    let mut events = internals::recorded_of(poller, slot, generation);
+fn history(poller: &Poller, id: DescId) -> Vec<Event> {
+    let mut events = internals::recorded_of(poller, id);
     // It keeps its own times less exactly.
     let mark = |event: &Event| {
         (
@@ -62,7 +62,7 @@ fn history(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
     for event in &events {
         *known.entry(mark(event)).or_default() += 1;
     }
-    for kept in recorder::history(poller, slot, generation) {
+    for kept in recorder::history(poller, id) {
         match known.get_mut(&mark(&kept)) {
             Some(times) if *times > 0 => *times -= 1,
             _ => events.push(kept),
@@ -116,7 +116,7 @@ impl Samples {
         let (count, exemplar) = self.buckets.entry(upper_bound(bucket_of(ns))).or_default();
         *count += 1;
         *exemplar = Exemplar {
-            id: event.id().unwrap_or_default(),
+            id: event.id().map_or_else(String::new, |id| id.to_string()),
             at_ns: event.at_ns,
         };
     }

@@ -163,9 +163,7 @@ fn exemplar(exemplar: Exemplar) -> v1::Exemplar {
     v1::Exemplar {
         id: exemplar
             .descriptor()
-            .map_or_else(String::new, |(slot, generation)| {
-                format!("{slot}.{generation}")
-            }),
+            .map_or_else(String::new, |id| id.to_string()),
         at_ns: exemplar.at_ns(),
     }
 }

@@ -1,6 +1,6 @@
 //! Whom a request means.
 
-use netpoller_core::{Poller, internals, view};
+use netpoller_core::{DescId, Poller, internals, view};
 use tonic::Status;
 
 /// Longest part of a request that an answer repeats: it becomes a header of the answer, and a line
@@ -50,27 +50,27 @@ pub(super) fn poller(name: &str) -> Result<Poller, Status> {
 
 /// The poller of a descriptor: the one with this name; for the empty name the only one that has
 /// such a descriptor.
-pub(super) fn poller_of(name: &str, (slot, generation): (u32, u32)) -> Result<Poller, Status> {
+pub(super) fn poller_of(name: &str, id: DescId) -> Result<Poller, Status> {
     let mut all = pollers(name)?;
     if !name.is_empty() || all.len() <= 1 {
         return poller(name);
     }
     all.retain(|poller| {
-        let slot = internals::slot(poller, slot);
-        slot.is_some_and(|slot| slot.is_live(generation))
+        let slot = internals::slot(poller, id.slot);
+        slot.is_some_and(|slot| slot.is_live(id.generation))
     });
     match &all[..] {
         [only] => Ok(only.clone()),
         [] => Err(Status::not_found(format!(
-            "{slot}.{generation} is closed, or never was: no poller has such a descriptor"
+            "{id} is closed, or never was: no poller has such a descriptor"
         ))),
         several => {
             let choices: Vec<String> = several
                 .iter()
-                .map(|poller| format!("{}/{slot}.{generation}", poller.name()))
+                .map(|poller| format!("{}/{id}", poller.name()))
                 .collect();
             Err(Status::invalid_argument(format!(
-                "{slot}.{generation} is one of several: write {}",
+                "{id} is one of several: write {}",
                 choices.join(" or ")
             )))
         }
@@ -82,16 +82,14 @@ fn names(pollers: &[Poller]) -> String {
     names.join(", ")
 }
 
-/// Slot and generation of an id.
-pub(super) fn id(id: &str) -> Result<(u32, u32), Status> {
-    id.split_once('.')
-        .and_then(|(slot, generation)| Some((slot.parse().ok()?, generation.parse().ok()?)))
-        .ok_or_else(|| {
-            Status::invalid_argument(format!(
-                "id: {} is none; write it as slot.generation, for example 42.7",
-                quoted(id)
-            ))
-        })
+/// The id that a request names.
+pub(super) fn id(id: &str) -> Result<DescId, Status> {
+    id.parse().map_err(|_| {
+        Status::invalid_argument(format!(
+            "id: {} is none; write it as slot.generation, for example 42.7",
+            quoted(id)
+        ))
+    })
 }
 
 /// Why there is nothing to say about a descriptor.

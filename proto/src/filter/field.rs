@@ -117,7 +117,7 @@ const fn capitals<const LENGTH: usize>(name: &str) -> [u8; LENGTH] {
 
 fields! {
     Id "id" [] "slot.generation, or POLLER/slot.generation", WHOLE | CHEAP | EVENT,
-        Get::Text(|part| [Some(Cow::Owned(part.row.id())), None]),
+        Get::Text(|part| [Some(Cow::Owned(part.row.id().to_string())), None]),
         key |part| Key::Number((i128::from(part.row.slot) << 32) | i128::from(part.row.generation));
     Fd "fd" [] "the file descriptor, -1 for a sleep", WHOLE | CHEAP | LASTING | SIGNED,
         Get::Number(|part| part.row.fd.into());

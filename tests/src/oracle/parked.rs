@@ -9,8 +9,7 @@ use super::thing::Thing;
 /// The side of a thing that somebody may wait for.
 fn side(poller: &Poller, thing: &Thing, direction: Direction) -> Option<Side> {
     let id = thing.id()?;
-    let slot = id.split('.').next()?.parse().ok()?;
-    let page = view::page(poller, slot, 1);
+    let page = view::page(poller, id.slot, 1);
     let row = page.rows.into_iter().find(|row| row.id() == id)?;
     // A torn row may mix two moments: the next look decides.
     if row.torn {

@@ -107,7 +107,7 @@ pub(super) fn misused() -> io::Error {
 
 impl Thing {
     /// `slot.generation`, by which the tables name it; `None` if it is not registered.
-    pub(super) fn id(&self) -> Option<String> {
+    pub(super) fn id(&self) -> Option<netpoller::DescId> {
         registered!(self, x => Some(x.id()), file _ => None, path => None)
     }
 

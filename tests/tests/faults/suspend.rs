@@ -96,7 +96,7 @@ fn inside() {
             let a = a.clone();
             Lane::start(move || std::io::Read::read(&mut a.blocking(), &mut [0]))
         };
-        until("the endless read waits", || is_waiting(&poller, &a.id()));
+        until("the endless read waits", || is_waiting(&poller, a.id()));
         say("armed");
         hear("go on");
         // It sleeps without a limit, so that this needs a break.
@@ -114,7 +114,7 @@ fn inside() {
     say("balanced");
 }
 
-fn is_waiting(poller: &Poller, id: &str) -> bool {
+fn is_waiting(poller: &Poller, id: netpoller::DescId) -> bool {
     let rows = netpoller::view::snapshot(poller).rows;
     rows.iter()
         .any(|row| row.id() == id && row.read.state == netpoller::view::State::Parked)

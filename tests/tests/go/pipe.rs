@@ -127,7 +127,7 @@ fn what_is_opened_or_taken_over_in_the_scope_of_a_poller_belongs_to_it() {
         let stream = poller.in_scope(|| UnixStream::from_std(a)).unwrap();
 
         let rows = view::snapshot(&poller).rows;
-        let here = |id: String| rows.iter().any(|row| row.id() == id);
+        let here = |id: netpoller::DescId| rows.iter().any(|row| row.id() == id);
         assert!(here(reader.id()) && here(writer.id()) && here(resilient.id()));
         assert!(here(reader_too.id()) && here(writer_too.id()) && here(stream.id()));
         assert_eq!(rows.len(), 6, "all of them, and nothing else");

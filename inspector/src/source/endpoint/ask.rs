@@ -7,6 +7,7 @@ use netpoller_proto::v1::{
     GetDescriptorResponse, GetStatsRequest, GetStatsResponse, TransitionsFrame, WatchFrame,
     WatchRequest, WatchTransitionsRequest,
 };
+use netpoller_proto::vocabulary::DescId;
 
 use super::connect::Connection;
 use super::gate::Frames;
@@ -55,10 +56,13 @@ impl Connection {
     pub(crate) async fn descriptor(
         &self,
         poller: String,
-        id: String,
+        id: DescId,
     ) -> Result<GetDescriptorResponse, Failure> {
         let mut client = self.client.clone();
-        let request = GetDescriptorRequest { poller, id };
+        let request = GetDescriptorRequest {
+            poller,
+            id: id.to_string(),
+        };
         self.asked("the descriptor")
             .answer(client.get_descriptor(request))
             .await

@@ -39,7 +39,7 @@ pub(super) fn render(app: &App, seen: &Seen<'_>, scroll: usize, frame: &mut Fram
     let id = if app.context().several {
         row.key()
     } else {
-        row.id()
+        row.id().to_string()
     };
     let title = format!("descriptor {id}{gone}");
     let inside = popup(app.theme, &title, frame, area);

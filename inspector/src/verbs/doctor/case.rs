@@ -27,7 +27,7 @@ impl Case {
 
     /// `slot.generation`, if the finding is about a descriptor.
     pub(super) fn id(&self) -> Option<String> {
-        self.entry.as_ref().map(|entry| entry.row.id())
+        self.entry.as_ref().map(|entry| entry.row.id().to_string())
     }
 
     /// Since when it is so, if that is known.

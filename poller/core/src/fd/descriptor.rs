@@ -12,7 +12,7 @@ use super::mutex::{FdMutex, Leave};
 use crate::desc::Kind;
 use crate::driver::{self, RuntimeLink};
 use crate::error::RegisterError;
-use crate::observe::Direction;
+use crate::observe::{DescId, Direction};
 use crate::poller::{Desc, Poller, Sides};
 use crate::sync::Panics;
 use crate::sys::{self, CloseableFd};
@@ -151,7 +151,7 @@ impl Fd {
     }
 
     /// `slot.generation`, as tables show it.
-    pub(crate) fn id(&self) -> String {
+    pub(crate) fn id(&self) -> DescId {
         self.desc.id()
     }
 

@@ -48,7 +48,7 @@ macro_rules! descriptor_methods {
             }
 
             /// `slot.generation`, as the inspector's tables show it.
-            pub fn id(&self) -> String {
+            pub fn id(&self) -> crate::DescId {
                 self.fd.id()
             }
 

@@ -1,35 +1,6 @@
 //! What the flight recorder records, as a ring holds it.
 
-use super::{Direction, EventKind};
-
-/// A descriptor as instrumentation names it. [`DescId::NONE`] for what belongs to the poller
-/// itself.
-#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
-pub(crate) struct DescId {
-    pub(crate) slot: u32,
-    /// 0 is never live.
-    pub(crate) generation: u32,
-}
-
-impl DescId {
-    pub(crate) const NONE: DescId = DescId {
-        slot: 0,
-        generation: 0,
-    };
-
-    #[inline]
-    pub(super) fn pack(self) -> u64 {
-        u64::from(self.slot) << 32 | u64::from(self.generation)
-    }
-
-    #[inline]
-    pub(super) fn unpack(word: u64) -> DescId {
-        DescId {
-            slot: (word >> 32) as u32,
-            generation: word as u32,
-        }
-    }
-}
+use super::{DescId, Direction, EventKind};
 
 /// One entry of the flight recorder, as a ring holds it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -50,13 +21,13 @@ impl RawEvent {
         const { assert!(EventKind::COUNT <= 1 << 8 && Direction::COUNT < 1 << 8) };
         let direction = self.direction.map_or(0, |it| it.index() as u64 + 1);
         let what = u64::from(self.argument) << 32 | direction << 8 | self.kind.index() as u64;
-        [self.at_ns, self.desc.pack(), what]
+        [self.at_ns, self.desc.to_bits(), what]
     }
 
     pub(super) fn unpack([at_ns, desc, what]: [u64; 3]) -> Self {
         RawEvent {
             at_ns,
-            desc: DescId::unpack(desc),
+            desc: DescId::from_bits(desc),
             direction: usize::from((what >> 8) as u8)
                 .checked_sub(1)
                 .and_then(Direction::from_index),

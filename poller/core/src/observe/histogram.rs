@@ -6,7 +6,7 @@
 
 use std::sync::atomic::{AtomicU64, Ordering, fence};
 
-use super::event::DescId;
+use super::DescId;
 
 /// Values up to this have a bucket each.
 const LINEAR: u64 = 4;
@@ -75,7 +75,7 @@ impl Cell {
         // that there was none.
         self.at_ns.store(0, Ordering::Relaxed);
         fence(Ordering::Release);
-        self.desc.store(desc.pack(), Ordering::Relaxed);
+        self.desc.store(desc.to_bits(), Ordering::Relaxed);
         self.at_ns.store(at_ns, Ordering::Release);
     }
 
@@ -83,7 +83,7 @@ impl Cell {
     fn exemplar(&self) -> Option<Exemplar> {
         (0..RETRIES).find_map(|_| {
             let at_ns = self.at_ns.load(Ordering::Acquire);
-            let desc = DescId::unpack(self.desc.load(Ordering::Relaxed));
+            let desc = DescId::from_bits(self.desc.load(Ordering::Relaxed));
             fence(Ordering::Acquire);
             let same = self.at_ns.load(Ordering::Relaxed) == at_ns;
             (at_ns != 0 && same).then_some(Exemplar { desc, at_ns })
@@ -99,10 +99,9 @@ pub struct Exemplar {
 }
 
 impl Exemplar {
-    /// Slot and generation of its descriptor; `None` where the sample belongs to none, as the
-    /// duration of a poll.
-    pub fn descriptor(&self) -> Option<(u32, u32)> {
-        (self.desc != DescId::NONE).then_some((self.desc.slot, self.desc.generation))
+    /// Its descriptor; `None` where the sample belongs to none, as the duration of a poll.
+    pub fn descriptor(&self) -> Option<DescId> {
+        self.desc.some()
     }
 
     /// When it was recorded, CLOCK_MONOTONIC. Of the samples that a thread records between two
@@ -286,21 +285,21 @@ mod tests {
             .exemplars()
             .map(|exemplar| exemplar.map(|e| (e.descriptor(), e.at_ns())))
             .collect();
-        assert_eq!(exemplars, [Some((None, 40)), Some((Some((2, 1)), 30))]);
+        assert_eq!(exemplars, [Some((None, 40)), Some((Some(desc(2)), 30))]);
     }
 
     #[test]
     fn the_parts_of_an_exemplar_belong_together_whatever_the_writer_does_meanwhile() {
         let cells = Cells::new();
         let most = 200_000;
+        let desc = |at_ns| DescId {
+            slot: at_ns as u32,
+            generation: 1,
+        };
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for at_ns in 1..=most {
-                    let desc = DescId {
-                        slot: at_ns as u32,
-                        generation: 1,
-                    };
-                    record(&cells, 1000, desc, at_ns);
+                    record(&cells, 1000, desc(at_ns), at_ns);
                 }
             });
             let mut seen = 0;
@@ -309,7 +308,7 @@ mod tests {
                 cells.add_to(&mut snapshot);
                 for exemplar in snapshot.exemplars().flatten() {
                     seen = exemplar.at_ns();
-                    assert_eq!(exemplar.descriptor(), Some((seen as u32, 1)));
+                    assert_eq!(exemplar.descriptor(), Some(desc(seen)));
                 }
             }
         });

@@ -20,11 +20,11 @@ mod ticker;
 pub use histogram::{Exemplar, HistogramSnapshot};
 #[doc(inline)]
 pub use netpoller_proto::vocabulary::{
-    Cause, Counter, Direction, EventKind, Histogram, Transition, Unit,
+    Cause, Counter, DescId, Direction, EventKind, Histogram, Transition, Unit,
 };
 
 pub(crate) use counter::{OpKind, OpResult};
-pub(crate) use event::{DescId, RawEvent};
+pub(crate) use event::RawEvent;
 #[cfg(all(test, not(loom)))]
 #[allow(unused_imports)]
 pub(crate) use histogram::Cells;

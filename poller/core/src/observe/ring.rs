@@ -99,7 +99,7 @@ impl Ring {
 
 #[cfg(all(test, not(shuttle)))]
 fn numbered(number: u64) -> RawEvent {
-    use super::event::DescId;
+    use super::DescId;
     use crate::observe::EventKind;
 
     RawEvent {

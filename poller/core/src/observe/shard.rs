@@ -7,7 +7,8 @@
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use super::event::{DescId, RawEvent};
+use super::DescId;
+use super::event::RawEvent;
 use super::histogram::Cells;
 use super::ring::Ring;
 use super::thread::{MAX_THREADS, SHARED, current_thread, known_thread};

@@ -7,7 +7,7 @@ use std::sync::atomic::AtomicBool;
 use super::{Poller, Shared};
 use crate::desc::{Kind, Slot};
 use crate::error::Error;
-use crate::observe::{Direction, Names};
+use crate::observe::{DescId, Direction, Names};
 
 /// A descriptor's registration with a poller: the key to its `pollDesc`.
 ///
@@ -35,8 +35,11 @@ impl Desc {
     }
 
     /// `slot.generation`, unique in its poller for all time.
-    pub fn id(&self) -> String {
-        format!("{}.{}", self.slot.slot(), self.generation)
+    pub fn id(&self) -> DescId {
+        DescId {
+            slot: self.slot.slot(),
+            generation: self.generation,
+        }
     }
 
     /// Number of the descriptor, -1 for a sleep.

@@ -3,6 +3,7 @@
 use std::sync::atomic::AtomicBool;
 
 use super::{Desc, Poller};
+use crate::observe::DescId;
 use crate::sync::Panics;
 
 /// What became of an eviction.
@@ -17,20 +18,20 @@ pub enum Eviction {
 }
 
 impl Poller {
-    /// [`Desc::unblock`] on the descriptor `slot.generation`. Its owner finds out at his next
-    /// operation, and closes it.
-    pub(crate) fn evict(&self, slot: u32, generation: u32) -> Eviction {
-        let Some(slot) = self.shared.cache.slot(slot) else {
+    /// [`Desc::unblock`] on the descriptor `id`. Its owner finds out at his next operation, and
+    /// closes it.
+    pub(crate) fn evict(&self, id: DescId) -> Eviction {
+        let Some(slot) = self.shared.cache.slot(id.slot) else {
             return Eviction::Gone;
         };
-        if !slot.is_live(generation) {
+        if !slot.is_live(id.generation) {
             return Eviction::Gone;
         }
         // To be dropped without deregistering what is not ours.
         let desc = Desc {
             shared: self.shared.clone(),
             slot,
-            generation,
+            generation: id.generation,
             closed: AtomicBool::new(true),
         };
         // Wakers that panic are no business of whoever evicts from outside; the panic hook has

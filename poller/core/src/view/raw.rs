@@ -8,7 +8,7 @@
 use std::panic::Location;
 
 use crate::desc::{Kind, PollDesc, StampedWake, State};
-use crate::observe::{Direction, Label, Transition};
+use crate::observe::{DescId, Direction, Label, Transition};
 use crate::sync::atomic::{Ordering, fence};
 
 /// How often a row is read again before it is given as it is.
@@ -70,6 +70,13 @@ impl Version {
 }
 
 impl RawRow {
+    pub(crate) fn id(&self) -> DescId {
+        DescId {
+            slot: self.slot,
+            generation: self.generation,
+        }
+    }
+
     /// Copies a slot, `None` if nothing lives there.
     pub(crate) fn read(desc: &PollDesc) -> Option<Self> {
         let mut before = Version::of(desc)?;

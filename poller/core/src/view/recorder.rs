@@ -84,8 +84,9 @@ impl Event {
     }
 
     /// Id of the descriptor, `slot.generation`; `None` for an event of the poller itself.
-    pub fn id(&self) -> Option<String> {
-        (self.generation != 0).then(|| format!("{}.{}", self.slot, self.generation))
+    pub fn id(&self) -> Option<DescId> {
+        let (slot, generation) = (self.slot, self.generation);
+        DescId { slot, generation }.some()
     }
 
     /// Name or number of the thread; of the last one that had its number, where that one has ended.
@@ -121,14 +122,12 @@ impl fmt::Display for Line<'_> {
         let Self { event, thread } = self;
         let (seconds, nanos) = (event.at_ns / 1_000_000_000, event.at_ns % 1_000_000_000);
         write!(f, "{seconds}.{nanos:09} {thread:<16}")?;
-        let id = event.id();
+        let id = event
+            .id()
+            .map_or_else(|| "-".to_owned(), |id| id.to_string());
         let direction = event.direction.map_or("-", Direction::name);
         let kind = event.kind.name();
-        write!(
-            f,
-            " {:<12} {direction:<5} {kind}",
-            id.as_deref().unwrap_or("-")
-        )?;
+        write!(f, " {id:<12} {direction:<5} {kind}")?;
         match (event.kind, event.cause()) {
             (EventKind::Event | EventKind::StaleEvent, _) => write!(f, " {:#x}", event.argument),
             (EventKind::ReadyParked, _) => Ok(()),
@@ -196,15 +195,14 @@ pub fn recorded(poller: &Poller) -> Vec<Event> {
     events
 }
 
-/// When those of `wanted` were closed, by slot and generation, as far as that is still held.
-pub(crate) fn closed_at(poller: &Poller, wanted: &HashSet<(u32, u32)>) -> HashMap<(u32, u32), u64> {
+/// When those of `wanted` were closed, as far as that is still held.
+pub(crate) fn closed_at(poller: &Poller, wanted: &HashSet<DescId>) -> HashMap<DescId, u64> {
     let recorder = &poller.shared.recorder;
     let mut closed = HashMap::new();
     for thread in recorder.threads() {
         recorder.read_ring(thread, 0, u64::MAX, |raw| {
-            let id = (raw.desc.slot, raw.desc.generation);
-            if raw.kind == EventKind::Closed && wanted.contains(&id) {
-                closed.insert(id, raw.at_ns);
+            if raw.kind == EventKind::Closed && wanted.contains(&raw.desc) {
+                closed.insert(raw.desc, raw.at_ns);
             }
         });
     }
@@ -213,9 +211,8 @@ pub(crate) fn closed_at(poller: &Poller, wanted: &HashSet<(u32, u32)>) -> HashMa
 
 /// What `poller` still holds of one descriptor, the oldest first. Of the rest a ring at a time is
 /// held meanwhile.
-pub(crate) fn recorded_of(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
+pub(crate) fn recorded_of(poller: &Poller, id: DescId) -> Vec<Event> {
     let recorder = &poller.shared.recorder;
-    let id = DescId { slot, generation };
     let mut events = Vec::new();
     for thread in recorder.threads() {
         recorder.read_ring(thread, 0, u64::MAX, |raw| {
@@ -231,9 +228,9 @@ pub(crate) fn recorded_of(poller: &Poller, slot: u32, generation: u32) -> Vec<Ev
 /// The last transitions of a descriptor, eight at most in each direction, the oldest first: kept
 /// beside the descriptor for as long as it lives, however long ago they were. Empty once it is
 /// closed.
-pub fn history(poller: &Poller, slot: u32, generation: u32) -> Vec<Event> {
-    let desc = poller.shared.cache.get(slot);
-    desc.map_or_else(Vec::new, |desc| history_of(desc, generation))
+pub fn history(poller: &Poller, id: DescId) -> Vec<Event> {
+    let desc = poller.shared.cache.get(id.slot);
+    desc.map_or_else(Vec::new, |desc| history_of(desc, id.generation))
 }
 
 fn history_of(desc: &PollDesc, generation: u32) -> Vec<Event> {

@@ -9,7 +9,7 @@ use super::address::Addresses;
 use super::raw::{RawRow, RawSide};
 use crate::clock;
 use crate::desc::{Kind, PollDesc, StampedWake, State};
-use crate::observe::{Cause, Label, Names, Transition, thread_name};
+use crate::observe::{Cause, DescId, Label, Names, Transition, thread_name};
 use crate::poller::Poller;
 
 /// One live descriptor.
@@ -52,8 +52,11 @@ pub struct Row {
 
 impl Row {
     /// `slot.generation`, as [`Desc::id`](crate::Desc::id).
-    pub fn id(&self) -> String {
-        format!("{}.{}", self.slot, self.generation)
+    pub fn id(&self) -> DescId {
+        DescId {
+            slot: self.slot,
+            generation: self.generation,
+        }
     }
 }
 

@@ -66,7 +66,7 @@ pub(super) fn of_descriptor(row: &Row) -> Vec<Attribute> {
         "edges",
         edges(&row.read) + edges(&row.write),
     ));
-    attributes.push(Attribute::text("fdseq", row.id()));
+    attributes.push(Attribute::text("fdseq", row.id().to_string()));
     attributes.push(Attribute::number("rseq", last_wait(&row.read)));
     attributes.push(Attribute::number("wseq", last_wait(&row.write)));
     for (name, address) in [("local", &row.local), ("peer", &row.peer)] {

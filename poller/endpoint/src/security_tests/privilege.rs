@@ -243,7 +243,7 @@ fn what_was_done_is_noted_with_what_it_was_done_to() {
     let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
     let request = v1::EvictRequest {
         poller: "acted_upon".into(),
-        id: desc.id(),
+        id: desc.id().to_string(),
     };
     let answer = run(async {
         let mut client = ControlClient::new(channel(path).await.unwrap());
@@ -251,7 +251,7 @@ fn what_was_done_is_noted_with_what_it_was_done_to() {
     });
     assert!(answer.evicted);
     let (uid, pid) = (internals::effective_uid(), std::process::id());
-    let id = desc.id();
+    let id = desc.id().to_string();
     let note = format!(
         "netpoller: control: /netpoller.v1.Control/Evict acted_upon/{id} by uid {uid} pid {pid}: ok\n"
     );

@@ -71,7 +71,7 @@ fn over_tcp_addresses_are_hidden_unless_they_are_to_be_exposed() {
                 .remove(0);
             let one = v1::GetDescriptorRequest {
                 poller: "hidden".into(),
-                id: row.id(),
+                id: row.id().to_string(),
             };
             let described = client.get_descriptor(one).await.unwrap().into_inner();
             let server = client.get_server(v1::GetServerRequest {}).await.unwrap();

@@ -32,7 +32,7 @@ fn an_evicted_descriptor_lets_its_waiters_go_and_refuses_all_that_comes() {
     let (desc, _ours, _theirs) = open(&poller);
     let request = v1::EvictRequest {
         poller: "evicting".into(),
-        id: desc.id(),
+        id: desc.id().to_string(),
     };
     let mut read = pin!(desc.wait(Direction::Read));
     let mut write = pin!(desc.wait(Direction::Write));
@@ -75,11 +75,11 @@ fn nobody_is_evicted_by_the_id_of_somebody_who_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let poller = poller("recycling");
     let (gone, _a, _b) = open(&poller);
-    let id = gone.id();
+    let id = gone.id().to_string();
     gone.close();
     let (desc, _ours, _theirs) = open(&poller);
     assert_eq!(
-        desc.id().split('.').next(),
+        desc.id().to_string().split('.').next(),
         id.split('.').next(),
         "the slot is used again"
     );
@@ -90,7 +90,10 @@ fn nobody_is_evicted_by_the_id_of_somebody_who_is_gone() {
     let sleep = rows.iter().find(|row| row.kind == Kind::Timer).unwrap();
     run(async {
         let mut client = client(&directory).await;
-        for (id, code) in [(id, Code::NotFound), (sleep.id(), Code::FailedPrecondition)] {
+        for (id, code) in [
+            (id, Code::NotFound),
+            (sleep.id().to_string(), Code::FailedPrecondition),
+        ] {
             let request = v1::EvictRequest {
                 poller: "recycling".into(),
                 id,

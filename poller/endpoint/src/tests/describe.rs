@@ -33,7 +33,7 @@ fn a_descriptor_comes_with_its_history_its_latencies_and_the_kernels_view() {
     }
     let fixture = Fixture::new();
     let answer = run(async {
-        let request = request("described", desc.id());
+        let request = request("described", desc.id().to_string());
         fixture
             .client()
             .await
@@ -68,7 +68,10 @@ fn a_descriptor_comes_with_its_history_its_latencies_and_the_kernels_view() {
     );
     assert!(answer.history.is_sorted_by_key(|event| event.at_ns));
     assert!(
-        answer.history.iter().all(|event| event.id == desc.id()),
+        answer
+            .history
+            .iter()
+            .all(|event| event.id == desc.id().to_string()),
         "not of {}",
         other.id()
     );
@@ -78,7 +81,10 @@ fn a_descriptor_comes_with_its_history_its_latencies_and_the_kernels_view() {
     };
     assert_eq!((&*parked.name, parked.count), ("time_parked", 1));
     assert_eq!((&*wake.name, wake.count), ("wake_latency", 1));
-    assert_eq!(parked.buckets[0].exemplar.as_ref().unwrap().id, desc.id());
+    assert_eq!(
+        parked.buckets[0].exemplar.as_ref().unwrap().id,
+        desc.id().to_string()
+    );
 
     let kernel = answer.kernel.unwrap();
     assert!(
@@ -104,7 +110,7 @@ fn the_history_reaches_back_beyond_the_flight_recorder() {
     }
     let fixture = Fixture::new();
     let answer = run(async {
-        let request = request("forgetful", desc.id());
+        let request = request("forgetful", desc.id().to_string());
         fixture
             .client()
             .await
@@ -121,7 +127,7 @@ fn the_history_reaches_back_beyond_the_flight_recorder() {
 fn a_descriptor_that_is_closed_or_never_was_is_not_found() {
     let poller = poller("emptied");
     let (desc, _ours, _theirs) = open(&poller);
-    let id = desc.id();
+    let id = desc.id().to_string();
     desc.close();
     let fixture = Fixture::new();
     run(async {

@@ -44,7 +44,7 @@ fn a_dump_is_what_was_recorded_and_ends() {
         };
         assert_eq!(
             (opened.kind(), &opened.id, &*opened.poller),
-            (EventKind::Opened, &desc.id(), "dumped")
+            (EventKind::Opened, &desc.id().to_string(), "dumped")
         );
         assert_eq!(opened.argument as i32, desc.fd());
         assert_eq!(Some(&*opened.thread), std::thread::current().name());
@@ -61,7 +61,7 @@ fn a_subscriber_hears_of_what_he_asked_for_and_of_nothing_else() {
     run(async {
         let request = v1::WatchTransitionsRequest {
             poller: "heard".into(),
-            id: desc.id(),
+            id: desc.id().to_string(),
             direction: Mode::Read.into(),
             kinds: vec![EventKind::Park.into(), EventKind::CancelParked.into()],
             ..Default::default()
@@ -89,7 +89,7 @@ fn a_subscriber_hears_of_what_he_asked_for_and_of_nothing_else() {
         assert!(
             events
                 .iter()
-                .all(|event| event.id == desc.id() && event.direction() == Mode::Read)
+                .all(|event| event.id == desc.id().to_string() && event.direction() == Mode::Read)
         );
     });
 }
@@ -115,7 +115,7 @@ fn a_poller_that_is_made_later_is_heard_from_its_beginning() {
             let events = events(&mut stream, 1).await;
             if events
                 .iter()
-                .any(|event| event.poller == "late" && event.id == desc.id())
+                .any(|event| event.poller == "late" && event.id == desc.id().to_string())
             {
                 return;
             }

@@ -124,7 +124,7 @@ fn a_description_waits_while_somebody_reads_the_kernels_list() {
         let turn = service.turns.kernel().await;
         let mut answer = service.get_descriptor(Request::new(v1::GetDescriptorRequest {
             poller: "described_in_turns".into(),
-            id: desc.id(),
+            id: desc.id().to_string(),
         }));
         poll_fn(|cx| {
             assert!(answer.as_mut().poll(cx).is_pending());

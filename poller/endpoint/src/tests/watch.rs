@@ -100,8 +100,7 @@ fn the_next_owner_of_a_slot_is_told_beside_the_removal_of_the_one_before() {
         let before = desc.id();
         drop((desc, ours));
         let (desc, _ours, _theirs) = open(&poller);
-        let slot = |id: &str| id.split('.').next().map(str::to_owned);
-        assert_eq!(slot(&before), slot(&desc.id()), "the slot is used again");
+        assert_eq!(before.slot, desc.id().slot, "the slot is used again");
         // Both may be in one group or, if the watcher looked between, in two.
         let (mut upserts, mut removes) = (Vec::new(), Vec::new());
         while upserts.is_empty() || removes.is_empty() {

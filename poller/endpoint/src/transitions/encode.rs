@@ -33,7 +33,7 @@ impl Encoder {
         v1::Event {
             at_ns: event.at_ns,
             poller: poller.to_owned(),
-            id: event.id().unwrap_or_default(),
+            id: event.id().map_or_else(String::new, |id| id.to_string()),
             direction: event.direction.map_or(0, Direction::number),
             kind: event.kind.number(),
             thread: thread.as_ref().to_owned(),

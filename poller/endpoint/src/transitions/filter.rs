@@ -1,6 +1,6 @@
 //! Which events are wanted.
 
-use netpoller_core::Direction;
+use netpoller_core::{DescId, Direction};
 use netpoller_core::view::EventKind;
 use netpoller_core::view::recorder::Event;
 use netpoller_proto::v1::WatchTransitionsRequest;
@@ -10,7 +10,7 @@ use crate::find;
 
 /// Which events are wanted.
 pub(super) struct EventFilter {
-    desc: Option<(u32, u32)>,
+    desc: Option<DescId>,
     direction: Option<Direction>,
     /// A bit for each: a request has room for thousands of numbers, and each event is looked for.
     kinds: u64,
@@ -53,8 +53,7 @@ impl EventFilter {
     }
 
     pub(super) fn admits(&self, event: &Event) -> bool {
-        self.desc
-            .is_none_or(|desc| desc == (event.slot, event.generation))
+        self.desc.is_none_or(|desc| event.id() == Some(desc))
             && self
                 .direction
                 .is_none_or(|direction| event.direction == Some(direction))

@@ -28,9 +28,9 @@ fn loom_an_eviction_from_outside_does_not_reach_the_next_life() {
     explore_big("evict from outside | close, open", || {
         let fixture = Fixture::new();
         let desc = fixture.open();
-        let (slot, generation) = (desc.slot.slot(), desc.generation);
+        let id = desc.id();
         let poller = fixture.poller.clone();
-        let outside = spawn(move || poller.evict(slot, generation));
+        let outside = spawn(move || poller.evict(id));
         Arc::into_inner(desc).unwrap().close();
         let next = fixture.open();
         let (calls, mut wait) = parked(&next);

@@ -8,6 +8,7 @@ use std::os::fd::RawFd;
 
 use super::registrations::kernel_registrations;
 use crate::desc::{Kind, PollDesc};
+use crate::observe::DescId;
 use crate::poller::Poller;
 use crate::sys;
 use crate::sys::query::{self, FileId, TcpInfo};
@@ -47,11 +48,12 @@ pub struct KernelView {
     pub error: String,
 }
 
-/// Asks the kernel about the descriptor `slot.generation` of `poller`. Whether it is registered is
+/// Asks the kernel about the descriptor `id` of `poller`. Whether it is registered is
 /// read from the kernel's list, which keeps registrations and the delivery of events waiting
 /// meanwhile (half a microsecond an entry): on demand only. It does not fail; [`KernelView::error`]
 /// says what could not be told.
-pub fn kernel_view(poller: &Poller, slot: u32, generation: u32) -> KernelView {
+pub fn kernel_view(poller: &Poller, id: DescId) -> KernelView {
+    let DescId { slot, generation } = id;
     let failed = |error: String| KernelView {
         error,
         ..KernelView::default()
@@ -73,9 +75,7 @@ pub fn kernel_view(poller: &Poller, slot: u32, generation: u32) -> KernelView {
     match registrations {
         Err(error) => view.error = error.to_string(),
         Ok(registrations) => {
-            let entry = registrations
-                .iter()
-                .find(|entry| (entry.slot, entry.generation) == (slot, generation));
+            let entry = registrations.iter().find(|entry| entry.id == id);
             view.registered = entry.is_some();
             view.events = entry.map_or(0, |entry| entry.events);
             if let Some(entry) = entry
@@ -185,7 +185,7 @@ mod tests {
         let desc = poller.open(client.as_fd(), Kind::Tcp).unwrap();
         server.write_all(b"hello").unwrap();
 
-        let view = kernel_view(&poller, desc.slot.slot(), desc.generation);
+        let view = kernel_view(&poller, desc.id());
         assert_eq!(view.error, "");
         assert!(view.registered && !view.blocking, "{view:?}");
         assert_eq!(view.events & libc::EPOLLIN as u32, libc::EPOLLIN as u32);
@@ -201,7 +201,7 @@ mod tests {
         let poller = poller();
         let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
         let desc = poller.open(listener.as_fd(), Kind::TcpListener).unwrap();
-        let view = kernel_view(&poller, desc.slot.slot(), desc.generation);
+        let view = kernel_view(&poller, desc.id());
         assert_eq!(
             (view.receive_queue, view.send_queue, view.rtt_ns),
             (None, None, None)
@@ -214,23 +214,18 @@ mod tests {
         let poller = poller();
         let (ours, _theirs) = UnixStream::pair().unwrap();
         let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
-        let (slot, generation) = (desc.slot.slot(), desc.generation);
-        assert!(kernel_view(&poller, slot, generation).registered);
+        let id = desc.id();
+        assert!(kernel_view(&poller, id).registered);
         desc.close();
-        assert_eq!(
-            kernel_view(&poller, slot, generation).error,
-            "the descriptor is closed"
-        );
-        assert!(
-            kernel_view(&poller, u32::MAX - 2, 1)
-                .error
-                .contains("no slot")
-        );
+        assert_eq!(kernel_view(&poller, id).error, "the descriptor is closed");
+        let slot = u32::MAX - 2;
+        let never = DescId { slot, ..id };
+        assert!(kernel_view(&poller, never).error.contains("no slot"));
 
         // The number may be another test's next file at once, so what is said of it is not looked
         // at.
         let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
         drop(ours);
-        assert!(!kernel_view(&poller, desc.slot.slot(), desc.generation).registered);
+        assert!(!kernel_view(&poller, desc.id()).registered);
     }
 }

@@ -6,6 +6,7 @@
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
 
+use crate::observe::DescId;
 use crate::poller::Poller;
 use crate::sys::Tag;
 
@@ -18,10 +19,8 @@ pub struct Registration {
     pub fd: RawFd,
     /// Epoll bits that are asked for.
     pub events: u32,
-    /// The slot that its events name.
-    pub slot: u32,
-    /// The generation that its events name; 0 for the poller's own descriptors.
-    pub generation: u32,
+    /// The id that its events name; of generation 0 for the poller's own descriptors.
+    pub id: DescId,
     /// Inode of the registered file, which may no longer be what `fd` stands for. Sockets have one
     /// each; the ends of a pipe share one, and all eventfds, timerfds and the like do.
     pub inode: u64,
@@ -69,8 +68,10 @@ fn parse(line: &str) -> Option<Registration> {
     Some(Registration {
         fd,
         events,
-        slot: tag.slot,
-        generation: tag.generation,
+        id: DescId {
+            slot: tag.slot,
+            generation: tag.generation,
+        },
         inode,
         device,
     })
@@ -88,8 +89,10 @@ mod tests {
             Some(Registration {
                 fd: 7,
                 events: 0x8000_201d,
-                slot: 3,
-                generation: 2,
+                id: DescId {
+                    slot: 3,
+                    generation: 2,
+                },
                 inode: 0xa5e9b,
                 device: 9,
             })

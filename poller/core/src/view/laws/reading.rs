@@ -38,7 +38,7 @@ pub(super) fn read(poller: &Poller, ask_kernel: bool) -> Vec<Reading> {
         // The poller's own descriptors have generation 0.
         let registered = kernel
             .iter()
-            .filter(|registration| registration.generation != 0)
+            .filter(|registration| registration.id.generation != 0)
             .count() as i64;
         let moved = counters.sum(&[Counter::Opened, Counter::Closed]);
         let live = (table.live - table.sleeps) as i64;

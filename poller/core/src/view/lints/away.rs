@@ -132,7 +132,7 @@ fn describe(observation: &Observation<'_>, reading: &Reading, overdue_ns: Option
         overdue_ns.map(|late| format!("{} overdue", span(late))),
     );
     if let Some((row, direction, side)) = longest {
-        let id = observation.id(row.slot, row.generation);
+        let id = observation.id(row.id());
         let id = format!("{id}, parked to {}", direction.name());
         finding = finding.evidence("longest waiter", id);
         finding.location = side.location;

@@ -6,7 +6,7 @@ use super::lint::Lint;
 use super::options::Options;
 use crate::clock;
 use crate::desc::{PollDesc, State};
-use crate::observe::{Counter, Direction, Histogram, Transition};
+use crate::observe::{Counter, DescId, Direction, Histogram, Transition};
 use crate::poller::Poller;
 use crate::sys;
 use crate::view::kernel::descriptor::Answer;
@@ -49,8 +49,8 @@ impl<'a> Observation<'a> {
 
     /// The id of a descriptor as every verb of the inspector takes it, whatever other pollers there
     /// are.
-    pub(super) fn id(&self, slot: u32, generation: u32) -> String {
-        format!("{}/{slot}.{generation}", self.poller.name())
+    pub(super) fn id(&self, id: DescId) -> String {
+        format!("{}/{id}", self.poller.name())
     }
 
     pub(super) fn age_ns(&self, since_ns: u64) -> u64 {

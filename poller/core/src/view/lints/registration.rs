@@ -8,6 +8,7 @@ use super::lint::Lint;
 use super::observation::Observation;
 use super::span;
 use super::{INODE, SUSPECTS};
+use crate::observe::DescId;
 use crate::sys::{mask_names, query};
 use crate::view::kernel::{Registration, kernel_registrations};
 use crate::view::raw::RawRow;
@@ -20,11 +21,11 @@ const READ_NS: u64 = 200_000_000;
 #[derive(Debug, Default)]
 pub(super) struct Registrations {
     read_ns: Option<u64>,
-    /// What was odd in the last reading: by slot and generation, and by inode.
-    ghosts: HashMap<(u32, u32), Odd<Registration>>,
+    /// What was odd in the last reading: by id, and by inode.
+    ghosts: HashMap<DescId, Odd<Registration>>,
     duplicates: HashMap<u64, Odd<Vec<Registration>>>,
     /// When the ghosts that were told of were closed; `None` where the recorder no longer knows.
-    closed: HashMap<(u32, u32), Option<u64>>,
+    closed: HashMap<DescId, Option<u64>>,
 }
 
 /// Something odd in the list. Once is nothing: it may have been closed between the reading of the
@@ -73,7 +74,7 @@ impl Registrations {
                 .filter(|odd| odd.is_certain(observation.now_ns, hold_ns));
             let certain: Vec<_> = certain.take(SUSPECTS).collect();
             let holders = holders(certain.iter().map(|odd| odd.what.inode).collect());
-            let id = |odd: &Odd<Registration>| (odd.what.slot, odd.what.generation);
+            let id = |odd: &Odd<Registration>| odd.what.id;
             let ids: HashSet<_> = certain.iter().map(|odd| id(odd)).collect();
             self.closed.retain(|id, _| ids.contains(id));
             let new: HashSet<_> = ids
@@ -115,14 +116,14 @@ impl Registrations {
         let cache = &observation.poller.shared.cache;
         let is_live = |entry: &Registration| {
             cache
-                .get(entry.slot)
-                .is_some_and(|desc| desc.is_live(entry.generation))
+                .get(entry.id.slot)
+                .is_some_and(|desc| desc.is_live(entry.id.generation))
         };
         let is_socket = |entry: &Registration| {
             query::file_id(entry.fd).is_ok_and(|id| id.is_socket && id.inode == entry.inode)
         };
         let ghosts = ghosts(&list, is_live).into_iter().map(|ghost| {
-            let key = (ghost.slot, ghost.generation);
+            let key = ghost.id;
             (
                 key,
                 Odd::again(self.ghosts.get(&key), ghost, observation.now_ns),
@@ -146,7 +147,7 @@ impl Registrations {
 /// Entries whose descriptor the table does not know. The poller's own have generation 0.
 fn ghosts(list: &[Registration], is_live: impl Fn(&Registration) -> bool) -> Vec<Registration> {
     list.iter()
-        .filter(|entry| entry.generation != 0 && !is_live(entry))
+        .filter(|entry| entry.id.generation != 0 && !is_live(entry))
         .copied()
         .collect()
 }
@@ -161,12 +162,12 @@ fn duplicates(
     let mut seen = HashSet::new();
     let twice: HashSet<u64> = list
         .iter()
-        .filter(|entry| entry.generation != 0 && !seen.insert(entry.inode))
+        .filter(|entry| entry.id.generation != 0 && !seen.insert(entry.inode))
         .map(|entry| entry.inode)
         .collect();
     let mut by_inode: HashMap<u64, Vec<Registration>> = HashMap::new();
     for entry in list.iter().filter(|entry| twice.contains(&entry.inode)) {
-        if entry.generation != 0 && is_live(entry) && is_socket(entry) {
+        if entry.id.generation != 0 && is_live(entry) && is_socket(entry) {
             by_inode.entry(entry.inode).or_default().push(*entry);
         }
     }
@@ -183,7 +184,7 @@ fn describe_ghost(
     holders: &Holders,
 ) -> Finding {
     let (ghost, first_ns) = (&odd.what, odd.first_ns);
-    let id = observation.id(ghost.slot, ghost.generation);
+    let id = observation.id(ghost.id);
     let summary = format!(
         "the kernel still has the registration of {id}, which the table has closed: a duplicate of descriptor {} keeps it alive",
         ghost.fd
@@ -257,16 +258,13 @@ fn held_by(numbers: Option<&Vec<i32>>) -> String {
 
 fn describe_duplicates(observation: &Observation<'_>, entries: &[Registration]) -> Option<Finding> {
     let row = |entry: &Registration| -> Option<&RawRow> {
-        observation
-            .rows
-            .iter()
-            .find(|row| (row.slot, row.generation) == (entry.slot, entry.generation))
+        observation.rows.iter().find(|row| row.id() == entry.id)
     };
     let first = entries.iter().find_map(row)?;
     let all: Vec<_> = entries
         .iter()
         .map(|entry| {
-            let id = observation.id(entry.slot, entry.generation);
+            let id = observation.id(entry.id);
             format!("{id} (descriptor {})", entry.fd)
         })
         .collect();
@@ -314,8 +312,7 @@ mod tests {
         Registration {
             fd,
             events: 1,
-            slot,
-            generation,
+            id: DescId { slot, generation },
             inode,
             device: 9,
         }
@@ -328,7 +325,7 @@ mod tests {
             entry(6, 1, 1, 101),
             entry(4, u32::MAX, 0, 7),
         ];
-        assert_eq!(ghosts(&list, |entry| entry.slot == 0), [list[1]]);
+        assert_eq!(ghosts(&list, |entry| entry.id.slot == 0), [list[1]]);
     }
 
     #[test]
@@ -371,6 +368,13 @@ mod tests {
         let found = duplicates(&list, |_| true, |entry| entry.inode != 102);
         assert_eq!(found, [vec![list[0], list[1]]]);
         // One of the two is a ghost.
-        assert!(duplicates(&list, |entry| entry.slot != 1, |entry| entry.inode != 102).is_empty());
+        assert!(
+            duplicates(
+                &list,
+                |entry| entry.id.slot != 1,
+                |entry| entry.inode != 102
+            )
+            .is_empty()
+        );
     }
 }

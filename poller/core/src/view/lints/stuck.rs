@@ -111,9 +111,8 @@ impl Stuck {
             let answer = observation.answer(waiter.row)?;
             let list = list_for(list, waiter.row.opened_at_ns);
             let entry = list.and_then(|list| {
-                let id = (waiter.row.slot, waiter.row.generation);
-                list.iter()
-                    .find(|entry| (entry.slot, entry.generation) == id)
+                let id = waiter.row.id();
+                list.iter().find(|entry| entry.id == id)
             });
             let facts = Facts {
                 parked_at_ns: waiter.since_ns,

@@ -58,12 +58,12 @@ fn a_descriptor_remembers_its_last_transitions_when_the_ring_has_forgotten_them(
         busy.set_deadline(None, Sides::Read);
     }
     assert!(kinds(&recorder::recorded(&poller), &stuck, Direction::Read).is_empty());
-    let slot = snapshot(&poller).rows[0].slot;
-    let kept = recorder::history(&poller, slot, stuck.generation);
+    let stuck_id = stuck.id();
+    let kept = recorder::history(&poller, stuck_id);
     assert_eq!(kinds(&kept, &stuck, Direction::Read), ["arm", "park"]);
     assert_eq!(Some(&*kept[0].thread_name()), std::thread::current().name());
     stuck.close_once();
-    assert!(recorder::history(&poller, slot, stuck.generation).is_empty());
+    assert!(recorder::history(&poller, stuck_id).is_empty());
 }
 
 #[test]
@@ -187,8 +187,7 @@ fn a_wake_is_split_into_the_pollers_share_and_the_schedulers() {
         let histogram = stats.histogram(share);
         assert_eq!(histogram.count(), 1, "{share:?}");
         let exemplar = histogram.exemplars().next().unwrap().unwrap();
-        let (slot, generation) = exemplar.descriptor().unwrap();
-        assert_eq!(format!("{slot}.{generation}"), desc.id());
+        assert_eq!(exemplar.descriptor(), Some(desc.id()));
     }
 }
 
@@ -213,7 +212,7 @@ fn a_release_says_whether_it_was_the_deadline_or_close() {
         .map(|event| event.cause().unwrap())
         .collect();
     assert_eq!(causes, [Cause::Deadline, Cause::Close]);
-    let kept = recorder::history(&poller, snapshot(&poller).rows[0].slot, desc.generation);
+    let kept = recorder::history(&poller, desc.id());
     let kept: Vec<_> = kept.iter().filter_map(Event::cause).collect();
     assert_eq!(kept, causes);
 }

@@ -241,7 +241,10 @@ fn a_number_that_is_used_again_within_ten_minutes_is_told_as_the_living_alone() 
         &mut late,
     );
     assert!(!late.resources[&ENDED].dropped);
-    assert_eq!(late.resources[&ENDED].fields["fdseq"], second.id());
+    assert_eq!(
+        late.resources[&ENDED].fields["fdseq"],
+        second.id().to_string()
+    );
 }
 
 #[test]
@@ -297,7 +300,7 @@ fn five_thousand_descriptors_are_listed_those_that_wait_first_and_the_rest_is_co
     assert!(
         listed
             .iter()
-            .any(|(_, known)| known.fields["fdseq"] == last.id())
+            .any(|(_, known)| known.fields["fdseq"] == last.id().to_string())
     );
     let more = script.live("more");
     assert_eq!(more[0].1.fields["count"], extra.to_string());

@@ -31,7 +31,7 @@ fn a_tcp_descriptor_is_a_resource_below_its_poller_with_its_address_and_state() 
         tcp.fields["peer"],
         listener.local_addr().unwrap().to_string()
     );
-    assert_eq!(tcp.fields["fdseq"], desc.id());
+    assert_eq!(tcp.fields["fdseq"], desc.id().to_string());
     assert_eq!(tcp.fields["1rd"], "nil");
 
     let mut hidden = Client::default();
