@@ -66,9 +66,9 @@
 
 #[doc(inline)]
 pub use netpoller_core::{
-    Builder, Counter, Desc, DescId, Direction, Error, Histogram, HistogramSnapshot, Kind, Poller,
-    ReadyList, RegisterError, Sides, Transition, Unit, Wait, block_on, block_on_poller, driver,
-    net, pipe, pollable, task, time, view,
+    Builder, Counter, Desc, DescId, Direction, Error, Histogram, HistogramSnapshot, Kind,
+    NotRegistered, Poller, ReadyList, RegisterError, Sides, Transition, Unit, Wait, block_on,
+    block_on_poller, driver, net, pipe, pollable, task, time, view,
 };
 #[cfg(feature = "inspect")]
 #[doc(inline)]

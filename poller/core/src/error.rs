@@ -145,6 +145,54 @@ impl std::error::Error for RegisterError {
     }
 }
 
+/// What was to be taken over and could not be registered, given back with the reason. Who has no use
+/// for it lets `?` turn this into an [`io::Error`], and closes it by that.
+///
+/// ```no_run
+/// # fn take(stream: std::net::TcpStream) -> std::io::Result<()> {
+/// use netpoller::net::TcpStream;
+/// let stream = TcpStream::from_std(stream)?;
+/// # Ok(()) }
+/// ```
+#[derive(Debug)]
+pub struct NotRegistered<T> {
+    /// What was to be registered, unchanged but perhaps non-blocking.
+    pub inner: T,
+    /// Why it was not.
+    pub error: io::Error,
+}
+
+impl<T> NotRegistered<T> {
+    pub(crate) fn map<U>(self, f: impl FnOnce(T) -> U) -> NotRegistered<U> {
+        NotRegistered {
+            inner: f(self.inner),
+            error: self.error,
+        }
+    }
+}
+
+impl<T> fmt::Display for NotRegistered<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.error.fmt(f)
+    }
+}
+
+impl<T: fmt::Debug> std::error::Error for NotRegistered<T> {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        self.error.source()
+    }
+}
+
+// An error is not left in the middle of anything, whatever lies inside.
+impl<T: std::panic::UnwindSafe> std::panic::UnwindSafe for NotRegistered<T> {}
+impl<T: std::panic::RefUnwindSafe> std::panic::RefUnwindSafe for NotRegistered<T> {}
+
+impl<T> From<NotRegistered<T>> for io::Error {
+    fn from(refused: NotRegistered<T>) -> Self {
+        refused.error
+    }
+}
+
 impl From<RegisterError> for io::Error {
     fn from(error: RegisterError) -> Self {
         io::Error::new(error.source.kind(), error)

@@ -43,6 +43,6 @@ pub mod view;
 
 pub use desc::Kind;
 pub use driver::{block_on, block_on_poller};
-pub use error::{Error, RegisterError};
+pub use error::{Error, NotRegistered, RegisterError};
 pub use observe::{Counter, DescId, Direction, Histogram, HistogramSnapshot, Transition, Unit};
 pub use poller::{Builder, Desc, Poller, ReadyList, Sides, Wait};

@@ -10,7 +10,7 @@ use std::path::Path;
 
 use crate::desc::Kind;
 use crate::driver;
-use crate::error::context;
+use crate::error::{NotRegistered, context};
 use crate::fd::{Fd, Options};
 use crate::net::{Blocking, descriptor_methods, stream_methods, stream_traits};
 use crate::poller::Poller;
@@ -60,7 +60,7 @@ pub fn pipe() -> io::Result<(PipeReader, PipeWriter)> {
 
 fn register(poller: &Poller, fd: OwnedFd, location: &'static Location<'static>) -> io::Result<Fd> {
     driver::prepare(poller)?;
-    Fd::new(poller, fd, Options::new(Kind::Pipe), location).map_err(|(_, error)| error.into())
+    Ok(Fd::new(poller, fd, Options::new(Kind::Pipe), location)?)
 }
 
 /// Opens the FIFO at `path`, which must be one.
@@ -152,7 +152,7 @@ impl PipeReader {
     ///
     /// If it cannot be registered; it is given back then.
     #[track_caller]
-    pub fn from_owned_fd(fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
+    pub fn from_owned_fd(fd: OwnedFd) -> Result<Self, NotRegistered<OwnedFd>> {
         take_over(fd, Location::caller()).map(|fd| Self { fd })
     }
 }
@@ -164,7 +164,7 @@ impl PipeWriter {
     ///
     /// If it cannot be registered; it is given back then.
     #[track_caller]
-    pub fn from_owned_fd(fd: OwnedFd) -> Result<Self, (OwnedFd, io::Error)> {
+    pub fn from_owned_fd(fd: OwnedFd) -> Result<Self, NotRegistered<OwnedFd>> {
         take_over(fd, Location::caller()).map(|fd| Self { fd })
     }
 }
@@ -172,9 +172,9 @@ impl PipeWriter {
 fn take_over(
     fd: OwnedFd,
     location: &'static Location<'static>,
-) -> Result<Fd, (OwnedFd, io::Error)> {
+) -> Result<Fd, NotRegistered<OwnedFd>> {
     match driver::current() {
         Ok(poller) => Fd::adopt(&poller, fd, Options::new(Kind::Pipe), location),
-        Err(error) => Err((fd, error)),
+        Err(error) => Err(NotRegistered { inner: fd, error }),
     }
 }

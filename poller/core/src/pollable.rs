@@ -2,7 +2,6 @@
 //! take.
 #![forbid(unsafe_code)]
 
-use std::fmt;
 use std::io;
 use std::os::fd::{AsFd, AsRawFd};
 use std::panic::Location;
@@ -12,7 +11,7 @@ use std::time::Instant;
 
 use crate::desc::Kind;
 use crate::driver::{self, RuntimeLink};
-use crate::error::Error;
+use crate::error::{Error, NotRegistered};
 use crate::fd::{Attempt, Operation, Target};
 use crate::observe::{Direction, OpKind};
 use crate::poller::{Desc, Poller, Sides};
@@ -45,27 +44,6 @@ pub struct Pollable<T: AsFd> {
     /// A call is under way in this direction.
     busy: [AtomicBool; 2],
 }
-
-/// A value that could not be registered, given back with the reason.
-#[derive(Debug)]
-pub struct NotRegistered<T> {
-    /// What was to be registered, unchanged but perhaps non-blocking.
-    pub inner: T,
-    /// Why it was not.
-    pub error: io::Error,
-}
-
-impl<T> fmt::Display for NotRegistered<T> {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.error.fmt(f)
-    }
-}
-
-impl<T: fmt::Debug> std::error::Error for NotRegistered<T> {}
-
-// An error is not left in the middle of anything, whatever lies inside.
-impl<T: std::panic::UnwindSafe> std::panic::UnwindSafe for NotRegistered<T> {}
-impl<T: std::panic::RefUnwindSafe> std::panic::RefUnwindSafe for NotRegistered<T> {}
 
 impl<T: AsFd> Pollable<T> {
     /// Registers `inner` with the current poller (see [`driver`]) and makes it non-blocking.

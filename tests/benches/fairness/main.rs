@@ -107,7 +107,7 @@ struct Tasks {
 }
 
 fn ours(fast: TcpStream, pinged: TcpStream, ticks: u32) -> Tasks {
-    let adopt = |stream| netpoller::net::TcpStream::from_std(stream).map_err(|(_, error)| error);
+    let adopt = |stream| netpoller::net::TcpStream::from_std(stream);
     Tasks {
         reader: Box::pin(async move {
             let fast = adopt(fast)?;

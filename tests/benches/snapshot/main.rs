@@ -100,7 +100,7 @@ fn open() -> io::Result<(Vec<Arc<TcpStream>>, Vec<Waiting>)> {
         let client = std::net::TcpStream::connect(address)?;
         let (server, _) = listener.accept()?;
         for stream in [client, server] {
-            let stream = TcpStream::from_std(stream).map_err(|(_, error)| error)?;
+            let stream = TcpStream::from_std(stream)?;
             sockets.push(Arc::new(stream));
         }
     }

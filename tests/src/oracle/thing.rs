@@ -223,10 +223,10 @@ impl Thing {
         let fd = self.duplicate()?;
         let _entered = poller.enter();
         Ok(match self {
-            Thing::Tcp(_) => Thing::Tcp(TcpStream::from_std(fd.into()).map_err(|(_, e)| e)?),
-            Thing::Unix(_) => Thing::Unix(UnixStream::from_std(fd.into()).map_err(|(_, e)| e)?),
-            Thing::Reader(_) => Thing::Reader(PipeReader::from_owned_fd(fd).map_err(|(_, e)| e)?),
-            Thing::Writer(_) => Thing::Writer(PipeWriter::from_owned_fd(fd).map_err(|(_, e)| e)?),
+            Thing::Tcp(_) => Thing::Tcp(TcpStream::from_std(fd.into())?),
+            Thing::Unix(_) => Thing::Unix(UnixStream::from_std(fd.into())?),
+            Thing::Reader(_) => Thing::Reader(PipeReader::from_owned_fd(fd)?),
+            Thing::Writer(_) => Thing::Writer(PipeWriter::from_owned_fd(fd)?),
             _ => return Err(misused()),
         })
     }

@@ -18,7 +18,10 @@ fn pitfall_18_no_watches_left_is_an_error_that_leaves_the_descriptor_to_the_call
         seccomp::refuse(libc::SYS_epoll_ctl, libc::ENOSPC).unwrap();
         let _entered = poller.enter();
 
-        let (stream, error) = TcpStream::from_std(stream).unwrap_err();
+        let netpoller::NotRegistered {
+            inner: stream,
+            error,
+        } = TcpStream::from_std(stream).unwrap_err();
         assert_eq!(error.kind(), ErrorKind::StorageFull);
         let text = error.to_string();
         assert!(

@@ -36,7 +36,10 @@ fn a_socket_that_is_registered_twice_is_a_duplicate() {
     let finding = found(&poller, Lint::DuplicateRegistration);
     for desc in [&first, &second] {
         let registrations = evidence(&finding, "registrations");
-        assert!(registrations.contains(&desc.id()), "{registrations}");
+        assert!(
+            registrations.contains(&desc.id().to_string()),
+            "{registrations}"
+        );
     }
     assert!(
         finding
@@ -69,7 +72,7 @@ fn both_ends_of_a_pipe_and_several_eventfds_share_an_inode_and_are_no_duplicates
     let inode = |index: usize| {
         registrations
             .iter()
-            .find(|it| it.slot == index as u32)
+            .find(|it| it.id.slot == index as u32)
             .unwrap()
             .inode
     };

@@ -151,7 +151,7 @@ fn a_waiter_whose_registration_asks_for_less_has_lost_its_edge() {
         .into_iter()
         .find(|entry| entry.fd == ours.as_raw_fd())
         .unwrap();
-    let data = u64::from(entry.slot) << 32 | u64::from(entry.generation);
+    let data = entry.id.to_bits();
     control(
         &poller,
         libc::EPOLL_CTL_MOD,

@@ -269,6 +269,6 @@ pub(crate) fn registered(poller: &Poller) -> usize {
     let registrations = view::kernel_registrations(poller).expect("/proc");
     registrations
         .iter()
-        .filter(|registration| registration.generation != 0)
+        .filter(|registration| registration.id.generation != 0)
         .count()
 }

@@ -240,7 +240,7 @@ fn connections_send_at_once_and_ask_a_silent_peer_as_in_go() {
         .unwrap();
     let adopted = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let adopted = block_on_poller(&poller, async { TcpListener::from_std(adopted) });
-    let adopted = adopted.map_err(|(_, error)| error).unwrap();
+    let adopted = adopted.unwrap();
     for listener in [bound, adopted] {
         block_on_poller(&poller, async {
             let address = listener.local_addr().unwrap();

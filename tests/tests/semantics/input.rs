@@ -88,7 +88,10 @@ fn pitfall_18_a_refused_descriptor_stays_the_callers_open_and_unchanged() {
     let file = tempfile::tempfile().unwrap();
     let number = file.as_raw_fd();
     let stream = std::net::TcpStream::from(OwnedFd::from(file));
-    let (stream, error) = TcpStream::from_std(stream).unwrap_err();
+    let netpoller::NotRegistered {
+        inner: stream,
+        error,
+    } = TcpStream::from_std(stream).unwrap_err();
     assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
     let text = error.to_string();
     assert!(text.contains(&format!("descriptor {number}")), "{text}");
@@ -105,7 +108,8 @@ fn pitfall_18_a_refused_descriptor_stays_the_callers_open_and_unchanged() {
     assert!(refused.to_string().contains("never blocks"), "{refused}");
     assert!(!SockRef::from(&refused.inner).nonblocking().unwrap());
 
-    let (fd, _) = netpoller::pipe::PipeReader::from_owned_fd(refused.inner.into()).unwrap_err();
+    let refused = netpoller::pipe::PipeReader::from_owned_fd(refused.inner.into()).unwrap_err();
+    let fd = refused.inner;
     assert!(!SockRef::from(&fd).nonblocking().unwrap());
 }
 
@@ -171,4 +175,16 @@ fn a_descriptor_of_the_wrong_kind_fails_in_the_call_not_in_the_poller() {
         assert_errno(stream.read(&mut [0]).await, libc::ENOTSOCK);
         assert_eq!(stream.queued(Direction::Read), 0);
     });
+}
+
+#[test]
+fn what_is_not_taken_over_is_an_io_error_for_who_has_no_use_for_it() {
+    fn take(file: std::fs::File) -> std::io::Result<()> {
+        let stream = std::net::TcpStream::from(OwnedFd::from(file));
+        drop(TcpStream::from_std(stream)?);
+        Ok(())
+    }
+    let error = take(tempfile::tempfile().unwrap()).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
+    assert!(error.to_string().contains("regular file"), "{error}");
 }

@@ -40,8 +40,7 @@ pub(super) fn spurious_ratio(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant
     let mut readers = Vec::new();
     for _ in 0..4 {
         let duplicate = receiver.try_clone()?;
-        let reader = poller.in_scope(|| TcpStream::from_std(duplicate));
-        let reader = reader.map_err(|(_, error)| error)?;
+        let reader = poller.in_scope(|| TcpStream::from_std(duplicate))?;
         reader.set_label(&fault.label());
         readers.push(reader);
     }

@@ -11,7 +11,7 @@ use std::time::Instant;
 use super::mutex::{FdMutex, Leave};
 use crate::desc::Kind;
 use crate::driver::{self, RuntimeLink};
-use crate::error::RegisterError;
+use crate::error::NotRegistered;
 use crate::observe::{DescId, Direction};
 use crate::poller::{Desc, Poller, Sides};
 use crate::sync::Panics;
@@ -66,10 +66,13 @@ impl Fd {
         fd: OwnedFd,
         options: Options,
         location: &'static Location<'static>,
-    ) -> Result<Self, (OwnedFd, RegisterError)> {
+    ) -> Result<Self, NotRegistered<OwnedFd>> {
         match poller.open_at(fd.as_raw_fd(), options.kind, location) {
             Ok(desc) => Ok(Self::with_desc(fd, desc, options)),
-            Err(error) => Err((fd, error)),
+            Err(error) => Err(NotRegistered {
+                inner: fd,
+                error: error.into(),
+            }),
         }
     }
 
@@ -80,17 +83,16 @@ impl Fd {
         fd: OwnedFd,
         options: Options,
         location: &'static Location<'static>,
-    ) -> Result<Self, (OwnedFd, io::Error)> {
+    ) -> Result<Self, NotRegistered<OwnedFd>> {
         if let Err(error) = driver::prepare(poller) {
-            return Err((fd, error));
+            return Err(NotRegistered { inner: fd, error });
         }
-        let this = Self::new(poller, fd, options, location)
-            .map_err(|(fd, error)| (fd, io::Error::from(error)))?;
+        let this = Self::new(poller, fd, options, location)?;
         match sys::io::set_nonblocking(this.raw()) {
             Ok(()) => Ok(this),
             // It was never shared, so it is there to be had.
             Err(error) => match this.into_owned() {
-                Some(fd) => Err((fd, error)),
+                Some(inner) => Err(NotRegistered { inner, error }),
                 None => unreachable!("nobody has closed it"),
             },
         }

@@ -34,10 +34,8 @@ impl UdpSocket {
             bind(addr).map_err(|e| context(format_args!("cannot bind to {addr}"), e))
         })?;
         driver::prepare(&poller)?;
-        match Fd::new(&poller, fd, Options::new(Kind::Udp), Location::caller()) {
-            Ok(fd) => Ok(Self { fd }),
-            Err((_, error)) => Err(error.into()),
-        }
+        let fd = Fd::new(&poller, fd, Options::new(Kind::Udp), Location::caller())?;
+        Ok(Self { fd })
     }
 
     /// Own address.

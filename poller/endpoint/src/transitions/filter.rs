@@ -1,8 +1,8 @@
 //! Which events are wanted.
 
-use netpoller_core::{DescId, Direction};
 use netpoller_core::view::EventKind;
 use netpoller_core::view::recorder::Event;
+use netpoller_core::{DescId, Direction};
 use netpoller_proto::v1::WatchTransitionsRequest;
 use tonic::Status;
 

@@ -51,7 +51,7 @@ async fn accept(
     options: &Options,
     spawn: impl Fn(Task),
 ) -> io::Result<Infallible> {
-    let listener = TcpListener::from_std(listener).map_err(|(_, error)| error)?;
+    let listener = TcpListener::from_std(listener)?;
     for _ in 0..options.idle {
         let never = UnixDatagram::unbound()?;
         spawn(Box::pin(

@@ -308,9 +308,7 @@ async fn readiness(poller: Poller, log: Log) -> io::Result<()> {
     // The other descriptor keeps the connection open, and is registered by itself.
     let duplicate = std::net::TcpStream::from(b.duplicate()?);
     drop(b);
-    let b = poller
-        .in_scope(|| TcpStream::from_std(duplicate))
-        .map_err(|(_, error)| error)?;
+    let b = poller.in_scope(|| TcpStream::from_std(duplicate))?;
     b.write_all(b"y").await?;
     log.line("a", text(&read_full!(a, 1)));
 

@@ -11,7 +11,7 @@ use socket2::{Domain, Protocol, Type};
 use super::{TcpStream, set_defaults};
 use crate::desc::Kind;
 use crate::driver::{self, Choice};
-use crate::error::context;
+use crate::error::{NotRegistered, context};
 use crate::fd::{AcceptBackoff, Fd, Options};
 use crate::net::accept::accept_failed;
 use crate::net::{addr, descriptor_methods};
@@ -54,27 +54,20 @@ impl TcpListener {
         let fd = addr::first_of(addr, |addr| {
             listen(addr).map_err(|e| context(format_args!("cannot listen on {addr}"), e))
         })?;
-        Self::register(choice, fd, Location::caller()).map_err(|(_, error)| error)
+        Ok(Self::register(choice, fd, Location::caller())?)
     }
 
     fn register(
         choice: Choice,
         fd: OwnedFd,
         location: &'static Location<'static>,
-    ) -> Result<Self, (OwnedFd, io::Error)> {
-        match driver::prepare(&choice.poller) {
-            Ok(()) => {}
-            Err(error) => return Err((fd, error)),
+    ) -> Result<Self, NotRegistered<OwnedFd>> {
+        if let Err(error) = driver::prepare(&choice.poller) {
+            return Err(NotRegistered { inner: fd, error });
         }
-        match Fd::new(
-            &choice.poller,
-            fd,
-            Options::new(Kind::TcpListener),
-            location,
-        ) {
-            Ok(fd) => Ok(Self { fd, poller: choice }),
-            Err((fd, error)) => Err((fd, error.into())),
-        }
+        let options = Options::new(Kind::TcpListener);
+        let fd = Fd::new(&choice.poller, fd, options, location)?;
+        Ok(Self { fd, poller: choice })
     }
 
     /// Takes over a listening socket of std, making it non-blocking.
@@ -85,17 +78,22 @@ impl TcpListener {
     #[track_caller]
     pub fn from_std(
         listener: std::net::TcpListener,
-    ) -> Result<Self, (std::net::TcpListener, io::Error)> {
+    ) -> Result<Self, NotRegistered<std::net::TcpListener>> {
         let location = Location::caller();
         let choice = match driver::choose() {
             Ok(choice) => choice,
-            Err(error) => return Err((listener, error)),
+            Err(error) => {
+                return Err(NotRegistered {
+                    inner: listener,
+                    error,
+                });
+            }
         };
         set_defaults(socket2::SockRef::from(&listener));
         let options = Options::new(Kind::TcpListener);
         match Fd::adopt(&choice.poller, listener.into(), options, location) {
             Ok(fd) => Ok(Self { fd, poller: choice }),
-            Err((fd, error)) => Err((fd.into(), error)),
+            Err(refused) => Err(refused.map(Into::into)),
         }
     }
 
@@ -129,7 +127,7 @@ impl TcpListener {
     ) -> io::Result<(TcpStream, SocketAddr)> {
         let (fd, peer) = self.fd.accept(location).await.map_err(accept_failed)?;
         let poller = self.poller.for_accepted()?;
-        let stream = TcpStream::register(&poller, fd, location).map_err(|(_, error)| error)?;
+        let stream = TcpStream::register(&poller, fd, location)?;
         Ok((stream, addr::internet(&peer)?))
     }
 
@@ -190,7 +188,7 @@ impl<L: Borrow<TcpListener>> Incoming<L> {
         let listener = self.listener.borrow();
         let (fd, peer) = self.backoff.accept(&listener.fd, location).await?;
         let poller = listener.poller.for_accepted()?;
-        let stream = TcpStream::register(&poller, fd, location).map_err(|(_, error)| error)?;
+        let stream = TcpStream::register(&poller, fd, location)?;
         Ok((stream, addr::internet(&peer)?))
     }
 }

@@ -13,7 +13,7 @@ use super::set_defaults;
 use crate::budget;
 use crate::desc::Kind;
 use crate::driver::{self, Later};
-use crate::error::context;
+use crate::error::{NotRegistered, context};
 use crate::fd::{self, Fd, Options};
 use crate::net::{Blocking, addr, descriptor_methods, stream_methods, stream_traits};
 use crate::poller::{Poller, Sides};
@@ -134,7 +134,7 @@ impl TcpStream {
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
         set_defaults(socket2::SockRef::from(&socket));
-        let stream = Self::register(poller, socket.into(), location).map_err(|(_, error)| error)?;
+        let stream = Self::register(poller, socket.into(), location)?;
         if deadline.is_some() {
             stream.fd.set_deadline(deadline, Sides::Write)?;
         }
@@ -150,14 +150,11 @@ impl TcpStream {
         poller: &Poller,
         fd: OwnedFd,
         location: &'static Location<'static>,
-    ) -> Result<Self, (OwnedFd, io::Error)> {
+    ) -> Result<Self, NotRegistered<OwnedFd>> {
         if let Err(error) = driver::prepare(poller) {
-            return Err((fd, error));
+            return Err(NotRegistered { inner: fd, error });
         }
-        match Fd::new(poller, fd, Options::new(Kind::Tcp), location) {
-            Ok(fd) => Ok(Self { fd }),
-            Err((fd, error)) => Err((fd, error.into())),
-        }
+        Fd::new(poller, fd, Options::new(Kind::Tcp), location).map(|fd| Self { fd })
     }
 
     /// Takes over a connection of std, making it non-blocking.
@@ -166,16 +163,22 @@ impl TcpStream {
     ///
     /// If it cannot be registered; it is given back then.
     #[track_caller]
-    pub fn from_std(stream: std::net::TcpStream) -> Result<Self, (std::net::TcpStream, io::Error)> {
+    pub fn from_std(
+        stream: std::net::TcpStream,
+    ) -> Result<Self, NotRegistered<std::net::TcpStream>> {
         let poller = match driver::current() {
             Ok(poller) => poller,
-            Err(error) => return Err((stream, error)),
+            Err(error) => {
+                return Err(NotRegistered {
+                    inner: stream,
+                    error,
+                });
+            }
         };
         let options = Options::new(Kind::Tcp);
-        match Fd::adopt(&poller, stream.into(), options, Location::caller()) {
-            Ok(fd) => Ok(Self { fd }),
-            Err((fd, error)) => Err((fd.into(), error)),
-        }
+        Fd::adopt(&poller, stream.into(), options, Location::caller())
+            .map(|fd| Self { fd })
+            .map_err(|refused| refused.map(Into::into))
     }
 
     /// The same connection as one that parks the thread, with std's `Read` and `Write` and the same

@@ -63,7 +63,7 @@ impl UnixDatagram {
         location: &'static Location<'static>,
     ) -> io::Result<Self> {
         let fd = super::register(poller, socket.into(), Kind::UnixDatagram, location);
-        fd.map(|fd| Self { fd }).map_err(|(_, error)| error)
+        Ok(Self { fd: fd? })
     }
 
     /// Two connected sockets.

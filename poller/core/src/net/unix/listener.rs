@@ -68,7 +68,7 @@ impl UnixListener {
         location: &'static Location<'static>,
     ) -> io::Result<(UnixStream, SocketAddr)> {
         let poller = self.poller.for_accepted()?;
-        let fd = super::register(&poller, fd, Kind::Unix, location).map_err(|(_, error)| error)?;
+        let fd = super::register(&poller, fd, Kind::Unix, location)?;
         let stream = UnixStream { fd };
         let mut name = addr::unix(peer)?;
         if name.is_unnamed() && peer.as_pathname().is_some() {

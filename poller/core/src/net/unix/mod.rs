@@ -23,7 +23,7 @@ use socket2::{Domain, Type};
 use crate::budget;
 use crate::desc::Kind;
 use crate::driver::{self, Later};
-use crate::error::context;
+use crate::error::{NotRegistered, context};
 use crate::fd::{self, Fd, Options};
 use crate::net::addr;
 use crate::poller::Poller;
@@ -34,11 +34,10 @@ fn register(
     fd: OwnedFd,
     kind: Kind,
     location: &'static Location<'static>,
-) -> Result<Fd, (OwnedFd, io::Error)> {
+) -> Result<Fd, NotRegistered<OwnedFd>> {
     match driver::prepare(poller) {
-        Ok(()) => Fd::new(poller, fd, Options::new(kind), location)
-            .map_err(|(fd, error)| (fd, error.into())),
-        Err(error) => Err((fd, error)),
+        Ok(()) => Fd::new(poller, fd, Options::new(kind), location),
+        Err(error) => Err(NotRegistered { inner: fd, error }),
     }
 }
 
@@ -46,8 +45,8 @@ fn register(
 fn pair(ty: Type, kind: Kind, location: &'static Location<'static>) -> io::Result<(Fd, Fd)> {
     let poller = driver::current()?;
     let (a, b) = addr::pair(ty)?;
-    let a = register(&poller, a, kind, location).map_err(|(_, error)| error)?;
-    let b = register(&poller, b, kind, location).map_err(|(_, error)| error)?;
+    let a = register(&poller, a, kind, location)?;
+    let b = register(&poller, b, kind, location)?;
     Ok((a, b))
 }
 
@@ -66,7 +65,7 @@ fn listen(
     };
     let fd = bind()
         .map_err(|error| context(format_args!("cannot listen on {}", path.display()), error))?;
-    register(poller, fd, Kind::UnixListener, location).map_err(|(_, error)| error)
+    Ok(register(poller, fd, Kind::UnixListener, location)?)
 }
 
 /// A socket connected to `path`, registered.
@@ -92,7 +91,7 @@ async fn dial(
     let failed = |error| context(format_args!("cannot connect to {}", path.display()), error);
     let to = addr::at_path(path)?;
     let socket = addr::socket(Domain::UNIX, ty, None).map_err(failed)?;
-    let fd = register(&poller.get()?, socket.into(), kind, location).map_err(|(_, error)| error)?;
+    let fd = register(&poller.get()?, socket.into(), kind, location)?;
     fd::connect(&fd, &to, location).await.map_err(failed)?;
     Ok(fd)
 }

@@ -89,8 +89,7 @@ impl UnixSeqpacketListener {
             let (connection, _) = self.fd.accept(location).await.map_err(accept_failed)?;
             let poller = self.poller.for_accepted()?;
             let fd = super::register(&poller, connection, Kind::UnixSeqpacket, location);
-            fd.map(|fd| UnixSeqpacket { fd })
-                .map_err(|(_, error)| error)
+            Ok(UnixSeqpacket { fd: fd? })
         }
     }
 }

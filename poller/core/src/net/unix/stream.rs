@@ -9,6 +9,7 @@ use socket2::Type;
 use super::{message::message_io, unix_addresses};
 use crate::desc::Kind;
 use crate::driver::{self, Later};
+use crate::error::NotRegistered;
 use crate::fd::{Fd, Options};
 use crate::net::{Blocking, descriptor_methods, stream_methods, stream_traits};
 
@@ -59,16 +60,20 @@ impl UnixStream {
     #[track_caller]
     pub fn from_std(
         stream: std::os::unix::net::UnixStream,
-    ) -> Result<Self, (std::os::unix::net::UnixStream, io::Error)> {
+    ) -> Result<Self, NotRegistered<std::os::unix::net::UnixStream>> {
         let poller = match driver::current() {
             Ok(poller) => poller,
-            Err(error) => return Err((stream, error)),
+            Err(error) => {
+                return Err(NotRegistered {
+                    inner: stream,
+                    error,
+                });
+            }
         };
         let options = Options::new(Kind::Unix);
-        match Fd::adopt(&poller, stream.into(), options, Location::caller()) {
-            Ok(fd) => Ok(Self { fd }),
-            Err((fd, error)) => Err((fd.into(), error)),
-        }
+        Fd::adopt(&poller, stream.into(), options, Location::caller())
+            .map(|fd| Self { fd })
+            .map_err(|refused| refused.map(Into::into))
     }
 
     /// The same connection as one that parks the thread, with std's `Read` and `Write` and the same
