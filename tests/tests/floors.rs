@@ -34,6 +34,17 @@ const FLOORS: &[&[&str]] = &[
 /// metrics stand side by side, and the core with its tests knows nothing of either.
 const CRATES: &[&[&str]] = &[&["core"], &["host"], &["endpoint", "metrics"]];
 
+/// Floors of the endpoint.
+const ENDPOINT: &[&[&str]] = &[
+    &["limits", "error", "guard", "notice"],
+    &["door"],
+    &["methods"],
+    &["streams", "console"],
+    &["service"],
+    &["reflection"],
+    &["server"],
+];
+
 /// Floors of the inspector.
 const INSPECTOR: &[&[&str]] = &[
     &["text", "paint", "clock", "failure", "foreign", "quantile"],
@@ -389,6 +400,12 @@ fn a_crate_of_the_library_depends_on_those_below_it_alone_and_the_core_has_featu
             assert_eq!(found, None, "{}: {line}", module.join("/"));
         }
     }
+}
+
+#[test]
+fn lower_floors_of_the_endpoint_never_import_higher_ones() {
+    let found = against(&imports("poller/endpoint"), ENDPOINT);
+    assert!(found.is_empty(), "{found:#?}");
 }
 
 #[test]

@@ -15,8 +15,8 @@ use netpoller_proto::v1::inspector_client::InspectorClient;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint, Error, Uri};
 
-use super::limits::Limits;
 use super::{Listen, Server};
+use crate::limits::Limits;
 
 /// Runs the test `name` again in a process of its own, whose runtime directory is its own too: what
 /// the test puts at the default place is not found by others. `true` in that process.

@@ -1,37 +1,21 @@
 //! The endpoint that the inspector attaches to: the service `netpoller.v1.Inspector` on a Unix
 //! socket.
 //!
-//! | file | holds |
+//! | room or file | holds |
 //! |---|---|
-//! | `server` | [`Server`]: started by code, never by the environment; ended when dropped |
-//! | `listen` | where it listens |
-//! | `socket` | the socket file: whose it is, who may use it, what may be removed |
-//! | `tls` | certificates and the handshake (feature `tls`) |
-//! | `secret` | reading a file that must be private |
-//! | `incoming` | the accept loop: who is let in, and how many |
-//! | `connection` | one connection: who is at the other end, and when it has to go |
-//! | `gate` | what every request passes before a service sees it |
-//! | `request` | the form of a request: gRPC, and not of a web page |
-//! | `token` | the bearer token |
-//! | `rate` | how often something may be done |
-//! | `subscription` | how many streams, and what happens to one that nobody reads |
-//! | `limits` | all limits |
-//! | `notice` | what is said on stderr |
-//! | `service` | the questions that have one answer |
-//! | `turns` | how many questions that take long are worked on at a time |
-//! | `find` | whom a question means |
-//! | `page` | one page of the table: filter, order and place |
-//! | `watch` | the stream of the table |
-//! | `describe` | everything about one descriptor |
-//! | `transitions` | the stream of the flight recorder |
-//! | `control` | the service that acts, apart from all others |
-//! | `console` | the facade for tokio-console (feature `console`) |
-//! | `reflection` | health and reflection, for tools that know nothing of netpoller |
-//! | `encode` | rows and statistics as messages |
-//! | `stats` | statistics, cumulative and of an interval |
-//! | `diagnose` | the lints, run for a while |
-//! | `laws` | a second look at a law before it is called broken |
+//! | `limits` | how much of the endpoint anybody may have |
 //! | `error` | why it did not start |
+//! | `guard` | an answer instead of a panic |
+//! | `notice` | what is said on stderr |
+//! | `door` | who is let in, and how much of it he may have |
+//! | `methods` | the questions that have one answer, and what can be done |
+//! | `streams` | the questions whose answers go on |
+//! | `console` | the facade for tokio-console (feature `console`) |
+//! | `service` | the service, which hands each question to its room |
+//! | `reflection` | health and reflection, for tools that know nothing of netpoller |
+//! | `server` | [`Server`]: started by code, never by the environment; ended when dropped |
+//!
+//! A file imports from those above its own in this table, and from its own room.
 //!
 //! With the feature `console` the stock tokio-console attaches to the same listeners:
 //! `tokio-console http://127.0.0.1:PORT`, or `tokio-console file://localhost/PATH` for a Unix
@@ -51,38 +35,18 @@
 //! ```
 #![forbid(unsafe_code)]
 
-mod connection;
 #[cfg(feature = "console")]
 mod console;
-mod control;
-mod describe;
-mod diagnose;
-mod encode;
+mod door;
 mod error;
-mod find;
-mod gate;
 mod guard;
-mod incoming;
-mod laws;
 mod limits;
-mod listen;
+mod methods;
 mod notice;
-mod page;
-mod rate;
 mod reflection;
-mod request;
-mod secret;
 mod server;
 mod service;
-mod socket;
-mod stats;
-mod subscription;
-#[cfg(feature = "tls")]
-mod tls;
-mod token;
-mod transitions;
-mod turns;
-mod watch;
+mod streams;
 
 #[cfg(test)]
 mod fixture;
@@ -91,8 +55,8 @@ mod security_tests;
 #[cfg(test)]
 mod tests;
 
-pub use error::{DirectoryProblem, SecretProblem, StartError};
-pub use listen::{Listen, ParseListenError};
-pub use server::{Builder, Server};
+pub use door::listen::{Listen, ParseListenError};
 #[cfg(feature = "tls")]
-pub use tls::Tls;
+pub use door::tls::Tls;
+pub use error::{DirectoryProblem, SecretProblem, StartError};
+pub use server::{Builder, Server};

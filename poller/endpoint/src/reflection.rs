@@ -10,8 +10,8 @@ use tonic_health::ServingStatus;
 use tonic_health::pb::health_server::{Health, HealthServer};
 use tonic_reflection::server::{Builder, v1, v1alpha};
 
-use super::limits::MAX_REQUEST;
-use super::service::Service;
+use crate::limits::MAX_REQUEST;
+use crate::service::Service;
 
 const INSPECTOR: &str = <InspectorServer<Service> as NamedService>::NAME;
 const HEALTH: &str = "grpc.health.v1.Health";

@@ -14,21 +14,21 @@ use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::service::Routes;
 
-use super::control::control_service;
-use super::error::StartError;
-use super::gate::{ControlRates, Gate, Policy, Privilege};
-use super::incoming::{Door, Listener, accept_loop};
-use super::limits::{Limits, MAX_HEADERS, MAX_RESETS, MAX_STREAMS};
-use super::listen::Listen;
-use super::notice;
-use super::reflection::{health_service, reflection_alpha_service, reflection_service};
-use super::service::{remember_process, service};
-use super::socket::{Purpose, SocketFile};
-use super::subscription::Pools;
+use crate::door::gate::{ControlRates, Gate, Policy, Privilege};
+use crate::door::incoming::{Door, Listener, accept_loop};
+use crate::door::listen::Listen;
+use crate::door::socket::{Purpose, SocketFile};
+use crate::door::subscription::Pools;
 #[cfg(feature = "tls")]
-use super::tls::Tls;
-use super::token::Token;
-use super::turns::Common;
+use crate::door::tls::Tls;
+use crate::door::token::Token;
+use crate::error::StartError;
+use crate::limits::{Limits, MAX_HEADERS, MAX_RESETS, MAX_STREAMS};
+use crate::methods::control::control_service;
+use crate::methods::turns::Common;
+use crate::notice;
+use crate::reflection::{health_service, reflection_alpha_service, reflection_service};
+use crate::service::{remember_process, service};
 
 /// Makes a [`Server`].
 ///
@@ -315,7 +315,7 @@ struct InspectServices {
     common: Arc<Common>,
     /// It keeps what has ended, once for all.
     #[cfg(feature = "console")]
-    console: console_api::instrument::instrument_server::InstrumentServer<super::console::Service>,
+    console: console_api::instrument::instrument_server::InstrumentServer<crate::console::Service>,
 }
 
 impl InspectServices {
@@ -323,7 +323,7 @@ impl InspectServices {
         Self {
             common: Arc::default(),
             #[cfg(feature = "console")]
-            console: super::console::service(),
+            console: crate::console::service(),
         }
     }
 

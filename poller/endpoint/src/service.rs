@@ -14,13 +14,14 @@ use netpoller_proto::v1::{
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::connection::Peer;
-use super::find::pollers;
-use super::guard::guarded;
-use super::limits::MAX_REQUEST;
-use super::stats::{self, Reading};
-use super::turns::{Common, Turns};
-use super::{describe, diagnose, encode, laws, page, transitions, watch};
+use crate::door::connection::Peer;
+use crate::guard::guarded;
+use crate::limits::MAX_REQUEST;
+use crate::methods::find::pollers;
+use crate::methods::stats::{self, Reading};
+use crate::methods::turns::{Common, Turns};
+use crate::methods::{describe, diagnose, encode, laws, page};
+use crate::streams::{transitions, watch};
 
 /// The service of one listener.
 pub(super) fn service(common: Arc<Common>) -> InspectorServer<Service> {

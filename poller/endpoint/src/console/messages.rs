@@ -12,7 +12,7 @@ use console_api::{
 use super::entities::{Attribute, Meta, Op, Resource, ResourceKind, Task, Value};
 use super::ids::Life;
 use super::wall::{Anchor, duration};
-use crate::encode::hidden;
+use crate::methods::encode::hidden;
 
 pub(super) fn metadata() -> RegisterMetadata {
     let metadata = Meta::ALL.map(|meta| NewMetadata {

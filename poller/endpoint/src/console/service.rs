@@ -19,7 +19,7 @@ use tonic::{Request, Response, Status};
 
 use super::model::{Model, Sizes};
 use super::update::ClientView;
-use crate::connection::{Peer, Session};
+use crate::door::connection::{Peer, Session};
 use crate::guard::guarded;
 use crate::limits::MAX_REQUEST;
 

@@ -5,10 +5,10 @@ use std::os::fd::AsFd;
 use netpoller_core::{Kind, Poller};
 use tonic::{Code, Status};
 
-use super::super::notice::said;
 use super::authority::*;
 use super::privilege::break_poller;
 use super::*;
+use crate::notice::said;
 
 #[test]
 fn an_address_that_others_can_reach_has_to_be_secured() {

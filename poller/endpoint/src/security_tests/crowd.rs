@@ -11,10 +11,10 @@ use tonic_health::pb::health_client::HealthClient;
 use tonic_reflection::pb::v1::server_reflection_client::ServerReflectionClient;
 use tonic_reflection::pb::v1::{ServerReflectionRequest, ServerReflectionResponse};
 
-use super::super::limits::Limits;
 use super::authority::{Authority, TOKEN, loopback};
 use super::raw::PREFACE;
 use super::*;
+use crate::limits::Limits;
 
 /// Short enough to wait for, long enough for a loaded machine to be served in.
 const SHORT: Duration = Duration::from_secs(1);

@@ -12,10 +12,10 @@ use tonic::body::Body;
 use tonic::codegen::Service;
 use tonic::codegen::http::{Request, Response};
 
-use super::super::limits::Limits;
 use super::authority::{Authority, loopback};
 use super::raw::PREFACE;
 use super::*;
+use crate::limits::Limits;
 
 /// Says it, and listens until the other end has closed or has nothing to say any more.
 fn throw(mut stream: impl Read + Write, bytes: &[u8], end: impl FnOnce()) {

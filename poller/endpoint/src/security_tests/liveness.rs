@@ -2,9 +2,9 @@
 
 use tonic::Code;
 
-use super::super::limits::Limits;
 use super::raw::{self, Peer};
 use super::*;
+use crate::limits::Limits;
 
 /// Until the answer has begun.
 #[track_caller]

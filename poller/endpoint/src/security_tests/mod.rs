@@ -27,8 +27,8 @@ use netpoller_proto::v1::inspector_client::InspectorClient;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint, Uri};
 
-use super::fixture::{Fixture, ask, channel, channel_of, in_own_runtime_dir, mode, run};
 use super::*;
+use crate::fixture::{Fixture, ask, channel, channel_of, in_own_runtime_dir, mode, run};
 
 fn set_mode(path: &Path, mode: u32) {
     std::fs::set_permissions(path, std::fs::Permissions::from_mode(mode)).unwrap();

@@ -6,10 +6,10 @@ use netpoller_core::{Kind, Poller, internals};
 use netpoller_proto::v1::control_client::ControlClient;
 use tonic::{Code, Status};
 
-use super::super::limits::Limits;
-use super::super::notice::said;
 use super::authority::*;
 use super::*;
+use crate::limits::Limits;
+use crate::notice::said;
 
 /// Asks `Control` for something that may be missing: what matters is whether it comes to that.
 pub(super) async fn break_poller(channel: Channel, token: Option<&str>) -> Result<(), Status> {

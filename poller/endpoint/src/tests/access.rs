@@ -9,8 +9,8 @@ use rustix::process::Uid;
 use rustix::thread::set_thread_res_uid;
 use tonic::transport::Endpoint;
 
+use crate::door::incoming::is_allowed_user;
 use crate::fixture::{poller, run};
-use crate::incoming::is_allowed_user;
 use crate::{Listen, Server, StartError};
 
 #[test]

@@ -11,8 +11,8 @@ use tokio_stream::wrappers::UnixListenerStream;
 use tonic::Code;
 use tonic::transport::Channel;
 
-use crate::control::control_service;
 use crate::fixture::{channel, open, park, poller, run};
+use crate::methods::control::control_service;
 
 async fn client(directory: &tempfile::TempDir) -> ControlClient<Channel> {
     let path = directory.path().join("control");

@@ -8,9 +8,9 @@ use std::time::Duration;
 use netpoller_core::internals;
 use netpoller_proto::v1;
 
+use crate::door::socket::SocketFile;
 use crate::error::DirectoryProblem;
 use crate::fixture::{connect, in_own_runtime_dir, mode, run};
-use crate::socket::SocketFile;
 use crate::{Listen, Server, StartError};
 
 fn start_at(path: impl Into<PathBuf>) -> Result<Server, StartError> {

@@ -20,8 +20,8 @@ use tokio::time::Instant;
 use tonic::{Code, Request};
 
 use crate::fixture::{open, poller, run};
+use crate::methods::turns::{DIAGNOSES, REST};
 use crate::service::Service;
-use crate::turns::{DIAGNOSES, REST};
 
 /// A table of so many rows, all of one socket.
 fn table(name: &str, rows: usize) -> (Poller, Vec<(Desc, UnixStream)>) {

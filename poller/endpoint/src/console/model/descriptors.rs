@@ -4,11 +4,11 @@ use netpoller_core::internals::{self, RawRow, RawSide, Slot};
 use netpoller_core::view::Row;
 use netpoller_core::{Direction, Kind, Poller, Transition};
 
-use super::super::attributes::{self, is_armed};
-use super::super::entities::{Meta, Op, Resource, ResourceKind};
-use super::super::tasks::count;
-use super::super::wall::Anchor;
 use super::{Listed, Model, Timer};
+use crate::console::attributes::{self, is_armed};
+use crate::console::entities::{Meta, Op, Resource, ResourceKind};
+use crate::console::tasks::count;
+use crate::console::wall::Anchor;
 
 impl Model {
     /// Lists a descriptor if there is room.

@@ -5,9 +5,9 @@ use std::collections::HashMap;
 use netpoller_core::view::recorder::Cursor;
 use netpoller_core::{Poller, internals, view};
 
-use super::super::attributes;
-use super::super::entities::{Attribute, Meta, Resource, ResourceKind};
 use super::{Followed, Model};
+use crate::console::attributes;
+use crate::console::entities::{Attribute, Meta, Resource, ResourceKind};
 
 impl Model {
     /// Whether the poller is shown.

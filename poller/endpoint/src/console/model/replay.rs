@@ -3,8 +3,8 @@
 use netpoller_core::view::EventKind;
 use netpoller_core::{Poller, internals};
 
-use super::super::tasks::Weight;
 use super::Model;
+use crate::console::tasks::Weight;
 
 impl Model {
     /// What the flight recorder has recorded since.

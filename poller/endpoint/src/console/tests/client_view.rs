@@ -9,10 +9,10 @@ use console_api::{PollStats, async_ops, resources, tasks};
 use netpoller_core::{Direction, Poller, Sides, task};
 use prost::Message;
 
-use super::super::model::{Model, Sizes};
-use super::super::update::ClientView;
-use super::super::validate::Client;
 use super::script::{Script, open, pair, park, tell};
+use crate::console::model::{Model, Sizes};
+use crate::console::update::ClientView;
+use crate::console::validate::Client;
 use crate::limits::MAX_MESSAGE;
 
 #[test]

@@ -11,7 +11,7 @@ use std::path::Path;
 
 use netpoller_core::internals::effective_uid;
 
-use super::error::{SecretProblem, StartError};
+use crate::error::{SecretProblem, StartError};
 
 /// Far more than a token, or a key with its certificates, has.
 const MAX_BYTES: u64 = 1 << 20;

@@ -12,7 +12,7 @@ use netpoller_core::view::Reader;
 use rapidhash::quality::GlobalState;
 
 use super::group::Group;
-use crate::page::Filter;
+use crate::methods::page::Filter;
 
 /// The rows that a subscriber knows, by slot.
 pub(super) struct Table {

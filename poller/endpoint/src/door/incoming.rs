@@ -12,11 +12,11 @@ use tokio::net::{TcpListener, TcpStream, UnixListener, UnixStream};
 use tokio::sync::mpsc;
 
 use super::connection::{Connection, Stream};
-use super::limits::Limits;
+use crate::limits::Limits;
 
 /// A socket that listens.
 #[derive(Debug)]
-pub(super) enum Listener {
+pub(crate) enum Listener {
     Unix(UnixListener),
     Tcp(TcpListener),
 }
@@ -60,22 +60,22 @@ impl AsFd for Listener {
 
 /// What is done with those who come.
 #[derive(Clone)]
-pub(super) struct Door {
+pub(crate) struct Door {
     /// Addresses are hidden from those who come over TCP.
-    pub(super) redact_tcp: bool,
-    pub(super) limits: Limits,
+    pub(crate) redact_tcp: bool,
+    pub(crate) limits: Limits,
     /// For when the process is out of descriptors.
-    pub(super) reserve: Reserve,
+    pub(crate) reserve: Reserve,
     /// For those who come over TCP.
     #[cfg(feature = "tls")]
-    pub(super) tls: Option<tokio_rustls::TlsAcceptor>,
+    pub(crate) tls: Option<tokio_rustls::TlsAcceptor>,
 }
 
 type Accepted = mpsc::Sender<io::Result<Connection>>;
 
 /// Accepts until nobody takes the connections any more. Those of other users are closed at once,
 /// and so are those beyond the limit if nobody is idle who could go.
-pub(super) async fn accept_loop(listener: Listener, door: Door, accepted: Accepted) {
+pub(crate) async fn accept_loop(listener: Listener, door: Door, accepted: Accepted) {
     let places = Places::new(door.limits.connections, None);
     let mut backoff = Backoff::new(door.reserve.clone());
     loop {
@@ -159,6 +159,6 @@ fn is_allowed(stream: &Stream) -> bool {
 }
 
 /// Whether a process of the user `own` answers to one of the user `peer`.
-pub(super) fn is_allowed_user(peer: u32, own: u32) -> bool {
+pub(crate) fn is_allowed_user(peer: u32, own: u32) -> bool {
     peer == own || peer == 0
 }

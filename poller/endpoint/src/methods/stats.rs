@@ -14,7 +14,7 @@ use super::encode;
 const LONGEST: Duration = Duration::from_secs(4);
 
 /// The interval that a request asks for, `None` for none.
-pub(super) fn interval(interval_ns: u64) -> Result<Option<Duration>, Status> {
+pub(crate) fn interval(interval_ns: u64) -> Result<Option<Duration>, Status> {
     let interval = Duration::from_nanos(interval_ns);
     if interval > LONGEST {
         return Err(Status::invalid_argument(format!(
@@ -25,13 +25,13 @@ pub(super) fn interval(interval_ns: u64) -> Result<Option<Duration>, Status> {
 }
 
 /// The statistics of several pollers.
-pub(super) struct Reading {
+pub(crate) struct Reading {
     captured_at_ns: u64,
     pollers: Vec<Stats>,
 }
 
 impl Reading {
-    pub(super) fn of(pollers: &[Poller]) -> Self {
+    pub(crate) fn of(pollers: &[Poller]) -> Self {
         Self {
             captured_at_ns: view::now_ns(),
             pollers: pollers.iter().map(view::stats).collect(),
@@ -40,7 +40,7 @@ impl Reading {
 
     /// The answer, with the laws of each poller, and with what was counted since `before`. A poller
     /// that was not there then has counted all of it since.
-    pub(super) fn response(&self, laws: &[Vec<Law>], before: Option<&Self>) -> GetStatsResponse {
+    pub(crate) fn response(&self, laws: &[Vec<Law>], before: Option<&Self>) -> GetStatsResponse {
         let laws = || {
             laws.iter()
                 .map(Vec::as_slice)

@@ -5,19 +5,19 @@
 
 use std::collections::HashMap;
 
-use netpoller_core::internals::Merge;
+use netpoller_core::internals::{self, Merge};
+use netpoller_core::view;
 use netpoller_core::view::recorder::Cursor;
-use netpoller_core::{internals, view};
 use netpoller_proto::v1::{self, TransitionsFrame, WatchTransitionsRequest};
 use prost::Message;
 use tokio::sync::mpsc;
 use tonic::Status;
 
-use super::encode::Encoder;
 use super::filter::EventFilter;
-use crate::find;
 use crate::guard::guarded;
 use crate::limits::MAX_MESSAGE;
+use crate::methods::event::Encoder;
+use crate::methods::find;
 
 /// Events of one frame.
 const MAX_EVENTS: usize = 4096;

@@ -8,9 +8,7 @@
 //! |---|---|
 //! | `subscriber` | how far one subscriber has come |
 //! | `filter` | which events are wanted |
-//! | `encode` | events as messages |
 
-mod encode;
 mod filter;
 mod subscriber;
 
@@ -23,10 +21,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::guard::guarded;
+use crate::guard::guarded;
 use subscriber::{Frames, Subscriber};
-
-pub(super) use encode::Encoder;
 
 /// Between two readings of the rings.
 const TICK: Duration = Duration::from_millis(20);
@@ -35,7 +31,7 @@ const QUEUE: usize = 8;
 /// A client that takes no frame of a dump for so long gets no more of it.
 const STALLED: Duration = Duration::from_secs(30);
 
-pub(super) fn start(
+pub(crate) fn start(
     request: WatchTransitionsRequest,
 ) -> Result<ReceiverStream<Result<TransitionsFrame, Status>>, Status> {
     let subscriber = Subscriber::new(request)?;

@@ -65,7 +65,7 @@ pub(super) fn outline(raw: &RawRow) -> v1::Descriptor {
 }
 
 /// The same number for the same address, which tells nobody which one it is.
-pub(super) fn hidden(address: &str) -> String {
+pub(crate) fn hidden(address: &str) -> String {
     static KEY: LazyLock<RandomState> = LazyLock::new(RandomState::new);
     if address.is_empty() {
         String::new()
@@ -94,7 +94,7 @@ fn direction(side: Side) -> v1::Direction {
     }
 }
 
-pub(super) fn poller(info: &PollerInfo) -> v1::Poller {
+pub(crate) fn poller(info: &PollerInfo) -> v1::Poller {
     v1::Poller {
         name: info.name.as_ref().to_owned(),
         id: info.id,

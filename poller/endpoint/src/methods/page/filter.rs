@@ -8,7 +8,7 @@ use netpoller_proto::filter::{Field, Predicate};
 use netpoller_proto::v1::{self, Descriptor};
 use tonic::Status;
 
-use crate::encode;
+use crate::methods::encode;
 
 /// The filter of a request, `None` if it has none.
 pub(crate) fn predicate(filter: Option<&v1::Filter>) -> Result<Option<Predicate>, Status> {

@@ -24,10 +24,10 @@ use tokio::time::{Instant, sleep_until, timeout};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use super::find::pollers;
-use super::guard::guarded;
-use super::page::Filter;
-use super::stats::Reading;
+use crate::guard::guarded;
+use crate::methods::find::pollers;
+use crate::methods::page::Filter;
+use crate::methods::stats::Reading;
 use group::Group;
 use table::Table;
 
@@ -37,7 +37,7 @@ const SHORTEST: Duration = Duration::from_millis(100);
 /// A client that takes no frame for so long gets no more.
 const STALLED: Duration = Duration::from_secs(30);
 
-pub(super) fn start(
+pub(crate) fn start(
     request: WatchRequest,
     filter: Option<Predicate>,
     redact: bool,

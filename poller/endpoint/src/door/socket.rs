@@ -16,7 +16,7 @@ use std::time::{Duration, SystemTime};
 use netpoller_core::internals::{self, effective_uid, is_gone, listening_pid};
 use socket2::{Domain, SockAddr, Socket, Type};
 
-use super::error::{DirectoryProblem, StartError};
+use crate::error::{DirectoryProblem, StartError};
 
 /// Connections that wait to be accepted.
 const BACKLOG: i32 = 128;
@@ -25,7 +25,7 @@ const SECOND_LOOK: Duration = Duration::from_millis(10);
 
 /// What a socket is for. Sockets of different purposes have different names.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Purpose {
+pub(crate) enum Purpose {
     Inspect,
     Control,
 }
@@ -51,7 +51,7 @@ impl Identity {
 
 /// A bound socket. The file is removed with it, unless another has taken its place.
 #[derive(Debug)]
-pub(super) struct SocketFile {
+pub(crate) struct SocketFile {
     path: PathBuf,
     /// The file that was made.
     file: Identity,
@@ -60,12 +60,12 @@ pub(super) struct SocketFile {
 }
 
 impl SocketFile {
-    pub(super) fn path(&self) -> &Path {
+    pub(crate) fn path(&self) -> &Path {
         &self.path
     }
 
     /// Binds at the place where the inspector looks.
-    pub(super) fn bind_default(purpose: Purpose) -> Result<(Self, UnixListener), StartError> {
+    pub(crate) fn bind_default(purpose: Purpose) -> Result<(Self, UnixListener), StartError> {
         let directory = default_directory();
         make_private(&directory)?;
         check_private(&directory)?;
@@ -79,7 +79,7 @@ impl SocketFile {
     }
 
     /// Binds at `path`. Its directory is made if it is not there.
-    pub(super) fn bind(path: &Path) -> Result<(Self, UnixListener), StartError> {
+    pub(crate) fn bind(path: &Path) -> Result<(Self, UnixListener), StartError> {
         let first = path.as_os_str().as_encoded_bytes().first();
         if matches!(first, None | Some(b'@' | 0)) {
             return Err(StartError::Abstract {
@@ -126,7 +126,7 @@ impl SocketFile {
 
     /// Takes charge of the socket that was just bound at `path`, and checks it. If it is ours but
     /// not private, it is removed; if something else has taken its place, that is left alone.
-    pub(super) fn adopt(path: PathBuf) -> Result<Self, StartError> {
+    pub(crate) fn adopt(path: PathBuf) -> Result<Self, StartError> {
         let metadata = look(&path)?;
         if !metadata.file_type().is_socket() {
             return Err(StartError::NotASocket { path });

@@ -12,13 +12,13 @@ use netpoller_proto::v1::{
 };
 use tonic::Status;
 
-use super::transitions::Encoder;
+use super::event::Encoder;
 use super::{encode, find};
 
 /// Most events of one answer: the last ones.
 const MAX_EVENTS: usize = 4096;
 
-pub(super) fn describe(
+pub(crate) fn describe(
     request: &GetDescriptorRequest,
     redact: bool,
 ) -> Result<GetDescriptorResponse, Status> {

@@ -20,16 +20,16 @@ use netpoller_proto::v1::{ListDescriptorsRequest, ListDescriptorsResponse};
 use tonic::Status;
 
 use super::find::pollers;
-use super::guard::guarded;
+use crate::guard::guarded;
 use filter::Selection;
 use order::Order;
 
-pub(super) use filter::{Filter, predicate};
+pub(crate) use filter::{Filter, predicate};
 
 /// Rows of a page.
 const MAX_ROWS: usize = 1000;
 
-pub(super) async fn page(
+pub(crate) async fn page(
     request: &ListDescriptorsRequest,
     redact: bool,
 ) -> Result<ListDescriptorsResponse, Status> {

@@ -19,16 +19,16 @@ use tonic::service::Routes;
 use tonic::{Code, Status};
 
 use super::connection::{Peer, Transport};
-use super::limits::Limits;
-use super::notice;
 use super::rate::Rate;
 use super::request::{self, Refusal};
 use super::subscription::{self, Class, Held, Places, Pools};
 use super::token::Token;
+use crate::limits::Limits;
+use crate::notice;
 
 /// What whoever reaches a listener may do.
 #[derive(Debug)]
-pub(super) enum Privilege {
+pub(crate) enum Privilege {
     /// Look.
     Inspect,
     /// Change. Each call is counted and noted.
@@ -37,13 +37,13 @@ pub(super) enum Privilege {
 
 /// How often `Control` is called, and how often it is noted that it was not.
 #[derive(Debug)]
-pub(super) struct ControlRates {
+pub(crate) struct ControlRates {
     calls: Rate,
     refusals: Arc<Refusals>,
 }
 
 impl ControlRates {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         Self {
             calls: Rate::new(limits.control_rate),
             refusals: Arc::default(),
@@ -119,25 +119,25 @@ fn method(path: &str) -> &str {
 
 /// On what terms requests are let in.
 #[derive(Debug)]
-pub(super) struct Policy {
-    pub(super) privilege: Privilege,
+pub(crate) struct Policy {
+    pub(crate) privilege: Privilege,
     /// Whoever comes over TCP has to show it.
-    pub(super) token: Option<Token>,
+    pub(crate) token: Option<Token>,
     /// Names of the endpoint, beside numbers and localhost.
-    pub(super) hosts: Vec<String>,
-    pub(super) limits: Limits,
+    pub(crate) hosts: Vec<String>,
+    pub(crate) limits: Limits,
     /// Places for the streams of all connections of the listener.
-    pub(super) pools: Pools,
+    pub(crate) pools: Pools,
 }
 
 /// What a call of `Control` was about; the service puts it into the extensions of its answer, for
 /// the log.
 #[derive(Clone, Debug)]
-pub(super) struct Subject(pub(super) String);
+pub(crate) struct Subject(pub(crate) String);
 
 /// The services of a listener behind their gate.
 #[derive(Clone, Debug)]
-pub(super) struct Gate {
+pub(crate) struct Gate {
     routes: Routes,
     policy: Arc<Policy>,
 }
@@ -154,7 +154,7 @@ fn is_page(path: &str) -> bool {
 }
 
 impl Gate {
-    pub(super) fn new(routes: Routes, policy: Policy) -> Self {
+    pub(crate) fn new(routes: Routes, policy: Policy) -> Self {
         Self {
             routes: routes.prepare(),
             policy: Arc::new(policy),

@@ -24,17 +24,17 @@ use tonic::Status;
 pub(super) const WALKS: usize = 1;
 /// Diagnoses at a time. Each looks at every table again and again for as long as the client likes,
 /// up to its longest window.
-pub(super) const DIAGNOSES: usize = 2;
+pub(crate) const DIAGNOSES: usize = 2;
 /// How much longer the kernel's list is left alone than its reading took: the kernel keeps events
 /// waiting while it writes the list (see
 /// [`view::kernel_registrations`](netpoller_core::view::kernel_registrations)), and no client may
 /// do that to the data path for more than a tenth of the time. A diagnosis rests so long between
 /// two looks whatever it looks at.
-pub(super) const REST: u32 = 9;
+pub(crate) const REST: u32 = 9;
 
 /// What is there once, for all listeners of an endpoint.
 #[derive(Debug)]
-pub(super) struct Common {
+pub(crate) struct Common {
     walks: Arc<Semaphore>,
     /// Until when the kernel's list is left alone.
     kernel: Arc<Mutex<Instant>>,
@@ -51,7 +51,7 @@ impl Default for Common {
 
 /// Turns of one listener.
 #[derive(Debug)]
-pub(super) struct Turns {
+pub(crate) struct Turns {
     walks: Arc<Mutex<()>>,
     kernel: Arc<Mutex<()>>,
     diagnoses: Arc<Semaphore>,
@@ -65,7 +65,7 @@ impl Default for Turns {
 }
 
 impl Turns {
-    pub(super) fn new(common: Arc<Common>) -> Self {
+    pub(crate) fn new(common: Arc<Common>) -> Self {
         Self {
             walks: Arc::default(),
             kernel: Arc::default(),
@@ -75,7 +75,7 @@ impl Turns {
     }
 
     /// Waits for the turn to walk through the table; it is over when what is returned is dropped.
-    pub(super) async fn walk(&self) -> Result<WalkTurn, Status> {
+    pub(crate) async fn walk(&self) -> Result<WalkTurn, Status> {
         let first = self.walks.clone().lock_owned().await;
         let turn = self.common.walks.clone().acquire_owned().await;
         let turn = turn.map_err(|_| Status::unavailable("the endpoint is ending"))?;
@@ -86,7 +86,7 @@ impl Turns {
     }
 
     /// Waits for the turn to read the kernel's list; it is over when what is returned is dropped.
-    pub(super) async fn kernel(&self) -> KernelTurn {
+    pub(crate) async fn kernel(&self) -> KernelTurn {
         let first = self.kernel.clone().lock_owned().await;
         let resting = self.common.kernel.clone().lock_owned().await;
         sleep_until(*resting).await;
@@ -113,7 +113,7 @@ impl Turns {
 
     /// The right to look for faults, until the permit is dropped. Nobody waits for it: it may take
     /// seconds, and as many again.
-    pub(super) fn diagnose(&self) -> Result<OwnedSemaphorePermit, Status> {
+    pub(crate) fn diagnose(&self) -> Result<OwnedSemaphorePermit, Status> {
         self.diagnoses.clone().try_acquire_owned().map_err(|_| {
             Status::resource_exhausted(format!(
                 "{DIAGNOSES} clients run Diagnose already, each for a few seconds at most; ask again then"
@@ -131,14 +131,14 @@ pub(super) struct LookTurn {
 
 /// The right to walk through the table.
 #[derive(Debug)]
-pub(super) struct WalkTurn {
+pub(crate) struct WalkTurn {
     _turn: OwnedSemaphorePermit,
     _first: OwnedMutexGuard<()>,
 }
 
 /// The right to read the kernel's list of registrations.
 #[derive(Debug)]
-pub(super) struct KernelTurn {
+pub(crate) struct KernelTurn {
     began: Instant,
     resting: OwnedMutexGuard<Instant>,
     _first: OwnedMutexGuard<()>,

@@ -23,8 +23,8 @@ use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep};
 use tonic::transport::server::Connected;
 
-use super::limits::Limits;
 use super::rate::Intake;
+use crate::limits::Limits;
 
 /// What every HTTP/2 client sends first.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
@@ -87,7 +87,7 @@ pub(super) enum Transport {
 
 /// What is known of a connection by all who serve it.
 #[derive(Debug)]
-pub(super) struct Session {
+pub(crate) struct Session {
     pub(super) transport: Transport,
     /// Who is at the other end.
     pub(super) peer: String,
@@ -100,7 +100,7 @@ pub(super) struct Session {
     /// tokio-console on this connection has pressed pause. Its requests have nothing else in
     /// common.
     #[cfg(feature = "console")]
-    pub(super) paused: tokio::sync::watch::Sender<bool>,
+    pub(crate) paused: tokio::sync::watch::Sender<bool>,
     admitted: AtomicBool,
 }
 
@@ -118,14 +118,14 @@ impl Session {
 
 /// What handlers know of the connection that asks.
 #[derive(Clone, Debug)]
-pub(super) struct Peer {
+pub(crate) struct Peer {
     /// Addresses are not to be shown.
-    pub(super) redact: bool,
-    pub(super) session: Arc<Session>,
+    pub(crate) redact: bool,
+    pub(crate) session: Arc<Session>,
 }
 
 /// A connection that was let in.
-pub(super) struct Connection {
+pub(crate) struct Connection {
     /// Until it is dropped.
     stream: Option<Stream>,
     peer: Peer,

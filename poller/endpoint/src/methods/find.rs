@@ -16,7 +16,7 @@ fn quoted(text: &str) -> String {
 }
 
 /// The pollers with this name, all for the empty one.
-pub(super) fn pollers(name: &str) -> Result<Vec<Poller>, Status> {
+pub(crate) fn pollers(name: &str) -> Result<Vec<Poller>, Status> {
     let mut pollers = view::pollers();
     if name.is_empty() {
         return Ok(pollers);
@@ -83,7 +83,7 @@ fn names(pollers: &[Poller]) -> String {
 }
 
 /// The id that a request names.
-pub(super) fn id(id: &str) -> Result<DescId, Status> {
+pub(crate) fn id(id: &str) -> Result<DescId, Status> {
     id.parse().map_err(|_| {
         Status::invalid_argument(format!(
             "id: {} is none; write it as slot.generation, for example 42.7",

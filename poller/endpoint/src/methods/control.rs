@@ -11,17 +11,17 @@ use netpoller_proto::v1::{BreakRequest, BreakResponse, EvictRequest, EvictRespon
 use tonic::{Request, Response, Status};
 
 use super::find;
-use super::gate::Subject;
-use super::guard::guarded;
-use super::limits::MAX_REQUEST;
+use crate::door::gate::Subject;
+use crate::guard::guarded;
+use crate::limits::MAX_REQUEST;
 
-pub(super) fn control_service() -> ControlServer<Service> {
+pub(crate) fn control_service() -> ControlServer<Service> {
     ControlServer::new(Service).max_decoding_message_size(MAX_REQUEST)
 }
 
 /// Acts on the live pollers. Holds nothing of them.
 #[derive(Debug)]
-pub(super) struct Service;
+pub(crate) struct Service;
 
 #[tonic::async_trait]
 impl Control for Service {

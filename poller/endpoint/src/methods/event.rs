@@ -21,7 +21,7 @@ impl Encoder {
     }
 
     /// Numbers of threads are recycled, so their names are looked up anew from time to time.
-    pub(super) fn begin(&mut self) {
+    pub(crate) fn begin(&mut self) {
         self.threads.clear();
     }
 

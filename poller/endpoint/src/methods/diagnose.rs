@@ -2,16 +2,16 @@
 
 use std::time::{Duration, Instant};
 
-use netpoller_core::internals::INODE;
+use netpoller_core::internals::{self, INODE};
 use netpoller_core::view::lints::{Finding, Lint, Lints, Options, Severity};
-use netpoller_core::{Direction, Poller, internals, view};
+use netpoller_core::{Direction, Poller, view};
 use netpoller_proto::v1;
 use netpoller_proto::v1::{DiagnoseRequest, DiagnoseResponse};
 use tonic::{Request, Response, Status};
 
-use super::guard::guarded;
 use super::turns::{REST, Turns};
 use super::{encode, find};
+use crate::guard::guarded;
 
 /// Findings in one answer.
 const MAX_FINDINGS: usize = 100;
@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Between two looks it rests for [`REST`] times as long as the last one took, and each look waits
 /// for its turn; so a large table is looked at less often, and the window ends before the turn came
 /// if it must. If that of the kernel's list does not come at all, the looks go without it.
-pub(super) async fn diagnose(
+pub(crate) async fn diagnose(
     request: Request<DiagnoseRequest>,
     redact: bool,
     turns: &Turns,

@@ -20,7 +20,7 @@ pub enum Listen {
     Unix(PathBuf),
     /// TCP; port 0 for any. On a loopback address other users of the machine can connect: prefer a
     /// Unix socket. Any other address has to be secured, see
-    /// [`Builder::listen`](super::Builder::listen).
+    /// [`Builder::listen`](crate::Builder::listen).
     Tcp(SocketAddr),
 }
 

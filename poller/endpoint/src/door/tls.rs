@@ -13,8 +13,8 @@ use tokio_rustls::rustls::server::danger::ClientCertVerifier;
 use tokio_rustls::rustls::server::{NoServerSessionStorage, WebPkiClientVerifier};
 use tokio_rustls::rustls::{RootCertStore, ServerConfig};
 
-use super::error::StartError;
 use super::secret;
+use crate::error::StartError;
 
 /// The certificate of the endpoint and its key. They are read once: a new certificate needs a new
 /// start.
@@ -59,7 +59,7 @@ impl Tls {
 
     /// What shakes hands, asking for a certificate of the authorities in `client_ca` if there is
     /// one.
-    pub(super) fn acceptor(&self, client_ca: Option<&Path>) -> Result<TlsAcceptor, StartError> {
+    pub(crate) fn acceptor(&self, client_ca: Option<&Path>) -> Result<TlsAcceptor, StartError> {
         let provider = Arc::new(ring::default_provider());
         let builder = ServerConfig::builder_with_provider(provider.clone())
             .with_safe_default_protocol_versions()

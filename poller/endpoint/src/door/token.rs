@@ -6,8 +6,8 @@ use std::path::Path;
 use subtle::ConstantTimeEq;
 use tonic::codegen::http::{HeaderMap, header};
 
-use super::error::{SecretProblem, StartError};
 use super::secret;
+use crate::error::{SecretProblem, StartError};
 
 /// Characters that carry 128 bits, at four bits a hexadecimal digit, or six of base64.
 const MIN_HEX: usize = 32;
@@ -28,11 +28,11 @@ fn period(token: &[u8]) -> usize {
 
 /// A token. It is shown nowhere: not in `Debug`, not in an error.
 #[derive(Clone)]
-pub(super) struct Token(Box<[u8]>);
+pub(crate) struct Token(Box<[u8]>);
 
 impl Token {
     /// Reads it from a file that belongs to this user, or to root, and that nobody else can read.
-    pub(super) fn from_file(path: &Path) -> Result<Self, StartError> {
+    pub(crate) fn from_file(path: &Path) -> Result<Self, StartError> {
         let bytes = secret::read(path, secret::PRIVATE)?;
         Self::new(bytes.trim_ascii()).map_err(|problem| StartError::Secret {
             path: path.to_owned(),
@@ -79,7 +79,7 @@ impl Token {
     }
 
     /// Whether two files hold the same.
-    pub(super) fn is_same(&self, other: &Self) -> bool {
+    pub(crate) fn is_same(&self, other: &Self) -> bool {
         self.is(&other.0)
     }
 }

@@ -23,7 +23,7 @@ use tonic::codegen::Bytes;
 use tonic::codegen::http::HeaderMap;
 
 use super::connection::Session;
-use super::limits::Limits;
+use crate::limits::Limits;
 
 /// What a stream is. Each class has places of its own: a tokio-console needs three, and must not
 /// take them from those who use the inspector; nor may a tool that is left open.
@@ -93,7 +93,7 @@ impl Class {
 /// The places of all connections of a listener. Those of another one have others: whoever may
 /// connect to this one must not shut out whoever may connect to that.
 #[derive(Debug)]
-pub(super) struct Pools {
+pub(crate) struct Pools {
     watch: Arc<Semaphore>,
     tools: Arc<Semaphore>,
     console: Arc<Semaphore>,
@@ -102,7 +102,7 @@ pub(super) struct Pools {
 }
 
 impl Pools {
-    pub(super) fn new(limits: &Limits) -> Self {
+    pub(crate) fn new(limits: &Limits) -> Self {
         let pool = |class: Class| Arc::new(Semaphore::new(class.limit(limits)));
         Self {
             watch: pool(Class::Watch),
@@ -314,7 +314,7 @@ mod tests {
     use tonic::transport::server::Connected;
 
     use super::*;
-    use crate::connection::{Connection, Stream};
+    use crate::door::connection::{Connection, Stream};
 
     const STALLED: Duration = Duration::from_secs(30);
 

@@ -9,7 +9,7 @@ use super::encode;
 /// The laws of each of `pollers`, read once if all hold, else again after a pause.
 ///
 /// `kernel` asks the kernel for its registrations too, each time.
-pub(super) async fn audited(pollers: &[Poller], kernel: bool) -> Vec<Vec<Law>> {
+pub(crate) async fn audited(pollers: &[Poller], kernel: bool) -> Vec<Vec<Law>> {
     let mut auditors: Vec<Auditor> = pollers.iter().map(|_| Auditor::new()).collect();
     let mut laws = read(pollers, &mut auditors, kernel);
     for _ in 1..2 * READS {
@@ -37,7 +37,7 @@ fn read(pollers: &[Poller], auditors: &mut [Auditor], kernel: bool) -> Vec<Vec<L
 }
 
 /// The answer to `Audit`.
-pub(super) async fn audit(pollers: &[Poller], kernel: bool) -> AuditResponse {
+pub(crate) async fn audit(pollers: &[Poller], kernel: bool) -> AuditResponse {
     let laws = audited(pollers, kernel).await;
     AuditResponse {
         captured_at_ns: view::now_ns(),

@@ -6,7 +6,7 @@ use netpoller_core::{DescId, Direction};
 use netpoller_proto::v1::WatchTransitionsRequest;
 use tonic::Status;
 
-use crate::find;
+use crate::methods::find;
 
 /// Which events are wanted.
 pub(super) struct EventFilter {

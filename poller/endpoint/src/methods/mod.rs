@@ -1,0 +1,25 @@
+//! The questions that have one answer, and the two things that can be done.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `find` | whom a question means |
+//! | `page` | one page of the table: filter, order and place |
+//! | `describe` | everything about one descriptor |
+//! | `stats` | statistics, cumulative and of an interval |
+//! | `laws` | a second look at a law before it is called broken |
+//! | `diagnose` | the lints, run for a while |
+//! | `turns` | how many questions that take long are worked on at a time |
+//! | `control` | the service that acts, apart from all others |
+//! | `encode` | rows and statistics as messages |
+//! | `event` | events as messages |
+
+pub(crate) mod control;
+pub(crate) mod describe;
+pub(crate) mod diagnose;
+pub(crate) mod encode;
+pub(crate) mod event;
+pub(crate) mod find;
+pub(crate) mod laws;
+pub(crate) mod page;
+pub(crate) mod stats;
+pub(crate) mod turns;
