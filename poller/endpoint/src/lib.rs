@@ -49,6 +49,7 @@ mod service;
 mod streams;
 
 #[cfg(test)]
+#[cfg_attr(not(feature = "tls"), allow(dead_code))]
 mod fixture;
 #[cfg(all(test, feature = "tls"))]
 mod security_tests;
