@@ -21,7 +21,10 @@ mod wait;
 pub mod wire;
 
 pub use error::{assert_closed, assert_errno, assert_timeout, errno};
-pub use pair::{deaf, full, loopback, small_buffers, tcp_pair, udp_pair, unix_pair};
+pub use pair::{
+    deaf, full, loopback, new_poller, small_buffers, std_tcp_pair, tcp_and_peer, tcp_pair,
+    udp_pair, unix_pair,
+};
 pub use run::{Lane, run, run_on};
 pub use tool::{built, example, tool};
 pub use wait::{LIMIT, assert_blocked, eventually, is_parked, past, pause, soon, until};

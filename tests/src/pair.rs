@@ -1,4 +1,4 @@
-//! Connected pairs.
+//! Pollers, and connected pairs on them.
 
 use std::net::{Ipv4Addr, SocketAddr};
 
@@ -31,16 +31,36 @@ pub fn loopback() -> SocketAddr {
     (Ipv4Addr::LOCALHOST, 0).into()
 }
 
-/// Two connected TCP sockets on `poller`.
+/// A poller of one's own.
 #[track_caller]
-pub fn tcp_pair(poller: &Poller) -> (TcpStream, TcpStream) {
-    let _entered = poller.enter();
+pub fn new_poller() -> Poller {
+    Poller::builder().build().expect("a poller")
+}
+
+/// Two connected TCP sockets of std's.
+#[track_caller]
+pub fn std_tcp_pair() -> (std::net::TcpStream, std::net::TcpStream) {
     let listener = std::net::TcpListener::bind(loopback()).expect("a listener");
     let address = listener.local_addr().expect("its address");
     let client = std::net::TcpStream::connect(address).expect("a connection");
     let (server, _) = listener.accept().expect("the other end");
-    let register = |stream| TcpStream::from_std(stream).expect("registration");
-    (register(client), register(server))
+    (client, server)
+}
+
+/// A TCP socket on `poller`, and its peer as std has it.
+#[track_caller]
+pub fn tcp_and_peer(poller: &Poller) -> (TcpStream, std::net::TcpStream) {
+    let (ours, peer) = std_tcp_pair();
+    let ours = poller.in_scope(|| TcpStream::from_std(ours));
+    (ours.expect("registration"), peer)
+}
+
+/// Two connected TCP sockets on `poller`.
+#[track_caller]
+pub fn tcp_pair(poller: &Poller) -> (TcpStream, TcpStream) {
+    let (ours, peer) = tcp_and_peer(poller);
+    let peer = poller.in_scope(|| TcpStream::from_std(peer));
+    (ours, peer.expect("registration"))
 }
 
 /// Two connected Unix sockets on `poller`.

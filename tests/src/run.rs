@@ -6,7 +6,7 @@ use std::thread::JoinHandle;
 
 use netpoller::{Poller, block_on_poller};
 
-use crate::{LIMIT, until};
+use crate::{LIMIT, new_poller, until};
 
 /// A thread that does one thing, and whose end is waited for with a limit.
 #[derive(Debug)]
@@ -69,7 +69,7 @@ impl<T: Send + 'static> Lane<T> {
 /// (semantics 49).
 #[track_caller]
 pub fn run<T: Send + 'static>(test: impl AsyncFnOnce(Poller) -> T + Send + 'static) -> T {
-    let poller = Poller::builder().build().expect("a poller");
+    let poller = new_poller();
     let output = run_on(&poller, test);
     until("nobody is counted as waiting", || poller.waiters() == 0);
     output

@@ -7,7 +7,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use netpoller::{Poller, ReadyList};
-use netpoller_tests::{Lane, assert_timeout, tcp_pair, unix_pair};
+use netpoller_tests::{Lane, assert_timeout, new_poller, tcp_pair, unix_pair};
 
 use crate::{echo, talk};
 
@@ -43,7 +43,7 @@ fn drive<T>(poller: &Poller, future: impl Future<Output = T>) -> T {
 #[test]
 fn a_nested_poller_carries_an_echo() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (a, b) = tcp_pair(&poller);
         drive(&poller, futures_lite::future::zip(talk(a, 30), echo(b)));
         assert_eq!(poller.waiters(), 0);
@@ -54,7 +54,7 @@ fn a_nested_poller_carries_an_echo() {
 #[test]
 fn deadlines_make_a_nested_poller_readable_and_never_early() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (a, b) = unix_pair(&poller);
         drive(&poller, async {
             for step in 0..12 {
@@ -81,7 +81,7 @@ fn deadlines_make_a_nested_poller_readable_and_never_early() {
 
 #[test]
 fn a_break_makes_a_nested_poller_readable_and_a_poll_takes_it_back() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     poller.nest().unwrap();
     poller.nest().unwrap();
     assert!(!netpoller_tests::poll2::readable_now(&poller));
@@ -96,7 +96,7 @@ fn a_break_makes_a_nested_poller_readable_and_a_poll_takes_it_back() {
 
 #[test]
 fn a_loop_with_a_limit_returns_when_nothing_happens_and_counts_only_those_it_woke() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let mut ready = ReadyList::default();
     let began = Instant::now();
     assert_eq!(
@@ -136,7 +136,7 @@ fn a_loop_with_a_limit_returns_when_nothing_happens_and_counts_only_those_it_wok
 
 #[test]
 fn a_second_thread_that_would_block_is_told_who_polls() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let blocked = Lane::start({
         let poller = poller.clone();
         // Until it has the role: the other one may just have it.

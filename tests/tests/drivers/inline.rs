@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use netpoller::driver::ThreadDriver;
 use netpoller::net::TcpListener;
 use netpoller::{Direction, Poller, block_on_poller};
-use netpoller_tests::{Lane, full, loopback, run, tcp_pair, unix_pair, until};
+use netpoller_tests::{Lane, full, loopback, new_poller, run, tcp_pair, unix_pair, until};
 
 use crate::{echo, talk};
 
@@ -34,7 +34,7 @@ fn an_executor_inside_block_on_serves_an_echo() {
 
 #[test]
 fn sixty_four_threads_with_blocking_handles_share_one_poller() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let lanes: Vec<_> = (0..32)
         .flat_map(|_| {
             let (a, b) = tcp_pair(&poller);
@@ -63,7 +63,7 @@ fn sixty_four_threads_with_blocking_handles_share_one_poller() {
 
 #[test]
 fn deadlines_hold_on_blocking_handles() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, b) = unix_pair(&poller);
     let deadline = Instant::now() + Duration::from_millis(10);
     a.set_read_deadline(Some(deadline)).unwrap();
@@ -78,7 +78,7 @@ fn deadlines_hold_on_blocking_handles() {
 
 #[test]
 fn when_the_thread_that_polls_leaves_another_one_takes_over() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let pairs: Vec<_> = (0..8).map(|_| unix_pair(&poller)).collect();
     let (peers, lanes): (Vec<_>, Vec<_>) = pairs
         .into_iter()
@@ -94,7 +94,7 @@ fn when_the_thread_that_polls_leaves_another_one_takes_over() {
 
 #[test]
 fn issue_tokio_4730_one_blocked_thread_does_not_stop_io() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, b) = unix_pair(&poller);
     let (c, d) = unix_pair(&poller);
     let (blocked, is_blocked) = channel();
@@ -122,7 +122,7 @@ fn issue_tokio_4730_one_blocked_thread_does_not_stop_io() {
 
 #[test]
 fn a_wake_from_outside_reaches_threads_that_poll_and_threads_that_follow() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let lanes: Vec<_> = (0..6)
         .map(|_| {
             let (sender, receiver) = async_channel();
@@ -164,7 +164,7 @@ fn async_channel() -> (impl FnOnce() + Send, impl Future<Output = ()> + Send) {
 
 #[test]
 fn a_blocking_write_all_is_one_turn_and_tells_how_much_it_wrote() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, b) = unix_pair(&poller);
     let a = Arc::new(a);
     let all = full();
@@ -204,7 +204,7 @@ fn block_on_inside_block_on_works() {
             a.read(&mut [0]).await.unwrap()
         });
         assert_eq!(inner, 1);
-        let other = Poller::builder().build().unwrap();
+        let other = new_poller();
         let (c, d) = unix_pair(&other);
         d.blocking().write_all(b"x").unwrap();
         assert_eq!(c.blocking().read(&mut [0]).unwrap(), 1);
@@ -240,7 +240,7 @@ fn run_after_driver(poller: &Poller) {
 
 #[test]
 fn a_thread_driver_ends_while_others_wait() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let driver = ThreadDriver::start(&poller).unwrap();
     let (a, b) = unix_pair(&poller);
     let reader = Lane::start(move || a.blocking().read(&mut [0]));
@@ -252,7 +252,7 @@ fn a_thread_driver_ends_while_others_wait() {
 
 #[test]
 fn thread_drivers_start_and_stop_at_any_time() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     Lane::start(move || {
         for _ in 0..50 {
             drop(ThreadDriver::start(&poller).unwrap());

@@ -1,5 +1,6 @@
 //! Every way to have the poller polled, with the same work.
 
+mod apart;
 mod byo;
 mod current;
 mod fairness;

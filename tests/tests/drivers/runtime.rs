@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 
 use netpoller::net::{TcpListener, TcpStream, UnixStream};
 use netpoller::{Poller, block_on_poller};
-use netpoller_tests::{Lane, assert_timeout, loopback, tcp_pair, unix_pair, until};
+use netpoller_tests::{Lane, assert_timeout, loopback, new_poller, tcp_pair, unix_pair, until};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::{echo, talk};
@@ -59,7 +59,7 @@ async fn serve_and_talk(poller: Poller) {
 fn both_kinds_of_runtime_serve_an_echo() {
     for runtime in [current_thread, multi_thread] {
         Lane::start(move || {
-            let poller = Poller::builder().build().unwrap();
+            let poller = new_poller();
             runtime().block_on(serve_and_talk(poller.clone()));
             until("nobody is counted as waiting", || poller.waiters() == 0);
         })
@@ -70,7 +70,7 @@ fn both_kinds_of_runtime_serve_an_echo() {
 #[test]
 fn deadlines_fire_in_a_runtime_without_timers_of_its_own_and_never_early() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         current_thread().block_on(async {
             let (a, _b) = unix_pair(&poller);
             for step in 0..12 {
@@ -86,7 +86,7 @@ fn deadlines_fire_in_a_runtime_without_timers_of_its_own_and_never_early() {
 
 #[test]
 fn a_deadline_set_from_outside_of_the_runtime_wakes_it() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, _b) = unix_pair(&poller);
     let a = Arc::new(a);
     let reader = Lane::start({
@@ -101,7 +101,7 @@ fn a_deadline_set_from_outside_of_the_runtime_wakes_it() {
 #[test]
 fn a_listener_bound_before_the_runtime_is_polled_by_it() {
     for runtime in [current_thread, multi_thread] {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
         let address = listener.local_addr().unwrap();
         let accepting =
@@ -116,7 +116,7 @@ fn a_listener_bound_before_the_runtime_is_polled_by_it() {
 fn a_pollable_made_before_the_runtime_is_polled_by_it() {
     use netpoller::pollable::Pollable;
     use std::io::{Read, Write};
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, mut b) = std::os::unix::net::UnixStream::pair().unwrap();
     let a = poller.in_scope(|| Pollable::new(a)).unwrap();
     let reading = Lane::start(move || {
@@ -130,7 +130,7 @@ fn a_pollable_made_before_the_runtime_is_polled_by_it() {
 #[test]
 fn a_connection_outlives_the_runtime_it_was_opened_in() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let first = current_thread();
         let (a, b) = first.block_on(async { tcp_pair(&poller) });
         drop(first);
@@ -155,7 +155,7 @@ fn a_connection_outlives_the_runtime_it_was_opened_in() {
 #[test]
 fn two_runtimes_share_a_poller_and_one_of_them_ends() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (first, second) = (multi_thread(), multi_thread());
         for runtime in [&first, &second] {
             runtime.block_on(serve_and_talk(poller.clone()));
@@ -175,7 +175,7 @@ fn two_runtimes_share_a_poller_and_one_of_them_ends() {
 #[test]
 fn tasks_of_a_runtime_that_ends_leave_no_waiter_behind() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let runtime = multi_thread();
         let pairs: Vec<_> = (0..10).map(|_| tcp_pair(&poller)).collect();
         let mut peers = Vec::new();
@@ -197,7 +197,7 @@ fn tasks_of_a_runtime_that_ends_leave_no_waiter_behind() {
 fn a_wait_that_begins_while_its_runtime_shuts_down_fails_and_does_not_hold_it_up() {
     use std::sync::mpsc::channel;
     for polled_elsewhere in [false, true] {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (a, _peer) = tcp_pair(&poller);
         let (elsewhere, to_elsewhere) = tcp_pair(&poller);
         let lane = polled_elsewhere.then(|| {
@@ -244,7 +244,7 @@ fn a_wait_that_begins_while_its_runtime_shuts_down_fails_and_does_not_hold_it_up
 #[test]
 fn a_thread_and_a_runtime_poll_together_and_no_wake_is_lost() {
     // The runtime's poll may meet the break that was meant for the thread.
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (ours, theirs) = tcp_pair(&poller);
     let runtime = Lane::start(move || current_thread().block_on(echo(theirs)));
     let (to_thread, from_runtime) = tcp_pair(&poller);
@@ -287,7 +287,7 @@ async fn yield_through_thread(_poller: &Poller) {
 
 #[test]
 fn a_runtime_without_io_is_an_error_that_says_what_to_do() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let runtime = Builder::new_current_thread().build().unwrap();
     let error = runtime
         .block_on(async { poller.in_scope(|| TcpListener::bind(loopback())) })
@@ -356,7 +356,7 @@ fn a_runtime_without_io_is_refused_without_a_panic() {
     let panics = || PANICS.load(Ordering::Relaxed);
     refused(&without());
     // Beside pollers, and a runtime that polls one.
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let _listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let other = multi_thread();
     let _pair = other.block_on(async { UnixStream::pair().unwrap() });
@@ -519,7 +519,7 @@ fn a_block_on_that_waits_on_a_worker_polls_also_for_the_runtime_it_stands_on() {
 #[test]
 fn blocking_handles_work_on_the_threads_for_blocking_work() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         current_thread().block_on(async {
             let (a, b) = tcp_pair(&poller);
             let server = tokio::task::spawn_blocking(move || {
@@ -540,7 +540,7 @@ fn blocking_handles_work_on_the_threads_for_blocking_work() {
 /// The duplicate that tokio watches is the poller's own as well, for as long as it is there.
 #[test]
 fn semantics_57_the_descriptor_that_a_runtime_watches_is_the_pollers_own() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let own = |poller: &Poller| {
         (0..1024)
             .filter(|fd| poller.is_poll_descriptor(*fd))

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use netpoller::Poller;
 use netpoller::net::TcpStream;
-use netpoller_tests::{Lane, is_parked, loopback, tcp_pair, unix_pair, until};
+use netpoller_tests::{Lane, is_parked, loopback, new_poller, tcp_pair, unix_pair, until};
 use tokio::runtime::{Builder, Runtime};
 
 use crate::runtime::{current_thread, multi_thread};
@@ -23,7 +23,7 @@ pub(crate) fn stream_and_peer(poller: &Poller) -> (TcpStream, std::net::TcpStrea
 
 #[test]
 fn a_second_runtime_polls_for_itself_while_the_first_one_is_idle() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, mut peer) = stream_and_peer(&poller);
     let (done, reads) = std::sync::mpsc::channel();
     let reading = Lane::start(move || {
@@ -46,7 +46,7 @@ fn a_second_runtime_polls_for_itself_while_the_first_one_is_idle() {
 #[test]
 fn a_task_that_waits_in_a_second_runtime_outlives_the_first_one() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (a, mut peer) = stream_and_peer(&poller);
         let a = Arc::new(a);
         let (first, second) = (multi_thread(), multi_thread());
@@ -70,7 +70,7 @@ fn a_task_that_waits_in_a_second_runtime_outlives_the_first_one() {
 #[test]
 fn a_wait_begun_in_a_runtime_that_ended_goes_on_in_another() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (a, mut peer) = stream_and_peer(&poller);
         let mut buf = [0];
         let mut read = Box::pin(a.read(&mut buf));
@@ -94,7 +94,7 @@ fn a_wait_begun_in_a_runtime_that_ended_goes_on_in_another() {
 #[test]
 fn who_relies_on_the_runtime_of_another_is_told_when_it_ends() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let first = multi_thread();
         let (a, _b) = first.block_on(async { tcp_pair(&poller) });
         // It cannot poll, and need not as long as the first one does.
@@ -181,7 +181,7 @@ fn a_runtime_keeps_no_poller_alive() {
         let before = open();
         runtime.block_on(async {
             for _ in 0..20 {
-                let poller = Poller::builder().build().unwrap();
+                let poller = new_poller();
                 let (a, b) = unix_pair(&poller);
                 let reading = tokio::spawn(async move { a.read(&mut [0]).await });
                 while poller.waiters() == 0 {

@@ -9,7 +9,7 @@ use netpoller::net::TcpStream;
 use netpoller::pipe::pipe;
 use netpoller::pollable::Pollable;
 use netpoller::{Counter, Poller, Sides, view};
-use netpoller_tests::{Lane, full, is_parked, past, run, tcp_pair};
+use netpoller_tests::{Lane, full, is_parked, new_poller, past, run, tcp_pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
 #[test]
@@ -45,7 +45,7 @@ fn tokio_copy_carries_a_stream_through_to_its_end() {
 #[test]
 fn tokio_split_copies_both_ways_at_once_in_a_runtime() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let runtime = tokio::runtime::Builder::new_multi_thread()
             .worker_threads(2)
             .enable_io()

@@ -1,6 +1,7 @@
 //! A panic does not make a socket unusable, so all of them can be held across `catch_unwind`, as
 //! tokio's and std's can.
 
+use netpoller_tests::new_poller;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 
 fn is<T: UnwindSafe + RefUnwindSafe>() {}
@@ -96,7 +97,7 @@ fn all_public_types_may_be_held_across_a_panic() {
 
 #[test]
 fn a_socket_can_be_used_after_a_panic_that_it_was_held_across() {
-    let poller = netpoller::Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, b) = netpoller_tests::unix_pair(&poller);
     let panicked = catch_unwind(|| {
         netpoller::block_on(a.write_all(b"x")).unwrap();

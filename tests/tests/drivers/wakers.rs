@@ -7,7 +7,7 @@ use std::task::{Context, Wake, Waker};
 
 use netpoller::Poller;
 use netpoller::driver::ThreadDriver;
-use netpoller_tests::{Lane, until};
+use netpoller_tests::{Lane, new_poller, until};
 
 use crate::runtime::multi_thread;
 use crate::runtimes::stream_and_peer;
@@ -35,7 +35,7 @@ fn wake_one_that_panics(poller: &Poller) {
 
 #[test]
 fn a_waker_that_panics_does_not_end_the_driver_task() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, mut peer) = stream_and_peer(&poller);
     let runtime = multi_thread();
     let reading = runtime.spawn(async move { a.read(&mut [0]).await });
@@ -51,7 +51,7 @@ fn a_waker_that_panics_does_not_end_the_driver_task() {
 
 #[test]
 fn a_waker_that_panics_does_not_end_the_driver_thread() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let driver = ThreadDriver::start(&poller).unwrap();
     let (a, mut peer) = stream_and_peer(&poller);
     for _ in 0..3 {
@@ -66,7 +66,7 @@ fn a_waker_that_panics_does_not_end_the_driver_thread() {
 
 #[test]
 fn a_waker_that_panics_takes_along_the_thread_that_polls_and_another_one_polls() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (mut peers, lanes): (Vec<_>, Vec<_>) = (0..2)
         .map(|_| {
             let (stream, peer) = stream_and_peer(&poller);

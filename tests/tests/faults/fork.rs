@@ -16,7 +16,7 @@ use netpoller::net::UnixStream;
 use netpoller::pipe::pipe;
 use netpoller::view::dump::{self, Trigger};
 use netpoller::{Error, Kind, Poller, ReadyList, inspect, prometheus};
-use netpoller_tests::{LIMIT, is_parked, run, unix_pair};
+use netpoller_tests::{LIMIT, is_parked, new_poller, run, unix_pair};
 
 use super::process::{
     close_all, descriptors, every_descriptor, fork, ring_all, wait_at_most, wait_for,
@@ -154,7 +154,7 @@ static HANDLES: Mutex<Option<Handles>> = Mutex::new(None);
 #[test]
 fn a_child_drops_what_has_a_thread_in_its_parent_and_leaves_that_thread_alone() {
     let directory = tempfile::tempdir().expect("a folder");
-    let poller = Poller::builder().build().expect("a poller");
+    let poller = new_poller();
     let socket = inspect::Listen::Unix(directory.path().join("s"));
     let never = |_: &Poller| false;
     *HANDLES.lock().expect("ours alone") = Some((
@@ -193,7 +193,7 @@ fn a_child_drops_what_has_a_thread_in_its_parent_and_leaves_that_thread_alone() 
 fn label_and_name(turn: usize) {
     thread_local! {
         static PAIR: (UnixStream, UnixStream) = {
-            let poller = Poller::builder().build().expect("a poller");
+            let poller = new_poller();
             unix_pair(&poller)
         };
     }
@@ -202,11 +202,11 @@ fn label_and_name(turn: usize) {
 }
 
 fn make_a_poller(_: usize) {
-    drop(Poller::builder().build().expect("a poller"));
+    drop(new_poller());
 }
 
 fn start_a_thread(_: usize) {
-    let thread = std::thread::spawn(|| drop(Poller::builder().build().expect("a poller").wake()));
+    let thread = std::thread::spawn(|| drop(new_poller().wake()));
     thread.join().expect("it does not panic");
 }
 
@@ -342,7 +342,7 @@ fn a_forked_child_is_told_that_a_poller_is_its_parents_and_makes_its_own() {
         assert!(text.contains("1 passed"), "{text}");
         return;
     }
-    let poller = Poller::builder().build().expect("a poller");
+    let poller = new_poller();
     Poller::global();
     let (stream, peer) = unix_pair(&poller);
     let (dropped, other) = unix_pair(&poller);

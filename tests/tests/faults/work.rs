@@ -10,7 +10,7 @@ use futures_lite::future;
 use netpoller::driver::ThreadDriver;
 use netpoller::net::{TcpListener, TcpStream, UnixStream};
 use netpoller::{Poller, block_on_poller, time, view};
-use netpoller_tests::{Lane, assert_timeout, loopback, tcp_pair, unix_pair, until};
+use netpoller_tests::{Lane, assert_timeout, loopback, new_poller, tcp_pair, unix_pair, until};
 
 /// How often each kind of work was done.
 #[derive(Debug, Default)]
@@ -62,7 +62,7 @@ impl Shift {
 impl Work {
     /// Starts it on a poller of its own.
     pub(super) fn start() -> Self {
-        let poller = Poller::builder().build().expect("a poller");
+        let poller = new_poller();
         let shift = Shift {
             poller: poller.clone(),
             stop: Arc::default(),

@@ -4,8 +4,10 @@ use std::pin::pin;
 
 use netpoller::net::UnixStream;
 use netpoller::pipe::{PipeReader, PipeWriter, pipe};
-use netpoller::{Poller, block_on, view};
-use netpoller_tests::{Lane, assert_blocked, assert_closed, assert_errno, full, is_parked, run};
+use netpoller::{block_on, view};
+use netpoller_tests::{
+    Lane, assert_blocked, assert_closed, assert_errno, full, is_parked, new_poller, run,
+};
 
 /// TestEPIPE: a write without a reader fails, each time.
 #[test]
@@ -108,7 +110,7 @@ fn fifo(dir: &tempfile::TempDir) -> std::path::PathBuf {
 #[test]
 fn what_is_opened_or_taken_over_in_the_scope_of_a_poller_belongs_to_it() {
     run(async |_| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let dir = tempfile::tempdir().unwrap();
         let path = fifo(&dir);
         let reader = poller.in_scope(|| PipeReader::open(&path)).unwrap();

@@ -7,7 +7,7 @@ use netpoller::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream
 use netpoller::pipe::{PipeReader, PipeWriter, pipe};
 use netpoller::pollable::Pollable;
 use netpoller::{Poller, block_on};
-use netpoller_tests::{is_parked, loopback, past, tcp_pair};
+use netpoller_tests::{is_parked, loopback, new_poller, past, tcp_pair};
 
 /// Open descriptors of this process.
 fn open() -> usize {
@@ -46,7 +46,7 @@ fn no_path_leaks_a_descriptor() {
         assert!(text.contains("1 passed"), "{text}");
         return;
     }
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("socket");
     let listener = TcpListener::bind(loopback()).unwrap();
@@ -56,10 +56,8 @@ fn no_path_leaks_a_descriptor() {
         .local_addr()
         .unwrap();
 
-    keeps_none("a poller", || drop(Poller::builder().build().unwrap()));
-    keeps_none("a nested poller", || {
-        Poller::builder().build().unwrap().nest().unwrap()
-    });
+    keeps_none("a poller", || drop(new_poller()));
+    keeps_none("a nested poller", || new_poller().nest().unwrap());
     keeps_none("a name that is refused", || {
         drop(Poller::builder().name("NO").build().unwrap_err())
     });

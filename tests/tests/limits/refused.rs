@@ -6,12 +6,14 @@ use std::time::{Duration, Instant};
 use netpoller::net::{TcpStream, UdpSocket, UnixStream};
 use netpoller::pollable::Pollable;
 use netpoller::{Poller, block_on_poller};
-use netpoller_tests::{Lane, assert_errno, errno, loopback, seccomp, tcp_pair, unix_pair};
+use netpoller_tests::{
+    Lane, assert_errno, errno, loopback, new_poller, seccomp, tcp_pair, unix_pair,
+};
 
 #[test]
 fn pitfall_18_no_watches_left_is_an_error_that_leaves_the_descriptor_to_the_caller() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (a, b) = std::os::unix::net::UnixStream::pair().unwrap();
         let listener = std::net::TcpListener::bind(loopback()).unwrap();
         let stream = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
@@ -56,7 +58,7 @@ fn without_epoll_pwait2_deadlines_go_by_milliseconds_and_are_never_early() {
     Lane::start(|| {
         // As on a kernel before 5.11, and as under some container runtimes.
         seccomp::refuse(libc::SYS_epoll_pwait2, libc::EPERM).unwrap();
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         block_on_poller(&poller, async {
             let (a, _b) = unix_pair(&poller);
             for micros in [1, 200, 999, 1000, 1001, 1999, 2500, 10_000] {
@@ -84,7 +86,7 @@ fn a_poller_that_cannot_be_made_says_why() {
 #[test]
 fn errors_of_read_and_write_are_the_kernels_own() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (a, _b) = tcp_pair(&poller);
         seccomp::refuse(libc::SYS_recvfrom, libc::EIO).unwrap();
         seccomp::refuse(libc::SYS_sendto, libc::ENOBUFS).unwrap();

@@ -7,8 +7,7 @@ mod rates;
 mod registrations;
 mod waits;
 
-use std::io;
-use std::net::{TcpListener, TcpStream};
+use std::net::TcpStream;
 use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -16,11 +15,7 @@ use std::time::{Duration, Instant};
 
 use netpoller::view::lints::{Finding, Lint, Lints, Options};
 use netpoller::{Desc, Kind, Poller};
-use netpoller_tests::{LIMIT, loopback};
-
-fn poller() -> Poller {
-    Poller::builder().build().unwrap()
-}
+use netpoller_tests::{LIMIT, std_tcp_pair};
 
 /// The hold time that a test begins with: so short that it need not wait for long.
 const BRIEF: Duration = Duration::from_millis(50);
@@ -175,17 +170,10 @@ fn evidence<'a>(finding: &'a Finding, name: &str) -> &'a str {
 
 /// A registered TCP connection of std's, which does not block, and its peer.
 fn connection(poller: &Poller) -> (Desc, TcpStream, TcpStream) {
-    let (ours, theirs) = pair().unwrap();
+    let (ours, theirs) = std_tcp_pair();
+    ours.set_nonblocking(true).unwrap();
     let desc = poller.open(ours.as_fd(), Kind::Tcp).unwrap();
     (desc, ours, theirs)
-}
-
-fn pair() -> io::Result<(TcpStream, TcpStream)> {
-    let listener = TcpListener::bind(loopback())?;
-    let ours = TcpStream::connect(listener.local_addr()?)?;
-    let (theirs, _) = listener.accept()?;
-    ours.set_nonblocking(true)?;
-    Ok((ours, theirs))
 }
 
 /// Does `work` again and again, on a thread of its own, while `look` looks.

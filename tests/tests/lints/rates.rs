@@ -13,12 +13,13 @@ use netpoller::driver::ThreadDriver;
 use netpoller::net::TcpStream;
 use netpoller::view::lints::Lint;
 use netpoller::{Direction, Kind, Poller, block_on_poller};
+use netpoller_tests::{new_poller, std_tcp_pair};
 
-use super::{beside, connection, evidence, found, found_among, pair, poller, rest, silent};
+use super::{beside, connection, evidence, found, found_among, rest, silent};
 
 #[test]
 fn breaks_without_events_are_a_storm() {
-    let poller = poller();
+    let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let storm = || {
         poller.wake().unwrap();
@@ -33,7 +34,7 @@ fn breaks_without_events_are_a_storm() {
 
 #[test]
 fn breaks_now_and_then_are_no_storm() {
-    let poller = poller();
+    let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let breaks = || {
         poller.wake().unwrap();
@@ -44,7 +45,8 @@ fn breaks_now_and_then_are_no_storm() {
 
 /// Readers of as many duplicates of one connection, while its peer sends.
 fn readers(poller: &Poller, duplicates: usize, look: impl FnOnce()) {
-    let (ours, mut theirs) = pair().unwrap();
+    let (ours, mut theirs) = std_tcp_pair();
+    ours.set_nonblocking(true).unwrap();
     theirs.set_nodelay(true).unwrap();
     theirs.set_nonblocking(true).unwrap();
     let streams: Vec<_> = (0..duplicates)
@@ -91,7 +93,7 @@ fn readers(poller: &Poller, duplicates: usize, look: impl FnOnce()) {
 
 #[test]
 fn waiters_that_are_woken_for_what_another_takes_are_spurious() {
-    let poller = poller();
+    let poller = new_poller();
     readers(&poller, 4, || {
         let finding = found_among(&poller, Lint::SpuriousRatio, &[Lint::DuplicateRegistration]);
         assert!(evidence(&finding, "spurious wakes").ends_with("/s"));
@@ -100,7 +102,7 @@ fn waiters_that_are_woken_for_what_another_takes_are_spurious() {
 
 #[test]
 fn a_reader_that_is_woken_for_what_it_takes_is_not_spurious() {
-    let poller = poller();
+    let poller = new_poller();
     readers(&poller, 1, || silent(&poller));
 }
 
@@ -134,7 +136,7 @@ fn batches_that_are_full_most_of_the_time_starve() {
 
 #[test]
 fn batches_with_room_do_not_starve() {
-    let poller = poller();
+    let poller = new_poller();
     bursts(&poller, || silent(&poller));
 }
 
@@ -178,7 +180,7 @@ fn wakes(poller: &Poller, time: Duration, look: impl FnOnce()) {
 
 #[test]
 fn wakers_that_take_their_time_are_slow_dispatch() {
-    let poller = poller();
+    let poller = new_poller();
     wakes(&poller, Duration::from_millis(5), || {
         let finding = found(&poller, Lint::SlowDispatch);
         assert!(
@@ -191,13 +193,13 @@ fn wakers_that_take_their_time_are_slow_dispatch() {
 
 #[test]
 fn wakers_that_only_schedule_are_not_slow() {
-    let poller = poller();
+    let poller = new_poller();
     wakes(&poller, Duration::ZERO, || silent(&poller));
 }
 
 #[test]
 fn descriptors_that_are_closed_as_soon_as_they_are_opened_churn() {
-    let poller = poller();
+    let poller = new_poller();
     let churn = || {
         let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
         ours.set_nonblocking(true).unwrap();
@@ -211,7 +213,7 @@ fn descriptors_that_are_closed_as_soon_as_they_are_opened_churn() {
 
 #[test]
 fn descriptors_that_come_and_go_slowly_do_not_churn() {
-    let poller = poller();
+    let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let come_and_go = || {
         let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();

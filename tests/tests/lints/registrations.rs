@@ -7,8 +7,9 @@ use std::os::unix::net::UnixStream;
 use netpoller::driver::ThreadDriver;
 use netpoller::view::lints::Lint;
 use netpoller::{Kind, view};
+use netpoller_tests::new_poller;
 
-use super::{beside, evidence, found, poller, silent, silent_but};
+use super::{beside, evidence, found, silent, silent_but};
 
 fn unix_pair() -> (UnixStream, UnixStream) {
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -28,7 +29,7 @@ fn eventfd() -> OwnedFd {
 
 #[test]
 fn a_socket_that_is_registered_twice_is_a_duplicate() {
-    let poller = poller();
+    let poller = new_poller();
     let (ours, _theirs) = unix_pair();
     let duplicate = ours.try_clone().unwrap();
     let first = poller.open(ours.as_fd(), Kind::Unix).unwrap();
@@ -52,7 +53,7 @@ fn a_socket_that_is_registered_twice_is_a_duplicate() {
 
 #[test]
 fn both_ends_of_a_pipe_and_several_eventfds_share_an_inode_and_are_no_duplicates() {
-    let poller = poller();
+    let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let (read_end, write_end) = std::io::pipe().unwrap();
     for end in [read_end.as_fd(), write_end.as_fd()] {
@@ -82,7 +83,7 @@ fn both_ends_of_a_pipe_and_several_eventfds_share_an_inode_and_are_no_duplicates
 
 #[test]
 fn a_registration_that_outlives_its_descriptor_is_a_ghost() {
-    let poller = poller();
+    let poller = new_poller();
     let (ours, _theirs) = unix_pair();
     let duplicate = ours.try_clone().unwrap();
     let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
@@ -99,7 +100,7 @@ fn a_registration_that_outlives_its_descriptor_is_a_ghost() {
 
 #[test]
 fn a_descriptor_that_is_closed_after_its_registration_leaves_no_ghost() {
-    let poller = poller();
+    let poller = new_poller();
     let (ours, _theirs) = unix_pair();
     let _duplicate = ours.try_clone().unwrap();
     poller.open(ours.as_fd(), Kind::Unix).unwrap().close();
@@ -109,7 +110,7 @@ fn a_descriptor_that_is_closed_after_its_registration_leaves_no_ghost() {
 
 #[test]
 fn descriptors_that_are_closed_while_the_list_is_read_are_no_ghosts() {
-    let poller = poller();
+    let poller = new_poller();
     let churn = || {
         let (ours, _theirs) = unix_pair();
         poller.open(ours.as_fd(), Kind::Unix).unwrap().close();
@@ -121,7 +122,7 @@ fn descriptors_that_are_closed_while_the_list_is_read_are_no_ghosts() {
 
 #[test]
 fn a_descriptor_in_blocking_mode_is_named() {
-    let poller = poller();
+    let poller = new_poller();
     let (ours, _theirs) = UnixStream::pair().unwrap();
     let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
     let line = line!() - 1;
@@ -132,7 +133,7 @@ fn a_descriptor_in_blocking_mode_is_named() {
 
 #[test]
 fn descriptors_that_do_not_block_and_sleeps_that_have_none_are_not_named() {
-    let poller = poller();
+    let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let (ours, _theirs) = unix_pair();
     let _desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();

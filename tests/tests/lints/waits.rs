@@ -13,9 +13,9 @@ use std::time::{Duration, Instant};
 use netpoller::driver::ThreadDriver;
 use netpoller::view::lints::Lint;
 use netpoller::{Desc, Direction, Poller, Sides, view};
-use netpoller_tests::until;
+use netpoller_tests::{new_poller, until};
 
-use super::{beside, connection, evidence, found, poller, rest, silent};
+use super::{beside, connection, evidence, found, rest, silent};
 
 #[track_caller]
 fn park(wait: Pin<&mut impl Future>) {
@@ -59,7 +59,7 @@ fn deregister(poller: &Poller, fd: &impl AsRawFd) {
 
 #[test]
 fn a_reader_that_waits_with_bytes_left_is_stuck() {
-    let poller = poller();
+    let poller = new_poller();
     let (desc, mut ours, mut theirs) = connection(&poller);
     send(b"hello", &mut theirs, &ours);
     take_edge(&poller, &desc, Direction::Read);
@@ -79,7 +79,7 @@ fn a_reader_that_waits_with_bytes_left_is_stuck() {
 
 #[test]
 fn a_writer_that_waits_with_room_left_is_stuck() {
-    let poller = poller();
+    let poller = new_poller();
     let (desc, _ours, _theirs) = connection(&poller);
     // Every new connection has room, and an edge that says so.
     take_edge(&poller, &desc, Direction::Write);
@@ -92,7 +92,7 @@ fn a_writer_that_waits_with_room_left_is_stuck() {
 
 #[test]
 fn a_stuck_waiter_is_found_on_a_poller_that_is_busy_too() {
-    let poller = poller();
+    let poller = new_poller();
     let (desc, ours, mut theirs) = connection(&poller);
     send(b"x", &mut theirs, &ours);
     take_edge(&poller, &desc, Direction::Read);
@@ -108,7 +108,7 @@ fn a_stuck_waiter_is_found_on_a_poller_that_is_busy_too() {
 
 #[test]
 fn readers_that_wait_for_what_has_not_come_are_not_stuck() {
-    let poller = poller();
+    let poller = new_poller();
     let (read_once, mut ours, mut theirs) = connection(&poller);
     send(b"hello", &mut theirs, &ours);
     take_edge(&poller, &read_once, Direction::Read);
@@ -124,7 +124,7 @@ fn readers_that_wait_for_what_has_not_come_are_not_stuck() {
 
 #[test]
 fn a_waiter_whose_registration_is_gone_has_lost_its_edge() {
-    let poller = poller();
+    let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let (desc, ours, mut theirs) = connection(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
@@ -141,7 +141,7 @@ fn a_waiter_whose_registration_is_gone_has_lost_its_edge() {
 
 #[test]
 fn a_waiter_whose_registration_asks_for_less_has_lost_its_edge() {
-    let poller = poller();
+    let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let (desc, ours, mut theirs) = connection(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
@@ -171,7 +171,7 @@ fn a_waiter_whose_registration_asks_for_less_has_lost_its_edge() {
 
 #[test]
 fn a_waiter_whose_event_somebody_else_has_fetched_has_lost_its_edge() {
-    let poller = poller();
+    let poller = new_poller();
     let (desc, _ours, mut theirs) = connection(&poller);
     // The edge of the registration, which is nobody's.
     let mut ready = netpoller::ReadyList::default();
@@ -202,7 +202,7 @@ fn a_waiter_whose_event_somebody_else_has_fetched_has_lost_its_edge() {
 
 #[test]
 fn a_registration_that_is_gone_concerns_nobody_who_is_not_kept_waiting_by_it() {
-    let poller = poller();
+    let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let (desc, ours, _theirs) = connection(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
@@ -214,7 +214,7 @@ fn a_registration_that_is_gone_concerns_nobody_who_is_not_kept_waiting_by_it() {
 
 #[test]
 fn a_poller_that_nobody_polls_is_one_finding_for_all_who_wait() {
-    let poller = poller();
+    let poller = new_poller();
     let (first, _a, mut peer) = connection(&poller);
     let (second, _b, mut other) = connection(&poller);
     let mut wait = pin!(first.wait(Direction::Read));
@@ -259,7 +259,7 @@ fn a_runtime_that_nobody_runs_is_named() {
 
 #[test]
 fn a_poller_is_not_away_while_nothing_has_happened() {
-    let poller = poller();
+    let poller = new_poller();
     let (desc, _ours, _theirs) = connection(&poller);
     // The edge of the registration is fetched; nobody polls from here on, and nobody needs to.
     let mut ready = netpoller::ReadyList::default();
@@ -272,7 +272,7 @@ fn a_poller_is_not_away_while_nothing_has_happened() {
 
 #[test]
 fn bytes_that_nobody_comes_for_are_leaked() {
-    let poller = poller();
+    let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let (desc, _ours, mut theirs) = connection(&poller);
     theirs.write_all(b"hello").unwrap();
@@ -287,7 +287,7 @@ fn bytes_that_nobody_comes_for_are_leaked() {
 
 #[test]
 fn the_end_of_a_stream_and_bytes_that_were_read_are_not_leaked() {
-    let poller = poller();
+    let poller = new_poller();
     let (read, mut ours, mut theirs) = connection(&poller);
     send(b"hello", &mut theirs, &ours);
     take_edge(&poller, &read, Direction::Read);
@@ -300,7 +300,7 @@ fn the_end_of_a_stream_and_bytes_that_were_read_are_not_leaked() {
 
 #[test]
 fn a_deadline_that_nobody_polls_for_is_overdue() {
-    let poller = poller();
+    let poller = new_poller();
     let (desc, _ours, _theirs) = connection(&poller);
     desc.set_deadline(
         Some(Instant::now() + Duration::from_millis(1)),
@@ -313,7 +313,7 @@ fn a_deadline_that_nobody_polls_for_is_overdue() {
 
 #[test]
 fn deadlines_that_fire_and_those_to_come_are_not_overdue() {
-    let poller = poller();
+    let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let (fires, _a, _peer_a) = connection(&poller);
     let (later, _b, _peer_b) = connection(&poller);

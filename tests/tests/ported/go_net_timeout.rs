@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use netpoller::net::TcpStream;
 use netpoller::{Error, Poller, Sides, block_on_poller, time};
-use netpoller_tests::{Lane, assert_timeout, deaf, run, tcp_pair, unix_pair};
+use netpoller_tests::{Lane, assert_timeout, deaf, new_poller, run, tcp_pair, unix_pair};
 
 /// 1 ns to 250 ms, as in Go, whose longest are left out for the time they take.
 const LADDER: [u64; 17] = [
@@ -77,7 +77,7 @@ fn various_deadlines_amid_data() {
 #[test]
 fn various_deadlines_1proc() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let listener = std::net::TcpListener::bind(netpoller_tests::loopback()).unwrap();
         let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut server, _) = listener.accept().unwrap();
@@ -111,7 +111,7 @@ fn various_deadlines_1proc_of_a_writer_and_of_a_pollable() {
     use std::io::Read;
     use std::os::unix::net::UnixStream;
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (a, mut b) = UnixStream::pair().unwrap();
         let reader = Lane::start(move || while b.read(&mut [0; 65_536]).is_ok_and(|n| n > 0) {});
         let a = poller.in_scope(|| Pollable::new(a)).unwrap();

@@ -13,7 +13,8 @@ use netpoller::pipe::{PipeReader, PipeWriter, pipe};
 use netpoller::pollable::Pollable;
 use netpoller::{Error, Poller, block_on, block_on_poller};
 use netpoller_tests::{
-    Lane, assert_closed, assert_errno, errno, is_parked, run, tcp_pair, unix_pair, until,
+    Lane, assert_closed, assert_errno, errno, is_parked, new_poller, run, tcp_pair, unix_pair,
+    until,
 };
 
 use super::support::{
@@ -222,7 +223,7 @@ fn is_timeout(error: &std::io::Error) {
 /// puts nothing there later.
 macro_rules! racy_read {
     ($pair:expr) => {{
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (reader, writer) = $pair(&poller);
         let writing = Lane::block_on(&poller, move || async move {
             while writer.write(&[1; 1024]).await.is_ok() {}
@@ -250,7 +251,7 @@ macro_rules! racy_read {
 /// later, whatever becomes of its buffer.
 macro_rules! racy_write {
     ($pair:expr) => {{
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let (reader, writer) = $pair(&poller);
         let reading = Lane::block_on(&poller, move || async move {
             let (mut buf, mut received) = ([0; 4096], 0);

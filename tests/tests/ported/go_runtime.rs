@@ -7,7 +7,9 @@ use std::time::{Duration, Instant};
 use netpoller::net::{TcpListener, TcpStream};
 use netpoller::pipe::pipe;
 use netpoller::{Counter, Poller, ReadyList, block_on, view};
-use netpoller_tests::{LIMIT, Lane, assert_timeout, loopback, run, tcp_pair, unix_pair, until};
+use netpoller_tests::{
+    LIMIT, Lane, assert_timeout, loopback, new_poller, run, tcp_pair, unix_pair, until,
+};
 
 use super::support::{Storm, flags, in_a_process};
 
@@ -15,7 +17,7 @@ use super::support::{Storm, flags, in_a_process};
 /// somebody else polls all the time and could take the break for himself.
 #[test]
 fn netpoll_break() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let began = Instant::now();
     let sleeper = Lane::start({
         let poller = poller.clone();
@@ -41,7 +43,7 @@ fn netpoll_break() {
 /// lines, some of which are waited for, nobody is counted as waiting, and the books balance.
 #[test]
 fn netpoll_waiters() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let address = listener.local_addr().unwrap();
     let server = Lane::block_on(&poller, move || async move {
@@ -145,7 +147,7 @@ fn nonblocking_pipe() {
 #[test]
 fn spurious_wakeups_never_hang_a_thread_that_sleeps() {
     const THREADS: usize = 3;
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let storm = Storm::over(THREADS);
     let lanes: Vec<_> = (0..THREADS)
         .map(|index| {

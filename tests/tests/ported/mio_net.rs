@@ -9,7 +9,8 @@ use std::time::Duration;
 use netpoller::net::{TcpStream, UdpSocket};
 use netpoller::{Counter, Direction, Kind, Poller, view};
 use netpoller_tests::{
-    Lane, assert_blocked, assert_errno, is_parked, loopback, pause, run, tcp_pair, udp_pair,
+    Lane, assert_blocked, assert_errno, is_parked, loopback, new_poller, pause, run, tcp_pair,
+    udp_pair,
 };
 
 use super::support::poll_now;
@@ -37,7 +38,7 @@ fn connection_reset_by_peer() {
 /// that is there once; nothing more is heard of it.
 #[test]
 fn connect_error() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let nobody = std::net::TcpListener::bind(loopback()).unwrap();
     let address = nobody.local_addr().unwrap();
     drop(nobody);
@@ -160,7 +161,7 @@ fn hup_event_on_disconnect() {
 /// one that comes after it is, and then both are there.
 #[test]
 fn et_behavior_recv() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let socket = std::net::UdpSocket::bind(loopback()).unwrap();
     socket.set_nonblocking(true).unwrap();
     let sender = std::net::UdpSocket::bind(loopback()).unwrap();

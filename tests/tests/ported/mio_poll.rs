@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use netpoller::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
 use netpoller::{Counter, Direction, Kind, Poller, ReadyList, view};
-use netpoller_tests::{Lane, is_parked, loopback, run, tcp_pair, until};
+use netpoller_tests::{Lane, is_parked, loopback, new_poller, run, tcp_pair, until};
 
 use super::support::{poll_now, registered};
 
@@ -36,7 +36,7 @@ fn events(poller: &Poller) -> u64 {
 /// asks the kernel all the same.
 #[test]
 fn zero_duration_polls_events() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     assert_eq!(poll_now(&poller), 0);
     let pairs: Vec<_> = (0..3).map(|_| tcp_pair(&poller)).collect();
     poll_now(&poller);
@@ -48,7 +48,7 @@ fn zero_duration_polls_events() {
 /// dropped before the poll, though its event was on its way.
 #[test]
 fn add_then_drop() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let _client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     drop(listener);
@@ -71,7 +71,7 @@ fn poll_closes_fd() {
 /// EAGAIN the next one comes, without anything having to be said to the kernel.
 #[test]
 fn readiness_is_reregistered_after_would_block() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (mut a, mut b) = std_pair();
     let desc = poller.open(a.as_fd(), Kind::Tcp).unwrap();
     poll_now(&poller);
@@ -121,7 +121,7 @@ fn drop_cancels_interest_and_shuts_down() {
 fn registry_operations_are_thread_safe() {
     /// Nobody accepts the connections, so there are no more than std's queue has room for.
     const ROUNDS: u64 = 100;
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let barrier = Arc::new(Barrier::new(4));
     let listener = Arc::new(std::net::TcpListener::bind(loopback()).unwrap());
     let address = listener.local_addr().unwrap();
@@ -164,7 +164,7 @@ fn registry_operations_are_thread_safe() {
 /// mio tests/poll.rs register_during_poll: what is registered while a poll sleeps ends that sleep.
 #[test]
 fn register_during_poll() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let sleeper = Lane::start({
         let poller = poller.clone();
         move || poller.poll(None, &mut ReadyList::default()).unwrap()
@@ -180,7 +180,7 @@ fn register_during_poll() {
 /// registration is refused, and the first one goes on.
 #[test]
 fn double_register() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (mut a, mut b) = std_pair();
     let desc = poller.open(a.as_fd(), Kind::Tcp).unwrap();
     for _ in 0..3 {
@@ -241,7 +241,7 @@ fn close_on_drop() {
 /// of in the poll that a break ends.
 #[test]
 fn issue_mio_1205_a_break_after_a_deregistration_brings_nothing_else() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let listener = std::net::TcpListener::bind(loopback()).unwrap();
     let desc = poller.open(listener.as_fd(), Kind::TcpListener).unwrap();
     assert_eq!(poll_now(&poller), 0);
@@ -280,7 +280,7 @@ fn issue_mio_1403_a_sender_without_a_name() {
 /// limit, empty, and not before.
 #[test]
 fn run_once_with_nothing() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let limit = Duration::from_millis(20);
     let began = std::time::Instant::now();
     let found = poller.poll(Some(limit), &mut ReadyList::default()).unwrap();

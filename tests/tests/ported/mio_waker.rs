@@ -1,7 +1,7 @@
 //! mio's tests/waker.rs: breaking a poll from the same thread and from others.
 
 use netpoller::{Counter, Poller, ReadyList, view};
-use netpoller_tests::{Lane, until};
+use netpoller_tests::{Lane, new_poller, until};
 
 /// A poll that sleeps without a limit, and so ends by a break alone.
 #[track_caller]
@@ -31,7 +31,7 @@ fn assert_quiet(poller: &Poller) {
 /// mio tests/waker.rs waker: a break that comes before the poll ends it.
 #[test]
 fn waker() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     poller.wake().unwrap();
     sleep(&poller);
     assert_quiet(&poller);
@@ -41,7 +41,7 @@ fn waker() {
 /// one.
 #[test]
 fn waker_multiple_wakeups_same_thread() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     for _ in 0..3 {
         poller.wake().unwrap();
     }
@@ -54,7 +54,7 @@ fn waker_multiple_wakeups_same_thread() {
 /// the poll, ends it once.
 #[test]
 fn waker_wakeup_different_thread() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     for _ in 0..50 {
         let waking = Lane::start({
             let poller = poller.clone();
@@ -71,7 +71,7 @@ fn waker_wakeup_different_thread() {
 /// other, are two; what came before the first poll does not stand for what comes after it.
 #[test]
 fn waker_multiple_wakeups_different_thread() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let wake = || {
         Lane::start({
             let poller = poller.clone();

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 
 use netpoller::net::{TcpListener, TcpStream};
 use netpoller::{Counter, Direction, Kind, Poller, ReadyList, view};
-use netpoller_tests::{LIMIT, Lane, is_parked, loopback, past, run, tcp_pair, unix_pair, until};
+use netpoller_tests::{
+    LIMIT, Lane, is_parked, loopback, new_poller, past, run, tcp_pair, unix_pair, until,
+};
 
 use super::support::{Calls, Storm, poll_now, registered};
 
@@ -19,7 +21,7 @@ use super::support::{Calls, Storm, poll_now, registered};
 /// descriptor is registered for both directions for ever.
 #[test]
 fn concurrent_add() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let sleeper = Lane::start({
         let poller = poller.clone();
         move || {
@@ -47,7 +49,7 @@ fn concurrent_add() {
 /// to the limit.
 #[test]
 fn concurrent_interruption() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let storm = Storm::over(1);
     let target = storm.target(0);
     let polling = Lane::start({
@@ -70,7 +72,7 @@ fn concurrent_interruption() {
 /// polling tests/notify.rs simple: ten times a break and then a poll, on one thread.
 #[test]
 fn notify_simple() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let mut ready = ReadyList::default();
     for _ in 0..10 {
         poller.wake().unwrap();
@@ -83,7 +85,7 @@ fn notify_simple() {
 /// misses the other.
 #[test]
 fn notify_concurrent() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     for _ in 0..200 {
         let barrier = Arc::new(std::sync::Barrier::new(2));
         let polling = Lane::start({
@@ -101,7 +103,7 @@ fn notify_concurrent() {
 
 /// The shortest of some polls with the limit `limit`, none of which is shorter than that.
 fn shortest(limit: Duration, times: usize) -> Duration {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let mut ready = ReadyList::default();
     let polls = (0..times).map(|_| {
         let began = Instant::now();
@@ -142,7 +144,7 @@ fn timeout_twice() {
 /// is asked.
 #[test]
 fn timeout_non_blocking() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     for _ in 0..100 {
         assert_eq!(poll_now(&poller), 0);
     }
@@ -177,7 +179,7 @@ fn many_connections() {
 /// here.
 #[test]
 fn multiple_pollers() {
-    let pollers = [(); 2].map(|()| Poller::builder().build().unwrap());
+    let pollers = [(); 2].map(|()| new_poller());
     let (mut a, mut b) = std::os::unix::net::UnixStream::pair().unwrap();
     let descs = pollers
         .each_ref()
@@ -212,7 +214,7 @@ fn multiple_pollers() {
 /// without an error.
 #[test]
 fn delete_unrecognized() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, _b) = std::os::unix::net::UnixStream::pair().unwrap();
     let desc = poller.open(a.as_fd(), Kind::Unix).unwrap();
     drop(a);
@@ -320,7 +322,7 @@ fn duplicate_socket_insert() {
 /// that was in another task.
 #[test]
 fn poll_across_tasks() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, _b) = tcp_pair(&poller);
     let mut buf = [0; 1];
     let mut read = Box::pin(a.read(&mut buf));

@@ -10,7 +10,9 @@ use std::time::{Duration, Instant};
 use netpoller::net::UnixStream;
 use netpoller::pollable::Pollable;
 use netpoller::{Direction, Error, Kind, Poller, ReadyList, block_on_poller, view};
-use netpoller_tests::{Lane, assert_timeout, is_parked, loopback, run, tcp_pair, unix_pair, until};
+use netpoller_tests::{
+    Lane, assert_timeout, is_parked, loopback, new_poller, run, tcp_pair, unix_pair, until,
+};
 
 use super::support::{poll_now, set_blocking};
 
@@ -51,7 +53,7 @@ fn issue_go_68273_read_deadline_of_a_descriptor_in_blocking_mode() {
 /// each of them ends its wait, none of them early, and none is left to the next event.
 #[test]
 fn issue_tokio_3190_deadlines_in_any_order_wake_the_sleeper() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let pairs: Vec<_> = (0..16).map(|_| unix_pair(&poller)).collect();
     let ends: Vec<Arc<UnixStream>> = pairs
         .into_iter()
@@ -135,7 +137,7 @@ fn issue_tokio_449_a_socket_registered_before_connect() {
 /// it, whoever looks at it while waits are begun, woken, timed out and dropped on other threads.
 #[test]
 fn issue_go_33624_the_count_of_waiters_never_drifts() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let lanes: Vec<_> = (0..3)
         .map(|lane| {
             let poller = poller.clone();

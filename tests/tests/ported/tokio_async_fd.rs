@@ -11,7 +11,9 @@ use futures_lite::future;
 use netpoller::net::UdpSocket;
 use netpoller::pollable::Pollable;
 use netpoller::{Counter, Direction, Error, Kind, Poller, view};
-use netpoller_tests::{assert_blocked, assert_errno, is_parked, loopback, pause, run, tcp_pair};
+use netpoller_tests::{
+    assert_blocked, assert_errno, is_parked, loopback, new_poller, pause, run, tcp_pair,
+};
 
 use super::support::{Calls, poll_now, registered, set_option};
 
@@ -88,7 +90,7 @@ fn reset_writable() {
 /// what is taken out stays open.
 #[test]
 fn drop_closes() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, mut b) = pair(&poller);
     assert_eq!(registered(&poller), 1);
     drop(a);
@@ -109,7 +111,7 @@ fn drop_closes() {
 fn reregister() {
     run(async |poller: Poller| {
         let (a, mut b) = pair(&poller);
-        let other = Poller::builder().build().unwrap();
+        let other = new_poller();
         let a = other.in_scope(|| Pollable::new(a.into_inner())).unwrap();
         let a = Pollable::new(a.into_inner()).unwrap();
         let mut reading = pin!(a.read_with(read));
@@ -150,7 +152,7 @@ fn multiple_waiters() {
 /// dropped without that of the other (tokio#8054), and none comes back by itself.
 #[test]
 fn clear_ready_matching_clears_ready() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, mut b) = UnixStream::pair().unwrap();
     let desc = poller.open(a.as_fd(), Kind::Unix).unwrap();
     b.write_all(b"x").unwrap();
@@ -217,7 +219,7 @@ fn await_error_readiness_invalid_address() {
 /// not even the next owner of the slot.
 #[test]
 fn drop_after_closing_raw_fd_with_live_duplicate() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (original, mut peer) = UnixStream::pair().unwrap();
     let duplicate = original.try_clone().unwrap();
     let desc = poller.open(original.as_fd(), Kind::Unix).unwrap();
@@ -244,7 +246,7 @@ fn drop_after_closing_raw_fd_with_live_duplicate() {
 /// registration leave nothing behind: one slot serves them all, and the books balance.
 #[test]
 fn memory_leak_when_a_descriptor_is_closed_before_its_registration() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     for _ in 0..10_000 {
         let (a, b) = UnixStream::pair().unwrap();
         let desc = poller.open(a.as_fd(), Kind::Unix).unwrap();

@@ -7,8 +7,8 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
 use netpoller::net::TcpListener;
-use netpoller::{Poller, view};
-use netpoller_tests::{Lane, loopback, tcp_pair};
+use netpoller::view;
+use netpoller_tests::{Lane, loopback, new_poller, tcp_pair};
 
 use super::support::poll_now;
 
@@ -40,7 +40,7 @@ impl Wake for Task {
 #[test]
 fn drop_on_notify() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
         let address = listener.local_addr().unwrap();
         let task = Task::start(async move {
@@ -63,7 +63,7 @@ fn drop_on_notify() {
 #[test]
 fn drop_on_notify_by_close_and_by_deadline() {
     Lane::start(|| {
-        let poller = Poller::builder().build().unwrap();
+        let poller = new_poller();
         for close in [true, false] {
             let (a, b) = tcp_pair(&poller);
             let (a, keep) = (Arc::new(a), Arc::new(b));
@@ -91,7 +91,7 @@ fn drop_on_notify_by_close_and_by_deadline() {
 /// that keeps its own descriptor alive is let go of with the wait, so the circle is broken.
 #[test]
 fn a_wait_that_is_dropped_lets_go_of_a_waker_that_holds_its_descriptor() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, _b) = tcp_pair(&poller);
     let a = Arc::new(a);
     let task = Task::start({

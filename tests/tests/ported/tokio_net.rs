@@ -10,7 +10,7 @@ use std::time::Duration;
 use netpoller::Poller;
 use netpoller::net::{TcpListener, UnixListener, UnixStream};
 use netpoller::pipe::PipeReader;
-use netpoller_tests::{errno, is_parked, loopback, pause, run, tcp_pair, until};
+use netpoller_tests::{errno, is_parked, loopback, new_poller, pause, run, tcp_pair, until};
 use tokio::io::AsyncWriteExt;
 
 use super::support::{Calls, fifo, is_nonblocking, poll_now};
@@ -19,7 +19,7 @@ use super::support::{Calls, fifo, is_nonblocking, poll_now};
 /// nothing else that happens on its poller.
 #[test]
 fn no_extra_poll() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let (calls, waker) = Calls::new();
     let mut cx = Context::from_waker(&waker);
@@ -44,7 +44,7 @@ fn no_extra_poll() {
 /// away without it hands the wake on, so that all of them hear of it.
 #[test]
 fn accept_many() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
     let mut accepts: Vec<_> = (0..50)
         .map(|_| {

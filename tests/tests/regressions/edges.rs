@@ -11,10 +11,10 @@ use netpoller::net::{
     UnixStream,
 };
 use netpoller::{Counter, block_on_poller, view};
-use netpoller_tests::until;
+use netpoller_tests::{new_poller, until};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
-use crate::{ends, poller};
+use crate::ends;
 
 /// The address of a path, also one that fills all 108 bytes, which std and socket2 refuse to make.
 #[allow(unsafe_code, reason = "an address as only C makes them")]
@@ -58,7 +58,7 @@ fn bound(ty: Type, path: &Path) -> Socket {
 #[test]
 fn issue_mio_2008_a_peer_whose_name_fills_all_the_room_is_accepted_and_its_datagram_received() {
     let scratch = tempfile::tempdir().unwrap();
-    let poller = poller();
+    let poller = new_poller();
     let _entered = poller.enter();
     let at = |name: &str| scratch.path().join(name);
     let listener = UnixListener::bind(at("listener")).unwrap();
@@ -114,7 +114,7 @@ fn issue_mio_2008_a_peer_whose_name_fills_all_the_room_is_accepted_and_its_datag
 #[test]
 fn a_name_of_its_own_that_fills_all_the_room_is_told() {
     let scratch = tempfile::tempdir().unwrap();
-    let poller = poller();
+    let poller = new_poller();
     for name in &long_names(scratch.path()) {
         let (socket, _peer) = {
             let listener = bound(Type::STREAM, name);
@@ -137,7 +137,7 @@ fn a_name_of_its_own_that_fills_all_the_room_is_told() {
 #[test]
 fn issue_bun_37002_a_path_with_a_nul_within_is_refused_wherever_a_path_is_taken() {
     let scratch = tempfile::tempdir().unwrap();
-    let poller = poller();
+    let poller = new_poller();
     let _entered = poller.enter();
     let cut = scratch.path().join("a");
     // Whoever cuts the path at the NUL finds this one.
@@ -201,7 +201,7 @@ fn timestamps(socket: &impl AsRawFd) {
 
 #[test]
 fn issue_ntpd_rs_630_a_reader_gets_its_bytes_after_timestamps_came_and_no_room_to_send() {
-    let poller = poller();
+    let poller = new_poller();
     let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
     let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
     let (mut peer, _) = listener.accept().unwrap();
@@ -234,7 +234,7 @@ fn issue_ntpd_rs_630_a_reader_gets_its_bytes_after_timestamps_came_and_no_room_t
 
 #[test]
 fn connections_send_at_once_and_ask_a_silent_peer_as_in_go() {
-    let poller = poller();
+    let poller = new_poller();
     let bound = poller
         .in_scope(|| TcpListener::bind("127.0.0.1:0"))
         .unwrap();

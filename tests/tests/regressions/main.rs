@@ -8,24 +8,9 @@ use std::sync::{Arc, mpsc};
 use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
-use netpoller::net::{TcpStream, UnixDatagram};
-use netpoller::{Direction, Kind, Poller, block_on_poller, time, view};
-use netpoller_tests::{LIMIT, until};
-
-/// A connection: our end on `poller`, and the peer's as std has it.
-fn pair(poller: &Poller) -> (TcpStream, std::net::TcpStream) {
-    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
-    let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
-    let (server, _) = listener.accept().unwrap();
-    (
-        poller.in_scope(|| TcpStream::from_std(client)).unwrap(),
-        server,
-    )
-}
-
-fn poller() -> Poller {
-    Poller::builder().build().unwrap()
-}
+use netpoller::net::UnixDatagram;
+use netpoller::{Direction, Kind, block_on_poller, time, view};
+use netpoller_tests::{LIMIT, new_poller, tcp_and_peer, until};
 
 /// Runs `f` on a thread of its own; panics if it does not end.
 #[track_caller]
@@ -37,8 +22,8 @@ fn ends<T: Send + 'static>(f: impl FnOnce() -> T + Send + 'static) -> T {
 
 #[test]
 fn a_vectored_read_of_more_slices_than_a_call_takes_does_not_hide_the_rest() {
-    let poller = poller();
-    let (stream, mut peer) = pair(&poller);
+    let poller = new_poller();
+    let (stream, mut peer) = tcp_and_peer(&poller);
     let waiting = poller.clone();
     let sender = std::thread::spawn(move || {
         until("the reader is parked", || waiting.waiters() == 1);
@@ -60,7 +45,7 @@ fn a_vectored_read_of_more_slices_than_a_call_takes_does_not_hide_the_rest() {
 
 #[test]
 fn a_message_of_too_many_slices_is_refused_not_cut() {
-    let poller = poller();
+    let poller = new_poller();
     let (a, _b) = poller.in_scope(|| UnixDatagram::pair()).unwrap();
     let data = vec![1; 1500];
     let bufs: Vec<_> = data.chunks(1).map(IoSlice::new).collect();
@@ -70,7 +55,7 @@ fn a_message_of_too_many_slices_is_refused_not_cut() {
 
 #[test]
 fn a_descriptor_cannot_be_registered_as_a_sleep() {
-    let poller = poller();
+    let poller = new_poller();
     let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
     let error = poller.open(socket.as_fd(), Kind::Timer).unwrap_err();
     assert!(error.to_string().contains("Kind::Timer"), "{error}");
@@ -89,8 +74,8 @@ fn a_waker_that_panics_on_the_leader_lets_a_follower_lead() {
         }
     }
 
-    let poller = poller();
-    let (trap, mut trap_peer) = pair(&poller);
+    let poller = new_poller();
+    let (trap, mut trap_peer) = tcp_and_peer(&poller);
     let mut waits = Box::pin(trap.readable());
     let waker = Waker::from(Arc::new(Panics));
     assert!(
@@ -100,12 +85,12 @@ fn a_waker_that_panics_on_the_leader_lets_a_follower_lead() {
             .is_pending()
     );
 
-    let (leads, _leads_peer) = pair(&poller);
+    let (leads, _leads_peer) = tcp_and_peer(&poller);
     let mine = poller.clone();
     let leader =
         std::thread::spawn(move || block_on_poller(&mine, async { leads.read(&mut [0; 8]).await }));
     until("somebody leads", || view::info(&poller).blocked);
-    let (follows, mut follows_peer) = pair(&poller);
+    let (follows, mut follows_peer) = tcp_and_peer(&poller);
     let mine = poller.clone();
     let (send, receive) = mpsc::channel();
     std::thread::spawn(move || {
@@ -123,7 +108,7 @@ fn a_waker_that_panics_on_the_leader_lets_a_follower_lead() {
 
 #[test]
 fn a_sleep_uses_the_poller_of_the_block_on_around_it() {
-    let poller = poller();
+    let poller = new_poller();
     let opened = poller.clone();
     ends(move || {
         block_on_poller(&poller, async {
@@ -140,7 +125,7 @@ fn a_sleep_uses_the_poller_of_the_block_on_around_it() {
 
 #[test]
 fn a_forgotten_wait_that_parked_after_the_eviction_is_released_by_the_end() {
-    let poller = poller();
+    let poller = new_poller();
     let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
     let desc = poller.open(socket.as_fd(), Kind::Unix).unwrap();
     assert!(desc.unblock());
@@ -165,8 +150,8 @@ fn polling_a_stuck_stream_again_does_not_make_its_wait_look_young() {
         fn wake(self: Arc<Self>) {}
     }
 
-    let poller = poller();
-    let (mut stream, _peer) = pair(&poller);
+    let poller = new_poller();
+    let (mut stream, _peer) = tcp_and_peer(&poller);
     let waker = Waker::from(Arc::new(Quiet));
     let mut since = || {
         let mut buf = [0; 8];
@@ -184,8 +169,8 @@ fn polling_a_stuck_stream_again_does_not_make_its_wait_look_young() {
 
 #[test]
 fn names_of_threads_leave_room_for_labels() {
-    let poller = poller();
-    let (stream, _peer) = pair(&poller);
+    let poller = new_poller();
+    let (stream, _peer) = tcp_and_peer(&poller);
     for _ in 0..66_000 {
         let poller = poller.clone();
         std::thread::spawn(move || poller.wake())
@@ -199,7 +184,7 @@ fn names_of_threads_leave_room_for_labels() {
 
 #[test]
 fn two_readers_of_a_pollable_are_told_before_they_take_each_others_edge() {
-    let poller = poller();
+    let poller = new_poller();
     let (socket, _peer) = std::os::unix::net::UnixStream::pair().unwrap();
     let pollable = poller
         .in_scope(|| netpoller::pollable::Pollable::new(socket))
@@ -241,7 +226,7 @@ fn issue_go_17249_a_sender_to_a_queue_that_others_fill_backs_off() {
     while others.send_to(b"x", &path).is_ok() {}
 
     let deadline = || Some(std::time::Instant::now() + Duration::from_millis(200));
-    let poller = poller();
+    let poller = new_poller();
     let _entered = poller.enter();
     let sender = UnixDatagram::bind(dir.path().join("sender")).unwrap();
     let ours = StdDatagram::unbound().unwrap();

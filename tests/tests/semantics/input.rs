@@ -5,12 +5,14 @@ use std::os::fd::{AsFd, AsRawFd, OwnedFd};
 use netpoller::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use netpoller::pollable::Pollable;
 use netpoller::{Direction, Error, Kind, Poller};
-use netpoller_tests::{assert_closed, assert_errno, is_parked, loopback, run, tcp_pair};
+use netpoller_tests::{
+    assert_closed, assert_errno, is_parked, loopback, new_poller, run, tcp_pair,
+};
 use socket2::SockRef;
 
 #[test]
 fn an_address_in_use_is_named_with_a_remedy() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let _entered = poller.enter();
     let listener = TcpListener::bind(loopback()).unwrap();
     let address = listener.local_addr().unwrap();
@@ -36,7 +38,7 @@ fn an_address_in_use_is_named_with_a_remedy() {
 
 #[test]
 fn a_name_without_address_and_a_path_that_is_too_long_are_errors() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let _entered = poller.enter();
     let none: &[std::net::SocketAddr] = &[];
     let error = TcpListener::bind(none).unwrap_err();
@@ -63,7 +65,7 @@ fn a_path_that_nobody_listens_at_is_named() {
 
 #[test]
 fn a_second_registration_names_the_descriptor_and_a_remedy() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let (a, _b) = std::os::unix::net::UnixStream::pair().unwrap();
     let _desc = poller.open(a.as_fd(), Kind::Unix).unwrap();
     let error = poller.open(a.as_fd(), Kind::Unix).unwrap_err();
@@ -81,7 +83,7 @@ fn a_second_registration_names_the_descriptor_and_a_remedy() {
 
 #[test]
 fn pitfall_18_a_refused_descriptor_stays_the_callers_open_and_unchanged() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let _entered = poller.enter();
     // A regular file dressed up as a socket: epoll refuses it, and so must everybody who takes
     // descriptors over.

@@ -9,8 +9,8 @@ use netpoller::net::{TcpStream, UdpSocket};
 use netpoller::pollable::Pollable;
 use netpoller::{Direction, Error, Kind, Poller};
 use netpoller_tests::{
-    assert_blocked, assert_errno, assert_timeout, full, is_parked, loopback, past, pause, run,
-    small_buffers, soon, tcp_pair, unix_pair,
+    assert_blocked, assert_errno, assert_timeout, full, is_parked, loopback, new_poller, past,
+    pause, run, small_buffers, soon, tcp_pair, unix_pair,
 };
 
 #[test]
@@ -155,7 +155,7 @@ fn semantics_56_what_cannot_be_registered_gives_would_block_as_it_is() {
 
 #[test]
 fn semantics_57_the_poller_knows_its_own_descriptors_and_refuses_them() {
-    let poller = Poller::builder().build().unwrap();
+    let poller = new_poller();
     let own = std::os::fd::AsRawFd::as_raw_fd(&poller.as_fd());
     assert!(poller.is_poll_descriptor(own));
     assert!(!poller.is_poll_descriptor(0));

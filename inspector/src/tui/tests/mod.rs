@@ -1,0 +1,101 @@
+//! The UI without a terminal: pictures that are checked in, behaviour of keys, and anything at any
+//! size.
+
+mod any;
+mod keys;
+mod pictures;
+
+use super::app::{App, Feed, Link, Overlay, TableState};
+use super::theme::Theme;
+use super::update::{Cmd, Msg, update};
+use super::view;
+use crate::fixture;
+use crate::model::Model;
+use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use netpoller_proto::v1::WatchFrame;
+use proptest::prelude::*;
+use ratatui::Terminal;
+use ratatui::backend::TestBackend;
+use ratatui::style::{Color, Modifier};
+use std::path::Path;
+use std::sync::Arc;
+use std::time::Duration;
+use std::{env, fs};
+
+const MONO: Theme = Theme {
+    color: false,
+    ascii: false,
+};
+
+fn feed(rows: u32, groups: u64) -> Feed {
+    let mut model = Model::default();
+    for sequence in 0..groups {
+        let now_ns = fixture::NOW_NS + sequence * 1_000_000_000;
+        model.apply(WatchFrame {
+            sequence,
+            captured_at_ns: now_ns,
+            epoch: 1,
+            keyframe: sequence == 0,
+            upserts: (0..rows).map(|slot| fixture::row(slot, now_ns)).collect(),
+            stats: Some(fixture::stats(rows.into(), now_ns, sequence)),
+            end: true,
+            ..WatchFrame::default()
+        });
+    }
+    Feed {
+        server: Some(Arc::new(fixture::server(rows.into(), fixture::NOW_NS))),
+        model,
+        link: Link::Live,
+    }
+}
+
+fn new(target: String, theme: Theme, size: (u16, u16)) -> App {
+    App::new(view::VIEWS, target, theme, size)
+}
+
+fn table(app: &App) -> &TableState {
+    app.table().expect("a view that is a table")
+}
+
+fn app(rows: u32, size: (u16, u16)) -> App {
+    let mut app = new(
+        "unix:/run/user/1000/netpoller/4242-987654.sock".into(),
+        MONO,
+        size,
+    );
+    update(&mut app, Msg::Feed(Box::new(feed(rows, 3))));
+    app
+}
+
+fn press(app: &mut App, code: KeyCode) -> Option<Cmd> {
+    update(app, Msg::Key(KeyEvent::new(code, KeyModifiers::NONE)))
+}
+
+fn type_text(app: &mut App, text: &str) {
+    for letter in text.chars() {
+        press(app, KeyCode::Char(letter));
+    }
+}
+
+fn draw(app: &App, (width, height): (u16, u16)) -> ratatui::buffer::Buffer {
+    let mut terminal = Terminal::new(TestBackend::new(width, height)).expect("a test terminal");
+    terminal
+        .draw(|frame| view::render(app, frame))
+        .expect("draw");
+    terminal.backend().buffer().clone()
+}
+
+fn picture(app: &App, size: (u16, u16)) -> String {
+    let buffer = draw(app, size);
+    let mut text = String::new();
+    for y in 0..size.1 {
+        let line: String = (0..size.0).map(|x| buffer[(x, y)].symbol()).collect();
+        text.push_str(line.trim_end());
+        text.push('\n');
+    }
+    text
+}
+
+fn current_id(app: &App) -> String {
+    table(app).current().expect("a row").row.id().to_string()
+}

@@ -1,0 +1,167 @@
+//! What is drawn: pictures that are checked in, and what holds of every picture.
+
+use super::*;
+
+const SIZES: [(u16, u16); 5] = [(200, 60), (120, 30), (80, 24), (60, 15), (30, 8)];
+
+/// Compares with the picture that is checked in. `UPDATE=1 cargo test -p netpoller-inspector` draws
+/// them anew.
+#[track_caller]
+fn assert_picture(name: &str, app: &App) {
+    let shown = picture(app, app.size);
+    let file = format!("{name}-{}x{}.txt", app.size.0, app.size.1);
+    let path = Path::new(env!("CARGO_MANIFEST_DIR"))
+        .join("tests/snapshots")
+        .join(&file);
+    if env::var_os("UPDATE").is_some_and(|value| value == "1") {
+        fs::create_dir_all(path.parent().expect("a directory")).expect("make the directory");
+        fs::write(&path, &shown).expect("write the picture");
+        return;
+    }
+    let known = fs::read_to_string(&path).unwrap_or_default();
+    assert!(
+        known == shown,
+        "{file} is drawn differently now; if that is meant: UPDATE=1 cargo test -p netpoller-inspector\n\
+         before:\n{known}\nnow:\n{shown}"
+    );
+}
+
+#[test]
+fn every_view_at_every_size() {
+    for size in SIZES {
+        for view in view::VIEWS {
+            let mut app = app(120, size);
+            press(&mut app, KeyCode::Char(view.key));
+            press(&mut app, KeyCode::Down);
+            assert_picture(&view.title.to_lowercase(), &app);
+        }
+    }
+}
+
+#[test]
+fn overlays_and_states() {
+    let mut detail = app(40, (120, 30));
+    press(&mut detail, KeyCode::Down);
+    press(&mut detail, KeyCode::Enter);
+    assert_picture("detail", &detail);
+    let mut help = app(40, (80, 40));
+    press(&mut help, KeyCode::Char('?'));
+    assert_picture("help", &help);
+    let mut filter = app(40, (120, 12));
+    press(&mut filter, KeyCode::Char('/'));
+    type_text(&mut filter, "state=parkd");
+    assert_picture("filter-error", &filter);
+    let mut ascii = app(40, (100, 24));
+    ascii.theme.ascii = true;
+    press(&mut ascii, KeyCode::Char('3'));
+    assert_picture("latency-ascii", &ascii);
+    assert!(picture(&ascii, ascii.size).is_ascii());
+    assert_picture(
+        "connecting",
+        &new("http://[::1]:6669".into(), MONO, (80, 12)),
+    );
+}
+
+#[test]
+fn a_lost_connection_says_why_and_keeps_the_table() {
+    let mut app = app(10, (120, 20));
+    let lost = Link::Lost {
+        reason: "connection refused".into(),
+        attempt: 3,
+        retry_in: Duration::from_secs(2),
+    };
+    let feed = Feed {
+        link: lost,
+        ..app.feed.clone()
+    };
+    update(&mut app, Msg::Feed(Box::new(feed)));
+    let shown = picture(&app, app.size);
+    assert!(
+        shown.contains("LOST (try 3, next in 2s): connection refused"),
+        "{shown}"
+    );
+    assert!(shown.contains("1-10 of 10"), "{shown}");
+}
+
+#[test]
+fn the_executable_is_named_unless_it_is_this_command() {
+    let mut app = app(3, (160, 20));
+    let shown = picture(&app, app.size);
+    assert!(
+        shown.starts_with(" netpoller  echo-server pid 4242"),
+        "{shown}"
+    );
+    let mut server = fixture::server(3, fixture::NOW_NS);
+    server.executable = "/usr/bin/netpoller".into();
+    app.feed.server = Some(Arc::new(server));
+    let shown = picture(&app, app.size);
+    assert!(shown.starts_with(" netpoller pid 4242"), "{shown}");
+}
+
+#[test]
+fn names_that_differ_in_their_ends_are_told_apart_however_narrow_it_is() {
+    for width in [40, 60, 80, 120] {
+        let mut app = app(10, (width, 30));
+        let mut model = app.feed.model.clone();
+        let mut stats = model.stats.as_deref().cloned().unwrap();
+        let (first, _) = stats.pollers.split_at_mut(1);
+        for (histogram, name) in first[0].histograms.iter_mut().zip([
+            "time_parked_read_io",
+            "time_parked_read_deadline",
+            "time_parked_read_close",
+        ]) {
+            histogram.name = name.into();
+        }
+        stats.pollers.truncate(1);
+        model.stats = Some(Arc::new(stats));
+        app.feed.model = model;
+        press(&mut app, KeyCode::Char('3'));
+        let shown = picture(&app, app.size);
+        for name in [
+            "time_parked_read_io",
+            "time_parked_read_deadline",
+            "time_parked_read_close",
+        ] {
+            assert!(shown.contains(name), "{width}: {shown}");
+        }
+    }
+}
+
+#[test]
+fn without_colour_no_cell_has_one_and_the_cursor_is_reversed() {
+    let app = app(30, (120, 30));
+    let buffer = draw(&app, app.size);
+    assert!(
+        buffer
+            .content()
+            .iter()
+            .all(|cell| cell.fg == Color::Reset && cell.bg == Color::Reset)
+    );
+    assert!(
+        buffer
+            .content()
+            .iter()
+            .any(|cell| cell.modifier.contains(Modifier::REVERSED))
+    );
+}
+
+#[test]
+fn a_long_table_is_drawn_about_as_fast_as_a_short_one() {
+    let [short, long] = [100, 20_000].map(|rows| {
+        let mut app = app(rows, (200, 60));
+        press(&mut app, KeyCode::End);
+        app
+    });
+    assert!(picture(&long, long.size).contains("of 20 000"));
+    let time = |app: &App| {
+        let start = std::time::Instant::now();
+        draw(app, app.size);
+        start.elapsed()
+    };
+    // In turn, and the best of each: what else the machine does slows some rounds down, not all.
+    let rounds: Vec<_> = (0..20).map(|_| (time(&short), time(&long))).collect();
+    let best = |which: fn(&(Duration, Duration)) -> Duration| rounds.iter().map(which).min();
+    let (short, long) = (best(|it| it.0).unwrap(), best(|it| it.1).unwrap());
+    // Rendering every row would take two hundred times as long.
+    assert!(long < 20 * short, "{long:?}, and the short one {short:?}");
+}
