@@ -148,7 +148,7 @@ fn idle_connections_are_accepted_listed_and_closed() {
         .expect("they listen");
     assert!(clients.wait().expect("they end").success());
     until("the connections are gone", || {
-        view::info(&poller).descriptors == 1
+        poller.info().descriptors == 1
     });
     until("their descriptors are closed", || {
         open_descriptors() <= before + 1
@@ -157,7 +157,7 @@ fn idle_connections_are_accepted_listed_and_closed() {
     block_on_poller(&poller, listener.close().expect("it was open"));
     server.join().expect("the server ends");
     assert_eq!(poller.waiters(), 0);
-    assert_eq!(view::info(&poller).descriptors, 0);
+    assert_eq!(poller.info().descriptors, 0);
     let registered = view::kernel_registrations(&poller).expect("fdinfo can be read");
     let left: Vec<_> = registered
         .iter()
@@ -167,7 +167,8 @@ fn idle_connections_are_accepted_listed_and_closed() {
         left.is_empty(),
         "beside the poller's own descriptors there is {left:?}"
     );
-    let broken: Vec<_> = view::audit_quiescent(&poller)
+    let broken: Vec<_> = poller
+        .audit_quiescent()
         .into_iter()
         .filter(|law| law.violated)
         .collect();

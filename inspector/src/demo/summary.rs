@@ -6,7 +6,7 @@ use std::io::{self, Write};
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use netpoller::view::{self, Law, Stats};
+use netpoller::view::{Law, Stats};
 use netpoller::{Counter, Direction, Histogram, Poller, Transition};
 use serde::Serialize;
 
@@ -79,7 +79,7 @@ impl From<Law> for LawItem {
 impl Summary {
     /// Reads everything once the service has come to rest, when the laws are exact.
     pub(crate) fn read(poller: &Poller, tally: &Tally, connections: usize, ran: Duration) -> Self {
-        let stats = view::stats(poller);
+        let stats = poller.stats();
         let count = |counter: &std::sync::atomic::AtomicU64| counter.load(Ordering::Relaxed);
         Self {
             poller: poller.name().to_owned(),
@@ -106,7 +106,8 @@ impl Summary {
                 .into_iter()
                 .map(|it| spread(&stats, it))
                 .collect(),
-            laws: view::audit_quiescent(poller)
+            laws: poller
+                .audit_quiescent()
                 .into_iter()
                 .map(LawItem::from)
                 .collect(),

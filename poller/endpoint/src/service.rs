@@ -202,7 +202,7 @@ fn server(redacted: bool) -> GetServerResponse {
         kernel: process.kernel.clone(),
         pollers: view::pollers()
             .iter()
-            .map(|poller| encode::poller(&view::info(poller)))
+            .map(|poller| encode::poller(&poller.info()))
             .collect(),
         redacted,
     }

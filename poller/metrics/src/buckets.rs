@@ -113,7 +113,7 @@ impl Bounds {
 
 #[cfg(test)]
 mod tests {
-    use netpoller_core::view::{self, faults};
+    use netpoller_core::view::faults;
     use netpoller_core::{Histogram, Poller};
 
     use super::*;
@@ -123,7 +123,7 @@ mod tests {
         thread_local! {
             static POLLER: Poller = Poller::builder().name("counted").build().unwrap();
         }
-        let stats = || POLLER.with(view::stats);
+        let stats = || POLLER.with(Poller::stats);
         let before = stats();
         POLLER.with(|poller| faults::record(poller, Histogram::DeadlineLag, value));
         let stats = stats().since(&before);

@@ -53,6 +53,6 @@ use netpoller_core::view::{self, Stats};
 fn all_stats() -> Vec<(String, Stats)> {
     let pollers = view::pollers().into_iter();
     pollers
-        .map(|poller| (poller.name().to_owned(), view::stats(&poller)))
+        .map(|poller| (poller.name().to_owned(), poller.stats()))
         .collect()
 }

@@ -9,7 +9,7 @@ use std::task::{Context, Poll, Wake, Waker};
 use std::time::{Duration, Instant};
 
 use netpoller::net::UnixStream;
-use netpoller::{Error, Poller, ReadyList, view};
+use netpoller::{Error, Poller, ReadyList};
 
 use super::model::next;
 use super::script::{Deadline, Op, Outcome, STREAMS};
@@ -145,12 +145,8 @@ impl World {
     pub(super) fn finish(self) {
         drop(self.streams);
         assert_eq!(self.poller.waiters(), 0, "somebody is counted as waiting");
-        assert_eq!(
-            view::info(&self.poller).descriptors,
-            0,
-            "a descriptor is left"
-        );
-        let laws = view::audit_quiescent(&self.poller);
+        assert_eq!(self.poller.info().descriptors, 0, "a descriptor is left");
+        let laws = self.poller.audit_quiescent();
         let broken: Vec<_> = laws
             .iter()
             .filter(|law| law.violated || law.lhs != law.rhs)

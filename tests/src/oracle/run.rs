@@ -7,8 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netpoller::view;
-
 use super::form::{Engine, Form};
 use super::lane::{Cell, End, Lane};
 use super::make::{Make, Place};
@@ -398,7 +396,7 @@ impl Controller {
         }
         drop((self.things, self.kept, self.lanes, self.started));
         let poller = self.engine.stop();
-        let broken = view::audit_quiescent(&poller);
+        let broken = poller.audit_quiescent();
         faults.extend(
             (broken.iter())
                 .filter(|law| law.violated)

@@ -116,7 +116,7 @@ fn runtimes_that_idle_are_woken_by_nothing_that_another_does() {
                 let poller = all.iter().find(|p| p.name() == name).unwrap();
                 (
                     switches(*tid),
-                    view::stats(poller).counter(netpoller::Counter::PollsNonblock),
+                    poller.stats().counter(netpoller::Counter::PollsNonblock),
                 )
             })
             .collect()

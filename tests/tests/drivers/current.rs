@@ -29,7 +29,7 @@ fn name_of<T: std::os::fd::AsFd>(pollable: &Pollable<T>) -> String {
 
 /// The pollers that have a live descriptor with this number.
 fn pollers_of(fd: i32) -> Vec<String> {
-    let with_it = |poller: &&Poller| view::snapshot(poller).rows.iter().any(|row| row.fd == fd);
+    let with_it = |poller: &&Poller| poller.rows().iter().any(|row| row.fd == fd);
     let pollers = view::pollers();
     pollers
         .iter()
@@ -97,8 +97,7 @@ fn everything_that_is_made_in_a_runtime_is_of_the_runtimes_one_poller() {
             let timers = || {
                 let pollers = view::pollers();
                 let own = pollers.iter().find(|p| p.name() == own).unwrap();
-                view::snapshot(own)
-                    .rows
+                own.rows()
                     .iter()
                     .filter(|row| row.kind == netpoller::Kind::Timer)
                     .count()
@@ -160,7 +159,7 @@ fn a_future_that_is_made_outside_of_its_runtime_is_of_the_runtimes_poller_or_of_
         assert_eq!(poller_of(&block_on(connecting).unwrap()), "made_entered");
         runtime.block_on(mine.in_scope(|| time::sleep(Duration::from_millis(1))));
         let opened = netpoller::Counter::OpenedTimer;
-        assert_eq!(view::stats(&mine).counter(opened), 1);
+        assert_eq!(mine.stats().counter(opened), 1);
     })
     .join();
 }
@@ -196,10 +195,7 @@ fn entered_pollers_nest_and_leave_in_any_order() {
             assert_eq!(here(), "enter_a");
         });
         let sleeps = netpoller::Counter::OpenedTimer;
-        assert_eq!(
-            [&a, &b, &c].map(|p| view::stats(p).counter(sleeps)),
-            [1, 0, 1]
-        );
+        assert_eq!([&a, &b, &c].map(|p| p.stats().counter(sleeps)), [1, 0, 1]);
         // Another thread knows nothing of it.
         assert_eq!(std::thread::spawn(here).join().unwrap(), "global");
     })
@@ -277,7 +273,7 @@ fn a_block_on_in_a_runtime_polls_the_global_poller_and_the_runtime_does_not() {
                 });
             });
             done.await.unwrap();
-            assert_eq!(view::stats(&mine).info().driver, "inline");
+            assert_eq!(mine.stats().info().driver, "inline");
         });
         // The other way round: the thread of the block_on sees the poller of that, and the runtime
         // polls it meanwhile.
@@ -290,7 +286,7 @@ fn a_block_on_in_a_runtime_polls_the_global_poller_and_the_runtime_does_not() {
                 assert_eq!(tokio::spawn(async { here() }).await.unwrap(), "beside");
             });
         });
-        assert_eq!(view::stats(&mine).info().driver, "inline+tokio");
+        assert_eq!(mine.stats().info().driver, "inline+tokio");
     })
     .join();
 }

@@ -8,7 +8,7 @@ use std::task::{Context, Poll, Waker};
 use netpoller::net::TcpStream;
 use netpoller::pipe::pipe;
 use netpoller::pollable::Pollable;
-use netpoller::{Counter, Poller, Sides, view};
+use netpoller::{Counter, Poller, Sides};
 use netpoller_tests::{Lane, full, is_parked, new_poller, past, run, tcp_pair};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 
@@ -222,7 +222,7 @@ fn the_end_of_a_stream_is_counted_as_such_by_every_way_to_read_it() {
     run(async |poller: Poller| {
         let (mut a, b) = tcp_pair(&poller);
         let counts = || {
-            let stats = view::stats(&poller);
+            let stats = poller.stats();
             [Counter::OpReadOk, Counter::OpReadEof, Counter::BytesRead]
                 .map(|counter| stats.counter(counter))
         };
@@ -252,7 +252,7 @@ fn a_pollable_counts_its_operations_and_calls() {
         let (a, mut b) = std::os::unix::net::UnixStream::pair().unwrap();
         let a = Pollable::new(a).unwrap();
         let counts = || {
-            let stats = view::stats(&poller);
+            let stats = poller.stats();
             [
                 Counter::OpReadOk,
                 Counter::SysReadOk,

@@ -81,7 +81,7 @@ fn a_child_that_lives_on_does_not_keep_what_its_parent_closes_alive_in_the_polle
         let (c, d) = unix_pair(&poller);
         d.write_all(b"x").await.expect("it is open");
         assert_eq!(c.read(&mut [0; 4]).await.expect("a byte"), 1);
-        let stale = netpoller::view::stats(&poller).counter(netpoller::Counter::StaleEvents);
+        let stale = poller.stats().counter(netpoller::Counter::StaleEvents);
         assert_eq!(stale, 0, "events of what is closed");
         drop(writer);
         assert_eq!(wait_for(child), 0);
@@ -240,7 +240,7 @@ fn lives_on(_: &[i32]) -> i32 {
                 1
             );
         });
-        assert_eq!(netpoller::view::snapshot(&poller).rows.len(), 0);
+        assert_eq!(poller.rows().len(), 0);
     });
     i32::from(lived.is_err())
 }

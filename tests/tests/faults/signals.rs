@@ -3,7 +3,7 @@
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 
-use netpoller::{Counter, view};
+use netpoller::Counter;
 use netpoller_tests::Lane;
 
 use super::process::{disturb, handle_without_restart, handled, this_thread, threads};
@@ -35,7 +35,7 @@ fn in_a_storm_of_signals_nothing_fails_nothing_hangs_and_nothing_is_early() {
     work.goes_on(20);
     stop.store(true, Ordering::Relaxed);
     storm.join();
-    let interrupted = view::stats(work.poller()).counter(Counter::PollsEintr);
+    let interrupted = work.poller().stats().counter(Counter::PollsEintr);
     assert!(interrupted > 0, "no poll was interrupted: no storm");
     work.goes_on(5);
     drop(_driver);

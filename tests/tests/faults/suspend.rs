@@ -115,7 +115,7 @@ fn inside() {
 }
 
 fn is_waiting(poller: &Poller, id: netpoller::DescId) -> bool {
-    let rows = netpoller::view::snapshot(poller).rows;
+    let rows = poller.rows();
     rows.iter()
         .any(|row| row.id() == id && row.read.state == netpoller::view::State::Parked)
 }

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use futures_lite::future;
 use netpoller::driver::ThreadDriver;
 use netpoller::net::{TcpListener, TcpStream, UnixStream};
-use netpoller::{Poller, block_on_poller, time, view};
+use netpoller::{Poller, block_on_poller, time};
 use netpoller_tests::{Lane, assert_timeout, loopback, new_poller, tcp_pair, unix_pair, until};
 
 /// How often each kind of work was done.
@@ -116,13 +116,13 @@ impl Work {
             lane.join();
         }
         until("nobody waits", || self.poller.waiters() == 0);
-        let laws = view::audit_quiescent(&self.poller);
+        let laws = self.poller.audit_quiescent();
         let broken: Vec<_> = laws
             .iter()
             .filter(|law| law.violated || law.lhs != law.rhs)
             .collect();
         assert!(!laws.is_empty() && broken.is_empty(), "{broken:?}");
-        assert!(view::snapshot(&self.poller).rows.is_empty());
+        assert!(self.poller.rows().is_empty());
     }
 }
 

@@ -2,9 +2,9 @@
 
 use std::pin::pin;
 
+use netpoller::block_on;
 use netpoller::net::UnixStream;
 use netpoller::pipe::{PipeReader, PipeWriter, pipe};
-use netpoller::{block_on, view};
 use netpoller_tests::{
     Lane, assert_blocked, assert_closed, assert_errno, full, is_parked, new_poller, run,
 };
@@ -128,7 +128,7 @@ fn what_is_opened_or_taken_over_in_the_scope_of_a_poller_belongs_to_it() {
         let (a, _b) = std::os::unix::net::UnixStream::pair().unwrap();
         let stream = poller.in_scope(|| UnixStream::from_std(a)).unwrap();
 
-        let rows = view::snapshot(&poller).rows;
+        let rows = poller.rows();
         let here = |id: netpoller::DescId| rows.iter().any(|row| row.id() == id);
         assert!(here(reader.id()) && here(writer.id()) && here(resilient.id()));
         assert!(here(reader_too.id()) && here(writer_too.id()) && here(stream.id()));

@@ -6,7 +6,7 @@ use std::pin::pin;
 use netpoller::driver::ThreadDriver;
 use netpoller::pipe::{PipeReader, PipeWriter};
 use netpoller::pollable::Pollable;
-use netpoller::{Counter, Poller, block_on, view};
+use netpoller::{Counter, Poller, block_on};
 use netpoller_tests::{Lane, is_parked, run};
 
 use super::support::{Broken, broken, broken_pipe, fifo, is_nonblocking};
@@ -46,7 +46,7 @@ fn hunt(attempts: usize, make: fn() -> Broken) {
 fn non_pollable() {
     hunt(20_000, broken);
     hunt(2_000, broken_pipe);
-    let errors = view::stats(Poller::global()).counter(Counter::EventErrSet);
+    let errors = Poller::global().stats().counter(Counter::EventErrSet);
     assert!(errors > 0, "there was nothing to hunt for");
 }
 

@@ -7,7 +7,7 @@ use std::time::Duration;
 use netpoller::net::{UdpSocket, UnixDatagram, UnixSeqpacket};
 use netpoller::pipe::pipe;
 use netpoller::pollable::Pollable;
-use netpoller::{Counter, Error, Poller, block_on, view};
+use netpoller::{Counter, Error, Poller, block_on};
 use netpoller_tests::{
     Lane, assert_closed, assert_errno, errno, loopback, pause, run, tcp_pair, unix_pair,
 };
@@ -16,7 +16,7 @@ use super::support::{broken, broken_pipe};
 
 /// How often reads ended with bytes, with the end, and with an error.
 fn ends(poller: &Poller) -> [u64; 3] {
-    let stats = view::stats(poller);
+    let stats = poller.stats();
     [Counter::OpReadOk, Counter::OpReadEof, Counter::OpReadError]
         .map(|counter| stats.counter(counter))
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 
 use netpoller::net::{TcpListener, TcpStream};
 use netpoller::pipe::pipe;
-use netpoller::{Counter, Poller, ReadyList, block_on, view};
+use netpoller::{Counter, Poller, ReadyList, block_on};
 use netpoller_tests::{
     LIMIT, Lane, assert_timeout, loopback, new_poller, run, tcp_pair, unix_pair, until,
 };
@@ -26,7 +26,7 @@ fn netpoll_break() {
             poller.poll(Some(Duration::from_secs(3600)), &mut ready)
         }
     });
-    until("it sleeps", || view::info(&poller).blocked);
+    until("it sleeps", || poller.info().blocked);
     let mut ready = ReadyList::default();
     let mut look = || poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
     assert_eq!(look(), 0);
@@ -72,7 +72,8 @@ fn netpoll_waiters() {
     client.join();
     assert_eq!(server.join(), 20);
     until("nobody is counted", || poller.waiters() == 0);
-    let violated: Vec<_> = view::audit_quiescent(&poller)
+    let violated: Vec<_> = poller
+        .audit_quiescent()
         .into_iter()
         .filter(|law| law.violated)
         .collect();
@@ -175,6 +176,6 @@ fn spurious_wakeups_never_hang_a_thread_that_sleeps() {
     lanes.into_iter().for_each(Lane::join);
     assert!(storm.end() > 0, "there was no storm");
     assert_eq!(poller.waiters(), 0);
-    let interrupted = view::stats(&poller).counter(Counter::PollsEintr);
+    let interrupted = poller.stats().counter(Counter::PollsEintr);
     assert!(interrupted > 0, "no poll was interrupted");
 }

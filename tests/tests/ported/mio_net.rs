@@ -7,7 +7,7 @@ use std::pin::pin;
 use std::time::Duration;
 
 use netpoller::net::{TcpStream, UdpSocket};
-use netpoller::{Counter, Direction, Kind, Poller, view};
+use netpoller::{Counter, Direction, Kind, Poller};
 use netpoller_tests::{
     Lane, assert_blocked, assert_errno, is_parked, loopback, new_poller, pause, run, tcp_pair,
     udp_pair,
@@ -100,13 +100,13 @@ fn tcp_no_events_after_deregister() {
         let (a, b) = tcp_pair(&poller);
         pause(&poller, Duration::from_millis(1)).await;
         let a = std::net::TcpStream::from(a.into_owned_fd().unwrap());
-        let incoming = || view::stats(&poller).counter(Counter::EventsIn);
+        let incoming = || poller.stats().counter(Counter::EventsIn);
         let before = incoming();
         b.write_all(b"for nobody").await.unwrap();
         drop(b);
         pause(&poller, Duration::from_millis(1)).await;
         assert_eq!(incoming(), before);
-        assert_eq!(view::stats(&poller).counter(Counter::StaleEvents), 0);
+        assert_eq!(poller.stats().counter(Counter::StaleEvents), 0);
         assert_eq!((&a).read(&mut [0; 16]).unwrap(), 10);
         assert_eq!((&a).read(&mut [0; 16]).unwrap(), 0);
     });
@@ -141,7 +141,7 @@ fn hup_event_on_disconnect() {
     run(async |poller: Poller| {
         let (a, b) = tcp_pair(&poller);
         let all = netpoller_tests::full();
-        let (mut byte, hups) = ([0; 1], || view::stats(&poller).counter(Counter::EventsHup));
+        let (mut byte, hups) = ([0; 1], || poller.stats().counter(Counter::EventsHup));
         {
             let mut read = pin!(a.read(&mut byte));
             let mut write = pin!(a.write_all(&all));

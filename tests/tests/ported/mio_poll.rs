@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 use std::time::Duration;
 
 use netpoller::net::{TcpListener, TcpStream, UdpSocket, UnixDatagram};
-use netpoller::{Counter, Direction, Kind, Poller, ReadyList, view};
+use netpoller::{Counter, Direction, Kind, Poller, ReadyList};
 use netpoller_tests::{Lane, is_parked, loopback, new_poller, run, tcp_pair, until};
 
 use super::support::{poll_now, registered};
@@ -24,7 +24,7 @@ fn std_pair() -> (std::net::TcpStream, std::net::TcpStream) {
 
 /// How many events the kernel has delivered to `poller`.
 fn events(poller: &Poller) -> u64 {
-    let stats = view::stats(poller);
+    let stats = poller.stats();
     [Counter::EventsIn, Counter::EventsOut, Counter::EventsHup]
         .into_iter()
         .map(|counter| stats.counter(counter))
@@ -54,7 +54,7 @@ fn add_then_drop() {
     drop(listener);
     assert_eq!(poll_now(&poller), 0);
     assert_eq!(events(&poller), 0);
-    assert_eq!(view::stats(&poller).counter(Counter::StaleEvents), 0);
+    assert_eq!(poller.stats().counter(Counter::StaleEvents), 0);
 }
 
 /// mio tests/poll.rs poll_closes_fd: pollers are made and dropped two thousand times, and leave no
@@ -155,7 +155,7 @@ fn registry_operations_are_thread_safe() {
     }
     lanes.into_iter().for_each(Lane::join);
     assert_eq!(registered(&poller), 0);
-    let stats = view::stats(&poller);
+    let stats = poller.stats();
     assert_eq!(stats.counter(Counter::Opened), ROUNDS * 5);
     assert_eq!(stats.counter(Counter::Closed), ROUNDS * 5);
     drop(listener);
@@ -169,7 +169,7 @@ fn register_during_poll() {
         let poller = poller.clone();
         move || poller.poll(None, &mut ReadyList::default()).unwrap()
     });
-    until("it sleeps", || view::info(&poller).blocked);
+    until("it sleeps", || poller.info().blocked);
     let socket = poller.in_scope(|| UdpSocket::bind(loopback())).unwrap();
     assert_eq!(sleeper.join(), 0, "nobody waits for it yet");
     assert_eq!(events(&poller), 1, "it can be written to");
@@ -251,11 +251,11 @@ fn issue_mio_1205_a_break_after_a_deregistration_brings_nothing_else() {
         let poller = poller.clone();
         move || poller.poll(None, &mut ReadyList::default()).unwrap()
     });
-    until("it sleeps", || view::info(&poller).blocked);
+    until("it sleeps", || poller.info().blocked);
     poller.wake().unwrap();
     assert_eq!(sleeper.join(), 0);
     assert_eq!(events(&poller), 0);
-    let stats = view::stats(&poller);
+    let stats = poller.stats();
     assert_eq!(stats.counter(Counter::StaleEvents), 0);
     assert_eq!(stats.counter(Counter::BreaksDrained), 1);
 }

@@ -1,6 +1,6 @@
 //! mio's tests/waker.rs: breaking a poll from the same thread and from others.
 
-use netpoller::{Counter, Poller, ReadyList, view};
+use netpoller::{Counter, Poller, ReadyList};
 use netpoller_tests::{Lane, new_poller, until};
 
 /// A poll that sleeps without a limit, and so ends by a break alone.
@@ -12,7 +12,7 @@ fn sleep(poller: &Poller) {
 }
 
 fn drained(poller: &Poller) -> u64 {
-    view::stats(poller).counter(Counter::BreaksDrained)
+    poller.stats().counter(Counter::BreaksDrained)
 }
 
 /// Whether a poll would sleep now: no break is left over.
@@ -21,7 +21,7 @@ fn assert_quiet(poller: &Poller) {
     let ours = poller.clone();
     let sleeper = Lane::start(move || ours.poll(None, &mut ReadyList::default()));
     let before = drained(poller);
-    until("it sleeps", || view::info(poller).blocked);
+    until("it sleeps", || poller.info().blocked);
     assert!(!sleeper.is_finished());
     assert_eq!(drained(poller), before);
     poller.wake().unwrap();

@@ -9,7 +9,7 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use netpoller::net::{TcpListener, TcpStream};
-use netpoller::{Counter, Direction, Kind, Poller, ReadyList, view};
+use netpoller::{Counter, Direction, Kind, Poller, ReadyList};
 use netpoller_tests::{
     LIMIT, Lane, is_parked, loopback, new_poller, past, run, tcp_pair, unix_pair, until,
 };
@@ -30,7 +30,7 @@ fn concurrent_add() {
             ready.wake_all();
         }
     });
-    until("it sleeps", || view::info(&poller).blocked);
+    until("it sleeps", || poller.info().blocked);
     let (a, mut b) = std::os::unix::net::UnixStream::pair().unwrap();
     let desc = poller.open(a.as_fd(), Kind::Unix).unwrap();
     desc.reset(Direction::Read).unwrap();
@@ -66,7 +66,7 @@ fn concurrent_interruption() {
     });
     polling.join();
     assert!(storm.end() > 0);
-    assert!(view::stats(&poller).counter(Counter::PollsEintr) > 0);
+    assert!(poller.stats().counter(Counter::PollsEintr) > 0);
 }
 
 /// polling tests/notify.rs simple: ten times a break and then a poll, on one thread.
@@ -78,7 +78,7 @@ fn notify_simple() {
         poller.wake().unwrap();
         assert_eq!(poller.poll(None, &mut ready).unwrap(), 0);
     }
-    assert_eq!(view::stats(&poller).counter(Counter::BreaksDrained), 10);
+    assert_eq!(poller.stats().counter(Counter::BreaksDrained), 10);
 }
 
 /// polling tests/notify.rs concurrent: a break and a poll begin at the same time, and neither
@@ -148,7 +148,7 @@ fn timeout_non_blocking() {
     for _ in 0..100 {
         assert_eq!(poll_now(&poller), 0);
     }
-    let stats = view::stats(&poller);
+    let stats = poller.stats();
     assert_eq!(stats.counter(Counter::PollsNonblock), 100);
     assert_eq!(stats.counter(Counter::PollsBlock), 0);
 }
@@ -220,7 +220,7 @@ fn delete_unrecognized() {
     drop(a);
     assert_eq!(registered(&poller), 0, "the kernel has forgotten it");
     desc.close();
-    assert_eq!(view::stats(&poller).counter(Counter::Closed), 1);
+    assert_eq!(poller.stats().counter(Counter::Closed), 1);
 }
 
 /// async-io tests/async.rs tcp_reader_hangup, uds_reader_hangup: a writer goes on until the reader

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 
 use netpoller::net::UnixStream;
 use netpoller::pollable::Pollable;
-use netpoller::{Direction, Error, Kind, Poller, ReadyList, block_on_poller, view};
+use netpoller::{Direction, Error, Kind, Poller, ReadyList, block_on_poller};
 use netpoller_tests::{
     Lane, assert_timeout, is_parked, loopback, new_poller, run, tcp_pair, unix_pair, until,
 };
@@ -73,7 +73,7 @@ fn issue_tokio_3190_deadlines_in_any_order_wake_the_sleeper() {
             })
             .collect();
         until("all of them wait, and one of them polls", || {
-            poller.waiters() == 32 && view::info(&poller).blocked
+            poller.waiters() == 32 && poller.info().blocked
         });
         let deadlines: Vec<_> = ends
             .iter()

@@ -10,7 +10,7 @@ use std::time::Duration;
 use futures_lite::future;
 use netpoller::net::UdpSocket;
 use netpoller::pollable::Pollable;
-use netpoller::{Counter, Direction, Error, Kind, Poller, view};
+use netpoller::{Counter, Direction, Error, Kind, Poller};
 use netpoller_tests::{
     assert_blocked, assert_errno, is_parked, loopback, new_poller, pause, run, tcp_pair,
 };
@@ -96,7 +96,7 @@ fn drop_closes() {
     drop(a);
     assert_eq!(b.read(&mut [0; 1]).unwrap(), 0, "the peer reads the end");
     assert_eq!(registered(&poller), 0);
-    assert!(view::snapshot(&poller).rows.is_empty());
+    assert!(poller.rows().is_empty());
 
     let (a, mut b) = pair(&poller);
     let mut a = a.into_inner();
@@ -183,7 +183,7 @@ fn await_error_readiness_timestamping() {
         let mut buf = [0; 16];
         let mut receive = pin!(a.recv_from(&mut buf));
         assert_blocked(&poller, &mut receive).await;
-        let errors = || view::stats(&poller).counter(Counter::EventsErr);
+        let errors = || poller.stats().counter(Counter::EventsErr);
         assert_eq!(errors(), 0);
         a.send_to(b"hello there", b.local_addr().unwrap())
             .await
@@ -210,7 +210,7 @@ fn await_error_readiness_invalid_address() {
         assert!(is_parked(&mut receive).await);
         a.send_to(b"anybody?", address).await.unwrap();
         assert_errno(receive.await, libc::ECONNREFUSED);
-        assert!(view::stats(&poller).counter(Counter::EventsErr) > 0);
+        assert!(poller.stats().counter(Counter::EventsErr) > 0);
     });
 }
 
@@ -238,7 +238,7 @@ fn drop_after_closing_raw_fd_with_live_duplicate() {
     poll_now(&poller);
     assert_eq!(calls.count(), 0);
     assert!(wait.as_mut().poll(&mut cx).is_pending());
-    assert!(view::stats(&poller).counter(Counter::StaleEvents) > 0);
+    assert!(poller.stats().counter(Counter::StaleEvents) > 0);
     drop(duplicate);
 }
 
@@ -253,9 +253,9 @@ fn memory_leak_when_a_descriptor_is_closed_before_its_registration() {
         drop((a, b));
         drop(desc);
     }
-    let info = view::info(&poller);
+    let info = poller.info();
     assert_eq!((info.descriptors, info.slots), (0, info.free_slots));
-    let stats = view::stats(&poller);
+    let stats = poller.stats();
     assert_eq!(stats.counter(Counter::Opened), 10_000);
     assert_eq!(stats.counter(Counter::Closed), 10_000);
     assert!(

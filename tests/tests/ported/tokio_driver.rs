@@ -7,7 +7,6 @@ use std::sync::{Arc, Mutex};
 use std::task::{Context, Wake, Waker};
 
 use netpoller::net::TcpListener;
-use netpoller::view;
 use netpoller_tests::{Lane, loopback, new_poller, tcp_pair};
 
 use super::support::poll_now;
@@ -53,7 +52,7 @@ fn drop_on_notify() {
         assert_eq!(poll_now(&poller), 1);
         assert!(task.0.lock().unwrap().is_none(), "it was dropped");
         assert_eq!(poller.waiters(), 0);
-        assert!(view::snapshot(&poller).rows.is_empty());
+        assert!(poller.rows().is_empty());
     })
     .join();
 }

@@ -10,7 +10,7 @@ use netpoller::net::{
     TcpListener, TcpStream, UnixDatagram, UnixListener, UnixSeqpacket, UnixSeqpacketListener,
     UnixStream,
 };
-use netpoller::{Counter, block_on_poller, view};
+use netpoller::{Counter, block_on_poller};
 use netpoller_tests::{new_poller, until};
 use socket2::{Domain, SockAddr, SockRef, Socket, Type};
 
@@ -208,7 +208,7 @@ fn issue_ntpd_rs_630_a_reader_gets_its_bytes_after_timestamps_came_and_no_room_t
     timestamps(&client);
     let raw = client.try_clone().unwrap();
     let stream = poller.in_scope(|| TcpStream::from_std(client)).unwrap();
-    let errors = || view::stats(&poller).counter(Counter::EventsErr);
+    let errors = || poller.stats().counter(Counter::EventsErr);
     let waiting = poller.clone();
     let reader = std::thread::spawn(move || {
         ends(move || {
@@ -225,7 +225,7 @@ fn issue_ntpd_rs_630_a_reader_gets_its_bytes_after_timestamps_came_and_no_room_t
     peer.write_all(b"hello").unwrap();
     // The reader may be woken by the error, and must not take it for one.
     until("the first read is over", || {
-        view::stats(&poller).counter(Counter::OpReadOk) >= 1 || reader.is_finished()
+        poller.stats().counter(Counter::OpReadOk) >= 1 || reader.is_finished()
     });
     peer.write_all(b"again").unwrap();
     let (first, second) = reader.join().unwrap();

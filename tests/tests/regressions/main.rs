@@ -9,7 +9,7 @@ use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use netpoller::net::UnixDatagram;
-use netpoller::{Direction, Kind, block_on_poller, time, view};
+use netpoller::{Direction, Kind, block_on_poller, time};
 use netpoller_tests::{LIMIT, new_poller, tcp_and_peer, until};
 
 /// Runs `f` on a thread of its own; panics if it does not end.
@@ -89,7 +89,7 @@ fn a_waker_that_panics_on_the_leader_lets_a_follower_lead() {
     let mine = poller.clone();
     let leader =
         std::thread::spawn(move || block_on_poller(&mine, async { leads.read(&mut [0; 8]).await }));
-    until("somebody leads", || view::info(&poller).blocked);
+    until("somebody leads", || poller.info().blocked);
     let (follows, mut follows_peer) = tcp_and_peer(&poller);
     let mine = poller.clone();
     let (send, receive) = mpsc::channel();
@@ -117,10 +117,7 @@ fn a_sleep_uses_the_poller_of_the_block_on_around_it() {
             assert!(none.is_err());
         });
     });
-    assert_eq!(
-        view::stats(&opened).counter(netpoller::Counter::OpenedTimer),
-        2
-    );
+    assert_eq!(opened.stats().counter(netpoller::Counter::OpenedTimer), 2);
 }
 
 #[test]
@@ -162,7 +159,7 @@ fn polling_a_stuck_stream_again_does_not_make_its_wait_look_young() {
                 .poll_read(&mut cx, &mut buf)
                 .is_pending()
         );
-        view::snapshot(&poller).rows[0].read.since_ns
+        poller.rows()[0].read.since_ns
     };
     assert_eq!(since(), since());
 }
@@ -179,7 +176,7 @@ fn names_of_threads_leave_room_for_labels() {
             .unwrap();
     }
     stream.set_label("upstream");
-    assert_eq!(&*view::snapshot(&poller).rows[0].label, "upstream");
+    assert_eq!(&*poller.rows()[0].label, "upstream");
 }
 
 #[test]
@@ -231,7 +228,7 @@ fn issue_go_17249_a_sender_to_a_queue_that_others_fill_backs_off() {
     let sender = UnixDatagram::bind(dir.path().join("sender")).unwrap();
     let ours = StdDatagram::unbound().unwrap();
     let ours = Pollable::new(ours).unwrap();
-    let tries = || view::stats(&poller).counter(Counter::SysWriteEagain);
+    let tries = || poller.stats().counter(Counter::SysWriteEagain);
     let timed_out = |result: std::io::Result<usize>| {
         assert_eq!(result.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
     };

@@ -12,10 +12,10 @@ use std::task::{Context, Poll, Wake, Waker};
 
 use super::descriptor::{Fd, Options};
 use super::turn::Turn;
+use crate::Poller;
 use crate::desc::Kind;
 use crate::desc::foreign::{Foreign, Part};
 use crate::observe::{Counter, Direction};
-use crate::{Poller, view};
 
 const PARTS: [Part; 4] = [Part::Clone, Part::Wake, Part::WakeByRef, Part::Drop];
 const READ: Direction = Direction::Read;
@@ -52,7 +52,7 @@ fn each(body: impl Fn(&str, &Arc<Foreign>, &Poller, Fd)) {
             let fd = Fd::new(&poller, OwnedFd::from(ours), options, Location::caller()).unwrap();
             let foreign = Foreign::new(part, times);
             body(&format!("{part:?} × {times}"), &foreign, &poller, fd);
-            let count = |counter| view::stats(&poller).counter(counter);
+            let count = |counter| poller.stats().counter(counter);
             assert_eq!(count(Counter::Closed), count(Counter::Opened));
             assert_eq!(poller.waiters(), 0);
         }
@@ -169,7 +169,7 @@ fn close_releases_the_parked_and_the_queue_and_closes_whoever_of_them_panics() {
         let _ = panics(|| drop(parked));
         drop(holder);
         assert_eq!(foreign.alive(), 0, "{name}: a waker is left");
-        assert_eq!(view::stats(poller).counter(Counter::Closed), 1, "{name}");
+        assert_eq!(poller.stats().counter(Counter::Closed), 1, "{name}");
     });
 }
 
@@ -194,7 +194,7 @@ fn the_last_operation_destroys_what_is_closed_though_those_who_wait_for_it_panic
             usize::from(waits.is_ok()),
             "{name}"
         );
-        assert_eq!(view::stats(poller).counter(Counter::Closed), 1, "{name}");
+        assert_eq!(poller.stats().counter(Counter::Closed), 1, "{name}");
         let poll = closing
             .as_mut()
             .poll(&mut Context::from_waker(Waker::noop()));

@@ -157,7 +157,7 @@ fn write_panic(directory: &Path) -> io::Result<PathBuf> {
 ///
 /// let overdue = |poller: &netpoller::Poller| {
 ///     let now = view::now_ns();
-///     let info = view::info(poller);
+///     let info = poller.info();
 ///     info.waiters > 0 && now - info.last_poll_ns > 5_000_000_000
 /// };
 /// let directory = std::env::temp_dir();

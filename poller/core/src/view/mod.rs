@@ -25,29 +25,29 @@
 //!
 //! | lock | taken here by | and else by |
 //! |---|---|---|
-//! | the free slots of a poller, for their number | [`stats()`], [`info`], the laws | opening and closing a descriptor |
+//! | the free slots of a poller, for their number | [`Poller::stats`], [`Poller::info`], the laws | opening and closing a descriptor |
 //! | its deadlines, for their number | the same | setting a deadline, and the poller when one has expired |
 //! | the pollers of the process | [`pollers`] | making a poller |
 //! | names of labels, tasks and threads | rows, for one text at a time | giving a name, a thread's first wait and its end |
 //!
 //! Each is held for some steps in memory, an allocation at most: nobody waits for anything, or
 //! calls code of the program, while holding one. The kernel is asked for the addresses of sockets,
-//! and for its registrations only by [`kernel_registrations`], [`kernel_view`], [`audit`] and
-//! [`audit_quiescent`].
+//! and for its registrations only by [`kernel_registrations`], [`kernel_view`], [`Poller::audit`]
+//! and [`Poller::audit_quiescent`].
 //!
 //! ```
 //! # fn main() -> std::io::Result<()> {
-//! use netpoller::{Kind, Poller, view};
+//! use netpoller::{Kind, Poller};
 //! use std::os::fd::AsFd;
 //!
 //! let poller = Poller::builder().name("viewed").build()?;
 //! let (socket, _peer) = std::os::unix::net::UnixStream::pair()?;
 //! let desc = poller.open(socket.as_fd(), Kind::Unix)?;
 //!
-//! let snapshot = view::snapshot(&poller);
-//! assert_eq!(snapshot.rows.len(), 1);
-//! assert_eq!(snapshot.rows[0].id(), desc.id());
-//! assert!(view::audit_quiescent(&poller).iter().all(|law| !law.violated));
+//! let rows = poller.rows();
+//! assert_eq!(rows.len(), 1);
+//! assert_eq!(rows[0].id(), desc.id());
+//! assert!(poller.audit_quiescent().iter().all(|law| !law.violated));
 //! # Ok(())
 //! # }
 //! ```
@@ -71,9 +71,9 @@ mod tests;
 pub use crate::desc::State;
 pub use crate::observe::{Cause, EventKind, Exemplar};
 pub use kernel::{KernelView, Registration, kernel_registrations, kernel_view};
-pub use laws::{Auditor, Law, READ_INTERVAL, READS, audit, audit_quiescent};
-pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page, snapshot};
-pub use stats::{PollerInfo, Stats, info, stats};
+pub use laws::{Auditor, Law, READ_INTERVAL, READS};
+pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page};
+pub use stats::{PollerInfo, Stats};
 
 use crate::poller::{Poller, all_pollers};
 

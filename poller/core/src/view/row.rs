@@ -141,11 +141,13 @@ pub struct Snapshot {
     pub rows: Vec<Row>,
 }
 
-/// Reads the whole table. Each row is consistent in itself; different rows are read at different
-/// moments. Who reads it again and again uses a [`Reader`], which need not ask the kernel for the
-/// same addresses each time.
-pub fn snapshot(poller: &Poller) -> Snapshot {
-    Reader::default().snapshot(poller)
+impl Poller {
+    /// Reads the whole table, by slot. Each row is consistent in itself; different rows are read at
+    /// different moments. Who reads it again and again uses a [`Reader`], which need not ask the
+    /// kernel for the same addresses each time.
+    pub fn rows(&self) -> Vec<Row> {
+        Reader::default().snapshot(self).rows
+    }
 }
 
 /// Reads at most `limit` rows, from slot `from_slot` on. Descriptors that come and go between two
@@ -204,7 +206,7 @@ impl Reader {
         Self::default()
     }
 
-    /// Reads the whole table, as [`snapshot`].
+    /// Reads the whole table, as [`Poller::rows`].
     pub fn snapshot(&mut self, poller: &Poller) -> Snapshot {
         self.begin();
         let captured_at_ns = clock::now_ns();

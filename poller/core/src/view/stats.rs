@@ -106,19 +106,21 @@ impl Stats {
     }
 }
 
-/// Reads the statistics of `poller`. While it runs, each number is read at a moment of its own.
-pub fn stats(poller: &Poller) -> Stats {
-    let totals = poller.shared.recorder.totals();
-    Stats {
-        captured_at_ns: clock::now_ns(),
-        info: info_from(poller, &totals),
-        totals,
+impl Poller {
+    /// Reads its statistics. While it runs, each number is read at a moment of its own.
+    pub fn stats(&self) -> Stats {
+        let totals = self.shared.recorder.totals();
+        Stats {
+            captured_at_ns: clock::now_ns(),
+            info: info_from(self, &totals),
+            totals,
+        }
     }
-}
 
-/// Reads what `poller` is and how full it is, without its counters.
-pub fn info(poller: &Poller) -> PollerInfo {
-    info_from(poller, &poller.shared.recorder.totals())
+    /// Reads what it is and how full it is, without its counters.
+    pub fn info(&self) -> PollerInfo {
+        info_from(self, &self.shared.recorder.totals())
+    }
 }
 
 fn info_from(poller: &Poller, totals: &Totals) -> PollerInfo {

@@ -34,7 +34,7 @@ impl Reading {
     pub(crate) fn of(pollers: &[Poller]) -> Self {
         Self {
             captured_at_ns: view::now_ns(),
-            pollers: pollers.iter().map(view::stats).collect(),
+            pollers: pollers.iter().map(Poller::stats).collect(),
         }
     }
 

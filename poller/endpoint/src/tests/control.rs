@@ -4,7 +4,7 @@ use std::pin::pin;
 use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
-use netpoller_core::{Direction, Error, Kind, time, view};
+use netpoller_core::{Direction, Error, Kind, time};
 use netpoller_proto::v1;
 use netpoller_proto::v1::control_client::ControlClient;
 use tokio_stream::wrappers::UnixListenerStream;
@@ -63,11 +63,7 @@ fn an_evicted_descriptor_lets_its_waiters_go_and_refuses_all_that_comes() {
         Poll::Ready(Err(Error::Closed))
     ));
     assert!(matches!(desc.reset(Direction::Write), Err(Error::Closed)));
-    assert_eq!(
-        netpoller_core::view::snapshot(&poller).rows.len(),
-        1,
-        "it is still its owner's to close"
-    );
+    assert_eq!(poller.rows().len(), 1, "it is still its owner's to close");
 }
 
 #[test]
@@ -86,7 +82,7 @@ fn nobody_is_evicted_by_the_id_of_somebody_who_is_gone() {
     let _current = poller.enter();
     let mut sleep = pin!(time::sleep(Duration::from_secs(3600)));
     park(sleep.as_mut());
-    let rows = view::snapshot(&poller).rows;
+    let rows = poller.rows();
     let sleep = rows.iter().find(|row| row.kind == Kind::Timer).unwrap();
     run(async {
         let mut client = client(&directory).await;

@@ -6,7 +6,7 @@ use std::path::Path;
 use std::pin::pin;
 use std::time::Duration;
 
-use netpoller_core::view::{self, Row};
+use netpoller_core::view::Row;
 use netpoller_core::{Desc, Direction, Kind, task, time};
 use netpoller_proto::v1;
 use tonic::Code;
@@ -121,7 +121,7 @@ fn a_table_of_more_rows_than_a_page_comes_whole_and_once() {
     let sleep = || Box::pin(time::sleep(Duration::from_secs(3600)));
     let mut sleeps: Vec<_> = (0..900).map(|_| sleep()).collect();
     sleeps.iter_mut().for_each(|sleep| park(sleep.as_mut()));
-    let rows: Vec<_> = view::snapshot(&poller).rows.iter().map(Row::id).collect();
+    let rows: Vec<_> = poller.rows().iter().map(Row::id).collect();
     assert!(
         rows.len() == 1800 && rows.starts_with(&descs.iter().map(Desc::id).collect::<Vec<_>>())
     );

@@ -18,8 +18,8 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use clap::{Parser, ValueEnum};
+use netpoller::Poller;
 use netpoller::inspect::{Listen, Server};
-use netpoller::{Poller, view};
 
 use load::Load;
 use reading::{Idle, Reading};
@@ -109,7 +109,7 @@ fn run(args: &Args) -> io::Result<Report> {
     let window = (args.duration / 10).clamp(Duration::from_millis(250), Duration::from_secs(60));
     let load = Load::start(args.clients as usize)?;
     sleep_until(began + warm_up);
-    wait_for(|| view::info(poller).descriptors > u64::from(args.clients));
+    wait_for(|| poller.info().descriptors > u64::from(args.clients));
     let start = Reading::over(window, poller, load.tally())?;
     progress(began, "start", &start);
 
@@ -146,7 +146,7 @@ fn run(args: &Args) -> io::Result<Report> {
         end,
         before,
         after,
-        laws: view::audit_quiescent(poller),
+        laws: poller.audit_quiescent(),
     };
     let mut out = io::stdout().lock();
     match args.format {
@@ -173,7 +173,7 @@ fn make_room(clients: u32) -> io::Result<()> {
 /// Waits until nobody waits and nothing is registered any more.
 fn rest(poller: &Poller) {
     wait_for(|| {
-        let info = view::info(poller);
+        let info = poller.info();
         info.descriptors + info.sleeps == 0
     });
 }

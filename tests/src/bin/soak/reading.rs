@@ -5,7 +5,7 @@ use std::io;
 use std::thread;
 use std::time::Duration;
 
-use netpoller::view::{self, Stats};
+use netpoller::view::Stats;
 use netpoller::{Counter, Histogram, Poller};
 use serde_json::{Value, json};
 
@@ -60,9 +60,9 @@ pub(crate) struct Reading {
 impl Reading {
     /// Measures for `window`, then takes the sizes.
     pub(crate) fn over(window: Duration, poller: &Poller, tally: &Tally) -> io::Result<Self> {
-        let (earlier, requests_before) = (view::stats(poller), tally.requests());
+        let (earlier, requests_before) = (poller.stats(), tally.requests());
         thread::sleep(window);
-        let (later, requests) = (view::stats(poller), tally.requests());
+        let (later, requests) = (poller.stats(), tally.requests());
         let seconds = (later.captured_at_ns() - earlier.captured_at_ns()) as f64 / 1e9;
         let within = later.since(&earlier);
         let info = later.info();

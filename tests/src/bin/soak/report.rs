@@ -259,9 +259,10 @@ mod tests {
                 files: 20,
                 threads: 3,
             },
-            laws: netpoller::view::audit_quiescent(
-                &netpoller::Poller::builder().build().expect("a poller"),
-            ),
+            laws: {
+                let poller = netpoller::Poller::builder().build();
+                poller.expect("a poller").audit_quiescent()
+            },
         }
     }
 

@@ -8,7 +8,7 @@ use std::sync::mpsc::{RecvTimeoutError, channel};
 use std::sync::{Arc, Once};
 use std::time::{Duration, Instant};
 
-use netpoller::{Poller, block_on_poller, view};
+use netpoller::{Poller, block_on_poller};
 use netpoller_tests::oracle::{Form, Script};
 
 use super::oracle;
@@ -138,12 +138,13 @@ impl fmt::Display for Subject {
 
 /// The laws that do not hold although everything is closed, and whoever is left.
 fn unbalanced(poller: &Poller) -> Vec<String> {
-    let mut wrong: Vec<_> = view::audit_quiescent(poller)
+    let mut wrong: Vec<_> = poller
+        .audit_quiescent()
         .into_iter()
         .filter(|law| law.violated || law.lhs != law.rhs)
         .map(|law| format!("a law does not hold: {law:?}"))
         .collect();
-    let rows = view::snapshot(poller).rows;
+    let rows = poller.rows();
     if !rows.is_empty() {
         wrong.push(format!("descriptors are left in the poller: {rows:?}"));
     }

@@ -178,7 +178,7 @@ fn a_blocking_handle_is_not_disturbed() {
 }
 
 fn poller_polls(poller: &Poller) -> u64 {
-    let stats = netpoller::view::stats(poller);
+    let stats = poller.stats();
     stats.counter(netpoller::Counter::PollsBlock) + stats.counter(netpoller::Counter::PollsNonblock)
 }
 

@@ -96,29 +96,30 @@ impl Auditor {
     }
 }
 
-/// Reads the laws of a poller that may be running, that of the kernel's registrations included:
-/// once if all hold, else up to [`READS`] times, [`READ_INTERVAL`] apart.
-pub fn audit(poller: &Poller) -> Vec<Law> {
-    let mut auditor = Auditor::new();
-    let mut laws = auditor.judge(&read(poller, true));
-    // Twice as many as one law needs: another may have begun to fail in the last of its reads.
-    for _ in 1..2 * READS {
-        if !auditor.is_suspicious() {
-            break;
+impl Poller {
+    /// Reads its laws while it may be running, that of the kernel's registrations included: once if
+    /// all hold, else up to [`READS`] times, [`READ_INTERVAL`] apart.
+    pub fn audit(&self) -> Vec<Law> {
+        let mut auditor = Auditor::new();
+        let mut laws = auditor.judge(&read(self, true));
+        // Twice as many as one law needs: another may have begun to fail in the last of its reads.
+        for _ in 1..2 * READS {
+            if !auditor.is_suspicious() {
+                break;
+            }
+            std::thread::sleep(READ_INTERVAL);
+            laws = auditor.judge(&read(self, true));
         }
-        std::thread::sleep(READ_INTERVAL);
-        laws = auditor.judge(&read(poller, true));
+        laws
     }
-    laws
-}
 
-/// Reads the laws of a poller at rest, on which each must hold to the last count: no thread is
-/// inside of a call.
-pub fn audit_quiescent(poller: &Poller) -> Vec<Law> {
-    let laws = read(poller, true);
-    laws.iter()
-        .map(|law| law.law(law.parts.iter().any(|part| !part.is_exact())))
-        .collect()
+    /// Reads its laws at rest, when each must hold to the last count: no thread is inside of a call.
+    pub fn audit_quiescent(&self) -> Vec<Law> {
+        let laws = read(self, true);
+        laws.iter()
+            .map(|law| law.law(law.parts.iter().any(|part| !part.is_exact())))
+            .collect()
+    }
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ use crate::poller::Poller;
 use crate::sys;
 use crate::view::kernel::descriptor::Answer;
 use crate::view::raw::{RawRow, RawSide};
-use crate::view::stats::{Stats, stats};
+use crate::view::stats::Stats;
 
 /// One look at one poller.
 pub(super) struct Observation<'a> {
@@ -30,7 +30,7 @@ impl<'a> Observation<'a> {
         let rows = poller.shared.cache.iter_from(0).filter_map(RawRow::read);
         Self {
             rows: rows.filter(|row| !row.torn && !row.closing).collect(),
-            stats: stats(poller),
+            stats: poller.stats(),
             pending: has_events(poller),
             // Last, so that nothing in the rows lies in the future.
             now_ns: clock::now_ns(),

@@ -11,7 +11,6 @@ use super::observation::{Key, Observation, Suspects, key, same_side, thorough_po
 use crate::desc::State;
 use crate::observe::Direction;
 use crate::view::kernel::{Registration, kernel_registrations};
-use crate::view::stats::stats;
 use loss::{Facts, describe};
 use waiter::Waiter;
 
@@ -63,7 +62,7 @@ impl Stuck {
             return Vec::new();
         }
         // After poll(2): whoever polls from here on would find the event.
-        let polls = thorough_polls(&stats(observation.poller));
+        let polls = thorough_polls(&observation.poller.stats());
         self.ready = ready.len();
         let mut stuck = Vec::new();
         for (row, direction) in ready {

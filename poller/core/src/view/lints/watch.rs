@@ -9,7 +9,6 @@ use crate::desc::State;
 use crate::observe::Direction;
 use crate::poller::Poller;
 use crate::view::raw::RawRow;
-use crate::view::stats::stats;
 
 /// Watches one poller.
 #[derive(Debug, Default)]
@@ -52,7 +51,7 @@ impl StuckWatch {
             poller,
             options: &self.options,
             rows,
-            stats: stats(poller),
+            stats: poller.stats(),
             pending: has_events(poller),
             now_ns: clock::now_ns(),
         };

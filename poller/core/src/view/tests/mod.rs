@@ -62,7 +62,7 @@ fn a_row_says_who_waits_where_since_when_and_until_when() {
     let Snapshot {
         captured_at_ns,
         rows,
-    } = snapshot(&poller);
+    } = Reader::new().snapshot(&poller);
     let [row] = &rows[..] else { panic!("{rows:?}") };
     assert_eq!(
         (row.id(), row.fd, row.kind, &*row.label, row.torn),
@@ -85,7 +85,7 @@ fn a_row_says_who_waits_where_since_when_and_until_when() {
     assert!(waiter.location.unwrap().file().ends_with("tests/mod.rs"));
     assert!(row.write.waiter.is_none());
     assert_eq!(row.read.transitions[Transition::Park as usize], 1);
-    assert_eq!(stats(&poller).parked(Direction::Read), 1);
+    assert_eq!(poller.stats().parked(Direction::Read), 1);
 }
 
 #[test]
@@ -102,7 +102,7 @@ fn labels_and_names_of_tasks_do_not_run_out_and_one_in_use_is_never_anothers() {
     }
     let mut writes = pin!(crate::task::named("last", desc.wait(Direction::Read)));
     park(writes.as_mut());
-    let rows = snapshot(&poller).rows;
+    let rows = poller.rows();
     let task = |row: &Row| row.read.waiter.as_ref().unwrap().task.to_string();
     let all: Vec<_> = rows
         .iter()
@@ -122,18 +122,18 @@ fn a_row_has_the_addresses_of_its_socket_and_a_closed_one_has_no_row() {
     let listening = poller.open(listener.as_fd(), Kind::TcpListener).unwrap();
     let connected = poller.open(stream.as_fd(), Kind::Tcp).unwrap();
 
-    let rows = snapshot(&poller).rows;
+    let rows = poller.rows();
     assert_eq!(*rows[0].local, *listener.local_addr().unwrap().to_string());
     assert_eq!(*rows[0].peer, *"");
     assert_eq!(*rows[1].local, *stream.local_addr().unwrap().to_string());
     assert_eq!(*rows[1].peer, *listener.local_addr().unwrap().to_string());
 
     connected.unblock();
-    let closing = &snapshot(&poller).rows[1];
+    let closing = &poller.rows()[1];
     assert!(closing.closing && closing.peer.is_empty());
     connected.close();
     listening.close();
-    assert!(snapshot(&poller).rows.is_empty());
+    assert!(poller.rows().is_empty());
 }
 
 #[test]
@@ -186,7 +186,7 @@ fn the_laws_hold_to_the_last_count_on_a_poller_at_rest() {
     assert_eq!(wait_woken.as_mut().poll(&mut cx), Poll::Ready(Ok(())));
     closed.close();
 
-    let laws = audit_quiescent(&poller);
+    let laws = poller.audit_quiescent();
     assert_laws(&laws);
     let law = |name| laws.iter().find(|law| law.name == name).unwrap();
     assert_eq!((law("waiters").lhs, law("waiters").rhs), (1, 1));
@@ -209,8 +209,8 @@ fn a_count_of_waiters_that_has_drifted_is_reported() {
             .map(|law| law.name)
             .collect::<Vec<_>>()
     };
-    assert_eq!(violated(audit_quiescent(&poller)), ["waiters"]);
-    assert_eq!(violated(audit(&poller)), ["waiters"]);
+    assert_eq!(violated(poller.audit_quiescent()), ["waiters"]);
+    assert_eq!(violated(poller.audit()), ["waiters"]);
 }
 
 #[test]
@@ -222,7 +222,8 @@ fn a_registration_that_the_table_does_not_know_is_reported() {
     // (semantics 10).
     drop(ours);
     drop(desc);
-    let law = audit_quiescent(&poller)
+    let law = poller
+        .audit_quiescent()
         .into_iter()
         .find(|law| law.name == "kernel")
         .unwrap();
@@ -253,7 +254,7 @@ fn a_busy_poller_is_not_accused_and_its_rows_are_whole() {
         let mut auditor = Auditor::new();
         for _ in 0..20 {
             assert_laws_running(&auditor.read(&poller));
-            for row in snapshot(&poller).rows.iter().filter(|row| !row.torn) {
+            for row in poller.rows().iter().filter(|row| !row.torn) {
                 assert_eq!(row.kind, Kind::Unix);
                 if row.read.state == State::Parked {
                     assert!(row.read.waiter.as_ref().unwrap().location.is_some());
@@ -263,7 +264,7 @@ fn a_busy_poller_is_not_accused_and_its_rows_are_whole() {
             std::thread::sleep(Duration::from_millis(10));
         }
     });
-    assert_laws(&audit_quiescent(&poller));
+    assert_laws(&poller.audit_quiescent());
 }
 
 fn wait_once(desc: &Desc, poller: &Poller, ready: &mut ReadyList, mut peer: &UnixStream) {
@@ -307,11 +308,13 @@ fn a_wait_that_changes_its_waker_is_one_waiter() {
         );
     }
     assert_eq!(
-        stats(&poller).transition(Direction::Read, Transition::Rearm),
+        poller
+            .stats()
+            .transition(Direction::Read, Transition::Rearm),
         3
     );
     assert_eq!(poller.waiters(), 1);
-    assert_laws(&audit_quiescent(&poller));
+    assert_laws(&poller.audit_quiescent());
 }
 
 #[track_caller]
@@ -329,9 +332,9 @@ fn reading_takes_no_lock_of_a_descriptor() {
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
     let stuck = desc.slot.lock();
-    assert_eq!(snapshot(&poller).rows.len(), 1);
-    assert_eq!(info(&poller).descriptors, 1);
-    assert_eq!(stats(&poller).info().waiters, 1);
+    assert_eq!(poller.rows().len(), 1);
+    assert_eq!(poller.info().descriptors, 1);
+    assert_eq!(poller.stats().info().waiters, 1);
     let laws = Auditor::new().read(&poller);
     assert!(laws.iter().all(|law| !law.violated), "{laws:?}");
     // Before the wait ends, which takes it.

@@ -82,7 +82,7 @@ fn what_was_overwritten_before_it_was_read_is_counted_as_lost() {
     let lost = cursor.read(&poller, &mut events);
     assert_eq!(lost + events.len() as u64, 20);
     assert!(lost >= 12 && !events.is_empty(), "{lost} lost");
-    let volume = stats(&poller).recorder();
+    let volume = poller.stats().recorder();
     assert_eq!(
         (volume.bytes, volume.unrecorded),
         (8 * 24 * volume.rings, 0)
@@ -139,10 +139,10 @@ fn a_poller_without_a_flight_recorder_counts_all_the_same() {
     park(wait.as_mut());
     assert!(recorder::recorded(&poller).is_empty());
     assert_eq!(
-        stats(&poller).transition(Direction::Read, Transition::Park),
+        poller.stats().transition(Direction::Read, Transition::Park),
         1
     );
-    assert_eq!(stats(&poller).recorder().recorded, 0);
+    assert_eq!(poller.stats().recorder().recorded, 0);
     desc.unblock();
 }
 
@@ -152,13 +152,13 @@ fn a_wake_is_split_into_the_pollers_share_and_the_schedulers() {
     let (desc, _ours, mut theirs) = open(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
-    assert_eq!(snapshot(&poller).rows[0].read.last_wake, None);
+    assert_eq!(poller.rows()[0].read.last_wake, None);
     theirs.write_all(b"x").unwrap();
 
     let mut ready = ReadyList::default();
     let before = now_ns();
     poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
-    let fetched = snapshot(&poller).rows[0].read.last_wake.unwrap();
+    let fetched = poller.rows()[0].read.last_wake.unwrap();
     assert_eq!(
         (
             fetched.cause,
@@ -175,11 +175,11 @@ fn a_wake_is_split_into_the_pollers_share_and_the_schedulers() {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(wait.as_mut().poll(&mut cx).is_ready());
 
-    let wake = snapshot(&poller).rows[0].read.last_wake.unwrap();
+    let wake = poller.rows()[0].read.last_wake.unwrap();
     assert_eq!(wake.fetched_ns, fetched.fetched_ns);
     assert!(wake.poller_to_waker_ns.unwrap() >= 2_000_000, "{wake:?}");
     assert!(wake.waker_to_run_ns.unwrap() >= 4_000_000, "{wake:?}");
-    let stats = stats(&poller);
+    let stats = poller.stats();
     for share in [
         crate::Histogram::PollerToWaker,
         crate::Histogram::WakerToRun,
@@ -222,11 +222,11 @@ fn events_in_the_kernel_while_nobody_polls_are_accounted_for() {
     let poller = poller("away");
     let (_desc, _ours, mut theirs) = open(&poller);
     poll_now(&poller);
-    let before = stats(&poller);
+    let before = poller.stats();
     theirs.write_all(b"x").unwrap();
     std::thread::sleep(Duration::from_millis(3));
     poll_now(&poller);
-    let interval = stats(&poller).since(&before);
+    let interval = poller.stats().since(&before);
     for which in [crate::Histogram::KernelToPoller, crate::Histogram::PollGap] {
         let histogram = interval.histogram(which);
         assert_eq!(histogram.count(), 1, "{which:?}");

@@ -3,7 +3,7 @@
 use std::collections::HashMap;
 
 use netpoller_core::view::recorder::Cursor;
-use netpoller_core::{Poller, internals, view};
+use netpoller_core::{Poller, internals};
 
 use super::{Followed, Model};
 use crate::console::attributes;
@@ -12,7 +12,7 @@ use crate::console::entities::{Attribute, Meta, Resource, ResourceKind};
 impl Model {
     /// Whether the poller is shown.
     pub(super) fn follow(&mut self, poller: &Poller) -> bool {
-        let stats = view::stats(poller);
+        let stats = poller.stats();
         let id = internals::id(poller);
         let overwritten = self.pollers.get(&id).map_or(0, |poller| poller.overwritten);
         let attributes = attributes::of_poller(&stats, overwritten);
