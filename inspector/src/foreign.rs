@@ -1,4 +1,4 @@
-//! Text of somebody else: of the process that is looked at, of its peers, of other users' paths.
+//! Text from elsewhere: of the process that is looked at, of its peers, of other users' paths.
 //!
 //! It may have been chosen to mislead whoever reads it on a terminal. Whatever a terminal obeys,
 //! does not show, or shows elsewhere is written as `\u{1b}`, the way Rust and JavaScript write it:

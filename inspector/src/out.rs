@@ -190,7 +190,7 @@ impl Style {
         let all = rows.len();
         rows.truncate(self.limit.unwrap_or(all));
         let rows: &'r [R] = rows;
-        // Whoever names columns wants these of the document too, flat and in his order.
+        // Whoever names columns wants the same ones in the document, flat and in that order.
         let flat = self.columns.is_some();
         let picked = |row| Picked {
             columns: &chosen,

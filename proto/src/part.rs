@@ -17,7 +17,7 @@ impl Descriptor {
     }
 }
 
-/// What a row of a table speaks of.
+/// What a row of a table is about.
 #[derive(Debug, Clone, Copy)]
 pub struct Part<'a> {
     /// The descriptor.
@@ -36,7 +36,7 @@ impl<'a> Part<'a> {
         }
     }
 
-    /// The directions that it speaks of.
+    /// The directions that it is about.
     pub fn sides(self) -> impl Iterator<Item = &'a Side> {
         Direction::ALL
             .into_iter()

@@ -71,7 +71,7 @@ impl Given<'_> {
     }
 }
 
-/// What no table knows is a slip of the pen, wherever it was made.
+/// What no table knows is a typing error, wherever it was made.
 fn known_anywhere(name: &str) -> Result<(), Failure> {
     let others: [Known; 5] = [
         |name| known(WAITERS.columns, name),

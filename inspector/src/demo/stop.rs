@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
-/// Set once; everybody who waits for it goes on.
+/// Set once; then everything that waits for it goes on.
 #[derive(Debug, Default)]
 pub(crate) struct Stop {
     set: AtomicBool,
@@ -13,7 +13,7 @@ pub(crate) struct Stop {
 }
 
 impl Stop {
-    /// Lets everybody go on.
+    /// Lets everything go on that waits for it.
     pub(crate) fn set(&self) {
         self.set.store(true, Ordering::Release);
         let wakers =

@@ -2,7 +2,7 @@
 //!
 //! `field op value`, joined by `&&`, `||`, `!` and parentheses, for example `state=parked &&
 //! since>5s && peer~^10`. Names and values are checked when the text is read, so that a slip of the
-//! pen is told at once and not answered with an empty table. What it means is said by
+//! pen is reported at once and not answered with an empty table. What it means is said by
 //! [`netpoller_proto::filter`], for servers evaluate it too; patterns are looked for here alone, so
 //! that nobody can make a service work on one.
 //!

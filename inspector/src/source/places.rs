@@ -3,7 +3,7 @@
 //! A service may have been started in another session than this command, as another user, or in a
 //! container, so all of its places are looked at: `$XDG_RUNTIME_DIR/netpoller` of this command and
 //! of every process whose environment can be read, `/tmp/netpoller-UID`, and for root
-//! `/run/user/UID/netpoller` of everybody; the same within the file system of each process that
+//! `/run/user/UID/netpoller` of every user; the same within the file system of each process that
 //! sees another one (a container, or systemd's PrivateTmp=).
 //!
 //! In /tmp anybody can make a directory with the right name, and root looks into directories of
@@ -19,7 +19,7 @@ use super::process::{Process, own_uid};
 
 /// Directories to look in, in place of the usual ones, separated by colons.
 const VARIABLE: &str = "NETPOLLER_SOCKETS";
-/// Names read of one directory: its owner may put as many there as he likes.
+/// Names read of one directory: its owner may put any number there.
 const MOST_NAMES: usize = 4_096;
 
 /// A directory that may hold sockets.

@@ -91,7 +91,7 @@ pub(crate) enum Cut<R: 'static> {
 /// What a column sorts by.
 #[derive(Debug)]
 enum By<R: 'static> {
-    /// A field, by which servers sort and filter too, and how it is had of a row.
+    /// A field, by which servers sort and filter too, and how it is read from a row.
     Field(Field, fn(&R, Field) -> Key),
     /// Something that only this command knows.
     Own(fn(&R) -> Key),
@@ -404,7 +404,7 @@ impl<R> Column<R> {
         }
     }
 
-    /// Whether it is shown without being asked for, where room is no matter or else where it is.
+    /// Whether it is shown without being asked for; `wide` is where room does not matter.
     pub(crate) fn is_shown(&self, wide: bool) -> bool {
         match self.shown {
             Shown::Always => true,

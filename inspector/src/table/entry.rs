@@ -79,7 +79,7 @@ impl Entry {
         }
     }
 
-    /// What the row speaks of.
+    /// What the row is about.
     pub(crate) fn part(&self) -> Part<'_> {
         Part {
             row: &self.row,

@@ -70,8 +70,8 @@ pub(crate) enum Body {
         sort: &'static str,
         descending: bool,
     },
-    /// What draws itself, at one of so many steps that the keys for up and down go through: lines
-    /// to scroll by, or things to choose from.
+    /// What draws itself, at one of the steps that the keys for up and down go through: lines to
+    /// scroll by, or things to choose from.
     Drawn {
         render: fn(&App, &mut Frame<'_>, Rect),
         steps: fn(&App) -> usize,
@@ -101,9 +101,9 @@ impl Place {
 /// What lies over the view.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum Overlay {
-    /// The keys, scrolled by so many lines.
+    /// The keys, scrolled by this number of lines.
     Help(usize),
-    /// One descriptor, as it is or as it was last seen, scrolled by so many lines.
+    /// One descriptor, as it is or as it was last seen, scrolled by this number of lines.
     Detail {
         last: Arc<Descriptor>,
         /// When it was last seen, and in which life of the process: what is gone does not grow
@@ -167,7 +167,7 @@ pub(crate) struct Filter {
     pub(crate) error: Option<String>,
 }
 
-/// Everything.
+/// The whole state of the terminal UI.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
     pub(crate) target: String,

@@ -23,7 +23,7 @@ const BETWEEN_PICTURES: Duration = Duration::from_millis(100);
 /// A key is answered sooner than that.
 const AFTER_A_KEY: Duration = Duration::from_millis(15);
 
-/// Linux has these two besides.
+/// Linux has these two as well.
 const SIGSTKFLT: i32 = 16;
 const SIGPWR: i32 = 30;
 

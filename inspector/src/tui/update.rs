@@ -25,12 +25,12 @@ pub(crate) enum Msg {
     Tick(Duration),
 }
 
-/// What is to be done.
+/// What the loop has to do.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Cmd {
     Quit,
     Suspend,
-    /// Draw every cell, because the terminal may have been written to by others.
+    /// Draw every cell, because others may have written to the terminal.
     Redraw,
 }
 
@@ -239,7 +239,7 @@ fn edit_filter(app: &mut App, key: KeyEvent) -> Option<Cmd> {
     None
 }
 
-/// Reads the filter anew. Text with a comparison in it is an expression; any other is a word to
+/// Parses the filter again. Text with a comparison in it is an expression; any other is a word to
 /// look for.
 pub(crate) fn apply_filter(app: &mut App) {
     let text = app.filter.text.trim();
@@ -261,7 +261,7 @@ pub(crate) fn apply_filter(app: &mut App) {
     refresh(app);
 }
 
-/// Makes the rows of the open table anew and puts the cursor back on the row that it was on.
+/// Makes the rows of the open table again and puts the cursor back on the row that it was on.
 fn refresh(app: &mut App) {
     let context = app.context();
     let rows: Vec<Arc<Descriptor>> = app.feed.model.rows.values().cloned().collect();

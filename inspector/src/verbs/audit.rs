@@ -19,7 +19,7 @@ pub(crate) struct AuditArgs {
     /// microsecond a descriptor.
     #[arg(long)]
     kernel: bool,
-    /// Go on checking for so long, every --interval.
+    /// Keep checking for this time, every --interval.
     #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
     duration: Option<Duration>,
 }

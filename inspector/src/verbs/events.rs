@@ -19,7 +19,7 @@ use crate::source::{Connection, Selector};
 use crate::table::{Column, Context, EVENTS, Fit};
 use crate::verbs::verb::{NO_CSV, NO_DOCUMENT, Usage, Verb};
 
-/// What to hear of.
+/// Which events to show.
 #[derive(Debug, Clone, Args)]
 pub(crate) struct EventsArgs {
     /// Only this descriptor: 42.7, POLLER/42.7 or fd:19.

@@ -47,7 +47,7 @@ impl Verb for HistArgs {
             let connection = super::connection(globals).await?;
             let style = globals.style();
             if name.is_some() {
-                // A slip of the pen is told at once, not after the interval.
+                // A typing error is reported at once, not after the interval.
                 select(&connection.stats().await?, name)?;
             }
             let stats = connection.stats_over(globals.interval).await?;

@@ -46,7 +46,7 @@ pub(super) async fn list(
     out: &mut dyn Write,
 ) -> Result<(), Failure> {
     let Some(table) = what.rows() else {
-        // Asked anew: the answer that came with the connection may be old by now.
+        // Asked again: the answer that came with the connection may be old by now.
         let stats = connection.stats().await?;
         let head = style.head(connection, "netpoller/v1/pollers", stats.captured_at_ns);
         let context = head.context;

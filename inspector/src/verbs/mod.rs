@@ -57,7 +57,7 @@ macro_rules! verbs {
 
 verbs! {
     /// List the processes that can be inspected: those of this user, and for root those of
-    /// everybody.
+    /// all users.
     #[command(
         after_help = "Looked at are $XDG_RUNTIME_DIR/netpoller, /tmp/netpoller-UID and the XDG_RUNTIME_DIR of every process whose\nenvironment can be read; for root also /run/user/UID and the places of other users and containers.\nNETPOLLER_SOCKETS=DIR[:DIR...] names the directories to look in instead."
     )]
@@ -68,8 +68,8 @@ verbs! {
     Stats(stats::StatsArgs),
     /// Print a table again and again, a blank line between.
     Top(top::TopArgs),
-    /// Tell all about one descriptor: who waits, its last wake and transitions, its latencies, what
-    /// the kernel says.
+    /// Show everything about a descriptor: who waits, its last wake and transitions, its latencies,
+    /// what the kernel says.
     #[command(
         after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard_1/42.7\n  netpoller describe fd 19\n\nExit code 6: it is closed, or never was."
     )]
@@ -99,7 +99,7 @@ verbs! {
     /// Release whoever waits on a descriptor and refuse later operations on it, as if it were
     /// closed.
     #[command(
-        after_help = "The file descriptor stays open; its owner finds out at his next operation. Only a control endpoint\ndoes this, which a program opens on purpose.\n\nExample:\n  netpoller evict 42.7 --control unix:/run/app/control.sock\n\nExit code 7: asked whether to go on, you said no."
+        after_help = "The file descriptor stays open; its owner finds out at its next operation. Only a control endpoint\ndoes this, which a program opens on purpose.\n\nExample:\n  netpoller evict 42.7 --control unix:/run/app/control.sock\n\nExit code 7: asked whether to go on, you said no."
     )]
     Evict(evict::EvictArgs),
     /// Wake the thread that sleeps in epoll_wait, if there is one.

@@ -15,7 +15,7 @@ pub(crate) struct TopArgs {
     /// Which table.
     #[arg(default_value = "descriptors")]
     what: Listing,
-    /// Stop after so many looks.
+    /// Stop after this number of looks.
     #[arg(short = 'C', long, value_name = "N")]
     count: Option<u64>,
 }

@@ -1,5 +1,5 @@
 //! The fields that a filter and an order may name: one table of what each is called, what it means,
-//! and how it is had of a row.
+//! and how it is read from a row.
 
 use std::borrow::Cow;
 
@@ -21,7 +21,7 @@ pub enum Type {
     Duration,
 }
 
-/// How a field is had of a row. A row has at most one value of it for each direction.
+/// How a field is read from a row. A row has at most one value of it for each direction.
 enum Get {
     /// Any text.
     Text(for<'a> fn(Part<'a>) -> [Option<Cow<'a, str>>; 2]),
@@ -40,7 +40,7 @@ enum Get {
     Future(fn(Part<'_>) -> Option<u64>),
 }
 
-/// All about a field.
+/// Everything about a field.
 struct Definition {
     name: &'static str,
     /// Other names of it.
@@ -129,7 +129,7 @@ fields! {
     Peer "peer" [] "address of the peer", WHOLE | LASTING, Get::Text(|part| text(&part.row.peer));
     Label "label" [] "label set by the program", WHOLE | LASTING, Get::Text(|part| text(&part.row.label));
     Poller "poller" [] "name of the poller", WHOLE | EVENT, Get::Text(|part| text(&part.row.poller));
-    State "state" [] "state of any direction that the row speaks of", CHEAP,
+    State "state" [] "state of any direction that the row is about", CHEAP,
         Get::Word(states, |part| each(part.sides().map(|it| it.state().name()))),
         key |part| state(part, part.direction.unwrap_or(Direction::Read));
     Rd "rd" ["read.state"] "state of the read side", WHOLE | CHEAP,
@@ -242,7 +242,7 @@ impl Field {
         }
     }
 
-    /// What it can be called besides.
+    /// Other names of it.
     #[must_use]
     pub fn also(self) -> &'static [&'static str] {
         self.definition().also
@@ -288,8 +288,8 @@ impl Field {
         matches!(self.kind(), Type::Duration)
     }
 
-    /// It is the same for both directions of a descriptor, so that it does not matter of which the
-    /// row speaks.
+    /// It is the same for both directions of a descriptor, so that it does not matter which one the
+    /// row is about.
     #[must_use]
     pub fn is_of_the_whole(self) -> bool {
         self.has(WHOLE)

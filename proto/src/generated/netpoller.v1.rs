@@ -633,7 +633,7 @@ pub struct Event {
     #[prost(uint32, tag = "7")]
     pub argument: u32,
 }
-/// Selects what to hear of.
+/// Selects the events to hear of.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct WatchTransitionsRequest {
     /// Only this poller; empty for all.
@@ -2236,7 +2236,7 @@ pub mod control_client {
             self
         }
         /// Releases whoever waits on a descriptor and refuses later operations on it, as close would (Go's pollUnblock). The
-        /// file descriptor stays open; its owner finds out at his next operation.
+        /// file descriptor stays open; its owner finds out at its next operation.
         pub async fn evict(
             &mut self,
             request: impl tonic::IntoRequest<super::EvictRequest>,
@@ -2297,7 +2297,7 @@ pub mod control_server {
     #[async_trait]
     pub trait Control: std::marker::Send + std::marker::Sync + 'static {
         /// Releases whoever waits on a descriptor and refuses later operations on it, as close would (Go's pollUnblock). The
-        /// file descriptor stays open; its owner finds out at his next operation.
+        /// file descriptor stays open; its owner finds out at its next operation.
         async fn evict(
             &self,
             request: tonic::Request<super::EvictRequest>,

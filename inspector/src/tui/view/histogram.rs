@@ -11,7 +11,7 @@ pub(super) struct Bars {
 }
 
 impl Bars {
-    /// At most so many bars, and no more than the buckets have detail for.
+    /// At most this number of bars, and no more than the buckets have detail for.
     pub(super) fn of(histogram: &Histogram, most: usize) -> Self {
         let none = Self {
             bounds: Vec::new(),

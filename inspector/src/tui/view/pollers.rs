@@ -45,7 +45,7 @@ fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     frame.render_widget(scrolled(lines, app.step(), area.height), area);
 }
 
-/// At this width transitions and counters stand side by side.
+/// From this width on, transitions and counters stand side by side.
 const BESIDE: usize = 112;
 
 /// The whole view; it is scrolled when it is shown.

@@ -36,7 +36,7 @@ const ASCII_BORDER: ratatui::symbols::border::Set<'static> = ratatui::symbols::b
     horizontal_bottom: "-",
 };
 
-/// Lines of which the first so many have been scrolled away, but never all.
+/// Lines of which the first `scroll` have been scrolled away, but never all.
 pub(super) fn scrolled(
     mut lines: Vec<Line<'static>>,
     scroll: usize,
