@@ -99,6 +99,13 @@ thread_local! {
 }
 
 impl Budget {
+    /// Whether nobody needs it: a task of tokio's has a budget there, and so has whoever polls by
+    /// hand.
+    #[inline]
+    fn is_idle(&self) -> bool {
+        self.limit.get() == Limit::Tasks && FOREIGN.load(Ordering::Relaxed) == 0
+    }
+
     #[inline]
     fn is_spent(&self) -> bool {
         self.done.get().wrapping_sub(self.began.get()) >= BUDGET
@@ -202,8 +209,11 @@ pub(crate) fn poll_proceed(
         }
         return Poll::Pending;
     };
-    let task = cx.waker().data().addr();
     let refused = OWN.with(|own| {
+        if own.is_idle() {
+            return false;
+        }
+        let task = cx.waker().data().addr();
         if own.task.get() != task {
             own.task.set(task);
             own.begin();

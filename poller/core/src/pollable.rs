@@ -3,7 +3,7 @@
 #![forbid(unsafe_code)]
 
 use std::io;
-use std::os::fd::{AsFd, AsRawFd};
+use std::os::fd::{AsFd, AsRawFd, RawFd};
 use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll};
@@ -12,8 +12,7 @@ use std::time::Instant;
 use crate::desc::Kind;
 use crate::driver::{self, RuntimeLink};
 use crate::error::{Error, NotRegistered};
-use crate::fd::{Attempt, Operation, Target};
-use crate::observe::{Direction, OpKind};
+use crate::fd::{Attempt, Op, Operation, Read, Target, Write};
 use crate::poller::{Desc, Poller, Sides};
 use crate::{budget, sys};
 
@@ -183,7 +182,7 @@ impl<T: AsFd> Pollable<T> {
         &'a self,
         call: impl FnMut(&T) -> io::Result<R> + 'a,
     ) -> impl Future<Output = io::Result<R>> + 'a {
-        self.run(Direction::Read, Location::caller(), call)
+        self.run(Operation::<Read>::new(Location::caller()), call)
     }
 
     /// Runs `call`, and again after each EAGAIN once there is room to write.
@@ -196,41 +195,32 @@ impl<T: AsFd> Pollable<T> {
         &'a self,
         call: impl FnMut(&T) -> io::Result<R> + 'a,
     ) -> impl Future<Output = io::Result<R>> + 'a {
-        self.run(Direction::Write, Location::caller(), call)
+        // It may go to another queue, and who knows what the call does.
+        let operation = Operation::<Write>::new(Location::caller()).with_queue_elsewhere(true);
+        self.run(operation, call)
     }
 
-    async fn run<R>(
+    async fn run<O: Op, R>(
         &self,
-        direction: Direction,
-        location: &'static Location<'static>,
+        operation: Operation<O>,
         mut call: impl FnMut(&T) -> io::Result<R>,
     ) -> io::Result<R> {
-        let kind = match direction {
-            Direction::Read => OpKind::Read,
-            Direction::Write => OpKind::Write,
-        };
-        let operation = Operation {
-            // It may be, and who knows what the call does.
-            elsewhere: kind == OpKind::Write,
-            ..Operation::new(kind, location)
-        };
         let mut turn = None;
-        let mut attempt = None;
+        let mut trying = None;
         let poll = |cx: &mut Context<'_>| {
             if turn.is_none() {
-                turn = Some(Turn::take(&self.busy[direction.index()])?);
+                turn = Some(Turn::take(&self.busy[O::DIRECTION.index()])?);
             }
             let Some(desc) = &self.desc else {
                 return Poll::Ready(self.run_plain(&mut call));
             };
-            let target = Target {
-                raw: desc.fd(),
+            let registered = Registered {
                 desc,
                 runtime_link: &self.runtime_link,
-                drained: None,
             };
-            let attempt = attempt.get_or_insert_with(|| Attempt::new(desc, &operation));
-            attempt.poll(target, &operation, cx, &mut |_| call(&self.inner))
+            let attempt = || GiveUpOnDrop(Attempt::new(registered, operation));
+            let GiveUpOnDrop(attempt) = trying.get_or_insert_with(attempt);
+            attempt.poll(desc.local(), cx, &mut |_| call(&self.inner))
         };
         let give_way = || {
             if let Some(desc) = &self.desc {
@@ -238,11 +228,11 @@ impl<T: AsFd> Pollable<T> {
             }
         };
         let result = budget::cooperative(poll, give_way).await;
-        drop(attempt);
+        drop(trying);
         drop(turn);
         if let Some(desc) = &self.desc {
             // What a call of the user's returns need not be a number of bytes.
-            operation.count(desc.shared.recorder.local(), result.as_ref().map(|_| &()));
+            operation.count(desc.local(), result.as_ref().map(|_| &()));
         }
         result
     }
@@ -255,6 +245,40 @@ impl<T: AsFd> Pollable<T> {
                 result => return result,
             }
         }
+    }
+}
+
+/// What is registered of it, for an operation.
+#[derive(Clone, Copy)]
+struct Registered<'a> {
+    desc: &'a Desc,
+    runtime_link: &'a RuntimeLink,
+}
+
+impl<'a> Target<'a> for Registered<'a> {
+    fn raw(self) -> RawFd {
+        self.desc.fd()
+    }
+
+    fn desc(self) -> &'a Desc {
+        self.desc
+    }
+
+    fn runtime_link(self) -> &'a RuntimeLink {
+        self.runtime_link
+    }
+
+    fn drained(self) -> Option<&'a AtomicBool> {
+        None
+    }
+}
+
+/// Ends an attempt, if that has not come about.
+struct GiveUpOnDrop<'a, O: Op>(Attempt<'a, Registered<'a>, O>);
+
+impl<O: Op> Drop for GiveUpOnDrop<'_, O> {
+    fn drop(&mut self) {
+        self.0.give_up();
     }
 }
 

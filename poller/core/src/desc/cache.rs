@@ -22,11 +22,21 @@ const GROUPS: usize = if cfg!(loom) { 2 } else { 1024 };
 /// Most slots of a poller.
 pub(crate) const MAX_SLOTS: u32 = (CHUNK * GROUP * GROUPS) as u32;
 
-type Chunk = OnceLock<Box<[PollDesc]>>;
+type Chunk = OnceLock<Box<[PollDesc; CHUNK]>>;
+type Group = OnceLock<Box<[Chunk; GROUP]>>;
+
+/// An array that is never on the stack, which it may be too large for.
+fn boxed<T, const N: usize>(make: impl FnMut(usize) -> T) -> Box<[T; N]> {
+    let items: Box<[T]> = (0..N).map(make).collect();
+    match items.try_into() {
+        Ok(items) => items,
+        Err(_) => unreachable!("there are as many as it takes"),
+    }
+}
 
 /// The table.
 pub(crate) struct PollCache {
-    groups: Box<[OnceLock<Box<[Chunk]>>]>,
+    groups: Box<[Group; GROUPS]>,
     free: Mutex<Vec<u32>>,
     /// Slots made so far; those below have a chunk.
     made: AtomicU32,
@@ -35,7 +45,7 @@ pub(crate) struct PollCache {
 impl PollCache {
     pub(crate) fn new() -> Self {
         Self {
-            groups: (0..GROUPS).map(|_| OnceLock::new()).collect(),
+            groups: boxed(|_| OnceLock::new()),
             free: Mutex::new(Vec::new()),
             made: AtomicU32::new(0),
         }
@@ -53,7 +63,7 @@ impl PollCache {
                 }
                 self.chunk(next).get_or_init(|| {
                     let first = next / CHUNK as u32 * CHUNK as u32;
-                    (first..first + CHUNK as u32).map(PollDesc::new).collect()
+                    boxed(|index| PollDesc::new(first + index as u32))
                 });
                 // After the chunk is there: a reader that sees the count finds the slots.
                 self.made.store(next + 1, Ordering::Release);
@@ -75,8 +85,7 @@ impl PollCache {
 
     fn chunk(&self, index: u32) -> &Chunk {
         let chunk = index as usize / CHUNK;
-        let group = self.groups[chunk / GROUP]
-            .get_or_init(|| (0..GROUP).map(|_| OnceLock::new()).collect());
+        let group = self.groups[chunk / GROUP].get_or_init(|| boxed(|_| OnceLock::new()));
         &group[chunk % GROUP]
     }
 
@@ -84,9 +93,8 @@ impl PollCache {
     #[inline]
     pub(crate) fn get(&self, index: u32) -> Option<&PollDesc> {
         let chunk = index as usize / CHUNK;
-        self.groups.get(chunk / GROUP)?.get()?[chunk % GROUP]
-            .get()?
-            .get(index as usize % CHUNK)
+        let group = self.groups.get(chunk / GROUP)?.get()?;
+        Some(&group[chunk % GROUP].get()?[index as usize % CHUNK])
     }
 
     /// A handle to the slot with this index, if it was made: for whoever does not own what lives

@@ -19,6 +19,7 @@ const EVENT_ERR: u32 = 1 << 1;
 const EXPIRED_READ: u32 = 1 << 2;
 const EXPIRED_WRITE: u32 = 1 << 3;
 const GENERATION_SHIFT: u32 = 4;
+const FLAGS: u32 = (1 << GENERATION_SHIFT) - 1;
 
 const _: () =
     assert!((CLOSING | EVENT_ERR | EXPIRED_READ | EXPIRED_WRITE) >> GENERATION_SHIFT == 0);
@@ -43,12 +44,18 @@ impl Info {
         Self(AtomicU32::new(0))
     }
 
+    /// Whether nothing keeps any operation from waiting.
+    #[inline]
+    pub(crate) fn is_clear(&self) -> bool {
+        self.0.load(Ordering::Acquire) & FLAGS == 0
+    }
+
     /// What keeps an operation in `direction` from waiting.
     #[inline]
     pub(crate) fn check(&self, direction: Direction) -> Result<(), Blocker> {
         let info = self.0.load(Ordering::Acquire);
         // The common case in one comparison.
-        if info & ((1 << GENERATION_SHIFT) - 1) == 0 {
+        if info & FLAGS == 0 {
             return Ok(());
         }
         let (expired, event_err) = match direction {

@@ -8,10 +8,10 @@ use std::task::Waker;
 use super::Kind;
 use super::info::Info;
 use super::side::{AtomicLocation, Side};
-use super::word::Busy;
+use super::word::{Busy, Edge};
 use crate::clock;
 use crate::observe::{Cause, DescId, Direction, Label, Local, Transition};
-use crate::sync::atomic::{AtomicU8, AtomicU32, AtomicU64, Ordering};
+use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
 /// No deadline.
@@ -25,10 +25,9 @@ const CONNECTING: u32 = u32::MAX;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct PollDesc {
-    /// Index in the cache.
-    slot: u32,
-    /// Generation (Go's fdseq). Raised when the slot is freed; 0 is never live (semantics 4, 5).
-    fdseq: AtomicU32,
+    /// Index in the cache and, in the lower half, the generation (Go's fdseq), as [`DescId`] packs
+    /// them. The generation is raised when the slot is freed; 0 is never live (semantics 4, 5).
+    id: AtomicU64,
     pub(super) info: Info,
     fd: shown::AtomicI32,
     /// Raw bits of the last event.
@@ -62,8 +61,13 @@ const _: () = assert!(size_of::<PollDesc>() <= 512);
 impl PollDesc {
     pub(crate) fn new(slot: u32) -> Self {
         Self {
-            slot,
-            fdseq: AtomicU32::new(0),
+            id: AtomicU64::new(
+                DescId {
+                    slot,
+                    generation: 0,
+                }
+                .to_bits(),
+            ),
             info: Info::new(),
             fd: shown::AtomicI32::new(-1),
             last_events: shown::AtomicU32::new(0),
@@ -85,11 +89,12 @@ impl PollDesc {
     /// Begins a life of the slot and returns its generation (semantics 5, 8).
     pub(crate) fn open(&self, fd: i32, kind: Kind, location: &'static Location<'static>) -> u32 {
         let _guard = self.lock.lock();
-        let mut generation = self.fdseq.load(Ordering::Relaxed);
-        if generation == 0 {
-            generation = 1;
-            self.fdseq.store(1, Ordering::Release);
+        let mut id = self.id();
+        if id.generation == 0 {
+            id.generation = 1;
+            self.id.store(id.to_bits(), Ordering::Release);
         }
+        let generation = id.generation;
         self.fd.store(fd, Ordering::Relaxed);
         self.kind.store(kind as u8, Ordering::Relaxed);
         self.last_events.store(0, Ordering::Relaxed);
@@ -113,12 +118,12 @@ impl PollDesc {
         let _guard = self.lock.lock();
         let ending = self.id();
         self.live.store(0, Ordering::Release);
-        let next = match self.fdseq.load(Ordering::Relaxed).wrapping_add(1) {
-            0 => 1,
-            next => next,
+        let next = DescId {
+            generation: ending.generation.wrapping_add(1).max(1),
+            ..ending
         };
-        self.fdseq.store(next, Ordering::Release);
-        self.info.free(next);
+        self.id.store(next.to_bits(), Ordering::Release);
+        self.info.free(next.generation);
         for direction in Direction::ALL {
             let side = self.side(direction);
             side.word.recycle(|transition| {
@@ -128,21 +133,19 @@ impl PollDesc {
         self.fd.store(-1, Ordering::Relaxed);
     }
 
+    #[inline]
     pub(crate) fn slot(&self) -> u32 {
-        self.slot
+        self.id().slot
     }
 
     /// The descriptor that lives here, as instrumentation names it.
     #[inline]
     pub(crate) fn id(&self) -> DescId {
-        DescId {
-            slot: self.slot,
-            generation: self.fdseq.load(Ordering::Relaxed),
-        }
+        DescId::from_bits(self.id.load(Ordering::Relaxed))
     }
 
     /// Counts `transition`, here and for the poller, and records it.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(
         &self,
         local: &Local<'_>,
@@ -153,7 +156,7 @@ impl PollDesc {
         self.count_for(self.id(), local, direction, transition, cause);
     }
 
-    #[inline]
+    #[inline(always)]
     fn count_for(
         &self,
         id: DescId,
@@ -183,7 +186,7 @@ impl PollDesc {
 
     #[inline]
     pub(crate) fn generation(&self) -> u32 {
-        self.fdseq.load(Ordering::Acquire)
+        DescId::from_bits(self.id.load(Ordering::Acquire)).generation
     }
 
     /// Whether `generation` is the one that lives here now.
@@ -325,18 +328,51 @@ impl PollDesc {
             .min()
     }
 
-    #[inline]
+    #[inline(always)]
     pub(crate) fn reset(&self, direction: Direction, local: &Local<'_>) -> Result<bool, Busy> {
-        let side = self.side(direction);
-        side.word.reset(|transition| {
+        if self.side(direction).word.is_nil() {
+            return Ok(false);
+        }
+        self.reset_slowly(direction, local)
+    }
+
+    #[inline(never)]
+    fn reset_slowly(&self, direction: Direction, local: &Local<'_>) -> Result<bool, Busy> {
+        self.side(direction).word.reset(|transition| {
             local.stamp();
             self.count(local, direction, transition, Cause::Io);
         })
     }
 
     /// An edge for `direction`, fetched at `at_ns`.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ready(
+        &self,
+        direction: Direction,
+        at_ns: u64,
+        local: &Local<'_>,
+    ) -> Option<Waker> {
+        let side = self.side(direction);
+        match side.word.edge() {
+            Edge::Again => {
+                self.count(local, direction, Transition::ReadyAgain, Cause::Io);
+                None
+            }
+            Edge::Waking(waker, flags) => {
+                // Before the waiter can run, so that it finds what woke it.
+                side.stamp_wake(at_ns, Cause::Io);
+                self.count(local, direction, Transition::ReadyParked, Cause::Io);
+                side.word.end_waking(flags, |transition| {
+                    self.count(local, direction, transition, Cause::Io)
+                });
+                waker
+            }
+            Edge::Other => self.ready_otherwise(direction, at_ns, local),
+        }
+    }
+
+    #[cold]
+    fn ready_otherwise(
         &self,
         direction: Direction,
         at_ns: u64,

@@ -97,7 +97,7 @@ impl Side {
     }
 
     /// Counts `transition` for this descriptor.
-    #[inline]
+    #[inline(always)]
     pub(super) fn count(&self, transition: Transition) {
         let Some(cell) = self.transitions.get(transition.index()) else {
             return;

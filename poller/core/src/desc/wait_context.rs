@@ -12,7 +12,7 @@ use crate::sync::Panics;
 use crate::sync::atomic::{AtomicI64, Ordering};
 
 /// A wait in progress: what the word asks of a waiter.
-#[derive(Debug)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) struct WaitContext<'a> {
     pub(crate) desc: &'a PollDesc,
     pub(crate) direction: Direction,
@@ -28,7 +28,7 @@ pub(crate) struct WaitContext<'a> {
 impl Waiter for WaitContext<'_> {
     type Error = Blocker;
 
-    #[inline]
+    #[inline(always)]
     fn check(&self) -> Result<(), Blocker> {
         if self.unconditional {
             Ok(())
@@ -37,7 +37,7 @@ impl Waiter for WaitContext<'_> {
         }
     }
 
-    #[inline]
+    #[inline(always)]
     fn publish(&self, rearmed: bool) {
         if cfg!(netpoller_bare) {
             return;
@@ -62,6 +62,7 @@ impl Waiter for WaitContext<'_> {
         self.waiters.fetch_add(1, Ordering::AcqRel);
     }
 
+    #[cold]
     fn unparked(&self) {
         self.waiters.fetch_sub(1, Ordering::AcqRel);
         if cfg!(netpoller_bare) {
@@ -82,7 +83,7 @@ impl Waiter for WaitContext<'_> {
         side.stamp_call(now, now);
     }
 
-    #[inline]
+    #[inline(always)]
     fn count(&self, transition: Transition) {
         if matches!(transition, Transition::Arm | Transition::Consume) {
             self.local.stamp();
@@ -95,18 +96,15 @@ impl Waiter for WaitContext<'_> {
 impl WaitContext<'_> {
     /// One poll of a wait. When it ends after a park, the time parked and the latency of the wake
     /// are recorded.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn poll(
         &self,
         token: &mut Token,
         polled: bool,
         waker: &Waker,
     ) -> Poll<Result<(), Refused<Blocker>>> {
-        let poll = self
-            .desc
-            .side(self.direction)
-            .word
-            .poll_wait(token, polled, waker, self);
+        let word = &self.desc.side(self.direction).word;
+        let poll = word.poll_wait(token, polled, waker, self);
         if token.has_parked()
             && let Poll::Ready(outcome) = &poll
         {
@@ -117,6 +115,22 @@ impl WaitContext<'_> {
             self.record_wake();
         }
         poll
+    }
+
+    /// [`WaitContext::poll`] for a future, if it comes to what nearly all polls come to: readiness,
+    /// or a park. `None` if not, and then [`WaitContext::poll`] goes on.
+    #[inline(always)]
+    pub(crate) fn poll_once(
+        self,
+        token: &mut Token,
+        waker: &Waker,
+    ) -> Option<Poll<Result<(), Refused<Blocker>>>> {
+        let word = &self.desc.side(self.direction).word;
+        let poll = word.poll_wait_once(token, false, waker, &self)?;
+        if token.has_parked() && poll.is_ready() {
+            self.record_wake();
+        }
+        Some(poll)
     }
 
     /// Ends a wait whose future is dropped before it was done.
@@ -136,6 +150,7 @@ impl WaitContext<'_> {
         }
     }
 
+    #[inline(always)]
     fn record_wake(&self) {
         if cfg!(netpoller_bare) {
             return;

@@ -40,6 +40,7 @@ use crate::sync::UnsafeCell;
 use crate::sync::atomic::{AtomicU32, Ordering};
 
 pub(crate) use waiter::{Token, Waiter};
+pub(crate) use waking::Edge;
 
 const NIL: u32 = 0;
 const READY: u32 = 1;

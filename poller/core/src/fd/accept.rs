@@ -6,8 +6,8 @@ use std::panic::Location;
 use std::time::Duration;
 
 use super::descriptor::Fd;
-use super::operation::Operation;
-use crate::observe::{Counter, Direction, OpKind};
+use super::operation::{Accept, Operation};
+use crate::observe::{Counter, Direction};
 use crate::sys::{self, AcceptFailure, AcceptPause};
 
 impl Fd {
@@ -17,7 +17,7 @@ impl Fd {
         &self,
         location: &'static Location<'static>,
     ) -> io::Result<(OwnedFd, socket2::SockAddr)> {
-        let operation = Operation::new(OpKind::Accept, location);
+        let operation = Operation::<Accept>::new(location);
         self.run(operation, sys::socket::accept).await
     }
 }
@@ -63,7 +63,7 @@ impl AcceptBackoff {
                 Err(error) if AcceptFailure::of(&error).is_shortage() => {
                     let pause = self.shed(listener);
                     let turn = listener.turn(Direction::Read).await?;
-                    turn.pause(Operation::new(OpKind::Accept, location), pause)
+                    turn.pause(Operation::<Accept>::new(location), pause)
                         .await?;
                 }
                 result => {

@@ -1,21 +1,24 @@
 //! One operation whose turn it is: try, wait when the kernel says EAGAIN, try again (semantics 12).
 //!
 //! This is the only loop of its kind: sockets, pipes, `Pollable` and the poll functions of traits
-//! all go through [`Target::poll`].
+//! all go through [`poll`]. Most operations find their descriptor ready, so what they pass through
+//! is inlined into them, and what they do not is kept out of their way.
 
 use std::future::{Future, poll_fn};
 use std::io;
 use std::os::fd::RawFd;
+use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, ready};
+use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
-use super::operation::Operation;
+use super::operation::{Op, Operation};
+use crate::desc::Token;
 use crate::driver::RuntimeLink;
 use crate::error::Error;
 use crate::observe::{Counter, Direction, Local, OpKind};
-use crate::poller::{Desc, Wait};
+use crate::poller::{Desc, into_error};
 use crate::sys::{self, AcceptFailure};
 
 /// First pause of a sender whose peer's queue is full.
@@ -23,9 +26,24 @@ const FIRST_PAUSE: Duration = Duration::from_millis(1);
 /// How often a pause is twice as long as the one before: the longest has 16 ms.
 const LAST_PAUSE: u8 = 4;
 
-/// How an operation begins.
-#[derive(Clone, Copy, PartialEq, Eq)]
-enum Start {
+/// What an operation waits for, and what is known of it.
+pub(crate) trait Target<'a>: Copy + Send + Sync + 'a {
+    fn raw(self) -> RawFd;
+
+    fn desc(self) -> &'a Desc;
+
+    fn runtime_link(self) -> &'a RuntimeLink;
+
+    /// Whether the last read was short; `None` where nobody knows what the calls do.
+    fn drained(self) -> Option<&'a AtomicBool>;
+}
+
+/// How an operation goes on.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+enum Next {
+    /// With its beginning.
+    #[default]
+    Begin,
     /// With a try; the reset is done.
     Try,
     /// With a try, and the reset only if that says EAGAIN. Most writes find room, and each edge of
@@ -34,21 +52,14 @@ enum Start {
     TryThenReset,
     /// With waiting.
     Wait,
-}
-
-/// What to do after a try.
-enum Next<R> {
-    Done(io::Result<R>),
-    Wait,
-    /// No event will tell when to try again.
+    /// With a pause: no event will tell when to try again.
     Pause,
 }
 
 /// How far an operation is, between two polls.
 #[derive(Default)]
 struct Progress {
-    /// `None` before it has begun.
-    start: Option<Start>,
+    next: Next,
     /// It has waited.
     woken: bool,
     /// How often it has paused.
@@ -56,22 +67,27 @@ struct Progress {
 }
 
 /// An operation whose turn it is.
-pub(crate) struct Attempt<'a> {
+pub(crate) struct Attempt<'a, T, O> {
+    pub(super) target: T,
+    pub(super) operation: Operation<O>,
     progress: Progress,
-    wait: Wait<'a>,
-    /// What no event will call.
-    pause: Option<Box<Pause<'a>>>,
+    token: Token,
+    /// What it waits for that no event tells of: its turn, or the end of a pause.
+    pub(super) aside: Option<Aside<'a>>,
 }
 
-struct Pause<'a>(Pin<Box<dyn Future<Output = io::Result<()>> + Send + Sync + 'a>>);
+/// A future that few operations need.
+pub(super) type Aside<'a> = Pin<Box<dyn Future<Output = io::Result<()>> + Send + Sync + 'a>>;
 
-impl<'a> Attempt<'a> {
+impl<'a, T: Target<'a>, O: Op> Attempt<'a, T, O> {
     #[inline]
-    pub(crate) fn new(desc: &'a Desc, operation: &Operation) -> Self {
+    pub(crate) fn new(target: T, operation: Operation<O>) -> Self {
         Self {
+            target,
+            operation,
             progress: Progress::default(),
-            wait: desc.wait_at(operation.direction, operation.location),
-            pause: None,
+            token: Token::default(),
+            aside: None,
         }
     }
 
@@ -81,293 +97,320 @@ impl<'a> Attempt<'a> {
         self.progress = Progress::default();
     }
 
-    /// Waits no longer.
-    #[inline]
-    pub(super) fn end(&mut self) {
-        self.wait.cancel();
-        if self.pause.is_some() {
-            self.end_pause();
+    /// Waits no longer, if it does.
+    #[cold]
+    pub(crate) fn give_up(&mut self) {
+        let desc = self.target.desc();
+        desc.context(O::DIRECTION, self.operation.location, desc.local())
+            .cancel(&mut self.token);
+        self.token = Token::default();
+        self.aside = None;
+    }
+
+    /// [`Attempt::poll`] of one that begins, for most of which the first try is all, or that comes
+    /// back to its wait.
+    #[inline(always)]
+    pub(super) fn poll_first<R>(
+        &mut self,
+        local: Local<'_>,
+        cx: &mut Context<'_>,
+        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        if self.progress.next == Next::Begin {
+            match begin(self.target, self.operation, local) {
+                Ok(Next::Wait) => self.progress.next = Next::Wait,
+                Ok(next) => {
+                    match call(self.target.raw()) {
+                        Ok(value) => return Poll::Ready(Ok(self.succeed(local, value))),
+                        Err(error) => {
+                            self.progress.next = next;
+                            self.fail(local, error)?;
+                        }
+                    };
+                }
+                Err(error) => return Poll::Ready(Err(error.into())),
+            }
         }
+        if self.progress.next == Next::Wait {
+            ready!(self.poll_wait(local, cx))?;
+            match call(self.target.raw()) {
+                Ok(value) => return Poll::Ready(Ok(self.succeed(local, value))),
+                Err(error) => self.fail(local, error)?,
+            }
+        }
+        self.poll(local, cx, call)
+    }
+
+    #[inline(always)]
+    fn succeed<R>(&self, local: Local<'_>, value: R) -> R {
+        local.count(O::KIND.sys_ok());
+        value
+    }
+
+    #[cold]
+    fn fail(&mut self, local: Local<'_>, error: io::Error) -> io::Result<()> {
+        self.progress.next =
+            after_error(self.target, self.operation, &self.progress, local, error)?;
+        Ok(())
+    }
+
+    #[inline(always)]
+    fn poll_wait(&mut self, local: Local<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
+        let (desc, link) = (self.target.desc(), self.target.runtime_link());
+        let (token, location) = (&mut self.token, self.operation.location);
+        ready!(wait::<O>(desc, link, token, location, local, cx.waker()))?;
+        self.progress.next = Next::Try;
+        self.progress.woken = true;
+        Poll::Ready(Ok(()))
     }
 
     /// Tries and waits until it is done. The caller sees to it that nobody else does, in this
-    /// direction, and gives the same target and operation each time.
-    #[inline]
+    /// direction. `local` is that of the calling thread.
+    #[inline(never)]
     pub(crate) fn poll<R>(
         &mut self,
-        target: Target<'a>,
-        operation: &Operation,
+        local: Local<'_>,
         cx: &mut Context<'_>,
         call: &mut impl FnMut(RawFd) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         loop {
-            if self.pause.is_some() {
-                ready!(self.poll_pause(cx))?;
+            match self.progress.next {
+                Next::Begin => {
+                    self.progress.next = begin(self.target, self.operation, local)?;
+                }
+                Next::Wait => ready!(self.poll_wait(local, cx))?,
+                Next::Pause => ready!(self.poll_pause(cx))?,
+                Next::Try | Next::TryThenReset => match call(self.target.raw()) {
+                    Ok(value) => return Poll::Ready(Ok(self.succeed(local, value))),
+                    Err(error) => self.fail(local, error)?,
+                },
             }
-            let wait = &mut self.wait;
-            let tried = target.poll(operation, &mut self.progress, cx, call, |cx| {
-                Pin::new(&mut *wait).poll(cx)
-            });
-            if let Some(done) = ready!(tried) {
-                return Poll::Ready(done);
-            }
-            self.begin_pause(target, *operation);
         }
-    }
-
-    #[cold]
-    fn end_pause(&mut self) {
-        self.pause = None;
     }
 
     #[cold]
     fn poll_pause(&mut self, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let Some(pause) = &mut self.pause else {
-            return Poll::Ready(Ok(()));
-        };
-        ready!(pause.0.as_mut().poll(cx))?;
-        self.pause = None;
+        let (target, operation) = (self.target, self.operation);
+        let pauses = &mut self.progress.pauses;
+        let pause = self.aside.get_or_insert_with(|| {
+            let length = FIRST_PAUSE * (1 << *pauses);
+            *pauses = (*pauses + 1).min(LAST_PAUSE);
+            Box::pin(self::pause(target, operation, length))
+        });
+        ready!(pause.as_mut().poll(cx))?;
+        self.aside = None;
+        self.progress.next = Next::Try;
         Poll::Ready(Ok(()))
     }
-
-    #[cold]
-    fn begin_pause(&mut self, target: Target<'a>, operation: Operation) {
-        let length = FIRST_PAUSE * (1 << self.progress.pauses);
-        self.progress.pauses = (self.progress.pauses + 1).min(LAST_PAUSE);
-        self.progress.start = Some(Start::Try);
-        self.pause = Some(Box::new(Pause(Box::pin(target.pause(operation, length)))));
-    }
 }
 
-/// What an operation waits for, and what is known of it.
-#[derive(Clone, Copy)]
-pub(crate) struct Target<'a> {
-    pub(crate) raw: RawFd,
-    pub(crate) desc: &'a Desc,
-    pub(crate) runtime_link: &'a RuntimeLink,
-    /// Whether the last read was short; `None` where nobody knows what the calls do.
-    pub(crate) drained: Option<&'a AtomicBool>,
-}
-
-impl<'a> Target<'a> {
-    #[inline]
-    fn local(&self) -> Local<'_> {
-        self.desc.shared.recorder.local()
+/// [`Attempt::poll`] for a poll function: its wait stays behind when it returns pending. `resumed`
+/// if it comes back to one.
+pub(super) fn poll_left<'a, O: Op, R>(
+    target: impl Target<'a>,
+    operation: Operation<O>,
+    mut resumed: bool,
+    local: Local<'_>,
+    cx: &mut Context<'_>,
+    call: &mut impl FnMut(RawFd) -> io::Result<R>,
+) -> Poll<io::Result<R>> {
+    let mut attempt = Attempt::new(target, operation);
+    if resumed {
+        attempt.progress.next = Next::Wait;
     }
-
-    /// [`Attempt::poll`] for a poll function: its wait stays behind when it returns pending.
-    /// `resumed` if it comes back to one.
-    pub(super) fn poll_left<R>(
-        &self,
-        operation: &Operation,
-        mut resumed: bool,
-        cx: &mut Context<'_>,
-        call: &mut impl FnMut(RawFd) -> io::Result<R>,
-    ) -> Poll<io::Result<R>> {
-        let mut progress = Progress {
-            start: resumed.then_some(Start::Wait),
-            ..Progress::default()
-        };
-        let (direction, location) = (operation.direction, operation.location);
-        let mut left = false;
-        loop {
-            let tried = self.poll(operation, &mut progress, cx, call, |cx| {
-                let polled = self.desc.poll_wait(direction, location, resumed, cx);
-                left = polled.is_pending();
-                let result = ready!(polled);
+    let desc = target.desc();
+    loop {
+        match attempt.progress.next {
+            Next::Begin => attempt.progress.next = begin(target, operation, local)?,
+            // Only a datagram has to pause, and no poll function sends one; the wait will do.
+            Next::Wait | Next::Pause => {
+                let location = operation.location;
+                let Poll::Ready(result) = desc.poll_wait(O::DIRECTION, location, resumed, cx)
+                else {
+                    // Each time: it may have been passed on, to somebody else who has to poll now.
+                    if let Err(error) = target.runtime_link().ensure_polled(&desc.shared) {
+                        // Nobody would poll for it.
+                        desc.cancel_left(O::DIRECTION, location);
+                        return Poll::Ready(Err(error));
+                    }
+                    return Poll::Pending;
+                };
+                result?;
                 // The wait that was left behind is over. Another one, after a spurious wake, has
                 // not parked before.
                 resumed = false;
-                Poll::Ready(result)
-            });
-            if let Some(done) = ready!(tried) {
-                if left {
-                    // Nobody would poll for it.
-                    self.desc.cancel_left(direction, location);
-                }
-                return Poll::Ready(done);
+                attempt.progress.next = Next::Try;
+                attempt.progress.woken = true;
             }
-            // Only a datagram has to pause, and no poll function sends one; the wait will do.
-            progress.start = Some(Start::Wait);
-        }
-    }
-
-    /// Goes on until it is done, or has to wait; `None` if no event will tell when to try again.
-    #[inline]
-    fn poll<R>(
-        &self,
-        operation: &Operation,
-        progress: &mut Progress,
-        cx: &mut Context<'_>,
-        call: &mut impl FnMut(RawFd) -> io::Result<R>,
-        mut poll_wait: impl FnMut(&mut Context<'_>) -> Poll<Result<(), Error>>,
-    ) -> Poll<Option<io::Result<R>>> {
-        loop {
-            if progress.start != Some(Start::Wait) {
-                match self.attempt(operation, progress, call) {
-                    Next::Done(result) => return Poll::Ready(Some(result)),
-                    Next::Pause => return Poll::Ready(None),
-                    Next::Wait => progress.start = Some(Start::Wait),
-                }
-            }
-            match poll_wait(cx) {
-                Poll::Ready(Ok(())) => {}
-                Poll::Ready(Err(error)) => return Poll::Ready(Some(Err(error.into()))),
-                // Each time: it may have been passed on, to somebody else who has to poll now.
-                Poll::Pending => {
-                    return match self.runtime_link.ensure_polled(&self.desc.shared) {
-                        Ok(()) => Poll::Pending,
-                        Err(error) => Poll::Ready(Some(Err(error))),
-                    };
-                }
-            }
-            progress.start = Some(Start::Try);
-            progress.woken = true;
-        }
-    }
-
-    /// Tries until it is done, or has to wait.
-    #[inline]
-    fn attempt<R>(
-        &self,
-        operation: &Operation,
-        progress: &mut Progress,
-        call: &mut impl FnMut(RawFd) -> io::Result<R>,
-    ) -> Next<R> {
-        let mut start = match progress.start {
-            Some(start) => start,
-            None => match self.prepare(operation) {
-                Ok(start) => start,
-                Err(error) => return Next::Done(Err(error.into())),
+            Next::Try | Next::TryThenReset => match call(target.raw()) {
+                Ok(value) => return Poll::Ready(Ok(attempt.succeed(local, value))),
+                Err(error) => attempt.fail(local, error)?,
             },
-        };
-        loop {
-            if start == Start::Wait {
-                return Next::Wait;
-            }
-            let woken_for = progress.woken.then_some(operation.direction);
-            match self.try_once(operation.kind, woken_for, call) {
-                Next::Wait if start == Start::TryThenReset => {
-                    start = Start::Try;
-                    match self.desc.reset(operation.direction) {
-                        // The edge taken down may have come after the try, so it does not count
-                        // (semantics 12).
-                        Ok(true) => {}
-                        Ok(false) => return Next::Wait,
-                        Err(error) => return Next::Done(Err(error.into())),
-                    }
-                }
-                Next::Wait if progress.woken && operation.elsewhere => {
-                    return match self.has_room() {
-                        Ok(true) => Next::Pause,
-                        Ok(false) => Next::Wait,
-                        Err(error) => Next::Done(Err(error)),
-                    };
-                }
-                next => return next,
-            }
         }
     }
+}
 
-    /// What comes before the first try.
-    #[inline]
-    fn prepare(&self, operation: &Operation) -> Result<Start, Error> {
-        let desc = self.desc;
-        if operation.direction == Direction::Write {
-            desc.check(Direction::Write)?;
-            return Ok(Start::TryThenReset);
-        }
-        let had_edge = desc.reset(operation.direction)?;
-        if let Some(drained) = self.drained {
-            if operation.elide && !had_edge && drained_for_sure(drained, desc) {
-                self.local().count(Counter::ElidedReads);
-                return Ok(Start::Wait);
+/// One poll of the wait of a future.
+#[inline(never)]
+fn wait<O: Op>(
+    desc: &Desc,
+    runtime_link: &RuntimeLink,
+    token: &mut Token,
+    location: &'static Location<'static>,
+    local: Local<'_>,
+    waker: &Waker,
+) -> Poll<io::Result<()>> {
+    if desc.shared.process.is_current() {
+        let context = desc.context(O::DIRECTION, location, local);
+        match context.poll_once(token, waker) {
+            Some(Poll::Ready(result)) => {
+                // The next wait is a new one, which checks anew and has not parked.
+                *token = Token::default();
+                return match result {
+                    Ok(()) => Poll::Ready(Ok(())),
+                    refused => Poll::Ready(into_error(refused).map_err(io::Error::from)),
+                };
             }
-            // This operation may use an edge up, the one just taken down or one it waits for, and
-            // leave the bytes where they are: `readable` does. So the next read must try; a short
-            // read of this operation says otherwise again.
-            drained.store(false, Ordering::Relaxed);
-        }
-        Ok(Start::Try)
-    }
-
-    #[inline]
-    fn try_once<R>(
-        &self,
-        kind: OpKind,
-        woken_for: Option<Direction>,
-        call: &mut impl FnMut(RawFd) -> io::Result<R>,
-    ) -> Next<R> {
-        loop {
-            let result = call(self.raw);
-            let local = self.local();
-            return match result {
-                Ok(value) => {
-                    local.count(kind.sys_ok());
-                    Next::Done(Ok(value))
-                }
-                Err(error) => match error.kind() {
-                    io::ErrorKind::WouldBlock => {
-                        local.count(kind.sys_eagain());
-                        if let Some(direction) = woken_for {
-                            local.count(match direction {
-                                Direction::Read => Counter::SpuriousRead,
-                                Direction::Write => Counter::SpuriousWrite,
-                            });
-                        }
-                        Next::Wait
-                    }
-                    io::ErrorKind::Interrupted => {
-                        local.count(kind.sys_eintr());
-                        continue;
-                    }
-                    // The peer was gone before it was accepted: its business, not the listener's
-                    // (semantics 55).
-                    _ if kind == OpKind::Accept
-                        && AcceptFailure::of(&error) == AcceptFailure::Connection =>
-                    {
-                        local.count(kind.sys_eintr());
-                        continue;
-                    }
-                    _ => {
-                        local.count(kind.sys_error());
-                        Next::Done(Err(error))
-                    }
-                },
-            };
-        }
-    }
-
-    /// Whether the descriptor's own buffer has room. A Unix datagram that finds the queue of its
-    /// receiver full says EAGAIN all the same, and gives its buffer back, which is an edge: to wait
-    /// for that and to try again is to spin (golang/go#17249).
-    #[cold]
-    fn has_room(&self) -> io::Result<bool> {
-        Ok(sys::io::poll_now(self.raw, libc::POLLOUT)? & libc::POLLOUT != 0)
-    }
-
-    /// Lets `pause` go by, unless a deadline or close comes first.
-    #[cold]
-    pub(super) async fn pause(self, operation: Operation, pause: Duration) -> io::Result<()> {
-        let (desc, direction) = (self.desc, operation.direction);
-        self.runtime_link.ensure_polled(&desc.shared)?;
-        let poller = desc.poller();
-        let until = Instant::now().checked_add(pause);
-        let attend = || self.runtime_link.ensure_polled(&desc.shared);
-        let mut sleep = pin!(poller.sleep_until(until, operation.location, attend));
-        loop {
-            desc.check(direction)?;
-            let mut wait = desc.wait_at(direction, operation.location);
-            let ended = poll_fn(|cx| match sleep.as_mut().poll(cx) {
-                Poll::Ready(()) => Poll::Ready(None),
-                Poll::Pending => Pin::new(&mut wait).poll(cx).map(Some),
-            });
-            match ended.await {
-                None => return Ok(()),
-                // An edge changes nothing: whatever it tells of will be found after the pause.
-                Some(Ok(())) => {}
-                Some(Err(error)) => return Err(error.into()),
+            Some(Poll::Pending) if runtime_link.ensure_polled(&desc.shared).is_ok() => {
+                return Poll::Pending;
             }
+            _ => {}
+        }
+    }
+    wait_otherwise::<O>(desc, runtime_link, token, location, local, waker)
+}
+
+#[cold]
+fn wait_otherwise<O: Op>(
+    desc: &Desc,
+    runtime_link: &RuntimeLink,
+    token: &mut Token,
+    location: &'static Location<'static>,
+    local: Local<'_>,
+    waker: &Waker,
+) -> Poll<io::Result<()>> {
+    desc.shared.check_process()?;
+    let context = desc.context(O::DIRECTION, location, local);
+    match context.poll(token, false, waker) {
+        Poll::Ready(result) => {
+            *token = Token::default();
+            Poll::Ready(into_error(result).map_err(io::Error::from))
+        }
+        // Each time: it may have been passed on, to somebody else who has to poll now.
+        Poll::Pending => match runtime_link.ensure_polled(&desc.shared) {
+            Ok(()) => Poll::Pending,
+            Err(error) => {
+                // Nobody would poll for it.
+                context.cancel(token);
+                Poll::Ready(Err(error))
+            }
+        },
+    }
+}
+
+/// What comes before the first try.
+#[inline(always)]
+fn begin<'a, O: Op>(
+    target: impl Target<'a>,
+    operation: Operation<O>,
+    local: Local<'_>,
+) -> Result<Next, Error> {
+    let desc = target.desc();
+    desc.check(O::DIRECTION)?;
+    if O::DIRECTION == Direction::Write {
+        return Ok(Next::TryThenReset);
+    }
+    let had_edge = desc.reset_unchecked(Direction::Read, local)?;
+    if let Some(drained) = target.drained() {
+        if operation.elides() && !had_edge && drained_for_sure(drained, desc) {
+            local.count(Counter::ElidedReads);
+            return Ok(Next::Wait);
+        }
+        // This operation may use an edge up, the one just taken down or one it waits for, and
+        // leave the bytes where they are: `readable` does. So the next read must try; a short read
+        // of this operation says otherwise again.
+        drained.store(false, Ordering::Relaxed);
+    }
+    Ok(Next::Try)
+}
+
+/// Counts a call that has failed, and says how to go on.
+#[cold]
+fn after_error<'a, O: Op>(
+    target: impl Target<'a>,
+    operation: Operation<O>,
+    progress: &Progress,
+    local: Local<'_>,
+    error: io::Error,
+) -> io::Result<Next> {
+    let kind = O::KIND;
+    match error.kind() {
+        io::ErrorKind::WouldBlock => {}
+        io::ErrorKind::Interrupted => {
+            local.count(kind.sys_eintr());
+            return Ok(progress.next);
+        }
+        // The peer was gone before it was accepted: its business, not the listener's (semantics
+        // 55).
+        _ if kind == OpKind::Accept && AcceptFailure::of(&error) == AcceptFailure::Connection => {
+            local.count(kind.sys_eintr());
+            return Ok(progress.next);
+        }
+        _ => {
+            local.count(kind.sys_error());
+            return Err(error);
+        }
+    }
+    local.count(kind.sys_eagain());
+    if progress.woken {
+        local.count(match O::DIRECTION {
+            Direction::Read => Counter::SpuriousRead,
+            Direction::Write => Counter::SpuriousWrite,
+        });
+    }
+    if progress.next == Next::TryThenReset {
+        let had_edge = target.desc().reset(O::DIRECTION)?;
+        // The edge taken down may have come after the try, so it does not count (semantics 12).
+        return Ok(if had_edge { Next::Try } else { Next::Wait });
+    }
+    if progress.woken && operation.is_elsewhere() && has_room(target.raw())? {
+        return Ok(Next::Pause);
+    }
+    Ok(Next::Wait)
+}
+
+/// Whether the descriptor's own buffer has room. A Unix datagram that finds the queue of its
+/// receiver full says EAGAIN all the same, and gives its buffer back, which is an edge: to wait for
+/// that and to try again is to spin (golang/go#17249).
+fn has_room(fd: RawFd) -> io::Result<bool> {
+    Ok(sys::io::poll_now(fd, libc::POLLOUT)? & libc::POLLOUT != 0)
+}
+
+/// Lets `pause` go by, unless a deadline or close comes first.
+#[cold]
+pub(super) async fn pause<'a, O: Op>(
+    target: impl Target<'a>,
+    operation: Operation<O>,
+    pause: Duration,
+) -> io::Result<()> {
+    let (desc, direction) = (target.desc(), O::DIRECTION);
+    target.runtime_link().ensure_polled(&desc.shared)?;
+    let poller = desc.poller();
+    let until = Instant::now().checked_add(pause);
+    let attend = || target.runtime_link().ensure_polled(&desc.shared);
+    let mut sleep = pin!(poller.sleep_until(until, operation.location, attend));
+    loop {
+        desc.check(direction)?;
+        let mut wait = desc.wait_at(direction, operation.location);
+        let ended = poll_fn(|cx| match sleep.as_mut().poll(cx) {
+            Poll::Ready(()) => Poll::Ready(None),
+            Poll::Pending => Pin::new(&mut wait).poll(cx).map(Some),
+        });
+        match ended.await {
+            None => return Ok(()),
+            // An edge changes nothing: whatever it tells of will be found after the pause.
+            Some(Ok(())) => {}
+            Some(Err(error)) => return Err(error.into()),
         }
     }
 }
@@ -380,15 +423,12 @@ fn drained_for_sure(drained: &AtomicBool, desc: &Desc) -> bool {
 
 #[cfg(all(test, not(loom)))]
 mod tests {
-    use std::panic::Location;
     #[cfg(not(netpoller_bare))]
-    use std::{
-        os::fd::{AsRawFd, OwnedFd},
-        task::Waker,
-    };
+    use std::os::fd::{AsRawFd, OwnedFd};
 
     use super::*;
     use crate::desc::Kind;
+    use crate::fd::operation::{Accept, Read};
     use crate::fd::{Fd, Options};
     use crate::poller::Poller;
     #[cfg(not(netpoller_bare))]
@@ -399,12 +439,12 @@ mod tests {
 
     /// Runs an operation whose calls answer with `errnos`, one after the other, and then with
     /// success.
-    fn run(kind: OpKind, errnos: &[i32]) -> (io::Result<usize>, usize) {
+    fn run<O: Op>(errnos: &[i32]) -> (io::Result<usize>, usize) {
         let poller = Poller::builder().build().unwrap();
         let (reader, _writer) = sys::io::pipe().unwrap();
         let options = Options::new(Kind::Pipe);
         let fd = Fd::new(&poller, reader, options, Location::caller()).unwrap();
-        let operation = Operation::new(kind, Location::caller());
+        let operation = Operation::<O>::new(Location::caller());
         let mut calls = 0;
         let result = futures_lite::future::block_on(fd.run(operation, |_| {
             calls += 1;
@@ -419,16 +459,16 @@ mod tests {
     #[test]
     fn semantics_55_accept_goes_on_after_a_signal_and_after_a_peer_that_has_left() {
         let errnos = [libc::ECONNABORTED, libc::EINTR, libc::ECONNABORTED];
-        assert_eq!(run(OpKind::Accept, &errnos).0.unwrap(), 4);
-        let (result, calls) = run(OpKind::Accept, &[libc::EMFILE]);
+        assert_eq!(run::<Accept>(&errnos).0.unwrap(), 4);
+        let (result, calls) = run::<Accept>(&[libc::EMFILE]);
         assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::EMFILE));
         assert_eq!(calls, 1);
     }
 
     #[test]
     fn a_read_goes_on_after_a_signal_and_reports_the_rest() {
-        assert_eq!(run(OpKind::Read, &[libc::EINTR]).0.unwrap(), 2);
-        let (result, _) = run(OpKind::Read, &[libc::ECONNABORTED]);
+        assert_eq!(run::<Read>(&[libc::EINTR]).0.unwrap(), 2);
+        let (result, _) = run::<Read>(&[libc::ECONNABORTED]);
         assert_eq!(result.unwrap_err().raw_os_error(), Some(libc::ECONNABORTED));
     }
 
@@ -438,7 +478,7 @@ mod tests {
         poller: Poller,
         fd: Fd,
         writer: OwnedFd,
-        operation: Operation,
+        operation: Operation<Read>,
     }
 
     #[cfg(not(netpoller_bare))]
@@ -452,7 +492,7 @@ mod tests {
                 fd: Fd::new(&poller, reader, options, Location::caller()).unwrap(),
                 poller,
                 writer,
-                operation: Operation::new(OpKind::Read, Location::caller()),
+                operation: Operation::new(Location::caller()),
             }
         }
 

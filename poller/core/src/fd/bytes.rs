@@ -4,12 +4,13 @@ use std::fmt;
 use std::io::{self, IoSlice, IoSliceMut};
 use std::os::fd::RawFd;
 use std::panic::Location;
+use std::pin::Pin;
 use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use super::descriptor::Fd;
-use super::operation::{Operation, failure};
-use super::turn::Part;
+use super::operation::{self as op, Op, Operation, failure};
+use super::turn::Ongoing;
 use crate::desc::Kind;
 use crate::observe::{Direction, OpKind};
 use crate::sys::{self, Room};
@@ -72,19 +73,13 @@ impl From<WriteAllError> for io::Error {
 impl Fd {
     /// A read with so much room.
     #[inline]
-    fn reading(&self, room: usize, location: &'static Location<'static>) -> Operation {
-        Operation {
-            ends: self.options.stream && room > 0,
-            ..Operation::new(OpKind::Read, location)
-        }
+    fn reading(&self, room: usize, location: &'static Location<'static>) -> Operation<op::Read> {
+        Operation::new(location).with_end(self.options.stream && room > 0)
     }
 
     #[inline]
-    fn writing(&self, location: &'static Location<'static>) -> Operation {
-        Operation {
-            elsewhere: self.options.kind == Kind::UnixDatagram,
-            ..Operation::new(OpKind::Write, location)
-        }
+    fn writing(&self, location: &'static Location<'static>) -> Operation<op::Write> {
+        Operation::new(location).with_queue_elsewhere(self.options.kind == Kind::UnixDatagram)
     }
 
     /// Notes whether the kernel's buffer is empty now. Only for TCP: Unix sockets end a read at a
@@ -131,12 +126,9 @@ impl Fd {
         buf: &'a mut [u8],
         location: &'static Location<'static>,
     ) -> impl Future<Output = io::Result<usize>> + 'a {
-        let operation = Operation {
-            elide: true,
-            // Asking the kernel for no bytes would look like the end.
-            idle: buf.is_empty(),
-            ..self.reading(buf.len(), location)
-        };
+        // Asking the kernel for no bytes would look like the end.
+        let reading = self.reading(buf.len(), location);
+        let operation = reading.with_elision(true).with_idleness(buf.is_empty());
         self.run(operation, move |fd| {
             if buf.is_empty() {
                 return Ok(0);
@@ -165,10 +157,7 @@ impl Fd {
                 Ok(0)
             });
         }
-        let operation = Operation {
-            elide: true,
-            ..self.reading(buf.size(), location)
-        };
+        let operation = self.reading(buf.size(), location).with_elision(true);
         self.poll_run(operation, cx, |fd| self.try_read(fd, buf))
     }
 
@@ -249,36 +238,16 @@ impl Fd {
 
     /// Writes all of `buf` in one turn, so that no other writer comes in between. On an error the
     /// bytes written so far are counted in it (semantics 36).
-    pub(crate) async fn write_all(
-        &self,
-        buf: &[u8],
+    #[inline]
+    pub(crate) fn write_all<'a>(
+        &'a self,
+        buf: &'a [u8],
         location: &'static Location<'static>,
-    ) -> Result<(), WriteAllError> {
-        let operation = self.writing(location);
-        let mut written = 0;
-        let result = self
-            .run_all(operation, |fd| {
-                let n = self.try_write(fd, &buf[written..])?;
-                written += n;
-                if written >= buf.len() {
-                    Ok(Part::Last)
-                } else if n > 0 {
-                    Ok(Part::Rest)
-                } else {
-                    Err(io::ErrorKind::WriteZero.into())
-                }
-            })
-            .await;
-        match result {
-            Ok(()) => {
-                operation.count(self.local(), Ok(&written));
-                Ok(())
-            }
-            Err(source) => {
-                operation.count_bytes(self.local(), written);
-                self.local().count(OpKind::Write.op(failure(&source)));
-                Err(WriteAllError { written, source })
-            }
+    ) -> WriteAll<'a> {
+        WriteAll {
+            ongoing: self.begin(self.writing(location)),
+            buf,
+            written: 0,
         }
     }
 
@@ -332,25 +301,89 @@ impl Fd {
         .await
     }
 
-    /// Waits until there is something to read, or to write, without doing it: asks the kernel
-    /// first, because an edge that has gone by does not come again (golang/go#15735).
+    /// Waits until there is something to read, without doing it: asks the kernel first, because an
+    /// edge that has gone by does not come again (golang/go#15735).
     #[inline]
-    pub(crate) fn ready(
+    pub(crate) fn readable(
         &self,
-        direction: Direction,
         location: &'static Location<'static>,
     ) -> impl Future<Output = io::Result<()>> {
-        let (kind, events) = match direction {
-            Direction::Read => (OpKind::Read, libc::POLLIN | libc::POLLRDHUP),
-            Direction::Write => (OpKind::Write, libc::POLLOUT),
-        };
-        let operation = Operation {
-            peeks: true,
-            ..Operation::new(kind, location)
-        };
+        self.ready::<op::Read>(libc::POLLIN | libc::POLLRDHUP, location)
+    }
+
+    /// Waits until there is room to write, as [`Fd::readable`] does.
+    #[inline]
+    pub(crate) fn writable(
+        &self,
+        location: &'static Location<'static>,
+    ) -> impl Future<Output = io::Result<()>> {
+        self.ready::<op::Write>(libc::POLLOUT, location)
+    }
+
+    #[inline]
+    fn ready<O: Op>(
+        &self,
+        events: i16,
+        location: &'static Location<'static>,
+    ) -> impl Future<Output = io::Result<()>> {
+        let operation = Operation::<O>::new(location).with_peeking(true);
         self.run(operation, move |fd| match sys::io::poll_now(fd, events)? {
             0 => Err(io::Error::from_raw_os_error(libc::EAGAIN)),
             _ => Ok(()),
+        })
+    }
+}
+
+/// The future of [`Fd::write_all`].
+#[must_use = "futures do nothing unless awaited"]
+pub(crate) struct WriteAll<'a> {
+    ongoing: Ongoing<'a, op::Write>,
+    buf: &'a [u8],
+    written: usize,
+}
+
+impl Future for WriteAll<'_> {
+    type Output = Result<(), WriteAllError>;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
+        let WriteAll {
+            ongoing,
+            buf,
+            written,
+        } = self.get_mut();
+        let fd = ongoing.fd();
+        let local = fd.local();
+        let result = loop {
+            let rest = buf.get(*written..).unwrap_or_default();
+            let (permit, result) =
+                ready!(ongoing.poll(local, cx, &mut |raw| fd.try_write(raw, rest)));
+            // Each call counts: a peer that is quick keeps the task from its executor as well.
+            permit.made_progress();
+            match result {
+                Ok(n) => *written += n,
+                Err(error) => break Err(error),
+            }
+            if *written >= buf.len() {
+                break Ok(());
+            }
+            if matches!(result, Ok(0)) {
+                break Err(io::ErrorKind::WriteZero.into());
+            }
+            ongoing.begin_anew();
+        };
+        ongoing.end();
+        let (operation, written) = (ongoing.operation(), *written);
+        Poll::Ready(match result {
+            Ok(()) => {
+                operation.count(local, Ok(&written));
+                Ok(())
+            }
+            Err(source) => {
+                operation.count_bytes(local, written);
+                local.count(OpKind::Write.op(failure(&source)));
+                Err(WriteAllError { written, source })
+            }
         })
     }
 }

@@ -7,7 +7,7 @@ use std::pin::Pin;
 use std::task::Poll;
 
 use super::descriptor::Fd;
-use super::operation::Operation;
+use super::operation::{Connect, Operation};
 use crate::observe::{Direction, OpKind};
 use crate::sys::socket;
 
@@ -19,7 +19,7 @@ pub(crate) async fn connect(
     location: &'static Location<'static>,
 ) -> io::Result<()> {
     let result = connect_turn(fd, to, location).await;
-    Operation::new(OpKind::Connect, location).count(fd.local(), result.as_ref());
+    Operation::<Connect>::new(location).count(fd.local(), result.as_ref());
     result
 }
 

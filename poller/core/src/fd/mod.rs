@@ -32,4 +32,4 @@ pub use bytes::WriteAllError;
 pub(crate) use connect::connect;
 pub use descriptor::Closing;
 pub(crate) use descriptor::{Fd, Options};
-pub(crate) use operation::Operation;
+pub(crate) use operation::{Op, Operation, Read, Write};

@@ -376,7 +376,10 @@ fn check(state: u64) -> Result<(), Denied> {
 }
 
 fn leave(state: u64) -> Leave {
-    if state & CLOSED != 0 && state / REF == 0 {
+    if state & CLOSED == 0 {
+        return Leave::Nothing;
+    }
+    if state / REF == 0 {
         Leave::Destroy
     } else {
         Leave::Nothing

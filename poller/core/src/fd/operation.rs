@@ -1,6 +1,7 @@
 //! What an operation is: its kind, its counts, and how it ends.
 
 use std::io;
+use std::marker::PhantomData;
 use std::os::fd::OwnedFd;
 use std::panic::Location;
 
@@ -8,53 +9,103 @@ use crate::error::Error;
 use crate::observe::{Counter, Direction, Local, OpKind, OpResult};
 use crate::sys;
 
-/// What an operation is, apart from the call itself.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Operation {
-    pub(crate) direction: Direction,
-    pub(crate) kind: OpKind,
-    /// The call that waits, for tables.
-    pub(crate) location: &'static Location<'static>,
-    /// It may begin with waiting if the last read was short.
-    pub(crate) elide: bool,
-    /// It reads a stream, and has room: no bytes are the end.
-    pub(crate) ends: bool,
-    /// It writes to a queue that is not the descriptor's own, and of which no event tells.
-    pub(crate) elsewhere: bool,
-    /// It has no bytes to move: it is done as soon as it has its turn, whatever the deadline says
-    /// (semantics 37).
-    pub(crate) idle: bool,
-    /// It only waits until it could go on, and counts for none.
-    pub(crate) peeks: bool,
+/// A kind of operation, as a type: what follows from it is worked out when it is compiled.
+pub(crate) trait Op: Copy + Send + Sync + Unpin + 'static {
+    const KIND: OpKind;
+    const DIRECTION: Direction = match Self::KIND {
+        OpKind::Read | OpKind::Accept => Direction::Read,
+        OpKind::Write | OpKind::Connect => Direction::Write,
+    };
 }
 
-impl Operation {
-    pub(crate) fn new(kind: OpKind, location: &'static Location<'static>) -> Self {
-        Self {
-            direction: match kind {
-                OpKind::Read | OpKind::Accept => Direction::Read,
-                OpKind::Write | OpKind::Connect => Direction::Write,
-            },
-            kind,
-            location,
-            elide: false,
-            ends: false,
-            elsewhere: false,
-            idle: false,
-            peeks: false,
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Read;
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Write;
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Accept;
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Connect;
+
+impl Op for Read {
+    const KIND: OpKind = OpKind::Read;
+}
+impl Op for Write {
+    const KIND: OpKind = OpKind::Write;
+}
+impl Op for Accept {
+    const KIND: OpKind = OpKind::Accept;
+}
+impl Op for Connect {
+    const KIND: OpKind = OpKind::Connect;
+}
+
+/// What an operation is, apart from the call itself.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Operation<O> {
+    /// The call that waits, for tables.
+    pub(crate) location: &'static Location<'static>,
+    /// In one byte, which is moved as one.
+    traits: u8,
+    kind: PhantomData<O>,
+}
+
+/// It may begin with waiting if the last read was short.
+const ELIDES: u8 = 1;
+/// It reads a stream, and has room: no bytes are the end.
+const ENDS: u8 = 1 << 1;
+/// It writes to a queue that is not the descriptor's own, and of which no event tells.
+const ELSEWHERE: u8 = 1 << 2;
+/// It has no bytes to move: it is done as soon as it has its turn, whatever the deadline says
+/// (semantics 37).
+const IDLE: u8 = 1 << 3;
+/// It only waits until it could go on, and counts for none.
+const PEEKS: u8 = 1 << 4;
+
+/// A trait of operations: `with_…` to set it if a condition holds, `…` to ask.
+macro_rules! traits {
+    ($($with:ident, $has:ident, $bit:ident;)*) => {$(
+        #[inline]
+        pub(crate) fn $with(self, condition: bool) -> Self {
+            let traits = self.traits | if condition { $bit } else { 0 };
+            Self { traits, ..self }
         }
+
+        #[inline]
+        pub(super) fn $has(self) -> bool {
+            self.traits & $bit != 0
+        }
+    )*};
+}
+
+impl<O: Op> Operation<O> {
+    #[inline]
+    pub(crate) fn new(location: &'static Location<'static>) -> Self {
+        Self {
+            location,
+            traits: 0,
+            kind: PhantomData,
+        }
+    }
+
+    traits! {
+        with_elision, elides, ELIDES;
+        with_end, ends, ENDS;
+        with_queue_elsewhere, is_elsewhere, ELSEWHERE;
+        with_idleness, is_idle, IDLE;
+        with_peeking, peeks, PEEKS;
     }
 
     /// Counts how it has ended, and the bytes that it has moved.
     #[inline]
-    pub(crate) fn count<R: Moved>(&self, local: Local<'_>, result: Result<&R, &io::Error>) {
+    pub(crate) fn count<R: Moved>(self, local: Local<'_>, result: Result<&R, &io::Error>) {
         let end = match result {
             Ok(moved) => {
                 let bytes = moved.bytes();
                 if let Some(bytes) = bytes {
                     self.count_bytes(local, bytes);
                 }
-                if bytes == Some(0) && self.ends {
+                if O::DIRECTION == Direction::Read && bytes == Some(0) && self.ends() {
                     OpResult::Eof
                 } else {
                     OpResult::Ok
@@ -62,12 +113,12 @@ impl Operation {
             }
             Err(error) => failure(error),
         };
-        local.count(self.kind.op(end));
+        local.count(O::KIND.op(end));
     }
 
     #[inline]
-    pub(super) fn count_bytes(&self, local: Local<'_>, bytes: usize) {
-        let counter = match self.direction {
+    pub(super) fn count_bytes(self, local: Local<'_>, bytes: usize) {
+        let counter = match O::DIRECTION {
             Direction::Read => Counter::BytesRead,
             Direction::Write => Counter::BytesWritten,
         };

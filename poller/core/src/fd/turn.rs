@@ -6,16 +6,18 @@ use std::io;
 use std::mem;
 use std::os::fd::RawFd;
 use std::pin::Pin;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
-use super::attempt::{Attempt, Target};
+use super::attempt::{self, Attempt, Target};
 use super::descriptor::Fd;
 use super::mutex::{Leave, Lock};
-use super::operation::{Moved, Operation};
+use super::operation::{Moved, Op, Operation};
 use crate::budget::{self, Before, Permit};
+use crate::driver::RuntimeLink;
 use crate::observe::{Counter, Direction, Local};
+use crate::poller::Desc;
 use crate::sync::Panics;
 
 /// Holds the lock of one direction and a reference.
@@ -47,10 +49,32 @@ impl Turn<'_> {
     }
 }
 
+impl<'a> Target<'a> for &'a Fd {
+    #[inline]
+    fn raw(self) -> RawFd {
+        Fd::raw(self)
+    }
+
+    #[inline]
+    fn desc(self) -> &'a Desc {
+        Fd::desc(self)
+    }
+
+    #[inline]
+    fn runtime_link(self) -> &'a RuntimeLink {
+        &self.runtime_link
+    }
+
+    #[inline]
+    fn drained(self) -> Option<&'a AtomicBool> {
+        Some(&self.drained)
+    }
+}
+
 impl Fd {
     #[inline]
     pub(super) fn local(&self) -> Local<'_> {
-        self.desc().shared.recorder.local()
+        self.desc().local()
     }
 
     #[inline]
@@ -109,38 +133,24 @@ impl Fd {
 
     /// Runs `call` until it says something else than EAGAIN.
     #[inline]
-    pub(super) fn run<R: Moved, C: FnMut(RawFd) -> io::Result<R>>(
+    pub(super) fn run<O: Op, R: Moved, C: FnMut(RawFd) -> io::Result<R>>(
         &self,
-        operation: Operation,
+        operation: Operation<O>,
         call: C,
-    ) -> Run<'_, C> {
+    ) -> Run<'_, O, C> {
         Run {
-            ongoing: Ongoing::new(self, operation),
+            ongoing: self.begin(operation),
             call,
         }
     }
 
-    /// [`Fd::run`] again and again, in one turn, until `call` has done the last part. Counts
-    /// nothing but the calls.
+    /// An operation that has not begun.
     #[inline]
-    pub(super) fn run_all<C: FnMut(RawFd) -> io::Result<Part>>(
-        &self,
-        operation: Operation,
-        call: C,
-    ) -> RunAll<'_, C> {
-        RunAll {
-            ongoing: Ongoing::new(self, operation),
-            call,
-        }
-    }
-
-    #[inline]
-    pub(super) fn target(&self) -> Target<'_> {
-        Target {
-            raw: self.raw(),
-            desc: self.desc(),
-            runtime_link: &self.runtime_link,
-            drained: Some(&self.drained),
+    pub(super) fn begin<O: Op>(&self, operation: Operation<O>) -> Ongoing<'_, O> {
+        Ongoing {
+            attempt: Attempt::new(self, operation),
+            asked: budget::Asked::default(),
+            stage: Stage::Begin,
         }
     }
 
@@ -171,22 +181,23 @@ impl Fd {
         not(any(feature = "tokio", feature = "futures-io", feature = "hyper")),
         allow(dead_code)
     )]
-    pub(super) fn poll_run<R: Moved>(
+    pub(super) fn poll_run<O: Op, R: Moved>(
         &self,
-        operation: Operation,
+        operation: Operation<O>,
         cx: &mut Context<'_>,
         mut call: impl FnMut(RawFd) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        let permit = ready!(self.poll_permit(operation.direction, cx));
-        let result = match self.mutex.try_lock_first(operation.direction) {
+        let permit = ready!(self.poll_permit(O::DIRECTION, cx));
+        let result = match self.mutex.try_lock_first(O::DIRECTION) {
             Ok(true) => {
                 let turn = Turn {
                     fd: self,
-                    direction: operation.direction,
+                    direction: O::DIRECTION,
                 };
-                let polled = &self.polled[operation.direction.index()];
+                let polled = &self.polled[O::DIRECTION.index()];
                 let resumed = polled.load(Ordering::Relaxed);
-                let outcome = self.target().poll_left(&operation, resumed, cx, &mut call);
+                let local = self.local();
+                let outcome = attempt::poll_left(self, operation, resumed, local, cx, &mut call);
                 polled.store(outcome.is_pending(), Ordering::Relaxed);
                 drop(turn);
                 ready!(outcome)
@@ -207,8 +218,12 @@ impl Fd {
 
 impl Turn<'_> {
     /// Lets `pause` go by, unless a deadline or close comes first.
-    pub(super) async fn pause(&self, operation: Operation, pause: Duration) -> io::Result<()> {
-        self.fd.target().pause(operation, pause).await
+    pub(super) async fn pause<O: Op>(
+        &self,
+        operation: Operation<O>,
+        pause: Duration,
+    ) -> io::Result<()> {
+        attempt::pause(self.fd, operation, pause).await
     }
 }
 
@@ -233,65 +248,28 @@ impl<'a> Future for Queue<'a> {
 
 /// The future of [`Fd::run`].
 #[must_use = "futures do nothing unless awaited"]
-pub(crate) struct Run<'a, C> {
-    ongoing: Ongoing<'a>,
+pub(crate) struct Run<'a, O: Op, C> {
+    ongoing: Ongoing<'a, O>,
     call: C,
 }
 
 // Nothing in it is pinned: the call is only ever borrowed.
-impl<C> Unpin for Run<'_, C> {}
+impl<O: Op, C> Unpin for Run<'_, O, C> {}
 
-impl<R: Moved, C: FnMut(RawFd) -> io::Result<R>> Future for Run<'_, C> {
+impl<O: Op, R: Moved, C: FnMut(RawFd) -> io::Result<R>> Future for Run<'_, O, C> {
     type Output = io::Result<R>;
 
     #[inline]
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Run { ongoing, call } = self.get_mut();
-        let (permit, result) = ready!(ongoing.poll(cx, call));
+        let local = ongoing.fd().local();
+        let (permit, result) = ready!(ongoing.poll(local, cx, call));
         ongoing.end();
         permit.made_progress();
-        if !ongoing.operation.peeks {
-            ongoing.operation.count(ongoing.fd.local(), result.as_ref());
+        if !ongoing.operation().peeks() {
+            ongoing.operation().count(local, result.as_ref());
         }
         Poll::Ready(result)
-    }
-}
-
-/// What a call has done of an operation that takes several.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Part {
-    /// There is more to do.
-    Rest,
-    Last,
-}
-
-/// The future of [`Fd::run_all`].
-#[must_use = "futures do nothing unless awaited"]
-pub(super) struct RunAll<'a, C> {
-    ongoing: Ongoing<'a>,
-    call: C,
-}
-
-// As in `Run`.
-impl<C> Unpin for RunAll<'_, C> {}
-
-impl<C: FnMut(RawFd) -> io::Result<Part>> Future for RunAll<'_, C> {
-    type Output = io::Result<()>;
-
-    #[inline]
-    fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        let RunAll { ongoing, call } = self.get_mut();
-        loop {
-            let (permit, result) = ready!(ongoing.poll(cx, call));
-            // Each call counts: a peer that is quick keeps the task from its executor as well.
-            permit.made_progress();
-            if let Ok(Part::Rest) = result {
-                ongoing.begin_anew();
-                continue;
-            }
-            ongoing.end();
-            return Poll::Ready(result.map(drop));
-        }
     }
 }
 
@@ -299,11 +277,8 @@ impl<C: FnMut(RawFd) -> io::Result<Part>> Future for RunAll<'_, C> {
 ///
 /// Its parts are written out, and not in `async` blocks or an enum with data: this is what a parked
 /// connection holds, and what each operation makes and throws away, most of them without any wait.
-struct Ongoing<'a> {
-    fd: &'a Fd,
-    operation: Operation,
-    attempt: Attempt<'a>,
-    queue: Option<Box<Queue<'a>>>,
+pub(super) struct Ongoing<'a, O: Op> {
+    attempt: Attempt<'a, &'a Fd, O>,
     asked: budget::Asked,
     stage: Stage,
 }
@@ -319,63 +294,60 @@ enum Stage {
     Ended,
 }
 
-impl<'a> Ongoing<'a> {
+impl<'a, O: Op> Ongoing<'a, O> {
     #[inline]
-    fn new(fd: &'a Fd, operation: Operation) -> Self {
-        Self {
-            fd,
-            operation,
-            attempt: Attempt::new(fd.desc(), &operation),
-            queue: None,
-            asked: budget::Asked::default(),
-            stage: Stage::Begin,
-        }
+    pub(super) fn fd(&self) -> &'a Fd {
+        self.attempt.target
     }
 
     #[inline]
-    fn poll<R>(
+    pub(super) fn operation(&self) -> Operation<O> {
+        self.attempt.operation
+    }
+
+    #[inline]
+    pub(super) fn poll<R>(
         &mut self,
+        local: Local<'_>,
         cx: &mut Context<'_>,
         call: &mut impl FnMut(RawFd) -> io::Result<R>,
     ) -> Poll<(Permit, io::Result<R>)> {
-        let fd = self.fd;
+        let fd = self.fd();
         let guard = EndOnPanic(self);
-        let asked = guard.0.asked.poll(cx, || fd.desc().shared.give_way());
-        let outcome = match asked {
-            Poll::Ready(permit) => guard.0.poll_turn(cx, call).map(|result| (permit, result)),
+        let this = &mut *guard.0;
+        let outcome = match this.asked.poll(cx, || fd.desc().shared.give_way()) {
+            Poll::Ready(permit) => match this.poll_turn(local, cx, call) {
+                Poll::Ready(result) => Poll::Ready((permit, result)),
+                Poll::Pending => Poll::Pending,
+            },
             Poll::Pending => Poll::Pending,
         };
         mem::forget(guard);
         outcome
     }
 
-    #[inline]
+    #[inline(always)]
     fn poll_turn<R>(
         &mut self,
+        local: Local<'_>,
         cx: &mut Context<'_>,
         call: &mut impl FnMut(RawFd) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         if self.stage != Stage::Turn {
             if self.stage == Stage::Begin
-                && let Some(turn) = self.fd.try_turn(self.operation.direction)
+                && let Some(turn) = self.fd().try_turn(O::DIRECTION)
             {
-                self.begin_turn(turn?);
+                // From here on it is `Ongoing::end` that leaves.
+                mem::forget(turn?);
+                self.stage = Stage::Turn;
             } else {
                 ready!(self.wait_for_turn(cx))?;
             }
+            if self.operation().is_idle() {
+                return Poll::Ready(call(self.fd().raw()));
+            }
         }
-        if self.operation.idle {
-            return Poll::Ready(call(self.fd.raw()));
-        }
-        self.attempt
-            .poll(self.fd.target(), &self.operation, cx, call)
-    }
-
-    /// From here on it is [`Ongoing::end`] that leaves.
-    #[inline]
-    fn begin_turn(&mut self, turn: Turn<'a>) {
-        mem::forget(turn);
-        self.stage = Stage::Turn;
+        self.attempt.poll_first(local, cx, call)
     }
 
     #[cold]
@@ -384,52 +356,66 @@ impl<'a> Ongoing<'a> {
             return Poll::Ready(Err(io::Error::other("polled after its end")));
         }
         self.stage = Stage::Queued;
-        let queue = self
-            .queue
-            .get_or_insert_with(|| Box::new(self.fd.queue(self.operation.direction)));
-        let turn = ready!(Pin::new(&mut **queue).poll(cx))?;
-        self.begin_turn(turn);
-        self.queue = None;
+        let (fd, direction) = (self.fd(), O::DIRECTION);
+        let queue = self.attempt.aside.get_or_insert_with(|| {
+            let queue = fd.queue(direction);
+            // From there on it is `Ongoing::end` that leaves.
+            Box::pin(async move { queue.await.map(mem::forget) })
+        });
+        ready!(queue.as_mut().poll(cx))?;
+        self.stage = Stage::Turn;
+        self.attempt.aside = None;
         Poll::Ready(Ok(()))
     }
 
     /// What was done was a part; the turn stays.
     #[inline]
-    fn begin_anew(&mut self) {
+    pub(super) fn begin_anew(&mut self) {
         self.asked = budget::Asked::default();
         self.attempt.begin_anew();
     }
 
-    /// Leaves. The wait goes before the turn does.
+    /// Leaves, being done: nothing of it waits any more.
     #[inline]
-    fn end(&mut self) {
+    pub(super) fn end(&mut self) {
         let stage = mem::replace(&mut self.stage, Stage::Ended);
         if stage == Stage::Turn {
-            let turn = Turn {
-                fd: self.fd,
-                direction: self.operation.direction,
-            };
-            self.attempt.end();
-            drop(turn);
+            drop(Turn {
+                fd: self.fd(),
+                direction: O::DIRECTION,
+            });
         }
+    }
+
+    /// Leaves before it is done. The wait goes before the turn does.
+    #[cold]
+    #[inline(never)]
+    fn give_up(&mut self) {
+        let stage = mem::replace(&mut self.stage, Stage::Ended);
+        let _turn = (stage == Stage::Turn).then(|| Turn {
+            fd: self.fd(),
+            direction: O::DIRECTION,
+        });
+        self.attempt.give_up();
     }
 }
 
-impl Drop for Ongoing<'_> {
+impl<O: Op> Drop for Ongoing<'_, O> {
     #[inline]
     fn drop(&mut self) {
-        self.end();
+        if matches!(self.stage, Stage::Turn | Stage::Queued) {
+            self.give_up();
+        }
     }
 }
 
 /// Ends an operation that panics: nobody is left waiting for its turn, however long its future is
 /// kept.
-struct EndOnPanic<'p, 'a>(&'p mut Ongoing<'a>);
+struct EndOnPanic<'p, 'a, O: Op>(&'p mut Ongoing<'a, O>);
 
-impl Drop for EndOnPanic<'_, '_> {
+impl<O: Op> Drop for EndOnPanic<'_, '_, O> {
     #[cold]
     fn drop(&mut self) {
-        self.0.end();
-        self.0.queue = None;
+        self.0.give_up();
     }
 }

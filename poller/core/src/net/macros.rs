@@ -95,8 +95,7 @@ macro_rules! descriptor_methods {
             /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded).
             #[track_caller]
             pub fn readable(&self) -> impl Future<Output = std::io::Result<()>> + '_ {
-                self.fd
-                    .ready(crate::Direction::Read, std::panic::Location::caller())
+                self.fd.readable(std::panic::Location::caller())
             }
 
             /// Waits until there is room to write.
@@ -107,8 +106,7 @@ macro_rules! descriptor_methods {
             /// [`Error::DeadlineExceeded`](crate::Error::DeadlineExceeded).
             #[track_caller]
             pub fn writable(&self) -> impl Future<Output = std::io::Result<()>> + '_ {
-                self.fd
-                    .ready(crate::Direction::Write, std::panic::Location::caller())
+                self.fd.writable(std::panic::Location::caller())
             }
         }
 

@@ -27,9 +27,9 @@ pub fn bucket_of(value: u64) -> usize {
     }
     // One less, for the bound itself is the last value of its bucket.
     let below = value - 1;
-    let exponent = 63 - below.leading_zeros() as usize;
-    let index =
-        1 + LINEAR as usize + (exponent - 2) * SUB + ((below >> (exponent - 2)) & 3) as usize;
+    // It has three bits from this one on, 4 to 7: a doubling, and which quarter of it.
+    let shift = below.ilog2() as usize - 2;
+    let index = 1 + shift * SUB + (below >> shift) as usize;
     index.min(BUCKETS - 1)
 }
 
@@ -70,12 +70,12 @@ impl Cell {
     /// To be called by one thread at a time; where threads share a shard, the two parts may be of
     /// two of them.
     #[inline]
-    fn set_exemplar(&self, desc: DescId, at_ns: u64) {
+    fn set_exemplar(&self, desc: u64, at_ns: u64) {
         // No time while the two do not belong together. Whoever sees the new descriptor also sees
         // that there was none.
         self.at_ns.store(0, Ordering::Relaxed);
         fence(Ordering::Release);
-        self.desc.store(desc.to_bits(), Ordering::Relaxed);
+        self.desc.store(desc, Ordering::Relaxed);
         self.at_ns.store(at_ns, Ordering::Release);
     }
 
@@ -135,7 +135,7 @@ impl Cells {
         add: impl Fn(&AtomicU64, u64),
     ) {
         let cell = &self.buckets[bucket_of(value)];
-        cell.set_exemplar(desc, at_ns);
+        cell.set_exemplar(desc.to_bits(), at_ns);
         add(&cell.count, 1);
         add(&self.sum, value);
     }

@@ -46,7 +46,7 @@ impl Ring {
     }
 
     /// To be called by one thread at a time.
-    #[inline]
+    #[inline(always)]
     pub(super) fn push(&self, event: RawEvent) {
         let head = self.head.load(Ordering::Relaxed);
         // Whoever sees one of the stores below sees this head too, and knows that the entry is

@@ -25,7 +25,7 @@ struct Shard {
     transitions: [[AtomicU64; Transition::COUNT]; 2],
     counters: [AtomicU64; Counter::COUNT],
     /// Apart, so that a shard is never built on a small stack.
-    histograms: Box<[Cells]>,
+    histograms: Box<[Cells; Histogram::COUNT]>,
     /// The flight recorder; none if it is switched off.
     ring: Option<Ring>,
     /// Events without a ring to go to.
@@ -39,7 +39,12 @@ impl Shard {
             ticker: Ticker::new(),
             transitions: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
-            histograms: Histogram::ALL.iter().map(|_| Cells::new()).collect(),
+            histograms: Histogram::ALL
+                .iter()
+                .map(|_| Cells::new())
+                .collect::<Box<[_]>>()
+                .try_into()
+                .unwrap_or_else(|_| unreachable!("one for each")),
             ring: (events > 0).then(|| Ring::new(events)),
             unrecorded: AtomicU64::new(0),
         })
@@ -198,7 +203,7 @@ impl Local<'_> {
 
     /// Reads the clock: what is recorded from here on happens now, or a few nanoseconds later,
     /// where the thread's own clock would go back by as much. 0 in a build without instrumentation.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn stamp(&self) -> u64 {
         if cfg!(netpoller_bare) {
             return 0;
@@ -239,7 +244,7 @@ impl Local<'_> {
     }
 
     /// Counts a transition of a word of `desc`, and puts it into the flight recorder.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn transition(
         &self,
         desc: DescId,
@@ -264,7 +269,7 @@ impl Local<'_> {
     }
 
     /// Puts an event of one direction into the flight recorder.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn event_in(
         &self,
         direction: Option<Direction>,

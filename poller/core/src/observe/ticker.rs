@@ -7,7 +7,7 @@
 //! some nanoseconds.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use crate::clock;
 use crate::sys;
@@ -16,11 +16,15 @@ use crate::sys;
 const SPAN_NS: u64 = 100_000;
 /// Ticks that cannot be a span of that length on any processor, and whose product with a rate fits.
 const MOST_TICKS: u64 = 1 << 22;
+/// Readings that may be interrupted until the rate is known.
+const INTERRUPTIONS: u64 = 64;
 /// How long the counter is watched until its rate is known.
 const CALIBRATION_NS: u64 = 20_000_000;
 
 /// Nanoseconds a tick, times 2^32; 0 until it is known, or if the counter is of no use.
 static RATE: AtomicU64 = AtomicU64::new(0);
+/// The counter is of no use.
+static UNSTEADY: AtomicBool = AtomicBool::new(false);
 
 /// What one thread knows of the time. Other threads may read it, and use it at the cost of some
 /// precision.
@@ -42,12 +46,15 @@ impl Ticker {
     /// Now, CLOCK_MONOTONIC.
     #[inline]
     pub(super) fn now_ns(&self) -> u64 {
+        let rate = RATE.load(Ordering::Relaxed);
+        if rate == 0 {
+            return self.read();
+        }
         let ticks = sys::ticks();
         let passed = ticks.wrapping_sub(self.ticks.load(Ordering::Relaxed));
         if passed < MOST_TICKS {
-            let rate = RATE.load(Ordering::Relaxed);
             let passed_ns = (passed * rate) >> 32;
-            if rate != 0 && passed_ns < SPAN_NS {
+            if passed_ns < SPAN_NS {
                 return self.ns.load(Ordering::Relaxed) + passed_ns;
             }
         }
@@ -57,10 +64,13 @@ impl Ticker {
     /// Now, by the kernel's clock.
     #[inline]
     pub(super) fn read(&self) -> u64 {
+        if UNSTEADY.load(Ordering::Relaxed) {
+            return clock::now_ns();
+        }
         self.read_after(sys::ticks())
     }
 
-    #[inline]
+    #[inline(never)]
     fn read_after(&self, before: u64) -> u64 {
         let now = clock::now_ns();
         let ticks = sys::ticks();
@@ -69,6 +79,7 @@ impl Ticker {
             // is not used until they do.
             self.ticks
                 .store(ticks.wrapping_add(MOST_TICKS), Ordering::Relaxed);
+            give_up_counter();
             return now;
         }
         // In the middle, where the clock was read.
@@ -86,12 +97,26 @@ impl Ticker {
     }
 }
 
+/// Counts readings that were interrupted, while no rate is known. If all of them are, as where a
+/// hypervisor or an emulator takes each reading of the counter for itself, it is of no use.
+#[cold]
+fn give_up_counter() {
+    static INTERRUPTED: AtomicU64 = AtomicU64::new(0);
+    if RATE.load(Ordering::Relaxed) == 0
+        && INTERRUPTED.fetch_add(1, Ordering::Relaxed) >= INTERRUPTIONS
+    {
+        UNSTEADY.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Finds out the rate once the first reading is long enough ago.
 #[cold]
 fn calibrate(now_ns: u64, ticks: u64) {
     static FIRST: OnceLock<Option<(u64, u64)>> = OnceLock::new();
     let first = sys::made_once(&FIRST, || {
-        sys::ticks_are_steady().then_some((now_ns, ticks))
+        let steady = sys::ticks_are_steady();
+        UNSTEADY.store(!steady, Ordering::Relaxed);
+        steady.then_some((now_ns, ticks))
     });
     if let Some((first_ns, first_ticks)) = *first
         && now_ns > first_ns + CALIBRATION_NS

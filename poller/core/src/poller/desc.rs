@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::{Poller, Shared};
-use crate::desc::{Kind, Slot};
+use crate::desc::{Kind, NO_DEADLINE, Slot};
 use crate::error::Error;
-use crate::observe::{DescId, Direction, Names};
+use crate::observe::{DescId, Direction, Local, Names};
 
 /// A descriptor's registration with a poller: the key to its `pollDesc`.
 ///
@@ -90,9 +90,24 @@ impl Desc {
     #[inline]
     pub fn reset(&self, direction: Direction) -> Result<bool, Error> {
         self.check(direction)?;
-        self.slot
-            .reset(direction, &self.shared.recorder.local())
-            .map_err(|_| Error::Busy)
+        self.reset_unchecked(direction, self.local())
+    }
+
+    /// [`Desc::reset`] by one who has checked.
+    #[inline]
+    pub(crate) fn reset_unchecked(
+        &self,
+        direction: Direction,
+        local: Local<'_>,
+    ) -> Result<bool, Error> {
+        let reset = self.slot.reset(direction, &local);
+        reset.map_err(|_| Error::Busy)
+    }
+
+    /// What the calling thread counts in.
+    #[inline]
+    pub(crate) fn local(&self) -> Local<'_> {
+        self.shared.recorder.local()
     }
 
     /// Whether close, eviction, a deadline or an error state forbids an operation in `direction`.
@@ -102,6 +117,15 @@ impl Desc {
     /// As [`Desc::reset`], without [`Error::Busy`].
     #[inline]
     pub fn check(&self, direction: Direction) -> Result<(), Error> {
+        let clear = self.slot.info().is_clear() && self.slot.deadline(direction) == NO_DEADLINE;
+        if clear && self.shared.process.is_current() {
+            return Ok(());
+        }
+        self.check_each(direction)
+    }
+
+    #[cold]
+    fn check_each(&self, direction: Direction) -> Result<(), Error> {
         self.shared.check_process()?;
         self.slot.info().check(direction)?;
         self.check_deadline(direction)

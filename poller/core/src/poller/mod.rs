@@ -62,6 +62,7 @@ pub use deadline::Sides;
 pub use desc::Desc;
 pub use ready_list::ReadyList;
 pub use wait::Wait;
+pub(crate) use wait::into_error;
 
 pub use evict::Eviction;
 #[cfg(all(test, not(loom), not(netpoller_bare)))]

@@ -1,5 +1,6 @@
 //! What a poll made runnable.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
 
@@ -18,7 +19,7 @@ use crate::sys::EventBuf;
 #[derive(Debug)]
 pub struct ReadyList {
     pub(super) events: EventBuf,
-    pub(super) wakers: Vec<Woken>,
+    pub(super) wakers: VecDeque<Woken>,
     pub(super) due: Vec<(u32, u32)>,
     /// When the events were fetched.
     pub(super) fetched_ns: u64,
@@ -45,7 +46,7 @@ impl ReadyList {
         Self {
             events: EventBuf::with_capacity(events),
             // An event can wake both directions.
-            wakers: Vec::with_capacity(events.min(1024) * 2),
+            wakers: VecDeque::with_capacity(events.min(1024) * 2),
             due: Vec::with_capacity(64),
             fetched_ns: 0,
             delta: 0,
@@ -87,7 +88,6 @@ impl ReadyList {
         if self.wakers.is_empty() && self.delta == 0 {
             return;
         }
-        self.wakers.reverse();
         while !self.wakers.is_empty() {
             panics.catch(|| self.call_wakers());
         }
@@ -99,7 +99,7 @@ impl ReadyList {
     fn call_wakers(&mut self) {
         let mut calls = 0;
         let mut now = 0;
-        while let Some(woken) = self.wakers.pop() {
+        while let Some(woken) = self.wakers.pop_front() {
             if !cfg!(netpoller_bare) {
                 if calls % CALLS == 0 {
                     now = self.now_ns();
@@ -132,9 +132,10 @@ impl ReadyList {
         self.full
     }
 
+    #[inline]
     pub(super) fn push(&mut self, desc: &PollDesc, direction: Direction, waker: Option<Waker>) {
         if let Some(waker) = waker {
-            self.wakers.push(Woken {
+            self.wakers.push_back(Woken {
                 waker,
                 slot: desc.slot(),
                 direction,

@@ -9,7 +9,7 @@ use super::Desc;
 use crate::budget::{self, Before};
 use crate::desc::{Blocker, Refused, Token, WaitContext};
 use crate::error::Error;
-use crate::observe::Direction;
+use crate::observe::{Direction, Local};
 
 impl Desc {
     /// Waits until the descriptor is ready in `direction`, and consumes that readiness.
@@ -67,27 +67,31 @@ impl Desc {
         }
     }
 
+    /// A wait at `location`, by the thread that counts in `local`.
     #[inline]
-    fn context(
-        &self,
+    pub(crate) fn context<'a>(
+        &'a self,
         direction: Direction,
         location: &'static Location<'static>,
-        unconditional: bool,
-    ) -> WaitContext<'_> {
+        local: Local<'a>,
+    ) -> WaitContext<'a> {
         WaitContext {
             desc: &self.slot,
             direction,
-            local: self.shared.recorder.local(),
+            local,
             waiters: &self.shared.waiters,
             location,
-            unconditional,
+            unconditional: false,
         }
     }
+}
 
+impl Desc {
     /// Waits for the sake of a poll function: the wait stays behind when it returns pending, and
     /// the next waiter takes its place and wakes it. So only the last waker counts, as the contract
     /// of such functions has it. `resumed` if the function comes back to a wait that it has left
     /// behind.
+    #[inline(never)]
     pub(crate) fn poll_wait(
         &self,
         direction: Direction,
@@ -100,22 +104,21 @@ impl Desc {
         } else {
             Token::default()
         };
-        self.context(direction, location, false)
+        self.context(direction, location, self.local())
             .poll(&mut token, true, cx.waker())
             .map(into_error)
     }
-}
 
-impl Desc {
     /// Ends a wait that a poll function has left behind. The caller has its turn.
     #[cold]
     pub(crate) fn cancel_left(&self, direction: Direction, location: &'static Location<'static>) {
-        self.context(direction, location, false)
+        self.context(direction, location, self.local())
             .cancel(&mut Token::left());
     }
 }
 
-fn into_error(result: Result<(), Refused<Blocker>>) -> Result<(), Error> {
+#[inline]
+pub(crate) fn into_error(result: Result<(), Refused<Blocker>>) -> Result<(), Error> {
     result.map_err(|refused| match refused {
         Refused::Busy => Error::Busy,
         Refused::Check(blocker) => blocker.into(),
@@ -154,9 +157,7 @@ impl Future for Wait<'_> {
         } else {
             None
         };
-        let context = this
-            .desc
-            .context(this.direction, this.location, this.unconditional);
+        let context = this.context();
         let result = ready!(context.poll(&mut this.token, false, cx.waker()));
         // If it is polled again it is a new wait, which checks anew and has not parked.
         this.token = Token::default();
@@ -167,7 +168,7 @@ impl Future for Wait<'_> {
     }
 }
 
-impl Wait<'_> {
+impl<'a> Wait<'a> {
     /// Waits no longer. It can be polled again, and is a new wait then.
     #[inline]
     pub(crate) fn cancel(&mut self) {
@@ -178,11 +179,17 @@ impl Wait<'_> {
 
     #[cold]
     fn give_up(&mut self) {
-        let context = self
-            .desc
-            .context(self.direction, self.location, self.unconditional);
-        context.cancel(&mut self.token);
+        self.context().cancel(&mut self.token);
         self.token = Token::default();
+    }
+
+    #[inline]
+    fn context(&self) -> WaitContext<'a> {
+        let desc = self.desc;
+        WaitContext {
+            unconditional: self.unconditional,
+            ..desc.context(self.direction, self.location, desc.local())
+        }
     }
 }
 

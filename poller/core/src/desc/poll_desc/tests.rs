@@ -9,7 +9,11 @@ fn semantics_5_generation_0_is_never_live_not_even_after_a_wrap() {
     let recorder = Recorder::new(0);
     let desc = PollDesc::new(0);
     assert_eq!(desc.open(3, Kind::Tcp, Location::caller()), 1);
-    desc.fdseq.store(u32::MAX, Ordering::Relaxed);
+    let last = DescId {
+        slot: 0,
+        generation: u32::MAX,
+    };
+    desc.id.store(last.to_bits(), Ordering::Relaxed);
     desc.free(&recorder.local());
     assert_eq!(desc.open(3, Kind::Tcp, Location::caller()), 1);
 }

@@ -71,6 +71,7 @@ impl Token {
 
     /// Whether the wait has parked since it began, and, once it is done, whether it was released
     /// from there.
+    #[inline]
     pub(crate) fn has_parked(&self) -> bool {
         self.parked
     }
@@ -86,6 +87,19 @@ enum Former {
     Left,
 }
 
+#[cold]
+fn drop_wakers(old: Option<Waker>, former: Former, ours: Option<Waker>) {
+    let mut panics = Panics::default();
+    panics.catch(|| match old {
+        // Whoever relies on it has to ask anew, for this wait may end without readiness.
+        Some(left) if former == Former::Left => left.wake(),
+        old => drop(old),
+    });
+    panics.catch(|| drop(ours));
+    panics.resume();
+}
+
+#[inline]
 fn identity(waker: &Waker) -> (usize, usize) {
     (
         waker.data() as usize,
@@ -94,6 +108,12 @@ fn identity(waker: &Waker) -> (usize, usize) {
 }
 
 impl Word {
+    /// Whether nothing waits here, and nothing is ready.
+    #[inline]
+    pub(crate) fn is_nil(&self) -> bool {
+        self.word.load(Ordering::Acquire) == NIL
+    }
+
     /// Begins an operation: readiness from before is dropped, because the operation itself will
     /// find out (semantics 12). `true` if there was some.
     #[inline]
@@ -118,6 +138,82 @@ impl Word {
     /// `polled` for a poll function, whose wait is left in place when it returns pending; a wait by
     /// a future must be ended with [`Word::cancel`] if the future is dropped before it is done.
     pub(crate) fn poll_wait<W: Waiter>(
+        &self,
+        token: &mut Token,
+        polled: bool,
+        waker: &Waker,
+        waiter: &W,
+    ) -> Poll<Result<(), Refused<W::Error>>> {
+        match self.poll_wait_once(token, polled, waker, waiter) {
+            Some(end) => end,
+            None => self.poll_wait_slowly(token, polled, waker, waiter),
+        }
+    }
+
+    /// [`Word::poll_wait`] for the two polls that nearly all waits have: its readiness has come, or
+    /// it begins while nothing is ready. `None` in any other case; it goes on with
+    /// [`Word::poll_wait`] then.
+    #[inline(always)]
+    pub(crate) fn poll_wait_once<W: Waiter>(
+        &self,
+        token: &mut Token,
+        polled: bool,
+        waker: &Waker,
+        waiter: &W,
+    ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
+        let word = self.word.load(Ordering::Acquire);
+        let foreign = !token.claimed && word & (CLAIM | POLLED) == CLAIM;
+        if foreign || !token.started && waiter.check().is_err() {
+            return None;
+        }
+        if word & STATE == READY && self.swap_state(word, NIL).is_ok() {
+            token.started = true;
+            token.claimed = false;
+            waiter.count(Transition::Consume);
+            return Some(Poll::Ready(Ok(())));
+        }
+        if word & STATE == NIL && !token.claimed {
+            token.started = true;
+            let ours = waker.clone();
+            if self.swap_state(word, WAIT | CLAIM).is_ok() {
+                return self.arm(token, polled, ours, waiter);
+            }
+        }
+        None
+    }
+
+    /// From `wait`, which the caller has just entered. `None` if it was released in between and
+    /// must look again.
+    #[inline(always)]
+    fn arm<W: Waiter>(
+        &self,
+        token: &mut Token,
+        polled: bool,
+        ours: Waker,
+        waiter: &W,
+    ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
+        token.claimed = true;
+        waiter.count(Transition::Arm);
+        // Once more, now that `wait` is visible: without it a deadline that expires here is lost
+        // (semantics 18).
+        if let Err(error) = waiter.check() {
+            match self.swap_state(WAIT | CLAIM, NIL) {
+                Ok(_) => {
+                    token.claimed = false;
+                    waiter.count(Transition::CancelArmed);
+                }
+                // Readiness that came in between wins (semantics 17).
+                Err(word) if word & STATE == READY => return None,
+                // Released by the same deadline or close that the check has seen.
+                Err(_) => self.release(token),
+            }
+            return Some(Poll::Ready(Err(Refused::Check(error))));
+        }
+        self.park(token, polled, ours, waiter, Former::None)
+    }
+
+    #[inline(never)]
+    fn poll_wait_slowly<W: Waiter>(
         &self,
         token: &mut Token,
         polled: bool,
@@ -165,17 +261,7 @@ impl Word {
                     if self.swap_state(word, WAIT | CLAIM).is_err() {
                         continue;
                     }
-                    token.claimed = true;
-                    waiter.count(Transition::Arm);
-                    // Once more, now that `wait` is visible: without it a deadline that expires
-                    // here is lost (semantics 18).
-                    if let Err(error) = waiter.check() {
-                        if let Some(end) = self.give_up_arming(token, waiter, error) {
-                            return end;
-                        }
-                        continue;
-                    }
-                    if let Some(end) = self.park(token, polled, ours, waiter, Former::None) {
+                    if let Some(end) = self.arm(token, polled, ours, waiter) {
                         return end;
                     }
                 }
@@ -217,6 +303,7 @@ impl Word {
 
     /// From `wait`, which the caller has just entered, to `parked`. `None` if it was released in
     /// between and must look again.
+    #[inline(always)]
     fn park<W: Waiter>(
         &self,
         token: &mut Token,
@@ -257,36 +344,9 @@ impl Word {
         };
         // Last of all: to drop a waker may run any code, and panic, the second one too.
         if old.is_some() || ours.is_some() {
-            let mut panics = Panics::default();
-            panics.catch(|| match old {
-                // Whoever relies on it has to ask anew, for this wait may end without readiness.
-                Some(left) if former == Former::Left => left.wake(),
-                old => drop(old),
-            });
-            panics.catch(|| drop(ours));
-            panics.resume();
+            drop_wakers(old, former, ours);
         }
         end
-    }
-
-    /// From `wait` back to `nil` because the check failed after arming. Readiness that came in
-    /// between wins (semantics 17); `None` then.
-    fn give_up_arming<W: Waiter>(
-        &self,
-        token: &mut Token,
-        waiter: &W,
-        error: W::Error,
-    ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
-        match self.swap_state(WAIT | CLAIM, NIL) {
-            Ok(_) => {
-                token.claimed = false;
-                waiter.count(Transition::CancelArmed);
-            }
-            Err(word) if word & STATE == READY => return None,
-            // Released by the same deadline or close that the check has seen.
-            Err(_) => self.release(token),
-        }
-        Some(Poll::Ready(Err(Refused::Check(error))))
     }
 
     /// Gives the claim back. The state stays: `ready` must not become `nil` because a future was

@@ -7,27 +7,40 @@ use crate::observe::Transition;
 use crate::sync::atomic::Ordering;
 use crate::sync::spin_loop;
 
+/// What an edge has met.
+pub(crate) enum Edge {
+    /// Readiness that nobody has consumed.
+    Again,
+    /// A parked waiter, whose waker and flags these are. Nobody can touch the word until
+    /// [`Word::end_waking`] is called: it is `waking`.
+    Waking(Option<Waker>, u32),
+    /// Something else: to be told to [`Word::ready`].
+    Other,
+}
+
 impl Word {
     /// An edge. The waker of a parked waiter is handed to the caller, to be called when no lock is
     /// held; `stamp` is called before that waiter can run, so that it finds what woke it.
-    #[inline]
+    #[inline(never)]
     pub(crate) fn ready(&self, stamp: impl Fn(), count: impl Fn(Transition)) -> Option<Waker> {
         loop {
-            let word = self.word.load(Ordering::Acquire);
-            let (to, transition) = match word & STATE {
-                READY => {
-                    // A read-modify-write although it changes nothing: whoever takes the readiness
-                    // down afterwards must see the mask of this event, or it may take a short read
-                    // for the end of what is there.
-                    if self.swap_state(word, word).is_err() {
-                        continue;
-                    }
+            match self.edge() {
+                Edge::Again => {
                     count(Transition::ReadyAgain);
                     return None;
                 }
-                NIL => (READY, Transition::ReadyIdle),
-                WAIT => (READY, Transition::ReadyArmed),
-                PARKED => (WAKING, Transition::ReadyParked),
+                Edge::Waking(waker, flags) => {
+                    stamp();
+                    count(Transition::ReadyParked);
+                    self.end_waking(flags, count);
+                    return waker;
+                }
+                Edge::Other => {}
+            }
+            let word = self.word.load(Ordering::Acquire);
+            let transition = match word & STATE {
+                NIL => Transition::ReadyIdle,
+                WAIT => Transition::ReadyArmed,
                 // The owner of the cell will end in `ready`, and counts for us.
                 WAKING => {
                     if self.swap_state(word, word & !STATE | WAKING_READY).is_ok() {
@@ -35,24 +48,43 @@ impl Word {
                     }
                     continue;
                 }
-                _ => {
+                WAKING_READY => {
                     count(Transition::ReadyAgain);
                     return None;
                 }
+                _ => continue,
             };
-            if self.swap_state(word, word & !STATE | to).is_err() {
-                continue;
-            }
-            if to != WAKING {
+            if self.swap_state(word, word & !STATE | READY).is_ok() {
                 count(transition);
                 return None;
             }
+        }
+    }
+
+    /// [`Word::ready`] for the two things that nearly all edges meet: readiness, and a parked
+    /// waiter.
+    #[inline(always)]
+    pub(crate) fn edge(&self) -> Edge {
+        let word = self.word.load(Ordering::Acquire);
+        // A read-modify-write although it changes nothing: whoever takes the readiness down
+        // afterwards must see the mask of this event, or it may take a short read for the end of
+        // what is there.
+        if word & STATE == READY && self.swap_state(word, word).is_ok() {
+            return Edge::Again;
+        }
+        if word & STATE == PARKED && self.swap_state(word, word & !STATE | WAKING).is_ok() {
             // SAFETY: we moved the word to `waking`.
             let waker = unsafe { self.exchange(None) };
-            stamp();
-            count(transition);
+            return Edge::Waking(waker, word & !STATE);
+        }
+        Edge::Other
+    }
+
+    /// Ends [`Edge::Waking`], whose waiter has `flags`.
+    #[inline(always)]
+    pub(crate) fn end_waking(&self, flags: u32, count: impl Fn(Transition)) {
+        if self.swap_state(flags | WAKING, flags | READY).is_err() {
             self.finish_waking(READY, count);
-            return waker;
         }
     }
 
