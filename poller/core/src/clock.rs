@@ -67,13 +67,6 @@ pub(crate) fn now() -> Instant {
     }
 }
 
-/// The clock as instrumentation reads it: not at all in a build that measures the cost of
-/// instrumentation.
-#[inline]
-pub(crate) fn stamp_ns() -> u64 {
-    if cfg!(netpoller_bare) { 0 } else { now_ns() }
-}
-
 /// `instant` in nanoseconds, at most [`NEVER`] (semantics 30: overflow is the far future, not the
 /// past).
 #[inline]

@@ -9,8 +9,7 @@ use super::Kind;
 use super::info::Info;
 use super::side::{AtomicLocation, Side};
 use super::word::{Busy, Edge};
-use crate::clock;
-use crate::observe::{Cause, DescId, Direction, Label, Local, Transition};
+use crate::observe::{Cause, DescId, Direction, Label, Local, RECORDS, Transition, stamp_ns};
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -102,7 +101,7 @@ impl PollDesc {
         self.label.store(0, Ordering::Relaxed);
         self.connect_parks.store(0, Ordering::Relaxed);
         self.cookie.store(0, Ordering::Relaxed);
-        self.opened_ns.store(clock::stamp_ns(), Ordering::Relaxed);
+        self.opened_ns.store(stamp_ns(), Ordering::Relaxed);
         self.opened_location.store(location);
         for (deadline, side) in self.deadlines.iter().zip(&self.sides) {
             deadline.store(NO_DEADLINE, Ordering::Relaxed);
@@ -165,7 +164,7 @@ impl PollDesc {
         transition: Transition,
         cause: Cause,
     ) {
-        if cfg!(netpoller_bare) {
+        if !RECORDS {
             return;
         }
         let side = self.side(direction);

@@ -6,7 +6,7 @@ use std::sync::atomic::AtomicPtr;
 
 use super::State;
 use super::word::Word;
-use crate::observe::{Cause, History, Label, Next, Transition};
+use crate::observe::{Cause, History, Label, Next, RECORDS, Transition};
 use crate::sync::atomic::Ordering;
 
 /// A share of a wake's latency that is not known yet.
@@ -124,7 +124,7 @@ impl Side {
 
     /// A parked waiter is about to be woken because of what was found out at `at_ns`.
     pub(super) fn stamp_wake(&self, at_ns: u64, cause: Cause) {
-        if cfg!(netpoller_bare) {
+        if !RECORDS {
             return;
         }
         self.called_after_ns.store(PENDING, Ordering::Relaxed);

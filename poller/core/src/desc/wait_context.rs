@@ -7,7 +7,9 @@ use super::State;
 use super::info::Blocker;
 use super::poll_desc::PollDesc;
 use super::word::{Refused, Token, Waiter};
-use crate::observe::{Cause, Direction, EventKind, Histogram, Local, Transition, current_task};
+use crate::observe::{
+    Cause, Direction, EventKind, Histogram, Local, RECORDS, Transition, current_task,
+};
 use crate::sync::Panics;
 use crate::sync::atomic::{AtomicI64, Ordering};
 
@@ -39,7 +41,7 @@ impl Waiter for WaitContext<'_> {
 
     #[inline(always)]
     fn publish(&self, rearmed: bool) {
-        if cfg!(netpoller_bare) {
+        if !RECORDS {
             return;
         }
         let side = self.desc.side(self.direction);
@@ -65,7 +67,7 @@ impl Waiter for WaitContext<'_> {
     #[cold]
     fn unparked(&self) {
         self.waiters.fetch_sub(1, Ordering::AcqRel);
-        if cfg!(netpoller_bare) {
+        if !RECORDS {
             return;
         }
         // Whoever released it found nobody parked, and has stamped no wake. Without one the whole
@@ -152,7 +154,7 @@ impl WaitContext<'_> {
 
     #[inline(always)]
     fn record_wake(&self) {
-        if cfg!(netpoller_bare) {
+        if !RECORDS {
             return;
         }
         let side = self.desc.side(self.direction);

@@ -41,9 +41,8 @@ use tokio::runtime::{Handle, Id};
 use tokio::task::{AbortHandle, coop};
 
 use super::kind::Driver;
-use crate::clock;
 use crate::error::context;
-use crate::observe::{Direction, U64Hasher};
+use crate::observe::{Direction, U64Hasher, stamp_ns};
 use crate::poller::{Shared, all_pollers};
 use crate::sync::Panics;
 use crate::sys::{ForkMutex, Order, query};
@@ -303,7 +302,7 @@ impl Drop for Shared {
 /// The readiness is a spurious one, which a wait allows for (semantics 26), that of a sleep too. It
 /// is given to idle descriptors as well, for one of them may be about to park.
 fn look_again(shared: &Shared) {
-    let now = clock::stamp_ns();
+    let now = stamp_ns();
     let mut wakers = Vec::new();
     for desc in shared.cache.iter_from(0) {
         let _guard = desc.lock();

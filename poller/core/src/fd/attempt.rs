@@ -271,13 +271,31 @@ fn wait<O: Op>(
                     refused => Poll::Ready(into_error(refused).map_err(io::Error::from)),
                 };
             }
-            Some(Poll::Pending) if runtime_link.ensure_polled(&desc.shared).is_ok() => {
-                return Poll::Pending;
+            // Each time: it may have been passed on, to somebody else who has to poll now.
+            Some(Poll::Pending) => {
+                return match runtime_link.ensure_polled(&desc.shared) {
+                    Ok(()) => Poll::Pending,
+                    Err(error) => Poll::Ready(Err(unpolled::<O>(desc, token, location, error))),
+                };
             }
-            _ => {}
+            None => {}
         }
     }
     wait_otherwise::<O>(desc, runtime_link, token, location, local, waker)
+}
+
+/// Ends a wait that nobody would poll for.
+#[cold]
+fn unpolled<O: Op>(
+    desc: &Desc,
+    token: &mut Token,
+    location: &'static Location<'static>,
+    error: io::Error,
+) -> io::Error {
+    desc.context(O::DIRECTION, location, desc.local())
+        .cancel(token);
+    *token = Token::default();
+    error
 }
 
 #[cold]
@@ -296,14 +314,9 @@ fn wait_otherwise<O: Op>(
             *token = Token::default();
             Poll::Ready(into_error(result).map_err(io::Error::from))
         }
-        // Each time: it may have been passed on, to somebody else who has to poll now.
         Poll::Pending => match runtime_link.ensure_polled(&desc.shared) {
             Ok(()) => Poll::Pending,
-            Err(error) => {
-                // Nobody would poll for it.
-                context.cancel(token);
-                Poll::Ready(Err(error))
-            }
+            Err(error) => Poll::Ready(Err(unpolled::<O>(desc, token, location, error))),
         },
     }
 }

@@ -5,6 +5,7 @@
 //! [`shard`]); whoever reads sums over the threads. Nothing here locks, allocates or makes a system
 //! call on the way of an event; only the first write of a thread to a recorder allocates its shard.
 #![forbid(unsafe_code)]
+#![cfg_attr(netpoller_bare, allow(dead_code))]
 
 mod counter;
 mod event;
@@ -12,10 +13,12 @@ mod histogram;
 mod history;
 mod intern;
 mod ring;
+#[cfg_attr(netpoller_bare, path = "bare.rs")]
 mod shard;
 mod task;
 mod thread;
 mod ticker;
+mod totals;
 
 pub use histogram::{Exemplar, HistogramSnapshot};
 #[doc(inline)]
@@ -34,7 +37,7 @@ pub(crate) use history::{History, Kept, KeptIn, Next};
 pub use intern::Label;
 pub(crate) use intern::{Name, Names, visible};
 pub(crate) use ring::EVENT_BYTES;
-pub(crate) use shard::{Local, Recorder, Totals};
+pub(crate) use shard::{Local, RECORDS, Recorder, stamp_ns};
 #[cfg(feature = "tokio")]
 pub(crate) use task::U64Hasher;
 pub(crate) use task::{Task, current_task, enter_task};
@@ -42,3 +45,4 @@ pub use thread::thread_name;
 pub(crate) use thread::thread_names_soon;
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 pub(crate) use thread::with_names_locked;
+pub(crate) use totals::Totals;

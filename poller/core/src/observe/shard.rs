@@ -13,8 +13,17 @@ use super::histogram::Cells;
 use super::ring::Ring;
 use super::thread::{MAX_THREADS, SHARED, current_thread, known_thread};
 use super::ticker::Ticker;
-use super::{Cause, Counter, Direction, EventKind, Histogram, HistogramSnapshot, Transition};
+use super::{Cause, Counter, Direction, EventKind, Histogram, Totals, Transition};
 use crate::clock;
+
+/// Whether anything is recorded at all.
+pub(crate) const RECORDS: bool = true;
+
+/// Now, in nanoseconds, for a stamp.
+#[inline]
+pub(crate) fn stamp_ns() -> u64 {
+    clock::now_ns()
+}
 
 #[derive(Debug)]
 struct Shard {
@@ -35,7 +44,7 @@ struct Shard {
 impl Shard {
     fn new(events: usize) -> Box<Self> {
         Box::new(Self {
-            last_ns: AtomicU64::new(crate::clock::stamp_ns()),
+            last_ns: AtomicU64::new(clock::now_ns()),
             ticker: Ticker::new(),
             transitions: std::array::from_fn(|_| std::array::from_fn(|_| AtomicU64::new(0))),
             counters: std::array::from_fn(|_| AtomicU64::new(0)),
@@ -64,11 +73,7 @@ impl Recorder {
         Self {
             shards: Box::new([const { OnceLock::new() }; MAX_THREADS]),
             // A model would explore each word of them.
-            events: if cfg!(any(loom, netpoller_bare)) {
-                0
-            } else {
-                events
-            },
+            events: if cfg!(loom) { 0 } else { events },
         }
     }
 
@@ -182,9 +187,6 @@ pub(crate) struct Local<'a> {
 impl Local<'_> {
     #[inline]
     fn add_to(&self, cell: &AtomicU64, n: u64) {
-        if cfg!(netpoller_bare) {
-            return;
-        }
         if self.thread != SHARED as u32 {
             cell.store(
                 cell.load(Ordering::Relaxed).wrapping_add(n),
@@ -202,12 +204,9 @@ impl Local<'_> {
     }
 
     /// Reads the clock: what is recorded from here on happens now, or a few nanoseconds later,
-    /// where the thread's own clock would go back by as much. 0 in a build without instrumentation.
+    /// where the thread's own clock would go back by as much.
     #[inline(always)]
     pub(crate) fn stamp(&self) -> u64 {
-        if cfg!(netpoller_bare) {
-            return 0;
-        }
         if self.thread == SHARED as u32 {
             let now_ns = clock::now_ns();
             self.shard.last_ns.store(now_ns, Ordering::Relaxed);
@@ -225,11 +224,10 @@ impl Local<'_> {
         now_ns
     }
 
-    /// [`Local::stamp`] by the kernel's clock alone, for what is compared with deadlines; in every
-    /// build.
+    /// [`Local::stamp`] by the kernel's clock alone, for what is compared with deadlines.
     #[inline]
     pub(crate) fn stamp_exactly(&self) -> u64 {
-        if cfg!(netpoller_bare) || self.thread == SHARED as u32 {
+        if self.thread == SHARED as u32 {
             return clock::now_ns();
         }
         let now_ns = self.shard.ticker.read();
@@ -252,9 +250,6 @@ impl Local<'_> {
         transition: Transition,
         cause: Cause,
     ) {
-        if cfg!(netpoller_bare) {
-            return;
-        }
         self.add_to(
             &self.shard.transitions[direction.index()][transition.index()],
             1,
@@ -277,9 +272,6 @@ impl Local<'_> {
         desc: DescId,
         argument: u32,
     ) {
-        if cfg!(netpoller_bare) {
-            return;
-        }
         match &self.shard.ring {
             Some(ring) => ring.push(RawEvent {
                 at_ns: self.last_ns(),
@@ -314,58 +306,9 @@ impl Local<'_> {
     /// Records a sample of `desc`.
     #[inline]
     pub(crate) fn record_for(&self, desc: DescId, histogram: Histogram, value: u64) {
-        if cfg!(netpoller_bare) {
-            return;
-        }
         let at_ns = self.last_ns();
         self.shard.histograms[histogram.index()]
             .record(value, desc, at_ns, |cell, n| self.add_to(cell, n));
-    }
-}
-
-/// Sums over all shards.
-#[derive(Clone, Debug)]
-pub(crate) struct Totals {
-    pub(crate) transitions: [[u64; Transition::COUNT]; 2],
-    pub(crate) counters: [u64; Counter::COUNT],
-    pub(crate) histograms: Vec<HistogramSnapshot>,
-    /// Rings of the flight recorder, their memory, and what they have taken and could not take.
-    pub(crate) rings: u64,
-    pub(crate) ring_bytes: u64,
-    pub(crate) recorded: u64,
-    pub(crate) unrecorded: u64,
-}
-
-impl Totals {
-    fn empty() -> Self {
-        Self {
-            transitions: [[0; Transition::COUNT]; 2],
-            counters: [0; Counter::COUNT],
-            histograms: vec![HistogramSnapshot::empty(); Histogram::COUNT],
-            rings: 0,
-            ring_bytes: 0,
-            recorded: 0,
-            unrecorded: 0,
-        }
-    }
-
-    /// What was counted after `earlier`, an earlier reading of the same recorder. What says how
-    /// things are, and not how often something was done, stays as it is.
-    pub(crate) fn since(&self, earlier: &Totals) -> Totals {
-        let mut interval = self.clone();
-        let transitions = interval.transitions.iter_mut().flatten();
-        for (now, before) in transitions.zip(earlier.transitions.iter().flatten()) {
-            *now = now.saturating_sub(*before);
-        }
-        for (now, before) in interval.counters.iter_mut().zip(&earlier.counters) {
-            *now = now.saturating_sub(*before);
-        }
-        for (now, before) in interval.histograms.iter_mut().zip(&earlier.histograms) {
-            *now = now.since(before);
-        }
-        interval.recorded -= earlier.recorded.min(interval.recorded);
-        interval.unrecorded -= earlier.unrecorded.min(interval.unrecorded);
-        interval
     }
 }
 

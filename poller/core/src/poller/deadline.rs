@@ -6,7 +6,7 @@ use super::{Desc, ReadyList, Shared};
 use crate::clock;
 use crate::desc::{EXPIRED, NO_DEADLINE, PollDesc};
 use crate::error::Error;
-use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Histogram, Local};
+use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Histogram, Local, RECORDS};
 use crate::sync::Panics;
 use crate::sync::atomic::Ordering;
 
@@ -81,10 +81,10 @@ impl Desc {
             return Ok(());
         }
         let local = self.shared.recorder.local();
-        let now = if cfg!(netpoller_bare) {
-            clock::now_ns()
-        } else {
+        let now = if RECORDS {
             local.stamp()
+        } else {
+            clock::now_ns()
         };
         if now < at {
             return Ok(());

@@ -7,7 +7,7 @@ use super::role::Role;
 use super::{Poller, ReadyList, Shared};
 use crate::clock;
 use crate::desc::{Kind, PollDesc};
-use crate::observe::{Counter, DescId, Direction, EventKind, Histogram, Local};
+use crate::observe::{Counter, DescId, Direction, EventKind, Histogram, Local, RECORDS};
 use crate::sync::atomic::Ordering;
 use crate::sys::{Tag, Timeout};
 use crate::timers::EMPTY;
@@ -217,7 +217,7 @@ impl Shared {
     /// only if the poll before left some behind.
     #[inline]
     fn time_away(&self, now: u64, began: Option<u64>, local: &Local<'_>) -> Option<u64> {
-        if cfg!(netpoller_bare) {
+        if !RECORDS {
             return None;
         }
         let last = self.last_poll_ns.load(Ordering::Relaxed);

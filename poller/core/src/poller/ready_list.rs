@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use super::Shared;
 use crate::desc::PollDesc;
-use crate::observe::{Direction, Histogram};
+use crate::observe::{Direction, Histogram, RECORDS};
 use crate::sync::Panics;
 use crate::sync::atomic::Ordering;
 use crate::sys::EventBuf;
@@ -100,7 +100,7 @@ impl ReadyList {
         let mut calls = 0;
         let mut now = 0;
         while let Some(woken) = self.wakers.pop_front() {
-            if !cfg!(netpoller_bare) {
+            if RECORDS {
                 if calls % CALLS == 0 {
                     now = self.now_ns();
                 }
@@ -118,7 +118,7 @@ impl ReadyList {
             shared
                 .waiters
                 .fetch_sub(std::mem::take(&mut self.delta), Ordering::AcqRel);
-            if !cfg!(netpoller_bare) {
+            if RECORDS {
                 let local = shared.recorder.local();
                 let took = local.stamp().saturating_sub(self.fetched_ns);
                 local.record(Histogram::Dispatch, took);

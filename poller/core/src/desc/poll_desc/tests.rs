@@ -60,11 +60,11 @@ fn a_new_life_is_shown_as_what_it_was_opened_as_and_keeps_nothing_of_the_one_bef
     assert_eq!((desc.cookie(), desc.label()), (7, Label(5)));
     desc.free(&recorder.local());
 
-    let (before, here) = (clock::stamp_ns(), Location::caller());
+    let (before, here) = (stamp_ns(), Location::caller());
     desc.open(4, Kind::Udp, here);
     assert_eq!((desc.fd(), desc.kind()), (4, Kind::Udp));
     assert_eq!(desc.opened_location(), Some(here));
-    assert!((before..=clock::stamp_ns()).contains(&desc.opened_ns()));
+    assert!((before..=stamp_ns()).contains(&desc.opened_ns()));
     assert_eq!((desc.cookie(), desc.label()), (0, Label(0)));
     assert_eq!(desc.last_events(), 0);
 }

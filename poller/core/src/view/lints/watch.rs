@@ -6,7 +6,7 @@ use super::options::Options;
 use super::stuck::Stuck;
 use crate::clock;
 use crate::desc::State;
-use crate::observe::Direction;
+use crate::observe::{Direction, RECORDS};
 use crate::poller::Poller;
 use crate::view::raw::RawRow;
 
@@ -43,7 +43,7 @@ impl StuckWatch {
             .copied()
             .collect();
         // Without instrumentation there are no stamps to judge by.
-        if rows.is_empty() || cfg!(netpoller_bare) {
+        if rows.is_empty() || !RECORDS {
             self.stuck = Stuck::default();
             return Vec::new();
         }
