@@ -157,9 +157,11 @@ impl Shared {
         if let Some(next) = moved_earlier {
             self.deadline_moved_earlier(next);
         }
-        let mut panics = Panics::default();
-        self.wake_released(wakers, &mut panics);
-        panics.resume();
+        if at == EXPIRED {
+            let mut panics = Panics::default();
+            self.wake_released(wakers, &mut panics);
+            panics.resume();
+        }
     }
 
     /// Takes the parked waiter of one direction out, to be woken when no lock is held.
