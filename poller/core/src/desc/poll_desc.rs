@@ -366,7 +366,7 @@ impl PollDesc {
                 });
                 waker
             }
-            Edge::Other => self.ready_otherwise(direction, at_ns, local),
+            Edge::Other(_) => self.ready_otherwise(direction, at_ns, local),
         }
     }
 

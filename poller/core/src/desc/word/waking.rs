@@ -14,8 +14,8 @@ pub(crate) enum Edge {
     /// A parked waiter, whose waker and flags these are. Nobody can touch the word until
     /// [`Word::end_waking`] is called: it is `waking`.
     Waking(Option<Waker>, u32),
-    /// Something else: to be told to [`Word::ready`].
-    Other,
+    /// Something else, which the word said: to be told to [`Word::ready`].
+    Other(u32),
 }
 
 impl Word {
@@ -24,7 +24,7 @@ impl Word {
     #[inline(never)]
     pub(crate) fn ready(&self, stamp: impl Fn(), count: impl Fn(Transition)) -> Option<Waker> {
         loop {
-            match self.edge() {
+            let word = match self.edge() {
                 Edge::Again => {
                     count(Transition::ReadyAgain);
                     return None;
@@ -35,9 +35,8 @@ impl Word {
                     self.end_waking(flags, count);
                     return waker;
                 }
-                Edge::Other => {}
-            }
-            let word = self.word.load(Ordering::Acquire);
+                Edge::Other(word) => word,
+            };
             let transition = match word & STATE {
                 NIL => Transition::ReadyIdle,
                 WAIT => Transition::ReadyArmed,
@@ -77,7 +76,7 @@ impl Word {
             let waker = unsafe { self.exchange(None) };
             return Edge::Waking(waker, word & !STATE);
         }
-        Edge::Other
+        Edge::Other(word)
     }
 
     /// Ends [`Edge::Waking`], whose waiter has `flags`.
