@@ -24,8 +24,10 @@ const CONNECTING: u32 = u32::MAX;
 #[derive(Debug)]
 #[repr(C, align(64))]
 pub(crate) struct PollDesc {
-    /// Index in the cache and, in the lower half, the generation (Go's fdseq), as [`DescId`] packs
-    /// them. The generation is raised when the slot is freed; 0 is never live (semantics 4, 5).
+    /// Index in the cache.
+    slot: u32,
+    /// That and, in the lower half, the generation (Go's fdseq), as [`DescId`] packs them. The
+    /// generation is raised when the slot is freed; 0 is never live (semantics 4, 5).
     id: AtomicU64,
     pub(super) info: Info,
     fd: shown::AtomicI32,
@@ -60,6 +62,7 @@ const _: () = assert!(size_of::<PollDesc>() <= 512);
 impl PollDesc {
     pub(crate) fn new(slot: u32) -> Self {
         Self {
+            slot,
             id: AtomicU64::new(
                 DescId {
                     slot,
@@ -134,7 +137,7 @@ impl PollDesc {
 
     #[inline]
     pub(crate) fn slot(&self) -> u32 {
-        self.id().slot
+        self.slot
     }
 
     /// The descriptor that lives here, as instrumentation names it.

@@ -45,7 +45,7 @@ pub(crate) fn thread(case: Case, connections: Vec<net::TcpStream>) -> io::Result
 async fn run(case: Case) -> io::Result<()> {
     if case == Case::Open {
         return rounds::of_opens(|| {
-            UnixStream::from_std(new_socket()?).map_err(|(_, error)| error)?;
+            UnixStream::from_std(new_socket()?)?;
             Ok(())
         });
     }
@@ -53,7 +53,7 @@ async fn run(case: Case) -> io::Result<()> {
 }
 
 async fn serve(case: Case, connection: net::TcpStream) -> io::Result<()> {
-    let stream = TcpStream::from_std(connection).map_err(|(_, error)| error)?;
+    let stream = TcpStream::from_std(connection)?;
     let mut buffer = [0; 2 * REQUEST];
     loop {
         if case == Case::Deadline {
