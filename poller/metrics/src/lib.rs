@@ -50,6 +50,10 @@ use netpoller_core::view::{self, Stats};
 
 /// The statistics of all pollers, each with its value of the label `poller`: its name, which no
 /// other live one has.
+#[cfg_attr(
+    not(any(feature = "metrics", feature = "prometheus")),
+    allow(dead_code)
+)]
 fn all_stats() -> Vec<(String, Stats)> {
     let pollers = view::pollers().into_iter();
     pollers
