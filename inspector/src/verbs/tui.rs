@@ -28,7 +28,8 @@ impl Verb for TuiArgs {
         }
     }
 
-    /// Connects first, so that a wrong target is reported on the plain terminal and with its exit code.
+    /// Connects first, so that a wrong target is reported on the plain terminal and with its exit
+    /// code.
     fn run(&self, globals: &Globals) -> Result<(), Failure> {
         if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
             return Err(Failure::Usage(

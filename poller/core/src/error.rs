@@ -145,8 +145,8 @@ impl std::error::Error for RegisterError {
     }
 }
 
-/// What was to be taken over and could not be registered, given back with the reason. Who has no use
-/// for it lets `?` turn this into an [`io::Error`], and closes it by that.
+/// What was to be taken over and could not be registered, given back with the reason. Who has no
+/// use for it lets `?` turn this into an [`io::Error`], and closes it by that.
 ///
 /// ```no_run
 /// # fn take(stream: std::net::TcpStream) -> std::io::Result<()> {

@@ -4,8 +4,8 @@ use super::*;
 
 const SIZES: [(u16, u16); 5] = [(200, 60), (120, 30), (80, 24), (60, 15), (30, 8)];
 
-/// Compares with the picture that is checked in. `UPDATE=1 cargo test -p netpoller-inspector` redraws
-/// them.
+/// Compares with the picture that is checked in. `UPDATE=1 cargo test -p netpoller-inspector`
+/// redraws them.
 #[track_caller]
 fn assert_picture(name: &str, app: &App) {
     let shown = picture(app, app.size);
