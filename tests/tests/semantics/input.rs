@@ -190,3 +190,27 @@ fn what_is_not_taken_over_is_an_io_error_for_who_has_no_use_for_it() {
     assert_eq!(error.kind(), std::io::ErrorKind::PermissionDenied);
     assert!(error.to_string().contains("regular file"), "{error}");
 }
+
+#[test]
+fn connect_takes_names_and_several_addresses_and_says_what_is_neither() {
+    run(async |_| {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let addr = listener.local_addr().unwrap();
+        for to in [addr.to_string(), format!("localhost:{}", addr.port())] {
+            let stream = TcpStream::connect(&to).await.unwrap();
+            assert_eq!(stream.peer_addr().unwrap(), addr, "{to}");
+        }
+        // The first that answers: nobody listens at port 1.
+        let nobody = "127.0.0.1:1".parse().unwrap();
+        let stream = TcpStream::connect(&[nobody, addr][..]).await.unwrap();
+        assert_eq!(stream.peer_addr().unwrap(), addr);
+        let error = TcpStream::connect("there is no port").await.unwrap_err();
+        assert_eq!(error.kind(), std::io::ErrorKind::InvalidInput);
+        assert!(error.to_string().contains("host:port"), "{error}");
+        let none: [std::net::SocketAddr; 0] = [];
+        assert!(TcpStream::connect(&none[..]).await.is_err());
+        let by = std::time::Instant::now();
+        let late = TcpStream::connect_by(("localhost", addr.port()), by).await;
+        assert_eq!(late.unwrap_err().kind(), std::io::ErrorKind::TimedOut);
+    });
+}

@@ -26,6 +26,7 @@ mod accept;
 mod addr;
 mod blocking;
 mod macros;
+mod resolve;
 mod tcp;
 mod traits;
 mod udp;
@@ -33,6 +34,7 @@ mod unix;
 
 pub use crate::fd::{Closing, WriteAllError};
 pub use blocking::Blocking;
+pub use resolve::ToSocketAddrs;
 pub use tcp::{Incoming, TcpListener, TcpStream};
 pub use udp::UdpSocket;
 pub use unix::{

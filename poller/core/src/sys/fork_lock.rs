@@ -21,6 +21,8 @@ pub(crate) enum Order {
     /// Making the poller of a runtime.
     #[cfg(feature = "tokio")]
     Own,
+    /// The names that are looked up.
+    Lookups,
     /// Binding the endpoint's socket.
     Binding,
     /// Nesting a poller.

@@ -13,8 +13,9 @@ use super::set_defaults;
 use crate::budget;
 use crate::desc::Kind;
 use crate::driver::{self, Later};
-use crate::error::{NotRegistered, context};
+use crate::error::{Error, NotRegistered, context};
 use crate::fd::{self, Fd, Options};
+use crate::net::resolve::{self, Targets, ToSocketAddrs};
 use crate::net::{Blocking, addr, descriptor_methods, stream_methods, stream_traits};
 use crate::poller::{Poller, Sides};
 use crate::sys;
@@ -60,45 +61,72 @@ stream_methods!(TcpStream);
 stream_traits!(TcpStream);
 
 impl TcpStream {
-    /// Connects to `addr`.
+    /// Connects to `to`: an address, or the name of a host with a port. Of several addresses, as of a
+    /// name, the first that answers is taken, one after the other.
+    ///
+    /// ```no_run
+    /// # async fn connect() -> std::io::Result<()> {
+    /// use netpoller::net::TcpStream;
+    /// let stream = TcpStream::connect("example.org:80").await?;
+    /// # Ok(()) }
+    /// ```
     ///
     /// # Errors
     ///
-    /// Names the address: refused, not reachable, and so on.
+    /// Names the last address: refused, not reachable, and so on; or the name, if it has none.
     #[track_caller]
-    pub fn connect(addr: SocketAddr) -> impl Future<Output = io::Result<Self>> {
-        Self::connect_until(addr, None)
+    pub fn connect(to: impl ToSocketAddrs) -> impl Future<Output = io::Result<Self>> {
+        Self::connect_until(to.targets(), None)
     }
 
     /// [`TcpStream::connect`] with a limit: fails with [`io::ErrorKind::TimedOut`] if there is no
-    /// connection by `deadline`.
+    /// connection by `deadline`, the looking up of a name included.
     ///
     /// # Errors
     ///
     /// As [`TcpStream::connect`].
     #[track_caller]
     pub fn connect_by(
-        addr: SocketAddr,
+        to: impl ToSocketAddrs,
         deadline: Instant,
     ) -> impl Future<Output = io::Result<Self>> {
-        Self::connect_until(addr, Some(deadline))
+        Self::connect_until(to.targets(), Some(deadline))
     }
 
     #[track_caller]
     fn connect_until(
-        addr: SocketAddr,
+        targets: Targets,
         deadline: Option<Instant>,
     ) -> impl Future<Output = io::Result<Self>> {
         let (poller, location) = (Later::new(), Location::caller());
         async move {
-            let domain = Domain::for_address(addr);
-            let socket = || addr::socket(domain, Type::STREAM, Some(Protocol::TCP));
             // All of it is one operation, for it may fail before it comes to the descriptor.
             let mut dialling = pin!(async {
-                Self::connect_with(socket, &poller.get()?, addr, deadline, location).await
+                let poller = poller.get()?;
+                let mut last = None;
+                for addr in resolve::addresses(targets, deadline).await? {
+                    match Self::connect_to(&poller, addr, deadline, location).await {
+                        Err(error) if Error::of(&error) != Some(Error::DeadlineExceeded) => {
+                            last = Some(error);
+                        }
+                        ended => return ended,
+                    }
+                }
+                Err(last.unwrap_or_else(resolve::without_address))
             });
             budget::cooperative(|cx| dialling.as_mut().poll(cx), || {}).await
         }
+    }
+
+    async fn connect_to(
+        poller: &Poller,
+        addr: SocketAddr,
+        deadline: Option<Instant>,
+        location: &'static Location<'static>,
+    ) -> io::Result<Self> {
+        let domain = Domain::for_address(addr);
+        let socket = || addr::socket(domain, Type::STREAM, Some(Protocol::TCP));
+        Self::connect_with(socket, poller, addr, deadline, location).await
     }
 
     /// Connects to `addr` with a socket that `make` makes, or another one if the first is met by
