@@ -24,8 +24,8 @@ const MOST: usize = 32;
 /// What can be connected to: an address, several, of which the first that answers is taken, or the
 /// name of a host and a port, as `"example.org:80"` or `("example.org", 80)`.
 ///
-/// Addresses are there at once, also those that are written as text. A name is looked up on a thread
-/// of its own, which blocks nobody. This trait is sealed.
+/// Addresses are there at once, also those that are written as text. A name is looked up on a
+/// thread of its own, which blocks nobody. This trait is sealed.
 pub trait ToSocketAddrs: sealed::ToTargets {}
 
 impl<T: sealed::ToTargets + ?Sized> ToSocketAddrs for T {}

@@ -61,8 +61,8 @@ stream_methods!(TcpStream);
 stream_traits!(TcpStream);
 
 impl TcpStream {
-    /// Connects to `to`: an address, or the name of a host with a port. Of several addresses, as of a
-    /// name, the first that answers is taken, one after the other.
+    /// Connects to `to`: an address, or the name of a host with a port. Of several addresses, as of
+    /// a name, the first that answers is taken, one after the other.
     ///
     /// ```no_run
     /// # async fn connect() -> std::io::Result<()> {

@@ -113,7 +113,8 @@ impl Poller {
         laws
     }
 
-    /// Reads its laws at rest, when each must hold to the last count: no thread is inside of a call.
+    /// Reads its laws at rest, when each must hold to the last count: no thread is inside of a
+    /// call.
     pub fn audit_quiescent(&self) -> Vec<Law> {
         let laws = read(self, true);
         laws.iter()
