@@ -4,8 +4,8 @@
 
 use std::marker::PhantomData;
 
-use super::event::{DescId, RawEvent};
-use super::{Cause, Counter, Direction, EventKind, Histogram, Totals, Transition};
+use super::event::RawEvent;
+use super::{Cause, Counter, DescId, Direction, EventKind, Histogram, Totals, Transition};
 use crate::clock;
 
 pub(crate) const RECORDS: bool = false;
