@@ -81,8 +81,8 @@ impl Drop for Screen {
 }
 
 /// The terminal, as long as there is one. The first error is reported; afterwards nothing is
-/// written, and nothing fails: when it is dropped, ratatui would complain on a stderr that has gone away
-/// too, and panic.
+/// written, and nothing fails: when it is dropped, ratatui would complain on a stderr that has gone
+/// away too, and panic.
 struct Output {
     terminal: Stdout,
     gone: bool,
