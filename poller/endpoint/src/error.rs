@@ -19,7 +19,7 @@ pub enum StartError {
         /// The address.
         address: SocketAddr,
     },
-    /// `Control` was to listen on TCP, and nobody is asked for a token of his own for it.
+    /// `Control` was to listen on TCP, and no token of its own is asked for there.
     ControlWithoutToken {
         /// The address.
         address: SocketAddr,

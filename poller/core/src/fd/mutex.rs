@@ -255,8 +255,8 @@ impl FdMutex {
         None
     }
 
-    /// [`FdMutex::try_unlock`] in any case; calls those who wait for the lock. Whoever leaves
-    /// learns what that asks of him although they may panic.
+    /// [`FdMutex::try_unlock`] in any case; calls those who wait for the lock. Returns what
+    /// leaving asks for, although they may panic.
     #[cold]
     pub(crate) fn unlock_and_call(&self, direction: Direction, panics: &mut Panics) -> Leave {
         let side = direction.index();
@@ -394,7 +394,7 @@ pub(crate) struct Lock<'a> {
     ticket: Option<u64>,
     /// How often it has left a free lock to those ahead.
     stepped_back: u32,
-    /// Wakers of no use any more. Dropped with this, when the caller has the lock in his hands: one
+    /// Wakers of no use any more. Dropped with this, when the caller already has the lock: one
     /// that panics when it is dropped would otherwise take the lock along.
     spent: [Option<Waker>; 2],
 }

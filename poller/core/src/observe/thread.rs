@@ -10,7 +10,7 @@ use crate::sys::{ForkMutex, Order};
 /// Threads with a number of their own at a time. Those beyond share [`SHARED`].
 pub(crate) const MAX_THREADS: usize = 256;
 
-/// The index of everybody without a number of his own.
+/// The index of threads without a number of their own.
 pub(crate) const SHARED: usize = 0;
 const NAME_OF_SHARED: &str = "one of many";
 

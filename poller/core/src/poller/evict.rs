@@ -18,7 +18,7 @@ pub enum Eviction {
 }
 
 impl Poller {
-    /// [`Desc::unblock`] on the descriptor `id`. Its owner finds out at his next operation, and
+    /// [`Desc::unblock`] on the descriptor `id`. Its owner finds out at its next operation, and
     /// closes it.
     pub(crate) fn evict(&self, id: DescId) -> Eviction {
         let Some(slot) = self.shared.cache.slot(id.slot) else {

@@ -87,7 +87,7 @@ impl Shared {
         self.finish(ready, alone, None, &local);
         if alone && self.role.is_held() {
             // Somebody has begun to poll meanwhile, and the break just taken may have been meant
-            // for him.
+            // for that one.
             self.wake()?;
         }
         Ok(())

@@ -1,11 +1,11 @@
-//! Taking a lock that the caller may be holding himself.
+//! Taking a lock that the caller may already hold.
 
 use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::thread;
 use std::time::Duration;
 
 /// How often it is tried, and how long it takes in between. Who else holds such a lock gives it
-/// back within microseconds, unless the scheduler has taken the processor from him.
+/// back within microseconds, unless the scheduler has taken the processor away.
 const TRIES: u32 = 50;
 const PAUSE: Duration = Duration::from_millis(1);
 

@@ -3,7 +3,7 @@
 //! The mode is given to the socket before it has a name: fchmod(2) on a socket that is not bound
 //! sets the mode of the file that bind(2) makes. So there is no moment in which the file is open to
 //! others, whatever the umask, and nothing is ever changed by its path, which somebody could have
-//! made to lead elsewhere. Whoever connects is asked for his user id all the same.
+//! made to lead elsewhere. The user id of whoever connects is checked all the same.
 
 use std::fs::{self, DirBuilder, File, Metadata, Permissions};
 use std::io;
@@ -235,7 +235,7 @@ fn check_private(directory: &Path) -> Result<(), StartError> {
     }
 }
 
-/// A directory that the user has chosen: nobody but him and root can replace what he puts there.
+/// A directory that the user has chosen: only that user and root can replace what is put there.
 /// The owner of a directory can, even if it is sticky.
 fn check_chosen(directory: &Path) -> Result<(), StartError> {
     let metadata = look_at_directory(directory)?;

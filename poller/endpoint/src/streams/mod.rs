@@ -6,7 +6,7 @@
 //! | `watch` | the stream of the table |
 //! | `transitions` | the stream of the flight recorder |
 //!
-//! A slow client is told less, and that it is less: nothing queues up for him.
+//! A slow client is told less, and that it is less: nothing queues up for it.
 
 pub(crate) mod transitions;
 pub(crate) mod watch;

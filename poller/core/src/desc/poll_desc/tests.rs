@@ -2,7 +2,9 @@
 
 use super::*;
 use crate::desc::State;
-use crate::observe::{KEPT_SHIFT, Recorder};
+#[cfg(not(netpoller_bare))]
+use crate::observe::KEPT_SHIFT;
+use crate::observe::Recorder;
 
 #[test]
 fn semantics_5_generation_0_is_never_live_not_even_after_a_wrap() {

@@ -52,8 +52,8 @@ impl Filter {
         {
             return None;
         }
-        // The filter sees what the client will see: nobody finds out an address that is hidden from
-        // him by asking for it.
+        // The filter sees what the client will see: a hidden address cannot be found out by
+        // asking for it.
         let row = encode::descriptor(poller.name(), slot.row(reader, poller, raw), redact);
         match &self.whole {
             Some(whole) if !whole.holds(Part::whole(&row), captured_at_ns) => None,

@@ -1,8 +1,8 @@
 //! The stream of the flight recorder: what it still holds, and then what it records.
 //!
-//! Each subscriber reads the rings for himself, every [`TICK`]. What was overwritten before it was
+//! Each subscriber reads the rings for itself, every [`TICK`]. What was overwritten before it was
 //! read is counted as lost; what a slow client has no room for is dropped and counted. Nobody waits
-//! for a client, and nothing queues up for him beyond [`QUEUE`] frames.
+//! for a client, and nothing queues up for it beyond [`QUEUE`] frames.
 //!
 //! | file | holds |
 //! |---|---|

@@ -2,7 +2,7 @@
 //!
 //! Each subscriber has a task and its own memory of what he was told. The next group is made when
 //! the one before was taken, so a slow client gets fewer groups, and is told how many were skipped;
-//! nothing queues up for him.
+//! nothing queues up for it.
 //!
 //! | file | holds |
 //! |---|---|

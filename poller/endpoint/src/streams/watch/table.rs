@@ -1,4 +1,4 @@
-//! What a subscriber was told of the table of one poller, and what to tell him next.
+//! What a subscriber was told of the table of one poller, and what to tell it next.
 //!
 //! Ten thousand rows, most of which have not changed, are compared each time. So what was told is
 //! kept as a number: the rows themselves are half a kilobyte each, and reading that much besides
