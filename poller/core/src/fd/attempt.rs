@@ -307,7 +307,9 @@ fn wait_otherwise<O: Op>(
     local: Local<'_>,
     waker: &Waker,
 ) -> Poll<io::Result<()>> {
-    desc.shared.check_process()?;
+    if let Err(error) = desc.shared.check_process() {
+        return Poll::Ready(Err(unpolled::<O>(desc, token, location, error.into())));
+    }
     let context = desc.context(O::DIRECTION, location, local);
     match context.poll(token, false, waker) {
         Poll::Ready(result) => {
