@@ -14,9 +14,9 @@ const RESERVE: usize = 2;
 
 /// Descriptors for when the process has none left, which is when somebody wants to look at it.
 ///
-/// One is given up for whoever comes then. When that client goes, its descriptor must not be closed: the
-/// service waits for just that, and would have it. So it comes back here, and is made to stand for
-/// something else in one step.
+/// One is given up for whoever comes then. When that client goes, its descriptor must not be
+/// closed: the service waits for just that, and would have it. So it comes back here, and is made
+/// to stand for something else in one step.
 #[derive(Clone, Debug)]
 pub struct Reserve(Arc<Kept>);
 
