@@ -111,6 +111,16 @@ impl Budget {
         self.done.get().wrapping_sub(self.began.get()) >= BUDGET
     }
 
+    /// The task that `cx` wakes goes on, or another one begins.
+    #[inline]
+    fn enter(&self, cx: &Context<'_>) {
+        let task = cx.waker().data().addr();
+        if self.task.get() != task {
+            self.task.set(task);
+            self.begin();
+        }
+    }
+
     /// What a task finds that begins, or begins again.
     #[inline]
     fn begin(&self) {
@@ -211,13 +221,12 @@ pub(crate) fn poll_proceed(
     };
     let refused = OWN.with(|own| {
         if own.is_idle() {
+            // Whoever needs it next finds nothing spent.
+            own.polled.set(own.done.get());
+            own.began.set(own.done.get());
             return false;
         }
-        let task = cx.waker().data().addr();
-        if own.task.get() != task {
-            own.task.set(task);
-            own.begin();
-        }
+        own.enter(cx);
         if !own.is_spent() {
             return false;
         }
@@ -258,13 +267,20 @@ fn in_runtime() -> bool {
     false
 }
 
-/// Whether an operation would get leave.
-pub(crate) fn has_remaining() -> bool {
+/// Whether an operation of the task that `cx` wakes would get leave.
+pub(crate) fn has_remaining(cx: &Context<'_>) -> bool {
     #[cfg(feature = "tokio")]
     if !tokio::task::coop::has_budget_remaining() {
         return false;
     }
-    OWN.with(|own| own.limit.get() != Limit::Polls && in_runtime() || !own.is_spent())
+    OWN.with(|own| {
+        if own.is_idle() || own.limit.get() != Limit::Polls && in_runtime() {
+            return true;
+        }
+        // What another task has left says nothing.
+        own.enter(cx);
+        !own.is_spent()
+    })
 }
 
 /// Asks for one operation, and remembers what it was told.

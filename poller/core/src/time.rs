@@ -146,9 +146,9 @@ pub fn timeout<F: Future>(
 
 /// Polls `future`, and says whether it has used the budget up.
 fn poll_spending<F: Future>(future: Pin<&mut F>, cx: &mut Context<'_>) -> (Poll<F::Output>, bool) {
-    let had = budget::has_remaining();
+    let had = budget::has_remaining(cx);
     let poll = future.poll(cx);
-    (poll, had && !budget::has_remaining())
+    (poll, had && !budget::has_remaining(cx))
 }
 
 /// Ticks every `period`, first after one `period`.
