@@ -487,6 +487,22 @@ mod tests {
         assert_eq!(operations(&one, 1000), 0);
     }
 
+    /// A time limit that took it for the budget of the task before would think that its future has
+    /// used it up, and end what was only told to wait.
+    #[test]
+    fn a_task_that_has_not_begun_is_asked_for_what_it_will_find() {
+        let _scope = Scope::enter(Limit::Tasks);
+        let _driver = Foreign::new();
+        let parts = [task(), task()];
+        for part in parts.iter().cycle().take(TOTAL as usize) {
+            assert_eq!(operations(part, 1), 1);
+        }
+        let next = task();
+        let cx = &mut Context::from_waker(&next);
+        assert!(!has_remaining(cx), "all together have nothing left");
+        assert!(poll_proceed(cx, Before::Nothing, || {}).is_pending());
+    }
+
     #[test]
     fn parts_of_a_task_with_wakers_of_their_own_give_way_in_an_executor_that_nothing_is_known_of() {
         let _scope = Scope::enter(Limit::Tasks);
