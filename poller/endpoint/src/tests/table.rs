@@ -98,12 +98,12 @@ fn a_program_that_has_changed_its_root_before_it_started_its_endpoint_has_a_name
     if let Some(root) = std::env::var_os(INSIDE) {
         std::os::unix::fs::chroot(root).unwrap();
         std::env::set_current_dir("/").unwrap();
+        std::fs::create_dir_all(std::env::temp_dir()).unwrap();
         // There is no /proc to ask.
         assert_eq!(executable(), format!("process-{}", std::process::id()));
         return;
     }
     let root = tempfile::tempdir().unwrap();
-    std::fs::create_dir(root.path().join("tmp")).unwrap();
     run_again(name, &std::env::current_exe().unwrap(), root.path());
 }
 
