@@ -168,9 +168,44 @@ impl<'ast> Visit<'ast> for Mentions {
         visit::visit_path(self, path);
     }
 
+    /// What a macro is given is no syntax yet; what begins as a path is one.
+    fn visit_macro(&mut self, mac: &'ast syn::Macro) {
+        let tokens = without_texts(&mac.tokens.to_string());
+        let mut tokens = tokens
+            .split(|c: char| !(c.is_alphanumeric() || "_:".contains(c)))
+            .filter(|token| !token.is_empty())
+            .flat_map(|token| token.split_inclusive("::"))
+            .peekable();
+        while let Some(first) = tokens.next() {
+            let mut path = vec![first.trim_end_matches(':').to_owned()];
+            let mut more = first.ends_with("::") || tokens.next_if_eq(&"::").is_some();
+            while more && let Some(name) = tokens.next() {
+                path.push(name.trim_end_matches(':').to_owned());
+                more = name.ends_with("::") || tokens.next_if_eq(&"::").is_some();
+            }
+            if path.len() > 1 && ["crate", "self", "super"].contains(&path[0].as_str()) {
+                self.used.push(path);
+            }
+        }
+        visit::visit_macro(self, mac);
+    }
+
     fn visit_visibility(&mut self, _: &'ast syn::Visibility) {
         // `pub(in crate::view)` imports nothing.
     }
+}
+
+/// `code` without its string literals: links of docs import nothing.
+fn without_texts(code: &str) -> String {
+    let (mut inside, mut escaped) = (false, false);
+    code.chars()
+        .filter(|c| {
+            let ends = *c == '"' && !escaped;
+            escaped = inside && *c == '\\' && !escaped;
+            inside ^= ends;
+            !inside && !ends
+        })
+        .collect()
 }
 
 impl Sources {

@@ -27,8 +27,10 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::out::Format;
 use crate::source::{Target, TargetSpec, choose};
+use crate::tui;
+use crate::verbs::session::block_on;
+use crate::verbs::tui::{options, usage};
 use crate::verbs::verb::{NO_CSV, Usage, Verb};
-use crate::{tui, verbs};
 use plant::{Fault, Plants};
 use stop::Stop;
 use summary::Summary;
@@ -71,7 +73,7 @@ impl Verb for DemoArgs {
             target: false,
             formats: NO_CSV,
             instead: "the summary has no CSV form; use --format json",
-            ..verbs::tui::usage("demo")
+            ..usage("demo")
         }
     }
 
@@ -110,7 +112,7 @@ impl Verb for DemoArgs {
                 &target,
                 &tui::Options {
                     until: args.duration,
-                    ..verbs::tui::options(globals)
+                    ..options(globals)
                 },
             )
         };
@@ -219,7 +221,7 @@ fn print(summary: &Summary, globals: &Globals, address: &str) -> Result<(), Fail
             // Asked of the endpoint like anybody else would, so that the document says the same of
             // its target as all others.
             let spec = TargetSpec::At(target(address)?);
-            let connection = verbs::block_on(choose(Some(&spec), globals.timeout))?;
+            let connection = block_on(choose(Some(&spec), globals.timeout))?;
             let now = netpoller::view::now_ns();
             let document = Document {
                 schema: "netpoller/v1/demo",

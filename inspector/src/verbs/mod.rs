@@ -21,7 +21,7 @@ mod fields;
 mod hist;
 pub(crate) mod listing;
 pub(crate) mod ls;
-mod session;
+pub(crate) mod session;
 mod stats;
 mod targets;
 mod top;
