@@ -6,68 +6,15 @@
 //! it names fields of its own for them.
 
 use std::borrow::Cow;
-use std::cmp::Ordering;
 
 use netpoller_proto::filter::{Field, Key, Type};
 
-use super::sort::SortSpec;
-use crate::clock::Anchor;
+use super::cell::{Cell, Context};
+use super::look::Look;
+use super::value::{Raw, Value};
 use crate::failure::Failure;
 use crate::paint::Tone;
 use crate::text;
-
-/// What a cell needs to know besides its row.
-#[derive(Debug, Clone, Copy, Default)]
-pub(crate) struct Context {
-    /// The moment at which the rows were read, on the monotonic clock of the process.
-    pub(crate) now_ns: u64,
-    /// Ties that clock to the calendar.
-    pub(crate) anchor: Anchor,
-    /// ASCII only.
-    pub(crate) ascii: bool,
-    /// There are several pollers, so an id is written with the name of its own: `slot.generation`
-    /// is unique in one only.
-    pub(crate) several: bool,
-}
-
-impl Context {
-    /// The text in characters that are wanted.
-    pub(crate) fn written(&self, text: String) -> String {
-        if self.ascii { text::ascii(text) } else { text }
-    }
-}
-
-/// One field of one row.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) struct Cell {
-    pub(crate) text: String,
-    pub(crate) tone: Tone,
-}
-
-impl Cell {
-    /// Ordinary text; a dash where there is none.
-    pub(crate) fn plain(text: impl Into<String>) -> Self {
-        Self::toned(text, Tone::Plain)
-    }
-
-    /// Text with a meaning; a dash where there is none.
-    pub(crate) fn toned(text: impl Into<String>, tone: Tone) -> Self {
-        let text = text.into();
-        if text.is_empty() {
-            return Self {
-                text: "-".into(),
-                tone: Tone::Dim,
-            };
-        }
-        Self { text, tone }
-    }
-
-    /// This text and nothing else, even where there is none.
-    pub(crate) fn exactly(text: impl Into<String>, tone: Tone) -> Self {
-        let text = text.into();
-        Self { text, tone }
-    }
-}
 
 /// Side of the cell at which its text stands.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -97,27 +44,6 @@ enum By<R: 'static> {
     Own(fn(&R) -> Key),
 }
 
-/// How it looks.
-#[derive(Debug)]
-enum Look<R: 'static> {
-    /// As it is, with this meaning.
-    Toned(Tone),
-    /// A count that stays short.
-    Count,
-    /// A count with all its digits.
-    Grouped,
-    /// Yes or no.
-    Truth,
-    /// How long ago it was.
-    Ago,
-    /// How long it is until then.
-    Left,
-    /// A sample of a histogram in this unit.
-    Sample(fn(&R) -> &str),
-    /// Otherwise.
-    Own(fn(&R, &Context) -> Cell),
-}
-
 /// Where a column is shown that is not asked for by name.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Shown {
@@ -141,69 +67,6 @@ macro_rules! copied {
 
 // Rows need not be.
 copied! { Column Cut By Look }
-
-/// A field of a row as machines read it: with its unit in the name, and without any presentation.
-#[derive(Debug)]
-pub(crate) struct Raw<R: 'static> {
-    pub(crate) name: &'static str,
-    pub(crate) value: fn(&R, &Context) -> Value,
-}
-
-/// A number, a text, a truth, or nothing.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Value {
-    Nothing,
-    Number(i128),
-    Truth(bool),
-    Text(String),
-}
-
-impl Value {
-    /// A text; nothing where a table has a dash.
-    pub(crate) fn text(text: String) -> Self {
-        match text.as_str() {
-            "" | "-" => Self::Nothing,
-            _ => Self::Text(text),
-        }
-    }
-
-    /// A number that may not be there.
-    pub(crate) fn number(number: Option<impl Into<i128>>) -> Self {
-        number.map_or(Self::Nothing, |number| Self::Number(number.into()))
-    }
-}
-
-impl From<Key> for Value {
-    fn from(key: Key) -> Self {
-        match key {
-            Key::Absent => Self::Nothing,
-            Key::Number(number) => Self::Number(number),
-            Key::Text(text) => Self::text(text),
-        }
-    }
-}
-
-impl std::fmt::Display for Value {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        match self {
-            Self::Nothing => Ok(()),
-            Self::Number(number) => write!(f, "{number}"),
-            Self::Truth(truth) => write!(f, "{truth}"),
-            Self::Text(text) => f.write_str(text),
-        }
-    }
-}
-
-impl serde::Serialize for Value {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        match self {
-            Self::Nothing => serializer.serialize_none(),
-            Self::Number(number) => serializer.serialize_i128(*number),
-            Self::Truth(truth) => serializer.serialize_bool(*truth),
-            Self::Text(text) => serializer.serialize_str(text),
-        }
-    }
-}
 
 /// A column of rows of type `R`.
 #[derive(Debug)]
@@ -423,48 +286,10 @@ impl<R> Column<R> {
 
     /// What stands in it, for people.
     pub(crate) fn cell(&self, row: &R, context: &Context) -> Cell {
-        let size = |number: i128| u64::try_from(number).unwrap_or(0);
-        match self.look {
-            Look::Own(cell) => cell(row, context),
-            Look::Toned(tone) => Cell::toned(Value::from(self.key(row)).to_string(), tone),
-            Look::Count | Look::Grouped => Cell::plain(match self.key(row) {
-                Key::Absent => String::new(),
-                Key::Text(text) => text,
-                Key::Number(number) if matches!(self.look, Look::Count) => {
-                    text::count(size(number))
-                }
-                Key::Number(number) if number < 0 => format!("-{}", text::grouped(size(-number))),
-                Key::Number(number) => text::grouped(size(number)),
-            }),
-            Look::Truth => Cell::plain(match self.key(row) {
-                Key::Number(0) => "no",
-                Key::Number(_) => "yes",
-                Key::Absent | Key::Text(_) => "",
-            }),
-            Look::Ago | Look::Left => Cell::plain(match self.key(row) {
-                Key::Number(at) => {
-                    let away = i128::from(context.now_ns) - at;
-                    let sign = match self.look {
-                        Look::Ago => "",
-                        _ if away > 0 => "-",
-                        _ => "+",
-                    };
-                    let away = text::duration(size(away.abs()));
-                    context.written(format!("{sign}{away}"))
-                }
-                Key::Absent | Key::Text(_) => String::new(),
-            }),
-            Look::Sample(unit) => Cell::exactly(
-                match self.key(row) {
-                    Key::Number(number) => context.written(text::sample(size(number), unit(row))),
-                    Key::Absent | Key::Text(_) => "-".to_owned(),
-                },
-                Tone::Plain,
-            ),
-        }
+        self.look.cell(row, || self.key(row), context)
     }
 
-    /// The text in at most so many columns.
+    /// Cuts its text to `room` columns.
     pub(crate) fn cut<'a>(&self, content: &'a str, room: usize, ascii: bool) -> Cow<'a, str> {
         match self.cut {
             Cut::End => text::cut(content, room, ascii),
@@ -526,39 +351,6 @@ pub(crate) fn find<R>(
         })
 }
 
-/// Sorts rows by a column. Rows with equal keys keep their order; rows without one come last either
-/// way.
-pub(crate) fn sort<R>(
-    columns: &'static [Column<R>],
-    rows: &mut [R],
-    by: &SortSpec,
-) -> Result<(), Failure> {
-    let column = find(columns, &by.column)?;
-    rows.sort_by_cached_key(|row| Directed {
-        key: column.key(row),
-        descending: by.descending,
-    });
-    Ok(())
-}
-
-#[derive(PartialEq, Eq)]
-struct Directed {
-    key: Key,
-    descending: bool,
-}
-
-impl Ord for Directed {
-    fn cmp(&self, other: &Self) -> Ordering {
-        self.key.compare(&other.key, self.descending)
-    }
-}
-
-impl PartialOrd for Directed {
-    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
-        Some(self.cmp(other))
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -566,22 +358,6 @@ mod tests {
     static NUMBERS: [Column<Option<i32>>; 1] = [Column::numbers("number", "N", 1, |row| {
         row.map_or(Key::Absent, |n| Key::Number(n.into()))
     })];
-
-    fn sorted(descending: bool) -> Vec<Option<i32>> {
-        let mut rows = [None, Some(10), Some(9), Some(-1)];
-        let by = SortSpec {
-            column: "number".into(),
-            descending,
-        };
-        sort(&NUMBERS, &mut rows, &by).expect("a known column");
-        rows.to_vec()
-    }
-
-    #[test]
-    fn numbers_sort_by_value_and_what_is_absent_comes_last_either_way() {
-        assert_eq!(sorted(false), [Some(-1), Some(9), Some(10), None]);
-        assert_eq!(sorted(true), [Some(10), Some(9), Some(-1), None]);
-    }
 
     #[test]
     fn an_unknown_column_is_answered_with_a_near_one() {
@@ -591,11 +367,6 @@ mod tests {
             failure.to_string().contains("did you mean `number`?"),
             "{failure}"
         );
-    }
-
-    #[test]
-    fn an_empty_cell_is_a_dash() {
-        assert_eq!(Cell::plain("").text, "-");
     }
 
     #[test]

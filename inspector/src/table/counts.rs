@@ -2,7 +2,8 @@
 
 use netpoller_proto::filter::Key;
 
-use super::column::{Cell, Column, Cut};
+use super::cell::Cell;
+use super::column::{Column, Cut};
 use crate::text;
 
 /// A counter, and how often it counts if that is known.

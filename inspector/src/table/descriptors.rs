@@ -5,9 +5,11 @@ use netpoller_proto::Direction;
 use netpoller_proto::filter::Field;
 use netpoller_proto::v1::{DescriptorKind, State};
 
-use super::cells::{age, deadline, epoll_names, side_state, state_cell};
-use super::column::{Cell, Column, Cut, Raw, Value};
+use super::cell::Cell;
+use super::column::{Column, Cut};
+use super::descriptor_cells::{age, deadline, epoll_names, side_state, state_cell};
 use super::entry::{Entry, Rows, deadlines, descriptors, waiters};
+use super::value::{Raw, Value};
 use crate::paint::Tone;
 use crate::text;
 

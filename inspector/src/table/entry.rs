@@ -6,7 +6,8 @@ use netpoller_proto::filter::{Field, Key};
 use netpoller_proto::v1::{Descriptor, Waiter};
 use netpoller_proto::{Direction, Part, Side};
 
-use super::column::{Column, Context};
+use super::cell::Context;
+use super::column::Column;
 
 /// One row: a descriptor, and the direction if the table has a row for each.
 #[derive(Debug, Clone, PartialEq)]

@@ -3,8 +3,9 @@
 use netpoller_proto::filter::Key;
 use netpoller_proto::v1::{Event, EventKind};
 
-use super::cells::epoll_names;
-use super::column::{Cell, Column, Context, Cut};
+use super::cell::{Cell, Context};
+use super::column::{Column, Cut};
+use super::descriptor_cells::epoll_names;
 use crate::paint::Tone;
 use crate::text;
 

@@ -3,7 +3,8 @@
 use netpoller_proto::filter::Key;
 use netpoller_proto::v1::Histogram;
 
-use super::column::{Cell, Column};
+use super::cell::Cell;
+use super::column::Column;
 use crate::paint::Tone;
 use crate::quantile;
 use crate::text;

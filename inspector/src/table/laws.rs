@@ -3,7 +3,9 @@
 use netpoller_proto::filter::Key;
 use netpoller_proto::v1::Law;
 
-use super::column::{Cell, Column, Cut, Raw, Value};
+use super::cell::Cell;
+use super::column::{Column, Cut};
+use super::value::{Raw, Value};
 use crate::paint::Tone;
 
 /// One law of one poller.

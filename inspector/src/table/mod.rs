@@ -5,30 +5,36 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `column` | what a column is, and how one is found and sorted by |
-//! | `entry`, `cells` | a row of the descriptor table, and what may stand in its cells |
-//! | `descriptors`, `pollers`, `targets`, `laws`, `counts`, `histograms`, `events` | the columns of each table |
+//! | `column` | what a column is, and how one is found by its name |
+//! | `cell`, `look` | what stands in a column for people, and how it looks |
+//! | `value` | what stands in it for machines |
+//! | `sort` | what `--sort` says, and how rows are sorted |
 //! | `layout` | which columns fit a width |
-//! | `sort` | what `--sort` says |
+//! | `entry`, `descriptor_cells` | a row of the descriptor table, and what may stand in its cells |
+//! | `descriptors`, `pollers`, `targets`, `laws`, `counts`, `histograms`, `events` | the columns of each table |
 
-mod cells;
+mod cell;
 mod column;
 mod counts;
+mod descriptor_cells;
 mod descriptors;
 mod entry;
 mod events;
 mod histograms;
 mod laws;
 mod layout;
+mod look;
 mod pollers;
 mod sort;
 mod targets;
+mod value;
 
-pub(crate) use cells::{epoll_names, state_cell};
-pub(crate) use column::{Align, Cell, Column, Context, Cut, Raw, Shown, Value, find, sort};
+pub(crate) use cell::{Cell, Context};
+pub(crate) use column::{Align, Column, Cut, Shown, find};
 pub(crate) use counts::{
     COUNTER_RATES, COUNTERS, CounterRow, TRANSITION_RATES, TRANSITIONS, TransitionRow,
 };
+pub(crate) use descriptor_cells::{epoll_names, state_cell};
 pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
 pub(crate) use entry::{Entry, Rows, are_of_several};
 #[cfg(test)]
@@ -40,5 +46,6 @@ pub(crate) use histograms::{
 pub(crate) use laws::{LAWS, LAWS_OF_ALL, LAWS_OF_ONE, LawRow};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use pollers::POLLERS;
-pub(crate) use sort::SortSpec;
+pub(crate) use sort::{SortSpec, sort};
 pub(crate) use targets::{TARGETS, descriptors as descriptors_of};
+pub(crate) use value::{Raw, Value};

@@ -3,7 +3,7 @@
 use netpoller_proto::v1::State;
 use netpoller_proto::{Direction, Side};
 
-use super::column::{Cell, Context};
+use super::cell::{Cell, Context};
 use super::entry::Entry;
 use crate::paint::Tone;
 use crate::text;

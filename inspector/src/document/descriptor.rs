@@ -1,0 +1,116 @@
+//! A row of the table of descriptors.
+
+use netpoller_proto::v1;
+
+use super::present;
+use super::transitions::Transitions;
+use crate::table::{Context, Entry};
+
+/// A row of `ls descriptors`.
+#[derive(serde::Serialize)]
+pub(crate) struct Descriptor<'a> {
+    id: String,
+    poller: &'a str,
+    fd: Option<i32>,
+    kind: &'static str,
+    local: Option<&'a str>,
+    peer: Option<&'a str>,
+    label: Option<&'a str>,
+    opened_at: Option<String>,
+    opened_at_ns: u64,
+    opened_location: Option<&'a str>,
+    closing: bool,
+    event_err: bool,
+    last_events: u32,
+    torn: bool,
+    read: Option<Side<'a>>,
+    write: Option<Side<'a>>,
+}
+
+/// One direction of a descriptor.
+#[derive(serde::Serialize)]
+pub(crate) struct Side<'a> {
+    pub(super) state: &'static str,
+    pub(super) since_ns: Option<u64>,
+    pub(super) age_ns: Option<u64>,
+    waiter: Option<Waiter<'a>>,
+    pub(super) deadline_ns: Option<u64>,
+    pub(super) deadline_in_ns: Option<i64>,
+    pub(super) deadline_expired: bool,
+    transitions: Transitions,
+    last_wake: Option<Wake>,
+}
+
+/// The last wake of a parked waiter, and whose share of it was how long.
+#[derive(serde::Serialize)]
+struct Wake {
+    cause: &'static str,
+    fetched_ns: u64,
+    poller_to_waker_ns: u64,
+    /// `null` while the waiter has not run.
+    waker_to_run_ns: Option<u64>,
+}
+
+#[derive(serde::Serialize)]
+pub(super) struct Waiter<'a> {
+    pub(super) task: Option<&'a str>,
+    task_id: Option<u64>,
+    pub(super) thread: Option<&'a str>,
+    pub(super) location: Option<&'a str>,
+}
+
+pub(crate) fn descriptor<'a>(entry: &'a Entry, context: &Context) -> Descriptor<'a> {
+    let row = &entry.row;
+    Descriptor {
+        id: row.id().to_string(),
+        poller: &row.poller,
+        fd: (row.fd >= 0).then_some(row.fd),
+        kind: row.kind().name(),
+        local: present(&row.local),
+        peer: present(&row.peer),
+        label: present(&row.label),
+        opened_at: context.anchor.rfc3339(row.opened_at_ns),
+        opened_at_ns: row.opened_at_ns,
+        opened_location: present(&row.opened_location),
+        closing: row.closing,
+        event_err: row.event_err,
+        last_events: row.last_events,
+        torn: row.torn,
+        read: row.read.as_ref().map(|it| side(it, context)),
+        write: row.write.as_ref().map(|it| side(it, context)),
+    }
+}
+
+pub(super) fn side<'a>(side: &'a v1::Direction, context: &Context) -> Side<'a> {
+    let since = (side.since_ns != 0).then_some(side.since_ns);
+    let deadline = (side.deadline_ns > 1).then_some(side.deadline_ns);
+    Side {
+        state: side.state().name(),
+        since_ns: since,
+        age_ns: since.map(|since| context.now_ns.saturating_sub(since)),
+        waiter: side.is_waiting().then(|| waiter(side.waiter.as_ref())),
+        deadline_ns: deadline,
+        deadline_in_ns: deadline.map(|deadline| signed(deadline, context.now_ns)),
+        deadline_expired: side.deadline_ns == 1,
+        transitions: Transitions(side.transitions.unwrap_or_default()),
+        last_wake: side.last_wake.map(|wake| Wake {
+            cause: wake.cause().name(),
+            fetched_ns: wake.fetched_ns,
+            poller_to_waker_ns: wake.poller_to_waker_ns,
+            waker_to_run_ns: (!wake.pending).then_some(wake.waker_to_run_ns),
+        }),
+    }
+}
+
+pub(super) fn waiter(waiter: Option<&v1::Waiter>) -> Waiter<'_> {
+    Waiter {
+        task: waiter.and_then(|it| present(&it.task)),
+        task_id: waiter.map(|it| it.task_id).filter(|id| *id != 0),
+        thread: waiter.and_then(|it| present(&it.thread)),
+        location: waiter.and_then(|it| present(&it.location)),
+    }
+}
+
+fn signed(moment_ns: u64, now_ns: u64) -> i64 {
+    i64::try_from(i128::from(moment_ns) - i128::from(now_ns)).unwrap_or(i64::MAX)
+}

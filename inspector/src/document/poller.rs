@@ -1,0 +1,39 @@
+//! A row of the table of pollers.
+
+use netpoller_proto::v1::Poller;
+
+use crate::table::Context;
+
+/// A row of `ls pollers`.
+#[derive(serde::Serialize)]
+pub(crate) struct PollerItem<'a> {
+    name: &'a str,
+    id: u32,
+    epoll_fd: i32,
+    driver: &'a str,
+    descriptors: u64,
+    slots: u64,
+    waiters: i64,
+    deadlines: u64,
+    blocked: bool,
+    last_poll_ns: Option<u64>,
+    created_at: Option<String>,
+    created_at_ns: u64,
+}
+
+pub(crate) fn poller<'a>(poller: &'a Poller, context: &Context) -> PollerItem<'a> {
+    PollerItem {
+        name: &poller.name,
+        id: poller.id,
+        epoll_fd: poller.epoll_fd,
+        driver: &poller.driver,
+        descriptors: poller.descriptors,
+        slots: poller.slots,
+        waiters: poller.waiters,
+        deadlines: poller.deadlines,
+        blocked: poller.blocked,
+        last_poll_ns: (poller.last_poll_ns != 0).then_some(poller.last_poll_ns),
+        created_at: context.anchor.rfc3339(poller.created_at_ns),
+        created_at_ns: poller.created_at_ns,
+    }
+}

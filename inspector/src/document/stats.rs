@@ -1,0 +1,33 @@
+//! The statistics of one poller.
+
+use std::collections::BTreeMap;
+
+use netpoller_proto::v1::PollerStats;
+
+use super::histogram::{Histogram, histogram};
+use super::law::{Law, law};
+use super::poller::{PollerItem, poller};
+use super::transitions::Transitions;
+use crate::table::Context;
+
+/// An item of `stats`: one poller.
+#[derive(serde::Serialize)]
+pub(crate) struct StatsItem<'a> {
+    poller: Option<PollerItem<'a>>,
+    transitions: BTreeMap<&'static str, Transitions>,
+    counters: &'a BTreeMap<String, u64>,
+    histograms: Vec<Histogram<'a>>,
+    laws: Vec<Law<'a>>,
+}
+
+pub(crate) fn stats<'a>(stats: &'a PollerStats, context: &Context) -> StatsItem<'a> {
+    StatsItem {
+        poller: stats.poller.as_ref().map(|it| poller(it, context)),
+        transitions: [("read", stats.read), ("write", stats.write)]
+            .map(|(name, counts)| (name, Transitions(counts.unwrap_or_default())))
+            .into(),
+        counters: &stats.counters,
+        histograms: stats.histograms.iter().map(histogram).collect(),
+        laws: stats.laws.iter().map(law).collect(),
+    }
+}
