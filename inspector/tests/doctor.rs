@@ -143,7 +143,7 @@ fn a_healthy_process_is_said_to_be_and_the_code_is_zero() {
         "{output:?}"
     );
     let expected = "\
-: 11 lints were run, and 2 laws hold
+: 12 lints were run, and 2 laws hold
    not run   duplicate-registration, ghost-registration, the law `kernel` (--kernel)
    too young poller-away of less than 2s, leaked-readiness of less than 10s (--hold LINT=DUR)
 ";
@@ -158,7 +158,7 @@ fn what_was_not_run_is_said_in_every_shape() {
     assert_code(&json, 0);
     let document: Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(document["laws"], 2);
-    assert_eq!(document["lints"].as_array().map(Vec::len), Some(11));
+    assert_eq!(document["lints"].as_array().map(Vec::len), Some(12));
     let not_run = document["not_run"].as_array().expect("a list");
     let of = |check: &str| not_run.iter().find(|it| it["check"] == check);
     let ghost = of("ghost-registration").expect("it is not run");

@@ -169,6 +169,7 @@ fn idle_connections_are_accepted_listed_and_closed() {
     );
     let broken: Vec<_> = poller
         .audit_quiescent()
+        .unwrap()
         .into_iter()
         .filter(|law| law.violated)
         .collect();

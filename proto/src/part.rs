@@ -114,6 +114,7 @@ impl<'a> Part<'a> {
             ("closing", self.row.closing),
             ("error", self.row.event_err),
             ("torn", self.row.torn),
+            ("stale", self.row.stale),
         ];
         let raised: Vec<&str> = flags
             .into_iter()

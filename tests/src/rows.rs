@@ -55,6 +55,7 @@ pub fn parked_reader() -> Descriptor {
             ..Direction::default()
         }),
         torn: false,
+        stale: false,
     }
 }
 

@@ -108,6 +108,7 @@ impl Summary {
                 .collect(),
             laws: poller
                 .audit_quiescent()
+                .unwrap_or_default()
                 .into_iter()
                 .map(LawItem::from)
                 .collect(),

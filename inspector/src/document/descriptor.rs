@@ -23,6 +23,7 @@ pub(crate) struct Descriptor<'a> {
     event_err: bool,
     last_events: u32,
     torn: bool,
+    stale: bool,
     read: Option<Side<'a>>,
     write: Option<Side<'a>>,
 }
@@ -76,6 +77,7 @@ pub(crate) fn descriptor<'a>(entry: &'a Entry, context: &Context) -> Descriptor<
         event_err: row.event_err,
         last_events: row.last_events,
         torn: row.torn,
+        stale: row.stale,
         read: row.read.as_ref().map(|it| side(it, context)),
         write: row.write.as_ref().map(|it| side(it, context)),
     }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use netpoller_proto::v1::AuditResponse;
+use netpoller_proto::v1::{AuditResponse, Law};
 
 use crate::document;
 use crate::failure::Failure;
@@ -73,10 +73,27 @@ impl Verb for AuditArgs {
 
 fn verdict(row: &LawRow) -> String {
     format!(
-        "the law `{}` of poller {} is violated: {} ({} on the left, {} on the right); \
-         something was counted twice or not at all, please report it",
-        &row.law.name, &row.poller, &row.law.statement, row.law.lhs, row.law.rhs
+        "the law `{}` of poller {} is violated: {} ({} on the left, {} on the right); {}",
+        &row.law.name,
+        &row.poller,
+        &row.law.statement,
+        row.law.lhs,
+        row.law.rhs,
+        cause(&row.law)
     )
+}
+
+/// Why a law may be violated, and what to do about it.
+pub(crate) fn cause(law: &Law) -> &'static str {
+    match law.name.as_str() {
+        "kernel" => {
+            "descriptors were closed, replaced or duplicated behind the poller's back, or somebody \
+             used epoll_ctl: `netpoller doctor --kernel` names them"
+        }
+        _ => {
+            "something was counted twice or not at all: this is a bug of netpoller, please report it"
+        }
+    }
 }
 
 /// Asks once, or again and again for a while. A law that was violated in any answer stays so, with

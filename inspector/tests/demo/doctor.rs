@@ -198,6 +198,14 @@ fn a_descriptor_in_blocking_mode_is_named_with_the_line_that_registered_it() {
 }
 
 #[test]
+fn a_stale_descriptor_is_named_and_its_mode_is_not() {
+    let finding = finds("stale-descriptor", &[], Some("poller.open("));
+    assert_eq!(finding["descriptor"]["stale"], true);
+    assert_eq!(finding["descriptor"]["local"], Value::Null);
+    assert!(finding["first_seen_ns"].is_u64(), "{finding:#}");
+}
+
+#[test]
 fn a_duplicate_registration_is_named_with_both_lines() {
     let finding = finds(
         "duplicate-registration",

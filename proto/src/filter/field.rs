@@ -162,11 +162,13 @@ fields! {
     Thread "thread" [] "the thread that parked, or last polled the task", EVENT,
         Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.thread.as_str())))),
         key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.thread));
-    Flags "flags" [] "what is unusual: closing, error, torn", WHOLE | CHEAP,
+    Flags "flags" [] "what is unusual: closing, error, torn, stale", WHOLE,
         Get::Text(|part| [Some(Cow::Owned(part.flags())), None]);
     Closing "closing" [] "close has begun", WHOLE | CHEAP, Get::Truth(|part| part.row.closing);
     Error "error" [] "the last event was EPOLLERR alone", WHOLE | CHEAP, Get::Truth(|part| part.row.event_err);
     Torn "torn" [] "the row changed while it was read", WHOLE | CHEAP, Get::Truth(|part| part.row.torn);
+    Stale "stale" [] "its number was closed, or given to another file, behind the poller's back", WHOLE,
+        Get::Truth(|part| part.row.stale);
 }
 
 fn text(text: &str) -> [Option<Cow<'_, str>>; 2] {

@@ -244,6 +244,9 @@ pub struct Descriptor {
     /// The row changed while it was read, more often than the reader retries: its fields may not belong together.
     #[prost(bool, tag = "16")]
     pub torn: bool,
+    /// Its number was closed, or given to another file, behind the poller's back.
+    #[prost(bool, tag = "40")]
+    pub stale: bool,
 }
 /// One direction of a descriptor.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

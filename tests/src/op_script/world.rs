@@ -146,7 +146,7 @@ impl World {
         drop(self.streams);
         assert_eq!(self.poller.waiters(), 0, "somebody is counted as waiting");
         assert_eq!(self.poller.info().descriptors, 0, "a descriptor is left");
-        let laws = self.poller.audit_quiescent();
+        let laws = self.poller.audit_quiescent().expect("no forked child");
         let broken: Vec<_> = laws
             .iter()
             .filter(|law| law.violated || law.lhs != law.rhs)

@@ -396,7 +396,7 @@ impl Controller {
         }
         drop((self.things, self.kept, self.lanes, self.started));
         let poller = self.engine.stop();
-        let broken = poller.audit_quiescent();
+        let broken = poller.audit_quiescent().expect("no forked child");
         faults.extend(
             (broken.iter())
                 .filter(|law| law.violated)

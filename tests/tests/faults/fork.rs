@@ -297,6 +297,8 @@ fn parents_poller_and_own(_: &[i32]) -> i32 {
             poll(Some(Duration::ZERO), &mut ready) && poll(None, &mut ready),
         )?;
         once(7, poller.wake().is_err_and(|e| is(&e)))?;
+        once(11, poller.audit().is_err_and(|e| is(&e)))?;
+        once(12, poller.audit_quiescent().is_err_and(|e| is(&e)))?;
         once(8, Poller::try_global().is_err_and(|e| is(&e)))?;
         once(9, UnixStream::pair().is_err_and(|e| is(&e)))?;
         stream

@@ -116,7 +116,7 @@ impl Work {
             lane.join();
         }
         until("nobody waits", || self.poller.waiters() == 0);
-        let laws = self.poller.audit_quiescent();
+        let laws = self.poller.audit_quiescent().unwrap();
         let broken: Vec<_> = laws
             .iter()
             .filter(|law| law.violated || law.lhs != law.rhs)

@@ -5,6 +5,7 @@
 
 mod rates;
 mod registrations;
+mod stale;
 mod waits;
 
 use std::net::TcpStream;

@@ -53,7 +53,7 @@ fn control(poller: &Poller, operation: i32, fd: &impl AsRawFd, events: i32, data
     assert_eq!(result, 0);
 }
 
-fn deregister(poller: &Poller, fd: &impl AsRawFd) {
+pub(super) fn deregister(poller: &Poller, fd: &impl AsRawFd) {
     control(poller, libc::EPOLL_CTL_DEL, fd, 0, 0);
 }
 
@@ -198,18 +198,6 @@ fn a_waiter_whose_event_somebody_else_has_fetched_has_lost_its_edge() {
         "{}",
         finding.summary
     );
-}
-
-#[test]
-fn a_registration_that_is_gone_concerns_nobody_who_is_not_kept_waiting_by_it() {
-    let poller = new_poller();
-    let _driver = ThreadDriver::start(&poller).unwrap();
-    let (desc, ours, _theirs) = connection(&poller);
-    let mut wait = pin!(desc.wait(Direction::Read));
-    park(wait.as_mut());
-    deregister(&poller, &ours);
-    // Nothing has come, so nothing is lost.
-    silent(&poller);
 }
 
 #[test]

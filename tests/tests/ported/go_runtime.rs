@@ -74,6 +74,7 @@ fn netpoll_waiters() {
     until("nobody is counted", || poller.waiters() == 0);
     let violated: Vec<_> = poller
         .audit_quiescent()
+        .unwrap()
         .into_iter()
         .filter(|law| law.violated)
         .collect();

@@ -31,6 +31,8 @@ pub(crate) enum Fault {
     DuplicateRegistration,
     /// Registers a socket in blocking mode.
     BlockingMode,
+    /// Registers a socket, and puts another file in its place.
+    StaleDescriptor,
     /// Opens and closes thousands of descriptors a second.
     GenerationChurn,
     /// Waits on an executor that does not poll.

@@ -35,6 +35,7 @@ fn plant(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
         Fault::GhostRegistration => registrations::ghost(fault),
         Fault::DuplicateRegistration => registrations::duplicate(fault),
         Fault::BlockingMode => registrations::blocking(fault),
+        Fault::StaleDescriptor => registrations::stale(fault),
         Fault::BrokenLaw => counts::broken_law(fault),
     }
 }

@@ -1,7 +1,7 @@
 //! Registrations that are not as they should be.
 
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 use netpoller::Kind;
 
@@ -50,4 +50,16 @@ pub(super) fn blocking(fault: Fault) -> io::Result<Plant> {
     let desc = poller.open(ours.as_fd(), Kind::Unix)?;
     desc.set_label(&fault.label());
     Ok(Plant::keeping(Registered { desc, file: ours }).and(theirs))
+}
+
+/// Registers a socket, and gives its number to a file.
+pub(super) fn stale(fault: Fault) -> io::Result<Plant> {
+    let poller = fault.poller()?;
+    let (ours, theirs) = unix_pair()?;
+    let mut number = OwnedFd::from(ours);
+    let desc = poller.open(number.as_fd(), Kind::Unix)?;
+    desc.set_label(&fault.label());
+    // Wrong: the poller does not know of it.
+    rustix::io::dup2(std::fs::File::open("/dev/null")?, &mut number)?;
+    Ok(Plant::keeping(Registered { desc, file: number }).and(theirs))
 }

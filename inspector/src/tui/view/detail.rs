@@ -128,6 +128,15 @@ fn facts(app: &App, seen: &Seen<'_>, width: usize) -> Vec<Line<'static>> {
         },
         Tone::Warn,
     );
+    fact(
+        "stale",
+        if row.stale {
+            "closed or replaced behind the poller's back".into()
+        } else {
+            String::new()
+        },
+        Tone::Bad,
+    );
 
     let sides: Vec<&Side> = Direction::ALL
         .into_iter()

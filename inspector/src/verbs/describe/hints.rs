@@ -65,6 +65,13 @@ pub(super) fn hints(answer: &GetDescriptorResponse) -> Vec<String> {
     if row.event_err {
         hints.push("the last event was EPOLLERR alone: reads fail as not pollable".into());
     }
+    if row.stale {
+        hints.push(
+            "its number was closed, or given to another file, behind the poller's back: what the \
+             kernel says of the number is not of this descriptor"
+                .into(),
+        );
+    }
     if row.torn {
         hints.push(
             "the row changed while it was read: its fields may not belong together; ask again"

@@ -4,11 +4,12 @@ use netpoller::view::lints::Lint;
 use netpoller_proto::v1::{AuditResponse, Evidence, Finding, Law, Severity};
 
 use crate::text;
+use crate::verbs::audit::cause;
 
 /// The name of the finding, and for `--allow`.
 pub(super) const NAME: &str = "broken-law";
 pub(super) const HELP: &str = "A conservation law does not hold: what was counted on the way in is not what came out, plus what is inside.";
-pub(super) const ADVICE: &str = "something was counted twice or not at all: this is a bug of netpoller, please report it; `netpoller audit` has all laws";
+pub(super) const ADVICE: &str = "something was counted twice or not at all, unless it is the law `kernel`: this is a bug of netpoller, please report it; `netpoller audit` has all laws";
 
 /// How many hold.
 pub(super) fn held(answer: &AuditResponse) -> usize {
@@ -20,11 +21,16 @@ pub(super) fn held(answer: &AuditResponse) -> usize {
 /// found by a lint too, with its name.
 pub(super) fn findings(answer: &AuditResponse, found: &[Finding]) -> Vec<Finding> {
     let is_explained = |poller: &str, law: &Law| {
-        let ghost = Lint::GhostRegistration.name();
+        let causes = [
+            Lint::GhostRegistration,
+            Lint::StaleDescriptor,
+            Lint::LostEdge,
+        ];
+        let causes = causes.map(Lint::name);
         law.name == "kernel"
             && found
                 .iter()
-                .any(|it| it.lint == ghost && it.poller == poller)
+                .any(|it| causes.contains(&it.lint.as_str()) && it.poller == poller)
     };
     let laws = answer.pollers.iter().flat_map(|poller| {
         let broken = poller.laws.iter().filter(|law| law.violated);
@@ -54,7 +60,7 @@ fn finding(poller: &str, law: &Law) -> Finding {
                 value,
             })
             .collect(),
-        advice: ADVICE.to_owned(),
+        advice: format!("{}; `netpoller audit` has all laws", cause(law)),
         ..Finding::default()
     }
 }

@@ -61,6 +61,9 @@ pub(super) fn of(args: &DoctorArgs, run: &[String], audit: Result<(), String>) -
     } else if !args.kernel {
         let why = "it reads the kernel's list of registrations";
         all.push(NotRun::new("the law `kernel`", why, Some("--kernel")));
+    } else {
+        let why = "stale-descriptor and ghost-registration compare each descriptor";
+        all.push(NotRun::new("the law `kernel`", why, None));
     }
     all
 }
@@ -178,7 +181,8 @@ mod tests {
         );
         let holds = ["leaked-readiness=1s", "poller-away=0s"];
         let all = of(&args(true, vec![], &holds), &run(true), Ok(()));
-        assert_eq!(all, []);
+        let names: Vec<_> = all.iter().map(|it| it.check.as_str()).collect();
+        assert_eq!(names, ["the law `kernel`"]);
     }
 
     #[test]

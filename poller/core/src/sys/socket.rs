@@ -48,6 +48,31 @@ pub(crate) fn peer_addr(fd: RawFd) -> io::Result<SockAddr> {
     SockRef::from(&borrow(fd)).peer_addr()
 }
 
+/// The peer of a connection that is under way, which getpeername(2) does not tell yet
+/// (SO_PEERNAME).
+pub(crate) fn connecting_peer(fd: RawFd) -> io::Result<SockAddr> {
+    let ask = |room: usize| {
+        // SAFETY: the kernel writes at most as many bytes as the length says, which the storage
+        // has, and the family among them.
+        unsafe {
+            SockAddr::try_init(|storage, length| {
+                *length = room as libc::socklen_t;
+                syscall!(libc::getsockopt(
+                    fd,
+                    libc::SOL_SOCKET,
+                    libc::SO_PEERNAME,
+                    storage.cast(),
+                    length
+                ))
+            })
+        }
+    };
+    // It refuses to write more than the address has.
+    ask(size_of::<libc::sockaddr_in6>())
+        .or_else(|_| ask(size_of::<libc::sockaddr_in>()))
+        .map(|(_, address)| address)
+}
+
 /// getsockname(2).
 pub(crate) fn local_addr(fd: RawFd) -> io::Result<SockAddr> {
     SockRef::from(&borrow(fd)).local_addr()

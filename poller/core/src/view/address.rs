@@ -5,55 +5,129 @@
 //! It cannot have been if the slot's generation is still live and not closing after the call,
 //! because closing is published, and the registration removed, before close(2). What cannot be
 //! vouched for is not shown.
+//!
+//! It can also have been closed behind the poller's back, and stand for another file by now, whose
+//! addresses are not this row's: then the row is stale.
 
+use std::io;
 use std::sync::Arc;
 
 use socket2::SockAddr;
 
+use super::kernel::Registration;
 use super::raw::RawRow;
 use crate::desc::{Kind, PollDesc};
 use crate::observe::visible;
-use crate::sys::socket;
+use crate::sys::{query, socket};
 
 /// Both ends of a socket.
 #[derive(Clone, Debug, Default)]
 pub(super) struct Addresses {
     pub(super) local: Arc<str>,
     pub(super) peer: Arc<str>,
+    /// The number is closed, or stands for another file than the one that was registered.
+    pub(super) stale: bool,
     /// They stay what they are for as long as the descriptor lives.
-    pub(super) settled: bool,
+    settled: bool,
+    /// Of the file; 0 if it is not known.
+    inode: u64,
 }
 
 impl Addresses {
-    pub(super) fn of(desc: &PollDesc, row: &RawRow) -> Self {
-        let is_socket = !matches!(row.kind, Kind::Timer | Kind::Pipe) && row.fd >= 0;
-        if !is_socket || row.closing {
-            return Self {
-                settled: !is_socket,
-                ..Self::default()
-            };
+    /// Whether it is worth remembering.
+    pub(super) fn is_known(&self) -> bool {
+        self.inode != 0
+    }
+
+    /// Looks at a row, of which `before` is remembered. `shared`: a younger row has its number.
+    /// `entry` asks for the row's entry in the kernel's list, which costs: only where something is
+    /// odd. It is `None` if the list does not tell.
+    pub(super) fn of(
+        desc: &PollDesc,
+        row: &RawRow,
+        before: Option<&Addresses>,
+        shared: impl FnOnce() -> bool,
+        entry: impl FnOnce() -> Option<Option<Registration>>,
+    ) -> Self {
+        if row.fd < 0 || row.closing {
+            return Self::default();
         }
-        let local = socket::local_addr(row.fd);
-        let peer = socket::peer_addr(row.fd);
+        let file = query::file_id(row.fd);
+        let is_socket = row.kind != Kind::Pipe;
+        let ask = before.is_none_or(|before| !before.settled) && is_socket && file.is_ok();
+        let none = || Err(io::Error::from_raw_os_error(libc::ENOTSOCK));
+        let (local, peer) = match ask {
+            true => (socket::local_addr(row.fd), peer(row)),
+            false => (none(), none()),
+        };
         if !desc.is_live(row.generation) || desc.info().closing() {
             return Self::default();
         }
+        let known = before.cloned().unwrap_or_default();
+        let stale = match &file {
+            Err(_) => true,
+            Ok(file) if known.inode != 0 => known.inode != file.inode || known.stale,
+            Ok(_) if shared() => true,
+            // The program may have called it what it is not.
+            Ok(file) if is_odd(row.kind, file.is_socket, &local) => match entry() {
+                Some(Some(entry)) => entry.inode != file.inode,
+                missing => missing.is_some(),
+            },
+            Ok(_) => false,
+        };
+        // What it was is remembered, so that it stays stale.
+        let inode = match known.inode {
+            0 => file.map_or(u64::MAX, |file| file.inode),
+            inode => inode,
+        };
+        if stale || !ask {
+            return Self {
+                stale,
+                inode,
+                ..known
+            };
+        }
         let settled = match row.kind {
             Kind::TcpListener | Kind::UnixListener => local.is_ok(),
-            Kind::Tcp | Kind::Unix | Kind::UnixSeqpacket => peer.is_ok(),
+            Kind::Tcp | Kind::Unix | Kind::UnixSeqpacket => {
+                peer.is_ok() && row.connect_parks != u64::MAX
+            }
             // Of any kind; if it is no socket now, it never will be.
             Kind::Other => local.is_err(),
             // Can be connected anew at any time.
             _ => false,
         };
-        let text = |address: std::io::Result<SockAddr>| {
+        let text = |address: io::Result<SockAddr>| {
             address.map_or_else(|_| Arc::default(), |a| text(&a).into())
         };
         Self {
             local: text(local),
             peer: text(peer),
+            stale,
             settled,
+            inode,
         }
+    }
+}
+
+fn peer(row: &RawRow) -> io::Result<SockAddr> {
+    let peer = socket::peer_addr(row.fd);
+    match row.kind {
+        Kind::Tcp => peer.or_else(|_| socket::connecting_peer(row.fd)),
+        _ => peer,
+    }
+}
+
+/// Whether a file is not of the kind that was registered.
+pub(super) fn is_odd(kind: Kind, is_socket: bool, local: &io::Result<SockAddr>) -> bool {
+    let is_unix = local.as_ref().is_ok_and(SockAddr::is_unix);
+    match kind {
+        Kind::Pipe => is_socket,
+        Kind::Tcp | Kind::TcpListener | Kind::Udp => !is_socket || is_unix,
+        Kind::Unix | Kind::UnixListener | Kind::UnixDatagram | Kind::UnixSeqpacket => {
+            !is_socket || !is_unix
+        }
+        _ => false,
     }
 }
 

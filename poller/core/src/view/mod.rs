@@ -47,7 +47,7 @@
 //! let rows = poller.rows();
 //! assert_eq!(rows.len(), 1);
 //! assert_eq!(rows[0].id(), desc.id());
-//! assert!(poller.audit_quiescent().iter().all(|law| !law.violated));
+//! assert!(poller.audit_quiescent()?.iter().all(|law| !law.violated));
 //! # Ok(())
 //! # }
 //! ```

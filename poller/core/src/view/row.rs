@@ -1,11 +1,13 @@
 //! The rows of the descriptor table, in words.
 
-use std::collections::HashMap;
+use std::cell::RefCell;
+use std::collections::{HashMap, HashSet};
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::sync::Arc;
 
 use super::address::Addresses;
+use super::kernel::{Registration, kernel_registrations};
 use super::raw::{RawRow, RawSide};
 use crate::clock;
 use crate::desc::{Kind, PollDesc, StampedWake, State};
@@ -37,6 +39,11 @@ pub struct Row {
     pub opened_location: Option<&'static Location<'static>>,
     /// Close has begun.
     pub closing: bool,
+    /// Its number was closed, or given to another file, behind the poller's back: what the kernel
+    /// says of the number is not of this descriptor. Of a file of the same kind, which had the
+    /// number before anybody looked, only [`lints`](super::lints) that ask for the kernel's list
+    /// can tell.
+    pub stale: bool,
     /// The last event was EPOLLERR alone.
     pub event_err: bool,
     /// Raw epoll bits of the last event, 0 before the first.
@@ -182,6 +189,57 @@ pub struct Reader {
     threads: Vec<Option<Arc<str>>>,
     /// By number of the poller, and then by slot, with the generation they belong to.
     addresses: HashMap<u32, Vec<Option<(u32, Addresses)>>>,
+    /// By number of the poller, of this sweep.
+    doubted: HashMap<u32, Doubted>,
+}
+
+/// What is asked for when the file of a row is in doubt, once a sweep and poller.
+#[derive(Debug, Default)]
+struct Doubted {
+    /// Rows whose number a younger one has.
+    shared: Option<HashSet<DescId>>,
+    /// The kernel's list; `None` inside if it cannot be read.
+    list: Option<Option<Vec<Registration>>>,
+}
+
+impl Doubted {
+    fn is_shared(&mut self, poller: &Poller, id: DescId) -> bool {
+        self.shared
+            .get_or_insert_with(|| sharing(poller))
+            .contains(&id)
+    }
+
+    /// The entry of a row, if there is one; `None` if nobody knows.
+    fn entry(&mut self, poller: &Poller, id: DescId) -> Option<Option<Registration>> {
+        let list = self
+            .list
+            .get_or_insert_with(|| kernel_registrations(poller).ok());
+        let list = list.as_ref()?;
+        Some(list.iter().find(|entry| entry.id == id).copied())
+    }
+}
+
+/// The live rows whose number a younger one has: it was closed behind the poller's back, or it
+/// could not have been registered again.
+pub(super) fn sharing(poller: &Poller) -> HashSet<DescId> {
+    let mut last: HashMap<RawFd, (u64, DescId)> = HashMap::new();
+    let mut sharing = HashSet::new();
+    for desc in poller.shared.cache.iter_from(0) {
+        let (id, fd, opened_ns) = (desc.id(), desc.fd(), desc.opened_ns());
+        if fd < 0 || !desc.is_live(id.generation) || desc.info().closing() {
+            continue;
+        }
+        let Some(other) = last.insert(fd, (opened_ns, id)) else {
+            continue;
+        };
+        if other.0 > opened_ns {
+            last.insert(fd, other);
+            sharing.insert(id);
+        } else {
+            sharing.insert(other.1);
+        }
+    }
+    sharing
 }
 
 /// Most labels that are remembered from one sweep to the next.
@@ -225,6 +283,7 @@ impl Reader {
     /// Begins another sweep: numbers of threads are recycled, so their names are looked up anew.
     pub(crate) fn begin(&mut self) {
         self.threads.clear();
+        self.doubted.clear();
         // Labels come and go as well, though a number is never another's.
         if self.labels.len() > REMEMBERED {
             self.labels.clear();
@@ -245,7 +304,9 @@ impl Reader {
     }
 
     pub(crate) fn row(&mut self, poller: &Poller, desc: &PollDesc, raw: &RawRow) -> Row {
-        let Addresses { local, peer, .. } = self.addresses(poller.shared.id, desc, raw);
+        let Addresses {
+            local, peer, stale, ..
+        } = self.addresses(poller, desc, raw);
         let [read, write] = &raw.sides;
         Row {
             slot: raw.slot,
@@ -258,6 +319,7 @@ impl Reader {
             opened_at_ns: raw.opened_at_ns,
             opened_location: raw.opened_location,
             closing: raw.closing,
+            stale,
             event_err: raw.event_err,
             last_events: raw.last_events,
             read: self.side(read),
@@ -266,16 +328,22 @@ impl Reader {
         }
     }
 
-    fn addresses(&mut self, poller: u32, desc: &PollDesc, raw: &RawRow) -> Addresses {
-        let known = self.addresses.entry(poller).or_default();
+    fn addresses(&mut self, poller: &Poller, desc: &PollDesc, raw: &RawRow) -> Addresses {
+        let known = self.addresses.entry(poller.shared.id).or_default();
         let slot = raw.slot as usize;
-        if let Some(Some((generation, addresses))) = known.get(slot)
-            && *generation == raw.generation
-        {
-            return addresses.clone();
-        }
-        let addresses = Addresses::of(desc, raw);
-        if addresses.settled {
+        let before = match known.get(slot) {
+            Some(Some((generation, addresses))) if *generation == raw.generation => Some(addresses),
+            _ => None,
+        };
+        let doubted = RefCell::new(self.doubted.entry(poller.shared.id).or_default());
+        let addresses = Addresses::of(
+            desc,
+            raw,
+            before,
+            || doubted.borrow_mut().is_shared(poller, raw.id()),
+            || doubted.borrow_mut().entry(poller, raw.id()),
+        );
+        if addresses.is_known() {
             if known.len() <= slot {
                 known.resize_with(slot + 1, || None);
             }

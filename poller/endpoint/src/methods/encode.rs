@@ -34,6 +34,7 @@ pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor
         read: Some(direction(row.read)),
         write: Some(direction(row.write)),
         torn: row.torn,
+        stale: row.stale,
     }
 }
 

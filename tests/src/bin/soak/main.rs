@@ -146,7 +146,7 @@ fn run(args: &Args) -> io::Result<Report> {
         end,
         before,
         after,
-        laws: poller.audit_quiescent(),
+        laws: poller.audit_quiescent().expect("no forked child"),
     };
     let mut out = io::stdout().lock();
     match args.format {

@@ -261,7 +261,10 @@ mod tests {
             },
             laws: {
                 let poller = netpoller::Poller::builder().build();
-                poller.expect("a poller").audit_quiescent()
+                poller
+                    .expect("a poller")
+                    .audit_quiescent()
+                    .expect("no forked child")
             },
         }
     }

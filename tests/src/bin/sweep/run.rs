@@ -140,6 +140,7 @@ impl fmt::Display for Subject {
 fn unbalanced(poller: &Poller) -> Vec<String> {
     let mut wrong: Vec<_> = poller
         .audit_quiescent()
+        .expect("no forked child")
         .into_iter()
         .filter(|law| law.violated || law.lhs != law.rhs)
         .map(|law| format!("a law does not hold: {law:?}"))

@@ -133,7 +133,13 @@ impl Answer {
 
     /// How long ago data last came, in nanoseconds.
     pub(in crate::view) fn last_data_received_ns(&self) -> Option<u64> {
-        let connected = self.tcp.filter(|tcp| tcp.state_name() != "LISTEN")?;
+        // Of what has never been connected the kernel counts since its own start.
+        let connected = self.tcp.filter(|tcp| {
+            !matches!(
+                tcp.state_name(),
+                "LISTEN" | "SYN_SENT" | "SYN_RECV" | "CLOSE"
+            )
+        })?;
         Some(u64::from(connected.last_data_received_ms) * 1_000_000)
     }
 

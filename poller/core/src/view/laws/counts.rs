@@ -13,7 +13,6 @@ pub(super) struct Table {
     pub(super) wait: [u64; 2],
     pub(super) parked: [u64; 2],
     pub(super) live: u64,
-    pub(super) sleeps: u64,
     pub(super) queued: u64,
 }
 
@@ -35,7 +34,6 @@ impl Table {
             }
             if desc.live_generation().is_some() {
                 table.live += 1;
-                table.sleeps += u64::from(desc.kind() == crate::Kind::Timer);
             }
         }
         table

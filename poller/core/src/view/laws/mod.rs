@@ -23,6 +23,9 @@
 //! A transition is counted just after its CAS has won, so a thread may be caught between the two.
 //! Therefore as much is allowed for as has moved since the read before, up to a bound, and a law is
 //! reported as violated only when three reads in a row have found it so.
+//!
+//! The kernel's registrations are compared with the table one by one, each by slot, generation and
+//! inode; a descriptor must be odd in all three reads.
 
 mod counts;
 mod law;
@@ -30,10 +33,12 @@ mod part;
 mod reading;
 mod statements;
 
+use std::io;
 use std::time::Duration;
 
 use self::part::Reading;
 use self::reading::read;
+use crate::observe::DescId;
 use crate::poller::Poller;
 
 pub use law::Law;
@@ -49,6 +54,9 @@ pub struct Auditor {
     /// For each part of each law: in how many reads in a row it failed, and what had moved by the
     /// last one.
     history: Vec<(u32, Option<u64>)>,
+    /// The same of the law that goes by each descriptor, and those that were odd each time: one
+    /// that is just being opened or closed is so once.
+    odd: (u32, Vec<DescId>),
 }
 
 impl Auditor {
@@ -71,9 +79,10 @@ impl Auditor {
 
     /// Whether the last read found something that another read should confirm.
     pub fn is_suspicious(&self) -> bool {
-        self.history
-            .iter()
-            .any(|(streak, _)| (1..READS).contains(streak))
+        let parts = self.history.iter().map(|(streak, _)| *streak);
+        parts
+            .chain([self.odd.0])
+            .any(|streak| (1..READS).contains(&streak))
     }
 
     fn judge(&mut self, laws: &[Reading]) -> Vec<Law> {
@@ -90,16 +99,37 @@ impl Auditor {
                 violated |= *streak >= READS;
                 parts += 1;
             }
+            if law.parts.is_empty() {
+                violated |= self.judge_each(&law.odd) >= READS;
+            }
             law.law(violated)
         });
         laws.collect()
+    }
+
+    /// In how many reads in a row some descriptor was odd.
+    fn judge_each(&mut self, odd: &[DescId]) -> u32 {
+        let (streak, before) = &mut self.odd;
+        let again = |id: &&DescId| before.contains(id);
+        let same: Vec<DescId> = odd.iter().filter(again).copied().collect();
+        (*streak, *before) = match same.is_empty() {
+            true => (u32::from(!odd.is_empty()), odd.to_vec()),
+            false => (*streak + 1, same),
+        };
+        *streak
     }
 }
 
 impl Poller {
     /// Reads its laws while it may be running, that of the kernel's registrations included: once if
     /// all hold, else up to [`READS`] times, [`READ_INTERVAL`] apart.
-    pub fn audit(&self) -> Vec<Law> {
+    ///
+    /// # Errors
+    ///
+    /// In a forked child: what the parent was in the middle of was copied as it was, and the
+    /// kernel's registrations are the parent's.
+    pub fn audit(&self) -> io::Result<Vec<Law>> {
+        self.shared.check_process()?;
         let mut auditor = Auditor::new();
         let mut laws = auditor.judge(&read(self, true));
         // Twice as many as one law needs: another may have begun to fail in the last of its reads.
@@ -110,16 +140,19 @@ impl Poller {
             std::thread::sleep(READ_INTERVAL);
             laws = auditor.judge(&read(self, true));
         }
-        laws
+        Ok(laws)
     }
 
     /// Reads its laws at rest, when each must hold to the last count: no thread is inside of a
     /// call.
-    pub fn audit_quiescent(&self) -> Vec<Law> {
+    ///
+    /// # Errors
+    ///
+    /// As [`Poller::audit`].
+    pub fn audit_quiescent(&self) -> io::Result<Vec<Law>> {
+        self.shared.check_process()?;
         let laws = read(self, true);
-        laws.iter()
-            .map(|law| law.law(law.parts.iter().any(|part| !part.is_exact())))
-            .collect()
+        Ok(laws.iter().map(|law| law.law(!law.is_exact())).collect())
     }
 }
 
@@ -147,6 +180,22 @@ mod tests {
         let verdicts: Vec<_> = (0..3).map(|_| auditor.judge(&law())[0].violated).collect();
         assert_eq!(verdicts, [false, false, true]);
         assert!(!auditor.is_suspicious(), "it is certain by now");
+    }
+
+    #[test]
+    fn a_descriptor_that_the_kernel_lacks_is_found_though_others_come_and_go() {
+        let id = |slot| DescId {
+            slot,
+            generation: 1,
+        };
+        let mut auditor = Auditor::new();
+        let streaks = [vec![id(1), id(7)], vec![id(7), id(2)], vec![id(3), id(7)]]
+            .map(|odd| auditor.judge_each(&odd));
+        assert_eq!(streaks, [1, 2, 3]);
+        let mut auditor = Auditor::new();
+        let streaks =
+            [vec![id(1)], vec![id(2)], vec![id(3)], vec![]].map(|odd| auditor.judge_each(&odd));
+        assert_eq!(streaks, [1, 1, 1, 0], "each is odd only once");
     }
 
     #[test]

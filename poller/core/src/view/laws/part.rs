@@ -1,6 +1,7 @@
 //! One equation of a law, and whether it holds although the two sides were not read in one moment.
 
 use super::law::Law;
+use crate::observe::DescId;
 
 /// Most transitions that can be half counted at one time: one for each thread with a number of its
 /// own, and the wakers of a batch that were taken but not yet called.
@@ -86,6 +87,8 @@ pub(super) struct Reading {
     pub(super) name: &'static str,
     pub(super) statement: &'static str,
     pub(super) parts: Vec<Part>,
+    /// Descriptors of which only one side of a law knows that goes by each of them.
+    pub(super) odd: Vec<DescId>,
     pub(super) lhs: i64,
     pub(super) rhs: i64,
 }
@@ -101,6 +104,7 @@ impl Reading {
             name,
             statement,
             parts,
+            odd: Vec::new(),
             lhs,
             rhs,
         }
@@ -117,9 +121,15 @@ impl Reading {
             name,
             statement,
             parts: vec![Part::gauges(lhs, rhs, moved)],
+            odd: Vec::new(),
             lhs,
             rhs,
         }
+    }
+
+    /// Whether it holds to the last count, of a poller that rests.
+    pub(super) fn is_exact(&self) -> bool {
+        self.parts.iter().all(Part::is_exact) && self.odd.is_empty()
     }
 
     pub(super) fn law(&self, violated: bool) -> Law {

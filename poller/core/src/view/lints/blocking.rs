@@ -1,17 +1,15 @@
 //! Registered descriptors in blocking mode: an operation on one may block the thread, and with it
 //! all that runs there.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
-use super::observation::Observation;
+use super::observation::{Observation, turn};
+use crate::observe::DescId;
 use crate::sys::query;
-
-/// Descriptors asked for their mode in one look. The call takes no lock and a tenth of a
-/// microsecond.
-const MODES: usize = 4096;
+use crate::view::raw::RawRow;
 
 /// What was seen of one poller.
 #[derive(Debug, Default)]
@@ -23,7 +21,13 @@ pub(super) struct Blocking {
 }
 
 impl Blocking {
-    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Vec<Finding> {
+    /// Looks at all rows but those that are `stale`: what the kernel says of their number is of
+    /// another file.
+    pub(super) fn look(
+        &mut self,
+        observation: &Observation<'_>,
+        stale: &HashSet<DescId>,
+    ) -> Vec<Finding> {
         let before = std::mem::take(&mut self.seen);
         if !observation.runs(Lint::BlockingMode) {
             return Vec::new();
@@ -32,7 +36,8 @@ impl Blocking {
         let turn = turn(observation.rows.iter().map(|row| row.slot), self.next);
         self.next = turn.end;
         let mut findings = Vec::new();
-        for row in observation.rows.iter().filter(|row| row.fd >= 0) {
+        let own = |row: &&RawRow| row.fd >= 0 && !stale.contains(&row.id());
+        for row in observation.rows.iter().filter(own) {
             let id = (row.slot, row.generation);
             // Those seen before are asked in each look: to be confirmed, or forgotten.
             if !turn.contains(&row.slot) && !before.contains_key(&id) {
@@ -72,33 +77,5 @@ impl Blocking {
             );
         }
         findings
-    }
-}
-
-/// The slots whose turn it is: those from `next` on, at most [`MODES`] live ones, or all from the
-/// beginning where none are left.
-fn turn(live: impl Iterator<Item = u32> + Clone, next: u32) -> std::ops::Range<u32> {
-    let last = |from: u32| live.clone().filter(|slot| *slot >= from).take(MODES).last();
-    match last(next) {
-        Some(last) => next..last + 1,
-        None => 0..last(0).map_or(0, |last| last + 1),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_slot_gets_its_turn() {
-        assert_eq!(turn(0..10, 0), 0..10);
-        assert_eq!(turn(0..10, 10), 0..10, "from the beginning");
-        let many = 0..MODES as u32 * 2 + 1;
-        let first = turn(many.clone(), 0);
-        let second = turn(many.clone(), first.end);
-        let third = turn(many.clone(), second.end);
-        assert_eq!((first.len(), second.len(), third.len()), (MODES, MODES, 1));
-        assert_eq!(turn(many, third.end), first);
-        assert_eq!(turn(std::iter::empty(), 7), 0..0);
     }
 }

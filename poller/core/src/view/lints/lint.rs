@@ -108,6 +108,10 @@ lints! {
     /// A registered descriptor is in blocking mode, so that an operation may block the whole thread.
     BlockingMode => "blocking-mode", Warning, hold 50 ms,
         "set O_NONBLOCK before registering; other users of the same open file, as a child process, may have cleared it since";
+    /// A registered descriptor was closed, or its number given to another file, behind the poller's back.
+    StaleDescriptor => "stale-descriptor", Error, hold 50 ms,
+        "close a descriptor through the handle that registered it, and never dup2(2) over its number: look for a second owner of the \
+         number, as from `from_raw_fd`, `into_raw_fd` or a C library";
     /// More breaks are written than polls bring events.
     WakeStorm => "wake-storm", Warning, hold 0 ms,
         "a break costs two system calls and a trip through the scheduler: do not call `Poller::wake` for each piece of work, only \

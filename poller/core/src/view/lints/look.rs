@@ -8,14 +8,17 @@ use super::blocking::Blocking;
 use super::finding::Finding;
 use super::leaked::Leaked;
 use super::lint::Lint;
+use super::list::KernelList;
 use super::observation::Observation;
 use super::options::Options;
 use super::overdue::Overdue;
 use super::rates::Rates;
 use super::registration::Registrations;
+use super::stale::Stale;
 use super::stuck::Stuck;
-use crate::observe::RECORDS;
+use crate::observe::{DescId, RECORDS};
 use crate::poller::Poller;
+use crate::view::row::Row;
 
 /// Looks for known faults. It keeps what it saw between looks, because most faults show only in
 /// what does not change.
@@ -53,7 +56,9 @@ struct PollerHistory {
     overdue: Overdue,
     rates: Rates,
     registrations: Registrations,
+    stale: Stale,
     blocking: Blocking,
+    list: KernelList,
 }
 
 impl Lints {
@@ -80,18 +85,25 @@ impl Lints {
         let observation = Observation::take(poller, &self.options);
         let stuck = history.stuck.waiters(&observation);
         let overdue = history.overdue.look(&observation);
+        let list = &mut history.list;
         let mut findings = match history.away.look(&observation) {
             // One cause, one finding: waiters are stuck and deadlines overdue because nobody polls.
             Some(away) => vec![Away::explain(away, history.stuck.ready())],
             None => {
-                let mut findings = history.stuck.findings(&observation, &stuck);
+                let mut findings = history.stuck.findings(&observation, &stuck, list);
                 findings.extend(overdue);
                 findings
             }
         };
+        let (without_file, stale) = history.stale.look(&observation, list);
+        // One cause, one finding: who waits for a file that is gone has lost its edge, or will have
+        // when that is certain.
+        let suspected =
+            |finding: &Finding| id(finding).is_some_and(|id| history.stuck.suspects(id));
+        findings.extend(without_file.into_iter().filter(|it| !suspected(it)));
         findings.extend(history.leaked.look(&observation));
-        findings.extend(history.blocking.look(&observation));
-        findings.extend(history.registrations.look(&observation));
+        findings.extend(history.blocking.look(&observation, &stale));
+        findings.extend(history.registrations.look(&observation, list));
         findings.extend(history.rates.look(&observation));
         findings.sort_by_key(Finding::order);
         findings
@@ -101,6 +113,11 @@ impl Lints {
     pub fn lints(&self) -> impl Iterator<Item = Lint> + '_ {
         self.options.lints()
     }
+}
+
+/// The descriptor that a finding is about.
+fn id(finding: &Finding) -> Option<DescId> {
+    finding.row.as_ref().map(Row::id)
 }
 
 /// Looks at `poller` for `window`, and says what is wrong with it. The thread sleeps meanwhile.

@@ -15,6 +15,8 @@
 //! | `overdue` | deadlines that should have fired |
 //! | `rates` | what happens too often: wake storms, spurious wakes, full batches, slow dispatch, churn |
 //! | `registration` | the kernel's list against the table: duplicates and ghosts |
+//! | `stale` | rows whose number was closed, or given to another file |
+//! | `list` | the kernel's list, read for all of them |
 //! | `blocking` | descriptors in blocking mode |
 //!
 //! # What a finding is worth
@@ -50,12 +52,14 @@ mod blocking;
 mod finding;
 mod leaked;
 mod lint;
+mod list;
 mod look;
 mod observation;
 mod options;
 mod overdue;
 mod rates;
 mod registration;
+mod stale;
 mod stuck;
 pub(crate) mod watch;
 

@@ -71,6 +71,10 @@ impl Options {
         !self.allowed[lint.index()] && (self.kernel || !lint.needs_kernel())
     }
 
+    pub(super) fn asks_kernel(&self) -> bool {
+        self.kernel
+    }
+
     pub(super) fn hold_ns(&self, lint: Lint) -> u64 {
         nanos(self.hold[lint.index()])
     }

@@ -5,17 +5,15 @@ use std::collections::{HashMap, HashSet};
 
 use super::finding::Finding;
 use super::lint::Lint;
+use super::list::KernelList;
 use super::observation::Observation;
 use super::span;
 use super::{INODE, SUSPECTS};
 use crate::observe::DescId;
 use crate::sys::{mask_names, query};
-use crate::view::kernel::{Registration, kernel_registrations};
+use crate::view::kernel::Registration;
 use crate::view::raw::RawRow;
 use crate::view::recorder::closed_at;
-
-/// Between two readings of the list, each of which keeps the delivery of events waiting.
-const READ_NS: u64 = 200_000_000;
 
 /// What was seen of one poller.
 #[derive(Debug, Default)]
@@ -53,17 +51,21 @@ impl<T> Odd<T> {
 }
 
 impl Registrations {
-    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Vec<Finding> {
+    pub(super) fn look(
+        &mut self,
+        observation: &Observation<'_>,
+        list: &mut KernelList,
+    ) -> Vec<Finding> {
         let runs = observation.runs(Lint::GhostRegistration)
             || observation.runs(Lint::DuplicateRegistration);
         if !runs {
             return Vec::new();
         }
-        if self
-            .read_ns
-            .is_none_or(|read_ns| observation.age_ns(read_ns) >= READ_NS)
+        if let Some((read_ns, list)) = list.get(observation)
+            && self.read_ns != Some(read_ns)
         {
-            self.read(observation);
+            self.read_ns = Some(read_ns);
+            self.read(observation, list);
         }
         let mut findings = Vec::new();
         if observation.runs(Lint::GhostRegistration) {
@@ -106,11 +108,7 @@ impl Registrations {
         findings
     }
 
-    fn read(&mut self, observation: &Observation<'_>) {
-        let Ok(list) = kernel_registrations(observation.poller) else {
-            return;
-        };
-        self.read_ns = Some(observation.now_ns);
+    fn read(&mut self, observation: &Observation<'_>, list: &[Registration]) {
         // The slots are looked at after the list was read: what was opened before it is live,
         // unless it was closed since.
         let cache = &observation.poller.shared.cache;
@@ -122,7 +120,7 @@ impl Registrations {
         let is_socket = |entry: &Registration| {
             query::file_id(entry.fd).is_ok_and(|id| id.is_socket && id.inode == entry.inode)
         };
-        let ghosts = ghosts(&list, is_live).into_iter().map(|ghost| {
+        let ghosts = ghosts(list, is_live).into_iter().map(|ghost| {
             let key = ghost.id;
             (
                 key,
@@ -130,7 +128,7 @@ impl Registrations {
             )
         });
         let ghosts = ghosts.collect();
-        let duplicates = duplicates(&list, is_live, is_socket)
+        let duplicates = duplicates(list, is_live, is_socket)
             .into_iter()
             .map(|entries| {
                 let inode = entries[0].inode;

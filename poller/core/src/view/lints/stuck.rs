@@ -7,10 +7,10 @@ mod waiter;
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
+use super::list::KernelList;
 use super::observation::{Key, Observation, Suspects, key, same_side, thorough_polls};
 use crate::desc::State;
-use crate::observe::Direction;
-use crate::view::kernel::{Registration, kernel_registrations};
+use crate::observe::{DescId, Direction};
 use loss::{Facts, describe};
 use waiter::Waiter;
 
@@ -22,8 +22,6 @@ const CONFIRM_QUIET_NS: u64 = 500_000_000;
 /// Polls between the two. The first may have fetched its events before the kernel was first asked,
 /// and other threads may be in the middle of one.
 const POLLS: u64 = 4;
-/// The list of registrations is read at most so often.
-const LIST_NS: u64 = 500_000_000;
 /// What is noted of a suspect.
 #[derive(Clone, Debug)]
 struct Note {
@@ -37,8 +35,6 @@ struct Note {
 #[derive(Debug, Default)]
 pub(super) struct Stuck {
     suspects: Suspects<Note>,
-    /// The kernel's list, and when it was read.
-    list: Option<(u64, Vec<Registration>)>,
     /// Waiters whose descriptor was ready in the last look, for certain or not.
     ready: usize,
 }
@@ -96,19 +92,24 @@ impl Stuck {
         self.ready
     }
 
+    /// Whether somebody who waits for this descriptor may be stuck.
+    pub(super) fn suspects(&self, id: DescId) -> bool {
+        let key = |direction| (id.slot, id.generation, direction);
+        Direction::ALL
+            .into_iter()
+            .any(|direction| self.suspects.knows(&key(direction)))
+    }
+
     /// Says of each why.
     pub(super) fn findings(
-        &mut self,
+        &self,
         observation: &Observation<'_>,
         stuck: &[Waiter<'_>],
+        list: &mut KernelList,
     ) -> Vec<Finding> {
-        if stuck.is_empty() {
-            return Vec::new();
-        }
-        let list = self.registrations(observation);
         let finding = |waiter: &Waiter<'_>| {
             let answer = observation.answer(waiter.row)?;
-            let list = list_for(list, waiter.row.opened_at_ns);
+            let list = list.of(observation, waiter.row.opened_at_ns);
             let entry = list.and_then(|list| {
                 let id = waiter.row.id();
                 list.iter().find(|entry| entry.id == id)
@@ -133,30 +134,6 @@ impl Stuck {
         };
         stuck.iter().filter_map(finding).collect()
     }
-
-    /// The list, and when it was read.
-    fn registrations(&mut self, observation: &Observation<'_>) -> Option<(u64, &[Registration])> {
-        let is_old = |read_ns: u64| observation.age_ns(read_ns) >= LIST_NS;
-        if self
-            .list
-            .as_ref()
-            .is_none_or(|(read_ns, _)| is_old(*read_ns))
-        {
-            self.list = kernel_registrations(observation.poller)
-                .ok()
-                .map(|list| (observation.now_ns, list));
-        }
-        self.list
-            .as_ref()
-            .map(|(read_ns, list)| (*read_ns, &list[..]))
-    }
-}
-
-/// The list as far as it tells of a descriptor: one that was opened after it was read is not
-/// missing from it.
-fn list_for(list: Option<(u64, &[Registration])>, opened_at_ns: u64) -> Option<&[Registration]> {
-    list.filter(|(read_ns, _)| opened_at_ns < *read_ns)
-        .map(|(_, list)| list)
 }
 
 /// Whether a waiter that the kernel has called ready all along, and that has not moved, is stuck
@@ -198,12 +175,5 @@ mod tests {
             !is_confirmed(10_000 * MS, 0, false),
             "nobody polls: another lint's"
         );
-    }
-
-    #[test]
-    fn a_descriptor_that_is_younger_than_the_list_is_not_missing_from_it() {
-        assert!(list_for(Some((1_000, &[])), 999).is_some());
-        assert!(list_for(Some((1_000, &[])), 1_000).is_none());
-        assert!(list_for(None, 0).is_none());
     }
 }
