@@ -1,4 +1,4 @@
-//! Real Go: the program in `tests/oracle/go`, built once and given scripts.
+//! Real Go: the program in `tests/conformance/oracle/go`, built once and given scripts.
 
 use std::fmt;
 use std::io;

@@ -6,8 +6,8 @@ use netpoller_tests::oracle::{Form, check_all, parse};
 
 /// The files of scripts.
 fn files() -> Vec<PathBuf> {
-    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle");
-    let mut files: Vec<_> = ["", "found"]
+    let dir = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/oracle");
+    let mut files: Vec<_> = ["scripts", "found"]
         .iter()
         .filter_map(|sub| std::fs::read_dir(dir.join(sub)).ok())
         .flatten()

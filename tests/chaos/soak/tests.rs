@@ -1,5 +1,5 @@
 //! The soak command, for seconds: that it soaks, judges and says so. What it finds in half an hour
-//! is in CONTRIBUTING.md.
+//! is in tests/PROOF.md.
 
 use std::process::{Command, Output};
 

@@ -1,7 +1,7 @@
 //! Tests of Go, tokio, mio and polling in our words: what they say about a poller, said of ours.
 //!
-//! `tests/PORTED.md` lists where each comes from, and those that others of our tests cover already.
-//! Each test names its origin. The first ones to be ported, Go's deadlines and closes, are the test
+//! `tests/conformance/PORTED.md` lists where each comes from, and those that others of our tests
+//! cover already. Each test names its origin. The first ones to be ported, Go's deadlines and closes, are the test
 //! `go` beside this one.
 
 mod go_net;

@@ -8,21 +8,21 @@ use netpoller_tests::oracle::Form;
 /// Runs oracle scripts on netpoller and prints what each line came to, as real Go's answers are
 /// kept in the goldens
 ///
-/// A script is a list of operations on sockets, pipes and files; tests/oracle/README.md has the
-/// language. Scripts run at the same time, each with a poller of its own, and are printed in order.
+/// A script is a list of operations on sockets, pipes and files;
+/// tests/conformance/oracle/README.md has the language. Scripts run at the same time, each with a poller of its own, and are printed in order.
 /// A warning on stderr is no difference.
 #[derive(Debug, Parser)]
 #[command(
     name = "oracle",
     args_conflicts_with_subcommands = true,
     after_help = "\
-Examples:
-  oracle tests/oracle/tcp.txt                                  print what our poller answers
-  oracle --check tests/oracle/*.txt                            compare with tcp.golden and so on
-  oracle --check --form tokio --threads 8 tests/oracle/*.txt   the same in another form of the API
-  oracle go --check tests/oracle/*.txt                         let real Go answer again, and compare
-  oracle go --update tests/oracle/new.txt                      write the golden of new scripts
-  oracle random --count 2000 --seed 7                          random scripts, on Go and on ours
+Examples, in tests/conformance/oracle/scripts:
+  oracle tcp.txt                                  print what our poller answers
+  oracle --check *.txt                            compare with tcp.golden and so on
+  oracle --check --form tokio --threads 8 *.txt   the same in another form of the API
+  oracle go --check *.txt                         let real Go answer again, and compare
+  oracle go --update new.txt                      write the golden of new scripts
+  oracle random --count 2000 --seed 7             random scripts, on Go and on ours
 
 Exit codes:
   0  everything agrees    1  something could not be done    2  usage, or a script that makes no sense
@@ -112,7 +112,11 @@ pub(crate) struct RandomArgs {
     pub(crate) go: PathBuf,
 
     /// Where mismatches are kept
-    #[arg(long, value_name = "DIR", default_value = "tests/oracle/found")]
+    #[arg(
+        long,
+        value_name = "DIR",
+        default_value = "tests/conformance/oracle/found"
+    )]
     pub(crate) keep: PathBuf,
 
     /// Only print the scripts

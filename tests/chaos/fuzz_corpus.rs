@@ -1,4 +1,4 @@
-//! What the fuzzers have collected, run once more without them: `tests/fuzz/corpus`.
+//! What the fuzzers have collected, run once more without them: `tests/chaos/fuzz/corpus`.
 
 use std::fs;
 use std::path::Path;
@@ -8,7 +8,7 @@ use netpoller_tests::{op_script, wire};
 /// Runs every file of the corpus of `target`; a panic names it.
 fn replay(target: &str, run: fn(&[u8])) {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR"))
-        .join("fuzz/corpus")
+        .join("chaos/fuzz/corpus")
         .join(target);
     let mut files = 0;
     for entry in

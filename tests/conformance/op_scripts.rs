@@ -1,5 +1,5 @@
 //! Random scripts of operations on streams, against a model. A fuzzer runs the same for longer:
-//! `tests/fuzz`.
+//! `tests/chaos/fuzz`.
 
 use netpoller_tests::op_script;
 use proptest::prelude::*;

@@ -135,12 +135,21 @@ fn tests_in(source: &str) -> BTreeSet<&str> {
     found
 }
 
-/// Whether `folder/file::name` is a test, in `tests/tests` or in `poller/core/src`.
+/// Where the paths of tests begin.
+const BEGINNINGS: [&str; 5] = [
+    "tests/conformance",
+    "tests/chaos",
+    "tests/endtoend",
+    "tests/benches",
+    "poller/core/src",
+];
+
+/// Whether `folder/file::name` is a test, below one of these.
 fn exists(named: &str) -> bool {
     let Some((file, name)) = named.rsplit_once("::") else {
         return false;
     };
-    ["tests/tests", "poller/core/src"].iter().any(|folder| {
+    BEGINNINGS.iter().any(|folder| {
         let path = root().join(folder).join(format!("{file}.rs"));
         read_to_string(path).is_ok_and(|source| tests_in(&source).contains(name))
     })
@@ -185,7 +194,7 @@ fn is_about(cell: &str, original: &str) -> bool {
 
 #[test]
 fn every_original_has_a_row_with_a_test_or_a_reason() {
-    let text = read("tests/PORTED.md");
+    let text = read("tests/conformance/PORTED.md");
     let tables = rows(&text);
     for (heading, originals) in ORIGINALS {
         let rows = tables
@@ -214,7 +223,7 @@ fn every_original_has_a_row_with_a_test_or_a_reason() {
 
 #[test]
 fn every_test_that_the_table_names_exists() {
-    let text = read("tests/PORTED.md");
+    let text = read("tests/conformance/PORTED.md");
     let named = named(&text);
     assert!(named.len() > 200, "the table is read: {}", named.len());
     let missing: Vec<_> = named.into_iter().filter(|test| !exists(test)).collect();
@@ -233,8 +242,8 @@ fn every_ported_test_is_in_the_table_and_names_its_origin() {
         "async-io ",
         "netty#",
     ];
-    let table = read("tests/PORTED.md");
-    let folder = root().join("tests/tests/ported");
+    let table = read("tests/conformance/PORTED.md");
+    let folder = root().join("tests/conformance/ported");
     let mut seen = 0;
     for entry in std::fs::read_dir(folder).expect("this folder") {
         let path = entry.expect("an entry").path();

@@ -51,12 +51,13 @@ fn read_golden(golden: &Path) -> Result<String, Failure> {
 
 /// Where the Go program's source is, seen from the folder of this crate or of the workspace.
 fn go_source() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle/go")
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/oracle/go")
 }
 
 fn run_files(args: &Args) -> Result<(), Failure> {
     if args.files.is_empty() {
-        let advice = "name some scripts, as tests/oracle/*.txt, or see --help".to_owned();
+        let advice = "name some scripts, as tests/conformance/oracle/scripts/*.txt, or see --help"
+            .to_owned();
         return Err(Failure::Usage(advice));
     }
     let check = args.check || args.golden.is_some();

@@ -17,7 +17,7 @@ const LINES: &str = "lines";
 ///
 /// The file that cannot be read, or the line that makes no sense.
 pub(crate) fn scripts() -> Result<Vec<Arc<Script>>, String> {
-    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("oracle");
+    let directory = Path::new(env!("CARGO_MANIFEST_DIR")).join("conformance/oracle/scripts");
     let cannot = |error| {
         format!(
             "cannot read the scripts in {}: {error}",
