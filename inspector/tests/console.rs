@@ -3,17 +3,13 @@
 //! It is `$TOKIO_CONSOLE`, or `tokio-console` in the path: `cargo install --locked
 //! tokio-console@0.1.14`.
 
+use std::ops::Deref;
 use std::path::PathBuf;
-use std::process::Command;
-use std::time::{Duration, Instant};
 
-use netpoller_tests::program::{Running, isolated, netpoller};
+use netpoller_tests::program::{Running, netpoller};
+use netpoller_tests::tmux::Tmux;
 use netpoller_tests::tool;
 use tempfile::TempDir;
-
-/// How long anything may take before a test gives up. Generous: the machine may be busy, and a
-/// client that failed to connect waits for 5 s and more before it tries again.
-const PATIENCE: Duration = Duration::from_secs(90);
 
 #[track_caller]
 fn tokio_console() -> PathBuf {
@@ -54,78 +50,19 @@ impl Demo {
     }
 }
 
-/// tokio-console in a terminal of its own tmux server. It is tall enough for every task of forty
-/// connections: in which order they are listed depends on which began first, and that on the
-/// machine.
-struct Terminal {
-    scratch: TempDir,
-}
+/// tokio-console in a terminal of its own. It is tall enough for every task of forty connections: in
+/// which order they are listed depends on which began first, and that on the machine.
+struct Terminal(Tmux);
 
 impl Terminal {
     #[track_caller]
     fn open(url: &str) -> Self {
-        let terminal = Self {
-            scratch: TempDir::new().expect("make a directory"),
-        };
+        let console = tokio_console();
         let script = format!(
             "{} --lang en_US.UTF-8 {url}; echo \"ended: $?\"; cat",
-            tokio_console().display()
+            console.display()
         );
-        let status = terminal
-            .command()
-            .args([
-                "-u",
-                "-f",
-                "/dev/null",
-                "new-session",
-                "-d",
-                "-x",
-                "260",
-                "-y",
-                "120",
-            ])
-            .args(["sh", "-c", &script])
-            .status()
-            .expect("run tmux");
-        assert!(status.success());
-        terminal
-    }
-
-    fn command(&self) -> Command {
-        let mut command = isolated(tool(&["tmux"]), self.scratch.path());
-        command.arg("-S").arg(self.scratch.path().join("tmux.sock"));
-        command
-    }
-
-    fn press(&self, keys: &[&str]) {
-        let status = self.command().arg("send-keys").args(keys).status();
-        assert!(status.expect("run tmux").success());
-    }
-
-    fn screen(&self) -> String {
-        let output = self.command().args(["capture-pane", "-p"]).output();
-        String::from_utf8_lossy(&output.expect("run tmux").stdout).into_owned()
-    }
-
-    /// Waits for a screen of which `holds` is true.
-    #[track_caller]
-    fn shows(&self, what: &str, holds: impl Fn(&str) -> bool) -> String {
-        let give_up = Instant::now() + PATIENCE;
-        loop {
-            let screen = self.screen();
-            assert!(
-                !screen.contains("ended: "),
-                "tokio-console ended:\n{screen}"
-            );
-            if holds(&screen) {
-                return screen;
-            }
-            assert!(
-                Instant::now() < give_up,
-                "{what} was never shown, but:\n{screen}"
-            );
-            std::thread::sleep(Duration::from_millis(50));
-        }
+        Self(Tmux::open(260, 120, &script))
     }
 
     /// A row with all of `words`.
@@ -139,9 +76,11 @@ impl Terminal {
     }
 }
 
-impl Drop for Terminal {
-    fn drop(&mut self) {
-        let _ = self.command().arg("kill-server").output();
+impl Deref for Terminal {
+    type Target = Tmux;
+
+    fn deref(&self) -> &Tmux {
+        &self.0
     }
 }
 

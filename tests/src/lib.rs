@@ -16,6 +16,7 @@ pub mod pty;
 pub mod rows;
 mod run;
 pub mod seccomp;
+pub mod tmux;
 mod tool;
 mod wait;
 pub mod wire;

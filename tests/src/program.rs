@@ -4,6 +4,7 @@
 use std::ffi::OsStr;
 use std::io::{BufRead, BufReader, Read, Write};
 use std::net::TcpStream;
+use std::ops::{Deref, DerefMut};
 use std::path::Path;
 use std::process::{Child, Command, Output, Stdio};
 
@@ -61,11 +62,36 @@ pub fn kill(pid: u32, signal: rustix::process::Signal) {
     rustix::process::kill_process(pid.expect("a process id"), signal).expect("it runs");
 }
 
-/// A child that does not outlive its test.
+/// A process that does not outlive this.
+#[derive(Debug)]
+pub struct Killed(pub Child);
+
+impl Deref for Killed {
+    type Target = Child;
+
+    fn deref(&self) -> &Child {
+        &self.0
+    }
+}
+
+impl DerefMut for Killed {
+    fn deref_mut(&mut self) -> &mut Child {
+        &mut self.0
+    }
+}
+
+impl Drop for Killed {
+    fn drop(&mut self) {
+        let _ = self.0.kill();
+        let _ = self.0.wait();
+    }
+}
+
+/// A program that a test asks, and that does not outlive it.
 #[derive(Debug)]
 pub struct Running {
     /// The process.
-    pub child: Child,
+    pub child: Killed,
     /// Its home.
     pub scratch: TempDir,
     /// What it said on stderr before it was up.
@@ -99,7 +125,7 @@ impl Running {
         // Whatever else it says must not block it.
         std::thread::spawn(move || lines.for_each(drop));
         Self {
-            child,
+            child: Killed(child),
             scratch,
             said,
         }
@@ -163,13 +189,6 @@ impl Running {
             .expect("text");
         let status = self.child.wait().expect("it ends");
         (status.code().unwrap_or(-1), stdout)
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -5,12 +5,13 @@ use std::os::unix::fs::PermissionsExt;
 use std::os::unix::net::UnixListener;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
-use std::process::{Child, Stdio};
+use std::process::Stdio;
 
 use tempfile::TempDir;
 
 use crate::{assert_fails, json, own_socket_name, run, runtime_dir, stderr, stdout};
 use netpoller_tests::mock::{Mock, Running};
+use netpoller_tests::program::Killed;
 
 #[test]
 fn the_only_target_need_not_be_named() {
@@ -141,7 +142,7 @@ const NOBODY: u32 = 65_534;
 
 /// A demo that runs as somebody else, in a runtime directory of its own.
 struct Foreign {
-    child: Child,
+    child: Killed,
     runtime: TempDir,
 }
 
@@ -158,7 +159,10 @@ impl Foreign {
             .stderr(Stdio::null())
             .spawn()
             .expect("run the demo as nobody");
-        let foreign = Self { child, runtime };
+        let foreign = Self {
+            child: Killed(child),
+            runtime,
+        };
         let began = std::time::Instant::now();
         while fs::read_dir(foreign.place()).map_or(0, Iterator::count) == 0 {
             assert!(began.elapsed().as_secs() < 60, "no socket appears");
@@ -174,13 +178,6 @@ impl Foreign {
     fn socket(&self) -> std::path::PathBuf {
         let mut names = fs::read_dir(self.place()).expect("a directory").flatten();
         names.next().expect("a socket").path()
-    }
-}
-
-impl Drop for Foreign {
-    fn drop(&mut self) {
-        let _ = self.child.kill();
-        let _ = self.child.wait();
     }
 }
 

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::{Child, Stdio};
 use std::time::{Duration, Instant};
 
+use netpoller_tests::program::Killed;
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
@@ -12,7 +13,7 @@ use crate::PATIENCE;
 use crate::process::{command, end};
 
 /// A service with an endpoint: the demo of the same command.
-pub(crate) struct Service(pub(crate) Child);
+pub(crate) struct Service(pub(crate) Killed);
 
 impl Service {
     pub(crate) fn start(socket: &Path) -> Self {
@@ -32,7 +33,7 @@ impl Service {
             .stderr(Stdio::null())
             .spawn()
             .expect("run the demo");
-        let service = Self(child);
+        let service = Self(Killed(child));
         let deadline = Instant::now() + PATIENCE;
         while UnixStream::connect(socket).is_err() {
             assert!(Instant::now() < deadline, "the demo does not listen");
@@ -66,13 +67,6 @@ impl Service {
         while !all_are_stopped() {
             std::thread::sleep(Duration::from_millis(1));
         }
-    }
-}
-
-impl Drop for Service {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 

@@ -1,16 +1,10 @@
 //! The terminal UI: in front of a hostile target, and on a terminal that is hostile itself.
 
-use std::fs::File;
-use std::io::{Read, Write};
-use std::os::fd::OwnedFd;
 use std::path::Path;
-use std::process::Child;
-use std::sync::mpsc::{Receiver, channel};
 use std::time::{Duration, Instant};
 
-use netpoller_tests::pty;
+use netpoller_tests::pty::Session;
 use rustix::process::{Pid, Signal, kill_process};
-use rustix::termios::{LocalModes, Winsize, tcgetattr, tcsetwinsize};
 use tempfile::TempDir;
 
 use crate::ends::Service;
@@ -18,100 +12,23 @@ use crate::process::{MOST_MEMORY, command, end};
 use crate::server::{Hostile, Mode};
 use crate::{PATIENCE, strange};
 
-struct Session {
-    child: Child,
-    /// The other side of the terminal.
-    control: Option<File>,
-    terminal: Option<OwnedFd>,
-    written: Receiver<Vec<u8>>,
-    seen: Vec<u8>,
+/// What a program writes when it takes the terminal over.
+const TAKES_OVER: &str = "\x1b[?1049h";
+
+#[track_caller]
+fn open(socket: &Path) -> Session {
+    let mut command = command();
+    command
+        .arg("-t")
+        .arg(socket)
+        .args(["--timeout", "3s", "--interval", "100ms", "tui"]);
+    Session::start(&mut command, 140, 40)
 }
 
-impl Session {
-    fn open(socket: &Path) -> Self {
-        let (control, terminal) = pty::terminal(140, 40);
-        let open = || terminal.try_clone().expect("clone the terminal");
-        let child = command()
-            .arg("-t")
-            .arg(socket)
-            .args(["--timeout", "3s", "--interval", "100ms", "tui"])
-            .stdin(open())
-            .stdout(open())
-            .stderr(open())
-            .spawn()
-            .expect("run netpoller");
-        let (sender, written) = channel();
-        let mut reader = control.try_clone().expect("clone");
-        // It ends when nobody has the terminal open any more.
-        std::thread::spawn(move || {
-            let mut buffer = [0; 1 << 16];
-            while let Ok(length @ 1..) = reader.read(&mut buffer) {
-                if sender.send(buffer[..length].to_vec()).is_err() {
-                    return;
-                }
-            }
-        });
-        Self {
-            child,
-            control: Some(control),
-            terminal: Some(terminal.into()),
-            written,
-            seen: Vec::new(),
-        }
-    }
-
-    fn look(&mut self, time: Duration) {
-        let deadline = Instant::now() + time;
-        while let Some(left) = deadline.checked_duration_since(Instant::now()) {
-            match self.written.recv_timeout(left) {
-                Ok(bytes) => self.seen.extend(bytes),
-                Err(_) => return,
-            }
-        }
-    }
-
-    fn press(&mut self, keys: &str) {
-        if let Some(control) = &mut self.control {
-            let _ = control.write_all(keys.as_bytes());
-        }
-    }
-
-    fn has(&self, bytes: &[u8]) -> bool {
-        self.seen.windows(bytes.len()).any(|window| window == bytes)
-    }
-
-    /// Waits until it has taken the terminal over.
-    #[track_caller]
-    fn wait(&mut self) {
-        let deadline = Instant::now() + PATIENCE;
-        while !self.has(b"\x1b[?1049h") {
-            assert!(
-                Instant::now() < deadline,
-                "{}",
-                String::from_utf8_lossy(&self.seen)
-            );
-            self.look(Duration::from_millis(50));
-        }
-    }
-
-    /// Has it draw everything anew: what it draws otherwise is only what differs.
-    fn resize(&mut self, columns: u16) {
-        let terminal = self.terminal.as_ref().expect("it is held open");
-        let size = Winsize {
-            ws_row: 40,
-            ws_col: columns,
-            ws_xpixel: 0,
-            ws_ypixel: 0,
-        };
-        tcsetwinsize(terminal, size).expect("set the size");
-        kill_process(Pid::from_child(&self.child), Signal::WINCH).expect("tell it");
-    }
-
-    fn is_raw(&self) -> bool {
-        let terminal = self.terminal.as_ref().expect("it is held open");
-        let modes = tcgetattr(terminal).expect("the modes").local_modes;
-        !modes.contains(LocalModes::ICANON)
-    }
+/// Has it draw everything anew: what it draws otherwise is only what differs.
+fn redraw(session: &Session, columns: u16) {
+    session.resize(columns, 40);
+    kill_process(Pid::from_child(&session.child), Signal::WINCH).expect("tell it");
 }
 
 /// What is left of the stream without the sequences that the UI itself writes: `ESC [`, numbers, a
@@ -165,7 +82,7 @@ fn the_terminal_ui_shows_a_hostile_target_and_obeys_it_in_nothing() {
         for (number, mode) in modes.into_iter().enumerate() {
             scope.spawn(move || {
                 let server = Hostile::start(mode, scratch, &format!("{number}.sock"));
-                let mut session = Session::open(&server.socket);
+                let mut session = open(&server.socket);
                 session.look(Duration::from_secs(3));
                 for keys in ["2", "3", "j", "4", "j", "1", "j", "\r", "j"] {
                     session.press(keys);
@@ -175,7 +92,7 @@ fn the_terminal_ui_shows_a_hostile_target_and_obeys_it_in_nothing() {
                 session.press("\x1b");
                 session.look(Duration::from_millis(500));
                 session.press("q");
-                drop(session.terminal.take());
+                session.let_go();
                 let (code, memory) = end(&session.child, None);
                 session.look(Duration::from_secs(1));
                 let text = String::from_utf8_lossy(&session.seen).into_owned();
@@ -196,13 +113,13 @@ fn a_service_that_is_stopped_is_said_to_be_stopped_and_comes_back() {
     let scratch = TempDir::new().expect("make a directory");
     let socket = scratch.path().join("d.sock");
     let service = Service::start(&socket);
-    let mut session = Session::open(&socket);
+    let mut session = open(&socket);
     let mut drawn = |text: &str| {
         let deadline = Instant::now() + PATIENCE;
         for columns in [140, 141].into_iter().cycle() {
-            session.resize(columns);
+            redraw(&session, columns);
             session.look(Duration::from_millis(200));
-            if session.has(text.as_bytes()) {
+            if session.has(text) {
                 session.seen.clear();
                 return;
             }
@@ -247,8 +164,8 @@ fn every_signal_that_ends_it_leaves_the_terminal_as_it_was() {
         for signal in signals {
             let socket = &server.socket;
             scope.spawn(move || {
-                let mut session = Session::open(socket);
-                session.wait();
+                let mut session = open(socket);
+                session.wait_for(TAKES_OVER);
                 assert!(session.is_raw());
                 kill_process(Pid::from_child(&session.child), signal).expect("kill");
                 let (code, _) = end(&session.child, None);
@@ -256,7 +173,7 @@ fn every_signal_that_ends_it_leaves_the_terminal_as_it_was() {
                 assert_eq!(code, 128 + signal.as_raw(), "{signal:?}");
                 assert!(!session.is_raw(), "{signal:?} leaves it raw");
                 assert!(
-                    session.has(b"\x1b[?1049l"),
+                    session.has("\x1b[?1049l"),
                     "{signal:?} leaves the other screen"
                 );
             });
@@ -268,14 +185,9 @@ fn every_signal_that_ends_it_leaves_the_terminal_as_it_was() {
 fn a_terminal_that_goes_away_ends_it_without_a_panic() {
     let scratch = TempDir::new().expect("make a directory");
     let server = Hostile::start(Mode::Random(7_000), scratch.path(), "s");
-    let mut session = Session::open(&server.socket);
-    session.wait();
-    // The thread that reads has the last copy of the other side, and lets go of it with the next
-    // byte.
-    drop(session.terminal.take());
-    let (_nobody, nothing) = channel();
-    session.written = nothing;
-    drop(session.control.take());
+    let mut session = open(&server.socket);
+    session.wait_for(TAKES_OVER);
+    session.hang_up();
     let (code, _) = end(&session.child, None);
     assert!(matches!(code, 1 | 129), "ended with {code}");
 }

@@ -2,7 +2,9 @@
 
 use std::io::{self, BufRead, BufReader};
 use std::net::{Ipv4Addr, SocketAddr};
-use std::process::{self, Child, Command, Stdio};
+use std::process::{self, Command, Stdio};
+
+use netpoller_tests::program::Killed;
 
 use super::cases::Setup;
 use super::error::Context;
@@ -64,16 +66,6 @@ impl Server {
             _process: process,
             _directory: directory,
         })
-    }
-}
-
-/// A process that does not outlive this.
-pub(crate) struct Killed(Child);
-
-impl Drop for Killed {
-    fn drop(&mut self) {
-        let _ = self.0.kill();
-        let _ = self.0.wait();
     }
 }
 
