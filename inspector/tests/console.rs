@@ -50,8 +50,8 @@ impl Demo {
     }
 }
 
-/// tokio-console in a terminal of its own. It is tall enough for every task of forty connections: in
-/// which order they are listed depends on which began first, and that on the machine.
+/// tokio-console in a terminal of its own. It is tall enough for every task of forty connections:
+/// in which order they are listed depends on which began first, and that on the machine.
 struct Terminal(Tmux);
 
 impl Terminal {

@@ -9,14 +9,14 @@ use netpoller_tests::oracle::Form;
 /// kept in the goldens
 ///
 /// A script is a list of operations on sockets, pipes and files;
-/// tests/conformance/oracle/README.md has the language. Scripts run at the same time, each with a poller of its own, and are printed in order.
-/// A warning on stderr is no difference.
+/// tests/conformance/oracle/README.md has the language. Scripts run at the same time, each with a
+/// poller of its own, and are printed in order. A warning on stderr is no difference.
 #[derive(Debug, Parser)]
 #[command(
     name = "oracle",
     args_conflicts_with_subcommands = true,
     after_help = "\
-Examples, in tests/conformance/oracle/scripts:
+Examples, with the scripts of tests/conformance/oracle/scripts:
   oracle tcp.txt                                  print what our poller answers
   oracle --check *.txt                            compare with tcp.golden and so on
   oracle --check --form tokio --threads 8 *.txt   the same in another form of the API

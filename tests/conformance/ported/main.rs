@@ -1,8 +1,8 @@
 //! Tests of Go, tokio, mio and polling in our words: what they say about a poller, said of ours.
 //!
 //! `tests/conformance/PORTED.md` lists where each comes from, and those that others of our tests
-//! cover already. Each test names its origin. The first ones to be ported, Go's deadlines and closes, are the test
-//! `go` beside this one.
+//! cover already. Each test names its origin. The first ones to be ported, Go's deadlines and
+//! closes, are the test `go` beside this one.
 
 mod go_net;
 mod go_net_timeout;

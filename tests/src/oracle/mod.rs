@@ -1,9 +1,9 @@
 //! The Go oracle: scripts whose outcomes real Go has told, run on our poller in each form of its
 //! API.
 //!
-//! `tests/conformance/oracle/README.md` defines the language. One controller executes the lines of a script in
-//! order; operations that may block run on lanes. Each script has a poller of its own, and when it
-//! is over and everything is closed, the laws of that poller are checked.
+//! `tests/conformance/oracle/README.md` defines the language. One controller executes the lines of
+//! a script in order; operations that may block run on lanes. Each script has a poller of its own,
+//! and when it is over and everything is closed, the laws of that poller are checked.
 //!
 //! | file | holds |
 //! |---|---|
