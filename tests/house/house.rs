@@ -24,6 +24,28 @@ fn root() -> PathBuf {
 
 /// All sources below `folder`, by their path from the root.
 fn sources(folder: &str) -> Vec<(String, String)> {
+    let found = files(folder, "rs");
+    assert!(found.len() > 2, "the sources of {folder} are read");
+    found
+}
+
+/// The pages and so on of the root itself.
+fn at_the_root(extension: &str) -> Vec<(String, String)> {
+    let entries = read_dir(root()).expect("a folder").flatten();
+    entries
+        .map(|entry| entry.path())
+        .filter(|path| path.extension().is_some_and(|it| it == extension))
+        .map(|path| {
+            (
+                path.display().to_string(),
+                read_to_string(path).expect("a page"),
+            )
+        })
+        .collect()
+}
+
+/// All files below `folder` with this extension.
+fn files(folder: &str, extension: &str) -> Vec<(String, String)> {
     let mut found = Vec::new();
     let mut folders = vec![PathBuf::from(folder)];
     while let Some(folder) = folders.pop() {
@@ -31,17 +53,19 @@ fn sources(folder: &str) -> Vec<(String, String)> {
             let entry = entry.expect("an entry");
             let path = folder.join(entry.file_name());
             if entry.file_type().expect("a type").is_dir() {
-                // The fuzzers, which are no member of the workspace, are built below their sources.
-                if entry.file_name() != "target" {
+                // What is built or fetched: the fuzzers are no member of the workspace.
+                if !["target", "node_modules"]
+                    .iter()
+                    .any(|it| entry.file_name() == *it)
+                {
                     folders.push(path);
                 }
-            } else if path.extension().is_some_and(|extension| extension == "rs") {
+            } else if path.extension().is_some_and(|it| it == extension) {
                 let text = read_to_string(entry.path()).expect("a source");
                 found.push((path.display().to_string(), text));
             }
         }
     }
-    assert!(found.len() > 2, "the sources of {} are read", folder);
     found
 }
 
@@ -186,6 +210,25 @@ fn comments_end_at_a_hundred_columns() {
             in_code ^= comment.starts_with("```");
             let may_be_long = comment.starts_with('|') || in_code || is_doc && is_table_of_texts;
             if line.chars().count() > 100 && !may_be_long {
+                long.push(format!("{path}:{}", number + 1));
+            }
+        }
+    }
+    assert!(long.is_empty(), "{long:#?}");
+}
+
+#[test]
+fn pages_end_at_a_hundred_columns() {
+    let mut long = Vec::new();
+    let pages = ALL.iter().flat_map(|folder| files(folder, "md"));
+    for (path, text) in pages
+        .chain(files("dashboards", "md"))
+        .chain(at_the_root("md"))
+    {
+        let mut in_code = false;
+        for (number, line) in text.lines().enumerate() {
+            in_code ^= line.trim_start().starts_with("```");
+            if line.chars().count() > 100 && !in_code && !line.starts_with(['|', '!']) {
                 long.push(format!("{path}:{}", number + 1));
             }
         }

@@ -33,7 +33,7 @@ pub enum Error {
 }
 
 impl Error {
-    /// The error inside an [`io::Error`] that an operation of this crate returned.
+    /// Returns the error inside an [`io::Error`] that an operation of this crate returned.
     ///
     /// ```
     /// use std::io;
@@ -92,12 +92,12 @@ pub struct RegisterError {
 }
 
 impl RegisterError {
-    /// The descriptor's number.
+    /// Returns the descriptor's number.
     pub fn fd(&self) -> RawFd {
         self.fd
     }
 
-    /// The kernel's error number, `None` if the poller itself refused.
+    /// Returns the kernel's error number, `None` if the poller itself refused.
     pub fn raw_os_error(&self) -> Option<i32> {
         self.source.raw_os_error()
     }
@@ -228,8 +228,8 @@ pub(crate) fn context(action: impl fmt::Display, error: io::Error) -> io::Error 
     )
 }
 
-/// What the user can do about an error of the kernel's, behind a colon; nothing if that is not
-/// known.
+/// Returns what the user can do about an error of the kernel's, behind a colon; nothing if that is
+/// not known.
 pub fn advice(error: &io::Error) -> &'static str {
     match error.raw_os_error() {
         Some(libc::EMFILE) => {

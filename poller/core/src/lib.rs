@@ -14,10 +14,11 @@
 //! | 2 | `observe` what instrumentation writes |
 //! | 3 | `desc` the descriptor, `timers` the deadline queue |
 //! | 4 | `poller` |
-//! | 5 | `driver` who polls, `view` reading the live tables |
+//! | 5 | `driver` who polls |
 //! | 6 | `fd` the file-descriptor layer |
 //! | 7 | `time`, `net`, `pipe`, `pollable`, `task` what users hold |
-//! | 8 | `internals` what the crates beside this one read of it |
+//! | 8 | `view` reading the live tables |
+//! | 9 | `internals` what the crates beside this one read of it |
 
 mod budget;
 mod clock;

@@ -44,7 +44,7 @@ impl crate::net::HasFd for PipeWriter {
     }
 }
 
-/// A pipe, as its reading and its writing end.
+/// Makes a pipe, as its reading and its writing end.
 ///
 /// # Errors
 ///
@@ -101,8 +101,8 @@ impl PipeReader {
         .map(|fd| Self { fd })
     }
 
-    /// [`PipeReader::open`] that also holds the writing end, so that a read waits for the next
-    /// writer instead of finding the end.
+    /// Opens as [`PipeReader::open`], and also holds the writing end, so that a read waits for the
+    /// next writer instead of finding the end.
     ///
     /// # Errors
     ///
@@ -117,7 +117,7 @@ impl PipeReader {
         .map(|fd| Self { fd })
     }
 
-    /// The same end as one that parks the thread, with std's `Read` and the same deadlines.
+    /// Returns the same end as one that parks the thread, with std's `Read` and the same deadlines.
     pub fn blocking(&self) -> Blocking<'_, Self> {
         Blocking::new(self)
     }
@@ -139,7 +139,8 @@ impl PipeWriter {
         .map(|fd| Self { fd })
     }
 
-    /// The same end as one that parks the thread, with std's `Write` and the same deadlines.
+    /// Returns the same end as one that parks the thread, with std's `Write` and the same
+    /// deadlines.
     pub fn blocking(&self) -> Blocking<'_, Self> {
         Blocking::new(self)
     }

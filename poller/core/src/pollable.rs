@@ -59,8 +59,9 @@ impl<T: AsFd> Pollable<T> {
         }
     }
 
-    /// [`Pollable::new`], but what epoll does not take (a regular file) is wrapped unregistered:
-    /// its calls are made at once, and setting a deadline is refused with [`Error::NoDeadline`].
+    /// Wraps as [`Pollable::new`], but what epoll does not take (a regular file) is wrapped
+    /// unregistered: its calls are made at once, and setting a deadline is refused with
+    /// [`Error::NoDeadline`].
     ///
     /// # Errors
     ///
@@ -110,7 +111,7 @@ impl<T: AsFd> Pollable<T> {
         }
     }
 
-    /// What is inside.
+    /// Returns the inner value.
     pub fn get_ref(&self) -> &T {
         &self.inner
     }
@@ -121,12 +122,12 @@ impl<T: AsFd> Pollable<T> {
         self.inner
     }
 
-    /// Whether it is registered. If not, it never waits.
+    /// Returns whether it is registered. If not, it never waits.
     pub fn is_registered(&self) -> bool {
         self.desc.is_some()
     }
 
-    /// The registration, for those who want the seam itself.
+    /// Returns the registration, for those who want the seam itself.
     pub fn desc(&self) -> Option<&Desc> {
         self.desc.as_ref()
     }

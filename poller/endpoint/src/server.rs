@@ -356,23 +356,23 @@ pub struct Server {
 }
 
 impl Server {
-    /// To say where it listens before it starts.
+    /// Returns a builder, to say where it listens before it starts.
     pub fn builder() -> Builder {
         Builder::default()
     }
 
-    /// What to give to the inspector's `--target`: `unix:/…` or `tcp:127.0.0.1:…`. The first, if it
-    /// listens on several.
+    /// Returns what to give to the inspector's `--target`: `unix:/…` or `tcp:127.0.0.1:…`. The
+    /// first, if it listens on several.
     pub fn target(&self) -> &str {
         self.targets.first().map_or("", String::as_str)
     }
 
-    /// All addresses on which it listens.
+    /// Returns all addresses on which it listens.
     pub fn targets(&self) -> &[String] {
         &self.targets
     }
 
-    /// All addresses on which it serves `Control`.
+    /// Returns all addresses on which it serves `Control`.
     pub fn control_targets(&self) -> &[String] {
         &self.control_targets
     }

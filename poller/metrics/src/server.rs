@@ -203,8 +203,8 @@ pub struct Server {
 }
 
 impl Server {
-    /// A server on `address`, which is loopback unless [`Builder::allow_remote`] says otherwise;
-    /// port 0 for any.
+    /// Returns a builder of a server on `address`, which is loopback unless
+    /// [`Builder::allow_remote`] says otherwise; port 0 for any.
     pub fn builder(address: SocketAddr) -> Builder {
         Builder {
             address,
@@ -214,14 +214,14 @@ impl Server {
         }
     }
 
-    /// Where it listens.
+    /// Returns where it listens.
     pub fn local_addr(&self) -> SocketAddr {
         self.address
     }
 
-    /// What to give to Prometheus, or to curl, on this machine: where it listens on all addresses,
-    /// by that of loopback. Others call it by any address of the machine, or by a name that
-    /// [`Builder::host`] allows.
+    /// Returns what to give to Prometheus, or to curl, on this machine: where it listens on all
+    /// addresses, by that of loopback. Others call it by any address of the machine, or by a name
+    /// that [`Builder::host`] allows.
     pub fn url(&self) -> String {
         let ip = match self.address.ip() {
             IpAddr::V4(Ipv4Addr::UNSPECIFIED) => Ipv4Addr::LOCALHOST.into(),

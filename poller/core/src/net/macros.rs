@@ -47,12 +47,12 @@ macro_rules! descriptor_methods {
                 self.fd.set_label(label);
             }
 
-            /// `slot.generation`, as the inspector's tables show it.
+            /// Returns the id, `slot.generation`, as the inspector's tables show it.
             pub fn id(&self) -> crate::DescId {
                 self.fd.id()
             }
 
-            /// How many operations queue behind the one that is under way in `direction`.
+            /// Returns how many operations queue behind the one that is under way in `direction`.
             pub fn queued(&self, direction: crate::Direction) -> usize {
                 self.fd.queued(direction)
             }
@@ -75,9 +75,9 @@ macro_rules! descriptor_methods {
                 self.fd.into_owned()
             }
 
-            /// Another descriptor for the same open file, closed on exec, not registered. Both
-            /// share one set of flags: making one of them blocking makes both so, and deadlines
-            /// void (golang/go#22934).
+            /// Makes another descriptor for the same open file, closed on exec, not registered.
+            /// Both share one set of flags: making one of them blocking makes both so, and
+            /// deadlines void (golang/go#22934).
             ///
             /// # Errors
             ///
@@ -158,7 +158,7 @@ macro_rules! stream_methods {
     };
     ($type:ident write) => {
         impl crate::net::Blocking<'_, $type> {
-            /// `write_all` of std's [`Write`](std::io::Write), in one turn: other writers come
+            /// Does `write_all` of std's [`Write`](std::io::Write), in one turn: other writers come
             /// before or after it, not in between. Unlike that, it tells on an error how many bytes
             /// were written.
             ///

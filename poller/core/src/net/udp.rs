@@ -38,7 +38,7 @@ impl UdpSocket {
         Ok(Self { fd })
     }
 
-    /// Own address.
+    /// Returns its own address.
     ///
     /// # Errors
     ///

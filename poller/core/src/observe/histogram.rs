@@ -19,7 +19,7 @@ const MAX_EXPONENT: usize = 36;
 /// Number of buckets, the last one for whatever is larger.
 pub(crate) const BUCKETS: usize = 1 + LINEAR as usize + (MAX_EXPONENT - 2) * SUB + 1;
 
-/// Index of the bucket for `value`.
+/// Returns the index of the bucket for `value`.
 #[inline]
 pub fn bucket_of(value: u64) -> usize {
     if value <= LINEAR {
@@ -33,7 +33,8 @@ pub fn bucket_of(value: u64) -> usize {
     index.min(BUCKETS - 1)
 }
 
-/// Largest value of bucket `index`; the last bucket has none and says so with `u64::MAX`.
+/// Returns the largest value of bucket `index`; the last bucket has none and says so with
+/// `u64::MAX`.
 pub fn upper_bound(index: usize) -> u64 {
     if index <= LINEAR as usize {
         return index as u64;
@@ -104,8 +105,8 @@ impl Exemplar {
         self.desc.some()
     }
 
-    /// When it was recorded, CLOCK_MONOTONIC. Of the samples that a thread records between two
-    /// readings of the clock the time is that of the first reading.
+    /// Returns when it was recorded, CLOCK_MONOTONIC. Of the samples that a thread records between
+    /// two readings of the clock the time is that of the first reading.
     pub fn at_ns(&self) -> u64 {
         self.at_ns
     }
@@ -174,7 +175,7 @@ impl HistogramSnapshot {
         }
     }
 
-    /// The samples that came after `earlier`, an earlier reading of the same histogram.
+    /// Returns the samples that came after `earlier`, an earlier reading of the same histogram.
     #[must_use]
     pub fn since(&self, earlier: &HistogramSnapshot) -> HistogramSnapshot {
         let buckets: Box<[u64]> = self
@@ -193,17 +194,17 @@ impl HistogramSnapshot {
         }
     }
 
-    /// Number of samples.
+    /// Returns the number of samples.
     pub fn count(&self) -> u64 {
         self.buckets.iter().sum()
     }
 
-    /// Sum of all samples, in the unit of the histogram.
+    /// Returns the sum of all samples, in the unit of the histogram.
     pub fn sum(&self) -> u64 {
         self.sum
     }
 
-    /// Upper bound of the largest bucket with a sample, 0 without samples.
+    /// Returns the upper bound of the largest bucket with a sample, 0 without samples.
     pub fn max(&self) -> u64 {
         self.buckets
             .iter()
@@ -211,8 +212,8 @@ impl HistogramSnapshot {
             .map_or(0, upper_bound)
     }
 
-    /// The value below which a share `q` (0 to 1) of the samples lies, rounded up to the bound of
-    /// its bucket; `None` without samples.
+    /// Returns the value below which a share `q` (0 to 1) of the samples lies, rounded up to the
+    /// bound of its bucket; `None` without samples.
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let count = self.count();
         let rank = ((count as f64 * q).ceil() as u64).clamp(1, count.max(1));
@@ -227,8 +228,8 @@ impl HistogramSnapshot {
             .map(|(bound, _)| bound)
     }
 
-    /// Inclusive upper bound and count of each bucket that is not empty, ascending. The bound of
-    /// the overflow bucket is `u64::MAX`.
+    /// Returns the inclusive upper bound and the count of each bucket that is not empty, ascending.
+    /// The bound of the overflow bucket is `u64::MAX`.
     pub fn buckets(&self) -> impl Iterator<Item = (u64, u64)> + '_ {
         self.buckets
             .iter()
@@ -237,8 +238,8 @@ impl HistogramSnapshot {
             .map(|(index, count)| (upper_bound(index), *count))
     }
 
-    /// The latest sample of each bucket that [`HistogramSnapshot::buckets`] gives, in the same
-    /// order.
+    /// Returns the latest sample of each bucket that [`HistogramSnapshot::buckets`] gives, in the
+    /// same order.
     pub fn exemplars(&self) -> impl Iterator<Item = Option<Exemplar>> + '_ {
         self.buckets
             .iter()
@@ -247,8 +248,8 @@ impl HistogramSnapshot {
             .map(|(_, exemplar)| *exemplar)
     }
 
-    /// Number of samples of at most `bound`, exact where `bound` is the bound of a bucket, else
-    /// rounded down.
+    /// Returns the number of samples of at most `bound`, exact where `bound` is the bound of a
+    /// bucket, else rounded down.
     pub fn count_at_most(&self, bound: u64) -> u64 {
         self.buckets()
             .take_while(|(upper, _)| *upper <= bound)

@@ -50,27 +50,28 @@ impl Builder {
         }
     }
 
-    /// The name in tables and in metric labels: 1 to 32 characters of `a-z`, `0-9` and `_`. Without
-    /// one it is called `poller_` and its number. While another poller has the name, `_2` is added
-    /// to it, or the next number that is free, and stays for as long as the poller lives: see
-    /// [`Poller::name`].
+    /// Sets the name in tables and in metric labels: 1 to 32 characters of `a-z`, `0-9` and `_`.
+    /// Without one it is called `poller_` and its number. While another poller has the name, `_2`
+    /// is added to it, or the next number that is free, and stays for as long as the poller lives:
+    /// see [`Poller::name`].
     #[must_use]
     pub fn name(mut self, name: impl Into<String>) -> Self {
         self.name = Some(name.into());
         self
     }
 
-    /// Most events that one poll fetches, 1 to 65 536; 128 unless set (semantics 47).
+    /// Sets the maximum number of events that one poll fetches, 1 to 65 536; 128 unless set
+    /// (semantics 47).
     #[must_use]
     pub fn batch(mut self, events: usize) -> Self {
         self.batch = events.clamp(1, 65_536);
         self
     }
 
-    /// Most memory, in bytes, of the flight recorder of each thread that uses the poller; 96 KiB
-    /// unless set, which holds its last 4096 events, and at most 16 MiB. Rounded down so that the
-    /// number of events is a power of two; below 24 there is no flight recorder. It is
-    /// [read](crate::view::recorder) on demand and costs some nanoseconds an event.
+    /// Sets the maximum of memory, in bytes, of the flight recorder of each thread that uses the
+    /// poller; 96 KiB unless set, which holds its last 4096 events, and at most 16 MiB. Rounded
+    /// down so that the number of events is a power of two; below 24 there is no flight recorder.
+    /// It is [read](crate::view::recorder) on demand and costs some nanoseconds an event.
     #[must_use]
     pub fn flight_recorder(mut self, bytes: usize) -> Self {
         self.flight_recorder = bytes.min(16 << 20);

@@ -27,14 +27,14 @@ pub struct Desc {
 }
 
 impl Desc {
-    /// The poller it is registered with.
+    /// Returns the poller it is registered with.
     pub fn poller(&self) -> Poller {
         Poller {
             shared: self.shared.clone(),
         }
     }
 
-    /// `slot.generation`, unique in its poller for all time.
+    /// Returns the id, `slot.generation`, unique in its poller for all time.
     pub fn id(&self) -> DescId {
         DescId {
             slot: self.slot.slot(),
@@ -42,18 +42,18 @@ impl Desc {
         }
     }
 
-    /// Number of the descriptor, -1 for a sleep.
+    /// Returns the number of the descriptor, -1 for a sleep.
     pub fn fd(&self) -> RawFd {
         self.slot.fd()
     }
 
-    /// What it is.
+    /// Returns what it is.
     pub fn kind(&self) -> Kind {
         self.slot.kind()
     }
 
-    /// Raw `epoll` bits of the last event, 0 before the first. The poller keeps them beside Go's
-    /// one-bit error state.
+    /// Returns the raw `epoll` bits of the last event, 0 before the first. The poller keeps them
+    /// beside Go's one-bit error state.
     pub fn last_events(&self) -> u32 {
         self.slot.last_events()
     }
@@ -67,7 +67,7 @@ impl Desc {
         names.give_back(self.slot.set_label(names.label(label)));
     }
 
-    /// A word of the user's own, 0 at first, which the poller does not interpret.
+    /// Returns a word of the user's own, 0 at first, which the poller does not interpret.
     pub fn cookie(&self) -> u64 {
         self.slot.cookie()
     }
@@ -110,7 +110,7 @@ impl Desc {
         self.shared.recorder.local()
     }
 
-    /// Whether close, eviction, a deadline or an error state forbids an operation in `direction`.
+    /// Fails if close, eviction, a deadline or an error state forbids an operation in `direction`.
     ///
     /// # Errors
     ///

@@ -168,8 +168,8 @@ impl Poller {
         GLOBAL.get().cloned()
     }
 
-    /// The poller of the process, made on first use, once, whoever comes first (semantics 1;
-    /// golang/go#22606). Plain threads and [`block_on`](crate::block_on) share it; each tokio
+    /// Returns the poller of the process, made on first use, once, whoever comes first (semantics
+    /// 1; golang/go#22606). Plain threads and [`block_on`](crate::block_on) share it; each tokio
     /// runtime has one of its own (see [`driver`](crate::driver)).
     ///
     /// # Panics
@@ -185,8 +185,8 @@ impl Poller {
         }
     }
 
-    /// [`Poller::global`], with an error instead of a panic. An error is not remembered: the next
-    /// call tries again.
+    /// Returns [`Poller::global`], or an error instead of a panic. An error is not remembered: the
+    /// next call tries again.
     ///
     /// # Errors
     ///
@@ -215,33 +215,33 @@ impl Poller {
         Builder::default()
     }
 
-    /// The name it was built with, with a number added if another poller had it then. No two live
-    /// pollers share one, and it never changes.
+    /// Returns the name it was built with, with a number added if another poller had it then. No
+    /// two live pollers share one, and it never changes.
     pub fn name(&self) -> &str {
         &self.shared.name
     }
 
-    /// Whether `fd` is one of the poller's own descriptors. Programs that close what they do not
-    /// know must spare those (semantics 57).
+    /// Returns whether `fd` is one of the poller's own descriptors. Programs that close what they
+    /// do not know must spare those (semantics 57).
     #[doc(alias = "netpollIsPollDescriptor")]
     pub fn is_poll_descriptor(&self, fd: RawFd) -> bool {
         self.shared.backend.is_poll_descriptor(fd) || self.shared.duplicates().contains(&fd)
     }
 
-    /// Whether anybody is parked. If not, there is no need to poll but for deadlines.
+    /// Returns whether anybody is parked. If not, there is no need to poll but for deadlines.
     #[doc(alias = "netpollAnyWaiters")]
     pub fn any_waiters(&self) -> bool {
         self.waiters() > 0
     }
 
-    /// How many waiters are parked. A descriptor counts twice if one waits in each direction; a
-    /// waiter that has been woken counts until its waker was called.
+    /// Returns how many waiters are parked. A descriptor counts twice if one waits in each
+    /// direction; a waiter that has been woken counts until its waker was called.
     pub fn waiters(&self) -> i64 {
         self.shared.waiters.load(Ordering::Acquire)
     }
 
-    /// When the next deadline is to be looked at, `None` without one. [`Poller::poll`] needs no
-    /// help with it; a foreign loop that sleeps elsewhere must not sleep longer.
+    /// Returns when the next deadline is to be looked at, `None` without one. [`Poller::poll`]
+    /// needs no help with it; a foreign loop that sleeps elsewhere must not sleep longer.
     pub fn next_deadline(&self) -> Option<Instant> {
         match self.shared.timers.peek_ns() {
             EMPTY => None,

@@ -41,7 +41,7 @@ pub(super) struct Woken {
 const CALLS: usize = 8;
 
 impl ReadyList {
-    /// Room for polls of at most `events` events.
+    /// Makes room for polls of at most `events` events.
     pub fn with_capacity(events: usize) -> Self {
         Self {
             events: EventBuf::with_capacity(events),
@@ -60,12 +60,12 @@ impl ReadyList {
         self.events.capacity()
     }
 
-    /// How many waiters are to be woken.
+    /// Returns how many waiters are to be woken.
     pub fn len(&self) -> usize {
         self.wakers.len()
     }
 
-    /// Whether nobody is to be woken.
+    /// Returns whether nobody is to be woken.
     pub fn is_empty(&self) -> bool {
         self.wakers.is_empty()
     }
@@ -126,8 +126,8 @@ impl ReadyList {
         }
     }
 
-    /// Whether the last poll fetched as many events as there is room for, so that more may wait in
-    /// the kernel.
+    /// Returns whether the last poll fetched as many events as there is room for, so that more may
+    /// wait in the kernel.
     pub fn batch_was_full(&self) -> bool {
         self.full
     }

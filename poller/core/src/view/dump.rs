@@ -118,9 +118,9 @@ fn create(path: &Path) -> io::Result<File> {
         .open(path)
 }
 
-/// From now on a panic, of any thread, writes a dump into `directory` before the panic is reported
-/// as it was until now. The directory is made if it is not there. A thread may panic with a lock of
-/// ours held; such a dump waits for none, and says what it could not read.
+/// Makes every panic, of any thread, write a dump into `directory` before it is reported as it was
+/// until now. The directory is made if it is not there. A thread may panic with
+/// a lock of ours held; such a dump waits for none, and says what it could not read.
 ///
 /// # Errors
 ///

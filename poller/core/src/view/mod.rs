@@ -77,17 +77,17 @@ pub use stats::{PollerInfo, Stats};
 
 use crate::poller::{Poller, all_pollers};
 
-/// The pollers of the process that are in use, in the order in which they were made.
+/// Returns the pollers of the process that are in use, in the order in which they were made.
 pub fn pollers() -> Vec<Poller> {
     all_pollers()
 }
 
-/// Now, on the clock of every `_ns` field of this module: CLOCK_MONOTONIC.
+/// Returns the time now, on the clock of every `_ns` field of this module: CLOCK_MONOTONIC.
 pub fn now_ns() -> u64 {
     crate::clock::now_ns()
 }
 
-/// When the process first used the library: no counter has counted before.
+/// Returns when the process first used the library: no counter has counted before.
 pub fn started_at_ns() -> u64 {
     crate::clock::anchor().monotonic_ns
 }

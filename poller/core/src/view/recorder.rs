@@ -83,18 +83,20 @@ impl Event {
         }
     }
 
-    /// Id of the descriptor, `slot.generation`; `None` for an event of the poller itself.
+    /// Returns the id of the descriptor, `slot.generation`; `None` for an event of the poller
+    /// itself.
     pub fn id(&self) -> Option<DescId> {
         let (slot, generation) = (self.slot, self.generation);
         DescId { slot, generation }.some()
     }
 
-    /// Name or number of the thread; of the last one that had its number, where that one has ended.
+    /// Returns the name or number of the thread; of the last one that had its number, where that
+    /// one has ended.
     pub fn thread_name(&self) -> Arc<str> {
         thread_name(self.thread as usize)
     }
 
-    /// Why a waiter was released.
+    /// Returns why a waiter was released.
     pub fn cause(&self) -> Option<Cause> {
         self.kind.cause(Cause::from_index(self.argument as usize))
     }
@@ -146,7 +148,7 @@ pub struct Cursor {
 }
 
 impl Cursor {
-    /// One that begins with the oldest event that `poller` still holds.
+    /// Makes one that begins with the oldest event that `poller` still holds.
     pub fn oldest(poller: &Poller) -> Self {
         let recorder = &poller.shared.recorder;
         // What is overwritten already was not lost by this reader.
@@ -158,7 +160,7 @@ impl Cursor {
         }
     }
 
-    /// One that begins with what happens from now on.
+    /// Makes one that begins with what happens from now on.
     pub fn now(poller: &Poller) -> Self {
         let recorder = &poller.shared.recorder;
         Self {
@@ -188,7 +190,7 @@ impl Cursor {
     }
 }
 
-/// Everything that `poller` still holds, the oldest first.
+/// Returns everything that `poller` still holds, the oldest first.
 pub fn recorded(poller: &Poller) -> Vec<Event> {
     let mut events = Vec::new();
     Cursor::oldest(poller).read(poller, &mut events);
@@ -225,8 +227,8 @@ pub(crate) fn recorded_of(poller: &Poller, id: DescId) -> Vec<Event> {
     events
 }
 
-/// The last transitions of a descriptor, eight at most in each direction, the oldest first: kept
-/// beside the descriptor for as long as it lives, however long ago they were. Empty once it is
+/// Returns the last transitions of a descriptor, eight at most in each direction, the oldest first:
+/// kept beside the descriptor for as long as it lives, however long ago they were. Empty once it is
 /// closed.
 pub fn history(poller: &Poller, id: DescId) -> Vec<Event> {
     let desc = poller.shared.cache.get(id.slot);

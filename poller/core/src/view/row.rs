@@ -58,7 +58,7 @@ pub struct Row {
 }
 
 impl Row {
-    /// `slot.generation`, as [`Desc::id`](crate::Desc::id).
+    /// Returns the id, `slot.generation`, as [`Desc::id`](crate::Desc::id).
     pub fn id(&self) -> DescId {
         DescId {
             slot: self.slot,
@@ -259,7 +259,7 @@ fn remembered(
 }
 
 impl Reader {
-    /// One that remembers nothing yet.
+    /// Makes one that remembers nothing yet.
     pub fn new() -> Self {
         Self::default()
     }

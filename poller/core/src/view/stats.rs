@@ -51,17 +51,17 @@ pub struct Stats {
 }
 
 impl Stats {
-    /// When it was read, CLOCK_MONOTONIC.
+    /// Returns when it was read, CLOCK_MONOTONIC.
     pub fn captured_at_ns(&self) -> u64 {
         self.captured_at_ns
     }
 
-    /// The poller and its gauges.
+    /// Returns the poller and its gauges.
     pub fn info(&self) -> &PollerInfo {
         &self.info
     }
 
-    /// What was counted after `earlier`, an earlier reading of the same poller: counters,
+    /// Returns what was counted after `earlier`, an earlier reading of the same poller: counters,
     /// transitions and histograms as differences, all else as it is in `self`.
     #[must_use]
     pub fn since(&self, earlier: &Stats) -> Stats {
@@ -72,7 +72,7 @@ impl Stats {
         }
     }
 
-    /// The flight recorder.
+    /// Returns the flight recorder.
     pub fn recorder(&self) -> Volume {
         Volume {
             rings: self.totals.rings,
@@ -82,17 +82,17 @@ impl Stats {
         }
     }
 
-    /// How often all words of `direction` together took `transition`.
+    /// Returns how often all words of `direction` together took `transition`.
     pub fn transition(&self, direction: Direction, transition: Transition) -> u64 {
         self.totals.transitions[direction.index()][transition.index()]
     }
 
-    /// A counter.
+    /// Returns a counter.
     pub fn counter(&self, counter: Counter) -> u64 {
         self.totals.counters[counter.index()]
     }
 
-    /// A histogram.
+    /// Returns a histogram.
     pub fn histogram(&self, histogram: Histogram) -> &HistogramSnapshot {
         &self.totals.histograms[histogram.index()]
     }

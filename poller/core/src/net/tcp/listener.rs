@@ -97,7 +97,7 @@ impl TcpListener {
         }
     }
 
-    /// The address it listens on.
+    /// Returns the address it listens on.
     ///
     /// # Errors
     ///
@@ -131,8 +131,8 @@ impl TcpListener {
         Ok((stream, addr::internet(&peer)?))
     }
 
-    /// A loop of accepts that gets over the limit of open files: it keeps a descriptor in reserve
-    /// to refuse connections with, and pauses, 5 ms at first and up to 1 s.
+    /// Returns a loop of accepts that gets over the limit of open files: it keeps a descriptor in
+    /// reserve to refuse connections with, and pauses, 5 ms at first and up to 1 s.
     pub fn incoming(&self) -> Incoming<&Self> {
         Incoming {
             listener: self,
@@ -140,7 +140,7 @@ impl TcpListener {
         }
     }
 
-    /// [`TcpListener::incoming`] that owns the listener.
+    /// Works as [`TcpListener::incoming`], with a loop that owns the listener.
     pub fn into_incoming(self) -> Incoming<Self> {
         Incoming {
             listener: self,
@@ -166,12 +166,12 @@ pub struct Incoming<L = TcpListener> {
 }
 
 impl<L: Borrow<TcpListener>> Incoming<L> {
-    /// The listener.
+    /// Returns the listener.
     pub fn listener(&self) -> &TcpListener {
         self.listener.borrow()
     }
 
-    /// The next connection. Cancel safe.
+    /// Accepts the next connection. Cancel safe.
     ///
     /// # Errors
     ///

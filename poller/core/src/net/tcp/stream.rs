@@ -79,8 +79,8 @@ impl TcpStream {
         Self::connect_until(to.targets(), None)
     }
 
-    /// [`TcpStream::connect`] with a limit: fails with [`io::ErrorKind::TimedOut`] if there is no
-    /// connection by `deadline`, the looking up of a name included.
+    /// Connects as [`TcpStream::connect`], with a limit: fails with [`io::ErrorKind::TimedOut`] if
+    /// there is no connection by `deadline`, the looking up of a name included.
     ///
     /// # Errors
     ///
@@ -209,13 +209,13 @@ impl TcpStream {
             .map_err(|refused| refused.map(Into::into))
     }
 
-    /// The same connection as one that parks the thread, with std's `Read` and `Write` and the same
-    /// deadlines.
+    /// Returns the same connection as one that parks the thread, with std's `Read` and `Write` and
+    /// the same deadlines.
     pub fn blocking(&self) -> Blocking<'_, Self> {
         Blocking::new(self)
     }
 
-    /// Own address.
+    /// Returns its own address.
     ///
     /// # Errors
     ///
@@ -256,8 +256,8 @@ impl TcpStream {
             .with(|fd| sys::socket::with_options(fd, |socket| socket.set_tcp_nodelay(nodelay)))
     }
 
-    /// What close does with bytes that are not sent: `None` leaves them to the kernel, zero throws
-    /// them away and resets the connection, anything else makes close(2) wait that long.
+    /// Sets what close does with bytes that are not sent: `None` leaves them to the kernel, zero
+    /// throws them away and resets the connection, anything else makes close(2) wait that long.
     ///
     /// # Errors
     ///

@@ -46,7 +46,7 @@ impl UnixDatagram {
         Self::register(&poller, socket, Location::caller())
     }
 
-    /// A socket without a name: it can send, and receive once it is connected.
+    /// Makes a socket without a name: it can send, and receive once it is connected.
     ///
     /// # Errors
     ///
@@ -66,7 +66,7 @@ impl UnixDatagram {
         Ok(Self { fd: fd? })
     }
 
-    /// Two connected sockets.
+    /// Makes two connected sockets.
     ///
     /// # Errors
     ///

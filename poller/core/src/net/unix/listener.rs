@@ -38,7 +38,7 @@ impl UnixListener {
         Ok(Self { fd, poller: choice })
     }
 
-    /// The address it listens on.
+    /// Returns the address it listens on.
     ///
     /// # Errors
     ///
@@ -78,7 +78,7 @@ impl UnixListener {
         Ok((stream, name))
     }
 
-    /// A loop of accepts that gets over the limit of open files, as
+    /// Returns a loop of accepts that gets over the limit of open files, as
     /// [`TcpListener::incoming`](crate::net::TcpListener::incoming).
     pub fn incoming(&self) -> UnixIncoming<'_> {
         UnixIncoming {
@@ -96,7 +96,7 @@ pub struct UnixIncoming<'a> {
 }
 
 impl UnixIncoming<'_> {
-    /// The next connection. Cancel safe.
+    /// Accepts the next connection. Cancel safe.
     ///
     /// # Errors
     ///

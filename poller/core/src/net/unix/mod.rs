@@ -100,7 +100,7 @@ async fn dial(
 macro_rules! unix_addresses {
     ($type:ident) => {
         impl $type {
-            /// Own address; unnamed for one end of a pair.
+            /// Returns its own address; unnamed for one end of a pair.
             ///
             /// # Errors
             ///

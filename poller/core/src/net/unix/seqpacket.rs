@@ -42,7 +42,7 @@ impl UnixSeqpacket {
         }
     }
 
-    /// Two connected sockets.
+    /// Makes two connected sockets.
     ///
     /// # Errors
     ///

@@ -41,7 +41,7 @@ impl UnixStream {
         }
     }
 
-    /// Two connected streams.
+    /// Makes two connected streams.
     ///
     /// # Errors
     ///
@@ -76,8 +76,8 @@ impl UnixStream {
             .map_err(|refused| refused.map(Into::into))
     }
 
-    /// The same connection as one that parks the thread, with std's `Read` and `Write` and the same
-    /// deadlines.
+    /// Returns the same connection as one that parks the thread, with std's `Read` and `Write` and
+    /// the same deadlines.
     pub fn blocking(&self) -> Blocking<'_, Self> {
         Blocking::new(self)
     }

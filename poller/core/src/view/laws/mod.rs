@@ -60,7 +60,7 @@ pub struct Auditor {
 }
 
 impl Auditor {
-    /// One that has read nothing yet.
+    /// Makes one that has read nothing yet.
     pub fn new() -> Self {
         Self::default()
     }
@@ -71,13 +71,14 @@ impl Auditor {
         self.judge(&read(poller, false))
     }
 
-    /// [`Auditor::read`], and the law of the kernel's registrations. The kernel holds up
-    /// registrations and events while it writes their list, about half a microsecond a descriptor.
+    /// Does [`Auditor::read`], and checks the law of the kernel's registrations. The kernel holds
+    /// up registrations and events while it writes their list, about half a microsecond a
+    /// descriptor.
     pub fn read_with_kernel(&mut self, poller: &Poller) -> Vec<Law> {
         self.judge(&read(poller, true))
     }
 
-    /// Whether the last read found something that another read should confirm.
+    /// Returns whether the last read found something that another read should confirm.
     pub fn is_suspicious(&self) -> bool {
         let parts = self.history.iter().map(|(streak, _)| *streak);
         parts

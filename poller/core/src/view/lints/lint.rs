@@ -16,7 +16,7 @@ pub enum Severity {
 }
 
 impl Severity {
-    /// `info`, `warning` or `error`.
+    /// Returns `info`, `warning` or `error`.
     pub fn name(self) -> &'static str {
         match self {
             Self::Info => "info",
@@ -40,36 +40,35 @@ macro_rules! lints {
             /// All, in the order of the docs.
             pub const ALL: [Lint; [$($name),+].len()] = [$(Lint::$variant),+];
 
-            /// The name on the command line and in the protocol.
+            /// Returns the name on the command line and in the protocol.
             pub fn name(self) -> &'static str {
                 match self {
                     $(Lint::$variant => $name,)+
                 }
             }
 
-            /// One sentence that says what is wrong.
+            /// Says in one sentence what is wrong.
             pub fn help(self) -> &'static str {
                 match self {
                     $(Lint::$variant => concat!($($doc),+).trim_ascii_start(),)+
                 }
             }
 
-            /// What to do about it.
+            /// Returns what to do about it.
             pub fn advice(self) -> &'static str {
                 match self {
                     $(Lint::$variant => $advice,)+
                 }
             }
 
-            /// How grave it is.
+            /// Returns how grave it is.
             pub fn severity(self) -> Severity {
                 match self {
                     $(Lint::$variant => Severity::$severity,)+
                 }
             }
 
-            /// How long the fault must last before it is reported, unless [`Options::hold`](super::Options::hold) says
-            /// otherwise. For what happens too often it is in addition to the window over which the rate is taken.
+            /// Returns how long the fault must last before it is reported, unless [`Options::hold`](super::Options::hold) says otherwise. For what happens too often it is in addition to the window over which the rate is taken.
             pub fn default_hold(self) -> Duration {
                 match self {
                     $(Lint::$variant => Duration::from_millis($hold),)+
@@ -139,7 +138,7 @@ impl Lint {
         self as usize
     }
 
-    /// It needs the kernel's list of registrations, so it runs only where [`Options::kernel`](super::Options::kernel) allows.
+    /// Returns whether it needs the kernel's list of registrations: it runs only where [`Options::kernel`](super::Options::kernel) allows that.
     pub fn needs_kernel(self) -> bool {
         matches!(self, Self::DuplicateRegistration | Self::GhostRegistration)
     }

@@ -62,7 +62,7 @@ struct PollerHistory {
 }
 
 impl Lints {
-    /// One that has seen nothing yet.
+    /// Makes one that has seen nothing yet.
     pub fn new(options: Options) -> Self {
         Self {
             options,
@@ -109,7 +109,7 @@ impl Lints {
         findings
     }
 
-    /// The lints that run.
+    /// Returns the lints that run.
     pub fn lints(&self) -> impl Iterator<Item = Lint> + '_ {
         self.options.lints()
     }

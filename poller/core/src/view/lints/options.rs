@@ -25,8 +25,8 @@ impl Default for Options {
 }
 
 impl Options {
-    /// All lints that do not need the kernel's list of registrations, a window of one second, the
-    /// default hold times.
+    /// Chooses all lints that do not need the kernel's list of registrations, a window of one
+    /// second, the default hold times.
     pub fn new() -> Self {
         Self::default()
     }
@@ -40,8 +40,8 @@ impl Options {
         self
     }
 
-    /// Over how long rates are taken. A stuck waiter of a poller that is otherwise quiet needs half
-    /// a second to be certain.
+    /// Sets over how long rates are taken. A stuck waiter of a poller that is otherwise quiet needs
+    /// half a second to be certain.
     #[must_use]
     pub fn window(mut self, window: Duration) -> Self {
         self.window = window;
@@ -55,14 +55,14 @@ impl Options {
         self
     }
 
-    /// How long this fault must last before it is reported.
+    /// Sets how long this fault must last before it is reported.
     #[must_use]
     pub fn hold(mut self, lint: Lint, hold: Duration) -> Self {
         self.hold[lint.index()] = hold;
         self
     }
 
-    /// The lints that run.
+    /// Returns the lints that run.
     pub fn lints(&self) -> impl Iterator<Item = Lint> + '_ {
         Lint::ALL.into_iter().filter(|lint| self.runs(*lint))
     }

@@ -18,7 +18,7 @@ pub struct StuckWatch {
 }
 
 impl StuckWatch {
-    /// One with these options, of which the hold times of its lints count.
+    /// Makes one with these options, of which the hold times of its lints count.
     pub fn new(options: Options) -> Self {
         Self {
             options,
@@ -26,9 +26,9 @@ impl StuckWatch {
         }
     }
 
-    /// Slot, generation and direction of those whose waiter is parked although the kernel calls the
-    /// descriptor ready, for certain by now: stuck by its own doing, or because its edge was lost.
-    /// Which of the two, and hence the kernel's list of registrations, is not asked for.
+    /// Returns slot, generation and direction of those whose waiter is parked although the kernel
+    /// calls the descriptor ready, for certain by now: stuck by its own doing, or because its edge
+    /// was lost. Which of the two, and hence the kernel's list of registrations, is not asked for.
     ///
     /// It costs one poll(2) for each 256 of `rows` that have been parked for longer than the hold
     /// time.
