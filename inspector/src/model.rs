@@ -76,6 +76,8 @@ pub(crate) struct Model {
     pub(crate) samples: VecDeque<Sample>,
     /// Groups that the server skipped because we were slow.
     pub(crate) lost: u64,
+    /// Why the kernel's side of sockets is missing, or a part of it.
+    pub(crate) sockets_error: String,
     /// Frames of a group that has not ended.
     pending: Vec<WatchFrame>,
     /// Memory of these.
@@ -172,6 +174,7 @@ impl Model {
             // one only.
             if frame.end {
                 self.lost = self.lost.saturating_add(frame.lost);
+                self.sockets_error = frame.sockets_error;
             }
             if let Some(stats) = frame.stats {
                 self.before = self.stats.replace(Arc::new(stats));

@@ -3,6 +3,7 @@
 use std::io::{self, Write};
 
 use clap::ValueEnum;
+use netpoller_proto::filter::Field;
 use serde::ser::{Serialize, SerializeMap, Serializer};
 
 use crate::clock::Anchor;
@@ -250,6 +251,24 @@ impl Style {
             complete,
             items,
         }
+    }
+
+    /// Whether a field for which this holds is shown, or sorted by.
+    pub(crate) fn shows<R>(
+        &self,
+        columns: &'static [Column<R>],
+        fields: fn(Field) -> bool,
+    ) -> Result<bool, Failure> {
+        let sorted = match &self.sort {
+            Some(by) => table::find(columns, &by.column)?.field(),
+            None => None,
+        };
+        let shown = self.choose(columns)?;
+        let mut all = shown
+            .iter()
+            .filter_map(|column| column.field())
+            .chain(sorted);
+        Ok(all.any(fields))
     }
 
     fn choose<R>(&self, columns: &'static [Column<R>]) -> Result<Vec<&'static Column<R>>, Failure> {

@@ -123,6 +123,7 @@ impl Inspector for Mock {
             } else {
                 String::new()
             },
+            sockets_at_ns: if request.sockets { NOW_NS } else { 0 },
             ..Default::default()
         }))
     }

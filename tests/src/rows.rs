@@ -2,7 +2,7 @@
 
 use netpoller_proto::v1::{
     Bucket, Descriptor, DescriptorKind, Direction, GetServerResponse, GetStatsResponse, Histogram,
-    Law, Poller, PollerStats, State, Transitions, Waiter,
+    Law, Poller, PollerStats, Socket, State, Transitions, Waiter,
 };
 
 /// The moment at which the rows were read.
@@ -56,6 +56,21 @@ pub fn parked_reader() -> Descriptor {
         }),
         torn: false,
         stale: false,
+        socket: Some(Socket {
+            tcp_state: "ESTABLISHED".into(),
+            recvq: Some(0),
+            sendq: Some(4_096),
+            unacked: Some(1_448),
+            unsent: Some(2_648),
+            rtt_ns: Some(812_000),
+            retrans: Some(3),
+            last_recv_ns: Some(NOW_NS - 12_500 * MS),
+            last_send_ns: Some(NOW_NS - 40 * MS),
+            bytes_received: Some(182_000),
+            bytes_sent: Some(1_240_000),
+            drops: Some(0),
+            ..Socket::default()
+        }),
     }
 }
 

@@ -16,15 +16,43 @@ const RETURN: u16 = (libc::BPF_RET | libc::BPF_K) as u16;
 /// If the kernel has no seccomp filters.
 pub fn refuse(call: libc::c_long, errno: i32) -> io::Result<()> {
     let number = u32::try_from(call).map_err(io::Error::other)?;
-    let verdict = libc::SECCOMP_RET_ERRNO | errno as u32;
-    let step = |code, jf, k| libc::sock_filter { code, jt: 0, jf, k };
-    let mut program = [
+    install(&mut [
         // The number of the call is the first word of seccomp_data.
         step(LOAD_WORD, 0, 0),
         step(JUMP_EQUAL, 1, number),
-        step(RETURN, 0, verdict),
+        refused(errno),
         step(RETURN, 0, libc::SECCOMP_RET_ALLOW),
-    ];
+    ])
+}
+
+/// The same, of a `call` with this first argument alone.
+///
+/// # Errors
+///
+/// If the kernel has no seccomp filters.
+pub fn refuse_first(call: libc::c_long, argument: i32, errno: i32) -> io::Result<()> {
+    let number = u32::try_from(call).map_err(io::Error::other)?;
+    // Behind the number, the architecture and the address of the call; its lower half.
+    let lower = 16 + if cfg!(target_endian = "big") { 4 } else { 0 };
+    install(&mut [
+        step(LOAD_WORD, 0, 0),
+        step(JUMP_EQUAL, 3, number),
+        step(LOAD_WORD, 0, lower),
+        step(JUMP_EQUAL, 1, argument.cast_unsigned()),
+        refused(errno),
+        step(RETURN, 0, libc::SECCOMP_RET_ALLOW),
+    ])
+}
+
+const fn step(code: u16, jf: u8, k: u32) -> libc::sock_filter {
+    libc::sock_filter { code, jt: 0, jf, k }
+}
+
+fn refused(errno: i32) -> libc::sock_filter {
+    step(RETURN, 0, libc::SECCOMP_RET_ERRNO | errno.cast_unsigned())
+}
+
+fn install(program: &mut [libc::sock_filter]) -> io::Result<()> {
     let filter = libc::sock_fprog {
         len: program.len() as u16,
         filter: program.as_mut_ptr(),

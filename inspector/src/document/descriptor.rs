@@ -3,6 +3,7 @@
 use netpoller_proto::v1;
 
 use super::present;
+use super::socket::{Socket, socket};
 use super::transitions::Transitions;
 use crate::table::{Context, Entry};
 
@@ -26,6 +27,8 @@ pub(crate) struct Descriptor<'a> {
     stale: bool,
     read: Option<Side<'a>>,
     write: Option<Side<'a>>,
+    /// `null` for what is no socket, and where the kernel did not tell.
+    socket: Option<Socket<'a>>,
 }
 
 /// One direction of a descriptor.
@@ -80,6 +83,7 @@ pub(crate) fn descriptor<'a>(entry: &'a Entry, context: &Context) -> Descriptor<
         stale: row.stale,
         read: row.read.as_ref().map(|it| side(it, context)),
         write: row.write.as_ref().map(|it| side(it, context)),
+        socket: row.socket.as_ref().map(socket),
     }
 }
 

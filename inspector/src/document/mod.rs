@@ -5,7 +5,7 @@
 //!
 //! | file | holds the items of |
 //! |---|---|
-//! | `descriptor`, `waiting`, `poller` | `ls`: descriptors, waiters and deadlines, pollers |
+//! | `descriptor`, `socket`, `waiting`, `poller` | `ls`: descriptors, waiters and deadlines, pollers |
 //! | `detail` | `describe` |
 //! | `event` | `events` |
 //! | `target` | `targets` |
@@ -18,6 +18,7 @@ mod event;
 mod histogram;
 mod law;
 mod poller;
+mod socket;
 mod stats;
 mod target;
 mod transitions;

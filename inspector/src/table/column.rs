@@ -143,7 +143,8 @@ impl<R> Column<R> {
         let (align, least, look) = match field.kind() {
             Type::Number => (Align::Right, 6, Look::Toned(Tone::Plain)),
             Type::Duration if field.is_past() => (Align::Right, 6, Look::Ago),
-            Type::Duration => (Align::Right, 6, Look::Left),
+            Type::Duration if field.is_future() => (Align::Right, 6, Look::Left),
+            Type::Duration => (Align::Right, 6, Look::Span),
             Type::OneOf(_) if field.is_truth() => (Align::Left, 3, Look::Truth),
             Type::Text | Type::OneOf(_) => (Align::Left, 8, Look::Toned(Tone::Plain)),
         };

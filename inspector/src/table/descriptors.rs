@@ -165,11 +165,18 @@ const FLAGS: C = of(Field::Flags, 70)
     .least(7)
     .cut_to(Cut::End, |entry| entry.flags().len())
     .toned(Tone::Warn);
+// The terminal UI has it in WHERE, or in the details.
+const SITE: C = of(Field::Site, 45).wide();
+
+/// What the kernel knows of a socket.
+const fn of_socket(field: Field) -> C {
+    of(field, 35).wide()
+}
 
 /// Those above, each with the name and the look that it has unless a table says otherwise.
 const LAID_OUT: &[C] = &[
     ID, FD, KIND, DIR, LOCAL, PEER, RD, WR, SINCE, DEADLINE, EDGES, WHERE, TASK, THREAD, STATE,
-    POLLER, LABEL, OPENED, EVENTS, FLAGS,
+    POLLER, LABEL, OPENED, EVENTS, FLAGS, SITE,
 ];
 
 const fn has(columns: &[C], field: Field) -> Option<C> {
@@ -253,7 +260,22 @@ pub(crate) static DESCRIPTORS: Rows = Rows {
         THREAD.wide().keep(62),
         OPENED,
         EVENTS,
-        FLAGS;
+        FLAGS,
+        of_socket(Field::TcpState),
+        of_socket(Field::Recvq).largest_first(),
+        of_socket(Field::Sendq).largest_first(),
+        of_socket(Field::Unacked).largest_first(),
+        of_socket(Field::Unsent).largest_first(),
+        of_socket(Field::Rtt).largest_first(),
+        of_socket(Field::Retrans).largest_first(),
+        of_socket(Field::LastRecv),
+        of_socket(Field::LastSend),
+        of_socket(Field::Acceptq).largest_first(),
+        of_socket(Field::AcceptqLimit),
+        of_socket(Field::BytesReceived).largest_first(),
+        of_socket(Field::BytesSent).largest_first(),
+        of_socket(Field::Drops).largest_first(),
+        SITE;
         Field::Dir, Field::State
     ),
     entries: descriptors,

@@ -22,6 +22,8 @@ pub(super) enum Look<R: 'static> {
     Ago,
     /// How long it is until then.
     Left,
+    /// How long it takes.
+    Span,
     /// A sample of a histogram in this unit.
     Sample(fn(&R) -> &str),
     /// Otherwise.
@@ -58,6 +60,10 @@ impl<R> Look<R> {
                     let away = text::duration(size(away.abs()));
                     context.written(format!("{sign}{away}"))
                 }
+                Key::Absent | Key::Text(_) => String::new(),
+            }),
+            Self::Span => Cell::plain(match key() {
+                Key::Number(number) => context.written(text::duration(size(number))),
                 Key::Absent | Key::Text(_) => String::new(),
             }),
             Self::Sample(unit) => Cell::exactly(

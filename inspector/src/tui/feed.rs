@@ -64,6 +64,7 @@ async fn watch(
         poller: String::new(),
         interval_ns: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
         stats: true,
+        sockets: true,
         ..Default::default()
     };
     let mut stream = match connection.watch(request).await {

@@ -1,8 +1,11 @@
 //! The tables that a process has.
 
 use clap::ValueEnum;
+use netpoller_proto::filter::Field;
 
-use crate::query::Scope;
+use crate::failure::Failure;
+use crate::out::{Format, Style};
+use crate::query::{Query, Scope};
 use crate::table::{DEADLINES, DESCRIPTORS, POLLERS, Rows, WAITERS};
 use crate::verbs::verb::{Names, Usage, known};
 
@@ -59,4 +62,16 @@ impl Listing {
             ..Usage::of(verb)
         }
     }
+}
+
+/// Whether the kernel must be asked about sockets: for what is shown, sorted or filtered by.
+pub(crate) fn of_sockets(
+    filter: Option<&Query>,
+    style: &Style,
+    table: &Rows,
+) -> Result<bool, Failure> {
+    let is_document = matches!(style.format, Format::Json | Format::Jsonl);
+    let whole = is_document && style.columns.is_none() && !table.of_directions;
+    let asked = filter.is_some_and(|query| query.speaks_of(Field::is_of_sockets));
+    Ok(whole || asked || style.shows(table.columns, Field::is_of_sockets)?)
 }

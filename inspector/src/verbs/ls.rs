@@ -3,13 +3,13 @@
 use std::io::{self, BufWriter, Write};
 
 use crate::document;
-use crate::failure::Failure;
+use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::Style;
 use crate::query::Query;
 use crate::source::{Connection, Selection};
 use crate::table::{self, POLLERS, Rows};
-use crate::verbs::listing::Listing;
+use crate::verbs::listing::{Listing, of_sockets};
 use crate::verbs::verb::{Usage, Verb};
 use clap::Args;
 
@@ -59,6 +59,9 @@ pub(super) async fn list(
     super::check_pollers(filter, connection)?;
     let selection = selection(filter, style, what, table)?;
     let snapshot = connection.descriptors(&selection).await?;
+    if let Some(missing) = &snapshot.sockets_missing {
+        note(missing);
+    }
     let mut head = style.head(connection, table.schema, snapshot.captured_at_ns);
     head.context.several |= table::are_of_several(&snapshot.rows);
     let context = head.context;
@@ -84,6 +87,7 @@ fn selection(
     let whole = Selection {
         waiting_only: what == Listing::Waiters,
         filter: filter.and_then(|query| query.filter(table)),
+        sockets: of_sockets(filter, style, table)?,
         ..Selection::default()
     };
     if table.of_directions {

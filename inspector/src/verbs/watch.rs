@@ -5,6 +5,7 @@ use std::io::{self, BufWriter, Write};
 use std::sync::Arc;
 
 use netpoller_proto::Direction;
+use netpoller_proto::filter::Field;
 use netpoller_proto::v1::{Descriptor, WatchRequest};
 
 use crate::clock::Anchor;
@@ -17,7 +18,7 @@ use crate::paint::Tone;
 use crate::query::{Query, Scope};
 use crate::table::{Align, Column, Context, Entry, Fit, Rows, are_of_several, fit};
 use crate::text;
-use crate::verbs::listing::Listing;
+use crate::verbs::listing::{Listing, of_sockets};
 use crate::verbs::verb::{NO_DOCUMENT, Usage, Verb};
 use clap::Args;
 
@@ -87,6 +88,8 @@ async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Resul
             .filter
             .as_ref()
             .and_then(|query| query.filter(table)),
+        sockets: of_sockets(globals.filter.as_ref(), &style, table)?
+            || until.is_some_and(|query| query.speaks_of(Field::is_of_sockets)),
     };
     let mut stream = connection.watch(request).await?;
     let mut model = Model::default();

@@ -10,8 +10,8 @@ use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use netpoller_proto::v1::{
-    Descriptor, Event, GetServerResponse, ListDescriptorsResponse, Poller, TransitionsFrame,
-    WatchFrame,
+    Descriptor, Event, GetServerResponse, ListDescriptorsResponse, Poller, Socket,
+    TransitionsFrame, WatchFrame,
 };
 use prost::Message;
 use tokio::io::AsyncWriteExt;
@@ -234,6 +234,8 @@ impl Call {
             descriptors: (0..rows).map(|slot| self.row(slot)).collect(),
             next_page_token: format!("{n}{EVIL}"),
             epoch: 1,
+            sockets_at_ns: 1,
+            sockets_error: EVIL.to_owned(),
         }
         .encode_to_vec()
     }
@@ -249,6 +251,10 @@ impl Call {
             generation: 1,
             fd: 7,
             label,
+            socket: Some(Socket {
+                tcp_state: EVIL.to_owned(),
+                ..Socket::default()
+            }),
             ..Descriptor::default()
         }
     }

@@ -61,7 +61,7 @@ impl Inspector for Service {
     ) -> Result<Response<ListDescriptorsResponse>, Status> {
         let redact = redact(&request);
         let _turn = self.turns.walk().await?;
-        page::page(request.get_ref(), redact)
+        page::page(request.get_ref(), redact, self.turns.common())
             .await
             .map(Response::new)
     }
@@ -94,7 +94,12 @@ impl Inspector for Service {
         let request = request.into_inner();
         pollers(&request.poller)?;
         let filter = page::predicate(request.filter.as_ref())?;
-        Ok(Response::new(watch::start(request, filter, redact)))
+        Ok(Response::new(watch::start(
+            request,
+            filter,
+            redact,
+            self.turns.common().clone(),
+        )))
     }
 
     async fn get_descriptor(
@@ -102,8 +107,9 @@ impl Inspector for Service {
         request: Request<v1::GetDescriptorRequest>,
     ) -> Result<Response<v1::GetDescriptorResponse>, Status> {
         let redact = redact(&request);
+        let sockets = self.turns.common().sockets().await?;
         let _turn = self.turns.kernel().await;
-        guarded(|| describe::describe(request.get_ref(), redact))?.map(Response::new)
+        guarded(|| describe::describe(request.get_ref(), redact, sockets))?.map(Response::new)
     }
 
     type WatchTransitionsStream = ReceiverStream<Result<v1::TransitionsFrame, Status>>;

@@ -5,7 +5,7 @@ use std::borrow::Cow;
 
 use super::Key;
 use crate::part::{Part, Side};
-use crate::v1::State;
+use crate::v1::{self, State};
 use crate::vocabulary::{self, Direction};
 
 /// What a field holds, and so what it can be compared with.
@@ -32,6 +32,10 @@ enum Get {
     ),
     /// A number.
     Number(fn(Part<'_>) -> i128),
+    /// A number that may not be there.
+    Count(fn(Part<'_>) -> Option<u64>),
+    /// A duration that is no moment's.
+    Span(fn(Part<'_>) -> Option<u64>),
     /// `true` or `false`.
     Truth(fn(Part<'_>) -> bool),
     /// A moment, compared by how long ago it was.
@@ -67,6 +71,8 @@ const EVENT: u8 = 1 << 2;
 const LASTING: u8 = 1 << 3;
 /// It can be negative.
 const SIGNED: u8 = 1 << 4;
+/// The kernel knows it of the socket, and must be asked.
+const SOCKET: u8 = 1 << 5;
 
 /// Each line is `Variant "name" ["other names"] "help", traits, get;`, and perhaps `key` with what
 /// it sorts by.
@@ -156,6 +162,8 @@ fields! {
         Get::Number(|part| part.row.last_events.into());
     Where "where" ["location"] "the line of code that waits, or else that opened it", LASTING,
         Get::Text(|part| text(part.location()));
+    Site "site" [] "the line of code that opened it", WHOLE | LASTING,
+        Get::Text(|part| text(&part.row.opened_location));
     Task "task" [] "who waits", LASTING,
         Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.task.as_str())))),
         key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.task));
@@ -169,6 +177,26 @@ fields! {
     Torn "torn" [] "the row changed while it was read", WHOLE | CHEAP, Get::Truth(|part| part.row.torn);
     Stale "stale" [] "its number was closed, or given to another file, behind the poller's back", WHOLE,
         Get::Truth(|part| part.row.stale);
+    // What ss(8) shows, from here on.
+    TcpState "tcp_state" [] "state of a TCP socket", WHOLE | SOCKET,
+        Get::Text(|part| text(part.row.socket.as_ref().map_or("", |it| it.tcp_state.as_str())));
+    Recvq "recvq" [] "bytes that came and were not read", WHOLE | SOCKET, Get::Count(|part| socket(part)?.recvq);
+    Sendq "sendq" [] "bytes that the peer has not acknowledged", WHOLE | SOCKET, Get::Count(|part| socket(part)?.sendq);
+    Unacked "unacked" [] "those of sendq that were sent", WHOLE | SOCKET, Get::Count(|part| socket(part)?.unacked);
+    Unsent "unsent" [] "those of sendq that were not sent yet", WHOLE | SOCKET, Get::Count(|part| socket(part)?.unsent);
+    Rtt "rtt" [] "round trip", WHOLE | SOCKET, Get::Span(|part| socket(part)?.rtt_ns);
+    Retrans "retrans" [] "segments sent again", WHOLE | SOCKET, Get::Count(|part| socket(part)?.retrans);
+    LastRecv "last_recv" [] "how long ago data came", WHOLE | SOCKET, Get::Past(|part| socket(part)?.last_recv_ns);
+    LastSend "last_send" [] "how long ago data was sent", WHOLE | SOCKET, Get::Past(|part| socket(part)?.last_send_ns);
+    Acceptq "acceptq" [] "connections that wait to be accepted", WHOLE | SOCKET, Get::Count(|part| socket(part)?.acceptq);
+    AcceptqLimit "acceptq_limit" [] "how many may", WHOLE | SOCKET, Get::Count(|part| socket(part)?.acceptq_limit);
+    BytesReceived "bytes_received" [] "bytes that came", WHOLE | SOCKET, Get::Count(|part| socket(part)?.bytes_received);
+    BytesSent "bytes_sent" [] "bytes that were sent, each counted once", WHOLE | SOCKET, Get::Count(|part| socket(part)?.bytes_sent);
+    Drops "drops" [] "datagrams or connections that a full queue refused", WHOLE | SOCKET, Get::Count(|part| socket(part)?.drops);
+}
+
+fn socket(part: Part<'_>) -> Option<&v1::Socket> {
+    part.row.socket.as_ref()
 }
 
 fn text(text: &str) -> [Option<Cow<'_, str>>; 2] {
@@ -263,8 +291,8 @@ impl Field {
             Get::Text(_) => Type::Text,
             Get::Word(known, _) => Type::OneOf(*known),
             Get::Truth(_) => Type::OneOf(truths),
-            Get::Number(_) => Type::Number,
-            Get::Past(_) | Get::Future(_) => Type::Duration,
+            Get::Number(_) | Get::Count(_) => Type::Number,
+            Get::Past(_) | Get::Future(_) | Get::Span(_) => Type::Duration,
         }
     }
 
@@ -274,10 +302,23 @@ impl Field {
         matches!(self.definition().get, Get::Truth(_))
     }
 
-    /// Returns whether it is a moment that has passed; another moment is yet to come.
+    /// Returns whether it is a moment that has passed.
     #[must_use]
     pub const fn is_past(self) -> bool {
         matches!(self.definition().get, Get::Past(_))
+    }
+
+    /// Returns whether it is a moment that is yet to come. A duration that is neither is no
+    /// moment's.
+    #[must_use]
+    pub const fn is_future(self) -> bool {
+        matches!(self.definition().get, Get::Future(_))
+    }
+
+    /// Returns whether the kernel knows it of the socket, and must be asked.
+    #[must_use]
+    pub const fn is_of_sockets(self) -> bool {
+        self.definition().traits & SOCKET != 0
     }
 
     fn has(self, traits: u8) -> bool {
@@ -287,7 +328,7 @@ impl Field {
     /// It can change while nothing happens to the descriptor.
     #[must_use]
     pub fn is_of_time(self) -> bool {
-        matches!(self.kind(), Type::Duration)
+        self.is_past() || self.is_future()
     }
 
     /// It is the same for both directions of a descriptor, so that it does not matter which one the
@@ -329,13 +370,15 @@ impl Field {
         if let Some(key) = definition.key {
             return key(part);
         }
-        let moment = |at: Option<u64>| at.map_or(Key::Absent, |at| Key::Number(at.into()));
+        let number = |it: Option<u64>| it.map_or(Key::Absent, |it| Key::Number(it.into()));
         match definition.get {
             Get::Text(get) => get(part)[0].as_deref().map_or(Key::Absent, Key::text),
             Get::Word(_, get) => get(part)[0].map_or(Key::Absent, Key::text),
             Get::Number(get) => Key::Number(get(part)),
             Get::Truth(get) => Key::Number(get(part).into()),
-            Get::Past(get) | Get::Future(get) => moment(get(part)),
+            Get::Past(get) | Get::Future(get) | Get::Span(get) | Get::Count(get) => {
+                number(get(part))
+            }
         }
     }
 
@@ -356,6 +399,9 @@ impl Field {
                 words.map(|word| Seen::Text(Cow::Borrowed(word))).any(test)
             }
             Get::Number(get) => test(Seen::Number(get(part))),
+            Get::Count(get) | Get::Span(get) => {
+                get(part).is_some_and(|number| test(Seen::Number(number.into())))
+            }
             Get::Truth(get) => test(Seen::Text(Cow::Borrowed(if get(part) {
                 "true"
             } else {

@@ -127,7 +127,13 @@ impl Predicate {
     /// nothing happens to it.
     #[must_use]
     pub fn depends_on_time(&self) -> bool {
-        !self.0.speaks_only_of(&|field| !field.is_of_time())
+        self.speaks_of(Field::is_of_time)
+    }
+
+    /// Whether it asks for one of these fields.
+    #[must_use]
+    pub fn speaks_of(&self, fields: impl Fn(Field) -> bool) -> bool {
+        !self.0.speaks_only_of(&|field| !fields(field))
     }
 
     /// What it demands of the `known` fields alone: where this does not hold, it does not hold

@@ -104,6 +104,11 @@ pub struct ListDescriptorsRequest {
     /// Largest first.
     #[prost(bool, tag = "7")]
     pub descending: bool,
+    /// Rows have what the kernel knows of their sockets, for which it is asked; so they have where the filter or `sort_by`
+    /// names a field of it. The kernel lists all sockets of the network namespace, about a microsecond each. Such a list
+    /// is used again until nine times as long has passed as it took.
+    #[prost(bool, tag = "8")]
+    pub sockets: bool,
 }
 /// A condition on a descriptor: `state = "parked" and since > 5s`. The fields are those of `netpoller ls --where`.
 ///
@@ -192,6 +197,12 @@ pub struct ListDescriptorsResponse {
     /// `started_at_ns` of the process: another value means another process.
     #[prost(uint64, tag = "4")]
     pub epoch: u64,
+    /// When the kernel was asked about the sockets; 0 if it was not.
+    #[prost(uint64, tag = "5")]
+    pub sockets_at_ns: u64,
+    /// Why it did not tell all; empty if it did.
+    #[prost(string, tag = "6")]
+    pub sockets_error: ::prost::alloc::string::String,
 }
 /// One live slot of a poller's table.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -247,6 +258,58 @@ pub struct Descriptor {
     /// Its number was closed, or given to another file, behind the poller's back.
     #[prost(bool, tag = "40")]
     pub stale: bool,
+    /// What the kernel knows of the socket. Not set unless it was asked, and told; never for what is no socket, or one of
+    /// another network namespace.
+    #[prost(message, optional, tag = "17")]
+    pub socket: ::core::option::Option<Socket>,
+}
+/// What the kernel knows of a socket (NETLINK_SOCK_DIAG), at one moment: what ss(8) shows. A field that it does not have
+/// for this kind of socket is not set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Socket {
+    /// State of a TCP socket, for example "ESTABLISHED"; empty for all else.
+    #[prost(string, tag = "1")]
+    pub tcp_state: ::prost::alloc::string::String,
+    /// Bytes that came and were not read. Of UDP with what the kernel spends on them.
+    #[prost(uint64, optional, tag = "2")]
+    pub recvq: ::core::option::Option<u64>,
+    /// Bytes that were written and have not been acknowledged by the peer, or not been read by it if it is a Unix socket.
+    /// Of all but TCP with what the kernel spends on them.
+    #[prost(uint64, optional, tag = "3")]
+    pub sendq: ::core::option::Option<u64>,
+    /// Those of `sendq` that were sent (TCP).
+    #[prost(uint64, optional, tag = "4")]
+    pub unacked: ::core::option::Option<u64>,
+    /// Those of `sendq` that were not sent yet (TCP).
+    #[prost(uint64, optional, tag = "5")]
+    pub unsent: ::core::option::Option<u64>,
+    /// Smoothed round trip, a duration (TCP).
+    #[prost(uint64, optional, tag = "6")]
+    pub rtt_ns: ::core::option::Option<u64>,
+    /// Segments sent again since the connection was made (TCP).
+    #[prost(uint64, optional, tag = "7")]
+    pub retrans: ::core::option::Option<u64>,
+    /// When data last came (TCP), to within some milliseconds; not set if none has.
+    #[prost(uint64, optional, tag = "8")]
+    pub last_recv_ns: ::core::option::Option<u64>,
+    /// When data was last sent (TCP), alike.
+    #[prost(uint64, optional, tag = "9")]
+    pub last_send_ns: ::core::option::Option<u64>,
+    /// Connections that wait to be accepted, of a listener.
+    #[prost(uint64, optional, tag = "10")]
+    pub acceptq: ::core::option::Option<u64>,
+    /// How many may.
+    #[prost(uint64, optional, tag = "11")]
+    pub acceptq_limit: ::core::option::Option<u64>,
+    /// Bytes that came since the connection was made (TCP).
+    #[prost(uint64, optional, tag = "12")]
+    pub bytes_received: ::core::option::Option<u64>,
+    /// Bytes that were sent, each counted once (TCP).
+    #[prost(uint64, optional, tag = "13")]
+    pub bytes_sent: ::core::option::Option<u64>,
+    /// What was dropped because a queue was full: datagrams, or connections of a listener.
+    #[prost(uint64, optional, tag = "14")]
+    pub drops: ::core::option::Option<u64>,
 }
 /// One direction of a descriptor.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -505,6 +568,10 @@ pub struct WatchRequest {
     /// Only rows for which this holds; not set for all. A row for which it ceases to hold is removed.
     #[prost(message, optional, tag = "4")]
     pub filter: ::core::option::Option<Filter>,
+    /// Rows have what the kernel knows of their sockets, see `ListDescriptorsRequest.sockets`. A row of which nothing else
+    /// has changed than the times of its socket and its round trip is not sent again.
+    #[prost(bool, tag = "5")]
+    pub sockets: bool,
 }
 /// A piece of a group of frames. A group is a keyframe or a delta; its last frame has `end` set.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -536,6 +603,9 @@ pub struct WatchFrame {
     /// The group is complete.
     #[prost(bool, tag = "9")]
     pub end: bool,
+    /// Why the kernel did not tell all of the sockets; empty if it did, or was not asked.
+    #[prost(string, tag = "10")]
+    pub sockets_error: ::prost::alloc::string::String,
 }
 /// Selects one descriptor.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -595,7 +665,7 @@ pub struct KernelView {
     /// State of a TCP socket, for example "ESTABLISHED".
     #[prost(string, tag = "7")]
     pub tcp_state: ::prost::alloc::string::String,
-    /// Duration since data last came (TCP_INFO).
+    /// Duration since data last came (TCP_INFO); -1 if none has.
     #[prost(int64, tag = "8")]
     pub last_data_received_ns: i64,
     /// Smoothed round trip (TCP_INFO), a duration.

@@ -5,6 +5,7 @@ use std::time::{Duration, Instant};
 
 use netpoller::net::{TcpStream, UdpSocket, UnixStream};
 use netpoller::pollable::Pollable;
+use netpoller::view::{Reader, Sockets};
 use netpoller::{Poller, block_on_poller};
 use netpoller_tests::{
     Lane, assert_errno, errno, loopback, new_poller, seccomp, tcp_pair, unix_pair,
@@ -95,6 +96,36 @@ fn errors_of_read_and_write_are_the_kernels_own() {
         // Others have their turn afterwards.
         assert_errno(block_on_poller(&poller, a.read(&mut [0])), libc::EIO);
         assert_eq!(poller.waiters(), 0);
+    })
+    .join();
+}
+
+#[test]
+fn where_the_kernel_may_not_be_asked_about_sockets_rows_come_without_and_it_is_said_why() {
+    Lane::start(|| {
+        let poller = new_poller();
+        let (a, _b) = tcp_pair(&poller);
+        let read = || Sockets::read(vec![poller.clone()]);
+        let told = read();
+        assert_eq!(told.error(), "");
+        let row = |told: Sockets| {
+            let mut reader = Reader::new();
+            reader.sockets(Some(told.into()));
+            let rows = reader.snapshot(&poller).rows;
+            let local = a.local_addr().unwrap().to_string();
+            rows.into_iter().find(|row| *row.local == *local).unwrap()
+        };
+        assert_eq!(row(told).socket.unwrap().tcp_state, "ESTABLISHED");
+
+        // As under a container runtime that does not let netlink through.
+        seccomp::refuse_first(libc::SYS_socket, libc::AF_NETLINK, libc::EPERM).unwrap();
+        let refused = read();
+        let error = refused.error();
+        assert!(
+            error.contains("TCP over IPv4") && error.contains("not permitted"),
+            "{error}"
+        );
+        assert_eq!(row(refused).socket, None);
     })
     .join();
 }

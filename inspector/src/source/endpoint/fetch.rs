@@ -37,6 +37,8 @@ pub(crate) struct Selection {
     pub(crate) sort: Option<(Field, bool)>,
     /// The first of them; `None` for all.
     pub(crate) limit: Option<usize>,
+    /// With what the kernel knows of their sockets.
+    pub(crate) sockets: bool,
 }
 
 /// The table as it was read, page after page.
@@ -48,6 +50,8 @@ pub(crate) struct Snapshot {
     pub(crate) rows: Vec<Arc<Descriptor>>,
     /// The server has applied the filter. One that does not know it gives all rows.
     pub(crate) filtered: bool,
+    /// Why the kernel's side of sockets is missing, or a part of it, although it was asked for.
+    pub(crate) sockets_missing: Option<String>,
 }
 
 impl Connection {
@@ -67,6 +71,7 @@ async fn pages(connection: &Connection, selection: &Selection) -> Result<Snapsho
         Err(Refused::NotKnown) => {
             let all = Selection {
                 waiting_only: selection.waiting_only,
+                sockets: selection.sockets,
                 ..Selection::default()
             };
             let snapshot = select(connection, &all).await?;
@@ -110,6 +115,7 @@ async fn select(connection: &Connection, selection: &Selection) -> Result<Snapsh
         captured_at_ns: 0,
         rows: Vec::new(),
         filtered: selection.filter.is_none(),
+        sockets_missing: None,
     };
     let (sort_by, descending) = selection
         .sort
@@ -133,6 +139,7 @@ async fn select(connection: &Connection, selection: &Selection) -> Result<Snapsh
             filter: selection.filter.clone(),
             sort_by: sort_by.clone(),
             descending,
+            sockets: selection.sockets,
         };
         let call = client.list_descriptors(request);
         let asked = connection.asked(TABLE);
@@ -160,6 +167,16 @@ async fn select(connection: &Connection, selection: &Selection) -> Result<Snapsh
         let understood = page.epoch != 0;
         snapshot.filtered |= understood;
         snapshot.captured_at_ns = snapshot.captured_at_ns.max(page.captured_at_ns);
+        if selection.sockets {
+            snapshot.sockets_missing = match (page.sockets_at_ns, page.sockets_error) {
+                (0, _) => Some(format!(
+                    "{} does not tell what the kernel knows of its sockets: its library, netpoller {}, is older than this command",
+                    connection.target, connection.server.version
+                )),
+                (_, error) if error.is_empty() => None,
+                (_, error) => Some(error),
+            };
+        }
         snapshot
             .rows
             .extend(page.descriptors.into_iter().map(Arc::new));

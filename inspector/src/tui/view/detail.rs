@@ -1,5 +1,8 @@
 //! One descriptor in full.
 
+use std::sync::Arc;
+
+use netpoller_proto::filter::{Field, Key};
 use netpoller_proto::v1::Descriptor;
 use netpoller_proto::{Direction, Side};
 use ratatui::Frame;
@@ -10,7 +13,7 @@ use super::super::app::App;
 use super::widgets::{duration, popup, scrolled, toned};
 use crate::model::RowKey;
 use crate::paint::Tone;
-use crate::table::{epoll_names, state_cell};
+use crate::table::{Context, DESCRIPTORS, Entry, epoll_names, state_cell};
 use crate::text;
 
 const NAME: usize = 18;
@@ -145,6 +148,49 @@ fn facts(app: &App, seen: &Seen<'_>, width: usize) -> Vec<Line<'static>> {
     for (direction, side) in Direction::ALL.into_iter().zip(&sides) {
         lines.push(Line::default());
         lines.extend(direction_lines(app, direction, side, now, width));
+    }
+    lines.extend(socket_lines(app, seen));
+    lines
+}
+
+/// What the kernel knows of the socket: the fields that it has, as they stand in columns.
+fn socket_lines(app: &App, seen: &Seen<'_>) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let mut lines = Vec::new();
+    let error = &app.feed.model.sockets_error;
+    if seen.row.socket.is_none() && error.is_empty() {
+        return lines;
+    }
+    lines.push(Line::default());
+    lines.push(Line::from(toned(theme, " SOCKET", Tone::Title)));
+    let mut fact = |name: &str, value: String, tone: Tone| {
+        lines.push(Line::from(vec![
+            toned(
+                theme,
+                format!("   {name:<width$}", width = NAME - 2),
+                Tone::Dim,
+            ),
+            toned(theme, value, tone),
+        ]));
+    };
+    if seen.row.socket.is_none() {
+        fact("not known", error.clone(), Tone::Warn);
+        return lines;
+    }
+    let context = Context {
+        now_ns: seen.at_ns,
+        ..app.context()
+    };
+    let entry = Entry {
+        row: Arc::new(seen.row.clone()),
+        direction: None,
+    };
+    for column in DESCRIPTORS.columns {
+        if !column.field().is_some_and(Field::is_of_sockets) || column.key(&entry) == Key::Absent {
+            continue;
+        }
+        let cell = column.cell(&entry, &context);
+        fact(column.name, cell.text, cell.tone);
     }
     lines
 }

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use netpoller_proto::Direction;
-use netpoller_proto::v1::{GetDescriptorResponse, Histogram, KernelView};
+use netpoller_proto::v1::{GetDescriptorResponse, Histogram, KernelView, Socket};
 
 use super::hints::name_of;
 use crate::out::Style;
@@ -32,6 +32,9 @@ pub(super) fn print(
     sections.latencies(out, &answer.histograms)?;
     if let Some(kernel) = &answer.kernel {
         sections.kernel(out, kernel)?;
+        if let Some(socket) = &entry.row.socket {
+            sections.socket(out, socket)?;
+        }
     }
     if !hints.is_empty() {
         sections.title(out, "HINTS")?;
@@ -262,6 +265,30 @@ impl Sections<'_> {
         ] {
             if !value.is_empty() {
                 self.field(out, name, value)?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What the kernel's view of the descriptor has not said.
+    fn socket(&self, out: &mut dyn Write, socket: &Socket) -> io::Result<()> {
+        let number = |number: Option<u64>| number.map_or_else(String::new, text::grouped);
+        let ago = |moment: Option<u64>| self.ago(moment.unwrap_or(0));
+        let acceptq = match (socket.acceptq, socket.acceptq_limit) {
+            (Some(waiting), Some(limit)) => format!("{waiting} of {limit}"),
+            _ => String::new(),
+        };
+        for (name, value) in [
+            ("unacknowledged", number(socket.unacked)),
+            ("unsent", number(socket.unsent)),
+            ("data sent", ago(socket.last_send_ns)),
+            ("accept queue", acceptq),
+            ("bytes received", number(socket.bytes_received)),
+            ("bytes sent", number(socket.bytes_sent)),
+            ("dropped", number(socket.drops.filter(|drops| *drops > 0))),
+        ] {
+            if !value.is_empty() {
+                self.field(out, name, &value)?;
             }
         }
         Ok(())

@@ -31,6 +31,7 @@ mod own_thread;
 mod process;
 pub(crate) mod query;
 mod room;
+pub(crate) mod sock_diag;
 pub(crate) mod socket;
 mod ticks;
 mod timeout;

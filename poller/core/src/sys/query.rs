@@ -107,62 +107,152 @@ pub(crate) fn file_id(fd: RawFd) -> io::Result<FileId> {
     })
 }
 
+/// Whether `fd` still stands for the file that `epoll` watches under that number (kcmp(2)). `None`
+/// if the kernel does not tell.
+///
+/// It holds the mutex of the epoll instance for the time of one search, as epoll_ctl(2) does.
+pub(crate) fn is_watched(epoll: RawFd, fd: RawFd) -> Option<bool> {
+    const KCMP_EPOLL_TFD: libc::c_long = 7;
+    /// More files than these were not closed under one number while a duplicate kept them alive.
+    const SAME_NUMBER: u32 = 8;
+    let (Ok(epoll), Ok(number)) = (u32::try_from(epoll), u32::try_from(fd)) else {
+        return None;
+    };
+    // Not the process: its main thread may have ended, and has no files any more.
+    // SAFETY: no arguments; cannot fail.
+    let thread = unsafe { libc::syscall(libc::SYS_gettid) };
+    let fd = libc::c_long::from(fd);
+    for at in 0..SAME_NUMBER {
+        // struct kcmp_epoll_slot: the instance, the number, and which of the files of that number.
+        let slot: [u32; 3] = [epoll, number, at];
+        // SAFETY: the kernel reads the three words of `slot`.
+        match syscall!(unsafe {
+            libc::syscall(
+                libc::SYS_kcmp,
+                thread,
+                thread,
+                KCMP_EPOLL_TFD,
+                fd,
+                slot.as_ptr(),
+            )
+        }) {
+            Ok(0) => return Some(true),
+            // Another file.
+            Ok(_) => {}
+            Err(error) => match error.raw_os_error() {
+                Some(libc::ENOENT | libc::EBADF) => return Some(false),
+                _ => return None,
+            },
+        }
+    }
+    Some(false)
+}
+
 /// The part of TCP_INFO that tells who waits for whom.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct TcpInfo {
     pub(crate) state: u8,
-    /// Since data last came; since the connection was made, if none has.
-    pub(crate) last_data_received_ms: u32,
-    pub(crate) rtt_us: u32,
+    /// How long ago data was last sent; `None` if none was.
+    pub(crate) last_sent_ms: Option<u32>,
+    /// How long ago data last came; `None` if none did.
+    pub(crate) last_received_ms: Option<u32>,
+    /// Smoothed round trip; `None` before the first was measured.
+    pub(crate) rtt_us: Option<u32>,
+    /// Segments sent again since the connection was made.
     pub(crate) retransmits: u32,
+    /// Bytes that were written and not sent yet.
+    pub(crate) unsent: u32,
+    /// Bytes that were sent, each counted once.
+    pub(crate) bytes_sent: u64,
+    /// Bytes that came in order.
+    pub(crate) bytes_received: u64,
 }
 
 impl TcpInfo {
+    pub(crate) const SYN_SENT: u8 = 2;
+    pub(crate) const LISTEN: u8 = 10;
+
     /// The name of the state, as ss(8) and the standard have it.
     pub(crate) fn state_name(&self) -> &'static str {
-        // include/net/tcp_states.h, from 1.
-        const NAMES: [&str; 12] = [
-            "ESTABLISHED",
-            "SYN_SENT",
-            "SYN_RECV",
-            "FIN_WAIT1",
-            "FIN_WAIT2",
-            "TIME_WAIT",
-            "CLOSE",
-            "CLOSE_WAIT",
-            "LAST_ACK",
-            "LISTEN",
-            "CLOSING",
-            "NEW_SYN_RECV",
-        ];
-        usize::from(self.state)
-            .checked_sub(1)
-            .and_then(|index| NAMES.get(index))
-            .unwrap_or(&"UNKNOWN")
+        tcp_state_name(self.state)
     }
+
+    /// It has been connected.
+    pub(crate) fn is_connected(&self) -> bool {
+        !matches!(self.state, Self::SYN_SENT | Self::LISTEN)
+    }
+
+    /// From a `struct tcp_info` (include/uapi/linux/tcp.h), of which an older kernel knows less.
+    /// `None` if even what Linux 4.6 has is missing.
+    pub(crate) fn parse(bytes: &[u8]) -> Option<Self> {
+        let word = |at: usize| {
+            let word = bytes.get(at..at + 4)?;
+            word.try_into().ok().map(u32::from_ne_bytes)
+        };
+        let long = |at: usize| {
+            let long = bytes.get(at..at + 8)?;
+            long.try_into().ok().map(u64::from_ne_bytes)
+        };
+        let state = *bytes.first()?;
+        let (segments_in, segments_out) = (word(152)?, word(156)?);
+        // The kernel numbers the end of the stream as a byte, and counts it with the others.
+        let end = u64::from(matches!(state, 8 | 9 | 11));
+        Some(Self {
+            state,
+            // Before the first these tell when the connection was made.
+            last_sent_ms: word(44).filter(|_| segments_out > 0),
+            last_received_ms: word(52).filter(|_| segments_in > 0),
+            rtt_us: word(68).filter(|rtt| *rtt > 0),
+            retransmits: word(100)?,
+            unsent: word(144)?,
+            bytes_sent: long(200)
+                .unwrap_or(0)
+                .saturating_sub(long(208).unwrap_or(0)),
+            bytes_received: long(128)?.saturating_sub(end),
+        })
+    }
+}
+
+/// The name of a state of TCP, as ss(8) and the standard have it.
+pub(crate) fn tcp_state_name(state: u8) -> &'static str {
+    // include/net/tcp_states.h, from 1.
+    const NAMES: [&str; 12] = [
+        "ESTABLISHED",
+        "SYN_SENT",
+        "SYN_RECV",
+        "FIN_WAIT1",
+        "FIN_WAIT2",
+        "TIME_WAIT",
+        "CLOSE",
+        "CLOSE_WAIT",
+        "LAST_ACK",
+        "LISTEN",
+        "CLOSING",
+        "NEW_SYN_RECV",
+    ];
+    usize::from(state)
+        .checked_sub(1)
+        .and_then(|index| NAMES.get(index))
+        .unwrap_or(&"UNKNOWN")
 }
 
 /// TCP_INFO. An error for what is no TCP socket.
 pub(crate) fn tcp_info(fd: RawFd) -> io::Result<TcpInfo> {
-    // SAFETY: integers alone; all zeroes are a value.
-    let mut info: libc::tcp_info = unsafe { std::mem::zeroed() };
-    let mut length = size_of::<libc::tcp_info>() as libc::socklen_t;
+    let mut info = [0u8; 256];
+    let mut length = info.len() as libc::socklen_t;
     // SAFETY: the kernel writes at most `length` bytes, and as many as it knows.
     syscall!(unsafe {
         libc::getsockopt(
             fd,
             libc::IPPROTO_TCP,
             libc::TCP_INFO,
-            (&raw mut info).cast(),
+            info.as_mut_ptr().cast(),
             &raw mut length,
         )
     })?;
-    Ok(TcpInfo {
-        state: info.tcpi_state,
-        last_data_received_ms: info.tcpi_last_data_recv,
-        rtt_us: info.tcpi_rtt,
-        retransmits: info.tcpi_total_retrans,
-    })
+    info.get(..length as usize)
+        .and_then(TcpInfo::parse)
+        .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOPROTOOPT))
 }
 
 #[cfg(all(test, not(loom)))]
@@ -222,5 +312,50 @@ mod tests {
         assert_eq!(state(listener.as_raw_fd()).unwrap(), "LISTEN");
         let (unix, _peer) = UnixStream::pair().unwrap();
         assert!(tcp_info(unix.as_raw_fd()).is_err());
+    }
+
+    #[test]
+    fn data_has_come_and_gone_when_there_was_some_and_the_end_of_a_stream_is_none() {
+        let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+        let mut ours = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+        let (theirs, _) = listener.accept().unwrap();
+        let told = |stream: &std::net::TcpStream| tcp_info(stream.as_raw_fd()).unwrap();
+        let silent = told(&ours);
+        assert_eq!((silent.last_sent_ms, silent.last_received_ms), (None, None));
+        assert_eq!((silent.bytes_sent, silent.bytes_received), (0, 0));
+
+        ours.write_all(b"seven b").unwrap();
+        ours.shutdown(std::net::Shutdown::Write).unwrap();
+        while told(&theirs).state_name() != "CLOSE_WAIT" {
+            std::thread::yield_now();
+        }
+        let (sent, received) = (told(&ours), told(&theirs));
+        assert!(sent.last_sent_ms.is_some() && sent.last_received_ms.is_none());
+        assert!(received.last_received_ms.is_some() && received.last_sent_ms.is_none());
+        assert_eq!((sent.bytes_sent, received.bytes_received), (7, 7));
+    }
+
+    #[test]
+    fn a_number_that_stands_for_another_file_than_the_one_that_is_watched_is_noticed() {
+        let epoll = syscall!(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).unwrap();
+        let (ours, theirs) = UnixStream::pair().unwrap();
+        let (ours, theirs) = (std::os::fd::OwnedFd::from(ours), theirs);
+        let watch = |fd| {
+            let mut event = libc::epoll_event { events: 0, u64: 0 };
+            syscall!(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) })
+        };
+        watch(ours.as_raw_fd()).unwrap();
+        // A kernel without kcmp(2) tells nothing.
+        let told = is_watched(epoll, ours.as_raw_fd());
+        assert_ne!(told, Some(false));
+        assert_ne!(is_watched(epoll, theirs.as_raw_fd()), Some(true));
+        // It lives on behind another number.
+        let _duplicate = ours.try_clone().unwrap();
+        crate::sys::replace(std::os::fd::AsFd::as_fd(&theirs), &ours).unwrap();
+        assert_ne!(is_watched(epoll, ours.as_raw_fd()), Some(true));
+        // Both are watched under the same number now.
+        watch(ours.as_raw_fd()).unwrap();
+        assert_eq!(is_watched(epoll, ours.as_raw_fd()), told);
+        unsafe { libc::close(epoll) };
     }
 }

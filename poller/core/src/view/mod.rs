@@ -70,7 +70,9 @@ mod tests;
 
 pub use crate::desc::State;
 pub use crate::observe::{Cause, EventKind, Exemplar};
-pub use kernel::{KernelView, Registration, kernel_registrations, kernel_view};
+pub use kernel::{
+    KernelView, Reading, Registration, Socket, Sockets, kernel_registrations, kernel_view,
+};
 pub use laws::{Auditor, Law, READ_INTERVAL, READS};
 pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page};
 pub use stats::{PollerInfo, Stats};

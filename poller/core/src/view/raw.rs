@@ -70,7 +70,8 @@ impl Version {
 }
 
 impl RawRow {
-    pub(crate) fn id(&self) -> DescId {
+    /// `slot.generation`.
+    pub fn id(&self) -> DescId {
         DescId {
             slot: self.slot,
             generation: self.generation,

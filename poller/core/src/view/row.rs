@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use super::address::Addresses;
-use super::kernel::{Registration, kernel_registrations};
+use super::kernel::{Registration, Socket, Sockets, kernel_registrations};
 use super::raw::{RawRow, RawSide};
 use crate::clock;
 use crate::desc::{Kind, PollDesc, StampedWake, State};
@@ -55,6 +55,8 @@ pub struct Row {
     /// It changed while it was read, more often than a reader retries: its fields may not belong
     /// together.
     pub torn: bool,
+    /// What the kernel knows of the socket, if it was asked ([`Reader::sockets`]) and told.
+    pub socket: Option<Socket>,
 }
 
 impl Row {
@@ -191,6 +193,7 @@ pub struct Reader {
     addresses: HashMap<u32, Vec<Option<(u32, Addresses)>>>,
     /// By number of the poller, of this sweep.
     doubted: HashMap<u32, Doubted>,
+    sockets: Option<Arc<Sockets>>,
 }
 
 /// What is asked for when the file of a row is in doubt, once a sweep and poller.
@@ -264,6 +267,11 @@ impl Reader {
         Self::default()
     }
 
+    /// From here on rows have what is said there of their sockets.
+    pub fn sockets(&mut self, sockets: Option<Arc<Sockets>>) {
+        self.sockets = sockets;
+    }
+
     /// Reads the whole table, as [`Poller::rows`].
     pub fn snapshot(&mut self, poller: &Poller) -> Snapshot {
         self.begin();
@@ -325,6 +333,7 @@ impl Reader {
             read: self.side(read),
             write: self.side(write),
             torn: raw.torn,
+            socket: self.sockets.as_ref().and_then(|it| it.of(poller, raw.id())),
         }
     }
 

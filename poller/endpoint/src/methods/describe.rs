@@ -2,10 +2,11 @@
 //! kernel says.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use netpoller_core::internals::{self, KEPT_SHIFT, bucket_of, upper_bound};
 use netpoller_core::view::recorder::{self, Event};
-use netpoller_core::view::{self, EventKind, Reader};
+use netpoller_core::view::{self, EventKind, Reader, Sockets};
 use netpoller_core::{DescId, Direction, Poller};
 use netpoller_proto::v1::{
     Bucket, Exemplar, GetDescriptorRequest, GetDescriptorResponse, Histogram, KernelView,
@@ -21,6 +22,7 @@ const MAX_EVENTS: usize = 4096;
 pub(crate) fn describe(
     request: &GetDescriptorRequest,
     redact: bool,
+    sockets: Arc<Sockets>,
 ) -> Result<GetDescriptorResponse, Status> {
     let poller = find::poller(&request.poller)?;
     let id = find::id(&request.id)?;
@@ -31,7 +33,9 @@ pub(crate) fn describe(
         .read()
         .filter(|raw| raw.generation == id.generation)
         .ok_or_else(gone)?;
-    let row = desc.row(&mut Reader::default(), &poller, &raw);
+    let mut reader = Reader::default();
+    reader.sockets(Some(sockets));
+    let row = desc.row(&mut reader, &poller, &raw);
     let events = history(&poller, id);
     let mut encoder = Encoder::new();
     Ok(GetDescriptorResponse {

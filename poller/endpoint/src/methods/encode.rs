@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::LazyLock;
 
 use netpoller_core::internals::RawRow;
-use netpoller_core::view::{Exemplar, Law, PollerInfo, Row, Side, Stats, Wake};
+use netpoller_core::view::{Exemplar, Law, PollerInfo, Row, Side, Socket, Stats, Wake};
 use netpoller_core::{Counter, Direction, Histogram};
 use netpoller_proto::v1;
 
@@ -35,6 +35,26 @@ pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor
         write: Some(direction(row.write)),
         torn: row.torn,
         stale: row.stale,
+        socket: row.socket.map(socket),
+    }
+}
+
+fn socket(socket: Socket) -> v1::Socket {
+    v1::Socket {
+        tcp_state: socket.tcp_state.to_owned(),
+        recvq: socket.recvq,
+        sendq: socket.sendq,
+        unacked: socket.unacked,
+        unsent: socket.unsent,
+        rtt_ns: socket.rtt_ns,
+        retrans: socket.retrans,
+        last_recv_ns: socket.last_recv_ns,
+        last_send_ns: socket.last_send_ns,
+        acceptq: socket.acceptq,
+        acceptq_limit: socket.acceptq_limit,
+        bytes_received: socket.bytes_received,
+        bytes_sent: socket.bytes_sent,
+        drops: socket.drops,
     }
 }
 

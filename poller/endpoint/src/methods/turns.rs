@@ -6,6 +6,7 @@
 //! |---|---|---|
 //! | `ListDescriptors`, each look of `Diagnose` without the kernel's view | a walk through the whole table, and the memory of a page | [`WALKS`]; the others wait, in order |
 //! | `Audit` with the kernel's view, `GetDescriptor`, each look of `Diagnose` with it | the mutex of the epoll instance, which the data path wants too | one, then none for [`REST`] times as long; the others wait, in order |
+//! | what the kernel knows of sockets, for whoever shows it | a list of those of the network namespace | one for all who ask, until [`REST`] times as long has passed as it took |
 //! | `Diagnose` | seconds, and questions to the kernel for each suspect | [`DIAGNOSES`] of a listener; the others are refused |
 //!
 //! Whoever may connect to one listener, as every user of the machine may on loopback, must not keep
@@ -15,9 +16,12 @@
 
 use std::sync::Arc;
 
+use netpoller_core::view::{self, Reading, Sockets};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, sleep_until};
 use tonic::Status;
+
+use crate::guard::guarded;
 
 /// Pages that are looked for at a time. More would be answered no sooner, and each holds a page of
 /// rows.
@@ -38,6 +42,31 @@ pub(crate) struct Common {
     walks: Arc<Semaphore>,
     /// Until when the kernel's list is left alone.
     kernel: Arc<Mutex<Instant>>,
+    /// What the kernel last said of sockets.
+    sockets: Mutex<Option<Arc<Sockets>>>,
+}
+
+impl Common {
+    /// What the kernel knows of the sockets of all pollers: what it said last, or what it says now
+    /// if it has been left alone for long enough since.
+    pub(crate) async fn sockets(&self) -> Result<Arc<Sockets>, Status> {
+        let mut last = self.sockets.lock().await;
+        let rests = |sockets: &&Arc<Sockets>| {
+            let age_ns = view::now_ns().saturating_sub(sockets.read_at_ns());
+            age_ns < u64::from(REST).saturating_mul(sockets.took_ns())
+        };
+        if let Some(sockets) = last.as_ref().filter(rests) {
+            return Ok(sockets.clone());
+        }
+        let mut reading = Reading::new(view::pollers());
+        while guarded(|| reading.step())? {
+            // Others are served between two steps.
+            tokio::task::yield_now().await;
+        }
+        let sockets = Arc::new(guarded(|| reading.finish())?);
+        *last = Some(sockets.clone());
+        Ok(sockets)
+    }
 }
 
 impl Default for Common {
@@ -45,6 +74,7 @@ impl Default for Common {
         Self {
             walks: Arc::new(Semaphore::new(WALKS)),
             kernel: Arc::new(Mutex::new(Instant::now())),
+            sockets: Mutex::default(),
         }
     }
 }
@@ -72,6 +102,11 @@ impl Turns {
             diagnoses: Arc::new(Semaphore::new(DIAGNOSES)),
             common,
         }
+    }
+
+    /// What all listeners have in common.
+    pub(crate) fn common(&self) -> &Arc<Common> {
+        &self.common
     }
 
     /// Waits for the turn to walk through the table; it is over when what is returned is dropped.

@@ -13,6 +13,7 @@
 //! | `watch` | for the stream of the table |
 //! | `turns` | many questions that take long, and one that does not |
 //! | `connections` | on many connections, some of which misbehave |
+//! | `sockets` | for what the kernel knows of sockets |
 //! | `socket` | where the socket is, whose, and what becomes of it |
 //! | `access` | who is answered, and with what |
 
@@ -24,6 +25,7 @@ mod describe;
 mod reflection;
 mod select;
 mod socket;
+mod sockets;
 mod stats;
 mod table;
 mod transitions;

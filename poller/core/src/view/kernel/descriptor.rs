@@ -35,8 +35,7 @@ pub struct KernelView {
     pub send_queue: Option<u64>,
     /// State of a TCP socket, for example `ESTABLISHED`; empty for all else.
     pub tcp_state: &'static str,
-    /// How long ago data last came (TCP_INFO), a duration; since the connection was made if none
-    /// has come.
+    /// How long ago data last came (TCP_INFO), a duration; `None` if none has.
     pub last_data_received_ns: Option<u64>,
     /// Smoothed round trip (TCP_INFO), a duration.
     pub rtt_ns: Option<u64>,
@@ -131,20 +130,14 @@ impl Answer {
         self.ready & libc::POLLNVAL != 0
     }
 
-    /// How long ago data last came, in nanoseconds.
+    /// How long ago data last came, in nanoseconds; `None` if none has.
     pub(in crate::view) fn last_data_received_ns(&self) -> Option<u64> {
-        // Of what has never been connected the kernel counts since its own start.
-        let connected = self.tcp.filter(|tcp| {
-            !matches!(
-                tcp.state_name(),
-                "LISTEN" | "SYN_SENT" | "SYN_RECV" | "CLOSE"
-            )
-        })?;
-        Some(u64::from(connected.last_data_received_ms) * 1_000_000)
+        let ago_ms = self.tcp.filter(TcpInfo::is_connected)?.last_received_ms?;
+        Some(u64::from(ago_ms) * 1_000_000)
     }
 
     fn view(&self) -> KernelView {
-        let connected = self.tcp.filter(|tcp| tcp.state_name() != "LISTEN");
+        let connected = self.tcp.filter(|tcp| tcp.state != TcpInfo::LISTEN);
         KernelView {
             registered: false,
             events: 0,
@@ -154,7 +147,7 @@ impl Answer {
             send_queue: self.send_queue,
             tcp_state: self.tcp.map_or("", |tcp| tcp.state_name()),
             last_data_received_ns: self.last_data_received_ns(),
-            rtt_ns: connected.map(|tcp| u64::from(tcp.rtt_us) * 1_000),
+            rtt_ns: connected.and_then(|tcp| Some(u64::from(tcp.rtt_us?) * 1_000)),
             retransmits: connected.map(|tcp| u64::from(tcp.retransmits)),
             inode: self.file.map_or(0, |file| file.inode),
             error: if self.is_closed() {

@@ -1,8 +1,10 @@
 //! Which rows are wanted.
 
+use std::sync::Arc;
+
 use netpoller_core::Poller;
 use netpoller_core::internals::{RawRow, Slot};
-use netpoller_core::view::Reader;
+use netpoller_core::view::{Reader, Sockets};
 use netpoller_proto::Part;
 use netpoller_proto::filter::{Field, Predicate};
 use netpoller_proto::v1::{self, Descriptor};
@@ -39,6 +41,12 @@ impl Filter {
         self.whole.as_ref().is_some_and(Predicate::depends_on_time)
     }
 
+    /// Whether it can be tested only where the kernel was asked about sockets.
+    pub(crate) fn speaks_of_sockets(&self) -> bool {
+        let whole = self.whole.as_ref();
+        whole.is_some_and(|whole| whole.speaks_of(Field::is_of_sockets))
+    }
+
     /// The row as a message, if it is wanted.
     pub(crate) fn row(
         &self,
@@ -68,9 +76,18 @@ pub(super) struct Selection {
     pub(super) filter: Filter,
     pub(super) redact: bool,
     pub(super) captured_at_ns: u64,
+    /// What the kernel knows of the sockets, where that is wanted.
+    pub(super) sockets: Option<Arc<Sockets>>,
 }
 
 impl Selection {
+    /// One who puts its rows into words.
+    pub(super) fn reader(&self) -> Reader {
+        let mut reader = Reader::default();
+        reader.sockets(self.sockets.clone());
+        reader
+    }
+
     pub(super) fn row(
         &self,
         reader: &mut Reader,

@@ -10,7 +10,6 @@ use std::ops::ControlFlow;
 
 use netpoller_core::Poller;
 use netpoller_core::internals::{self, Slot};
-use netpoller_core::view::Reader;
 use netpoller_proto::Part;
 use netpoller_proto::filter::Key;
 use netpoller_proto::v1::Descriptor;
@@ -71,7 +70,7 @@ pub(super) async fn in_order_of_the_table(
     first: (u32, u32),
     limit: usize,
 ) -> Result<(Vec<Descriptor>, Option<(u32, u32)>), Status> {
-    let mut reader = Reader::default();
+    let mut reader = selection.reader();
     let mut rows = Vec::new();
     let mut bytes = 0;
     let mut next = None;
@@ -100,7 +99,7 @@ pub(super) async fn in_another_order(
     after: Option<&Place>,
     limit: usize,
 ) -> Result<(Vec<Descriptor>, Option<Place>), Status> {
-    let mut reader = Reader::default();
+    let mut reader = selection.reader();
     // Of those seen so far; the last one on top, to give way to one that comes before it.
     let mut first: BinaryHeap<Placed> = BinaryHeap::with_capacity(limit + 1);
     let mut more = false;

@@ -71,10 +71,15 @@ impl Group {
         self.frame(key.len()).removes.push(key);
     }
 
-    pub(super) fn finish(mut self, stats: Option<GetStatsResponse>) -> Vec<WatchFrame> {
+    pub(super) fn finish(
+        mut self,
+        stats: Option<GetStatsResponse>,
+        sockets_error: String,
+    ) -> Vec<WatchFrame> {
         let bytes = stats.as_ref().map_or(0, Message::encoded_len);
-        let last = self.frame(bytes);
+        let last = self.frame(bytes + sockets_error.len());
         last.stats = stats;
+        last.sockets_error = sockets_error;
         last.end = true;
         self.frames
     }
@@ -94,7 +99,7 @@ mod tests {
                 ..Default::default()
             });
         }
-        let frames = group.finish(Some(GetStatsResponse::default()));
+        let frames = group.finish(Some(GetStatsResponse::default()), String::new());
         assert!(frames.len() > 3);
         assert!(
             frames.iter().all(|frame| frame.encoded_len() <= MAX_MESSAGE

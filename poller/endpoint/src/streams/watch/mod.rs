@@ -13,9 +13,10 @@ mod group;
 mod table;
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
-use netpoller_core::view::{Auditor, Reader};
+use netpoller_core::view::{Auditor, Reader, Sockets};
 use netpoller_core::{Poller, internals};
 use netpoller_proto::filter::Predicate;
 use netpoller_proto::v1::{GetStatsResponse, WatchFrame, WatchRequest};
@@ -28,6 +29,7 @@ use crate::guard::guarded;
 use crate::methods::find::pollers;
 use crate::methods::page::Filter;
 use crate::methods::stats::Reading;
+use crate::methods::turns::Common;
 use group::Group;
 use table::Table;
 
@@ -41,19 +43,29 @@ pub(crate) fn start(
     request: WatchRequest,
     filter: Option<Predicate>,
     redact: bool,
+    common: Arc<Common>,
 ) -> ReceiverStream<Result<WatchFrame, Status>> {
     let (frames, stream) = mpsc::channel(1);
     tokio::spawn(async move {
-        run(Watcher::new(request, filter, redact), frames).await;
+        run(Watcher::new(request, filter, redact), &common, frames).await;
     });
     ReceiverStream::new(stream)
 }
 
-async fn run(mut watcher: Watcher, frames: mpsc::Sender<Result<WatchFrame, Status>>) {
+async fn run(
+    mut watcher: Watcher,
+    common: &Common,
+    frames: mpsc::Sender<Result<WatchFrame, Status>>,
+) {
     let mut next = Instant::now();
     let mut lost = 0;
     loop {
-        let group = match guarded(|| watcher.group(lost)) {
+        let sockets = match watcher.of_sockets {
+            true => common.sockets().await.map(Some),
+            false => Ok(None),
+        };
+        let group = sockets.and_then(|sockets| guarded(|| watcher.group(lost, sockets)));
+        let group = match group {
             Ok(group) => group,
             Err(status) => {
                 let _ = frames.send(Err(status)).await;
@@ -87,6 +99,8 @@ struct Watcher {
     filter: Filter,
     redact: bool,
     stats: bool,
+    /// The kernel is asked about sockets.
+    of_sockets: bool,
     interval: Duration,
     sequence: u64,
     reader: Reader,
@@ -103,9 +117,11 @@ impl Watcher {
             0 => INTERVAL,
             ns => Duration::from_nanos(ns).max(SHORTEST),
         };
+        let filter = Filter::new(filter);
         Self {
             poller: request.poller,
-            filter: Filter::new(filter),
+            of_sockets: request.sockets || filter.speaks_of_sockets(),
+            filter,
             redact,
             stats: request.stats,
             interval,
@@ -117,9 +133,10 @@ impl Watcher {
         }
     }
 
-    fn group(&mut self, lost: u32) -> Vec<WatchFrame> {
+    fn group(&mut self, lost: u32, sockets: Option<Arc<Sockets>>) -> Vec<WatchFrame> {
         let mut group = Group::new(self.sequence, lost.into());
         internals::begin(&mut self.reader);
+        self.reader.sockets(sockets.clone());
         // A poller that is gone leaves an empty table behind.
         let pollers = pollers(&self.poller).unwrap_or_default();
         for poller in &pollers {
@@ -129,7 +146,7 @@ impl Watcher {
                 .tell(
                     poller,
                     &self.filter,
-                    &mut self.reader,
+                    (&mut self.reader, sockets.as_deref()),
                     self.redact,
                     &mut group,
                 );
@@ -145,7 +162,8 @@ impl Watcher {
         });
         self.sequence += 1;
         let stats = self.stats.then(|| self.statistics(&pollers));
-        group.finish(stats)
+        let sockets_error = sockets.map_or_else(String::new, |it| it.error());
+        group.finish(stats, sockets_error)
     }
 
     fn statistics(&mut self, pollers: &[Poller]) -> GetStatsResponse {

@@ -4,15 +4,24 @@
 //! kept as a number: the rows themselves are half a kilobyte each, and reading that much besides
 //! the slots costs more than the comparison.
 
-use std::hash::BuildHasher;
+use std::hash::{BuildHasher, Hash};
 
 use netpoller_core::Poller;
 use netpoller_core::internals;
-use netpoller_core::view::Reader;
+use netpoller_core::view::{Reader, Socket, Sockets};
 use rapidhash::quality::GlobalState;
 
 use super::group::Group;
 use crate::methods::page::Filter;
+
+/// What of a socket is worth telling anew: its times are known to within some milliseconds, so that
+/// they differ each time they are read.
+fn lasting(socket: Socket) -> impl Hash {
+    let queues = (socket.recvq, socket.sendq, socket.acceptq, socket.drops);
+    let sent = (socket.unacked, socket.unsent, socket.retrans);
+    let bytes = (socket.bytes_received, socket.bytes_sent);
+    (socket.inode, socket.tcp_state, queues, sent, bytes)
+}
 
 /// The rows that a subscriber knows, by slot.
 pub(super) struct Table {
@@ -44,7 +53,7 @@ impl Table {
         &mut self,
         poller: &Poller,
         filter: &Filter,
-        reader: &mut Reader,
+        (reader, sockets): (&mut Reader, Option<&Sockets>),
         redact: bool,
         group: &mut Group,
     ) {
@@ -59,7 +68,8 @@ impl Table {
                 }
                 continue;
             };
-            let fingerprint = self.hasher.hash_one(row);
+            let socket = sockets.and_then(|sockets| sockets.of(poller, row.id()));
+            let fingerprint = self.hasher.hash_one((row, socket.map(lasting)));
             let before = self.told[slot as usize].as_ref();
             let is_the_same = before.is_some_and(|before| before.fingerprint == fingerprint);
             if is_the_same && !filter.depends_on_time() {
