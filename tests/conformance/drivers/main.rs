@@ -11,6 +11,7 @@ mod time;
 mod traits;
 mod unwind;
 mod wakers;
+mod workers;
 
 use netpoller::net::TcpStream;
 

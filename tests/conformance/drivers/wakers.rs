@@ -7,10 +7,9 @@ use std::task::{Context, Wake, Waker};
 
 use netpoller::Poller;
 use netpoller::driver::ThreadDriver;
-use netpoller_tests::{Lane, new_poller, until};
+use netpoller_tests::{Lane, new_poller, tcp_and_peer, until};
 
 use crate::runtime::multi_thread;
-use crate::runtimes::stream_and_peer;
 
 /// Panics when it is woken.
 struct Panics;
@@ -23,7 +22,7 @@ impl Wake for Panics {
 
 /// Makes a descriptor ready whose waiter has a waker that panics, and waits until that was called.
 fn wake_one_that_panics(poller: &Poller) {
-    let (a, mut peer) = stream_and_peer(poller);
+    let (a, mut peer) = tcp_and_peer(poller);
     let mut readable = Box::pin(a.readable());
     let waker = Waker::from(Arc::new(Panics));
     let mut context = Context::from_waker(&waker);
@@ -36,7 +35,7 @@ fn wake_one_that_panics(poller: &Poller) {
 #[test]
 fn a_waker_that_panics_does_not_end_the_driver_task() {
     let poller = new_poller();
-    let (a, mut peer) = stream_and_peer(&poller);
+    let (a, mut peer) = tcp_and_peer(&poller);
     let runtime = multi_thread();
     let reading = runtime.spawn(async move { a.read(&mut [0]).await });
     until("the task waits", || poller.waiters() == 1);
@@ -53,7 +52,7 @@ fn a_waker_that_panics_does_not_end_the_driver_task() {
 fn a_waker_that_panics_does_not_end_the_driver_thread() {
     let poller = new_poller();
     let driver = ThreadDriver::start(&poller).unwrap();
-    let (a, mut peer) = stream_and_peer(&poller);
+    let (a, mut peer) = tcp_and_peer(&poller);
     for _ in 0..3 {
         wake_one_that_panics(&poller);
     }
@@ -69,7 +68,7 @@ fn a_waker_that_panics_takes_along_the_thread_that_polls_and_another_one_polls()
     let poller = new_poller();
     let (mut peers, lanes): (Vec<_>, Vec<_>) = (0..2)
         .map(|_| {
-            let (stream, peer) = stream_and_peer(&poller);
+            let (stream, peer) = tcp_and_peer(&poller);
             let read = move || stream.blocking().read(&mut [0]);
             let lane = Lane::start(|| catch_unwind(AssertUnwindSafe(read)).map_err(drop));
             (peer, lane)
