@@ -108,10 +108,11 @@ impl Descriptor {
 }
 
 impl v1::Direction {
-    /// Returns whether a waiter is parked, or about to be.
+    /// Returns whether somebody waits: parked, about to be, woken without having run, or queued.
     #[must_use]
     pub fn is_waiting(&self) -> bool {
-        matches!(self.state(), v1::State::Wait | v1::State::Parked)
+        use v1::State::{Parked, Queued, Wait, Woken};
+        matches!(self.state(), Wait | Parked | Woken | Queued)
     }
 }
 

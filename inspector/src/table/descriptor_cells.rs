@@ -13,7 +13,8 @@ pub(crate) fn state_cell(state: State) -> Cell {
     let tone = match state {
         State::Parked => Tone::Parked,
         State::Ready => Tone::Ready,
-        State::Wait => Tone::Wait,
+        State::Wait | State::Queued => Tone::Wait,
+        State::Woken => Tone::Warn,
         State::Nil | State::Unspecified => Tone::Dim,
     };
     Cell::toned(state.name(), tone)

@@ -297,8 +297,8 @@ pub(crate) static WAITERS: Rows = Rows {
         LOCATION,
         LOCAL,
         PEER,
-        // Nearly always "parked", so not worth its room here.
-        STATE.wide(),
+        // Nearly always "parked": the first to give up its room.
+        STATE.keep(61),
         POLLER,
         LABEL,
         FLAGS;
@@ -321,7 +321,7 @@ pub(crate) static DEADLINES: Rows = Rows {
 mod tests {
     use std::sync::Arc;
 
-    use netpoller_proto::v1::Descriptor;
+    use netpoller_proto::v1::{self, Descriptor, State};
 
     use super::*;
     use crate::fixture;
@@ -377,7 +377,38 @@ mod tests {
                 "+17.6s",
                 "src/server.rs:88",
                 "10.0.0.1:8080",
-                "10.0.0.9:51234"
+                "10.0.0.9:51234",
+                "parked"
+            ]
+        );
+    }
+
+    #[test]
+    fn who_was_woken_and_who_waits_for_the_lock_behind_have_a_row_each() {
+        let mut row = fixture::parked_reader();
+        let read = row.read.as_mut().expect("a side");
+        read.state = State::Woken.into();
+        read.queued.push(v1::Queued {
+            since_ns: fixture::NOW_NS - 1_000_000,
+            waiter: Some(v1::Waiter {
+                task: "second".into(),
+                location: "src/server.rs:99".into(),
+                ..Default::default()
+            }),
+        });
+        let all = waiters(vec![Arc::new(row)]);
+        let shown: Vec<_> = all
+            .iter()
+            .map(|entry| {
+                let texts = texts(WAITERS.columns, entry);
+                [&texts[4], &texts[6], &texts[8], &texts[11]].map(String::clone)
+            })
+            .collect();
+        assert_eq!(
+            shown,
+            [
+                ["conn-42", "12.4s", "src/server.rs:88", "woken"],
+                ["second", "1.0ms", "src/server.rs:99", "queued"]
             ]
         );
     }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use netpoller_proto::filter::{Field, Key};
-use netpoller_proto::v1::{Descriptor, Waiter};
+use netpoller_proto::v1::{Descriptor, State, Waiter};
 use netpoller_proto::{Direction, Part, Side};
 
 use super::cell::Context;
@@ -38,9 +38,43 @@ pub(crate) fn descriptors(rows: Vec<Arc<Descriptor>>) -> Vec<Entry> {
         .collect()
 }
 
-/// One entry for each direction in which somebody waits.
+/// One entry for each who waits: the one who waits for a direction, and those who wait for the lock
+/// behind it.
 pub(crate) fn waiters(rows: Vec<Arc<Descriptor>>) -> Vec<Entry> {
-    sides(rows, Side::is_waiting)
+    let queued: Vec<Entry> = rows.iter().flat_map(|row| queued(row)).collect();
+    let mut all = sides(rows, Side::is_waiting);
+    if !queued.is_empty() {
+        all.extend(queued);
+        // Those of one descriptor together.
+        all.sort_by_cached_key(|entry| (entry.row.poller.clone(), entry.row.slot));
+    }
+    all
+}
+
+/// One entry for each who waits for the lock of a descriptor, as if its direction were theirs.
+fn queued(row: &Descriptor) -> Vec<Entry> {
+    let each = |direction: Direction| {
+        let queued = row.side(direction).map_or(&[][..], |side| &side.queued);
+        queued.iter().map(move |queued| {
+            let mut row = row.clone();
+            let side = Side {
+                state: State::Queued.into(),
+                since_ns: queued.since_ns,
+                waiter: queued.waiter.clone(),
+                queued: Vec::new(),
+                ..row.side(direction).cloned().unwrap_or_default()
+            };
+            match direction {
+                Direction::Read => row.read = Some(side),
+                Direction::Write => row.write = Some(side),
+            }
+            Entry {
+                row: Arc::new(row),
+                direction: Some(direction),
+            }
+        })
+    };
+    Direction::ALL.into_iter().flat_map(each).collect()
 }
 
 /// One entry for each direction with a deadline.

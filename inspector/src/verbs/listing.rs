@@ -15,7 +15,7 @@ pub(crate) enum Listing {
     /// One row for each descriptor and sleep.
     #[value(alias = "fds")]
     Descriptors,
-    /// One row for each parked direction.
+    /// One row for each who waits: parked, queued on a descriptor's lock, or woken and not run yet.
     Waiters,
     /// One row for each poller.
     Pollers,

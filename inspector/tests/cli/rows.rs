@@ -22,7 +22,7 @@ fn ls_prints_one_aligned_line_for_each_descriptor() {
     for line in &lines[1..] {
         let state = line[column..].split(' ').next().expect("a state");
         assert!(
-            ["nil", "ready", "wait", "parked"].contains(&state),
+            ["nil", "ready", "wait", "parked", "woken"].contains(&state),
             "{line}"
         );
         assert_eq!(line.trim_end(), *line, "no trailing blanks");
@@ -80,7 +80,8 @@ fn json_has_every_field_of_the_contract() {
             ] {
                 assert!(side.get(field).is_some(), "{field} is missing in {side}");
             }
-            assert_eq!(side["waiter"].is_null(), side["state"] != "parked");
+            let waits = side["state"] == "parked" || side["state"] == "woken";
+            assert_eq!(side["waiter"].is_null(), !waits);
             assert!(side["transitions"]["ready_parked"].is_u64());
         }
     }
@@ -154,7 +155,7 @@ fn waiters_have_a_row_for_each_parked_direction() {
         titles,
         [
             "ID", "FD", "KIND", "DIR", "TASK", "THREAD", "AGE", "DEADLINE", "LOCATION", "LOCAL",
-            "PEER"
+            "PEER", "STATE"
         ]
     );
 }

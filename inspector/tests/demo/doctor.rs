@@ -131,6 +131,16 @@ fn leaked_readiness_is_named_with_the_line_that_registered_it() {
 }
 
 #[test]
+fn a_waiter_that_was_woken_and_has_not_run_is_named_and_listed() {
+    let finding = finds("woken-not-run", &[], Some("wait(Direction::Read)"));
+    let read = &finding["descriptor"]["read"];
+    assert_eq!(read["state"], "woken");
+    let task = read["waiter"]["task"].as_str().unwrap();
+    assert!(task.starts_with("kept-reader"), "{finding:#}");
+    assert!(finding["since_ns"].is_u64());
+}
+
+#[test]
 fn an_overdue_deadline_is_named() {
     let finding = finds("overdue-deadline", &[], Some("poller.open("));
     assert_eq!(finding["evidence"]["last poll"], "never");

@@ -117,7 +117,10 @@ fn a_running_demo_can_be_listed_and_scraped() {
     for row in rows {
         for direction in ["read", "write"] {
             let state = row[direction]["state"].as_str().unwrap();
-            assert!(["nil", "ready", "wait", "parked"].contains(&state), "{row}");
+            assert!(
+                ["nil", "ready", "wait", "parked", "woken"].contains(&state),
+                "{row}"
+            );
         }
     }
     let listener = rows

@@ -205,7 +205,7 @@ pub struct ListDescriptorsResponse {
     pub sockets_error: ::prost::alloc::string::String,
 }
 /// One live slot of a poller's table.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Descriptor {
     /// Name of the poller it belongs to.
     #[prost(string, tag = "1")]
@@ -312,7 +312,7 @@ pub struct Socket {
     pub drops: ::core::option::Option<u64>,
 }
 /// One direction of a descriptor.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Direction {
     /// The state of the word.
     #[prost(enumeration = "State", tag = "1")]
@@ -320,7 +320,7 @@ pub struct Direction {
     /// When the state was entered, as far as it is stamped: set while parked, else when the last wait ended.
     #[prost(uint64, tag = "2")]
     pub since_ns: u64,
-    /// Who waits; set in the states wait and parked.
+    /// Who waits; set in the states wait, parked and woken.
     #[prost(message, optional, tag = "3")]
     pub waiter: ::core::option::Option<Waiter>,
     /// The deadline; 0 for none, 1 for one that has expired.
@@ -332,6 +332,19 @@ pub struct Direction {
     /// The last wake of a parked waiter in this direction; not set before the first.
     #[prost(message, optional, tag = "6")]
     pub last_wake: ::core::option::Option<Wake>,
+    /// Who waits for the descriptor's lock, in order of arrival.
+    #[prost(message, repeated, tag = "40")]
+    pub queued: ::prost::alloc::vec::Vec<Queued>,
+}
+/// Somebody who waits for the lock of a descriptor, which another operation in the same direction holds.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Queued {
+    /// Since when.
+    #[prost(uint64, tag = "1")]
+    pub since_ns: u64,
+    /// Who.
+    #[prost(message, optional, tag = "2")]
+    pub waiter: ::core::option::Option<Waiter>,
 }
 /// One wake, from the kernel to the waiter that runs. Which share was the kernel's, the poller's and the scheduler's.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1051,6 +1064,10 @@ pub enum State {
     Wait = 3,
     /// A waiter is parked.
     Parked = 4,
+    /// A waiter was woken, and its task has not run yet.
+    Woken = 5,
+    /// Waits for the descriptor's lock, behind another operation in its direction; of `Queued`, in tables alone.
+    Queued = 6,
 }
 impl State {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1064,6 +1081,8 @@ impl State {
             Self::Ready => "STATE_READY",
             Self::Wait => "STATE_WAIT",
             Self::Parked => "STATE_PARKED",
+            Self::Woken => "STATE_WOKEN",
+            Self::Queued => "STATE_QUEUED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1074,6 +1093,8 @@ impl State {
             "STATE_READY" => Some(Self::Ready),
             "STATE_WAIT" => Some(Self::Wait),
             "STATE_PARKED" => Some(Self::Parked),
+            "STATE_WOKEN" => Some(Self::Woken),
+            "STATE_QUEUED" => Some(Self::Queued),
             _ => None,
         }
     }

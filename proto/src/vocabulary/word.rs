@@ -11,6 +11,10 @@ words! {
         Wait = 3 wait,
         /// A waiter is parked.
         Parked = 4 parked,
+        /// A waiter was woken, and its task has not run yet.
+        Woken = 5 woken,
+        /// Waits for the descriptor's lock, behind another operation in its direction.
+        Queued = 6 queued,
     }
 }
 

@@ -12,7 +12,7 @@ use std::time::{Duration, Instant};
 
 use netpoller::driver::ThreadDriver;
 use netpoller::view::lints::Lint;
-use netpoller::{Desc, Direction, Poller, Sides, view};
+use netpoller::{Desc, Direction, Kind, Poller, Sides, view};
 use netpoller_tests::{new_poller, until};
 
 use super::{beside, connection, evidence, found, rest, silent};
@@ -274,16 +274,184 @@ fn bytes_that_nobody_comes_for_are_leaked() {
 }
 
 #[test]
-fn the_end_of_a_stream_and_bytes_that_were_read_are_not_leaked() {
+fn bytes_that_keep_coming_are_leaked_whatever_their_phase() {
+    let poller = new_poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, _ours, mut theirs) = connection(&poller);
+    let trickle = || {
+        theirs.write_all(b"x").unwrap();
+        rest(5_000);
+    };
+    beside(trickle, || {
+        let finding = found(&poller, Lint::LeakedReadiness);
+        assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
+        assert!(!finding.first_seen, "since its first edge");
+    });
+}
+
+#[test]
+fn the_end_of_a_stream_that_nobody_comes_for_is_leaked_after_longer() {
+    let poller = new_poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, _ours, peer) = connection(&poller);
+    drop(peer);
+    let finding = found(&poller, Lint::LeakedReadiness);
+    assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
+    assert_eq!(evidence(&finding, "TCP state"), "CLOSE_WAIT");
+}
+
+#[test]
+fn connections_that_an_acceptor_left_behind_are_leaked_though_the_edge_was_taken() {
+    let poller = new_poller();
+    let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+    listener.set_nonblocking(true).unwrap();
+    let desc = poller.open(listener.as_fd(), Kind::TcpListener).unwrap();
+    let connect = |_| TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let _burst = [0; 5].map(connect);
+    until("one is accepted", || listener.accept().is_ok());
+    take_edge(&poller, &desc, Direction::Read);
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let finding = found(&poller, Lint::LeakedReadiness);
+    assert_eq!(evidence(&finding, "connections to accept"), "4");
+    assert!(finding.first_seen, "it accepted before");
+}
+
+#[test]
+fn bytes_that_were_read_are_not_leaked() {
     let poller = new_poller();
     let (read, mut ours, mut theirs) = connection(&poller);
     send(b"hello", &mut theirs, &ours);
     take_edge(&poller, &read, Direction::Read);
     ours.read_exact(&mut [0; 5]).unwrap();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (_ended, _ended_socket, peer) = connection(&poller);
-    drop(peer);
     silent(&poller);
+}
+
+#[test]
+fn what_a_reader_does_not_read_because_it_waits_elsewhere_is_not_leaked() {
+    let poller = new_poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (source, ours, mut theirs) = connection(&poller);
+    let (sink, _sink_ours, _sink_theirs) = connection(&poller);
+    let mut proxy = pin!(netpoller::task::named("proxy", async {
+        source.wait(Direction::Read).await.unwrap();
+        // What came is on its way to somebody who does not take it.
+        sink.wait(Direction::Read).await.unwrap();
+    }));
+    park(proxy.as_mut());
+    send(b"first", &mut theirs, &ours);
+    let parked = |desc: &Desc| {
+        let rows = poller.rows();
+        let row = rows.iter().find(|row| row.id() == desc.id()).unwrap();
+        row.read.state == view::State::Parked
+    };
+    until("it waits elsewhere", || {
+        park(proxy.as_mut());
+        parked(&sink)
+    });
+    theirs.write_all(b"and more").unwrap();
+    silent(&poller);
+}
+
+#[test]
+fn what_is_not_read_by_somebody_who_only_sends_is_not_leaked() {
+    let poller = new_poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (_pushes, mut ours, mut theirs) = connection(&poller);
+    theirs.set_nonblocking(true).unwrap();
+    theirs.write_all(b"subscribe").unwrap();
+    let push = || {
+        let _ = ours.write(b"news");
+        let _ = theirs.read(&mut [0; 64]);
+        rest(2_000);
+    };
+    beside(push, || silent(&poller));
+}
+
+#[test]
+fn a_waiter_that_was_woken_and_has_not_run_is_told_by_its_right_name() {
+    let poller = new_poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, _ours, mut theirs) = connection(&poller);
+    let mut wait = Box::pin(netpoller::task::named("kept", desc.wait(Direction::Read)));
+    let line = line!() - 1;
+    park(wait.as_mut());
+    theirs.write_all(b"hello").unwrap();
+    let finding = found(&poller, Lint::WokenNotRun);
+    assert_eq!(finding.direction, Some(Direction::Read));
+    assert_eq!(finding.location.unwrap().line(), line);
+    let row = finding.row.as_ref().unwrap();
+    assert_eq!(row.read.state, view::State::Woken);
+    assert!(row.read.waiter.as_ref().unwrap().task.starts_with("kept"));
+    assert_eq!(row.read.last_wake.unwrap().fetched_ns, finding.since_ns);
+    assert_eq!(evidence(&finding, "its waker was called"), "yes");
+    // It has run, or need not any more.
+    drop(wait);
+    assert_eq!(poller.rows()[0].read.state, view::State::Ready);
+}
+
+#[test]
+fn all_who_wait_for_a_lock_are_told_and_from_which_line() {
+    let poller = new_poller();
+    let (stream, peer) = netpoller_tests::unix_pair(&poller);
+    let mut buffers = [[0; 4]; 3];
+    let [first, second, third] = &mut buffers;
+    let mut reads = [
+        Box::pin(netpoller::task::named("first", stream.read(first))),
+        Box::pin(netpoller::task::named("second", stream.read(second))),
+        Box::pin(netpoller::task::named("third", stream.read(third))),
+    ];
+    let line = line!() - 4;
+    for read in &mut reads {
+        park(read.as_mut());
+    }
+    let queued = || {
+        let rows = poller.rows();
+        let row = rows
+            .iter()
+            .find(|row| row.fd == stream.as_raw_fd())
+            .unwrap();
+        let waiter = row.read.waiter.as_ref().unwrap();
+        assert!(waiter.task.starts_with("first"), "{waiter:?}");
+        row.read.queued.clone()
+    };
+    let both = queued();
+    let names: Vec<_> = both.iter().map(|(_, it)| it.task.to_string()).collect();
+    assert!(
+        names.len() == 2 && names[0].starts_with("second"),
+        "{names:?}"
+    );
+    assert!(names[1].starts_with("third"), "{names:?}");
+    assert!(both[0].0 > 0 && both[0].0 <= both[1].0);
+    assert_eq!(both[1].1.location.unwrap().line(), line + 2);
+    let [first, second, third] = reads;
+    drop(third);
+    assert_eq!(queued().len(), 1);
+    drop((second, first, peer));
+}
+
+#[test]
+fn drivers_are_named_for_as_long_as_they_are_there() {
+    let poller = new_poller();
+    let driver = || poller.info().driver;
+    assert_eq!(driver(), "manual");
+    let thread = ThreadDriver::start(&poller).unwrap();
+    let (desc, _ours, mut theirs) = connection(&poller);
+    theirs.write_all(b"x").unwrap();
+    until("it polls", || {
+        poller.rows()[0].read.state == view::State::Ready
+    });
+    assert_eq!(driver(), "thread");
+    drop((thread, desc));
+    assert_eq!(driver(), "manual");
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()
+        .unwrap();
+    runtime.block_on(async { netpoller::driver::tokio::attach(&poller).unwrap() });
+    assert_eq!(driver(), "tokio");
+    drop(runtime);
+    assert_eq!(driver(), "manual");
 }
 
 #[test]

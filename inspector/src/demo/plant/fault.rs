@@ -14,6 +14,8 @@ pub(crate) enum Fault {
     LostEdge,
     /// Bytes come, and nobody reads or waits.
     LeakedReadiness,
+    /// Keeps a future that was woken, and does not poll it.
+    WokenNotRun,
     /// A deadline on a poller that nobody polls.
     OverdueDeadline,
     /// Breaks the poller's sleep thousands of times a second.

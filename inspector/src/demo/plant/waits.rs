@@ -74,6 +74,29 @@ pub(super) fn leaked_readiness(fault: Fault, stop: &Arc<Stop>) -> io::Result<Pla
     })
 }
 
+/// Waits once, and is not polled again when its bytes have come.
+pub(super) fn woken_not_run(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
+    let (poller, stop) = (fault.poller()?, Arc::clone(stop));
+    let (ours, mut theirs) = tcp_pair()?;
+    let desc = poller.open(ours.as_fd(), Kind::Tcp)?;
+    desc.set_label(&fault.label());
+    let registered = Registered { desc, file: ours };
+    Plant::default().thread(fault, move || {
+        let registered = registered;
+        let mut reader = Box::pin(task::named("kept-reader", async {
+            let _ = registered.desc.wait(Direction::Read).await;
+        }));
+        let keep = async {
+            let _ = future::poll_once(&mut reader).await;
+            let _ = theirs.write_all(b"for nobody");
+            // Wrong: the reader was woken, and nobody polls it.
+            stop.wait().await;
+        };
+        block_on_poller(&poller, keep);
+        drop(reader);
+    })
+}
+
 /// A deadline that nobody polls for.
 pub(super) fn overdue_deadline(fault: Fault) -> io::Result<Plant> {
     let poller = fault.poller()?;

@@ -203,6 +203,16 @@ impl Side {
         self.word.state()
     }
 
+    /// The state as tables show it: [`State::Woken`] where a waiter was woken and has not run.
+    pub(crate) fn shown_state(&self) -> State {
+        let has_run = |wake: StampedWake| wake.ran_after_ns.is_some();
+        match self.state() {
+            state @ (State::Wait | State::Parked) => state,
+            _ if self.word.is_claimed() && !self.last_wake().is_none_or(has_run) => State::Woken,
+            state => state,
+        }
+    }
+
     /// Who waits, or waited last.
     pub(crate) fn waiter(&self) -> StampedWaiter {
         StampedWaiter {

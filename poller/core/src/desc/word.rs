@@ -105,6 +105,12 @@ impl Word {
         })
     }
 
+    /// Whether a future waits here, which will be polled or dropped. A poll function has none, and
+    /// may have been given up.
+    pub(crate) fn is_claimed(&self) -> bool {
+        self.word.load(Ordering::Acquire) & (CLAIM | POLLED) == CLAIM
+    }
+
     pub(crate) fn state(&self) -> State {
         match self.word.load(Ordering::Acquire) & STATE {
             READY => State::Ready,

@@ -135,7 +135,16 @@ pub fn block_on_poller<F: Future>(poller: &Poller, future: F) -> F::Output {
         }
         Ok::<(), Infallible>(())
     };
+    Driver::Inline.note(&poller.shared.drivers);
     let Ok(output) = run(poller, Limit::Polls, false, future, warn);
+    output
+}
+
+/// [`block_on_poller`] for a thread that does nothing else, and is a driver of another name.
+pub(super) fn poll_until<F: Future>(poller: &Poller, future: F) -> F::Output {
+    let Ok(output) = run(poller, Limit::Polls, false, future, || {
+        Ok::<(), Infallible>(())
+    });
     output
 }
 
@@ -150,6 +159,7 @@ pub(crate) fn block_on_operation<F: Future>(
     // Asked here, as the budget from which it is known is not to be seen inside.
     let worker = is_worker();
     let refuse = || if worker { Err(blocks_worker()) } else { Ok(()) };
+    Driver::Inline.note(&poller.shared.drivers);
     run(poller, Limit::None, worker, operation, refuse)
 }
 
@@ -180,7 +190,6 @@ fn run<F: Future, E>(
     future: F,
     may_wait: impl Fn() -> Result<(), E>,
 ) -> Result<F::Output, E> {
-    Driver::Inline.note(&poller.shared.drivers);
     let scope = BlockOn::new(poller, refused);
     let _budget = budget::Scope::enter(limit);
     // A runtime of tokio around it does not see its future yield.

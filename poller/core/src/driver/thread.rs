@@ -7,7 +7,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::task::{Poll, Waker};
 
-use super::inline::block_on_poller;
+use super::inline::poll_until;
 use crate::Poller;
 use crate::budget::Foreign;
 use crate::driver::Driver;
@@ -18,6 +18,7 @@ use crate::sys::OwnThread;
 pub struct ThreadDriver {
     stop: Arc<Stop>,
     thread: OwnThread,
+    polled: Poller,
     _foreign: Foreign,
 }
 
@@ -29,7 +30,7 @@ struct Stop {
 
 impl Stop {
     fn poll_until_stopped(&self, poller: &Poller) {
-        block_on_poller(
+        poll_until(
             poller,
             poll_fn(|cx| {
                 *self.waker.lock().unwrap_or_else(PoisonError::into_inner) =
@@ -61,8 +62,9 @@ impl ThreadDriver {
                 }
             }
         })?;
-        Driver::Thread.note(&poller.shared.drivers);
+        Driver::begin_thread(&poller.shared.drivers);
         Ok(Self {
+            polled: poller.clone(),
             stop,
             thread,
             _foreign: Foreign::new(),
@@ -80,6 +82,7 @@ impl Drop for ThreadDriver {
     /// forked child, which does not have the thread, does nothing.
     fn drop(&mut self) {
         let stop = &self.stop;
+        Driver::end_thread(&self.polled.shared.drivers);
         self.thread.end(|_| {
             stop.stopped.store(true, Ordering::Release);
             let waker = stop

@@ -262,7 +262,13 @@ impl Drop for Attachment {
             if own.is_some_and(|own| Weak::ptr_eq(own, &self.shared)) {
                 runtimes.own.remove(&runtime);
             }
-            runtimes.attached.remove(&(poller, runtime))
+            let task = runtimes.attached.remove(&(poller, runtime));
+            let others = runtimes.attached.keys().any(|(it, _)| *it == poller);
+            // With the list locked: a runtime that attaches notes itself once it is on it.
+            if let Some(shared) = shared.as_ref().filter(|_| !others) {
+                Driver::end_tokio(&shared.drivers);
+            }
+            task
         });
         drop(task);
         // Without a poller there is nobody to miss it.

@@ -62,7 +62,7 @@ impl AcceptBackoff {
             match listener.accept(location).await {
                 Err(error) if AcceptFailure::of(&error).is_shortage() => {
                     let pause = self.shed(listener);
-                    let turn = listener.turn(Direction::Read).await?;
+                    let turn = listener.turn(Direction::Read, location).await?;
                     turn.pause(Operation::<Accept>::new(location), pause)
                         .await?;
                 }

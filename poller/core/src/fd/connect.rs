@@ -28,7 +28,7 @@ async fn connect_turn(
     to: &socket2::SockAddr,
     location: &'static Location<'static>,
 ) -> io::Result<()> {
-    let _turn = fd.turn(Direction::Write).await?;
+    let _turn = fd.turn(Direction::Write, location).await?;
     let desc = fd.desc();
     // A deadline in the past fails before a packet is sent.
     desc.reset(Direction::Write)?;

@@ -32,7 +32,7 @@ impl Wake for Calls {
 type Queued<'a> = Pin<Box<dyn Future<Output = std::io::Result<Turn<'a>>> + 'a>>;
 
 fn queued(fd: &Fd) -> Queued<'_> {
-    Box::pin(fd.turn(READ))
+    Box::pin(fd.turn(READ, std::panic::Location::caller()))
 }
 
 /// Runs `step`; whether it has panicked, which is a panic of a waker.

@@ -5,6 +5,7 @@ use std::future::Future;
 use std::io;
 use std::mem;
 use std::os::fd::RawFd;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::task::{Context, Poll, ready};
@@ -16,8 +17,8 @@ use super::mutex::{Leave, Lock};
 use super::operation::{Moved, Op, Operation};
 use crate::budget::{self, Before, Permit};
 use crate::driver::RuntimeLink;
-use crate::observe::{Counter, Direction, Local};
-use crate::poller::Desc;
+use crate::observe::{Counter, Direction, Local, RECORDS, current_task};
+use crate::poller::{Desc, Queued};
 use crate::sync::Panics;
 
 /// Holds the lock of one direction and a reference.
@@ -82,11 +83,15 @@ impl Fd {
         self.local().count(counter);
     }
 
-    /// Waits for this operation's turn in its direction.
-    pub(super) async fn turn(&self, direction: Direction) -> io::Result<Turn<'_>> {
+    /// Waits for the turn in this direction of the operation that is called at `location`.
+    pub(super) async fn turn(
+        &self,
+        direction: Direction,
+        location: &'static Location<'static>,
+    ) -> io::Result<Turn<'_>> {
         match self.try_turn(direction) {
             Some(turn) => turn,
-            None => self.queue(direction).await,
+            None => self.queue(direction, location).await,
         }
     }
 
@@ -105,7 +110,11 @@ impl Fd {
     }
 
     /// Waits for whoever has the lock of `direction`.
-    pub(super) fn queue(&self, direction: Direction) -> Queue<'_> {
+    pub(super) fn queue(
+        &self,
+        direction: Direction,
+        location: &'static Location<'static>,
+    ) -> Queue<'_> {
         self.count(match direction {
             Direction::Read => Counter::FdLockWaitsRead,
             Direction::Write => Counter::FdLockWaitsWrite,
@@ -113,6 +122,8 @@ impl Fd {
         Queue {
             fd: self,
             direction,
+            location,
+            number: None,
             lock: self.mutex.lock(direction),
         }
     }
@@ -231,14 +242,49 @@ impl Turn<'_> {
 pub(super) struct Queue<'a> {
     fd: &'a Fd,
     direction: Direction,
+    location: &'static Location<'static>,
+    /// In the list of those who wait, once it does.
+    number: Option<u64>,
     lock: Lock<'a>,
+}
+
+impl Queue<'_> {
+    fn enter(&mut self) {
+        let (local, desc) = (self.fd.local(), self.fd.desc());
+        if RECORDS && self.number.is_none() {
+            self.number = Some(desc.shared.queued.enter(Queued {
+                desc: desc.id(),
+                direction: self.direction,
+                since_ns: local.stamp(),
+                thread: local.thread() as u32,
+                task: current_task(),
+                location: self.location,
+            }));
+        }
+    }
+}
+
+impl Drop for Queue<'_> {
+    fn drop(&mut self) {
+        let shared = &self.fd.desc().shared;
+        // A forked child may have copied the list in the middle of a change.
+        if let Some(number) = self.number
+            && shared.check_process().is_ok()
+        {
+            shared.queued.leave(number);
+        }
+    }
 }
 
 impl<'a> Future for Queue<'a> {
     type Output = io::Result<Turn<'a>>;
 
     fn poll(mut self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
-        ready!(Pin::new(&mut self.lock).poll(cx))?;
+        let Poll::Ready(locked) = Pin::new(&mut self.lock).poll(cx) else {
+            self.enter();
+            return Poll::Pending;
+        };
+        locked?;
         let turn = self.fd.begin_turn(self.direction);
         // Which may panic; the lock is left then.
         drop(self.lock.spent());
@@ -356,9 +402,9 @@ impl<'a, O: Op> Ongoing<'a, O> {
             return Poll::Ready(Err(io::Error::other("polled after its end")));
         }
         self.stage = Stage::Queued;
-        let (fd, direction) = (self.fd(), O::DIRECTION);
+        let (fd, direction, location) = (self.fd(), O::DIRECTION, self.operation().location);
         let queue = self.attempt.aside.get_or_insert_with(|| {
-            let queue = fd.queue(direction);
+            let queue = fd.queue(direction, location);
             // From there on it is `Ongoing::end` that leaves.
             Box::pin(async move { queue.await.map(mem::forget) })
         });

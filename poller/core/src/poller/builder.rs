@@ -113,6 +113,7 @@ impl Builder {
             nested: OnceLock::new(),
             batch: self.batch,
             duplicates: std::sync::Mutex::new(Vec::new()),
+            queued: super::QueuedList::default(),
             drivers: AtomicU32::new(0),
         };
         Poller {

@@ -29,6 +29,7 @@ mod evict;
 mod open;
 mod passing;
 mod poll;
+mod queued;
 mod ready_list;
 mod registry;
 mod role;
@@ -65,6 +66,7 @@ pub use wait::Wait;
 pub(crate) use wait::into_error;
 
 pub use evict::Eviction;
+pub(crate) use queued::{Queued, QueuedList};
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 pub(crate) use registry::with_registry_locked;
 pub(crate) use registry::{all_pollers, all_pollers_soon};
@@ -98,6 +100,8 @@ pub(crate) struct Shared {
     pub(crate) batch: usize,
     /// Duplicates of the epoll descriptor that drivers watch.
     duplicates: std::sync::Mutex<Vec<RawFd>>,
+    /// Who waits for the lock of a descriptor.
+    pub(crate) queued: QueuedList,
     /// Bits of `driver::Driver`: who polls.
     pub(crate) drivers: AtomicU32,
 }

@@ -166,6 +166,8 @@ pub(crate) struct TcpInfo {
     pub(crate) bytes_sent: u64,
     /// Bytes that came in order.
     pub(crate) bytes_received: u64,
+    /// Segments on their way; of a listener, connections to accept.
+    pub(crate) unacked: u32,
 }
 
 impl TcpInfo {
@@ -205,6 +207,7 @@ impl TcpInfo {
             rtt_us: word(68).filter(|rtt| *rtt > 0),
             retransmits: word(100)?,
             unsent: word(144)?,
+            unacked: word(24)?,
             bytes_sent: long(200)
                 .unwrap_or(0)
                 .saturating_sub(long(208).unwrap_or(0)),

@@ -116,9 +116,10 @@ impl RawRow {
         }
     }
 
-    /// Whether somebody is parked.
+    /// Whether somebody is parked, or was and has not run since.
     pub fn is_waiting(&self) -> bool {
-        self.sides.iter().any(|side| side.state == State::Parked)
+        let waits = |side: &RawSide| matches!(side.state, State::Parked | State::Woken);
+        self.sides.iter().any(waits)
     }
 }
 
@@ -127,13 +128,14 @@ impl RawSide {
         let side = desc.side(direction);
         // Once: a stamp of one state beside the name of another would not be noticed where the word
         // has come back to it.
-        let state = side.state();
+        let state = side.shown_state();
         let waiter = side.waiter();
         Self {
             state,
             since_ns: match state {
                 State::Wait | State::Parked => waiter.since_ns,
-                State::Nil | State::Ready => side.entered_ns(),
+                State::Woken => side.last_wake().map_or(0, |wake| wake.woken_ns),
+                _ => side.entered_ns(),
             },
             thread: waiter.thread,
             task: waiter.task,

@@ -8,11 +8,11 @@ use std::sync::Arc;
 
 use super::address::Addresses;
 use super::kernel::{Registration, Socket, Sockets, kernel_registrations};
-use super::raw::{RawRow, RawSide};
+use super::raw::RawRow;
 use crate::clock;
 use crate::desc::{Kind, PollDesc, StampedWake, State};
-use crate::observe::{Cause, DescId, Label, Names, Transition, thread_name};
-use crate::poller::Poller;
+use crate::observe::{Cause, DescId, Direction, Label, Names, Task, Transition, thread_name};
+use crate::poller::{Poller, Queued};
 
 /// One live descriptor.
 #[derive(Clone, Debug)]
@@ -77,7 +77,8 @@ pub struct Side {
     pub state: State,
     /// Since when somebody waits; else when the state was entered, 0 before the first transition.
     pub since_ns: u64,
-    /// Who waits, in the states `wait` and `parked`. In `wait` the waiter is just writing this.
+    /// Who waits, in the states `wait`, `parked` and `woken`. In `wait` the waiter is just writing
+    /// this.
     pub waiter: Option<Waiter>,
     /// The deadline: 0 for none, 1 for one that has expired, else the time.
     pub deadline_ns: u64,
@@ -85,6 +86,8 @@ pub struct Side {
     pub last_wake: Option<Wake>,
     /// How often each transition was taken, in the order of [`Transition::ALL`].
     pub transitions: [u64; Transition::COUNT],
+    /// Who waits for the descriptor's lock, since when, in order of arrival.
+    pub queued: Vec<(u64, Waiter)>,
 }
 
 /// One wake: which share of it was the poller's and which the scheduler's.
@@ -192,20 +195,22 @@ pub struct Reader {
     /// By number of the poller, and then by slot, with the generation they belong to.
     addresses: HashMap<u32, Vec<Option<(u32, Addresses)>>>,
     /// By number of the poller, of this sweep.
-    doubted: HashMap<u32, Doubted>,
+    sweeps: HashMap<u32, Sweep>,
     sockets: Option<Arc<Sockets>>,
 }
 
-/// What is asked for when the file of a row is in doubt, once a sweep and poller.
+/// What is asked for once a sweep and poller, where it is needed.
 #[derive(Debug, Default)]
-struct Doubted {
+struct Sweep {
+    /// Who waits for the lock of a descriptor.
+    queued: Option<Vec<Queued>>,
     /// Rows whose number a younger one has.
     shared: Option<HashSet<DescId>>,
     /// The kernel's list; `None` inside if it cannot be read.
     list: Option<Option<Vec<Registration>>>,
 }
 
-impl Doubted {
+impl Sweep {
     fn is_shared(&mut self, poller: &Poller, id: DescId) -> bool {
         self.shared
             .get_or_insert_with(|| sharing(poller))
@@ -291,7 +296,7 @@ impl Reader {
     /// Begins another sweep: numbers of threads are recycled, so their names are looked up anew.
     pub(crate) fn begin(&mut self) {
         self.threads.clear();
-        self.doubted.clear();
+        self.sweeps.clear();
         // Labels come and go as well, though a number is never another's.
         if self.labels.len() > REMEMBERED {
             self.labels.clear();
@@ -315,7 +320,7 @@ impl Reader {
         let Addresses {
             local, peer, stale, ..
         } = self.addresses(poller, desc, raw);
-        let [read, write] = &raw.sides;
+        let [read, write] = Direction::ALL.map(|direction| self.side(poller, raw, direction));
         Row {
             slot: raw.slot,
             generation: raw.generation,
@@ -330,8 +335,8 @@ impl Reader {
             stale,
             event_err: raw.event_err,
             last_events: raw.last_events,
-            read: self.side(read),
-            write: self.side(write),
+            read,
+            write,
             torn: raw.torn,
             socket: self.sockets.as_ref().and_then(|it| it.of(poller, raw.id())),
         }
@@ -344,13 +349,13 @@ impl Reader {
             Some(Some((generation, addresses))) if *generation == raw.generation => Some(addresses),
             _ => None,
         };
-        let doubted = RefCell::new(self.doubted.entry(poller.shared.id).or_default());
+        let sweep = RefCell::new(self.sweeps.entry(poller.shared.id).or_default());
         let addresses = Addresses::of(
             desc,
             raw,
             before,
-            || doubted.borrow_mut().is_shared(poller, raw.id()),
-            || doubted.borrow_mut().entry(poller, raw.id()),
+            || sweep.borrow_mut().is_shared(poller, raw.id()),
+            || sweep.borrow_mut().entry(poller, raw.id()),
         );
         if addresses.is_known() {
             if known.len() <= slot {
@@ -361,32 +366,59 @@ impl Reader {
         addresses
     }
 
-    fn side(&mut self, raw: &RawSide) -> Side {
-        let waits = matches!(raw.state, State::Wait | State::Parked);
+    fn side(&mut self, poller: &Poller, row: &RawRow, direction: Direction) -> Side {
+        let raw = &row.sides[direction.index()];
+        let waits = matches!(raw.state, State::Wait | State::Parked | State::Woken);
+        let queued = self
+            .sweeps
+            .entry(poller.shared.id)
+            .or_default()
+            .queued
+            .get_or_insert_with(|| poller.shared.queued.all())
+            .iter()
+            .filter(|queued| queued.desc == row.id() && queued.direction == direction);
+        let queued: Vec<Queued> = queued.copied().collect();
         Side {
             state: raw.state,
             since_ns: raw.since_ns,
-            waiter: waits.then(|| self.waiter(raw)),
+            waiter: waits.then(|| {
+                let task = Task {
+                    name: raw.task,
+                    id: raw.task_id,
+                };
+                self.waiter(task, raw.thread, raw.location)
+            }),
+            queued: queued
+                .into_iter()
+                .map(|it| {
+                    let waiter = self.waiter(it.task, it.thread, Some(it.location));
+                    (it.since_ns, waiter)
+                })
+                .collect(),
             deadline_ns: raw.deadline_ns,
             last_wake: raw.last_wake.map(Wake::from),
             transitions: raw.transitions,
         }
     }
 
-    fn waiter(&mut self, raw: &RawSide) -> Waiter {
-        let task = match (raw.task, raw.task_id) {
+    fn waiter(
+        &mut self,
+        task: Task,
+        thread: u32,
+        location: Option<&'static Location<'static>>,
+    ) -> Waiter {
+        let task_id = task.id;
+        let task = match (task.name, task.id) {
             (Label(0), 0) => Arc::default(),
             (Label(0), id) => id.to_string().into(),
             (label, _) => self.label(label),
         };
-        let thread = remembered(&mut self.threads, raw.thread, || {
-            thread_name(raw.thread as usize)
-        });
+        let thread = remembered(&mut self.threads, thread, || thread_name(thread as usize));
         Waiter {
             task,
-            task_id: raw.task_id,
+            task_id,
             thread,
-            location: raw.location,
+            location,
         }
     }
 

@@ -20,7 +20,8 @@ pub struct PollerInfo {
     pub id: u32,
     /// The epoll instance; -1 if it has none.
     pub epoll_fd: RawFd,
-    /// Who polls: `inline`, `tokio`, `thread` or `manual`; several are joined with "+".
+    /// Who polls: `inline`, `tokio`, `thread` or `manual`; several are joined with "+". `tokio` and
+    /// `thread` for as long as there are such; `inline` once a thread of the program has polled.
     pub driver: String,
     /// Registered descriptors; sleeps are not counted.
     pub descriptors: u64,

@@ -5,7 +5,7 @@ use std::panic::Location;
 use std::sync::LazyLock;
 
 use netpoller_core::internals::RawRow;
-use netpoller_core::view::{Exemplar, Law, PollerInfo, Row, Side, Socket, Stats, Wake};
+use netpoller_core::view::{Exemplar, Law, PollerInfo, Row, Side, Socket, Stats, Waiter, Wake};
 use netpoller_core::{Counter, Direction, Histogram};
 use netpoller_proto::v1;
 
@@ -103,15 +103,27 @@ fn direction(side: Side) -> v1::Direction {
     v1::Direction {
         state: side.state.number(),
         since_ns: side.since_ns,
-        waiter: side.waiter.map(|waiter| v1::Waiter {
-            task: waiter.task.as_ref().to_owned(),
-            thread: waiter.thread.as_ref().to_owned(),
-            location: location(waiter.location),
-            task_id: waiter.task_id,
-        }),
+        waiter: side.waiter.map(waiter),
+        queued: side
+            .queued
+            .into_iter()
+            .map(|(since_ns, it)| v1::Queued {
+                since_ns,
+                waiter: Some(waiter(it)),
+            })
+            .collect(),
         deadline_ns: side.deadline_ns,
         transitions: Some(v1::Transitions::from_fn(|it| side.transitions[it.index()])),
         last_wake: side.last_wake.map(wake),
+    }
+}
+
+fn waiter(waiter: Waiter) -> v1::Waiter {
+    v1::Waiter {
+        task: waiter.task.as_ref().to_owned(),
+        thread: waiter.thread.as_ref().to_owned(),
+        location: location(waiter.location),
+        task_id: waiter.task_id,
     }
 }
 

@@ -136,6 +136,12 @@ impl Answer {
         Some(u64::from(ago_ms) * 1_000_000)
     }
 
+    /// How long ago data was last sent, in nanoseconds; `None` if none was.
+    pub(in crate::view) fn last_data_sent_ns(&self) -> Option<u64> {
+        let ago_ms = self.tcp.filter(TcpInfo::is_connected)?.last_sent_ms?;
+        Some(u64::from(ago_ms) * 1_000_000)
+    }
+
     fn view(&self) -> KernelView {
         let connected = self.tcp.filter(|tcp| tcp.state != TcpInfo::LISTEN);
         KernelView {

@@ -29,6 +29,7 @@ impl Table {
                     State::Ready => &mut table.ready,
                     State::Wait => &mut table.wait,
                     State::Parked => &mut table.parked,
+                    State::Woken | State::Queued => continue,
                 };
                 counts[direction.index()] += 1;
             }

@@ -1,21 +1,35 @@
-//! Readiness that nobody comes for: bytes arrived, the edge is kept in the descriptor, and nobody
+//! Readiness that nobody comes for: bytes, connections or the end of a stream are there, and nobody
 //! reads or waits.
+//!
+//! Reading is what ends it, so it is judged by the reader's own transitions, by what is taken from
+//! one look to the next, and in every look; edges alone change nothing. A reader that is known to
+//! wait elsewhere, or an owner that writes, has not forgotten the descriptor: it does not read it
+//! by design.
+
+use std::collections::HashMap;
 
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
-use super::observation::{Observation, Suspects, key, same_side};
+use super::observation::{Observation, Suspects, key};
 use super::span;
 use crate::desc::{Kind, State};
-use crate::observe::Direction;
+use crate::observe::{Direction, Label, Transition};
 use crate::sys::mask_names;
 use crate::view::kernel::descriptor::Answer;
-use crate::view::raw::RawRow;
+use crate::view::raw::{RawRow, RawSide};
+
+/// The end of a stream is held for so many times as long before it is told: a pool notices it when
+/// the connection is next used.
+const END: u64 = 6;
+/// What was read once may be read again without a trace in the descriptor, so only looks tell, and
+/// for so many times as long.
+const READ_BEFORE: u64 = 2;
 
 /// What was seen of one poller.
 #[derive(Debug, Default)]
 pub(super) struct Leaked {
-    suspects: Suspects<()>,
+    suspects: Suspects<Unread>,
 }
 
 impl Leaked {
@@ -25,46 +39,56 @@ impl Leaked {
             return Vec::new();
         }
         let hold_ns = observation.hold_ns(Lint::LeakedReadiness);
-        let unread = observation
-            .sides(State::Ready)
-            .filter(|(row, direction, _)| {
-                *direction == Direction::Read && observation.age_ns(row.opened_at_ns) > hold_ns
-            });
-        let mut suspects =
-            observation.ready_ones(unread.map(|(row, direction, _)| (row, direction)));
-        let mut findings = Vec::new();
+        let waiters = waiters(observation);
+        let read = Direction::Read;
+        let is_idle = |row: &&RawRow| {
+            let side = &row.sides[read.index()];
+            // Without an edge there was nothing yet that could have been left.
+            let had_an_edge = Transition::edges().any(|it| side.transitions[it.index()] > 0);
+            matches!(side.state, State::Nil | State::Ready)
+                && had_an_edge
+                && observation.age_ns(row.opened_at_ns) > hold_ns
+        };
+        let idle = observation.rows.iter().filter(is_idle);
+        let mut suspects = observation.readable(idle);
         // The oldest registrations first: what has been lying there for longest is most likely
         // among them.
-        suspects.sort_by_key(|(row, _)| row.opened_at_ns);
-        for (row, direction) in suspects {
-            let side = &row.sides[direction.index()];
+        suspects.sort_by_key(|row| row.opened_at_ns);
+        let mut findings = Vec::new();
+        for row in suspects {
+            let side = &row.sides[read.index()];
+            let entered_ns = side.since_ns;
             let seen = self.suspects.see(
                 &before,
-                key(row, direction),
-                same_side(side),
+                key(row, read),
+                (0, reads(side)),
                 observation.now_ns,
-                || (),
+                || Unread {
+                    first_seen_ns: observation.now_ns,
+                    entered_ns,
+                    queue: None,
+                    was_taken: false,
+                },
             );
-            let first_ns = seen.first_ns;
             // Seen once, it may be read in a moment; and whoever is asked about twice has not been.
-            if findings.len() == SUSPECTS || first_ns == observation.now_ns {
+            let is_new = seen.first_ns == observation.now_ns;
+            if findings.len() == SUSPECTS || (waits_elsewhere(&waiters, row)).is_some() {
                 continue;
             }
             let Some(answer) = observation.answer(row) else {
                 continue;
             };
-            let unread = Unread {
-                first_seen_ns: first_ns,
-                entered_ns: side.since_ns,
-                data_at_ns: answer
-                    .last_data_received_ns()
-                    .map(|ago| observation.now_ns.saturating_sub(ago)),
-                bytes: answer.receive_queue,
-            };
-            if let Some(since_ns) = unread.since_ns()
-                && observation.age_ns(since_ns) > hold_ns
-            {
-                findings.push(describe(observation, row, &answer, since_ns));
+            let now = seen.note.after(observation.now_ns, queue(&answer));
+            seen.note = now;
+            if is_new || owner_writes(&answer, row, observation.age_ns(now.first_seen_ns)) {
+                continue;
+            }
+            let ends = answer.receive_queue == Some(0);
+            let read_before = was_read(side) || now.was_taken;
+            let (since_ns, times) = now.since_ns(read_before);
+            let times = if ends { END.max(times) } else { times };
+            if observation.age_ns(since_ns) > hold_ns.saturating_mul(times) {
+                findings.push(describe(observation, row, &answer, since_ns, read_before));
             }
         }
         findings
@@ -72,30 +96,101 @@ impl Leaked {
 }
 
 /// What is known of readiness that nobody has consumed.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, PartialEq, Debug)]
 struct Unread {
-    /// When it was first seen so; it has not changed since.
+    /// When it was first seen so; nothing was read since.
     first_seen_ns: u64,
-    /// When the last edge came; 0 if that is not known.
+    /// When the word became ready, or the last edge was consumed; 0 if that is not known.
     entered_ns: u64,
-    /// When data last came; nobody has begun to read since, or the readiness would be gone.
-    data_at_ns: Option<u64>,
-    /// `None` for what has no such number: a listener, an eventfd.
-    bytes: Option<u64>,
+    /// How much was there in the last look, where the kernel counts it.
+    queue: Option<u64>,
+    /// It has become less from one look to the next.
+    was_taken: bool,
 }
 
 impl Unread {
-    /// Since when it has been lying there at least; `None` if there is nothing to read but the end.
-    fn since_ns(&self) -> Option<u64> {
-        let entered_ns = if self.entered_ns == 0 {
-            u64::MAX
-        } else {
-            self.entered_ns
-        };
-        let from_data = self.data_at_ns.unwrap_or(u64::MAX);
-        let since_ns = self.first_seen_ns.min(entered_ns).min(from_data);
-        (self.bytes != Some(0)).then_some(since_ns)
+    /// The same one look later: anew, if something was taken.
+    fn after(self, now_ns: u64, queue: Option<u64>) -> Self {
+        let taken = queue
+            .zip(self.queue)
+            .is_some_and(|(now, before)| now < before);
+        Self {
+            first_seen_ns: if taken { now_ns } else { self.first_seen_ns },
+            queue,
+            was_taken: self.was_taken || taken,
+            ..self
+        }
     }
+
+    /// Since when it has been lying there, and how many times the hold time that must be.
+    fn since_ns(&self, read_before: bool) -> (u64, u64) {
+        if read_before || self.entered_ns == 0 {
+            let times = if read_before { READ_BEFORE } else { 1 };
+            (self.first_seen_ns, times)
+        } else {
+            (self.entered_ns.min(self.first_seen_ns), 1)
+        }
+    }
+}
+
+/// What the reader has done, without what the kernel has.
+fn reads(side: &RawSide) -> [u64; Transition::COUNT] {
+    let mut reads = side.transitions;
+    for edge in Transition::edges() {
+        reads[edge.index()] = 0;
+    }
+    reads
+}
+
+/// Somebody has waited for it, or taken its readiness, before.
+fn was_read(side: &RawSide) -> bool {
+    reads(side).iter().any(|count| *count > 0)
+}
+
+/// Bytes to read, or connections to accept.
+fn queue(answer: &Answer) -> Option<u64> {
+    answer.receive_queue.or_else(|| backlog(answer))
+}
+
+/// Connections to accept, of a listener.
+fn backlog(answer: &Answer) -> Option<u64> {
+    let listener = answer.tcp.filter(|tcp| tcp.state_name() == "LISTEN")?;
+    Some(listener.unacked.into())
+}
+
+/// A program that sends without reading, as one that pushes, has not forgotten the connection.
+fn owner_writes(answer: &Answer, row: &RawRow, unread_ns: u64) -> bool {
+    let writes = &row.sides[Direction::Write.index()];
+    let sent_ns = answer.last_data_sent_ns();
+    matches!(writes.state, State::Wait | State::Parked | State::Woken)
+        || sent_ns.is_some_and(|sent| sent < unread_ns)
+}
+
+/// Who waits, by task or else by thread, and where.
+type Waiters = HashMap<(Label, u64, u32), &'static std::panic::Location<'static>>;
+
+fn who(side: &RawSide) -> (Label, u64, u32) {
+    match (side.task, side.task_id) {
+        (Label(0), 0) => (Label(0), 0, side.thread),
+        (task, id) => (task, id, 0),
+    }
+}
+
+fn waiters(observation: &Observation<'_>) -> Waiters {
+    let parked = observation.sides(State::Parked);
+    parked
+        .filter_map(|(_, _, side)| Some((who(side), side.location?)))
+        .collect()
+}
+
+/// Where the last reader of a row waits, if it does: then the row waits for it.
+fn waits_elsewhere(
+    waiters: &Waiters,
+    row: &RawRow,
+) -> Option<&'static std::panic::Location<'static>> {
+    let side = &row.sides[Direction::Read.index()];
+    side.location?;
+    waiters.get(&who(side)).copied()
 }
 
 fn describe(
@@ -103,10 +198,12 @@ fn describe(
     row: &RawRow,
     answer: &Answer,
     since_ns: u64,
+    read_before: bool,
 ) -> Finding {
     let age = span(observation.age_ns(since_ns));
     let what = match (row.kind, answer.receive_queue) {
         (Kind::TcpListener | Kind::UnixListener, _) => "connections that nobody accepts".to_owned(),
+        (_, Some(0)) => "the end of its stream to be read".to_owned(),
         (_, Some(bytes)) => format!("{bytes} bytes that nobody reads"),
         (_, None) => "something to read that nobody reads".to_owned(),
     };
@@ -131,9 +228,21 @@ fn describe(
         "bytes readable",
         answer.receive_queue.map(|bytes| bytes.to_string()),
     )
+    .evidence_if(
+        "connections to accept",
+        backlog(answer).map(|waiting| waiting.to_string()),
+    )
+    .evidence_if(
+        "TCP state",
+        answer.tcp.map(|tcp| tcp.state_name().to_owned()),
+    )
+    .evidence("read before", if read_before { "yes" } else { "no" })
     .evidence("last event", mask_names(row.last_events));
     // Nobody waits; whoever waited last may have nothing to do with it.
     finding.location = row.opened_location;
+    if read_before {
+        finding = finding.first_seen();
+    }
     finding
 }
 
@@ -141,40 +250,33 @@ fn describe(
 mod tests {
     use super::*;
 
+    const UNREAD: Unread = Unread {
+        first_seen_ns: 500,
+        entered_ns: 200,
+        queue: Some(7),
+        was_taken: false,
+    };
+
     #[test]
-    fn bytes_have_lain_there_since_they_came_or_since_they_were_first_seen() {
-        let unread = Unread {
-            first_seen_ns: 500,
+    fn what_was_never_read_has_lain_there_since_its_edge_came() {
+        assert_eq!(UNREAD.since_ns(false), (200, 1));
+        let unknown = Unread {
             entered_ns: 0,
-            data_at_ns: None,
-            bytes: Some(3),
+            ..UNREAD
         };
-        assert_eq!(unread.since_ns(), Some(500));
-        let earlier = Unread {
-            data_at_ns: Some(100),
-            ..unread
-        };
-        assert_eq!(earlier.since_ns(), Some(100));
-        let by_the_edge = Unread {
-            entered_ns: 200,
-            ..unread
-        };
-        assert_eq!(by_the_edge.since_ns(), Some(200));
-        let no_number = Unread {
-            bytes: None,
-            ..unread
-        };
-        assert_eq!(no_number.since_ns(), Some(500));
+        assert_eq!(unknown.since_ns(false), (500, 1));
     }
 
     #[test]
-    fn the_end_of_a_stream_that_nobody_has_come_for_is_not_data() {
-        let end = Unread {
-            first_seen_ns: 500,
-            entered_ns: 0,
-            data_at_ns: Some(100),
-            bytes: Some(0),
-        };
-        assert_eq!(end.since_ns(), None);
+    fn what_was_read_before_is_timed_from_the_look_that_saw_the_last_of_it() {
+        assert_eq!(UNREAD.since_ns(true), (500, 2));
+        assert_eq!(UNREAD.after(900, Some(7)).since_ns(true), (500, 2));
+        assert_eq!(
+            UNREAD.after(900, Some(8)).since_ns(true),
+            (500, 2),
+            "more came"
+        );
+        assert_eq!(UNREAD.after(900, Some(6)).since_ns(true), (900, 2));
+        assert!(UNREAD.after(900, Some(6)).was_taken && !UNREAD.after(900, None).was_taken);
     }
 }

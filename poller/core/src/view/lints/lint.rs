@@ -94,9 +94,13 @@ lints! {
     /// A deadline has passed and has not fired.
     OverdueDeadline => "overdue-deadline", Error, hold 100 ms,
         "deadlines fire inside poll: somebody must poll this poller, at least as often as `Poller::next_deadline` says";
-    /// The descriptor has had bytes to read for a while, and nobody reads or waits.
+    /// The descriptor has had bytes, connections or the end of its stream to read for a while, and nobody reads or waits.
     LeakedReadiness => "leaked-readiness", Warning, hold 10000 ms,
         "read them, or close the descriptor; a task that owned it may be gone, or wait for something else";
+    /// A waiter was woken, and its task has not run since.
+    WokenNotRun => "woken-not-run", Error, hold 2000 ms,
+        "its waker was called, so look at who should poll the task: a future that is kept and not polled, a waker that schedules \
+         nothing, an executor that is busy or gone";
     /// The same socket is registered twice: every event wakes both registrations.
     DuplicateRegistration => "duplicate-registration", Warning, hold 100 ms,
         "register a socket once and share the handle, whose methods take `&self`, instead of a duplicate of its descriptor";

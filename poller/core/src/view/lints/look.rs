@@ -16,6 +16,7 @@ use super::rates::Rates;
 use super::registration::Registrations;
 use super::stale::Stale;
 use super::stuck::Stuck;
+use super::woken::Woken;
 use crate::observe::{DescId, RECORDS};
 use crate::poller::Poller;
 use crate::view::row::Row;
@@ -53,6 +54,7 @@ struct PollerHistory {
     stuck: Stuck,
     away: Away,
     leaked: Leaked,
+    woken: Woken,
     overdue: Overdue,
     rates: Rates,
     registrations: Registrations,
@@ -102,6 +104,7 @@ impl Lints {
             |finding: &Finding| id(finding).is_some_and(|id| history.stuck.suspects(id));
         findings.extend(without_file.into_iter().filter(|it| !suspected(it)));
         findings.extend(history.leaked.look(&observation));
+        findings.extend(history.woken.look(&observation));
         findings.extend(history.blocking.look(&observation, &stale));
         findings.extend(history.registrations.look(&observation, list));
         findings.extend(history.rates.look(&observation));

@@ -12,6 +12,7 @@
 //! | `watch` | those alone, for the facade that tokio-console attaches to |
 //! | `away` | nobody polls: the one cause of many stuck waiters |
 //! | `leaked` | readiness that nobody comes for |
+//! | `woken` | waiters that were woken and have not run |
 //! | `overdue` | deadlines that should have fired |
 //! | `rates` | what happens too often: wake storms, spurious wakes, full batches, slow dispatch, churn |
 //! | `registration` | the kernel's list against the table: duplicates and ghosts |
@@ -62,6 +63,7 @@ mod registration;
 mod stale;
 mod stuck;
 pub(crate) mod watch;
+mod woken;
 
 pub use finding::Finding;
 pub use lint::{Lint, Severity, UnknownLint};

@@ -93,24 +93,34 @@ impl<'a> Observation<'a> {
         suspects: impl Iterator<Item = (&'r RawRow, Direction)>,
     ) -> Vec<(&'r RawRow, Direction)> {
         let suspects: Vec<_> = suspects.filter(|(row, _)| row.fd >= 0).collect();
-        let mut polls: Vec<_> = suspects
+        let wanted = suspects
             .iter()
-            .map(|(row, direction)| libc::pollfd {
-                fd: row.fd,
-                events: wakes(*direction),
-                revents: 0,
-            })
-            .collect();
-        if sys::query::poll_all(&mut polls).is_err() {
-            return Vec::new();
-        }
+            .map(|(row, direction)| (row.fd, wakes(*direction)));
+        let polls = poll_now(wanted);
         suspects
             .into_iter()
             .zip(polls)
-            .filter(|((row, direction), poll)| {
-                poll.revents != 0 && self.is_unchanged(row, *direction)
+            .filter(|((row, direction), revents)| {
+                *revents != 0 && self.is_unchanged(row, *direction)
             })
             .map(|(suspect, _)| suspect)
+            .collect()
+    }
+
+    /// Those of `rows` that poll(2) says can be read.
+    pub(super) fn readable<'r>(&self, rows: impl Iterator<Item = &'r RawRow>) -> Vec<&'r RawRow> {
+        let rows: Vec<_> = rows.filter(|row| row.fd >= 0).collect();
+        let wanted = rows.iter().map(|row| (row.fd, wakes(Direction::Read)));
+        let polls = poll_now(wanted);
+        rows.into_iter()
+            .zip(polls)
+            .filter(|(row, revents)| {
+                let desc = self.desc(row);
+                let live =
+                    desc.is_some_and(|it| it.is_live(row.generation) && !it.info().closing());
+                live && revents & libc::POLLNVAL == 0 && *revents != 0
+            })
+            .map(|(row, _)| row)
             .collect()
     }
 
@@ -135,6 +145,21 @@ impl<'a> Observation<'a> {
     /// What the kernel says about a row's descriptor; `None` if it was closed meanwhile.
     pub(super) fn answer(&self, row: &RawRow) -> Option<Answer> {
         Answer::of(self.desc(row)?, row.generation)
+    }
+}
+
+/// What poll(2) says of each number and what it is asked for; nothing if it fails.
+fn poll_now(wanted: impl Iterator<Item = (i32, i16)>) -> Vec<i16> {
+    let mut polls: Vec<_> = wanted
+        .map(|(fd, events)| libc::pollfd {
+            fd,
+            events,
+            revents: 0,
+        })
+        .collect();
+    match sys::query::poll_all(&mut polls) {
+        Ok(()) => polls.into_iter().map(|poll| poll.revents).collect(),
+        Err(_) => Vec::new(),
     }
 }
 
