@@ -7,6 +7,9 @@
 //! nothing below `cli` of the command line as a whole: each verb owns its arguments, and `globals`
 //! are those that every verb accepts.
 //!
+//! What every floor may use stands beside them: `text`, `foreign`, `paint`, `clock`, `failure` and
+//! `quantile`.
+//!
 //! It is a library for the sake of its tests; the command is the only thing that uses it.
 #![forbid(unsafe_code)]
 

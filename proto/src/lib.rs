@@ -7,6 +7,13 @@
 //! The [`vocabulary`] is always here, and depends on nothing. The messages come with the feature
 //! `messages`, which is on by default; the features `server` and `client` add the two ends of the
 //! gRPC service.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `vocabulary` | states, directions, transitions, counters and so on: names, numbers and help |
+//! | `names` | from the enums of the messages to those |
+//! | `part` | a row as a table shows it: a descriptor, or one direction of it |
+//! | `filter` | what can be filtered and sorted by, and the evaluation of filters |
 
 #![forbid(unsafe_code)]
 

@@ -70,7 +70,7 @@ fn an_idle_connection_with_a_parked_reader_costs_no_more_than_a_kibibyte() {
     let (ours, _theirs): (Vec<_>, Vec<_>) = (0..count)
         .map(|_| std::os::unix::net::UnixStream::pair().unwrap())
         .unzip();
-    // The user's buffers, which are his affair.
+    // The buffers of the user, which count for the user.
     let mut buffers = vec![[0; 1]; count];
     let mut cx = Context::from_waker(Waker::noop());
 

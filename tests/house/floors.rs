@@ -15,7 +15,7 @@ use syn::visit::{self, Visit};
 /// A module by the names that lead to it; the root of the crate has none.
 type Module = Vec<String>;
 
-/// Floors of the library, from the ground up: nobody imports from a floor above his own. Folders
+/// Floors of the library, from the ground up: no file imports from a floor above its own. Folders
 /// and files of the root that are not here are on no floor: they hold what every floor may use, and
 /// themselves use nothing above the first.
 const FLOORS: &[&[&str]] = &[
@@ -30,7 +30,7 @@ const FLOORS: &[&[&str]] = &[
     &["internals"],
 ];
 
-/// The crates of the library, from the ground up: nobody depends on one above his own. Endpoint and
+/// The crates of the library, from the ground up: none depends on one above its own. Endpoint and
 /// metrics stand side by side, and the core with its tests knows nothing of either.
 const CRATES: &[&[&str]] = &[&["core"], &["host"], &["endpoint", "metrics"]];
 

@@ -236,6 +236,39 @@ fn pages_end_at_a_hundred_columns() {
     assert!(long.is_empty(), "{long:#?}");
 }
 
+/// A newcomer goes by the tables at the top of folders.
+#[test]
+fn tables_of_files_name_files_that_exist() {
+    let (mut named, mut missing) = (0, Vec::new());
+    for (path, text) in ALL.iter().flat_map(|folder| sources(folder)) {
+        let file = root().join(&path);
+        let folder = match path.rsplit('/').next() {
+            Some("mod.rs" | "lib.rs" | "main.rs") => file.parent().expect("a folder").to_owned(),
+            _ => file.with_extension(""),
+        };
+        let mut is_of_files = false;
+        for line in text.lines() {
+            let comment = line.strip_prefix("//!").or_else(|| line.strip_prefix("//"));
+            let Some(row) = comment.and_then(|it| it.trim().strip_prefix('|')) else {
+                is_of_files = false;
+                continue;
+            };
+            let first = row.split('|').next().expect("a cell");
+            is_of_files |= first == " file ";
+            for name in first.split('`').skip(1).step_by(2).filter(|_| is_of_files) {
+                named += 1;
+                let exists =
+                    [name.to_owned(), format!("{name}.rs")].map(|it| folder.join(it).exists());
+                if !exists.contains(&true) {
+                    missing.push(format!("{path}: {name}"));
+                }
+            }
+        }
+    }
+    assert!(named > 200, "{named} names are read");
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 /// A test that Cargo does not know of passes for ever.
 #[test]
 fn every_test_of_the_tree_is_a_target() {

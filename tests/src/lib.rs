@@ -1,10 +1,23 @@
 //! The kit of the tests of this tree: a runner that notices hangs, connected pairs of every kind,
 //! waits that end when a waiter is provably parked, and assertions about errors.
 //!
+//! | file | holds |
+//! |---|---|
+//! | `pair` | pollers and connected pairs |
+//! | `run`, `wait` | a runner that notices hangs, and waits for facts |
+//! | `error` | assertions about errors |
+//! | `program`, `tool` | programs that tests start, and the tools they need |
+//! | `pty`, `tmux` | terminals: one that nobody sees, and a real one |
+//! | `rows`, `mock` | made-up rows, and an endpoint that serves them |
+//! | `oracle` | the Go oracle: scripts, and what runs them here and there |
+//! | `op_script`, `wire` | what a fuzzer's bytes mean: operations on streams, and messages |
+//! | `poll2`, `interrupt`, `seccomp` | poll(2) as somebody's loop calls it, and calls that are interrupted or refused |
+//!
 //! No test sleeps to get an order, and none uses a fixed port. A test has a poller of its own
 //! wherever a constructor takes one, so that its count of waiters is its own.
 
 mod error;
+pub mod interrupt;
 #[cfg(feature = "mock")]
 pub mod mock;
 pub mod op_script;

@@ -1,8 +1,16 @@
 //! The terminal UI.
 //!
-//! `update` turns a message into a new state and commands, `render` turns a state into a picture;
-//! both are pure and know the time only from messages. `feed` talks to the process on its own
-//! thread, `run` to the terminal.
+//! | file | holds |
+//! |---|---|
+//! | `app` | the state: what is known, what is looked at, and how |
+//! | `update` | from a message to a new state and commands |
+//! | `view` | from a state to a picture: one file a view |
+//! | `keymap` | the keys, as one table |
+//! | `theme` | from meanings to colours |
+//! | `feed` | the connection to the process, on its own thread |
+//! | `run`, `terminal` | the loop, and the terminal itself |
+//!
+//! `update` and `view` are pure and know the time only from messages.
 
 mod app;
 mod feed;

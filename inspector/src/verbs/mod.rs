@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `ls`, `evict`, `break` and so on | the verb of that name |
 //! | `verb` | what a verb is: what it does, and which of the common flags mean something to it |
 //! | `session` | finding a process, asking it, and printing |
 //! | `listing` | the tables that `ls`, `top` and `watch` take |

@@ -122,10 +122,10 @@ fn item(row: &Row, server: &Measured) -> Value {
     json!({
         "connections": row.connections,
         "server": server.kind.name,
-        "cpu_ratio": row.ratio(server).map(spread),
-        "cpu_ns_per_request": of_rounds(server, Sample::cpu_ns_per_request).map(spread),
-        "requests_per_second": of_rounds(server, Sample::requests_per_second).map(spread),
-        "busy": of_rounds(server, Sample::busy).map(spread),
+        "cpu_ratio": row.ratio(server).map(|it| it.json()),
+        "cpu_ns_per_request": of_rounds(server, Sample::cpu_ns_per_request).map(|it| it.json()),
+        "requests_per_second": of_rounds(server, Sample::requests_per_second).map(|it| it.json()),
+        "busy": of_rounds(server, Sample::busy).map(|it| it.json()),
         "latency_ns": {
             "p50": server.latency.quantile_ns(0.5),
             "p99": server.latency.quantile_ns(0.99),
@@ -140,8 +140,4 @@ fn of_rounds(server: &Measured, figure: fn(&Sample) -> f64) -> Option<Spread> {
 
 fn median(server: &Measured, figure: fn(&Sample) -> f64) -> f64 {
     of_rounds(server, figure).map_or(0.0, |spread| spread.median)
-}
-
-fn spread(spread: Spread) -> Value {
-    json!({ "median": spread.median, "min": spread.min, "max": spread.max })
 }

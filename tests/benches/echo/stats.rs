@@ -2,6 +2,8 @@
 
 use std::time::Duration;
 
+use serde_json::{Value, json};
+
 /// The middle and the ends of some figures.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub(crate) struct Spread {
@@ -23,6 +25,11 @@ impl Spread {
             min,
             max,
         })
+    }
+
+    /// As a report has it.
+    pub(crate) fn json(&self) -> Value {
+        json!({ "median": self.median, "min": self.min, "max": self.max })
     }
 }
 

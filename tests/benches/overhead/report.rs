@@ -100,9 +100,9 @@ fn document(
                 "pair": measured.case.title,
                 "descriptors": measured.case.descriptors(),
                 "connections": measured.case.connections,
-                "cpu_ratio": measured.ratio.as_ref().map(spread),
+                "cpu_ratio": measured.ratio.as_ref().map(|it| it.json()),
                 "target": measured.case.target,
-                "baseline_cpu_ns_per_request": measured.baseline_ns.as_ref().map(spread),
+                "baseline_cpu_ns_per_request": measured.baseline_ns.as_ref().map(|it| it.json()),
             })
         })
         .collect();
@@ -115,14 +115,10 @@ fn document(
         "captured_at": humantime::format_rfc3339_millis(SystemTime::now()).to_string(),
         "complete": true,
         "items": items,
-        "transition_ns": transition.map(spread),
+        "transition_ns": transition.map(Spread::json),
         "stalled_subscriber_latency_ratio": isolation.map(|isolation| json!({
-            "p50": isolation.p50.as_ref().map(spread),
-            "p99": isolation.p99.as_ref().map(spread),
+            "p50": isolation.p50.as_ref().map(|it| it.json()),
+            "p99": isolation.p99.as_ref().map(|it| it.json()),
         })),
     })
-}
-
-fn spread(spread: &Spread) -> Value {
-    json!({ "median": spread.median, "min": spread.min, "max": spread.max })
 }

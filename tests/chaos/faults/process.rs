@@ -1,55 +1,17 @@
-//! Raw processes and signals.
+//! Raw processes.
 #![allow(unsafe_code)]
 
 use std::io;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-static HANDLED: AtomicU64 = AtomicU64::new(0);
-
-extern "C" fn handle(_: libc::c_int) {
-    HANDLED.fetch_add(1, Ordering::Relaxed);
-}
-
-/// How often the handler has run.
-pub(super) fn handled() -> u64 {
-    HANDLED.load(Ordering::Relaxed)
-}
-
-/// Handles SIGUSR1 from here on, without SA_RESTART: calls that it interrupts fail with EINTR.
-pub(super) fn handle_without_restart() {
-    // SAFETY: all zero is a sigaction without flags or mask.
-    let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-    action.sa_sigaction = handle as *const () as usize;
-    // SAFETY: the handler does nothing but count in an atomic.
-    let result = unsafe { libc::sigaction(libc::SIGUSR1, &raw const action, std::ptr::null_mut()) };
-    assert_eq!(result, 0, "{}", io::Error::last_os_error());
-}
+use netpoller_tests::program::kill;
+use rustix::process::Signal;
 
 /// The threads of this process.
 pub(super) fn threads() -> Vec<i32> {
     let list = std::fs::read_dir("/proc/self/task").expect("a list of threads");
     list.filter_map(|entry| entry.ok()?.file_name().to_str()?.parse().ok())
         .collect()
-}
-
-/// The thread that calls.
-pub(super) fn this_thread() -> i32 {
-    // SAFETY: no arguments.
-    unsafe { libc::gettid() }
-}
-
-/// Sends SIGUSR1 to a thread of this process, which may have ended.
-pub(super) fn disturb(thread: i32) {
-    // SAFETY: no pointers; a thread that is gone is an error.
-    unsafe { libc::syscall(libc::SYS_tgkill, libc::getpid(), thread, libc::SIGUSR1) };
-}
-
-/// Sends `signal` to another process.
-pub(super) fn signal(process: u32, signal: libc::c_int) {
-    // SAFETY: no pointers.
-    let result = unsafe { libc::kill(process as libc::pid_t, signal) };
-    assert_eq!(result, 0, "{}", io::Error::last_os_error());
 }
 
 /// Forks, runs `child` there and ends the child with what it returned.
@@ -95,7 +57,7 @@ pub(super) fn wait_at_most(child: libc::pid_t, time: Duration) -> Option<i32> {
         match unsafe { libc::waitpid(child, &raw mut status, libc::WNOHANG) } {
             0 if Instant::now() < end => std::thread::sleep(Duration::from_millis(1)),
             0 => {
-                signal(child as u32, libc::SIGKILL);
+                kill(child as u32, Signal::KILL);
                 // SAFETY: as above.
                 unsafe { libc::waitpid(child, &raw mut status, 0) };
                 return None;

@@ -5,13 +5,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 use netpoller::Counter;
 use netpoller_tests::Lane;
+use netpoller_tests::interrupt::{interrupt, interrupts, this_thread};
 
-use super::process::{disturb, handle_without_restart, handled, this_thread, threads};
+use super::process::threads;
 use super::work::{Work, driven};
 
 #[test]
 fn in_a_storm_of_signals_nothing_fails_nothing_hangs_and_nothing_is_early() {
-    handle_without_restart();
     let work = Work::start();
     let _driver = driven(work.poller());
     work.goes_on(5);
@@ -21,16 +21,16 @@ fn in_a_storm_of_signals_nothing_fails_nothing_hangs_and_nothing_is_early() {
         Lane::start(move || {
             while !stop.load(Ordering::Relaxed) {
                 for thread in threads().into_iter().filter(|id| *id != this_thread()) {
-                    disturb(thread);
+                    interrupt(thread);
                 }
                 std::thread::yield_now();
             }
         })
     };
-    netpoller_tests::until("thousands of signals have come", || handled() > 5_000);
+    netpoller_tests::until("thousands of signals have come", || interrupts() > 5_000);
     work.goes_on(200);
     netpoller_tests::until("tens of thousands of signals have come", || {
-        handled() > 20_000
+        interrupts() > 20_000
     });
     work.goes_on(20);
     stop.store(true, Ordering::Relaxed);

@@ -7,9 +7,11 @@ use std::time::{Duration, Instant};
 
 use netpoller::net::UnixStream;
 use netpoller::{Poller, time};
+use netpoller_tests::program::kill;
 use netpoller_tests::{Lane, assert_timeout, soon, unix_pair, until};
+use rustix::process::Signal;
 
-use super::process::{signal, state_of};
+use super::process::state_of;
 use super::work::Work;
 
 /// How long the process stands still, each time.
@@ -69,10 +71,10 @@ fn ask(tell: &mut ChildStdin, said: &mut BufReader<ChildStdout>, what: &str, ans
 }
 
 fn stop_for_a_while(child: &Child) {
-    signal(child.id(), libc::SIGSTOP);
+    kill(child.id(), Signal::STOP);
     until("it is stopped", || state_of(child.id()) == Some('T'));
     std::thread::sleep(STOPPED);
-    signal(child.id(), libc::SIGCONT);
+    kill(child.id(), Signal::CONT);
 }
 
 /// What the child does.

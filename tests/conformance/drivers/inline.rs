@@ -172,11 +172,11 @@ fn a_blocking_write_all_is_one_turn_and_tells_how_much_it_wrote() {
         let a = a.clone();
         Lane::start(move || a.blocking().try_write_all(&bytes))
     };
-    // Given a writer who fills the socket, and one who waits behind him,
+    // Given a writer who fills the socket, and one who waits behind it,
     let first = writer(all.clone());
     until("the first is parked", || poller.waiters() == 1);
     let second = writer(vec![1]);
-    until("the second waits for his turn", || {
+    until("the second waits for its turn", || {
         a.queued(Direction::Write) == 1
     });
     // when the peer reads everything, then the second one's byte is the last.
@@ -187,7 +187,7 @@ fn a_blocking_write_all_is_one_turn_and_tells_how_much_it_wrote() {
     assert!(read[..all.len()] == all[..], "somebody came in between");
     assert_eq!(read[all.len()], 1);
 
-    // And one who does not come to the end says how far he came.
+    // And one who does not come to the end says how far it came.
     let third = writer(all.clone());
     until("the third is parked", || poller.waiters() == 1);
     drop(b);

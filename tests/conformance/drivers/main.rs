@@ -1,4 +1,14 @@
 //! Every way to have the poller polled, with the same work.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `inline`, `byo` | threads that block, and a loop of one's own |
+//! | `runtime`, `runtimes`, `workers` | tokio: one runtime, several, and what may wait on a worker |
+//! | `apart`, `current` | a poller for each runtime, and which poller is the current one |
+//! | `fairness` | turns, budgets, and who has to wait |
+//! | `time` | sleeps, timeouts and ticks |
+//! | `traits` | the read and write traits of tokio, futures-io and hyper |
+//! | `unwind`, `wakers` | panics: of who holds a socket, and of wakers |
 
 mod apart;
 mod byo;

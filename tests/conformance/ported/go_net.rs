@@ -19,7 +19,7 @@ fn std_pair() -> (std::net::TcpStream, std::net::TcpStream) {
     (client, listener.accept().unwrap().0)
 }
 
-/// Go net/net_test.go TestCloseRead, over unixpacket: who has shut his reading side down reads the
+/// Go net/net_test.go TestCloseRead, over unixpacket: who has shut the reading side down reads the
 /// end, whatever is sent, and can still send; the peer's sends fail.
 #[test]
 fn close_read_of_a_seqpacket() {

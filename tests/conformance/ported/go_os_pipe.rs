@@ -12,14 +12,13 @@ use netpoller::net::{UnixDatagram, UnixSeqpacket};
 use netpoller::pipe::{PipeReader, PipeWriter, pipe};
 use netpoller::pollable::Pollable;
 use netpoller::{Error, Poller, block_on, block_on_poller};
+use netpoller_tests::interrupt::this_thread;
 use netpoller_tests::{
     Lane, assert_closed, assert_errno, errno, is_parked, new_poller, run, tcp_pair, unix_pair,
     until,
 };
 
-use super::support::{
-    in_a_process, is_nonblocking, let_sigpipe_kill, set_blocking, thread_id, waits_in_read,
-};
+use super::support::{in_a_process, is_nonblocking, let_sigpipe_kill, set_blocking, waits_in_read};
 
 /// A pipe of std's, blocking or not, ours to take over.
 fn std_pipe(blocking: bool) -> (OwnedFd, OwnedFd) {
@@ -133,7 +132,7 @@ fn close_with_blocking_read_by_fd() {
         let reading = Lane::start({
             let (reader, thread) = (reader.clone(), thread.clone());
             move || {
-                thread.store(thread_id(), Ordering::Release);
+                thread.store(this_thread(), Ordering::Release);
                 block_on(reader.read(&mut [0; 1]))
             }
         });

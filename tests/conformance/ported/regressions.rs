@@ -169,7 +169,7 @@ fn issue_go_33624_the_count_of_waiters_never_drifts() {
         })
         .collect();
     while !lanes.iter().all(Lane::is_finished) {
-        // Whoever was woken is counted until all wakers of his poll were called, and may wait again
+        // Whoever was woken is counted until all wakers of its poll were called, and may wait again
         // by then.
         let waiters = poller.waiters();
         assert!((0..=9).contains(&waiters), "{waiters}");

@@ -12,6 +12,7 @@ use std::task::{Wake, Waker};
 use std::time::Duration;
 
 use netpoller::{Poller, ReadyList, view};
+use netpoller_tests::interrupt::{interrupt, this_thread};
 use rustix::fs::{CWD, Mode};
 use socket2::SockRef;
 
@@ -90,12 +91,6 @@ pub(crate) fn broken_pipe() -> Broken {
     }
 }
 
-/// The kernel's number of the calling thread.
-pub(crate) fn thread_id() -> i32 {
-    // SAFETY: no arguments.
-    unsafe { libc::gettid() }
-}
-
 /// Whether `thread` of this process waits in read(2): not asleep for some other reason, where the
 /// kernel tells.
 pub(crate) fn waits_in_read(thread: i32) -> bool {
@@ -133,23 +128,6 @@ pub(crate) fn in_a_process(name: &str, work: impl FnOnce()) -> Option<std::proce
     Some(output)
 }
 
-/// Sends SIGIO to `thread` of this process, if it still runs. The handler does nothing, and no call
-/// is restarted by itself.
-pub(crate) fn signal(thread: i32) {
-    static HANDLER: Once = Once::new();
-    HANDLER.call_once(|| {
-        extern "C" fn nothing(_: libc::c_int) {}
-        // SAFETY: all zero is a valid sigaction: no flags, no signals blocked.
-        let mut action: libc::sigaction = unsafe { std::mem::zeroed() };
-        action.sa_sigaction = nothing as extern "C" fn(libc::c_int) as usize;
-        // SAFETY: the handler touches nothing, and nobody else in this program uses the signal.
-        let set = unsafe { libc::sigaction(libc::SIGIO, &raw const action, std::ptr::null_mut()) };
-        assert_eq!(set, 0);
-    });
-    // SAFETY: no pointers. Fails if the thread has ended, which is fine.
-    unsafe { libc::syscall(libc::SYS_tgkill, std::process::id(), thread, libc::SIGIO) };
-}
-
 /// Threads that are sent signals without end, until it is dropped.
 pub(crate) struct Storm {
     over: Arc<AtomicBool>,
@@ -171,7 +149,7 @@ impl Storm {
                         match target.load(Ordering::Acquire) {
                             0 => {}
                             thread => {
-                                signal(thread);
+                                interrupt(thread);
                                 sent += 1;
                             }
                         }
@@ -208,7 +186,7 @@ pub(crate) struct Target(Arc<[AtomicI32]>, usize);
 impl Target {
     /// Runs `work` in the storm.
     pub(crate) fn enter<T>(&self, work: impl FnOnce() -> T) -> T {
-        self.0[self.1].store(thread_id(), Ordering::Release);
+        self.0[self.1].store(this_thread(), Ordering::Release);
         let result = work();
         self.0[self.1].store(0, Ordering::Release);
         result

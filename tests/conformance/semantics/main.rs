@@ -1,5 +1,5 @@
 //! Numbered statements of the semantics and bugs that bit other pollers, seen through the types
-//! that users hold.
+//! that users hold. Those of a poller alone have their tests in `poller/core/src/poller/tests`.
 
 mod cancel;
 mod input;

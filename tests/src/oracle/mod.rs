@@ -11,7 +11,7 @@
 //! | `parse` | the parser, with the line and the remedy in each error |
 //! | `outcome` | what an operation ended with, in the words of the goldens |
 //! | `thing` | what a name stands for: a socket, an end of a pipe, a file |
-//! | `make` | how those are made |
+//! | `make`, `dial` | how those are made |
 //! | `work` | one operation, with futures or blocking handles |
 //! | `lane` | an operation that runs beside the controller |
 //! | `form` | who runs operations: threads, an executor in `block_on`, tokio |

@@ -1,6 +1,14 @@
 //! From the state to a picture: the views, one file each and a line in their table, and what stands
 //! around them.
 //!
+//! | file | holds |
+//! |---|---|
+//! | `table`, `latency`, `pollers` | the views |
+//! | `screen`, `areas` | the whole screen, and where everything stands |
+//! | `header`, `footer` | what stands around a view |
+//! | `detail`, `help` | what lies over it |
+//! | `histogram`, `widgets` | what views are made of |
+//!
 //! Everything is drawn within the area that the frame has now, which need not be the size that the
 //! state knows: nothing here may index or subtract without looking.
 

@@ -25,6 +25,13 @@
 //! was entered when it was made.
 #![forbid(unsafe_code)]
 
+// | file | holds |
+// |---|---|
+// | `current` | the current poller of a thread |
+// | `inline`, `tokio`, `thread` | the drivers |
+// | `guest` | a poller that is polled by a thread which polls another one |
+// | `kind` | which drivers a poller has |
+
 mod current;
 mod guest;
 mod inline;

@@ -22,6 +22,14 @@
 //! a part, and `connect`, which gives up.
 #![forbid(unsafe_code)]
 
+// | file | holds |
+// |---|---|
+// | `tcp`, `udp`, `unix` | the sockets |
+// | `macros`, `traits` | methods that they have in common, and the traits of the runtimes |
+// | `blocking` | handles that park the thread |
+// | `addr`, `resolve` | addresses between the kernel's form and std's, and the looking up of names |
+// | `accept` | what an accept that has failed says |
+
 mod accept;
 mod addr;
 mod blocking;

@@ -1,6 +1,18 @@
 //! What instrumentation writes: transition kinds, sharded counters, histograms, the flight
 //! recorder, and who a waiter is.
 //!
+//! | file | holds |
+//! |---|---|
+//! | `shard` | what one thread writes: its counters, histograms and ring; `bare` is nothing of it |
+//! | `totals` | the sum of all shards, as it was read |
+//! | `counter` | which counter an operation, or a call behind one, counts in |
+//! | `histogram` | buckets, quantiles and exemplars |
+//! | `event`, `ring` | the flight recorder: an event, and the events of one thread |
+//! | `history` | the last transitions of one direction of a descriptor |
+//! | `intern` | labels and names of tasks, by number |
+//! | `task`, `thread` | which task and which thread runs here |
+//! | `ticker` | the clock, as one thread reads it for its own records |
+//!
 //! This floor knows nothing of pollers. A write touches memory of the writing thread alone (see
 //! [`shard`]); whoever reads sums over the threads. Nothing here locks, allocates or makes a system
 //! call on the way of an event; only the first write of a thread to a recorder allocates its shard.

@@ -15,10 +15,18 @@
 //! | `netpollBreak` | [`Poller::wake`] |
 //! | `netpollAnyWaiters` | [`Poller::any_waiters`] |
 //!
-//! One file for each: `open` registers and frees, `wait` is the waiter's side, `sleep` waits for a
-//! time alone, `deadline` sets and fires, `poll` fetches events, `passing` does so between two
-//! tasks, `break_signal` coalesces wakes, `ready_list` holds what a poll made runnable, `role` says
-//! who may block, `registry` lists all pollers.
+//! | file | holds |
+//! |---|---|
+//! | `builder` | how a poller is made |
+//! | `desc` | [`Desc`]: a registration, as users hold it |
+//! | `open`, `evict` | registering and freeing a descriptor; throwing everybody off it |
+//! | `wait`, `sleep` | the waiter's side, of a descriptor and of a time alone |
+//! | `deadline` | setting deadlines, and firing them |
+//! | `poll`, `passing` | fetching events; the same between two tasks |
+//! | `ready_list` | what a poll has made runnable |
+//! | `break_signal` | breaks, of which any number is one write |
+//! | `role` | who may block |
+//! | `registry` | all pollers of the process |
 #![forbid(unsafe_code)]
 
 mod break_signal;

@@ -3,7 +3,8 @@
 //!
 //! Everything that a model explores takes its primitives from here, so that the shipped code is the
 //! model-checked code. State that no model looks at (process-wide registries, caches of names) uses
-//! std directly.
+//! std directly; which locks of the process there are, and in which order they are taken, says
+//! [`Order`](crate::sys::Order).
 #![forbid(unsafe_code)]
 
 mod pad;

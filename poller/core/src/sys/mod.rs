@@ -13,6 +13,18 @@
 //! | `break_poll` | makes a blocked `poll` return, or the next one if nobody blocks |
 //! | `is_poll_descriptor(fd)` | whether the number is one of the instance's own |
 //!
+//! # Files
+//!
+//! | file | holds |
+//! |---|---|
+//! | `backend` | which kernel a poller runs on: `epoll` and `eventfd`, or `fake` in memory |
+//! | `timerfd`, `timeout` | how a nested poller, and how a poll, knows when to end |
+//! | `io`, `room`, `accept`, `socket`, `fd` | calls on descriptors of users |
+//! | `query`, `sock_diag` | questions about a descriptor, and about all sockets |
+//! | `process`, `fork`, `fork_lock` | which process this is, and what a forked child finds |
+//! | `own_thread` | a thread that ends with its handle |
+//! | `ticks`, `virtual_time` | the processor's clock, and that of a model |
+//!
 //! Wrappers take raw descriptors: the floor above owns them and guarantees, by its reference count,
 //! that a number it passes is open. A wrong number would be an `EBADF`, not a memory error.
 #![allow(unsafe_code)]

@@ -11,7 +11,7 @@
 //! | `recorder` | the flight recorder: what happened last |
 //! | `dump` | the flight recorder in a file: when asked, on a panic, on a condition |
 //! | `faults` | faults on purpose, for the demo of the inspector and for tests |
-//! | `kernel` | what the kernel has registered, on demand |
+//! | `kernel` | what the kernel says of a descriptor, of sockets and of its registrations, on demand |
 //! | [`lints`] | known faults, with evidence and advice |
 //!
 //! # What it promises

@@ -6,6 +6,8 @@
 //! | `streams` | TCP connections: echo, churn, cut off, reset |
 //! | `deadlines` | deadlines that fire, move and go; datagrams |
 //! | `threads` | blocking threads, pipes, breaks |
+//! | `scene` | what all of them share |
+//! | `tally` | what has happened |
 
 mod deadlines;
 mod scene;

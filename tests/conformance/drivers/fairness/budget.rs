@@ -59,7 +59,7 @@ fn reads_before_an_event_is_seen(run: Run) -> usize {
 }
 
 /// The budget of a task, and nothing more: whoever has used it up gives events to their tasks
-/// before these have their turn, so that none waits for another round of his.
+/// before these have their turn, so that none waits for another round of its own.
 #[test]
 fn an_event_is_seen_before_a_task_that_is_always_ready_has_another_round() {
     let runs: [(&str, Run); 3] = [

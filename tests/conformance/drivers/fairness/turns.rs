@@ -10,7 +10,7 @@ use netpoller_tests::{Lane, new_poller};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
-/// Does `work` beside somebody who counts his turns, as `run` runs them; says how many they were.
+/// Does `work` beside a task that counts its turns, as `run` runs them; says how many they were.
 fn turns_beside(start: Start, run: impl FnOnce(&Poller, Work, Work)) -> usize {
     let poller = new_poller();
     let (turns, stop) = (Arc::<AtomicUsize>::default(), Arc::<AtomicBool>::default());

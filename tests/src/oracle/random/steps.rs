@@ -110,7 +110,7 @@ impl Generator {
             .pick(&["none", "none", "now", "-1s", "+1h", "max", "-5m", "soon"]);
         let waits = !self.ends[x].waiting.is_empty() && sides.contains(&0);
         if when == "soon" {
-            // Only where somebody waits for it, so that it has passed when he is done.
+            // Only where somebody waits for it, so that it has passed when that one is done.
             if waits && sides == [0] && !closed {
                 self.emit(format!("{word} {name} +5ms"));
                 let first = self.ends[x].waiting.pop_front();

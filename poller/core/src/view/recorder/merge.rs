@@ -28,7 +28,7 @@ pub struct Merge<'a> {
 struct Ring<'a> {
     poller: &'a Poller,
     thread: usize,
-    /// Number of the first event that was not taken yet. In the reader's cursor, so that he goes on
+    /// Number of the first event that was not taken yet. In the reader's cursor, so that it goes on
     /// from here.
     next: &'a mut u64,
     until: u64,
