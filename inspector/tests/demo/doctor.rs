@@ -131,6 +131,32 @@ fn leaked_readiness_is_named_with_the_line_that_registered_it() {
 }
 
 #[test]
+fn a_task_that_keeps_its_executor_is_named_with_its_thread_and_its_line() {
+    let finding = finds("blocked-executor", &[], Some("hog.desc.wait("));
+    let evidence = |name: &str| {
+        finding["evidence"][name]
+            .as_str()
+            .unwrap_or("none")
+            .to_owned()
+    };
+    assert!(
+        evidence("task that ran last").starts_with("hog"),
+        "{finding:#}"
+    );
+    assert_eq!(evidence("thread"), "plant_blocked_executor");
+    assert_eq!(evidence("it"), "runs (R)");
+    assert!(finding["since_ns"].is_u64(), "{finding:#}");
+}
+
+#[test]
+fn a_wait_without_a_deadline_is_for_information() {
+    let hold = ["--hold", "no-deadline=100ms"];
+    let finding = finds("no-deadline", &hold, Some("desc.wait(Direction::Read)"));
+    assert_eq!(finding["severity"], "info");
+    assert_eq!(finding["evidence"]["waits without a deadline"], "1");
+}
+
+#[test]
 fn a_waiter_that_was_woken_and_has_not_run_is_named_and_listed() {
     let finding = finds("woken-not-run", &[], Some("wait(Direction::Read)"));
     let read = &finding["descriptor"]["read"];

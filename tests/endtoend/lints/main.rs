@@ -3,6 +3,7 @@
 //!
 //! The silent ones run all lints, so what is healthy for one must be healthy for each other.
 
+mod blocked;
 mod rates;
 mod registrations;
 mod stale;

@@ -18,7 +18,7 @@ use netpoller_tests::{new_poller, until};
 use super::{beside, connection, evidence, found, rest, silent};
 
 #[track_caller]
-fn park(wait: Pin<&mut impl Future>) {
+pub(super) fn park(wait: Pin<&mut impl Future>) {
     let mut cx = Context::from_waker(Waker::noop());
     assert!(wait.poll(&mut cx).is_pending());
 }

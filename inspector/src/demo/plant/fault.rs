@@ -14,6 +14,10 @@ pub(crate) enum Fault {
     LostEdge,
     /// Bytes come, and nobody reads or waits.
     LeakedReadiness,
+    /// A task that computes for ever, and a reader beside it.
+    BlockedExecutor,
+    /// A read without a deadline.
+    NoDeadline,
     /// Keeps a future that was woken, and does not poll it.
     WokenNotRun,
     /// A deadline on a poller that nobody polls.

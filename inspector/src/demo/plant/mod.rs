@@ -25,6 +25,8 @@ fn plant(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
         Fault::StuckWaiter => waits::stuck_waiter(fault, stop),
         Fault::LostEdge => waits::lost_edge(fault, stop),
         Fault::LeakedReadiness => waits::leaked_readiness(fault, stop),
+        Fault::BlockedExecutor => waits::blocked_executor(fault, stop),
+        Fault::NoDeadline => waits::no_deadline(fault, stop),
         Fault::WokenNotRun => waits::woken_not_run(fault, stop),
         Fault::OverdueDeadline => waits::overdue_deadline(fault),
         Fault::PollerAway => waits::poller_away(fault, stop),

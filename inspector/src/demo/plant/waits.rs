@@ -5,6 +5,7 @@ use std::os::fd::AsFd;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use async_executor::LocalExecutor;
 use futures_lite::future;
 use netpoller::{Direction, Kind, Sides, block_on_poller, task};
 
@@ -71,6 +72,56 @@ pub(super) fn leaked_readiness(fault: Fault, stop: &Arc<Stop>) -> io::Result<Pla
     Plant::keeping(theirs).thread(fault, move || {
         block_on_poller(&poller, stop.wait());
         drop(registered);
+    })
+}
+
+/// Takes its bytes, and computes from then on; the reader beside it never hears of its own.
+pub(super) fn blocked_executor(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
+    let (poller, stop) = (fault.poller()?, Arc::clone(stop));
+    let mut pairs = Vec::new();
+    for _ in 0..2 {
+        let (ours, theirs) = tcp_pair()?;
+        let desc = poller.open(ours.as_fd(), Kind::Tcp)?;
+        desc.set_label(&fault.label());
+        pairs.push((Registered { desc, file: ours }, theirs));
+    }
+    Plant::default().thread(fault, move || {
+        let executor = LocalExecutor::new();
+        let [(hog, to_hog), (reader, to_reader)] = &mut pairs[..] else {
+            return;
+        };
+        let hogs = task::named("hog", async {
+            let _ = hog.desc.wait(Direction::Read).await;
+            let _ = to_reader.write_all(b"unheard of");
+            // Wrong: nobody else runs on this thread meanwhile, and nobody polls.
+            while !stop.is_set() {
+                std::hint::spin_loop();
+            }
+        });
+        let reads = task::named("hogged-reader", async {
+            let _ = reader.desc.wait(Direction::Read).await;
+        });
+        let _ = to_hog.write_all(b"begin");
+        let (hogs, reads) = (executor.spawn(hogs), executor.spawn(reads));
+        block_on_poller(&poller, executor.run(stop.wait()));
+        drop((hogs, reads));
+    })
+}
+
+/// Reads from a peer that says nothing.
+pub(super) fn no_deadline(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
+    let (poller, stop) = (fault.poller()?, Arc::clone(stop));
+    let (ours, theirs) = tcp_pair()?;
+    let desc = poller.open(ours.as_fd(), Kind::Tcp)?;
+    desc.set_label(&fault.label());
+    let registered = Registered { desc, file: ours };
+    Plant::keeping(theirs).thread(fault, move || {
+        let registered = registered;
+        let reader = task::named("patient-reader", async {
+            let _ = registered.desc.wait(Direction::Read).await;
+            stop.wait().await;
+        });
+        block_on_poller(&poller, future::or(reader, stop.wait()));
     })
 }
 

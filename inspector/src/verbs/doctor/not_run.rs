@@ -175,11 +175,16 @@ mod tests {
                 ),
                 (
                     "too young",
-                    "poller-away of less than 2s, leaked-readiness of less than 10s, woken-not-run of less than 2s (--hold LINT=DUR)".into()
+                    "poller-away of less than 2s, leaked-readiness of less than 10s, woken-not-run of less than 2s, no-deadline of less than 5m (--hold LINT=DUR)".into()
                 ),
             ]
         );
-        let holds = ["leaked-readiness=1s", "poller-away=0s", "woken-not-run=0s"];
+        let holds = [
+            "leaked-readiness=1s",
+            "poller-away=0s",
+            "woken-not-run=0s",
+            "no-deadline=0s",
+        ];
         let all = of(&args(true, vec![], &holds), &run(true), Ok(()));
         let names: Vec<_> = all.iter().map(|it| it.check.as_str()).collect();
         assert_eq!(names, ["the law `kernel`"]);

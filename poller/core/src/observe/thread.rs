@@ -5,7 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::intern::printable;
-use crate::sys::{ForkMutex, Order};
+use crate::sys::{self, ForkMutex, Order};
 
 /// Threads with a number of their own at a time. Those beyond share [`SHARED`].
 pub(crate) const MAX_THREADS: usize = 256;
@@ -19,6 +19,8 @@ struct Table {
     next: usize,
     /// By number. Beside the table of labels, for a number of a thread is given again.
     names: Vec<Arc<str>>,
+    /// By number: what the kernel calls it, 0 for one that has ended.
+    ids: Vec<i32>,
 }
 
 static TABLE: ForkMutex<Table> = ForkMutex::new(
@@ -27,6 +29,7 @@ static TABLE: ForkMutex<Table> = ForkMutex::new(
         free: Vec::new(),
         next: SHARED + 1,
         names: Vec::new(),
+        ids: Vec::new(),
     },
 );
 
@@ -52,8 +55,10 @@ impl Ticket {
         if index != SHARED {
             if table.names.len() <= index {
                 table.names.resize(index + 1, "".into());
+                table.ids.resize(index + 1, 0);
             }
             table.names[index] = name.into();
+            table.ids[index] = sys::thread_id();
         }
         Ticket(index)
     }
@@ -64,7 +69,9 @@ impl Drop for Ticket {
         // Whatever this thread still does while it ends goes to the shared index.
         let _ = INDEX.try_with(|index| index.set(SHARED));
         if self.0 != SHARED {
-            TABLE.lock().free.push(self.0);
+            let mut table = TABLE.lock();
+            table.ids[self.0] = 0;
+            table.free.push(self.0);
         }
     }
 }
@@ -98,6 +105,12 @@ pub(crate) fn current_thread() -> usize {
         INDEX.set(TICKET.try_with(|ticket| ticket.0).unwrap_or(SHARED));
     }
     INDEX.get()
+}
+
+/// What the kernel calls the thread with this number, if it lives.
+pub(crate) fn thread_id(index: usize) -> Option<i32> {
+    let id = TABLE.lock().ids.get(index).copied();
+    id.filter(|id| *id != 0)
 }
 
 /// Name of the thread with this number, or of the last one that had it.

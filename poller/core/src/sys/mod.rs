@@ -58,6 +58,7 @@ pub(crate) use fd::CloseableFd;
 pub(crate) use fork::Process;
 pub(crate) use fork_lock::{ForkMutex, Order, made_once};
 pub use own_thread::OwnThread;
+pub(crate) use process::thread_id;
 pub use process::{effective_uid, is_gone, listening_pid, replace, start_ticks, yield_to_others};
 pub(crate) use room::Room;
 pub(crate) use ticks::{ADJACENT, ticks, ticks_are_steady};

@@ -11,6 +11,12 @@ pub fn effective_uid() -> u32 {
     unsafe { libc::geteuid() }
 }
 
+/// What the kernel calls the calling thread.
+pub(crate) fn thread_id() -> i32 {
+    // SAFETY: no arguments; cannot fail.
+    unsafe { libc::syscall(libc::SYS_gettid) as i32 }
+}
+
 /// When the process started, in clock ticks since boot: field 22 of /proc/self/stat. With the
 /// process id it names one process life. 0 where /proc cannot be read.
 pub fn start_ticks() -> u64 {

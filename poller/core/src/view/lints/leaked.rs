@@ -169,7 +169,7 @@ fn owner_writes(answer: &Answer, row: &RawRow, unread_ns: u64) -> bool {
 /// Who waits, by task or else by thread, and where.
 type Waiters = HashMap<(Label, u64, u32), &'static std::panic::Location<'static>>;
 
-fn who(side: &RawSide) -> (Label, u64, u32) {
+pub(super) fn who(side: &RawSide) -> (Label, u64, u32) {
     match (side.task, side.task_id) {
         (Label(0), 0) => (Label(0), 0, side.thread),
         (task, id) => (task, id, 0),

@@ -83,6 +83,10 @@ lints! {
     PollerAway => "poller-away", Error, hold 2000 ms,
         "somebody must call poll: keep a thread in `block_on`, attach the tokio driver inside a runtime that is not blocked, start a \
          `ThreadDriver`, or call `Poller::poll` from your own loop; if a thread does, look at what keeps it from coming back";
+    /// Events are due and nobody polls, or tasks that were woken do not run, because one thread has been at something else all the while.
+    BlockedExecutor => "blocked-executor", Error, hold 100 ms,
+        "a task kept its thread: move what computes or blocks to a thread of its own (`spawn_blocking`, a pool), or let it give way \
+         every now and then";
     /// A waiter is parked although the kernel says that its descriptor is ready: it waits for an edge that has gone by.
     StuckWaiter => "stuck-waiter", Error, hold 1000 ms,
         "readiness is an edge: read or write until EAGAIN before waiting again (semantics 13); a bare wait after a partial read waits \
@@ -101,6 +105,9 @@ lints! {
     WokenNotRun => "woken-not-run", Error, hold 2000 ms,
         "its waker was called, so look at who should poll the task: a future that is kept and not polled, a waker that schedules \
          nothing, an executor that is busy or gone";
+    /// A wait has lasted for long and has no deadline.
+    NoDeadline => "no-deadline", Info, hold 300000 ms,
+        "set a deadline, or wait within `time::timeout`: a peer that goes without a word is not noticed otherwise";
     /// The same socket is registered twice: every event wakes both registrations.
     DuplicateRegistration => "duplicate-registration", Warning, hold 100 ms,
         "register a socket once and share the handle, whose methods take `&self`, instead of a duplicate of its descriptor";

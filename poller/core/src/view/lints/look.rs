@@ -4,11 +4,13 @@ use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
 use super::away::Away;
+use super::blocked::Blocked;
 use super::blocking::Blocking;
 use super::finding::Finding;
 use super::leaked::Leaked;
 use super::lint::Lint;
 use super::list::KernelList;
+use super::no_deadline;
 use super::observation::Observation;
 use super::options::Options;
 use super::overdue::Overdue;
@@ -53,6 +55,7 @@ pub struct Lints {
 struct PollerHistory {
     stuck: Stuck,
     away: Away,
+    blocked: Blocked,
     leaked: Leaked,
     woken: Woken,
     overdue: Overdue,
@@ -88,8 +91,12 @@ impl Lints {
         let stuck = history.stuck.waiters(&observation);
         let overdue = history.overdue.look(&observation);
         let list = &mut history.list;
-        let mut findings = match history.away.look(&observation) {
-            // One cause, one finding: waiters are stuck and deadlines overdue because nobody polls.
+        let (blocked, is_blocked) = history.blocked.look(&observation);
+        let away = history.away.look(&observation);
+        let mut findings = match away.filter(|_| !is_blocked) {
+            // One cause, one finding: waiters are stuck and deadlines overdue because nobody polls,
+            // and nobody polls because of one task.
+            _ if is_blocked => blocked.into_iter().collect(),
             Some(away) => vec![Away::explain(away, history.stuck.ready())],
             None => {
                 let mut findings = history.stuck.findings(&observation, &stuck, list);
@@ -104,7 +111,9 @@ impl Lints {
             |finding: &Finding| id(finding).is_some_and(|id| history.stuck.suspects(id));
         findings.extend(without_file.into_iter().filter(|it| !suspected(it)));
         findings.extend(history.leaked.look(&observation));
-        findings.extend(history.woken.look(&observation));
+        let woken = history.woken.look(&observation);
+        findings.extend(woken.into_iter().filter(|_| !is_blocked));
+        findings.extend(no_deadline::look(&observation));
         findings.extend(history.blocking.look(&observation, &stale));
         findings.extend(history.registrations.look(&observation, list));
         findings.extend(history.rates.look(&observation));

@@ -10,6 +10,9 @@
 //! | `observation` | what one look sees |
 //! | `stuck` | stuck waiters and lost edges, confirmed by asking the kernel |
 //! | `watch` | those alone, for the facade that tokio-console attaches to |
+//! | `blocked` | a task that keeps its executor from polling, or from running others |
+//! | `os_thread` | what the kernel says of a thread |
+//! | `no_deadline` | long waits without a deadline |
 //! | `away` | nobody polls: the one cause of many stuck waiters |
 //! | `leaked` | readiness that nobody comes for |
 //! | `woken` | waiters that were woken and have not run |
@@ -49,14 +52,17 @@
 //! ```
 
 mod away;
+mod blocked;
 mod blocking;
 mod finding;
 mod leaked;
 mod lint;
 mod list;
 mod look;
+mod no_deadline;
 mod observation;
 mod options;
+mod os_thread;
 mod overdue;
 mod rates;
 mod registration;

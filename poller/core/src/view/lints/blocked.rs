@@ -1,0 +1,241 @@
+//! A task that keeps its executor: events are due and nobody polls, or tasks that were woken do not
+//! run, because one thread has been running something else all the while.
+//!
+//! The flight recorder knows when each thread last touched this poller, and for whom; the kernel
+//! knows whether that thread runs, sleeps in a system call, or is kept from running. Only one that
+//! runs, or sleeps somewhere else than where executors sleep, is to blame.
+
+use std::collections::{BTreeMap, HashMap, VecDeque};
+
+use super::finding::Finding;
+use super::lint::Lint;
+use super::observation::Observation;
+use super::os_thread::{OsThread, State as Doing};
+use super::span;
+use crate::desc::State;
+use crate::observe::{
+    DescId, Direction, EventKind, Label, Names, RawEvent, known_thread, thread_id, thread_name,
+};
+use crate::timers::EMPTY;
+use crate::view::raw::{RawRow, RawSide};
+
+/// Looks that are remembered, and how many of them must have found it: a task that comes back now
+/// and then is found in some of them.
+const LOOKS: usize = 5;
+const LATE: usize = 2;
+/// Events of a thread that are searched for the task that ran last.
+const EVENTS: u64 = 64;
+
+/// What was seen of one poller.
+#[derive(Debug, Default)]
+pub(super) struct Blocked {
+    /// What each thread had run by the last look, by its number for the kernel.
+    ran: HashMap<i32, (u64, OsThread)>,
+    /// The threads to blame in each of the last looks.
+    late: VecDeque<Option<u32>>,
+    first_ns: Option<u64>,
+}
+
+/// A thread that has not come back.
+struct Culprit {
+    thread: u32,
+    /// When it last touched the poller.
+    since_ns: u64,
+    doing: Doing,
+    /// Whom it touched it for.
+    last: Option<(DescId, Direction)>,
+}
+
+/// What waits for a thread to come back.
+#[derive(Default)]
+struct Due {
+    unpolled: bool,
+    /// Tasks that were woken and do not run, and since when the first, by thread.
+    woken: BTreeMap<u32, (usize, u64)>,
+}
+
+impl Due {
+    fn of(observation: &Observation<'_>, hold_ns: u64) -> Self {
+        let info = observation.stats.info();
+        let next = observation.poller.shared.timers.peek_ns();
+        let is_due = next != EMPTY && observation.age_ns(next) > hold_ns;
+        let mut woken = BTreeMap::new();
+        for (_, _, side) in observation.sides(State::Woken) {
+            if side.since_ns != 0 && observation.age_ns(side.since_ns) > hold_ns {
+                let (count, since_ns) = woken.entry(side.thread).or_insert((0, side.since_ns));
+                *count += 1;
+                *since_ns = side.since_ns.min(*since_ns);
+            }
+        }
+        Self {
+            unpolled: info.waiters > 0
+                && !info.blocked
+                && (observation.pending || is_due)
+                && observation.age_ns(observation.last_poll_ns()) > hold_ns,
+            woken,
+        }
+    }
+
+    fn concerns(&self, thread: u32, last_ns: u64) -> bool {
+        let waits = |(_, since_ns): &(usize, u64)| *since_ns >= last_ns;
+        self.unpolled || self.woken.get(&thread).is_some_and(waits)
+    }
+}
+
+impl Blocked {
+    /// The finding, and whether a thread is to blame in this look, were it certain or not.
+    pub(super) fn look(&mut self, observation: &Observation<'_>) -> (Option<Finding>, bool) {
+        if !observation.runs(Lint::BlockedExecutor) {
+            return (None, false);
+        }
+        let hold_ns = observation.hold_ns(Lint::BlockedExecutor);
+        let due = Due::of(observation, hold_ns);
+        let before = std::mem::take(&mut self.ran);
+        let recorder = &observation.poller.shared.recorder;
+        let mut culprits = Vec::new();
+        let me = known_thread();
+        // The first number is shared by many.
+        for thread in recorder.threads().skip(1).filter(|thread| *thread != me) {
+            let Some(mut culprit) = last_of(observation, thread as u32) else {
+                continue;
+            };
+            let Some((tid, now)) =
+                thread_id(thread).and_then(|tid| Some((tid, OsThread::read(tid)?)))
+            else {
+                continue;
+            };
+            let earlier = before.get(&tid);
+            culprit.doing = now.doing(earlier.map(|(at_ns, it)| (observation.age_ns(*at_ns), it)));
+            self.ran.insert(tid, (observation.now_ns, now));
+            let late = observation.age_ns(culprit.since_ns) > hold_ns;
+            if late && culprit.doing.is_busy() && due.concerns(culprit.thread, culprit.since_ns) {
+                culprits.push(culprit);
+            }
+        }
+        // The one that was here last is most likely the one that polled.
+        culprits.sort_by_key(|culprit| std::cmp::Reverse(culprit.since_ns));
+        let worst = culprits.first();
+        self.late.push_back(worst.map(|culprit| culprit.thread));
+        if self.late.len() > LOOKS {
+            self.late.pop_front();
+        }
+        if self.late.iter().flatten().count() == 0 {
+            self.first_ns = None;
+        }
+        let Some(culprit) = worst else {
+            return (None, false);
+        };
+        let first_ns = *self.first_ns.get_or_insert(observation.now_ns);
+        let again = self.late.iter().flatten().count();
+        let finding = (again >= LATE && first_ns != observation.now_ns)
+            .then(|| describe(observation, culprit, &due, again));
+        (finding, true)
+    }
+}
+
+/// What a thread did last, if it has ever polled or run a task of this poller.
+fn last_of(observation: &Observation<'_>, thread: u32) -> Option<Culprit> {
+    let recorder = &observation.poller.shared.recorder;
+    let head = recorder.ring_head(thread as usize)?;
+    let mut since_ns = 0;
+    let mut last = None;
+    let found = |event: RawEvent| {
+        since_ns = event.at_ns;
+        let own = matches!(
+            event.kind,
+            EventKind::Run
+                | EventKind::Arm
+                | EventKind::Park
+                | EventKind::Rearm
+                | EventKind::Consume
+        );
+        match (own, event.direction) {
+            (true, Some(direction)) => last = Some((event.desc, direction)),
+            _ => {}
+        }
+    };
+    recorder.read_ring(
+        thread as usize,
+        head.saturating_sub(EVENTS),
+        u64::MAX,
+        found,
+    );
+    (since_ns != 0).then_some(Culprit {
+        thread,
+        since_ns,
+        doing: Doing::Waits,
+        last,
+    })
+}
+
+fn task_name(side: &RawSide) -> String {
+    match (side.task, side.task_id) {
+        (Label(0), 0) => String::new(),
+        (Label(0), id) => id.to_string(),
+        (label, _) => Names::shared().text(label).to_string(),
+    }
+}
+
+/// The row and the direction for which a thread last ran.
+fn seen_at<'o>(
+    observation: &'o Observation<'_>,
+    culprit: &Culprit,
+) -> Option<(&'o RawRow, Direction, &'o RawSide)> {
+    let (id, direction) = culprit.last?;
+    let row = observation.rows.iter().find(|row| row.id() == id)?;
+    let side = &row.sides[direction.index()];
+    // Somebody else may have waited there since.
+    (side.thread == culprit.thread).then_some((row, direction, side))
+}
+
+fn describe(observation: &Observation<'_>, culprit: &Culprit, due: &Due, again: usize) -> Finding {
+    let thread = thread_name(culprit.thread as usize);
+    let age = span(observation.age_ns(culprit.since_ns));
+    let (count, woken_ns) = due.woken.get(&culprit.thread).copied().unwrap_or_default();
+    let mut waits = Vec::new();
+    if due.unpolled {
+        waits.push("events are due and nobody polls".to_owned());
+    }
+    if count > 0 {
+        let tasks = if count == 1 { "task" } else { "tasks" };
+        let woken = span(observation.age_ns(woken_ns));
+        waits.push(format!(
+            "{count} {tasks} woken up to {woken} ago do not run"
+        ));
+    }
+    let seen = seen_at(observation, culprit);
+    let summary = format!(
+        "thread {thread} has not come back for {age} and {}: {}",
+        culprit.doing,
+        waits.join(", and ")
+    );
+    let lint = Lint::BlockedExecutor;
+    let finding = match seen {
+        Some((row, direction, _)) => {
+            let since_ns = culprit.since_ns;
+            Finding::of_row(lint, observation, row, Some(direction), since_ns, summary)
+        }
+        None => Finding::of_poller(lint, observation, culprit.since_ns, summary),
+    };
+    let task = seen.map(|(_, _, side)| task_name(side));
+    let at = seen
+        .and_then(|(_, _, side)| side.location)
+        .map(|at| format!("{}:{}", at.file(), at.line()));
+    let mut finding = finding
+        .evidence("thread", &*thread)
+        .evidence("it", culprit.doing.to_string())
+        .evidence("last here", format!("{age} ago"))
+        .evidence_if("task that ran last", task.filter(|task| !task.is_empty()))
+        .evidence_if("which was last seen waiting at", at)
+        .evidence(
+            "events pending",
+            if observation.pending { "yes" } else { "no" },
+        )
+        .evidence("tasks woken and not run", count.to_string())
+        .evidence(
+            "looks that found it",
+            format!("{again} of the last {LOOKS}"),
+        );
+    finding.location = seen.and_then(|(_, _, side)| side.location);
+    finding
+}

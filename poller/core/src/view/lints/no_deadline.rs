@@ -1,0 +1,80 @@
+//! Waits that have lasted for long and have no deadline, one finding for each line that waits.
+
+use std::collections::{HashMap, HashSet};
+use std::panic::Location;
+
+use super::SUSPECTS;
+use super::finding::Finding;
+use super::leaked::who;
+use super::lint::Lint;
+use super::observation::Observation;
+use super::span;
+use crate::desc::{Kind, State};
+use crate::observe::Direction;
+use crate::view::raw::{RawRow, RawSide};
+
+type Wait<'r> = (&'r RawRow, Direction, &'r RawSide);
+
+pub(super) fn look(observation: &Observation<'_>) -> Vec<Finding> {
+    if !observation.runs(Lint::NoDeadline) {
+        return Vec::new();
+    }
+    let hold_ns = observation.hold_ns(Lint::NoDeadline);
+    // A task that waits for a time as well, as within a timeout, has a deadline there.
+    let timed: HashSet<_> = observation
+        .sides(State::Parked)
+        .filter(|(_, _, side)| side.deadline_ns != 0)
+        .map(|(_, _, side)| who(side))
+        .collect();
+    let mut lines: HashMap<&'static Location<'static>, Vec<Wait<'_>>> = HashMap::new();
+    for (row, direction, side) in observation.sides(State::Parked) {
+        // Nobody expects a client to come by some time.
+        let accepts = matches!(row.kind, Kind::TcpListener | Kind::UnixListener);
+        let long = side.since_ns != 0 && observation.age_ns(side.since_ns) > hold_ns;
+        if long && !accepts && side.deadline_ns == 0 && !timed.contains(&who(side)) {
+            let at = side.location.or(row.opened_location);
+            lines.extend(
+                at.map(|at| (at, Vec::new()))
+                    .filter(|(at, _)| !lines.contains_key(at)),
+            );
+            if let Some(waits) = at.and_then(|at| lines.get_mut(at)) {
+                waits.push((row, direction, side));
+            }
+        }
+    }
+    let mut findings: Vec<_> = lines
+        .into_iter()
+        .filter_map(|(at, waits)| describe(observation, at, &waits))
+        .collect();
+    findings.sort_by_key(|finding| finding.since_ns);
+    findings.truncate(SUSPECTS);
+    findings
+}
+
+fn describe(
+    observation: &Observation<'_>,
+    at: &'static Location<'static>,
+    waits: &[Wait<'_>],
+) -> Option<Finding> {
+    let (row, direction, side) = waits.iter().min_by_key(|(_, _, side)| side.since_ns)?;
+    let age = span(observation.age_ns(side.since_ns));
+    let line = format!("{}:{}", at.file(), at.line());
+    let (count, have) = match waits.len() {
+        1 => ("a wait".to_owned(), "has"),
+        many => (format!("{many} waits"), "have"),
+    };
+    let summary = format!("{count} at {line} {have} no deadline, the longest for {age} so far");
+    let lint = Lint::NoDeadline;
+    let mut finding = Finding::of_row(
+        lint,
+        observation,
+        row,
+        Some(*direction),
+        side.since_ns,
+        summary,
+    )
+    .evidence("waits without a deadline", waits.len().to_string())
+    .evidence("longest", age);
+    finding.location = Some(at);
+    Some(finding)
+}

@@ -1,0 +1,179 @@
+//! What the kernel says of a thread of this process (proc(5)).
+
+use std::fmt;
+
+/// A thread at one moment.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct OsThread {
+    /// `R`, `S`, `D` and so on.
+    state: char,
+    /// How long it has run, ever; `None` where the kernel does not count it.
+    ran_ns: Option<u64>,
+    /// The system call that it is in; `None` if it runs, or nobody may know.
+    call: Option<i64>,
+}
+
+/// What a thread does.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum State {
+    /// It computes.
+    Runs,
+    /// It sleeps in this system call.
+    Sleeps(i64),
+    /// It waits where executors wait, or for a processor.
+    Waits,
+}
+
+impl OsThread {
+    /// `None` if it is gone.
+    pub(super) fn read(tid: i32) -> Option<Self> {
+        let file = |name: &str| std::fs::read_to_string(format!("/proc/self/task/{tid}/{name}"));
+        let stat = file("stat").ok()?;
+        let ran = file("schedstat").ok();
+        let call = file("syscall").ok();
+        Some(Self {
+            state: state(&stat)?,
+            ran_ns: ran.and_then(|text| text.split_whitespace().next()?.parse().ok()),
+            call: call.and_then(|text| text.split_whitespace().next()?.parse().ok()),
+        })
+    }
+
+    /// What it does, given what it was like so many nanoseconds before. One that is runnable and is
+    /// kept from running, on a machine that is short of processors, waits.
+    pub(super) fn doing(&self, before: Option<(u64, &OsThread)>) -> State {
+        match (self.state, self.call) {
+            ('R', _) => {
+                let ran = before.and_then(|(ns, before)| {
+                    Some((ns, self.ran_ns?.saturating_sub(before.ran_ns?)))
+                });
+                match ran {
+                    // A fifth of the time: it may have to share the processor.
+                    Some((ns, ran)) if ran >= ns / 5 => State::Runs,
+                    _ => State::Waits,
+                }
+            }
+            ('S' | 'D', Some(call)) if call >= 0 && !is_idle(call) => State::Sleeps(call),
+            _ => State::Waits,
+        }
+    }
+}
+
+impl State {
+    pub(super) fn is_busy(self) -> bool {
+        self != State::Waits
+    }
+}
+
+impl fmt::Display for State {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            State::Runs => f.write_str("runs (R)"),
+            State::Sleeps(call) => match name(*call) {
+                Some(name) => write!(f, "sleeps in {name}(2) (S)"),
+                None => write!(f, "sleeps in system call {call} (S)"),
+            },
+            State::Waits => f.write_str("waits"),
+        }
+    }
+}
+
+/// Field 3 of `stat`: the name before it is in parentheses and may contain anything.
+fn state(stat: &str) -> Option<char> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.trim_start().chars().next()
+}
+
+/// Where executors and pollers sleep when there is nothing to do: of a thread in there nobody can
+/// say that it is kept.
+fn is_idle(call: i64) -> bool {
+    #[allow(clippy::useless_conversion)]
+    let idle = [
+        libc::SYS_futex,
+        libc::SYS_epoll_pwait,
+        libc::SYS_epoll_pwait2,
+        libc::SYS_ppoll,
+    ]
+    .map(i64::from);
+    idle.contains(&call) || is_old_idle(call)
+}
+
+#[cfg(target_arch = "x86_64")]
+fn is_old_idle(call: i64) -> bool {
+    [libc::SYS_epoll_wait, libc::SYS_poll].contains(&call)
+}
+
+#[cfg(not(target_arch = "x86_64"))]
+fn is_old_idle(_: i64) -> bool {
+    false
+}
+
+/// The name of a system call in which threads are found that should not block.
+fn name(call: i64) -> Option<&'static str> {
+    #[allow(clippy::useless_conversion)]
+    let names = [
+        (libc::SYS_read, "read"),
+        (libc::SYS_write, "write"),
+        (libc::SYS_pread64, "pread"),
+        (libc::SYS_pwrite64, "pwrite"),
+        (libc::SYS_recvfrom, "recvfrom"),
+        (libc::SYS_sendto, "sendto"),
+        (libc::SYS_accept4, "accept4"),
+        (libc::SYS_connect, "connect"),
+        (libc::SYS_nanosleep, "nanosleep"),
+        (libc::SYS_clock_nanosleep, "clock_nanosleep"),
+        (libc::SYS_openat, "openat"),
+        (libc::SYS_fsync, "fsync"),
+        (libc::SYS_fdatasync, "fdatasync"),
+        (libc::SYS_flock, "flock"),
+        (libc::SYS_wait4, "wait4"),
+    ]
+    .map(|(number, name)| (i64::from(number), name));
+    let known = names.into_iter().find(|(number, _)| *number == call);
+    known.map(|(_, name)| name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const BEFORE: OsThread = OsThread {
+        state: 'R',
+        ran_ns: Some(1_000),
+        call: None,
+    };
+
+    #[test]
+    fn a_thread_runs_only_if_it_had_a_processor() {
+        let now = |ran: u64| OsThread {
+            ran_ns: Some(1_000 + ran),
+            ..BEFORE
+        };
+        assert_eq!(now(200).doing(Some((1_000, &BEFORE))), State::Runs);
+        assert_eq!(now(199).doing(Some((1_000, &BEFORE))), State::Waits);
+        assert_eq!(now(1_000).doing(None), State::Waits, "seen once");
+    }
+
+    #[test]
+    fn a_thread_that_sleeps_is_to_blame_by_where_it_does() {
+        let sleeps = |call: libc::c_long| {
+            let thread = OsThread {
+                state: 'S',
+                call: Some(call),
+                ..BEFORE
+            };
+            thread.doing(None)
+        };
+        assert_eq!(sleeps(libc::SYS_futex), State::Waits);
+        assert_eq!(sleeps(libc::SYS_epoll_pwait), State::Waits);
+        let slept = sleeps(libc::SYS_clock_nanosleep).to_string();
+        assert_eq!(slept, "sleeps in clock_nanosleep(2) (S)");
+    }
+
+    #[test]
+    fn this_thread_is_found_and_runs() {
+        let me = OsThread::read(crate::sys::thread_id()).unwrap();
+        assert_eq!(me.state, 'R');
+        assert_eq!(state("7 (a) R) S 1 2"), Some('S'));
+        assert!(OsThread::read(-1).is_none());
+    }
+}

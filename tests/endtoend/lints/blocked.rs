@@ -1,0 +1,237 @@
+//! A task that keeps its executor, and machines that only look like it.
+
+use std::io::Write;
+use std::pin::pin;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::{Duration, Instant};
+
+use netpoller::driver::ThreadDriver;
+use netpoller::net::UnixStream;
+use netpoller::view::lints::{Finding, Lint};
+use netpoller::{Direction, task};
+use netpoller_tests::{new_poller, unix_pair, until};
+
+use super::{connection, evidence, found_among, silent};
+
+/// Those that may be found first, before it is certain that a thread is to blame.
+const BEFORE: [Lint; 3] = [Lint::PollerAway, Lint::OverdueDeadline, Lint::WokenNotRun];
+
+/// Computes until it is to end, or pauses in between.
+fn compute(until: Instant, over: &AtomicBool) {
+    while Instant::now() < until && !over.load(Ordering::Relaxed) {
+        std::hint::spin_loop();
+    }
+}
+
+fn far() -> Instant {
+    Instant::now() + Duration::from_secs(600)
+}
+
+/// Runs `hog` in a task of a tokio runtime after it was woken once, and a reader beside it whose
+/// bytes keep coming.
+fn hogged(workers: usize, hogs: usize, hog: fn(&AtomicBool)) -> Finding {
+    let poller = new_poller();
+    let over = Arc::new(AtomicBool::new(false));
+    let mut builder = match workers {
+        1 => tokio::runtime::Builder::new_current_thread(),
+        _ => tokio::runtime::Builder::new_multi_thread(),
+    };
+    let runtime = builder
+        .worker_threads(workers)
+        .enable_all()
+        .build()
+        .unwrap();
+    let thread = std::thread::spawn({
+        let (poller, over) = (poller.clone(), over.clone());
+        move || {
+            runtime.block_on(async {
+                let mut tasks = Vec::new();
+                for _ in 0..hogs {
+                    let (ours, theirs) = unix_pair(&poller);
+                    let over = over.clone();
+                    tasks.push(tokio::spawn(task::named("hog", async move {
+                        theirs.write_all(b"x").await.unwrap();
+                        ours.read(&mut [0; 4]).await.unwrap();
+                        netpoller::time::sleep(Duration::from_millis(20)).await;
+                        while !over.load(Ordering::Relaxed) {
+                            hog(&over);
+                            tokio::task::yield_now().await;
+                        }
+                    })));
+                }
+                let (ours, theirs) = unix_pair(&poller);
+                tasks.push(tokio::spawn(task::named("victim", async move {
+                    while ours.read(&mut [0; 4]).await.is_ok_and(|bytes| bytes > 0) {}
+                })));
+                let feeding = std::thread::spawn({
+                    let over = over.clone();
+                    move || feed(&theirs, &over)
+                });
+                while !over.load(Ordering::Relaxed) {
+                    netpoller::time::sleep(Duration::from_millis(5)).await;
+                }
+                feeding.join().unwrap();
+                for task in tasks {
+                    task.abort();
+                }
+            });
+        }
+    });
+    let finding = found_among(&poller, Lint::BlockedExecutor, &BEFORE);
+    over.store(true, Ordering::Relaxed);
+    thread.join().unwrap();
+    finding
+}
+
+/// Writes a byte every now and then.
+fn feed(stream: &UnixStream, over: &AtomicBool) {
+    while !over.load(Ordering::Relaxed) {
+        let mut write = pin!(stream.write(b"x"));
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let _ = write.as_mut().poll(&mut cx);
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
+
+#[test]
+fn a_task_that_computes_for_ever_is_named_on_a_runtime_of_one_thread() {
+    let finding = hogged(1, 1, |over| compute(far(), over));
+    assert_eq!(evidence(&finding, "it"), "runs (R)");
+    assert!(
+        finding.summary.contains("nobody polls"),
+        "{}",
+        finding.summary
+    );
+}
+
+#[test]
+fn a_task_that_computes_for_ever_is_named_on_both_of_two_workers() {
+    let finding = hogged(2, 2, |over| compute(far(), over));
+    assert_eq!(evidence(&finding, "it"), "runs (R)");
+}
+
+#[test]
+fn a_task_that_computes_again_and_again_is_named() {
+    let hog = |over: &AtomicBool| compute(Instant::now() + Duration::from_millis(300), over);
+    let finding = hogged(1, 1, hog);
+    assert!(evidence(&finding, "looks that found it").contains("of the last 5"));
+}
+
+#[test]
+fn a_task_that_sleeps_with_its_thread_is_named_by_its_system_call() {
+    let finding = hogged(1, 1, |_| std::thread::sleep(Duration::from_millis(400)));
+    assert!(
+        evidence(&finding, "it").contains("nanosleep"),
+        "{finding:#?}"
+    );
+}
+
+#[test]
+fn a_task_on_an_executor_beside_a_thread_that_polls_is_named() {
+    let poller = new_poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let over = AtomicBool::new(false);
+    let (hog, _hog_ours, mut to_hog) = connection(&poller);
+    let (victim, _ours, mut to_victim) = connection(&poller);
+    let mut line = 0;
+    std::thread::scope(|scope| {
+        let executor = std::thread::Builder::new().name("executor".into());
+        let line = &mut line;
+        let run = || {
+            let hogs = task::named("hog", async {
+                hog.wait(Direction::Read).await.unwrap();
+                compute(far(), &over);
+            });
+            *line = line!() - 3;
+            let waits = task::named("victim", victim.wait(Direction::Read));
+            let both = futures_lite::future::zip(waits, hogs);
+            let _ = futures_lite::future::block_on(both).0;
+        };
+        executor.spawn_scoped(scope, run).unwrap();
+        let parked = |count| until("they wait", || poller.info().waiters == count);
+        parked(2);
+        to_hog.write_all(b"x").unwrap();
+        parked(1);
+        until("it computes", || {
+            let rows = poller.rows();
+            let row = rows.iter().find(|row| row.id() == hog.id()).unwrap();
+            row.read.state != netpoller::view::State::Woken
+        });
+        to_victim.write_all(b"x").unwrap();
+        let finding = found_among(&poller, Lint::BlockedExecutor, &BEFORE);
+        over.store(true, Ordering::Relaxed);
+        assert_eq!(evidence(&finding, "thread"), "executor");
+        assert!(
+            evidence(&finding, "task that ran last").starts_with("hog"),
+            "{finding:#?}"
+        );
+        assert!(
+            finding.summary.contains("do not run"),
+            "{}",
+            finding.summary
+        );
+    });
+    assert!(line > 0);
+}
+
+#[test]
+fn an_executor_that_works_much_and_comes_back_is_not_blocked() {
+    let poller = new_poller();
+    let over = AtomicBool::new(false);
+    let (stream, peer) = unix_pair(&poller);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let read = async {
+                let mut buf = [0; 4];
+                while !over.load(Ordering::Relaxed) && stream.read(&mut buf).await.is_ok() {
+                    compute(Instant::now() + Duration::from_millis(2), &over);
+                }
+            };
+            netpoller::block_on_poller(&poller, task::named("busy", read));
+        });
+        scope.spawn(|| feed(&peer, &over));
+        silent(&poller);
+        over.store(true, Ordering::Relaxed);
+        drop_in(&peer);
+    });
+}
+
+/// The last byte, so that whoever reads sees that it is over.
+fn drop_in(stream: &UnixStream) {
+    let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+    let mut write = pin!(stream.write(b"x"));
+    let _ = write.as_mut().poll(&mut cx);
+}
+
+#[test]
+fn waits_without_a_deadline_are_one_finding_for_each_line() {
+    let poller = new_poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let many: Vec<_> = (0..3).map(|_| connection(&poller)).collect();
+    let mut waits: Vec<_> = many
+        .iter()
+        .map(|(desc, _, _)| Box::pin(desc.wait(Direction::Read)))
+        .collect();
+    let line = line!() - 2;
+    for wait in &mut waits {
+        super::waits::park(wait.as_mut());
+    }
+    let options = netpoller::view::lints::Options::new().hold(Lint::NoDeadline, super::BRIEF);
+    let mut lints = netpoller::view::lints::Lints::new(options);
+    let mut finding = None;
+    until("it is found", || {
+        let found = |it: &Finding| it.lint == Lint::NoDeadline;
+        finding = lints.look(&poller).into_iter().find(found);
+        finding
+            .as_ref()
+            .is_some_and(|it| evidence(it, "waits without a deadline") == "3")
+    });
+    assert_eq!(finding.unwrap().location.unwrap().line(), line);
+    // With one there is nothing to say, and so it is after a shorter time than five minutes.
+    for (desc, _, _) in &many {
+        let later = Instant::now() + Duration::from_secs(600);
+        desc.set_deadline(Some(later), netpoller::Sides::Both);
+    }
+    assert!(lints.look(&poller).is_empty());
+}
