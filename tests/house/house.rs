@@ -236,6 +236,39 @@ fn pages_end_at_a_hundred_columns() {
     assert!(long.is_empty(), "{long:#?}");
 }
 
+#[test]
+fn what_pages_point_at_exists() {
+    let (mut seen, mut missing) = (0, Vec::new());
+    let pages = ALL.iter().flat_map(|folder| files(folder, "md"));
+    let pages = pages
+        .chain(files("dashboards", "md"))
+        .chain(at_the_root("md"));
+    // What rustdoc resolves is none of a page's.
+    for (path, text) in pages.filter(|(path, _)| !path.starts_with("poller/src")) {
+        let here = root().join(&path);
+        let here = here.parent().expect("a folder");
+        let links = text.split("](").skip(1).filter_map(|rest| {
+            let (link, _) = rest.split_once([')', '#'])?;
+            (!link.is_empty() && !link.starts_with("http")).then(|| here.join(link))
+        });
+        let spans = text.split('`').skip(1).step_by(2).filter_map(|span| {
+            let (folder, _) = span.split_once('/')?;
+            let is_path = !span.contains([' ', '*', ':', '{']) && span.contains('.');
+            let known = ALL.iter().chain(&["dashboards", ".ci"]);
+            let is_ours = known.into_iter().any(|it| *it == folder);
+            (is_path && is_ours).then(|| root().join(span))
+        });
+        for target in links.chain(spans) {
+            seen += 1;
+            if !target.exists() {
+                missing.push(format!("{path}: {}", target.display()));
+            }
+        }
+    }
+    assert!(seen > 60, "{seen} are read");
+    assert!(missing.is_empty(), "{missing:#?}");
+}
+
 /// A newcomer goes by the tables at the top of folders.
 #[test]
 fn tables_of_files_name_files_that_exist() {

@@ -43,7 +43,7 @@ pub(crate) enum Fault {
     GenerationChurn,
     /// Waits on an executor that does not poll.
     PollerAway,
-    /// A transition that is counted although it was not made. `audit` finds it, not a lint.
+    /// Counts a transition that was not made.
     BrokenLaw,
 }
 

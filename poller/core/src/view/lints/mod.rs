@@ -20,7 +20,7 @@
 //! | `rates` | what happens too often: wake storms, spurious wakes, full batches, slow dispatch, churn |
 //! | `registration` | the kernel's list against the table: duplicates and ghosts |
 //! | `stale` | rows whose number was closed, or given to another file |
-//! | `list` | the kernel's list, read for all of them |
+//! | `kernel_list` | the kernel's list, read for all of them |
 //! | `blocking` | descriptors in blocking mode |
 //!
 //! # What a finding is worth
@@ -55,9 +55,9 @@ mod away;
 mod blocked;
 mod blocking;
 mod finding;
+mod kernel_list;
 mod leaked;
 mod lint;
-mod list;
 mod look;
 mod no_deadline;
 mod observation;

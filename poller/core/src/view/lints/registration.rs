@@ -4,8 +4,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::finding::Finding;
+use super::kernel_list::KernelList;
 use super::lint::Lint;
-use super::list::KernelList;
 use super::observation::Observation;
 use super::span;
 use super::{INODE, SUSPECTS};

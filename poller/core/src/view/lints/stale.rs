@@ -10,8 +10,8 @@
 use std::collections::{HashMap, HashSet};
 
 use super::finding::Finding;
+use super::kernel_list::KernelList;
 use super::lint::Lint;
-use super::list::KernelList;
 use super::observation::{Observation, turn};
 use super::{INODE, SUSPECTS};
 use crate::observe::DescId;

@@ -6,8 +6,8 @@ mod waiter;
 
 use super::SUSPECTS;
 use super::finding::Finding;
+use super::kernel_list::KernelList;
 use super::lint::Lint;
-use super::list::KernelList;
 use super::observation::{Key, Observation, Suspects, key, same_side, thorough_polls};
 use crate::desc::State;
 use crate::observe::{DescId, Direction};
