@@ -26,6 +26,7 @@
 //! | `ready_list` | what a poll has made runnable |
 //! | `break_signal` | breaks, of which any number is one write |
 //! | `role` | who may block |
+//! | `queued` | who waits for the lock of a descriptor |
 //! | `registry` | all pollers of the process |
 #![forbid(unsafe_code)]
 
