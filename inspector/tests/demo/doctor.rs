@@ -184,6 +184,8 @@ fn a_poller_that_nobody_polls_is_one_finding() {
 #[test]
 fn a_wake_storm_is_named() {
     let finding = finds("wake-storm", &[], None);
+    let most = finding["evidence"]["the most by"].as_str().unwrap();
+    assert_eq!(most, "thread plant_wake_storm 100 %");
     assert_eq!(
         finding["since_ns"],
         Value::Null,
@@ -219,12 +221,22 @@ fn starved_batches_are_named() {
 
 #[test]
 fn slow_dispatch_is_named() {
-    finds("slow-dispatch", &[], None);
+    let finding = finds("slow-dispatch", &[], None);
+    let most = finding["evidence"]["the most by"].as_str().unwrap();
+    assert!(
+        most.contains("plant/rates.rs:") && most.contains("100 %"),
+        "{most}"
+    );
 }
 
 #[test]
 fn generation_churn_is_named() {
     let finding = finds("generation-churn", &[], None);
+    let most = finding["evidence"]["the most by"].as_str().unwrap();
+    assert!(
+        most.contains("plant/rates.rs:") && most.contains("100 %"),
+        "{most}"
+    );
     assert_eq!(finding["severity"], "info");
 }
 

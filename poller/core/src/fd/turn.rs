@@ -256,7 +256,7 @@ impl Queue<'_> {
                 desc: desc.id(),
                 direction: self.direction,
                 since_ns: local.stamp(),
-                thread: local.thread() as u32,
+                thread: local.thread(),
                 task: current_task(),
                 location: self.location,
             }));

@@ -6,9 +6,10 @@
 //! it, what was copied in between belongs together.
 
 use std::panic::Location;
+use std::sync::Arc;
 
 use crate::desc::{Kind, PollDesc, StampedWake, State};
-use crate::observe::{DescId, Direction, Label, Transition};
+use crate::observe::{DescId, Direction, Label, Names, Transition};
 use crate::sync::atomic::{Ordering, fence};
 
 /// How often a row is read again before it is given as it is.
@@ -124,6 +125,15 @@ impl RawRow {
 }
 
 impl RawSide {
+    /// Name or number of the task that waits, or waited last; empty outside of any task.
+    pub(crate) fn task_name(&self) -> Arc<str> {
+        match (self.task, self.task_id) {
+            (Label(0), 0) => Arc::default(),
+            (Label(0), id) => id.to_string().into(),
+            (label, _) => Names::shared().text(label),
+        }
+    }
+
     fn copy(desc: &PollDesc, direction: Direction) -> Self {
         let side = desc.side(direction);
         // Once: a stamp of one state beside the name of another would not be noticed where the word

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use netpoller_core::Transition;
-use netpoller_core::internals::{self, RawSide, thread_name};
+use netpoller_core::internals::{self, Label, RawSide, thread_name};
 
 use super::attributes::is_waiting;
 use super::entities::{Task, TaskStats};
@@ -13,7 +13,10 @@ use super::ids::Table;
 /// Who a waiter is.
 #[derive(Clone, PartialEq, Eq, Hash, Debug)]
 enum Who {
-    Task(u64),
+    /// By the number of a [named](netpoller_core::task::named) future.
+    Named(u64),
+    /// By tokio's number, of which there may be the same.
+    Runtime(u64),
     /// A number is given to another thread when the first has ended; its name may tell.
     Thread(u32, Arc<str>),
 }
@@ -47,7 +50,8 @@ impl People {
         }
         let who = match side.task_id {
             0 => Who::Thread(side.thread, thread_name(side.thread as usize)),
-            number => Who::Task(number),
+            number if side.task == Label::default() => Who::Runtime(number),
+            number => Who::Named(number),
         };
         if let Some(seen) = self.0.get_mut(&who) {
             seen.at_ns = now_ns;
@@ -56,7 +60,7 @@ impl People {
         let task = Task {
             name: match (&who, side.task) {
                 (Who::Thread(_, name), _) => name.clone(),
-                (Who::Task(_), label) => internals::text(label),
+                (Who::Named(_) | Who::Runtime(_), label) => internals::text(label),
             },
             number: Some(side.task_id).filter(|number| *number != 0),
             location: side.location,
@@ -144,5 +148,38 @@ impl Task {
         self.stats.busy_ns += weight.times(run_ns);
         self.stats.ended_ns = self.stats.ended_ns.max(at_ns);
         true
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::pin::pin;
+    use std::task::{Context, Waker};
+
+    use netpoller_core::{Direction, Kind, Poller, task};
+
+    use super::*;
+
+    #[test]
+    fn a_named_future_and_a_task_of_a_runtime_with_the_same_number_are_two() {
+        let poller = Poller::builder().name("same_number").build().unwrap();
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
+        let mut reads = pin!(task::named("dial", desc.wait(Direction::Read)));
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(reads.as_mut().poll(&mut cx).is_pending());
+        let row = internals::slot(&poller, desc.id().slot).unwrap().read();
+        let named = row.unwrap().sides[0];
+        let runtimes = RawSide {
+            task: Label::default(),
+            ..named
+        };
+        let (mut people, mut tasks) = (People::default(), Table::new(8));
+        let mut find = |side| people.find(&mut tasks, side, 1, 1);
+        let (first, second) = (find(&named), find(&runtimes));
+        assert!(first.is_some() && second.is_some() && first != second);
+        assert_eq!((find(&named), find(&runtimes)), (first, second));
     }
 }

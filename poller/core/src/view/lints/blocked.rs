@@ -14,7 +14,7 @@ use super::os_thread::{OsThread, State as Doing};
 use super::span;
 use crate::desc::State;
 use crate::observe::{
-    DescId, Direction, EventKind, Label, Names, RawEvent, known_thread, thread_id, thread_name,
+    DescId, Direction, EventKind, RawEvent, known_thread, thread_id, thread_name,
 };
 use crate::timers::EMPTY;
 use crate::view::raw::{RawRow, RawSide};
@@ -149,9 +149,8 @@ fn last_of(observation: &Observation<'_>, thread: u32) -> Option<Culprit> {
                 | EventKind::Rearm
                 | EventKind::Consume
         );
-        match (own, event.direction) {
-            (true, Some(direction)) => last = Some((event.desc, direction)),
-            _ => {}
+        if let Some(direction) = event.direction.filter(|_| own) {
+            last = Some((event.desc, direction));
         }
     };
     recorder.read_ring(
@@ -166,14 +165,6 @@ fn last_of(observation: &Observation<'_>, thread: u32) -> Option<Culprit> {
         doing: Doing::Waits,
         last,
     })
-}
-
-fn task_name(side: &RawSide) -> String {
-    match (side.task, side.task_id) {
-        (Label(0), 0) => String::new(),
-        (Label(0), id) => id.to_string(),
-        (label, _) => Names::shared().text(label).to_string(),
-    }
 }
 
 /// The row and the direction for which a thread last ran.
@@ -217,7 +208,7 @@ fn describe(observation: &Observation<'_>, culprit: &Culprit, due: &Due, again: 
         }
         None => Finding::of_poller(lint, observation, culprit.since_ns, summary),
     };
-    let task = seen.map(|(_, _, side)| task_name(side));
+    let task = seen.map(|(_, _, side)| side.task_name().to_string());
     let at = seen
         .and_then(|(_, _, side)| side.location)
         .map(|at| format!("{}:{}", at.file(), at.line()));

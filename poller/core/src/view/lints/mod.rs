@@ -18,6 +18,7 @@
 //! | `woken` | waiters that were woken and have not run |
 //! | `overdue` | deadlines that should have fired |
 //! | `rates` | what happens too often: wake storms, spurious wakes, full batches, slow dispatch, churn |
+//! | `top` | who does the most of it |
 //! | `registration` | the kernel's list against the table: duplicates and ghosts |
 //! | `stale` | rows whose number was closed, or given to another file |
 //! | `kernel_list` | the kernel's list, read for all of them |
@@ -68,6 +69,7 @@ mod rates;
 mod registration;
 mod stale;
 mod stuck;
+mod top;
 pub(crate) mod watch;
 mod woken;
 

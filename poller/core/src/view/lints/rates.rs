@@ -4,6 +4,7 @@ use super::finding::Finding;
 use super::lint::Lint;
 use super::observation::Observation;
 use super::span;
+use super::top::top;
 use crate::observe::{Counter, Direction, Histogram, Transition};
 use crate::view::stats::Stats;
 
@@ -274,7 +275,9 @@ fn describe(observation: &Observation<'_>, lint: Lint, window: &Window, since_ns
     };
     let mut finding = Finding::of_poller(lint, observation, since_ns, summary).first_seen();
     finding.evidence = evidence;
-    finding.evidence("window", span(window.ns))
+    finding
+        .evidence_if("the most by", top(observation, lint, window.ns))
+        .evidence("window", span(window.ns))
 }
 
 #[cfg(test)]
