@@ -16,7 +16,7 @@ pub(crate) struct Event<'a> {
     direction: Option<&'static str>,
     kind: &'static str,
     thread: Option<&'a str>,
-    argument: u32,
+    argument: u64,
     cause: Option<&'static str>,
 }
 

@@ -75,9 +75,9 @@ fn tone(kind: EventKind) -> Tone {
 /// What the argument of an event says; a dash for nothing.
 pub(crate) fn detail(event: &Event, context: &Context) -> String {
     let argument = event.argument;
-    let micros = |micros: u32| text::duration(u64::from(micros) * 1_000);
+    let micros = |micros: u64| text::duration(micros.saturating_mul(1_000));
     let said = match event.kind() {
-        EventKind::Event | EventKind::StaleEvent => epoll_names(argument),
+        EventKind::Event | EventKind::StaleEvent => epoll_names(argument as u32),
         EventKind::UnblockArmed | EventKind::UnblockParked => event
             .cause()
             .map_or_else(|| argument.to_string(), |cause| cause.name().to_owned()),
@@ -89,7 +89,7 @@ pub(crate) fn detail(event: &Event, context: &Context) -> String {
         EventKind::DeadlineSet => format!("in {}", micros(argument)),
         EventKind::DeadlineFired => format!("{} late", micros(argument)),
         EventKind::Poll => format!("{argument} events"),
-        EventKind::Run => format!("{} after the wake", text::duration(argument.into())),
+        EventKind::Run => format!("{} after the wake", text::duration(argument)),
         _ if argument != 0 => argument.to_string(),
         _ => "-".to_owned(),
     };
@@ -118,12 +118,12 @@ mod tests {
         assert_eq!(
             said(
                 EventKind::UnblockParked,
-                netpoller_proto::v1::Cause::Deadline as u32
+                netpoller_proto::v1::Cause::Deadline as u64
             ),
             "deadline"
         );
         assert_eq!(said(EventKind::Opened, 19), "fd 19");
-        assert_eq!(said(EventKind::Closed, u32::MAX), "a sleep");
+        assert_eq!(said(EventKind::Closed, u32::MAX.into()), "a sleep");
         assert_eq!(said(EventKind::DeadlineSet, 5_000_000), "in 5.0s");
         assert_eq!(said(EventKind::DeadlineFired, 40), "40.0us late");
         assert_eq!(said(EventKind::Run, 12_400), "12.4us after the wake");

@@ -278,7 +278,7 @@ fn events() -> Vec<u8> {
         thread: EVIL.into(),
         kind: 99,
         direction: -1,
-        argument: u32::MAX,
+        argument: u64::MAX,
     };
     TransitionsFrame {
         epoch: 1,

@@ -77,6 +77,8 @@ struct Budget {
     polled: Cell<u32>,
     /// `done` when somebody who was refused looked at I/O.
     looked: Cell<u32>,
+    /// An operation has ended since then that nobody counted but tokio.
+    uncounted: Cell<bool>,
     /// Operations of the task that were refused in a row.
     refusals: Cell<u32>,
     /// Whose waker the last operation had.
@@ -91,6 +93,7 @@ thread_local! {
             began: Cell::new(0),
             polled: Cell::new(0),
             looked: Cell::new(0),
+            uncounted: Cell::new(false),
             refusals: Cell::new(0),
             task: Cell::new(0),
             limit: Cell::new(Limit::Tasks),
@@ -139,6 +142,23 @@ impl Budget {
         self.begin();
     }
 
+    /// Whether an operation is refused that was told `before`.
+    #[inline]
+    fn is_refused(&self, cx: &Context<'_>, before: Before) -> bool {
+        self.enter(cx);
+        if !self.is_spent() {
+            return false;
+        }
+        match before {
+            Before::Nothing => self.refuses(),
+            Before::Leave => false,
+            Before::Refusal => {
+                self.begin();
+                false
+            }
+        }
+    }
+
     /// With nothing left: whether the next operation, which was not refused before, is refused now.
     #[cold]
     fn refuses(&self) -> bool {
@@ -163,7 +183,9 @@ impl Budget {
     #[cold]
     fn looks(&self) -> bool {
         let now = self.done.get();
-        let looks = now.wrapping_sub(self.looked.get()) >= BETWEEN_LOOKS;
+        // Where tokio refuses, a whole budget of its was used up, and nothing ends after that.
+        let uncounted = self.uncounted.replace(false);
+        let looks = uncounted || now.wrapping_sub(self.looked.get()) >= BETWEEN_LOOKS;
         if looks {
             self.looked.set(now);
         }
@@ -186,6 +208,8 @@ pub(crate) enum Before {
 pub(crate) struct Permit {
     #[cfg(feature = "tokio")]
     tokio: tokio::task::coop::RestoreOnPending,
+    /// Whether somebody needs the thread's own budget.
+    counts: bool,
 }
 
 impl Permit {
@@ -193,7 +217,10 @@ impl Permit {
     #[inline]
     pub(crate) fn made_progress(self) {
         if COUNTS {
-            OWN.with(|own| own.done.set(own.done.get().wrapping_add(1)));
+            OWN.with(|own| match self.counts {
+                true => own.done.set(own.done.get().wrapping_add(1)),
+                false => own.uncounted.set(true),
+            });
         }
         #[cfg(feature = "tokio")]
         self.tokio.made_progress();
@@ -219,27 +246,8 @@ pub(crate) fn poll_proceed(
         }
         return Poll::Pending;
     };
-    let refused = OWN.with(|own| {
-        if own.is_idle() {
-            // Whoever needs it next finds nothing spent.
-            own.polled.set(own.done.get());
-            own.began.set(own.done.get());
-            return false;
-        }
-        own.enter(cx);
-        if !own.is_spent() {
-            return false;
-        }
-        match before {
-            Before::Nothing => own.refuses(),
-            Before::Leave => false,
-            Before::Refusal => {
-                own.begin();
-                false
-            }
-        }
-    });
-    if refused {
+    let counts = OWN.with(|own| !own.is_idle());
+    if counts && OWN.with(|own| own.is_refused(cx, before)) {
         if OWN.with(Budget::looks) {
             look();
         }
@@ -249,6 +257,7 @@ pub(crate) fn poll_proceed(
     Poll::Ready(Permit {
         #[cfg(feature = "tokio")]
         tokio,
+        counts,
     })
 }
 
@@ -288,10 +297,17 @@ pub(crate) fn has_remaining(cx: &Context<'_>) -> bool {
 pub(crate) struct Asked(Before);
 
 impl Asked {
-    /// [`poll_proceed`], for each poll of the operation.
+    /// [`poll_proceed`], for each poll of the operation that needs leave. `waited` if it has, since
+    /// it has begun.
     #[inline]
-    pub(crate) fn poll(&mut self, cx: &mut Context<'_>, look: impl FnOnce()) -> Poll<Permit> {
-        let permit = poll_proceed(cx, self.0, look);
+    pub(crate) fn poll(
+        &mut self,
+        cx: &mut Context<'_>,
+        waited: bool,
+        look: impl FnOnce(),
+    ) -> Poll<Permit> {
+        let before = if waited { Before::Leave } else { self.0 };
+        let permit = poll_proceed(cx, before, look);
         self.0 = match permit {
             Poll::Ready(_) => Before::Leave,
             Poll::Pending => Before::Refusal,
@@ -308,7 +324,7 @@ pub(crate) fn cooperative<T>(
 ) -> impl Future<Output = T> {
     let mut asked = Asked::default();
     poll_fn(move |cx| {
-        let permit = ready!(asked.poll(cx, &mut look));
+        let permit = ready!(asked.poll(cx, false, &mut look));
         let output = ready!(poll(cx));
         permit.made_progress();
         Poll::Ready(output)
@@ -370,6 +386,10 @@ impl Drop for Scope {
             own.limit.set(self.limit);
             own.began.set(self.began);
             own.polled.set(self.polled);
+            if self.limit == Limit::Tasks {
+                // Nothing was counted while nobody needed it, so nothing is spent.
+                own.begin_poll();
+            }
         });
     }
 }
@@ -481,9 +501,9 @@ mod tests {
         let one = task();
         let mut cx = Context::from_waker(&one);
         let mut waits = Asked::default();
-        assert!(waits.poll(&mut cx, || {}).is_ready());
+        assert!(waits.poll(&mut cx, false, || {}).is_ready());
         assert_eq!(operations(&one, 1000), BUDGET);
-        assert!(waits.poll(&mut cx, || {}).is_ready());
+        assert!(waits.poll(&mut cx, false, || {}).is_ready());
         assert_eq!(operations(&one, 1000), 0);
     }
 

@@ -355,10 +355,10 @@ pub struct Wake {
     /// When epoll_wait returned the event, or the deadline or close released the waiter.
     #[prost(uint64, tag = "2")]
     pub fetched_ns: u64,
-    /// Duration from there until the waker was called: the poller's share. Saturates at 4.2 s.
+    /// Duration from there until the waker was called: the poller's share. To 16 us where it is longer than 2.1 s; at most 9.7 hours.
     #[prost(uint64, tag = "3")]
     pub poller_to_waker_ns: u64,
-    /// Duration from the call of the waker until the waiter ran: the scheduler's share. Saturates at 4.2 s.
+    /// Duration from the call of the waker until the waiter ran: the scheduler's share. As the one before.
     #[prost(uint64, tag = "4")]
     pub waker_to_run_ns: u64,
     /// The waiter has not run yet, so `waker_to_run_ns` says nothing.
@@ -517,7 +517,8 @@ pub struct Histogram {
     /// Sum of all samples, in `unit`.
     #[prost(uint64, tag = "4")]
     pub sum: u64,
-    /// Largest sample, in `unit`, rounded up to the bound of its bucket.
+    /// Largest sample, in `unit`; of an interval in which no sample was larger than all before, the bound
+    /// of its bucket.
     #[prost(uint64, tag = "5")]
     pub max: u64,
     /// The buckets that are not empty, in ascending order.
@@ -716,8 +717,8 @@ pub struct Event {
     #[prost(string, tag = "6")]
     pub thread: ::prost::alloc::string::String,
     /// What `kind` says it is, 0 else.
-    #[prost(uint32, tag = "7")]
-    pub argument: u32,
+    #[prost(uint64, tag = "7")]
+    pub argument: u64,
 }
 /// Selects the events to hear of.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1239,7 +1240,7 @@ pub enum EventKind {
     Poll = 31,
     /// epoll_wait was interrupted by a signal.
     PollEintr = 32,
-    /// A waiter ran after it was woken; `argument` is the whole wake latency in nanoseconds, at most 4.2 s.
+    /// A waiter ran after it was woken; `argument` is the whole wake latency in nanoseconds, at most 78 hours.
     Run = 33,
 }
 impl EventKind {

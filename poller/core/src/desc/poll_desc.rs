@@ -129,7 +129,14 @@ impl PollDesc {
         for direction in Direction::ALL {
             let side = self.side(direction);
             side.word.recycle(|transition| {
-                self.count_for(ending, local, direction, transition, Cause::Io)
+                self.count_for(
+                    ending,
+                    local.last_ns(),
+                    local,
+                    direction,
+                    transition,
+                    Cause::Io,
+                )
             });
         }
         self.fd.store(-1, Ordering::Relaxed);
@@ -155,13 +162,27 @@ impl PollDesc {
         transition: Transition,
         cause: Cause,
     ) {
-        self.count_for(self.id(), local, direction, transition, cause);
+        self.count_at(local.last_ns(), local, direction, transition, cause);
+    }
+
+    /// [`PollDesc::count`] by somebody who knows the time.
+    #[inline(always)]
+    pub(super) fn count_at(
+        &self,
+        at_ns: u64,
+        local: &Local<'_>,
+        direction: Direction,
+        transition: Transition,
+        cause: Cause,
+    ) {
+        self.count_for(self.id(), at_ns, local, direction, transition, cause);
     }
 
     #[inline(always)]
     fn count_for(
         &self,
         id: DescId,
+        at_ns: u64,
         local: &Local<'_>,
         direction: Direction,
         transition: Transition,
@@ -175,15 +196,10 @@ impl PollDesc {
         // An edge that told nothing new would push out those that did; and the side that nobody
         // waits on gets one with every event of the other, whose cache line need not be touched.
         if transition != Transition::ReadyAgain {
-            side.history.keep(
-                &side.next,
-                local.last_ns(),
-                local.thread(),
-                transition,
-                cause,
-            );
+            side.history
+                .keep(&side.next, at_ns, local.thread(), transition, cause);
         }
-        local.transition(id, direction, transition, cause);
+        local.transition(at_ns, id, direction, transition, cause);
     }
 
     #[inline]

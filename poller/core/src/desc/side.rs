@@ -6,11 +6,8 @@ use std::sync::atomic::AtomicPtr;
 
 use super::State;
 use super::word::Word;
-use crate::observe::{Cause, History, Label, Next, RECORDS, Transition};
+use crate::observe::{Cause, History, Label, Next, RECORDS, Span, Transition};
 use crate::sync::atomic::Ordering;
-
-/// A share of a wake's latency that is not known yet.
-const PENDING: u32 = u32::MAX;
 
 /// A `&'static Location` or nothing, in one atomic.
 #[derive(Debug)]
@@ -31,6 +28,26 @@ impl AtomicLocation {
         // SAFETY: null, or a reference with static lifetime that `store` has put here; nobody
         // writes through it.
         unsafe { self.0.load(Ordering::Relaxed).as_ref() }
+    }
+}
+
+/// A [`Span`], or none, in one atomic.
+#[derive(Debug)]
+struct AtomicSpan(shown::AtomicU32);
+
+impl AtomicSpan {
+    fn new() -> Self {
+        Self(shown::AtomicU32::new(Span::UNKNOWN.to_bits()))
+    }
+
+    #[inline]
+    fn store(&self, span: Span) {
+        self.0.store(span.to_bits(), Ordering::Relaxed);
+    }
+
+    #[inline]
+    fn load(&self) -> Span {
+        Span::from_bits(self.0.load(Ordering::Relaxed))
     }
 }
 
@@ -56,11 +73,10 @@ pub(crate) struct Side {
     pub(super) next: Next,
     /// All but `recycled`, which ends the life whose counts these are.
     pub(super) transitions: [shown::AtomicU32; Transition::COUNT - 1],
-    /// From `woken_ns` until the waker was called, or the waiter ran without it; [`PENDING`] before
-    /// that.
-    pub(super) called_after_ns: shown::AtomicU32,
-    /// From there until the waiter ran, [`PENDING`] before that.
-    pub(super) ran_after_ns: shown::AtomicU32,
+    /// From `woken_ns` until the waker was called, or the waiter ran without it.
+    called_after: AtomicSpan,
+    /// From there until the waiter ran.
+    ran_after: AtomicSpan,
     pub(super) history: History,
 }
 
@@ -81,8 +97,8 @@ impl Side {
             cause: shown::AtomicU8::new(Cause::Io as u8),
             next: Next::new(),
             transitions: std::array::from_fn(|_| shown::AtomicU32::new(0)),
-            called_after_ns: shown::AtomicU32::new(PENDING),
-            ran_after_ns: shown::AtomicU32::new(PENDING),
+            called_after: AtomicSpan::new(),
+            ran_after: AtomicSpan::new(),
             history: History::new(),
         }
     }
@@ -127,8 +143,8 @@ impl Side {
         if !RECORDS {
             return;
         }
-        self.called_after_ns.store(PENDING, Ordering::Relaxed);
-        self.ran_after_ns.store(PENDING, Ordering::Relaxed);
+        self.called_after.store(Span::UNKNOWN);
+        self.ran_after.store(Span::UNKNOWN);
         self.cause.store(cause as u8, Ordering::Relaxed);
         self.woken_ns.store(at_ns, Ordering::Relaxed);
     }
@@ -139,45 +155,40 @@ impl Side {
     #[inline]
     pub(crate) fn stamp_call(&self, woken_ns: u64, now_ns: u64) {
         if self.woken_ns.load(Ordering::Relaxed) == woken_ns
-            && self.called_after_ns.load(Ordering::Relaxed) == PENDING
+            && self.called_after.load() == Span::UNKNOWN
         {
-            self.called_after_ns
-                .store(span(woken_ns, now_ns), Ordering::Relaxed);
+            self.called_after
+                .store(Span::of(now_ns.saturating_sub(woken_ns)));
         }
     }
 
-    /// The waiter runs at `now_ns`. Returns when it was woken, how long that took until its waker
-    /// was called, and from there until now; the latter are `None` if it runs before its waker was
-    /// called.
+    /// The waiter runs at `now_ns`. Returns when it was woken, and how long that is after the call
+    /// of its waker; `None` if it runs before that.
     #[inline]
-    pub(super) fn stamp_run(&self, now_ns: u64) -> (u64, Option<(u32, u32)>) {
+    pub(super) fn stamp_run(&self, now_ns: u64) -> (u64, Option<u64>) {
         let woken_ns = self.woken_ns.load(Ordering::Relaxed);
-        let called = self.called_after_ns.load(Ordering::Relaxed);
-        if called == PENDING {
+        let Some(called) = self.called_after.load().ns() else {
             // It was polled for another reason, as by the other half of its task. It has run all
             // the same, and must not be taken for one that does not; its waker comes too late.
-            self.called_after_ns
-                .store(span(woken_ns, now_ns), Ordering::Relaxed);
-            self.ran_after_ns.store(0, Ordering::Relaxed);
+            self.called_after
+                .store(Span::of(now_ns.saturating_sub(woken_ns)));
+            self.ran_after.store(Span::of(0));
             return (woken_ns, None);
-        }
-        let ran = span(woken_ns + u64::from(called), now_ns);
-        self.ran_after_ns.store(ran, Ordering::Relaxed);
-        (woken_ns, Some((called, ran)))
+        };
+        let ran = now_ns.saturating_sub(woken_ns + called);
+        self.ran_after.store(Span::of(ran));
+        (woken_ns, Some(ran))
     }
 
     /// The last wake of a parked waiter, `None` before the first.
     pub(crate) fn last_wake(&self) -> Option<StampedWake> {
-        let known = |after: &shown::AtomicU32| {
-            Some(after.load(Ordering::Relaxed)).filter(|after| *after != PENDING)
-        };
         let woken_ns = self.woken_ns.load(Ordering::Relaxed);
         (woken_ns != 0).then(|| StampedWake {
             cause: Cause::from_index(self.cause.load(Ordering::Relaxed).into())
                 .unwrap_or(Cause::Io),
             woken_ns,
-            called_after_ns: known(&self.called_after_ns),
-            ran_after_ns: known(&self.ran_after_ns),
+            called_after_ns: self.called_after.load().ns(),
+            ran_after_ns: self.ran_after.load().ns(),
         })
     }
 
@@ -225,21 +236,13 @@ impl Side {
     }
 }
 
-/// A duration as it is kept: up to 4.2 s.
-#[inline]
-fn span(from_ns: u64, to_ns: u64) -> u32 {
-    u32::try_from(to_ns.saturating_sub(from_ns))
-        .unwrap_or(PENDING)
-        .min(PENDING - 1)
-}
-
-/// The last wake, as it was read.
+/// The last wake, as it was read; its spans as [`Span`] keeps them.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct StampedWake {
     pub cause: Cause,
     pub woken_ns: u64,
-    pub called_after_ns: Option<u32>,
-    pub ran_after_ns: Option<u32>,
+    pub called_after_ns: Option<u64>,
+    pub ran_after_ns: Option<u64>,
 }
 
 /// The stamps of a waiter, as they were read.
@@ -272,21 +275,24 @@ mod tests {
         let wake = side.last_wake().unwrap();
         assert_eq!((wake.called_after_ns, wake.ran_after_ns), (None, None));
         side.stamp_call(200, 210);
-        assert_eq!(side.stamp_run(240), (200, Some((10, 30))));
+        assert_eq!(side.stamp_run(240), (200, Some(30)));
     }
 
     #[test]
-    fn a_wake_that_took_longer_than_can_be_kept_is_known_to_have_come() {
+    fn the_shares_of_a_wake_that_took_minutes_add_up() {
         const MINUTE: u64 = 60_000_000_000;
         let side = Side::new();
         side.stamp_wake(100, Cause::Io);
         side.stamp_call(100, 100 + MINUTE);
-        side.stamp_run(100 + 2 * MINUTE);
+        let (woken, ran) = side.stamp_run(100 + 3 * MINUTE);
+        let off = (woken + MINUTE + ran.unwrap()).abs_diff(100 + 3 * MINUTE);
+        assert!(off < 50_000, "{off}");
         let wake = side.last_wake().unwrap();
-        let longest = Some(u32::MAX - 1);
-        assert_eq!(
-            (wake.called_after_ns, wake.ran_after_ns),
-            (longest, longest)
-        );
+        for (kept, exact) in [
+            (wake.called_after_ns, MINUTE),
+            (wake.ran_after_ns, 2 * MINUTE),
+        ] {
+            assert!(kept.unwrap().abs_diff(exact) < 50_000, "{kept:?}");
+        }
     }
 }

@@ -8,7 +8,7 @@ use super::info::Blocker;
 use super::poll_desc::PollDesc;
 use super::word::{Refused, Token, Waiter};
 use crate::observe::{
-    Cause, Direction, EventKind, Histogram, Local, RECORDS, Transition, current_task,
+    Cause, Direction, EventKind, Histogram, Local, MAX_ARGUMENT, RECORDS, Transition, current_task,
 };
 use crate::sync::Panics;
 use crate::sync::atomic::{AtomicI64, Ordering};
@@ -87,11 +87,12 @@ impl Waiter for WaitContext<'_> {
 
     #[inline(always)]
     fn count(&self, transition: Transition) {
-        if matches!(transition, Transition::Arm | Transition::Consume) {
-            self.local.stamp();
-        }
+        let at_ns = match transition {
+            Transition::Arm | Transition::Consume => self.local.stamp(),
+            _ => self.local.last_ns(),
+        };
         self.desc
-            .count(&self.local, self.direction, transition, Cause::Io);
+            .count_at(at_ns, &self.local, self.direction, transition, Cause::Io);
     }
 }
 
@@ -128,11 +129,24 @@ impl WaitContext<'_> {
         waker: &Waker,
     ) -> Option<Poll<Result<(), Refused<Blocker>>>> {
         let word = &self.desc.side(self.direction).word;
-        let poll = word.poll_wait_once(token, false, waker, &self)?;
-        if token.has_parked() && poll.is_ready() {
+        match word.poll_wait_once(token, false, waker, &self)? {
+            Poll::Ready(Ok(())) => {
+                if token.has_parked() {
+                    self.record_wake();
+                }
+                Some(Poll::Ready(Ok(())))
+            }
+            Poll::Ready(refused) => Some(Poll::Ready(self.refused(token, refused))),
+            Poll::Pending => Some(Poll::Pending),
+        }
+    }
+
+    #[cold]
+    fn refused<T>(&self, token: &Token, refused: T) -> T {
+        if token.has_parked() {
             self.record_wake();
         }
-        Some(poll)
+        refused
     }
 
     /// Ends a wait whose future is dropped before it was done.
@@ -161,40 +175,48 @@ impl WaitContext<'_> {
         let desc = self.desc.id();
         let now = self.local.last_ns();
         let since = side.since_ns.load(Ordering::Relaxed);
-        let (woken, shares) = side.stamp_run(now);
-        let (parked, latency) = match self.direction {
-            Direction::Read => (
-                [
-                    Histogram::TimeParkedReadIo,
-                    Histogram::TimeParkedReadDeadline,
-                    Histogram::TimeParkedReadClose,
-                ],
-                Histogram::WakeLatencyRead,
-            ),
-            Direction::Write => (
-                [
-                    Histogram::TimeParkedWriteIo,
-                    Histogram::TimeParkedWriteDeadline,
-                    Histogram::TimeParkedWriteClose,
-                ],
-                Histogram::WakeLatencyWrite,
-            ),
-        };
-        let cause = usize::from(side.cause.load(Ordering::Relaxed)).min(2);
+        let (woken, ran) = side.stamp_run(now);
         let took = now.saturating_sub(woken.max(since));
-        self.local
-            .record_for(desc, parked[cause], woken.saturating_sub(since));
-        self.local.record_for(desc, latency, took);
-        if let Some((called, ran)) = shares {
-            self.local
-                .record_for(desc, Histogram::PollerToWaker, u64::from(called));
-            self.local
-                .record_for(desc, Histogram::WakerToRun, u64::from(ran));
+        let record = |histogram, ns| self.local.record_at(now, desc, histogram, ns);
+        let cause = side.cause.load(Ordering::Relaxed);
+        let parked = if cause == Cause::Io as u8 {
+            match self.direction {
+                Direction::Read => Histogram::TimeParkedReadIo,
+                Direction::Write => Histogram::TimeParkedWriteIo,
+            }
+        } else {
+            released(self.direction, cause)
+        };
+        record(parked, woken.saturating_sub(since));
+        record(
+            match self.direction {
+                Direction::Read => Histogram::WakeLatencyRead,
+                Direction::Write => Histogram::WakeLatencyWrite,
+            },
+            took,
+        );
+        if let Some(ran) = ran {
+            record(Histogram::WakerToRun, ran);
         }
-        let argument = u32::try_from(took).unwrap_or(u32::MAX);
-        self.local
-            .event_in(Some(self.direction), EventKind::Run, desc, argument);
+        self.local.event_at(
+            now,
+            Some(self.direction),
+            EventKind::Run,
+            desc,
+            took.min(MAX_ARGUMENT),
+        );
         side.since_ns.store(now, Ordering::Relaxed);
+    }
+}
+
+/// The time parked by a waiter that was not woken by an event.
+#[cold]
+fn released(direction: Direction, cause: u8) -> Histogram {
+    match (direction, Cause::from_index(cause.into())) {
+        (Direction::Read, Some(Cause::Close)) => Histogram::TimeParkedReadClose,
+        (Direction::Write, Some(Cause::Close)) => Histogram::TimeParkedWriteClose,
+        (Direction::Read, _) => Histogram::TimeParkedReadDeadline,
+        (Direction::Write, _) => Histogram::TimeParkedWriteDeadline,
     }
 }
 

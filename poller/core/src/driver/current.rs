@@ -388,6 +388,17 @@ pub(super) enum Here {
     Runtime(tokio::runtime::Handle),
 }
 
+/// [`Here::stamp`] of who polls here.
+#[inline]
+pub(super) fn stamp() -> Option<u64> {
+    #[cfg(feature = "tokio")]
+    if matches!(POLLS.try_with(Cell::get), Ok(None)) {
+        let runtime = tokio::runtime::Handle::try_current().ok()?;
+        return Some(super::tokio::stamp(&runtime));
+    }
+    Here::current().map(|here| here.stamp())
+}
+
 impl Here {
     /// `None` if nobody does whom we know.
     #[inline]
@@ -408,7 +419,6 @@ impl Here {
     }
 
     /// A number that is another one as soon as anybody may have ceased to poll. Never 0.
-    #[inline]
     pub(super) fn stamp(&self) -> u64 {
         match self {
             Self::BlockOn(stamp) => *stamp,

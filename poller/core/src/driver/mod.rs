@@ -68,13 +68,18 @@ pub(crate) struct RuntimeLink {
 
 impl RuntimeLink {
     /// Called before each wait. While nothing changes it asks for the current runtime and compares.
-    #[inline]
+    #[inline(always)]
     pub(crate) fn ensure_polled(&self, shared: &Arc<Shared>) -> io::Result<()> {
-        let Some(here) = Here::current() else {
-            return Ok(());
-        };
-        let stamp = here.stamp();
-        if self.last.load(Ordering::Relaxed) != stamp {
+        match current::stamp() {
+            Some(stamp) if stamp != self.last.load(Ordering::Relaxed) => self.attend(shared),
+            _ => Ok(()),
+        }
+    }
+
+    #[cold]
+    fn attend(&self, shared: &Arc<Shared>) -> io::Result<()> {
+        if let Some(here) = Here::current() {
+            let stamp = here.stamp();
             here.attend(shared)?;
             self.last.store(stamp, Ordering::Relaxed);
         }

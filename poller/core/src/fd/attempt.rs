@@ -6,6 +6,7 @@
 
 use std::future::{Future, poll_fn};
 use std::io;
+use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
 use std::panic::Location;
 use std::pin::{Pin, pin};
@@ -14,6 +15,7 @@ use std::task::{Context, Poll, Waker, ready};
 use std::time::{Duration, Instant};
 
 use super::operation::{Op, Operation};
+use crate::budget::Permit;
 use crate::desc::Token;
 use crate::driver::RuntimeLink;
 use crate::error::Error;
@@ -73,7 +75,8 @@ pub(crate) struct Attempt<'a, T, O> {
     progress: Progress,
     token: Token,
     /// What it waits for that no event tells of: its turn, or the end of a pause.
-    pub(super) aside: Option<Aside<'a>>,
+    /// None is left when it has ended, or was given up: so that nobody need look for it then.
+    pub(super) aside: ManuallyDrop<Option<Aside<'a>>>,
 }
 
 /// A future that few operations need.
@@ -87,7 +90,7 @@ impl<'a, T: Target<'a>, O: Op> Attempt<'a, T, O> {
             operation,
             progress: Progress::default(),
             token: Token::default(),
-            aside: None,
+            aside: ManuallyDrop::new(None),
         }
     }
 
@@ -104,41 +107,70 @@ impl<'a, T: Target<'a>, O: Op> Attempt<'a, T, O> {
         desc.context(O::DIRECTION, self.operation.location, desc.local())
             .cancel(&mut self.token);
         self.token = Token::default();
-        self.aside = None;
+        *self.aside = None;
     }
 
     /// [`Attempt::poll`] of one that begins, for most of which the first try is all, or that comes
-    /// back to its wait.
+    /// back to its wait. Only a try wants leave, for which it asks by `ask`: one that begins with
+    /// waiting, or waits on, keeps nobody from anything.
     #[inline(always)]
     pub(super) fn poll_first<R>(
         &mut self,
         local: Local<'_>,
         cx: &mut Context<'_>,
         call: &mut impl FnMut(RawFd) -> io::Result<R>,
+        ask: impl FnOnce(&mut Context<'_>, bool) -> Poll<Permit>,
     ) -> Poll<io::Result<R>> {
+        let prepared = ready!(self.prepare(local, cx));
+        let permit = ready!(ask(cx, self.progress.woken));
+        let result = match prepared {
+            Ok(()) => ready!(self.poll_try(local, cx, call)),
+            Err(error) => Err(error),
+        };
+        permit.made_progress();
+        Poll::Ready(result)
+    }
+
+    /// Goes as far as a try, a pause, or an end.
+    #[inline(always)]
+    fn prepare(&mut self, local: Local<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.progress.next == Next::Begin {
-            match begin(self.target, self.operation, local) {
-                Ok(Next::Wait) => self.progress.next = Next::Wait,
-                Ok(next) => {
-                    match call(self.target.raw()) {
-                        Ok(value) => return Poll::Ready(Ok(self.succeed(local, value))),
-                        Err(error) => {
-                            self.progress.next = next;
-                            self.fail(local, error)?;
-                        }
-                    };
-                }
-                Err(error) => return Poll::Ready(Err(error.into())),
-            }
+            self.progress.next = begin(self.target, self.operation, local)?;
         }
         if self.progress.next == Next::Wait {
             ready!(self.poll_wait(local, cx))?;
+        }
+        Poll::Ready(Ok(()))
+    }
+
+    #[inline(always)]
+    fn poll_try<R>(
+        &mut self,
+        local: Local<'_>,
+        cx: &mut Context<'_>,
+        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        if matches!(self.progress.next, Next::Try | Next::TryThenReset) {
             match call(self.target.raw()) {
                 Ok(value) => return Poll::Ready(Ok(self.succeed(local, value))),
                 Err(error) => self.fail(local, error)?,
             }
         }
         self.poll(local, cx, call)
+    }
+
+    /// It was refused a try. Returns whether it keeps its turn: one that has waited does.
+    #[cold]
+    pub(super) fn refused(&mut self) -> bool {
+        if !self.progress.woken {
+            self.begin_anew();
+            return false;
+        }
+        // The edge that it waited for is used up, and it may be dropped before it tries.
+        if let Some(drained) = self.target.drained() {
+            drained.store(false, Ordering::Relaxed);
+        }
+        true
     }
 
     #[inline(always)]
@@ -197,10 +229,10 @@ impl<'a, T: Target<'a>, O: Op> Attempt<'a, T, O> {
             *pauses = (*pauses + 1).min(LAST_PAUSE);
             Box::pin(self::pause(target, operation, length))
         });
-        ready!(pause.as_mut().poll(cx))?;
-        self.aside = None;
+        let outcome = ready!(pause.as_mut().poll(cx));
+        *self.aside = None;
         self.progress.next = Next::Try;
-        Poll::Ready(Ok(()))
+        Poll::Ready(outcome)
     }
 }
 

@@ -246,8 +246,8 @@ impl Fd {
     ) -> WriteAll<'a> {
         WriteAll {
             ongoing: self.begin(self.writing(location)),
-            buf,
-            written: 0,
+            rest: buf,
+            length: buf.len(),
         }
     }
 
@@ -338,8 +338,9 @@ impl Fd {
 #[must_use = "futures do nothing unless awaited"]
 pub(crate) struct WriteAll<'a> {
     ongoing: Ongoing<'a, op::Write>,
-    buf: &'a [u8],
-    written: usize,
+    /// What is left to write, of so many bytes.
+    rest: &'a [u8],
+    length: usize,
 }
 
 impl Future for WriteAll<'_> {
@@ -349,31 +350,26 @@ impl Future for WriteAll<'_> {
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let WriteAll {
             ongoing,
-            buf,
-            written,
+            rest,
+            length,
         } = self.get_mut();
         let fd = ongoing.fd();
         let local = fd.local();
         let result = loop {
-            let rest = buf.get(*written..).unwrap_or_default();
-            let (permit, result) =
-                ready!(ongoing.poll(local, cx, &mut |raw| fd.try_write(raw, rest)));
             // Each call counts: a peer that is quick keeps the task from its executor as well.
-            permit.made_progress();
-            match result {
-                Ok(n) => *written += n,
+            match ready!(ongoing.poll(local, cx, &mut |raw| fd.try_write(raw, rest))) {
+                Ok(n) if n >= rest.len() => {
+                    *rest = &[];
+                    break Ok(());
+                }
+                Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
+                Ok(n) => *rest = &rest[n..],
                 Err(error) => break Err(error),
-            }
-            if *written >= buf.len() {
-                break Ok(());
-            }
-            if matches!(result, Ok(0)) {
-                break Err(io::ErrorKind::WriteZero.into());
             }
             ongoing.begin_anew();
         };
         ongoing.end();
-        let (operation, written) = (ongoing.operation(), *written);
+        let (operation, written) = (ongoing.operation(), *length - rest.len());
         Poll::Ready(match result {
             Ok(()) => {
                 operation.count(local, Ok(&written));

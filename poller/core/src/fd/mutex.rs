@@ -375,10 +375,16 @@ fn check(state: u64) -> Result<(), Denied> {
     }
 }
 
+#[inline]
 fn leave(state: u64) -> Leave {
     if state & CLOSED == 0 {
         return Leave::Nothing;
     }
+    leave_closed(state)
+}
+
+#[cold]
+fn leave_closed(state: u64) -> Leave {
     if state / REF == 0 {
         Leave::Destroy
     } else {

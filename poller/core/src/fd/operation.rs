@@ -99,21 +99,20 @@ impl<O: Op> Operation<O> {
     /// Counts how it has ended, and the bytes that it has moved.
     #[inline]
     pub(crate) fn count<R: Moved>(self, local: Local<'_>, result: Result<&R, &io::Error>) {
-        let end = match result {
+        match result {
             Ok(moved) => {
                 let bytes = moved.bytes();
                 if let Some(bytes) = bytes {
                     self.count_bytes(local, bytes);
                 }
                 if O::DIRECTION == Direction::Read && bytes == Some(0) && self.ends() {
-                    OpResult::Eof
+                    count_rarely(local, O::KIND.op(OpResult::Eof));
                 } else {
-                    OpResult::Ok
+                    local.count(O::KIND.op(OpResult::Ok));
                 }
             }
-            Err(error) => failure(error),
-        };
-        local.count(O::KIND.op(end));
+            Err(error) => count_rarely(local, O::KIND.op(failure(error))),
+        }
     }
 
     #[inline]
@@ -124,6 +123,12 @@ impl<O: Op> Operation<O> {
         };
         local.add(counter, bytes as u64);
     }
+}
+
+/// Out of the way of those that end well.
+#[cold]
+fn count_rarely(local: Local<'_>, counter: Counter) {
+    local.count(counter);
 }
 
 /// How an operation has failed.

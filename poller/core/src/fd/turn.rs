@@ -15,7 +15,7 @@ use super::attempt::{self, Attempt, Target};
 use super::descriptor::Fd;
 use super::mutex::{Leave, Lock};
 use super::operation::{Moved, Op, Operation};
-use crate::budget::{self, Before, Permit};
+use crate::budget::{self, Before};
 use crate::driver::RuntimeLink;
 use crate::observe::{Counter, Direction, Local, RECORDS, current_task};
 use crate::poller::{Desc, Queued};
@@ -33,20 +33,8 @@ impl Drop for Turn<'_> {
         match self.fd.mutex.try_unlock(self.direction) {
             Some(Leave::Nothing) => {}
             Some(Leave::Destroy) => self.fd.destroy(),
-            None => self.leave_and_call(),
+            None => self.fd.leave_and_call(self.direction),
         }
-    }
-}
-
-impl Turn<'_> {
-    #[cold]
-    fn leave_and_call(&self) {
-        let mut panics = Panics::default();
-        let leave = self.fd.mutex.unlock_and_call(self.direction, &mut panics);
-        if leave == Leave::Destroy {
-            panics.catch(|| self.fd.destroy());
-        }
-        panics.resume();
     }
 }
 
@@ -107,6 +95,16 @@ impl Fd {
             Ok(false) => None,
             Err(denied) => Some(Err(denied.into())),
         }
+    }
+
+    #[cold]
+    fn leave_and_call(&self, direction: Direction) {
+        let mut panics = Panics::default();
+        let leave = self.mutex.unlock_and_call(direction, &mut panics);
+        if leave == Leave::Destroy {
+            panics.catch(|| self.destroy());
+        }
+        panics.resume();
     }
 
     /// Waits for whoever has the lock of `direction`.
@@ -309,9 +307,8 @@ impl<O: Op, R: Moved, C: FnMut(RawFd) -> io::Result<R>> Future for Run<'_, O, C>
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Run { ongoing, call } = self.get_mut();
         let local = ongoing.fd().local();
-        let (permit, result) = ready!(ongoing.poll(local, cx, call));
+        let result = ready!(ongoing.poll(local, cx, call));
         ongoing.end();
-        permit.made_progress();
         if !ongoing.operation().peeks() {
             ongoing.operation().count(local, result.as_ref());
         }
@@ -357,17 +354,9 @@ impl<'a, O: Op> Ongoing<'a, O> {
         local: Local<'_>,
         cx: &mut Context<'_>,
         call: &mut impl FnMut(RawFd) -> io::Result<R>,
-    ) -> Poll<(Permit, io::Result<R>)> {
-        let fd = self.fd();
+    ) -> Poll<io::Result<R>> {
         let guard = EndOnPanic(self);
-        let this = &mut *guard.0;
-        let outcome = match this.asked.poll(cx, || fd.desc().shared.give_way()) {
-            Poll::Ready(permit) => match this.poll_turn(local, cx, call) {
-                Poll::Ready(result) => Poll::Ready((permit, result)),
-                Poll::Pending => Poll::Pending,
-            },
-            Poll::Pending => Poll::Pending,
-        };
+        let outcome = guard.0.poll_turn(local, cx, call);
         mem::forget(guard);
         outcome
     }
@@ -383,17 +372,59 @@ impl<'a, O: Op> Ongoing<'a, O> {
             if self.stage == Stage::Begin
                 && let Some(turn) = self.fd().try_turn(O::DIRECTION)
             {
-                // From here on it is `Ongoing::end` that leaves.
-                mem::forget(turn?);
+                match turn {
+                    // From here on it is `Ongoing::end` that leaves.
+                    Ok(turn) => mem::forget(turn),
+                    Err(error) => return self.poll_last(cx, |_| Err(error)),
+                }
                 self.stage = Stage::Turn;
-            } else {
-                ready!(self.wait_for_turn(cx))?;
+            } else if let Err(error) = ready!(self.wait_for_turn(cx)) {
+                return self.poll_last(cx, |_| Err(error));
             }
             if self.operation().is_idle() {
-                return Poll::Ready(call(self.fd().raw()));
+                return self.poll_last(cx, call);
             }
         }
-        self.attempt.poll_first(local, cx, call)
+        let (fd, asked, mut refused) = (self.fd(), &mut self.asked, false);
+        let outcome = self.attempt.poll_first(local, cx, call, |cx, waited| {
+            let permit = asked.poll(cx, waited, || fd.desc().shared.give_way());
+            refused = permit.is_pending();
+            permit
+        });
+        if refused && !self.attempt.refused() {
+            self.go_back();
+        }
+        outcome
+    }
+
+    /// Ends with what `last` says, when it has leave.
+    #[cold]
+    fn poll_last<R>(
+        &mut self,
+        cx: &mut Context<'_>,
+        last: impl FnOnce(RawFd) -> io::Result<R>,
+    ) -> Poll<io::Result<R>> {
+        let fd = self.fd();
+        let asked = &mut self.asked;
+        match asked.poll(cx, false, || fd.desc().shared.give_way()) {
+            Poll::Ready(permit) => {
+                permit.made_progress();
+                Poll::Ready(last(fd.raw()))
+            }
+            Poll::Pending => {
+                self.go_back();
+                Poll::Pending
+            }
+        }
+    }
+
+    /// To its beginning: whoever was refused keeps nobody from their turn.
+    #[cold]
+    fn go_back(&mut self) {
+        if self.stage != Stage::Ended {
+            self.end();
+            self.stage = Stage::Begin;
+        }
     }
 
     #[cold]
@@ -408,9 +439,10 @@ impl<'a, O: Op> Ongoing<'a, O> {
             // From there on it is `Ongoing::end` that leaves.
             Box::pin(async move { queue.await.map(mem::forget) })
         });
-        ready!(queue.as_mut().poll(cx))?;
+        let outcome = ready!(queue.as_mut().poll(cx));
+        *self.attempt.aside = None;
+        outcome?;
         self.stage = Stage::Turn;
-        self.attempt.aside = None;
         Poll::Ready(Ok(()))
     }
 

@@ -81,13 +81,16 @@ impl Local<'_> {
     }
 
     #[inline]
-    pub(crate) fn transition(&self, _: DescId, _: Direction, _: Transition, _: Cause) {}
+    pub(crate) fn transition(&self, _: u64, _: DescId, _: Direction, _: Transition, _: Cause) {}
 
     #[inline]
-    pub(crate) fn event(&self, _: EventKind, _: DescId, _: u32) {}
+    pub(crate) fn event(&self, _: EventKind, _: DescId, _: u64) {}
 
     #[inline]
-    pub(crate) fn event_in(&self, _: Option<Direction>, _: EventKind, _: DescId, _: u32) {}
+    pub(crate) fn event_in(&self, _: Direction, _: EventKind, _: DescId, _: u64) {}
+
+    #[inline]
+    pub(crate) fn event_at(&self, _: u64, _: Option<Direction>, _: EventKind, _: DescId, _: u64) {}
 
     #[inline]
     pub(crate) fn count(&self, _: Counter) {}
@@ -99,5 +102,11 @@ impl Local<'_> {
     pub(crate) fn record(&self, _: Histogram, _: u64) {}
 
     #[inline]
+    pub(crate) fn record_many(&self, _: DescId, _: Histogram, _: u64, _: u64) {}
+
+    #[inline]
     pub(crate) fn record_for(&self, _: DescId, _: Histogram, _: u64) {}
+
+    #[inline]
+    pub(crate) fn record_at(&self, _: u64, _: DescId, _: Histogram, _: u64) {}
 }

@@ -9,18 +9,22 @@ pub(crate) struct RawEvent {
     pub(crate) desc: DescId,
     pub(crate) direction: Option<Direction>,
     pub(crate) kind: EventKind,
-    pub(crate) argument: u32,
+    /// At most [`MAX_ARGUMENT`].
+    pub(crate) argument: u64,
 }
+
+/// What fits beside the kind and the direction; as nanoseconds it is 78 hours.
+pub(crate) const MAX_ARGUMENT: u64 = (1 << 48) - 1;
 
 impl RawEvent {
     /// ```text
-    /// word 0: when · word 1: slot, generation · word 2: argument, (unused), direction, kind
+    /// word 0: when · word 1: slot, generation · word 2: argument, direction, kind
     /// ```
     #[inline]
     pub(super) fn pack(self) -> [u64; 3] {
         const { assert!(EventKind::COUNT <= 1 << 8 && Direction::COUNT < 1 << 8) };
         let direction = self.direction.map_or(0, |it| it.index() as u64 + 1);
-        let what = u64::from(self.argument) << 32 | direction << 8 | self.kind.index() as u64;
+        let what = self.argument << 16 | direction << 8 | self.kind.index() as u64;
         [self.at_ns, self.desc.to_bits(), what]
     }
 
@@ -32,7 +36,7 @@ impl RawEvent {
                 .checked_sub(1)
                 .and_then(Direction::from_index),
             kind: EventKind::from_index(usize::from(what as u8)).unwrap_or(EventKind::Poll),
-            argument: (what >> 32) as u32,
+            argument: what >> 16,
         }
     }
 }
@@ -52,7 +56,7 @@ mod tests {
                 },
                 direction: [None, Some(Direction::Read), Some(Direction::Write)][index % 3],
                 kind,
-                argument: u32::MAX - 1,
+                argument: MAX_ARGUMENT - index as u64,
             };
             assert_eq!(RawEvent::unpack(event.pack()), event);
         }

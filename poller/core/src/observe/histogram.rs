@@ -12,9 +12,9 @@ use super::DescId;
 const LINEAR: u64 = 4;
 /// Buckets to each doubling above it.
 const SUB: usize = 4;
-/// The largest power of two with buckets of its own: 2^36 ns is 69 s. What is larger falls into the
-/// last bucket.
-const MAX_EXPONENT: usize = 36;
+/// The largest power of two with buckets of its own: 2^44 ns is nearly five hours. What is larger
+/// falls into the last bucket.
+const MAX_EXPONENT: usize = 44;
 
 /// Number of buckets, the last one for whatever is larger.
 pub(crate) const BUCKETS: usize = 1 + LINEAR as usize + (MAX_EXPONENT - 2) * SUB + 1;
@@ -25,13 +25,16 @@ pub fn bucket_of(value: u64) -> usize {
     if value <= LINEAR {
         return value as usize;
     }
-    // One less, for the bound itself is the last value of its bucket.
-    let below = value - 1;
-    // It has three bits from this one on, 4 to 7: a doubling, and which quarter of it.
-    let shift = below.ilog2() as usize - 2;
-    let index = 1 + shift * SUB + (below >> shift) as usize;
-    index.min(BUCKETS - 1)
+    // One less, for the bound itself is the last value of its bucket. As a float it begins with
+    // its exponent and two bits more: the doubling, and which quarter of it. What a float rounds
+    // has no bucket of its own.
+    let below = (value - 1) as i64 as f64;
+    let index = (below.to_bits() >> (f64::MANTISSA_DIGITS - 1 - 2)) as usize;
+    (index - FIRST).min(BUCKETS - 1)
 }
+
+/// That index of the first value above [`LINEAR`], less its bucket.
+const FIRST: usize = ((f64::MAX_EXP as usize - 1 + 2) * SUB) - (LINEAR as usize + 1);
 
 /// Returns the largest value of bucket `index`; the last bucket has none and says so with
 /// `u64::MAX`.
@@ -116,6 +119,7 @@ impl Exemplar {
 #[derive(Debug)]
 pub(crate) struct Cells {
     sum: AtomicU64,
+    max: AtomicU64,
     buckets: [Cell; BUCKETS],
 }
 
@@ -123,6 +127,7 @@ impl Cells {
     pub(crate) fn new() -> Self {
         Self {
             sum: AtomicU64::new(0),
+            max: AtomicU64::new(0),
             buckets: std::array::from_fn(|_| Cell::new()),
         }
     }
@@ -131,18 +136,28 @@ impl Cells {
     pub(crate) fn record(
         &self,
         value: u64,
+        n: u64,
         desc: DescId,
         at_ns: u64,
         add: impl Fn(&AtomicU64, u64),
     ) {
         let cell = &self.buckets[bucket_of(value)];
         cell.set_exemplar(desc.to_bits(), at_ns);
-        add(&cell.count, 1);
-        add(&self.sum, value);
+        add(&cell.count, n);
+        add(&self.sum, value.wrapping_mul(n));
+        if value > self.max.load(Ordering::Relaxed) {
+            self.raise_max(value);
+        }
+    }
+
+    #[cold]
+    fn raise_max(&self, value: u64) {
+        self.max.fetch_max(value, Ordering::Relaxed);
     }
 
     pub(crate) fn add_to(&self, snapshot: &mut HistogramSnapshot) {
         snapshot.sum = snapshot.sum.wrapping_add(self.sum.load(Ordering::Relaxed));
+        snapshot.max = snapshot.max.max(self.max.load(Ordering::Relaxed));
         for (index, cell) in self.buckets.iter().enumerate() {
             let count = cell.count.load(Ordering::Relaxed);
             if count == 0 {
@@ -162,6 +177,7 @@ impl Cells {
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct HistogramSnapshot {
     sum: u64,
+    max: u64,
     buckets: Box<[u64]>,
     exemplars: Box<[Option<Exemplar>]>,
 }
@@ -170,6 +186,7 @@ impl HistogramSnapshot {
     pub(crate) fn empty() -> Self {
         Self {
             sum: 0,
+            max: 0,
             buckets: vec![0; BUCKETS].into_boxed_slice(),
             exemplars: vec![None; BUCKETS].into_boxed_slice(),
         }
@@ -185,8 +202,14 @@ impl HistogramSnapshot {
             .map(|(now, before)| now.saturating_sub(*before))
             .collect();
         let exemplars = self.exemplars.iter().zip(&buckets);
+        let highest = buckets.iter().rposition(|count| *count != 0);
         HistogramSnapshot {
             sum: self.sum.wrapping_sub(earlier.sum),
+            // The largest of all came in this interval, or its bucket is what is known.
+            max: match highest.map_or(0, upper_bound) {
+                _ if self.max > earlier.max && highest.is_some() => self.max,
+                bound => bound.min(self.max),
+            },
             exemplars: exemplars
                 .map(|(exemplar, count)| exemplar.filter(|_| *count > 0))
                 .collect(),
@@ -204,16 +227,15 @@ impl HistogramSnapshot {
         self.sum
     }
 
-    /// Returns the upper bound of the largest bucket with a sample, 0 without samples.
+    /// Returns the largest sample, 0 without samples. Of an interval
+    /// ([`HistogramSnapshot::since`]) in which no sample was larger than all before, it is the
+    /// bound of the largest one's bucket.
     pub fn max(&self) -> u64 {
-        self.buckets
-            .iter()
-            .rposition(|count| *count != 0)
-            .map_or(0, upper_bound)
+        self.max
     }
 
     /// Returns the value below which a share `q` (0 to 1) of the samples lies, rounded up to the
-    /// bound of its bucket; `None` without samples.
+    /// bound of its bucket, or to the largest sample if that is less; `None` without samples.
     pub fn quantile(&self, q: f64) -> Option<u64> {
         let count = self.count();
         let rank = ((count as f64 * q).ceil() as u64).clamp(1, count.max(1));
@@ -225,7 +247,7 @@ impl HistogramSnapshot {
                     seen >= rank
                 })
             })?
-            .map(|(bound, _)| bound)
+            .map(|(bound, _)| bound.min(self.max))
     }
 
     /// Returns the inclusive upper bound and the count of each bucket that is not empty, ascending.
@@ -263,7 +285,7 @@ mod tests {
     use super::*;
 
     fn record(cells: &Cells, value: u64, desc: DescId, at_ns: u64) {
-        cells.record(value, desc, at_ns, |cell, n| {
+        cells.record(value, 1, desc, at_ns, |cell, n| {
             cell.fetch_add(n, Ordering::Relaxed);
         });
     }

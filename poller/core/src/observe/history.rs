@@ -127,8 +127,8 @@ impl Kept {
     }
 
     /// The cause as the argument of an event.
-    pub(crate) fn argument(self) -> u32 {
-        self.cause.map_or(0, |cause| cause as u32)
+    pub(crate) fn argument(self) -> u64 {
+        self.cause.map_or(0, |cause| cause as u64)
     }
 }
 

@@ -27,6 +27,7 @@ mod intern;
 mod ring;
 #[cfg_attr(netpoller_bare, path = "bare.rs")]
 mod shard;
+mod span;
 mod task;
 mod thread;
 mod ticker;
@@ -39,7 +40,7 @@ pub use netpoller_proto::vocabulary::{
 };
 
 pub(crate) use counter::{OpKind, OpResult};
-pub(crate) use event::RawEvent;
+pub(crate) use event::{MAX_ARGUMENT, RawEvent};
 #[cfg(all(test, not(loom)))]
 #[allow(unused_imports)]
 pub(crate) use histogram::Cells;
@@ -50,6 +51,7 @@ pub use intern::Label;
 pub(crate) use intern::{Name, Names, visible};
 pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, RECORDS, Recorder, stamp_ns};
+pub(crate) use span::Span;
 #[cfg(feature = "tokio")]
 pub(crate) use task::U64Hasher;
 pub(crate) use task::{Task, current_task, enter_task};

@@ -18,22 +18,34 @@ pub(crate) const EVENT_BYTES: usize = WORDS * 8;
 pub(super) struct Ring {
     /// Entries ever written. The next one goes to `head % capacity`.
     head: AtomicU64,
+    /// A power of two of them, or none.
     entries: Box<[[AtomicU64; WORDS]]>,
-    /// Capacity less one; the capacity is a power of two.
-    mask: u64,
 }
 
 impl Ring {
-    /// Room for `events`, rounded down to a power of two.
+    /// Room for `events`, rounded down to a power of two; none for 0.
     pub(super) fn new(events: usize) -> Self {
-        let capacity = 1 << events.max(1).ilog2();
+        let capacity = events.checked_ilog2().map_or(0, |bits| 1 << bits);
         Self {
             head: AtomicU64::new(0),
             entries: (0..capacity)
                 .map(|_| std::array::from_fn(|_| AtomicU64::new(0)))
                 .collect(),
-            mask: capacity as u64 - 1,
         }
+    }
+
+    pub(super) fn has_room(&self) -> bool {
+        !self.entries.is_empty()
+    }
+
+    fn capacity(&self) -> u64 {
+        self.entries.len() as u64
+    }
+
+    /// Where entry `number` is.
+    #[inline(always)]
+    fn place(&self, number: u64) -> usize {
+        number as usize & self.entries.len().wrapping_sub(1)
     }
 
     pub(super) fn bytes(&self) -> usize {
@@ -45,25 +57,27 @@ impl Ring {
         self.head.load(Ordering::Acquire)
     }
 
-    /// To be called by one thread at a time.
+    /// Returns whether there is room at all. To be called by one thread at a time.
     #[inline(always)]
-    pub(super) fn push(&self, event: RawEvent) {
+    pub(super) fn push(&self, event: RawEvent) -> bool {
         let head = self.head.load(Ordering::Relaxed);
         // Whoever sees one of the stores below sees this head too, and knows that the entry is
         // being overwritten.
         fence(Ordering::Release);
-        if let Some(entry) = self.entries.get((head & self.mask) as usize) {
-            for (word, value) in entry.iter().zip(event.pack()) {
-                word.store(value, Ordering::Relaxed);
-            }
+        let Some(entry) = self.entries.get(self.place(head)) else {
+            return false;
+        };
+        for (word, value) in entry.iter().zip(event.pack()) {
+            word.store(value, Ordering::Relaxed);
         }
         self.head.store(head + 1, Ordering::Release);
+        true
     }
 
     /// Number of the oldest entry that can be read: the one before may be in the making.
     pub(super) fn oldest(&self) -> u64 {
         let head = self.head.load(Ordering::Acquire);
-        (head + 1).saturating_sub(self.mask + 1).min(head)
+        (head + 1).saturating_sub(self.capacity()).min(head)
     }
 
     /// Hands the entries from number `from` on, and before number `until`, to `found`, the oldest
@@ -75,13 +89,13 @@ impl Ring {
         until: u64,
         mut found: impl FnMut(RawEvent),
     ) -> (u64, u64) {
-        let capacity = self.mask + 1;
+        let capacity = self.capacity();
         let head = self.head.load(Ordering::Acquire);
         let start = from.clamp(head.saturating_sub(capacity), head);
         let end = until.clamp(start, head);
         let copies: Vec<[u64; WORDS]> = (start..end)
             .map(|number| {
-                let entry = &self.entries[(number & self.mask) as usize];
+                let entry = &self.entries[self.place(number)];
                 std::array::from_fn(|word| entry[word].load(Ordering::Relaxed))
             })
             .collect();
@@ -110,7 +124,7 @@ fn numbered(number: u64) -> RawEvent {
         },
         direction: None,
         kind: EventKind::Poll,
-        argument: number as u32 + 2,
+        argument: number + 2,
     }
 }
 
@@ -134,10 +148,10 @@ mod tests {
     #[test]
     fn a_reader_that_keeps_up_sees_each_event_once_and_a_late_one_is_told_what_he_lost() {
         let ring = Ring::new(8);
-        (0..5).for_each(|n| ring.push(numbered(n)));
+        (0..5).for_each(|n| assert!(ring.push(numbered(n))));
         assert_eq!(read(&ring, 0), (vec![0, 1, 2, 3, 4], 5, 0));
         assert_eq!(read(&ring, 5), (vec![], 5, 0));
-        (5..20).for_each(|n| ring.push(numbered(n)));
+        (5..20).for_each(|n| assert!(ring.push(numbered(n))));
         // Of the eight places one may be in the making.
         assert_eq!(read(&ring, 5), ((13..20).collect(), 20, 8));
     }
@@ -145,7 +159,7 @@ mod tests {
     #[test]
     fn a_reader_that_takes_some_at_a_time_sees_each_event_once() {
         let ring = Ring::new(8);
-        (0..20).for_each(|n| ring.push(numbered(n)));
+        (0..20).for_each(|n| assert!(ring.push(numbered(n))));
         let some = |from, until| {
             let mut events = Vec::new();
             let (next, lost) = ring.read(from, until, |event| events.push(event.at_ns));
@@ -162,7 +176,9 @@ mod tests {
     #[test]
     fn a_ring_holds_no_more_bytes_than_asked_for() {
         assert_eq!(Ring::new(1000).bytes(), 512 * EVENT_BYTES);
-        assert_eq!(Ring::new(0).bytes(), EVENT_BYTES);
+        assert_eq!(Ring::new(1).bytes(), EVENT_BYTES);
+        assert_eq!(Ring::new(0).bytes(), 0);
+        assert!(!Ring::new(0).push(numbered(0)));
     }
 
     #[test]
@@ -170,7 +186,7 @@ mod tests {
         let ring = Ring::new(16);
         let most = 200_000;
         std::thread::scope(|scope| {
-            scope.spawn(|| (0..most).for_each(|n| ring.push(numbered(n))));
+            scope.spawn(|| (0..most).for_each(|n| assert!(ring.push(numbered(n)))));
             let (mut next, mut seen, mut lost) = (0, 0, 0);
             while next < most {
                 let (events, after, missed) = read(&ring, next);
@@ -191,10 +207,10 @@ mod loom_tests {
     fn loom_a_reader_never_sees_half_an_entry() {
         loom::model(|| {
             let ring = loom::sync::Arc::new(Ring::new(2));
-            ring.push(numbered(0));
+            assert!(ring.push(numbered(0)));
             let writer = {
                 let ring = ring.clone();
-                loom::thread::spawn(move || (1..4).for_each(|n| ring.push(numbered(n))))
+                loom::thread::spawn(move || (1..4).for_each(|n| assert!(ring.push(numbered(n)))))
             };
             let (mut seen, mut lost) = (0, 0);
             let (next, missed) = ring.read(0, u64::MAX, |event| {

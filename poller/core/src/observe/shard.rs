@@ -35,8 +35,8 @@ struct Shard {
     counters: [AtomicU64; Counter::COUNT],
     /// Apart, so that a shard is never built on a small stack.
     histograms: Box<[Cells; Histogram::COUNT]>,
-    /// The flight recorder; none if it is switched off.
-    ring: Option<Ring>,
+    /// The flight recorder; without room if it is switched off.
+    ring: Ring,
     /// Events without a ring to go to.
     unrecorded: AtomicU64,
 }
@@ -54,7 +54,7 @@ impl Shard {
                 .collect::<Box<[_]>>()
                 .try_into()
                 .unwrap_or_else(|_| unreachable!("one for each")),
-            ring: (events > 0).then(|| Ring::new(events)),
+            ring: Ring::new(events),
             unrecorded: AtomicU64::new(0),
         })
     }
@@ -62,7 +62,7 @@ impl Shard {
 
 /// The counters, the histograms and the flight recorder of one poller.
 pub(crate) struct Recorder {
-    shards: Box<[OnceLock<Box<Shard>>; MAX_THREADS]>,
+    shards: [OnceLock<Box<Shard>>; MAX_THREADS],
     /// Events that each thread's ring holds, 0 for no rings.
     events: usize,
 }
@@ -71,7 +71,7 @@ impl Recorder {
     /// With a ring of so many events for each thread.
     pub(crate) fn new(events: usize) -> Self {
         Self {
-            shards: Box::new([const { OnceLock::new() }; MAX_THREADS]),
+            shards: [const { OnceLock::new() }; MAX_THREADS],
             // A model would explore each word of them.
             events: if cfg!(loom) { 0 } else { events },
         }
@@ -81,12 +81,10 @@ impl Recorder {
     #[inline]
     pub(crate) fn local(&self) -> Local<'_> {
         let index = known_thread();
-        // One look at the bounds for both: that the thread has a number, and that it is one of
-        // ours.
-        match self.shards.get(index).and_then(OnceLock::get) {
+        match self.shards[usize::from(index)].get() {
             Some(shard) => Local {
                 shard,
-                thread: index as u32,
+                thread: index.into(),
             },
             None => self.first_local(),
         }
@@ -129,7 +127,7 @@ impl Recorder {
     }
 
     fn ring(&self, index: usize) -> Option<&Ring> {
-        self.shards.get(index)?.get()?.ring.as_ref()
+        Some(&self.shards.get(index)?.get()?.ring).filter(|ring| ring.has_room())
     }
 
     /// Numbers of the threads that may have a ring.
@@ -153,10 +151,10 @@ impl Recorder {
             for (total, cells) in totals.histograms.iter_mut().zip(&*shard.histograms) {
                 cells.add_to(total);
             }
-            if let Some(ring) = &shard.ring {
+            if shard.ring.has_room() {
                 totals.rings += 1;
-                totals.ring_bytes += ring.bytes() as u64;
-                totals.recorded += ring.written();
+                totals.ring_bytes += shard.ring.bytes() as u64;
+                totals.recorded += shard.ring.written();
             }
             totals.unrecorded += shard.unrecorded.load(Ordering::Relaxed);
         }
@@ -245,6 +243,7 @@ impl Local<'_> {
     #[inline(always)]
     pub(crate) fn transition(
         &self,
+        at_ns: u64,
         desc: DescId,
         direction: Direction,
         transition: Transition,
@@ -254,36 +253,59 @@ impl Local<'_> {
             &self.shard.transitions[direction.index()][transition.index()],
             1,
         );
-        self.event_in(Some(direction), transition.into(), desc, cause as u32);
+        self.event_at(
+            at_ns,
+            Some(direction),
+            transition.into(),
+            desc,
+            cause as u64,
+        );
     }
 
     /// Puts an event into the flight recorder.
     #[inline]
-    pub(crate) fn event(&self, kind: EventKind, desc: DescId, argument: u32) {
-        self.event_in(None, kind, desc, argument);
+    pub(crate) fn event(&self, kind: EventKind, desc: DescId, argument: u64) {
+        self.event_at(self.last_ns(), None, kind, desc, argument);
     }
 
     /// Puts an event of one direction into the flight recorder.
-    #[inline(always)]
+    #[inline]
     pub(crate) fn event_in(
         &self,
+        direction: Direction,
+        kind: EventKind,
+        desc: DescId,
+        argument: u64,
+    ) {
+        self.event_at(self.last_ns(), Some(direction), kind, desc, argument);
+    }
+
+    /// Puts an event at a time that is known into the flight recorder.
+    #[inline(always)]
+    pub(crate) fn event_at(
+        &self,
+        at_ns: u64,
         direction: Option<Direction>,
         kind: EventKind,
         desc: DescId,
-        argument: u32,
+        argument: u64,
     ) {
-        match &self.shard.ring {
-            Some(ring) => ring.push(RawEvent {
-                at_ns: self.last_ns(),
-                desc,
-                direction,
-                kind,
-                argument,
-            }),
-            None if self.thread == SHARED as u32 => {
-                self.shard.unrecorded.fetch_add(1, Ordering::Relaxed);
-            }
-            None => {}
+        let event = RawEvent {
+            at_ns,
+            desc,
+            direction,
+            kind,
+            argument,
+        };
+        if !self.shard.ring.push(event) {
+            self.not_recorded();
+        }
+    }
+
+    #[cold]
+    fn not_recorded(&self) {
+        if self.thread == SHARED as u32 {
+            self.shard.unrecorded.fetch_add(1, Ordering::Relaxed);
         }
     }
 
@@ -303,12 +325,24 @@ impl Local<'_> {
         self.record_for(DescId::NONE, histogram, value);
     }
 
+    /// Records so many equal samples, the first of which is `desc`'s.
+    pub(crate) fn record_many(&self, desc: DescId, histogram: Histogram, value: u64, n: u64) {
+        let at_ns = self.last_ns();
+        self.shard.histograms[histogram.index()]
+            .record(value, n, desc, at_ns, |cell, n| self.add_to(cell, n));
+    }
+
     /// Records a sample of `desc`.
     #[inline]
     pub(crate) fn record_for(&self, desc: DescId, histogram: Histogram, value: u64) {
-        let at_ns = self.last_ns();
+        self.record_at(self.last_ns(), desc, histogram, value);
+    }
+
+    /// [`Local::record_for`] of one who knows the time.
+    #[inline(always)]
+    pub(crate) fn record_at(&self, at_ns: u64, desc: DescId, histogram: Histogram, value: u64) {
         self.shard.histograms[histogram.index()]
-            .record(value, desc, at_ns, |cell, n| self.add_to(cell, n));
+            .record(value, 1, desc, at_ns, |cell, n| self.add_to(cell, n));
     }
 }
 
@@ -347,6 +381,7 @@ mod tests {
                         let local = recorder.local();
                         local.count(Counter::Opened);
                         local.transition(
+                            0,
                             DescId::NONE,
                             Direction::Write,
                             Transition::Park,

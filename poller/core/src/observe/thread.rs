@@ -7,11 +7,14 @@ use std::sync::Arc;
 use super::intern::printable;
 use crate::sys::{self, ForkMutex, Order};
 
-/// Threads with a number of their own at a time. Those beyond share [`SHARED`].
-pub(crate) const MAX_THREADS: usize = 256;
+/// Numbers that there are. A number is a byte, so that it need not be compared with this.
+pub(crate) const MAX_THREADS: usize = 1 << u8::BITS;
 
-/// The index of threads without a number of their own.
-pub(crate) const SHARED: usize = 0;
+/// The number of a thread that has not asked for one. Nobody else has it.
+const UNASKED: usize = 0;
+
+/// The number of threads without one of their own, when all others are taken.
+pub(crate) const SHARED: usize = MAX_THREADS - 1;
 const NAME_OF_SHARED: &str = "one of many";
 
 struct Table {
@@ -27,7 +30,7 @@ static TABLE: ForkMutex<Table> = ForkMutex::new(
     Order::Threads,
     Table {
         free: Vec::new(),
-        next: SHARED + 1,
+        next: UNASKED + 1,
         names: Vec::new(),
         ids: Vec::new(),
     },
@@ -46,7 +49,7 @@ impl Ticket {
         let mut table = TABLE.lock();
         let index = match table.free.pop() {
             Some(index) => index,
-            None if table.next < MAX_THREADS => {
+            None if table.next < SHARED => {
                 table.next += 1;
                 table.next - 1
             }
@@ -67,7 +70,7 @@ impl Ticket {
 impl Drop for Ticket {
     fn drop(&mut self) {
         // Whatever this thread still does while it ends goes to the shared index.
-        let _ = INDEX.try_with(|index| index.set(SHARED));
+        let _ = INDEX.try_with(|index| index.set(SHARED as u8));
         if self.0 != SHARED {
             let mut table = TABLE.lock();
             table.ids[self.0] = 0;
@@ -84,27 +87,25 @@ fn os_thread_id() -> String {
         .collect()
 }
 
-/// What [`INDEX`] holds before its thread has asked for a number: none of them.
-const UNASKED: usize = usize::MAX;
-
 thread_local! {
-    static INDEX: Cell<usize> = const { Cell::new(UNASKED) };
+    static INDEX: Cell<u8> = const { Cell::new(UNASKED as u8) };
     static TICKET: Ticket = Ticket::take();
 }
 
-/// Number of the calling thread if it has asked for one by [`current_thread`], or else no index of
-/// anything.
+/// Number of the calling thread if it has asked for one by [`current_thread`], or else one that
+/// nobody has.
 #[inline]
-pub(crate) fn known_thread() -> usize {
+pub(crate) fn known_thread() -> u8 {
     INDEX.get()
 }
 
 /// Number of the calling thread. [`SHARED`] if there are too many threads, or this one is ending.
 pub(crate) fn current_thread() -> usize {
-    if INDEX.get() == UNASKED {
-        INDEX.set(TICKET.try_with(|ticket| ticket.0).unwrap_or(SHARED));
+    if usize::from(INDEX.get()) == UNASKED {
+        let index = TICKET.try_with(|ticket| ticket.0).unwrap_or(SHARED);
+        INDEX.set(index as u8);
     }
-    INDEX.get()
+    INDEX.get().into()
 }
 
 /// What the kernel calls the thread with this number, if it lives.

@@ -7,7 +7,7 @@
 //! some nanoseconds.
 
 use std::sync::OnceLock;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::clock;
 use crate::sys;
@@ -21,10 +21,12 @@ const INTERRUPTIONS: u64 = 64;
 /// How long the counter is watched until its rate is known.
 const CALIBRATION_NS: u64 = 20_000_000;
 
-/// Nanoseconds a tick, times 2^32; 0 until it is known, or if the counter is of no use.
-static RATE: AtomicU64 = AtomicU64::new(0);
+/// Nanoseconds a tick, times 2^32; [`UNKNOWN`], or [`UNSTEADY`].
+static RATE: AtomicU64 = AtomicU64::new(UNKNOWN);
+/// The rate is not known yet.
+const UNKNOWN: u64 = 0;
 /// The counter is of no use.
-static UNSTEADY: AtomicBool = AtomicBool::new(false);
+const UNSTEADY: u64 = u64::MAX;
 
 /// What one thread knows of the time. Other threads may read it, and use it at the cost of some
 /// precision.
@@ -47,8 +49,11 @@ impl Ticker {
     #[inline]
     pub(super) fn now_ns(&self) -> u64 {
         let rate = RATE.load(Ordering::Relaxed);
-        if rate == 0 {
-            return self.read();
+        if rate == UNSTEADY {
+            return clock::now_ns();
+        }
+        if rate == UNKNOWN {
+            return self.read_after(sys::ticks());
         }
         let ticks = sys::ticks();
         let passed = ticks.wrapping_sub(self.ticks.load(Ordering::Relaxed));
@@ -64,7 +69,7 @@ impl Ticker {
     /// Now, by the kernel's clock.
     #[inline]
     pub(super) fn read(&self) -> u64 {
-        if UNSTEADY.load(Ordering::Relaxed) {
+        if RATE.load(Ordering::Relaxed) == UNSTEADY {
             return clock::now_ns();
         }
         self.read_after(sys::ticks())
@@ -91,7 +96,7 @@ impl Ticker {
     fn set(&self, now_ns: u64, ticks: u64) {
         self.ns.store(now_ns, Ordering::Relaxed);
         self.ticks.store(ticks, Ordering::Relaxed);
-        if RATE.load(Ordering::Relaxed) == 0 {
+        if RATE.load(Ordering::Relaxed) == UNKNOWN {
             calibrate(now_ns, ticks);
         }
     }
@@ -102,10 +107,10 @@ impl Ticker {
 #[cold]
 fn give_up_counter() {
     static INTERRUPTED: AtomicU64 = AtomicU64::new(0);
-    if RATE.load(Ordering::Relaxed) == 0
+    if RATE.load(Ordering::Relaxed) == UNKNOWN
         && INTERRUPTED.fetch_add(1, Ordering::Relaxed) >= INTERRUPTIONS
     {
-        UNSTEADY.store(true, Ordering::Relaxed);
+        RATE.store(UNSTEADY, Ordering::Relaxed);
     }
 }
 
@@ -115,7 +120,9 @@ fn calibrate(now_ns: u64, ticks: u64) {
     static FIRST: OnceLock<Option<(u64, u64)>> = OnceLock::new();
     let first = sys::made_once(&FIRST, || {
         let steady = sys::ticks_are_steady();
-        UNSTEADY.store(!steady, Ordering::Relaxed);
+        if !steady {
+            RATE.store(UNSTEADY, Ordering::Relaxed);
+        }
         steady.then_some((now_ns, ticks))
     });
     if let Some((first_ns, first_ticks)) = *first
@@ -125,7 +132,9 @@ fn calibrate(now_ns: u64, ticks: u64) {
         let rate = (u128::from(now_ns - first_ns) << 32) / u128::from(ticks - first_ticks);
         // A rate beyond 1 MHz to 1 THz is a mistake, and would overflow above.
         if (1 << 22..1 << 42).contains(&rate) {
-            RATE.store(rate as u64, Ordering::Relaxed);
+            // Unless it was given up meanwhile.
+            let _ =
+                RATE.compare_exchange(UNKNOWN, rate as u64, Ordering::Relaxed, Ordering::Relaxed);
         }
     }
 }
@@ -154,7 +163,8 @@ mod tests {
             assert!(now + slack >= last);
             last = now;
         }
-        assert_eq!(RATE.load(Ordering::Relaxed) != 0, sys::ticks_are_steady());
+        let rate = RATE.load(Ordering::Relaxed);
+        assert_eq!(!matches!(rate, UNKNOWN | UNSTEADY), sys::ticks_are_steady());
     }
 
     #[test]

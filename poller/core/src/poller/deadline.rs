@@ -6,7 +6,9 @@ use super::{Desc, ReadyList, Shared};
 use crate::clock;
 use crate::desc::{EXPIRED, NO_DEADLINE, PollDesc};
 use crate::error::Error;
-use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Histogram, Local, RECORDS};
+use crate::observe::{
+    Cause, Counter, DescId, Direction, EventKind, Histogram, Local, MAX_ARGUMENT, RECORDS,
+};
 use crate::sync::Panics;
 use crate::sync::atomic::Ordering;
 
@@ -250,12 +252,7 @@ impl Shared {
                 expired[direction.index()] = true;
                 local.count(Counter::DeadlinesFired);
                 local.record_for(id, Histogram::DeadlineLag, now - at);
-                local.event_in(
-                    Some(direction),
-                    EventKind::DeadlineFired,
-                    id,
-                    micros(now - at),
-                );
+                local.event_in(direction, EventKind::DeadlineFired, id, micros(now - at));
             }
         }
         let next = desc.next_deadline();
@@ -295,11 +292,11 @@ fn count_set(desc: &PollDesc, direction: Direction, at: u64, local: &Local<'_>) 
         }
     };
     local.count(counter);
-    local.event_in(Some(direction), kind, desc.id(), argument);
+    local.event_in(direction, kind, desc.id(), argument);
 }
 
-fn micros(ns: u64) -> u32 {
-    u32::try_from(ns / 1000).unwrap_or(u32::MAX)
+fn micros(ns: u64) -> u64 {
+    (ns / 1000).min(MAX_ARGUMENT)
 }
 
 fn unpark_counter(direction: Direction, cause: Cause) -> Counter {

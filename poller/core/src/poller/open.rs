@@ -137,7 +137,11 @@ impl Desc {
         local.stamp();
         local.count(Counter::Opened);
         local.count(counter);
-        local.event(EventKind::Opened, self.slot.id(), self.slot.fd() as u32);
+        local.event(
+            EventKind::Opened,
+            self.slot.id(),
+            u64::from(self.slot.fd() as u32),
+        );
     }
 
     /// Evicts the descriptor: every waiter is released, and every operation from here on fails with
@@ -238,7 +242,11 @@ impl Desc {
             let _ = self.shared.backend.close(self.slot.fd());
         }
         let local = self.shared.recorder.local();
-        local.event(EventKind::Closed, self.slot.id(), self.slot.fd() as u32);
+        local.event(
+            EventKind::Closed,
+            self.slot.id(),
+            u64::from(self.slot.fd() as u32),
+        );
         Names::shared().give_back(self.slot.set_label(Label(0)));
         self.slot.free(&local);
         local.count(Counter::Closed);

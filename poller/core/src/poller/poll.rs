@@ -189,7 +189,7 @@ impl Shared {
         let away = self.time_away(now, began, local);
         // Before what it fetched, so that the recorder tells things in their order.
         if ready.events.len() > 0 {
-            local.event(EventKind::Poll, DescId::NONE, ready.events.len() as u32);
+            local.event(EventKind::Poll, DescId::NONE, ready.events.len() as u64);
         }
         let (fetched, timer_fired) = self.dispatch(ready, drain, local);
         if let Some(away) = away
@@ -265,11 +265,11 @@ impl Shared {
         let desc = match self.cache.get(tag.slot) {
             Some(desc) if desc.is_live(tag.generation) => desc,
             _ => {
-                local.event(EventKind::StaleEvent, id, mask);
+                local.event(EventKind::StaleEvent, id, mask.into());
                 return local.count(Counter::StaleEvents);
             }
         };
-        local.event(EventKind::Event, id, mask);
+        local.event(EventKind::Event, id, mask.into());
         for (bit, counter) in [
             (IN, Counter::EventsIn),
             (OUT, Counter::EventsOut),

@@ -6,7 +6,7 @@ use std::task::Waker;
 
 use super::Shared;
 use crate::desc::PollDesc;
-use crate::observe::{Direction, Histogram, RECORDS};
+use crate::observe::{DescId, Direction, Histogram, RECORDS};
 use crate::sync::Panics;
 use crate::sync::atomic::Ordering;
 use crate::sys::EventBuf;
@@ -19,7 +19,7 @@ use crate::sys::EventBuf;
 #[derive(Debug)]
 pub struct ReadyList {
     pub(super) events: EventBuf,
-    pub(super) wakers: VecDeque<Woken>,
+    wakers: VecDeque<Woken>,
     pub(super) due: Vec<(u32, u32)>,
     /// When the events were fetched.
     pub(super) fetched_ns: u64,
@@ -27,6 +27,8 @@ pub struct ReadyList {
     pub(super) delta: i64,
     pub(super) full: bool,
     pub(super) shared: Option<Arc<Shared>>,
+    /// Wakers before each of which the clock is read, because others were slow.
+    careful: u32,
 }
 
 /// A waiter to be woken, and where it waited.
@@ -39,6 +41,11 @@ pub(super) struct Woken {
 
 /// Wakers that are called between two readings of the clock.
 const CALLS: usize = 8;
+/// If those take longer, they do more than to put a task into a queue, and what follows them waits
+/// for that: it is not to be taken for the scheduler's share.
+const SLOW_NS: u64 = 100_000;
+/// Wakers that are timed one by one after that.
+const CAREFUL: u32 = 1024;
 
 impl ReadyList {
     /// Makes room for polls of at most `events` events.
@@ -52,6 +59,7 @@ impl ReadyList {
             delta: 0,
             full: false,
             shared: None,
+            careful: 0,
         }
     }
 
@@ -85,10 +93,10 @@ impl ReadyList {
     }
 
     fn wake_and_keep(&mut self, panics: &mut Panics) {
-        if self.wakers.is_empty() && self.delta == 0 {
+        if self.is_empty() && self.delta == 0 {
             return;
         }
-        while !self.wakers.is_empty() {
+        while !self.is_empty() {
             panics.catch(|| self.call_wakers());
         }
         self.account();
@@ -97,18 +105,46 @@ impl ReadyList {
     /// Pops them one by one, so that a waker that panics takes nobody with it.
     #[inline]
     fn call_wakers(&mut self) {
-        let mut calls = 0;
-        let mut now = 0;
+        let (mut calls, mut called_ns) = (0, 0);
         while let Some(woken) = self.wakers.pop_front() {
             if RECORDS {
-                if calls % CALLS == 0 {
-                    now = self.now_ns();
+                if calls == 0 {
+                    (calls, called_ns) = self.next_group(&woken, called_ns);
                 }
-                calls += 1;
-                self.stamp_call(&woken, now);
+                calls -= 1;
+                self.stamp_call(&woken, called_ns);
             }
             woken.waker.wake();
         }
+    }
+
+    /// How many wakers are called next, from that of `first` on, and when. The ones before were
+    /// called at `last_ns`.
+    #[inline(never)]
+    fn next_group(&mut self, first: &Woken, last_ns: u64) -> (usize, u64) {
+        // One was taken out already.
+        let left = self.len() + 1;
+        let Some(shared) = &self.shared else {
+            return (left, 0);
+        };
+        let local = shared.recorder.local();
+        let called_ns = local.stamp();
+        if last_ns != 0 && called_ns - last_ns > SLOW_NS {
+            self.careful = CAREFUL;
+        }
+        let calls = if self.careful > 0 {
+            self.careful -= 1;
+            1
+        } else {
+            CALLS.min(left)
+        };
+        let waited = called_ns.saturating_sub(self.fetched_ns);
+        let desc = shared
+            .cache
+            .get(first.slot)
+            .map_or(DescId::NONE, PollDesc::id);
+        local.record_many(desc, Histogram::PollerToWaker, waited, calls as u64);
+        (calls, called_ns)
     }
 
     /// Lowers the count of waiters by those that were called.
@@ -142,11 +178,6 @@ impl ReadyList {
             });
             self.delta += 1;
         }
-    }
-
-    fn now_ns(&self) -> u64 {
-        let shared = self.shared.as_ref();
-        shared.map_or(0, |shared| shared.recorder.local().stamp())
     }
 
     /// Before the call: whoever runs because of it finds when it was made.

@@ -152,7 +152,7 @@ impl Future for Wait<'_> {
                 // Who polls by hand, in a loop of the program's own, is not refused.
                 budget::poll_proceed(cx, Before::Leave, look)
             } else {
-                this.asked.poll(cx, look)
+                this.asked.poll(cx, false, look)
             }))
         } else {
             None

@@ -9,7 +9,13 @@ use crate::poller::{Desc, Poller};
 pub fn skew(poller: &Poller, direction: Direction, transition: Transition, times: u32) {
     let local = poller.shared.recorder.local();
     for _ in 0..times {
-        local.transition(DescId::NONE, direction, transition, Cause::Io);
+        local.transition(
+            local.last_ns(),
+            DescId::NONE,
+            direction,
+            transition,
+            Cause::Io,
+        );
     }
 }
 

@@ -55,7 +55,7 @@ pub struct Event {
     /// Number of the thread that did it, for [`Event::thread_name`].
     pub thread: u32,
     /// What [`Event::kind`] says it is, 0 else.
-    pub argument: u32,
+    pub argument: u64,
 }
 
 impl Event {

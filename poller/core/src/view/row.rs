@@ -99,10 +99,11 @@ pub struct Wake {
     /// When `epoll_wait` returned the event, or the deadline or close released the waiter.
     pub fetched_ns: u64,
     /// From there until the waker was called, to within eight wakers of one poll, or until the
-    /// waiter ran if that was before; `None` if it was not called yet. At most 4.2 s, as the next.
-    pub poller_to_waker_ns: Option<u32>,
+    /// waiter ran if that was before; `None` if it was not called yet. To 16 µs where it is longer
+    /// than 2.1 s, as the next, and at most 9.7 hours.
+    pub poller_to_waker_ns: Option<u64>,
     /// From there until the waiter ran; `None` if it has not run yet.
-    pub waker_to_run_ns: Option<u32>,
+    pub waker_to_run_ns: Option<u64>,
 }
 
 impl From<StampedWake> for Wake {

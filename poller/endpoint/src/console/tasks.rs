@@ -116,10 +116,10 @@ impl TaskStats {
         self.parks += since(Transition::Park);
         self.wakes += since(Transition::ReadyParked) + since(Transition::UnblockParked);
         if let Some(wake) = side.last_wake {
-            let called = wake.woken_ns + u64::from(wake.called_after_ns.unwrap_or(0));
+            let called = wake.woken_ns + wake.called_after_ns.unwrap_or(0);
             self.woken_ns = self.woken_ns.max(called);
             if let Some(after) = wake.ran_after_ns {
-                self.started_ns = self.started_ns.max(called + u64::from(after));
+                self.started_ns = self.started_ns.max(called + after);
             }
         }
         if is_waiting(side.state) {

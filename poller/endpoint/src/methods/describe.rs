@@ -97,7 +97,7 @@ fn latencies(events: &[Event]) -> Vec<Histogram> {
                 }
             }
             EventKind::CancelParked => *since = None,
-            EventKind::Run => wakes.add(event.argument.into(), event),
+            EventKind::Run => wakes.add(event.argument, event),
             _ => {}
         }
     }

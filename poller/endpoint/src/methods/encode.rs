@@ -205,8 +205,8 @@ fn wake(wake: Wake) -> v1::Wake {
     v1::Wake {
         cause: wake.cause.number(),
         fetched_ns: wake.fetched_ns,
-        poller_to_waker_ns: wake.poller_to_waker_ns.unwrap_or(0).into(),
-        waker_to_run_ns: wake.waker_to_run_ns.unwrap_or(0).into(),
+        poller_to_waker_ns: wake.poller_to_waker_ns.unwrap_or(0),
+        waker_to_run_ns: wake.waker_to_run_ns.unwrap_or(0),
         pending: wake.waker_to_run_ns.is_none(),
     }
 }

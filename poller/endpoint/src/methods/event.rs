@@ -40,7 +40,7 @@ impl Encoder {
             argument: match (event.kind, event.cause()) {
                 // What wakes by an event of the kernel need not say so.
                 (EventKind::UnblockArmed | EventKind::UnblockParked, Some(cause)) => {
-                    cause.number() as u32
+                    cause.number() as u64
                 }
                 _ => event.argument,
             },

@@ -6,15 +6,16 @@ use crate::runtime::{current_thread, multi_thread};
 use futures_lite::future::{poll_fn, zip};
 use netpoller::driver::ThreadDriver;
 use netpoller::net::UnixStream;
-use netpoller::{Direction, Kind, Poller, Sides, block_on_poller, time};
+use netpoller::{Counter, Direction, Kind, Poller, Sides, Transition, block_on_poller, time};
 use netpoller_tests::{Lane, new_poller, past, tcp_and_peer, tcp_pair};
 use std::io::{Read, Write};
 use std::os::unix::net as std_unix;
 use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
-use std::task::Poll;
+use std::task::{Context, Poll};
 use std::time::Duration;
+use tokio::task::coop;
 
 /// Reads bytes of its own one by one, and now and then sends one to a task that waits for it; says
 /// how many it has read at most before that task had it.
@@ -284,6 +285,61 @@ fn issue_tokio_4941_a_loop_of_polls_does_not_keep_the_bytes_from_the_reader_that
         runtime.block_on(async {
             spinning.await.unwrap();
             queued.abort();
+        });
+    })
+    .join();
+}
+
+/// Uses up what the task has left in this poll.
+fn spend_budget(cx: &mut Context<'_>) {
+    while let Poll::Ready(leave) = coop::poll_proceed(cx) {
+        leave.made_progress();
+    }
+}
+
+/// It need not ask for leave to wait; and when its wait is over and it has no leave to try, the
+/// edge is used up, and the bytes are still there.
+#[test]
+fn a_read_that_is_refused_after_its_wait_and_dropped_leaves_its_bytes_to_the_next() {
+    Lane::start(|| {
+        let poller = new_poller();
+        let runtime = tokio::runtime::Builder::new_current_thread()
+            .enable_all()
+            .build()
+            .unwrap();
+        runtime.block_on(async {
+            let (ours, mut peer) = tcp_and_peer(&poller);
+            let mut buffer = [0; 16];
+            peer.write_all(b"1").unwrap();
+            // A short one, so that the next begins with waiting.
+            assert_eq!(ours.read(&mut buffer).await.unwrap(), 1);
+
+            let elided = || poller.stats().counter(Counter::ElidedReads);
+            let consumed = || {
+                let stats = poller.stats();
+                stats.transition(Direction::Read, Transition::Consume)
+            };
+            let before = (elided(), consumed());
+            let mut other = [0; 16];
+            let mut refused = Box::pin(ours.read(&mut other));
+            // Until its event was fetched and used up.
+            while consumed() == before.1 {
+                poll_fn(|cx| {
+                    spend_budget(cx);
+                    assert!(refused.as_mut().poll(cx).is_pending(), "it had leave");
+                    Poll::Ready(())
+                })
+                .await;
+                if elided() == before.0 + 1 && buffer[0] == b'1' {
+                    buffer[0] = 0;
+                    peer.write_all(b"2").unwrap();
+                }
+                tokio::time::sleep(Duration::from_millis(1)).await;
+            }
+            assert_eq!(elided(), before.0 + 1);
+            drop(refused);
+            assert_eq!(ours.read(&mut buffer).await.unwrap(), 1);
+            assert_eq!(buffer[0], b'2');
         });
     })
     .join();

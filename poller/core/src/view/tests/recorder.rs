@@ -37,7 +37,7 @@ fn a_read_is_told_from_the_kernels_event_to_the_waiter_that_runs() {
         .iter()
         .rfind(|event| event.kind == EventKind::Event)
         .unwrap();
-    assert_ne!(arrival.argument & libc::EPOLLIN as u32, 0, "its raw bits");
+    assert_ne!(arrival.argument & libc::EPOLLIN as u64, 0, "its raw bits");
     assert!(events.is_sorted_by_key(|event| event.at_ns));
     assert_eq!(cursor.read(&poller, &mut events), 0);
     assert_eq!(all.len(), events.len(), "nothing is told twice");

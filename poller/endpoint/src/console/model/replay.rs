@@ -34,7 +34,7 @@ impl Model {
                     if let Some(task) = task {
                         followed.running.insert(event.thread, (task, event.at_ns));
                         self.tasks.update(task, self.sample, |task| {
-                            task.resumed(u64::from(event.argument), weight)
+                            task.resumed(event.argument, weight)
                         });
                     }
                 }
