@@ -98,10 +98,11 @@ fn feed(stream: &UnixStream, over: &AtomicBool) {
 fn a_task_that_computes_for_ever_is_named_on_a_runtime_of_one_thread() {
     let finding = hogged(1, 1, |over| compute(far(), over));
     assert_eq!(evidence(&finding, "it"), "runs (R)");
+    // The victim was woken by the same poll, or is never found ready again.
+    let summary = &finding.summary;
     assert!(
-        finding.summary.contains("nobody polls"),
-        "{}",
-        finding.summary
+        summary.contains("nobody polls") || summary.contains("do not run"),
+        "{summary}"
     );
 }
 

@@ -126,9 +126,8 @@ pub fn thread_name(index: usize) -> Arc<str> {
 /// The names by number, for a thread that may hold their lock: `None` if it is not to be had soon.
 pub(crate) fn thread_names_soon() -> Option<Vec<Arc<str>>> {
     let mut names = TABLE.lock_soon()?.names.clone();
-    if let Some(shared) = names.get_mut(SHARED) {
-        *shared = NAME_OF_SHARED.into();
-    }
+    names.resize(SHARED, "".into());
+    names.push(NAME_OF_SHARED.into());
     Some(names)
 }
 

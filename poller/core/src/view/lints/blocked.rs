@@ -93,9 +93,8 @@ impl Blocked {
         let before = std::mem::take(&mut self.ran);
         let recorder = &observation.poller.shared.recorder;
         let mut culprits = Vec::new();
-        let me = known_thread();
-        // The first number is shared by many.
-        for thread in recorder.threads().skip(1).filter(|thread| *thread != me) {
+        let me = usize::from(known_thread());
+        for thread in recorder.threads().filter(|thread| *thread != me) {
             let Some(mut culprit) = last_of(observation, thread as u32) else {
                 continue;
             };
