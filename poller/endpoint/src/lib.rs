@@ -6,6 +6,8 @@
 //! | `limits` | how much of the endpoint anybody may have |
 //! | `error` | why it did not start |
 //! | `guard` | an answer instead of a panic |
+//! | `packer` | what one message has no room for, in several |
+//! | `stall` | an end to what a client does not take |
 //! | `notice` | what is said on stderr |
 //! | `door` | who is let in, and how much of it he may have |
 //! | `methods` | the questions that have one answer, and what can be done |
@@ -43,9 +45,11 @@ mod guard;
 mod limits;
 mod methods;
 mod notice;
+mod packer;
 mod reflection;
 mod server;
 mod service;
+mod stall;
 mod streams;
 
 #[cfg(test)]

@@ -6,6 +6,14 @@ use std::time::Duration;
 pub(super) const MAX_REQUEST: usize = 64 * 1024;
 /// Bytes of a message.
 pub(super) const MAX_MESSAGE: usize = 1 << 20;
+/// Bytes of the entries in a message; the rest is for what surrounds them.
+pub(super) const MAX_ENTRIES: usize = MAX_MESSAGE - 8192;
+/// Rows of a page.
+pub(super) const MAX_ROWS: usize = 1000;
+/// Events of a frame.
+pub(super) const MAX_EVENTS: usize = 4096;
+/// A client that takes no message for so long is given up.
+pub(super) const STALLED: Duration = Duration::from_secs(30);
 /// Headers of one request.
 pub(super) const MAX_HEADERS: u32 = 16 * 1024;
 /// Requests at a time on one connection. tonic sets no limit unless told.
@@ -93,7 +101,7 @@ impl Default for Limits {
             #[cfg(feature = "tls")]
             handshake: Duration::from_secs(5),
             age: Duration::from_secs(24 * 60 * 60),
-            stalled: Duration::from_secs(30),
+            stalled: STALLED,
             answer: Duration::from_secs(5),
             ping_interval: Duration::from_secs(10),
             ping: Duration::from_secs(20),

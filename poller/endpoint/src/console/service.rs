@@ -13,7 +13,7 @@ use console_api::tasks::TaskDetails;
 use console_api::tasks::task_details::PollTimesHistogram;
 use netpoller_core::view;
 use tokio::sync::{mpsc, watch};
-use tokio::time::{MissedTickBehavior, interval, timeout};
+use tokio::time::{MissedTickBehavior, interval};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -22,13 +22,12 @@ use super::update::ClientView;
 use crate::door::connection::{Peer, Session};
 use crate::guard::guarded;
 use crate::limits::MAX_REQUEST;
+use crate::stall::{room, send};
 
 /// The client counts time by the updates, and draws everything anew for each.
 const INTERVAL: Duration = Duration::from_secs(1);
 /// A sample of another client that is not older will do.
 const FRESH_NS: u64 = 400_000_000;
-/// A client that takes no message for so long gets no more.
-const STALLED: Duration = Duration::from_secs(30);
 
 pub(crate) fn service() -> InstrumentServer<Service> {
     let service = Service {
@@ -60,11 +59,6 @@ fn look<T>(model: &Mutex<Model>, read: impl FnOnce(&Model) -> T) -> Result<T, St
         }
         read(&model)
     })
-}
-
-/// Sends; false if there is nobody to send to any more.
-async fn send<T>(messages: &mpsc::Sender<Result<T, Status>>, message: Result<T, Status>) -> bool {
-    matches!(timeout(STALLED, messages.send(message)).await, Ok(Ok(())))
 }
 
 #[tonic::async_trait]
@@ -153,8 +147,8 @@ async fn updates(
         if *paused.borrow() {
             continue;
         }
-        // Before looking: while there is no room, what would be told grows old.
-        let Ok(Ok(room)) = timeout(STALLED, messages.reserve()).await else {
+        // Before looking.
+        let Some(room) = room(&messages).await else {
             return;
         };
         if *paused.borrow() {

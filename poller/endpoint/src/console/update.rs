@@ -12,10 +12,7 @@ use super::entities::{Meta, Resource};
 use super::ids::{Entity, Life, Place, State, Table};
 use super::messages;
 use super::model::{Dropped, Model};
-use crate::limits::MAX_MESSAGE;
-
-/// Bytes of the entries of a message; the rest is for what surrounds them.
-const MAX_ENTRIES: usize = MAX_MESSAGE - 8192;
+use crate::packer::Room;
 
 /// One client.
 #[derive(Debug)]
@@ -169,7 +166,7 @@ struct Batch {
     now: Timestamp,
     done: Vec<Update>,
     last: Update,
-    bytes: usize,
+    room: Room,
 }
 
 impl Batch {
@@ -181,7 +178,7 @@ impl Batch {
                 now: Some(now),
                 ..Default::default()
             },
-            bytes: 0,
+            room: Room::default(),
         }
     }
 
@@ -212,24 +209,24 @@ impl Batch {
 
     /// What comes now comes in a later message than what came before.
     fn cut(&mut self) {
-        if self.bytes > 0 || self.last.new_metadata.is_some() {
+        if !self.room.is_empty() || self.last.new_metadata.is_some() {
             let next = Update {
                 now: Some(self.now),
                 ..Default::default()
             };
             self.done.push(std::mem::replace(&mut self.last, next));
-            self.bytes = 0;
+            self.room = Room::default();
         }
     }
 
     /// The message that has room for an entry.
     fn entry(&mut self, new: usize, stats: usize) -> &mut Update {
-        // Number, tags and lengths.
-        let bytes = new + stats + 32;
-        if self.bytes + bytes > MAX_ENTRIES {
+        // With the number, and the tags and lengths of both.
+        let bytes = new + stats + 24;
+        if !self.room.take(bytes) {
             self.cut();
+            self.room.take(bytes);
         }
-        self.bytes += bytes;
         &mut self.last
     }
 
@@ -264,7 +261,7 @@ impl Batch {
     }
 
     fn finish(mut self) -> Vec<Update> {
-        if self.bytes > 0 || self.done.is_empty() {
+        if !self.room.is_empty() || self.done.is_empty() {
             self.done.push(self.last);
         }
         self.done

@@ -22,13 +22,11 @@ use tonic::Status;
 use super::find::pollers;
 use super::turns::Common;
 use crate::guard::guarded;
+use crate::limits::MAX_ROWS;
 use filter::Selection;
 use order::Order;
 
 pub(crate) use filter::{Filter, predicate};
-
-/// Rows of a page.
-const MAX_ROWS: usize = 1000;
 
 pub(crate) async fn page(
     request: &ListDescriptorsRequest,

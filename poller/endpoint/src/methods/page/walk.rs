@@ -19,10 +19,7 @@ use tonic::Status;
 use super::filter::Selection;
 use super::order::{Order, Place};
 use crate::guard::guarded;
-use crate::limits::MAX_MESSAGE;
-
-/// Bytes of the rows in a page; the rest of the message is for what surrounds them.
-const MAX_BYTES: usize = MAX_MESSAGE - 4096;
+use crate::packer::Room;
 
 /// Slots that are looked at without a pause: about a millisecond, if every row is wanted and the
 /// kernel is asked for its addresses.
@@ -58,11 +55,6 @@ async fn walk(
     Ok(())
 }
 
-/// The bytes that a row takes in a page, with the tag and the length that it has there.
-fn size(row: &Descriptor) -> usize {
-    row.encoded_len() + 8
-}
-
 /// Rows from a slot of a poller on, and where the next page begins.
 pub(super) async fn in_order_of_the_table(
     pollers: &[Poller],
@@ -72,14 +64,13 @@ pub(super) async fn in_order_of_the_table(
 ) -> Result<(Vec<Descriptor>, Option<(u32, u32)>), Status> {
     let mut reader = selection.reader();
     let mut rows = Vec::new();
-    let mut bytes = 0;
+    let mut room = Room::new(limit);
     let mut next = None;
     walk(pollers, first, |poller, slot| {
         let Some(row) = selection.row(&mut reader, poller, slot) else {
             return ControlFlow::Continue(());
         };
-        bytes += size(&row);
-        if rows.len() == limit || bytes > MAX_BYTES {
+        if !room.take(row.encoded_len()) {
             next = Some((internals::id(poller), row.slot));
             return ControlFlow::Break(());
         }
@@ -130,10 +121,9 @@ pub(super) async fn in_another_order(
     .await?;
     let mut rows: Vec<Descriptor> = Vec::new();
     let mut last = None;
-    let mut bytes = 0;
+    let mut room = Room::new(limit);
     for Placed { place, row } in first.into_sorted_vec() {
-        bytes += size(&row);
-        if bytes > MAX_BYTES && !rows.is_empty() {
+        if !room.take(row.encoded_len()) {
             more = true;
             break;
         }

@@ -17,19 +17,18 @@ use std::time::Duration;
 use netpoller_proto::v1::{TransitionsFrame, WatchTransitionsRequest};
 use tokio::sync::mpsc;
 use tokio::task::yield_now;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::guard::guarded;
+use crate::stall::send;
 use subscriber::{Frames, Subscriber};
 
 /// Between two readings of the rings.
 const TICK: Duration = Duration::from_millis(20);
 /// Frames that wait for a client.
 const QUEUE: usize = 8;
-/// A client that takes no frame of a dump for so long gets no more of it.
-const STALLED: Duration = Duration::from_secs(30);
 
 pub(crate) fn start(
     request: WatchTransitionsRequest,
@@ -39,7 +38,7 @@ pub(crate) fn start(
     tokio::spawn(async move {
         // An error is the last thing that the client is told, if he listens.
         if let Err(status) = run(subscriber, &frames).await {
-            let _ = frames.send(Err(status)).await;
+            send(&frames, Err(status)).await;
         }
     });
     Ok(ReceiverStream::new(stream))
@@ -80,7 +79,7 @@ async fn send_recorded(subscriber: &mut Subscriber, frames: &Frames) -> Result<b
         let step = guarded(|| subscriber.step(&end))?;
         if is_first || !step.events.is_empty() {
             let frame = subscriber.frame(step.events);
-            if !matches!(timeout(STALLED, frames.send(Ok(frame))).await, Ok(Ok(()))) {
+            if !send(frames, Ok(frame)).await {
                 return Ok(false);
             }
             subscriber.was_told();

@@ -15,14 +15,10 @@ use tonic::Status;
 
 use super::filter::EventFilter;
 use crate::guard::guarded;
-use crate::limits::MAX_MESSAGE;
+use crate::limits::MAX_EVENTS;
 use crate::methods::event::Encoder;
 use crate::methods::find;
-
-/// Events of one frame.
-const MAX_EVENTS: usize = 4096;
-/// Bytes of the events in a frame; the rest of the message is for what surrounds them.
-const MAX_BYTES: usize = MAX_MESSAGE - 4096;
+use crate::packer::Room;
 
 /// Where the frames of one client go.
 pub(super) type Frames = mpsc::Sender<Result<TransitionsFrame, Status>>;
@@ -122,25 +118,28 @@ impl Subscriber {
             let id = internals::id(poller);
             Some((poller, places.remove(&id)?, end.get(&id)?))
         }));
-        let mut room = Room::default();
+        let mut room = Room::new(MAX_EVENTS);
+        let mut events = Vec::new();
         let mut looks = 0;
         let more = loop {
             let Some((poller, event)) = merge.peek() else {
                 break false;
             };
-            if looks == LOOKS
-                || (filter.admits(event) && !room.take(|| encoder.event(poller.name(), event)))
-            {
+            if looks == LOOKS {
                 break true;
+            }
+            if filter.admits(event) {
+                let event = encoder.event(poller.name(), event);
+                if !room.take(event.encoded_len()) {
+                    break true;
+                }
+                events.push(event);
             }
             merge.take();
             looks += 1;
         };
         *lost += merge.lost();
-        Step {
-            events: room.events,
-            more,
-        }
+        Step { events, more }
     }
 
     /// The next frame, with these events.
@@ -178,31 +177,6 @@ impl Subscriber {
     }
 }
 
-/// The room for events in one frame.
-#[derive(Default)]
-struct Room {
-    events: Vec<v1::Event>,
-    bytes: usize,
-}
-
-impl Room {
-    /// Takes an event in. `false` if the frame is full; a single event always fits.
-    fn take(&mut self, event: impl FnOnce() -> v1::Event) -> bool {
-        if self.events.len() == MAX_EVENTS {
-            return false;
-        }
-        let event = event();
-        // With tag and length.
-        let bytes = self.bytes + event.encoded_len() + 8;
-        if bytes > MAX_BYTES && !self.events.is_empty() {
-            return false;
-        }
-        self.bytes = bytes;
-        self.events.push(event);
-        true
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
@@ -211,6 +185,7 @@ mod tests {
     use tokio::sync::mpsc;
 
     use super::*;
+    use crate::limits::MAX_MESSAGE;
 
     fn subscriber(request: WatchTransitionsRequest) -> Subscriber {
         Subscriber::new(request).unwrap()
@@ -243,23 +218,19 @@ mod tests {
     }
 
     #[test]
-    fn a_frame_has_a_bounded_number_of_events_and_of_bytes() {
-        let mut room = Room::default();
-        let mut long = 0;
-        let event = || v1::Event {
+    fn a_full_frame_is_no_larger_than_a_message_may_be() {
+        let event = v1::Event {
             poller: "x".repeat(1000),
             ..Default::default()
         };
-        while room.take(event) {
-            long += 1;
+        let mut room = Room::new(MAX_EVENTS);
+        let mut events = Vec::new();
+        while room.take(event.encoded_len()) {
+            events.push(event.clone());
         }
-        assert!((900..MAX_EVENTS).contains(&long));
-        let frame = subscriber(WatchTransitionsRequest::default()).frame(room.events);
+        assert!((900..MAX_EVENTS).contains(&events.len()));
+        let frame = subscriber(WatchTransitionsRequest::default()).frame(events);
         assert!(frame.encoded_len() <= MAX_MESSAGE);
-
-        let mut room = Room::default();
-        while room.take(v1::Event::default) {}
-        assert_eq!(room.events.len(), MAX_EVENTS);
     }
 
     #[test]

@@ -4,15 +4,12 @@ use netpoller_core::view;
 use netpoller_proto::v1::{Descriptor, GetStatsResponse, WatchFrame};
 use prost::Message;
 
-use crate::limits::MAX_MESSAGE;
-
-/// Bytes of the rows in a frame; the rest of the message is for what surrounds them.
-const MAX_ROWS: usize = MAX_MESSAGE - 4096;
+use crate::packer::Room;
 
 /// One group in the making.
 pub(super) struct Group {
     frames: Vec<WatchFrame>,
-    bytes: usize,
+    room: Room,
 }
 
 impl Group {
@@ -27,7 +24,7 @@ impl Group {
         };
         Self {
             frames: vec![first],
-            bytes: 0,
+            room: Room::default(),
         }
     }
 
@@ -37,10 +34,8 @@ impl Group {
 
     /// The frame that has room for `bytes` more.
     fn frame(&mut self, bytes: usize) -> &mut WatchFrame {
-        // Tag and length of an entry.
-        self.bytes += bytes + 8;
         let last = self.frames.len() - 1;
-        if self.bytes > MAX_ROWS && self.bytes > bytes + 8 {
+        if self.room.take_or_begin_next(bytes) {
             let WatchFrame {
                 sequence,
                 captured_at_ns,
@@ -57,7 +52,6 @@ impl Group {
                 lost,
                 ..Default::default()
             });
-            self.bytes = bytes + 8;
             return &mut self.frames[last + 1];
         }
         &mut self.frames[last]
@@ -88,6 +82,7 @@ impl Group {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::limits::MAX_MESSAGE;
 
     #[test]
     fn a_group_is_cut_into_messages_of_bounded_size_and_only_the_last_one_ends_it() {

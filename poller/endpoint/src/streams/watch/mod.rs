@@ -21,7 +21,7 @@ use netpoller_core::{Poller, internals};
 use netpoller_proto::filter::Predicate;
 use netpoller_proto::v1::{GetStatsResponse, WatchFrame, WatchRequest};
 use tokio::sync::mpsc;
-use tokio::time::{Instant, sleep_until, timeout};
+use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -30,14 +30,13 @@ use crate::methods::find::pollers;
 use crate::methods::page::Filter;
 use crate::methods::stats::Reading;
 use crate::methods::turns::Common;
+use crate::stall::send;
 use group::Group;
 use table::Table;
 
 /// The interval if none is asked for, and the shortest.
 const INTERVAL: Duration = Duration::from_secs(1);
 const SHORTEST: Duration = Duration::from_millis(100);
-/// A client that takes no frame for so long gets no more.
-const STALLED: Duration = Duration::from_secs(30);
 
 pub(crate) fn start(
     request: WatchRequest,
@@ -68,12 +67,12 @@ async fn run(
         let group = match group {
             Ok(group) => group,
             Err(status) => {
-                let _ = frames.send(Err(status)).await;
+                send(&frames, Err(status)).await;
                 return;
             }
         };
         for frame in group {
-            if !matches!(timeout(STALLED, frames.send(Ok(frame))).await, Ok(Ok(()))) {
+            if !send(&frames, Ok(frame)).await {
                 return;
             }
         }
