@@ -17,7 +17,6 @@
 //! | `messages` | entities as messages |
 //! | `histogram` | durations as the client draws them |
 //! | `wall` | the wall clock of the messages |
-//! | `validate` | what the client demands of every message, for the tests |
 //!
 //! # What is what
 //!
@@ -80,7 +79,5 @@ mod wall;
 
 #[cfg(test)]
 mod tests;
-#[cfg(test)]
-mod validate;
 
 pub(super) use service::{Service, service};

@@ -10,9 +10,9 @@ use netpoller_core::{Direction, Poller, Sides, task};
 use prost::Message;
 
 use super::script::{Script, open, pair, park, tell};
+use super::validate::Client;
 use crate::console::model::{Model, Sizes};
 use crate::console::update::ClientView;
-use crate::console::validate::Client;
 use crate::limits::MAX_MESSAGE;
 
 #[test]

@@ -21,7 +21,7 @@ use tokio_stream::StreamExt;
 use tonic::transport::{Channel, Endpoint, Uri};
 use tonic::{Code, Streaming};
 
-use crate::console::validate::{Client, Known, details};
+use super::validate::{Client, Known, details};
 use crate::fixture::{Fixture, open, run};
 
 /// A client that has subscribed as tokio-console does.

@@ -6,10 +6,12 @@
 //! | `client_view` | what clients are told of it, then and later |
 //! | `script` | such a poller, and a client |
 //! | `endpoint` | clients on a real endpoint |
-//! | `validator` | the validator itself |
+//! | `validate` | what the client demands of every message |
+//! | `validator` | a test of that |
 
 mod client_view;
 mod endpoint;
 mod model;
 mod script;
+mod validate;
 mod validator;

@@ -11,8 +11,8 @@ use netpoller_core::view::lints::Lint;
 use netpoller_core::{Direction, Kind, ReadyList, Sides, net, task};
 
 use super::script::{Script, open, pair, park, tell};
+use super::validate::Client;
 use crate::console::update::ClientView;
-use crate::console::validate::Client;
 
 #[test]
 fn a_tcp_descriptor_is_a_resource_below_its_poller_with_its_address_and_state() {

@@ -6,9 +6,9 @@ use std::task::{Context, Waker};
 
 use netpoller_core::{Desc, Kind, Poller};
 
+use super::validate::{Client, Known};
 use crate::console::model::{Model, Sizes};
 use crate::console::update::ClientView;
-use crate::console::validate::{Client, Known};
 
 /// A model and a client of it.
 pub(super) struct Script {

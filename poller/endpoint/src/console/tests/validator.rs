@@ -10,9 +10,9 @@ use console_api::{Id, Location};
 use netpoller_core::{Direction, Kind as DescriptorKind, Poller};
 use prost_types::Timestamp;
 
+use super::validate::Client;
 use crate::console::model::{Model, Sizes};
 use crate::console::update::ClientView;
-use crate::console::validate::Client;
 
 /// The messages about a poller with one descriptor on which somebody waits.
 fn updates() -> Vec<Update> {
