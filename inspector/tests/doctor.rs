@@ -127,8 +127,9 @@ fn findings_are_told_in_prose_and_the_code_is_three() {
    advice    do not
 
    not run   duplicate-registration, ghost-registration, the law `kernel` (--kernel)
-   too young poller-away of less than 2s, leaked-readiness of less than 10s, woken-not-run of less
-             than 2s, no-deadline of less than 5m (--hold LINT=DUR)
+   too young poller-away, woken-not-run of less than 2s; peer-not-reading, peer-gone, accept-stalled
+             of less than 4s; leaked-readiness, close-wait-held of less than 10s; no-deadline of
+             less than 5m (--hold LINT=DUR)
 ";
     assert_eq!(text(&output.stdout), expected);
     assert!(text(&output.stderr).contains("2 findings in"));
@@ -144,10 +145,11 @@ fn a_healthy_process_is_said_to_be_and_the_code_is_zero() {
         "{output:?}"
     );
     let expected = "\
-: 15 lints were run, and 2 laws hold
+: 19 lints were run, and 2 laws hold
    not run   duplicate-registration, ghost-registration, the law `kernel` (--kernel)
-   too young poller-away of less than 2s, leaked-readiness of less than 10s, woken-not-run of less
-             than 2s, no-deadline of less than 5m (--hold LINT=DUR)
+   too young poller-away, woken-not-run of less than 2s; peer-not-reading, peer-gone, accept-stalled
+             of less than 4s; leaked-readiness, close-wait-held of less than 10s; no-deadline of
+             less than 5m (--hold LINT=DUR)
 ";
     assert!(text(&output.stdout).ends_with(expected), "{output:?}");
     assert!(output.stderr.is_empty());
@@ -160,7 +162,7 @@ fn what_was_not_run_is_said_in_every_shape() {
     assert_code(&json, 0);
     let document: Value = serde_json::from_slice(&json.stdout).expect("JSON");
     assert_eq!(document["laws"], 2);
-    assert_eq!(document["lints"].as_array().map(Vec::len), Some(15));
+    assert_eq!(document["lints"].as_array().map(Vec::len), Some(19));
     let not_run = document["not_run"].as_array().expect("a list");
     let of = |check: &str| not_run.iter().find(|it| it["check"] == check);
     let ghost = of("ghost-registration").expect("it is not run");

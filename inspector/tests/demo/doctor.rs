@@ -346,3 +346,64 @@ fn a_healthy_demo_has_no_findings_however_long_one_looks() {
     assert!(text.starts_with("no findings in "), "{text}");
     assert!(began.elapsed() >= Duration::from_secs(seconds));
 }
+
+#[test]
+fn a_peer_that_reads_nothing_is_named_with_the_write_that_waits_for_it() {
+    let finding = finds("peer-not-reading", &[], Some("desc.wait(Direction::Write)"));
+    assert_eq!(finding["direction"], "write");
+    assert!(finding["since_ns"].is_u64(), "{finding:#}");
+    let waiter = &finding["descriptor"]["write"]["waiter"];
+    assert!(
+        waiter["task"]
+            .as_str()
+            .unwrap()
+            .starts_with("pushing-writer")
+    );
+}
+
+#[test]
+fn a_peer_that_is_gone_is_named_with_who_waits_for_its_answer() {
+    let finding = finds("peer-gone", &[], Some("desc.wait(Direction::Read)"));
+    let waiter = &finding["descriptor"]["read"]["waiter"];
+    assert!(
+        waiter["task"]
+            .as_str()
+            .unwrap()
+            .starts_with("forsaken-client")
+    );
+}
+
+#[test]
+fn a_connection_that_the_peer_has_closed_is_named_with_the_line_that_opened_it() {
+    let held = ["--hold", "close-wait-held=1s"];
+    let finding = finds("close-wait-held", &held, Some("poller.open(ours.as_fd()"));
+    assert_eq!(finding["evidence"]["TCP state"], "CLOSE_WAIT");
+}
+
+#[test]
+fn an_acceptor_that_waits_for_a_silent_client_is_named_with_that_wait() {
+    let finding = finds(
+        "accept-stalled",
+        &[],
+        Some("connection.wait(Direction::Read)"),
+    );
+    let evidence = &finding["evidence"];
+    assert!(
+        evidence["accepted last"]
+            .as_str()
+            .unwrap()
+            .starts_with("task acceptor")
+    );
+    assert!(
+        evidence["accept queue"]
+            .as_str()
+            .unwrap()
+            .starts_with("3 of ")
+    );
+    assert!(
+        finding["summary"]
+            .as_str()
+            .unwrap()
+            .contains("is parked in a read of")
+    );
+}

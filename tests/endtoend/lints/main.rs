@@ -3,7 +3,9 @@
 //!
 //! The silent ones run all lints, so what is healthy for one must be healthy for each other.
 
+mod accept;
 mod blocked;
+mod peers;
 mod rates;
 mod registrations;
 mod stale;
@@ -102,7 +104,7 @@ fn found(poller: &Poller, lint: Lint) -> Finding {
 #[track_caller]
 fn found_among(poller: &Poller, lint: Lint, others: &[Lint]) -> Finding {
     let lateness = Lateness::watch();
-    let mut lints = Lints::new(held(BRIEF));
+    let mut lints = Lints::new(held(BRIEF).hold(lint, BRIEF));
     let began = Instant::now();
     loop {
         for finding in lints.look(poller) {

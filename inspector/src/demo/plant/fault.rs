@@ -20,6 +20,14 @@ pub(crate) enum Fault {
     NoDeadline,
     /// Keeps a future that was woken, and does not poll it.
     WokenNotRun,
+    /// Writes to a peer that reads nothing.
+    PeerNotReading,
+    /// Waits for the answer of a peer that is gone without a word.
+    PeerGone,
+    /// Keeps a connection that the peer has closed.
+    CloseWaitHeld,
+    /// Does a handshake with a silent client in the loop that accepts all others.
+    AcceptStalled,
     /// A deadline on a poller that nobody polls.
     OverdueDeadline,
     /// Breaks the poller's sleep thousands of times a second.

@@ -1,11 +1,13 @@
 //! Faults on purpose, for the doctor to find: each on a small poller of its own, so that the rest
 //! of the demo lives on.
 //!
-//! `waits` are those that keep somebody waiting, `rates` what happens too often, `registrations`
-//! what is wrong with a registration, `counts` what is counted wrongly.
+//! `peers` are of what the other side does, `waits` those that keep somebody waiting, `rates` what
+//! happens too often, `registrations` what is wrong with a registration, `counts` what is counted
+//! wrongly.
 
 mod counts;
 mod fault;
+mod peers;
 mod rates;
 mod registrations;
 mod sown;
@@ -28,6 +30,10 @@ fn plant(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
         Fault::BlockedExecutor => waits::blocked_executor(fault, stop),
         Fault::NoDeadline => waits::no_deadline(fault, stop),
         Fault::WokenNotRun => waits::woken_not_run(fault, stop),
+        Fault::PeerNotReading => peers::not_reading(fault, stop),
+        Fault::PeerGone => peers::gone(fault, stop),
+        Fault::CloseWaitHeld => peers::close_wait(fault, stop),
+        Fault::AcceptStalled => peers::accept_stalled(fault, stop),
         Fault::OverdueDeadline => waits::overdue_deadline(fault),
         Fault::PollerAway => waits::poller_away(fault, stop),
         Fault::WakeStorm => rates::wake_storm(fault, stop),

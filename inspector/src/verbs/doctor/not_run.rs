@@ -1,5 +1,6 @@
 //! What a look did not look for, and could not have found: "no findings" says nothing of it.
 
+use std::collections::BTreeMap;
 use std::time::Duration;
 
 use netpoller::view::lints::Lint;
@@ -124,20 +125,22 @@ pub(super) fn lines(all: &[NotRun]) -> Vec<(&'static str, String)> {
         lines.push(("not run", parts.join("; ")));
     }
     if !young.is_empty() {
-        let each: Vec<String> = young
-            .iter()
-            .map(|it| {
-                let hold = Duration::from_nanos(it.younger_than_ns.unwrap_or(0));
-                format!(
-                    "{} of less than {}",
-                    it.check,
-                    humantime::format_duration(hold)
-                )
+        // Those of one age together, the youngest first.
+        let mut ages: BTreeMap<u64, Vec<&str>> = BTreeMap::new();
+        for it in young {
+            let age = it.younger_than_ns.unwrap_or(0);
+            ages.entry(age).or_default().push(&it.check);
+        }
+        let each: Vec<String> = ages
+            .into_iter()
+            .map(|(ns, names)| {
+                let hold = humantime::format_duration(Duration::from_nanos(ns));
+                format!("{} of less than {hold}", names.join(", "))
             })
             .collect();
         lines.push((
             "too young",
-            format!("{} (--hold LINT=DUR)", each.join(", ")),
+            format!("{} (--hold LINT=DUR)", each.join("; ")),
         ));
     }
     lines
@@ -175,16 +178,15 @@ mod tests {
                 ),
                 (
                     "too young",
-                    "poller-away of less than 2s, leaked-readiness of less than 10s, woken-not-run of less than 2s, no-deadline of less than 5m (--hold LINT=DUR)".into()
+                    "poller-away, woken-not-run of less than 2s; peer-not-reading, peer-gone, accept-stalled of less \
+                     than 4s; leaked-readiness, close-wait-held of less than 10s; no-deadline of less than 5m \
+                     (--hold LINT=DUR)"
+                        .into()
                 ),
             ]
         );
-        let holds = [
-            "leaked-readiness=1s",
-            "poller-away=0s",
-            "woken-not-run=0s",
-            "no-deadline=0s",
-        ];
+        let holds: Vec<String> = Lint::ALL.map(|lint| format!("{lint}=0s")).into();
+        let holds: Vec<&str> = holds.iter().map(String::as_str).collect();
         let all = of(&args(true, vec![], &holds), &run(true), Ok(()));
         let names: Vec<_> = all.iter().map(|it| it.check.as_str()).collect();
         assert_eq!(names, ["the law `kernel`"]);

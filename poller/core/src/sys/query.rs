@@ -160,6 +160,12 @@ pub(crate) struct TcpInfo {
     pub(crate) rtt_us: Option<u32>,
     /// Segments sent again since the connection was made.
     pub(crate) retransmits: u32,
+    /// How often the peer was tried without an answer, since the last one.
+    pub(crate) unanswered: u8,
+    /// How long ago the peer last answered.
+    pub(crate) last_ack_ms: u32,
+    /// Connections that wait to be accepted, and how many may, of a listener.
+    pub(crate) accept_queue: Option<(u32, u32)>,
     /// Bytes that were written and not sent yet.
     pub(crate) unsent: u32,
     /// Bytes that were sent, each counted once.
@@ -172,6 +178,7 @@ pub(crate) struct TcpInfo {
 
 impl TcpInfo {
     pub(crate) const SYN_SENT: u8 = 2;
+    pub(crate) const CLOSE_WAIT: u8 = 8;
     pub(crate) const LISTEN: u8 = 10;
 
     /// The name of the state, as ss(8) and the standard have it.
@@ -198,7 +205,7 @@ impl TcpInfo {
         let state = *bytes.first()?;
         let (segments_in, segments_out) = (word(152)?, word(156)?);
         // The kernel numbers the end of the stream as a byte, and counts it with the others.
-        let end = u64::from(matches!(state, 8 | 9 | 11));
+        let end = u64::from(matches!(state, Self::CLOSE_WAIT | 9 | 11));
         Some(Self {
             state,
             // Before the first these tell when the connection was made.
@@ -206,6 +213,10 @@ impl TcpInfo {
             last_received_ms: word(52).filter(|_| segments_in > 0),
             rtt_us: word(68).filter(|rtt| *rtt > 0),
             retransmits: word(100)?,
+            // Segments sent again, or probes.
+            unanswered: bytes[2].max(bytes[3]),
+            last_ack_ms: word(56)?,
+            accept_queue: word(24).zip(word(28)).filter(|_| state == Self::LISTEN),
             unsent: word(144)?,
             unacked: word(24)?,
             bytes_sent: long(200)

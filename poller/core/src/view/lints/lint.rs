@@ -108,6 +108,22 @@ lints! {
     /// A wait has lasted for long and has no deadline.
     NoDeadline => "no-deadline", Info, hold 300000 ms,
         "set a deadline, or wait within `time::timeout`: a peer that goes without a word is not noticed otherwise";
+    /// A write waits, without a deadline, for a peer that has taken nothing for a while.
+    PeerNotReading => "peer-not-reading", Warning, hold 4000 ms,
+        "set a write deadline (`set_write_deadline`) and close what does not keep it; a peer that reads nothing holds its buffers, the \
+         task that writes, and whatever that task holds";
+    /// A peer does not answer any more, however often it is tried: the connection is half open.
+    PeerGone => "peer-gone", Warning, hold 4000 ms,
+        "set deadlines for reads and writes, or TCP_USER_TIMEOUT and keep-alive, so that the kernel gives up sooner than after its \
+         quarter of an hour; close it, or evict it with `netpoller evict`";
+    /// The peer has closed a connection, and the program neither closes nor uses it (CLOSE_WAIT).
+    CloseWaitHeld => "close-wait-held", Warning, hold 10000 ms,
+        "read to the end of the stream and drop the connection; look at the line that opened it for a pool or a map that keeps it, or \
+         a task that has ended without it";
+    /// Connections wait to be accepted, and nobody accepts them.
+    AcceptStalled => "accept-stalled", Warning, hold 4000 ms,
+        "accept in a loop that does nothing else, and do handshakes in a task of each connection, with a deadline: one silent client \
+         must not keep all others waiting";
     /// The same socket is registered twice: every event wakes both registrations.
     DuplicateRegistration => "duplicate-registration", Warning, hold 100 ms,
         "register a socket once and share the handle, whose methods take `&self`, instead of a duplicate of its descriptor";

@@ -3,6 +3,7 @@
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
+use super::accept::Accepts;
 use super::away::Away;
 use super::blocked::Blocked;
 use super::blocking::Blocking;
@@ -14,6 +15,7 @@ use super::no_deadline;
 use super::observation::Observation;
 use super::options::Options;
 use super::overdue::Overdue;
+use super::peers::Peers;
 use super::rates::Rates;
 use super::registration::Registrations;
 use super::stale::Stale;
@@ -59,6 +61,8 @@ struct PollerHistory {
     leaked: Leaked,
     woken: Woken,
     overdue: Overdue,
+    peers: Peers,
+    accepts: Accepts,
     rates: Rates,
     registrations: Registrations,
     stale: Stale,
@@ -110,7 +114,13 @@ impl Lints {
         let suspected =
             |finding: &Finding| id(finding).is_some_and(|id| history.stuck.suspects(id));
         findings.extend(without_file.into_iter().filter(|it| !suspected(it)));
-        findings.extend(history.leaked.look(&observation));
+        let mut causes = history.peers.look(&observation, &stale);
+        causes.extend(history.accepts.look(&observation, &stale));
+        // One cause, one finding: who waits to write to a peer that takes nothing reads nothing.
+        let has_cause = |finding: &Finding| causes.iter().any(|it| id(it) == id(finding));
+        let leaked = history.leaked.look(&observation);
+        findings.extend(leaked.into_iter().filter(|it| !has_cause(it)));
+        findings.extend(causes);
         let woken = history.woken.look(&observation);
         findings.extend(woken.into_iter().filter(|_| !is_blocked));
         findings.extend(no_deadline::look(&observation));

@@ -10,12 +10,14 @@
 //! | `observation` | what one look sees |
 //! | `stuck` | stuck waiters and lost edges, confirmed by asking the kernel |
 //! | `watch` | those alone, for the facade that tokio-console attaches to |
+//! | `accept` | listeners whose connections nobody accepts |
 //! | `blocked` | a task that keeps its executor from polling, or from running others |
 //! | `os_thread` | what the kernel says of a thread |
 //! | `no_deadline` | long waits without a deadline |
 //! | `away` | nobody polls: the one cause of many stuck waiters |
 //! | `leaked` | readiness that nobody comes for |
 //! | `woken` | waiters that were woken and have not run |
+//! | `peers` | peers that read nothing, are gone, or have closed |
 //! | `overdue` | deadlines that should have fired |
 //! | `rates` | what happens too often: wake storms, spurious wakes, full batches, slow dispatch, churn |
 //! | `top` | who does the most of it |
@@ -52,6 +54,7 @@
 //! # }
 //! ```
 
+mod accept;
 mod away;
 mod blocked;
 mod blocking;
@@ -65,6 +68,7 @@ mod observation;
 mod options;
 mod os_thread;
 mod overdue;
+mod peers;
 mod rates;
 mod registration;
 mod stale;

@@ -1,6 +1,8 @@
 //! What one look sees: the table, the statistics, and the clock, read once for all lints.
 
 use std::collections::HashMap;
+use std::io;
+use std::os::fd::RawFd;
 
 use super::lint::Lint;
 use super::options::Options;
@@ -140,6 +142,14 @@ impl<'a> Observation<'a> {
                 && side(&now).since_ns == side(row).since_ns
                 && side(&now).transitions == side(row).transitions
         })
+    }
+
+    /// One question to the kernel about a row's descriptor; `None` if it has no answer, or the
+    /// descriptor was closed meanwhile.
+    pub(super) fn ask<T>(&self, row: &RawRow, question: fn(RawFd) -> io::Result<T>) -> Option<T> {
+        let desc = self.desc(row)?;
+        let answer = question(row.fd).ok()?;
+        (desc.is_live(row.generation) && !desc.info().closing()).then_some(answer)
     }
 
     /// What the kernel says about a row's descriptor; `None` if it was closed meanwhile.
