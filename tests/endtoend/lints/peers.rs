@@ -26,7 +26,10 @@ fn fill(stream: &mut TcpStream) {
     let mut refused = 0;
     while refused < 50 {
         match stream.write(&[7; 65536]) {
-            Ok(_) => refused = 0,
+            Ok(written) => {
+                assert!(written > 0);
+                refused = 0;
+            }
             Err(error) => {
                 assert_eq!(error.kind(), ErrorKind::WouldBlock);
                 refused += 1;

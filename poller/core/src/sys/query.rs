@@ -351,11 +351,13 @@ mod tests {
 
     #[test]
     fn a_number_that_stands_for_another_file_than_the_one_that_is_watched_is_noticed() {
+        // SAFETY: no pointers; it is closed below.
         let epoll = syscall!(unsafe { libc::epoll_create1(libc::EPOLL_CLOEXEC) }).unwrap();
         let (ours, theirs) = UnixStream::pair().unwrap();
         let (ours, theirs) = (std::os::fd::OwnedFd::from(ours), theirs);
         let watch = |fd| {
             let mut event = libc::epoll_event { events: 0, u64: 0 };
+            // SAFETY: `event` is valid for the call.
             syscall!(unsafe { libc::epoll_ctl(epoll, libc::EPOLL_CTL_ADD, fd, &raw mut event) })
         };
         watch(ours.as_raw_fd()).unwrap();
@@ -370,6 +372,7 @@ mod tests {
         // Both are watched under the same number now.
         watch(ours.as_raw_fd()).unwrap();
         assert_eq!(is_watched(epoll, ours.as_raw_fd()), told);
+        // SAFETY: it was opened above, and is used no more.
         unsafe { libc::close(epoll) };
     }
 }

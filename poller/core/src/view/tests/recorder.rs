@@ -123,7 +123,7 @@ fn what_an_idle_thread_does_is_dated_when_it_does_it() {
         .iter()
         .find(|event| event.kind == EventKind::DeadlineSet);
     let micros = |time: Duration| u64::try_from(time.as_micros()).unwrap();
-    let left = u64::from(set.unwrap().argument);
+    let left = set.unwrap().argument;
     assert!((micros(long - took) - 10..=micros(long) + 10).contains(&left));
 }
 
