@@ -312,13 +312,14 @@ POLLING = [
     graph(
         "Shares of a wakeup (p99)",
         """Where the time from the kernel to the waiter goes. kernel_to_poller is the longest that fetched events can have waited
-        before anybody asked; poller_to_waker is what the poller did before it called the waker; waker_to_run is the scheduler's,
-        of the runtime or of the kernel.""",
+        before anybody asked, and inside a tokio runtime, where that is not known, what the kernel says of a sample;
+        poller_to_waker is what the poller did before it called the waker; waker_to_run is the scheduler's, of the runtime or of
+        the kernel.""",
         "s", (quantile(0.99, "netpoller_wakeup_share_seconds", "poller, share"), "{{poller}} {{share}}"),
     ),
     graph(
         "Gap between polls (p50, p99)",
-        "Time in which nobody polled. A long tail is a task that does not yield, or a waker that works.",
+        "Time in which nobody polled; not inside a tokio runtime. A long tail is a task that does not yield, or a waker that works.",
         "s",
         (quantile(0.5, "netpoller_poll_gap_seconds"), "{{poller}} p50"),
         (quantile(0.99, "netpoller_poll_gap_seconds"), "{{poller}} p99"),

@@ -50,7 +50,9 @@ families! {
         netpoller_wakeup_share_seconds
         "Shares of the way from the kernel to the waiter: the longest time that events can have waited in the kernel, from the return of epoll_wait to the call of the waker, from there until the waiter runs." {
             /// Longest time that events can have waited in the kernel: from the return of one poll
-            /// until the return of the next, where that one found events without sleeping.
+            /// until the return of the next, where that one found events without sleeping. Inside
+            /// a runtime, where nobody polls while there is nothing: how long ago data last came,
+            /// as the kernel says, asked where nobody has polled for 20 ms.
             KernelToPoller kernel_to_poller [share "kernel_to_poller"],
             /// From the return of epoll_wait, or the firing that released it, until the waiter's
             /// waker is called, to within eight wakers.
@@ -68,7 +70,8 @@ families! {
         netpoller_poll_gap_seconds
         "Time in which nobody polled, from the return of one poll until the next." {
             /// Time in which nobody polled: from the return of one poll until the beginning of the
-            /// next; until the return of one that does not wait.
+            /// next; until the return of one that does not wait. Not recorded inside a runtime,
+            /// where nobody polls while there is nothing.
             PollGap poll_gap,
         }
         netpoller_events_per_wait "Events fetched by one poll." {

@@ -6,6 +6,7 @@
 //! | `runtime`, `runtimes`, `workers` | tokio: one runtime, several, and what may wait on a worker |
 //! | `apart`, `current` | a poller for each runtime, and which poller is the current one |
 //! | `fairness` | turns, budgets, and who has to wait |
+//! | `shares` | whose time passes until a reader runs |
 //! | `time` | sleeps, timeouts and ticks |
 //! | `traits` | the read and write traits of tokio, futures-io and hyper |
 //! | `unwind`, `wakers` | panics: of who holds a socket, and of wakers |
@@ -17,6 +18,7 @@ mod fairness;
 mod inline;
 mod runtime;
 mod runtimes;
+mod shares;
 mod time;
 mod traits;
 mod unwind;

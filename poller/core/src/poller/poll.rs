@@ -9,7 +9,7 @@ use crate::clock;
 use crate::desc::{Kind, PollDesc};
 use crate::observe::{Counter, DescId, Direction, EventKind, Histogram, Local, RECORDS};
 use crate::sync::atomic::Ordering;
-use crate::sys::{Tag, Timeout};
+use crate::sys::{self, EventBuf, Tag, Timeout};
 use crate::timers::EMPTY;
 
 const IN: u32 = libc::EPOLLIN as u32;
@@ -25,6 +25,13 @@ const WAKES_WRITE: u32 = OUT | HUP | ERR;
 
 /// A poll that took no longer than this has not slept to speak of: its events were there already.
 const SLEPT_NS: u64 = 20_000;
+
+/// Inside a runtime, the time without a poll after which the kernel is asked how long its events
+/// have waited: it tells in ticks, of up to ten milliseconds, and asking takes a microsecond.
+const ASKED_NS: u64 = 20_000_000;
+
+/// How many descriptors it is asked about.
+const ASKED: usize = 4;
 
 /// `poll_until` of a poller that sleeps without a limit.
 const UNLIMITED: u64 = u64::MAX;
@@ -186,7 +193,7 @@ impl Shared {
             local.stamp_exactly()
         };
         ready.fetched_ns = now;
-        let away = self.time_away(now, began, local);
+        let away = self.time_away(&ready.events, now, began, local);
         // Before what it fetched, so that the recorder tells things in their order.
         if ready.events.len() > 0 {
             local.event(EventKind::Poll, DescId::NONE, ready.events.len() as u64);
@@ -212,16 +219,33 @@ impl Shared {
         now
     }
 
-    /// Records for how long nobody polled. `Some` with the longest time that an event can have
-    /// waited in the kernel, if this poll, which returned at `now`, has not slept; it is longer
-    /// only if the poll before left some behind.
+    /// Records for how long nobody polled. `Some` with the time that events have waited in the
+    /// kernel, if it is known.
+    ///
+    /// Of a poll that has not slept, which returned at `now`, it is the longest that one can have
+    /// waited; it is longer only if the poll before left some behind. Inside a runtime nobody polls
+    /// while there is nothing, so the time between two polls says nothing: there the kernel is
+    /// asked, if that time was long.
     #[inline]
-    fn time_away(&self, now: u64, began: Option<u64>, local: &Local<'_>) -> Option<u64> {
+    fn time_away(
+        &self,
+        events: &EventBuf,
+        now: u64,
+        began: Option<u64>,
+        local: &Local<'_>,
+    ) -> Option<u64> {
         if !RECORDS {
             return None;
         }
         let last = self.last_poll_ns.load(Ordering::Relaxed);
         self.last_poll_ns.store(now, Ordering::Relaxed);
+        if began.is_none() && self.nested.get().is_some() {
+            let gap = now.saturating_sub(last);
+            if last == 0 || gap < ASKED_NS {
+                return None;
+            }
+            return self.waited(events).map(|waited| waited.min(gap));
+        }
         // With two pollers at once this one may have begun before the other returned.
         let began = began.unwrap_or(now).max(last);
         if last == 0 {
@@ -231,13 +255,29 @@ impl Shared {
         (now.saturating_sub(began) <= SLEPT_NS).then(|| now.saturating_sub(last))
     }
 
+    /// How long the data of one of `events` have been there, to the kernel's tick, by what it says
+    /// of the last that came: at least so long. `None` if none is of a TCP stream that has received
+    /// any.
+    #[cold]
+    fn waited(&self, events: &EventBuf) -> Option<u64> {
+        let readable = events.iter().filter(|(mask, _)| mask & IN != 0);
+        readable.take(ASKED).find_map(|(_, tag)| {
+            let desc = self.cache.get(tag.slot)?;
+            let is_stream = || desc.is_live(tag.generation) && desc.kind() == Kind::Tcp;
+            let told = is_stream().then(|| sys::query::tcp_info(desc.fd()).ok())??;
+            // Looked at again: the number may have been closed, and stand for another file.
+            let ms = told.last_received_ms.filter(|_| is_stream())?;
+            Some(u64::from(ms) * 1_000_000)
+        })
+    }
+
     /// Gives each event to its descriptor. Returns how many there were, and whether the timerfd was
     /// among them.
     fn dispatch(&self, ready: &mut ReadyList, drain: bool, local: &Local<'_>) -> (usize, bool) {
         let mut fetched = 0;
         let mut timer_fired = false;
         // The buffer is put back below; taking it out lets the wakers be pushed beside it.
-        let events = std::mem::replace(&mut ready.events, crate::sys::EventBuf::none());
+        let events = std::mem::replace(&mut ready.events, EventBuf::none());
         for (mask, tag) in events.iter() {
             match tag {
                 Tag::BREAK if drain => self.signal.drain(&self.backend, ready.fetched_ns, local),
@@ -321,7 +361,7 @@ fn is_socket(desc: &PollDesc) -> bool {
         Kind::Pipe | Kind::Timer => false,
         // Somebody else's descriptor: a wrong answer for a number that was closed meanwhile is
         // nobody's any more.
-        Kind::Other => crate::sys::query::file_id(desc.fd()).is_ok_and(|file| file.is_socket),
+        Kind::Other => sys::query::file_id(desc.fd()).is_ok_and(|file| file.is_socket),
         _ => true,
     }
 }
