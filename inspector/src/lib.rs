@@ -2,10 +2,10 @@
 //!
 //! The floors, from the ground up: `source` finds and asks a process; `model` folds what it
 //! answers; `table` and `query` say which columns and which rows are wanted; `document` and `out`
-//! print them; `tui` shows the same rows live; `verbs` is one file per verb; `demo` is a service to
-//! look at; `cli` is the command line. Nothing below `tui` knows of terminals in raw mode, and
-//! nothing below `cli` of the command line as a whole: each verb owns its arguments, and `globals`
-//! are those that every verb accepts.
+//! print them; `tui` shows the same rows live; `verbs` is one file per verb, and a folder
+//! for the demo's service; `cli` is the command line. Nothing below `tui` knows of terminals in raw
+//! mode, and nothing below `cli` of the command line as a whole: each verb owns its arguments, and
+//! `globals` are those that every verb accepts.
 //!
 //! What every floor may use stands beside them: `text`, `foreign`, `paint`, `clock`, `failure` and
 //! `quantile`.
@@ -15,7 +15,6 @@
 
 mod cli;
 mod clock;
-mod demo;
 mod document;
 mod failure;
 mod foreign;

@@ -251,7 +251,7 @@ mod tests {
 
     #[test]
     fn of_a_location_the_file_and_the_line_are_what_counts() {
-        let location = "inspector/src/demo/clients.rs:119";
+        let location = "inspector/src/verbs/demo/clients.rs:119";
         let room = file_and_line(location);
         assert_eq!(cut_start(location, room, false), "…/clients.rs:119");
         assert_eq!(file_and_line("main.rs:7"), 9);

@@ -3,6 +3,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `ls`, `evict`, `break` and so on | the verb of that name |
+//! | `demo` | the service to look at, with its clients and what is planted there |
 //! | `verb` | what a verb is: what it does, and which of the common flags mean something to it |
 //! | `session` | finding a process, asking it, and printing |
 //! | `listing` | the tables that `ls`, `top` and `watch` take |
@@ -14,6 +15,7 @@ mod audit;
 mod r#break;
 mod completions;
 mod control;
+mod demo;
 mod describe;
 mod doctor;
 mod events;
@@ -110,7 +112,7 @@ verbs! {
     /// Open the terminal UI (the default on a terminal).
     Tui(tui::TuiArgs),
     /// Run a busy example service in this process and look at it.
-    Demo(crate::demo::DemoArgs),
+    Demo(demo::DemoArgs),
     /// List the fields and operators of filters (`--where`, and `/` in the terminal UI).
     #[command(long_about = crate::query::HELP_TITLE, after_long_help = crate::query::help())]
     Fields(fields::FieldsArgs),

@@ -47,7 +47,7 @@ const INSPECTOR: &[&[&str]] = &[
     &["query", "document"],
     &["out", "tui"],
     &["globals"],
-    &["verbs", "demo"],
+    &["verbs"],
     &["cli"],
 ];
 

@@ -11,7 +11,7 @@ use socket2::{SockFilter, SockRef};
 
 use super::fault::Fault;
 use super::sown::{Plant, Registered, tcp_pair};
-use crate::demo::stop::Stop;
+use crate::verbs::demo::stop::Stop;
 
 /// BPF_RET | BPF_K: so many bytes of it come through.
 const RETURN: u16 = 6;

@@ -11,7 +11,7 @@ use netpoller::{Direction, Kind, Sides, block_on_poller, task};
 
 use super::fault::Fault;
 use super::sown::{Plant, Registered, tcp_pair};
-use crate::demo::stop::Stop;
+use crate::verbs::demo::stop::Stop;
 
 /// Reads a part of what is there, and waits for more: the edge that told of the rest has been used
 /// up.

@@ -16,7 +16,7 @@ use netpoller::{Direction, Kind, Poller, block_on_poller, task};
 
 use super::fault::Fault;
 use super::sown::{Plant, tcp_pair, unix_pair};
-use crate::demo::stop::Stop;
+use crate::verbs::demo::stop::Stop;
 
 /// Wakes a sleeping poller again and again, for nothing.
 pub(super) fn wake_storm(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
