@@ -34,6 +34,7 @@ impl Ring {
         }
     }
 
+    #[inline(always)]
     pub(super) fn has_room(&self) -> bool {
         !self.entries.is_empty()
     }
@@ -60,6 +61,9 @@ impl Ring {
     /// Returns whether there is room at all. To be called by one thread at a time.
     #[inline(always)]
     pub(super) fn push(&self, event: RawEvent) -> bool {
+        if !self.has_room() {
+            return false;
+        }
         let head = self.head.load(Ordering::Relaxed);
         // Whoever sees one of the stores below sees this head too, and knows that the entry is
         // being overwritten.

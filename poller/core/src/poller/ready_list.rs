@@ -27,6 +27,8 @@ pub struct ReadyList {
     pub(super) delta: i64,
     pub(super) full: bool,
     pub(super) shared: Option<Arc<Shared>>,
+    /// When the clock was last read before a waker, 0 before the first.
+    called_ns: u64,
     /// Wakers before each of which the clock is read, because others were slow.
     careful: u32,
 }
@@ -47,6 +49,13 @@ const SLOW_NS: u64 = 100_000;
 /// Wakers that are timed one by one after that.
 const CAREFUL: u32 = 1024;
 
+/// How many wakers are to be timed one by one after those that were called from `called_ns` to
+/// `now_ns`.
+fn careful_after(called_ns: u64, now_ns: u64) -> u32 {
+    let slow = called_ns != 0 && now_ns.saturating_sub(called_ns) > SLOW_NS;
+    if slow { CAREFUL } else { 0 }
+}
+
 impl ReadyList {
     /// Makes room for polls of at most `events` events.
     pub fn with_capacity(events: usize) -> Self {
@@ -59,6 +68,7 @@ impl ReadyList {
             delta: 0,
             full: false,
             shared: None,
+            called_ns: 0,
             careful: 0,
         }
     }
@@ -105,46 +115,45 @@ impl ReadyList {
     /// Pops them one by one, so that a waker that panics takes nobody with it.
     #[inline]
     fn call_wakers(&mut self) {
-        let (mut calls, mut called_ns) = (0, 0);
+        let mut calls = 0;
         while let Some(woken) = self.wakers.pop_front() {
             if RECORDS {
                 if calls == 0 {
-                    (calls, called_ns) = self.next_group(&woken, called_ns);
+                    calls = self.next_group(&woken);
                 }
                 calls -= 1;
-                self.stamp_call(&woken, called_ns);
+                self.stamp_call(&woken, self.called_ns);
             }
             woken.waker.wake();
         }
     }
 
-    /// How many wakers are called next, from that of `first` on, and when. The ones before were
-    /// called at `last_ns`.
+    /// Reads the clock for the wakers that are called next, from that of `first` on. Returns how
+    /// many.
     #[inline(never)]
-    fn next_group(&mut self, first: &Woken, last_ns: u64) -> (usize, u64) {
+    fn next_group(&mut self, first: &Woken) -> usize {
         // One was taken out already.
-        let left = self.len() + 1;
+        let left = self.wakers.len() + 1;
         let Some(shared) = &self.shared else {
-            return (left, 0);
+            return left;
         };
         let local = shared.recorder.local();
-        let called_ns = local.stamp();
-        if last_ns != 0 && called_ns - last_ns > SLOW_NS {
-            self.careful = CAREFUL;
-        }
+        let now_ns = local.stamp();
+        self.careful = self.careful.max(careful_after(self.called_ns, now_ns));
+        self.called_ns = now_ns;
         let calls = if self.careful > 0 {
             self.careful -= 1;
             1
         } else {
             CALLS.min(left)
         };
-        let waited = called_ns.saturating_sub(self.fetched_ns);
         let desc = shared
             .cache
             .get(first.slot)
             .map_or(DescId::NONE, PollDesc::id);
+        let waited = now_ns.saturating_sub(self.fetched_ns);
         local.record_many(desc, Histogram::PollerToWaker, waited, calls as u64);
-        (calls, called_ns)
+        calls
     }
 
     /// Lowers the count of waiters by those that were called.
@@ -156,8 +165,10 @@ impl ReadyList {
                 .fetch_sub(std::mem::take(&mut self.delta), Ordering::AcqRel);
             if RECORDS {
                 let local = shared.recorder.local();
-                let took = local.stamp().saturating_sub(self.fetched_ns);
-                local.record(Histogram::Dispatch, took);
+                let now_ns = local.stamp();
+                let called_ns = std::mem::take(&mut self.called_ns);
+                self.careful = self.careful.max(careful_after(called_ns, now_ns));
+                local.record(Histogram::Dispatch, now_ns.saturating_sub(self.fetched_ns));
             }
         }
     }

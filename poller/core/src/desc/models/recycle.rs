@@ -69,8 +69,8 @@ fn recorder() -> &'static Recorder {
 
 #[test]
 fn loom_issue_go_59545_a_stale_error_never_reaches_the_next_life() {
-    recorder().local();
     explore("free, open | old event with an error", || {
+        recorder().local();
         let desc = Arc::new(PollDesc::new(0));
         let generation = desc.open(3, Kind::Tcp, Location::caller());
         let late = {
@@ -102,8 +102,8 @@ fn loom_issue_go_59545_a_stale_error_never_reaches_the_next_life() {
 
 #[test]
 fn loom_both_directions_are_released_and_counted_off() {
-    recorder().local();
     explore_three("reader | writer | edge for both and close", || {
+        recorder().local();
         let desc = Arc::new(PollDesc::new(0));
         let waiters = Arc::new(loom::sync::atomic::AtomicI64::new(0));
         desc.open(3, Kind::Tcp, Location::caller());

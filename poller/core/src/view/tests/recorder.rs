@@ -191,6 +191,55 @@ fn a_wake_is_split_into_the_pollers_share_and_the_schedulers() {
     }
 }
 
+/// The first time nobody knows which of a group was slow.
+#[test]
+fn those_behind_a_slow_waker_wait_for_the_poller_and_not_for_the_scheduler() {
+    struct Slow;
+    impl std::task::Wake for Slow {
+        fn wake(self: std::sync::Arc<Self>) {
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+    let poller = poller("slow_waker");
+    let open: Vec<_> = (0..4).map(|_| open(&poller)).collect();
+    let mut ready = ReadyList::default();
+    poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+    let slow = Waker::from(std::sync::Arc::new(Slow));
+    for round in 0..2 {
+        for (desc, ..) in &open {
+            desc.reset(Direction::Read).unwrap();
+        }
+        let mut waits: Vec<_> = open
+            .iter()
+            .map(|(desc, ..)| Box::pin(desc.wait(Direction::Read)))
+            .collect();
+        for (index, wait) in waits.iter_mut().enumerate() {
+            let waker = if index == 1 { &slow } else { Waker::noop() };
+            let mut cx = Context::from_waker(waker);
+            assert!(wait.as_mut().poll(&mut cx).is_pending());
+        }
+        for (_, _, theirs) in &open {
+            let mut theirs: &UnixStream = theirs;
+            theirs.write_all(b"x").unwrap();
+        }
+        poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+        ready.wake_all();
+        if round == 1 {
+            let shares = poller.rows().into_iter().map(|row| {
+                let wake = row.read.last_wake.unwrap();
+                wake.poller_to_waker_ns.unwrap()
+            });
+            let slept = 5_000_000;
+            let shares: Vec<_> = shares.collect();
+            assert!(shares[2] >= slept && shares[3] >= slept, "{shares:?}");
+        }
+        for wait in &mut waits {
+            let mut cx = Context::from_waker(Waker::noop());
+            assert!(wait.as_mut().poll(&mut cx).is_ready());
+        }
+    }
+}
+
 #[test]
 fn a_release_says_whether_it_was_the_deadline_or_close() {
     let poller = poller("causes");
