@@ -368,7 +368,8 @@ impl<'a, O: Op> Ongoing<'a, O> {
         cx: &mut Context<'_>,
         call: &mut impl FnMut(RawFd) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
-        if self.stage != Stage::Turn {
+        let has_begun = self.stage == Stage::Turn;
+        if !has_begun {
             if self.stage == Stage::Begin
                 && let Some(turn) = self.fd().try_turn(O::DIRECTION)
             {
@@ -391,7 +392,8 @@ impl<'a, O: Op> Ongoing<'a, O> {
             refused = permit.is_pending();
             permit
         });
-        if refused && !self.attempt.refused() {
+        // One that has done a part, or waited, keeps its turn: nobody comes between its parts.
+        if refused && !self.attempt.refused() && !has_begun {
             self.go_back();
         }
         outcome

@@ -344,3 +344,49 @@ fn a_read_that_is_refused_after_its_wait_and_dropped_leaves_its_bytes_to_the_nex
     })
     .join();
 }
+
+/// What is written by one call stays together, although it is made to give way between its parts.
+#[test]
+fn a_write_that_is_refused_between_its_parts_lets_nobody_write_in_between() {
+    Lane::start(|| {
+        let poller = new_poller();
+        current_thread().block_on(async {
+            let (ours, mut peer) = tcp_and_peer(&poller);
+            let big = vec![b'a'; 16 << 20];
+            let mut first = Box::pin(ours.write_all(&big));
+            let mut second = Box::pin(ours.write_all(b"b"));
+            tokio::task::yield_now().await;
+            poll_fn(|cx| {
+                // All but one, which the first part takes.
+                while let Poll::Ready(leave) = coop::poll_proceed(cx) {
+                    if !coop::has_budget_remaining() {
+                        break;
+                    }
+                    leave.made_progress();
+                }
+                assert!(coop::has_budget_remaining());
+                assert!(first.as_mut().poll(cx).is_pending());
+                assert!(!coop::has_budget_remaining(), "it has written a part");
+                Poll::Ready(())
+            })
+            .await;
+            tokio::task::yield_now().await;
+            poll_fn(|cx| {
+                assert!(second.as_mut().poll(cx).is_pending(), "the turn is taken");
+                Poll::Ready(())
+            })
+            .await;
+            let length = big.len();
+            let reader = std::thread::spawn(move || {
+                let mut all = vec![0; length + 1];
+                peer.read_exact(&mut all).unwrap();
+                all
+            });
+            let (one, other) = zip(first, second).await;
+            one.and(other).unwrap();
+            let all = reader.join().unwrap();
+            assert_eq!(all.iter().position(|byte| *byte == b'b'), Some(length));
+        });
+    })
+    .join();
+}
