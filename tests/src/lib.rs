@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `pair` | pollers and connected pairs |
 //! | `run`, `wait` | a runner that notices hangs, and waits for facts |
+//! | `alone` | a test in a process of its own |
 //! | `error` | assertions about errors |
 //! | `program`, `tool` | programs that tests start, and the tools they need |
 //! | `pty`, `tmux` | terminals: one that nobody sees, and a real one |
@@ -16,6 +17,7 @@
 //! No test sleeps to get an order, and none uses a fixed port. A test has a poller of its own
 //! wherever a constructor takes one, so that its count of waiters is its own.
 
+mod alone;
 mod error;
 pub mod interrupt;
 #[cfg(feature = "mock")]
@@ -34,6 +36,7 @@ mod tool;
 mod wait;
 pub mod wire;
 
+pub use alone::is_alone;
 pub use error::{assert_closed, assert_errno, assert_timeout, errno};
 pub use pair::{
     deaf, full, loopback, new_poller, small_buffers, std_tcp_pair, tcp_and_peer, tcp_pair,

@@ -1,7 +1,6 @@
 //! No error path keeps a descriptor. In a process of its own, so that nobody else opens any.
 
 use std::pin::pin;
-use std::process::Command;
 
 use netpoller::net::{TcpListener, TcpStream, UdpSocket, UnixListener, UnixStream};
 use netpoller::pipe::{PipeReader, PipeWriter, pipe};
@@ -26,24 +25,7 @@ fn keeps_none(what: &str, work: impl Fn()) {
 
 #[test]
 fn no_path_leaks_a_descriptor() {
-    const INSIDE: &str = "NETPOLLER_TEST_LEAKS";
-    if std::env::var_os(INSIDE).is_none() {
-        let output = Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "--nocapture",
-                "leaks::no_path_leaks_a_descriptor",
-            ])
-            .env(INSIDE, "1")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        assert!(
-            output.status.success(),
-            "{text}\n{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        assert!(text.contains("1 passed"), "{text}");
+    if !netpoller_tests::is_alone("leaks::no_path_leaks_a_descriptor") {
         return;
     }
     let poller = new_poller();

@@ -279,21 +279,9 @@ fn a_sleep_of_a_runtime_that_is_gone_goes_on_in_another() {
 /// In a process of its own, so that nobody else opens a descriptor.
 #[test]
 fn thousands_of_runtimes_one_after_the_other_leave_nothing_behind() {
-    const INSIDE: &str = "NETPOLLER_TEST_MANY_RUNTIMES";
-    if std::env::var_os(INSIDE).is_none() {
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "--nocapture",
-                "apart::thousands_of_runtimes_one_after_the_other_leave_nothing_behind",
-            ])
-            .env(INSIDE, "1")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{text}\n{error}");
-        assert!(text.contains("1 passed"), "{text}");
+    if !netpoller_tests::is_alone(
+        "apart::thousands_of_runtimes_one_after_the_other_leave_nothing_behind",
+    ) {
         return;
     }
     let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();

@@ -199,18 +199,7 @@ fn a_runtime_without_io_is_an_error_that_says_what_to_do() {
 fn a_runtime_without_io_is_refused_without_a_panic() {
     use std::sync::atomic::AtomicU32;
     static PANICS: AtomicU32 = AtomicU32::new(0);
-    const INSIDE: &str = "NETPOLLER_TEST_WITHOUT_IO";
-    let name = "runtime::a_runtime_without_io_is_refused_without_a_panic";
-    if std::env::var_os(INSIDE).is_none() {
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args(["--exact", "--nocapture", name])
-            .env(INSIDE, "1")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{text}\n{error}");
-        assert!(text.contains("1 passed"), "{text}");
+    if !netpoller_tests::is_alone("runtime::a_runtime_without_io_is_refused_without_a_panic") {
         return;
     }
     let hook = std::panic::take_hook();

@@ -263,21 +263,7 @@ fn a_runtime_polls_again_after_a_batch_that_was_full() {
 #[test]
 fn a_runtime_keeps_no_poller_alive() {
     // In a process of its own, so that nobody else opens a descriptor.
-    const INSIDE: &str = "NETPOLLER_TEST_RUNTIME_KEEPS";
-    if std::env::var_os(INSIDE).is_none() {
-        let output = std::process::Command::new(std::env::current_exe().unwrap())
-            .args([
-                "--exact",
-                "--nocapture",
-                "runtimes::a_runtime_keeps_no_poller_alive",
-            ])
-            .env(INSIDE, "1")
-            .output()
-            .unwrap();
-        let text = String::from_utf8_lossy(&output.stdout);
-        let error = String::from_utf8_lossy(&output.stderr);
-        assert!(output.status.success(), "{text}\n{error}");
-        assert!(text.contains("1 passed"), "{text}");
+    if !netpoller_tests::is_alone("runtimes::a_runtime_keeps_no_poller_alive") {
         return;
     }
     let open = || std::fs::read_dir("/proc/self/fd").unwrap().count();
