@@ -64,7 +64,7 @@ fn json(output: &Output) -> serde_json::Value {
 }
 
 #[test]
-fn whoever_is_evicted_by_his_number_is_told_by_his_id() {
+fn what_is_evicted_by_its_number_is_told_by_its_id() {
     let fixture = Fixture::new("evicted_by_number");
     let evict = || {
         let arguments = [&*fixture.fd(), "--yes", "--format", "json"];
@@ -82,7 +82,7 @@ fn whoever_is_evicted_by_his_number_is_told_by_his_id() {
 }
 
 #[test]
-fn whoever_is_evicted_by_his_id_is_told_as_he_was_named() {
+fn what_is_evicted_by_its_id_is_told_as_it_was_named() {
     let fixture = Fixture::new("evicted_by_id");
     let name = format!("evicted_by_id/{}", fixture.desc.id());
     let text = fixture.evict(&[&name, "--yes"]).output().expect("run");

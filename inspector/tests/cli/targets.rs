@@ -243,7 +243,7 @@ fn a_stale_socket_of_another_user_is_passed_over_and_left_alone() {
 
 #[test]
 #[ignore = "needs root"]
-fn who_is_not_root_is_told_what_he_cannot_see() {
+fn who_is_not_root_is_told_what_they_cannot_see() {
     let foreign = Foreign::start();
     let scratch = TempDir::new().expect("make a directory");
     let pid = std::process::id();

@@ -9,7 +9,7 @@
 //! | `packer` | what one message has no room for, in several |
 //! | `stall` | an end to what a client does not take |
 //! | `notice` | what is said on stderr |
-//! | `door` | who is let in, and how much of it he may have |
+//! | `door` | who is let in, and how much of it they may have |
 //! | `methods` | the questions that have one answer, and what can be done |
 //! | `streams` | the questions whose answers go on |
 //! | `console` | the facade for tokio-console (feature `console`) |

@@ -257,8 +257,8 @@ impl Builder {
         })
     }
 
-    /// Whether whoever comes to `address` is asked who he is, where nobody can read along. If not,
-    /// and that is allowed, it is told.
+    /// Whether whoever comes to `address` is asked who they are, where nobody can read along. If
+    /// not, and that is allowed, it is told.
     fn secured(
         &self,
         address: SocketAddr,

@@ -150,7 +150,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_keeps_up_sees_each_event_once_and_a_late_one_is_told_what_he_lost() {
+    fn a_reader_that_keeps_up_sees_each_event_once_and_a_late_one_is_told_what_it_lost() {
         let ring = Ring::new(8);
         (0..5).for_each(|n| assert!(ring.push(numbered(n))));
         assert_eq!(read(&ring, 0), (vec![0, 1, 2, 3, 4], 5, 0));

@@ -105,7 +105,7 @@ pub(crate) struct Session {
 }
 
 impl Session {
-    /// A request was let in: whoever is there has shown what he had to.
+    /// A request was let in: the peer has shown what it had to.
     pub(super) fn admit(&self) {
         self.admitted.store(true, Ordering::Relaxed);
     }

@@ -1,4 +1,4 @@
-//! Who is let in, and how much of the endpoint he may have.
+//! Who is let in, and how much of the endpoint they may have.
 //!
 //! | file | holds |
 //! |---|---|

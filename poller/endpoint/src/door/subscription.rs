@@ -161,7 +161,7 @@ impl Places {
 
 /// When the frame was given after which the body was not asked again; of one that was never asked,
 /// when it was made. hyper 1.12 asks once before it looks whether the client has a window, and
-/// others do not ask at all while he has none.
+/// others do not ask at all while it has none.
 #[derive(Debug)]
 struct Given(Mutex<Option<Instant>>);
 

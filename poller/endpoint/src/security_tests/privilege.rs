@@ -169,7 +169,7 @@ fn each_call_of_control_is_noted_with_its_caller_and_too_many_are_refused() {
 }
 
 #[test]
-fn whoever_shows_no_token_writes_a_line_a_second_to_the_log_and_none_of_his_words() {
+fn whoever_shows_no_token_writes_a_line_a_second_to_the_log_and_none_of_their_words() {
     let authority = Authority::new();
     let server = Server::builder()
         .listen(loopback_tcp())

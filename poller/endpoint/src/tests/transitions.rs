@@ -53,7 +53,7 @@ fn a_dump_is_what_was_recorded_and_ends() {
 }
 
 #[test]
-fn a_subscriber_hears_of_what_he_asked_for_and_of_nothing_else() {
+fn a_subscriber_hears_of_what_it_asked_for_and_of_nothing_else() {
     let poller = poller("heard");
     let (other, _a, _b) = open(&poller);
     let (desc, _ours, _theirs) = open(&poller);

@@ -36,7 +36,7 @@ pub(crate) fn start(
     let subscriber = Subscriber::new(request)?;
     let (frames, stream) = mpsc::channel(QUEUE);
     tokio::spawn(async move {
-        // An error is the last thing that the client is told, if he listens.
+        // An error is the last thing that the client is told, if it listens.
         if let Err(status) = run(subscriber, &frames).await {
             send(&frames, Err(status)).await;
         }
@@ -44,7 +44,7 @@ pub(crate) fn start(
     Ok(ReceiverStream::new(stream))
 }
 
-/// Until the client has gone, or has all that he asked for.
+/// Until the client has gone, or has all that it asked for.
 async fn run(mut subscriber: Subscriber, frames: &Frames) -> Result<(), Status> {
     if !send_recorded(&mut subscriber, frames).await? || subscriber.history_only {
         return Ok(());
@@ -70,8 +70,8 @@ async fn run(mut subscriber: Subscriber, frames: &Frames) -> Result<(), Status> 
     }
 }
 
-/// What is there already, as fast as the client takes it; at least one frame, so that he knows the
-/// beginning. `false` if he takes no more.
+/// What is there already, as fast as the client takes it; at least one frame, so that it knows the
+/// beginning. `false` if it takes no more.
 async fn send_recorded(subscriber: &mut Subscriber, frames: &Frames) -> Result<bool, Status> {
     let end = guarded(|| subscriber.end())?;
     let mut is_first = true;

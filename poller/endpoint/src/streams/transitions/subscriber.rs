@@ -1,6 +1,6 @@
-//! What one subscriber asked for, and how far he has come.
+//! What one subscriber asked for, and how far it has come.
 //!
-//! He goes through the rings by steps. A step looks at a bounded number of events, holds few of
+//! It goes through the rings by steps. A step looks at a bounded number of events, holds few of
 //! them besides those of the one frame that it fills, and keeps no poller alive after it.
 
 use std::collections::HashMap;
@@ -161,8 +161,8 @@ impl Subscriber {
         self.told = (self.lost, self.dropped);
     }
 
-    /// Gives the client these events if he has room for them, and counts them as dropped if not. Of
-    /// losses he is told though there are no events.
+    /// Gives the client these events if it has room for them, and counts them as dropped if not. Of
+    /// losses it is told though there are no events.
     pub(super) fn offer(&mut self, events: Vec<v1::Event>, frames: &Frames) {
         if events.is_empty() && self.told == (self.lost, self.dropped) {
             return;

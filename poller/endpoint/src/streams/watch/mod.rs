@@ -1,12 +1,12 @@
 //! The stream of the table: a keyframe, then what has changed since the group before.
 //!
-//! Each subscriber has a task and its own memory of what he was told. The next group is made when
+//! Each subscriber has a task and its own memory of what it was told. The next group is made when
 //! the one before was taken, so a slow client gets fewer groups, and is told how many were skipped;
 //! nothing queues up for it.
 //!
 //! | file | holds |
 //! |---|---|
-//! | `table` | what he was told of the table of one poller |
+//! | `table` | what the subscriber was told of the table of one poller |
 //! | `group` | the frames of one group |
 
 mod group;
