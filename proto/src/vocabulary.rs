@@ -10,6 +10,7 @@
 //! |---|---|
 //! | `table` | the macros that make enums of tables |
 //! | `word` | states, directions, causes and kinds |
+//! | `kind` | what each kind of descriptor is made of |
 //! | `event` | transitions, and whatever else the flight recorder records |
 //! | `counter` | the counters, by the metric of which they are series |
 //! | `histogram` | the histograms, likewise |
@@ -25,6 +26,7 @@ mod counter;
 mod desc_id;
 mod event;
 mod histogram;
+mod kind;
 mod word;
 
 pub use counter::Counter;
@@ -33,5 +35,6 @@ pub use desc_id::{DescId, InvalidDescId};
 pub(crate) use event::transitions;
 pub use event::{EventKind, Transition};
 pub use histogram::{Histogram, Unit};
+pub use kind::{Role, Transport};
 pub use table::{Family, Labels, UnknownName};
 pub use word::{Cause, Direction, Kind, State};

@@ -29,7 +29,7 @@ pub(crate) mod models;
 mod tests;
 
 #[doc(inline)]
-pub use netpoller_proto::vocabulary::{Kind, State};
+pub use netpoller_proto::vocabulary::{Kind, Role, State, Transport};
 
 pub(crate) use cache::{PollCache, Slot};
 pub(crate) use info::Blocker;

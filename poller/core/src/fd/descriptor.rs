@@ -9,7 +9,7 @@ use std::task::{Context, Poll};
 use std::time::Instant;
 
 use super::mutex::{FdMutex, Leave};
-use crate::desc::Kind;
+use crate::desc::{Kind, Role, Transport};
 use crate::driver::{self, RuntimeLink};
 use crate::error::NotRegistered;
 use crate::observe::{DescId, Direction};
@@ -29,12 +29,13 @@ pub(crate) struct Options {
 
 impl Options {
     pub(crate) fn new(kind: Kind) -> Self {
-        let socket = !matches!(kind, Kind::Pipe | Kind::Other | Kind::Timer);
-        let stream = matches!(kind, Kind::Tcp | Kind::Unix | Kind::Pipe | Kind::Other);
         Self {
             kind,
-            socket,
-            stream,
+            socket: matches!(
+                kind.transport(),
+                Transport::Tcp | Transport::Udp | Transport::Unix
+            ),
+            stream: kind.role() == Role::Stream,
         }
     }
 }

@@ -6,7 +6,7 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Desc, Poller};
-use crate::desc::{Kind, NO_DEADLINE};
+use crate::desc::{Kind, NO_DEADLINE, Transport};
 use crate::error::RegisterError;
 use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Label, Names};
 use crate::sync::Panics;
@@ -14,18 +14,16 @@ use crate::sys::{INTEREST, INTEREST_URGENT, Tag};
 
 /// The counters of registrations and of deregistrations by kind.
 fn counters(kind: Kind) -> (Counter, Counter) {
-    match kind {
-        Kind::Tcp => (Counter::OpenedTcp, Counter::ClosedTcp),
-        Kind::TcpListener | Kind::UnixListener => {
-            (Counter::OpenedListener, Counter::ClosedListener)
-        }
-        Kind::Udp => (Counter::OpenedUdp, Counter::ClosedUdp),
-        Kind::Unix | Kind::UnixDatagram | Kind::UnixSeqpacket => {
-            (Counter::OpenedUnix, Counter::ClosedUnix)
-        }
-        Kind::Pipe => (Counter::OpenedPipe, Counter::ClosedPipe),
-        Kind::Other => (Counter::OpenedOther, Counter::ClosedOther),
-        Kind::Timer => (Counter::OpenedTimer, Counter::ClosedTimer),
+    if kind.is_listener() {
+        return (Counter::OpenedListener, Counter::ClosedListener);
+    }
+    match kind.transport() {
+        Transport::Tcp => (Counter::OpenedTcp, Counter::ClosedTcp),
+        Transport::Udp => (Counter::OpenedUdp, Counter::ClosedUdp),
+        Transport::Unix => (Counter::OpenedUnix, Counter::ClosedUnix),
+        Transport::Pipe => (Counter::OpenedPipe, Counter::ClosedPipe),
+        Transport::Unknown => (Counter::OpenedOther, Counter::ClosedOther),
+        Transport::Timer => (Counter::OpenedTimer, Counter::ClosedTimer),
     }
 }
 

@@ -16,7 +16,7 @@ use socket2::SockAddr;
 
 use super::kernel::Registration;
 use super::raw::RawRow;
-use crate::desc::{Kind, PollDesc};
+use crate::desc::{Kind, PollDesc, Role, Transport};
 use crate::observe::visible;
 use crate::sys::{query, socket};
 
@@ -87,15 +87,12 @@ impl Addresses {
                 ..known
             };
         }
-        let settled = match row.kind {
-            Kind::TcpListener | Kind::UnixListener => local.is_ok(),
-            Kind::Tcp | Kind::Unix | Kind::UnixSeqpacket => {
-                peer.is_ok() && row.connect_parks != u64::MAX
-            }
+        let settled = match row.kind.role() {
             // Of any kind; if it is no socket now, it never will be.
-            Kind::Other => local.is_err(),
-            // Can be connected anew at any time.
-            _ => false,
+            _ if row.kind.transport() == Transport::Unknown => local.is_err(),
+            Role::Listener => local.is_ok(),
+            Role::Stream | Role::Seqpacket => peer.is_ok() && row.connect_parks != u64::MAX,
+            Role::Datagram | Role::Sleep => false,
         };
         let text = |address: io::Result<SockAddr>| {
             address.map_or_else(|_| Arc::default(), |a| text(&a).into())
@@ -121,13 +118,11 @@ fn peer(row: &RawRow) -> io::Result<SockAddr> {
 /// Whether a file is not of the kind that was registered.
 pub(super) fn is_odd(kind: Kind, is_socket: bool, local: &io::Result<SockAddr>) -> bool {
     let is_unix = local.as_ref().is_ok_and(SockAddr::is_unix);
-    match kind {
-        Kind::Pipe => is_socket,
-        Kind::Tcp | Kind::TcpListener | Kind::Udp => !is_socket || is_unix,
-        Kind::Unix | Kind::UnixListener | Kind::UnixDatagram | Kind::UnixSeqpacket => {
-            !is_socket || !is_unix
-        }
-        _ => false,
+    match kind.transport() {
+        Transport::Pipe => is_socket,
+        Transport::Tcp | Transport::Udp => !is_socket || is_unix,
+        Transport::Unix => !is_socket || !is_unix,
+        Transport::Timer | Transport::Unknown => false,
     }
 }
 

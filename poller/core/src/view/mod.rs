@@ -68,7 +68,7 @@ mod stats;
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 mod tests;
 
-pub use crate::desc::State;
+pub use crate::desc::{Role, State, Transport};
 pub use crate::observe::{Cause, EventKind, Exemplar};
 pub use kernel::{
     KernelView, Reading, Registration, Socket, Sockets, kernel_registrations, kernel_view,

@@ -1,9 +1,10 @@
 //! What is said of a poller, a descriptor and a wait. The client sorts by name, hence the digits.
 
+use std::borrow::Cow;
 use std::os::fd::RawFd;
 
 use netpoller_core::internals::RawRow;
-use netpoller_core::view::{Row, Side, State, Stats};
+use netpoller_core::view::{Role, Row, Side, State, Stats, Transport};
 use netpoller_core::{Counter, Direction, Histogram, Kind, Transition};
 
 use super::entities::{Attribute, ResourceKind};
@@ -124,29 +125,26 @@ pub(super) fn of_wait(side: &Side, anchor: Anchor) -> Vec<Attribute> {
     attributes
 }
 
-pub(super) fn kind(row: &RawRow) -> (ResourceKind, &'static str) {
-    let (kind, concrete_type) = match row.kind {
-        Kind::Tcp => ("tcp", "PollDesc<TcpStream>"),
-        Kind::TcpListener => ("tcp", "PollDesc<TcpListener>"),
-        Kind::Udp => ("udp", "PollDesc<UdpSocket>"),
-        Kind::Unix => ("uds", "PollDesc<UnixStream>"),
-        Kind::UnixListener => ("uds", "PollDesc<UnixListener>"),
-        Kind::UnixDatagram => ("uds", "PollDesc<UnixDatagram>"),
-        Kind::UnixSeqpacket => ("uds", "PollDesc<UnixSeqpacket>"),
-        Kind::Pipe => ("pipe", "PollDesc<Pipe>"),
-        Kind::Other => ("other", "PollDesc"),
-        Kind::Timer => return (ResourceKind::Timer, "Sleep"),
+pub(super) fn kind(row: &RawRow) -> (ResourceKind, Cow<'static, str>) {
+    let kind = match row.kind.transport() {
+        Transport::Tcp => "tcp",
+        Transport::Udp => "udp",
+        Transport::Unix => "uds",
+        Transport::Pipe => "pipe",
+        Transport::Unknown => "other",
+        Transport::Timer => return (ResourceKind::Timer, row.kind.type_name().into()),
     };
-    (ResourceKind::Other(kind), concrete_type)
+    let concrete_type = format!("PollDesc<{}>", row.kind.type_name());
+    (ResourceKind::Other(kind), concrete_type.into())
 }
 
 /// What is waited for in `direction`, and how many waits of it have parked. A writer waits for the
 /// connection first, and then for room: two things.
 pub(super) fn waits(row: &RawRow, direction: Direction) -> (&'static str, u64) {
     let parks = row.sides[direction.index()].transitions[Transition::Park.index()];
-    match (row.kind, direction) {
-        (Kind::TcpListener | Kind::UnixListener, Direction::Read) => ("accept", parks),
-        (Kind::Timer, _) => ("sleep", parks),
+    match (row.kind.role(), direction) {
+        (Role::Listener, Direction::Read) => ("accept", parks),
+        (Role::Sleep, _) => ("sleep", parks),
         (_, Direction::Read) => ("wait_read", parks),
         (_, Direction::Write) if parks <= row.connect_parks => ("connect", parks),
         (_, Direction::Write) => ("wait_write", parks - row.connect_parks),

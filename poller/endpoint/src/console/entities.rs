@@ -1,5 +1,6 @@
 //! What is shown: resources, async ops and tasks, before they are messages.
 
+use std::borrow::Cow;
 use std::panic::Location;
 use std::sync::Arc;
 
@@ -118,7 +119,7 @@ pub(super) struct Resource {
     pub(super) meta: Meta,
     pub(super) parent: Option<u64>,
     pub(super) kind: ResourceKind,
-    pub(super) concrete_type: &'static str,
+    pub(super) concrete_type: Cow<'static, str>,
     pub(super) location: Option<&'static Location<'static>>,
     pub(super) created_ns: u64,
     /// The poller's own, which no program has opened.

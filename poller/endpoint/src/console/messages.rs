@@ -79,7 +79,7 @@ impl Resource {
         resources::Resource {
             id: Some(Id { id: number }),
             metadata: id(self.meta),
-            concrete_type: self.concrete_type.to_owned(),
+            concrete_type: self.concrete_type.clone().into_owned(),
             kind: Some(Kind { kind: Some(kind) }),
             location: location(self.location),
             parent_resource_id: self.parent.map(|id| Id { id }),

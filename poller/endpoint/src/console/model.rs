@@ -11,7 +11,7 @@ mod replay;
 use std::collections::{HashMap, HashSet};
 use std::os::fd::RawFd;
 
-use netpoller_core::internals::{self, RawRow, StuckWatch};
+use netpoller_core::internals::{self, RawRow, Slot, StuckWatch};
 use netpoller_core::view::recorder::{Cursor, Event};
 use netpoller_core::view::{self, Reader};
 use netpoller_core::{Kind, Poller};
@@ -79,6 +79,8 @@ pub(super) struct Model {
     /// Number of the last sample; 0 before the first.
     pub(super) sample: u64,
     pub(super) sampled_ns: u64,
+    /// How long the lints leave a waiter alone.
+    pub(super) options: view::lints::Options,
     reader: Reader,
     people: People,
     pollers: HashMap<u32, Followed>,
@@ -90,8 +92,6 @@ pub(super) struct Model {
     lost: HashSet<u64>,
     sizes: Sizes,
     pub(super) dropped: Dropped,
-    #[cfg(test)]
-    pub(super) hooks: Hooks,
     events: Vec<Event>,
 }
 
@@ -139,16 +139,24 @@ enum Timer {
     Dropped,
 }
 
-/// What tests do to it.
-#[cfg(test)]
-#[derive(Default, Debug)]
-pub(super) struct Hooks {
-    /// How the lints look: among other things, for how long a waiter is left alone.
-    pub(super) options: view::lints::Options,
-    /// What its clock is ahead, in nanoseconds.
-    pub(super) ahead_ns: u64,
-    /// The slot that changes faster than it can be read.
-    pub(super) torn: Option<u32>,
+/// What a look is of.
+pub(super) struct Look<'a> {
+    pub(super) pollers: &'a [Poller],
+    /// When it begins.
+    pub(super) now_ns: u64,
+    /// How a row is read.
+    pub(super) read: fn(Slot<'_>) -> Option<RawRow>,
+}
+
+impl<'a> Look<'a> {
+    /// Of the tables of `pollers`, as they are now.
+    pub(super) fn at(pollers: &'a [Poller]) -> Self {
+        Self {
+            pollers,
+            now_ns: view::now_ns(),
+            read: |slot| slot.read(),
+        }
+    }
 }
 
 /// A descriptor that is not listed yet.
@@ -168,6 +176,7 @@ impl Model {
             tasks: Table::new(sizes.tasks),
             sample: 0,
             sampled_ns: 0,
+            options: view::lints::Options::default(),
             reader: Reader::new(),
             people: People::default(),
             pollers: HashMap::new(),
@@ -176,26 +185,25 @@ impl Model {
             lost: HashSet::new(),
             sizes,
             dropped: Dropped::default(),
-            #[cfg(test)]
-            hooks: Hooks::default(),
             events: Vec::new(),
         }
     }
 
     /// Looks at all tables.
     pub(super) fn sample(&mut self) {
-        self.look(&view::pollers());
+        self.look(Look::at(&view::pollers()));
     }
 
-    /// Looks at the tables of `pollers`, as if there were no others.
-    pub(super) fn look(&mut self, pollers: &[Poller]) {
+    /// Looks at some tables, as if there were no others.
+    pub(super) fn look(&mut self, look: Look<'_>) {
+        let Look { pollers, read, .. } = look;
         self.sample += 1;
-        self.sampled_ns = self.now_ns();
+        self.sampled_ns = look.now_ns;
         internals::begin(&mut self.reader);
         let mut candidates = Vec::new();
         for (index, poller) in pollers.iter().enumerate() {
             if self.follow(poller) {
-                self.sweep(poller, index, &mut candidates);
+                self.sweep(poller, index, read, &mut candidates);
             }
         }
         self.end_unseen();
@@ -206,10 +214,10 @@ impl Model {
             let Some(desc) = internals::slot(poller, slot) else {
                 continue;
             };
-            let Some(row) = desc.read() else {
+            let Some(row) = read(desc) else {
                 continue;
             };
-            if self.is_torn(&row) {
+            if row.torn {
                 self.dropped.resources += 1;
             } else if !self.list(poller, desc, &row) {
                 unlisted += 1;
@@ -227,39 +235,21 @@ impl Model {
         self.tasks.forget(self.sampled_ns);
     }
 
-    fn now_ns(&self) -> u64 {
-        #[cfg(test)]
-        return view::now_ns() + self.hooks.ahead_ns;
-        #[cfg(not(test))]
-        view::now_ns()
-    }
-
-    fn new_watch(&self) -> StuckWatch {
-        #[cfg(test)]
-        return StuckWatch::new(self.hooks.options.clone());
-        #[cfg(not(test))]
-        StuckWatch::default()
-    }
-
-    /// Whether the parts of a row may not belong together, because it changed while it was read,
-    /// again and again.
-    fn is_torn(&self, row: &RawRow) -> bool {
-        #[cfg(test)]
-        if self.hooks.torn == Some(row.slot) {
-            return true;
-        }
-        row.torn
-    }
-
-    fn sweep(&mut self, poller: &Poller, index: usize, candidates: &mut Vec<Candidate>) {
+    fn sweep(
+        &mut self,
+        poller: &Poller,
+        index: usize,
+        read: fn(Slot<'_>) -> Option<RawRow>,
+        candidates: &mut Vec<Candidate>,
+    ) {
         for desc in internals::slots(poller, 0) {
-            let Some(row) = desc.read() else {
+            let Some(row) = read(desc) else {
                 continue;
             };
             let key = (internals::id(poller), row.slot);
             let known = self.descriptors.get(&key);
             let is_known = known.is_some_and(|listed| listed.row.generation == row.generation);
-            if self.is_torn(&row) {
+            if row.torn {
                 self.dropped.resources += 1;
                 if is_known {
                     self.keep(key);

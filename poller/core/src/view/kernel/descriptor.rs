@@ -110,7 +110,7 @@ impl Answer {
     pub(in crate::view) fn of(desc: &PollDesc, generation: u32) -> Option<Self> {
         let fd = desc.fd();
         // A listener has no queues of bytes, although the kernel gives numbers for some.
-        let bytes = !matches!(desc.kind(), Kind::TcpListener | Kind::UnixListener);
+        let bytes = !desc.kind().is_listener();
         let queue = |ask: fn(RawFd) -> std::io::Result<u64>| bytes.then(|| ask(fd).ok()).flatten();
         let answer = Self {
             fd,

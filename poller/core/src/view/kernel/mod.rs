@@ -4,12 +4,15 @@
 //! |---|---|
 //! | `descriptor` | what it says of one descriptor |
 //! | `registrations` | what is registered with an epoll instance |
-//! | `sockets` | what it knows of all sockets: states, queues, times |
+//! | `socket` | what it knows of one socket: state, queues, times |
+//! | `sockets` | all of a table's, read at once and joined with its rows |
 
 pub(crate) mod descriptor;
 mod registrations;
+mod socket;
 mod sockets;
 
 pub use descriptor::{KernelView, kernel_view};
 pub use registrations::{Registration, kernel_registrations};
-pub use sockets::{Reading, Socket, Sockets};
+pub use socket::Socket;
+pub use sockets::{Reading, Sockets};

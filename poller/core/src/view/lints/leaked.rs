@@ -13,7 +13,7 @@ use super::finding::Finding;
 use super::lint::Lint;
 use super::observation::{Observation, Suspects, key};
 use super::span;
-use crate::desc::{Kind, State};
+use crate::desc::State;
 use crate::observe::{Direction, Label, Transition};
 use crate::sys::mask_names;
 use crate::view::kernel::descriptor::Answer;
@@ -202,7 +202,7 @@ fn describe(
 ) -> Finding {
     let age = span(observation.age_ns(since_ns));
     let what = match (row.kind, answer.receive_queue) {
-        (Kind::TcpListener | Kind::UnixListener, _) => "connections that nobody accepts".to_owned(),
+        (kind, _) if kind.is_listener() => "connections that nobody accepts".to_owned(),
         (_, Some(0)) => "the end of its stream to be read".to_owned(),
         (_, Some(bytes)) => format!("{bytes} bytes that nobody reads"),
         (_, None) => "something to read that nobody reads".to_owned(),

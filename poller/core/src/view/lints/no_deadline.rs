@@ -9,7 +9,7 @@ use super::leaked::who;
 use super::lint::Lint;
 use super::observation::Observation;
 use super::span;
-use crate::desc::{Kind, State};
+use crate::desc::State;
 use crate::observe::Direction;
 use crate::view::raw::{RawRow, RawSide};
 
@@ -29,7 +29,7 @@ pub(super) fn look(observation: &Observation<'_>) -> Vec<Finding> {
     let mut lines: HashMap<&'static Location<'static>, Vec<Wait<'_>>> = HashMap::new();
     for (row, direction, side) in observation.sides(State::Parked) {
         // Nobody expects a client to come by some time.
-        let accepts = matches!(row.kind, Kind::TcpListener | Kind::UnixListener);
+        let accepts = row.kind.is_listener();
         let long = side.since_ns != 0 && observation.age_ns(side.since_ns) > hold_ns;
         if long && !accepts && side.deadline_ns == 0 && !timed.contains(&who(side)) {
             let at = side.location.or(row.opened_location);

@@ -174,7 +174,7 @@ impl Model {
             meta: Meta::Timer,
             parent: Some(listed.resource),
             kind: ResourceKind::Timer,
-            concrete_type: "Deadline",
+            concrete_type: "Deadline".into(),
             location: side.location.or(listed.row.opened_location),
             created_ns: self.sampled_ns,
             is_internal: false,

@@ -2,6 +2,7 @@
 
 use std::collections::HashMap;
 
+use netpoller_core::internals::StuckWatch;
 use netpoller_core::view::recorder::Cursor;
 use netpoller_core::{Poller, internals};
 
@@ -29,7 +30,7 @@ impl Model {
             meta: Meta::Poller,
             parent: None,
             kind: ResourceKind::Other("poller"),
-            concrete_type: "Epoll",
+            concrete_type: "Epoll".into(),
             location: None,
             created_ns: stats.info().created_at_ns,
             is_internal: false,
@@ -47,7 +48,7 @@ impl Model {
                 meta: Meta::Descriptor,
                 parent: Some(resource),
                 kind: ResourceKind::Other("eventfd"),
-                concrete_type: "EventFd",
+                concrete_type: "EventFd".into(),
                 location: None,
                 created_ns: stats.info().created_at_ns,
                 is_internal: true,
@@ -62,7 +63,7 @@ impl Model {
             recorded: Cursor::oldest(poller),
             running: HashMap::new(),
             overwritten: 0,
-            watch: self.new_watch(),
+            watch: StuckWatch::new(self.options.clone()),
             seen: self.sample,
         };
         self.pollers.insert(id, followed);
@@ -84,7 +85,7 @@ impl Model {
                     meta: Meta::Poller,
                     parent: None,
                     kind: ResourceKind::Other("more"),
-                    concrete_type: "PollDesc",
+                    concrete_type: "PollDesc".into(),
                     location: None,
                     created_ns: self.sampled_ns,
                     is_internal: false,

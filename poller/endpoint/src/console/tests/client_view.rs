@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use console_api::instrument::Update;
 use console_api::{PollStats, async_ops, resources, tasks};
+use netpoller_core::internals::{RawRow, Slot};
 use netpoller_core::{Direction, Poller, Sides, task};
 use prost::Message;
 
@@ -23,7 +24,7 @@ fn when_nothing_changes_one_small_message_tells_the_time() {
     script.look();
     script.look();
     let updates = {
-        script.model.look(std::slice::from_ref(&script.poller));
+        script.look_untold();
         script.view.updates(&script.model)
     };
     assert_eq!(updates.len(), 1);
@@ -39,9 +40,9 @@ fn a_client_that_missed_samples_is_told_once_what_they_changed() {
     let (other, _peer) = pair();
     for _ in 0..3 {
         let short = open(&script.poller, &other);
-        script.model.look(std::slice::from_ref(&script.poller));
+        script.look_untold();
         short.close();
-        script.model.look(std::slice::from_ref(&script.poller));
+        script.look_untold();
     }
     let _late = open(&script.poller, &other);
     script.look();
@@ -104,15 +105,18 @@ fn a_row_that_cannot_be_read_is_dropped_and_shown_as_it_was_until_it_can() {
     script.look();
     let mut wait = pin!(task::named("reader", desc.wait(Direction::Read)));
     park(wait.as_mut());
-    script.model.hooks.torn = Some(0);
-    script.model.look(std::slice::from_ref(&script.poller));
+    let torn = |slot: Slot<'_>| {
+        let row = slot.read()?;
+        Some(RawRow { torn: true, ..row })
+    };
+    script.look_through(torn);
     let mut late = (ClientView::nothing(&script.model, false), Client::default());
-    script.look();
+    script.look_through(torn);
+    tell(&script.model, &mut script.view, &mut script.client);
     assert_eq!(script.client.dropped, [0, 0, 2], "each look has lost it");
     tell(&script.model, &mut late.0, &mut late.1);
     assert_eq!(late.1.dropped, [0, 0, 1], "the second one");
     assert_eq!(script.live("uds")[0].1.fields["1rd"], "nil");
-    script.model.hooks.torn = None;
     script.look();
     assert_eq!(script.live("uds")[0].1.fields["1rd"], "parked");
     assert_eq!(script.client.dropped, [0, 0, 2]);
@@ -180,10 +184,10 @@ fn who_subscribes_within_ten_minutes_is_told_of_what_has_ended_as_it_was_and_lat
     let (alive, ..) = stats_told(&script.model);
     let last_seen = script.model.anchor.timestamp(script.model.sampled_ns);
     desc.close();
-    script.model.look(std::slice::from_ref(&script.poller));
+    script.look_untold();
     let ended = script.model.anchor.timestamp(script.model.sampled_ns);
-    script.model.hooks.ahead_ns = 300 * SECOND;
-    script.model.look(std::slice::from_ref(&script.poller));
+    script.ahead_ns = 300 * SECOND;
+    script.look_untold();
 
     let (resource, op, task) = stats_told(&script.model);
     assert_eq!(resource.created_at, alive.created_at);
@@ -205,8 +209,8 @@ fn who_subscribes_within_ten_minutes_is_told_of_what_has_ended_as_it_was_and_lat
     assert!(script.live("uds").is_empty() && script.ops().is_empty());
     assert_eq!(Client::live(&script.client.tasks).count(), 0);
 
-    script.model.hooks.ahead_ns = 610 * SECOND;
-    script.model.look(std::slice::from_ref(&script.poller));
+    script.ahead_ns = 610 * SECOND;
+    script.look_untold();
     let (resource, op, task) = stats_told(&script.model);
     assert_eq!(resource.dropped_at, Some(ended));
     assert!(resource.attributes.is_empty());
@@ -229,7 +233,7 @@ fn a_number_that_is_used_again_within_ten_minutes_is_told_as_the_living_alone() 
     script.look();
     first.close();
     script.look();
-    script.model.hooks.ahead_ns = 60 * SECOND;
+    script.ahead_ns = 60 * SECOND;
     let second = open(&script.poller, &ours);
     script.look();
     let live = script.live("uds");

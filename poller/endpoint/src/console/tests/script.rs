@@ -4,10 +4,11 @@ use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::task::{Context, Waker};
 
+use netpoller_core::internals::{RawRow, Slot};
 use netpoller_core::{Desc, Kind, Poller};
 
 use super::validate::{Client, Known};
-use crate::console::model::{Model, Sizes};
+use crate::console::model::{Look, Model, Sizes};
 use crate::console::update::ClientView;
 
 /// A model and a client of it.
@@ -16,6 +17,8 @@ pub(super) struct Script {
     pub(super) model: Model,
     pub(super) view: ClientView,
     pub(super) client: Client,
+    /// What its clock is ahead, in nanoseconds.
+    pub(super) ahead_ns: u64,
 }
 
 impl Script {
@@ -31,14 +34,30 @@ impl Script {
             view: ClientView::nothing(&model, false),
             model,
             client: Client::default(),
+            ahead_ns: 0,
         }
     }
 
     /// Looks, and tells the client. Returns how many messages that took.
     #[track_caller]
     pub(super) fn look(&mut self) -> usize {
-        self.model.look(std::slice::from_ref(&self.poller));
+        self.look_untold();
         tell(&self.model, &mut self.view, &mut self.client)
+    }
+
+    /// Looks, and tells nobody.
+    pub(super) fn look_untold(&mut self) {
+        self.look_through(|slot| slot.read());
+    }
+
+    /// Looks by rows that are read so, and tells nobody.
+    pub(super) fn look_through(&mut self, read: fn(Slot<'_>) -> Option<RawRow>) {
+        let now = Look::at(std::slice::from_ref(&self.poller));
+        self.model.look(Look {
+            now_ns: now.now_ns + self.ahead_ns,
+            read,
+            ..now
+        });
     }
 
     pub(super) fn live(&self, kind: &str) -> Vec<(u64, Known)> {

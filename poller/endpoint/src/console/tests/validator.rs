@@ -11,7 +11,7 @@ use netpoller_core::{Direction, Kind as DescriptorKind, Poller};
 use prost_types::Timestamp;
 
 use super::validate::Client;
-use crate::console::model::{Model, Sizes};
+use crate::console::model::{Look, Model, Sizes};
 use crate::console::update::ClientView;
 
 /// The messages about a poller with one descriptor on which somebody waits.
@@ -26,7 +26,7 @@ fn updates() -> Vec<Update> {
             .is_pending()
     );
     let mut model = Model::new(Sizes::default());
-    model.look(std::slice::from_ref(&poller));
+    model.look(Look::at(std::slice::from_ref(&poller)));
     ClientView::nothing(&model, false).updates(&model)
 }
 
