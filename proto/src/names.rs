@@ -39,6 +39,7 @@ words! {
     DescriptorKind is Kind,
     EventKind is EventKind,
     Cause is Cause,
+    LineKind is LineKind,
     Mode is Direction,
 }
 
@@ -65,7 +66,7 @@ macro_rules! named {
     )+};
 }
 
-named! { State, DescriptorKind, EventKind, Cause, }
+named! { State, DescriptorKind, EventKind, Cause, LineKind, }
 
 impl v1::Mode {
     /// Returns `read` or `write`; nothing for neither.

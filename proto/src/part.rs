@@ -1,6 +1,8 @@
 //! A row as a table shows it: a whole descriptor, or one direction of it.
 
-use crate::v1::{self, Descriptor, Waiter};
+use std::borrow::Cow;
+
+use crate::v1::{self, Descriptor, Finding, Line, Waiter};
 use crate::vocabulary::Direction;
 
 /// One direction of a descriptor as it is: its state, who waits, its counts.
@@ -14,6 +16,36 @@ impl Descriptor {
             Direction::Read => self.read.as_ref(),
             Direction::Write => self.write.as_ref(),
         }
+    }
+}
+
+impl Line {
+    /// Returns it with what it has to do with the wait, as `src/main.rs:42 (accepted here)`.
+    #[must_use]
+    pub fn text(&self) -> String {
+        format!("{} ({} here)", self.location, self.kind().name())
+    }
+}
+
+/// What people read in place of `call`, which is a library's where there is a `nearest`.
+fn line<'a>(call: &'a str, nearest: Option<&Line>) -> Cow<'a, str> {
+    nearest.map_or(Cow::Borrowed(call), |line| Cow::Owned(line.text()))
+}
+
+impl Waiter {
+    /// Returns the line that waits as people read it: the program's own, marked as what it is, if
+    /// the call is a library's.
+    #[must_use]
+    pub fn line(&self) -> Cow<'_, str> {
+        line(&self.location, self.nearest.as_ref())
+    }
+}
+
+impl Finding {
+    /// Returns the line that is concerned as people read it, as that of a waiter.
+    #[must_use]
+    pub fn line(&self) -> Cow<'_, str> {
+        line(&self.location, self.nearest.as_ref())
     }
 }
 
@@ -98,13 +130,21 @@ impl<'a> Part<'a> {
         self.waiting().and_then(|side| side.waiter.as_ref())
     }
 
-    /// The line of code that waits, or else the one that opened the descriptor.
+    /// The line of code that waits, the program's own if one is known, or else the one that opened
+    /// the descriptor.
     #[must_use]
-    pub fn location(self) -> &'a str {
+    pub fn location(self) -> Cow<'a, str> {
         match self.waiter() {
-            Some(waiter) if !waiter.location.is_empty() => &waiter.location,
-            _ => &self.row.opened_location,
+            Some(waiter) if !waiter.location.is_empty() => waiter.line(),
+            _ => Cow::Borrowed(&self.row.opened_location),
         }
+    }
+
+    /// The call that waits, where [`Part::location`] is another line.
+    #[must_use]
+    pub fn call(self) -> Option<&'a str> {
+        let waiter = self.waiter().filter(|waiter| waiter.nearest.is_some());
+        waiter.map(|waiter| waiter.location.as_str())
     }
 
     /// Remarks for people: what is unusual about the row, joined with commas.

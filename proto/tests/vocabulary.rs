@@ -1,6 +1,6 @@
 //! The vocabulary and the `.proto` file have the same names and numbers.
 
-use netpoller_proto::vocabulary::{Cause, Direction, EventKind, Kind, State, Transition};
+use netpoller_proto::vocabulary::{Cause, Direction, EventKind, Kind, LineKind, State, Transition};
 use prost_reflect::DescriptorPool;
 
 type Numbered = Vec<(i32, String)>;
@@ -54,6 +54,7 @@ fn every_word_has_the_number_and_the_name_of_the_protocol() {
     same!(Kind is "DescriptorKind", "DESCRIPTOR_KIND");
     same!(EventKind is "EventKind", "EVENT_KIND");
     same!(Cause is "Cause", "CAUSE");
+    same!(LineKind is "LineKind", "LINE_KIND");
     same!(Direction is "Mode", "MODE");
 }
 

@@ -61,6 +61,21 @@ pub(super) struct Waiter<'a> {
     task_id: Option<u64>,
     pub(super) thread: Option<&'a str>,
     pub(super) location: Option<&'a str>,
+    pub(super) nearest: Option<Line<'a>>,
+}
+
+/// The nearest line of the program's own, where `location` is a library's.
+#[derive(Clone, Copy, serde::Serialize)]
+pub(crate) struct Line<'a> {
+    location: &'a str,
+    kind: &'static str,
+}
+
+pub(crate) fn line(line: Option<&v1::Line>) -> Option<Line<'_>> {
+    line.map(|line| Line {
+        location: &line.location,
+        kind: line.kind().name(),
+    })
 }
 
 pub(crate) fn descriptor<'a>(entry: &'a Entry, context: &Context) -> Descriptor<'a> {
@@ -114,6 +129,7 @@ pub(super) fn waiter(waiter: Option<&v1::Waiter>) -> Waiter<'_> {
         task_id: waiter.map(|it| it.task_id).filter(|id| *id != 0),
         thread: waiter.and_then(|it| present(&it.thread)),
         location: waiter.and_then(|it| present(&it.location)),
+        nearest: line(waiter.and_then(|it| it.nearest.as_ref())),
     }
 }
 

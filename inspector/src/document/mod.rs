@@ -26,7 +26,7 @@ mod waiting;
 
 use crate::source::Connection;
 
-pub(crate) use descriptor::{Descriptor, descriptor};
+pub(crate) use descriptor::{Descriptor, Line, descriptor, line};
 pub(crate) use detail::detail;
 pub(crate) use event::event;
 pub(crate) use histogram::{Histogram, histogram};

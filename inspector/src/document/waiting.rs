@@ -2,7 +2,7 @@
 
 use netpoller_proto::Direction;
 
-use super::descriptor::{Descriptor, descriptor, side, waiter};
+use super::descriptor::{Descriptor, Line, descriptor, side, waiter};
 use super::present;
 use crate::table::{Context, Entry};
 
@@ -35,6 +35,7 @@ pub(crate) struct Waiting<'a> {
     task: Option<&'a str>,
     thread: Option<&'a str>,
     location: Option<&'a str>,
+    nearest: Option<Line<'a>>,
     since_ns: Option<u64>,
     age_ns: Option<u64>,
     deadline_ns: Option<u64>,
@@ -59,6 +60,7 @@ fn waiting<'a>(entry: &'a Entry, direction: Direction, context: &Context) -> Wai
         task: person.task,
         thread: person.thread,
         location: person.location,
+        nearest: person.nearest,
         since_ns: inner.as_ref().and_then(|it| it.since_ns),
         age_ns: inner.as_ref().and_then(|it| it.age_ns),
         deadline_ns: inner.as_ref().and_then(|it| it.deadline_ns),

@@ -101,7 +101,7 @@ const EDGES: C = of(Field::Edges, 90).least(5).largest_first().count();
 const WHERE: C = of(Field::Where, 205)
     .least(14)
     .cut_to(
-        Cut::Start(Some(|entry| text::file_and_line(entry.location()))),
+        Cut::Start(Some(|entry| text::file_and_line(&entry.location()))),
         |entry| entry.location().len(),
     )
     .look(|entry, _| {

@@ -1,5 +1,6 @@
 //! Rows of the descriptor table: a whole descriptor, or one direction of it.
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use netpoller_proto::filter::{Field, Key};
@@ -149,8 +150,9 @@ impl Entry {
         self.part().waiter()
     }
 
-    /// The line of code that waits, or else the one that opened the descriptor.
-    pub(crate) fn location(&self) -> &str {
+    /// The line of code that waits, the program's own if one is known, or else the one that opened
+    /// the descriptor.
+    pub(crate) fn location(&self) -> Cow<'_, str> {
         self.part().location()
     }
 

@@ -6,15 +6,16 @@
 
 use std::io;
 use std::os::fd::RawFd;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
 use crate::desc::{Kind, PollDesc};
-use crate::observe::{DescId, Names};
+use crate::observe::{DescId, Direction, Names};
 use crate::poller::Poller;
 use crate::sys::{ForkMutex, Order};
 use crate::view::recorder::{self, Event};
-use crate::view::{Reader, Row, lints};
+use crate::view::{Place, Reader, Row, lints};
 
 pub use crate::error::advice;
 pub use crate::observe::{KEPT_SHIFT, Label, bucket_of, thread_name, upper_bound};
@@ -123,6 +124,11 @@ pub fn text(label: Label) -> Arc<str> {
         return Arc::default();
     }
     Names::shared().text(label)
+}
+
+/// The line that waits in `direction`, or waited there last: the program's own if one is known.
+pub fn line(row: &RawRow, direction: Direction) -> Option<&'static Location<'static>> {
+    row.place(direction).map(Place::shown)
 }
 
 /// The features that were compiled in here, by their names.

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 use std::future::Future;
+use std::panic::Location;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
@@ -17,16 +18,19 @@ use crate::observe::{Name, Task, enter_task};
 /// after; more than 65 534 different ones at a time are shown as `(too many labels)`, labels
 /// included.
 ///
-/// Without a scope a task of tokio is shown by tokio's own number.
+/// The line that calls this is shown where the task waits in a library, as behind `tokio::io::copy`
+/// or in a server, unless tasks of one name come from several lines. Without a scope a task of
+/// tokio is shown by tokio's own number.
 ///
 /// ```
 /// # netpoller::block_on(async {
 /// netpoller::task::named("connection", async { /* serve it */ }).await;
 /// # });
 /// ```
+#[track_caller]
 pub fn named<F: Future>(name: &str, future: F) -> Named<F> {
     static NEXT: AtomicU64 = AtomicU64::new(1);
-    let name = Name::new(name);
+    let name = Name::given_at(name, Location::caller());
     let task = Task {
         name: name.label(),
         id: NEXT.fetch_add(1, Ordering::Relaxed),

@@ -161,7 +161,7 @@ fields! {
     Events "events" [] "raw epoll bits of the last event", WHOLE | CHEAP,
         Get::Number(|part| part.row.last_events.into());
     Where "where" ["location"] "the line of code that waits, or else that opened it", LASTING,
-        Get::Text(|part| text(part.location()));
+        Get::Text(|part| [Some(part.location()), part.call().map(Cow::Borrowed)]);
     Site "site" [] "the line of code that opened it", WHOLE | LASTING,
         Get::Text(|part| text(&part.row.opened_location));
     Task "task" [] "who waits", LASTING,

@@ -380,6 +380,19 @@ pub struct Waiter {
     /// Number of the task, tokio's or that of a named future; 0 for a thread outside of any task.
     #[prost(uint64, tag = "4")]
     pub task_id: u64,
+    /// Where that call is a library's: the nearest line of the program's own. Not set if it is the program's itself, or none is known.
+    #[prost(message, optional, tag = "30")]
+    pub nearest: ::core::option::Option<Line>,
+}
+/// A line of the program's own, beside one of a library.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Line {
+    /// "file:line".
+    #[prost(string, tag = "1")]
+    pub location: ::prost::alloc::string::String,
+    /// What it has to do with the wait.
+    #[prost(enumeration = "LineKind", tag = "2")]
+    pub kind: i32,
 }
 /// Transitions of an rg/wg word. Every change of a word is exactly one of these.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -880,6 +893,9 @@ pub struct Finding {
     /// What `since_ns` is.
     #[prost(enumeration = "Since", tag = "11")]
     pub since: i32,
+    /// Where `location` is a library's: the nearest line of the program's own, as of a waiter.
+    #[prost(message, optional, tag = "30")]
+    pub nearest: ::core::option::Option<Line>,
 }
 /// One observation.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1133,6 +1149,47 @@ impl Cause {
             "CAUSE_IO" => Some(Self::Io),
             "CAUSE_DEADLINE" => Some(Self::Deadline),
             "CAUSE_CLOSE" => Some(Self::Close),
+            _ => None,
+        }
+    }
+}
+/// What a line of the program's own has to do with a wait in a library.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum LineKind {
+    /// Never sent.
+    Unspecified = 0,
+    /// The task that waits got its name there.
+    Named = 1,
+    /// The connection was accepted there.
+    Accepted = 2,
+    /// The connection was made there.
+    Connected = 3,
+    /// The descriptor was opened there.
+    Opened = 4,
+}
+impl LineKind {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "LINE_KIND_UNSPECIFIED",
+            Self::Named => "LINE_KIND_NAMED",
+            Self::Accepted => "LINE_KIND_ACCEPTED",
+            Self::Connected => "LINE_KIND_CONNECTED",
+            Self::Opened => "LINE_KIND_OPENED",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "LINE_KIND_UNSPECIFIED" => Some(Self::Unspecified),
+            "LINE_KIND_NAMED" => Some(Self::Named),
+            "LINE_KIND_ACCEPTED" => Some(Self::Accepted),
+            "LINE_KIND_CONNECTED" => Some(Self::Connected),
+            "LINE_KIND_OPENED" => Some(Self::Opened),
             _ => None,
         }
     }

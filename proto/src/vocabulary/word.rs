@@ -1,4 +1,4 @@
-//! States, directions, causes and kinds.
+//! States, directions, causes, and kinds of descriptors and lines.
 
 words! {
     /// The states of a word, as tables show them.
@@ -37,6 +37,20 @@ words! {
         Deadline = 2 deadline,
         /// Close or eviction.
         Close = 3 close,
+    }
+}
+
+words! {
+    /// What a line of the program's own has to do with a wait in a library.
+    LineKind {
+        /// The task that waits got its name there.
+        Named = 1 named,
+        /// The connection was accepted there.
+        Accepted = 2 accepted,
+        /// The connection was made there.
+        Connected = 3 connected,
+        /// The descriptor was opened there.
+        Opened = 4 opened,
     }
 }
 

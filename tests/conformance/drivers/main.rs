@@ -6,6 +6,7 @@
 //! | `runtime`, `runtimes`, `workers` | tokio: one runtime, several, and what may wait on a worker |
 //! | `apart`, `current` | a poller for each runtime, and which poller is the current one |
 //! | `fairness` | turns, budgets, and who has to wait |
+//! | `lines` | from which line a wait is told to come |
 //! | `shares` | whose time passes until a reader runs |
 //! | `time` | sleeps, timeouts and ticks |
 //! | `traits` | the read and write traits of tokio, futures-io and hyper |
@@ -16,6 +17,7 @@ mod byo;
 mod current;
 mod fairness;
 mod inline;
+mod lines;
 mod runtime;
 mod runtimes;
 mod shares;

@@ -271,8 +271,11 @@ fn direction_lines(
         }
     };
     if let Some(waiter) = &side.waiter {
-        let location = text::cut_start(&waiter.location, width, theme.ascii);
-        fact("at", location.into_owned(), Tone::Plain);
+        let cut = |line: &str| text::cut_start(line, width, theme.ascii).into_owned();
+        fact("at", cut(&waiter.line()), Tone::Plain);
+        if waiter.nearest.is_some() {
+            fact("library", cut(&waiter.location), Tone::Dim);
+        }
         let name = |name: &str| text::cut_middle(name, width, theme.ascii).into_owned();
         fact("task", name(&waiter.task), Tone::Plain);
         fact("thread", name(&waiter.thread), Tone::Plain);

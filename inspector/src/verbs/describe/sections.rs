@@ -126,7 +126,10 @@ impl Sections<'_> {
             };
             self.field(out, "task", format!("{}{id}", waiter.task).trim())?;
             self.field(out, "thread", &waiter.thread)?;
-            self.field(out, "waits at", &waiter.location)?;
+            self.field(out, "waits at", &waiter.line())?;
+            if waiter.nearest.is_some() {
+                self.field(out, "library's line", &waiter.location)?;
+            }
         }
         let one = Entry {
             row: entry.row.clone(),

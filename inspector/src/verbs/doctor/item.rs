@@ -26,6 +26,7 @@ pub(super) struct Item<'a> {
     first_seen_ns: Option<u64>,
     summary: &'a str,
     location: Option<&'a str>,
+    nearest: Option<document::Line<'a>>,
     evidence: BTreeMap<&'a str, &'a str>,
     advice: &'a str,
     descriptor: Option<document::Descriptor<'a>>,
@@ -45,6 +46,7 @@ pub(super) fn of<'a>(case: &'a Case, context: &Context) -> Item<'a> {
         first_seen_ns: case.first_seen_ns(),
         summary: &finding.summary,
         location: (!finding.location.is_empty()).then_some(finding.location.as_str()),
+        nearest: document::line(finding.nearest.as_ref()),
         evidence: finding
             .evidence
             .iter()
@@ -115,7 +117,7 @@ pub(super) static RECORDS: [C; 11] = [
         ns(case.first_seen_ns())
     }),
     C::words("location", "LOCATION", 0, |case| {
-        Key::text(&case.finding.location)
+        Key::text(&case.finding.line())
     }),
     C::words("summary", "SUMMARY", 0, |case| {
         Key::text(&case.finding.summary)

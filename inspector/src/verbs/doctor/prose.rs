@@ -47,7 +47,7 @@ pub(super) fn cases(
             paragraph("who waits", &who(waiter))?;
         }
         if !finding.location.is_empty() {
-            paragraph("at", &finding.location)?;
+            paragraph("at", &finding.line())?;
         }
         if let Some(since_ns) = case.since_ns().filter(|since| *since <= context.now_ns) {
             let age = text::duration(context.now_ns - since_ns);

@@ -9,7 +9,9 @@ use super::Kind;
 use super::info::Info;
 use super::side::{AtomicLocation, Side};
 use super::word::{Busy, Edge};
-use crate::observe::{Cause, DescId, Direction, Label, Local, RECORDS, Transition, stamp_ns};
+use crate::observe::{
+    Cause, DescId, Direction, Label, LineKind, Local, RECORDS, Transition, stamp_ns,
+};
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
 
@@ -50,6 +52,8 @@ pub(crate) struct PollDesc {
     opened_ns: shown::AtomicU64,
     opened_location: AtomicLocation,
     kind: shown::AtomicU8,
+    /// [`LineKind`] of `opened_location`.
+    origin: shown::AtomicU8,
     live: AtomicU8,
     lock: Mutex<()>,
     sides: [Side; 2],
@@ -82,6 +86,7 @@ impl PollDesc {
             opened_ns: shown::AtomicU64::new(0),
             opened_location: AtomicLocation::new(),
             kind: shown::AtomicU8::new(Kind::Other as u8),
+            origin: shown::AtomicU8::new(LineKind::Opened as u8),
             live: AtomicU8::new(0),
             lock: Mutex::new(()),
             sides: [Side::new(), Side::new()],
@@ -106,6 +111,7 @@ impl PollDesc {
         self.cookie.store(0, Ordering::Relaxed);
         self.opened_ns.store(stamp_ns(), Ordering::Relaxed);
         self.opened_location.store(location);
+        self.set_origin(LineKind::Opened);
         for (deadline, side) in self.deadlines.iter().zip(&self.sides) {
             deadline.store(NO_DEADLINE, Ordering::Relaxed);
             side.open();
@@ -273,6 +279,15 @@ impl PollDesc {
 
     pub(crate) fn opened_location(&self) -> Option<&'static Location<'static>> {
         self.opened_location.load()
+    }
+
+    /// What was done at the line that opened it.
+    pub(crate) fn origin(&self) -> LineKind {
+        LineKind::from_index(self.origin.load(Ordering::Relaxed).into()).unwrap_or(LineKind::Opened)
+    }
+
+    pub(crate) fn set_origin(&self, origin: LineKind) {
+        self.origin.store(origin as u8, Ordering::Relaxed);
     }
 
     /// Bits of the last event, and of the end of the stream once an event has told of it.

@@ -8,7 +8,7 @@ use std::task::Poll;
 
 use super::descriptor::Fd;
 use super::operation::{Connect, Operation};
-use crate::observe::{Direction, OpKind};
+use crate::observe::{Direction, LineKind, OpKind};
 use crate::sys::socket;
 
 /// Connects `fd`. Dropping the future gives up; the caller then drops the descriptor, so that a
@@ -30,6 +30,7 @@ async fn connect_turn(
 ) -> io::Result<()> {
     let _turn = fd.turn(Direction::Write, location).await?;
     let desc = fd.desc();
+    desc.slot.set_origin(LineKind::Connected);
     // A deadline in the past fails before a packet is sent.
     desc.reset(Direction::Write)?;
     match socket::connect(fd.raw(), to) {

@@ -12,7 +12,7 @@ use super::mutex::{FdMutex, Leave};
 use crate::desc::{Kind, Role, Transport};
 use crate::driver::{self, RuntimeLink};
 use crate::error::NotRegistered;
-use crate::observe::{DescId, Direction};
+use crate::observe::{DescId, Direction, LineKind};
 use crate::poller::{Desc, Poller, Sides};
 use crate::sync::Panics;
 use crate::sys::{self, CloseableFd};
@@ -97,6 +97,11 @@ impl Fd {
                 None => unreachable!("nobody has closed it"),
             },
         }
+    }
+
+    /// It is a connection that was accepted just now.
+    pub(crate) fn set_accepted(&self) {
+        self.desc.slot.set_origin(LineKind::Accepted);
     }
 
     fn with_desc(fd: OwnedFd, desc: Desc, options: Options) -> Self {

@@ -8,6 +8,7 @@
 //! does a number come again.
 
 use std::collections::{BTreeMap, VecDeque};
+use std::panic::Location;
 use std::sync::Arc;
 
 use crate::sys::{ForkMutex, Order};
@@ -51,6 +52,16 @@ struct Text {
     uses: u32,
     /// It is in [`Table::unused`].
     queued: bool,
+    given: Given,
+}
+
+/// Where a name was given.
+#[derive(Clone, Copy, Debug)]
+enum Given {
+    Nowhere,
+    At(&'static Location<'static>),
+    /// At several lines, of which none stands for all.
+    Somewhere,
 }
 
 #[derive(Debug)]
@@ -76,6 +87,14 @@ impl Names {
             return Label(0);
         }
         self.0.lock().label(&text)
+    }
+
+    /// The line that gave tasks the name `label`, if there is one and no other.
+    pub(crate) fn line(&'static self, label: Label) -> Option<&'static Location<'static>> {
+        if label == Label(0) {
+            return None;
+        }
+        self.0.lock().line(label)
     }
 
     /// Ends a use of `label`.
@@ -126,6 +145,7 @@ impl Table {
                 self.by_text.remove(&old.text);
                 old.generation = old.generation.wrapping_add(1);
                 old.text = text.clone();
+                old.given = Given::Nowhere;
                 place
             }
             None if self.texts.len() < MAX_TEXTS => {
@@ -134,6 +154,7 @@ impl Table {
                     generation: 0,
                     uses: 0,
                     queued: false,
+                    given: Given::Nowhere,
                 });
                 (self.texts.len() - 1) as u16
             }
@@ -169,6 +190,26 @@ impl Table {
         }
     }
 
+    /// The name `label` is given at `line`.
+    fn give(&mut self, label: Label, line: &'static Location<'static>) {
+        let place = label.place().and_then(|place| self.texts.get_mut(place));
+        if let Some(text) = place.filter(|text| text.generation == label.generation()) {
+            text.given = match text.given {
+                Given::Nowhere => Given::At(line),
+                Given::At(other) if other == line => Given::At(line),
+                Given::At(_) | Given::Somewhere => Given::Somewhere,
+            };
+        }
+    }
+
+    fn line(&self, label: Label) -> Option<&'static Location<'static>> {
+        let text = label.place().and_then(|place| self.texts.get(place))?;
+        match text.given {
+            Given::At(line) if text.generation == label.generation() => Some(line),
+            _ => None,
+        }
+    }
+
     fn text(&self, label: Label) -> Arc<str> {
         if label == OVERFLOW_LABEL {
             return OVERFLOW.into();
@@ -188,6 +229,15 @@ pub(crate) struct Name(Label);
 impl Name {
     pub(crate) fn new(text: &str) -> Self {
         Self(Names::shared().label(text))
+    }
+
+    /// A task gets this name at `line`.
+    pub(crate) fn given_at(text: &str, line: &'static Location<'static>) -> Self {
+        let name = Self::new(text);
+        if name.0 != Label(0) {
+            Names::shared().0.lock().give(name.0, line);
+        }
+        name
     }
 
     #[inline]

@@ -36,7 +36,7 @@ mod totals;
 pub use histogram::{Exemplar, HistogramSnapshot};
 #[doc(inline)]
 pub use netpoller_proto::vocabulary::{
-    Cause, Counter, DescId, Direction, EventKind, Histogram, Transition, Unit,
+    Cause, Counter, DescId, Direction, EventKind, Histogram, LineKind, Transition, Unit,
 };
 
 pub(crate) use counter::{OpKind, OpResult};

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `raw` | a consistent copy of one slot, or one that says it is torn |
 //! | `row` | that copy in words: names, addresses, locations |
+//! | `line` | from which line of code: the program's own, where the call that waits is a library's |
 //! | `address` | the addresses of a socket, asked of the kernel |
 //! | `stats` | counters, gauges and histograms of a poller |
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
@@ -59,6 +60,7 @@ pub mod dump;
 pub mod faults;
 mod kernel;
 mod laws;
+mod line;
 pub mod lints;
 pub(crate) mod raw;
 pub mod recorder;
@@ -69,11 +71,13 @@ mod stats;
 mod tests;
 
 pub use crate::desc::{Role, State, Transport};
-pub use crate::observe::{Cause, EventKind, Exemplar};
+pub use crate::observe::{Cause, EventKind, Exemplar, LineKind};
 pub use kernel::{
     KernelView, Reading, Registration, Socket, Sockets, kernel_registrations, kernel_view,
 };
 pub use laws::{Auditor, Law, READ_INTERVAL, READS};
+pub use line::Line;
+pub(crate) use line::Place;
 pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page};
 pub use stats::{PollerInfo, Stats};
 

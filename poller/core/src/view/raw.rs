@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::desc::{Kind, PollDesc, StampedWake, State};
-use crate::observe::{DescId, Direction, Label, Names, Transition};
+use crate::observe::{DescId, Direction, Label, LineKind, Names, Transition};
 use crate::sync::atomic::{Ordering, fence};
 
 /// How often a row is read again before it is given as it is.
@@ -41,6 +41,7 @@ pub struct RawRow {
     pub label: Label,
     pub opened_at_ns: u64,
     pub opened_location: Option<&'static Location<'static>>,
+    pub origin: LineKind,
     pub closing: bool,
     pub event_err: bool,
     pub last_events: u32,
@@ -108,6 +109,7 @@ impl RawRow {
             label: desc.label(),
             opened_at_ns: desc.opened_ns(),
             opened_location: desc.opened_location(),
+            origin: desc.origin(),
             closing: info.closing(),
             event_err: info.event_err(),
             last_events: desc.last_events(),

@@ -8,6 +8,7 @@ use std::sync::Arc;
 
 use super::address::Addresses;
 use super::kernel::{Registration, Socket, Sockets, kernel_registrations};
+use super::line::Line;
 use super::raw::RawRow;
 use crate::clock;
 use crate::desc::{Kind, PollDesc, StampedWake, State};
@@ -130,6 +131,8 @@ pub struct Waiter {
     pub thread: Arc<str>,
     /// The call that waits.
     pub location: Option<&'static Location<'static>>,
+    /// Where that call is a library's: the nearest line of the program's own, if one is known.
+    pub nearest: Option<Line>,
 }
 
 /// A part of the table.
@@ -198,6 +201,8 @@ pub struct Reader {
     /// By number of the poller, of this sweep.
     sweeps: HashMap<u32, Sweep>,
     sockets: Option<Arc<Sockets>>,
+    /// Lines at which names were given, of this sweep.
+    lines: HashMap<Label, Option<&'static Location<'static>>>,
 }
 
 /// What is asked for once a sweep and poller, where it is needed.
@@ -298,6 +303,7 @@ impl Reader {
     pub(crate) fn begin(&mut self) {
         self.threads.clear();
         self.sweeps.clear();
+        self.lines.clear();
         // Labels come and go as well, though a number is never another's.
         if self.labels.len() > REMEMBERED {
             self.labels.clear();
@@ -387,12 +393,12 @@ impl Reader {
                     name: raw.task,
                     id: raw.task_id,
                 };
-                self.waiter(task, raw.thread, raw.location)
+                self.waiter(row, task, raw.thread, raw.location)
             }),
             queued: queued
                 .into_iter()
                 .map(|it| {
-                    let waiter = self.waiter(it.task, it.thread, Some(it.location));
+                    let waiter = self.waiter(row, it.task, it.thread, Some(it.location));
                     (it.since_ns, waiter)
                 })
                 .collect(),
@@ -404,11 +410,20 @@ impl Reader {
 
     fn waiter(
         &mut self,
+        row: &RawRow,
         task: Task,
         thread: u32,
         location: Option<&'static Location<'static>>,
     ) -> Waiter {
         let task_id = task.id;
+        let line = |label| Names::shared().line(label);
+        let named = || {
+            *self
+                .lines
+                .entry(task.name)
+                .or_insert_with_key(|it| line(*it))
+        };
+        let place = row.place_of(location, named);
         let task = match (task.name, task.id) {
             (Label(0), 0) => Arc::default(),
             (Label(0), id) => id.to_string().into(),
@@ -420,6 +435,7 @@ impl Reader {
             task_id,
             thread,
             location,
+            nearest: place.and_then(|place| place.nearest),
         }
     }
 

@@ -119,8 +119,13 @@ pub(super) fn of_wait(side: &Side, anchor: Anchor) -> Vec<Attribute> {
     if let Some(wake) = side.last_wake {
         attributes.push(Attribute::text("cause", wake.cause.name()));
     }
-    if let Some(location) = side.waiter.as_ref().and_then(|waiter| waiter.location) {
-        attributes.push(Attribute::place("at", location));
+    if let Some(waiter) = &side.waiter {
+        attributes.extend(waiter.location.map(|at| Attribute::place("at", at)));
+        attributes.extend(
+            waiter
+                .nearest
+                .map(|it| Attribute::place(it.kind.name(), it.location)),
+        );
     }
     attributes
 }

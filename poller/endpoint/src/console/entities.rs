@@ -148,7 +148,7 @@ pub(super) struct Task {
     pub(super) name: Arc<str>,
     /// `None` for a thread.
     pub(super) number: Option<u64>,
-    /// The call that was seen waiting first.
+    /// The line that was seen waiting first, the program's own if one is known.
     pub(super) location: Option<&'static Location<'static>>,
     pub(super) created_ns: u64,
     pub(super) stats: TaskStats,

@@ -3,8 +3,8 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use netpoller_core::Transition;
-use netpoller_core::internals::{self, Label, RawSide, thread_name};
+use netpoller_core::internals::{self, Label, RawRow, RawSide, thread_name};
+use netpoller_core::{Direction, Transition};
 
 use super::attributes::is_waiting;
 use super::entities::{Task, TaskStats};
@@ -36,15 +36,17 @@ const GONE_NS: u64 = 2_500_000_000;
 pub(super) struct People(HashMap<Who, Seen>);
 
 impl People {
-    /// The number of the task that waits on `side`, or was the last to; `None` if nobody has parked
-    /// there yet, or there are no numbers left.
+    /// The number of the task that waits in `direction` of `row`, or was the last to; `None` if
+    /// nobody has parked there yet, or there are no numbers left.
     pub(super) fn find(
         &mut self,
         tasks: &mut Table<Task>,
-        side: &RawSide,
+        row: &RawRow,
+        direction: Direction,
         sample: u64,
         now_ns: u64,
     ) -> Option<u64> {
+        let side = &row.sides[direction.index()];
         if count(side, Transition::Park) == 0 {
             return None;
         }
@@ -63,7 +65,7 @@ impl People {
                 (Who::Named(_) | Who::Runtime(_), label) => internals::text(label),
             },
             number: Some(side.task_id).filter(|number| *number != 0),
-            location: side.location,
+            location: internals::line(row, direction),
             created_ns: Some(side.since_ns).filter(|ns| *ns != 0).unwrap_or(now_ns),
             stats: TaskStats::default(),
             has_lost_waker: false,
@@ -157,7 +159,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    use netpoller_core::{Direction, Kind, Poller, task};
+    use netpoller_core::{Kind, Poller, task};
 
     use super::*;
 
@@ -171,13 +173,11 @@ mod tests {
         let mut cx = Context::from_waker(Waker::noop());
         assert!(reads.as_mut().poll(&mut cx).is_pending());
         let row = internals::slot(&poller, desc.id().slot).unwrap().read();
-        let named = row.unwrap().sides[0];
-        let runtimes = RawSide {
-            task: Label::default(),
-            ..named
-        };
+        let named = row.unwrap();
+        let mut runtimes = named;
+        runtimes.sides[0].task = Label::default();
         let (mut people, mut tasks) = (People::default(), Table::new(8));
-        let mut find = |side| people.find(&mut tasks, side, 1, 1);
+        let mut find = |row| people.find(&mut tasks, row, Direction::Read, 1, 1);
         let (first, second) = (find(&named), find(&runtimes));
         assert!(first.is_some() && second.is_some() && first != second);
         assert_eq!((find(&named), find(&runtimes)), (first, second));

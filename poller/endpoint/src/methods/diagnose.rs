@@ -136,7 +136,6 @@ fn encoded(finding: Finding, redact: bool) -> v1::Finding {
         Some(Direction::Read) => v1::Mode::Read,
         Some(Direction::Write) => v1::Mode::Write,
     };
-    let location = finding.location;
     v1::Finding {
         lint: finding.lint.name().to_owned(),
         severity: severity.into(),
@@ -163,7 +162,8 @@ fn encoded(finding: Finding, redact: bool) -> v1::Finding {
             })
             .collect(),
         advice: finding.advice.to_owned(),
-        location: location.map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line())),
+        location: encode::location(finding.location),
+        nearest: finding.nearest.map(encode::line),
     }
 }
 

@@ -5,7 +5,9 @@ use std::panic::Location;
 use std::sync::LazyLock;
 
 use netpoller_core::internals::RawRow;
-use netpoller_core::view::{Exemplar, Law, PollerInfo, Row, Side, Socket, Stats, Waiter, Wake};
+use netpoller_core::view::{
+    Exemplar, Law, Line, PollerInfo, Row, Side, Socket, Stats, Waiter, Wake,
+};
 use netpoller_core::{Counter, Direction, Histogram};
 use netpoller_proto::v1;
 
@@ -95,7 +97,7 @@ pub(crate) fn hidden(address: &str) -> String {
     }
 }
 
-fn location(location: Option<&Location<'_>>) -> String {
+pub(super) fn location(location: Option<&Location<'_>>) -> String {
     location.map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()))
 }
 
@@ -124,6 +126,14 @@ fn waiter(waiter: Waiter) -> v1::Waiter {
         thread: waiter.thread.as_ref().to_owned(),
         location: location(waiter.location),
         task_id: waiter.task_id,
+        nearest: waiter.nearest.map(line),
+    }
+}
+
+pub(super) fn line(line: Line) -> v1::Line {
+    v1::Line {
+        location: location(Some(line.location)),
+        kind: line.kind.number(),
     }
 }
 

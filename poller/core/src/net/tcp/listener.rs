@@ -127,7 +127,7 @@ impl TcpListener {
     ) -> io::Result<(TcpStream, SocketAddr)> {
         let (fd, peer) = self.fd.accept(location).await.map_err(accept_failed)?;
         let poller = self.poller.for_accepted()?;
-        let stream = TcpStream::register(&poller, fd, location)?;
+        let stream = TcpStream::accepted(&poller, fd, location)?;
         Ok((stream, addr::internet(&peer)?))
     }
 
@@ -188,7 +188,7 @@ impl<L: Borrow<TcpListener>> Incoming<L> {
         let listener = self.listener.borrow();
         let (fd, peer) = self.backoff.accept(&listener.fd, location).await?;
         let poller = listener.poller.for_accepted()?;
-        let stream = TcpStream::register(&poller, fd, location)?;
+        let stream = TcpStream::accepted(&poller, fd, location)?;
         Ok((stream, addr::internet(&peer)?))
     }
 }

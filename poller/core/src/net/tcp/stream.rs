@@ -174,7 +174,18 @@ impl TcpStream {
         Ok(stream)
     }
 
-    pub(super) fn register(
+    /// [`TcpStream::register`] for one that was accepted just now.
+    pub(super) fn accepted(
+        poller: &Poller,
+        fd: OwnedFd,
+        location: &'static Location<'static>,
+    ) -> Result<Self, NotRegistered<OwnedFd>> {
+        let stream = Self::register(poller, fd, location)?;
+        stream.fd.set_accepted();
+        Ok(stream)
+    }
+
+    fn register(
         poller: &Poller,
         fd: OwnedFd,
         location: &'static Location<'static>,

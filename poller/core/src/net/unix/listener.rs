@@ -69,6 +69,7 @@ impl UnixListener {
     ) -> io::Result<(UnixStream, SocketAddr)> {
         let poller = self.poller.for_accepted()?;
         let fd = super::register(&poller, fd, Kind::Unix, location)?;
+        fd.set_accepted();
         let stream = UnixStream { fd };
         let mut name = addr::unix(peer)?;
         if name.is_unnamed() && peer.as_pathname().is_some() {

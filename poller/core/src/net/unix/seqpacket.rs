@@ -88,8 +88,9 @@ impl UnixSeqpacketListener {
         async move {
             let (connection, _) = self.fd.accept(location).await.map_err(accept_failed)?;
             let poller = self.poller.for_accepted()?;
-            let fd = super::register(&poller, connection, Kind::UnixSeqpacket, location);
-            Ok(UnixSeqpacket { fd: fd? })
+            let fd = super::register(&poller, connection, Kind::UnixSeqpacket, location)?;
+            fd.set_accepted();
+            Ok(UnixSeqpacket { fd })
         }
     }
 }

@@ -11,6 +11,7 @@ use super::span;
 use crate::desc::{Kind, State};
 use crate::observe::{Counter, DescId, Direction, Label, Names, Transition};
 use crate::sys::query::{self, TcpInfo};
+use crate::view::line::Place;
 use crate::view::raw::{RawRow, RawSide};
 
 /// What was seen of one poller.
@@ -141,9 +142,9 @@ fn describe(observation: &Observation<'_>, row: &RawRow, queue: Queue, since_ns:
             Kind::Timer => "sleeps".to_owned(),
             _ => format!("is parked in a {} of {id}", direction.name()),
         };
-        let at = side
-            .location
-            .map_or_else(String::new, |at| format!(" at {}:{}", at.file(), at.line()));
+        let at = other
+            .place(direction)
+            .map_or_else(String::new, |at| format!(" at {at}"));
         format!("{what}{at} for {}", span(observation.age_ns(side.since_ns)))
     });
     let because = match (&task, &instead) {
@@ -160,7 +161,10 @@ fn describe(observation: &Observation<'_>, row: &RawRow, queue: Queue, since_ns:
         "{length} connections to listener {} wait to be accepted{full}, and nobody has accepted one for {age}{because}",
         row.fd
     );
-    let mut finding = Finding::of_row(
+    // The line that holds it, or else that of the accept.
+    let holder = held_by.and_then(|(other, direction)| other.place(direction));
+    let accept = acceptor.and_then(|_| row.place(Direction::Read));
+    Finding::of_row(
         Lint::AcceptStalled,
         observation,
         row,
@@ -170,12 +174,8 @@ fn describe(observation: &Observation<'_>, row: &RawRow, queue: Queue, since_ns:
     )
     .evidence("accept queue", format!("{length} of {limit}"))
     .evidence_if("accepted last", task)
-    .evidence_if("it now", instead);
-    // The line that holds it, or else that of the accept.
-    let holder = held_by.and_then(|(other, direction)| other.sides[direction.index()].location);
-    let accept = acceptor.and_then(|side| side.location);
-    finding.location = holder.or(accept).or(row.opened_location);
-    finding
+    .evidence_if("it now", instead)
+    .at(holder.or(accept).or(row.opened_location.map(Place::from)))
 }
 
 #[cfg(test)]

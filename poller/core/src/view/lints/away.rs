@@ -131,11 +131,12 @@ fn describe(observation: &Observation<'_>, reading: &Reading, overdue_ns: Option
         "next deadline",
         overdue_ns.map(|late| format!("{} overdue", span(late))),
     );
-    if let Some((row, direction, side)) = longest {
+    if let Some((row, direction, _)) = longest {
         let id = observation.id(row.id());
         let id = format!("{id}, parked to {}", direction.name());
-        finding = finding.evidence("longest waiter", id);
-        finding.location = side.location;
+        finding = finding
+            .evidence("longest waiter", id)
+            .at(row.place(direction));
     }
     finding
 }

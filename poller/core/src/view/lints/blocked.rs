@@ -208,15 +208,16 @@ fn describe(observation: &Observation<'_>, culprit: &Culprit, due: &Due, again: 
         None => Finding::of_poller(lint, observation, culprit.since_ns, summary),
     };
     let task = seen.map(|(_, _, side)| side.task_name().to_string());
-    let at = seen
-        .and_then(|(_, _, side)| side.location)
-        .map(|at| format!("{}:{}", at.file(), at.line()));
-    let mut finding = finding
+    let at = seen.and_then(|(row, direction, _)| row.place(direction));
+    finding
         .evidence("thread", &*thread)
         .evidence("it", culprit.doing.to_string())
         .evidence("last here", format!("{age} ago"))
         .evidence_if("task that ran last", task.filter(|task| !task.is_empty()))
-        .evidence_if("which was last seen waiting at", at)
+        .evidence_if(
+            "which was last seen waiting at",
+            at.map(|at| at.to_string()),
+        )
         .evidence(
             "events pending",
             if observation.pending { "yes" } else { "no" },
@@ -225,7 +226,6 @@ fn describe(observation: &Observation<'_>, culprit: &Culprit, due: &Due, again: 
         .evidence(
             "looks that found it",
             format!("{again} of the last {LOOKS}"),
-        );
-    finding.location = seen.and_then(|(_, _, side)| side.location);
-    finding
+        )
+        .at(at)
 }

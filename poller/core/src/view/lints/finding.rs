@@ -6,6 +6,7 @@ use std::panic::Location;
 use super::lint::{Lint, Severity};
 use super::observation::Observation;
 use crate::observe::Direction;
+use crate::view::line::{Line, Place};
 use crate::view::raw::RawRow;
 use crate::view::row::{Reader, Row};
 
@@ -33,6 +34,8 @@ pub struct Finding {
     pub evidence: Vec<(&'static str, String)>,
     /// The code that is concerned: the call that waits, or that registered the descriptor.
     pub location: Option<&'static Location<'static>>,
+    /// Where that code is a library's: the nearest line of the program's own, if one is known.
+    pub nearest: Option<Line>,
     /// What to do.
     pub advice: &'static str,
 }
@@ -56,6 +59,7 @@ impl Finding {
             summary,
             evidence: Vec::new(),
             location: None,
+            nearest: None,
             advice: lint.advice(),
         }
     }
@@ -73,13 +77,21 @@ impl Finding {
         let row = cache
             .get(raw.slot)
             .map(|desc| Reader::default().row(observation.poller, desc, raw));
-        let waiter = direction.and_then(|direction| raw.sides[direction.index()].location);
+        let waiter = direction.and_then(|direction| raw.place(direction));
         Self {
             row,
             direction,
-            location: waiter.or(raw.opened_location),
             ..Self::of_poller(lint, observation, since_ns, summary)
         }
+        .at(waiter.or(raw.opened_location.map(Place::from)))
+    }
+
+    /// The code that is concerned.
+    #[must_use]
+    pub(super) fn at(mut self, place: Option<Place>) -> Self {
+        self.location = place.map(|place| place.call);
+        self.nearest = place.and_then(|place| place.nearest);
+        self
     }
 
     /// Nobody can tell since when it is so.

@@ -17,6 +17,7 @@ use crate::desc::State;
 use crate::observe::{Direction, Label, Transition};
 use crate::sys::mask_names;
 use crate::view::kernel::descriptor::Answer;
+use crate::view::line::Place;
 use crate::view::raw::{RawRow, RawSide};
 
 /// The end of a stream is held for so many times as long before it is told: a pool notices it when
@@ -211,7 +212,7 @@ fn describe(
         "descriptor {} has had {what} for {age}, and nobody waits for it",
         row.fd
     );
-    let mut finding = Finding::of_row(
+    let finding = Finding::of_row(
         Lint::LeakedReadiness,
         observation,
         row,
@@ -237,13 +238,14 @@ fn describe(
         answer.tcp.map(|tcp| tcp.state_name().to_owned()),
     )
     .evidence("read before", if read_before { "yes" } else { "no" })
-    .evidence("last event", mask_names(row.last_events));
+    .evidence("last event", mask_names(row.last_events))
     // Nobody waits; whoever waited last may have nothing to do with it.
-    finding.location = row.opened_location;
+    .at(row.opened_location.map(Place::from));
     if read_before {
-        finding = finding.first_seen();
+        finding.first_seen()
+    } else {
+        finding
     }
-    finding
 }
 
 #[cfg(test)]

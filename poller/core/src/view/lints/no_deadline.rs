@@ -1,7 +1,6 @@
 //! Waits that have lasted for long and have no deadline, one finding for each line that waits.
 
 use std::collections::{HashMap, HashSet};
-use std::panic::Location;
 
 use super::SUSPECTS;
 use super::finding::Finding;
@@ -11,6 +10,7 @@ use super::observation::Observation;
 use super::span;
 use crate::desc::State;
 use crate::observe::Direction;
+use crate::view::line::Place;
 use crate::view::raw::{RawRow, RawSide};
 
 type Wait<'r> = (&'r RawRow, Direction, &'r RawSide);
@@ -26,24 +26,22 @@ pub(super) fn look(observation: &Observation<'_>) -> Vec<Finding> {
         .filter(|(_, _, side)| side.deadline_ns != 0)
         .map(|(_, _, side)| who(side))
         .collect();
-    let mut lines: HashMap<&'static Location<'static>, Vec<Wait<'_>>> = HashMap::new();
+    // By the line that is shown, and of the calls behind it any.
+    let mut lines: HashMap<_, (Place, Vec<Wait<'_>>)> = HashMap::new();
     for (row, direction, side) in observation.sides(State::Parked) {
         // Nobody expects a client to come by some time.
         let accepts = row.kind.is_listener();
         let long = side.since_ns != 0 && observation.age_ns(side.since_ns) > hold_ns;
         if long && !accepts && side.deadline_ns == 0 && !timed.contains(&who(side)) {
-            let at = side.location.or(row.opened_location);
-            lines.extend(
-                at.map(|at| (at, Vec::new()))
-                    .filter(|(at, _)| !lines.contains_key(at)),
-            );
-            if let Some(waits) = at.and_then(|at| lines.get_mut(at)) {
-                waits.push((row, direction, side));
+            let opened = row.opened_location.map(Place::from);
+            if let Some(at) = row.place(direction).or(opened) {
+                let line = lines.entry(at.shown()).or_insert((at, Vec::new()));
+                line.1.push((row, direction, side));
             }
         }
     }
     let mut findings: Vec<_> = lines
-        .into_iter()
+        .into_values()
         .filter_map(|(at, waits)| describe(observation, at, &waits))
         .collect();
     findings.sort_by_key(|finding| finding.since_ns);
@@ -51,30 +49,19 @@ pub(super) fn look(observation: &Observation<'_>) -> Vec<Finding> {
     findings
 }
 
-fn describe(
-    observation: &Observation<'_>,
-    at: &'static Location<'static>,
-    waits: &[Wait<'_>],
-) -> Option<Finding> {
+fn describe(observation: &Observation<'_>, at: Place, waits: &[Wait<'_>]) -> Option<Finding> {
     let (row, direction, side) = waits.iter().min_by_key(|(_, _, side)| side.since_ns)?;
     let age = span(observation.age_ns(side.since_ns));
-    let line = format!("{}:{}", at.file(), at.line());
     let (count, have) = match waits.len() {
         1 => ("a wait".to_owned(), "has"),
         many => (format!("{many} waits"), "have"),
     };
-    let summary = format!("{count} at {line} {have} no deadline, the longest for {age} so far");
+    let summary = format!("{count} at {at} {have} no deadline, the longest for {age} so far");
     let lint = Lint::NoDeadline;
-    let mut finding = Finding::of_row(
-        lint,
-        observation,
-        row,
-        Some(*direction),
-        side.since_ns,
-        summary,
-    )
-    .evidence("waits without a deadline", waits.len().to_string())
-    .evidence("longest", age);
-    finding.location = Some(at);
+    let since_ns = side.since_ns;
+    let finding = Finding::of_row(lint, observation, row, Some(*direction), since_ns, summary)
+        .evidence("waits without a deadline", waits.len().to_string())
+        .evidence("longest", age)
+        .at(Some(at));
     Some(finding)
 }

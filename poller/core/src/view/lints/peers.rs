@@ -144,11 +144,8 @@ fn describe(
             // Who waited last may know more; at any rate it is the one who opened it.
             let reader = &row.sides[Direction::Read.index()];
             let has_waited = reader.transitions[Transition::Arm.index()] > 0;
-            let last = reader.location.filter(|_| has_waited);
-            finding = finding.evidence_if(
-                "last waited for at",
-                last.map(|at| format!("{}:{}", at.file(), at.line())),
-            );
+            let last = row.place(Direction::Read).filter(|_| has_waited);
+            finding = finding.evidence_if("last waited for at", last.map(|at| at.to_string()));
         }
         _ => {
             finding = finding

@@ -12,6 +12,7 @@ use super::{INODE, SUSPECTS};
 use crate::observe::DescId;
 use crate::sys::{mask_names, query};
 use crate::view::kernel::Registration;
+use crate::view::line::Place;
 use crate::view::raw::RawRow;
 use crate::view::recorder::closed_at;
 
@@ -282,9 +283,7 @@ fn describe_duplicates(observation: &Observation<'_>, entries: &[Registration]) 
         .iter()
         .filter_map(row)
         .filter_map(|row| row.opened_location);
-    let lines: HashSet<_> = opened
-        .map(|at| format!("{}:{}", at.file(), at.line()))
-        .collect();
+    let lines: HashSet<_> = opened.map(|at| Place::from(at).to_string()).collect();
     let mut lines: Vec<_> = lines.into_iter().collect();
     lines.sort();
     Some(

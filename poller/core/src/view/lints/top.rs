@@ -2,11 +2,11 @@
 
 use std::cmp::Reverse;
 use std::collections::HashMap;
-use std::panic::Location;
 
 use super::lint::Lint;
 use super::observation::Observation;
 use crate::observe::{DescId, Direction, EventKind, RawEvent, thread_name};
+use crate::view::line::Place;
 use crate::view::raw::RawRow;
 
 /// How many are named.
@@ -16,7 +16,7 @@ const NAMED: usize = 3;
 enum Who {
     Thread(usize),
     Desc(DescId, Option<Direction>),
-    Line(&'static Location<'static>),
+    Line(Place),
 }
 
 /// The three that did the most of it in the last `window_ns`, with their shares.
@@ -56,28 +56,26 @@ fn who(observation: &Observation<'_>, lint: Lint, thread: usize, event: &RawEven
         (Lint::GenerationChurn, EventKind::Closed) => {
             let desc = observation.poller.shared.cache.get(event.desc.slot)?;
             // Of whoever lives there now, who most often comes from the same line.
-            desc.opened_location().map(Who::Line)
+            desc.opened_location().map(|at| Who::Line(at.into()))
         }
         _ => None,
     }
 }
 
 fn name(observation: &Observation<'_>, who: &Who) -> String {
-    let line = |at: &Location<'_>| format!("{}:{}", at.file(), at.line());
     match who {
         Who::Thread(thread) => format!("thread {}", thread_name(*thread)),
-        Who::Line(at) => format!("what is opened at {}", line(at)),
+        Who::Line(at) => format!("what is opened at {at}"),
         Who::Desc(id, direction) => {
             let row: Option<&RawRow> = observation.rows.iter().find(|row| row.id() == *id);
             let side = row.zip(*direction).map(|(row, it)| &row.sides[it.index()]);
-            let at = side
-                .and_then(|side| side.location)
-                .or(row.and_then(|row| row.opened_location));
+            let waits = row.zip(*direction).and_then(|(row, it)| row.place(it));
+            let at = waits.or(row.and_then(|row| row.opened_location).map(Place::from));
             let task = side
                 .map(|side| side.task_name())
                 .filter(|it| !it.is_empty());
             let task = task.map_or(String::new(), |task| format!(" of task {task}"));
-            let at = at.map_or(String::new(), |at| format!(" at {}", line(at)));
+            let at = at.map_or(String::new(), |at| format!(" at {at}"));
             format!("{}{task}{at}", observation.id(*id))
         }
     }

@@ -66,9 +66,13 @@ impl Model {
         for direction in Direction::ALL {
             // For each sample: it keeps the task from being taken for one that is gone.
             let side = &raw.sides[direction.index()];
-            let task = self
-                .people
-                .find(&mut self.tasks, side, self.sample, self.sampled_ns);
+            let task = self.people.find(
+                &mut self.tasks,
+                raw,
+                direction,
+                self.sample,
+                self.sampled_ns,
+            );
             listed.sides[direction.index()].task = task;
             let earlier = before.as_ref().map(|row| &row.sides[direction.index()]);
             if let Some(row) = &row
@@ -96,9 +100,15 @@ impl Model {
     pub(super) fn keep(&mut self, key: (u32, u32)) {
         if let Some(listed) = self.descriptors.get_mut(&key) {
             listed.seen = self.sample;
-            for side in &listed.row.sides {
-                self.people
-                    .find(&mut self.tasks, side, self.sample, self.sampled_ns);
+            let row = &listed.row;
+            for direction in Direction::ALL {
+                self.people.find(
+                    &mut self.tasks,
+                    row,
+                    direction,
+                    self.sample,
+                    self.sampled_ns,
+                );
             }
         }
     }
@@ -175,7 +185,7 @@ impl Model {
             parent: Some(listed.resource),
             kind: ResourceKind::Timer,
             concrete_type: "Deadline".into(),
-            location: side.location.or(listed.row.opened_location),
+            location: internals::line(&listed.row, direction).or(listed.row.opened_location),
             created_ns: self.sampled_ns,
             is_internal: false,
             attributes,
