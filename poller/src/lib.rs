@@ -42,6 +42,8 @@
 //! | `tokio` | the tokio driver, `AsyncRead` and `AsyncWrite` |
 //! | `futures-io` | the traits of futures-io |
 //! | `hyper` | the traits of hyper 1 |
+//! | `tower` | a layer that measures requests, [`task::measured`] |
+//! | `tracing` | fields of a span that tell where its time went |
 //! | `inspect` | the endpoint that the command `netpoller` attaches to |
 //! | `console` | the endpoint for tokio-console, beside that |
 //! | `tls` | TLS and certificates of clients, for an endpoint that other machines may reach |

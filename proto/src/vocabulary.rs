@@ -9,7 +9,7 @@
 //! | file | holds |
 //! |---|---|
 //! | `table` | the macros that make enums of tables |
-//! | `word` | states, directions, causes, and kinds of descriptors and lines |
+//! | `word` | states, directions, causes, what tasks wait for, and kinds of descriptors and lines |
 //! | `kind` | what each kind of descriptor is made of |
 //! | `event` | transitions, and whatever else the flight recorder records |
 //! | `counter` | the counters, by the metric of which they are series |
@@ -37,4 +37,4 @@ pub use event::{EventKind, Transition};
 pub use histogram::{Histogram, Unit};
 pub use kind::{Role, Transport};
 pub use table::{Family, Labels, UnknownName};
-pub use word::{Cause, Direction, Kind, LineKind, State};
+pub use word::{Awaited, Cause, Direction, Kind, LineKind, State};

@@ -1,4 +1,4 @@
-//! States, directions, causes, and kinds of descriptors and lines.
+//! States, directions, causes, what tasks wait for, and kinds of descriptors and lines.
 
 words! {
     /// The states of a word, as tables show them.
@@ -51,6 +51,24 @@ words! {
         Connected = 3 connected,
         /// The descriptor was opened there.
         Opened = 4 opened,
+    }
+}
+
+words! {
+    /// What a task waited for.
+    Awaited {
+        /// Bytes to read, or the end of the stream.
+        Read = 1 read,
+        /// Room to write.
+        Write = 2 write,
+        /// A connection to accept.
+        Accept = 3 accept,
+        /// A connection to be made.
+        Connect = 4 connect,
+        /// The end of a sleep, or of a time limit.
+        Sleep = 5 sleep,
+        /// Something else than a descriptor: a lock, a channel, another task, its turn.
+        Other = 6 other,
     }
 }
 

@@ -7,6 +7,7 @@
 //! | `apart`, `current` | a poller for each runtime, and which poller is the current one |
 //! | `fairness` | turns, budgets, and who has to wait |
 //! | `lines` | from which line a wait is told to come |
+//! | `measured` | where the time of one request went |
 //! | `shares` | whose time passes until a reader runs |
 //! | `time` | sleeps, timeouts and ticks |
 //! | `traits` | the read and write traits of tokio, futures-io and hyper |
@@ -18,6 +19,7 @@ mod current;
 mod fairness;
 mod inline;
 mod lines;
+mod measured;
 mod runtime;
 mod runtimes;
 mod shares;

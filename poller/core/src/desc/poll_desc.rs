@@ -10,7 +10,7 @@ use super::info::Info;
 use super::side::{AtomicLocation, Side};
 use super::word::{Busy, Edge};
 use crate::observe::{
-    Cause, DescId, Direction, Label, LineKind, Local, RECORDS, Transition, stamp_ns,
+    Awaited, Cause, DescId, Direction, Label, LineKind, Local, RECORDS, Transition, stamp_ns,
 };
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -270,6 +270,17 @@ impl PollDesc {
         match self.connect_parks.load(Ordering::Relaxed) {
             CONNECTING => u64::MAX,
             parks => u64::from(parks),
+        }
+    }
+
+    /// What whoever waits in `direction` waits for.
+    pub(crate) fn awaited(&self, direction: Direction) -> Awaited {
+        match (direction, self.kind()) {
+            (_, Kind::Timer) => Awaited::Sleep,
+            (Direction::Read, Kind::TcpListener | Kind::UnixListener) => Awaited::Accept,
+            (Direction::Read, _) => Awaited::Read,
+            (Direction::Write, _) if self.connect_parks() == u64::MAX => Awaited::Connect,
+            (Direction::Write, _) => Awaited::Write,
         }
     }
 

@@ -8,7 +8,8 @@ use super::info::Blocker;
 use super::poll_desc::PollDesc;
 use super::word::{Refused, Token, Waiter};
 use crate::observe::{
-    Cause, Direction, EventKind, Histogram, Local, MAX_ARGUMENT, RECORDS, Transition, current_task,
+    Cause, Direction, EventKind, Histogram, Local, MAX_ARGUMENT, RECORDS, Resumed, Transition,
+    current_task, has_resumed, is_watched,
 };
 use crate::sync::Panics;
 use crate::sync::atomic::{AtomicI64, Ordering};
@@ -206,6 +207,19 @@ impl WaitContext<'_> {
             took.min(MAX_ARGUMENT),
         );
         side.since_ns.store(now, Ordering::Relaxed);
+        if is_watched() {
+            self.tell_measured(woken, now - ran.unwrap_or(0).min(now));
+        }
+    }
+
+    /// A future that is measured is told what it has waited for.
+    #[cold]
+    fn tell_measured(&self, woken_ns: u64, called_ns: u64) {
+        has_resumed(Resumed {
+            awaited: self.desc.awaited(self.direction),
+            woken_ns,
+            called_ns,
+        });
     }
 }
 

@@ -10,6 +10,7 @@
 //! | `event`, `ring` | the flight recorder: an event, and the events of one thread |
 //! | `history` | the last transitions of one direction of a descriptor |
 //! | `intern` | labels and names of tasks, by number |
+//! | `resumed` | which wait of a measured future has resumed |
 //! | `task`, `thread` | which task and which thread runs here |
 //! | `ticker` | the clock, as one thread reads it for its own records |
 //!
@@ -24,6 +25,7 @@ mod event;
 mod histogram;
 mod history;
 mod intern;
+mod resumed;
 mod ring;
 #[cfg_attr(netpoller_bare, path = "bare.rs")]
 mod shard;
@@ -36,7 +38,7 @@ mod totals;
 pub use histogram::{Exemplar, HistogramSnapshot};
 #[doc(inline)]
 pub use netpoller_proto::vocabulary::{
-    Cause, Counter, DescId, Direction, EventKind, Histogram, LineKind, Transition, Unit,
+    Awaited, Cause, Counter, DescId, Direction, EventKind, Histogram, LineKind, Transition, Unit,
 };
 
 pub(crate) use counter::{OpKind, OpResult};
@@ -49,6 +51,7 @@ pub use history::KEPT_SHIFT;
 pub(crate) use history::{History, Kept, KeptIn, Next};
 pub use intern::Label;
 pub(crate) use intern::{Name, Names, visible};
+pub(crate) use resumed::{Resumed, Watch, has_resumed, is_watched};
 pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, RECORDS, Recorder, stamp_ns};
 pub(crate) use span::Span;

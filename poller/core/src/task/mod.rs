@@ -1,5 +1,12 @@
-//! Names for tasks, so that the inspector says who waits.
+//! Names for tasks, so that the inspector says who waits; and where the time of one went.
 #![forbid(unsafe_code)]
+
+#[cfg(feature = "tower")]
+mod layer;
+mod measured;
+mod spent;
+#[cfg(feature = "tracing")]
+mod traced;
 
 use std::future::Future;
 use std::panic::Location;
@@ -7,7 +14,14 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::task::{Context, Poll};
 
+pub use crate::observe::Awaited;
 use crate::observe::{Name, Task, enter_task};
+#[cfg(feature = "tower")]
+pub use layer::{MeasuredLayer, MeasuredResponse, MeasuredService};
+pub use measured::{Measured, measured};
+pub use spent::{Parked, Spent};
+#[cfg(feature = "tracing")]
+pub use traced::{Traced, traced};
 
 /// Names `future`: whatever it waits for is shown as waited for by the task `name`, with a number
 /// that tells tasks of one name apart. Scopes nest; the innermost counts. Costs two thread-local
