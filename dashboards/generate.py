@@ -464,6 +464,21 @@ REGISTRATIONS = [
         (rate("netpoller_accept_backoffs_total"), "{{poller}} backoffs"),
         (rate("netpoller_accept_shed_total"), "{{poller}} shed"),
     ),
+    graph(
+        "Time in epoll_ctl (p99)",
+        """What a registration, and a deregistration, took in the kernel. A microsecond is good. Much more is somebody who reads the
+        fdinfo of the poller, as agents do that look into /proc: it keeps registrations and events waiting meanwhile.""",
+        "s", (quantile(0.99, "netpoller_epoll_ctl_duration_seconds", "poller, op"), "{{poller}} {{op}}"), width=12,
+    ),
+    graph(
+        "From accept to the first read (p50, p99)",
+        """How long it takes until a connection that was accepted has had its first bytes read. It grows with clients that connect
+        and do not speak, and with a server whose tasks begin late.""",
+        "s",
+        (quantile(0.5, "netpoller_accept_to_first_read_seconds"), "{{poller}} p50"),
+        (quantile(0.99, "netpoller_accept_to_first_read_seconds"), "{{poller}} p99"),
+        width=12,
+    ),
 ]
 
 HEALTH = [

@@ -48,13 +48,20 @@ pub(crate) fn mean(histogram: &Histogram) -> Option<u64> {
 /// One histogram of each name, summed over the pollers, in the order of their first appearance.
 pub(crate) fn merged(stats: &GetStatsResponse) -> Vec<Histogram> {
     let mut all: Vec<Histogram> = Vec::new();
-    for histogram in stats.pollers.iter().flat_map(|poller| &poller.histograms) {
+    for poller in &stats.pollers {
+        merge(&mut all, &poller.histograms);
+    }
+    all
+}
+
+/// Adds `others` to those of the same name.
+pub(crate) fn merge(all: &mut Vec<Histogram>, others: &[Histogram]) {
+    for histogram in others {
         match all.iter_mut().find(|known| known.name == histogram.name) {
             Some(known) => add(known, histogram),
             None => all.push(histogram.clone()),
         }
     }
-    all
 }
 
 fn add(into: &mut Histogram, other: &Histogram) {

@@ -37,4 +37,4 @@ pub use event::{EventKind, Transition};
 pub use histogram::{Histogram, Unit};
 pub use kind::{Role, Transport};
 pub use table::{Family, Labels, UnknownName};
-pub use word::{Awaited, Cause, Direction, Kind, LineKind, State};
+pub use word::{Awaited, Cause, Direction, GroupBy, Kind, LineKind, State};

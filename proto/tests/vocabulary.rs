@@ -1,6 +1,8 @@
 //! The vocabulary and the `.proto` file have the same names and numbers.
 
-use netpoller_proto::vocabulary::{Cause, Direction, EventKind, Kind, LineKind, State, Transition};
+use netpoller_proto::vocabulary::{
+    Cause, Direction, EventKind, GroupBy, Kind, LineKind, State, Transition,
+};
 use prost_reflect::DescriptorPool;
 
 type Numbered = Vec<(i32, String)>;
@@ -52,6 +54,7 @@ macro_rules! same {
 fn every_word_has_the_number_and_the_name_of_the_protocol() {
     same!(State is "State", "STATE");
     same!(Kind is "DescriptorKind", "DESCRIPTOR_KIND");
+    same!(GroupBy is "GroupBy", "GROUP_BY");
     same!(EventKind is "EventKind", "EVENT_KIND");
     same!(Cause is "Cause", "CAUSE");
     same!(LineKind is "LineKind", "LINE_KIND");

@@ -184,6 +184,16 @@ impl Inspector for Mock {
         Err(Status::unimplemented("WatchTransitions"))
     }
 
+    type WatchLatenciesStream =
+        Pin<Box<dyn Stream<Item = Result<v1::LatenciesFrame, Status>> + Send>>;
+
+    async fn watch_latencies(
+        &self,
+        _: Request<v1::WatchLatenciesRequest>,
+    ) -> Result<Response<Self::WatchLatenciesStream>, Status> {
+        Err(Status::unimplemented("WatchLatencies"))
+    }
+
     async fn audit(
         &self,
         _: Request<v1::AuditRequest>,

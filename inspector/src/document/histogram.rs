@@ -32,6 +32,9 @@ struct Bucket<'a> {
 struct Exemplar<'a> {
     id: Option<&'a str>,
     at_ns: u64,
+    location: Option<&'a str>,
+    task: Option<&'a str>,
+    task_id: Option<u64>,
 }
 
 /// A histogram with its quantiles, which are `null` without samples.
@@ -60,6 +63,9 @@ fn bucket(bucket: &v1::Bucket) -> Bucket<'_> {
         exemplar: bucket.exemplar.as_ref().map(|exemplar| Exemplar {
             id: present(&exemplar.id),
             at_ns: exemplar.at_ns,
+            location: present(&exemplar.location),
+            task: present(&exemplar.task),
+            task_id: (exemplar.task_id != 0).then_some(exemplar.task_id),
         }),
     }
 }

@@ -10,10 +10,12 @@ use crate::quantile;
 use crate::text;
 
 /// One histogram of one poller.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, Default)]
 pub(crate) struct HistogramRow {
     /// Name of the poller.
     pub(crate) poller: String,
+    /// What the waits have in common of which it is; empty for all, and where it is said above.
+    pub(crate) group: String,
     pub(crate) histogram: Histogram,
     /// The length of the interval that it is of; nothing if it is of all time.
     pub(crate) over_ns: Option<u64>,
@@ -81,6 +83,37 @@ const COUNT: C = C::numbers("count", "COUNT", 1, |row| {
 })
 .grouped();
 
+const GROUP: C =
+    C::words("group", "GROUP", C::ALWAYS, |row| Key::text(&row.group)).look(|row, context| {
+        Cell::exactly(
+            match row.group.as_str() {
+                "" => String::new(),
+                group if context.several => format!("{}/{group}", row.poller),
+                group => group.to_owned(),
+            },
+            Tone::Plain,
+        )
+    });
+const NAME: C = C::words("histogram", "HISTOGRAM", C::ALWAYS, |row| {
+    Key::text(&row.histogram.name)
+});
+
+const POLLER: C = C::words("poller", "POLLER", 0, |row| Key::text(&row.poller));
+const UNIT: C = C::words("unit", "UNIT", 0, |row| Key::text(&row.histogram.unit));
+const OVER: C = C::numbers("over_ns", "OVER", 0, |row| number(row.over_ns));
+const SUM: C = C::numbers("sum", "SUM", 0, |row| Key::Number(row.histogram.sum.into()));
+const MEAN: C = C::numbers("mean", "MEAN", 0, |row| {
+    number(quantile::mean(&row.histogram))
+});
+
+/// Columns of `hist` by group.
+pub(crate) static GROUPS: [C; 8] = [GROUP, NAME, P50, P90, P99, P99_9, MAX, COUNT];
+
+/// Records of `hist` by group for machines.
+pub(crate) static GROUP_RECORDS: [C; 13] = [
+    POLLER, GROUP, NAME, UNIT, OVER, COUNT, SUM, MEAN, MAX, P50, P90, P99, P99_9,
+];
+
 /// Columns of `hist`.
 pub(crate) static HISTOGRAMS: [C; 8] = [HISTOGRAM, OF, P50, P90, P99, P99_9, MAX, COUNT];
 
@@ -92,19 +125,5 @@ pub(crate) static LATENCIES: [C; 6] = [P50, P90, P99, P99_9, MAX, COUNT.count().
 
 /// Records of `hist` for machines.
 pub(crate) static HISTOGRAM_RECORDS: [C; 13] = [
-    C::words("poller", "POLLER", 0, |row| Key::text(&row.poller)),
-    HISTOGRAM,
-    C::words("unit", "UNIT", 0, |row| Key::text(&row.histogram.unit)),
-    OF,
-    C::numbers("over_ns", "OVER", 0, |row| number(row.over_ns)),
-    COUNT,
-    C::numbers("sum", "SUM", 0, |row| Key::Number(row.histogram.sum.into())),
-    C::numbers("mean", "MEAN", 0, |row| {
-        number(quantile::mean(&row.histogram))
-    }),
-    MAX,
-    P50,
-    P90,
-    P99,
-    P99_9,
+    POLLER, HISTOGRAM, UNIT, OF, OVER, COUNT, SUM, MEAN, MAX, P50, P90, P99, P99_9,
 ];

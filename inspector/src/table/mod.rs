@@ -41,7 +41,8 @@ pub(crate) use entry::{Entry, Rows, are_of_several};
 pub(crate) use entry::{descriptors, waiters};
 pub(crate) use events::{EVENTS, detail};
 pub(crate) use histograms::{
-    HISTOGRAM_RECORDS, HISTOGRAMS, HISTOGRAMS_OF_ALL_TIME, HistogramRow, LATENCIES,
+    GROUP_RECORDS, GROUPS, HISTOGRAM_RECORDS, HISTOGRAMS, HISTOGRAMS_OF_ALL_TIME, HistogramRow,
+    LATENCIES,
 };
 pub(crate) use laws::{LAWS, LAWS_OF_ALL, LAWS_OF_ONE, LawRow};
 pub(crate) use layout::{Fit, fit};

@@ -158,7 +158,7 @@ fn section(
     let rows = stats.histograms.iter().map(|histogram| HistogramRow {
         poller: poller.name.clone(),
         histogram: histogram.clone(),
-        over_ns: None,
+        ..HistogramRow::default()
     });
     // They stand below the name of their poller.
     let context = &Context {

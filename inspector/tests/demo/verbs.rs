@@ -219,6 +219,72 @@ fn histograms_are_shown_of_all_time_and_of_the_interval_with_bars_and_exemplars(
 }
 
 #[test]
+fn histograms_of_a_line_a_task_and_a_descriptor_are_those_of_its_waits() {
+    let demo = demo("60", &[]);
+    stuck(&demo);
+    let by_line = demo.json(&["hist", "--by", "location", "--for", "500ms"]);
+    assert_eq!(by_line["schema"], "netpoller/v1/latencies");
+    let lines = items(&by_line);
+    assert!(lines.len() > 1, "{by_line}");
+    let waits = |item: &Value| item["waits"].as_u64().unwrap();
+    assert!(lines.is_sorted_by(|one, next| waits(one) >= waits(next)));
+    for item in lines {
+        assert_eq!(item["by"], "location");
+        assert!(item["interval_ns"].as_u64().unwrap() >= 500_000_000);
+        let histograms = item["histograms"].as_array().unwrap();
+        let names: Vec<_> = histograms.iter().map(|it| &it["name"]).collect();
+        assert_eq!(names, ["time_parked", "wake_latency", "waker_to_run"]);
+        assert_eq!(histograms[0]["count"], item["waits"]);
+    }
+
+    // By the end of its path, as people write it.
+    let line = lines[0]["group"].as_str().unwrap();
+    let end = line.rsplit('/').next().unwrap();
+    let table = demo.ask(&["hist", "wake_latency", "--location", end, "--for", "500ms"]);
+    let table = String::from_utf8(table.stdout).unwrap();
+    assert!(table.starts_with("GROUP"), "{table}");
+    assert_eq!(table.matches(line).count(), 1, "{table}");
+    assert_eq!(table.lines().count(), 2, "{table}");
+
+    let csv = demo.ask(&["hist", "--by", "task", "--for", "500ms", "-f", "csv"]);
+    let csv = String::from_utf8(csv.stdout).unwrap();
+    assert!(
+        csv.starts_with("poller,group,histogram,unit,over_ns,count"),
+        "{csv}"
+    );
+
+    let reader = demo.json(&["ls", "descriptors", "-w", "kind=tcp", "-n", "1"]);
+    let fd = items(&reader)[0]["fd"].to_string();
+    let of_one = demo.json(&["hist", "--fd", &fd, "--for", "1s"]);
+    assert!(items(&of_one).len() <= 1, "{of_one}");
+
+    for (arguments, code, words) in [
+        (
+            &["--task", "nobody", "--for", "200ms"][..],
+            6,
+            "no wait of task `nobody` has ended in",
+        ),
+        (
+            &["--by", "task", "--location", "a.rs:1"],
+            2,
+            "leave --by out",
+        ),
+        (&["--for", "1s"], 2, "say --by location"),
+        (&["--by", "task", "--for", "1ms"], 2, "the least is 100ms"),
+        (
+            &["parked", "--by", "task", "--for", "200ms"],
+            2,
+            "time_parked, wake_latency",
+        ),
+    ] {
+        let wrong = demo.ask(&[&["hist"], arguments].concat());
+        let said = String::from_utf8_lossy(&wrong.stderr);
+        assert_eq!(wrong.status.code(), Some(code), "{said}");
+        assert!(said.contains(words), "{said}");
+    }
+}
+
+#[test]
 fn a_watch_ends_when_its_condition_comes_about_and_fails_when_it_does_not() {
     let demo = demo("60", &[]);
     let met = demo.ask(&[

@@ -11,14 +11,16 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::desc::{Kind, PollDesc};
-use crate::observe::{DescId, Direction, Names};
+use crate::observe::{DescId, Direction, GroupBy, Names};
 use crate::poller::Poller;
 use crate::sys::{ForkMutex, Order};
 use crate::view::recorder::{self, Event};
 use crate::view::{Place, Reader, Row, lints};
 
 pub use crate::error::advice;
-pub use crate::observe::{KEPT_SHIFT, Label, bucket_of, thread_name, upper_bound};
+pub use crate::observe::{
+    Group, GroupKey, Groups, KEPT_SHIFT, Label, bucket_of, thread_name, upper_bound,
+};
 pub use crate::poller::Eviction;
 pub use crate::sys::{
     AcceptFailure, AcceptPause, OwnThread, effective_uid, is_gone, listening_pid, replace,
@@ -137,6 +139,8 @@ pub fn features() -> impl Iterator<Item = &'static str> {
         ("futures-io", cfg!(feature = "futures-io")),
         ("hyper", cfg!(feature = "hyper")),
         ("tokio", cfg!(feature = "tokio")),
+        ("tower", cfg!(feature = "tower")),
+        ("tracing", cfg!(feature = "tracing")),
     ];
     all.into_iter()
         .filter(|(_, is_in)| *is_in)
@@ -151,6 +155,29 @@ pub fn sort(findings: &mut [lints::Finding]) {
 /// The pause between two looks of the lints.
 pub fn pause(options: &lints::Options) -> Duration {
     options.pause()
+}
+
+/// The latencies of a poller's waits are grouped for as long as this lives.
+#[derive(Debug)]
+pub struct Grouping(Poller);
+
+impl Grouping {
+    /// Begins, with the waits of all descriptors or of one. `None` if somebody does so already.
+    pub fn begin(poller: &Poller, by: GroupBy, only: Option<DescId>) -> Option<Self> {
+        let begins = poller.shared.recorder.begin_groups(by, only);
+        begins.then(|| Self(poller.clone()))
+    }
+
+    /// The waits that have ended since the last time.
+    pub fn take(&self) -> Option<Groups> {
+        self.0.shared.recorder.take_groups()
+    }
+}
+
+impl Drop for Grouping {
+    fn drop(&mut self) {
+        self.0.shared.recorder.end_groups();
+    }
 }
 
 /// Keeps others of the process from binding an endpoint's socket, and a forked child from finding

@@ -21,7 +21,7 @@ use crate::methods::find::pollers;
 use crate::methods::stats::{self, Reading};
 use crate::methods::turns::{Common, Turns};
 use crate::methods::{describe, diagnose, encode, laws, page};
-use crate::streams::{transitions, watch};
+use crate::streams::{latencies, transitions, watch};
 
 /// The service of one listener.
 pub(super) fn service(common: Arc<Common>) -> InspectorServer<Service> {
@@ -119,6 +119,15 @@ impl Inspector for Service {
         request: Request<v1::WatchTransitionsRequest>,
     ) -> Result<Response<Self::WatchTransitionsStream>, Status> {
         transitions::start(request.into_inner()).map(Response::new)
+    }
+
+    type WatchLatenciesStream = ReceiverStream<Result<v1::LatenciesFrame, Status>>;
+
+    async fn watch_latencies(
+        &self,
+        request: Request<v1::WatchLatenciesRequest>,
+    ) -> Result<Response<Self::WatchLatenciesStream>, Status> {
+        latencies::start(request.get_ref()).map(Response::new)
     }
 
     async fn audit(

@@ -167,6 +167,8 @@ const OTHERS: &[Family] = &[
     histograms(Histogram::TimeParkedReadIo, &PARKED),
     histograms(Histogram::DeadlineLag, &LATENCY),
     histograms(Histogram::BreakLatency, &SHARE),
+    histograms(Histogram::EpollCtlAdd, &SHARE),
+    histograms(Histogram::AcceptToFirstRead, &PARKED),
 ];
 
 fn count(labels: Vec<(&'static str, &'static str)>, value: u64) -> Series<'static> {

@@ -560,6 +560,16 @@ pub struct Exemplar {
     /// When it was recorded.
     #[prost(uint64, tag = "2")]
     pub at_ns: u64,
+    /// "file:line" of the call that waited; empty where the sample is not that of a wait. It is kept with the sample, like
+    /// the task, so that both are known after the descriptor has gone.
+    #[prost(string, tag = "3")]
+    pub location: ::prost::alloc::string::String,
+    /// Name of the task that waited, or its number; empty outside of any task.
+    #[prost(string, tag = "4")]
+    pub task: ::prost::alloc::string::String,
+    /// Number of the task; 0 for none, and for one beyond 2^32.
+    #[prost(uint64, tag = "5")]
+    pub task_id: u64,
 }
 /// One conservation law: two sums that are equal when the poller is quiescent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -776,6 +786,68 @@ pub struct TransitionsFrame {
     /// Events that matched and were left out because this client was slow, since the stream began.
     #[prost(uint64, tag = "6")]
     pub dropped: u64,
+}
+/// Selects the waits to hear of, and what they are grouped by.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct WatchLatenciesRequest {
+    /// Only this poller; empty for all.
+    #[prost(string, tag = "1")]
+    pub poller: ::prost::alloc::string::String,
+    /// What they are grouped by.
+    #[prost(enumeration = "GroupBy", tag = "2")]
+    pub by: i32,
+    /// Only the waits of this descriptor; empty for all.
+    #[prost(string, tag = "3")]
+    pub id: ::prost::alloc::string::String,
+    /// Duration between two frames; 0 means 1 s, and less than 100 ms is taken as 100 ms.
+    #[prost(uint64, tag = "4")]
+    pub interval_ns: u64,
+}
+/// The waits that have ended since the frame before, by what they have in common.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LatenciesFrame {
+    /// Number of the frame, from 0.
+    #[prost(uint64, tag = "1")]
+    pub sequence: u64,
+    /// The moment at which they were counted.
+    #[prost(uint64, tag = "2")]
+    pub captured_at_ns: u64,
+    /// `started_at_ns` of the process.
+    #[prost(uint64, tag = "3")]
+    pub epoch: u64,
+    /// Duration since the frame before, or since the stream began.
+    #[prost(uint64, tag = "4")]
+    pub interval_ns: u64,
+    /// One entry a poller.
+    #[prost(message, repeated, tag = "5")]
+    pub pollers: ::prost::alloc::vec::Vec<PollerLatencies>,
+}
+/// The groups of one poller.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct PollerLatencies {
+    /// Name of the poller.
+    #[prost(string, tag = "1")]
+    pub poller: ::prost::alloc::string::String,
+    /// At most 256, those with the most waits first. A thread has as many groups: it counts what comes after among the
+    /// others.
+    #[prost(message, repeated, tag = "2")]
+    pub groups: ::prost::alloc::vec::Vec<LatencyGroup>,
+    /// The waits that belong to none of them.
+    #[prost(message, optional, tag = "3")]
+    pub others: ::core::option::Option<LatencyGroup>,
+}
+/// Waits that have something in common.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct LatencyGroup {
+    /// What: an id ("slot.generation"), a "file:line", or a name; empty for waits outside of any task with a name.
+    #[prost(string, tag = "1")]
+    pub key: ::prost::alloc::string::String,
+    /// How many ended.
+    #[prost(uint64, tag = "2")]
+    pub waits: u64,
+    /// "time_parked", "wake_latency", and "waker_to_run", the scheduler's share of that.
+    #[prost(message, repeated, tag = "3")]
+    pub histograms: ::prost::alloc::vec::Vec<Histogram>,
 }
 /// Selects what to check.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1384,6 +1456,43 @@ impl EventKind {
         }
     }
 }
+/// What waits are grouped by.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum GroupBy {
+    /// Not known to this version of the protocol.
+    Unspecified = 0,
+    /// The descriptor.
+    Descriptor = 1,
+    /// The line of code that waits.
+    Location = 2,
+    /// The name of the task that waits.
+    Task = 3,
+}
+impl GroupBy {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "GROUP_BY_UNSPECIFIED",
+            Self::Descriptor => "GROUP_BY_DESCRIPTOR",
+            Self::Location => "GROUP_BY_LOCATION",
+            Self::Task => "GROUP_BY_TASK",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "GROUP_BY_UNSPECIFIED" => Some(Self::Unspecified),
+            "GROUP_BY_DESCRIPTOR" => Some(Self::Descriptor),
+            "GROUP_BY_LOCATION" => Some(Self::Location),
+            "GROUP_BY_TASK" => Some(Self::Task),
+            _ => None,
+        }
+    }
+}
 /// How grave a finding is.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
 #[repr(i32)]
@@ -1688,6 +1797,32 @@ pub mod inspector_client {
                 .insert(GrpcMethod::new("netpoller.v1.Inspector", "WatchTransitions"));
             self.inner.server_streaming(req, path, codec).await
         }
+        /// Groups the latencies of waits by descriptor, by line or by task for as long as the stream goes on: each frame has the
+        /// waits that have ended since the one before. RESOURCE_EXHAUSTED if another client does so already.
+        pub async fn watch_latencies(
+            &mut self,
+            request: impl tonic::IntoRequest<super::WatchLatenciesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<tonic::codec::Streaming<super::LatenciesFrame>>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/netpoller.v1.Inspector/WatchLatencies",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("netpoller.v1.Inspector", "WatchLatencies"));
+            self.inner.server_streaming(req, path, codec).await
+        }
         /// Checks the conservation laws, several times where one seems broken.
         pub async fn audit(
             &mut self,
@@ -1809,6 +1944,21 @@ pub mod inspector_server {
             request: tonic::Request<super::WatchTransitionsRequest>,
         ) -> std::result::Result<
             tonic::Response<Self::WatchTransitionsStream>,
+            tonic::Status,
+        >;
+        /// Server streaming response type for the WatchLatencies method.
+        type WatchLatenciesStream: tonic::codegen::tokio_stream::Stream<
+                Item = std::result::Result<super::LatenciesFrame, tonic::Status>,
+            >
+            + std::marker::Send
+            + 'static;
+        /// Groups the latencies of waits by descriptor, by line or by task for as long as the stream goes on: each frame has the
+        /// waits that have ended since the one before. RESOURCE_EXHAUSTED if another client does so already.
+        async fn watch_latencies(
+            &self,
+            request: tonic::Request<super::WatchLatenciesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<Self::WatchLatenciesStream>,
             tonic::Status,
         >;
         /// Checks the conservation laws, several times where one seems broken.
@@ -2161,6 +2311,52 @@ pub mod inspector_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = WatchTransitionsSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.server_streaming(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/netpoller.v1.Inspector/WatchLatencies" => {
+                    #[allow(non_camel_case_types)]
+                    struct WatchLatenciesSvc<T: Inspector>(pub Arc<T>);
+                    impl<
+                        T: Inspector,
+                    > tonic::server::ServerStreamingService<super::WatchLatenciesRequest>
+                    for WatchLatenciesSvc<T> {
+                        type Response = super::LatenciesFrame;
+                        type ResponseStream = T::WatchLatenciesStream;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::ResponseStream>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::WatchLatenciesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Inspector>::watch_latencies(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = WatchLatenciesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

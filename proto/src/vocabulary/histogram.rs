@@ -84,6 +84,17 @@ families! {
         "From the request of a break until the poll has returned." {
             BreakLatency break_latency,
         }
+        netpoller_epoll_ctl_duration_seconds "Time spent in epoll_ctl, by what it did." {
+            /// Time spent in epoll_ctl to register a descriptor. It waits for the lock of the epoll
+            /// instance, which whoever reads its fdinfo holds meanwhile.
+            EpollCtlAdd epoll_ctl_add [op "add"],
+            /// Time spent in epoll_ctl to deregister a descriptor.
+            EpollCtlDel epoll_ctl_del [op "del"],
+        }
+        netpoller_accept_to_first_read_seconds
+        "From the accept of a connection until data was first read from it." {
+            AcceptToFirstRead accept_to_first_read,
+        }
     }
 }
 

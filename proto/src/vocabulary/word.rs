@@ -73,6 +73,18 @@ words! {
 }
 
 words! {
+    /// What waits are grouped by.
+    GroupBy {
+        /// The descriptor.
+        Descriptor = 1 descriptor,
+        /// The line of code that waits.
+        Location = 2 location,
+        /// The name of the task that waits.
+        Task = 3 task,
+    }
+}
+
+words! {
     /// What a descriptor is.
     Kind {
         /// A connected (or connecting) TCP socket.

@@ -2,13 +2,15 @@
 
 use std::future::Future;
 use std::io::{Read, Write};
-use std::pin::pin;
+use std::os::fd::AsFd;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll, Waker};
 use std::time::Duration;
 
 use futures_lite::future::{self, yield_now};
 use netpoller::net::{TcpListener, TcpStream};
 use netpoller::task::{Awaited, Spent, measured};
-use netpoller::{Poller, block_on_poller};
+use netpoller::{Direction, Kind, Poller, ReadyList, block_on_poller};
 use netpoller_tests::{Lane, is_parked, new_poller, tcp_and_peer, unix_pair};
 
 use crate::runtime::current_thread;
@@ -90,7 +92,7 @@ async fn every_wait(poller: &Poller) {
 fn time_parked_is_told_by_what_was_waited_for_inline() {
     Lane::start(|| {
         let poller = new_poller();
-        block_on_poller(&poller, every_wait(&poller)).unwrap();
+        block_on_poller(&poller, every_wait(&poller));
     })
     .join();
 }
@@ -118,44 +120,40 @@ fn measured_futures_nest() {
             let ((), sleep) = measured(netpoller::time::sleep(nap)).await;
             [read, sleep]
         }),
-    )
-    .unwrap();
+    );
     let [read, sleep] = spent;
     was_parked_for(&read, &[Awaited::Read]);
     was_parked_for(&sleep, &[Awaited::Sleep]);
     was_parked_for(&outer, &[Awaited::Read, Awaited::Sleep]);
     assert!(outer.wall() >= read.wall() + sleep.wall());
-    assert!(outer.parked(Awaited::Sleep).total() >= sleep.parked(Awaited::Sleep).total());
 }
 
-/// A reader that runs late because a task keeps its executor is told that it was woken in time, and
-/// by whom it was kept: the delay is the scheduler's, at least that of the busy task.
+/// Whoever is late is told: who does not poll, a poller that is slow to call the waker, and a
+/// scheduler that is slow to run the task.
 #[test]
-fn a_task_that_keeps_the_executor_is_told_as_the_schedulers_share() {
-    let busy = Duration::from_millis(30);
+fn each_share_of_a_wait_is_that_of_who_was_late() {
+    let [before, poller_share, scheduler] = [4, 6, 8].map(Duration::from_millis);
     let poller = new_poller();
-    let (ours, peer) = unix_pair(&poller);
-    let executor = async_executor::LocalExecutor::new();
-    let spent = block_on_poller(
-        &poller,
-        executor.run(async {
-            // Both are woken by one poll, and the first one is in the way of the second.
-            let (first, first_peer) = unix_pair(&poller);
-            let keeps = executor.spawn(async move {
-                first.read(&mut [0; 8]).await.unwrap();
-                std::thread::sleep(busy);
-            });
-            let reads = executor.spawn(async move { measured(ours.read(&mut [0; 8])).await.1 });
-            while poller.waiters() < 2 {
-                yield_now().await;
-            }
-            first_peer.write_all(b"1").await.unwrap();
-            peer.write_all(b"1").await.unwrap();
-            keeps.await;
-            reads.await
-        }),
-    )
-    .unwrap();
+    let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+    ours.set_nonblocking(true).unwrap();
+    let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
+    let mut measured = measured(desc.wait(Direction::Read));
+    let cx = &mut Context::from_waker(Waker::noop());
+    assert!(Pin::new(&mut measured).poll(cx).is_pending());
+    theirs.write_all(b"1").unwrap();
+    std::thread::sleep(before);
+    let mut ready = ReadyList::default();
+    poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+    std::thread::sleep(poller_share);
+    ready.wake_all();
+    std::thread::sleep(scheduler);
+    let Poll::Ready((Ok(()), spent)) = Pin::new(&mut measured).poll(cx) else {
+        panic!("it was woken")
+    };
     was_parked_for(&spent, &[Awaited::Read]);
-    assert!(spent.parked(Awaited::Read).scheduler() >= busy, "{spent}");
+    let parked = spent.parked(Awaited::Read);
+    assert_eq!((spent.polls(), parked.times()), (2, 1));
+    assert!(parked.kernel() >= before, "{spent}");
+    assert!(parked.poller() >= poller_share, "{spent}");
+    assert!(parked.scheduler() >= scheduler, "{spent}");
 }

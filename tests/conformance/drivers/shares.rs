@@ -3,8 +3,8 @@
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use netpoller::net::TcpStream;
-use netpoller::{Counter, Histogram};
+use netpoller::net::{TcpListener, TcpStream};
+use netpoller::{Counter, Histogram, block_on_poller};
 use netpoller_tests::{Lane, new_poller, tcp_and_peer};
 
 use crate::runtime::current_thread;
@@ -66,4 +66,44 @@ fn a_task_that_keeps_its_runtime_is_seen_by_the_time_that_events_wait_in_the_ker
     let (told, least, most) = waited(Duration::from_millis(20), busy);
     assert!(told <= most + TICKS, "{told:?}, and it was {most:?}");
     assert!(told + TICKS >= least, "{told:?}, and it was {least:?}");
+}
+
+/// From the accept of a connection to the first bytes of it, once; and each registration and
+/// deregistration is timed.
+#[test]
+fn the_first_read_of_a_connection_that_was_accepted_is_timed_and_so_is_each_epoll_ctl() {
+    let pause = Duration::from_millis(5);
+    let poller = new_poller();
+    let served = async {
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        for is_silent in [false, true] {
+            let client = TcpStream::connect(address).await.unwrap();
+            let (server, _) = listener.accept().await.unwrap();
+            if is_silent {
+                drop(client);
+                assert_eq!(server.read(&mut [0; 8]).await.unwrap(), 0);
+                continue;
+            }
+            std::thread::sleep(pause);
+            for stream in [&client, &server, &server] {
+                let peer = if std::ptr::eq(stream, &client) {
+                    &server
+                } else {
+                    &client
+                };
+                peer.write_all(b"1").await.unwrap();
+                assert_eq!(stream.read(&mut [0; 8]).await.unwrap(), 1);
+            }
+        }
+    };
+    block_on_poller(&poller, served);
+    let stats = poller.stats();
+    let first = stats.histogram(Histogram::AcceptToFirstRead);
+    assert_eq!(first.count(), 1);
+    assert!(Duration::from_nanos(first.max()) >= pause, "{first:?}");
+    let count = |histogram| stats.histogram(histogram).count();
+    assert_eq!(stats.counter(Counter::Opened), 5);
+    assert_eq!(count(Histogram::EpollCtlAdd), 5);
+    assert_eq!(count(Histogram::EpollCtlDel), 5);
 }

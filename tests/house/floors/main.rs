@@ -162,7 +162,15 @@ fn a_crate_of_the_library_depends_on_those_below_it_alone_and_the_core_has_featu
         .collect();
     assert_eq!(
         features,
-        ["default", "tokio", "futures-io", "hyper", "faults"]
+        [
+            "default",
+            "tokio",
+            "futures-io",
+            "hyper",
+            "tower",
+            "tracing",
+            "faults"
+        ]
     );
     let mut files = Vec::new();
     let root = format!("{ROOT}/poller/core/src");

@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use netpoller_proto::v1::{
     AuditRequest, AuditResponse, DiagnoseRequest, DiagnoseResponse, GetDescriptorRequest,
-    GetDescriptorResponse, GetStatsRequest, GetStatsResponse, TransitionsFrame, WatchFrame,
-    WatchRequest, WatchTransitionsRequest,
+    GetDescriptorResponse, GetStatsRequest, GetStatsResponse, LatenciesFrame, TransitionsFrame,
+    WatchFrame, WatchLatenciesRequest, WatchRequest, WatchTransitionsRequest,
 };
 use netpoller_proto::vocabulary::DescId;
 
@@ -109,6 +109,18 @@ impl Connection {
         let mut client = self.client.clone();
         let what = "its events";
         let call = client.watch_transitions(request);
+        let frames = self.asked(what).answer(call).await?;
+        Ok(Stream { frames, what })
+    }
+
+    /// The latencies of waits, by what they have in common.
+    pub(crate) async fn latencies(
+        &self,
+        request: WatchLatenciesRequest,
+    ) -> Result<Stream<LatenciesFrame>, Failure> {
+        let mut client = self.client.clone();
+        let what = "its latencies";
+        let call = client.watch_latencies(request);
         let frames = self.asked(what).answer(call).await?;
         Ok(Stream { frames, what })
     }

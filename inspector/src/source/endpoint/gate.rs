@@ -15,8 +15,9 @@ use http_body::Frame;
 use netpoller_proto::v1::{
     AuditRequest, AuditResponse, BreakRequest, BreakResponse, DiagnoseRequest, DiagnoseResponse,
     EvictRequest, EvictResponse, GetDescriptorRequest, GetDescriptorResponse, GetServerRequest,
-    GetServerResponse, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
-    ListDescriptorsResponse, TransitionsFrame, WatchFrame, WatchRequest, WatchTransitionsRequest,
+    GetServerResponse, GetStatsRequest, GetStatsResponse, LatenciesFrame, ListDescriptorsRequest,
+    ListDescriptorsResponse, TransitionsFrame, WatchFrame, WatchLatenciesRequest, WatchRequest,
+    WatchTransitionsRequest,
 };
 use prost::Message;
 use prost::bytes::{Buf, BufMut, Bytes};
@@ -101,6 +102,7 @@ methods! {
     "Inspector" get_descriptor "GetDescriptor" unary GetDescriptorRequest => GetDescriptorResponse,
     "Inspector" watch "Watch" stream WatchRequest => Frames<WatchFrame>,
     "Inspector" watch_transitions "WatchTransitions" stream WatchTransitionsRequest => Frames<TransitionsFrame>,
+    "Inspector" watch_latencies "WatchLatencies" stream WatchLatenciesRequest => Frames<LatenciesFrame>,
     "Inspector" audit "Audit" unary AuditRequest => AuditResponse,
     "Inspector" diagnose "Diagnose" unary DiagnoseRequest => DiagnoseResponse,
     "Control" evict "Evict" unary EvictRequest => EvictResponse,

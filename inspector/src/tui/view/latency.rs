@@ -95,9 +95,8 @@ fn summary(app: &App, histograms: &[Histogram], selected: usize, area: Rect) -> 
     for (index, histogram) in histograms.iter().enumerate().skip(first) {
         let mut line = format!(" {}", name_field(&histogram.name, name, theme.ascii));
         let row = HistogramRow {
-            poller: String::new(),
             histogram: histogram.clone(),
-            over_ns: None,
+            ..HistogramRow::default()
         };
         for number in &numbers {
             let value = number.cell(&row, &context).text;

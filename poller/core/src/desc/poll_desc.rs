@@ -5,15 +5,16 @@ use std::panic::Location;
 use std::sync::atomic as shown;
 use std::task::Waker;
 
-use super::Kind;
 use super::info::Info;
-use super::side::{AtomicLocation, Side};
+use super::side::Side;
 use super::word::{Busy, Edge};
+use super::{Kind, Role};
 use crate::observe::{
     Awaited, Cause, DescId, Direction, Label, LineKind, Local, RECORDS, Transition, stamp_ns,
 };
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
+use crate::sys::AtomicLocation;
 
 /// No deadline.
 pub(crate) const NO_DEADLINE: u64 = 0;
@@ -275,9 +276,9 @@ impl PollDesc {
 
     /// What whoever waits in `direction` waits for.
     pub(crate) fn awaited(&self, direction: Direction) -> Awaited {
-        match (direction, self.kind()) {
-            (_, Kind::Timer) => Awaited::Sleep,
-            (Direction::Read, Kind::TcpListener | Kind::UnixListener) => Awaited::Accept,
+        match (direction, self.kind().role()) {
+            (_, Role::Sleep) => Awaited::Sleep,
+            (Direction::Read, Role::Listener) => Awaited::Accept,
             (Direction::Read, _) => Awaited::Read,
             (Direction::Write, _) if self.connect_parks() == u64::MAX => Awaited::Connect,
             (Direction::Write, _) => Awaited::Write,

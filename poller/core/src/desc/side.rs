@@ -2,34 +2,12 @@
 
 use std::panic::Location;
 use std::sync::atomic as shown;
-use std::sync::atomic::AtomicPtr;
 
 use super::State;
 use super::word::Word;
 use crate::observe::{Cause, History, Label, Next, RECORDS, Span, Transition};
 use crate::sync::atomic::Ordering;
-
-/// A `&'static Location` or nothing, in one atomic.
-#[derive(Debug)]
-pub(super) struct AtomicLocation(AtomicPtr<Location<'static>>);
-
-impl AtomicLocation {
-    pub(super) fn new() -> Self {
-        Self(AtomicPtr::new(std::ptr::null_mut()))
-    }
-
-    #[inline]
-    pub(super) fn store(&self, location: &'static Location<'static>) {
-        self.0
-            .store(std::ptr::from_ref(location).cast_mut(), Ordering::Relaxed);
-    }
-
-    pub(super) fn load(&self) -> Option<&'static Location<'static>> {
-        // SAFETY: null, or a reference with static lifetime that `store` has put here; nobody
-        // writes through it.
-        unsafe { self.0.load(Ordering::Relaxed).as_ref() }
-    }
-}
+use crate::sys::AtomicLocation;
 
 /// A [`Span`], or none, in one atomic.
 #[derive(Debug)]

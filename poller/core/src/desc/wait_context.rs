@@ -8,8 +8,8 @@ use super::info::Blocker;
 use super::poll_desc::PollDesc;
 use super::word::{Refused, Token, Waiter};
 use crate::observe::{
-    Cause, Direction, EventKind, Histogram, Local, MAX_ARGUMENT, RECORDS, Resumed, Transition,
-    current_task, has_resumed, is_watched,
+    Cause, Direction, EventKind, Histogram, Label, Latencies, Local, MAX_ARGUMENT, Owner, RECORDS,
+    Resumed, Task, Transition, current_task, has_resumed, is_watched,
 };
 use crate::sync::Panics;
 use crate::sync::atomic::{AtomicI64, Ordering};
@@ -178,7 +178,15 @@ impl WaitContext<'_> {
         let since = side.since_ns.load(Ordering::Relaxed);
         let (woken, ran) = side.stamp_run(now);
         let took = now.saturating_sub(woken.max(since));
-        let record = |histogram, ns| self.local.record_at(now, desc, histogram, ns);
+        let of = Owner {
+            desc,
+            location: Some(self.location),
+            task: Task {
+                name: Label(side.task.load(Ordering::Relaxed)),
+                id: side.task_id.load(Ordering::Relaxed),
+            },
+        };
+        let record = |histogram, ns| self.local.record_at(now, &of, histogram, ns);
         let cause = side.cause.load(Ordering::Relaxed);
         let parked = if cause == Cause::Io as u8 {
             match self.direction {
@@ -207,6 +215,14 @@ impl WaitContext<'_> {
             took.min(MAX_ARGUMENT),
         );
         side.since_ns.store(now, Ordering::Relaxed);
+        if self.local.is_grouped() {
+            let latencies = Latencies {
+                parked_ns: woken.saturating_sub(since),
+                wake_ns: took,
+                run_ns: ran,
+            };
+            self.local.add_to_group(&of, latencies);
+        }
         if is_watched() {
             self.tell_measured(woken, now - ran.unwrap_or(0).min(now));
         }

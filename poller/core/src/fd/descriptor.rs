@@ -12,7 +12,7 @@ use super::mutex::{FdMutex, Leave};
 use crate::desc::{Kind, Role, Transport};
 use crate::driver::{self, RuntimeLink};
 use crate::error::NotRegistered;
-use crate::observe::{DescId, Direction, LineKind};
+use crate::observe::{DescId, Direction, Histogram, LineKind, Local, RECORDS};
 use crate::poller::{Desc, Poller, Sides};
 use crate::sync::Panics;
 use crate::sys::{self, CloseableFd};
@@ -47,6 +47,8 @@ pub(crate) struct Fd {
     desc: Desc,
     pub(super) mutex: FdMutex,
     pub(super) options: Options,
+    /// It was accepted, and nothing was read from it yet.
+    unread: AtomicBool,
     /// The last read was short, so that the next one may wait without trying first.
     pub(super) drained: AtomicBool,
     /// Somebody has had the socket itself, and may have taken its urgent byte: no event tells of
@@ -99,23 +101,43 @@ impl Fd {
         }
     }
 
-    /// It is a connection that was accepted just now.
-    pub(crate) fn set_accepted(&self) {
-        self.desc.slot.set_origin(LineKind::Accepted);
-    }
-
     fn with_desc(fd: OwnedFd, desc: Desc, options: Options) -> Self {
         Self {
             handle: CloseableFd::new(fd),
             desc,
             mutex: FdMutex::new(),
             options,
+            unread: AtomicBool::new(false),
             drained: AtomicBool::new(false),
             lent: AtomicBool::new(false),
             polled: [AtomicBool::new(false), AtomicBool::new(false)],
             refused: [AtomicBool::new(false), AtomicBool::new(false)],
             destroyed: AtomicBool::new(false),
             runtime_link: RuntimeLink::default(),
+        }
+    }
+
+    /// It is a connection that was accepted just now.
+    pub(crate) fn set_accepted(&self) {
+        self.desc.slot.set_origin(LineKind::Accepted);
+        self.unread.store(RECORDS, Ordering::Relaxed);
+    }
+
+    /// A read has brought so many bytes, if it has.
+    #[inline(always)]
+    pub(super) fn note_read(&self, local: Local<'_>, bytes: Option<usize>) {
+        if self.unread.load(Ordering::Relaxed) && bytes > Some(0) {
+            self.first_read(local);
+        }
+    }
+
+    #[cold]
+    fn first_read(&self, local: Local<'_>) {
+        if self.unread.swap(false, Ordering::Relaxed) {
+            // It was registered as soon as it was accepted.
+            let accepted_ns = self.desc.slot.opened_ns();
+            let took_ns = local.stamp().saturating_sub(accepted_ns);
+            local.record_for(self.desc.id(), Histogram::AcceptToFirstRead, took_ns);
         }
     }
 

@@ -17,7 +17,7 @@ use super::mutex::{Leave, Lock};
 use super::operation::{Moved, Op, Operation};
 use crate::budget::{self, Before};
 use crate::driver::RuntimeLink;
-use crate::observe::{Counter, Direction, Local, RECORDS, current_task};
+use crate::observe::{Counter, Direction, Local, OpKind, RECORDS, current_task};
 use crate::poller::{Desc, Queued};
 use crate::sync::Panics;
 
@@ -163,6 +163,20 @@ impl Fd {
         }
     }
 
+    /// Counts how an operation has ended.
+    #[inline(always)]
+    fn count_end<O: Op, R: Moved>(
+        &self,
+        operation: Operation<O>,
+        local: Local<'_>,
+        result: Result<&R, &io::Error>,
+    ) {
+        operation.count(local, result);
+        if O::KIND == OpKind::Read {
+            self.note_read(local, result.ok().and_then(R::bytes));
+        }
+    }
+
     /// [`budget::poll_proceed`] for a poll function, which remembers nothing itself.
     #[inline]
     pub(super) fn poll_permit(
@@ -220,7 +234,7 @@ impl Fd {
             Err(denied) => Err(denied.into()),
         };
         permit.made_progress();
-        operation.count(self.local(), result.as_ref());
+        self.count_end(operation, self.local(), result.as_ref());
         Poll::Ready(result)
     }
 }
@@ -310,7 +324,9 @@ impl<O: Op, R: Moved, C: FnMut(RawFd) -> io::Result<R>> Future for Run<'_, O, C>
         let result = ready!(ongoing.poll(local, cx, call));
         ongoing.end();
         if !ongoing.operation().peeks() {
-            ongoing.operation().count(local, result.as_ref());
+            ongoing
+                .fd()
+                .count_end(ongoing.operation(), local, result.as_ref());
         }
         Poll::Ready(result)
     }

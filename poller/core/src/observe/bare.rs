@@ -5,7 +5,9 @@
 use std::marker::PhantomData;
 
 use super::event::RawEvent;
-use super::{Cause, Counter, DescId, Direction, EventKind, Histogram, Totals, Transition};
+use super::grouped::{Groups, Latencies};
+use super::histogram::Owner;
+use super::{Cause, Counter, DescId, Direction, EventKind, GroupBy, Histogram, Totals, Transition};
 use crate::clock;
 
 pub(crate) const RECORDS: bool = false;
@@ -50,6 +52,16 @@ impl Recorder {
         0..0
     }
 
+    pub(crate) fn begin_groups(&self, _: GroupBy, _: Option<DescId>) -> bool {
+        true
+    }
+
+    pub(crate) fn take_groups(&self) -> Option<Groups> {
+        None
+    }
+
+    pub(crate) fn end_groups(&self) {}
+
     pub(crate) fn totals(&self) -> Totals {
         Totals::empty()
     }
@@ -93,6 +105,14 @@ impl Local<'_> {
     pub(crate) fn event_at(&self, _: u64, _: Option<Direction>, _: EventKind, _: DescId, _: u64) {}
 
     #[inline]
+    pub(crate) fn is_grouped(&self) -> bool {
+        false
+    }
+
+    #[inline]
+    pub(crate) fn add_to_group(&self, _: &Owner, _: Latencies) {}
+
+    #[inline]
     pub(crate) fn count(&self, _: Counter) {}
 
     #[inline]
@@ -108,5 +128,5 @@ impl Local<'_> {
     pub(crate) fn record_for(&self, _: DescId, _: Histogram, _: u64) {}
 
     #[inline]
-    pub(crate) fn record_at(&self, _: u64, _: DescId, _: Histogram, _: u64) {}
+    pub(crate) fn record_at(&self, _: u64, _: &Owner, _: Histogram, _: u64) {}
 }

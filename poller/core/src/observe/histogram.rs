@@ -4,9 +4,13 @@
 //! A bucket ends with its bound, which counts to it: the powers of two are bounds, so that a batch
 //! of 128 is one of "at most 128", and what is exported as `le="128"` is exactly that.
 
-use std::sync::atomic::{AtomicU64, Ordering, fence};
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU32, AtomicU64, Ordering, fence};
 
-use super::DescId;
+use super::task::Task;
+use super::{DescId, Label};
+use crate::sys::AtomicLocation;
 
 /// Values up to this have a bucket each.
 const LINEAR: u64 = 4;
@@ -50,13 +54,37 @@ pub fn upper_bound(index: usize) -> u64 {
     ((LINEAR + sub as u64 + 1) << exponent) >> 2
 }
 
+/// Whose a sample is, as far as it is anybody's.
+#[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
+pub(crate) struct Owner {
+    pub(crate) desc: DescId,
+    /// The call that has waited.
+    pub(crate) location: Option<&'static Location<'static>>,
+    /// The task that has.
+    pub(crate) task: Task,
+}
+
+impl From<DescId> for Owner {
+    fn from(desc: DescId) -> Self {
+        Self {
+            desc,
+            ..Self::default()
+        }
+    }
+}
+
 /// One bucket in one shard: its count, and the last sample that fell into it.
 #[derive(Debug)]
 struct Cell {
     count: AtomicU64,
+    at_ns: AtomicU64,
     /// Packed [`DescId`].
     desc: AtomicU64,
-    at_ns: AtomicU64,
+    location: AtomicLocation,
+    /// Label of its name.
+    task: AtomicU32,
+    /// Its number, 0 for one that is not known or too large.
+    task_id: AtomicU32,
 }
 
 /// How often an exemplar is read again before it is left out.
@@ -66,46 +94,77 @@ impl Cell {
     const fn new() -> Self {
         Self {
             count: AtomicU64::new(0),
-            desc: AtomicU64::new(0),
             at_ns: AtomicU64::new(0),
+            desc: AtomicU64::new(0),
+            location: AtomicLocation::new(),
+            task: AtomicU32::new(0),
+            task_id: AtomicU32::new(0),
         }
     }
 
-    /// To be called by one thread at a time; where threads share a shard, the two parts may be of
-    /// two of them.
+    /// To be called by one thread at a time; where threads share a shard, its parts may be of
+    /// several of them.
     #[inline]
-    fn set_exemplar(&self, desc: u64, at_ns: u64) {
-        // No time while the two do not belong together. Whoever sees the new descriptor also sees
-        // that there was none.
+    fn set_exemplar(&self, of: &Owner, at_ns: u64) {
+        // No time while the parts do not belong together. Whoever sees a new one also sees that
+        // there was none.
         self.at_ns.store(0, Ordering::Relaxed);
         fence(Ordering::Release);
-        self.desc.store(desc, Ordering::Relaxed);
+        self.desc.store(of.desc.to_bits(), Ordering::Relaxed);
+        self.location.set(of.location);
+        self.task.store(of.task.name.0, Ordering::Relaxed);
+        let task_id = u32::try_from(of.task.id).unwrap_or(0);
+        self.task_id.store(task_id, Ordering::Relaxed);
         self.at_ns.store(at_ns, Ordering::Release);
     }
 
-    /// The exemplar, if there is one, and its two parts belong together.
+    /// The exemplar, if there is one, and its parts belong together.
     fn exemplar(&self) -> Option<Exemplar> {
         (0..RETRIES).find_map(|_| {
             let at_ns = self.at_ns.load(Ordering::Acquire);
-            let desc = DescId::from_bits(self.desc.load(Ordering::Relaxed));
+            let of = Owner {
+                desc: DescId::from_bits(self.desc.load(Ordering::Relaxed)),
+                location: self.location.load(),
+                task: Task {
+                    name: Label(self.task.load(Ordering::Relaxed)),
+                    id: self.task_id.load(Ordering::Relaxed).into(),
+                },
+            };
             fence(Ordering::Acquire);
             let same = self.at_ns.load(Ordering::Relaxed) == at_ns;
-            (at_ns != 0 && same).then_some(Exemplar { desc, at_ns })
+            (at_ns != 0 && same).then_some(Exemplar { of, at_ns })
         })
     }
 }
 
-/// The latest sample of a bucket.
+/// The latest sample of a bucket. What it says is kept with it, and does not go with the
+/// descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Exemplar {
-    desc: DescId,
+    of: Owner,
     at_ns: u64,
 }
 
 impl Exemplar {
     /// Its descriptor; `None` where the sample belongs to none, as the duration of a poll.
     pub fn descriptor(&self) -> Option<DescId> {
-        self.desc.some()
+        self.of.desc.some()
+    }
+
+    /// Returns the call that waited; `None` where the sample is not that of a wait.
+    pub fn location(&self) -> Option<&'static Location<'static>> {
+        self.of.location
+    }
+
+    /// Returns the name of the task that waited, or its number; empty for a thread outside of any
+    /// task, and where the sample is not that of a wait.
+    pub fn task(&self) -> Arc<str> {
+        self.of.task.text()
+    }
+
+    /// Returns the number of the task; 0 for none, and for one beyond 2^32.
+    pub fn task_id(&self) -> u64 {
+        self.of.task.id
     }
 
     /// Returns when it was recorded, CLOCK_MONOTONIC. Of the samples that a thread records between
@@ -137,12 +196,12 @@ impl Cells {
         &self,
         value: u64,
         n: u64,
-        desc: DescId,
+        of: &Owner,
         at_ns: u64,
         add: impl Fn(&AtomicU64, u64),
     ) {
         let cell = &self.buckets[bucket_of(value)];
-        cell.set_exemplar(desc.to_bits(), at_ns);
+        cell.set_exemplar(of, at_ns);
         add(&cell.count, n);
         add(&self.sum, value.wrapping_mul(n));
         if value > self.max.load(Ordering::Relaxed) {
@@ -189,6 +248,16 @@ impl HistogramSnapshot {
             max: 0,
             buckets: vec![0; BUCKETS].into_boxed_slice(),
             exemplars: vec![None; BUCKETS].into_boxed_slice(),
+        }
+    }
+
+    /// Of counts by bucket, without exemplars.
+    pub(crate) fn of(sum: u64, max: u64, buckets: &[u64]) -> Self {
+        Self {
+            sum,
+            max,
+            buckets: buckets.into(),
+            exemplars: vec![None; buckets.len()].into_boxed_slice(),
         }
     }
 
@@ -284,8 +353,8 @@ impl HistogramSnapshot {
 mod tests {
     use super::*;
 
-    fn record(cells: &Cells, value: u64, desc: DescId, at_ns: u64) {
-        cells.record(value, 1, desc, at_ns, |cell, n| {
+    fn record(cells: &Cells, value: u64, of: impl Into<Owner>, at_ns: u64) {
+        cells.record(value, 1, &of.into(), at_ns, |cell, n| {
             cell.fetch_add(n, Ordering::Relaxed);
         });
     }
@@ -315,14 +384,22 @@ mod tests {
     fn the_parts_of_an_exemplar_belong_together_whatever_the_writer_does_meanwhile() {
         let cells = Cells::new();
         let most = 200_000;
-        let desc = |at_ns| DescId {
-            slot: at_ns as u32,
-            generation: 1,
+        let locations = [Some(Location::caller()), None];
+        let owner = |at_ns| Owner {
+            desc: DescId {
+                slot: at_ns as u32,
+                generation: 1,
+            },
+            location: locations[at_ns as usize % 2],
+            task: Task {
+                name: Label(at_ns as u32 + 1),
+                id: at_ns + 2,
+            },
         };
         std::thread::scope(|scope| {
             scope.spawn(|| {
                 for at_ns in 1..=most {
-                    record(&cells, 1000, desc(at_ns), at_ns);
+                    record(&cells, 1000, owner(at_ns), at_ns);
                 }
             });
             let mut seen = 0;
@@ -331,7 +408,7 @@ mod tests {
                 cells.add_to(&mut snapshot);
                 for exemplar in snapshot.exemplars().flatten() {
                     seen = exemplar.at_ns();
-                    assert_eq!(exemplar.descriptor(), Some(desc(seen)));
+                    assert_eq!(exemplar.of, owner(seen));
                 }
             }
         });

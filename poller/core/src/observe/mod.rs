@@ -7,6 +7,7 @@
 //! | `totals` | the sum of all shards, as it was read |
 //! | `counter` | which counter an operation, or a call behind one, counts in |
 //! | `histogram` | buckets, quantiles and exemplars |
+//! | `grouped` | latencies by descriptor, line or task, while somebody asks |
 //! | `event`, `ring` | the flight recorder: an event, and the events of one thread |
 //! | `history` | the last transitions of one direction of a descriptor |
 //! | `intern` | labels and names of tasks, by number |
@@ -22,6 +23,7 @@
 
 mod counter;
 mod event;
+mod grouped;
 mod histogram;
 mod history;
 mod intern;
@@ -35,7 +37,10 @@ mod thread;
 mod ticker;
 mod totals;
 
+pub(crate) use grouped::Latencies;
+pub use grouped::{Group, GroupKey, Groups};
 pub use histogram::{Exemplar, HistogramSnapshot};
+pub(crate) use netpoller_proto::vocabulary::GroupBy;
 #[doc(inline)]
 pub use netpoller_proto::vocabulary::{
     Awaited, Cause, Counter, DescId, Direction, EventKind, Histogram, LineKind, Transition, Unit,
@@ -46,6 +51,7 @@ pub(crate) use event::{MAX_ARGUMENT, RawEvent};
 #[cfg(all(test, not(loom)))]
 #[allow(unused_imports)]
 pub(crate) use histogram::Cells;
+pub(crate) use histogram::Owner;
 pub use histogram::{bucket_of, upper_bound};
 pub use history::KEPT_SHIFT;
 pub(crate) use history::{History, Kept, KeptIn, Next};

@@ -9,11 +9,12 @@ use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::DescId;
 use super::event::RawEvent;
-use super::histogram::Cells;
+use super::grouped::{Asked, Grouping, Groups, Latencies};
+use super::histogram::{Cells, Owner};
 use super::ring::Ring;
 use super::thread::{MAX_THREADS, SHARED, current_thread, known_thread};
 use super::ticker::Ticker;
-use super::{Cause, Counter, Direction, EventKind, Histogram, Totals, Transition};
+use super::{Cause, Counter, Direction, EventKind, GroupBy, Histogram, Totals, Transition};
 use crate::clock;
 
 /// Whether anything is recorded at all.
@@ -39,6 +40,7 @@ struct Shard {
     ring: Ring,
     /// Events without a ring to go to.
     unrecorded: AtomicU64,
+    grouping: Grouping,
 }
 
 impl Shard {
@@ -56,6 +58,7 @@ impl Shard {
                 .unwrap_or_else(|_| unreachable!("one for each")),
             ring: Ring::new(events),
             unrecorded: AtomicU64::new(0),
+            grouping: Grouping::new(),
         })
     }
 }
@@ -65,6 +68,8 @@ pub(crate) struct Recorder {
     shards: [OnceLock<Box<Shard>>; MAX_THREADS],
     /// Events that each thread's ring holds, 0 for no rings.
     events: usize,
+    /// Whether somebody has the waits of all threads grouped.
+    asked: Asked,
 }
 
 impl Recorder {
@@ -74,6 +79,7 @@ impl Recorder {
             shards: [const { OnceLock::new() }; MAX_THREADS],
             // A model would explore each word of them.
             events: if cfg!(loom) { 0 } else { events },
+            asked: Asked::default(),
         }
     }
 
@@ -94,13 +100,49 @@ impl Recorder {
     #[cold]
     fn first_local(&self) -> Local<'_> {
         let index = current_thread();
+        let shard = self.shards[index].get_or_init(|| {
+            // Nobody could tell the writers of the shared ring apart.
+            Shard::new(if index == SHARED { 0 } else { self.events })
+        });
+        // Whoever has begun to ask, or ends, may not have found this shard.
+        if let Some((by, only)) = self.asked.get() {
+            shard.grouping.begin(by, only);
+            if self.asked.get().is_none() {
+                shard.grouping.end();
+            }
+        }
         Local {
-            shard: self.shards[index].get_or_init(|| {
-                // Nobody could tell the writers of the shared ring apart.
-                Shard::new(if index == SHARED { 0 } else { self.events })
-            }),
+            shard,
             thread: index as u32,
         }
+    }
+
+    /// Has the latencies of waits grouped from here on. `false` if somebody does already.
+    pub(crate) fn begin_groups(&self, by: GroupBy, only: Option<DescId>) -> bool {
+        let begins = self.asked.begin(by, only);
+        if begins {
+            self.each_grouping(|it| it.begin(by, only));
+        }
+        begins
+    }
+
+    /// The groups since the last time, for whoever has begun with it.
+    pub(crate) fn take_groups(&self) -> Option<Groups> {
+        let (by, only) = self.asked.get()?;
+        let mut groups = Groups::new(by, only);
+        self.each_grouping(|it| it.take().into_iter().for_each(|more| groups.merge(more)));
+        Some(groups)
+    }
+
+    /// Groups no longer.
+    pub(crate) fn end_groups(&self) {
+        self.asked.end();
+        self.each_grouping(Grouping::end);
+    }
+
+    fn each_grouping(&self, mut f: impl FnMut(&Grouping)) {
+        let shards = self.shards.iter().filter_map(OnceLock::get);
+        shards.for_each(|shard| f(&shard.grouping));
     }
 
     /// Hands the events of thread `index` from number `from` on, and before number `until`, to
@@ -309,6 +351,18 @@ impl Local<'_> {
         }
     }
 
+    /// Whether somebody has the latencies of waits grouped.
+    #[inline(always)]
+    pub(crate) fn is_grouped(&self) -> bool {
+        self.shard.grouping.is_on()
+    }
+
+    /// Adds the wait of `of` to its group.
+    #[cold]
+    pub(crate) fn add_to_group(&self, of: &Owner, latencies: Latencies) {
+        self.shard.grouping.add(of, latencies);
+    }
+
     #[inline]
     pub(crate) fn count(&self, counter: Counter) {
         self.add(counter, 1);
@@ -328,21 +382,26 @@ impl Local<'_> {
     /// Records so many equal samples, the first of which is `desc`'s.
     pub(crate) fn record_many(&self, desc: DescId, histogram: Histogram, value: u64, n: u64) {
         let at_ns = self.last_ns();
-        self.shard.histograms[histogram.index()]
-            .record(value, n, desc, at_ns, |cell, n| self.add_to(cell, n));
+        self.shard.histograms[histogram.index()].record(
+            value,
+            n,
+            &desc.into(),
+            at_ns,
+            |cell, n| self.add_to(cell, n),
+        );
     }
 
     /// Records a sample of `desc`.
     #[inline]
     pub(crate) fn record_for(&self, desc: DescId, histogram: Histogram, value: u64) {
-        self.record_at(self.last_ns(), desc, histogram, value);
+        self.record_at(self.last_ns(), &desc.into(), histogram, value);
     }
 
-    /// [`Local::record_for`] of one who knows the time.
+    /// Records a sample of `of` at a time that is known.
     #[inline(always)]
-    pub(crate) fn record_at(&self, at_ns: u64, desc: DescId, histogram: Histogram, value: u64) {
+    pub(crate) fn record_at(&self, at_ns: u64, of: &Owner, histogram: Histogram, value: u64) {
         self.shard.histograms[histogram.index()]
-            .record(value, 1, desc, at_ns, |cell, n| self.add_to(cell, n));
+            .record(value, 1, of, at_ns, |cell, n| self.add_to(cell, n));
     }
 }
 

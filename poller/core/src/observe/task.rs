@@ -1,14 +1,26 @@
 //! The task that the calling thread is polling, as far as it is known.
 
 use std::cell::Cell;
+use std::sync::Arc;
 
-use super::intern::Label;
+use super::intern::{Label, Names};
 
 /// Name and number of a task; number 0 is no task.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub(crate) struct Task {
     pub(crate) name: Label,
     pub(crate) id: u64,
+}
+
+impl Task {
+    /// Its name, or its number; empty for none.
+    pub(crate) fn text(self) -> Arc<str> {
+        match (self.name, self.id) {
+            (Label(0), 0) => Arc::default(),
+            (Label(0), id) => id.to_string().into(),
+            (label, _) => Names::shared().text(label),
+        }
+    }
 }
 
 thread_local! {

@@ -8,7 +8,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use super::{Desc, Poller};
 use crate::desc::{Kind, NO_DEADLINE, Transport};
 use crate::error::RegisterError;
-use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Label, Names};
+use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Histogram, Label, Names};
 use crate::sync::Panics;
 use crate::sys::{INTEREST, INTEREST_URGENT, Tag};
 
@@ -87,16 +87,19 @@ impl Poller {
             slot: desc.slot.slot(),
             generation: desc.generation,
         };
+        let local = self.shared.recorder.local();
+        let began_ns = local.stamp();
         if let Err(error) = self.shared.backend.open(fd, interest, tag) {
-            self.shared.recorder.local().count(refused_counter(&error));
+            local.count(refused_counter(&error));
             // The slot goes back, and its generation with it (semantics 3); it was never
             // registered, so it was never opened either.
             desc.closed.store(true, Ordering::Release);
-            desc.slot.free(&self.shared.recorder.local());
+            desc.slot.free(&local);
             desc.slot.release();
             return Err(refused(error));
         }
-        desc.count_opened(counters(kind).0);
+        let took_ns = desc.count_opened(counters(kind).0).saturating_sub(began_ns);
+        local.record_for(desc.slot.id(), Histogram::EpollCtlAdd, took_ns);
         Ok(desc)
     }
 
@@ -130,9 +133,10 @@ impl Poller {
 }
 
 impl Desc {
-    fn count_opened(&self, counter: Counter) {
+    /// Returns when it was.
+    fn count_opened(&self, counter: Counter) -> u64 {
         let local = self.shared.recorder.local();
-        local.stamp();
+        let now_ns = local.stamp();
         local.count(Counter::Opened);
         local.count(counter);
         local.event(
@@ -140,6 +144,7 @@ impl Desc {
             self.slot.id(),
             u64::from(self.slot.fd() as u32),
         );
+        now_ns
     }
 
     /// Evicts the descriptor: every waiter is released, and every operation from here on fails with
@@ -234,12 +239,15 @@ impl Desc {
             self.shared.wake_released(wakers, &mut panics);
         }
         let kind = self.slot.kind();
+        let local = self.shared.recorder.local();
         if self.slot.fd() >= 0 {
+            let began_ns = local.stamp();
             // Before close(2), and whatever it says (semantics 10): the descriptor may have been
             // closed behind our back.
             let _ = self.shared.backend.close(self.slot.fd());
+            let took_ns = local.stamp().saturating_sub(began_ns);
+            local.record_for(self.slot.id(), Histogram::EpollCtlDel, took_ns);
         }
-        let local = self.shared.recorder.local();
         local.event(
             EventKind::Closed,
             self.slot.id(),

@@ -22,6 +22,7 @@
 //! | `io`, `room`, `accept`, `socket`, `fd` | calls on descriptors of users |
 //! | `query`, `sock_diag` | questions about a descriptor, and about all sockets |
 //! | `process`, `fork`, `fork_lock` | which process this is, and what a forked child finds |
+//! | `location` | a line of code in one atomic |
 //! | `own_thread` | a thread that ends with its handle |
 //! | `ticks`, `virtual_time` | the processor's clock, and that of a model |
 //!
@@ -39,6 +40,7 @@ mod fd;
 mod fork;
 mod fork_lock;
 pub(crate) mod io;
+mod location;
 mod own_thread;
 mod process;
 pub(crate) mod query;
@@ -57,6 +59,7 @@ pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
 pub(crate) use fd::CloseableFd;
 pub(crate) use fork::Process;
 pub(crate) use fork_lock::{ForkMutex, Order, made_once};
+pub(crate) use location::AtomicLocation;
 pub use own_thread::OwnThread;
 pub(crate) use process::thread_id;
 pub use process::{effective_uid, is_gone, listening_pid, replace, start_ticks, yield_to_others};

@@ -9,7 +9,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::desc::{Kind, PollDesc, StampedWake, State};
-use crate::observe::{DescId, Direction, Label, LineKind, Names, Transition};
+use crate::observe::{DescId, Direction, Label, LineKind, Task, Transition};
 use crate::sync::atomic::{Ordering, fence};
 
 /// How often a row is read again before it is given as it is.
@@ -129,11 +129,8 @@ impl RawRow {
 impl RawSide {
     /// Name or number of the task that waits, or waited last; empty outside of any task.
     pub(crate) fn task_name(&self) -> Arc<str> {
-        match (self.task, self.task_id) {
-            (Label(0), 0) => Arc::default(),
-            (Label(0), id) => id.to_string().into(),
-            (label, _) => Names::shared().text(label),
-        }
+        let (name, id) = (self.task, self.task_id);
+        Task { name, id }.text()
     }
 
     fn copy(desc: &PollDesc, direction: Direction) -> Self {

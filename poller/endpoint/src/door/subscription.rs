@@ -47,9 +47,9 @@ impl Class {
     /// likes.
     pub(super) fn of(path: &str) -> Option<Self> {
         Some(match path {
-            "/netpoller.v1.Inspector/Watch" | "/netpoller.v1.Inspector/WatchTransitions" => {
-                Self::Watch
-            }
+            "/netpoller.v1.Inspector/Watch"
+            | "/netpoller.v1.Inspector/WatchLatencies"
+            | "/netpoller.v1.Inspector/WatchTransitions" => Self::Watch,
             "/grpc.health.v1.Health/Watch"
             | "/grpc.reflection.v1.ServerReflection/ServerReflectionInfo"
             | "/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo" => Self::Tool,

@@ -122,6 +122,7 @@ impl Samples {
         *exemplar = Exemplar {
             id: event.id().map_or_else(String::new, |id| id.to_string()),
             at_ns: event.at_ns,
+            ..Default::default()
         };
     }
 

@@ -4,11 +4,11 @@ use std::hash::{BuildHasher, RandomState};
 use std::panic::Location;
 use std::sync::LazyLock;
 
-use netpoller_core::internals::RawRow;
+use netpoller_core::internals::{Group, RawRow};
 use netpoller_core::view::{
     Exemplar, Law, Line, PollerInfo, Row, Side, Socket, Stats, Waiter, Wake,
 };
-use netpoller_core::{Counter, Direction, Histogram};
+use netpoller_core::{Counter, Direction, Histogram, HistogramSnapshot, Unit};
 use netpoller_proto::v1;
 
 pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor {
@@ -97,7 +97,7 @@ pub(crate) fn hidden(address: &str) -> String {
     }
 }
 
-pub(super) fn location(location: Option<&Location<'_>>) -> String {
+pub(crate) fn location(location: Option<&Location<'_>>) -> String {
     location.map_or_else(String::new, |at| format!("{}:{}", at.file(), at.line()))
 }
 
@@ -170,7 +170,7 @@ pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
             .collect(),
         histograms: Histogram::ALL
             .iter()
-            .map(|which| histogram(stats, *which))
+            .map(|which| histogram(which.name(), which.unit(), stats.histogram(*which)))
             .collect(),
         laws: laws.iter().map(law).collect(),
         recorder: Some(v1::Recorder {
@@ -182,11 +182,23 @@ pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
     }
 }
 
-fn histogram(stats: &Stats, which: Histogram) -> v1::Histogram {
-    let snapshot = stats.histogram(which);
+/// A group of waits.
+pub(crate) fn group(key: String, group: &Group) -> v1::LatencyGroup {
+    let histograms = group.histograms();
+    let histograms = histograms
+        .iter()
+        .map(|(name, it)| histogram(name, Unit::Ns, it));
+    v1::LatencyGroup {
+        key,
+        waits: group.waits(),
+        histograms: histograms.collect(),
+    }
+}
+
+fn histogram(name: &str, unit: Unit, snapshot: &HistogramSnapshot) -> v1::Histogram {
     v1::Histogram {
-        name: which.name().to_owned(),
-        unit: which.unit().name().to_owned(),
+        name: name.to_owned(),
+        unit: unit.name().to_owned(),
         count: snapshot.count(),
         sum: snapshot.sum(),
         max: snapshot.max(),
@@ -208,6 +220,9 @@ fn exemplar(exemplar: Exemplar) -> v1::Exemplar {
             .descriptor()
             .map_or_else(String::new, |id| id.to_string()),
         at_ns: exemplar.at_ns(),
+        location: location(exemplar.location()),
+        task: exemplar.task().as_ref().to_owned(),
+        task_id: exemplar.task_id(),
     }
 }
 

@@ -50,7 +50,7 @@ pub(super) fn poller(name: &str) -> Result<Poller, Status> {
 
 /// The poller of a descriptor: the one with this name; for the empty name the only one that has
 /// such a descriptor.
-pub(super) fn poller_of(name: &str, id: DescId) -> Result<Poller, Status> {
+pub(crate) fn poller_of(name: &str, id: DescId) -> Result<Poller, Status> {
     let mut all = pollers(name)?;
     if !name.is_empty() || all.len() <= 1 {
         return poller(name);

@@ -6,6 +6,7 @@
 //! | `select` | for some of the rows, in some order |
 //! | `describe` | for everything about one descriptor |
 //! | `transitions` | for the stream of the flight recorder |
+//! | `latencies` | for the latencies of waits by what they have in common |
 //! | `control` | to act |
 //! | `reflection` | as tools that know nothing of netpoller do |
 //! | `compat` | as a client of an older schema does |
@@ -22,6 +23,7 @@ mod compat;
 mod connections;
 mod control;
 mod describe;
+mod latencies;
 mod reflection;
 mod select;
 mod socket;

@@ -328,3 +328,44 @@ fn a_directory_that_is_not_there_is_named_in_the_error() {
     let error = dump::to_file(std::path::Path::new("/nonexistent/here"), "x").unwrap_err();
     assert!(error.to_string().contains("/nonexistent/here/"), "{error}");
 }
+
+/// Whoever looks at a bar an hour later finds whose it was, though the descriptor has gone.
+#[test]
+fn an_exemplar_knows_the_line_and_the_task_that_waited_after_its_descriptor_has_gone() {
+    use crate::Histogram;
+
+    let poller = poller("exemplars");
+    let (desc, _ours, mut theirs) = open(&poller);
+    let id = desc.id();
+    let line = line!() + 1;
+    let wait = async { desc.wait(Direction::Read).await.unwrap() };
+    {
+        let mut wait = pin!(crate::task::named("reader", wait));
+        park(wait.as_mut());
+        theirs.write_all(b"x").unwrap();
+        poll_now(&poller);
+        let mut cx = Context::from_waker(Waker::noop());
+        assert!(wait.as_mut().poll(&mut cx).is_ready());
+    }
+    desc.close();
+
+    let stats = poller.stats();
+    for which in [
+        Histogram::TimeParkedReadIo,
+        Histogram::WakeLatencyRead,
+        Histogram::WakerToRun,
+    ] {
+        let exemplar = stats.histogram(which).exemplars().next().unwrap().unwrap();
+        assert_eq!(exemplar.descriptor(), Some(id));
+        let location = exemplar.location().unwrap();
+        assert_eq!((location.file(), location.line()), (file!(), line));
+        assert_eq!(&*exemplar.task(), "reader");
+        assert_ne!(exemplar.task_id(), 0);
+    }
+    // What is no wait has neither.
+    for which in [Histogram::EpollCtlAdd, Histogram::EpollCtlDel] {
+        let exemplar = stats.histogram(which).exemplars().next().unwrap().unwrap();
+        assert_eq!(exemplar.descriptor(), Some(id));
+        assert_eq!((exemplar.location(), &*exemplar.task()), (None, ""));
+    }
+}

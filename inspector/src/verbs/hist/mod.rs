@@ -1,4 +1,7 @@
-//! `netpoller hist`: quantiles of the latencies, of all time and of the last moment, and bars.
+//! `netpoller hist`: quantiles of the latencies, of all time and of the last moment, and bars; or
+//! those of waits by what they have in common.
+
+mod groups;
 
 use std::collections::BTreeMap;
 use std::io::{self, Write};
@@ -15,6 +18,7 @@ use crate::table::{Align, Context, HISTOGRAM_RECORDS, HISTOGRAMS, HistogramRow};
 use crate::text;
 use crate::verbs::verb::{Usage, Verb};
 use clap::Args;
+use groups::GroupArgs;
 
 /// Columns of the longest bar.
 const BAR: u64 = 40;
@@ -26,18 +30,31 @@ const LONGEST: Duration = Duration::from_secs(4);
 pub(crate) struct HistArgs {
     /// Beginning of the name of a histogram, for example wake_latency.
     name: Option<String>,
+    #[command(flatten)]
+    groups: GroupArgs,
 }
 
 impl Verb for HistArgs {
     fn usage(&self) -> Usage {
+        let groups = self.groups.by().is_some();
         Usage {
-            interval: true,
+            why: if groups {
+                "it looks for as long as --for says"
+            } else {
+                "it has no rows"
+            },
+            interval: !groups,
+            limit: groups,
             ..Usage::of("hist")
         }
     }
 
     fn run(&self, globals: &Globals) -> Result<(), Failure> {
         let name = self.name.as_deref();
+        self.groups.check()?;
+        if let Some(by) = self.groups.by() {
+            return super::block_on(groups::show(globals, &self.groups, by, name));
+        }
         if globals.interval > LONGEST {
             return Err(Failure::Usage(
                 "the longest --interval of `hist` is 4s".into(),
@@ -111,6 +128,7 @@ impl Pair<'_> {
             poller: self.poller.to_owned(),
             histogram: histogram.clone(),
             over_ns,
+            ..HistogramRow::default()
         };
         let interval = self.interval.map(|it| row(it, Some(interval_ns)));
         std::iter::once(row(self.cumulative, None))
@@ -166,7 +184,7 @@ fn select<'a>(stats: &'a GetStatsResponse, name: Option<&str>) -> Result<Vec<Pai
     Ok(shown)
 }
 
-/// A bar for each power of two, with the last descriptor that fell there.
+/// A bar for each power of two, with the last descriptor that fell there, and who waited on it.
 fn bars(style: &Style, out: &mut dyn Write, pair: &Pair<'_>, context: &Context) -> io::Result<()> {
     let histogram = pair.cumulative;
     let steps = steps(histogram);
@@ -185,12 +203,17 @@ fn bars(style: &Style, out: &mut dyn Write, pair: &Pair<'_>, context: &Context) 
         let length = (u128::from(step.count) * u128::from(BAR)).div_ceil(u128::from(most));
         let bar =
             if context.ascii { "#" } else { "█" }.repeat(usize::try_from(length).unwrap_or(0));
-        let exemplar = match &step.exemplar {
-            Some(exemplar) if exemplar.id.is_empty() => String::new(),
-            Some(exemplar) if context.several => format!("last {}/{}", pair.poller, exemplar.id),
-            Some(exemplar) => format!("last {}", exemplar.id),
-            None => String::new(),
-        };
+        let exemplar = step.exemplar.as_ref().map_or_else(String::new, |exemplar| {
+            let id = match exemplar.id.as_str() {
+                "" => String::new(),
+                id if context.several => format!("last {}/{id}", pair.poller),
+                id => format!("last {id}"),
+            };
+            // Known as well after the descriptor has gone.
+            let parts = [id.as_str(), &exemplar.location, &exemplar.task];
+            let parts = parts.into_iter().filter(|part| !part.is_empty());
+            parts.collect::<Vec<_>>().join("  ")
+        });
         let cells = [
             (bound, Tone::Dim, Align::Right, 12),
             (bar, Tone::Parked, Align::Left, 40),
@@ -239,6 +262,7 @@ mod tests {
             exemplar: Some(Exemplar {
                 id: id.into(),
                 at_ns,
+                ..Default::default()
             }),
         };
         let histogram = Histogram {
