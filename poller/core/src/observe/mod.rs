@@ -12,6 +12,7 @@
 //! | `history` | the last transitions of one direction of a descriptor |
 //! | `intern` | labels and names of tasks, by number |
 //! | `resumed` | which wait of a measured future has resumed |
+//! | `sites` | how many descriptors each line has opened, and how many were closed |
 //! | `task`, `thread` | which task and which thread runs here |
 //! | `ticker` | the clock, as one thread reads it for its own records |
 //!
@@ -31,6 +32,7 @@ mod resumed;
 mod ring;
 #[cfg_attr(netpoller_bare, path = "bare.rs")]
 mod shard;
+mod sites;
 mod span;
 mod task;
 mod thread;
@@ -60,6 +62,7 @@ pub(crate) use intern::{Name, Names, visible};
 pub(crate) use resumed::{Resumed, Watch, has_resumed, is_watched};
 pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, RECORDS, Recorder, stamp_ns};
+pub(crate) use sites::Sites;
 pub(crate) use span::Span;
 #[cfg(feature = "tokio")]
 pub(crate) use task::U64Hasher;

@@ -9,7 +9,7 @@ use super::role::RoleQueue;
 use super::{Poller, Shared, registry};
 use crate::clock;
 use crate::desc::PollCache;
-use crate::observe::{EVENT_BYTES, Recorder};
+use crate::observe::{EVENT_BYTES, Recorder, Sites};
 use crate::sync::CachePadded;
 use crate::sync::atomic::{AtomicI64, AtomicU64};
 use crate::sys::Backend;
@@ -105,6 +105,7 @@ impl Builder {
             cache: Arc::new(PollCache::new()),
             timers: DeadlineQueue::new(),
             recorder: Recorder::new(self.flight_recorder / EVENT_BYTES),
+            sites: Sites::new(),
             waiters: CachePadded(AtomicI64::new(0)),
             signal: CachePadded(BreakSignal::new()),
             poll_until: CachePadded(AtomicU64::new(0)),

@@ -59,7 +59,7 @@ use std::time::Instant;
 use crate::clock;
 use crate::desc::PollCache;
 use crate::error::Error;
-use crate::observe::Recorder;
+use crate::observe::{Recorder, Sites};
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
 use crate::sync::{CachePadded, Mutex};
 use crate::sys::{Backend, ForkMutex, Order, TimerFd};
@@ -94,6 +94,8 @@ pub(crate) struct Shared {
     pub(crate) cache: Arc<PollCache>,
     pub(crate) timers: DeadlineQueue,
     pub(crate) recorder: Recorder,
+    /// What each line has opened. Sleeps, which are no descriptors, are not counted.
+    pub(crate) sites: Sites,
     /// Waiters parked now (Go's netpollWaiters). Raised when a park is committed, lowered after the
     /// waiter was woken.
     pub(crate) waiters: CachePadded<AtomicI64>,

@@ -100,6 +100,7 @@ impl Poller {
         }
         let took_ns = desc.count_opened(counters(kind).0).saturating_sub(began_ns);
         local.record_for(desc.slot.id(), Histogram::EpollCtlAdd, took_ns);
+        self.shared.sites.opened(location);
         Ok(desc)
     }
 
@@ -254,9 +255,14 @@ impl Desc {
             u64::from(self.slot.fd() as u32),
         );
         Names::shared().give_back(self.slot.set_label(Label(0)));
+        // Of this life: the slot may have another one as soon as it is free.
+        let site = self.slot.opened_location().filter(|_| kind != Kind::Timer);
         self.slot.free(&local);
         local.count(Counter::Closed);
         local.count(counters(kind).1);
+        if let Some(site) = site {
+            self.shared.sites.closed(site);
+        }
         self.slot.release();
         panics.resume();
     }

@@ -8,6 +8,7 @@
 //! | `line` | from which line of code: the program's own, where the call that waits is a library's |
 //! | `address` | the addresses of a socket, asked of the kernel |
 //! | `stats` | counters, gauges and histograms of a poller |
+//! | `sites` | which lines open descriptors, and how many of those are open |
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
 //! | `recorder` | the flight recorder: what happened last |
 //! | `dump` | the flight recorder in a file: when asked, on a panic, on a condition |
@@ -65,6 +66,7 @@ pub mod lints;
 pub(crate) mod raw;
 pub mod recorder;
 mod row;
+mod sites;
 mod stats;
 
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
@@ -79,6 +81,7 @@ pub use laws::{Auditor, Law, READ_INTERVAL, READS};
 pub use line::Line;
 pub(crate) use line::Place;
 pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page};
+pub use sites::Site;
 pub use stats::{PollerInfo, Stats};
 
 use crate::poller::{Poller, all_pollers};

@@ -13,6 +13,7 @@ mod panics;
 mod property;
 mod registration;
 mod regressions;
+mod sites;
 mod wait;
 
 use std::panic::Location;
