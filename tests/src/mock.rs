@@ -10,7 +10,7 @@ use netpoller_proto::v1;
 use netpoller_proto::v1::inspector_server::{Inspector, InspectorServer};
 use netpoller_proto::v1::{
     GetServerRequest, GetServerResponse, GetStatsRequest, GetStatsResponse, ListDescriptorsRequest,
-    ListDescriptorsResponse, WatchFrame, WatchRequest,
+    ListDescriptorsResponse, ListSitesRequest, ListSitesResponse, WatchFrame, WatchRequest,
 };
 use tempfile::TempDir;
 use tokio_stream::Stream;
@@ -126,6 +126,13 @@ impl Inspector for Mock {
             sockets_at_ns: if request.sockets { NOW_NS } else { 0 },
             ..Default::default()
         }))
+    }
+
+    async fn list_sites(
+        &self,
+        _: Request<ListSitesRequest>,
+    ) -> Result<Response<ListSitesResponse>, Status> {
+        Err(Status::unimplemented("the mock is older"))
     }
 
     async fn get_stats(

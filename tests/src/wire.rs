@@ -27,7 +27,10 @@ pub fn run(bytes: &[u8]) {
         8 => same::<v1::TransitionsFrame>(bytes),
         9 => same::<v1::AuditResponse>(bytes),
         10 => same::<v1::DiagnoseResponse>(bytes),
-        _ => same::<v1::EvictRequest>(bytes),
+        _ => {
+            same::<v1::EvictRequest>(bytes);
+            same::<v1::ListSitesResponse>(bytes);
+        }
     }
 }
 

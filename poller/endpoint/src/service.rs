@@ -20,7 +20,7 @@ use crate::limits::MAX_REQUEST;
 use crate::methods::find::pollers;
 use crate::methods::stats::{self, Reading};
 use crate::methods::turns::{Common, Turns};
-use crate::methods::{describe, diagnose, encode, laws, page};
+use crate::methods::{describe, diagnose, encode, laws, page, sites};
 use crate::streams::{latencies, transitions, watch};
 
 /// The service of one listener.
@@ -150,6 +150,17 @@ impl Inspector for Service {
         let redact = redact(&request);
         let _turn = self.turns.diagnose()?;
         diagnose::diagnose(request, redact, &self.turns).await
+    }
+
+    async fn list_sites(
+        &self,
+        request: Request<v1::ListSitesRequest>,
+    ) -> Result<Response<v1::ListSitesResponse>, Status> {
+        let redact = redact(&request);
+        let _turn = self.turns.walk().await?;
+        sites::sites(request.get_ref(), redact, self.turns.common())
+            .await
+            .map(Response::new)
     }
 }
 

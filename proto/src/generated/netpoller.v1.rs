@@ -440,6 +440,98 @@ pub struct Transitions {
     #[prost(uint64, tag = "14")]
     pub recycled: u64,
 }
+/// Selects open sites.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct ListSitesRequest {
+    /// Only this poller; empty for all, whose counts are added up line by line.
+    #[prost(string, tag = "1")]
+    pub poller: ::prost::alloc::string::String,
+}
+/// The lines that have opened descriptors. Sleeps are no descriptors and not counted.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct ListSitesResponse {
+    /// The moment at which `opened` and `closed` were read. Two answers of one `epoch` can be subtracted.
+    #[prost(uint64, tag = "1")]
+    pub captured_at_ns: u64,
+    /// By "file:line"; the one without a location, if there is one, comes last.
+    #[prost(message, repeated, tag = "2")]
+    pub sites: ::prost::alloc::vec::Vec<Site>,
+    /// `started_at_ns` of the process: another value means another process.
+    #[prost(uint64, tag = "3")]
+    pub epoch: u64,
+    /// When the kernel was asked about the sockets.
+    #[prost(uint64, tag = "4")]
+    pub sockets_at_ns: u64,
+    /// Why it did not tell all; empty if it did.
+    #[prost(string, tag = "5")]
+    pub sockets_error: ::prost::alloc::string::String,
+}
+/// A line that has opened descriptors.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Site {
+    /// "file:line"; empty for all lines beyond the first 256 of a poller, which are counted together.
+    #[prost(string, tag = "1")]
+    pub location: ::prost::alloc::string::String,
+    /// Descriptors that were opened there, since the poller was made.
+    #[prost(uint64, tag = "2")]
+    pub opened: u64,
+    /// Those of them that were closed, by whatever line; never more than `opened`. The rest is open.
+    #[prost(uint64, tag = "3")]
+    pub closed: u64,
+    /// Its rows. They are read one after another and after the counts, so they are as many as are open only where nothing is
+    /// opened or closed meanwhile.
+    #[prost(message, optional, tag = "4")]
+    pub rows: ::core::option::Option<OpenDescriptors>,
+    /// The same rows by peer and state, most first. There are at most 1000 groups in an answer, those with the most rows.
+    #[prost(message, repeated, tag = "5")]
+    pub groups: ::prost::alloc::vec::Vec<SiteGroup>,
+    /// Groups that were left out.
+    #[prost(uint64, tag = "6")]
+    pub more_groups: u64,
+}
+/// The rows of a line that have the peer and the state in common.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct SiteGroup {
+    /// Address of the peer, without the port where that means nothing: of a peer that has connected to us. Empty if there is none.
+    #[prost(string, tag = "1")]
+    pub peer: ::prost::alloc::string::String,
+    /// State of a TCP socket, for example "CLOSE_WAIT"; of all else what it is, for example "pipe"; "closing" once close or an
+    /// eviction has begun, and "stale" for a number that was closed or given to another file behind the poller's back.
+    #[prost(string, tag = "2")]
+    pub state: ::prost::alloc::string::String,
+    /// They.
+    #[prost(message, optional, tag = "3")]
+    pub rows: ::core::option::Option<OpenDescriptors>,
+}
+/// Some rows, summed up.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct OpenDescriptors {
+    /// How many.
+    #[prost(uint64, tag = "1")]
+    pub count: u64,
+    /// Those of them that somebody waits on.
+    #[prost(uint64, tag = "2")]
+    pub waited: u64,
+    /// Duration since half of them were registered, at least; the nearest rank.
+    #[prost(uint64, tag = "3")]
+    pub age_p50_ns: u64,
+    /// The same of nine in ten.
+    #[prost(uint64, tag = "4")]
+    pub age_p90_ns: u64,
+    /// The same of 99 in 100.
+    #[prost(uint64, tag = "5")]
+    pub age_p99_ns: u64,
+    /// When the oldest was registered; 0 if there is none.
+    #[prost(uint64, tag = "6")]
+    pub oldest_at_ns: u64,
+    /// Its poller and id, "poller/slot.generation".
+    #[prost(string, tag = "7")]
+    pub oldest: ::prost::alloc::string::String,
+    /// Bytes that lie in the kernel: received and not read, written and not taken by the peer. Of what is no TCP socket with what
+    /// the kernel spends on them.
+    #[prost(uint64, tag = "8")]
+    pub queued_bytes: u64,
+}
 /// Selects statistics.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct GetStatsRequest {
@@ -1871,6 +1963,32 @@ pub mod inspector_client {
                 .insert(GrpcMethod::new("netpoller.v1.Inspector", "Diagnose"));
             self.inner.unary(req, path, codec).await
         }
+        /// Which lines open descriptors: how many each has opened and closed, and who is at the other end of those that are
+        /// open. It walks through the whole table, as a page in another order does, and takes turns with those.
+        pub async fn list_sites(
+            &mut self,
+            request: impl tonic::IntoRequest<super::ListSitesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSitesResponse>,
+            tonic::Status,
+        > {
+            self.inner
+                .ready()
+                .await
+                .map_err(|e| {
+                    tonic::Status::unknown(
+                        format!("Service was not ready: {}", e.into()),
+                    )
+                })?;
+            let codec = tonic_prost::ProstCodec::default();
+            let path = http::uri::PathAndQuery::from_static(
+                "/netpoller.v1.Inspector/ListSites",
+            );
+            let mut req = request.into_request();
+            req.extensions_mut()
+                .insert(GrpcMethod::new("netpoller.v1.Inspector", "ListSites"));
+            self.inner.unary(req, path, codec).await
+        }
     }
 }
 /// Generated server implementations.
@@ -1973,6 +2091,15 @@ pub mod inspector_server {
             request: tonic::Request<super::DiagnoseRequest>,
         ) -> std::result::Result<
             tonic::Response<super::DiagnoseResponse>,
+            tonic::Status,
+        >;
+        /// Which lines open descriptors: how many each has opened and closed, and who is at the other end of those that are
+        /// open. It walks through the whole table, as a page in another order does, and takes turns with those.
+        async fn list_sites(
+            &self,
+            request: tonic::Request<super::ListSitesRequest>,
+        ) -> std::result::Result<
+            tonic::Response<super::ListSitesResponse>,
             tonic::Status,
         >;
     }
@@ -2445,6 +2572,51 @@ pub mod inspector_server {
                     let inner = self.inner.clone();
                     let fut = async move {
                         let method = DiagnoseSvc(inner);
+                        let codec = tonic_prost::ProstCodec::default();
+                        let mut grpc = tonic::server::Grpc::new(codec)
+                            .apply_compression_config(
+                                accept_compression_encodings,
+                                send_compression_encodings,
+                            )
+                            .apply_max_message_size_config(
+                                max_decoding_message_size,
+                                max_encoding_message_size,
+                            );
+                        let res = grpc.unary(method, req).await;
+                        Ok(res)
+                    };
+                    Box::pin(fut)
+                }
+                "/netpoller.v1.Inspector/ListSites" => {
+                    #[allow(non_camel_case_types)]
+                    struct ListSitesSvc<T: Inspector>(pub Arc<T>);
+                    impl<
+                        T: Inspector,
+                    > tonic::server::UnaryService<super::ListSitesRequest>
+                    for ListSitesSvc<T> {
+                        type Response = super::ListSitesResponse;
+                        type Future = BoxFuture<
+                            tonic::Response<Self::Response>,
+                            tonic::Status,
+                        >;
+                        fn call(
+                            &mut self,
+                            request: tonic::Request<super::ListSitesRequest>,
+                        ) -> Self::Future {
+                            let inner = Arc::clone(&self.0);
+                            let fut = async move {
+                                <T as Inspector>::list_sites(&inner, request).await
+                            };
+                            Box::pin(fut)
+                        }
+                    }
+                    let accept_compression_encodings = self.accept_compression_encodings;
+                    let send_compression_encodings = self.send_compression_encodings;
+                    let max_decoding_message_size = self.max_decoding_message_size;
+                    let max_encoding_message_size = self.max_encoding_message_size;
+                    let inner = self.inner.clone();
+                    let fut = async move {
+                        let method = ListSitesSvc(inner);
                         let codec = tonic_prost::ProstCodec::default();
                         let mut grpc = tonic::server::Grpc::new(codec)
                             .apply_compression_config(

@@ -4,8 +4,9 @@ use std::time::Duration;
 
 use netpoller_proto::v1::{
     AuditRequest, AuditResponse, DiagnoseRequest, DiagnoseResponse, GetDescriptorRequest,
-    GetDescriptorResponse, GetStatsRequest, GetStatsResponse, LatenciesFrame, TransitionsFrame,
-    WatchFrame, WatchLatenciesRequest, WatchRequest, WatchTransitionsRequest,
+    GetDescriptorResponse, GetStatsRequest, GetStatsResponse, LatenciesFrame, ListSitesRequest,
+    ListSitesResponse, TransitionsFrame, WatchFrame, WatchLatenciesRequest, WatchRequest,
+    WatchTransitionsRequest,
 };
 use netpoller_proto::vocabulary::DescId;
 
@@ -49,6 +50,17 @@ impl Connection {
         };
         self.asked_for("the statistics", interval)
             .answer(client.get_stats(request))
+            .await
+    }
+
+    /// Which lines open descriptors, of all pollers together.
+    pub(crate) async fn sites(&self) -> Result<ListSitesResponse, Failure> {
+        let mut client = self.client.clone();
+        let request = ListSitesRequest {
+            poller: String::new(),
+        };
+        self.asked("the open sites")
+            .answer(client.list_sites(request))
             .await
     }
 

@@ -16,8 +16,8 @@ use netpoller_proto::v1::{
     AuditRequest, AuditResponse, BreakRequest, BreakResponse, DiagnoseRequest, DiagnoseResponse,
     EvictRequest, EvictResponse, GetDescriptorRequest, GetDescriptorResponse, GetServerRequest,
     GetServerResponse, GetStatsRequest, GetStatsResponse, LatenciesFrame, ListDescriptorsRequest,
-    ListDescriptorsResponse, TransitionsFrame, WatchFrame, WatchLatenciesRequest, WatchRequest,
-    WatchTransitionsRequest,
+    ListDescriptorsResponse, ListSitesRequest, ListSitesResponse, TransitionsFrame, WatchFrame,
+    WatchLatenciesRequest, WatchRequest, WatchTransitionsRequest,
 };
 use prost::Message;
 use prost::bytes::{Buf, BufMut, Bytes};
@@ -105,6 +105,7 @@ methods! {
     "Inspector" watch_latencies "WatchLatencies" stream WatchLatenciesRequest => Frames<LatenciesFrame>,
     "Inspector" audit "Audit" unary AuditRequest => AuditResponse,
     "Inspector" diagnose "Diagnose" unary DiagnoseRequest => DiagnoseResponse,
+    "Inspector" list_sites "ListSites" unary ListSitesRequest => ListSitesResponse,
     "Control" evict "Evict" unary EvictRequest => EvictResponse,
     "Control" wake "Break" unary BreakRequest => BreakResponse,
 }

@@ -293,6 +293,7 @@ mod tests {
             "Inspector/WatchTransitions",
             "Inspector/Audit",
             "Inspector/Diagnose",
+            "Inspector/ListSites",
             "Control/Evict",
             "Control/Break",
         ] {

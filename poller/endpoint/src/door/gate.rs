@@ -148,9 +148,9 @@ enum Stop {
     Grpc(Status),
 }
 
-/// Whether the answer is a page of the table.
+/// Whether the answer is a page of the table, or as large.
 fn is_page(path: &str) -> bool {
-    path == "/netpoller.v1.Inspector/ListDescriptors"
+    path == "/netpoller.v1.Inspector/ListDescriptors" || path == "/netpoller.v1.Inspector/ListSites"
 }
 
 impl Gate {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `find` | whom a question means |
 //! | `page` | one page of the table: filter, order and place |
+//! | `sites` | which lines open descriptors, and who is at the other end of those that are open |
 //! | `describe` | everything about one descriptor |
 //! | `stats` | statistics, cumulative and of an interval |
 //! | `laws` | a second look at a law before it is called broken |
@@ -21,5 +22,6 @@ pub(crate) mod event;
 pub(crate) mod find;
 pub(crate) mod laws;
 pub(crate) mod page;
+pub(crate) mod sites;
 pub(crate) mod stats;
 pub(crate) mod turns;

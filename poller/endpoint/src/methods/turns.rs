@@ -4,7 +4,7 @@
 //!
 //! | question | takes | at a time |
 //! |---|---|---|
-//! | `ListDescriptors`, each look of `Diagnose` without the kernel's view | a walk through the whole table, and the memory of a page | [`WALKS`]; the others wait, in order |
+//! | `ListDescriptors`, `ListSites`, each look of `Diagnose` without the kernel's view | a walk through the whole table, and the memory of a page, or of some 100 bytes a row | [`WALKS`]; the others wait, in order |
 //! | `Audit` with the kernel's view, `GetDescriptor`, each look of `Diagnose` with it | the mutex of the epoll instance, which the data path wants too | one, then none for [`REST`] times as long; the others wait, in order |
 //! | what the kernel knows of sockets, for whoever shows it | a list of those of the network namespace | one for all who ask, until [`REST`] times as long has passed as it took |
 //! | `Diagnose` | seconds, and questions to the kernel for each suspect | [`DIAGNOSES`] of a listener; the others are refused |

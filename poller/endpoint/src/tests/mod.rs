@@ -5,6 +5,7 @@
 //! | `table` | for the process and pages of its table |
 //! | `select` | for some of the rows, in some order |
 //! | `describe` | for everything about one descriptor |
+//! | `sites` | which lines open descriptors |
 //! | `transitions` | for the stream of the flight recorder |
 //! | `latencies` | for the latencies of waits by what they have in common |
 //! | `control` | to act |
@@ -26,6 +27,7 @@ mod describe;
 mod latencies;
 mod reflection;
 mod select;
+mod sites;
 mod socket;
 mod sockets;
 mod stats;

@@ -27,6 +27,7 @@ use filter::Selection;
 use order::Order;
 
 pub(crate) use filter::{Filter, predicate};
+pub(super) use walk::walk;
 
 pub(crate) async fn page(
     request: &ListDescriptorsRequest,

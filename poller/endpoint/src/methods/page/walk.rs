@@ -27,7 +27,7 @@ pub(super) const CHUNK: u32 = 256;
 
 /// Visits the slots of `pollers` from one on, in the order of the table, until `visit` has seen
 /// enough.
-async fn walk(
+pub(in crate::methods) async fn walk(
     pollers: &[Poller],
     (first_poller, first_slot): (u32, u32),
     mut visit: impl FnMut(&Poller, Slot<'_>) -> ControlFlow<()>,
