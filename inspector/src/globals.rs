@@ -78,8 +78,8 @@ pub(crate) struct Globals {
         value_delimiter = ','
     )]
     pub(crate) columns: Option<Vec<String>>,
-    /// Time between two looks (`tui`, `top`, `watch`, `audit --for`), and the time that `hist`
-    /// looks at (at most 4s).
+    /// Time between two looks (`tui`, `top`, `watch`, `leaks`, `audit --for`), and the time that
+    /// `hist` looks at (at most 4s).
     #[arg(long, global = true, env = "NETPOLLER_INTERVAL", value_name = "DUR", default_value = "1s", value_parser = interval)]
     pub(crate) interval: Duration,
     /// How long to wait for an answer.

@@ -11,6 +11,7 @@
 //! | `target` | `targets` |
 //! | `stats`, `transitions`, `histogram` | `stats` and `hist` |
 //! | `law` | `audit` |
+//! | `site` | `leaks` |
 
 mod descriptor;
 mod detail;
@@ -18,6 +19,7 @@ mod event;
 mod histogram;
 mod law;
 mod poller;
+mod site;
 mod socket;
 mod stats;
 mod target;
@@ -32,6 +34,7 @@ pub(crate) use event::event;
 pub(crate) use histogram::{Histogram, histogram};
 pub(crate) use law::audited;
 pub(crate) use poller::poller;
+pub(crate) use site::{SiteItem, site};
 pub(crate) use stats::stats;
 pub(crate) use target::target;
 pub(crate) use waiting::{Row, row};

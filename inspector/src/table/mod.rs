@@ -11,7 +11,7 @@
 //! | `sort` | what `--sort` says, and how rows are sorted |
 //! | `layout` | which columns fit a width |
 //! | `entry`, `descriptor_cells` | a row of the descriptor table, and what may stand in its cells |
-//! | `descriptors`, `pollers`, `targets`, `laws`, `counts`, `histograms`, `events` | the columns of each table |
+//! | `descriptors`, `pollers`, `targets`, `laws`, `counts`, `histograms`, `events`, `sites` | the columns of each table |
 
 mod cell;
 mod column;
@@ -25,6 +25,7 @@ mod laws;
 mod layout;
 mod look;
 mod pollers;
+mod sites;
 mod sort;
 mod targets;
 mod value;
@@ -47,6 +48,7 @@ pub(crate) use histograms::{
 pub(crate) use laws::{LAWS, LAWS_OF_ALL, LAWS_OF_ONE, LawRow};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use pollers::POLLERS;
+pub(crate) use sites::{SITE_RECORDS, SITES, SITES_WIDE, SiteCounts, SiteRow};
 pub(crate) use sort::{SortSpec, sort};
 pub(crate) use targets::{TARGETS, descriptors as descriptors_of};
 pub(crate) use value::{Raw, Value};

@@ -22,6 +22,7 @@ mod events;
 mod evict;
 mod fields;
 mod hist;
+mod leaks;
 pub(crate) mod listing;
 pub(crate) mod ls;
 pub(crate) mod session;
@@ -83,6 +84,12 @@ verbs! {
         after_help = "Examples:\n  netpoller hist\n  netpoller hist wake_latency --interval 4s\n\nA bar stands for a power of two; `last 42.7` is the descriptor of its latest sample: `netpoller describe 42.7`."
     )]
     Hist(hist::HistArgs),
+    /// Show which lines of code open descriptors and do not close them, and who is at the other
+    /// end.
+    #[command(
+        after_help = "Examples:\n  netpoller leaks                              what has grown within a second\n  netpoller leaks --watch --interval 1min      what grows while you wait, and goes on growing\n  netpoller leaks -f csv --interval 10s        a record for each line, peer and state\n  netpoller ls -w 'site~upstream.rs:41' --sort opened     the descriptors of one line, the oldest first\n\nThe lines come in the order in which they grow, then by what they have open:\n  OPENED, CLOSED  within the interval; with --watch since it began\n  GROWN           opened less closed. A leak grows and stays; a pool grows and rests; churn has both and no growth\n  LIVE            open now. WAITED of them somebody waits on; QUEUED bytes lie in the kernel, unread or not taken\n  AGE P50 …       half of them are this old at most; OLDEST is the oldest, `-f wide` has its id for `describe`\n\nPEER has no port where the peer has connected to us, for it is another each time. STATE is that of TCP; of what\nis no TCP socket, what it is. Below a line stand its parts, the five that grow most; `-f wide` has all.\n\nSleeps are no descriptors. Counted are the first 256 lines of each poller by themselves, all others together."
+    )]
+    Leaks(leaks::LeaksArgs),
     /// Print a line for each row that comes, changes or goes.
     #[command(
         after_help = "Examples:\n  netpoller watch -w 'kind=tcp && state=parked' --format jsonl\n  netpoller watch waiters --until 'age>5s' --timeout 1min\n\nEach line of jsonl is a row as in `ls --format json`, with \"op\": add, mod or del.\nExit code 3: --until has not come about within --timeout."

@@ -194,9 +194,16 @@ fn a_reader_that_goes_away_is_no_error() {
 fn completions_name_the_verbs() {
     let scratch = TempDir::new().expect("make a directory");
     for shell in ["bash", "zsh", "fish"] {
-        assert!(
-            stdout(&run(scratch.path(), &["completions", shell])).contains("targets"),
-            "{shell}"
-        );
+        let output = run(scratch.path(), &["completions", shell]);
+        for verb in ["targets", "leaks"] {
+            assert!(stdout(&output).contains(verb), "{shell}");
+        }
     }
+}
+
+#[test]
+fn a_process_that_is_older_than_a_verb_is_exit_5() {
+    let (scratch, _running, target) = Running::alone(Mock::new(1));
+    let output = run(scratch.path(), &["-t", &target, "leaks"]);
+    assert_fails(&output, 5, &["does not have the open sites", "older"]);
 }

@@ -70,7 +70,7 @@ impl Service {
     }
 }
 
-const FOLLOWING: [&[&str]; 8] = [
+const FOLLOWING: [&[&str]; 9] = [
     &["watch", "--interval", "100ms"],
     &["events"],
     &["top", "--interval", "100ms"],
@@ -79,6 +79,7 @@ const FOLLOWING: [&[&str]; 8] = [
     &["doctor", "--for", "5min"],
     &["hist", "--interval", "4s"],
     &["watch", "waiters", "--interval", "100ms"],
+    &["leaks", "--watch", "--interval", "100ms"],
 ];
 
 /// Starts what follows the target, and waits until each is connected.

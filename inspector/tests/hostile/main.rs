@@ -52,7 +52,7 @@ const MODES: [Mode; 23] = [
 ];
 
 /// Every verb that asks a process.
-const VERBS: [&[&str]; 17] = [
+const VERBS: [&[&str]; 18] = [
     &["ls"],
     &["ls", "waiters"],
     &["ls", "deadlines"],
@@ -70,6 +70,7 @@ const VERBS: [&[&str]; 17] = [
     &["events", "--dump"],
     &["audit"],
     &["doctor"],
+    &["leaks", "--interval", "100ms"],
 ];
 
 fn all(cases: Vec<(Mode, Vec<String>)>) {
