@@ -71,11 +71,7 @@ fn sick() -> v1::DiagnoseResponse {
 fn healthy() -> v1::DiagnoseResponse {
     v1::DiagnoseResponse {
         captured_at_ns: NOW_NS,
-        lints: Lint::ALL
-            .into_iter()
-            .filter(|lint| !lint.needs_kernel())
-            .map(|lint| lint.name().to_owned())
-            .collect(),
+        lints: Lint::ALL.map(|lint| lint.name().to_owned()).into(),
         window_ns: SECOND_NS,
         epoch: 1,
         ..Default::default()
@@ -95,7 +91,7 @@ fn serve(diagnosis: Option<v1::DiagnoseResponse>) -> (TempDir, Running, String) 
         laws: Some(v1::AuditResponse {
             pollers: vec![v1::PollerLaws {
                 poller: "global".into(),
-                laws: vec![law("park"), law("arm")],
+                laws: vec![law("park"), law("arm"), law("kernel")],
             }],
             ..Default::default()
         }),
@@ -126,10 +122,9 @@ fn findings_are_told_in_prose_and_the_code_is_three() {
    since     not known; first seen by this look, at 22:13:19 UTC
    advice    do not
 
-   not run   duplicate-registration, ghost-registration, the law `kernel` (--kernel)
-   too young poller-away, woken-not-run of less than 2s; peer-not-reading, peer-gone, accept-stalled
-             of less than 4s; leaked-readiness, close-wait-held of less than 10s; no-deadline of
-             less than 5m (--hold LINT=DUR)
+   too young poller-away, woken-not-run of less than 2s; leaked-readiness, peer-not-reading,
+             peer-gone, close-wait-held, accept-stalled of less than 3s; no-deadline of less than 5m
+             (--hold LINT=DUR)
 ";
     assert_eq!(text(&output.stdout), expected);
     assert!(text(&output.stderr).contains("2 findings in"));
@@ -145,11 +140,10 @@ fn a_healthy_process_is_said_to_be_and_the_code_is_zero() {
         "{output:?}"
     );
     let expected = "\
-: 19 lints were run, and 2 laws hold
-   not run   duplicate-registration, ghost-registration, the law `kernel` (--kernel)
-   too young poller-away, woken-not-run of less than 2s; peer-not-reading, peer-gone, accept-stalled
-             of less than 4s; leaked-readiness, close-wait-held of less than 10s; no-deadline of
-             less than 5m (--hold LINT=DUR)
+: 21 lints were run, and 3 laws hold
+   too young poller-away, woken-not-run of less than 2s; leaked-readiness, peer-not-reading,
+             peer-gone, close-wait-held, accept-stalled of less than 3s; no-deadline of less than 5m
+             (--hold LINT=DUR)
 ";
     assert!(text(&output.stdout).ends_with(expected), "{output:?}");
     assert!(output.stderr.is_empty());
@@ -157,11 +151,24 @@ fn a_healthy_process_is_said_to_be_and_the_code_is_zero() {
 
 #[test]
 fn what_was_not_run_is_said_in_every_shape() {
-    let (scratch, _running, target) = serve(Some(healthy()));
-    let json = run(scratch.path(), &["-t", &target, "doctor", "-f", "json"]);
+    let without = v1::DiagnoseResponse {
+        lints: Lint::ALL
+            .into_iter()
+            .filter(|lint| !lint.needs_kernel())
+            .map(|lint| lint.name().to_owned())
+            .collect(),
+        unjudged: vec![v1::Unjudged {
+            lint: "blocked-executor".into(),
+            why: "/proc/self/task: Permission denied".into(),
+        }],
+        ..healthy()
+    };
+    let (scratch, _running, target) = serve(Some(without));
+    let arguments = ["-t", &target, "doctor", "--kernel=never", "-f", "json"];
+    let json = run(scratch.path(), &arguments);
     assert_code(&json, 0);
     let document: Value = serde_json::from_slice(&json.stdout).expect("JSON");
-    assert_eq!(document["laws"], 2);
+    assert_eq!(document["laws"], 3);
     assert_eq!(document["lints"].as_array().map(Vec::len), Some(19));
     let not_run = document["not_run"].as_array().expect("a list");
     let of = |check: &str| not_run.iter().find(|it| it["check"] == check);
@@ -169,10 +176,13 @@ fn what_was_not_run_is_said_in_every_shape() {
     assert_eq!(ghost["flag"], "--kernel");
     assert_eq!(ghost["younger_than_ns"], Value::Null);
     let leaked = of("leaked-readiness").expect("it is patient");
-    assert_eq!(leaked["younger_than_ns"], 10 * SECOND_NS);
+    assert_eq!(leaked["younger_than_ns"], 3 * SECOND_NS);
+    let blocked = of("blocked-executor").expect("it could not be judged");
+    assert_eq!(blocked["why"], "/proc/self/task: Permission denied");
     assert_eq!(of("stuck-waiter"), None);
     for format in ["jsonl", "csv"] {
-        let output = run(scratch.path(), &["-t", &target, "doctor", "-f", format]);
+        let arguments = ["-t", &target, "doctor", "--kernel=never", "-f", format];
+        let output = run(scratch.path(), &arguments);
         let said = text(&output.stderr);
         assert!(
             said.contains("ghost-registration") && said.contains("--kernel"),
@@ -396,9 +406,10 @@ fn the_catalogue_needs_no_process() {
     let scratch = TempDir::new().expect("make a directory");
     let output = run(scratch.path(), &["doctor", "--list"]);
     assert_code(&output, 0);
+    assert!(text(&output.stderr).contains("no process was asked"));
     for word in [
         "stuck-waiter (error, held for 1s)",
-        "ghost-registration (warning, held for 100ms, with --kernel)",
+        "ghost-registration (warning, held for 100ms, reads the kernel's list)",
         "wake-storm (warning, over the window)",
     ] {
         assert!(
@@ -418,11 +429,99 @@ fn the_catalogue_needs_no_process() {
     );
 }
 
+/// A process whose library knows a lint that this command does not, and lacks one.
+fn of_tomorrow() -> Mock {
+    let lint = |name: &str, hold_ns| v1::Lint {
+        name: name.into(),
+        severity: v1::Severity::Warning.into(),
+        timing: v1::Timing::Dated.into(),
+        hold_ns,
+        needs_kernel: false,
+        help: "What nobody has thought of yet.".into(),
+        advice: "think of it".into(),
+    };
+    let known = [
+        lint("stuck-waiter", SECOND_NS),
+        lint("of-tomorrow", 7 * SECOND_NS),
+    ];
+    Mock {
+        diagnosis: Some(v1::DiagnoseResponse {
+            lints: known.iter().map(|it| it.name.clone()).collect(),
+            ..healthy()
+        }),
+        lints: known.into(),
+        ..Mock::new(3)
+    }
+}
+
+#[test]
+fn the_lints_are_those_of_the_process_whatever_this_command_knows() {
+    let (scratch, _running, target) = Running::alone(of_tomorrow());
+    let run = |arguments: &[&str]| {
+        run(
+            scratch.path(),
+            &[&["-t", &target, "doctor"], arguments].concat(),
+        )
+    };
+    let list = run(&["--list"]);
+    assert_code(&list, 0);
+    let said = text(&list.stdout);
+    assert!(
+        said.contains("of-tomorrow (warning, held for 7s)"),
+        "{said}"
+    );
+    assert!(
+        !said.contains("lost-edge") && list.stderr.is_empty(),
+        "{said}"
+    );
+    let json = run(&["--list", "-f", "json"]);
+    let document: Value = serde_json::from_slice(&json.stdout).expect("JSON");
+    assert_eq!(document["target"]["pid"], 4242);
+    assert_eq!(document["items"][1]["lint"], "of-tomorrow");
+    assert_eq!(document["items"][1]["timing"], "dated");
+
+    let look = run(&[]);
+    assert_code(&look, 0);
+    let said = flat(&look.stdout);
+    assert!(said.contains("of-tomorrow of less than 7s"), "{said}");
+    let allowed = run(&["--allow", "of-tomorrow", "--hold", "stuck-waiter=9s"]);
+    assert_code(&allowed, 0);
+    let said = flat(&allowed.stdout);
+    assert!(said.contains("of-tomorrow: left out by --allow"), "{said}");
+    assert!(said.contains("stuck-waiter of less than 9s"), "{said}");
+    // What this command knows and the process does not is nothing to fail at.
+    let older = run(&["--allow", "lost-edge", "--hold", "wake-storm=2s"]);
+    assert_code(&older, 0);
+    let said = flat(&older.stdout);
+    assert!(
+        said.contains("wake-storm") && said.contains("older than this command"),
+        "{said}"
+    );
+    let wrong = run(&["--hold", "of-tomorow=2s"]);
+    assert_code(&wrong, 2);
+    let said = text(&wrong.stderr);
+    assert!(
+        said.contains("--hold of-tomorow") && said.contains("did you mean `of-tomorrow`?"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_process_that_does_not_say_its_lints_has_the_commands_own() {
+    let (scratch, _running, target) = serve(Some(healthy()));
+    let list = run(scratch.path(), &["-t", &target, "doctor", "--list"]);
+    assert_code(&list, 0);
+    assert!(text(&list.stdout).contains("stuck-waiter (error, held for 1s)"));
+    assert!(text(&list.stderr).contains("does not say its lints"));
+}
+
 #[test]
 fn what_makes_no_sense_is_refused_with_what_would() {
     let (scratch, _running, target) = serve(Some(healthy()));
     for (arguments, word) in [
-        (["--allow", "stuck"], "stuck-waiter"),
+        (["--allow", "stuck-writer"], "did you mean `stuck-waiter`?"),
+        (["--allow", "nothing-like-it"], "broken-law"),
+        (["--hold", "broken-law=1s"], "no such lint"),
         (["--hold", "stuck-waiter"], "LINT=DUR"),
         (["--hold", "stuck-waiter=soon"], "--hold"),
         (["--where", "fd=1"], "means nothing"),

@@ -6,6 +6,7 @@
 //! | `pair` | pollers and connected pairs |
 //! | `run`, `wait` | a runner that notices hangs, and waits for facts |
 //! | `alone` | a test in a process of its own |
+//! | `lateness` | how late the machine is |
 //! | `error` | assertions about errors |
 //! | `program`, `tool` | programs that tests start, and the tools they need |
 //! | `pty`, `tmux` | terminals: one that nobody sees, and a real one |
@@ -20,6 +21,7 @@
 mod alone;
 mod error;
 pub mod interrupt;
+mod lateness;
 #[cfg(feature = "mock")]
 pub mod mock;
 pub mod op_script;
@@ -38,6 +40,7 @@ pub mod wire;
 
 pub use alone::is_alone;
 pub use error::{assert_closed, assert_errno, assert_timeout, errno};
+pub use lateness::Lateness;
 pub use pair::{
     deaf, full, loopback, new_poller, small_buffers, std_tcp_pair, tcp_and_peer, tcp_pair,
     udp_pair, unix_pair,

@@ -34,6 +34,8 @@ pub struct Mock {
     pub groups: Option<u64>,
     /// What it finds wrong with itself; without it, it is too old to be asked.
     pub diagnosis: Option<v1::DiagnoseResponse>,
+    /// The lints that it says it knows.
+    pub lints: Vec<v1::Lint>,
     /// Its laws; without them, it is too old to be asked.
     pub laws: Option<v1::AuditResponse>,
     /// How often it was looked at.
@@ -50,6 +52,7 @@ impl Mock {
             silent: false,
             groups: None,
             diagnosis: None,
+            lints: Vec::new(),
             laws: None,
             clock: Arc::default(),
         }
@@ -87,6 +90,7 @@ impl Inspector for Mock {
         self.answer().await;
         let mut server = rows::server(self.rows.into(), NOW_NS);
         server.protocol = self.protocol;
+        server.lints = self.lints.clone();
         Ok(Response::new(server))
     }
 

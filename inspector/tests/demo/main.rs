@@ -3,5 +3,6 @@
 mod axum;
 mod doctor;
 mod headless;
+mod plants;
 mod terminal;
 mod verbs;

@@ -52,7 +52,7 @@ const MODES: [Mode; 23] = [
 ];
 
 /// Every verb that asks a process.
-const VERBS: [&[&str]; 18] = [
+const VERBS: [&[&str]; 19] = [
     &["ls"],
     &["ls", "waiters"],
     &["ls", "deadlines"],
@@ -71,6 +71,7 @@ const VERBS: [&[&str]; 18] = [
     &["audit"],
     &["doctor"],
     &["leaks", "--interval", "100ms"],
+    &["doctor", "--list"],
 ];
 
 fn all(cases: Vec<(Mode, Vec<String>)>) {

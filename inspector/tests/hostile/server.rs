@@ -10,7 +10,7 @@ use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use netpoller_proto::v1::{
-    Descriptor, Event, GetServerResponse, ListDescriptorsResponse, Poller, Socket,
+    Descriptor, Event, GetServerResponse, Lint, ListDescriptorsResponse, Poller, Socket,
     TransitionsFrame, WatchFrame,
 };
 use prost::Message;
@@ -296,6 +296,12 @@ fn server() -> Vec<u8> {
         pollers: vec![Poller {
             name: "global".into(),
             ..Poller::default()
+        }],
+        lints: vec![Lint {
+            name: EVIL.into(),
+            help: EVIL.into(),
+            advice: EVIL.into(),
+            ..Lint::default()
         }],
         ..GetServerResponse::default()
     }

@@ -26,6 +26,7 @@ pub use crate::sys::{
     AcceptFailure, AcceptPause, OwnThread, effective_uid, is_gone, listening_pid, replace,
     start_ticks, yield_to_others,
 };
+pub use crate::view::lints::waiters::{Parked, Waiters};
 pub use crate::view::lints::watch::StuckWatch;
 pub use crate::view::raw::{RawRow, RawSide};
 pub use crate::view::recorder::merge::Merge;
@@ -155,6 +156,11 @@ pub fn sort(findings: &mut [lints::Finding]) {
 /// The pause between two looks of the lints.
 pub fn pause(options: &lints::Options) -> Duration {
     options.pause()
+}
+
+/// For how long these lints read the kernel's lists of registrations since this was last asked.
+pub fn list_took(lints: &mut lints::Lints) -> Duration {
+    lints.list_took()
 }
 
 /// The latencies of a poller's waits are grouped for as long as this lives.

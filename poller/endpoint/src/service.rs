@@ -80,7 +80,7 @@ impl Inspector for Service {
                 Some(before)
             }
         };
-        let laws = laws::audited(&pollers, false).await;
+        let laws = laws::audited(&pollers, None).await;
         guarded(|| Reading::of(&pollers).response(&laws, before.as_ref())).map(Response::new)
     }
 
@@ -136,11 +136,8 @@ impl Inspector for Service {
     ) -> Result<Response<v1::AuditResponse>, Status> {
         let request = request.get_ref();
         let pollers = guarded(|| pollers(&request.poller))??;
-        let _turn = match request.kernel {
-            true => Some(self.turns.kernel().await),
-            false => None,
-        };
-        Ok(Response::new(laws::audit(&pollers, request.kernel).await))
+        let kernel = request.kernel.then_some(&self.turns);
+        Ok(Response::new(laws::audit(&pollers, kernel).await))
     }
 
     async fn diagnose(
@@ -231,5 +228,6 @@ fn server(redacted: bool) -> GetServerResponse {
             .map(|poller| encode::poller(&poller.info()))
             .collect(),
         redacted,
+        lints: encode::lints(),
     }
 }

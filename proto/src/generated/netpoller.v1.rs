@@ -41,6 +41,34 @@ pub struct GetServerResponse {
     /// Addresses are hidden from this client: each is replaced by a number that is the same for the same address.
     #[prost(bool, tag = "12")]
     pub redacted: bool,
+    /// The known faults that `Diagnose` can look for; empty of a server that does not say.
+    #[prost(message, repeated, tag = "13")]
+    pub lints: ::prost::alloc::vec::Vec<Lint>,
+}
+/// A known fault that can be looked for.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Lint {
+    /// Its name, for example "stuck-waiter".
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// How grave.
+    #[prost(enumeration = "Severity", tag = "2")]
+    pub severity: i32,
+    /// What is known of when it began.
+    #[prost(enumeration = "Timing", tag = "3")]
+    pub timing: i32,
+    /// How long it must last before it is reported, unless `DiagnoseRequest.hold_ns` says otherwise; a duration.
+    #[prost(uint64, tag = "4")]
+    pub hold_ns: u64,
+    /// It needs the kernel's list of registrations, see `DiagnoseRequest.kernel`.
+    #[prost(bool, tag = "5")]
+    pub needs_kernel: bool,
+    /// One sentence that says what is wrong.
+    #[prost(string, tag = "6")]
+    pub help: ::prost::alloc::string::String,
+    /// What to do.
+    #[prost(string, tag = "7")]
+    pub advice: ::prost::alloc::string::String,
 }
 /// One poller: one epoll instance and its descriptor table.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -768,6 +796,31 @@ pub struct GetDescriptorResponse {
     /// `started_at_ns` of the process.
     #[prost(uint64, tag = "6")]
     pub epoch: u64,
+    /// What those who waited for it last wait for instead.
+    #[prost(message, repeated, tag = "7")]
+    pub elsewhere: ::prost::alloc::vec::Vec<Elsewhere>,
+}
+/// Somebody who waited for a descriptor, and waits for another one now.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Elsewhere {
+    /// In which direction of this descriptor it waited last.
+    #[prost(enumeration = "Mode", tag = "1")]
+    pub waited: i32,
+    /// Id of the one that it waits for, "slot.generation"; of the same poller.
+    #[prost(string, tag = "2")]
+    pub id: ::prost::alloc::string::String,
+    /// In which direction.
+    #[prost(enumeration = "Mode", tag = "3")]
+    pub direction: i32,
+    /// Whether it sleeps: what it waits for is no descriptor.
+    #[prost(bool, tag = "4")]
+    pub sleeps: bool,
+    /// Since when.
+    #[prost(uint64, tag = "5")]
+    pub since_ns: u64,
+    /// "file:line" of the call; empty if it is not known.
+    #[prost(string, tag = "6")]
+    pub location: ::prost::alloc::string::String,
 }
 /// What the kernel says about a file descriptor. Read by system calls at this moment; a field that the kernel does not
 /// have for this kind of file is -1, or empty.
@@ -1019,6 +1072,19 @@ pub struct DiagnoseResponse {
     /// Findings of each lint beyond those that are listed: at most 100 are.
     #[prost(uint64, tag = "6")]
     pub more: u64,
+    /// What could not be judged, although it was run.
+    #[prost(message, repeated, tag = "7")]
+    pub unjudged: ::prost::alloc::vec::Vec<Unjudged>,
+}
+/// A lint that was run and could not be judged.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Unjudged {
+    /// Name of the lint.
+    #[prost(string, tag = "1")]
+    pub lint: ::prost::alloc::string::String,
+    /// What the kernel did not tell, and why.
+    #[prost(string, tag = "2")]
+    pub why: ::prost::alloc::string::String,
 }
 /// A known fault, found in this process.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -1104,6 +1170,43 @@ pub struct BreakResponse {
     /// The eventfd was written; false if a break was pending already.
     #[prost(bool, tag = "1")]
     pub written: bool,
+}
+/// What is known of when a fault began, and so how long a look must be to find it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]
+#[repr(i32)]
+pub enum Timing {
+    /// Not known to this version of the protocol.
+    Unspecified = 0,
+    /// The process or the kernel tells when it began.
+    Dated = 1,
+    /// It is timed from the look that first saw it, unless more is known.
+    FirstSeen = 2,
+    /// It is counted from look to look.
+    Rate = 3,
+}
+impl Timing {
+    /// String value of the enum field names used in the ProtoBuf definition.
+    ///
+    /// The values are not transformed in any way and thus are considered stable
+    /// (if the ProtoBuf definition does not change) and safe for programmatic use.
+    pub fn as_str_name(&self) -> &'static str {
+        match self {
+            Self::Unspecified => "TIMING_UNSPECIFIED",
+            Self::Dated => "TIMING_DATED",
+            Self::FirstSeen => "TIMING_FIRST_SEEN",
+            Self::Rate => "TIMING_RATE",
+        }
+    }
+    /// Creates an enum from field names used in the ProtoBuf definition.
+    pub fn from_str_name(value: &str) -> ::core::option::Option<Self> {
+        match value {
+            "TIMING_UNSPECIFIED" => Some(Self::Unspecified),
+            "TIMING_DATED" => Some(Self::Dated),
+            "TIMING_FIRST_SEEN" => Some(Self::FirstSeen),
+            "TIMING_RATE" => Some(Self::Rate),
+            _ => None,
+        }
+    }
 }
 /// How a field is compared.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, ::prost::Enumeration)]

@@ -7,8 +7,10 @@ use std::process::Command;
 
 use netpoller::Poller;
 use netpoller::net::{TcpListener, UnixListener};
+use netpoller::view::lints::{Lint, Lints, Options};
 use netpoller_tests::{
-    LIMIT, Lane, assert_closed, assert_errno, assert_timeout, is_parked, loopback, past, run,
+    LIMIT, Lane, assert_closed, assert_errno, assert_timeout, eventually, is_parked, loopback,
+    past, run,
 };
 
 /// Runs the test `name` of this binary again, in a process that may open 64 files. `true` in that
@@ -110,6 +112,37 @@ fn semantics_55_incoming_gets_over_emfile_with_its_reserve() {
         let (_server, from) = next.await.unwrap();
         assert_eq!(from, client.local_addr().unwrap());
     });
+}
+
+#[test]
+fn an_accept_loop_without_descriptors_is_told_with_those_who_wait_for_it() {
+    let name = "files::an_accept_loop_without_descriptors_is_told_with_those_who_wait_for_it";
+    if !in_a_small_process(name) {
+        return;
+    }
+    let poller = Poller::builder().name("short").build().unwrap();
+    let listener = poller.in_scope(|| TcpListener::bind(loopback()).unwrap());
+    let address = listener.local_addr().unwrap();
+    let _clients: Vec<_> = (0..10)
+        .map(|_| StdStream::connect(address).unwrap())
+        .collect();
+    let mut incoming = listener.into_incoming();
+    let files = hoard();
+    let accepting = Lane::block_on(&poller, async move || drop(incoming.accept().await));
+    let mut lints = Lints::new(Options::new());
+    let finding = eventually("it is found", || {
+        let mut found = lints.look(&poller).into_iter();
+        found.find(|it| it.lint == Lint::AcceptStalled)
+    });
+    assert!(
+        finding.summary.contains("no descriptors left"),
+        "{finding:#?}"
+    );
+    assert!(finding.first_seen && finding.row.is_some());
+    let evidence = |name| finding.evidence.iter().find(|(it, _)| *it == name).unwrap();
+    assert_ne!(evidence("refused with the reserve descriptor").1, "0");
+    drop(files);
+    accepting.join();
 }
 
 #[test]

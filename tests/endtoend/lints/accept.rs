@@ -3,8 +3,10 @@
 use std::future::Future;
 use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
+use std::os::unix::net::{UnixListener, UnixStream};
 use std::pin::{Pin, pin};
 use std::task::{Context, Waker};
+use std::time::Duration;
 
 use netpoller::driver::ThreadDriver;
 use netpoller::view::lints::{Lint, Lints, Options};
@@ -102,4 +104,101 @@ fn acceptors_that_have_nothing_to_accept_or_accept_what_comes_are_not_stalled() 
         listening.accept().unwrap();
     };
     beside(accept, || silent(&poller));
+}
+
+#[test]
+fn a_unix_listener_is_stalled_like_any_other() {
+    let poller = new_poller();
+    let scratch = tempfile::tempdir().unwrap();
+    let path = scratch.path().join("listener");
+    let listening = UnixListener::bind(&path).unwrap();
+    listening.set_nonblocking(true).unwrap();
+    let desc = poller.open(listening.as_fd(), Kind::UnixListener).unwrap();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let _clients = [(); 2].map(|()| UnixStream::connect(&path).unwrap());
+    let finding = found(&poller, Lint::AcceptStalled);
+    assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
+    assert!(evidence(&finding, "accept queue").starts_with("2 of "));
+}
+
+#[test]
+fn connections_that_the_kernel_had_no_room_for_are_evidence() {
+    let poller = new_poller();
+    let (_desc, listening) = {
+        let socket = socket2::Socket::new(
+            socket2::Domain::IPV4,
+            socket2::Type::STREAM.nonblocking(),
+            None,
+        )
+        .unwrap();
+        socket.bind(&netpoller_tests::loopback().into()).unwrap();
+        socket.listen(1).unwrap();
+        let listener = TcpListener::from(socket);
+        let desc = poller.open(listener.as_fd(), Kind::TcpListener).unwrap();
+        (desc, listener)
+    };
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let address = listening.local_addr().unwrap();
+    let clients = [(); 6].map(|()| {
+        let client = socket2::Socket::new(
+            socket2::Domain::IPV4,
+            socket2::Type::STREAM.nonblocking(),
+            None,
+        )
+        .unwrap();
+        let _ = client.connect(&address.into());
+        client
+    });
+    let mut dropped = 0u32;
+    until("some are dropped", || {
+        let finding = found(&poller, Lint::AcceptStalled);
+        let evidence = finding.evidence.iter();
+        let mut it = evidence.filter(|(name, _)| *name == "dropped by the kernel");
+        dropped = it.next().map_or(0, |(_, it)| it.parse().unwrap());
+        dropped > 0
+    });
+    drop(clients);
+}
+
+#[test]
+fn an_acceptor_that_pauses_for_a_time_comes_back() {
+    let poller = new_poller();
+    let (desc, listening) = listener(&poller);
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let mut acceptor = pin!(netpoller::task::named("acceptor", async {
+        desc.wait(Direction::Read).await.unwrap();
+        desc.reset(Direction::Read).unwrap();
+        let _accepted = listening.accept().unwrap();
+        let pause = || netpoller::time::sleep(Duration::from_secs(600));
+        poller.in_scope(pause).await;
+    }));
+    park(acceptor.as_mut());
+    let _clients = [(); 3].map(|()| connect(&listening));
+    until("it pauses", || {
+        park(acceptor.as_mut());
+        poller.rows().iter().any(|row| row.kind == Kind::Timer)
+    });
+    silent(&poller);
+}
+
+#[test]
+fn an_acceptor_that_was_woken_and_has_not_run_is_told_once() {
+    let poller = new_poller();
+    let (desc, listening) = listener(&poller);
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let mut wait = Box::pin(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    let _client = connect(&listening);
+    let brief = [Lint::AcceptStalled, Lint::WokenNotRun];
+    let options = brief
+        .into_iter()
+        .fold(Options::new(), |options, lint| options.hold(lint, BRIEF));
+    let mut lints = Lints::new(options);
+    let mut looks = 0;
+    while looks < 5 {
+        let found: Vec<Lint> = lints.look(&poller).iter().map(|it| it.lint).collect();
+        assert!(!found.contains(&Lint::AcceptStalled), "{found:?}");
+        looks += usize::from(found.contains(&Lint::WokenNotRun));
+        std::thread::sleep(BRIEF);
+    }
 }

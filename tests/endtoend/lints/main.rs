@@ -13,13 +13,12 @@ mod waits;
 
 use std::net::TcpStream;
 use std::os::fd::AsFd;
-use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 use netpoller::view::lints::{Finding, Lint, Lints, Options};
 use netpoller::{Desc, Kind, Poller};
-use netpoller_tests::{LIMIT, std_tcp_pair};
+use netpoller_tests::{LIMIT, Lateness, std_tcp_pair};
 
 /// The hold time that a test begins with: so short that it need not wait for long.
 const BRIEF: Duration = Duration::from_millis(50);
@@ -40,57 +39,10 @@ const HELD: [Lint; 5] = [
     Lint::LeakedReadiness,
 ];
 
-/// How late this machine lets threads run that are due. A thread that is kept from running for
-/// longer than a hold time does look as if it did not work, and that is then no false alarm.
-struct Lateness {
-    /// The worst case so far of a thread that only sleeps.
-    worst_ns: Arc<AtomicU64>,
-    /// What the threads of this process had waited for a processor when it began.
-    waited_before: Duration,
-}
-
-impl Lateness {
-    fn watch() -> Self {
-        let worst_ns = Arc::new(AtomicU64::new(0));
-        let watched = Arc::downgrade(&worst_ns);
-        // It ends when nobody wants to know any more.
-        std::thread::spawn(move || {
-            let pause = Duration::from_millis(1);
-            while let Some(worst_ns) = watched.upgrade() {
-                let began = Instant::now();
-                std::thread::sleep(pause);
-                let late = began.elapsed().saturating_sub(pause);
-                worst_ns.fetch_max(late.as_nanos() as u64, Ordering::Relaxed);
-            }
-        });
-        Self {
-            worst_ns,
-            waited_before: waited_for_a_processor(),
-        }
-    }
-
-    /// Whether `finding` may come of it, where the hold time is this. Several delays may add up.
-    fn explains(&self, finding: &Finding, brief: Duration) -> bool {
-        let worst = Duration::from_nanos(self.worst_ns.load(Ordering::Relaxed));
-        let timed = HELD.contains(&finding.lint) || finding.lint == Lint::SlowDispatch;
-        // The scheduler is kinder to one that sleeps than to one that works, so those are asked
-        // about too.
-        let waited = waited_for_a_processor().saturating_sub(self.waited_before);
-        timed && (worst > brief / 10 || waited > brief / 2)
-    }
-}
-
-/// How long the threads of this process, which there are now, were runnable and did not run
-/// (proc(5), `schedstat`). Zero where the kernel does not count it.
-fn waited_for_a_processor() -> Duration {
-    let threads = std::fs::read_dir("/proc/self/task").into_iter().flatten();
-    threads
-        .filter_map(|thread| {
-            let text = std::fs::read_to_string(thread.ok()?.path().join("schedstat")).ok()?;
-            let waited = text.split_whitespace().nth(1)?.parse().ok()?;
-            Some(Duration::from_nanos(waited))
-        })
-        .sum()
+/// Whether the machine may be to blame for `finding`, where the hold time is this.
+fn explains(lateness: &Lateness, finding: &Finding, brief: Duration) -> bool {
+    let timed = HELD.contains(&finding.lint) || finding.lint == Lint::SlowDispatch;
+    timed && lateness.explains(brief)
 }
 
 /// Looks at `poller` until it has `lint`, and says what was found. Every other finding is a false
@@ -113,7 +65,7 @@ fn found_among(poller: &Poller, lint: Lint, others: &[Lint]) -> Finding {
                 assert!(!finding.summary.is_empty() && !finding.evidence.is_empty());
                 return finding;
             }
-            let excused = others.contains(&finding.lint) || lateness.explains(&finding, BRIEF);
+            let excused = others.contains(&finding.lint) || explains(&lateness, &finding, BRIEF);
             assert!(excused, "{finding:#?}");
         }
         assert!(began.elapsed() < LIMIT, "{lint} was not found");
@@ -153,7 +105,7 @@ fn is_silent(poller: &Poller, allowed: &[Lint], brief: Duration) -> bool {
         let findings = lints.look(poller);
         if let Some(finding) = findings.first() {
             assert!(
-                findings.iter().all(|it| lateness.explains(it, brief)),
+                findings.iter().all(|it| explains(&lateness, it, brief)),
                 "{findings:#?}"
             );
             eprintln!("late, so again: {}", finding.summary);

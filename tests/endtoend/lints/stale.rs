@@ -55,6 +55,38 @@ fn a_number_that_stands_for_another_kind_of_file_is_stale_and_shows_no_address_o
 }
 
 #[test]
+fn what_the_other_file_has_to_read_is_not_left_by_the_row_that_is_stale() {
+    let poller = new_poller();
+    let (desc, ours, mut theirs) = connection(&poller);
+    std::io::Write::write_all(&mut theirs, b"an edge").unwrap();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    until("it has come", || {
+        poller.rows()[0].read.state == netpoller::view::State::Ready
+    });
+    let (_, other, mut peer) = connection(&new_poller());
+    std::io::Write::write_all(&mut peer, b"not its own").unwrap();
+    replace(ours.as_raw_fd(), &other);
+    let brief = std::time::Duration::from_millis(50);
+    let mut lints = Lints::new(
+        Options::new()
+            .hold(Lint::LeakedReadiness, brief)
+            .kernel(true),
+    );
+    let mut looks = 0;
+    while looks < 5 {
+        let found = lints.look(&poller);
+        if found.iter().any(|it| it.lint == Lint::StaleDescriptor) {
+            let [finding] = &found[..] else {
+                panic!("{found:#?}")
+            };
+            assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
+            looks += 1;
+        }
+        std::thread::sleep(brief);
+    }
+}
+
+#[test]
 fn a_number_that_is_closed_is_stale() {
     let poller = new_poller();
     let (desc, ours, _theirs) = connection(&poller);

@@ -91,6 +91,29 @@ fn a_writer_that_waits_with_room_left_is_stuck() {
 }
 
 #[test]
+fn a_stuck_reader_without_a_deadline_is_one_finding() {
+    let poller = new_poller();
+    let (desc, ours, mut theirs) = connection(&poller);
+    send(b"hello", &mut theirs, &ours);
+    take_edge(&poller, &desc, Direction::Read);
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    let brief = [Lint::StuckWaiter, Lint::NoDeadline];
+    let options = brief
+        .into_iter()
+        .fold(netpoller::view::lints::Options::new(), |options, lint| {
+            options.hold(lint, super::BRIEF)
+        });
+    let mut lints = netpoller::view::lints::Lints::new(options);
+    until("it is certain", || {
+        let found: Vec<Lint> = lints.look(&poller).iter().map(|it| it.lint).collect();
+        assert!(!found.contains(&Lint::NoDeadline), "{found:?}");
+        found == [Lint::StuckWaiter]
+    });
+}
+
+#[test]
 fn a_stuck_waiter_is_found_on_a_poller_that_is_busy_too() {
     let poller = new_poller();
     let (desc, ours, mut theirs) = connection(&poller);
@@ -314,6 +337,9 @@ fn connections_that_an_acceptor_left_behind_are_leaked_though_the_edge_was_taken
     let finding = found(&poller, Lint::LeakedReadiness);
     assert_eq!(evidence(&finding, "connections to accept"), "4");
     assert!(finding.first_seen, "it accepted before");
+    let finding = found(&poller, Lint::AcceptStalled);
+    assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
+    assert!(!finding.first_seen, "since the edge was taken");
 }
 
 #[test]

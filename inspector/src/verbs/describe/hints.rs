@@ -23,6 +23,21 @@ pub(super) fn hints(answer: &GetDescriptorResponse) -> Vec<String> {
     if let Some(kernel) = &answer.kernel {
         contradictions(row, kernel, now_ns, &mut hints);
     }
+    for wait in &answer.elsewhere {
+        let what = match wait.sleeps {
+            true => "sleeps".to_owned(),
+            false => format!("waits to {} {}", name_of(wait.direction()), wait.id),
+        };
+        let at = match wait.location.as_str() {
+            "" => String::new(),
+            at => format!(" at {at}"),
+        };
+        hints.push(format!(
+            "whoever waited last to {} it waits elsewhere: it {what}{at} since {} ago",
+            name_of(wait.waited()),
+            text::duration(now_ns.saturating_sub(wait.since_ns))
+        ));
+    }
     for direction in Direction::ALL {
         let part = Part {
             row,
@@ -124,7 +139,7 @@ pub(super) fn name_of(mode: Mode) -> &'static str {
 mod tests {
     use super::*;
     use crate::fixture;
-    use netpoller_proto::v1::Wake;
+    use netpoller_proto::v1::{Elsewhere, Wake};
 
     fn answer() -> GetDescriptorResponse {
         GetDescriptorResponse {
@@ -152,6 +167,25 @@ mod tests {
         assert!(
             hints[0].contains("12.4s") && hints[0].contains("readable"),
             "{hints:?}"
+        );
+    }
+
+    #[test]
+    fn where_the_last_reader_waits_instead_is_told() {
+        let mut answer = answer();
+        answer.elsewhere.push(Elsewhere {
+            waited: Mode::Read.into(),
+            id: "7.1".into(),
+            direction: Mode::Write.into(),
+            since_ns: fixture::NOW_NS - 3_000_000_000,
+            location: "src/proxy.rs:12".into(),
+            ..Default::default()
+        });
+        assert_eq!(
+            hints(&answer),
+            [
+                "whoever waited last to read it waits elsewhere: it waits to write 7.1 at src/proxy.rs:12 since 3.0s ago"
+            ]
         );
     }
 

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use netpoller::view::lints::Lint;
 use netpoller_proto::filter::Key;
-use netpoller_proto::v1::{Mode, Severity};
+use netpoller_proto::v1::{Lint, Mode, Severity};
 use serde::Serialize;
 
 use super::case::Case;
+use super::catalogue;
 use super::laws;
 use crate::document;
 use crate::table::{Column, Context, Raw, Value};
@@ -129,31 +129,34 @@ pub(super) static RECORDS: [C; 11] = [
 
 /// One lint: an item of `netpoller/v1/lints`.
 #[derive(Serialize)]
-pub(super) struct LintItem {
-    lint: &'static str,
+pub(super) struct LintItem<'a> {
+    lint: &'a str,
     severity: &'static str,
+    timing: &'static str,
     hold_ns: u64,
     needs_kernel: bool,
-    help: &'static str,
-    advice: &'static str,
+    help: &'a str,
+    advice: &'a str,
 }
 
-pub(super) fn lint(lint: Lint) -> LintItem {
+pub(super) fn lint(lint: &Lint) -> LintItem<'_> {
     LintItem {
-        lint: lint.name(),
-        severity: lint.severity().name(),
-        hold_ns: u64::try_from(lint.default_hold().as_nanos()).unwrap_or(u64::MAX),
-        needs_kernel: lint.needs_kernel(),
-        help: lint.help(),
-        advice: lint.advice(),
+        lint: &lint.name,
+        severity: severity(lint.severity()),
+        timing: catalogue::timing(lint),
+        hold_ns: lint.hold_ns,
+        needs_kernel: lint.needs_kernel,
+        help: &lint.help,
+        advice: &lint.advice,
     }
 }
 
 /// The laws, as if they were a lint.
-pub(super) fn law_item() -> LintItem {
+pub(super) fn law_item() -> LintItem<'static> {
     LintItem {
         lint: laws::NAME,
         severity: severity(Severity::Error),
+        timing: "first-seen",
         hold_ns: 0,
         needs_kernel: false,
         help: laws::HELP,

@@ -1,7 +1,7 @@
 //! The conservation laws, as findings.
 
 use netpoller::view::lints::Lint;
-use netpoller_proto::v1::{AuditResponse, Evidence, Finding, Law, Severity};
+use netpoller_proto::v1::{AuditResponse, Evidence, Finding, Law, Severity, Since};
 
 use crate::text;
 use crate::verbs::audit::cause;
@@ -11,10 +11,17 @@ pub(super) const NAME: &str = "broken-law";
 pub(super) const HELP: &str = "A conservation law does not hold: what was counted on the way in is not what came out, plus what is inside.";
 pub(super) const ADVICE: &str = "something was counted twice or not at all, unless it is the law `kernel`: this is a bug of netpoller, please report it; `netpoller audit` has all laws";
 
+/// The law that compares with the kernel's list.
+pub(super) const KERNEL: &str = "kernel";
+
+/// Those of all pollers.
+pub(super) fn all(answer: &AuditResponse) -> impl Iterator<Item = &Law> {
+    answer.pollers.iter().flat_map(|poller| &poller.laws)
+}
+
 /// How many hold.
 pub(super) fn held(answer: &AuditResponse) -> usize {
-    let laws = answer.pollers.iter().flat_map(|poller| &poller.laws);
-    laws.filter(|law| !law.violated).count()
+    all(answer).filter(|law| !law.violated).count()
 }
 
 /// Those that do not. One cause, one finding: a registration of which only the kernel knows is
@@ -27,7 +34,7 @@ pub(super) fn findings(answer: &AuditResponse, found: &[Finding]) -> Vec<Finding
             Lint::LostEdge,
         ];
         let causes = causes.map(Lint::name);
-        law.name == "kernel"
+        law.name == KERNEL
             && found
                 .iter()
                 .any(|it| causes.contains(&it.lint.as_str()) && it.poller == poller)
@@ -37,11 +44,17 @@ pub(super) fn findings(answer: &AuditResponse, found: &[Finding]) -> Vec<Finding
         broken.map(|law| (poller.poller.as_str(), law))
     });
     laws.filter(|(poller, law)| !is_explained(poller, law))
-        .map(|(poller, law)| finding(poller, law))
+        .map(|(poller, law)| finding(poller, law, answer.captured_at_ns))
         .collect()
 }
 
-fn finding(poller: &str, law: &Law) -> Finding {
+/// Whether a lint may explain it as soon as it is certain.
+pub(super) fn may_be_explained(finding: &Finding) -> bool {
+    let law = finding.evidence.first();
+    law.is_some_and(|law| law.value == KERNEL)
+}
+
+fn finding(poller: &str, law: &Law, seen_ns: u64) -> Finding {
     let evidence = [
         ("law", law.name.clone()),
         ("left", text::signed(law.lhs)),
@@ -52,6 +65,8 @@ fn finding(poller: &str, law: &Law) -> Finding {
         lint: NAME.to_owned(),
         severity: Severity::Error.into(),
         poller: poller.to_owned(),
+        since: Since::FirstSeen.into(),
+        since_ns: seen_ns,
         summary: format!("the law `{}` is violated: {}", law.name, law.statement),
         evidence: evidence
             .into_iter()

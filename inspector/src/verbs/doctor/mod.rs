@@ -1,10 +1,12 @@
 //! `netpoller doctor`: asks the process to look for known faults, and says what it found in prose.
 //!
-//! `args` is what it can be told, `case` what was found, `prose` how a finding reads, `item` its
-//! JSON, `laws` the conservation laws as findings, `not_run` what was not looked for.
+//! `args` is what it can be told, `catalogue` the lints of the process, `case` what was found,
+//! `prose` how a finding reads, `item` its JSON, `laws` the conservation laws as findings,
+//! `not_run` what was not looked for.
 
 mod args;
 mod case;
+mod catalogue;
 mod item;
 mod laws;
 mod not_run;
@@ -14,7 +16,6 @@ use std::collections::HashSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use netpoller::view::lints::Lint;
 use netpoller_proto::v1::{AuditResponse, DiagnoseRequest, DiagnoseResponse, Since};
 use prost::Message;
 
@@ -27,9 +28,10 @@ use crate::table::Context;
 use crate::verbs::verb::{ALL, NO_CSV, Usage, Verb};
 pub(crate) use args::DoctorArgs;
 
-use args::{Check, WINDOW};
+use args::WINDOW;
 use case::{Case, Key};
-use not_run::NotRun;
+use catalogue::Catalogue;
+use not_run::{Look, NotRun};
 
 /// Findings beyond what is listed, from which on their number is of no use.
 const MANY: u64 = 1_000_000;
@@ -41,7 +43,6 @@ impl Verb for DoctorArgs {
     fn usage(&self) -> Usage {
         Usage {
             why: "it has findings and no table; leave lints out with --allow",
-            target: !self.list,
             formats: if self.list { NO_CSV } else { ALL },
             instead: "the catalogue has no CSV form; use --format json",
             ..Usage::of("doctor")
@@ -49,12 +50,15 @@ impl Verb for DoctorArgs {
     }
 
     fn run(&self, globals: &Globals) -> Result<(), Failure> {
-        if self.list {
-            return list(&globals.style());
-        }
         super::block_on(async {
-            let connection = super::connection(globals).await?;
-            diagnose(&connection, self, &globals.style()).await
+            let connection = super::connection(globals).await;
+            let style = globals.style();
+            match connection {
+                Ok(connection) if self.list => list(&style, Some(&connection)),
+                // Where no process was named there need not be one.
+                Err(_) if self.list && globals.target.is_none() => list(&style, None),
+                connection => diagnose(&connection?, self, &style).await,
+            }
         })
     }
 }
@@ -65,19 +69,33 @@ async fn diagnose(
     style: &Style,
 ) -> Result<(), Failure> {
     let began = Instant::now();
+    let catalogue = known(connection, args).await?;
+    args.check(&catalogue)?;
+    let pollers = connection.server.pollers.iter();
+    let descriptors = pollers.fold(0, |sum: u64, it| sum.saturating_add(it.descriptors));
+    let request = request(args, &catalogue, args.asks_kernel(descriptors));
     let mut cases = Vec::new();
     let mut known: HashSet<Key> = HashSet::new();
-    let (mut more, mut weight) = (0, 0);
+    let (mut more, mut weight, mut has_looked_again) = (0, 0, false);
     loop {
-        let (answer, audit) =
-            tokio::join!(connection.diagnose(request(args)), audit(connection, args));
+        let (answer, (audit, without_kernel)) = tokio::join!(
+            connection.diagnose(request.clone()),
+            audit(connection, args, request.kernel)
+        );
         let mut answer = answer?;
-        date(&mut answer);
+        date(&mut answer, &catalogue);
         more = answer.more.max(more);
-        let broken = audit
+        let broken: Vec<_> = audit
             .iter()
-            .flat_map(|audit| laws::findings(audit, &answer.findings));
+            .flat_map(|audit| laws::findings(audit, &answer.findings))
+            .collect();
+        // The lint that explains it may need another look to be certain.
+        if !has_looked_again && broken.iter().any(laws::may_be_explained) {
+            has_looked_again = true;
+            continue;
+        }
         let new: Vec<_> = broken
+            .into_iter()
             .chain(answer.findings.iter().cloned())
             .map(Case::new)
             .filter(|case| known.insert(case.key()))
@@ -92,11 +110,15 @@ async fn diagnose(
                 connection.target
             )));
         }
-        let not_run = not_run::of(
+        let look = Look {
             args,
-            &answer.lints,
-            audit.as_ref().map(drop).map_err(Clone::clone),
-        );
+            catalogue: &catalogue,
+            descriptors,
+            answer: &answer,
+            audit: &audit,
+            without_kernel: without_kernel.as_deref(),
+        };
+        let not_run = look.not_run();
         let head = style.head(connection, "netpoller/v1/findings", answer.captured_at_ns);
         let context = head.context;
         super::print(|out| match style.format {
@@ -155,25 +177,46 @@ struct Diagnosis<'a> {
     not_run: &'a [NotRun],
 }
 
-/// The laws, or why nobody knows. A process that is too old, or busy, is still worth being looked
-/// at.
-async fn audit(connection: &Connection, args: &DoctorArgs) -> Result<AuditResponse, String> {
-    if args.allow.contains(&Check::Laws) {
-        return Err(String::new());
+/// What the process can look for. One that is too old to say is asked what it runs.
+async fn known(connection: &Connection, args: &DoctorArgs) -> Result<Catalogue, Failure> {
+    let mut catalogue = Catalogue::of(&connection.server);
+    if !catalogue.told && !(args.allow.is_empty() && args.hold.is_empty()) {
+        let briefly = DiagnoseRequest {
+            window_ns: 1,
+            ..DiagnoseRequest::default()
+        };
+        catalogue.keep(&connection.diagnose(briefly).await?.lints);
     }
-    connection
-        .audit(false)
-        .await
-        .map_err(|failure| failure.to_string())
+    Ok(catalogue)
+}
+
+/// The laws, or why nobody knows, and why they were read without the kernel's list if they had to
+/// be. A process that is too old, or busy, is still worth being looked at.
+async fn audit(
+    connection: &Connection,
+    args: &DoctorArgs,
+    kernel: bool,
+) -> (Result<AuditResponse, String>, Option<String>) {
+    if args.allows(laws::NAME) {
+        return (Err(String::new()), None);
+    }
+    let ask = async |kernel| {
+        let answer = connection.audit(kernel).await;
+        answer.map_err(|failure| failure.to_string())
+    };
+    match ask(kernel).await {
+        Err(why) if kernel => (ask(false).await, Some(why)),
+        answer => (answer, None),
+    }
 }
 
 /// A library that is older than this command does not say of what it tells no more than when it
 /// first saw it. That was in this look.
-fn date(answer: &mut DiagnoseResponse) {
+fn date(answer: &mut DiagnoseResponse, catalogue: &Catalogue) {
     let began_ns = answer.captured_at_ns.saturating_sub(answer.window_ns);
     for finding in &mut answer.findings {
-        let lint = finding.lint.parse();
-        let undated = lint.is_ok_and(not_run::begins_with_the_look);
+        let lint = catalogue.find(&finding.lint);
+        let undated = lint.is_some_and(catalogue::begins_with_the_look);
         // The first look is taken a moment before the window begins.
         let by_this_look = finding.since_ns.saturating_add(500_000_000) >= began_ns;
         if finding.since() == Since::Unspecified && undated && by_this_look {
@@ -182,24 +225,18 @@ fn date(answer: &mut DiagnoseResponse) {
     }
 }
 
-fn request(args: &DoctorArgs) -> DiagnoseRequest {
+/// What to ask. Of what the process does not know there is nothing to leave out, or to wait for.
+fn request(args: &DoctorArgs, catalogue: &Catalogue, kernel: bool) -> DiagnoseRequest {
     let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
+    let known = |name: &&String| catalogue.find(name).is_some();
+    let holds = args.hold.iter().filter(|hold| known(&&hold.lint));
     DiagnoseRequest {
         poller: String::new(),
-        kernel: args.kernel,
+        kernel,
         window_ns: nanos(WINDOW),
-        allow: args
-            .allow
-            .iter()
-            .filter_map(|check| match check {
-                Check::Lint(lint) => Some(lint.to_string()),
-                Check::Laws => None,
-            })
-            .collect(),
-        hold_ns: args
-            .hold
-            .iter()
-            .map(|hold| (hold.lint.to_string(), nanos(hold.time)))
+        allow: args.allow.iter().filter(known).cloned().collect(),
+        hold_ns: holds
+            .map(|hold| (hold.lint.clone(), nanos(hold.time)))
             .collect(),
     }
 }
@@ -244,35 +281,48 @@ fn verdict(found: usize, more: u64, took: Duration) -> Result<(), Failure> {
     }
 }
 
-fn list(style: &Style) -> Result<(), Failure> {
+/// The lints of a process, or of this command where there is none.
+fn list(style: &Style, connection: Option<&Connection>) -> Result<(), Failure> {
+    let catalogue = connection.map_or_else(Catalogue::own, |it| Catalogue::of(&it.server));
+    if !catalogue.told {
+        note(match connection {
+            Some(_) => "the process does not say its lints: these are the command's own",
+            None => "no process was asked: these are the command's own lints",
+        });
+    }
     super::print(|out| match style.format {
-        Format::Table | Format::Wide | Format::Csv => prose::catalogue(out, style),
+        Format::Table | Format::Wide | Format::Csv => prose::catalogue(out, style, &catalogue),
         Format::Json => {
-            let head = Head {
-                schema: "netpoller/v1/lints",
-                target: None,
-                context: Context {
-                    ascii: style.ascii,
-                    ..Context::default()
+            let head = match connection {
+                Some(connection) => {
+                    let now_ns = connection.server.captured_at_ns;
+                    style.head(connection, "netpoller/v1/lints", now_ns)
+                }
+                None => Head {
+                    schema: "netpoller/v1/lints",
+                    target: None,
+                    context: Context {
+                        ascii: style.ascii,
+                        ..Context::default()
+                    },
+                    captured_at: None,
                 },
-                captured_at: None,
             };
-            let mut items: Vec<_> = Lint::ALL.map(item::lint).into();
-            items.push(item::law_item());
-            style.document(out, head, true, items)
+            style.document(out, head, true, items(&catalogue))
         }
         Format::Jsonl => {
-            for item in Lint::ALL
-                .map(item::lint)
-                .into_iter()
-                .chain([item::law_item()])
-            {
+            for item in items(&catalogue) {
                 serde_json::to_writer(&mut *out, &item)?;
                 out.write_all(b"\n")?;
             }
             Ok(())
         }
     })
+}
+
+fn items(catalogue: &Catalogue) -> Vec<item::LintItem<'_>> {
+    let lints = catalogue.lints.iter().map(item::lint);
+    lints.chain([item::law_item()]).collect()
 }
 
 #[cfg(test)]
@@ -283,15 +333,9 @@ mod tests {
     #[test]
     fn a_hold_names_a_lint_and_a_time() {
         let hold = "stuck-waiter=5s".parse::<Hold>().unwrap();
-        assert_eq!(
-            (hold.lint, hold.time),
-            (Lint::StuckWaiter, Duration::from_secs(5))
-        );
-        for (wrong, word) in [
-            ("stuck-waiter", "LINT=DUR"),
-            ("stuck=5s", "lost-edge"),
-            ("lost-edge=soon", "number"),
-        ] {
+        let seconds = Duration::from_secs(5);
+        assert_eq!((hold.lint.as_str(), hold.time), ("stuck-waiter", seconds));
+        for (wrong, word) in [("stuck-waiter", "LINT=DUR"), ("lost-edge=soon", "number")] {
             let error = wrong.parse::<Hold>().unwrap_err();
             assert!(error.contains(word), "{error}");
         }

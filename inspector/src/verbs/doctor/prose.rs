@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use netpoller::view::lints::{Lint, Severity as Gravity};
 use netpoller_proto::v1::{Mode, Severity, Waiter};
 
 use super::case::Case;
+use super::catalogue::{Catalogue, hold};
 use super::not_run::{self, NotRun};
 use super::{item, laws};
 use crate::failure::Failure;
@@ -32,12 +32,7 @@ pub(super) fn cases(
         if before + index > 0 {
             writeln!(out)?;
         }
-        let tone = match finding.severity() {
-            Severity::Error => Tone::Bad,
-            Severity::Warning => Tone::Warn,
-            _ => Tone::Title,
-        };
-        let lint = tone.paint(&finding.lint, style.color);
+        let lint = tone(finding.severity()).paint(&finding.lint, style.color);
         let severity = item::severity(finding.severity());
         writeln!(out, "{}. {lint} ({severity})", before + index + 1)?;
         let mut paragraph = |name: &str, content: &str| paragraph(out, style, name, content);
@@ -75,35 +70,41 @@ pub(super) fn cases(
 }
 
 /// Every lint, with its hold time and what it looks for.
-pub(super) fn catalogue(out: &mut dyn Write, style: &Style) -> Result<(), Failure> {
-    for (index, lint) in Lint::ALL.into_iter().enumerate() {
-        if index > 0 {
-            writeln!(out)?;
-        }
-        let tone = match lint.severity() {
-            Gravity::Error => Tone::Bad,
-            Gravity::Warning => Tone::Warn,
-            Gravity::Info => Tone::Title,
-        };
-        let hold = match lint.default_hold() {
+pub(super) fn catalogue(
+    out: &mut dyn Write,
+    style: &Style,
+    catalogue: &Catalogue,
+) -> Result<(), Failure> {
+    for lint in &catalogue.lints {
+        let hold = match hold(lint) {
             hold if hold.is_zero() => "over the window".to_owned(),
             hold => format!("held for {}", humantime::format_duration(hold)),
         };
-        let kernel = if lint.needs_kernel() {
-            ", with --kernel"
+        let kernel = if lint.needs_kernel {
+            ", reads the kernel's list"
         } else {
             ""
         };
-        let name = tone.paint(lint.name(), style.color);
-        writeln!(out, "{name} ({}, {hold}{kernel})", lint.severity().name())?;
-        paragraph(out, style, "", lint.help())?;
-        paragraph(out, style, "advice", lint.advice())?;
+        let name = tone(lint.severity()).paint(&lint.name, style.color);
+        let severity = item::severity(lint.severity());
+        writeln!(out, "{name} ({severity}, {hold}{kernel})")?;
+        paragraph(out, style, "", &lint.help)?;
+        paragraph(out, style, "advice", &lint.advice)?;
+        writeln!(out)?;
     }
     let name = Tone::Bad.paint(laws::NAME, style.color);
-    writeln!(out, "\n{name} (error, read several times)")?;
+    writeln!(out, "{name} (error, read several times)")?;
     paragraph(out, style, "", laws::HELP)?;
     paragraph(out, style, "advice", laws::ADVICE)?;
     Ok(())
+}
+
+fn tone(severity: Severity) -> Tone {
+    match severity {
+        Severity::Error => Tone::Bad,
+        Severity::Warning => Tone::Warn,
+        _ => Tone::Title,
+    }
 }
 
 /// What was not looked for, below what was found.

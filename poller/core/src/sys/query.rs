@@ -269,6 +269,25 @@ pub(crate) fn tcp_info(fd: RawFd) -> io::Result<TcpInfo> {
         .ok_or_else(|| io::Error::from_raw_os_error(libc::ENOPROTOOPT))
 }
 
+/// How much a socket has dropped because a queue of it was full: of a listener, connections
+/// (SO_MEMINFO).
+pub(crate) fn dropped(fd: RawFd) -> io::Result<u32> {
+    const SK_MEMINFO_DROPS: usize = 8;
+    let mut info = [0u32; SK_MEMINFO_DROPS + 1];
+    let mut length = size_of_val(&info) as libc::socklen_t;
+    // SAFETY: the kernel writes at most `length` bytes.
+    syscall!(unsafe {
+        libc::getsockopt(
+            fd,
+            libc::SOL_SOCKET,
+            libc::SO_MEMINFO,
+            info.as_mut_ptr().cast(),
+            &raw mut length,
+        )
+    })?;
+    Ok(info[SK_MEMINFO_DROPS])
+}
+
 #[cfg(all(test, not(loom)))]
 mod tests {
     use std::io::Write;

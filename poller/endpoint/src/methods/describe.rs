@@ -4,12 +4,12 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use netpoller_core::internals::{self, KEPT_SHIFT, bucket_of, upper_bound};
+use netpoller_core::internals::{self, KEPT_SHIFT, RawRow, Waiters, bucket_of, upper_bound};
 use netpoller_core::view::recorder::{self, Event};
 use netpoller_core::view::{self, EventKind, Reader, Sockets};
-use netpoller_core::{DescId, Direction, Poller};
+use netpoller_core::{DescId, Direction, Kind, Poller};
 use netpoller_proto::v1::{
-    Bucket, Exemplar, GetDescriptorRequest, GetDescriptorResponse, Histogram, KernelView,
+    Bucket, Elsewhere, Exemplar, GetDescriptorRequest, GetDescriptorResponse, Histogram, KernelView,
 };
 use tonic::Status;
 
@@ -48,7 +48,29 @@ pub(crate) fn describe(
             .collect(),
         kernel: Some(kernel(view::kernel_view(&poller, id), redact)),
         epoch: view::started_at_ns(),
+        elsewhere: elsewhere(&poller, &raw),
     })
+}
+
+/// What those who waited last wait for instead.
+fn elsewhere(poller: &Poller, raw: &RawRow) -> Vec<Elsewhere> {
+    let rows: Vec<_> = internals::slots(poller, 0)
+        .filter_map(internals::Slot::read)
+        .filter(RawRow::is_waiting)
+        .collect();
+    let waiters = Waiters::of(rows.iter());
+    let of = |direction: Direction| {
+        let wait = waiters.elsewhere(&raw.sides[direction.index()])?;
+        Some(Elsewhere {
+            waited: encode::mode(direction).into(),
+            id: wait.id.to_string(),
+            direction: encode::mode(wait.direction).into(),
+            sleeps: wait.kind == Kind::Timer,
+            since_ns: wait.since_ns,
+            location: wait.line(),
+        })
+    };
+    Direction::ALL.into_iter().filter_map(of).collect()
 }
 
 /// What the flight recorder holds of it, and before that what it keeps itself.

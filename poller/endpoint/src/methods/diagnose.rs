@@ -3,13 +3,13 @@
 use std::time::{Duration, Instant};
 
 use netpoller_core::internals::{self, INODE};
-use netpoller_core::view::lints::{Finding, Lint, Lints, Options, Severity};
-use netpoller_core::{Direction, Poller, view};
+use netpoller_core::view::lints::{Finding, Lint, Lints, Options};
+use netpoller_core::{Poller, view};
 use netpoller_proto::v1;
 use netpoller_proto::v1::{DiagnoseRequest, DiagnoseResponse};
 use tonic::{Request, Response, Status};
 
-use super::turns::{REST, Turns};
+use super::turns::{LookTurn, REST, Turns};
 use super::{encode, find};
 use crate::guard::guarded;
 
@@ -52,13 +52,14 @@ pub(crate) async fn diagnose(
         }
     };
     let mut lints = Lints::new(options);
-    let mut look = || {
+    let mut look = |mut turn: LookTurn| {
         let began = Instant::now();
         let findings = guarded(|| look(&mut lints, &pollers))?;
+        turn.took(internals::list_took(&mut lints));
+        drop(turn);
         Ok::<_, Status>((findings, began.elapsed()))
     };
-    let (mut findings, mut took_last) = look()?;
-    drop(turn);
+    let (mut findings, mut took_last) = look(turn)?;
     loop {
         let left = window.saturating_sub(began.elapsed());
         if left.is_zero() {
@@ -73,8 +74,7 @@ pub(crate) async fn diagnose(
             Ok(turn) => turn?,
             Err(_) => break,
         };
-        (findings, took_last) = look()?;
-        drop(turn);
+        (findings, took_last) = look(turn)?;
     }
     let took = began.elapsed();
     internals::sort(&mut findings);
@@ -90,6 +90,13 @@ pub(crate) async fn diagnose(
         window_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
         epoch: view::started_at_ns(),
         more: more as u64,
+        unjudged: lints
+            .unjudged()
+            .map(|(lint, why)| v1::Unjudged {
+                lint: lint.name().to_owned(),
+                why: why.to_owned(),
+            })
+            .collect(),
     }))
 }
 
@@ -126,19 +133,12 @@ fn options(request: &DiagnoseRequest, window: Duration) -> Result<Options, Statu
 }
 
 fn encoded(finding: Finding, redact: bool) -> v1::Finding {
-    let severity = match finding.severity {
-        Severity::Info => v1::Severity::Info,
-        Severity::Warning => v1::Severity::Warning,
-        Severity::Error => v1::Severity::Error,
-    };
-    let direction = match finding.direction {
-        None => v1::Mode::Unspecified,
-        Some(Direction::Read) => v1::Mode::Read,
-        Some(Direction::Write) => v1::Mode::Write,
-    };
+    let direction = finding
+        .direction
+        .map_or(v1::Mode::Unspecified, encode::mode);
     v1::Finding {
         lint: finding.lint.name().to_owned(),
-        severity: severity.into(),
+        severity: encode::severity(finding.severity).into(),
         descriptor: finding
             .row
             .map(|row| encode::descriptor(&finding.poller, row, redact)),
@@ -175,7 +175,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
-    use netpoller_core::{Desc, Kind, ReadyList};
+    use netpoller_core::{Desc, Direction, Kind, ReadyList};
     use tonic::Code;
 
     use super::*;

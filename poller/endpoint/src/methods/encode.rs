@@ -5,6 +5,7 @@ use std::panic::Location;
 use std::sync::LazyLock;
 
 use netpoller_core::internals::{Group, RawRow};
+use netpoller_core::view::lints::{Lint, Severity, Timing};
 use netpoller_core::view::{
     Exemplar, Law, Line, PollerInfo, Row, Side, Socket, Stats, Waiter, Wake,
 };
@@ -243,5 +244,43 @@ pub(super) fn law(law: &Law) -> v1::Law {
         lhs: law.lhs,
         rhs: law.rhs,
         violated: law.violated,
+    }
+}
+
+pub(super) fn mode(direction: Direction) -> v1::Mode {
+    match direction {
+        Direction::Read => v1::Mode::Read,
+        Direction::Write => v1::Mode::Write,
+    }
+}
+
+/// All faults that can be looked for.
+pub(crate) fn lints() -> Vec<v1::Lint> {
+    Lint::ALL.map(lint).into()
+}
+
+fn lint(lint: Lint) -> v1::Lint {
+    let timing = match lint.timing() {
+        Timing::Dated => v1::Timing::Dated,
+        Timing::FirstSeen => v1::Timing::FirstSeen,
+        Timing::Rate => v1::Timing::Rate,
+        _ => v1::Timing::Unspecified,
+    };
+    v1::Lint {
+        name: lint.name().to_owned(),
+        severity: severity(lint.severity()).into(),
+        timing: timing.into(),
+        hold_ns: u64::try_from(lint.default_hold().as_nanos()).unwrap_or(u64::MAX),
+        needs_kernel: lint.needs_kernel(),
+        help: lint.help().to_owned(),
+        advice: lint.advice().to_owned(),
+    }
+}
+
+pub(super) fn severity(severity: Severity) -> v1::Severity {
+    match severity {
+        Severity::Info => v1::Severity::Info,
+        Severity::Warning => v1::Severity::Warning,
+        Severity::Error => v1::Severity::Error,
     }
 }

@@ -5,19 +5,26 @@ use netpoller_core::view::{self, Auditor, Law, READ_INTERVAL, READS};
 use netpoller_proto::v1::{AuditResponse, PollerLaws};
 
 use super::encode;
+use super::turns::Turns;
 
 /// The laws of each of `pollers`, read once if all hold, else again after a pause.
 ///
-/// `kernel` asks the kernel for its registrations too, each time.
-pub(crate) async fn audited(pollers: &[Poller], kernel: bool) -> Vec<Vec<Law>> {
+/// With `kernel` the kernel is asked for its registrations too, each time when it is its turn.
+pub(crate) async fn audited(pollers: &[Poller], kernel: Option<&Turns>) -> Vec<Vec<Law>> {
     let mut auditors: Vec<Auditor> = pollers.iter().map(|_| Auditor::new()).collect();
-    let mut laws = read(pollers, &mut auditors, kernel);
-    for _ in 1..2 * READS {
-        if !auditors.iter().any(Auditor::is_suspicious) {
-            break;
+    let mut laws = Vec::new();
+    for reads in 0..2 * READS {
+        if reads > 0 {
+            if !auditors.iter().any(Auditor::is_suspicious) {
+                break;
+            }
+            tokio::time::sleep(READ_INTERVAL).await;
         }
-        tokio::time::sleep(READ_INTERVAL).await;
-        laws = read(pollers, &mut auditors, kernel);
+        let _turn = match kernel {
+            Some(turns) => Some(turns.kernel().await),
+            None => None,
+        };
+        laws = read(pollers, &mut auditors, kernel.is_some());
     }
     laws
 }
@@ -37,7 +44,7 @@ fn read(pollers: &[Poller], auditors: &mut [Auditor], kernel: bool) -> Vec<Vec<L
 }
 
 /// The answer to `Audit`.
-pub(crate) async fn audit(pollers: &[Poller], kernel: bool) -> AuditResponse {
+pub(crate) async fn audit(pollers: &[Poller], kernel: Option<&Turns>) -> AuditResponse {
     let laws = audited(pollers, kernel).await;
     AuditResponse {
         captured_at_ns: view::now_ns(),

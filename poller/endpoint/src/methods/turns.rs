@@ -15,6 +15,7 @@
 //! elsewhere, it is one of each listener that is served before.
 
 use std::sync::Arc;
+use std::time::Duration;
 
 use netpoller_core::view::{self, Reading, Sockets};
 use tokio::sync::{Mutex, OwnedMutexGuard, OwnedSemaphorePermit, Semaphore};
@@ -127,6 +128,7 @@ impl Turns {
         sleep_until(*resting).await;
         KernelTurn {
             began: Instant::now(),
+            took: None,
             resting,
             _first: first,
         }
@@ -136,11 +138,11 @@ impl Turns {
     pub(super) async fn look(&self, kernel: bool) -> Result<LookTurn, Status> {
         Ok(match kernel {
             true => LookTurn {
-                _kernel: Some(self.kernel().await),
+                kernel: Some(self.kernel().await),
                 _walk: None,
             },
             false => LookTurn {
-                _kernel: None,
+                kernel: None,
                 _walk: Some(self.walk().await?),
             },
         })
@@ -160,8 +162,17 @@ impl Turns {
 /// The right to look once, until it is dropped.
 #[derive(Debug)]
 pub(super) struct LookTurn {
-    _kernel: Option<KernelTurn>,
+    kernel: Option<KernelTurn>,
     _walk: Option<WalkTurn>,
+}
+
+impl LookTurn {
+    /// Says how much of it went into the kernel's list, if that was its turn.
+    pub(super) fn took(&mut self, took: Duration) {
+        if let Some(turn) = &mut self.kernel {
+            turn.took = Some(took);
+        }
+    }
 }
 
 /// The right to walk through the table.
@@ -175,6 +186,8 @@ pub(crate) struct WalkTurn {
 #[derive(Debug)]
 pub(crate) struct KernelTurn {
     began: Instant,
+    /// How much of the turn went into the kernel's list; all of it unless that is said.
+    took: Option<Duration>,
     resting: OwnedMutexGuard<Instant>,
     _first: OwnedMutexGuard<()>,
 }
@@ -182,14 +195,13 @@ pub(crate) struct KernelTurn {
 impl Drop for KernelTurn {
     fn drop(&mut self) {
         let now = Instant::now();
-        *self.resting = now + REST * now.duration_since(self.began);
+        let took = self.took.unwrap_or_else(|| now.duration_since(self.began));
+        *self.resting = now + REST * took;
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use super::*;
 
     #[tokio::test(start_paused = true)]

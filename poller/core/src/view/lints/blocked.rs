@@ -34,6 +34,7 @@ pub(super) struct Blocked {
     /// The threads to blame in each of the last looks.
     late: VecDeque<Option<u32>>,
     first_ns: Option<u64>,
+    refused: Option<String>,
 }
 
 /// A thread that has not come back.
@@ -83,12 +84,20 @@ impl Due {
 }
 
 impl Blocked {
+    /// Why the kernel did not tell what threads do.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
+    }
+
     /// The finding, and whether a thread is to blame in this look, were it certain or not.
     pub(super) fn look(&mut self, observation: &Observation<'_>) -> (Option<Finding>, bool) {
         if !observation.runs(Lint::BlockedExecutor) {
             return (None, false);
         }
         let hold_ns = observation.hold_ns(Lint::BlockedExecutor);
+        self.refused = OsThread::refused().map(|error| {
+            format!("a thread that sleeps in a system call is not seen: /proc/self/task: {error}")
+        });
         let due = Due::of(observation, hold_ns);
         let before = std::mem::take(&mut self.ran);
         let recorder = &observation.poller.shared.recorder;

@@ -1,15 +1,13 @@
 //! Registered descriptors in blocking mode: an operation on one may block the thread, and with it
 //! all that runs there.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
 use super::observation::{Observation, turn};
-use crate::observe::DescId;
 use crate::sys::query;
-use crate::view::raw::RawRow;
 
 /// What was seen of one poller.
 #[derive(Debug, Default)]
@@ -21,13 +19,7 @@ pub(super) struct Blocking {
 }
 
 impl Blocking {
-    /// Looks at all rows but those that are `stale`: what the kernel says of their number is of
-    /// another file.
-    pub(super) fn look(
-        &mut self,
-        observation: &Observation<'_>,
-        stale: &HashSet<DescId>,
-    ) -> Vec<Finding> {
+    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Vec<Finding> {
         let before = std::mem::take(&mut self.seen);
         if !observation.runs(Lint::BlockingMode) {
             return Vec::new();
@@ -36,8 +28,7 @@ impl Blocking {
         let turn = turn(observation.rows.iter().map(|row| row.slot), self.next);
         self.next = turn.end;
         let mut findings = Vec::new();
-        let own = |row: &&RawRow| row.fd >= 0 && !stale.contains(&row.id());
-        for row in observation.rows.iter().filter(own) {
+        for row in observation.rows.iter().filter(|row| row.fd >= 0) {
             let id = (row.slot, row.generation);
             // Those seen before are asked in each look: to be confirmed, or forgotten.
             if !turn.contains(&row.slot) && !before.contains_key(&id) {

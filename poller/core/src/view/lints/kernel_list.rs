@@ -1,6 +1,7 @@
 //! The kernel's list of registrations, for all lints that ask for it.
 
 use super::observation::Observation;
+use crate::clock;
 use crate::view::kernel::{Registration, kernel_registrations};
 
 /// It is read at most so often: the kernel keeps the delivery of events waiting meanwhile.
@@ -8,18 +9,42 @@ const READ_NS: u64 = 500_000_000;
 
 /// The list as it was last read, and when.
 #[derive(Debug, Default)]
-pub(super) struct KernelList(Option<(u64, Vec<Registration>)>);
+pub(super) struct KernelList {
+    read: Option<(u64, Vec<Registration>)>,
+    refused: Option<String>,
+    /// How long the readings took since that was last asked.
+    took_ns: u64,
+}
 
 impl KernelList {
     /// The list, and when it was read; `None` if it cannot be read.
     pub(super) fn get(&mut self, observation: &Observation<'_>) -> Option<(u64, &[Registration])> {
         let is_old = |read_ns: u64| observation.age_ns(read_ns) >= READ_NS;
-        if self.0.as_ref().is_none_or(|(read_ns, _)| is_old(*read_ns)) {
-            self.0 = kernel_registrations(observation.poller)
-                .ok()
-                .map(|list| (observation.now_ns, list));
+        if self
+            .read
+            .as_ref()
+            .is_none_or(|(read_ns, _)| is_old(*read_ns))
+        {
+            let began_ns = clock::now_ns();
+            (self.read, self.refused) = match kernel_registrations(observation.poller) {
+                Ok(list) => (Some((observation.now_ns, list)), None),
+                Err(error) => (None, Some(error.to_string())),
+            };
+            self.took_ns += clock::now_ns().saturating_sub(began_ns);
         }
-        self.0.as_ref().map(|(read_ns, list)| (*read_ns, &list[..]))
+        self.read
+            .as_ref()
+            .map(|(read_ns, list)| (*read_ns, &list[..]))
+    }
+
+    /// How long the readings took since this was last asked.
+    pub(super) fn took_ns(&mut self) -> u64 {
+        std::mem::take(&mut self.took_ns)
+    }
+
+    /// Why it could not be read when that was last tried.
+    pub(super) fn refused(&self) -> Option<&str> {
+        self.refused.as_deref()
     }
 
     /// The list as far as it tells of a descriptor: one that was opened after it was read is not

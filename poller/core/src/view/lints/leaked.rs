@@ -6,15 +6,14 @@
 //! wait elsewhere, or an owner that writes, has not forgotten the descriptor: it does not read it
 //! by design.
 
-use std::collections::HashMap;
-
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
 use super::observation::{Observation, Suspects, key};
 use super::span;
-use crate::desc::State;
-use crate::observe::{Direction, Label, Transition};
+use super::waiters::Waiters;
+use crate::desc::{Kind, State};
+use crate::observe::{Direction, Transition};
 use crate::sys::mask_names;
 use crate::view::kernel::descriptor::Answer;
 use crate::view::line::Place;
@@ -22,10 +21,12 @@ use crate::view::raw::{RawRow, RawSide};
 
 /// The end of a stream is held for so many times as long before it is told: a pool notices it when
 /// the connection is next used.
-const END: u64 = 6;
+const END: u64 = 20;
 /// What was read once may be read again without a trace in the descriptor, so only looks tell, and
 /// for so many times as long.
-const READ_BEFORE: u64 = 2;
+const READ_BEFORE: u64 = 7;
+/// Where nobody knows whether it was read.
+const UNKNOWN: u64 = 3;
 
 /// What was seen of one poller.
 #[derive(Debug, Default)]
@@ -40,7 +41,7 @@ impl Leaked {
             return Vec::new();
         }
         let hold_ns = observation.hold_ns(Lint::LeakedReadiness);
-        let waiters = waiters(observation);
+        let waiters = Waiters::of(observation.rows.iter());
         let read = Direction::Read;
         let is_idle = |row: &&RawRow| {
             let side = &row.sides[read.index()];
@@ -73,7 +74,7 @@ impl Leaked {
             );
             // Seen once, it may be read in a moment; and whoever is asked about twice has not been.
             let is_new = seen.first_ns == observation.now_ns;
-            if findings.len() == SUSPECTS || (waits_elsewhere(&waiters, row)).is_some() {
+            if findings.len() == SUSPECTS || waiters.elsewhere(side).is_some() {
                 continue;
             }
             let Some(answer) = observation.answer(row) else {
@@ -85,11 +86,22 @@ impl Leaked {
                 continue;
             }
             let ends = answer.receive_queue == Some(0);
-            let read_before = was_read(side) || now.was_taken;
+            let known = has_read(row, &answer);
+            let read_before = was_read(side) || now.was_taken || known == Some(true);
             let (since_ns, times) = now.since_ns(read_before);
+            let times = if known.is_none() {
+                UNKNOWN.max(times)
+            } else {
+                times
+            };
             let times = if ends { END.max(times) } else { times };
             if observation.age_ns(since_ns) > hold_ns.saturating_mul(times) {
-                findings.push(describe(observation, row, &answer, since_ns, read_before));
+                let is_dated = !read_before && now.entered_ns != 0;
+                let finding = describe(observation, row, &answer, since_ns, read_before);
+                findings.push(match is_dated {
+                    true => finding,
+                    false => finding.first_seen(),
+                });
             }
         }
         findings
@@ -148,6 +160,17 @@ fn was_read(side: &RawSide) -> bool {
     reads(side).iter().any(|count| *count > 0)
 }
 
+/// Whether something was read of what has come, as far as the kernel counts it: who reads at once
+/// does not wait, and leaves no trace in the descriptor.
+fn has_read(row: &RawRow, answer: &Answer) -> Option<bool> {
+    if row.kind == Kind::TcpListener {
+        // Whoever accepts waits first, or is seen by the queue.
+        return Some(false);
+    }
+    let tcp = answer.tcp.filter(|tcp| tcp.is_connected())?;
+    Some(tcp.bytes_received > answer.receive_queue?)
+}
+
 /// Bytes to read, or connections to accept.
 fn queue(answer: &Answer) -> Option<u64> {
     answer.receive_queue.or_else(|| backlog(answer))
@@ -165,33 +188,6 @@ fn owner_writes(answer: &Answer, row: &RawRow, unread_ns: u64) -> bool {
     let sent_ns = answer.last_data_sent_ns();
     matches!(writes.state, State::Wait | State::Parked | State::Woken)
         || sent_ns.is_some_and(|sent| sent < unread_ns)
-}
-
-/// Who waits, by task or else by thread, and where.
-type Waiters = HashMap<(Label, u64, u32), &'static std::panic::Location<'static>>;
-
-pub(super) fn who(side: &RawSide) -> (Label, u64, u32) {
-    match (side.task, side.task_id) {
-        (Label(0), 0) => (Label(0), 0, side.thread),
-        (task, id) => (task, id, 0),
-    }
-}
-
-fn waiters(observation: &Observation<'_>) -> Waiters {
-    let parked = observation.sides(State::Parked);
-    parked
-        .filter_map(|(_, _, side)| Some((who(side), side.location?)))
-        .collect()
-}
-
-/// Where the last reader of a row waits, if it does: then the row waits for it.
-fn waits_elsewhere(
-    waiters: &Waiters,
-    row: &RawRow,
-) -> Option<&'static std::panic::Location<'static>> {
-    let side = &row.sides[Direction::Read.index()];
-    side.location?;
-    waiters.get(&who(side)).copied()
 }
 
 fn describe(
@@ -212,7 +208,7 @@ fn describe(
         "descriptor {} has had {what} for {age}, and nobody waits for it",
         row.fd
     );
-    let finding = Finding::of_row(
+    Finding::of_row(
         Lint::LeakedReadiness,
         observation,
         row,
@@ -240,12 +236,7 @@ fn describe(
     .evidence("read before", if read_before { "yes" } else { "no" })
     .evidence("last event", mask_names(row.last_events))
     // Nobody waits; whoever waited last may have nothing to do with it.
-    .at(row.opened_location.map(Place::from));
-    if read_before {
-        finding.first_seen()
-    } else {
-        finding
-    }
+    .at(row.opened_location.map(Place::from))
 }
 
 #[cfg(test)]
@@ -271,14 +262,20 @@ mod tests {
 
     #[test]
     fn what_was_read_before_is_timed_from_the_look_that_saw_the_last_of_it() {
-        assert_eq!(UNREAD.since_ns(true), (500, 2));
-        assert_eq!(UNREAD.after(900, Some(7)).since_ns(true), (500, 2));
+        assert_eq!(UNREAD.since_ns(true), (500, READ_BEFORE));
+        assert_eq!(
+            UNREAD.after(900, Some(7)).since_ns(true),
+            (500, READ_BEFORE)
+        );
         assert_eq!(
             UNREAD.after(900, Some(8)).since_ns(true),
-            (500, 2),
+            (500, READ_BEFORE),
             "more came"
         );
-        assert_eq!(UNREAD.after(900, Some(6)).since_ns(true), (900, 2));
+        assert_eq!(
+            UNREAD.after(900, Some(6)).since_ns(true),
+            (900, READ_BEFORE)
+        );
         assert!(UNREAD.after(900, Some(6)).was_taken && !UNREAD.after(900, None).was_taken);
     }
 }

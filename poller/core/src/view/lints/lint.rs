@@ -26,6 +26,19 @@ impl Severity {
     }
 }
 
+/// What is known of when a fault began, and so how long a look must be to find it.
+#[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
+#[non_exhaustive]
+pub enum Timing {
+    /// The poller or the kernel tells when it began, so one short look finds it however long ago
+    /// that was.
+    Dated,
+    /// It is timed from the look that first saw it, unless more is known.
+    FirstSeen,
+    /// It is counted from look to look.
+    Rate,
+}
+
 macro_rules! lints {
     ($($(#[doc = $doc:literal])+ $variant:ident => $name:literal, $severity:ident, hold $hold:literal ms, $advice:literal;)+) => {
         /// A known fault.
@@ -96,10 +109,10 @@ lints! {
         "somebody removed the registration with epoll_ctl, or closed the descriptor or a duplicate of it behind the poller's back: \
          close descriptors through the handle that registered them, and keep other code away from the epoll instance";
     /// A deadline has passed and has not fired.
-    OverdueDeadline => "overdue-deadline", Error, hold 100 ms,
+    OverdueDeadline => "overdue-deadline", Error, hold 1000 ms,
         "deadlines fire inside poll: somebody must poll this poller, at least as often as `Poller::next_deadline` says";
     /// The descriptor has had bytes, connections or the end of its stream to read for a while, and nobody reads or waits.
-    LeakedReadiness => "leaked-readiness", Warning, hold 10000 ms,
+    LeakedReadiness => "leaked-readiness", Warning, hold 3000 ms,
         "read them, or close the descriptor; a task that owned it may be gone, or wait for something else";
     /// A waiter was woken, and its task has not run since.
     WokenNotRun => "woken-not-run", Error, hold 2000 ms,
@@ -109,19 +122,19 @@ lints! {
     NoDeadline => "no-deadline", Info, hold 300000 ms,
         "set a deadline, or wait within `time::timeout`: a peer that goes without a word is not noticed otherwise";
     /// A write waits, without a deadline, for a peer that has taken nothing for a while.
-    PeerNotReading => "peer-not-reading", Warning, hold 4000 ms,
+    PeerNotReading => "peer-not-reading", Warning, hold 3000 ms,
         "set a write deadline (`set_write_deadline`) and close what does not keep it; a peer that reads nothing holds its buffers, the \
          task that writes, and whatever that task holds";
     /// A peer does not answer any more, however often it is tried: the connection is half open.
-    PeerGone => "peer-gone", Warning, hold 4000 ms,
+    PeerGone => "peer-gone", Warning, hold 3000 ms,
         "set deadlines for reads and writes, or TCP_USER_TIMEOUT and keep-alive, so that the kernel gives up sooner than after its \
          quarter of an hour; close it, or evict it with `netpoller evict`";
     /// The peer has closed a connection, and the program neither closes nor uses it (CLOSE_WAIT).
-    CloseWaitHeld => "close-wait-held", Warning, hold 10000 ms,
+    CloseWaitHeld => "close-wait-held", Warning, hold 3000 ms,
         "read to the end of the stream and drop the connection; look at the line that opened it for a pool or a map that keeps it, or \
          a task that has ended without it";
     /// Connections wait to be accepted, and nobody accepts them.
-    AcceptStalled => "accept-stalled", Warning, hold 4000 ms,
+    AcceptStalled => "accept-stalled", Warning, hold 3000 ms,
         "accept in a loop that does nothing else, and do handshakes in a task of each connection, with a deadline: one silent client \
          must not keep all others waiting";
     /// The same socket is registered twice: every event wakes both registrations.
@@ -163,6 +176,21 @@ impl Lint {
 
     pub(super) fn index(self) -> usize {
         self as usize
+    }
+
+    /// Returns what is known of when the fault began.
+    pub fn timing(self) -> Timing {
+        match self {
+            Self::WakeStorm
+            | Self::SpuriousRatio
+            | Self::StarvedBatch
+            | Self::SlowDispatch
+            | Self::GenerationChurn => Timing::Rate,
+            Self::BlockingMode | Self::StaleDescriptor | Self::GhostRegistration => {
+                Timing::FirstSeen
+            }
+            _ => Timing::Dated,
+        }
     }
 
     /// Returns whether it needs the kernel's list of registrations: it runs only where [`Options::kernel`](super::Options::kernel) allows that.

@@ -1,12 +1,13 @@
 //! Looks again and again, and remembers what it saw.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::time::{Duration, Instant};
 
 use super::accept::Accepts;
 use super::away::Away;
 use super::blocked::Blocked;
 use super::blocking::Blocking;
+use super::causes::Causes;
 use super::finding::Finding;
 use super::kernel_list::KernelList;
 use super::leaked::Leaked;
@@ -21,9 +22,8 @@ use super::registration::Registrations;
 use super::stale::Stale;
 use super::stuck::Stuck;
 use super::woken::Woken;
-use crate::observe::{DescId, RECORDS};
+use crate::observe::RECORDS;
 use crate::poller::Poller;
-use crate::view::row::Row;
 
 /// Looks for known faults. It keeps what it saw between looks, because most faults show only in
 /// what does not change.
@@ -50,6 +50,8 @@ pub struct Lints {
     options: Options,
     /// By number of the poller.
     histories: HashMap<u32, PollerHistory>,
+    /// What the kernel did not tell in the last look at any poller, and why.
+    unjudged: BTreeMap<Lint, String>,
 }
 
 /// What was seen of one poller.
@@ -76,6 +78,7 @@ impl Lints {
         Self {
             options,
             histories: HashMap::new(),
+            unjudged: BTreeMap::new(),
         }
     }
 
@@ -92,54 +95,81 @@ impl Lints {
         }
         let history = self.histories.entry(poller.shared.id).or_default();
         let observation = Observation::take(poller, &self.options);
-        let stuck = history.stuck.waiters(&observation);
-        let overdue = history.overdue.look(&observation);
+        // The kernel's list is read only for what is told.
         let list = &mut history.list;
-        let (blocked, is_blocked) = history.blocked.look(&observation);
-        let away = history.away.look(&observation);
-        let mut findings = match away.filter(|_| !is_blocked) {
-            // One cause, one finding: waiters are stuck and deadlines overdue because nobody polls,
-            // and nobody polls because of one task.
-            _ if is_blocked => blocked.into_iter().collect(),
-            Some(away) => vec![Away::explain(away, history.stuck.ready())],
-            None => {
-                let mut findings = history.stuck.findings(&observation, &stuck, list);
-                findings.extend(overdue);
-                findings
-            }
+        let (mut causes, mut findings) = (Causes::default(), Vec::new());
+        let mut tell = |causes: &mut Causes, found: Vec<Finding>| {
+            causes.add_all(&found);
+            findings.extend(found);
         };
+
+        let (blocked, is_blocked) = history.blocked.look(&observation);
+        if is_blocked {
+            causes.add(Lint::BlockedExecutor, None, None);
+        }
+        tell(&mut causes, blocked.into_iter().collect());
+        let mut stuck = history.stuck.waiters(&observation);
+        let away = history.away.look(&observation);
+        let away = away.map(|away| Away::explain(away, history.stuck.ready()));
+        tell(&mut causes, away.into_iter().collect());
+        stuck.retain(|it| !causes.explain(Lint::StuckWaiter, it.row.id(), it.direction));
+        let stuck = history.stuck.findings(&observation, &stuck, list);
+        tell(&mut causes, stuck);
+        for (id, direction) in history.stuck.suspects() {
+            causes.add(Lint::StuckWaiter, Some(id), Some(direction));
+        }
+        tell(&mut causes, history.overdue.look(&observation));
         let (without_file, stale) = history.stale.look(&observation, list);
-        // One cause, one finding: who waits for a file that is gone has lost its edge, or will have
-        // when that is certain.
-        let suspected =
-            |finding: &Finding| id(finding).is_some_and(|id| history.stuck.suspects(id));
-        findings.extend(without_file.into_iter().filter(|it| !suspected(it)));
-        let mut causes = history.peers.look(&observation, &stale);
-        causes.extend(history.accepts.look(&observation, &stale));
-        // One cause, one finding: who waits to write to a peer that takes nothing reads nothing.
-        let has_cause = |finding: &Finding| causes.iter().any(|it| id(it) == id(finding));
-        let leaked = history.leaked.look(&observation);
-        findings.extend(leaked.into_iter().filter(|it| !has_cause(it)));
-        findings.extend(causes);
-        let woken = history.woken.look(&observation);
-        findings.extend(woken.into_iter().filter(|_| !is_blocked));
-        findings.extend(no_deadline::look(&observation));
-        findings.extend(history.blocking.look(&observation, &stale));
-        findings.extend(history.registrations.look(&observation, list));
-        findings.extend(history.rates.look(&observation));
+        for id in stale {
+            causes.add(Lint::StaleDescriptor, Some(id), None);
+        }
+        tell(&mut causes, without_file);
+        tell(&mut causes, history.woken.look(&observation));
+        tell(&mut causes, history.peers.look(&observation));
+        let (stalled, held_by) = history.accepts.look(&observation);
+        for (id, direction) in held_by {
+            causes.add(Lint::AcceptStalled, Some(id), Some(direction));
+        }
+        tell(&mut causes, stalled);
+        tell(&mut causes, history.leaked.look(&observation));
+        tell(&mut causes, history.blocking.look(&observation));
+        tell(&mut causes, history.registrations.look(&observation, list));
+        tell(&mut causes, history.rates.look(&observation));
+        // Last, for its findings are of lines, and leave out the waits that are explained.
+        let no_deadline = no_deadline::look(&observation, &causes);
+        tell(&mut causes, no_deadline);
+
+        let refused = [
+            (Lint::BlockedExecutor, history.blocked.refused()),
+            (Lint::AcceptStalled, history.accepts.refused()),
+        ];
+        let of_list = [Lint::DuplicateRegistration, Lint::GhostRegistration];
+        let of_list = of_list.map(|lint| (lint, history.list.refused()));
+        for (lint, why) in refused.into_iter().chain(of_list) {
+            let why = why.filter(|_| self.options.runs(lint));
+            self.unjudged.extend(why.map(|why| (lint, why.to_owned())));
+        }
+        findings.retain(|finding| !causes.explain_finding(finding));
         findings.sort_by_key(Finding::order);
         findings
     }
 
-    /// Returns the lints that run.
+    /// Returns the lints that run: none without instrumentation, which has nothing to judge by.
     pub fn lints(&self) -> impl Iterator<Item = Lint> + '_ {
-        self.options.lints()
+        self.options.lints().filter(|_| RECORDS)
     }
-}
 
-/// The descriptor that a finding is about.
-fn id(finding: &Finding) -> Option<DescId> {
-    finding.row.as_ref().map(Row::id)
+    /// For how long the kernel's lists of registrations were read since this was last asked.
+    pub(crate) fn list_took(&mut self) -> Duration {
+        let histories = self.histories.values_mut();
+        Duration::from_nanos(histories.map(|history| history.list.took_ns()).sum())
+    }
+
+    /// Returns those of them that could not be judged in some look, because the kernel did not tell
+    /// what they go by, and why.
+    pub fn unjudged(&self) -> impl Iterator<Item = (Lint, &str)> {
+        self.unjudged.iter().map(|(lint, why)| (*lint, &**why))
+    }
 }
 
 /// Looks at `poller` for `window`, and says what is wrong with it. The thread sleeps meanwhile.

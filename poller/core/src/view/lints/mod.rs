@@ -7,6 +7,7 @@
 //! | `finding` | what is found |
 //! | `options` | which lints run, and how patient they are |
 //! | `look` | [`Lints`]: looks again and again, and remembers what it saw |
+//! | `causes` | which finding explains which: one cause, one finding |
 //! | `observation` | what one look sees |
 //! | `stuck` | stuck waiters and lost edges, confirmed by asking the kernel |
 //! | `watch` | those alone, for the facade that tokio-console attaches to |
@@ -16,6 +17,7 @@
 //! | `no_deadline` | long waits without a deadline |
 //! | `away` | nobody polls: the one cause of many stuck waiters |
 //! | `leaked` | readiness that nobody comes for |
+//! | `waiters` | who waits where |
 //! | `woken` | waiters that were woken and have not run |
 //! | `peers` | peers that read nothing, are gone, or have closed |
 //! | `overdue` | deadlines that should have fired |
@@ -58,6 +60,7 @@ mod accept;
 mod away;
 mod blocked;
 mod blocking;
+mod causes;
 mod finding;
 mod kernel_list;
 mod leaked;
@@ -74,11 +77,12 @@ mod registration;
 mod stale;
 mod stuck;
 mod top;
+pub(crate) mod waiters;
 pub(crate) mod watch;
 mod woken;
 
 pub use finding::Finding;
-pub use lint::{Lint, Severity, UnknownLint};
+pub use lint::{Lint, Severity, Timing, UnknownLint};
 pub use look::{Lints, diagnose};
 pub use options::Options;
 

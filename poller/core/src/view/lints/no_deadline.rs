@@ -3,11 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use super::SUSPECTS;
+use super::causes::Causes;
 use super::finding::Finding;
-use super::leaked::who;
 use super::lint::Lint;
 use super::observation::Observation;
 use super::span;
+use super::waiters::who;
 use crate::desc::State;
 use crate::observe::Direction;
 use crate::view::line::Place;
@@ -15,7 +16,8 @@ use crate::view::raw::{RawRow, RawSide};
 
 type Wait<'r> = (&'r RawRow, Direction, &'r RawSide);
 
-pub(super) fn look(observation: &Observation<'_>) -> Vec<Finding> {
+/// Looks at all waits but those that `causes` explain.
+pub(super) fn look(observation: &Observation<'_>, causes: &Causes) -> Vec<Finding> {
     if !observation.runs(Lint::NoDeadline) {
         return Vec::new();
     }
@@ -32,7 +34,8 @@ pub(super) fn look(observation: &Observation<'_>) -> Vec<Finding> {
         // Nobody expects a client to come by some time.
         let accepts = row.kind.is_listener();
         let long = side.since_ns != 0 && observation.age_ns(side.since_ns) > hold_ns;
-        if long && !accepts && side.deadline_ns == 0 && !timed.contains(&who(side)) {
+        let bounded = side.deadline_ns != 0 || timed.contains(&who(side));
+        if long && !accepts && !bounded && !causes.explain(Lint::NoDeadline, row.id(), direction) {
             let opened = row.opened_location.map(Place::from);
             if let Some(at) = row.place(direction).or(opened) {
                 let line = lines.entry(at.shown()).or_insert((at, Vec::new()));

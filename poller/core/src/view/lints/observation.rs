@@ -238,9 +238,9 @@ impl<T> Default for Suspects<T> {
 }
 
 impl<T: Clone> Suspects<T> {
-    /// Whether it was seen in the last look.
-    pub(super) fn knows(&self, key: &Key) -> bool {
-        self.0.contains_key(key)
+    /// Those of the last look.
+    pub(super) fn keys(&self) -> impl Iterator<Item = &Key> {
+        self.0.keys()
     }
 
     /// Begins a look; what was seen in the one before is handed over.

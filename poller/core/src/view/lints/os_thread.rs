@@ -38,6 +38,13 @@ impl OsThread {
         })
     }
 
+    /// Why the kernel does not tell what the threads of this process do: it may be built without
+    /// that, or be asked not to tell.
+    pub(super) fn refused() -> Option<std::io::Error> {
+        let me = crate::sys::thread_id();
+        std::fs::read(format!("/proc/self/task/{me}/syscall")).err()
+    }
+
     /// What it does, given what it was like so many nanoseconds before. One that is runnable and is
     /// kept from running, on a machine that is short of processors, waits.
     pub(super) fn doing(&self, before: Option<(u64, &OsThread)>) -> State {

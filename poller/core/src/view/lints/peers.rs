@@ -4,13 +4,14 @@
 //! The kernel knows of each when it last sent, and when the peer last answered; so it can be told
 //! since when it is so, however short the look is.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use super::SUSPECTS;
 use super::finding::Finding;
 use super::lint::Lint;
 use super::observation::{Observation, turn};
 use super::span;
+use super::waiters::Waiters;
 use crate::desc::{Kind, State};
 use crate::observe::{DescId, Direction, Transition};
 use crate::sys::query::{self, TcpInfo};
@@ -29,13 +30,7 @@ pub(super) struct Peers {
 }
 
 impl Peers {
-    /// Looks at all connections but those that are `stale`: what the kernel says of their number is
-    /// of another file.
-    pub(super) fn look(
-        &mut self,
-        observation: &Observation<'_>,
-        stale: &HashSet<DescId>,
-    ) -> Vec<Finding> {
+    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Vec<Finding> {
         let before = std::mem::take(&mut self.seen);
         let lints = [Lint::PeerNotReading, Lint::PeerGone, Lint::CloseWaitHeld];
         if !lints.into_iter().any(|lint| observation.runs(lint)) {
@@ -44,8 +39,8 @@ impl Peers {
         let turn = turn(observation.rows.iter().map(|row| row.slot), self.next);
         self.next = turn.end;
         let mut findings = Vec::new();
-        let own = |row: &&RawRow| row.kind == Kind::Tcp && !stale.contains(&row.id());
-        for row in observation.rows.iter().filter(own) {
+        let waiters = Waiters::of(observation.rows.iter());
+        for row in observation.rows.iter().filter(|row| row.kind == Kind::Tcp) {
             let id = row.id();
             let known = before.get(&id);
             // Those seen before are asked in each look: to be confirmed, or forgotten.
@@ -58,6 +53,11 @@ impl Peers {
             let Some((lint, since_ns)) = fault(row, &tcp, observation.now_ns) else {
                 continue;
             };
+            // Who has it waits for something else, as for the answer that it will give.
+            let reader = &row.sides[Direction::Read.index()];
+            if lint == Lint::CloseWaitHeld && waiters.elsewhere(reader).is_some() {
+                continue;
+            }
             self.seen.insert(id, lint);
             if known == Some(&lint)
                 && observation.runs(lint)

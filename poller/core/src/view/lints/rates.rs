@@ -14,6 +14,8 @@ const MANY: u64 = 1_000;
 const FULL_POLLS: u64 = 10;
 /// A dispatch that is longer than 1 ms: 2^20 ns is the bound of a bucket.
 const SLOW_NS: u64 = 1 << 20;
+/// Slow dispatches in a window that are more than a coincidence.
+const SLOW_DISPATCHES: u64 = 3;
 /// A connection that lives shorter than this was hardly worth opening.
 const SHORT_LIFE_NS: u64 = 50_000_000;
 
@@ -129,8 +131,10 @@ impl Window {
     /// many slow, or takes most of the time.
     fn is_slow(&self) -> bool {
         let counts = &self.counts;
-        let many = counts.slow_dispatches.saturating_mul(100) >= counts.dispatches;
-        (many && counts.slow_dispatch_ns > self.ns / 10) || counts.slow_dispatch_ns > self.ns / 2
+        let many = counts.slow_dispatches >= SLOW_DISPATCHES
+            && counts.slow_dispatches.saturating_mul(100) >= counts.dispatches;
+        (many && counts.slow_dispatch_ns > self.ns / 10)
+            || (counts.slow_dispatches > 1 && counts.slow_dispatch_ns > self.ns / 2)
     }
 
     /// Little's law: how many there are is how many come a second, times how long each stays.
@@ -402,6 +406,13 @@ mod tests {
             ..Counts::default()
         };
         assert_only(preempted, &[]);
+        let seldom_and_once = Counts {
+            dispatches: 60,
+            slow_dispatches: 1,
+            slow_dispatch_ns: 250_000_000,
+            ..Counts::default()
+        };
+        assert_only(seldom_and_once, &[]);
         let most_of_the_time = Counts {
             slow_dispatch_ns: SECOND_NS / 2 + 1,
             ..preempted

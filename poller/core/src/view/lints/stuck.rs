@@ -92,12 +92,13 @@ impl Stuck {
         self.ready
     }
 
-    /// Whether somebody who waits for this descriptor may be stuck.
-    pub(super) fn suspects(&self, id: DescId) -> bool {
-        let key = |direction| (id.slot, id.generation, direction);
-        Direction::ALL
-            .into_iter()
-            .any(|direction| self.suspects.knows(&key(direction)))
+    /// Those that may be stuck, for certain or not.
+    pub(super) fn suspects(&self) -> impl Iterator<Item = (DescId, Direction)> {
+        let id = |(slot, generation, direction): &Key| {
+            let (slot, generation) = (*slot, *generation);
+            (DescId { slot, generation }, *direction)
+        };
+        self.suspects.keys().map(id)
     }
 
     /// Says of each why.
