@@ -422,3 +422,17 @@ fn describe_says_where_the_acceptor_waits_instead() {
     let location = finding["location"].as_str().unwrap();
     assert!(said.contains(&format!("at {location} since")), "{said}");
 }
+
+#[test]
+fn files_that_run_out_are_counted_and_the_line_that_opens_them_is_named() {
+    let finding = finds(
+        "descriptors-run-out",
+        &[],
+        Some("poller.open(file.as_fd(), Kind::UnixDatagram)"),
+    );
+    let evidence = &finding["evidence"];
+    let said = |name: &str| evidence[name].as_str().unwrap_or_default();
+    assert!(said("open files").ends_with(" of 2048"), "{finding:#}");
+    assert!(said("opened most at").contains("plant/files.rs:"));
+    assert!(finding["first_seen_ns"].is_u64(), "{finding:#}");
+}

@@ -5,6 +5,7 @@
 
 mod accept;
 mod blocked;
+mod files;
 mod peers;
 mod rates;
 mod registrations;

@@ -82,7 +82,7 @@ impl Verb for DemoArgs {
     fn run(&self, globals: &Globals) -> Result<(), Failure> {
         let args = self;
         let headless = args.headless || !(io::stdout().is_terminal() && io::stdin().is_terminal());
-        make_room(args.connections)?;
+        let needed = make_room(args.connections)?;
         let endpoint = listen(args.inspect.as_ref())
             .start()
             .map_err(|error| Failure::Runtime(error.to_string()))?;
@@ -93,7 +93,7 @@ impl Verb for DemoArgs {
             .map_err(|error| Failure::Runtime(error.to_string()))?;
         let demo = Demo::start(usize::try_from(args.connections).unwrap_or(usize::MAX))?;
 
-        let plants = Plants::start(&args.plant)?;
+        let plants = Plants::start(&args.plant, needed)?;
 
         let ended = if headless {
             wait(args.duration, || {
@@ -152,8 +152,8 @@ fn for_tokio_console(target: &str) -> String {
     }
 }
 
-/// Raises the soft limit of open files to what the demo needs.
-fn make_room(connections: u64) -> Result<(), Failure> {
+/// Raises the soft limit of open files to what the demo needs. Returns what that is.
+fn make_room(connections: u64) -> Result<u64, Failure> {
     let needed = connections * 2 + OTHER_DESCRIPTORS;
     let limit = rlimit::increase_nofile_limit(needed).map_err(|error| {
         Failure::Runtime(format!(
@@ -163,7 +163,7 @@ fn make_room(connections: u64) -> Result<(), Failure> {
     if limit < needed {
         return Err(Failure::Usage(no_room(connections, needed, limit)));
     }
-    Ok(())
+    Ok(needed)
 }
 
 fn no_room(connections: u64, needed: u64, limit: u64) -> String {

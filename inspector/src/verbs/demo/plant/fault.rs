@@ -28,6 +28,8 @@ pub(crate) enum Fault {
     CloseWaitHeld,
     /// Does a handshake with a silent client in the loop that accepts all others.
     AcceptStalled,
+    /// Opens sockets and keeps them, close to a limit that the demo sets itself.
+    DescriptorsRunOut,
     /// A deadline on a poller that nobody polls.
     OverdueDeadline,
     /// Breaks the poller's sleep thousands of times a second.

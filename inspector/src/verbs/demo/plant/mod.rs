@@ -2,11 +2,12 @@
 //! of the demo lives on.
 //!
 //! `peers` are of what the other side does, `waits` those that keep somebody waiting, `rates` what
-//! happens too often, `registrations` what is wrong with a registration, `counts` what is counted
-//! wrongly.
+//! happens too often, `registrations` what is wrong with a registration, `files` what runs out,
+//! `counts` what is counted wrongly.
 
 mod counts;
 mod fault;
+mod files;
 mod peers;
 mod rates;
 mod registrations;
@@ -22,7 +23,8 @@ use super::stop::Stop;
 use crate::failure::Failure;
 use sown::Plant;
 
-fn plant(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
+/// Plants a fault beside a demo that may have so many files open.
+fn plant(fault: Fault, stop: &Arc<Stop>, files: u64) -> io::Result<Plant> {
     match fault {
         Fault::StuckWaiter => waits::stuck_waiter(fault, stop),
         Fault::LostEdge => waits::lost_edge(fault, stop),
@@ -34,6 +36,7 @@ fn plant(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
         Fault::PeerGone => peers::gone(fault, stop),
         Fault::CloseWaitHeld => peers::close_wait(fault, stop),
         Fault::AcceptStalled => peers::accept_stalled(fault, stop),
+        Fault::DescriptorsRunOut => files::descriptors_run_out(fault, stop, files),
         Fault::OverdueDeadline => waits::overdue_deadline(fault),
         Fault::PollerAway => waits::poller_away(fault, stop),
         Fault::WakeStorm => rates::wake_storm(fault, stop),
@@ -57,14 +60,15 @@ pub(crate) struct Plants {
 }
 
 impl Plants {
-    /// Plants each fault once, however often it is named.
-    pub(crate) fn start(faults: &[Fault]) -> Result<Self, Failure> {
+    /// Plants each fault once, however often it is named. The rest of the demo may have so many
+    /// files open.
+    pub(crate) fn start(faults: &[Fault], files: u64) -> Result<Self, Failure> {
         let mut plants = Self::default();
         for (index, fault) in faults.iter().enumerate() {
             if faults[..index].contains(fault) {
                 continue;
             }
-            let plant = plant(*fault, &plants.stop)
+            let plant = plant(*fault, &plants.stop, files)
                 .map_err(|error| Failure::Runtime(format!("planting {}: {error}", fault.name())))?;
             plants.plants.push(plant);
         }

@@ -137,6 +137,11 @@ lints! {
     AcceptStalled => "accept-stalled", Warning, hold 3000 ms,
         "accept in a loop that does nothing else, and do handshakes in a task of each connection, with a deadline: one silent client \
          must not keep all others waiting";
+    /// Nearly all of the files that the process may have are open, or soon will be because one line opens descriptors and does not close them.
+    DescriptorsRunOut => "descriptors-run-out", Warning, hold 800 ms,
+        "look at the line that opens them for a pool, a map or a task that keeps what is done with; `netpoller leaks` counts them by \
+         line, peer and state; raise the limit (`ulimit -n`, LimitNOFILE=) only if so many are meant: at the limit nothing can be \
+         accepted, connected or opened";
     /// The same socket is registered twice: every event wakes both registrations.
     DuplicateRegistration => "duplicate-registration", Warning, hold 100 ms,
         "register a socket once and share the handle, whose methods take `&self`, instead of a duplicate of its descriptor";

@@ -8,6 +8,7 @@ use super::away::Away;
 use super::blocked::Blocked;
 use super::blocking::Blocking;
 use super::causes::Causes;
+use super::files::Files;
 use super::finding::Finding;
 use super::kernel_list::KernelList;
 use super::leaked::Leaked;
@@ -65,6 +66,7 @@ struct PollerHistory {
     overdue: Overdue,
     peers: Peers,
     accepts: Accepts,
+    files: Files,
     rates: Rates,
     registrations: Registrations,
     stale: Stale,
@@ -132,6 +134,8 @@ impl Lints {
         }
         tell(&mut causes, stalled);
         tell(&mut causes, history.leaked.look(&observation));
+        let files = history.files.look(&observation);
+        tell(&mut causes, files.into_iter().collect());
         tell(&mut causes, history.blocking.look(&observation));
         tell(&mut causes, history.registrations.look(&observation, list));
         tell(&mut causes, history.rates.look(&observation));
