@@ -155,8 +155,8 @@ WAITING = [
     ),
     graph(
         "How parking ended",
-        """Waits that ended, by outcome. Reads and writes end with io, sleeps with a deadline. deadline above the rate of sleeps is
-        time lost on peers that do not answer.""",
+        """Reads and writes that had to wait, by outcome: mostly io. deadline is time lost on peers that do not answer; sleeps are not
+        among them.""",
         "ops",
         (rate("netpoller_block_duration_seconds_count", "poller, direction, outcome"), "{{poller}} {{direction}} {{outcome}}"),
     ),
@@ -168,7 +168,7 @@ WAITING = [
     ),
     heatmap(
         "Time parked, ended by a deadline",
-        "Waits that ended with a timeout. The bands lie at the timeouts and the sleeps of the program.",
+        "Reads and writes that ended with a timeout. The bands lie at the timeouts of the program; its sleeps are not among them.",
         "s", "netpoller_block_duration_seconds", outcome="deadline",
     ),
     heatmap(
@@ -183,6 +183,7 @@ WAITING = [
         "s",
         (quantile(0.5, "netpoller_wakeup_latency_seconds", "poller, direction"), "{{poller}} {{direction}} p50"),
         (quantile(0.99, "netpoller_wakeup_latency_seconds", "poller, direction"), "{{poller}} {{direction}} p99"),
+        (quantile(0.99, "netpoller_timer_wakeup_latency_seconds", "poller"), "{{poller}} sleeps p99"),
         width=12,
     ),
     heatmap(

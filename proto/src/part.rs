@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::v1::{self, Descriptor, Finding, Line, Waiter};
+use crate::v1::{self, Descriptor, Finding, Line, Waiter, Wake};
 use crate::vocabulary::Direction;
 
 /// One direction of a descriptor as it is: its state, who waits, its counts.
@@ -38,6 +38,17 @@ impl Waiter {
     #[must_use]
     pub fn line(&self) -> Cow<'_, str> {
         line(&self.location, self.nearest.as_ref())
+    }
+}
+
+impl Wake {
+    /// Returns how long all of it took, from there being something to wake for, at most if the
+    /// share before the poll is bounded only; `None` while the waiter has not run.
+    #[must_use]
+    pub fn total_ns(&self) -> Option<u64> {
+        let before = self.before_poll_ns.unwrap_or(0);
+        let after = self.poller_to_waker_ns.saturating_add(self.waker_to_run_ns);
+        (!self.pending).then(|| before.saturating_add(after))
     }
 }
 

@@ -231,6 +231,7 @@ fn poller(name: &str, id: u32, descriptors: u64, now_ns: u64) -> Poller {
         blocked: id == 1,
         last_poll_ns: now_ns - 3 * MS,
         created_at_ns: NOW_NS - 1_800_000 * MS,
+        polled_by: Vec::new(),
     }
 }
 

@@ -42,17 +42,26 @@ pub(crate) struct Side<'a> {
     pub(super) deadline_in_ns: Option<i64>,
     pub(super) deadline_expired: bool,
     transitions: Transitions,
-    last_wake: Option<Wake>,
+    last_wake: Option<Wake<'a>>,
 }
 
 /// The last wake of a parked waiter, and whose share of it was how long.
 #[derive(serde::Serialize)]
-struct Wake {
+struct Wake<'a> {
     cause: &'static str,
     fetched_ns: u64,
+    /// At most, unless it is exact; `null` where the endpoint does not tell.
+    before_poll_ns: Option<u64>,
+    before_poll_exact: bool,
+    before_poll_idle: bool,
+    before_poll_told_ns: Option<u64>,
+    ran_instead: Option<Waiter<'a>>,
     poller_to_waker_ns: u64,
-    /// `null` while the waiter has not run.
+    wakers_ns: u64,
+    /// `null` while the waiter has not run, as the next.
     waker_to_run_ns: Option<u64>,
+    /// The sum of the three shares.
+    total_ns: Option<u64>,
 }
 
 #[derive(serde::Serialize)]
@@ -114,11 +123,18 @@ pub(super) fn side<'a>(side: &'a v1::Direction, context: &Context) -> Side<'a> {
         deadline_in_ns: deadline.map(|deadline| signed(deadline, context.now_ns)),
         deadline_expired: side.deadline_ns == 1,
         transitions: Transitions(side.transitions.unwrap_or_default()),
-        last_wake: side.last_wake.map(|wake| Wake {
+        last_wake: side.last_wake.as_ref().map(|wake| Wake {
             cause: wake.cause().name(),
             fetched_ns: wake.fetched_ns,
+            before_poll_ns: wake.before_poll_ns,
+            before_poll_exact: wake.before_poll_exact,
+            before_poll_idle: wake.before_poll_idle,
+            before_poll_told_ns: wake.before_poll_told_ns,
+            ran_instead: wake.ran_instead.as_ref().map(|it| waiter(Some(it))),
             poller_to_waker_ns: wake.poller_to_waker_ns,
+            wakers_ns: wake.wakers_ns,
             waker_to_run_ns: (!wake.pending).then_some(wake.waker_to_run_ns),
+            total_ns: wake.total_ns(),
         }),
     }
 }

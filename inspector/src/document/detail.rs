@@ -2,6 +2,7 @@
 
 use netpoller_proto::v1;
 
+use super::poller::{PollingThread, polled_by};
 use super::{Descriptor, Histogram, descriptor, event, histogram, present};
 use crate::table::{Context, Entry, epoll_names};
 
@@ -13,6 +14,7 @@ pub(crate) struct Detail<'a> {
     history: Vec<event::Event<'a>>,
     histograms: Vec<Histogram<'a>>,
     kernel: Option<Kernel<'a>>,
+    polled_by: Vec<PollingThread<'a>>,
     hints: &'a [String],
 }
 
@@ -47,6 +49,7 @@ pub(crate) fn detail<'a>(
         history: events.map(|it| event::event(it, context)).collect(),
         histograms: answer.histograms.iter().map(histogram).collect(),
         kernel: answer.kernel.as_ref().map(kernel),
+        polled_by: polled_by(&answer.polled_by),
         hints,
     }
 }

@@ -90,6 +90,7 @@ pub(crate) fn detail(event: &Event, context: &Context) -> String {
         EventKind::DeadlineFired => format!("{} late", micros(argument)),
         EventKind::Poll => format!("{argument} events"),
         EventKind::Run => format!("{} after the wake", text::duration(argument)),
+        EventKind::Waited => format!("{} before the poll", text::duration(argument)),
         _ if argument != 0 => argument.to_string(),
         _ => "-".to_owned(),
     };
@@ -127,6 +128,10 @@ mod tests {
         assert_eq!(said(EventKind::DeadlineSet, 5_000_000), "in 5.0s");
         assert_eq!(said(EventKind::DeadlineFired, 40), "40.0us late");
         assert_eq!(said(EventKind::Run, 12_400), "12.4us after the wake");
+        assert_eq!(
+            said(EventKind::Waited, 300_000_000),
+            "300ms before the poll"
+        );
         assert_eq!(said(EventKind::Arm, 0), "-");
     }
 }

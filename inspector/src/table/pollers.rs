@@ -16,8 +16,14 @@ fn last_poll(poller: &Poller) -> Option<u64> {
     Some(poller.last_poll_ns).filter(|last| *last != 0)
 }
 
+/// How long the threads that poll it were runnable and did not run; `None` if nobody knows.
+fn run_delay(poller: &Poller) -> Option<u64> {
+    let delays = poller.polled_by.iter().map(|it| it.run_delay_ns);
+    delays.flatten().reduce(u64::saturating_add)
+}
+
 /// Columns of `ls pollers`.
-pub(crate) static POLLERS: [C; 11] = [
+pub(crate) static POLLERS: [C; 13] = [
     C::words("name", "NAME", C::ALWAYS, |it| Key::Text(it.name.clone()))
         .cut_to(Cut::Middle, |it| it.name.len())
         .toned(Tone::Title),
@@ -68,6 +74,29 @@ pub(crate) static POLLERS: [C; 11] = [
             },
         },
     ]),
+    C::words("polled_by", "POLLED BY", 50, |it| {
+        let names: Vec<&str> = it.polled_by.iter().map(|it| it.name.as_str()).collect();
+        Key::Text(names.join(","))
+    })
+    .wide()
+    .least(9)
+    .cut_to(Cut::Middle, |it| {
+        let names = it.polled_by.iter().map(|it| it.name.len() + 1);
+        names.sum::<usize>().saturating_sub(1)
+    }),
+    C::numbers("run_delay", "RUN DELAY", 40, |it| {
+        run_delay(it).map_or(Key::Absent, |it| Key::Number(it.into()))
+    })
+    .wide()
+    .least(9)
+    .look(|it, context| {
+        let delay = run_delay(it).map(text::duration);
+        Cell::plain(context.written(delay.unwrap_or_default()))
+    })
+    .raw(&[Raw {
+        name: "run_delay_ns",
+        value: |it, _| Value::number(run_delay(it)),
+    }]),
     C::words("created", "CREATED", 20, |it| {
         Key::Number(it.created_at_ns.into())
     })

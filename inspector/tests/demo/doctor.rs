@@ -16,11 +16,18 @@ fn planted(fault: &str) -> Running {
     Running::start(scratch, command, &["attach with: "])
 }
 
-/// Asks the doctor until it finds something.
+/// Asks the doctor until it finds something. Where the machine is short of processors, threads are
+/// starved in truth.
 #[track_caller]
 pub(super) fn findings(demo: &Running, arguments: &[&str]) -> Value {
+    let asked = ["doctor", "--format", "json", "--allow", "thread-starved"];
+    findings_of(demo, &[&asked, arguments].concat())
+}
+
+#[track_caller]
+fn findings_of(demo: &Running, arguments: &[&str]) -> Value {
     eventually("a finding", || {
-        let output = demo.ask(&[&["doctor", "--format", "json"], arguments].concat());
+        let output = demo.ask(arguments);
         match output.status.code() {
             Some(0) => None,
             Some(3) => Some(serde_json::from_slice(&output.stdout).expect("JSON")),
@@ -127,6 +134,34 @@ fn a_lost_edge_is_told_from_a_stuck_waiter() {
 fn leaked_readiness_is_named_with_the_line_that_registered_it() {
     let finding = finds("leaked-readiness", &[], Some("poller.open("));
     assert_eq!(finding["evidence"]["bytes readable"], "10");
+}
+
+#[test]
+fn a_thread_that_polls_and_is_kept_from_running_is_named_with_what_it_waited() {
+    let demo = planted("thread-starved");
+    let finding = eventually("the thread is found starved", || {
+        let document = findings_of(&demo, &["doctor", "--format", "json"]);
+        let starved =
+            |it: &&Value| it["lint"] == "thread-starved" && it["poller"] == "plant_thread_starved";
+        items(&document).iter().find(starved).cloned()
+    });
+    assert_eq!(finding["severity"], "warning");
+    let evidence = &finding["evidence"];
+    assert_eq!(evidence["thread"], "plant_thread_starved", "{finding:#}");
+    assert_eq!(evidence["nice"], "19", "{finding:#}");
+    assert!(
+        evidence["waited for a processor"].is_string(),
+        "{finding:#}"
+    );
+    let pollers = demo.json(&["ls", "pollers"]);
+    let starved = items(&pollers).iter();
+    let mut starved = starved.filter(|it| it["name"] == "plant_thread_starved");
+    let thread = &starved.next().unwrap()["polled_by"][0];
+    assert_eq!(thread["name"], "plant_thread_starved", "{pollers:#}");
+    assert!(thread["run_delay_ns"].as_u64() > Some(0), "{pollers:#}");
+    let wide = demo.ask(&["ls", "pollers", "-f", "wide"]);
+    let wide = String::from_utf8(wide.stdout).unwrap();
+    assert!(wide.contains("RUN DELAY"), "{wide}");
 }
 
 #[test]

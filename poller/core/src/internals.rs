@@ -15,7 +15,7 @@ use crate::observe::{DescId, Direction, GroupBy, Names};
 use crate::poller::Poller;
 use crate::sys::{ForkMutex, Order};
 use crate::view::recorder::{self, Event};
-use crate::view::{Place, Reader, Row, lints};
+use crate::view::{Place, Reader, Row, Waiter, blame, lints};
 
 pub use crate::error::advice;
 pub use crate::observe::{
@@ -132,6 +132,17 @@ pub fn text(label: Label) -> Arc<str> {
 /// The line that waits in `direction`, or waited there last: the program's own if one is known.
 pub fn line(row: &RawRow, direction: Direction) -> Option<&'static Location<'static>> {
     row.place(direction).map(Place::shown)
+}
+
+/// Who ran while nobody polled, before the poll that found the last wake in `direction` of `row`.
+pub fn ran_instead(
+    poller: &Poller,
+    reader: &mut Reader,
+    row: &Row,
+    direction: Direction,
+) -> Option<Waiter> {
+    let wake = row.side(direction).last_wake?;
+    blame::ran_instead(poller, reader, row.id(), direction, &wake)
 }
 
 /// The features that were compiled in here, by their names.

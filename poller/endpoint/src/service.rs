@@ -225,7 +225,10 @@ fn server(redacted: bool) -> GetServerResponse {
         kernel: process.kernel.clone(),
         pollers: view::pollers()
             .iter()
-            .map(|poller| encode::poller(&poller.info()))
+            .map(|poller| v1::Poller {
+                polled_by: encode::polled_by(poller),
+                ..encode::poller(&poller.info())
+            })
             .collect(),
         redacted,
         lints: encode::lints(),

@@ -156,6 +156,8 @@ const OTHERS: &[Family] = &[
     histograms(Histogram::EventsPerPoll, &EVENTS),
     histograms(Histogram::Dispatch, &LATENCY),
     histograms(Histogram::WakeLatencyRead, &LATENCY),
+    histograms(Histogram::WakeLatencyTimer, &SHARE),
+    histograms(Histogram::TimeParkedTimer, &SHARE),
     histograms(Histogram::KernelToPoller, &SHARE),
     histograms(Histogram::PollGap, &SHARE),
     other(
@@ -199,20 +201,13 @@ fn transitions(stats: &Stats) -> Vec<Series<'_>> {
 }
 
 fn unparks(stats: &Stats) -> Vec<Series<'_>> {
-    let each = |direction: Direction| {
-        let of_direction = ("direction", direction.name());
-        let io = count(
-            vec![of_direction, ("cause", Cause::Io.name())],
-            stats.transition(direction, Transition::ReadyParked),
-        );
-        let others = UNPARKS
-            .series
-            .iter()
-            .filter(move |(labels, _)| labels.contains(&of_direction))
-            .map(|(labels, counter)| count(labels.to_vec(), stats.counter(*counter)));
-        std::iter::once(io).chain(others)
+    let io = |direction: Direction| {
+        let labels = vec![("direction", direction.name()), ("cause", Cause::Io.name())];
+        count(labels, stats.transition(direction, Transition::ReadyParked))
     };
-    Direction::ALL.into_iter().flat_map(each).collect()
+    let others = UNPARKS.series.iter();
+    let others = others.map(|(labels, counter)| count(labels.to_vec(), stats.counter(*counter)));
+    Direction::ALL.into_iter().map(io).chain(others).collect()
 }
 
 fn registered(stats: &Stats) -> Vec<Series<'_>> {

@@ -12,9 +12,10 @@
 //! Nothing is stored and nothing runs between scrapes: each reads the counters that are there
 //! anyway. Every series is exported from the beginning, as 0 (a rate of what was missing is
 //! unknown). No series stands for a single descriptor, peer or task, so their number depends on the
-//! number of pollers alone: at most 400 each.
+//! number of pollers alone: at most 500 each.
 //!
-//! The label `direction` says `read` or `write`, the words that tables and the protocol use.
+//! The label `direction` says `read` or `write`, the words that tables and the protocol use, and of
+//! unparks `timer` for sleeps.
 //!
 //! No two live pollers have one name (the second of a name is called `name_2` for as long as it
 //! lives), so no series goes on as that of another poller. A new poller of a name whose owner is

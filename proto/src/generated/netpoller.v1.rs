@@ -71,7 +71,7 @@ pub struct Lint {
     pub advice: ::prost::alloc::string::String,
 }
 /// One poller: one epoll instance and its descriptor table.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Poller {
     /// Name given by the builder; "global" for the one that is made on first use.
     #[prost(string, tag = "1")]
@@ -106,6 +106,28 @@ pub struct Poller {
     /// When the poller was made.
     #[prost(uint64, tag = "11")]
     pub created_at_ns: u64,
+    /// The living threads that have polled it. Set by GetServer and by GetStats.
+    #[prost(message, repeated, tag = "30")]
+    pub polled_by: ::prost::alloc::vec::Vec<PollingThread>,
+}
+/// A thread that polls, or has, and what the kernel says of it (proc(5), schedstat).
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct PollingThread {
+    /// Its name or number.
+    #[prost(string, tag = "1")]
+    pub name: ::prost::alloc::string::String,
+    /// What the kernel calls it.
+    #[prost(int32, tag = "2")]
+    pub tid: i32,
+    /// Its polls of this poller, with those of threads that had its number in the poller before it.
+    #[prost(uint64, tag = "3")]
+    pub polls: u64,
+    /// How long it has run, ever. Not set where the kernel does not count it, as the next.
+    #[prost(uint64, optional, tag = "4")]
+    pub ran_ns: ::core::option::Option<u64>,
+    /// How long it was runnable and did not run, ever: it waited for a processor.
+    #[prost(uint64, optional, tag = "5")]
+    pub run_delay_ns: ::core::option::Option<u64>,
 }
 /// Selects a page of the table.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -374,8 +396,8 @@ pub struct Queued {
     #[prost(message, optional, tag = "2")]
     pub waiter: ::core::option::Option<Waiter>,
 }
-/// One wake, from the kernel to the waiter that runs. Which share was the kernel's, the poller's and the scheduler's.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
+/// One wake, from there being something to wake for until the waiter runs: whose time it was.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Wake {
     /// Why.
     #[prost(enumeration = "Cause", tag = "1")]
@@ -392,6 +414,28 @@ pub struct Wake {
     /// The waiter has not run yet, so `waker_to_run_ns` says nothing.
     #[prost(bool, tag = "5")]
     pub pending: bool,
+    /// Duration from there being something to wake it for until `fetched_ns`, in which nobody polled; of a deadline how late
+    /// it fired. At most so long, unless `before_poll_exact`. With the two shares above it is the whole latency. Not set by
+    /// endpoints that do not tell.
+    #[prost(uint64, optional, tag = "30")]
+    pub before_poll_ns: ::core::option::Option<u64>,
+    /// `before_poll_ns` is known, and not only bounded.
+    #[prost(bool, tag = "31")]
+    pub before_poll_exact: bool,
+    /// What the kernel says of the age of the data at `fetched_ns`, to its tick: at least so long they had been there. Not
+    /// set where it was not asked.
+    #[prost(uint64, optional, tag = "32")]
+    pub before_poll_told_ns: ::core::option::Option<u64>,
+    /// It was inside a runtime, where nobody polls while there is nothing: there may have been nothing for all of
+    /// `before_poll_ns`.
+    #[prost(bool, tag = "35")]
+    pub before_poll_idle: bool,
+    /// Of `poller_to_waker_ns`: what went by in the wakers of the same poll that were called before. 0 for less than 100 us.
+    #[prost(uint64, tag = "33")]
+    pub wakers_ns: u64,
+    /// Who ran in that time on the thread that polled next, as far as is known. Only in the answer of GetDescriptor.
+    #[prost(message, optional, tag = "34")]
+    pub ran_instead: ::core::option::Option<Waiter>,
 }
 /// Who waits.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -799,6 +843,9 @@ pub struct GetDescriptorResponse {
     /// What those who waited for it last wait for instead.
     #[prost(message, repeated, tag = "7")]
     pub elsewhere: ::prost::alloc::vec::Vec<Elsewhere>,
+    /// The threads that poll for it.
+    #[prost(message, repeated, tag = "30")]
+    pub polled_by: ::prost::alloc::vec::Vec<PollingThread>,
 }
 /// Somebody who waited for a descriptor, and waits for another one now.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1566,6 +1613,9 @@ pub enum EventKind {
     PollEintr = 32,
     /// A waiter ran after it was woken; `argument` is the whole wake latency in nanoseconds, at most 78 hours.
     Run = 33,
+    /// A waiter was found whose event may have been there for a while, as nobody had polled; `argument` is for how long, in
+    /// nanoseconds: at most; inside a runtime as the kernel tells it, to its tick.
+    Waited = 34,
 }
 impl EventKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1608,6 +1658,7 @@ impl EventKind {
             Self::Poll => "EVENT_KIND_POLL",
             Self::PollEintr => "EVENT_KIND_POLL_EINTR",
             Self::Run => "EVENT_KIND_RUN",
+            Self::Waited => "EVENT_KIND_WAITED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1647,6 +1698,7 @@ impl EventKind {
             "EVENT_KIND_POLL" => Some(Self::Poll),
             "EVENT_KIND_POLL_EINTR" => Some(Self::PollEintr),
             "EVENT_KIND_RUN" => Some(Self::Run),
+            "EVENT_KIND_WAITED" => Some(Self::Waited),
             _ => None,
         }
     }

@@ -221,6 +221,10 @@ families! {
             UnparkWriteDeadline unpark_write_deadline [direction "write", cause "deadline"],
             /// Parked writers released by close.
             UnparkWriteClose unpark_write_close [direction "write", cause "close"],
+            /// Sleepers released by the deadline that they sleep until.
+            UnparkTimerDeadline unpark_timer_deadline [direction "timer", cause "deadline"],
+            /// Sleepers released by an eviction.
+            UnparkTimerClose unpark_timer_close [direction "timer", cause "close"],
         }
     }
 }

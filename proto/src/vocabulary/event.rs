@@ -103,8 +103,12 @@ macro_rules! events {
                 /// `epoll_wait` was interrupted by a signal.
                 PollEintr = 32 poll_eintr,
                 /// A waiter ran after it was woken. The argument is the whole wake latency in
-                /// nanoseconds, at most `u32::MAX`.
+                /// nanoseconds.
                 Run = 33 run,
+                /// A waiter was found whose event may have been there for a while, as nobody had
+                /// polled. The argument is for how long, in nanoseconds: at most; inside a runtime
+                /// as the kernel tells it, to its tick.
+                Waited = 34 waited,
             }
         }
 

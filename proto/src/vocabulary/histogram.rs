@@ -38,6 +38,13 @@ families! {
             /// Time a writer was parked until close released it.
             TimeParkedWriteClose time_parked_write_close [direction "write", outcome "close"],
         }
+        netpoller_timer_block_duration_seconds "Time a sleep was parked." {
+            TimeParkedTimer time_parked_timer,
+        }
+        netpoller_timer_wakeup_latency_seconds
+        "From the firing of the deadline that ends a sleep until the sleeper runs." {
+            WakeLatencyTimer wake_latency_timer,
+        }
         netpoller_wakeup_latency_seconds
         "From the return of epoll_wait, or the deadline that fired, until the waiter runs." {
             /// From the return of epoll_wait, or the firing that released it, until the reader

@@ -5,7 +5,8 @@ use std::pin::pin;
 use std::time::{Duration, Instant};
 
 use netpoller::time::{interval, sleep, sleep_until, timeout};
-use netpoller_tests::{Lane, is_parked, run};
+use netpoller::{Counter, Histogram};
+use netpoller_tests::{Lane, assert_timeout, is_parked, run, soon, unix_pair};
 
 #[test]
 fn sleeps_never_end_early() {
@@ -24,6 +25,45 @@ fn sleeps_never_end_early() {
         sleep(Duration::from_millis(20)).await;
         first.await;
         assert!(began.elapsed() >= Duration::from_millis(20));
+    });
+}
+
+#[test]
+fn sleeps_are_counted_apart_from_readers() {
+    run(async |poller| {
+        let counter = |which| poller.stats().counter(which);
+        let samples = |which| poller.stats().histogram(which).count();
+        // One that is over before it is waited for is not woken.
+        while counter(Counter::UnparkTimerDeadline) == 0 {
+            sleep(Duration::from_millis(5)).await;
+        }
+        let slept = counter(Counter::UnparkTimerDeadline);
+        assert_eq!(samples(Histogram::TimeParkedTimer), slept);
+        assert_eq!(samples(Histogram::WakeLatencyTimer), slept);
+        for of_readers in [
+            Histogram::TimeParkedReadDeadline,
+            Histogram::WakeLatencyRead,
+        ] {
+            assert_eq!(samples(of_readers), 0);
+        }
+        assert_eq!(counter(Counter::UnparkReadDeadline), 0);
+
+        let (ours, _peer) = unix_pair(&poller);
+        while counter(Counter::UnparkReadDeadline) == 0 {
+            ours.set_read_deadline(soon()).unwrap();
+            assert_timeout(ours.read(&mut [0]).await);
+        }
+        let read = counter(Counter::UnparkReadDeadline);
+        assert_eq!(samples(Histogram::TimeParkedReadDeadline), read);
+        assert_eq!(samples(Histogram::WakeLatencyRead), read);
+        assert_eq!(counter(Counter::UnparkTimerDeadline), slept);
+        assert!(
+            poller
+                .audit_quiescent()
+                .unwrap()
+                .iter()
+                .all(|law| !law.violated)
+        );
     });
 }
 

@@ -10,6 +10,8 @@ const POLLIN: u32 = 0x1;
 const POLLOUT: u32 = 0x4;
 const POLLERR: u32 = 0x8;
 const POLLHUP: u32 = 0x10;
+/// What is worth a remark before a poll.
+const LONG_NS: u64 = 10_000_000;
 /// Readiness may be on its way for so long; the kernel's answer is younger than the row.
 const SETTLED_NS: u64 = 100_000_000;
 
@@ -49,7 +51,7 @@ pub(super) fn hints(answer: &GetDescriptorResponse) -> Vec<String> {
                 direction.name()
             ));
         }
-        let Some(wake) = row.side(direction).and_then(|side| side.last_wake) else {
+        let Some(wake) = row.side(direction).and_then(|side| side.last_wake.as_ref()) else {
             continue;
         };
         let (name, poller, run) = (
@@ -57,10 +59,30 @@ pub(super) fn hints(answer: &GetDescriptorResponse) -> Vec<String> {
             wake.poller_to_waker_ns,
             wake.waker_to_run_ns,
         );
+        // Inside a runtime the bound may be the time in which there was nothing to do.
+        let bound = wake.before_poll_ns.filter(|_| !wake.before_poll_idle);
+        let before = wake.before_poll_told_ns.or(bound).unwrap_or(0);
         if wake.pending {
             let ago = text::duration(now_ns.saturating_sub(wake.fetched_ns));
             hints.push(format!(
                 "the last {name} waiter was woken {ago} ago and has not run yet: its executor is busy, or dropped it"
+            ));
+        } else if before > LONG_NS && before / 2 > poller.max(run) {
+            let before = text::duration(before);
+            let at = if wake.before_poll_exact || wake.before_poll_told_ns.is_some() {
+                "for"
+            } else {
+                "for up to"
+            };
+            let who = match &wake.ran_instead {
+                Some(ran) if ran.task.is_empty() => {
+                    format!("thread {} ran something else", ran.thread)
+                }
+                Some(ran) => format!("task {} ran instead", ran.task),
+                None => "the thread that polls was kept by something else".to_owned(),
+            };
+            hints.push(format!(
+                "before the last {name} wake nobody polled {at} {before} while there was something to fetch: {who}"
             ));
         } else if run > 1_000_000 && run / 10 > poller {
             hints.push(format!(
@@ -200,9 +222,21 @@ mod tests {
                 ..Default::default()
             })
         };
+        let away = |before, told| {
+            Some(Wake {
+                before_poll_ns: Some(before),
+                before_poll_told_ns: told,
+                ..wake(1_900, 105_000, false).unwrap_or_default()
+            })
+        };
         for (last_wake, word) in [
             (wake(20_000, 40_000_000, false), "executor was busy"),
             (wake(40_000_000, 20_000, false), "other wakers"),
+            (away(300_000_000, None), "nobody polled for up to 300ms"),
+            (
+                away(300_000_000, Some(290_000_000)),
+                "nobody polled for 290ms",
+            ),
             (wake(1, 0, true), "has not run yet"),
         ] {
             let row = answer.descriptor.as_mut().expect("a row");

@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 
 use netpoller_proto::Direction;
-use netpoller_proto::v1::{GetDescriptorResponse, Histogram, KernelView, Socket};
+use netpoller_proto::v1::{
+    Cause, GetDescriptorResponse, Histogram, KernelView, PollingThread, Socket, Waiter, Wake,
+};
 
 use super::hints::name_of;
 use crate::out::Style;
@@ -36,6 +38,7 @@ pub(super) fn print(
             sections.socket(out, socket)?;
         }
     }
+    sections.polled_by(out, &answer.polled_by)?;
     if !hints.is_empty() {
         sections.title(out, "HINTS")?;
         for hint in hints {
@@ -43,6 +46,79 @@ pub(super) fn print(
         }
     }
     Ok(())
+}
+
+/// The last wake, share by share: together they are all of it.
+fn wake_lines(wake: &Wake, ago: &str) -> Vec<(&'static str, String)> {
+    let up_to = match wake.before_poll_ns {
+        Some(_) if !wake.before_poll_exact => "up to ",
+        _ => "",
+    };
+    let in_all = match wake.total_ns() {
+        None => "it has not run yet".to_owned(),
+        Some(total) if wake.before_poll_idle => {
+            // The bound says nothing: what the kernel tells is the least.
+            let told = wake.before_poll_told_ns.unwrap_or(0);
+            let after = total.saturating_sub(wake.before_poll_ns.unwrap_or(0));
+            format!(
+                "at least {} in all",
+                text::duration(told.saturating_add(after))
+            )
+        }
+        Some(total) => format!("{up_to}{} in all", text::duration(total)),
+    };
+    let mut lines = vec![(
+        "last wake",
+        format!("{ago} by {}: {in_all}", wake.cause().name()),
+    )];
+    if let Some(before) = wake.before_poll_ns {
+        let mut said = format!("{up_to}{}", text::duration(before));
+        said += match wake.cause() {
+            Cause::Deadline => " late",
+            _ if wake.before_poll_idle => ", or the runtime had nothing to do",
+            _ if before > 0 => ", as nobody polled",
+            _ => "",
+        };
+        match wake.before_poll_told_ns {
+            None => {}
+            Some(0) => said += "; the data were younger than a tick, says the kernel",
+            Some(told) => {
+                let told = text::duration(told);
+                said += &format!("; the data were {told} old, says the kernel");
+            }
+        }
+        if let Some(ran) = &wake.ran_instead {
+            said += &format!("; meanwhile ran {}", person(ran));
+        }
+        lines.push(("before the poll", said));
+    }
+    let mut poller = text::duration(wake.poller_to_waker_ns);
+    if wake.wakers_ns > 0 {
+        poller += &format!(
+            ", of which {} in other wakers",
+            text::duration(wake.wakers_ns)
+        );
+    }
+    lines.push(("poller", poller));
+    let scheduler = match wake.pending {
+        true => "not run yet".to_owned(),
+        false => text::duration(wake.waker_to_run_ns),
+    };
+    lines.push(("scheduler", scheduler));
+    lines
+}
+
+/// A waiter in a few words.
+fn person(waiter: &Waiter) -> String {
+    let mut said = match waiter.task.as_str() {
+        "" => String::new(),
+        task => format!("task {task} "),
+    };
+    said += &format!("on thread {}", waiter.thread);
+    if !waiter.location.is_empty() {
+        said += &format!(", which waits at {}", waiter.line());
+    }
+    said
 }
 
 struct Sections<'a> {
@@ -149,18 +225,9 @@ impl Sections<'_> {
         };
         self.field(out, "deadline", &deadline)?;
         if let Some(wake) = &side.last_wake {
-            let run = if wake.pending {
-                "not run yet".to_owned()
-            } else {
-                text::duration(wake.waker_to_run_ns)
-            };
-            let shares = format!(
-                "{} by {}: poller {}, scheduler {run}",
-                self.ago(wake.fetched_ns),
-                wake.cause().name(),
-                text::duration(wake.poller_to_waker_ns),
-            );
-            self.field(out, "last wake", &shares)?;
+            for (name, value) in wake_lines(wake, &self.ago(wake.fetched_ns)) {
+                self.field(out, name, &value)?;
+            }
         }
         let counts: Vec<String> = side
             .transitions
@@ -227,6 +294,23 @@ impl Sections<'_> {
         lines
             .iter()
             .try_for_each(|(name, line)| self.field(out, name, line))
+    }
+
+    /// Who polls for it, and for how long the kernel kept them from it.
+    fn polled_by(&self, out: &mut dyn Write, threads: &[PollingThread]) -> io::Result<()> {
+        if threads.is_empty() {
+            return Ok(());
+        }
+        self.title(out, "POLLED BY")?;
+        for thread in threads {
+            let times = thread.ran_ns.zip(thread.run_delay_ns);
+            let times = times.map_or_else(String::new, |(ran, delay)| {
+                let (ran, delay) = (text::duration(ran), text::duration(delay));
+                format!("ran for {ran}, waited {delay} for a processor, ever")
+            });
+            self.field(out, &thread.name, &times)?;
+        }
+        Ok(())
     }
 
     fn kernel(&self, out: &mut dyn Write, view: &KernelView) -> io::Result<()> {

@@ -6,7 +6,7 @@ use std::sync::atomic as shown;
 use std::task::Waker;
 
 use super::info::Info;
-use super::side::Side;
+use super::side::{Before, Rare, Side, StampedWake};
 use super::word::{Busy, Edge};
 use super::{Kind, Role};
 use crate::observe::{
@@ -57,6 +57,7 @@ pub(crate) struct PollDesc {
     origin: shown::AtomicU8,
     live: AtomicU8,
     lock: Mutex<()>,
+    rare: [Rare; 2],
     sides: [Side; 2],
 }
 
@@ -90,6 +91,7 @@ impl PollDesc {
             origin: shown::AtomicU8::new(LineKind::Opened as u8),
             live: AtomicU8::new(0),
             lock: Mutex::new(()),
+            rare: [Rare::new(), Rare::new()],
             sides: [Side::new(), Side::new()],
         }
     }
@@ -389,12 +391,43 @@ impl PollDesc {
         })
     }
 
-    /// An edge for `direction`, fetched at `at_ns`.
-    #[inline(always)]
+    /// The last wake of a parked waiter of `direction`, `None` before the first.
+    pub(crate) fn last_wake(&self, direction: Direction) -> Option<StampedWake> {
+        let mut wake = self.side(direction).last_wake()?;
+        self.rare[direction.index()].add_to(&mut wake);
+        Some(wake)
+    }
+
+    /// The data for which the waiter of `direction` was woken at `woken_ns` were so old then, as
+    /// the kernel tells it.
+    #[cold]
+    pub(crate) fn note_told(&self, direction: Direction, woken_ns: u64, ns: u64) {
+        self.rare[direction.index()].note_told(woken_ns, ns);
+    }
+
+    /// Before the waker of `direction`, for what was found out at `woken_ns`, others took so long.
+    #[cold]
+    pub(crate) fn note_wakers(&self, direction: Direction, woken_ns: u64, ns: u64) {
+        self.rare[direction.index()].note_wakers(woken_ns, ns);
+    }
+
+    /// An edge for `direction`, found at `at_ns` as soon as it was there.
     pub(crate) fn ready(
         &self,
         direction: Direction,
         at_ns: u64,
+        local: &Local<'_>,
+    ) -> Option<Waker> {
+        self.ready_after(direction, at_ns, Before::NONE, local)
+    }
+
+    /// An edge for `direction`, fetched at `at_ns`, that had been there `before`.
+    #[inline(always)]
+    pub(crate) fn ready_after(
+        &self,
+        direction: Direction,
+        at_ns: u64,
+        before: Before,
         local: &Local<'_>,
     ) -> Option<Waker> {
         let side = self.side(direction);
@@ -405,14 +438,14 @@ impl PollDesc {
             }
             Edge::Waking(waker, flags) => {
                 // Before the waiter can run, so that it finds what woke it.
-                side.stamp_wake(at_ns, Cause::Io);
+                side.stamp_wake(at_ns, before, Cause::Io);
                 self.count(local, direction, Transition::ReadyParked, Cause::Io);
                 side.word.end_waking(flags, |transition| {
                     self.count(local, direction, transition, Cause::Io)
                 });
                 waker
             }
-            Edge::Other(_) => self.ready_otherwise(direction, at_ns, local),
+            Edge::Other(_) => self.ready_otherwise(direction, at_ns, before, local),
         }
     }
 
@@ -421,26 +454,28 @@ impl PollDesc {
         &self,
         direction: Direction,
         at_ns: u64,
+        before: Before,
         local: &Local<'_>,
     ) -> Option<Waker> {
         let side = self.side(direction);
         side.word.ready(
-            || side.stamp_wake(at_ns, Cause::Io),
+            || side.stamp_wake(at_ns, before, Cause::Io),
             |transition| self.count(local, direction, transition, Cause::Io),
         )
     }
 
-    /// Releases a waiter of `direction` because of `cause`.
+    /// Releases a waiter of `direction` because of `cause`, which had been there `before`.
     pub(crate) fn unblock(
         &self,
         direction: Direction,
         cause: Cause,
         at_ns: u64,
+        before: Before,
         local: &Local<'_>,
     ) -> Option<Waker> {
         let side = self.side(direction);
         side.word.unblock(
-            || side.stamp_wake(at_ns, cause),
+            || side.stamp_wake(at_ns, before, cause),
             |transition| self.count(local, direction, transition, cause),
         )
     }

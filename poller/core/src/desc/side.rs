@@ -29,6 +29,107 @@ impl AtomicSpan {
     }
 }
 
+/// For how long there had been something to wake a waiter for when that was found out.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) struct Before {
+    ns: u64,
+    /// [`BOUND`] and [`IDLE`].
+    flags: u8,
+}
+
+impl Before {
+    /// It was found out at once.
+    pub(crate) const NONE: Self = Self::exactly(0);
+
+    pub(crate) const fn exactly(ns: u64) -> Self {
+        Self { ns, flags: 0 }
+    }
+
+    /// Nobody looked for so long.
+    pub(crate) const fn at_most(ns: u64) -> Self {
+        Self { ns, flags: BOUND }
+    }
+
+    /// The same where nobody looks while there is nothing.
+    pub(crate) const fn unless_idle(ns: u64) -> Self {
+        Self {
+            ns,
+            flags: BOUND | IDLE,
+        }
+    }
+
+    /// The same of one who waits since `since_ns`, of what was found out at `at_ns`: there was
+    /// nothing when it began to wait.
+    #[inline]
+    pub(crate) fn of_waiter(self, since_ns: u64, at_ns: u64) -> Self {
+        if self.flags & BOUND == 0 {
+            return self;
+        }
+        Self {
+            ns: self.ns.min(at_ns.saturating_sub(since_ns)),
+            ..self
+        }
+    }
+
+    /// The most that it can have been.
+    pub(crate) fn most_ns(self) -> u64 {
+        self.ns
+    }
+}
+
+/// What is known of few wakes: of the one that was stamped at a time that ends in `stamp`, if it is
+/// the last.
+#[derive(Debug)]
+pub(super) struct Rare {
+    stamp: shown::AtomicU32,
+    told: AtomicSpan,
+    wakers: AtomicSpan,
+}
+
+impl Rare {
+    pub(super) fn new() -> Self {
+        Self {
+            stamp: shown::AtomicU32::new(0),
+            told: AtomicSpan::new(),
+            wakers: AtomicSpan::new(),
+        }
+    }
+
+    fn of(&self, woken_ns: u64) -> &Self {
+        let stamp = woken_ns as u32;
+        if self.stamp.swap(stamp, Ordering::Relaxed) != stamp {
+            self.told.store(Span::UNKNOWN);
+            self.wakers.store(Span::UNKNOWN);
+        }
+        self
+    }
+
+    /// How old the data were at `woken_ns`, as the kernel tells it.
+    #[cold]
+    pub(super) fn note_told(&self, woken_ns: u64, ns: u64) {
+        self.of(woken_ns).told.store(Span::of(ns));
+    }
+
+    /// How long other wakers took before that of the one who was woken at `woken_ns`.
+    #[cold]
+    pub(super) fn note_wakers(&self, woken_ns: u64, ns: u64) {
+        self.of(woken_ns).wakers.store(Span::of(ns));
+    }
+
+    /// `wake` with what is known of it here.
+    pub(super) fn add_to(&self, wake: &mut StampedWake) {
+        if self.stamp.load(Ordering::Relaxed) == wake.woken_ns as u32 {
+            wake.told_ns = self.told.load().ns();
+            wake.wakers_ns = self.wakers.load().ns().unwrap_or(0);
+        }
+    }
+}
+
+/// Bit of [`Side::cause`] beside the cause: `before` is the longest that it can have been.
+const BOUND: u8 = 1 << 7;
+/// Another: there may have been nothing to look for all the while.
+const IDLE: u8 = 1 << 6;
+
 /// One direction of a descriptor.
 ///
 /// The first line is what a wait and a wake touch; the counts, and how long the last wake took,
@@ -46,8 +147,8 @@ pub(crate) struct Side {
     pub(super) task: shown::AtomicU32,
     /// Number of the thread.
     pub(super) thread: shown::AtomicU16,
-    /// [`Cause`] of the last wake.
-    pub(super) cause: shown::AtomicU8,
+    /// [`Cause`] of the last wake, [`BOUND`] and [`IDLE`].
+    cause: shown::AtomicU8,
     pub(super) next: Next,
     /// All but `recycled`, which ends the life whose counts these are.
     pub(super) transitions: [shown::AtomicU32; Transition::COUNT - 1],
@@ -55,6 +156,8 @@ pub(crate) struct Side {
     called_after: AtomicSpan,
     /// From there until the waiter ran.
     ran_after: AtomicSpan,
+    /// From there being something to wake it for until `woken_ns`.
+    before: AtomicSpan,
     pub(super) history: History,
 }
 
@@ -77,6 +180,7 @@ impl Side {
             transitions: std::array::from_fn(|_| shown::AtomicU32::new(0)),
             called_after: AtomicSpan::new(),
             ran_after: AtomicSpan::new(),
+            before: AtomicSpan::new(),
             history: History::new(),
         }
     }
@@ -117,14 +221,24 @@ impl Side {
     }
 
     /// A parked waiter is about to be woken because of what was found out at `at_ns`.
-    pub(super) fn stamp_wake(&self, at_ns: u64, cause: Cause) {
+    #[inline]
+    pub(super) fn stamp_wake(&self, at_ns: u64, before: Before, cause: Cause) {
         if !RECORDS {
             return;
         }
+        let before = before.of_waiter(self.since_ns.load(Ordering::Relaxed), at_ns);
         self.called_after.store(Span::UNKNOWN);
         self.ran_after.store(Span::UNKNOWN);
-        self.cause.store(cause as u8, Ordering::Relaxed);
+        self.before.store(Span::of(before.ns));
+        self.cause
+            .store(cause as u8 | before.flags, Ordering::Relaxed);
         self.woken_ns.store(at_ns, Ordering::Relaxed);
+    }
+
+    /// Why the last waiter was woken.
+    #[inline]
+    pub(super) fn cause(&self) -> u8 {
+        self.cause.load(Ordering::Relaxed) & !(BOUND | IDLE)
     }
 
     /// The waker is called at `now_ns`, because of what was found out at `woken_ns`. If the waiter
@@ -159,11 +273,15 @@ impl Side {
     }
 
     /// The last wake of a parked waiter, `None` before the first.
-    pub(crate) fn last_wake(&self) -> Option<StampedWake> {
+    pub(super) fn last_wake(&self) -> Option<StampedWake> {
         let woken_ns = self.woken_ns.load(Ordering::Relaxed);
         (woken_ns != 0).then(|| StampedWake {
-            cause: Cause::from_index(self.cause.load(Ordering::Relaxed).into())
-                .unwrap_or(Cause::Io),
+            cause: Cause::from_index(self.cause().into()).unwrap_or(Cause::Io),
+            before_ns: self.before.load().ns().unwrap_or(0),
+            is_bound: self.cause.load(Ordering::Relaxed) & BOUND != 0,
+            may_be_idle: self.cause.load(Ordering::Relaxed) & IDLE != 0,
+            told_ns: None,
+            wakers_ns: 0,
             woken_ns,
             called_after_ns: self.called_after.load().ns(),
             ran_after_ns: self.ran_after.load().ns(),
@@ -218,6 +336,11 @@ impl Side {
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Debug)]
 pub struct StampedWake {
     pub cause: Cause,
+    pub before_ns: u64,
+    pub is_bound: bool,
+    pub may_be_idle: bool,
+    pub told_ns: Option<u64>,
+    pub wakers_ns: u64,
     pub woken_ns: u64,
     pub called_after_ns: Option<u64>,
     pub ran_after_ns: Option<u64>,
@@ -240,7 +363,7 @@ mod tests {
     #[test]
     fn a_waiter_that_runs_before_its_waker_is_called_has_run() {
         let side = Side::new();
-        side.stamp_wake(100, Cause::Io);
+        side.stamp_wake(100, Before::NONE, Cause::Io);
         assert_eq!(side.stamp_run(150), (100, None), "no share is known");
         side.stamp_call(100, 170);
         let wake = side.last_wake().unwrap();
@@ -249,7 +372,7 @@ mod tests {
             (Some(50), Some(0))
         );
 
-        side.stamp_wake(200, Cause::Io);
+        side.stamp_wake(200, Before::NONE, Cause::Io);
         let wake = side.last_wake().unwrap();
         assert_eq!((wake.called_after_ns, wake.ran_after_ns), (None, None));
         side.stamp_call(200, 210);
@@ -257,10 +380,30 @@ mod tests {
     }
 
     #[test]
+    fn what_is_bounded_before_a_poll_is_no_longer_than_the_wait_and_what_is_known_stays() {
+        let side = Side::new();
+        side.since_ns.store(400, Ordering::Relaxed);
+        for (before, told) in [
+            (Before::at_most(50), (50, true, false)),
+            (Before::at_most(900), (600, true, false)),
+            (Before::unless_idle(900), (600, true, true)),
+            (Before::exactly(900), (900, false, false)),
+            (Before::NONE, (0, false, false)),
+        ] {
+            for cause in Cause::ALL {
+                side.stamp_wake(1000, before, cause);
+                let wake = side.last_wake().unwrap();
+                assert_eq!((wake.before_ns, wake.is_bound, wake.may_be_idle), told);
+                assert_eq!((wake.cause, wake.woken_ns), (cause, 1000));
+            }
+        }
+    }
+
+    #[test]
     fn the_shares_of_a_wake_that_took_minutes_add_up() {
         const MINUTE: u64 = 60_000_000_000;
         let side = Side::new();
-        side.stamp_wake(100, Cause::Io);
+        side.stamp_wake(100, Before::NONE, Cause::Io);
         side.stamp_call(100, 100 + MINUTE);
         let (woken, ran) = side.stamp_run(100 + 3 * MINUTE);
         let off = (woken + MINUTE + ran.unwrap()).abs_diff(100 + 3 * MINUTE);

@@ -3,10 +3,11 @@
 use std::panic::Location;
 use std::task::{Poll, Waker};
 
-use super::State;
 use super::info::Blocker;
 use super::poll_desc::PollDesc;
+use super::side::Before;
 use super::word::{Refused, Token, Waiter};
+use super::{Kind, State};
 use crate::observe::{
     Cause, Direction, EventKind, Histogram, Label, Latencies, Local, MAX_ARGUMENT, Owner, RECORDS,
     Resumed, Task, Transition, current_task, has_resumed, is_watched,
@@ -82,7 +83,7 @@ impl Waiter for WaitContext<'_> {
         };
         let now = self.local.stamp();
         let side = self.desc.side(self.direction);
-        side.stamp_wake(now, cause);
+        side.stamp_wake(now, Before::NONE, cause);
         side.stamp_call(now, now);
     }
 
@@ -187,23 +188,17 @@ impl WaitContext<'_> {
             },
         };
         let record = |histogram, ns| self.local.record_at(now, &of, histogram, ns);
-        let cause = side.cause.load(Ordering::Relaxed);
-        let parked = if cause == Cause::Io as u8 {
+        let cause = side.cause();
+        let (parked, latency) = if cause == Cause::Io as u8 {
             match self.direction {
-                Direction::Read => Histogram::TimeParkedReadIo,
-                Direction::Write => Histogram::TimeParkedWriteIo,
+                Direction::Read => (Histogram::TimeParkedReadIo, Histogram::WakeLatencyRead),
+                Direction::Write => (Histogram::TimeParkedWriteIo, Histogram::WakeLatencyWrite),
             }
         } else {
-            released(self.direction, cause)
+            released(self.direction, cause, self.desc.kind())
         };
         record(parked, woken.saturating_sub(since));
-        record(
-            match self.direction {
-                Direction::Read => Histogram::WakeLatencyRead,
-                Direction::Write => Histogram::WakeLatencyWrite,
-            },
-            took,
-        );
+        record(latency, took);
         if let Some(ran) = ran {
             record(Histogram::WakerToRun, ran);
         }
@@ -239,14 +234,26 @@ impl WaitContext<'_> {
     }
 }
 
-/// The time parked by a waiter that was not woken by an event.
+/// Where the time parked, and the latency, of a waiter go that was not woken by an event.
 #[cold]
-fn released(direction: Direction, cause: u8) -> Histogram {
-    match (direction, Cause::from_index(cause.into())) {
-        (Direction::Read, Some(Cause::Close)) => Histogram::TimeParkedReadClose,
-        (Direction::Write, Some(Cause::Close)) => Histogram::TimeParkedWriteClose,
-        (Direction::Read, _) => Histogram::TimeParkedReadDeadline,
-        (Direction::Write, _) => Histogram::TimeParkedWriteDeadline,
+fn released(direction: Direction, cause: u8, kind: Kind) -> (Histogram, Histogram) {
+    let cause = Cause::from_index(cause.into());
+    match (direction, cause) {
+        _ if kind == Kind::Timer => (Histogram::TimeParkedTimer, Histogram::WakeLatencyTimer),
+        (Direction::Read, Some(Cause::Close)) => {
+            (Histogram::TimeParkedReadClose, Histogram::WakeLatencyRead)
+        }
+        (Direction::Write, Some(Cause::Close)) => {
+            (Histogram::TimeParkedWriteClose, Histogram::WakeLatencyWrite)
+        }
+        (Direction::Read, _) => (
+            Histogram::TimeParkedReadDeadline,
+            Histogram::WakeLatencyRead,
+        ),
+        (Direction::Write, _) => (
+            Histogram::TimeParkedWriteDeadline,
+            Histogram::WakeLatencyWrite,
+        ),
     }
 }
 
@@ -254,7 +261,7 @@ fn released(direction: Direction, cause: u8) -> Histogram {
 mod tests {
     use super::*;
     use crate::clock;
-    use crate::desc::{EXPIRED, Kind};
+    use crate::desc::EXPIRED;
     use crate::observe::Recorder;
 
     #[test]
@@ -266,7 +273,7 @@ mod tests {
         let desc = PollDesc::new(0);
         desc.open(3, Kind::Tcp, Location::caller());
         let side = desc.side(Direction::Read);
-        side.stamp_wake(1, Cause::Close);
+        side.stamp_wake(1, Before::NONE, Cause::Close);
         let parked_at = clock::now_ns().saturating_sub(SECOND);
         side.since_ns.store(parked_at, Ordering::Relaxed);
         let context = WaitContext {
@@ -322,7 +329,13 @@ mod tests {
         assert_eq!(latencies(), 0, "nobody has woken it");
 
         // And what it does then: of a wait that was released, the wake is known.
-        let waker = desc.unblock(Direction::Read, Cause::Deadline, local.stamp(), &local);
+        let waker = desc.unblock(
+            Direction::Read,
+            Cause::Deadline,
+            local.stamp(),
+            Before::NONE,
+            &local,
+        );
         assert!(waker.is_some());
         assert_eq!(poll(Token::resumed()), timeout);
         assert_eq!(latencies(), 1);

@@ -177,6 +177,23 @@ impl Recorder {
         0..self.shards.len()
     }
 
+    /// When the last thread with number `index` that recorded here read the clock for it.
+    pub(crate) fn last_ns(&self, index: usize) -> u64 {
+        let shard = self.shards.get(index).and_then(OnceLock::get);
+        shard.map_or(0, |shard| shard.last_ns.load(Ordering::Relaxed))
+    }
+
+    /// What the thread with number `index`, and those that had it before, have counted of these.
+    pub(crate) fn counted_by<const N: usize>(&self, index: usize, counters: [Counter; N]) -> u64 {
+        let shard = self.shards.get(index).and_then(OnceLock::get);
+        let count = |shard: &Shard, counter: Counter| {
+            shard.counters[counter.index()].load(Ordering::Relaxed)
+        };
+        shard.map_or(0, |shard| {
+            counters.into_iter().map(|it| count(shard, it)).sum()
+        })
+    }
+
     /// Everything summed over the shards. While others count, each cell is read at a moment of its
     /// own.
     pub(crate) fn totals(&self) -> Totals {

@@ -5,6 +5,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 
 use super::intern::printable;
+use crate::clock;
 use crate::sys::{self, ForkMutex, Order};
 
 /// Numbers that there are. A number is a byte, so that it need not be compared with this.
@@ -24,6 +25,8 @@ struct Table {
     names: Vec<Arc<str>>,
     /// By number: what the kernel calls it, 0 for one that has ended.
     ids: Vec<i32>,
+    /// By number: since when it is this thread's.
+    since_ns: Vec<u64>,
 }
 
 static TABLE: ForkMutex<Table> = ForkMutex::new(
@@ -33,6 +36,7 @@ static TABLE: ForkMutex<Table> = ForkMutex::new(
         next: UNASKED + 1,
         names: Vec::new(),
         ids: Vec::new(),
+        since_ns: Vec::new(),
     },
 );
 
@@ -59,9 +63,11 @@ impl Ticket {
             if table.names.len() <= index {
                 table.names.resize(index + 1, "".into());
                 table.ids.resize(index + 1, 0);
+                table.since_ns.resize(index + 1, 0);
             }
             table.names[index] = name.into();
             table.ids[index] = sys::thread_id();
+            table.since_ns[index] = clock::now_ns();
         }
         Ticket(index)
     }
@@ -110,8 +116,14 @@ pub(crate) fn current_thread() -> usize {
 
 /// What the kernel calls the thread with this number, if it lives.
 pub(crate) fn thread_id(index: usize) -> Option<i32> {
-    let id = TABLE.lock().ids.get(index).copied();
-    id.filter(|id| *id != 0)
+    living_thread(index).map(|(id, _)| id)
+}
+
+/// The same, and since when it has the number.
+pub(crate) fn living_thread(index: usize) -> Option<(i32, u64)> {
+    let table = TABLE.lock();
+    let id = table.ids.get(index).copied().filter(|id| *id != 0)?;
+    Some((id, table.since_ns.get(index).copied()?))
 }
 
 /// Name of the thread with this number, or of the last one that had it.

@@ -4,7 +4,7 @@ use std::time::Instant;
 
 use super::{Desc, ReadyList, Shared};
 use crate::clock;
-use crate::desc::{EXPIRED, NO_DEADLINE, PollDesc};
+use crate::desc::{Before, EXPIRED, Kind, NO_DEADLINE, PollDesc};
 use crate::error::Error;
 use crate::observe::{
     Cause, Counter, DescId, Direction, EventKind, Histogram, Local, MAX_ARGUMENT, RECORDS,
@@ -175,11 +175,13 @@ impl Shared {
         local: &Local<'_>,
     ) -> Option<std::task::Waker> {
         let now = local.stamp();
-        let waker = desc.slot.unblock(direction, cause, now, local);
+        let waker = desc
+            .slot
+            .unblock(direction, cause, now, Before::NONE, local);
         if waker.is_some() {
             // It is called as soon as the lock is let go.
             desc.slot.side(direction).stamp_call(now, now);
-            local.count(unpark_counter(direction, cause));
+            local.count(unpark_counter(desc.slot.kind(), direction, cause));
         }
         waker
     }
@@ -244,12 +246,12 @@ impl Shared {
             local.event(EventKind::DeadlineStale, id, 0);
             return None;
         }
-        let mut expired = [false; 2];
+        let mut expired = [None; 2];
         for direction in Direction::ALL {
             let at = desc.deadline(direction);
             if at > EXPIRED && at <= now {
                 desc.store_deadline(direction, EXPIRED);
-                expired[direction.index()] = true;
+                expired[direction.index()] = Some(Before::exactly(now - at));
                 local.count(Counter::DeadlinesFired);
                 local.record_for(id, Histogram::DeadlineLag, now - at);
                 local.event_in(direction, EventKind::DeadlineFired, id, micros(now - at));
@@ -257,7 +259,7 @@ impl Shared {
         }
         let next = desc.next_deadline();
         let first = next.filter(|next| self.timers.schedule(desc, generation, *next));
-        if expired == [false; 2] {
+        if expired == [None; 2] {
             let (counter, kind) = match next {
                 Some(_) => (Counter::DeadlinesExtended, EventKind::DeadlineExtended),
                 None => (Counter::DeadlinesStale, EventKind::DeadlineStale),
@@ -269,10 +271,10 @@ impl Shared {
         // First the word that a waiter checks, then the waiter (semantics 35).
         desc.publish(false);
         for direction in Direction::ALL {
-            if expired[direction.index()] {
-                let waker = desc.unblock(direction, Cause::Deadline, now, local);
+            if let Some(late) = expired[direction.index()] {
+                let waker = desc.unblock(direction, Cause::Deadline, now, late, local);
                 if waker.is_some() {
-                    local.count(unpark_counter(direction, Cause::Deadline));
+                    local.count(unpark_counter(desc.kind(), direction, Cause::Deadline));
                 }
                 ready.push(desc, direction, waker);
             }
@@ -299,8 +301,10 @@ fn micros(ns: u64) -> u64 {
     (ns / 1000).min(MAX_ARGUMENT)
 }
 
-fn unpark_counter(direction: Direction, cause: Cause) -> Counter {
+fn unpark_counter(kind: Kind, direction: Direction, cause: Cause) -> Counter {
     match (direction, cause) {
+        (_, Cause::Close) if kind == Kind::Timer => Counter::UnparkTimerClose,
+        _ if kind == Kind::Timer => Counter::UnparkTimerDeadline,
         (Direction::Read, Cause::Close) => Counter::UnparkReadClose,
         (Direction::Read, _) => Counter::UnparkReadDeadline,
         (Direction::Write, Cause::Close) => Counter::UnparkWriteClose,

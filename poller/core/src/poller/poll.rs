@@ -3,11 +3,14 @@
 use std::io;
 use std::time::Duration;
 
+use super::ready_list::ASKED;
 use super::role::Role;
 use super::{Poller, ReadyList, Shared};
 use crate::clock;
-use crate::desc::{Kind, PollDesc};
-use crate::observe::{Counter, DescId, Direction, EventKind, Histogram, Local, RECORDS};
+use crate::desc::{Before, Kind, PollDesc};
+use crate::observe::{
+    Counter, DescId, Direction, EventKind, Histogram, Local, MAX_ARGUMENT, RECORDS,
+};
 use crate::sync::atomic::Ordering;
 use crate::sys::{self, EventBuf, Tag, Timeout};
 use crate::timers::EMPTY;
@@ -26,12 +29,12 @@ const WAKES_WRITE: u32 = OUT | HUP | ERR;
 /// A poll that took no longer than this has not slept to speak of: its events were there already.
 const SLEPT_NS: u64 = 20_000;
 
-/// Inside a runtime, the time without a poll after which the kernel is asked how long its events
+/// The time without a poll after which the kernel is asked how long its events
 /// have waited: it tells in ticks, of up to ten milliseconds, and asking takes a microsecond.
 const ASKED_NS: u64 = 20_000_000;
 
-/// How many descriptors it is asked about.
-const ASKED: usize = 4;
+/// Where nobody has polled for so long, it is noted of each reader who is found.
+const LONG_NS: u64 = 1_000_000;
 
 /// `poll_until` of a poller that sleeps without a limit.
 const UNLIMITED: u64 = u64::MAX;
@@ -193,7 +196,7 @@ impl Shared {
             local.stamp_exactly()
         };
         ready.fetched_ns = now;
-        let away = self.time_away(&ready.events, now, began, local);
+        let away = self.time_away(ready, now, began, local);
         // Before what it fetched, so that the recorder tells things in their order.
         if ready.events.len() > 0 {
             local.event(EventKind::Poll, DescId::NONE, ready.events.len() as u64);
@@ -219,17 +222,17 @@ impl Shared {
         now
     }
 
-    /// Records for how long nobody polled. `Some` with the time that events have waited in the
-    /// kernel, if it is known.
+    /// Records for how long nobody polled, and notes in `ready` how long its events may have waited
+    /// in the kernel. `Some` with the time that they have, if it is known.
     ///
     /// Of a poll that has not slept, which returned at `now`, it is the longest that one can have
     /// waited; it is longer only if the poll before left some behind. Inside a runtime nobody polls
-    /// while there is nothing, so the time between two polls says nothing: there the kernel is
-    /// asked, if that time was long.
+    /// while there is nothing, so the time between two polls says little. Where that time was long
+    /// the kernel is asked.
     #[inline]
     fn time_away(
         &self,
-        events: &EventBuf,
+        ready: &mut ReadyList,
         now: u64,
         began: Option<u64>,
         local: &Local<'_>,
@@ -239,36 +242,68 @@ impl Shared {
         }
         let last = self.last_poll_ns.load(Ordering::Relaxed);
         self.last_poll_ns.store(now, Ordering::Relaxed);
-        if began.is_none() && self.nested.get().is_some() {
-            let gap = now.saturating_sub(last);
-            if last == 0 || gap < ASKED_NS {
-                return None;
-            }
-            return self.waited(events).map(|waited| waited.min(gap));
-        }
+        ready.told.clear();
+        let nobody_since = if last == 0 { self.created_ns } else { last };
         // With two pollers at once this one may have begun before the other returned.
-        let began = began.unwrap_or(now).max(last);
-        if last == 0 {
-            return None;
+        let began_ns = began.unwrap_or(now).max(nobody_since);
+        let (gap, took) = (began_ns - nobody_since, now.saturating_sub(began_ns));
+        if gap >= ASKED_NS {
+            self.ask(ready);
         }
-        local.record(Histogram::PollGap, began - last);
-        (now.saturating_sub(began) <= SLEPT_NS).then(|| now.saturating_sub(last))
+        if began.is_none() && self.nested.get().is_some() {
+            ready.before = Before::unless_idle(gap);
+            return ready.told.first().map(|(_, told)| (*told).min(gap));
+        }
+        if last != 0 {
+            local.record(Histogram::PollGap, gap);
+        }
+        if took <= SLEPT_NS {
+            ready.before = Before::at_most(gap + took);
+            return (last != 0).then_some(gap + took);
+        }
+        ready.before = if gap < LONG_NS {
+            Before::NONE
+        } else {
+            after_absence(&ready.told, gap, took)
+        };
+        None
     }
 
-    /// How long the data of one of `events` have been there, to the kernel's tick, by what it says
-    /// of the last that came: at least so long. `None` if none is of a TCP stream that has received
-    /// any.
+    /// Asks the kernel how long the data of some events have been there: to its tick, and by the
+    /// last that came, so at least so long. Of TCP streams that have received any.
     #[cold]
-    fn waited(&self, events: &EventBuf) -> Option<u64> {
-        let readable = events.iter().filter(|(mask, _)| mask & IN != 0);
-        readable.take(ASKED).find_map(|(_, tag)| {
+    fn ask(&self, ready: &mut ReadyList) {
+        let readable = ready.events.iter().filter(|(mask, _)| mask & IN != 0);
+        let told = readable.take(ASKED).filter_map(|(_, tag)| {
             let desc = self.cache.get(tag.slot)?;
             let is_stream = || desc.is_live(tag.generation) && desc.kind() == Kind::Tcp;
             let told = is_stream().then(|| sys::query::tcp_info(desc.fd()).ok())??;
             // Looked at again: the number may have been closed, and stand for another file.
             let ms = told.last_received_ms.filter(|_| is_stream())?;
-            Some(u64::from(ms) * 1_000_000)
-        })
+            Some((tag.slot, u64::from(ms) * 1_000_000))
+        });
+        ready.told.extend(told);
+    }
+
+    /// Notes of the reader of `desc`, who was woken, for how long its event was there before.
+    #[cold]
+    fn note_wait(&self, desc: &PollDesc, ready: &ReadyList, local: &Local<'_>) {
+        let told = ready.told.iter().find(|(slot, _)| *slot == desc.slot());
+        if let Some((_, told)) = told {
+            desc.note_told(Direction::Read, ready.fetched_ns, *told);
+        }
+        // Inside a runtime the bound is the time in which it had nothing to do.
+        let waited = match told {
+            Some((_, told)) if self.nested.get().is_some() => *told,
+            None if self.nested.get().is_some() => return,
+            _ => desc
+                .last_wake(Direction::Read)
+                .map_or(0, |wake| wake.before_ns),
+        };
+        if waited >= LONG_NS {
+            let waited = waited.min(MAX_ARGUMENT);
+            local.event_in(Direction::Read, EventKind::Waited, desc.id(), waited);
+        }
     }
 
     /// Gives each event to its descriptor. Returns how many there were, and whether the timerfd was
@@ -340,15 +375,31 @@ impl Shared {
         }
         // The writer before the reader of the same descriptor (semantics 45).
         if mask & WAKES_WRITE != 0 {
-            let waker = desc.ready(Direction::Write, ready.fetched_ns, local);
+            let waker = desc.ready_after(Direction::Write, ready.fetched_ns, ready.before, local);
             ready.push(desc, Direction::Write, waker);
         }
         if mask & WAKES_READ != 0 {
-            let waker = desc.ready(Direction::Read, ready.fetched_ns, local);
+            let waker = desc.ready_after(Direction::Read, ready.fetched_ns, ready.before, local);
+            if RECORDS && waker.is_some() && ready.before.most_ns() >= LONG_NS {
+                self.note_wait(desc, ready, local);
+            }
             ready.push(desc, Direction::Read, waker);
         }
     }
 }
+/// How long events were there before a poll that `took` so long began, after a time in which nobody
+/// polled. It has slept until they came, or else it was kept from running while they were there.
+#[cold]
+fn after_absence(told: &[(u32, u64)], gap: u64, took: u64) -> Before {
+    if told.iter().any(|(_, told)| *told > took) {
+        Before::at_most(gap + took)
+    } else if took >= ASKED_NS {
+        Before::NONE
+    } else {
+        Before::at_most(gap)
+    }
+}
+
 /// Whether the calls on `desc` tell what is wrong with it, so that an error alone is no reason to
 /// read no more.
 ///

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::task::Waker;
 
 use super::Shared;
-use crate::desc::PollDesc;
+use crate::desc::{Before, PollDesc};
 use crate::observe::{DescId, Direction, Histogram, RECORDS};
 use crate::sync::Panics;
 use crate::sync::atomic::Ordering;
@@ -23,12 +23,18 @@ pub struct ReadyList {
     pub(super) due: Vec<(u32, u32)>,
     /// When the events were fetched.
     pub(super) fetched_ns: u64,
+    /// For how long they had been there.
+    pub(super) before: Before,
+    /// How old the data of some of them are, by slot, as the kernel tells it.
+    pub(super) told: Vec<(u32, u64)>,
     /// How much to take off the count of waiters once the wakers were called (Go's delta).
     pub(super) delta: i64,
     pub(super) full: bool,
     pub(super) shared: Option<Arc<Shared>>,
     /// When the clock was last read before a waker, 0 before the first.
     called_ns: u64,
+    /// When it was before the first.
+    first_ns: u64,
     /// Wakers before each of which the clock is read, because others were slow.
     careful: u32,
 }
@@ -40,6 +46,9 @@ pub(super) struct Woken {
     slot: u32,
     direction: Direction,
 }
+
+/// How many descriptors of a poll the kernel is asked about.
+pub(super) const ASKED: usize = 4;
 
 /// Wakers that are called between two readings of the clock.
 const CALLS: usize = 8;
@@ -65,10 +74,13 @@ impl ReadyList {
             wakers: VecDeque::with_capacity(events.min(1024) * 2),
             due: Vec::with_capacity(64),
             fetched_ns: 0,
+            before: Before::NONE,
+            told: Vec::with_capacity(ASKED),
             delta: 0,
             full: false,
             shared: None,
             called_ns: 0,
+            first_ns: 0,
             careful: 0,
         }
     }
@@ -140,6 +152,9 @@ impl ReadyList {
         let local = shared.recorder.local();
         let now_ns = local.stamp();
         self.careful = self.careful.max(careful_after(self.called_ns, now_ns));
+        if self.called_ns == 0 {
+            self.first_ns = now_ns;
+        }
         self.called_ns = now_ns;
         let calls = if self.careful > 0 {
             self.careful -= 1;
@@ -198,6 +213,10 @@ impl ReadyList {
         if let Some(desc) = shared.and_then(|shared| shared.cache.get(woken.slot)) {
             desc.side(woken.direction)
                 .stamp_call(self.fetched_ns, now_ns);
+            let wakers = now_ns - self.first_ns;
+            if wakers > SLOW_NS {
+                desc.note_wakers(woken.direction, self.fetched_ns, wakers);
+            }
         }
     }
 

@@ -6,10 +6,12 @@
 //! | `raw` | a consistent copy of one slot, or one that says it is torn |
 //! | `row` | that copy in words: names, addresses, locations |
 //! | `line` | from which line of code: the program's own, where the call that waits is a library's |
+//! | `blame` | who ran while nobody polled |
 //! | `address` | the addresses of a socket, asked of the kernel |
 //! | `stats` | counters, gauges and histograms of a poller |
 //! | `sites` | which lines open descriptors, and how many of those are open |
 //! | `laws` | the conservation laws, exact when quiescent and bounded while running |
+//! | `polled_by`, `os_thread` | the threads that poll, and what the kernel says of a thread |
 //! | `recorder` | the flight recorder: what happened last |
 //! | `dump` | the flight recorder in a file: when asked, on a panic, on a condition |
 //! | `faults` | faults on purpose, for the demo of the inspector and for tests |
@@ -56,6 +58,7 @@
 #![forbid(unsafe_code)]
 
 mod address;
+pub(crate) mod blame;
 pub mod dump;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
@@ -63,6 +66,8 @@ mod kernel;
 mod laws;
 mod line;
 pub mod lints;
+mod os_thread;
+mod polled_by;
 pub(crate) mod raw;
 pub mod recorder;
 mod row;
@@ -80,6 +85,7 @@ pub use kernel::{
 pub use laws::{Auditor, Law, READ_INTERVAL, READS};
 pub use line::Line;
 pub(crate) use line::Place;
+pub use polled_by::PollingThread;
 pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page};
 pub use sites::Site;
 pub use stats::{PollerInfo, Stats};

@@ -139,11 +139,12 @@ impl RawSide {
         // has come back to it.
         let state = side.shown_state();
         let waiter = side.waiter();
+        let last_wake = desc.last_wake(direction);
         Self {
             state,
             since_ns: match state {
                 State::Wait | State::Parked => waiter.since_ns,
-                State::Woken => side.last_wake().map_or(0, |wake| wake.woken_ns),
+                State::Woken => last_wake.map_or(0, |wake| wake.woken_ns),
                 _ => side.entered_ns(),
             },
             thread: waiter.thread,
@@ -151,7 +152,7 @@ impl RawSide {
             task_id: waiter.task_id,
             location: waiter.location,
             deadline_ns: desc.deadline(direction),
-            last_wake: side.last_wake(),
+            last_wake,
             transitions: side.transitions(),
         }
     }

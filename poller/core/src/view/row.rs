@@ -9,7 +9,7 @@ use std::sync::Arc;
 use super::address::Addresses;
 use super::kernel::{Registration, Socket, Sockets, kernel_registrations};
 use super::line::Line;
-use super::raw::RawRow;
+use super::raw::{RawRow, RawSide};
 use crate::clock;
 use crate::desc::{Kind, PollDesc, StampedWake, State};
 use crate::observe::{Cause, DescId, Direction, Label, Names, Task, Transition, thread_name};
@@ -68,6 +68,14 @@ impl Row {
             generation: self.generation,
         }
     }
+
+    /// Returns how it is in this direction.
+    pub fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+        }
+    }
 }
 
 /// One direction of a descriptor.
@@ -91,26 +99,56 @@ pub struct Side {
     pub queued: Vec<(u64, Waiter)>,
 }
 
-/// One wake: which share of it was the poller's and which the scheduler's.
+/// One wake, from there being something to wake for until the waiter runs: whose time it was.
+///
+/// The shares before the poll, of the poller and of the scheduler are all of it,
+/// [`total_ns`](Self::total_ns).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 #[non_exhaustive]
 pub struct Wake {
     /// Why.
     pub cause: Cause,
+    /// From there being something to wake it for until `fetched_ns`: nobody polled. At most so
+    /// long, unless it is known; of a deadline how late it fired, of a close 0. To 16 µs where it
+    /// is longer than 2.1 s, as those below.
+    pub before_poll_ns: u64,
+    /// `before_poll_ns` is known, and not only bounded: the poll had slept until the event came.
+    pub before_poll_exact: bool,
+    /// It was inside a runtime, where nobody polls while there is nothing: there may have been
+    /// nothing for all of `before_poll_ns`.
+    pub before_poll_idle: bool,
+    /// How old the data were, as the kernel tells it of the last that came: at least so long they
+    /// have been there, to its tick. It is asked where nobody has polled for 20 ms.
+    pub before_poll_told_ns: Option<u64>,
     /// When `epoll_wait` returned the event, or the deadline or close released the waiter.
     pub fetched_ns: u64,
     /// From there until the waker was called, to within eight wakers of one poll, or until the
     /// waiter ran if that was before; `None` if it was not called yet. To 16 µs where it is longer
     /// than 2.1 s, as the next, and at most 9.7 hours.
     pub poller_to_waker_ns: Option<u64>,
+    /// Of that, what went by in the wakers of the same poll that were called before; 0 for less
+    /// than 100 µs.
+    pub wakers_ns: u64,
     /// From there until the waiter ran; `None` if it has not run yet.
     pub waker_to_run_ns: Option<u64>,
+}
+
+impl Wake {
+    /// Returns how long all of it took; `None` while the waiter has not run.
+    pub fn total_ns(&self) -> Option<u64> {
+        Some(self.before_poll_ns + self.poller_to_waker_ns? + self.waker_to_run_ns?)
+    }
 }
 
 impl From<StampedWake> for Wake {
     fn from(stamped: StampedWake) -> Self {
         Self {
             cause: stamped.cause,
+            before_poll_ns: stamped.before_ns,
+            before_poll_exact: !stamped.is_bound,
+            before_poll_idle: stamped.may_be_idle,
+            before_poll_told_ns: stamped.told_ns,
+            wakers_ns: stamped.wakers_ns,
             fetched_ns: stamped.woken_ns,
             poller_to_waker_ns: stamped.called_after_ns,
             waker_to_run_ns: stamped.ran_after_ns,
@@ -388,13 +426,7 @@ impl Reader {
         Side {
             state: raw.state,
             since_ns: raw.since_ns,
-            waiter: waits.then(|| {
-                let task = Task {
-                    name: raw.task,
-                    id: raw.task_id,
-                };
-                self.waiter(row, task, raw.thread, raw.location)
-            }),
+            waiter: waits.then(|| self.waiter_of(row, raw)),
             queued: queued
                 .into_iter()
                 .map(|it| {
@@ -437,6 +469,27 @@ impl Reader {
             location,
             nearest: place.and_then(|place| place.nearest),
         }
+    }
+
+    /// Who waits in this direction of a descriptor, or was the last to, if it was on this thread.
+    pub(super) fn last_waiter(
+        &mut self,
+        poller: &Poller,
+        id: DescId,
+        direction: Direction,
+        thread: u32,
+    ) -> Option<Waiter> {
+        let raw = RawRow::read(poller.shared.cache.get(id.slot)?)?;
+        let side = &raw.sides[direction.index()];
+        (raw.id() == id && side.thread == thread).then(|| self.waiter_of(&raw, side))
+    }
+
+    fn waiter_of(&mut self, row: &RawRow, side: &RawSide) -> Waiter {
+        let task = Task {
+            name: side.task,
+            id: side.task_id,
+        };
+        self.waiter(row, task, side.thread, side.location)
     }
 
     fn label(&mut self, label: Label) -> Arc<str> {

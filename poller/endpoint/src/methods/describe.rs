@@ -36,11 +36,22 @@ pub(crate) fn describe(
     let mut reader = Reader::default();
     reader.sockets(Some(sockets));
     let row = desc.row(&mut reader, &poller, &raw);
+    let ran_instead =
+        Direction::ALL.map(|it| internals::ran_instead(&poller, &mut reader, &row, it));
+    let mut descriptor = encode::descriptor(poller.name(), row, redact);
+    for (side, ran) in [&mut descriptor.read, &mut descriptor.write]
+        .into_iter()
+        .zip(ran_instead)
+    {
+        if let Some(wake) = side.as_mut().and_then(|side| side.last_wake.as_mut()) {
+            wake.ran_instead = ran.map(encode::waiter);
+        }
+    }
     let events = history(&poller, id);
     let mut encoder = Encoder::new();
     Ok(GetDescriptorResponse {
         captured_at_ns,
-        descriptor: Some(encode::descriptor(poller.name(), row, redact)),
+        descriptor: Some(descriptor),
         histograms: latencies(&events),
         history: events
             .iter()
@@ -49,6 +60,7 @@ pub(crate) fn describe(
         kernel: Some(kernel(view::kernel_view(&poller, id), redact)),
         epoch: view::started_at_ns(),
         elsewhere: elsewhere(&poller, &raw),
+        polled_by: encode::polled_by(&poller),
     })
 }
 

@@ -9,7 +9,7 @@ use netpoller_core::view::lints::{Lint, Severity, Timing};
 use netpoller_core::view::{
     Exemplar, Law, Line, PollerInfo, Row, Side, Socket, Stats, Waiter, Wake,
 };
-use netpoller_core::{Counter, Direction, Histogram, HistogramSnapshot, Unit};
+use netpoller_core::{Counter, Direction, Histogram, HistogramSnapshot, Poller, Unit};
 use netpoller_proto::v1;
 
 pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor {
@@ -121,7 +121,7 @@ fn direction(side: Side) -> v1::Direction {
     }
 }
 
-fn waiter(waiter: Waiter) -> v1::Waiter {
+pub(super) fn waiter(waiter: Waiter) -> v1::Waiter {
     v1::Waiter {
         task: waiter.task.as_ref().to_owned(),
         thread: waiter.thread.as_ref().to_owned(),
@@ -151,7 +151,20 @@ pub(crate) fn poller(info: &PollerInfo) -> v1::Poller {
         blocked: info.blocked,
         last_poll_ns: info.last_poll_ns,
         created_at_ns: info.created_at_ns,
+        polled_by: Vec::new(),
     }
+}
+
+pub(crate) fn polled_by(poller: &Poller) -> Vec<v1::PollingThread> {
+    let threads = poller.polled_by().into_iter();
+    let each = threads.map(|it| v1::PollingThread {
+        name: it.name.as_ref().to_owned(),
+        tid: it.tid,
+        polls: it.polls,
+        ran_ns: it.ran_ns,
+        run_delay_ns: it.run_delay_ns,
+    });
+    each.collect()
 }
 
 pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
@@ -231,6 +244,12 @@ fn wake(wake: Wake) -> v1::Wake {
     v1::Wake {
         cause: wake.cause.number(),
         fetched_ns: wake.fetched_ns,
+        before_poll_ns: Some(wake.before_poll_ns),
+        before_poll_exact: wake.before_poll_exact,
+        before_poll_idle: wake.before_poll_idle,
+        before_poll_told_ns: wake.before_poll_told_ns,
+        wakers_ns: wake.wakers_ns,
+        ran_instead: None,
         poller_to_waker_ns: wake.poller_to_waker_ns.unwrap_or(0),
         waker_to_run_ns: wake.waker_to_run_ns.unwrap_or(0),
         pending: wake.waker_to_run_ns.is_none(),

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use netpoller_core::Poller;
 use netpoller_core::view::{self, Law, Stats};
-use netpoller_proto::v1::GetStatsResponse;
+use netpoller_proto::v1::{GetStatsResponse, PollingThread};
 use tonic::Status;
 
 use super::encode;
@@ -28,6 +28,8 @@ pub(crate) fn interval(interval_ns: u64) -> Result<Option<Duration>, Status> {
 pub(crate) struct Reading {
     captured_at_ns: u64,
     pollers: Vec<Stats>,
+    /// The threads that poll each.
+    polled_by: Vec<Vec<PollingThread>>,
 }
 
 impl Reading {
@@ -35,6 +37,7 @@ impl Reading {
         Self {
             captured_at_ns: view::now_ns(),
             pollers: pollers.iter().map(Poller::stats).collect(),
+            polled_by: pollers.iter().map(encode::polled_by).collect(),
         }
     }
 
@@ -58,7 +61,14 @@ impl Reading {
         GetStatsResponse {
             captured_at_ns: self.captured_at_ns,
             pollers: cumulative
-                .map(|(stats, laws)| encode::stats(stats, laws))
+                .zip(&self.polled_by)
+                .map(|((stats, laws), polled_by)| {
+                    let mut stats = encode::stats(stats, laws);
+                    if let Some(poller) = &mut stats.poller {
+                        poller.polled_by.clone_from(polled_by);
+                    }
+                    stats
+                })
                 .collect(),
             interval_ns: before.map_or(0, |before| {
                 self.captured_at_ns.saturating_sub(before.captured_at_ns)

@@ -95,6 +95,50 @@ fn a_descriptor_comes_with_its_history_its_latencies_and_the_kernels_view() {
 }
 
 #[test]
+fn a_wake_tells_how_long_nobody_polled_before_it_and_who_ran_instead() {
+    let poller = poller("kept");
+    let (hog, _ours, mut to_hog) = open(&poller);
+    let (reader, _own, mut to_reader) = open(&poller);
+    let mut ready = ReadyList::with_capacity(8);
+    let mut hogs = pin!(netpoller_core::task::named(
+        "hog",
+        hog.wait(Direction::Read)
+    ));
+    let mut reads = pin!(reader.wait(Direction::Read));
+    park(hogs.as_mut());
+    park(reads.as_mut());
+    to_hog.write_all(b"begin").unwrap();
+    poller.poll(None, &mut ready).unwrap();
+    ready.wake_all();
+    let mut noop = std::task::Context::from_waker(std::task::Waker::noop());
+    assert!(hogs.as_mut().poll(&mut noop).is_ready());
+    // It goes on for far longer than it took to come here.
+    to_reader.write_all(b"late").unwrap();
+    let so_far = netpoller_core::view::now_ns() - poller.info().last_poll_ns;
+    let kept_ns = (4 * so_far).max(30_000_000);
+    std::thread::sleep(std::time::Duration::from_nanos(kept_ns));
+    poller.poll(None, &mut ready).unwrap();
+    ready.wake_all();
+    assert!(reads.as_mut().poll(&mut noop).is_ready());
+
+    let fixture = Fixture::new();
+    let wake = run(async {
+        let request = request("kept", reader.id().to_string());
+        let mut client = fixture.client().await;
+        let answer = client.get_descriptor(request).await.unwrap().into_inner();
+        answer.descriptor.unwrap().read.unwrap().last_wake.unwrap()
+    });
+    assert!(wake.before_poll_ns >= Some(kept_ns) && !wake.before_poll_exact);
+    assert_eq!(
+        wake.total_ns(),
+        Some(wake.before_poll_ns.unwrap() + wake.poller_to_waker_ns + wake.waker_to_run_ns)
+    );
+    let ran = wake.ran_instead.unwrap();
+    assert_eq!(ran.task, "hog");
+    assert!(ran.location.contains("tests/describe.rs:"), "{ran:?}");
+}
+
+#[test]
 fn the_history_reaches_back_beyond_the_flight_recorder() {
     let poller = netpoller_core::Poller::builder()
         .name("forgetful")

@@ -16,6 +16,8 @@ pub(crate) enum Fault {
     LeakedReadiness,
     /// A task that computes for ever, and a reader beside it.
     BlockedExecutor,
+    /// A thread that polls, with the lowest priority, beside three that compute on its processor.
+    ThreadStarved,
     /// A read without a deadline.
     NoDeadline,
     /// Keeps a future that was woken, and does not poll it.

@@ -30,6 +30,7 @@ fn plant(fault: Fault, stop: &Arc<Stop>, files: u64) -> io::Result<Plant> {
         Fault::LostEdge => waits::lost_edge(fault, stop),
         Fault::LeakedReadiness => waits::leaked_readiness(fault, stop),
         Fault::BlockedExecutor => waits::blocked_executor(fault, stop),
+        Fault::ThreadStarved => waits::thread_starved(fault, stop),
         Fault::NoDeadline => waits::no_deadline(fault, stop),
         Fault::WokenNotRun => waits::woken_not_run(fault, stop),
         Fault::PeerNotReading => peers::not_reading(fault, stop),

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use async_executor::LocalExecutor;
 use futures_lite::future;
+use netpoller::net::TcpStream;
 use netpoller::{Direction, Kind, Sides, block_on_poller, task};
 
 use super::fault::Fault;
@@ -106,6 +107,50 @@ pub(super) fn blocked_executor(fault: Fault, stop: &Arc<Stop>) -> io::Result<Pla
         block_on_poller(&poller, executor.run(stop.wait()));
         drop((hogs, reads));
     })
+}
+
+/// Reads what comes all the time, on a thread that hardly ever gets the processor.
+pub(super) fn thread_starved(fault: Fault, stop: &Arc<Stop>) -> io::Result<Plant> {
+    let (poller, reading) = (fault.poller()?, Arc::clone(stop));
+    let (ours, mut theirs) = tcp_pair()?;
+    theirs.set_nonblocking(true)?;
+    let stream = poller.in_scope(|| TcpStream::from_std(ours))?;
+    stream.set_label(&fault.label());
+    let mut plant = Plant::default().thread(fault, move || {
+        let _ = share_one_processor();
+        let _ = rustix::process::setpriority_process(None, 19);
+        let reads = task::named("starved-reader", async {
+            while stream.read(&mut [0; 64]).await.is_ok_and(|bytes| bytes > 0) {}
+        });
+        block_on_poller(&poller, future::or(reads, reading.wait()));
+    })?;
+    for _ in 0..3 {
+        let stop = Arc::clone(stop);
+        plant = plant.thread(fault, move || {
+            let _ = share_one_processor();
+            // Wrong: whoever reads there has as good as no share of it.
+            while !stop.is_set() {
+                std::hint::spin_loop();
+            }
+        })?;
+    }
+    let stop = Arc::clone(stop);
+    plant.thread(fault, move || {
+        while !stop.is_set() {
+            let _ = theirs.write(b"x");
+            std::thread::sleep(Duration::from_millis(1));
+        }
+    })
+}
+
+/// Runs the calling thread on the last of the processors that it may use, and on no other.
+fn share_one_processor() -> io::Result<()> {
+    use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
+    let may = sched_getaffinity(None)?;
+    let mut only = CpuSet::new();
+    let last = (0..CpuSet::MAX_CPU).rev().find(|cpu| may.is_set(*cpu));
+    last.into_iter().for_each(|cpu| only.set(cpu));
+    Ok(sched_setaffinity(None, &only)?)
 }
 
 /// Reads from a peer that says nothing.

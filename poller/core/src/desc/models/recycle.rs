@@ -141,7 +141,8 @@ fn loom_both_directions_are_released_and_counted_off() {
         let released = {
             let _guard = desc.lock();
             desc.publish(true);
-            Direction::ALL.map(|direction| desc.unblock(direction, Cause::Close, 0, &local))
+            Direction::ALL
+                .map(|direction| desc.unblock(direction, Cause::Close, 0, Before::NONE, &local))
         };
         released.into_iter().for_each(wake);
         assert_eq!(reader.join().unwrap(), CLOSED);

@@ -81,7 +81,7 @@ fn a_new_life_has_no_counts_no_history_and_no_wake_behind_it() {
     let now = local.stamp() >> KEPT_SHIFT << KEPT_SHIFT;
     for direction in Direction::ALL {
         let side = desc.side(direction);
-        side.stamp_wake(9, Cause::Deadline);
+        side.stamp_wake(9, Before::NONE, Cause::Deadline);
         side.since_ns.store(9, Ordering::Relaxed);
         desc.ready(direction, 9, &local);
         assert_eq!(side.transitions()[Transition::ReadyIdle.index()], 1);

@@ -81,10 +81,10 @@ pub(super) fn others(counters: &Counters, table: &Table, queue: i64, blocked: u6
         Counter::DeadlinesStale,
         Counter::Evicted,
     ]);
-    let unparked = |direction, causes: [Counter; 2]| {
+    let unparked = |direction, causes: &[Counter]| {
         Part::flow(
             counters.transitions(direction, [Transition::UnblockParked]),
-            counters.sum(&causes),
+            counters.sum(causes),
             0,
         )
     };
@@ -111,11 +111,17 @@ pub(super) fn others(counters: &Counters, table: &Table, queue: i64, blocked: u6
             vec![
                 unparked(
                     Direction::Read,
-                    [Counter::UnparkReadDeadline, Counter::UnparkReadClose],
+                    // A sleep is one of the reader.
+                    &[
+                        Counter::UnparkReadDeadline,
+                        Counter::UnparkReadClose,
+                        Counter::UnparkTimerDeadline,
+                        Counter::UnparkTimerClose,
+                    ],
                 ),
                 unparked(
                     Direction::Write,
-                    [Counter::UnparkWriteDeadline, Counter::UnparkWriteClose],
+                    &[Counter::UnparkWriteDeadline, Counter::UnparkWriteClose],
                 ),
             ],
         ),

@@ -10,13 +10,13 @@ use std::collections::{BTreeMap, HashMap, VecDeque};
 use super::finding::Finding;
 use super::lint::Lint;
 use super::observation::Observation;
-use super::os_thread::{OsThread, State as Doing};
 use super::span;
 use crate::desc::State;
 use crate::observe::{
     DescId, Direction, EventKind, RawEvent, known_thread, thread_id, thread_name,
 };
 use crate::timers::EMPTY;
+use crate::view::os_thread::{OsThread, State as Doing};
 use crate::view::raw::{RawRow, RawSide};
 
 /// Looks that are remembered, and how many of them must have found it: a task that comes back now

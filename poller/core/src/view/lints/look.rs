@@ -21,6 +21,7 @@ use super::peers::Peers;
 use super::rates::Rates;
 use super::registration::Registrations;
 use super::stale::Stale;
+use super::starved::Starved;
 use super::stuck::Stuck;
 use super::woken::Woken;
 use crate::observe::RECORDS;
@@ -70,6 +71,7 @@ struct PollerHistory {
     rates: Rates,
     registrations: Registrations,
     stale: Stale,
+    starved: Starved,
     blocking: Blocking,
     list: KernelList,
 }
@@ -139,6 +141,8 @@ impl Lints {
         tell(&mut causes, history.blocking.look(&observation));
         tell(&mut causes, history.registrations.look(&observation, list));
         tell(&mut causes, history.rates.look(&observation));
+        let starved = history.starved.look(&observation);
+        tell(&mut causes, starved.into_iter().collect());
         // Last, for its findings are of lines, and leave out the waits that are explained.
         let no_deadline = no_deadline::look(&observation, &causes);
         tell(&mut causes, no_deadline);

@@ -13,13 +13,13 @@
 //! | `watch` | those alone, for the facade that tokio-console attaches to |
 //! | `accept` | listeners whose connections nobody accepts |
 //! | `blocked` | a task that keeps its executor from polling, or from running others |
-//! | `os_thread` | what the kernel says of a thread |
 //! | `no_deadline` | long waits without a deadline |
 //! | `away` | nobody polls: the one cause of many stuck waiters |
 //! | `leaked` | readiness that nobody comes for |
 //! | `waiters` | who waits where |
 //! | `woken` | waiters that were woken and have not run |
 //! | `peers` | peers that read nothing, are gone, or have closed |
+//! | `starved` | a thread that polls and is kept from running |
 //! | `overdue` | deadlines that should have fired |
 //! | `rates` | what happens too often: wake storms, spurious wakes, full batches, slow dispatch, churn |
 //! | `top` | who does the most of it |
@@ -73,12 +73,12 @@ mod look;
 mod no_deadline;
 mod observation;
 mod options;
-mod os_thread;
 mod overdue;
 mod peers;
 mod rates;
 mod registration;
 mod stale;
+mod starved;
 mod stuck;
 mod top;
 pub(crate) mod waiters;

@@ -137,6 +137,35 @@ fn a_row_has_the_addresses_of_its_socket_and_a_closed_one_has_no_row() {
 }
 
 #[test]
+fn a_connection_under_way_has_its_peer_and_a_waiter_and_no_age_of_data_that_never_came() {
+    use socket2::{Domain, Socket, Type};
+    let poller = poller("connecting");
+    let _entered = poller.enter();
+    // Its queue is full, so the kernel answers nobody else.
+    let deaf = Socket::new(Domain::IPV4, Type::STREAM, None).unwrap();
+    let any: std::net::SocketAddr = ([127, 0, 0, 1], 0).into();
+    deaf.bind(&any.into()).unwrap();
+    deaf.listen(0).unwrap();
+    let address = deaf.local_addr().unwrap();
+    let _fill = [(); 4].map(|()| {
+        let socket = Socket::new(Domain::IPV4, Type::STREAM.nonblocking(), None).unwrap();
+        let _ = socket.connect(&address);
+        socket
+    });
+    let address = address.as_socket().unwrap();
+    let mut connecting = pin!(crate::net::TcpStream::connect(address));
+    park(connecting.as_mut());
+
+    let rows = poller.rows();
+    assert_eq!(*rows[0].peer, address.to_string());
+    assert_eq!(rows[0].write.state, State::Parked);
+    assert!(rows[0].write.waiter.is_some());
+    let kernel = kernel_view(&poller, rows[0].id());
+    assert_eq!(kernel.tcp_state, "SYN_SENT");
+    assert_eq!(kernel.last_data_received_ns, None);
+}
+
+#[test]
 fn pages_cover_the_table_once_and_skip_dead_slots() {
     let poller = poller("pages");
     let mut descs: Vec<_> = (0..10).map(|_| open(&poller)).collect();

@@ -211,10 +211,7 @@ fn op(
     task: u64,
     anchor: Anchor,
 ) -> Op {
-    let side = match direction {
-        Direction::Read => &row.read,
-        Direction::Write => &row.write,
-    };
+    let side = row.side(direction);
     let (source, waits) = attributes::waits(raw, direction);
     Op {
         resource,

@@ -74,7 +74,7 @@ mod tests {
             })
             .unwrap()
         };
-        let (first, last) = (EventKind::Arm, EventKind::Run);
+        let (first, last) = (EventKind::Arm, EventKind::Waited);
         let some = filter(&[first.number(), last.number(), first.number()]);
         let all = filter(&[]);
         for it in EventKind::ALL {

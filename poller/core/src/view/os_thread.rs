@@ -4,18 +4,22 @@ use std::fmt;
 
 /// A thread at one moment.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct OsThread {
+pub(in crate::view) struct OsThread {
     /// `R`, `S`, `D` and so on.
     state: char,
-    /// How long it has run, ever; `None` where the kernel does not count it.
+    /// How long it has run, ever; `None` where the kernel does not count it, as the next.
     ran_ns: Option<u64>,
+    /// How long it was runnable and did not run, ever. A wait that goes on is not in it.
+    delayed_ns: Option<u64>,
+    /// Its nice value.
+    nice: Option<i64>,
     /// The system call that it is in; `None` if it runs, or nobody may know.
     call: Option<i64>,
 }
 
 /// What a thread does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum State {
+pub(in crate::view) enum State {
     /// It computes.
     Runs,
     /// It sleeps in this system call.
@@ -26,28 +30,45 @@ pub(super) enum State {
 
 impl OsThread {
     /// `None` if it is gone.
-    pub(super) fn read(tid: i32) -> Option<Self> {
+    pub(in crate::view) fn read(tid: i32) -> Option<Self> {
         let file = |name: &str| std::fs::read_to_string(format!("/proc/self/task/{tid}/{name}"));
         let stat = file("stat").ok()?;
-        let ran = file("schedstat").ok();
+        let schedstat = file("schedstat").unwrap_or_default();
+        let mut times = schedstat.split_whitespace().map(|it| it.parse().ok());
         let call = file("syscall").ok();
         Some(Self {
             state: state(&stat)?,
-            ran_ns: ran.and_then(|text| text.split_whitespace().next()?.parse().ok()),
+            ran_ns: times.next().flatten(),
+            delayed_ns: times.next().flatten(),
+            nice: nice(&stat),
             call: call.and_then(|text| text.split_whitespace().next()?.parse().ok()),
         })
     }
 
     /// Why the kernel does not tell what the threads of this process do: it may be built without
     /// that, or be asked not to tell.
-    pub(super) fn refused() -> Option<std::io::Error> {
+    pub(in crate::view) fn refused() -> Option<std::io::Error> {
         let me = crate::sys::thread_id();
         std::fs::read(format!("/proc/self/task/{me}/syscall")).err()
     }
 
+    /// How long it has run, and how long it was runnable and did not run, ever.
+    pub(in crate::view) fn times_ns(&self) -> (Option<u64>, Option<u64>) {
+        (self.ran_ns, self.delayed_ns)
+    }
+
+    pub(in crate::view) fn nice(&self) -> Option<i64> {
+        self.nice
+    }
+
+    /// It wants to run, and may be running.
+    pub(in crate::view) fn is_runnable(&self) -> bool {
+        self.state == 'R'
+    }
+
     /// What it does, given what it was like so many nanoseconds before. One that is runnable and is
     /// kept from running, on a machine that is short of processors, waits.
-    pub(super) fn doing(&self, before: Option<(u64, &OsThread)>) -> State {
+    pub(in crate::view) fn doing(&self, before: Option<(u64, &OsThread)>) -> State {
         match (self.state, self.call) {
             ('R', _) => {
                 let ran = before.and_then(|(ns, before)| {
@@ -66,7 +87,7 @@ impl OsThread {
 }
 
 impl State {
-    pub(super) fn is_busy(self) -> bool {
+    pub(in crate::view) fn is_busy(self) -> bool {
         self != State::Waits
     }
 }
@@ -88,6 +109,12 @@ impl fmt::Display for State {
 fn state(stat: &str) -> Option<char> {
     let (_, after_name) = stat.rsplit_once(')')?;
     after_name.trim_start().chars().next()
+}
+
+/// Field 19, likewise.
+fn nice(stat: &str) -> Option<i64> {
+    let (_, after_name) = stat.rsplit_once(')')?;
+    after_name.split_whitespace().nth(16)?.parse().ok()
 }
 
 /// Where executors and pollers sleep when there is nothing to do: of a thread in there nobody can
@@ -146,6 +173,8 @@ mod tests {
     const BEFORE: OsThread = OsThread {
         state: 'R',
         ran_ns: Some(1_000),
+        delayed_ns: None,
+        nice: None,
         call: None,
     };
 
@@ -180,7 +209,10 @@ mod tests {
     fn this_thread_is_found_and_runs() {
         let me = OsThread::read(crate::sys::thread_id()).unwrap();
         assert_eq!(me.state, 'R');
+        assert!((-20..=19).contains(&me.nice().unwrap()));
         assert_eq!(state("7 (a) R) S 1 2"), Some('S'));
+        let stat = "7 (a) R) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 -5 20 21";
+        assert_eq!(nice(stat), Some(-5));
         assert!(OsThread::read(-1).is_none());
     }
 }
