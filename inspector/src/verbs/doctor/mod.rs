@@ -180,7 +180,8 @@ struct Diagnosis<'a> {
 /// What the process can look for. One that is too old to say is asked what it runs.
 async fn known(connection: &Connection, args: &DoctorArgs) -> Result<Catalogue, Failure> {
     let mut catalogue = Catalogue::of(&connection.server);
-    if !catalogue.told && !(args.allow.is_empty() && args.hold.is_empty()) {
+    let is_told_of_lints = !args.allow.is_empty() || !args.hold.is_empty();
+    if !catalogue.told && is_told_of_lints {
         let briefly = DiagnoseRequest {
             window_ns: 1,
             ..DiagnoseRequest::default()

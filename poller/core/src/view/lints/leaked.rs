@@ -13,7 +13,7 @@ use super::observation::{Observation, Suspects, key};
 use super::span;
 use super::waiters::Waiters;
 use crate::desc::{Kind, State};
-use crate::observe::{Direction, Transition};
+use crate::observe::{Counter, Direction, Transition};
 use crate::sys::mask_names;
 use crate::view::kernel::descriptor::Answer;
 use crate::view::line::Place;
@@ -86,7 +86,7 @@ impl Leaked {
                 continue;
             }
             let ends = answer.receive_queue == Some(0);
-            let known = has_read(row, &answer);
+            let known = has_read(observation, row, &answer);
             let read_before = was_read(side) || now.was_taken || known == Some(true);
             let (since_ns, times) = now.since_ns(read_before);
             let times = if known.is_none() {
@@ -162,10 +162,10 @@ fn was_read(side: &RawSide) -> bool {
 
 /// Whether something was read of what has come, as far as the kernel counts it: who reads at once
 /// does not wait, and leaves no trace in the descriptor.
-fn has_read(row: &RawRow, answer: &Answer) -> Option<bool> {
+fn has_read(observation: &Observation<'_>, row: &RawRow, answer: &Answer) -> Option<bool> {
     if row.kind == Kind::TcpListener {
-        // Whoever accepts waits first, or is seen by the queue.
-        return Some(false);
+        // Of which listener it is not known.
+        return Some(observation.stats.counter(Counter::OpAcceptOk) > 0);
     }
     let tcp = answer.tcp.filter(|tcp| tcp.is_connected())?;
     Some(tcp.bytes_received > answer.receive_queue?)
