@@ -393,6 +393,21 @@ fn a_cut_list_is_not_called_complete() {
 }
 
 #[test]
+fn a_number_that_no_list_can_have_is_not_repeated() {
+    let absurd = v1::DiagnoseResponse {
+        more: u64::MAX,
+        ..sick()
+    };
+    let (scratch, _running, target) = serve(Some(absurd));
+    let output = run(scratch.path(), &["-t", &target, "doctor"]);
+    let said = text(&output.stderr);
+    assert!(
+        said.contains("many more") && !said.contains("1844674407"),
+        "{said}"
+    );
+}
+
+#[test]
 fn a_process_that_is_too_old_to_be_asked_is_said_to_be() {
     let (scratch, _running, target) = serve(None);
     let output = run(scratch.path(), &["-t", &target, "doctor"]);

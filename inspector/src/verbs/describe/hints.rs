@@ -238,6 +238,8 @@ mod tests {
                 "nobody polled for 290ms",
             ),
             (wake(1, 0, true), "has not run yet"),
+            // Whatever a target may say.
+            (wake(u64::MAX, u64::MAX, false), "other wakers"),
         ] {
             let row = answer.descriptor.as_mut().expect("a row");
             row.read.as_mut().expect("a side").last_wake = last_wake;
