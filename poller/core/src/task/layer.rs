@@ -27,7 +27,7 @@ use super::{Measured, Spent, measured};
 /// };
 /// let service = ServiceBuilder::new()
 ///     .layer(MeasuredLayer::new(log))
-///     .service(service_fn(|name: &str| async move { Ok(format!("hello {name}")) }));
+///     .service(service_fn(|name: &'static str| async move { Ok(format!("hello {name}")) }));
 /// assert_eq!(service.oneshot("world").await.unwrap(), "hello world");
 /// # });
 /// ```
