@@ -198,6 +198,7 @@ impl Lint {
             Self::BlockingMode
             | Self::StaleDescriptor
             | Self::GhostRegistration
+            | Self::DescriptorsRunOut
             | Self::ThreadStarved => Timing::FirstSeen,
             _ => Timing::Dated,
         }
