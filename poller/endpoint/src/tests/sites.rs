@@ -51,7 +51,7 @@ fn each_line_has_its_counts_and_its_rows_by_peer_and_state() {
     park(wait.as_mut());
     // One is thrown off, and its owner has not closed it yet.
     kept[1].0[1].unblock();
-    let _sleeps = run(async { netpoller_core::time::sleep(std::time::Duration::ZERO).await });
+    run(async { netpoller_core::time::sleep(std::time::Duration::ZERO).await });
 
     let fixture = Fixture::new();
     let told = |site: &v1::Site| groups(site).iter().all(|(_, state, _)| *state != "tcp");
