@@ -169,6 +169,11 @@ pub fn pause(options: &lints::Options) -> Duration {
     options.pause()
 }
 
+/// From here on they do without the kernel's lists of registrations.
+pub fn leave_kernel(lints: &mut lints::Lints) {
+    lints.leave_kernel();
+}
+
 /// For how long these lints read the kernel's lists of registrations since this was last asked.
 pub fn list_took(lints: &mut lints::Lints) -> Duration {
     lints.list_took()

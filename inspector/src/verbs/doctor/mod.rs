@@ -78,11 +78,9 @@ async fn diagnose(
     let mut known: HashSet<Key> = HashSet::new();
     let (mut more, mut weight, mut has_looked_again) = (0, 0, false);
     loop {
-        let (answer, (audit, without_kernel)) = tokio::join!(
-            connection.diagnose(request.clone()),
-            audit(connection, args, request.kernel)
-        );
-        let mut answer = answer?;
+        // One after the other: at once they would wait for each other's turn at the kernel's list.
+        let mut answer = connection.diagnose(request.clone()).await?;
+        let (audit, without_kernel) = audit(connection, args, request.kernel).await;
         date(&mut answer, &catalogue);
         more = answer.more.max(more);
         let broken: Vec<_> = audit

@@ -412,6 +412,7 @@ impl PollDesc {
     }
 
     /// An edge for `direction`, found at `at_ns` as soon as it was there.
+    #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
     pub(crate) fn ready(
         &self,
         direction: Direction,

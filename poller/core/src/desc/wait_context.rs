@@ -179,7 +179,7 @@ impl WaitContext<'_> {
         let since = side.since_ns.load(Ordering::Relaxed);
         let (woken, ran) = side.stamp_run(now);
         let took = now.saturating_sub(woken.max(since));
-        let of = Owner {
+        let of = || Owner {
             desc,
             location: Some(self.location),
             task: Task {
@@ -187,7 +187,7 @@ impl WaitContext<'_> {
                 id: side.task_id.load(Ordering::Relaxed),
             },
         };
-        let record = |histogram, ns| self.local.record_at(now, &of, histogram, ns);
+        let record = |histogram, ns| self.local.record_at(now, of, histogram, ns);
         let cause = side.cause();
         let (parked, latency) = if cause == Cause::Io as u8 {
             match self.direction {
@@ -216,7 +216,7 @@ impl WaitContext<'_> {
                 wake_ns: took,
                 run_ns: ran,
             };
-            self.local.add_to_group(&of, latencies);
+            self.local.add_to_group(&of(), latencies);
         }
         if is_watched() {
             self.tell_measured(woken, now - ran.unwrap_or(0).min(now));

@@ -136,5 +136,5 @@ impl Local<'_> {
     pub(crate) fn record_for(&self, _: DescId, _: Histogram, _: u64) {}
 
     #[inline]
-    pub(crate) fn record_at(&self, _: u64, _: &Owner, _: Histogram, _: u64) {}
+    pub(crate) fn record_at(&self, _: u64, _: impl FnOnce() -> Owner, _: Histogram, _: u64) {}
 }

@@ -104,7 +104,7 @@ impl Cell {
 
     /// To be called by one thread at a time; where threads share a shard, its parts may be of
     /// several of them.
-    #[inline]
+    #[inline(never)]
     fn set_exemplar(&self, of: &Owner, at_ns: u64) {
         // No time while the parts do not belong together. Whoever sees a new one also sees that
         // there was none.
@@ -137,7 +137,11 @@ impl Cell {
     }
 }
 
-/// The latest sample of a bucket. What it says is kept with it, and does not go with the
+/// Each sample of a bucket that has fewer is its exemplar, and then one in so many: the rare ones
+/// are those that people ask for, and of the others any recent one will do.
+const EXEMPLAR_EVERY: u64 = 16;
+
+/// The latest sample of a bucket; of one that has many, one of the last sixteen. What it says is kept with it, and does not go with the
 /// descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Exemplar {
@@ -196,12 +200,15 @@ impl Cells {
         &self,
         value: u64,
         n: u64,
-        of: &Owner,
+        of: impl FnOnce() -> Owner,
         at_ns: u64,
         add: impl Fn(&AtomicU64, u64),
     ) {
         let cell = &self.buckets[bucket_of(value)];
-        cell.set_exemplar(of, at_ns);
+        let count = cell.count.load(Ordering::Relaxed);
+        if count < EXEMPLAR_EVERY || count % EXEMPLAR_EVERY + n >= EXEMPLAR_EVERY {
+            cell.set_exemplar(&of(), at_ns);
+        }
         add(&cell.count, n);
         add(&self.sum, value.wrapping_mul(n));
         if value > self.max.load(Ordering::Relaxed) {
@@ -354,9 +361,15 @@ mod tests {
     use super::*;
 
     fn record(cells: &Cells, value: u64, of: impl Into<Owner>, at_ns: u64) {
-        cells.record(value, 1, &of.into(), at_ns, |cell, n| {
-            cell.fetch_add(n, Ordering::Relaxed);
-        });
+        cells.record(
+            value,
+            1,
+            || of.into(),
+            at_ns,
+            |cell, n| {
+                cell.fetch_add(n, Ordering::Relaxed);
+            },
+        );
     }
 
     #[test]

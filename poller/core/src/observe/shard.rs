@@ -402,7 +402,7 @@ impl Local<'_> {
         self.shard.histograms[histogram.index()].record(
             value,
             n,
-            &desc.into(),
+            || desc.into(),
             at_ns,
             |cell, n| self.add_to(cell, n),
         );
@@ -411,12 +411,18 @@ impl Local<'_> {
     /// Records a sample of `desc`.
     #[inline]
     pub(crate) fn record_for(&self, desc: DescId, histogram: Histogram, value: u64) {
-        self.record_at(self.last_ns(), &desc.into(), histogram, value);
+        self.record_at(self.last_ns(), || desc.into(), histogram, value);
     }
 
     /// Records a sample of `of` at a time that is known.
     #[inline(always)]
-    pub(crate) fn record_at(&self, at_ns: u64, of: &Owner, histogram: Histogram, value: u64) {
+    pub(crate) fn record_at(
+        &self,
+        at_ns: u64,
+        of: impl FnOnce() -> Owner,
+        histogram: Histogram,
+        value: u64,
+    ) {
         self.shard.histograms[histogram.index()]
             .record(value, 1, of, at_ns, |cell, n| self.add_to(cell, n));
     }

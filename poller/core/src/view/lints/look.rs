@@ -167,6 +167,11 @@ impl Lints {
         self.options.lints().filter(|_| RECORDS)
     }
 
+    /// From here on it does without them.
+    pub(crate) fn leave_kernel(&mut self) {
+        self.options = std::mem::take(&mut self.options).kernel(false);
+    }
+
     /// For how long the kernel's lists of registrations were read since this was last asked.
     pub(crate) fn list_took(&mut self) -> Duration {
         let histories = self.histories.values_mut();
