@@ -15,7 +15,7 @@ use crate::observe::{DescId, Direction, GroupBy, Names};
 use crate::poller::Poller;
 use crate::sys::{ForkMutex, Order};
 use crate::view::recorder::{self, Event};
-use crate::view::{Place, Reader, Row, Waiter, blame, lints};
+use crate::view::{Place, Reader, Row, Waiter, blame, kernel_list_took, lints};
 
 pub use crate::error::advice;
 pub use crate::observe::{
@@ -174,9 +174,10 @@ pub fn leave_kernel(lints: &mut lints::Lints) {
     lints.leave_kernel();
 }
 
-/// For how long these lints read the kernel's lists of registrations since this was last asked.
-pub fn list_took(lints: &mut lints::Lints) -> Duration {
-    lints.list_took()
+/// For how long this thread has kept the kernel writing lists of registrations since this was last
+/// asked.
+pub fn list_took() -> Duration {
+    kernel_list_took()
 }
 
 /// The latencies of a poller's waits are grouped for as long as this lives.

@@ -78,8 +78,8 @@ async fn diagnose(
     let mut known: HashSet<Key> = HashSet::new();
     let (mut more, mut weight, mut has_looked_again) = (0, 0, false);
     loop {
-        // One after the other: at once they would wait for each other's turn at the kernel's list.
         let mut answer = connection.diagnose(request.clone()).await?;
+        // Afterwards: both read the kernel's list, and neither is to keep the other from it.
         let (audit, without_kernel) = audit(connection, args, request.kernel).await;
         date(&mut answer, &catalogue);
         more = answer.more.max(more);

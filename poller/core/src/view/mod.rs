@@ -79,6 +79,7 @@ mod tests;
 
 pub use crate::desc::{Role, State, Transport};
 pub use crate::observe::{Cause, EventKind, Exemplar, LineKind};
+pub(crate) use kernel::list_took as kernel_list_took;
 pub use kernel::{
     KernelView, Reading, Registration, Socket, Sockets, kernel_registrations, kernel_view,
 };

@@ -1,7 +1,7 @@
 //! The laws of several pollers, and a second look at one before it is called broken.
 
-use netpoller_core::Poller;
 use netpoller_core::view::{self, Auditor, Law, READ_INTERVAL, READS};
+use netpoller_core::{Poller, internals};
 use netpoller_proto::v1::{AuditResponse, PollerLaws};
 
 use super::encode;
@@ -20,11 +20,15 @@ pub(crate) async fn audited(pollers: &[Poller], kernel: Option<&Turns>) -> Vec<V
             }
             tokio::time::sleep(READ_INTERVAL).await;
         }
-        let _turn = match kernel {
+        let mut turn = match kernel {
             Some(turns) => Some(turns.kernel().await),
             None => None,
         };
+        internals::list_took();
         laws = read(pollers, &mut auditors, kernel.is_some());
+        if let Some(turn) = &mut turn {
+            turn.took(internals::list_took());
+        }
     }
     laws
 }

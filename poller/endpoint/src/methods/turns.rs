@@ -170,8 +170,15 @@ impl LookTurn {
     /// Says how much of it went into the kernel's list, if that was its turn.
     pub(super) fn took(&mut self, took: Duration) {
         if let Some(turn) = &mut self.kernel {
-            turn.took = Some(took);
+            turn.took(took);
         }
+    }
+}
+
+impl KernelTurn {
+    /// Says how much of it went into the kernel's list.
+    pub(crate) fn took(&mut self, took: Duration) {
+        self.took = Some(took);
     }
 }
 

@@ -13,6 +13,7 @@ mod socket;
 mod sockets;
 
 pub use descriptor::{KernelView, kernel_view};
+pub(crate) use registrations::list_took;
 pub use registrations::{Registration, kernel_registrations};
 pub use socket::Socket;
 pub use sockets::{Reading, Sockets};

@@ -3,8 +3,10 @@
 //! On demand only: the kernel holds the instance's mutex while it writes the list, which keeps
 //! registrations and the delivery of events waiting (about half a microsecond an entry).
 
+use std::cell::Cell;
 use std::io;
 use std::os::fd::{AsRawFd, RawFd};
+use std::time::{Duration, Instant};
 
 use crate::observe::DescId;
 use crate::poller::Poller;
@@ -28,6 +30,15 @@ pub struct Registration {
     pub device: u64,
 }
 
+thread_local! {
+    static TOOK: Cell<Duration> = const { Cell::new(Duration::ZERO) };
+}
+
+/// For how long this thread has kept the kernel writing its lists since this was last asked.
+pub(crate) fn list_took() -> Duration {
+    TOOK.take()
+}
+
 /// Reads what the kernel has registered with `poller`, its own break and timer descriptors
 /// included.
 ///
@@ -39,7 +50,10 @@ pub fn kernel_registrations(poller: &Poller) -> io::Result<Vec<Registration>> {
         return Ok(Vec::new());
     };
     let path = format!("/proc/self/fdinfo/{}", epoll.as_raw_fd());
-    let text = std::fs::read_to_string(&path).map_err(|e| {
+    let began = Instant::now();
+    let text = std::fs::read_to_string(&path);
+    TOOK.set(TOOK.get() + began.elapsed());
+    let text = text.map_err(|e| {
         io::Error::new(
             e.kind(),
             format!("cannot read the kernel's registrations from {path}: {e}"),

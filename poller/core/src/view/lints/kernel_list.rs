@@ -1,7 +1,6 @@
 //! The kernel's list of registrations, for all lints that ask for it.
 
 use super::observation::Observation;
-use crate::clock;
 use crate::view::kernel::{Registration, kernel_registrations};
 
 /// It is read at most so often: the kernel keeps the delivery of events waiting meanwhile.
@@ -12,8 +11,6 @@ const READ_NS: u64 = 500_000_000;
 pub(super) struct KernelList {
     read: Option<(u64, Vec<Registration>)>,
     refused: Option<String>,
-    /// How long the readings took since that was last asked.
-    took_ns: u64,
 }
 
 impl KernelList {
@@ -25,21 +22,14 @@ impl KernelList {
             .as_ref()
             .is_none_or(|(read_ns, _)| is_old(*read_ns))
         {
-            let began_ns = clock::now_ns();
             (self.read, self.refused) = match kernel_registrations(observation.poller) {
                 Ok(list) => (Some((observation.now_ns, list)), None),
                 Err(error) => (None, Some(error.to_string())),
             };
-            self.took_ns += clock::now_ns().saturating_sub(began_ns);
         }
         self.read
             .as_ref()
             .map(|(read_ns, list)| (*read_ns, &list[..]))
-    }
-
-    /// How long the readings took since this was last asked.
-    pub(super) fn took_ns(&mut self) -> u64 {
-        std::mem::take(&mut self.took_ns)
     }
 
     /// Why it could not be read when that was last tried.

@@ -172,12 +172,6 @@ impl Lints {
         self.options = std::mem::take(&mut self.options).kernel(false);
     }
 
-    /// For how long the kernel's lists of registrations were read since this was last asked.
-    pub(crate) fn list_took(&mut self) -> Duration {
-        let histories = self.histories.values_mut();
-        Duration::from_nanos(histories.map(|history| history.list.took_ns()).sum())
-    }
-
     /// Returns those of them that could not be judged in some look, because the kernel did not tell
     /// what they go by, and why.
     pub fn unjudged(&self) -> impl Iterator<Item = (Lint, &str)> {

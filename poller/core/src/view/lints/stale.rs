@@ -89,7 +89,10 @@ impl Stale {
             self.seen.insert(id, seen);
             stale.insert(id);
             let held = observation.age_ns(first_ns) >= hold_ns && first_ns != observation.now_ns;
-            if held && findings.len() < SUSPECTS && observation.runs(Lint::StaleDescriptor) {
+            // A row is stamped before it is registered: a list that was read in between lacks it.
+            let mut read_again = || list.get(observation).is_some_and(|(at, _)| at > first_ns);
+            let is_certain = held && (sign != Some(Sign::Doubt) || read_again());
+            if is_certain && findings.len() < SUSPECTS && observation.runs(Lint::StaleDescriptor) {
                 findings.push(describe(observation, row, what, first_ns, list));
             }
         }
