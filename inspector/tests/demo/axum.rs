@@ -49,8 +49,9 @@ fn a_connection_of_axum_waits_at_the_line_that_accepted_it_and_is_told_which_lin
     let shown = format!("{own} (accepted here)");
     let table = String::from_utf8(listed("wide").stdout).unwrap();
     assert!(table.contains(&shown), "{table}");
-    let own_rows = axum.json(&["ls", "waiters", "-t", &target, "where~axum.rs", "kind=tcp"]);
-    let library_rows = axum.json(&["ls", "waiters", "-t", &target, "where~hyper-util"]);
+    let rows = |filter| axum.json(&["ls", "waiters", "-t", &target, "-w", filter]);
+    let own_rows = rows("where~axum.rs && kind=tcp");
+    let library_rows = rows("where~hyper-util");
     assert_eq!((items(&own_rows).len(), items(&library_rows).len()), (1, 1));
     let id = waiter["id"].as_str().unwrap();
     let described = axum.ask(&["describe", "-t", &target, id]);
