@@ -3,7 +3,7 @@
 use std::panic::Location;
 
 use super::*;
-use crate::desc::{Kind, PollDesc, WaitContext};
+use crate::desc::{Before, Kind, PollDesc, WaitContext};
 use crate::observe::{Cause, Recorder};
 
 /// Ends a life as close does: evict, let the waiter see it, empty the word; then begins the next.
