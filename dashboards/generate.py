@@ -385,6 +385,13 @@ DEADLINES = [
         width=12,
     ),
     graph(
+        "How long sleeps last (p50, p99)",
+        "From parking until the deadline fired, of sleeps alone: what the program asks for, and not how late they are.",
+        "s",
+        (quantile(0.5, "netpoller_timer_block_duration_seconds", "poller"), "{{poller}} p50"),
+        (quantile(0.99, "netpoller_timer_block_duration_seconds", "poller"), "{{poller}} p99"),
+    ),
+    graph(
         "Lag (p50, p99)",
         """How long after its time a deadline fired. Below a millisecond is good; it is never negative. Lag without wakeup latency
         is a poller that is not called often enough.""",

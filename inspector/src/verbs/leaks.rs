@@ -181,9 +181,14 @@ fn in_common(parts: &[SiteRow], of: fn(&SiteRow) -> &String, what: &str) -> Stri
     }
 }
 
+/// The sum, whatever a target may say.
+fn total(counts: impl Iterator<Item = u64>) -> u64 {
+    counts.fold(0, u64::saturating_add)
+}
+
 /// What is not among `parts`: so many `more`.
 fn rest(whole: &SiteRow, parts: &[SiteRow], more: u64) -> SiteRow {
-    let sum = |of: fn(&SiteRow) -> u64| -> u64 { parts.iter().map(of).sum() };
+    let sum = |of: fn(&SiteRow) -> u64| total(parts.iter().map(of));
     let grown: i128 = parts.iter().map(|part| part.grown).sum();
     let rows = &whole.rows;
     SiteRow {
@@ -253,10 +258,10 @@ fn lines(leak: Leak, most: usize) -> Vec<SiteRow> {
         mut parts,
         more,
     } = leak;
-    if parts.len() as u64 + more <= 1 {
+    if more.saturating_add(parts.len() as u64) <= 1 {
         return vec![whole];
     }
-    let hidden = parts.len().saturating_sub(most) as u64 + more;
+    let hidden = more.saturating_add(parts.len().saturating_sub(most) as u64);
     parts.truncate(most);
     if hidden > 0 {
         parts.push(rest(&whole, &parts, hidden));
@@ -286,7 +291,7 @@ fn records(leak: Leak) -> Vec<SiteRow> {
 /// All of it in one line.
 fn summary(leaks: &[Leak]) -> String {
     let counts = || leaks.iter().filter_map(|leak| leak.whole.counts);
-    let sum = |of: fn(SiteCounts) -> u64| text::grouped(counts().map(of).sum());
+    let sum = |of: fn(SiteCounts) -> u64| text::grouped(total(counts().map(of)));
     let over = text::duration(counts().map(|it| it.over_ns).max().unwrap_or(0));
     format!(
         "{} open, from {} lines; {} opened and {} closed in {over}",

@@ -141,8 +141,8 @@ impl Cell {
 /// are those that people ask for, and of the others any recent one will do.
 const EXEMPLAR_EVERY: u64 = 16;
 
-/// The latest sample of a bucket; of one that has many, one of the last sixteen. What it says is kept with it, and does not go with the
-/// descriptor.
+/// The latest sample of a bucket; of one that has many, one of the last sixteen. What it says is
+/// kept with it, and does not go with the descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Exemplar {
     of: Owner,
