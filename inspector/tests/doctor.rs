@@ -140,12 +140,12 @@ fn a_healthy_process_is_said_to_be_and_the_code_is_zero() {
         "{output:?}"
     );
     let expected = "\
- lints were run, and 3 laws hold
+lints were run, and 3 laws hold
    too young poller-away, woken-not-run of less than 2s; leaked-readiness, peer-not-reading,
              peer-gone, close-wait-held, accept-stalled of less than 3s; no-deadline of less than 5m
              (--hold LINT=DUR)
 ";
-    let expected = format!(": {}{expected}", Lint::ALL.len());
+    let expected = format!(": {} {expected}", Lint::ALL.len());
     assert!(text(&output.stdout).ends_with(&expected), "{output:?}");
     assert!(output.stderr.is_empty());
 }
