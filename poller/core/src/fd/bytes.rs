@@ -9,8 +9,8 @@ use std::sync::atomic::Ordering;
 use std::task::{Context, Poll, ready};
 
 use super::descriptor::Fd;
+use super::ongoing::Ongoing;
 use super::operation::{self as op, Op, Operation, failure};
-use super::turn::Ongoing;
 use crate::desc::Kind;
 use crate::observe::{Direction, OpKind};
 use crate::sys::{self, Room};

@@ -6,7 +6,8 @@
 //! | `descriptor` | [`Fd`]: a descriptor, its registration and its fdMutex; how it is closed |
 //! | `operation` | what an operation is, and how it is counted |
 //! | `attempt` | the loop of each operation: try, wait on EAGAIN, try again |
-//! | `turn` | who is at it: the lock, the queue for it, and the futures that have both |
+//! | `turn` | who is at it: the lock, and the queue for it |
+//! | `ongoing` | an operation from its beginning to its end: its turn, its tries, what is counted |
 //! | `bytes` | reads and writes |
 //! | `accept`, `connect` | what listeners and dialling sockets do |
 //!
@@ -21,6 +22,7 @@ mod bytes;
 mod connect;
 mod descriptor;
 mod mutex;
+mod ongoing;
 mod operation;
 #[cfg(all(test, not(loom)))]
 mod panics_tests;

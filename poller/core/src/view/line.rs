@@ -139,7 +139,7 @@ mod tests {
         for library in [
             "/home/u/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/tokio-1.54.1/src/io/async_read.rs",
             "/usr/local/cargo/registry/src/github.com-1ecc6299db9ec823/hyper-util-0.1.21/src/rt/tokio.rs",
-            "/root/.cargo/git/checkouts/axum-0bd3e2a3d8f1a6f5/3b92cd7/axum/src/serve/mod.rs",
+            "/opt/cargo/git/checkouts/axum-0bd3e2a3d8f1a6f5/3b92cd7/axum/src/serve/mod.rs",
             "/rustc/6b00bc3880198600130e1cf62b8f8a93494488cc/library/std/src/io/mod.rs",
             "/home/u/.rustup/toolchains/stable-x86_64-unknown-linux-gnu/lib/rustlib/src/rust/library/std/src/io/copy.rs",
             // Renamed, trimmed, and put elsewhere by distributions and other build tools.
@@ -154,7 +154,7 @@ mod tests {
         for own in [
             "src/main.rs",
             "poller/core/src/fd/attempt.rs",
-            "/home/u/work/service/src/main.rs",
+            "/home/u/projects/service/src/main.rs",
             "/home/u/registry/service/src/main.rs",
             "/home/u/my-service-2/src/main.rs",
             "/home/u/release-1.2/src/main.rs",
