@@ -364,3 +364,28 @@ fn the_patches_that_break_the_library_apply_to_it() {
     }
     assert!(hunks > 10, "{hunks} hunks");
 }
+
+#[test]
+fn each_feature_that_users_choose_has_its_row_in_the_table_of_the_library() {
+    let text = |path: &str| std::fs::read_to_string(root().join(path)).expect(path);
+    let manifest = text("poller/Cargo.toml");
+    let features = manifest.split("[features]").nth(1).expect("features");
+    let features = features
+        .lines()
+        .skip(1)
+        .take_while(|line| !line.starts_with('['));
+    let names: Vec<&str> = features
+        .filter_map(|line| line.split_once(" = ["))
+        .map(|(name, _)| name)
+        // Services have no use for it.
+        .filter(|name| !["default", "faults"].contains(name))
+        .collect();
+    assert!(
+        names.contains(&"console") && names.contains(&"full"),
+        "{names:?}"
+    );
+    let page = text("poller/src/lib.rs");
+    let has_row = |name: &&str| page.contains(&format!("//! | `{name}` | "));
+    let missing: Vec<&str> = names.into_iter().filter(|name| !has_row(name)).collect();
+    assert_eq!(missing, [""; 0]);
+}

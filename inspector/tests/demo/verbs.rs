@@ -1,5 +1,7 @@
 //! The verbs that ask more than one question, about a busy demo.
 
+use std::collections::HashMap;
+
 use serde_json::Value;
 
 use netpoller_tests::eventually;
@@ -45,6 +47,18 @@ fn an_audit_of_a_loaded_demo_finds_every_law_upheld() {
         }
     }
     assert!(laws.iter().any(|law| law["law"] == "kernel"));
+    let csv = demo.ask(&["audit", "--format", "csv"]);
+    let mut records = csv::Reader::from_reader(&*csv.stdout);
+    let records: Vec<HashMap<String, String>> = records
+        .deserialize()
+        .collect::<Result<_, _>>()
+        .expect("records");
+    assert!(records.len() >= 10, "{records:?}");
+    for law in records {
+        for number in ["lhs", "rhs", "delta"] {
+            assert!(law[number].parse::<i128>().is_ok(), "{number} of {law:?}");
+        }
+    }
     let table = demo.ask(&["audit"]);
     assert_eq!(table.status.code(), Some(0));
     assert!(!String::from_utf8_lossy(&table.stdout).contains("VIOLATED"));

@@ -15,7 +15,7 @@ mod terminal;
 use std::sync::Mutex;
 use std::time::Duration;
 
-use process::{MOST_MEMORY, run};
+use process::{MOST_MEMORY, run, run_asked};
 use server::{Hostile, Mode};
 use tempfile::TempDir;
 
@@ -79,6 +79,7 @@ fn all(cases: Vec<(Mode, Vec<String>)>) {
     let cases = Mutex::new(cases.into_iter().enumerate());
     let failures = Mutex::new(Vec::new());
     std::thread::scope(|scope| {
+        // No more: what the kernel tells of a child's memory begins with that of its parent.
         for _ in 0..4 {
             scope.spawn(|| {
                 loop {
@@ -149,6 +150,26 @@ fn every_verb_survives_every_hostile_target() {
         cases.push((mode, words(&["break"])));
     }
     all(cases);
+}
+
+/// What is to be confirmed names what the target has told, and must be what is asked.
+#[test]
+fn what_a_person_is_asked_to_confirm_is_rewritten_by_no_target() {
+    let scratch = TempDir::new().expect("make a directory");
+    let server = Hostile::start(Mode::Named, scratch.path(), "named.sock");
+    let target = format!("unix:{}", server.socket.display());
+    let arguments = words(&["-t", &target, "evict", "fd:7", "--control", &target]);
+    let seen = run_asked(&arguments, "n\n");
+    assert_eq!(seen.code, 7, "{:?}", seen.stderr);
+    assert_eq!(strange(&seen.stderr), None, "{:?}", seen.stderr);
+    let lines: Vec<&str> = seen.stderr.lines().collect();
+    let is_whole =
+        |line: &str| line.starts_with("evict ") && line.ends_with("cannot use it any more");
+    assert!(
+        is_whole(lines[0]) && lines[0].contains("forged"),
+        "{lines:?}"
+    );
+    assert!(lines[1].starts_with("Go on? [y/N]"), "{lines:?}");
 }
 
 #[test]

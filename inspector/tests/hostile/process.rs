@@ -1,17 +1,18 @@
 //! One run of the command, with its end and its memory.
 
-use std::io::Read;
+use std::io::{Read, Write};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
 
 use crate::PATIENCE;
 use netpoller_tests::program::netpoller;
+use netpoller_tests::pty;
 
 /// Of memory at the peak.
 pub(crate) const MOST_MEMORY: u64 = 200 << 20;
 /// What follows a live process for ever is ended after that.
-const FOR_EVER: Duration = Duration::from_secs(8);
+const FOR_EVER: Duration = Duration::from_secs(4);
 
 pub(crate) struct Seen {
     /// As a shell tells it: 128 and the number of the signal.
@@ -35,13 +36,24 @@ pub(crate) fn run(arguments: &[String]) -> Seen {
     run_in(command(), arguments)
 }
 
+/// The same at a terminal, at which a person answers so.
+pub(crate) fn run_asked(arguments: &[String], answer: &str) -> Seen {
+    let (mut person, terminal) = pty::terminal(80, 24);
+    person.write_all(answer.as_bytes()).expect("answer");
+    run_with(command(), arguments, terminal.into())
+}
+
 /// The same, with an environment of its own.
+pub(crate) fn run_in(command: Command, arguments: &[String]) -> Seen {
+    run_with(command, arguments, Stdio::null())
+}
+
 // `end` waits for it.
 #[allow(clippy::zombie_processes)]
-pub(crate) fn run_in(mut command: Command, arguments: &[String]) -> Seen {
+fn run_with(mut command: Command, arguments: &[String], stdin: Stdio) -> Seen {
     let mut child = command
         .args(arguments)
-        .stdin(Stdio::null())
+        .stdin(stdin)
         .stdout(Stdio::piped())
         .stderr(Stdio::piped())
         .spawn()

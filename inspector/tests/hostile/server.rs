@@ -36,6 +36,8 @@ pub(crate) enum Mode {
     EmptyPages,
     SlowPages,
     FatPages,
+    /// One row, of a poller whose name is not one.
+    Named,
     /// Two bytes a row, as many as a message has room for.
     Bomb,
     /// Frames of one group without end, or events.
@@ -227,12 +229,17 @@ impl Call {
     fn page(&self, n: u64) -> Vec<u8> {
         let rows = match self.mode {
             Mode::EmptyPages => 0,
+            Mode::Named => 1,
             _ => 1_000,
+        };
+        let next_page_token = match self.mode {
+            Mode::Named => String::new(),
+            _ => format!("{n}{EVIL}"),
         };
         ListDescriptorsResponse {
             captured_at_ns: u64::MAX,
             descriptors: (0..rows).map(|slot| self.row(slot)).collect(),
-            next_page_token: format!("{n}{EVIL}"),
+            next_page_token,
             epoch: 1,
             sockets_at_ns: 1,
             sockets_error: EVIL.to_owned(),
@@ -245,8 +252,12 @@ impl Call {
             Mode::FatPages => "x".repeat(3_000),
             _ => EVIL.to_owned(),
         };
+        let poller = match self.mode {
+            Mode::Named => EVIL,
+            _ => "global",
+        };
         Descriptor {
-            poller: "global".into(),
+            poller: poller.into(),
             slot,
             generation: 1,
             fd: 7,
