@@ -3,6 +3,7 @@
 use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::os::unix::net::UnixStream;
+use std::time::Instant;
 
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -13,7 +14,7 @@ use tonic::codegen::Service;
 use tonic::codegen::http::{Request, Response};
 
 use super::authority::{Authority, loopback};
-use super::raw::PREFACE;
+use super::raw::{self, PREFACE};
 use super::*;
 use crate::limits::Limits;
 
@@ -287,5 +288,40 @@ fn a_flood_of_resets_ends_the_connection() {
         bytes[3] == 7 && bytes[5..9] == [0; 4] && bytes[13..17] == 11_u32.to_be_bytes()
     });
     assert!(calm, "no GOAWAY in {answer:?}");
+    fixture.assert_answers();
+}
+
+/// Whoever sends them needs no answer, and the endpoint says goodbye to nobody for them: what ends
+/// the flood is that it is read slowly.
+#[test]
+fn a_flood_of_frames_that_cost_nothing_to_send_is_read_no_faster_than_the_limit_allows() {
+    let limits = Limits {
+        intake: 64 * 1024,
+        intake_burst: 16 * 1024,
+        ..Limits::patient()
+    };
+    let (rate, burst) = (f64::from(limits.intake), limits.intake_burst as usize);
+    let fixture = Fixture::with_tcp(limits);
+    let frames: [(&str, u8, u32, &[u8]); 3] = [
+        ("PRIORITY", raw::PRIORITY, 1, &[0, 0, 0, 0, 15]),
+        ("WINDOW_UPDATE", raw::WINDOW_UPDATE, 0, &[0, 0, 0, 1]),
+        ("of a type that nobody knows", 0xfa, 0, &[]),
+    ];
+    for (name, kind, stream, payload) in frames {
+        // Before the endpoint has begun to count, so that a slow machine is allowed more.
+        let began = Instant::now();
+        let mut peer = raw::Peer::connect(fixture.socket(), 0);
+        // The last read is never cut, and takes no more than was on its way.
+        let last_read = peer.keep_few_on_their_way();
+        // In half a second, if it is read as fast as it may be.
+        let bytes = burst + last_read + 32 * 1024;
+        peer.flood(kind, stream, payload, bytes);
+        let took = began.elapsed();
+        let allowed = burst + last_read + (took.as_secs_f64() * rate) as usize;
+        assert!(
+            bytes <= allowed,
+            "frames {name}: {bytes} bytes were read in {took:?}, and at most {allowed} may be"
+        );
+    }
     fixture.assert_answers();
 }

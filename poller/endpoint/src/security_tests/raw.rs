@@ -10,8 +10,10 @@ pub(super) const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 pub(super) const DATA: u8 = 0;
 pub(super) const HEADERS: u8 = 1;
+pub(super) const PRIORITY: u8 = 2;
 const SETTINGS: u8 = 4;
 pub(super) const PING: u8 = 6;
+pub(super) const WINDOW_UPDATE: u8 = 8;
 const ACK: u8 = 1;
 const END_STREAM: u8 = 1;
 const END_HEADERS: u8 = 4;
@@ -24,6 +26,15 @@ pub(super) struct Frame {
     pub(super) flags: u8,
     pub(super) stream: u32,
     payload: Vec<u8>,
+}
+
+fn frame(kind: u8, flags: u8, stream: u32, payload: &[u8]) -> Vec<u8> {
+    let length = u32::try_from(payload.len()).unwrap();
+    let mut frame = length.to_be_bytes()[1..].to_vec();
+    frame.extend([kind, flags]);
+    frame.extend(stream.to_be_bytes());
+    frame.extend(payload);
+    frame
 }
 
 /// One connection.
@@ -46,12 +57,32 @@ impl Peer {
 
     /// A peer that is being disconnected cannot say all that it wants to.
     fn say(&mut self, kind: u8, flags: u8, stream: u32, payload: &[u8]) {
-        let length = u32::try_from(payload.len()).unwrap();
-        let mut frame = length.to_be_bytes()[1..].to_vec();
-        frame.extend([kind, flags]);
-        frame.extend(stream.to_be_bytes());
-        frame.extend(payload);
-        let _ = self.0.write_all(&frame);
+        let _ = self.0.write_all(&frame(kind, flags, stream, payload));
+    }
+
+    /// Lets few bytes be on their way, and says how many there can be.
+    pub(super) fn keep_few_on_their_way(&self) -> usize {
+        let socket = socket2::SockRef::from(&self.0);
+        socket.set_send_buffer_size(8192).unwrap();
+        // The kernel looks at the limit before it adds another buffer, not after.
+        2 * socket.send_buffer_size().unwrap()
+    }
+
+    /// Says the same frame until it has said so many bytes and all of them were read: a ping that
+    /// comes behind them is answered.
+    #[track_caller]
+    pub(super) fn flood(&mut self, kind: u8, stream: u32, payload: &[u8], bytes: usize) {
+        let frame = frame(kind, 0, stream, payload);
+        let flood = frame.repeat(bytes.div_ceil(frame.len()));
+        self.0.write_all(&flood).unwrap();
+        self.say(PING, 0, 0, b"read all");
+        loop {
+            let frame = self.next().expect("an answer to the ping, and not the end");
+            self.answer(&frame);
+            if frame.kind == PING && frame.flags & ACK != 0 {
+                return;
+            }
+        }
     }
 
     /// An empty message to this method of the inspector, on a stream of its own.
