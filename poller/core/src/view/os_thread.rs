@@ -17,6 +17,9 @@ pub(in crate::view) struct OsThread {
     call: Option<i64>,
 }
 
+/// Who has run for so long computes, however small a share of the processor it got.
+const COMPUTES_NS: u64 = 100_000_000;
+
 /// What a thread does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(in crate::view) enum State {
@@ -66,8 +69,8 @@ impl OsThread {
         self.state == 'R'
     }
 
-    /// What it does, given what it was like so many nanoseconds before. One that is runnable and is
-    /// kept from running, on a machine that is short of processors, waits.
+    /// What it does, given what it was like so many nanoseconds before, when it did the same. One
+    /// that is runnable and is kept from running, on a machine that is short of processors, waits.
     pub(in crate::view) fn doing(&self, before: Option<(u64, &OsThread)>) -> State {
         match (self.state, self.call) {
             ('R', _) => {
@@ -76,7 +79,7 @@ impl OsThread {
                 });
                 match ran {
                     // A fifth of the time: it may have to share the processor.
-                    Some((ns, ran)) if ran >= ns / 5 => State::Runs,
+                    Some((ns, ran)) if ran >= (ns / 5).min(COMPUTES_NS) => State::Runs,
                     _ => State::Waits,
                 }
             }
@@ -187,6 +190,9 @@ mod tests {
         assert_eq!(now(200).doing(Some((1_000, &BEFORE))), State::Runs);
         assert_eq!(now(199).doing(Some((1_000, &BEFORE))), State::Waits);
         assert_eq!(now(1_000).doing(None), State::Waits, "seen once");
+        let minute = Some((60_000_000_000, &BEFORE));
+        assert_eq!(now(COMPUTES_NS).doing(minute), State::Runs);
+        assert_eq!(now(COMPUTES_NS - 1).doing(minute), State::Waits);
     }
 
     #[test]

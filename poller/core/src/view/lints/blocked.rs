@@ -29,12 +29,21 @@ const EVENTS: u64 = 64;
 /// What was seen of one poller.
 #[derive(Debug, Default)]
 pub(super) struct Blocked {
-    /// What each thread had run by the last look, by its number for the kernel.
-    ran: HashMap<i32, (u64, OsThread)>,
+    /// What each thread was like, by its number for the kernel, in the first look since it touched
+    /// the poller.
+    away: HashMap<i32, Away>,
     /// The threads to blame in each of the last looks.
     late: VecDeque<Option<u32>>,
     first_ns: Option<u64>,
     refused: Option<String>,
+}
+
+/// A thread in the first look since it touched the poller at `since_ns`.
+#[derive(Debug)]
+struct Away {
+    since_ns: u64,
+    at_ns: u64,
+    thread: OsThread,
 }
 
 /// A thread that has not come back.
@@ -99,7 +108,7 @@ impl Blocked {
             format!("a thread that sleeps in a system call is not seen: /proc/self/task: {error}")
         });
         let due = Due::of(observation, hold_ns);
-        let before = std::mem::take(&mut self.ran);
+        let mut before = std::mem::take(&mut self.away);
         let recorder = &observation.poller.shared.recorder;
         let mut culprits = Vec::new();
         let me = usize::from(known_thread());
@@ -112,9 +121,18 @@ impl Blocked {
             else {
                 continue;
             };
-            let earlier = before.get(&tid);
-            culprit.doing = now.doing(earlier.map(|(at_ns, it)| (observation.age_ns(*at_ns), it)));
-            self.ran.insert(tid, (observation.now_ns, now));
+            let since_ns = culprit.since_ns;
+            let first = before.remove(&tid).filter(|it| it.since_ns == since_ns);
+            let earlier = first.as_ref();
+            culprit.doing = now.doing(earlier.map(|it| (observation.age_ns(it.at_ns), &it.thread)));
+            self.away.insert(
+                tid,
+                first.unwrap_or(Away {
+                    since_ns,
+                    at_ns: observation.now_ns,
+                    thread: now,
+                }),
+            );
             let late = observation.age_ns(culprit.since_ns) > hold_ns;
             if late && culprit.doing.is_busy() && due.concerns(culprit.thread, culprit.since_ns) {
                 culprits.push(culprit);
