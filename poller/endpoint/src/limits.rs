@@ -56,7 +56,8 @@ pub(super) struct Limits {
     pub(super) age: Duration,
     /// A subscriber that takes nothing for so long is disconnected.
     pub(super) stalled: Duration,
-    /// For one answer, or for the beginning of a stream.
+    /// For one answer, or for the beginning of a stream. The thread that answers gives way to all
+    /// others: on a machine that is short of processors, where people look most, it takes a while.
     pub(super) answer: Duration,
     /// A peer that is gone without a word is found out by a ping: so often, and it has so long to
     /// answer.
@@ -102,7 +103,7 @@ impl Default for Limits {
             handshake: Duration::from_secs(5),
             age: Duration::from_secs(24 * 60 * 60),
             stalled: STALLED,
-            answer: Duration::from_secs(5),
+            answer: Duration::from_secs(30),
             ping_interval: Duration::from_secs(10),
             ping: Duration::from_secs(20),
             control_rate: 20,

@@ -9,8 +9,8 @@ use tonic::Status;
 
 use super::encode;
 
-/// The longest interval of one answer: an answer has to come in five seconds, and a second look at
-/// a law takes half a one.
+/// The longest interval of one answer: clients wait for one for five seconds, unless they say how
+/// long, and a second look at a law takes half a one.
 const LONGEST: Duration = Duration::from_secs(4);
 
 /// The interval that a request asks for, `None` for none.
