@@ -15,7 +15,7 @@ use netpoller_proto::v1::inspector_client::InspectorClient;
 use tonic::Status;
 use tonic::transport::{Channel, Endpoint, Error, Uri};
 
-use super::{Listen, Server};
+use super::{Builder, Listen, Server};
 use crate::limits::Limits;
 
 /// Runs the test `name` again in a process of its own, whose runtime directory is its own too: what
@@ -38,6 +38,31 @@ pub(super) fn in_own_runtime_dir(name: &str) -> bool {
     assert!(output.status.success(), "{text}\n{said}");
     assert!(text.contains("1 passed"), "{name} is the name of this test");
     false
+}
+
+impl Builder {
+    /// Nobody has the time here to wait for limits that are meant for people.
+    pub(super) fn limits(mut self, limits: Limits) -> Self {
+        self.limits = limits;
+        self
+    }
+}
+
+impl Limits {
+    /// The usual numbers, and times that a machine which is short of processors does not come to.
+    pub(super) fn patient() -> Self {
+        let long = Duration::from_secs(600);
+        Self {
+            opening: long,
+            #[cfg(feature = "tls")]
+            handshake: long,
+            stalled: long,
+            answer: long,
+            ping_interval: long,
+            ping: long,
+            ..Self::default()
+        }
+    }
 }
 
 /// An endpoint on a socket in a directory of its own.

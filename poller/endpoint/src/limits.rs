@@ -67,24 +67,6 @@ pub(super) struct Limits {
     pub(super) control_rate: u32,
 }
 
-#[cfg(test)]
-impl Limits {
-    /// The usual numbers, and times that a machine which is short of processors does not come to.
-    pub(super) fn patient() -> Self {
-        let long = Duration::from_secs(600);
-        Self {
-            opening: long,
-            #[cfg(feature = "tls")]
-            handshake: long,
-            stalled: long,
-            answer: long,
-            ping_interval: long,
-            ping: long,
-            ..Self::default()
-        }
-    }
-}
-
 impl Default for Limits {
     fn default() -> Self {
         Self {

@@ -64,7 +64,7 @@ pub struct Builder {
     tls: Option<Tls>,
     #[cfg(feature = "tls")]
     client_ca: Option<PathBuf>,
-    limits: Limits,
+    pub(super) limits: Limits,
 }
 
 impl Builder {
@@ -157,13 +157,6 @@ impl Builder {
     #[must_use]
     pub fn allow_insecure(mut self) -> Self {
         self.allow_insecure = true;
-        self
-    }
-
-    /// For tests, which have not the time to wait for limits that are meant for people.
-    #[cfg(test)]
-    pub(super) fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
         self
     }
 

@@ -147,13 +147,6 @@ impl Builder {
         self
     }
 
-    /// For tests, which have not the time to wait for limits that are meant for people.
-    #[cfg(test)]
-    fn limits(mut self, limits: Limits) -> Self {
-        self.limits = limits;
-        self
-    }
-
     /// Binds, and starts the thread that serves.
     ///
     /// # Errors

@@ -277,13 +277,6 @@ impl FdMutex {
         leave(after)
     }
 
-    /// Leaves the lock of `direction`.
-    #[cfg(test)]
-    fn unlock(&self, direction: Direction) -> Leave {
-        self.try_unlock(direction)
-            .unwrap_or_else(|| self.unlock_and_call(direction, &mut Panics::default()))
-    }
-
     /// Waits for the lock of `direction` and takes a reference.
     #[inline]
     pub(crate) fn lock(&self, direction: Direction) -> Lock<'_> {

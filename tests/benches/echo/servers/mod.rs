@@ -34,14 +34,19 @@ pub(crate) const KINDS: &[Kind] = &[
     bare::KIND,
     netpoller::INLINE,
     netpoller::TOKIO,
+    netpoller::WORKERS,
     netpoller::THREAD,
     tokio::KIND,
+    tokio::WORKERS,
     #[cfg(tokio_unstable)]
     tokio::CONSOLE,
 ];
 
 /// The server that the others are compared with.
 pub(crate) const BASELINE: &str = bare::KIND.name;
+
+/// Threads of a runtime that has several. All run on the core of the servers.
+pub(crate) const THREADS: usize = 2;
 
 /// The size of a read buffer, the same for every server.
 pub(crate) const BUFFER: usize = 4096;

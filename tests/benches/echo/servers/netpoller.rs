@@ -9,7 +9,7 @@ use ::netpoller::net::{TcpListener, TcpStream, UnixDatagram};
 use ::netpoller::{Poller, block_on};
 use async_executor::LocalExecutor;
 
-use super::{BUFFER, Kind, Options};
+use super::{BUFFER, Kind, Options, THREADS};
 
 /// Tasks on a small executor inside `block_on`: the thread polls when it has nothing to run.
 pub(crate) const INLINE: Kind = Kind {
@@ -26,13 +26,34 @@ pub(crate) const INLINE: Kind = Kind {
 pub(crate) const TOKIO: Kind = Kind {
     name: "netpoller-tokio",
     serve: |listener, options| {
-        let mut builder = ::tokio::runtime::Builder::new_current_thread();
-        let runtime = builder.enable_io().build()?;
-        runtime.block_on(accept(listener, options, |task| {
-            ::tokio::spawn(task);
-        }))
+        in_tokio(
+            ::tokio::runtime::Builder::new_current_thread(),
+            listener,
+            options,
+        )
     },
 };
+
+/// The same in a runtime with several threads.
+pub(crate) const WORKERS: Kind = Kind {
+    name: "netpoller-tokio-workers",
+    serve: |listener, options| {
+        let mut builder = ::tokio::runtime::Builder::new_multi_thread();
+        builder.worker_threads(THREADS);
+        in_tokio(builder, listener, options)
+    },
+};
+
+fn in_tokio(
+    mut builder: ::tokio::runtime::Builder,
+    listener: std::net::TcpListener,
+    options: &Options,
+) -> io::Result<Infallible> {
+    let runtime = builder.enable_io().build()?;
+    runtime.block_on(accept(listener, options, |task| {
+        ::tokio::spawn(task);
+    }))
+}
 
 /// Tasks on an executor that cannot poll, and a thread that does.
 pub(crate) const THREAD: Kind = Kind {

@@ -1,4 +1,5 @@
-//! Tokio as its tutorial uses it: the current-thread runtime and one spawned task per connection.
+//! Tokio as its tutorial uses it: one spawned task per connection, in a runtime of one thread, and
+//! in one of several.
 
 use std::convert::Infallible;
 use std::io;
@@ -9,11 +10,21 @@ use ::tokio::net::{TcpListener, TcpStream, UnixDatagram};
 use ::tokio::runtime::Builder;
 use ::tokio::time::timeout;
 
-use super::{BUFFER, Kind, Options};
+use super::{BUFFER, Kind, Options, THREADS};
 
 pub(crate) const KIND: Kind = Kind {
     name: "tokio",
     serve,
+};
+
+/// The same with the runtime that `#[tokio::main]` makes, of several threads.
+pub(crate) const WORKERS: Kind = Kind {
+    name: "tokio-workers",
+    serve: |listener, options| {
+        let mut builder = Builder::new_multi_thread();
+        builder.worker_threads(THREADS);
+        serve_in(builder, listener, options)
+    },
 };
 
 /// The same with console-subscriber, as its documentation starts it.
@@ -29,7 +40,14 @@ pub(crate) const CONSOLE: Kind = Kind {
 };
 
 fn serve(listener: std::net::TcpListener, options: &Options) -> io::Result<Infallible> {
-    let mut builder = Builder::new_current_thread();
+    serve_in(Builder::new_current_thread(), listener, options)
+}
+
+fn serve_in(
+    mut builder: Builder,
+    listener: std::net::TcpListener,
+    options: &Options,
+) -> io::Result<Infallible> {
     builder.enable_io();
     // The time driver costs something on every park; a server without deadlines does not need it.
     if options.read_deadline.is_some() {

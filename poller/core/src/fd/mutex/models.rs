@@ -9,6 +9,14 @@ use crate::desc::models::{Calls, Parker, explore};
 
 const READ: Direction = Direction::Read;
 
+impl FdMutex {
+    /// Leaves the lock of `direction`.
+    fn unlock(&self, direction: Direction) -> Leave {
+        self.try_unlock(direction)
+            .unwrap_or_else(|| self.unlock_and_call(direction, &mut Panics::default()))
+    }
+}
+
 /// Waits for the lock as a thread does that polls the future until it is done.
 fn lock(mutex: &FdMutex) -> Result<(), Denied> {
     let parker = Parker::new();

@@ -3,6 +3,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::task::Wake;
 
+impl FdMutex {
+    /// Leaves the lock of `direction`.
+    fn unlock(&self, direction: Direction) -> Leave {
+        self.try_unlock(direction)
+            .unwrap_or_else(|| self.unlock_and_call(direction, &mut Panics::default()))
+    }
+}
+
 #[derive(Default)]
 struct Wakes(AtomicUsize);
 

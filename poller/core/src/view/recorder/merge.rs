@@ -95,11 +95,6 @@ impl<'a> Merge<'a> {
             self.first.push(Reverse((event.at_ns, index)));
         }
     }
-
-    #[cfg(all(test, not(loom), not(netpoller_bare)))]
-    fn held(&self) -> usize {
-        self.rings.iter().map(|ring| ring.block.len()).sum()
-    }
 }
 
 impl Ring<'_> {
@@ -167,7 +162,8 @@ mod tests {
         assert!(rings >= 4);
         let mut events = Vec::new();
         loop {
-            assert!(merge.held() <= rings * BLOCK as usize, "{}", merge.held());
+            let held: usize = merge.rings.iter().map(|ring| ring.block.len()).sum();
+            assert!(held <= rings * BLOCK as usize, "{held}");
             let peeked = merge.peek().map(|(_, event)| *event);
             let taken = merge.take();
             assert_eq!(peeked, taken);
