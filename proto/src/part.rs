@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::v1::{self, Descriptor, Finding, Line, Waiter, Wake};
+use crate::v1::{self, Descriptor, Exemplar, Finding, Line, Waiter, Wake};
 use crate::vocabulary::Direction;
 
 /// One direction of a descriptor as it is: its state, who waits, its counts.
@@ -54,6 +54,14 @@ impl Wake {
 
 impl Finding {
     /// Returns the line that is concerned as people read it, as that of a waiter.
+    #[must_use]
+    pub fn line(&self) -> Cow<'_, str> {
+        line(&self.location, self.nearest.as_ref())
+    }
+}
+
+impl Exemplar {
+    /// Returns the line that has waited as people read it, as that of a waiter.
     #[must_use]
     pub fn line(&self) -> Cow<'_, str> {
         line(&self.location, self.nearest.as_ref())

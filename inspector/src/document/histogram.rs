@@ -2,7 +2,7 @@
 
 use netpoller_proto::v1;
 
-use super::present;
+use super::{Line, line, present};
 use crate::quantile;
 
 #[derive(serde::Serialize)]
@@ -35,6 +35,7 @@ struct Exemplar<'a> {
     location: Option<&'a str>,
     task: Option<&'a str>,
     task_id: Option<u64>,
+    nearest: Option<Line<'a>>,
 }
 
 /// A histogram with its quantiles, which are `null` without samples.
@@ -66,6 +67,7 @@ fn bucket(bucket: &v1::Bucket) -> Bucket<'_> {
             location: present(&exemplar.location),
             task: present(&exemplar.task),
             task_id: (exemplar.task_id != 0).then_some(exemplar.task_id),
+            nearest: line(exemplar.nearest.as_ref()),
         }),
     }
 }

@@ -15,11 +15,13 @@ use crate::observe::{DescId, Direction, GroupBy, Names};
 use crate::poller::Poller;
 use crate::sys::{ForkMutex, Order};
 use crate::view::recorder::{self, Event};
-use crate::view::{Place, Reader, Row, Waiter, blame, kernel_list_took, lints};
+use crate::view::{
+    Exemplar, Line, Reader, Row, Waiter, blame, kernel_list_took, lints, place_of_exemplar,
+};
 
 pub use crate::error::advice;
 pub use crate::observe::{
-    Group, GroupKey, Groups, KEPT_SHIFT, Label, bucket_of, thread_name, upper_bound,
+    Group, GroupKey, Groups, KEPT_SHIFT, Label, Place, bucket_of, thread_name, upper_bound,
 };
 pub use crate::poller::Eviction;
 pub use crate::sys::{
@@ -132,6 +134,12 @@ pub fn text(label: Label) -> Arc<str> {
 /// The line that waits in `direction`, or waited there last: the program's own if one is known.
 pub fn line(row: &RawRow, direction: Direction) -> Option<&'static Location<'static>> {
     row.place(direction).map(Place::shown)
+}
+
+/// The line of the program's own that stands for the one that an exemplar of `poller` tells, where
+/// that is a library's and one is known.
+pub fn nearest(poller: &Poller, exemplar: &Exemplar) -> Option<Line> {
+    place_of_exemplar(poller, exemplar).and_then(|place| place.nearest)
 }
 
 /// Who ran while nobody polled, before the poll that found the last wake in `direction` of `row`.

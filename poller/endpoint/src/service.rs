@@ -81,7 +81,8 @@ impl Inspector for Service {
             }
         };
         let laws = laws::audited(&pollers, None).await;
-        guarded(|| Reading::of(&pollers).response(&laws, before.as_ref())).map(Response::new)
+        guarded(|| Reading::of(&pollers).response(&pollers, &laws, before.as_ref()))
+            .map(Response::new)
     }
 
     type WatchStream = ReceiverStream<Result<WatchFrame, Status>>;

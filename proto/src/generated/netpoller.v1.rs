@@ -734,6 +734,10 @@ pub struct Exemplar {
     /// Number of the task; 0 for none, and for one beyond 2^32.
     #[prost(uint64, tag = "5")]
     pub task_id: u64,
+    /// Where `location` is a library's: the nearest line of the program's own, as of a waiter. The line that the descriptor
+    /// comes from is known for as long as it lives, that of the task's name beyond that.
+    #[prost(message, optional, tag = "30")]
+    pub nearest: ::core::option::Option<Line>,
 }
 /// One conservation law: two sums that are equal when the poller is quiescent.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1031,7 +1035,9 @@ pub struct PollerLatencies {
 /// Waits that have something in common.
 #[derive(Clone, PartialEq, ::prost::Message)]
 pub struct LatencyGroup {
-    /// What: an id ("slot.generation"), a "file:line", or a name; empty for waits outside of any task with a name.
+    /// What: an id ("slot.generation"), a line, or a name; empty for waits outside of any task with a name. A line is the
+    /// "file:line" that waits; where that is a library's, the nearest one of the program's own stands for it, as
+    /// "file:line (accepted here)".
     #[prost(string, tag = "1")]
     pub key: ::prost::alloc::string::String,
     /// How many ended.

@@ -187,10 +187,14 @@ impl Groups {
 
     /// Leaves the one group that is asked for: of a line also by the end of its path.
     fn select(&mut self, by: GroupBy, only: &str) -> Result<(), Failure> {
+        let ends = |line: &str| {
+            let before = line.strip_suffix(only);
+            before.is_some_and(|it| it.is_empty() || it.ends_with('/'))
+        };
         let is_it = |group: &Group| {
-            group.key.as_deref().is_some_and(|key| {
-                let end = key.strip_suffix(only).filter(|_| by == GroupBy::Location);
-                key == only || end.is_some_and(|before| before.ends_with('/'))
+            group.key.as_deref().is_some_and(|key| match by {
+                GroupBy::Location => ends(key) || ends(bare(key)),
+                _ => key == only,
             })
         };
         if self.all.iter().any(is_it) {
@@ -226,6 +230,14 @@ impl Groups {
         }
         Ok(())
     }
+}
+
+/// A line without the word for what it has to do with the waits: "src/main.rs:42 (accepted here)".
+fn bare(line: &str) -> &str {
+    let marked = line.strip_suffix(" here)");
+    marked
+        .and_then(|it| it.rsplit_once(" ("))
+        .map_or(line, |(line, _)| line)
 }
 
 impl Group {
@@ -398,6 +410,27 @@ mod tests {
         assert_eq!(groups.interval_ns, 20);
         groups.select(GroupBy::Location, "b:2").unwrap();
         assert_eq!(waits(&groups), [("src/b:2", 9)]);
+    }
+
+    #[test]
+    fn a_line_is_found_by_what_people_read_of_it() {
+        let marked = "src/main.rs:42 (accepted here)";
+        for (only, found) in [
+            ("src/main.rs:42", &["src/main.rs:42", marked][..]),
+            ("main.rs:42", &["src/main.rs:42", marked]),
+            (marked, &[marked]),
+            ("main.rs:42 (accepted here)", &[marked]),
+            ("ain.rs:42", &[]),
+            ("rs:4", &[]),
+        ] {
+            let mut groups = Groups::default();
+            let all = ["src/main.rs:42", marked, "src/main.rs:4"];
+            groups.add(frame(all.map(|it| group(it, 1)).into(), 0));
+            let is_found = groups.select(GroupBy::Location, only).is_ok();
+            assert_eq!(is_found, !found.is_empty(), "{only}");
+            let names: Vec<_> = groups.all.iter().map(Group::name).collect();
+            assert!(!is_found || names == found, "{only}: {names:?}");
+        }
     }
 
     #[test]

@@ -210,7 +210,8 @@ fn bars(style: &Style, out: &mut dyn Write, pair: &Pair<'_>, context: &Context) 
                 id => format!("last {id}"),
             };
             // Known as well after the descriptor has gone.
-            let parts = [id.as_str(), &exemplar.location, &exemplar.task];
+            let line = exemplar.line();
+            let parts = [id.as_str(), &line, &exemplar.task];
             let parts = parts.into_iter().filter(|part| !part.is_empty());
             parts.collect::<Vec<_>>().join("  ")
         });

@@ -9,8 +9,8 @@ use super::side::Before;
 use super::word::{Refused, Token, Waiter};
 use super::{Kind, State};
 use crate::observe::{
-    Cause, Direction, EventKind, Histogram, Label, Latencies, Local, MAX_ARGUMENT, Owner, RECORDS,
-    Resumed, Task, Transition, current_task, has_resumed, is_watched,
+    Cause, Direction, EventKind, Histogram, Label, Latencies, Line, Local, MAX_ARGUMENT, Owner,
+    RECORDS, Resumed, Task, Transition, current_task, has_resumed, is_watched,
 };
 use crate::sync::Panics;
 use crate::sync::atomic::{AtomicI64, Ordering};
@@ -216,11 +216,21 @@ impl WaitContext<'_> {
                 wake_ns: took,
                 run_ns: ran,
             };
-            self.local.add_to_group(&of(), latencies);
+            self.add_to_group(&of(), latencies);
         }
         if is_watched() {
             self.tell_measured(woken, now - ran.unwrap_or(0).min(now));
         }
+    }
+
+    /// Somebody has the waits grouped.
+    #[cold]
+    fn add_to_group(&self, of: &Owner, latencies: Latencies) {
+        let opened = self.desc.opened_location().map(|location| Line {
+            location,
+            kind: self.desc.origin(),
+        });
+        self.local.add_to_group(of, opened, latencies);
     }
 
     /// A future that is measured is told what it has waited for.

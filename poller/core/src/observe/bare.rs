@@ -7,7 +7,9 @@ use std::marker::PhantomData;
 use super::event::RawEvent;
 use super::grouped::{Groups, Latencies};
 use super::histogram::Owner;
-use super::{Cause, Counter, DescId, Direction, EventKind, GroupBy, Histogram, Totals, Transition};
+use super::{
+    Cause, Counter, DescId, Direction, EventKind, GroupBy, Histogram, Line, Totals, Transition,
+};
 use crate::clock;
 
 pub(crate) const RECORDS: bool = false;
@@ -118,7 +120,7 @@ impl Local<'_> {
     }
 
     #[inline]
-    pub(crate) fn add_to_group(&self, _: &Owner, _: Latencies) {}
+    pub(crate) fn add_to_group(&self, _: &Owner, _: Option<Line>, _: Latencies) {}
 
     #[inline]
     pub(crate) fn count(&self, _: Counter) {}

@@ -6,12 +6,11 @@
 //! away from time to time. Nobody else pays more than one look at a flag for each such wait.
 
 use std::collections::HashMap;
-use std::panic::Location;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use super::histogram::{BUCKETS, HistogramSnapshot, Owner, bucket_of};
-use super::{DescId, GroupBy, Label};
+use super::{DescId, GroupBy, Label, Line, Names, Place};
 
 /// Groups of one thread, and of one answer. What belongs to none of them is counted together.
 const MOST_GROUPS: usize = 256;
@@ -21,17 +20,22 @@ const MOST_GROUPS: usize = 256;
 pub enum GroupKey {
     /// The descriptor.
     Descriptor(DescId),
-    /// The call that waits.
-    Location(&'static Location<'static>),
+    /// The line that people look for: the call that waits, or the line of the program's own that
+    /// stands for it.
+    Line(Place),
     /// The name of the task, [`Label`] 0 for none.
     Task(Label),
 }
 
 impl GroupKey {
-    fn of(by: GroupBy, of: &Owner) -> Option<Self> {
+    /// That of a wait of `of`, for a descriptor that comes from `opened`.
+    fn of(by: GroupBy, of: &Owner, opened: Option<Line>) -> Option<Self> {
         Some(match by {
             GroupBy::Descriptor => Self::Descriptor(of.desc),
-            GroupBy::Location => Self::Location(of.location?),
+            GroupBy::Location => {
+                let named = || Names::shared().line(of.task.name);
+                Self::Line(Place::of(of.location?, named, opened).without_call())
+            }
             GroupBy::Task => Self::Task(of.task.name),
         })
     }
@@ -148,9 +152,10 @@ impl Groups {
         Self::new(self.by, self.only)
     }
 
-    fn add(&mut self, of: &Owner, latencies: Latencies) {
+    fn add(&mut self, of: &Owner, opened: Option<Line>, latencies: Latencies) {
         if self.only.is_none_or(|only| only == of.desc) {
-            self.group(GroupKey::of(self.by, of)).add(latencies);
+            let key = GroupKey::of(self.by, of, opened);
+            self.group(key).add(latencies);
         }
     }
 
@@ -251,9 +256,9 @@ impl Grouping {
 
     /// Adds a wait. Only whoever takes the groups away has the lock else, and for a moment.
     #[cold]
-    pub(super) fn add(&self, of: &Owner, latencies: Latencies) {
+    pub(super) fn add(&self, of: &Owner, opened: Option<Line>, latencies: Latencies) {
         if let Some(groups) = &mut *self.lock() {
-            groups.add(of, latencies);
+            groups.add(of, opened, latencies);
         }
     }
 
@@ -274,6 +279,7 @@ impl Grouping {
 mod tests {
     use super::*;
     use crate::observe::Task;
+    use std::panic::Location;
 
     fn owner(slot: u32, task: u32) -> Owner {
         Owner {
@@ -306,11 +312,11 @@ mod tests {
     #[test]
     fn waits_are_counted_by_what_is_asked_for_and_taken_away_once() {
         let grouping = Grouping::new();
-        grouping.add(&owner(1, 1), latencies(1));
+        grouping.add(&owner(1, 1), None, latencies(1));
         assert!(!grouping.is_on() && grouping.take().is_none());
         grouping.begin(GroupBy::Task, None);
         for (slot, task) in [(1, 1), (2, 2), (3, 1), (4, 0)] {
-            grouping.add(&owner(slot, task), latencies(100));
+            grouping.add(&owner(slot, task), None, latencies(100));
         }
         let (groups, others) = waits(grouping.take().unwrap());
         assert_eq!(groups[0], (GroupKey::Task(Label(1)), 2));
@@ -325,17 +331,18 @@ mod tests {
         let mut groups = Groups::new(GroupBy::Location, Some(owner(2, 0).desc));
         let here = owner(2, 0);
         for of in [owner(1, 0), here, here] {
-            groups.add(&of, latencies(100));
+            groups.add(&of, None, latencies(100));
         }
         groups.add(
             &Owner {
                 location: None,
                 ..here
             },
+            None,
             latencies(100),
         );
-        let location = here.location.unwrap();
-        assert_eq!(waits(groups), (vec![(GroupKey::Location(location), 2)], 1));
+        let line = GroupKey::Line(here.location.unwrap().into());
+        assert_eq!(waits(groups), (vec![(line, 2)], 1));
     }
 
     #[test]
@@ -343,8 +350,8 @@ mod tests {
         let mut groups = Groups::new(GroupBy::Descriptor, None);
         let mut more = Groups::new(GroupBy::Descriptor, None);
         for slot in 0..1000 {
-            groups.add(&owner(slot, 0), latencies(u64::from(slot)));
-            more.add(&owner(slot + 100, 0), latencies(1));
+            groups.add(&owner(slot, 0), None, latencies(u64::from(slot)));
+            more.add(&owner(slot + 100, 0), None, latencies(1));
         }
         groups.merge(more);
         let (groups, others) = groups.into_parts();

@@ -166,6 +166,11 @@ impl Exemplar {
         self.of.task.text()
     }
 
+    /// The label of the name of the task that waited.
+    pub(crate) fn task_name(&self) -> Label {
+        self.of.task.name
+    }
+
     /// Returns the number of the task; 0 for none, and for one beyond 2^32.
     pub fn task_id(&self) -> u64 {
         self.of.task.id

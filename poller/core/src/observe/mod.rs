@@ -11,6 +11,7 @@
 //! | `event`, `ring` | the flight recorder: an event, and the events of one thread |
 //! | `history` | the last transitions of one direction of a descriptor |
 //! | `intern` | labels and names of tasks, by number |
+//! | `line` | from which line of code: the program's own, where the call that waits is a library's |
 //! | `resumed` | which wait of a measured future has resumed |
 //! | `sites` | how many descriptors each line has opened, and how many were closed |
 //! | `task`, `thread` | which task and which thread runs here |
@@ -28,6 +29,7 @@ mod grouped;
 mod histogram;
 mod history;
 mod intern;
+mod line;
 mod resumed;
 mod ring;
 #[cfg_attr(netpoller_bare, path = "bare.rs")]
@@ -59,6 +61,7 @@ pub use history::KEPT_SHIFT;
 pub(crate) use history::{History, Kept, KeptIn, Next};
 pub use intern::Label;
 pub(crate) use intern::{Name, Names, visible};
+pub use line::{Line, Place};
 pub(crate) use resumed::{Resumed, Watch, has_resumed, is_watched};
 pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, RECORDS, Recorder, stamp_ns};

@@ -14,7 +14,7 @@ use super::histogram::{Cells, Owner};
 use super::ring::Ring;
 use super::thread::{MAX_THREADS, SHARED, current_thread, known_thread};
 use super::ticker::Ticker;
-use super::{Cause, Counter, Direction, EventKind, GroupBy, Histogram, Totals, Transition};
+use super::{Cause, Counter, Direction, EventKind, GroupBy, Histogram, Line, Totals, Transition};
 use crate::clock;
 
 /// Whether anything is recorded at all.
@@ -374,10 +374,9 @@ impl Local<'_> {
         self.shard.grouping.is_on()
     }
 
-    /// Adds the wait of `of` to its group.
-    #[cold]
-    pub(crate) fn add_to_group(&self, of: &Owner, latencies: Latencies) {
-        self.shard.grouping.add(of, latencies);
+    /// Adds a wait of `of`, for a descriptor that comes from `opened`, to its group.
+    pub(crate) fn add_to_group(&self, of: &Owner, opened: Option<Line>, latencies: Latencies) {
+        self.shard.grouping.add(of, opened, latencies);
     }
 
     #[inline]

@@ -85,7 +85,7 @@ pub use kernel::{
 };
 pub use laws::{Auditor, Law, READ_INTERVAL, READS};
 pub use line::Line;
-pub(crate) use line::Place;
+pub(crate) use line::place_of_exemplar;
 pub use polled_by::PollingThread;
 pub use row::{Page, Reader, Row, Side, Snapshot, Waiter, Wake, page};
 pub use sites::Site;

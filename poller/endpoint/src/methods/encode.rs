@@ -4,7 +4,7 @@ use std::hash::{BuildHasher, RandomState};
 use std::panic::Location;
 use std::sync::LazyLock;
 
-use netpoller_core::internals::{Group, RawRow};
+use netpoller_core::internals::{self, Group, RawRow};
 use netpoller_core::view::lints::{Lint, Severity, Timing};
 use netpoller_core::view::{
     Exemplar, Law, Line, PollerInfo, Row, Side, Socket, Stats, Waiter, Wake,
@@ -167,7 +167,7 @@ pub(crate) fn polled_by(poller: &Poller) -> Vec<v1::PollingThread> {
     each.collect()
 }
 
-pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
+pub(super) fn stats(poller: &Poller, stats: &Stats, laws: &[Law]) -> v1::PollerStats {
     let side = |direction| {
         Some(v1::Transitions::from_fn(|it| {
             stats.transition(direction, it)
@@ -175,7 +175,7 @@ pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
     };
     let recorder = stats.recorder();
     v1::PollerStats {
-        poller: Some(poller(stats.info())),
+        poller: Some(self::poller(stats.info())),
         read: side(Direction::Read),
         write: side(Direction::Write),
         counters: Counter::ALL
@@ -184,7 +184,15 @@ pub(super) fn stats(stats: &Stats, laws: &[Law]) -> v1::PollerStats {
             .collect(),
         histograms: Histogram::ALL
             .iter()
-            .map(|which| histogram(which.name(), which.unit(), stats.histogram(*which)))
+            .map(|which| {
+                let exemplar = |it| Some(exemplar(poller, it));
+                histogram(
+                    which.name(),
+                    which.unit(),
+                    stats.histogram(*which),
+                    exemplar,
+                )
+            })
             .collect(),
         laws: laws.iter().map(law).collect(),
         recorder: Some(v1::Recorder {
@@ -201,7 +209,7 @@ pub(crate) fn group(key: String, group: &Group) -> v1::LatencyGroup {
     let histograms = group.histograms();
     let histograms = histograms
         .iter()
-        .map(|(name, it)| histogram(name, Unit::Ns, it));
+        .map(|(name, it)| histogram(name, Unit::Ns, it, |_| None));
     v1::LatencyGroup {
         key,
         waits: group.waits(),
@@ -209,7 +217,12 @@ pub(crate) fn group(key: String, group: &Group) -> v1::LatencyGroup {
     }
 }
 
-fn histogram(name: &str, unit: Unit, snapshot: &HistogramSnapshot) -> v1::Histogram {
+fn histogram(
+    name: &str,
+    unit: Unit,
+    snapshot: &HistogramSnapshot,
+    exemplar: impl Fn(Exemplar) -> Option<v1::Exemplar>,
+) -> v1::Histogram {
     v1::Histogram {
         name: name.to_owned(),
         unit: unit.name().to_owned(),
@@ -222,13 +235,13 @@ fn histogram(name: &str, unit: Unit, snapshot: &HistogramSnapshot) -> v1::Histog
             .map(|((upper_bound, count), sample)| v1::Bucket {
                 upper_bound,
                 count,
-                exemplar: sample.map(exemplar),
+                exemplar: sample.and_then(&exemplar),
             })
             .collect(),
     }
 }
 
-fn exemplar(exemplar: Exemplar) -> v1::Exemplar {
+fn exemplar(poller: &Poller, exemplar: Exemplar) -> v1::Exemplar {
     v1::Exemplar {
         id: exemplar
             .descriptor()
@@ -237,6 +250,7 @@ fn exemplar(exemplar: Exemplar) -> v1::Exemplar {
         location: location(exemplar.location()),
         task: exemplar.task().as_ref().to_owned(),
         task_id: exemplar.task_id(),
+        nearest: internals::nearest(poller, &exemplar).map(line),
     }
 }
 

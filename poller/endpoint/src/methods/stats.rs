@@ -41,29 +41,36 @@ impl Reading {
         }
     }
 
-    /// The answer, with the laws of each poller, and with what was counted since `before`. A poller
-    /// that was not there then has counted all of it since.
-    pub(crate) fn response(&self, laws: &[Vec<Law>], before: Option<&Self>) -> GetStatsResponse {
+    /// The answer, of what was read of these pollers: with the laws of each, and with what was
+    /// counted since `before`. A poller that was not there then has counted all of it since.
+    pub(crate) fn response(
+        &self,
+        pollers: &[Poller],
+        laws: &[Vec<Law>],
+        before: Option<&Self>,
+    ) -> GetStatsResponse {
         let laws = || {
             laws.iter()
                 .map(Vec::as_slice)
                 .chain(std::iter::repeat(&[][..]))
         };
-        let cumulative = self.pollers.iter().zip(laws());
+        let cumulative = || pollers.iter().zip(&self.pollers).zip(laws());
         let interval = |before: &Self| {
-            let pollers = self.pollers.iter().zip(laws());
-            let encoded = pollers.map(|(stats, laws)| match before.find(stats.info().id) {
-                Some(before) => encode::stats(&stats.since(before), laws),
-                None => encode::stats(stats, laws),
-            });
+            let encoded =
+                cumulative().map(
+                    |((poller, stats), laws)| match before.find(stats.info().id) {
+                        Some(before) => encode::stats(poller, &stats.since(before), laws),
+                        None => encode::stats(poller, stats, laws),
+                    },
+                );
             encoded.collect()
         };
         GetStatsResponse {
             captured_at_ns: self.captured_at_ns,
-            pollers: cumulative
+            pollers: cumulative()
                 .zip(&self.polled_by)
-                .map(|((stats, laws), polled_by)| {
-                    let mut stats = encode::stats(stats, laws);
+                .map(|(((poller, stats), laws), polled_by)| {
+                    let mut stats = encode::stats(poller, stats, laws);
                     if let Some(poller) = &mut stats.poller {
                         poller.polled_by.clone_from(polled_by);
                     }

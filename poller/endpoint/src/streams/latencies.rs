@@ -139,7 +139,7 @@ fn latencies((poller, grouping): &(Poller, Grouping)) -> PollerLatencies {
 fn text(key: GroupKey) -> String {
     match key {
         GroupKey::Descriptor(id) => id.to_string(),
-        GroupKey::Location(at) => encode::location(Some(at)),
+        GroupKey::Line(place) => place.to_string(),
         GroupKey::Task(name) => internals::text(name).as_ref().to_owned(),
     }
 }

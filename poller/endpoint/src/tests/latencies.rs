@@ -6,7 +6,7 @@ use std::pin::pin;
 use std::task::{Context, Waker};
 use std::time::Duration;
 
-use netpoller_core::{Desc, Direction, Poller, ReadyList, task};
+use netpoller_core::{Desc, Direction, Poller, ReadyList, Wait, task};
 use netpoller_proto::v1::{self, GroupBy};
 use tokio_stream::StreamExt;
 use tonic::{Code, Streaming};
@@ -42,6 +42,23 @@ impl Waited {
         assert!(wait.as_mut().poll(&mut cx).is_ready());
         (&self.ours).read_exact(&mut [0]).unwrap();
     }
+}
+
+/// Waits at a line of the standard library: the methods that [`Read`] brings along are there.
+struct InLibrary<'a>(&'a Desc, Option<Wait<'a>>);
+
+impl Read for InLibrary<'_> {
+    #[track_caller]
+    fn read(&mut self, buf: &mut [u8]) -> std::io::Result<usize> {
+        self.1 = Some(self.0.wait(Direction::Read));
+        Ok(buf.len())
+    }
+}
+
+fn wait_in_library(desc: &Desc) -> Wait<'_> {
+    let mut library = InLibrary(desc, None);
+    library.read_exact(&mut [0]).unwrap();
+    library.1.unwrap()
 }
 
 const QUICK_LINE: u32 = line!() + 6;
@@ -194,5 +211,71 @@ fn a_second_client_is_refused_and_so_is_what_nothing_can_be_grouped_by() {
         assert_eq!(code, Code::ResourceExhausted);
         assert!(text.contains("another client"), "{text}");
         drop(first);
+    });
+}
+
+#[test]
+fn waits_at_a_line_of_a_library_are_of_the_programs_own_that_stands_for_it() {
+    let poller = poller("libraries");
+    let [named, nameless] = [(); 2].map(|()| Waited::new(&poller));
+    let opened = poller.rows()[0].opened_location.unwrap();
+    let fixture = Fixture::new();
+    run(async {
+        let mut client = fixture.client().await;
+        let by_line = request("libraries", GroupBy::Location);
+        let mut stream = client.watch_latencies(by_line).await.unwrap().into_inner();
+        let name = line!() + 3;
+        for _ in 0..3 {
+            let wait = wait_in_library(&named.desc);
+            let wait = task::named("named once, in the groups", wait);
+            named.wait(&poller, wait, Duration::ZERO);
+        }
+        nameless.wait(&poller, wait_in_library(&nameless.desc), Duration::ZERO);
+        let groups = groups(&mut stream, 4).await;
+        let named = format!("{}:{name} (named here)", file!());
+        assert_eq!(told(&groups, &named).0, 3, "{groups:?}");
+        let opened = format!("{}:{} (opened here)", opened.file(), opened.line());
+        assert_eq!(told(&groups, &opened).0, 1, "{groups:?}");
+    });
+}
+
+#[test]
+fn an_exemplar_at_a_line_of_a_library_has_the_programs_own_beside_it_as_far_as_it_is_known() {
+    let fixture = Fixture::new();
+    run(async {
+        let mut client = fixture.client().await;
+        let mut exemplar = async |poller: &Poller| {
+            let request = v1::GetStatsRequest {
+                poller: poller.name().to_owned(),
+                ..Default::default()
+            };
+            let stats = client.get_stats(request).await.unwrap().into_inner();
+            let all = stats.pollers.into_iter().flat_map(|it| it.histograms);
+            let mut parked = all.filter(|it| it.name == "time_parked_read_io");
+            let mut buckets = parked.next().unwrap().buckets.into_iter();
+            buckets.next().unwrap().exemplar.unwrap()
+        };
+
+        let nameless = poller("exemplars_nameless");
+        let waited = Waited::new(&nameless);
+        let opened = nameless.rows()[0].opened_location.unwrap();
+        waited.wait(&nameless, wait_in_library(&waited.desc), Duration::ZERO);
+        let told = exemplar(&nameless).await;
+        assert!(told.location.contains("/library/std/"), "{told:?}");
+        let opened = format!("{}:{} (opened here)", opened.file(), opened.line());
+        assert_eq!(told.line(), opened);
+        drop(waited);
+        let told = exemplar(&nameless).await;
+        assert_eq!(told.line(), told.location, "where it came from is gone");
+
+        let named = poller("exemplars_named");
+        let waited = Waited::new(&named);
+        let wait = wait_in_library(&waited.desc);
+        let line = line!() + 1;
+        let wait = task::named("named once, in the exemplars", wait);
+        waited.wait(&named, wait, Duration::ZERO);
+        drop(waited);
+        let name = format!("{}:{line} (named here)", file!());
+        assert_eq!(exemplar(&named).await.line(), name);
     });
 }

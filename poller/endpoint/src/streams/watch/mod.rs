@@ -179,7 +179,7 @@ impl Watcher {
             })
             .collect();
         let now = Reading::of(pollers);
-        let response = now.response(&laws, self.stats_before.as_ref());
+        let response = now.response(pollers, &laws, self.stats_before.as_ref());
         self.stats_before = Some(now);
         response
     }
