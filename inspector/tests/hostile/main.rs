@@ -52,7 +52,7 @@ const MODES: [Mode; 23] = [
 ];
 
 /// Every verb that asks a process.
-const VERBS: [&[&str]; 19] = [
+const VERBS: [&[&str]; 20] = [
     &["ls"],
     &["ls", "waiters"],
     &["ls", "deadlines"],
@@ -64,6 +64,7 @@ const VERBS: [&[&str]; 19] = [
     &["stats"],
     &["hist", "--interval", "100ms"],
     &["hist", "nope", "--interval", "100ms"],
+    &["hist", "--by", "location", "--for", "200ms"],
     &["top", "--count", "2", "--interval", "100ms"],
     &["watch", "--interval", "100ms", "-n", "30"],
     &["events", "-n", "50"],
@@ -202,6 +203,7 @@ fn tables_without_end_take_a_bounded_memory() {
             mode,
             words(&["watch", "--interval", "100ms", "--timeout", "60s"]),
         ));
+        cases.push((mode, words(&["hist", "--by", "task", "--for", "1min"])));
         cases.push((
             mode,
             words(&["events", "--dump", "-f", "json", "--timeout", "10s"]),

@@ -10,8 +10,8 @@ use h2::server::SendResponse;
 use h2::{Reason, SendStream};
 use http::{HeaderMap, HeaderValue, Request, Response};
 use netpoller_proto::v1::{
-    Descriptor, Event, GetServerResponse, Lint, ListDescriptorsResponse, Poller, Socket,
-    TransitionsFrame, WatchFrame,
+    Descriptor, Event, GetServerResponse, Histogram, LatenciesFrame, LatencyGroup, Lint,
+    ListDescriptorsResponse, Poller, PollerLatencies, Socket, TransitionsFrame, WatchFrame,
 };
 use prost::Message;
 use tokio::io::AsyncWriteExt;
@@ -170,7 +170,10 @@ impl Call {
         let response = response.body(()).expect("a response");
         let mut stream = respond.send_response(response, false)?;
         let n = self.asked.fetch_add(1, Ordering::Relaxed);
-        let streams = self.path.ends_with("Watch") || self.path.ends_with("WatchTransitions");
+        let streams = ["Watch", "WatchTransitions", "WatchLatencies"];
+        let streams = streams
+            .iter()
+            .any(|it| self.path.ends_with(&format!("/{it}")));
         match self.mode {
             Mode::ErrorFirst(code) => return end(&mut stream, code, EVIL, None),
             Mode::Error(code) if !first => return end(&mut stream, code, EVIL, None),
@@ -211,13 +214,16 @@ impl Call {
                 }
                 send(&mut stream, &framed(&self.page(n))).await?;
             }
-            _ if streams => loop {
-                let frame = match self.path.ends_with("Watch") {
-                    true => self.frame(),
-                    false => events(),
-                };
-                send(&mut stream, &framed(&frame)).await?;
-            },
+            _ if streams => {
+                for number in 0_u64.. {
+                    let frame = match self.path.rsplit('/').next() {
+                        Some("Watch") => self.frame(),
+                        Some("WatchLatencies") => latencies(number),
+                        _ => events(),
+                    };
+                    send(&mut stream, &framed(&frame)).await?;
+                }
+            }
             _ => {
                 let bytes = self.schema.random(&self.path, &mut Dice::new(n));
                 send(&mut stream, &framed(&bytes)).await?;
@@ -295,6 +301,30 @@ fn events() -> Vec<u8> {
         epoch: 1,
         events: vec![event; 2_000],
         ..TransitionsFrame::default()
+    }
+    .encode_to_vec()
+}
+
+/// Of pollers that no frame before has told of.
+fn latencies(number: u64) -> Vec<u8> {
+    let group = LatencyGroup {
+        key: EVIL.into(),
+        waits: u64::MAX,
+        histograms: vec![Histogram {
+            name: EVIL.into(),
+            ..Histogram::default()
+        }],
+    };
+    let poller = |of| PollerLatencies {
+        poller: format!("{number}.{of}{EVIL}"),
+        groups: vec![group.clone()],
+        others: Some(group.clone()),
+    };
+    LatenciesFrame {
+        epoch: 1,
+        interval_ns: u64::MAX,
+        pollers: (0..2_000).map(poller).collect(),
+        ..LatenciesFrame::default()
     }
     .encode_to_vec()
 }

@@ -1,9 +1,11 @@
 //! Latencies of waits by descriptor, by line or by task.
 
+use std::collections::HashMap;
+use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
-use netpoller_proto::v1::{Histogram, LatenciesFrame, LatencyGroup, WatchLatenciesRequest};
+use netpoller_proto::v1::{Bucket, Histogram, LatenciesFrame, LatencyGroup, WatchLatenciesRequest};
 use netpoller_proto::vocabulary::GroupBy;
 
 use crate::document;
@@ -18,6 +20,10 @@ use crate::text;
 /// Most groups that are kept of a poller, as many as it tells at a time. What comes after is
 /// counted among the others.
 const MOST_GROUPS: usize = 256;
+/// Memory that the groups of all pollers may take.
+const LARGEST: usize = 64 << 20;
+/// Histograms of a group that are looked at; it has three.
+const HISTOGRAMS: usize = 16;
 /// Longest time between two frames: so long nothing is known of a process that has ended.
 const STEP: Duration = Duration::from_secs(1);
 const LEAST: Duration = Duration::from_millis(100);
@@ -132,51 +138,59 @@ struct Item<'a> {
 #[derive(Default)]
 struct Groups {
     all: Vec<Group>,
+    /// Where they are, by poller and key.
+    places: HashMap<String, HashMap<Option<String>, usize>>,
+    /// Memory of all.
+    weight: usize,
     interval_ns: u64,
     captured_at_ns: u64,
 }
 
 impl Groups {
-    fn add(&mut self, frame: LatenciesFrame) {
+    /// False if there are more groups, or larger ones, than are kept.
+    fn add(&mut self, frame: LatenciesFrame) -> bool {
         self.captured_at_ns = frame.captured_at_ns;
         self.interval_ns = self.interval_ns.saturating_add(frame.interval_ns);
         for poller in frame.pollers {
-            for group in poller.groups {
-                self.add_to(&poller.poller, Some(group.key.clone()), &group);
+            for mut group in poller.groups {
+                let key = std::mem::take(&mut group.key);
+                self.add_to(&poller.poller, Some(key), &group);
             }
             if let Some(others) = poller.others {
                 self.add_to(&poller.poller, None, &others);
             }
+            if self.weight > LARGEST {
+                return false;
+            }
         }
+        true
     }
 
-    fn add_to(&mut self, poller: &str, key: Option<String>, more: &LatencyGroup) {
-        let of_poller = self.all.iter().filter(|it| it.poller == poller);
-        let is_full = of_poller.count() > MOST_GROUPS;
-        let find = |all: &[Group], key: &Option<String>| {
-            all.iter()
-                .position(|it| it.poller == poller && it.key == *key)
-        };
-        let (mut known, mut key) = (find(&self.all, &key), key);
-        if known.is_none() && is_full {
-            key = None;
-            known = find(&self.all, &key);
-        }
-        if known.is_none() && more.waits == 0 {
+    fn add_to(&mut self, poller: &str, mut key: Option<String>, more: &LatencyGroup) {
+        if more.waits == 0 {
             return;
         }
-        let index = known.unwrap_or(self.all.len());
-        if known.is_none() {
-            self.all.push(Group {
-                poller: poller.to_owned(),
-                key,
-                waits: 0,
-                histograms: Vec::new(),
-            });
+        let places = self.places.entry(poller.to_owned()).or_default();
+        if places.len() > MOST_GROUPS && !places.contains_key(&key) {
+            key = None;
         }
+        let (index, before) = match places.entry(key) {
+            Entry::Occupied(known) => (*known.get(), self.all[*known.get()].weight()),
+            Entry::Vacant(place) => {
+                self.all.push(Group {
+                    poller: poller.to_owned(),
+                    key: place.key().clone(),
+                    waits: 0,
+                    histograms: Vec::new(),
+                });
+                (*place.insert(self.all.len() - 1), 0)
+            }
+        };
         let group = &mut self.all[index];
         group.waits = group.waits.saturating_add(more.waits);
-        quantile::merge(&mut group.histograms, &more.histograms);
+        let told = more.histograms.len().min(HISTOGRAMS);
+        quantile::merge(&mut group.histograms, &more.histograms[..told]);
+        self.weight = self.weight + group.weight() - before;
     }
 
     /// Those with the most waits first, and what belongs to none last.
@@ -241,6 +255,18 @@ fn bare(line: &str) -> &str {
 }
 
 impl Group {
+    /// The memory that it takes, and somewhat more.
+    fn weight(&self) -> usize {
+        let of = |it: &Histogram| {
+            size_of::<Histogram>()
+                + it.name.len()
+                + it.unit.len()
+                + it.buckets.len() * size_of::<Bucket>()
+        };
+        let texts = 2 * (self.poller.len() + self.key.as_ref().map_or(0, String::len));
+        size_of::<Self>() + 200 + texts + self.histograms.iter().map(of).sum::<usize>()
+    }
+
     fn name(&self) -> &str {
         match self.key.as_deref() {
             None => "(others)",
@@ -346,7 +372,15 @@ async fn counted(
     let mut groups = Groups::default();
     for _ in 0..frames {
         match connection.next(&mut stream, Some(step)).await? {
-            Some(frame) => groups.add(frame),
+            Some(frame) => {
+                if !groups.add(frame) {
+                    return Err(Failure::Runtime(format!(
+                        "{} has more groups of waits, or larger ones, than this command takes: ask for one descriptor with \
+                         --id, or for a shorter time with --for",
+                        connection.target
+                    )));
+                }
+            }
             None => return Err(connection.ended().await),
         }
     }
@@ -356,7 +390,7 @@ async fn counted(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use netpoller_proto::v1::{Bucket, PollerLatencies};
+    use netpoller_proto::v1::PollerLatencies;
 
     fn group(key: &str, waits: u64) -> LatencyGroup {
         LatencyGroup {
@@ -455,5 +489,31 @@ mod tests {
         assert!(groups.all.len() <= MOST_GROUPS + 1);
         let all: u64 = groups.all.iter().map(|it| it.waits).sum();
         assert_eq!(all, 3 * 257);
+    }
+
+    #[test]
+    fn pollers_without_end_are_too_much_before_they_take_much_memory() {
+        let mut groups = Groups::default();
+        let mut pollers = 0;
+        let mut more = || {
+            let mut frame = frame(vec![group("a:1", 1)], 1);
+            frame.pollers[0].poller = format!("{pollers:0>1000}");
+            pollers += 1;
+            groups.add(frame)
+        };
+        while more() {}
+        // Each is there with two groups, and each of these bears its name.
+        assert!((5_000..LARGEST / 4_000).contains(&pollers), "{pollers}");
+        // It is all one group: histograms that nobody knows are not kept either.
+        let mut groups = Groups::default();
+        let mut many = group("a:1", 1);
+        many.histograms = (0..100_000)
+            .map(|it| Histogram {
+                name: it.to_string(),
+                ..Default::default()
+            })
+            .collect();
+        assert!(groups.add(frame(vec![many], 0)));
+        assert_eq!(groups.all[0].histograms.len(), HISTOGRAMS);
     }
 }
