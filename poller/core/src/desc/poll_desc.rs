@@ -411,7 +411,8 @@ impl PollDesc {
         self.rare[direction.index()].note_wakers(woken_ns, ns);
     }
 
-    /// An edge for `direction`, found at `at_ns` as soon as it was there.
+    /// Lets whoever waits in `direction` look again, at `at_ns`: an edge that is none of the
+    /// kernel's.
     #[cfg_attr(not(feature = "tokio"), allow(dead_code))]
     pub(crate) fn ready(
         &self,
@@ -419,7 +420,15 @@ impl PollDesc {
         at_ns: u64,
         local: &Local<'_>,
     ) -> Option<Waker> {
-        self.ready_after(direction, at_ns, Before::NONE, local)
+        self.edge(direction, at_ns, Before::NONE, self.cause_of_edge(), local)
+    }
+
+    /// Why an edge wakes. To a sleep none comes from the kernel: whoever polled for it has ended.
+    pub(super) fn cause_of_edge(&self) -> Cause {
+        match self.kind() {
+            Kind::Timer => Cause::Close,
+            _ => Cause::Io,
+        }
     }
 
     /// An edge for `direction`, fetched at `at_ns`, that had been there `before`.
@@ -431,6 +440,18 @@ impl PollDesc {
         before: Before,
         local: &Local<'_>,
     ) -> Option<Waker> {
+        self.edge(direction, at_ns, before, Cause::Io, local)
+    }
+
+    #[inline(always)]
+    fn edge(
+        &self,
+        direction: Direction,
+        at_ns: u64,
+        before: Before,
+        cause: Cause,
+        local: &Local<'_>,
+    ) -> Option<Waker> {
         let side = self.side(direction);
         match side.word.edge() {
             Edge::Again => {
@@ -439,28 +460,29 @@ impl PollDesc {
             }
             Edge::Waking(waker, flags) => {
                 // Before the waiter can run, so that it finds what woke it.
-                side.stamp_wake(at_ns, before, Cause::Io);
+                side.stamp_wake(at_ns, before, cause);
                 self.count(local, direction, Transition::ReadyParked, Cause::Io);
                 side.word.end_waking(flags, |transition| {
                     self.count(local, direction, transition, Cause::Io)
                 });
                 waker
             }
-            Edge::Other(_) => self.ready_otherwise(direction, at_ns, before, local),
+            Edge::Other(_) => self.edge_otherwise(direction, at_ns, before, cause, local),
         }
     }
 
     #[cold]
-    fn ready_otherwise(
+    fn edge_otherwise(
         &self,
         direction: Direction,
         at_ns: u64,
         before: Before,
+        cause: Cause,
         local: &Local<'_>,
     ) -> Option<Waker> {
         let side = self.side(direction);
         side.word.ready(
-            || side.stamp_wake(at_ns, before, Cause::Io),
+            || side.stamp_wake(at_ns, before, cause),
             |transition| self.count(local, direction, transition, Cause::Io),
         )
     }

@@ -75,7 +75,7 @@ impl Waiter for WaitContext<'_> {
         // Whoever released it found nobody parked, and has stamped no wake. Without one the whole
         // time since it parked would pass for the latency of a wake.
         let cause = if self.desc.side(self.direction).state() == State::Ready {
-            Cause::Io
+            self.desc.cause_of_edge()
         } else if self.desc.info.closing() {
             Cause::Close
         } else {

@@ -535,6 +535,27 @@ mod tests {
         assert!(wait.as_mut().poll(&mut context).is_ready());
     }
 
+    /// It goes on waiting, for another to poll for it.
+    #[cfg(not(netpoller_bare))]
+    #[test]
+    fn a_sleep_that_looks_again_as_its_runtime_ends_is_counted_as_no_reader() {
+        use crate::Histogram;
+
+        let poller = Poller::builder().build().unwrap();
+        let sleep = poller.open_timer(Location::caller()).unwrap();
+        let mut wait = pin!(sleep.wait(Direction::Read));
+        let mut context = Context::from_waker(Waker::noop());
+        assert!(wait.as_mut().poll(&mut context).is_pending());
+        look_again(&poller.shared);
+        assert!(wait.as_mut().poll(&mut context).is_ready());
+
+        let samples = |which| poller.stats().histogram(which).count();
+        let of_sleeps = [Histogram::TimeParkedTimer, Histogram::WakeLatencyTimer];
+        assert_eq!(of_sleeps.map(samples), [1, 1]);
+        let of_readers = [Histogram::TimeParkedReadIo, Histogram::WakeLatencyRead];
+        assert_eq!(of_readers.map(samples), [0, 0]);
+    }
+
     #[test]
     fn the_number_of_a_runtime_is_caught_as_a_number_and_as_its_bytes() {
         let number: u64 = 0xf102_0304_0506_0780;
