@@ -312,6 +312,55 @@ mod tests {
         );
     }
 
+    /// In 32 bits the one was 213 503 days, and the other 1.7 s.
+    #[test]
+    fn a_park_of_75_s_and_a_wake_that_runs_6_s_late_are_told_as_long_as_they_were() {
+        const SECOND: u64 = 1_000_000_000;
+        let recorder = Recorder::new(4096);
+        let local = recorder.local();
+        let waiters = AtomicI64::new(0);
+        let desc = PollDesc::new(0);
+        desc.open(3, Kind::Tcp, Location::caller());
+        let context = WaitContext {
+            desc: &desc,
+            direction: Direction::Read,
+            local,
+            waiters: &waiters,
+            location: Location::caller(),
+            unconditional: false,
+        };
+        let now = local.stamp();
+        let woken = now - 6 * SECOND;
+        let side = desc.side(Direction::Read);
+        side.since_ns.store(woken - 75 * SECOND, Ordering::Relaxed);
+        side.stamp_wake(woken, Before::NONE, Cause::Io);
+        side.stamp_call(woken, woken + SECOND);
+        context.record_wake();
+
+        let totals = recorder.totals();
+        let told = |which: Histogram| {
+            let histogram = &totals.histograms[which.index()];
+            let quantiles = [0.5, 0.999].map(|share| histogram.quantile(share));
+            assert_eq!(quantiles, [Some(histogram.max()); 2], "{which:?}");
+            (histogram.count(), histogram.sum(), histogram.max())
+        };
+        let (park, late) = (75 * SECOND, 6 * SECOND);
+        assert_eq!(told(Histogram::TimeParkedReadIo), (1, park, park));
+        assert_eq!(told(Histogram::WakeLatencyRead), (1, late, late));
+        let (_, ran, _) = told(Histogram::WakerToRun);
+        assert!(ran.abs_diff(5 * SECOND) < 50_000, "{ran}");
+        let wake = side.last_wake().unwrap();
+        let shares = wake.called_after_ns.unwrap() + wake.ran_after_ns.unwrap();
+        assert!(shares.abs_diff(late) < 50_000, "{wake:?}");
+        let mut arguments = Vec::new();
+        for thread in recorder.threads() {
+            recorder.read_ring(thread, 0, u64::MAX, |event| {
+                arguments.extend((event.kind == EventKind::Run).then_some(event.argument));
+            });
+        }
+        assert_eq!(arguments, [late]);
+    }
+
     #[test]
     fn a_poll_function_that_meets_a_deadline_before_it_is_released_by_it_records_no_wake() {
         let recorder = Recorder::new(0);
