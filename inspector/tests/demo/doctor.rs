@@ -145,7 +145,7 @@ fn a_thread_that_polls_and_is_kept_from_running_is_named_with_what_it_waited() {
             |it: &&Value| it["lint"] == "thread-starved" && it["poller"] == "plant_thread_starved";
         items(&document).iter().find(starved).cloned()
     });
-    assert_eq!(finding["severity"], "warning");
+    assert_eq!(finding["severity"], "error");
     let evidence = &finding["evidence"];
     assert_eq!(evidence["thread"], "plant_thread_starved", "{finding:#}");
     assert_eq!(evidence["nice"], "19", "{finding:#}");

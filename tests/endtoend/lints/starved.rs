@@ -16,16 +16,14 @@ use rustix::thread::{CpuSet, sched_getaffinity, sched_setaffinity};
 
 use super::{beside, evidence, found_among, rest};
 
-/// Those that may be found as well: nobody polls while the thread waits.
-const OTHERS: [Lint; 8] = [
-    Lint::PollerAway,
-    Lint::OverdueDeadline,
+/// Those that may be found as well, of a thread that comes so late; but not that nobody polls.
+const OTHERS: [Lint; 6] = [
+    Lint::SlowDispatch,
     Lint::BlockedExecutor,
     Lint::WokenNotRun,
     Lint::StuckWaiter,
     Lint::LostEdge,
     Lint::LeakedReadiness,
-    Lint::SlowDispatch,
 ];
 
 /// Runs the calling thread on one processor, the same for all that call this.

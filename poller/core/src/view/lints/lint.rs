@@ -101,7 +101,7 @@ lints! {
         "a task kept its thread: move what computes or blocks to a thread of its own (`spawn_blocking`, a pool), or let it give way \
          every now and then";
     /// A thread that polls was runnable and did not run for most of the time, while events or deadlines were due.
-    ThreadStarved => "thread-starved", Warning, hold 500 ms,
+    ThreadStarved => "thread-starved", Error, hold 500 ms,
         "it waits for a processor: give it, or its cgroup, a larger share (nice(1), cpu.weight, cpu.max), more processors to run on \
          (taskset(1), cpuset.cpus), or run less beside it";
     /// A waiter is parked although the kernel says that its descriptor is ready: it waits for an edge that has gone by.

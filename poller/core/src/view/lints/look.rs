@@ -141,7 +141,10 @@ impl Lints {
         tell(&mut causes, history.blocking.look(&observation));
         tell(&mut causes, history.registrations.look(&observation, list));
         tell(&mut causes, history.rates.look(&observation));
-        let starved = history.starved.look(&observation);
+        let (starved, is_starved) = history.starved.look(&observation);
+        if is_starved {
+            causes.add(Lint::ThreadStarved, None, None);
+        }
         tell(&mut causes, starved.into_iter().collect());
         // Last, for its findings are of lines, and leave out the waits that are explained.
         let no_deadline = no_deadline::look(&observation, &causes);

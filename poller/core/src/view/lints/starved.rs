@@ -92,23 +92,27 @@ impl Seen {
     }
 
     /// For most of the time it waited for a processor, and mostly something was due.
+    fn is_kept(&self) -> bool {
+        self.delayed_ns() > self.age_ns() / 2 && self.due * 2 > self.looks
+    }
+
+    /// And this for long enough.
     fn is_starved(&self, hold_ns: u64) -> bool {
-        self.age_ns() >= hold_ns
-            && self.delayed_ns() > self.age_ns() / 2
-            && self.due * 2 > self.looks
+        self.age_ns() >= hold_ns && self.is_kept()
     }
 }
 
 impl Starved {
-    pub(super) fn look(&mut self, observation: &Observation<'_>) -> Option<Finding> {
+    /// The finding, and whether a thread is kept from running, were it for long enough or not.
+    pub(super) fn look(&mut self, observation: &Observation<'_>) -> (Option<Finding>, bool) {
         if !observation.runs(Lint::ThreadStarved) {
-            return None;
+            return (None, false);
         }
         let hold_ns = observation.hold_ns(Lint::ThreadStarved);
         let next = observation.poller.shared.timers.peek_ns();
         let due = observation.pending || (next != EMPTY && next < observation.now_ns);
         let before = std::mem::take(&mut self.threads);
-        let mut starved = Vec::new();
+        let (mut starved, mut is_kept) = (Vec::new(), false);
         for polls in polls(observation.poller) {
             let Some(now) = Reading::of(observation, &polls, due) else {
                 continue;
@@ -122,15 +126,15 @@ impl Starved {
             if now.at_ns > seen.last.at_ns {
                 seen.look(now);
             }
+            is_kept |= seen.is_kept();
             if seen.is_starved(hold_ns) {
                 starved.push((seen, polls.thread, polls.os.nice()));
             }
             self.threads.insert(polls.tid, seen);
         }
-        let (seen, thread, nice) = starved
-            .into_iter()
-            .max_by_key(|(seen, ..)| seen.delayed_ns())?;
-        Some(describe(observation, &seen, thread, nice))
+        let worst = starved.iter().max_by_key(|(seen, ..)| seen.delayed_ns());
+        let finding = worst.map(|(seen, thread, nice)| describe(observation, seen, *thread, *nice));
+        (finding, is_kept)
     }
 }
 
@@ -194,7 +198,10 @@ mod tests {
         ]);
         assert!(starved.is_starved(HOLD));
         assert_eq!(starved.delayed_ns(), 450);
-        assert!(!starved.is_starved(601), "not for long enough");
+        assert!(
+            starved.is_kept() && !starved.is_starved(601),
+            "not for long enough"
+        );
     }
 
     #[test]
