@@ -23,6 +23,9 @@ const ROOM: u64 = 1_000;
 const HORIZON_NS: u64 = 600_000_000_000;
 /// Windows of growth. In one alone a pool may have been filled.
 const WINDOWS: u32 = 2;
+/// How many times as long as the shortest the windows are: what grows by one descriptor in half a
+/// minute is seen by whoever looks for some minutes.
+const SCALES: [u64; 3] = [1, 8, 64];
 /// Lines that are named.
 const NAMED: [&str; 3] = ["opened most at", "then at", "and at"];
 
@@ -31,6 +34,13 @@ const NAMED: [&str; 3] = ["opened most at", "then at", "and at"];
 pub(super) struct Files {
     /// Since when there is too little room.
     short_since_ns: Option<u64>,
+    /// In the order of [`SCALES`].
+    scales: [Scale; SCALES.len()],
+}
+
+/// What was seen in windows of one length.
+#[derive(Debug, Default)]
+struct Scale {
     /// The count with which the window began.
     window: Option<Count>,
     growth: Option<Growth>,
@@ -181,12 +191,35 @@ impl Files {
             .then(|| describe(observation, &now, before, since_ns, &culprits))
     }
 
-    /// Notes a count. Several windows fit into the `whole` in which rates are taken, so that one
-    /// look sees whether it goes on; half of that without growth is a rest.
+    /// Notes a count. Several of the shortest windows fit into the `whole` in which rates are
+    /// taken, so that one look sees whether it goes on.
     fn see(&mut self, now: &Count, whole_ns: u64) {
         self.short_since_ns = now
             .is_short()
             .then(|| self.short_since_ns.unwrap_or(now.at_ns));
+        for (scale, times) in self.scales.iter_mut().zip(SCALES) {
+            scale.see(now, whole_ns.saturating_mul(times));
+        }
+    }
+
+    /// Since when it is so that there are too few, or soon will be, and the count that `now` is to
+    /// be compared with.
+    fn fault<'c>(&'c self, now: &'c Count, hold_ns: u64) -> Option<(u64, &'c Count)> {
+        let held = |since_ns: u64| now.at_ns.saturating_sub(since_ns) >= hold_ns;
+        let growths = || self.scales.iter().filter_map(|it| it.growth.as_ref());
+        let runs_out = growths()
+            .find(|it| it.windows >= WINDOWS && held(it.from.at_ns) && now.runs_out(&it.from));
+        let short = self.short_since_ns.filter(|since_ns| held(*since_ns));
+        let since_ns = [runs_out.map(|it| it.from.at_ns), short];
+        let since_ns = since_ns.into_iter().flatten().min()?;
+        let growth = runs_out.or_else(|| growths().next());
+        Some((since_ns, growth.map_or(now, |it| &it.from)))
+    }
+}
+
+impl Scale {
+    /// Notes a count; half of `whole` without growth is a rest.
+    fn see(&mut self, now: &Count, whole_ns: u64) {
         match &self.window {
             Some(began) if now.at_ns.saturating_sub(began.at_ns) < whole_ns / 5 => {}
             Some(began) if now.open > began.open => {
@@ -205,19 +238,6 @@ impl Files {
                 self.window = Some(now.clone());
             }
         }
-    }
-
-    /// Since when it is so that there are too few, or soon will be, and the count that `now` is to
-    /// be compared with.
-    fn fault<'c>(&'c self, now: &'c Count, hold_ns: u64) -> Option<(u64, &'c Count)> {
-        let held = |since_ns: u64| now.at_ns.saturating_sub(since_ns) >= hold_ns;
-        let growth = self.growth.as_ref();
-        let runs_out = growth
-            .filter(|it| it.windows >= WINDOWS && held(it.from.at_ns) && now.runs_out(&it.from));
-        let short = self.short_since_ns.filter(|since_ns| held(*since_ns));
-        let since_ns = [runs_out.map(|it| it.from.at_ns), short];
-        let since_ns = since_ns.into_iter().flatten().min()?;
-        Some((since_ns, growth.map_or(now, |it| &it.from)))
     }
 }
 
@@ -311,6 +331,20 @@ mod tests {
         let mut slow = [leak(0, 600), leak(1, 610), leak(2, 620)];
         slow.iter_mut().for_each(|count| count.limit = 100_000);
         assert_eq!(seen(&slow), None, "it lasts for long");
+    }
+
+    #[test]
+    fn a_leak_of_one_descriptor_a_second_is_a_fault_for_who_looks_for_long_enough() {
+        let until = |last: u64, halves: u64| {
+            let open = 600 + halves.min(last) / 2;
+            count(halves, open, &[line(open, 0)])
+        };
+        let steps: Vec<_> = (0..=30).map(|halves| until(30, halves)).collect();
+        assert_eq!(seen(&steps[..16]), None, "seven may be chance");
+        assert_eq!(seen(&steps), Some(0));
+        // And one that rests.
+        let steps: Vec<_> = (0..=45).map(|halves| until(30, halves)).collect();
+        assert_eq!(seen(&steps), None);
     }
 
     #[test]
