@@ -8,9 +8,9 @@ use std::time::{Duration, Instant};
 
 use netpoller::driver::ThreadDriver;
 use netpoller::net::UnixStream;
-use netpoller::view::lints::{Finding, Lint};
-use netpoller::{Direction, task};
-use netpoller_tests::{new_poller, unix_pair, until};
+use netpoller::view::lints::{Finding, Lint, Lints, Options};
+use netpoller::{Direction, Poller, task};
+use netpoller_tests::{eventually, new_poller, unix_pair, until};
 
 use super::{connection, evidence, found_among, silent};
 
@@ -28,9 +28,14 @@ fn far() -> Instant {
     Instant::now() + Duration::from_secs(600)
 }
 
-/// Runs `hog` in a task of a tokio runtime after it was woken once, and a reader beside it whose
-/// bytes keep coming.
-fn hogged(workers: usize, hogs: usize, hog: fn(&AtomicBool)) -> Finding {
+/// Runs `hog` in tasks of a tokio runtime, each of which was woken once, and a reader beside them
+/// whose bytes keep coming. Returns what `look` finds, and the line where those tasks have waited.
+fn hogged(
+    workers: usize,
+    hogs: usize,
+    hog: fn(&AtomicBool),
+    look: fn(&Poller) -> Finding,
+) -> (Finding, u32) {
     let poller = new_poller();
     let over = Arc::new(AtomicBool::new(false));
     let mut builder = match workers {
@@ -46,14 +51,13 @@ fn hogged(workers: usize, hogs: usize, hog: fn(&AtomicBool)) -> Finding {
         let (poller, over) = (poller.clone(), over.clone());
         move || {
             runtime.block_on(async {
-                let mut tasks = Vec::new();
+                let (mut tasks, mut to_hogs) = (Vec::new(), Vec::new());
                 for _ in 0..hogs {
                     let (ours, theirs) = unix_pair(&poller);
+                    to_hogs.push(theirs);
                     let over = over.clone();
                     tasks.push(tokio::spawn(task::named("hog", async move {
-                        theirs.write_all(b"x").await.unwrap();
                         ours.read(&mut [0; 4]).await.unwrap();
-                        netpoller::time::sleep(Duration::from_millis(20)).await;
                         while !over.load(Ordering::Relaxed) {
                             hog(&over);
                             tokio::task::yield_now().await;
@@ -65,8 +69,12 @@ fn hogged(workers: usize, hogs: usize, hog: fn(&AtomicBool)) -> Finding {
                     while ours.read(&mut [0; 4]).await.is_ok_and(|bytes| bytes > 0) {}
                 })));
                 let feeding = std::thread::spawn({
-                    let over = over.clone();
-                    move || feed(&theirs, &over)
+                    let (poller, over) = (poller.clone(), over.clone());
+                    move || {
+                        until("they wait", || poller.info().waiters == hogs as i64 + 1);
+                        to_hogs.iter().for_each(drop_in);
+                        feed(&theirs, &over);
+                    }
                 });
                 while !over.load(Ordering::Relaxed) {
                     netpoller::time::sleep(Duration::from_millis(5)).await;
@@ -78,9 +86,38 @@ fn hogged(workers: usize, hogs: usize, hog: fn(&AtomicBool)) -> Finding {
             });
         }
     });
-    let finding = found_among(&poller, Lint::BlockedExecutor, &BEFORE);
+    let line = line!() - 29;
+    let finding = look(&poller);
     over.store(true, Ordering::Relaxed);
     thread.join().unwrap();
+    (finding, line)
+}
+
+fn blocked(poller: &Poller) -> Finding {
+    found_among(poller, Lint::BlockedExecutor, &BEFORE)
+}
+
+/// Some are lost although nobody need be late. It may be late as well, where processors are short.
+fn lost(poller: &Poller) -> Finding {
+    let mut lints = Lints::new(Options::new().hold(Lint::BlockedExecutor, super::BRIEF));
+    eventually("a worker is found lost", || {
+        let found = lints.look(poller).into_iter();
+        let mut lost = found.filter(|it| it.evidence.iter().any(|it| it.0 == "workers lost"));
+        lost.next()
+    })
+}
+
+/// The same where the tasks compute for ever: they are named, with the line where they have waited.
+fn hogged_for_ever(workers: usize, hogs: usize, look: fn(&Poller) -> Finding) -> Finding {
+    let (finding, line) = hogged(workers, hogs, |over| compute(far(), over), look);
+    assert_eq!(evidence(&finding, "it"), "runs (R)");
+    let task = evidence(&finding, "task that ran last");
+    assert!(task.starts_with("hog"), "{finding:#?}");
+    let at = finding.location.expect("a line");
+    assert!(
+        at.file().ends_with("blocked.rs") && at.line() == line,
+        "{at}"
+    );
     finding
 }
 
@@ -96,8 +133,7 @@ fn feed(stream: &UnixStream, over: &AtomicBool) {
 
 #[test]
 fn a_task_that_computes_for_ever_is_named_on_a_runtime_of_one_thread() {
-    let finding = hogged(1, 1, |over| compute(far(), over));
-    assert_eq!(evidence(&finding, "it"), "runs (R)");
+    let finding = hogged_for_ever(1, 1, blocked);
     // The victim was woken by the same poll, or is never found ready again.
     let summary = &finding.summary;
     assert!(
@@ -108,20 +144,96 @@ fn a_task_that_computes_for_ever_is_named_on_a_runtime_of_one_thread() {
 
 #[test]
 fn a_task_that_computes_for_ever_is_named_on_both_of_two_workers() {
-    let finding = hogged(2, 2, |over| compute(far(), over));
-    assert_eq!(evidence(&finding, "it"), "runs (R)");
+    hogged_for_ever(2, 2, blocked);
+}
+
+#[test]
+fn one_of_two_workers_that_a_task_keeps_is_named_although_the_other_does_its_work() {
+    let finding = hogged_for_ever(2, 1, lost);
+    assert_eq!(evidence(&finding, "workers lost"), "1 of 2");
+    let summary = &finding.summary;
+    assert!(summary.contains("one of the 2 workers"), "{summary}");
+}
+
+/// So nothing is known of it but its thread.
+#[test]
+fn a_worker_is_found_lost_to_a_task_that_has_never_waited_for_anything() {
+    let poller = new_poller();
+    let over = Arc::new(AtomicBool::new(false));
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .worker_threads(2)
+        .thread_name("kept-worker")
+        .enable_all()
+        .build()
+        .unwrap();
+    let hog = runtime.spawn({
+        let over = over.clone();
+        async move { compute(far(), &over) }
+    });
+    let (ours, theirs) = runtime.block_on(async { unix_pair(&poller) });
+    runtime
+        .spawn(async move { while ours.read(&mut [0; 4]).await.is_ok_and(|bytes| bytes > 0) {} });
+    let feeding = || {
+        drop_in(&theirs);
+        super::rest(5_000);
+    };
+    super::beside(feeding, || {
+        let finding = lost(&poller);
+        assert_eq!(evidence(&finding, "thread"), "kept-worker");
+        assert_eq!(evidence(&finding, "it"), "runs (R)");
+        assert_eq!(finding.location, None);
+        assert!(finding.first_seen, "{finding:#?}");
+        over.store(true, Ordering::Relaxed);
+    });
+    runtime.block_on(hog).unwrap();
+}
+
+/// The sleep has no row any more, and somebody may even have its slot.
+#[test]
+fn a_task_that_slept_last_is_named_too() {
+    for is_slot_taken in [false, true] {
+        let poller = new_poller();
+        let over = AtomicBool::new(false);
+        let (stream, peer) = unix_pair(&poller);
+        let line = std::sync::OnceLock::new();
+        std::thread::scope(|scope| {
+            scope.spawn(|| {
+                let hog = async {
+                    netpoller::time::sleep(Duration::from_millis(20)).await;
+                    line.set(line!() - 1).unwrap();
+                    compute(far(), &over);
+                };
+                let waits = async { drop(stream.read(&mut [0; 4]).await) };
+                let both = futures_lite::future::zip(waits, task::named("hog", hog));
+                netpoller::block_on_poller(&poller, both);
+            });
+            until("it computes", || line.get().is_some());
+            drop_in(&peer);
+            let _taken = is_slot_taken.then(|| connection(&poller));
+            let finding = found_among(&poller, Lint::BlockedExecutor, &BEFORE);
+            over.store(true, Ordering::Relaxed);
+            let task = evidence(&finding, "task that ran last");
+            assert!(task.starts_with("hog"), "{finding:#?}");
+            assert_eq!(finding.location.map(|it| it.line()), line.get().copied());
+        });
+    }
 }
 
 #[test]
 fn a_task_that_computes_again_and_again_is_named() {
     let hog = |over: &AtomicBool| compute(Instant::now() + Duration::from_millis(300), over);
-    let finding = hogged(1, 1, hog);
+    let (finding, _) = hogged(1, 1, hog, blocked);
     assert!(evidence(&finding, "looks that found it").contains("of the last 5"));
 }
 
 #[test]
 fn a_task_that_sleeps_with_its_thread_is_named_by_its_system_call() {
-    let finding = hogged(1, 1, |_| std::thread::sleep(Duration::from_millis(400)));
+    let (finding, _) = hogged(
+        1,
+        1,
+        |_| std::thread::sleep(Duration::from_millis(400)),
+        blocked,
+    );
     assert!(
         evidence(&finding, "it").contains("nanosleep"),
         "{finding:#?}"
@@ -218,8 +330,8 @@ fn waits_without_a_deadline_are_one_finding_for_each_line() {
     for wait in &mut waits {
         super::waits::park(wait.as_mut());
     }
-    let options = netpoller::view::lints::Options::new().hold(Lint::NoDeadline, super::BRIEF);
-    let mut lints = netpoller::view::lints::Lints::new(options);
+    let options = Options::new().hold(Lint::NoDeadline, super::BRIEF);
+    let mut lints = Lints::new(options);
     let mut finding = None;
     until("it is found", || {
         let found = |it: &Finding| it.lint == Lint::NoDeadline;

@@ -34,6 +34,6 @@ pub use netpoller_proto::vocabulary::{Kind, Role, State, Transport};
 pub(crate) use cache::{PollCache, Slot};
 pub(crate) use info::Blocker;
 pub(crate) use poll_desc::{EXPIRED, NO_DEADLINE, PollDesc};
-pub(crate) use side::{Before, StampedWake};
+pub(crate) use side::{Before, StampedWaiter, StampedWake};
 pub(crate) use wait_context::WaitContext;
 pub(crate) use word::{Refused, Token};

@@ -31,6 +31,7 @@
 // | `inline`, `tokio`, `thread` | the drivers |
 // | `guest` | a poller that is polled by a thread which polls another one |
 // | `kind` | which drivers a poller has |
+// | `workers` | what tokio tells of those that poll |
 
 mod current;
 mod guest;
@@ -39,6 +40,7 @@ mod kind;
 mod thread;
 #[cfg(feature = "tokio")]
 pub mod tokio;
+mod workers;
 
 pub use current::EnterGuard;
 pub(crate) use current::{Choice, Later, choose, current};
@@ -46,6 +48,7 @@ pub(crate) use inline::block_on_operation;
 pub use inline::{block_on, block_on_poller};
 pub(crate) use kind::Driver;
 pub use thread::ThreadDriver;
+pub(crate) use workers::{Worker, workers};
 
 use std::io;
 use std::sync::Arc;

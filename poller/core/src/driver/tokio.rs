@@ -57,6 +57,8 @@ struct Runtimes {
     /// Which of them poll which poller, and how to end the task that does; `None` while it is being
     /// started.
     attached: HashMap<Pair, Option<AbortHandle>>,
+    /// Those that poll.
+    handles: HashMap<Id, Handle>,
     /// Their own pollers, which their driver tasks hold.
     own: HashMap<Id, Weak<Shared>>,
     /// Some that turned out to have no I/O, the latest last.
@@ -97,9 +99,27 @@ const ERAS: u32 = u32::MAX >> 1;
 /// apart, and two eras that share theirs two billion.
 #[inline]
 pub(super) fn stamp(runtime: &Handle) -> u64 {
+    u64::from(ERA.load(Ordering::Acquire) & ERAS) << 32 | number(runtime) & u64::from(u32::MAX)
+}
+
+/// The number of a runtime.
+#[inline]
+fn number(runtime: &Handle) -> u64 {
     let mut number = U64Hasher(0);
     runtime.id().hash(&mut number);
-    u64::from(ERA.load(Ordering::Acquire) & ERAS) << 32 | number.finish() & u64::from(u32::MAX)
+    number.finish()
+}
+
+/// The runtimes that poll a poller, with their numbers.
+pub(super) fn runtimes(shared: &Shared) -> Vec<(u64, Handle)> {
+    let handles: Vec<_> = with_runtimes(|runtimes| {
+        let polling = runtimes.attached.keys();
+        let polling = polling.filter(|(poller, _)| *poller == shared.id);
+        let handles = polling.filter_map(|(_, runtime)| runtimes.handles.get(runtime));
+        handles.cloned().collect()
+    });
+    let numbered = handles.into_iter().map(|it| (number(&it), it));
+    numbered.collect()
 }
 
 /// Attaches `runtime` on behalf of an operation that is about to wait in it.
@@ -256,7 +276,7 @@ impl Drop for Attachment {
         if let Some(shared) = &shared {
             shared.remove_duplicate(self.duplicate);
         }
-        let task = with_runtimes(|runtimes| {
+        let ended = with_runtimes(|runtimes| {
             let (poller, runtime) = self.pair;
             let own = runtimes.own.get(&runtime);
             if own.is_some_and(|own| Weak::ptr_eq(own, &self.shared)) {
@@ -268,9 +288,14 @@ impl Drop for Attachment {
             if let Some(shared) = shared.as_ref().filter(|_| !others) {
                 Driver::end_tokio(&shared.drivers);
             }
-            task
+            let polls = runtimes.attached.keys().any(|(_, it)| *it == runtime);
+            let handle = match polls {
+                true => None,
+                false => runtimes.handles.remove(&runtime),
+            };
+            (task, handle)
         });
-        drop(task);
+        drop(ended);
         // Without a poller there is nobody to miss it.
         let Some(shared) = shared else {
             return;
@@ -373,7 +398,7 @@ fn attach_to(shared: &Arc<Shared>, runtime: &Handle, owner: Owner) -> io::Result
         poller.nest().map_err(failed)?;
         let duplicate = poller.as_fd().try_clone_to_owned();
         let watched = watch(duplicate.map_err(failed)?, pair.1)?;
-        if insert(pair, shared, owner) {
+        if insert(pair, runtime, shared, owner) {
             Driver::Tokio.note(&shared.drivers);
             let duplicate = watched.as_raw_fd();
             shared.add_duplicate(duplicate);
@@ -409,12 +434,17 @@ fn is_attached(pair: Pair) -> bool {
 }
 
 /// Puts `pair` on the list; `false` if it is there already.
-fn insert(pair: Pair, shared: &Arc<Shared>, owner: Owner) -> bool {
+fn insert(pair: Pair, runtime: &Handle, shared: &Arc<Shared>, owner: Owner) -> bool {
     use std::collections::hash_map::Entry;
+    let handle = runtime.clone();
     with_runtimes(|runtimes| match runtimes.attached.entry(pair) {
         Entry::Occupied(_) => false,
         Entry::Vacant(entry) => {
             entry.insert(None);
+            runtimes
+                .handles
+                .entry(pair.1)
+                .or_insert_with(|| handle.clone());
             if owner == Owner::Runtime {
                 runtimes.own.insert(pair.1, Arc::downgrade(shared));
             }

@@ -108,6 +108,19 @@ impl fmt::Display for State {
     }
 }
 
+/// The threads of this process.
+pub(in crate::view) fn all() -> Vec<i32> {
+    let tasks = std::fs::read_dir("/proc/self/task").into_iter().flatten();
+    let numbers = tasks.filter_map(|task| task.ok()?.file_name().to_str()?.parse().ok());
+    numbers.collect()
+}
+
+/// What the kernel calls a thread: the beginning of its name.
+pub(in crate::view) fn name_of(tid: i32) -> Option<String> {
+    let name = std::fs::read_to_string(format!("/proc/self/task/{tid}/comm")).ok()?;
+    Some(name.trim_end().to_owned())
+}
+
 /// Field 3 of `stat`: the name before it is in parentheses and may contain anything.
 fn state(stat: &str) -> Option<char> {
     let (_, after_name) = stat.rsplit_once(')')?;
@@ -220,5 +233,12 @@ mod tests {
         let stat = "7 (a) R) S 4 5 6 7 8 9 10 11 12 13 14 15 16 17 18 -5 20 21";
         assert_eq!(nice(stat), Some(-5));
         assert!(OsThread::read(-1).is_none());
+        let found = std::thread::Builder::new().name("found here".into());
+        let found = found.spawn(|| {
+            let me = crate::sys::thread_id();
+            assert!(all().contains(&me));
+            assert_eq!(name_of(me).as_deref(), Some("found here"));
+        });
+        found.unwrap().join().unwrap();
     }
 }

@@ -11,13 +11,16 @@ use super::finding::Finding;
 use super::lint::Lint;
 use super::observation::Observation;
 use super::span;
-use crate::desc::State;
+use crate::desc::{StampedWaiter, State};
 use crate::observe::{
-    DescId, Direction, EventKind, RawEvent, known_thread, thread_id, thread_name,
+    DescId, Direction, EventKind, Histogram, Names, RawEvent, Task, known_thread, thread_id,
+    thread_name,
 };
+use crate::poller::{Poller, all_pollers};
 use crate::timers::EMPTY;
+use crate::view::line::{Place, place_of_exemplar};
 use crate::view::os_thread::{OsThread, State as Doing};
-use crate::view::raw::{RawRow, RawSide};
+use crate::view::raw::RawRow;
 
 /// Looks that are remembered, and how many of them must have found it: a task that comes back now
 /// and then is found in some of them.
@@ -25,6 +28,13 @@ const LOOKS: usize = 5;
 const LATE: usize = 2;
 /// Events of a thread that are searched for the task that ran last.
 const EVENTS: u64 = 64;
+/// Where an exemplar may be of a wait that is over.
+const EXEMPLARS: [Histogram; 4] = [
+    Histogram::WakerToRun,
+    Histogram::TimeParkedTimer,
+    Histogram::TimeParkedReadIo,
+    Histogram::TimeParkedWriteIo,
+];
 
 /// What was seen of one poller.
 #[derive(Debug, Default)]
@@ -47,10 +57,10 @@ struct Away {
 }
 
 /// A thread that has not come back.
-struct Culprit {
+pub(super) struct Culprit {
     thread: u32,
     /// When it last touched the poller.
-    since_ns: u64,
+    pub(super) since_ns: u64,
     doing: Doing,
     /// Whom it touched it for.
     last: Option<(DescId, Direction)>,
@@ -113,7 +123,7 @@ impl Blocked {
         let mut culprits = Vec::new();
         let me = usize::from(known_thread());
         for thread in recorder.threads().filter(|thread| *thread != me) {
-            let Some(mut culprit) = last_of(observation, thread as u32) else {
+            let Some(mut culprit) = last_of(observation.poller, thread as u32) else {
                 continue;
             };
             let Some((tid, now)) =
@@ -159,9 +169,9 @@ impl Blocked {
     }
 }
 
-/// What a thread did last, if it has ever polled or run a task of this poller.
-fn last_of(observation: &Observation<'_>, thread: u32) -> Option<Culprit> {
-    let recorder = &observation.poller.shared.recorder;
+/// What a thread did last, if it has ever polled or run a task of `poller`.
+pub(super) fn last_of(poller: &Poller, thread: u32) -> Option<Culprit> {
+    let recorder = &poller.shared.recorder;
     let head = recorder.ring_head(thread as usize)?;
     let mut since_ns = 0;
     let mut last = None;
@@ -193,16 +203,112 @@ fn last_of(observation: &Observation<'_>, thread: u32) -> Option<Culprit> {
     })
 }
 
-/// The row and the direction for which a thread last ran.
-fn seen_at<'o>(
-    observation: &'o Observation<'_>,
-    culprit: &Culprit,
-) -> Option<(&'o RawRow, Direction, &'o RawSide)> {
-    let (id, direction) = culprit.last?;
-    let row = observation.rows.iter().find(|row| row.id() == id)?;
-    let side = &row.sides[direction.index()];
-    // Somebody else may have waited there since.
-    (side.thread == culprit.thread).then_some((row, direction, side))
+/// For whom a thread last ran, on whichever poller: a sleep is one of the runtime's own.
+#[derive(Default)]
+pub(super) struct LastRun {
+    /// If it is of the poller that is looked at, and nobody else has waited there since.
+    row: Option<(RawRow, Direction)>,
+    task: Option<String>,
+    /// Where it had waited.
+    at: Option<Place>,
+}
+
+impl LastRun {
+    pub(super) fn of(observation: &Observation<'_>, culprit: &Culprit) -> Self {
+        let thread = culprit.thread;
+        let last_ns = |it: &Poller| it.shared.recorder.last_ns(thread as usize);
+        let latest = all_pollers().into_iter().max_by_key(last_ns);
+        let elsewhere = latest.and_then(|it| Some((last_of(&it, thread)?, it)));
+        match elsewhere.filter(|(last, _)| last.since_ns > culprit.since_ns) {
+            Some((last, poller)) => Self {
+                row: None,
+                ..Self::on(&poller, &last)
+            },
+            None => Self::on(observation.poller, culprit),
+        }
+    }
+
+    fn on(poller: &Poller, culprit: &Culprit) -> Self {
+        let Some((id, direction)) = culprit.last else {
+            return Self::default();
+        };
+        let Some(desc) = poller.shared.cache.get(id.slot) else {
+            return Self::default();
+        };
+        let waiter = desc.side(direction).waiter();
+        // It may have parked on another thread. But somebody else may have waited there since.
+        let is_its_own = waiter.since_ns <= culprit.since_ns;
+        match RawRow::read(desc).filter(|row| row.id() == id) {
+            Some(row) if is_its_own => Self {
+                row: Some((row, direction)),
+                task: Some(row.sides[direction.index()].task_name().to_string()),
+                at: row.place(direction),
+            },
+            Some(_) => Self::default(),
+            // A sleep is gone as soon as it is over.
+            None => {
+                let is_free = desc.live_generation().is_none();
+                let is_next = desc.generation() == id.generation.wrapping_add(1).max(1);
+                let left = (is_free && is_next && is_its_own).then_some(waiter);
+                Self::gone(poller, id, left)
+            }
+        }
+    }
+
+    /// What is left in the slot if nobody has it, and else an exemplar.
+    fn gone(poller: &Poller, id: DescId, left: Option<StampedWaiter>) -> Self {
+        if let Some(waiter) = left {
+            let task = Task {
+                name: waiter.task,
+                id: waiter.task_id,
+            };
+            let named = || Names::shared().line(waiter.task);
+            return Self {
+                row: None,
+                task: Some(task.text().to_string()),
+                at: waiter.location.map(|it| Place::of(it, named, None)),
+            };
+        }
+        let stats = poller.stats();
+        let exemplar = EXEMPLARS.into_iter().find_map(|which| {
+            let histogram = stats.histogram(which);
+            let mut all = histogram.exemplars().flatten();
+            all.find(|it| it.descriptor() == Some(id))
+        });
+        exemplar.map_or_else(Self::default, |it| Self {
+            row: None,
+            task: Some(it.task().to_string()),
+            at: place_of_exemplar(poller, &it),
+        })
+    }
+
+    /// A finding about it.
+    pub(super) fn finding(
+        &self,
+        observation: &Observation<'_>,
+        since_ns: u64,
+        summary: String,
+    ) -> Finding {
+        let lint = Lint::BlockedExecutor;
+        match &self.row {
+            Some((row, direction)) => {
+                Finding::of_row(lint, observation, row, Some(*direction), since_ns, summary)
+            }
+            None => Finding::of_poller(lint, observation, since_ns, summary),
+        }
+    }
+
+    /// Adds who it is to the finding.
+    pub(super) fn name(self, finding: Finding) -> Finding {
+        let (task, at) = (self.task.filter(|it| !it.is_empty()), self.at);
+        finding
+            .evidence_if("task that ran last", task)
+            .evidence_if(
+                "which was last seen waiting at",
+                at.map(|it| it.to_string()),
+            )
+            .at(at)
+    }
 }
 
 fn describe(observation: &Observation<'_>, culprit: &Culprit, due: &Due, again: usize) -> Finding {
@@ -220,31 +326,18 @@ fn describe(observation: &Observation<'_>, culprit: &Culprit, due: &Due, again: 
             "{count} {tasks} woken up to {woken} ago do not run"
         ));
     }
-    let seen = seen_at(observation, culprit);
     let summary = format!(
         "thread {thread} has not come back for {age} and {}: {}",
         culprit.doing,
         waits.join(", and ")
     );
-    let lint = Lint::BlockedExecutor;
-    let finding = match seen {
-        Some((row, direction, _)) => {
-            let since_ns = culprit.since_ns;
-            Finding::of_row(lint, observation, row, Some(direction), since_ns, summary)
-        }
-        None => Finding::of_poller(lint, observation, culprit.since_ns, summary),
-    };
-    let task = seen.map(|(_, _, side)| side.task_name().to_string());
-    let at = seen.and_then(|(row, direction, _)| row.place(direction));
-    finding
+    let last = LastRun::of(observation, culprit);
+    let finding = last.finding(observation, culprit.since_ns, summary);
+    let finding = finding
         .evidence("thread", &*thread)
         .evidence("it", culprit.doing.to_string())
-        .evidence("last here", format!("{age} ago"))
-        .evidence_if("task that ran last", task.filter(|task| !task.is_empty()))
-        .evidence_if(
-            "which was last seen waiting at",
-            at.map(|at| at.to_string()),
-        )
+        .evidence("last here", format!("{age} ago"));
+    last.name(finding)
         .evidence(
             "events pending",
             if observation.pending { "yes" } else { "no" },
@@ -254,5 +347,4 @@ fn describe(observation: &Observation<'_>, culprit: &Culprit, due: &Due, again: 
             "looks that found it",
             format!("{again} of the last {LOOKS}"),
         )
-        .at(at)
 }

@@ -96,7 +96,7 @@ lints! {
     PollerAway => "poller-away", Error, hold 2000 ms,
         "somebody must call poll: keep a thread in `block_on`, attach the tokio driver inside a runtime that is not blocked, start a \
          `ThreadDriver`, or call `Poller::poll` from your own loop; if a thread does, look at what keeps it from coming back";
-    /// Events are due and nobody polls, or tasks that were woken do not run, because one thread has been at something else all the while.
+    /// Events are due and nobody polls, tasks that were woken do not run, or one of several workers of a runtime runs nothing else, because a thread has been at one task all the while.
     BlockedExecutor => "blocked-executor", Error, hold 100 ms,
         "a task kept its thread: move what computes or blocks to a thread of its own (`spawn_blocking`, a pool), or let it give way \
          every now and then";

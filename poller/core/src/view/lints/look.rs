@@ -13,6 +13,7 @@ use super::finding::Finding;
 use super::kernel_list::KernelList;
 use super::leaked::Leaked;
 use super::lint::Lint;
+use super::lost::Lost;
 use super::no_deadline;
 use super::observation::Observation;
 use super::options::Options;
@@ -62,6 +63,7 @@ struct PollerHistory {
     stuck: Stuck,
     away: Away,
     blocked: Blocked,
+    lost: Lost,
     leaked: Leaked,
     woken: Woken,
     overdue: Overdue,
@@ -149,6 +151,9 @@ impl Lints {
         // Last, for its findings are of lines, and leave out the waits that are explained.
         let no_deadline = no_deadline::look(&observation, &causes);
         tell(&mut causes, no_deadline);
+        // It explains nothing of the poller, for others do its work.
+        let lost = history.lost.look(&observation);
+        findings.extend(lost.filter(|_| !is_blocked));
 
         let refused = [
             (Lint::BlockedExecutor, history.blocked.refused()),

@@ -13,6 +13,7 @@
 //! | `watch` | those alone, for the facade that tokio-console attaches to |
 //! | `accept` | listeners whose connections nobody accepts |
 //! | `blocked` | a task that keeps its executor from polling, or from running others |
+//! | `lost` | one of several workers of a runtime that a task keeps |
 //! | `no_deadline` | long waits without a deadline |
 //! | `away` | nobody polls: the one cause of many stuck waiters |
 //! | `leaked` | readiness that nobody comes for |
@@ -70,6 +71,7 @@ mod kernel_list;
 mod leaked;
 mod lint;
 mod look;
+mod lost;
 mod no_deadline;
 mod observation;
 mod options;
