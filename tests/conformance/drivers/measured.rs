@@ -128,6 +128,23 @@ fn measured_futures_nest() {
     assert!(outer.wall() >= read.wall() + sleep.wall());
 }
 
+/// One that is spawned behind a task that keeps the thread.
+#[test]
+fn the_time_before_the_first_poll_is_told_apart() {
+    let busy = Duration::from_millis(20);
+    Lane::start(move || {
+        current_thread().block_on(async {
+            let spawned = tokio::spawn(measured(async {}));
+            std::thread::sleep(busy);
+            let ((), spent) = spawned.await.unwrap();
+            adds_up(&spent);
+            assert!(spent.before_first_poll() >= busy, "{spent}");
+            assert!(spent.to_string().contains("first polled after"), "{spent}");
+        });
+    })
+    .join();
+}
+
 /// Whoever is late is told: who does not poll, a poller that is slow to call the waker, and a
 /// scheduler that is slow to run the task.
 #[test]

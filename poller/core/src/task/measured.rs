@@ -18,8 +18,9 @@ use crate::observe::Watch;
 /// whose waker was called first.
 ///
 /// Measured futures nest: each sees its own time, and an outer one that of its inner ones as well.
-/// Costs two readings of the clock for each poll, and nothing where nobody measures. Time that a
-/// spawned future waits for its first poll is not in it.
+/// Costs a reading of the clock, two more for each poll, and nothing where nobody measures. For how
+/// long it waited for its first poll, as a future that is spawned, is told apart:
+/// [`Spent::before_first_poll`](super::Spent::before_first_poll).
 ///
 /// Cancel safe if `future` is: dropped before its end it measures nothing any more, and
 /// [`Measured::spent`] says until then what has been spent. If `future` panics, so does this, with
@@ -46,7 +47,7 @@ use crate::observe::Watch;
 /// ```
 pub fn measured<F: Future>(future: F) -> Measured<F> {
     Measured {
-        account: Account::default(),
+        account: Account::made_at(clock::now_ns()),
         future: Box::pin(future),
     }
 }

@@ -12,9 +12,11 @@ use crate::observe::{Awaited, Resumed};
 /// [`parked_total`](Self::parked_total), to the nanosecond.
 ///
 /// It is written in one line, which leaves out what is nothing:
-/// `12.4ms: running 310µs, read 12.1ms (kernel 12.0ms, poller 2µs, scheduler 95µs)`.
+/// `12.4ms: running 310µs, read 12.1ms (kernel 12.0ms, poller 2µs, scheduler 95µs)`; and if the
+/// first poll was waited for longer than 100 µs, `, first polled after 1.2ms`.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Spent {
+    before_first_poll_ns: u64,
     wall_ns: u64,
     running_ns: u64,
     polls: u64,
@@ -22,6 +24,14 @@ pub struct Spent {
 }
 
 impl Spent {
+    /// Returns the time from the making of the future, as by the call of
+    /// [`measured`](super::measured), to its first poll: of one that is spawned that of the
+    /// scheduler, before [`wall`](Self::wall) begins. 0 before the first poll.
+    #[must_use]
+    pub fn before_first_poll(&self) -> Duration {
+        Duration::from_nanos(self.before_first_poll_ns)
+    }
+
     /// Returns the time from the beginning of the first poll to the end of the last.
     #[must_use]
     pub fn wall(&self) -> Duration {
@@ -107,6 +117,9 @@ impl Parked {
     }
 }
 
+/// A future that is polled sooner after it was made is not said to have waited for that.
+const SOON_NS: u64 = 100_000;
+
 /// A duration with three digits, or four.
 struct Short(u64);
 
@@ -132,7 +145,14 @@ impl fmt::Display for Spent {
                 }
             }
         }
-        Ok(())
+        match self.before_first_poll_ns {
+            SOON_NS.. => write!(
+                f,
+                ", first polled after {}",
+                Short(self.before_first_poll_ns)
+            ),
+            _ => Ok(()),
+        }
     }
 }
 
@@ -148,6 +168,8 @@ impl fmt::Display for Parked {
 #[derive(Clone, Copy, Debug, Default)]
 pub(super) struct Account {
     spent: Spent,
+    /// When the future was made.
+    made_ns: u64,
     /// When the first poll began, 0 before.
     began_ns: u64,
     /// When the last poll began, and when it ended.
@@ -156,6 +178,13 @@ pub(super) struct Account {
 }
 
 impl Account {
+    pub(super) fn made_at(made_ns: u64) -> Self {
+        Self {
+            made_ns,
+            ..Self::default()
+        }
+    }
+
     pub(super) fn spent(&self) -> Spent {
         self.spent
     }
@@ -165,6 +194,7 @@ impl Account {
         // A clock that goes back is none of the kernel's, but a sum that wraps is no sum.
         self.entered_ns = now_ns.max(self.left_ns);
         if self.spent.polls == 0 {
+            self.spent.before_first_poll_ns = self.entered_ns.saturating_sub(self.made_ns);
             self.began_ns = self.entered_ns;
             self.left_ns = self.entered_ns;
         }
@@ -224,7 +254,7 @@ mod tests {
 
     #[test]
     fn each_pause_belongs_to_the_wait_that_ended_it_and_is_split_where_it_was_woken_and_called() {
-        let mut account = Account::default();
+        let mut account = Account::made_at(60);
         account.enter(100);
         account.leave(130, None);
         account.enter(1000);
@@ -251,6 +281,7 @@ mod tests {
             (spent.polls(), spent.running_ns),
             (6, 30 + 10 + 5 + 1 + 10 + 100)
         );
+        assert_eq!(spent.before_first_poll_ns, 100 - 60);
         assert_eq!(spent.wall_ns, 3120 - 100);
         let total = spent.parked_total();
         assert_eq!(total.times(), 5);
@@ -267,7 +298,7 @@ mod tests {
             (state >> 33) % below
         };
         for _ in 0..1000 {
-            let mut account = Account::default();
+            let mut account = Account::made_at(random(1000));
             let mut now = 1 + random(1000);
             for _ in 0..random(20) + 1 {
                 // Also one that goes back.
@@ -296,7 +327,7 @@ mod tests {
 
     #[test]
     fn it_is_written_in_one_line_without_what_is_nothing() {
-        let mut account = Account::default();
+        let mut account = Account::made_at(900_001);
         account.enter(1_000_000);
         account.leave(1_310_000, None);
         account.enter(13_500_000);
@@ -308,5 +339,12 @@ mod tests {
             "1.2s: running 311µs, read 12.2ms (kernel 12.1ms, poller 2.1µs, scheduler 97.9µs), other 1.2s"
         );
         assert_eq!(Spent::default().to_string(), "0ns: running 0ns");
+        let mut late = Account::made_at(1_000_000);
+        late.enter(2_200_000);
+        late.leave(2_200_500, None);
+        assert_eq!(
+            late.spent().to_string(),
+            "500ns: running 500ns, first polled after 1.2ms"
+        );
     }
 }

@@ -25,6 +25,7 @@ impl Spent {
     /// | field | |
     /// |---|---|
     /// | `spent` | all of it, as one line of text |
+    /// | `before_first_poll_ns` | the time before, from the call of [`traced`] to its first poll |
     /// | `wall_ns`, `running_ns` | the whole, and the time in which it ran |
     /// | `read_ns`, `write_ns`, `accept_ns`, `connect_ns`, `sleep_ns`, `other_ns` | the time parked, by what it waited for |
     /// | `kernel_ns`, `poller_ns`, `scheduler_ns` | the time parked, by who had it |
@@ -32,6 +33,7 @@ impl Spent {
         let ns = |duration: std::time::Duration| duration.as_nanos() as u64;
         let total = self.parked_total();
         span.record("spent", tracing::field::display(self))
+            .record("before_first_poll_ns", ns(self.before_first_poll()))
             .record("wall_ns", ns(self.wall()))
             .record("running_ns", ns(self.running()))
             .record("kernel_ns", ns(total.kernel()))
