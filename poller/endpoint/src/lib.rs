@@ -9,6 +9,7 @@
 //! | `packer` | what one message has no room for, in several |
 //! | `stall` | an end to what a client does not take |
 //! | `notice` | what is said on stderr |
+//! | `wall` | the wall clock |
 //! | `door` | who is let in, and how much of it they may have |
 //! | `methods` | the questions that have one answer, and what can be done |
 //! | `streams` | the questions whose answers go on |
@@ -51,6 +52,7 @@ mod server;
 mod service;
 mod stall;
 mod streams;
+mod wall;
 
 #[cfg(test)]
 #[cfg_attr(not(feature = "tls"), allow(dead_code))]

@@ -2,7 +2,6 @@
 
 use std::path::PathBuf;
 use std::sync::{Arc, OnceLock};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use netpoller_core::{internals, view};
 use netpoller_proto::v1;
@@ -22,6 +21,7 @@ use crate::methods::stats::{self, Reading};
 use crate::methods::turns::{Common, Turns};
 use crate::methods::{describe, diagnose, encode, laws, page, sites};
 use crate::streams::{latencies, transitions, watch};
+use crate::wall;
 
 /// The service of one listener.
 pub(super) fn service(common: Arc<Common>) -> InspectorServer<Service> {
@@ -210,17 +210,15 @@ fn server(redacted: bool) -> GetServerResponse {
         Some(name) if redacted => name.to_string_lossy().into_owned(),
         _ => process.executable.display().to_string(),
     };
-    let wall_clock = SystemTime::now()
-        .duration_since(UNIX_EPOCH)
-        .unwrap_or_default();
+    let captured_at_ns = view::now_ns();
     GetServerResponse {
         protocol: netpoller_proto::PROTOCOL,
         version: env!("CARGO_PKG_VERSION").to_owned(),
         pid: std::process::id(),
         executable,
         start_ticks: internals::start_ticks(),
-        captured_at_ns: view::now_ns(),
-        wall_clock_ns: u64::try_from(wall_clock.as_nanos()).unwrap_or(u64::MAX),
+        captured_at_ns,
+        wall_clock_ns: wall::Anchor::now().wall_ns(captured_at_ns),
         started_at_ns: view::started_at_ns(),
         boot_id: process.boot_id.clone(),
         kernel: process.kernel.clone(),

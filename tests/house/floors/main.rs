@@ -29,7 +29,7 @@ const CRATES: &[&[&str]] = &[&["core"], &["host"], &["endpoint", "metrics"]];
 
 /// Floors of the endpoint.
 const ENDPOINT: &[&[&str]] = &[
-    &["limits", "error", "guard", "notice"],
+    &["limits", "error", "guard", "notice", "wall"],
     &["door"],
     &["methods"],
     &["streams", "console"],

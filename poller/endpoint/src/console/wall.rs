@@ -3,10 +3,10 @@
 //! The client subtracts these times from each other. If each was read from the wall clock, a step
 //! of that clock would make durations negative, at which some of its versions panic.
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
 use netpoller_core::view;
 use prost_types::{Duration, Timestamp};
+
+use crate::wall;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -20,12 +20,10 @@ pub(super) struct Anchor {
 
 impl Anchor {
     pub(super) fn now() -> Self {
-        let wall = SystemTime::now()
-            .duration_since(UNIX_EPOCH)
-            .unwrap_or_default();
+        let monotonic_ns = view::now_ns();
         Self {
-            monotonic_ns: view::now_ns(),
-            wall_ns: u64::try_from(wall.as_nanos()).unwrap_or(0),
+            monotonic_ns,
+            wall_ns: wall::Anchor::now().wall_ns(monotonic_ns),
         }
     }
 

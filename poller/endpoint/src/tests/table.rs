@@ -48,6 +48,21 @@ fn the_server_says_who_it_is() {
     assert!(poller.epoll_fd > 0);
 }
 
+#[test]
+fn a_moment_of_the_process_is_one_of_the_wall_clock_however_often_it_is_asked() {
+    let fixture = Fixture::new();
+    run(async {
+        let mut client = fixture.client().await;
+        let mut ahead = Vec::new();
+        for _ in 0..50 {
+            let server = client.get_server(v1::GetServerRequest {}).await;
+            let server = server.unwrap().into_inner();
+            ahead.push(server.wall_clock_ns - server.captured_at_ns);
+        }
+        assert!(ahead.iter().all(|it| *it == ahead[0]), "{ahead:?}");
+    });
+}
+
 const INSIDE: &str = "NETPOLLER_TEST_EXECUTABLE";
 
 /// Runs the test `name` of this file again, as `program`, and tells it `path`.
