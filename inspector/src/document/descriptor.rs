@@ -43,6 +43,16 @@ pub(crate) struct Side<'a> {
     pub(super) deadline_expired: bool,
     transitions: Transitions,
     last_wake: Option<Wake<'a>>,
+    /// Who waits for the descriptor's lock, in order of arrival.
+    queued: Vec<Queued<'a>>,
+}
+
+/// Somebody behind another operation in the same direction.
+#[derive(serde::Serialize)]
+struct Queued<'a> {
+    since_ns: u64,
+    age_ns: u64,
+    waiter: Waiter<'a>,
 }
 
 /// The last wake of a parked waiter, and whose share of it was how long.
@@ -136,6 +146,15 @@ pub(super) fn side<'a>(side: &'a v1::Direction, context: &Context) -> Side<'a> {
             waker_to_run_ns: (!wake.pending).then_some(wake.waker_to_run_ns),
             total_ns: wake.total_ns(),
         }),
+        queued: side.queued.iter().map(|it| queued(it, context)).collect(),
+    }
+}
+
+fn queued<'a>(queued: &'a v1::Queued, context: &Context) -> Queued<'a> {
+    Queued {
+        since_ns: queued.since_ns,
+        age_ns: context.now_ns.saturating_sub(queued.since_ns),
+        waiter: waiter(queued.waiter.as_ref()),
     }
 }
 

@@ -5,4 +5,5 @@
 mod churn;
 mod known;
 mod outside;
+mod queued;
 mod traced;

@@ -28,15 +28,21 @@ impl Outside {
     /// What `netpoller ARGUMENTS --format json` says.
     #[track_caller]
     pub(super) fn ask(&self, arguments: &[&str]) -> Value {
-        let target = ["-t", self.server.target(), "--format", "json"];
+        let said = self.say(&[arguments, &["--format", "json"]].concat());
+        serde_json::from_str(&said).unwrap()
+    }
+
+    /// What `netpoller ARGUMENTS` says.
+    #[track_caller]
+    pub(super) fn say(&self, arguments: &[&str]) -> String {
         let output = netpoller(self.scratch.path())
-            .args(target)
+            .args(["-t", self.server.target()])
             .args(arguments)
             .output()
             .unwrap();
         let said = String::from_utf8_lossy(&output.stderr);
         assert!(output.status.success(), "{said}");
-        serde_json::from_slice(&output.stdout).unwrap()
+        String::from_utf8(output.stdout).unwrap()
     }
 
     /// Its items of one poller.

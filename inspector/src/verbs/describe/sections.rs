@@ -4,7 +4,8 @@ use std::io::{self, Write};
 
 use netpoller_proto::Direction;
 use netpoller_proto::v1::{
-    Cause, GetDescriptorResponse, Histogram, KernelView, PollingThread, Socket, Waiter, Wake,
+    Cause, GetDescriptorResponse, Histogram, KernelView, PollingThread, Queued, Socket, Waiter,
+    Wake,
 };
 
 use super::hints::name_of;
@@ -16,6 +17,8 @@ use crate::text;
 
 /// Transitions shown; the document has all.
 const SHOWN: usize = 16;
+/// Of those who wait for the descriptor's lock; the document and `ls waiters` have all.
+const QUEUED: usize = 8;
 
 pub(super) fn print(
     style: &Style,
@@ -207,6 +210,7 @@ impl Sections<'_> {
                 self.field(out, "library's line", &waiter.location)?;
             }
         }
+        self.queued(out, &side.queued)?;
         let one = Entry {
             row: entry.row.clone(),
             direction: Some(direction),
@@ -238,6 +242,20 @@ impl Sections<'_> {
             .map(|(name, count)| format!("{name} {}", text::grouped(count)))
             .collect();
         self.field(out, "transitions", &counts.join(", "))
+    }
+
+    /// Who waits for the descriptor's lock, in order of arrival.
+    fn queued(&self, out: &mut dyn Write, queued: &[Queued]) -> io::Result<()> {
+        for (index, one) in queued.iter().take(QUEUED).enumerate() {
+            let name = if index == 0 { "queued" } else { "" };
+            let who = one.waiter.as_ref().map(person).unwrap_or_default();
+            let age = text::duration(self.context.now_ns.saturating_sub(one.since_ns));
+            self.field(out, name, &format!("{who}, for {age}"))?;
+        }
+        match queued.len().saturating_sub(QUEUED) {
+            0 => Ok(()),
+            more => self.field(out, "", &format!("and {more} more: netpoller ls waiters")),
+        }
     }
 
     fn history(&self, out: &mut dyn Write, answer: &GetDescriptorResponse) -> io::Result<()> {
