@@ -151,6 +151,26 @@ mod tests {
         }
     }
 
+    /// What they have closed is no bug of ours.
+    #[test]
+    fn the_law_of_the_kernel_blames_whoever_closed_and_not_netpoller() {
+        let said = |name: &str| {
+            let mut answer = answer("global", 7, true);
+            answer.pollers[0].laws[0].name = name.into();
+            let poller = answer.pollers.remove(0);
+            let mut laws = poller.laws.into_iter();
+            verdict(&LawRow {
+                poller: poller.poller,
+                law: laws.next().unwrap(),
+            })
+        };
+        let (kernel, park) = (said("kernel"), said("park"));
+        assert!(park.contains("please report it"), "{park}");
+        assert!(!kernel.contains("report"), "{kernel}");
+        assert!(kernel.contains("were closed, replaced or duplicated"));
+        assert!(kernel.contains("`netpoller doctor --kernel`"));
+    }
+
     #[test]
     fn a_violation_stays_with_its_numbers_even_when_the_poller_is_gone() {
         let mut now = answer("global", 9, false);

@@ -92,7 +92,7 @@ verbs! {
     Leaks(leaks::LeaksArgs),
     /// Print a line for each row that comes, changes or goes.
     #[command(
-        after_help = "Examples:\n  netpoller watch -w 'kind=tcp && state=parked' --format jsonl\n  netpoller watch waiters --until 'age>5s' --timeout 1min\n\nEach line of jsonl is a row as in `ls --format json`, with \"op\": add, mod or del.\nExit code 3: --until has not come about within --timeout."
+        after_help = "Examples:\n  netpoller watch -w 'kind=tcp && state=parked' --format jsonl\n  netpoller watch waiters --until 'age>5s' --timeout 1min\n\nEach line of jsonl is a row as in `ls --format json`, with \"op\": add, mod or del.\nA row that comes and goes within --interval is in no line: `netpoller events --kind opened,closed` tells of each.\nExit code 3: --until has not come about within --timeout."
     )]
     Watch(watch::WatchArgs),
     /// Print what the flight recorder records: transitions, deadlines, breaks, polls.

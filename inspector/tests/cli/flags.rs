@@ -233,6 +233,16 @@ fn a_tilde_looks_for_a_regular_expression() {
 }
 
 #[test]
+fn the_help_of_watch_says_what_no_line_tells_of() {
+    let scratch = tempfile::tempdir().unwrap();
+    let output = run(scratch.path(), &["watch", "--help"]);
+    let help = stdout(&output);
+    assert!(help.contains("comes and goes within --interval"), "{help}");
+    let instead = "events --kind opened,closed";
+    assert!(help.contains(instead), "{help}");
+}
+
+#[test]
 fn help_names_every_field_and_operator() {
     let (scratch, _running, _) = Running::alone(Mock::new(1));
     for arguments in [&["help", "fields"][..], &["fields"], &["fields", "--help"]] {

@@ -123,6 +123,31 @@ fn a_client_in_a_library_is_shown_at_its_connect() {
     client.join();
 }
 
+/// A peer reads nothing.
+#[test]
+fn a_copy_of_tokios_that_writes_is_shown_at_the_accept_of_its_connection() {
+    let poller = new_poller();
+    let listener = poller.in_scope(|| TcpListener::bind(loopback())).unwrap();
+    let client = std::net::TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let serving = Lane::start(move || {
+        current_thread().block_on(async {
+            let (mut stream, _) = listener.accept().await.unwrap();
+            let copied = tokio::io::copy(&mut tokio::io::repeat(7), &mut stream).await;
+            assert!(copied.is_err(), "the peer has gone");
+        });
+    });
+    let line = line!() - 5;
+    let writer = eventually("a writer waits", || {
+        let rows = poller.rows();
+        let connection = rows.into_iter().find(|row| row.peer.contains(':'))?;
+        let write = connection.write;
+        write.waiter.filter(|_| write.state == State::Parked)
+    });
+    stands_for(&writer, "/tokio-", LineKind::Accepted, line);
+    drop(client);
+    serving.join();
+}
+
 #[test]
 fn a_call_of_the_programs_own_stands_for_itself() {
     let poller = new_poller();

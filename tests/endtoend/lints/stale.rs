@@ -86,6 +86,22 @@ fn what_the_other_file_has_to_read_is_not_left_by_the_row_that_is_stale() {
     }
 }
 
+/// What is said of the other file is not said of the row, and one cause is one finding.
+#[test]
+fn a_reader_whose_number_is_given_to_another_file_has_lost_its_edge_and_that_is_all() {
+    let poller = new_poller();
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    let (desc, ours, _theirs) = connection(&poller);
+    let mut wait = std::pin::pin!(desc.wait(netpoller::Direction::Read));
+    super::waits::park(wait.as_mut());
+    // As old as a wait must be.
+    std::thread::sleep(super::BRIEF * 2);
+    replace(ours.as_raw_fd(), &std::fs::File::open("/dev/null").unwrap());
+    let finding = found(&poller, Lint::LostEdge);
+    assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
+    assert!(finding.row.as_ref().unwrap().stale, "{finding:#?}");
+}
+
 #[test]
 fn a_number_that_is_closed_is_stale() {
     let poller = new_poller();

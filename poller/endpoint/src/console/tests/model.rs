@@ -92,6 +92,8 @@ fn the_eventfd_of_a_poller_is_an_internal_resource_below_it_that_counts_breaks()
     script.poller.wake().unwrap();
     script.look();
     assert_eq!(counted(&script), ["2", "1", "1", "0"]);
+    // Of the same moment as its poller.
+    assert_eq!(script.live("poller")[0].1.fields["breaks"], "2");
     script
         .poller
         .poll(Some(Duration::from_secs(5)), &mut ReadyList::default())
