@@ -77,14 +77,29 @@ pub(super) fn close_all(numbers: &[i32]) -> i32 {
     0
 }
 
-/// Writes to every copy of an eventfd. For a forked child.
+/// Writes to every copy of an eventfd. For a forked child; 0 if there was one.
 pub(super) fn ring_all(numbers: &[i32]) -> i32 {
     let one = 1u64.to_ne_bytes();
+    let mut rung = 0;
     for number in numbers {
-        // SAFETY: the buffer is valid for 8 bytes; the descriptors are non-blocking.
-        unsafe { libc::write(*number, one.as_ptr().cast(), one.len()) };
+        // A number may stand for a connection by now, and what is written there is no copy.
+        if !is_connection(*number) {
+            // SAFETY: the buffer is valid for 8 bytes; the descriptors are non-blocking.
+            rung += unsafe { libc::write(*number, one.as_ptr().cast(), one.len()) };
+        }
     }
-    0
+    (rung == 0).into()
+}
+
+/// Whether a descriptor is a socket or a pipe, or none at all.
+fn is_connection(number: i32) -> bool {
+    let mut stat = std::mem::MaybeUninit::<libc::stat>::zeroed();
+    // SAFETY: `stat` is valid for a write, and zeroes are a valid one.
+    let (failed, stat) = unsafe {
+        let failed = libc::fstat(number, stat.as_mut_ptr());
+        (failed, stat.assume_init())
+    };
+    failed != 0 || matches!(stat.st_mode & libc::S_IFMT, libc::S_IFSOCK | libc::S_IFIFO)
 }
 
 /// Reads until there is nothing more to come. For a forked child; 0 if that is how it ended.
