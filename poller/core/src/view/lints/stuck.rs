@@ -27,8 +27,8 @@ const POLLS: u64 = 4;
 struct Note {
     /// Thorough polls by the time it was first seen.
     polls: u64,
-    /// No event was pending in any look.
-    quiet: bool,
+    /// Since when no event was pending in any look; `None` if one was in the last.
+    quiet_ns: Option<u64>,
 }
 
 /// What was seen of one poller.
@@ -63,18 +63,23 @@ impl Stuck {
         let mut stuck = Vec::new();
         for (row, direction) in ready {
             let side = &row.sides[direction.index()];
-            let note = || Note { polls, quiet: true };
+            let note = || Note {
+                polls,
+                quiet_ns: None,
+            };
             let key: Key = key(row, direction);
             let seen = self
                 .suspects
                 .see(&before, key, same_side(side), observation.now_ns, note);
-            seen.note.quiet &= !observation.pending;
+            // One event that was on its way in some look is no reason to say nothing for ever.
+            seen.note.quiet_ns = match observation.pending {
+                true => None,
+                false => seen.note.quiet_ns.or(Some(observation.now_ns)),
+            };
+            let quiet_for = seen.note.quiet_ns.map(|since| observation.age_ns(since));
             let seen_for = observation.age_ns(seen.first_ns);
-            if is_confirmed(
-                seen_for,
-                polls.saturating_sub(seen.note.polls),
-                seen.note.quiet,
-            ) {
+            let polls = polls.saturating_sub(seen.note.polls);
+            if is_confirmed(seen_for, polls, quiet_for) {
                 stuck.push(Waiter {
                     row,
                     direction,
@@ -138,10 +143,11 @@ impl Stuck {
 }
 
 /// Whether a waiter that the kernel has called ready all along, and that has not moved, is stuck
-/// for certain: the poller has polled since and did not find its event, or there is no event and
-/// nobody has run for long.
-fn is_confirmed(seen_for_ns: u64, polls: u64, quiet: bool) -> bool {
-    (seen_for_ns >= CONFIRM_NS && polls >= POLLS) || (seen_for_ns >= CONFIRM_QUIET_NS && quiet)
+/// for certain: the poller has polled since and did not find its event, or there was no event for
+/// long.
+fn is_confirmed(seen_for_ns: u64, polls: u64, quiet_for_ns: Option<u64>) -> bool {
+    (seen_for_ns >= CONFIRM_NS && polls >= POLLS)
+        || quiet_for_ns.is_some_and(|quiet| quiet >= CONFIRM_QUIET_NS)
 }
 
 /// The bit without which nobody is woken in a direction but by errors.
@@ -160,20 +166,20 @@ mod tests {
 
     #[test]
     fn a_waiter_is_stuck_once_the_poller_has_polled_and_not_found_its_event() {
-        assert!(is_confirmed(50 * MS, POLLS, false));
+        assert!(is_confirmed(50 * MS, POLLS, None));
         assert!(
-            !is_confirmed(50 * MS, POLLS - 1, false),
+            !is_confirmed(50 * MS, POLLS - 1, None),
             "an event may be on its way"
         );
-        assert!(!is_confirmed(49 * MS, 1_000, false), "too soon");
+        assert!(!is_confirmed(49 * MS, 1_000, None), "too soon");
     }
 
     #[test]
     fn a_waiter_of_a_quiet_poller_is_stuck_only_after_long_and_without_an_event_pending() {
-        assert!(!is_confirmed(499 * MS, 0, true));
-        assert!(is_confirmed(500 * MS, 0, true));
+        assert!(!is_confirmed(10_000 * MS, 0, Some(499 * MS)));
+        assert!(is_confirmed(500 * MS, 0, Some(500 * MS)));
         assert!(
-            !is_confirmed(10_000 * MS, 0, false),
+            !is_confirmed(10_000 * MS, 0, None),
             "nobody polls: another lint's"
         );
     }
