@@ -11,11 +11,11 @@ use std::task::{Context, Waker};
 use std::time::{Duration, Instant};
 
 use netpoller::driver::ThreadDriver;
-use netpoller::view::lints::Lint;
+use netpoller::view::lints::{Lint, Lints};
 use netpoller::{Desc, Direction, Kind, Poller, Sides, view};
-use netpoller_tests::{new_poller, until};
+use netpoller_tests::{eventually, new_poller, until};
 
-use super::{beside, connection, evidence, found, rest, silent};
+use super::{BRIEF, beside, connection, evidence, found, held, rest, silent};
 
 #[track_caller]
 pub(super) fn park(wait: Pin<&mut impl Future>) {
@@ -162,6 +162,44 @@ fn a_waiter_whose_registration_is_gone_has_lost_its_edge() {
     assert_eq!(evidence(&finding, "bytes readable"), "5");
 }
 
+/// Has the registration of `ours` ask for no more than room to write, of which there is some.
+fn ask_for_less(poller: &Poller, ours: &TcpStream) {
+    let entry = view::kernel_registrations(poller)
+        .unwrap()
+        .into_iter()
+        .find(|entry| entry.fd == ours.as_raw_fd())
+        .unwrap();
+    let events = libc::EPOLLOUT | libc::EPOLLET;
+    control(
+        poller,
+        libc::EPOLL_CTL_MOD,
+        ours,
+        events,
+        entry.id.to_bits(),
+    );
+}
+
+#[test]
+fn an_event_that_was_on_its_way_in_one_look_does_not_hide_a_lost_edge_for_ever() {
+    let poller = new_poller();
+    let (desc, ours, mut theirs) = connection(&poller);
+    let mut wait = pin!(desc.wait(Direction::Read));
+    park(wait.as_mut());
+    ask_for_less(&poller, &ours);
+    theirs.write_all(b"hello").unwrap();
+    std::thread::sleep(2 * BRIEF);
+    let mut lints = Lints::new(held(BRIEF));
+    // The room to write is still to be fetched then, and nobody polls afterwards.
+    lints.look(&poller);
+    let mut ready = netpoller::ReadyList::default();
+    poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+    ready.wake_all();
+    eventually("the lost edge is found", || {
+        let mut findings = lints.look(&poller).into_iter();
+        findings.find(|it| it.lint == Lint::LostEdge)
+    });
+}
+
 #[test]
 fn a_waiter_whose_registration_asks_for_less_has_lost_its_edge() {
     let poller = new_poller();
@@ -169,19 +207,7 @@ fn a_waiter_whose_registration_asks_for_less_has_lost_its_edge() {
     let (desc, ours, mut theirs) = connection(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
-    let entry = view::kernel_registrations(&poller)
-        .unwrap()
-        .into_iter()
-        .find(|entry| entry.fd == ours.as_raw_fd())
-        .unwrap();
-    let data = entry.id.to_bits();
-    control(
-        &poller,
-        libc::EPOLL_CTL_MOD,
-        &ours,
-        libc::EPOLLOUT | libc::EPOLLET,
-        data,
-    );
+    ask_for_less(&poller, &ours);
     theirs.write_all(b"hello").unwrap();
 
     let finding = found(&poller, Lint::LostEdge);
