@@ -40,6 +40,8 @@ pub struct Mock {
     pub laws: Option<v1::AuditResponse>,
     /// How often it was looked at.
     pub clock: Arc<AtomicU64>,
+    /// How often it was asked which lines open descriptors; without it, it is too old for that.
+    pub sites: Option<Arc<AtomicU64>>,
 }
 
 impl Mock {
@@ -55,6 +57,7 @@ impl Mock {
             lints: Vec::new(),
             laws: None,
             clock: Arc::default(),
+            sites: None,
         }
     }
 
@@ -136,7 +139,12 @@ impl Inspector for Mock {
         &self,
         _: Request<ListSitesRequest>,
     ) -> Result<Response<ListSitesResponse>, Status> {
-        Err(Status::unimplemented("the mock is older"))
+        let Some(asked) = &self.sites else {
+            return Err(Status::unimplemented("the mock is older"));
+        };
+        let tick = asked.fetch_add(1, Ordering::Relaxed);
+        let now_ns = NOW_NS + tick * 1_000_000_000;
+        Ok(Response::new(rows::sites(now_ns, tick)))
     }
 
     async fn get_stats(

@@ -2,7 +2,8 @@
 
 use netpoller_proto::v1::{
     Bucket, Descriptor, DescriptorKind, Direction, GetServerResponse, GetStatsResponse, Histogram,
-    Law, Poller, PollerStats, Socket, State, Transitions, Waiter,
+    Law, ListSitesResponse, OpenDescriptors, Poller, PollerStats, Site, SiteGroup, Socket, State,
+    Transitions, Waiter,
 };
 
 /// The moment at which the rows were read.
@@ -232,6 +233,73 @@ fn poller(name: &str, id: u32, descriptors: u64, now_ns: u64) -> Poller {
         last_poll_ns: now_ns - 3 * MS,
         created_at_ns: NOW_NS - 1_800_000 * MS,
         polled_by: Vec::new(),
+    }
+}
+
+/// The lines that have opened descriptors: connections of one peer that are not closed grow with
+/// `tick`, a pool rests, and what comes and goes does not grow.
+pub fn sites(now_ns: u64, tick: u64) -> ListSitesResponse {
+    let open = |count: u64, waited: u64, slot: u64| OpenDescriptors {
+        count,
+        waited,
+        age_p50_ns: (40_000 + slot * 100) * MS,
+        age_p90_ns: (320_000 + slot * 100) * MS,
+        age_p99_ns: (590_000 + slot * 100) * MS,
+        oldest_at_ns: NOW_NS - (600_000 + slot * 1_000) * MS,
+        oldest: format!("global/{slot}.3"),
+        queued_bytes: count * 517,
+    };
+    let group = |peer: &str, state: &str, rows| SiteGroup {
+        peer: peer.into(),
+        state: state.into(),
+        rows: Some(rows),
+    };
+    let site = |location: &str, opened: u64, rows: OpenDescriptors, groups| Site {
+        location: location.into(),
+        opened,
+        closed: opened - rows.count,
+        rows: Some(rows),
+        groups,
+        more_groups: 0,
+    };
+    let leaked = 30 + 2 * tick;
+    let mut accepted = vec![
+        group("10.0.0.9", "CLOSE_WAIT", open(leaked, 0, 42)),
+        group("10.0.0.9", "ESTABLISHED", open(120, 118, 5)),
+    ];
+    let others = (12..18).map(|it| group(&format!("10.0.0.{it}"), "ESTABLISHED", open(7, 7, it)));
+    accepted.extend(others);
+    let server = Site {
+        more_groups: 3,
+        ..site(
+            "src/server.rs:63",
+            48_000 + 37 * tick,
+            open(leaked + 120 + 6 * 7 + 3, 163, 5),
+            accepted,
+        )
+    };
+    let pool = group("10.0.1.4:5432", "ESTABLISHED", open(32, 4, 9));
+    ListSitesResponse {
+        captured_at_ns: now_ns,
+        sites: vec![
+            server,
+            site("src/storage/pool.rs:118", 512, open(32, 4, 9), vec![pool]),
+            site(
+                "src/telemetry/exporter.rs:77",
+                9_000 + 90 * tick,
+                OpenDescriptors::default(),
+                Vec::new(),
+            ),
+            site(
+                "",
+                88,
+                open(12, 0, 77),
+                vec![group("", "pipe", open(12, 0, 77))],
+            ),
+        ],
+        epoch: 1,
+        sockets_at_ns: now_ns,
+        sockets_error: String::new(),
     }
 }
 

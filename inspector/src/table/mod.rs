@@ -12,6 +12,7 @@
 //! | `layout` | which columns fit a width |
 //! | `entry`, `descriptor_cells` | a row of the descriptor table, and what may stand in its cells |
 //! | `descriptors`, `pollers`, `targets`, `laws`, `counts`, `histograms`, `events`, `sites` | the columns of each table |
+//! | `leaks` | what has become of sites between two answers |
 
 mod cell;
 mod column;
@@ -23,6 +24,7 @@ mod events;
 mod histograms;
 mod laws;
 mod layout;
+pub(crate) mod leaks;
 mod look;
 mod pollers;
 mod sites;
@@ -47,6 +49,7 @@ pub(crate) use histograms::{
 };
 pub(crate) use laws::{LAWS, LAWS_OF_ALL, LAWS_OF_ONE, LawRow};
 pub(crate) use layout::{Fit, fit};
+pub(crate) use leaks::Leak;
 pub(crate) use pollers::POLLERS;
 pub(crate) use sites::{SITE_RECORDS, SITES, SITES_WIDE, SiteCounts, SiteRow};
 pub(crate) use sort::{SortSpec, sort};

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netpoller_proto::Direction;
-use netpoller_proto::v1::{Descriptor, GetServerResponse};
+use netpoller_proto::v1::{Descriptor, GetServerResponse, ListSitesResponse};
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -14,7 +14,7 @@ use crate::clock::Anchor;
 use crate::model::{Model, RowKey};
 use crate::query::Query;
 use crate::table::SortSpec;
-use crate::table::{Context, Entry, Rows, find};
+use crate::table::{Context, Entry, Rows, SiteRow, find, leaks};
 
 /// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,7 +36,45 @@ pub(crate) enum Link {
 pub(crate) struct Feed {
     pub(crate) server: Option<Arc<GetServerResponse>>,
     pub(crate) model: Model,
+    /// The lines that open descriptors, once somebody has looked at them.
+    pub(crate) leaks: Arc<Leaks>,
     pub(crate) link: Link,
+}
+
+/// Sites that are shown. Nobody scrolls through more.
+const MOST_SITES: usize = 1_000;
+
+/// What has become of the lines that open descriptors, from the first look at them on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Leaks {
+    /// All of it in one line; empty before the first answer.
+    pub(crate) summary: String,
+    pub(crate) rows: Vec<SiteRow>,
+    /// When it was so.
+    pub(crate) captured_at_ns: u64,
+    /// Why there is no newer answer, or what the last one lacks.
+    pub(crate) trouble: String,
+}
+
+impl Leaks {
+    /// As two answers tell it.
+    pub(crate) fn between(first: &ListSitesResponse, mut now: ListSitesResponse) -> Self {
+        let captured_at_ns = now.captured_at_ns;
+        let trouble = std::mem::take(&mut now.sockets_error);
+        let mut all = leaks::between(first, now);
+        let mut summary = leaks::summary(&all);
+        if all.len() > MOST_SITES {
+            all.truncate(MOST_SITES);
+            summary.push_str(&format!("; the first {MOST_SITES} lines"));
+        }
+        let rows = all.into_iter().flat_map(|leak| leak.lines(leaks::PARTS));
+        Self {
+            summary,
+            rows: rows.collect(),
+            captured_at_ns,
+            trouble,
+        }
+    }
 }
 
 impl Default for Feed {
@@ -44,6 +82,7 @@ impl Default for Feed {
         Self {
             server: None,
             model: Model::default(),
+            leaks: Arc::default(),
             link: Link::Connecting,
         }
     }
@@ -58,6 +97,8 @@ pub(crate) struct View {
     pub(crate) key: char,
     /// What the help says of that key.
     pub(crate) help: &'static str,
+    /// It shows the lines that open descriptors, which the process is asked for while it is open.
+    pub(crate) of_sites: bool,
     pub(crate) body: Body,
 }
 
@@ -278,6 +319,11 @@ impl App {
     /// The view that is open.
     pub(crate) fn view(&self) -> Option<&'static View> {
         self.views.get(self.open)
+    }
+
+    /// Whether the open view shows the lines that open descriptors.
+    pub(crate) fn looks_at_sites(&self) -> bool {
+        self.view().is_some_and(|view| view.of_sites)
     }
 
     pub(crate) fn place_mut(&mut self) -> Option<&mut Place> {

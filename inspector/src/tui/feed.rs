@@ -3,32 +3,39 @@
 //! It folds frames on a thread of its own and publishes only whole groups, so that the UI neither
 //! waits for the network nor sees half a table. The last state is all that is kept for a slow UI.
 
+use std::convert::Infallible;
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use netpoller_proto::v1::WatchRequest;
+use netpoller_proto::v1::{ListSitesResponse, WatchRequest};
 use tokio::sync::watch;
 
-use super::app::{Feed, Link};
+use super::app::{Feed, Leaks, Link};
 use crate::failure::Failure;
 use crate::model::Model;
-use crate::source::{Target, connect};
+use crate::source::{Connection, Target, connect};
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 
-/// Watches the target until nobody looks any more.
+/// Watches the target until nobody looks any more. Which lines open descriptors it asks for while
+/// somebody is `looking`.
 pub(crate) async fn run(
     target: Target,
     interval: Duration,
     timeout: Duration,
     feed: watch::Sender<Feed>,
+    looking: watch::Receiver<bool>,
 ) {
     let mut attempt = 0;
+    let mut sites = Sites {
+        looking,
+        first: None,
+    };
     loop {
         let reason = tokio::select! {
-            reason = watch(&target, interval, timeout, &feed, &mut attempt) => reason,
+            reason = watch(&target, interval, timeout, &feed, &mut attempt, &mut sites) => reason,
             () = feed.closed() => return,
         };
         attempt += 1;
@@ -55,11 +62,25 @@ async fn watch(
     timeout: Duration,
     feed: &watch::Sender<Feed>,
     attempt: &mut u32,
+    sites: &mut Sites,
 ) -> String {
     let connection = match connect(target, timeout).await {
         Ok(connection) => connection,
         Err(failure) => return cause(failure, None),
     };
+    tokio::select! {
+        reason = fold(&connection, interval, feed, attempt) => reason,
+        never = sites.ask(&connection, interval, feed) => match never {},
+    }
+}
+
+/// The table, for as long as there are frames of it, and why there are no more.
+async fn fold(
+    connection: &Connection,
+    interval: Duration,
+    feed: &watch::Sender<Feed>,
+    attempt: &mut u32,
+) -> String {
     let request = WatchRequest {
         poller: String::new(),
         interval_ns: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
@@ -88,9 +109,12 @@ async fn watch(
                     *attempt = 0;
                     let (server, model) = (Arc::clone(&server), model.clone());
                     feed.send_modify(|feed| {
+                        let is_same_life = feed.model.epoch == model.epoch;
+                        let leaks = Arc::clone(&feed.leaks);
                         *feed = Feed {
                             server: Some(server),
                             model,
+                            leaks: if is_same_life { leaks } else { Arc::default() },
                             link: Link::Live,
                         }
                     });
@@ -108,6 +132,45 @@ async fn watch(
             Err(failure) => {
                 return cause(failure, Some("the process has sent nothing for too long"));
             }
+        }
+    }
+}
+
+/// Asks for the lines that open descriptors.
+struct Sites {
+    /// Whether somebody looks at them.
+    looking: watch::Receiver<bool>,
+    /// The first answer of this life of the process.
+    first: Option<ListSitesResponse>,
+}
+
+impl Sites {
+    /// Once an interval, while somebody looks.
+    async fn ask(
+        &mut self,
+        connection: &Connection,
+        interval: Duration,
+        feed: &watch::Sender<Feed>,
+    ) -> Infallible {
+        loop {
+            if self.looking.wait_for(|looking| *looking).await.is_err() {
+                return std::future::pending().await;
+            }
+            let leaks = match connection.sites().await {
+                Ok(now) => {
+                    let first = match self.first.take() {
+                        Some(first) if first.epoch == now.epoch => first,
+                        _ => now.clone(),
+                    };
+                    Leaks::between(self.first.insert(first), now)
+                }
+                Err(failure) => Leaks {
+                    trouble: cause(failure, Some("the open sites did not come in time")),
+                    ..Leaks::clone(&feed.borrow().leaks)
+                },
+            };
+            feed.send_modify(|feed| feed.leaks = Arc::new(leaks));
+            tokio::time::sleep(interval).await;
         }
     }
 }
@@ -156,6 +219,7 @@ fn random() -> u64 {
 mod tests {
     use super::*;
     use netpoller_tests::mock::{Mock, Running};
+    use std::sync::atomic::{AtomicU64, Ordering};
 
     #[test]
     fn pauses_double_up_to_a_bound() {
@@ -191,6 +255,7 @@ mod tests {
             interval,
             timeout,
             sender,
+            watch::channel(false).1,
         ));
 
         let first = until(&mut feeds, |feed| feed.link == Link::Live).await;
@@ -214,6 +279,74 @@ mod tests {
     }
 
     #[tokio::test]
+    async fn open_sites_are_asked_for_while_somebody_looks_and_grow_from_the_first_look_on() {
+        let scratch = tempfile::TempDir::new().expect("make a directory");
+        let asked = Arc::new(AtomicU64::new(0));
+        let mock = Mock {
+            sites: Some(Arc::clone(&asked)),
+            ..Mock::new(3)
+        };
+        let running = Running::start(mock, scratch.path().join("mock.sock"));
+        let (sender, mut feeds) = watch::channel(Feed::default());
+        let (look, looking) = watch::channel(false);
+        let (interval, timeout) = (Duration::from_millis(100), Duration::from_secs(5));
+        let task = tokio::spawn(run(
+            Target::Unix(running.socket.clone().into()),
+            interval,
+            timeout,
+            sender,
+            looking,
+        ));
+        until(&mut feeds, |feed| feed.model.sequence >= 2).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 0, "nobody has looked");
+        look.send_replace(true);
+        let grown = |feed: &Feed| feed.leaks.rows.first().is_some_and(|row| row.grown > 0);
+        let feed = until(&mut feeds, grown).await;
+        let first = &feed.leaks.rows[0];
+        assert_eq!(first.site, "src/server.rs:63");
+        assert!(
+            feed.leaks.summary.contains("closed in"),
+            "{}",
+            feed.leaks.summary
+        );
+        assert_eq!((feed.leaks.trouble.as_str(), feed.link), ("", Link::Live));
+
+        look.send_replace(false);
+        // One question may be under way.
+        let before = asked.load(Ordering::Relaxed) + 1;
+        let sequence = feed.model.sequence + 3;
+        until(&mut feeds, |feed| feed.model.sequence >= sequence).await;
+        assert!(
+            asked.load(Ordering::Relaxed) <= before,
+            "nobody looks any more"
+        );
+        drop(feeds);
+        task.await.expect("it ends when nobody looks");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_does_not_tell_its_open_sites_is_shown_all_the_same() {
+        let scratch = tempfile::TempDir::new().expect("make a directory");
+        let running = Running::start(Mock::new(3), scratch.path().join("mock.sock"));
+        let (sender, mut feeds) = watch::channel(Feed::default());
+        let (_look, looking) = watch::channel(true);
+        let task = tokio::spawn(run(
+            Target::Unix(running.socket.clone().into()),
+            Duration::from_millis(100),
+            Duration::from_secs(5),
+            sender,
+            looking,
+        ));
+        let told = until(&mut feeds, |feed| !feed.leaks.trouble.is_empty()).await;
+        assert!(told.leaks.summary.is_empty());
+        let sequence = told.model.sequence + 2;
+        let later = until(&mut feeds, |feed| feed.model.sequence >= sequence).await;
+        assert_eq!(later.link, Link::Live);
+        drop(feeds);
+        task.await.expect("it ends when nobody looks");
+    }
+
+    #[tokio::test]
     async fn a_target_that_is_gone_is_tried_again_and_again() {
         let scratch = tempfile::TempDir::new().expect("make a directory");
         let target = Target::Unix(scratch.path().join("none.sock").into());
@@ -223,6 +356,7 @@ mod tests {
             Duration::from_millis(100),
             Duration::from_secs(5),
             sender,
+            watch::channel(false).1,
         ));
         let lost = until(&mut feeds, |feed| {
             matches!(feed.link, Link::Lost { attempt: 2, .. })

@@ -46,11 +46,13 @@ pub(crate) fn run(target: &Target, options: &Options) -> Result<(), Failure> {
 
 async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
     let (sender, mut feeds) = watch::channel(Feed::default());
+    let (look, looking) = watch::channel(false);
     tokio::spawn(feed::run(
         target.clone(),
         options.interval,
         options.timeout,
         sender,
+        looking,
     ));
 
     let mut signals =
@@ -125,7 +127,9 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
         } else {
             BETWEEN_PICTURES
         });
-        match update(&mut app, msg) {
+        let command = update(&mut app, msg);
+        look.send_replace(app.looks_at_sites());
+        match command {
             None => {}
             Some(Cmd::Quit) => return Ok(()),
             Some(Cmd::Suspend) => suspend(&mut screen)?,

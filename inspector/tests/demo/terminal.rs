@@ -26,6 +26,8 @@ fn the_demo_shows_the_tables_live_and_leaves_the_terminal_clean_when_quit() {
     terminal.shows_all(&["wake_latency", "p99"]);
     terminal.press(&["4"]);
     terminal.shows_all(&["global", "inline"]);
+    terminal.press(&["5"]);
+    terminal.shows_all(&["opened and", "clients.rs:", "ESTABLISHED"]);
     terminal.press(&["?"]);
     terminal.shows_all(&["quit"]);
     terminal.press(&["Escape"]);

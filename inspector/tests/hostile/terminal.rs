@@ -84,7 +84,7 @@ fn the_terminal_ui_shows_a_hostile_target_and_obeys_it_in_nothing() {
                 let server = Hostile::start(mode, scratch, &format!("{number}.sock"));
                 let mut session = open(&server.socket);
                 session.look(Duration::from_secs(3));
-                for keys in ["2", "3", "j", "4", "j", "1", "j", "\r", "j"] {
+                for keys in ["2", "3", "j", "4", "j", "5", "j", "1", "j", "\r", "j"] {
                     session.press(keys);
                     session.look(Duration::from_millis(250));
                 }

@@ -4,7 +4,7 @@ use super::*;
 
 fn any_key() -> impl Strategy<Value = KeyEvent> {
     let code = prop_oneof![
-        6 => prop::sample::select("qjkgGsir/?1234 =<>~&()tcp".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
+        6 => prop::sample::select("qjkgGsir/?12345 =<>~&()tcp".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
         1 => any::<char>().prop_map(KeyCode::Char),
         4 => prop::sample::select(vec![
             KeyCode::Up, KeyCode::Down, KeyCode::PageUp, KeyCode::PageDown, KeyCode::Home, KeyCode::End, KeyCode::Enter,
@@ -76,6 +76,20 @@ fn any_feed() -> impl Strategy<Value = Feed> {
             }
             frame.stats = Some(stats);
             feed.model.apply(frame);
+            let (first, mut last) = (fixture::sites(now, 0), fixture::sites(then, 3));
+            for site in &mut last.sites {
+                (site.opened, site.closed, site.more_groups) = (now, then, then);
+                site.location.push_str(&text);
+                site.rows = site.rows.take().filter(|_| !sparse);
+                for group in &mut site.groups {
+                    group.peer.clone_from(&text);
+                    if let Some(rows) = &mut group.rows {
+                        (rows.count, rows.oldest_at_ns) = (then, now);
+                    }
+                }
+            }
+            last.sockets_error = text;
+            feed.leaks = Arc::new(Leaks::between(&first, last));
             feed
         })
 }

@@ -5,7 +5,7 @@ mod any;
 mod keys;
 mod pictures;
 
-use super::app::{App, Feed, Link, Overlay, TableState};
+use super::app::{App, Feed, Leaks, Link, Overlay, TableState};
 use super::theme::Theme;
 use super::update::{Cmd, Msg, update};
 use super::view;
@@ -45,8 +45,15 @@ fn feed(rows: u32, groups: u64) -> Feed {
     Feed {
         server: Some(Arc::new(fixture::server(rows.into(), fixture::NOW_NS))),
         model,
+        leaks: Arc::new(leaks(groups)),
         link: Link::Live,
     }
+}
+
+fn leaks(looks: u64) -> Leaks {
+    let now_ns = fixture::NOW_NS + looks * 1_000_000_000;
+    let first = fixture::sites(fixture::NOW_NS, 0);
+    Leaks::between(&first, fixture::sites(now_ns, looks))
 }
 
 fn new(target: String, theme: Theme, size: (u16, u16)) -> App {

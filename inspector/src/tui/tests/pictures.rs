@@ -63,6 +63,47 @@ fn overlays_and_states() {
 }
 
 #[test]
+fn open_sites_begin_with_the_one_that_grows_and_say_what_is_not_known_of_them() {
+    let mut app = app(10, (120, 20));
+    press(&mut app, KeyCode::Char('5'));
+    let shown = picture(&app, app.size);
+    assert!(shown.contains("opened and"), "{shown}");
+    let at = |what: &str| shown.lines().position(|line| line.contains(what));
+    let (leak, pool) = (at("src/server.rs:63"), at("pool.rs:118"));
+    assert!(leak.is_some() && leak < pool, "{shown}");
+    // The titles do not scroll away.
+    for _ in 0..5 {
+        press(&mut app, KeyCode::Down);
+    }
+    let scrolled = picture(&app, (120, 12));
+    assert!(
+        scrolled.contains(" SITE") && !scrolled.contains("server.rs:63"),
+        "{scrolled}"
+    );
+
+    let trouble = "the kernel does not tell of all sockets";
+    let mut leaks = leaks(2);
+    leaks.trouble = trouble.into();
+    app.feed.leaks = Arc::new(leaks.clone());
+    let shown = picture(&app, app.size);
+    assert!(
+        shown.contains(trouble) && shown.contains("pool.rs:118"),
+        "{shown}"
+    );
+    app.feed.leaks = Arc::new(Leaks {
+        trouble: trouble.into(),
+        ..Leaks::default()
+    });
+    let shown = picture(&app, app.size);
+    assert!(
+        shown.contains(trouble) && !shown.contains("SITE"),
+        "{shown}"
+    );
+    app.feed.leaks = Arc::default();
+    assert!(picture(&app, app.size).contains("waiting for the first answer"));
+}
+
+#[test]
 fn a_lost_connection_says_why_and_keeps_the_table() {
     let mut app = app(10, (120, 20));
     let lost = Link::Lost {

@@ -223,15 +223,24 @@ impl Counts {
 
 pub(super) fn tabs(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
+    let labels = app.views.iter();
+    let labels = labels.map(|view| format!(" {} {} ", view.key, view.title));
+    let labels: Vec<String> = labels.collect();
+    let wide: usize = labels.iter().map(|label| text::width(label) + 1).sum();
+    // They move together before the last one is cut.
+    let between = if wide > usize::from(area.width) {
+        ""
+    } else {
+        " "
+    };
     let mut spans = vec![Span::raw(" ")];
-    for (index, view) in app.views.iter().enumerate() {
-        let label = format!(" {} {} ", view.key, view.title);
+    for (index, label) in labels.into_iter().enumerate() {
         spans.push(if index == app.open {
             Span::styled(label, theme.active())
         } else {
             toned(theme, label, Tone::Dim)
         });
-        spans.push(Span::raw(" "));
+        spans.push(Span::raw(between));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
 }

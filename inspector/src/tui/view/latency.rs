@@ -20,6 +20,7 @@ pub(super) const VIEW: View = View {
     title: "Latency",
     key: '3',
     help: "latency histograms",
+    of_sites: false,
     body: Body::Drawn {
         render,
         steps: |app| histograms(app).len(),

@@ -3,11 +3,11 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `table`, `latency`, `pollers` | the views |
+//! | `table`, `latency`, `pollers`, `leaks` | the views |
 //! | `screen`, `areas` | the whole screen, and where everything stands |
 //! | `header`, `footer` | what stands around a view |
 //! | `detail`, `help` | what lies over it |
-//! | `histogram`, `widgets` | what views are made of |
+//! | `histogram`, `sheet`, `widgets` | what views are made of |
 //!
 //! Everything is drawn within the area that the frame has now, which need not be the size that the
 //! state knows: nothing here may index or subtract without looking.
@@ -19,8 +19,10 @@ mod header;
 mod help;
 mod histogram;
 mod latency;
+mod leaks;
 mod pollers;
 mod screen;
+mod sheet;
 mod table;
 mod widgets;
 
@@ -35,6 +37,7 @@ pub(crate) static VIEWS: &[View] = &[
     table::WAITERS,
     latency::VIEW,
     pollers::VIEW,
+    leaks::VIEW,
 ];
 
 /// Lines by which details can be scrolled at most.

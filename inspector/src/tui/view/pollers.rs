@@ -11,12 +11,12 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::{App, Body, View};
 use super::histogram::sparkline;
-use super::widgets::{field, scrolled, toned};
+use super::sheet::{heading, sheet};
+use super::widgets::{scrolled, toned};
 use crate::model::Model;
 use crate::paint::Tone;
 use crate::table::{
-    Align, COUNTER_RATES, Column, CounterRow, Fit, LAWS_OF_ALL, LawRow, POLLERS, Shown,
-    TRANSITION_RATES, TransitionRow, fit,
+    COUNTER_RATES, CounterRow, LAWS_OF_ALL, LawRow, POLLERS, TRANSITION_RATES, TransitionRow,
 };
 use crate::text;
 
@@ -24,6 +24,7 @@ pub(super) const VIEW: View = View {
     title: "Pollers",
     key: '4',
     help: "pollers, counters and laws",
+    of_sites: false,
     body: Body::Drawn {
         render,
         steps: |app| lines(app, app.size.0).len(),
@@ -53,10 +54,11 @@ fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     let Some(stats) = app.feed.model.stats.as_deref() else {
         return Vec::new();
     };
-    let width = usize::from(width);
+    let (width, context) = (usize::from(width), app.context());
     let pollers = stats.pollers.iter().filter_map(|it| it.poller.clone());
     let mut lines = sheet(
         app,
+        &context,
         &POLLERS,
         &pollers.collect::<Vec<_>>(),
         |_| false,
@@ -65,7 +67,14 @@ fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     lines.push(Line::default());
     lines.extend(activity(app, width));
     lines.push(Line::default());
-    lines.extend(sheet(app, &LAWS_OF_ALL, &laws(stats), |_| false, width));
+    lines.extend(sheet(
+        app,
+        &context,
+        &LAWS_OF_ALL,
+        &laws(stats),
+        |_| false,
+        width,
+    ));
     lines.push(Line::default());
     let (half, both) = match width {
         BESIDE.. => (60, true),
@@ -73,6 +82,7 @@ fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     };
     let left = sheet(
         app,
+        &context,
         &TRANSITION_RATES,
         &transitions(app, stats),
         |it| it.read == 0 && it.write == 0,
@@ -80,6 +90,7 @@ fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     );
     let right = sheet(
         app,
+        &context,
         &COUNTER_RATES,
         &counters(app, stats),
         |it| it.total == 0,
@@ -91,55 +102,6 @@ fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
         lines.extend(left);
         lines.push(Line::default());
         lines.extend(right);
-    }
-    lines
-}
-
-/// A table as wide as its rows need, or as there is room.
-fn sheet<R>(
-    app: &App,
-    columns: &'static [Column<R>],
-    rows: &[R],
-    is_quiet: fn(&R) -> bool,
-    width: usize,
-) -> Vec<Line<'static>> {
-    let theme = app.theme;
-    let context = app.context();
-    let wanted = columns
-        .iter()
-        .filter(|column| column.shown == Shown::Always)
-        .map(|column| {
-            let cells = rows.iter().map(|row| column.cell(row, &context).text);
-            let widest = cells.map(|cell| text::width(&cell)).max().unwrap_or(0);
-            let width = widest.max(column.title.len()).max(column.least.into());
-            Fit::new(column, width, rows)
-        })
-        .collect();
-    let fits = fit(wanted, width.saturating_sub(2));
-    let align = |fit: &Fit<R>, content: &str| {
-        field(
-            &fit.column.cut(content, fit.width, theme.ascii),
-            fit.width,
-            fit.column.align == Align::Right,
-            theme.ascii,
-        )
-    };
-    let titles: Vec<String> = fits
-        .iter()
-        .map(|fit| align(fit, fit.column.title))
-        .collect();
-    let mut lines = vec![heading(app, &titles.join("  "), width)];
-    for row in rows {
-        let mut spans = vec![Span::raw(" ")];
-        for (index, fit) in fits.iter().enumerate() {
-            if index > 0 {
-                spans.push(Span::raw("  "));
-            }
-            let cell = fit.column.cell(row, &context);
-            let tone = if is_quiet(row) { Tone::Dim } else { cell.tone };
-            spans.push(toned(theme, align(fit, &cell.text), tone));
-        }
-        lines.push(Line::from(spans));
     }
     lines
 }
@@ -247,13 +209,6 @@ fn sum_counters(stats: &GetStatsResponse) -> BTreeMap<&str, u64> {
         *total = total.saturating_add(*count);
     }
     all
-}
-
-fn heading(app: &App, titles: &str, width: usize) -> Line<'static> {
-    Line::styled(
-        field(&format!(" {titles}"), width, false, app.theme.ascii),
-        app.theme.heading(),
-    )
 }
 
 /// Two columns of lines; the left one is padded to a width.

@@ -16,6 +16,7 @@ pub(super) const DESCRIPTORS: View = View {
     title: "Descriptors",
     key: '1',
     help: "descriptors",
+    of_sites: false,
     body: Body::Table {
         table: &table::DESCRIPTORS,
         sort: "id",
@@ -27,6 +28,7 @@ pub(super) const WAITERS: View = View {
     title: "Waiters",
     key: '2',
     help: "waiters",
+    of_sites: false,
     body: Body::Table {
         table: &table::WAITERS,
         sort: "age",
