@@ -177,6 +177,11 @@ pub fn pause(options: &lints::Options) -> Duration {
     options.pause()
 }
 
+/// Whether they look as `options` say.
+pub fn look_so(lints: &lints::Lints, options: &lints::Options) -> bool {
+    lints.look_so(options)
+}
+
 /// From here on they do without the kernel's lists of registrations.
 pub fn leave_kernel(lints: &mut lints::Lints) {
     lints.leave_kernel();

@@ -1091,7 +1091,8 @@ pub struct DiagnoseRequest {
     /// Compare the table with the kernel's list of registrations as well, see `AuditRequest.kernel`.
     #[prost(bool, tag = "2")]
     pub kernel: bool,
-    /// Duration over which rates are taken, at most 4 s; 0 means 1 s. The answer takes as long.
+    /// Duration over which rates are taken, at most 4 s; 0 means 1 s. The answer takes as long. What one request has seen the
+    /// next one of the same connection knows, if it asks for the same within ten seconds.
     #[prost(uint64, tag = "3")]
     pub window_ns: u64,
     /// Names of lints that are not to be run.

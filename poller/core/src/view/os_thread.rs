@@ -18,7 +18,7 @@ pub(in crate::view) struct OsThread {
 }
 
 /// Who has run for so long computes, however small a share of the processor it got.
-const COMPUTES_NS: u64 = 100_000_000;
+const COMPUTES_NS: u64 = 50_000_000;
 
 /// What a thread does.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

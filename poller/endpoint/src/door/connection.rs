@@ -12,10 +12,11 @@ use std::fmt;
 use std::io;
 use std::os::fd::OwnedFd;
 use std::pin::Pin;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
 
+use netpoller_core::view::lints::Lints;
 use netpoller_host::{Place, Reserve, Seat};
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::sync::Semaphore;
@@ -101,6 +102,8 @@ pub(crate) struct Session {
     /// common.
     #[cfg(feature = "console")]
     pub(crate) paused: tokio::sync::watch::Sender<bool>,
+    /// What its last diagnosis has seen, and when that was over.
+    pub(crate) seen: Mutex<Option<(Instant, Lints)>>,
     admitted: AtomicBool,
 }
 
@@ -161,6 +164,7 @@ impl Connection {
             pages: Arc::new(Semaphore::new(limits.pages)),
             #[cfg(feature = "console")]
             paused: tokio::sync::watch::Sender::new(false),
+            seen: Mutex::default(),
             admitted: AtomicBool::new(false),
         };
         Self {

@@ -1,5 +1,6 @@
 //! `Diagnose`: looks for known faults for a while, and answers other requests meanwhile.
 
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use netpoller_core::internals::{self, INODE};
@@ -11,6 +12,7 @@ use tonic::{Request, Response, Status};
 
 use super::turns::{LookTurn, REST, Turns};
 use super::{encode, find};
+use crate::door::connection::{Peer, Session};
 use crate::guard::guarded;
 
 /// Findings in one answer.
@@ -19,6 +21,8 @@ const MAX_FINDINGS: usize = 100;
 /// one.
 const WINDOW: Duration = Duration::from_secs(1);
 const MAX_WINDOW: Duration = Duration::from_secs(4);
+/// After so long without one the next diagnosis of a connection begins anew.
+const FORGOTTEN: Duration = Duration::from_secs(10);
 /// How long the first look may wait for its turn, whatever the window, and the last one.
 const PATIENCE: Duration = Duration::from_millis(500);
 
@@ -27,11 +31,16 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// Between two looks it rests for [`REST`] times as long as the last one took, and each look waits
 /// for its turn; so a large table is looked at less often, and the window ends before the turn came
 /// if it must. If that of the kernel's list does not come at all, the looks go without it.
+///
+/// What one diagnosis of a connection has seen the next one knows, if it is asked for the same:
+/// some faults take longer to be certain than one answer may.
 pub(crate) async fn diagnose(
     request: Request<DiagnoseRequest>,
     redact: bool,
     turns: &Turns,
 ) -> Result<Response<DiagnoseResponse>, Status> {
+    let session = request.extensions().get::<Peer>();
+    let session = session.map(|peer| Arc::clone(&peer.session));
     let request = request.into_inner();
     let window = window(request.window_ns)?;
     let mut options = options(&request, window)?;
@@ -49,7 +58,7 @@ pub(crate) async fn diagnose(
             turn.map_err(|_| crowded())??
         }
     };
-    let (mut lints, mut looks) = (Lints::new(options), 1);
+    let (mut lints, mut looks) = (seen_so_far(session.as_deref(), options), 1);
     let (mut findings, mut took_last) = look(&mut lints, &pollers, turn)?;
     loop {
         let left = window.saturating_sub(began.elapsed());
@@ -80,6 +89,16 @@ pub(crate) async fn diagnose(
     }
     let took = began.elapsed();
     internals::sort(&mut findings);
+    let ran = lints.lints().map(|lint| lint.name().to_owned()).collect();
+    let unjudged = lints.unjudged().map(|(lint, why)| v1::Unjudged {
+        lint: lint.name().to_owned(),
+        why: why.to_owned(),
+    });
+    let unjudged = unjudged.collect();
+    if let Some(session) = session {
+        let mut seen = session.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        *seen = Some((tokio::time::Instant::now(), lints));
+    }
     let more = findings.len().saturating_sub(MAX_FINDINGS);
     findings.truncate(MAX_FINDINGS);
     Ok(Response::new(DiagnoseResponse {
@@ -88,18 +107,26 @@ pub(crate) async fn diagnose(
             .into_iter()
             .map(|finding| encoded(finding, redact))
             .collect(),
-        lints: lints.lints().map(|lint| lint.name().to_owned()).collect(),
+        lints: ran,
         window_ns: u64::try_from(took.as_nanos()).unwrap_or(u64::MAX),
         epoch: view::started_at_ns(),
         more: more as u64,
-        unjudged: lints
-            .unjudged()
-            .map(|(lint, why)| v1::Unjudged {
-                lint: lint.name().to_owned(),
-                why: why.to_owned(),
-            })
-            .collect(),
+        unjudged,
     }))
+}
+
+/// What the last diagnosis of this connection has seen, if it was one like this and not long ago.
+fn seen_so_far(session: Option<&Session>, options: Options) -> Lints {
+    let seen = session.and_then(|session| {
+        let mut seen = session.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        seen.take()
+    });
+    match seen {
+        Some((at, lints)) if at.elapsed() < FORGOTTEN && internals::look_so(&lints, &options) => {
+            lints
+        }
+        _ => Lints::new(options),
+    }
 }
 
 /// Looks once. Returns what was found, and how long that took.
@@ -183,9 +210,10 @@ fn encoded(finding: Finding, redact: bool) -> v1::Finding {
 
 #[cfg(test)]
 mod tests {
-    use std::io::Write;
+    use std::io::{Read, Write};
     use std::net::{TcpListener, TcpStream};
     use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
     use std::pin::pin;
     use std::task::{Context, Waker};
 
@@ -193,6 +221,7 @@ mod tests {
     use tonic::Code;
 
     use super::*;
+    use crate::fixture::Fixture;
 
     fn run<R>(work: impl Future<Output = R>) -> R {
         tokio::runtime::Builder::new_current_thread()
@@ -266,6 +295,45 @@ mod tests {
         assert!(row.local.starts_with('#'), "{}", row.local);
         let text = format!("{hidden:?}");
         assert!(!text.contains("127.0.0.1"), "{text}");
+    }
+
+    /// Of what was read once it takes seven times the hold time to be certain, and longer than one
+    /// answer may take.
+    #[test]
+    fn what_one_diagnosis_of_a_connection_has_seen_the_next_one_knows() {
+        let poller = Poller::builder().name("seen_again").build().unwrap();
+        let (mut ours, mut theirs) = UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
+        theirs.write_all(b"12").unwrap();
+        let mut ready = ReadyList::default();
+        poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
+        ready.wake_all();
+        let mut wait = pin!(desc.wait(Direction::Read));
+        let taken = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));
+        assert!(taken.is_ready());
+        ours.read_exact(&mut [0]).unwrap();
+
+        let fixture = Fixture::new();
+        let request = DiagnoseRequest {
+            poller: "seen_again".into(),
+            window_ns: 100_000_000,
+            hold_ns: [("leaked-readiness".to_owned(), 100_000_000)].into(),
+            ..Default::default()
+        };
+        run(async {
+            let mut client = fixture.client().await;
+            let began = Instant::now();
+            loop {
+                let answer = client.diagnose(request.clone()).await.unwrap().into_inner();
+                if let Some(finding) = answer.findings.first() {
+                    assert_eq!(finding.lint, "leaked-readiness");
+                    assert!(began.elapsed() >= Duration::from_millis(700));
+                    return;
+                }
+                assert!(began.elapsed() < Duration::from_secs(60), "never found");
+            }
+        });
     }
 
     #[test]

@@ -117,7 +117,8 @@ lints! {
         "deadlines fire inside poll: somebody must poll this poller, at least as often as `Poller::next_deadline` says";
     /// The descriptor has had bytes, connections or the end of its stream to read for a while, and nobody reads or waits.
     LeakedReadiness => "leaked-readiness", Warning, hold 3000 ms,
-        "read them, or close the descriptor; a task that owned it may be gone, or wait for something else";
+        "read them, or close the descriptor; a task that owned it may be gone, or wait for something else. Of what was read \
+         before it takes seven times as long to be told: `doctor --for 30s`";
     /// A waiter was woken, and its task has not run since.
     WokenNotRun => "woken-not-run", Error, hold 2000 ms,
         "its waker was called, so look at who should poll the task: a future that is kept and not polled, a waker that schedules \

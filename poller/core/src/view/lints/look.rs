@@ -176,6 +176,10 @@ impl Lints {
     }
 
     /// From here on it does without them.
+    pub(crate) fn look_so(&self, options: &Options) -> bool {
+        self.options == *options
+    }
+
     pub(crate) fn leave_kernel(&mut self) {
         self.options = std::mem::take(&mut self.options).kernel(false);
     }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use super::lint::Lint;
 
 /// How a [`Lints`](super::Lints) looks.
-#[derive(Clone, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
     kernel: bool,
     window: Duration,

@@ -90,16 +90,28 @@ fn fault(row: &RawRow, tcp: &TcpInfo, now_ns: u64) -> Option<(Lint, u64)> {
         return Some((Lint::PeerGone, before(tcp.last_ack_ms)));
     }
     if tcp.state == TcpInfo::CLOSE_WAIT {
-        // Who still writes has not forgotten it. The end of the stream was the last to come, or
-        // what the peer has acknowledged since.
+        // Who still writes has not forgotten it.
         let is_forgotten = !row.sides.iter().any(is_parked);
-        return is_forgotten.then(|| (Lint::CloseWaitHeld, before(tcp.last_ack_ms)));
+        return is_forgotten.then(|| (Lint::CloseWaitHeld, left_alone(row, tcp, now_ns)));
     }
     let writer = &row.sides[Direction::Write.index()];
     // The kernel sends as long as the peer has room. It probes a peer that has none, which does
     // not count as sending.
     let unsent = tcp.last_sent_ms.filter(|_| tcp.unsent > 0)?;
     is_parked(writer).then(|| (Lint::PeerNotReading, before(unsent).max(writer.since_ns)))
+}
+
+/// Since when nothing has happened to a connection whose peer has closed it. The end of the stream
+/// is an edge for the reader, unless one was left there before; it came after all data. When the
+/// peer last acknowledged something tells nothing: it answers the probes of an idle connection.
+fn left_alone(row: &RawRow, tcp: &TcpInfo, now_ns: u64) -> u64 {
+    let before = |ms: u32| now_ns.saturating_sub(u64::from(ms) * 1_000_000);
+    let reader = row.sides[Direction::Read.index()].since_ns;
+    let last = [tcp.last_received_ms, tcp.last_sent_ms];
+    last.into_iter()
+        .flatten()
+        .map(before)
+        .fold(reader, u64::max)
 }
 
 fn describe(
@@ -238,10 +250,20 @@ mod tests {
             ..tcp()
         };
         let idle = row(State::Ready, State::Nil);
-        assert_eq!(
-            fault(&idle, &closed, NOW),
-            Some((Lint::CloseWaitHeld, 96 * SECOND))
-        );
+        for (received, sent, since) in [
+            (90_000, 95_000, 80),
+            (10_000, 95_000, 90),
+            (90_000, 9_000, 91),
+        ] {
+            // The peer answers probes all the while.
+            let closed = TcpInfo {
+                last_received_ms: Some(received),
+                last_sent_ms: Some(sent),
+                ..closed
+            };
+            let found = fault(&idle, &closed, NOW);
+            assert_eq!(found, Some((Lint::CloseWaitHeld, since * SECOND)));
+        }
         assert_eq!(fault(&row(State::Nil, State::Parked), &closed, NOW), None);
         assert_eq!(fault(&idle, &tcp(), NOW), None);
     }
