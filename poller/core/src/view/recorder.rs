@@ -31,6 +31,7 @@ use std::fmt;
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use crate::clock;
 use crate::desc::PollDesc;
 use crate::observe::{
     Cause, DescId, Direction, EventKind, KeptIn, RawEvent, thread_name, thread_names_soon,
@@ -211,18 +212,29 @@ pub(crate) fn closed_at(poller: &Poller, wanted: &HashSet<DescId>) -> HashMap<De
     closed
 }
 
-/// What `poller` still holds of one descriptor, the oldest first. Of the rest a ring at a time is
-/// held meanwhile.
+/// What `poller` still holds of one descriptor, the oldest first, without a hole: from when on all
+/// threads still hold what they recorded. A busy thread overwrites what it did to a descriptor while
+/// an idle one keeps its part, and what is left of both tells of things that never followed each
+/// other.
 pub(crate) fn recorded_of(poller: &Poller, id: DescId) -> Vec<Event> {
     let recorder = &poller.shared.recorder;
+    // What comes while the rings are read, one after the other, may be in some and not in others.
+    let until_ns = clock::now_ns();
+    let mut from_ns = 0;
     let mut events = Vec::new();
     for thread in recorder.threads() {
-        recorder.read_ring(thread, 0, u64::MAX, |raw| {
+        let mut oldest_ns = None;
+        let read = recorder.read_ring(thread, 0, u64::MAX, |raw| {
+            oldest_ns.get_or_insert(raw.at_ns);
             if raw.desc == id {
                 events.push(Event::new(raw, thread));
             }
         });
+        if read.is_some_and(|(_, lost)| lost > 0) {
+            from_ns = from_ns.max(oldest_ns.unwrap_or(until_ns));
+        }
     }
+    events.retain(|event| (from_ns..=until_ns).contains(&event.at_ns));
     events.sort_by_key(|event| event.at_ns);
     events
 }
@@ -327,4 +339,40 @@ fn write_events(
         }
     }
     Ok(())
+}
+
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod tests {
+    use std::os::fd::AsFd;
+    use std::os::unix::net::UnixStream;
+
+    use super::*;
+    use crate::{Kind, Sides};
+
+    #[test]
+    fn what_one_thread_holds_from_before_another_has_overwritten_its_part_is_not_told() {
+        loop {
+            let poller = Poller::builder().flight_recorder(4096).build().unwrap();
+            let (one, other) = UnixStream::pair().unwrap();
+            let [desc, another] = [&one, &other].map(|it| poller.open(it.as_fd(), Kind::Unix));
+            let (desc, another) = (desc.unwrap(), another.unwrap());
+            let told = || recorded_of(&poller, desc.id()).len();
+            desc.set_deadline(None, Sides::Read);
+            let at_first = told();
+            std::thread::scope(|scope| {
+                scope.spawn(|| {
+                    desc.set_deadline(None, Sides::Read);
+                    (0..1000).for_each(|_| _ = another.set_deadline(None, Sides::Read));
+                });
+            });
+            let after = told();
+            desc.set_deadline(None, Sides::Read);
+            // Another test may have had so many threads that there was no ring for these.
+            if poller.shared.recorder.totals().unrecorded == 0 {
+                assert!(at_first > 0);
+                assert_eq!((after, told()), (0, 1));
+                return;
+            }
+        }
+    }
 }
