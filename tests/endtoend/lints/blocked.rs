@@ -219,6 +219,35 @@ fn a_task_that_slept_last_is_named_too() {
     }
 }
 
+/// It may be any task that waits for nothing of this poller.
+#[test]
+fn a_task_that_has_parked_is_not_taken_for_the_one_that_runs_after_it() {
+    let poller = new_poller();
+    let over = AtomicBool::new(false);
+    let begun = AtomicBool::new(false);
+    let (stream, peer) = unix_pair(&poller);
+    std::thread::scope(|scope| {
+        scope.spawn(|| {
+            let echo = task::named("innocent", async { drop(stream.read(&mut [0; 4]).await) });
+            let hog = async {
+                futures_lite::future::yield_now().await;
+                begun.store(true, Ordering::Relaxed);
+                compute(far(), &over);
+            };
+            netpoller::block_on_poller(&poller, futures_lite::future::zip(echo, hog));
+        });
+        until("it computes", || begun.load(Ordering::Relaxed));
+        drop_in(&peer);
+        let finding = found_among(&poller, Lint::BlockedExecutor, &BEFORE);
+        over.store(true, Ordering::Relaxed);
+        let names = |(name, _): &(&str, String)| *name == "task that ran last";
+        assert!(!finding.evidence.iter().any(names), "{finding:#?}");
+        assert_eq!(finding.location, None);
+        assert!(evidence(&finding, "last poll").ends_with(" ago"));
+        assert!(evidence(&finding, "tid").parse::<u32>().is_ok());
+    });
+}
+
 #[test]
 fn a_task_that_computes_again_and_again_is_named() {
     let hog = |over: &AtomicBool| compute(Instant::now() + Duration::from_millis(300), over);

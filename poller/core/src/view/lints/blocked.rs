@@ -177,17 +177,11 @@ pub(super) fn last_of(poller: &Poller, thread: u32) -> Option<Culprit> {
     let mut last = None;
     let found = |event: RawEvent| {
         since_ns = event.at_ns;
-        let own = matches!(
-            event.kind,
-            EventKind::Run
-                | EventKind::Arm
-                | EventKind::Park
-                | EventKind::Rearm
-                | EventKind::Consume
-        );
-        if let Some(direction) = event.direction.filter(|_| own) {
-            last = Some((event.desc, direction));
-        }
+        last = match whose(event.kind) {
+            Whose::Runs => event.direction.map(|direction| (event.desc, direction)),
+            Whose::Nobody => None,
+            Whose::Same => last,
+        };
     };
     recorder.read_ring(
         thread as usize,
@@ -201,6 +195,35 @@ pub(super) fn last_of(poller: &Poller, thread: u32) -> Option<Culprit> {
         doing: Doing::Waits,
         last,
     })
+}
+
+/// Who runs on a thread after an event.
+enum Whose {
+    /// Whoever waited for that descriptor.
+    Runs,
+    /// Who ran before has parked, or the thread has polled: whoever runs then has not waited here.
+    Nobody,
+    /// Whoever ran before.
+    Same,
+}
+
+fn whose(kind: EventKind) -> Whose {
+    match kind {
+        EventKind::Run | EventKind::Consume => Whose::Runs,
+        EventKind::Arm
+        | EventKind::Park
+        | EventKind::Rearm
+        | EventKind::ReadyIdle
+        | EventKind::ReadyArmed
+        | EventKind::ReadyParked
+        | EventKind::ReadyAgain
+        | EventKind::Event
+        | EventKind::StaleEvent
+        | EventKind::Poll
+        | EventKind::BreakDrained
+        | EventKind::DeadlineFired => Whose::Nobody,
+        _ => Whose::Same,
+    }
 }
 
 /// For whom a thread last ran, on whichever poller: a sleep is one of the runtime's own.
@@ -333,8 +356,13 @@ fn describe(observation: &Observation<'_>, culprit: &Culprit, due: &Due, again: 
     );
     let last = LastRun::of(observation, culprit);
     let finding = last.finding(observation, culprit.since_ns, summary);
+    let tid = thread_id(culprit.thread as usize);
+    let polled = observation.last_poll_ns();
+    let polled = (due.unpolled && polled != 0).then(|| span(observation.age_ns(polled)));
     let finding = finding
         .evidence("thread", &*thread)
+        .evidence_if("tid", tid.map(|tid| tid.to_string()))
+        .evidence_if("last poll", polled.map(|age| format!("{age} ago")))
         .evidence("it", culprit.doing.to_string())
         .evidence("last here", format!("{age} ago"));
     last.name(finding)
