@@ -236,8 +236,11 @@ impl WaitContext<'_> {
     /// A future that is measured is told what it has waited for.
     #[cold]
     fn tell_measured(&self, woken_ns: u64, called_ns: u64) {
+        let wake = self.desc.side(self.direction).last_wake();
+        let known = wake.filter(|wake| !wake.is_bound);
         has_resumed(Resumed {
             awaited: self.desc.awaited(self.direction),
+            due_ns: woken_ns.saturating_sub(known.map_or(0, |wake| wake.before_ns)),
             woken_ns,
             called_ns,
         });

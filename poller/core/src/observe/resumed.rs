@@ -8,6 +8,9 @@ use super::Awaited;
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Resumed {
     pub(crate) awaited: Awaited,
+    /// When there was something to wake it for, as a deadline that was due; `woken_ns` where that
+    /// is not known.
+    pub(crate) due_ns: u64,
     /// When it was found out that it is over.
     pub(crate) woken_ns: u64,
     /// When its waker was called.
@@ -77,6 +80,7 @@ mod tests {
     fn resumed(awaited: Awaited, called_ns: u64) -> Resumed {
         Resumed {
             awaited,
+            due_ns: 0,
             woken_ns: called_ns - 1,
             called_ns,
         }

@@ -63,6 +63,7 @@ impl Spent {
         let sum = |sum: Parked, it: &Parked| Parked {
             times: sum.times + it.times,
             kernel_ns: sum.kernel_ns + it.kernel_ns,
+            unpolled_ns: sum.unpolled_ns + it.unpolled_ns,
             poller_ns: sum.poller_ns + it.poller_ns,
             scheduler_ns: sum.scheduler_ns + it.scheduler_ns,
         };
@@ -70,11 +71,12 @@ impl Spent {
     }
 }
 
-/// Time for which a future was not polled, in the three parts of the way back to it.
+/// Time for which a future was not polled, in the parts of the way back to it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, Default)]
 pub struct Parked {
     times: u64,
     kernel_ns: u64,
+    unpolled_ns: u64,
     poller_ns: u64,
     scheduler_ns: u64,
 }
@@ -86,22 +88,30 @@ impl Parked {
         self.times
     }
 
-    /// Returns the whole time: the sum of the three parts.
+    /// Returns the whole time: the sum of the parts.
     #[must_use]
     pub fn total(&self) -> Duration {
         Duration::from_nanos(self.total_ns())
     }
 
     fn total_ns(&self) -> u64 {
-        self.kernel_ns + self.poller_ns + self.scheduler_ns
+        self.kernel_ns + self.unpolled_ns + self.poller_ns + self.scheduler_ns
     }
 
-    /// Returns the time until the poller had the event, or fired the deadline: that of the peer and
-    /// of the kernel, and in which nobody polled. For [`Awaited::Other`], which no poller knows of,
-    /// it is all of the time.
+    /// Returns the time until the poller had the event, or the deadline was due: that of the peer
+    /// and of the kernel. Of events it has the time in which nobody polled as well, for nobody knows
+    /// when they were there. For [`Awaited::Other`], which no poller knows of, it is all of the
+    /// time.
     #[must_use]
     pub fn kernel(&self) -> Duration {
         Duration::from_nanos(self.kernel_ns)
+    }
+
+    /// Returns the time in which a deadline was due and nobody polled, as where one task kept the
+    /// executor.
+    #[must_use]
+    pub fn unpolled(&self) -> Duration {
+        Duration::from_nanos(self.unpolled_ns)
     }
 
     /// Returns the time from there until the poller called the waker.
@@ -160,7 +170,11 @@ impl fmt::Display for Parked {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let [kernel, poller, scheduler] =
             [self.kernel_ns, self.poller_ns, self.scheduler_ns].map(Short);
-        write!(f, "kernel {kernel}, poller {poller}, scheduler {scheduler}")
+        write!(f, "kernel {kernel}, ")?;
+        if self.unpolled_ns > 0 {
+            write!(f, "unpolled {}, ", Short(self.unpolled_ns))?;
+        }
+        write!(f, "poller {poller}, scheduler {scheduler}")
     }
 }
 
@@ -223,8 +237,10 @@ impl Account {
         // before this one.
         let woken = resumed.map_or(until, |it| it.woken_ns.clamp(from, until));
         let called = resumed.map_or(until, |it| it.called_ns.clamp(woken, until));
+        let due = resumed.map_or(until, |it| it.due_ns.clamp(from, woken));
         parked.times += 1;
-        parked.kernel_ns += woken - from;
+        parked.kernel_ns += due - from;
+        parked.unpolled_ns += woken - due;
         parked.poller_ns += called - woken;
         parked.scheduler_ns += until - called;
     }
@@ -237,6 +253,7 @@ mod tests {
     fn resumed(awaited: Awaited, woken_ns: u64, called_ns: u64) -> Option<Resumed> {
         Some(Resumed {
             awaited,
+            due_ns: woken_ns,
             woken_ns,
             called_ns,
         })
@@ -246,9 +263,13 @@ mod tests {
         let Parked {
             times,
             kernel_ns,
+            unpolled_ns: 0,
             poller_ns,
             scheduler_ns,
-        } = parked;
+        } = parked
+        else {
+            panic!("{parked:?}");
+        };
         [times, kernel_ns, poller_ns, scheduler_ns]
     }
 
@@ -307,6 +328,8 @@ mod tests {
                 let awaited = Awaited::ALL[random(6) as usize];
                 let woken = now.saturating_sub(random(2000));
                 let wake = resumed(awaited, woken, (woken + random(500)).saturating_sub(100));
+                let due_ns = woken.saturating_sub(random(3000));
+                let wake = wake.map(|it| Resumed { due_ns, ..it });
                 account.leave(now, wake.filter(|_| random(4) > 0));
                 now += random(1000);
             }
@@ -315,7 +338,7 @@ mod tests {
                 let parked = spent.parked(awaited);
                 assert_eq!(
                     parked.total(),
-                    parked.kernel() + parked.poller() + parked.scheduler()
+                    parked.kernel() + parked.unpolled() + parked.poller() + parked.scheduler()
                 );
                 parked.total()
             });
@@ -323,6 +346,36 @@ mod tests {
             assert_eq!(spent.wall(), spent.running() + parked, "{spent:?}");
             assert_eq!(parked, spent.parked_total().total());
         }
+    }
+
+    #[test]
+    fn a_sleep_that_was_due_while_nobody_polled_is_not_the_kernels() {
+        let mut account = Account::made_at(1);
+        account.enter(1000);
+        account.leave(2000, None);
+        account.enter(2_010_000);
+        let late = Resumed {
+            awaited: Awaited::Sleep,
+            due_ns: 102_000,
+            woken_ns: 2_002_000,
+            called_ns: 2_003_000,
+        };
+        account.leave(2_011_000, Some(late));
+        let sleep = account.spent().parked(Awaited::Sleep);
+        let parts = [
+            sleep.kernel(),
+            sleep.unpolled(),
+            sleep.poller(),
+            sleep.scheduler(),
+        ];
+        assert_eq!(
+            parts.map(|it| it.as_nanos()),
+            [100_000, 1_900_000, 1000, 7000]
+        );
+        assert_eq!(
+            sleep.to_string(),
+            "kernel 100µs, unpolled 1.9ms, poller 1.0µs, scheduler 7.0µs"
+        );
     }
 
     #[test]

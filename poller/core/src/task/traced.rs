@@ -28,7 +28,7 @@ impl Spent {
     /// | `before_first_poll_ns` | the time before, from the call of [`traced`] to its first poll |
     /// | `wall_ns`, `running_ns` | the whole, and the time in which it ran |
     /// | `read_ns`, `write_ns`, `accept_ns`, `connect_ns`, `sleep_ns`, `other_ns` | the time parked, by what it waited for |
-    /// | `kernel_ns`, `poller_ns`, `scheduler_ns` | the time parked, by who had it |
+    /// | `kernel_ns`, `unpolled_ns`, `poller_ns`, `scheduler_ns` | the time parked, by who had it |
     pub fn record(&self, span: &Span) {
         let ns = |duration: std::time::Duration| duration.as_nanos() as u64;
         let total = self.parked_total();
@@ -37,6 +37,7 @@ impl Spent {
             .record("wall_ns", ns(self.wall()))
             .record("running_ns", ns(self.running()))
             .record("kernel_ns", ns(total.kernel()))
+            .record("unpolled_ns", ns(total.unpolled()))
             .record("poller_ns", ns(total.poller()))
             .record("scheduler_ns", ns(total.scheduler()));
         for (field, awaited) in PARKED.into_iter().zip(Awaited::ALL) {
