@@ -42,6 +42,11 @@ impl Bars {
             bounds[bar] = bounds[bar].max(bound);
         }
         for bar in 1..bars {
+            // Nothing has told the bound of one that is empty: it is that of its last place.
+            if bounds[bar] == 0 {
+                let after = (first / merged + bar as u64 + 1).saturating_mul(merged);
+                bounds[bar] = largest(after.saturating_sub(1));
+            }
             bounds[bar] = bounds[bar].max(bounds[bar - 1]);
         }
         Self { bounds, counts }
@@ -72,6 +77,13 @@ fn place(value: u64) -> u64 {
         (value << (2 - octave)) & 3
     };
     octave * 4 + quarter
+}
+
+/// The largest value that has this place, or one before it.
+fn largest(place: u64) -> u64 {
+    let (octave, quarter) = (place / 4, u128::from(place % 4));
+    let after = ((quarter + 5) << octave.min(64)).div_ceil(4);
+    u64::try_from(after - 1).unwrap_or(u64::MAX)
 }
 
 /// Which of the characters of growing height stands in a cell of a bar. `cell` counts from the
@@ -148,6 +160,28 @@ mod tests {
                 counts.windows(2).all(|pair| pair[0] == pair[1]),
                 "{most}: {counts:?}"
             );
+        }
+    }
+
+    #[test]
+    fn an_empty_bar_has_the_bound_of_its_place() {
+        let bars = Bars::of(&histogram(&[(1_279, 5), (4_095, 1)]), 80);
+        let between = [1_535, 1_791, 2_047, 2_559, 3_071, 3_583];
+        assert_eq!(bars.bounds[..7], [&[1_279][..], &between].concat());
+        assert_eq!(bars.bounds[7..], [4_095]);
+        // Two places in each.
+        let bars = Bars::of(&histogram(&[(1_279, 5), (4_095, 1)]), 5);
+        assert_eq!(bars.bounds, [1_279, 2_047, 3_071, 4_095]);
+    }
+
+    #[test]
+    fn no_value_is_larger_than_the_largest_of_its_place() {
+        let powers = (0..64).map(|power| 1u64 << power);
+        let values = powers.flat_map(|it| [it - 1, it, it + it / 4, it + it / 3, it + it / 2]);
+        for value in values.chain([u64::MAX]).filter(|value| *value > 0) {
+            let place = place(value);
+            assert!(largest(place) >= value, "{value}");
+            assert!(place == 0 || largest(place - 1) < value, "{value}");
         }
     }
 

@@ -203,16 +203,20 @@ fn draw(app: &App, histogram: &Histogram, frame: &mut Frame<'_>, area: Rect) {
 /// Bounds under the bars, as many as fit.
 fn axis(app: &App, histogram: &Histogram, bars: &Bars, thick: usize) -> Line<'static> {
     let mut line = " ".repeat(11);
+    let mut last = String::new();
     for (index, upper) in bars.bounds.iter().enumerate() {
         let at = 11 + index * thick;
         let label = written(app, *upper, &histogram.unit);
         let ends = at + text::width(&label);
-        if (text::width(&line) < at || index == 0)
+        // The smallest values have more bars than there are numbers.
+        if label != last
+            && (text::width(&line) < at || index == 0)
             && ends <= 11 + bars.bounds.len() * thick + NUMBER
         {
             line.push_str(&" ".repeat(at.saturating_sub(text::width(&line))));
             line.push_str(&label);
             line.push_str("   ");
+            last = label;
         }
     }
     Line::from(toned(app.theme, line, Tone::Dim))
