@@ -128,7 +128,7 @@ impl Entry {
         Key::of(field, self.part())
     }
 
-    /// How long it has been as it is: since the oldest waiter parked, or since the last wait ended.
+    /// How long it has been as it is: since the oldest waiter parked, or since its state began.
     pub(crate) fn since(&self, now_ns: u64) -> Option<u64> {
         let since = self.part().since_ns()?;
         Some(now_ns.saturating_sub(since))

@@ -1,6 +1,7 @@
 //! What is drawn: pictures that are checked in, and what holds of every picture.
 
 use super::*;
+use netpoller_proto::v1::{Bucket, Descriptor, Direction, Histogram, Socket, State};
 
 const SIZES: [(u16, u16); 5] = [(200, 60), (120, 30), (80, 24), (60, 15), (30, 8)];
 
@@ -101,6 +102,134 @@ fn open_sites_begin_with_the_one_that_grows_and_say_what_is_not_known_of_them() 
     );
     app.feed.leaks = Arc::default();
     assert!(picture(&app, app.size).contains("waiting for the first answer"));
+}
+
+/// Alters the row of this slot.
+fn alter(app: &mut App, slot: u32, change: impl FnOnce(&mut Descriptor)) {
+    let rows = Arc::make_mut(&mut app.feed.model.rows);
+    let row = rows.values_mut().find(|row| row.slot == slot);
+    change(Arc::make_mut(row.expect("a row")));
+}
+
+#[test]
+fn of_a_side_that_never_waited_no_wait_has_ended() {
+    let mut feed = feed(10, 3);
+    let rows = Arc::make_mut(&mut feed.model.rows);
+    for row in rows.values_mut() {
+        let since_ns = feed.model.captured_at_ns - 40_300_000_000;
+        Arc::make_mut(row).write.as_mut().unwrap().since_ns = since_ns;
+    }
+    let mut app = new("unix:/x".into(), MONO, (120, 30));
+    update(&mut app, Msg::Feed(Box::new(feed)));
+    press(&mut app, KeyCode::Down);
+    press(&mut app, KeyCode::Enter);
+    let shown = picture(&app, app.size);
+    let write = shown.lines().find(|line| line.starts_with("│ write"));
+    assert!(
+        write.is_some_and(|line| line.contains("ready for 40.3s")),
+        "{shown}"
+    );
+}
+
+#[test]
+fn unread_is_what_the_kernel_says_and_readiness_only_where_it_says_nothing() {
+    let mut app = app(40, (120, 30));
+    let totals = |app: &App| picture(app, app.size).lines().nth(1).unwrap().to_owned();
+    let readiness = totals(&app);
+    assert!(
+        readiness.contains("3 ready, not taken") && !readiness.contains("unread"),
+        "{readiness}"
+    );
+    for (slot, recvq) in [(1, 300), (2, 0), (5, 7)] {
+        alter(&mut app, slot, |row| {
+            row.socket = Some(Socket {
+                recvq: Some(recvq),
+                ..Socket::default()
+            });
+        });
+    }
+    let bytes = totals(&app);
+    assert!(
+        bytes.contains("2 unread") && !bytes.contains("ready"),
+        "{bytes}"
+    );
+}
+
+#[test]
+fn that_nobody_comes_for_what_is_due_stands_at_the_top() {
+    let mut app = app(40, (120, 30));
+    let now = app.feed.model.stats.as_ref().unwrap().captured_at_ns;
+    let totals = |app: &App| picture(app, app.size).lines().nth(1).unwrap().to_owned();
+    let set = |app: &mut App, ago_ns: u64, blocked| {
+        let stats = Arc::make_mut(app.feed.model.stats.as_mut().unwrap());
+        for poller in stats.pollers.iter_mut().filter_map(|it| it.poller.as_mut()) {
+            poller.last_poll_ns = now - ago_ns;
+            poller.blocked = blocked;
+        }
+    };
+    let parked = |app: &mut App, deadline_ns, recvq, last_recv_ns| {
+        alter(app, 4, |row| {
+            row.read = Some(Direction {
+                state: State::Parked.into(),
+                deadline_ns,
+                ..Direction::default()
+            });
+            row.socket = Some(Socket {
+                recvq: Some(recvq),
+                last_recv_ns: Some(last_recv_ns),
+                ..Socket::default()
+            });
+        });
+    };
+    set(&mut app, 9_000_000_000, false);
+    for (deadline_ns, recvq, last_recv_ns, is_told) in [
+        (0, 0, now - 8_000_000_000, false),
+        (0, 5, now - 8_000_000_000, true),
+        (0, 5, now - 1_000_000, false),
+        (0, 5, now - 10_000_000_000, false),
+        (now - 8_000_000_000, 0, 0, true),
+        (1, 0, 0, false),
+        (now + 8_000_000_000, 0, 0, false),
+    ] {
+        parked(&mut app, deadline_ns, recvq, last_recv_ns);
+        let shown = totals(&app);
+        let told = shown.contains("9.0s WITHOUT A POLL");
+        assert_eq!(
+            told, is_told,
+            "{deadline_ns} {recvq} {last_recv_ns}: {shown}"
+        );
+    }
+    parked(&mut app, 0, 5, now - 8_000_000_000);
+    set(&mut app, 9_000_000_000, true);
+    assert!(!totals(&app).contains("WITHOUT A POLL"));
+}
+
+#[test]
+fn no_two_labels_under_the_bars_are_the_same() {
+    let mut app = app(10, (120, 30));
+    let stats = Arc::make_mut(app.feed.model.stats.as_mut().unwrap());
+    stats.pollers.truncate(1);
+    let bucket = |upper_bound| Bucket {
+        upper_bound,
+        count: 1,
+        ..Bucket::default()
+    };
+    stats.pollers[0].histograms = vec![Histogram {
+        name: "wake_latency".into(),
+        unit: "ns".into(),
+        count: 2,
+        buckets: vec![bucket(1_279), bucket((1 << 24) - 1)],
+        ..Histogram::default()
+    }];
+    press(&mut app, KeyCode::Char('3'));
+    let shown = picture(&app, app.size);
+    let axis = shown
+        .lines()
+        .find(|line| line.starts_with("           1.2µs"));
+    let labels: Vec<&str> = axis.unwrap_or_default().split_whitespace().collect();
+    let mut apart = labels.clone();
+    apart.dedup();
+    assert!(labels.len() > 3 && apart == labels, "{shown}");
 }
 
 #[test]

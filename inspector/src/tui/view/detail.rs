@@ -251,11 +251,7 @@ fn direction_lines(
     ];
     if side.since_ns != 0 {
         let age = duration(theme, now.saturating_sub(side.since_ns));
-        first.push(Span::raw(if side.is_waiting() {
-            format!(" for {age}")
-        } else {
-            format!(", last wait ended {age} ago")
-        }));
+        first.push(Span::raw(format!(" for {age}")));
     }
     let mut lines = vec![Line::from(first)];
     let mut fact = |name: &str, value: String, tone: Tone| {

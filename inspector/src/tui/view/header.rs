@@ -1,6 +1,6 @@
 //! The lines at the top: who is looked at, whether the connection lives, and the totals.
 
-use netpoller_proto::v1::State;
+use netpoller_proto::v1::{Descriptor, Poller, State};
 use netpoller_proto::{Direction, Side};
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -12,6 +12,9 @@ use super::widgets::{duration, toned};
 use crate::model::Model;
 use crate::paint::Tone;
 use crate::text;
+
+/// What is due for so long is late, not on its way.
+const LATE_NS: u64 = 1_000_000_000;
 
 pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let first = Rect {
@@ -160,9 +163,16 @@ fn totals(app: &App, room: u16) -> Line<'static> {
             Tone::Bad,
         ));
     }
+    if let Some(age) = unpolled_ns(model) {
+        facts.push((duration(theme, age), "WITHOUT A POLL", Tone::Bad));
+    }
     facts.push((text::grouped(counts.waiters), "waiters", Tone::Parked));
-    // Idle sockets are writable, so only unread input is worth a number.
-    facts.push((text::grouped(counts.unread), "unread", Tone::Ready));
+    // Idle sockets are writable, so only input is worth a number.
+    let (input, name) = match counts.unread {
+        Some(unread) => (unread, "unread"),
+        None => (counts.ready, "ready, not taken"),
+    };
+    facts.push((text::grouped(input), name, Tone::Ready));
     facts.push((text::grouped(counts.timers), "sleeps", Tone::Plain));
     facts.push((
         text::grouped(model.lost),
@@ -197,7 +207,10 @@ struct Counts {
     descriptors: u64,
     timers: u64,
     waiters: u64,
-    unread: u64,
+    /// Whose readiness to be read no wait has taken, whatever it came from.
+    ready: u64,
+    /// In which there are bytes, says the kernel; `None` if it has said that of no socket.
+    unread: Option<u64>,
 }
 
 impl Counts {
@@ -209,16 +222,59 @@ impl Counts {
             } else {
                 counts.descriptors += 1;
             }
+            if let Some(bytes) = row.socket.as_ref().and_then(|it| it.recvq) {
+                *counts.unread.get_or_insert(0) += u64::from(bytes > 0);
+            }
             for direction in Direction::ALL {
                 match row.side(direction).map(Side::state) {
                     Some(State::Parked) => counts.waiters += 1,
-                    Some(State::Ready) if direction == Direction::Read => counts.unread += 1,
+                    Some(State::Ready) if direction == Direction::Read => counts.ready += 1,
                     _ => {}
                 }
             }
         }
         counts
     }
+}
+
+/// The longest time for which no poller has come for what is due to one who waits: that it has not
+/// polled for long says nothing by itself, as a runtime polls where there is something to fetch.
+fn unpolled_ns(model: &Model) -> Option<u64> {
+    let stats = model.stats.as_ref()?;
+    let now = stats.captured_at_ns;
+    let pollers = stats.pollers.iter().filter_map(|it| it.poller.as_ref());
+    // Inside epoll_wait it has begun to come.
+    let away = pollers.filter(|it| {
+        !it.blocked && it.waiters > 0 && it.last_poll_ns != 0 && now > it.last_poll_ns
+    });
+    let is_kept_waiting = |poller: &Poller| {
+        let since =
+            |moment: u64| moment > poller.last_poll_ns && now.saturating_sub(moment) >= LATE_NS;
+        model
+            .rows
+            .values()
+            .any(|row| row.poller == poller.name && due_at_ns(row).into_iter().flatten().any(since))
+    };
+    away.filter(|poller| is_kept_waiting(poller))
+        .map(|poller| now - poller.last_poll_ns)
+        .max()
+}
+
+/// When there was something to do for those who are parked: the moment of a deadline, in either
+/// direction, and that of the last bytes if some are unread.
+fn due_at_ns(row: &Descriptor) -> [Option<u64>; 3] {
+    let parked = |direction| {
+        row.side(direction)
+            .filter(|side| side.state() == State::Parked)
+    };
+    let deadline = |side: &Side| Some(side.deadline_ns).filter(|deadline| *deadline > 1);
+    let reader = parked(Direction::Read);
+    let socket = row.socket.as_ref().filter(|it| it.recvq.unwrap_or(0) > 0);
+    [
+        reader.and_then(deadline),
+        parked(Direction::Write).and_then(deadline),
+        reader.and_then(|_| socket?.last_recv_ns),
+    ]
 }
 
 pub(super) fn tabs(app: &App, frame: &mut Frame<'_>, area: Rect) {
