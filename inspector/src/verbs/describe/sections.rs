@@ -36,7 +36,7 @@ pub(super) fn print(
     sections.history(out, answer)?;
     sections.latencies(out, &answer.histograms)?;
     if let Some(kernel) = &answer.kernel {
-        sections.kernel(out, kernel)?;
+        sections.kernel(out, kernel, entry.row.socket.as_ref())?;
         if let Some(socket) = &entry.row.socket {
             sections.socket(out, socket)?;
         }
@@ -198,10 +198,11 @@ impl Sections<'_> {
         };
         self.field(out, "state", &format!("{}{since}", state.text))?;
         if let Some(waiter) = &side.waiter {
-            let id = if waiter.task_id == 0 {
-                String::new()
-            } else {
-                format!(" (task {})", waiter.task_id)
+            // One without a name is called by its number already.
+            let id = match waiter.task_id {
+                0 => String::new(),
+                id if waiter.task == id.to_string() => String::new(),
+                id => format!(" (task {id})"),
             };
             self.field(out, "task", format!("{}{id}", waiter.task).trim())?;
             self.field(out, "thread", &waiter.thread)?;
@@ -331,7 +332,12 @@ impl Sections<'_> {
         Ok(())
     }
 
-    fn kernel(&self, out: &mut dyn Write, view: &KernelView) -> io::Result<()> {
+    fn kernel(
+        &self,
+        out: &mut dyn Write,
+        view: &KernelView,
+        socket: Option<&Socket>,
+    ) -> io::Result<()> {
         self.title(out, "KERNEL")?;
         let bytes = |number: i64| {
             if number < 0 {
@@ -344,6 +350,16 @@ impl Sections<'_> {
             u64::try_from(number)
                 .map(text::duration)
                 .unwrap_or_default()
+        };
+        let came = match time(view.last_data_received_ns) {
+            time if time.is_empty() => time,
+            time => format!("{time} ago"),
+        };
+        // Where its parts are known, they say all of it.
+        let is_in_parts = socket.is_some_and(|it| it.unacked.is_some() && it.unsent.is_some());
+        let send_queue = match is_in_parts {
+            true => String::new(),
+            false => bytes(view.send_queue),
         };
         let registered = if view.registered {
             format!("for {}", epoll_names(view.events))
@@ -360,9 +376,9 @@ impl Sections<'_> {
             ("ready now", &epoll_names(view.ready)),
             ("blocking mode", if view.blocking { "yes" } else { "no" }),
             ("to be read", &bytes(view.receive_queue)),
-            ("not yet sent", &bytes(view.send_queue)),
+            ("send queue", &send_queue),
             ("tcp state", &view.tcp_state),
-            ("data came", &time(view.last_data_received_ns)),
+            ("data came", &came),
             ("round trip", &time(view.rtt_ns)),
             ("sent again", &bytes(view.retransmits)),
             ("inode", &inode),
@@ -397,5 +413,72 @@ impl Sections<'_> {
             }
         }
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::fixture;
+    use crate::out::Format;
+    use std::sync::Arc;
+
+    fn described(socket: Option<Socket>) -> String {
+        let mut row = fixture::parked_reader();
+        row.socket = socket;
+        if let Some(waiter) = row.read.as_mut().and_then(|it| it.waiter.as_mut()) {
+            (waiter.task, waiter.task_id) = ("6".into(), 6);
+        }
+        let answer = GetDescriptorResponse {
+            kernel: Some(KernelView {
+                send_queue: 4_711,
+                last_data_received_ns: 38_200_000_000,
+                ..Default::default()
+            }),
+            ..Default::default()
+        };
+        let context = Context {
+            now_ns: fixture::NOW_NS,
+            anchor: Default::default(),
+            ascii: true,
+            several: false,
+        };
+        let entry = Entry {
+            row: Arc::new(row),
+            direction: None,
+        };
+        let style = Style {
+            format: Format::Table,
+            color: false,
+            ascii: true,
+            header: true,
+            room: None,
+            columns: None,
+            sort: None,
+            limit: None,
+        };
+        let mut out = Vec::new();
+        print(&style, &mut out, &entry, &answer, &[], &context).expect("memory takes all");
+        String::from_utf8(out).expect("UTF-8")
+    }
+
+    #[test]
+    fn of_the_kernel_no_number_is_told_twice() {
+        let alone = described(None);
+        assert!(alone.contains("  send queue      4 711\n"), "{alone}");
+        let parts = described(Some(Socket {
+            unacked: Some(0),
+            unsent: Some(4_711),
+            ..Default::default()
+        }));
+        assert_eq!(parts.matches("4 711").count(), 1, "{parts}");
+        assert!(parts.contains("  unsent          4 711\n"), "{parts}");
+    }
+
+    #[test]
+    fn moments_are_told_apart_from_durations_and_a_task_without_a_name_has_one_number() {
+        let text = described(None);
+        assert!(text.contains("  data came       38.2s ago\n"), "{text}");
+        assert!(text.contains("  task            6\n"), "{text}");
     }
 }
