@@ -235,7 +235,7 @@ fn histograms_are_shown_of_all_time_and_of_the_interval_with_bars_and_exemplars(
 #[test]
 fn histograms_of_a_line_a_task_and_a_descriptor_are_those_of_its_waits() {
     let demo = demo("60", &[]);
-    stuck(&demo);
+    let parked = stuck(&demo);
     let by_line = demo.json(&["hist", "--by", "location", "--for", "500ms"]);
     assert_eq!(by_line["schema"], "netpoller/v1/latencies");
     let lines = items(&by_line);
@@ -272,11 +272,22 @@ fn histograms_of_a_line_a_task_and_a_descriptor_are_those_of_its_waits() {
     let of_one = demo.json(&["hist", "--fd", &fd, "--for", "1s"]);
     assert!(items(&of_one).len() <= 1, "{of_one}");
 
+    let (task, id) = (&parked["task"], &parked["id"]);
     for (arguments, code, words) in [
         (
             &["--task", "nobody", "--for", "200ms"][..],
             6,
             "no wait of task `nobody` has ended in",
+        ),
+        (
+            &["--task", task.as_str().unwrap(), "--for", "200ms"],
+            0,
+            "it still waits",
+        ),
+        (
+            &["--id", id.as_str().unwrap(), "--for", "200ms"],
+            0,
+            "no wait has ended in",
         ),
         (
             &["--by", "task", "--location", "a.rs:1"],

@@ -5,15 +5,16 @@ use std::collections::hash_map::Entry;
 use std::time::Duration;
 
 use clap::builder::{PossibleValuesParser, TypedValueParser};
+use netpoller_proto::Direction;
 use netpoller_proto::v1::{Bucket, Histogram, LatenciesFrame, LatencyGroup, WatchLatenciesRequest};
 use netpoller_proto::vocabulary::GroupBy;
 
 use crate::document;
-use crate::failure::Failure;
+use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::Format;
 use crate::quantile;
-use crate::source::{Connection, Selector};
+use crate::source::{Connection, Selection, Selector};
 use crate::table::{GROUP_RECORDS, GROUPS, HistogramRow};
 use crate::text;
 
@@ -201,13 +202,9 @@ impl Groups {
 
     /// Leaves the one group that is asked for: of a line also by the end of its path.
     fn select(&mut self, by: GroupBy, only: &str) -> Result<(), Failure> {
-        let ends = |line: &str| {
-            let before = line.strip_suffix(only);
-            before.is_some_and(|it| it.is_empty() || it.ends_with('/'))
-        };
         let is_it = |group: &Group| {
             group.key.as_deref().is_some_and(|key| match by {
-                GroupBy::Location => ends(key) || ends(bare(key)),
+                GroupBy::Location => is_line(key, only),
                 _ => key == only,
             })
         };
@@ -320,8 +317,24 @@ pub(super) async fn show(
     };
     let mut groups = counted(&connection, poller, by, id, duration).await?;
     groups.sort();
-    if let Some(only) = only {
-        groups.select(by, only)?;
+    let over = text::duration(groups.interval_ns);
+    match only.map(|only| (only, groups.select(by, only))) {
+        Some((only, Err(nothing))) => {
+            // Whoever waits all the time is there, and no wait of it ends.
+            if !is_waiting(&connection, by, only).await? {
+                return Err(nothing);
+            }
+            groups.all.clear();
+            note(&format!(
+                "no wait of {by} `{only}` has ended in {over}: it still waits; --for looks for longer"
+            ));
+        }
+        _ if groups.all.is_empty() => {
+            note(&format!(
+                "no wait has ended in {over}; --for looks for longer"
+            ));
+        }
+        _ => {}
     }
     if let Some(name) = name {
         groups.name(name)?;
@@ -348,6 +361,31 @@ pub(super) async fn show(
         }),
         Format::Csv => style.records(out, &GROUP_RECORDS, &rows(true), &context),
         Format::Table | Format::Wide => Ok(style.sheet(out, &GROUPS, &rows(false), &context)?),
+    })
+}
+
+/// Whether somebody waits now who would be counted in this group.
+async fn is_waiting(connection: &Connection, by: GroupBy, only: &str) -> Result<bool, Failure> {
+    let selection = Selection {
+        waiting_only: true,
+        ..Selection::default()
+    };
+    let rows = connection.descriptors(&selection).await?.rows;
+    let mut waiters = rows.iter().flat_map(|row| {
+        let sides = Direction::ALL.into_iter().filter_map(|it| row.side(it));
+        sides.filter_map(|side| side.waiter.as_ref())
+    });
+    Ok(waiters.any(|waiter| match by {
+        GroupBy::Location => is_line(&waiter.line(), only) || is_line(&waiter.location, only),
+        _ => waiter.task == only,
+    }))
+}
+
+/// Whether `only` is this line, or the end of its path, with or without the word behind it.
+fn is_line(line: &str, only: &str) -> bool {
+    [line, bare(line)].into_iter().any(|line| {
+        let before = line.strip_suffix(only);
+        before.is_some_and(|it| it.is_empty() || it.ends_with('/'))
     })
 }
 
