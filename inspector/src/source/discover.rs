@@ -208,13 +208,17 @@ async fn of_name(name: &str, timeout: Duration) -> Result<Connection, Failure> {
     match named.len() {
         1 => into_connection(named.remove(0), timeout).await,
         0 => {
-            let known: Vec<&str> = others.iter().map(Found::name).collect();
+            let pid = |it: &Found| format!("{} (pid:{})", it.name(), it.pid);
+            let known = match text::nearest(name, others.iter().map(Found::name)) {
+                Some(near) => format!("; did you mean `{near}`?"),
+                None if others.is_empty() => String::new(),
+                None => {
+                    let all: Vec<String> = others.iter().map(pid).collect();
+                    format!("; known are {}", all.join(", "))
+                }
+            };
             Err(Failure::Usage(format!(
-                "no process that can be inspected is called `{name}`{}\n{}{}",
-                match known.is_empty() {
-                    true => String::new(),
-                    false => format!("; {}", text::suggestion(name, known)),
-                },
+                "no process that can be inspected is called `{name}`{known}\n{}{}",
                 hidden().map(|hidden| hidden + "\n").unwrap_or_default(),
                 super::target::FORMS
             )))

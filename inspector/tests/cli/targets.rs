@@ -135,6 +135,9 @@ fn a_target_may_be_named_by_its_executable() {
             name,
         ],
     );
+    // Several may have one name, so each is told with what tells it apart.
+    let known = format!("known are {name} (pid:{})", std::process::id());
+    assert_fails(&run(scratch.path(), &["-t", "zz", "ls"]), 2, &[&known]);
 }
 
 /// A user who is nobody here.
