@@ -116,7 +116,7 @@ impl Table {
         let rows = self
             .line(line)
             .groups
-            .entry((peer, state(row)))
+            .entry((peer, state(row, raw.connect_parks == u64::MAX)))
             .or_default();
         if rows.opened_at_ns.is_empty() || row.opened_at_ns < rows.oldest.0 {
             let id = format!("{}/{}", poller.name(), row.id());
@@ -245,11 +245,13 @@ fn peer(row: &Row, listening: &HashSet<u16>) -> String {
     }
 }
 
-fn state(row: &Row) -> &'static str {
+/// What it is at. A connection that began after the kernel listed its sockets is not in that list.
+fn state(row: &Row, is_connecting: bool) -> &'static str {
     let tcp_state = row.socket.map_or("", |socket| socket.tcp_state);
     match tcp_state {
         _ if row.closing => "closing",
         _ if row.stale => "stale",
+        "" if is_connecting => "connecting",
         "" => row.kind.name(),
         state => state,
     }
@@ -268,6 +270,18 @@ mod tests {
             ),
             ..Rows::default()
         }
+    }
+
+    #[test]
+    fn a_connection_that_the_kernel_has_not_listed_yet_is_connecting() {
+        let poller = crate::fixture::poller("sites_connecting");
+        let _kept = crate::fixture::open(&poller);
+        let mut row = poller.rows().remove(0);
+        row.kind = Kind::Tcp;
+        assert_eq!(state(&row, true), "connecting");
+        assert_eq!(state(&row, false), "tcp");
+        row.closing = true;
+        assert_eq!(state(&row, true), "closing");
     }
 
     #[test]
