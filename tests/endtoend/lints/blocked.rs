@@ -12,7 +12,7 @@ use netpoller::view::lints::{Finding, Lint, Lints, Options};
 use netpoller::{Direction, Poller, task};
 use netpoller_tests::{eventually, new_poller, unix_pair, until};
 
-use super::{connection, evidence, found_among, silent};
+use super::{StopOnDrop, connection, evidence, found_among, silent};
 
 /// Those that may be found first, before it is certain that a thread is to blame.
 const BEFORE: [Lint; 3] = [Lint::PollerAway, Lint::OverdueDeadline, Lint::WokenNotRun];
@@ -197,6 +197,7 @@ fn a_task_that_slept_last_is_named_too() {
         let (stream, peer) = unix_pair(&poller);
         let line = std::sync::OnceLock::new();
         std::thread::scope(|scope| {
+            let _stop = StopOnDrop(&over);
             scope.spawn(|| {
                 let hog = async {
                     netpoller::time::sleep(Duration::from_millis(20)).await;
@@ -227,6 +228,7 @@ fn a_task_that_has_parked_is_not_taken_for_the_one_that_runs_after_it() {
     let begun = AtomicBool::new(false);
     let (stream, peer) = unix_pair(&poller);
     std::thread::scope(|scope| {
+        let _stop = StopOnDrop(&over);
         scope.spawn(|| {
             let echo = task::named("innocent", async { drop(stream.read(&mut [0; 4]).await) });
             let hog = async {
@@ -278,6 +280,7 @@ fn a_task_on_an_executor_beside_a_thread_that_polls_is_named() {
     let (victim, _ours, mut to_victim) = connection(&poller);
     let mut line = 0;
     std::thread::scope(|scope| {
+        let _stop = StopOnDrop(&over);
         let executor = std::thread::Builder::new().name("executor".into());
         let line = &mut line;
         let run = || {
@@ -323,6 +326,7 @@ fn an_executor_that_works_much_and_comes_back_is_not_blocked() {
     let over = AtomicBool::new(false);
     let (stream, peer) = unix_pair(&poller);
     std::thread::scope(|scope| {
+        let _stop = StopOnDrop(&over);
         scope.spawn(|| {
             let read = async {
                 let mut buf = [0; 4];
