@@ -105,7 +105,7 @@ impl<'a> Part<'a> {
             })
     }
 
-    /// Since when it is as it is: since the oldest waiter parked, or since the last wait ended.
+    /// Since when it is as it is: since the oldest waiter parked, or since its state began.
     #[must_use]
     pub fn since_ns(self) -> Option<u64> {
         let since = match self.waiting() {

@@ -367,7 +367,7 @@ pub struct Direction {
     /// The state of the word.
     #[prost(enumeration = "State", tag = "1")]
     pub state: i32,
-    /// When the state was entered, as far as it is stamped: set while parked, else when the last wait ended.
+    /// When the state was entered, as far as it is stamped: of whoever is parked, when that began.
     #[prost(uint64, tag = "2")]
     pub since_ns: u64,
     /// Who waits; set in the states wait, parked and woken.
@@ -568,7 +568,8 @@ pub struct SiteGroup {
     #[prost(string, tag = "1")]
     pub peer: ::prost::alloc::string::String,
     /// State of a TCP socket, for example "CLOSE_WAIT"; of all else what it is, for example "pipe"; "closing" once close or an
-    /// eviction has begun, and "stale" for a number that was closed or given to another file behind the poller's back.
+    /// eviction has begun, "connecting" for a connection under way that the kernel has not listed yet, and "stale" for a
+    /// number that was closed or given to another file behind the poller's back.
     #[prost(string, tag = "2")]
     pub state: ::prost::alloc::string::String,
     /// They.
