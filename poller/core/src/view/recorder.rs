@@ -362,7 +362,7 @@ mod tests {
             std::thread::scope(|scope| {
                 scope.spawn(|| {
                     desc.set_deadline(None, Sides::Read);
-                    (0..1000).for_each(|_| _ = another.set_deadline(None, Sides::Read));
+                    (0..1000).for_each(|_| another.set_deadline(None, Sides::Read));
                 });
             });
             let after = told();

@@ -219,7 +219,7 @@ fn describe(
     };
     let finding = finding
         .evidence("thread", thread)
-        .evidence("number of the thread", tid.to_string())
+        .evidence("tid", tid.to_string())
         .evidence("it", doing.to_string())
         .evidence_if("last here", last_ns.map(|_| format!("{age} ago")));
     last.name(finding)
