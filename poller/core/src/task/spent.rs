@@ -99,9 +99,9 @@ impl Parked {
     }
 
     /// Returns the time until the poller had the event, or the deadline was due: that of the peer
-    /// and of the kernel. Of events it has the time in which nobody polled as well, for nobody knows
-    /// when they were there. For [`Awaited::Other`], which no poller knows of, it is all of the
-    /// time.
+    /// and of the kernel. Of events it has the time in which nobody polled as well, for nobody
+    /// knows when they were there. For [`Awaited::Other`], which no poller knows of, it is all of
+    /// the time.
     #[must_use]
     pub fn kernel(&self) -> Duration {
         Duration::from_nanos(self.kernel_ns)

@@ -213,9 +213,9 @@ pub(crate) fn closed_at(poller: &Poller, wanted: &HashSet<DescId>) -> HashMap<De
 }
 
 /// What `poller` still holds of one descriptor, the oldest first, without a hole: from when on all
-/// threads still hold what they recorded. A busy thread overwrites what it did to a descriptor while
-/// an idle one keeps its part, and what is left of both tells of things that never followed each
-/// other.
+/// threads still hold what they recorded. A busy thread overwrites what it did to a descriptor
+/// while an idle one keeps its part, and what is left of both tells of things that never followed
+/// each other.
 pub(crate) fn recorded_of(poller: &Poller, id: DescId) -> Vec<Event> {
     let recorder = &poller.shared.recorder;
     // What comes while the rings are read, one after the other, may be in some and not in others.
