@@ -147,14 +147,6 @@ fn a_task_that_computes_for_ever_is_named_on_both_of_two_workers() {
     hogged_for_ever(2, 2, blocked);
 }
 
-#[test]
-fn one_of_two_workers_that_a_task_keeps_is_named_although_the_other_does_its_work() {
-    let finding = hogged_for_ever(2, 1, lost);
-    assert_eq!(evidence(&finding, "workers lost"), "1 of 2");
-    let summary = &finding.summary;
-    assert!(summary.contains("one of the 2 workers"), "{summary}");
-}
-
 /// So nothing is known of it but its thread.
 #[test]
 fn a_worker_is_found_lost_to_a_task_that_has_never_waited_for_anything() {
