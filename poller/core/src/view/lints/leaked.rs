@@ -82,7 +82,9 @@ impl Leaked {
             };
             let now = seen.note.after(observation.now_ns, queue(&answer));
             seen.note = now;
-            if is_new || owner_writes(&answer, row, observation.age_ns(now.first_seen_ns)) {
+            // A short look need not see the owner write.
+            let watched_ns = observation.age_ns(now.first_seen_ns).max(hold_ns);
+            if is_new || owner_writes(&answer, row, watched_ns) {
                 continue;
             }
             let ends = answer.receive_queue == Some(0);
