@@ -177,9 +177,9 @@ pub fn pause(options: &lints::Options) -> Duration {
     options.pause()
 }
 
-/// Whether they look as `options` say.
-pub fn look_so(lints: &lints::Lints, options: &lints::Options) -> bool {
-    lints.look_so(options)
+/// Returns whether they look by these options.
+pub fn has_options(lints: &lints::Lints, options: &lints::Options) -> bool {
+    lints.has_options(options)
 }
 
 /// From here on they do without the kernel's lists of registrations.

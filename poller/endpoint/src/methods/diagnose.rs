@@ -122,7 +122,9 @@ fn seen_so_far(session: Option<&Session>, options: Options) -> Lints {
         seen.take()
     });
     match seen {
-        Some((at, lints)) if at.elapsed() < FORGOTTEN && internals::look_so(&lints, &options) => {
+        Some((at, lints))
+            if at.elapsed() < FORGOTTEN && internals::has_options(&lints, &options) =>
+        {
             lints
         }
         _ => Lints::new(options),

@@ -176,7 +176,7 @@ impl Lints {
     }
 
     /// From here on it does without them.
-    pub(crate) fn look_so(&self, options: &Options) -> bool {
+    pub(crate) fn has_options(&self, options: &Options) -> bool {
         self.options == *options
     }
 
