@@ -2,9 +2,6 @@
 //! against every way in which a server can be hostile. Nothing that a terminal would obey comes
 //! through, memory is bounded, and it ends in time with a code that is documented.
 
-// The peak of a child's memory is told by wait4(2) alone.
-#![allow(unsafe_code)]
-
 mod ends;
 mod messages;
 mod process;

@@ -1,6 +1,7 @@
 //! One run of the command, with its end and its memory.
 
 use std::io::{Read, Write};
+use std::os::unix::process::ExitStatusExt;
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -8,11 +9,14 @@ use std::time::{Duration, Instant};
 use crate::PATIENCE;
 use netpoller_tests::program::netpoller;
 use netpoller_tests::pty;
+use rustix::process::{Pid, Signal, kill_process};
 
 /// Of memory at the peak.
 pub(crate) const MOST_MEMORY: u64 = 200 << 20;
 /// What follows a live process for ever is ended after that.
 const FOR_EVER: Duration = Duration::from_secs(4);
+/// Two hundred megabytes take longer to be touched.
+const BETWEEN_LOOKS: Duration = Duration::from_millis(5);
 
 pub(crate) struct Seen {
     /// As a shell tells it: 128 and the number of the signal.
@@ -48,8 +52,6 @@ pub(crate) fn run_in(command: Command, arguments: &[String]) -> Seen {
     run_with(command, arguments, Stdio::null())
 }
 
-// `end` waits for it.
-#[allow(clippy::zombie_processes)]
 fn run_with(mut command: Command, arguments: &[String], stdin: Stdio) -> Seen {
     let mut child = command
         .args(arguments)
@@ -64,7 +66,7 @@ fn run_with(mut command: Command, arguments: &[String], stdin: Stdio) -> Seen {
         .iter()
         .any(|word| word == "watch" || word == "events")
         && !arguments.iter().any(|word| word == "--dump");
-    let (code, memory) = end(&child, follows.then_some(FOR_EVER));
+    let (code, memory) = end(&mut child, follows.then_some(FOR_EVER));
     Seen {
         code,
         memory,
@@ -87,37 +89,37 @@ fn drain(mut from: impl Read + Send + 'static) -> std::thread::JoinHandle<String
     })
 }
 
-/// How it ended, and its peak of memory. Must be called once, in place of `Child::wait`.
-pub(crate) fn end(child: &Child, interrupt: Option<Duration>) -> (i32, u64) {
-    let pid = i32::try_from(child.id()).expect("a pid");
+/// How it ended, and its peak of memory. Called once, in place of `Child::wait`.
+///
+/// The peak is the kernel's own, seen last within [`BETWEEN_LOOKS`] of the end. What wait4(2) tells
+/// would be exact, and begins with what the process that started it had: here, a server of endless
+/// tables.
+pub(crate) fn end(child: &mut Child, interrupt: Option<Duration>) -> (i32, u64) {
     let began = Instant::now();
-    let mut interrupted = false;
+    let (mut interrupted, mut peak) = (false, 0);
     loop {
-        let mut status = 0;
-        let mut usage = std::mem::MaybeUninit::<libc::rusage>::zeroed();
-        // SAFETY: it is our child and not waited for yet; both places are ours, and zeroes are a
-        // valid rusage.
-        let (done, usage) = unsafe {
-            let done = libc::wait4(pid, &raw mut status, libc::WNOHANG, usage.as_mut_ptr());
-            (done, usage.assume_init())
-        };
-        if done == pid {
-            let code = match libc::WIFSIGNALED(status) {
-                true => 128 + libc::WTERMSIG(status),
-                false => libc::WEXITSTATUS(status),
-            };
-            return (code, u64::try_from(usage.ru_maxrss).unwrap_or(0) << 10);
+        peak = peak.max(peak_of(child.id()));
+        if let Some(status) = child.try_wait().expect("wait for it") {
+            let code = status.code().or(status.signal().map(|it| 128 + it));
+            return (code.expect("an end"), peak);
         }
         let signal = match interrupt {
-            Some(after) if !interrupted && began.elapsed() > after => libc::SIGINT,
-            _ if began.elapsed() > PATIENCE => libc::SIGABRT,
-            _ => 0,
+            Some(after) if !interrupted && began.elapsed() > after => Some(Signal::INT),
+            _ if began.elapsed() > PATIENCE => Some(Signal::ABORT),
+            _ => None,
         };
-        if signal != 0 {
+        if let Some(signal) = signal {
             interrupted = true;
-            // SAFETY: it is our child and not waited for yet.
-            unsafe { libc::kill(pid, signal) };
+            kill_process(Pid::from_child(child), signal).expect("tell it");
         }
-        std::thread::sleep(Duration::from_millis(20));
+        std::thread::sleep(BETWEEN_LOOKS);
     }
+}
+
+/// The peak of a process's memory in bytes, 0 once it has ended: `VmHWM` of proc_pid_status(5).
+fn peak_of(pid: u32) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap_or_default();
+    let mut words = status.split_whitespace().skip_while(|it| *it != "VmHWM:");
+    let peak = words.nth(1).and_then(|it| it.parse::<u64>().ok());
+    peak.unwrap_or(0) << 10
 }

@@ -93,7 +93,7 @@ fn the_terminal_ui_shows_a_hostile_target_and_obeys_it_in_nothing() {
                 session.look(Duration::from_millis(500));
                 session.press("q");
                 session.let_go();
-                let (code, memory) = end(&session.child, None);
+                let (code, memory) = end(&mut session.child, None);
                 session.look(Duration::from_secs(1));
                 let text = String::from_utf8_lossy(&session.seen).into_owned();
                 let rest = without_sequences(&text);
@@ -134,7 +134,7 @@ fn a_service_that_is_stopped_is_said_to_be_stopped_and_comes_back() {
     service.signal(Signal::CONT);
     drawn("● live");
     session.press("q");
-    assert_eq!(end(&session.child, None).0, 0);
+    assert_eq!(end(&mut session.child, None).0, 0);
 }
 
 #[test]
@@ -168,7 +168,7 @@ fn every_signal_that_ends_it_leaves_the_terminal_as_it_was() {
                 session.wait_for(TAKES_OVER);
                 assert!(session.is_raw());
                 kill_process(Pid::from_child(&session.child), signal).expect("kill");
-                let (code, _) = end(&session.child, None);
+                let (code, _) = end(&mut session.child, None);
                 session.look(Duration::from_millis(300));
                 assert_eq!(code, 128 + signal.as_raw(), "{signal:?}");
                 assert!(!session.is_raw(), "{signal:?} leaves it raw");
@@ -188,6 +188,6 @@ fn a_terminal_that_goes_away_ends_it_without_a_panic() {
     let mut session = open(&server.socket);
     session.wait_for(TAKES_OVER);
     session.hang_up();
-    let (code, _) = end(&session.child, None);
+    let (code, _) = end(&mut session.child, None);
     assert!(matches!(code, 1 | 129), "ended with {code}");
 }
