@@ -147,6 +147,27 @@ fn a_task_that_computes_for_ever_is_named_on_both_of_two_workers() {
     hogged_for_ever(2, 2, blocked);
 }
 
+/// The other worker goes on with everything else, or with nothing: where the task keeps the one that
+/// was waiting for events, tokio may leave nobody to wait for them.
+#[test]
+fn a_task_that_keeps_one_of_two_workers_is_named_whatever_the_other_does() {
+    let finding = hogged_for_ever(2, 1, |poller| {
+        let mut lints = Lints::new(Options::new().hold(Lint::BlockedExecutor, super::BRIEF));
+        eventually("the task is found", || {
+            let mut found = lints.look(poller).into_iter();
+            found.find(|it| it.lint == Lint::BlockedExecutor)
+        })
+    });
+    let summary = &finding.summary;
+    let has_lost = finding.evidence.iter().any(|it| it.0 == "workers lost");
+    let says = |text| summary.contains(text);
+    assert_eq!(says("one of the 2 workers"), has_lost, "{summary}");
+    assert!(
+        has_lost || says("nobody polls") || says("do not run"),
+        "{summary}"
+    );
+}
+
 /// So nothing is known of it but its thread.
 #[test]
 fn a_worker_is_found_lost_to_a_task_that_has_never_waited_for_anything() {

@@ -48,8 +48,12 @@ const TABLE: &[(Lint, Reach, &[Lint])] = &[
         Reach::Poller,
         &[StuckWaiter, LostEdge, OverdueDeadline, NoDeadline],
     ),
-    // The thread that polls would come if it had a processor.
-    (ThreadStarved, Reach::Poller, &[PollerAway, OverdueDeadline]),
+    // The thread that polls would come, and be through with its wakers, if it had a processor.
+    (
+        ThreadStarved,
+        Reach::Poller,
+        &[PollerAway, OverdueDeadline, StarvedBatch, SlowDispatch],
+    ),
     // The poller has done its part, and nobody does the rest.
     (
         WokenNotRun,
@@ -234,15 +238,12 @@ mod tests {
     fn that_nobody_polls_is_explained_by_a_thread_that_is_kept_from_it_and_a_stuck_waiter_is_not() {
         let starved = subject(ThreadStarved, None, Direction::Read);
         let explains = |lint, id| starved.explains(&subject(lint, id, Direction::Read));
-        for lint in [PollerAway, OverdueDeadline] {
+        for lint in [PollerAway, OverdueDeadline, StarvedBatch, SlowDispatch] {
             assert!(explains(lint, None) && explains(lint, Some(ONE)), "{lint}");
         }
         // It polls in between, and finds what is there to be found.
         for lint in [StuckWaiter, LostEdge, LeakedReadiness, WokenNotRun] {
             assert!(!explains(lint, Some(ONE)), "{lint}");
-        }
-        for lint in [SlowDispatch, StarvedBatch] {
-            assert!(!explains(lint, None), "{lint}");
         }
         // A task that keeps it is a cause of its own.
         assert!(!explains(BlockedExecutor, None));

@@ -149,6 +149,7 @@ impl Lost {
     /// The threads that have been busy elsewhere since `since_ns`: those first that run, and of
     /// them those that were here last.
     fn suspects(&mut self, observation: &Observation<'_>, since_ns: u64) -> Vec<Suspect> {
+        let hold_ns = observation.hold_ns(Lint::BlockedExecutor);
         let recorder = &observation.poller.shared.recorder;
         let numbers = recorder.threads();
         let numbers: HashMap<i32, usize> = numbers
@@ -168,12 +169,15 @@ impl Lost {
             };
             let kept = before.get(&tid).map_or(now, |it| it.again(now));
             self.threads.insert(tid, kept);
-            if !kept.is_certain(now.ran_ns, observation.hold_ns(Lint::BlockedExecutor)) {
+            if !kept.is_certain(now.ran_ns, hold_ns) {
                 continue;
             }
             let number = numbers.get(&tid).copied();
             let known = number.and_then(|it| Some((it, last_of(observation.poller, it as u32)?)));
-            let came_back = known.as_ref().is_some_and(|(_, it)| it.since_ns > since_ns);
+            // Since the worker was first seen so it may have run several tasks before this one.
+            let came_back = known.as_ref().is_some_and(|(_, it)| {
+                it.since_ns > since_ns && observation.age_ns(it.since_ns) <= hold_ns
+            });
             let is_named_so = || os_thread::name_of(tid).is_some_and(|it| names.contains(&it));
             if !came_back && is_named_so() {
                 let doing = kept.doing;
