@@ -8,6 +8,7 @@
 
 use std::fmt;
 use std::future::{Future, poll_fn};
+use std::io::ErrorKind;
 use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::task::{Context, Poll};
@@ -27,7 +28,8 @@ use crate::poller::{Poller, look_again};
 /// # Panics
 ///
 /// When polled, if the global poller is needed and cannot be made for another reason than a
-/// shortage (see [`Poller::global`]).
+/// shortage (see [`Poller::global`]); or if it has to wait in a tokio runtime that was built without
+/// I/O, of a poller that nobody else polls: it would wait for ever.
 #[track_caller]
 pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
     let location = Location::caller();
@@ -65,8 +67,13 @@ async fn sleep_until_at(
     let Some(poller) = poller else {
         return poll_fn(|cx| look_again(until, cx)).await;
     };
-    // A runtime without I/O cannot be attached to; the sleep then depends on whoever else polls.
-    let attend = || RuntimeLink::default().ensure_polled(&poller.shared);
+    let attend = || match RuntimeLink::default().ensure_polled(&poller.shared) {
+        // As a socket refuses to wait there; of a sleep this is the only way to tell.
+        Err(error) if error.kind() == ErrorKind::Unsupported => {
+            panic!("nothing would end the sleep of {location}: {error}")
+        }
+        result => result,
+    };
     let mut sleep = pin!(poller.sleep_until(until, location, attend));
     budget::cooperative(|cx| sleep.as_mut().poll(cx), || {}).await;
 }

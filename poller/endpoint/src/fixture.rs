@@ -13,9 +13,11 @@ use netpoller_core::{Desc, Kind, Poller};
 use netpoller_proto::v1;
 use netpoller_proto::v1::inspector_client::InspectorClient;
 use tonic::Status;
+use tonic::transport::server::Connected;
 use tonic::transport::{Channel, Endpoint, Error, Uri};
 
 use super::{Builder, Listen, Server};
+use crate::door::connection::{Connection, Stream};
 use crate::limits::Limits;
 
 /// Runs the test `name` again in a process of its own, whose runtime directory is its own too: what
@@ -63,6 +65,24 @@ impl Limits {
             ..Self::default()
         }
     }
+}
+
+/// A connection of a runtime's, and the client's end.
+pub(super) fn connection() -> (Connection, tokio::net::UnixStream) {
+    let (ours, theirs) = tokio::net::UnixStream::pair().unwrap();
+    let place = netpoller_host::Places::new(1, None).take().unwrap();
+    let (limits, reserve) = (Limits::default(), netpoller_host::Reserve::default());
+    let connection = Connection::new(Stream::Unix(ours), false, &limits, place, reserve);
+    (connection, theirs)
+}
+
+/// A request as it comes to a service, of somebody who may see all.
+pub(super) fn asked<T>(message: T) -> tonic::Request<T> {
+    let mut request = tonic::Request::new(message);
+    request
+        .extensions_mut()
+        .insert(connection().0.connect_info());
+    request
 }
 
 /// An endpoint on a socket in a directory of its own.

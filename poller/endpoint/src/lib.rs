@@ -46,11 +46,11 @@ mod guard;
 mod limits;
 mod methods;
 mod notice;
+mod outlet;
 mod packer;
 mod reflection;
 mod server;
 mod service;
-mod stall;
 mod streams;
 mod wall;
 

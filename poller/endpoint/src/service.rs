@@ -38,11 +38,8 @@ pub(super) struct Service {
 }
 
 /// Whether addresses are to be hidden from whoever asks.
-fn redact<T>(request: &Request<T>) -> bool {
-    request
-        .extensions()
-        .get::<Peer>()
-        .is_none_or(|peer| peer.redact)
+fn redact<T>(request: &Request<T>) -> Result<bool, Status> {
+    Peer::of(request).map(|peer| peer.redact)
 }
 
 #[tonic::async_trait]
@@ -51,7 +48,7 @@ impl Inspector for Service {
         &self,
         request: Request<GetServerRequest>,
     ) -> Result<Response<GetServerResponse>, Status> {
-        let redact = redact(&request);
+        let redact = redact(&request)?;
         guarded(|| server(redact)).map(Response::new)
     }
 
@@ -59,7 +56,7 @@ impl Inspector for Service {
         &self,
         request: Request<ListDescriptorsRequest>,
     ) -> Result<Response<ListDescriptorsResponse>, Status> {
-        let redact = redact(&request);
+        let redact = redact(&request)?;
         let _turn = self.turns.walk().await?;
         page::page(request.get_ref(), redact, self.turns.common())
             .await
@@ -91,23 +88,20 @@ impl Inspector for Service {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let redact = redact(&request);
+        let peer = Peer::of(&request)?.clone();
         let request = request.into_inner();
         pollers(&request.poller)?;
         let filter = page::predicate(request.filter.as_ref())?;
-        Ok(Response::new(watch::start(
-            request,
-            filter,
-            redact,
-            self.turns.common().clone(),
-        )))
+        let common = self.turns.common().clone();
+        let stream = watch::start(request, filter, &peer, common);
+        Ok(Response::new(stream))
     }
 
     async fn get_descriptor(
         &self,
         request: Request<v1::GetDescriptorRequest>,
     ) -> Result<Response<v1::GetDescriptorResponse>, Status> {
-        let redact = redact(&request);
+        let redact = redact(&request)?;
         let sockets = self.turns.common().sockets().await?;
         let _turn = self.turns.kernel().await;
         guarded(|| describe::describe(request.get_ref(), redact, sockets))?.map(Response::new)
@@ -119,7 +113,8 @@ impl Inspector for Service {
         &self,
         request: Request<v1::WatchTransitionsRequest>,
     ) -> Result<Response<Self::WatchTransitionsStream>, Status> {
-        transitions::start(request.into_inner()).map(Response::new)
+        let stalled = Peer::of(&request)?.session.stalled;
+        transitions::start(request.into_inner(), stalled).map(Response::new)
     }
 
     type WatchLatenciesStream = ReceiverStream<Result<v1::LatenciesFrame, Status>>;
@@ -128,7 +123,8 @@ impl Inspector for Service {
         &self,
         request: Request<v1::WatchLatenciesRequest>,
     ) -> Result<Response<Self::WatchLatenciesStream>, Status> {
-        latencies::start(request.get_ref()).map(Response::new)
+        let stalled = Peer::of(&request)?.session.stalled;
+        latencies::start(request.get_ref(), stalled).map(Response::new)
     }
 
     async fn audit(
@@ -145,16 +141,16 @@ impl Inspector for Service {
         &self,
         request: Request<v1::DiagnoseRequest>,
     ) -> Result<Response<v1::DiagnoseResponse>, Status> {
-        let redact = redact(&request);
         let _turn = self.turns.diagnose()?;
-        diagnose::diagnose(request, redact, &self.turns).await
+        let Peer { redact, session } = Peer::of(&request)?.clone();
+        diagnose::diagnose(request.into_inner(), redact, &session.seen, &self.turns).await
     }
 
     async fn list_sites(
         &self,
         request: Request<v1::ListSitesRequest>,
     ) -> Result<Response<v1::ListSitesResponse>, Status> {
-        let redact = redact(&request);
+        let redact = redact(&request)?;
         let _turn = self.turns.walk().await?;
         sites::sites(request.get_ref(), redact, self.turns.common())
             .await

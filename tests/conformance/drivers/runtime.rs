@@ -5,6 +5,7 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use netpoller::Poller;
+use netpoller::driver::ThreadDriver;
 use netpoller::net::{TcpListener, TcpStream, UnixStream};
 use netpoller_tests::{Lane, assert_timeout, loopback, new_poller, tcp_pair, unix_pair, until};
 use tokio::runtime::{Builder, Runtime};
@@ -191,6 +192,23 @@ fn a_runtime_without_io_is_an_error_that_says_what_to_do() {
             .to_string()
             .contains("enable_io")
     );
+}
+
+/// And nothing would ever end it, unless somebody else polls.
+#[test]
+fn a_sleep_in_a_runtime_without_io_says_what_to_do() {
+    let poller = new_poller();
+    let sleep = || {
+        let runtime = Builder::new_current_thread().build().unwrap();
+        let sleep = || netpoller::time::sleep(Duration::from_millis(1));
+        runtime.block_on(poller.in_scope(sleep));
+    };
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(sleep)).unwrap_err();
+    let message = panic.downcast_ref::<String>().expect("a message");
+    assert!(message.contains("runtime.rs"), "{message}");
+    assert!(message.contains("enable_io"), "{message}");
+    let _driver = ThreadDriver::start(&poller).unwrap();
+    sleep();
 }
 
 /// In a process of its own, for the hook is the process's, and so are the epoll instances from

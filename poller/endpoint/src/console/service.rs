@@ -12,7 +12,7 @@ use console_api::instrument::{
 use console_api::tasks::TaskDetails;
 use console_api::tasks::task_details::PollTimesHistogram;
 use netpoller_core::view;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::watch;
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
@@ -22,7 +22,7 @@ use super::update::ClientView;
 use crate::door::connection::{Peer, Session};
 use crate::guard::guarded;
 use crate::limits::MAX_REQUEST;
-use crate::stall::{room, send};
+use crate::outlet::Outlet;
 
 /// The client counts time by the updates, and draws everything anew for each.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -45,11 +45,6 @@ pub(crate) struct Service {
 type Stream<T> = ReceiverStream<Result<T, Status>>;
 
 /// The connection that asks.
-fn peer<T>(request: &Request<T>) -> Result<Peer, Status> {
-    let peer = request.extensions().get::<Peer>().cloned();
-    peer.ok_or_else(|| Status::internal("the endpoint does not know who calls: a bug"))
-}
-
 /// Reads the model, as new as `FRESH_NS`.
 fn look<T>(model: &Mutex<Model>, read: impl FnOnce(&Model) -> T) -> Result<T, Status> {
     guarded(|| {
@@ -69,13 +64,13 @@ impl Instrument for Service {
         &self,
         request: Request<InstrumentRequest>,
     ) -> Result<Response<Self::WatchUpdatesStream>, Status> {
-        let peer = peer(&request)?;
+        let peer = Peer::of(&request)?;
         let paused = peer.session.paused.subscribe();
         let view = {
             let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
             ClientView::nothing(&model, peer.redact)
         };
-        let (messages, stream) = mpsc::channel(1);
+        let (messages, stream) = Outlet::new(1, peer.session.stalled);
         tokio::spawn(updates(self.model.clone(), view, paused, messages));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -91,7 +86,7 @@ impl Instrument for Service {
         };
         let born = look(&self.model, |model| model.tasks.born(id))?;
         let born = born.ok_or_else(|| Status::not_found(format!("no task has the number {id}")))?;
-        let (messages, stream) = mpsc::channel(1);
+        let (messages, stream) = Outlet::new(1, Peer::of(&request)?.session.stalled);
         tokio::spawn(details(self.model.clone(), id, born, messages));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -102,8 +97,9 @@ impl Instrument for Service {
         &self,
         request: Request<StateRequest>,
     ) -> Result<Response<Self::WatchStateStream>, Status> {
-        let paused = peer(&request)?.session.paused.subscribe();
-        let (messages, stream) = mpsc::channel(1);
+        let session = &Peer::of(&request)?.session;
+        let paused = session.paused.subscribe();
+        let (messages, stream) = Outlet::new(1, session.stalled);
         tokio::spawn(states(paused, messages));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
@@ -112,7 +108,7 @@ impl Instrument for Service {
         &self,
         request: Request<PauseRequest>,
     ) -> Result<Response<PauseResponse>, Status> {
-        set_paused(&peer(&request)?.session, true);
+        set_paused(&Peer::of(&request)?.session, true);
         Ok(Response::new(PauseResponse {}))
     }
 
@@ -120,7 +116,7 @@ impl Instrument for Service {
         &self,
         request: Request<ResumeRequest>,
     ) -> Result<Response<ResumeResponse>, Status> {
-        set_paused(&peer(&request)?.session, false);
+        set_paused(&Peer::of(&request)?.session, false);
         Ok(Response::new(ResumeResponse {}))
     }
 }
@@ -134,7 +130,7 @@ async fn updates(
     model: Arc<Mutex<Model>>,
     mut view: ClientView,
     paused: watch::Receiver<bool>,
-    messages: mpsc::Sender<Result<Update, Status>>,
+    messages: Outlet<Update>,
 ) {
     let mut ticks = interval(INTERVAL);
     // A slow client gets fewer messages, and what it missed in the next one.
@@ -148,7 +144,7 @@ async fn updates(
             continue;
         }
         // Before looking.
-        let Some(room) = room(&messages).await else {
+        let Some(room) = messages.room().await else {
             return;
         };
         if *paused.borrow() {
@@ -163,7 +159,7 @@ async fn updates(
             room.send(Ok(first));
         }
         for update in updates {
-            if !send(&messages, Ok(update)).await {
+            if !messages.send(Ok(update)).await {
                 return;
             }
         }
@@ -171,12 +167,7 @@ async fn updates(
 }
 
 /// The histograms of a task, until it ends.
-async fn details(
-    model: Arc<Mutex<Model>>,
-    id: u64,
-    born: u64,
-    messages: mpsc::Sender<Result<TaskDetails, Status>>,
-) {
+async fn details(model: Arc<Mutex<Model>>, id: u64, born: u64, messages: Outlet<TaskDetails>) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -196,7 +187,7 @@ async fn details(
         let Some(message) = details.transpose() else {
             return;
         };
-        if !send(&messages, message).await {
+        if !messages.send(message).await {
             return;
         }
     }
@@ -204,7 +195,7 @@ async fn details(
 
 /// Whether the connection is paused, at once and whenever that was asked for. The stream does not
 /// end before the connection does: the client would take that for its end.
-async fn states(mut paused: watch::Receiver<bool>, messages: mpsc::Sender<Result<State, Status>>) {
+async fn states(mut paused: watch::Receiver<bool>, messages: Outlet<State>) {
     loop {
         let temporality = match *paused.borrow_and_update() {
             true => Temporality::Paused,
@@ -213,7 +204,7 @@ async fn states(mut paused: watch::Receiver<bool>, messages: mpsc::Sender<Result
         let state = State {
             temporality: temporality.into(),
         };
-        if !send(&messages, Ok(state)).await {
+        if !messages.send(Ok(state)).await {
             return;
         }
         tokio::select! {

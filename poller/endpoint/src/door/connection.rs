@@ -15,6 +15,7 @@ use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use netpoller_core::view::lints::Lints;
 use netpoller_host::{Place, Reserve, Seat};
@@ -23,6 +24,7 @@ use tokio::sync::Semaphore;
 use tokio::sync::futures::OwnedNotified;
 use tokio::time::{Instant, Sleep};
 use tonic::transport::server::Connected;
+use tonic::{Request, Status};
 
 use super::rate::Intake;
 use crate::limits::Limits;
@@ -32,7 +34,7 @@ const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
 /// A stream socket of either kind, or TLS over one.
 #[derive(Debug)]
-pub(super) enum Stream {
+pub(crate) enum Stream {
     Unix(tokio::net::UnixStream),
     Tcp(tokio::net::TcpStream),
     #[cfg(feature = "tls")]
@@ -86,6 +88,9 @@ pub(super) enum Transport {
     Tls,
 }
 
+/// What the last diagnosis of a connection has seen, and when that was over.
+pub(crate) type Seen = Mutex<Option<(Instant, Lints)>>;
+
 /// What is known of a connection by all who serve it.
 #[derive(Debug)]
 pub(crate) struct Session {
@@ -102,8 +107,9 @@ pub(crate) struct Session {
     /// common.
     #[cfg(feature = "console")]
     pub(crate) paused: tokio::sync::watch::Sender<bool>,
-    /// What its last diagnosis has seen, and when that was over.
-    pub(crate) seen: Mutex<Option<(Instant, Lints)>>,
+    /// Its streams end when nothing of them was taken for so long.
+    pub(crate) stalled: Duration,
+    pub(crate) seen: Seen,
     admitted: AtomicBool,
 }
 
@@ -127,6 +133,14 @@ pub(crate) struct Peer {
     pub(crate) session: Arc<Session>,
 }
 
+impl Peer {
+    /// Who sent this request.
+    pub(crate) fn of<T>(request: &Request<T>) -> Result<&Self, Status> {
+        let peer = request.extensions().get::<Self>();
+        peer.ok_or_else(|| Status::internal("the endpoint does not know who calls: a bug"))
+    }
+}
+
 /// A connection that was let in.
 pub(crate) struct Connection {
     /// Until it is dropped.
@@ -146,7 +160,7 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(
+    pub(crate) fn new(
         stream: Stream,
         redact: bool,
         limits: &Limits,
@@ -164,6 +178,7 @@ impl Connection {
             pages: Arc::new(Semaphore::new(limits.pages)),
             #[cfg(feature = "console")]
             paused: tokio::sync::watch::Sender::new(false),
+            stalled: limits.stalled,
             seen: Mutex::default(),
             admitted: AtomicBool::new(false),
         };

@@ -314,23 +314,9 @@ mod tests {
     use tonic::transport::server::Connected;
 
     use super::*;
-    use crate::door::connection::{Connection, Stream};
+    use crate::fixture::connection;
 
     const STALLED: Duration = Duration::from_secs(30);
-
-    /// A connection that has been let in, and the client's end.
-    async fn connection() -> (Connection, Arc<Session>, tokio::net::UnixStream) {
-        let (ours, theirs) = tokio::net::UnixStream::pair().expect("a pair");
-        let place = netpoller_host::Places::new(1, None)
-            .take()
-            .expect("a place");
-        let limits = Limits::default();
-        let reserve = netpoller_host::Reserve::default();
-        let connection = Connection::new(Stream::Unix(ours), false, &limits, place, reserve);
-        let session = connection.connect_info().session;
-        session.admit();
-        (connection, session, theirs)
-    }
 
     /// Always has a frame, or never.
     struct Source {
@@ -362,7 +348,9 @@ mod tests {
             .build()
             .expect("a runtime");
         runtime.block_on(async {
-            let (mut connection, session, _theirs) = connection().await;
+            let (mut connection, _theirs) = connection();
+            let session = connection.connect_info().session;
+            session.admit();
             let body = Body::new(Source { has_frames });
             let limits = Limits {
                 stalled: STALLED,

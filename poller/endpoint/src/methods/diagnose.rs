@@ -1,6 +1,6 @@
 //! `Diagnose`: looks for known faults for a while, and answers other requests meanwhile.
 
-use std::sync::{Arc, PoisonError};
+use std::sync::{MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
 use netpoller_core::internals::{self, INODE};
@@ -8,11 +8,11 @@ use netpoller_core::view::lints::{Finding, Lint, Lints, Options};
 use netpoller_core::{Poller, view};
 use netpoller_proto::v1;
 use netpoller_proto::v1::{DiagnoseRequest, DiagnoseResponse};
-use tonic::{Request, Response, Status};
+use tonic::{Response, Status};
 
 use super::turns::{LookTurn, REST, Turns};
 use super::{encode, find};
-use crate::door::connection::{Peer, Session};
+use crate::door::connection::Seen;
 use crate::guard::guarded;
 
 /// Findings in one answer.
@@ -35,13 +35,11 @@ const PATIENCE: Duration = Duration::from_millis(500);
 /// What one diagnosis of a connection has seen the next one knows, if it is asked for the same:
 /// some faults take longer to be certain than one answer may.
 pub(crate) async fn diagnose(
-    request: Request<DiagnoseRequest>,
+    request: DiagnoseRequest,
     redact: bool,
+    seen: &Seen,
     turns: &Turns,
 ) -> Result<Response<DiagnoseResponse>, Status> {
-    let session = request.extensions().get::<Peer>();
-    let session = session.map(|peer| Arc::clone(&peer.session));
-    let request = request.into_inner();
     let window = window(request.window_ns)?;
     let mut options = options(&request, window)?;
     let pollers = guarded(|| find::pollers(&request.poller))??;
@@ -58,7 +56,7 @@ pub(crate) async fn diagnose(
             turn.map_err(|_| crowded())??
         }
     };
-    let (mut lints, mut looks) = (seen_so_far(session.as_deref(), options), 1);
+    let (mut lints, mut looks) = (seen_so_far(seen, options), 1);
     let (mut findings, mut took_last) = look(&mut lints, &pollers, turn)?;
     loop {
         let left = window.saturating_sub(began.elapsed());
@@ -95,10 +93,7 @@ pub(crate) async fn diagnose(
         why: why.to_owned(),
     });
     let unjudged = unjudged.collect();
-    if let Some(session) = session {
-        let mut seen = session.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        *seen = Some((tokio::time::Instant::now(), lints));
-    }
+    *lock(seen) = Some((tokio::time::Instant::now(), lints));
     let more = findings.len().saturating_sub(MAX_FINDINGS);
     findings.truncate(MAX_FINDINGS);
     Ok(Response::new(DiagnoseResponse {
@@ -116,12 +111,8 @@ pub(crate) async fn diagnose(
 }
 
 /// What the last diagnosis of this connection has seen, if it was one like this and not long ago.
-fn seen_so_far(session: Option<&Session>, options: Options) -> Lints {
-    let seen = session.and_then(|session| {
-        let mut seen = session.seen.lock().unwrap_or_else(PoisonError::into_inner);
-        seen.take()
-    });
-    match seen {
+fn seen_so_far(seen: &Seen, options: Options) -> Lints {
+    match lock(seen).take() {
         Some((at, lints))
             if at.elapsed() < FORGOTTEN && internals::has_options(&lints, &options) =>
         {
@@ -129,6 +120,10 @@ fn seen_so_far(session: Option<&Session>, options: Options) -> Lints {
         }
         _ => Lints::new(options),
     }
+}
+
+fn lock(seen: &Seen) -> MutexGuard<'_, Option<(tokio::time::Instant, Lints)>> {
+    seen.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 /// Looks once. Returns what was found, and how long that took.
@@ -234,7 +229,13 @@ mod tests {
     }
 
     fn ask(request: DiagnoseRequest, redact: bool) -> Result<DiagnoseResponse, Status> {
-        run(diagnose(Request::new(request), redact, &Turns::default())).map(Response::into_inner)
+        run(diagnose(
+            request,
+            redact,
+            &Seen::default(),
+            &Turns::default(),
+        ))
+        .map(Response::into_inner)
     }
 
     /// A descriptor whose edge was consumed although its bytes were not read.

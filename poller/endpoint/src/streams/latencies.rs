@@ -9,14 +9,13 @@ use netpoller_core::internals::{self, GroupKey, Grouping};
 use netpoller_core::{DescId, Poller, view};
 use netpoller_proto::v1::{LatenciesFrame, PollerLatencies, WatchLatenciesRequest};
 use netpoller_proto::vocabulary::GroupBy;
-use tokio::sync::mpsc;
 use tokio::time::{Instant, MissedTickBehavior, interval_at};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::guard::guarded;
 use crate::methods::{encode, find};
-use crate::stall::send;
+use crate::outlet::Outlet;
 
 const DEFAULT_INTERVAL: Duration = Duration::from_secs(1);
 const LEAST_INTERVAL: Duration = Duration::from_millis(100);
@@ -31,13 +30,14 @@ struct Subscriber {
 
 pub(crate) fn start(
     request: &WatchLatenciesRequest,
+    stalled: Duration,
 ) -> Result<ReceiverStream<Result<LatenciesFrame, Status>>, Status> {
     let subscriber = guarded(|| Subscriber::new(request))??;
-    let (frames, stream) = mpsc::channel(1);
+    let (frames, stream) = Outlet::new(1, stalled);
     tokio::spawn(async move {
         // An error is the last thing that the client is told, if he listens.
         if let Err(status) = subscriber.run(&frames).await {
-            send(&frames, Err(status)).await;
+            frames.send(Err(status)).await;
         }
     });
     Ok(ReceiverStream::new(stream))
@@ -77,10 +77,7 @@ impl Subscriber {
     }
 
     /// Until the client has gone.
-    async fn run(
-        mut self,
-        frames: &mpsc::Sender<Result<LatenciesFrame, Status>>,
-    ) -> Result<(), Status> {
+    async fn run(mut self, frames: &Outlet<LatenciesFrame>) -> Result<(), Status> {
         let mut ticks = interval_at(Instant::now() + self.interval, self.interval);
         // A client that is slow has longer intervals.
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -90,7 +87,7 @@ impl Subscriber {
                 () = frames.closed() => return Ok(()),
             }
             let frame = guarded(|| self.frame())?;
-            if !send(frames, Ok(frame)).await {
+            if !frames.send(Ok(frame)).await {
                 return Ok(());
             }
         }

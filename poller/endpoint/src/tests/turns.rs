@@ -17,9 +17,9 @@ use netpoller_proto::v1;
 use netpoller_proto::v1::inspector_server::Inspector;
 use tokio::sync::mpsc;
 use tokio::time::Instant;
-use tonic::{Code, Request};
+use tonic::Code;
 
-use crate::fixture::{open, poller, run};
+use crate::fixture::{asked, open, poller, run};
 use crate::methods::turns::{DIAGNOSES, REST};
 use crate::service::Service;
 
@@ -60,7 +60,7 @@ fn cheap_questions_are_answered_between_many_sorted_pages_of_a_large_table() {
         for _ in 0..LISTS {
             let (service, answered) = (service.clone(), answered.clone());
             tokio::spawn(async move {
-                let request = Request::new(sorted("walked_in_turns"));
+                let request = asked(sorted("walked_in_turns"));
                 let page = service.list_descriptors(request).await.unwrap();
                 let fds = page.into_inner().descriptors;
                 assert_eq!((fds.len(), fds[0].fd), (10, last));
@@ -70,7 +70,7 @@ fn cheap_questions_are_answered_between_many_sorted_pages_of_a_large_table() {
         // Asked last, and each only when the one before was answered.
         tokio::spawn(async move {
             for _ in 0..CHEAP {
-                let request = Request::new(v1::GetStatsRequest {
+                let request = asked(v1::GetStatsRequest {
                     poller: "walked_in_turns".into(),
                     ..Default::default()
                 });
@@ -99,7 +99,7 @@ fn one_page_is_looked_for_at_a_time_and_one_that_is_given_up_makes_room() {
     let (_poller, _rows) = table("walked_one_by_one", 1000);
     let service = Service::default();
     run(async {
-        let list = || service.list_descriptors(Request::new(sorted("walked_one_by_one")));
+        let list = || service.list_descriptors(asked(sorted("walked_one_by_one")));
         let mut first = list();
         let mut second = pin!(list());
         poll_fn(|cx| {
@@ -122,7 +122,7 @@ fn a_description_waits_while_somebody_reads_the_kernels_list() {
     let service = Service::default();
     run(async {
         let turn = service.turns.kernel().await;
-        let mut answer = service.get_descriptor(Request::new(v1::GetDescriptorRequest {
+        let mut answer = service.get_descriptor(asked(v1::GetDescriptorRequest {
             poller: "described_in_turns".into(),
             id: desc.id().to_string(),
         }));
@@ -143,7 +143,7 @@ async fn a_diagnosis_is_held_back_while_the_kernels_list_rests_and_only_if_it_lo
     let service = Service::default();
     // One look, as of a client that asks again and again without pause.
     let diagnose = |kernel| {
-        service.diagnose(Request::new(v1::DiagnoseRequest {
+        service.diagnose(asked(v1::DiagnoseRequest {
             poller: "diagnosed_at_rest".into(),
             kernel,
             window_ns: 1,
@@ -171,7 +171,7 @@ async fn a_diagnosis_walks_through_the_table_when_it_is_its_turn() {
     let _poller = poller("diagnosed_in_turn");
     let service = Service::default();
     let walking = service.turns.walk().await.unwrap();
-    let mut diagnosis = service.diagnose(Request::new(v1::DiagnoseRequest {
+    let mut diagnosis = service.diagnose(asked(v1::DiagnoseRequest {
         poller: "diagnosed_in_turn".into(),
         window_ns: 1,
         ..Default::default()
@@ -190,7 +190,7 @@ async fn a_diagnosis_goes_without_the_kernels_list_if_that_does_not_come_in_time
     let _poller = poller("diagnosed_without");
     let service = Service::default();
     let diagnose = || {
-        service.diagnose(Request::new(v1::DiagnoseRequest {
+        service.diagnose(asked(v1::DiagnoseRequest {
             poller: "diagnosed_without".into(),
             kernel: true,
             window_ns: 1_000_000,
@@ -214,7 +214,7 @@ fn diagnoses_beyond_two_at_a_time_are_refused_and_told_when_to_ask_again() {
     let _poller = poller("diagnosed_in_turns");
     let service = Service::default();
     let diagnose = |window_ns| {
-        service.diagnose(Request::new(v1::DiagnoseRequest {
+        service.diagnose(asked(v1::DiagnoseRequest {
             poller: "diagnosed_in_turns".into(),
             window_ns,
             ..Default::default()

@@ -15,15 +15,14 @@ mod subscriber;
 use std::time::Duration;
 
 use netpoller_proto::v1::{TransitionsFrame, WatchTransitionsRequest};
-use tokio::sync::mpsc;
 use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use crate::guard::guarded;
-use crate::stall::send;
-use subscriber::{Frames, Subscriber};
+use crate::outlet::Outlet;
+use subscriber::Subscriber;
 
 /// Between two readings of the rings.
 const TICK: Duration = Duration::from_millis(20);
@@ -32,20 +31,21 @@ const QUEUE: usize = 8;
 
 pub(crate) fn start(
     request: WatchTransitionsRequest,
+    stalled: Duration,
 ) -> Result<ReceiverStream<Result<TransitionsFrame, Status>>, Status> {
     let subscriber = Subscriber::new(request)?;
-    let (frames, stream) = mpsc::channel(QUEUE);
+    let (frames, stream) = Outlet::new(QUEUE, stalled);
     tokio::spawn(async move {
         // An error is the last thing that the client is told, if it listens.
         if let Err(status) = run(subscriber, &frames).await {
-            send(&frames, Err(status)).await;
+            frames.send(Err(status)).await;
         }
     });
     Ok(ReceiverStream::new(stream))
 }
 
 /// Until the client has gone, or has all that it asked for.
-async fn run(mut subscriber: Subscriber, frames: &Frames) -> Result<(), Status> {
+async fn run(mut subscriber: Subscriber, frames: &Outlet<TransitionsFrame>) -> Result<(), Status> {
     if !send_recorded(&mut subscriber, frames).await? || subscriber.history_only {
         return Ok(());
     }
@@ -72,14 +72,17 @@ async fn run(mut subscriber: Subscriber, frames: &Frames) -> Result<(), Status> 
 
 /// What is there already, as fast as the client takes it; at least one frame, so that it knows the
 /// beginning. `false` if it takes no more.
-async fn send_recorded(subscriber: &mut Subscriber, frames: &Frames) -> Result<bool, Status> {
+async fn send_recorded(
+    subscriber: &mut Subscriber,
+    frames: &Outlet<TransitionsFrame>,
+) -> Result<bool, Status> {
     let end = guarded(|| subscriber.end())?;
     let mut is_first = true;
     loop {
         let step = guarded(|| subscriber.step(&end))?;
         if is_first || !step.events.is_empty() {
             let frame = subscriber.frame(step.events);
-            if !send(frames, Ok(frame)).await {
+            if !frames.send(Ok(frame)).await {
                 return Ok(false);
             }
             subscriber.was_told();

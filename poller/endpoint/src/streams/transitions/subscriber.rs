@@ -10,7 +10,6 @@ use netpoller_core::view;
 use netpoller_core::view::recorder::Cursor;
 use netpoller_proto::v1::{self, TransitionsFrame, WatchTransitionsRequest};
 use prost::Message;
-use tokio::sync::mpsc;
 use tonic::Status;
 
 use super::filter::EventFilter;
@@ -18,10 +17,8 @@ use crate::guard::guarded;
 use crate::limits::MAX_EVENTS;
 use crate::methods::event::Encoder;
 use crate::methods::find;
+use crate::outlet::Outlet;
 use crate::packer::Room;
-
-/// Where the frames of one client go.
-pub(super) type Frames = mpsc::Sender<Result<TransitionsFrame, Status>>;
 
 /// Events that one step looks at, whether they are wanted or not: a few milliseconds of the thread
 /// on which everybody is served.
@@ -163,16 +160,16 @@ impl Subscriber {
 
     /// Gives the client these events if it has room for them, and counts them as dropped if not. Of
     /// losses it is told though there are no events.
-    pub(super) fn offer(&mut self, events: Vec<v1::Event>, frames: &Frames) {
+    pub(super) fn offer(&mut self, events: Vec<v1::Event>, frames: &Outlet<TransitionsFrame>) {
         if events.is_empty() && self.told == (self.lost, self.dropped) {
             return;
         }
         let count = events.len() as u64;
         let frame = self.frame(events);
-        match frames.try_send(Ok(frame)) {
-            Ok(()) => self.was_told(),
-            // No room, or nobody there.
-            Err(_) => self.dropped += count,
+        if frames.offer(frame) {
+            self.was_told();
+        } else {
+            self.dropped += count;
         }
     }
 }
@@ -180,9 +177,9 @@ impl Subscriber {
 #[cfg(test)]
 mod tests {
     use std::os::fd::AsFd;
+    use std::time::Duration;
 
     use netpoller_core::{Kind, Poller, Sides};
-    use tokio::sync::mpsc;
 
     use super::*;
     use crate::limits::MAX_MESSAGE;
@@ -275,7 +272,7 @@ mod tests {
     #[test]
     fn what_a_slow_client_has_no_room_for_is_dropped_and_counted() {
         let mut subscriber = subscriber(WatchTransitionsRequest::default());
-        let (frames, mut taken) = mpsc::channel(1);
+        let (frames, mut taken) = Outlet::new(1, Duration::MAX);
         subscriber.offer(events(0), &frames);
         assert!(taken.try_recv().is_err(), "there is nothing to tell");
         subscriber.offer(events(3), &frames);

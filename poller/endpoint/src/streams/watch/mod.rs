@@ -20,17 +20,17 @@ use netpoller_core::view::{Auditor, Reader, Sockets};
 use netpoller_core::{Poller, internals};
 use netpoller_proto::filter::Predicate;
 use netpoller_proto::v1::{GetStatsResponse, WatchFrame, WatchRequest};
-use tokio::sync::mpsc;
 use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use crate::door::connection::Peer;
 use crate::guard::guarded;
 use crate::methods::find::pollers;
 use crate::methods::page::Filter;
 use crate::methods::stats::Reading;
 use crate::methods::turns::Common;
-use crate::stall::send;
+use crate::outlet::Outlet;
 use group::Group;
 use table::Table;
 
@@ -41,21 +41,16 @@ const SHORTEST: Duration = Duration::from_millis(100);
 pub(crate) fn start(
     request: WatchRequest,
     filter: Option<Predicate>,
-    redact: bool,
+    peer: &Peer,
     common: Arc<Common>,
 ) -> ReceiverStream<Result<WatchFrame, Status>> {
-    let (frames, stream) = mpsc::channel(1);
-    tokio::spawn(async move {
-        run(Watcher::new(request, filter, redact), &common, frames).await;
-    });
+    let (frames, stream) = Outlet::new(1, peer.session.stalled);
+    let watcher = Watcher::new(request, filter, peer.redact);
+    tokio::spawn(async move { run(watcher, &common, frames).await });
     ReceiverStream::new(stream)
 }
 
-async fn run(
-    mut watcher: Watcher,
-    common: &Common,
-    frames: mpsc::Sender<Result<WatchFrame, Status>>,
-) {
+async fn run(mut watcher: Watcher, common: &Common, frames: Outlet<WatchFrame>) {
     let mut next = Instant::now();
     let mut lost = 0;
     loop {
@@ -67,12 +62,12 @@ async fn run(
         let group = match group {
             Ok(group) => group,
             Err(status) => {
-                send(&frames, Err(status)).await;
+                frames.send(Err(status)).await;
                 return;
             }
         };
         for frame in group {
-            if !send(&frames, Ok(frame)).await {
+            if !frames.send(Ok(frame)).await {
                 return;
             }
         }
