@@ -1,6 +1,7 @@
 //! `netpoller hist`: quantiles of the latencies, of all time and of the last moment, and bars; or
 //! those of waits by what they have in common.
 
+mod by;
 mod groups;
 
 use std::collections::BTreeMap;
@@ -17,8 +18,8 @@ use crate::paint::Tone;
 use crate::table::{Align, Context, HISTOGRAM_RECORDS, HISTOGRAMS, HistogramRow};
 use crate::text;
 use crate::verbs::verb::{Usage, Verb};
+use by::GroupArgs;
 use clap::Args;
-use groups::GroupArgs;
 
 /// Columns of the longest bar.
 const BAR: u64 = 40;
@@ -53,7 +54,7 @@ impl Verb for HistArgs {
         let name = self.name.as_deref();
         self.groups.check()?;
         if let Some(by) = self.groups.by() {
-            return super::block_on(groups::show(globals, &self.groups, by, name));
+            return super::block_on(by::show(globals, &self.groups, by, name));
         }
         if globals.interval > LONGEST {
             return Err(Failure::Usage(
