@@ -13,7 +13,8 @@ use std::time::Duration;
 use crate::desc::{Kind, PollDesc};
 use crate::observe::{DescId, Direction, GroupBy, Names};
 use crate::poller::Poller;
-use crate::sys::{ForkMutex, Order};
+use crate::sync::LockOrder;
+use crate::sys::ForkMutex;
 use crate::view::recorder::{self, Event};
 use crate::view::{
     Exemplar, Line, Reader, Row, Waiter, blame, kernel_list_took, lints, place_of_exemplar,
@@ -219,6 +220,6 @@ impl Drop for Grouping {
 /// Keeps others of the process from binding an endpoint's socket, and a forked child from finding
 /// it half bound, until it is dropped.
 pub fn binding() -> impl Sized {
-    static BINDING: ForkMutex<()> = ForkMutex::new(Order::Binding, ());
+    static BINDING: ForkMutex<()> = ForkMutex::new(LockOrder::Binding, ());
     BINDING.lock()
 }

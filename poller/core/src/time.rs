@@ -28,8 +28,8 @@ use crate::poller::{Poller, look_again};
 /// # Panics
 ///
 /// When polled, if the global poller is needed and cannot be made for another reason than a
-/// shortage (see [`Poller::global`]); or if it has to wait in a tokio runtime that was built without
-/// I/O, of a poller that nobody else polls: it would wait for ever.
+/// shortage (see [`Poller::global`]); or if it has to wait in a tokio runtime that was built
+/// without I/O, of a poller that nobody else polls: it would wait for ever.
 #[track_caller]
 pub fn sleep(duration: Duration) -> impl Future<Output = ()> {
     let location = Location::caller();

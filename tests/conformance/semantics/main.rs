@@ -4,4 +4,4 @@
 mod cancel;
 mod input;
 mod short_read;
-mod statements;
+mod sockets;

@@ -147,8 +147,8 @@ fn a_task_that_computes_for_ever_is_named_on_both_of_two_workers() {
     hogged_for_ever(2, 2, blocked);
 }
 
-/// The other worker goes on with everything else, or with nothing: where the task keeps the one that
-/// was waiting for events, tokio may leave nobody to wait for them.
+/// The other worker goes on with everything else, or with nothing: where the task keeps the one
+/// that was waiting for events, tokio may leave nobody to wait for them.
 #[test]
 fn a_task_that_keeps_one_of_two_workers_is_named_whatever_the_other_does() {
     let finding = hogged_for_ever(2, 1, |poller| {

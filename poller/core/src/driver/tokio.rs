@@ -44,8 +44,8 @@ use super::kind::Driver;
 use crate::error::context;
 use crate::observe::{Direction, U64Hasher, stamp_ns};
 use crate::poller::{Shared, all_pollers};
-use crate::sync::Panics;
-use crate::sys::{ForkMutex, Order, query};
+use crate::sync::{LockOrder, Panics};
+use crate::sys::{ForkMutex, query};
 use crate::{Poller, ReadyList};
 
 /// A poller and a runtime.
@@ -68,7 +68,7 @@ struct Runtimes {
 /// So many runtimes without I/O are remembered.
 const WITHOUT_IO: usize = 64;
 
-static RUNTIMES: ForkMutex<Option<Runtimes>> = ForkMutex::new(Order::Runtimes, None);
+static RUNTIMES: ForkMutex<Option<Runtimes>> = ForkMutex::new(LockOrder::Runtimes, None);
 
 /// Looks at the list, or changes it. No poller may be let go of in there, nor any foreign code be
 /// called.
@@ -212,7 +212,7 @@ pub(super) fn is_worker() -> bool {
 
 #[cold]
 fn own_of(runtime: &Handle) -> io::Result<Poller> {
-    static MAKING: ForkMutex<()> = ForkMutex::new(Order::Own, ());
+    static MAKING: ForkMutex<()> = ForkMutex::new(LockOrder::Own, ());
     let existing = || {
         let own = with_runtimes(|runtimes| runtimes.own.get(&runtime.id()).and_then(Weak::upgrade));
         own.map(|shared| Poller { shared })

@@ -14,8 +14,8 @@ use std::task::{Context, Poll, Waker};
 use std::time::Instant;
 
 use crate::error::{Error, context};
-use crate::sync::Panics;
-use crate::sys::{ForkMutex, Order, Process};
+use crate::sync::{LockOrder, Panics};
+use crate::sys::{ForkMutex, Process};
 use crate::time::timeout;
 
 /// Names that are looked up at a time.
@@ -244,7 +244,7 @@ struct Queue {
 }
 
 static QUEUE: ForkMutex<Queue> = ForkMutex::new(
-    Order::Lookups,
+    LockOrder::Lookups,
     Queue {
         threads: 0,
         waiting: VecDeque::new(),

@@ -11,7 +11,8 @@ use std::collections::{BTreeMap, VecDeque};
 use std::panic::Location;
 use std::sync::Arc;
 
-use crate::sys::{ForkMutex, Order};
+use crate::sync::LockOrder;
+use crate::sys::ForkMutex;
 
 /// Most texts in use at a time. What comes then is shown as [`OVERFLOW`].
 const MAX_TEXTS: usize = 65_534;
@@ -75,7 +76,7 @@ struct Table {
 impl Names {
     /// The one table of the process.
     pub(crate) fn shared() -> &'static Names {
-        static NAMES: Names = Names(ForkMutex::new(Order::Names, Table::new()));
+        static NAMES: Names = Names(ForkMutex::new(LockOrder::Names, Table::new()));
         &NAMES
     }
 

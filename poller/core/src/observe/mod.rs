@@ -5,7 +5,7 @@
 //! |---|---|
 //! | `shard` | what one thread writes: its counters, histograms and ring; `bare` is nothing of it |
 //! | `totals` | the sum of all shards, as it was read |
-//! | `counter` | which counter an operation, or a call behind one, counts in |
+//! | `op_kind` | which counter an operation, or a call behind one, counts in |
 //! | `histogram` | buckets, quantiles and exemplars |
 //! | `grouped` | latencies by descriptor, line or task, while somebody asks |
 //! | `event`, `ring` | the flight recorder: an event, and the events of one thread |
@@ -23,13 +23,13 @@
 #![forbid(unsafe_code)]
 #![cfg_attr(netpoller_bare, allow(dead_code))]
 
-mod counter;
 mod event;
 mod grouped;
 mod histogram;
 mod history;
 mod intern;
 mod line;
+mod op_kind;
 mod resumed;
 mod ring;
 #[cfg_attr(netpoller_bare, path = "bare.rs")]
@@ -50,7 +50,6 @@ pub use netpoller_proto::vocabulary::{
     Awaited, Cause, Counter, DescId, Direction, EventKind, Histogram, LineKind, Transition, Unit,
 };
 
-pub(crate) use counter::{OpKind, OpResult};
 pub(crate) use event::{MAX_ARGUMENT, RawEvent};
 #[cfg(all(test, not(loom)))]
 #[allow(unused_imports)]
@@ -62,6 +61,7 @@ pub(crate) use history::{History, Kept, KeptIn, Next};
 pub use intern::Label;
 pub(crate) use intern::{Name, Names, visible};
 pub use line::{Line, Place};
+pub(crate) use op_kind::{OpKind, OpResult};
 pub(crate) use resumed::{Resumed, Watch, has_resumed, is_watched};
 pub(crate) use ring::EVENT_BYTES;
 pub(crate) use shard::{Local, RECORDS, Recorder, stamp_ns};

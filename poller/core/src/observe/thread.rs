@@ -6,7 +6,8 @@ use std::sync::Arc;
 
 use super::intern::printable;
 use crate::clock;
-use crate::sys::{self, ForkMutex, Order};
+use crate::sync::LockOrder;
+use crate::sys::{self, ForkMutex};
 
 /// Numbers that there are. A number is a byte, so that it need not be compared with this.
 pub(crate) const MAX_THREADS: usize = 1 << u8::BITS;
@@ -30,7 +31,7 @@ struct Table {
 }
 
 static TABLE: ForkMutex<Table> = ForkMutex::new(
-    Order::Threads,
+    LockOrder::Threads,
     Table {
         free: Vec::new(),
         next: UNASKED + 1,

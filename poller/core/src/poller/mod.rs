@@ -61,8 +61,8 @@ use crate::desc::PollCache;
 use crate::error::Error;
 use crate::observe::{Recorder, Sites};
 use crate::sync::atomic::{AtomicI64, AtomicU64, Ordering};
-use crate::sync::{CachePadded, Mutex};
-use crate::sys::{Backend, ForkMutex, Order, TimerFd};
+use crate::sync::{CachePadded, LockOrder, Mutex};
+use crate::sys::{Backend, ForkMutex, TimerFd};
 use crate::timers::{DeadlineQueue, EMPTY};
 use break_signal::BreakSignal;
 use role::RoleQueue;
@@ -208,7 +208,7 @@ impl Poller {
     /// What `epoll_create1(2)` or `eventfd(2)` said, mostly a limit of open files;
     /// [`Error::Forked`](crate::Error::Forked) in a child of the process that it was made in.
     pub fn try_global() -> io::Result<&'static Poller> {
-        static INIT: ForkMutex<()> = ForkMutex::new(Order::Global, ());
+        static INIT: ForkMutex<()> = ForkMutex::new(LockOrder::Global, ());
         if let Some(poller) = GLOBAL.get() {
             poller.shared.check_process()?;
             return Ok(poller);
@@ -346,7 +346,7 @@ impl Shared {
     fn nest(&self) -> io::Result<()> {
         self.check_process()?;
         // One at a time, for the backend holds one timer.
-        static NESTING: ForkMutex<()> = ForkMutex::new(Order::Nesting, ());
+        static NESTING: ForkMutex<()> = ForkMutex::new(LockOrder::Nesting, ());
         let _guard = NESTING.lock();
         if self.nested.get().is_none() {
             let timer = self.backend.add_timer()?;

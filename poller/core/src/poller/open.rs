@@ -1,4 +1,4 @@
-//! Registering, evicting and deregistering.
+//! Registering and deregistering.
 
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, RawFd};
@@ -6,9 +6,9 @@ use std::panic::Location;
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use super::{Desc, Poller};
-use crate::desc::{Kind, NO_DEADLINE, Transport};
+use crate::desc::{Kind, Transport};
 use crate::error::RegisterError;
-use crate::observe::{Cause, Counter, DescId, Direction, EventKind, Histogram, Label, Names};
+use crate::observe::{Cause, Counter, Direction, EventKind, Histogram, Label, Names};
 use crate::sync::Panics;
 use crate::sys::{INTEREST, INTEREST_URGENT, Tag};
 
@@ -146,64 +146,6 @@ impl Desc {
             u64::from(self.slot.fd() as u32),
         );
         now_ns
-    }
-
-    /// Evicts the descriptor: every waiter is released, and every operation from here on fails with
-    /// [`Error::Closed`](crate::Error::Closed) (Go's `pollUnblock`). `false` if that was done
-    /// before; Go throws then (semantics 11).
-    #[doc(alias = "pollUnblock")]
-    #[doc(alias = "poll_runtime_pollUnblock")]
-    #[doc(alias = "evict")]
-    pub fn unblock(&self) -> bool {
-        let mut panics = Panics::default();
-        let evicted = self.evict(&mut panics);
-        panics.resume();
-        evicted.is_some()
-    }
-
-    /// [`Desc::unblock`]; how many waiters were released, `None` if it was done before, or if the
-    /// descriptor is no more.
-    pub(super) fn evict(&self, panics: &mut Panics) -> Option<u32> {
-        // As in `close_once`.
-        self.shared.check_process().ok()?;
-        let local = self.shared.recorder.local();
-        let mut wakers = [None, None];
-        {
-            let _guard = self.slot.lock();
-            // Under the lock a slot begins no other life.
-            if !self.slot.is_live(self.generation) || self.slot.info().closing() {
-                return None;
-            }
-            local.stamp();
-            for direction in Direction::ALL {
-                self.slot.store_deadline(direction, NO_DEADLINE);
-            }
-            self.slot.publish(true);
-            if self
-                .slot
-                .queued_ns
-                .load(crate::sync::atomic::Ordering::Relaxed)
-                != 0
-            {
-                self.shared.timers.remove(&self.slot);
-            }
-            for (waker, direction) in wakers.iter_mut().zip(Direction::ALL) {
-                *waker = self
-                    .shared
-                    .release_waiter(self, direction, Cause::Close, &local);
-            }
-        }
-        local.count(Counter::Evicted);
-        // Ours, whoever lives in the slot by now: of an eviction from outside the owner may have
-        // closed it meanwhile.
-        let id = DescId {
-            slot: self.slot.slot(),
-            generation: self.generation,
-        };
-        local.event(EventKind::Evicted, id, 0);
-        let released = wakers.iter().flatten().count() as u32;
-        self.shared.wake_released(wakers, panics);
-        Some(released)
     }
 
     /// Deregisters the descriptor, which stays open and the caller's. Waiters were released, if

@@ -4,9 +4,10 @@ use std::sync::atomic::{AtomicU32, Ordering};
 use std::sync::{Arc, Weak};
 
 use super::{Poller, Shared};
-use crate::sys::{ForkMutex, Order};
+use crate::sync::LockOrder;
+use crate::sys::ForkMutex;
 
-static POLLERS: ForkMutex<Vec<Weak<Shared>>> = ForkMutex::new(Order::Pollers, Vec::new());
+static POLLERS: ForkMutex<Vec<Weak<Shared>>> = ForkMutex::new(LockOrder::Pollers, Vec::new());
 static NEXT_ID: AtomicU32 = AtomicU32::new(1);
 
 /// The name of the poller of those who name none.

@@ -3,14 +3,15 @@
 //!
 //! Everything that a model explores takes its primitives from here, so that the shipped code is the
 //! model-checked code. State that no model looks at (process-wide registries, caches of names) uses
-//! std directly; which locks of the process there are, and in which order they are taken, says
-//! [`Order`](crate::sys::Order).
+//! std directly. What each lock is for, and in which order they are taken, `lock_order` says.
 #![forbid(unsafe_code)]
 
+mod lock_order;
 mod pad;
 mod panics;
 mod soon;
 
+pub(crate) use lock_order::LockOrder;
 pub(crate) use pad::CachePadded;
 pub(crate) use panics::{Panics, wake_all};
 pub(crate) use soon::lock_soon;

@@ -2,8 +2,9 @@
 //!
 //! A child has the one thread that called `fork(2)`, and a copy of everything else: also of a lock
 //! that another thread held at that moment, and will never leave there. So the forking thread takes
-//! them all before, in the order of [`Order`], and leaves them on both sides (`pthread_atfork(3)`);
-//! what they guard is whole then. A fork costs a few uncontended locks, and nothing else does.
+//! them all before, in the order of [`LockOrder`], and leaves them on both sides
+//! (`pthread_atfork(3)`); what they guard is whole then. A fork costs a few uncontended locks, and
+//! nothing else does.
 
 use std::any::Any;
 use std::cell::{Cell, RefCell};
@@ -11,49 +12,19 @@ use std::ops::{Deref, DerefMut};
 use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering, compiler_fence};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
-use crate::sync::lock_soon;
+use crate::sync::{LockOrder, lock_soon};
 
-/// All of these locks. Whoever holds one takes only later ones.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Order {
-    /// Making the global poller.
-    Global,
-    /// Making the poller of a runtime.
-    #[cfg(feature = "tokio")]
-    Own,
-    /// The names that are looked up.
-    Lookups,
-    /// Binding the endpoint's socket.
-    Binding,
-    /// Nesting a poller.
-    Nesting,
-    /// Which runtimes poll.
-    #[cfg(feature = "tokio")]
-    Runtimes,
-    /// The list of pollers.
-    Pollers,
-    /// Labels and names of tasks.
-    Names,
-    /// The numbers of threads.
-    Threads,
-    /// Making what is made once.
-    Once,
-    /// What a test makes of it.
-    #[cfg(all(test, not(loom), not(miri)))]
-    Spare,
-}
+const COUNT: usize = LockOrder::Once as usize + 1 + cfg!(all(test, not(loom), not(miri))) as usize;
 
-const COUNT: usize = Order::Once as usize + 1 + cfg!(all(test, not(loom), not(miri))) as usize;
-
-/// A lock of its own for each place in [`Order`]. Does not poison.
+/// A lock of its own for each place in [`LockOrder`]. Does not poison.
 #[derive(Debug)]
 pub(crate) struct ForkMutex<T> {
-    order: Order,
+    order: LockOrder,
     lock: Mutex<T>,
 }
 
 impl<T: Send + 'static> ForkMutex<T> {
-    pub(crate) const fn new(order: Order, value: T) -> Self {
+    pub(crate) const fn new(order: LockOrder, value: T) -> Self {
         Self {
             order,
             lock: Mutex::new(value),
@@ -122,7 +93,7 @@ struct AtIt {
 }
 
 impl AtIt {
-    fn begin(order: Order) -> Self {
+    fn begin(order: LockOrder) -> Self {
         let before = AT_IT.get();
         let bit = 1 << order as u32 & !before;
         AT_IT.set(before | bit);
@@ -220,7 +191,7 @@ pub(crate) fn made_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
 
 #[cold]
 fn make_once<T>(cell: &OnceLock<T>, make: impl FnOnce() -> T) -> &T {
-    static MAKING: ForkMutex<()> = ForkMutex::new(Order::Once, ());
+    static MAKING: ForkMutex<()> = ForkMutex::new(LockOrder::Once, ());
     let _guard = MAKING.lock();
     cell.get_or_init(make)
 }
@@ -231,7 +202,7 @@ mod tests {
     use std::sync::mpsc::channel;
     use std::time::Duration;
 
-    static LOCK: ForkMutex<u32> = ForkMutex::new(Order::Spare, 0);
+    static LOCK: ForkMutex<u32> = ForkMutex::new(LockOrder::Spare, 0);
 
     /// Found on a machine where everybody was late: the lock was waited for 50 ms, and its holder
     /// had not run by then.
@@ -280,7 +251,7 @@ mod tests {
             is_over.recv().unwrap();
         });
         is_held.recv().unwrap();
-        let later = AtIt::begin(Order::Once);
+        let later = AtIt::begin(LockOrder::Once);
         assert!(LOCK.hold().is_none());
         drop(later);
         over.send(()).unwrap();

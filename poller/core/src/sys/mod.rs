@@ -58,7 +58,7 @@ pub(crate) use backend::Backend;
 pub(crate) use epoll::{EventBuf, INTEREST, INTEREST_URGENT, REFUSES_WAIT};
 pub(crate) use fd::CloseableFd;
 pub(crate) use fork::Process;
-pub(crate) use fork_lock::{ForkMutex, Order, made_once};
+pub(crate) use fork_lock::{ForkMutex, made_once};
 pub(crate) use location::AtomicLocation;
 pub use own_thread::OwnThread;
 pub use process::{effective_uid, is_gone, listening_pid, replace, start_ticks, yield_to_others};
