@@ -29,6 +29,7 @@ pub use crate::sys::{
     AcceptFailure, AcceptPause, OwnThread, effective_uid, is_gone, listening_pid, replace,
     start_ticks, yield_to_others,
 };
+pub use crate::view::kernel::{Listed, Listing};
 pub use crate::view::lints::waiters::{Parked, Waiters};
 pub use crate::view::lints::watch::StuckWatch;
 pub use crate::view::raw::{RawRow, RawSide};

@@ -5,6 +5,7 @@
 //! The crates for it bring a family of others along, for some hundred bytes whose form is fixed.
 
 use std::io::{self, Read};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -21,7 +22,11 @@ const NLM_F_DUMP_INTR: u16 = 0x10;
 /// Attributes of an answer, and the bits that ask for them are one less.
 const INET_DIAG_INFO: u16 = 2;
 const INET_DIAG_SKMEMINFO: u16 = 7;
+const UNIX_DIAG_NAME: u16 = 0;
+const UNIX_DIAG_PEER: u16 = 2;
 const UNIX_DIAG_RQLEN: u16 = 4;
+const UDIAG_SHOW_NAME: u32 = 0x1;
+const UDIAG_SHOW_PEER: u32 = 0x4;
 const UDIAG_SHOW_RQLEN: u32 = 0x10;
 /// Those that belong to a descriptor: neither TIME_WAIT nor what is not accepted yet.
 const TCP_STATES: u32 = 0xfff & !(1 << 6);
@@ -70,7 +75,8 @@ impl Family {
             // All states, and no particular one.
             body.extend(u32::MAX.to_ne_bytes());
             body.extend(0u32.to_ne_bytes());
-            body.extend(UDIAG_SHOW_RQLEN.to_ne_bytes());
+            let show = UDIAG_SHOW_RQLEN | UDIAG_SHOW_NAME | UDIAG_SHOW_PEER;
+            body.extend(show.to_ne_bytes());
             body.extend([0; 8]);
         } else {
             body.extend([
@@ -91,10 +97,15 @@ impl Family {
         request
     }
 
+    /// Where its attributes begin: behind `struct inet_diag_msg` or `struct unix_diag_msg`.
+    fn attributes_at(self) -> usize {
+        if self == Self::Unix { 16 } else { 72 }
+    }
+
     /// From `struct inet_diag_msg` or `struct unix_diag_msg`, and what follows it.
     fn parse(self, message: &[u8]) -> Option<Diag> {
         let is_unix = self == Self::Unix;
-        let (state_at, inode_at, length) = if is_unix { (2, 4, 16) } else { (1, 68, 72) };
+        let (state_at, inode_at) = if is_unix { (2, 4) } else { (1, 68) };
         let state = *message.get(state_at)?;
         let mut diag = Diag {
             inode: word(message, inode_at)?.into(),
@@ -106,7 +117,7 @@ impl Family {
         if !is_unix {
             diag.queues = Some([word(message, 56)?, word(message, 60)?]);
         }
-        for (kind, value) in attributes(message.get(length..)?) {
+        for (kind, value) in attributes(message.get(self.attributes_at()..)?) {
             match kind {
                 UNIX_DIAG_RQLEN if is_unix => {
                     diag.queues = word(value, 0).zip(word(value, 4)).map(<[u32; 2]>::from);
@@ -120,6 +131,64 @@ impl Family {
             }
         }
         Some(diag)
+    }
+}
+
+/// What the kernel says of one socket, as it came.
+#[derive(Clone, Copy)]
+pub(crate) struct Message<'a> {
+    family: Family,
+    bytes: &'a [u8],
+}
+
+impl<'a> Message<'a> {
+    /// Its state, its queues, and of TCP its numbers; `None` if the message was cut.
+    pub(crate) fn diag(&self) -> Option<Diag> {
+        self.family.parse(self.bytes)
+    }
+
+    /// Both ends of a socket of IP; the second one, if it is connected.
+    pub(crate) fn addresses(&self) -> Option<(SocketAddr, Option<SocketAddr>)> {
+        // `struct inet_diag_sockid` at 4: ports in the order of the network, then two addresses of
+        // sixteen bytes each.
+        let end = |port_at: usize, address_at: usize| {
+            let port = self.bytes.get(port_at..)?.first_chunk().copied()?;
+            let bytes: [u8; 16] = self.bytes.get(address_at..)?.first_chunk().copied()?;
+            let address: IpAddr = match self.family {
+                Family::Tcp4 | Family::Udp4 => {
+                    let [a, b, c, d, ..] = bytes;
+                    Ipv4Addr::new(a, b, c, d).into()
+                }
+                Family::Tcp6 | Family::Udp6 => Ipv6Addr::from(bytes).into(),
+                Family::Unix => return None,
+            };
+            Some(SocketAddr::new(address, u16::from_be_bytes(port)))
+        };
+        let peer = end(6, 24).filter(|peer| peer.port() != 0);
+        Some((end(4, 8)?, peer))
+    }
+
+    /// Its name, which begins with a zero byte if it is an abstract one, and the inode of its peer;
+    /// of a Unix socket.
+    pub(crate) fn names(&self) -> (Option<&'a [u8]>, Option<u64>) {
+        let (mut name, mut peer) = (None, None);
+        if self.family == Family::Unix {
+            let all = self.bytes.get(self.family.attributes_at()..);
+            for (kind, value) in attributes(all.unwrap_or_default()) {
+                match kind {
+                    UNIX_DIAG_NAME => name = Some(value),
+                    UNIX_DIAG_PEER => peer = word(value, 0).map(u64::from),
+                    _ => {}
+                }
+            }
+        }
+        (name, peer)
+    }
+
+    /// Of a Unix socket: SOCK_STREAM and so on.
+    pub(crate) fn unix_type(&self) -> Option<i32> {
+        let kind = self.bytes.get(1).filter(|_| self.family == Family::Unix);
+        kind.map(|kind| i32::from(*kind))
     }
 }
 
@@ -209,7 +278,7 @@ impl SockDiag {
     pub(crate) fn receive(
         &mut self,
         family: Family,
-        visit: &mut dyn FnMut(Diag),
+        visit: &mut dyn FnMut(Message<'_>),
     ) -> io::Result<Progress> {
         let length = match self.socket.read(&mut self.buffer) {
             Ok(length) => length,
@@ -236,7 +305,10 @@ impl SockDiag {
                             errno => Err(io::Error::from_raw_os_error(-errno)),
                         };
                     }
-                    SOCK_DIAG_BY_FAMILY => family.parse(body).into_iter().for_each(&mut *visit),
+                    SOCK_DIAG_BY_FAMILY => visit(Message {
+                        family,
+                        bytes: body,
+                    }),
                     _ => {}
                 }
             }
@@ -261,7 +333,9 @@ mod tests {
         let mut found = None;
         let mut diag = SockDiag::new().unwrap();
         diag.ask(family).unwrap();
-        let mut note = |it: Diag| found = found.or(Some(it).filter(|it| it.inode == inode));
+        let mut note = |it: Message<'_>| {
+            found = found.or(it.diag().filter(|it| it.inode == inode));
+        };
         while diag.receive(family, &mut note).unwrap() == Progress::More {}
         found
     }
@@ -294,9 +368,7 @@ mod tests {
         let mut diag = SockDiag::new().unwrap();
         diag.ask(Family::Unix).unwrap();
         let mut messages = 0;
-        let mut note = |it: Diag| {
-            inodes.insert(it.inode);
-        };
+        let mut note = |it: Message<'_>| inodes.extend(it.diag().map(|it| it.inode));
         while diag.receive(Family::Unix, &mut note).unwrap() == Progress::More {
             messages += 1;
         }
@@ -313,7 +385,10 @@ mod tests {
         for family in Family::ALL {
             for length in 0..200 {
                 for fill in [0, 1, 0xff] {
-                    let _ = family.parse(&vec![fill; length]);
+                    let bytes = &vec![fill; length][..];
+                    let message = Message { family, bytes };
+                    let _ = (message.diag(), message.addresses());
+                    let _ = (message.names(), message.unix_type());
                 }
             }
         }

@@ -10,6 +10,7 @@
 //! addresses are not this row's: then the row is stale.
 
 use std::io;
+use std::os::unix::ffi::OsStrExt;
 use std::sync::Arc;
 
 use socket2::SockAddr;
@@ -132,11 +133,24 @@ fn text(address: &SockAddr) -> String {
         return address.to_string();
     }
     if let Some(path) = address.as_pathname() {
-        return format!("unix:{}", printable(&path.to_string_lossy()));
+        return unix_text(path.as_os_str().as_bytes());
     }
     match address.as_abstract_namespace() {
-        Some(name) => format!("unix:@{}", printable(&String::from_utf8_lossy(name))),
+        Some(name) => unix_text(&[&[0], name].concat()),
         None => String::new(),
+    }
+}
+
+/// The same of a name as the kernel has it: an abstract one begins with a zero byte, and a path may
+/// end with one. Empty if it is empty.
+pub(super) fn unix_text(name: &[u8]) -> String {
+    match name {
+        [] => String::new(),
+        [0, name @ ..] => format!("unix:@{}", printable(&String::from_utf8_lossy(name))),
+        path => {
+            let path = path.strip_suffix(&[0]).unwrap_or(path);
+            format!("unix:{}", printable(&String::from_utf8_lossy(path)))
+        }
     }
 }
 

@@ -62,7 +62,7 @@ pub(crate) mod blame;
 pub mod dump;
 #[cfg(any(test, feature = "faults"))]
 pub mod faults;
-mod kernel;
+pub(crate) mod kernel;
 mod laws;
 mod line;
 pub mod lints;

@@ -206,8 +206,10 @@ impl Reading {
             }
         };
         let known = &mut self.sockets.known;
-        diag.receive(family, &mut |diag| {
-            if let Some(socket) = known.get_mut(&diag.inode) {
+        diag.receive(family, &mut |message| {
+            if let Some(diag) = message.diag()
+                && let Some(socket) = known.get_mut(&diag.inode)
+            {
                 *socket = Some(Socket::of(&diag, family, now_ns));
             }
         })

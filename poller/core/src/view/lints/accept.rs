@@ -12,7 +12,7 @@ use super::span;
 use super::waiters::{Parked, Waiters};
 use crate::desc::{Kind, State};
 use crate::observe::{Counter, DescId, Direction, Label, Names, Transition};
-use crate::sys::sock_diag::{Diag, Family, Progress, SockDiag};
+use crate::sys::sock_diag::{Family, Message, Progress, SockDiag};
 use crate::sys::{query, socket};
 use crate::view::line::Place;
 use crate::view::raw::{RawRow, RawSide};
@@ -208,8 +208,9 @@ fn queue(
 fn unix_queues() -> UnixQueues {
     let (mut queues, mut diag) = (HashMap::new(), SockDiag::new()?);
     diag.ask(Family::Unix)?;
-    let mut note = |it: Diag| {
-        queues.extend(it.queues.map(|[length, limit]| (it.inode, (length, limit))));
+    let mut note = |it: Message<'_>| {
+        let queue = it.diag().and_then(|it| Some((it.inode, it.queues?)));
+        queues.extend(queue.map(|(inode, [length, limit])| (inode, (length, limit))));
     };
     while diag.receive(Family::Unix, &mut note)? == Progress::More {}
     Ok(queues)
