@@ -17,7 +17,8 @@ use crate::table::SortSpec;
 #[command(next_help_heading = "Global options")]
 pub(crate) struct Globals {
     /// Process to look at: unix:PATH, /path, http(s)://host:port, pid:N or NAME; may be left out
-    /// when there is only one.
+    /// when only one has an inspection endpoint. A process without one is read from outside, by
+    /// pid:N or NAME.
     #[arg(
         short,
         long,

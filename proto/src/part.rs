@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 
-use crate::v1::{self, Descriptor, Exemplar, Finding, Line, Waiter, Wake};
+use crate::v1::{self, Descriptor, Exemplar, Finding, Line, Transitions, Waiter, Wake};
 use crate::vocabulary::Direction;
 
 /// One direction of a descriptor as it is: its state, who waits, its counts.
@@ -130,12 +130,11 @@ impl<'a> Part<'a> {
         self.sides().any(|side| side.deadline_ns == 1)
     }
 
-    /// Edges that the kernel reported.
+    /// Edges that the kernel reported; `None` where nobody has counted them.
     #[must_use]
-    pub fn edges(self) -> u64 {
-        self.sides()
-            .filter_map(|side| side.transitions.as_ref())
-            .fold(0, |sum, counts| sum.saturating_add(counts.edges()))
+    pub fn edges(self) -> Option<u64> {
+        let counts = self.sides().filter_map(|side| side.transitions.as_ref());
+        counts.map(Transitions::edges).reduce(u64::saturating_add)
     }
 
     /// Who waits, or was the last to wait, in each direction.

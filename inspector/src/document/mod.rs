@@ -62,6 +62,9 @@ pub(crate) struct Target<'a> {
     kernel: &'a str,
     version: &'a str,
     protocol: u32,
+    /// What it is made of, if it is read from outside.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    outside: Option<&'a str>,
 }
 
 impl<'a> Target<'a> {
@@ -76,6 +79,7 @@ impl<'a> Target<'a> {
             kernel: &server.kernel,
             version: &server.version,
             protocol: server.protocol,
+            outside: server.outside.as_ref().map(|it| it.runtime.as_str()),
         }
     }
 }

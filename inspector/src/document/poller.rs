@@ -2,7 +2,7 @@
 
 use netpoller_proto::v1::{self, Poller};
 
-use crate::table::Context;
+use crate::table::{Context, counted};
 
 /// A row of `ls pollers`.
 #[derive(serde::Serialize)]
@@ -12,9 +12,9 @@ pub(crate) struct PollerItem<'a> {
     epoll_fd: i32,
     driver: &'a str,
     descriptors: u64,
-    slots: u64,
-    waiters: i64,
-    deadlines: u64,
+    slots: Option<u64>,
+    waiters: Option<u64>,
+    deadlines: Option<u64>,
     blocked: bool,
     last_poll_ns: Option<u64>,
     created_at: Option<String>,
@@ -50,9 +50,9 @@ pub(crate) fn poller<'a>(poller: &'a Poller, context: &Context) -> PollerItem<'a
         epoll_fd: poller.epoll_fd,
         driver: &poller.driver,
         descriptors: poller.descriptors,
-        slots: poller.slots,
-        waiters: poller.waiters,
-        deadlines: poller.deadlines,
+        slots: counted(poller, poller.slots),
+        waiters: counted(poller, poller.waiters.max(0).unsigned_abs()),
+        deadlines: counted(poller, poller.deadlines),
         blocked: poller.blocked,
         last_poll_ns: (poller.last_poll_ns != 0).then_some(poller.last_poll_ns),
         created_at: context.anchor.rfc3339(poller.created_at_ns),

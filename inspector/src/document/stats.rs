@@ -14,7 +14,7 @@ use crate::table::Context;
 #[derive(serde::Serialize)]
 pub(crate) struct StatsItem<'a> {
     poller: Option<PollerItem<'a>>,
-    transitions: BTreeMap<&'static str, Transitions>,
+    transitions: BTreeMap<&'static str, Option<Transitions>>,
     counters: &'a BTreeMap<String, u64>,
     histograms: Vec<Histogram<'a>>,
     laws: Vec<Law<'a>>,
@@ -24,7 +24,7 @@ pub(crate) fn stats<'a>(stats: &'a PollerStats, context: &Context) -> StatsItem<
     StatsItem {
         poller: stats.poller.as_ref().map(|it| poller(it, context)),
         transitions: [("read", stats.read), ("write", stats.write)]
-            .map(|(name, counts)| (name, Transitions(counts.unwrap_or_default())))
+            .map(|(name, counts)| (name, counts.map(Transitions)))
             .into(),
         counters: &stats.counters,
         histograms: stats.histograms.iter().map(histogram).collect(),

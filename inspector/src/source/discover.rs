@@ -15,9 +15,10 @@ use std::time::{Duration, SystemTime};
 
 use tokio::task::JoinSet;
 
-use super::endpoint::{Connection, Peer, connect, silent};
+use super::endpoint::{self, Connection, Peer, silent};
 use super::places::{self, Place, Socket};
-use super::process::{self, Process, own_uid};
+use super::process;
+use super::procfs::{self, Process, own_uid};
 use super::target::{Target, TargetSpec, UnixSocket};
 use crate::failure::Failure;
 use crate::foreign;
@@ -131,7 +132,16 @@ fn pid_here(place: &Place, socket: &Socket, processes: &[Process]) -> Option<u32
     named.map(|process| process.pid)
 }
 
-/// The endpoint that `--target` names, or the only one there is.
+/// Connects to a source.
+pub(crate) async fn connect(target: &Target, timeout: Duration) -> Result<Connection, Failure> {
+    match target {
+        Target::Process(pid) => process::connect(*pid, timeout).await,
+        _ => endpoint::connect(target, timeout).await,
+    }
+}
+
+/// The process that `--target` names, or the only one with an endpoint. One that has none is read
+/// from outside.
 pub(crate) async fn choose(
     spec: Option<&TargetSpec>,
     timeout: Duration,
@@ -185,29 +195,33 @@ async fn of_pid(pid: u32, timeout: Duration) -> Result<Connection, Failure> {
     if let Some(found) = found.into_iter().next() {
         return into_connection(found, timeout).await;
     }
-    Err(match process {
-        None => nowhere(
+    match process {
+        None => Err(nowhere(
             "there is no such process".into(),
             "`netpoller targets` lists what can be inspected",
-        ),
-        Some(process) if own_uid().is_some_and(|own| own != 0 && own != process.uid) => nowhere(
-            format!("the process is user {}'s", process.uid),
-            "only that user and root can see its socket: run the command as one of them",
-        ),
-        Some(_) => nowhere(
-            "no socket of this process at the usual place".into(),
-            "if it listens elsewhere, name it with -t unix:PATH; `netpoller targets` lists what can be found",
-        ),
-    })
+        )),
+        Some(process) if own_uid().is_some_and(|own| own != 0 && own != process.uid) => {
+            Err(nowhere(
+                format!("the process is user {}'s", process.uid),
+                "only that user and root can look at it: run the command as one of them",
+            ))
+        }
+        Some(_) => process::connect(pid, timeout).await,
+    }
 }
 
 async fn of_name(name: &str, timeout: Duration) -> Result<Connection, Failure> {
     let all = discover(timeout).await;
     let (mut named, others): (Vec<Found>, Vec<Found>) =
         all.into_iter().partition(|found| found.name() == name);
-    match named.len() {
-        1 => into_connection(named.remove(0), timeout).await,
-        0 => {
+    let outside = match named.is_empty() {
+        true => outside(name),
+        false => Vec::new(),
+    };
+    match (named.len(), &outside[..]) {
+        (1, _) => into_connection(named.remove(0), timeout).await,
+        (0, [pid]) => process::connect(*pid, timeout).await,
+        (0, []) => {
             let pid = |it: &Found| format!("{} (pid:{})", it.name(), it.pid);
             let known = match text::nearest(name, others.iter().map(Found::name)) {
                 Some(near) => format!("; did you mean `{near}`?"),
@@ -223,18 +237,42 @@ async fn of_name(name: &str, timeout: Duration) -> Result<Connection, Failure> {
                 super::target::FORMS
             )))
         }
-        count => Err(Failure::Usage(format!(
+        (0, several) => {
+            let choices: Vec<String> = several
+                .iter()
+                .map(|pid| format!("  --target pid:{pid}"))
+                .collect();
+            Err(Failure::Usage(format!(
+                "{} processes are called `{name}`; choose one:\n{}",
+                several.len(),
+                choices.join("\n")
+            )))
+        }
+        (count, _) => Err(Failure::Usage(format!(
             "{count} processes are called `{name}`; choose one:\n{}",
             choices(&named)
         ))),
     }
 }
 
+/// The processes with this name that can be read from outside: those that have an epoll set, for
+/// others tell little.
+fn outside(name: &str) -> Vec<u32> {
+    let all = Process::all().into_iter().map(|it| it.pid);
+    let named = all.filter(|pid| file_name(&procfs::executable(*pid)) == name);
+    named.filter(|pid| process::has_epoll(*pid)).collect()
+}
+
+/// The name of an executable, without the folders.
+fn file_name(executable: &str) -> &str {
+    let path = executable.trim_end_matches(" (deleted)");
+    path.rsplit('/').next().unwrap_or(path)
+}
+
 impl Found {
     /// The name of its executable, without the folders.
     pub(crate) fn name(&self) -> &str {
-        let path = self.executable.trim_end_matches(" (deleted)");
-        path.rsplit('/').next().unwrap_or(path)
+        file_name(&self.executable)
     }
 
     /// The path of its socket, for people.
@@ -272,8 +310,8 @@ async fn probe(socket: Socket, pid: u32, timeout: Duration) -> Option<Found> {
         uid,
         peer: socket.foreign.then_some(uid),
         start_ticks: socket.start_ticks,
-        started: process::started(socket.start_ticks),
-        executable: process::executable(pid),
+        started: procfs::started(socket.start_ticks),
+        executable: procfs::executable(pid),
         socket: socket.path,
         state: State::Ok,
         connection: None,
@@ -297,7 +335,7 @@ async fn probe(socket: Socket, pid: u32, timeout: Duration) -> Option<Found> {
 
 /// Whether the process of a socket is gone. The socket is gone then too, if it is ours to remove.
 async fn is_stale(socket: &Socket, pid: u32) -> bool {
-    if process::start_ticks(pid) == Some(socket.start_ticks) {
+    if procfs::start_ticks(pid) == Some(socket.start_ticks) {
         return false;
     }
     if socket.foreign {

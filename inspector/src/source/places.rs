@@ -15,7 +15,7 @@ use std::fs;
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
 
-use super::process::{Process, own_uid};
+use super::procfs::{Process, own_uid};
 
 /// Directories to look in, in place of the usual ones, separated by colons.
 const VARIABLE: &str = "NETPOLLER_SOCKETS";

@@ -22,6 +22,8 @@ pub(crate) enum Target {
     Unix(UnixSocket),
     /// TCP.
     Tcp(Tcp),
+    /// None: the process with this id is read from outside.
+    Process(u32),
 }
 
 /// A path, and who must answer there.
@@ -112,6 +114,7 @@ impl fmt::Display for Target {
                 write!(f, "unix:{}", foreign::visible(&path))
             }
             Self::Tcp(tcp) => write!(f, "{}", tcp.uri.to_string().trim_end_matches('/')),
+            Self::Process(pid) => write!(f, "pid:{pid}"),
         }
     }
 }

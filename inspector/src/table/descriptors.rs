@@ -422,7 +422,7 @@ mod tests {
         assert_eq!(
             texts(DESCRIPTORS.columns, entry),
             [
-                "0.0", "-", "unknown", "-", "-", "unknown", "unknown", "-", "-", "0", "-"
+                "0.0", "-", "unknown", "-", "-", "unknown", "unknown", "-", "-", "-", "-"
             ]
         );
     }

@@ -50,7 +50,7 @@ pub(crate) use histograms::{
 pub(crate) use laws::{LAWS, LAWS_OF_ALL, LAWS_OF_ONE, LawRow};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use leaks::Leak;
-pub(crate) use pollers::POLLERS;
+pub(crate) use pollers::{POLLERS, counted};
 pub(crate) use sites::{SITE_RECORDS, SITES, SITES_WIDE, SiteCounts, SiteRow};
 pub(crate) use sort::{SortSpec, sort};
 pub(crate) use targets::{TARGETS, descriptors as descriptors_of};

@@ -16,6 +16,21 @@ fn last_poll(poller: &Poller) -> Option<u64> {
     Some(poller.last_poll_ns).filter(|last| *last != 0)
 }
 
+/// A number that is known of a poller; nobody counts for an epoll instance that is looked at from
+/// outside.
+pub(crate) fn counted(poller: &Poller, count: u64) -> Option<u64> {
+    (poller.created_at_ns != 0 || count != 0).then_some(count)
+}
+
+fn waiters(poller: &Poller) -> Option<u64> {
+    counted(poller, poller.waiters.max(0).unsigned_abs())
+}
+
+/// The same as what is sorted by.
+fn key(count: Option<u64>) -> Key {
+    count.map_or(Key::Absent, |it| Key::Number(it.into()))
+}
+
 /// How long the threads that poll it were runnable and did not run; `None` if nobody knows.
 fn run_delay(poller: &Poller) -> Option<u64> {
     let delays = poller.polled_by.iter().map(|it| it.run_delay_ns);
@@ -35,17 +50,14 @@ pub(crate) static POLLERS: [C; 13] = [
         Key::Number(it.descriptors.into())
     })
     .count(),
-    C::numbers("waiters", "WAITERS", 170, |it| {
-        Key::Number(it.waiters.max(0).into())
-    })
-    .count(),
+    C::numbers("waiters", "WAITERS", 170, |it| key(waiters(it))).count(),
     C::numbers("deadlines", "DEADLINES", 160, |it| {
-        Key::Number(it.deadlines.into())
+        key(counted(it, it.deadlines))
     })
     .count(),
-    C::numbers("slots", "SLOTS", 80, |it| Key::Number(it.slots.into())).count(),
+    C::numbers("slots", "SLOTS", 80, |it| key(counted(it, it.slots))).count(),
     C::numbers("epoll_fd", "EPOLL", 60, |it| {
-        Key::Number(it.epoll_fd.max(0).into())
+        key(u64::try_from(it.epoll_fd).ok())
     })
     .count(),
     C::words("blocked", "BLOCKED", 100, |it| {

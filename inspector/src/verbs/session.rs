@@ -3,14 +3,24 @@
 use std::future::Future;
 use std::io::{self, BufWriter, Write};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::query::Query;
 use crate::source::{Connection, choose};
 
 /// The process that is meant.
 pub(crate) async fn connection(globals: &Globals) -> Result<Connection, Failure> {
-    choose(globals.target.as_ref(), globals.timeout).await
+    let connection = choose(globals.target.as_ref(), globals.timeout).await?;
+    if let Some(outside) = &connection.server.outside {
+        let (target, runtime) = (&connection.target, &outside.runtime);
+        note(&format!(
+            "{target} ({runtime}) has no inspection endpoint and is read from outside, through the kernel"
+        ));
+        for missing in &outside.missing {
+            note(&format!("not known: {missing}"));
+        }
+    }
+    Ok(connection)
 }
 
 /// Refuses a filter that names a poller which the process does not have: no row would ever answer

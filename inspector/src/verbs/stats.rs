@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 
 use netpoller_proto::filter::Key;
-use netpoller_proto::v1::{Poller, PollerStats};
+use netpoller_proto::v1::{Poller, PollerStats, Transitions};
 use netpoller_proto::vocabulary::Transition;
 
 use crate::document;
@@ -14,7 +14,7 @@ use crate::paint::Tone;
 use crate::quantile;
 use crate::table::{
     Align, COUNTERS, Column, Context, CounterRow, HISTOGRAMS_OF_ALL_TIME, HistogramRow,
-    LAWS_OF_ONE, LawRow, TRANSITIONS, TransitionRow,
+    LAWS_OF_ONE, LawRow, TRANSITIONS, TransitionRow, counted,
 };
 use crate::text;
 use crate::verbs::verb::{Usage, Verb};
@@ -101,12 +101,19 @@ fn numbers(pollers: &[PollerStats]) -> Vec<Number> {
         };
         if let Some(gauges) = &stats.poller {
             add("gauge", "descriptors", gauges.descriptors.into(), "");
-            add("gauge", "waiters", gauges.waiters.into(), "");
-            add("gauge", "deadlines", gauges.deadlines.into(), "");
-            add("gauge", "slots", gauges.slots.into(), "");
+            let others = [
+                ("waiters", gauges.waiters.max(0).unsigned_abs()),
+                ("deadlines", gauges.deadlines),
+                ("slots", gauges.slots),
+            ];
+            for (name, count) in others {
+                if let Some(count) = counted(gauges, count) {
+                    add("gauge", name, count.into(), "");
+                }
+            }
         }
         for (group, counts) in [("read", stats.read), ("write", stats.write)] {
-            for (name, count) in counts.unwrap_or_default().named() {
+            for (name, count) in counts.iter().flat_map(Transitions::named) {
                 add(group, name, count.into(), "");
             }
         }
@@ -136,18 +143,18 @@ fn section(
     writeln!(out, "{}", Tone::Title.paint(&title, style.color))?;
     gauges(style, out, &poller, context)?;
 
-    let (read, write) = (
-        stats.read.unwrap_or_default(),
-        stats.write.unwrap_or_default(),
-    );
-    let transitions = Transition::ALL.map(|it| TransitionRow {
-        name: it.name(),
-        read: read.get(it),
-        read_per_second: None,
-        write: write.get(it),
-        write_per_second: None,
+    // Nobody counts them from outside.
+    let transitions = stats.read.zip(stats.write).map(|(read, write)| {
+        Transition::ALL.map(|it| TransitionRow {
+            name: it.name(),
+            read: read.get(it),
+            read_per_second: None,
+            write: write.get(it),
+            write_per_second: None,
+        })
     });
-    part(style, out, &TRANSITIONS, &transitions, context)?;
+    let transitions = transitions.as_ref().map_or(&[][..], |rows| &rows[..]);
+    part(style, out, &TRANSITIONS, transitions, context)?;
     let counters = stats.counters.iter().map(|(name, total)| CounterRow {
         name: name.clone(),
         total: *total,
@@ -201,12 +208,13 @@ fn gauges(
     context: &Context,
 ) -> io::Result<()> {
     let ago = text::duration(context.now_ns.saturating_sub(poller.last_poll_ns));
+    let count = |count| counted(poller, count).map_or("-".to_owned(), text::grouped);
     let rows = [
         ("driver", poller.driver.clone()),
         ("descriptors", text::grouped(poller.descriptors)),
-        ("waiters", text::signed(poller.waiters)),
-        ("deadlines", text::grouped(poller.deadlines)),
-        ("slots", text::grouped(poller.slots)),
+        ("waiters", count(poller.waiters.max(0).unsigned_abs())),
+        ("deadlines", count(poller.deadlines)),
+        ("slots", count(poller.slots)),
         ("epoll_fd", poller.epoll_fd.to_string()),
         (
             "blocked",
@@ -214,10 +222,10 @@ fn gauges(
         ),
         (
             "last_poll",
-            if poller.last_poll_ns == 0 {
-                "never".into()
-            } else {
-                format!("{} ago", context.written(ago))
+            match poller.last_poll_ns {
+                0 if poller.created_at_ns == 0 => "-".to_owned(),
+                0 => "never".to_owned(),
+                _ => format!("{} ago", context.written(ago)),
             },
         ),
     ];

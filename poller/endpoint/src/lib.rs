@@ -67,3 +67,9 @@ pub use door::listen::{Listen, ParseListenError};
 pub use door::tls::Tls;
 pub use error::{DirectoryProblem, SecretProblem, StartError};
 pub use server::{Builder, Server};
+
+/// What the command makes of the kernel's words where no endpoint does it; not for users.
+#[doc(hidden)]
+pub mod messages {
+    pub use crate::methods::encode::{lint, severity, socket};
+}

@@ -226,6 +226,7 @@ fn server(redacted: bool) -> GetServerResponse {
             })
             .collect(),
         redacted,
+        outside: None,
         lints: encode::lints(),
     }
 }

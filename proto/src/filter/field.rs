@@ -157,7 +157,7 @@ fields! {
         };
     Opened "opened" [] "how long ago it was registered", WHOLE | CHEAP | LASTING,
         Get::Past(|part| Some(part.row.opened_at_ns));
-    Edges "edges" [] "edges that the kernel reported", CHEAP, Get::Number(|part| part.edges().into());
+    Edges "edges" [] "edges that the kernel reported", CHEAP, Get::Count(|part| part.edges());
     Events "events" [] "raw epoll bits of the last event", WHOLE | CHEAP,
         Get::Number(|part| part.row.last_events.into());
     Where "where" ["location"] "the line of code that waits, or else that opened it", LASTING,

@@ -44,6 +44,20 @@ pub struct GetServerResponse {
     /// The known faults that `Diagnose` can look for; empty of a server that does not say.
     #[prost(message, repeated, tag = "13")]
     pub lints: ::prost::alloc::vec::Vec<Lint>,
+    /// Set where it is not the process that answers, but somebody who reads it from outside.
+    #[prost(message, optional, tag = "14")]
+    pub outside: ::core::option::Option<Outside>,
+}
+/// How a process that embeds nothing is looked at: through the kernel. Each of its epoll instances is a poller. What cannot be
+/// seen from outside is not set.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Outside {
+    /// What it is made of, for example "Go 1.27.3" or "tokio 1.54.1"; "unknown" if that cannot be told.
+    #[prost(string, tag = "1")]
+    pub runtime: ::prost::alloc::string::String,
+    /// What could not be read, and why.
+    #[prost(string, repeated, tag = "2")]
+    pub missing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// A known fault that can be looked for.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -35,6 +35,18 @@ impl Connection {
         }
     }
 
+    /// Refuses what only an endpoint can tell of its process.
+    pub(crate) fn must_record(&self, what: &str) -> Result<(), Failure> {
+        match self.server.outside {
+            None => Ok(()),
+            Some(_) => Err(Failure::Runtime(format!(
+                "{} is read from outside, through the kernel, which knows no {what}; a process with an inspection \
+                 endpoint tells it",
+                self.target
+            ))),
+        }
+    }
+
     /// The statistics of every poller.
     pub(crate) async fn stats(&self) -> Result<GetStatsResponse, Failure> {
         self.stats_over(Duration::ZERO).await

@@ -9,7 +9,7 @@ use netpoller_proto::v1::{GetServerRequest, GetServerResponse};
 use tokio::io::{AsyncBufReadExt, BufReader};
 use tokio::net::{TcpStream, UnixStream};
 use tokio_rustls::client::TlsStream;
-use tonic::transport::Endpoint;
+use tonic::transport::{Channel, Endpoint};
 use tower::service_fn;
 
 use super::access::Access;
@@ -45,27 +45,48 @@ pub(crate) struct Connection {
 pub(crate) async fn connect(target: &Target, timeout: Duration) -> Result<Connection, Failure> {
     let peer = Peer::default();
     let attempt = async {
-        let mut client = Client::new(open(target, timeout, &peer).await?);
-        let server = match client.get_server(GetServerRequest {}).await {
-            Ok(server) => server,
-            Err(refusal) => return Err(greeting(target, timeout, &peer).failure(&refusal).await),
-        };
-        if server.protocol != PROTOCOL {
-            return Err(Failure::Incompatible(format!(
-                "{target} (pid {}, netpoller {}) speaks version {} of the inspection protocol, this command speaks \
-                 version {PROTOCOL}\ninstall the `netpoller` command of the same release as the service",
-                server.pid, server.version, server.protocol
-            )));
-        }
-        Ok(Connection {
-            client,
-            server,
-            target: target.clone(),
-            timeout,
-            peer: peer.clone(),
-        })
+        let client = Client::new(open(target, timeout, &peer).await?);
+        greet(client, target, timeout, &peer).await
     };
     greeting(target, timeout, &peer).timely(attempt).await?
+}
+
+/// The same over a channel that is there already, with nothing to show to whoever is at its end.
+pub(in crate::source) async fn connect_over(
+    channel: Channel,
+    target: &Target,
+    timeout: Duration,
+    peer: &Peer,
+) -> Result<Connection, Failure> {
+    let client = Client::new(transport(channel, Access::default().credentials()?));
+    let attempt = greet(client, target, timeout, peer);
+    greeting(target, timeout, peer).timely(attempt).await?
+}
+
+async fn greet(
+    mut client: Client,
+    target: &Target,
+    timeout: Duration,
+    peer: &Peer,
+) -> Result<Connection, Failure> {
+    let server = match client.get_server(GetServerRequest {}).await {
+        Ok(server) => server,
+        Err(refusal) => return Err(greeting(target, timeout, peer).failure(&refusal).await),
+    };
+    if server.protocol != PROTOCOL {
+        return Err(Failure::Incompatible(format!(
+            "{target} (pid {}, netpoller {}) speaks version {} of the inspection protocol, this command speaks \
+             version {PROTOCOL}\ninstall the `netpoller` command of the same release as the service",
+            server.pid, server.version, server.protocol
+        )));
+    }
+    Ok(Connection {
+        client,
+        server,
+        target: target.clone(),
+        timeout,
+        peer: peer.clone(),
+    })
 }
 
 fn greeting<'a>(target: &'a Target, timeout: Duration, peer: &'a Peer) -> Asked<'a> {
@@ -97,6 +118,7 @@ pub(super) async fn open(
             Access::default().credentials()?,
         ),
         Target::Tcp(tcp) => (Endpoint::from(tcp.uri.clone()), tcp.credentials()?),
+        Target::Process(_) => return Err(none(target)),
     };
     // A process that is stopped keeps its connections and says nothing: it is asked for a sign of
     // life.
@@ -129,9 +151,19 @@ pub(super) async fn open(
             endpoint.connect_with_connector(connector).await
         }
         Target::Tcp(_) => endpoint.tcp_nodelay(true).connect().await,
+        Target::Process(_) => return Err(none(target)),
     };
     let channel = channel.map_err(|error| of_connection(target, &error))?;
     Ok(transport(channel, credentials))
+}
+
+/// It is read from outside.
+fn none(target: &Target) -> Failure {
+    Failure::Connect {
+        target: target.to_string(),
+        reason: "the process has no endpoint".to_owned(),
+        advice: "start the service with its inspection endpoint".to_owned(),
+    }
 }
 
 async fn unix(socket: UnixSocket, peer: &Peer) -> io::Result<UnixStream> {

@@ -22,8 +22,8 @@ mod schema;
 
 pub(crate) use access::Access;
 pub(super) use access::Credentials;
-pub(super) use connect::silent;
-pub(crate) use connect::{Connection, connect};
+pub(crate) use connect::Connection;
+pub(super) use connect::{connect, connect_over, silent};
 pub(crate) use control::Control;
 pub(crate) use fetch::{Selection, weight};
 pub(super) use peer::Peer;

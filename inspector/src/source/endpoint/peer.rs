@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use tokio::net::UnixStream;
 
-use crate::source::process;
+use crate::source::procfs;
 
 /// A process that ends closes its sockets first, and is gone soon after.
 const SOON: Duration = Duration::from_millis(300);
@@ -39,7 +39,7 @@ impl Peer {
 
     fn set(&self, pid: Option<u32>) {
         let process = pid.and_then(|pid| {
-            let start_ticks = process::start_ticks(pid)?;
+            let start_ticks = procfs::start_ticks(pid)?;
             Some(Process { pid, start_ticks })
         });
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = process;
@@ -68,7 +68,7 @@ impl Peer {
 impl Process {
     fn trouble(self) -> Option<String> {
         let pid = self.pid;
-        match process::state(pid) {
+        match procfs::state(pid) {
             Some((state @ ('T' | 't'), start)) if start == self.start_ticks => {
                 Some(format!("process {pid} is stopped (state {state})"))
             }

@@ -203,6 +203,9 @@ fn counts(app: &App, row: &Descriptor) -> Vec<Line<'static>> {
         .filter_map(|direction| row.side(direction))
         .collect();
     let mut lines = Vec::new();
+    if sides.iter().all(|side| side.transitions.is_none()) {
+        return lines;
+    }
     lines.push(Line::from(toned(
         theme,
         format!(" {:<NAME$}{:>12}{:>12}", "TRANSITION", "READ", "WRITE"),

@@ -75,6 +75,10 @@ fn who(app: &App, room: usize) -> Line<'static> {
             if pollers == 1 { " poller" } else { " pollers" },
             Tone::Dim,
         ));
+        if let Some(outside) = &server.outside {
+            let from = format!("  {} from outside", outside.runtime);
+            spans.push(toned(theme, from, Tone::Warn));
+        }
     }
     // The process and its start stand at the end of a path.
     let taken: usize = spans.iter().map(Span::width).sum();
@@ -173,7 +177,11 @@ fn totals(app: &App, room: u16) -> Line<'static> {
         None => (counts.ready, "ready, not taken"),
     };
     facts.push((text::grouped(input), name, Tone::Ready));
-    facts.push((text::grouped(counts.timers), "sleeps", Tone::Plain));
+    let server = app.feed.server.as_ref();
+    let is_outside = server.is_some_and(|it| it.outside.is_some());
+    if !is_outside {
+        facts.push((text::grouped(counts.timers), "sleeps", Tone::Plain));
+    }
     facts.push((
         text::grouped(model.lost),
         "lost frames",
@@ -183,6 +191,7 @@ fn totals(app: &App, room: u16) -> Line<'static> {
             Tone::Plain
         },
     ));
+    let edges = edges.filter(|_| !is_outside);
     facts.extend(edges.map(|edges| (edges, "edges/s", Tone::Plain)));
 
     let mut line = Line::from(Span::raw(" "));

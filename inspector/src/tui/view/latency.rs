@@ -35,12 +35,12 @@ fn histograms(app: &App) -> Vec<Histogram> {
 fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let histograms = histograms(app);
     if histograms.is_empty() {
-        let line = Line::from(toned(
-            app.theme,
-            "waiting for the first statistics",
-            Tone::Dim,
-        ))
-        .centered();
+        let server = app.feed.server.as_ref();
+        let why = match server.is_some_and(|it| it.outside.is_some()) {
+            true => "nobody measures latencies from outside of the process",
+            false => "waiting for the first statistics",
+        };
+        let line = Line::from(toned(app.theme, why, Tone::Dim)).centered();
         frame.render_widget(Paragraph::new(line), area);
         return;
     }

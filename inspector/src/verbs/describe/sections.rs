@@ -33,7 +33,16 @@ pub(super) fn print(
     for direction in Direction::ALL {
         sections.direction(out, entry, direction)?;
     }
-    sections.history(out, answer)?;
+    // Nobody keeps it of a process that is read from outside.
+    let is_kept = |direction| {
+        entry
+            .row
+            .side(direction)
+            .is_some_and(|it| it.transitions.is_some())
+    };
+    if Direction::ALL.into_iter().any(is_kept) {
+        sections.history(out, answer)?;
+    }
     sections.latencies(out, &answer.histograms)?;
     if let Some(kernel) = &answer.kernel {
         sections.kernel(out, kernel, entry.row.socket.as_ref())?;
@@ -371,9 +380,14 @@ impl Sections<'_> {
         } else {
             view.inode.to_string()
         };
+        let ready = match view.ready {
+            0 if !view.error.is_empty() => String::new(),
+            ready => epoll_names(ready),
+        };
         for (name, value) in [
             ("registered", registered.as_str()),
-            ("ready now", &epoll_names(view.ready)),
+            // From outside nobody can ask for it, and that is told below.
+            ("ready now", &ready),
             ("blocking mode", if view.blocking { "yes" } else { "no" }),
             ("to be read", &bytes(view.receive_queue)),
             ("send queue", &send_queue),

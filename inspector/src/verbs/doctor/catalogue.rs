@@ -15,6 +15,8 @@ pub(super) struct Catalogue {
     pub(super) lints: Vec<Lint>,
     /// The process said so.
     pub(super) told: bool,
+    /// It is read from outside, where not everything can be known.
+    pub(super) outside: bool,
 }
 
 impl Catalogue {
@@ -26,6 +28,7 @@ impl Catalogue {
         Self {
             lints: server.lints.clone(),
             told: true,
+            outside: server.outside.is_some(),
         }
     }
 
@@ -34,6 +37,7 @@ impl Catalogue {
         Self {
             lints: lints::Lint::ALL.map(own).into(),
             told: false,
+            outside: false,
         }
     }
 

@@ -78,7 +78,10 @@ impl Look<'_> {
         for lint in lints::Lint::ALL {
             let name = lint.name();
             if self.catalogue.find(name).is_none() && !is_run(name) {
-                let why = "the process does not know it: its library is older than this command";
+                let why = match self.catalogue.outside {
+                    true => "it cannot be known from outside of the process",
+                    false => "the process does not know it: its library is older than this command",
+                };
                 all.push(NotRun::new(name, why, None));
             }
         }

@@ -63,6 +63,7 @@ impl Verb for HistArgs {
         }
         super::block_on(async {
             let connection = super::connection(globals).await?;
+            connection.must_record("latencies")?;
             let style = globals.style();
             if name.is_some() {
                 // A typing error is reported at once, not after the interval.

@@ -42,7 +42,8 @@ pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor
     }
 }
 
-fn socket(socket: Socket) -> v1::Socket {
+/// What the kernel knows of a socket.
+pub fn socket(socket: Socket) -> v1::Socket {
     v1::Socket {
         tcp_state: socket.tcp_state.to_owned(),
         recvq: socket.recvq,
@@ -292,7 +293,8 @@ pub(crate) fn lints() -> Vec<v1::Lint> {
     Lint::ALL.map(lint).into()
 }
 
-fn lint(lint: Lint) -> v1::Lint {
+/// A fault that can be looked for.
+pub fn lint(lint: Lint) -> v1::Lint {
     let timing = match lint.timing() {
         Timing::Dated => v1::Timing::Dated,
         Timing::FirstSeen => v1::Timing::FirstSeen,
@@ -310,7 +312,8 @@ fn lint(lint: Lint) -> v1::Lint {
     }
 }
 
-pub(super) fn severity(severity: Severity) -> v1::Severity {
+/// How grave it is.
+pub fn severity(severity: Severity) -> v1::Severity {
     match severity {
         Severity::Info => v1::Severity::Info,
         Severity::Warning => v1::Severity::Warning,

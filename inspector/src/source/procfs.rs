@@ -118,6 +118,17 @@ pub(super) fn start_ticks(pid: u32) -> Option<u64> {
     parse_start_ticks(&fs::read_to_string(format!("/proc/{pid}/stat")).ok()?)
 }
 
+/// The moment of a start time on CLOCK_MONOTONIC, which stands still while the machine sleeps.
+pub(super) fn started_ns(start_ticks: u64) -> u64 {
+    let now = |clock| {
+        let now = rustix::time::clock_gettime(clock);
+        i128::from(now.tv_sec) * 1_000_000_000 + i128::from(now.tv_nsec)
+    };
+    let slept = now(rustix::time::ClockId::Boottime) - now(rustix::time::ClockId::Monotonic);
+    let since_boot = i128::from(start_ticks) * i128::from(1_000_000_000 / TICKS_A_SECOND);
+    u64::try_from(since_boot - slept).unwrap_or(0)
+}
+
 /// The second field is the name in parentheses, and the name may contain anything, even a
 /// parenthesis.
 fn parse_start_ticks(stat: &str) -> Option<u64> {

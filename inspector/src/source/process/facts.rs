@@ -1,0 +1,290 @@
+//! What /proc tells of one process: its open files, its epoll sets, its threads and its limit.
+//!
+//! The text is the kernel's, and some of it the process's own: names of threads and paths. So
+//! nothing is taken for granted, and whatever cannot be read is absent.
+
+use std::collections::HashMap;
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::PathBuf;
+
+/// Open files that are looked at; what comes after is counted.
+const MOST_FILES: usize = 200_000;
+/// Threads that are looked at.
+const MOST_THREADS: usize = 10_000;
+/// Bytes of a file of /proc that are read.
+const LARGEST: u64 = 64 << 20;
+
+/// What an epoll descriptor stands for.
+const EPOLL: &str = "anon_inode:[eventpoll]";
+
+/// An open file.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct OpenFile {
+    pub(super) fd: i32,
+    /// As the kernel writes it: `socket:[4711]`, `anon_inode:[eventfd]`, a path.
+    pub(super) link: String,
+}
+
+impl OpenFile {
+    /// Of a socket.
+    pub(super) fn socket_inode(&self) -> Option<u64> {
+        self.numbered("socket:[")
+    }
+
+    /// Of a pipe.
+    pub(super) fn pipe_inode(&self) -> Option<u64> {
+        self.numbered("pipe:[")
+    }
+
+    fn numbered(&self, what: &str) -> Option<u64> {
+        let number = self.link.strip_prefix(what)?.strip_suffix(']')?;
+        number.parse().ok()
+    }
+
+    pub(super) fn is_epoll(&self) -> bool {
+        self.link == EPOLL
+    }
+}
+
+/// A registration of an epoll set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Registered {
+    pub(super) fd: i32,
+    /// Bits that were asked for.
+    pub(super) events: u32,
+    /// Of the file that was registered: the number may stand for another one by now.
+    pub(super) inode: u64,
+}
+
+/// A thread, and the call in which it waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Thread {
+    pub(super) tid: i32,
+    pub(super) name: String,
+    /// The number of the call and its first argument, if it is in one and that may be known.
+    pub(super) call: Option<(i64, u64)>,
+    /// How long it has run, and was runnable and did not run.
+    pub(super) times_ns: Option<(u64, u64)>,
+}
+
+/// A process at one moment.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Facts {
+    pub(super) files: Vec<OpenFile>,
+    /// By the number of the epoll descriptor.
+    pub(super) sets: HashMap<i32, Vec<Registered>>,
+    pub(super) threads: Vec<Thread>,
+    /// Of open files (RLIMIT_NOFILE).
+    pub(super) limit: Option<u64>,
+    /// What could not be read, and why.
+    pub(super) missing: Vec<String>,
+}
+
+fn path(pid: u32, of: &str) -> PathBuf {
+    PathBuf::from(format!("/proc/{pid}/{of}"))
+}
+
+fn text(path: PathBuf) -> io::Result<String> {
+    let mut bytes = Vec::new();
+    File::open(path)?.take(LARGEST).read_to_end(&mut bytes)?;
+    Ok(String::from_utf8_lossy(&bytes).into_owned())
+}
+
+impl Facts {
+    /// Reads them. Fails if the open files may not be looked at, or the process has ended.
+    pub(super) fn read(pid: u32) -> io::Result<Self> {
+        let mut facts = Self::default();
+        for entry in fs::read_dir(path(pid, "fd"))? {
+            let Ok(entry) = entry else { break };
+            let Some(fd) = entry.file_name().to_str().and_then(|fd| fd.parse().ok()) else {
+                continue;
+            };
+            if facts.files.len() == MOST_FILES {
+                let more = format!("open files beyond the first {MOST_FILES} are not looked at");
+                facts.missing.push(more);
+                break;
+            }
+            // One that was closed meanwhile is not there.
+            if let Ok(link) = fs::read_link(entry.path()) {
+                let link = link.to_string_lossy().into_owned();
+                facts.files.push(OpenFile { fd, link });
+            }
+        }
+        facts.files.sort_by_key(|file| file.fd);
+        for set in facts.files.iter().filter(|file| file.is_epoll()) {
+            match text(path(pid, &format!("fdinfo/{}", set.fd))) {
+                Ok(info) => {
+                    facts.sets.insert(set.fd, registered(&info).collect());
+                }
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => {
+                    let why = format!("the registrations of epoll descriptor {}: {error}", set.fd);
+                    facts.missing.push(why);
+                }
+            }
+        }
+        facts.read_threads(pid);
+        facts.limit = text(path(pid, "limits")).ok().as_deref().and_then(limit);
+        Ok(facts)
+    }
+
+    fn read_threads(&mut self, pid: u32) {
+        let mut refused = None;
+        let entries = fs::read_dir(path(pid, "task")).into_iter().flatten();
+        for entry in entries.flatten().take(MOST_THREADS) {
+            let tid = entry.file_name().to_str().and_then(|tid| tid.parse().ok());
+            let Some(tid) = tid else { continue };
+            let of = |what: &str| text(path(pid, &format!("task/{tid}/{what}")));
+            let Ok(name) = of("comm") else { continue };
+            let call = match of("syscall") {
+                Ok(text) => call(&text),
+                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                    refused = Some(error);
+                    None
+                }
+                Err(_) => None,
+            };
+            self.threads.push(Thread {
+                tid,
+                name: name.trim_end_matches('\n').to_owned(),
+                call,
+                times_ns: of("schedstat").ok().as_deref().and_then(times),
+            });
+        }
+        self.threads.sort_by_key(|thread| thread.tid);
+        if let Some(error) = refused {
+            self.missing.push(format!(
+                "in which call its threads wait: {error} (it takes the right to trace the process: run as root, or set \
+                 kernel.yama.ptrace_scope to 0)"
+            ));
+        }
+    }
+}
+
+/// Whether a process has an epoll set, as far as that may be known.
+pub(in crate::source) fn has_epoll(pid: u32) -> bool {
+    let files = fs::read_dir(path(pid, "fd"))
+        .into_iter()
+        .flatten()
+        .flatten();
+    let mut links = files
+        .take(MOST_FILES)
+        .filter_map(|it| fs::read_link(it.path()).ok());
+    links.any(|link| link.as_os_str() == EPOLL)
+}
+
+/// Whether an open file is in blocking mode; `None` if that cannot be told.
+pub(super) fn is_blocking(pid: u32, fd: i32) -> Option<bool> {
+    let info = text(path(pid, &format!("fdinfo/{fd}"))).ok()?;
+    let flags = info.lines().find_map(|it| it.strip_prefix("flags:"))?;
+    let flags = i32::from_str_radix(flags.trim(), 8).ok()?;
+    Some(flags & libc::O_NONBLOCK == 0)
+}
+
+/// The registrations in the text of an epoll descriptor:
+/// `tfd:        7 events:     2019 data:                7  pos:0 ino:1a2b sdev:9`.
+fn registered(info: &str) -> impl Iterator<Item = Registered> + '_ {
+    info.lines().filter_map(|line| {
+        let mut words = line.strip_prefix("tfd:")?.split_ascii_whitespace();
+        let fd = words.next()?.parse().ok()?;
+        let (mut events, mut inode) = (None, None);
+        let mut words = words.peekable();
+        while let Some(word) = words.next() {
+            let (name, value) = word.split_once(':')?;
+            // There may be blanks between a name and its value.
+            let value = match value {
+                "" => words.next()?,
+                value => value,
+            };
+            match name {
+                "events" => events = u32::from_str_radix(value, 16).ok(),
+                "ino" => inode = u64::from_str_radix(value, 16).ok(),
+                _ => {}
+            }
+        }
+        Some(Registered {
+            fd,
+            events: events?,
+            inode: inode.unwrap_or(0),
+        })
+    })
+}
+
+/// The call in /proc/PID/task/TID/syscall: `232 0x4 0x7ffd… …`; `running` and `-1 …` are none.
+fn call(text: &str) -> Option<(i64, u64)> {
+    let mut words = text.split_ascii_whitespace();
+    let number = words.next()?.parse().ok().filter(|number| *number >= 0)?;
+    let first = words.next()?.strip_prefix("0x")?;
+    Some((number, u64::from_str_radix(first, 16).ok()?))
+}
+
+/// The first two numbers of /proc/PID/task/TID/schedstat; none where the kernel does not count.
+fn times(text: &str) -> Option<(u64, u64)> {
+    let mut numbers = text.split_ascii_whitespace().map(str::parse);
+    let (ran, waited) = (numbers.next()?.ok()?, numbers.next()?.ok()?);
+    (ran > 0).then_some((ran, waited))
+}
+
+/// The soft limit of open files.
+fn limit(limits: &str) -> Option<u64> {
+    let line = limits
+        .lines()
+        .find_map(|it| it.strip_prefix("Max open files"))?;
+    line.split_ascii_whitespace().next()?.parse().ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn this_process_is_read_with_its_sockets_and_threads() {
+        let (ours, _theirs) = std::os::unix::net::UnixStream::pair().expect("a pair");
+        let facts = Facts::read(std::process::id()).expect("it is this one");
+        let file = facts.files.iter().find(|it| it.fd == ours.as_raw_fd());
+        assert!(
+            file.is_some_and(|it| it.socket_inode().is_some()),
+            "{file:?}"
+        );
+        assert!(facts.files.is_sorted_by_key(|it| it.fd));
+        let me = std::thread::current();
+        let name = me.name().expect("tests have names");
+        let is_me = |it: &Thread| name.starts_with(&it.name) && it.name.len() >= 15;
+        assert!(facts.threads.iter().any(is_me), "{:?}", facts.threads);
+        assert!(facts.limit.is_some_and(|limit| limit > 0));
+    }
+
+    #[test]
+    fn registrations_are_read_as_the_kernel_writes_them() {
+        let info = "pos:\t0\nflags:\t02000002\nmnt_id:\t16\nino:\t1060\n\
+                    tfd:        7 events: 8000201d data: 3fa15c8b00000001  pos:0 ino:1a2b sdev:9\n\
+                    tfd:       12 events:       19 data:                0  pos:0 ino:3c sdev:9\n\
+                    tfd:  nonsense\ntfd: 3 events: xyz data: 0\n";
+        let all: Vec<_> = registered(info).collect();
+        let one = |fd, events, inode| Registered { fd, events, inode };
+        assert_eq!(all, [one(7, 0x8000_201d, 0x1a2b), one(12, 0x19, 0x3c)]);
+    }
+
+    #[test]
+    fn a_call_is_told_only_of_a_thread_that_is_in_one() {
+        assert_eq!(
+            call("232 0x4 0x7ffd 0x80 0x0 0x0 0x8 0x7f 0x7f\n"),
+            Some((232, 4))
+        );
+        for text in ["running\n", "-1 0x7f 0x7f\n", "", "7", "7 x"] {
+            assert_eq!(call(text), None, "{text:?}");
+        }
+    }
+
+    #[test]
+    fn the_soft_limit_and_the_times_of_a_thread_are_read() {
+        let text = "Limit   Soft Limit  Hard Limit  Units\nMax open files            1024                 524288               files     \n";
+        assert_eq!(limit(text), Some(1024));
+        assert_eq!(limit("Max open files  unlimited unlimited files"), None);
+        assert_eq!(times("12 34 5\n"), Some((12, 34)));
+        assert_eq!(times("0 0 0\n"), None);
+    }
+}

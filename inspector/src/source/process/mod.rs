@@ -1,0 +1,92 @@
+//! A process that embeds nothing, read from outside: nothing runs in it, and it is not stopped.
+//!
+//! What is read is served to this command itself in the messages of the protocol, over a connection
+//! within the process: so verbs know nothing of it, and all that is the process's own comes through
+//! the same gate as what an endpoint sends.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `facts` | what /proc tells: open files, epoll sets, threads |
+//! | `calls` | what a thread waits for, by the call in which it sleeps |
+//! | `sockets` | the sockets of its network namespace |
+//! | `lints` | the faults that the kernel knows of |
+//! | `runtime` | what it is made of: Go, tokio, libuv, and which version |
+//! | `table` | the rows that all of this makes, from look to look |
+//! | `outside` | the process as it is looked at, no more often than it can bear |
+//! | `service`, `watch`, `wanted` | answers in the messages of the protocol |
+
+mod calls;
+mod facts;
+mod lints;
+mod outside;
+mod runtime;
+mod service;
+mod sockets;
+mod table;
+mod wanted;
+mod watch;
+
+use std::io;
+use std::sync::Mutex;
+use std::time::Duration;
+
+use hyper_util::rt::TokioIo;
+use netpoller_proto::v1::inspector_server::InspectorServer;
+use tonic::Code;
+use tonic::transport::{Endpoint, Server};
+use tower::service_fn;
+
+use super::endpoint::{Connection, Peer, connect_over};
+use super::target::Target;
+use crate::failure::Failure;
+use outside::Outside;
+use service::Service;
+
+/// Bytes that are on their way within the process.
+const PIPE: usize = 1 << 20;
+
+pub(super) use facts::has_epoll;
+
+/// Begins to look at a process.
+pub(super) async fn connect(pid: u32, timeout: Duration) -> Result<Connection, Failure> {
+    let target = Target::Process(pid);
+    let refused = |reason: String, advice: &str| Failure::Connect {
+        target: target.to_string(),
+        reason,
+        advice: advice.to_owned(),
+    };
+    let outside = tokio::task::spawn_blocking(move || Outside::new(pid, runtime::of(pid))).await;
+    let outside = match outside {
+        Ok(Ok(outside)) => outside,
+        Ok(Err(status)) if status.code() == Code::PermissionDenied => {
+            return Err(refused(
+                format!("its open files cannot be read: {}", status.message()),
+                "a process is read by its own user, unless it has rights that this user has not; run the command as root",
+            ));
+        }
+        Ok(Err(status)) => {
+            return Err(refused(
+                status.message().to_owned(),
+                "`netpoller targets` lists what can be inspected",
+            ));
+        }
+        Err(error) => return Err(Failure::Runtime(format!("reading {target}: {error}"))),
+    };
+    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let inspector = InspectorServer::new(Service(outside));
+    let served = Server::builder()
+        .add_service(inspector)
+        .serve_with_incoming(tokio_stream::once(Ok::<_, io::Error>(theirs)));
+    tokio::spawn(served);
+    let ours = Mutex::new(Some(ours));
+    let connector = service_fn(move |_| {
+        let stream = ours.lock().ok().and_then(|mut ours| ours.take());
+        let stream = stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused));
+        async move { stream.map(TokioIo::new) }
+    });
+    let endpoint = Endpoint::from_static("http://localhost");
+    let channel = endpoint.connect_with_connector(connector).await;
+    let channel =
+        channel.map_err(|error| Failure::Runtime(format!("reading {target}: {error}")))?;
+    connect_over(channel, &target, timeout, &Peer::of(pid)).await
+}

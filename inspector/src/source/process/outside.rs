@@ -1,0 +1,155 @@
+//! One process that is looked at, and what is known of it at a moment.
+
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::{Duration, Instant};
+
+use netpoller_core::view;
+use netpoller_proto::PROTOCOL;
+use netpoller_proto::v1::{self, Descriptor, GetServerResponse, GetStatsResponse, PollerStats};
+use tonic::Status;
+
+use super::facts;
+use super::lints;
+use super::runtime::Runtime;
+use super::table::{Look, Table};
+use crate::source::procfs;
+
+/// The kernel keeps the process from registering and from its events while it lists an epoll set:
+/// it is asked no more often than that.
+const FRESH: Duration = Duration::from_millis(900);
+/// What is served of one process.
+#[derive(Debug)]
+pub(super) struct Outside {
+    pub(super) pid: u32,
+    start_ticks: u64,
+    /// When it began: with this one process is told from another.
+    pub(super) epoch: u64,
+    runtime: Runtime,
+    seen: Mutex<Seen>,
+}
+
+#[derive(Debug)]
+struct Seen {
+    table: Table,
+    /// The last look, and when it was over.
+    last: Option<(Arc<Look>, Instant)>,
+}
+
+impl Outside {
+    /// Fails if the process may not be looked at, or has ended.
+    pub(super) fn new(pid: u32, runtime: Runtime) -> Result<Arc<Self>, Status> {
+        let start_ticks = procfs::start_ticks(pid).unwrap_or(0);
+        let outside = Self {
+            pid,
+            start_ticks,
+            epoch: procfs::started_ns(start_ticks).max(1),
+            runtime,
+            seen: Mutex::new(Seen {
+                table: Table::new(pid),
+                last: None,
+            }),
+        };
+        outside.now()?;
+        Ok(Arc::new(outside))
+    }
+
+    /// A look at it that is as new as [`FRESH`].
+    fn now(&self) -> Result<Arc<Look>, Status> {
+        let mut seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        if let Some((look, at)) = &seen.last
+            && at.elapsed() < FRESH
+        {
+            return Ok(look.clone());
+        }
+        // The number may be another process's by now.
+        if procfs::start_ticks(self.pid) != Some(self.start_ticks) {
+            return Err(Status::unavailable(format!(
+                "process {} has ended",
+                self.pid
+            )));
+        }
+        let look = seen.table.look().map_err(|error| match error.kind() {
+            std::io::ErrorKind::NotFound => {
+                Status::unavailable(format!("process {} has ended", self.pid))
+            }
+            _ => Status::permission_denied(error.to_string()),
+        })?;
+        let look = Arc::new(look);
+        seen.last = Some((look.clone(), Instant::now()));
+        Ok(look)
+    }
+
+    /// The same, without keeping others waiting.
+    pub(super) async fn look(self: &Arc<Self>) -> Result<Arc<Look>, Status> {
+        let outside = self.clone();
+        let look = tokio::task::spawn_blocking(move || outside.now()).await;
+        look.map_err(|_| Status::internal("looking at the process has failed: a bug"))?
+    }
+
+    pub(super) fn server(&self, look: &Look) -> GetServerResponse {
+        let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH);
+        let now_ns = view::now_ns();
+        GetServerResponse {
+            protocol: PROTOCOL,
+            pid: self.pid,
+            executable: procfs::executable(self.pid),
+            start_ticks: self.start_ticks,
+            captured_at_ns: now_ns,
+            wall_clock_ns: wall.map_or(0, |it| u64::try_from(it.as_nanos()).unwrap_or(0)),
+            started_at_ns: self.epoch,
+            pollers: look.pollers.clone(),
+            lints: lints::listed(),
+            outside: Some(v1::Outside {
+                runtime: self.runtime.to_string(),
+                missing: look.missing.clone(),
+            }),
+            ..GetServerResponse::default()
+        }
+    }
+
+    /// What the kernel says of one descriptor.
+    pub(super) fn kernel(
+        &self,
+        look: &Look,
+        row: &Descriptor,
+        poller: Option<&v1::Poller>,
+    ) -> v1::KernelView {
+        let set = poller.and_then(|it| look.sets.get(&it.epoll_fd));
+        let registered = set.and_then(|all| all.iter().find(|it| it.fd == row.fd));
+        let socket = row.socket.as_ref();
+        let count = |of: fn(&v1::Socket) -> Option<u64>| {
+            let count = socket.and_then(of).and_then(|it| i64::try_from(it).ok());
+            count.unwrap_or(-1)
+        };
+        let ago_ns = socket
+            .and_then(|it| it.last_recv_ns)
+            .map(|at| look.captured_at_ns.saturating_sub(at));
+        v1::KernelView {
+            registered: registered.is_some(),
+            events: registered.map_or(0, |it| it.events),
+            blocking: facts::is_blocking(self.pid, row.fd).unwrap_or(false),
+            receive_queue: count(|it| it.recvq),
+            send_queue: count(|it| it.sendq),
+            tcp_state: socket.map_or_else(String::new, |it| it.tcp_state.clone()),
+            last_data_received_ns: ago_ns.and_then(|it| i64::try_from(it).ok()).unwrap_or(-1),
+            rtt_ns: count(|it| it.rtt_ns),
+            retransmits: count(|it| it.retrans),
+            inode: look.inodes.get(&row.fd).copied().unwrap_or(0),
+            error: "what it is ready for now, which only the process itself can ask".to_owned(),
+            ..v1::KernelView::default()
+        }
+    }
+
+    pub(super) fn stats(&self, look: &Look) -> GetStatsResponse {
+        let pollers = look.pollers.iter().map(|poller| PollerStats {
+            poller: Some(poller.clone()),
+            ..PollerStats::default()
+        });
+        GetStatsResponse {
+            captured_at_ns: look.captured_at_ns,
+            pollers: pollers.collect(),
+            epoch: self.epoch,
+            ..GetStatsResponse::default()
+        }
+    }
+}

@@ -1,0 +1,272 @@
+//! An executable in the format of 64-bit little-endian ELF, read by pieces.
+//!
+//! Whoever runs a program chooses what is in its file, which may be damaged, huge or made to harm.
+//! So nothing is mapped, and nothing read whole: tables are read as far as a limit, what is
+//! searched goes through one buffer, and all that is ever read of a file has a limit too.
+
+use std::fs::File;
+use std::io::ErrorKind;
+use std::ops::Range;
+use std::os::unix::fs::FileExt;
+
+use object::LittleEndian;
+use object::elf::{
+    self, FileHeader64, ProgramHeader64, SectionFlags, SectionHeader64, SectionType,
+};
+use object::pod::{self, Pod};
+use object::read::elf::FileHeader;
+
+const LITTLE: LittleEndian = LittleEndian;
+
+/// The bytes read of one file, at most.
+pub(super) const LARGEST_READ: u64 = 256 << 20;
+/// The largest piece that `read` gives.
+pub(super) const LARGEST_PIECE: usize = 4 << 10;
+/// As many headers of segments, of sections, and bytes of the names of sections are looked at.
+const MOST_SEGMENTS: usize = 256;
+const MOST_SECTIONS: usize = 4096;
+const LARGEST_NAMES: usize = 64 << 10;
+/// What is searched at a time.
+const WINDOW: usize = 1 << 20;
+/// What is seen on both sides of each place that is searched, but at the ends of a part.
+pub(super) const MARGIN: usize = 512;
+
+/// A part of the file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Part {
+    pub(super) offset: u64,
+    pub(super) size: u64,
+}
+
+/// A part of the file that is searched: what is found in `inside` is found in no other window.
+pub(super) struct Window<'a> {
+    /// Where in the file `bytes` begins.
+    pub(super) offset: u64,
+    pub(super) bytes: &'a [u8],
+    pub(super) inside: Range<usize>,
+}
+
+#[derive(Debug)]
+struct Section {
+    /// Where its name begins, in the names.
+    name: usize,
+    kind: SectionType,
+    flags: SectionFlags,
+    part: Part,
+}
+
+#[derive(Debug)]
+struct Segment {
+    is_writable: bool,
+    address: u64,
+    part: Part,
+}
+
+/// The file, and where its parts are.
+#[derive(Debug)]
+pub(super) struct Image {
+    file: File,
+    /// What may still be read.
+    budget: u64,
+    segments: Vec<Segment>,
+    sections: Vec<Section>,
+    names: Vec<u8>,
+}
+
+impl Image {
+    /// Reads the tables of an executable, if it is one, of which as much as `budget` may be read.
+    pub(super) fn open(file: File, budget: u64) -> Option<Self> {
+        let mut image = Self {
+            file,
+            budget,
+            segments: Vec::new(),
+            sections: Vec::new(),
+            names: Vec::new(),
+        };
+        let header = image.bytes(0, size_of::<FileHeader64<LittleEndian>>())?;
+        let header = FileHeader64::<LittleEndian>::parse(&*header).ok()?;
+        header.endian().ok()?;
+        let segments: Vec<ProgramHeader64<LittleEndian>> = image.table(
+            header.e_phoff.get(LITTLE),
+            header.e_phentsize.get(LITTLE),
+            usize::from(header.e_phnum.get(LITTLE)).min(MOST_SEGMENTS),
+        );
+        let loaded = segments
+            .iter()
+            .filter(|segment| segment.p_type.get(LITTLE) == elf::PT_LOAD);
+        image.segments = loaded.map(Segment::of).collect();
+        let sections: Vec<SectionHeader64<LittleEndian>> = image.table(
+            header.e_shoff.get(LITTLE),
+            header.e_shentsize.get(LITTLE),
+            usize::from(header.e_shnum.get(LITTLE)).min(MOST_SECTIONS),
+        );
+        image.sections = sections.iter().map(Section::of).collect();
+        let names = header.e_shstrndx.get(LITTLE).index();
+        let names = names.and_then(|index| image.sections.get(usize::from(index)));
+        if let Some(Part { offset, size }) = names.map(|section| section.part) {
+            let size = usize::try_from(size).unwrap_or(usize::MAX);
+            let size = size.min(LARGEST_NAMES);
+            image.names = image.bytes(offset, size).unwrap_or_default();
+        }
+        Some(image)
+    }
+
+    /// Returns whether the file says what its parts are: some are stripped of that too.
+    pub(super) fn has_sections(&self) -> bool {
+        !self.sections.is_empty()
+    }
+
+    /// Returns the section of this name that holds something of the program.
+    pub(super) fn section(&self, name: &str) -> Option<Part> {
+        let is_called = |section: &&Section| {
+            let rest = self.names.get(section.name..);
+            let rest = rest.and_then(|rest| rest.strip_prefix(name.as_bytes()));
+            rest.is_some_and(|rest| rest.first() == Some(&0))
+        };
+        let mut sections = self.sections.iter().filter(|it| it.is_of_the_program());
+        sections.find(is_called).map(|section| section.part)
+    }
+
+    /// Returns the parts that hold constants: those that are neither written nor run; without
+    /// sections, those that are not written.
+    pub(super) fn constants(&self) -> Vec<Part> {
+        let of_segments = self.segments.iter().filter(|it| !it.is_writable);
+        let of_sections = self.sections.iter().filter(|it| it.is_constant());
+        match self.has_sections() {
+            true => of_sections.map(|section| section.part).collect(),
+            false => of_segments.map(|segment| segment.part).collect(),
+        }
+    }
+
+    /// Returns the segments that are written.
+    pub(super) fn variables(&self) -> Vec<Part> {
+        let written = self.segments.iter().filter(|it| it.is_writable);
+        written.map(|segment| segment.part).collect()
+    }
+
+    /// Returns the parts that hold names: of symbols, and of the libraries that are loaded.
+    pub(super) fn names(&self) -> Vec<Part> {
+        let tables = self.sections.iter();
+        let tables = tables.filter(|section| section.kind == elf::SHT_STRTAB);
+        tables.map(|section| section.part).collect()
+    }
+
+    /// Reads the first bytes of a part: as many as `size`, `LARGEST_PIECE` and the part allow.
+    pub(super) fn read(&mut self, part: Part, size: usize) -> Option<Vec<u8>> {
+        let of_part = usize::try_from(part.size).unwrap_or(usize::MAX);
+        self.bytes(part.offset, size.min(of_part).min(LARGEST_PIECE))
+    }
+
+    /// Reads what a program that runs has at an address, if that is in its file. The address is
+    /// the one of the file, before the program is moved to where it runs.
+    pub(super) fn read_address(&mut self, address: u64, size: usize) -> Option<Vec<u8>> {
+        let wanted = u64::try_from(size.min(LARGEST_PIECE)).ok()?;
+        let part = self.segments.iter().find_map(|segment| {
+            let before = address.checked_sub(segment.address)?;
+            let size = segment.part.size.checked_sub(before)?;
+            let offset = segment.part.offset.checked_add(before)?;
+            (size >= wanted).then_some(Part { offset, size })
+        })?;
+        self.read(part, size)
+    }
+
+    /// Searches a part, one window after another, until `is_enough`.
+    pub(super) fn search(&mut self, part: Part, mut is_enough: impl FnMut(Window<'_>) -> bool) {
+        let mut buffer = vec![0; WINDOW];
+        let (mut kept, mut offset, mut left) = (0, part.offset, part.size);
+        loop {
+            let size = usize::try_from(left).unwrap_or(usize::MAX);
+            let size = size.min(WINDOW - kept);
+            let read = self.fill(offset, &mut buffer[kept..kept + size]);
+            offset = offset.saturating_add(read as u64);
+            left = left.saturating_sub(read as u64);
+            let end = kept + read;
+            let is_last = read < size || left == 0;
+            let window = Window {
+                offset: offset.saturating_sub(end as u64),
+                bytes: &buffer[..end],
+                inside: kept.min(MARGIN)..end - if is_last { 0 } else { MARGIN },
+            };
+            if is_enough(window) || is_last {
+                return;
+            }
+            // It is full, or it would be the last.
+            kept = 2 * MARGIN;
+            buffer.copy_within(end - kept..end, 0);
+        }
+    }
+
+    /// Reads a table of `count` entries; none if it is not there or its entries have another size.
+    fn table<T: Pod>(&mut self, offset: u64, entry: u16, count: usize) -> Vec<T> {
+        if offset == 0 || usize::from(entry) != size_of::<T>() {
+            return Vec::new();
+        }
+        let bytes = self.bytes(offset, count * size_of::<T>());
+        let entries =
+            bytes.and_then(|bytes| Some(pod::slice_from_bytes(&bytes, count).ok()?.0.to_vec()));
+        entries.unwrap_or_default()
+    }
+
+    /// Reads so many bytes, or none.
+    fn bytes(&mut self, offset: u64, size: usize) -> Option<Vec<u8>> {
+        let mut bytes = vec![0; size];
+        (self.fill(offset, &mut bytes) == size).then_some(bytes)
+    }
+
+    /// Reads as much as there is and may be read, and returns how much that is.
+    fn fill(&mut self, offset: u64, buffer: &mut [u8]) -> usize {
+        let budget = usize::try_from(self.budget).unwrap_or(usize::MAX);
+        let most = buffer.len().min(budget);
+        let mut filled = 0;
+        while filled < most {
+            let from = offset.saturating_add(filled as u64);
+            match self.file.read_at(&mut buffer[filled..most], from) {
+                Ok(0) => break,
+                Ok(read) => filled += read,
+                Err(error) if error.kind() == ErrorKind::Interrupted => {}
+                Err(_) => break,
+            }
+        }
+        self.budget = self.budget.saturating_sub(filled as u64);
+        filled
+    }
+}
+
+impl Section {
+    fn of(header: &SectionHeader64<LittleEndian>) -> Self {
+        Self {
+            name: usize::try_from(header.sh_name.get(LITTLE)).unwrap_or(usize::MAX),
+            kind: header.sh_type.get(LITTLE),
+            flags: header.sh_flags.get(LITTLE),
+            part: Part {
+                offset: header.sh_offset.get(LITTLE),
+                size: header.sh_size.get(LITTLE),
+            },
+        }
+    }
+
+    fn is_of_the_program(&self) -> bool {
+        self.kind == elf::SHT_PROGBITS && self.flags.contains(elf::SHF_ALLOC)
+    }
+
+    fn is_constant(&self) -> bool {
+        let changes_or_runs = [elf::SHF_WRITE, elf::SHF_EXECINSTR, elf::SHF_COMPRESSED];
+        self.is_of_the_program()
+            && !changes_or_runs
+                .iter()
+                .any(|flag| self.flags.contains(*flag))
+    }
+}
+
+impl Segment {
+    fn of(header: &ProgramHeader64<LittleEndian>) -> Self {
+        Self {
+            is_writable: header.p_flags.get(LITTLE).contains(elf::PF_W),
+            address: header.p_vaddr.get(LITTLE),
+            part: Part {
+                offset: header.p_offset.get(LITTLE),
+                size: header.p_filesz.get(LITTLE),
+            },
+        }
+    }
+}

@@ -1,0 +1,223 @@
+//! Answers for a process that does not, in the messages with which an endpoint would.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use netpoller_proto::Part;
+use netpoller_proto::filter::{Field, Key};
+use netpoller_proto::v1::inspector_server::Inspector;
+use netpoller_proto::v1::{
+    self, Descriptor, GetDescriptorResponse, GetServerResponse, GetStatsResponse,
+    ListDescriptorsResponse,
+};
+use netpoller_proto::vocabulary::DescId;
+use prost::Message;
+use tokio_stream::wrappers::ReceiverStream;
+use tonic::{Request, Response, Status};
+
+use super::lints::{LINTS, Suspects};
+use super::outside::Outside;
+use super::sockets;
+use super::wanted::{MAX_MESSAGE, Wanted};
+use super::watch;
+
+/// How long a diagnosis looks unless another time is asked for, and at most; and how often.
+const WINDOW: Duration = Duration::from_secs(1);
+const LONGEST_WINDOW: Duration = Duration::from_secs(4);
+const LOOKS: u32 = 8;
+/// Rows of a page.
+const MAX_ROWS: usize = 1_000;
+
+/// What a process does not tell that is looked at from outside.
+fn unknown<T>(what: &str) -> Result<T, Status> {
+    Err(Status::failed_precondition(format!(
+        "the process is read from outside, through the kernel, which knows no {what}; a process with an inspection \
+         endpoint tells it"
+    )))
+}
+
+/// The service, as it is asked over a connection of this command's own.
+#[derive(Debug, Clone)]
+pub(super) struct Service(pub(super) Arc<Outside>);
+
+type Stream<T> = ReceiverStream<Result<T, Status>>;
+
+#[tonic::async_trait]
+impl Inspector for Service {
+    async fn get_server(
+        &self,
+        _: Request<v1::GetServerRequest>,
+    ) -> Result<Response<GetServerResponse>, Status> {
+        let look = self.0.look().await?;
+        Ok(Response::new(self.0.server(&look)))
+    }
+
+    async fn list_descriptors(
+        &self,
+        request: Request<v1::ListDescriptorsRequest>,
+    ) -> Result<Response<ListDescriptorsResponse>, Status> {
+        let request = request.into_inner();
+        let filter = request.filter.as_ref();
+        let wanted = Wanted::new(&request.poller, request.waiting_only, filter)?;
+        let order = match request.sort_by.as_str() {
+            "" => None,
+            name => Some(Field::named(name).ok_or_else(|| {
+                Status::invalid_argument(format!("sort_by: no field is called {name:?}"))
+            })?),
+        };
+        let first: usize = match request.page_token.as_str() {
+            "" => 0,
+            token => token.parse().map_err(|_| {
+                Status::invalid_argument("page_token: not one that was given out here")
+            })?,
+        };
+        let look = self.0.look().await?;
+        let admitted = |row: &&Arc<Descriptor>| wanted.admits(row, look.captured_at_ns);
+        let mut rows: Vec<&Arc<Descriptor>> = look.rows.iter().filter(admitted).collect();
+        if let Some(field) = order {
+            let mut keyed: Vec<_> = rows
+                .into_iter()
+                .map(|row| (Key::of(field, Part::whole(row)), row))
+                .collect();
+            keyed.sort_by(|(left, _), (right, _)| left.compare(right, request.descending));
+            rows = keyed.into_iter().map(|(_, row)| row).collect();
+        }
+        let limit = match request.page_size as usize {
+            0 => MAX_ROWS,
+            size => size.min(MAX_ROWS),
+        };
+        let (mut descriptors, mut bytes) = (Vec::new(), 0);
+        for row in rows.iter().skip(first).take(limit) {
+            bytes += row.encoded_len() + 16;
+            if bytes > MAX_MESSAGE && !descriptors.is_empty() {
+                break;
+            }
+            descriptors.push(Descriptor::clone(row));
+        }
+        let next = first.saturating_add(descriptors.len());
+        Ok(Response::new(ListDescriptorsResponse {
+            captured_at_ns: look.captured_at_ns,
+            next_page_token: match next < rows.len() {
+                true => next.to_string(),
+                false => String::new(),
+            },
+            descriptors,
+            epoch: self.0.epoch,
+            sockets_at_ns: look.sockets_at_ns,
+            sockets_error: look.sockets_error.clone(),
+        }))
+    }
+
+    async fn get_stats(
+        &self,
+        _: Request<v1::GetStatsRequest>,
+    ) -> Result<Response<GetStatsResponse>, Status> {
+        let look = self.0.look().await?;
+        Ok(Response::new(self.0.stats(&look)))
+    }
+
+    type WatchStream = Stream<v1::WatchFrame>;
+
+    async fn watch(
+        &self,
+        request: Request<v1::WatchRequest>,
+    ) -> Result<Response<Self::WatchStream>, Status> {
+        watch::start(self.0.clone(), request.get_ref()).map(Response::new)
+    }
+
+    async fn get_descriptor(
+        &self,
+        request: Request<v1::GetDescriptorRequest>,
+    ) -> Result<Response<GetDescriptorResponse>, Status> {
+        let request = request.into_inner();
+        let id: DescId = request.id.parse().map_err(|_| {
+            Status::invalid_argument(format!("id: {:?} is none; one is like 42.7", request.id))
+        })?;
+        let look = self.0.look().await?;
+        let is_it = |row: &&Arc<Descriptor>| {
+            row.id() == id && (request.poller.is_empty() || row.poller == request.poller)
+        };
+        let row = look.rows.iter().find(is_it).ok_or_else(|| {
+            Status::not_found(format!(
+                "no descriptor has the id {id}: it is closed, or never was"
+            ))
+        })?;
+        let poller = look.pollers.iter().find(|it| it.name == row.poller);
+        let kernel = self.0.kernel(&look, row, poller);
+        Ok(Response::new(GetDescriptorResponse {
+            captured_at_ns: look.captured_at_ns,
+            descriptor: Some(Descriptor::clone(row)),
+            epoch: self.0.epoch,
+            kernel: Some(kernel),
+            polled_by: poller.map(|it| it.polled_by.clone()).unwrap_or_default(),
+            ..GetDescriptorResponse::default()
+        }))
+    }
+
+    type WatchTransitionsStream = Stream<v1::TransitionsFrame>;
+
+    async fn watch_transitions(
+        &self,
+        _: Request<v1::WatchTransitionsRequest>,
+    ) -> Result<Response<Self::WatchTransitionsStream>, Status> {
+        unknown("events of the past")
+    }
+
+    type WatchLatenciesStream = Stream<v1::LatenciesFrame>;
+
+    async fn watch_latencies(
+        &self,
+        _: Request<v1::WatchLatenciesRequest>,
+    ) -> Result<Response<Self::WatchLatenciesStream>, Status> {
+        unknown("latencies of waits")
+    }
+
+    async fn audit(
+        &self,
+        _: Request<v1::AuditRequest>,
+    ) -> Result<Response<v1::AuditResponse>, Status> {
+        unknown("transitions to count")
+    }
+
+    async fn diagnose(
+        &self,
+        request: Request<v1::DiagnoseRequest>,
+    ) -> Result<Response<v1::DiagnoseResponse>, Status> {
+        let request = request.into_inner();
+        let window = match request.window_ns {
+            0 => WINDOW,
+            ns => Duration::from_nanos(ns).clamp(WINDOW, LONGEST_WINDOW),
+        };
+        let began = Instant::now();
+        let look = self.0.look().await?;
+        let mut suspects = Suspects::of(&look, &request.allow);
+        while began.elapsed() < window {
+            tokio::time::sleep(window / LOOKS).await;
+            let pid = self.0.pid;
+            let listing = tokio::task::spawn_blocking(move || sockets::read(pid)).await;
+            let listing =
+                listing.map_err(|_| Status::internal("reading the sockets has failed"))?;
+            suspects.confirm(&listing);
+        }
+        let look = self.0.look().await?;
+        Ok(Response::new(v1::DiagnoseResponse {
+            captured_at_ns: look.captured_at_ns,
+            findings: suspects.findings(&look, &request.allow),
+            lints: LINTS
+                .into_iter()
+                .map(|lint| lint.name().to_owned())
+                .filter(|name| !request.allow.contains(name))
+                .collect(),
+            window_ns: u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX),
+            epoch: self.0.epoch,
+            ..v1::DiagnoseResponse::default()
+        }))
+    }
+
+    async fn list_sites(
+        &self,
+        _: Request<v1::ListSitesRequest>,
+    ) -> Result<Response<v1::ListSitesResponse>, Status> {
+        unknown("lines of the program")
+    }
+}

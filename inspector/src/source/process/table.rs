@@ -1,0 +1,433 @@
+//! The table of a process that keeps none: a row for each registration of its epoll sets, and for
+//! each socket and pipe that is in none.
+
+use std::collections::{HashMap, HashSet};
+use std::io;
+use std::sync::Arc;
+
+use netpoller_core::Kind;
+use netpoller_core::internals::{Listed, Listing};
+use netpoller_core::view;
+use netpoller_endpoint::messages;
+use netpoller_proto::Direction;
+use netpoller_proto::v1::{self, Descriptor, State};
+
+use super::calls::{Waits, waits};
+use super::facts::{Facts, OpenFile, Registered, Thread};
+use super::sockets;
+
+/// What stands for a poller where there is none.
+const UNPOLLED: &str = "unpolled";
+
+/// What is remembered of a process from look to look.
+#[derive(Debug)]
+pub(super) struct Table {
+    pid: u32,
+    /// By number, what was open at the last look.
+    known: HashMap<i32, Known>,
+    /// Files that were seen, ever.
+    seen: u32,
+    /// By thread, the wait in which it was at the last look, and since when at least.
+    waiting: HashMap<i32, (Waits, u64)>,
+    /// By the number of its descriptor, the number of an epoll set as a poller.
+    sets: HashMap<(i32, u32), u32>,
+}
+
+#[derive(Debug, Clone, PartialEq, Eq)]
+struct Known {
+    link: String,
+    /// Which of all files that were seen it is.
+    generation: u32,
+}
+
+/// A process at one moment.
+#[derive(Debug, Default)]
+pub(super) struct Look {
+    pub(super) captured_at_ns: u64,
+    pub(super) rows: Vec<Arc<Descriptor>>,
+    pub(super) pollers: Vec<v1::Poller>,
+    pub(super) open_files: u64,
+    pub(super) limit: Option<u64>,
+    /// By number, the inode of a socket.
+    pub(super) inodes: HashMap<i32, u64>,
+    /// By inode, what the kernel said of each.
+    pub(super) sockets: Arc<HashMap<u64, Listed>>,
+    /// By the number of an epoll set, what is registered there.
+    pub(super) sets: HashMap<i32, Vec<Registered>>,
+    pub(super) sockets_at_ns: u64,
+    /// Why the kernel did not tell all of the sockets.
+    pub(super) sockets_error: String,
+    /// What else could not be read, and why.
+    pub(super) missing: Vec<String>,
+}
+
+impl Table {
+    pub(super) fn new(pid: u32) -> Self {
+        Self {
+            pid,
+            known: HashMap::new(),
+            seen: 0,
+            waiting: HashMap::new(),
+            sets: HashMap::new(),
+        }
+    }
+
+    /// Reads it anew. Fails if that is not allowed, or the process has ended.
+    pub(super) fn look(&mut self) -> io::Result<Look> {
+        let facts = Facts::read(self.pid)?;
+        let listing = sockets::read(self.pid);
+        let mut look = self.at(view::now_ns(), facts, &listing);
+        let mut sockets = listing.sockets;
+        let inodes: HashSet<u64> = look.inodes.values().copied().collect();
+        sockets.retain(|inode, _| inodes.contains(inode));
+        look.sockets = Arc::new(sockets);
+        Ok(look)
+    }
+
+    fn at(&mut self, now_ns: u64, facts: Facts, listing: &Listing) -> Look {
+        self.remember(&facts, now_ns);
+        let pollers = self.pollers(&facts);
+        let mut look = Look {
+            captured_at_ns: now_ns,
+            open_files: facts.files.len() as u64,
+            limit: facts.limit,
+            inodes: facts
+                .files
+                .iter()
+                .filter_map(|it| Some((it.fd, it.socket_inode()?)))
+                .collect(),
+            sockets_at_ns: listing.read_at_ns,
+            sockets_error: listing.errors.join("; "),
+            ..Look::default()
+        };
+        let files: HashMap<i32, &OpenFile> = facts.files.iter().map(|it| (it.fd, it)).collect();
+        let mut registered = Vec::new();
+        for (poller, (fd, _)) in &pollers {
+            let mut all: Vec<&Registered> = facts.sets.get(fd).into_iter().flatten().collect();
+            all.sort_by_key(|it| it.fd);
+            for it in all {
+                let file = files.get(&it.fd).copied();
+                registered.push(it.fd);
+                look.rows
+                    .push(self.row(&poller.name, it.fd, file, Some(it), listing));
+            }
+        }
+        registered.sort_unstable();
+        let mut unpolled = v1::Poller {
+            name: UNPOLLED.to_owned(),
+            epoll_fd: -1,
+            ..v1::Poller::default()
+        };
+        for file in &facts.files {
+            let is_in_a_set = registered.binary_search(&file.fd).is_ok();
+            let is_channel = file.socket_inode().or(file.pipe_inode()).is_some();
+            let is_waited_for = || self.waiters(file.fd, &facts.threads).next().is_some();
+            if !is_in_a_set && (is_channel || is_waited_for()) {
+                unpolled.descriptors += 1;
+                look.rows
+                    .push(self.row(UNPOLLED, file.fd, Some(file), None, listing));
+            }
+        }
+        look.pollers = pollers.into_iter().map(|(poller, _)| poller).collect();
+        if unpolled.descriptors > 0 {
+            look.pollers.push(unpolled);
+        }
+        self.wait(&mut look, &facts.threads);
+        look.missing = facts.missing;
+        look.sets = facts.sets;
+        look
+    }
+
+    /// Takes note of what is open, and of who waits for what.
+    fn remember(&mut self, facts: &Facts, now_ns: u64) {
+        let mut before = std::mem::take(&mut self.known);
+        for file in &facts.files {
+            let same = before.remove(&file.fd).filter(|it| it.link == file.link);
+            let known = same.unwrap_or_else(|| {
+                self.seen = self.seen.wrapping_add(1);
+                Known {
+                    link: file.link.clone(),
+                    generation: self.seen,
+                }
+            });
+            self.known.insert(file.fd, known);
+        }
+        let before = std::mem::take(&mut self.waiting);
+        for thread in &facts.threads {
+            if let Some(now) = thread.call.and_then(waits) {
+                let same = before.get(&thread.tid).filter(|(it, _)| *it == now);
+                let since_ns = same.map_or(now_ns, |(_, since_ns)| *since_ns);
+                self.waiting.insert(thread.tid, (now, since_ns));
+            }
+        }
+    }
+
+    /// The epoll sets as pollers, in the order of their descriptors, with those.
+    fn pollers(&mut self, facts: &Facts) -> Vec<(v1::Poller, (i32, u32))> {
+        let mut sets: Vec<(i32, u32)> = facts
+            .sets
+            .keys()
+            .map(|fd| (*fd, self.known.get(fd).map_or(0, |it| it.generation)))
+            .collect();
+        sets.sort_unstable();
+        let known = std::mem::take(&mut self.sets);
+        let mut last = known.values().copied().max().unwrap_or(0);
+        let pollers = sets.into_iter().map(|set| {
+            let id = known.get(&set).copied().unwrap_or_else(|| {
+                last += 1;
+                last
+            });
+            self.sets.insert(set, id);
+            let polling = facts.threads.iter().filter(|thread| {
+                let waits = self.waiting.get(&thread.tid).map(|(waits, _)| *waits);
+                waits == Some(Waits::Events(set.0))
+            });
+            let polled_by: Vec<_> = polling.map(polling_thread).collect();
+            let poller = v1::Poller {
+                name: format!("epoll-{}", set.0),
+                id,
+                epoll_fd: set.0,
+                driver: "outside".to_owned(),
+                descriptors: facts.sets.get(&set.0).map_or(0, Vec::len) as u64,
+                blocked: !polled_by.is_empty(),
+                polled_by,
+                ..v1::Poller::default()
+            };
+            (poller, set)
+        });
+        pollers.collect()
+    }
+
+    fn row(
+        &self,
+        poller: &str,
+        fd: i32,
+        file: Option<&OpenFile>,
+        registered: Option<&Registered>,
+        listing: &Listing,
+    ) -> Arc<Descriptor> {
+        let inode = file.and_then(|it| it.socket_inode().or(it.pipe_inode()));
+        // It was closed, or its number was given to another file, and the set watches the old one.
+        let stale = file.is_none()
+            || registered
+                .is_some_and(|it| it.inode != 0 && inode.is_some_and(|now| now != it.inode));
+        let listed = inode
+            .filter(|_| !stale)
+            .and_then(|it| listing.sockets.get(&it));
+        let is_pipe = file.is_some_and(|it| it.pipe_inode().is_some());
+        let kind = match listed {
+            Some(listed) => listed.kind,
+            None if is_pipe => Kind::Pipe,
+            None => Kind::Other,
+        };
+        // What it is, where its kind does not say so.
+        let label = file.filter(|_| kind == Kind::Other).map_or("", |file| {
+            let link = file.link.as_str();
+            let anonymous = link.strip_prefix("anon_inode:");
+            anonymous.map_or(link, |it| it.trim_matches(['[', ']']))
+        });
+        let known = self.known.get(&fd);
+        Arc::new(Descriptor {
+            poller: poller.to_owned(),
+            slot: fd.unsigned_abs(),
+            generation: known.map_or(0, |it| it.generation),
+            fd,
+            kind: kind.number(),
+            local: listed.map_or_else(String::new, |it| it.local.clone()),
+            peer: listed.map_or_else(String::new, |it| it.peer.clone()),
+            label: label.to_owned(),
+            read: Some(v1::Direction::default()),
+            write: Some(v1::Direction::default()),
+            stale,
+            socket: listed.map(|it| messages::socket(it.socket)),
+            ..Descriptor::default()
+        })
+    }
+
+    /// The threads that wait for a descriptor in a call.
+    fn waiters<'a>(
+        &'a self,
+        fd: i32,
+        threads: &'a [Thread],
+    ) -> impl Iterator<Item = (&'a Thread, Direction, &'static str, u64)> {
+        threads
+            .iter()
+            .filter_map(move |thread| match self.waiting.get(&thread.tid)? {
+                (Waits::Descriptor(of, direction, call), since_ns) if *of == fd => {
+                    Some((thread, *direction, *call, *since_ns))
+                }
+                _ => None,
+            })
+    }
+
+    /// Puts who waits into the rows.
+    fn wait(&self, look: &mut Look, threads: &[Thread]) {
+        for thread in threads {
+            let Some((Waits::Descriptor(fd, direction, call), since_ns)) =
+                self.waiting.get(&thread.tid)
+            else {
+                continue;
+            };
+            for row in look.rows.iter_mut().filter(|row| row.fd == *fd) {
+                let poller = row.poller.clone();
+                let row = Arc::make_mut(row);
+                let side = match direction {
+                    Direction::Read => &mut row.read,
+                    Direction::Write => &mut row.write,
+                };
+                *side = Some(v1::Direction {
+                    state: State::Parked.into(),
+                    since_ns: *since_ns,
+                    waiter: Some(v1::Waiter {
+                        thread: thread.name.clone(),
+                        location: (*call).to_owned(),
+                        ..v1::Waiter::default()
+                    }),
+                    ..v1::Direction::default()
+                });
+                let of_it = look.pollers.iter_mut().find(|it| it.name == poller);
+                if let Some(poller) = of_it {
+                    poller.waiters += 1;
+                }
+            }
+        }
+    }
+}
+
+fn polling_thread(thread: &Thread) -> v1::PollingThread {
+    v1::PollingThread {
+        name: thread.name.clone(),
+        tid: thread.tid,
+        polls: 0,
+        ran_ns: thread.times_ns.map(|it| it.0),
+        run_delay_ns: thread.times_ns.map(|it| it.1),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn file(fd: i32, link: &str) -> OpenFile {
+        OpenFile {
+            fd,
+            link: link.to_owned(),
+        }
+    }
+
+    fn thread(tid: i32, call: Option<(i64, u64)>) -> Thread {
+        Thread {
+            tid,
+            name: format!("worker-{tid}"),
+            call,
+            times_ns: Some((5, 6)),
+        }
+    }
+
+    fn facts() -> Facts {
+        let registered = |fd, inode| Registered {
+            fd,
+            events: 1,
+            inode,
+        };
+        Facts {
+            files: vec![
+                file(0, "/dev/null"),
+                file(3, "anon_inode:[eventpoll]"),
+                file(4, "anon_inode:[eventfd]"),
+                file(5, "pipe:[50]"),
+                file(6, "socket:[61]"),
+                file(7, "pipe:[70]"),
+            ],
+            // 6 was another socket when it was registered, and 9 is closed.
+            sets: HashMap::from([(
+                3,
+                vec![
+                    registered(9, 90),
+                    registered(4, 0),
+                    registered(5, 50),
+                    registered(6, 60),
+                ],
+            )]),
+            threads: vec![
+                thread(1, Some((libc::SYS_epoll_pwait, 3))),
+                thread(2, Some((libc::SYS_read, 7))),
+                thread(3, None),
+            ],
+            limit: Some(100),
+            missing: Vec::new(),
+        }
+    }
+
+    fn keys(look: &Look) -> Vec<(&str, i32, bool)> {
+        let rows = look.rows.iter();
+        rows.map(|it| (it.poller.as_str(), it.fd, it.stale))
+            .collect()
+    }
+
+    #[test]
+    fn each_registration_is_a_row_and_what_is_in_no_set_follows() {
+        let mut table = Table::new(1);
+        let look = table.at(100, facts(), &Listing::default());
+        let expected = [
+            ("epoll-3", 4, false),
+            ("epoll-3", 5, false),
+            ("epoll-3", 6, true),
+            ("epoll-3", 9, true),
+            ("unpolled", 7, false),
+        ];
+        assert_eq!(keys(&look), expected);
+        assert_eq!(look.rows[0].label, "eventfd");
+        assert_eq!(look.rows[1].kind(), v1::DescriptorKind::Pipe);
+        let [set, unpolled] = &look.pollers[..] else {
+            panic!("{:?}", look.pollers)
+        };
+        assert!(set.blocked && set.polled_by[0].tid == 1 && set.descriptors == 4);
+        assert_eq!((unpolled.epoll_fd, unpolled.waiters), (-1, 1));
+        assert_eq!((look.open_files, look.limit), (6, Some(100)));
+    }
+
+    #[test]
+    fn a_wait_is_as_old_as_it_was_seen_at_least_and_begins_anew_with_another_call() {
+        let mut table = Table::new(1);
+        let since = |look: &Look| {
+            let side = look.rows.last().and_then(|it| it.read.clone());
+            side.filter(|it| it.state() == State::Parked)
+                .map(|it| it.since_ns)
+        };
+        assert_eq!(
+            since(&table.at(100, facts(), &Listing::default())),
+            Some(100)
+        );
+        let look = table.at(200, facts(), &Listing::default());
+        assert_eq!(since(&look), Some(100));
+        let waiter = look.rows[4].read.clone().and_then(|it| it.waiter);
+        let waiter = waiter.expect("somebody waits");
+        assert_eq!(
+            (&*waiter.thread, &*waiter.location),
+            ("worker-2", "read(2)")
+        );
+        let mut other = facts();
+        other.threads[1].call = None;
+        assert_eq!(since(&table.at(300, other, &Listing::default())), None);
+        assert_eq!(
+            since(&table.at(400, facts(), &Listing::default())),
+            Some(400)
+        );
+    }
+
+    #[test]
+    fn a_number_that_stands_for_another_file_is_another_descriptor() {
+        let mut table = Table::new(1);
+        let id = |look: &Look, at: usize| (look.rows[at].slot, look.rows[at].generation);
+        let first = table.at(100, facts(), &Listing::default());
+        let same = table.at(200, facts(), &Listing::default());
+        assert_eq!(id(&first, 1), id(&same, 1));
+        let mut other = facts();
+        other.files[3] = file(5, "pipe:[51]");
+        let other = table.at(300, other, &Listing::default());
+        assert_eq!(id(&first, 1).0, id(&other, 1).0);
+        assert!(id(&first, 1).1 < id(&other, 1).1);
+        assert_eq!(first.pollers[0].id, other.pollers[0].id);
+    }
+}

@@ -1,0 +1,41 @@
+//! Which rows somebody wants, and how much of them one message holds.
+
+use netpoller_proto::Part;
+use netpoller_proto::filter::Predicate;
+use netpoller_proto::v1::{self, Descriptor};
+use tonic::Status;
+
+/// Bytes of a message.
+pub(super) const MAX_MESSAGE: usize = 1 << 20;
+
+/// What of the table is wanted.
+pub(super) struct Wanted {
+    poller: String,
+    waiting_only: bool,
+    filter: Option<Predicate>,
+}
+
+impl Wanted {
+    pub(super) fn new(
+        poller: &str,
+        waiting_only: bool,
+        filter: Option<&v1::Filter>,
+    ) -> Result<Self, Status> {
+        let filter = filter.map(Predicate::try_from).transpose();
+        Ok(Self {
+            poller: poller.to_owned(),
+            waiting_only,
+            filter: filter.map_err(|error| Status::invalid_argument(format!("filter: {error}")))?,
+        })
+    }
+
+    pub(super) fn admits(&self, row: &Descriptor, captured_at_ns: u64) -> bool {
+        let part = Part::whole(row);
+        (self.poller.is_empty() || row.poller == self.poller)
+            && (!self.waiting_only || part.waiter().is_some())
+            && self
+                .filter
+                .as_ref()
+                .is_none_or(|it| it.holds(part, captured_at_ns))
+    }
+}
