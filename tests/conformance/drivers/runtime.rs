@@ -198,17 +198,19 @@ fn a_runtime_without_io_is_an_error_that_says_what_to_do() {
 #[test]
 fn a_sleep_in_a_runtime_without_io_says_what_to_do() {
     let poller = new_poller();
-    let sleep = || {
+    let sleep = |duration| {
         let runtime = Builder::new_current_thread().build().unwrap();
-        let sleep = || netpoller::time::sleep(Duration::from_millis(1));
+        let sleep = || netpoller::time::sleep(duration);
         runtime.block_on(poller.in_scope(sleep));
     };
-    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(sleep)).unwrap_err();
+    // One that is over when it is first looked at needs nobody.
+    let long = std::panic::AssertUnwindSafe(|| sleep(Duration::from_secs(3600)));
+    let panic = std::panic::catch_unwind(long).unwrap_err();
     let message = panic.downcast_ref::<String>().expect("a message");
     assert!(message.contains("runtime.rs"), "{message}");
     assert!(message.contains("enable_io"), "{message}");
     let _driver = ThreadDriver::start(&poller).unwrap();
-    sleep();
+    sleep(Duration::from_millis(20));
 }
 
 /// In a process of its own, for the hook is the process's, and so are the epoll instances from
