@@ -133,6 +133,37 @@ fn its_descriptors_are_listed_with_what_the_kernel_knows_of_them() {
 }
 
 #[test]
+fn it_is_listed_among_the_targets_where_all_are_asked_for() {
+    let process = Process::new();
+    let targets = |arguments: &[&str]| {
+        let mut command = netpoller(process.scratch.path());
+        let output = command
+            .args(["targets", "-f", "json"])
+            .args(arguments)
+            .output();
+        let output = output.expect("it runs");
+        let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let items = document["items"].as_array().expect("items").clone();
+        items.into_iter().find(|it| it["pid"] == std::process::id())
+    };
+    assert_eq!(targets(&[]), None);
+    let me = targets(&["--all"]).expect("it has an epoll set");
+    assert_eq!(
+        (&me["state"], &me["socket"]),
+        (&"outside".into(), &"".into())
+    );
+    // What it is made of, its executable tells, and that of a test need not.
+    assert!(
+        me["runtime"].as_str().is_some_and(|it| !it.is_empty()),
+        "{me}"
+    );
+    assert!(
+        me["pollers"].as_u64() >= Some(1) && me["descriptors"].as_u64() >= Some(7),
+        "{me}"
+    );
+}
+
+#[test]
 fn filters_orders_and_limits_hold_as_they_do_of_an_endpoint() {
     let process = Process::new();
     let set = process.set();

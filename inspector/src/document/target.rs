@@ -15,6 +15,8 @@ pub(crate) struct TargetItem<'a> {
     socket: String,
     state: &'static str,
     reason: Option<&'a str>,
+    /// What it is made of, if it can be read from outside.
+    runtime: Option<&'a str>,
     protocol: Option<u32>,
     version: Option<&'a str>,
     pollers: Option<usize>,
@@ -38,9 +40,19 @@ pub(crate) fn target(found: &Found) -> TargetItem<'_> {
             State::Unreachable(reason) => Some(reason),
             _ => None,
         },
+        runtime: match &found.state {
+            State::Outside(outside) => Some(&outside.runtime),
+            _ => None,
+        },
         protocol: server.map(|server| server.protocol),
         version: server.map(|server| server.version.as_str()),
-        pollers: server.map(|server| server.pollers.len()),
-        descriptors: server.map(descriptors_of),
+        pollers: match &found.state {
+            State::Outside(outside) => usize::try_from(outside.sets).ok(),
+            _ => server.map(|server| server.pollers.len()),
+        },
+        descriptors: match &found.state {
+            State::Outside(outside) => Some(outside.descriptors),
+            _ => server.map(descriptors_of),
+        },
     }
 }

@@ -8,6 +8,7 @@
 //! What is in the directory of another user may be a trap: nothing is removed there, and whoever
 //! answers must run as the user of the process that the name of the socket tells of.
 
+use std::collections::HashMap;
 use std::fs;
 use std::io;
 use std::path::PathBuf;
@@ -35,6 +36,19 @@ pub(crate) enum State {
     Silent,
     /// It cannot be talked to, for this reason.
     Unreachable(String),
+    /// It has no endpoint, and can be read from outside.
+    Outside(Outside),
+}
+
+/// What is seen at once of a process without an endpoint.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Outside {
+    /// What it is made of.
+    pub(crate) runtime: String,
+    /// Epoll sets.
+    pub(crate) sets: u64,
+    /// Sockets and pipes.
+    pub(crate) descriptors: u64,
 }
 
 impl State {
@@ -45,6 +59,7 @@ impl State {
             Self::Incompatible => "incompatible",
             Self::Silent => "silent",
             Self::Unreachable(_) => "unreachable",
+            Self::Outside(_) => "outside",
         }
     }
 }
@@ -76,6 +91,41 @@ pub(crate) struct Found {
 /// gone are removed.
 pub(crate) async fn discover(timeout: Duration) -> Vec<Found> {
     probe_all(&Process::all(), timeout, |_| true).await
+}
+
+/// The processes that have an epoll set and are not among those that were found: what can be read
+/// from outside.
+pub(crate) fn discover_outside(found: &[Found]) -> Vec<Found> {
+    let is_known = |pid| pid == std::process::id() || found.iter().any(|it| it.pid == pid);
+    let mut runtimes = HashMap::new();
+    let others = Process::all().into_iter().filter(|it| !is_known(it.pid));
+    let mut others: Vec<Found> = others
+        .filter_map(|it| {
+            let (sets, descriptors) = process::count(it.pid).filter(|(sets, _)| *sets > 0)?;
+            let executable = procfs::executable(it.pid);
+            // Many processes run one program.
+            let runtime = runtimes.entry(executable.clone());
+            let runtime = runtime.or_insert_with(|| process::runtime(it.pid).to_string());
+            let start_ticks = procfs::start_ticks(it.pid)?;
+            Some(Found {
+                pid: it.pid,
+                uid: it.uid,
+                start_ticks,
+                started: procfs::started(start_ticks),
+                executable,
+                socket: PathBuf::new(),
+                peer: None,
+                state: State::Outside(Outside {
+                    runtime: runtime.clone(),
+                    sets,
+                    descriptors,
+                }),
+                connection: None,
+            })
+        })
+        .collect();
+    others.sort_by_key(|it| it.pid);
+    others
 }
 
 /// What this user may not see, in words; nothing if there is no sign of anything.
@@ -260,7 +310,8 @@ async fn of_name(name: &str, timeout: Duration) -> Result<Connection, Failure> {
 fn outside(name: &str) -> Vec<u32> {
     let all = Process::all().into_iter().map(|it| it.pid);
     let named = all.filter(|pid| file_name(&procfs::executable(*pid)) == name);
-    named.filter(|pid| process::has_epoll(*pid)).collect()
+    let has_epoll = |pid: &u32| process::count(*pid).is_some_and(|(sets, _)| sets > 0);
+    named.filter(has_epoll).collect()
 }
 
 /// The name of an executable, without the folders.

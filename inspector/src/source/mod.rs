@@ -25,7 +25,9 @@ mod procfs;
 mod selector;
 mod target;
 
-pub(crate) use discover::{Found, State, choose, connect, discover, hidden};
+pub(crate) use discover::{
+    Found, Outside, State, choose, connect, discover, discover_outside, hidden,
+};
 pub(crate) use endpoint::{Access, Connection, Control, Selection, weight};
 pub(crate) use selector::Selector;
 pub(crate) use target::{Target, TargetSpec};

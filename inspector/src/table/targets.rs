@@ -8,7 +8,7 @@ use super::column::{Column, Cut};
 use super::value::{Raw, Value};
 use crate::clock::Anchor;
 use crate::paint::Tone;
-use crate::source::{Found, State};
+use crate::source::{Found, Outside, State};
 
 type C = Column<Found>;
 
@@ -22,6 +22,14 @@ fn told(found: &Found, number: fn(&GetServerResponse) -> u64) -> Key {
 pub(crate) fn descriptors(server: &GetServerResponse) -> u64 {
     let counts = server.pollers.iter().map(|poller| poller.descriptors);
     counts.fold(0, u64::saturating_add)
+}
+
+/// A number of a process that whoever answered tells, or that is seen from outside.
+fn number(found: &Found, told_by: fn(&GetServerResponse) -> u64, seen: fn(&Outside) -> u64) -> Key {
+    match &found.state {
+        State::Outside(outside) => Key::Number(seen(outside).into()),
+        _ => told(found, told_by),
+    }
 }
 
 fn started(found: &Found) -> String {
@@ -71,21 +79,24 @@ pub(crate) static TARGETS: [C; 9] = [
         value: |found, _| told(found, |server| server.protocol.into()).into(),
     }]),
     C::numbers("pollers", "POLLERS", 150, |found| {
-        told(found, |server| server.pollers.len() as u64)
+        number(found, |server| server.pollers.len() as u64, |it| it.sets)
     })
     .least(8),
-    C::numbers("fds", "FDS", 160, |found| told(found, descriptors))
-        .least(8)
-        .raw(&[Raw {
-            name: "descriptors",
-            value: |found, _| told(found, descriptors).into(),
-        }]),
+    C::numbers("fds", "FDS", 160, |found| {
+        number(found, descriptors, |it| it.descriptors)
+    })
+    .least(8)
+    .raw(&[Raw {
+        name: "descriptors",
+        value: |found, _| number(found, descriptors, |it| it.descriptors).into(),
+    }]),
     C::words("state", "STATE", 210, |found| Key::text(found.state.name()))
         .look(|found, _| match &found.state {
             State::Ok => Cell::toned("ok", Tone::Good),
             State::Incompatible => Cell::toned("incompatible", Tone::Bad),
             State::Silent => Cell::toned("silent", Tone::Warn),
             State::Unreachable(reason) => Cell::toned(reason.as_str(), Tone::Bad),
+            State::Outside(outside) => Cell::plain(format!("from outside ({})", outside.runtime)),
         })
         .raw(&[
             Raw {
@@ -96,6 +107,13 @@ pub(crate) static TARGETS: [C; 9] = [
                 name: "reason",
                 value: |found, _| match &found.state {
                     State::Unreachable(reason) => Value::text(reason.clone()),
+                    _ => Value::Nothing,
+                },
+            },
+            Raw {
+                name: "runtime",
+                value: |found, _| match &found.state {
+                    State::Outside(outside) => Value::text(outside.runtime.clone()),
                     _ => Value::Nothing,
                 },
             },

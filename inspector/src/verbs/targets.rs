@@ -4,14 +4,19 @@ use crate::document;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::Head;
-use crate::source::{discover, hidden};
+use crate::source::{discover, discover_outside, hidden};
 use crate::table::{Context, TARGETS};
 use crate::verbs::verb::{Usage, Verb, known};
 use clap::Args;
 
-/// Nothing but what every verb accepts.
+/// Which of them.
 #[derive(Debug, Args)]
-pub(crate) struct TargetsArgs {}
+pub(crate) struct TargetsArgs {
+    /// List the processes without an endpoint as well that have an epoll set: they can be read from
+    /// outside.
+    #[arg(long, short)]
+    all: bool,
+}
 
 impl Verb for TargetsArgs {
     fn usage(&self) -> Usage {
@@ -28,8 +33,13 @@ impl Verb for TargetsArgs {
     fn run(&self, globals: &Globals) -> Result<(), Failure> {
         super::block_on(async {
             let mut found = discover(globals.timeout).await;
+            if self.all {
+                found.extend(discover_outside(&found));
+            }
             if found.is_empty() {
-                note("no process of this user can be inspected");
+                note(
+                    "no process of this user has an inspection endpoint; --all lists what can be read from outside",
+                );
             }
             if let Some(hidden) = hidden() {
                 note(&hidden);

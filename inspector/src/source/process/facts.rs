@@ -162,16 +162,21 @@ impl Facts {
     }
 }
 
-/// Whether a process has an epoll set, as far as that may be known.
-pub(in crate::source) fn has_epoll(pid: u32) -> bool {
-    let files = fs::read_dir(path(pid, "fd"))
-        .into_iter()
+/// How many epoll sets a process has, and how many sockets and pipes; `None` if that may not be
+/// known.
+pub(in crate::source) fn count(pid: u32) -> Option<(u64, u64)> {
+    let (mut sets, mut channels) = (0, 0);
+    for entry in fs::read_dir(path(pid, "fd"))
+        .ok()?
         .flatten()
-        .flatten();
-    let mut links = files
         .take(MOST_FILES)
-        .filter_map(|it| fs::read_link(it.path()).ok());
-    links.any(|link| link.as_os_str() == EPOLL)
+    {
+        let link = fs::read_link(entry.path()).unwrap_or_default();
+        let link = link.to_string_lossy();
+        sets += u64::from(link == EPOLL);
+        channels += u64::from(link.starts_with("socket:[") || link.starts_with("pipe:["));
+    }
+    Some((sets, channels))
 }
 
 /// Whether an open file is in blocking mode; `None` if that cannot be told.

@@ -45,7 +45,8 @@ use service::Service;
 /// Bytes that are on their way within the process.
 const PIPE: usize = 1 << 20;
 
-pub(super) use facts::has_epoll;
+pub(super) use facts::count;
+pub(super) use runtime::of as runtime;
 
 /// Begins to look at a process.
 pub(super) async fn connect(pid: u32, timeout: Duration) -> Result<Connection, Failure> {
