@@ -61,8 +61,11 @@ impl Outside {
         {
             return Ok(look.clone());
         }
-        // The number may be another process's by now.
-        if procfs::start_ticks(self.pid) != Some(self.start_ticks) {
+        // The number may be another process's by now, or nobody has waited for its end yet.
+        let is_there = procfs::state(self.pid).is_some_and(|(state, start_ticks)| {
+            start_ticks == self.start_ticks && !matches!(state, 'Z' | 'X')
+        });
+        if !is_there {
             return Err(Status::unavailable(format!(
                 "process {} has ended",
                 self.pid
