@@ -41,7 +41,7 @@ pub(crate) struct Side<'a> {
     pub(super) deadline_ns: Option<u64>,
     pub(super) deadline_in_ns: Option<i64>,
     pub(super) deadline_expired: bool,
-    transitions: Transitions,
+    transitions: Option<Transitions>,
     last_wake: Option<Wake<'a>>,
     /// Who waits for the descriptor's lock, in order of arrival.
     queued: Vec<Queued<'a>>,
@@ -132,7 +132,7 @@ pub(super) fn side<'a>(side: &'a v1::Direction, context: &Context) -> Side<'a> {
         deadline_ns: deadline,
         deadline_in_ns: deadline.map(|deadline| signed(deadline, context.now_ns)),
         deadline_expired: side.deadline_ns == 1,
-        transitions: Transitions(side.transitions.unwrap_or_default()),
+        transitions: side.transitions.map(Transitions),
         last_wake: side.last_wake.as_ref().map(|wake| Wake {
             cause: wake.cause().name(),
             fetched_ns: wake.fetched_ns,

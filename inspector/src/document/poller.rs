@@ -15,7 +15,8 @@ pub(crate) struct PollerItem<'a> {
     slots: Option<u64>,
     waiters: Option<u64>,
     deadlines: Option<u64>,
-    blocked: bool,
+    /// Not known of an epoll set in which nobody is seen to wait.
+    blocked: Option<bool>,
     last_poll_ns: Option<u64>,
     created_at: Option<String>,
     created_at_ns: u64,
@@ -53,7 +54,7 @@ pub(crate) fn poller<'a>(poller: &'a Poller, context: &Context) -> PollerItem<'a
         slots: counted(poller, poller.slots),
         waiters: counted(poller, poller.waiters.max(0).unsigned_abs()),
         deadlines: counted(poller, poller.deadlines),
-        blocked: poller.blocked,
+        blocked: counted(poller, poller.blocked.into()).map(|_| poller.blocked),
         last_poll_ns: (poller.last_poll_ns != 0).then_some(poller.last_poll_ns),
         created_at: context.anchor.rfc3339(poller.created_at_ns),
         created_at_ns: poller.created_at_ns,

@@ -61,7 +61,7 @@ pub(crate) static POLLERS: [C; 13] = [
     })
     .count(),
     C::words("blocked", "BLOCKED", 100, |it| {
-        Key::Number(it.blocked.into())
+        key(counted(it, it.blocked.into()))
     })
     .least(7)
     .truth(),

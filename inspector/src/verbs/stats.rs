@@ -218,7 +218,12 @@ fn gauges(
         ("epoll_fd", poller.epoll_fd.to_string()),
         (
             "blocked",
-            if poller.blocked { "yes" } else { "no" }.to_owned(),
+            match counted(poller, poller.blocked.into()) {
+                None => "-",
+                Some(0) => "no",
+                Some(_) => "yes",
+            }
+            .to_owned(),
         ),
         (
             "last_poll",

@@ -6,10 +6,14 @@
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 
-/// Open files that are looked at; what comes after is counted.
+/// Open files that are looked at.
 const MOST_FILES: usize = 200_000;
+/// Registrations that are looked at, of all epoll sets together: a process may have one set under
+/// thousands of numbers.
+const MOST_REGISTERED: usize = 100_000;
 /// Threads that are looked at.
 const MOST_THREADS: usize = 10_000;
 /// Bytes of a file of /proc that are read.
@@ -24,6 +28,8 @@ pub(super) struct OpenFile {
     pub(super) fd: i32,
     /// As the kernel writes it: `socket:[4711]`, `anon_inode:[eventfd]`, a path.
     pub(super) link: String,
+    /// Of the file; 0 if it cannot be told.
+    pub(super) inode: u64,
 }
 
 impl OpenFile {
@@ -105,17 +111,31 @@ impl Facts {
                 facts.missing.push(more);
                 break;
             }
-            // One that was closed meanwhile is not there.
-            if let Ok(link) = fs::read_link(entry.path()) {
-                let link = link.to_string_lossy().into_owned();
-                facts.files.push(OpenFile { fd, link });
+            match fs::read_link(entry.path()) {
+                Ok(link) => {
+                    let inode = fs::metadata(entry.path()).map_or(0, |it| it.ino());
+                    let link = link.to_string_lossy().into_owned();
+                    facts.files.push(OpenFile { fd, link, inode });
+                }
+                // It was closed meanwhile.
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+                Err(error) => return Err(error),
             }
         }
         facts.files.sort_by_key(|file| file.fd);
+        let mut room = MOST_REGISTERED;
         for set in facts.files.iter().filter(|file| file.is_epoll()) {
+            if room == 0 {
+                let more =
+                    format!("registrations beyond the first {MOST_REGISTERED} are not looked at");
+                facts.missing.push(more);
+                break;
+            }
             match text(path(pid, &format!("fdinfo/{}", set.fd))) {
                 Ok(info) => {
-                    facts.sets.insert(set.fd, registered(&info).collect());
+                    let all: Vec<_> = registered(&info).take(room).collect();
+                    room -= all.len();
+                    facts.sets.insert(set.fd, all);
                 }
                 Err(error) if error.kind() == io::ErrorKind::NotFound => {}
                 Err(error) => {

@@ -8,7 +8,7 @@ use netpoller_proto::PROTOCOL;
 use netpoller_proto::v1::{self, Descriptor, GetServerResponse, GetStatsResponse, PollerStats};
 use tonic::Status;
 
-use super::facts;
+use super::facts::{self, Registered};
 use super::lints;
 use super::runtime::Runtime;
 use super::table::{Look, Table};
@@ -71,6 +71,8 @@ impl Outside {
                 self.pid
             )));
         }
+        // Two of them would take twice the memory.
+        seen.last = None;
         let look = seen.table.look().map_err(|error| match error.kind() {
             std::io::ErrorKind::NotFound => {
                 Status::unavailable(format!("process {} has ended", self.pid))
@@ -118,7 +120,9 @@ impl Outside {
         poller: Option<&v1::Poller>,
     ) -> v1::KernelView {
         let set = poller.and_then(|it| look.sets.get(&it.epoll_fd));
-        let registered = set.and_then(|all| all.iter().find(|it| it.fd == row.fd));
+        let inode = look.files.get(&row.fd);
+        let is_it = |it: &&Registered| it.fd == row.fd && inode.is_none_or(|now| it.inode == *now);
+        let registered = set.and_then(|all| all.iter().find(is_it));
         let socket = row.socket.as_ref();
         let count = |of: fn(&v1::Socket) -> Option<u64>| {
             let count = socket.and_then(of).and_then(|it| i64::try_from(it).ok());

@@ -18,15 +18,13 @@ use tonic::{Request, Response, Status};
 use super::lints::{LINTS, Suspects};
 use super::outside::Outside;
 use super::sockets;
-use super::wanted::{MAX_MESSAGE, Wanted};
+use super::wanted::{MAX_MESSAGE, MAX_ROWS, Wanted};
 use super::watch;
 
 /// How long a diagnosis looks unless another time is asked for, and at most; and how often.
 const WINDOW: Duration = Duration::from_secs(1);
 const LONGEST_WINDOW: Duration = Duration::from_secs(4);
 const LOOKS: u32 = 8;
-/// Rows of a page.
-const MAX_ROWS: usize = 1_000;
 
 /// What a process does not tell that is looked at from outside.
 fn unknown<T>(what: &str) -> Result<T, Status> {
@@ -143,12 +141,13 @@ impl Inspector for Service {
             ))
         })?;
         let poller = look.pollers.iter().find(|it| it.name == row.poller);
-        let kernel = self.0.kernel(&look, row, poller);
+        // Of a number that is closed, or another file's, it would tell of that.
+        let kernel = (!row.stale).then(|| self.0.kernel(&look, row, poller));
         Ok(Response::new(GetDescriptorResponse {
             captured_at_ns: look.captured_at_ns,
             descriptor: Some(Descriptor::clone(row)),
             epoch: self.0.epoch,
-            kernel: Some(kernel),
+            kernel,
             polled_by: poller.map(|it| it.polled_by.clone()).unwrap_or_default(),
             ..GetDescriptorResponse::default()
         }))
@@ -191,6 +190,7 @@ impl Inspector for Service {
         let began = Instant::now();
         let look = self.0.look().await?;
         let mut suspects = Suspects::of(&look, &request.allow);
+        drop(look);
         while began.elapsed() < window {
             tokio::time::sleep(window / LOOKS).await;
             let pid = self.0.pid;

@@ -22,6 +22,7 @@ pub(super) fn read(pid: u32) -> Listing {
             );
             Listing {
                 errors: vec![why],
+                read_at_ns: netpoller_core::view::now_ns(),
                 ..Listing::default()
             }
         }),

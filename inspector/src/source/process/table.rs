@@ -27,8 +27,11 @@ pub(super) struct Table {
     known: HashMap<i32, Known>,
     /// Files that were seen, ever.
     seen: u32,
-    /// By thread, the wait in which it was at the last look, and since when at least.
+    /// By thread, the wait in which it was at the last look, and since when at least; 0 if it was
+    /// not seen there before.
     waiting: HashMap<i32, (Waits, u64)>,
+    /// When the last look was.
+    looked_ns: u64,
     /// By the number of its descriptor, the number of an epoll set as a poller.
     sets: HashMap<(i32, u32), u32>,
 }
@@ -48,8 +51,9 @@ pub(super) struct Look {
     pub(super) pollers: Vec<v1::Poller>,
     pub(super) open_files: u64,
     pub(super) limit: Option<u64>,
-    /// By number, the inode of a socket.
+    /// By number, the inode of a socket, and of any file.
     pub(super) inodes: HashMap<i32, u64>,
+    pub(super) files: HashMap<i32, u64>,
     /// By inode, what the kernel said of each.
     pub(super) sockets: Arc<HashMap<u64, Listed>>,
     /// By the number of an epoll set, what is registered there.
@@ -68,6 +72,7 @@ impl Table {
             known: HashMap::new(),
             seen: 0,
             waiting: HashMap::new(),
+            looked_ns: 0,
             sets: HashMap::new(),
         }
     }
@@ -96,6 +101,7 @@ impl Table {
                 .iter()
                 .filter_map(|it| Some((it.fd, it.socket_inode()?)))
                 .collect(),
+            files: facts.files.iter().map(|it| (it.fd, it.inode)).collect(),
             sockets_at_ns: listing.read_at_ns,
             sockets_error: listing.errors.join("; "),
             ..Look::default()
@@ -107,9 +113,13 @@ impl Table {
             all.sort_by_key(|it| it.fd);
             for it in all {
                 let file = files.get(&it.fd).copied();
+                let row = self.row(&poller.name, it.fd, file, Some(it), listing);
+                // A number can be registered again whose old file is still watched, even twice.
+                let is_again = look.rows.last().is_some_and(|last| last.key() == row.key());
+                if !is_again {
+                    look.rows.push(row);
+                }
                 registered.push(it.fd);
-                look.rows
-                    .push(self.row(&poller.name, it.fd, file, Some(it), listing));
             }
         }
         registered.sort_unstable();
@@ -134,6 +144,7 @@ impl Table {
         }
         self.wait(&mut look, &facts.threads);
         look.missing = facts.missing;
+        look.missing.extend(listing.errors.iter().cloned());
         look.sets = facts.sets;
         look
     }
@@ -156,10 +167,16 @@ impl Table {
         for thread in &facts.threads {
             if let Some(now) = thread.call.and_then(waits) {
                 let same = before.get(&thread.tid).filter(|(it, _)| *it == now);
-                let since_ns = same.map_or(now_ns, |(_, since_ns)| *since_ns);
+                // When it began nobody knows; from the second look on, that it was no later than
+                // the first.
+                let since_ns = same.map_or(0, |(_, since_ns)| match since_ns {
+                    0 => self.looked_ns,
+                    since_ns => *since_ns,
+                });
                 self.waiting.insert(thread.tid, (now, since_ns));
             }
         }
+        self.looked_ns = now_ns;
     }
 
     /// The epoll sets as pollers, in the order of their descriptors, with those.
@@ -206,14 +223,15 @@ impl Table {
         registered: Option<&Registered>,
         listing: &Listing,
     ) -> Arc<Descriptor> {
-        let inode = file.and_then(|it| it.socket_inode().or(it.pipe_inode()));
         // It was closed, or its number was given to another file, and the set watches the old one.
-        let stale = file.is_none()
-            || registered
-                .is_some_and(|it| it.inode != 0 && inode.is_some_and(|now| now != it.inode));
-        let listed = inode
-            .filter(|_| !stale)
-            .and_then(|it| listing.sockets.get(&it));
+        // Of eventfds and the like that cannot be told: they share an inode.
+        let is_its = |file: &&OpenFile| {
+            registered.is_none_or(|it| it.inode == 0 || file.inode == 0 || it.inode == file.inode)
+        };
+        let file = file.filter(is_its);
+        let stale = file.is_none();
+        let inode = file.and_then(OpenFile::socket_inode);
+        let listed = inode.and_then(|it| listing.sockets.get(&it));
         let is_pipe = file.is_some_and(|it| it.pipe_inode().is_some());
         let kind = match listed {
             Some(listed) => listed.kind,
@@ -226,7 +244,7 @@ impl Table {
             let anonymous = link.strip_prefix("anon_inode:");
             anonymous.map_or(link, |it| it.trim_matches(['[', ']']))
         });
-        let known = self.known.get(&fd);
+        let known = self.known.get(&fd).filter(|_| !stale);
         Arc::new(Descriptor {
             poller: poller.to_owned(),
             slot: fd.unsigned_abs(),
@@ -309,9 +327,11 @@ mod tests {
     use super::*;
 
     fn file(fd: i32, link: &str) -> OpenFile {
+        let number = link.split(['[', ']']).nth(1);
         OpenFile {
             fd,
             link: link.to_owned(),
+            inode: number.and_then(|it| it.parse().ok()).unwrap_or(0),
         }
     }
 
@@ -395,10 +415,7 @@ mod tests {
             side.filter(|it| it.state() == State::Parked)
                 .map(|it| it.since_ns)
         };
-        assert_eq!(
-            since(&table.at(100, facts(), &Listing::default())),
-            Some(100)
-        );
+        assert_eq!(since(&table.at(100, facts(), &Listing::default())), Some(0));
         let look = table.at(200, facts(), &Listing::default());
         assert_eq!(since(&look), Some(100));
         let waiter = look.rows[4].read.clone().and_then(|it| it.waiter);
@@ -410,10 +427,7 @@ mod tests {
         let mut other = facts();
         other.threads[1].call = None;
         assert_eq!(since(&table.at(300, other, &Listing::default())), None);
-        assert_eq!(
-            since(&table.at(400, facts(), &Listing::default())),
-            Some(400)
-        );
+        assert_eq!(since(&table.at(400, facts(), &Listing::default())), Some(0));
     }
 
     #[test]
@@ -422,12 +436,22 @@ mod tests {
         let id = |look: &Look, at: usize| (look.rows[at].slot, look.rows[at].generation);
         let first = table.at(100, facts(), &Listing::default());
         let same = table.at(200, facts(), &Listing::default());
-        assert_eq!(id(&first, 1), id(&same, 1));
+        assert_eq!(id(&first, 4), id(&same, 4));
         let mut other = facts();
-        other.files[3] = file(5, "pipe:[51]");
+        other.files[5] = file(7, "pipe:[71]");
+        // What the set watches is not what has its number now.
+        other.files[3] = OpenFile {
+            inode: 1029,
+            ..file(5, "/dev/null")
+        };
         let other = table.at(300, other, &Listing::default());
-        assert_eq!(id(&first, 1).0, id(&other, 1).0);
-        assert!(id(&first, 1).1 < id(&other, 1).1);
+        assert_eq!(id(&first, 4).0, id(&other, 4).0);
+        assert!(id(&first, 4).1 < id(&other, 4).1);
+        let reused = &other.rows[1];
+        assert!(
+            reused.stale && reused.label.is_empty() && reused.generation == 0,
+            "{reused:?}"
+        );
         assert_eq!(first.pollers[0].id, other.pollers[0].id);
     }
 }

@@ -5,6 +5,8 @@ use netpoller_proto::filter::Predicate;
 use netpoller_proto::v1::{self, Descriptor};
 use tonic::Status;
 
+/// Rows of a message.
+pub(super) const MAX_ROWS: usize = 1_000;
 /// Bytes of a message.
 pub(super) const MAX_MESSAGE: usize = 1 << 20;
 

@@ -13,7 +13,7 @@ use tonic::Status;
 
 use super::outside::Outside;
 use super::table::Look;
-use super::wanted::{MAX_MESSAGE, Wanted};
+use super::wanted::{MAX_MESSAGE, MAX_ROWS, Wanted};
 
 /// The interval if none is asked for, and the shortest: each look costs the process something.
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -69,12 +69,13 @@ impl Told {
             keyframe: self.sequence == 0,
             ..WatchFrame::default()
         };
-        let (mut frames, mut bytes) = (vec![begin()], 0);
+        let (mut frames, mut bytes, mut entries) = (vec![begin()], 0, 0);
+        // Bytes as they are sent; what they become is bounded by the number of rows.
         let mut room = |frames: &mut Vec<WatchFrame>, more: usize| {
-            bytes += more + 16;
-            if bytes > MAX_MESSAGE - 8192 {
+            (bytes, entries) = (bytes + more + 16, entries + 1);
+            if bytes > MAX_MESSAGE - 8192 || entries > MAX_ROWS {
                 frames.push(begin());
-                bytes = more;
+                (bytes, entries) = (more, 1);
             }
             frames.len() - 1
         };
@@ -164,6 +165,7 @@ mod tests {
                 .iter()
                 .all(|it| it.encoded_len() <= MAX_MESSAGE && it.keyframe)
         );
+        assert!(frames.iter().all(|it| it.upserts.len() <= MAX_ROWS));
         assert_eq!(frames.iter().filter(|it| it.end).count(), 1);
         assert!(frames.last().is_some_and(|it| it.end));
         let told: usize = frames.iter().map(|it| it.upserts.len()).sum();

@@ -64,6 +64,10 @@ fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
         |_| false,
         width,
     );
+    if stats.pollers.iter().all(|it| it.read.is_none()) {
+        // Nobody counts from outside.
+        return lines;
+    }
     lines.push(Line::default());
     lines.extend(activity(app, width));
     lines.push(Line::default());

@@ -90,8 +90,12 @@ impl Listing {
                     return;
                 };
                 let inode = listed.socket.inode;
-                peers.extend(message.names().1.map(|peer| (inode, peer)));
-                self.sockets.insert(inode, listed);
+                // One that has no file, or not yet, is nobody's.
+                if inode != 0 {
+                    let peer = message.names().1.filter(|peer| *peer != 0);
+                    peers.extend(peer.map(|peer| (inode, peer)));
+                    self.sockets.insert(inode, listed);
+                }
             };
             loop {
                 match diag.receive(family, &mut note)? {
