@@ -17,6 +17,7 @@ use crate::source::procfs;
 /// The kernel keeps the process from registering and from its events while it lists an epoll set:
 /// it is asked no more often than that.
 const FRESH: Duration = Duration::from_millis(900);
+
 /// What is served of one process.
 #[derive(Debug)]
 pub(super) struct Outside {
@@ -89,6 +90,13 @@ impl Outside {
         let outside = self.clone();
         let look = tokio::task::spawn_blocking(move || outside.now()).await;
         look.map_err(|_| Status::internal("looking at the process has failed: a bug"))?
+    }
+
+    /// The last look, if it was at this moment: further pages of a listing are of the same look.
+    pub(super) fn look_at(&self, captured_at_ns: u64) -> Option<Arc<Look>> {
+        let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
+        let (look, _) = seen.last.as_ref()?;
+        (look.captured_at_ns == captured_at_ns).then(|| look.clone())
     }
 
     pub(super) fn server(&self, look: &Look) -> GetServerResponse {

@@ -34,6 +34,16 @@ fn unknown<T>(what: &str) -> Result<T, Status> {
     )))
 }
 
+/// The look and the row with which a page begins, in the order that is asked for.
+fn page(token: &str) -> Result<(Option<u64>, usize), Status> {
+    if token.is_empty() {
+        return Ok((None, 0));
+    }
+    let parts = token.split_once(':');
+    let parsed = parts.and_then(|(at, row)| Some((Some(at.parse().ok()?), row.parse().ok()?)));
+    parsed.ok_or_else(|| Status::invalid_argument("page_token: not one that was given out here"))
+}
+
 /// The service, as it is asked over a connection of this command's own.
 #[derive(Debug, Clone)]
 pub(super) struct Service(pub(super) Arc<Outside>);
@@ -63,13 +73,11 @@ impl Inspector for Service {
                 Status::invalid_argument(format!("sort_by: no field is called {name:?}"))
             })?),
         };
-        let first: usize = match request.page_token.as_str() {
-            "" => 0,
-            token => token.parse().map_err(|_| {
-                Status::invalid_argument("page_token: not one that was given out here")
-            })?,
+        let (captured_at_ns, first) = page(&request.page_token)?;
+        let look = match captured_at_ns.and_then(|at_ns| self.0.look_at(at_ns)) {
+            Some(look) => look,
+            None => self.0.look().await?,
         };
-        let look = self.0.look().await?;
         let admitted = |row: &&Arc<Descriptor>| wanted.admits(row, look.captured_at_ns);
         let mut rows: Vec<&Arc<Descriptor>> = look.rows.iter().filter(admitted).collect();
         if let Some(field) = order {
@@ -96,7 +104,7 @@ impl Inspector for Service {
         Ok(Response::new(ListDescriptorsResponse {
             captured_at_ns: look.captured_at_ns,
             next_page_token: match next < rows.len() {
-                true => next.to_string(),
+                true => format!("{}:{next}", look.captured_at_ns),
                 false => String::new(),
             },
             descriptors,

@@ -107,32 +107,37 @@ impl Table {
             ..Look::default()
         };
         let files: HashMap<i32, &OpenFile> = facts.files.iter().map(|it| (it.fd, it)).collect();
-        let mut registered = Vec::new();
+        let mut registered = HashSet::new();
         for (poller, (fd, _)) in &pollers {
             let mut all: Vec<&Registered> = facts.sets.get(fd).into_iter().flatten().collect();
             all.sort_by_key(|it| it.fd);
             for it in all {
                 let file = files.get(&it.fd).copied();
                 let row = self.row(&poller.name, it.fd, file, Some(it), listing);
+                if !row.stale {
+                    registered.insert(it.fd);
+                }
                 // A number can be registered again whose old file is still watched, even twice.
                 let is_again = look.rows.last().is_some_and(|last| last.key() == row.key());
                 if !is_again {
                     look.rows.push(row);
                 }
-                registered.push(it.fd);
             }
         }
-        registered.sort_unstable();
+        let in_calls = self.waiting.values().filter_map(|(waits, _)| match waits {
+            Waits::Descriptor(fd, ..) => Some(*fd),
+            Waits::Events(_) => None,
+        });
+        let waited_for: HashSet<i32> = in_calls.collect();
         let mut unpolled = v1::Poller {
             name: UNPOLLED.to_owned(),
             epoll_fd: -1,
             ..v1::Poller::default()
         };
         for file in &facts.files {
-            let is_in_a_set = registered.binary_search(&file.fd).is_ok();
             let is_channel = file.socket_inode().or(file.pipe_inode()).is_some();
-            let is_waited_for = || self.waiters(file.fd, &facts.threads).next().is_some();
-            if !is_in_a_set && (is_channel || is_waited_for()) {
+            let is_wanted = is_channel || waited_for.contains(&file.fd);
+            if is_wanted && !registered.contains(&file.fd) {
                 unpolled.descriptors += 1;
                 look.rows
                     .push(self.row(UNPOLLED, file.fd, Some(file), None, listing));
@@ -262,31 +267,22 @@ impl Table {
         })
     }
 
-    /// The threads that wait for a descriptor in a call.
-    fn waiters<'a>(
-        &'a self,
-        fd: i32,
-        threads: &'a [Thread],
-    ) -> impl Iterator<Item = (&'a Thread, Direction, &'static str, u64)> {
-        threads
-            .iter()
-            .filter_map(move |thread| match self.waiting.get(&thread.tid)? {
-                (Waits::Descriptor(of, direction, call), since_ns) if *of == fd => {
-                    Some((thread, *direction, *call, *since_ns))
-                }
-                _ => None,
-            })
-    }
-
     /// Puts who waits into the rows.
     fn wait(&self, look: &mut Look, threads: &[Thread]) {
+        let mut places: HashMap<i32, Vec<usize>> = HashMap::new();
+        for (place, row) in look.rows.iter().enumerate().filter(|(_, row)| !row.stale) {
+            places.entry(row.fd).or_default().push(place);
+        }
         for thread in threads {
             let Some((Waits::Descriptor(fd, direction, call), since_ns)) =
                 self.waiting.get(&thread.tid)
             else {
                 continue;
             };
-            for row in look.rows.iter_mut().filter(|row| row.fd == *fd) {
+            for place in places.get(fd).into_iter().flatten() {
+                let Some(row) = look.rows.get_mut(*place) else {
+                    continue;
+                };
                 let poller = row.poller.clone();
                 let row = Arc::make_mut(row);
                 let side = match direction {
@@ -394,6 +390,8 @@ mod tests {
             ("epoll-3", 5, false),
             ("epoll-3", 6, true),
             ("epoll-3", 9, true),
+            // The number is another socket's now, which is in no set.
+            ("unpolled", 6, false),
             ("unpolled", 7, false),
         ];
         assert_eq!(keys(&look), expected);
@@ -418,7 +416,7 @@ mod tests {
         assert_eq!(since(&table.at(100, facts(), &Listing::default())), Some(0));
         let look = table.at(200, facts(), &Listing::default());
         assert_eq!(since(&look), Some(100));
-        let waiter = look.rows[4].read.clone().and_then(|it| it.waiter);
+        let waiter = look.rows[5].read.clone().and_then(|it| it.waiter);
         let waiter = waiter.expect("somebody waits");
         assert_eq!(
             (&*waiter.thread, &*waiter.location),
@@ -436,7 +434,7 @@ mod tests {
         let id = |look: &Look, at: usize| (look.rows[at].slot, look.rows[at].generation);
         let first = table.at(100, facts(), &Listing::default());
         let same = table.at(200, facts(), &Listing::default());
-        assert_eq!(id(&first, 4), id(&same, 4));
+        assert_eq!(id(&first, 5), id(&same, 5));
         let mut other = facts();
         other.files[5] = file(7, "pipe:[71]");
         // What the set watches is not what has its number now.
@@ -445,8 +443,8 @@ mod tests {
             ..file(5, "/dev/null")
         };
         let other = table.at(300, other, &Listing::default());
-        assert_eq!(id(&first, 4).0, id(&other, 4).0);
-        assert!(id(&first, 4).1 < id(&other, 4).1);
+        assert_eq!(id(&first, 5).0, id(&other, 5).0);
+        assert!(id(&first, 5).1 < id(&other, 5).1);
         let reused = &other.rows[1];
         assert!(
             reused.stale && reused.label.is_empty() && reused.generation == 0,
