@@ -29,14 +29,12 @@ fn ask_at(port: u16, head: &str) -> String {
     stream
         .set_read_timeout(Some(Duration::from_secs(300)))
         .unwrap();
-    write!(
-        stream,
-        "{}\r\nConnection: close\r\n\r\n",
-        head.trim_end().replace('\n', "\r\n")
-    )
-    .unwrap();
+    let head = head.trim_end().replace('\n', "\r\n");
+    let head = format!("{head}\r\nConnection: close\r\n\r\n");
     let mut answer = Vec::new();
-    // A request that was not read to its end may end in a reset, after its answer.
+    // A request that was refused before its end may not be taken to that, and may end in a reset,
+    // after its answer.
+    let _ = stream.write_all(head.as_bytes());
     let _ = stream.read_to_end(&mut answer);
     String::from_utf8(answer).unwrap()
 }
