@@ -97,7 +97,11 @@ fn an_axum_service_answers_wrk_without_errors_while_it_is_listed() {
         !report.contains("Socket errors") && !report.contains("Non-2xx"),
         "{report}"
     );
-    assert_eq!(most, 64, "connections listed while wrk ran");
+    // It tries the address first, and that connection may still be there.
+    assert!(
+        (64..=65).contains(&most),
+        "{most} connections listed while wrk ran"
+    );
 
     // wrk has closed its connections: what is left is the listener, and the laws hold.
     netpoller_tests::eventually("the end of the connections", || {
