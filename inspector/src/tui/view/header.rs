@@ -76,7 +76,10 @@ fn who(app: &App, room: usize) -> Line<'static> {
             Tone::Dim,
         ));
         if let Some(outside) = &server.outside {
-            let from = format!("  {} from outside", outside.runtime);
+            let from = match outside.runtime.as_str() {
+                "unknown" => "  read from outside".to_owned(),
+                runtime => format!("  {runtime}, read from outside"),
+            };
             spans.push(toned(theme, from, Tone::Warn));
         }
     }
