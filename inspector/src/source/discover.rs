@@ -11,6 +11,7 @@
 use std::collections::HashMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
 use std::time::{Duration, SystemTime};
 
@@ -103,8 +104,9 @@ pub(crate) fn discover_outside(found: &[Found]) -> Vec<Found> {
         .filter_map(|it| {
             let (sets, descriptors) = process::count(it.pid).filter(|(sets, _)| *sets > 0)?;
             let executable = procfs::executable(it.pid);
-            // Many processes run one program.
-            let runtime = runtimes.entry(executable.clone());
+            // Many processes run one program. In containers one path may be two.
+            let program = fs::metadata(format!("/proc/{}/exe", it.pid)).ok();
+            let runtime = runtimes.entry(program.map(|file| (file.dev(), file.ino())));
             let runtime = runtime.or_insert_with(|| process::runtime(it.pid).to_string());
             let start_ticks = procfs::start_ticks(it.pid)?;
             Some(Found {
