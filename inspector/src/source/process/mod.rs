@@ -17,7 +17,12 @@
 
 mod calls;
 mod facts;
+#[allow(dead_code)]
+mod go;
+mod image;
 mod lints;
+#[allow(dead_code)]
+mod memory;
 mod outside;
 mod runtime;
 mod service;

@@ -17,7 +17,6 @@
 //! program without panic locations; libuv that was linked in and whose symbols are stripped; an
 //! executable that is packed, of 32 bits or big-endian.
 
-mod image;
 #[cfg(test)]
 mod tests;
 
@@ -26,7 +25,7 @@ use std::fs::File;
 
 use memchr::memmem;
 
-use self::image::{Image, LARGEST_READ, MARGIN, Part, Window};
+use super::image::{Image, LARGEST_READ, MARGIN, Part, Window};
 
 /// The longest version.
 const LONGEST_VERSION: usize = 32;

@@ -1,0 +1,67 @@
+//! Where the runtime of each version of Go keeps what is read of it.
+
+use super::layouts::LAYOUTS;
+
+/// Offsets in bytes, in a program of 64 bits; they are the same on amd64 and arm64.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Layout {
+    pub(super) poll_desc: PollDesc,
+    pub(super) g: G,
+    pub(super) module: Module,
+    /// What a goroutine waits for, by its `waitreason`, as the runtime itself writes it.
+    pub(super) wait_reasons: &'static [&'static str],
+}
+
+/// `runtime.pollDesc`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct PollDesc {
+    pub(super) size: usize,
+    pub(super) fd: usize,
+    /// Since Go 1.20.
+    pub(super) fdseq: Option<usize>,
+    pub(super) atomic_info: usize,
+    pub(super) rg: usize,
+    pub(super) wg: usize,
+    pub(super) closing: usize,
+    pub(super) rd: usize,
+    pub(super) wd: usize,
+}
+
+/// `runtime.g`, with `stack` and `gobuf` in it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct G {
+    pub(super) size: usize,
+    pub(super) stack_lo: usize,
+    pub(super) stack_hi: usize,
+    pub(super) sched_sp: usize,
+    pub(super) sched_pc: usize,
+    pub(super) sched_bp: usize,
+    pub(super) atomicstatus: usize,
+    pub(super) goid: usize,
+    pub(super) waitsince: usize,
+    pub(super) waitreason: usize,
+}
+
+/// `runtime.moduledata`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Module {
+    pub(super) size: usize,
+    pub(super) minpc: usize,
+    pub(super) maxpc: usize,
+    pub(super) text: usize,
+    pub(super) etext: usize,
+    /// What the offsets of a function's data count from.
+    pub(super) gofunc: usize,
+}
+
+impl Layout {
+    /// That of a version like "1.27.3", if it is known.
+    pub(super) fn of(version: &str) -> Option<&'static Self> {
+        let mut numbers = version.split(['.', '-']);
+        let (major, minor) = (numbers.next()?, numbers.next()?);
+        let minor = minor.trim_end_matches(|letter: char| !letter.is_ascii_digit());
+        let (major, minor) = (major.parse().ok()?, minor.parse().ok()?);
+        let is_it = |(known, _): &&((u32, u32), Self)| *known == (major, minor);
+        LAYOUTS.iter().find(is_it).map(|(_, layout)| layout)
+    }
+}
