@@ -4,7 +4,7 @@ use std::net::{TcpListener, TcpStream};
 use std::os::fd::AsFd;
 use std::os::unix::net::UnixStream;
 use std::pin::pin;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::task::{Context, Poll, Waker};
 use std::time::{Duration, Instant};
 
@@ -266,23 +266,35 @@ fn a_registration_that_the_table_does_not_know_is_reported() {
 fn a_busy_poller_is_not_accused_and_its_rows_are_whole() {
     let poller = poller("busy");
     let stop = AtomicBool::new(false);
+    let rounds = [const { AtomicUsize::new(0) }; 2];
     std::thread::scope(|scope| {
-        for _ in 0..2 {
-            scope.spawn(|| {
+        let workers = rounds.each_ref().map(|rounds| {
+            let (poller, stop) = (&poller, &stop);
+            scope.spawn(move || {
                 let mut ready = ReadyList::default();
                 while !stop.load(Ordering::Relaxed) {
-                    let (desc, _ours, theirs) = open(&poller);
-                    wait_once(&desc, &poller, &mut ready, &theirs);
+                    let (desc, _ours, theirs) = open(poller);
+                    wait_once(&desc, poller, &mut ready, &theirs);
                     // Before the socket is closed: its number may be the other thread's next socket
                     // (semantics 10).
                     desc.close();
+                    rounds.fetch_add(1, Ordering::Relaxed);
                 }
-            });
-        }
+            })
+        });
         // Also when an assertion fails: the scope waits for its threads.
         let _stop = StopOnDrop(&stop);
         let mut auditor = Auditor::new();
         for _ in 0..20 {
+            // A thread that the machine keeps between what it does and what it counts, for three
+            // reads, would be found: so each of them goes on between two reads.
+            let before = rounds.each_ref().map(|it| it.load(Ordering::Relaxed));
+            let went_on =
+                |(it, before): (&AtomicUsize, &usize)| it.load(Ordering::Relaxed) > *before;
+            while !rounds.iter().zip(&before).all(went_on) {
+                assert!(!workers.iter().any(|it| it.is_finished()));
+                std::thread::sleep(Duration::from_millis(1));
+            }
             assert_laws_running(&auditor.read(&poller));
             for row in poller.rows().iter().filter(|row| !row.torn) {
                 assert_eq!(row.kind, Kind::Unix);
@@ -291,7 +303,6 @@ fn a_busy_poller_is_not_accused_and_its_rows_are_whole() {
                     assert!(row.read.since_ns >= row.opened_at_ns, "{row:?}");
                 }
             }
-            std::thread::sleep(Duration::from_millis(10));
         }
     });
     assert_laws(&poller.audit_quiescent().unwrap());
