@@ -1,3 +1,5 @@
 //! The network poller of Go's own runtime, read in the memory of a program.
+mod goroutine;
 mod layout;
 mod layouts;
+mod poll_desc;
