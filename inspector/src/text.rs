@@ -167,7 +167,10 @@ pub(crate) fn ascii(text: String) -> String {
     if text.is_ascii() {
         text
     } else {
-        text.replace('µ', "u").replace('…', "~").replace('∞', "inf")
+        text.replace('µ', "u")
+            .replace('…', "~")
+            .replace('∞', "inf")
+            .replace('≥', ">=")
     }
 }
 

@@ -115,6 +115,15 @@ impl<'a> Part<'a> {
         (since != 0).then_some(since)
     }
 
+    /// It has been so since then at least: when it began is not known.
+    #[must_use]
+    pub fn since_at_least(self) -> bool {
+        match self.waiting() {
+            Some(side) => side.since_at_least,
+            None => self.sides().any(|side| side.since_at_least),
+        }
+    }
+
     /// The nearest deadline that is to come, or was missed.
     #[must_use]
     pub fn deadline_ns(self) -> Option<u64> {

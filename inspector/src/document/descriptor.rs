@@ -37,6 +37,8 @@ pub(crate) struct Side<'a> {
     pub(super) state: &'static str,
     pub(super) since_ns: Option<u64>,
     pub(super) age_ns: Option<u64>,
+    /// It was so at each look since then, and when it began is not known.
+    pub(super) since_at_least: bool,
     waiter: Option<Waiter<'a>>,
     pub(super) deadline_ns: Option<u64>,
     pub(super) deadline_in_ns: Option<i64>,
@@ -81,6 +83,18 @@ pub(super) struct Waiter<'a> {
     pub(super) thread: Option<&'a str>,
     pub(super) location: Option<&'a str>,
     pub(super) nearest: Option<Line<'a>>,
+    /// In the words of its runtime.
+    pub(super) reason: Option<&'a str>,
+    /// In a description alone, and of a process that is read from outside.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    stack: Vec<Call<'a>>,
+}
+
+/// A call on a stack, the innermost first.
+#[derive(serde::Serialize)]
+struct Call<'a> {
+    function: &'a str,
+    location: Option<&'a str>,
 }
 
 /// The nearest line of the program's own, where `location` is a library's.
@@ -128,6 +142,7 @@ pub(super) fn side<'a>(side: &'a v1::Direction, context: &Context) -> Side<'a> {
         state: side.state().name(),
         since_ns: since,
         age_ns: since.map(|since| context.now_ns.saturating_sub(since)),
+        since_at_least: side.since_at_least,
         waiter: side.is_waiting().then(|| waiter(side.waiter.as_ref())),
         deadline_ns: deadline,
         deadline_in_ns: deadline.map(|deadline| signed(deadline, context.now_ns)),
@@ -165,6 +180,15 @@ pub(super) fn waiter(waiter: Option<&v1::Waiter>) -> Waiter<'_> {
         thread: waiter.and_then(|it| present(&it.thread)),
         location: waiter.and_then(|it| present(&it.location)),
         nearest: line(waiter.and_then(|it| it.nearest.as_ref())),
+        reason: waiter.and_then(|it| present(&it.reason)),
+        stack: waiter.map_or(Vec::new(), |it| it.stack.iter().map(call).collect()),
+    }
+}
+
+fn call(call: &v1::Call) -> Call<'_> {
+    Call {
+        function: &call.function,
+        location: present(&call.location),
     }
 }
 

@@ -15,7 +15,17 @@ pub(crate) struct Detail<'a> {
     histograms: Vec<Histogram<'a>>,
     kernel: Option<Kernel<'a>>,
     polled_by: Vec<PollingThread<'a>>,
+    /// What its runtime keeps of it in the memory of the process, where that was read from outside.
+    kept: Option<Kept<'a>>,
     hints: &'a [String],
+}
+
+#[derive(serde::Serialize)]
+struct Kept<'a> {
+    r#type: &'a str,
+    address: String,
+    /// `null` where the runtime has none.
+    sequence: Option<u64>,
 }
 
 /// What the kernel says; `null` for what it does not have for this kind of file.
@@ -50,6 +60,11 @@ pub(crate) fn detail<'a>(
         histograms: answer.histograms.iter().map(histogram).collect(),
         kernel: answer.kernel.as_ref().map(kernel),
         polled_by: polled_by(&answer.polled_by),
+        kept: answer.kept.as_ref().map(|kept| Kept {
+            r#type: &kept.r#type,
+            address: format!("{:#x}", kept.address),
+            sequence: kept.sequence,
+        }),
         hints,
     }
 }

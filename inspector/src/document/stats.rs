@@ -18,6 +18,8 @@ pub(crate) struct StatsItem<'a> {
     counters: &'a BTreeMap<String, u64>,
     histograms: Vec<Histogram<'a>>,
     laws: Vec<Law<'a>>,
+    /// The tasks of its runtime by what they do, where that is read from outside.
+    tasks: BTreeMap<&'a str, u64>,
 }
 
 pub(crate) fn stats<'a>(stats: &'a PollerStats, context: &Context) -> StatsItem<'a> {
@@ -29,5 +31,10 @@ pub(crate) fn stats<'a>(stats: &'a PollerStats, context: &Context) -> StatsItem<
         counters: &stats.counters,
         histograms: stats.histograms.iter().map(histogram).collect(),
         laws: stats.laws.iter().map(law).collect(),
+        tasks: stats
+            .tasks
+            .iter()
+            .map(|it| (it.state.as_str(), it.count))
+            .collect(),
     }
 }

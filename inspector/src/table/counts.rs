@@ -1,6 +1,7 @@
 //! Rows of the transitions and counters in `stats`, and of those in the terminal UI.
 
 use netpoller_proto::filter::Key;
+use netpoller_proto::v1::TaskState;
 
 use super::cell::Cell;
 use super::column::{Column, Cut};
@@ -43,6 +44,18 @@ pub(crate) static COUNTERS: [C; 2] = [COUNTER, TOTAL.grouped()];
 
 /// Columns of the counters in the terminal UI.
 pub(crate) static COUNTER_RATES: [C; 3] = [COUNTER, TOTAL.count(), RATE];
+
+type S = Column<TaskState>;
+
+/// Columns of what the tasks of a process do.
+pub(crate) static TASKS: [S; 2] = [
+    S::words("state", "TASKS", S::ALWAYS, |it| Key::text(&it.state))
+        .cut_to(Cut::Middle, |it| it.state.len()),
+    S::numbers("count", "TOTAL", S::ALWAYS, |it| {
+        Key::Number(it.count.into())
+    })
+    .grouped(),
+];
 
 type T = Column<TransitionRow>;
 

@@ -29,9 +29,15 @@ pub(super) fn side_state(entry: &Entry, direction: Direction) -> State {
 
 pub(super) fn age(entry: &Entry, context: &Context) -> Cell {
     match entry.since(context.now_ns) {
+        Some(age) if entry.part().since_at_least() => Cell::plain(at_least(age, context)),
         Some(age) => Cell::plain(short(age, context)),
         None => Cell::plain(""),
     }
+}
+
+/// A duration of which only the least is known.
+pub(crate) fn at_least(ns: u64, context: &Context) -> String {
+    context.written(format!("≥{}", text::duration(ns)))
 }
 
 pub(super) fn deadline(entry: &Entry, context: &Context) -> Cell {

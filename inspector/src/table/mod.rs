@@ -35,9 +35,9 @@ mod value;
 pub(crate) use cell::{Cell, Context};
 pub(crate) use column::{Align, Column, Cut, Shown, find};
 pub(crate) use counts::{
-    COUNTER_RATES, COUNTERS, CounterRow, TRANSITION_RATES, TRANSITIONS, TransitionRow,
+    COUNTER_RATES, COUNTERS, CounterRow, TASKS, TRANSITION_RATES, TRANSITIONS, TransitionRow,
 };
-pub(crate) use descriptor_cells::{epoll_names, state_cell};
+pub(crate) use descriptor_cells::{at_least, epoll_names, state_cell};
 pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
 pub(crate) use entry::{Entry, Rows, are_of_several};
 #[cfg(test)]

@@ -14,7 +14,7 @@ use crate::paint::Tone;
 use crate::quantile;
 use crate::table::{
     Align, COUNTERS, Column, Context, CounterRow, HISTOGRAMS_OF_ALL_TIME, HistogramRow,
-    LAWS_OF_ONE, LawRow, TRANSITIONS, TransitionRow, counted,
+    LAWS_OF_ONE, LawRow, TASKS, TRANSITIONS, TransitionRow, counted,
 };
 use crate::text;
 use crate::verbs::verb::{Usage, Verb};
@@ -120,6 +120,9 @@ fn numbers(pollers: &[PollerStats]) -> Vec<Number> {
         for (name, count) in &stats.counters {
             add("counter", name, (*count).into(), "");
         }
+        for tasks in &stats.tasks {
+            add("tasks", &tasks.state, tasks.count.into(), "");
+        }
         for histogram in &stats.histograms {
             add(&histogram.name, "count", histogram.count.into(), "");
             for (name, share) in quantile::SHOWN {
@@ -162,6 +165,7 @@ fn section(
     });
     let counters: Vec<_> = counters.collect();
     part(style, out, &COUNTERS, &counters, context)?;
+    part(style, out, &TASKS, &stats.tasks, context)?;
     let rows = stats.histograms.iter().map(|histogram| HistogramRow {
         poller: poller.name.clone(),
         histogram: histogram.clone(),

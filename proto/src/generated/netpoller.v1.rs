@@ -48,8 +48,8 @@ pub struct GetServerResponse {
     #[prost(message, optional, tag = "14")]
     pub outside: ::core::option::Option<Outside>,
 }
-/// How a process that embeds nothing is looked at: through the kernel. Each of its epoll instances is a poller. What cannot be
-/// seen from outside is not set.
+/// How a process that embeds nothing is looked at: through the kernel, and in its memory where its runtime is known. Each of
+/// its epoll instances is a poller. What cannot be seen from outside is not set.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
 pub struct Outside {
     /// What it is made of, for example "Go 1.27.3" or "tokio 1.54.1"; "unknown" if that cannot be told.
@@ -399,9 +399,12 @@ pub struct Direction {
     /// Who waits for the descriptor's lock, in order of arrival.
     #[prost(message, repeated, tag = "40")]
     pub queued: ::prost::alloc::vec::Vec<Queued>,
+    /// It was so at each look since `since_ns`: when it began is not known.
+    #[prost(bool, tag = "41")]
+    pub since_at_least: bool,
 }
 /// Somebody who waits for the lock of a descriptor, which another operation in the same direction holds.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Queued {
     /// Since when.
     #[prost(uint64, tag = "1")]
@@ -411,7 +414,7 @@ pub struct Queued {
     pub waiter: ::core::option::Option<Waiter>,
 }
 /// One wake, from there being something to wake for until the waiter runs: whose time it was.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Wake {
     /// Why.
     #[prost(enumeration = "Cause", tag = "1")]
@@ -452,7 +455,7 @@ pub struct Wake {
     pub ran_instead: ::core::option::Option<Waiter>,
 }
 /// Who waits.
-#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+#[derive(Clone, PartialEq, ::prost::Message)]
 pub struct Waiter {
     /// Name or id of the task; empty for a thread outside of any task.
     #[prost(string, tag = "1")]
@@ -469,6 +472,23 @@ pub struct Waiter {
     /// Where that call is a library's: the nearest line of the program's own. Not set if it is the program's itself, or none is known.
     #[prost(message, optional, tag = "30")]
     pub nearest: ::core::option::Option<Line>,
+    /// What it waits for, in the words of its runtime, for example "IO wait"; empty where that is not told.
+    #[prost(string, tag = "31")]
+    pub reason: ::prost::alloc::string::String,
+    /// The calls that it is in, the innermost first. Of a process that is read from outside, and in the answer of
+    /// GetDescriptor alone.
+    #[prost(message, repeated, tag = "32")]
+    pub stack: ::prost::alloc::vec::Vec<Call>,
+}
+/// A call on a stack.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Call {
+    /// The full name of the function.
+    #[prost(string, tag = "1")]
+    pub function: ::prost::alloc::string::String,
+    /// "file:line" where it is; empty if that is not known.
+    #[prost(string, tag = "2")]
+    pub location: ::prost::alloc::string::String,
 }
 /// A line of the program's own, beside one of a library.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -677,6 +697,20 @@ pub struct PollerStats {
     /// The flight recorder.
     #[prost(message, optional, tag = "7")]
     pub recorder: ::core::option::Option<Recorder>,
+    /// Of a process that is read from outside: the tasks of the runtime that has this poller, which are goroutines in Go, by
+    /// what they do, those that wait for a descriptor among them. Empty if they cannot be counted.
+    #[prost(message, repeated, tag = "30")]
+    pub tasks: ::prost::alloc::vec::Vec<TaskState>,
+}
+/// What some of the tasks of a process do.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct TaskState {
+    /// In the words of their runtime, for example "IO wait", "chan receive" or "running".
+    #[prost(string, tag = "1")]
+    pub state: ::prost::alloc::string::String,
+    /// How many they are.
+    #[prost(uint64, tag = "2")]
+    pub count: u64,
 }
 /// The flight recorder of a poller: a ring for each thread, in which the oldest events are overwritten.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, ::prost::Message)]
@@ -865,6 +899,22 @@ pub struct GetDescriptorResponse {
     /// The threads that poll for it.
     #[prost(message, repeated, tag = "30")]
     pub polled_by: ::prost::alloc::vec::Vec<PollingThread>,
+    /// What the process's own runtime keeps of it, where that was read in its memory from outside.
+    #[prost(message, optional, tag = "31")]
+    pub kept: ::core::option::Option<Kept>,
+}
+/// What a runtime keeps of a descriptor in the memory of the process.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Kept {
+    /// The type, for example "runtime.pollDesc".
+    #[prost(string, tag = "1")]
+    pub r#type: ::prost::alloc::string::String,
+    /// Where it is.
+    #[prost(uint64, tag = "2")]
+    pub address: u64,
+    /// The runtime's own number of this use of it; not set where the runtime has none.
+    #[prost(uint64, optional, tag = "3")]
+    pub sequence: ::core::option::Option<u64>,
 }
 /// Somebody who waited for a descriptor, and waits for another one now.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]

@@ -254,7 +254,12 @@ fn direction_lines(
     ];
     if side.since_ns != 0 {
         let age = duration(theme, now.saturating_sub(side.since_ns));
-        first.push(Span::raw(format!(" for {age}")));
+        let at_least = match side.since_at_least {
+            true if theme.ascii => ">=",
+            true => "≥",
+            false => "",
+        };
+        first.push(Span::raw(format!(" for {at_least}{age}")));
     }
     let mut lines = vec![Line::from(first)];
     let mut fact = |name: &str, value: String, tone: Tone| {
@@ -278,6 +283,13 @@ fn direction_lines(
         let name = |name: &str| text::cut_middle(name, width, theme.ascii).into_owned();
         fact("task", name(&waiter.task), Tone::Plain);
         fact("thread", name(&waiter.thread), Tone::Plain);
+        fact("waits for", name(&waiter.reason), Tone::Plain);
+        for (index, call) in waiter.stack.iter().enumerate() {
+            let title = if index == 0 { "stack" } else { "" };
+            let line = call.location.rsplit('/').next().unwrap_or_default();
+            let line = format!("{}  {line}", call.function);
+            fact(title, cut(&line), Tone::Dim);
+        }
     }
     match side.deadline_ns {
         0 => {}

@@ -4,15 +4,15 @@ use std::io::{self, Write};
 
 use netpoller_proto::Direction;
 use netpoller_proto::v1::{
-    Cause, GetDescriptorResponse, Histogram, KernelView, PollingThread, Queued, Socket, Waiter,
-    Wake,
+    Call, Cause, GetDescriptorResponse, Histogram, Kept, KernelView, PollingThread, Queued, Socket,
+    Waiter, Wake,
 };
 
 use super::hints::name_of;
 use crate::out::Style;
 use crate::paint::Tone;
 use crate::quantile;
-use crate::table::{Align, Context, Entry, detail, epoll_names, state_cell};
+use crate::table::{Align, Context, Entry, at_least, detail, epoll_names, state_cell};
 use crate::text;
 
 /// Transitions shown; the document has all.
@@ -49,6 +49,9 @@ pub(super) fn print(
         if let Some(socket) = &entry.row.socket {
             sections.socket(out, socket)?;
         }
+    }
+    if let Some(kept) = &answer.kept {
+        sections.kept(out, kept)?;
     }
     sections.polled_by(out, &answer.polled_by)?;
     if !hints.is_empty() {
@@ -198,12 +201,13 @@ impl Sections<'_> {
         };
         self.title(out, &direction.name().to_uppercase())?;
         let state = state_cell(side.state());
+        let age = self.context.now_ns.saturating_sub(side.since_ns);
         let since = match side.since_ns {
             0 => String::new(),
-            since => format!(
-                " for {}",
-                text::duration(self.context.now_ns.saturating_sub(since))
-            ),
+            _ if side.since_at_least => {
+                format!(" at each look for {}", at_least(age, self.context))
+            }
+            _ => format!(" for {}", text::duration(age)),
         };
         self.field(out, "state", &format!("{}{since}", state.text))?;
         if let Some(waiter) = &side.waiter {
@@ -215,7 +219,11 @@ impl Sections<'_> {
             };
             self.field(out, "task", format!("{}{id}", waiter.task).trim())?;
             self.field(out, "thread", &waiter.thread)?;
+            if !waiter.reason.is_empty() {
+                self.field(out, "waits for", &waiter.reason)?;
+            }
             self.field(out, "waits at", &waiter.line())?;
+            self.stack(out, &waiter.stack)?;
             if waiter.nearest.is_some() {
                 self.field(out, "library's line", &waiter.location)?;
             }
@@ -252,6 +260,38 @@ impl Sections<'_> {
             .map(|(name, count)| format!("{name} {}", text::grouped(count)))
             .collect();
         self.field(out, "transitions", &counts.join(", "))
+    }
+
+    /// The calls that a waiter is in, the innermost first, each with its line below it.
+    fn stack(&self, out: &mut dyn Write, stack: &[Call]) -> io::Result<()> {
+        for (index, call) in stack.iter().enumerate() {
+            let name = if index == 0 { "stack" } else { "" };
+            self.field(out, name, &call.function)?;
+            if !call.location.is_empty() {
+                let line = self.context.written(format!("    {}", call.location));
+                writeln!(
+                    out,
+                    "  {:<16}{}",
+                    "",
+                    Tone::Dim.paint(&line, self.style.color)
+                )?;
+            }
+        }
+        Ok(())
+    }
+
+    /// What its runtime keeps of it.
+    fn kept(&self, out: &mut dyn Write, kept: &Kept) -> io::Result<()> {
+        self.title(out, "MEMORY")?;
+        self.field(
+            out,
+            "kept as",
+            &format!("{} at {:#x}", kept.r#type, kept.address),
+        )?;
+        match kept.sequence {
+            None => Ok(()),
+            Some(sequence) => self.field(out, "sequence", &text::grouped(sequence)),
+        }
     }
 
     /// Who waits for the descriptor's lock, in order of arrival.

@@ -61,6 +61,7 @@ pub(crate) fn describe(
         epoch: view::started_at_ns(),
         elsewhere: elsewhere(&poller, &raw),
         polled_by: encode::polled_by(&poller),
+        kept: None,
     })
 }
 

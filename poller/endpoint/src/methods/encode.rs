@@ -119,6 +119,7 @@ fn direction(side: Side) -> v1::Direction {
         deadline_ns: side.deadline_ns,
         transitions: Some(v1::Transitions::from_fn(|it| side.transitions[it.index()])),
         last_wake: side.last_wake.map(wake),
+        since_at_least: false,
     }
 }
 
@@ -129,6 +130,8 @@ pub(super) fn waiter(waiter: Waiter) -> v1::Waiter {
         location: location(waiter.location),
         task_id: waiter.task_id,
         nearest: waiter.nearest.map(line),
+        reason: String::new(),
+        stack: Vec::new(),
     }
 }
 
@@ -202,6 +205,7 @@ pub(super) fn stats(poller: &Poller, stats: &Stats, laws: &[Law]) -> v1::PollerS
             recorded: recorder.recorded,
             unrecorded: recorder.unrecorded,
         }),
+        tasks: Vec::new(),
     }
 }
 

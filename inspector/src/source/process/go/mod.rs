@@ -1,4 +1,5 @@
 //! The network poller of Go's own runtime, read in the memory of a program.
+mod all;
 mod goroutine;
 mod layout;
 mod layouts;
