@@ -310,10 +310,10 @@ fn thousands_of_runtimes_one_after_the_other_leave_nothing_behind() {
     let (files, pages) = (open(), resident());
     (0..2000).for_each(|_| one());
     assert_eq!(open(), files);
-    assert!(
-        resident() < pages + 256,
-        "{pages} pages, now {}",
-        resident()
-    );
+    // A sanitizer keeps what is freed, to see who uses it.
+    if std::env::var_os("ASAN_OPTIONS").is_none() {
+        let now = resident();
+        assert!(now < pages + 256, "{pages} pages, now {now}");
+    }
     assert!(view::pollers().iter().all(|p| p.name() == "global"));
 }
