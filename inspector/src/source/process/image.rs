@@ -4,6 +4,7 @@
 //! So nothing is mapped, and nothing read whole: tables are read as far as a limit, what is
 //! searched goes through one buffer, and all that is ever read of a file has a limit too.
 
+use std::cell::Cell;
 use std::fs::File;
 use std::io::ErrorKind;
 use std::ops::Range;
@@ -16,11 +17,13 @@ use object::elf::{
 use object::pod::{self, Pod};
 use object::read::elf::FileHeader;
 
+use super::memory::Memory;
+
 const LITTLE: LittleEndian = LittleEndian;
 
 /// The bytes read of one file, at most.
 pub(super) const LARGEST_READ: u64 = 256 << 20;
-/// The largest piece that `read` gives.
+/// The largest piece that `read_part` gives.
 pub(super) const LARGEST_PIECE: usize = 4 << 10;
 /// As many headers of segments, of sections, and bytes of the names of sections are looked at.
 const MOST_SEGMENTS: usize = 256;
@@ -67,7 +70,7 @@ struct Segment {
 pub(super) struct Image {
     file: File,
     /// What may still be read.
-    budget: u64,
+    budget: Cell<u64>,
     segments: Vec<Segment>,
     sections: Vec<Section>,
     names: Vec<u8>,
@@ -78,12 +81,12 @@ impl Image {
     pub(super) fn open(file: File, budget: u64) -> Option<Self> {
         let mut image = Self {
             file,
-            budget,
+            budget: Cell::new(budget),
             segments: Vec::new(),
             sections: Vec::new(),
             names: Vec::new(),
         };
-        let header = image.bytes(0, size_of::<FileHeader64<LittleEndian>>())?;
+        let header = image.piece(0, size_of::<FileHeader64<LittleEndian>>())?;
         let header = FileHeader64::<LittleEndian>::parse(&*header).ok()?;
         header.endian().ok()?;
         let segments: Vec<ProgramHeader64<LittleEndian>> = image.table(
@@ -106,7 +109,7 @@ impl Image {
         if let Some(Part { offset, size }) = names.map(|section| section.part) {
             let size = usize::try_from(size).unwrap_or(usize::MAX);
             let size = size.min(LARGEST_NAMES);
-            image.names = image.bytes(offset, size).unwrap_or_default();
+            image.names = image.piece(offset, size).unwrap_or_default();
         }
         Some(image)
     }
@@ -118,13 +121,18 @@ impl Image {
 
     /// Returns the section of this name that holds something of the program.
     pub(super) fn section(&self, name: &str) -> Option<Part> {
-        let is_called = |section: &&Section| {
-            let rest = self.names.get(section.name..);
-            let rest = rest.and_then(|rest| rest.strip_prefix(name.as_bytes()));
-            rest.is_some_and(|rest| rest.first() == Some(&0))
-        };
+        self.called(name).map(|section| section.part)
+    }
+
+    fn called(&self, name: &str) -> Option<&Section> {
         let mut sections = self.sections.iter().filter(|it| it.is_of_the_program());
-        sections.find(is_called).map(|section| section.part)
+        sections.find(|section| self.is_called(section, name))
+    }
+
+    fn is_called(&self, section: &Section, name: &str) -> bool {
+        let rest = self.names.get(section.name..);
+        let rest = rest.and_then(|rest| rest.strip_prefix(name.as_bytes()));
+        rest.is_some_and(|rest| rest.first() == Some(&0))
     }
 
     /// Returns the parts that hold constants: those that are neither written nor run; without
@@ -152,26 +160,13 @@ impl Image {
     }
 
     /// Reads the first bytes of a part: as many as `size`, `LARGEST_PIECE` and the part allow.
-    pub(super) fn read(&mut self, part: Part, size: usize) -> Option<Vec<u8>> {
+    pub(super) fn read_part(&self, part: Part, size: usize) -> Option<Vec<u8>> {
         let of_part = usize::try_from(part.size).unwrap_or(usize::MAX);
-        self.bytes(part.offset, size.min(of_part).min(LARGEST_PIECE))
-    }
-
-    /// Reads what a program that runs has at an address, if that is in its file. The address is
-    /// the one of the file, before the program is moved to where it runs.
-    pub(super) fn read_address(&mut self, address: u64, size: usize) -> Option<Vec<u8>> {
-        let wanted = u64::try_from(size.min(LARGEST_PIECE)).ok()?;
-        let part = self.segments.iter().find_map(|segment| {
-            let before = address.checked_sub(segment.address)?;
-            let size = segment.part.size.checked_sub(before)?;
-            let offset = segment.part.offset.checked_add(before)?;
-            (size >= wanted).then_some(Part { offset, size })
-        })?;
-        self.read(part, size)
+        self.piece(part.offset, size.min(of_part).min(LARGEST_PIECE))
     }
 
     /// Searches a part, one window after another, until `is_enough`.
-    pub(super) fn search(&mut self, part: Part, mut is_enough: impl FnMut(Window<'_>) -> bool) {
+    pub(super) fn search(&self, part: Part, mut is_enough: impl FnMut(Window<'_>) -> bool) {
         let mut buffer = vec![0; WINDOW];
         let (mut kept, mut offset, mut left) = (0, part.offset, part.size);
         loop {
@@ -197,25 +192,25 @@ impl Image {
     }
 
     /// Reads a table of `count` entries; none if it is not there or its entries have another size.
-    fn table<T: Pod>(&mut self, offset: u64, entry: u16, count: usize) -> Vec<T> {
+    fn table<T: Pod>(&self, offset: u64, entry: u16, count: usize) -> Vec<T> {
         if offset == 0 || usize::from(entry) != size_of::<T>() {
             return Vec::new();
         }
-        let bytes = self.bytes(offset, count * size_of::<T>());
+        let bytes = self.piece(offset, count * size_of::<T>());
         let entries =
             bytes.and_then(|bytes| Some(pod::slice_from_bytes(&bytes, count).ok()?.0.to_vec()));
         entries.unwrap_or_default()
     }
 
     /// Reads so many bytes, or none.
-    fn bytes(&mut self, offset: u64, size: usize) -> Option<Vec<u8>> {
+    fn piece(&self, offset: u64, size: usize) -> Option<Vec<u8>> {
         let mut bytes = vec![0; size];
         (self.fill(offset, &mut bytes) == size).then_some(bytes)
     }
 
     /// Reads as much as there is and may be read, and returns how much that is.
-    fn fill(&mut self, offset: u64, buffer: &mut [u8]) -> usize {
-        let budget = usize::try_from(self.budget).unwrap_or(usize::MAX);
+    fn fill(&self, offset: u64, buffer: &mut [u8]) -> usize {
+        let budget = usize::try_from(self.budget.get()).unwrap_or(usize::MAX);
         let most = buffer.len().min(budget);
         let mut filled = 0;
         while filled < most {
@@ -227,8 +222,23 @@ impl Image {
                 Err(_) => break,
             }
         }
-        self.budget = self.budget.saturating_sub(filled as u64);
+        let left = self.budget.get().saturating_sub(filled as u64);
+        self.budget.set(left);
         filled
+    }
+}
+
+/// What the program has in its memory when it starts, at the addresses of the file: before the
+/// program is moved to where it runs.
+impl Memory for Image {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> bool {
+        let size = buffer.len() as u64;
+        let offset = self.segments.iter().find_map(|segment| {
+            let before = address.checked_sub(segment.address)?;
+            let left = segment.part.size.checked_sub(before)?;
+            (left >= size).then(|| segment.part.offset.checked_add(before))?
+        });
+        offset.is_some_and(|offset| self.fill(offset, buffer) == buffer.len())
     }
 }
 

@@ -26,6 +26,7 @@ use std::fs::File;
 use memchr::memmem;
 
 use super::image::{Image, LARGEST_READ, MARGIN, Part, Window};
+use super::memory::{Memory, word};
 
 /// The longest version.
 const LONGEST_VERSION: usize = 32;
@@ -96,24 +97,24 @@ impl fmt::Display for Runtime {
 }
 
 fn of_file(file: File, budget: u64) -> Runtime {
-    let Some(mut image) = Image::open(file, budget) else {
+    let Some(image) = Image::open(file, budget) else {
         return Runtime::default();
     };
     let runtime = |name, version: Option<String>| Runtime {
         name,
         version: version.unwrap_or_default(),
     };
-    if let Some(version) = go(&mut image) {
+    if let Some(version) = go(&image) {
         return runtime("go", version);
     }
-    let constants = Constants::of(&mut image);
+    let constants = Constants::of(&image);
     if let Some(version) = constants.tokio() {
         return runtime(TOKIO, version);
     }
     if let Some(version) = constants.nginx {
         return runtime("nginx", Some(version));
     }
-    match has_libuv(&mut image, constants.has_uv_handle) {
+    match has_libuv(&image, constants.has_uv_handle) {
         true => runtime("libuv", None),
         false => Runtime::default(),
     }
@@ -144,7 +145,7 @@ fn numbers(version: &str) -> Option<[u64; 3]> {
 // Go.
 
 /// Returns whether it is Go, and which.
-fn go(image: &mut Image) -> Option<Option<String>> {
+fn go(image: &Image) -> Option<Option<String>> {
     if let Some(part) = image.section(GO_SECTION)
         && let Some(version) = go_build(image, part)
     {
@@ -174,8 +175,8 @@ fn go(image: &mut Image) -> Option<Option<String>> {
 }
 
 /// Returns whether this is what Go's linker writes, and the version in it.
-fn go_build(image: &mut Image, part: Part) -> Option<Option<String>> {
-    let header = image.read(part, GO_HEADER)?;
+fn go_build(image: &Image, part: Part) -> Option<Option<String>> {
+    let header = image.read_part(part, GO_HEADER)?;
     let [pointer, flags, ..] = *header.strip_prefix(GO_MAGIC)? else {
         return None;
     };
@@ -188,13 +189,13 @@ fn go_build(image: &mut Image, part: Part) -> Option<Option<String>> {
 }
 
 /// Reads the version that follows the header: its length by seven bits a byte, then itself.
-fn go_inline(image: &mut Image, part: Part) -> Option<Vec<u8>> {
+fn go_inline(image: &Image, part: Part) -> Option<Vec<u8>> {
     let rest = Part {
         offset: part.offset.checked_add(GO_HEADER as u64)?,
         size: part.size.checked_sub(GO_HEADER as u64)?,
     };
     // As long as it may be, its length takes two bytes.
-    let (size, before) = match *image.read(rest, 2)? {
+    let (size, before) = match *image.read_part(rest, 2)? {
         [low, _] if low < 0x80 => (u64::from(low), 1),
         [low, high] => (u64::from(low & 0x7f) | u64::from(high) << 7, 2),
         _ => return None,
@@ -206,24 +207,20 @@ fn go_inline(image: &mut Image, part: Part) -> Option<Vec<u8>> {
         offset: rest.offset.checked_add(before)?,
         size,
     };
-    image.read(text, usize::try_from(size).ok()?)
+    image.read_part(text, usize::try_from(size).ok()?)
 }
 
 /// Reads the version to which the header points: to a string, which is an address and a length.
 ///
 /// In an executable that is moved to where it runs, the addresses may be there only after that, and
 /// then there is no version.
-fn go_string(image: &mut Image, header: &[u8]) -> Option<Vec<u8>> {
-    let word = |bytes: &[u8], at: usize| {
-        let word = bytes.get(at..)?.first_chunk()?;
-        Some(u64::from_le_bytes(*word))
-    };
-    let string = image.read_address(word(header, 16)?, 16)?;
+fn go_string(image: &Image, header: &[u8]) -> Option<Vec<u8>> {
+    let string = image.bytes(word(header, 16)?, 16)?;
     let (address, size) = (word(&string, 0)?, word(&string, 8)?);
     if size > LONGEST_GO {
         return None;
     }
-    image.read_address(address, usize::try_from(size).ok()?)
+    image.bytes(address, usize::try_from(size).ok()?)
 }
 
 /// Returns "1.27.3" of "go1.27.3 X:someexperiment", and "1.28-abcdef" of "devel go1.28-abcdef Mon".
@@ -247,7 +244,7 @@ struct Constants {
 }
 
 impl Constants {
-    fn of(image: &mut Image) -> Self {
+    fn of(image: &Image) -> Self {
         let mut constants = Self::default();
         for part in image.constants() {
             image.search(part, |window| {
@@ -338,7 +335,7 @@ fn nginx_at(bytes: &[u8]) -> Option<String> {
 // libuv.
 
 /// Returns whether it is libuv: linked with it, or with the library's name beside its symbol.
-fn has_libuv(image: &mut Image, has_handle: bool) -> bool {
+fn has_libuv(image: &Image, has_handle: bool) -> bool {
     image.names().into_iter().any(|part| {
         let (mut has_run, mut has_library) = (false, false);
         image.search(part, |window| {

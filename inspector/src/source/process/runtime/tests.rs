@@ -347,8 +347,8 @@ fn what_lies_across_two_windows_is_found_once() {
         let bytes = Built::new().constants(&constants).done(true);
         let file = tempfile::tempfile().expect("a file");
         file.write_all_at(&bytes, 0).expect("write");
-        let mut image = Image::open(file, BUDGET).expect("an executable");
-        let mut found = Constants::of(&mut image).tokios;
+        let image = Image::open(file, BUDGET).expect("an executable");
+        let mut found = Constants::of(&image).tokios;
         found.sort();
         let expected = [("1.53.0".to_owned(), 2), ("1.54.1".to_owned(), 1)];
         assert_eq!(found, expected, "{start}");
