@@ -55,6 +55,7 @@ struct Section {
     name: usize,
     kind: SectionType,
     flags: SectionFlags,
+    address: u64,
     part: Part,
 }
 
@@ -124,6 +125,11 @@ impl Image {
         self.called(name).map(|section| section.part)
     }
 
+    /// Returns the address of that section.
+    pub(super) fn section_address(&self, name: &str) -> Option<u64> {
+        self.called(name).map(|section| section.address)
+    }
+
     fn called(&self, name: &str) -> Option<&Section> {
         let mut sections = self.sections.iter().filter(|it| it.is_of_the_program());
         sections.find(|section| self.is_called(section, name))
@@ -150,6 +156,12 @@ impl Image {
     pub(super) fn variables(&self) -> Vec<Part> {
         let written = self.segments.iter().filter(|it| it.is_writable);
         written.map(|segment| segment.part).collect()
+    }
+
+    /// Returns all parts that the program has in its memory, and the address of each.
+    pub(super) fn loaded(&self) -> Vec<(u64, Part)> {
+        let segments = self.segments.iter();
+        segments.map(|it| (it.address, it.part)).collect()
     }
 
     /// Returns the parts that hold names: of symbols, and of the libraries that are loaded.
@@ -248,6 +260,7 @@ impl Section {
             name: usize::try_from(header.sh_name.get(LITTLE)).unwrap_or(usize::MAX),
             kind: header.sh_type.get(LITTLE),
             flags: header.sh_flags.get(LITTLE),
+            address: header.sh_addr.get(LITTLE),
             part: Part {
                 offset: header.sh_offset.get(LITTLE),
                 size: header.sh_size.get(LITTLE),

@@ -3,4 +3,7 @@ mod all;
 mod goroutine;
 mod layout;
 mod layouts;
+#[cfg(test)]
+mod made;
 mod poll_desc;
+mod tables;
