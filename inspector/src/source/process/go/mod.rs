@@ -1,5 +1,6 @@
 //! The network poller of Go's own runtime, read in the memory of a program.
 mod all;
+mod functions;
 mod goroutine;
 mod layout;
 mod layouts;
