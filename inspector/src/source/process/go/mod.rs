@@ -6,5 +6,6 @@ mod layout;
 mod layouts;
 #[cfg(test)]
 mod made;
+mod module;
 mod poll_desc;
 mod tables;
