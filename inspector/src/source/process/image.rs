@@ -4,6 +4,7 @@
 //! So nothing is mapped, and nothing read whole: tables are read as far as a limit, what is
 //! searched goes through one buffer, and all that is ever read of a file has a limit too.
 
+use std::borrow::Cow;
 use std::cell::Cell;
 use std::fs::File;
 use std::io::ErrorKind;
@@ -12,10 +13,12 @@ use std::os::unix::fs::FileExt;
 
 use object::LittleEndian;
 use object::elf::{
-    self, FileHeader64, ProgramHeader64, SectionFlags, SectionHeader64, SectionType,
+    self, CompressionHeader64, FileHeader64, ProgramHeader64, SectionFlags, SectionHeader64,
+    SectionType,
 };
 use object::pod::{self, Pod};
 use object::read::elf::FileHeader;
+use object::read::{CompressedData, CompressionFormat};
 
 use super::memory::Memory;
 
@@ -133,6 +136,33 @@ impl Image {
     fn called(&self, name: &str) -> Option<&Section> {
         let mut sections = self.sections.iter().filter(|it| it.is_of_the_program());
         sections.find(|section| self.is_called(section, name))
+    }
+
+    /// Reads the whole section of this name that tells of the program, decompressed; `None` if it
+    /// is larger than `most`.
+    pub(super) fn debug_section(&self, name: &str, most: usize) -> Option<Vec<u8>> {
+        let mut sections = self.sections.iter().filter(|it| it.is_of_no_program());
+        let section = sections.find(|section| self.is_called(section, name))?;
+        let (part, is_compressed) = (section.part, section.is_compressed());
+        let size = usize::try_from(part.size).ok()?;
+        let bytes = self.piece(part.offset, (size <= most).then_some(size)?)?;
+        if !is_compressed {
+            return Some(bytes);
+        }
+        let (header, data) = pod::from_bytes::<CompressionHeader64<LittleEndian>>(&bytes).ok()?;
+        let compressed = CompressedData {
+            format: match header.ch_type.get(LITTLE) {
+                elf::ELFCOMPRESS_ZLIB => CompressionFormat::Zlib,
+                elf::ELFCOMPRESS_ZSTD => CompressionFormat::Zstandard,
+                _ => return None,
+            },
+            data,
+            uncompressed_size: header.ch_size.get(LITTLE),
+        };
+        let is_small = compressed.uncompressed_size <= u64::try_from(most).ok()?;
+        is_small
+            .then(|| compressed.decompress().ok())?
+            .map(Cow::into_owned)
     }
 
     fn is_called(&self, section: &Section, name: &str) -> bool {
@@ -270,6 +300,14 @@ impl Section {
 
     fn is_of_the_program(&self) -> bool {
         self.kind == elf::SHT_PROGBITS && self.flags.contains(elf::SHF_ALLOC)
+    }
+
+    fn is_of_no_program(&self) -> bool {
+        self.kind == elf::SHT_PROGBITS && !self.flags.contains(elf::SHF_ALLOC)
+    }
+
+    fn is_compressed(&self) -> bool {
+        self.flags.contains(elf::SHF_COMPRESSED)
     }
 
     fn is_constant(&self) -> bool {

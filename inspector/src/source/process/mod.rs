@@ -10,12 +10,17 @@
 //! | `calls` | what a thread waits for, by the call in which it sleeps |
 //! | `sockets` | the sockets of its network namespace |
 //! | `lints` | the faults that the kernel knows of |
+//! | `memory`, `image`, `debug_info` | the memory of a program, its file, and the structures that this tells of |
 //! | `runtime` | what it is made of: Go, tokio, libuv, and which version |
 //! | `table` | the rows that all of this makes, from look to look |
 //! | `outside` | the process as it is looked at, no more often than it can bear |
 //! | `service`, `watch`, `wanted` | answers in the messages of the protocol |
 
+#[cfg(test)]
+mod built;
 mod calls;
+#[allow(dead_code)]
+mod debug_info;
 mod facts;
 #[allow(dead_code)]
 mod go;

@@ -3,114 +3,11 @@ use std::os::unix::fs::FileExt;
 use proptest::prelude::*;
 use proptest::sample::Index;
 
+use super::super::built::{ALLOC, Built, HEADER, PROGBITS, put};
 use super::*;
 
 /// Enough for any of these executables.
 const BUDGET: u64 = 4 << 20;
-const ADDRESS: u64 = 0x40_0000;
-const HEADER: usize = 64;
-
-const PROGBITS: u32 = 1;
-const STRTAB: u32 = 3;
-const WRITE: u64 = 1;
-const ALLOC: u64 = 2;
-
-/// An executable: a segment of constants, one of variables, and a section for each of these.
-struct Built {
-    bytes: Vec<u8>,
-    sections: Vec<(&'static str, u32, u64, usize, usize)>,
-}
-
-impl Built {
-    fn new() -> Self {
-        let bytes = vec![0; HEADER + 2 * 56];
-        let sections = vec![("", 0, 0, 0, 0)];
-        Self { bytes, sections }
-    }
-
-    fn address(&self) -> u64 {
-        ADDRESS + self.bytes.len().next_multiple_of(16) as u64
-    }
-
-    fn with(mut self, name: &'static str, kind: u32, flags: u64, text: &[u8]) -> Self {
-        let start = self.bytes.len().next_multiple_of(16);
-        self.bytes.resize(start, 0);
-        self.bytes.extend_from_slice(text);
-        self.sections.push((name, kind, flags, start, text.len()));
-        self
-    }
-
-    fn constants(self, text: &[u8]) -> Self {
-        self.with(".rodata", PROGBITS, ALLOC, text)
-    }
-
-    fn variables(self, name: &'static str, text: &[u8]) -> Self {
-        self.with(name, PROGBITS, ALLOC | WRITE, text)
-    }
-
-    fn names(self, text: &[u8]) -> Self {
-        self.with(".dynstr", STRTAB, ALLOC, text)
-    }
-
-    /// Writes the tables. Constants are before variables.
-    fn done(mut self, has_sections: bool) -> Vec<u8> {
-        let mut names = vec![0];
-        for (name, ..) in &self.sections {
-            names.extend_from_slice(name.as_bytes());
-            names.push(0);
-        }
-        names.extend_from_slice(b".shstrtab\0");
-        if has_sections {
-            self = self.with(".shstrtab", STRTAB, 0, &names);
-        }
-        let end = self.bytes.len().next_multiple_of(16);
-        self.bytes.resize(end, 0);
-        let mut name = 1;
-        for (text, kind, flags, start, size) in self.sections.iter().filter(|_| has_sections) {
-            let mut header = [0; 64];
-            put(&mut header, 0, &u32::to_le_bytes(name));
-            put(&mut header, 4, &kind.to_le_bytes());
-            put(&mut header, 8, &flags.to_le_bytes());
-            put(&mut header, 24, &(*start as u64).to_le_bytes());
-            put(&mut header, 32, &(*size as u64).to_le_bytes());
-            self.bytes.extend_from_slice(&header);
-            name += text.len() as u32 + 1;
-        }
-        let is_variable = |flags: u64| flags & WRITE != 0;
-        let variables = self.sections.iter().find(|it| is_variable(it.2));
-        let middle = variables.map_or(end, |section| section.3);
-        let segments = [(4, 0, middle), (6, middle, end)];
-        for (index, (flags, start, end)) in segments.into_iter().enumerate() {
-            let at = HEADER + index * 56;
-            put(&mut self.bytes, at, &1_u32.to_le_bytes());
-            put(&mut self.bytes, at + 4, &u32::to_le_bytes(flags));
-            put(&mut self.bytes, at + 8, &(start as u64).to_le_bytes());
-            let address = ADDRESS + start as u64;
-            put(&mut self.bytes, at + 16, &address.to_le_bytes());
-            put(
-                &mut self.bytes,
-                at + 32,
-                &((end - start) as u64).to_le_bytes(),
-            );
-        }
-        put(&mut self.bytes, 0, b"\x7fELF\x02\x01\x01");
-        put(&mut self.bytes, 32, &(HEADER as u64).to_le_bytes());
-        put(&mut self.bytes, 54, &56_u16.to_le_bytes());
-        put(&mut self.bytes, 56, &2_u16.to_le_bytes());
-        if has_sections {
-            let count = self.sections.len() as u16;
-            put(&mut self.bytes, 40, &(end as u64).to_le_bytes());
-            put(&mut self.bytes, 58, &64_u16.to_le_bytes());
-            put(&mut self.bytes, 60, &count.to_le_bytes());
-            put(&mut self.bytes, 62, &(count - 1).to_le_bytes());
-        }
-        self.bytes
-    }
-}
-
-fn put(bytes: &mut [u8], at: usize, field: &[u8]) {
-    bytes[at..at + field.len()].copy_from_slice(field);
-}
 
 fn of_bytes(bytes: &[u8]) -> Runtime {
     let file = tempfile::tempfile().expect("a file");
