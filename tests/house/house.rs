@@ -12,6 +12,7 @@ const NEEDS: &[&str] = &[
     "prometheus",
     "python3",
     "root",
+    "several releases of Go",
     "strace",
     "tmux",
     "tokio-console",

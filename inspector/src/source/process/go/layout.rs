@@ -1,6 +1,6 @@
 //! Where the runtime of each version of Go keeps what is read of it.
 
-use super::layouts::LAYOUTS;
+use std::borrow::Cow;
 
 /// Offsets in bytes, in a program of 64 bits; they are the same on amd64 and arm64.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -9,7 +9,7 @@ pub(super) struct Layout {
     pub(super) g: G,
     pub(super) module: Module,
     /// What a goroutine waits for, by its `waitreason`, as the runtime itself writes it.
-    pub(super) wait_reasons: &'static [&'static str],
+    pub(super) wait_reasons: Cow<'static, [Cow<'static, str>]>,
 }
 
 /// `runtime.pollDesc`.
@@ -52,16 +52,4 @@ pub(super) struct Module {
     pub(super) etext: usize,
     /// What the offsets of a function's data count from.
     pub(super) gofunc: usize,
-}
-
-impl Layout {
-    /// That of a version like "1.27.3", if it is known.
-    pub(super) fn of(version: &str) -> Option<&'static Self> {
-        let mut numbers = version.split(['.', '-']);
-        let (major, minor) = (numbers.next()?, numbers.next()?);
-        let minor = minor.trim_end_matches(|letter: char| !letter.is_ascii_digit());
-        let (major, minor) = (major.parse().ok()?, minor.parse().ok()?);
-        let is_it = |(known, _): &&((u32, u32), Self)| *known == (major, minor);
-        LAYOUTS.iter().find(is_it).map(|(_, layout)| layout)
-    }
 }

@@ -1,5 +1,6 @@
 //! The network poller of Go's own runtime, read in the memory of a program.
 mod all;
+mod debug_info;
 mod functions;
 mod goroutine;
 mod layout;
@@ -8,4 +9,5 @@ mod layouts;
 mod made;
 mod module;
 mod poll_desc;
+mod release;
 mod tables;
