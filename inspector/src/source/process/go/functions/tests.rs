@@ -1,3 +1,5 @@
+mod program;
+
 use std::cell::Cell;
 
 use proptest::prelude::*;

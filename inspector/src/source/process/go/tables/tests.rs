@@ -2,63 +2,53 @@ use std::io::Write;
 
 use super::super::made::{TABLES, sample};
 use super::*;
+use crate::source::process::built::{Built, HEADER as ELF_HEADER, put};
 use crate::source::process::memory::fake::Fake;
 
-const ADDRESS: u64 = 0x40_0000;
-
-/// An executable without sections, whose one segment holds all of it.
-fn image(parts: &[&[u8]], address: u64) -> Image {
-    let mut bytes = b"\x7fELF\x02\x01\x01".to_vec();
-    bytes.resize(64 + 56, 0);
-    let mut put = |at: usize, field: &[u8]| bytes[at..at + field.len()].copy_from_slice(field);
-    put(20, &1_u32.to_le_bytes());
-    // Where the table of segments is, the size of an entry, and their number.
-    put(32, &64_u64.to_le_bytes());
-    put(54, &56_u16.to_le_bytes());
-    put(56, &1_u16.to_le_bytes());
-    let size = 120 + parts.iter().map(|part| part.len()).sum::<usize>() as u64;
-    // It is loaded, read, and at this address.
-    put(64, &1_u32.to_le_bytes());
-    put(68, &4_u32.to_le_bytes());
-    put(80, &address.to_le_bytes());
-    put(96, &size.to_le_bytes());
-    put(104, &size.to_le_bytes());
-    bytes.extend(parts.concat());
+fn image(bytes: &[u8]) -> Image {
     let mut file = tempfile::tempfile().expect("a file");
-    file.write_all(&bytes).expect("write");
+    file.write_all(bytes).expect("write");
     Image::open(file, 64 << 20).expect("an executable")
+}
+
+/// Finds what is in an executable without sections, by where it is among the constants.
+fn found(constants: &[&[u8]]) -> Vec<u64> {
+    let start = Built::new().address();
+    let built = Built::new().constants(&constants.concat()).done(false);
+    let found = find(&image(&built)).into_iter();
+    found.map(|address| address - start).collect()
 }
 
 #[test]
 fn tables_are_found_where_no_section_says_where_they_are() {
     let one = sample(Format::Go1_18, 4).tables;
     let other = sample(Format::Go1_20, 1).tables;
-    assert_eq!(find(&image(&[&one], ADDRESS)), [ADDRESS + 120]);
+    assert_eq!(found(&[&one]), [0]);
     // Around the border of two windows.
     for before in ((1 << 20) - 1800..(1 << 20) + 800).step_by(104) {
-        let image = image(&[&vec![0; before], &one], ADDRESS);
-        assert_eq!(find(&image), [ADDRESS + 120 + before as u64]);
+        assert_eq!(found(&[&vec![0; before], &one]), [before as u64]);
     }
     // One program carries another.
     let space = vec![0; 8000 - one.len()];
-    let both = find(&image(&[&one, &space, &other], ADDRESS));
-    assert_eq!(both, [ADDRESS + 120, ADDRESS + 8120]);
+    assert_eq!(found(&[&one, &space, &other]), [0, 8000]);
 }
 
 #[test]
 fn what_only_begins_as_tables_do_is_none() {
     let tables = sample(Format::Go1_20, 1).tables;
-    assert_eq!(find(&image(&[&tables], ADDRESS + 1)), [0; 0]);
-    assert_eq!(find(&image(&[&tables[..HEADER]], ADDRESS)), [0; 0]);
-    assert_eq!(find(&image(&[], ADDRESS)), [0; 0]);
+    assert_eq!(found(&[]), [0; 0]);
+    assert_eq!(found(&[&[0], &tables]), [0; 0]);
+    assert_eq!(found(&[&tables[..HEADER]]), [0; 0]);
     // So many places are tried, and no more.
-    let fakes = |count: usize| tables[..HEADER].repeat(count);
-    let of = |count: usize| find(&image(&[&fakes(count), &tables], ADDRESS)).len();
+    let of = |count: usize| found(&[&tables[..HEADER].repeat(count), &tables]).len();
     assert_eq!((of(MOST_TRIED - 1), of(MOST_TRIED)), (1, 0));
-    let many = find(&image(&[&tables.repeat(3 * MOST_PLACES)], ADDRESS));
+    let many = found(&[&tables.repeat(3 * MOST_PLACES)]);
     assert!(many.len() <= MOST_PLACES);
-    // The end of what can be addressed.
-    assert!(find(&image(&[&tables], u64::MAX - 127)).is_empty());
+    // Behind the end of what can be addressed.
+    let mut built = Built::new().constants(&tables).done(false);
+    let address = u64::MAX - 127;
+    put(&mut built, ELF_HEADER + 16, &address.to_le_bytes());
+    assert_eq!(find(&image(&built)), [0; 0]);
 }
 
 #[test]
