@@ -133,7 +133,7 @@ fn its_descriptors_are_listed_with_what_the_kernel_knows_of_them() {
 }
 
 #[test]
-fn it_is_listed_among_the_targets_where_all_are_asked_for() {
+fn it_is_listed_among_the_targets_unless_those_with_an_endpoint_are_asked_for() {
     let process = Process::new();
     let targets = |arguments: &[&str]| {
         let mut command = netpoller(process.scratch.path());
@@ -146,8 +146,8 @@ fn it_is_listed_among_the_targets_where_all_are_asked_for() {
         let items = document["items"].as_array().expect("items").clone();
         items.into_iter().find(|it| it["pid"] == std::process::id())
     };
-    assert_eq!(targets(&[]), None);
-    let me = targets(&["--all"]).expect("it has an epoll set");
+    assert_eq!(targets(&["--endpoints"]), None);
+    let me = targets(&[]).expect("it has an epoll set");
     assert_eq!(
         (&me["state"], &me["socket"]),
         (&"outside".into(), &"".into())

@@ -14,7 +14,7 @@ pub(crate) async fn connection(globals: &Globals) -> Result<Connection, Failure>
     if let Some(outside) = &connection.server.outside {
         let (target, runtime) = (&connection.target, &outside.runtime);
         note(&format!(
-            "{target} ({runtime}) has no inspection endpoint and is read from outside, through the kernel"
+            "{target} ({runtime}) has no inspection endpoint and is read from outside"
         ));
         for missing in &outside.missing {
             note(&format!("not known: {missing}"));

@@ -12,10 +12,10 @@ use clap::Args;
 /// Which of them.
 #[derive(Debug, Args)]
 pub(crate) struct TargetsArgs {
-    /// List the processes without an endpoint as well that have an epoll set: they can be read from
-    /// outside.
+    /// List those alone that have an inspection endpoint. The others have an epoll set, and are
+    /// read from outside.
     #[arg(long, short)]
-    all: bool,
+    endpoints: bool,
 }
 
 impl Verb for TargetsArgs {
@@ -33,13 +33,14 @@ impl Verb for TargetsArgs {
     fn run(&self, globals: &Globals) -> Result<(), Failure> {
         super::block_on(async {
             let mut found = discover(globals.timeout).await;
-            if self.all {
+            if !self.endpoints {
                 found.extend(discover_outside(&found));
             }
             if found.is_empty() {
-                note(
-                    "no process of this user has an inspection endpoint; --all lists what can be read from outside",
-                );
+                note(match self.endpoints {
+                    true => "no process of this user has an inspection endpoint",
+                    false => "no process of this user has an inspection endpoint, or an epoll set",
+                });
             }
             if let Some(hidden) = hidden() {
                 note(&hidden);

@@ -28,11 +28,14 @@ fn the_only_target_need_not_be_named() {
         5
     );
 
-    let targets = json(&run(scratch.path(), &["targets", "-f", "json"]));
+    let targets = json(&run(
+        scratch.path(),
+        &["targets", "--endpoints", "-f", "json"],
+    ));
     assert_eq!(targets["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(targets["items"][0]["state"], "ok");
     assert_eq!(targets["items"][0]["pid"], std::process::id());
-    let table = run(scratch.path(), &["targets"]);
+    let table = run(scratch.path(), &["targets", "--endpoints"]);
     let titles: Vec<&str> = stdout(&table)
         .lines()
         .next()
@@ -69,7 +72,7 @@ fn no_target_at_all_is_said_with_what_to_do() {
         2,
         &["no process", "--target", "netpoller demo"],
     );
-    assert!(stderr(&run(scratch.path(), &["targets"])).contains("no process"));
+    assert!(stderr(&run(scratch.path(), &["targets", "--endpoints"])).contains("no process"));
 }
 
 #[test]
@@ -83,7 +86,10 @@ fn sockets_of_dead_processes_are_removed_and_others_are_not() {
     drop(UnixListener::bind(&stale_control).expect("bind"));
     let refusing = directory.join(own_socket_name());
     drop(UnixListener::bind(&refusing).expect("bind"));
-    let targets = json(&run(scratch.path(), &["targets", "-f", "json"]));
+    let targets = json(&run(
+        scratch.path(),
+        &["targets", "--endpoints", "-f", "json"],
+    ));
     assert_eq!(targets["items"].as_array().map(Vec::len), Some(1));
     assert_eq!(targets["items"][0]["state"], "unreachable");
     assert!(!stale.exists(), "nobody can ever listen there again");
@@ -206,7 +212,10 @@ fn root_finds_a_process_of_another_user_by_the_directory_of_its_own_session() {
         .expect("run netpoller");
     assert!(stdout(&rows).lines().count() >= 2);
 
-    let targets = json(&look_in(&foreign.place(), &["targets", "-f", "json"]));
+    let targets = json(&look_in(
+        &foreign.place(),
+        &["targets", "--endpoints", "-f", "json"],
+    ));
     let [item] = &targets["items"].as_array().expect("items")[..] else {
         panic!("{targets:#}");
     };
@@ -223,7 +232,10 @@ fn a_socket_with_the_name_of_somebody_elses_process_is_not_spoken_to() {
     let foreign = Foreign::start();
     // Nobody's socket under the name of a process of root's.
     fs::rename(foreign.socket(), foreign.place().join(own_socket_name())).expect("rename");
-    let targets = json(&look_in(&foreign.place(), &["targets", "-f", "json"]));
+    let targets = json(&look_in(
+        &foreign.place(),
+        &["targets", "--endpoints", "-f", "json"],
+    ));
     assert_eq!(targets["items"][0]["state"], "unreachable", "{targets:#}");
     let reason = targets["items"][0]["reason"].as_str().expect("a reason");
     assert!(reason.contains("user 65534 answers"), "{reason}");

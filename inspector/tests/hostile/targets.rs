@@ -35,7 +35,7 @@ fn targets(place: &Path, timeout: &str, format: &str) -> Seen {
     command.env("NETPOLLER_SOCKETS", place);
     let seen = run_in(
         command,
-        &words(&["targets", "--timeout", timeout, "-f", format]),
+        &words(&["targets", "--endpoints", "--timeout", timeout, "-f", format]),
     );
     let said = format!("{}\n{}", seen.stdout, seen.stderr);
     assert_eq!(seen.code, 0, "{format}: {said}");

@@ -61,6 +61,8 @@ pub(super) struct Registered {
     pub(super) events: u32,
     /// Of the file that was registered: the number may stand for another one by now.
     pub(super) inode: u64,
+    /// The word with which it was registered, which comes with each event.
+    pub(super) data: u64,
 }
 
 /// A thread, and the call in which it waits.
@@ -213,7 +215,7 @@ fn registered(info: &str) -> impl Iterator<Item = Registered> + '_ {
     info.lines().filter_map(|line| {
         let mut words = line.strip_prefix("tfd:")?.split_ascii_whitespace();
         let fd = words.next()?.parse().ok()?;
-        let (mut events, mut inode) = (None, None);
+        let (mut events, mut inode, mut data) = (None, None, None);
         let mut words = words.peekable();
         while let Some(word) = words.next() {
             let (name, value) = word.split_once(':')?;
@@ -225,6 +227,7 @@ fn registered(info: &str) -> impl Iterator<Item = Registered> + '_ {
             match name {
                 "events" => events = u32::from_str_radix(value, 16).ok(),
                 "ino" => inode = u64::from_str_radix(value, 16).ok(),
+                "data" => data = u64::from_str_radix(value, 16).ok(),
                 _ => {}
             }
         }
@@ -232,6 +235,7 @@ fn registered(info: &str) -> impl Iterator<Item = Registered> + '_ {
             fd,
             events: events?,
             inode: inode.unwrap_or(0),
+            data: data.unwrap_or(0),
         })
     })
 }
@@ -289,8 +293,14 @@ mod tests {
                     tfd:       12 events:       19 data:                0  pos:0 ino:3c sdev:9\n\
                     tfd:  nonsense\ntfd: 3 events: xyz data: 0\n";
         let all: Vec<_> = registered(info).collect();
-        let one = |fd, events, inode| Registered { fd, events, inode };
-        assert_eq!(all, [one(7, 0x8000_201d, 0x1a2b), one(12, 0x19, 0x3c)]);
+        let one = |fd, events, inode, data| Registered {
+            fd,
+            events,
+            inode,
+            data,
+        };
+        let first = one(7, 0x8000_201d, 0x1a2b, 0x3fa1_5c8b_0000_0001);
+        assert_eq!(all, [first, one(12, 0x19, 0x3c, 0)]);
     }
 
     #[test]

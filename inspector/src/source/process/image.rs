@@ -66,6 +66,8 @@ struct Section {
 struct Segment {
     is_writable: bool,
     address: u64,
+    /// In memory; what the file does not have of it begins as zeros.
+    size: u64,
     part: Part,
 }
 
@@ -75,6 +77,8 @@ pub(super) struct Image {
     file: File,
     /// What may still be read.
     budget: Cell<u64>,
+    /// Where the program begins.
+    entry: u64,
     segments: Vec<Segment>,
     sections: Vec<Section>,
     names: Vec<u8>,
@@ -86,6 +90,7 @@ impl Image {
         let mut image = Self {
             file,
             budget: Cell::new(budget),
+            entry: 0,
             segments: Vec::new(),
             sections: Vec::new(),
             names: Vec::new(),
@@ -93,6 +98,7 @@ impl Image {
         let header = image.piece(0, size_of::<FileHeader64<LittleEndian>>())?;
         let header = FileHeader64::<LittleEndian>::parse(&*header).ok()?;
         header.endian().ok()?;
+        image.entry = header.e_entry.get(LITTLE);
         let segments: Vec<ProgramHeader64<LittleEndian>> = image.table(
             header.e_phoff.get(LITTLE),
             header.e_phentsize.get(LITTLE),
@@ -192,6 +198,18 @@ impl Image {
     pub(super) fn loaded(&self) -> Vec<(u64, Part)> {
         let segments = self.segments.iter();
         segments.map(|it| (it.address, it.part)).collect()
+    }
+
+    /// Returns the address at which the program begins, before it is moved to where it runs.
+    pub(super) fn entry(&self) -> u64 {
+        self.entry
+    }
+
+    /// Returns the addresses of all that is written in memory, whether the file has it or not.
+    pub(super) fn variables_in_memory(&self) -> Vec<Range<u64>> {
+        let written = self.segments.iter().filter(|it| it.is_writable);
+        let addresses = written.map(|it| it.address..it.address.saturating_add(it.size));
+        addresses.collect()
     }
 
     /// Returns the parts that hold names: of symbols, and of the libraries that are loaded.
@@ -324,6 +342,7 @@ impl Segment {
         Self {
             is_writable: header.p_flags.get(LITTLE).contains(elf::PF_W),
             address: header.p_vaddr.get(LITTLE),
+            size: header.p_memsz.get(LITTLE),
             part: Part {
                 offset: header.p_offset.get(LITTLE),
                 size: header.p_filesz.get(LITTLE),

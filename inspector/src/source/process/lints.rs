@@ -11,11 +11,13 @@ use netpoller_core::view::lints::{Lint, Timing};
 use netpoller_endpoint::messages;
 use netpoller_proto::v1::{self, Descriptor, Evidence, Finding, Since};
 
+use super::finding::finding;
+use super::stuck::{self, Stuck};
 use super::table::Look;
 use crate::text;
 
-/// Those that can be looked for from outside.
-pub(super) const LINTS: [Lint; 4] = [
+/// Those that the kernel knows of.
+const LINTS: [Lint; 4] = [
     Lint::PeerGone,
     Lint::CloseWaitHeld,
     Lint::AcceptStalled,
@@ -33,6 +35,7 @@ pub(super) struct Suspects {
     began_ns: u64,
     /// By the inode of the socket.
     sockets: HashMap<u64, Lint>,
+    stuck: Stuck,
 }
 
 impl Suspects {
@@ -44,6 +47,7 @@ impl Suspects {
         Self {
             began_ns: look.captured_at_ns,
             sockets: sockets.collect(),
+            stuck: Stuck::of(look, allow),
         }
     }
 
@@ -53,11 +57,12 @@ impl Suspects {
             now.sockets.get(inode).and_then(fault).as_ref() == Some(lint)
         };
         self.sockets.retain(is_so);
+        self.stuck.confirm(now);
     }
 
     /// What is left of them at the last look.
     pub(super) fn findings(&self, look: &Look, allow: &[String]) -> Vec<Finding> {
-        let mut findings = Vec::new();
+        let mut findings = self.stuck.findings(look, self.began_ns);
         for row in &look.rows {
             let inode = look.inodes.get(&row.fd).filter(|_| !row.stale);
             let known = inode.and_then(|it| Some((self.sockets.get(it)?, look.sockets.get(it)?)));
@@ -167,16 +172,6 @@ impl Suspects {
     }
 }
 
-fn finding(lint: Lint, summary: String) -> Finding {
-    Finding {
-        lint: lint.name().to_owned(),
-        severity: messages::severity(lint.severity()).into(),
-        summary,
-        advice: lint.advice().to_owned(),
-        ..Finding::default()
-    }
-}
-
 /// What is the matter with a socket, as it is at this moment.
 fn fault(listed: &Listed) -> Option<Lint> {
     let socket = &listed.socket;
@@ -189,11 +184,20 @@ fn fault(listed: &Listed) -> Option<Lint> {
     (socket.acceptq? > 0).then_some(Lint::AcceptStalled)
 }
 
-/// The lints as an endpoint lists its own. From outside nothing has a hold time but the diagnosis.
-pub(super) fn listed() -> Vec<v1::Lint> {
-    let listed = LINTS.map(|lint| {
+/// Returns those that can be looked for.
+pub(super) fn known(look: &Look) -> impl Iterator<Item = Lint> {
+    let inside = stuck::LINTS.into_iter().filter(|_| look.is_inside);
+    LINTS.into_iter().chain(inside)
+}
+
+/// Returns the lints as an endpoint lists its own. From outside nothing has a hold time but the
+/// diagnosis.
+pub(super) fn listed(look: &Look) -> Vec<v1::Lint> {
+    let listed = known(look).map(|lint| {
         let timing = match lint.timing() {
-            Timing::Dated if lint == Lint::PeerGone => v1::Timing::Dated,
+            Timing::Dated if lint == Lint::PeerGone || lint == Lint::OverdueDeadline => {
+                v1::Timing::Dated
+            }
             _ => v1::Timing::FirstSeen,
         };
         v1::Lint {
@@ -202,7 +206,7 @@ pub(super) fn listed() -> Vec<v1::Lint> {
             ..messages::lint(lint)
         }
     });
-    listed.into()
+    listed.collect()
 }
 
 #[cfg(test)]

@@ -1,8 +1,8 @@
 //! The memory of a program, as far as it may be read, and no further.
 //!
-//! Whoever runs a process chooses what is in its memory, and changes it while it is read. So nothing
-//! is followed further than a reader says, what cannot be read is absent, and whatever is read twice
-//! may differ.
+//! Whoever runs a process chooses what is in its memory, and changes it while it is read. So
+//! nothing is followed further than a reader says, what cannot be read is absent, and whatever is
+//! read twice may differ.
 
 use std::cell::Cell;
 use std::fs::File;
@@ -55,8 +55,8 @@ pub(super) fn half(bytes: &[u8], at: usize) -> Option<u32> {
 
 /// The memory of a process, through /proc/PID/mem.
 ///
-/// It is the memory that the process had when this was opened: after an exec(2), or once the process
-/// has ended, nothing can be read. The kernel wants the right to trace the process
+/// It is the memory that the process had when this was opened: after an exec(2), or once the
+/// process has ended, nothing can be read. The kernel wants the right to trace the process
 /// (`PTRACE_MODE_ATTACH_FSCREDS`), and traces nothing. process_vm_readv(2), which wants the same,
 /// would read the memory of whoever has the number by then.
 #[derive(Debug)]

@@ -9,29 +9,36 @@
 //! | `facts` | what /proc tells: open files, epoll sets, threads |
 //! | `calls` | what a thread waits for, by the call in which it sleeps |
 //! | `sockets` | the sockets of its network namespace |
-//! | `lints` | the faults that the kernel knows of |
-//! | `memory`, `image`, `debug_info` | the memory of a program, its file, and the structures that this tells of |
+//! | `lints`, `stuck`, `finding` | the faults that the kernel knows of, and those of waits that should be over |
 //! | `runtime` | what it is made of: Go, tokio, libuv, and which version |
+//! | `memory`, `image`, `auxv` | its memory, its executable, and where that was loaded |
+//! | `debug_info` | the structures of which the executable tells |
+//! | `access` | why it may not be read |
+//! | `go` | what Go's runtime keeps of a descriptor |
+//! | `inside`, `kept` | the same, whichever runtime it is |
 //! | `table` | the rows that all of this makes, from look to look |
 //! | `outside` | the process as it is looked at, no more often than it can bear |
 //! | `service`, `watch`, `wanted` | answers in the messages of the protocol |
 
+mod access;
+mod auxv;
 #[cfg(test)]
 mod built;
 mod calls;
-#[allow(dead_code)]
 mod debug_info;
 mod facts;
-#[allow(dead_code)]
+mod finding;
 mod go;
 mod image;
+mod inside;
+mod kept;
 mod lints;
-#[allow(dead_code)]
 mod memory;
 mod outside;
 mod runtime;
 mod service;
 mod sockets;
+mod stuck;
 mod table;
 mod wanted;
 mod watch;

@@ -5,10 +5,13 @@ use std::time::{Duration, Instant};
 
 use netpoller_core::view;
 use netpoller_proto::PROTOCOL;
-use netpoller_proto::v1::{self, Descriptor, GetServerResponse, GetStatsResponse, PollerStats};
+use netpoller_proto::v1::{
+    self, Descriptor, GetServerResponse, GetStatsResponse, PollerStats, TaskState,
+};
 use tonic::Status;
 
 use super::facts::{self, Registered};
+use super::inside::Inside;
 use super::lints;
 use super::runtime::Runtime;
 use super::table::{Look, Table};
@@ -44,11 +47,11 @@ impl Outside {
             pid,
             start_ticks,
             epoch: procfs::started_ns(start_ticks).max(1),
-            runtime,
             seen: Mutex::new(Seen {
-                table: Table::new(pid),
+                table: Table::new(pid, Inside::open(pid, &runtime)),
                 last: None,
             }),
+            runtime,
         };
         outside.now()?;
         Ok(Arc::new(outside))
@@ -111,7 +114,7 @@ impl Outside {
             wall_clock_ns: wall.map_or(0, |it| u64::try_from(it.as_nanos()).unwrap_or(0)),
             started_at_ns: self.epoch,
             pollers: look.pollers.clone(),
-            lints: lints::listed(),
+            lints: lints::listed(look),
             outside: Some(v1::Outside {
                 runtime: self.runtime.to_string(),
                 missing: look.missing.clone(),
@@ -155,9 +158,52 @@ impl Outside {
         }
     }
 
+    /// What the process's own runtime keeps of a descriptor, and the row with the calls that those
+    /// who wait are in.
+    pub(super) fn kept(
+        &self,
+        look: &Look,
+        row: &Descriptor,
+        poller: Option<&v1::Poller>,
+    ) -> (Descriptor, Option<v1::Kept>) {
+        let mut row = row.clone();
+        let kept = poller.and_then(|it| look.kept.get(&(it.epoll_fd, row.fd)));
+        let Some(kept) = kept.filter(|_| !row.stale) else {
+            return (row, None);
+        };
+        let sides = [(&mut row.read, &kept.read), (&mut row.write, &kept.write)];
+        for (told, side) in sides {
+            let told = told.as_mut().and_then(|it| it.waiter.as_mut());
+            if let (Some(told), Some(waiter)) = (told, &side.waiter) {
+                let calls = waiter.stack.calls.iter();
+                let calls = calls.map(|call| v1::Call {
+                    function: call.function.clone(),
+                    location: call.location.clone(),
+                });
+                told.stack = calls.collect();
+            }
+        }
+        let kept = v1::Kept {
+            r#type: kept.kind.to_owned(),
+            address: kept.address,
+            sequence: kept.sequence,
+        };
+        (row, Some(kept))
+    }
+
     pub(super) fn stats(&self, look: &Look) -> GetStatsResponse {
+        let tasks = |poller: &v1::Poller| {
+            let tasks = look.tasks.iter().filter(|(set, _)| *set == poller.epoll_fd);
+            let tasks = tasks.flat_map(|(_, tasks)| tasks);
+            let told = tasks.map(|(state, count)| TaskState {
+                state: state.clone(),
+                count: *count,
+            });
+            told.collect()
+        };
         let pollers = look.pollers.iter().map(|poller| PollerStats {
             poller: Some(poller.clone()),
+            tasks: tasks(poller),
             ..PollerStats::default()
         });
         GetStatsResponse {

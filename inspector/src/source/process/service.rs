@@ -15,7 +15,7 @@ use prost::Message;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
-use super::lints::{LINTS, Suspects};
+use super::lints::{self, Suspects};
 use super::outside::Outside;
 use super::sockets;
 use super::wanted::{MAX_MESSAGE, MAX_ROWS, Wanted};
@@ -151,9 +151,11 @@ impl Inspector for Service {
         let poller = look.pollers.iter().find(|it| it.name == row.poller);
         // Of a number that is closed, or another file's, it would tell of that.
         let kernel = (!row.stale).then(|| self.0.kernel(&look, row, poller));
+        let (descriptor, kept) = self.0.kept(&look, row, poller);
         Ok(Response::new(GetDescriptorResponse {
             captured_at_ns: look.captured_at_ns,
-            descriptor: Some(Descriptor::clone(row)),
+            descriptor: Some(descriptor),
+            kept,
             epoch: self.0.epoch,
             kernel,
             polled_by: poller.map(|it| it.polled_by.clone()).unwrap_or_default(),
@@ -211,8 +213,7 @@ impl Inspector for Service {
         Ok(Response::new(v1::DiagnoseResponse {
             captured_at_ns: look.captured_at_ns,
             findings: suspects.findings(&look, &request.allow),
-            lints: LINTS
-                .into_iter()
+            lints: lints::known(&look)
                 .map(|lint| lint.name().to_owned())
                 .filter(|name| !request.allow.contains(name))
                 .collect(),

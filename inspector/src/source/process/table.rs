@@ -14,8 +14,13 @@ use netpoller_proto::v1::{self, Descriptor, State};
 
 use super::calls::{Waits, waits};
 use super::facts::{Facts, OpenFile, Registered, Thread};
+use super::inside::Inside;
+use super::kept::{self, Kept, Parked, Reading};
 use super::sockets;
+use crate::source::procfs;
 
+/// The kernel's times of a socket are known to within this.
+const TICKS_NS: u64 = 20_000_000;
 /// What stands for a poller where there is none.
 const UNPOLLED: &str = "unpolled";
 
@@ -34,6 +39,10 @@ pub(super) struct Table {
     looked_ns: u64,
     /// By the number of its descriptor, the number of an epoll set as a poller.
     sets: HashMap<(i32, u32), u32>,
+    /// What its runtime keeps in its memory.
+    inside: Inside,
+    /// By epoll set and descriptor, which tasks were seen to wait, and since when at least.
+    parked: HashMap<(i32, i32, Direction), (Parked, u64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -58,6 +67,14 @@ pub(super) struct Look {
     pub(super) sockets: Arc<HashMap<u64, Listed>>,
     /// By the number of an epoll set, what is registered there.
     pub(super) sets: HashMap<i32, Vec<Registered>>,
+    /// By epoll set and descriptor, what the process's own runtime keeps of it.
+    pub(super) kept: HashMap<(i32, i32), kept::Row>,
+    /// What its runtime keeps can be read.
+    pub(super) is_inside: bool,
+    /// Nothing in it goes on: a signal or a debugger has stopped it.
+    pub(super) is_stopped: bool,
+    /// What the tasks of the runtime do that has this epoll set.
+    pub(super) tasks: Option<(i32, Vec<(String, u64)>)>,
     pub(super) sockets_at_ns: u64,
     /// Why the kernel did not tell all of the sockets.
     pub(super) sockets_error: String,
@@ -66,9 +83,11 @@ pub(super) struct Look {
 }
 
 impl Table {
-    pub(super) fn new(pid: u32) -> Self {
+    pub(super) fn new(pid: u32, inside: Inside) -> Self {
         Self {
             pid,
+            inside,
+            parked: HashMap::new(),
             known: HashMap::new(),
             seen: 0,
             waiting: HashMap::new(),
@@ -81,15 +100,20 @@ impl Table {
     pub(super) fn look(&mut self) -> io::Result<Look> {
         let facts = Facts::read(self.pid)?;
         let listing = sockets::read(self.pid);
-        let mut look = self.at(view::now_ns(), facts, &listing);
+        let reading = self.inside.read(&facts.sets);
+        let mut look = self.at(view::now_ns(), facts, &listing, reading);
         let mut sockets = listing.sockets;
+        look.is_inside = self.inside.is_known();
+        look.is_stopped = procfs::state(self.pid).is_some_and(|(it, _)| matches!(it, 'T' | 't'));
         let inodes: HashSet<u64> = look.inodes.values().copied().collect();
         sockets.retain(|inode, _| inodes.contains(inode));
         look.sockets = Arc::new(sockets);
         Ok(look)
     }
 
-    fn at(&mut self, now_ns: u64, facts: Facts, listing: &Listing) -> Look {
+    fn at(&mut self, now_ns: u64, facts: Facts, listing: &Listing, mut reading: Reading) -> Look {
+        let before_ns = self.looked_ns;
+        let parked = std::mem::take(&mut self.parked);
         self.remember(&facts, now_ns);
         let pollers = self.pollers(&facts);
         let mut look = Look {
@@ -113,9 +137,33 @@ impl Table {
             all.sort_by_key(|it| it.fd);
             for it in all {
                 let file = files.get(&it.fd).copied();
-                let row = self.row(&poller.name, it.fd, file, Some(it), listing);
+                let mut row = self.row(&poller.name, it.fd, file, Some(it), listing);
                 if !row.stale {
                     registered.insert(it.fd);
+                }
+                let kept = reading.rows.remove(&(*fd, it.fd, it.data));
+                if let Some(kept) = kept.filter(|_| !row.stale) {
+                    let row = Arc::make_mut(&mut row);
+                    let mut since = |direction, parked_now: Parked, socket: Option<&v1::Socket>| {
+                        let key = (*fd, it.fd, direction);
+                        let since_ns = parked
+                            .get(&key)
+                            .filter(|(before, _)| *before == parked_now)
+                            .map_or(0, |(_, since_ns)| match since_ns {
+                                0 => before_ns,
+                                since_ns => *since_ns,
+                            });
+                        let since_ns = match socket.and_then(|it| moved_ns(it, direction)) {
+                            // It has run since then, even if it looks the same.
+                            Some(moved_ns) if moved_ns.saturating_add(TICKS_NS) >= since_ns => 0,
+                            _ => since_ns,
+                        };
+                        self.parked.insert(key, (parked_now, since_ns));
+                        since_ns
+                    };
+                    if let Some(kept) = keep(row, kept, &mut since) {
+                        look.kept.insert((*fd, it.fd), kept);
+                    }
                 }
                 // A number can be registered again whose old file is still watched, even twice.
                 let is_again = look.rows.last().is_some_and(|last| last.key() == row.key());
@@ -147,9 +195,19 @@ impl Table {
         if unpolled.descriptors > 0 {
             look.pollers.push(unpolled);
         }
+        for row in &look.rows {
+            let of_it = look.pollers.iter_mut().find(|it| it.name == row.poller);
+            let waiting = [&row.read, &row.write].into_iter().flatten();
+            let waiting = waiting.filter(|it| it.waiter.is_some()).count();
+            if let Some(poller) = of_it {
+                poller.waiters += i64::try_from(waiting).unwrap_or(i64::MAX);
+            }
+        }
         self.wait(&mut look, &facts.threads);
         look.missing = facts.missing;
         look.missing.extend(listing.errors.iter().cloned());
+        look.missing.extend(reading.missing);
+        look.tasks = reading.tasks;
         look.sets = facts.sets;
         look
     }
@@ -308,6 +366,63 @@ impl Table {
     }
 }
 
+/// When something last moved that would have woken whoever waits in this direction.
+fn moved_ns(socket: &v1::Socket, direction: Direction) -> Option<u64> {
+    match direction {
+        Direction::Read => socket.last_recv_ns,
+        Direction::Write => socket.last_send_ns,
+    }
+}
+
+/// Puts into a row what the process's runtime keeps of it, and returns that. `since` tells since
+/// when a wait was seen.
+fn keep(
+    row: &mut Descriptor,
+    kept: Kept,
+    since: &mut dyn FnMut(Direction, Parked, Option<&v1::Socket>) -> u64,
+) -> Option<kept::Row> {
+    let kept = match kept {
+        Kept::Row(kept) => *kept,
+        Kept::Torn => {
+            row.torn = true;
+            return None;
+        }
+    };
+    row.closing = kept.closing;
+    row.event_err = kept.event_err;
+    for (direction, side) in [
+        (Direction::Read, &kept.read),
+        (Direction::Write, &kept.write),
+    ] {
+        let parked = kept.parked(direction).zip(side.waiter.as_ref());
+        let since_ns = parked.map_or(0, |(parked, waiter)| {
+            let seen_ns = since(direction, parked, row.socket.as_ref());
+            // Whichever is longer ago: both are true.
+            let all = [seen_ns, waiter.since_ns].into_iter();
+            all.filter(|since_ns| *since_ns != 0).min().unwrap_or(0)
+        });
+        let told = v1::Direction {
+            state: side.state.into(),
+            since_ns,
+            since_at_least: since_ns != 0,
+            deadline_ns: side.deadline_ns,
+            waiter: side.waiter.as_ref().map(|waiter| v1::Waiter {
+                task: waiter.task.clone(),
+                task_id: waiter.task_id,
+                location: waiter.stack.location().to_owned(),
+                reason: waiter.reason.clone(),
+                ..v1::Waiter::default()
+            }),
+            ..v1::Direction::default()
+        };
+        match direction {
+            Direction::Read => row.read = Some(told),
+            Direction::Write => row.write = Some(told),
+        }
+    }
+    Some(kept)
+}
+
 fn polling_thread(thread: &Thread) -> v1::PollingThread {
     v1::PollingThread {
         name: thread.name.clone(),
@@ -345,6 +460,7 @@ mod tests {
             fd,
             events: 1,
             inode,
+            data: 0,
         };
         Facts {
             files: vec![
@@ -383,8 +499,8 @@ mod tests {
 
     #[test]
     fn each_registration_is_a_row_and_what_is_in_no_set_follows() {
-        let mut table = Table::new(1);
-        let look = table.at(100, facts(), &Listing::default());
+        let mut table = Table::new(1, Inside::default());
+        let look = table.at(100, facts(), &Listing::default(), Reading::default());
         let expected = [
             ("epoll-3", 4, false),
             ("epoll-3", 5, false),
@@ -407,14 +523,17 @@ mod tests {
 
     #[test]
     fn a_wait_is_as_old_as_it_was_seen_at_least_and_begins_anew_with_another_call() {
-        let mut table = Table::new(1);
+        let mut table = Table::new(1, Inside::default());
         let since = |look: &Look| {
             let side = look.rows.last().and_then(|it| it.read.clone());
             side.filter(|it| it.state() == State::Parked)
                 .map(|it| it.since_ns)
         };
-        assert_eq!(since(&table.at(100, facts(), &Listing::default())), Some(0));
-        let look = table.at(200, facts(), &Listing::default());
+        assert_eq!(
+            since(&table.at(100, facts(), &Listing::default(), Reading::default())),
+            Some(0)
+        );
+        let look = table.at(200, facts(), &Listing::default(), Reading::default());
         assert_eq!(since(&look), Some(100));
         let waiter = look.rows[5].read.clone().and_then(|it| it.waiter);
         let waiter = waiter.expect("somebody waits");
@@ -424,16 +543,22 @@ mod tests {
         );
         let mut other = facts();
         other.threads[1].call = None;
-        assert_eq!(since(&table.at(300, other, &Listing::default())), None);
-        assert_eq!(since(&table.at(400, facts(), &Listing::default())), Some(0));
+        assert_eq!(
+            since(&table.at(300, other, &Listing::default(), Reading::default())),
+            None
+        );
+        assert_eq!(
+            since(&table.at(400, facts(), &Listing::default(), Reading::default())),
+            Some(0)
+        );
     }
 
     #[test]
     fn a_number_that_stands_for_another_file_is_another_descriptor() {
-        let mut table = Table::new(1);
+        let mut table = Table::new(1, Inside::default());
         let id = |look: &Look, at: usize| (look.rows[at].slot, look.rows[at].generation);
-        let first = table.at(100, facts(), &Listing::default());
-        let same = table.at(200, facts(), &Listing::default());
+        let first = table.at(100, facts(), &Listing::default(), Reading::default());
+        let same = table.at(200, facts(), &Listing::default(), Reading::default());
         assert_eq!(id(&first, 5), id(&same, 5));
         let mut other = facts();
         other.files[5] = file(7, "pipe:[71]");
@@ -442,7 +567,7 @@ mod tests {
             inode: 1029,
             ..file(5, "/dev/null")
         };
-        let other = table.at(300, other, &Listing::default());
+        let other = table.at(300, other, &Listing::default(), Reading::default());
         assert_eq!(id(&first, 5).0, id(&other, 5).0);
         assert!(id(&first, 5).1 < id(&other, 5).1);
         let reused = &other.rows[1];

@@ -19,8 +19,8 @@ const PIECE: u64 = 1 << 20;
 const MOST_SLOTS: u64 = 1 << 24;
 /// Goroutines that are looked at.
 const MOST_READ: u64 = 200_000;
-/// Slices that are looked at more closely.
-const MOST_CANDIDATES: usize = 4_096;
+/// Entries of slices that are looked at, of all that may be the one.
+const MOST_ENTRIES: u64 = 1 << 22;
 /// Words of a list that are read at once.
 const AT_ONCE: u64 = 4_096;
 
@@ -77,7 +77,7 @@ pub(super) fn find(
         return None;
     }
     let mut best: Option<(u64, Slice)> = None;
-    let (mut left, mut candidates) = (MOST_VARIABLES, MOST_CANDIDATES);
+    let (mut left, mut entries) = (MOST_VARIABLES, MOST_ENTRIES);
     for range in variables {
         let mut start = range.start.next_multiple_of(8);
         while start < range.end && left > 0 {
@@ -97,7 +97,7 @@ pub(super) fn find(
                 {
                     continue;
                 }
-                candidates = candidates.checked_sub(1)?;
+                entries = entries.checked_sub(slice.len.min(MOST_READ))?;
                 let mut found = HashSet::new();
                 slice.each(memory, |g| {
                     if known.contains(&g) {

@@ -1,4 +1,18 @@
 //! The network poller of Go's own runtime, read in the memory of a program.
+//!
+//! The word with which Go registers a descriptor says where its `runtime.pollDesc` is, and that who
+//! waits for it: a goroutine, whose stack says at which line. Where all of this is, differs from
+//! release to release, and is known of each (`layouts`).
+//!
+//! | file | holds |
+//! |---|---|
+//! | `layout`, `layouts`, `release`, `debug_info` | where each release, or the program itself, keeps what is read |
+//! | `poll_desc` | one descriptor |
+//! | `goroutine` | one goroutine that waits, and its stack |
+//! | `all` | all goroutines, counted |
+//! | `functions`, `tables`, `module` | the names and lines of calls |
+//! | `reader` | what is told of a row, read until it is the same twice |
+
 mod all;
 mod debug_info;
 mod functions;
@@ -9,5 +23,110 @@ mod layouts;
 mod made;
 mod module;
 mod poll_desc;
+mod reader;
 mod release;
 mod tables;
+
+use std::collections::HashMap;
+use std::fs::File;
+use std::ops::Range;
+
+use self::functions::Functions;
+use self::layout::Layout;
+use self::reader::Reader;
+use super::auxv;
+use super::facts::Registered;
+use super::image::{Image, LARGEST_READ};
+use super::kept::{Kept, Reading};
+use super::memory::Process;
+
+/// Bytes of memory that one look may read, and bytes of the executable.
+const LARGEST_LOOK: u64 = 1 << 30;
+/// Goroutines that are remembered, by which the list of all is found.
+const MOST_KNOWN: usize = 64;
+
+/// A program of Go that runs.
+pub(super) struct Go {
+    reader: Reader<Process, Image>,
+}
+
+impl Go {
+    /// Finds out where everything is. The error says why that cannot be known.
+    pub(super) fn open(pid: u32, version: &str) -> Result<Self, String> {
+        let executable = || File::open(format!("/proc/{pid}/exe")).ok();
+        // What the table does not have, the program may tell itself; to read that takes longer.
+        let layout = Layout::of(version).cloned();
+        let layout = layout.or_else(|| Layout::of_debug_info(executable()?));
+        let layout = layout.ok_or_else(|| match version {
+            "" => "its goroutines: it does not tell of which version of Go it is".to_owned(),
+            version => format!(
+                "its goroutines: where Go {version} keeps them is not known here, and the program \
+                 has no debug information that tells"
+            ),
+        })?;
+        let refused = |error| format!("its goroutines: {}", super::access::memory(pid, &error));
+        let memory = Process::open(pid).map_err(refused)?;
+        let gone = || "its goroutines: its executable cannot be read".to_owned();
+        let file = executable().ok_or_else(gone)?;
+        let image = Image::open(file, LARGEST_READ).ok_or_else(gone)?;
+        let bias = auxv::entry(pid).map(|entry| entry.wrapping_sub(image.entry()));
+        let bias =
+            bias.ok_or_else(|| "its goroutines: where it was loaded is not known".to_owned())?;
+        memory.allow(LARGEST_LOOK);
+        let variables = image.variables_in_memory();
+        // Some programs carry the tables of another one.
+        let known = tables::find(&image).into_iter().find_map(|tables| {
+            let module = module::find(&memory, &variables, tables, bias, &layout.module)?;
+            Some((tables, module))
+        });
+        let functions = known.and_then(|(tables, module)| {
+            let functions = Functions::open(image, tables, module.text, Some(module.gofunc))?;
+            Some((functions, bias))
+        });
+        let moved =
+            |range: Range<u64>| range.start.wrapping_add(bias)..range.end.wrapping_add(bias);
+        let variables = variables.into_iter().map(moved).collect();
+        Ok(Self {
+            reader: Reader::new(memory, layout, functions, variables),
+        })
+    }
+
+    /// Reads what is kept of these registrations.
+    pub(super) fn read(&mut self, sets: &HashMap<i32, Vec<Registered>>) -> Reading {
+        self.reader.memory.allow(LARGEST_LOOK);
+        let mut reading = Reading::default();
+        let (mut known, mut own_set) = (Vec::new(), None);
+        for (set, registered) in sets {
+            for it in registered {
+                let Some(kept) = self.reader.row(it.fd, it.data) else {
+                    continue;
+                };
+                if matches!(kept, Kept::Row(_)) {
+                    own_set = Some(*set);
+                }
+                if known.len() < MOST_KNOWN {
+                    known.extend(self.reader.waiting(it.fd, it.data));
+                }
+                reading.rows.insert((*set, it.fd, it.data), kept);
+            }
+        }
+        let tasks = own_set.and_then(|set| Some((set, self.reader.tasks(&known)?)));
+        if let Some((set, (tasks, is_cut))) = tasks {
+            reading.tasks = Some((set, tasks));
+            if is_cut {
+                let cut = "some goroutines, which could not be counted";
+                reading.missing.push(cut.to_owned());
+            }
+        }
+        if !self.reader.has_functions() {
+            let lines =
+                "the lines of its goroutines: it has no tables of functions that are known here";
+            reading.missing.push(lines.to_owned());
+        }
+        if self.reader.memory.is_spent() {
+            let spent = format!("its memory beyond {} MiB a look", LARGEST_LOOK >> 20);
+            reading.missing.push(spent);
+        }
+        reading
+    }
+}

@@ -1,0 +1,40 @@
+//! Where the kernel has loaded a program.
+
+use std::fs::File;
+use std::io::Read;
+
+use super::memory::word;
+
+/// The address of the first instruction (`AT_ENTRY` of getauxval(3)).
+const ENTRY: u64 = 9;
+/// There are some twenty entries of 16 bytes.
+const LARGEST: u64 = 4 << 10;
+
+/// Returns the address at which the program of this process began; `None` if that may not be read.
+pub(super) fn entry(pid: u32) -> Option<u64> {
+    let mut bytes = Vec::new();
+    let file = File::open(format!("/proc/{pid}/auxv")).ok()?;
+    file.take(LARGEST).read_to_end(&mut bytes).ok()?;
+    find(&bytes)
+}
+
+fn find(bytes: &[u8]) -> Option<u64> {
+    let mut entries = bytes.chunks_exact(16);
+    let entry = entries.find(|entry| word(entry, 0) == Some(ENTRY))?;
+    word(entry, 8)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_entry_is_found_among_the_others() {
+        let words = [6_u64, 4096, ENTRY, 0x40_1000, 0, 0];
+        let bytes: Vec<u8> = words.iter().flat_map(|it| it.to_le_bytes()).collect();
+        assert_eq!(find(&bytes), Some(0x40_1000));
+        assert_eq!(find(&bytes[..30]), None);
+        assert_eq!(find(&[]), None);
+        assert!(entry(std::process::id()).is_some_and(|it| it > 0));
+    }
+}

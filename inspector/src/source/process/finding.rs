@@ -1,0 +1,16 @@
+//! What all findings of a process that is read from outside have.
+
+use netpoller_core::view::lints::Lint;
+use netpoller_endpoint::messages;
+use netpoller_proto::v1::Finding;
+
+/// Returns one that says no more than what is wrong, and what to do.
+pub(super) fn finding(lint: Lint, summary: String) -> Finding {
+    Finding {
+        lint: lint.name().to_owned(),
+        severity: messages::severity(lint.severity()).into(),
+        summary,
+        advice: lint.advice().to_owned(),
+        ..Finding::default()
+    }
+}

@@ -1,0 +1,58 @@
+//! What the runtime of a process keeps of its descriptors, read in the memory of the process.
+
+use std::collections::HashMap;
+
+use super::facts::Registered;
+use super::go::Go;
+use super::kept::Reading;
+use super::runtime::Runtime;
+
+/// A process whose runtime is known, or not.
+#[derive(Default)]
+pub(super) enum Inside {
+    /// Its runtime is none that can be read.
+    #[default]
+    Unknown,
+    /// Why it cannot be read.
+    Refused(String),
+    Go(Box<Go>),
+}
+
+impl Inside {
+    pub(super) fn open(pid: u32, runtime: &Runtime) -> Self {
+        match runtime.name {
+            "go" => match Go::open(pid, &runtime.version) {
+                Ok(go) => Self::Go(Box::new(go)),
+                Err(reason) => Self::Refused(reason),
+            },
+            _ => Self::Unknown,
+        }
+    }
+
+    /// Whether it can be read.
+    pub(super) fn is_known(&self) -> bool {
+        matches!(self, Self::Go(_))
+    }
+
+    /// Reads what it keeps of these registrations, by epoll set.
+    pub(super) fn read(&mut self, sets: &HashMap<i32, Vec<Registered>>) -> Reading {
+        match self {
+            Self::Unknown => Reading::default(),
+            Self::Refused(reason) => Reading {
+                missing: vec![reason.clone()],
+                ..Reading::default()
+            },
+            Self::Go(go) => go.read(sets),
+        }
+    }
+}
+
+impl std::fmt::Debug for Inside {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Self::Unknown => "Unknown",
+            Self::Refused(_) => "Refused",
+            Self::Go(_) => "Go",
+        })
+    }
+}

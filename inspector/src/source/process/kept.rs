@@ -1,0 +1,120 @@
+//! What the runtime of a process keeps of its descriptors, whichever runtime it is.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use netpoller_proto::Direction;
+use netpoller_proto::v1::State;
+
+/// What was read in the memory of a process at one look.
+#[derive(Debug, Default)]
+pub(super) struct Reading {
+    pub(super) rows: HashMap<Registration, Kept>,
+    /// What the tasks of the runtime do that has this epoll set, with how many of them do it.
+    pub(super) tasks: Option<(i32, Vec<(String, u64)>)>,
+    /// What could not be read, and why.
+    pub(super) missing: Vec<String>,
+}
+
+/// The number of an epoll set, that of a descriptor in it, and the word with which that was
+/// registered.
+pub(super) type Registration = (i32, i32, u64);
+
+/// What is kept of one registration.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Kept {
+    /// It changed each time that it was read.
+    Torn,
+    Row(Box<Row>),
+}
+
+/// One descriptor.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Row {
+    /// The runtime's name for it.
+    pub(super) kind: &'static str,
+    pub(super) address: u64,
+    /// The runtime's number of this use of it.
+    pub(super) sequence: Option<u64>,
+    pub(super) closing: bool,
+    pub(super) event_err: bool,
+    pub(super) read: Side,
+    pub(super) write: Side,
+}
+
+/// One direction of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Side {
+    pub(super) state: State,
+    /// 0 for none, 1 for one that has expired, else CLOCK_MONOTONIC.
+    pub(super) deadline_ns: u64,
+    pub(super) waiter: Option<Waiter>,
+}
+
+/// A task that waits.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Waiter {
+    pub(super) task: String,
+    pub(super) task_id: u64,
+    /// In the words of its runtime.
+    pub(super) reason: String,
+    /// The runtime says that it has waited since then at least, CLOCK_MONOTONIC; 0 if it does not.
+    pub(super) since_ns: u64,
+    /// Another one if it has run meanwhile, as far as that can be seen.
+    pub(super) fingerprint: u64,
+    pub(super) stack: Arc<Stack>,
+}
+
+/// A task that waits, as far as it is told from another wait of the same task.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Parked {
+    address: u64,
+    sequence: Option<u64>,
+    task_id: u64,
+    fingerprint: u64,
+}
+
+impl Row {
+    pub(super) fn side(&self, direction: Direction) -> &Side {
+        match direction {
+            Direction::Read => &self.read,
+            Direction::Write => &self.write,
+        }
+    }
+
+    /// Returns who waits in this direction, if anybody does.
+    pub(super) fn parked(&self, direction: Direction) -> Option<Parked> {
+        let waiter = self.side(direction).waiter.as_ref()?;
+        Some(Parked {
+            address: self.address,
+            sequence: self.sequence,
+            task_id: waiter.task_id,
+            fingerprint: waiter.fingerprint,
+        })
+    }
+}
+
+/// The calls that a task is in.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Stack {
+    /// The innermost first.
+    pub(super) calls: Vec<Call>,
+    /// The first of them that is the program's own and no library's; or else the outermost.
+    pub(super) own: Option<usize>,
+}
+
+/// One of them.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Call {
+    pub(super) function: String,
+    /// "file:line"
+    pub(super) location: String,
+}
+
+impl Stack {
+    /// Returns the line that is of interest to whoever wrote the program.
+    pub(super) fn location(&self) -> &str {
+        let own = self.own.and_then(|own| self.calls.get(own));
+        own.map_or("", |call| &call.location)
+    }
+}

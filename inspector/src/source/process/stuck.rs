@@ -1,0 +1,211 @@
+//! Waits that should be over: the kernel says that there is something to wake the task for, or its
+//! deadline has passed, and the runtime keeps it parked.
+//!
+//! A task may be woken and park again between two looks. So it must look the same in both, stack
+//! included, there must have been something for it in each look at the sockets in between, and
+//! nothing of it may have been read.
+
+use std::collections::HashMap;
+
+use netpoller_core::internals::{Listed, Listing};
+use netpoller_core::view::lints::Lint;
+use netpoller_proto::Direction;
+use netpoller_proto::v1::{Evidence, Finding, Mode, Since};
+
+use super::finding::finding;
+use super::kept::{Parked, Row};
+use super::table::Look;
+use crate::text;
+
+/// Those that take the memory of the process.
+pub(super) const LINTS: [Lint; 2] = [Lint::LostEdge, Lint::OverdueDeadline];
+
+/// A deadline may fire so much later.
+const LATE_NS: u64 = 1_000_000_000;
+
+/// A direction of a descriptor in an epoll set.
+type Key = (i32, i32, Direction);
+
+/// Tasks that should not wait any more.
+#[derive(Debug, Default)]
+pub(super) struct Stuck {
+    /// With the inode of the socket.
+    ready: HashMap<Key, (Parked, u64, Unread)>,
+    /// With the deadline.
+    overdue: HashMap<Key, (Parked, u64)>,
+}
+
+/// What a task would be woken for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Unread {
+    /// Bytes, or connections.
+    waiting: u64,
+    /// What was read before, where the kernel counts that.
+    read: Option<u64>,
+}
+
+impl Unread {
+    fn of(listed: &Listed) -> Option<Self> {
+        let socket = &listed.socket;
+        let waiting = socket.acceptq.or(socket.recvq).filter(|it| *it > 0)?;
+        let read = socket.bytes_received.zip(socket.recvq);
+        Some(Self {
+            waiting,
+            read: read.map(|(received, unread)| received.saturating_sub(unread)),
+        })
+    }
+
+    fn is_still(self, now: Option<Self>) -> bool {
+        now.is_some_and(|now| now.read == self.read)
+    }
+}
+
+fn sides(row: &Row) -> impl Iterator<Item = (Direction, Parked, u64)> {
+    Direction::ALL.into_iter().filter_map(|direction| {
+        let deadline_ns = row.side(direction).deadline_ns;
+        Some((direction, row.parked(direction)?, deadline_ns))
+    })
+}
+
+impl Stuck {
+    pub(super) fn of(look: &Look, allow: &[String]) -> Self {
+        let mut stuck = Self::default();
+        // Nothing in it goes on.
+        if look.is_stopped {
+            return stuck;
+        }
+        let runs = |lint: Lint| !allow.iter().any(|it| it == lint.name());
+        for ((set, fd), row) in &look.kept {
+            let inode = look.inodes.get(fd).copied();
+            for (direction, parked, deadline_ns) in sides(row) {
+                let key = (*set, *fd, direction);
+                let listed = inode.and_then(|it| look.sockets.get(&it));
+                let unread = listed.filter(|_| direction == Direction::Read);
+                let unread = unread.and_then(Unread::of);
+                if let (Some(inode), Some(unread)) = (inode, unread)
+                    && runs(Lint::LostEdge)
+                {
+                    stuck.ready.insert(key, (parked, inode, unread));
+                }
+                if deadline_ns > 1
+                    && deadline_ns.saturating_add(LATE_NS) < look.captured_at_ns
+                    && runs(Lint::OverdueDeadline)
+                {
+                    stuck.overdue.insert(key, (parked, deadline_ns));
+                }
+            }
+        }
+        stuck
+    }
+
+    /// Forgets those for whom there is nothing any more, or who have read.
+    pub(super) fn confirm(&mut self, now: &Listing) {
+        self.ready.retain(|_, (_, inode, unread)| {
+            unread.is_still(now.sockets.get(inode).and_then(Unread::of))
+        });
+    }
+
+    /// Returns those that are left at the last look.
+    pub(super) fn findings(&self, look: &Look, began_ns: u64) -> Vec<Finding> {
+        let mut findings = Vec::new();
+        if look.is_stopped {
+            return findings;
+        }
+        for ((set, fd), row) in &look.kept {
+            for (direction, parked, deadline_ns) in sides(row) {
+                let key = (*set, *fd, direction);
+                let ready = self.ready.get(&key).filter(|(was, inode, unread)| {
+                    let now = look.sockets.get(inode).and_then(Unread::of);
+                    *was == parked && unread.is_still(now)
+                });
+                if let Some((.., unread)) = ready {
+                    let what = match unread.read {
+                        None => format!("{} bytes or connections", unread.waiting),
+                        Some(_) => format!("{} bytes", unread.waiting),
+                    };
+                    let summary = format!(
+                        "{} waits to {} descriptor {fd} although there are {what} for it: nobody has woken it",
+                        who(row, direction),
+                        direction.name(),
+                    );
+                    findings.push(found(
+                        look,
+                        key,
+                        row,
+                        finding(Lint::LostEdge, summary),
+                        began_ns,
+                    ));
+                }
+                let overdue = self.overdue.get(&key);
+                if overdue.is_some_and(|was| *was == (parked, deadline_ns)) {
+                    let late = look.captured_at_ns.saturating_sub(deadline_ns);
+                    let summary = format!(
+                        "the deadline of {} to {} descriptor {fd} passed {} ago and has not fired",
+                        who(row, direction),
+                        direction.name(),
+                        text::duration(late)
+                    );
+                    let mut finding = finding(Lint::OverdueDeadline, summary);
+                    finding.since = Since::Began.into();
+                    findings.push(found(look, key, row, finding, deadline_ns));
+                }
+            }
+        }
+        findings
+    }
+}
+
+fn who(row: &Row, direction: Direction) -> &str {
+    let waiter = row.side(direction).waiter.as_ref();
+    waiter.map_or("somebody", |it| it.task.as_str())
+}
+
+/// Adds what is known of the row.
+fn found(
+    look: &Look,
+    (set, fd, direction): Key,
+    row: &Row,
+    finding: Finding,
+    since_ns: u64,
+) -> Finding {
+    let poller = look.pollers.iter().find(|it| it.epoll_fd == set);
+    let name = poller.map(|it| it.name.clone()).unwrap_or_default();
+    let is_it = |it: &&std::sync::Arc<_>| is_row(it, &name, fd);
+    let descriptor = look.rows.iter().find(is_it);
+    let waiter = row.side(direction).waiter.as_ref();
+    let polls = match poller.is_some_and(|it| it.blocked) {
+        true => "a thread is in epoll_wait",
+        false => "no thread is in epoll_wait",
+    };
+    let evidence = [
+        ("task", waiter.map(|it| it.task.clone())),
+        ("waits for", waiter.map(|it| it.reason.clone())),
+        ("the poller", Some(polls.to_owned())),
+    ];
+    let known = evidence.into_iter().filter_map(|(name, value)| {
+        Some(Evidence {
+            name: name.to_owned(),
+            value: value?,
+        })
+    });
+    Finding {
+        descriptor: descriptor.map(|it| (**it).clone()),
+        direction: match direction {
+            Direction::Read => Mode::Read.into(),
+            Direction::Write => Mode::Write.into(),
+        },
+        evidence: known.collect(),
+        location: waiter.map_or_else(String::new, |it| it.stack.location().to_owned()),
+        since_ns,
+        since: match finding.since() {
+            Since::Began => Since::Began.into(),
+            _ => Since::FirstSeen.into(),
+        },
+        poller: name,
+        ..finding
+    }
+}
+
+fn is_row(row: &netpoller_proto::v1::Descriptor, poller: &str, fd: i32) -> bool {
+    !row.stale && row.fd == fd && row.poller == poller
+}
