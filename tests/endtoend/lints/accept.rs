@@ -45,6 +45,7 @@ fn an_acceptor_that_waits_for_one_client_names_what_it_waits_for_instead() {
     until("it is woken", || wait.as_mut().poll(&mut cx).is_ready());
     drop(wait);
     let (accepted, _) = listening.accept().unwrap();
+    accepted.set_nonblocking(true).unwrap();
     let connection = poller.open(accepted.as_fd(), Kind::Tcp).unwrap();
     let mut handshake = pin!(connection.wait(Direction::Read));
     let line = line!() - 1;
