@@ -34,6 +34,15 @@ fn tables_are_found_where_no_section_says_where_they_are() {
 }
 
 #[test]
+fn a_linker_may_have_put_them_into_another_section() {
+    let tables = sample(Format::Go1_18, 1).tables;
+    let built = Built::new().constants(&[0; 32]);
+    let start = built.address();
+    let built = built.variables(".data.rel.ro", &tables).done(true);
+    assert_eq!(find(&image(&built)), [start]);
+}
+
+#[test]
 fn what_only_begins_as_tables_do_is_none() {
     let tables = sample(Format::Go1_20, 1).tables;
     assert_eq!(found(&[]), [0; 0]);
