@@ -58,8 +58,6 @@ pub(super) struct Waiter {
     pub(super) task_id: u64,
     /// In the words of its runtime.
     pub(super) reason: String,
-    /// The runtime says that it has waited since then at least, CLOCK_MONOTONIC; 0 if it does not.
-    pub(super) since_ns: u64,
     /// Another one if it has run meanwhile, as far as that can be seen.
     pub(super) fingerprint: u64,
     pub(super) stack: Arc<Stack>,

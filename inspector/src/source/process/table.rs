@@ -394,13 +394,9 @@ fn keep(
         (Direction::Read, &kept.read),
         (Direction::Write, &kept.write),
     ] {
-        let parked = kept.parked(direction).zip(side.waiter.as_ref());
-        let since_ns = parked.map_or(0, |(parked, waiter)| {
-            let seen_ns = since(direction, parked, row.socket.as_ref());
-            // Whichever is longer ago: both are true.
-            let all = [seen_ns, waiter.since_ns].into_iter();
-            all.filter(|since_ns| *since_ns != 0).min().unwrap_or(0)
-        });
+        let since_ns = kept
+            .parked(direction)
+            .map_or(0, |parked| since(direction, parked, row.socket.as_ref()));
         let told = v1::Direction {
             state: side.state.into(),
             since_ns,

@@ -72,7 +72,6 @@ impl G {
             sched_bp: within("sched", gobuf, "bp")?,
             atomicstatus: it.offset("atomicstatus")?,
             goid: it.offset("goid")?,
-            waitsince: it.offset("waitsince")?,
             waitreason: it.offset("waitreason")?,
         })
     }

@@ -1,5 +1,9 @@
 //! A goroutine that waits: which one it is, for what, and the calls on its stack.
 //!
+//! Since when it waits, it does not say. Its `waitsince` looks so, but is the time of the collection
+//! before the one that has seen it wait (`work.tstart`, from Go 1.19 to 1.27), which may be before
+//! it began.
+//!
 //! Calls are found by frame pointers, which Go keeps on amd64 and arm64. All that is on the way is
 //! the program's own and may be anything, so each step goes up, within the stack.
 
@@ -30,7 +34,6 @@ pub(super) struct Goroutine {
     /// The number of what it waits for.
     pub(super) reason: u8,
     /// It has waited since then at least (CLOCK_MONOTONIC); 0 unless the collector has seen it.
-    pub(super) waitsince: u64,
     sched: Sched,
 }
 
@@ -76,7 +79,6 @@ pub(super) fn read(memory: &impl Memory, layout: &layout::G, address: u64) -> Op
             other => Status::Other(other),
         },
         reason: *bytes.get(layout.waitreason)?,
-        waitsince: word(&bytes, layout.waitsince)?,
         sched: Sched {
             sp: word(&bytes, layout.sched_sp)?,
             pc: word(&bytes, layout.sched_pc)?,
@@ -152,7 +154,6 @@ mod tests {
         sched_bp: 96,
         atomicstatus: 144,
         goid: 152,
-        waitsince: 168,
         waitreason: 176,
     };
     const AT: u64 = 0xc000_0040_0000;

@@ -38,7 +38,6 @@ pub(super) struct G {
     pub(super) sched_bp: usize,
     pub(super) atomicstatus: usize,
     pub(super) goid: usize,
-    pub(super) waitsince: usize,
     pub(super) waitreason: usize,
 }
 

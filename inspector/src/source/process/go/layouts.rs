@@ -31,7 +31,6 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 sched_bp: 104,
                 atomicstatus: 144,
                 goid: 152,
-                waitsince: 168,
                 waitreason: 176,
             },
             module: Module {
@@ -96,7 +95,6 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 sched_bp: 104,
                 atomicstatus: 144,
                 goid: 152,
-                waitsince: 168,
                 waitreason: 176,
             },
             module: Module {
@@ -166,7 +164,6 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 sched_bp: 104,
                 atomicstatus: 144,
                 goid: 152,
-                waitsince: 168,
                 waitreason: 176,
             },
             module: Module {
@@ -241,7 +238,6 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 sched_bp: 104,
                 atomicstatus: 152,
                 goid: 160,
-                waitsince: 176,
                 waitreason: 184,
             },
             module: Module {
@@ -316,7 +312,6 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 sched_bp: 104,
                 atomicstatus: 152,
                 goid: 160,
-                waitsince: 176,
                 waitreason: 184,
             },
             module: Module {
@@ -391,7 +386,6 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 sched_bp: 104,
                 atomicstatus: 152,
                 goid: 160,
-                waitsince: 176,
                 waitreason: 184,
             },
             module: Module {
@@ -467,7 +461,6 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 sched_bp: 104,
                 atomicstatus: 152,
                 goid: 160,
-                waitsince: 176,
                 waitreason: 184,
             },
             module: Module {
@@ -549,7 +542,6 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 sched_bp: 96,
                 atomicstatus: 144,
                 goid: 152,
-                waitsince: 168,
                 waitreason: 176,
             },
             module: Module {
@@ -634,7 +626,6 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 sched_bp: 96,
                 atomicstatus: 144,
                 goid: 152,
-                waitsince: 168,
                 waitreason: 176,
             },
             module: Module {
@@ -719,7 +710,6 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 sched_bp: 96,
                 atomicstatus: 144,
                 goid: 152,
-                waitsince: 168,
                 waitreason: 176,
             },
             module: Module {

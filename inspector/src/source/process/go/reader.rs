@@ -117,7 +117,6 @@ impl<M: Memory, F: Memory> Reader<M, F> {
             task: format!("goroutine {}", goroutine.goid),
             task_id: goroutine.goid,
             reason,
-            since_ns: goroutine.waitsince,
             fingerprint: stack.as_ref().map_or(0, |it| it.fingerprint),
             stack: stack.map_or_else(Arc::default, |it| self.calls(it.calls)),
         })
@@ -153,7 +152,9 @@ impl<M: Memory, F: Memory> Reader<M, F> {
                 if frames.is_empty() || named.len() >= MOST_FRAMES {
                     break;
                 }
-                named.extend(frames.into_iter().map(|frame| Call {
+                // Nobody wrote a wrapper, and runtime.Callers leaves them out too.
+                let written = frames.into_iter().filter(|frame| !frame.is_wrapper);
+                named.extend(written.map(|frame| Call {
                     location: format!("{}:{}", frame.file, frame.line),
                     function: frame.function,
                 }));
@@ -227,7 +228,8 @@ fn status(status: u32) -> String {
     }
 }
 
-/// Whether a function is the standard library's: the first part of its package's path is.
+/// Whether a function is the standard library's, or of what Go's authors keep beside it: the first
+/// part of its package's path says so.
 fn is_of_the_library(function: &str) -> bool {
     const LIBRARY: [&str; 47] = [
         "archive",
@@ -278,6 +280,9 @@ fn is_of_the_library(function: &str) -> bool {
         "unsafe",
         "vendor",
     ];
+    if function.starts_with("golang.org/x/") {
+        return true;
+    }
     // The types of an instance are behind it.
     let name = function.split('[').next().unwrap_or_default();
     let first = match name.split_once('/') {

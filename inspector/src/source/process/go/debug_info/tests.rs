@@ -27,7 +27,6 @@ const STRUCTURES: &[Written] = &[
             ("sched", 56),
             ("atomicstatus", 144),
             ("goid", 152),
-            ("waitsince", 168),
             ("waitreason", 176),
         ],
     ),
