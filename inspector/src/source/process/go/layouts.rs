@@ -364,7 +364,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
         },
     ),
     (
-        (1, 23, 9),
+        (1, 23, 4),
         Layout {
             poll_desc: PollDesc {
                 size: 280,
