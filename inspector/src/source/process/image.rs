@@ -200,6 +200,11 @@ impl Image {
         segments.map(|it| (it.address, it.part)).collect()
     }
 
+    /// Lets so many bytes be read from here on.
+    pub(super) fn allow(&self, bytes: u64) {
+        self.budget.set(bytes);
+    }
+
     /// Returns the address at which the program begins, before it is moved to where it runs.
     pub(super) fn entry(&self) -> u64 {
         self.entry

@@ -251,9 +251,10 @@ impl Sections<'_> {
                 self.field(out, name, &value)?;
             }
         }
-        let counts: Vec<String> = side
-            .transitions
-            .unwrap_or_default()
+        let Some(transitions) = side.transitions else {
+            return Ok(());
+        };
+        let counts: Vec<String> = transitions
             .named()
             .into_iter()
             .filter(|(_, count)| *count > 0)

@@ -94,6 +94,8 @@ impl Go {
     /// Reads what is kept of these registrations.
     pub(super) fn read(&mut self, sets: &HashMap<i32, Vec<Registered>>) -> Reading {
         self.reader.memory.allow(LARGEST_LOOK);
+        let program = self.reader.program();
+        program.inspect(|it| it.allow(LARGEST_READ));
         let mut reading = Reading::default();
         let (mut known, mut own_set) = (Vec::new(), None);
         for (set, registered) in sets {
@@ -118,7 +120,7 @@ impl Go {
                 reading.missing.push(cut.to_owned());
             }
         }
-        if !self.reader.has_functions() {
+        if self.reader.program().is_none() {
             let lines =
                 "the lines of its goroutines: it has no tables of functions that are known here";
             reading.missing.push(lines.to_owned());

@@ -57,9 +57,11 @@ impl<M: Memory, F: Memory> Reader<M, F> {
         }
     }
 
-    /// Whether calls have names and lines.
-    pub(super) fn has_functions(&self) -> bool {
-        self.functions.is_some()
+    /// Returns what has the functions of the program, if they are known.
+    pub(super) fn program(&self) -> Option<&F> {
+        self.functions
+            .as_ref()
+            .map(|(functions, _)| functions.memory())
     }
 
     /// Reads what is kept of descriptor `fd`, which was registered with this word; `None` if
@@ -155,7 +157,10 @@ impl<M: Memory, F: Memory> Reader<M, F> {
                 // Nobody wrote a wrapper, and runtime.Callers leaves them out too.
                 let written = frames.into_iter().filter(|frame| !frame.is_wrapper);
                 named.extend(written.map(|frame| Call {
-                    location: format!("{}:{}", frame.file, frame.line),
+                    location: match frame.file.as_str() {
+                        "" => String::new(),
+                        file => format!("{file}:{}", frame.line),
+                    },
                     function: frame.function,
                 }));
             }

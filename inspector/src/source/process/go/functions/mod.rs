@@ -85,6 +85,11 @@ impl<M: Memory> Functions<M> {
         })
     }
 
+    /// Returns what has the program.
+    pub(super) fn memory(&self) -> &M {
+        &self.memory
+    }
+
     /// Returns the frames at an instruction, innermost first: the calls that were inlined there,
     /// and then the function itself. There is none if no function is there.
     ///
