@@ -1,8 +1,8 @@
 //! A goroutine that waits: which one it is, for what, and the calls on its stack.
 //!
-//! Since when it waits, it does not say. Its `waitsince` looks so, but is the time of the collection
-//! before the one that has seen it wait (`work.tstart`, from Go 1.19 to 1.27), which may be before
-//! it began.
+//! Since when it waits, it does not say. Its `waitsince` looks so, but is the time of the
+//! collection before the one that has seen it wait (`work.tstart`, from Go 1.19 to 1.27), which may
+//! be before it began.
 //!
 //! Calls are found by frame pointers, which Go keeps on amd64 and arm64. All that is on the way is
 //! the program's own and may be anything, so each step goes up, within the stack.
