@@ -214,7 +214,7 @@ impl Sections<'_> {
             // One without a name is called by its number already.
             let id = match waiter.task_id {
                 0 => String::new(),
-                id if waiter.task.rsplit(' ').next() == Some(&*id.to_string()) => String::new(),
+                id if waiter.task.trim_start_matches('G') == id.to_string() => String::new(),
                 id => format!(" (task {id})"),
             };
             self.field(out, "task", format!("{}{id}", waiter.task).trim())?;

@@ -116,7 +116,7 @@ impl<M: Memory, F: Memory> Reader<M, F> {
             return None;
         }
         Some(Waiter {
-            task: format!("goroutine {}", goroutine.goid),
+            task: format!("G{}", goroutine.goid),
             task_id: goroutine.goid,
             reason,
             fingerprint: stack.as_ref().map_or(0, |it| it.fingerprint),

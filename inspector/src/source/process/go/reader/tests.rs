@@ -113,7 +113,7 @@ fn who_waits_is_told_with_the_deadline() {
     );
     assert_eq!((row.write.state, row.write.deadline_ns), (State::Ready, 1));
     let waiter = row.read.waiter.as_ref().expect("somebody waits");
-    assert_eq!((&*waiter.task, waiter.task_id), ("goroutine 21", 21));
+    assert_eq!((&*waiter.task, waiter.task_id), ("G21", 21));
     assert_eq!(waiter.reason, "IO wait");
     assert_eq!(row.write.waiter, None);
 }
