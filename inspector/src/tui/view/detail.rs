@@ -284,12 +284,6 @@ fn direction_lines(
         fact("task", name(&waiter.task), Tone::Plain);
         fact("thread", name(&waiter.thread), Tone::Plain);
         fact("waits for", name(&waiter.reason), Tone::Plain);
-        for (index, call) in waiter.stack.iter().enumerate() {
-            let title = if index == 0 { "stack" } else { "" };
-            let line = call.location.rsplit('/').next().unwrap_or_default();
-            let line = format!("{}  {line}", call.function);
-            fact(title, cut(&line), Tone::Dim);
-        }
     }
     match side.deadline_ns {
         0 => {}
