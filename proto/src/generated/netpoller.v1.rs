@@ -1553,6 +1553,8 @@ pub enum LineKind {
     Connected = 3,
     /// The descriptor was opened there.
     Opened = 4,
+    /// The task that waits was started there.
+    Started = 5,
 }
 impl LineKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1566,6 +1568,7 @@ impl LineKind {
             Self::Accepted => "LINE_KIND_ACCEPTED",
             Self::Connected => "LINE_KIND_CONNECTED",
             Self::Opened => "LINE_KIND_OPENED",
+            Self::Started => "LINE_KIND_STARTED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1576,6 +1579,7 @@ impl LineKind {
             "LINE_KIND_ACCEPTED" => Some(Self::Accepted),
             "LINE_KIND_CONNECTED" => Some(Self::Connected),
             "LINE_KIND_OPENED" => Some(Self::Opened),
+            "LINE_KIND_STARTED" => Some(Self::Started),
             _ => None,
         }
     }

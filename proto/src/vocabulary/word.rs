@@ -51,6 +51,8 @@ words! {
         Connected = 3 connected,
         /// The descriptor was opened there.
         Opened = 4 opened,
+        /// The task that waits was started there.
+        Started = 5 started,
     }
 }
 

@@ -61,6 +61,9 @@ pub(super) struct Waiter {
     /// Another one if it has run meanwhile, as far as that can be seen.
     pub(super) fingerprint: u64,
     pub(super) stack: Arc<Stack>,
+    /// "file:line" of the program's own that has started it; of a task that is in no call of the
+    /// program's own.
+    pub(super) started: Option<String>,
 }
 
 /// A task that waits, as far as it is told from another wait of the same task.
@@ -97,7 +100,7 @@ impl Row {
 pub(super) struct Stack {
     /// The innermost first.
     pub(super) calls: Vec<Call>,
-    /// The first of them that is the program's own and no library's; or else the outermost.
+    /// The first of them that is the program's own and no library's.
     pub(super) own: Option<usize>,
 }
 
@@ -110,9 +113,11 @@ pub(super) struct Call {
 }
 
 impl Stack {
-    /// Returns the line that is of interest to whoever wrote the program.
+    /// Returns the line that is of interest to whoever wrote the program: that of the innermost
+    /// call of its own, or else of the outermost.
     pub(super) fn location(&self) -> &str {
         let own = self.own.and_then(|own| self.calls.get(own));
-        own.map_or("", |call| &call.location)
+        let outermost = || self.calls.last();
+        own.or_else(outermost).map_or("", |call| &call.location)
     }
 }

@@ -10,7 +10,7 @@ use std::collections::HashMap;
 use netpoller_core::internals::{Listed, Listing};
 use netpoller_core::view::lints::Lint;
 use netpoller_proto::Direction;
-use netpoller_proto::v1::{Evidence, Finding, Mode, Since};
+use netpoller_proto::v1::{Evidence, Finding, Line, LineKind, Mode, Since};
 
 use super::finding::finding;
 use super::kept::{Parked, Row};
@@ -196,6 +196,12 @@ fn found(
         },
         evidence: known.collect(),
         location: waiter.map_or_else(String::new, |it| it.stack.location().to_owned()),
+        nearest: waiter
+            .and_then(|it| it.started.as_ref())
+            .map(|location| Line {
+                location: location.clone(),
+                kind: LineKind::Started.into(),
+            }),
         since_ns,
         since: match finding.since() {
             Since::Began => Since::Began.into(),

@@ -407,6 +407,10 @@ fn keep(
                 task_id: waiter.task_id,
                 location: waiter.stack.location().to_owned(),
                 reason: waiter.reason.clone(),
+                nearest: waiter.started.as_ref().map(|location| v1::Line {
+                    location: location.clone(),
+                    kind: v1::LineKind::Started.into(),
+                }),
                 ..v1::Waiter::default()
             }),
             ..v1::Direction::default()

@@ -73,6 +73,7 @@ impl G {
             atomicstatus: it.offset("atomicstatus")?,
             goid: it.offset("goid")?,
             waitreason: it.offset("waitreason")?,
+            gopc: it.offset("gopc")?,
         })
     }
 }

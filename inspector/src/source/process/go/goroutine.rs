@@ -33,6 +33,8 @@ pub(super) struct Goroutine {
     pub(super) status: Status,
     /// The number of what it waits for.
     pub(super) reason: u8,
+    /// Where the call returns to that has started it.
+    pub(super) gopc: u64,
     /// It has waited since then at least (CLOCK_MONOTONIC); 0 unless the collector has seen it.
     sched: Sched,
 }
@@ -79,6 +81,7 @@ pub(super) fn read(memory: &impl Memory, layout: &layout::G, address: u64) -> Op
             other => Status::Other(other),
         },
         reason: *bytes.get(layout.waitreason)?,
+        gopc: word(&bytes, layout.gopc)?,
         sched: Sched {
             sp: word(&bytes, layout.sched_sp)?,
             pc: word(&bytes, layout.sched_pc)?,
@@ -155,6 +158,7 @@ mod tests {
         atomicstatus: 144,
         goid: 152,
         waitreason: 176,
+        gopc: 184,
     };
     const AT: u64 = 0xc000_0040_0000;
     const LO: u64 = 0xc000_0000_0000;

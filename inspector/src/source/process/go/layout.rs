@@ -39,6 +39,7 @@ pub(super) struct G {
     pub(super) atomicstatus: usize,
     pub(super) goid: usize,
     pub(super) waitreason: usize,
+    pub(super) gopc: usize,
 }
 
 /// `runtime.moduledata`.

@@ -32,6 +32,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 atomicstatus: 144,
                 goid: 152,
                 waitreason: 176,
+                gopc: 296,
             },
             module: Module {
                 size: 552,
@@ -96,6 +97,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 atomicstatus: 144,
                 goid: 152,
                 waitreason: 176,
+                gopc: 280,
             },
             module: Module {
                 size: 592,
@@ -165,6 +167,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 atomicstatus: 144,
                 goid: 152,
                 waitreason: 176,
+                gopc: 280,
             },
             module: Module {
                 size: 592,
@@ -239,6 +242,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 atomicstatus: 152,
                 goid: 160,
                 waitreason: 184,
+                gopc: 288,
             },
             module: Module {
                 size: 584,
@@ -313,6 +317,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 atomicstatus: 152,
                 goid: 160,
                 waitreason: 184,
+                gopc: 288,
             },
             module: Module {
                 size: 584,
@@ -387,6 +392,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 atomicstatus: 152,
                 goid: 160,
                 waitreason: 184,
+                gopc: 288,
             },
             module: Module {
                 size: 584,
@@ -462,6 +468,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 atomicstatus: 152,
                 goid: 160,
                 waitreason: 184,
+                gopc: 288,
             },
             module: Module {
                 size: 584,
@@ -543,6 +550,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 atomicstatus: 144,
                 goid: 152,
                 waitreason: 176,
+                gopc: 280,
             },
             module: Module {
                 size: 584,
@@ -627,6 +635,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 atomicstatus: 144,
                 goid: 152,
                 waitreason: 176,
+                gopc: 288,
             },
             module: Module {
                 size: 592,
@@ -711,6 +720,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 atomicstatus: 144,
                 goid: 152,
                 waitreason: 176,
+                gopc: 288,
             },
             module: Module {
                 size: 568,

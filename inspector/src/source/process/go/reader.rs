@@ -10,7 +10,7 @@ use std::ops::Range;
 use std::sync::Arc;
 
 use super::all;
-use super::functions::Functions;
+use super::functions::{Frame, Functions};
 use super::goroutine::{self, Goroutine, Status};
 use super::layout::Layout;
 use super::poll_desc::{self, PollDesc, Waits};
@@ -115,12 +115,18 @@ impl<M: Memory, F: Memory> Reader<M, F> {
         if goroutine.status != Status::Waiting || reason != "IO wait" {
             return None;
         }
+        let fingerprint = stack.as_ref().map_or(0, |it| it.fingerprint);
+        let stack = stack.map_or_else(Arc::default, |it| self.calls(it.calls));
         Some(Waiter {
             task: format!("G{}", goroutine.goid),
             task_id: goroutine.goid,
             reason,
-            fingerprint: stack.as_ref().map_or(0, |it| it.fingerprint),
-            stack: stack.map_or_else(Arc::default, |it| self.calls(it.calls)),
+            fingerprint,
+            started: match stack.own {
+                Some(_) => None,
+                None => self.started(goroutine.gopc),
+            },
+            stack,
         })
     }
 
@@ -140,40 +146,52 @@ impl<M: Memory, F: Memory> Reader<M, F> {
         reason.map_or_else(|| format!("wait reason {number}"), |it| it.to_string())
     }
 
+    /// Returns the line of the program's own that has started a goroutine, if it is one.
+    fn started(&self, gopc: u64) -> Option<String> {
+        let frames = self.frames(gopc).into_iter();
+        let mut written = frames.filter(|frame| !frame.is_wrapper);
+        let frame = written.next()?;
+        let is_own = !is_of_the_library(&frame.function) && !frame.file.is_empty();
+        is_own.then(|| format!("{}:{}", frame.file, frame.line))
+    }
+
+    /// Returns the frames of a call, by where it returns to.
+    fn frames(&self, call: u64) -> Vec<Frame> {
+        let Some((functions, bias)) = &self.functions else {
+            return Vec::new();
+        };
+        // What it returns to may be another line's.
+        let at = call.checked_sub(*bias).and_then(|it| it.checked_sub(1));
+        at.map_or_else(Vec::new, |at| functions.frames(at))
+    }
+
     /// Names the calls of a stack.
     fn calls(&self, calls: Vec<u64>) -> Arc<Stack> {
         if let Some(known) = self.stacks.borrow().get(&calls) {
             return known.clone();
         }
         let mut named = Vec::new();
-        if let Some((functions, bias)) = &self.functions {
-            for call in &calls {
-                // It is where the call returns to, which may be another line's.
-                let at = call.checked_sub(*bias).and_then(|it| it.checked_sub(1));
-                let frames = at.map_or_else(Vec::new, |at| functions.frames(at));
-                if frames.is_empty() || named.len() >= MOST_FRAMES {
-                    break;
-                }
-                // Nobody wrote a wrapper, and runtime.Callers leaves them out too.
-                let written = frames.into_iter().filter(|frame| !frame.is_wrapper);
-                named.extend(written.map(|frame| Call {
-                    location: match frame.file.as_str() {
-                        "" => String::new(),
-                        file => format!("{file}:{}", frame.line),
-                    },
-                    function: frame.function,
-                }));
+        for call in &calls {
+            let frames = self.frames(*call);
+            if frames.is_empty() || named.len() >= MOST_FRAMES {
+                break;
             }
+            // Nobody wrote a wrapper, and runtime.Callers leaves them out too.
+            let written = frames.into_iter().filter(|frame| !frame.is_wrapper);
+            named.extend(written.map(|frame| Call {
+                location: match frame.file.as_str() {
+                    "" => String::new(),
+                    file => format!("{file}:{}", frame.line),
+                },
+                function: frame.function,
+            }));
         }
         let is_outermost = |it: &Call| it.function == "runtime.goexit";
         while named.last().is_some_and(is_outermost) {
             named.pop();
         }
         let own = named.iter().position(|it| !is_of_the_library(&it.function));
-        let stack = Arc::new(Stack {
-            own: own.or(named.len().checked_sub(1)),
-            calls: named,
-        });
+        let stack = Arc::new(Stack { own, calls: named });
         let mut stacks = self.stacks.borrow_mut();
         if stacks.len() >= MOST_STACKS {
             stacks.clear();

@@ -28,6 +28,7 @@ const STRUCTURES: &[Written] = &[
             ("atomicstatus", 144),
             ("goid", 152),
             ("waitreason", 176),
+            ("gopc", 184),
         ],
     ),
     ("runtime.stack", 16, &[("lo", 0), ("hi", 8)]),

@@ -30,6 +30,7 @@ const GOROUTINE: G = G {
     atomicstatus: 144,
     goid: 152,
     waitreason: 176,
+    gopc: 184,
 };
 const MODULE: Module = Module {
     size: 0,
