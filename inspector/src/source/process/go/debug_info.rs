@@ -74,6 +74,7 @@ impl G {
             goid: it.offset("goid")?,
             waitreason: it.offset("waitreason")?,
             gopc: it.offset("gopc")?,
+            tracking_seq: it.offset("trackingSeq")?,
         })
     }
 }

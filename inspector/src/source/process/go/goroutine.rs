@@ -2,7 +2,8 @@
 //!
 //! Since when it waits, it does not say. Its `waitsince` looks so, but is the time of the
 //! collection before the one that has seen it wait (`work.tstart`, from Go 1.19 to 1.27), which may
-//! be before it began.
+//! be before it began. But it counts how often it has ceased to run (`trackingSeq`), by which
+//! another wait is known that looks the same, unless there were 256 meanwhile, or a multiple.
 //!
 //! Calls are found by frame pointers, which Go keeps on amd64 and arm64. All that is on the way is
 //! the program's own and may be anything, so each step goes up, within the stack.
@@ -36,6 +37,8 @@ pub(super) struct Goroutine {
     /// Where the call returns to that has started it.
     pub(super) gopc: u64,
     /// It has waited since then at least (CLOCK_MONOTONIC); 0 unless the collector has seen it.
+    /// How often it has ceased to run, of which the runtime keeps the lowest byte.
+    pub(super) stops: u8,
     sched: Sched,
 }
 
@@ -82,6 +85,7 @@ pub(super) fn read(memory: &impl Memory, layout: &layout::G, address: u64) -> Op
         },
         reason: *bytes.get(layout.waitreason)?,
         gopc: word(&bytes, layout.gopc)?,
+        stops: *bytes.get(layout.tracking_seq)?,
         sched: Sched {
             sp: word(&bytes, layout.sched_sp)?,
             pc: word(&bytes, layout.sched_pc)?,
@@ -159,6 +163,7 @@ mod tests {
         goid: 152,
         waitreason: 176,
         gopc: 184,
+        tracking_seq: 192,
     };
     const AT: u64 = 0xc000_0040_0000;
     const LO: u64 = 0xc000_0000_0000;

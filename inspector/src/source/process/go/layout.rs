@@ -40,6 +40,7 @@ pub(super) struct G {
     pub(super) goid: usize,
     pub(super) waitreason: usize,
     pub(super) gopc: usize,
+    pub(super) tracking_seq: usize,
 }
 
 /// `runtime.moduledata`.

@@ -33,6 +33,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 goid: 152,
                 waitreason: 176,
                 gopc: 296,
+                tracking_seq: 189,
             },
             module: Module {
                 size: 552,
@@ -98,6 +99,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 goid: 152,
                 waitreason: 176,
                 gopc: 280,
+                tracking_seq: 188,
             },
             module: Module {
                 size: 592,
@@ -168,6 +170,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 goid: 152,
                 waitreason: 176,
                 gopc: 280,
+                tracking_seq: 191,
             },
             module: Module {
                 size: 592,
@@ -243,6 +246,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 goid: 160,
                 waitreason: 184,
                 gopc: 288,
+                tracking_seq: 199,
             },
             module: Module {
                 size: 584,
@@ -318,6 +322,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 goid: 160,
                 waitreason: 184,
                 gopc: 288,
+                tracking_seq: 199,
             },
             module: Module {
                 size: 584,
@@ -393,6 +398,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 goid: 160,
                 waitreason: 184,
                 gopc: 288,
+                tracking_seq: 199,
             },
             module: Module {
                 size: 584,
@@ -469,6 +475,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 goid: 160,
                 waitreason: 184,
                 gopc: 288,
+                tracking_seq: 199,
             },
             module: Module {
                 size: 584,
@@ -551,6 +558,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 goid: 152,
                 waitreason: 176,
                 gopc: 280,
+                tracking_seq: 191,
             },
             module: Module {
                 size: 584,
@@ -636,6 +644,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 goid: 152,
                 waitreason: 176,
                 gopc: 288,
+                tracking_seq: 191,
             },
             module: Module {
                 size: 592,
@@ -721,6 +730,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &[
                 goid: 152,
                 waitreason: 176,
                 gopc: 288,
+                tracking_seq: 191,
             },
             module: Module {
                 size: 568,

@@ -115,7 +115,9 @@ impl<M: Memory, F: Memory> Reader<M, F> {
         if goroutine.status != Status::Waiting || reason != "IO wait" {
             return None;
         }
+        // A loop leaves the same stack each time.
         let fingerprint = stack.as_ref().map_or(0, |it| it.fingerprint);
+        let fingerprint = fingerprint ^ u64::from(goroutine.stops);
         let stack = stack.map_or_else(Arc::default, |it| self.calls(it.calls));
         Some(Waiter {
             task: format!("G{}", goroutine.goid),

@@ -29,6 +29,7 @@ const STRUCTURES: &[Written] = &[
             ("goid", 152),
             ("waitreason", 176),
             ("gopc", 184),
+            ("trackingSeq", 186),
         ],
     ),
     ("runtime.stack", 16, &[("lo", 0), ("hi", 8)]),

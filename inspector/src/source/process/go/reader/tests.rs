@@ -31,6 +31,7 @@ const GOROUTINE: G = G {
     goid: 152,
     waitreason: 176,
     gopc: 184,
+    tracking_seq: 192,
 };
 const MODULE: Module = Module {
     size: 0,
@@ -117,6 +118,24 @@ fn who_waits_is_told_with_the_deadline() {
     assert_eq!((&*waiter.task, waiter.task_id), ("G21", 21));
     assert_eq!(waiter.reason, "IO wait");
     assert_eq!(row.write.waiter, None);
+}
+
+/// A loop leaves the same on the stack each time that it waits.
+#[test]
+fn a_goroutine_that_has_run_meanwhile_is_known_by_how_often_it_has_ceased_to() {
+    let parked = |stops: u64| {
+        let mut memory = program(2);
+        let mut bytes = goroutine(21, 2);
+        bytes[GOROUTINE.tracking_seq] = stops.to_le_bytes()[0];
+        memory.put(WAITS, &bytes);
+        let Some(Kept::Row(row)) = reader(memory).row(7, DATA) else {
+            panic!("it is there");
+        };
+        row.parked(netpoller_proto::Direction::Read)
+    };
+    assert!(parked(4).is_some());
+    assert_eq!(parked(4), parked(4));
+    assert_ne!(parked(4), parked(5));
 }
 
 #[test]
