@@ -306,12 +306,10 @@ func (s *service) serve(d *descriptor, which int) error {
 	switch {
 	case d.listener != nil:
 		err = touch(d.listener.Addr())
-	case d.kind == "udp":
-		err = touch(d.stream.(*net.UDPConn).LocalAddr())
+	case which == reads:
+		err = s.send(d)
 	case d.peer == nil:
 		return fmt.Errorf("its other end is closed")
-	case which == reads:
-		_, err = d.peer.stream.Write([]byte{0})
 	default:
 		err = drain(d.peer, waiter)
 	}
@@ -319,6 +317,58 @@ func (s *service) serve(d *descriptor, which int) error {
 		return err
 	}
 	return waiter.ends()
+}
+
+// again ends a wait as these commands do, of a goroutine that then waits at the same line.
+func (s *service) again(d *descriptor, which int, by string) error {
+	waiter := d.parked(which)
+	if waiter == nil || waiter.place != "loop" {
+		return fmt.Errorf("nobody waits there in a loop")
+	}
+	if d.hasPassed(which) {
+		return fmt.Errorf("its deadline has passed")
+	}
+	before := waiter.since.Load()
+	waiter.again.Store(true)
+	defer waiter.again.Store(false)
+	switch {
+	case by == "wake":
+		deadline := d.sides[which].deadline
+		if err := d.setDeadline(which, time.Unix(1, 0)); err != nil {
+			return err
+		}
+		if err := waiter.goesOn(before); err != nil {
+			return err
+		}
+		if err := d.setDeadline(which, deadline); err != nil {
+			return err
+		}
+	case by == "serve":
+		if err := s.send(d); err != nil {
+			return err
+		}
+		if err := waiter.goesOn(before); err != nil {
+			return err
+		}
+	default:
+		return fmt.Errorf("nothing that ends a wait: %s", by)
+	}
+	if !waiter.becomes("IO wait") {
+		return fmt.Errorf("goroutine %d does not wait again", waiter.goroutine)
+	}
+	return nil
+}
+
+// send lets a reader have a byte.
+func (s *service) send(d *descriptor) error {
+	switch {
+	case d.kind == "udp":
+		return touch(d.stream.(*net.UDPConn).LocalAddr())
+	case d.peer == nil:
+		return fmt.Errorf("its other end is closed")
+	}
+	_, err := d.peer.stream.Write([]byte{0})
+	return err
 }
 
 // touch sends something there.

@@ -83,6 +83,8 @@ func (s *service) obey(words []string) (any, error) {
 		return done, s.wake(d, which)
 	case words[0] == "serve" && len(arguments) == 0:
 		return done, s.serve(d, which)
+	case words[0] == "again" && len(arguments) == 1:
+		return done, s.again(d, which, arguments[0])
 	case words[0] == "deadline" && len(arguments) == 1:
 		return done, s.deadline(d, which, arguments[0])
 	}

@@ -25,6 +25,7 @@ var readPlaces = map[string]reading{
 	"full":      readFull,
 	"inlined":   readInlined,
 	"deferred":  readDeferred,
+	"loop":      readLoop,
 	"interface": func(w *waiter, from stream, into []byte) error { return readInterface(w, from, into) },
 	"closure": func(w *waiter, from stream, into []byte) error {
 		w.next()
@@ -84,6 +85,19 @@ func readOther(w *waiter, from stream, into []byte) error {
 	for {
 		w.next()
 		if count, err := from.Read(into); count > 0 || err != nil {
+			return err
+		}
+	}
+}
+
+// readLoop waits at one line again and again, with the same on its stack, as long as it is told to.
+//
+//go:noinline
+func readLoop(w *waiter, from stream, into []byte) error {
+	for {
+		w.next()
+		_, err := from.Read(into)
+		if !w.again.Load() {
 			return err
 		}
 	}

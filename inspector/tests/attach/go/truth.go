@@ -11,6 +11,7 @@ import (
 type truth struct {
 	Go          string           `json:"go"`
 	NowNS       int64            `json:"now_unix_ns"`
+	MonotonicNS int64            `json:"now_monotonic_ns"`
 	Descriptors []descriptorFact `json:"descriptors"`
 	// Others wait for something else.
 	Others []waiterFact `json:"others"`
@@ -39,6 +40,7 @@ type waiterFact struct {
 	Goroutine uint64   `json:"goroutine"`
 	State     string   `json:"state"`
 	Place     string   `json:"place"`
+	SinceNS   int64    `json:"since_monotonic_ns"`
 	Function  string   `json:"function"`
 	File      string   `json:"file"`
 	Line      int      `json:"line"`
@@ -51,6 +53,7 @@ func (s *service) truth() (any, error) {
 	facts := truth{
 		Go:          runtime.Version(),
 		NowNS:       now.UnixNano(),
+		MonotonicNS: monotonic(),
 		Descriptors: []descriptorFact{},
 		Others:      []waiterFact{},
 		States:      map[string]int{},
@@ -97,7 +100,7 @@ func (w *waiter) fact(all map[uint64]*goroutine) (*waiterFact, error) {
 	if found == nil {
 		return nil, fmt.Errorf("goroutine %d is not there", w.goroutine)
 	}
-	fact := &waiterFact{Goroutine: w.goroutine, State: found.state, Place: w.place}
+	fact := &waiterFact{Goroutine: w.goroutine, State: found.state, Place: w.place, SinceNS: w.since.Load()}
 	var ours *line
 	for i, call := range found.stack {
 		fact.Stack = append(fact.Stack, fmt.Sprintf("%s %s:%d", call.function, call.file, call.number))

@@ -6,7 +6,9 @@ import (
 	"strconv"
 	"strings"
 	"sync/atomic"
+	"syscall"
 	"time"
+	"unsafe"
 )
 
 // waiter is a goroutine that waits, or has waited.
@@ -14,8 +16,11 @@ type waiter struct {
 	place string
 	// goroutine is what the runtime calls it.
 	goroutine uint64
-	// noted is where it says that it is, if it does.
+	// noted is where it says that it is, if it does, and when it said so at last: it has not waited for longer.
 	noted atomic.Pointer[line]
+	since atomic.Int64
+	// again is whether it goes on when its wait ends.
+	again atomic.Bool
 	over  chan struct{}
 	err   error
 }
@@ -33,6 +38,7 @@ func begin(place string, run func(*waiter) error) *waiter {
 	started := make(chan struct{})
 	go func() {
 		w.goroutine = this()
+		w.since.Store(monotonic())
 		close(started)
 		w.err = run(w)
 		close(w.over)
@@ -47,6 +53,7 @@ func (w *waiter) next() {
 	runtime.Callers(2, pcs[:])
 	frame, _ := runtime.CallersFrames(pcs[:]).Next()
 	w.noted.Store(&line{frame.Function, frame.File, frame.Line + 1})
+	w.since.Store(monotonic())
 }
 
 func (w *waiter) isOver() bool {
@@ -72,6 +79,16 @@ func (w *waiter) becomes(states ...string) bool {
 	return false
 }
 
+// goesOn waits until it waits anew, later than at some time.
+func (w *waiter) goesOn(before int64) error {
+	for start := time.Now(); w.since.Load() == before; time.Sleep(time.Millisecond) {
+		if w.isOver() || time.Since(start) > patience {
+			return fmt.Errorf("goroutine %d does not go on: %v", w.goroutine, w.err)
+		}
+	}
+	return nil
+}
+
 // ends waits until it is over.
 func (w *waiter) ends() error {
 	select {
@@ -80,6 +97,13 @@ func (w *waiter) ends() error {
 	case <-time.After(patience):
 		return fmt.Errorf("goroutine %d still waits", w.goroutine)
 	}
+}
+
+// monotonic returns the time of the clock that does not jump, in nanoseconds: what the runtime goes by.
+func monotonic() int64 {
+	var now syscall.Timespec
+	syscall.Syscall(syscall.SYS_CLOCK_GETTIME, 1, uintptr(unsafe.Pointer(&now)), 0)
+	return now.Nano()
 }
 
 // this returns the number of the goroutine that asks.
