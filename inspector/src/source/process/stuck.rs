@@ -215,3 +215,158 @@ fn found(
 fn is_row(row: &netpoller_proto::v1::Descriptor, poller: &str, fd: i32) -> bool {
     !row.stale && row.fd == fd && row.poller == poller
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use netpoller_proto::v1::{self, State};
+
+    use super::super::kept::{Side, Waiter};
+    use super::*;
+
+    const NOW_NS: u64 = 60_000_000_000;
+
+    /// Task 21 waits to read descriptor 6, which is a socket with these bytes, received and unread.
+    fn look(received: u64, unread: u64, fingerprint: u64, deadline_ns: u64) -> Look {
+        let nobody = Side {
+            state: State::Nil,
+            deadline_ns: 0,
+            waiter: None,
+        };
+        let row = Row {
+            kind: "runtime.pollDesc",
+            address: 0x1000,
+            sequence: Some(1),
+            closing: false,
+            event_err: false,
+            read: Side {
+                state: State::Parked,
+                deadline_ns,
+                waiter: Some(Waiter {
+                    task: "G21".to_owned(),
+                    task_id: 21,
+                    reason: "IO wait".to_owned(),
+                    fingerprint,
+                    stack: Arc::default(),
+                    started: None,
+                }),
+            },
+            write: nobody,
+        };
+        let mut listed = Listed::default();
+        listed.socket.recvq = Some(unread);
+        listed.socket.bytes_received = Some(received);
+        Look {
+            captured_at_ns: NOW_NS,
+            pollers: vec![v1::Poller {
+                name: "epoll-3".to_owned(),
+                epoll_fd: 3,
+                blocked: true,
+                ..v1::Poller::default()
+            }],
+            rows: vec![Arc::new(v1::Descriptor {
+                poller: "epoll-3".to_owned(),
+                fd: 6,
+                ..v1::Descriptor::default()
+            })],
+            inodes: HashMap::from([(6, 61)]),
+            sockets: Arc::new(HashMap::from([(61, listed)])),
+            kept: HashMap::from([((3, 6), row)]),
+            is_inside: true,
+            ..Look::default()
+        }
+    }
+
+    fn listing(look: &Look) -> Listing {
+        Listing {
+            sockets: HashMap::clone(&look.sockets),
+            ..Listing::default()
+        }
+    }
+
+    /// What is found after these looks, of which all but the first and the last are at the sockets
+    /// alone.
+    fn found(looks: &[Look]) -> Vec<Finding> {
+        let [first, between @ .., last] = looks else {
+            panic!("two looks at least")
+        };
+        let mut stuck = Stuck::of(first, &[]);
+        for look in between {
+            stuck.confirm(&listing(look));
+        }
+        stuck.findings(last, 7)
+    }
+
+    #[test]
+    fn who_is_not_woken_for_what_there_is_is_found_with_the_task() {
+        let looks = [look(5, 5, 1, 0), look(9, 9, 1, 0), look(9, 9, 1, 0)];
+        let [finding] = &found(&looks)[..] else {
+            panic!("one finding")
+        };
+        assert_eq!((&*finding.lint, &*finding.poller), ("lost-edge", "epoll-3"));
+        assert_eq!((finding.since(), finding.since_ns), (Since::FirstSeen, 7));
+        assert!(
+            finding
+                .summary
+                .starts_with("G21 waits to read descriptor 6 although there are 5 bytes")
+        );
+        assert_eq!(finding.descriptor.as_ref().map(|it| it.fd), Some(6));
+        let told = |name: &str, value: &str| {
+            let mut evidence = finding.evidence.iter();
+            evidence.any(|it| it.name == name && it.value == value)
+        };
+        assert!(told("task", "G21") && told("the poller", "a thread is in epoll_wait"));
+    }
+
+    #[test]
+    fn who_has_read_run_or_nothing_to_read_is_not() {
+        let waits = || look(5, 5, 1, 0);
+        for now in [look(5, 0, 1, 0), look(9, 5, 1, 0), look(5, 5, 2, 0)] {
+            assert_eq!(found(&[waits(), now]), []);
+        }
+        // In one look in between.
+        for now in [look(5, 0, 1, 0), look(9, 5, 1, 0)] {
+            assert_eq!(found(&[waits(), now, waits()]), []);
+        }
+        assert_eq!(
+            found(&[look(0, 0, 1, 0), look(5, 5, 1, 0)]),
+            [],
+            "it has just come"
+        );
+    }
+
+    #[test]
+    fn a_deadline_that_has_passed_and_does_not_fire_is_found() {
+        let late = || look(0, 0, 1, NOW_NS - 5_000_000_000);
+        let [finding] = &found(&[late(), late()])[..] else {
+            panic!("one finding")
+        };
+        assert_eq!(finding.lint, "overdue-deadline");
+        assert!(
+            finding.summary.contains("passed 5.0s ago"),
+            "{}",
+            finding.summary
+        );
+        assert_eq!(
+            (finding.since(), finding.since_ns),
+            (Since::Began, NOW_NS - 5_000_000_000)
+        );
+        assert_eq!(found(&[late(), look(0, 0, 1, 1)]), [], "it has fired");
+        let soon = || look(0, 0, 1, NOW_NS - LATE_NS / 2);
+        assert_eq!(found(&[soon(), soon()]), []);
+    }
+
+    #[test]
+    fn a_stopped_process_and_what_is_left_out_are_not_looked_at() {
+        let stopped = || Look {
+            is_stopped: true,
+            ..look(5, 5, 1, NOW_NS - 5_000_000_000)
+        };
+        assert_eq!(found(&[stopped(), stopped()]), []);
+        let both = look(5, 5, 1, NOW_NS - 5_000_000_000);
+        let allow = LINTS.map(|it| it.name().to_owned());
+        assert_eq!(Stuck::of(&both, &allow).findings(&both, 7), []);
+        assert_eq!(Stuck::of(&both, &allow[..1]).findings(&both, 7).len(), 1);
+    }
+}
