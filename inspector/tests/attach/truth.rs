@@ -42,7 +42,13 @@ impl Service {
         let scratch = tempfile::tempdir().expect("a folder");
         let program = scratch.path().join("truth");
         build(go, &program);
-        let mut command = isolated(program, scratch.path());
+        let command = isolated(program, scratch.path());
+        Self::run(command, scratch)
+    }
+
+    /// Starts what was built there, by this command.
+    #[track_caller]
+    pub(crate) fn run(mut command: Command, scratch: TempDir) -> Self {
         command.stdin(Stdio::piped()).stdout(Stdio::piped());
         let mut child = Killed(command.spawn().expect("it starts"));
         Self {

@@ -17,46 +17,53 @@ pub(super) fn memory(pid: u32, error: &io::Error) -> String {
     if error.kind() != ErrorKind::PermissionDenied {
         return format!("its memory cannot be read: {error}");
     }
-    let owner = procfs::Process::of(pid).map(|it| it.uid);
-    let shown = fs::metadata(format!("/proc/{pid}/mem")).map(|it| it.uid());
     let scope = fs::read_to_string(YAMA).ok();
     let scope = scope.and_then(|it| it.trim().parse().ok());
+    format!("its memory may not be read: {}", of(pid, scope))
+}
+
+/// Says the same of its open files, of which yama does not keep anybody.
+pub(super) fn open_files(pid: u32) -> String {
+    of(pid, None)
+}
+
+fn of(pid: u32, scope: Option<u32>) -> String {
+    let owner = procfs::Process::of(pid).map(|it| it.uid);
+    let shown = fs::metadata(format!("/proc/{pid}/mem")).map(|it| it.uid());
     reason(owner, procfs::own_uid(), shown.ok(), scope)
 }
 
 /// From whose process it is, who asks, whose its files in /proc are, and yama's scope.
 fn reason(owner: Option<u32>, own: Option<u32>, shown: Option<u32>, scope: Option<u32>) -> String {
-    let refused = "its memory may not be read:";
-    match (owner, own) {
-        (_, Some(0)) => format!(
-            "{refused} not even root may here: it is in another user namespace, or this root has \
-             not CAP_SYS_PTRACE, as in most containers"
-        ),
+    let reason = match (owner, own) {
+        (_, Some(0)) => {
+            "not even root may here: it is in another user namespace, or this root has not \
+             CAP_SYS_PTRACE, as in most containers; run the command as root of the machine"
+        }
         (Some(owner), Some(own)) if owner != own => {
-            format!("{refused} it is user {owner}'s; run the command as that user or as root")
+            return format!("it is user {owner}'s; run the command as that user or as root");
         }
         // Of one that is not dumpable the kernel shows root as the owner.
         (Some(owner), _) if shown.is_some_and(|shown| shown != owner) => {
-            format!(
-                "{refused} it has made itself undumpable, see prctl(2); run the command as root"
-            )
+            "it is not dumpable, see prctl(2): it has made itself so, or may only be executed and \
+             not read; run the command as root"
         }
         _ => match scope {
-            Some(1) => format!(
-                "{refused} yama lets nobody but its parent; run the command as root, or set \
+            Some(1) => {
+                "yama lets nobody but its parent; run the command as root, or set \
                  kernel.yama.ptrace_scope to 0 with sysctl(8)"
-            ),
-            Some(2) => format!("{refused} yama lets root alone; run the command as root"),
-            Some(3..) => format!(
-                "{refused} yama lets nobody until the machine is started again \
-                 (kernel.yama.ptrace_scope is 3)"
-            ),
-            _ => format!(
-                "{refused} it has rights that this user has not, or is in another user namespace; \
-                 run the command as root"
-            ),
+            }
+            Some(2) => "yama lets root alone; run the command as root",
+            Some(3..) => {
+                "yama lets nobody until the machine is started again (kernel.yama.ptrace_scope is 3)"
+            }
+            _ => {
+                "it has rights that this user has not, or is in another user namespace; run the \
+                 command as root"
+            }
         },
-    }
+    };
+    reason.to_owned()
 }
 
 #[cfg(test)]
@@ -70,7 +77,7 @@ mod tests {
                 (Some(7), Some(8), Some(7), Some(0)),
                 "it is user 7's; run the command as that user",
             ),
-            ((Some(7), Some(7), Some(0), Some(1)), "undumpable"),
+            ((Some(7), Some(7), Some(0), Some(1)), "not dumpable"),
             (
                 (Some(7), Some(7), Some(7), Some(1)),
                 "kernel.yama.ptrace_scope to 0",

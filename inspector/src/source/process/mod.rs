@@ -79,7 +79,7 @@ pub(super) async fn connect(pid: u32, timeout: Duration) -> Result<Connection, F
         Ok(Err(status)) if status.code() == Code::PermissionDenied => {
             return Err(refused(
                 format!("its open files cannot be read: {}", status.message()),
-                "a process is read by its own user, unless it has rights that this user has not; run the command as root",
+                &access::open_files(pid),
             ));
         }
         Ok(Err(status)) => {
