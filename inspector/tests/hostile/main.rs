@@ -3,6 +3,7 @@
 //! through, memory is bounded, and it ends in time with a code that is documented.
 
 mod ends;
+mod liar;
 mod messages;
 mod process;
 mod server;

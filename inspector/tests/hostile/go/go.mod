@@ -1,0 +1,3 @@
+module netpoller.example/liar
+
+go 1.19
