@@ -344,31 +344,44 @@ fn with_no_descriptor_left_one_inspector_after_the_other_is_answered() {
         let _ = std::io::stdin().read(&mut [0]);
         return;
     }
-    let directory = tempfile::tempdir().unwrap();
-    let test = "with_no_descriptor_left_one_inspector_after_the_other_is_answered";
-    let mut child = as_child(test, DIRECTORY, directory.path())
-        .stdin(std::process::Stdio::piped())
-        .stdout(std::process::Stdio::piped())
-        .spawn()
-        .unwrap();
-    let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
-    let port: u16 = told(&mut output, "port=").parse().unwrap();
-    let _clients: Vec<_> = (0..2 * LIMIT)
-        .map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap())
-        .collect();
-    told(&mut output, "full=");
-    for round in 0..6 {
-        let answer = run(async {
-            let mut client = connect(directory.path().join("s")).await.unwrap();
-            client.get_server(v1::GetServerRequest {}).await
-        });
-        let answer = answer.unwrap_or_else(|status| panic!("inspector {round}: {status}"));
-        assert_eq!(answer.into_inner().pid, child.id());
-        // They are all taken still.
+    // Between giving a descriptor up and accepting with it, a slow machine may let the service take
+    // it, and so both of the reserve: then nobody is answered as long as that keeps all.
+    let answered = || {
+        let directory = tempfile::tempdir().unwrap();
+        let test = "with_no_descriptor_left_one_inspector_after_the_other_is_answered";
+        let mut child = as_child(test, DIRECTORY, directory.path())
+            .stdin(std::process::Stdio::piped())
+            .stdout(std::process::Stdio::piped())
+            .spawn()
+            .unwrap();
+        let mut output = std::io::BufReader::new(child.stdout.take().unwrap());
+        let port: u16 = told(&mut output, "port=").parse().unwrap();
+        let _clients: Vec<_> = (0..2 * LIMIT)
+            .map(|_| std::net::TcpStream::connect(("127.0.0.1", port)).unwrap())
+            .collect();
         told(&mut output, "full=");
-    }
-    child.stdin.take().unwrap().write_all(b".").unwrap();
-    // Its output must have somebody to go to.
-    std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
-    assert!(child.wait().unwrap().success());
+        for round in 0..6 {
+            let asked = async {
+                let mut client = connect(directory.path().join("s")).await.unwrap();
+                client.get_server(v1::GetServerRequest {}).await
+            };
+            let limit = Duration::from_secs(60);
+            let answer = run(async { tokio::time::timeout(limit, asked).await });
+            let Ok(answer) = answer else {
+                child.kill().unwrap();
+                child.wait().unwrap();
+                return false;
+            };
+            let answer = answer.unwrap_or_else(|status| panic!("inspector {round}: {status}"));
+            assert_eq!(answer.into_inner().pid, child.id());
+            // They are all taken still.
+            told(&mut output, "full=");
+        }
+        child.stdin.take().unwrap().write_all(b".").unwrap();
+        // Its output must have somebody to go to.
+        std::thread::spawn(move || std::io::copy(&mut output, &mut std::io::sink()));
+        assert!(child.wait().unwrap().success());
+        true
+    };
+    assert!((0..3).any(|_| answered()), "three services kept all");
 }
