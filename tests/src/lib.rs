@@ -8,7 +8,7 @@
 //! | `alone` | a test in a process of its own |
 //! | `lateness` | how late the machine is |
 //! | `error` | assertions about errors |
-//! | `program`, `tool` | programs that tests start, and the tools they need |
+//! | `program`, `tool`, `go` | programs that tests start, and the tools they need |
 //! | `pty`, `tmux` | terminals: one that nobody sees, and a real one |
 //! | `rows`, `mock` | made-up rows, and an endpoint that serves them |
 //! | `oracle` | the Go oracle: scripts, and what runs them here and there |
@@ -20,6 +20,7 @@
 
 mod alone;
 mod error;
+pub mod go;
 pub mod interrupt;
 mod lateness;
 #[cfg(feature = "mock")]

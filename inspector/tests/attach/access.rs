@@ -10,7 +10,6 @@ use netpoller_tests::program::{isolated, netpoller};
 use netpoller_tests::until;
 use serde_json::Value;
 
-use crate::toolchains;
 use crate::truth::{Service, build};
 
 /// Debian's `nobody`; any user will do that is not root.
@@ -33,7 +32,7 @@ impl User {
 
 /// A service that `wrapped` starts, with whose program may be read and run like this.
 fn service(user: User, mode: u32, wrapped: &[&str]) -> Service {
-    let go = toolchains().pop().expect("one of them");
+    let go = netpoller_tests::go::releases().pop().expect("one of them");
     let scratch = tempfile::tempdir().expect("a folder");
     // Sockets are made there.
     let public = fs::Permissions::from_mode(0o777);

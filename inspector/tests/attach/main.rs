@@ -4,21 +4,3 @@
 mod access;
 mod told;
 mod truth;
-
-use std::env;
-use std::path::PathBuf;
-
-/// The toolchains, by the paths of their `go`.
-const TOOLCHAINS: &str = "GOS";
-
-/// The `go` of several releases.
-#[track_caller]
-fn toolchains() -> Vec<PathBuf> {
-    let paths = env::var_os(TOOLCHAINS).unwrap_or_default();
-    let paths: Vec<PathBuf> = env::split_paths(&paths).collect();
-    assert!(
-        paths.len() > 1,
-        "set {TOOLCHAINS} to the paths of `go` of several releases, with `:` between them"
-    );
-    paths
-}

@@ -9,7 +9,6 @@ use std::thread::{self, JoinHandle};
 use netpoller_tests::program::{Killed, netpoller};
 use serde_json::Value;
 
-use crate::toolchains;
 use crate::truth::Service;
 
 /// Times at which everything is compared, and changes before each.
@@ -431,7 +430,7 @@ fn count(service: &mut Service, tally: &mut Tally) {
 #[test]
 #[ignore = "needs several releases of Go"]
 fn what_is_told_of_a_go_process_is_what_it_says_itself() {
-    let releases: Vec<PathBuf> = toolchains();
+    let releases: Vec<PathBuf> = netpoller_tests::go::releases();
     thread::scope(|scope| {
         for go in &releases {
             scope.spawn(move || compare(go));

@@ -21,19 +21,7 @@ pub(crate) struct Service {
 #[track_caller]
 pub(crate) fn build(go: &Path, to: &Path) {
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attach/go");
-    let mut command = Command::new(go);
-    command.args(["build", "-o"]).arg(to).arg(".");
-    for (name, value) in [
-        ("CGO_ENABLED", "0"),
-        ("GOENV", "off"),
-        ("GOFLAGS", ""),
-        ("GOTOOLCHAIN", "local"),
-        ("GOWORK", "off"),
-    ] {
-        command.env(name, value);
-    }
-    let built = command.current_dir(source).status();
-    assert!(built.expect("go runs").success(), "{}", go.display());
+    netpoller_tests::go::build(go, &source, to);
 }
 
 impl Service {

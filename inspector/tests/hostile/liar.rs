@@ -1,19 +1,15 @@
 //! A Go process that lies, in `go`: it is read from outside while it overwrites what is read, as
 //! fast as it can. What one reads there is bounded and ends, and what is no lie is told.
 
-use std::env;
 use std::io::{BufRead, BufReader};
 use std::path::Path;
-use std::process::{Command, Stdio};
+use std::process::Stdio;
 
 use netpoller_tests::program::{Killed, isolated};
 use serde_json::Value;
 use tempfile::TempDir;
 
 use crate::process::{MOST_MEMORY, run};
-
-/// The toolchains, by the paths of their `go`.
-const TOOLCHAINS: &str = "GOS";
 
 /// Stands for one of the descriptors of which it lies.
 const LYING: &str = "fd:LYING";
@@ -33,20 +29,8 @@ const VERBS: [&[&str]; 8] = [
 /// The liar, with the number of the descriptor of which it says the truth, and that of another.
 fn liar(go: &Path, scratch: &TempDir) -> (Killed, i64, i64) {
     let program = scratch.path().join("liar");
-    let mut build = Command::new(go);
-    build.args(["build", "-o"]).arg(&program).arg(".");
-    for (name, value) in [
-        ("CGO_ENABLED", "0"),
-        ("GOENV", "off"),
-        ("GOFLAGS", ""),
-        ("GOTOOLCHAIN", "local"),
-        ("GOWORK", "off"),
-    ] {
-        build.env(name, value);
-    }
     let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/hostile/go");
-    let built = build.current_dir(source).status();
-    assert!(built.expect("go runs").success(), "{}", go.display());
+    netpoller_tests::go::build(go, &source, &program);
     let mut command = isolated(&program, scratch.path());
     command.stdin(Stdio::piped()).stdout(Stdio::piped());
     let mut child = Killed(command.spawn().expect("it starts"));
@@ -61,19 +45,30 @@ fn liar(go: &Path, scratch: &TempDir) -> (Killed, i64, i64) {
     (child, honest, lying)
 }
 
+/// Whether the descriptor of which nobody lies is told to be waited for, and at which line.
+fn waits(document: &str, honest: i64) -> bool {
+    let document: Value = serde_json::from_str(document).expect("JSON");
+    let rows = document["items"].as_array().expect("items");
+    let is_it = |it: &&Value| it["fd"] == honest && it["poller"] != "unpolled";
+    let row = rows.iter().find(is_it).expect("it is registered");
+    let line = row["read"]["waiter"]["location"].as_str();
+    line.is_some_and(|it| it.contains("main.go:"))
+}
+
 #[test]
 #[ignore = "needs several releases of Go"]
 fn a_process_that_overwrites_what_is_read_of_it_neither_hangs_nor_fills_the_inspector() {
-    let paths = env::var_os(TOOLCHAINS).unwrap_or_default();
-    let paths: Vec<_> = env::split_paths(&paths).collect();
-    // Of the oldest and the newest.
-    let [first, .., last] = &paths[..] else {
-        panic!("set {TOOLCHAINS} to the paths of `go` of several releases, with `:` between them");
-    };
-    for go in [first, last] {
+    let releases = netpoller_tests::go::releases();
+    let (first, last) = (releases.first(), releases.last());
+    for go in [first, last].into_iter().flatten() {
         let scratch = TempDir::new().expect("make a directory");
         let (child, honest, lying) = liar(go, &scratch);
         let target = format!("pid:{}", child.id());
+        // Its goroutine may not have come to wait yet.
+        netpoller_tests::eventually("the honest one waits", || {
+            let arguments = ["-t", &target, "-f", "json", "ls"].map(String::from);
+            waits(&run(&arguments).stdout, honest).then_some(())
+        });
         for verb in VERBS {
             let arguments = [&["-t", &target, "-f", "json", "--timeout", "60s"], verb].concat();
             let lying = format!("fd:{lying}");
@@ -91,14 +86,7 @@ fn a_process_that_overwrites_what_is_read_of_it_neither_hangs_nor_fills_the_insp
             assert!(seen.memory < MOST_MEMORY, "{}: {what}", seen.memory);
             assert!(!seen.stdout.contains('\x1b'), "{what}");
             if verb == ["ls"] {
-                let document: Value = serde_json::from_str(&seen.stdout).expect("JSON");
-                let rows = document["items"].as_array().expect("items");
-                let is_it = |it: &&Value| it["fd"] == honest && it["poller"] != "unpolled";
-                let row = rows.iter().find(is_it).expect("it is registered");
-                let line = row["read"]["waiter"]["location"].as_str();
-                assert!(line.is_some_and(|it| it.contains("main.go:")), "{row}");
-                let lies = rows.iter().filter(|it| it["read"]["state"] == "parked");
-                println!("{}: {} say that somebody waits", go.display(), lies.count());
+                assert!(waits(&seen.stdout, honest), "{}", seen.stdout);
             }
         }
     }

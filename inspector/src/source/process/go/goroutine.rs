@@ -149,22 +149,10 @@ fn fingerprint(bytes: &[u8]) -> u64 {
 
 #[cfg(test)]
 mod tests {
+    use super::super::made::GOROUTINE as LAYOUT;
     use super::*;
     use crate::source::process::memory::fake::Fake;
 
-    const LAYOUT: layout::G = layout::G {
-        size: 200,
-        stack_lo: 0,
-        stack_hi: 8,
-        sched_sp: 56,
-        sched_pc: 64,
-        sched_bp: 96,
-        atomicstatus: 144,
-        goid: 152,
-        waitreason: 176,
-        gopc: 184,
-        tracking_seq: 192,
-    };
     const AT: u64 = 0xc000_0040_0000;
     const LO: u64 = 0xc000_0000_0000;
     const HI: u64 = LO + 0x1000;

@@ -1,7 +1,35 @@
-//! Tables of functions that are made by hand, for tests.
+//! Layouts and tables of functions that are made by hand, for tests.
 
+use super::layout::{G, PollDesc};
 use super::tables::Format;
 use crate::source::process::memory::fake::Fake;
+
+/// As in Go 1.27.
+pub(super) const POLL_DESC: PollDesc = PollDesc {
+    size: 296,
+    fd: 8,
+    fdseq: Some(16),
+    atomic_info: 24,
+    rg: 32,
+    wg: 40,
+    closing: 56,
+    rd: 168,
+    wd: 280,
+};
+/// Made up.
+pub(super) const GOROUTINE: G = G {
+    size: 200,
+    stack_lo: 0,
+    stack_hi: 8,
+    sched_sp: 56,
+    sched_pc: 64,
+    sched_bp: 96,
+    atomicstatus: 144,
+    goid: 152,
+    waitreason: 176,
+    gopc: 184,
+    tracking_seq: 192,
+};
 
 /// Where a program has its parts.
 pub(super) const TABLES: u64 = 0x50_0000;

@@ -126,20 +126,10 @@ fn parse(layout: &layout::PollDesc, address: u64, bytes: &[u8]) -> Option<PollDe
 
 #[cfg(test)]
 mod tests {
+    use super::super::made::POLL_DESC as LAYOUT;
     use super::*;
     use crate::source::process::memory::fake::Fake;
 
-    const LAYOUT: layout::PollDesc = layout::PollDesc {
-        size: 296,
-        fd: 8,
-        fdseq: Some(16),
-        atomic_info: 24,
-        rg: 32,
-        wg: 40,
-        closing: 56,
-        rd: 168,
-        wd: 280,
-    };
     /// Of Go up to 1.19.
     const OLD: layout::PollDesc = layout::PollDesc {
         fdseq: None,

@@ -5,34 +5,11 @@ use std::cell::Cell;
 
 use proptest::prelude::*;
 
-use super::super::layout::{G, Module, PollDesc};
+use super::super::layout::Module;
+use super::super::made::{GOROUTINE, POLL_DESC};
 use super::*;
 use crate::source::process::memory::fake::Fake;
 
-const POLL_DESC: PollDesc = PollDesc {
-    size: 296,
-    fd: 8,
-    fdseq: Some(16),
-    atomic_info: 24,
-    rg: 32,
-    wg: 40,
-    closing: 56,
-    rd: 168,
-    wd: 280,
-};
-const GOROUTINE: G = G {
-    size: 200,
-    stack_lo: 0,
-    stack_hi: 8,
-    sched_sp: 56,
-    sched_pc: 64,
-    sched_bp: 96,
-    atomicstatus: 144,
-    goid: 152,
-    waitreason: 176,
-    gopc: 184,
-    tracking_seq: 192,
-};
 const MODULE: Module = Module {
     size: 0,
     minpc: 0,

@@ -2,13 +2,10 @@ use std::collections::BTreeMap;
 use std::env;
 use std::fmt::{Result, Write};
 use std::fs::{self, File};
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::Path;
+use std::process::Stdio;
 
 use super::*;
-
-/// The toolchains, by the paths of their `go`.
-const TOOLCHAINS: &str = "GOS";
 
 /// Part of the runtime is in a program only if it is used.
 const PROGRAM: &str = "package main
@@ -22,19 +19,9 @@ func main() {
 
 /// Runs a `go`, and returns what it writes.
 fn run(go: &Path, architecture: &str, arguments: &[&str], folder: &Path) -> String {
-    let mut command = Command::new(go);
+    let mut command = netpoller_tests::go::command(go);
     command.args(arguments).current_dir(folder);
-    for (name, value) in [
-        ("CGO_ENABLED", "0"),
-        ("GO111MODULE", "off"),
-        ("GOARCH", architecture),
-        ("GOENV", "off"),
-        ("GOFLAGS", ""),
-        ("GOOS", "linux"),
-        ("GOTOOLCHAIN", "local"),
-    ] {
-        command.env(name, value);
-    }
+    command.envs([("GO111MODULE", "off"), ("GOARCH", architecture)]);
     let output = command.stderr(Stdio::inherit()).output();
     let output = output.unwrap_or_else(|error| panic!("{}: {error}", go.display()));
     assert!(output.status.success(), "{}: {arguments:?}", go.display());
@@ -116,12 +103,7 @@ pub(super) static LAYOUTS: &[((u32, u32, u32), Layout)] = &["
 #[test]
 #[ignore = "needs several releases of Go"]
 fn the_table_of_layouts_is_what_real_releases_have() {
-    let paths = env::var_os(TOOLCHAINS).unwrap_or_default();
-    let paths: Vec<PathBuf> = env::split_paths(&paths).collect();
-    assert!(
-        paths.len() > 1,
-        "set {TOOLCHAINS} to the paths of `go` of several releases, with `:` between them"
-    );
+    let paths = netpoller_tests::go::releases();
     let measured: BTreeMap<Release, Layout> = paths.iter().map(|path| measure(path)).collect();
     if env::var_os("UPDATE").is_some_and(|value| value == "1") {
         let known = LAYOUTS.iter().cloned();

@@ -1,6 +1,5 @@
 //! Programs that Go builds, which say what they know of themselves. GOS says where each `go` is.
 
-use std::env;
 use std::fs::{File, read, read_to_string, write};
 use std::io::{BufRead, BufReader};
 use std::ops::Range;
@@ -140,9 +139,8 @@ struct Workshop {
 impl Workshop {
     /// One for each release.
     fn each() -> impl Iterator<Item = Self> {
-        let paths = env::var_os("GOS").expect("GOS says where each `go` is");
-        let paths: Vec<_> = env::split_paths(&paths).collect();
-        paths.into_iter().map(Self::new)
+        let releases = netpoller_tests::go::releases();
+        releases.into_iter().map(Self::new)
     }
 
     fn new(go: PathBuf) -> Self {
@@ -159,19 +157,11 @@ impl Workshop {
     fn build(&self, what: &str, architecture: &str, flags: &[&str]) -> PathBuf {
         let name = format!("built-{what}{architecture}{}", flags.concat());
         let built = self.folder.path().join(name.replace(' ', ""));
-        let mut command = Command::new(&self.go);
+        let mut command = netpoller_tests::go::command(&self.go);
         command.arg("build").args(flags).arg("-o").arg(&built);
         command
             .arg(format!("./{what}"))
             .current_dir(self.folder.path());
-        let settings = [
-            ("GOTOOLCHAIN", "local"),
-            ("GOFLAGS", "-mod=mod"),
-            ("GOENV", "off"),
-        ];
-        command
-            .envs(settings)
-            .envs([("GOPROXY", "off"), ("CGO_ENABLED", "0")]);
         if !architecture.is_empty() {
             command.env("GOARCH", architecture);
         }
