@@ -50,7 +50,8 @@ fn waits(document: &str, honest: i64) -> bool {
     let document: Value = serde_json::from_str(document).expect("JSON");
     let rows = document["items"].as_array().expect("items");
     let is_it = |it: &&Value| it["fd"] == honest && it["poller"] != "unpolled";
-    let row = rows.iter().find(is_it).expect("it is registered");
+    let row = rows.iter().find(is_it);
+    let row = row.unwrap_or_else(|| panic!("{honest} is not registered: {document:#}"));
     let line = row["read"]["waiter"]["location"].as_str();
     line.is_some_and(|it| it.contains("main.go:"))
 }

@@ -33,7 +33,7 @@ type made struct {
 var all [goroutines]made
 
 func main() {
-	reader, _, err := os.Pipe()
+	reader, writer, err := os.Pipe()
 	check(err)
 	go func() {
 		reader.Read(make([]byte, 1))
@@ -59,7 +59,8 @@ func main() {
 	}
 	go churn()
 	os.Stdin.Read(make([]byte, 1))
-	runtime.KeepAlive(open)
+	// What nobody refers to any more is closed.
+	runtime.KeepAlive([]any{open, reader, writer})
 }
 
 func check(err error) {
