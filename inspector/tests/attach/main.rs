@@ -2,5 +2,6 @@
 //! truth, whatever it does meanwhile, and where it may not be read, that is said.
 
 mod access;
+mod found;
 mod told;
 mod truth;

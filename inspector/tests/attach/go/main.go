@@ -63,6 +63,12 @@ func (s *service) obey(words []string) (any, error) {
 			return nil, err
 		}
 		return done, s.close(d)
+	case words[0] == "lose" && len(arguments) == 1:
+		d, err := s.find(arguments[0])
+		if err != nil {
+			return nil, err
+		}
+		return done, s.lose(d)
 	}
 	if len(arguments) < 2 {
 		return nil, fmt.Errorf("unknown, or of other arguments: %s", words[0])

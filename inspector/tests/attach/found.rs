@@ -1,0 +1,83 @@
+//! What `doctor` finds in a Go process, and what it does not.
+
+use std::path::Path;
+
+use netpoller_tests::program::netpoller;
+use serde_json::Value;
+
+use crate::truth::Service;
+
+/// What it finds, each by its name and descriptor, and what is told of it.
+fn findings(service: &Service) -> Vec<(String, i64, Value)> {
+    let mut command = netpoller(service.scratch.path());
+    let target = format!("pid:{}", service.pid());
+    let output = command
+        .args(["-t", &target, "-f", "json", "doctor"])
+        .output();
+    let output = output.expect("it runs");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let items = document["items"].as_array().expect("items");
+    let found = items.iter().map(|it| {
+        let lint = it["lint"].as_str().expect("a name").to_owned();
+        let fd = it["descriptor"]["fd"].as_i64().unwrap_or(-1);
+        (lint, fd, it.clone())
+    });
+    found.collect()
+}
+
+fn opened(answer: &Value) -> i64 {
+    answer["opened"][0].as_i64().expect("an id")
+}
+
+/// The number of a descriptor, and which goroutine waits to read it.
+fn reader(service: &mut Service, id: i64) -> (i64, u64) {
+    let truth = service.obey("truth");
+    let descriptors = truth["descriptors"].as_array().expect("descriptors");
+    let it = descriptors.iter().find(|it| it["id"] == id);
+    let it = it.expect("it is open");
+    let goroutine = it["read"]["waiter"]["goroutine"].as_u64();
+    let fd = it["fd"].as_i64().expect("a number");
+    (fd, goroutine.expect("somebody waits"))
+}
+
+#[test]
+#[ignore = "needs several releases of Go"]
+fn a_goroutine_that_nobody_wakes_is_found_and_those_that_wait_for_nothing_are_not() {
+    let releases = netpoller_tests::go::releases();
+    let look = |go: &Path| {
+        let mut service = Service::start(go);
+        let [lost, waits] = [(); 2].map(|()| opened(&service.obey("open tcp")));
+        for id in [lost, waits] {
+            service.obey(&format!("park {id} read plain"));
+        }
+        let listener = opened(&service.obey("open listener"));
+        let place = accepts(&mut service);
+        service.obey(&format!("park {listener} read {place}"));
+        assert_eq!(findings(&service), [], "{}", go.display());
+
+        let (fd, goroutine) = reader(&mut service, lost);
+        service.obey(&format!("lose {lost}"));
+        let found = findings(&service);
+        let [(lint, at, finding)] = &found[..] else {
+            panic!("{}: {found:#?}", go.display())
+        };
+        assert_eq!((&**lint, *at), ("lost-edge", fd), "{finding}");
+        let summary = finding["summary"].as_str().expect("a sentence");
+        assert!(
+            summary.starts_with(&format!("G{goroutine} waits to read")),
+            "{summary}"
+        );
+        let line = finding["location"].as_str().expect("a line");
+        assert!(line.contains("places.go:"), "{finding}");
+    };
+    // The oldest and the newest.
+    for go in [releases.first(), releases.last()].into_iter().flatten() {
+        look(go);
+    }
+}
+
+/// A place at which somebody accepts.
+fn accepts(service: &mut Service) -> String {
+    let places = service.obey("places");
+    places["accept"][0].as_str().expect("a place").to_owned()
+}
