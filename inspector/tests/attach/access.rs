@@ -142,6 +142,17 @@ fn root_without_the_right_to_trace_is_told_which_right_that_is() {
     is_refused(&output, &["CAP_SYS_PTRACE", "in most containers"]);
 }
 
+/// The process that this one has started.
+fn child(pid: u32) -> u32 {
+    let children = PathBuf::from(format!("/proc/{pid}/task/{pid}/children"));
+    let mut text = String::new();
+    until("it has a child", || {
+        text = fs::read_to_string(&children).expect("it runs");
+        !text.is_empty()
+    });
+    text.trim().parse().expect("one child")
+}
+
 #[test]
 #[ignore = "needs root and several releases of Go"]
 fn what_runs_in_namespaces_of_its_own_is_read() {
@@ -160,17 +171,41 @@ fn what_runs_in_namespaces_of_its_own_is_read() {
     ] {
         let wrapped = [&["unshare"], namespaces].concat();
         let service = service(User::Root, 0o755, &wrapped);
-        let mut pid = service.pid();
-        if namespaces.contains(&"--fork") {
-            let children = PathBuf::from(format!("/proc/{pid}/task/{pid}/children"));
-            let mut text = String::new();
-            until("it has a child", || {
-                text = fs::read_to_string(&children).expect("it runs");
-                !text.is_empty()
-            });
-            pid = text.trim().parse().expect("one child");
-        }
+        let pid = match namespaces.contains(&"--fork") {
+            true => child(service.pid()),
+            false => service.pid(),
+        };
         let output = look(User::Root, pid, service.scratch.path(), &[]);
         is_told(&output);
+    }
+}
+
+#[test]
+#[ignore = "needs root and several releases of Go"]
+fn deadlines_by_another_clock_than_ours_are_not_told() {
+    let apart = [
+        "unshare",
+        "--time",
+        "--monotonic",
+        "500000",
+        "--fork",
+        "--kill-child",
+    ];
+    for wrapped in [&[][..], &apart] {
+        let mut service = service(User::Root, 0o755, wrapped);
+        service.obey("deadline 1 read 3600000000000");
+        let pid = match wrapped {
+            [] => service.pid(),
+            _ => child(service.pid()),
+        };
+        let output = look(User::Root, pid, service.scratch.path(), &[]);
+        is_told(&output);
+        let said = String::from_utf8_lossy(&output.stderr);
+        let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+        let items = document["items"].as_array().expect("items");
+        let has_deadline = items.iter().any(|it| !it["deadline_ns"].is_null());
+        assert_eq!(has_deadline, wrapped.is_empty(), "{items:?}");
+        let is_said = said.contains("another time namespace");
+        assert_eq!(is_said, !wrapped.is_empty(), "{said}");
     }
 }

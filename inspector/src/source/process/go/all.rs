@@ -79,7 +79,9 @@ pub(super) fn find(
     let mut best: Option<(u64, Slice)> = None;
     let (mut left, mut entries) = (MOST_VARIABLES, MOST_ENTRIES);
     for range in variables {
-        let mut start = range.start.next_multiple_of(8);
+        let Some(mut start) = range.start.checked_next_multiple_of(8) else {
+            continue;
+        };
         while start < range.end && left > 0 {
             // Two words more, for a slice that begins at the end of the piece.
             let size = PIECE.min(range.end - start);

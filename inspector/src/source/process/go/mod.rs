@@ -28,7 +28,7 @@ mod release;
 mod tables;
 
 use std::collections::HashMap;
-use std::fs::File;
+use std::fs::{self, File};
 use std::ops::Range;
 
 use self::functions::Functions;
@@ -48,6 +48,8 @@ const MOST_KNOWN: usize = 64;
 /// A program of Go that runs.
 pub(super) struct Go {
     reader: Reader<Process, Image>,
+    /// Its clock is another one than ours (time_namespaces(7)), by which its deadlines go.
+    has_other_clock: bool,
 }
 
 impl Go {
@@ -86,8 +88,11 @@ impl Go {
         let moved =
             |range: Range<u64>| range.start.wrapping_add(bias)..range.end.wrapping_add(bias);
         let variables = variables.into_iter().map(moved).collect();
+        let clock = |whose: &str| fs::read_link(format!("/proc/{whose}/ns/time")).ok();
+        let clocks = clock("self").zip(clock(&pid.to_string()));
         Ok(Self {
             reader: Reader::new(memory, layout, functions, variables),
+            has_other_clock: clocks.is_some_and(|(ours, its)| ours != its),
         })
     }
 
@@ -100,11 +105,14 @@ impl Go {
         let (mut known, mut own_set) = (Vec::new(), None);
         for (set, registered) in sets {
             for it in registered {
-                let Some(kept) = self.reader.row(it.fd, it.data) else {
+                let Some(mut kept) = self.reader.row(it.fd, it.data) else {
                     continue;
                 };
-                if matches!(kept, Kept::Row(_)) {
+                if let Kept::Row(row) = &mut kept {
                     own_set = Some(*set);
+                    if self.has_other_clock {
+                        (row.read.deadline_ns, row.write.deadline_ns) = (0, 0);
+                    }
                 }
                 if known.len() < MOST_KNOWN {
                     known.extend(self.reader.waiting(it.fd, it.data));
@@ -119,6 +127,10 @@ impl Go {
                 let cut = "some goroutines, which could not be counted";
                 reading.missing.push(cut.to_owned());
             }
+        }
+        if self.has_other_clock {
+            let deadlines = "its deadlines: it is in another time namespace";
+            reading.missing.push(deadlines.to_owned());
         }
         if self.reader.program().is_none() {
             let lines =

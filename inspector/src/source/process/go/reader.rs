@@ -24,8 +24,6 @@ const TRIES: usize = 8;
 const MOST_STACKS: usize = 4_096;
 /// Frames of a stack.
 const MOST_FRAMES: usize = 256;
-/// Goroutines by which the list of all is known.
-const MOST_KNOWN: usize = 64;
 
 /// A program of Go, with what is known of it once and for all.
 pub(super) struct Reader<M, F> {
@@ -211,7 +209,7 @@ impl<M: Memory, F: Memory> Reader<M, F> {
         let counts = match counts {
             Some(counts) => counts,
             None => {
-                let known: HashSet<u64> = known.iter().copied().take(MOST_KNOWN).collect();
+                let known: HashSet<u64> = known.iter().copied().collect();
                 self.all = all::find(&self.memory, &self.variables, &self.layout.g, &known);
                 all::count(&self.memory, &self.layout.g, self.all?)?
             }

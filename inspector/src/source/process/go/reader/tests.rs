@@ -194,6 +194,13 @@ proptest! {
 }
 
 #[test]
+fn variables_at_the_end_of_all_addresses_are_passed_over() {
+    let variables = vec![u64::MAX - 3..u64::MAX, u64::MAX - 16..u64::MAX - 8];
+    let mut reader = Reader::<_, Fake>::new(program(2), layout(), None, variables);
+    assert_eq!(reader.tasks(&[WAITS]), None);
+}
+
+#[test]
 fn the_standard_librarys_functions_are_told_from_the_programs() {
     for function in [
         "net.(*conn).Read",
