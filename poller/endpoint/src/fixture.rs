@@ -193,11 +193,19 @@ pub(super) fn poller(name: &str) -> Poller {
     Poller::builder().name(name).build().unwrap()
 }
 
-/// A registered descriptor with the socket it stands for, and the other end.
-pub(super) fn open(poller: &Poller) -> (Desc, UnixStream, UnixStream) {
+/// The socket of a registered descriptor, the other end, and the descriptor. A `let` that takes them
+/// apart drops the last one first, and no socket is to go before its descriptor.
+pub(super) fn open(poller: &Poller) -> (UnixStream, UnixStream, Desc) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
-    (poller.open(ours.as_fd(), Kind::Unix).unwrap(), ours, theirs)
+    let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
+    (ours, theirs, desc)
+}
+
+/// The same to be kept in one piece, of which the first part is dropped first.
+pub(super) fn kept(poller: &Poller) -> (Desc, UnixStream, UnixStream) {
+    let (ours, theirs, desc) = open(poller);
+    (desc, ours, theirs)
 }
 
 #[track_caller]

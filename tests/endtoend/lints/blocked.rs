@@ -12,7 +12,7 @@ use netpoller::view::lints::{Finding, Lint, Lints, Options};
 use netpoller::{Direction, Poller, task};
 use netpoller_tests::{eventually, new_poller, unix_pair, until};
 
-use super::{StopOnDrop, connection, evidence, found_among, silent};
+use super::{StopOnDrop, connection, evidence, found_among, kept, silent};
 
 /// Those that may be found first, before it is certain that a thread is to blame.
 const BEFORE: [Lint; 3] = [Lint::PollerAway, Lint::OverdueDeadline, Lint::WokenNotRun];
@@ -223,7 +223,7 @@ fn a_task_that_slept_last_is_named_too() {
             });
             until("it computes", || line.get().is_some());
             drop_in(&peer);
-            let _taken = is_slot_taken.then(|| connection(&poller));
+            let _taken = is_slot_taken.then(|| kept(&poller));
             let finding = found_among(&poller, Lint::BlockedExecutor, &BEFORE);
             over.store(true, Ordering::Relaxed);
             let task = evidence(&finding, "task that ran last");
@@ -289,8 +289,8 @@ fn a_task_on_an_executor_beside_a_thread_that_polls_is_named() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
     let over = AtomicBool::new(false);
-    let (hog, _hog_ours, mut to_hog) = connection(&poller);
-    let (victim, _ours, mut to_victim) = connection(&poller);
+    let (_hog_ours, mut to_hog, hog) = connection(&poller);
+    let (_ours, mut to_victim, victim) = connection(&poller);
     let mut line = 0;
     std::thread::scope(|scope| {
         let _stop = StopOnDrop(&over);
@@ -367,7 +367,7 @@ fn drop_in(stream: &UnixStream) {
 fn waits_without_a_deadline_are_one_finding_for_each_line() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let many: Vec<_> = (0..3).map(|_| connection(&poller)).collect();
+    let many: Vec<_> = (0..3).map(|_| kept(&poller)).collect();
     let mut waits: Vec<_> = many
         .iter()
         .map(|(desc, _, _)| Box::pin(desc.wait(Direction::Read)))

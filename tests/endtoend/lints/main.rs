@@ -138,11 +138,18 @@ fn evidence<'a>(finding: &'a Finding, name: &str) -> &'a str {
         .1
 }
 
-/// A registered TCP connection of std's, which does not block, and its peer.
-fn connection(poller: &Poller) -> (Desc, TcpStream, TcpStream) {
+/// A TCP connection of std's, which does not block, its peer, and its descriptor. A `let` that takes
+/// them apart drops the last one first, and no socket is to go before its descriptor.
+fn connection(poller: &Poller) -> (TcpStream, TcpStream, Desc) {
     let (ours, theirs) = std_tcp_pair();
     ours.set_nonblocking(true).unwrap();
     let desc = poller.open(ours.as_fd(), Kind::Tcp).unwrap();
+    (ours, theirs, desc)
+}
+
+/// The same to be kept in one piece, of which the first part is dropped first.
+fn kept(poller: &Poller) -> (Desc, TcpStream, TcpStream) {
+    let (ours, theirs, desc) = connection(poller);
     (desc, ours, theirs)
 }
 

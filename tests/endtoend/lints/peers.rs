@@ -58,7 +58,7 @@ fn peers_are_well(poller: &Poller) {
 #[test]
 fn a_write_that_waits_for_a_peer_that_reads_nothing_names_who_waits_and_since_when() {
     let poller = new_poller();
-    let (desc, mut ours, _theirs) = connection(&poller);
+    let (mut ours, _theirs, desc) = connection(&poller);
     let _driver = ThreadDriver::start(&poller).unwrap();
     fill(&mut ours);
     let _ = desc.reset(Direction::Write);
@@ -81,7 +81,7 @@ fn a_write_that_waits_for_a_peer_that_reads_nothing_names_who_waits_and_since_wh
 #[test]
 fn a_write_that_has_a_deadline_will_not_wait_for_ever() {
     let poller = new_poller();
-    let (desc, mut ours, _theirs) = connection(&poller);
+    let (mut ours, _theirs, desc) = connection(&poller);
     let _driver = ThreadDriver::start(&poller).unwrap();
     fill(&mut ours);
     let _ = desc.reset(Direction::Write);
@@ -97,7 +97,7 @@ fn a_write_that_has_a_deadline_will_not_wait_for_ever() {
 #[test]
 fn unread_input_is_no_fault_of_its_own_where_the_peer_takes_no_answer() {
     let poller = new_poller();
-    let (desc, mut ours, mut theirs) = connection(&poller);
+    let (mut ours, mut theirs, desc) = connection(&poller);
     let _driver = ThreadDriver::start(&poller).unwrap();
     theirs.write_all(b"the next request").unwrap();
     fill(&mut ours);
@@ -123,7 +123,7 @@ fn unread_input_is_no_fault_of_its_own_where_the_peer_takes_no_answer() {
 #[test]
 fn a_peer_to_which_nothing_comes_through_is_gone() {
     let poller = new_poller();
-    let (desc, mut ours, theirs) = connection(&poller);
+    let (mut ours, theirs, desc) = connection(&poller);
     let _driver = ThreadDriver::start(&poller).unwrap();
     // BPF_RET | BPF_K, and nothing of it: what comes is as if its machine were gone.
     let nothing = SockFilter::new(6, 0, 0, 0);
@@ -143,7 +143,7 @@ fn a_peer_to_which_nothing_comes_through_is_gone() {
 #[test]
 fn a_connection_that_the_peer_has_closed_is_held() {
     let poller = new_poller();
-    let (desc, _ours, theirs) = connection(&poller);
+    let (_ours, theirs, desc) = connection(&poller);
     let _driver = ThreadDriver::start(&poller).unwrap();
     drop(theirs);
     let finding = found(&poller, Lint::CloseWaitHeld);
@@ -160,8 +160,8 @@ fn a_connection_that_the_peer_has_closed_is_held() {
 #[test]
 fn peers_that_are_silent_and_ends_that_are_being_answered_are_well() {
     let poller = new_poller();
-    let (idle, _ours, _theirs) = connection(&poller);
-    let (half, mut ours, theirs) = connection(&poller);
+    let (_ours, _theirs, idle) = connection(&poller);
+    let (mut ours, theirs, half) = connection(&poller);
     let _driver = ThreadDriver::start(&poller).unwrap();
     // A long poll: nobody says anything, and nobody has to.
     let mut long_poll = pin!(idle.wait(Direction::Read));

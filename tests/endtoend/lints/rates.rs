@@ -15,7 +15,7 @@ use netpoller::view::lints::Lint;
 use netpoller::{Direction, Kind, Poller, block_on_poller};
 use netpoller_tests::{new_poller, std_tcp_pair};
 
-use super::{beside, connection, evidence, found, found_among, rest, silent};
+use super::{beside, connection, evidence, found, found_among, kept, rest, silent};
 
 #[test]
 fn breaks_without_events_are_a_storm() {
@@ -110,7 +110,7 @@ fn a_reader_that_is_woken_for_what_it_takes_is_not_spurious() {
 /// bytes.
 fn bursts(poller: &Poller, look: impl FnOnce()) {
     let _driver = ThreadDriver::start(poller).unwrap();
-    let connections: Vec<_> = (0..8).map(|_| connection(poller)).collect();
+    let connections: Vec<_> = (0..8).map(|_| kept(poller)).collect();
     let burst = || {
         for (desc, ours, theirs) in &connections {
             let _ = desc.reset(Direction::Read);
@@ -158,7 +158,7 @@ impl Wake for Waking {
 /// Waits again and again with a waker that takes so long.
 fn wakes(poller: &Poller, time: Duration, look: impl FnOnce()) {
     let _driver = ThreadDriver::start(poller).unwrap();
-    let (desc, ours, theirs) = connection(poller);
+    let (ours, theirs, desc) = connection(poller);
     let wait_once = || {
         let waking = Arc::new(Waking {
             time,

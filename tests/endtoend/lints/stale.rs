@@ -13,7 +13,7 @@ use netpoller::view::lints::{Finding, Lint, Lints, Options};
 use netpoller::{Desc, Kind, Poller};
 use netpoller_tests::{new_poller, until};
 
-use super::{connection, evidence, found, silent};
+use super::{connection, evidence, found, kept, silent};
 
 /// Puts `file` in the place of what `number` stands for.
 fn replace(number: RawFd, file: &impl AsRawFd) {
@@ -37,7 +37,7 @@ fn found_without_the_list(poller: &Poller, lint: Lint) -> Finding {
 #[test]
 fn a_number_that_stands_for_another_kind_of_file_is_stale_and_shows_no_address_of_it() {
     let poller = new_poller();
-    let (desc, ours, _theirs) = connection(&poller);
+    let (ours, _theirs, desc) = connection(&poller);
     let (unix, _peer) = UnixStream::pair().unwrap();
     // In blocking mode, of which the row must not be accused.
     replace(ours.as_raw_fd(), &unix);
@@ -57,13 +57,13 @@ fn a_number_that_stands_for_another_kind_of_file_is_stale_and_shows_no_address_o
 #[test]
 fn what_the_other_file_has_to_read_is_not_left_by_the_row_that_is_stale() {
     let poller = new_poller();
-    let (desc, ours, mut theirs) = connection(&poller);
+    let (ours, mut theirs, desc) = connection(&poller);
     std::io::Write::write_all(&mut theirs, b"an edge").unwrap();
     let _driver = ThreadDriver::start(&poller).unwrap();
     until("it has come", || {
         poller.rows()[0].read.state == netpoller::view::State::Ready
     });
-    let (_, other, mut peer) = connection(&new_poller());
+    let (other, mut peer, _) = connection(&new_poller());
     std::io::Write::write_all(&mut peer, b"not its own").unwrap();
     replace(ours.as_raw_fd(), &other);
     let brief = std::time::Duration::from_millis(50);
@@ -91,7 +91,7 @@ fn what_the_other_file_has_to_read_is_not_left_by_the_row_that_is_stale() {
 fn a_reader_whose_number_is_given_to_another_file_has_lost_its_edge_and_that_is_all() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (desc, ours, _theirs) = connection(&poller);
+    let (ours, _theirs, desc) = connection(&poller);
     let mut wait = std::pin::pin!(desc.wait(netpoller::Direction::Read));
     super::waits::park(wait.as_mut());
     // As old as a wait must be.
@@ -105,7 +105,7 @@ fn a_reader_whose_number_is_given_to_another_file_has_lost_its_edge_and_that_is_
 #[test]
 fn a_number_that_is_closed_is_stale() {
     let poller = new_poller();
-    let (desc, ours, _theirs) = connection(&poller);
+    let (ours, _theirs, desc) = connection(&poller);
     // Another test may have the number at once, so nothing is said of what it stands for.
     drop(ours);
     let finding = found(&poller, Lint::StaleDescriptor);
@@ -115,10 +115,10 @@ fn a_number_that_is_closed_is_stale() {
 #[test]
 fn a_file_of_the_same_kind_is_noticed_by_who_has_looked_before_and_by_the_kernels_list() {
     let poller = new_poller();
-    let (_desc, ours, _theirs) = connection(&poller);
+    let (ours, _theirs, _desc) = connection(&poller);
     let mut reader = Reader::new();
     let before = reader.snapshot(&poller).rows.remove(0);
-    let (_, other, _peer) = connection(&new_poller());
+    let (other, _peer, _) = connection(&new_poller());
     replace(ours.as_raw_fd(), &other);
     let after = reader.snapshot(&poller).rows.remove(0);
     assert!(!before.stale && after.stale);
@@ -135,8 +135,8 @@ fn a_file_of_the_same_kind_is_noticed_by_who_has_looked_before_and_by_the_kernel
 #[test]
 fn of_two_rows_with_one_number_the_older_one_is_stale() {
     let poller = new_poller();
-    let (old, ours, _theirs) = connection(&poller);
-    let (_, other, _peer) = connection(&new_poller());
+    let (ours, _theirs, old) = connection(&poller);
+    let (other, _peer, _) = connection(&new_poller());
     replace(ours.as_raw_fd(), &other);
     let new = poller.open(ours.as_fd(), Kind::Tcp).unwrap();
     let rows = poller.rows();
@@ -163,7 +163,7 @@ fn what_the_program_calls_by_a_wrong_kind_is_not_stale() {
 #[test]
 fn a_registration_that_is_gone_is_found_although_nobody_waits() {
     let poller = new_poller();
-    let (desc, ours, _theirs) = connection(&poller);
+    let (ours, _theirs, desc) = connection(&poller);
     super::waits::deregister(&poller, &ours);
     let finding = found(&poller, Lint::StaleDescriptor);
     assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
@@ -173,8 +173,8 @@ fn a_registration_that_is_gone_is_found_although_nobody_waits() {
 fn the_law_of_the_kernel_goes_by_each_descriptor_however_many_sleeps_there_are() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let kept: Vec<_> = (0..50).map(|_| connection(&poller)).collect();
-    let (_ghost, other, _peer) = connection(&new_poller());
+    let kept: Vec<_> = (0..50).map(|_| kept(&poller)).collect();
+    let (other, _peer, _ghost) = connection(&new_poller());
     let sleeps = || {
         netpoller::block_on_poller(
             &poller,
@@ -201,10 +201,10 @@ fn the_law_of_the_kernel_goes_by_each_descriptor_however_many_sleeps_there_are()
 #[test]
 fn a_missing_registration_is_not_made_up_for_by_a_ghost() {
     let poller = new_poller();
-    let (_lacks, ours, _theirs) = connection(&poller);
-    let (ghost, file, _peer) = connection(&poller);
+    let (ours, _theirs, _lacks) = connection(&poller);
+    let (file, _peer, ghost) = connection(&poller);
     let _duplicate = file.try_clone().unwrap();
-    let (_, other, _other_peer) = connection(&new_poller());
+    let (other, _other_peer, _) = connection(&new_poller());
     replace(ours.as_raw_fd(), &other);
     // Deregistered by a number that stands for something else by then.
     replace(file.as_raw_fd(), &other);

@@ -60,7 +60,7 @@ pub(super) fn deregister(poller: &Poller, fd: &impl AsRawFd) {
 #[test]
 fn a_reader_that_waits_with_bytes_left_is_stuck() {
     let poller = new_poller();
-    let (desc, mut ours, mut theirs) = connection(&poller);
+    let (mut ours, mut theirs, desc) = connection(&poller);
     send(b"hello", &mut theirs, &ours);
     take_edge(&poller, &desc, Direction::Read);
     ours.read_exact(&mut [0; 2]).unwrap();
@@ -80,7 +80,7 @@ fn a_reader_that_waits_with_bytes_left_is_stuck() {
 #[test]
 fn a_writer_that_waits_with_room_left_is_stuck() {
     let poller = new_poller();
-    let (desc, _ours, _theirs) = connection(&poller);
+    let (_ours, _theirs, desc) = connection(&poller);
     // Every new connection has room, and an edge that says so.
     take_edge(&poller, &desc, Direction::Write);
     let _driver = ThreadDriver::start(&poller).unwrap();
@@ -93,7 +93,7 @@ fn a_writer_that_waits_with_room_left_is_stuck() {
 #[test]
 fn a_stuck_reader_without_a_deadline_is_one_finding() {
     let poller = new_poller();
-    let (desc, ours, mut theirs) = connection(&poller);
+    let (ours, mut theirs, desc) = connection(&poller);
     send(b"hello", &mut theirs, &ours);
     take_edge(&poller, &desc, Direction::Read);
     let _driver = ThreadDriver::start(&poller).unwrap();
@@ -116,7 +116,7 @@ fn a_stuck_reader_without_a_deadline_is_one_finding() {
 #[test]
 fn a_stuck_waiter_is_found_on_a_poller_that_is_busy_too() {
     let poller = new_poller();
-    let (desc, ours, mut theirs) = connection(&poller);
+    let (ours, mut theirs, desc) = connection(&poller);
     send(b"x", &mut theirs, &ours);
     take_edge(&poller, &desc, Direction::Read);
     let _driver = ThreadDriver::start(&poller).unwrap();
@@ -132,12 +132,12 @@ fn a_stuck_waiter_is_found_on_a_poller_that_is_busy_too() {
 #[test]
 fn readers_that_wait_for_what_has_not_come_are_not_stuck() {
     let poller = new_poller();
-    let (read_once, mut ours, mut theirs) = connection(&poller);
+    let (mut ours, mut theirs, read_once) = connection(&poller);
     send(b"hello", &mut theirs, &ours);
     take_edge(&poller, &read_once, Direction::Read);
     ours.read_exact(&mut [0; 5]).unwrap();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (never, _ours, _theirs) = connection(&poller);
+    let (_ours, _theirs, never) = connection(&poller);
     let mut first = pin!(read_once.wait(Direction::Read));
     park(first.as_mut());
     let mut second = pin!(never.wait(Direction::Read));
@@ -149,7 +149,7 @@ fn readers_that_wait_for_what_has_not_come_are_not_stuck() {
 fn a_waiter_whose_registration_is_gone_has_lost_its_edge() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (desc, ours, mut theirs) = connection(&poller);
+    let (ours, mut theirs, desc) = connection(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     let line = line!() - 1;
     park(wait.as_mut());
@@ -182,7 +182,7 @@ fn ask_for_less(poller: &Poller, ours: &TcpStream) {
 #[test]
 fn an_event_that_was_on_its_way_in_one_look_does_not_hide_a_lost_edge_for_ever() {
     let poller = new_poller();
-    let (desc, ours, mut theirs) = connection(&poller);
+    let (ours, mut theirs, desc) = connection(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
     ask_for_less(&poller, &ours);
@@ -204,7 +204,7 @@ fn an_event_that_was_on_its_way_in_one_look_does_not_hide_a_lost_edge_for_ever()
 fn a_waiter_whose_registration_asks_for_less_has_lost_its_edge() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (desc, ours, mut theirs) = connection(&poller);
+    let (ours, mut theirs, desc) = connection(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
     ask_for_less(&poller, &ours);
@@ -221,7 +221,7 @@ fn a_waiter_whose_registration_asks_for_less_has_lost_its_edge() {
 #[test]
 fn a_waiter_whose_event_somebody_else_has_fetched_has_lost_its_edge() {
     let poller = new_poller();
-    let (desc, _ours, mut theirs) = connection(&poller);
+    let (_ours, mut theirs, desc) = connection(&poller);
     // The edge of the registration, which is nobody's.
     let mut ready = netpoller::ReadyList::default();
     poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
@@ -252,8 +252,8 @@ fn a_waiter_whose_event_somebody_else_has_fetched_has_lost_its_edge() {
 #[test]
 fn a_poller_that_nobody_polls_is_one_finding_for_all_who_wait() {
     let poller = new_poller();
-    let (first, _a, mut peer) = connection(&poller);
-    let (second, _b, mut other) = connection(&poller);
+    let (_a, mut peer, first) = connection(&poller);
+    let (_b, mut other, second) = connection(&poller);
     let mut wait = pin!(first.wait(Direction::Read));
     park(wait.as_mut());
     let mut other_wait = pin!(second.wait(Direction::Read));
@@ -297,7 +297,7 @@ fn a_runtime_that_nobody_runs_is_named() {
 #[test]
 fn a_poller_is_not_away_while_nothing_has_happened() {
     let poller = new_poller();
-    let (desc, _ours, _theirs) = connection(&poller);
+    let (_ours, _theirs, desc) = connection(&poller);
     // The edge of the registration is fetched; nobody polls from here on, and nobody needs to.
     let mut ready = netpoller::ReadyList::default();
     poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
@@ -311,7 +311,7 @@ fn a_poller_is_not_away_while_nothing_has_happened() {
 fn bytes_that_nobody_comes_for_are_leaked() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (desc, _ours, mut theirs) = connection(&poller);
+    let (_ours, mut theirs, desc) = connection(&poller);
     theirs.write_all(b"hello").unwrap();
     let finding = found(&poller, Lint::LeakedReadiness);
     assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
@@ -326,7 +326,7 @@ fn bytes_that_nobody_comes_for_are_leaked() {
 fn bytes_that_keep_coming_are_leaked_whatever_their_phase() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (desc, _ours, mut theirs) = connection(&poller);
+    let (_ours, mut theirs, desc) = connection(&poller);
     let trickle = || {
         theirs.write_all(b"x").unwrap();
         rest(5_000);
@@ -342,7 +342,7 @@ fn bytes_that_keep_coming_are_leaked_whatever_their_phase() {
 fn the_end_of_a_stream_that_nobody_comes_for_is_leaked_after_longer() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (desc, _ours, peer) = connection(&poller);
+    let (_ours, peer, desc) = connection(&poller);
     drop(peer);
     let finding = found(&poller, Lint::LeakedReadiness);
     assert_eq!(finding.row.as_ref().unwrap().id(), desc.id());
@@ -371,7 +371,7 @@ fn connections_that_an_acceptor_left_behind_are_leaked_though_the_edge_was_taken
 #[test]
 fn bytes_that_were_read_are_not_leaked() {
     let poller = new_poller();
-    let (read, mut ours, mut theirs) = connection(&poller);
+    let (mut ours, mut theirs, read) = connection(&poller);
     send(b"hello", &mut theirs, &ours);
     take_edge(&poller, &read, Direction::Read);
     ours.read_exact(&mut [0; 5]).unwrap();
@@ -383,8 +383,8 @@ fn bytes_that_were_read_are_not_leaked() {
 fn what_a_reader_does_not_read_because_it_waits_elsewhere_is_not_leaked() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (source, ours, mut theirs) = connection(&poller);
-    let (sink, _sink_ours, _sink_theirs) = connection(&poller);
+    let (ours, mut theirs, source) = connection(&poller);
+    let (_sink_ours, _sink_theirs, sink) = connection(&poller);
     let mut proxy = pin!(netpoller::task::named("proxy", async {
         source.wait(Direction::Read).await.unwrap();
         // What came is on its way to somebody who does not take it.
@@ -409,7 +409,7 @@ fn what_a_reader_does_not_read_because_it_waits_elsewhere_is_not_leaked() {
 fn what_is_not_read_by_somebody_who_only_sends_is_not_leaked() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (_pushes, mut ours, mut theirs) = connection(&poller);
+    let (mut ours, mut theirs, _pushes) = connection(&poller);
     theirs.set_nonblocking(true).unwrap();
     theirs.write_all(b"subscribe").unwrap();
     let push = || {
@@ -424,7 +424,7 @@ fn what_is_not_read_by_somebody_who_only_sends_is_not_leaked() {
 fn a_waiter_that_was_woken_and_has_not_run_is_told_by_its_right_name() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (desc, _ours, mut theirs) = connection(&poller);
+    let (_ours, mut theirs, desc) = connection(&poller);
     let mut wait = Box::pin(netpoller::task::named("kept", desc.wait(Direction::Read)));
     let line = line!() - 1;
     park(wait.as_mut());
@@ -488,7 +488,7 @@ fn drivers_are_named_for_as_long_as_they_are_there() {
     let driver = || poller.info().driver;
     assert_eq!(driver(), "manual");
     let thread = ThreadDriver::start(&poller).unwrap();
-    let (desc, _ours, mut theirs) = connection(&poller);
+    let (_ours, mut theirs, desc) = connection(&poller);
     theirs.write_all(b"x").unwrap();
     until("it polls", || {
         poller.rows()[0].read.state == view::State::Ready
@@ -509,7 +509,7 @@ fn drivers_are_named_for_as_long_as_they_are_there() {
 #[test]
 fn a_deadline_that_nobody_polls_for_is_overdue() {
     let poller = new_poller();
-    let (desc, _ours, _theirs) = connection(&poller);
+    let (_ours, _theirs, desc) = connection(&poller);
     desc.set_deadline(
         Some(Instant::now() + Duration::from_millis(1)),
         Sides::Write,
@@ -523,8 +523,8 @@ fn a_deadline_that_nobody_polls_for_is_overdue() {
 fn deadlines_that_fire_and_those_to_come_are_not_overdue() {
     let poller = new_poller();
     let _driver = ThreadDriver::start(&poller).unwrap();
-    let (fires, _a, _peer_a) = connection(&poller);
-    let (later, _b, _peer_b) = connection(&poller);
+    let (_a, _peer_a, fires) = connection(&poller);
+    let (_b, _peer_b, later) = connection(&poller);
     fires.set_deadline(Some(Instant::now() + Duration::from_millis(1)), Sides::Both);
     later.set_deadline(Some(Instant::now() + Duration::from_secs(60)), Sides::Both);
     let mut wait = pin!(later.wait(Direction::Read));

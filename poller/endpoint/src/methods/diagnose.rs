@@ -239,7 +239,7 @@ mod tests {
     }
 
     /// A descriptor whose edge was consumed although its bytes were not read.
-    fn drained_of_its_edge(poller: &Poller) -> (Desc, TcpStream, TcpStream) {
+    fn drained_of_its_edge(poller: &Poller) -> (TcpStream, TcpStream, Desc) {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
         let ours = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
         let (mut theirs, _) = listener.accept().unwrap();
@@ -251,13 +251,13 @@ mod tests {
             poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
             ready.wake_all();
         }
-        (desc, ours, theirs)
+        (ours, theirs, desc)
     }
 
     #[test]
     fn a_stuck_waiter_is_answered_with_its_row_and_addresses_are_hidden_where_they_must_be() {
         let poller = Poller::builder().name("diagnosed").build().unwrap();
-        let (desc, ours, _theirs) = drained_of_its_edge(&poller);
+        let (ours, _theirs, desc) = drained_of_its_edge(&poller);
         let mut wait = pin!(desc.wait(Direction::Read));
         let line = line!() - 1;
         let parked = wait.as_mut().poll(&mut Context::from_waker(Waker::noop()));

@@ -275,7 +275,7 @@ mod tests {
     #[test]
     fn a_connection_that_the_kernel_has_not_listed_yet_is_connecting() {
         let poller = crate::fixture::poller("sites_connecting");
-        let _kept = crate::fixture::open(&poller);
+        let _kept = crate::fixture::kept(&poller);
         let mut row = poller.rows().remove(0);
         row.kind = Kind::Tcp;
         assert_eq!(state(&row, true), "connecting");

@@ -132,7 +132,7 @@ fn first(list: Value) -> DynamicMessage {
 #[test]
 fn an_older_client_reads_the_answers_of_this_server() {
     let poller = poller("read_by_old");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     desc.set_label("upstream");
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
@@ -192,8 +192,8 @@ fn an_older_client_reads_the_answers_of_this_server() {
 #[test]
 fn a_request_of_an_older_client_means_what_it_meant() {
     let poller = poller("asked_by_old");
-    let (waiting, _a, _b) = open(&poller);
-    let (_idle, _c, _d) = open(&poller);
+    let (_a, _b, waiting) = open(&poller);
+    let (_c, _d, _idle) = open(&poller);
     let mut wait = pin!(waiting.wait(Direction::Read));
     park(wait.as_mut());
     let fixture = Fixture::new();

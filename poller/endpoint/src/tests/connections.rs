@@ -57,7 +57,7 @@ fn connections_beyond_the_limit_are_closed_and_those_within_are_served() {
 #[test]
 fn it_answers_while_every_thread_of_the_service_is_stuck() {
     let poller = poller("stuck");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     // The lock of a descriptor, held by a thread that does not go on.
     let _guard = faults::hold(&desc);
     let fixture = Fixture::new();

@@ -29,7 +29,7 @@ async fn client(directory: &tempfile::TempDir) -> ControlClient<Channel> {
 fn an_evicted_descriptor_lets_its_waiters_go_and_refuses_all_that_comes() {
     let directory = tempfile::tempdir().unwrap();
     let poller = poller("evicting");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let request = v1::EvictRequest {
         poller: "evicting".into(),
         id: desc.id().to_string(),
@@ -70,10 +70,10 @@ fn an_evicted_descriptor_lets_its_waiters_go_and_refuses_all_that_comes() {
 fn nobody_is_evicted_by_the_id_of_somebody_who_is_gone() {
     let directory = tempfile::tempdir().unwrap();
     let poller = poller("recycling");
-    let (gone, _a, _b) = open(&poller);
+    let (_a, _b, gone) = open(&poller);
     let id = gone.id().to_string();
     gone.close();
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     assert_eq!(
         desc.id().to_string().split('.').next(),
         id.split('.').next(),

@@ -7,7 +7,7 @@ use netpoller_core::{Direction, ReadyList};
 use netpoller_proto::v1;
 use tonic::Code;
 
-use crate::fixture::{Fixture, open, park, poller, run};
+use crate::fixture::{Fixture, kept, open, park, poller, run};
 
 fn request(poller: &str, id: String) -> v1::GetDescriptorRequest {
     v1::GetDescriptorRequest {
@@ -19,8 +19,8 @@ fn request(poller: &str, id: String) -> v1::GetDescriptorRequest {
 #[test]
 fn a_descriptor_comes_with_its_history_its_latencies_and_the_kernels_view() {
     let poller = poller("described");
-    let (other, _a, _b) = open(&poller);
-    let (desc, _ours, mut theirs) = open(&poller);
+    let (_a, _b, other) = open(&poller);
+    let (_ours, mut theirs, desc) = open(&poller);
     {
         let mut wait = pin!(desc.wait(Direction::Read));
         park(wait.as_mut());
@@ -97,8 +97,8 @@ fn a_descriptor_comes_with_its_history_its_latencies_and_the_kernels_view() {
 #[test]
 fn a_wake_tells_how_long_nobody_polled_before_it_and_who_ran_instead() {
     let poller = poller("kept");
-    let (hog, _ours, mut to_hog) = open(&poller);
-    let (reader, _own, mut to_reader) = open(&poller);
+    let (_ours, mut to_hog, hog) = open(&poller);
+    let (_own, mut to_reader, reader) = open(&poller);
     let mut ready = ReadyList::with_capacity(8);
     let mut hogs = pin!(netpoller_core::task::named(
         "hog",
@@ -145,12 +145,12 @@ fn the_history_reaches_back_beyond_the_flight_recorder() {
         .flight_recorder(1024)
         .build()
         .unwrap();
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
     // Others fill the ring of this thread.
     for _ in 0..200 {
-        drop(open(&poller));
+        drop(kept(&poller));
     }
     let fixture = Fixture::new();
     let answer = run(async {
@@ -170,7 +170,7 @@ fn the_history_reaches_back_beyond_the_flight_recorder() {
 #[test]
 fn a_descriptor_that_is_closed_or_never_was_is_not_found() {
     let poller = poller("emptied");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let id = desc.id().to_string();
     desc.close();
     let fixture = Fixture::new();

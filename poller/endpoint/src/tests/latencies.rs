@@ -25,7 +25,7 @@ struct Waited {
 
 impl Waited {
     fn new(poller: &Poller) -> Self {
-        let (desc, ours, theirs) = open(poller);
+        let (ours, theirs, desc) = open(poller);
         Self { desc, ours, theirs }
     }
 
@@ -185,7 +185,7 @@ fn one_descriptor_is_told_alone() {
 #[test]
 fn a_second_client_is_refused_and_so_is_what_nothing_can_be_grouped_by() {
     let poller = poller("refusing");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let fixture = Fixture::new();
     run(async {
         let mut client = fixture.client().await;

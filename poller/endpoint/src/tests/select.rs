@@ -14,7 +14,7 @@ use tonic::Code;
 use tonic::transport::Channel;
 
 use super::group;
-use crate::fixture::{Fixture, open, park, poller, run};
+use crate::fixture::{Fixture, kept, open, park, poller, run};
 use crate::{Listen, Server};
 
 fn comparison(field: &str, op: Operator, value: Value) -> Filter {
@@ -45,7 +45,7 @@ fn all(filters: Vec<Filter>) -> Filter {
 /// Descriptors with these labels.
 fn labels(poller: &Poller, labels: &[&str]) -> Vec<(Desc, UnixStream, UnixStream)> {
     let opened = labels.iter().map(|label| {
-        let opened = open(poller);
+        let opened = kept(poller);
         opened.0.set_label(label);
         opened
     });
@@ -297,8 +297,8 @@ fn a_hidden_address_cannot_be_found_out_by_filtering_for_it() {
 #[test]
 fn a_watcher_with_a_filter_is_told_of_rows_that_begin_and_cease_to_match() {
     let poller = poller("narrow");
-    let (_other, _a, _b) = open(&poller);
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_a, _b, _other) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let key = format!("narrow/{}", desc.id());
     let fixture = Fixture::new();
     run(async {
@@ -342,7 +342,7 @@ fn a_watcher_with_a_filter_is_told_of_rows_that_begin_and_cease_to_match() {
 #[test]
 fn a_row_is_told_when_time_alone_makes_it_match() {
     let poller = poller("ageing");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let young = Duration::from_millis(400).as_nanos() as i64;
     let fixture = Fixture::new();
     run(async {

@@ -10,7 +10,7 @@ use netpoller_proto::v1::inspector_client::InspectorClient;
 use tonic::Code;
 use tonic::transport::Endpoint;
 
-use crate::fixture::{Fixture, open, park, poller, run};
+use crate::fixture::{Fixture, kept, park, poller, run};
 
 fn ask(fixture: &Fixture, poller: &str) -> v1::ListSitesResponse {
     let request = v1::ListSitesRequest {
@@ -124,7 +124,7 @@ fn what_lies_in_the_kernel_is_added_up_and_addresses_are_hidden_where_they_must_
 #[test]
 fn pollers_are_added_up_line_by_line_and_one_can_be_asked_for() {
     let [one, other] = ["sites_one", "sites_other"].map(poller);
-    let _kept = [open(&one), open(&other), open(&other)];
+    let _kept = [kept(&one), kept(&other), kept(&other)];
     let fixture = Fixture::new();
     let live = |answer: v1::ListSitesResponse| -> u64 {
         let sites = answer.sites.iter();

@@ -6,12 +6,12 @@ use netpoller_core::view::faults;
 use netpoller_core::{Direction, Transition};
 use netpoller_proto::v1;
 
-use crate::fixture::{Fixture, open, park, poller, run};
+use crate::fixture::{Fixture, kept, open, park, poller, run};
 
 #[test]
 fn statistics_name_every_counter_and_the_laws_hold() {
     let poller = poller("counted");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
     let fixture = Fixture::new();
@@ -73,7 +73,7 @@ fn a_broken_law_is_reported_after_it_was_read_three_times() {
 #[test]
 fn statistics_of_an_interval_tell_what_was_counted_within_it() {
     let poller = poller("interval");
-    let (_before, _a, _b) = open(&poller);
+    let (_a, _b, _before) = open(&poller);
     let fixture = Fixture::new();
     let request = v1::GetStatsRequest {
         poller: "interval".into(),
@@ -85,7 +85,7 @@ fn statistics_of_an_interval_tell_what_was_counted_within_it() {
         // One a moment, so that some are opened within the interval, wherever it lies.
         let mut opened = Vec::new();
         while !ask.is_finished() {
-            opened.push(open(&poller));
+            opened.push(kept(&poller));
             tokio::time::sleep(std::time::Duration::from_millis(20)).await;
         }
         ask.await.unwrap().unwrap().into_inner()
@@ -117,7 +117,7 @@ fn an_interval_that_is_too_long_is_refused() {
 #[test]
 fn an_audit_names_the_law_that_a_skewed_counter_breaks() {
     let (sound, skewed) = (poller("sound"), poller("skewed"));
-    let _open = [open(&sound), open(&skewed)];
+    let _open = [kept(&sound), kept(&skewed)];
     faults::skew(&skewed, Direction::Read, Transition::Park, 1);
     let fixture = Fixture::new();
     run(async {

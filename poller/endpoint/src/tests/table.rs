@@ -166,8 +166,8 @@ fn a_table_of_more_rows_than_a_page_comes_whole_and_once() {
 #[test]
 fn a_waiting_row_tells_task_thread_and_line_and_others_can_be_left_out() {
     let poller = poller("waiting");
-    let (_idle, _a, _b) = open(&poller);
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_a, _b, _idle) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     desc.set_label("upstream");
     let wait = desc.wait(Direction::Read);
     let line = line!() - 1;

@@ -21,7 +21,7 @@ async fn events(stream: &mut Streaming<v1::TransitionsFrame>, count: usize) -> V
 #[test]
 fn a_dump_is_what_was_recorded_and_ends() {
     let poller = poller("dumped");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let fixture = Fixture::new();
     run(async {
         let request = v1::WatchTransitionsRequest {
@@ -55,8 +55,8 @@ fn a_dump_is_what_was_recorded_and_ends() {
 #[test]
 fn a_subscriber_hears_of_what_it_asked_for_and_of_nothing_else() {
     let poller = poller("heard");
-    let (other, _a, _b) = open(&poller);
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_a, _b, other) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let fixture = Fixture::new();
     run(async {
         let request = v1::WatchTransitionsRequest {
@@ -110,7 +110,7 @@ fn a_poller_that_is_made_later_is_heard_from_its_beginning() {
             .unwrap()
             .into_inner();
         let poller = poller("late");
-        let (desc, _ours, _theirs) = open(&poller);
+        let (_ours, _theirs, desc) = open(&poller);
         loop {
             let events = events(&mut stream, 1).await;
             if events

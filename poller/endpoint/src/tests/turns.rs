@@ -118,7 +118,7 @@ fn one_page_is_looked_for_at_a_time_and_one_that_is_given_up_makes_room() {
 #[test]
 fn a_description_waits_while_somebody_reads_the_kernels_list() {
     let poller = poller("described_in_turns");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let service = Service::default();
     run(async {
         let turn = service.turns.kernel().await;

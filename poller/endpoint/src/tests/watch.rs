@@ -14,8 +14,8 @@ use crate::limits::Limits;
 #[test]
 fn a_watcher_gets_the_table_and_then_only_what_changes() {
     let poller = poller("watched");
-    let (_still, _a, _b) = open(&poller);
-    let (desc, ours, _theirs) = open(&poller);
+    let (_a, _b, _still) = open(&poller);
+    let (ours, _theirs, desc) = open(&poller);
     let id = desc.id();
     let fixture = Fixture::new();
     run(async {
@@ -85,7 +85,7 @@ fn a_watcher_gets_the_table_and_then_only_what_changes() {
 #[test]
 fn the_next_owner_of_a_slot_is_told_beside_the_removal_of_the_one_before() {
     let poller = poller("slots");
-    let (desc, ours, _theirs) = open(&poller);
+    let (ours, _theirs, desc) = open(&poller);
     let fixture = Fixture::new();
     run(async {
         let request = v1::WatchRequest {
@@ -99,7 +99,7 @@ fn the_next_owner_of_a_slot_is_told_beside_the_removal_of_the_one_before() {
 
         let before = desc.id();
         drop((desc, ours));
-        let (desc, _ours, _theirs) = open(&poller);
+        let (_ours, _theirs, desc) = open(&poller);
         assert_eq!(before.slot, desc.id().slot, "the slot is used again");
         // Both may be in one group or, if the watcher looked between, in two.
         let (mut upserts, mut removes) = (Vec::new(), Vec::new());
@@ -116,7 +116,7 @@ fn the_next_owner_of_a_slot_is_told_beside_the_removal_of_the_one_before() {
 #[test]
 fn a_poller_that_is_gone_takes_its_rows_with_it() {
     let gone = poller("gone");
-    let (desc, ours, _theirs) = open(&gone);
+    let (ours, _theirs, desc) = open(&gone);
     let fixture = Fixture::new();
     run(async {
         let request = v1::WatchRequest {

@@ -17,11 +17,18 @@ fn poller(name: &str) -> Poller {
     Poller::builder().name(name).build().unwrap()
 }
 
-/// A registered descriptor with the socket it stands for, and the other end.
-fn open(poller: &Poller) -> (Desc, UnixStream, UnixStream) {
+/// The socket of a registered descriptor, the other end, and the descriptor. A `let` that takes them
+/// apart drops the last one first, and no socket is to go before its descriptor.
+fn open(poller: &Poller) -> (UnixStream, UnixStream, Desc) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
     let desc = poller.open(ours.as_fd(), Kind::Unix).unwrap();
+    (ours, theirs, desc)
+}
+
+/// The same to be kept in one piece, of which the first part is dropped first.
+fn kept(poller: &Poller) -> (Desc, UnixStream, UnixStream) {
+    let (ours, theirs, desc) = open(poller);
     (desc, ours, theirs)
 }
 
@@ -51,7 +58,7 @@ fn assert_laws(laws: &[Law]) {
 #[test]
 fn a_row_says_who_waits_where_since_when_and_until_when() {
     let poller = poller("rows");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     desc.set_label("backend");
     desc.set_deadline(Some(Instant::now() + Duration::from_secs(60)), Sides::Read);
     // The stamp of a wait may err by less than a microsecond.
@@ -91,11 +98,11 @@ fn a_row_says_who_waits_where_since_when_and_until_when() {
 #[test]
 fn labels_and_names_of_tasks_do_not_run_out_and_one_in_use_is_never_anothers() {
     let poller = poller("names");
-    let (lasting, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, lasting) = open(&poller);
     lasting.set_label("lasting");
     let mut reads = pin!(crate::task::named("reader", lasting.wait(Direction::Read)));
     park(reads.as_mut());
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     for i in 0..100_000 {
         desc.set_label(&format!("label {i}"));
         drop(crate::task::named(&format!("task {i}"), async {}));
@@ -168,7 +175,7 @@ fn a_connection_under_way_has_its_peer_and_a_waiter_and_no_age_of_data_that_neve
 #[test]
 fn pages_cover_the_table_once_and_skip_dead_slots() {
     let poller = poller("pages");
-    let mut descs: Vec<_> = (0..10).map(|_| open(&poller)).collect();
+    let mut descs: Vec<_> = (0..10).map(|_| kept(&poller)).collect();
     drop(descs.remove(4));
     let mut seen = Vec::new();
     let mut next = Some(0);
@@ -187,11 +194,11 @@ fn pages_cover_the_table_once_and_skip_dead_slots() {
 #[test]
 fn the_laws_hold_to_the_last_count_on_a_poller_at_rest() {
     let poller = poller("quiescent");
-    let (woken, _a, mut peer) = open(&poller);
-    let (timed_out, _b, _peer_b) = open(&poller);
-    let (cancelled, _c, _peer_c) = open(&poller);
-    let (parked, _d, _peer_d) = open(&poller);
-    let (closed, _e, _peer_e) = open(&poller);
+    let (_a, mut peer, woken) = open(&poller);
+    let (_b, _peer_b, timed_out) = open(&poller);
+    let (_c, _peer_c, cancelled) = open(&poller);
+    let (_d, _peer_d, parked) = open(&poller);
+    let (_e, _peer_e, closed) = open(&poller);
     // The edges of a new registration: each socket is writable.
     poll_now(&poller);
 
@@ -245,7 +252,7 @@ fn a_count_of_waiters_that_has_drifted_is_reported() {
 #[test]
 fn a_registration_that_the_table_does_not_know_is_reported() {
     let poller = poller("leaked");
-    let (desc, ours, _theirs) = open(&poller);
+    let (ours, _theirs, desc) = open(&poller);
     let duplicate = ours.try_clone().unwrap();
     // Closed behind the poller's back while a duplicate keeps the registration alive in the kernel
     // (semantics 10).
@@ -273,7 +280,7 @@ fn a_busy_poller_is_not_accused_and_its_rows_are_whole() {
             scope.spawn(move || {
                 let mut ready = ReadyList::default();
                 while !stop.load(Ordering::Relaxed) {
-                    let (desc, _ours, theirs) = open(poller);
+                    let (_ours, theirs, desc) = open(poller);
                     wait_once(&desc, poller, &mut ready, &theirs);
                     // Before the socket is closed: its number may be the other thread's next socket
                     // (semantics 10).
@@ -337,7 +344,7 @@ fn a_wait_that_changes_its_waker_is_one_waiter() {
         fn wake(self: std::sync::Arc<Self>) {}
     }
     let poller = poller("rearmed");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
     for _ in 0..3 {
@@ -369,7 +376,7 @@ fn assert_laws_running(laws: &[Law]) {
 #[test]
 fn reading_takes_no_lock_of_a_descriptor() {
     let poller = poller("locks");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
     let stuck = desc.slot.lock();

@@ -17,7 +17,7 @@ fn kinds(events: &[Event], desc: &Desc, direction: Direction) -> Vec<&'static st
 fn a_read_is_told_from_the_kernels_event_to_the_waiter_that_runs() {
     let poller = poller("recorder");
     let mut cursor = Cursor::now(&poller);
-    let (desc, _ours, mut theirs) = open(&poller);
+    let (_ours, mut theirs, desc) = open(&poller);
     poll_now(&poller); // the edge for writing that every new socket has
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
@@ -50,10 +50,10 @@ fn a_descriptor_remembers_its_last_transitions_when_the_ring_has_forgotten_them(
         .flight_recorder(4 * 24)
         .build()
         .unwrap();
-    let (stuck, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, stuck) = open(&poller);
     let mut wait = pin!(stuck.wait(Direction::Read));
     park(wait.as_mut());
-    let (busy, _busy_ours, _busy_theirs) = open(&poller);
+    let (_busy_ours, _busy_theirs, busy) = open(&poller);
     for _ in 0..100 {
         busy.set_deadline(None, Sides::Read);
     }
@@ -73,7 +73,7 @@ fn what_was_overwritten_before_it_was_read_is_counted_as_lost() {
         .flight_recorder(8 * 24)
         .build()
         .unwrap();
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let mut cursor = Cursor::now(&poller);
     for _ in 0..20 {
         desc.set_deadline(None, Sides::Read);
@@ -93,7 +93,7 @@ fn what_was_overwritten_before_it_was_read_is_counted_as_lost() {
 #[test]
 fn what_an_idle_thread_does_is_dated_when_it_does_it() {
     let poller = poller("idle");
-    let (desc, _ours, mut theirs) = open(&poller);
+    let (_ours, mut theirs, desc) = open(&poller);
     theirs.write_all(b"x").unwrap();
     poll_now(&poller);
     let pause = || {
@@ -134,7 +134,7 @@ fn a_poller_without_a_flight_recorder_counts_all_the_same() {
         .flight_recorder(0)
         .build()
         .unwrap();
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
     assert!(recorder::recorded(&poller).is_empty());
@@ -149,7 +149,7 @@ fn a_poller_without_a_flight_recorder_counts_all_the_same() {
 #[test]
 fn a_wake_is_split_into_the_pollers_share_and_the_schedulers() {
     let poller = poller("shares");
-    let (desc, _ours, mut theirs) = open(&poller);
+    let (_ours, mut theirs, desc) = open(&poller);
     let mut wait = pin!(desc.wait(Direction::Read));
     park(wait.as_mut());
     assert_eq!(poller.rows()[0].read.last_wake, None);
@@ -201,7 +201,7 @@ fn those_behind_a_slow_waker_wait_for_the_poller_and_not_for_the_scheduler() {
         }
     }
     let poller = poller("slow_waker");
-    let open: Vec<_> = (0..4).map(|_| open(&poller)).collect();
+    let open: Vec<_> = (0..4).map(|_| kept(&poller)).collect();
     let mut ready = ReadyList::default();
     poller.poll(Some(Duration::ZERO), &mut ready).unwrap();
     let slow = Waker::from(std::sync::Arc::new(Slow));
@@ -243,7 +243,7 @@ fn those_behind_a_slow_waker_wait_for_the_poller_and_not_for_the_scheduler() {
 #[test]
 fn a_release_says_whether_it_was_the_deadline_or_close() {
     let poller = poller("causes");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let mut cx = Context::from_waker(Waker::noop());
     for cause in [Cause::Deadline, Cause::Close] {
         let mut wait = pin!(desc.wait(Direction::Read));
@@ -269,7 +269,7 @@ fn a_release_says_whether_it_was_the_deadline_or_close() {
 #[test]
 fn events_in_the_kernel_while_nobody_polls_are_accounted_for() {
     let poller = poller("away");
-    let (_desc, _ours, mut theirs) = open(&poller);
+    let (_ours, mut theirs, _desc) = open(&poller);
     poll_now(&poller);
     let before = poller.stats();
     theirs.write_all(b"x").unwrap();
@@ -289,7 +289,7 @@ fn a_dump_is_private_names_what_happened_and_is_made_when_a_condition_comes_true
 
     let directory = tempfile::tempdir().unwrap();
     let poller = poller("dumped");
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     let path = dump::to_file(directory.path(), "by/hand").unwrap();
     assert!(path.to_string_lossy().contains("-byhand-"));
     assert_eq!(path.metadata().unwrap().permissions().mode() & 0o777, 0o600);
@@ -335,7 +335,7 @@ fn an_exemplar_knows_the_line_and_the_task_that_waited_after_its_descriptor_has_
     use crate::Histogram;
 
     let poller = poller("exemplars");
-    let (desc, _ours, mut theirs) = open(&poller);
+    let (_ours, mut theirs, desc) = open(&poller);
     let id = desc.id();
     let line = line!() + 1;
     let wait = async { desc.wait(Direction::Read).await.unwrap() };

@@ -116,7 +116,7 @@ fn labelled(client: &Client, label: &str) -> Option<(u64, Known)> {
 #[test]
 fn a_client_sees_a_descriptor_come_wait_and_go() {
     let poller = Poller::builder().name("console").build().unwrap();
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     desc.set_label("come-and-go");
     let fixture = Fixture::new();
     run(async {
@@ -165,7 +165,7 @@ fn a_pause_holds_the_messages_of_one_connection_and_of_no_other_and_each_call_is
             assert_eq!(paused.state().await, Temporality::Paused);
         }
 
-        let (desc, _ours, _theirs) = open(&poller);
+        let (_ours, _theirs, desc) = open(&poller);
         desc.set_label("while-paused");
         other.until(|client| labelled(client, "while-paused")).await;
         // Of a sample that was taken in the pause. What was on its way when it began may come late.
@@ -194,7 +194,7 @@ fn a_pause_holds_the_messages_of_one_connection_and_of_no_other_and_each_call_is
 #[test]
 fn the_details_of_a_task_are_its_wakes_and_runs_until_it_ends_and_an_unknown_one_is_not_found() {
     let poller = Poller::builder().name("detailed").build().unwrap();
-    let (desc, mut ours, mut theirs) = open(&poller);
+    let (mut ours, mut theirs, desc) = open(&poller);
     desc.set_label("detailed");
     let fixture = Fixture::new();
     run(async {
@@ -317,7 +317,7 @@ fn eight_consoles_attach_at_once_beside_eight_inspectors_and_a_ninth_when_one_ha
 #[test]
 fn sixteen_details_are_watched_at_once_two_by_each_console_and_a_17th_when_one_is_left() {
     let poller = Poller::builder().name("looked_into").build().unwrap();
-    let (desc, _ours, _theirs) = open(&poller);
+    let (_ours, _theirs, desc) = open(&poller);
     desc.set_label("looked-into");
     let mut wait = pin!(task::named("looked-into", desc.wait(Direction::Read)));
     let mut cx = Context::from_waker(Waker::noop());
