@@ -162,7 +162,7 @@ impl<'a> Part<'a> {
     #[must_use]
     pub fn location(self) -> Cow<'a, str> {
         match self.waiter() {
-            Some(waiter) if !waiter.location.is_empty() => waiter.line(),
+            Some(waiter) if !waiter.line().is_empty() => waiter.line(),
             _ => Cow::Borrowed(&self.row.opened_location),
         }
     }

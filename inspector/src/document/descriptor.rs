@@ -40,6 +40,9 @@ pub(crate) struct Side<'a> {
     /// It was so at each look since then, and when it began is not known.
     pub(super) since_at_least: bool,
     waiter: Option<Waiter<'a>>,
+    /// Who waits beside, of a process that is read from outside.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub(super) others: Vec<Waiter<'a>>,
     pub(super) deadline_ns: Option<u64>,
     pub(super) deadline_in_ns: Option<i64>,
     pub(super) deadline_expired: bool,
@@ -85,7 +88,12 @@ pub(super) struct Waiter<'a> {
     pub(super) nearest: Option<Line<'a>>,
     /// In the words of its runtime.
     pub(super) reason: Option<&'a str>,
-    /// In a description alone, and of a process that is read from outside.
+    /// Of a process that is read from outside, as all that follows.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) future: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) task_state: Option<&'a str>,
+    /// In a description alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stack: Vec<Call<'a>>,
 }
@@ -144,6 +152,7 @@ pub(super) fn side<'a>(side: &'a v1::Direction, context: &Context) -> Side<'a> {
         age_ns: since.map(|since| context.now_ns.saturating_sub(since)),
         since_at_least: side.since_at_least,
         waiter: side.is_waiting().then(|| waiter(side.waiter.as_ref())),
+        others: side.others.iter().map(|it| waiter(Some(it))).collect(),
         deadline_ns: deadline,
         deadline_in_ns: deadline.map(|deadline| signed(deadline, context.now_ns)),
         deadline_expired: side.deadline_ns == 1,
@@ -181,6 +190,8 @@ pub(super) fn waiter(waiter: Option<&v1::Waiter>) -> Waiter<'_> {
         location: waiter.and_then(|it| present(&it.location)),
         nearest: line(waiter.and_then(|it| it.nearest.as_ref())),
         reason: waiter.and_then(|it| present(&it.reason)),
+        future: waiter.and_then(|it| present(&it.future)),
+        task_state: waiter.and_then(|it| present(&it.task_state)),
         stack: waiter.map_or(Vec::new(), |it| it.stack.iter().map(call).collect()),
     }
 }

@@ -37,6 +37,10 @@ pub(crate) struct Waiting<'a> {
     location: Option<&'a str>,
     nearest: Option<Line<'a>>,
     reason: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    future: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    task_state: Option<&'a str>,
     since_ns: Option<u64>,
     age_ns: Option<u64>,
     since_at_least: bool,
@@ -64,6 +68,8 @@ fn waiting<'a>(entry: &'a Entry, direction: Direction, context: &Context) -> Wai
         location: person.location,
         nearest: person.nearest,
         reason: person.reason,
+        future: person.future,
+        task_state: person.task_state,
         since_ns: inner.as_ref().and_then(|it| it.since_ns),
         age_ns: inner.as_ref().and_then(|it| it.age_ns),
         since_at_least: inner.as_ref().is_some_and(|it| it.since_at_least),

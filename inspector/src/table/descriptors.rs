@@ -115,6 +115,12 @@ const LOCATION: C = WHERE.called("location", "LOCATION").keep(210);
 const TASK: C = of(Field::Task, 140).least(10).cut_to(Cut::Middle, |entry| {
     entry.waiter().map_or(0, |waiter| waiter.task.len())
 });
+const FUTURE: C = of(Field::Future, 138)
+    .wide()
+    .least(12)
+    .cut_to(Cut::Middle, |entry| {
+        entry.waiter().map_or(0, |waiter| waiter.future.len())
+    });
 const THREAD: C = of(Field::Thread, 105).cut_to(Cut::Middle, |entry| {
     entry.waiter().map_or(0, |waiter| waiter.thread.len())
 });
@@ -176,7 +182,7 @@ const fn of_socket(field: Field) -> C {
 /// Those above, each with the name and the look that it has unless a table says otherwise.
 const LAID_OUT: &[C] = &[
     ID, FD, KIND, DIR, LOCAL, PEER, RD, WR, SINCE, DEADLINE, EDGES, WHERE, TASK, THREAD, STATE,
-    POLLER, LABEL, OPENED, EVENTS, FLAGS, SITE,
+    FUTURE, POLLER, LABEL, OPENED, EVENTS, FLAGS, SITE,
 ];
 
 const fn has(columns: &[C], field: Field) -> Option<C> {
@@ -384,7 +390,7 @@ mod tests {
     }
 
     #[test]
-    fn who_was_woken_and_who_waits_for_the_lock_behind_have_a_row_each() {
+    fn who_was_woken_who_waits_beside_and_who_waits_for_the_lock_have_a_row_each() {
         let mut row = fixture::parked_reader();
         let read = row.read.as_mut().expect("a side");
         read.state = State::Woken.into();
@@ -395,6 +401,10 @@ mod tests {
                 location: "src/server.rs:99".into(),
                 ..Default::default()
             }),
+        });
+        read.others.push(v1::Waiter {
+            task: "beside".into(),
+            ..Default::default()
         });
         let all = waiters(vec![Arc::new(row)]);
         let shown: Vec<_> = all
@@ -408,6 +418,7 @@ mod tests {
             shown,
             [
                 ["conn-42", "12.4s", "src/server.rs:88", "woken"],
+                ["beside", "-", "src/server.rs:41", "woken"],
                 ["second", "1.0ms", "src/server.rs:99", "queued"]
             ]
         );

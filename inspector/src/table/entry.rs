@@ -39,32 +39,40 @@ pub(crate) fn descriptors(rows: Vec<Arc<Descriptor>>) -> Vec<Entry> {
         .collect()
 }
 
-/// One entry for each who waits: the one who waits for a direction, and those who wait for the lock
-/// behind it.
+/// One entry for each who waits: the one who waits for a direction, those who wait for it too, and
+/// those who wait for the lock behind it.
 pub(crate) fn waiters(rows: Vec<Arc<Descriptor>>) -> Vec<Entry> {
-    let queued: Vec<Entry> = rows.iter().flat_map(|row| queued(row)).collect();
+    let further: Vec<Entry> = rows.iter().flat_map(|row| further(row)).collect();
     let mut all = sides(rows, Side::is_waiting);
-    if !queued.is_empty() {
-        all.extend(queued);
+    if !further.is_empty() {
+        all.extend(further);
         // Those of one descriptor together.
         all.sort_by_cached_key(|entry| (entry.row.poller.clone(), entry.row.slot));
     }
     all
 }
 
-/// One entry for each who waits for the lock of a descriptor, as if its direction were theirs.
-fn queued(row: &Descriptor) -> Vec<Entry> {
+/// One entry for each who waits beside the one who waits for a direction of a descriptor, or for
+/// its lock, as if the direction were theirs.
+fn further(row: &Descriptor) -> Vec<Entry> {
     let each = |direction: Direction| {
-        let queued = row.side(direction).map_or(&[][..], |side| &side.queued);
-        queued.iter().map(move |queued| {
-            let mut row = row.clone();
+        let Some(side) = row.side(direction) else {
+            return Vec::new();
+        };
+        // Since when the others wait is not known.
+        let others = side.others.iter().map(|it| (side.state(), 0, Some(it)));
+        let queued = side.queued.iter();
+        let queued = queued.map(|it| (State::Queued, it.since_ns, it.waiter.as_ref()));
+        let entry = |(state, since_ns, waiter): (State, u64, Option<&Waiter>)| {
             let side = Side {
-                state: State::Queued.into(),
-                since_ns: queued.since_ns,
-                waiter: queued.waiter.clone(),
+                state: state.into(),
+                since_ns,
+                waiter: waiter.cloned(),
                 queued: Vec::new(),
-                ..row.side(direction).cloned().unwrap_or_default()
+                others: Vec::new(),
+                ..side.clone()
             };
+            let mut row = row.clone();
             match direction {
                 Direction::Read => row.read = Some(side),
                 Direction::Write => row.write = Some(side),
@@ -73,7 +81,8 @@ fn queued(row: &Descriptor) -> Vec<Entry> {
                 row: Arc::new(row),
                 direction: Some(direction),
             }
-        })
+        };
+        others.chain(queued).map(entry).collect()
     };
     Direction::ALL.into_iter().flat_map(each).collect()
 }

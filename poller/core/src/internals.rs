@@ -26,8 +26,8 @@ pub use crate::observe::{
 };
 pub use crate::poller::Eviction;
 pub use crate::sys::{
-    AcceptFailure, AcceptPause, OwnThread, effective_uid, is_gone, listening_pid, replace,
-    start_ticks, yield_to_others,
+    AcceptFailure, AcceptPause, OwnThread, compare_files, effective_uid, is_gone, listening_pid,
+    replace, start_ticks, yield_to_others,
 };
 pub use crate::view::kernel::{Listed, Listing};
 pub use crate::view::lints::waiters::{Parked, Waiters};

@@ -193,8 +193,8 @@ pub(super) fn poller(name: &str) -> Poller {
     Poller::builder().name(name).build().unwrap()
 }
 
-/// The socket of a registered descriptor, the other end, and the descriptor. A `let` that takes them
-/// apart drops the last one first, and no socket is to go before its descriptor.
+/// The socket of a registered descriptor, the other end, and the descriptor. A `let` that takes
+/// them apart drops the last one first, and no socket is to go before its descriptor.
 pub(super) fn open(poller: &Poller) -> (UnixStream, UnixStream, Desc) {
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();

@@ -167,6 +167,9 @@ fields! {
     Task "task" [] "who waits", LASTING,
         Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.task.as_str())))),
         key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.task));
+    Future "future" [] "type of the future that the task which waits polls", LASTING,
+        Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.future.as_str())))),
+        key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.future));
     Thread "thread" [] "the thread that parked, or last polled the task", EVENT,
         Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.thread.as_str())))),
         key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.thread));

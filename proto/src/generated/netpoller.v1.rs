@@ -402,6 +402,9 @@ pub struct Direction {
     /// It was so at each look since `since_ns`: when it began is not known.
     #[prost(bool, tag = "41")]
     pub since_at_least: bool,
+    /// Who waits beside `waiter`, where the runtime lets several. Of a process that is read from outside alone.
+    #[prost(message, repeated, tag = "42")]
+    pub others: ::prost::alloc::vec::Vec<Waiter>,
 }
 /// Somebody who waits for the lock of a descriptor, which another operation in the same direction holds.
 #[derive(Clone, PartialEq, ::prost::Message)]
@@ -475,10 +478,16 @@ pub struct Waiter {
     /// What it waits for, in the words of its runtime, for example "IO wait"; empty where that is not told.
     #[prost(string, tag = "31")]
     pub reason: ::prost::alloc::string::String,
-    /// The calls that it is in, the innermost first. Of a process that is read from outside, and in the answer of
+    /// The calls that it is in, or the futures that it awaits, the innermost first. Of a process that is read from outside, and in the answer of
     /// GetDescriptor alone.
     #[prost(message, repeated, tag = "32")]
     pub stack: ::prost::alloc::vec::Vec<Call>,
+    /// The type of the future that the task polls, for example "server::serve::{async fn}"; empty where that is not known.
+    #[prost(string, tag = "33")]
+    pub future: ::prost::alloc::string::String,
+    /// What the task does, in the words of its runtime: "idle", "scheduled", "running"; empty where that is not told.
+    #[prost(string, tag = "34")]
+    pub task_state: ::prost::alloc::string::String,
 }
 /// A call on a stack.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1555,6 +1564,8 @@ pub enum LineKind {
     Opened = 4,
     /// The task that waits was started there.
     Started = 5,
+    /// The future that the task polls is written there.
+    Written = 6,
 }
 impl LineKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1569,6 +1580,7 @@ impl LineKind {
             Self::Connected => "LINE_KIND_CONNECTED",
             Self::Opened => "LINE_KIND_OPENED",
             Self::Started => "LINE_KIND_STARTED",
+            Self::Written => "LINE_KIND_WRITTEN",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1580,6 +1592,7 @@ impl LineKind {
             "LINE_KIND_CONNECTED" => Some(Self::Connected),
             "LINE_KIND_OPENED" => Some(Self::Opened),
             "LINE_KIND_STARTED" => Some(Self::Started),
+            "LINE_KIND_WRITTEN" => Some(Self::Written),
             _ => None,
         }
     }

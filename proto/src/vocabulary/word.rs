@@ -53,6 +53,8 @@ words! {
         Opened = 4 opened,
         /// The task that waits was started there.
         Started = 5 started,
+        /// The future that the task polls is written there.
+        Written = 6 written,
     }
 }
 

@@ -138,8 +138,8 @@ fn evidence<'a>(finding: &'a Finding, name: &str) -> &'a str {
         .1
 }
 
-/// A TCP connection of std's, which does not block, its peer, and its descriptor. A `let` that takes
-/// them apart drops the last one first, and no socket is to go before its descriptor.
+/// A TCP connection of std's, which does not block, its peer, and its descriptor. A `let` that
+/// takes them apart drops the last one first, and no socket is to go before its descriptor.
 fn connection(poller: &Poller) -> (TcpStream, TcpStream, Desc) {
     let (ours, theirs) = std_tcp_pair();
     ours.set_nonblocking(true).unwrap();

@@ -3,11 +3,14 @@
 //! The text is the kernel's, and some of it the process's own: names of threads and paths. So
 //! nothing is taken for granted, and whatever cannot be read is absent.
 
+use std::cmp::Ordering;
 use std::collections::HashMap;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::fs::MetadataExt;
 use std::path::PathBuf;
+
+use netpoller_core::internals::compare_files;
 
 /// Open files that are looked at.
 const MOST_FILES: usize = 200_000;
@@ -80,13 +83,57 @@ pub(super) struct Thread {
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Facts {
     pub(super) files: Vec<OpenFile>,
-    /// By the number of the epoll descriptor.
+    /// By the number of the epoll descriptor; of several that are one open file, the lowest.
     pub(super) sets: HashMap<i32, Vec<Registered>>,
+    /// The others of these, with the lowest.
+    pub(super) duplicates: HashMap<i32, i32>,
     pub(super) threads: Vec<Thread>,
     /// Of open files (RLIMIT_NOFILE).
     pub(super) limit: Option<u64>,
     /// What could not be read, and why.
     pub(super) missing: Vec<String>,
+}
+
+/// The epoll descriptors of a process that are open files of their own.
+struct Distinct {
+    pid: u32,
+    /// In the order in which the kernel has the files.
+    sorted: Vec<i32>,
+    /// The kernel tells whether two are one.
+    is_known: bool,
+}
+
+impl Distinct {
+    fn new(pid: u32) -> Self {
+        Self {
+            pid,
+            sorted: Vec::new(),
+            is_known: true,
+        }
+    }
+
+    /// Returns which of those before is the same open file, or takes note of this one.
+    fn same(&mut self, fd: i32) -> Option<i32> {
+        let place = self.sorted.binary_search_by(|other| {
+            let order = compare_files(self.pid, *other, fd);
+            self.is_known &= order.is_some();
+            order.unwrap_or(Ordering::Less)
+        });
+        match place {
+            Ok(at) => self.sorted.get(at).copied(),
+            Err(at) => {
+                self.sorted.insert(at, fd);
+                None
+            }
+        }
+    }
+}
+
+/// Whether two sets are one, where the kernel does not tell: they have the same registrations, of
+/// which each has a word of its own.
+fn is_same(one: &[Registered], other: &[Registered]) -> bool {
+    let is_address = |it: &Registered| i32::try_from(it.data).is_err();
+    one == other && one.iter().any(is_address)
 }
 
 fn path(pid: u32, of: &str) -> PathBuf {
@@ -126,7 +173,13 @@ impl Facts {
         }
         facts.files.sort_by_key(|file| file.fd);
         let mut room = MOST_REGISTERED;
+        let mut distinct = Distinct::new(pid);
         for set in facts.files.iter().filter(|file| file.is_epoll()) {
+            // tokio has its own under two numbers.
+            if let Some(same) = distinct.same(set.fd) {
+                facts.duplicates.insert(set.fd, same);
+                continue;
+            }
             if room == 0 {
                 let more =
                     format!("registrations beyond the first {MOST_REGISTERED} are not looked at");
@@ -136,6 +189,11 @@ impl Facts {
             match text(path(pid, &format!("fdinfo/{}", set.fd))) {
                 Ok(info) => {
                     let all: Vec<_> = registered(&info).take(room).collect();
+                    let same = facts.sets.iter().find(|(_, other)| is_same(&all, other));
+                    if let Some((same, _)) = same.filter(|_| !distinct.is_known) {
+                        facts.duplicates.insert(set.fd, *same);
+                        continue;
+                    }
                     room -= all.len();
                     facts.sets.insert(set.fd, all);
                 }
@@ -188,6 +246,7 @@ impl Facts {
 /// known.
 pub(in crate::source) fn count(pid: u32) -> Option<(u64, u64)> {
     let (mut sets, mut channels) = (0, 0);
+    let mut distinct = Distinct::new(pid);
     for entry in fs::read_dir(path(pid, "fd"))
         .ok()?
         .flatten()
@@ -195,7 +254,9 @@ pub(in crate::source) fn count(pid: u32) -> Option<(u64, u64)> {
     {
         let link = fs::read_link(entry.path()).unwrap_or_default();
         let link = link.to_string_lossy();
-        sets += u64::from(link == EPOLL);
+        let fd = entry.file_name().to_str().and_then(|fd| fd.parse().ok());
+        let is_set = link == EPOLL && fd.is_some_and(|fd| distinct.same(fd).is_none());
+        sets += u64::from(is_set);
         channels += u64::from(link.starts_with("socket:[") || link.starts_with("pipe:["));
     }
     Some((sets, channels))
@@ -284,6 +345,36 @@ mod tests {
         let is_me = |it: &Thread| name.starts_with(&it.name) && it.name.len() >= 15;
         assert!(facts.threads.iter().any(is_me), "{:?}", facts.threads);
         assert!(facts.limit.is_some_and(|limit| limit > 0));
+    }
+
+    #[test]
+    fn a_set_under_two_numbers_is_one() {
+        let epoll = || {
+            rustix::event::epoll::create(rustix::event::epoll::CreateFlags::CLOEXEC).expect("a set")
+        };
+        let (one, other) = (epoll(), epoll());
+        let again = one.try_clone().expect("a number");
+        let [one_fd, other_fd, again_fd] = [&one, &other, &again].map(AsRawFd::as_raw_fd);
+        let facts = Facts::read(std::process::id()).expect("it is this one");
+        // Where the kernel does not tell, two that are empty are two.
+        if compare_files(std::process::id(), one_fd, other_fd).is_some() {
+            assert_eq!(facts.duplicates.get(&again_fd), Some(&one_fd));
+            assert!(!facts.sets.contains_key(&again_fd));
+        }
+        assert!(facts.sets.contains_key(&one_fd) && facts.sets.contains_key(&other_fd));
+        let registered = |data| Registered {
+            fd: 7,
+            events: 1,
+            inode: 70,
+            data,
+        };
+        let address = registered(0x7f00_0000_0000);
+        assert!(is_same(&[address], &[address]));
+        assert!(
+            !is_same(&[registered(7)], &[registered(7)]),
+            "so may two have it"
+        );
+        assert!(!is_same(&[address], &[address, address]) && !is_same(&[], &[]));
     }
 
     #[test]

@@ -65,6 +65,7 @@ struct Section {
 #[derive(Debug)]
 struct Segment {
     is_writable: bool,
+    is_code: bool,
     address: u64,
     /// In memory; what the file does not have of it begins as zeros.
     size: u64,
@@ -212,8 +213,17 @@ impl Image {
 
     /// Returns the addresses of all that is written in memory, whether the file has it or not.
     pub(super) fn variables_in_memory(&self) -> Vec<Range<u64>> {
-        let written = self.segments.iter().filter(|it| it.is_writable);
-        let addresses = written.map(|it| it.address..it.address.saturating_add(it.size));
+        self.in_memory(|it| it.is_writable)
+    }
+
+    /// Returns the addresses of all that is run.
+    pub(super) fn code_in_memory(&self) -> Vec<Range<u64>> {
+        self.in_memory(|it| it.is_code)
+    }
+
+    fn in_memory(&self, is_wanted: impl Fn(&Segment) -> bool) -> Vec<Range<u64>> {
+        let wanted = self.segments.iter().filter(|it| is_wanted(it));
+        let addresses = wanted.map(|it| it.address..it.address.saturating_add(it.size));
         addresses.collect()
     }
 
@@ -346,6 +356,7 @@ impl Segment {
     fn of(header: &ProgramHeader64<LittleEndian>) -> Self {
         Self {
             is_writable: header.p_flags.get(LITTLE).contains(elf::PF_W),
+            is_code: header.p_flags.get(LITTLE).contains(elf::PF_X),
             address: header.p_vaddr.get(LITTLE),
             size: header.p_memsz.get(LITTLE),
             part: Part {

@@ -6,6 +6,7 @@ use super::facts::Registered;
 use super::go::Go;
 use super::kept::Reading;
 use super::runtime::Runtime;
+use super::tokio::Tokio;
 
 /// A process whose runtime is known, or not.
 #[derive(Default)]
@@ -16,6 +17,7 @@ pub(super) enum Inside {
     /// Why it cannot be read.
     Refused(String),
     Go(Box<Go>),
+    Tokio(Box<Tokio>),
 }
 
 impl Inside {
@@ -25,13 +27,17 @@ impl Inside {
                 Ok(go) => Self::Go(Box::new(go)),
                 Err(reason) => Self::Refused(reason),
             },
+            "tokio" => match Tokio::open(pid) {
+                Ok(tokio) => Self::Tokio(Box::new(tokio)),
+                Err(reason) => Self::Refused(reason),
+            },
             _ => Self::Unknown,
         }
     }
 
     /// Whether it can be read.
     pub(super) fn is_known(&self) -> bool {
-        matches!(self, Self::Go(_))
+        matches!(self, Self::Go(_) | Self::Tokio(_))
     }
 
     /// Reads what it keeps of these registrations, by epoll set.
@@ -43,6 +49,7 @@ impl Inside {
                 ..Reading::default()
             },
             Self::Go(go) => go.read(sets),
+            Self::Tokio(tokio) => tokio.read(sets),
         }
     }
 }
@@ -53,6 +60,7 @@ impl std::fmt::Debug for Inside {
             Self::Unknown => "Unknown",
             Self::Refused(_) => "Refused",
             Self::Go(_) => "Go",
+            Self::Tokio(_) => "Tokio",
         })
     }
 }

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use netpoller_proto::Direction;
-use netpoller_proto::v1::State;
+use netpoller_proto::v1::{self, LineKind, State};
 
 /// What was read in the memory of a process at one look.
 #[derive(Debug, Default)]
@@ -49,21 +49,28 @@ pub(super) struct Side {
     /// 0 for none, 1 for one that has expired, else CLOCK_MONOTONIC.
     pub(super) deadline_ns: u64,
     pub(super) waiter: Option<Waiter>,
+    /// Who waits beside, where the runtime lets several.
+    pub(super) others: Vec<Waiter>,
 }
 
 /// A task that waits.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
 pub(super) struct Waiter {
     pub(super) task: String,
+    /// 0 for what is no task.
     pub(super) task_id: u64,
+    /// What the task does, in the words of its runtime; empty where that is not told.
+    pub(super) task_state: &'static str,
+    /// The type of the future that the task polls; empty where that is not known.
+    pub(super) future: String,
     /// In the words of its runtime.
     pub(super) reason: String,
     /// Another one if it has run meanwhile, as far as that can be seen.
     pub(super) fingerprint: u64,
     pub(super) stack: Arc<Stack>,
-    /// "file:line" of the program's own that has started it; of a task that is in no call of the
+    /// "file:line" of the program's own that has to do with a task which is in no call of the
     /// program's own.
-    pub(super) started: Option<String>,
+    pub(super) nearest: Option<(LineKind, String)>,
 }
 
 /// A task that waits, as far as it is told from another wait of the same task.
@@ -112,7 +119,40 @@ pub(super) struct Call {
     pub(super) location: String,
 }
 
+impl Waiter {
+    /// Returns it as it is told, without its stack.
+    pub(super) fn told(&self) -> v1::Waiter {
+        v1::Waiter {
+            task: self.task.clone(),
+            task_id: self.task_id,
+            task_state: self.task_state.to_owned(),
+            future: self.future.clone(),
+            location: self.stack.location().to_owned(),
+            reason: self.reason.clone(),
+            nearest: self.nearest(),
+            ..v1::Waiter::default()
+        }
+    }
+
+    /// Returns the line of the program's own that is nearest.
+    pub(super) fn nearest(&self) -> Option<v1::Line> {
+        self.nearest.as_ref().map(|(kind, location)| v1::Line {
+            location: location.clone(),
+            kind: (*kind).into(),
+        })
+    }
+}
+
 impl Stack {
+    /// Returns the calls as they are told.
+    pub(super) fn told(&self) -> Vec<v1::Call> {
+        let calls = self.calls.iter().map(|call| v1::Call {
+            function: call.function.clone(),
+            location: call.location.clone(),
+        });
+        calls.collect()
+    }
+
     /// Returns the line that is of interest to whoever wrote the program: that of the innermost
     /// call of its own, or else of the outermost.
     pub(super) fn location(&self) -> &str {

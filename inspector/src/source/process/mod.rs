@@ -14,7 +14,7 @@
 //! | `memory`, `image`, `auxv` | its memory, its executable, and where that was loaded |
 //! | `debug_info` | the structures of which the executable tells |
 //! | `access` | why it may not be read |
-//! | `go` | what Go's runtime keeps of a descriptor |
+//! | `go`, `tokio` | what Go's runtime, and tokio, keep of a descriptor |
 //! | `inside`, `kept` | the same, whichever runtime it is |
 //! | `table` | the rows that all of this makes, from look to look |
 //! | `outside` | the process as it is looked at, no more often than it can bear |
@@ -40,6 +40,7 @@ mod service;
 mod sockets;
 mod stuck;
 mod table;
+mod tokio;
 mod wanted;
 mod watch;
 
@@ -73,7 +74,7 @@ pub(super) async fn connect(pid: u32, timeout: Duration) -> Result<Connection, F
         reason,
         advice: advice.to_owned(),
     };
-    let outside = tokio::task::spawn_blocking(move || Outside::new(pid, runtime::of(pid))).await;
+    let outside = ::tokio::task::spawn_blocking(move || Outside::new(pid, runtime::of(pid))).await;
     let outside = match outside {
         Ok(Ok(outside)) => outside,
         Ok(Err(status)) if status.code() == Code::PermissionDenied => {
@@ -90,12 +91,12 @@ pub(super) async fn connect(pid: u32, timeout: Duration) -> Result<Connection, F
         }
         Err(error) => return Err(Failure::Runtime(format!("reading {target}: {error}"))),
     };
-    let (ours, theirs) = tokio::io::duplex(PIPE);
+    let (ours, theirs) = ::tokio::io::duplex(PIPE);
     let inspector = InspectorServer::new(Service(outside));
     let served = Server::builder()
         .add_service(inspector)
         .serve_with_incoming(tokio_stream::once(Ok::<_, io::Error>(theirs)));
-    tokio::spawn(served);
+    ::tokio::spawn(served);
     let ours = Mutex::new(Some(ours));
     let connector = service_fn(move |_| {
         let stream = ours.lock().ok().and_then(|mut ours| ours.take());

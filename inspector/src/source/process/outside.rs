@@ -173,14 +173,13 @@ impl Outside {
         };
         let sides = [(&mut row.read, &kept.read), (&mut row.write, &kept.write)];
         for (told, side) in sides {
-            let told = told.as_mut().and_then(|it| it.waiter.as_mut());
-            if let (Some(told), Some(waiter)) = (told, &side.waiter) {
-                let calls = waiter.stack.calls.iter();
-                let calls = calls.map(|call| v1::Call {
-                    function: call.function.clone(),
-                    location: call.location.clone(),
-                });
-                told.stack = calls.collect();
+            let told = told.as_mut().map(|it| (&mut it.waiter, &mut it.others));
+            let Some((waiter, others)) = told else {
+                continue;
+            };
+            let told = waiter.iter_mut().chain(others);
+            for (told, waiter) in told.zip(side.waiter.iter().chain(&side.others)) {
+                told.stack = waiter.stack.told();
             }
         }
         let kept = v1::Kept {

@@ -10,10 +10,10 @@ use std::collections::HashMap;
 use netpoller_core::internals::{Listed, Listing};
 use netpoller_core::view::lints::Lint;
 use netpoller_proto::Direction;
-use netpoller_proto::v1::{Evidence, Finding, Line, LineKind, Mode, Since};
+use netpoller_proto::v1::{Evidence, Finding, Mode, Since};
 
 use super::finding::finding;
-use super::kept::{Parked, Row};
+use super::kept::{Parked, Row, Waiter};
 use super::table::Look;
 use crate::text;
 
@@ -196,12 +196,7 @@ fn found(
         },
         evidence: known.collect(),
         location: waiter.map_or_else(String::new, |it| it.stack.location().to_owned()),
-        nearest: waiter
-            .and_then(|it| it.started.as_ref())
-            .map(|location| Line {
-                location: location.clone(),
-                kind: LineKind::Started.into(),
-            }),
+        nearest: waiter.and_then(Waiter::nearest),
         since_ns,
         since: match finding.since() {
             Since::Began => Since::Began.into(),
@@ -222,7 +217,7 @@ mod tests {
 
     use netpoller_proto::v1::{self, State};
 
-    use super::super::kept::{Side, Waiter};
+    use super::super::kept::Side;
     use super::*;
 
     const NOW_NS: u64 = 60_000_000_000;
@@ -233,6 +228,7 @@ mod tests {
             state: State::Nil,
             deadline_ns: 0,
             waiter: None,
+            others: Vec::new(),
         };
         let row = Row {
             kind: "runtime.pollDesc",
@@ -248,9 +244,9 @@ mod tests {
                     task_id: 21,
                     reason: "IO wait".to_owned(),
                     fingerprint,
-                    stack: Arc::default(),
-                    started: None,
+                    ..Waiter::default()
                 }),
+                others: Vec::new(),
             },
             write: nobody,
         };

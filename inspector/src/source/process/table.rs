@@ -15,7 +15,7 @@ use netpoller_proto::v1::{self, Descriptor, State};
 use super::calls::{Waits, waits};
 use super::facts::{Facts, OpenFile, Registered, Thread};
 use super::inside::Inside;
-use super::kept::{self, Kept, Parked, Reading};
+use super::kept::{self, Kept, Parked, Reading, Waiter};
 use super::sockets;
 use crate::source::procfs;
 
@@ -260,7 +260,10 @@ impl Table {
             self.sets.insert(set, id);
             let polling = facts.threads.iter().filter(|thread| {
                 let waits = self.waiting.get(&thread.tid).map(|(waits, _)| *waits);
-                waits == Some(Waits::Events(set.0))
+                let Some(Waits::Events(fd)) = waits else {
+                    return false;
+                };
+                *facts.duplicates.get(&fd).unwrap_or(&fd) == set.0
             });
             let polled_by: Vec<_> = polling.map(polling_thread).collect();
             let poller = v1::Poller {
@@ -402,17 +405,8 @@ fn keep(
             since_ns,
             since_at_least: since_ns != 0,
             deadline_ns: side.deadline_ns,
-            waiter: side.waiter.as_ref().map(|waiter| v1::Waiter {
-                task: waiter.task.clone(),
-                task_id: waiter.task_id,
-                location: waiter.stack.location().to_owned(),
-                reason: waiter.reason.clone(),
-                nearest: waiter.started.as_ref().map(|location| v1::Line {
-                    location: location.clone(),
-                    kind: v1::LineKind::Started.into(),
-                }),
-                ..v1::Waiter::default()
-            }),
+            waiter: side.waiter.as_ref().map(Waiter::told),
+            others: side.others.iter().map(Waiter::told).collect(),
             ..v1::Direction::default()
         };
         match direction {
@@ -486,6 +480,7 @@ mod tests {
                 thread(2, Some((libc::SYS_read, 7))),
                 thread(3, None),
             ],
+            duplicates: HashMap::new(),
             limit: Some(100),
             missing: Vec::new(),
         }
@@ -519,6 +514,14 @@ mod tests {
         assert!(set.blocked && set.polled_by[0].tid == 1 && set.descriptors == 4);
         assert_eq!((unpolled.epoll_fd, unpolled.waiters), (-1, 1));
         assert_eq!((look.open_files, look.limit), (6, Some(100)));
+        let mut twice = facts();
+        twice.duplicates.insert(8, 3);
+        twice.threads[0].call = Some((libc::SYS_epoll_pwait, 8));
+        let look = table.at(200, twice, &Listing::default(), Reading::default());
+        assert!(
+            look.pollers[0].blocked,
+            "its events may be waited for by either number"
+        );
     }
 
     #[test]

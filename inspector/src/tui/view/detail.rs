@@ -283,6 +283,8 @@ fn direction_lines(
         let name = |name: &str| text::cut_middle(name, width, theme.ascii).into_owned();
         fact("task", name(&waiter.task), Tone::Plain);
         fact("thread", name(&waiter.thread), Tone::Plain);
+        fact("future", name(&waiter.future), Tone::Plain);
+        fact("it is", name(&waiter.task_state), Tone::Plain);
         fact("waits for", name(&waiter.reason), Tone::Plain);
     }
     match side.deadline_ns {

@@ -136,6 +136,22 @@ fn person(waiter: &Waiter) -> String {
     said
 }
 
+/// Somebody who waits beside another one, in a few words.
+fn beside(waiter: &Waiter) -> String {
+    let known = [&waiter.future, &waiter.task_state, &waiter.reason];
+    let known: Vec<&str> = known.into_iter().map(String::as_str).collect();
+    let known: Vec<&str> = known.into_iter().filter(|it| !it.is_empty()).collect();
+    let mut said = waiter.task.clone();
+    if !known.is_empty() {
+        said += &format!(" ({})", known.join(", "));
+    }
+    let line = waiter.line();
+    if !line.is_empty() {
+        said += &format!(" at {line}");
+    }
+    said
+}
+
 struct Sections<'a> {
     style: &'a Style,
     context: &'a Context,
@@ -219,14 +235,24 @@ impl Sections<'_> {
             };
             self.field(out, "task", format!("{}{id}", waiter.task).trim())?;
             self.field(out, "thread", &waiter.thread)?;
-            if !waiter.reason.is_empty() {
-                self.field(out, "waits for", &waiter.reason)?;
+            for (name, value) in [
+                ("future", &waiter.future),
+                ("task state", &waiter.task_state),
+                ("waits for", &waiter.reason),
+            ] {
+                if !value.is_empty() {
+                    self.field(out, name, value)?;
+                }
             }
             self.field(out, "waits at", &waiter.line())?;
             self.stack(out, &waiter.stack)?;
             if waiter.nearest.is_some() {
                 self.field(out, "library's line", &waiter.location)?;
             }
+        }
+        for other in &side.others {
+            self.field(out, "and", &beside(other))?;
+            self.stack(out, &other.stack)?;
         }
         self.queued(out, &side.queued)?;
         let one = Entry {

@@ -61,7 +61,9 @@ pub(crate) use fork::Process;
 pub(crate) use fork_lock::{ForkMutex, made_once};
 pub(crate) use location::AtomicLocation;
 pub use own_thread::OwnThread;
-pub use process::{effective_uid, is_gone, listening_pid, replace, start_ticks, yield_to_others};
+pub use process::{
+    compare_files, effective_uid, is_gone, listening_pid, replace, start_ticks, yield_to_others,
+};
 pub(crate) use process::{file_limit, open_files, thread_id};
 pub(crate) use room::Room;
 pub(crate) use ticks::{ADJACENT, ticks, ticks_are_steady};

@@ -1,5 +1,6 @@
 //! Who this process is, and who another is.
 
+use std::cmp::Ordering;
 use std::io;
 use std::os::fd::{AsRawFd, BorrowedFd, OwnedFd};
 
@@ -15,6 +16,22 @@ pub fn effective_uid() -> u32 {
 pub(crate) fn thread_id() -> i32 {
     // SAFETY: no arguments; cannot fail.
     unsafe { libc::syscall(libc::SYS_gettid) as i32 }
+}
+
+/// Whether two descriptors of a process are the same open file (kcmp(2), `KCMP_FILE`), and else in
+/// which order the kernel has the two files, which stays the same as long as they are open. `None`
+/// if that may not be known, by the rights of `PTRACE_MODE_READ` or the way the kernel was built.
+pub fn compare_files(pid: u32, one: i32, other: i32) -> Option<Ordering> {
+    const KCMP_FILE: libc::c_int = 0;
+    let pid = libc::pid_t::try_from(pid).ok()?;
+    let (one, other) = (u64::try_from(one).ok()?, u64::try_from(other).ok()?);
+    // SAFETY: it takes numbers alone, and changes nothing.
+    match unsafe { libc::syscall(libc::SYS_kcmp, pid, pid, KCMP_FILE, one, other) } {
+        0 => Some(Ordering::Equal),
+        1 => Some(Ordering::Less),
+        2 => Some(Ordering::Greater),
+        _ => None,
+    }
 }
 
 /// When the process started, in clock ticks since boot: field 22 of /proc/self/stat. With the
@@ -127,6 +144,8 @@ fn parse_is_zombie(stat: &str) -> Option<bool> {
 
 #[cfg(test)]
 mod tests {
+    use std::os::fd::RawFd;
+
     use super::*;
 
     #[test]
@@ -134,6 +153,24 @@ mod tests {
         let stat = "42 (a) (b c) S 1 42 42 0 -1 4194560 1 0 0 0 0 0 0 0 20 0 1 0 123456 1000 10 18446744073709551615";
         assert_eq!(parse_start_ticks(stat), Some(123_456));
         assert!(start_ticks() > 0);
+    }
+
+    #[test]
+    fn one_open_file_under_two_numbers_is_told_from_two() {
+        let (one, other) = std::io::pipe().unwrap();
+        let again = one.try_clone().unwrap();
+        let compare = |one: RawFd, other: RawFd| compare_files(std::process::id(), one, other);
+        let fds = [one.as_raw_fd(), other.as_raw_fd(), again.as_raw_fd()];
+        // Not every kernel is built to tell.
+        if let Some(order) = compare(fds[0], fds[1]) {
+            assert_ne!(order, Ordering::Equal);
+            assert_eq!(compare(fds[1], fds[0]), Some(order.reverse()));
+            assert_eq!(compare(fds[1], fds[2]), Some(order.reverse()));
+            assert_eq!(compare(fds[0], fds[2]), Some(Ordering::Equal));
+        }
+        assert_eq!(compare(-1, fds[0]), None);
+        assert_eq!(compare(RawFd::MAX, fds[0]), None);
+        assert_eq!(compare_files(u32::MAX, fds[0], fds[1]), None);
     }
 
     #[test]

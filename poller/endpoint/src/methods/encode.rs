@@ -119,7 +119,8 @@ fn direction(side: Side) -> v1::Direction {
         deadline_ns: side.deadline_ns,
         transitions: Some(v1::Transitions::from_fn(|it| side.transitions[it.index()])),
         last_wake: side.last_wake.map(wake),
-        since_at_least: false,
+        // What is said only of a process that is read from outside.
+        ..v1::Direction::default()
     }
 }
 
@@ -130,8 +131,7 @@ pub(super) fn waiter(waiter: Waiter) -> v1::Waiter {
         location: location(waiter.location),
         task_id: waiter.task_id,
         nearest: waiter.nearest.map(line),
-        reason: String::new(),
-        stack: Vec::new(),
+        ..v1::Waiter::default()
     }
 }
 

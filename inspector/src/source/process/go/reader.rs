@@ -16,7 +16,7 @@ use super::layout::Layout;
 use super::poll_desc::{self, PollDesc, Waits};
 use crate::source::process::kept::{Call, Kept, Row, Side, Stack, Waiter};
 use crate::source::process::memory::Memory;
-use netpoller_proto::v1::State;
+use netpoller_proto::v1::{LineKind, State};
 
 /// How often a row is read that changes meanwhile.
 const TRIES: usize = 8;
@@ -103,6 +103,7 @@ impl<M: Memory, F: Memory> Reader<M, F> {
             // One that has passed is below 0.
             deadline_ns: u64::try_from(side.deadline).unwrap_or(1),
             waiter,
+            others: Vec::new(),
         })
     }
 
@@ -122,11 +123,14 @@ impl<M: Memory, F: Memory> Reader<M, F> {
             task_id: goroutine.goid,
             reason,
             fingerprint,
-            started: match stack.own {
+            nearest: match stack.own {
                 Some(_) => None,
-                None => self.started(goroutine.gopc),
+                None => self
+                    .started(goroutine.gopc)
+                    .map(|it| (LineKind::Started, it)),
             },
             stack,
+            ..Waiter::default()
         })
     }
 

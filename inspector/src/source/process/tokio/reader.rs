@@ -1,0 +1,164 @@
+//! What a program of tokio says of its descriptors, read in its memory.
+//!
+//! A task may run while it is read. So whatever is told of one row was read twice and was the same
+//! both times: the `ScheduledIo` before and after the tasks, and each of them before and after what
+//! it awaits.
+
+use std::cell::RefCell;
+use std::collections::HashMap;
+use std::hash::{DefaultHasher, Hash, Hasher};
+use std::sync::Arc;
+
+use netpoller_proto::v1::{LineKind, State};
+
+use super::code::Code;
+use super::scheduled_io::{self, Found, ScheduledIo, Waits};
+use super::task::Task;
+use super::waker::{Wakes, wakes};
+use crate::source::process::kept::{Kept, Row, Side, Stack, Waiter};
+use crate::source::process::memory::Memory;
+
+/// How often a row is read that changes meanwhile.
+const TRIES: usize = 8;
+/// So many of those who wait in one direction are told of.
+const MOST_TOLD: usize = 64;
+/// Wakers of one kind each that are remembered.
+const MOST_KINDS: usize = 1_024;
+
+/// How somebody waits, by the names that tokio has for it (`registration.rs`, `scheduled_io.rs`).
+const POLLS_TO_READ: &str = "poll_read_ready";
+const POLLS_TO_WRITE: &str = "poll_write_ready";
+const IN_THE_LIST: &str = "readiness";
+
+/// A program of tokio, with what is known of it once and for all.
+pub(super) struct Reader<M, C> {
+    pub(super) memory: M,
+    pub(super) code: C,
+    /// Whom the wakers wake that have these functions.
+    wakes: RefCell<HashMap<u64, Wakes>>,
+}
+
+impl<M: Memory, C: Code> Reader<M, C> {
+    pub(super) fn new(memory: M, code: C) -> Self {
+        Self {
+            memory,
+            code,
+            wakes: RefCell::default(),
+        }
+    }
+
+    /// Reads what is kept of a descriptor that was registered with this word; `None` if nothing is.
+    pub(super) fn row(&self, data: u64) -> Option<Kept> {
+        for _ in 0..TRIES {
+            let before = match scheduled_io::read(&self.memory, data) {
+                Found::Nothing => return None,
+                Found::Changing => continue,
+                Found::Whole(it) => it,
+            };
+            let read = self.side(&before, &before.read, POLLS_TO_READ);
+            let write = self.side(&before, &before.write, POLLS_TO_WRITE);
+            let is_same = || scheduled_io::read(&self.memory, data) == Found::Whole(before.clone());
+            if let (Some(read), Some(write)) = (read, write)
+                && is_same()
+            {
+                return Some(Kept::Row(Box::new(Row {
+                    kind: "tokio::runtime::io::ScheduledIo",
+                    address: before.address,
+                    sequence: None,
+                    closing: before.is_shut_down,
+                    event_err: before.has_error,
+                    read,
+                    write,
+                })));
+            }
+        }
+        Some(Kept::Torn)
+    }
+
+    /// Reads who waits in a direction; `None` if that has changed meanwhile.
+    fn side(&self, io: &ScheduledIo, side: &scheduled_io::Side, polls: &str) -> Option<Side> {
+        let told = side.waiters.iter().take(MOST_TOLD);
+        let mut waiters = told.map(|waits| self.waiter(io, *waits, polls));
+        let waiter = match waiters.next() {
+            None => None,
+            Some(waiter) => Some(waiter?),
+        };
+        Some(Side {
+            state: match (&waiter, side.is_ready) {
+                (Some(_), _) => State::Parked,
+                (None, true) => State::Ready,
+                (None, false) => State::Nil,
+            },
+            deadline_ns: 0,
+            waiter,
+            others: waiters.collect::<Option<_>>()?,
+        })
+    }
+
+    fn waiter(&self, io: &ScheduledIo, waits: Waits, polls: &str) -> Option<Waiter> {
+        let mut hasher = DefaultHasher::new();
+        (waits.waker, waits.place, io.tick).hash(&mut hasher);
+        let reason = match waits.place {
+            None => polls,
+            Some(_) => IN_THE_LIST,
+        };
+        let known = self.wakes.borrow().get(&waits.waker.vtable).cloned();
+        let wakes = match known {
+            Some(known) => known,
+            None => {
+                let wakes = wakes(&self.memory, &self.code, waits.waker)?;
+                let mut known = self.wakes.borrow_mut();
+                if known.len() < MOST_KINDS {
+                    known.insert(waits.waker.vtable, wakes.clone());
+                }
+                wakes
+            }
+        };
+        let mut waiter = Waiter {
+            reason: reason.to_owned(),
+            ..Waiter::default()
+        };
+        match wakes {
+            Wakes::Other(name) => waiter.task = name.to_owned(),
+            Wakes::Task => {
+                let (task, stack) = self.stable(waits.waker.data)?;
+                task.fingerprint().hash(&mut hasher);
+                let future = self.code.future(task.kind.poll);
+                waiter.task = task.id.to_string();
+                waiter.task_id = task.id;
+                waiter.task_state = task.state();
+                waiter.future = future
+                    .as_deref()
+                    .map_or_else(String::new, |it| C::type_of(it).to_owned());
+                let spawned = || Some((LineKind::Started, task.spawned(&self.memory)?));
+                let written = || {
+                    let written = future.as_deref().and_then(C::written)?;
+                    Some((LineKind::Written, written.to_owned()))
+                };
+                waiter.nearest = match stack.own {
+                    Some(_) => None,
+                    None => spawned().or_else(written),
+                };
+                waiter.stack = stack;
+            }
+        }
+        waiter.fingerprint = hasher.finish();
+        Some(waiter)
+    }
+
+    /// A task and what it awaits, if they are the same twice.
+    fn stable(&self, header: u64) -> Option<(Task, Arc<Stack>)> {
+        let read = || Task::read(&self.memory, &self.code, header);
+        let task = read()?;
+        let future = self.code.future(task.kind.poll);
+        let at = future.as_deref().and_then(|future| {
+            let at = task.future(C::alignment(future)?)?;
+            Some((future, at))
+        });
+        let stack = at.map(|(future, at)| self.code.awaits(&self.memory, future, at));
+        (read()? == task).then(|| (task, Arc::new(stack.unwrap_or_default())))
+    }
+}
+
+#[cfg(test)]
+mod tests;
