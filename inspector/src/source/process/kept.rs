@@ -10,10 +10,19 @@ use netpoller_proto::v1::{self, LineKind, State};
 #[derive(Debug, Default)]
 pub(super) struct Reading {
     pub(super) rows: HashMap<Registration, Kept>,
-    /// What the tasks of the runtime do that has this epoll set, with how many of them do it.
-    pub(super) tasks: Option<(i32, Vec<(String, u64)>)>,
+    /// By the number of its epoll set, the tasks of a runtime.
+    pub(super) tasks: HashMap<i32, Tasks>,
     /// What could not be read, and why.
     pub(super) missing: Vec<String>,
+}
+
+/// The tasks of a runtime.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Tasks {
+    /// What they do, with how many of them do it.
+    pub(super) counted: Vec<(String, u64)>,
+    /// Those that ran, where the runtime tells.
+    pub(super) running: Vec<Waiter>,
 }
 
 /// The number of an epoll set, that of a descriptor in it, and the word with which that was

@@ -192,8 +192,8 @@ impl Outside {
 
     pub(super) fn stats(&self, look: &Look) -> GetStatsResponse {
         let tasks = |poller: &v1::Poller| {
-            let tasks = look.tasks.iter().filter(|(set, _)| *set == poller.epoll_fd);
-            let tasks = tasks.flat_map(|(_, tasks)| tasks);
+            let tasks = look.tasks.get(&poller.epoll_fd);
+            let tasks = tasks.into_iter().flat_map(|it| &it.counted);
             let told = tasks.map(|(state, count)| TaskState {
                 state: state.clone(),
                 count: *count,

@@ -15,7 +15,7 @@ use netpoller_proto::v1::{self, Descriptor, State};
 use super::calls::{Waits, waits};
 use super::facts::{Facts, OpenFile, Registered, Thread};
 use super::inside::Inside;
-use super::kept::{self, Kept, Parked, Reading, Waiter};
+use super::kept::{self, Kept, Parked, Reading, Tasks, Waiter};
 use super::sockets;
 use crate::source::procfs;
 
@@ -73,8 +73,8 @@ pub(super) struct Look {
     pub(super) is_inside: bool,
     /// Nothing in it goes on: a signal or a debugger has stopped it.
     pub(super) is_stopped: bool,
-    /// What the tasks of the runtime do that has this epoll set.
-    pub(super) tasks: Option<(i32, Vec<(String, u64)>)>,
+    /// By the number of its epoll set, the tasks of a runtime.
+    pub(super) tasks: HashMap<i32, Tasks>,
     pub(super) sockets_at_ns: u64,
     /// Why the kernel did not tell all of the sockets.
     pub(super) sockets_error: String,

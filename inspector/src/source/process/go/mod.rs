@@ -37,7 +37,7 @@ use self::reader::Reader;
 use super::auxv;
 use super::facts::Registered;
 use super::image::{Image, LARGEST_READ};
-use super::kept::{Kept, Reading};
+use super::kept::{Kept, Reading, Tasks};
 use super::memory::Process;
 
 /// Bytes of memory that one look may read, and bytes of the executable.
@@ -122,7 +122,11 @@ impl Go {
         }
         let tasks = own_set.and_then(|set| Some((set, self.reader.tasks(&known)?)));
         if let Some((set, (tasks, is_cut))) = tasks {
-            reading.tasks = Some((set, tasks));
+            let tasks = Tasks {
+                counted: tasks,
+                running: Vec::new(),
+            };
+            reading.tasks.insert(set, tasks);
             if is_cut {
                 let cut = "some goroutines, which could not be counted";
                 reading.missing.push(cut.to_owned());

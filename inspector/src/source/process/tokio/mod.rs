@@ -8,13 +8,14 @@
 //! |---|---|
 //! | `scheduled_io` | one descriptor |
 //! | `waker` | whom a waker wakes |
-//! | `task` | one task |
+//! | `task`, `owned` | one task, and all tasks of a scheduler |
 //! | `code`, `program` | what the executable tells of its functions and futures |
 //! | `reader` | what is told of a row, read until it is the same twice |
 
 mod code;
 #[cfg(test)]
 mod made;
+mod owned;
 mod program;
 mod reader;
 mod scheduled_io;
@@ -64,6 +65,13 @@ impl Tokio {
             for it in registered {
                 if let Some(kept) = self.reader.row(it.data) {
                     reading.rows.insert((*set, it.fd, it.data), kept);
+                }
+            }
+            if let Some((tasks, is_whole)) = self.reader.tasks() {
+                reading.tasks.insert(*set, tasks);
+                if !is_whole {
+                    let cut = "some tasks, which could not be counted";
+                    reading.missing.push(cut.to_owned());
                 }
             }
         }

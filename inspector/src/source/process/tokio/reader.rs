@@ -5,17 +5,18 @@
 //! it awaits.
 
 use std::cell::RefCell;
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 
 use netpoller_proto::v1::{LineKind, State};
 
 use super::code::Code;
+use super::owned::{self, Scheduler};
 use super::scheduled_io::{self, Found, ScheduledIo, Waits};
 use super::task::Task;
 use super::waker::{Wakes, wakes};
-use crate::source::process::kept::{Kept, Row, Side, Stack, Waiter};
+use crate::source::process::kept::{Kept, Row, Side, Stack, Tasks, Waiter};
 use crate::source::process::memory::Memory;
 
 /// How often a row is read that changes meanwhile.
@@ -24,6 +25,9 @@ const TRIES: usize = 8;
 const MOST_TOLD: usize = 64;
 /// Wakers of one kind each that are remembered.
 const MOST_KINDS: usize = 1_024;
+
+/// Schedulers whose tasks are counted.
+const MOST_SCHEDULERS: usize = 64;
 
 /// How somebody waits, by the names that tokio has for it (`registration.rs`, `scheduled_io.rs`).
 const POLLS_TO_READ: &str = "poll_read_ready";
@@ -36,6 +40,8 @@ pub(super) struct Reader<M, C> {
     pub(super) code: C,
     /// Whom the wakers wake that have these functions.
     wakes: RefCell<HashMap<u64, Wakes>>,
+    /// The schedulers of the tasks that were read since they were asked for.
+    schedulers: RefCell<HashSet<Scheduler>>,
 }
 
 impl<M: Memory, C: Code> Reader<M, C> {
@@ -44,7 +50,35 @@ impl<M: Memory, C: Code> Reader<M, C> {
             memory,
             code,
             wakes: RefCell::default(),
+            schedulers: RefCell::default(),
         }
+    }
+
+    /// Counts all tasks of the schedulers whose tasks were read since the last call. `None` if
+    /// their lists are not found, `false` if they could not be counted whole.
+    pub(super) fn tasks(&self) -> Option<(Tasks, bool)> {
+        let schedulers = self.schedulers.take();
+        let mut counted = BTreeMap::<_, u64>::new();
+        let (mut running, mut is_whole, mut is_known) = (Vec::new(), true, false);
+        for scheduler in schedulers {
+            let look = |task: Task| {
+                *counted.entry(task.state()).or_default() += 1;
+                if task.is_running() && running.len() < MOST_TOLD {
+                    running.push(self.of_task(&task, Arc::default()));
+                }
+            };
+            match owned::each(&self.memory, &self.code, scheduler, look) {
+                Some(whole) => (is_known, is_whole) = (true, is_whole && whole),
+                None => is_whole = false,
+            }
+        }
+        let counted = counted.into_iter();
+        let counted = counted.map(|(state, count)| (state.to_owned(), count));
+        let tasks = Tasks {
+            counted: counted.collect(),
+            running,
+        };
+        is_known.then_some((tasks, is_whole))
     }
 
     /// Reads what is kept of a descriptor that was registered with this word; `None` if nothing is.
@@ -114,42 +148,54 @@ impl<M: Memory, C: Code> Reader<M, C> {
                 wakes
             }
         };
-        let mut waiter = Waiter {
-            reason: reason.to_owned(),
-            ..Waiter::default()
-        };
-        match wakes {
-            Wakes::Other(name) => waiter.task = name.to_owned(),
+        let mut waiter = match wakes {
+            Wakes::Other(name) => Waiter {
+                task: name.to_owned(),
+                ..Waiter::default()
+            },
             Wakes::Task => {
                 let (task, stack) = self.stable(waits.waker.data)?;
                 task.fingerprint().hash(&mut hasher);
-                let future = self.code.future(task.kind.poll);
-                waiter.task = task.id.to_string();
-                waiter.task_id = task.id;
-                waiter.task_state = task.state();
-                waiter.future = future
-                    .as_deref()
-                    .map_or_else(String::new, |it| C::type_of(it).to_owned());
-                let spawned = || Some((LineKind::Started, task.spawned(&self.memory)?));
-                let written = || {
-                    let written = future.as_deref().and_then(C::written)?;
-                    Some((LineKind::Written, written.to_owned()))
-                };
-                waiter.nearest = match stack.own {
-                    Some(_) => None,
-                    None => spawned().or_else(written),
-                };
-                waiter.stack = stack;
+                self.of_task(&task, stack)
             }
-        }
+        };
+        waiter.reason = reason.to_owned();
         waiter.fingerprint = hasher.finish();
         Some(waiter)
+    }
+
+    /// What is told of a task.
+    fn of_task(&self, task: &Task, stack: Arc<Stack>) -> Waiter {
+        let future = self.code.future(task.kind.poll);
+        let future = future.as_deref();
+        let spawned = || Some((LineKind::Started, task.spawned(&self.memory)?));
+        let written = || Some((LineKind::Written, C::written(future?)?.to_owned()));
+        Waiter {
+            task: task.id.to_string(),
+            task_id: task.id,
+            task_state: task.state(),
+            future: future.map_or_else(String::new, |it| C::type_of(it).to_owned()),
+            nearest: match stack.own {
+                Some(_) => None,
+                None => spawned().or_else(written),
+            },
+            stack,
+            ..Waiter::default()
+        }
     }
 
     /// A task and what it awaits, if they are the same twice.
     fn stable(&self, header: u64) -> Option<(Task, Arc<Stack>)> {
         let read = || Task::read(&self.memory, &self.code, header);
         let task = read()?;
+        let scheduler = Scheduler {
+            address: task.scheduler,
+            owner: task.owner,
+        };
+        let mut schedulers = self.schedulers.borrow_mut();
+        if schedulers.len() < MOST_SCHEDULERS {
+            schedulers.insert(scheduler);
+        }
         let future = self.code.future(task.kind.poll);
         let at = future.as_deref().and_then(|future| {
             let at = task.future(C::alignment(future)?)?;

@@ -42,7 +42,9 @@ pub(super) struct Kind {
     /// The function that polls it.
     pub(super) poll: u64,
     id: u64,
-    trailer: u64,
+    scheduler: u64,
+    /// Where what is behind its future is: first its place in the list of all tasks.
+    pub(super) trailer: u64,
     /// Where the line that has spawned it is, if it has one.
     spawned: Option<u64>,
 }
@@ -54,6 +56,9 @@ pub(super) struct Task {
     address: u64,
     pub(super) id: u64,
     state: u64,
+    /// The address of its scheduler, and the number of the list of all its tasks.
+    pub(super) scheduler: u64,
+    pub(super) owner: u64,
     /// What of its future was compared.
     future: u64,
     is_running_stage: bool,
@@ -82,6 +87,7 @@ impl Kind {
         let mut kind = Self {
             poll: *poll,
             id: *id,
+            scheduler: *scheduler,
             trailer: *trailer,
             spawned: None,
         };
@@ -101,7 +107,8 @@ impl Task {
     /// Reads the task whose header is there; `None` if there is none.
     pub(super) fn read(memory: &impl Memory, code: &impl Code, header: u64) -> Option<Self> {
         let kind = Kind::of(memory, code, header)?;
-        let [state, ..] = memory.words::<HEADER>(header)?;
+        let [state, .., owner] = memory.words::<HEADER>(header)?;
+        let [scheduler] = memory.words::<1>(header.checked_add(kind.scheduler)?)?;
         let [id] = memory.words::<1>(header.checked_add(kind.id)?)?;
         // tokio's numbers begin with 1, and somebody refers to it.
         if id == 0 || state >> STATE_BITS == 0 || state & (RUNNING | COMPLETE) == RUNNING | COMPLETE
@@ -121,9 +128,16 @@ impl Task {
             address: header,
             id,
             state,
+            scheduler,
+            owner,
             future: hasher.finish(),
             is_running_stage: half(&bytes, 0) == Some(RUNNING_STAGE),
         })
+    }
+
+    /// Whether somebody polls it.
+    pub(super) fn is_running(&self) -> bool {
+        self.state & RUNNING != 0
     }
 
     /// Returns what it does, in tokio's words.

@@ -1,0 +1,195 @@
+//! All tasks of a scheduler, by the list that it has of them (`runtime/task/list.rs`).
+//!
+//! The list is in parts, each behind a lock of its own, and where it is in the scheduler, is the
+//! compiler's choice. But it says how many parts there are in two ways, and has a number that each
+//! of its tasks repeats: so it is looked for, and what is found is the list or nothing.
+
+use std::collections::HashSet;
+
+use super::code::Code;
+use super::task::Task;
+use crate::source::process::memory::{Memory, word};
+
+/// Bytes of a scheduler in which the list is looked for.
+const LARGEST_SCHEDULER: usize = 8 << 10;
+/// They may end with the memory there is.
+const PIECE: usize = 256;
+/// What the list says of itself is in so many words.
+const LIST: usize = 8;
+/// Parts of it (`MAX_SHARED_LIST_SIZE`).
+const MOST_PARTS: u64 = 1 << 16;
+/// A part: its lock, and both ends.
+const PART: u64 = 24;
+/// Tasks that are looked at.
+const MOST_TASKS: usize = 200_000;
+
+/// A scheduler, and the number of its list.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub(super) struct Scheduler {
+    pub(super) address: u64,
+    pub(super) owner: u64,
+}
+
+/// The parts of the list of a scheduler.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+struct Parts {
+    address: u64,
+    count: u64,
+}
+
+/// Looks at each task of a scheduler. `None` if its list is not found, `false` if not all of them
+/// could be looked at.
+pub(super) fn each(
+    memory: &impl Memory,
+    code: &impl Code,
+    scheduler: Scheduler,
+    mut look: impl FnMut(Task),
+) -> Option<bool> {
+    let parts = find(memory, scheduler)?;
+    let (mut seen, mut is_whole) = (HashSet::new(), true);
+    for part in 0..parts.count {
+        let at = parts.address.checked_add(part.checked_mul(PART)?)?;
+        let [_, head, _] = memory.words::<3>(at)?;
+        is_whole &= follow(memory, code, scheduler, head, &mut seen, &mut look).is_some();
+    }
+    Some(is_whole)
+}
+
+/// Follows one part from its beginning; `None` if it does not hang together.
+fn follow(
+    memory: &impl Memory,
+    code: &impl Code,
+    scheduler: Scheduler,
+    head: u64,
+    seen: &mut HashSet<u64>,
+    look: &mut impl FnMut(Task),
+) -> Option<()> {
+    let (mut at, mut before) = (head, 0);
+    while at != 0 {
+        let task = Task::read(memory, code, at)?;
+        let links = at.checked_add(task.kind.trailer)?;
+        let [previous, next] = memory.words::<2>(links)?;
+        let is_its = previous == before && task.owner == scheduler.owner;
+        if !is_its || seen.len() == MOST_TASKS || !seen.insert(at) {
+            return None;
+        }
+        look(task);
+        (at, before) = (next, at);
+    }
+    Some(())
+}
+
+fn find(memory: &impl Memory, scheduler: Scheduler) -> Option<Parts> {
+    if scheduler.owner == 0 {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    while bytes.len() < LARGEST_SCHEDULER {
+        let at = scheduler.address.checked_add(bytes.len() as u64)?;
+        match memory.bytes(at, PIECE) {
+            Some(piece) => bytes.extend(piece),
+            None => break,
+        }
+    }
+    let words: Vec<u64> = (0..bytes.len() / 8)
+        .filter_map(|at| word(&bytes, at * 8))
+        .collect();
+    words.windows(LIST).find_map(|words| {
+        let [address, count, rest @ ..] = words else {
+            return None;
+        };
+        let is_list = count.is_power_of_two()
+            && *count <= MOST_PARTS
+            && *count > 1
+            && address.is_multiple_of(8)
+            && rest.contains(&(count - 1))
+            && rest.contains(&scheduler.owner);
+        is_list.then_some(Parts {
+            address: *address,
+            count: *count,
+        })
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::made::{self, program, put};
+    use super::*;
+    use crate::source::process::memory::fake::Fake;
+
+    const AT: u64 = 0x7f00_0000_0000;
+    const PARTS: u64 = 0x7f00_0001_0000;
+    const ONE: u64 = 0x7f00_0002_0000;
+    const OTHER: u64 = 0x7f00_0003_0000;
+    const SCHEDULER: Scheduler = Scheduler {
+        address: AT,
+        owner: 77,
+    };
+    const CODE: made::Code = made::Code { has_names: true };
+
+    /// A task of list 77, between these two.
+    fn task(id: u64, links: [u64; 2]) -> Vec<u64> {
+        let mut words = made::task(id, 0, 0, 0);
+        words[3] = 77;
+        words[32..34].copy_from_slice(&links);
+        words
+    }
+
+    fn scheduler() -> Fake {
+        let mut memory = program(false);
+        let mut words = vec![9; 64];
+        words[20..27].copy_from_slice(&[PARTS, 4, 1, 2, 3, 77, 0]);
+        put(&mut memory, AT, &words);
+        let parts = [[0, ONE, OTHER], [0; 3], [1, 0, 0], [0; 3]].concat();
+        put(&mut memory, PARTS, &parts);
+        put(&mut memory, ONE, &task(1, [0, OTHER]));
+        put(&mut memory, OTHER, &task(2, [ONE, 0]));
+        memory
+    }
+
+    fn ids(memory: &Fake) -> Option<(Vec<u64>, bool)> {
+        let mut ids = Vec::new();
+        let is_whole = each(memory, &CODE, SCHEDULER, |task| ids.push(task.id))?;
+        Some((ids, is_whole))
+    }
+
+    #[test]
+    fn the_list_is_found_in_the_scheduler_and_each_task_in_it() {
+        assert_eq!(ids(&scheduler()), Some((vec![1, 2], true)));
+        let none = Scheduler {
+            owner: 0,
+            ..SCHEDULER
+        };
+        assert_eq!(each(&scheduler(), &CODE, none, |_| ()), None);
+    }
+
+    #[test]
+    fn what_does_not_repeat_itself_is_no_list() {
+        for at in [21, 24, 25] {
+            let mut memory = scheduler();
+            let mut words = vec![9; 64];
+            words[20..27].copy_from_slice(&[PARTS, 4, 1, 2, 3, 77, 0]);
+            words[at] = 5;
+            put(&mut memory, AT, &words);
+            assert_eq!(ids(&memory), None, "{at}");
+        }
+    }
+
+    #[test]
+    fn a_list_that_does_not_hang_together_is_followed_no_further() {
+        for (at, task) in [
+            (OTHER, task(2, [OTHER, 0])),
+            (OTHER, task(2, [ONE, ONE])),
+            (OTHER, made::task(2, 0, 0, 0)),
+            (OTHER, vec![0; 40]),
+        ] {
+            let mut memory = scheduler();
+            put(&mut memory, at, &task);
+            let (ids, is_whole) = ids(&memory).expect("it is there");
+            assert!(
+                ids.starts_with(&[1]) && ids.len() <= 2 && !is_whole,
+                "{ids:?}"
+            );
+        }
+    }
+}
