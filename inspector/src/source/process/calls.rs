@@ -37,6 +37,21 @@ pub(super) fn waits((number, first): (i64, u64)) -> Option<Waits> {
     })
 }
 
+/// The call that keeps a thread from all else, by its number; `None` for those in which threads are
+/// that have nothing to do.
+pub(super) fn keeps(number: i64) -> Option<&'static str> {
+    Some(match number {
+        libc::SYS_nanosleep | libc::SYS_clock_nanosleep => "nanosleep(2)",
+        libc::SYS_wait4 | libc::SYS_waitid => "wait(2)",
+        libc::SYS_fsync | libc::SYS_fdatasync => "fsync(2)",
+        libc::SYS_flock => "flock(2)",
+        _ => match waits((number, 0))? {
+            Waits::Events(_) => return None,
+            Waits::Descriptor(.., call) => call,
+        },
+    })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -52,5 +67,9 @@ mod tests {
         let connect = Waits::Descriptor(3, Direction::Write, "connect(2)");
         assert_eq!(waits_in(libc::SYS_connect, 3), Some(connect));
         assert_eq!(waits_in(libc::SYS_futex, 3), None);
+        assert_eq!(keeps(libc::SYS_nanosleep), Some("nanosleep(2)"));
+        assert_eq!(keeps(libc::SYS_read), Some("read(2)"));
+        assert_eq!(keeps(libc::SYS_epoll_pwait), None);
+        assert_eq!(keeps(libc::SYS_futex), None);
     }
 }

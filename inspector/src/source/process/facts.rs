@@ -204,42 +204,45 @@ impl Facts {
                 }
             }
         }
-        facts.read_threads(pid);
-        facts.limit = text(path(pid, "limits")).ok().as_deref().and_then(limit);
-        Ok(facts)
-    }
-
-    fn read_threads(&mut self, pid: u32) {
-        let mut refused = None;
-        let entries = fs::read_dir(path(pid, "task")).into_iter().flatten();
-        for entry in entries.flatten().take(MOST_THREADS) {
-            let tid = entry.file_name().to_str().and_then(|tid| tid.parse().ok());
-            let Some(tid) = tid else { continue };
-            let of = |what: &str| text(path(pid, &format!("task/{tid}/{what}")));
-            let Ok(name) = of("comm") else { continue };
-            let call = match of("syscall") {
-                Ok(text) => call(&text),
-                Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                    refused = Some(error);
-                    None
-                }
-                Err(_) => None,
-            };
-            self.threads.push(Thread {
-                tid,
-                name: name.trim_end_matches('\n').to_owned(),
-                call,
-                times_ns: of("schedstat").ok().as_deref().and_then(times),
-            });
-        }
-        self.threads.sort_by_key(|thread| thread.tid);
+        let refused;
+        (facts.threads, refused) = threads(pid);
         if let Some(error) = refused {
-            self.missing.push(format!(
+            facts.missing.push(format!(
                 "in which call its threads wait: {error} (it takes the right to trace the process: run as root, or set \
                  kernel.yama.ptrace_scope to 0)"
             ));
         }
+        facts.limit = text(path(pid, "limits")).ok().as_deref().and_then(limit);
+        Ok(facts)
     }
+}
+
+/// The threads of a process, and why it cannot be known in which calls they wait, if so.
+pub(super) fn threads(pid: u32) -> (Vec<Thread>, Option<io::Error>) {
+    let (mut threads, mut refused) = (Vec::new(), None);
+    let entries = fs::read_dir(path(pid, "task")).into_iter().flatten();
+    for entry in entries.flatten().take(MOST_THREADS) {
+        let tid = entry.file_name().to_str().and_then(|tid| tid.parse().ok());
+        let Some(tid) = tid else { continue };
+        let of = |what: &str| text(path(pid, &format!("task/{tid}/{what}")));
+        let Ok(name) = of("comm") else { continue };
+        let call = match of("syscall") {
+            Ok(text) => call(&text),
+            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
+                refused = Some(error);
+                None
+            }
+            Err(_) => None,
+        };
+        threads.push(Thread {
+            tid,
+            name: name.trim_end_matches('\n').to_owned(),
+            call,
+            times_ns: of("schedstat").ok().as_deref().and_then(times),
+        });
+    }
+    threads.sort_by_key(|thread| thread.tid);
+    (threads, refused)
 }
 
 /// How many epoll sets a process has, and how many sockets and pipes; `None` if that may not be

@@ -45,6 +45,8 @@ pub(super) struct Row {
     pub(super) address: u64,
     /// The runtime's number of this use of it.
     pub(super) sequence: Option<u64>,
+    /// How many events the runtime has had of it, as far as it counts them.
+    pub(super) events: Option<u64>,
     pub(super) closing: bool,
     pub(super) event_err: bool,
     pub(super) read: Side,
@@ -129,6 +131,19 @@ pub(super) struct Call {
 }
 
 impl Waiter {
+    /// Returns what people call it: "G21", "task 17 (serve::{async fn})", "block_on".
+    pub(super) fn called(&self) -> String {
+        let is_number = self.task.parse::<u64>().is_ok();
+        let mut called = match is_number {
+            true => format!("task {}", self.task),
+            false => self.task.clone(),
+        };
+        if !self.future.is_empty() {
+            called += &format!(" ({})", self.future);
+        }
+        called
+    }
+
     /// Returns it as it is told, without its stack.
     pub(super) fn told(&self) -> v1::Waiter {
         v1::Waiter {

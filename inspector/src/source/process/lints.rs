@@ -6,12 +6,14 @@
 use std::collections::HashMap;
 use std::sync::Arc;
 
-use netpoller_core::internals::{Listed, Listing};
+use netpoller_core::internals::Listed;
 use netpoller_core::view::lints::{Lint, Timing};
 use netpoller_endpoint::messages;
 use netpoller_proto::v1::{self, Descriptor, Evidence, Finding, Since};
 
+use super::blocked::{self, Blocked};
 use super::finding::finding;
+use super::glance::Glance;
 use super::stuck::{self, Stuck};
 use super::table::Look;
 use crate::text;
@@ -36,6 +38,7 @@ pub(super) struct Suspects {
     /// By the inode of the socket.
     sockets: HashMap<u64, Lint>,
     stuck: Stuck,
+    blocked: Blocked,
 }
 
 impl Suspects {
@@ -48,21 +51,26 @@ impl Suspects {
             began_ns: look.captured_at_ns,
             sockets: sockets.collect(),
             stuck: Stuck::of(look, allow),
+            blocked: Blocked::of(look, allow),
         }
     }
 
     /// Forgets those with which nothing is the matter any more.
-    pub(super) fn confirm(&mut self, now: &Listing) {
+    pub(super) fn confirm(&mut self, now: &Glance) {
         let is_so = |inode: &u64, lint: &mut Lint| {
-            now.sockets.get(inode).and_then(fault).as_ref() == Some(lint)
+            let listed = now.listing.sockets.get(inode);
+            listed.and_then(fault).as_ref() == Some(lint)
         };
         self.sockets.retain(is_so);
-        self.stuck.confirm(now);
+        self.stuck.confirm(&now.listing);
+        self.blocked.confirm(&now.threads);
     }
 
     /// What is left of them at the last look.
     pub(super) fn findings(&self, look: &Look, allow: &[String]) -> Vec<Finding> {
-        let mut findings = self.stuck.findings(look, self.began_ns);
+        let (mut findings, blocked) = self.blocked.findings(look, &self.stuck, self.began_ns);
+        // Where nobody asks for events, nobody is woken.
+        findings.extend(self.stuck.findings(look, &blocked, self.began_ns));
         for row in &look.rows {
             let inode = look.inodes.get(&row.fd).filter(|_| !row.stale);
             let known = inode.and_then(|it| Some((self.sockets.get(it)?, look.sockets.get(it)?)));
@@ -186,7 +194,8 @@ fn fault(listed: &Listed) -> Option<Lint> {
 
 /// Returns those that can be looked for.
 pub(super) fn known(look: &Look) -> impl Iterator<Item = Lint> {
-    let inside = stuck::LINTS.into_iter().filter(|_| look.is_inside);
+    let inside = stuck::LINTS.into_iter().chain([blocked::LINT]);
+    let inside = inside.filter(|_| look.is_inside);
     LINTS.into_iter().chain(inside)
 }
 
@@ -279,13 +288,16 @@ mod tests {
         let stalled = only(&waits);
         assert!(stalled.lint == "accept-stalled" && stalled.summary.starts_with("3 connections"));
         let mut suspects = Suspects::of(&waits, &[]);
-        let again = Listing {
+        let again = netpoller_core::internals::Listing {
             sockets: HashMap::clone(&waits.sockets),
-            ..Listing::default()
+            ..Default::default()
         };
-        suspects.confirm(&again);
+        suspects.confirm(&Glance {
+            listing: again,
+            ..Glance::default()
+        });
         assert_eq!(suspects.findings(&waits, &[]).len(), 1);
-        suspects.confirm(&Listing::default());
+        suspects.confirm(&Glance::default());
         assert_eq!(suspects.findings(&waits, &[]), []);
     }
 

@@ -9,7 +9,7 @@
 //! | `facts` | what /proc tells: open files, epoll sets, threads |
 //! | `calls` | what a thread waits for, by the call in which it sleeps |
 //! | `sockets` | the sockets of its network namespace |
-//! | `lints`, `stuck`, `finding` | the faults that the kernel knows of, and those of waits that should be over |
+//! | `lints`, `stuck`, `blocked`, `finding` | the faults that the kernel knows of, of waits that should be over, and of threads that ask for no events |
 //! | `runtime` | what it is made of: Go, tokio, libuv, and which version |
 //! | `memory`, `image`, `auxv` | its memory, its executable, and where that was loaded |
 //! | `debug_info` | the structures of which the executable tells |
@@ -17,17 +17,19 @@
 //! | `go`, `tokio` | what Go's runtime, and tokio, keep of a descriptor |
 //! | `inside`, `kept` | the same, whichever runtime it is |
 //! | `table` | the rows that all of this makes, from look to look |
-//! | `outside` | the process as it is looked at, no more often than it can bear |
+//! | `outside`, `glance` | the process as it is looked at, no more often than it can bear |
 //! | `service`, `watch`, `wanted` | answers in the messages of the protocol |
 
 mod access;
 mod auxv;
+mod blocked;
 #[cfg(test)]
 mod built;
 mod calls;
 mod debug_info;
 mod facts;
 mod finding;
+mod glance;
 mod go;
 mod image;
 mod inside;

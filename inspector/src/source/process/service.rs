@@ -15,9 +15,9 @@ use prost::Message;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::glance::Glance;
 use super::lints::{self, Suspects};
 use super::outside::Outside;
-use super::sockets;
 use super::wanted::{MAX_MESSAGE, MAX_ROWS, Wanted};
 use super::watch;
 
@@ -204,10 +204,9 @@ impl Inspector for Service {
         while began.elapsed() < window {
             tokio::time::sleep(window / LOOKS).await;
             let pid = self.0.pid;
-            let listing = tokio::task::spawn_blocking(move || sockets::read(pid)).await;
-            let listing =
-                listing.map_err(|_| Status::internal("reading the sockets has failed"))?;
-            suspects.confirm(&listing);
+            let glance = tokio::task::spawn_blocking(move || Glance::at(pid)).await;
+            let glance = glance.map_err(|_| Status::internal("reading the sockets has failed"))?;
+            suspects.confirm(&glance);
         }
         let look = self.0.look().await?;
         Ok(Response::new(v1::DiagnoseResponse {

@@ -5,7 +5,7 @@
 //! included, there must have been something for it in each look at the sockets in between, and
 //! nothing of it may have been read.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use netpoller_core::internals::{Listed, Listing};
 use netpoller_core::view::lints::Lint;
@@ -24,7 +24,7 @@ pub(super) const LINTS: [Lint; 2] = [Lint::LostEdge, Lint::OverdueDeadline];
 const LATE_NS: u64 = 1_000_000_000;
 
 /// A direction of a descriptor in an epoll set.
-type Key = (i32, i32, Direction);
+pub(super) type Key = (i32, i32, Direction);
 
 /// Tasks that should not wait any more.
 #[derive(Debug, Default)]
@@ -37,7 +37,7 @@ pub(super) struct Stuck {
 
 /// What a task would be woken for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Unread {
+pub(super) struct Unread {
     /// Bytes, or connections.
     waiting: u64,
     /// What was read before, where the kernel counts that.
@@ -105,37 +105,48 @@ impl Stuck {
         });
     }
 
-    /// Returns those that are left at the last look.
-    pub(super) fn findings(&self, look: &Look, began_ns: u64) -> Vec<Finding> {
+    /// Returns who is still not woken at the last look, and for what.
+    pub(super) fn unwoken<'l>(
+        &self,
+        look: &'l Look,
+    ) -> impl Iterator<Item = (Key, &'l Row, Unread)> {
+        let sides = look.kept.iter().flat_map(|((set, fd), row)| {
+            let sides = sides(row);
+            sides.map(move |(direction, parked, _)| ((*set, *fd, direction), parked, row))
+        });
+        sides.filter_map(|(key, parked, row)| {
+            let (was, inode, unread) = self.ready.get(&key)?;
+            let now = look.sockets.get(inode).and_then(Unread::of);
+            (*was == parked && unread.is_still(now)).then_some((key, row, *unread))
+        })
+    }
+
+    /// Returns those that are left at the last look, but who is not woken in these epoll sets.
+    pub(super) fn findings(&self, look: &Look, but: &HashSet<i32>, began_ns: u64) -> Vec<Finding> {
         let mut findings = Vec::new();
         if look.is_stopped {
             return findings;
         }
+        for (key, row, unread) in self.unwoken(look) {
+            let (set, fd, direction) = key;
+            if but.contains(&set) {
+                continue;
+            }
+            let what = match unread.read {
+                None => format!("{} bytes or connections", unread.waiting),
+                Some(_) => format!("{} bytes", unread.waiting),
+            };
+            let summary = format!(
+                "{} waits to {} descriptor {fd} although there are {what} for it: nobody has woken it",
+                who(row, direction),
+                direction.name(),
+            );
+            let finding = finding(Lint::LostEdge, summary);
+            findings.push(found(look, key, row, finding, began_ns));
+        }
         for ((set, fd), row) in &look.kept {
             for (direction, parked, deadline_ns) in sides(row) {
                 let key = (*set, *fd, direction);
-                let ready = self.ready.get(&key).filter(|(was, inode, unread)| {
-                    let now = look.sockets.get(inode).and_then(Unread::of);
-                    *was == parked && unread.is_still(now)
-                });
-                if let Some((.., unread)) = ready {
-                    let what = match unread.read {
-                        None => format!("{} bytes or connections", unread.waiting),
-                        Some(_) => format!("{} bytes", unread.waiting),
-                    };
-                    let summary = format!(
-                        "{} waits to {} descriptor {fd} although there are {what} for it: nobody has woken it",
-                        who(row, direction),
-                        direction.name(),
-                    );
-                    findings.push(found(
-                        look,
-                        key,
-                        row,
-                        finding(Lint::LostEdge, summary),
-                        began_ns,
-                    ));
-                }
                 let overdue = self.overdue.get(&key);
                 if overdue.is_some_and(|was| *was == (parked, deadline_ns)) {
                     let late = look.captured_at_ns.saturating_sub(deadline_ns);
@@ -155,9 +166,9 @@ impl Stuck {
     }
 }
 
-fn who(row: &Row, direction: Direction) -> &str {
+fn who(row: &Row, direction: Direction) -> String {
     let waiter = row.side(direction).waiter.as_ref();
-    waiter.map_or("somebody", |it| it.task.as_str())
+    waiter.map_or_else(|| "somebody".to_owned(), Waiter::called)
 }
 
 /// Adds what is known of the row.
@@ -178,7 +189,7 @@ fn found(
         false => "no thread is in epoll_wait",
     };
     let evidence = [
-        ("task", waiter.map(|it| it.task.clone())),
+        ("task", waiter.map(Waiter::called)),
         ("waits for", waiter.map(|it| it.reason.clone())),
         ("the poller", Some(polls.to_owned())),
     ];
@@ -234,6 +245,7 @@ mod tests {
             kind: "runtime.pollDesc",
             address: 0x1000,
             sequence: Some(1),
+            events: None,
             closing: false,
             event_err: false,
             read: Side {
@@ -291,7 +303,7 @@ mod tests {
         for look in between {
             stuck.confirm(&listing(look));
         }
-        stuck.findings(last, 7)
+        stuck.findings(last, &HashSet::new(), 7)
     }
 
     #[test]
@@ -362,7 +374,15 @@ mod tests {
         assert_eq!(found(&[stopped(), stopped()]), []);
         let both = look(5, 5, 1, NOW_NS - 5_000_000_000);
         let allow = LINTS.map(|it| it.name().to_owned());
-        assert_eq!(Stuck::of(&both, &allow).findings(&both, 7), []);
-        assert_eq!(Stuck::of(&both, &allow[..1]).findings(&both, 7).len(), 1);
+        assert_eq!(
+            Stuck::of(&both, &allow).findings(&both, &HashSet::new(), 7),
+            []
+        );
+        assert_eq!(
+            Stuck::of(&both, &allow[..1])
+                .findings(&both, &HashSet::new(), 7)
+                .len(),
+            1
+        );
     }
 }

@@ -75,6 +75,9 @@ pub(super) struct Look {
     pub(super) is_stopped: bool,
     /// By the number of its epoll set, the tasks of a runtime.
     pub(super) tasks: HashMap<i32, Tasks>,
+    pub(super) threads: Vec<Thread>,
+    /// By the number of an epoll set under another one, the lower.
+    pub(super) duplicates: HashMap<i32, i32>,
     pub(super) sockets_at_ns: u64,
     /// Why the kernel did not tell all of the sockets.
     pub(super) sockets_error: String,
@@ -209,6 +212,8 @@ impl Table {
         look.missing.extend(reading.missing);
         look.tasks = reading.tasks;
         look.sets = facts.sets;
+        look.threads = facts.threads;
+        look.duplicates = facts.duplicates;
         look
     }
 

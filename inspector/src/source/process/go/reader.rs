@@ -76,6 +76,7 @@ impl<M: Memory, F: Memory> Reader<M, F> {
                     kind: "runtime.pollDesc",
                     address: before.address,
                     sequence: before.fdseq,
+                    events: None,
                     closing: before.closing,
                     event_err: before.event_err,
                     read,

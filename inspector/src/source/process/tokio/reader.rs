@@ -99,6 +99,7 @@ impl<M: Memory, C: Code> Reader<M, C> {
                     kind: "tokio::runtime::io::ScheduledIo",
                     address: before.address,
                     sequence: None,
+                    events: Some(before.tick),
                     closing: before.is_shut_down,
                     event_err: before.has_error,
                     read,
