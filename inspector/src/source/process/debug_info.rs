@@ -1,36 +1,24 @@
 //! What the debug information of a program says of its structures and variables: DWARF, as
 //! compilers write it into the program's own file.
 //!
-//! Whoever runs a program chooses what is in its file. So nothing here takes longer, or more room,
-//! than a file of an honest size: sections that are larger are not read, each table of
-//! abbreviations is read once, and all that is looked at is counted.
+//! Whoever runs a program chooses what is in its file. So all that is looked at is counted
+//! (`units`), and what is larger than an honest program has it is not taken.
 
 use std::collections::BTreeMap;
 
 use gimli::constants;
-use gimli::{
-    Abbreviations, AttributeValue, DebugAbbrev, DebugAbbrevOffset, EndianSlice, EntriesRaw,
-    LittleEndian, Operation, UnitOffset,
-};
+use gimli::{Abbreviations, AttributeValue, EntriesRaw, Operation, UnitOffset};
 
 use super::image::Image;
+use super::units::{LARGEST_SECTION, MOST_WORK, Slice, Units, Work};
 
-/// Bytes of a section, decompressed; the programs of Kubernetes have some tens of millions.
-pub(super) const LARGEST_SECTION: usize = 256 << 20;
-/// Bytes of the abbreviations that one unit uses.
-const LARGEST_TABLE: usize = 1 << 20;
-/// Units that are looked at.
-const MOST_UNITS: usize = 1 << 18;
-/// Entries and their attributes that are looked at.
-const MOST_WORK: u64 = 1 << 28;
 /// Members of a structure, and bytes of the name of one.
 const MOST_MEMBERS: usize = 1024;
 const LONGEST_NAME: usize = 256;
 /// Bytes of a structure, and of a variable.
 const LARGEST_SIZE: u64 = 64 << 10;
 
-type Slice<'a> = EndianSlice<'a, LittleEndian>;
-type Unit<'a> = gimli::UnitHeader<Slice<'a>>;
+type Unit<'a> = super::units::Header<'a>;
 type Value<'a> = AttributeValue<Slice<'a>>;
 
 /// A structure: how large it is, and where its members are.
@@ -74,17 +62,19 @@ fn find_within<const S: usize, const V: usize>(
 ) -> Option<([Structure; S], [Variable; V])> {
     let abbreviations = image.debug_section(".debug_abbrev", LARGEST_SECTION)?;
     let info = image.debug_section(".debug_info", LARGEST_SECTION)?;
+    let units = Units::read(&info, &abbreviations);
     let mut search = Search {
-        units: Vec::new(),
-        tables: Tables::new(&abbreviations),
-        work,
+        work: Work::of(work),
         structures: structures.map(|name| (name, None)),
         variables: variables.map(|name| (name, None)),
     };
-    search.read_headers(&info);
-    search.read_units();
+    units.each(|unit, abbreviations| {
+        // What is damaged ends the unit.
+        let _ = search.read_unit(unit, abbreviations);
+        search.is_done()
+    });
     let found = search.variables.map(|(_, found)| found);
-    let found = found.map(|found| search.variable(found?));
+    let found = found.map(|found| search.variable(&units, found?));
     Some((
         all(search.structures.map(|(_, structure)| structure))?,
         all(found)?,
@@ -106,69 +96,28 @@ struct Found {
 }
 
 /// A search that goes on.
-struct Search<'a, 'n, const S: usize, const V: usize> {
-    /// In the order of the section.
-    units: Vec<Unit<'a>>,
-    tables: Tables<'a>,
-    /// Entries and attributes that may still be looked at.
-    work: u64,
+struct Search<'n, const S: usize, const V: usize> {
+    work: Work,
     structures: [(&'n str, Option<Structure>); S],
     variables: [(&'n str, Option<Found>); V],
 }
 
-impl<'a, const S: usize, const V: usize> Search<'a, '_, S, V> {
-    /// Reads where the units are. What cannot be read ends it.
-    fn read_headers(&mut self, info: &'a [u8]) {
-        let mut headers = gimli::DebugInfo::new(info, LittleEndian).units();
-        while let Ok(Some(header)) = headers.next() {
-            if self.units.len() == MOST_UNITS {
-                break;
-            }
-            self.tables.starts.push(header.debug_abbrev_offset().0);
-            self.units.push(header);
-        }
-        self.tables.starts.sort_unstable();
-        self.tables.starts.dedup();
-    }
-
-    /// Reads all units until all is found: those that share a table one after another.
-    fn read_units(&mut self) {
-        let mut order: Vec<usize> = (0..self.units.len()).collect();
-        order.sort_by_key(|index| self.units.get(*index).map(table_of));
-        let mut table: Option<(usize, Abbreviations)> = None;
-        for index in order {
-            if self.is_done() {
-                return;
-            }
-            let Some(unit) = self.units.get(index).copied() else {
-                continue;
-            };
-            let start = table_of(&unit);
-            if table.as_ref().is_none_or(|(known, _)| *known != start) {
-                table = self.tables.read(start).map(|it| (start, it));
-            }
-            if let Some((_, abbreviations)) = &table {
-                // What is damaged ends the unit.
-                let _ = self.read_unit(&unit, abbreviations);
-            }
-        }
-    }
-
+impl<const S: usize, const V: usize> Search<'_, S, V> {
     fn is_done(&self) -> bool {
         let has_structures = self.structures.iter().all(|(_, it)| it.is_some());
-        has_structures && self.variables.iter().all(|(_, it)| it.is_some()) || self.work == 0
+        has_structures && self.variables.iter().all(|(_, it)| it.is_some()) || self.work.is_spent()
     }
 
-    fn read_unit(&mut self, unit: &Unit<'a>, abbreviations: &Abbreviations) -> Option<()> {
+    fn read_unit(&mut self, unit: &Unit<'_>, abbreviations: &Abbreviations) -> Option<()> {
         let mut entries = unit.entries_raw(abbreviations, None).ok()?;
         while !entries.is_empty() && !self.is_done() {
             let is_at_the_top = entries.next_depth() == 1;
-            self.work = self.work.saturating_sub(1);
+            self.work.spend(1);
             let Some(entry) = entries.read_abbreviation().ok()? else {
                 continue;
             };
             let attributes = entry.attributes();
-            self.work = self.work.saturating_sub(attributes.len() as u64);
+            self.work.spend(attributes.len());
             match entry.tag() {
                 constants::DW_TAG_structure_type if is_at_the_top => {
                     let said = Said::read(&mut entries, unit, attributes)?;
@@ -176,7 +125,7 @@ impl<'a, const S: usize, const V: usize> Search<'a, '_, S, V> {
                     if let (Some(wanted), Some(size), true) =
                         (wanted, said.size, entry.has_children())
                     {
-                        let members = members(&mut entries, unit, &mut self.work)?;
+                        let members = members(&mut entries, unit, &self.work)?;
                         *wanted = Some(Structure { size, members });
                     }
                 }
@@ -196,15 +145,10 @@ impl<'a, const S: usize, const V: usize> Search<'a, '_, S, V> {
     }
 
     /// Reads how large a variable is, by its type.
-    fn variable(&self, found: Found) -> Option<Variable> {
-        let is_before = |unit: &Unit<'a>| {
-            unit.debug_info_offset()
-                .is_some_and(|start| start.0 <= found.kind)
-        };
-        let index = self.units.partition_point(is_before).checked_sub(1)?;
-        let unit = self.units.get(index)?;
+    fn variable(&self, units: &Units<'_>, found: Found) -> Option<Variable> {
+        let unit = units.holding(found.kind)?;
         let offset = found.kind.checked_sub(unit.debug_info_offset()?.0)?;
-        let abbreviations = self.tables.read(table_of(unit))?;
+        let abbreviations = units.table(unit, &self.work)?;
         let offset = Some(UnitOffset(offset));
         let mut entries = unit.entries_raw(&abbreviations, offset).ok()?;
         let entry = entries.read_abbreviation().ok()??;
@@ -224,26 +168,22 @@ fn wanted<'w, T>(these: &'w mut [(&str, Option<T>)], said: &Said<'_>) -> Option<
     place.is_none().then_some(place)
 }
 
-fn table_of(unit: &Unit<'_>) -> usize {
-    unit.debug_abbrev_offset().0
-}
-
 /// Reads the members of a structure that has begun.
 fn members<'a>(
     entries: &mut EntriesRaw<'_, Slice<'a>>,
     unit: &Unit<'a>,
-    work: &mut u64,
+    work: &Work,
 ) -> Option<BTreeMap<Vec<u8>, usize>> {
     let mut members = BTreeMap::new();
     let depth = entries.next_depth();
-    while entries.next_depth() >= depth && *work > 0 {
+    while entries.next_depth() >= depth && !work.is_spent() {
         let is_member = entries.next_depth() == depth;
-        *work = work.saturating_sub(1);
+        work.spend(1);
         let Some(entry) = entries.read_abbreviation().ok()? else {
             continue;
         };
         let attributes = entry.attributes();
-        *work = work.saturating_sub(attributes.len() as u64);
+        work.spend(attributes.len());
         if entry.tag() != constants::DW_TAG_member || !is_member {
             entries.skip_attributes(attributes).ok()?;
             continue;
@@ -319,31 +259,6 @@ fn reference(unit: &Unit<'_>, value: Value<'_>) -> Option<usize> {
         AttributeValue::DebugInfoRef(offset) => Some(offset.0),
         AttributeValue::UnitRef(offset) => unit.debug_info_offset()?.0.checked_add(offset.0),
         _ => None,
-    }
-}
-
-/// The tables of abbreviations, none of which reaches into the next one: so to read them all is to
-/// read the section once, wherever a file says that they begin.
-struct Tables<'a> {
-    section: &'a [u8],
-    starts: Vec<usize>,
-}
-
-impl<'a> Tables<'a> {
-    fn new(section: &'a [u8]) -> Self {
-        Self {
-            section,
-            starts: Vec::new(),
-        }
-    }
-
-    fn read(&self, start: usize) -> Option<Abbreviations> {
-        let next = self.starts.partition_point(|other| *other <= start);
-        let end = self.starts.get(next).copied().unwrap_or(usize::MAX);
-        let end = end.min(start.saturating_add(LARGEST_TABLE));
-        let table = self.section.get(start..end.min(self.section.len()))?;
-        let table = DebugAbbrev::new(table, LittleEndian);
-        table.abbreviations(DebugAbbrevOffset(0)).ok()
     }
 }
 

@@ -12,7 +12,7 @@
 //! | `lints`, `stuck`, `blocked`, `finding` | the faults that the kernel knows of, of waits that should be over, and of threads that ask for no events |
 //! | `runtime` | what it is made of: Go, tokio, libuv, and which version |
 //! | `memory`, `image`, `auxv` | its memory, its executable, and where that was loaded |
-//! | `debug_info` | the structures of which the executable tells |
+//! | `debug_info`, `units` | the structures of which the executable tells |
 //! | `access` | why it may not be read |
 //! | `go`, `tokio` | what Go's runtime, and tokio, keep of a descriptor |
 //! | `inside`, `kept` | the same, whichever runtime it is |
@@ -43,6 +43,7 @@ mod sockets;
 mod stuck;
 mod table;
 mod tokio;
+mod units;
 mod wanted;
 mod watch;
 

@@ -3,9 +3,10 @@
 use std::borrow::Cow;
 use std::fs::File;
 
-use super::super::debug_info::{LARGEST_SECTION, Structure, Variable, find};
+use super::super::debug_info::{Structure, Variable, find};
 use super::super::image::Image;
 use super::super::memory::{Memory, word};
+use super::super::units::LARGEST_SECTION;
 use super::layout::{G, Layout, Module, PollDesc};
 
 /// What is read of a file: debug information may be compressed or not.
