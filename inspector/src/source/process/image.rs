@@ -59,6 +59,8 @@ struct Section {
     kind: SectionType,
     flags: SectionFlags,
     address: u64,
+    /// The section that it needs: a table of symbols, that of their names.
+    link: usize,
     part: Part,
 }
 
@@ -150,10 +152,8 @@ impl Image {
     pub(super) fn debug_section(&self, name: &str, most: usize) -> Option<Vec<u8>> {
         let mut sections = self.sections.iter().filter(|it| it.is_of_no_program());
         let section = sections.find(|section| self.is_called(section, name))?;
-        let (part, is_compressed) = (section.part, section.is_compressed());
-        let size = usize::try_from(part.size).ok()?;
-        let bytes = self.piece(part.offset, (size <= most).then_some(size)?)?;
-        if !is_compressed {
+        let bytes = self.whole(section.part, most)?;
+        if !section.is_compressed() {
             return Some(bytes);
         }
         let (header, data) = pod::from_bytes::<CompressionHeader64<LittleEndian>>(&bytes).ok()?;
@@ -170,6 +170,22 @@ impl Image {
         is_small
             .then(|| compressed.decompress().ok())?
             .map(Cow::into_owned)
+    }
+
+    /// Reads the table of symbols and that of their names, each no larger than `most`; those for
+    /// the dynamic linker if there are no others.
+    pub(super) fn symbols(&self, most: usize) -> Option<(Vec<u8>, Vec<u8>)> {
+        let tables = [elf::SHT_SYMTAB, elf::SHT_DYNSYM].into_iter();
+        let mut tables = tables.filter_map(|kind| self.sections.iter().find(|it| it.kind == kind));
+        let table = tables.next()?;
+        let names = self.sections.get(table.link)?;
+        Some((self.whole(table.part, most)?, self.whole(names.part, most)?))
+    }
+
+    /// Reads all of a part, if that is no larger than `most`.
+    fn whole(&self, part: Part, most: usize) -> Option<Vec<u8>> {
+        let size = usize::try_from(part.size).ok()?;
+        self.piece(part.offset, (size <= most).then_some(size)?)
     }
 
     fn is_called(&self, section: &Section, name: &str) -> bool {
@@ -324,6 +340,7 @@ impl Section {
             kind: header.sh_type.get(LITTLE),
             flags: header.sh_flags.get(LITTLE),
             address: header.sh_addr.get(LITTLE),
+            link: usize::try_from(header.sh_link.get(LITTLE)).unwrap_or(usize::MAX),
             part: Part {
                 offset: header.sh_offset.get(LITTLE),
                 size: header.sh_size.get(LITTLE),

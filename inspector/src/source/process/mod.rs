@@ -15,6 +15,7 @@
 //! | `debug_info`, `units` | the structures of which the executable tells |
 //! | `access` | why it may not be read |
 //! | `go`, `tokio` | what Go's runtime, and tokio, keep of a descriptor |
+//! | `rust` | what the program tells of its futures |
 //! | `inside`, `kept` | the same, whichever runtime it is |
 //! | `table` | the rows that all of this makes, from look to look |
 //! | `outside`, `glance` | the process as it is looked at, no more often than it can bear |
@@ -38,6 +39,11 @@ mod lints;
 mod memory;
 mod outside;
 mod runtime;
+#[cfg_attr(
+    not(test),
+    expect(dead_code, reason = "what reads the tasks of tokio comes next")
+)]
+mod rust;
 mod service;
 mod sockets;
 mod stuck;

@@ -1,0 +1,214 @@
+//! What is known of a program, which is read from its file when it is asked for.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use super::super::image::Image;
+use super::super::units::LARGEST_SECTION;
+use super::reader::{Loaded, Ranges, Reader};
+use super::text;
+use super::types::{Type, Types};
+
+/// How often the file is read again, and as many bytes of it each time.
+const MOST_LOADS: u32 = 1 << 12;
+const BUDGET: u64 = 4 * LARGEST_SECTION as u64;
+/// Functions that are known at a time.
+const MOST_FUNCTIONS: usize = 1 << 16;
+/// Units in which a function may be.
+const MOST_UNITS: usize = 8;
+/// The parameter of a function by which rustc calls the future that it was made for.
+const FUTURE: &str = "T";
+
+/// A program, with what is known of it.
+pub(super) struct Known {
+    image: Image,
+    loads: u32,
+    loaded: Option<Loaded>,
+    /// `None` until it is asked for.
+    ranges: Option<Ranges>,
+    names: HashMap<u64, Named>,
+    types: Types,
+    /// By the function that polls it.
+    polled: HashMap<u64, Option<usize>>,
+}
+
+/// The names of a function.
+#[derive(Debug, Clone, Default)]
+struct Named {
+    names: Vec<String>,
+    /// These are several functions of the same code: which one is meant cannot be known.
+    is_several: bool,
+}
+
+/// What a function was made for.
+#[derive(Debug, Clone, Default)]
+pub(super) struct MadeFor {
+    pub(super) kind: Option<usize>,
+    /// Where the body is that was asked for.
+    pub(super) body: Option<String>,
+}
+
+impl Known {
+    pub(super) fn new(image: Image) -> Self {
+        Self {
+            image,
+            loads: 0,
+            loaded: None,
+            ranges: None,
+            names: HashMap::new(),
+            types: Types::default(),
+            polled: HashMap::new(),
+        }
+    }
+
+    /// Gives up what is only needed to learn more.
+    pub(super) fn rest(&mut self) {
+        self.loaded = None;
+    }
+
+    /// Reads the file, if that was not done since the last rest.
+    fn load(&mut self) -> Option<()> {
+        if self.loaded.is_none() {
+            self.loads = (self.loads < MOST_LOADS).then(|| self.loads.saturating_add(1))?;
+            self.image.allow(BUDGET);
+            self.loaded = Some(Loaded::read(&self.image));
+        }
+        let loaded = self.loaded.as_ref()?;
+        // A file that was too much once would be that again.
+        if loaded.is_spent() {
+            self.loads = MOST_LOADS;
+        }
+        if self.ranges.is_none() {
+            self.ranges = Some(Reader::new(loaded).ranges());
+        }
+        Some(())
+    }
+
+    /// Returns the name of the function that begins there, if it is the only one.
+    pub(super) fn name(&mut self, address: u64) -> Option<&str> {
+        self.learn(&[address]);
+        let named = self.names.get(&address)?;
+        let name = named.names.first()?;
+        (!named.is_several).then_some(name)
+    }
+
+    /// Reads the names of all functions that begin at one of these.
+    pub(super) fn learn(&mut self, addresses: &[u64]) {
+        if self.names.len() > MOST_FUNCTIONS {
+            self.names.clear();
+        }
+        let mut new = addresses.to_vec();
+        new.retain(|it| !self.names.contains_key(it));
+        new.truncate(MOST_FUNCTIONS);
+        if new.is_empty() || self.load().is_none() {
+            return;
+        }
+        let (Some(loaded), Some(ranges)) = (&self.loaded, &self.ranges) else {
+            return;
+        };
+        let reader = Reader::new(loaded);
+        for address in new {
+            let mut names = Vec::new();
+            for place in functions(&reader, ranges, address) {
+                names.extend(reader.name(place));
+            }
+            names.sort_unstable();
+            names.dedup();
+            let named = named(names, loaded.symbols.at(address));
+            self.names.insert(address, named);
+        }
+    }
+
+    /// Returns a type.
+    pub(super) fn kind(&mut self, place: usize) -> Option<Arc<Type>> {
+        if let Some(known) = self.types.get(place) {
+            return Some(known);
+        }
+        self.load()?;
+        let reader = Reader::new(self.loaded.as_ref()?);
+        self.types.read(&reader, place)
+    }
+
+    /// Returns the type of the future that a function polls: `<T as Future>::poll`.
+    pub(super) fn polled(&mut self, poll: u64) -> Option<usize> {
+        if let Some(known) = self.polled.get(&poll) {
+            return *known;
+        }
+        self.load()?;
+        if self.polled.len() > MOST_FUNCTIONS {
+            self.polled.clear();
+        }
+        let polled = self.only(poll).and_then(|function| {
+            let reader = Reader::new(self.loaded.as_ref()?);
+            reader.pinned(reader.given(function)?)
+        });
+        self.polled.insert(poll, polled);
+        polled
+    }
+
+    /// Returns the future that a function was made for, and where the function is that has the name
+    /// `body`.
+    pub(super) fn made_for(&mut self, function: u64, body: Option<&str>) -> Option<MadeFor> {
+        self.load()?;
+        let place = self.only(function)?;
+        let reader = Reader::new(self.loaded.as_ref()?);
+        let body = body.and_then(|name| {
+            let body = reader.function_called(place, name)?;
+            let (_, entry) = reader.origin(body, |it| it.line.is_some())?;
+            reader.location(&entry)
+        });
+        let kind = reader.made_for(place, FUTURE);
+        Some(MadeFor { kind, body })
+    }
+
+    /// Finds where the function is that begins there, if it is the only one.
+    fn only(&mut self, address: u64) -> Option<usize> {
+        self.name(address)?;
+        let reader = Reader::new(self.loaded.as_ref()?);
+        let mut functions = functions(&reader, self.ranges.as_ref()?, address).into_iter();
+        functions.next()
+    }
+}
+
+/// Where the functions are that begin at an address.
+fn functions(reader: &Reader<'_>, ranges: &Ranges, address: u64) -> Vec<usize> {
+    let next = ranges.partition_point(|(start, ..)| *start <= address);
+    let these = ranges.get(..next).unwrap_or_default().iter().rev();
+    let these = these.take(MOST_UNITS);
+    let mut units: Vec<usize> = these
+        .filter(|(_, end, _)| address < *end)
+        .map(|(.., unit)| *unit)
+        .collect();
+    units.sort_unstable();
+    units.dedup();
+    let functions = units.into_iter();
+    functions
+        .flat_map(|it| reader.functions_at(it, address))
+        .collect()
+}
+
+/// Makes the names of a function out of those that debug information has, and those of symbols.
+fn named(told: Vec<String>, symbols: Vec<String>) -> Named {
+    let is_several = told.len() > 1 || symbols.len() > 1;
+    let names = match (told.as_slice(), symbols.as_slice()) {
+        ([told], [symbol]) => vec![whole(told, symbol)],
+        ([], [symbol]) => vec![symbol.replace("::<", "<")],
+        _ => [told, symbols].concat(),
+    };
+    Named { names, is_several }
+}
+
+/// With no more than line tables, a name is without its path, which the symbol has.
+fn whole(told: &str, symbol: &str) -> String {
+    let ((outer, name), (path, symbol)) = (text::path(told), text::path(symbol));
+    let base = |name: &str| {
+        name.split('<')
+            .next()
+            .map(|it| it.trim_end_matches("::").to_owned())
+    };
+    let is_same = base(name) == base(symbol);
+    match outer.is_empty() && is_same && !path.is_empty() {
+        true => format!("{path}::{name}"),
+        false => told.to_owned(),
+    }
+}

@@ -1,0 +1,161 @@
+//! A program of Rust, as its own file tells of it: the names of its functions, the futures that its
+//! tasks are, and where one of these waits.
+//!
+//! All of it is by debug information, which rustc writes as much of as whoever builds a program
+//! wants: all of it, names without types, lines alone, or nothing. What is not there is not told.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `sections`, `unit`, `index`, `reader` | debug information: its bytes, its units, what is where, its entries |
+//! | `symbols` | names of functions without debug information |
+//! | `types` | types, as far as they are futures or hold one |
+//! | `known` | what is known of a program, read when it is asked for |
+//! | `awaits` | where a future in memory waits |
+//! | `text` | names, and how they are shown |
+
+mod awaits;
+mod index;
+mod known;
+mod reader;
+mod sections;
+mod symbols;
+mod text;
+mod types;
+mod unit;
+
+use std::collections::HashMap;
+
+use self::known::Known;
+use self::types::{Progress, Shape};
+use super::image::Image;
+use super::kept::{Call, Stack};
+use super::memory::Memory;
+
+/// The function of tokio's that polls a task, made for each type of future and of scheduler.
+const POLL: &str = "tokio::runtime::task::raw::poll";
+/// Futures that are known at a time.
+const MOST_FUTURES: usize = 1 << 12;
+/// Letters of the name of a function.
+const LONGEST_NAME: usize = 4 << 10;
+/// What is in the paths of files that are not the program's own.
+const OF_OTHERS: [&str; 4] = [
+    "/rustlib/src/rust/library/",
+    "/registry/src/",
+    "/git/checkouts/",
+    "/rust/deps/",
+];
+
+/// A program, at the addresses of its file.
+pub(super) struct Program {
+    known: Known,
+    futures: HashMap<u64, Option<Future>>,
+}
+
+/// The future that a task is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Future {
+    /// For people.
+    pub(super) name: String,
+    /// "file:line" of where it is written.
+    pub(super) location: Option<String>,
+    pub(super) size: Option<u64>,
+    pub(super) alignment: Option<u64>,
+    /// Where in the debug information its type is.
+    kind: Option<usize>,
+}
+
+impl Program {
+    pub(super) fn open(image: Image) -> Self {
+        Self {
+            known: Known::new(image),
+            futures: HashMap::new(),
+        }
+    }
+
+    /// Reads the names of the functions that begin at these addresses, all at once.
+    pub(super) fn learn(&mut self, addresses: &[u64]) {
+        self.known.learn(addresses);
+    }
+
+    /// Returns the name of the function that begins there; `None` also if that is several ones,
+    /// made into one because they are the same code.
+    pub(super) fn function(&mut self, address: u64) -> Option<String> {
+        let name = self.known.name(address)?;
+        Some(text::plain(name, LONGEST_NAME))
+    }
+
+    /// Returns the future for which this instance of tokio's `raw::poll` was made.
+    pub(super) fn task(&mut self, poll: u64) -> Option<Future> {
+        if let Some(known) = self.futures.get(&poll) {
+            return known.clone();
+        }
+        let future = self.future(poll);
+        if self.futures.len() == MOST_FUTURES {
+            self.futures.clear();
+        }
+        self.futures.insert(poll, future.clone());
+        future
+    }
+
+    fn future(&mut self, poll: u64) -> Option<Future> {
+        let name = self.known.name(poll)?;
+        let name = match text::parameters(name)? {
+            (POLL, made_for) if made_for.len() == 2 => (*made_for.first()?).to_owned(),
+            _ => return None,
+        };
+        let body = text::body(&name);
+        let made_for = self
+            .known
+            .made_for(poll, body.as_deref())
+            .unwrap_or_default();
+        let kind = made_for.kind.and_then(|it| self.known.kind(it));
+        let begun = kind.as_ref().and_then(|it| match &it.shape {
+            Shape::Async(_, states) => {
+                let mut states = states.iter();
+                states.find(|it| it.progress == Progress::Unresumed)
+            }
+            _ => None,
+        });
+        let location = begun.and_then(|it| it.location.clone());
+        Some(Future {
+            name: text::tidy(&name),
+            location: location.or(made_for.body),
+            size: kind.as_ref().map(|it| it.size),
+            alignment: kind.as_ref().and_then(|it| it.alignment),
+            kind: made_for.kind,
+        })
+    }
+
+    /// Reads where a future is that lies at `address` of a program which was moved by `bias`: the
+    /// innermost call first. `None` without debug information of its type.
+    pub(super) fn awaits(
+        &mut self,
+        memory: &impl Memory,
+        bias: u64,
+        future: &Future,
+        address: u64,
+    ) -> Option<Vec<Call>> {
+        awaits::read(&mut self.known, memory, bias, future.kind?, address)
+    }
+
+    /// Gives up the room that is only needed to learn more of the program: after each look.
+    pub(super) fn rest(&mut self) {
+        self.known.rest();
+    }
+}
+
+/// Whether a call is the program's own and no library's.
+pub(super) fn is_own(call: &Call) -> bool {
+    let path = &*call.location;
+    let is_others = |part: &&str| path.contains(*part);
+    !path.is_empty() && !path.starts_with("/rustc/") && !OF_OTHERS.iter().any(is_others)
+}
+
+/// Makes a stack of the calls that a future is in.
+pub(super) fn stack(calls: Vec<Call>) -> Stack {
+    let own = calls.iter().position(is_own);
+    Stack { calls, own }
+}
+
+#[cfg(test)]
+mod tests;

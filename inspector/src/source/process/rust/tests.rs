@@ -1,0 +1,452 @@
+use std::collections::HashMap;
+use std::fs::File;
+use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, Stdio};
+
+use super::super::auxv;
+use super::super::memory::Process;
+use super::*;
+
+const TRUTH: &str = include_str!("tests/truth.rs");
+
+/// A program that was built, and runs.
+struct Running {
+    _directory: tempfile::TempDir,
+    path: PathBuf,
+    process: Child,
+    bias: u64,
+    /// The function that polls each future, where that is in memory, its size and its alignment.
+    futures: HashMap<String, [u64; 4]>,
+}
+
+impl Drop for Running {
+    fn drop(&mut self) {
+        let _ = self.process.kill();
+        let _ = self.process.wait();
+    }
+}
+
+fn rustc(directory: &Path, source: &str, options: &[&str]) {
+    let rustc = std::env::var_os("RUSTC").unwrap_or_else(|| "rustc".into());
+    let sources = Path::new(env!("CARGO_MANIFEST_DIR")).join("src/source/process/rust/tests");
+    let output = Command::new(rustc)
+        .args(["--edition=2024", "-Awarnings", "-L."])
+        .args(options)
+        .arg(sources.join(source))
+        .current_dir(directory)
+        .env("RUSTC_BOOTSTRAP", "1")
+        .output()
+        .expect("rustc");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{options:?}: {said}");
+}
+
+/// Builds it with these options.
+fn build(options: &[&str]) -> (tempfile::TempDir, PathBuf) {
+    let directory = tempfile::tempdir().expect("a directory");
+    rustc(
+        directory.path(),
+        "tokio.rs",
+        &[&["--crate-type=rlib"], options].concat(),
+    );
+    rustc(
+        directory.path(),
+        "truth.rs",
+        &[&["--extern=tokio"], options].concat(),
+    );
+    let path = directory.path().join("truth");
+    (directory, path)
+}
+
+fn image(path: &Path) -> Image {
+    Image::open(File::open(path).expect("it is there"), 1 << 20).expect("an executable")
+}
+
+impl Running {
+    fn new(options: &[&str]) -> Self {
+        let (directory, path) = build(options);
+        let mut process = Command::new(&path)
+            .stdin(Stdio::piped())
+            .stdout(Stdio::piped())
+            .spawn()
+            .expect("it runs");
+        let output = BufReader::new(process.stdout.take().expect("a pipe"));
+        let mut futures = HashMap::new();
+        for line in output.lines() {
+            let line = line.expect("text");
+            if line.starts_with('#') {
+                continue;
+            }
+            let words: Vec<&str> = line.split(' ').collect();
+            let number = |text: &str| match text.strip_prefix("0x") {
+                Some(digits) => u64::from_str_radix(digits, 16).expect("an address"),
+                None => text.parse().expect("a number"),
+            };
+            let [name, poll, address, size, alignment] = words[..] else {
+                panic!("{line}");
+            };
+            let numbers = [poll, address, size, alignment].map(number);
+            futures.insert(name.to_owned(), numbers);
+            if name == "ready" {
+                break;
+            }
+        }
+        let entry = auxv::entry(process.id()).expect("it has begun");
+        let bias = entry.wrapping_sub(image(&path).entry());
+        for [poll, ..] in futures.values_mut() {
+            *poll = poll.wrapping_sub(bias);
+        }
+        Self {
+            _directory: directory,
+            path,
+            process,
+            bias,
+            futures,
+        }
+    }
+
+    fn program(&self) -> Program {
+        Program::open(image(&self.path))
+    }
+
+    fn poll(&self, name: &str) -> u64 {
+        self.futures[name][0]
+    }
+
+    /// Calls of a future with the lines they are in, the outermost first.
+    fn awaits(&self, program: &mut Program, name: &str) -> Option<Vec<(String, Option<u64>)>> {
+        let memory = Process::open(self.process.id()).expect("it may be read");
+        memory.allow(1 << 20);
+        let [poll, address, ..] = self.futures[name];
+        let future = program.task(poll)?;
+        let mut calls = program.awaits(&memory, self.bias, &future, address)?;
+        calls.reverse();
+        let calls = calls.into_iter().map(|call| {
+            let line = call.location.rsplit_once(':').map(|(path, line)| {
+                assert!(path.ends_with("/rust/tests/truth.rs"), "{path}");
+                line.parse().expect("a line")
+            });
+            (call.function, line)
+        });
+        Some(calls.collect())
+    }
+}
+
+/// The line that has this comment.
+fn line(comment: &str) -> u64 {
+    let end = format!("// {comment}");
+    let index = TRUTH.lines().position(|line| line.ends_with(&end));
+    index.expect("it is there") as u64 + 1
+}
+
+fn line_of(start: &str) -> u64 {
+    let index = TRUTH.lines().position(|line| line.starts_with(start));
+    index.expect("it is there") as u64 + 1
+}
+
+/// What is expected of each future, the outermost call first: a comment, or else that there is no
+/// line.
+const EXPECTED: &[(&str, &[(&str, &str)])] = &[
+    (
+        "leaf",
+        &[("truth::leaf::{async fn}", "leaf"), ("truth::Never", "")],
+    ),
+    (
+        "second",
+        &[
+            ("truth::second::{async fn}", "second"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "boxed",
+        &[
+            ("truth::boxed::{async fn}", "boxed"),
+            ("truth::second::{async fn}", "second"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "boxed_leaf",
+        &[
+            ("truth::boxed_leaf::{async fn}", "boxed_leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "pinned",
+        &[
+            ("truth::pinned::{async fn}", "pinned"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "thin",
+        &[
+            ("truth::thin::{async fn}", "thin"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "wrapped",
+        &[
+            ("truth::wrapped::{async fn}", "wrapped"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "left",
+        &[
+            ("truth::either::{async fn}", "either"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "right",
+        &[
+            ("truth::either::{async fn}", "either"),
+            ("truth::second::{async fn}", "second"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "some",
+        &[
+            ("truth::perhaps::{async fn}", "perhaps"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "none",
+        &[
+            ("truth::perhaps::{async fn}", "perhaps"),
+            ("truth::Perhaps<truth::leaf::{async fn}>", ""),
+        ],
+    ),
+    (
+        "both",
+        &[
+            ("truth::both::{async fn}", "both"),
+            (
+                "truth::Both<truth::leaf::{async fn}, truth::second::{async fn}>",
+                "",
+            ),
+        ],
+    ),
+    (
+        "one_looks_like_none",
+        &[
+            (
+                "truth::one_looks_like_none::{async fn}",
+                "one_looks_like_none",
+            ),
+            (
+                "truth::Both<truth::leaf::{async fn}, tokio::time::Sleep>",
+                "",
+            ),
+        ],
+    ),
+    (
+        "selected",
+        &[
+            ("truth::selected::{async fn}", "selected"),
+            (
+                "core::future::poll_fn::PollFn<truth::selected::{async fn}::{closure}>",
+                "",
+            ),
+        ],
+    ),
+    (
+        "later",
+        &[
+            ("truth::later::{async fn}", "later"),
+            ("truth::Later<truth::leaf::{async fn}>", ""),
+        ],
+    ),
+    (
+        "deep",
+        &[
+            ("truth::deep::{async block}", "deep"),
+            ("truth::deep::{async block}", "deep"),
+            ("truth::deep::{async block}", "deep"),
+            ("truth::deep::{async block}", "deepest"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "ask",
+        &[
+            ("truth::inner::{impl#0}::ask::{async fn}<u8>", "ask"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "block",
+        &[
+            ("truth::main::{async block}", "block"),
+            ("truth::inner::{impl#0}::ask::{async fn}<&str>", "ask"),
+            ("truth::leaf::{async fn}", "leaf"),
+            ("truth::Never", ""),
+        ],
+    ),
+    (
+        "timeout",
+        &[("truth::leaf::{async fn}", "leaf"), ("truth::Never", "")],
+    ),
+];
+
+/// All that debug information can tell is told, however it is written.
+fn all_is_told(options: &[&str]) {
+    let running = Running::new(&[&["-Cdebuginfo=2"], options].concat());
+    let mut program = running.program();
+    let polls: Vec<u64> = running.futures.values().map(|it| it[0]).collect();
+    program.learn(&polls);
+    program.rest();
+    for (name, expected) in EXPECTED {
+        let expected = expected.iter().map(|(function, comment)| {
+            let line = (!comment.is_empty()).then(|| line(comment));
+            ((*function).to_owned(), line)
+        });
+        let expected: Vec<_> = expected.collect();
+        let found = running.awaits(&mut program, name);
+        assert_eq!(found.as_deref(), Some(&*expected), "{name} {options:?}");
+        program.rest();
+        assert_eq!(
+            running.awaits(&mut program, name).as_deref(),
+            Some(&*expected)
+        );
+    }
+    assert_eq!(running.awaits(&mut program, "over"), None);
+    let deeper = running.awaits(&mut program, "deeper").expect("some of it");
+    assert_eq!(deeper.len(), 64);
+    let unresumed = running.awaits(&mut program, "unresumed");
+    let definition = line_of("async fn second");
+    let expected = vec![("truth::second::{async fn}".to_owned(), Some(definition))];
+    assert_eq!(unresumed, Some(expected));
+    for (name, [poll, _, size, alignment]) in &running.futures {
+        if name == "ready" {
+            assert_eq!(program.function(*poll).as_deref(), Some("truth::main"));
+            assert_eq!(program.task(*poll), None);
+            continue;
+        }
+        let future = program.task(*poll).expect("a task");
+        assert_eq!(
+            (future.size, future.alignment),
+            (Some(*size), Some(*alignment))
+        );
+        assert_eq!(program.function(*poll + 1), None);
+    }
+    let block = program.task(running.poll("block")).expect("a task");
+    assert_eq!(block.name, "truth::main::{async block}");
+    let path = format!(
+        "{}/src/source/process/rust/tests/truth.rs",
+        env!("CARGO_MANIFEST_DIR")
+    );
+    assert_eq!(block.location, Some(format!("{path}:{}", line("begun"))));
+    let second = program.function(running.poll("second"));
+    let name = "tokio::runtime::task::raw::poll<truth::second::{async_fn_env#0}, truth::Scheduler>";
+    assert_eq!(second.as_deref(), Some(name));
+}
+
+#[test]
+fn all_is_told_of_a_program_as_it_is_debugged() {
+    all_is_told(&["-Cdwarf-version=4"]);
+    all_is_told(&["-Cdwarf-version=5", "-Csymbol-mangling-version=v0"]);
+}
+
+#[test]
+fn all_is_told_of_a_program_that_is_optimized() {
+    all_is_told(&[
+        "-Copt-level=3",
+        "-Cdwarf-version=4",
+        "-Csymbol-mangling-version=v0",
+    ]);
+    all_is_told(&["-Copt-level=3", "-Cdwarf-version=5", "-Ccodegen-units=1"]);
+}
+
+#[test]
+fn all_is_told_of_a_program_whose_debug_information_is_compressed() {
+    all_is_told(&["-Clink-arg=-Wl,--compress-debug-sections=zlib"]);
+}
+
+#[test]
+fn names_are_told_of_a_program_without_types() {
+    for (debug, options) in [
+        ("-Cdebuginfo=1", &[][..]),
+        ("-Cdebuginfo=1", &["-Copt-level=3", "-Cdwarf-version=5"]),
+        ("-Cdebuginfo=line-tables-only", &["-Copt-level=3"]),
+        ("-Cdebuginfo=0", &["-Csymbol-mangling-version=v0"]),
+        (
+            "-Cdebuginfo=0",
+            &["-Csymbol-mangling-version=v0", "-Copt-level=3"],
+        ),
+    ] {
+        let running = Running::new(&[&[debug], options].concat());
+        let mut program = running.program();
+        let future = program.task(running.poll("block")).expect("a task");
+        let told: &[&str] = match debug {
+            "-Cdebuginfo=0" => &["truth::main::{closure#0}"],
+            _ => &["truth::main::{async block}"],
+        };
+        assert_eq!([&*future.name], told, "{debug} {options:?}");
+        assert_eq!((future.size, future.kind), (None, None));
+        if let Some(location) = future.location {
+            assert!(
+                location.ends_with(&format!("/truth.rs:{}", line("begun"))),
+                "{location}"
+            );
+        }
+        assert_eq!(running.awaits(&mut program, "block"), None);
+        let main = program.function(running.poll("ready"));
+        assert_eq!(main.as_deref(), Some("truth::main"), "{debug} {options:?}");
+    }
+}
+
+#[test]
+fn nothing_is_told_of_a_program_that_says_nothing() {
+    let running = Running::new(&[
+        "-Cdebuginfo=0",
+        "-Zunstable-options",
+        "-Csymbol-mangling-version=legacy",
+    ]);
+    let mut program = running.program();
+    assert_eq!(program.task(running.poll("block")), None);
+    let name = program.function(running.poll("ready"));
+    assert_eq!(name.as_deref(), Some("truth::main"));
+    let running = Running::new(&["-Cdebuginfo=0", "-Cstrip=symbols"]);
+    let mut program = running.program();
+    for name in ["block", "ready"] {
+        assert_eq!(program.task(running.poll(name)), None);
+        assert_eq!(program.function(running.poll(name)), None);
+    }
+}
+
+#[test]
+fn calls_are_told_from_those_of_libraries() {
+    let call = |location: &str| Call {
+        function: String::new(),
+        location: location.to_owned(),
+    };
+    let others = [
+        "",
+        "/rustc/0123/library/core/src/future/mod.rs:1",
+        "/home/a/.cargo/registry/src/index/tokio-1.54.1/src/a.rs:2",
+        "/home/a/.cargo/git/checkouts/b/src/lib.rs:3",
+        "/home/a/.rustup/toolchains/stable/lib/rustlib/src/rust/library/core/src/a.rs:4",
+    ];
+    let mut calls: Vec<Call> = others.iter().map(|it| call(it)).collect();
+    assert_eq!(stack(calls.clone()).own, None);
+    calls.push(call("/home/a/library/src/main.rs:5"));
+    assert_eq!(stack(calls).own, Some(others.len()));
+}

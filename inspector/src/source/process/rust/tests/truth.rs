@@ -1,0 +1,248 @@
+//! A program whose futures wait where its comments say.
+
+use std::future::{Future, poll_fn};
+use std::io::stdin;
+use std::mem::ManuallyDrop;
+use std::pin::{Pin, pin};
+use std::task::{Context, Poll};
+
+use tokio::runtime::task::raw;
+use tokio::time::{Sleep, Timeout};
+
+struct Scheduler;
+
+struct Never(u32);
+
+impl Future for Never {
+    type Output = u32;
+
+    #[inline(never)]
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u32> {
+        if std::hint::black_box(self.0) == 0 {
+            return Poll::Ready(0);
+        }
+        Poll::Pending
+    }
+}
+
+async fn leaf(number: u32) -> u32 {
+    let text = String::from("kept over a wait");
+    let number = Never(number)
+        .await; // leaf
+    number + text.len() as u32
+}
+
+async fn second(number: u32) -> u32 {
+    let first = leaf(0).await;
+    let text = number.to_string();
+    first + leaf(number).await + text.len() as u32 // second
+}
+
+mod inner {
+    pub struct Client(pub u32);
+
+    impl Client {
+        pub async fn ask<T: ToString>(&self, what: T) -> String {
+            super::leaf(self.0).await; // ask
+            what.to_string()
+        }
+    }
+}
+
+async fn boxed(number: u32) -> u32 {
+    let any: Pin<Box<dyn Future<Output = u32> + Send>> = Box::pin(second(number));
+    any.await // boxed
+}
+
+async fn boxed_leaf(number: u32) -> u32 {
+    let any: Pin<Box<dyn Future<Output = u32>>> = Box::pin(Never(number));
+    any.await // boxed_leaf
+}
+
+async fn pinned(number: u32) -> u32 {
+    let mut inner = pin!(leaf(number));
+    let first = (&mut inner).await; // pinned
+    first + 1
+}
+
+async fn thin(number: u32) -> u32 {
+    Box::pin(leaf(number)).await // thin
+}
+
+struct Traced<F> {
+    inner: ManuallyDrop<F>,
+    span: Option<Box<str>>,
+}
+
+impl<F: Future> Future for Traced<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        std::hint::black_box(&self.span);
+        let inner = unsafe { self.map_unchecked_mut(|it| &mut *it.inner) };
+        inner.poll(context)
+    }
+}
+
+async fn wrapped(number: u32) -> u32 {
+    let delay = Sleep(7);
+    let inner = ManuallyDrop::new(leaf(number));
+    let value = Traced { inner, span: Some("span".into()) };
+    Timeout { value, delay }.await // wrapped
+}
+
+enum Either<A, B> {
+    Left(A),
+    Right(B),
+}
+
+impl<A: Future, B: Future<Output = A::Output>> Future for Either<A, B> {
+    type Output = A::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<A::Output> {
+        unsafe {
+            match self.get_unchecked_mut() {
+                Either::Left(it) => Pin::new_unchecked(it).poll(context),
+                Either::Right(it) => Pin::new_unchecked(it).poll(context),
+            }
+        }
+    }
+}
+
+async fn either(is_left: bool) -> u32 {
+    let number = std::hint::black_box(3);
+    let either = match is_left {
+        true => Either::Left(leaf(number)),
+        false => Either::Right(second(number)),
+    };
+    either.await // either
+}
+
+struct Perhaps<F>(Option<F>);
+
+impl<F: Future> Future for Perhaps<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        match unsafe { &mut self.get_unchecked_mut().0 } {
+            Some(it) => unsafe { Pin::new_unchecked(it) }.poll(context),
+            None => Poll::Pending,
+        }
+    }
+}
+
+async fn perhaps(is_some: bool) -> u32 {
+    Perhaps(is_some.then(|| leaf(std::hint::black_box(1)))).await // perhaps
+}
+
+struct Both<A, B> {
+    a: A,
+    b: B,
+}
+
+impl<A: Future, B: Future> Future for Both<A, B> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        let both = unsafe { self.get_unchecked_mut() };
+        let _ = unsafe { Pin::new_unchecked(&mut both.a) }.poll(context);
+        let _ = unsafe { Pin::new_unchecked(&mut both.b) }.poll(context);
+        Poll::Pending
+    }
+}
+
+async fn both() {
+    let (a, b) = (leaf(1), second(1));
+    Both { a, b }.await // both
+}
+
+async fn one_looks_like_none() {
+    let (a, b) = (leaf(1), Sleep(1));
+    Both { a, b }.await // one_looks_like_none
+}
+
+async fn selected() -> u32 {
+    let mut futures = (leaf(1), Sleep(1));
+    poll_fn(|context| {
+        let _ = unsafe { Pin::new_unchecked(&mut futures.1) }.poll(context);
+        unsafe { Pin::new_unchecked(&mut futures.0) }.poll(context)
+    })
+    .await // selected
+}
+
+/// What it holds is not begun.
+struct Later<F> {
+    delay: Sleep,
+    future: F,
+}
+
+impl<F: Future> Future for Later<F> {
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let later = unsafe { self.get_unchecked_mut() };
+        match Pin::new(&mut later.delay).poll(context) {
+            Poll::Ready(()) => unsafe { Pin::new_unchecked(&mut later.future) }.poll(context),
+            Poll::Pending => Poll::Pending,
+        }
+    }
+}
+
+async fn later() -> u32 {
+    let (delay, future) = (Sleep(1), leaf(1));
+    Later { delay, future }.await // later
+}
+
+fn deep(levels: u32) -> Pin<Box<dyn Future<Output = u32>>> {
+    Box::pin(async move {
+        match levels {
+            0 => leaf(1).await, // deepest
+            _ => deep(levels - 1).await, // deep
+        }
+    })
+}
+
+fn show<F: Future>(name: &str, future: &Pin<Box<F>>) {
+    let poll = raw::poll::<F, Scheduler> as *const ();
+    let address = std::ptr::from_ref::<F>(future).cast::<u8>();
+    let (size, alignment) = (size_of::<F>(), align_of::<F>());
+    println!("{name} {poll:p} {address:p} {size} {alignment}");
+}
+
+fn task<F: Future + 'static>(name: &str, future: F) {
+    let future = Box::leak(Box::new(Box::pin(future)));
+    let address = unsafe { future.as_mut().get_unchecked_mut() } as *mut F;
+    unsafe { raw::poll::<F, Scheduler>(address.cast()) };
+    show(name, future);
+}
+
+fn main() {
+    task("leaf", leaf(1));
+    task("second", second(1));
+    task("boxed", boxed(1));
+    task("boxed_leaf", boxed_leaf(1));
+    task("pinned", pinned(1));
+    task("thin", thin(1));
+    task("wrapped", wrapped(1));
+    task("left", either(true));
+    task("right", either(false));
+    task("some", perhaps(true));
+    task("none", perhaps(false));
+    task("both", both());
+    task("one_looks_like_none", one_looks_like_none());
+    task("selected", selected());
+    task("later", later());
+    task("deep", deep(3));
+    task("deeper", deep(200));
+    let client: &'static inner::Client = Box::leak(Box::new(inner::Client(4)));
+    task("ask", client.ask(7_u8));
+    task("block", async move { // begun
+        client.ask("what").await // block
+    });
+    task("over", leaf(0));
+    task("timeout", Timeout { value: leaf(1), delay: Sleep(1) });
+    let unresumed = Box::leak(Box::new(Box::pin(second(9))));
+    show("unresumed", unresumed);
+    println!("ready {:p} 0 0 0", main as *const ());
+    let _ = stdin().read_line(&mut String::new());
+}
