@@ -117,12 +117,6 @@ impl Index {
         these.filter_map(|(_, place)| usize::try_from(*place).ok())
     }
 
-    /// Returns all functions.
-    pub(super) fn functions(&self) -> impl Iterator<Item = (u64, usize)> {
-        let functions = self.functions.iter();
-        functions.filter_map(|(address, place)| Some((*address, usize::try_from(*place).ok()?)))
-    }
-
     /// Returns what an entry is in, the innermost first.
     pub(super) fn around(&self, place: usize) -> impl Iterator<Item = usize> {
         let place = u32::try_from(place).unwrap_or(u32::MAX);

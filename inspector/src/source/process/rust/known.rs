@@ -12,12 +12,16 @@ use super::types::{Type, Types};
 /// How often the file is read again, and as many bytes of it each time.
 const MOST_LOADS: u32 = 1 << 12;
 const BUDGET: u64 = 4 * LARGEST_SECTION as u64;
-/// Functions that are known at a time.
+/// Functions that are known at a time, and bytes of their names.
 const MOST_FUNCTIONS: usize = 1 << 16;
+const MOST_TEXT: usize = 64 << 20;
 /// Units in which a function may be.
 const MOST_UNITS: usize = 8;
 /// The parameter of a function by which rustc calls the future that it was made for.
 const FUTURE: &str = "T";
+
+/// How the names begin of the functions that rustc makes of `async`.
+const BODY: &str = "{async_";
 
 /// A program, with what is known of it.
 pub(super) struct Known {
@@ -27,6 +31,10 @@ pub(super) struct Known {
     /// `None` until it is asked for.
     ranges: Option<Ranges>,
     names: HashMap<u64, Named>,
+    /// Bytes of all the names.
+    text: usize,
+    /// The functions that rustc has made of `async`; `None` until one is asked for.
+    bodies: Option<Vec<usize>>,
     types: Types,
     /// By the function that polls it.
     polled: HashMap<u64, Option<usize>>,
@@ -40,14 +48,6 @@ struct Named {
     is_several: bool,
 }
 
-/// What a function was made for.
-#[derive(Debug, Clone, Default)]
-pub(super) struct MadeFor {
-    pub(super) kind: Option<usize>,
-    /// Where the body is that was asked for.
-    pub(super) body: Option<String>,
-}
-
 impl Known {
     pub(super) fn new(image: Image) -> Self {
         Self {
@@ -56,6 +56,8 @@ impl Known {
             loaded: None,
             ranges: None,
             names: HashMap::new(),
+            text: 0,
+            bodies: None,
             types: Types::default(),
             polled: HashMap::new(),
         }
@@ -94,8 +96,9 @@ impl Known {
 
     /// Reads the names of all functions that begin at one of these.
     pub(super) fn learn(&mut self, addresses: &[u64]) {
-        if self.names.len() > MOST_FUNCTIONS {
+        if self.names.len() > MOST_FUNCTIONS || self.text > MOST_TEXT {
             self.names.clear();
+            self.text = 0;
         }
         let mut new = addresses.to_vec();
         new.retain(|it| !self.names.contains_key(it));
@@ -115,6 +118,11 @@ impl Known {
             names.sort_unstable();
             names.dedup();
             let named = named(names, loaded.symbols.at(address));
+            let text = named.names.iter().map(String::len);
+            self.text = text.fold(self.text, usize::saturating_add);
+            if self.text > MOST_TEXT {
+                return;
+            }
             self.names.insert(address, named);
         }
     }
@@ -146,19 +154,23 @@ impl Known {
         polled
     }
 
-    /// Returns the future that a function was made for, and where the function is that has the name
-    /// `body`.
-    pub(super) fn made_for(&mut self, function: u64, body: Option<&str>) -> Option<MadeFor> {
+    /// Returns the type of the future that a function was made for.
+    pub(super) fn made_for(&mut self, function: u64) -> Option<usize> {
         self.load()?;
         let place = self.only(function)?;
+        Reader::new(self.loaded.as_ref()?).made_for(place, FUTURE)
+    }
+
+    /// Returns "file:line" of where the function of this name is written that rustc has made of an
+    /// `async`. To find these all is to read all there is, so that is done once.
+    pub(super) fn written(&mut self, body: &str) -> Option<String> {
+        self.load()?;
         let reader = Reader::new(self.loaded.as_ref()?);
-        let body = body.and_then(|name| {
-            let body = reader.function_called(place, name)?;
-            let (_, entry) = reader.origin(body, |it| it.line.is_some())?;
-            reader.location(&entry)
-        });
-        let kind = reader.made_for(place, FUTURE);
-        Some(MadeFor { kind, body })
+        let bodies = self
+            .bodies
+            .get_or_insert_with(|| reader.functions_called(BODY));
+        let entry = reader.entry(reader.called(body, bodies)?)?;
+        reader.location(&entry)
     }
 
     /// Finds where the function is that begins there, if it is the only one.

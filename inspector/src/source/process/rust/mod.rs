@@ -26,7 +26,7 @@ mod unit;
 use std::collections::HashMap;
 
 use self::known::Known;
-use self::types::{Progress, Shape};
+use self::types::{Progress, Shape, Type};
 use super::image::Image;
 use super::kept::{Call, Stack};
 use super::memory::Memory;
@@ -103,26 +103,18 @@ impl Program {
             (POLL, made_for) if made_for.len() == 2 => (*made_for.first()?).to_owned(),
             _ => return None,
         };
-        let body = text::body(&name);
-        let made_for = self
-            .known
-            .made_for(poll, body.as_deref())
-            .unwrap_or_default();
-        let kind = made_for.kind.and_then(|it| self.known.kind(it));
-        let begun = kind.as_ref().and_then(|it| match &it.shape {
-            Shape::Async(_, states) => {
-                let mut states = states.iter();
-                states.find(|it| it.progress == Progress::Unresumed)
-            }
-            _ => None,
-        });
-        let location = begun.and_then(|it| it.location.clone());
+        let place = self.known.made_for(poll);
+        let kind = place.and_then(|it| self.known.kind(it));
+        let location = match &kind {
+            Some(kind) => begun(kind),
+            None => text::body(&name).and_then(|it| self.known.written(&it)),
+        };
         Some(Future {
             name: text::tidy(&name),
-            location: location.or(made_for.body),
+            location,
             size: kind.as_ref().map(|it| it.size),
             alignment: kind.as_ref().and_then(|it| it.alignment),
-            kind: made_for.kind,
+            kind: place,
         })
     }
 
@@ -142,6 +134,16 @@ impl Program {
     pub(super) fn rest(&mut self) {
         self.known.rest();
     }
+}
+
+/// Where a future is written that rustc has made.
+fn begun(kind: &Type) -> Option<String> {
+    let Shape::Async(_, states) = &kind.shape else {
+        return None;
+    };
+    let mut states = states.iter();
+    let begun = states.find(|it| it.progress == Progress::Unresumed)?;
+    begun.location.clone()
 }
 
 /// Whether a call is the program's own and no library's.

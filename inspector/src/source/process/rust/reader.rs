@@ -21,12 +21,15 @@ use super::unit::{Entry, Unit};
 const MOST_ORIGINS: usize = 8;
 /// Entries within one that are looked at.
 const MOST_CHILDREN: usize = 1 << 14;
-/// Letters of the path of a file.
+/// Bytes of a whole name, and letters of the path of a file.
+const LONGEST_NAME: usize = 64 << 10;
 const LONGEST_PATH: usize = 4 << 10;
 /// What is remembered of units while they are read, units that are open, and where functions are.
 const MOST_REMEMBERED: usize = 1 << 22;
 const MOST_OPEN: usize = 64;
 const MOST_RANGES: usize = 1 << 21;
+/// Functions that are found by their names.
+const MOST_FOUND: usize = 1 << 16;
 
 /// What was read of a file, and may be read again.
 #[derive(Debug)]
@@ -103,14 +106,40 @@ impl<'a> Reader<'a> {
         index.map_or_else(Vec::new, |index| index.at(address).collect())
     }
 
-    /// Finds the function of a unit that has this name.
-    pub(super) fn function_called(&self, unit: usize, name: &str) -> Option<usize> {
-        let unit = self.unit(unit)?;
-        let index = self.index(&unit);
-        let mut functions = index.functions().map(|(_, place)| place);
+    /// Finds all functions whose own names begin like this.
+    pub(super) fn functions_called(&self, start: &str) -> Vec<usize> {
+        let (mut found, work) = (Vec::new(), &self.loaded.work);
+        self.units.each(|header, table| {
+            let unit = Unit::open(&self.dwarf, *header, Arc::clone(table), work);
+            let _ = unit.and_then(|unit| self.of_unit(&unit, start, &mut found));
+            found.len() >= MOST_FOUND || work.is_spent()
+        });
+        found
+    }
+
+    fn of_unit(&self, unit: &Unit<'a>, start: &str, found: &mut Vec<usize>) -> Option<()> {
+        let table = &unit.inner.abbreviations;
+        let mut entries = unit.inner.header.entries_raw(table, None).ok()?;
+        while !entries.is_empty() && found.len() < MOST_FOUND {
+            let entry = unit.next(&self.dwarf, &mut entries, &self.loaded.work)?;
+            let Some(entry) = entry.filter(|it| it.tag == constants::DW_TAG_subprogram) else {
+                continue;
+            };
+            if entry
+                .name
+                .is_some_and(|it| it.starts_with(start.as_bytes()))
+            {
+                found.push(entry.place);
+            }
+        }
+        Some(())
+    }
+
+    /// Finds the one of these functions that has this name.
+    pub(super) fn called(&self, name: &str, functions: &[usize]) -> Option<usize> {
+        let mut functions = functions.iter().copied();
         functions.find(|place| {
-            let entry = self.origin(*place, |it| it.name.is_some());
-            let own = entry.as_ref().and_then(|(_, it)| it.name);
+            let own = self.entry(*place).and_then(|it| it.name);
             let is_last = |own: &[u8]| name.as_bytes().ends_with(own);
             own.is_some_and(is_last) && self.name(*place).as_deref() == Some(name)
         })
@@ -205,7 +234,8 @@ impl<'a> Reader<'a> {
             names.push(str::from_utf8(self.entry(outer)?.name?).ok()?);
         }
         names.reverse();
-        Some(names.join("::"))
+        let name = names.join("::");
+        (name.len() <= LONGEST_NAME).then_some(name)
     }
 
     /// Returns "file:line" of what an entry says where it is.

@@ -15,8 +15,9 @@ use super::unit::Entry;
 
 /// Structures within one another.
 const MOST_LEVELS: u32 = 32;
-/// Types that are known at a time.
+/// Types that are known at a time, and bytes of text in them.
 const MOST: usize = 1 << 16;
+const MOST_TEXT: usize = 64 << 20;
 /// Members of one structure, and variants of one type.
 const MOST_MEMBERS: usize = 1024;
 /// The name of anything that is a future.
@@ -29,6 +30,19 @@ pub(super) struct Type {
     pub(super) size: u64,
     pub(super) alignment: Option<u64>,
     pub(super) shape: Shape,
+}
+
+impl Type {
+    /// Bytes of the text in it.
+    fn text(&self) -> usize {
+        let states = match &self.shape {
+            Shape::Async(_, states) => states.as_slice(),
+            _ => &[],
+        };
+        let locations = states.iter().filter_map(|it| it.location.as_ref());
+        let locations = locations.map(String::len);
+        locations.fold(self.name.len(), usize::saturating_add)
+    }
 }
 
 /// What is to be found in a type.
@@ -80,19 +94,24 @@ pub(super) enum Progress {
     Over,
 }
 
-/// All types that are known, by where in the section they are.
+/// All types that are known.
 #[derive(Debug, Default)]
-pub(super) struct Types(HashMap<usize, Arc<Type>>);
+pub(super) struct Types {
+    /// By where in the section they are.
+    known: HashMap<usize, Arc<Type>>,
+    /// Bytes of all the text in them.
+    text: usize,
+}
 
 impl Types {
     pub(super) fn get(&self, place: usize) -> Option<Arc<Type>> {
-        self.0.get(&place).cloned()
+        self.known.get(&place).cloned()
     }
 
     /// Reads a type and whatever it holds.
     pub(super) fn read(&mut self, reader: &Reader<'_>, place: usize) -> Option<Arc<Type>> {
-        if self.0.len() > MOST {
-            self.0.clear();
+        if self.is_full() {
+            *self = Self::default();
         }
         self.within(reader, place, 0)
     }
@@ -110,14 +129,19 @@ impl Types {
             shape: Shape::Other,
         };
         // What holds itself is none while it is read.
-        self.0.insert(place, Arc::new(this.clone()));
-        if level < MOST_LEVELS && self.0.len() <= 2 * MOST {
+        self.known.insert(place, Arc::new(this.clone()));
+        if level < MOST_LEVELS && !self.is_full() {
             let shape = self.shape(reader, &entry, &this, level);
             this.shape = shape.unwrap_or(Shape::Other);
         }
+        self.text = self.text.saturating_add(this.text());
         let this = Arc::new(this);
-        self.0.insert(place, Arc::clone(&this));
+        self.known.insert(place, Arc::clone(&this));
         Some(this)
+    }
+
+    fn is_full(&self) -> bool {
+        self.known.len() > MOST || self.text > MOST_TEXT
     }
 
     fn shape(
