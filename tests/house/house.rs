@@ -8,6 +8,7 @@ use std::path::{Path, PathBuf};
 /// tokio-console"]`. `.ci/run` has it all.
 const NEEDS: &[&str] = &[
     "chromium",
+    "crates of several releases of tokio",
     "openssl",
     "prometheus",
     "python3",

@@ -8,7 +8,7 @@
 //! | `alone` | a test in a process of its own |
 //! | `lateness` | how late the machine is |
 //! | `error` | assertions about errors |
-//! | `program`, `tool`, `go` | programs that tests start, and the tools they need |
+//! | `program`, `tool`, `go`, `rust` | programs that tests start or build, and the tools they need |
 //! | `pty`, `tmux` | terminals: one that nobody sees, and a real one |
 //! | `rows`, `mock` | made-up rows, and an endpoint that serves them |
 //! | `oracle` | the Go oracle: scripts, and what runs them here and there |
@@ -33,6 +33,7 @@ pub mod program;
 pub mod pty;
 pub mod rows;
 mod run;
+pub mod rust;
 pub mod seccomp;
 pub mod tmux;
 mod tool;

@@ -10,7 +10,7 @@ use netpoller_tests::program::{isolated, netpoller};
 use netpoller_tests::until;
 use serde_json::Value;
 
-use crate::truth::{Service, build};
+use crate::truth::{Service, build_go};
 
 /// Debian's `nobody`; any user will do that is not root.
 const NOBODY: u32 = 65_534;
@@ -38,7 +38,7 @@ fn service(user: User, mode: u32, wrapped: &[&str]) -> Service {
     let public = fs::Permissions::from_mode(0o777);
     fs::set_permissions(scratch.path(), public).expect("set the mode");
     let program = scratch.path().join("truth");
-    build(&go, &program);
+    build_go(&go, &program);
     fs::set_permissions(&program, fs::Permissions::from_mode(mode)).expect("set the mode");
     let mut command = match wrapped {
         [] => isolated(&program, scratch.path()),

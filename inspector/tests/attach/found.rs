@@ -45,7 +45,7 @@ fn reader(service: &mut Service, id: i64) -> (i64, u64) {
 fn a_goroutine_that_nobody_wakes_is_found_and_those_that_wait_for_nothing_are_not() {
     let releases = netpoller_tests::go::releases();
     let look = |go: &Path| {
-        let mut service = Service::start(go);
+        let mut service = Service::of_go(go);
         let [lost, waits] = [(); 2].map(|()| opened(&service.obey("open tcp")));
         for id in [lost, waits] {
             service.obey(&format!("park {id} read plain"));

@@ -1,10 +1,11 @@
-//! The service in `go`, which says of itself who waits on its descriptors.
+//! The services in `go` and in `tokio`, which say of themselves who waits on their descriptors.
 
 use std::io::{BufRead, BufReader, Lines, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{ChildStdin, ChildStdout, Command, Stdio};
 
 use netpoller_tests::program::{Killed, isolated};
+use netpoller_tests::rust::{self, Build};
 use serde_json::Value;
 use tempfile::TempDir;
 
@@ -17,20 +18,38 @@ pub(crate) struct Service {
     pub(crate) scratch: TempDir,
 }
 
-/// Builds the service with a `go`.
+/// The folder of one.
+fn source(name: &str) -> PathBuf {
+    let tests = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attach");
+    tests.join(name)
+}
+
+/// Builds the one in `go` with a `go`.
 #[track_caller]
-pub(crate) fn build(go: &Path, to: &Path) {
-    let source = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/attach/go");
-    netpoller_tests::go::build(go, &source, to);
+pub(crate) fn build_go(go: &Path, to: &Path) {
+    netpoller_tests::go::build(go, &source("go"), to);
 }
 
 impl Service {
+    /// Builds the one in `go`, and starts it.
     #[track_caller]
-    pub(crate) fn start(go: &Path) -> Self {
+    pub(crate) fn of_go(go: &Path) -> Self {
+        Self::start(|to| build_go(go, to), &[])
+    }
+
+    /// Builds the one in `tokio`, and starts it on a runtime of a kind.
+    #[track_caller]
+    pub(crate) fn of_tokio(how: &Build<'_>, kind: &str) -> Self {
+        Self::start(|to| rust::build(&source("tokio"), how, to), &[kind])
+    }
+
+    #[track_caller]
+    fn start(build: impl FnOnce(&Path), arguments: &[&str]) -> Self {
         let scratch = tempfile::tempdir().expect("a folder");
         let program = scratch.path().join("truth");
-        build(go, &program);
-        let command = isolated(program, scratch.path());
+        build(&program);
+        let mut command = isolated(program, scratch.path());
+        command.args(arguments);
         Self::run(command, scratch)
     }
 

@@ -24,8 +24,10 @@ pub fn take(fd: RawFd) -> io::Result<usize> {
         match file(fd).read(&mut buffer) {
             Ok(0) => return Ok(taken),
             Ok(read) => taken += read,
-            Err(error) if error.kind() == io::ErrorKind::WouldBlock => return Ok(taken),
-            Err(error) => return Err(error),
+            Err(error) => match error.kind() {
+                io::ErrorKind::WouldBlock | io::ErrorKind::ConnectionReset => return Ok(taken),
+                _ => return Err(error),
+            },
         }
     }
 }

@@ -68,7 +68,7 @@ impl Churn {
                 let listener = listener.map_err(|error| error.to_string())?;
                 let address = listener.local_addr().map_err(|error| error.to_string())?;
                 let counted = Counted::new(&self.shared);
-                runtime.spawn(answer_all(listener, runtime.clone(), counted));
+                runtime.spawn_and_forget(answer_all(listener, runtime.clone(), counted));
                 *self.address.insert(address)
             }
         };
@@ -76,7 +76,7 @@ impl Churn {
         shared.wanted.store(count, Ordering::SeqCst);
         while shared.running.load(Ordering::SeqCst) < count {
             let number = shared.running.fetch_add(1, Ordering::SeqCst);
-            runtime.spawn(work(Arc::clone(shared), number, address));
+            runtime.spawn_and_forget(work(Arc::clone(shared), number, address));
         }
         // The one that accepts stays.
         eventually(|| shared.running.load(Ordering::SeqCst) == count)?;
@@ -122,7 +122,7 @@ async fn once(shared: &Shared, address: SocketAddr, requests: usize) -> io::Resu
 async fn answer_all(listener: TcpListener, runtime: Runtime, all: Counted) {
     loop {
         if let Ok((stream, _)) = listener.accept().await {
-            runtime.spawn(answer(stream, Counted::new(&all.0)));
+            runtime.spawn_and_forget(answer(stream, Counted::new(&all.0)));
         }
     }
 }

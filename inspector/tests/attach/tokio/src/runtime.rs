@@ -1,6 +1,7 @@
 //! The runtime on which all of it runs, of the kind that is asked for.
 
 use std::future::Future;
+use std::sync::mpsc::sync_channel;
 use std::thread;
 
 use tokio::runtime::{Builder, Handle};
@@ -54,9 +55,20 @@ impl Runtime {
         let Some(local) = &self.local else {
             return self.handle.spawn(future);
         };
-        let (sender, receiver) = std::sync::mpsc::sync_channel(1);
+        let (sender, receiver) = sync_channel(1);
         let job: Job = Box::new(move || drop(sender.send(spawn_local(future))));
         assert!(local.send(job).is_ok(), "the set of tasks runs");
         receiver.recv().expect("the set of tasks runs")
+    }
+
+    /// The same, of one that nobody asks for: a task may call this.
+    pub fn spawn_and_forget<F>(&self, future: F)
+    where
+        F: Future<Output = ()> + Send + 'static,
+    {
+        match &self.local {
+            None => drop(self.handle.spawn(future)),
+            Some(local) => drop(local.send(Box::new(|| drop(spawn_local(future))))),
+        }
     }
 }

@@ -15,7 +15,7 @@ use crate::waiter::{How, Starter, eventually};
 /// Longer than the kernel keeps an acknowledgement back.
 const ACKNOWLEDGED: Duration = Duration::from_millis(50);
 /// How often a reader is started anew if what had come before ends its wait.
-const TRIES: usize = 1_000;
+const TRIES: usize = 20;
 
 type Result<T> = std::result::Result<T, String>;
 
@@ -69,9 +69,15 @@ impl Service {
     /// Lets somebody wait.
     pub fn park(&mut self, id: i64, side: Side, place: &str, as_thread: bool) -> Result<()> {
         let descriptor = self.find(id)?;
+        if !descriptor.has(side) {
+            return Err(format!("it has no direction: {}", side.name()));
+        }
         let peer = descriptor.peer.and_then(|it| self.stable.get(&it));
         if peer.is_some_and(|it| it.waiters(side.other()).next().is_some()) {
             return Err(format!("its peer waits to {}", side.other().name()));
+        }
+        if side == Side::Read && descriptor.address.is_none() {
+            bytes::take(descriptor.fd).map_err(text)?;
         }
         for _ in 0..TRIES {
             let descriptor = self.find(id)?;

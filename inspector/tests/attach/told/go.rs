@@ -1,4 +1,4 @@
-//! What is told of a Go process against what that says of itself, which changes at random.
+//! A Go process.
 
 use std::collections::HashMap;
 use std::io::{BufRead, BufReader};
@@ -9,146 +9,60 @@ use std::thread::{self, JoinHandle};
 use netpoller_tests::program::{Killed, netpoller};
 use serde_json::Value;
 
+use super::{CHANGES, Dice, ENOUGH, ROUNDS, Tally, by_fd, items, sides, waiter};
 use crate::truth::Service;
 
-/// Times at which everything is compared, and changes before each.
-const ROUNDS: usize = 14;
-const CHANGES: usize = 20;
-/// Comparisons of a direction of a descriptor that each release has to pass.
-const ENOUGH: usize = 1_000;
 /// Deadlines are told exactly. But the service knows its own by another clock.
 const APART_NS: u64 = 50_000_000;
 
-/// What is random here, from a seed.
-struct Dice(u64);
-
-impl Dice {
-    fn below(&mut self, end: usize) -> usize {
-        self.0 ^= self.0 << 13;
-        self.0 ^= self.0 >> 7;
-        self.0 ^= self.0 << 17;
-        usize::try_from(self.0 % end as u64).expect("it is below")
+/// Compares a direction: `told` of `ls` or of `ls waiters`, if that has it.
+fn compare_side(tally: &mut Tally, what: &str, told: Option<&Value>, side: &Value, offset_ns: i64) {
+    let truth = &side["waiter"];
+    let waiters = match truth {
+        Value::Null => &[][..],
+        it => std::slice::from_ref(it),
+    };
+    let Some(told) = tally.state(what, told, waiters) else {
+        return;
+    };
+    let mut is_right = compare_deadline(tally, what, told, side, offset_ns);
+    if !truth.is_null() {
+        let file = truth["file"].as_str().unwrap_or("");
+        let line = format!("{file}:{}", truth["line"]);
+        let task = format!("G{}", truth["goroutine"]);
+        for (name, truth) in [
+            ("location", line.into()),
+            ("task", task.into()),
+            ("reason", truth["state"].clone()),
+        ] {
+            is_right &= tally.same(&format!("{what}, {name}"), &waiter(told)[name], &truth);
+        }
     }
-
-    fn one<'a, T>(&mut self, of: &'a [T]) -> &'a T {
-        &of[self.below(of.len())]
-    }
+    tally.count(is_right, !truth.is_null());
 }
 
-/// What came of one comparison.
-#[derive(Default)]
-struct Tally {
-    right: usize,
-    /// Right ones of who waits.
-    parked: usize,
-    /// The inspector did not tell, which it may do seldom.
-    absent: Vec<String>,
-    wrong: Vec<String>,
-}
-
-impl Tally {
-    fn same(&mut self, what: &str, told: &Value, truth: &Value) -> bool {
-        if told == truth {
-            return true;
-        }
-        if told.is_null() {
-            self.absent.push(what.to_owned());
-        } else {
-            self.wrong
-                .push(format!("{what}: {told}, but it is {truth}"));
-        }
-        false
+fn compare_deadline(
+    tally: &mut Tally,
+    what: &str,
+    told: &Value,
+    side: &Value,
+    offset_ns: i64,
+) -> bool {
+    let told_ns = told["deadline_ns"].as_u64();
+    let is_right = match side["deadline_unix_ns"].as_i64().expect("a number") {
+        0 => told_ns.is_none() && told["deadline_expired"] != true,
+        _ if side["has_passed"] == true => told["deadline_expired"] == true,
+        wall => told_ns.is_some_and(|told| {
+            let truth = u64::try_from(wall - offset_ns).expect("after the machine started");
+            told.abs_diff(truth) < APART_NS
+        }),
+    };
+    if !is_right {
+        let told = [&told["deadline_ns"], &told["deadline_expired"]];
+        let wrong = format!("{what}: deadline {told:?}, but {side}");
+        tally.wrong.push(wrong);
     }
-
-    /// Compares a direction: `told` of `ls` or of `ls waiters`, if that has it.
-    fn side(&mut self, what: &str, told: Option<&Value>, side: &Value, offset_ns: i64) {
-        let waiter = &side["waiter"];
-        let Some(told) = told else {
-            return self.absent.push(what.to_owned());
-        };
-        let state = told["state"].as_str().unwrap_or_default();
-        // A row whose state is not known tells nothing.
-        if state == "unknown" || told["torn"] == true {
-            return self.absent.push(what.to_owned());
-        }
-        if (state == "parked") == waiter.is_null() {
-            return self
-                .wrong
-                .push(format!("{what}: {state}, but it is {waiter}"));
-        }
-        let mut is_right = self.deadline(what, told, side, offset_ns);
-        if !waiter.is_null() {
-            // Of `ls` they are in a part of their own.
-            let of = match &told["waiter"] {
-                Value::Null => told,
-                part => part,
-            };
-            let line = format!(
-                "{}:{}",
-                waiter["file"].as_str().unwrap_or(""),
-                waiter["line"]
-            );
-            let task = format!("G{}", waiter["goroutine"]);
-            for (name, truth) in [
-                ("location", line.into()),
-                ("task", task.into()),
-                ("reason", waiter["state"].clone()),
-            ] {
-                is_right &= self.same(&format!("{what}, {name}"), &of[name], &truth);
-            }
-            self.parked += usize::from(is_right);
-        }
-        self.right += usize::from(is_right);
-    }
-
-    fn deadline(&mut self, what: &str, told: &Value, side: &Value, offset_ns: i64) -> bool {
-        let told_ns = told["deadline_ns"].as_u64();
-        let is_right = match side["deadline_unix_ns"].as_i64().expect("a number") {
-            0 => told_ns.is_none() && told["deadline_expired"] != true,
-            _ if side["has_passed"] == true => told["deadline_expired"] == true,
-            wall => told_ns.is_some_and(|told| {
-                let truth = u64::try_from(wall - offset_ns).expect("after the machine started");
-                told.abs_diff(truth) < APART_NS
-            }),
-        };
-        if !is_right {
-            let told = [&told["deadline_ns"], &told["deadline_expired"]];
-            self.wrong
-                .push(format!("{what}: deadline {told:?}, but {side}"));
-        }
-        is_right
-    }
-}
-
-/// The sides of the descriptors of an answer to `truth`, by number and direction.
-fn sides(truth: &Value) -> HashMap<(i64, &'static str), &Value> {
-    let all = truth["descriptors"].as_array().expect("descriptors").iter();
-    let all = all.flat_map(|it| {
-        let fd = it["fd"].as_i64().expect("a number");
-        ["read", "write"].map(|direction| ((fd, direction), &it[direction]))
-    });
-    all.filter(|(_, side)| !side.is_null()).collect()
-}
-
-/// What `netpoller ARGUMENTS` prints of it.
-#[track_caller]
-fn items(service: &Service, arguments: &[&str]) -> Vec<Value> {
-    let target = format!("pid:{}", service.pid());
-    let mut command = netpoller(service.scratch.path());
-    command.args(["-t", &target, "-f", "json"]).args(arguments);
-    let output = command.output().expect("it runs");
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(output.status.success(), "{arguments:?}: {said}");
-    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
-    document["items"].as_array().expect("items").clone()
-}
-
-/// Rows of epoll sets, by number.
-fn by_fd(rows: &[Value]) -> HashMap<i64, &Value> {
-    let rows = rows.iter().filter(|it| it["poller"] != "unpolled");
-    rows.filter(|it| it["stale"] != true)
-        .map(|it| (it["fd"].as_i64().expect("a number"), it))
-        .collect()
+    is_right
 }
 
 /// All that `netpoller watch` has printed in the end.
@@ -332,7 +246,7 @@ fn is_the_same(told: &str, truth: &str) -> bool {
 }
 
 fn compare(go: &Path) {
-    let mut service = Service::start(go);
+    let mut service = Service::of_go(go);
     let places = service.obey("places");
     let mut dice = Dice(0x9e37_79b9_7f4a_7c15);
     let mut ids = prepare(&mut service, &places);
@@ -360,12 +274,13 @@ fn compare(go: &Path) {
             let (fd, direction) = key;
             let what = format!("{fd} {direction}");
             let row = rows.get(&fd).filter(|it| it["torn"] != true);
-            tally.side(&what, row.map(|it| &it[direction]), side, offset_ns);
+            let told = row.map(|it| &it[direction]);
+            compare_side(&mut tally, &what, told, side, offset_ns);
             let of_it = |it: &&Value| it["fd"] == fd && it["dir"] == direction;
             let waiter = waiters.iter().find(of_it);
             if !side["waiter"].is_null() {
                 let what = format!("waiter {what}");
-                tally.side(&what, waiter, side, offset_ns);
+                compare_side(&mut tally, &what, waiter, side, offset_ns);
                 if side["deadline_unix_ns"] == 0 {
                     described = Some((fd, side, direction));
                 }
@@ -383,22 +298,8 @@ fn compare(go: &Path) {
     tally.wrong.extend(too_old);
     count(&mut service, &mut tally);
     let release = service.obey("truth")["go"].clone();
-    let Tally {
-        right,
-        parked,
-        absent,
-        wrong,
-    } = tally;
-    println!(
-        "{release}: {right} right, {parked} of them of who waits, {} absent, {ages} ages",
-        absent.len()
-    );
-    assert_eq!(wrong, [""; 0], "{release}: {} are wrong", wrong.len());
-    assert!(
-        right >= ENOUGH && parked >= ENOUGH / 2,
-        "{release}: {right}, {parked}"
-    );
-    assert!(absent.len() * 20 < right, "{release}: {absent:?}");
+    println!("{release}: {ages} ages");
+    tally.assert_right(&release.to_string());
     assert!(ages >= ENOUGH / 10, "{release}: {ages} ages");
 }
 

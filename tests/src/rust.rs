@@ -1,0 +1,95 @@
+//! Programs on tokio that tests build, with one release of it after another.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::sync::{Mutex, PoisonError};
+
+/// Releases of tokio, the oldest first.
+pub const TOKIO: &[&str] = &["1.40.0", "1.42.0", "1.44.2", "1.47.1", "1.50.0", "1.54.1"];
+
+/// The manifest of a program says this of tokio, and where its source is.
+const RELEASE: &str = "version = \"1.40\"";
+const SOURCE: &str = "path = \"src/main.rs\"";
+
+/// How a program is built.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Build<'a> {
+    /// The release of tokio.
+    pub tokio: &'a str,
+    /// Whether it is optimised.
+    pub release: bool,
+    /// Features of the program.
+    pub features: &'a [&'a str],
+    /// What cargo and the compiler are told by their environment.
+    pub settings: &'a [(&'a str, &'a str)],
+}
+
+/// What is built is kept here, below the folder of this very test: it is not built twice.
+fn kept() -> PathBuf {
+    let this = std::env::current_exe().expect("a path");
+    let target = this.ancestors().nth(3).expect("the folder of the build");
+    target.join("tokio")
+}
+
+/// Builds the program whose package is in a folder.
+///
+/// # Panics
+///
+/// If it does not build.
+#[track_caller]
+pub fn build(package: &Path, how: &Build<'_>, to: &Path) {
+    // Whatever is built comes to the same place.
+    static ONE: Mutex<()> = Mutex::new(());
+    let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
+    let name = package.file_name().expect("a name").to_string_lossy();
+    let folder = kept().join(format!("{name}-{}", how.tokio));
+    write_manifest(package, how.tokio, &folder);
+    // Without a network first: what is not there is then fetched.
+    let built = run(&folder, how, true) || run(&folder, how, false);
+    assert!(built, "{how:?}");
+    let profile = ["debug", "release"][usize::from(how.release)];
+    let program = kept().join(profile).join("truth");
+    fs::copy(program, to).expect("it is built");
+}
+
+/// The same package, with another release of tokio.
+fn write_manifest(package: &Path, tokio: &str, folder: &Path) {
+    let manifest = fs::read_to_string(package.join("Cargo.toml")).expect("a manifest");
+    let source = package.join("src/main.rs").display().to_string();
+    let mut text = manifest;
+    for (was, becomes) in [
+        (RELEASE, format!("version = \"={tokio}\"")),
+        (SOURCE, format!("path = {source:?}")),
+    ] {
+        assert_eq!(text.matches(was).count(), 1, "{was}");
+        text = text.replace(was, &becomes);
+    }
+    fs::create_dir_all(folder).expect("a folder");
+    let path = folder.join("Cargo.toml");
+    if fs::read_to_string(&path).ok().as_ref() != Some(&text) {
+        fs::write(path, text).expect("written");
+    }
+}
+
+fn run(folder: &Path, how: &Build<'_>, offline: bool) -> bool {
+    let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    command
+        .args(["build", "--quiet", "--target-dir"])
+        .arg(kept());
+    command.args(["--features", &how.features.join(",")]);
+    command.args(how.release.then_some("--release"));
+    if offline {
+        command.arg("--offline").stderr(Stdio::null());
+    }
+    for (name, _) in std::env::vars_os() {
+        let name = name.to_string_lossy();
+        if name.starts_with("CARGO_PROFILE_") || name.contains("RUSTFLAGS") {
+            command.env_remove(&*name);
+        }
+    }
+    let settings = how.settings.iter().copied();
+    command.env("CARGO_INCREMENTAL", "0").envs(settings);
+    let status = command.current_dir(folder).status();
+    status.expect("cargo runs").success()
+}
