@@ -195,11 +195,9 @@ pub async fn interested(note: Note, from: Arc<TcpStream>) {
 pub async fn async_io(note: Note, from: Arc<TcpStream>) {
     rest(&*from);
     let mut into = [0; 64];
+    let read = from.async_io(Interest::READABLE, || from.try_read(&mut into));
     note.next();
-    drop(
-        from.async_io(Interest::READABLE, || from.try_read(&mut into))
-            .await,
-    );
+    drop(read.await);
 }
 
 // Datagrams.
@@ -244,8 +242,9 @@ pub async fn receive_boxed(note: Note, from: Arc<UdpSocket>) {
 
 pub async fn poll_receive(note: Note, from: Arc<UdpSocket>) {
     let mut into = [0; 64];
+    let received = poll_fn(|context| from.poll_recv(context, &mut ReadBuf::new(&mut into)));
     note.next();
-    drop(poll_fn(|context| from.poll_recv(context, &mut ReadBuf::new(&mut into))).await);
+    drop(received.await);
 }
 
 /// As `registered`.
