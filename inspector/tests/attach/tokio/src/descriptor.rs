@@ -10,7 +10,7 @@ use tokio::net::{TcpListener, TcpSocket, TcpStream, UdpSocket, UnixStream};
 
 use crate::home::Home;
 use crate::places;
-use crate::waiter::{Starter, Waiter};
+use crate::waiter::{How, Starter, Waiter};
 
 /// A direction. Who accepts reads.
 #[derive(Clone, Copy, PartialEq, Eq)]
@@ -66,6 +66,8 @@ pub struct Descriptor {
     socket: Socket,
     /// Those that wait, or have waited, to read and to write.
     waiters: [Vec<Waiter>; 2],
+    /// The tasks that have ended while they were in the slot: their wakers may be there still.
+    left: [Option<i64>; 2],
 }
 
 /// Both ends of something, or the one there is.
@@ -78,6 +80,7 @@ pub async fn open(kind: &str) -> io::Result<Vec<Descriptor>> {
         address,
         socket,
         waiters: [Vec::new(), Vec::new()],
+        left: [None, None],
     };
     Ok(match kind {
         "listener" => {
@@ -157,9 +160,27 @@ impl Descriptor {
             .filter(|it| !it.is_over())
     }
 
+    pub fn left(&self, side: Side) -> Option<i64> {
+        self.left[side as usize]
+    }
+
     pub fn add(&mut self, side: Side, waiter: Waiter) {
+        if waiter.how != How::List {
+            self.left[side as usize] = None;
+        }
         self.waiters[side as usize].retain(|it| !it.is_over());
         self.waiters[side as usize].push(waiter);
+    }
+
+    /// Ends the last one that is a task.
+    pub fn abort(&mut self, side: Side) -> Result<(), String> {
+        let tasks = self.waiters(side).filter(|it| !it.is_thread());
+        let last = tasks.last().ok_or("no task waits there")?;
+        last.abort()?;
+        if last.how != How::List {
+            self.left[side as usize] = last.id();
+        }
+        Ok(())
     }
 
     /// Starts one there.

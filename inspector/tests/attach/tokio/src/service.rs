@@ -106,9 +106,10 @@ impl Service {
     }
 
     /// Ends the last wait there that is a task's, as if that had lost interest.
-    pub fn wake(&self, id: i64, side: Side) -> Result<()> {
-        let tasks = self.find(id)?.waiters(side).filter(|it| !it.is_thread());
-        tasks.last().ok_or("no task waits there")?.abort()?;
+    pub fn wake(&mut self, id: i64, side: Side) -> Result<()> {
+        self.find(id)?;
+        let descriptor = self.stable.get_mut(&id);
+        descriptor.map_or(Ok(()), |it| it.abort(side))?;
         settle()
     }
 
@@ -191,7 +192,10 @@ impl Service {
                 }
                 tasks += it.waiters(side).filter(|it| !it.is_thread()).count();
                 let waiters = it.waiters(side).map(|it| it.fact());
-                Json::Object(vec![("waiters", Json::List(waiters.collect()))])
+                Json::Object(vec![
+                    ("waiters", Json::List(waiters.collect())),
+                    ("left", it.left(side).map_or(Json::Null, Json::Number)),
+                ])
             };
             let (read, write) = (side(Side::Read), side(Side::Write));
             Json::Object(vec![

@@ -153,7 +153,15 @@ impl Waiter {
     }
 
     pub fn is_thread(&self) -> bool {
-        matches!(self.runner, Runner::Thread { .. })
+        self.id().is_none()
+    }
+
+    /// Its number, if it is a task.
+    pub fn id(&self) -> Option<i64> {
+        match self.runner {
+            Runner::Task { id, .. } => Some(id),
+            Runner::Thread { .. } => None,
+        }
     }
 
     pub fn since(&self) -> i64 {

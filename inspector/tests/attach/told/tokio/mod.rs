@@ -19,12 +19,24 @@ fn waiters(side: &Value) -> &[Value] {
     side["waiters"].as_array().expect("waiters")
 }
 
-/// What a task is called, or nothing if a thread waits.
-fn task(waiter: &Value) -> Value {
-    match &waiter["task"] {
-        Value::Null => Value::Null,
-        id => format!("task {id}").into(),
-    }
+/// Whether that is what is told of it: the number of the task, and how it waits.
+fn is_it(told: &Value, truth: &Value, direction: &str) -> bool {
+    let is_who = match truth["task"].as_u64() {
+        Some(id) => told["task_id"] == id,
+        // A thread has no number that its waker knows.
+        None => told["task_id"].as_u64().unwrap_or(0) == 0,
+    };
+    let how = match (&truth["how"], direction) {
+        (how, _) if how == "list" => "readiness",
+        (_, "read") => "poll_read_ready",
+        _ => "poll_write_ready",
+    };
+    is_who && told["reason"] == how
+}
+
+/// Whether it is told of a task that has ended, whose waker is there still: nobody waits.
+fn is_left(told: &Value, side: &Value) -> bool {
+    told["task_state"] == "complete" && told["task_id"] == side["left"]
 }
 
 /// The line of the innermost await of the program itself. Nothing is known of a task that has
@@ -35,16 +47,25 @@ fn line(waiter: &Value) -> Option<String> {
     (waiter["awaits_it"] == true).then_some(line)
 }
 
+/// A direction of a descriptor, and how that is called here.
+struct Of<'a> {
+    what: String,
+    direction: &'a str,
+    side: &'a Value,
+    has_lines: bool,
+}
+
 /// Compares a row that tells who waits with those that do: it has to be one of them.
-fn compare_waiter(tally: &mut Tally, what: &str, told: &Value, truth: &[Value], has_lines: bool) {
-    let told = waiter(told);
-    let Some(it) = truth.iter().find(|it| task(it) == told["task"]) else {
-        let wrong = format!("{what}: {told}, but it is {truth:?}");
+fn compare_waiter(tally: &mut Tally, told: &Value, of: &Of<'_>) {
+    let (told, what) = (waiter(told), &of.what);
+    let truth = waiters(of.side);
+    let Some(it) = truth.iter().find(|it| is_it(told, it, of.direction)) else {
+        let wrong = format!("{what}: {told}, but it is {}", of.side);
         return tally.wrong.push(wrong);
     };
     let is_right = match (line(it), &told["location"]) {
         (None, _) => true,
-        (Some(_), Value::Null) if !has_lines => true,
+        (Some(_), Value::Null) if !of.has_lines => true,
         (Some(line), told) => tally.same(&format!("{what}, location"), told, &line.into()),
     };
     tally.count(is_right, true);
@@ -60,22 +81,32 @@ fn look(service: &mut Service, tally: &mut Tally, has_lines: bool) {
     for (key, side) in sides(&before) {
         assert_eq!(after.get(&key), Some(&side), "it changes by commands alone");
         let (fd, direction) = key;
-        let truth = waiters(side);
+        let of = Of {
+            what: format!("{fd} {direction}"),
+            direction,
+            side,
+            has_lines,
+        };
         let row = rows.get(&fd).filter(|it| it["torn"] != true);
         let row = row.map(|it| &it[direction]);
-        let what = format!("{fd} {direction}");
-        match tally.state(&what, row, truth) {
-            Some(_) if truth.is_empty() => tally.count(true, false),
-            Some(row) => compare_waiter(tally, &what, row, truth, has_lines),
-            None => (),
+        let truth = waiters(side);
+        match row {
+            Some(row) if truth.is_empty() && is_left(waiter(row), side) => tally.count(true, false),
+            _ => match tally.state(&of.what, row, truth) {
+                Some(_) if truth.is_empty() => tally.count(true, false),
+                Some(row) if is_left(waiter(row), side) => (),
+                Some(row) => compare_waiter(tally, row, &of),
+                None => (),
+            },
         }
-        let what = format!("waiter {what}");
         let of_it = |it: &&Value| it["fd"] == fd && it["dir"] == direction;
-        let told: Vec<&Value> = told.iter().filter(of_it).collect();
+        let told = told.iter().filter(of_it);
+        let told: Vec<&Value> = told.filter(|it| !is_left(it, side)).collect();
         for row in &told {
-            compare_waiter(tally, &what, row, truth, has_lines);
+            compare_waiter(tally, row, &of);
         }
         let untold = truth.len().saturating_sub(told.len());
+        let what = format!("waiter {}", of.what);
         tally.absent.extend((0..untold).map(|_| what.clone()));
     }
 }
