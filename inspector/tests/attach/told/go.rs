@@ -38,6 +38,7 @@ fn compare_side(tally: &mut Tally, what: &str, told: Option<&Value>, side: &Valu
             is_right &= tally.same(&format!("{what}, {name}"), &waiter(told)[name], &truth);
         }
     }
+    tally.lines += usize::from(!truth.is_null());
     tally.count(is_right, !truth.is_null());
 }
 

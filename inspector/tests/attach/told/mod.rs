@@ -38,6 +38,8 @@ struct Tally {
     right: usize,
     /// Right ones of who waits.
     parked: usize,
+    /// Lines that were compared.
+    lines: usize,
     /// The inspector did not tell, which it may do seldom.
     absent: Vec<String>,
     wrong: Vec<String>,
@@ -94,11 +96,14 @@ impl Tally {
         let Self {
             right,
             parked,
+            lines,
             absent,
             wrong,
         } = self;
         let absent_count = absent.len();
-        println!("{of}: {right} right, {parked} of them of who waits, {absent_count} absent");
+        println!(
+            "{of}: {right} right, {parked} of them of who waits, {lines} lines, {absent_count} absent"
+        );
         assert_eq!(wrong, &[""; 0], "{of}: {} are wrong", wrong.len());
         assert!(
             *right >= ENOUGH && *parked >= ENOUGH / 2,
