@@ -12,8 +12,8 @@ type Sleeper = (String, [u64; 2]);
 /// Returns once every other thread of this process has slept at one time.
 ///
 /// A thread of a runtime sleeps only when it has found nothing to do, and whoever gives it
-/// something wakes it in doing so. Those that have slept in two looks, and not run in between, have all slept
-/// at the end of the first one.
+/// something wakes it in doing so. Those that have slept in two looks, and not run in between, have
+/// all slept at the end of the first one.
 pub fn settle() -> Result<(), String> {
     let began = Instant::now();
     while began.elapsed() < PATIENCE {
