@@ -39,10 +39,6 @@ mod lints;
 mod memory;
 mod outside;
 mod runtime;
-#[cfg_attr(
-    not(test),
-    expect(dead_code, reason = "what reads the tasks of tokio comes next")
-)]
 mod rust;
 mod service;
 mod sockets;

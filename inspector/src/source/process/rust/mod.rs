@@ -72,11 +72,6 @@ impl Program {
         }
     }
 
-    /// Reads the names of the functions that begin at these addresses, all at once.
-    pub(super) fn learn(&mut self, addresses: &[u64]) {
-        self.known.learn(addresses);
-    }
-
     /// Returns the name of the function that begins there; `None` also if that is several ones,
     /// made into one because they are the same code.
     pub(super) fn function(&mut self, address: u64) -> Option<String> {
@@ -146,16 +141,15 @@ fn begun(kind: &Type) -> Option<String> {
     begun.location.clone()
 }
 
-/// Whether a call is the program's own and no library's.
-pub(super) fn is_own(call: &Call) -> bool {
-    let path = &*call.location;
+/// Whether a line is the program's own and no library's, by the path of its file.
+pub(super) fn is_own(path: &str) -> bool {
     let is_others = |part: &&str| path.contains(*part);
     !path.is_empty() && !path.starts_with("/rustc/") && !OF_OTHERS.iter().any(is_others)
 }
 
 /// Makes a stack of the calls that a future is in.
 pub(super) fn stack(calls: Vec<Call>) -> Stack {
-    let own = calls.iter().position(is_own);
+    let own = calls.iter().position(|it| is_own(&it.location));
     Stack { calls, own }
 }
 

@@ -321,7 +321,6 @@ fn all_is_told(options: &[&str]) {
     let running = Running::new(&[&["-Cdebuginfo=2"], options].concat());
     let mut program = running.program();
     let polls: Vec<u64> = running.futures.values().map(|it| it[0]).collect();
-    program.learn(&polls);
     program.rest();
     for (name, expected) in EXPECTED {
         let expected = expected.iter().map(|(function, comment)| {
@@ -485,7 +484,6 @@ fn sections(bytes: &[u8]) -> Vec<(usize, usize)> {
 
 /// Asks all that there is to ask of a program, in which whatever may be.
 fn ask(program: &mut Program, polls: &[u64]) {
-    program.learn(polls);
     for poll in polls {
         let future = program.task(*poll);
         for state in 0..5 {

@@ -26,8 +26,8 @@ pub(super) trait Code {
     /// Returns "file:line" of where it is written, if that is of the program's own.
     fn written(future: &Self::Future) -> Option<&str>;
 
-    /// Returns the alignment of what a task keeps it in.
-    fn alignment(future: &Self::Future) -> Option<u64>;
+    /// Returns its size and its alignment.
+    fn layout(future: &Self::Future) -> Option<(u64, u64)>;
 
     /// Returns what the future at this address awaits, as far as it is known.
     fn awaits(&self, memory: &impl Memory, future: &Self::Future, address: u64) -> Stack;

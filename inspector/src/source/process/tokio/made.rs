@@ -61,8 +61,8 @@ impl super::code::Code for Code {
         Some("src/serve.rs:3")
     }
 
-    fn alignment(_: &&'static str) -> Option<u64> {
-        Some(8)
+    fn layout(_: &&'static str) -> Option<(u64, u64)> {
+        Some((200, 8))
     }
 
     /// What the first word of the future says.

@@ -29,7 +29,6 @@ use self::program::Code;
 use self::reader::Reader;
 use super::auxv;
 use super::facts::Registered;
-use super::image::{Image, LARGEST_READ};
 use super::kept::Reading;
 use super::memory::Process;
 
@@ -48,18 +47,18 @@ impl Tokio {
         let memory = Process::open(pid).map_err(refused)?;
         let gone = || "its tasks: its executable cannot be read".to_owned();
         let file = File::open(format!("/proc/{pid}/exe")).map_err(|_| gone())?;
-        let image = Image::open(file, LARGEST_READ).ok_or_else(gone)?;
-        let bias = auxv::entry(pid).map(|entry| entry.wrapping_sub(image.entry()));
-        let bias = bias.ok_or_else(|| "its tasks: where it was loaded is not known".to_owned())?;
+        let entry = auxv::entry(pid);
+        let entry =
+            entry.ok_or_else(|| "its tasks: where it was loaded is not known".to_owned())?;
+        let code = Code::open(file, |image| entry.wrapping_sub(image.entry()));
         Ok(Self {
-            reader: Reader::new(memory, Code::new(image, bias)),
+            reader: Reader::new(memory, code.ok_or_else(gone)?),
         })
     }
 
     /// Reads what is kept of these registrations.
     pub(super) fn read(&mut self, sets: &HashMap<i32, Vec<Registered>>) -> Reading {
         self.reader.memory.allow(LARGEST_LOOK);
-        self.reader.code.allow(LARGEST_READ);
         let mut reading = Reading::default();
         for (set, registered) in sets {
             for it in registered {
@@ -75,6 +74,7 @@ impl Tokio {
                 }
             }
         }
+        self.reader.code.rest();
         if self.reader.memory.is_spent() {
             let spent = format!("its memory beyond {} MiB a look", LARGEST_LOOK >> 20);
             reading.missing.push(spent);

@@ -1,64 +1,80 @@
 //! What the executable tells of its functions and futures, at the addresses where it runs.
 
+use std::cell::RefCell;
+use std::fs::File;
 use std::ops::Range;
 use std::sync::Arc;
 
-use crate::source::process::image::Image;
+use super::code;
+use crate::source::process::image::{Image, LARGEST_READ};
 use crate::source::process::kept::Stack;
 use crate::source::process::memory::Memory;
+use crate::source::process::rust::{self, Future, Program};
 
 /// The code of an executable.
 pub(super) struct Code {
-    image: Image,
+    program: RefCell<Program>,
     /// How far it was moved.
     bias: u64,
+    /// Where its code is, before that.
     ranges: Vec<Range<u64>>,
 }
 
 impl Code {
-    pub(super) fn new(image: Image, bias: u64) -> Self {
-        Self {
+    /// `None` if it is no executable that can be read.
+    pub(super) fn open(file: File, bias: impl FnOnce(&Image) -> u64) -> Option<Self> {
+        let image = Image::open(file, LARGEST_READ)?;
+        Some(Self {
             ranges: image.code_in_memory(),
-            image,
-            bias,
-        }
+            bias: bias(&image),
+            program: RefCell::new(Program::open(image)),
+        })
     }
 
-    /// Lets so many bytes of the executable be read from here on.
-    pub(super) fn allow(&self, bytes: u64) {
-        self.image.allow(bytes);
+    /// Gives up what is only needed to learn more: after each look.
+    pub(super) fn rest(&self) {
+        self.program.borrow_mut().rest();
+    }
+
+    fn of_file(&self, address: u64) -> u64 {
+        address.wrapping_sub(self.bias)
     }
 }
 
-impl super::code::Code for Code {
-    type Future = ();
+impl code::Code for Code {
+    type Future = Future;
 
     fn has(&self, address: u64) -> bool {
-        let at = address.wrapping_sub(self.bias);
+        let at = self.of_file(address);
         self.ranges.iter().any(|range| range.contains(&at))
     }
 
-    fn name(&self, _address: u64) -> Option<String> {
-        None
+    fn name(&self, address: u64) -> Option<String> {
+        let address = self.of_file(address);
+        self.program.borrow_mut().function(address)
     }
 
-    fn future(&self, _poll: u64) -> Option<Arc<()>> {
-        None
+    fn future(&self, poll: u64) -> Option<Arc<Future>> {
+        let poll = self.of_file(poll);
+        self.program.borrow_mut().task(poll).map(Arc::new)
     }
 
-    fn type_of((): &()) -> &str {
-        ""
+    fn type_of(future: &Future) -> &str {
+        &future.name
     }
 
-    fn written((): &()) -> Option<&str> {
-        None
+    fn written(future: &Future) -> Option<&str> {
+        let location = future.location.as_deref()?;
+        rust::is_own(location).then_some(location)
     }
 
-    fn alignment((): &()) -> Option<u64> {
-        None
+    fn layout(future: &Future) -> Option<(u64, u64)> {
+        future.size.zip(future.alignment)
     }
 
-    fn awaits(&self, _memory: &impl Memory, (): &(), _address: u64) -> Stack {
-        Stack::default()
+    fn awaits(&self, memory: &impl Memory, future: &Future, address: u64) -> Stack {
+        let mut program = self.program.borrow_mut();
+        let calls = program.awaits(memory, self.bias, future, address);
+        rust::stack(calls.unwrap_or_default())
     }
 }

@@ -14,7 +14,7 @@ use netpoller_proto::v1::{LineKind, State};
 use super::code::Code;
 use super::owned::{self, Scheduler};
 use super::scheduled_io::{self, Found, ScheduledIo, Waits};
-use super::task::Task;
+use super::task::{COMPLETE, Task};
 use super::waker::{Wakes, wakes};
 use crate::source::process::kept::{Kept, Row, Side, Stack, Tasks, Waiter};
 use crate::source::process::memory::Memory;
@@ -113,11 +113,12 @@ impl<M: Memory, C: Code> Reader<M, C> {
     /// Reads who waits in a direction; `None` if that has changed meanwhile.
     fn side(&self, io: &ScheduledIo, side: &scheduled_io::Side, polls: &str) -> Option<Side> {
         let told = side.waiters.iter().take(MOST_TOLD);
-        let mut waiters = told.map(|waits| self.waiter(io, *waits, polls));
-        let waiter = match waiters.next() {
-            None => None,
-            Some(waiter) => Some(waiter?),
-        };
+        let waiters = told.map(|waits| self.waiter(io, *waits, polls));
+        let waiters: Vec<Waiter> = waiters.collect::<Option<_>>()?;
+        // Its waker stays behind.
+        let is_there = |it: &Waiter| it.task_state != COMPLETE;
+        let mut waiters = waiters.into_iter().filter(is_there);
+        let waiter = waiters.next();
         Some(Side {
             state: match (&waiter, side.is_ready) {
                 (Some(_), _) => State::Parked,
@@ -126,7 +127,7 @@ impl<M: Memory, C: Code> Reader<M, C> {
             },
             deadline_ns: 0,
             waiter,
-            others: waiters.collect::<Option<_>>()?,
+            others: waiters.collect(),
         })
     }
 
@@ -199,8 +200,8 @@ impl<M: Memory, C: Code> Reader<M, C> {
         }
         let future = self.code.future(task.kind.poll);
         let at = future.as_deref().and_then(|future| {
-            let at = task.future(C::alignment(future)?)?;
-            Some((future, at))
+            let (size, alignment) = C::layout(future)?;
+            Some((future, task.future(size, alignment)?))
         });
         let stack = at.map(|(future, at)| self.code.awaits(&self.memory, future, at));
         (read()? == task).then(|| (task, Arc::new(stack.unwrap_or_default())))

@@ -24,14 +24,20 @@ const RUNNING_STAGE: u32 = 0;
 const LARGEST_HEAD: u64 = 512;
 /// A future is no larger than this.
 const LARGEST_FUTURE: u64 = 1 << 30;
+/// What comes of a future, or says why nothing does, is larger than this if it is aligned by more
+/// than a word (`JoinError` has three).
+const LEAST_ALIGNED: u64 = 32;
 /// As many bytes of a future are compared.
 const LARGEST_COMPARED: u64 = 4 << 10;
 /// The longest path of a file.
 const LONGEST_PATH: u64 = 1 << 10;
 
+/// What a task is that has ended.
+pub(super) const COMPLETE: &str = "complete";
+
 /// Bits of the state (`state.rs`); what is behind them counts who refers to it.
 const RUNNING: u64 = 0b0001;
-const COMPLETE: u64 = 0b0010;
+const COMPLETED: u64 = 0b0010;
 const NOTIFIED: u64 = 0b0100;
 const CANCELLED: u64 = 0b10_0000;
 const STATE_BITS: u32 = 6;
@@ -111,7 +117,9 @@ impl Task {
         let [scheduler] = memory.words::<1>(header.checked_add(kind.scheduler)?)?;
         let [id] = memory.words::<1>(header.checked_add(kind.id)?)?;
         // tokio's numbers begin with 1, and somebody refers to it.
-        if id == 0 || state >> STATE_BITS == 0 || state & (RUNNING | COMPLETE) == RUNNING | COMPLETE
+        if id == 0
+            || state >> STATE_BITS == 0
+            || state & (RUNNING | COMPLETED) == RUNNING | COMPLETED
         {
             return None;
         }
@@ -143,7 +151,7 @@ impl Task {
     /// Returns what it does, in tokio's words.
     pub(super) fn state(&self) -> &'static str {
         match self.state {
-            it if it & COMPLETE != 0 => "complete",
+            it if it & COMPLETED != 0 => COMPLETE,
             it if it & RUNNING != 0 => "running",
             it if it & NOTIFIED != 0 => "scheduled",
             it if it & CANCELLED != 0 => "cancelled",
@@ -160,15 +168,28 @@ impl Task {
         hasher.finish()
     }
 
-    /// Returns where its future is that has this alignment, if it has one that nobody polls now.
-    pub(super) fn future(&self, alignment: u64) -> Option<u64> {
-        let is_still = self.state & (RUNNING | COMPLETE) == 0 && self.is_running_stage;
-        // What follows is aligned as the future is, which comes behind what it is.
+    /// Returns where its future is that has this size and alignment, if it has one that nobody
+    /// polls now.
+    ///
+    /// A task keeps its future, and later what comes of it, behind a word that says which of the
+    /// two is there. What comes of it may be larger, or aligned by more, and where the future is
+    /// depends on that: so it must be seen that it is neither, by where the trailer is.
+    pub(super) fn future(&self, size: u64, alignment: u64) -> Option<u64> {
+        let is_still = self.state & (RUNNING | COMPLETED) == 0 && self.is_running_stage;
         let alignment = alignment.max(8);
-        let is_known = is_still && alignment.is_power_of_two() && alignment <= LARGEST_HEAD;
+        if !is_still || !alignment.is_power_of_two() || alignment > LARGEST_HEAD {
+            return None;
+        }
         let stage = self.kind.stage().checked_next_multiple_of(alignment)?;
-        let offset = stage.checked_add(STAGE.max(alignment))?;
-        (is_known && offset <= self.kind.trailer).then(|| self.address.checked_add(offset))?
+        let future = stage.checked_add(STAGE.max(alignment))?;
+        let end = future
+            .checked_add(size)?
+            .checked_next_multiple_of(alignment)?;
+        let is_it = match self.kind.trailer {
+            trailer if trailer == end => true,
+            trailer => trailer > end && alignment == 8 && trailer - future <= LEAST_ALIGNED,
+        };
+        is_it.then(|| self.address.checked_add(future))?
     }
 
     /// Returns the line that has spawned it, where tokio keeps that.
@@ -222,30 +243,39 @@ mod tests {
             (17, "idle", made::POLL)
         );
         // Behind its number and what stage it is in.
-        assert_eq!(idle.future(8), Some(AT + 56));
-        assert_eq!(idle.future(1), Some(AT + 56));
-        assert_eq!(idle.future(32), Some(AT + 96));
-        for alignment in [0, 24, 1 << 20] {
-            let future = idle.future(alignment);
-            assert_eq!(future, (alignment == 0).then_some(AT + 56), "{alignment}");
+        for (size, alignment, at) in [
+            (200, 8, Some(56)),
+            (196, 4, Some(56)),
+            (160, 32, Some(96)),
+            (128, 64, Some(128)),
+            // What comes of it is larger, or aligned by more.
+            (192, 8, None),
+            (100, 8, None),
+            (201, 8, None),
+            (200, 24, None),
+            (200, 1 << 20, None),
+            (u64::MAX, 8, None),
+        ] {
+            let future = idle.future(size, alignment);
+            assert_eq!(future, at.map(|it| AT + it), "{size}, {alignment}");
         }
         for (state, name) in [
             (RUNNING, "running"),
-            (COMPLETE, "complete"),
+            (COMPLETED, COMPLETE),
             (NOTIFIED, "scheduled"),
             (CANCELLED, "cancelled"),
             (CANCELLED | NOTIFIED, "scheduled"),
         ] {
             let it = task(state, 0);
             assert_eq!(it.state(), name);
-            let is_still = state & (RUNNING | COMPLETE) == 0;
+            let is_still = state & (RUNNING | COMPLETED) == 0;
             assert_eq!(
-                it.future(8).is_some(),
+                it.future(200, 8).is_some(),
                 is_still,
                 "nobody may poll it meanwhile"
             );
         }
-        assert_eq!(task(0, 1).future(8), None, "it has finished");
+        assert_eq!(task(0, 1).future(200, 8), None, "it has finished");
         assert_eq!(idle.spawned(&with(&made::task(17, 0, 0, 5), false)), None);
     }
 
@@ -270,12 +300,12 @@ mod tests {
         let memory = with(&spawned(17, 0, 0, 5), true);
         let task = Task::read(&memory, &CODE, AT).expect("a task");
         assert_eq!(task.spawned(&memory).as_deref(), Some("src/main.rs:42"));
-        assert_eq!(task.future(8), Some(AT + 64));
+        assert_eq!(task.future(192, 8), Some(AT + 64));
         // What looks like that offset says nothing, if there is no such line.
         let memory = with(&made::task(17, 0, 0, 5), true);
         let task = Task::read(&memory, &CODE, AT).expect("a task");
         assert_eq!(
-            (task.spawned(&memory), task.future(8)),
+            (task.spawned(&memory), task.future(200, 8)),
             (None, Some(AT + 56))
         );
     }
@@ -286,7 +316,7 @@ mod tests {
         assert!(read(&sound).is_some());
         for (at, word) in [
             (0, 0),
-            (0, 1 << STATE_BITS | RUNNING | COMPLETE),
+            (0, 1 << STATE_BITS | RUNNING | COMPLETED),
             (2, 0),
             (2, made::TASK_WAKER),
             (2, made::TASK_WAKER + 1),

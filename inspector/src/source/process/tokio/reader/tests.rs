@@ -92,6 +92,21 @@ fn the_line_that_it_awaits_is_told_if_nobody_polls_it() {
 }
 
 #[test]
+fn a_task_that_has_ended_waits_no_more_though_its_waker_is_there() {
+    let mut memory = service();
+    put(&mut memory, ONE, &task(17, 2, 1, 0));
+    let read = row(&memory).read;
+    assert_eq!(read.waiter.map(|it| it.task), Some("18".to_owned()));
+    put(
+        &mut memory,
+        IO,
+        &[0, 0, 3 << 16 | 2, 0, 0, 0, TASK_WAKER, ONE, 0, 0],
+    );
+    let read = row(&memory).read;
+    assert_eq!((read.state, read.waiter), (State::Nil, None));
+}
+
+#[test]
 fn who_has_been_woken_meanwhile_is_another_wait() {
     let fingerprint = |memory: &Fake| row(memory).read.waiter.map(|it| it.fingerprint);
     let (first, mut event, mut ran) = (service(), service(), service());
