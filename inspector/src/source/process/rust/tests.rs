@@ -320,7 +320,6 @@ const EXPECTED: &[(&str, &[(&str, &str)])] = &[
 fn all_is_told(options: &[&str]) {
     let running = Running::new(&[&["-Cdebuginfo=2"], options].concat());
     let mut program = running.program();
-    let polls: Vec<u64> = running.futures.values().map(|it| it[0]).collect();
     program.rest();
     for (name, expected) in EXPECTED {
         let expected = expected.iter().map(|(function, comment)| {
