@@ -14,6 +14,7 @@ use netpoller_proto::v1::{self, Descriptor, Evidence, Finding, Since};
 use super::blocked::{self, Blocked};
 use super::finding::finding;
 use super::glance::Glance;
+use super::leaked::{self, Leaked};
 use super::stuck::{self, Stuck};
 use super::table::Look;
 use crate::text;
@@ -25,6 +26,9 @@ const LINTS: [Lint; 4] = [
     Lint::AcceptStalled,
     Lint::DescriptorsRunOut,
 ];
+
+/// Those that tell since when something is so; and a reading is as old as what came last.
+const DATED: [Lint; 3] = [Lint::PeerGone, Lint::OverdueDeadline, Lint::LeakedReadiness];
 
 /// Segments or probes sent one after another without an answer, from which on it is no mere loss.
 const IN_VAIN: u8 = 3;
@@ -39,6 +43,7 @@ pub(super) struct Suspects {
     sockets: HashMap<u64, Lint>,
     stuck: Stuck,
     blocked: Blocked,
+    leaked: Leaked,
 }
 
 impl Suspects {
@@ -52,6 +57,7 @@ impl Suspects {
             sockets: sockets.collect(),
             stuck: Stuck::of(look, allow),
             blocked: Blocked::of(look, allow),
+            leaked: Leaked::of(look, allow),
         }
     }
 
@@ -64,6 +70,7 @@ impl Suspects {
         self.sockets.retain(is_so);
         self.stuck.confirm(&now.listing);
         self.blocked.confirm(&now.threads);
+        self.leaked.confirm(&now.listing);
     }
 
     /// What is left of them at the last look.
@@ -71,6 +78,7 @@ impl Suspects {
         let (mut findings, blocked) = self.blocked.findings(look, &self.stuck, self.began_ns);
         // Where nobody asks for events, nobody is woken.
         findings.extend(self.stuck.findings(look, &blocked, self.began_ns));
+        findings.extend(self.leaked.findings(look));
         for row in &look.rows {
             let inode = look.inodes.get(&row.fd).filter(|_| !row.stale);
             let known = inode.and_then(|it| Some((self.sockets.get(it)?, look.sockets.get(it)?)));
@@ -194,7 +202,9 @@ fn fault(listed: &Listed) -> Option<Lint> {
 
 /// Returns those that can be looked for.
 pub(super) fn known(look: &Look) -> impl Iterator<Item = Lint> {
-    let inside = stuck::LINTS.into_iter().chain([blocked::LINT]);
+    let inside = stuck::LINTS
+        .into_iter()
+        .chain([blocked::LINT, leaked::LINT]);
     let inside = inside.filter(|_| look.is_inside);
     LINTS.into_iter().chain(inside)
 }
@@ -204,9 +214,7 @@ pub(super) fn known(look: &Look) -> impl Iterator<Item = Lint> {
 pub(super) fn listed(look: &Look) -> Vec<v1::Lint> {
     let listed = known(look).map(|lint| {
         let timing = match lint.timing() {
-            Timing::Dated if lint == Lint::PeerGone || lint == Lint::OverdueDeadline => {
-                v1::Timing::Dated
-            }
+            Timing::Dated if DATED.contains(&lint) => v1::Timing::Dated,
             _ => v1::Timing::FirstSeen,
         };
         v1::Lint {

@@ -9,7 +9,9 @@
 //! | `facts` | what /proc tells: open files, epoll sets, threads |
 //! | `calls` | what a thread waits for, by the call in which it sleeps |
 //! | `sockets` | the sockets of its network namespace |
-//! | `lints`, `stuck`, `blocked`, `finding` | the faults that the kernel knows of, of waits that should be over, and of threads that ask for no events |
+//! | `lints`, `finding` | the faults that the kernel knows of, and what all findings have |
+//! | `stuck`, `leaked`, `unread` | waits that should be over, and what is there for nobody |
+//! | `blocked` | runtimes whose threads ask for no events |
 //! | `runtime` | what it is made of: Go, tokio, libuv, and which version |
 //! | `memory`, `image`, `auxv` | its memory, its executable, and where that was loaded |
 //! | `debug_info`, `units` | the structures of which the executable tells |
@@ -35,6 +37,7 @@ mod go;
 mod image;
 mod inside;
 mod kept;
+mod leaked;
 mod lints;
 mod memory;
 mod outside;
@@ -46,6 +49,7 @@ mod stuck;
 mod table;
 mod tokio;
 mod units;
+mod unread;
 mod wanted;
 mod watch;
 

@@ -7,7 +7,7 @@
 
 use std::collections::{HashMap, HashSet};
 
-use netpoller_core::internals::{Listed, Listing};
+use netpoller_core::internals::Listing;
 use netpoller_core::view::lints::Lint;
 use netpoller_proto::Direction;
 use netpoller_proto::v1::{Evidence, Finding, Mode, Since};
@@ -15,6 +15,7 @@ use netpoller_proto::v1::{Evidence, Finding, Mode, Since};
 use super::finding::finding;
 use super::kept::{Parked, Row, Waiter};
 use super::table::Look;
+use super::unread::Unread;
 use crate::text;
 
 /// Those that take the memory of the process.
@@ -33,31 +34,6 @@ pub(super) struct Stuck {
     ready: HashMap<Key, (Parked, u64, Unread)>,
     /// With the deadline.
     overdue: HashMap<Key, (Parked, u64)>,
-}
-
-/// What a task would be woken for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) struct Unread {
-    /// Bytes, or connections.
-    waiting: u64,
-    /// What was read before, where the kernel counts that.
-    read: Option<u64>,
-}
-
-impl Unread {
-    fn of(listed: &Listed) -> Option<Self> {
-        let socket = &listed.socket;
-        let waiting = socket.acceptq.or(socket.recvq).filter(|it| *it > 0)?;
-        let read = socket.bytes_received.zip(socket.recvq);
-        Some(Self {
-            waiting,
-            read: read.map(|(received, unread)| received.saturating_sub(unread)),
-        })
-    }
-
-    fn is_still(self, now: Option<Self>) -> bool {
-        now.is_some_and(|now| now.read == self.read)
-    }
 }
 
 fn sides(row: &Row) -> impl Iterator<Item = (Direction, Parked, u64)> {
@@ -226,6 +202,7 @@ fn is_row(row: &netpoller_proto::v1::Descriptor, poller: &str, fd: i32) -> bool 
 mod tests {
     use std::sync::Arc;
 
+    use netpoller_core::internals::Listed;
     use netpoller_proto::v1::{self, State};
 
     use super::super::kept::Side;

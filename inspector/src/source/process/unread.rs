@@ -1,0 +1,28 @@
+//! What there is to read of a socket: what a task would be woken for.
+
+use netpoller_core::internals::Listed;
+
+/// It, as it was at one moment.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Unread {
+    /// Bytes, or connections.
+    pub(super) waiting: u64,
+    /// What was read before, where the kernel counts that.
+    pub(super) read: Option<u64>,
+}
+
+impl Unread {
+    pub(super) fn of(listed: &Listed) -> Option<Self> {
+        let socket = &listed.socket;
+        let waiting = socket.acceptq.or(socket.recvq).filter(|it| *it > 0)?;
+        let read = socket.bytes_received.zip(socket.recvq);
+        Some(Self {
+            waiting,
+            read: read.map(|(received, unread)| received.saturating_sub(unread)),
+        })
+    }
+
+    pub(super) fn is_still(self, now: Option<Self>) -> bool {
+        now.is_some_and(|now| now.read == self.read)
+    }
+}
