@@ -29,8 +29,15 @@ use self::program::Code;
 use self::reader::Reader;
 use super::auxv;
 use super::facts::Registered;
-use super::kept::Reading;
+use super::kept::{Kept, Reading, Registration};
 use super::memory::Process;
+
+/// What cannot be told of the tasks of a program that was built so.
+const NO_FUTURES: &str = "the futures of its tasks and the lines at which they wait: it was built without debug \
+                          information (in its profile of Cargo `debug = \"line-tables-only\"` lets the first be told, \
+                          `debug = 2` both)";
+const NO_LINES: &str = "the lines at which its tasks wait: they take all debug information (`debug = 2` in its profile \
+                        of Cargo)";
 
 /// Bytes of memory that one look may read.
 const LARGEST_LOOK: u64 = 1 << 30;
@@ -38,6 +45,24 @@ const LARGEST_LOOK: u64 = 1 << 30;
 /// A program of tokio that runs.
 pub(super) struct Tokio {
     reader: Reader<Process, Code>,
+}
+
+/// Returns what is not known of any of the tasks that wait, though there are some.
+fn unknown(rows: &HashMap<Registration, Kept>) -> Option<&'static str> {
+    let rows = rows.values().filter_map(|kept| match kept {
+        Kept::Row(row) => Some(row),
+        Kept::Torn => None,
+    });
+    let waiters = rows.flat_map(|row| [&row.read.waiter, &row.write.waiter]);
+    let tasks: Vec<_> = waiters.flatten().filter(|it| it.task_id != 0).collect();
+    if tasks.is_empty() {
+        return None;
+    }
+    if tasks.iter().all(|it| it.future.is_empty()) {
+        return Some(NO_FUTURES);
+    }
+    let is_lineless = tasks.iter().all(|it| it.stack.calls.is_empty());
+    is_lineless.then_some(NO_LINES)
 }
 
 impl Tokio {
@@ -74,11 +99,63 @@ impl Tokio {
                 }
             }
         }
+        reading
+            .missing
+            .extend(unknown(&reading.rows).map(str::to_owned));
         self.reader.code.rest();
         if self.reader.memory.is_spent() {
             let spent = format!("its memory beyond {} MiB a look", LARGEST_LOOK >> 20);
             reading.missing.push(spent);
         }
         reading
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use netpoller_proto::v1::State;
+
+    use super::super::kept::{Call, Row, Side, Stack, Waiter};
+    use super::*;
+
+    #[test]
+    fn what_a_program_was_built_without_is_told_once_if_tasks_wait() {
+        let told = |waiter: Option<Waiter>| {
+            let side = |waiter| Side {
+                state: State::Parked,
+                deadline_ns: 0,
+                waiter,
+                others: Vec::new(),
+            };
+            let row = Row {
+                kind: "tokio::runtime::io::ScheduledIo",
+                address: 0x1000,
+                sequence: None,
+                events: None,
+                closing: false,
+                event_err: false,
+                read: side(waiter),
+                write: side(None),
+            };
+            let row = Kept::Row(Box::new(row));
+            unknown(&HashMap::from([((3, 6, 7), row), ((3, 7, 8), Kept::Torn)]))
+        };
+        let task = |future: &str, calls| Waiter {
+            task_id: 7,
+            future: future.to_owned(),
+            stack: Arc::new(Stack { calls, own: None }),
+            ..Waiter::default()
+        };
+        let call = || Call {
+            function: "serve".to_owned(),
+            location: "src/serve.rs:3".to_owned(),
+        };
+        assert_eq!(told(Some(task("", Vec::new()))), Some(NO_FUTURES));
+        assert_eq!(told(Some(task("serve", Vec::new()))), Some(NO_LINES));
+        assert_eq!(told(Some(task("serve", vec![call()]))), None);
+        assert_eq!(told(Some(Waiter::default())), None, "it is no task");
+        assert_eq!(told(None), None);
     }
 }

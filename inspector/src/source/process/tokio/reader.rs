@@ -29,6 +29,9 @@ const MOST_KINDS: usize = 1_024;
 /// Schedulers whose tasks are counted.
 const MOST_SCHEDULERS: usize = 64;
 
+/// Whoever is woken by a waker of which nothing is known.
+const SOMEBODY: &str = "another waker";
+
 /// How somebody waits, by the names that tokio has for it (`registration.rs`, `scheduled_io.rs`).
 const POLLS_TO_READ: &str = "poll_read_ready";
 const POLLS_TO_WRITE: &str = "poll_write_ready";
@@ -144,7 +147,8 @@ impl<M: Memory, C: Code> Reader<M, C> {
             None => {
                 let wakes = wakes(&self.memory, &self.code, waits.waker)?;
                 let mut known = self.wakes.borrow_mut();
-                if known.len() < MOST_KINDS {
+                // Without names it may be a task that changed while it was looked at.
+                if known.len() < MOST_KINDS && wakes != Wakes::Somebody {
                     known.insert(waits.waker.vtable, wakes.clone());
                 }
                 wakes
@@ -153,6 +157,10 @@ impl<M: Memory, C: Code> Reader<M, C> {
         let mut waiter = match wakes {
             Wakes::Other(name) => Waiter {
                 task: name.to_owned(),
+                ..Waiter::default()
+            },
+            Wakes::Somebody => Waiter {
+                task: SOMEBODY.to_owned(),
                 ..Waiter::default()
             },
             Wakes::Task => {

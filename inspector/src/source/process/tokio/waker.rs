@@ -21,6 +21,8 @@ pub(super) enum Wakes {
     Task,
     /// Somebody else, of whom this is known.
     Other(&'static str),
+    /// Who it is cannot be told.
+    Somebody,
 }
 
 /// What stands in the names of the functions of those who are no tasks, and what they are called.
@@ -38,9 +40,6 @@ const OTHERS: [(&str, &str); 6] = [
 ];
 /// In those of a task.
 const OF_A_TASK: &str = "tokio::runtime::task::waker::";
-/// Somebody of whom nothing is known.
-const SOMEBODY: &str = "another waker";
-
 impl Waker {
     /// `None` where there is none.
     pub(super) fn of(vtable: u64, data: u64) -> Option<Self> {
@@ -67,7 +66,7 @@ pub(super) fn wakes(memory: &impl Memory, code: &impl Code, waker: Waker) -> Opt
     let is_task = names.is_empty() && task::Kind::of(memory, code, waker.data).is_some();
     Some(match is_task {
         true => Wakes::Task,
-        false => Wakes::Other(SOMEBODY),
+        false => Wakes::Somebody,
     })
 }
 
@@ -95,7 +94,7 @@ mod tests {
         assert_eq!(of(made::NAMELESS_WAKER, TASK, true), Some(Wakes::Task));
         assert_eq!(
             of(made::NAMELESS_WAKER, TASK + 8, true),
-            Some(Wakes::Other(SOMEBODY))
+            Some(Wakes::Somebody)
         );
         assert_eq!(of(made::TASK_WAKER, TASK, false), Some(Wakes::Task));
         for nothing in [0x70_0000, 8, u64::MAX - 7] {
