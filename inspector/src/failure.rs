@@ -53,6 +53,8 @@ pub(crate) enum Failure {
         /// What is the matter with the process, if that is known.
         trouble: Option<String>,
     },
+    /// The target has a limit of its own for an answer, and that was over.
+    GaveUp { target: String, what: &'static str },
     /// A signal asked to end.
     Signal(u8),
     /// The reader of stdout has gone away, which is not an error: `netpoller ls | head`.
@@ -82,7 +84,7 @@ impl Failure {
             Self::Incompatible(_) => 5,
             Self::NotFound(_) => 6,
             Self::Declined => 7,
-            Self::Timeout { .. } => 124,
+            Self::Timeout { .. } | Self::GaveUp { .. } => 124,
             Self::Signal(number) => 128u8.saturating_add(*number),
         }
     }
@@ -126,6 +128,11 @@ impl fmt::Display for Failure {
                     }
                 }
             }
+            Self::GaveUp { target, what } => write!(
+                f,
+                "{target} gave {what} up, because it took longer than the endpoint lets an answer take; ask for less of \
+                 it (--where, --limit), or look whether the process has a processor to run on"
+            ),
             Self::Lost {
                 target,
                 reason,

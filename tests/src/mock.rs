@@ -30,6 +30,8 @@ pub struct Mock {
     pub folder: &'static str,
     /// It accepts requests and never answers.
     pub silent: bool,
+    /// It finds that its table takes it too long, and says so.
+    pub gives_up: bool,
     /// It sends so many groups and then breaks the stream.
     pub groups: Option<u64>,
     /// What it finds wrong with itself; without it, it is too old to be asked.
@@ -52,6 +54,7 @@ impl Mock {
             protocol: netpoller_proto::PROTOCOL,
             folder: "",
             silent: false,
+            gives_up: false,
             groups: None,
             diagnosis: None,
             lints: Vec::new(),
@@ -101,6 +104,9 @@ impl Inspector for Mock {
         &self,
         request: Request<ListDescriptorsRequest>,
     ) -> Result<Response<ListDescriptorsResponse>, Status> {
+        if self.gives_up {
+            return Err(Status::cancelled("Timeout expired"));
+        }
         let request = request.into_inner();
         let first: u32 = match request.page_token.as_str() {
             "" => 0,

@@ -116,6 +116,19 @@ fn a_target_that_does_not_answer_is_exit_124() {
 }
 
 #[test]
+fn a_target_that_gives_an_answer_up_is_exit_124() {
+    let (scratch, _running, target) = Running::alone(Mock {
+        gives_up: true,
+        ..Mock::new(1)
+    });
+    assert_fails(
+        &run(scratch.path(), &["-t", &target, "ls"]),
+        124,
+        &[&target, "gave the table up", "--where"],
+    );
+}
+
+#[test]
 fn silence_is_waited_for_once_however_the_target_is_found() {
     let scratch = TempDir::new().expect("make a directory");
     let mock = Mock {

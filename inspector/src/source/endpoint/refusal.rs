@@ -195,6 +195,11 @@ impl Asked<'_> {
                 connect("check the address, and that the control endpoint lets this user in")
             }
             (Doing::Greeting, _) => connect(stranger(target)),
+            // So it says that its own time is over; nobody else cancels a question but who asks.
+            (Doing::Asking(_) | Doing::Diagnosing(_), Code::Cancelled) => Failure::GaveUp {
+                target: target.to_string(),
+                what,
+            },
             (Doing::Diagnosing(_), Code::InvalidArgument) => {
                 Failure::Usage(format!("{target} refuses: {reason}"))
             }

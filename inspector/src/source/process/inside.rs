@@ -27,7 +27,7 @@ impl Inside {
                 Ok(go) => Self::Go(Box::new(go)),
                 Err(reason) => Self::Refused(reason),
             },
-            "tokio" => match Tokio::open(pid) {
+            "tokio" => match Tokio::open(pid, &runtime.version) {
                 Ok(tokio) => Self::Tokio(Box::new(tokio)),
                 Err(reason) => Self::Refused(reason),
             },

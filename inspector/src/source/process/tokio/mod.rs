@@ -32,6 +32,9 @@ use super::facts::Registered;
 use super::kept::{Kept, Reading, Registration};
 use super::memory::Process;
 
+/// The oldest release whose structures are known.
+const OLDEST: (u32, u32) = (1, 40);
+
 /// What cannot be told of the tasks of a program that was built so.
 const NO_FUTURES: &str = "the futures of its tasks and the lines at which they wait: it was built without debug \
                           information (in its profile of Cargo `debug = \"line-tables-only\"` lets the first be told, \
@@ -45,6 +48,13 @@ const LARGEST_LOOK: u64 = 1 << 30;
 /// A program of tokio that runs.
 pub(super) struct Tokio {
     reader: Reader<Process, Code>,
+}
+
+/// Whether it is a version of which it is not known what it keeps.
+fn is_older(version: &str) -> bool {
+    let mut numbers = version.split('.').map_while(|it| it.parse::<u32>().ok());
+    let version = numbers.next().zip(numbers.next());
+    version.is_some_and(|it| it < OLDEST)
 }
 
 /// Returns what is not known of any of the tasks that wait, though there are some.
@@ -67,7 +77,13 @@ fn unknown(rows: &HashMap<Registration, Kept>) -> Option<&'static str> {
 
 impl Tokio {
     /// Finds out where everything is. The error says why that cannot be known.
-    pub(super) fn open(pid: u32) -> Result<Self, String> {
+    pub(super) fn open(pid: u32, version: &str) -> Result<Self, String> {
+        if is_older(version) {
+            let (major, minor) = OLDEST;
+            return Err(format!(
+                "its tasks: what tokio {version} keeps of them is not known here, {major}.{minor} is the oldest that is"
+            ));
+        }
         let refused = |error| format!("its tasks: {}", super::access::memory(pid, &error));
         let memory = Process::open(pid).map_err(refused)?;
         let gone = || "its tasks: its executable cannot be read".to_owned();
@@ -119,6 +135,18 @@ mod tests {
 
     use super::super::kept::{Call, Row, Side, Stack, Waiter};
     use super::*;
+
+    #[test]
+    fn releases_before_the_oldest_that_is_known_are_refused() {
+        for version in ["1.39.9", "1.24.2", "0.2.25", "1.4.0"] {
+            assert!(is_older(version), "{version}");
+            let refused = Tokio::open(std::process::id(), version).err();
+            assert!(refused.is_some_and(|it| it.contains(version) && it.contains("1.40")));
+        }
+        for version in ["1.40.0", "1.54.1", "1.100.0", "2.0.0", "", "1.x"] {
+            assert!(!is_older(version), "{version}");
+        }
+    }
 
     #[test]
     fn what_a_program_was_built_without_is_told_once_if_tasks_wait() {
