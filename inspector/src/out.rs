@@ -202,6 +202,10 @@ impl Style {
             Format::Table | Format::Wide => {
                 // Who names the columns, or asks for all of them, wants them even if lines wrap.
                 let squeeze = self.format == Format::Table && !flat;
+                let mut chosen = chosen.clone();
+                if squeeze {
+                    chosen.retain(|it| it.shown != table::Shown::Filled || !it.is_empty(rows));
+                }
                 self.aligned(out, &chosen, rows, &context, squeeze)?;
             }
             Format::Csv => self.csv(out, &chosen, rows, &context)?,
@@ -279,10 +283,9 @@ impl Style {
                 .collect();
         }
         let wide = matches!(self.format, Format::Wide | Format::Csv);
-        Ok(columns
-            .iter()
-            .filter(|column| column.is_shown(wide))
-            .collect())
+        let is_shown =
+            |column: &&Column<R>| column.is_shown(wide) || column.shown == table::Shown::Filled;
+        Ok(columns.iter().filter(is_shown).collect())
     }
 
     /// A record for each row.

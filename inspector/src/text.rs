@@ -162,6 +162,17 @@ pub(crate) fn file_and_line(location: &str) -> usize {
     }
 }
 
+/// A location without the folders in which cargo keeps what it has fetched, and rustc the library:
+/// they are the same for all, and long.
+pub(crate) fn tail_of_path(location: &str) -> &str {
+    let fetched = location.split_once("/registry/src/");
+    let built = || location.strip_prefix("/rustc/");
+    let folder = fetched.map(|(_, rest)| rest).or_else(built);
+    let tail = folder.and_then(|it| it.split_once('/'));
+    let tail = tail.filter(|(_, tail)| tail.contains('/'));
+    tail.map_or(location, |(_, tail)| tail)
+}
+
 /// ASCII in place of the few other characters that this module writes.
 pub(crate) fn ascii(text: String) -> String {
     if text.is_ascii() {
@@ -258,6 +269,29 @@ mod tests {
         let room = file_and_line(location);
         assert_eq!(cut_start(location, room, false), "…/clients.rs:119");
         assert_eq!(file_and_line("main.rs:7"), 9);
+    }
+
+    #[test]
+    fn of_a_crate_that_cargo_has_fetched_its_own_path_is_told() {
+        for (location, tail) in [
+            (
+                "/root/.cargo/registry/src/index.crates.io-19/tokio-1.54.1/src/a.rs:7",
+                "tokio-1.54.1/src/a.rs:7",
+            ),
+            (
+                "/rustc/ded5c06cf21d/library/core/src/future.rs:7",
+                "library/core/src/future.rs:7",
+            ),
+            ("/me/registry/src/main.rs:7", "/me/registry/src/main.rs:7"),
+            (
+                "/home/me/rustc/src/main.rs:7",
+                "/home/me/rustc/src/main.rs:7",
+            ),
+            ("main.rs:7", "main.rs:7"),
+            ("", ""),
+        ] {
+            assert_eq!(tail_of_path(location), tail);
+        }
     }
 
     #[test]

@@ -50,6 +50,8 @@ pub(crate) enum Shown {
     Always,
     /// By `wide` and `csv`.
     Wide,
+    /// By these, and in a table where it says something of a row.
+    Filled,
     Never,
 }
 
@@ -183,6 +185,13 @@ impl<R> Column<R> {
         }
     }
 
+    pub(crate) const fn filled(self) -> Self {
+        Self {
+            shown: Shown::Filled,
+            ..self
+        }
+    }
+
     /// Not shown unless it is asked for.
     pub(crate) const fn asked(self) -> Self {
         Self {
@@ -272,9 +281,19 @@ impl<R> Column<R> {
     pub(crate) fn is_shown(&self, wide: bool) -> bool {
         match self.shown {
             Shown::Always => true,
-            Shown::Wide => wide,
+            Shown::Wide | Shown::Filled => wide,
             Shown::Never => false,
         }
+    }
+
+    /// Whether it says nothing of any row, as far as that is cheap to know.
+    pub(crate) fn is_empty<'r>(&self, rows: impl IntoIterator<Item = &'r R>) -> bool
+    where
+        R: 'r,
+    {
+        let mut rows = rows.into_iter();
+        self.measure
+            .is_none_or(|measure| rows.all(|row| measure(row) == 0))
     }
 
     /// What it sorts by.

@@ -102,14 +102,14 @@ const WHERE: C = of(Field::Where, 205)
     .least(14)
     .cut_to(
         Cut::Start(Some(|entry| text::file_and_line(&entry.location()))),
-        |entry| entry.location().len(),
+        |entry| text::tail_of_path(&entry.location()).len(),
     )
     .look(|entry, _| {
         let tone = match entry.waiter() {
             Some(_) => Tone::Plain,
             None => Tone::Dim,
         };
-        Cell::toned(entry.location(), tone)
+        Cell::toned(text::tail_of_path(&entry.location()).to_owned(), tone)
     });
 const LOCATION: C = WHERE.called("location", "LOCATION").keep(210);
 const TASK: C = of(Field::Task, 140).least(10).cut_to(Cut::Middle, |entry| {
@@ -264,6 +264,7 @@ pub(crate) static DESCRIPTORS: Rows = Rows {
         // Who waits, of a row in which it may be nobody: where there is room.
         TASK.wide().keep(65),
         THREAD.wide().keep(62),
+        FUTURE.keep(64),
         OPENED,
         EVENTS,
         FLAGS,
@@ -297,6 +298,7 @@ pub(crate) static WAITERS: Rows = Rows {
         KIND,
         DIR,
         TASK,
+        FUTURE.filled(),
         THREAD,
         AGE,
         DEADLINE,
@@ -422,6 +424,17 @@ mod tests {
                 ["second", "1.0ms", "src/server.rs:99", "queued"]
             ]
         );
+    }
+
+    #[test]
+    fn the_future_has_a_column_among_those_who_wait_if_one_of_them_has_one() {
+        let mut row = fixture::parked_reader();
+        let column = crate::table::find(WAITERS.columns, "future").expect("a column");
+        assert_eq!(column.shown, Shown::Filled);
+        assert!(column.is_empty(&waiters(vec![Arc::new(row.clone())])));
+        let waiter = row.read.as_mut().and_then(|it| it.waiter.as_mut());
+        waiter.expect("it waits").future = "shop::price::{async fn}".into();
+        assert!(!column.is_empty(&waiters(vec![Arc::new(row)])));
     }
 
     #[test]

@@ -40,8 +40,8 @@ impl Connection {
         match self.server.outside {
             None => Ok(()),
             Some(_) => Err(Failure::Runtime(format!(
-                "{} is read from outside, through the kernel, which knows no {what}; a process with an inspection \
-                 endpoint tells it",
+                "{} is read from outside, where no {what} can be seen; a process with an inspection endpoint tells \
+                 it",
                 self.target
             ))),
         }

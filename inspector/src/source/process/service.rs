@@ -29,8 +29,8 @@ const LOOKS: u32 = 8;
 /// What a process does not tell that is looked at from outside.
 fn unknown<T>(what: &str) -> Result<T, Status> {
     Err(Status::failed_precondition(format!(
-        "the process is read from outside, through the kernel, which knows no {what}; a process with an inspection \
-         endpoint tells it"
+        "the process is read from outside, where no {what} can be seen; a process with an inspection endpoint tells \
+         it"
     )))
 }
 
@@ -226,6 +226,6 @@ impl Inspector for Service {
         &self,
         _: Request<v1::ListSitesRequest>,
     ) -> Result<Response<v1::ListSitesResponse>, Status> {
-        unknown("lines of the program")
+        unknown("lines that opened descriptors")
     }
 }

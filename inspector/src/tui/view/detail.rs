@@ -275,7 +275,8 @@ fn direction_lines(
         }
     };
     if let Some(waiter) = &side.waiter {
-        let cut = |line: &str| text::cut_start(line, width, theme.ascii).into_owned();
+        let cut =
+            |line: &str| text::cut_start(text::tail_of_path(line), width, theme.ascii).into_owned();
         fact("at", cut(&waiter.line()), Tone::Plain);
         if waiter.nearest.is_some() {
             fact("library", cut(&waiter.location), Tone::Dim);

@@ -4,7 +4,7 @@
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
-use ratatui::widgets::Paragraph;
+use ratatui::widgets::{Paragraph, Wrap};
 
 use super::super::app::{App, Body, View};
 use super::sheet::sheet;
@@ -31,7 +31,8 @@ fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
             "" => said("waiting for the first answer", Tone::Dim),
             trouble => said(trouble, Tone::Warn),
         };
-        frame.render_widget(Paragraph::new(line.centered()), area);
+        let words = Paragraph::new(line.centered()).wrap(Wrap { trim: true });
+        frame.render_widget(words, area);
         return;
     }
     // Their ages are those of the answer, which may be another moment than that of the table.

@@ -57,7 +57,7 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
         let is_empty = longest.is_none_or(|longest| longest == 0);
         match column.shown {
             Shown::Always => {}
-            Shown::Wide if !is_empty => {}
+            Shown::Wide | Shown::Filled if !is_empty => {}
             _ => continue,
         }
         let cells: Vec<Cell> = shown

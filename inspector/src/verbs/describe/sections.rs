@@ -147,7 +147,7 @@ fn beside(waiter: &Waiter) -> String {
     }
     let line = waiter.line();
     if !line.is_empty() {
-        said += &format!(" at {line}");
+        said += &format!(" at {}", text::tail_of_path(&line));
     }
     said
 }
@@ -244,15 +244,22 @@ impl Sections<'_> {
                     self.field(out, name, value)?;
                 }
             }
-            self.field(out, "waits at", &waiter.line())?;
+            self.field(out, "waits at", text::tail_of_path(&waiter.line()))?;
             self.stack(out, &waiter.stack)?;
             if waiter.nearest.is_some() {
                 self.field(out, "library's line", &waiter.location)?;
             }
         }
+        let mut above = side.waiter.as_ref().map(|it| &it.stack);
         for other in &side.others {
             self.field(out, "and", &beside(other))?;
-            self.stack(out, &other.stack)?;
+            match above {
+                Some(stack) if !stack.is_empty() && *stack == other.stack => {
+                    self.field(out, "stack", "the same")?;
+                }
+                _ => self.stack(out, &other.stack)?,
+            }
+            above = Some(&other.stack);
         }
         self.queued(out, &side.queued)?;
         let one = Entry {
@@ -295,7 +302,9 @@ impl Sections<'_> {
             let name = if index == 0 { "stack" } else { "" };
             self.field(out, name, &call.function)?;
             if !call.location.is_empty() {
-                let line = self.context.written(format!("    {}", call.location));
+                let line = self
+                    .context
+                    .written(format!("    {}", text::tail_of_path(&call.location)));
                 writeln!(
                     out,
                     "  {:<16}{}",
@@ -505,8 +514,15 @@ mod tests {
     use std::sync::Arc;
 
     fn described(socket: Option<Socket>) -> String {
+        described_beside(socket, Vec::new())
+    }
+
+    fn described_beside(socket: Option<Socket>, others: Vec<Waiter>) -> String {
         let mut row = fixture::parked_reader();
         row.socket = socket;
+        if let Some(side) = &mut row.read {
+            side.others = others;
+        }
         if let Some(waiter) = row.read.as_mut().and_then(|it| it.waiter.as_mut()) {
             (waiter.task, waiter.task_id) = ("6".into(), 6);
         }
@@ -554,6 +570,29 @@ mod tests {
         }));
         assert_eq!(parts.matches("4 711").count(), 1, "{parts}");
         assert!(parts.contains("  unsent          4 711\n"), "{parts}");
+    }
+
+    #[test]
+    fn calls_that_are_those_of_the_one_before_are_not_told_again() {
+        let waiter = |task: &str, function: &str| Waiter {
+            task: task.to_owned(),
+            stack: vec![Call {
+                function: function.to_owned(),
+                location: "/home/me/.cargo/registry/src/x/tokio-1.54.1/src/a.rs:7".to_owned(),
+            }],
+            ..Default::default()
+        };
+        let others = ["a", "a", "b"].iter().zip(["7", "8", "9"]);
+        let others = others.map(|(function, task)| waiter(task, function));
+        let text = described_beside(None, others.collect());
+        for (part, times) in [
+            ("  stack           a\n", 1),
+            ("  stack           b\n", 1),
+            ("  and             8\n  stack           the same\n", 1),
+            ("                      tokio-1.54.1/src/a.rs:7\n", 2),
+        ] {
+            assert_eq!(text.matches(part).count(), times, "{part}: {text}");
+        }
     }
 
     #[test]
