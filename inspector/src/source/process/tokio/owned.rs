@@ -4,10 +4,10 @@
 //! compiler's choice. But it says how many parts there are in two ways, and has a number that each
 //! of its tasks repeats: so it is looked for, and what is found is the list or nothing.
 
-use std::collections::HashSet;
+use std::collections::{HashMap, HashSet};
 
 use super::code::Code;
-use super::task::Task;
+use super::task::{Head, Kind};
 use crate::source::process::memory::{Memory, word};
 
 /// Bytes of a scheduler in which the list is looked for.
@@ -37,46 +37,68 @@ struct Parts {
     count: u64,
 }
 
-/// Looks at each task of a scheduler. `None` if its list is not found, `false` if not all of them
+/// Looks at each task of a scheduler, by its address and header. `None` if its list is not found, `false` if not all of them
 /// could be looked at.
 pub(super) fn each(
     memory: &impl Memory,
     code: &impl Code,
     scheduler: Scheduler,
-    mut look: impl FnMut(Task),
+    look: impl FnMut(u64, Head),
 ) -> Option<bool> {
     let parts = find(memory, scheduler)?;
-    let (mut seen, mut is_whole) = (HashSet::new(), true);
+    let mut walk = Walk {
+        memory,
+        code,
+        owner: scheduler.owner,
+        seen: HashSet::new(),
+        trailers: HashMap::new(),
+        look,
+    };
+    let mut is_whole = true;
     for part in 0..parts.count {
         let at = parts.address.checked_add(part.checked_mul(PART)?)?;
         let [_, head, _] = memory.words::<3>(at)?;
-        is_whole &= follow(memory, code, scheduler, head, &mut seen, &mut look).is_some();
+        is_whole &= walk.follow(head).is_some();
     }
     Some(is_whole)
 }
 
-/// Follows one part from its beginning; `None` if it does not hang together.
-fn follow(
-    memory: &impl Memory,
-    code: &impl Code,
-    scheduler: Scheduler,
-    head: u64,
-    seen: &mut HashSet<u64>,
-    look: &mut impl FnMut(Task),
-) -> Option<()> {
-    let (mut at, mut before) = (head, 0);
-    while at != 0 {
-        let task = Task::read(memory, code, at)?;
-        let links = at.checked_add(task.kind.trailer)?;
-        let [previous, next] = memory.words::<2>(links)?;
-        let is_its = previous == before && task.owner == scheduler.owner;
-        if !is_its || seen.len() == MOST_TASKS || !seen.insert(at) {
-            return None;
+/// The way through the parts of a list.
+struct Walk<'a, M, C, F> {
+    memory: &'a M,
+    code: &'a C,
+    owner: u64,
+    seen: HashSet<u64>,
+    /// Where the trailers are of tasks with this table of functions.
+    trailers: HashMap<u64, u64>,
+    look: F,
+}
+
+impl<M: Memory, C: Code, F: FnMut(u64, Head)> Walk<'_, M, C, F> {
+    /// Follows one part from its beginning; `None` if it does not hang together.
+    fn follow(&mut self, head: u64) -> Option<()> {
+        let (mut at, mut before) = (head, 0);
+        while at != 0 {
+            let head = Head::read(self.memory, at)?;
+            let known = self.trailers.get(&head.table).copied();
+            let trailer = match known {
+                Some(known) => known,
+                None => {
+                    let trailer = Kind::of(self.memory, self.code, at)?.trailer;
+                    self.trailers.insert(head.table, trailer);
+                    trailer
+                }
+            };
+            let [previous, next] = self.memory.words::<2>(at.checked_add(trailer)?)?;
+            let is_its = previous == before && head.owner == self.owner;
+            if !is_its || self.seen.len() == MOST_TASKS || !self.seen.insert(at) {
+                return None;
+            }
+            (self.look)(at, head);
+            (at, before) = (next, at);
         }
-        look(task);
-        (at, before) = (next, at);
+        Some(())
     }
-    Some(())
 }
 
 fn find(memory: &impl Memory, scheduler: Scheduler) -> Option<Parts> {
@@ -114,6 +136,7 @@ fn find(memory: &impl Memory, scheduler: Scheduler) -> Option<Parts> {
 #[cfg(test)]
 mod tests {
     use super::super::made::{self, program, put};
+    use super::super::task::Task;
     use super::*;
     use crate::source::process::memory::fake::Fake;
 
@@ -149,7 +172,8 @@ mod tests {
 
     fn ids(memory: &Fake) -> Option<(Vec<u64>, bool)> {
         let mut ids = Vec::new();
-        let is_whole = each(memory, &CODE, SCHEDULER, |task| ids.push(task.id))?;
+        let look = |at, _| ids.push(Task::read(memory, &CODE, at).expect("a task").id);
+        let is_whole = each(memory, &CODE, SCHEDULER, look)?;
         Some((ids, is_whole))
     }
 
@@ -160,7 +184,7 @@ mod tests {
             owner: 0,
             ..SCHEDULER
         };
-        assert_eq!(each(&scheduler(), &CODE, none, |_| ()), None);
+        assert_eq!(each(&scheduler(), &CODE, none, |_, _| ()), None);
     }
 
     #[test]

@@ -14,7 +14,7 @@ use netpoller_proto::v1::{LineKind, State};
 use super::code::Code;
 use super::owned::{self, Scheduler};
 use super::scheduled_io::{self, Found, ScheduledIo, Waits};
-use super::task::{COMPLETE, Task};
+use super::task::{COMPLETE, Head, Task};
 use super::waker::{Wakes, wakes};
 use crate::source::process::kept::{Kept, Row, Side, Stack, Tasks, Waiter};
 use crate::source::process::memory::Memory;
@@ -64,10 +64,11 @@ impl<M: Memory, C: Code> Reader<M, C> {
         let mut counted = BTreeMap::<_, u64>::new();
         let (mut running, mut is_whole, mut is_known) = (Vec::new(), true, false);
         for scheduler in schedulers {
-            let look = |task: Task| {
-                *counted.entry(task.state()).or_default() += 1;
-                if task.is_running() && running.len() < MOST_TOLD {
-                    running.push(self.of_task(&task, Arc::default()));
+            let look = |at, head: Head| {
+                *counted.entry(head.state()).or_default() += 1;
+                if head.is_running() && running.len() < MOST_TOLD {
+                    let task = Task::read(&self.memory, &self.code, at);
+                    running.extend(task.map(|it| self.of_task(&it, Stack::default())));
                 }
             };
             match owned::each(&self.memory, &self.code, scheduler, look) {
@@ -175,7 +176,7 @@ impl<M: Memory, C: Code> Reader<M, C> {
     }
 
     /// What is told of a task.
-    fn of_task(&self, task: &Task, stack: Arc<Stack>) -> Waiter {
+    fn of_task(&self, task: &Task, stack: Stack) -> Waiter {
         let future = self.code.future(task.kind.poll);
         let future = future.as_deref();
         let spawned = || Some((LineKind::Started, task.spawned(&self.memory)?));
@@ -183,36 +184,39 @@ impl<M: Memory, C: Code> Reader<M, C> {
         Waiter {
             task: task.id.to_string(),
             task_id: task.id,
-            task_state: task.state(),
+            task_state: task.head.state(),
             future: future.map_or_else(String::new, |it| C::type_of(it).to_owned()),
             nearest: match stack.own {
                 Some(_) => None,
                 None => spawned().or_else(written),
             },
-            stack,
+            stack: Arc::new(stack),
             ..Waiter::default()
         }
     }
 
     /// A task and what it awaits, if they are the same twice.
-    fn stable(&self, header: u64) -> Option<(Task, Arc<Stack>)> {
-        let read = || Task::read(&self.memory, &self.code, header);
-        let task = read()?;
+    fn stable(&self, header: u64) -> Option<(Task, Stack)> {
+        let read = || {
+            let task = Task::read(&self.memory, &self.code, header)?;
+            let future = self.code.future(task.kind.poll);
+            let at = future.as_deref().and_then(|future| {
+                let (size, alignment) = C::layout(future)?;
+                Some((future, task.future(size, alignment)?))
+            });
+            let stack = at.map(|(future, at)| self.code.awaits(&self.memory, future, at));
+            Some((task, stack.unwrap_or_default()))
+        };
+        let first = read()?;
         let scheduler = Scheduler {
-            address: task.scheduler,
-            owner: task.owner,
+            address: first.0.scheduler,
+            owner: first.0.head.owner,
         };
         let mut schedulers = self.schedulers.borrow_mut();
         if schedulers.len() < MOST_SCHEDULERS {
             schedulers.insert(scheduler);
         }
-        let future = self.code.future(task.kind.poll);
-        let at = future.as_deref().and_then(|future| {
-            let (size, alignment) = C::layout(future)?;
-            Some((future, task.future(size, alignment)?))
-        });
-        let stack = at.map(|(future, at)| self.code.awaits(&self.memory, future, at));
-        (read()? == task).then(|| (task, Arc::new(stack.unwrap_or_default())))
+        (read()? == first).then_some(first)
     }
 }
 

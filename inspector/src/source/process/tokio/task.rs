@@ -55,16 +55,25 @@ pub(super) struct Kind {
     spawned: Option<u64>,
 }
 
+/// What the header of a task says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Head {
+    address: u64,
+    state: u64,
+    /// The table of its functions.
+    pub(super) table: u64,
+    /// The number of the list of all tasks of its scheduler.
+    pub(super) owner: u64,
+}
+
 /// A task, as it was at one moment.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Task {
     pub(super) kind: Kind,
-    address: u64,
+    pub(super) head: Head,
     pub(super) id: u64,
-    state: u64,
-    /// The address of its scheduler, and the number of the list of all its tasks.
+    /// The address of its scheduler.
     pub(super) scheduler: u64,
-    pub(super) owner: u64,
     /// What of its future was compared.
     future: u64,
     is_running_stage: bool,
@@ -73,10 +82,7 @@ pub(super) struct Task {
 impl Kind {
     /// Reads it of the task whose header is there; `None` if there is none.
     pub(super) fn of(memory: &impl Memory, code: &impl Code, header: u64) -> Option<Self> {
-        let [.., table, _] = memory.words::<HEADER>(header)?;
-        if !header.is_multiple_of(8) || !table.is_multiple_of(8) {
-            return None;
-        }
+        let Head { table, .. } = Head::read(memory, header)?;
         let words = memory.words::<TABLE>(table)?;
         let (functions, offsets) = words.split_at(FUNCTIONS);
         let (Some(poll), [trailer, scheduler, id]) = (functions.first(), offsets) else {
@@ -109,38 +115,22 @@ impl Kind {
     }
 }
 
-impl Task {
-    /// Reads the task whose header is there; `None` if there is none.
-    pub(super) fn read(memory: &impl Memory, code: &impl Code, header: u64) -> Option<Self> {
-        let kind = Kind::of(memory, code, header)?;
-        let [state, .., owner] = memory.words::<HEADER>(header)?;
-        let [scheduler] = memory.words::<1>(header.checked_add(kind.scheduler)?)?;
-        let [id] = memory.words::<1>(header.checked_add(kind.id)?)?;
-        // tokio's numbers begin with 1, and somebody refers to it.
-        if id == 0
-            || state >> STATE_BITS == 0
-            || state & (RUNNING | COMPLETED) == RUNNING | COMPLETED
-        {
-            return None;
-        }
-        let size = kind
-            .trailer
-            .checked_sub(kind.stage())?
-            .min(LARGEST_COMPARED);
-        let at = header.checked_add(kind.stage())?;
-        let bytes = memory.bytes(at, usize::try_from(size).ok()?)?;
-        let mut hasher = DefaultHasher::new();
-        bytes.hash(&mut hasher);
-        Some(Self {
-            kind,
+impl Head {
+    /// Reads the header there; `None` if there is none.
+    pub(super) fn read(memory: &impl Memory, header: u64) -> Option<Self> {
+        let [state, _, table, owner] = memory.words::<HEADER>(header)?;
+        let head = Self {
             address: header,
-            id,
             state,
-            scheduler,
+            table,
             owner,
-            future: hasher.finish(),
-            is_running_stage: half(&bytes, 0) == Some(RUNNING_STAGE),
-        })
+        };
+        // Somebody refers to it.
+        let is_one = header.is_multiple_of(8)
+            && table.is_multiple_of(8)
+            && state >> STATE_BITS != 0
+            && state & (RUNNING | COMPLETED) != RUNNING | COMPLETED;
+        is_one.then_some(head)
     }
 
     /// Whether somebody polls it.
@@ -158,13 +148,43 @@ impl Task {
             _ => "idle",
         }
     }
+}
+
+impl Task {
+    /// Reads the task whose header is there; `None` if there is none.
+    pub(super) fn read(memory: &impl Memory, code: &impl Code, header: u64) -> Option<Self> {
+        let kind = Kind::of(memory, code, header)?;
+        let head = Head::read(memory, header)?;
+        let [scheduler] = memory.words::<1>(header.checked_add(kind.scheduler)?)?;
+        let [id] = memory.words::<1>(header.checked_add(kind.id)?)?;
+        // tokio's numbers begin with 1.
+        if id == 0 {
+            return None;
+        }
+        let size = kind
+            .trailer
+            .checked_sub(kind.stage())?
+            .min(LARGEST_COMPARED);
+        let at = header.checked_add(kind.stage())?;
+        let bytes = memory.bytes(at, usize::try_from(size).ok()?)?;
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        Some(Self {
+            kind,
+            head,
+            id,
+            scheduler,
+            future: hasher.finish(),
+            is_running_stage: half(&bytes, 0) == Some(RUNNING_STAGE),
+        })
+    }
 
     /// Another number if it has run meanwhile, as far as that can be seen.
     pub(super) fn fingerprint(&self) -> u64 {
         let mut hasher = DefaultHasher::new();
         // Others may come to refer to it.
-        let state = self.state & ((1 << STATE_BITS) - 1);
-        (self.address, self.id, state, self.future).hash(&mut hasher);
+        let state = self.head.state & ((1 << STATE_BITS) - 1);
+        (self.head.address, self.id, state, self.future).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -175,7 +195,7 @@ impl Task {
     /// two is there. What comes of it may be larger, or aligned by more, and where the future is
     /// depends on that: so it must be seen that it is neither, by where the trailer is.
     pub(super) fn future(&self, size: u64, alignment: u64) -> Option<u64> {
-        let is_still = self.state & (RUNNING | COMPLETED) == 0 && self.is_running_stage;
+        let is_still = self.head.state & (RUNNING | COMPLETED) == 0 && self.is_running_stage;
         let alignment = alignment.max(8);
         if !is_still || !alignment.is_power_of_two() || alignment > LARGEST_HEAD {
             return None;
@@ -189,12 +209,12 @@ impl Task {
             trailer if trailer == end => true,
             trailer => trailer > end && alignment == 8 && trailer - future <= LEAST_ALIGNED,
         };
-        is_it.then(|| self.address.checked_add(future))?
+        is_it.then(|| self.head.address.checked_add(future))?
     }
 
     /// Returns the line that has spawned it, where tokio keeps that.
     pub(super) fn spawned(&self, memory: &impl Memory) -> Option<String> {
-        line(memory, self.address.checked_add(self.kind.spawned?)?)
+        line(memory, self.head.address.checked_add(self.kind.spawned?)?)
     }
 }
 
@@ -239,7 +259,7 @@ mod tests {
         let task = |state, stage| read(&made::task(17, state, stage, 5)).expect("a task");
         let idle = task(0, 0);
         assert_eq!(
-            (idle.id, idle.state(), idle.kind.poll),
+            (idle.id, idle.head.state(), idle.kind.poll),
             (17, "idle", made::POLL)
         );
         // Behind its number and what stage it is in.
@@ -267,7 +287,7 @@ mod tests {
             (CANCELLED | NOTIFIED, "scheduled"),
         ] {
             let it = task(state, 0);
-            assert_eq!(it.state(), name);
+            assert_eq!(it.head.state(), name);
             let is_still = state & (RUNNING | COMPLETED) == 0;
             assert_eq!(
                 it.future(200, 8).is_some(),
