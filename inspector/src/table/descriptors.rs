@@ -117,8 +117,9 @@ const TASK: C = of(Field::Task, 140).least(10).cut_to(Cut::Middle, |entry| {
 });
 const FUTURE: C = of(Field::Future, 138)
     .wide()
-    .least(12)
-    .cut_to(Cut::Middle, |entry| {
+    .least(16)
+    // Behind the name of the function is what it is generic over, as long as that may be.
+    .cut_to(Cut::End, |entry| {
         entry.waiter().map_or(0, |waiter| waiter.future.len())
     });
 const THREAD: C = of(Field::Thread, 105).cut_to(Cut::Middle, |entry| {
@@ -298,7 +299,6 @@ pub(crate) static WAITERS: Rows = Rows {
         KIND,
         DIR,
         TASK,
-        FUTURE.filled(),
         THREAD,
         AGE,
         DEADLINE,
@@ -307,6 +307,8 @@ pub(crate) static WAITERS: Rows = Rows {
         PEER,
         // Nearly always "parked": the first to give up its room.
         STATE.keep(61),
+        // The longest: what is behind it would be far away.
+        FUTURE.filled(),
         POLLER,
         LABEL,
         FLAGS;
