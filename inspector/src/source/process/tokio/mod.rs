@@ -36,9 +36,8 @@ use super::memory::Process;
 const OLDEST: (u32, u32) = (1, 40);
 
 /// What cannot be told of the tasks of a program that was built so.
-const NO_FUTURES: &str = "the futures of its tasks and the lines at which they wait: it was built without debug \
-                          information (in its profile of Cargo `debug = \"line-tables-only\"` lets the first be told, \
-                          `debug = 2` both)";
+const NO_FUTURES: &str = "the futures of its tasks and the lines at which they wait: it was built without the debug \
+                          information that tells them (`debug = 2` in its profile of Cargo)";
 const NO_LINES: &str = "the lines at which its tasks wait: they take all debug information (`debug = 2` in its profile \
                         of Cargo)";
 

@@ -37,8 +37,8 @@ struct Parts {
     count: u64,
 }
 
-/// Looks at each task of a scheduler, by its address and header. `None` if its list is not found, `false` if not all of them
-/// could be looked at.
+/// Looks at each task of a scheduler, by its address and header. `None` if its list is not found,
+/// `false` if not all of them could be looked at.
 pub(super) fn each(
     memory: &impl Memory,
     code: &impl Code,

@@ -185,7 +185,9 @@ impl<M: Memory, C: Code> Reader<M, C> {
             task: task.id.to_string(),
             task_id: task.id,
             task_state: task.head.state(),
-            future: future.map_or_else(String::new, |it| C::type_of(it).to_owned()),
+            future: future
+                .map_or("", |it| called(C::type_of(it), &stack))
+                .to_owned(),
             nearest: match stack.own {
                 Some(_) => None,
                 None => spawned().or_else(written),
@@ -217,6 +219,14 @@ impl<M: Memory, C: Code> Reader<M, C> {
             schedulers.insert(scheduler);
         }
         (read()? == first).then_some(first)
+    }
+}
+
+/// Returns what a future of this type is called: of one in a box, by what is there.
+fn called<'a>(name: &'a str, stack: &'a Stack) -> &'a str {
+    match stack.calls.last() {
+        Some(boxed) if name.contains("dyn ") => &boxed.function,
+        _ => name,
     }
 }
 

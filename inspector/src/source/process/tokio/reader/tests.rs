@@ -107,6 +107,22 @@ fn a_task_that_has_ended_waits_no_more_though_its_waker_is_there() {
 }
 
 #[test]
+fn a_future_in_a_box_is_called_by_what_is_there() {
+    let call = |function: &str| crate::source::process::kept::Call {
+        function: function.to_owned(),
+        location: String::new(),
+    };
+    let stack = Stack {
+        calls: vec![call("read"), call("serve::{async fn}")],
+        own: None,
+    };
+    let boxed = "core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future>>";
+    assert_eq!(called(boxed, &stack), "serve::{async fn}");
+    assert_eq!(called(boxed, &Stack::default()), boxed);
+    assert_eq!(called("main::{async block}", &stack), "main::{async block}");
+}
+
+#[test]
 fn who_has_been_woken_meanwhile_is_another_wait() {
     let fingerprint = |memory: &Fake| row(memory).read.waiter.map(|it| it.fingerprint);
     let (first, mut event, mut ran) = (service(), service(), service());
