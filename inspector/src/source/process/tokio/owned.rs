@@ -16,8 +16,12 @@ const LARGEST_SCHEDULER: usize = 8 << 10;
 const PIECE: usize = 256;
 /// What the list says of itself is in so many words.
 const LIST: usize = 8;
-/// Parts of it (`MAX_SHARED_LIST_SIZE`).
+/// Parts of it: four for each worker (`get_shared_list_size`), up to `MAX_SHARED_LIST_SIZE`.
+const LEAST_PARTS: u64 = 4;
 const MOST_PARTS: u64 = 1 << 16;
+/// What looks like the list, and beginnings of parts that are looked at to see whether it is.
+const MOST_LISTS: usize = 8;
+const MOST_BEGINNINGS: usize = 16;
 /// A part: its lock, and both ends.
 const PART: u64 = 24;
 /// Tasks that are looked at.
@@ -45,7 +49,7 @@ pub(super) fn each(
     scheduler: Scheduler,
     look: impl FnMut(u64, Head),
 ) -> Option<bool> {
-    let parts = find(memory, scheduler)?;
+    let parts = find(memory, code, scheduler)?;
     let mut walk = Walk {
         memory,
         code,
@@ -101,7 +105,7 @@ impl<M: Memory, C: Code, F: FnMut(u64, Head)> Walk<'_, M, C, F> {
     }
 }
 
-fn find(memory: &impl Memory, scheduler: Scheduler) -> Option<Parts> {
+fn find(memory: &impl Memory, code: &impl Code, scheduler: Scheduler) -> Option<Parts> {
     if scheduler.owner == 0 {
         return None;
     }
@@ -113,24 +117,51 @@ fn find(memory: &impl Memory, scheduler: Scheduler) -> Option<Parts> {
             None => break,
         }
     }
-    let words: Vec<u64> = (0..bytes.len() / 8)
-        .filter_map(|at| word(&bytes, at * 8))
-        .collect();
-    words.windows(LIST).find_map(|words| {
+    let words: Vec<u64> = words(&bytes).collect();
+    let lists = words.windows(LIST).filter_map(|words| {
         let [address, count, rest @ ..] = words else {
             return None;
         };
+        let has = |word: u64| rest.iter().filter(|it| **it == word).count();
+        let (mask, owner) = (count.wrapping_sub(1), scheduler.owner);
+        // Both are there, although they may be the same number.
+        let least = if mask == owner { 2 } else { 1 };
         let is_list = count.is_power_of_two()
-            && *count <= MOST_PARTS
-            && *count > 1
+            && (LEAST_PARTS..=MOST_PARTS).contains(count)
             && address.is_multiple_of(8)
-            && rest.contains(&(count - 1))
-            && rest.contains(&scheduler.owner);
+            && has(mask) >= least
+            && has(owner) >= least;
         is_list.then_some(Parts {
             address: *address,
             count: *count,
         })
-    })
+    });
+    let mut lists = lists.take(MOST_LISTS);
+    lists.find(|it| is_its(memory, code, scheduler, *it).unwrap_or(false))
+}
+
+/// Whether a task of the scheduler is the first one of some part.
+fn is_its(
+    memory: &impl Memory,
+    code: &impl Code,
+    scheduler: Scheduler,
+    parts: Parts,
+) -> Option<bool> {
+    let size = parts.count.checked_mul(PART)?;
+    let bytes = memory.bytes(parts.address, usize::try_from(size).ok()?)?;
+    let words: Vec<u64> = words(&bytes).collect();
+    let heads = words.chunks_exact(3).filter_map(|part| part.get(1));
+    let mut heads = heads.filter(|it| **it != 0).take(MOST_BEGINNINGS);
+    let is_its = |at: u64| {
+        let head = Head::read(memory, at)?;
+        Kind::of(memory, code, at)?;
+        Some(head.owner == scheduler.owner)
+    };
+    Some(heads.any(|it| is_its(*it) == Some(true)))
+}
+
+fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
+    (0..bytes.len() / 8).filter_map(|at| word(bytes, at * 8))
 }
 
 #[cfg(test)]
@@ -185,6 +216,37 @@ mod tests {
             ..SCHEDULER
         };
         assert_eq!(each(&scheduler(), &CODE, none, |_, _| ()), None);
+    }
+
+    #[test]
+    fn what_only_looks_like_the_list_is_passed_over() {
+        // Two workers, before a list whose number is one.
+        let workers = [PARTS + 0x800, 2];
+        for before in [workers, [PARTS + 0x800, 4]] {
+            let mut memory = program(false);
+            let mut words = vec![9; 64];
+            words[18..20].copy_from_slice(&before);
+            words[20..27].copy_from_slice(&[PARTS, 4, 3, 2, 3, 1, 0]);
+            put(&mut memory, AT, &words);
+            put(&mut memory, PARTS + 0x800, &[ONE; 12]);
+            put(
+                &mut memory,
+                PARTS,
+                &[0, OTHER, OTHER, 0, 0, 0, 0, 0, 0, 0, 0, 0],
+            );
+            // A task of another one.
+            put(&mut memory, ONE, &task(1, [0, 0]));
+            let mut its = task(2, [0, 0]);
+            its[3] = 1;
+            put(&mut memory, OTHER, &its);
+            let scheduler = Scheduler {
+                address: AT,
+                owner: 1,
+            };
+            let mut seen = Vec::new();
+            let is_whole = each(&memory, &CODE, scheduler, |at, _| seen.push(at));
+            assert_eq!((seen, is_whole), (vec![OTHER], Some(true)), "{before:?}");
+        }
     }
 
     #[test]
