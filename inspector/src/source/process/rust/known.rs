@@ -7,7 +7,7 @@ use super::super::image::Image;
 use super::super::units::LARGEST_SECTION;
 use super::reader::{Loaded, Ranges, Reader};
 use super::text;
-use super::types::{Type, Types};
+use super::types::{Shape, Type, Types};
 
 /// How often the file is read again, and as many bytes of it each time.
 const MOST_LOADS: u32 = 1 << 12;
@@ -135,6 +135,19 @@ impl Known {
         self.load()?;
         let reader = Reader::new(self.loaded.as_ref()?);
         self.types.read(&reader, place)
+    }
+
+    /// Returns the type of what is in a box, if it is one that is pinned.
+    pub(super) fn unboxed(&mut self, kind: &Arc<Type>) -> Arc<Type> {
+        let inside = match kind.shape {
+            Shape::Inside(place) => self.kind(place.kind),
+            _ => None,
+        };
+        let inside = match inside.map(|it| it.shape.clone()) {
+            Some(Shape::Pointer(place)) => self.kind(place),
+            _ => None,
+        };
+        inside.unwrap_or_else(|| Arc::clone(kind))
     }
 
     /// Returns the type of the future that a function polls: `<T as Future>::poll`.

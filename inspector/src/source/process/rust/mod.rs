@@ -95,12 +95,13 @@ impl Program {
     fn future(&mut self, poll: u64) -> Option<Future> {
         let name = self.known.name(poll)?;
         let name = match text::parameters(name)? {
-            (POLL, made_for) if made_for.len() == 2 => (*made_for.first()?).to_owned(),
+            (POLL, made_for) if made_for.len() == 2 => text::unboxed(made_for.first()?).to_owned(),
             _ => return None,
         };
         let place = self.known.made_for(poll);
         let kind = place.and_then(|it| self.known.kind(it));
-        let location = match &kind {
+        let whole = kind.as_ref().map(|it| self.known.unboxed(it));
+        let location = match &whole {
             Some(kind) => begun(kind),
             None => text::body(&name).and_then(|it| self.known.written(&it)),
         };

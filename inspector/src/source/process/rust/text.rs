@@ -22,6 +22,15 @@ pub(super) fn tidy(name: &str) -> String {
     plain(&tidied, LONGEST)
 }
 
+/// Returns the name of a future that may be in a box: tokio puts large ones into one.
+pub(super) fn unboxed(name: &str) -> &str {
+    let inside = name.strip_prefix("core::pin::Pin<alloc::boxed::Box<");
+    let inside = inside.and_then(|it| it.strip_suffix(">>"));
+    inside.map_or(name, |it| {
+        it.strip_suffix(", alloc::alloc::Global").unwrap_or(it)
+    })
+}
+
 /// Cuts off what is too long, and shows letters that a terminal would obey as something else.
 pub(super) fn plain(text: &str, longest: usize) -> String {
     let mut kept = String::new();
@@ -130,6 +139,21 @@ mod tests {
         assert_eq!(long.chars().count(), LONGEST);
         assert!(long.ends_with("ä…"));
         assert_eq!(tidy(&"ä".repeat(LONGEST)), "ä".repeat(LONGEST));
+    }
+
+    #[test]
+    fn a_future_in_a_box_is_called_like_any_other() {
+        for (name, unboxed_name) in [
+            (
+                "core::pin::Pin<alloc::boxed::Box<a::b<c>, alloc::alloc::Global>>",
+                "a::b<c>",
+            ),
+            ("core::pin::Pin<alloc::boxed::Box<a::b<c>>>", "a::b<c>"),
+            ("core::pin::Pin<a>", "core::pin::Pin<a>"),
+            ("a::b", "a::b"),
+        ] {
+            assert_eq!(unboxed(name), unboxed_name);
+        }
     }
 
     #[test]
