@@ -3,6 +3,7 @@
 //! beside describes.
 
 mod accepts;
+mod blocks;
 mod bytes;
 mod churn;
 mod descriptor;
@@ -19,7 +20,7 @@ mod writes;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use crate::churn::Churn;
 use crate::descriptor::Side;
@@ -30,7 +31,7 @@ use crate::service::Service;
 fn main() -> ExitCode {
     let kind = std::env::args().nth(1).unwrap_or_default();
     let Some(runtime) = Runtime::start(&kind) else {
-        eprintln!("usage: truth multi-thread|current-thread|local");
+        eprintln!("usage: truth multi-thread|one-worker|current-thread|local");
         return ExitCode::from(2);
     };
     let (mut service, mut churn) = (Service::new(runtime.clone()), Churn::default());
@@ -63,6 +64,11 @@ fn obey(
             let opened = service.open(kind)?;
             return Ok(Json::Object(vec![("opened", Json::numbers(&opened))]));
         }
+        ["block", time, by] => {
+            let task = blocks::start(runtime, Duration::from_millis(number(time)?), by)?;
+            return Ok(Json::Object(vec![("task", Json::Number(task))]));
+        }
+        ["send", id] => service.send(number(id)?)?,
         ["places"] => return Ok(places::places()),
         ["truth"] => return Ok(truth(service, churn)),
         ["close", id] => service.close(number(id)?)?,

@@ -22,11 +22,12 @@ impl Runtime {
     /// Starts one: its kind as in the README.
     pub fn start(kind: &str) -> Option<Self> {
         let mut builder = match kind {
-            "multi-thread" => Builder::new_multi_thread(),
+            "multi-thread" | "one-worker" => Builder::new_multi_thread(),
             "current-thread" | "local" => Builder::new_current_thread(),
             _ => return None,
         };
-        let runtime = builder.worker_threads(2).enable_all().build();
+        let workers = if kind == "one-worker" { 1 } else { 2 };
+        let runtime = builder.worker_threads(workers).enable_all().build();
         let runtime = runtime.expect("a runtime starts");
         let handle = runtime.handle().clone();
         let (sender, mut jobs) = unbounded_channel::<Job>();

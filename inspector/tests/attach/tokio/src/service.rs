@@ -123,7 +123,7 @@ impl Service {
         }
         let is_done = || descriptor.waiters(side).count() < before;
         match side {
-            Side::Read => self.send(descriptor)?,
+            Side::Read => self.give(descriptor)?,
             Side::Write => {
                 let peer = self.other_end(descriptor)?;
                 eventually(|| bytes::take(peer.fd).is_err() || is_done())?;
@@ -146,7 +146,7 @@ impl Service {
         }
         let before = waiter.since();
         waiter.set_again(true);
-        let sent = self.send(descriptor);
+        let sent = self.give(descriptor);
         let anew = sent.and_then(|()| eventually(|| waiter.since() != before));
         // It may look whether it goes on until it waits.
         let settled = settle();
@@ -154,16 +154,21 @@ impl Service {
         anew.and(settled)
     }
 
+    /// Sends it something, and does not wait for what comes of that.
+    pub fn send(&self, id: i64) -> Result<()> {
+        self.give(self.find(id)?)
+    }
+
     /// Lets the kernel tell of it no more, and sends it something.
     pub fn lose(&self, id: i64) -> Result<()> {
         let descriptor = self.find(id)?;
         bytes::lose(descriptor.fd).map_err(text)?;
-        self.send(descriptor)?;
+        self.give(descriptor)?;
         settle()
     }
 
     /// Lets a reader have a byte, or a connection.
-    fn send(&self, to: &Descriptor) -> Result<()> {
+    fn give(&self, to: &Descriptor) -> Result<()> {
         let sent = match (to.address, &*to.kind) {
             (Some(address), _) => bytes::connect(address),
             (None, "udp") => bytes::send(to.fd),

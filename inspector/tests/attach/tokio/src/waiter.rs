@@ -120,15 +120,19 @@ impl Starter<'_> {
     }
 }
 
-/// A task knows its number, and releases of tokio in which it may not be asked for that print it.
 fn task(handle: JoinHandle<()>) -> Runner {
+    let id = number(&handle);
+    Runner::Task { id, handle }
+}
+
+/// A task knows its number, and releases of tokio in which it may not be asked for that print it.
+pub fn number(handle: &JoinHandle<()>) -> i64 {
     let printed = format!("{handle:?}");
     let digits = |it: char| it.is_ascii_digit();
     let id = printed
         .split(|it| !digits(it))
         .find_map(|it| it.parse().ok());
-    let id = id.unwrap_or_else(|| panic!("no number in {printed}"));
-    Runner::Task { id, handle }
+    id.unwrap_or_else(|| panic!("no number in {printed}"))
 }
 
 fn on_thread<F>(runtime: &Runtime, future: F) -> Runner
