@@ -38,8 +38,11 @@ struct Tally {
     right: usize,
     /// Right ones of who waits.
     parked: usize,
-    /// Lines that were compared.
+    /// Lines that were compared, and names of futures.
     lines: usize,
+    futures: usize,
+    /// Lines that were not told of somebody who was.
+    no_line: Vec<String>,
     /// The inspector did not tell, which it may do seldom.
     absent: Vec<String>,
     wrong: Vec<String>,
@@ -97,12 +100,15 @@ impl Tally {
             right,
             parked,
             lines,
+            futures,
+            no_line,
             absent,
             wrong,
         } = self;
-        let absent_count = absent.len();
+        let (absent_count, no_line_count) = (absent.len(), no_line.len());
         println!(
-            "{of}: {right} right, {parked} of them of who waits, {lines} lines, {absent_count} absent"
+            "{of}: {right} right, {parked} of them of who waits, {lines} lines ({no_line_count} \
+             more not told), {futures} futures, {absent_count} absent"
         );
         assert_eq!(wrong, &[""; 0], "{of}: {} are wrong", wrong.len());
         assert!(

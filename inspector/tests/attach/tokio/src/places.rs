@@ -48,6 +48,8 @@ places! {
         "timeout" Slot lend => reads::in_time,
         "nested-timeout" Slot lend => reads::nested_in_time,
         "select" Slot lend => reads::selected,
+        "nested-select" Slot lend => reads::nested_selected,
+        "nested-join" Slot lend => reads::joined,
         "boxed" Slot lend => reads::boxed,
         "exact" Slot lend => reads::exact,
         "line" Slot lend => reads::line,

@@ -100,6 +100,22 @@ pub async fn selected<S: Reads>(note: Note, mut from: Lent<S>) {
     }
 }
 
+/// Of a future of this program in one of several branches.
+pub async fn nested_selected<S: Reads>(note: Note, mut from: Lent<S>) {
+    note.calls();
+    tokio::select! {
+        read = innermost(&note, &mut *from) => drop(read),
+        () = pending() => (),
+    }
+}
+
+/// The same, of several at once.
+pub async fn joined<S: Reads>(note: Note, mut from: Lent<S>) {
+    note.calls();
+    let (read, ()) = tokio::join!(innermost(&note, &mut *from), ready(()));
+    drop(read);
+}
+
 pub async fn boxed<S: Reads>(note: Note, mut from: Lent<S>) {
     type Boxed<'a> = Pin<Box<dyn Future<Output = io::Result<usize>> + Send + 'a>>;
     let inner: Boxed<'_> = Box::pin(innermost(&note, &mut *from));

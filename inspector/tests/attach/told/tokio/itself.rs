@@ -33,7 +33,8 @@ fn awaits(place: &Value) -> bool {
     let number = usize::try_from(number).expect("a line");
     let text = fs::read_to_string(file).expect("a source");
     let line = text.lines().nth(number - 1);
-    line.is_some_and(|line| line.contains(".await") || line.contains("select! {"))
+    let awaits = [".await", "select! {", "join!("];
+    line.is_some_and(|line| awaits.iter().any(|it| line.contains(it)))
 }
 
 fn check(service: &mut Service) -> usize {
