@@ -39,8 +39,8 @@ const ROOM: u64 = 1_000;
 #[derive(Debug)]
 pub(super) struct Suspects {
     began_ns: u64,
-    /// By the inode of the socket.
-    sockets: HashMap<u64, Lint>,
+    /// By the inode of the socket; of a listener with how many waited to be accepted.
+    sockets: HashMap<u64, (Lint, Option<u64>)>,
     stuck: Stuck,
     blocked: Blocked,
     leaked: Leaked,
@@ -49,8 +49,10 @@ pub(super) struct Suspects {
 impl Suspects {
     pub(super) fn of(look: &Look, allow: &[String]) -> Self {
         let sockets = look.inodes.values().filter_map(|inode| {
-            let lint = fault(look.sockets.get(inode)?)?;
-            (!allow.iter().any(|it| it == lint.name())).then_some((*inode, lint))
+            let listed = look.sockets.get(inode)?;
+            let lint = fault(listed)?;
+            let is_wanted = !allow.iter().any(|it| it == lint.name());
+            is_wanted.then_some((*inode, (lint, listed.socket.acceptq)))
         });
         Self {
             began_ns: look.captured_at_ns,
@@ -63,11 +65,12 @@ impl Suspects {
 
     /// Forgets those with which nothing is the matter any more.
     pub(super) fn confirm(&mut self, now: &Glance) {
-        let is_so = |inode: &u64, lint: &mut Lint| {
+        self.sockets.retain(|inode, (lint, before)| {
             let listed = now.listing.sockets.get(inode);
-            listed.and_then(fault).as_ref() == Some(lint)
-        };
-        self.sockets.retain(is_so);
+            let is_so = listed.is_some_and(|it| is_still(it, *lint, *before));
+            *before = listed.and_then(|it| it.socket.acceptq);
+            is_so
+        });
         self.stuck.confirm(&now.listing);
         self.blocked.confirm(&now.threads);
         self.leaked.confirm(&now.listing);
@@ -82,7 +85,9 @@ impl Suspects {
         for row in &look.rows {
             let inode = look.inodes.get(&row.fd).filter(|_| !row.stale);
             let known = inode.and_then(|it| Some((self.sockets.get(it)?, look.sockets.get(it)?)));
-            if let Some((lint, listed)) = known {
+            if let Some(((lint, before), listed)) = known
+                && is_still(listed, *lint, *before)
+            {
                 findings.push(self.of_socket(*lint, row, listed, look.captured_at_ns));
             }
         }
@@ -200,6 +205,12 @@ fn fault(listed: &Listed) -> Option<Lint> {
     (socket.acceptq? > 0).then_some(Lint::AcceptStalled)
 }
 
+/// Whether that is still the matter. Where fewer wait than before, somebody has accepted.
+fn is_still(listed: &Listed, lint: Lint, before: Option<u64>) -> bool {
+    let is_stalled = listed.socket.acceptq >= before || lint != Lint::AcceptStalled;
+    fault(listed) == Some(lint) && is_stalled
+}
+
 /// Returns those that can be looked for.
 pub(super) fn known(look: &Look) -> impl Iterator<Item = Lint> {
     let inside = stuck::LINTS
@@ -305,6 +316,20 @@ mod tests {
             ..Glance::default()
         });
         assert_eq!(suspects.findings(&waits, &[]).len(), 1);
+        // Somebody accepts, but there are always more.
+        let more = look(DescriptorKind::TcpListener, |it| {
+            it.socket.acceptq = Some(5)
+        });
+        suspects.confirm(&Glance {
+            listing: netpoller_core::internals::Listing {
+                sockets: HashMap::clone(&more.sockets),
+                ..Default::default()
+            },
+            ..Glance::default()
+        });
+        assert_eq!(suspects.findings(&more, &[]).len(), 1);
+        assert_eq!(suspects.findings(&waits, &[]), []);
+        let mut suspects = Suspects::of(&waits, &[]);
         suspects.confirm(&Glance::default());
         assert_eq!(suspects.findings(&waits, &[]), []);
     }
