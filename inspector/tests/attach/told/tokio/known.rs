@@ -1,5 +1,5 @@
-//! What has to be told of who waits, by how the program was built: which future it is, at which line
-//! that waits, or where it is written.
+//! What has to be told of who waits, by how the program was built: which future it is, at which
+//! line that waits, or where it is written.
 
 use std::fs;
 
