@@ -139,7 +139,7 @@ impl Known {
             ..
         } = tally;
         let least = match self.futures {
-            // Line tables leave functions out into which nothing was inlined, and so may all of these.
+            // Line tables leave out what nothing was inlined into, and so may all of these.
             Futures::Nothing | Futures::Lines => 0,
             Futures::Types => parked / 2,
             Futures::Symbols => parked / LEFT_OUT_OF_FUTURES,
