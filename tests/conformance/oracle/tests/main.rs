@@ -1,6 +1,5 @@
-//! What our poller answers to the scripts is what real Go has answered.
+//! The oracle's command, its language, and random scripts.
 
 mod cli;
-mod forms;
 mod language;
 mod random;
