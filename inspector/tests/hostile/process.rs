@@ -104,7 +104,7 @@ pub(crate) fn end(child: &mut Child, interrupt: Option<Duration>) -> (i32, u64) 
             return (code.expect("an end"), peak);
         }
         let signal = match interrupt {
-            Some(after) if !interrupted && began.elapsed() > after => Some(Signal::INT),
+            Some(after) if !interrupted && began.elapsed() > after => Some(Signal::TERM),
             _ if began.elapsed() > PATIENCE => Some(Signal::ABORT),
             _ => None,
         };
