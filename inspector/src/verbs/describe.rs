@@ -1,6 +1,7 @@
 //! `netpoller describe`: all about one descriptor, and what it may mean.
 
 mod hints;
+mod phrases;
 mod sections;
 
 use std::sync::Arc;
