@@ -79,6 +79,7 @@ impl<F: Future> Future for Traced<F> {
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         std::hint::black_box(&self.span);
+        // SAFETY: what is pinned does not move out of what holds it.
         let inner = unsafe { self.map_unchecked_mut(|it| &mut *it.inner) };
         inner.poll(context)
     }
@@ -100,6 +101,7 @@ impl<A: Future, B: Future<Output = A::Output>> Future for Either<A, B> {
     type Output = A::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<A::Output> {
+        // SAFETY: what is pinned does not move out of what holds it.
         unsafe {
             match self.get_unchecked_mut() {
                 Either::Left(it) => Pin::new_unchecked(it).poll(context),
@@ -124,7 +126,9 @@ impl<F: Future> Future for Perhaps<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: what is pinned does not move out of what holds it.
         match unsafe { &mut self.get_unchecked_mut().0 } {
+            // SAFETY: what is pinned does not move out of what holds it.
             Some(it) => unsafe { Pin::new_unchecked(it) }.poll(context),
             None => Poll::Pending,
         }
@@ -144,8 +148,11 @@ impl<A: Future, B: Future> Future for Both<A, B> {
     type Output = ();
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
+        // SAFETY: what is pinned does not move out of what holds it.
         let both = unsafe { self.get_unchecked_mut() };
+        // SAFETY: what is pinned does not move out of what holds it.
         let _ = unsafe { Pin::new_unchecked(&mut both.a) }.poll(context);
+        // SAFETY: what is pinned does not move out of what holds it.
         let _ = unsafe { Pin::new_unchecked(&mut both.b) }.poll(context);
         Poll::Pending
     }
@@ -164,7 +171,9 @@ async fn one_looks_like_none() {
 async fn selected() -> u32 {
     let mut futures = (leaf(1), Sleep(1));
     poll_fn(|context| {
+        // SAFETY: what is pinned does not move out of what holds it.
         let _ = unsafe { Pin::new_unchecked(&mut futures.1) }.poll(context);
+        // SAFETY: what is pinned does not move out of what holds it.
         unsafe { Pin::new_unchecked(&mut futures.0) }.poll(context)
     })
     .await // selected
@@ -180,8 +189,10 @@ impl<F: Future> Future for Later<F> {
     type Output = F::Output;
 
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        // SAFETY: what is pinned does not move out of what holds it.
         let later = unsafe { self.get_unchecked_mut() };
         match Pin::new(&mut later.delay).poll(context) {
+            // SAFETY: what is pinned does not move out of what holds it.
             Poll::Ready(()) => unsafe { Pin::new_unchecked(&mut later.future) }.poll(context),
             Poll::Pending => Poll::Pending,
         }
@@ -211,7 +222,9 @@ fn show<F: Future>(name: &str, future: &Pin<Box<F>>) {
 
 fn task<F: Future + 'static>(name: &str, future: F) {
     let future = Box::leak(Box::new(Box::pin(future)));
+    // SAFETY: what is pinned does not move out of what holds it.
     let address = unsafe { future.as_mut().get_unchecked_mut() } as *mut F;
+    // SAFETY: it is called with the future that it was made for, which stays where it is.
     unsafe { raw::poll::<F, Scheduler>(address.cast()) };
     show(name, future);
 }
