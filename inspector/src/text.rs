@@ -275,7 +275,7 @@ mod tests {
     fn of_a_crate_that_cargo_has_fetched_its_own_path_is_told() {
         for (location, tail) in [
             (
-                "/root/.cargo/registry/src/index.crates.io-19/tokio-1.54.1/src/a.rs:7",
+                "/home/me/.cargo/registry/src/index-19/tokio-1.54.1/src/a.rs:7",
                 "tokio-1.54.1/src/a.rs:7",
             ),
             (
