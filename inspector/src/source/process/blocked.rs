@@ -12,8 +12,8 @@ use super::calls::{Waits, keeps, waits};
 use super::facts::Thread;
 use super::finding::finding;
 use super::kept::Waiter;
+use super::look::Look;
 use super::stuck::Stuck;
-use super::table::Look;
 use crate::text;
 
 /// It takes the memory of the process.
@@ -166,39 +166,20 @@ mod tests {
     use std::sync::Arc;
 
     use netpoller_core::internals::Listed;
-    use netpoller_proto::v1::{self, State};
+    use netpoller_proto::v1;
 
-    use super::super::kept::{Row, Side, Tasks};
+    use super::super::kept::{Tasks, made};
     use super::*;
 
     /// A runtime that has had so many events, and a task of which waits for five bytes that are
     /// there; task 9 runs, and its thread has run for so long.
     fn look(events: u64, ran_ns: u64) -> Look {
-        let nobody = Side {
-            state: State::Nil,
-            deadline_ns: 0,
-            waiter: None,
-            others: Vec::new(),
-        };
         let task = |number: u64| Waiter {
             task: number.to_string(),
             task_id: number,
             ..Waiter::default()
         };
-        let row = Row {
-            kind: "tokio::runtime::io::ScheduledIo",
-            address: 0x1000,
-            sequence: None,
-            events: Some(events),
-            closing: false,
-            event_err: false,
-            read: Side {
-                state: State::Parked,
-                waiter: Some(task(7)),
-                ..nobody.clone()
-            },
-            write: nobody,
-        };
+        let row = made::row(events, made::waits(task(7)));
         let mut listed = Listed::default();
         (listed.socket.recvq, listed.socket.bytes_received) = (Some(5), Some(5));
         let runs = Waiter {

@@ -2,7 +2,7 @@
 
 use netpoller_core::view::lints::Lint;
 use netpoller_endpoint::messages;
-use netpoller_proto::v1::Finding;
+use netpoller_proto::v1::{Evidence, Finding};
 
 /// Returns one that says no more than what is wrong, and what to do.
 pub(super) fn finding(lint: Lint, summary: String) -> Finding {
@@ -13,4 +13,15 @@ pub(super) fn finding(lint: Lint, summary: String) -> Finding {
         advice: lint.advice().to_owned(),
         ..Finding::default()
     }
+}
+
+/// Returns what is known of this.
+pub(super) fn evidence<const N: usize>(known: [(&str, Option<String>); N]) -> Vec<Evidence> {
+    let known = known.into_iter().filter_map(|(name, value)| {
+        Some(Evidence {
+            name: name.to_owned(),
+            value: value?,
+        })
+    });
+    known.collect()
 }

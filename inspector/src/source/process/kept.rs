@@ -29,6 +29,9 @@ pub(super) struct Tasks {
 /// registered.
 pub(super) type Registration = (i32, i32, u64);
 
+/// A direction of a descriptor in an epoll set.
+pub(super) type Key = (i32, i32, Direction);
+
 /// What is kept of one registration.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) enum Kept {
@@ -183,5 +186,42 @@ impl Stack {
         let own = self.own.and_then(|own| self.calls.get(own));
         let outermost = || self.calls.last();
         own.or_else(outermost).map_or("", |call| &call.location)
+    }
+}
+
+#[cfg(test)]
+pub(super) mod made {
+    use super::{Row, Side, State, Waiter};
+
+    /// A direction in which nobody waits.
+    pub(in super::super) fn side(state: State) -> Side {
+        Side {
+            state,
+            deadline_ns: 0,
+            waiter: None,
+            others: Vec::new(),
+        }
+    }
+
+    /// One in which somebody does.
+    pub(in super::super) fn waits(waiter: Waiter) -> Side {
+        Side {
+            waiter: Some(waiter),
+            ..side(State::Parked)
+        }
+    }
+
+    /// A descriptor of tokio's that has had so many events and is so to be read.
+    pub(in super::super) fn row(events: u64, read: Side) -> Row {
+        Row {
+            kind: "tokio::runtime::io::ScheduledIo",
+            address: 0x1000,
+            sequence: None,
+            events: Some(events),
+            closing: false,
+            event_err: false,
+            read,
+            write: side(State::Nil),
+        }
     }
 }

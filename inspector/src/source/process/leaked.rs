@@ -5,11 +5,11 @@ use std::collections::HashMap;
 use netpoller_core::internals::Listing;
 use netpoller_core::view::lints::Lint;
 use netpoller_proto::Direction;
-use netpoller_proto::v1::{Evidence, Finding, Mode, Since, State};
+use netpoller_proto::v1::{Finding, Mode, Since, State};
 
-use super::finding::finding;
+use super::finding::{evidence, finding};
 use super::kept::{Row, Waiter};
-use super::table::Look;
+use super::look::Look;
 use super::unread::Unread;
 use crate::text;
 
@@ -69,35 +69,24 @@ impl Leaked {
             if age_ns < hold_ns {
                 return None;
             }
-            let poller = look.pollers.iter().find(|it| it.epoll_fd == *set)?;
-            let is_it = |it: &&std::sync::Arc<netpoller_proto::v1::Descriptor>| {
-                !it.stale && it.fd == *fd && it.poller == poller.name
-            };
-            let descriptor = look.rows.iter().find(is_it)?;
+            let descriptor = look.row(*set, *fd)?;
             let writer = row.side(Direction::Write).waiter.as_ref();
-            let evidence = [
-                ("bytes not read", Some(unread.waiting.to_string())),
-                ("bytes read before", unread.read.map(|it| it.to_string())),
-                ("waits to write", writer.map(Waiter::called)),
-            ];
-            let known = evidence.into_iter().filter_map(|(name, value)| {
-                Some(Evidence {
-                    name: name.to_owned(),
-                    value: value?,
-                })
-            });
             let summary = format!(
                 "descriptor {fd} has {} bytes to read, the last of which came {} ago, and nobody waits for them",
                 unread.waiting,
                 text::duration(age_ns)
             );
             Some(Finding {
-                poller: poller.name.clone(),
-                descriptor: Some((**descriptor).clone()),
+                poller: descriptor.poller.clone(),
+                descriptor: Some(descriptor.clone()),
                 direction: Mode::Read.into(),
                 since_ns,
                 since: Since::Began.into(),
-                evidence: known.collect(),
+                evidence: evidence([
+                    ("bytes not read", Some(unread.waiting.to_string())),
+                    ("bytes read before", unread.read.map(|it| it.to_string())),
+                    ("waits to write", writer.map(Waiter::called)),
+                ]),
                 ..finding(LINT, summary)
             })
         });
@@ -118,7 +107,7 @@ mod tests {
     use netpoller_core::internals::Listed;
     use netpoller_proto::v1;
 
-    use super::super::kept::Side;
+    use super::super::kept::made;
     use super::*;
 
     const NOW_NS: u64 = 60_000_000_000;
@@ -126,22 +115,7 @@ mod tests {
     /// Descriptor 6, of which nobody reads so many bytes that came, the last of them so many
     /// seconds ago.
     fn look(received: u64, unread: u64, seconds: u64) -> Look {
-        let side = |state| Side {
-            state,
-            deadline_ns: 0,
-            waiter: None,
-            others: Vec::new(),
-        };
-        let row = Row {
-            kind: "tokio::runtime::io::ScheduledIo",
-            address: 0x1000,
-            sequence: None,
-            events: Some(1),
-            closing: false,
-            event_err: false,
-            read: side(State::Ready),
-            write: side(State::Ready),
-        };
+        let row = made::row(1, made::side(State::Ready));
         let mut listed = Listed::default();
         listed.socket.recvq = Some(unread);
         listed.socket.bytes_received = Some(received);

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use netpoller_core::internals::Listed;
 use netpoller_core::view::lints::{Lint, Timing};
 use netpoller_endpoint::messages;
-use netpoller_proto::v1::{self, Descriptor, Evidence, Finding, Since};
+use netpoller_proto::v1::{self, Descriptor, Finding, Since};
 
 use super::blocked::{self, Blocked};
-use super::finding::finding;
+use super::finding::{evidence, finding};
 use super::glance::Glance;
 use super::leaked::{self, Leaked};
+use super::look::Look;
 use super::stuck::{self, Stuck};
-use super::table::Look;
 use crate::text;
 
 /// Those that the kernel knows of.
@@ -135,7 +135,7 @@ impl Suspects {
             ),
         };
         let ago = |at_ns: Option<u64>| at_ns.map(|at_ns| format!("{} ago", age(at_ns)));
-        let evidence = [
+        let evidence = evidence([
             (
                 "TCP state",
                 Some(socket.tcp_state.to_owned()).filter(|it| !it.is_empty()),
@@ -151,19 +151,13 @@ impl Suspects {
                 "bytes not read",
                 socket.recvq.filter(|it| *it > 0).map(|it| it.to_string()),
             ),
-        ];
-        let known = evidence.into_iter().filter_map(|(name, value)| {
-            Some(Evidence {
-                name: name.to_owned(),
-                value: value?,
-            })
-        });
+        ]);
         Finding {
             poller: row.poller.clone(),
             descriptor: Some(Descriptor::clone(row)),
             since_ns,
             since: since.into(),
-            evidence: known.collect(),
+            evidence,
             ..finding(lint, summary)
         }
     }
@@ -175,16 +169,10 @@ impl Suspects {
             poller: look.pollers.first().map(|it| it.name.clone()).unwrap_or_default(),
             since_ns: self.began_ns,
             since: Since::FirstSeen.into(),
-            evidence: vec![
-                Evidence {
-                    name: "open files".to_owned(),
-                    value: open.to_string(),
-                },
-                Evidence {
-                    name: "limit".to_owned(),
-                    value: limit.to_string(),
-                },
-            ],
+            evidence: evidence([
+                ("open files", Some(open.to_string())),
+                ("limit", Some(limit.to_string())),
+            ]),
             ..finding(
                 Lint::DescriptorsRunOut,
                 format!("{open} of the {limit} files are open that the process may have: there is room for {left}"),

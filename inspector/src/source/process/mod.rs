@@ -19,7 +19,7 @@
 //! | `go`, `tokio` | what Go's runtime, and tokio, keep of a descriptor |
 //! | `rust` | what the program tells of its futures |
 //! | `inside`, `kept` | the same, whichever runtime it is |
-//! | `table` | the rows that all of this makes, from look to look |
+//! | `look`, `table`, `seen` | the rows that all of this makes, from look to look, and since when somebody waits |
 //! | `outside`, `glance` | the process as it is looked at, no more often than it can bear |
 //! | `service`, `watch`, `wanted` | answers in the messages of the protocol |
 
@@ -39,10 +39,12 @@ mod inside;
 mod kept;
 mod leaked;
 mod lints;
+mod look;
 mod memory;
 mod outside;
 mod runtime;
 mod rust;
+mod seen;
 mod service;
 mod sockets;
 mod stuck;

@@ -13,8 +13,9 @@ use tonic::Status;
 use super::facts::{self, Registered};
 use super::inside::Inside;
 use super::lints;
+use super::look::Look;
 use super::runtime::Runtime;
-use super::table::{Look, Table};
+use super::table::Table;
 use crate::source::procfs;
 
 /// The kernel keeps the process from registering and from its events while it lists an epoll set:

@@ -10,11 +10,11 @@ use std::collections::{HashMap, HashSet};
 use netpoller_core::internals::Listing;
 use netpoller_core::view::lints::Lint;
 use netpoller_proto::Direction;
-use netpoller_proto::v1::{Evidence, Finding, Mode, Since};
+use netpoller_proto::v1::{Finding, Mode, Since};
 
-use super::finding::finding;
-use super::kept::{Parked, Row, Waiter};
-use super::table::Look;
+use super::finding::{evidence, finding};
+use super::kept::{Key, Parked, Row, Waiter};
+use super::look::Look;
 use super::unread::Unread;
 use crate::text;
 
@@ -23,9 +23,6 @@ pub(super) const LINTS: [Lint; 2] = [Lint::LostEdge, Lint::OverdueDeadline];
 
 /// A deadline may fire so much later.
 const LATE_NS: u64 = 1_000_000_000;
-
-/// A direction of a descriptor in an epoll set.
-pub(super) type Key = (i32, i32, Direction);
 
 /// Tasks that should not wait any more.
 #[derive(Debug, Default)]
@@ -155,33 +152,23 @@ fn found(
     finding: Finding,
     since_ns: u64,
 ) -> Finding {
-    let poller = look.pollers.iter().find(|it| it.epoll_fd == set);
-    let name = poller.map(|it| it.name.clone()).unwrap_or_default();
-    let is_it = |it: &&std::sync::Arc<_>| is_row(it, &name, fd);
-    let descriptor = look.rows.iter().find(is_it);
+    let poller = look.poller(set);
     let waiter = row.side(direction).waiter.as_ref();
     let polls = match poller.is_some_and(|it| it.blocked) {
         true => "a thread is in epoll_wait",
         false => "no thread is in epoll_wait",
     };
-    let evidence = [
-        ("task", waiter.map(Waiter::called)),
-        ("waits for", waiter.map(|it| it.reason.clone())),
-        ("the poller", Some(polls.to_owned())),
-    ];
-    let known = evidence.into_iter().filter_map(|(name, value)| {
-        Some(Evidence {
-            name: name.to_owned(),
-            value: value?,
-        })
-    });
     Finding {
-        descriptor: descriptor.map(|it| (**it).clone()),
+        descriptor: look.row(set, fd).cloned(),
         direction: match direction {
             Direction::Read => Mode::Read.into(),
             Direction::Write => Mode::Write.into(),
         },
-        evidence: known.collect(),
+        evidence: evidence([
+            ("task", waiter.map(Waiter::called)),
+            ("waits for", waiter.map(|it| it.reason.clone())),
+            ("the poller", Some(polls.to_owned())),
+        ]),
         location: waiter.map_or_else(String::new, |it| it.stack.location().to_owned()),
         nearest: waiter.and_then(Waiter::nearest),
         since_ns,
@@ -189,13 +176,9 @@ fn found(
             Since::Began => Since::Began.into(),
             _ => Since::FirstSeen.into(),
         },
-        poller: name,
+        poller: poller.map(|it| it.name.clone()).unwrap_or_default(),
         ..finding
     }
-}
-
-fn is_row(row: &netpoller_proto::v1::Descriptor, poller: &str, fd: i32) -> bool {
-    !row.stale && row.fd == fd && row.poller == poller
 }
 
 #[cfg(test)]
@@ -203,41 +186,31 @@ mod tests {
     use std::sync::Arc;
 
     use netpoller_core::internals::Listed;
-    use netpoller_proto::v1::{self, State};
+    use netpoller_proto::v1;
 
-    use super::super::kept::Side;
+    use super::super::kept::{Side, made};
     use super::*;
 
     const NOW_NS: u64 = 60_000_000_000;
 
     /// Task 21 waits to read descriptor 6, which is a socket with these bytes, received and unread.
     fn look(received: u64, unread: u64, fingerprint: u64, deadline_ns: u64) -> Look {
-        let nobody = Side {
-            state: State::Nil,
-            deadline_ns: 0,
-            waiter: None,
-            others: Vec::new(),
+        let waiter = Waiter {
+            task: "G21".to_owned(),
+            task_id: 21,
+            reason: "IO wait".to_owned(),
+            fingerprint,
+            ..Waiter::default()
+        };
+        let read = Side {
+            deadline_ns,
+            ..made::waits(waiter)
         };
         let row = Row {
             kind: "runtime.pollDesc",
-            address: 0x1000,
             sequence: Some(1),
             events: None,
-            closing: false,
-            event_err: false,
-            read: Side {
-                state: State::Parked,
-                deadline_ns,
-                waiter: Some(Waiter {
-                    task: "G21".to_owned(),
-                    task_id: 21,
-                    reason: "IO wait".to_owned(),
-                    fingerprint,
-                    ..Waiter::default()
-                }),
-                others: Vec::new(),
-            },
-            write: nobody,
+            ..made::row(0, read)
         };
         let mut listed = Listed::default();
         listed.socket.recvq = Some(unread);

@@ -6,21 +6,21 @@ use std::io;
 use std::sync::Arc;
 
 use netpoller_core::Kind;
-use netpoller_core::internals::{Listed, Listing};
+use netpoller_core::internals::Listing;
 use netpoller_core::view;
 use netpoller_endpoint::messages;
 use netpoller_proto::Direction;
 use netpoller_proto::v1::{self, Descriptor, State};
 
-use super::calls::{Waits, waits};
+use super::calls::Waits;
 use super::facts::{Facts, OpenFile, Registered, Thread};
 use super::inside::Inside;
-use super::kept::{self, Kept, Parked, Reading, Tasks, Waiter};
+use super::kept::{self, Kept, Parked, Reading, Waiter};
+use super::look::Look;
+use super::seen::Seen;
 use super::sockets;
 use crate::source::procfs;
 
-/// The kernel's times of a socket are known to within this.
-const TICKS_NS: u64 = 20_000_000;
 /// What stands for a poller where there is none.
 const UNPOLLED: &str = "unpolled";
 
@@ -30,19 +30,14 @@ pub(super) struct Table {
     pid: u32,
     /// By number, what was open at the last look.
     known: HashMap<i32, Known>,
-    /// Files that were seen, ever.
-    seen: u32,
-    /// By thread, the wait in which it was at the last look, and since when at least; 0 if it was
-    /// not seen there before.
-    waiting: HashMap<i32, (Waits, u64)>,
-    /// When the last look was.
-    looked_ns: u64,
+    /// Files there have been, ever.
+    files: u32,
+    /// Since when whoever waits was seen to.
+    seen: Seen,
     /// By the number of its descriptor, the number of an epoll set as a poller.
     sets: HashMap<(i32, u32), u32>,
     /// What its runtime keeps in its memory.
     inside: Inside,
-    /// By epoll set and descriptor, which tasks were seen to wait, and since when at least.
-    parked: HashMap<(i32, i32, Direction), (Parked, u64)>,
 }
 
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -52,49 +47,14 @@ struct Known {
     generation: u32,
 }
 
-/// A process at one moment.
-#[derive(Debug, Default)]
-pub(super) struct Look {
-    pub(super) captured_at_ns: u64,
-    pub(super) rows: Vec<Arc<Descriptor>>,
-    pub(super) pollers: Vec<v1::Poller>,
-    pub(super) open_files: u64,
-    pub(super) limit: Option<u64>,
-    /// By number, the inode of a socket, and of any file.
-    pub(super) inodes: HashMap<i32, u64>,
-    pub(super) files: HashMap<i32, u64>,
-    /// By inode, what the kernel said of each.
-    pub(super) sockets: Arc<HashMap<u64, Listed>>,
-    /// By the number of an epoll set, what is registered there.
-    pub(super) sets: HashMap<i32, Vec<Registered>>,
-    /// By epoll set and descriptor, what the process's own runtime keeps of it.
-    pub(super) kept: HashMap<(i32, i32), kept::Row>,
-    /// What its runtime keeps can be read.
-    pub(super) is_inside: bool,
-    /// Nothing in it goes on: a signal or a debugger has stopped it.
-    pub(super) is_stopped: bool,
-    /// By the number of its epoll set, the tasks of a runtime.
-    pub(super) tasks: HashMap<i32, Tasks>,
-    pub(super) threads: Vec<Thread>,
-    /// By the number of an epoll set under another one, the lower.
-    pub(super) duplicates: HashMap<i32, i32>,
-    pub(super) sockets_at_ns: u64,
-    /// Why the kernel did not tell all of the sockets.
-    pub(super) sockets_error: String,
-    /// What else could not be read, and why.
-    pub(super) missing: Vec<String>,
-}
-
 impl Table {
     pub(super) fn new(pid: u32, inside: Inside) -> Self {
         Self {
             pid,
             inside,
-            parked: HashMap::new(),
             known: HashMap::new(),
-            seen: 0,
-            waiting: HashMap::new(),
-            looked_ns: 0,
+            files: 0,
+            seen: Seen::default(),
             sets: HashMap::new(),
         }
     }
@@ -115,9 +75,8 @@ impl Table {
     }
 
     fn at(&mut self, now_ns: u64, facts: Facts, listing: &Listing, mut reading: Reading) -> Look {
-        let before_ns = self.looked_ns;
-        let parked = std::mem::take(&mut self.parked);
-        self.remember(&facts, now_ns);
+        self.seen.begin(&facts.threads, now_ns);
+        self.remember(&facts);
         let pollers = self.pollers(&facts);
         let mut look = Look {
             captured_at_ns: now_ns,
@@ -147,22 +106,9 @@ impl Table {
                 let kept = reading.rows.remove(&(*fd, it.fd, it.data));
                 if let Some(kept) = kept.filter(|_| !row.stale) {
                     let row = Arc::make_mut(&mut row);
-                    let mut since = |direction, parked_now: Parked, socket: Option<&v1::Socket>| {
-                        let key = (*fd, it.fd, direction);
-                        let since_ns = parked
-                            .get(&key)
-                            .filter(|(before, _)| *before == parked_now)
-                            .map_or(0, |(_, since_ns)| match since_ns {
-                                0 => before_ns,
-                                since_ns => *since_ns,
-                            });
-                        let since_ns = match socket.and_then(|it| moved_ns(it, direction)) {
-                            // It has run since then, even if it looks the same.
-                            Some(moved_ns) if moved_ns.saturating_add(TICKS_NS) >= since_ns => 0,
-                            _ => since_ns,
-                        };
-                        self.parked.insert(key, (parked_now, since_ns));
-                        since_ns
+                    let mut since = |direction, parked, socket: Option<&v1::Socket>| {
+                        let moved_ns = socket.and_then(|it| moved_ns(it, direction));
+                        self.seen.parked((*fd, it.fd, direction), parked, moved_ns)
                     };
                     if let Some(kept) = keep(row, kept, &mut since) {
                         look.kept.insert((*fd, it.fd), kept);
@@ -175,11 +121,7 @@ impl Table {
                 }
             }
         }
-        let in_calls = self.waiting.values().filter_map(|(waits, _)| match waits {
-            Waits::Descriptor(fd, ..) => Some(*fd),
-            Waits::Events(_) => None,
-        });
-        let waited_for: HashSet<i32> = in_calls.collect();
+        let waited_for = self.seen.descriptors();
         let mut unpolled = v1::Poller {
             name: UNPOLLED.to_owned(),
             epoll_fd: -1,
@@ -217,34 +159,20 @@ impl Table {
         look
     }
 
-    /// Takes note of what is open, and of who waits for what.
-    fn remember(&mut self, facts: &Facts, now_ns: u64) {
+    /// Takes note of what is open.
+    fn remember(&mut self, facts: &Facts) {
         let mut before = std::mem::take(&mut self.known);
         for file in &facts.files {
             let same = before.remove(&file.fd).filter(|it| it.link == file.link);
             let known = same.unwrap_or_else(|| {
-                self.seen = self.seen.wrapping_add(1);
+                self.files = self.files.wrapping_add(1);
                 Known {
                     link: file.link.clone(),
-                    generation: self.seen,
+                    generation: self.files,
                 }
             });
             self.known.insert(file.fd, known);
         }
-        let before = std::mem::take(&mut self.waiting);
-        for thread in &facts.threads {
-            if let Some(now) = thread.call.and_then(waits) {
-                let same = before.get(&thread.tid).filter(|(it, _)| *it == now);
-                // When it began nobody knows; from the second look on, that it was no later than
-                // the first.
-                let since_ns = same.map_or(0, |(_, since_ns)| match since_ns {
-                    0 => self.looked_ns,
-                    since_ns => *since_ns,
-                });
-                self.waiting.insert(thread.tid, (now, since_ns));
-            }
-        }
-        self.looked_ns = now_ns;
     }
 
     /// The epoll sets as pollers, in the order of their descriptors, with those.
@@ -264,8 +192,7 @@ impl Table {
             });
             self.sets.insert(set, id);
             let polling = facts.threads.iter().filter(|thread| {
-                let waits = self.waiting.get(&thread.tid).map(|(waits, _)| *waits);
-                let Some(Waits::Events(fd)) = waits else {
+                let Some((Waits::Events(fd), _)) = self.seen.waits(thread.tid) else {
                     return false;
                 };
                 *facts.duplicates.get(&fd).unwrap_or(&fd) == set.0
@@ -341,11 +268,11 @@ impl Table {
         }
         for thread in threads {
             let Some((Waits::Descriptor(fd, direction, call), since_ns)) =
-                self.waiting.get(&thread.tid)
+                self.seen.waits(thread.tid)
             else {
                 continue;
             };
-            for place in places.get(fd).into_iter().flatten() {
+            for place in places.get(&fd).into_iter().flatten() {
                 let Some(row) = look.rows.get_mut(*place) else {
                     continue;
                 };
@@ -357,10 +284,10 @@ impl Table {
                 };
                 *side = Some(v1::Direction {
                     state: State::Parked.into(),
-                    since_ns: *since_ns,
+                    since_ns,
                     waiter: Some(v1::Waiter {
                         thread: thread.name.clone(),
-                        location: (*call).to_owned(),
+                        location: call.to_owned(),
                         ..v1::Waiter::default()
                     }),
                     ..v1::Direction::default()

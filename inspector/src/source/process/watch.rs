@@ -11,8 +11,8 @@ use tokio::time::{MissedTickBehavior, interval};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
+use super::look::Look;
 use super::outside::Outside;
-use super::table::Look;
 use super::wanted::{MAX_MESSAGE, MAX_ROWS, Wanted};
 
 /// The interval if none is asked for, and the shortest: each look costs the process something.

@@ -132,7 +132,7 @@ mod tests {
 
     use netpoller_proto::v1::State;
 
-    use super::super::kept::{Call, Row, Side, Stack, Waiter};
+    use super::super::kept::{Call, Stack, Waiter, made};
     use super::*;
 
     #[test]
@@ -150,22 +150,8 @@ mod tests {
     #[test]
     fn what_a_program_was_built_without_is_told_once_if_tasks_wait() {
         let told = |waiter: Option<Waiter>| {
-            let side = |waiter| Side {
-                state: State::Parked,
-                deadline_ns: 0,
-                waiter,
-                others: Vec::new(),
-            };
-            let row = Row {
-                kind: "tokio::runtime::io::ScheduledIo",
-                address: 0x1000,
-                sequence: None,
-                events: None,
-                closing: false,
-                event_err: false,
-                read: side(waiter),
-                write: side(None),
-            };
+            let read = waiter.map_or_else(|| made::side(State::Nil), made::waits);
+            let row = made::row(0, read);
             let row = Kept::Row(Box::new(row));
             unknown(&HashMap::from([((3, 6, 7), row), ((3, 7, 8), Kept::Torn)]))
         };
