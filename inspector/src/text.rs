@@ -65,6 +65,12 @@ pub(crate) fn grouped(value: u64) -> String {
     text
 }
 
+/// So many of something, whose name only takes an "s" where there are several.
+pub(crate) fn several(count: u64, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{count} {what}{plural}")
+}
+
 /// All digits of a number that may be negative.
 pub(crate) fn signed(value: i64) -> String {
     let size = grouped(value.unsigned_abs());
@@ -260,6 +266,13 @@ mod tests {
         assert_eq!(cut_middle("reader", 6, false), "reader");
         for room in 0..20 {
             assert!(width(&cut_middle("日本語日本語-1", room, false)) <= room);
+        }
+    }
+
+    #[test]
+    fn one_of_something_is_told_from_several() {
+        for (count, told) in [(0, "0 bytes"), (1, "1 byte"), (2, "2 bytes")] {
+            assert_eq!(several(count, "byte"), told);
         }
     }
 

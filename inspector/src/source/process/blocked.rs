@@ -81,7 +81,7 @@ impl Blocked {
         stuck: &Stuck,
         began_ns: u64,
     ) -> (Vec<Finding>, HashSet<i32>) {
-        let mut due = HashMap::<i32, usize>::new();
+        let mut due = HashMap::<i32, u64>::new();
         for ((set, ..), ..) in stuck.unwoken(look) {
             *due.entry(set).or_default() += 1;
         }
@@ -89,7 +89,7 @@ impl Blocked {
         let findings = look.pollers.iter().filter_map(|poller| {
             let set = poller.epoll_fd;
             let before = self.sets.get(&set).filter(|_| !look.is_stopped && !poller.blocked)?;
-            let due = *due.get(&set)?;
+            let due = text::several(*due.get(&set)?, "task");
             // Somebody has asked in between.
             let now = events(look, set);
             let is_same = |(key, count): (_, &u64)| now.get(key).is_none_or(|it| it == count);
@@ -100,12 +100,12 @@ impl Blocked {
             let culprit = running(look, set).find(|it| before.running.contains(&it.task_id));
             let summary = match culprit {
                 Some(task) => format!(
-                    "{} keeps its thread, and no thread asks {} for events: {due} tasks wait for what there is",
+                    "{} keeps its thread, and no thread asks {} for events, of which there are some for {due}",
                     task.called(),
                     poller.name
                 ),
                 None => format!(
-                    "no thread asks {} for events, and {due} tasks wait for what there is",
+                    "no thread asks {} for events, of which there are some for {due}",
                     poller.name
                 ),
             };

@@ -72,8 +72,8 @@ impl Leaked {
             let descriptor = look.row(*set, *fd)?;
             let writer = row.side(Direction::Write).waiter.as_ref();
             let summary = format!(
-                "descriptor {fd} has {} bytes to read, the last of which came {} ago, and nobody waits for them",
-                unread.waiting,
+                "descriptor {fd} has {} to read, the last of which came {} ago, and nobody waits for it",
+                text::several(unread.waiting, "byte"),
                 text::duration(age_ns)
             );
             Some(Finding {

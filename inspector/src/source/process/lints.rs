@@ -120,8 +120,8 @@ impl Suspects {
             ),
             (Lint::AcceptStalled, _) => (
                 format!(
-                    "{} connections wait to be accepted on descriptor {fd}, and waited in each of the looks",
-                    socket.acceptq.unwrap_or(0)
+                    "{} not accepted on descriptor {fd}, and there were some in each of the looks",
+                    text::several(socket.acceptq.unwrap_or(0), "connection")
                 ),
                 self.began_ns,
                 Since::FirstSeen,

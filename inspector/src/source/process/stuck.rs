@@ -107,10 +107,10 @@ impl Stuck {
             }
             let what = match unread.read {
                 None => format!("{} bytes or connections", unread.waiting),
-                Some(_) => format!("{} bytes", unread.waiting),
+                Some(_) => text::several(unread.waiting, "byte"),
             };
             let summary = format!(
-                "{} waits to {} descriptor {fd} although there are {what} for it: nobody has woken it",
+                "{} waits to {} descriptor {fd} although it has {what}: nobody has woken it",
                 who(row, direction),
                 direction.name(),
             );
@@ -267,7 +267,7 @@ mod tests {
         assert!(
             finding
                 .summary
-                .starts_with("G21 waits to read descriptor 6 although there are 5 bytes")
+                .starts_with("G21 waits to read descriptor 6 although it has 5 bytes")
         );
         assert_eq!(finding.descriptor.as_ref().map(|it| it.fd), Some(6));
         let told = |name: &str, value: &str| {

@@ -25,6 +25,7 @@ use crate::globals::Globals;
 use crate::out::{Format, Head, Style};
 use crate::source::Connection;
 use crate::table::Context;
+use crate::text;
 use crate::verbs::verb::{ALL, NO_CSV, Usage, Verb};
 pub(crate) use args::DoctorArgs;
 
@@ -265,7 +266,7 @@ fn verdict(found: usize, more: u64, took: Duration) -> Result<(), Failure> {
     match found {
         0 => Ok(()),
         found => {
-            let plural = if found == 1 { "" } else { "s" };
+            let findings = text::several(found as u64, "finding");
             let beyond = match more {
                 0 => String::new(),
                 more if more < MANY => format!(", and {more} more that were not listed"),
@@ -273,7 +274,7 @@ fn verdict(found: usize, more: u64, took: Duration) -> Result<(), Failure> {
                 _ => ", and many more that were not listed".to_owned(),
             };
             Err(Failure::Findings(format!(
-                "{found} finding{plural} in {}{beyond}",
+                "{findings} in {}{beyond}",
                 seconds(took)
             )))
         }
