@@ -96,6 +96,9 @@ pub(super) struct Waiter<'a> {
     /// In a description alone.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     stack: Vec<Call<'a>>,
+    /// What the innermost of these holds, as far as it is the only one that it can be.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    within: Vec<Call<'a>>,
 }
 
 /// A call on a stack, the innermost first.
@@ -193,6 +196,7 @@ pub(super) fn waiter(waiter: Option<&v1::Waiter>) -> Waiter<'_> {
         future: waiter.and_then(|it| present(&it.future)),
         task_state: waiter.and_then(|it| present(&it.task_state)),
         stack: waiter.map_or(Vec::new(), |it| it.stack.iter().map(call).collect()),
+        within: waiter.map_or(Vec::new(), |it| it.within.iter().map(call).collect()),
     }
 }
 

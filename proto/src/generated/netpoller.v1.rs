@@ -488,6 +488,10 @@ pub struct Waiter {
     /// What the task does, in the words of its runtime: "idle", "scheduled", "running"; empty where that is not told.
     #[prost(string, tag = "34")]
     pub task_state: ::prost::alloc::string::String,
+    /// What the innermost of `stack` holds several futures of, or none that is known to be awaited: the only one of them that has begun and is in a
+    /// line of the program's own, with what it awaits. As `stack`; empty where there is none, or more than one.
+    #[prost(message, repeated, tag = "35")]
+    pub within: ::prost::alloc::vec::Vec<Call>,
 }
 /// A call on a stack.
 #[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
@@ -1566,6 +1570,8 @@ pub enum LineKind {
     Started = 5,
     /// The future that the task polls is written there.
     Written = 6,
+    /// The library's future holds others, and this is where the only one of them waits that is the program's own and has begun.
+    Suspended = 7,
 }
 impl LineKind {
     /// String value of the enum field names used in the ProtoBuf definition.
@@ -1581,6 +1587,7 @@ impl LineKind {
             Self::Opened => "LINE_KIND_OPENED",
             Self::Started => "LINE_KIND_STARTED",
             Self::Written => "LINE_KIND_WRITTEN",
+            Self::Suspended => "LINE_KIND_SUSPENDED",
         }
     }
     /// Creates an enum from field names used in the ProtoBuf definition.
@@ -1593,6 +1600,7 @@ impl LineKind {
             "LINE_KIND_OPENED" => Some(Self::Opened),
             "LINE_KIND_STARTED" => Some(Self::Started),
             "LINE_KIND_WRITTEN" => Some(Self::Written),
+            "LINE_KIND_SUSPENDED" => Some(Self::Suspended),
             _ => None,
         }
     }

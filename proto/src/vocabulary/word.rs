@@ -55,6 +55,9 @@ words! {
         Started = 5 started,
         /// The future that the task polls is written there.
         Written = 6 written,
+        /// The library's future holds others, and the only one of these waits there that is the
+        /// program's own and has begun.
+        Suspended = 7 suspended,
     }
 }
 

@@ -123,6 +123,9 @@ pub(super) struct Stack {
     pub(super) calls: Vec<Call>,
     /// The first of them that is the program's own and no library's.
     pub(super) own: Option<usize>,
+    /// Where the only future is that the innermost of them holds, has begun, and is in a line of
+    /// the program's own.
+    pub(super) within: Option<Box<Stack>>,
 }
 
 /// One of them.

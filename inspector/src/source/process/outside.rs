@@ -181,6 +181,8 @@ impl Outside {
             let told = waiter.iter_mut().chain(others);
             for (told, waiter) in told.zip(side.waiter.iter().chain(&side.others)) {
                 told.stack = waiter.stack.told();
+                let within = waiter.stack.within.as_ref();
+                told.within = within.map_or(Vec::new(), |it| it.told());
             }
         }
         let kept = v1::Kept {

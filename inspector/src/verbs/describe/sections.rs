@@ -156,7 +156,8 @@ impl Sections<'_> {
                 }
             }
             self.field(out, "waits at", text::tail_of_path(&waiter.line()))?;
-            self.stack(out, &waiter.stack)?;
+            self.stack(out, "stack", &waiter.stack)?;
+            self.stack(out, "within", &waiter.within)?;
             if waiter.nearest.is_some() {
                 self.field(out, "library's line", &waiter.location)?;
             }
@@ -168,7 +169,10 @@ impl Sections<'_> {
                 Some(stack) if !stack.is_empty() && *stack == other.stack => {
                     self.field(out, "stack", "the same")?;
                 }
-                _ => self.stack(out, &other.stack)?,
+                _ => {
+                    self.stack(out, "stack", &other.stack)?;
+                    self.stack(out, "within", &other.within)?;
+                }
             }
             above = Some(&other.stack);
         }
@@ -208,9 +212,9 @@ impl Sections<'_> {
     }
 
     /// The calls that a waiter is in, the innermost first, each with its line below it.
-    fn stack(&self, out: &mut dyn Write, stack: &[Call]) -> io::Result<()> {
+    fn stack(&self, out: &mut dyn Write, name: &str, stack: &[Call]) -> io::Result<()> {
         for (index, call) in stack.iter().enumerate() {
-            let name = if index == 0 { "stack" } else { "" };
+            let name = if index == 0 { name } else { "" };
             self.field(out, name, &call.function)?;
             if !call.location.is_empty() {
                 let line = self

@@ -196,7 +196,11 @@ impl<M: Memory, F: Memory> Reader<M, F> {
             named.pop();
         }
         let own = named.iter().position(|it| !is_of_the_library(&it.function));
-        let stack = Arc::new(Stack { own, calls: named });
+        let stack = Arc::new(Stack {
+            own,
+            calls: named,
+            within: None,
+        });
         let mut stacks = self.stacks.borrow_mut();
         if stacks.len() >= MOST_STACKS {
             stacks.clear();

@@ -1,4 +1,8 @@
 //! Where a future that waits is: from `.await` to `.await`, to what is awaited last.
+//!
+//! What is awaited last may hold several futures, of which nothing says for which one it waits, or
+//! a closure that does so: `select!`, `join!`, whatever a library has written by hand. All of these
+//! that are suspended are then found.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -6,13 +10,27 @@ use std::sync::Arc;
 use super::super::kept::Call;
 use super::super::memory::Memory;
 use super::known::Known;
-use super::text::tidy;
+use super::text::{is_own, tidy};
 use super::types::{Discriminant, Place, Progress, Shape, State, Type};
 
 /// Futures within one another.
 const MOST_CALLS: usize = 64;
 /// What is looked through to find one.
 const MOST_STEPS: usize = 1024;
+/// Futures that hold several, within one another.
+const MOST_LEVELS: u32 = 16;
+
+/// Calls that a future is in, the innermost first.
+pub(super) type Calls = Vec<Call>;
+
+/// Where a future is.
+#[derive(Debug, Default)]
+pub(super) struct Awaits {
+    pub(super) calls: Calls,
+    /// Futures that are suspended in what the innermost of these calls awaits, and have a line of
+    /// the program's own.
+    pub(super) within: Vec<Calls>,
+}
 
 /// A future in the memory of a program.
 struct Walk<'k, M> {
@@ -34,38 +52,26 @@ struct At {
 enum Found {
     /// A future as rustc makes it, and in which state it is.
     Async(At, State),
-    /// A future of which no more is known than its name.
-    Named(String),
+    /// A future of which no more is known than its name, and what it was found in.
+    Named(String, At),
 }
 
-/// Reads where the future of this type is that lies at `address`; the innermost call first.
+/// Reads where the future of this type is that lies at `address`; `None` if it does not wait.
 pub(super) fn read(
     known: &mut Known,
     memory: &impl Memory,
     bias: u64,
     kind: usize,
     address: u64,
-) -> Option<Vec<Call>> {
+) -> Option<Awaits> {
     let mut walk = Walk {
         known,
         memory,
         bias,
         seen: HashSet::new(),
     };
-    let (mut calls, mut next) = (Vec::new(), Some((kind, address)));
-    while let (Some((kind, address)), 0..MOST_CALLS) = (next.take(), calls.len()) {
-        let (function, location) = match walk.find(kind, address) {
-            Some(Found::Async(at, state)) => {
-                next = state.awaited.map(|it| at.member(it));
-                (tidy(&at.kind.name), state.location.unwrap_or_default())
-            }
-            Some(Found::Named(name)) => (name, String::new()),
-            None => break,
-        };
-        calls.push(Call { function, location });
-    }
-    calls.reverse();
-    (!calls.is_empty()).then_some(calls)
+    let awaits = walk.follow(kind, address, 0);
+    (!awaits.calls.is_empty()).then_some(awaits)
 }
 
 impl At {
@@ -75,6 +81,56 @@ impl At {
 }
 
 impl<M: Memory> Walk<'_, M> {
+    /// Follows a future from call to call.
+    fn follow(&mut self, kind: usize, address: u64, level: u32) -> Awaits {
+        let (mut awaits, mut next) = (Awaits::default(), Some((kind, address)));
+        while let (Some((kind, address)), 0..MOST_CALLS) = (next.take(), awaits.calls.len()) {
+            let (function, location) = match self.find(kind, address) {
+                Some(Found::Async(at, state)) => {
+                    next = state.awaited.map(|it| at.member(it));
+                    (tidy(&at.kind.name), state.location.unwrap_or_default())
+                }
+                Some(Found::Named(name, at)) => {
+                    if level < MOST_LEVELS {
+                        self.search(&at, &mut awaits.within, level.saturating_add(1));
+                    }
+                    (name, String::new())
+                }
+                None => break,
+            };
+            awaits.calls.push(Call { function, location });
+        }
+        awaits.calls.reverse();
+        awaits
+    }
+
+    /// Finds the futures that are suspended in what lies there, and have a line of the program's
+    /// own.
+    fn search(&mut self, at: &At, found: &mut Vec<Calls>, level: u32) {
+        let mut open: Vec<_> = at.kind.parts.iter().map(|it| at.member(*it)).collect();
+        while let Some((kind, address)) = open.pop() {
+            let Some(at) = self.look(kind, address) else {
+                continue;
+            };
+            if let Shape::Async(discriminant, states) = &at.kind.shape {
+                let state = self.state(&at, *discriminant, states);
+                if state.is_none_or(|it| it.progress != Progress::Suspended) {
+                    continue;
+                }
+                let Awaits { calls, within } = self.follow(kind, address, level);
+                match calls.iter().any(|call| is_own(&call.location)) {
+                    true => found.push(calls),
+                    false => found.extend(within),
+                }
+                continue;
+            }
+            self.seen.insert((kind, address));
+            let inside = self.inside(&at).map(|(kind, address, _)| (kind, address));
+            open.extend(inside);
+            open.extend(at.kind.parts.iter().map(|it| at.member(*it)));
+        }
+    }
+
     /// Finds the future that is in what lies at an address; `None` if it is in no state in which
     /// it can wait.
     fn find(&mut self, kind: usize, address: u64) -> Option<Found> {
@@ -103,12 +159,19 @@ impl<M: Memory> Walk<'_, M> {
             }
             break;
         }
-        Some(Found::Named(name))
+        Some(Found::Named(name, at))
     }
 
     /// Goes where it was not yet.
     fn visit(&mut self, kind: usize, address: u64) -> Option<At> {
-        let is_new = self.seen.len() < MOST_STEPS && self.seen.insert((kind, address));
+        let at = self.look(kind, address)?;
+        self.seen.insert((kind, address));
+        Some(at)
+    }
+
+    /// Looks where it was not yet.
+    fn look(&mut self, kind: usize, address: u64) -> Option<At> {
+        let is_new = self.seen.len() < MOST_STEPS && !self.seen.contains(&(kind, address));
         let kind = is_new.then(|| self.known.kind(kind))??;
         Some(At { kind, address })
     }

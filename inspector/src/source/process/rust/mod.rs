@@ -11,7 +11,7 @@
 //! | `types` | types, as far as they are futures or hold one |
 //! | `known` | what is known of a program, read when it is asked for |
 //! | `awaits` | where a future in memory waits |
-//! | `text` | names, and how they are shown |
+//! | `text` | names and how they are shown, paths and whose they are |
 
 mod awaits;
 mod index;
@@ -25,7 +25,9 @@ mod unit;
 
 use std::collections::HashMap;
 
+use self::awaits::Awaits;
 use self::known::Known;
+pub(super) use self::text::is_own;
 use self::types::{Progress, Shape, Type};
 use super::image::Image;
 use super::kept::{Call, Stack};
@@ -37,13 +39,6 @@ const POLL: &str = "tokio::runtime::task::raw::poll";
 const MOST_FUTURES: usize = 1 << 12;
 /// Letters of the name of a function.
 const LONGEST_NAME: usize = 4 << 10;
-/// What is in the paths of files that are not the program's own.
-const OF_OTHERS: [&str; 4] = [
-    "/rustlib/src/rust/library/",
-    "/registry/src/",
-    "/git/checkouts/",
-    "/rust/deps/",
-];
 
 /// A program, at the addresses of its file.
 pub(super) struct Program {
@@ -114,16 +109,16 @@ impl Program {
         })
     }
 
-    /// Reads where a future is that lies at `address` of a program which was moved by `bias`: the
-    /// innermost call first. `None` without debug information of its type.
+    /// Reads where a future is that lies at `address` of a program which was moved by `bias`.
+    /// `None` without debug information of its type.
     pub(super) fn awaits(
         &mut self,
         memory: &impl Memory,
         bias: u64,
         future: &Future,
         address: u64,
-    ) -> Option<Vec<Call>> {
-        awaits::read(&mut self.known, memory, bias, future.kind?, address)
+    ) -> Option<Stack> {
+        awaits::read(&mut self.known, memory, bias, future.kind?, address).map(stack)
     }
 
     /// Gives up the room that is only needed to learn more of the program: after each look.
@@ -142,16 +137,20 @@ fn begun(kind: &Type) -> Option<String> {
     begun.location.clone()
 }
 
-/// Whether a line is the program's own and no library's, by the path of its file.
-pub(super) fn is_own(path: &str) -> bool {
-    let is_others = |part: &&str| path.contains(*part);
-    !path.is_empty() && !path.starts_with("/rustc/") && !OF_OTHERS.iter().any(is_others)
-}
-
 /// Makes a stack of the calls that a future is in.
-pub(super) fn stack(calls: Vec<Call>) -> Stack {
-    let own = calls.iter().position(|it| is_own(&it.location));
-    Stack { calls, own }
+fn stack(awaits: Awaits) -> Stack {
+    let of = |calls: Vec<Call>| Stack {
+        own: calls.iter().position(|it| is_own(&it.location)),
+        calls,
+        within: None,
+    };
+    let Awaits { calls, mut within } = awaits;
+    // Which one of several it waits for cannot be known.
+    let within = within.pop().filter(|_| within.is_empty());
+    Stack {
+        within: within.map(|it| Box::new(of(it))),
+        ..of(calls)
+    }
 }
 
 #[cfg(test)]

@@ -4,13 +4,13 @@ use std::io::{BufRead, BufReader};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+use self::expected::{EXPECTED, Told, WITHIN, expected_of, line, line_of, told};
 use super::super::auxv;
 use super::super::memory::Process;
 use super::*;
 
 mod damaged;
-
-const TRUTH: &str = include_str!("tests/truth.rs");
+mod expected;
 
 /// A program that was built, and runs.
 struct Running {
@@ -117,196 +117,23 @@ impl Running {
     }
 
     /// Calls of a future with the lines they are in, the outermost first.
-    fn awaits(&self, program: &mut Program, name: &str) -> Option<Vec<(String, Option<u64>)>> {
+    fn awaits(&self, program: &mut Program, name: &str) -> Option<Told> {
+        Some(told(&self.stack(program, name)?))
+    }
+
+    /// The same of what is within.
+    fn within(&self, program: &mut Program, name: &str) -> Option<Told> {
+        Some(told(self.stack(program, name)?.within.as_ref()?))
+    }
+
+    fn stack(&self, program: &mut Program, name: &str) -> Option<Stack> {
         let memory = Process::open(self.process.id()).expect("it may be read");
         memory.allow(1 << 20);
         let [poll, address, ..] = self.futures[name];
         let future = program.task(poll)?;
-        let mut calls = program.awaits(&memory, self.bias, &future, address)?;
-        calls.reverse();
-        let calls = calls.into_iter().map(|call| {
-            let line = call.location.rsplit_once(':').map(|(path, line)| {
-                assert!(path.ends_with("/rust/tests/truth.rs"), "{path}");
-                line.parse().expect("a line")
-            });
-            (call.function, line)
-        });
-        Some(calls.collect())
+        program.awaits(&memory, self.bias, &future, address)
     }
 }
-
-/// The line that has this comment.
-fn line(comment: &str) -> u64 {
-    let end = format!("// {comment}");
-    let index = TRUTH.lines().position(|line| line.ends_with(&end));
-    index.expect("it is there") as u64 + 1
-}
-
-fn line_of(start: &str) -> u64 {
-    let index = TRUTH.lines().position(|line| line.starts_with(start));
-    index.expect("it is there") as u64 + 1
-}
-
-/// What is expected of each future, the outermost call first: a comment, or else that there is no
-/// line.
-const EXPECTED: &[(&str, &[(&str, &str)])] = &[
-    (
-        "leaf",
-        &[("truth::leaf::{async fn}", "leaf"), ("truth::Never", "")],
-    ),
-    (
-        "second",
-        &[
-            ("truth::second::{async fn}", "second"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "boxed",
-        &[
-            ("truth::boxed::{async fn}", "boxed"),
-            ("truth::second::{async fn}", "second"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "boxed_leaf",
-        &[
-            ("truth::boxed_leaf::{async fn}", "boxed_leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "pinned",
-        &[
-            ("truth::pinned::{async fn}", "pinned"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "thin",
-        &[
-            ("truth::thin::{async fn}", "thin"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "wrapped",
-        &[
-            ("truth::wrapped::{async fn}", "wrapped"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "left",
-        &[
-            ("truth::either::{async fn}", "either"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "right",
-        &[
-            ("truth::either::{async fn}", "either"),
-            ("truth::second::{async fn}", "second"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "some",
-        &[
-            ("truth::perhaps::{async fn}", "perhaps"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "none",
-        &[
-            ("truth::perhaps::{async fn}", "perhaps"),
-            ("truth::Perhaps<truth::leaf::{async fn}>", ""),
-        ],
-    ),
-    (
-        "both",
-        &[
-            ("truth::both::{async fn}", "both"),
-            (
-                "truth::Both<truth::leaf::{async fn}, truth::second::{async fn}>",
-                "",
-            ),
-        ],
-    ),
-    (
-        "one_looks_like_none",
-        &[
-            (
-                "truth::one_looks_like_none::{async fn}",
-                "one_looks_like_none",
-            ),
-            (
-                "truth::Both<truth::leaf::{async fn}, tokio::time::Sleep>",
-                "",
-            ),
-        ],
-    ),
-    (
-        "selected",
-        &[
-            ("truth::selected::{async fn}", "selected"),
-            (
-                "core::future::poll_fn::PollFn<truth::selected::{async fn}::{closure}>",
-                "",
-            ),
-        ],
-    ),
-    (
-        "later",
-        &[
-            ("truth::later::{async fn}", "later"),
-            ("truth::Later<truth::leaf::{async fn}>", ""),
-        ],
-    ),
-    (
-        "deep",
-        &[
-            ("truth::deep::{async block}", "deep"),
-            ("truth::deep::{async block}", "deep"),
-            ("truth::deep::{async block}", "deep"),
-            ("truth::deep::{async block}", "deepest"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "ask",
-        &[
-            ("truth::inner::{impl#0}::ask::{async fn}<u8>", "ask"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "block",
-        &[
-            ("truth::main::{async block}", "block"),
-            ("truth::inner::{impl#0}::ask::{async fn}<&str>", "ask"),
-            ("truth::leaf::{async fn}", "leaf"),
-            ("truth::Never", ""),
-        ],
-    ),
-    (
-        "timeout",
-        &[("truth::leaf::{async fn}", "leaf"), ("truth::Never", "")],
-    ),
-];
 
 /// All that debug information can tell is told, however it is written.
 fn all_is_told(options: &[&str]) {
@@ -314,11 +141,7 @@ fn all_is_told(options: &[&str]) {
     let mut program = running.program();
     program.rest();
     for (name, expected) in EXPECTED {
-        let expected = expected.iter().map(|(function, comment)| {
-            let line = (!comment.is_empty()).then(|| line(comment));
-            ((*function).to_owned(), line)
-        });
-        let expected: Vec<_> = expected.collect();
+        let expected = expected_of(expected);
         let found = running.awaits(&mut program, name);
         assert_eq!(found.as_deref(), Some(&*expected), "{name} {options:?}");
         program.rest();
@@ -326,6 +149,10 @@ fn all_is_told(options: &[&str]) {
             running.awaits(&mut program, name).as_deref(),
             Some(&*expected)
         );
+        let within = WITHIN.iter().find(|(it, _)| it == name);
+        let within = within.map(|(_, calls)| expected_of(calls));
+        let found = running.within(&mut program, name);
+        assert_eq!(found, within, "{name} {options:?}");
     }
     assert_eq!(running.awaits(&mut program, "over"), None);
     let deeper = running.awaits(&mut program, "deeper").expect("some of it");
@@ -447,7 +274,14 @@ fn calls_are_told_from_those_of_libraries() {
         "/home/a/.rustup/toolchains/stable/lib/rustlib/src/rust/library/core/src/a.rs:4",
     ];
     let mut calls: Vec<Call> = others.iter().map(|it| call(it)).collect();
-    assert_eq!(stack(calls.clone()).own, None);
+    let own = |calls| {
+        let awaits = Awaits {
+            calls,
+            within: Vec::new(),
+        };
+        stack(awaits).own
+    };
+    assert_eq!(own(calls.clone()), None);
     calls.push(call("/home/a/library/src/main.rs:5"));
-    assert_eq!(stack(calls).own, Some(others.len()));
+    assert_eq!(own(calls), Some(others.len()));
 }

@@ -1,9 +1,16 @@
-//! Names of functions and types as rustc writes them, and how they are shown.
+//! Names of functions and types as rustc writes them, how they are shown, and whose a file is.
 
 use std::fmt::Write;
 
 /// Letters of a name that is shown.
 const LONGEST: usize = 200;
+/// What is in the paths of files that are not the program's own.
+const OF_OTHERS: [&str; 4] = [
+    "/rustlib/src/rust/library/",
+    "/registry/src/",
+    "/git/checkouts/",
+    "/rust/deps/",
+];
 
 /// Returns a name for people: without numbers where they tell nothing, not too long, and without
 /// letters that a terminal would obey.
@@ -20,6 +27,12 @@ pub(super) fn tidy(name: &str) -> String {
     }
     tidied.push_str(rest);
     plain(&tidied, LONGEST)
+}
+
+/// Whether a line is the program's own and no library's, by the path of its file.
+pub(in super::super) fn is_own(path: &str) -> bool {
+    let is_others = |part: &&str| path.contains(*part);
+    !path.is_empty() && !path.starts_with("/rustc/") && !OF_OTHERS.iter().any(is_others)
 }
 
 /// Returns the name of a future that may be in a box: tokio puts large ones into one.

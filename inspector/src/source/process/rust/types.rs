@@ -30,9 +30,16 @@ pub(super) struct Type {
     pub(super) size: u64,
     pub(super) alignment: Option<u64>,
     pub(super) shape: Shape,
+    /// What in it may be futures or hold some, where its shape does not tell which one is meant.
+    pub(super) parts: Vec<Place>,
 }
 
 impl Type {
+    /// Whether there may be a future in it.
+    fn has_any(&self) -> bool {
+        !matches!(self.shape, Shape::Other) || !self.parts.is_empty()
+    }
+
     /// Bytes of the text in it.
     fn text(&self) -> usize {
         let states = match &self.shape {
@@ -127,12 +134,12 @@ impl Types {
             size: entry.size.or(is_pointer.then_some(8))?,
             alignment: entry.alignment,
             shape: Shape::Other,
+            parts: Vec::new(),
         };
         // What holds itself is none while it is read.
         self.known.insert(place, Arc::new(this.clone()));
         if level < MOST_LEVELS && !self.is_full() {
-            let shape = self.shape(reader, &entry, &this, level);
-            this.shape = shape.unwrap_or(Shape::Other);
+            self.look_into(reader, &entry, &mut this, level);
         }
         self.text = self.text.saturating_add(this.text());
         let this = Arc::new(this);
@@ -144,45 +151,64 @@ impl Types {
         self.known.len() > MOST || self.text > MOST_TEXT
     }
 
-    fn shape(
+    fn look_into(&mut self, reader: &Reader<'_>, entry: &Entry<'_>, this: &mut Type, level: u32) {
+        let shape = match entry.tag {
+            constants::DW_TAG_pointer_type if is_exclusive(&this.name) => {
+                let is_future = |target: &usize| self.is_future(reader, *target, level);
+                entry.kind.filter(is_future).map(Shape::Pointer)
+            }
+            constants::DW_TAG_structure_type if this.size > 0 => {
+                let Some(structure) = Structure::read(reader, entry.place) else {
+                    return;
+                };
+                let shape = self.shape(reader, entry, &structure, this, level);
+                if matches!(shape, None | Some(Shape::Several)) {
+                    this.parts = self.parts(reader, &structure, level);
+                }
+                shape
+            }
+            _ => None,
+        };
+        this.shape = shape.unwrap_or(Shape::Other);
+    }
+
+    fn shape<'a>(
         &mut self,
-        reader: &Reader<'_>,
+        reader: &Reader<'a>,
         entry: &Entry<'_>,
+        structure: &Structure<'a>,
         this: &Type,
         level: u32,
     ) -> Option<Shape> {
-        match entry.tag {
-            constants::DW_TAG_pointer_type if is_exclusive(&this.name) => {
-                let target = entry.kind?;
-                let is_future = self.is_future(reader, target, level);
-                Some(if is_future {
-                    Shape::Pointer(target)
-                } else {
-                    Shape::Other
-                })
+        match structure.discriminant {
+            Some(discriminant) if structure.is_async => {
+                states(reader, discriminant, &structure.variants)
             }
-            constants::DW_TAG_structure_type if this.size > 0 => {
-                let structure = Structure::read(reader, entry.place)?;
-                match structure.discriminant {
-                    Some(discriminant) if structure.is_async => {
-                        states(reader, discriminant, &structure.variants)
-                    }
-                    Some(discriminant) => {
-                        let mut variants = Vec::new();
-                        for (value, member) in &structure.variants {
-                            variants.push((*value, place_of(member)?));
-                        }
-                        let mut places = variants.iter();
-                        let has_any = places.any(|(_, it)| self.is_future(reader, it.kind, level));
-                        has_any.then_some(Shape::Choice(discriminant, variants))
-                    }
-                    // The variables of a closure are used in ways that cannot be known.
-                    None if is_closure(entry) => None,
-                    None => self.structure(reader, &structure, this, level),
+            Some(discriminant) => {
+                let mut variants = Vec::new();
+                for (value, member) in &structure.variants {
+                    variants.push((*value, place_of(member)?));
                 }
+                let mut places = variants.iter();
+                let has_any = places.any(|(_, it)| self.is_future(reader, it.kind, level));
+                has_any.then_some(Shape::Choice(discriminant, variants))
             }
-            _ => None,
+            // The variables of a closure are used in ways that cannot be known.
+            None if is_closure(entry) => None,
+            None => self.structure(reader, structure, this, level),
         }
+    }
+
+    /// Returns what in a structure, or among the variables of a closure, may be futures or hold
+    /// some.
+    fn parts(&mut self, reader: &Reader<'_>, of: &Structure<'_>, level: u32) -> Vec<Place> {
+        let places = of.members.iter().filter_map(place_of);
+        let mut parts: Vec<Place> = places.collect();
+        parts.retain(|part| {
+            let kind = self.within(reader, part.kind, level.saturating_add(1));
+            kind.is_some_and(|it| it.has_any())
+        });
+        parts
     }
 
     fn is_future(&mut self, reader: &Reader<'_>, place: usize, level: u32) -> bool {

@@ -77,6 +77,7 @@ impl super::code::Code for Code {
             _ => Stack {
                 calls: vec![call],
                 own: Some(0),
+                within: None,
             },
         }
     }

@@ -158,7 +158,10 @@ mod tests {
         let task = |future: &str, calls| Waiter {
             task_id: 7,
             future: future.to_owned(),
-            stack: Arc::new(Stack { calls, own: None }),
+            stack: Arc::new(Stack {
+                calls,
+                ..Stack::default()
+            }),
             ..Waiter::default()
         };
         let call = || Call {

@@ -74,7 +74,7 @@ impl code::Code for Code {
 
     fn awaits(&self, memory: &impl Memory, future: &Future, address: u64) -> Stack {
         let mut program = self.program.borrow_mut();
-        let calls = program.awaits(memory, self.bias, future, address);
-        rust::stack(calls.unwrap_or_default())
+        let stack = program.awaits(memory, self.bias, future, address);
+        stack.unwrap_or_default()
     }
 }

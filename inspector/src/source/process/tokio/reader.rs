@@ -179,6 +179,12 @@ impl<M: Memory, C: Code> Reader<M, C> {
     fn of_task(&self, task: &Task, stack: Stack) -> Waiter {
         let future = self.code.future(task.kind.poll);
         let future = future.as_deref();
+        let within = || {
+            Some((
+                LineKind::Suspended,
+                stack.within.as_ref()?.location().to_owned(),
+            ))
+        };
         let spawned = || Some((LineKind::Started, task.spawned(&self.memory)?));
         let written = || Some((LineKind::Written, C::written(future?)?.to_owned()));
         Waiter {
@@ -190,7 +196,7 @@ impl<M: Memory, C: Code> Reader<M, C> {
                 .to_owned(),
             nearest: match stack.own {
                 Some(_) => None,
-                None => spawned().or_else(written),
+                None => within().or_else(spawned).or_else(written),
             },
             stack: Arc::new(stack),
             ..Waiter::default()

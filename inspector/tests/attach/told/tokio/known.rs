@@ -11,6 +11,8 @@ use crate::told::Tally;
 /// Places at which several futures are awaited at once, in a macro of tokio's: which of them are
 /// under way, nobody knows, and the line is the macro's.
 const SEVERAL: [&str; 3] = ["select", "nested-select", "nested-join"];
+/// Those of them where just one is the program's own.
+const ONE_OF_SEVERAL: [&str; 2] = ["nested-select", "nested-join"];
 const MACROS: [&str; 2] = ["/src/macros/select.rs:", "/src/macros/join.rs:"];
 /// The one whose future is no `async fn`.
 const BLOCK: &str = "block";
@@ -89,7 +91,11 @@ impl Known {
                 tally.same(&what, line, &innermost.into());
             }
         }
+        let is_one = ONE_OF_SEVERAL.iter().any(|it| truth["place"] == *it);
         let nearest = match self.futures {
+            Futures::Types if is_task && is_one => {
+                json!({"location": innermost(truth), "kind": "suspended"})
+            }
             Futures::Types if is_task && (line.is_null() || is_several) => written(truth),
             Futures::Lines if !told["future"].is_null() => written(truth),
             _ => Value::Null,

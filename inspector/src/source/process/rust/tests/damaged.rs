@@ -59,12 +59,11 @@ fn ask(program: &mut Program, polls: &[u64]) {
         let future = program.task(*poll);
         for state in 0..5 {
             let memory = Same(state);
-            let calls = future
+            let stack = future
                 .as_ref()
                 .map(|it| program.awaits(&memory, 0, it, 0x1000));
-            let calls = calls.flatten().unwrap_or_default();
-            assert!(calls.len() <= 64);
-            stack(calls);
+            let stack = stack.flatten().unwrap_or_default();
+            assert!(stack.calls.len() <= 64);
         }
     }
 }

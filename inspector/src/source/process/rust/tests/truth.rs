@@ -179,6 +179,26 @@ async fn selected() -> u32 {
     .await // selected
 }
 
+async fn both_of_which_one_is_over() {
+    let (a, b) = (leaf(0), second(1));
+    Both { a, b }.await // over_beside
+}
+
+/// Several, each of which holds several.
+async fn nested() {
+    let (a, b) = (pin!(selected()), Sleep(1));
+    let b = Both { a, b };
+    let a = Sleep(1);
+    Both { a, b }.await // nested
+}
+
+/// One that a library has boxed, and another one that has not begun.
+async fn boxed_beside() {
+    let a: Pin<Box<dyn Future<Output = u32> + Send>> = Box::pin(boxed(1));
+    let (delay, future) = (Sleep(1), leaf(1));
+    Both { a, b: Later { delay, future } }.await // boxed_beside
+}
+
 /// What it holds is not begun.
 struct Later<F> {
     delay: Sleep,
@@ -245,6 +265,9 @@ fn main() {
     task("one_looks_like_none", one_looks_like_none());
     task("selected", selected());
     task("later", later());
+    task("over_beside", both_of_which_one_is_over());
+    task("nested", nested());
+    task("boxed_beside", boxed_beside());
     task("deep", deep(3));
     task("deeper", deep(200));
     let client: &'static inner::Client = Box::leak(Box::new(inner::Client(4)));

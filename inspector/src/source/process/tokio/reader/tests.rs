@@ -114,7 +114,7 @@ fn a_future_in_a_box_is_called_by_what_is_there() {
     };
     let stack = Stack {
         calls: vec![call("read"), call("serve::{async fn}")],
-        own: None,
+        ..Stack::default()
     };
     let boxed = "core::pin::Pin<alloc::boxed::Box<dyn core::future::future::Future>>";
     assert_eq!(called(boxed, &stack), "serve::{async fn}");
