@@ -216,6 +216,7 @@ mod tests {
             tid,
             name: format!("worker-{tid}"),
             call: call.map(|number| (number, 5)),
+            stack: None,
             times_ns: Some((ran_ns, 0)),
         }
     }

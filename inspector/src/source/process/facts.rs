@@ -75,6 +75,8 @@ pub(super) struct Thread {
     pub(super) name: String,
     /// The number of the call and its first argument, if it is in one and that may be known.
     pub(super) call: Option<(i64, u64)>,
+    /// Where its stack ends now, if it is in a call and that may be known.
+    pub(super) stack: Option<u64>,
     /// How long it has run, and was runnable and did not run.
     pub(super) times_ns: Option<(u64, u64)>,
 }
@@ -226,18 +228,20 @@ pub(super) fn threads(pid: u32) -> (Vec<Thread>, Option<io::Error>) {
         let Some(tid) = tid else { continue };
         let of = |what: &str| text(path(pid, &format!("task/{tid}/{what}")));
         let Ok(name) = of("comm") else { continue };
-        let call = match of("syscall") {
-            Ok(text) => call(&text),
-            Err(error) if error.kind() == io::ErrorKind::PermissionDenied => {
-                refused = Some(error);
-                None
+        let state = match of("syscall") {
+            Ok(text) => text,
+            Err(error) => {
+                if error.kind() == io::ErrorKind::PermissionDenied {
+                    refused = Some(error);
+                }
+                String::new()
             }
-            Err(_) => None,
         };
         threads.push(Thread {
             tid,
             name: name.trim_end_matches('\n').to_owned(),
-            call,
+            call: call(&state),
+            stack: stack(&state),
             times_ns: of("schedstat").ok().as_deref().and_then(times),
         });
     }
@@ -310,6 +314,13 @@ fn call(text: &str) -> Option<(i64, u64)> {
     let number = words.next()?.parse().ok().filter(|number| *number >= 0)?;
     let first = words.next()?.strip_prefix("0x")?;
     Some((number, u64::from_str_radix(first, 16).ok()?))
+}
+
+/// The end of the stack in the same text, which is the last word but one.
+fn stack(text: &str) -> Option<u64> {
+    call(text)?;
+    let address = text.split_ascii_whitespace().rev().nth(1)?;
+    u64::from_str_radix(address.strip_prefix("0x")?, 16).ok()
 }
 
 /// The first two numbers of /proc/PID/task/TID/schedstat; none where the kernel does not count.

@@ -1,8 +1,6 @@
 //! What the runtime of a process keeps of its descriptors, read in the memory of the process.
 
-use std::collections::HashMap;
-
-use super::facts::Registered;
+use super::facts::Facts;
 use super::go::Go;
 use super::kept::Reading;
 use super::runtime::Runtime;
@@ -40,16 +38,16 @@ impl Inside {
         matches!(self, Self::Go(_) | Self::Tokio(_))
     }
 
-    /// Reads what it keeps of these registrations, by epoll set.
-    pub(super) fn read(&mut self, sets: &HashMap<i32, Vec<Registered>>) -> Reading {
+    /// Reads what it keeps of what is registered.
+    pub(super) fn read(&mut self, facts: &Facts) -> Reading {
         match self {
             Self::Unknown => Reading::default(),
             Self::Refused(reason) => Reading {
                 missing: vec![reason.clone()],
                 ..Reading::default()
             },
-            Self::Go(go) => go.read(sets),
-            Self::Tokio(tokio) => tokio.read(sets),
+            Self::Go(go) => go.read(&facts.sets),
+            Self::Tokio(tokio) => tokio.read(facts),
         }
     }
 }

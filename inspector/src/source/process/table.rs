@@ -63,7 +63,7 @@ impl Table {
     pub(super) fn look(&mut self) -> io::Result<Look> {
         let facts = Facts::read(self.pid)?;
         let listing = sockets::read(self.pid);
-        let reading = self.inside.read(&facts.sets);
+        let reading = self.inside.read(&facts);
         let mut look = self.at(view::now_ns(), facts, &listing, reading);
         let mut sockets = listing.sockets;
         look.is_inside = self.inside.is_known();
@@ -377,6 +377,7 @@ mod tests {
             tid,
             name: format!("worker-{tid}"),
             call,
+            stack: None,
             times_ns: Some((5, 6)),
         }
     }

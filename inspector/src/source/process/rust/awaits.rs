@@ -8,10 +8,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use super::super::kept::Call;
-use super::super::memory::Memory;
+use super::super::memory::{Memory, word};
 use super::known::Known;
 use super::text::{is_own, tidy};
-use super::types::{Discriminant, Place, Progress, Shape, State, Type};
+use super::types::{self, Discriminant, Progress, Shape, State, Type};
 
 /// Futures within one another.
 const MOST_CALLS: usize = 64;
@@ -19,6 +19,16 @@ const MOST_CALLS: usize = 64;
 const MOST_STEPS: usize = 1024;
 /// Futures that hold several, within one another.
 const MOST_LEVELS: u32 = 16;
+/// Bytes of the innermost future, in which a place is looked for.
+const LARGEST_LEAF: u64 = 4 << 10;
+/// Whatever holds a place begins at such an address.
+const ALIGNMENT: u64 = 8;
+/// Stacks on which a future is looked for, bytes of each, as many of these at once, and addresses
+/// at which there may be one.
+const MOST_STACKS: usize = 64;
+const LARGEST_STACK: u64 = 256 << 10;
+const PIECE: usize = 1 << 10;
+const MOST_FOLLOWED: usize = 1 << 14;
 
 /// Calls that a future is in, the innermost first.
 pub(super) type Calls = Vec<Call>;
@@ -30,6 +40,17 @@ pub(super) struct Awaits {
     /// Futures that are suspended in what the innermost of these calls awaits, and have a line of
     /// the program's own.
     pub(super) within: Vec<Calls>,
+    /// The place that is looked for is in the innermost of these calls.
+    is_at: bool,
+}
+
+/// A place in a list of those who wait, which a future has in itself beside the address of what it
+/// waits for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(in super::super) struct Place {
+    pub(in super::super) address: u64,
+    /// What it waits for.
+    pub(in super::super) of: u64,
 }
 
 /// A future in the memory of a program.
@@ -38,6 +59,8 @@ struct Walk<'k, M> {
     memory: M,
     /// How far the program was moved to where it runs.
     bias: u64,
+    /// What is looked for.
+    place: Option<Place>,
     /// Types and addresses at which it was.
     seen: HashSet<(usize, u64)>,
 }
@@ -56,26 +79,129 @@ enum Found {
     Named(String, At),
 }
 
-/// Reads where the future of this type is that lies at `address`; `None` if it does not wait.
+/// Reads where the future of this type is that lies at `address`; `None` if it does not wait. If
+/// it is known at which place it does, that is where it is among several.
 pub(super) fn read(
     known: &mut Known,
     memory: &impl Memory,
     bias: u64,
-    kind: usize,
-    address: u64,
+    (kind, address): (usize, u64),
+    place: Option<Place>,
 ) -> Option<Awaits> {
     let mut walk = Walk {
         known,
         memory,
         bias,
+        place,
         seen: HashSet::new(),
     };
     let awaits = walk.follow(kind, address, 0);
     (!awaits.calls.is_empty()).then_some(awaits)
 }
 
+/// Looks for the future that a thread polls in `block_on` and that waits at this place, which is
+/// in the future, or in what that has in a box: the future is then on one of the `stacks`, whose
+/// ends these are. Where the last one was, it may be still. Returns its type and its address; `None`
+/// also if there may be two.
+pub(super) fn find(
+    known: &mut Known,
+    memory: &impl Memory,
+    bias: u64,
+    place: Place,
+    stacks: &[u64],
+    last: Option<(usize, u64)>,
+) -> Option<((usize, u64), Awaits)> {
+    let kinds = known.blocked_on();
+    let mut walk = Walk {
+        known,
+        memory,
+        bias,
+        place: Some(place),
+        seen: HashSet::new(),
+    };
+    if let Some((kind, address)) = last {
+        let awaits = walk.follow(kind, address, 0);
+        if awaits.is_at {
+            return Some(((kind, address), awaits));
+        }
+    }
+    let kinds: Vec<_> = kinds
+        .into_iter()
+        .filter_map(|it| Some((it, walk.known.kind(it)?)))
+        .collect();
+    let largest = kinds.iter().map(|(_, kind)| kind.size).max()?;
+    let largest = largest.min(LARGEST_STACK);
+    let around = Region::read(memory, place.address.saturating_sub(largest), largest);
+    let stacks = stacks.iter().take(MOST_STACKS);
+    let stacks = stacks.map(|end| Region::read(memory, *end, LARGEST_STACK));
+    let mut rest = MOST_FOLLOWED;
+    // One that is around the place may be in the box of one that is on a stack.
+    for regions in [stacks.collect(), vec![around]] {
+        let mut found = None;
+        for (number, kind) in &kinds {
+            let addresses = regions.iter().flat_map(|it: &Region| it.waiting(kind));
+            for address in addresses {
+                rest = rest.checked_sub(1)?;
+                walk.seen.clear();
+                let awaits = walk.follow(*number, address, 0);
+                if awaits.is_at && found.replace(((*number, address), awaits)).is_some() {
+                    return None;
+                }
+            }
+        }
+        if found.is_some() {
+            return found;
+        }
+    }
+    None
+}
+
+/// Some of a memory, as it was at one moment.
+struct Region {
+    start: u64,
+    bytes: Vec<u8>,
+}
+
+impl Region {
+    /// Reads as much of it as there is in one piece.
+    fn read(memory: &impl Memory, start: u64, size: u64) -> Self {
+        let mut start = start & !(ALIGNMENT - 1);
+        let end = start.saturating_add(size);
+        let mut bytes = Vec::new();
+        loop {
+            let at = start.saturating_add(bytes.len() as u64);
+            match memory.bytes(at, PIECE) {
+                _ if at >= end => break,
+                Some(piece) => bytes.extend(piece),
+                None if bytes.is_empty() => start = start.saturating_add(PIECE as u64),
+                None => break,
+            }
+        }
+        Self { start, bytes }
+    }
+
+    /// Returns the addresses at which a suspended future of this type may lie.
+    fn waiting<'a>(&'a self, kind: &'a Type) -> impl Iterator<Item = u64> + 'a {
+        let (discriminant, states) = match &kind.shape {
+            Shape::Async(discriminant, states) => (*discriminant, states.as_slice()),
+            _ => (Discriminant { offset: 0, size: 0 }, &[][..]),
+        };
+        let alignment = kind.alignment.unwrap_or(ALIGNMENT).max(ALIGNMENT);
+        let indexes = (0..self.bytes.len()).step_by(ALIGNMENT as usize);
+        indexes.filter_map(move |index| {
+            let address = self.start.checked_add(index as u64)?;
+            let at = index.checked_add(usize::try_from(discriminant.offset).ok()?)?;
+            let number = self.bytes.get(at..at.checked_add(discriminant.size)?)?;
+            let number = number_in(number);
+            let state = states.iter().find(|it| it.value == number)?;
+            let is_it = address.is_multiple_of(alignment);
+            (is_it && state.progress == Progress::Suspended).then_some(address)
+        })
+    }
+}
+
 impl At {
-    fn member(&self, place: Place) -> (usize, u64) {
+    fn member(&self, place: types::Place) -> (usize, u64) {
         (place.kind, self.address.wrapping_add(place.offset))
     }
 }
@@ -84,6 +210,7 @@ impl<M: Memory> Walk<'_, M> {
     /// Follows a future from call to call.
     fn follow(&mut self, kind: usize, address: u64, level: u32) -> Awaits {
         let (mut awaits, mut next) = (Awaits::default(), Some((kind, address)));
+        let mut within = None;
         while let (Some((kind, address)), 0..MOST_CALLS) = (next.take(), awaits.calls.len()) {
             let (function, location) = match self.find(kind, address) {
                 Some(Found::Async(at, state)) => {
@@ -92,21 +219,25 @@ impl<M: Memory> Walk<'_, M> {
                 }
                 Some(Found::Named(name, at)) => {
                     if level < MOST_LEVELS {
-                        self.search(&at, &mut awaits.within, level.saturating_add(1));
+                        within = self.search(&at, &mut awaits.within, level.saturating_add(1));
                     }
+                    awaits.is_at = within.is_some() || self.is_in(&at);
                     (name, String::new())
                 }
                 None => break,
             };
             awaits.calls.push(Call { function, location });
         }
+        if let Some(calls) = within {
+            awaits.calls.extend(calls.into_iter().rev());
+        }
         awaits.calls.reverse();
         awaits
     }
 
     /// Finds the futures that are suspended in what lies there, and have a line of the program's
-    /// own.
-    fn search(&mut self, at: &At, found: &mut Vec<Calls>, level: u32) {
+    /// own; returns the calls of the one that is at the place that is looked for, whatever it is.
+    fn search(&mut self, at: &At, found: &mut Vec<Calls>, level: u32) -> Option<Calls> {
         let mut open: Vec<_> = at.kind.parts.iter().map(|it| at.member(*it)).collect();
         while let Some((kind, address)) = open.pop() {
             let Some(at) = self.look(kind, address) else {
@@ -117,7 +248,15 @@ impl<M: Memory> Walk<'_, M> {
                 if state.is_none_or(|it| it.progress != Progress::Suspended) {
                     continue;
                 }
-                let Awaits { calls, within } = self.follow(kind, address, level);
+                let Awaits {
+                    calls,
+                    within,
+                    is_at,
+                } = self.follow(kind, address, level);
+                if is_at {
+                    found.clear();
+                    return Some(calls);
+                }
                 match calls.iter().any(|call| is_own(&call.location)) {
                     true => found.push(calls),
                     false => found.extend(within),
@@ -129,6 +268,23 @@ impl<M: Memory> Walk<'_, M> {
             open.extend(inside);
             open.extend(at.kind.parts.iter().map(|it| at.member(*it)));
         }
+        None
+    }
+
+    /// Whether the place that is looked for is in what lies there.
+    fn is_in(&self, at: &At) -> bool {
+        let Some(place) = self.place else {
+            return false;
+        };
+        let into = place.address.wrapping_sub(at.address);
+        let size = at.kind.size;
+        if into >= size || size > LARGEST_LEAF {
+            return false;
+        }
+        let size = usize::try_from(size).unwrap_or_default();
+        let bytes = self.memory.bytes(at.address, size).unwrap_or_default();
+        let mut words = (0..bytes.len() / 8).filter_map(|index| word(&bytes, index * 8));
+        words.any(|word| word == place.of)
     }
 
     /// Finds the future that is in what lies at an address; `None` if it is in no state in which
@@ -215,16 +371,19 @@ impl<M: Memory> Walk<'_, M> {
     }
 
     fn number(&self, at: &At, discriminant: Discriminant) -> Option<u64> {
-        let mut bytes = [0; 8];
-        let read = bytes.get_mut(..discriminant.size)?;
         let address = at.address.wrapping_add(discriminant.offset);
-        self.memory
-            .read(address, read)
-            .then(|| u64::from_le_bytes(bytes))
+        let bytes = self.memory.bytes(address, discriminant.size)?;
+        Some(number_in(&bytes))
     }
 
     fn word(&self, address: u64) -> Option<u64> {
         let [word] = self.memory.words(address)?;
         Some(word)
     }
+}
+
+/// A number of no more than eight bytes.
+fn number_in(bytes: &[u8]) -> u64 {
+    let bytes = bytes.iter().rev();
+    bytes.fold(0, |number, byte| number << 8 | u64::from(*byte))
 }

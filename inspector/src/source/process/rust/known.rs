@@ -1,6 +1,6 @@
 //! What is known of a program, which is read from its file when it is asked for.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use super::super::image::Image;
@@ -22,6 +22,12 @@ const FUTURE: &str = "T";
 
 /// How the names begin of the functions that rustc makes of `async`.
 const BODY: &str = "{async_";
+/// And of those that poll a future until it is ready, on the thread that calls them; and by what
+/// they call it.
+const BLOCKS: &str = "block_on<";
+const BLOCKS_ON: &str = "F";
+/// Types of futures that are polled so.
+const MOST_BLOCKED_ON: usize = 256;
 
 /// A program, with what is known of it.
 pub(super) struct Known {
@@ -35,6 +41,8 @@ pub(super) struct Known {
     text: usize,
     /// The functions that rustc has made of `async`; `None` until one is asked for.
     bodies: Option<Vec<usize>>,
+    /// The types of futures for which threads wait; `None` until one is asked for.
+    blocked_on: Option<Vec<usize>>,
     types: Types,
     /// By the function that polls it.
     polled: HashMap<u64, Option<usize>>,
@@ -58,6 +66,7 @@ impl Known {
             names: HashMap::new(),
             text: 0,
             bodies: None,
+            blocked_on: None,
             types: Types::default(),
             polled: HashMap::new(),
         }
@@ -184,6 +193,33 @@ impl Known {
             .get_or_insert_with(|| reader.functions_called(BODY));
         let entry = reader.entry(reader.called(body, bodies)?)?;
         reader.location(&entry)
+    }
+
+    /// Returns the types of the futures that a thread may wait for in `block_on`. To find these is
+    /// to read all there is, so that is done once.
+    pub(super) fn blocked_on(&mut self) -> Vec<usize> {
+        if self.blocked_on.is_none() {
+            self.blocked_on = self.find_blocked_on();
+        }
+        self.blocked_on.clone().unwrap_or_default()
+    }
+
+    fn find_blocked_on(&mut self) -> Option<Vec<usize>> {
+        self.load()?;
+        let reader = Reader::new(self.loaded.as_ref()?);
+        let functions = reader.functions_called(BLOCKS);
+        let made_for = |place: usize| reader.made_for(place, BLOCKS_ON);
+        let mut kinds: Vec<usize> = functions.into_iter().filter_map(made_for).collect();
+        kinds.sort_unstable();
+        kinds.dedup();
+        kinds.truncate(MOST_BLOCKED_ON);
+        // Units may have the same type each.
+        let mut seen = HashSet::new();
+        kinds.retain(|place| {
+            let kind = self.types.read(&reader, *place);
+            kind.is_some_and(|it| seen.insert((it.name.clone(), it.size)))
+        });
+        Some(kinds)
     }
 
     /// Finds where the function is that begins there, if it is the only one.

@@ -26,6 +26,7 @@ mod unit;
 use std::collections::HashMap;
 
 use self::awaits::Awaits;
+pub(super) use self::awaits::Place;
 use self::known::Known;
 pub(super) use self::text::is_own;
 use self::types::{Progress, Shape, Type};
@@ -44,6 +45,8 @@ const LONGEST_NAME: usize = 4 << 10;
 pub(super) struct Program {
     known: Known,
     futures: HashMap<u64, Option<Future>>,
+    /// Types and addresses of the futures that were found last, by the places at which they wait.
+    blocked: HashMap<u64, (usize, u64)>,
 }
 
 /// The future that a task is.
@@ -64,6 +67,7 @@ impl Program {
         Self {
             known: Known::new(image),
             futures: HashMap::new(),
+            blocked: HashMap::new(),
         }
     }
 
@@ -117,8 +121,38 @@ impl Program {
         bias: u64,
         future: &Future,
         address: u64,
+        place: Option<Place>,
     ) -> Option<Stack> {
-        awaits::read(&mut self.known, memory, bias, future.kind?, address).map(stack)
+        let at = (future.kind?, address);
+        awaits::read(&mut self.known, memory, bias, at, place).map(stack)
+    }
+
+    /// Returns the future for which a thread waits in `block_on`, and where that is, by the place
+    /// at which it waits: the future has that in itself, or is on a stack, of which the ends are
+    /// given.
+    pub(super) fn blocked(
+        &mut self,
+        memory: &impl Memory,
+        bias: u64,
+        place: Place,
+        stacks: &[u64],
+    ) -> Option<(Future, Stack)> {
+        let last = self.blocked.remove(&place.address);
+        let (at, awaits) = awaits::find(&mut self.known, memory, bias, place, stacks, last)?;
+        if self.blocked.len() == MOST_FUTURES {
+            self.blocked.clear();
+        }
+        self.blocked.insert(place.address, at);
+        let place = at.0;
+        let kind = self.known.kind(place)?;
+        let future = Future {
+            name: text::tidy(&kind.name),
+            location: begun(&kind),
+            size: Some(kind.size),
+            alignment: kind.alignment,
+            kind: Some(place),
+        };
+        Some((future, stack(awaits)))
     }
 
     /// Gives up the room that is only needed to learn more of the program: after each look.
@@ -144,7 +178,9 @@ fn stack(awaits: Awaits) -> Stack {
         calls,
         within: None,
     };
-    let Awaits { calls, mut within } = awaits;
+    let Awaits {
+        calls, mut within, ..
+    } = awaits;
     // Which one of several it waits for cannot be known.
     let within = within.pop().filter(|_| within.is_empty());
     Stack {

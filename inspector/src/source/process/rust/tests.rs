@@ -6,6 +6,7 @@ use std::process::{Child, Command, Stdio};
 
 use self::expected::{EXPECTED, Told, WITHIN, expected_of, line, line_of, told};
 use super::super::auxv;
+use super::super::facts;
 use super::super::memory::Process;
 use super::*;
 
@@ -127,11 +128,20 @@ impl Running {
     }
 
     fn stack(&self, program: &mut Program, name: &str) -> Option<Stack> {
-        let memory = Process::open(self.process.id()).expect("it may be read");
-        memory.allow(1 << 20);
         let [poll, address, ..] = self.futures[name];
         let future = program.task(poll)?;
-        program.awaits(&memory, self.bias, &future, address)
+        program.awaits(&self.memory(), self.bias, &future, address, None)
+    }
+
+    fn memory(&self) -> Process {
+        let memory = Process::open(self.process.id()).expect("it may be read");
+        memory.allow(64 << 20);
+        memory
+    }
+
+    fn place(&self, name: &str) -> Place {
+        let [_, address, of, _] = self.futures[name];
+        Place { address, of }
     }
 }
 
@@ -154,6 +164,7 @@ fn all_is_told(options: &[&str]) {
         let found = running.within(&mut program, name);
         assert_eq!(found, within, "{name} {options:?}");
     }
+    the_place_tells_which_of_several_waits(&running, &mut program);
     assert_eq!(running.awaits(&mut program, "over"), None);
     let deeper = running.awaits(&mut program, "deeper").expect("some of it");
     assert_eq!(deeper.len(), 64);
@@ -162,6 +173,9 @@ fn all_is_told(options: &[&str]) {
     let expected = vec![("truth::second::{async fn}".to_owned(), Some(definition))];
     assert_eq!(unresumed, Some(expected));
     for (name, [poll, _, size, alignment]) in &running.futures {
+        if name.starts_with("place") {
+            continue;
+        }
         if name == "ready" {
             assert_eq!(program.function(*poll).as_deref(), Some("truth::main"));
             assert_eq!(program.task(*poll), None);
@@ -184,6 +198,64 @@ fn all_is_told(options: &[&str]) {
     let second = program.function(running.poll("second"));
     let name = "tokio::runtime::task::raw::poll<truth::second::{async_fn_env#0}, truth::Scheduler>";
     assert_eq!(second.as_deref(), Some(name));
+}
+
+fn the_place_tells_which_of_several_waits(running: &Running, program: &mut Program) {
+    let of_listed = &[
+        ("truth::listed_beside::{async fn}", "listed_beside"),
+        (
+            "truth::Both<truth::second::{async fn}, truth::listed::{async fn}>",
+            "",
+        ),
+        ("truth::listed::{async fn}", "listed"),
+        ("truth::Listed", ""),
+    ];
+    let two = running.stack(program, "listed_beside").expect("a task");
+    assert_eq!(told(&two), expected_of(&of_listed[..2]));
+    assert_eq!(two.within, None);
+    let memory = running.memory();
+    let [poll, address, ..] = running.futures["listed_beside"];
+    let future = program.task(poll).expect("a task");
+    let place = running.place("place_of_listed_beside");
+    let stack = program.awaits(&memory, running.bias, &future, address, Some(place));
+    assert_eq!(told(&stack.expect("a task")), expected_of(of_listed));
+    // Until both of its threads sleep.
+    let stacks = std::iter::repeat_with(|| {
+        let (threads, _) = facts::threads(running.process.id());
+        let stacks = threads.into_iter().map(|it| it.stack);
+        stacks.collect::<Option<Vec<u64>>>()
+    });
+    let stacks: Vec<u64> = stacks.flatten().next().expect("it never ends");
+    let boxed = [
+        &[("truth::listed_in_a_box::{async fn}", "listed_in_a_box")],
+        &of_listed[..],
+    ];
+    for (name, expected) in [
+        ("place_on_the_stack", of_listed.to_vec()),
+        ("place_in_a_box", boxed.concat()),
+    ] {
+        let place = running.place(name);
+        // It is looked for, and then found where it was.
+        for _ in 0..2 {
+            let found = program.blocked(&memory, running.bias, place, &stacks);
+            let (future, stack) = found.expect("a future");
+            assert_eq!(told(&stack), expected_of(&expected));
+            assert_eq!(future.name, expected[0].0);
+        }
+        for other in [
+            Place {
+                of: place.of + 8,
+                ..place
+            },
+            Place {
+                address: place.address + 128,
+                ..place
+            },
+        ] {
+            let found = program.blocked(&memory, running.bias, other, &stacks);
+            assert_eq!(found, None, "{other:x?}");
+        }
+    }
 }
 
 #[test]
@@ -275,10 +347,8 @@ fn calls_are_told_from_those_of_libraries() {
     ];
     let mut calls: Vec<Call> = others.iter().map(|it| call(it)).collect();
     let own = |calls| {
-        let awaits = Awaits {
-            calls,
-            within: Vec::new(),
-        };
+        let mut awaits = Awaits::default();
+        awaits.calls = calls;
         stack(awaits).own
     };
     assert_eq!(own(calls.clone()), None);

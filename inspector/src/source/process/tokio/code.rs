@@ -4,6 +4,7 @@ use std::sync::Arc;
 
 use crate::source::process::kept::Stack;
 use crate::source::process::memory::Memory;
+use crate::source::process::rust::Place;
 
 /// The code of a program.
 pub(super) trait Code {
@@ -29,6 +30,22 @@ pub(super) trait Code {
     /// Returns its size and its alignment.
     fn layout(future: &Self::Future) -> Option<(u64, u64)>;
 
-    /// Returns what the future at this address awaits, as far as it is known.
-    fn awaits(&self, memory: &impl Memory, future: &Self::Future, address: u64) -> Stack;
+    /// Returns what the future at this address awaits, as far as it is known; it may be known at
+    /// which place in a list it waits.
+    fn awaits(
+        &self,
+        memory: &impl Memory,
+        future: &Self::Future,
+        address: u64,
+        place: Option<Place>,
+    ) -> Stack;
+
+    /// Returns the future that a thread polls in `block_on` which waits at this place, and what
+    /// that awaits, as far as it is known. The stacks of threads end at `stacks`.
+    fn blocked(
+        &self,
+        memory: &impl Memory,
+        place: Place,
+        stacks: &[u64],
+    ) -> Option<(Arc<Self::Future>, Stack)>;
 }

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use crate::source::process::kept::{Call, Stack};
 use crate::source::process::memory::Memory;
 use crate::source::process::memory::fake::Fake;
+use crate::source::process::rust::Place;
 
 /// Where its code is, and where the functions begin of which the names are known.
 const CODE: std::ops::Range<u64> = 0x40_0000..0x50_0000;
@@ -66,7 +67,13 @@ impl super::code::Code for Code {
     }
 
     /// What the first word of the future says.
-    fn awaits(&self, memory: &impl Memory, _: &&'static str, address: u64) -> Stack {
+    fn awaits(
+        &self,
+        memory: &impl Memory,
+        _: &&'static str,
+        address: u64,
+        _: Option<Place>,
+    ) -> Stack {
         let line = memory.words::<1>(address).map_or(0, |[it]| it);
         let call = Call {
             function: "serve".to_owned(),
@@ -80,6 +87,17 @@ impl super::code::Code for Code {
                 within: None,
             },
         }
+    }
+
+    /// One that is in front of its place.
+    fn blocked(
+        &self,
+        memory: &impl Memory,
+        place: Place,
+        _: &[u64],
+    ) -> Option<(Arc<&'static str>, Stack)> {
+        let stack = self.awaits(memory, &"", place.address.checked_sub(8)?, None);
+        stack.own.map(|_| (Arc::new("main::{async block}"), stack))
     }
 }
 

@@ -28,7 +28,7 @@ use std::fs::File;
 use self::program::Code;
 use self::reader::Reader;
 use super::auxv;
-use super::facts::Registered;
+use super::facts::Facts;
 use super::kept::{Kept, Reading, Registration};
 use super::memory::Process;
 
@@ -96,11 +96,13 @@ impl Tokio {
         })
     }
 
-    /// Reads what is kept of these registrations.
-    pub(super) fn read(&mut self, sets: &HashMap<i32, Vec<Registered>>) -> Reading {
+    /// Reads what is kept of what is registered.
+    pub(super) fn read(&mut self, facts: &Facts) -> Reading {
         self.reader.memory.allow(LARGEST_LOOK);
+        let stacks = facts.threads.iter().filter_map(|it| it.stack);
+        self.reader.stacks = stacks.collect();
         let mut reading = Reading::default();
-        for (set, registered) in sets {
+        for (set, registered) in &facts.sets {
             for it in registered {
                 if let Some(kept) = self.reader.row(it.data) {
                     reading.rows.insert((*set, it.fd, it.data), kept);

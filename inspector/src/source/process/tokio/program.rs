@@ -9,7 +9,7 @@ use super::code;
 use crate::source::process::image::{Image, LARGEST_READ};
 use crate::source::process::kept::Stack;
 use crate::source::process::memory::Memory;
-use crate::source::process::rust::{self, Future, Program};
+use crate::source::process::rust::{self, Future, Place, Program};
 
 /// The code of an executable.
 pub(super) struct Code {
@@ -72,9 +72,26 @@ impl code::Code for Code {
         future.size.zip(future.alignment)
     }
 
-    fn awaits(&self, memory: &impl Memory, future: &Future, address: u64) -> Stack {
+    fn awaits(
+        &self,
+        memory: &impl Memory,
+        future: &Future,
+        address: u64,
+        place: Option<Place>,
+    ) -> Stack {
         let mut program = self.program.borrow_mut();
-        let stack = program.awaits(memory, self.bias, future, address);
+        let stack = program.awaits(memory, self.bias, future, address, place);
         stack.unwrap_or_default()
+    }
+
+    fn blocked(
+        &self,
+        memory: &impl Memory,
+        place: Place,
+        stacks: &[u64],
+    ) -> Option<(Arc<Future>, Stack)> {
+        let mut program = self.program.borrow_mut();
+        let (future, stack) = program.blocked(memory, self.bias, place, stacks)?;
+        Some((Arc::new(future), stack))
     }
 }

@@ -18,6 +18,7 @@ use super::task::{COMPLETE, Head, Task};
 use super::waker::{Wakes, wakes};
 use crate::source::process::kept::{Kept, Row, Side, Stack, Tasks, Waiter};
 use crate::source::process::memory::Memory;
+use crate::source::process::rust::Place;
 
 /// How often a row is read that changes meanwhile.
 const TRIES: usize = 8;
@@ -41,6 +42,8 @@ const IN_THE_LIST: &str = "readiness";
 pub(super) struct Reader<M, C> {
     pub(super) memory: M,
     pub(super) code: C,
+    /// Where the stacks of its threads end.
+    pub(super) stacks: Vec<u64>,
     /// Whom the wakers wake that have these functions.
     wakes: RefCell<HashMap<u64, Wakes>>,
     /// The schedulers of the tasks that were read since they were asked for.
@@ -52,6 +55,7 @@ impl<M: Memory, C: Code> Reader<M, C> {
         Self {
             memory,
             code,
+            stacks: Vec::new(),
             wakes: RefCell::default(),
             schedulers: RefCell::default(),
         }
@@ -155,17 +159,21 @@ impl<M: Memory, C: Code> Reader<M, C> {
                 wakes
             }
         };
+        let place = waits.place.map(|address| Place {
+            address,
+            of: io.address,
+        });
         let mut waiter = match wakes {
             Wakes::Other(name) => Waiter {
                 task: name.to_owned(),
-                ..Waiter::default()
+                ..self.blocked(place)?
             },
             Wakes::Somebody => Waiter {
                 task: SOMEBODY.to_owned(),
                 ..Waiter::default()
             },
             Wakes::Task => {
-                let (task, stack) = self.stable(waits.waker.data)?;
+                let (task, stack) = self.stable(waits.waker.data, place)?;
                 task.fingerprint().hash(&mut hasher);
                 self.of_task(&task, stack)
             }
@@ -179,12 +187,6 @@ impl<M: Memory, C: Code> Reader<M, C> {
     fn of_task(&self, task: &Task, stack: Stack) -> Waiter {
         let future = self.code.future(task.kind.poll);
         let future = future.as_deref();
-        let within = || {
-            Some((
-                LineKind::Suspended,
-                stack.within.as_ref()?.location().to_owned(),
-            ))
-        };
         let spawned = || Some((LineKind::Started, task.spawned(&self.memory)?));
         let written = || Some((LineKind::Written, C::written(future?)?.to_owned()));
         Waiter {
@@ -194,17 +196,32 @@ impl<M: Memory, C: Code> Reader<M, C> {
             future: future
                 .map_or("", |it| called(C::type_of(it), &stack))
                 .to_owned(),
-            nearest: match stack.own {
-                Some(_) => None,
-                None => within().or_else(spawned).or_else(written),
-            },
+            nearest: nearest(&stack, || spawned().or_else(written)),
             stack: Arc::new(stack),
             ..Waiter::default()
         }
     }
 
+    /// What is told of a thread in `block_on`, if that is the same twice.
+    fn blocked(&self, place: Option<Place>) -> Option<Waiter> {
+        let read = || {
+            let (future, stack) = self.code.blocked(&self.memory, place?, &self.stacks)?;
+            Some(Waiter {
+                future: C::type_of(&future).to_owned(),
+                nearest: nearest(&stack, || {
+                    let written = C::written(&future)?.to_owned();
+                    Some((LineKind::Written, written))
+                }),
+                stack: Arc::new(stack),
+                ..Waiter::default()
+            })
+        };
+        let first = read();
+        (read() == first).then(|| first.unwrap_or_default())
+    }
+
     /// A task and what it awaits, if they are the same twice.
-    fn stable(&self, header: u64) -> Option<(Task, Stack)> {
+    fn stable(&self, header: u64, place: Option<Place>) -> Option<(Task, Stack)> {
         let read = || {
             let task = Task::read(&self.memory, &self.code, header)?;
             let future = self.code.future(task.kind.poll);
@@ -212,7 +229,7 @@ impl<M: Memory, C: Code> Reader<M, C> {
                 let (size, alignment) = C::layout(future)?;
                 Some((future, task.future(size, alignment)?))
             });
-            let stack = at.map(|(future, at)| self.code.awaits(&self.memory, future, at));
+            let stack = at.map(|(future, at)| self.code.awaits(&self.memory, future, at, place));
             Some((task, stack.unwrap_or_default()))
         };
         let first = read()?;
@@ -226,6 +243,19 @@ impl<M: Memory, C: Code> Reader<M, C> {
         }
         (read()? == first).then_some(first)
     }
+}
+
+/// Returns the line of the program's own that stands for a stack without one.
+fn nearest(
+    stack: &Stack,
+    otherwise: impl FnOnce() -> Option<(LineKind, String)>,
+) -> Option<(LineKind, String)> {
+    if stack.own.is_some() {
+        return None;
+    }
+    let within = stack.within.as_ref();
+    let within = within.map(|it| (LineKind::Suspended, it.location().to_owned()));
+    within.or_else(otherwise)
 }
 
 /// Returns what a future of this type is called: of one in a box, by what is there.

@@ -62,10 +62,15 @@ impl Known {
     pub(super) fn compare(&self, tally: &mut Tally, told: &Value, truth: &Value) {
         let what = format!("{} at {}", truth["task"], truth["place"]);
         let is_task = truth["task"].is_u64();
+        // The future of a thread is found by the place in the list that it has in itself.
+        let is_told = match self.futures {
+            Futures::Types => is_task || truth["how"] == "list",
+            _ => is_task,
+        };
         if is_task && told["task_state"] != "idle" {
             tally.wrong.push(format!("{what}: {}", told["task_state"]));
         }
-        let future = self.future(truth).filter(|_| is_task);
+        let future = self.future(truth).filter(|_| is_told);
         match (&told["future"], future) {
             // Several are one function.
             (Value::Null, Some(_)) if self.futures != Futures::Types => (),
@@ -76,7 +81,7 @@ impl Known {
         }
         let line = &told["location"];
         let is_several = SEVERAL.iter().any(|it| truth["place"] == *it);
-        let is_known = is_task && self.futures == Futures::Types;
+        let is_known = is_told && self.futures == Futures::Types;
         match line.as_str() {
             None if is_known => tally.no_line.push(what.clone()),
             Some(line) if is_known && is_several => {
@@ -93,10 +98,10 @@ impl Known {
         }
         let is_one = ONE_OF_SEVERAL.iter().any(|it| truth["place"] == *it);
         let nearest = match self.futures {
-            Futures::Types if is_task && is_one => {
+            Futures::Types if is_told && is_one => {
                 json!({"location": innermost(truth), "kind": "suspended"})
             }
-            Futures::Types if is_task && (line.is_null() || is_several) => written(truth),
+            Futures::Types if is_told && (line.is_null() || is_several) => written(truth),
             Futures::Lines if !told["future"].is_null() => written(truth),
             _ => Value::Null,
         };

@@ -61,7 +61,7 @@ fn ask(program: &mut Program, polls: &[u64]) {
             let memory = Same(state);
             let stack = future
                 .as_ref()
-                .map(|it| program.awaits(&memory, 0, it, 0x1000));
+                .map(|it| program.awaits(&memory, 0, it, 0x1000, None));
             let stack = stack.flatten().unwrap_or_default();
             assert!(stack.calls.len() <= 64);
         }

@@ -1,10 +1,12 @@
 //! A program whose futures wait where its comments say.
 
+use std::cell::Cell;
 use std::future::{Future, poll_fn};
 use std::io::stdin;
 use std::mem::ManuallyDrop;
 use std::pin::{Pin, pin};
-use std::task::{Context, Poll};
+use std::sync::{Arc, Barrier};
+use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::task::raw;
 use tokio::time::{Sleep, Timeout};
@@ -199,6 +201,60 @@ async fn boxed_beside() {
     Both { a, b: Later { delay, future } }.await // boxed_beside
 }
 
+/// Has a place in a list of those that wait for `of`.
+struct Listed {
+    of: &'static u64,
+    place: [u64; 5],
+}
+
+thread_local! {
+    /// The last place at which somebody waits, and what for.
+    static LAST: Cell<(usize, usize)> = const { Cell::new((0, 0)) };
+}
+
+impl Future for Listed {
+    type Output = u32;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<u32> {
+        let (place, of) = (&raw const self.place, &raw const *self.of);
+        LAST.set((place.addr() + 8, of.addr()));
+        Poll::Pending
+    }
+}
+
+async fn listed() -> u32 {
+    static OF: u64 = 7;
+    let (of, place) = (std::hint::black_box(&OF), [0; 5]);
+    Listed { of, place }.await // listed
+}
+
+/// Of two of the program's own, the one that has the place.
+async fn listed_beside() {
+    let (a, b) = (second(1), listed());
+    Both { a, b }.await // listed_beside
+}
+
+/// One that is in a box, and in what holds several.
+async fn listed_in_a_box() -> u32 {
+    let any: Pin<Box<dyn Future<Output = ()> + Send>> = Box::pin(listed_beside());
+    any.await; // listed_in_a_box
+    leaf(1).await
+}
+
+fn show_place(name: &str) {
+    let (place, of) = LAST.get();
+    println!("{name} 0x0 {place:#x} {of:#x} 0");
+}
+
+#[inline(never)]
+fn block_on<F: Future>(name: &str, future: F, block: impl FnOnce()) {
+    let future = pin!(future);
+    let is_ready = future.poll(&mut Context::from_waker(Waker::noop())).is_ready();
+    println!("# {is_ready}");
+    show_place(name);
+    block();
+}
+
 /// What it holds is not begun.
 struct Later<F> {
     delay: Sleep,
@@ -277,8 +333,21 @@ fn main() {
     });
     task("over", leaf(0));
     task("timeout", Timeout { value: leaf(1), delay: Sleep(1) });
+    task("listed_beside", listed_beside());
+    show_place("place_of_listed_beside");
+    let begun = Arc::new(Barrier::new(2));
+    let thread = Arc::clone(&begun);
+    std::thread::spawn(move || {
+        block_on("place_in_a_box", listed_in_a_box(), || {
+            thread.wait();
+            std::thread::park();
+        });
+    });
+    begun.wait();
     let unresumed = Box::leak(Box::new(Box::pin(second(9))));
     show("unresumed", unresumed);
-    println!("ready {:p} 0 0 0", main as *const ());
-    let _ = stdin().read_line(&mut String::new());
+    block_on("place_on_the_stack", listed_beside(), || {
+        println!("ready {:p} 0 0 0", main as *const ());
+        let _ = stdin().read_line(&mut String::new());
+    });
 }

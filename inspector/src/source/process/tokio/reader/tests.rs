@@ -29,6 +29,8 @@ fn service() -> Fake {
     );
     put(&mut memory, first, &[second, 0, TASK_WAKER, OTHER, 1, 0]);
     put(&mut memory, second, &[0, first, THREAD_WAKER, 0x7000, 1, 0]);
+    // What is in front of a place is where the future of a thread is.
+    put(&mut memory, second - 8, &[21]);
     put(&mut memory, ONE, &task(17, 0, 0, 0));
     put(&mut memory, OTHER, &task(18, RUNNING, 0, 0));
     memory
@@ -75,6 +77,11 @@ fn who_waits_is_told_with_all_that_is_known() {
         .map(|it| (&*it.task, it.task_state))
         .collect();
     assert_eq!(others, [("18", "running"), ("block_on", "")]);
+    let blocked = &row.read.others[1];
+    assert_eq!(
+        (&*blocked.future, blocked.stack.location()),
+        ("main::{async block}", "src/serve.rs:21")
+    );
     assert!(row.read.others.iter().all(|it| it.reason == "readiness"));
     assert_eq!(reader(service()).row(1), None);
 }
