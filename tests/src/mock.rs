@@ -44,6 +44,9 @@ pub struct Mock {
     pub clock: Arc<AtomicU64>,
     /// How often it was asked which lines open descriptors; without it, it is too old for that.
     pub sites: Option<Arc<AtomicU64>>,
+    /// How often it was asked for a descriptor in full, in which it tells the calls of who waits;
+    /// without it, it is too old for that.
+    pub details: Option<Arc<AtomicU64>>,
 }
 
 impl Mock {
@@ -61,6 +64,7 @@ impl Mock {
             laws: None,
             clock: Arc::default(),
             sites: None,
+            details: None,
         }
     }
 
@@ -194,9 +198,27 @@ impl Inspector for Mock {
 
     async fn get_descriptor(
         &self,
-        _: Request<v1::GetDescriptorRequest>,
+        request: Request<v1::GetDescriptorRequest>,
     ) -> Result<Response<v1::GetDescriptorResponse>, Status> {
-        Err(Status::unimplemented("GetDescriptor"))
+        let Some(asked) = &self.details else {
+            return Err(Status::unimplemented("the mock is older"));
+        };
+        asked.fetch_add(1, Ordering::Relaxed);
+        let id = request.into_inner().id;
+        let mut rows = (0..self.rows).map(|slot| self.row(slot, NOW_NS));
+        let mut row = rows
+            .find(|row| row.id().to_string() == id)
+            .ok_or_else(|| Status::not_found(id))?;
+        let sides = [&mut row.read, &mut row.write].into_iter().flatten();
+        for waiter in sides.filter_map(|side| side.waiter.as_mut()) {
+            waiter.stack = rows::stack();
+        }
+        Ok(Response::new(v1::GetDescriptorResponse {
+            captured_at_ns: NOW_NS,
+            descriptor: Some(row),
+            epoch: 1,
+            ..Default::default()
+        }))
     }
 
     type WatchTransitionsStream =

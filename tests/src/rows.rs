@@ -1,9 +1,9 @@
 //! Rows and statistics as a busy service would have them, the same on every run.
 
 use netpoller_proto::v1::{
-    Bucket, Descriptor, DescriptorKind, Direction, GetServerResponse, GetStatsResponse, Histogram,
-    Law, ListSitesResponse, OpenDescriptors, Poller, PollerStats, Site, SiteGroup, Socket, State,
-    Transitions, Waiter,
+    Bucket, Call, Descriptor, DescriptorKind, Direction, GetServerResponse, GetStatsResponse,
+    Histogram, Law, ListSitesResponse, OpenDescriptors, Poller, PollerStats, Site, SiteGroup,
+    Socket, State, Transitions, Waiter,
 };
 
 /// The moment at which the rows were read.
@@ -196,6 +196,25 @@ pub fn row(slot: u32, now_ns: u64) -> Descriptor {
         ..Default::default()
     });
     row
+}
+
+/// The calls that a waiter is in, the innermost first.
+pub fn stack() -> Vec<Call> {
+    let call = |function: &str, location: &str| Call {
+        function: function.to_owned(),
+        location: location.to_owned(),
+    };
+    vec![
+        call(
+            "tokio::io::util::read::Read<tokio::net::tcp::stream::TcpStream>",
+            "",
+        ),
+        call(
+            "server::session::read_frame::{async fn}",
+            "src/session.rs:118",
+        ),
+        call("server::session::serve::{async fn}", "src/session.rs:41"),
+    ]
 }
 
 /// The process that serves them.

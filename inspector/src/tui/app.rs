@@ -5,6 +5,7 @@ use std::time::Duration;
 
 use netpoller_proto::Direction;
 use netpoller_proto::v1::{Descriptor, GetServerResponse, ListSitesResponse};
+use netpoller_proto::vocabulary::DescId;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -38,7 +39,18 @@ pub(crate) struct Feed {
     pub(crate) model: Model,
     /// The lines that open descriptors, once somebody has looked at them.
     pub(crate) leaks: Arc<Leaks>,
+    /// The last descriptor of which more was asked for, with the calls that wait on it.
+    pub(crate) described: Option<Arc<Descriptor>>,
     pub(crate) link: Link,
+}
+
+/// What the process is asked for beside its table, while somebody looks at it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The lines that open descriptors.
+    pub(crate) sites: bool,
+    /// One descriptor in full: its poller and its number there.
+    pub(crate) descriptor: Option<(String, DescId)>,
 }
 
 /// Sites that are shown. Nobody scrolls through more.
@@ -83,6 +95,7 @@ impl Default for Feed {
             server: None,
             model: Model::default(),
             leaks: Arc::default(),
+            described: None,
             link: Link::Connecting,
         }
     }
@@ -321,9 +334,15 @@ impl App {
         self.views.get(self.open)
     }
 
-    /// Whether the open view shows the lines that open descriptors.
-    pub(crate) fn looks_at_sites(&self) -> bool {
-        self.view().is_some_and(|view| view.of_sites)
+    /// What the process is to be asked for.
+    pub(crate) fn wanted(&self) -> Wanted {
+        Wanted {
+            sites: self.view().is_some_and(|view| view.of_sites),
+            descriptor: match &self.overlay {
+                Some(Overlay::Detail { last, .. }) => Some((last.poller.clone(), last.id())),
+                _ => None,
+            },
+        }
     }
 
     pub(crate) fn place_mut(&mut self) -> Option<&mut Place> {

@@ -11,7 +11,7 @@ use std::time::Duration;
 use netpoller_proto::v1::{ListSitesResponse, WatchRequest};
 use tokio::sync::watch;
 
-use super::app::{Feed, Leaks, Link};
+use super::app::{Feed, Leaks, Link, Wanted};
 use crate::failure::Failure;
 use crate::model::Model;
 use crate::source::{Connection, Target, connect};
@@ -19,23 +19,33 @@ use crate::source::{Connection, Target, connect};
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(10);
 
-/// Watches the target until nobody looks any more. Which lines open descriptors it asks for while
-/// somebody is `looking`.
+/// Watches the target until nobody looks any more. It asks for the rest while that is `wanted`.
 pub(crate) async fn run(
     target: Target,
     interval: Duration,
     timeout: Duration,
     feed: watch::Sender<Feed>,
-    looking: watch::Receiver<bool>,
+    wanted: watch::Receiver<Wanted>,
 ) {
     let mut attempt = 0;
+    let mut detail = Detail(wanted.clone());
     let mut sites = Sites {
-        looking,
+        wanted,
         first: None,
     };
     loop {
         let reason = tokio::select! {
-            reason = watch(&target, interval, timeout, &feed, &mut attempt, &mut sites) => reason,
+            reason = async {
+                let connection = match connect(&target, timeout).await {
+                    Ok(connection) => connection,
+                    Err(failure) => return cause(failure, None),
+                };
+                tokio::select! {
+                    reason = fold(&connection, interval, &feed, &mut attempt) => reason,
+                    never = sites.ask(&connection, interval, &feed) => match never {},
+                    never = detail.ask(&connection, interval, &feed) => match never {},
+                }
+            } => reason,
             () = feed.closed() => return,
         };
         attempt += 1;
@@ -52,25 +62,6 @@ pub(crate) async fn run(
             () = tokio::time::sleep(retry_in) => {}
             () = feed.closed() => return,
         }
-    }
-}
-
-/// One connection, from its beginning to its end, and why it ended.
-async fn watch(
-    target: &Target,
-    interval: Duration,
-    timeout: Duration,
-    feed: &watch::Sender<Feed>,
-    attempt: &mut u32,
-    sites: &mut Sites,
-) -> String {
-    let connection = match connect(target, timeout).await {
-        Ok(connection) => connection,
-        Err(failure) => return cause(failure, None),
-    };
-    tokio::select! {
-        reason = fold(&connection, interval, feed, attempt) => reason,
-        never = sites.ask(&connection, interval, feed) => match never {},
     }
 }
 
@@ -110,12 +101,12 @@ async fn fold(
                     let (server, model) = (Arc::clone(&server), model.clone());
                     feed.send_modify(|feed| {
                         let is_same_life = feed.model.epoch == model.epoch;
-                        let leaks = Arc::clone(&feed.leaks);
-                        *feed = Feed {
-                            server: Some(server),
-                            model,
-                            leaks: if is_same_life { leaks } else { Arc::default() },
-                            link: Link::Live,
+                        feed.server = Some(server);
+                        feed.model = model;
+                        feed.link = Link::Live;
+                        if !is_same_life {
+                            feed.leaks = Arc::default();
+                            feed.described = None;
                         }
                     });
                 }
@@ -139,7 +130,7 @@ async fn fold(
 /// Asks for the lines that open descriptors.
 struct Sites {
     /// Whether somebody looks at them.
-    looking: watch::Receiver<bool>,
+    wanted: watch::Receiver<Wanted>,
     /// The first answer of this life of the process.
     first: Option<ListSitesResponse>,
 }
@@ -153,7 +144,7 @@ impl Sites {
         feed: &watch::Sender<Feed>,
     ) -> Infallible {
         loop {
-            if self.looking.wait_for(|looking| *looking).await.is_err() {
+            if self.wanted.wait_for(|wanted| wanted.sites).await.is_err() {
                 return std::future::pending().await;
             }
             let leaks = match connection.sites().await {
@@ -171,6 +162,36 @@ impl Sites {
             };
             feed.send_modify(|feed| feed.leaks = Arc::new(leaks));
             tokio::time::sleep(interval).await;
+        }
+    }
+}
+
+/// Asks for one descriptor in full.
+struct Detail(watch::Receiver<Wanted>);
+
+impl Detail {
+    /// Once an interval, while somebody looks at one, and at once if that becomes another one.
+    async fn ask(
+        &mut self,
+        connection: &Connection,
+        interval: Duration,
+        feed: &watch::Sender<Feed>,
+    ) -> Infallible {
+        loop {
+            let wanted = self.0.wait_for(|wanted| wanted.descriptor.is_some()).await;
+            let wanted = wanted.ok().and_then(|it| it.descriptor.clone());
+            let Some((poller, id)) = wanted else {
+                return std::future::pending().await;
+            };
+            // What is gone is shown as it was.
+            if let Ok(answer) = connection.descriptor(poller, id).await {
+                let described = answer.descriptor.map(Arc::new);
+                feed.send_modify(|feed| feed.described = described);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(interval) => {}
+                _ = self.0.changed() => {}
+            }
         }
     }
 }
@@ -255,7 +276,7 @@ mod tests {
             interval,
             timeout,
             sender,
-            watch::channel(false).1,
+            watch::channel(Wanted::default()).1,
         ));
 
         let first = until(&mut feeds, |feed| feed.link == Link::Live).await;
@@ -288,18 +309,18 @@ mod tests {
         };
         let running = Running::start(mock, scratch.path().join("mock.sock"));
         let (sender, mut feeds) = watch::channel(Feed::default());
-        let (look, looking) = watch::channel(false);
+        let (want, wanted) = watch::channel(Wanted::default());
         let (interval, timeout) = (Duration::from_millis(100), Duration::from_secs(5));
         let task = tokio::spawn(run(
             Target::Unix(running.socket.clone().into()),
             interval,
             timeout,
             sender,
-            looking,
+            wanted,
         ));
         until(&mut feeds, |feed| feed.model.sequence >= 2).await;
         assert_eq!(asked.load(Ordering::Relaxed), 0, "nobody has looked");
-        look.send_replace(true);
+        want.send_modify(|wanted| wanted.sites = true);
         let grown = |feed: &Feed| feed.leaks.rows.first().is_some_and(|row| row.grown > 0);
         let feed = until(&mut feeds, grown).await;
         let first = &feed.leaks.rows[0];
@@ -311,7 +332,7 @@ mod tests {
         );
         assert_eq!((feed.leaks.trouble.as_str(), feed.link), ("", Link::Live));
 
-        look.send_replace(false);
+        want.send_modify(|wanted| wanted.sites = false);
         // One question may be under way.
         let before = asked.load(Ordering::Relaxed) + 1;
         let sequence = feed.model.sequence + 3;
@@ -325,17 +346,61 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_process_that_does_not_tell_its_open_sites_is_shown_all_the_same() {
+    async fn a_descriptor_is_asked_for_in_full_while_somebody_looks_at_it() {
         let scratch = tempfile::TempDir::new().expect("make a directory");
-        let running = Running::start(Mock::new(3), scratch.path().join("mock.sock"));
+        let asked = Arc::new(AtomicU64::new(0));
+        let mock = Mock {
+            details: Some(Arc::clone(&asked)),
+            ..Mock::new(8)
+        };
+        let running = Running::start(mock, scratch.path().join("mock.sock"));
         let (sender, mut feeds) = watch::channel(Feed::default());
-        let (_look, looking) = watch::channel(true);
+        let (want, wanted) = watch::channel(Wanted::default());
         let task = tokio::spawn(run(
             Target::Unix(running.socket.clone().into()),
             Duration::from_millis(100),
             Duration::from_secs(5),
             sender,
-            looking,
+            wanted,
+        ));
+        let first = until(&mut feeds, |feed| feed.model.sequence >= 2).await;
+        assert_eq!(asked.load(Ordering::Relaxed), 0, "nobody has looked");
+        let rows: Vec<_> = first.model.rows.values().take(2).collect();
+        for row in rows {
+            let (poller, id) = (row.poller.clone(), row.id());
+            want.send_modify(|wanted| wanted.descriptor = Some((poller, id)));
+            let is_it = |feed: &Feed| feed.described.as_ref().is_some_and(|it| it.id() == id);
+            let feed = until(&mut feeds, is_it).await;
+            let described = feed.described.expect("it is there");
+            let sides = [&described.read, &described.write].into_iter().flatten();
+            let mut waiters = sides.filter_map(|side| side.waiter.as_ref());
+            assert!(waiters.all(|waiter| !waiter.stack.is_empty()));
+        }
+        want.send_modify(|wanted| wanted.descriptor = None);
+        // One question may be under way.
+        let before = asked.load(Ordering::Relaxed) + 1;
+        let sequence = feeds.borrow().model.sequence + 3;
+        until(&mut feeds, |feed| feed.model.sequence >= sequence).await;
+        assert!(asked.load(Ordering::Relaxed) <= before);
+        drop(feeds);
+        task.await.expect("it ends when nobody looks");
+    }
+
+    #[tokio::test]
+    async fn a_process_that_does_not_tell_its_open_sites_is_shown_all_the_same() {
+        let scratch = tempfile::TempDir::new().expect("make a directory");
+        let running = Running::start(Mock::new(3), scratch.path().join("mock.sock"));
+        let (sender, mut feeds) = watch::channel(Feed::default());
+        let (_want, wanted) = watch::channel(Wanted {
+            sites: true,
+            descriptor: None,
+        });
+        let task = tokio::spawn(run(
+            Target::Unix(running.socket.clone().into()),
+            Duration::from_millis(100),
+            Duration::from_secs(5),
+            sender,
+            wanted,
         ));
         let told = until(&mut feeds, |feed| !feed.leaks.trouble.is_empty()).await;
         assert!(told.leaks.summary.is_empty());
@@ -356,7 +421,7 @@ mod tests {
             Duration::from_millis(100),
             Duration::from_secs(5),
             sender,
-            watch::channel(false).1,
+            watch::channel(Wanted::default()).1,
         ));
         let lost = until(&mut feeds, |feed| {
             matches!(feed.link, Link::Lost { attempt: 2, .. })

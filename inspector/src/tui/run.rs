@@ -10,7 +10,7 @@ use signal_hook::consts::{
 use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
 
-use super::app::{App, Feed};
+use super::app::{App, Feed, Wanted};
 use super::terminal::{self, Screen};
 use super::theme::Theme;
 use super::update::{Cmd, Msg, apply_filter, update};
@@ -46,13 +46,13 @@ pub(crate) fn run(target: &Target, options: &Options) -> Result<(), Failure> {
 
 async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
     let (sender, mut feeds) = watch::channel(Feed::default());
-    let (look, looking) = watch::channel(false);
+    let (want, wanted) = watch::channel(Wanted::default());
     tokio::spawn(feed::run(
         target.clone(),
         options.interval,
         options.timeout,
         sender,
-        looking,
+        wanted,
     ));
 
     let mut signals =
@@ -128,7 +128,8 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
             BETWEEN_PICTURES
         });
         let command = update(&mut app, msg);
-        look.send_replace(app.looks_at_sites());
+        let wanted = app.wanted();
+        want.send_if_modified(|it| std::mem::replace(it, wanted.clone()) != wanted);
         match command {
             None => {}
             Some(Cmd::Quit) => return Ok(()),

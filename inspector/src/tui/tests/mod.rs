@@ -46,6 +46,7 @@ fn feed(rows: u32, groups: u64) -> Feed {
         server: Some(Arc::new(fixture::server(rows.into(), fixture::NOW_NS))),
         model,
         leaks: Arc::new(leaks(groups)),
+        described: None,
         link: Link::Live,
     }
 }

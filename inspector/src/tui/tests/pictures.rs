@@ -45,6 +45,20 @@ fn overlays_and_states() {
     press(&mut detail, KeyCode::Down);
     press(&mut detail, KeyCode::Enter);
     assert_picture("detail", &detail);
+    // What is asked for beside the table comes later.
+    let row = Arc::clone(&table(&detail).current().expect("a row").row);
+    let mut described = Descriptor::clone(&row);
+    let sides = [&mut described.read, &mut described.write];
+    for waiter in sides
+        .into_iter()
+        .flatten()
+        .filter_map(|it| it.waiter.as_mut())
+    {
+        waiter.stack = fixture::stack();
+        waiter.within = fixture::stack();
+    }
+    detail.feed.described = Some(Arc::new(described));
+    assert_picture("detail-stack", &detail);
     let mut help = app(40, (80, 40));
     press(&mut help, KeyCode::Char('?'));
     assert_picture("help", &help);

@@ -3,13 +3,14 @@
 use std::sync::Arc;
 
 use netpoller_proto::filter::{Field, Key};
-use netpoller_proto::v1::Descriptor;
+use netpoller_proto::v1::{Call, Descriptor, Waiter};
 use netpoller_proto::{Direction, Side};
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 
 use super::super::app::App;
+use super::super::theme::Theme;
 use super::widgets::{duration, popup, scrolled, toned};
 use crate::model::RowKey;
 use crate::paint::Tone;
@@ -49,7 +50,7 @@ pub(super) fn render(app: &App, seen: &Seen<'_>, scroll: usize, frame: &mut Fram
     let counts = counts(app, row);
     let width = |area: Rect| usize::from(area.width).saturating_sub(NAME + 2);
     // The numbers stand beside the facts where there is room, so that both are seen at once.
-    if inside.width >= 96 {
+    if inside.width >= 96 && !counts.is_empty() {
         let [left, right] =
             Layout::horizontal([Constraint::Fill(1), Constraint::Length(46)]).areas(inside);
         let facts = facts(app, seen, width(left));
@@ -148,8 +149,48 @@ fn facts(app: &App, seen: &Seen<'_>, width: usize) -> Vec<Line<'static>> {
     for (direction, side) in Direction::ALL.into_iter().zip(&sides) {
         lines.push(Line::default());
         lines.extend(direction_lines(app, direction, side, now, width));
+        if let Some(waiter) = described(app, row, direction) {
+            lines.extend(stack_lines(app.theme, "stack", &waiter.stack, width));
+            lines.extend(stack_lines(app.theme, "within", &waiter.within, width));
+        }
     }
     lines.extend(socket_lines(app, seen));
+    lines
+}
+
+/// Who waits, with the calls that it is in, if the process was asked for these since.
+fn described<'a>(app: &'a App, row: &Descriptor, direction: Direction) -> Option<&'a Waiter> {
+    let described = app.feed.described.as_deref()?;
+    let waiter = described.side(direction)?.waiter.as_ref()?;
+    let now = row.side(direction)?.waiter.as_ref()?;
+    let is_same = RowKey::of(described) == RowKey::of(row)
+        && (&waiter.task, waiter.line()) == (&now.task, now.line());
+    is_same.then_some(waiter)
+}
+
+/// The calls that a waiter is in, the innermost first, each with its line below it.
+fn stack_lines(theme: Theme, name: &str, stack: &[Call], width: usize) -> Vec<Line<'static>> {
+    let line = |name: &str, text: String, tone| {
+        Line::from(vec![
+            toned(
+                theme,
+                format!("   {name:<width$}", width = NAME - 2),
+                Tone::Dim,
+            ),
+            toned(theme, text, tone),
+        ])
+    };
+    let mut lines = Vec::new();
+    for (index, call) in stack.iter().enumerate() {
+        let name = if index == 0 { name } else { "" };
+        let function = text::cut_middle(&call.function, width, theme.ascii);
+        lines.push(line(name, function.into_owned(), Tone::Plain));
+        if !call.location.is_empty() {
+            let path = text::tail_of_path(&call.location);
+            let path = text::cut_start(path, width.saturating_sub(2), theme.ascii);
+            lines.push(line("", format!("  {path}"), Tone::Dim));
+        }
+    }
     lines
 }
 

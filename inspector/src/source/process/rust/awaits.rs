@@ -26,7 +26,7 @@ const ALIGNMENT: u64 = 8;
 /// Stacks on which a future is looked for, bytes of each, as many of these at once, and addresses
 /// at which there may be one.
 const MOST_STACKS: usize = 64;
-const LARGEST_STACK: u64 = 256 << 10;
+const LARGEST_STACK: u64 = 64 << 10;
 const PIECE: usize = 1 << 10;
 const MOST_FOLLOWED: usize = 1 << 14;
 
@@ -111,7 +111,6 @@ pub(super) fn find(
     stacks: &[u64],
     last: Option<(usize, u64)>,
 ) -> Option<((usize, u64), Awaits)> {
-    let kinds = known.blocked_on();
     let mut walk = Walk {
         known,
         memory,
@@ -125,36 +124,31 @@ pub(super) fn find(
             return Some(((kind, address), awaits));
         }
     }
-    let kinds: Vec<_> = kinds
-        .into_iter()
-        .filter_map(|it| Some((it, walk.known.kind(it)?)))
-        .collect();
-    let largest = kinds.iter().map(|(_, kind)| kind.size).max()?;
-    let largest = largest.min(LARGEST_STACK);
-    let around = Region::read(memory, place.address.saturating_sub(largest), largest);
     let stacks = stacks.iter().take(MOST_STACKS);
-    let stacks = stacks.map(|end| Region::read(memory, *end, LARGEST_STACK));
-    let mut rest = MOST_FOLLOWED;
+    let stacks = stacks.map(|end| Region::behind(memory, *end));
     // One that is around the place may be in the box of one that is on a stack.
-    for regions in [stacks.collect(), vec![around]] {
-        let mut found = None;
-        for (number, kind) in &kinds {
-            let addresses = regions.iter().flat_map(|it: &Region| it.waiting(kind));
-            for address in addresses {
-                rest = rest.checked_sub(1)?;
-                walk.seen.clear();
-                let awaits = walk.follow(*number, address, 0);
-                if awaits.is_at && found.replace(((*number, address), awaits)).is_some() {
-                    return None;
-                }
+    let regions = [
+        stacks.collect(),
+        vec![Region::around(memory, place.address)],
+    ];
+    let mut rest = MOST_FOLLOWED;
+    for are_all in [false, true] {
+        let kinds = walk.known.blocked_on(are_all).into_iter();
+        let kinds = kinds.filter_map(|it| Some((it, walk.known.kind(it)?)));
+        let kinds: Vec<_> = kinds.collect();
+        for regions in &regions {
+            match walk.one_of(&kinds, regions, &mut rest) {
+                Ok(None) => {}
+                Ok(found) => return found,
+                Err(TooMany) => return None,
             }
-        }
-        if found.is_some() {
-            return found;
         }
     }
     None
 }
+
+/// There may be two, or there is too much to look at.
+struct TooMany;
 
 /// Some of a memory, as it was at one moment.
 struct Region {
@@ -163,21 +157,33 @@ struct Region {
 }
 
 impl Region {
-    /// Reads as much of it as there is in one piece.
-    fn read(memory: &impl Memory, start: u64, size: u64) -> Self {
-        let mut start = start & !(ALIGNMENT - 1);
-        let end = start.saturating_add(size);
-        let mut bytes = Vec::new();
-        loop {
-            let at = start.saturating_add(bytes.len() as u64);
-            match memory.bytes(at, PIECE) {
-                _ if at >= end => break,
-                Some(piece) => bytes.extend(piece),
-                None if bytes.is_empty() => start = start.saturating_add(PIECE as u64),
-                None => break,
-            }
-        }
+    /// Reads as much as there is behind an address.
+    fn behind(memory: &impl Memory, start: u64) -> Self {
+        let start = start & !(ALIGNMENT - 1);
+        let pieces = (0..LARGEST_STACK).step_by(PIECE).map_while(|offset| {
+            let at = start.checked_add(offset)?;
+            memory.bytes(at, PIECE)
+        });
+        let bytes = pieces.collect::<Vec<_>>().concat();
         Self { start, bytes }
+    }
+
+    /// Reads as much as there is around an address.
+    fn around(memory: &impl Memory, address: u64) -> Self {
+        let behind = Self::behind(memory, address);
+        let sizes = (PIECE as u64..=LARGEST_STACK).step_by(PIECE);
+        let pieces = sizes.map_while(|size| {
+            let at = behind.start.checked_sub(size)?;
+            memory.bytes(at, PIECE)
+        });
+        let mut pieces: Vec<_> = pieces.collect();
+        let before = pieces.len() * PIECE;
+        pieces.reverse();
+        pieces.push(behind.bytes);
+        Self {
+            start: behind.start.saturating_sub(before as u64),
+            bytes: pieces.concat(),
+        }
     }
 
     /// Returns the addresses at which a suspended future of this type may lie.
@@ -207,6 +213,27 @@ impl At {
 }
 
 impl<M: Memory> Walk<'_, M> {
+    /// Finds the future of one of these types that waits at the place that is looked for.
+    fn one_of(
+        &mut self,
+        kinds: &[(usize, Arc<Type>)],
+        regions: &[Region],
+        rest: &mut usize,
+    ) -> Result<Option<((usize, u64), Awaits)>, TooMany> {
+        let mut found = None;
+        for (number, kind) in kinds {
+            for address in regions.iter().flat_map(|it| it.waiting(kind)) {
+                *rest = rest.checked_sub(1).ok_or(TooMany)?;
+                self.seen.clear();
+                let awaits = self.follow(*number, address, 0);
+                if awaits.is_at && found.replace(((*number, address), awaits)).is_some() {
+                    return Err(TooMany);
+                }
+            }
+        }
+        Ok(found)
+    }
+
     /// Follows a future from call to call.
     fn follow(&mut self, kind: usize, address: u64, level: u32) -> Awaits {
         let (mut awaits, mut next) = (Awaits::default(), Some((kind, address)));

@@ -26,6 +26,8 @@ const BODY: &str = "{async_";
 /// they call it.
 const BLOCKS: &str = "block_on<";
 const BLOCKS_ON: &str = "F";
+/// What their symbols have in them.
+const BLOCKS_SYMBOL: &str = "8block_on";
 /// Types of futures that are polled so.
 const MOST_BLOCKED_ON: usize = 256;
 
@@ -41,8 +43,9 @@ pub(super) struct Known {
     text: usize,
     /// The functions that rustc has made of `async`; `None` until one is asked for.
     bodies: Option<Vec<usize>>,
-    /// The types of futures for which threads wait; `None` until one is asked for.
-    blocked_on: Option<Vec<usize>>,
+    /// The types of futures for which threads wait: those of functions that have a symbol, and
+    /// those of all; `None` until they are asked for.
+    blocked_on: [Option<Vec<usize>>; 2],
     types: Types,
     /// By the function that polls it.
     polled: HashMap<u64, Option<usize>>,
@@ -66,7 +69,7 @@ impl Known {
             names: HashMap::new(),
             text: 0,
             bodies: None,
-            blocked_on: None,
+            blocked_on: [None, None],
             types: Types::default(),
             polled: HashMap::new(),
         }
@@ -195,28 +198,43 @@ impl Known {
         reader.location(&entry)
     }
 
-    /// Returns the types of the futures that a thread may wait for in `block_on`. To find these is
-    /// to read all there is, so that is done once.
-    pub(super) fn blocked_on(&mut self) -> Vec<usize> {
-        if self.blocked_on.is_none() {
-            self.blocked_on = self.find_blocked_on();
+    /// Returns the types of the futures that a thread may wait for in `block_on`: of those of these
+    /// functions that have a symbol, or of all, which may be part of others. To find these is to read
+    /// all there is, so that is done once.
+    pub(super) fn blocked_on(&mut self, are_all: bool) -> Vec<usize> {
+        let [by_symbol, all] = &self.blocked_on;
+        let known = if are_all { all } else { by_symbol };
+        if let Some(known) = known {
+            return known.clone();
         }
-        self.blocked_on.clone().unwrap_or_default()
+        let found = self.find_blocked_on(are_all).unwrap_or_default();
+        let [by_symbol, all] = &mut self.blocked_on;
+        let known = if are_all { all } else { by_symbol };
+        known.insert(found).clone()
     }
 
-    fn find_blocked_on(&mut self) -> Option<Vec<usize>> {
+    fn find_blocked_on(&mut self, are_all: bool) -> Option<Vec<usize>> {
         self.load()?;
-        let reader = Reader::new(self.loaded.as_ref()?);
-        let functions = reader.functions_called(BLOCKS);
+        let loaded = self.loaded.as_ref()?;
+        let (reader, ranges) = (Reader::new(loaded), self.ranges.as_ref()?);
+        let functions: Vec<usize> = match are_all {
+            true => reader.functions_called(BLOCKS),
+            false => {
+                let addresses = loaded.symbols.having(BLOCKS_SYMBOL).into_iter();
+                let functions = addresses.map(|it| functions(&reader, ranges, it));
+                functions.flatten().collect()
+            }
+        };
         let made_for = |place: usize| reader.made_for(place, BLOCKS_ON);
         let mut kinds: Vec<usize> = functions.into_iter().filter_map(made_for).collect();
         kinds.sort_unstable();
         kinds.dedup();
-        kinds.truncate(MOST_BLOCKED_ON);
         // Units may have the same type each.
         let mut seen = HashSet::new();
         kinds.retain(|place| {
             let kind = self.types.read(&reader, *place);
+            let is_one = |it: &Arc<Type>| matches!(it.shape, Shape::Async(..));
+            let kind = kind.filter(|it| is_one(it) && seen.len() < MOST_BLOCKED_ON);
             kind.is_some_and(|it| seen.insert((it.name.clone(), it.size)))
         });
         Some(kinds)

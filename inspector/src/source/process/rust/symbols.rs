@@ -13,6 +13,8 @@ use super::super::units::LARGEST_SECTION;
 const MOST_NAMES: usize = 64;
 /// Symbols that are looked at.
 const MOST: usize = 1 << 22;
+/// Functions that are found by what is in their names.
+const MOST_FOUND: usize = 1 << 10;
 /// Bytes of the name of one, and of what that is when it is written out.
 const LONGEST: usize = 16 << 10;
 
@@ -46,6 +48,20 @@ impl Symbols {
         names.sort_unstable();
         names.dedup();
         names.into_iter().filter_map(written).collect()
+    }
+
+    /// Returns where the functions begin whose symbols have this in them.
+    pub(super) fn having(&self, part: &str) -> Vec<u64> {
+        let finder = memchr::memmem::Finder::new(part);
+        let functions = self.functions.iter();
+        let these = functions.filter(|(_, name)| {
+            let name = self.name(*name).unwrap_or_default();
+            finder.find(name.as_bytes()).is_some()
+        });
+        these
+            .map(|(address, _)| *address)
+            .take(MOST_FOUND)
+            .collect()
     }
 
     fn name(&self, start: u32) -> Option<&str> {
@@ -99,5 +115,8 @@ mod tests {
         assert_eq!(symbols.at(1), [poll]);
         assert_eq!(symbols.at(2), ["memcpy"]);
         assert_eq!(symbols.at(3), [""; 0]);
+        assert_eq!(symbols.having("4poll"), [0, 1]);
+        assert_eq!(symbols.having("4main"), [1]);
+        assert_eq!(symbols.having("5sleep"), [0; 0]);
     }
 }

@@ -5,6 +5,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
@@ -12,6 +13,9 @@ use tokio::sync::{RwLock, RwLockWriteGuard};
 
 use crate::runtime::Runtime;
 use crate::waiter::eventually;
+
+/// Between two connections of one task.
+const BETWEEN: Duration = Duration::from_millis(1);
 
 /// What all of it has in common.
 #[derive(Default)]
@@ -94,6 +98,8 @@ async fn work(shared: Arc<Shared>, number: usize, address: SocketAddr) {
     let mut round = 0;
     while number < shared.wanted.load(Ordering::SeqCst) {
         round += 1;
+        // As fast as it can, it would keep a processor from the rest.
+        tokio::time::sleep(BETWEEN).await;
         if once(&shared, address, (number + round) % 8).await.is_err() {
             tokio::task::yield_now().await;
         }
@@ -106,7 +112,7 @@ async fn once(shared: &Shared, address: SocketAddr, requests: usize) -> io::Resu
     let mut stream = TcpStream::connect(address).await?;
     // No port is left behind that waits for its time to pass.
     #[allow(deprecated)]
-    stream.set_linger(Some(std::time::Duration::ZERO))?;
+    stream.set_linger(Some(Duration::ZERO))?;
     drop(step);
     let mut buffer = [0; 256];
     for size in 0..requests {
