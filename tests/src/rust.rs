@@ -6,7 +6,31 @@ use std::process::{Command, Stdio};
 use std::sync::{Mutex, PoisonError};
 
 /// Releases of tokio, the oldest first.
-pub const TOKIO: &[&str] = &["1.40.0", "1.42.0", "1.44.2", "1.47.1", "1.50.0", "1.54.1"];
+const RELEASES: &[&str] = &["1.40.0", "1.42.0", "1.44.2", "1.47.1", "1.50.0", "1.54.1"];
+/// Which of these are taken, with `:` between them; all where it is not set.
+const CHOSEN: &str = "TOKIOS";
+
+/// Returns the releases of tokio that tests build programs with, the oldest first.
+///
+/// # Panics
+///
+/// If the environment names one that is none of them, or none at all.
+#[must_use]
+#[track_caller]
+pub fn releases() -> Vec<&'static str> {
+    let Some(chosen) = std::env::var_os(CHOSEN) else {
+        return RELEASES.to_vec();
+    };
+    let chosen = chosen.to_string_lossy();
+    let is_chosen = |release: &&str| chosen.split(':').any(|it| it == *release);
+    let releases: Vec<&str> = RELEASES.iter().copied().filter(is_chosen).collect();
+    assert_eq!(
+        releases.len(),
+        chosen.split(':').count(),
+        "{CHOSEN} is {chosen}, but there are {RELEASES:?}"
+    );
+    releases
+}
 
 /// The manifest of a program says this of tokio, and where its source is.
 const RELEASE: &str = "version = \"1.40\"";

@@ -21,6 +21,8 @@ mod discover;
 mod endpoint;
 mod places;
 mod process;
+#[cfg(fuzzing)]
+pub(crate) use self::process::lies;
 mod procfs;
 mod selector;
 mod target;

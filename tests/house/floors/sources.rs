@@ -22,7 +22,7 @@ pub(super) struct Sources {
     shown: BTreeMap<Module, BTreeMap<String, Module>>,
 }
 
-/// Whether an item is compiled for tests or models alone.
+/// Whether an item is compiled for tests, models or fuzzers alone.
 fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
     let is_cfg = |it: &&syn::Attribute| it.path().is_ident("cfg");
     attributes
@@ -31,10 +31,14 @@ fn is_for_tests(attributes: &[syn::Attribute]) -> bool {
         .any(|it| asks_for_tests(&it.meta))
 }
 
-/// Whether a condition of `cfg` holds in tests and models alone.
+/// Whether a condition of `cfg` holds in tests, models and fuzzers alone.
 fn asks_for_tests(condition: &syn::Meta) -> bool {
     let list = match condition {
-        syn::Meta::Path(path) => return path.is_ident("test") || path.is_ident("loom"),
+        syn::Meta::Path(path) => {
+            return ["test", "loom", "fuzzing"]
+                .iter()
+                .any(|it| path.is_ident(it));
+        }
         syn::Meta::List(list) => list,
         syn::Meta::NameValue(_) => return false,
     };

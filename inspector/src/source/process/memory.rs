@@ -98,7 +98,7 @@ impl Memory for Process {
     }
 }
 
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 pub(super) mod fake {
     use std::collections::BTreeMap;
 

@@ -22,6 +22,7 @@
 //! | `look`, `table`, `seen` | the rows that all of this makes, from look to look, and since when somebody waits |
 //! | `outside`, `glance` | the process as it is looked at, no more often than it can bear |
 //! | `service`, `watch`, `wanted` | answers in the messages of the protocol |
+//! | `lies` | a memory that a fuzzer fills, for all that read one |
 
 mod access;
 mod auxv;
@@ -38,6 +39,8 @@ mod image;
 mod inside;
 mod kept;
 mod leaked;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod lies;
 mod lints;
 mod look;
 mod memory;

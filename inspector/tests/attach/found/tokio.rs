@@ -2,7 +2,7 @@
 
 use std::thread;
 
-use netpoller_tests::rust::{Build, TOKIO};
+use netpoller_tests::rust::{self, Build};
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
 
@@ -19,8 +19,9 @@ const SHORT: u64 = 400;
 
 /// The oldest release and the newest.
 fn releases() -> impl Iterator<Item = Build<'static>> {
-    let both = [TOKIO.first(), TOKIO.last()].into_iter().flatten();
-    both.map(|tokio| Build {
+    let releases = rust::releases();
+    let both = [releases.first().copied(), releases.last().copied()];
+    both.into_iter().flatten().map(|tokio| Build {
         tokio,
         ..Build::default()
     })

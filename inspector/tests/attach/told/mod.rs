@@ -41,6 +41,8 @@ struct Tally {
     /// Lines that were compared, and names of futures.
     lines: usize,
     futures: usize,
+    /// Futures of threads that are in none of tokio's tasks.
+    of_threads: usize,
     /// Lines that were not told of somebody who was.
     no_line: Vec<String>,
     /// The inspector did not tell, which it may do seldom.
@@ -101,6 +103,7 @@ impl Tally {
             parked,
             lines,
             futures,
+            of_threads,
             no_line,
             absent,
             wrong,
@@ -108,7 +111,7 @@ impl Tally {
         let (absent_count, no_line_count) = (absent.len(), no_line.len());
         println!(
             "{of}: {right} right, {parked} of them of who waits, {lines} lines ({no_line_count} \
-             more not told), {futures} futures, {absent_count} absent"
+             more not told), {futures} futures, {of_threads} of them of threads, {absent_count} absent"
         );
         assert_eq!(wrong, &[""; 0], "{of}: {} are wrong", wrong.len());
         assert!(

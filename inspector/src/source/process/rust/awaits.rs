@@ -100,8 +100,8 @@ pub(super) fn read(
 }
 
 /// Looks for the future that a thread polls in `block_on` and that waits at this place, which is
-/// in the future, or in what that has in a box: the future is then on one of the `stacks`, whose
-/// ends these are. Where the last one was, it may be still. Returns its type and its address; `None`
+/// in the future, or in what that has in a box. Of which type it is, the functions tell to which
+/// the thread returns: the `stacks` of all of them end at these addresses. Returns its type; `None`
 /// also if there may be two.
 pub(super) fn find(
     known: &mut Known,
@@ -109,8 +109,7 @@ pub(super) fn find(
     bias: u64,
     place: Place,
     stacks: &[u64],
-    last: Option<(usize, u64)>,
-) -> Option<((usize, u64), Awaits)> {
+) -> Option<(usize, Awaits)> {
     let mut walk = Walk {
         known,
         memory,
@@ -118,37 +117,26 @@ pub(super) fn find(
         place: Some(place),
         seen: HashSet::new(),
     };
-    if let Some((kind, address)) = last {
-        let awaits = walk.follow(kind, address, 0);
-        if awaits.is_at {
-            return Some(((kind, address), awaits));
-        }
-    }
     let stacks = stacks.iter().take(MOST_STACKS);
     let stacks = stacks.map(|end| Region::behind(memory, *end));
-    // One that is around the place may be in the box of one that is on a stack.
-    let regions = [
-        stacks.collect(),
-        vec![Region::around(memory, place.address)],
-    ];
-    let mut rest = MOST_FOLLOWED;
-    for are_all in [false, true] {
-        let kinds = walk.known.blocked_on(are_all).into_iter();
-        let kinds = kinds.filter_map(|it| Some((it, walk.known.kind(it)?)));
-        let kinds: Vec<_> = kinds.collect();
-        for regions in &regions {
-            match walk.one_of(&kinds, regions, &mut rest) {
-                Ok(None) => {}
-                Ok(found) => return found,
-                Err(TooMany) => return None,
-            }
-        }
+    let mut stacks: Vec<Region> = stacks.collect();
+    if let Some(this) = stacks.iter().position(|it| it.has(place.address)) {
+        stacks = vec![stacks.swap_remove(this)];
     }
-    None
+    let around = Region::around(memory, place.address);
+    let (mut found, mut boxed, mut rest) = (Vec::new(), Vec::new(), MOST_FOLLOWED);
+    for stack in &stacks {
+        let kinds = walk.blocked_on(stack);
+        found.extend(walk.waiting(&kinds, stack, None, &mut rest));
+        // tokio puts a large one into a box.
+        boxed.extend(walk.waiting(&kinds, &around, Some(stack), &mut rest));
+    }
+    // What is around the place may itself be in the box of one that is on a stack.
+    if found.is_empty() {
+        found = boxed;
+    }
+    found.pop().filter(|_| found.is_empty() && rest > 0)
 }
-
-/// There may be two, or there is too much to look at.
-struct TooMany;
 
 /// Some of a memory, as it was at one moment.
 struct Region {
@@ -186,6 +174,15 @@ impl Region {
         }
     }
 
+    fn words(&self) -> impl Iterator<Item = u64> {
+        (0..self.bytes.len() / 8).filter_map(|index| word(&self.bytes, index * 8))
+    }
+
+    fn has(&self, address: u64) -> bool {
+        let into = address.wrapping_sub(self.start);
+        into < self.bytes.len() as u64
+    }
+
     /// Returns the addresses at which a suspended future of this type may lie.
     fn waiting<'a>(&'a self, kind: &'a Type) -> impl Iterator<Item = u64> + 'a {
         let (discriminant, states) = match &kind.shape {
@@ -213,25 +210,43 @@ impl At {
 }
 
 impl<M: Memory> Walk<'_, M> {
-    /// Finds the future of one of these types that waits at the place that is looked for.
-    fn one_of(
+    /// Returns the types of the futures for which a thread may wait that has this stack.
+    fn blocked_on(&mut self, stack: &Region) -> Vec<(usize, Arc<Type>)> {
+        let bias = self.bias;
+        let addresses = stack.words().map(|word| word.wrapping_sub(bias));
+        let kinds = self.known.blocked_on(addresses).into_iter();
+        let kinds = kinds.filter_map(|it| Some((it, self.known.kind(it)?)));
+        kinds.collect()
+    }
+
+    /// Finds the futures of these types that wait at the place that is looked for, and are known to
+    /// who has this stack, if they are elsewhere.
+    fn waiting(
         &mut self,
         kinds: &[(usize, Arc<Type>)],
-        regions: &[Region],
+        region: &Region,
+        known_to: Option<&Region>,
         rest: &mut usize,
-    ) -> Result<Option<((usize, u64), Awaits)>, TooMany> {
-        let mut found = None;
+    ) -> Vec<(usize, Awaits)> {
+        let mut found = Vec::new();
+        let known: Option<HashSet<u64>> = known_to.map(|it| it.words().collect());
         for (number, kind) in kinds {
-            for address in regions.iter().flat_map(|it| it.waiting(kind)) {
-                *rest = rest.checked_sub(1).ok_or(TooMany)?;
+            for address in region.waiting(kind) {
+                if known.as_ref().is_some_and(|it| !it.contains(&address)) {
+                    continue;
+                }
+                if *rest == 0 {
+                    return found;
+                }
+                *rest -= 1;
                 self.seen.clear();
                 let awaits = self.follow(*number, address, 0);
-                if awaits.is_at && found.replace(((*number, address), awaits)).is_some() {
-                    return Err(TooMany);
+                if awaits.is_at {
+                    found.push((*number, awaits));
                 }
             }
         }
-        Ok(found)
+        found
     }
 
     /// Follows a future from call to call.

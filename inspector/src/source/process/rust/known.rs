@@ -26,10 +26,8 @@ const BODY: &str = "{async_";
 /// they call it.
 const BLOCKS: &str = "block_on<";
 const BLOCKS_ON: &str = "F";
-/// What their symbols have in them.
-const BLOCKS_SYMBOL: &str = "8block_on";
-/// Types of futures that are polled so.
-const MOST_BLOCKED_ON: usize = 256;
+/// Calls that were made part of a function, within one another.
+const MOST_INLINED: isize = 64;
 
 /// A program, with what is known of it.
 pub(super) struct Known {
@@ -43,9 +41,8 @@ pub(super) struct Known {
     text: usize,
     /// The functions that rustc has made of `async`; `None` until one is asked for.
     bodies: Option<Vec<usize>>,
-    /// The types of futures for which threads wait: those of functions that have a symbol, and
-    /// those of all; `None` until they are asked for.
-    blocked_on: [Option<Vec<usize>>; 2],
+    /// The types of the futures for which functions wait, by where these begin.
+    blocked_on: HashMap<u64, Vec<usize>>,
     types: Types,
     /// By the function that polls it.
     polled: HashMap<u64, Option<usize>>,
@@ -69,7 +66,7 @@ impl Known {
             names: HashMap::new(),
             text: 0,
             bodies: None,
-            blocked_on: [None, None],
+            blocked_on: HashMap::new(),
             types: Types::default(),
             polled: HashMap::new(),
         }
@@ -198,46 +195,43 @@ impl Known {
         reader.location(&entry)
     }
 
-    /// Returns the types of the futures that a thread may wait for in `block_on`: of those of these
-    /// functions that have a symbol, or of all, which may be part of others. To find these is to read
-    /// all there is, so that is done once.
-    pub(super) fn blocked_on(&mut self, are_all: bool) -> Vec<usize> {
-        let [by_symbol, all] = &self.blocked_on;
-        let known = if are_all { all } else { by_symbol };
-        if let Some(known) = known {
-            return known.clone();
+    /// Returns the types of the futures that a thread may wait for in `block_on`, by addresses on its
+    /// stack: some of them are those to which its functions return.
+    pub(super) fn blocked_on(&mut self, addresses: impl Iterator<Item = u64>) -> Vec<usize> {
+        if self.load().is_none() {
+            return Vec::new();
         }
-        let found = self.find_blocked_on(are_all).unwrap_or_default();
-        let [by_symbol, all] = &mut self.blocked_on;
-        let known = if are_all { all } else { by_symbol };
-        known.insert(found).clone()
-    }
-
-    fn find_blocked_on(&mut self, are_all: bool) -> Option<Vec<usize>> {
-        self.load()?;
-        let loaded = self.loaded.as_ref()?;
-        let (reader, ranges) = (Reader::new(loaded), self.ranges.as_ref()?);
-        let functions: Vec<usize> = match are_all {
-            true => reader.functions_called(BLOCKS),
-            false => {
-                let addresses = loaded.symbols.having(BLOCKS_SYMBOL).into_iter();
-                let functions = addresses.map(|it| functions(&reader, ranges, it));
-                functions.flatten().collect()
-            }
+        let (Some(loaded), Some(ranges)) = (&self.loaded, &self.ranges) else {
+            return Vec::new();
         };
-        let made_for = |place: usize| reader.made_for(place, BLOCKS_ON);
-        let mut kinds: Vec<usize> = functions.into_iter().filter_map(made_for).collect();
-        kinds.sort_unstable();
-        kinds.dedup();
+        if self.blocked_on.len() > MOST_FUNCTIONS {
+            self.blocked_on.clear();
+        }
+        let starts: HashSet<u64> = addresses
+            .filter_map(|address| loaded.symbols.start(address))
+            .collect();
+        let reader = Reader::new(loaded);
+        let mut kinds: Vec<usize> = Vec::new();
+        for start in starts {
+            let known = self.blocked_on.entry(start).or_insert_with(|| {
+                let functions = functions(&reader, ranges, start).into_iter();
+                let these = functions.flat_map(|it| reader.itself_and_inlined(it, MOST_INLINED));
+                let these = these.filter(|it| reader.begins(*it, BLOCKS));
+                these
+                    .filter_map(|it| reader.made_for(it, BLOCKS_ON))
+                    .collect()
+            });
+            kinds.extend(known.iter());
+        }
         // Units may have the same type each.
         let mut seen = HashSet::new();
+        kinds.sort_unstable();
         kinds.retain(|place| {
             let kind = self.types.read(&reader, *place);
-            let is_one = |it: &Arc<Type>| matches!(it.shape, Shape::Async(..));
-            let kind = kind.filter(|it| is_one(it) && seen.len() < MOST_BLOCKED_ON);
+            let kind = kind.filter(|it| matches!(it.shape, Shape::Async(..)));
             kind.is_some_and(|it| seen.insert((it.name.clone(), it.size)))
         });
-        Some(kinds)
+        kinds
     }
 
     /// Finds where the function is that begins there, if it is the only one.

@@ -45,8 +45,6 @@ const LONGEST_NAME: usize = 4 << 10;
 pub(super) struct Program {
     known: Known,
     futures: HashMap<u64, Option<Future>>,
-    /// Types and addresses of the futures that were found last, by the places at which they wait.
-    blocked: HashMap<u64, (usize, u64)>,
 }
 
 /// The future that a task is.
@@ -67,7 +65,6 @@ impl Program {
         Self {
             known: Known::new(image),
             futures: HashMap::new(),
-            blocked: HashMap::new(),
         }
     }
 
@@ -128,8 +125,7 @@ impl Program {
     }
 
     /// Returns the future for which a thread waits in `block_on`, and where that is, by the place
-    /// at which it waits: the future has that in itself, or is on a stack, of which the ends are
-    /// given.
+    /// at which it waits: one of the threads whose stacks end at these addresses.
     pub(super) fn blocked(
         &mut self,
         memory: &impl Memory,
@@ -137,13 +133,7 @@ impl Program {
         place: Place,
         stacks: &[u64],
     ) -> Option<(Future, Stack)> {
-        let last = self.blocked.remove(&place.address);
-        let (at, awaits) = awaits::find(&mut self.known, memory, bias, place, stacks, last)?;
-        if self.blocked.len() == MOST_FUTURES {
-            self.blocked.clear();
-        }
-        self.blocked.insert(place.address, at);
-        let place = at.0;
+        let (place, awaits) = awaits::find(&mut self.known, memory, bias, place, stacks)?;
         let kind = self.known.kind(place)?;
         let future = Future {
             name: text::tidy(&kind.name),

@@ -135,6 +135,21 @@ impl<'a> Reader<'a> {
         Some(())
     }
 
+    /// Whether the own name of a function begins like this.
+    pub(super) fn begins(&self, function: usize, start: &str) -> bool {
+        let named = self.origin(function, |it| it.name.is_some());
+        let name = named.and_then(|(_, entry)| entry.name);
+        name.is_some_and(|it| it.starts_with(start.as_bytes()))
+    }
+
+    /// Returns a function and those that were made part of it.
+    pub(super) fn itself_and_inlined(&self, function: usize, levels: isize) -> Vec<usize> {
+        let tags = [constants::DW_TAG_inlined_subroutine];
+        let inlined = self.tree(function, &tags, levels).map(|(_, inside)| inside);
+        let inlined = inlined.into_iter().flatten().filter_map(|it| it.origin);
+        std::iter::once(function).chain(inlined).collect()
+    }
+
     /// Finds the one of these functions that has this name.
     pub(super) fn called(&self, name: &str, functions: &[usize]) -> Option<usize> {
         let mut functions = functions.iter().copied();

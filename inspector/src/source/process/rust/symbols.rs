@@ -13,8 +13,8 @@ use super::super::units::LARGEST_SECTION;
 const MOST_NAMES: usize = 64;
 /// Symbols that are looked at.
 const MOST: usize = 1 << 22;
-/// Functions that are found by what is in their names.
-const MOST_FOUND: usize = 1 << 10;
+/// Bytes of one function.
+const LARGEST_FUNCTION: u64 = 1 << 20;
 /// Bytes of the name of one, and of what that is when it is written out.
 const LONGEST: usize = 16 << 10;
 
@@ -50,18 +50,11 @@ impl Symbols {
         names.into_iter().filter_map(written).collect()
     }
 
-    /// Returns where the functions begin whose symbols have this in them.
-    pub(super) fn having(&self, part: &str) -> Vec<u64> {
-        let finder = memchr::memmem::Finder::new(part);
-        let functions = self.functions.iter();
-        let these = functions.filter(|(_, name)| {
-            let name = self.name(*name).unwrap_or_default();
-            finder.find(name.as_bytes()).is_some()
-        });
-        these
-            .map(|(address, _)| *address)
-            .take(MOST_FOUND)
-            .collect()
+    /// Returns where the function begins in which this address is, if that is not too far.
+    pub(super) fn start(&self, address: u64) -> Option<u64> {
+        let next = self.functions.partition_point(|(it, _)| *it <= address);
+        let (start, _) = self.functions.get(next.checked_sub(1)?)?;
+        (address - start < LARGEST_FUNCTION).then_some(*start)
     }
 
     fn name(&self, start: u32) -> Option<&str> {
@@ -115,8 +108,7 @@ mod tests {
         assert_eq!(symbols.at(1), [poll]);
         assert_eq!(symbols.at(2), ["memcpy"]);
         assert_eq!(symbols.at(3), [""; 0]);
-        assert_eq!(symbols.having("4poll"), [0, 1]);
-        assert_eq!(symbols.having("4main"), [1]);
-        assert_eq!(symbols.having("5sleep"), [0; 0]);
+        let starts = [0, 2, 2 + LARGEST_FUNCTION].map(|it| symbols.start(it));
+        assert_eq!(starts, [Some(0), Some(2), None]);
     }
 }

@@ -235,13 +235,12 @@ fn the_place_tells_which_of_several_waits(running: &Running, program: &mut Progr
         ("place_in_a_box", boxed.concat()),
     ] {
         let place = running.place(name);
-        // It is looked for, and then found where it was.
-        for _ in 0..2 {
-            let found = program.blocked(&memory, running.bias, place, &stacks);
-            let (future, stack) = found.expect("a future");
-            assert_eq!(told(&stack), expected_of(&expected));
-            assert_eq!(future.name, expected[0].0);
-        }
+        let found = program.blocked(&memory, running.bias, place, &stacks);
+        let (future, stack) = found.expect("a future");
+        assert_eq!(told(&stack), expected_of(&expected));
+        assert_eq!(future.name, expected[0].0);
+        // Of which type it is, only the stack of its thread tells.
+        assert_eq!(program.blocked(&memory, running.bias, place, &[]), None);
         for other in [
             Place {
                 of: place.of + 8,

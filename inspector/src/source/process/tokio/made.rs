@@ -1,4 +1,4 @@
-//! A program of tokio that is made up, for tests.
+//! A program of tokio that is made up, for tests and fuzzers.
 
 use std::sync::Arc;
 
@@ -8,7 +8,7 @@ use crate::source::process::memory::fake::Fake;
 use crate::source::process::rust::Place;
 
 /// Where its code is, and where the functions begin of which the names are known.
-const CODE: std::ops::Range<u64> = 0x40_0000..0x50_0000;
+pub(in super::super) const CODE: std::ops::Range<u64> = 0x40_0000..0x50_0000;
 pub(super) const OF_A_TASK: u64 = 0x40_1000;
 pub(super) const OF_A_THREAD: u64 = 0x40_2000;
 pub(super) const NAMELESS: u64 = 0x40_3000;

@@ -13,7 +13,7 @@
 //! | `reader` | what is told of a row, read until it is the same twice |
 
 mod code;
-#[cfg(test)]
+#[cfg(any(test, fuzzing))]
 mod made;
 mod owned;
 mod program;
@@ -125,6 +125,21 @@ impl Tokio {
             reading.missing.push(spent);
         }
         reading
+    }
+}
+
+#[cfg(any(test, fuzzing))]
+pub(super) use self::made::CODE;
+
+/// Reads all that this memory tells of these registrations.
+#[cfg(any(test, fuzzing))]
+pub(super) fn read_whole(memory: &impl super::memory::Memory, rows: &[(u64, i32)]) {
+    for has_names in [false, true] {
+        let reader = Reader::new(memory, made::Code { has_names });
+        for (data, _) in rows {
+            let _ = reader.row(*data);
+        }
+        let _ = reader.tasks();
     }
 }
 

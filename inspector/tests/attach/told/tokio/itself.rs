@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::fs;
 use std::path::PathBuf;
 
-use netpoller_tests::rust::{Build, TOKIO};
+use netpoller_tests::rust::{Build, releases};
 use serde_json::Value;
 
 use super::commands::{change, prepare};
@@ -65,7 +65,8 @@ fn check(service: &mut Service) -> usize {
 }
 
 fn rehearse(kind: &str) {
-    let tokio = TOKIO.last().expect("one of them");
+    let releases = releases();
+    let tokio = releases.last().expect("one of them");
     let how = Build {
         tokio,
         ..Build::default()

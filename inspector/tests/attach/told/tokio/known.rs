@@ -62,11 +62,12 @@ impl Known {
     pub(super) fn compare(&self, tally: &mut Tally, told: &Value, truth: &Value) {
         let what = format!("{} at {}", truth["task"], truth["place"]);
         let is_task = truth["task"].is_u64();
-        // The future of a thread is found by the place in the list that it has in itself.
-        let is_told = match self.futures {
-            Futures::Types => is_task || truth["how"] == "list",
-            _ => is_task,
-        };
+        // The future of a thread is found by the place in the list that it has in itself, if there
+        // is just one that it can be.
+        let is_of_thread = !is_task && !told["future"].is_null();
+        let may_be_told = self.futures == Futures::Types && truth["how"] == "list";
+        let is_told = is_task || (is_of_thread && may_be_told);
+        tally.of_threads += usize::from(is_of_thread && may_be_told);
         if is_task && told["task_state"] != "idle" {
             tally.wrong.push(format!("{what}: {}", told["task_state"]));
         }
@@ -109,7 +110,7 @@ impl Known {
     }
 
     /// Returns the name of a future as it is shown.
-    fn future(&self, truth: &Value) -> Option<String> {
+    pub(super) fn future(&self, truth: &Value) -> Option<String> {
         // "module::function<types>::{{closure}}", or "module::Type<types>::function::{{closure}}".
         let name = truth["future"].as_str()?.strip_suffix("::{{closure}}")?;
         let (path, types, method) = match name.split_once('<') {
@@ -146,6 +147,7 @@ impl Known {
             parked,
             lines,
             futures,
+            of_threads,
             no_line,
             ..
         } = tally;
@@ -158,6 +160,7 @@ impl Known {
         assert!(*futures >= least, "{of}: {futures} futures of {parked}");
         let is_enough = *lines >= parked / 2 && no_line.len() * LEFT_OUT < *lines;
         let is_known = self.futures == Futures::Types;
+        assert!(!is_known || *of_threads > 0, "{of}: none of a thread");
         assert!(
             !is_known || is_enough,
             "{of}: {lines} lines of {parked}, but {no_line:?}"
