@@ -195,8 +195,8 @@ impl Known {
         reader.location(&entry)
     }
 
-    /// Returns the types of the futures that a thread may wait for in `block_on`, by addresses on its
-    /// stack: some of them are those to which its functions return.
+    /// Returns the types of the futures that a thread may wait for in `block_on`, by what is on its
+    /// stack: some of that are the addresses to which its functions return.
     pub(super) fn blocked_on(&mut self, addresses: impl Iterator<Item = u64>) -> Vec<usize> {
         if self.load().is_none() {
             return Vec::new();
