@@ -34,7 +34,7 @@ fn waits(service: &mut Service) -> i64 {
     id
 }
 
-/// The number of a descriptor, and who waits to read it.
+/// The number of a descriptor, and who waits to read it, if somebody does.
 fn reader(service: &mut Service, id: i64) -> (i64, Value) {
     let truth = service.obey("truth");
     let descriptors = truth["descriptors"].as_array().expect("descriptors");
@@ -81,6 +81,30 @@ fn a_task_that_nobody_wakes_is_found_and_those_that_wait_for_nothing_are_not() {
             );
             assert_eq!(finding["location"], line, "{of}: {finding}");
         }
+    }
+}
+
+#[test]
+#[ignore = "needs crates of several releases of tokio"]
+fn what_nobody_reads_is_found_when_it_has_been_there_for_a_while() {
+    for how in releases() {
+        let mut service = Service::of_tokio(&how, "multi-thread");
+        waits(&mut service);
+        let id = opened(&service.obey("open tcp"));
+        service.obey(&format!("send {id}"));
+        let looks = std::iter::repeat_with(|| findings(&service)).take(OFTEN);
+        let found = looks.into_iter().find(|found| !found.is_empty());
+        let found = found.unwrap_or_default();
+        let (fd, reader) = reader(&mut service, id);
+        assert_eq!(reader, Value::Null);
+        let [(lint, at, finding)] = &found[..] else {
+            panic!("{how:?}: {found:#?}")
+        };
+        assert_eq!(
+            (&**lint, *at),
+            ("leaked-readiness", fd),
+            "{how:?}: {finding}"
+        );
     }
 }
 

@@ -11,9 +11,11 @@
 //! | `types` | types, as far as they are futures or hold one |
 //! | `known` | what is known of a program, read when it is asked for |
 //! | `awaits` | where a future in memory waits |
+//! | `blocked` | for which future a thread waits |
 //! | `text` | names and how they are shown, paths and whose they are |
 
 mod awaits;
+mod blocked;
 mod index;
 mod known;
 mod reader;
@@ -133,7 +135,7 @@ impl Program {
         place: Place,
         stacks: &[u64],
     ) -> Option<(Future, Stack)> {
-        let (place, awaits) = awaits::find(&mut self.known, memory, bias, place, stacks)?;
+        let (place, awaits) = blocked::find(&mut self.known, memory, bias, place, stacks)?;
         let kind = self.known.kind(place)?;
         let future = Future {
             name: text::tidy(&kind.name),
