@@ -172,6 +172,34 @@ impl Image {
             .map(Cow::into_owned)
     }
 
+    /// Returns whether there is any debug information in it.
+    pub(super) fn has_debug_info(&self) -> bool {
+        let mut sections = self.sections.iter().filter(|it| it.is_of_no_program());
+        sections.any(|it| self.is_called(it, ".debug_info"))
+    }
+
+    /// Returns the checksum of the whole file as `.gnu_debuglink` has it, if it is no larger than
+    /// `most`.
+    pub(super) fn checksum(&self, most: u64) -> Option<u32> {
+        let size = self.file.metadata().ok()?.len();
+        if size > most {
+            return None;
+        }
+        let budget = self.budget.replace(size);
+        let mut sum = crc32fast::Hasher::new();
+        let (mut buffer, mut read) = (vec![0; WINDOW], 0);
+        while read < size {
+            let filled = self.fill(read, &mut buffer);
+            sum.update(buffer.get(..filled)?);
+            read = read.saturating_add(filled as u64);
+            if filled == 0 {
+                break;
+            }
+        }
+        self.budget.set(budget);
+        (read == size).then(|| sum.finalize())
+    }
+
     /// Reads the table of symbols and that of their names, each no larger than `most`; those for
     /// the dynamic linker if there are no others.
     pub(super) fn symbols(&self, most: usize) -> Option<(Vec<u8>, Vec<u8>)> {

@@ -14,6 +14,7 @@
 //! | `blocked` | runtimes whose threads ask for no events |
 //! | `runtime` | what it is made of: Go, tokio, libuv, and which version |
 //! | `memory`, `image`, `auxv` | its memory, its executable, and where that was loaded |
+//! | `separate` | the file that has the debug information of an executable without any |
 //! | `debug_info`, `units` | the structures of which the executable tells |
 //! | `access` | why it may not be read |
 //! | `go`, `tokio` | what Go's runtime, and tokio, keep of a descriptor |
@@ -48,6 +49,7 @@ mod outside;
 mod runtime;
 mod rust;
 mod seen;
+mod separate;
 mod service;
 mod sockets;
 mod stuck;

@@ -8,6 +8,7 @@ use self::expected::{EXPECTED, Told, WITHIN, expected_of, line, line_of, told};
 use super::super::auxv;
 use super::super::facts;
 use super::super::memory::Process;
+use super::super::separate;
 use super::*;
 
 mod damaged;
@@ -62,6 +63,12 @@ fn build(options: &[&str]) -> (tempfile::TempDir, PathBuf) {
     (directory, path)
 }
 
+/// Builds it, and returns its bytes.
+fn built(options: &[&str]) -> Vec<u8> {
+    let (_directory, path) = build(options);
+    std::fs::read(path).expect("it is there")
+}
+
 fn image(path: &Path) -> Image {
     Image::open(File::open(path).expect("it is there"), 1 << 20).expect("an executable")
 }
@@ -69,6 +76,10 @@ fn image(path: &Path) -> Image {
 impl Running {
     fn new(options: &[&str]) -> Self {
         let (directory, path) = build(options);
+        Self::start(directory, path)
+    }
+
+    fn start(directory: tempfile::TempDir, path: PathBuf) -> Self {
         let mut process = Command::new(&path)
             .stdin(Stdio::piped())
             .stdout(Stdio::piped())
@@ -276,6 +287,55 @@ fn all_is_told_of_a_program_that_is_optimized() {
 #[test]
 fn all_is_told_of_a_program_whose_debug_information_is_compressed() {
     all_is_told(&["-Clink-arg=-Wl,--compress-debug-sections=zlib"]);
+}
+
+fn objcopy(arguments: &[&str], directory: &Path) {
+    let objcopy = Command::new("objcopy")
+        .args(arguments)
+        .current_dir(directory)
+        .status();
+    assert!(
+        objcopy.expect("it comes with a C compiler").success(),
+        "{arguments:?}"
+    );
+}
+
+#[test]
+fn all_is_told_of_a_program_whose_debug_information_is_in_a_file_of_its_own() {
+    for id in [
+        "-Clink-arg=-Wl,--build-id=sha1",
+        "-Clink-arg=-Wl,--build-id=none",
+    ] {
+        let (directory, path) = build(&["-Cdebuginfo=2", id]);
+        let folder = directory.path();
+        objcopy(&["--only-keep-debug", "truth", "truth.debug"], folder);
+        objcopy(
+            &["--strip-all", "--add-gnu-debuglink=truth.debug", "truth"],
+            folder,
+        );
+        let (debug, other) = (folder.join("truth.debug"), folder.join("other"));
+        let running = Running::start(directory, path);
+        let find = || separate::find(running.process.id(), &image(&running.path));
+        assert_eq!(running.program().task(running.poll("second")), None);
+        let mut program = Program::open(find().expect("it is beside it"));
+        let (_, expected) = EXPECTED
+            .iter()
+            .find(|(name, _)| *name == "second")
+            .expect("one");
+        let told = running.awaits(&mut program, "second");
+        assert_eq!(told, Some(expected_of(expected)), "{id}");
+        // One of another program, and none.
+        std::fs::rename(&debug, &other).expect("it is renamed");
+        assert!(find().is_none(), "{id}");
+        let mut bytes = std::fs::read(&other).expect("it is there");
+        let at = bytes.len() / 2;
+        bytes[at] ^= 1;
+        if id.ends_with("sha1") {
+            bytes = built(&["-Cdebuginfo=2", "-Copt-level=3", id]);
+        }
+        std::fs::write(&debug, bytes).expect("it is written");
+        assert!(find().is_none(), "{id}");
+    }
 }
 
 #[test]

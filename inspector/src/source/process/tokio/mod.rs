@@ -90,7 +90,7 @@ impl Tokio {
         let entry = auxv::entry(pid);
         let entry =
             entry.ok_or_else(|| "its tasks: where it was loaded is not known".to_owned())?;
-        let code = Code::open(file, |image| entry.wrapping_sub(image.entry()));
+        let code = Code::open(pid, file, |image| entry.wrapping_sub(image.entry()));
         Ok(Self {
             reader: Reader::new(memory, code.ok_or_else(gone)?),
         })

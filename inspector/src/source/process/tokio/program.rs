@@ -10,6 +10,7 @@ use crate::source::process::image::{Image, LARGEST_READ};
 use crate::source::process::kept::Stack;
 use crate::source::process::memory::Memory;
 use crate::source::process::rust::{self, Future, Place, Program};
+use crate::source::process::separate;
 
 /// The code of an executable.
 pub(super) struct Code {
@@ -21,13 +22,13 @@ pub(super) struct Code {
 }
 
 impl Code {
-    /// `None` if it is no executable that can be read.
-    pub(super) fn open(file: File, bias: impl FnOnce(&Image) -> u64) -> Option<Self> {
+    /// Of the executable of a process; `None` if it is none that can be read.
+    pub(super) fn open(pid: u32, file: File, bias: impl FnOnce(&Image) -> u64) -> Option<Self> {
         let image = Image::open(file, LARGEST_READ)?;
         Some(Self {
             ranges: image.code_in_memory(),
             bias: bias(&image),
-            program: RefCell::new(Program::open(image)),
+            program: RefCell::new(Program::open(separate::find(pid, &image).unwrap_or(image))),
         })
     }
 

@@ -13,12 +13,6 @@ use super::*;
 const CASES: u32 = 64;
 const LARGEST_PART: usize = 64 << 10;
 
-/// Builds a program, and returns its bytes.
-fn built(options: &[&str]) -> Vec<u8> {
-    let (_directory, path) = build(options);
-    std::fs::read(path).expect("it is there")
-}
-
 fn program(bytes: &[u8]) -> Program {
     let file = tempfile::tempfile().expect("a file");
     file.write_all_at(bytes, 0).expect("write");
