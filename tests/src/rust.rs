@@ -47,6 +47,20 @@ pub struct Build<'a> {
     pub features: &'a [&'a str],
     /// What cargo and the compiler are told by their environment.
     pub settings: &'a [(&'a str, &'a str)],
+    /// What it does not have any more then.
+    pub stripped: Stripped,
+}
+
+/// What is taken from a program after it was built.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Stripped {
+    /// It is as it was built.
+    #[default]
+    Nothing,
+    /// Its debug information.
+    Debug,
+    /// That, and its symbols.
+    All,
 }
 
 /// What is built is kept here, below the folder of this very test: it is not built twice.
@@ -75,6 +89,14 @@ pub fn build(package: &Path, how: &Build<'_>, to: &Path) {
     let profile = ["debug", "release"][usize::from(how.release)];
     let program = kept().join(profile).join("truth");
     fs::copy(program, to).expect("it is built");
+    let option = match how.stripped {
+        Stripped::Nothing => return,
+        Stripped::Debug => "--strip-debug",
+        Stripped::All => "--strip-all",
+    };
+    // It comes with a C compiler.
+    let status = Command::new("strip").arg(option).arg(to).status();
+    assert!(status.expect("it runs").success(), "{how:?}");
 }
 
 /// The same package, with another release of tokio.

@@ -1,8 +1,8 @@
 //! The future for which a thread waits in `block_on`, which no task's header tells.
 //!
-//! Such a future is on the stack of its thread, or in a box that only the stack knows. Of which type
-//! it is, and that the thread polls it, is seen by the functions to which the thread returns; where
-//! on the stack it is, by the place in a list that it, or what it awaits, has in itself.
+//! Such a future is on the stack of its thread, or in a box that only the stack knows. Of which
+//! type it is, and that the thread polls it, is seen by the functions to which the thread returns;
+//! where on the stack it is, by the place in a list that it, or what it awaits, has in itself.
 
 use std::collections::HashSet;
 use std::sync::Arc;

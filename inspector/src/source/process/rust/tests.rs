@@ -406,8 +406,10 @@ fn calls_are_told_from_those_of_libraries() {
     ];
     let mut calls: Vec<Call> = others.iter().map(|it| call(it)).collect();
     let own = |calls| {
-        let mut awaits = Awaits::default();
-        awaits.calls = calls;
+        let awaits = Awaits {
+            calls,
+            ..Awaits::default()
+        };
         stack(awaits).own
     };
     assert_eq!(own(calls.clone()), None);

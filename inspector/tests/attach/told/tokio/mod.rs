@@ -7,7 +7,7 @@ mod known;
 use std::hash::{DefaultHasher, Hash, Hasher};
 use std::thread;
 
-use netpoller_tests::rust::{Build, releases};
+use netpoller_tests::rust::{Build, Stripped, releases};
 use serde_json::{Value, json};
 
 use self::commands::{change, prepare};
@@ -189,44 +189,30 @@ fn what_is_told_of_a_process_on_tokio_is_what_it_says_itself() {
     }
 }
 
-/// How cargo is told to optimise a little: to do it well takes it a minute.
-const QUICKLY: (&str, &str) = ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1");
+/// How it is built in another way, which is optimised a little: to do it well takes a minute.
+const SETTINGS: &[(&str, &str)] = &[
+    ("RUSTFLAGS", "-C symbol-mangling-version=v0"),
+    ("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only"),
+    ("CARGO_PROFILE_RELEASE_OPT_LEVEL", "1"),
+];
 
-/// The newest release, built in other ways.
+/// The newest release, built in another way, with more and less that tells of it.
 #[test]
 #[ignore = "needs crates of several releases of tokio"]
 fn however_it_is_built_nothing_is_told_that_is_not_so() {
     let releases = releases();
     let tokio = releases.last().expect("one of them");
-    let plain = Build {
-        tokio,
-        ..Build::default()
-    };
-    let release = Build {
-        release: true,
-        ..plain
-    };
-    let all = [
-        Build {
-            features: &["parking_lot"],
-            ..plain
-        },
-        Build {
-            settings: &[("RUSTFLAGS", "-C symbol-mangling-version=v0")],
-            ..release
-        },
-        Build {
-            settings: &[("CARGO_PROFILE_RELEASE_DEBUG", "line-tables-only"), QUICKLY],
-            ..release
-        },
-        Build {
-            settings: &[("CARGO_PROFILE_RELEASE_STRIP", "symbols"), QUICKLY],
-            ..release
-        },
-    ];
+    let all = [Stripped::Nothing, Stripped::Debug, Stripped::All];
     thread::scope(|scope| {
-        for how in &all {
-            scope.spawn(move || compare(how, "multi-thread"));
+        for stripped in all {
+            let how = Build {
+                tokio,
+                release: true,
+                features: &["parking_lot"],
+                settings: SETTINGS,
+                stripped,
+            };
+            scope.spawn(move || compare(&how, "multi-thread"));
         }
     });
 }
