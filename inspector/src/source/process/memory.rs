@@ -43,6 +43,25 @@ impl<M: Memory> Memory for &M {
     }
 }
 
+/// Memory of which a part was read before, and is not read again.
+pub(super) struct Copied<'a, M> {
+    pub(super) memory: &'a M,
+    pub(super) start: u64,
+    pub(super) bytes: &'a [u8],
+}
+
+impl<M: Memory> Memory for Copied<'_, M> {
+    fn read(&self, address: u64, buffer: &mut [u8]) -> bool {
+        let start = usize::try_from(address.wrapping_sub(self.start)).unwrap_or(usize::MAX);
+        let copied = self.bytes.get(start..start.saturating_add(buffer.len()));
+        match copied {
+            Some(copied) => buffer.copy_from_slice(copied),
+            None => return self.memory.read(address, buffer),
+        }
+        true
+    }
+}
+
 /// A field of what was read: `None` if it is not all there.
 pub(super) fn word(bytes: &[u8], at: usize) -> Option<u64> {
     Some(u64::from_le_bytes(*bytes.get(at..)?.first_chunk()?))
@@ -134,6 +153,28 @@ pub(super) mod fake {
 mod tests {
     use super::fake::Fake;
     use super::*;
+
+    #[test]
+    fn what_was_copied_is_not_read_again() {
+        let mut memory = Fake::default();
+        memory.put(0x1000, &[1; 32]);
+        let copied = Copied {
+            memory: &memory,
+            start: 0x1008,
+            bytes: &[2; 8],
+        };
+        let words = [0x1000, 0x1008, 0x1010].map(|at| copied.words::<1>(at));
+        assert_eq!(
+            words,
+            [1, 2, 1].map(|byte| Some([0x0101_0101_0101_0101 * byte]))
+        );
+        assert_eq!(
+            copied.bytes(0x1004, 8),
+            Some(vec![1; 8]),
+            "it is not all there"
+        );
+        assert_eq!(copied.bytes(u64::MAX - 3, 8), None);
+    }
 
     #[test]
     fn this_process_reads_its_own_memory_and_no_more_than_is_allowed() {

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use super::task::{Head, Kind, Task};
 use crate::source::process::kept::{Call, Stack};
 use crate::source::process::memory::Memory;
 use crate::source::process::memory::fake::Fake;
@@ -99,6 +100,12 @@ impl super::code::Code for Code {
         let stack = self.awaits(memory, &"", place.address.checked_sub(8)?, None);
         stack.own.map(|_| (Arc::new("main::{async block}"), stack))
     }
+}
+
+/// Reads the task whose header is there.
+pub(super) fn read(memory: &impl Memory, code: Code, header: u64) -> Option<Task> {
+    let table = Head::read(memory, header)?.table;
+    Task::read(memory, Kind::of(memory, &code, header)?, header, table)
 }
 
 /// Puts words there.

@@ -167,7 +167,6 @@ fn words(bytes: &[u8]) -> impl Iterator<Item = u64> {
 #[cfg(test)]
 mod tests {
     use super::super::made::{self, program, put};
-    use super::super::task::Task;
     use super::*;
     use crate::source::process::memory::fake::Fake;
 
@@ -203,7 +202,7 @@ mod tests {
 
     fn ids(memory: &Fake) -> Option<(Vec<u64>, bool)> {
         let mut ids = Vec::new();
-        let look = |at, _| ids.push(Task::read(memory, &CODE, at).expect("a task").id);
+        let look = |at, _| ids.push(made::read(memory, CODE, at).expect("a task").id);
         let is_whole = each(memory, &CODE, SCHEDULER, look)?;
         Some((ids, is_whole))
     }

@@ -14,17 +14,17 @@ use netpoller_proto::v1::{LineKind, State};
 use super::code::Code;
 use super::owned::{self, Scheduler};
 use super::scheduled_io::{self, Found, ScheduledIo, Waits};
-use super::task::{COMPLETE, Head, Task};
+use super::task::{COMPLETE, Head, Kind, Task};
 use super::waker::{Wakes, wakes};
 use crate::source::process::kept::{Kept, Row, Side, Stack, Tasks, Waiter};
-use crate::source::process::memory::Memory;
+use crate::source::process::memory::{Copied, Memory};
 use crate::source::process::rust::Place;
 
 /// How often a row is read that changes meanwhile.
 const TRIES: usize = 8;
 /// So many of those who wait in one direction are told of.
 const MOST_TOLD: usize = 64;
-/// Wakers of one kind each that are remembered.
+/// Wakers of one kind each, and kinds of tasks, that are remembered.
 const MOST_KINDS: usize = 1_024;
 
 /// Schedulers whose tasks are counted.
@@ -46,6 +46,8 @@ pub(super) struct Reader<M, C> {
     pub(super) stacks: Vec<u64>,
     /// Whom the wakers wake that have these functions.
     wakes: RefCell<HashMap<u64, Wakes>>,
+    /// The kinds of tasks that have these tables of functions.
+    kinds: RefCell<HashMap<u64, Kind>>,
     /// The schedulers of the tasks that were read since they were asked for.
     schedulers: RefCell<HashSet<Scheduler>>,
 }
@@ -57,6 +59,7 @@ impl<M: Memory, C: Code> Reader<M, C> {
             code,
             stacks: Vec::new(),
             wakes: RefCell::default(),
+            kinds: RefCell::default(),
             schedulers: RefCell::default(),
         }
     }
@@ -71,7 +74,7 @@ impl<M: Memory, C: Code> Reader<M, C> {
             let look = |at, head: Head| {
                 *counted.entry(head.state()).or_default() += 1;
                 if head.is_running() && running.len() < MOST_TOLD {
-                    let task = Task::read(&self.memory, &self.code, at);
+                    let task = self.task(at);
                     running.extend(task.map(|it| self.of_task(&it, Stack::default())));
                 }
             };
@@ -223,14 +226,20 @@ impl<M: Memory, C: Code> Reader<M, C> {
     /// A task and what it awaits, if they are the same twice.
     fn stable(&self, header: u64, place: Option<Place>) -> Option<(Task, Stack)> {
         let read = || {
-            let task = Task::read(&self.memory, &self.code, header)?;
+            let task = self.task(header)?;
             let future = self.code.future(task.kind.poll);
+            let memory = Copied {
+                memory: &self.memory,
+                start: header,
+                bytes: &task.bytes,
+            };
             let at = future.as_deref().and_then(|future| {
                 let (size, alignment) = C::layout(future)?;
                 Some((future, task.future(size, alignment)?))
             });
-            let stack = at.map(|(future, at)| self.code.awaits(&self.memory, future, at, place));
-            Some((task, stack.unwrap_or_default()))
+            let stack = at.map(|(future, at)| self.code.awaits(&memory, future, at, place));
+            let stack = stack.unwrap_or_default();
+            Some((task, stack))
         };
         let first = read()?;
         let scheduler = Scheduler {
@@ -242,6 +251,24 @@ impl<M: Memory, C: Code> Reader<M, C> {
             schedulers.insert(scheduler);
         }
         (read()? == first).then_some(first)
+    }
+
+    /// Reads the task whose header is there.
+    fn task(&self, header: u64) -> Option<Task> {
+        let Head { table, .. } = Head::read(&self.memory, header)?;
+        let known = self.kinds.borrow().get(&table).copied();
+        let kind = match known {
+            Some(kind) => kind,
+            None => {
+                let kind = Kind::of(&self.memory, &self.code, header)?;
+                let mut kinds = self.kinds.borrow_mut();
+                if kinds.len() < MOST_KINDS {
+                    kinds.insert(table, kind);
+                }
+                kind
+            }
+        };
+        Task::read(&self.memory, kind, header, table)
     }
 }
 

@@ -74,9 +74,8 @@ pub(super) struct Task {
     pub(super) id: u64,
     /// The address of its scheduler.
     pub(super) scheduler: u64,
-    /// What of its future was compared.
-    future: u64,
-    is_running_stage: bool,
+    /// All of it as far as it was read.
+    pub(super) bytes: Vec<u8>,
 }
 
 impl Kind {
@@ -118,7 +117,10 @@ impl Kind {
 impl Head {
     /// Reads the header there; `None` if there is none.
     pub(super) fn read(memory: &impl Memory, header: u64) -> Option<Self> {
-        let [state, _, table, owner] = memory.words::<HEADER>(header)?;
+        Self::of(header, memory.words(header)?)
+    }
+
+    fn of(header: u64, [state, _, table, owner]: [u64; HEADER]) -> Option<Self> {
         let head = Self {
             address: header,
             state,
@@ -151,32 +153,28 @@ impl Head {
 }
 
 impl Task {
-    /// Reads the task whose header is there; `None` if there is none.
-    pub(super) fn read(memory: &impl Memory, code: &impl Code, header: u64) -> Option<Self> {
-        let kind = Kind::of(memory, code, header)?;
-        let head = Head::read(memory, header)?;
-        let [scheduler] = memory.words::<1>(header.checked_add(kind.scheduler)?)?;
-        let [id] = memory.words::<1>(header.checked_add(kind.id)?)?;
+    /// Reads the task of this kind, which has this table of functions, whose header is there.
+    pub(super) fn read(memory: &impl Memory, kind: Kind, header: u64, table: u64) -> Option<Self> {
+        let size = kind.trailer.min(kind.stage() + LARGEST_COMPARED);
+        let bytes = memory.bytes(header, usize::try_from(size).ok()?)?;
+        let field = |at: u64| word(&bytes, usize::try_from(at).ok()?);
+        let words = [field(0)?, field(8)?, field(16)?, field(24)?];
+        let head = Head::of(header, words).filter(|it| it.table == table)?;
+        let (scheduler, id) = (field(kind.scheduler)?, field(kind.id)?);
         // tokio's numbers begin with 1.
-        if id == 0 {
-            return None;
-        }
-        let size = kind
-            .trailer
-            .checked_sub(kind.stage())?
-            .min(LARGEST_COMPARED);
-        let at = header.checked_add(kind.stage())?;
-        let bytes = memory.bytes(at, usize::try_from(size).ok()?)?;
-        let mut hasher = DefaultHasher::new();
-        bytes.hash(&mut hasher);
-        Some(Self {
+        (id != 0).then_some(Self {
             kind,
             head,
             id,
             scheduler,
-            future: hasher.finish(),
-            is_running_stage: half(&bytes, 0) == Some(RUNNING_STAGE),
+            bytes,
         })
+    }
+
+    /// What of it was read behind its number: its future, or what came of that.
+    fn stage(&self) -> &[u8] {
+        let start = usize::try_from(self.kind.stage()).unwrap_or(usize::MAX);
+        self.bytes.get(start..).unwrap_or_default()
     }
 
     /// Another number if it has run meanwhile, as far as that can be seen.
@@ -184,7 +182,7 @@ impl Task {
         let mut hasher = DefaultHasher::new();
         // Others may come to refer to it.
         let state = self.head.state & ((1 << STATE_BITS) - 1);
-        (self.head.address, self.id, state, self.future).hash(&mut hasher);
+        (self.head.address, self.id, state, self.stage()).hash(&mut hasher);
         hasher.finish()
     }
 
@@ -195,7 +193,8 @@ impl Task {
     /// two is there. What comes of it may be larger, or aligned by more, and where the future is
     /// depends on that: so it must be seen that it is neither, by where the trailer is.
     pub(super) fn future(&self, size: u64, alignment: u64) -> Option<u64> {
-        let is_still = self.head.state & (RUNNING | COMPLETED) == 0 && self.is_running_stage;
+        let is_running_stage = half(self.stage(), 0) == Some(RUNNING_STAGE);
+        let is_still = self.head.state & (RUNNING | COMPLETED) == 0 && is_running_stage;
         let alignment = alignment.max(8);
         if !is_still || !alignment.is_power_of_two() || alignment > LARGEST_HEAD {
             return None;
@@ -251,7 +250,7 @@ mod tests {
     }
 
     fn read(words: &[u64]) -> Option<Task> {
-        Task::read(&with(words, false), &CODE, AT)
+        made::read(&with(words, false), CODE, AT)
     }
 
     #[test]
@@ -318,12 +317,12 @@ mod tests {
     #[test]
     fn the_line_that_has_spawned_it_is_read_where_tokio_keeps_it() {
         let memory = with(&spawned(17, 0, 0, 5), true);
-        let task = Task::read(&memory, &CODE, AT).expect("a task");
+        let task = made::read(&memory, CODE, AT).expect("a task");
         assert_eq!(task.spawned(&memory).as_deref(), Some("src/main.rs:42"));
         assert_eq!(task.future(192, 8), Some(AT + 64));
         // What looks like that offset says nothing, if there is no such line.
         let memory = with(&made::task(17, 0, 0, 5), true);
-        let task = Task::read(&memory, &CODE, AT).expect("a task");
+        let task = made::read(&memory, CODE, AT).expect("a task");
         assert_eq!(
             (task.spawned(&memory), task.future(200, 8)),
             (None, Some(AT + 56))
@@ -348,7 +347,7 @@ mod tests {
         }
         let memory = with(&sound, false);
         for at in [0, AT + 8, AT + 1, u64::MAX, u64::MAX - 7] {
-            assert_eq!(Task::read(&memory, &CODE, at), None, "{at:#x}");
+            assert_eq!(made::read(&memory, CODE, at), None, "{at:#x}");
         }
         // The table's offsets have an order, and are no larger than a task is.
         let functions = [made::POLL; 7];
@@ -363,7 +362,7 @@ mod tests {
             let mut words = sound.clone();
             words[2] = 0x10_0000;
             put(&mut memory, AT, &words);
-            assert_eq!(Task::read(&memory, &CODE, AT), None, "{offsets:?}");
+            assert_eq!(made::read(&memory, CODE, AT), None, "{offsets:?}");
         }
     }
 }
