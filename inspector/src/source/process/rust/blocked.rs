@@ -33,12 +33,16 @@ pub(super) fn find(
     stacks: &[u64],
 ) -> Option<(usize, Awaits)> {
     let mut walk = Walk::new(known, memory, bias, Some(place));
-    let stacks = stacks.iter().take(MOST_STACKS);
-    let stacks = stacks.map(|end| Region::behind(memory, *end));
-    let mut stacks: Vec<Region> = stacks.collect();
-    if let Some(this) = stacks.iter().position(|it| it.has(place.address)) {
-        stacks = vec![stacks.swap_remove(this)];
-    }
+    let read = |end: &u64| Region::behind(memory, *end);
+    // It is on one of them, or may be in a box of any.
+    let mut near = stacks
+        .iter()
+        .filter(|end| place.address.wrapping_sub(**end) < LARGEST_STACK);
+    let this = near.find_map(|end| Some(read(end)).filter(|it| it.has(place.address)));
+    let stacks = match this {
+        Some(this) => vec![this],
+        None => stacks.iter().take(MOST_STACKS).map(read).collect(),
+    };
     let around = Region::around(memory, place.address);
     let (mut found, mut boxed, mut rest) = (Vec::new(), Vec::new(), MOST_FOLLOWED);
     for stack in &stacks {
