@@ -241,6 +241,8 @@ mod tests {
     use super::*;
     use netpoller_tests::mock::{Mock, Running};
     use std::sync::atomic::{AtomicU64, Ordering};
+    use tempfile::TempDir;
+    use tokio::task::JoinHandle;
 
     #[test]
     fn pauses_double_up_to_a_bound() {
@@ -261,23 +263,48 @@ mod tests {
             .clone()
     }
 
+    /// A mock that is watched.
+    struct Watched {
+        feeds: watch::Receiver<Feed>,
+        want: watch::Sender<Wanted>,
+        task: JoinHandle<()>,
+        _mock: (TempDir, Running),
+    }
+
+    impl Watched {
+        fn of(mock: Mock) -> Self {
+            let scratch = TempDir::new().expect("make a directory");
+            let running = Running::start(mock, scratch.path().join("mock.sock"));
+            let target = Target::Unix(running.socket.clone().into());
+            let (feeds, want, task) = watched(target);
+            Self {
+                feeds,
+                want,
+                task,
+                _mock: (scratch, running),
+            }
+        }
+    }
+
+    fn watched(target: Target) -> (watch::Receiver<Feed>, watch::Sender<Wanted>, JoinHandle<()>) {
+        let (sender, feeds) = watch::channel(Feed::default());
+        let (want, wanted) = watch::channel(Wanted::default());
+        let (interval, timeout) = (Duration::from_millis(100), Duration::from_secs(5));
+        let task = tokio::spawn(run(target, interval, timeout, sender, wanted));
+        (feeds, want, task)
+    }
+
     #[tokio::test]
     async fn a_broken_stream_is_told_and_taken_up_again() {
-        let scratch = tempfile::TempDir::new().expect("make a directory");
-        let mock = Mock {
+        let Watched {
+            mut feeds,
+            task,
+            _mock,
+            ..
+        } = Watched::of(Mock {
             groups: Some(2),
             ..Mock::new(450)
-        };
-        let running = Running::start(mock, scratch.path().join("mock.sock"));
-        let (sender, mut feeds) = watch::channel(Feed::default());
-        let (interval, timeout) = (Duration::from_millis(100), Duration::from_secs(5));
-        let task = tokio::spawn(run(
-            Target::Unix(running.socket.clone().into()),
-            interval,
-            timeout,
-            sender,
-            watch::channel(Wanted::default()).1,
-        ));
+        });
 
         let first = until(&mut feeds, |feed| feed.link == Link::Live).await;
         assert_eq!(
@@ -301,23 +328,16 @@ mod tests {
 
     #[tokio::test]
     async fn open_sites_are_asked_for_while_somebody_looks_and_grow_from_the_first_look_on() {
-        let scratch = tempfile::TempDir::new().expect("make a directory");
         let asked = Arc::new(AtomicU64::new(0));
-        let mock = Mock {
+        let Watched {
+            mut feeds,
+            want,
+            task,
+            _mock,
+        } = Watched::of(Mock {
             sites: Some(Arc::clone(&asked)),
             ..Mock::new(3)
-        };
-        let running = Running::start(mock, scratch.path().join("mock.sock"));
-        let (sender, mut feeds) = watch::channel(Feed::default());
-        let (want, wanted) = watch::channel(Wanted::default());
-        let (interval, timeout) = (Duration::from_millis(100), Duration::from_secs(5));
-        let task = tokio::spawn(run(
-            Target::Unix(running.socket.clone().into()),
-            interval,
-            timeout,
-            sender,
-            wanted,
-        ));
+        });
         until(&mut feeds, |feed| feed.model.sequence >= 2).await;
         assert_eq!(asked.load(Ordering::Relaxed), 0, "nobody has looked");
         want.send_modify(|wanted| wanted.sites = true);
@@ -347,22 +367,16 @@ mod tests {
 
     #[tokio::test]
     async fn a_descriptor_is_asked_for_in_full_while_somebody_looks_at_it() {
-        let scratch = tempfile::TempDir::new().expect("make a directory");
         let asked = Arc::new(AtomicU64::new(0));
-        let mock = Mock {
+        let Watched {
+            mut feeds,
+            want,
+            task,
+            _mock,
+        } = Watched::of(Mock {
             details: Some(Arc::clone(&asked)),
             ..Mock::new(8)
-        };
-        let running = Running::start(mock, scratch.path().join("mock.sock"));
-        let (sender, mut feeds) = watch::channel(Feed::default());
-        let (want, wanted) = watch::channel(Wanted::default());
-        let task = tokio::spawn(run(
-            Target::Unix(running.socket.clone().into()),
-            Duration::from_millis(100),
-            Duration::from_secs(5),
-            sender,
-            wanted,
-        ));
+        });
         let first = until(&mut feeds, |feed| feed.model.sequence >= 2).await;
         assert_eq!(asked.load(Ordering::Relaxed), 0, "nobody has looked");
         let rows: Vec<_> = first.model.rows.values().take(2).collect();
@@ -388,20 +402,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_process_that_does_not_tell_its_open_sites_is_shown_all_the_same() {
-        let scratch = tempfile::TempDir::new().expect("make a directory");
-        let running = Running::start(Mock::new(3), scratch.path().join("mock.sock"));
-        let (sender, mut feeds) = watch::channel(Feed::default());
-        let (_want, wanted) = watch::channel(Wanted {
-            sites: true,
-            descriptor: None,
-        });
-        let task = tokio::spawn(run(
-            Target::Unix(running.socket.clone().into()),
-            Duration::from_millis(100),
-            Duration::from_secs(5),
-            sender,
-            wanted,
-        ));
+        let Watched {
+            mut feeds,
+            want,
+            task,
+            _mock,
+        } = Watched::of(Mock::new(3));
+        want.send_modify(|wanted| wanted.sites = true);
         let told = until(&mut feeds, |feed| !feed.leaks.trouble.is_empty()).await;
         assert!(told.leaks.summary.is_empty());
         let sequence = told.model.sequence + 2;
@@ -413,16 +420,9 @@ mod tests {
 
     #[tokio::test]
     async fn a_target_that_is_gone_is_tried_again_and_again() {
-        let scratch = tempfile::TempDir::new().expect("make a directory");
+        let scratch = TempDir::new().expect("make a directory");
         let target = Target::Unix(scratch.path().join("none.sock").into());
-        let (sender, mut feeds) = watch::channel(Feed::default());
-        let task = tokio::spawn(run(
-            target,
-            Duration::from_millis(100),
-            Duration::from_secs(5),
-            sender,
-            watch::channel(Wanted::default()).1,
-        ));
+        let (mut feeds, _want, task) = watched(target);
         let lost = until(&mut feeds, |feed| {
             matches!(feed.link, Link::Lost { attempt: 2, .. })
         })

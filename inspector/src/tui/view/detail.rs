@@ -168,27 +168,26 @@ fn described<'a>(app: &'a App, row: &Descriptor, direction: Direction) -> Option
     is_same.then_some(waiter)
 }
 
+/// A fact that belongs to a title.
+fn labelled(theme: Theme, name: &str, text: String, tone: Tone) -> Line<'static> {
+    let name = format!("   {name:<width$}", width = NAME - 2);
+    Line::from(vec![
+        toned(theme, name, Tone::Dim),
+        toned(theme, text, tone),
+    ])
+}
+
 /// The calls that a waiter is in, the innermost first, each with its line below it.
 fn stack_lines(theme: Theme, name: &str, stack: &[Call], width: usize) -> Vec<Line<'static>> {
-    let line = |name: &str, text: String, tone| {
-        Line::from(vec![
-            toned(
-                theme,
-                format!("   {name:<width$}", width = NAME - 2),
-                Tone::Dim,
-            ),
-            toned(theme, text, tone),
-        ])
-    };
     let mut lines = Vec::new();
     for (index, call) in stack.iter().enumerate() {
         let name = if index == 0 { name } else { "" };
         let function = text::cut_middle(&call.function, width, theme.ascii);
-        lines.push(line(name, function.into_owned(), Tone::Plain));
+        lines.push(labelled(theme, name, function.into_owned(), Tone::Plain));
         if !call.location.is_empty() {
             let path = text::tail_of_path(&call.location);
             let path = text::cut_start(path, width.saturating_sub(2), theme.ascii);
-            lines.push(line("", format!("  {path}"), Tone::Dim));
+            lines.push(labelled(theme, "", format!("  {path}"), Tone::Dim));
         }
     }
     lines
@@ -205,14 +204,7 @@ fn socket_lines(app: &App, seen: &Seen<'_>) -> Vec<Line<'static>> {
     lines.push(Line::default());
     lines.push(Line::from(toned(theme, " SOCKET", Tone::Title)));
     let mut fact = |name: &str, value: String, tone: Tone| {
-        lines.push(Line::from(vec![
-            toned(
-                theme,
-                format!("   {name:<width$}", width = NAME - 2),
-                Tone::Dim,
-            ),
-            toned(theme, value, tone),
-        ]));
+        lines.push(labelled(theme, name, value, tone));
     };
     if seen.row.socket.is_none() {
         fact("not known", error.clone(), Tone::Warn);
@@ -305,14 +297,7 @@ fn direction_lines(
     let mut lines = vec![Line::from(first)];
     let mut fact = |name: &str, value: String, tone: Tone| {
         if !value.is_empty() {
-            lines.push(Line::from(vec![
-                toned(
-                    theme,
-                    format!("   {name:<width$}", width = NAME - 2),
-                    Tone::Dim,
-                ),
-                toned(theme, value, tone),
-            ]));
+            lines.push(labelled(theme, name, value, tone));
         }
     };
     if let Some(waiter) = &side.waiter {
