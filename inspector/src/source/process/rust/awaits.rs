@@ -177,6 +177,9 @@ impl<'k, M: Memory> Walk<'k, M> {
             }
             self.seen.insert((kind, address));
             let inside = self.inside(&at).map(|(kind, address, _)| (kind, address));
+            // It may be any, or several.
+            let is_unknown = matches!(at.kind.shape, Shape::Any(..)) && inside.is_none();
+            self.is_cut |= is_unknown || at.kind.is_opaque;
             open.extend(inside);
             open.extend(at.kind.parts.iter().map(|it| at.member(*it)));
         }

@@ -224,6 +224,9 @@ fn the_place_tells_which_of_several_waits(running: &Running, program: &mut Progr
     let two = running.stack(program, "listed_beside").expect("a task");
     assert_eq!(told(&two), expected_of(&of_listed[..2]));
     assert_eq!(two.within, None);
+    // Of one that may not be the only one neither.
+    let hidden = running.stack(program, "hidden_beside").expect("a task");
+    assert_eq!((hidden.calls.len(), &hidden.within), (2, &None));
     let memory = running.memory();
     let [poll, address, ..] = running.futures["listed_beside"];
     let future = program.task(poll).expect("a task");

@@ -32,12 +32,14 @@ pub(super) struct Type {
     pub(super) shape: Shape,
     /// What in it may be futures or hold some, where its shape does not tell which one is meant.
     pub(super) parts: Vec<Place>,
+    /// One of its variants may hold futures, which is not followed.
+    pub(super) is_opaque: bool,
 }
 
 impl Type {
     /// Whether there may be a future in it.
     fn has_any(&self) -> bool {
-        !matches!(self.shape, Shape::Other) || !self.parts.is_empty()
+        !matches!(self.shape, Shape::Other) || !self.parts.is_empty() || self.is_opaque
     }
 
     /// Bytes of the text in it.
@@ -135,6 +137,7 @@ impl Types {
             alignment: entry.alignment,
             shape: Shape::Other,
             parts: Vec::new(),
+            is_opaque: false,
         };
         // What holds itself is none while it is read.
         self.known.insert(place, Arc::new(this.clone()));
@@ -163,7 +166,10 @@ impl Types {
                 };
                 let shape = self.shape(reader, entry, &structure, this, level);
                 if matches!(shape, None | Some(Shape::Several)) {
-                    this.parts = self.parts(reader, &structure, level);
+                    let members = structure.members.iter();
+                    this.parts = self.parts(reader, members, level);
+                    let variants = structure.variants.iter().map(|(_, member)| member);
+                    this.is_opaque = !self.parts(reader, variants, level).is_empty();
                 }
                 shape
             }
@@ -199,10 +205,14 @@ impl Types {
         }
     }
 
-    /// Returns what in a structure, or among the variables of a closure, may be futures or hold
-    /// some.
-    fn parts(&mut self, reader: &Reader<'_>, of: &Structure<'_>, level: u32) -> Vec<Place> {
-        let places = of.members.iter().filter_map(place_of);
+    /// Returns what of a structure, or of the variables of a closure, may be futures or hold some.
+    fn parts<'a>(
+        &mut self,
+        reader: &Reader<'_>,
+        members: impl Iterator<Item = &'a Entry<'a>>,
+        level: u32,
+    ) -> Vec<Place> {
+        let places = members.filter_map(place_of);
         let mut parts: Vec<Place> = places.collect();
         parts.retain(|part| {
             let kind = self.within(reader, part.kind, level.saturating_add(1));

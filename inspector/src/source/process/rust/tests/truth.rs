@@ -255,6 +255,16 @@ fn block_on<F: Future>(name: &str, future: F, block: impl FnOnce()) {
     block();
 }
 
+/// One that is found, and one that a closure has in what may be something else.
+async fn hidden_beside() {
+    let mut hidden = pin!(second(1));
+    let b = match std::hint::black_box(true) {
+        true => Either::Left(poll_fn(|context| hidden.as_mut().poll(context))),
+        false => Either::Right(Never(1)),
+    };
+    Both { a: leaf(1), b }.await // hidden_beside
+}
+
 /// What it holds is not begun.
 struct Later<F> {
     delay: Sleep,
@@ -333,6 +343,7 @@ fn main() {
     });
     task("over", leaf(0));
     task("timeout", Timeout { value: leaf(1), delay: Sleep(1) });
+    task("hidden_beside", hidden_beside());
     task("listed_beside", listed_beside());
     show_place("place_of_listed_beside");
     let begun = Arc::new(Barrier::new(2));
