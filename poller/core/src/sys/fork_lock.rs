@@ -6,63 +6,78 @@
 //! (`pthread_atfork(3)`); what they guard is whole then. A fork costs a few uncontended locks, and
 //! nothing else does.
 
-use std::any::Any;
-use std::cell::{Cell, RefCell};
+use std::cell::{Cell, RefCell, UnsafeCell};
+use std::fmt;
 use std::ops::{Deref, DerefMut};
-use std::sync::atomic::{AtomicBool, AtomicPtr, Ordering, compiler_fence};
+use std::sync::atomic::{AtomicBool, Ordering, compiler_fence};
 use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crate::sync::{LockOrder, lock_soon};
 
 const COUNT: usize = LockOrder::Once as usize + 1 + cfg!(all(test, not(loom), not(miri))) as usize;
 
-/// A lock of its own for each place in [`LockOrder`]. Does not poison.
-#[derive(Debug)]
+/// All of them, so that a fork holds also what is taken for the first time while it goes on.
+static LOCKS: [Mutex<()>; COUNT] = [const { Mutex::new(()) }; COUNT];
+
+/// What the lock of a place in [`LockOrder`] guards. Does not poison.
 pub(crate) struct ForkMutex<T> {
     order: LockOrder,
-    lock: Mutex<T>,
+    value: UnsafeCell<T>,
+}
+
+// SAFETY: `value` is reached by whoever has the lock of `order`, one thread at a time.
+unsafe impl<T: Send> Sync for ForkMutex<T> {}
+
+impl<T> fmt::Debug for ForkMutex<T> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("ForkMutex").field(&self.order).finish()
+    }
 }
 
 impl<T: Send + 'static> ForkMutex<T> {
+    /// Guards `value`, which alone has this place in the order.
     pub(crate) const fn new(order: LockOrder, value: T) -> Self {
         Self {
             order,
-            lock: Mutex::new(value),
+            value: UnsafeCell::new(value),
         }
     }
 
     pub(crate) fn lock(&'static self) -> ForkGuard<T> {
-        self.enlist();
-        let at_it = AtIt::begin(self.order);
-        ForkGuard {
-            guard: self.lock.lock().unwrap_or_else(PoisonError::into_inner),
-            _at_it: at_it,
-        }
+        let at_it = self.begin();
+        let lock = LOCKS[self.order as usize].lock();
+        self.held(lock.unwrap_or_else(PoisonError::into_inner), at_it)
     }
 
     /// [`lock_soon`].
     pub(crate) fn lock_soon(&'static self) -> Option<ForkGuard<T>> {
-        self.enlist();
-        let at_it = AtIt::begin(self.order);
-        Some(ForkGuard {
-            guard: lock_soon(&self.lock)?,
-            _at_it: at_it,
-        })
+        let at_it = self.begin();
+        let lock = lock_soon(&LOCKS[self.order as usize])?;
+        Some(self.held(lock, at_it))
     }
 
     #[inline]
-    fn enlist(&'static self) {
-        let place = &LOCKS[self.order as usize];
-        if place.load(Ordering::Acquire).is_null() {
-            enlist(place, self);
+    fn begin(&self) -> AtIt {
+        if !HANDLED.load(Ordering::Acquire) {
+            handle_forks();
+        }
+        AtIt::begin(self.order)
+    }
+
+    fn held(&'static self, lock: MutexGuard<'static, ()>, at_it: AtIt) -> ForkGuard<T> {
+        ForkGuard {
+            _lock: lock,
+            value: &self.value,
+            _at_it: at_it,
         }
     }
 }
 
 /// Holds a [`ForkMutex`].
 pub(crate) struct ForkGuard<T: 'static> {
-    // Left before the other is.
-    guard: MutexGuard<'static, T>,
+    // Left before the last is.
+    _lock: MutexGuard<'static, ()>,
+    value: &'static UnsafeCell<T>,
     _at_it: AtIt,
 }
 
@@ -70,13 +85,15 @@ impl<T> Deref for ForkGuard<T> {
     type Target = T;
 
     fn deref(&self) -> &T {
-        &self.guard
+        // SAFETY: the lock is held for as long as the guard lives, and it cannot be lent otherwise.
+        unsafe { &*self.value.get() }
     }
 }
 
 impl<T> DerefMut for ForkGuard<T> {
     fn deref_mut(&mut self) -> &mut T {
-        &mut self.guard
+        // SAFETY: as above, and the guard is borrowed by one alone.
+        unsafe { &mut *self.value.get() }
     }
 }
 
@@ -110,66 +127,46 @@ impl Drop for AtIt {
     }
 }
 
-/// What a fork takes.
-trait Held: Sync {
-    /// The guard, waited for however long its holder is kept from running. A fork in a signal
-    /// handler, by a thread that is at one of the locks itself, may be what the holder waits for:
-    /// it goes without if the lock is not to be had soon, `None`.
-    fn hold(&'static self) -> Option<Box<dyn Any>>;
-}
+/// Whether forks are handled from now on.
+static HANDLED: AtomicBool = AtomicBool::new(false);
 
-impl<T: Send + 'static> Held for ForkMutex<T> {
-    fn hold(&'static self) -> Option<Box<dyn Any>> {
-        if AT_IT.get() != 0 {
-            let guard = lock_soon(&self.lock)?;
-            return Some(Box::new(guard));
-        }
-        let guard = self.lock.lock().unwrap_or_else(PoisonError::into_inner);
-        Some(Box::new(guard))
-    }
-}
-
-/// The locks that were ever taken. Atomics and no `OnceLock`, which is a lock in its turn.
-static LOCKS: [AtomicPtr<&'static dyn Held>; COUNT] =
-    [const { AtomicPtr::new(std::ptr::null_mut()) }; COUNT];
-
+/// Before any lock is taken: a fork that began before ends first, as `pthread_atfork` waits for it.
 #[cold]
-fn enlist(place: &AtomicPtr<&'static dyn Held>, lock: &'static dyn Held) {
-    let ours = Box::into_raw(Box::new(lock));
-    let null = std::ptr::null_mut();
-    if place
-        .compare_exchange(null, ours, Ordering::AcqRel, Ordering::Acquire)
-        .is_err()
-    {
-        // SAFETY: made above, and nobody else has it.
-        drop(unsafe { Box::from_raw(ours) });
-    }
-    static HANDLED: AtomicBool = AtomicBool::new(false);
-    if !cfg!(miri) && !HANDLED.swap(true, Ordering::AcqRel) {
+fn handle_forks() {
+    if !cfg!(miri) {
+        // Two threads may do so at once, and then a fork runs them twice.
         // SAFETY: the handlers are functions of this program, which do not unwind. Without memory
         // for them forks go on as if there were none.
         unsafe { libc::pthread_atfork(Some(hold_all), Some(leave_all), Some(leave_all)) };
     }
+    HANDLED.store(true, Ordering::Release);
 }
 
 thread_local! {
     /// What the thread that forks holds meanwhile, in the child too, whose only thread is a copy of
     /// it.
-    static GUARDS: RefCell<Vec<Box<dyn Any>>> = const { RefCell::new(Vec::new()) };
+    static GUARDS: RefCell<Vec<MutexGuard<'static, ()>>> = const { RefCell::new(Vec::new()) };
 }
 
 extern "C" fn hold_all() {
     // A thread that is ending goes without.
     let _ = GUARDS.try_with(|guards| {
-        let Ok(mut guards) = guards.try_borrow_mut() else {
-            return;
-        };
-        for place in &LOCKS {
-            // SAFETY: null, or what `enlist` has put there for good.
-            let lock = unsafe { place.load(Ordering::Acquire).as_ref() };
-            guards.extend(lock.and_then(|lock| lock.hold()));
+        if let Ok(mut guards) = guards.try_borrow_mut()
+            && guards.is_empty()
+        {
+            guards.extend(LOCKS.iter().filter_map(hold));
         }
     });
+}
+
+/// Waits for a lock, however long its holder is kept from running. A fork in a signal handler, by a
+/// thread that is at one of the locks itself, may be what the holder waits for: it goes without if
+/// the lock is not to be had soon, `None`.
+fn hold(lock: &'static Mutex<()>) -> Option<MutexGuard<'static, ()>> {
+    if AT_IT.get() != 0 {
+        return lock_soon(lock);
+    }
+    Some(lock.lock().unwrap_or_else(PoisonError::into_inner))
 }
 
 extern "C" fn leave_all() {
@@ -236,12 +233,27 @@ mod tests {
         holder.join().unwrap();
     }
 
+    /// Found as a child that hung: a thread used labels for the first time while another forked.
+    #[test]
+    fn issue_tokio_1541_a_fork_holds_also_what_nobody_has_locked_before() {
+        static NEVER: ForkMutex<()> = ForkMutex::new(LockOrder::Spare, ());
+        hold_all();
+        // Twice, as if two threads had been the first at once.
+        hold_all();
+        let soon = || std::thread::spawn(|| NEVER.lock_soon().is_some()).join();
+        assert!(!soon().unwrap());
+        leave_all();
+        leave_all();
+        drop(NEVER.lock());
+    }
+
     #[test]
     fn a_fork_by_whoever_is_at_a_lock_waits_for_none() {
         let guard = LOCK.lock();
-        assert!(LOCK.hold().is_none(), "it would wait for itself");
+        let hold = || hold(&LOCKS[LockOrder::Spare as usize]);
+        assert!(hold().is_none(), "it would wait for itself");
         drop(guard);
-        assert!(LOCK.hold().is_some());
+        assert!(hold().is_some());
         // The holder of a lock may wait for a later one, which is this thread's.
         let (held, is_held) = channel();
         let (over, is_over) = channel();
@@ -252,7 +264,7 @@ mod tests {
         });
         is_held.recv().unwrap();
         let later = AtIt::begin(LockOrder::Once);
-        assert!(LOCK.hold().is_none());
+        assert!(hold().is_none());
         drop(later);
         over.send(()).unwrap();
         holder.join().unwrap();
