@@ -70,7 +70,7 @@ fn kept() -> PathBuf {
     target.join("tokio")
 }
 
-/// Builds the program whose package is in a folder.
+/// Builds the program whose package is in a folder, and has its name.
 ///
 /// # Panics
 ///
@@ -80,14 +80,15 @@ pub fn build(package: &Path, how: &Build<'_>, to: &Path) {
     // Whatever is built comes to the same place.
     static ONE: Mutex<()> = Mutex::new(());
     let _one = ONE.lock().unwrap_or_else(PoisonError::into_inner);
-    let name = package.file_name().expect("a name").to_string_lossy();
+    let manifest = fs::read_to_string(package.join("Cargo.toml")).expect("a manifest");
+    let name = manifest.split('"').nth(1).expect("a name");
     let folder = kept().join(format!("{name}-{}", how.tokio));
-    write_manifest(package, how.tokio, &folder);
+    write_manifest(package, &manifest, how.tokio, &folder);
     // Without a network first: what is not there is then fetched.
     let built = run(&folder, how, true) || run(&folder, how, false);
     assert!(built, "{how:?}");
     let profile = ["debug", "release"][usize::from(how.release)];
-    let program = kept().join(profile).join("truth");
+    let program = kept().join(profile).join(name);
     fs::copy(program, to).expect("it is built");
     let option = match how.stripped {
         Stripped::Nothing => return,
@@ -100,10 +101,9 @@ pub fn build(package: &Path, how: &Build<'_>, to: &Path) {
 }
 
 /// The same package, with another release of tokio.
-fn write_manifest(package: &Path, tokio: &str, folder: &Path) {
-    let manifest = fs::read_to_string(package.join("Cargo.toml")).expect("a manifest");
+fn write_manifest(package: &Path, manifest: &str, tokio: &str, folder: &Path) {
     let source = package.join("src/main.rs").display().to_string();
-    let mut text = manifest;
+    let mut text = manifest.to_owned();
     for (was, becomes) in [
         (RELEASE, format!("version = \"={tokio}\"")),
         (SOURCE, format!("path = {source:?}")),

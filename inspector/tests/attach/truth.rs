@@ -30,6 +30,12 @@ pub(crate) fn build_go(go: &Path, to: &Path) {
     netpoller_tests::go::build(go, &source("go"), to);
 }
 
+/// Builds the one in `tokio` like this.
+#[track_caller]
+pub(crate) fn build_tokio(how: &Build<'_>, to: &Path) {
+    rust::build(&source("tokio"), how, to);
+}
+
 impl Service {
     /// Builds the one in `go`, and starts it.
     #[track_caller]
@@ -40,7 +46,7 @@ impl Service {
     /// Builds the one in `tokio`, and starts it on a runtime of a kind.
     #[track_caller]
     pub(crate) fn of_tokio(how: &Build<'_>, kind: &str) -> Self {
-        Self::start(|to| rust::build(&source("tokio"), how, to), &[kind])
+        Self::start(|to| build_tokio(how, to), &[kind])
     }
 
     #[track_caller]
