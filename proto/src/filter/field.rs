@@ -166,7 +166,13 @@ fields! {
         Get::Text(|part| text(&part.row.opened_location));
     Task "task" [] "who waits", LASTING,
         Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.task.as_str())))),
-        key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.task));
+        key |part| part.waiter().map_or(Key::Absent, |it| task(&it.task));
+    TaskState "task_state" [] "what the task that waits does, in the words of its runtime", 0,
+        Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.task_state.as_str())))),
+        key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.task_state));
+    Reason "reason" [] "what the task waits for, in the words of its runtime", 0,
+        Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.reason.as_str())))),
+        key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.reason));
     Future "future" [] "type of the future that the task which waits polls", LASTING,
         Get::Text(|part| each(part.waiters().map(|it| Cow::Borrowed(it.future.as_str())))),
         key |part| part.waiter().map_or(Key::Absent, |it| Key::text(&it.future));
@@ -208,6 +214,12 @@ fn text(text: &str) -> [Option<Cow<'_, str>>; 2] {
 
 fn each<T>(mut values: impl Iterator<Item = T>) -> [Option<T>; 2] {
     [values.next(), values.next()]
+}
+
+/// By its number if it is called by that, as those of Go (`G7`) and of tokio are.
+fn task(name: &str) -> Key {
+    let number = name.strip_prefix('G').unwrap_or(name).parse::<u64>();
+    number.map_or_else(|_| Key::text(name), |it| Key::Number(it.into()))
 }
 
 fn state(part: Part<'_>, direction: Direction) -> Key {

@@ -49,7 +49,7 @@ impl Key {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::v1::{Descriptor, Direction, State};
+    use crate::v1::{Descriptor, Direction, State, Waiter};
 
     #[test]
     fn what_is_absent_comes_last_in_either_order() {
@@ -76,5 +76,27 @@ mod tests {
         let key = |row| Key::of(Field::Since, Part::whole(row));
         assert!(key(&long) > key(&short));
         assert_eq!(key(&Descriptor::default()), Key::Absent);
+    }
+
+    #[test]
+    fn tasks_that_are_numbered_sort_by_their_number_and_others_by_name() {
+        let key = |task: &str| {
+            let row = Descriptor {
+                read: Some(Direction {
+                    state: State::Parked.into(),
+                    waiter: Some(Waiter {
+                        task: task.into(),
+                        ..Default::default()
+                    }),
+                    ..Default::default()
+                }),
+                ..Default::default()
+            };
+            Key::of(Field::Task, Part::whole(&row))
+        };
+        let sorted = ["3", "20", "100", "Gopher", "accept", "block_on", "task 7"];
+        assert!(sorted.is_sorted_by(|one, next| key(one) < key(next)));
+        assert!(key("G9") < key("G10"));
+        assert_eq!(key(""), Key::Absent);
     }
 }
