@@ -9,11 +9,8 @@ use std::io::Write;
 /// Writes a line. Characters that could pass for another line, or move the cursor, are escaped:
 /// part of the text comes from whoever called.
 pub(super) fn say(text: &str) {
-    let line = line(text);
-    #[cfg(all(test, feature = "tls"))]
-    said::keep(&line);
     // Nobody is left to tell when stderr is gone.
-    let _ = std::io::stderr().write_all(line.as_bytes());
+    let _ = std::io::stderr().write_all(line(text).as_bytes());
 }
 
 fn line(text: &str) -> String {
@@ -27,22 +24,6 @@ fn line(text: &str) -> String {
     }
     line.push('\n');
     line
-}
-
-/// What was said, for tests.
-#[cfg(all(test, feature = "tls"))]
-pub(super) mod said {
-    use std::sync::Mutex;
-
-    static SAID: Mutex<String> = Mutex::new(String::new());
-
-    pub(super) fn keep(line: &str) {
-        SAID.lock().unwrap().push_str(line);
-    }
-
-    pub(in super::super) fn all() -> String {
-        SAID.lock().unwrap().clone()
-    }
 }
 
 #[cfg(test)]

@@ -188,13 +188,6 @@ impl Refusal {
     }
 }
 
-#[cfg(test)]
-impl From<Status> for Refusal {
-    fn from(status: Status) -> Self {
-        Self(status)
-    }
-}
-
 /// Encodes requests of one method and decodes its answers.
 struct Gate<Q, A> {
     shapes: (Shape, Shape),

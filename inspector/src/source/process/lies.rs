@@ -29,7 +29,7 @@ impl Lies {
             // It leads somewhere, more often than chance would have it.
             match (word & 7, word >> 8) {
                 (0, it) => BASE + it % count * 8,
-                (1, it) => tokio::CODE.start + it % 8 * 0x1000,
+                (1, it) => tokio::lies::CODE.start + it % 8 * 0x1000,
                 (2, it) => it & 0xff,
                 (3, _) => 0,
                 (_, it) => it,
@@ -65,8 +65,8 @@ pub(crate) fn run(input: &[u8]) {
     let at = (0..lies.bytes.len()).step_by(BETWEEN_ROWS).take(MOST_ROWS);
     let fds = input.iter().map(|it| i32::from(*it));
     let rows: Vec<(u64, i32)> = at.map(|it| BASE + it as u64).zip(fds).collect();
-    tokio::read_whole(&lies, &rows);
-    go::read_whole(&lies, &rows);
+    tokio::lies::read_whole(&lies, &rows);
+    go::lies::read_whole(&lies, &rows);
     let read = lies.read.get();
     assert!(read < MOST_READ, "{read} bytes");
 }

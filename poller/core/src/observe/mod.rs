@@ -72,7 +72,5 @@ pub(crate) use task::U64Hasher;
 pub(crate) use task::{Task, current_task, enter_task};
 pub use thread::thread_name;
 pub(crate) use thread::thread_names_soon;
-#[cfg(all(test, not(loom), not(netpoller_bare)))]
-pub(crate) use thread::with_names_locked;
 pub(crate) use thread::{known_thread, living_thread, thread_id};
 pub(crate) use totals::Totals;

@@ -144,13 +144,6 @@ pub(crate) fn thread_names_soon() -> Option<Vec<Arc<str>>> {
     Some(names)
 }
 
-/// Runs `body` while nobody can have the names.
-#[cfg(all(test, not(loom), not(netpoller_bare)))]
-pub(crate) fn with_names_locked<R>(body: impl FnOnce() -> R) -> R {
-    let _guard = TABLE.lock();
-    body()
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -76,8 +76,6 @@ pub(crate) use wait::into_error;
 
 pub use evict::Eviction;
 pub(crate) use queued::{Queued, QueuedList};
-#[cfg(all(test, not(loom), not(netpoller_bare)))]
-pub(crate) use registry::with_registry_locked;
 pub(crate) use registry::{all_pollers, all_pollers_soon};
 pub(crate) use role::Role;
 pub(crate) use sleep::look_again;

@@ -62,10 +62,3 @@ fn live(pollers: &[Weak<Shared>]) -> Vec<Poller> {
         .map(|shared| Poller { shared })
         .collect()
 }
-
-/// Runs `body` while nobody can have the list.
-#[cfg(all(test, not(loom), not(netpoller_bare)))]
-pub(crate) fn with_registry_locked<R>(body: impl FnOnce() -> R) -> R {
-    let _guard = POLLERS.lock();
-    body()
-}

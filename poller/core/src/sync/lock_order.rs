@@ -42,7 +42,4 @@ pub(crate) enum LockOrder {
     Threads,
     /// Making what is made once.
     Once,
-    /// What a test makes of it.
-    #[cfg(all(test, not(loom), not(miri)))]
-    Spare,
 }

@@ -178,7 +178,7 @@ fn timeout_ms(ns: u64) -> i32 {
 
 /// The buffer of one `epoll_wait`: fixed room, made once, reused by every poll.
 pub(crate) struct EventBuf {
-    events: Vec<libc::epoll_event>,
+    pub(super) events: Vec<libc::epoll_event>,
     capacity: usize,
 }
 
@@ -218,14 +218,6 @@ impl EventBuf {
 
     pub(crate) fn clear(&mut self) {
         self.events.clear();
-    }
-
-    #[cfg(any(test, loom))]
-    pub(crate) fn push(&mut self, mask: u32, tag: Tag) {
-        self.events.push(libc::epoll_event {
-            events: mask,
-            u64: tag.to_data(),
-        });
     }
 
     /// Number of events.

@@ -28,6 +28,15 @@ struct State {
     last_timeout: Option<Timeout>,
 }
 
+impl EventBuf {
+    pub(crate) fn push(&mut self, mask: u32, tag: Tag) {
+        self.events.push(libc::epoll_event {
+            events: mask,
+            u64: tag.to_data(),
+        });
+    }
+}
+
 #[allow(dead_code, reason = "each model uses a part")]
 impl FakeKernel {
     pub(crate) fn new() -> Self {

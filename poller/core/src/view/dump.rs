@@ -218,6 +218,10 @@ impl Drop for Trigger {
 #[cfg(all(test, not(loom)))]
 mod tests {
     use super::*;
+    #[cfg(not(netpoller_bare))]
+    use crate::sync::LockOrder;
+    #[cfg(not(netpoller_bare))]
+    use crate::sys::ForkMutex;
 
     fn write(written: &AtomicU32, directory: &Path) -> io::Result<PathBuf> {
         write_file(written, directory, "again", recorder::dump)
@@ -347,11 +351,17 @@ mod tests {
         let own = thread::current().name().unwrap().to_owned();
         assert!(free.contains("# poller panicked: ") && free.contains(&own[..16]));
 
-        let registry = panic_dump(|dump| crate::poller::with_registry_locked(dump));
+        // Whoever has the place of a lock has that lock.
+        fn with<T>(_held: T, dump: &mut dyn FnMut()) {
+            dump();
+        }
+        static POLLERS: ForkMutex<()> = ForkMutex::new(LockOrder::Pollers, ());
+        static THREADS: ForkMutex<()> = ForkMutex::new(LockOrder::Threads, ());
+        let registry = panic_dump(|dump| with(POLLERS.lock(), dump));
         assert!(registry.contains("# incomplete: the list of pollers is locked"));
         assert!(!registry.contains("# poller panicked: "), "{registry}");
 
-        let names = panic_dump(|dump| crate::observe::with_names_locked(dump));
+        let names = panic_dump(|dump| with(THREADS.lock(), dump));
         assert!(names.contains("# incomplete: the names of threads are locked"));
         assert!(names.contains("# poller panicked: ") && !names.contains(&own[..16]));
     }

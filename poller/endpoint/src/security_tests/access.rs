@@ -8,7 +8,6 @@ use tonic::{Code, Status};
 use super::authority::*;
 use super::privilege::break_poller;
 use super::*;
-use crate::notice::said;
 
 #[test]
 fn an_address_that_others_can_reach_has_to_be_secured() {
@@ -312,6 +311,7 @@ fn a_key_that_others_can_read_and_files_that_are_something_else_are_refused() {
 
 #[test]
 fn the_token_is_shown_nowhere() {
+    said::keep();
     let authority = Authority::new();
     let control_token = authority.secret("control", OTHER_TOKEN);
     let builder = Server::builder()
@@ -344,6 +344,7 @@ fn the_token_is_shown_nowhere() {
 
 #[test]
 fn an_insecure_listener_has_to_be_asked_for_by_name_and_is_told() {
+    said::keep();
     let gauge = |value: u32| {
         let text = netpoller_metrics::encode();
         assert!(

@@ -8,7 +8,8 @@
 //! | `liveness` | to be there no more, or to ask what takes too long |
 //! | `garbage` | what is no HTTP/2, no gRPC or no TLS, and HTTP/2 that means harm |
 //!
-//! `authority` has tokens and certificates, and `raw` is a client of HTTP/2 without manners.
+//! `authority` has tokens and certificates, `raw` is a client of HTTP/2 without manners, and `said`
+//! keeps what the endpoint says on stderr.
 
 mod access;
 mod authority;
@@ -17,6 +18,7 @@ mod garbage;
 mod liveness;
 mod privilege;
 mod raw;
+mod said;
 
 use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};

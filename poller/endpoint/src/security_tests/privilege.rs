@@ -9,7 +9,6 @@ use tonic::{Code, Status};
 use super::authority::*;
 use super::*;
 use crate::limits::Limits;
-use crate::notice::said;
 
 /// Asks `Control` for something that may be missing: what matters is whether it comes to that.
 pub(super) async fn break_poller(channel: Channel, token: Option<&str>) -> Result<(), Status> {
@@ -126,6 +125,7 @@ fn over_tcp_control_asks_for_a_token_of_its_own() {
 
 #[test]
 fn each_call_of_control_is_noted_with_its_caller_and_too_many_are_refused() {
+    said::keep();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("noted");
     let limits = Limits {
@@ -170,6 +170,7 @@ fn each_call_of_control_is_noted_with_its_caller_and_too_many_are_refused() {
 
 #[test]
 fn whoever_shows_no_token_writes_a_line_a_second_to_the_log_and_none_of_their_words() {
+    said::keep();
     let authority = Authority::new();
     let server = Server::builder()
         .listen(loopback_tcp())
@@ -231,6 +232,7 @@ fn the_default_socket_of_control_lies_beside_that_of_the_inspector() {
 
 #[test]
 fn what_was_done_is_noted_with_what_it_was_done_to() {
+    said::keep();
     let directory = tempfile::tempdir().unwrap();
     let path = directory.path().join("control");
     let _server = Server::builder()
@@ -260,6 +262,7 @@ fn what_was_done_is_noted_with_what_it_was_done_to() {
 
 #[test]
 fn health_is_told_everywhere_and_the_protocol_only_where_one_looks() {
+    said::keep();
     let directory = tempfile::tempdir().unwrap();
     let (look, change) = (
         directory.path().join("look"),

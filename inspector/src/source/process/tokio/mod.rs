@@ -14,6 +14,8 @@
 
 mod code;
 #[cfg(any(test, fuzzing))]
+pub(super) mod lies;
+#[cfg(any(test, fuzzing))]
 mod made;
 mod owned;
 mod program;
@@ -125,21 +127,6 @@ impl Tokio {
             reading.missing.push(spent);
         }
         reading
-    }
-}
-
-#[cfg(any(test, fuzzing))]
-pub(super) use self::made::CODE;
-
-/// Reads all that this memory tells of these registrations.
-#[cfg(any(test, fuzzing))]
-pub(super) fn read_whole(memory: &impl super::memory::Memory, rows: &[(u64, i32)]) {
-    for has_names in [false, true] {
-        let reader = Reader::new(memory, made::Code { has_names });
-        for (data, _) in rows {
-            let _ = reader.row(*data);
-        }
-        let _ = reader.tasks();
     }
 }
 
