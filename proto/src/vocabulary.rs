@@ -9,8 +9,8 @@
 //! | file | holds |
 //! |---|---|
 //! | `table` | the macros that make enums of tables |
-//! | `word` | states, directions, causes, what tasks wait for, and kinds of descriptors and lines |
-//! | `kind` | what each kind of descriptor is made of |
+//! | `word` | states, directions, causes, what tasks wait for, and kinds of lines |
+//! | `kind` | the kinds of descriptors, and what each is made of |
 //! | `event` | transitions, and whatever else the flight recorder records |
 //! | `counter` | the counters, by the metric of which they are series |
 //! | `histogram` | the histograms, likewise |
@@ -35,6 +35,6 @@ pub use desc_id::{DescId, InvalidDescId};
 pub(crate) use event::transitions;
 pub use event::{EventKind, Transition};
 pub use histogram::{Histogram, Unit};
-pub use kind::{Role, Transport};
+pub use kind::{Kind, Role, Transport};
 pub use table::{Family, Labels, UnknownName};
-pub use word::{Awaited, Cause, Direction, GroupBy, Kind, LineKind, State};
+pub use word::{Awaited, Cause, Direction, GroupBy, LineKind, State};

@@ -1,7 +1,31 @@
 //! What each kind of descriptor is made of, so that a new one is a row here and nobody else has to
 //! know it by its name.
 
-use super::Kind;
+words! {
+    /// What a descriptor is.
+    Kind {
+        /// A connected (or connecting) TCP socket.
+        Tcp = 1 tcp,
+        /// A listening TCP socket.
+        TcpListener = 2 tcp_listener,
+        /// A UDP socket.
+        Udp = 3 udp,
+        /// A Unix stream socket.
+        Unix = 4 unix,
+        /// A listening Unix socket.
+        UnixListener = 5 unix_listener,
+        /// A Unix datagram socket.
+        UnixDatagram = 6 unix_datagram,
+        /// A Unix seqpacket socket.
+        UnixSeqpacket = 7 unix_seqpacket,
+        /// An end of a pipe or FIFO.
+        Pipe = 8 pipe,
+        /// Anything else that epoll accepts.
+        Other = 9 other,
+        /// A sleep: a slot with a deadline and no file descriptor.
+        Timer = 10 timer,
+    }
+}
 
 /// What carries the bytes of a descriptor.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]

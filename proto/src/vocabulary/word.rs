@@ -1,4 +1,4 @@
-//! States, directions, causes, what tasks wait for, and kinds of descriptors and lines.
+//! States, directions, causes, what tasks wait for, and kinds of lines.
 
 words! {
     /// The states of a word, as tables show them.
@@ -88,31 +88,5 @@ words! {
         Location = 2 location,
         /// The name of the task that waits.
         Task = 3 task,
-    }
-}
-
-words! {
-    /// What a descriptor is.
-    Kind {
-        /// A connected (or connecting) TCP socket.
-        Tcp = 1 tcp,
-        /// A listening TCP socket.
-        TcpListener = 2 tcp_listener,
-        /// A UDP socket.
-        Udp = 3 udp,
-        /// A Unix stream socket.
-        Unix = 4 unix,
-        /// A listening Unix socket.
-        UnixListener = 5 unix_listener,
-        /// A Unix datagram socket.
-        UnixDatagram = 6 unix_datagram,
-        /// A Unix seqpacket socket.
-        UnixSeqpacket = 7 unix_seqpacket,
-        /// An end of a pipe or FIFO.
-        Pipe = 8 pipe,
-        /// Anything else that epoll accepts.
-        Other = 9 other,
-        /// A sleep: a slot with a deadline and no file descriptor.
-        Timer = 10 timer,
     }
 }
