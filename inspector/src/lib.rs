@@ -18,6 +18,8 @@ mod clock;
 mod document;
 mod failure;
 mod foreign;
+#[cfg(fuzzing)]
+pub mod fuzz;
 mod globals;
 mod model;
 mod out;
@@ -34,12 +36,3 @@ mod verbs;
 use netpoller_tests::rows as fixture;
 
 pub use cli::run;
-/// Reads what a fuzzer likes as the memory of a process.
-///
-/// # Panics
-///
-/// If more of it is read than is bounded.
-#[cfg(fuzzing)]
-pub fn read_lies(input: &[u8]) {
-    source::lies::run(input);
-}

@@ -148,6 +148,51 @@ fn no_test_passes_by_leaving_something_out() {
     assert_eq!(silent, [""; 0], "mark it `#[ignore = \"needs …\"]`");
 }
 
+/// Whether an attribute keeps what follows for tests, models or fuzzers.
+fn is_for_tests(line: &str) -> bool {
+    let condition = line.trim().strip_prefix("#[cfg(");
+    let words = condition.map(|it| it.split(|it: char| !it.is_alphanumeric()));
+    words.is_some_and(|mut it| it.any(|word| ["test", "loom", "fuzzing"].contains(&word)))
+        && !line.contains("not(test)")
+        && !line.contains("(not(loom)")
+        && !line.contains("[cfg(not(")
+}
+
+/// What is for tests is a module, or is brought into one from there.
+#[test]
+fn production_code_holds_no_scaffolding() {
+    assert!(is_for_tests("    #[cfg(all(test, not(loom)))]"));
+    assert!(is_for_tests("#[cfg(any(test, fuzzing))]"));
+    assert!(!is_for_tests("#[cfg(not(loom))]"));
+    assert!(!is_for_tests("#[cfg(feature = \"tokio\")]"));
+    // The one seam: the kernel of models is memory, and a match on what has one variant is free.
+    const SEAM: &str = "poller/core/src/sys/backend.rs";
+    let mut scaffolding = Vec::new();
+    for (path, text) in ["poller", "inspector", "proto"]
+        .into_iter()
+        .flat_map(sources)
+    {
+        if !path.contains("/src/") || path == SEAM {
+            continue;
+        }
+        let lines: Vec<&str> = text.lines().map(str::trim).collect();
+        for (number, line) in lines.iter().enumerate() {
+            let next = lines[number..].iter().find(|it| !it.starts_with("#["));
+            let next = next.copied().unwrap_or_default();
+            let next = next.trim_start_matches("pub").trim_start();
+            let next = match next.strip_prefix('(') {
+                Some(rest) => rest.split_once(')').map_or("", |(_, it)| it.trim_start()),
+                None => next,
+            };
+            let is_apart = next.starts_with("mod ") || next.starts_with("use ");
+            if is_for_tests(line) && !is_apart {
+                scaffolding.push(format!("{path}:{}: {next}", number + 1));
+            }
+        }
+    }
+    assert!(scaffolding.is_empty(), "{scaffolding:#?}");
+}
+
 #[test]
 fn children_have_an_environment_of_their_own() {
     // One function makes it, for each program of ours that looks around.

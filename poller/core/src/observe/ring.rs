@@ -116,24 +116,28 @@ impl Ring {
 }
 
 #[cfg(all(test, not(shuttle)))]
-fn numbered(number: u64) -> RawEvent {
-    use super::DescId;
+mod made {
+    use super::super::DescId;
+    use super::RawEvent;
     use crate::observe::EventKind;
 
-    RawEvent {
-        at_ns: number,
-        desc: DescId {
-            slot: number as u32,
-            generation: number as u32 + 1,
-        },
-        direction: None,
-        kind: EventKind::Poll,
-        argument: number + 2,
+    pub(super) fn numbered(number: u64) -> RawEvent {
+        RawEvent {
+            at_ns: number,
+            desc: DescId {
+                slot: number as u32,
+                generation: number as u32 + 1,
+            },
+            direction: None,
+            kind: EventKind::Poll,
+            argument: number + 2,
+        }
     }
 }
 
 #[cfg(all(test, not(loom)))]
 mod tests {
+    use super::made::numbered;
     use super::*;
 
     fn read(ring: &Ring, from: u64) -> (Vec<u64>, u64, u64) {
@@ -205,6 +209,7 @@ mod tests {
 
 #[cfg(all(test, loom, not(shuttle)))]
 mod loom_tests {
+    use super::made::numbered;
     use super::*;
 
     #[test]
