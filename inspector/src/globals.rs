@@ -37,8 +37,8 @@ pub(crate) struct Globals {
         default_value = "table"
     )]
     pub(crate) format: Format,
-    /// Rows that hold, for example 'state=parked && since>5s && peer~^10'; `netpoller fields` lists
-    /// fields and operators.
+    /// Rows that hold, for example 'state=parked and since>5s and peer~^10'; `netpoller fields`
+    /// lists fields and operators
     #[arg(
         short = 'w',
         long = "where",

@@ -29,7 +29,7 @@ mod waiting;
 use crate::source::Connection;
 
 pub(crate) use descriptor::{Descriptor, Line, descriptor, line};
-pub(crate) use detail::detail;
+pub(crate) use detail::{Detail, detail};
 pub(crate) use event::event;
 pub(crate) use histogram::{Histogram, histogram};
 pub(crate) use law::audited;

@@ -1,8 +1,8 @@
 //! The filter language of `--where` and of `/` in the terminal UI.
 //!
-//! `field op value`, joined by `&&`, `||`, `!` and parentheses, for example `state=parked &&
-//! since>5s && peer~^10`. Names and values are checked when the text is read, so that a slip of the
-//! pen is reported at once and not answered with an empty table. What it means is said by
+//! `field op value`, joined by `and`, `or`, `not` and parentheses, for example `state=parked and
+//! since>5s and peer~^10`. Names and values are checked when the text is read, so that a slip of
+//! the pen is reported at once and not answered with an empty table. What it means is said by
 //! [`netpoller_proto::filter`], for servers evaluate it too; patterns are looked for here alone, so
 //! that nobody can make a service work on one.
 //!

@@ -22,7 +22,7 @@ pub(crate) fn parse(text: &str) -> Result<Tree, String> {
     match parser.tokens.next() {
         None => Ok(expr),
         Some(token) => Err(format!(
-            "{} is not expected there; join comparisons with && or ||",
+            "{} is not expected there; join comparisons with `and` or `or`",
             name(&token)
         )),
     }
@@ -36,7 +36,7 @@ struct Parser {
 impl Parser {
     fn any(&mut self) -> Result<Tree, String> {
         let mut filters = vec![self.all()?];
-        while self.tokens.next_if_eq(&Token::Or).is_some() {
+        while self.goes_on(&Token::Or, "or") {
             filters.push(self.all()?);
         }
         Ok(joined(filters, Tree::Any))
@@ -44,10 +44,17 @@ impl Parser {
 
     fn all(&mut self) -> Result<Tree, String> {
         let mut filters = vec![self.one()?];
-        while self.tokens.next_if_eq(&Token::And).is_some() {
+        while self.goes_on(&Token::And, "and") {
             filters.push(self.one()?);
         }
         Ok(joined(filters, Tree::All))
+    }
+
+    /// Takes what joins two comparisons, the sign or the word. A value that is written like the
+    /// word has been taken before.
+    fn goes_on(&mut self, sign: &Token, word: &str) -> bool {
+        let joins = |token: &Token| token == sign || is_word(token, word);
+        self.tokens.next_if(joins).is_some()
     }
 
     fn one(&mut self) -> Result<Tree, String> {
@@ -56,7 +63,9 @@ impl Parser {
             return Err("the filter is nested too deeply".into());
         }
         let expr = match self.tokens.next() {
-            Some(Token::Not) => Tree::Not(Box::new(self.one()?)),
+            Some(token) if token == Token::Not || is_word(&token, "not") => {
+                Tree::Not(Box::new(self.one()?))
+            }
             Some(Token::Open) => {
                 let inner = self.any()?;
                 match self.tokens.next() {
@@ -163,6 +172,10 @@ impl Parser {
     }
 }
 
+fn is_word(token: &Token, word: &str) -> bool {
+    matches!(token, Token::Word(it) if it.eq_ignore_ascii_case(word))
+}
+
 /// Several filters as one.
 fn joined(mut filters: Vec<Tree>, join: fn(Vec<Tree>) -> Tree) -> Tree {
     match filters.pop() {
@@ -242,7 +255,7 @@ fn read(field: Field, word: &str, value: &str) -> Result<Value, String> {
         }
         Type::Number => number(value)
             .map(Value::Number)
-            .ok_or_else(|| format!("`{value}` is no number")),
+            .ok_or_else(|| format!("`{value}` is no number; write it as 20, 1k or 4MiB")),
         Type::Duration => {
             let (sign, digits) = match value.strip_prefix('-') {
                 Some(rest) => (-1, rest),
@@ -265,26 +278,26 @@ fn is_id(text: &str) -> bool {
         .is_some_and(|(slot, generation)| is_number(slot) && is_number(generation))
 }
 
-/// A whole number, as 20, 1k, 2M or 1G.
+/// What a number may end in, and what that stands for.
+const UNITS: [(&str, i64); 11] = [
+    ("KiB", 1 << 10),
+    ("MiB", 1 << 20),
+    ("GiB", 1 << 30),
+    ("kB", 1_000),
+    ("KB", 1_000),
+    ("MB", 1_000_000),
+    ("GB", 1_000_000_000),
+    ("k", 1_000),
+    ("K", 1_000),
+    ("M", 1_000_000),
+    ("G", 1_000_000_000),
+];
+
+/// A whole number, as 20, 1k, 2M or 4MiB.
 pub(crate) fn number(text: &str) -> Option<i64> {
-    let (digits, unit) = match text.strip_suffix(['k', 'K']) {
-        Some(rest) => (rest, 1_000),
-        None => match text.strip_suffix('M') {
-            Some(rest) => (rest, 1_000_000),
-            None => (
-                text.strip_suffix('G').unwrap_or(text),
-                if text.ends_with('G') {
-                    1_000_000_000
-                } else {
-                    1
-                },
-            ),
-        },
-    };
-    digits
-        .parse::<i64>()
-        .ok()
-        .and_then(|value| value.checked_mul(unit))
+    let united = |(unit, size): &(&str, i64)| Some((text.strip_suffix(unit)?, *size));
+    let (digits, unit) = UNITS.iter().find_map(united).unwrap_or((text, 1));
+    digits.parse::<i64>().ok()?.checked_mul(unit)
 }
 
 fn name(token: &Token) -> String {

@@ -57,8 +57,8 @@ pub(crate) const HELP_TITLE: &str = "The fields and operators of filters: `--whe
 /// The fields and operators.
 pub(crate) fn help() -> String {
     let mut help = String::from(
-        "A filter is FIELD OP VALUE, joined by &&, || and !, with parentheses:\n\n  \
-         netpoller ls -w 'kind=tcp && since>5s && !(peer~^10 || label=admin)'\n\nFields:\n",
+        "A filter is FIELD OP VALUE, joined by `and`, `or` and `not` (or &&, || and !), with parentheses:\n\n  \
+         netpoller ls -w 'kind=tcp and since>5s and not (peer~^10 or label=admin)'\n\nFields:\n",
     );
     for field in Field::ALL {
         let also = match field.also() {
@@ -86,8 +86,9 @@ pub(crate) fn help() -> String {
            ~  !~            text that matches a regular expression, anywhere and without regard to case, or does not;\n                   \
                             write \\. for a dot, and quote what has blanks, parentheses or bars: peer~\"^(10|192)\\.\"\n  \
            in (A, B)        equal to one of several\n\n\
-         Numbers may end in k, M or G; durations are written 5s, 10ms or 2min. `-` before a duration means ago, where\n\
-         something can be: deadline<-1s is overdue by a second. A field that a row does not have fulfils only != and !~.\n",
+         Numbers may end in k, M or G, or in KiB, MiB or GiB: recvq>4MiB. Durations are written 5s, 10ms or 2min. `-` before a\n\
+         duration means ago, where something can be: deadline<-1s is overdue by a second. A field that a row does not\n\
+         have fulfils only != and !~.\n",
     );
     help
 }

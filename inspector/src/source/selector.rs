@@ -55,6 +55,19 @@ impl Selector {
         words.join(" ").parse().map_err(Failure::Usage)
     }
 
+    /// The same of several, one after another.
+    pub(crate) fn several(words: &[String]) -> Result<Vec<Self>, Failure> {
+        let mut rest = words;
+        let mut selectors = Vec::new();
+        while let Some(first) = rest.first() {
+            let length = rest.len().min(1 + usize::from(first == "fd"));
+            let (words, behind) = rest.split_at(length);
+            selectors.push(Self::of(words)?);
+            rest = behind;
+        }
+        Ok(selectors)
+    }
+
     /// The name of its poller, and its id.
     pub(crate) async fn find(&self, connection: &Connection) -> Result<(String, DescId), Failure> {
         let (field, value) = match self {
@@ -139,6 +152,12 @@ mod tests {
         ] {
             assert_eq!(text.parse(), Ok(expected), "{text}");
         }
+        let words = ["42.7", "fd", "19", "global/42.7", "fd:19"].map(str::to_owned);
+        let several = Selector::several(&words).expect("four of them");
+        let fd = Selector::Fd(19);
+        assert_eq!(several, [id(None), fd.clone(), id(Some("global")), fd]);
+        let cut = ["42.7", "fd"].map(str::to_owned);
+        assert!(Selector::several(&cut).is_err());
         for text in ["", "42", "42.", "fd:x", "x/fd:1", "42.7.1", "+42.7"] {
             let said = text.parse::<Selector>().expect_err(text);
             assert!(said.contains("POLLER/42.7"), "{said}");

@@ -75,7 +75,7 @@ verbs! {
     /// Show everything about a descriptor: who waits, its last wake and transitions, its latencies,
     /// what the kernel says.
     #[command(
-        after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard_1/42.7\n  netpoller describe fd 19\n\nExit code 6: it is closed, or never was."
+        after_help = "Examples:\n  netpoller describe 42.7\n  netpoller describe shard_1/42.7\n  netpoller describe fd 19\n  netpoller describe 42.7 43.2 fd:19\n\nExit code 6: one is closed, or never was; the others are told."
     )]
     Describe(describe::DescribeArgs),
     /// Print quantiles of the latencies, of all time and of the last --interval; bars for one that

@@ -6,6 +6,7 @@ use serde_json::Value;
 
 use netpoller_tests::eventually;
 use netpoller_tests::program::{Running, items, netpoller};
+use netpoller_tests::pty::Session;
 
 /// A demo with so many connections, and what else it is told.
 fn demo(connections: &str, arguments: &[&str]) -> Running {
@@ -153,6 +154,47 @@ fn a_descriptor_is_described_with_waiter_history_kernel_and_line() {
     let missing = demo.ask(&["describe", "999999.1"]);
     assert_eq!(missing.status.code(), Some(6));
     assert!(String::from_utf8_lossy(&missing.stderr).contains("999999.1"));
+
+    // Several, of which those that are there are told.
+    let several = ["describe", id, "999999.1", "fd", &fd, "-f", "json"];
+    let output = demo.ask(&several);
+    assert_eq!(output.status.code(), Some(6));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("999999.1"), "{said}");
+    let document: Value = serde_json::from_slice(&output.stdout).expect("JSON");
+    let ids: Vec<&Value> = items(&document).iter().map(|item| &item["id"]).collect();
+    assert_eq!(ids, [id, id]);
+    let output = demo.ask(&several[..5]);
+    let text = String::from_utf8_lossy(&output.stdout);
+    assert_eq!(text.matches("DESCRIPTOR global/").count(), 2, "{text}");
+}
+
+#[test]
+fn evict_and_break_can_be_tried_on_the_demo() {
+    let demo = demo("20", &["--control"]);
+    let control = eventually("the socket", || {
+        let sockets = std::fs::read_dir(demo.scratch.path().join("netpoller")).ok()?;
+        let mut paths = sockets.filter_map(|it| Some(it.ok()?.path()));
+        paths.find(|it| it.to_string_lossy().ends_with(".control.sock"))
+    });
+    let control = control.to_str().expect("a path");
+    let row = stuck(&demo);
+    let id = row["id"].as_str().expect("an id");
+    let output = demo.ask(&["evict", id, "-y", "--control", control]);
+    let said = String::from_utf8_lossy(&output.stdout);
+    assert!(said.contains("1 waiters released"), "{said}: {output:?}");
+    let output = demo.ask(&["break", "--control", control]);
+    assert_eq!(output.status.code(), Some(0), "{output:?}");
+}
+
+#[test]
+fn the_demo_opens_no_control_endpoint_where_its_notes_would_be_in_the_way() {
+    let scratch = tempfile::tempdir().unwrap();
+    let mut command = netpoller(scratch.path());
+    command.args(["demo", "--control", "--for", "60s"]);
+    let mut session = Session::start(&mut command, 120, 30);
+    session.wait_for("add --headless");
+    assert_eq!(session.child.wait().expect("it ends").code(), Some(2));
 }
 
 #[test]

@@ -58,6 +58,10 @@ pub(crate) struct DemoArgs {
     /// Where the inspection endpoint listens too, besides the usual place for this process.
     #[arg(long, value_name = "unix:PATH|tcp:ADDR")]
     pub(crate) inspect: Option<inspect::Listen>,
+    /// Open a control endpoint too, so that `evict` and `break` can be tried. Each call of it is
+    /// noted on stderr, so it goes with --headless.
+    #[arg(long)]
+    pub(crate) control: bool,
     /// Serve Prometheus metrics there; port 0 for any.
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
@@ -83,7 +87,18 @@ impl Verb for DemoArgs {
         let args = self;
         let headless = args.headless || !(io::stdout().is_terminal() && io::stdin().is_terminal());
         let needed = make_room(args.connections)?;
-        let endpoint = listen(args.inspect.as_ref())
+        if args.control && !headless {
+            return Err(Failure::Usage(
+                "--control notes each call on stderr, where the terminal UI is: add --headless, and look with \
+                 `netpoller` in another terminal"
+                    .into(),
+            ));
+        }
+        let mut endpoint = listen(args.inspect.as_ref());
+        if args.control {
+            endpoint = endpoint.control(inspect::Listen::Default);
+        }
+        let endpoint = endpoint
             .start()
             .map_err(|error| Failure::Runtime(error.to_string()))?;
         let metrics = args
@@ -102,6 +117,9 @@ impl Verb for DemoArgs {
                     "        or: tokio-console {}",
                     for_tokio_console(endpoint.target())
                 );
+                for control in endpoint.control_targets() {
+                    eprintln!("evict with:  netpoller evict ID --control {control}");
+                }
                 if let Some(metrics) = &metrics {
                     eprintln!("metrics at {}", metrics.url());
                 }
