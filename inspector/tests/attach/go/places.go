@@ -26,6 +26,8 @@ var readPlaces = map[string]reading{
 	"inlined":   readInlined,
 	"deferred":  readDeferred,
 	"loop":      readLoop,
+	"panicked":  func(w *waiter, from stream, into []byte) error { return readAfter(w, from, into, fail) },
+	"failed":    func(w *waiter, from stream, into []byte) error { return readAfter(w, from, into, failAtOnce) },
 	"interface": func(w *waiter, from stream, into []byte) error { return readInterface(w, from, into) },
 	"closure": func(w *waiter, from stream, into []byte) error {
 		w.next()
@@ -155,6 +157,30 @@ func readDeferred(w *waiter, from stream, into []byte) (err error) {
 		_, err = from.Read(into)
 	}()
 	return nil
+}
+
+// readAfter waits in a function that runs because something has failed.
+func readAfter(w *waiter, from stream, into []byte, fails func(*waiter)) (err error) {
+	defer func() {
+		recover()
+		w.next()
+		_, err = from.Read(into)
+	}()
+	fails(nil)
+	return nil
+}
+
+//go:noinline
+func fail(nobody *waiter) {
+	this()
+	nobody.goroutine = 1
+}
+
+// failAtOnce has nothing on the stack, and on some processors not even where it returns to.
+//
+//go:noinline
+func failAtOnce(nobody *waiter) {
+	nobody.goroutine = 1
 }
 
 //go:noinline

@@ -216,34 +216,54 @@ fn prepare(service: &mut Service, places: &Value) -> Vec<(u64, &'static str)> {
     ids
 }
 
-/// Compares a row with what `describe` tells of it.
-fn describe(service: &Service, fd: i64, side: &Value, direction: &str, tally: &mut Tally) {
-    let selector = format!("fd:{fd}");
-    let rows = items(service, &["describe", &selector]);
-    let row = rows.iter().find(|it| it["poller"] != "unpolled");
-    let what = format!("describe {fd} {direction}");
-    let Some(row) = row else {
-        return tally.absent.push(what);
-    };
-    let stack = row[direction]["waiter"]["stack"].as_array();
-    let functions = stack.into_iter().flatten().map(|it| &it["function"]);
-    let functions: Vec<&str> = functions.filter_map(Value::as_str).collect();
-    if functions.is_empty() {
-        return tally.absent.push(what);
+/// Compares the calls of who waits with what `describe` tells of them, at each of the places.
+fn describe(service: &mut Service, places: &Value, tally: &mut Tally) {
+    let mut parked = Vec::new();
+    for (names, kind, direction) in [
+        ("read", "tcp", "read"),
+        ("write", "unix", "write"),
+        ("accept", "listener", "read"),
+    ] {
+        for place in places[names].as_array().expect("names") {
+            let opened = service.obey(&format!("open {kind}"));
+            let id = opened["opened"][0].as_u64().expect("a number");
+            let place = place.as_str().expect("a name");
+            service.obey(&format!("park {id} {direction} {place}"));
+            parked.push((id, direction));
+        }
     }
-    let truth = side["waiter"]["function"].as_str().expect("a function");
-    match functions.iter().any(|it| is_the_same(it, truth)) {
-        true => tally.right += 1,
-        false => tally
-            .wrong
-            .push(format!("{what}: {functions:?} without {truth}")),
+    assert!(parked.len() > 20, "{places}");
+    let truth = service.obey("truth");
+    let descriptors = truth["descriptors"].as_array().expect("descriptors");
+    for (id, direction) in parked {
+        let it = descriptors.iter().find(|it| it["id"] == id);
+        let it = it.expect("it is open");
+        let selector = format!("fd:{}", it["fd"]);
+        let rows = items(service, &["describe", &selector]);
+        let row = rows.iter().find(|it| it["poller"] != "unpolled");
+        let stack = row.and_then(|row| row[direction]["waiter"]["stack"].as_array());
+        let calls: Vec<String> = stack.into_iter().flatten().filter_map(shown).collect();
+        let side = &it[direction]["waiter"];
+        let what = format!("describe {}", side["place"]);
+        if side["stack"] != Value::from(&*calls) {
+            let truth = &side["stack"];
+            tally
+                .wrong
+                .push(format!("{what}: {calls:#?}, but {truth:#}"));
+        } else {
+            tally.right += 1;
+        }
     }
 }
 
-/// What tells the types of a generic function is written in full by one, and as `...` by the other.
-fn is_the_same(told: &str, truth: &str) -> bool {
-    let name = |it: &str| it.split('[').next().unwrap_or_default().to_owned();
-    name(told) == name(truth)
+/// A call as Go itself shows it; `None` for what it leaves out, as how a goroutine waits.
+fn shown(call: &Value) -> Option<String> {
+    let function = match call["function"].as_str()? {
+        "runtime.gopanic" => "panic",
+        function if function.starts_with("runtime.") => return None,
+        function => function,
+    };
+    Some(format!("{function} {}", call["location"].as_str()?))
 }
 
 fn compare(go: &Path) {
@@ -266,7 +286,6 @@ fn compare(go: &Path) {
         let (rows, after) = (by_fd(&rows), sides(&after));
         let wall = before["now_unix_ns"].as_i64().expect("a time");
         let offset_ns = wall - before["now_monotonic_ns"].as_i64().expect("a time");
-        let mut described = None;
         for (key, side) in sides(&before) {
             // A deadline may have passed meanwhile.
             if after.get(&key) != Some(&side) {
@@ -282,21 +301,16 @@ fn compare(go: &Path) {
             if !side["waiter"].is_null() {
                 let what = format!("waiter {what}");
                 compare_side(&mut tally, &what, waiter, side, offset_ns);
-                if side["deadline_unix_ns"] == 0 {
-                    described = Some((fd, side, direction));
-                }
             } else if let Some(waiter) = waiter {
                 tally.wrong.push(format!("nobody waits: {waiter}"));
             }
-        }
-        if let Some((fd, side, direction)) = described {
-            describe(&service, fd, side, direction, &mut tally);
         }
     }
     drop(watching);
     let lines = lines.join().expect("JSON");
     let (ages, too_old) = noted.compare(&lines);
     tally.wrong.extend(too_old);
+    describe(&mut service, &places, &mut tally);
     count(&mut service, &mut tally);
     let release = service.obey("truth")["go"].clone();
     println!("{release}: {ages} ages");

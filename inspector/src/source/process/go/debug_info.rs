@@ -70,7 +70,6 @@ impl G {
             stack_hi: within("stack", stack, "hi")?,
             sched_sp: within("sched", gobuf, "sp")?,
             sched_pc: within("sched", gobuf, "pc")?,
-            sched_bp: within("sched", gobuf, "bp")?,
             atomicstatus: it.offset("atomicstatus")?,
             goid: it.offset("goid")?,
             waitreason: it.offset("waitreason")?,

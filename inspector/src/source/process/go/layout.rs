@@ -35,7 +35,6 @@ pub(super) struct G {
     pub(super) stack_hi: usize,
     pub(super) sched_sp: usize,
     pub(super) sched_pc: usize,
-    pub(super) sched_bp: usize,
     pub(super) atomicstatus: usize,
     pub(super) goid: usize,
     pub(super) waitreason: usize,

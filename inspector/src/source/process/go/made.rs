@@ -23,7 +23,6 @@ pub(super) const GOROUTINE: G = G {
     stack_hi: 8,
     sched_sp: 56,
     sched_pc: 64,
-    sched_bp: 96,
     atomicstatus: 144,
     goid: 152,
     waitreason: 176,
@@ -44,6 +43,7 @@ pub(super) struct Function {
     pub(super) start: u32,
     pub(super) name: String,
     pub(super) id: u8,
+    pub(super) rooms: Values,
     pub(super) files: Values,
     pub(super) lines: Values,
     pub(super) inlined: Values,
@@ -83,7 +83,7 @@ impl Made {
                 of => put(&mut values, &encoded(of, quantum.into())),
             };
             let (file, line) = (table(function.files), table(function.lines));
-            let inlined = table(function.inlined);
+            let (inlined, room) = (table(function.inlined), table(function.rooms));
             let mut tree = u32::MAX;
             for (number, (id, name, parent)) in function.calls.iter().enumerate() {
                 let name = put(&mut names, format!("{name}\0").as_bytes());
@@ -98,7 +98,7 @@ impl Made {
                     tree = start;
                 }
             }
-            let mut record = vec![function.start, name, 0, 0, 0, file, line, 3, 0];
+            let mut record = vec![function.start, name, 0, 0, room, file, line, 3, 0];
             if format == Format::Go1_20 {
                 record.push(0);
             }
@@ -160,6 +160,7 @@ pub(super) fn sample(format: Format, quantum: u8) -> Made {
         Function {
             start: 0x40,
             name: "main.(*Server[go.shape.int]).Serve".into(),
+            rooms: &[(0, 0x8), (32, 0x50), (0, 0x8)],
             // The call of `one` was at 0x8, and in it, that of `two` at 0x10.
             files: &[(1, 0x10), (2, 0x8), (0, 0x8), (1, 0x40)],
             lines: &[(100, 0x8), (120, 0x8), (55, 0x8), (9, 0x8), (200, 0x40)],

@@ -8,7 +8,7 @@
 //! |---|---|
 //! | `layout`, `layouts`, `release`, `debug_info` | where each release, or the program itself, keeps what is read |
 //! | `poll_desc` | one descriptor |
-//! | `goroutine` | one goroutine that waits, and its stack |
+//! | `goroutine`, `stack` | one goroutine that waits, and its stack |
 //! | `all` | all goroutines, counted |
 //! | `functions`, `tables`, `module` | the names and lines of calls |
 //! | `reader` | what is told of a row, read until it is the same twice |
@@ -27,6 +27,7 @@ mod module;
 mod poll_desc;
 mod reader;
 mod release;
+mod stack;
 mod tables;
 
 use std::collections::HashMap;

@@ -14,6 +14,7 @@ use super::functions::{Frame, Functions};
 use super::goroutine::{self, Goroutine, Status};
 use super::layout::Layout;
 use super::poll_desc::{self, PollDesc, Waits};
+use super::stack;
 use crate::source::process::kept::{Call, Kept, Row, Side, Stack, Waiter};
 use crate::source::process::memory::Memory;
 use netpoller_proto::v1::{LineKind, State};
@@ -116,9 +117,11 @@ impl<M: Memory, F: Memory> Reader<M, F> {
             return None;
         }
         // A loop leaves the same stack each time.
-        let fingerprint = stack.as_ref().map_or(0, |it| it.fingerprint);
+        let fingerprint = stack.as_ref().map_or(0, stack::Stack::fingerprint);
         let fingerprint = fingerprint ^ u64::from(goroutine.stops);
-        let stack = stack.map_or_else(Arc::default, |it| self.calls(it.calls));
+        let calls = stack.zip(self.functions.as_ref());
+        let calls = calls.map(|(stack, (functions, bias))| stack.calls(functions, *bias));
+        let stack = calls.map_or_else(Arc::default, |it| self.calls(it));
         Some(Waiter {
             task: format!("G{}", goroutine.goid),
             task_id: goroutine.goid,
@@ -136,7 +139,7 @@ impl<M: Memory, F: Memory> Reader<M, F> {
     }
 
     /// A goroutine and its stack, if they are the same twice.
-    fn stable(&self, address: u64) -> Option<(Goroutine, Option<goroutine::Stack>)> {
+    fn stable(&self, address: u64) -> Option<(Goroutine, Option<stack::Stack>)> {
         let read = || {
             let goroutine = goroutine::read(&self.memory, &self.layout.g, address)?;
             let stack = goroutine.stack(&self.memory);

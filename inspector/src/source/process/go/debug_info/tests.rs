@@ -33,7 +33,7 @@ const STRUCTURES: &[Written] = &[
         ],
     ),
     ("runtime.stack", 16, &[("lo", 0), ("hi", 8)]),
-    ("runtime.gobuf", 56, &[("sp", 0), ("pc", 8), ("bp", 40)]),
+    ("runtime.gobuf", 56, &[("sp", 0), ("pc", 8)]),
     (
         "runtime.moduledata",
         560,
@@ -82,7 +82,7 @@ fn a_program_tells_where_its_runtime_keeps_what_is_read() {
     let layout = of_bytes(&bytes).expect("all is there");
     assert_eq!(layout.poll_desc.fdseq, None);
     assert_eq!(layout.poll_desc.wd, 224);
-    assert_eq!((layout.g.stack_hi, layout.g.sched_bp), (8, 96));
+    assert_eq!((layout.g.stack_hi, layout.g.sched_pc), (8, 64));
     assert_eq!(layout.module.gofunc, 304);
     assert_eq!(*layout.wait_reasons, ["", "GC assist marking", "IO wait"]);
 }

@@ -34,6 +34,10 @@ const MOST_KEPT: usize = 4096;
 /// `runtime`, which is among the first that are linked.
 const A_WRAPPER: &str = "runtime.deferreturn";
 const MOST_BEFORE_IT: u64 = 16 << 10;
+/// The function that signals seem to call where they interrupt a program, and that to which the
+/// first function of a goroutine returns.
+const SIGPANIC: &str = "runtime.sigpanic";
+const OUTERMOST: &str = "runtime.goexit";
 
 /// One call, on a stack of calls.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -46,6 +50,15 @@ pub(super) struct Frame {
     /// Whether the compiler made it, to call another one: Go leaves these out of a stack that it
     /// shows, unless they panic.
     pub(super) is_wrapper: bool,
+}
+
+/// What a function has on the stack while it calls another one.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Room {
+    /// In bytes, without where it returns to if the processor itself puts that there.
+    pub(super) size: u32,
+    /// It is the one that signals seem to call.
+    pub(super) is_sigpanic: bool,
 }
 
 /// The functions of a Go program: which one an address is in, and at which line.
@@ -65,6 +78,7 @@ pub(super) struct Functions<M> {
 struct Found {
     frames: HashMap<u64, Vec<Frame>>,
     count: usize,
+    rooms: HashMap<u64, Option<Room>>,
 }
 
 impl<M: Memory> Functions<M> {
@@ -102,6 +116,35 @@ impl<M: Memory> Functions<M> {
         let frames = self.read(pc).unwrap_or_default();
         self.found.borrow_mut().keep(pc, &frames);
         frames
+    }
+
+    /// Whether the processor puts where a function returns to in a register, and the function puts
+    /// it on the stack: all do that have no instructions of fewer than four bytes.
+    pub(super) fn has_link_register(&self) -> bool {
+        self.tables.quantum == 4
+    }
+
+    /// Returns what a function has on the stack that goes on at this instruction, or was
+    /// interrupted there; `None` if that is not known, and for the one that nobody has called.
+    pub(super) fn room(&self, pc: u64) -> Option<Room> {
+        if let Some(room) = self.found.borrow().rooms.get(&pc) {
+            return *room;
+        }
+        let room = self.record(pc).and_then(|record| {
+            let is_called = |name| record.is_called(&self.memory, &self.tables, name);
+            let before = pc.checked_sub(self.text)?;
+            let at = before.checked_sub(record.start.into())?;
+            let mut left = LARGEST_VALUES;
+            let size = record.room(&self.memory, &self.tables, at, &mut left)?;
+            let is_sigpanic = is_called(SIGPANIC);
+            (!is_called(OUTERMOST)).then_some(Room { size, is_sigpanic })
+        });
+        let rooms = &mut self.found.borrow_mut().rooms;
+        if rooms.len() >= MOST_KEPT {
+            rooms.clear();
+        }
+        rooms.insert(pc, room);
+        room
     }
 
     fn read(&self, pc: u64) -> Option<Vec<Frame>> {

@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | 0 | 0 | where it begins |
 //! | 4 | 4 | its name |
-//! | 20, 24 | 20, 24 | values by instruction: the file, the line |
+//! | 16, 20, 24 | 16, 20, 24 | values by instruction: what is on the stack, the file, the line |
 //! | 28 | 28 | the number of further such tables, which follow the record |
 //! | 32 | 32 | the first file of its unit |
 //! | 36, 39 | 40, 43 | its mark, and the number of further data |
@@ -34,6 +34,7 @@ pub(super) struct Record {
     pub(super) start: u32,
     pub(super) id: u8,
     name: u32,
+    room: u32,
     file: u32,
     line: u32,
     unit: u32,
@@ -63,6 +64,7 @@ impl Record {
             start: half(&bytes, 0)?,
             id: *bytes.get(id)?,
             name: half(&bytes, 4)?,
+            room: half(&bytes, 16)?,
             file: half(&bytes, 20)?,
             line: half(&bytes, 24)?,
             unit: half(&bytes, 32)?,
@@ -78,6 +80,17 @@ impl Record {
 
     pub(super) fn is_called(&self, memory: &impl Memory, tables: &Tables, name: &str) -> bool {
         text::is(memory, &tables.names, self.name, name)
+    }
+
+    /// Returns how many bytes it has on the stack at the instruction at `at`.
+    pub(super) fn room(
+        &self,
+        memory: &impl Memory,
+        tables: &Tables,
+        at: u64,
+        left: &mut usize,
+    ) -> Option<u32> {
+        values::find(memory, &tables.values, self.room, tables.quantum, at, left)
     }
 
     /// Returns the file and the line of the instruction at `at`, as far as they are known.

@@ -117,6 +117,44 @@ fn wrappers_are_marked_as_this_version_of_go_marks_them() {
 }
 
 #[test]
+fn a_function_has_so_much_on_the_stack_at_each_instruction() {
+    for (format, quantum) in FORMATS {
+        let functions = open(sample(format, quantum).memory());
+        assert_eq!(functions.has_link_register(), quantum == 4);
+        let room = |size| {
+            let is_sigpanic = false;
+            Some(Room { size, is_sigpanic })
+        };
+        for (pc, size) in [(0x40, 0), (0x48, 32), (0x97, 32), (0x98, 0)] {
+            assert_eq!(functions.room(TEXT + pc), room(size), "{format:?} {pc:#x}");
+        }
+        // Of the others nothing is known, or there is none.
+        for pc in [0, TEXT, TEXT + 0x10, TEXT + 0xa0, TEXT + 0x100, u64::MAX] {
+            assert_eq!(functions.room(pc), None, "{format:?} {pc:#x}");
+        }
+    }
+}
+
+#[test]
+fn two_functions_of_the_runtime_are_known_by_their_names() {
+    let function = |start, name: &str| Function {
+        start,
+        name: name.into(),
+        rooms: &[(0, 0x10)],
+        ..Function::default()
+    };
+    let functions = [
+        function(0, "runtime.goexit"),
+        function(0x10, "runtime.sigpanic"),
+        function(0x20, "runtime.sigpanic0"),
+    ];
+    let made = Made::new(Format::Go1_20, 4, &[], &functions, 0x30);
+    let functions = open(made.memory());
+    let of = |pc: u64| Some(functions.room(TEXT + pc)?.is_sigpanic);
+    assert_eq!([0, 0x10, 0x20].map(of), [None, Some(true), Some(false)]);
+}
+
+#[test]
 fn names_are_shown_as_go_shows_them() {
     for (name, expected) in [
         ("main.main", "main.main"),
@@ -190,7 +228,9 @@ fn what_is_found_is_kept_but_not_without_end() {
     assert_eq!(memory.read.get(), read);
     for pc in 0..3 * MOST_KEPT as u64 {
         functions.frames(pc);
-        assert!(functions.found.borrow().frames.len() <= MOST_KEPT);
+        functions.room(pc);
+        let found = functions.found.borrow();
+        assert!(found.frames.len() <= MOST_KEPT && found.rooms.len() <= MOST_KEPT);
     }
     assert_eq!(functions.frames(TEXT + 0x58), first);
     assert!(memory.read.get() > read);
@@ -264,7 +304,7 @@ proptest! {
             prop_assert!(opened <= 80 * MOST_BEFORE_IT as usize + 4096);
             for pc in pcs {
                 let before = memory.read.get();
-                let frames = functions.frames(pc);
+                let (frames, _) = (functions.frames(pc), functions.room(pc));
                 prop_assert!(memory.read.get() - before < 4 << 20);
                 prop_assert!(frames.len() <= MOST_CALLS);
                 for frame in frames {
@@ -291,6 +331,7 @@ proptest! {
         memory.put(TABLES, &bytes);
         if let Some(functions) = Functions::open(memory, TABLES, 0, Some(TABLES)) {
             functions.frames(pc.into());
+            functions.room(pc.into());
         }
     }
 }
