@@ -9,9 +9,11 @@ use std::path::{Path, PathBuf};
 const NEEDS: &[&str] = &[
     "chromium",
     "crates of several releases of tokio",
+    "libc6-arm64-cross",
     "openssl",
     "prometheus",
     "python3",
+    "qemu-user",
     "root",
     "several releases of Go",
     "strace",

@@ -18,7 +18,8 @@ pub(super) fn entry(pid: u32) -> Option<u64> {
     find(&bytes)
 }
 
-fn find(bytes: &[u8]) -> Option<u64> {
+/// The same, of the entries themselves.
+pub(super) fn find(bytes: &[u8]) -> Option<u64> {
     let mut entries = bytes.chunks_exact(16);
     let entry = entries.find(|entry| word(entry, 0) == Some(ENTRY))?;
     word(entry, 8)

@@ -96,7 +96,8 @@ impl fmt::Display for Runtime {
     }
 }
 
-fn of_file(file: File, budget: u64) -> Runtime {
+/// The same, of an executable.
+pub(super) fn of_file(file: File, budget: u64) -> Runtime {
     let Some(image) = Image::open(file, budget) else {
         return Runtime::default();
     };

@@ -41,7 +41,7 @@ use super::auxv;
 use super::facts::Registered;
 use super::image::{Image, LARGEST_READ};
 use super::kept::{Kept, Reading, Tasks};
-use super::memory::Process;
+use super::memory::{Memory, Process};
 
 /// Bytes of memory that one look may read, and bytes of the executable.
 const LARGEST_LOOK: u64 = 1 << 30;
@@ -78,23 +78,10 @@ impl Go {
         let bias =
             bias.ok_or_else(|| "its goroutines: where it was loaded is not known".to_owned())?;
         memory.allow(LARGEST_LOOK);
-        let variables = image.variables_in_memory();
-        // Some programs carry the tables of another one.
-        let known = tables::find(&image).into_iter().find_map(|tables| {
-            let module = module::find(&memory, &variables, tables, bias, &layout.module)?;
-            Some((tables, module))
-        });
-        let functions = known.and_then(|(tables, module)| {
-            let functions = Functions::open(image, tables, module.text, Some(module.gofunc))?;
-            Some((functions, bias))
-        });
-        let moved =
-            |range: Range<u64>| range.start.wrapping_add(bias)..range.end.wrapping_add(bias);
-        let variables = variables.into_iter().map(moved).collect();
         let clock = |whose: &str| fs::read_link(format!("/proc/{whose}/ns/time")).ok();
         let clocks = clock("self").zip(clock(&pid.to_string()));
         Ok(Self {
-            reader: Reader::new(memory, layout, functions, variables),
+            reader: open(memory, image, layout, bias),
             has_other_clock: clocks.is_some_and(|(ours, its)| ours != its),
         })
     }
@@ -151,3 +138,23 @@ impl Go {
         reading
     }
 }
+
+/// Finds out where everything is in the memory of a program that was moved by `bias`.
+fn open<M: Memory>(memory: M, image: Image, layout: Layout, bias: u64) -> Reader<M, Image> {
+    let variables = image.variables_in_memory();
+    // Some programs carry the tables of another one.
+    let known = tables::find(&image).into_iter().find_map(|tables| {
+        let module = module::find(&memory, &variables, tables, bias, &layout.module)?;
+        Some((tables, module))
+    });
+    let functions = known.and_then(|(tables, module)| {
+        let functions = Functions::open(image, tables, module.text, Some(module.gofunc))?;
+        Some((functions, bias))
+    });
+    let moved = |range: Range<u64>| range.start.wrapping_add(bias)..range.end.wrapping_add(bias);
+    let variables = variables.into_iter().map(moved).collect();
+    Reader::new(memory, layout, functions, variables)
+}
+
+#[cfg(test)]
+mod tests;
