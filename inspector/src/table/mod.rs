@@ -20,6 +20,7 @@ mod counts;
 mod descriptor_cells;
 mod descriptors;
 mod entry;
+mod event_counts;
 mod events;
 mod histograms;
 mod laws;
@@ -42,6 +43,7 @@ pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
 pub(crate) use entry::{Entry, Rows, are_of_several};
 #[cfg(test)]
 pub(crate) use entry::{descriptors, waiters};
+pub(crate) use event_counts::{EVENT_COUNTS, EventCount, EventGroup};
 pub(crate) use events::{EVENTS, detail};
 pub(crate) use histograms::{
     GROUP_RECORDS, GROUPS, HISTOGRAM_RECORDS, HISTOGRAMS, HISTOGRAMS_OF_ALL_TIME, HistogramRow,

@@ -16,8 +16,10 @@ use crate::failure::Failure;
 use crate::query::Query;
 use crate::source::{Connection, Selection};
 
-/// What is known of who waits is older than this only for a descriptor that does nothing.
+/// What is known of who waits is older than this only for a descriptor that does nothing; where all
+/// events are counted, it may be older.
 const FRESH: Duration = Duration::from_millis(100);
+const FRESH_ENOUGH: Duration = Duration::from_secs(1);
 /// Ids in one question; a filter has room for 256.
 const IDS: usize = 200;
 /// From so many ids on, the whole table is asked for instead.
@@ -40,42 +42,55 @@ pub(super) struct Admission<'a> {
     query: Option<&'a Query>,
     /// The query speaks of what events do not have themselves.
     needs_rows: bool,
-    /// And that may change.
-    changes: bool,
+    /// And that may change: how old what is known of it may be.
+    fresh: Option<Duration>,
     known: HashMap<Key, Known>,
 }
 
 impl<'a> Admission<'a> {
-    pub(super) fn new(connection: &'a Connection, query: Option<&'a Query>) -> Self {
+    /// Of events whose descriptors are asked for as well, if `with_rows` says so.
+    pub(super) fn new(
+        connection: &'a Connection,
+        query: Option<&'a Query>,
+        with_rows: bool,
+    ) -> Self {
         let speaks_of =
             |fields: fn(Field) -> bool| query.is_some_and(|query| query.speaks_of(fields));
         Self {
             connection,
             query,
-            needs_rows: speaks_of(|field| !field.is_own_of_events()),
-            changes: speaks_of(|field| matches!(field, Field::Task | Field::Where)),
+            needs_rows: with_rows || speaks_of(|field| !field.is_own_of_events()),
+            fresh: match speaks_of(|field| matches!(field, Field::Task | Field::Where)) {
+                true => Some(FRESH),
+                false => with_rows.then_some(FRESH_ENOUGH),
+            },
             known: HashMap::new(),
         }
     }
 
     /// Those of the events that are wanted.
     pub(super) async fn admitted(&mut self, events: Vec<Event>) -> Result<Vec<Event>, Failure> {
-        let Some(query) = self.query else {
-            return Ok(events);
-        };
         if self.needs_rows {
             self.look_up(&events).await?;
         }
+        let Some(query) = self.query else {
+            return Ok(events);
+        };
         Ok(events
             .into_iter()
             .filter(|event| self.admits(query, event))
             .collect())
     }
 
-    fn admits(&self, query: &Query, event: &Event) -> bool {
+    /// What is known of its descriptor, if that was asked for.
+    pub(super) fn row(&self, event: &Event) -> (Descriptor, Option<Direction>) {
         let key = (event.poller.clone(), event.id.clone());
         let row = self.known.get(&key).and_then(|known| known.row.as_ref());
-        let (row, direction) = row_of(event, row.map(Arc::as_ref));
+        row_of(event, row.map(Arc::as_ref))
+    }
+
+    fn admits(&self, query: &Query, event: &Event) -> bool {
+        let (row, direction) = self.row(event);
         query.holds(
             Part {
                 row: &row,
@@ -89,7 +104,8 @@ impl<'a> Admission<'a> {
     async fn look_up(&mut self, events: &[Event]) -> Result<(), Failure> {
         let now = Instant::now();
         let is_fresh = |known: &Known| {
-            known.row.is_none() || !self.changes || now.duration_since(known.at) < FRESH
+            let is_fresh = |fresh| now.duration_since(known.at) < fresh;
+            known.row.is_none() || self.fresh.is_none_or(is_fresh)
         };
         let mut wanted: Vec<Key> = events
             .iter()

@@ -10,14 +10,15 @@ use netpoller_proto::v1::{Event, TransitionsFrame, WatchTransitionsRequest};
 use netpoller_proto::vocabulary::{Direction, EventKind, UnknownName};
 
 use super::admission::Admission;
+use super::counted::{CountBy, Counted};
 use crate::document;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::{Format, Sheet, Style};
 use crate::query::Scope;
 use crate::source::{Connection, Selector};
-use crate::table::{Column, Context, EVENTS, Fit};
-use crate::verbs::verb::{NO_CSV, NO_DOCUMENT, Usage, Verb};
+use crate::table::{Column, Context, EVENT_COUNTS, EVENTS, EventCount, Fit};
+use crate::verbs::verb::{NO_CSV, NO_DOCUMENT, Usage, Verb, known};
 
 /// Which events to show.
 #[derive(Debug, Clone, Args)]
@@ -40,6 +41,18 @@ pub(crate) struct EventsArgs {
     /// Go on until interrupted; this is the default.
     #[arg(long)]
     pub(crate) follow: bool,
+    /// Go on for so long, and end.
+    #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration, conflicts_with_all = ["dump", "follow"])]
+    pub(crate) duration: Option<Duration>,
+    /// Count the events by what they have in common, for example location,kind, those of --dump or
+    /// of --for; the rows have columns, are limited and sorted.
+    #[arg(
+        long,
+        value_name = "BY,…",
+        value_delimiter = ',',
+        conflicts_with = "follow"
+    )]
+    pub(crate) count_by: Vec<CountBy>,
 }
 
 /// Words of a list, all of which the shell can complete.
@@ -55,6 +68,15 @@ const MOST_KEPT: usize = 400_000;
 
 impl Verb for EventsArgs {
     fn usage(&self) -> Usage {
+        if !self.count_by.is_empty() {
+            return Usage {
+                why: "its columns are what it counts by",
+                limit: true,
+                filter: Some(Scope::Events),
+                sort: Some(|name| known(&EVENT_COUNTS, name)),
+                ..Usage::of("events --count-by")
+            };
+        }
         Usage {
             why: "events come as they happen",
             limit: true,
@@ -70,6 +92,11 @@ impl Verb for EventsArgs {
     }
 
     fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        if !self.count_by.is_empty() && !self.dump && self.duration.is_none() {
+            return Err(Failure::Usage(
+                "--count-by counts what there is or what comes in a while: add --dump, or --for 10s".into(),
+            ));
+        }
         super::block_on(follow(globals, self))
     }
 }
@@ -85,7 +112,10 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         }
     };
     super::check_pollers(globals.filter.as_ref(), &connection)?;
-    let mut admission = Admission::new(&connection, globals.filter.as_ref());
+    let with_rows = args.count_by.iter().any(|by| by.is_of_row());
+    let mut admission = Admission::new(&connection, globals.filter.as_ref(), with_rows);
+    let mut counted = Counted::default();
+    let counts = !args.count_by.is_empty();
     let request = WatchTransitionsRequest {
         poller,
         id,
@@ -97,21 +127,47 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     let mut patient = connection.clone();
     let mut stream = connection.transitions(request).await?;
     let mut out = Out::new(globals.style(), &connection);
-    out.titles()?;
+    if !counts {
+        out.titles()?;
+    }
+    let end = args
+        .duration
+        .map(|duration| tokio::time::Instant::now() + duration);
     let mut loss = Loss::default();
-    let limit = globals.limit.unwrap_or(usize::MAX);
+    let limit = globals.limit.filter(|_| !counts).unwrap_or(usize::MAX);
     let mut printed = 0;
+    let mut captured_at_ns = connection.server.captured_at_ns;
     loop {
         // A dump is an answer, and what it takes to print it does not count.
         let asked = Instant::now();
         let within = args.dump.then_some(Duration::ZERO);
-        let Some(frame) = patient.next(&mut stream, within).await? else {
+        let next = patient.next(&mut stream, within);
+        let next = match end {
+            None => next.await?,
+            // Events may come faster than they are taken.
+            Some(end) if end <= tokio::time::Instant::now() => break,
+            Some(end) => match tokio::time::timeout_at(end, next).await {
+                Ok(Ok(None)) => return Err(connection.ended().await),
+                Ok(next) => next?,
+                Err(_) => None,
+            },
+        };
+        let Some(frame) = next else {
             break;
         };
-        loss.tell(&frame);
+        let before = loss;
+        loss.take(&frame);
+        if !counts {
+            loss.tell_since(&before);
+        }
         let mut wanted = admission.admitted(frame.events).await?;
         if args.dump {
             patient.timeout = patient.timeout.saturating_sub(asked.elapsed());
+        }
+        if counts {
+            captured_at_ns = frame.captured_at_ns;
+            counted.take(&args.count_by, &wanted, |event| admission.row(event));
+            continue;
         }
         wanted.truncate(limit - printed);
         printed += wanted.len();
@@ -120,36 +176,60 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
             break;
         }
     }
+    if counts {
+        loss.tell_since(&Loss::default());
+        return print_counts(globals, args, &connection, counted.rows(), captured_at_ns);
+    }
     out.finish(loss.nothing())?;
-    if !args.dump && printed < limit {
+    if !args.dump && end.is_none() && printed < limit {
         return Err(connection.ended().await);
     }
     Ok(())
 }
 
+/// Prints how many there were of each, and what they were counted by.
+fn print_counts(
+    globals: &Globals,
+    args: &EventsArgs,
+    connection: &Connection,
+    mut rows: Vec<EventCount>,
+    captured_at_ns: u64,
+) -> Result<(), Failure> {
+    let mut style = globals.style();
+    let by = args.count_by.iter().map(|by| by.name());
+    let columns = ["count", "share"].into_iter().chain(by);
+    style.columns = Some(columns.map(str::to_owned).collect());
+    let head = style.head(connection, "netpoller/v1/event_counts", captured_at_ns);
+    super::print(|out| style.rows(out, head, &EVENT_COUNTS, &mut rows, |row| row.count))
+}
+
 /// What was lost so far, told on stderr when it grows: stdout is for data.
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Loss {
     lost: u64,
     dropped: u64,
 }
 
 impl Loss {
-    fn tell(&mut self, frame: &TransitionsFrame) {
-        if frame.lost > self.lost {
-            let more = frame.lost - self.lost;
+    fn take(&mut self, frame: &TransitionsFrame) {
+        self.lost = self.lost.max(frame.lost);
+        self.dropped = self.dropped.max(frame.dropped);
+    }
+
+    /// Tells what has been lost since `before`.
+    fn tell_since(&self, before: &Self) {
+        if self.lost > before.lost {
+            let more = self.lost - before.lost;
             note(&format!(
                 "{more} events were overwritten before they could be read"
             ));
         }
-        if frame.dropped > self.dropped {
-            let more = frame.dropped - self.dropped;
+        if self.dropped > before.dropped {
+            let more = self.dropped - before.dropped;
             note(&format!(
                 "{more} events were left out because this command was slow"
             ));
         }
-        self.lost = self.lost.max(frame.lost);
-        self.dropped = self.dropped.max(frame.dropped);
     }
 
     fn nothing(&self) -> bool {

@@ -8,13 +8,14 @@
 //! | `session` | finding a process, asking it, and printing |
 //! | `listing` | the tables that `ls`, `top` and `watch` take |
 //! | `control` | where `evict` and `break` act |
-//! | `admission` | which events pass a filter |
+//! | `admission`, `counted` | which events pass a filter, and how many have something in common |
 
 mod admission;
 mod audit;
 mod r#break;
 mod completions;
 mod control;
+mod counted;
 mod demo;
 mod describe;
 mod doctor;

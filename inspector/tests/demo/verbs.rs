@@ -170,6 +170,31 @@ fn a_descriptor_is_described_with_waiter_history_kernel_and_line() {
 }
 
 #[test]
+fn events_are_counted_by_what_they_have_in_common() {
+    let demo = demo("20", &[]);
+    stuck(&demo);
+    for when in [&["--dump"][..], &["--for", "1s"]] {
+        let words = [&["events", "--count-by", "location,kind"], when].concat();
+        let rows = items(&demo.json(&words)).to_vec();
+        let counts: Vec<u64> = rows.iter().filter_map(|it| it["count"].as_u64()).collect();
+        assert_eq!(counts.len(), rows.len(), "{rows:?}");
+        assert!(counts.is_sorted_by(|one, next| one >= next), "{counts:?}");
+        let is_one = |it: &&Value| {
+            it["kind"] == "park" && it["location"].to_string().contains("demo/clients.rs:")
+        };
+        assert!(rows.iter().any(|it| is_one(&it)), "{when:?}: {rows:?}");
+    }
+    let output = demo.ask(&["events", "--count-by", "kind"]);
+    assert_eq!(output.status.code(), Some(2));
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(said.contains("--dump"), "{said}");
+    // Without counting it is a way to end, too.
+    let output = demo.ask(&["events", "--for", "300ms", "-f", "jsonl"]);
+    assert_eq!(output.status.code(), Some(0));
+    assert!(!output.stdout.is_empty());
+}
+
+#[test]
 fn evict_and_break_can_be_tried_on_the_demo() {
     let demo = demo("20", &["--control"]);
     let control = eventually("the socket", || {
