@@ -6,11 +6,12 @@
 
 use std::ops::Deref;
 use std::ptr::NonNull;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU32, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use super::poll_desc::PollDesc;
 use crate::sync::Mutex;
+use crate::sys::OnceBox;
 
 /// Slots in a chunk: small enough that an idle program spends little, and a chunk is one
 /// allocation. A model makes every slot anew for each execution, so there it has few.
@@ -22,8 +23,8 @@ const GROUPS: usize = if cfg!(loom) { 2 } else { 1024 };
 /// Most slots of a poller.
 pub(crate) const MAX_SLOTS: u32 = (CHUNK * GROUP * GROUPS) as u32;
 
-type Chunk = OnceLock<Box<[PollDesc; CHUNK]>>;
-type Group = OnceLock<Box<[Chunk; GROUP]>>;
+type Chunk = OnceBox<[PollDesc; CHUNK]>;
+type Group = OnceBox<[Chunk; GROUP]>;
 
 /// An array that is never on the stack, which it may be too large for.
 fn boxed<T, const N: usize>(make: impl FnMut(usize) -> T) -> Box<[T; N]> {
@@ -45,7 +46,7 @@ pub(crate) struct PollCache {
 impl PollCache {
     pub(crate) fn new() -> Self {
         Self {
-            groups: boxed(|_| OnceLock::new()),
+            groups: boxed(|_| OnceBox::new()),
             free: Mutex::new(Vec::new()),
             made: AtomicU32::new(0),
         }
@@ -85,7 +86,7 @@ impl PollCache {
 
     fn chunk(&self, index: u32) -> &Chunk {
         let chunk = index as usize / CHUNK;
-        let group = self.groups[chunk / GROUP].get_or_init(|| boxed(|_| OnceLock::new()));
+        let group = self.groups[chunk / GROUP].get_or_init(|| boxed(|_| OnceBox::new()));
         &group[chunk % GROUP]
     }
 

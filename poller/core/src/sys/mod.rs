@@ -22,7 +22,7 @@
 //! | `io`, `room`, `accept`, `socket`, `fd` | calls on descriptors of users |
 //! | `query`, `sock_diag` | questions about a descriptor, and about all sockets |
 //! | `process`, `fork`, `fork_lock` | which process this is, and what a forked child finds |
-//! | `location` | a line of code in one atomic |
+//! | `location`, `once_box` | a line of code, and a box that is made once, in one atomic |
 //! | `own_thread` | a thread that ends with its handle |
 //! | `ticks`, `virtual_time` | the processor's clock, and that of a model |
 //!
@@ -41,6 +41,7 @@ mod fork;
 mod fork_lock;
 pub(crate) mod io;
 mod location;
+mod once_box;
 mod own_thread;
 mod process;
 pub(crate) mod query;
@@ -60,6 +61,7 @@ pub(crate) use fd::CloseableFd;
 pub(crate) use fork::Process;
 pub(crate) use fork_lock::{ForkMutex, made_once};
 pub(crate) use location::AtomicLocation;
+pub(crate) use once_box::OnceBox;
 pub use own_thread::OwnThread;
 pub use process::{
     compare_files, effective_uid, is_gone, listening_pid, replace, start_ticks, yield_to_others,
@@ -123,13 +125,13 @@ pub(crate) use virtual_time::now_ns as monotonic_ns;
 /// CLOCK_MONOTONIC in nanoseconds.
 #[cfg(not(shuttle))]
 pub(crate) fn monotonic_ns() -> u64 {
-    let mut time = libc::timespec {
-        tv_sec: 0,
-        tv_nsec: 0,
-    };
+    let mut time = std::mem::MaybeUninit::<libc::timespec>::uninit();
     // SAFETY: `time` is valid for a write; CLOCK_MONOTONIC exists on every Linux, so the call
-    // cannot fail.
-    unsafe { libc::clock_gettime(libc::CLOCK_MONOTONIC, &mut time) };
+    // cannot fail, and has written it.
+    let time = unsafe {
+        libc::clock_gettime(libc::CLOCK_MONOTONIC, time.as_mut_ptr());
+        time.assume_init()
+    };
     time.tv_sec as u64 * 1_000_000_000 + time.tv_nsec as u64
 }
 
