@@ -109,8 +109,18 @@ impl Info {
 
     /// Stores eventErr on behalf of an event of `generation`. `Some(before)` where the bit changed;
     /// an event of another generation changes nothing (semantics 24, 26).
+    #[inline]
     pub(crate) fn set_event_err(&self, event_err: bool, generation: u32) -> Option<bool> {
-        let mut info = self.0.load(Ordering::Acquire);
+        let info = self.0.load(Ordering::Acquire);
+        // Nearly all events find it as they leave it.
+        if (info & EVENT_ERR != 0) == event_err {
+            return None;
+        }
+        self.change_event_err(info, event_err, generation)
+    }
+
+    #[cold]
+    fn change_event_err(&self, mut info: u32, event_err: bool, generation: u32) -> Option<bool> {
         loop {
             let before = info & EVENT_ERR != 0;
             if before == event_err

@@ -10,7 +10,8 @@ use super::side::{Before, Rare, Side, StampedWake};
 use super::word::{Busy, Edge};
 use super::{Kind, Role};
 use crate::observe::{
-    Awaited, Cause, DescId, Direction, Label, LineKind, Local, RECORDS, Transition, stamp_ns,
+    Awaited, Cause, DescId, Direction, Label, LineKind, Local, RECORDS, RawEvent, Transition,
+    stamp_ns,
 };
 use crate::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use crate::sync::{Mutex, MutexGuard};
@@ -171,20 +172,14 @@ impl PollDesc {
         transition: Transition,
         cause: Cause,
     ) {
-        self.count_at(local.last_ns(), local, direction, transition, cause);
-    }
-
-    /// [`PollDesc::count`] by somebody who knows the time.
-    #[inline(always)]
-    pub(super) fn count_at(
-        &self,
-        at_ns: u64,
-        local: &Local<'_>,
-        direction: Direction,
-        transition: Transition,
-        cause: Cause,
-    ) {
-        self.count_for(self.id(), at_ns, local, direction, transition, cause);
+        self.count_for(
+            self.id(),
+            local.last_ns(),
+            local,
+            direction,
+            transition,
+            cause,
+        );
     }
 
     #[inline(always)]
@@ -197,18 +192,42 @@ impl PollDesc {
         transition: Transition,
         cause: Cause,
     ) {
-        if !RECORDS {
-            return;
+        if RECORDS {
+            local.record_events(self.note(id, at_ns, local, direction, [transition], cause));
         }
+    }
+
+    /// Counts transitions that were made in a row, here and for the poller. Returns them as the
+    /// flight recorder is to have them.
+    #[inline(always)]
+    pub(super) fn note<const N: usize>(
+        &self,
+        id: DescId,
+        at_ns: u64,
+        local: &Local<'_>,
+        direction: Direction,
+        transitions: [Transition; N],
+        cause: Cause,
+    ) -> [RawEvent; N] {
         let side = self.side(direction);
-        side.count(transition);
+        for transition in transitions {
+            side.count(transition);
+        }
         // An edge that told nothing new would push out those that did; and the side that nobody
         // waits on gets one with every event of the other, whose cache line need not be touched.
-        if transition != Transition::ReadyAgain {
+        if transitions != [Transition::ReadyAgain; N] {
+            let thread = local.thread();
             side.history
-                .keep(&side.next, at_ns, local.thread(), transition, cause);
+                .keep(&side.next, at_ns, thread, transitions, cause);
         }
-        local.transition(at_ns, id, direction, transition, cause);
+        local.count_transitions(direction, transitions);
+        transitions.map(|transition| RawEvent {
+            at_ns,
+            desc: id,
+            direction: Some(direction),
+            kind: transition.into(),
+            argument: cause as u64,
+        })
     }
 
     #[inline]
@@ -380,14 +399,14 @@ impl PollDesc {
         if self.side(direction).word.is_nil() {
             return Ok(false);
         }
-        self.reset_slowly(direction, local)
+        self.reset_slowly(direction, *local)
     }
 
     #[inline(never)]
-    fn reset_slowly(&self, direction: Direction, local: &Local<'_>) -> Result<bool, Busy> {
+    fn reset_slowly(&self, direction: Direction, local: Local<'_>) -> Result<bool, Busy> {
         self.side(direction).word.reset(|transition| {
             local.stamp();
-            self.count(local, direction, transition, Cause::Io);
+            self.count(&local, direction, transition, Cause::Io);
         })
     }
 
@@ -420,7 +439,8 @@ impl PollDesc {
         at_ns: u64,
         local: &Local<'_>,
     ) -> Option<Waker> {
-        self.edge(direction, at_ns, Before::NONE, self.cause_of_edge(), local)
+        let found = || (at_ns, Before::NONE);
+        self.edge(direction, found, self.cause_of_edge(), local)
     }
 
     /// Why an edge wakes. To a sleep none comes from the kernel: whoever polled for it has ended.
@@ -431,24 +451,22 @@ impl PollDesc {
         }
     }
 
-    /// An edge for `direction`, fetched at `at_ns`, that had been there `before`.
+    /// An edge for `direction`. `found` says when it was fetched, and how long it had been there.
     #[inline(always)]
     pub(crate) fn ready_after(
         &self,
         direction: Direction,
-        at_ns: u64,
-        before: Before,
+        found: impl Fn() -> (u64, Before),
         local: &Local<'_>,
     ) -> Option<Waker> {
-        self.edge(direction, at_ns, before, Cause::Io, local)
+        self.edge(direction, found, Cause::Io, local)
     }
 
     #[inline(always)]
     fn edge(
         &self,
         direction: Direction,
-        at_ns: u64,
-        before: Before,
+        found: impl Fn() -> (u64, Before),
         cause: Cause,
         local: &Local<'_>,
     ) -> Option<Waker> {
@@ -459,6 +477,7 @@ impl PollDesc {
                 None
             }
             Edge::Waking(waker, flags) => {
+                let (at_ns, before) = found();
                 // Before the waiter can run, so that it finds what woke it.
                 side.stamp_wake(at_ns, before, cause);
                 self.count(local, direction, Transition::ReadyParked, Cause::Io);
@@ -467,7 +486,7 @@ impl PollDesc {
                 });
                 waker
             }
-            Edge::Other(_) => self.edge_otherwise(direction, at_ns, before, cause, local),
+            Edge::Other(_) => self.edge_otherwise(direction, found(), cause, local),
         }
     }
 
@@ -475,8 +494,7 @@ impl PollDesc {
     fn edge_otherwise(
         &self,
         direction: Direction,
-        at_ns: u64,
-        before: Before,
+        (at_ns, before): (u64, Before),
         cause: Cause,
         local: &Local<'_>,
     ) -> Option<Waker> {

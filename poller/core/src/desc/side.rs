@@ -256,20 +256,25 @@ impl Side {
 
     /// The waiter runs at `now_ns`. Returns when it was woken, and how long that is after the call
     /// of its waker; `None` if it runs before that.
-    #[inline]
+    #[inline(always)]
     pub(super) fn stamp_run(&self, now_ns: u64) -> (u64, Option<u64>) {
         let woken_ns = self.woken_ns.load(Ordering::Relaxed);
         let Some(called) = self.called_after.load().ns() else {
-            // It was polled for another reason, as by the other half of its task. It has run all
-            // the same, and must not be taken for one that does not; its waker comes too late.
-            self.called_after
-                .store(Span::of(now_ns.saturating_sub(woken_ns)));
-            self.ran_after.store(Span::of(0));
+            self.stamp_run_uncalled(now_ns, woken_ns);
             return (woken_ns, None);
         };
         let ran = now_ns.saturating_sub(woken_ns + called);
         self.ran_after.store(Span::of(ran));
         (woken_ns, Some(ran))
+    }
+
+    /// It was polled for another reason, as by the other half of its task. It has run all the same,
+    /// and must not be taken for one that does not; its waker comes too late.
+    #[cold]
+    fn stamp_run_uncalled(&self, now_ns: u64, woken_ns: u64) {
+        self.called_after
+            .store(Span::of(now_ns.saturating_sub(woken_ns)));
+        self.ran_after.store(Span::of(0));
     }
 
     /// The last wake of a parked waiter, `None` before the first.

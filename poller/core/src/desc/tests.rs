@@ -62,6 +62,8 @@ impl Waiter for Interrupted {
         outcome
     }
 
+    fn armed(&self) {}
+
     fn publish(&self, _rearmed: bool) {
         if let Some(interruption) = self.in_publish.take() {
             interruption(&self.word);
@@ -76,8 +78,12 @@ impl Waiter for Interrupted {
         self.waiters.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn count(&self, transition: Transition) {
-        self.transitions.borrow_mut().push(transition);
+    fn consumed(&self, _parked: bool) {
+        self.count([Transition::Consume]);
+    }
+
+    fn count<const N: usize>(&self, transitions: [Transition; N]) {
+        self.transitions.borrow_mut().extend(transitions);
     }
 }
 
@@ -246,11 +252,11 @@ fn edges_while_waking(by_edge: bool, edges: usize) -> (Vec<Transition>, State) {
     waiter.taken();
     let in_between = || {
         for _ in 0..edges {
-            let none = waiter.word.ready(|| (), |taken| waiter.count(taken));
+            let none = waiter.word.ready(|| (), |taken| waiter.count([taken]));
             assert!(none.is_none(), "the waker is somebody else's");
         }
     };
-    let count = |taken| waiter.count(taken);
+    let count = |taken| waiter.count([taken]);
     let waker = if by_edge {
         waiter.word.ready(in_between, count)
     } else {

@@ -9,8 +9,8 @@ use super::side::Before;
 use super::word::{Refused, Token, Waiter};
 use super::{Kind, State};
 use crate::observe::{
-    Cause, Direction, EventKind, Histogram, Label, Latencies, Line, Local, MAX_ARGUMENT, Owner,
-    RECORDS, Resumed, Task, Transition, current_task, has_resumed, is_watched,
+    Cause, DescId, Direction, EventKind, Histogram, Label, Latencies, Line, Local, MAX_ARGUMENT,
+    Owner, RECORDS, RawEvent, Resumed, Task, Transition, current_task, has_resumed, is_watched,
 };
 use crate::sync::Panics;
 use crate::sync::atomic::{AtomicI64, Ordering};
@@ -39,6 +39,11 @@ impl Waiter for WaitContext<'_> {
         } else {
             self.desc.info.check(self.direction)
         }
+    }
+
+    #[inline(always)]
+    fn armed(&self) {
+        self.local.stamp();
     }
 
     #[inline(always)]
@@ -88,17 +93,43 @@ impl Waiter for WaitContext<'_> {
     }
 
     #[inline(always)]
-    fn count(&self, transition: Transition) {
-        let at_ns = match transition {
-            Transition::Arm | Transition::Consume => self.local.stamp(),
-            _ => self.local.last_ns(),
-        };
-        self.desc
-            .count_at(at_ns, &self.local, self.direction, transition, Cause::Io);
+    fn consumed(&self, parked: bool) {
+        let now = self.local.stamp();
+        if !RECORDS {
+            return;
+        }
+        let [consumed] = self.note(now, [Transition::Consume]);
+        if parked {
+            self.record_wake(now, Some(consumed));
+        } else {
+            self.local.record_events([consumed]);
+        }
+    }
+
+    #[inline(always)]
+    fn count<const N: usize>(&self, transitions: [Transition; N]) {
+        if RECORDS {
+            let noted = self.note(self.local.last_ns(), transitions);
+            self.local.record_events(noted);
+        }
     }
 }
 
 impl WaitContext<'_> {
+    /// [`PollDesc::note`] of what the waiter has done.
+    #[inline(always)]
+    fn note<const N: usize>(&self, at_ns: u64, transitions: [Transition; N]) -> [RawEvent; N] {
+        let (desc, local) = (self.desc, &self.local);
+        desc.note(
+            desc.id(),
+            at_ns,
+            local,
+            self.direction,
+            transitions,
+            Cause::Io,
+        )
+    }
+
     /// One poll of a wait. When it ends after a park, the time parked and the latency of the wake
     /// are recorded.
     #[inline(never)]
@@ -110,14 +141,8 @@ impl WaitContext<'_> {
     ) -> Poll<Result<(), Refused<Blocker>>> {
         let word = &self.desc.side(self.direction).word;
         let poll = word.poll_wait(token, polled, waker, self);
-        if token.has_parked()
-            && let Poll::Ready(outcome) = &poll
-        {
-            // Who consumed readiness has read the clock just now.
-            if outcome.is_err() {
-                self.local.stamp();
-            }
-            self.record_wake();
+        if let Poll::Ready(Err(_)) = poll {
+            self.refused(token);
         }
         poll
     }
@@ -131,24 +156,19 @@ impl WaitContext<'_> {
         waker: &Waker,
     ) -> Option<Poll<Result<(), Refused<Blocker>>>> {
         let word = &self.desc.side(self.direction).word;
-        match word.poll_wait_once(token, false, waker, &self)? {
-            Poll::Ready(Ok(())) => {
-                if token.has_parked() {
-                    self.record_wake();
-                }
-                Some(Poll::Ready(Ok(())))
-            }
-            Poll::Ready(refused) => Some(Poll::Ready(self.refused(token, refused))),
-            Poll::Pending => Some(Poll::Pending),
+        let poll = word.poll_wait_once(token, false, waker, &self)?;
+        if let Poll::Ready(Err(_)) = poll {
+            self.refused(token);
         }
+        Some(poll)
     }
 
+    /// It has ended without readiness. If it had parked it was woken all the same.
     #[cold]
-    fn refused<T>(&self, token: &Token, refused: T) -> T {
-        if token.has_parked() {
-            self.record_wake();
+    fn refused(self, token: &Token) {
+        if token.has_parked() && RECORDS {
+            self.record_wake(self.local.stamp(), None);
         }
-        refused
     }
 
     /// Ends a wait whose future is dropped before it was done.
@@ -168,87 +188,184 @@ impl WaitContext<'_> {
         }
     }
 
+    /// It runs at `now`, after a wake. What it has `consumed` goes to the flight recorder before
+    /// that.
     #[inline(always)]
-    fn record_wake(&self) {
-        if !RECORDS {
-            return;
-        }
+    fn record_wake(self, now: u64, consumed: Option<RawEvent>) {
         let side = self.desc.side(self.direction);
-        let desc = self.desc.id();
-        let now = self.local.last_ns();
-        let since = side.since_ns.load(Ordering::Relaxed);
         let (woken, ran) = side.stamp_run(now);
-        let took = now.saturating_sub(woken.max(since));
-        let of = || Owner {
+        // Apart, so that nearly all waits have nothing to choose from.
+        match ran {
+            Some(ran) if side.cause() == Cause::Io as u8 => {
+                let histograms = match self.direction {
+                    Direction::Read => (Histogram::TimeParkedReadIo, Histogram::WakeLatencyRead),
+                    Direction::Write => (Histogram::TimeParkedWriteIo, Histogram::WakeLatencyWrite),
+                };
+                let runner = Runner {
+                    desc: self.desc,
+                    direction: self.direction,
+                    local: self.local,
+                    location: self.location,
+                };
+                runner.record(now, woken, Some(ran), histograms, consumed);
+            }
+            _ => {
+                if let Some(consumed) = consumed {
+                    self.local.record_events([consumed]);
+                }
+                let Self {
+                    desc,
+                    direction,
+                    local,
+                    location,
+                    ..
+                } = self;
+                record_released(desc, direction, local, location, now, woken, ran);
+            }
+        }
+    }
+}
+
+/// Whoever has waited, and runs.
+///
+/// What few of them come to is told the parts of it: so it does not lie in memory for the others.
+#[derive(Clone, Copy, Debug)]
+struct Runner<'a> {
+    desc: &'a PollDesc,
+    direction: Direction,
+    local: Local<'a>,
+    location: &'static Location<'static>,
+}
+
+impl Runner<'_> {
+    /// Records that it runs at `now`, was woken at `woken`, and `ran` so long after its waker was
+    /// called.
+    #[inline(always)]
+    fn record(
+        self,
+        now: u64,
+        woken: u64,
+        ran: Option<u64>,
+        (parked, latency): (Histogram, Histogram),
+        consumed: Option<RawEvent>,
+    ) {
+        let side = self.desc.side(self.direction);
+        let since = side.since_ns.load(Ordering::Relaxed);
+        let parked_ns = woken.saturating_sub(since);
+        let wake_ns = now.saturating_sub(woken.max(since));
+        // Read in any case: how long it took, and with it whose the exemplars are, is not to change
+        // what a model finds.
+        let id = self.desc.id();
+        let record = |histogram, ns| self.local.record_at(now, || self.owner(id), histogram, ns);
+        record(parked, parked_ns);
+        record(latency, wake_ns);
+        if let Some(ran) = ran {
+            record(Histogram::WakerToRun, ran);
+        }
+        let run = RawEvent {
+            at_ns: now,
+            desc: id,
+            direction: Some(self.direction),
+            kind: EventKind::Run,
+            argument: wake_ns.min(MAX_ARGUMENT),
+        };
+        match consumed {
+            Some(consumed) => self.local.record_events([consumed, run]),
+            None => self.local.record_events([run]),
+        }
+        side.since_ns.store(now, Ordering::Relaxed);
+        let Self {
             desc,
+            direction,
+            local,
+            location,
+        } = self;
+        if local.is_grouped() {
+            let latencies = Latencies {
+                parked_ns,
+                wake_ns,
+                run_ns: ran,
+            };
+            add_to_group(desc, direction, local, location, latencies);
+        }
+        if is_watched() {
+            let called = now - ran.unwrap_or(0).min(now);
+            tell_measured(desc, direction, woken, called);
+        }
+    }
+
+    /// Whose a sample of its wait is.
+    #[inline(always)]
+    fn owner(self, id: DescId) -> Owner {
+        let side = self.desc.side(self.direction);
+        Owner {
+            desc: id,
             location: Some(self.location),
             task: Task {
                 name: Label(side.task.load(Ordering::Relaxed)),
                 id: side.task_id.load(Ordering::Relaxed),
             },
-        };
-        let record = |histogram, ns| self.local.record_at(now, of, histogram, ns);
-        let cause = side.cause();
-        let (parked, latency) = if cause == Cause::Io as u8 {
-            match self.direction {
-                Direction::Read => (Histogram::TimeParkedReadIo, Histogram::WakeLatencyRead),
-                Direction::Write => (Histogram::TimeParkedWriteIo, Histogram::WakeLatencyWrite),
-            }
-        } else {
-            released(self.direction, cause, self.desc.kind())
-        };
-        record(parked, woken.saturating_sub(since));
-        record(latency, took);
-        if let Some(ran) = ran {
-            record(Histogram::WakerToRun, ran);
         }
-        self.local.event_at(
-            now,
-            Some(self.direction),
-            EventKind::Run,
-            desc,
-            took.min(MAX_ARGUMENT),
-        );
-        side.since_ns.store(now, Ordering::Relaxed);
-        if self.local.is_grouped() {
-            let latencies = Latencies {
-                parked_ns: woken.saturating_sub(since),
-                wake_ns: took,
-                run_ns: ran,
-            };
-            self.add_to_group(&of(), latencies);
-        }
-        if is_watched() {
-            self.tell_measured(woken, now - ran.unwrap_or(0).min(now));
-        }
-    }
-
-    /// Somebody has the waits grouped.
-    #[cold]
-    fn add_to_group(&self, of: &Owner, latencies: Latencies) {
-        let opened = self.desc.opened_location().map(|location| Line {
-            location,
-            kind: self.desc.origin(),
-        });
-        self.local.add_to_group(of, opened, latencies);
-    }
-
-    /// A future that is measured is told what it has waited for.
-    #[cold]
-    fn tell_measured(&self, woken_ns: u64, called_ns: u64) {
-        let wake = self.desc.side(self.direction).last_wake();
-        let known = wake.filter(|wake| !wake.is_bound);
-        has_resumed(Resumed {
-            awaited: self.desc.awaited(self.direction),
-            due_ns: woken_ns.saturating_sub(known.map_or(0, |wake| wake.before_ns)),
-            woken_ns,
-            called_ns,
-        });
     }
 }
 
-/// Where the time parked, and the latency, of a waiter go that was not woken by an event.
+/// [`Runner::record`] of one that was not woken by an event, or whose waker was not called.
 #[cold]
+fn record_released(
+    desc: &PollDesc,
+    direction: Direction,
+    local: Local<'_>,
+    location: &'static Location<'static>,
+    now: u64,
+    woken: u64,
+    ran: Option<u64>,
+) {
+    let histograms = released(direction, desc.side(direction).cause(), desc.kind());
+    let runner = Runner {
+        desc,
+        direction,
+        local,
+        location,
+    };
+    runner.record(now, woken, ran, histograms, None);
+}
+
+/// Somebody has the waits grouped.
+#[cold]
+fn add_to_group(
+    desc: &PollDesc,
+    direction: Direction,
+    local: Local<'_>,
+    location: &'static Location<'static>,
+    latencies: Latencies,
+) {
+    let runner = Runner {
+        desc,
+        direction,
+        local,
+        location,
+    };
+    let opened = desc.opened_location().map(|location| Line {
+        location,
+        kind: desc.origin(),
+    });
+    local.add_to_group(&runner.owner(desc.id()), opened, latencies);
+}
+
+/// A future that is measured is told what it has waited for.
+#[cold]
+fn tell_measured(desc: &PollDesc, direction: Direction, woken_ns: u64, called_ns: u64) {
+    let wake = desc.side(direction).last_wake();
+    let known = wake.filter(|wake| !wake.is_bound);
+    has_resumed(Resumed {
+        awaited: desc.awaited(direction),
+        due_ns: woken_ns.saturating_sub(known.map_or(0, |wake| wake.before_ns)),
+        woken_ns,
+        called_ns,
+    });
+}
+
+/// Where the time parked, and the latency, of a waiter go that was not woken by an event.
 fn released(direction: Direction, cause: u8, kind: Kind) -> (Histogram, Histogram) {
     let cause = Cause::from_index(cause.into());
     match (direction, cause) {
@@ -300,7 +417,7 @@ mod tests {
         // The edge meets a word that is `wait`, or, as here, `nil`: in neither it wakes anybody.
         assert!(desc.ready(Direction::Read, 0, &local).is_none());
         context.unparked();
-        context.record_wake();
+        context.record_wake(clock::now_ns(), None);
 
         let totals = recorder.totals();
         let of = |which: Histogram| &totals.histograms[which.index()];
@@ -338,7 +455,7 @@ mod tests {
         side.since_ns.store(woken - 75 * SECOND, Ordering::Relaxed);
         side.stamp_wake(woken, Before::NONE, Cause::Io);
         side.stamp_call(woken, woken + SECOND);
-        context.record_wake();
+        context.record_wake(now, None);
 
         let totals = recorder.totals();
         let told = |which: Histogram| {

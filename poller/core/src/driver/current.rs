@@ -389,7 +389,7 @@ pub(super) enum Here {
 }
 
 /// [`Here::stamp`] of who polls here.
-#[inline]
+#[inline(always)]
 pub(super) fn stamp() -> Option<u64> {
     #[cfg(feature = "tokio")]
     if matches!(POLLS.try_with(Cell::get), Ok(None)) {

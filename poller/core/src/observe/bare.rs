@@ -7,9 +7,7 @@ use std::marker::PhantomData;
 use super::event::RawEvent;
 use super::grouped::{Groups, Latencies};
 use super::histogram::Owner;
-use super::{
-    Cause, Counter, DescId, Direction, EventKind, GroupBy, Histogram, Line, Totals, Transition,
-};
+use super::{Counter, DescId, Direction, EventKind, GroupBy, Histogram, Line, Totals, Transition};
 use crate::clock;
 
 pub(crate) const RECORDS: bool = false;
@@ -103,7 +101,12 @@ impl Local<'_> {
     }
 
     #[inline]
-    pub(crate) fn transition(&self, _: u64, _: DescId, _: Direction, _: Transition, _: Cause) {}
+    pub(crate) fn has_number(&self) -> bool {
+        true
+    }
+
+    #[inline]
+    pub(crate) fn count_transitions<const N: usize>(&self, _: Direction, _: [Transition; N]) {}
 
     #[inline]
     pub(crate) fn event(&self, _: EventKind, _: DescId, _: u64) {}
@@ -113,6 +116,9 @@ impl Local<'_> {
 
     #[inline]
     pub(crate) fn event_at(&self, _: u64, _: Option<Direction>, _: EventKind, _: DescId, _: u64) {}
+
+    #[inline]
+    pub(crate) fn record_events<const N: usize>(&self, _: [RawEvent; N]) {}
 
     #[inline]
     pub(crate) fn is_grouped(&self) -> bool {

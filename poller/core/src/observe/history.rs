@@ -75,21 +75,25 @@ impl History {
         }
     }
 
+    /// Keeps transitions that were made in a row.
     #[inline]
-    pub(crate) fn keep(
+    pub(crate) fn keep<const N: usize>(
         &self,
         next: &Next,
         at_ns: u64,
         thread: u32,
-        transition: Transition,
+        transitions: [Transition; N],
         cause: Cause,
     ) {
         let close = if cause == Cause::Close { CLOSE } else { 0 };
         let thread = u64::from(thread as u8) << THREAD_SHIFT;
-        let place = next.0.load(Ordering::Relaxed);
-        next.0.store(place.wrapping_add(1), Ordering::Relaxed);
-        let entry = at_ns >> KEPT_SHIFT << TIME_SHIFT | thread | close | transition as u64;
-        self.0[usize::from(place) % KEPT].store(entry, Ordering::Relaxed);
+        let common = at_ns >> KEPT_SHIFT << TIME_SHIFT | thread | close;
+        let mut place = usize::from(next.0.load(Ordering::Relaxed)) % KEPT;
+        for transition in transitions {
+            self.0[place % KEPT].store(common | transition as u64, Ordering::Relaxed);
+            place += 1;
+        }
+        next.0.store(place as u8, Ordering::Relaxed);
     }
 
     /// The oldest first.
@@ -145,7 +149,7 @@ mod tests {
         assert_eq!(history.last_ns(&next), 0);
         for n in 0..300_u64 {
             let transition = Transition::ALL[n as usize % Transition::COUNT];
-            history.keep(&next, n * 1600, n as u32, transition, Cause::Close);
+            history.keep(&next, n * 1600, n as u32, [transition], Cause::Close);
         }
         let kept: Vec<_> = history.read(&next).collect();
         assert_eq!(kept.len(), KEPT);
@@ -165,7 +169,7 @@ mod tests {
     fn a_release_by_a_deadline_and_one_by_close_are_told_apart() {
         let (history, next) = (History::new(), Next::new());
         for cause in [Cause::Deadline, Cause::Close] {
-            history.keep(&next, 1600, 1, Transition::UnblockParked, cause);
+            history.keep(&next, 1600, 1, [Transition::UnblockParked], cause);
         }
         let causes: Vec<_> = history.read(&next).map(|kept| kept.cause).collect();
         assert_eq!(causes, [Some(Cause::Deadline), Some(Cause::Close)]);

@@ -13,13 +13,21 @@ use crate::sync::atomic::{AtomicU64, Ordering, fence};
 const WORDS: usize = 3;
 pub(crate) const EVENT_BYTES: usize = WORDS * 8;
 
+type Entry = [AtomicU64; WORDS];
+
 /// The ring.
 #[derive(Debug)]
 pub(super) struct Ring {
     /// Entries ever written. The next one goes to `head % capacity`.
     head: AtomicU64,
     /// A power of two of them, or none.
-    entries: Box<[[AtomicU64; WORDS]]>,
+    entries: Box<[Entry]>,
+}
+
+/// Where entry `number` is.
+#[inline(always)]
+fn place(entries: &[Entry], number: u64) -> usize {
+    number as usize & entries.len().wrapping_sub(1)
 }
 
 impl Ring {
@@ -43,12 +51,6 @@ impl Ring {
         self.entries.len() as u64
     }
 
-    /// Where entry `number` is.
-    #[inline(always)]
-    fn place(&self, number: u64) -> usize {
-        number as usize & self.entries.len().wrapping_sub(1)
-    }
-
     pub(super) fn bytes(&self) -> usize {
         self.entries.len() * EVENT_BYTES
     }
@@ -58,23 +60,28 @@ impl Ring {
         self.head.load(Ordering::Acquire)
     }
 
-    /// Returns whether there is room at all. To be called by one thread at a time.
+    /// Puts events into it, in their order. Returns whether there is room at all. To be called by
+    /// one thread at a time.
     #[inline(always)]
-    pub(super) fn push(&self, event: RawEvent) -> bool {
-        if !self.has_room() {
+    pub(super) fn push<const N: usize>(&self, events: [RawEvent; N]) -> bool {
+        let entries = &*self.entries;
+        if entries.is_empty() {
             return false;
         }
-        let head = self.head.load(Ordering::Relaxed);
-        // Whoever sees one of the stores below sees this head too, and knows that the entry is
-        // being overwritten.
-        fence(Ordering::Release);
-        let Some(entry) = self.entries.get(self.place(head)) else {
-            return false;
-        };
-        for (word, value) in entry.iter().zip(event.pack()) {
-            word.store(value, Ordering::Relaxed);
+        let mut head = self.head.load(Ordering::Relaxed);
+        for event in events {
+            // Whoever sees one of the stores below sees this head too, and knows that the entry is
+            // being overwritten.
+            fence(Ordering::Release);
+            let Some(entry) = entries.get(place(entries, head)) else {
+                return false;
+            };
+            for (word, value) in entry.iter().zip(event.pack()) {
+                word.store(value, Ordering::Relaxed);
+            }
+            head += 1;
+            self.head.store(head, Ordering::Release);
         }
-        self.head.store(head + 1, Ordering::Release);
         true
     }
 
@@ -99,7 +106,7 @@ impl Ring {
         let end = until.clamp(start, head);
         let copies: Vec<[u64; WORDS]> = (start..end)
             .map(|number| {
-                let entry = &self.entries[self.place(number)];
+                let entry = &self.entries[place(&self.entries, number)];
                 std::array::from_fn(|word| entry[word].load(Ordering::Relaxed))
             })
             .collect();
@@ -156,10 +163,10 @@ mod tests {
     #[test]
     fn a_reader_that_keeps_up_sees_each_event_once_and_a_late_one_is_told_what_it_lost() {
         let ring = Ring::new(8);
-        (0..5).for_each(|n| assert!(ring.push(numbered(n))));
+        (0..5).for_each(|n| assert!(ring.push([numbered(n)])));
         assert_eq!(read(&ring, 0), (vec![0, 1, 2, 3, 4], 5, 0));
         assert_eq!(read(&ring, 5), (vec![], 5, 0));
-        (5..20).for_each(|n| assert!(ring.push(numbered(n))));
+        (5..20).for_each(|n| assert!(ring.push([numbered(n)])));
         // Of the eight places one may be in the making.
         assert_eq!(read(&ring, 5), ((13..20).collect(), 20, 8));
     }
@@ -167,7 +174,7 @@ mod tests {
     #[test]
     fn a_reader_that_takes_some_at_a_time_sees_each_event_once() {
         let ring = Ring::new(8);
-        (0..20).for_each(|n| assert!(ring.push(numbered(n))));
+        (0..20).for_each(|n| assert!(ring.push([numbered(n)])));
         let some = |from, until| {
             let mut events = Vec::new();
             let (next, lost) = ring.read(from, until, |event| events.push(event.at_ns));
@@ -186,7 +193,7 @@ mod tests {
         assert_eq!(Ring::new(1000).bytes(), 512 * EVENT_BYTES);
         assert_eq!(Ring::new(1).bytes(), EVENT_BYTES);
         assert_eq!(Ring::new(0).bytes(), 0);
-        assert!(!Ring::new(0).push(numbered(0)));
+        assert!(!Ring::new(0).push([numbered(0)]));
     }
 
     #[test]
@@ -194,7 +201,7 @@ mod tests {
         let ring = Ring::new(16);
         let most = 200_000;
         std::thread::scope(|scope| {
-            scope.spawn(|| (0..most).for_each(|n| assert!(ring.push(numbered(n)))));
+            scope.spawn(|| (0..most).for_each(|n| assert!(ring.push([numbered(n)]))));
             let (mut next, mut seen, mut lost) = (0, 0, 0);
             while next < most {
                 let (events, after, missed) = read(&ring, next);
@@ -216,10 +223,10 @@ mod loom_tests {
     fn loom_a_reader_never_sees_half_an_entry() {
         loom::model(|| {
             let ring = loom::sync::Arc::new(Ring::new(2));
-            assert!(ring.push(numbered(0)));
+            assert!(ring.push([numbered(0)]));
             let writer = {
                 let ring = ring.clone();
-                loom::thread::spawn(move || (1..4).for_each(|n| assert!(ring.push(numbered(n)))))
+                loom::thread::spawn(move || (1..4).for_each(|n| assert!(ring.push([numbered(n)]))))
             };
             let (mut seen, mut lost) = (0, 0);
             let (next, missed) = ring.read(0, u64::MAX, |event| {

@@ -4,7 +4,6 @@
 //! instruction, no line that another core writes. Threads without a number of their own share shard
 //! 0 and add atomically.
 
-use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use super::DescId;
@@ -14,8 +13,9 @@ use super::histogram::{Cells, Owner};
 use super::ring::Ring;
 use super::thread::{MAX_THREADS, SHARED, current_thread, known_thread};
 use super::ticker::Ticker;
-use super::{Cause, Counter, Direction, EventKind, GroupBy, Histogram, Line, Totals, Transition};
+use super::{Counter, Direction, EventKind, GroupBy, Histogram, Line, Totals, Transition};
 use crate::clock;
+use crate::sys::OnceBox;
 
 /// Whether anything is recorded at all.
 pub(crate) const RECORDS: bool = true;
@@ -65,7 +65,7 @@ impl Shard {
 
 /// The counters, the histograms and the flight recorder of one poller.
 pub(crate) struct Recorder {
-    shards: [OnceLock<Box<Shard>>; MAX_THREADS],
+    shards: [OnceBox<Shard>; MAX_THREADS],
     /// Events that each thread's ring holds, 0 for no rings.
     events: usize,
     /// Whether somebody has the waits of all threads grouped.
@@ -76,7 +76,7 @@ impl Recorder {
     /// With a ring of so many events for each thread.
     pub(crate) fn new(events: usize) -> Self {
         Self {
-            shards: [const { OnceLock::new() }; MAX_THREADS],
+            shards: [const { OnceBox::new() }; MAX_THREADS],
             // A model would explore each word of them.
             events: if cfg!(loom) { 0 } else { events },
             asked: Asked::default(),
@@ -141,7 +141,7 @@ impl Recorder {
     }
 
     fn each_grouping(&self, mut f: impl FnMut(&Grouping)) {
-        let shards = self.shards.iter().filter_map(OnceLock::get);
+        let shards = self.shards.iter().filter_map(OnceBox::get);
         shards.for_each(|shard| f(&shard.grouping));
     }
 
@@ -179,13 +179,13 @@ impl Recorder {
 
     /// When the last thread with number `index` that recorded here read the clock for it.
     pub(crate) fn last_ns(&self, index: usize) -> u64 {
-        let shard = self.shards.get(index).and_then(OnceLock::get);
+        let shard = self.shards.get(index).and_then(OnceBox::get);
         shard.map_or(0, |shard| shard.last_ns.load(Ordering::Relaxed))
     }
 
     /// What the thread with number `index`, and those that had it before, have counted of these.
     pub(crate) fn counted_by<const N: usize>(&self, index: usize, counters: [Counter; N]) -> u64 {
-        let shard = self.shards.get(index).and_then(OnceLock::get);
+        let shard = self.shards.get(index).and_then(OnceBox::get);
         let count = |shard: &Shard, counter: Counter| {
             shard.counters[counter.index()].load(Ordering::Relaxed)
         };
@@ -244,7 +244,7 @@ pub(crate) struct Local<'a> {
 impl Local<'_> {
     #[inline]
     fn add_to(&self, cell: &AtomicU64, n: u64) {
-        if self.thread != SHARED as u32 {
+        if self.has_number() {
             cell.store(
                 cell.load(Ordering::Relaxed).wrapping_add(n),
                 Ordering::Relaxed,
@@ -298,27 +298,23 @@ impl Local<'_> {
         self.shard.last_ns.load(Ordering::Relaxed)
     }
 
-    /// Counts a transition of a word of `desc`, and puts it into the flight recorder.
+    /// Whether the calling thread has a number of its own.
     #[inline(always)]
-    pub(crate) fn transition(
+    pub(crate) fn has_number(&self) -> bool {
+        self.thread != SHARED as u32
+    }
+
+    /// Counts transitions of the words of a direction.
+    #[inline(always)]
+    pub(crate) fn count_transitions<const N: usize>(
         &self,
-        at_ns: u64,
-        desc: DescId,
         direction: Direction,
-        transition: Transition,
-        cause: Cause,
+        transitions: [Transition; N],
     ) {
-        self.add_to(
-            &self.shard.transitions[direction.index()][transition.index()],
-            1,
-        );
-        self.event_at(
-            at_ns,
-            Some(direction),
-            transition.into(),
-            desc,
-            cause as u64,
-        );
+        let counts = &self.shard.transitions[direction.index()];
+        for transition in transitions {
+            self.add_to(&counts[transition.index()], 1);
+        }
     }
 
     /// Puts an event into the flight recorder.
@@ -349,22 +345,20 @@ impl Local<'_> {
         desc: DescId,
         argument: u64,
     ) {
-        let event = RawEvent {
+        self.record_events([RawEvent {
             at_ns,
             desc,
             direction,
             kind,
             argument,
-        };
-        if !self.shard.ring.push(event) {
-            self.not_recorded();
-        }
+        }]);
     }
 
-    #[cold]
-    fn not_recorded(&self) {
-        if self.thread == SHARED as u32 {
-            self.shard.unrecorded.fetch_add(1, Ordering::Relaxed);
+    /// Puts events into the flight recorder, in their order.
+    #[inline(always)]
+    pub(crate) fn record_events<const N: usize>(&self, events: [RawEvent; N]) {
+        if !self.shard.ring.push(events) {
+            not_recorded(self.shard, self.thread, N);
         }
     }
 
@@ -427,6 +421,13 @@ impl Local<'_> {
     }
 }
 
+#[cold]
+fn not_recorded(shard: &Shard, thread: u32, events: usize) {
+    if thread == SHARED as u32 {
+        shard.unrecorded.fetch_add(events as u64, Ordering::Relaxed);
+    }
+}
+
 #[cfg(all(test, not(loom), not(netpoller_bare)))]
 mod tests {
     use super::*;
@@ -461,13 +462,8 @@ mod tests {
                     for _ in 0..100 {
                         let local = recorder.local();
                         local.count(Counter::Opened);
-                        local.transition(
-                            0,
-                            DescId::NONE,
-                            Direction::Write,
-                            Transition::Park,
-                            Cause::Io,
-                        );
+                        local.count_transitions(Direction::Write, [Transition::Park]);
+                        local.event(EventKind::Park, DescId::NONE, 0);
                         local.record(Histogram::Dispatch, 7);
                     }
                 });

@@ -273,10 +273,10 @@ impl Shared {
         for direction in Direction::ALL {
             if let Some(late) = expired[direction.index()] {
                 let waker = desc.unblock(direction, Cause::Deadline, now, late, local);
-                if waker.is_some() {
+                if let Some(waker) = waker {
                     local.count(unpark_counter(desc.kind(), direction, Cause::Deadline));
+                    ready.push(desc, direction, waker);
                 }
-                ready.push(desc, direction, waker);
             }
         }
         first

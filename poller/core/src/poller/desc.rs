@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::AtomicBool;
 
 use super::{Poller, Shared};
-use crate::desc::{Kind, NO_DEADLINE, Slot};
+use crate::desc::{Kind, NO_DEADLINE, PollDesc, Slot};
 use crate::error::Error;
 use crate::observe::{DescId, Direction, Local, Names};
 
@@ -117,7 +117,8 @@ impl Desc {
     /// As [`Desc::reset`], without [`Error::Busy`].
     #[inline]
     pub fn check(&self, direction: Direction) -> Result<(), Error> {
-        let clear = self.slot.info().is_clear() && self.slot.deadline(direction) == NO_DEADLINE;
+        let slot: &PollDesc = &self.slot;
+        let clear = slot.info().is_clear() && slot.deadline(direction) == NO_DEADLINE;
         if clear && self.shared.process.is_current() {
             return Ok(());
         }

@@ -206,7 +206,12 @@ impl Shared {
         if ready.events.len() > 0 {
             local.event(EventKind::Poll, DescId::NONE, ready.events.len() as u64);
         }
-        let (fetched, timer_fired) = self.dispatch(ready, drain, local);
+        // Those without a number of their own count with locked instructions: elsewhere, so that
+        // nobody else asks at each event.
+        let (fetched, timer_fired) = match local.has_number() {
+            true => self.dispatch(ready, drain, local),
+            false => self.dispatch_without_number(ready, drain, local),
+        };
         if let Some(away) = away
             && fetched > 0
         {
@@ -297,7 +302,7 @@ impl Shared {
         if let Some((_, told)) = told {
             desc.note_told(Direction::Read, ready.fetched_ns, *told);
         }
-        // Inside a runtime the bound is the time in which it had nothing to do.
+        // Inside a runtime the bound is the time in which it had nothing to do, see `dispatch`.
         let waited = match told {
             Some((_, told)) if self.nested.get().is_some() => *told,
             None if self.nested.get().is_some() => return,
@@ -311,62 +316,83 @@ impl Shared {
         }
     }
 
+    /// [`Shared::dispatch`] by a thread that shares its number.
+    #[cold]
+    fn dispatch_without_number(
+        &self,
+        ready: &mut ReadyList,
+        drain: bool,
+        local: &Local<'_>,
+    ) -> (usize, bool) {
+        self.dispatch(ready, drain, local)
+    }
+
     /// Gives each event to its descriptor. Returns how many there were, and whether the timerfd was
     /// among them.
+    #[inline(always)]
     fn dispatch(&self, ready: &mut ReadyList, drain: bool, local: &Local<'_>) -> (usize, bool) {
-        let mut fetched = 0;
+        let mut own = 0;
         let mut timer_fired = false;
+        // Whether there may be something to say of how long an event was there. Inside a runtime
+        // only the kernel tells.
+        let is_long = RECORDS && ready.before.most_ns() >= LONG_NS;
+        let notes_waits = is_long && (self.nested.get().is_none() || !ready.told.is_empty());
         // The buffer is put back below; taking it out lets the wakers be pushed beside it.
         let events = std::mem::replace(&mut ready.events, EventBuf::none());
         for (mask, tag) in events.iter() {
+            if let Some(desc) = self.cache.get(tag.slot) {
+                self.dispatch_event(desc, mask, tag, notes_waits, ready, local);
+                continue;
+            }
+            // Those of the poller's own are no slots.
+            own += usize::from(matches!(tag, Tag::BREAK | Tag::TIMER));
             match tag {
                 Tag::BREAK if drain => self.signal.drain(&self.backend, ready.fetched_ns, local),
                 Tag::BREAK => {}
                 Tag::TIMER => timer_fired = true,
-                tag => {
-                    fetched += 1;
-                    self.dispatch_event(mask, tag, ready, local);
-                }
+                tag => count_stale(mask, tag, local),
             }
         }
+        let fetched = events.len() - own;
         ready.full = events.len() >= events.capacity();
         ready.events = events;
         (fetched, timer_fired)
     }
 
-    #[inline]
-    fn dispatch_event(&self, mask: u32, tag: Tag, ready: &mut ReadyList, local: &Local<'_>) {
+    #[inline(always)]
+    fn dispatch_event(
+        &self,
+        desc: &PollDesc,
+        mask: u32,
+        tag: Tag,
+        notes_waits: bool,
+        ready: &mut ReadyList,
+        local: &Local<'_>,
+    ) {
         // The generation tells events of a descriptor that is gone from those of its successor in
         // the slot (golang/go#59545).
-        let id = DescId {
-            slot: tag.slot,
-            generation: tag.generation,
-        };
-        let desc = match self.cache.get(tag.slot) {
-            Some(desc) if desc.is_live(tag.generation) => desc,
-            _ => {
-                local.event(EventKind::StaleEvent, id, mask.into());
-                return local.count(Counter::StaleEvents);
-            }
-        };
+        if !desc.is_live(tag.generation) {
+            return count_stale(mask, tag, local);
+        }
+        let id = id_of(tag);
         local.event(EventKind::Event, id, mask.into());
-        for (bit, counter) in [
-            (IN, Counter::EventsIn),
-            (OUT, Counter::EventsOut),
-            (RDHUP, Counter::EventsRdhup),
-            (HUP, Counter::EventsHup),
-            (ERR, Counter::EventsErr),
-        ] {
-            if mask & bit != 0 {
-                local.count(counter);
-            }
+        if mask & IN != 0 {
+            local.count(Counter::EventsIn);
+        }
+        if mask & OUT != 0 {
+            local.count(Counter::EventsOut);
+        }
+        // Nearly all events have no other bits.
+        let rare = mask & !(IN | OUT);
+        if rare != 0 {
+            count_rare(rare, local);
         }
         if mask & (WAKES_READ | WAKES_WRITE) == 0 {
             return local.count(Counter::IgnoredEvents);
         }
         // Both before the words: whoever runs because of this event finds them.
         desc.set_last_events(mask);
-        let only_error = mask & (WAKES_READ | WAKES_WRITE) == ERR && !is_socket(desc);
+        let only_error = rare != 0 && mask & (WAKES_READ | WAKES_WRITE) == ERR && !is_socket(desc);
         match desc.info().set_event_err(only_error, tag.generation) {
             Some(false) => {
                 local.count(Counter::EventErrSet);
@@ -379,19 +405,51 @@ impl Shared {
             None => {}
         }
         // The writer before the reader of the same descriptor (semantics 45).
-        if mask & WAKES_WRITE != 0 {
-            let waker = desc.ready_after(Direction::Write, ready.fetched_ns, ready.before, local);
+        if mask & WAKES_WRITE != 0
+            && let Some(waker) = desc.ready_after(Direction::Write, || ready.found(), local)
+        {
             ready.push(desc, Direction::Write, waker);
         }
-        if mask & WAKES_READ != 0 {
-            let waker = desc.ready_after(Direction::Read, ready.fetched_ns, ready.before, local);
-            if RECORDS && waker.is_some() && ready.before.most_ns() >= LONG_NS {
+        if mask & WAKES_READ != 0
+            && let Some(waker) = desc.ready_after(Direction::Read, || ready.found(), local)
+        {
+            if notes_waits {
                 self.note_wait(desc, ready, local);
             }
             ready.push(desc, Direction::Read, waker);
         }
     }
 }
+
+/// Counts the bits that few events have.
+#[cold]
+fn count_rare(bits: u32, local: &Local<'_>) {
+    for (bit, counter) in [
+        (RDHUP, Counter::EventsRdhup),
+        (HUP, Counter::EventsHup),
+        (ERR, Counter::EventsErr),
+    ] {
+        if bits & bit != 0 {
+            local.count(counter);
+        }
+    }
+}
+
+/// The descriptor of an event, as instrumentation names it.
+fn id_of(tag: Tag) -> DescId {
+    DescId {
+        slot: tag.slot,
+        generation: tag.generation,
+    }
+}
+
+/// An event whose descriptor is gone.
+#[cold]
+fn count_stale(mask: u32, tag: Tag, local: &Local<'_>) {
+    local.event(EventKind::StaleEvent, id_of(tag), mask.into());
+    local.count(Counter::StaleEvents);
+}
+
 /// How long events were there before a poll that `took` so long began, after a time in which nobody
 /// polled. It has slept until they came, or else it was kept from running while they were there.
 #[cold]

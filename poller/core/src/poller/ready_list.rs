@@ -1,11 +1,11 @@
 //! What a poll made runnable.
 
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::task::Waker;
+use std::vec::Drain;
 
 use super::Shared;
-use crate::desc::{Before, PollDesc};
+use crate::desc::{Before, PollCache, PollDesc};
 use crate::observe::{DescId, Direction, Histogram, RECORDS};
 use crate::sync::Panics;
 use crate::sync::atomic::Ordering;
@@ -19,7 +19,7 @@ use crate::sys::EventBuf;
 #[derive(Debug)]
 pub struct ReadyList {
     pub(super) events: EventBuf,
-    wakers: VecDeque<Woken>,
+    wakers: Vec<Woken>,
     pub(super) due: Vec<(u32, u32)>,
     /// When the events were fetched.
     pub(super) fetched_ns: u64,
@@ -27,8 +27,6 @@ pub struct ReadyList {
     pub(super) before: Before,
     /// How old the data of some of them are, by slot, as the kernel tells it.
     pub(super) told: Vec<(u32, u64)>,
-    /// How much to take off the count of waiters once the wakers were called (Go's delta).
-    pub(super) delta: i64,
     pub(super) full: bool,
     pub(super) shared: Option<Arc<Shared>>,
     /// When the clock was last read before a waker, 0 before the first.
@@ -71,12 +69,11 @@ impl ReadyList {
         Self {
             events: EventBuf::with_capacity(events),
             // An event can wake both directions.
-            wakers: VecDeque::with_capacity(events.min(1024) * 2),
+            wakers: Vec::with_capacity(events.min(1024) * 2),
             due: Vec::with_capacity(64),
             fetched_ns: 0,
             before: Before::NONE,
             told: Vec::with_capacity(ASKED),
-            delta: 0,
             full: false,
             shared: None,
             called_ns: 0,
@@ -115,37 +112,43 @@ impl ReadyList {
     }
 
     fn wake_and_keep(&mut self, panics: &mut Panics) {
-        if self.is_empty() && self.delta == 0 {
+        if self.is_empty() {
             return;
         }
-        while !self.is_empty() {
-            panics.catch(|| self.call_wakers());
+        // What to take off the count of waiters once they were called (Go's delta).
+        let delta = self.len() as i64;
+        let mut wakers = std::mem::take(&mut self.wakers);
+        let mut left = wakers.drain(..);
+        while left.len() > 0 {
+            panics.catch(|| self.call_wakers(&mut left));
         }
-        self.account();
+        drop(left);
+        self.wakers = wakers;
+        self.account(delta);
     }
 
-    /// Pops them one by one, so that a waker that panics takes nobody with it.
+    /// Takes them out one by one, so that a waker that panics takes nobody with it.
     #[inline]
-    fn call_wakers(&mut self) {
-        let mut calls = 0;
-        while let Some(woken) = self.wakers.pop_front() {
-            if RECORDS {
-                if calls == 0 {
-                    calls = self.next_group(&woken);
+    fn call_wakers(&mut self, left: &mut Drain<'_, Woken>) {
+        while let Some(first) = left.as_slice().first() {
+            let group = match RECORDS {
+                true => self.next_group(first.slot, left.len()),
+                false => left.len(),
+            };
+            let calls = self.calls();
+            for woken in left.by_ref().take(group) {
+                if let Some(calls) = &calls {
+                    calls.stamp(&woken);
                 }
-                calls -= 1;
-                self.stamp_call(&woken, self.called_ns);
+                woken.waker.wake();
             }
-            woken.waker.wake();
         }
     }
 
-    /// Reads the clock for the wakers that are called next, from that of `first` on. Returns how
-    /// many.
+    /// Reads the clock for the wakers that are called next, of so many that are left, from that of
+    /// slot `first` on. Returns how many.
     #[inline(never)]
-    fn next_group(&mut self, first: &Woken) -> usize {
-        // One was taken out already.
-        let left = self.wakers.len() + 1;
+    fn next_group(&mut self, first: u32, left: usize) -> usize {
         let Some(shared) = &self.shared else {
             return left;
         };
@@ -162,22 +165,18 @@ impl ReadyList {
         } else {
             CALLS.min(left)
         };
-        let desc = shared
-            .cache
-            .get(first.slot)
-            .map_or(DescId::NONE, PollDesc::id);
+        let desc = shared.cache.get(first);
+        let desc = desc.map_or(DescId::NONE, PollDesc::id);
         let waited = now_ns.saturating_sub(self.fetched_ns);
         local.record_many(desc, Histogram::PollerToWaker, waited, calls as u64);
         calls
     }
 
-    /// Lowers the count of waiters by those that were called.
+    /// Lowers the count of waiters by those that were called, so many.
     #[inline]
-    fn account(&mut self) {
+    fn account(&mut self, delta: i64) {
         if let Some(shared) = &self.shared {
-            shared
-                .waiters
-                .fetch_sub(std::mem::take(&mut self.delta), Ordering::AcqRel);
+            shared.waiters.fetch_sub(delta, Ordering::AcqRel);
             if RECORDS {
                 let local = shared.recorder.local();
                 let now_ns = local.stamp();
@@ -195,29 +194,30 @@ impl ReadyList {
     }
 
     #[inline]
-    pub(super) fn push(&mut self, desc: &PollDesc, direction: Direction, waker: Option<Waker>) {
-        if let Some(waker) = waker {
-            self.wakers.push_back(Woken {
-                waker,
-                slot: desc.slot(),
-                direction,
-            });
-            self.delta += 1;
-        }
+    pub(super) fn push(&mut self, desc: &PollDesc, direction: Direction, waker: Waker) {
+        self.wakers.push(Woken {
+            waker,
+            slot: desc.slot(),
+            direction,
+        });
     }
 
-    /// Before the call: whoever runs because of it finds when it was made.
+    /// When the events were fetched, and for how long they had been there.
     #[inline]
-    fn stamp_call(&self, woken: &Woken, now_ns: u64) {
-        let shared = self.shared.as_ref();
-        if let Some(desc) = shared.and_then(|shared| shared.cache.get(woken.slot)) {
-            desc.side(woken.direction)
-                .stamp_call(self.fetched_ns, now_ns);
-            let wakers = now_ns - self.first_ns;
-            if wakers > SLOW_NS {
-                desc.note_wakers(woken.direction, self.fetched_ns, wakers);
-            }
-        }
+    pub(super) fn found(&self) -> (u64, Before) {
+        (self.fetched_ns, self.before)
+    }
+
+    /// The calls that are made next. `None` if they are not stamped.
+    #[inline]
+    fn calls(&self) -> Option<Calls<'_>> {
+        let shared = self.shared.as_ref().filter(|_| RECORDS)?;
+        Some(Calls {
+            cache: &shared.cache,
+            fetched_ns: self.fetched_ns,
+            called_ns: self.called_ns,
+            wakers_ns: self.called_ns - self.first_ns,
+        })
     }
 
     /// Wakes all waiters, keeps what panics in `panics`, and lets go of the poller of the last
@@ -238,6 +238,31 @@ impl ReadyList {
             .is_none_or(|mine| !Arc::ptr_eq(mine, shared))
         {
             self.shared = Some(shared.clone());
+        }
+    }
+}
+
+/// Calls of wakers that are made at one time.
+struct Calls<'a> {
+    cache: &'a PollCache,
+    /// When the events were fetched.
+    fetched_ns: u64,
+    called_ns: u64,
+    /// How long the wakers before these took.
+    wakers_ns: u64,
+}
+
+impl Calls<'_> {
+    /// Before the call: whoever runs because of it finds when it was made.
+    #[inline]
+    fn stamp(&self, woken: &Woken) {
+        let Some(desc) = self.cache.get(woken.slot) else {
+            return;
+        };
+        desc.side(woken.direction)
+            .stamp_call(self.fetched_ns, self.called_ns);
+        if self.wakers_ns > SLOW_NS {
+            desc.note_wakers(woken.direction, self.fetched_ns, self.wakers_ns);
         }
     }
 }

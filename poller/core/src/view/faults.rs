@@ -1,7 +1,7 @@
 //! Faults on purpose, so that it can be seen that they are found: for the demo of the inspector and
 //! for tests. Needs the feature `faults`, which services do not have.
 
-use crate::observe::{Cause, DescId, Direction, Histogram, Transition};
+use crate::observe::{DescId, Direction, Histogram, Transition};
 use crate::poller::{Desc, Poller};
 
 /// Counts `transition` `times` too often, without anything having happened: the law that it belongs
@@ -9,13 +9,8 @@ use crate::poller::{Desc, Poller};
 pub fn skew(poller: &Poller, direction: Direction, transition: Transition, times: u32) {
     let local = poller.shared.recorder.local();
     for _ in 0..times {
-        local.transition(
-            local.last_ns(),
-            DescId::NONE,
-            direction,
-            transition,
-            Cause::Io,
-        );
+        local.count_transitions(direction, [transition]);
+        local.event_in(direction, transition.into(), DescId::NONE, 0);
     }
 }
 

@@ -315,6 +315,8 @@ impl Waiter for Side {
         self.info.check(Direction::Read)
     }
 
+    fn armed(&self) {}
+
     fn publish(&self, _rearmed: bool) {}
 
     fn parked(&self) {
@@ -325,8 +327,12 @@ impl Waiter for Side {
         self.waiters.fetch_sub(1, Ordering::Relaxed);
     }
 
-    fn count(&self, transition: Transition) {
-        self.counts.count(transition);
+    fn consumed(&self, _parked: bool) {
+        self.count([Transition::Consume]);
+    }
+
+    fn count<const N: usize>(&self, transitions: [Transition; N]) {
+        transitions.map(|transition| self.counts.count(transition));
     }
 }
 

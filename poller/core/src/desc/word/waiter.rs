@@ -18,6 +18,8 @@ pub(crate) trait Waiter {
     /// Whether it may wait at all. Called before the wait, after arming, and when it was released
     /// without readiness.
     fn check(&self) -> Result<(), Self::Error>;
+    /// Called in `wait`, which the wait has entered from `nil`: reads the clock.
+    fn armed(&self);
     /// Called in `wait`, before the waker is visible: stamps who waits; and since when, unless the
     /// wait was parked before and only changes its waker.
     fn publish(&self, rearmed: bool);
@@ -27,9 +29,11 @@ pub(crate) trait Waiter {
     /// Called when a wait that had parked was released while it put another waker in place: no
     /// waker of its was taken, so whoever released it does not account for it.
     fn unparked(&self);
-    /// Called for every transition, where its CAS has won. While the word is `wait` or `waking` the
-    /// caller is alone.
-    fn count(&self, transition: Transition);
+    /// Called when it has consumed readiness. `parked` if it had parked before.
+    fn consumed(&self, parked: bool);
+    /// Called for every other transition, once its CAS has won; for several in a row when the last
+    /// one has. While the word is `wait`, `waking` or claimed the caller is alone.
+    fn count<const N: usize>(&self, transitions: [Transition; N]);
 }
 
 /// What one wait remembers between its polls.
@@ -162,14 +166,16 @@ impl Word {
         waiter: &W,
     ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
         let word = self.word.load(Ordering::Acquire);
-        let foreign = !token.claimed && word & (CLAIM | POLLED) == CLAIM;
-        if foreign || !token.started && waiter.check().is_err() {
-            return None;
+        if !token.claimed {
+            let foreign = word & (CLAIM | POLLED) == CLAIM;
+            if foreign || waiter.check().is_err() {
+                return None;
+            }
         }
         if word & STATE == READY && self.swap_state(word, NIL).is_ok() {
             token.started = true;
             token.claimed = false;
-            waiter.count(Transition::Consume);
+            waiter.consumed(token.parked);
             return Some(Poll::Ready(Ok(())));
         }
         if word & STATE == NIL && !token.claimed {
@@ -193,14 +199,16 @@ impl Word {
         waiter: &W,
     ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
         token.claimed = true;
-        waiter.count(Transition::Arm);
+        waiter.armed();
         // Once more, now that `wait` is visible: without it a deadline that expires here is lost
         // (semantics 18).
         if let Err(error) = waiter.check() {
+            // While it is alone. One that goes on is counted where it parks.
+            waiter.count([Transition::Arm]);
             match self.swap_state(WAIT | CLAIM, NIL) {
                 Ok(_) => {
                     token.claimed = false;
-                    waiter.count(Transition::CancelArmed);
+                    waiter.count([Transition::CancelArmed]);
                 }
                 // Readiness that came in between wins (semantics 17).
                 Err(word) if word & STATE == READY => return None,
@@ -244,7 +252,7 @@ impl Word {
                 READY => {
                     if self.swap_state(word, NIL).is_ok() {
                         token.claimed = false;
-                        waiter.count(Transition::Consume);
+                        waiter.consumed(token.parked);
                         return Poll::Ready(Ok(()));
                     }
                 }
@@ -278,7 +286,6 @@ impl Word {
                         false => Former::Left,
                     };
                     token.claimed = true;
-                    waiter.count(Transition::Rearm);
                     if let Some(end) = self.park(token, polled, ours, waiter, former) {
                         return end;
                     }
@@ -313,15 +320,24 @@ impl Word {
         former: Former,
     ) -> Option<Poll<Result<(), Refused<W::Error>>>> {
         let rearmed = former != Former::None;
+        let entered = if rearmed {
+            Transition::Rearm
+        } else {
+            Transition::Arm
+        };
         waiter.publish(rearmed);
         token.waker = identity(&ours);
         // SAFETY: in `wait` the cell is ours.
-        let old = unsafe { self.exchange(Some(ours)) };
+        let mut old = unsafe { self.exchange(Some(ours)) };
+        if !rearmed {
+            debug_assert!(old.is_none(), "in `nil` it is empty");
+            std::mem::forget(old.take());
+        }
         let outcome = self.swap_state(WAIT | CLAIM, PARKED | CLAIM);
         let (end, ours) = match outcome {
             Ok(_) => {
                 token.parked = true;
-                waiter.count(Transition::Park);
+                waiter.count([entered, Transition::Park]);
                 if !rearmed {
                     waiter.parked();
                 }
@@ -333,6 +349,8 @@ impl Word {
                 (Some(Poll::Pending), None)
             }
             Err(_) => {
+                // Still claimed.
+                waiter.count([entered]);
                 // SAFETY: whoever took us out of `wait` has left the cell alone, and our claim
                 // keeps other waiters off.
                 let ours = unsafe { self.exchange(None) };
