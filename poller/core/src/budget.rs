@@ -236,7 +236,7 @@ impl Permit {
 #[inline]
 pub(crate) fn poll_proceed(
     cx: &mut Context<'_>,
-    before: Before,
+    before: impl FnOnce() -> Before,
     look: impl FnOnce(),
 ) -> Poll<Permit> {
     #[cfg(feature = "tokio")]
@@ -247,7 +247,7 @@ pub(crate) fn poll_proceed(
         return Poll::Pending;
     };
     let counts = OWN.with(|own| !own.is_idle());
-    if counts && OWN.with(|own| own.is_refused(cx, before)) {
+    if counts && OWN.with(|own| own.is_refused(cx, before())) {
         if OWN.with(Budget::looks) {
             look();
         }
@@ -306,13 +306,17 @@ impl Asked {
         waited: bool,
         look: impl FnOnce(),
     ) -> Poll<Permit> {
-        let before = if waited { Before::Leave } else { self.0 };
-        let permit = poll_proceed(cx, before, look);
-        self.0 = match permit {
-            Poll::Ready(_) => Before::Leave,
-            Poll::Pending => Before::Refusal,
-        };
-        permit
+        let before = || if waited { Before::Leave } else { self.0 };
+        match poll_proceed(cx, before, look) {
+            Poll::Ready(permit) => {
+                self.0 = Before::Leave;
+                Poll::Ready(permit)
+            }
+            Poll::Pending => {
+                self.0 = Before::Refusal;
+                Poll::Pending
+            }
+        }
     }
 }
 
@@ -427,7 +431,7 @@ mod tests {
     fn operations(task: &Waker, most: u32) -> u32 {
         let mut cx = Context::from_waker(task);
         for done in 0..most {
-            match poll_proceed(&mut cx, Before::Nothing, || {}) {
+            match poll_proceed(&mut cx, || Before::Nothing, || {}) {
                 Poll::Ready(permit) => permit.made_progress(),
                 Poll::Pending => return done,
             }
@@ -438,7 +442,7 @@ mod tests {
     /// One that was refused before, and is polled again.
     fn comes_back(task: &Waker) {
         let mut cx = Context::from_waker(task);
-        match poll_proceed(&mut cx, Before::Refusal, || {}) {
+        match poll_proceed(&mut cx, || Before::Refusal, || {}) {
             Poll::Ready(permit) => permit.made_progress(),
             Poll::Pending => panic!("it was refused twice"),
         }
@@ -488,7 +492,7 @@ mod tests {
         for _ in 0..3 {
             assert_eq!(operations(&one, BUDGET), BUDGET);
             for _ in 0..10 {
-                assert!(poll_proceed(&mut cx, Before::Nothing, || looks += 1).is_pending());
+                assert!(poll_proceed(&mut cx, || Before::Nothing, || looks += 1).is_pending());
             }
             begin_poll();
         }
@@ -520,7 +524,7 @@ mod tests {
         let next = task();
         let cx = &mut Context::from_waker(&next);
         assert!(!has_remaining(cx), "all together have nothing left");
-        assert!(poll_proceed(cx, Before::Nothing, || {}).is_pending());
+        assert!(poll_proceed(cx, || Before::Nothing, || {}).is_pending());
     }
 
     #[test]

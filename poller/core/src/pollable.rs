@@ -231,11 +231,11 @@ impl<T: AsFd> Pollable<T> {
         let result = budget::cooperative(poll, give_way).await;
         drop(trying);
         drop(turn);
-        if let Some(desc) = &self.desc {
+        match &self.desc {
             // What a call of the user's returns need not be a number of bytes.
-            operation.count(desc.local(), result.as_ref().map(|_| &()));
+            Some(desc) => operation.end(desc.local(), result, |_| None),
+            None => result,
         }
-        result
     }
 
     /// A file that is not registered never blocks.

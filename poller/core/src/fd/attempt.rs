@@ -8,15 +8,14 @@ use std::future::{Future, poll_fn};
 use std::io;
 use std::mem::ManuallyDrop;
 use std::os::fd::RawFd;
-use std::panic::Location;
 use std::pin::{Pin, pin};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::task::{Context, Poll, Waker, ready};
+use std::task::{Context, Poll, ready};
 use std::time::{Duration, Instant};
 
 use super::operation::{Op, Operation};
 use crate::budget::Permit;
-use crate::desc::Token;
+use crate::desc::{Blocker, Refused, Token};
 use crate::driver::RuntimeLink;
 use crate::error::Error;
 use crate::observe::{Counter, Direction, Local, OpKind};
@@ -46,16 +45,16 @@ enum Next {
     /// With its beginning.
     #[default]
     Begin,
+    /// With waiting.
+    Wait,
+    /// With a pause: no event will tell when to try again.
+    Pause,
     /// With a try; the reset is done.
     Try,
     /// With a try, and the reset only if that says EAGAIN. Most writes find room, and each edge of
     /// the other direction brings write readiness along (semantics 27): to take it down every time
     /// would be work for nothing.
     TryThenReset,
-    /// With waiting.
-    Wait,
-    /// With a pause: no event will tell when to try again.
-    Pause,
 }
 
 /// How far an operation is, between two polls.
@@ -118,7 +117,7 @@ impl<'a, T: Target<'a>, O: Op> Attempt<'a, T, O> {
         &mut self,
         local: Local<'_>,
         cx: &mut Context<'_>,
-        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+        call: impl FnMut(RawFd) -> io::Result<R>,
         ask: impl FnOnce(&mut Context<'_>, bool) -> Poll<Permit>,
     ) -> Poll<io::Result<R>> {
         let prepared = ready!(self.prepare(local, cx));
@@ -136,6 +135,8 @@ impl<'a, T: Target<'a>, O: Op> Attempt<'a, T, O> {
     fn prepare(&mut self, local: Local<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
         if self.progress.next == Next::Begin {
             self.progress.next = begin(self.target, self.operation, local)?;
+        } else {
+            self.check_process()?;
         }
         if self.progress.next == Next::Wait {
             ready!(self.poll_wait(local, cx))?;
@@ -148,7 +149,7 @@ impl<'a, T: Target<'a>, O: Op> Attempt<'a, T, O> {
         &mut self,
         local: Local<'_>,
         cx: &mut Context<'_>,
-        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+        mut call: impl FnMut(RawFd) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         if matches!(self.progress.next, Next::Try | Next::TryThenReset) {
             match call(self.target.raw()) {
@@ -156,7 +157,9 @@ impl<'a, T: Target<'a>, O: Op> Attempt<'a, T, O> {
                 Err(error) => self.fail(local, error)?,
             }
         }
-        self.poll(local, cx, call)
+        // Moved, so that it need not lie in memory for the others.
+        let mut call = call;
+        self.poll(local, cx, &mut call)
     }
 
     /// It was refused a try. Returns whether it keeps its turn: one that has waited does.
@@ -186,14 +189,77 @@ impl<'a, T: Target<'a>, O: Op> Attempt<'a, T, O> {
         Ok(())
     }
 
+    /// Fails in another process than its own, where it is not to be polled any more.
     #[inline(always)]
+    fn check_process(&mut self) -> io::Result<()> {
+        match self.target.desc().shared.check_process() {
+            Ok(()) => Ok(()),
+            Err(error) => {
+                *self.aside = None;
+                Err(self.unpolled(error.into()))
+            }
+        }
+    }
+
+    /// One poll of its wait, by a process that was checked.
+    #[inline(never)]
     fn poll_wait(&mut self, local: Local<'_>, cx: &mut Context<'_>) -> Poll<io::Result<()>> {
-        let (desc, link) = (self.target.desc(), self.target.runtime_link());
-        let (token, location) = (&mut self.token, self.operation.location);
-        ready!(wait::<O>(desc, link, token, location, local, cx.waker()))?;
-        self.progress.next = Next::Try;
-        self.progress.woken = true;
-        Poll::Ready(Ok(()))
+        let (desc, location) = (self.target.desc(), self.operation.location);
+        // Those without a number of their own count with locked instructions: elsewhere, so that
+        // nobody else asks at each count.
+        if local.has_number() {
+            let context = desc.context(O::DIRECTION, location, local);
+            if let Some(poll) = context.poll_once(&mut self.token, cx.waker()) {
+                return self.end_poll(poll);
+            }
+        }
+        self.poll_wait_otherwise(local, cx)
+    }
+
+    #[cold]
+    fn poll_wait_otherwise(
+        &mut self,
+        local: Local<'_>,
+        cx: &mut Context<'_>,
+    ) -> Poll<io::Result<()>> {
+        let (desc, location) = (self.target.desc(), self.operation.location);
+        let context = desc.context(O::DIRECTION, location, local);
+        let poll = context.poll(&mut self.token, false, cx.waker());
+        self.end_poll(poll)
+    }
+
+    #[inline(always)]
+    fn end_poll(&mut self, poll: Poll<Result<(), Refused<Blocker>>>) -> Poll<io::Result<()>> {
+        match poll {
+            Poll::Ready(result) => {
+                // The next wait is a new one, which checks anew and has not parked.
+                self.token = Token::default();
+                self.progress.next = Next::Try;
+                self.progress.woken = true;
+                Poll::Ready(match result {
+                    Ok(()) => Ok(()),
+                    refused => into_error(refused).map_err(io::Error::from),
+                })
+            }
+            // Each time: it may have been passed on, to somebody else who has to poll now.
+            Poll::Pending => {
+                let desc = self.target.desc();
+                match self.target.runtime_link().ensure_polled(&desc.shared) {
+                    Ok(()) => Poll::Pending,
+                    Err(error) => Poll::Ready(Err(self.unpolled(error))),
+                }
+            }
+        }
+    }
+
+    /// Ends a wait that nobody would poll for.
+    #[cold]
+    fn unpolled(&mut self, error: io::Error) -> io::Error {
+        let desc = self.target.desc();
+        desc.context(O::DIRECTION, self.operation.location, desc.local())
+            .cancel(&mut self.token);
+        self.token = Token::default();
+        error
     }
 
     /// Tries and waits until it is done. The caller sees to it that nobody else does, in this
@@ -205,6 +271,9 @@ impl<'a, T: Target<'a>, O: Op> Attempt<'a, T, O> {
         cx: &mut Context<'_>,
         call: &mut impl FnMut(RawFd) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
+        if self.progress.next != Next::Begin {
+            self.check_process()?;
+        }
         loop {
             match self.progress.next {
                 Next::Begin => {
@@ -279,79 +348,6 @@ pub(super) fn poll_left<'a, O: Op, R>(
                 Err(error) => attempt.fail(local, error)?,
             },
         }
-    }
-}
-
-/// One poll of the wait of a future.
-#[inline(never)]
-fn wait<O: Op>(
-    desc: &Desc,
-    runtime_link: &RuntimeLink,
-    token: &mut Token,
-    location: &'static Location<'static>,
-    local: Local<'_>,
-    waker: &Waker,
-) -> Poll<io::Result<()>> {
-    if desc.shared.process.is_current() {
-        let context = desc.context(O::DIRECTION, location, local);
-        match context.poll_once(token, waker) {
-            Some(Poll::Ready(result)) => {
-                // The next wait is a new one, which checks anew and has not parked.
-                *token = Token::default();
-                return match result {
-                    Ok(()) => Poll::Ready(Ok(())),
-                    refused => Poll::Ready(into_error(refused).map_err(io::Error::from)),
-                };
-            }
-            // Each time: it may have been passed on, to somebody else who has to poll now.
-            Some(Poll::Pending) => {
-                return match runtime_link.ensure_polled(&desc.shared) {
-                    Ok(()) => Poll::Pending,
-                    Err(error) => Poll::Ready(Err(unpolled::<O>(desc, token, location, error))),
-                };
-            }
-            None => {}
-        }
-    }
-    wait_otherwise::<O>(desc, runtime_link, token, location, local, waker)
-}
-
-/// Ends a wait that nobody would poll for.
-#[cold]
-fn unpolled<O: Op>(
-    desc: &Desc,
-    token: &mut Token,
-    location: &'static Location<'static>,
-    error: io::Error,
-) -> io::Error {
-    desc.context(O::DIRECTION, location, desc.local())
-        .cancel(token);
-    *token = Token::default();
-    error
-}
-
-#[cold]
-fn wait_otherwise<O: Op>(
-    desc: &Desc,
-    runtime_link: &RuntimeLink,
-    token: &mut Token,
-    location: &'static Location<'static>,
-    local: Local<'_>,
-    waker: &Waker,
-) -> Poll<io::Result<()>> {
-    if let Err(error) = desc.shared.check_process() {
-        return Poll::Ready(Err(unpolled::<O>(desc, token, location, error.into())));
-    }
-    let context = desc.context(O::DIRECTION, location, local);
-    match context.poll(token, false, waker) {
-        Poll::Ready(result) => {
-            *token = Token::default();
-            Poll::Ready(into_error(result).map_err(io::Error::from))
-        }
-        Poll::Pending => match runtime_link.ensure_polled(&desc.shared) {
-            Ok(()) => Poll::Pending,
-            Err(error) => Poll::Ready(Err(unpolled::<O>(desc, token, location, error))),
-        },
     }
 }
 
@@ -472,6 +468,9 @@ fn drained_for_sure(drained: &AtomicBool, desc: &Desc) -> bool {
 mod tests {
     #[cfg(not(netpoller_bare))]
     use std::os::fd::{AsRawFd, OwnedFd};
+    use std::panic::Location;
+    #[cfg(not(netpoller_bare))]
+    use std::task::Waker;
 
     use super::*;
     use crate::desc::Kind;

@@ -10,9 +10,9 @@ use std::task::{Context, Poll, ready};
 
 use super::descriptor::Fd;
 use super::ongoing::Ongoing;
-use super::operation::{self as op, Op, Operation, failure};
+use super::operation::{self as op, Op, Operation};
 use crate::desc::Kind;
-use crate::observe::{Direction, OpKind};
+use crate::observe::Direction;
 use crate::sys::{self, Room};
 
 /// Most bytes of one read or write, as in Go: some kernels and file systems misbehave beyond.
@@ -87,7 +87,9 @@ impl Fd {
     #[inline]
     fn note_drained(&self, n: usize, room: usize) {
         if self.options.kind == Kind::Tcp {
-            let drained = n > 0 && n < room && !self.lent.load(Ordering::Relaxed);
+            // Some bytes, but not as many as there was room for.
+            let is_short = n.wrapping_sub(1) < room.wrapping_sub(1);
+            let drained = is_short && !self.lent.load(Ordering::Relaxed);
             self.drained.store(drained, Ordering::Relaxed);
         }
     }
@@ -107,10 +109,9 @@ impl Fd {
     #[inline]
     fn try_write(&self, fd: RawFd, buf: &[u8]) -> io::Result<usize> {
         // A datagram is whole or not at all; cutting it would send another one.
-        let buf = if self.options.stream {
-            &buf[..buf.len().min(MAX_RW)]
-        } else {
-            buf
+        let buf = match buf.get(..MAX_RW) {
+            Some(most) if self.options.stream => most,
+            _ => buf,
         };
         if self.options.socket {
             sys::io::send(fd, buf, 0)
@@ -357,11 +358,9 @@ impl Future for WriteAll<'_> {
         let local = fd.local();
         let result = loop {
             // Each call counts: a peer that is quick keeps the task from its executor as well.
-            match ready!(ongoing.poll(local, cx, &mut |raw| fd.try_write(raw, rest))) {
-                Ok(n) if n >= rest.len() => {
-                    *rest = &[];
-                    break Ok(());
-                }
+            let part = *rest;
+            match ready!(ongoing.poll(local, cx, move |raw| fd.try_write(raw, part))) {
+                Ok(n) if n >= part.len() => break Ok(()),
                 Ok(0) => break Err(io::ErrorKind::WriteZero.into()),
                 Ok(n) => *rest = &rest[n..],
                 Err(error) => break Err(error),
@@ -369,15 +368,16 @@ impl Future for WriteAll<'_> {
             ongoing.begin_anew();
         };
         ongoing.end();
-        let (operation, written) = (ongoing.operation(), *length - rest.len());
+        let operation = ongoing.operation();
         Poll::Ready(match result {
             Ok(()) => {
-                operation.count(local, Ok(&written));
+                operation.count_success(local, Some(*length));
                 Ok(())
             }
             Err(source) => {
+                let written = *length - rest.len();
                 operation.count_bytes(local, written);
-                local.count(OpKind::Write.op(failure(&source)));
+                let source = operation.count_failure(local, source);
                 Err(WriteAllError { written, source })
             }
         })

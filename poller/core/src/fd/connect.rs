@@ -19,8 +19,7 @@ pub(crate) async fn connect(
     location: &'static Location<'static>,
 ) -> io::Result<()> {
     let result = connect_turn(fd, to, location).await;
-    Operation::<Connect>::new(location).count(fd.local(), result.as_ref());
-    result
+    Operation::<Connect>::new(location).end(fd.local(), result, |()| None)
 }
 
 async fn connect_turn(

@@ -126,14 +126,14 @@ impl Fd {
     /// A read has brought so many bytes, if it has.
     #[inline(always)]
     pub(super) fn note_read(&self, local: Local<'_>, bytes: Option<usize>) {
-        if self.unread.load(Ordering::Relaxed) && bytes > Some(0) {
-            self.first_read(local);
+        if self.unread.load(Ordering::Relaxed) {
+            self.first_read(local, bytes);
         }
     }
 
     #[cold]
-    fn first_read(&self, local: Local<'_>) {
-        if self.unread.swap(false, Ordering::Relaxed) {
+    fn first_read(&self, local: Local<'_>, bytes: Option<usize>) {
+        if bytes > Some(0) && self.unread.swap(false, Ordering::Relaxed) {
             // It was registered as soon as it was accepted.
             let accepted_ns = self.desc.slot.opened_ns();
             let took_ns = local.stamp().saturating_sub(accepted_ns);

@@ -40,6 +40,10 @@ const REF: u64 = 1 << 5;
 /// Most operations on one descriptor at a time, as in Go (semantics 53).
 const MAX_REFS: u64 = (1 << 20) - 1;
 
+/// Where one of these bits is set, it has to be asked how many references there are.
+const MANY: u64 = !(MAX_REFS / 2 * REF + REF - 1);
+const _: () = assert!(MANY == !((1 << 24) - 1));
+
 /// How many tasks are called when a lock is left. More than one, because the first ones may not
 /// run.
 const CALLED: usize = if cfg!(loom) { 2 } else { 8 };
@@ -208,6 +212,17 @@ impl FdMutex {
     #[inline]
     pub(crate) fn try_lock(&self, direction: Direction) -> Result<bool, Denied> {
         let side = direction.index();
+        let state = self.state.load(Ordering::Acquire);
+        // Nearly all find it free, in one comparison.
+        let is_free = state & (CLOSED | LOCKED[side] | WAITED[side] | MANY) == 0;
+        if is_free && self.swap(state, state + LOCKED[side] + REF).is_ok() {
+            return Ok(true);
+        }
+        self.try_lock_otherwise(side)
+    }
+
+    #[cold]
+    fn try_lock_otherwise(&self, side: usize) -> Result<bool, Denied> {
         let mut state = self.state.load(Ordering::Acquire);
         loop {
             check(state)?;
@@ -243,10 +258,20 @@ impl FdMutex {
     #[inline]
     pub(crate) fn try_unlock(&self, direction: Direction) -> Option<Leave> {
         let side = direction.index();
+        let state = self.state.load(Ordering::Acquire);
+        debug_assert!(state & LOCKED[side] != 0, "unlocked although not locked");
+        let is_all = state & (CLOSED | WAITED[side]) == 0;
+        if is_all && self.swap(state, state - (LOCKED[side] + REF)).is_ok() {
+            return Some(Leave::Nothing);
+        }
+        self.try_unlock_otherwise(side)
+    }
+
+    #[cold]
+    fn try_unlock_otherwise(&self, side: usize) -> Option<Leave> {
         let mut state = self.state.load(Ordering::Acquire);
         while state & WAITED[side] == 0 {
-            debug_assert!(state & LOCKED[side] != 0, "unlocked although not locked");
-            let after = (state & !LOCKED[side]) - REF;
+            let after = state - (LOCKED[side] + REF);
             match self.swap(state, after) {
                 Ok(()) => return Some(leave(after)),
                 Err(now) => state = now,

@@ -40,18 +40,21 @@ impl Fd {
         }
     }
 
-    /// Counts how an operation has ended.
+    /// Counts how an operation has ended. Hands the result on.
     #[inline(always)]
     fn count_end<O: Op, R: Moved>(
         &self,
         operation: Operation<O>,
         local: Local<'_>,
-        result: Result<&R, &io::Error>,
-    ) {
-        operation.count(local, result);
-        if O::KIND == OpKind::Read {
-            self.note_read(local, result.ok().and_then(R::bytes));
-        }
+        result: io::Result<R>,
+    ) -> io::Result<R> {
+        operation.end(local, result, |moved| {
+            let bytes = moved.bytes();
+            if O::KIND == OpKind::Read {
+                self.note_read(local, bytes);
+            }
+            bytes
+        })
     }
 
     /// [`budget::poll_proceed`] for a poll function, which remembers nothing itself.
@@ -63,7 +66,7 @@ impl Fd {
     ) -> Poll<budget::Permit> {
         let refused = &self.refused[direction.index()];
         let before = refused.load(Ordering::Relaxed);
-        let told = match before {
+        let told = || match before {
             true => Before::Refusal,
             false => Before::Nothing,
         };
@@ -111,8 +114,7 @@ impl Fd {
             Err(denied) => Err(denied.into()),
         };
         permit.made_progress();
-        self.count_end(operation, self.local(), result.as_ref());
-        Poll::Ready(result)
+        Poll::Ready(self.count_end(operation, self.local(), result))
     }
 }
 
@@ -133,14 +135,17 @@ impl<O: Op, R: Moved, C: FnMut(RawFd) -> io::Result<R>> Future for Run<'_, O, C>
     fn poll(self: Pin<&mut Self>, cx: &mut Context<'_>) -> Poll<Self::Output> {
         let Run { ongoing, call } = self.get_mut();
         let local = ongoing.fd().local();
-        let result = ready!(ongoing.poll(local, cx, call));
+        #[expect(
+            clippy::redundant_closure,
+            reason = "a reference that is called is a function of its own, which is not inlined"
+        )]
+        let result = ready!(ongoing.poll(local, cx, |fd| call(fd)));
         ongoing.end();
-        if !ongoing.operation().peeks() {
-            ongoing
-                .fd()
-                .count_end(ongoing.operation(), local, result.as_ref());
-        }
-        Poll::Ready(result)
+        let (fd, operation) = (ongoing.fd(), ongoing.operation());
+        Poll::Ready(match operation.peeks() {
+            true => result,
+            false => fd.count_end(operation, local, result),
+        })
     }
 }
 
@@ -158,11 +163,11 @@ pub(super) struct Ongoing<'a, O: Op> {
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum Stage {
     Begin,
+    Ended,
     /// Others are at it.
     Queued,
     /// It has its turn.
     Turn,
-    Ended,
 }
 
 impl<'a, O: Op> Ongoing<'a, O> {
@@ -181,7 +186,7 @@ impl<'a, O: Op> Ongoing<'a, O> {
         &mut self,
         local: Local<'_>,
         cx: &mut Context<'_>,
-        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+        call: impl FnMut(RawFd) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let guard = EndOnPanic(self);
         let outcome = guard.0.poll_turn(local, cx, call);
@@ -194,7 +199,7 @@ impl<'a, O: Op> Ongoing<'a, O> {
         &mut self,
         local: Local<'_>,
         cx: &mut Context<'_>,
-        call: &mut impl FnMut(RawFd) -> io::Result<R>,
+        call: impl FnMut(RawFd) -> io::Result<R>,
     ) -> Poll<io::Result<R>> {
         let has_begun = self.stage == Stage::Turn;
         if !has_begun {
@@ -216,9 +221,13 @@ impl<'a, O: Op> Ongoing<'a, O> {
         }
         let (fd, asked, mut refused) = (self.fd(), &mut self.asked, false);
         let outcome = self.attempt.poll_first(local, cx, call, |cx, waited| {
-            let permit = asked.poll(cx, waited, || fd.desc().shared.give_way());
-            refused = permit.is_pending();
-            permit
+            match asked.poll(cx, waited, || fd.desc().shared.give_way()) {
+                Poll::Ready(permit) => Poll::Ready(permit),
+                Poll::Pending => {
+                    refused = true;
+                    Poll::Pending
+                }
+            }
         });
         // One that has done a part, or waited, keeps its turn: nobody comes between its parts.
         if refused && !self.attempt.refused() && !has_begun {

@@ -96,23 +96,50 @@ impl<O: Op> Operation<O> {
         with_peeking, peeks, PEEKS;
     }
 
-    /// Counts how it has ended, and the bytes that it has moved.
-    #[inline]
-    pub(crate) fn count<R: Moved>(self, local: Local<'_>, result: Result<&R, &io::Error>) {
+    /// Counts how it has ended, with the bytes that it has moved, as far as `bytes` tells. Hands
+    /// the result on.
+    #[inline(always)]
+    pub(crate) fn end<R>(
+        self,
+        local: Local<'_>,
+        result: io::Result<R>,
+        bytes: impl FnOnce(&R) -> Option<usize>,
+    ) -> io::Result<R> {
         match result {
             Ok(moved) => {
-                let bytes = moved.bytes();
-                if let Some(bytes) = bytes {
-                    self.count_bytes(local, bytes);
-                }
-                if O::DIRECTION == Direction::Read && bytes == Some(0) && self.ends() {
-                    count_rarely(local, O::KIND.op(OpResult::Eof));
-                } else {
-                    local.count(O::KIND.op(OpResult::Ok));
-                }
+                self.count_success(local, bytes(&moved));
+                Ok(moved)
             }
-            Err(error) => count_rarely(local, O::KIND.op(failure(error))),
+            Err(error) => Err(self.count_failure(local, error)),
         }
+    }
+
+    /// Counts that it has ended well.
+    #[inline]
+    pub(super) fn count_success(self, local: Local<'_>, bytes: Option<usize>) {
+        if let Some(bytes) = bytes {
+            self.count_bytes(local, bytes);
+        }
+        match bytes {
+            Some(0) if O::DIRECTION == Direction::Read => self.count_nothing(local),
+            _ => local.count(O::KIND.op(OpResult::Ok)),
+        }
+    }
+
+    /// A read has ended well, without any bytes.
+    #[cold]
+    fn count_nothing(self, local: Local<'_>) {
+        local.count(O::KIND.op(match self.ends() {
+            true => OpResult::Eof,
+            false => OpResult::Ok,
+        }));
+    }
+
+    /// Counts how it has failed.
+    #[cold]
+    pub(super) fn count_failure(self, local: Local<'_>, error: io::Error) -> io::Error {
+        local.count(O::KIND.op(failure(&error)));
+        error
     }
 
     #[inline]
@@ -125,15 +152,8 @@ impl<O: Op> Operation<O> {
     }
 }
 
-/// Out of the way of those that end well.
-#[cold]
-fn count_rarely(local: Local<'_>, counter: Counter) {
-    local.count(counter);
-}
-
 /// How an operation has failed.
-#[cold]
-pub(super) fn failure(error: &io::Error) -> OpResult {
+fn failure(error: &io::Error) -> OpResult {
     match Error::of(error) {
         Some(Error::DeadlineExceeded) => OpResult::Timeout,
         Some(Error::Closed) => OpResult::Closed,

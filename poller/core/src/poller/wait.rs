@@ -150,7 +150,7 @@ impl Future for Wait<'_> {
             let look = || this.desc.shared.give_way();
             Some(ready!(if budget::is_unknown() {
                 // Who polls by hand, in a loop of the program's own, is not refused.
-                budget::poll_proceed(cx, Before::Leave, look)
+                budget::poll_proceed(cx, || Before::Leave, look)
             } else {
                 this.asked.poll(cx, false, look)
             }))
