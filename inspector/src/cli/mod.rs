@@ -42,6 +42,10 @@ fn dispatch(cli: Cli, matches: &ArgMatches) -> Result<(), Failure> {
             args.command = Some(Box::new(Cli::command()));
             Commands::Completions(args)
         }
+        Some(Commands::Man(mut args)) => {
+            args.command = Some(Box::new(Cli::command()));
+            Commands::Man(args)
+        }
         Some(command) => command,
         None if io::stdout().is_terminal() => Commands::Tui(TuiArgs { unsaid: true }),
         None => Commands::Ls(LsArgs {

@@ -26,6 +26,7 @@ mod hist;
 mod leaks;
 pub(crate) mod listing;
 pub(crate) mod ls;
+mod man;
 pub(crate) mod session;
 mod stats;
 mod targets;
@@ -126,4 +127,9 @@ verbs! {
     Fields(fields::FieldsArgs),
     /// Print the completions of a shell.
     Completions(completions::CompletionsArgs),
+    /// Print a manual page, or write all of them to a folder.
+    #[command(
+        after_help = "Examples:\n  netpoller man describe | man -l -\n  netpoller man --dir ~/.local/share/man/man1"
+    )]
+    Man(man::ManArgs),
 }

@@ -216,6 +216,35 @@ fn completions_name_the_verbs() {
 }
 
 #[test]
+fn each_verb_has_a_manual_page() {
+    let scratch = TempDir::new().expect("make a directory");
+    let output = run(scratch.path(), &["man", "leaks"]);
+    let page = stdout(&output);
+    for part in [
+        ".TH netpoller-leaks 1",
+        "\\-\\-watch",
+        "which lines of code open",
+    ] {
+        assert!(page.contains(part), "{part} is missing in {page}");
+    }
+    let pages = scratch.path().join("pages/man1");
+    let to = pages.to_str().expect("a path");
+    let output = run(scratch.path(), &["man", "--dir", to]);
+    assert_eq!(output.status.code(), Some(0), "{}", stderr(&output));
+    let names = std::fs::read_dir(&pages).expect("a folder");
+    let names: Vec<_> = names
+        .filter_map(|it| it.ok()?.file_name().into_string().ok())
+        .collect();
+    for name in ["netpoller.1", "netpoller-ls.1", "netpoller-break.1"] {
+        assert!(names.iter().any(|it| it == name), "{name}: {names:?}");
+    }
+    let output = run(scratch.path(), &["man", "leeks"]);
+    assert_fails(&output, 2, &["leeks", "did you mean `leaks`?"]);
+    let output = run(scratch.path(), &["man", "--dir", "/proc/nowhere"]);
+    assert_fails(&output, 1, &["/proc/nowhere"]);
+}
+
+#[test]
 fn a_process_that_is_older_than_a_verb_is_exit_5() {
     let (scratch, _running, target) = Running::alone(Mock::new(1));
     let output = run(scratch.path(), &["-t", &target, "leaks"]);

@@ -25,10 +25,11 @@ use crate::door::token::Token;
 use crate::error::StartError;
 use crate::limits::{Limits, MAX_HEADERS, MAX_RESETS, MAX_STREAMS};
 use crate::methods::control::control_service;
+use crate::methods::server::remember_process;
 use crate::methods::turns::Common;
 use crate::notice;
 use crate::reflection::{health_service, reflection_alpha_service, reflection_service};
-use crate::service::{remember_process, service};
+use crate::service::service;
 
 /// Makes a [`Server`].
 ///

@@ -1,9 +1,7 @@
-//! The service: questions that have one answer, and the stream.
+//! The service: which of `methods` and of `streams` answers what.
 
-use std::path::PathBuf;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
-use netpoller_core::{internals, view};
 use netpoller_proto::v1;
 use netpoller_proto::v1::inspector_server::{Inspector, InspectorServer};
 use netpoller_proto::v1::{
@@ -17,11 +15,9 @@ use crate::door::connection::Peer;
 use crate::guard::guarded;
 use crate::limits::MAX_REQUEST;
 use crate::methods::find::pollers;
-use crate::methods::stats::{self, Reading};
 use crate::methods::turns::{Common, Turns};
-use crate::methods::{describe, diagnose, encode, laws, page, sites};
+use crate::methods::{describe, diagnose, laws, page, server, sites, stats};
 use crate::streams::{latencies, transitions, watch};
-use crate::wall;
 
 /// The service of one listener.
 pub(super) fn service(common: Arc<Common>) -> InspectorServer<Service> {
@@ -49,7 +45,7 @@ impl Inspector for Service {
         request: Request<GetServerRequest>,
     ) -> Result<Response<GetServerResponse>, Status> {
         let redact = redact(&request)?;
-        guarded(|| server(redact)).map(Response::new)
+        guarded(|| server::server(redact)).map(Response::new)
     }
 
     async fn list_descriptors(
@@ -67,19 +63,7 @@ impl Inspector for Service {
         &self,
         request: Request<GetStatsRequest>,
     ) -> Result<Response<GetStatsResponse>, Status> {
-        let request = request.get_ref();
-        let pollers = guarded(|| pollers(&request.poller))??;
-        let before = match stats::interval(request.interval_ns)? {
-            None => None,
-            Some(interval) => {
-                let before = guarded(|| Reading::of(&pollers))?;
-                tokio::time::sleep(interval).await;
-                Some(before)
-            }
-        };
-        let laws = laws::audited(&pollers, None).await;
-        guarded(|| Reading::of(&pollers).response(&pollers, &laws, before.as_ref()))
-            .map(Response::new)
+        stats::stats(request.get_ref()).await.map(Response::new)
     }
 
     type WatchStream = ReceiverStream<Result<WatchFrame, Status>>;
@@ -155,78 +139,5 @@ impl Inspector for Service {
         sites::sites(request.get_ref(), redact, self.turns.common())
             .await
             .map(Response::new)
-    }
-}
-
-/// What does not change while the process lives, and may not be there to be read later: after
-/// chroot(2) there is no /proc, and without a descriptor left no file can be opened.
-#[derive(Debug)]
-struct Process {
-    executable: PathBuf,
-    boot_id: String,
-    kernel: String,
-}
-
-impl Process {
-    fn get() -> &'static Self {
-        static PROCESS: OnceLock<Process> = OnceLock::new();
-        PROCESS.get_or_init(|| {
-            let first_line = |path| {
-                std::fs::read_to_string(path)
-                    .map(|text| text.trim().to_owned())
-                    .unwrap_or_default()
-            };
-            let names = [
-                std::env::current_exe().unwrap_or_default(),
-                first_line("/proc/self/comm").into(),
-                // There is no /proc. A name it has to have.
-                format!("process-{}", std::process::id()).into(),
-            ];
-            let mut names = names.into_iter();
-            Process {
-                executable: names
-                    .find(|name| name.file_name().is_some())
-                    .unwrap_or_default(),
-                boot_id: first_line("/proc/sys/kernel/random/boot_id"),
-                kernel: first_line("/proc/sys/kernel/osrelease"),
-            }
-        })
-    }
-}
-
-/// Reads what may not be there to be read later.
-pub(super) fn remember_process() {
-    Process::get();
-}
-
-fn server(redacted: bool) -> GetServerResponse {
-    let process = Process::get();
-    let executable = match process.executable.file_name() {
-        // Where it lies is nobody's business who may not see addresses either.
-        Some(name) if redacted => name.to_string_lossy().into_owned(),
-        _ => process.executable.display().to_string(),
-    };
-    let captured_at_ns = view::now_ns();
-    GetServerResponse {
-        protocol: netpoller_proto::PROTOCOL,
-        version: env!("CARGO_PKG_VERSION").to_owned(),
-        pid: std::process::id(),
-        executable,
-        start_ticks: internals::start_ticks(),
-        captured_at_ns,
-        wall_clock_ns: wall::Anchor::now().wall_ns(captured_at_ns),
-        started_at_ns: view::started_at_ns(),
-        boot_id: process.boot_id.clone(),
-        kernel: process.kernel.clone(),
-        pollers: view::pollers()
-            .iter()
-            .map(|poller| v1::Poller {
-                polled_by: encode::polled_by(poller),
-                ..encode::poller(&poller.info())
-            })
-            .collect(),
-        redacted,
-        outside: None,
-        lints: encode::lints(),
     }
 }

@@ -2,6 +2,7 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `server` | which process this is |
 //! | `find` | whom a question means |
 //! | `page` | one page of the table: filter, order and place |
 //! | `sites` | which lines open descriptors, and who is at the other end of those that are open |
@@ -22,6 +23,7 @@ pub(crate) mod event;
 pub(crate) mod find;
 pub(crate) mod laws;
 pub(crate) mod page;
+pub(crate) mod server;
 pub(crate) mod sites;
 pub(crate) mod stats;
 pub(crate) mod turns;

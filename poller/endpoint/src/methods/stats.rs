@@ -4,17 +4,33 @@ use std::time::Duration;
 
 use netpoller_core::Poller;
 use netpoller_core::view::{self, Law, Stats};
-use netpoller_proto::v1::{GetStatsResponse, PollingThread};
+use netpoller_proto::v1::{GetStatsRequest, GetStatsResponse, PollingThread};
 use tonic::Status;
 
-use super::encode;
+use super::{encode, find, laws};
+use crate::guard::guarded;
 
 /// The longest interval of one answer: clients wait for one for five seconds, unless they say how
 /// long, and a second look at a law takes half a one.
 const LONGEST: Duration = Duration::from_secs(4);
 
+/// The statistics that are asked for. With an interval the answer takes as long as that.
+pub(crate) async fn stats(request: &GetStatsRequest) -> Result<GetStatsResponse, Status> {
+    let pollers = guarded(|| find::pollers(&request.poller))??;
+    let before = match interval(request.interval_ns)? {
+        None => None,
+        Some(interval) => {
+            let before = guarded(|| Reading::of(&pollers))?;
+            tokio::time::sleep(interval).await;
+            Some(before)
+        }
+    };
+    let laws = laws::audited(&pollers, None).await;
+    guarded(|| Reading::of(&pollers).response(&pollers, &laws, before.as_ref()))
+}
+
 /// The interval that a request asks for, `None` for none.
-pub(crate) fn interval(interval_ns: u64) -> Result<Option<Duration>, Status> {
+fn interval(interval_ns: u64) -> Result<Option<Duration>, Status> {
     let interval = Duration::from_nanos(interval_ns);
     if interval > LONGEST {
         return Err(Status::invalid_argument(format!(
