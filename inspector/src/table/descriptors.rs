@@ -295,10 +295,11 @@ pub(crate) static WAITERS: Rows = Rows {
     schema: "netpoller/v1/waiters",
     columns: columns!(
         ID,
-        FD,
-        KIND,
-        DIR,
-        TASK,
+        // Who waits, and where, is wanted first.
+        FD.keep(130),
+        KIND.keep(120),
+        DIR.keep(206),
+        TASK.keep(208),
         THREAD,
         AGE,
         DEADLINE,

@@ -3,6 +3,7 @@
 
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 
+use super::app::App;
 use super::view::VIEWS;
 
 /// What a key asks for.
@@ -95,6 +96,19 @@ impl Binding {
         Self { footer, ..self }
     }
 
+    /// Returns whether the footer of this screen has it: whether there is something to do it with.
+    pub(crate) fn is_offered(&self, app: &App) -> bool {
+        let is_over = app.overlay.is_some();
+        let is_here = match self.action {
+            Action::Open | Action::Filter | Action::SortNext | Action::SortInvert => {
+                !is_over && app.table().is_some()
+            }
+            Action::Back => is_over,
+            _ => true,
+        };
+        is_here && !self.footer.is_empty()
+    }
+
     /// Returns how its keys are written.
     pub(crate) fn label(&self, ascii: bool) -> String {
         match (self.written, self.key.code) {
@@ -124,7 +138,7 @@ const FIRST: [Binding; 14] = [
     on(
         letter('/'),
         Action::Filter,
-        "filter: words, or state=parked && since>5s",
+        "filter: words, or state=parked and since>5s",
     )
     .footer("filter"),
     on(letter('s'), Action::SortNext, "sort by the next column").footer("sort"),
@@ -143,7 +157,8 @@ const FIRST: [Binding; 14] = [
         Action::Back,
         "go back, or clear the filter",
     )
-    .written("esc", "esc"),
+    .written("esc", "esc")
+    .footer("back"),
     on(key(KeyCode::Up), Action::Up, "up")
         .or(letter('k'))
         .written("↑ k", "up k"),

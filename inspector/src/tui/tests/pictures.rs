@@ -40,6 +40,46 @@ fn every_view_at_every_size() {
 }
 
 #[test]
+fn a_narrow_screen_shows_which_view_it_is_and_who_waits_where() {
+    for view in view::VIEWS {
+        let mut app = app(40, (40, 10));
+        press(&mut app, KeyCode::Char(view.key));
+        let shown = picture(&app, app.size);
+        let tabs = shown.lines().find(|line| line.contains(view.title));
+        let tabs = tabs.unwrap_or_else(|| panic!("{}: {shown}", view.title));
+        assert!(tabs.contains('5'), "{shown}");
+    }
+    let mut waiters = app(40, (50, 10));
+    press(&mut waiters, KeyCode::Char('2'));
+    let shown = picture(&waiters, waiters.size);
+    for column in ["TASK", "AGE", "LOCATION"] {
+        assert!(shown.contains(column), "{column} is missing: {shown}");
+    }
+}
+
+#[test]
+fn a_footer_offers_what_works_there() {
+    let mut app = app(40, (120, 30));
+    let footer = |app: &App| {
+        let shown = picture(app, app.size);
+        shown.lines().last().unwrap_or_default().to_owned()
+    };
+    let of_tables = ["details", "filter", "sort", "invert", "1-25 of 40"];
+    let offers = |app: &App, words: &[&str]| {
+        let footer = footer(app);
+        words.iter().filter(|it| footer.contains(*it)).count()
+    };
+    assert_eq!(offers(&app, &of_tables), of_tables.len());
+    assert_eq!(offers(&app, &["back"]), 0);
+    press(&mut app, KeyCode::Enter);
+    assert_eq!(offers(&app, &of_tables), 0);
+    assert_eq!(offers(&app, &["quit", "help", "back"]), 3);
+    press(&mut app, KeyCode::Esc);
+    press(&mut app, KeyCode::Char('4'));
+    assert_eq!(offers(&app, &of_tables), 0);
+}
+
+#[test]
 fn overlays_and_states() {
     let mut detail = app(40, (120, 30));
     press(&mut detail, KeyCode::Down);

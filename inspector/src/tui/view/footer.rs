@@ -75,7 +75,7 @@ fn keys(app: &App, room: u16) -> Line<'static> {
             spans.push(toned(theme, format!("{error}  "), Tone::Bad));
         }
     }
-    for binding in bindings().filter(|binding| !binding.footer.is_empty()) {
+    for binding in bindings().filter(|binding| binding.is_offered(app)) {
         let key = binding.label(theme.ascii);
         let word = if app.frozen.is_some() && binding.footer == "freeze" {
             "thaw"
@@ -94,7 +94,11 @@ fn keys(app: &App, room: u16) -> Line<'static> {
 }
 
 fn place(app: &App) -> Line<'static> {
-    let Some(table) = app.table() else {
+    let table = match &app.overlay {
+        None => app.table(),
+        Some(_) => None,
+    };
+    let Some(table) = table else {
         return Line::default();
     };
     let all = table.rows.len();

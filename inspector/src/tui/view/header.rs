@@ -7,7 +7,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Link};
+use super::super::app::{App, Link, View};
 use super::widgets::{duration, toned};
 use crate::model::Model;
 use crate::paint::Tone;
@@ -291,16 +291,24 @@ fn due_at_ns(row: &Descriptor) -> [Option<u64>; 3] {
 
 pub(super) fn tabs(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let theme = app.theme;
-    let labels = app.views.iter();
-    let labels = labels.map(|view| format!(" {} {} ", view.key, view.title));
-    let labels: Vec<String> = labels.collect();
-    let wide: usize = labels.iter().map(|label| text::width(label) + 1).sum();
-    // They move together before the last one is cut.
-    let between = if wide > usize::from(area.width) {
-        ""
-    } else {
-        " "
+    let room = usize::from(area.width.saturating_sub(1));
+    let written = |is_short: bool| -> Vec<String> {
+        let label = |(index, view): (usize, &View)| match is_short && index != app.open {
+            true => format!(" {} ", view.key),
+            false => format!(" {} {} ", view.key, view.title),
+        };
+        app.views.iter().enumerate().map(label).collect()
     };
+    let width = |labels: &[String]| labels.iter().map(|it| text::width(it)).sum::<usize>();
+    let mut labels = written(false);
+    // They move together, and then all but the open one are their keys alone, before one is cut.
+    let between = match width(&labels) + labels.len() > room {
+        true => "",
+        false => " ",
+    };
+    if width(&labels) > room {
+        labels = written(true);
+    }
     let mut spans = vec![Span::raw(" ")];
     for (index, label) in labels.into_iter().enumerate() {
         spans.push(if index == app.open {

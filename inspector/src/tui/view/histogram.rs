@@ -64,7 +64,25 @@ fn places(histogram: &Histogram) -> Option<Vec<(u64, u64, u64)>> {
         };
         places.push((place, bucket.upper_bound, bucket.count));
     }
-    (!places.is_empty()).then_some(places)
+    let start = start(&places)?;
+    for (place, _, _) in &mut places {
+        *place = start.max(*place);
+    }
+    Some(places)
+}
+
+/// Where the axis begins: with all but one sample in a thousand, so that a stray one does not take
+/// room from the rest. It stands in the first bar, whose bound holds for it too. `None` if there is
+/// no bucket.
+fn start(places: &[(u64, u64, u64)]) -> Option<u64> {
+    let counts = places.iter().map(|(_, _, count)| u128::from(*count));
+    let all: u128 = counts.sum();
+    let mut before = 0;
+    let bulk = places.iter().find(|(_, _, count)| {
+        before += u128::from(*count);
+        before * 1_000 > all
+    });
+    bulk.or(places.first()).map(|(at, _, _)| *at)
 }
 
 /// Four places to each doubling, as the buckets are laid out.
@@ -135,6 +153,19 @@ mod tests {
                 .collect(),
             ..Histogram::default()
         }
+    }
+
+    #[test]
+    fn a_stray_sample_does_not_stretch_the_axis() {
+        let bulk = [(1_700_000, 4_000), (2_100_000, 3_000), (60_000_000, 20)];
+        let stray = [&[(0, 1), (900, 2)], &bulk[..]].concat();
+        let [with, without] = [&stray[..], &bulk].map(|it| Bars::of(&histogram(it), 40));
+        assert_eq!(with.bounds.len(), without.bounds.len());
+        assert!(with.bounds[0] >= 1_000_000, "{:?}", with.bounds);
+        assert_eq!(with.counts.iter().sum::<u64>(), 7_023);
+        // Of few samples each is one in less than a thousand.
+        let few = Bars::of(&histogram(&[(900, 1), (1_700_000, 9)]), 40);
+        assert!(few.bounds[0] < 2_000, "{:?}", few.bounds);
     }
 
     #[test]
