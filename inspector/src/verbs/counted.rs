@@ -32,17 +32,10 @@ pub(crate) enum CountBy {
 }
 
 impl CountBy {
-    /// The name of its column.
-    pub(super) const fn name(self) -> &'static str {
-        match self {
-            Self::Kind => "kind",
-            Self::Dir => "dir",
-            Self::Poller => "poller",
-            Self::Id => "id",
-            Self::Thread => "thread",
-            Self::Location => "location",
-            Self::Task => "task",
-        }
+    /// The name of its column, which is how it is written.
+    pub(super) fn name(self) -> String {
+        let written = self.to_possible_value();
+        written.map_or_else(String::new, |it| it.get_name().to_owned())
     }
 
     /// Whether the descriptor is asked, and not the event.

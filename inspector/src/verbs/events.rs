@@ -197,8 +197,8 @@ fn print_counts(
 ) -> Result<(), Failure> {
     let mut style = globals.style();
     let by = args.count_by.iter().map(|by| by.name());
-    let columns = ["count", "share"].into_iter().chain(by);
-    style.columns = Some(columns.map(str::to_owned).collect());
+    let columns = ["count", "share"].map(str::to_owned).into_iter().chain(by);
+    style.columns = Some(columns.collect());
     let head = style.head(connection, "netpoller/v1/event_counts", captured_at_ns);
     super::print(|out| style.rows(out, head, &EVENT_COUNTS, &mut rows, |row| row.count))
 }

@@ -5,33 +5,9 @@ use std::collections::HashMap;
 use serde_json::Value;
 
 use netpoller_tests::eventually;
-use netpoller_tests::program::{Running, items, netpoller};
-use netpoller_tests::pty::Session;
+use netpoller_tests::program::items;
 
-/// A demo with so many connections, and what else it is told.
-fn demo(connections: &str, arguments: &[&str]) -> Running {
-    let scratch = tempfile::tempdir().unwrap();
-    let mut command = netpoller(scratch.path());
-    command.args([
-        "demo",
-        "--headless",
-        "--for",
-        "300s",
-        "--connections",
-        connections,
-    ]);
-    command.args(arguments);
-    Running::start(scratch, command, &["attach with: "])
-}
-
-/// A waiter of the demo that stays parked, with its document.
-#[track_caller]
-fn stuck(demo: &Running) -> Value {
-    eventually("a client that is stuck", || {
-        let document = demo.json(&["ls", "waiters", "-w", "task~stuck && dir=read"]);
-        items(&document).first().cloned()
-    })
-}
+use crate::{demo, stuck};
 
 #[test]
 fn an_audit_of_a_loaded_demo_finds_every_law_upheld() {
@@ -167,104 +143,6 @@ fn a_descriptor_is_described_with_waiter_history_kernel_and_line() {
     let output = demo.ask(&several[..5]);
     let text = String::from_utf8_lossy(&output.stdout);
     assert_eq!(text.matches("DESCRIPTOR global/").count(), 2, "{text}");
-}
-
-#[test]
-fn events_are_counted_by_what_they_have_in_common() {
-    let demo = demo("20", &[]);
-    stuck(&demo);
-    for when in [&["--dump"][..], &["--for", "1s"]] {
-        let words = [&["events", "--count-by", "location,kind"], when].concat();
-        let rows = items(&demo.json(&words)).to_vec();
-        let counts: Vec<u64> = rows.iter().filter_map(|it| it["count"].as_u64()).collect();
-        assert_eq!(counts.len(), rows.len(), "{rows:?}");
-        assert!(counts.is_sorted_by(|one, next| one >= next), "{counts:?}");
-        let is_one = |it: &&Value| {
-            it["kind"] == "park" && it["location"].to_string().contains("demo/clients.rs:")
-        };
-        assert!(rows.iter().any(|it| is_one(&it)), "{when:?}: {rows:?}");
-    }
-    let output = demo.ask(&["events", "--count-by", "kind"]);
-    assert_eq!(output.status.code(), Some(2));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(said.contains("--dump"), "{said}");
-    // Without counting it is a way to end, too.
-    let output = demo.ask(&["events", "--for", "300ms", "-f", "jsonl"]);
-    assert_eq!(output.status.code(), Some(0));
-    assert!(!output.stdout.is_empty());
-}
-
-#[test]
-fn evict_and_break_can_be_tried_on_the_demo() {
-    let demo = demo("20", &["--control"]);
-    let control = eventually("the socket", || {
-        let sockets = std::fs::read_dir(demo.scratch.path().join("netpoller")).ok()?;
-        let mut paths = sockets.filter_map(|it| Some(it.ok()?.path()));
-        paths.find(|it| it.to_string_lossy().ends_with(".control.sock"))
-    });
-    let control = control.to_str().expect("a path");
-    let row = stuck(&demo);
-    let id = row["id"].as_str().expect("an id");
-    let output = demo.ask(&["evict", id, "-y", "--control", control]);
-    let said = String::from_utf8_lossy(&output.stdout);
-    assert!(said.contains("1 waiters released"), "{said}: {output:?}");
-    let output = demo.ask(&["break", "--control", control]);
-    assert_eq!(output.status.code(), Some(0), "{output:?}");
-}
-
-#[test]
-fn the_demo_opens_no_control_endpoint_where_its_notes_would_be_in_the_way() {
-    let scratch = tempfile::tempdir().unwrap();
-    let mut command = netpoller(scratch.path());
-    command.args(["demo", "--control", "--for", "60s"]);
-    let mut session = Session::start(&mut command, 120, 30);
-    session.wait_for("add --headless");
-    assert_eq!(session.child.wait().expect("it ends").code(), Some(2));
-}
-
-#[test]
-fn events_are_dumped_and_followed_with_their_filters() {
-    let demo = demo("60", &[]);
-    stuck(&demo);
-    let dump = demo.json(&["events", "--dump", "-k", "park,run"]);
-    assert_eq!(dump["schema"], "netpoller/v1/events");
-    let events = items(&dump);
-    assert!(!events.is_empty());
-    for event in events {
-        assert!(event["kind"] == "park" || event["kind"] == "run", "{event}");
-        assert!(
-            event["thread"].as_str().unwrap().starts_with("demo-"),
-            "{event}"
-        );
-    }
-    let output = demo.ask(&[
-        "events",
-        "--direction",
-        "read",
-        "-k",
-        "ready_parked",
-        "-n",
-        "5",
-        "--format",
-        "jsonl",
-    ]);
-    assert_eq!(output.status.code(), Some(0));
-    let lines: Vec<Value> = String::from_utf8(output.stdout)
-        .unwrap()
-        .lines()
-        .map(|line| serde_json::from_str(line).unwrap())
-        .collect();
-    assert_eq!(lines.len(), 5);
-    for line in lines {
-        assert_eq!(
-            (&line["kind"], &line["direction"], &line["cause"]),
-            (&"ready_parked".into(), &"read".into(), &"io".into())
-        );
-    }
-    let table = demo.ask(&["events", "-n", "3"]);
-    let text = String::from_utf8(table.stdout).unwrap();
-    assert!(text.starts_with("TIME"), "{text}");
-    assert_eq!(text.lines().count(), 4, "{text}");
 }
 
 #[test]
@@ -449,77 +327,6 @@ fn a_server_that_filters_and_sorts_gives_the_rows_that_the_command_would_choose(
     assert!(
         first.is_sorted_by_key(|fd| std::cmp::Reverse(fd.as_i64())),
         "{first:?}"
-    );
-}
-
-#[test]
-fn the_endpoint_that_shows_does_not_act() {
-    let demo = demo("20", &[]);
-    let row = stuck(&demo);
-    let target = demo.said("attach with: netpoller -t ").to_owned();
-    let output = demo.ask(&[
-        "evict",
-        row["id"].as_str().unwrap(),
-        "--control",
-        &target,
-        "--yes",
-    ]);
-    assert_eq!(output.status.code(), Some(4));
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert!(
-        said.contains("does not serve netpoller.v1.Control"),
-        "{said}"
-    );
-    let unsure = demo.ask(&["evict", row["id"].as_str().unwrap(), "--control", &target]);
-    assert_eq!(unsure.status.code(), Some(2));
-    assert!(String::from_utf8_lossy(&unsure.stderr).contains("--yes"));
-}
-
-/// The lines of `events`, with what is asked for.
-#[track_caller]
-fn events(demo: &Running, arguments: &[&str]) -> Vec<Value> {
-    let output = demo.ask(&[&["events", "--format", "jsonl"], arguments].concat());
-    let said = String::from_utf8_lossy(&output.stderr);
-    assert_eq!(output.status.code(), Some(0), "{said}");
-    let text = String::from_utf8(output.stdout).unwrap();
-    text.lines()
-        .map(|line| serde_json::from_str(line).expect("an object"))
-        .collect()
-}
-
-#[test]
-fn events_are_filtered_one_by_one() {
-    let demo = demo("60", &["--plant", "wake-storm"]);
-    stuck(&demo);
-    // Of a poller, not of a descriptor.
-    let breaks = events(
-        &demo,
-        &["-w", "poller=plant_wake_storm && id!=0.1", "-n", "5"],
-    );
-    assert_eq!(breaks.len(), 5);
-    assert!(breaks.iter().all(|it| it["poller"] == "plant_wake_storm"));
-    assert!(breaks.iter().any(|it| it["id"].is_null()), "{breaks:?}");
-    // By who did it.
-    for event in events(&demo, &["-w", "thread~^demo-clients", "-n", "5"]) {
-        assert_eq!(event["thread"], "demo-clients", "{event}");
-    }
-    // Connections that are opened after the command has begun.
-    let opened = events(
-        &demo,
-        &["-w", "kind=tcp && label!=echo", "-k", "opened", "-n", "5"],
-    );
-    assert_eq!(opened.len(), 5);
-    let before = demo.json(&["ls", "-w", "kind=tcp"]);
-    assert!(!items(&before).is_empty());
-    // By who waits, and only in that direction.
-    for event in events(&demo, &["-w", "task~timing && dir=read", "-n", "5"]) {
-        assert_eq!(event["direction"], "read", "{event}");
-    }
-    let dump = demo.json(&["events", "--dump", "-w", "poller=plant_wake_storm"]);
-    assert!(
-        items(&dump)
-            .iter()
-            .all(|it| it["poller"] == "plant_wake_storm")
     );
 }
 
