@@ -29,7 +29,7 @@ use clap::{Parser, ValueEnum};
 use servers::{Case, Server};
 
 /// How often a figure is counted that has grown.
-const COUNTS: u32 = 4;
+const COUNTS: u32 = 32;
 
 /// Counts the instructions of user space that netpoller and its peers spend
 ///
@@ -148,8 +148,8 @@ fn run(args: &Args) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The least of some counts, where the first has grown. On a busy machine a runtime may look for
-/// events once more than it has to, which a count that has grown by itself does not explain.
+/// The least of some counts, where the first has grown: until one has not. By chance a count is more
+/// than what is needed, see the README.
 fn least(case: Case, server: Server) -> io::Result<f64> {
     let mut least = measure::instructions(case, server)?;
     for _ in 1..COUNTS {
