@@ -148,8 +148,8 @@ fn run(args: &Args) -> io::Result<ExitCode> {
     Ok(ExitCode::SUCCESS)
 }
 
-/// The least of some counts, where the first has grown: until one has not. By chance a count is more
-/// than what is needed, see the README.
+/// The least of some counts, where the first has grown: until one has not. By chance a count is
+/// more than what is needed, see the README.
 fn least(case: Case, server: Server) -> io::Result<f64> {
     let mut least = measure::instructions(case, server)?;
     for _ in 1..COUNTS {
