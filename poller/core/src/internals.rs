@@ -14,7 +14,7 @@ use crate::desc::{Kind, PollDesc};
 use crate::observe::{DescId, Direction, GroupBy, Names};
 use crate::poller::Poller;
 use crate::sync::LockOrder;
-use crate::sys::ForkMutex;
+use crate::sys::{ForkMutex, file_limit, open_files};
 use crate::view::recorder::{self, Event};
 use crate::view::{
     Exemplar, Line, Reader, Row, Waiter, blame, kernel_list_took, lints, place_of_exemplar,
@@ -30,6 +30,7 @@ pub use crate::sys::{
     replace, start_ticks, yield_to_others,
 };
 pub use crate::view::kernel::{Listed, Listing};
+pub use crate::view::lints::gauges::Gauges;
 pub use crate::view::lints::waiters::{Parked, Waiters};
 pub use crate::view::lints::watch::StuckWatch;
 pub use crate::view::raw::{RawRow, RawSide};
@@ -187,6 +188,33 @@ pub fn has_options(lints: &lints::Lints, options: &lints::Options) -> bool {
 /// From here on they do without the kernel's lists of registrations.
 pub fn leave_kernel(lints: &mut lints::Lints) {
     lints.leave_kernel();
+}
+
+/// Looks with `lints` once. Returns what was found, and what is no fault by itself.
+pub fn look(lints: &mut lints::Lints, poller: &Poller) -> (Vec<lints::Finding>, Gauges) {
+    lints.look_with_gauges(poller)
+}
+
+/// They forget the pollers whose numbers are not among these.
+pub fn keep(lints: &mut lints::Lints, ids: &[u32]) {
+    lints.keep(ids);
+}
+
+/// The kernel's lists rest for so many times as long as the last one took.
+pub fn spare_kernel(options: lints::Options, times: u32) -> lints::Options {
+    options.spare_kernel(times)
+}
+
+/// Keeps others of the process from looking as whoever draws metrics does, and a forked child from
+/// finding that half done, until it is dropped.
+pub fn watching() -> impl Sized {
+    static WATCHING: ForkMutex<()> = ForkMutex::new(LockOrder::Watching, ());
+    WATCHING.lock()
+}
+
+/// Open files of the process, and how many there may be; `None` where /proc is not there to tell.
+pub fn files() -> Option<(u64, u64)> {
+    Some((open_files().ok()?, file_limit().ok()?))
 }
 
 /// For how long this thread has kept the kernel writing lists of registrations since this was last

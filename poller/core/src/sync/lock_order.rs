@@ -29,6 +29,8 @@ pub(crate) enum LockOrder {
     Lookups,
     /// Binding the endpoint's socket.
     Binding,
+    /// Looking for what metrics tell of.
+    Watching,
     /// Nesting a poller.
     Nesting,
     /// Which runtimes poll.

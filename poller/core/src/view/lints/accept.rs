@@ -118,7 +118,8 @@ impl Accepts {
         let mut unix = None;
         for row in waiting {
             let side = &row.sides[Direction::Read.index()];
-            let Some((length, limit)) = queue(observation, row, &mut unix) else {
+            let queue = queue(observation, row, &mut unix);
+            let Some((length, limit)) = queue.filter(|(length, _)| *length > 0) else {
                 continue;
             };
             let queue = Queue {
@@ -187,21 +188,34 @@ impl Accepts {
 /// The queues of Unix sockets, by inode.
 type UnixQueues = io::Result<HashMap<u64, (u32, u32)>>;
 
-/// How many wait to be accepted, if any do and the kernel tells, and how many may.
+/// How many wait to be accepted at each of these listeners, and how many may. Of a Unix listener it
+/// is not asked where nobody waits.
+pub(super) fn queues<'r>(
+    observation: &Observation<'_>,
+    listeners: impl Iterator<Item = &'r RawRow>,
+) -> impl Iterator<Item = (u32, u32)> {
+    let (tcp, unix): (Vec<_>, Vec<_>) = listeners.partition(|row| row.kind == Kind::TcpListener);
+    let unix = observation.readable(unix.into_iter());
+    let mut known = None;
+    tcp.into_iter()
+        .chain(unix)
+        .filter_map(move |row| queue(observation, row, &mut known))
+}
+
+/// How many wait to be accepted, if the kernel tells, and how many may.
 fn queue(
     observation: &Observation<'_>,
     row: &RawRow,
     unix: &mut Option<UnixQueues>,
 ) -> Option<(u32, u32)> {
-    let queue = match row.kind {
+    match row.kind {
         Kind::TcpListener => observation.ask(row, query::tcp_info)?.accept_queue,
         _ => {
             let file = observation.ask(row, query::file_id)?;
             let queues = unix.get_or_insert_with(unix_queues).as_ref().ok()?;
             queues.get(&file.inode).copied()
         }
-    };
-    queue.filter(|(length, _)| *length > 0)
+    }
 }
 
 /// The queues of all Unix sockets: of one alone the kernel does not tell.

@@ -1,5 +1,7 @@
 //! The kernel's list of registrations, for all lints that ask for it.
 
+use std::time::{Duration, Instant};
+
 use super::observation::Observation;
 use crate::view::kernel::{Registration, kernel_registrations};
 
@@ -10,22 +12,30 @@ const READ_NS: u64 = 500_000_000;
 #[derive(Debug, Default)]
 pub(super) struct KernelList {
     read: Option<(u64, Vec<Registration>)>,
+    /// How long that took.
+    took: Duration,
     refused: Option<String>,
 }
 
 impl KernelList {
     /// The list, and when it was read; `None` if it cannot be read.
     pub(super) fn get(&mut self, observation: &Observation<'_>) -> Option<(u64, &[Registration])> {
-        let is_old = |read_ns: u64| observation.age_ns(read_ns) >= READ_NS;
+        let rest = self.took.saturating_mul(observation.options.list_rest());
+        let rest_ns = u64::try_from(rest.as_nanos())
+            .unwrap_or(u64::MAX)
+            .max(READ_NS);
+        let is_old = |read_ns: u64| observation.age_ns(read_ns) >= rest_ns;
         if self
             .read
             .as_ref()
             .is_none_or(|(read_ns, _)| is_old(*read_ns))
         {
+            let began = Instant::now();
             (self.read, self.refused) = match kernel_registrations(observation.poller) {
                 Ok(list) => (Some((observation.now_ns, list)), None),
                 Err(error) => (None, Some(error.to_string())),
             };
+            self.took = began.elapsed();
         }
         self.read
             .as_ref()

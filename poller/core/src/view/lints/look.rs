@@ -10,6 +10,7 @@ use super::blocking::Blocking;
 use super::causes::Causes;
 use super::files::Files;
 use super::finding::Finding;
+use super::gauges::{Gauges, GaugesSeen};
 use super::kernel_list::KernelList;
 use super::leaked::Leaked;
 use super::lint::Lint;
@@ -75,7 +76,85 @@ struct PollerHistory {
     stale: Stale,
     starved: Starved,
     blocking: Blocking,
+    gauges: GaugesSeen,
     list: KernelList,
+}
+
+impl PollerHistory {
+    /// What is wrong, as far as it is certain by now: the gravest first.
+    fn find(
+        &mut self,
+        observation: &Observation<'_>,
+        unjudged: &mut BTreeMap<Lint, String>,
+    ) -> Vec<Finding> {
+        // The kernel's list is read only for what is told.
+        let list = &mut self.list;
+        let (mut causes, mut findings) = (Causes::default(), Vec::new());
+        let mut tell = |causes: &mut Causes, found: Vec<Finding>| {
+            causes.add_all(&found);
+            findings.extend(found);
+        };
+
+        let (blocked, is_blocked) = self.blocked.look(observation);
+        if is_blocked {
+            causes.add(Lint::BlockedExecutor, None, None);
+        }
+        tell(&mut causes, blocked.into_iter().collect());
+        let mut stuck = self.stuck.waiters(observation);
+        let away = self.away.look(observation);
+        let away = away.map(|away| Away::explain(away, self.stuck.ready()));
+        tell(&mut causes, away.into_iter().collect());
+        stuck.retain(|it| !causes.explain(Lint::StuckWaiter, it.row.id(), it.direction));
+        let stuck = self.stuck.findings(observation, &stuck, list);
+        tell(&mut causes, stuck);
+        for (id, direction) in self.stuck.suspects() {
+            causes.add(Lint::StuckWaiter, Some(id), Some(direction));
+        }
+        tell(&mut causes, self.overdue.look(observation));
+        let (without_file, stale) = self.stale.look(observation, list);
+        for id in stale {
+            causes.add(Lint::StaleDescriptor, Some(id), None);
+        }
+        tell(&mut causes, without_file);
+        tell(&mut causes, self.woken.look(observation));
+        tell(&mut causes, self.peers.look(observation));
+        let (stalled, held_by) = self.accepts.look(observation);
+        for (id, direction) in held_by {
+            causes.add(Lint::AcceptStalled, Some(id), Some(direction));
+        }
+        tell(&mut causes, stalled);
+        tell(&mut causes, self.leaked.look(observation));
+        let files = self.files.look(observation);
+        tell(&mut causes, files.into_iter().collect());
+        tell(&mut causes, self.blocking.look(observation));
+        tell(&mut causes, self.registrations.look(observation, list));
+        tell(&mut causes, self.rates.look(observation));
+        let (starved, is_starved) = self.starved.look(observation);
+        if is_starved {
+            causes.add(Lint::ThreadStarved, None, None);
+        }
+        tell(&mut causes, starved.into_iter().collect());
+        // Last, for its findings are of lines, and leave out the waits that are explained.
+        let no_deadline = no_deadline::look(observation, &causes);
+        tell(&mut causes, no_deadline);
+        // It explains nothing of the poller, for others do its work.
+        let lost = self.lost.look(observation);
+        findings.extend(lost.filter(|_| !is_blocked));
+
+        let refused = [
+            (Lint::BlockedExecutor, self.blocked.refused()),
+            (Lint::AcceptStalled, self.accepts.refused()),
+        ];
+        let of_list = [Lint::DuplicateRegistration, Lint::GhostRegistration];
+        let of_list = of_list.map(|lint| (lint, self.list.refused()));
+        for (lint, why) in refused.into_iter().chain(of_list) {
+            let why = why.filter(|_| observation.runs(lint));
+            unjudged.extend(why.map(|why| (lint, why.to_owned())));
+        }
+        findings.retain(|finding| !causes.explain_finding(finding));
+        findings.sort_by_key(Finding::order);
+        findings
+    }
 }
 
 impl Lints {
@@ -99,75 +178,22 @@ impl Lints {
         if !RECORDS {
             return Vec::new();
         }
-        let history = self.histories.entry(poller.shared.id).or_default();
         let observation = Observation::take(poller, &self.options);
-        // The kernel's list is read only for what is told.
-        let list = &mut history.list;
-        let (mut causes, mut findings) = (Causes::default(), Vec::new());
-        let mut tell = |causes: &mut Causes, found: Vec<Finding>| {
-            causes.add_all(&found);
-            findings.extend(found);
-        };
+        self.histories
+            .entry(poller.shared.id)
+            .or_default()
+            .find(&observation, &mut self.unjudged)
+    }
 
-        let (blocked, is_blocked) = history.blocked.look(&observation);
-        if is_blocked {
-            causes.add(Lint::BlockedExecutor, None, None);
+    /// [`Lints::look`], and what the same look sees that is no fault.
+    pub(crate) fn look_with_gauges(&mut self, poller: &Poller) -> (Vec<Finding>, Gauges) {
+        if !RECORDS {
+            return Default::default();
         }
-        tell(&mut causes, blocked.into_iter().collect());
-        let mut stuck = history.stuck.waiters(&observation);
-        let away = history.away.look(&observation);
-        let away = away.map(|away| Away::explain(away, history.stuck.ready()));
-        tell(&mut causes, away.into_iter().collect());
-        stuck.retain(|it| !causes.explain(Lint::StuckWaiter, it.row.id(), it.direction));
-        let stuck = history.stuck.findings(&observation, &stuck, list);
-        tell(&mut causes, stuck);
-        for (id, direction) in history.stuck.suspects() {
-            causes.add(Lint::StuckWaiter, Some(id), Some(direction));
-        }
-        tell(&mut causes, history.overdue.look(&observation));
-        let (without_file, stale) = history.stale.look(&observation, list);
-        for id in stale {
-            causes.add(Lint::StaleDescriptor, Some(id), None);
-        }
-        tell(&mut causes, without_file);
-        tell(&mut causes, history.woken.look(&observation));
-        tell(&mut causes, history.peers.look(&observation));
-        let (stalled, held_by) = history.accepts.look(&observation);
-        for (id, direction) in held_by {
-            causes.add(Lint::AcceptStalled, Some(id), Some(direction));
-        }
-        tell(&mut causes, stalled);
-        tell(&mut causes, history.leaked.look(&observation));
-        let files = history.files.look(&observation);
-        tell(&mut causes, files.into_iter().collect());
-        tell(&mut causes, history.blocking.look(&observation));
-        tell(&mut causes, history.registrations.look(&observation, list));
-        tell(&mut causes, history.rates.look(&observation));
-        let (starved, is_starved) = history.starved.look(&observation);
-        if is_starved {
-            causes.add(Lint::ThreadStarved, None, None);
-        }
-        tell(&mut causes, starved.into_iter().collect());
-        // Last, for its findings are of lines, and leave out the waits that are explained.
-        let no_deadline = no_deadline::look(&observation, &causes);
-        tell(&mut causes, no_deadline);
-        // It explains nothing of the poller, for others do its work.
-        let lost = history.lost.look(&observation);
-        findings.extend(lost.filter(|_| !is_blocked));
-
-        let refused = [
-            (Lint::BlockedExecutor, history.blocked.refused()),
-            (Lint::AcceptStalled, history.accepts.refused()),
-        ];
-        let of_list = [Lint::DuplicateRegistration, Lint::GhostRegistration];
-        let of_list = of_list.map(|lint| (lint, history.list.refused()));
-        for (lint, why) in refused.into_iter().chain(of_list) {
-            let why = why.filter(|_| self.options.runs(lint));
-            self.unjudged.extend(why.map(|why| (lint, why.to_owned())));
-        }
-        findings.retain(|finding| !causes.explain_finding(finding));
-        findings.sort_by_key(Finding::order);
-        findings
+        let observation = Observation::take(poller, &self.options);
+        let history = self.histories.entry(poller.shared.id).or_default();
+        let findings = history.find(&observation, &mut self.unjudged);
+        (findings, history.gauges.look(&observation))
     }
 
     /// Returns the lints that run: none without instrumentation, which has nothing to judge by.
@@ -175,11 +201,16 @@ impl Lints {
         self.options.lints().filter(|_| RECORDS)
     }
 
-    /// From here on it does without them.
+    /// Forgets the pollers whose numbers are not among these: they are gone.
+    pub(crate) fn keep(&mut self, ids: &[u32]) {
+        self.histories.retain(|id, _| ids.contains(id));
+    }
+
     pub(crate) fn has_options(&self, options: &Options) -> bool {
         self.options == *options
     }
 
+    /// From here on it does without the kernel's lists.
     pub(crate) fn leave_kernel(&mut self) {
         self.options = std::mem::take(&mut self.options).kernel(false);
     }

@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `lint` | the catalogue: name, meaning, advice, hold time |
 //! | `finding` | what is found |
+//! | `gauges` | what a look sees that is no fault yet: how long somebody waits, what is due, what is queued |
 //! | `options` | which lints run, and how patient they are |
 //! | `look` | [`Lints`]: looks again and again, and remembers what it saw |
 //! | `causes` | which finding explains which: one cause, one finding |
@@ -67,6 +68,7 @@ mod blocking;
 mod causes;
 mod files;
 mod finding;
+pub(crate) mod gauges;
 mod kernel_list;
 mod leaked;
 mod lint;

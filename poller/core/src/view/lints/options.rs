@@ -8,6 +8,8 @@ use super::lint::Lint;
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Options {
     kernel: bool,
+    /// The kernel's list is left alone for so many times as long as it took.
+    list_rest: u32,
     window: Duration,
     allowed: [bool; Lint::COUNT],
     hold: [Duration; Lint::COUNT],
@@ -17,6 +19,7 @@ impl Default for Options {
     fn default() -> Self {
         Self {
             kernel: false,
+            list_rest: 0,
             window: Duration::from_secs(1),
             allowed: [false; Lint::COUNT],
             hold: Lint::ALL.map(Lint::default_hold),
@@ -37,6 +40,14 @@ impl Options {
     #[must_use]
     pub fn kernel(mut self, ask: bool) -> Self {
         self.kernel = ask;
+        self
+    }
+
+    /// Lets the kernel's list rest for so many times as long as the last reading took, so that who
+    /// looks for as long as the program runs hardly disturbs it.
+    #[must_use]
+    pub(crate) fn spare_kernel(mut self, times: u32) -> Self {
+        self.list_rest = times;
         self
     }
 
@@ -73,6 +84,10 @@ impl Options {
 
     pub(super) fn asks_kernel(&self) -> bool {
         self.kernel
+    }
+
+    pub(super) fn list_rest(&self) -> u32 {
+        self.list_rest
     }
 
     pub(super) fn hold_ns(&self, lint: Lint) -> u64 {
