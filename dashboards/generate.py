@@ -74,9 +74,64 @@ LAWS = {
     ),
 }
 
-# A scrape reads one number after the other while the poller runs, so a law can be off for a moment; what is off in every
-# scrape of five minutes has drifted.
-DRIFTED = " + ".join(f"sum(min_over_time(abs({law})[5m:15s]) > bool 0)" for law in LAWS.values())
+FAULTS = [
+    stat(
+        "Findings",
+        """Known faults that are there now: what `netpoller doctor` tells of. There are none. The panel beside tells which, and
+        `netpoller doctor` where and why.""",
+        "short", (total("netpoller_findings"), "{{poller}}"), bad=1,
+    ),
+    stat(
+        "Laws violated",
+        """Conservation laws that three looks in a row have found violated: what `netpoller audit` tells of. There are none. Anything
+        else is a bug of netpoller; the row Health tells which law.""",
+        "short", (total("netpoller_laws_violated"), "{{poller}}"), bad=1,
+    ),
+    stat(
+        "Events due",
+        """Instances in which the kernel has events or deadlines have passed, and nobody comes for them. There are none: whoever
+        sleeps or runs tasks polls in between.""",
+        "short", (total("netpoller_events_due"), "{{poller}}"), bad=1,
+    ),
+    stat(
+        "Overdue deadlines",
+        "Deadlines that have passed and have not fired. There are none: deadlines fire inside a poll, so nobody polls.",
+        "short", (total("netpoller_overdue_deadlines"), "{{poller}}"), bad=1,
+    ),
+    stat(
+        "Open files",
+        "Files that the processes have open, of those that they may have; the worst of them. Much below the limit is good.",
+        "percentunit",
+        (f"max({sel('netpoller_open_files', PROCESS)} / {sel('netpoller_open_files_limit', PROCESS)})", "files"),
+        warn=0.7, bad=0.9,
+    ),
+    stat(
+        "Accept queue",
+        """Connections that wait to be accepted, of those that may, at the fullest listener of all. At most a few at a time is good; at
+        the limit the kernel lets no more in, and clients time out.""",
+        "percentunit",
+        (f"max({sel('netpoller_accept_queue_connections')} / ({sel('netpoller_accept_queue_limit')} > 0))", "queue"),
+        warn=0.5, bad=0.9,
+    ),
+    graph(
+        "Findings by lint",
+        "Known faults by the name under which `netpoller doctor` tells of them. There are none.",
+        "short", (total("netpoller_findings", "poller, lint") + " > 0 or " + total("netpoller_findings") + " == 0", "{{poller}} {{lint}}"),
+    ),
+    graph(
+        "Oldest wait",
+        """How long the longest of those has been parked that are parked now, but for sleeps and accepts. It rises with clients that keep
+        a connection open and say nothing, and falls when they go; the same of writers is a peer that reads nothing.""",
+        "s",
+        (f"max by (poller, direction) ({sel('netpoller_oldest_wait_seconds')})", "{{poller}} {{direction}}"),
+    ),
+    graph(
+        "Unpolled",
+        """For how long nobody has polled although something was due. It is 0, or a moment on a busy machine; else a task keeps the
+        thread that polls, or nobody does.""",
+        "s", (f"max by (poller) ({sel('netpoller_unpolled_seconds')})", "{{poller}}"),
+    ),
+]
 
 OVERVIEW = [
     stat(
@@ -112,10 +167,9 @@ OVERVIEW = [
          f"({sel('netpoller_last_poll_timestamp_seconds')} > 0), 0))", "{{poller}}"),
     ),
     stat(
-        "Laws that drifted",
-        """Conservation laws, of all instances, that were off in every sample of the last five minutes. It is 0. Anything else
-        is a bug of netpoller; the row Health tells which law.""",
-        "short", (DRIFTED, "laws"), bad=1,
+        "Up",
+        "Age of the process that has restarted last of the chosen ones. It only grows between two deploys.",
+        "s", (f"min(time() - {sel('netpoller_start_timestamp_seconds', PROCESS)})", "youngest"),
     ),
     graph(
         "Operations",
@@ -533,6 +587,7 @@ HEALTH = [
 def build():
     return dashboard(
         [
+            ("Faults", False, FAULTS),
             ("Overview", False, OVERVIEW),
             ("Who waits, and for how long", False, WAITING),
             ("The machine", True, MACHINE),

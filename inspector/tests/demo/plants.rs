@@ -6,8 +6,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 
 use super::doctor::source;
-use netpoller_tests::LIMIT;
-use netpoller_tests::program::{Running, items, netpoller};
+use netpoller_tests::program::{Running, get, items, netpoller};
+use netpoller_tests::{LIMIT, eventually};
 
 /// What a fault has to be named with.
 struct Named {
@@ -297,21 +297,80 @@ fn one_command_names_everything_that_can_be_planted() {
         .partition(|it| APART.contains(&it.as_str()));
     let apart = apart.into_iter().map(|plant| vec![plant]);
     for plants in [together].into_iter().chain(apart) {
-        for row in named_together(&plants).values() {
+        let demo = start(&plants);
+        for row in named_together(&demo, &plants).values() {
             println!("{row}");
         }
     }
 }
 
-/// Plants all of these in one process, and asks until each was named.
-fn named_together(plants: &[String]) -> BTreeMap<String, String> {
+/// The series that a fault moves, where it is not the number of findings of its lint: a wait is one
+/// of those only after some minutes, and a law is no lint.
+fn moved(plant: &str) -> (String, f64) {
+    let poller = format!("plant_{}", plant.replace('-', "_"));
+    match plant {
+        "no-deadline" => (
+            format!("netpoller_oldest_wait_seconds{{poller=\"{poller}\",direction=\"read\"}}"),
+            2.0,
+        ),
+        "broken-law" => (
+            format!("netpoller_laws_violated{{poller=\"{poller}\"}}"),
+            1.0,
+        ),
+        _ => (
+            format!("netpoller_findings{{poller=\"{poller}\",lint=\"{plant}\"}}"),
+            1.0,
+        ),
+    }
+}
+
+/// What an exposition says of a series.
+fn value(text: &str, series: &str) -> f64 {
+    let line = text
+        .lines()
+        .find_map(|line| line.strip_prefix(series)?.strip_prefix(' '));
+    let value = line.unwrap_or_else(|| panic!("no {series}"));
+    value.parse().expect("a number")
+}
+
+#[test]
+fn everything_that_can_be_planted_moves_a_series() {
+    let (apart, together): (Vec<_>, Vec<_>) = plants()
+        .into_iter()
+        .partition(|it| APART.contains(&it.as_str()));
+    let apart = apart.into_iter().map(|plant| vec![plant]);
+    for plants in [together].into_iter().chain(apart) {
+        let demo = start(&plants);
+        for plant in &plants {
+            let (series, least) = moved(plant);
+            eventually(&series, || {
+                let text = get(demo.said("metrics at "));
+                // What is planted elsewhere is not told of the demo's own poller.
+                for lint in ["stuck-waiter", "poller-away", "ghost-registration"] {
+                    let of_demo =
+                        format!("netpoller_findings{{poller=\"global\",lint=\"{lint}\"}}");
+                    assert_eq!(value(&text, &of_demo), 0.0, "{of_demo}");
+                }
+                (value(&text, &series) >= least).then_some(())
+            });
+        }
+    }
+}
+
+/// Plants all of these in one process.
+fn start(plants: &[String]) -> Running {
     let scratch = tempfile::tempdir().unwrap();
     let mut command = netpoller(scratch.path());
     command.args(["demo", "--headless", "--connections", "5"]);
+    command.args(["--metrics", "127.0.0.1:0"]);
     for plant in plants {
         command.args(["--plant", plant]);
     }
-    let demo = Running::start(scratch, command, &["attach with: "]);
+    Running::start(scratch, command, &["attach with: ", "metrics at "])
+}
+
+/// Asks until each of these was named.
+fn named_together(demo: &Running, plants: &[String]) -> BTreeMap<String, String> {
     let began = Instant::now();
     let mut rows: BTreeMap<String, String> = BTreeMap::new();
     while rows.len() < plants.len() {

@@ -4,8 +4,8 @@ use std::collections::HashMap;
 
 use metrics::{Counter, Gauge, Label};
 
-use super::all_stats;
 use super::families::{Type, Value, families};
+use super::samples;
 
 /// Copies the counters and gauges of all pollers to the recorder of the `metrics` facade.
 ///
@@ -116,20 +116,20 @@ impl Bridge {
     /// counters go on from where they were, for this bridge: keep one for as long as the program
     /// runs.
     pub fn sync(&mut self) {
-        let pollers = all_stats();
+        let pollers = samples();
         for (name, known) in &mut self.known {
             let now = pollers.iter().find(|(poller, _)| poller == name);
-            if known.id != now.map(|(_, stats)| stats.info().id) {
+            if known.id != now.map(|(_, sample)| sample.stats.info().id) {
                 known.end();
             }
         }
-        for (poller, stats) in &pollers {
+        for (poller, sample) in &pollers {
             let known = self.known.entry(poller.clone()).or_default();
-            known.id = Some(stats.info().id);
+            known.id = Some(sample.stats.info().id);
             let known = &mut known.handles;
             let mut index = 0;
             for family in families() {
-                for series in family.series(stats) {
+                for series in family.series(sample) {
                     let handle = |value: &Value<'_>| {
                         let mut labels = vec![Label::new("poller", poller.clone())];
                         labels.extend(

@@ -3,11 +3,14 @@
 
 use std::time::{SystemTime, UNIX_EPOCH};
 
+use netpoller_core::view::lints::Lint;
 use netpoller_core::view::{self, Cause, Stats};
 use netpoller_core::{Counter, Direction, Histogram, HistogramSnapshot, Transition};
 use netpoller_proto::vocabulary::{self, Labels};
 
+use super::Sample;
 use super::buckets::{Bounds, EVENTS, LATENCY, PARKED, SHARE};
+use super::watch::Seen;
 
 /// What a metric is.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -45,10 +48,12 @@ enum Read {
     Counters(&'static [(Labels, Counter)]),
     Histograms(&'static [(Labels, Histogram)], &'static Bounds),
     With(fn(&Stats) -> Vec<Series<'_>>),
+    Seen(fn(&Seen) -> Vec<Series<'_>>),
 }
 
 impl Family {
-    pub(super) fn series<'a>(&self, stats: &'a Stats) -> Vec<Series<'a>> {
+    pub(super) fn series<'a>(&self, sample: &'a Sample) -> Vec<Series<'a>> {
+        let stats = &sample.stats;
         match self.read {
             Read::Counters(series) => series
                 .iter()
@@ -62,6 +67,7 @@ impl Family {
                 })
                 .collect(),
             Read::With(read) => read(stats),
+            Read::Seen(read) => read(&sample.seen),
         }
     }
 }
@@ -94,6 +100,20 @@ const fn other(
         help,
         kind,
         read: Read::With(read),
+    }
+}
+
+/// A gauge of what was looked for.
+const fn seen(
+    name: &'static str,
+    help: &'static str,
+    read: fn(&Seen) -> Vec<Series<'_>>,
+) -> Family {
+    Family {
+        name,
+        help,
+        kind: Type::Gauge,
+        read: Read::Seen(read),
     }
 }
 
@@ -151,6 +171,46 @@ const OTHERS: &[Family] = &[
         Type::Gauge,
         "When epoll_wait last returned, in seconds since the Unix epoch; 0 before the first time.",
         last_poll,
+    ),
+    seen(
+        "netpoller_findings",
+        "Known faults found by the last look, by lint: what `netpoller doctor` tells of.",
+        findings,
+    ),
+    seen(
+        "netpoller_laws_violated",
+        "Conservation laws that three looks in a row found violated: what `netpoller audit` tells of.",
+        |seen| gauge(seen.laws_violated as f64),
+    ),
+    seen(
+        "netpoller_oldest_wait_seconds",
+        "How long the longest of those has been parked that are parked now, but for sleeps and accepts.",
+        oldest_wait,
+    ),
+    seen(
+        "netpoller_overdue_deadlines",
+        "Deadlines that have passed and have not fired.",
+        |seen| gauge(seen.gauges.overdue_deadlines as f64),
+    ),
+    seen(
+        "netpoller_events_due",
+        "1 while the kernel has events or deadlines have passed, and nobody comes for them.",
+        |seen| gauge(f64::from(u8::from(seen.gauges.events_due))),
+    ),
+    seen(
+        "netpoller_unpolled_seconds",
+        "For how long nobody has polled although something is due.",
+        |seen| gauge(seconds(seen.gauges.unpolled_ns)),
+    ),
+    seen(
+        "netpoller_accept_queue_connections",
+        "Connections that wait to be accepted, of the listener that is fullest.",
+        |seen| gauge(f64::from(seen.gauges.accept_queue.0)),
+    ),
+    seen(
+        "netpoller_accept_queue_limit",
+        "How many may wait to be accepted at that listener; 0 where there is none that tells.",
+        |seen| gauge(f64::from(seen.gauges.accept_queue.1)),
     ),
     histograms(Histogram::PollDuration, &LATENCY),
     histograms(Histogram::EventsPerPoll, &EVENTS),
@@ -242,6 +302,26 @@ fn slots(stats: &Stats) -> Vec<Series<'_>> {
         state("used", info.slots.saturating_sub(info.free_slots)),
         state("free", info.free_slots),
     ]
+}
+
+fn findings(seen: &Seen) -> Vec<Series<'_>> {
+    let each = |lint: Lint| Series {
+        labels: vec![("lint", lint.name())],
+        value: Value::Gauge(seen.findings(lint) as f64),
+    };
+    Lint::ALL.into_iter().map(each).collect()
+}
+
+fn oldest_wait(seen: &Seen) -> Vec<Series<'_>> {
+    let each = |direction: Direction| Series {
+        labels: vec![("direction", direction.name())],
+        value: Value::Gauge(seconds(seen.gauges.oldest_wait_ns[direction.index()])),
+    };
+    Direction::ALL.into_iter().map(each).collect()
+}
+
+fn seconds(ns: u64) -> f64 {
+    ns as f64 / 1e9
 }
 
 fn last_poll(stats: &Stats) -> Vec<Series<'_>> {

@@ -7,12 +7,14 @@
 //! | `text` | the text exposition (feature `prometheus`) |
 //! | `server` | a small server for it (feature `prometheus`) |
 //! | `connection` | one connection of the server |
+//! | `watch` | what no counter tells: looked for each second, the last result exported |
 //! | `bridge` | the `metrics` facade (feature `metrics`) |
 //!
-//! Nothing is stored and nothing runs between scrapes: each reads the counters that are there
-//! anyway. Every series is exported from the beginning, as 0 (a rate of what was missing is
-//! unknown). No series stands for a single descriptor, peer or task, so their number depends on the
-//! number of pollers alone: at most 500 each.
+//! A scrape reads the counters that are there anyway. Between scrapes only the thread of the server
+//! runs, which looks for faults each second, for at most a hundredth of the time. Every series is
+//! exported from the beginning, as 0 (a rate of what was missing is unknown). No series stands for
+//! a single descriptor, peer or task, so their number depends on the number of pollers alone: at
+//! most 800 each.
 //!
 //! The label `direction` says `read` or `write`, the words that tables and the protocol use, and of
 //! unparks `timer` for sleeps.
@@ -39,6 +41,8 @@ mod families;
 mod server;
 #[cfg(feature = "prometheus")]
 mod text;
+#[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
+mod watch;
 
 #[cfg(feature = "metrics")]
 pub use bridge::Bridge;
@@ -48,16 +52,28 @@ pub use server::{Builder, Server, StartError};
 pub use text::{CONTENT_TYPE, encode};
 
 use netpoller_core::view::{self, Stats};
+use netpoller_core::{Poller, internals};
 
-/// The statistics of all pollers, each with its value of the label `poller`: its name, which no
-/// other live one has.
+/// What is read of one poller.
+struct Sample {
+    stats: Stats,
+    seen: watch::Seen,
+}
+
+/// Samples of all pollers, each with its value of the label `poller`: its name, which no other live
+/// one has.
 #[cfg_attr(
     not(any(feature = "metrics", feature = "prometheus")),
     allow(dead_code)
 )]
-fn all_stats() -> Vec<(String, Stats)> {
+fn samples() -> Vec<(String, Sample)> {
+    let mut seen = watch::seen();
     let pollers = view::pollers().into_iter();
+    let mut sample = |poller: Poller| Sample {
+        stats: poller.stats(),
+        seen: seen.remove(&internals::id(&poller)).unwrap_or_default(),
+    };
     pollers
-        .map(|poller| (poller.name().to_owned(), poller.stats()))
+        .map(|poller| (poller.name().to_owned(), sample(poller)))
         .collect()
 }

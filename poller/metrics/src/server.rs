@@ -26,6 +26,7 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Stream, Visit, refused_head};
 use super::text::{CONTENT_TYPE, SCRAPE_ERRORS, count_request, encode};
+use super::watch;
 
 /// Bytes of a request's head.
 const MAX_HEAD: usize = 16 * 1024;
@@ -240,6 +241,7 @@ async fn serve(listener: std::net::TcpListener, house: Arc<House>) {
     let Ok(listener) = TcpListener::from_std(listener) else {
         return;
     };
+    tokio::spawn(watch());
     let places = Places::new(house.limits.connections, Some(house.limits.patience));
     let told = Arc::new(Semaphore::new(MAX_TOLD));
     let mut backoff = Backoff::new(house.reserve.clone());
@@ -270,6 +272,16 @@ async fn serve(listener: std::net::TcpListener, house: Arc<House>) {
                 let _ = timeout(Duration::from_secs(1), no_room(stream)).await;
             });
         }
+    }
+}
+
+/// Looks for faults, for as long as the server runs.
+async fn watch() {
+    loop {
+        // Who looks may find a bug of ours, which must not end what is served.
+        let next = std::panic::catch_unwind(watch::look);
+        let rest = Instant::now() + Duration::from_secs(1);
+        sleep_until(next.map_or(rest, Instant::from_std).max(rest)).await;
     }
 }
 

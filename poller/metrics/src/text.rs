@@ -1,14 +1,15 @@
 //! The text exposition, version 0.0.4.
 
 use std::fmt::Write;
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Instant;
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
-use netpoller_core::internals;
+use netpoller_core::{internals, view};
 use netpoller_host::posture;
 
-use super::all_stats;
 use super::families::{Type, Value, families};
+use super::samples;
 
 /// Scrapes that the server could not answer.
 pub(super) static SCRAPE_ERRORS: AtomicU64 = AtomicU64::new(0);
@@ -45,12 +46,12 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// ```
 pub fn encode() -> String {
     let began = Instant::now();
-    let pollers = all_stats();
+    let pollers = samples();
     let mut text = String::with_capacity(4096 + pollers.len() * 32 * 1024);
     for family in families() {
         head(&mut text, family.name, family.kind, family.help);
-        for (poller, stats) in &pollers {
-            for series in family.series(stats) {
+        for (poller, sample) in &pollers {
+            for series in family.series(sample) {
                 let labels = labels(poller, &series.labels);
                 // Writing to a String cannot fail.
                 let _ = match series.value {
@@ -100,6 +101,34 @@ fn own(text: &mut String, began: Instant) {
         escape(option_env!("NETPOLLER_REVISION").unwrap_or("unknown")),
         features(),
     );
+    if let Some((open, limit)) = internals::files() {
+        for (name, help, value) in [
+            (
+                "netpoller_open_files",
+                "Files that the process has open.",
+                open,
+            ),
+            (
+                "netpoller_open_files_limit",
+                "Files that the process may have open.",
+                limit,
+            ),
+        ] {
+            head(text, name, Type::Gauge, help);
+            let _ = writeln!(text, "{name} {value}");
+        }
+    }
+    head(
+        text,
+        "netpoller_start_timestamp_seconds",
+        Type::Gauge,
+        "When the process first used the library, in seconds since the Unix epoch.",
+    );
+    let _ = writeln!(
+        text,
+        "netpoller_start_timestamp_seconds {}",
+        started_at().as_secs_f64()
+    );
     if posture::endpoint().next().is_some() {
         endpoint(text);
     }
@@ -135,6 +164,17 @@ fn own(text: &mut String, began: Instant) {
         "netpoller_scrape_duration_seconds {}",
         began.elapsed().as_secs_f64()
     );
+}
+
+/// By the wall clock when it was first asked for: one that is set later restarts nothing.
+fn started_at() -> Duration {
+    static STARTED_AT: OnceLock<Duration> = OnceLock::new();
+    *STARTED_AT.get_or_init(|| {
+        let age = view::now_ns().saturating_sub(view::started_at_ns());
+        let now = SystemTime::now().duration_since(UNIX_EPOCH);
+        now.unwrap_or_default()
+            .saturating_sub(Duration::from_nanos(age))
+    })
 }
 
 /// What the inspection endpoint has to tell.
@@ -227,10 +267,10 @@ mod tests {
     }
 
     #[test]
-    fn a_new_poller_exports_every_series_as_0_and_no_more_than_500() {
+    fn a_new_poller_exports_every_series_as_0_and_no_more_than_800() {
         let _poller = Poller::builder().name("fresh").build().unwrap();
         let series = series(&encode(), "fresh");
-        assert!((300..=500).contains(&series.len()), "{}", series.len());
+        assert!((300..=800).contains(&series.len()), "{}", series.len());
         assert!(series.values().all(|value| *value == 0.0), "{series:#?}");
     }
 

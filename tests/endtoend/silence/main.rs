@@ -6,6 +6,7 @@
 
 mod connections;
 mod listeners;
+mod metrics;
 mod processes;
 mod timers;
 

@@ -14,7 +14,7 @@ use netpoller_tests::{new_poller, tcp_pair};
 use super::{Service, silent, silent_but_late};
 
 /// A service that answers itself all the while, and hears from another process.
-fn busy(poller: &Poller, niceness: i32) -> Service {
+pub(super) fn busy(poller: &Poller, niceness: i32) -> Service {
     let pairs: Vec<_> = (0..10).map(|_| tcp_pair(poller)).collect();
     let (ours, theirs) = UnixStream::pair().unwrap();
     ours.set_nonblocking(true).unwrap();
@@ -59,7 +59,7 @@ fn busy(poller: &Poller, niceness: i32) -> Service {
 }
 
 /// Somebody who stops this process again and again for `stopped`, and lets it run for `runs`.
-fn stopper(stopped: Duration, runs: Duration) -> Killed {
+pub(super) fn stopper(stopped: Duration, runs: Duration) -> Killed {
     let (me, stopped, runs) = (
         std::process::id(),
         stopped.as_secs_f64(),
