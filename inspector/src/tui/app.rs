@@ -4,102 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netpoller_proto::Direction;
-use netpoller_proto::v1::{Descriptor, GetServerResponse, ListSitesResponse};
-use netpoller_proto::vocabulary::DescId;
+use netpoller_proto::v1::Descriptor;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
+use super::known::{Feed, Link, Wanted};
 use super::theme::Theme;
 use crate::clock::Anchor;
-use crate::model::{Model, RowKey};
+use crate::model::RowKey;
 use crate::query::Query;
-use crate::table::SortSpec;
-use crate::table::{Context, Entry, Rows, SiteRow, find, leaks};
-
-/// The state of the connection.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(crate) enum Link {
-    /// The first attempt.
-    Connecting,
-    /// Frames come in.
-    Live,
-    /// Lost, for this reason; the next attempt comes after this time.
-    Lost {
-        reason: String,
-        attempt: u32,
-        retry_in: Duration,
-    },
-}
-
-/// What the feed knows, as one value.
-#[derive(Debug, Clone)]
-pub(crate) struct Feed {
-    pub(crate) server: Option<Arc<GetServerResponse>>,
-    pub(crate) model: Model,
-    /// The lines that open descriptors, once somebody has looked at them.
-    pub(crate) leaks: Arc<Leaks>,
-    /// The last descriptor of which more was asked for, with the calls that wait on it.
-    pub(crate) described: Option<Arc<Descriptor>>,
-    pub(crate) link: Link,
-}
-
-/// What the process is asked for beside its table, while somebody looks at it.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub(crate) struct Wanted {
-    /// The lines that open descriptors.
-    pub(crate) sites: bool,
-    /// One descriptor in full: its poller and its number there.
-    pub(crate) descriptor: Option<(String, DescId)>,
-}
-
-/// Sites that are shown. Nobody scrolls through more.
-const MOST_SITES: usize = 1_000;
-
-/// What has become of the lines that open descriptors, from the first look at them on.
-#[derive(Debug, Clone, Default)]
-pub(crate) struct Leaks {
-    /// All of it in one line; empty before the first answer.
-    pub(crate) summary: String,
-    pub(crate) rows: Vec<SiteRow>,
-    /// When it was so.
-    pub(crate) captured_at_ns: u64,
-    /// Why there is no newer answer, or what the last one lacks.
-    pub(crate) trouble: String,
-}
-
-impl Leaks {
-    /// As two answers tell it.
-    pub(crate) fn between(first: &ListSitesResponse, mut now: ListSitesResponse) -> Self {
-        let captured_at_ns = now.captured_at_ns;
-        let trouble = std::mem::take(&mut now.sockets_error);
-        let mut all = leaks::between(first, now);
-        let mut summary = leaks::summary(&all);
-        if all.len() > MOST_SITES {
-            all.truncate(MOST_SITES);
-            summary.push_str(&format!("; the first {MOST_SITES} lines"));
-        }
-        let rows = all.into_iter().flat_map(|leak| leak.lines(leaks::PARTS));
-        Self {
-            summary,
-            rows: rows.collect(),
-            captured_at_ns,
-            trouble,
-        }
-    }
-}
-
-impl Default for Feed {
-    fn default() -> Self {
-        Self {
-            server: None,
-            model: Model::default(),
-            leaks: Arc::default(),
-            described: None,
-            link: Link::Connecting,
-        }
-    }
-}
+use crate::table::{Context, Entry, Rows, SortSpec, find};
 
 /// A view, as all that there is to say of it; `view::VIEWS` is the table of them.
 #[derive(Debug)]
@@ -128,8 +43,30 @@ pub(crate) enum Body {
     /// scroll by, or things to choose from.
     Drawn {
         render: fn(&App, &mut Frame<'_>, Rect),
-        steps: fn(&App) -> usize,
+        steps: Steps,
     },
+}
+
+/// What the keys for up and down go through in a view that draws itself.
+#[derive(Debug)]
+pub(crate) struct Steps {
+    pub(crate) count: fn(&App) -> usize,
+    /// What tells the thing at a step from others, so that it stays the chosen one while others
+    /// come and go; `None` for lines to scroll by.
+    pub(crate) name: fn(&App, usize) -> Option<String>,
+    /// The descriptor that it is about, whose details can be opened.
+    pub(crate) descriptor: fn(&App, usize) -> Option<Arc<Descriptor>>,
+}
+
+impl Steps {
+    /// Lines to scroll by.
+    pub(crate) const fn lines(count: fn(&App) -> usize) -> Self {
+        Self {
+            count,
+            name: |_, _| None,
+            descriptor: |_, _| None,
+        }
+    }
 }
 
 /// Where one is in a view.
@@ -372,10 +309,29 @@ impl App {
         }
     }
 
+    /// What is chosen in a view that draws itself.
+    pub(crate) fn chosen(&self) -> Option<String> {
+        match self.view().map(|view| &view.body) {
+            Some(Body::Drawn { steps, .. }) => (steps.name)(self, self.step()),
+            _ => None,
+        }
+    }
+
+    /// The descriptor under the cursor, whatever the view.
+    pub(crate) fn descriptor(&self) -> Option<Arc<Descriptor>> {
+        match self.view().map(|view| &view.body) {
+            Some(Body::Drawn { steps, .. }) => (steps.descriptor)(self, self.step()),
+            _ => {
+                let entry = self.table().and_then(TableState::current);
+                entry.map(|entry| Arc::clone(&entry.row))
+            }
+        }
+    }
+
     /// How many steps, or rows, the open view has.
     pub(crate) fn steps(&self) -> usize {
         match self.view().map(|view| &view.body) {
-            Some(Body::Drawn { steps, .. }) => steps(self),
+            Some(Body::Drawn { steps, .. }) => (steps.count)(self),
             _ => self.table().map_or(0, |table| table.rows.len()),
         }
     }

@@ -100,7 +100,8 @@ impl Binding {
     pub(crate) fn is_offered(&self, app: &App) -> bool {
         let is_over = app.overlay.is_some();
         let is_here = match self.action {
-            Action::Open | Action::Filter | Action::SortNext | Action::SortInvert => {
+            Action::Open => !is_over && app.descriptor().is_some(),
+            Action::Filter | Action::SortNext | Action::SortInvert => {
                 !is_over && app.table().is_some()
             }
             Action::Back => is_over,

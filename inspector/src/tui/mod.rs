@@ -2,7 +2,8 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `app` | the state: what is known, what is looked at, and how |
+//! | `app` | the state: what is looked at, and how |
+//! | `known` | what is known of the process, and what it is asked for |
 //! | `update` | from a message to a new state and commands |
 //! | `view` | from a state to a picture: one file a view |
 //! | `keymap` | the keys, as one table |
@@ -15,6 +16,7 @@
 mod app;
 mod feed;
 mod keymap;
+mod known;
 mod run;
 mod terminal;
 mod theme;

@@ -10,7 +10,8 @@ use signal_hook::consts::{
 use tokio::sync::{mpsc, watch};
 use tokio_stream::StreamExt;
 
-use super::app::{App, Feed, Wanted};
+use super::app::App;
+use super::known::{Feed, Wanted};
 use super::terminal::{self, Screen};
 use super::theme::Theme;
 use super::update::{Cmd, Msg, apply_filter, update};

@@ -6,8 +6,9 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use netpoller_proto::v1::Descriptor;
 
-use super::app::{App, EntryKey, Feed, Overlay, Place, TableState};
+use super::app::{App, Body, EntryKey, Overlay, Place, TableState};
 use super::keymap::{self, Action};
+use super::known::Feed;
 use super::view;
 use crate::model::RowKey;
 use crate::query::{Query, Scope};
@@ -64,7 +65,9 @@ fn take_feed(app: &mut App, feed: Feed) {
         return;
     }
     let knows_pollers = app.feed.server.is_some();
+    let chosen = app.chosen();
     app.feed = feed;
+    follow_step(app, chosen.as_deref());
     if knows_pollers {
         refresh(app);
     } else {
@@ -122,7 +125,9 @@ fn freeze(app: &mut App) {
     match app.frozen.take() {
         None => app.frozen = Some(Box::new(app.feed.clone())),
         Some(latest) => {
+            let chosen = app.chosen();
             app.feed = *latest;
+            follow_step(app, chosen.as_deref());
             refresh(app);
         }
     }
@@ -143,9 +148,8 @@ fn turn(app: &mut App, by: usize) {
 
 fn open(app: &mut App) {
     if app.overlay.is_none()
-        && let Some(entry) = app.table().and_then(TableState::current)
+        && let Some(last) = app.descriptor()
     {
-        let (last, chosen) = (Arc::clone(&entry.row), key(entry));
         app.overlay = Some(Overlay::Detail {
             last,
             seen_ns: app.feed.model.captured_at_ns,
@@ -153,8 +157,25 @@ fn open(app: &mut App) {
             scroll: 0,
         });
         if let Some(table) = app.table_mut() {
-            table.selected = Some(chosen);
+            table.selected = table.current().map(key);
         }
+        follow_detail(app);
+    }
+}
+
+/// What was chosen in a view that draws itself stays so, wherever it stands now.
+fn follow_step(app: &mut App, chosen: Option<&str>) {
+    let last = app.steps().saturating_sub(1);
+    let Some(Body::Drawn { steps, .. }) = app.view().map(|view| &view.body) else {
+        return;
+    };
+    let place = chosen.and_then(|chosen| {
+        let mut places = 0..=last;
+        places.find(|place| (steps.name)(app, *place).as_deref() == Some(chosen))
+    });
+    let place = place.unwrap_or(app.step()).min(last);
+    if let Some(Place::Step(step)) = app.place_mut() {
+        *step = place;
     }
 }
 

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
-use netpoller_proto::v1::{AuditResponse, Law};
+use netpoller_proto::v1::AuditResponse;
 
 use crate::document;
 use crate::failure::Failure;
+use crate::findings::laws::cause;
 use crate::globals::Globals;
 use crate::source::Connection;
 use crate::table::{LAWS, LawRow};
@@ -81,19 +82,6 @@ fn verdict(row: &LawRow) -> String {
         row.law.rhs,
         cause(&row.law)
     )
-}
-
-/// Why a law may be violated, and what to do about it.
-pub(crate) fn cause(law: &Law) -> &'static str {
-    match law.name.as_str() {
-        "kernel" => {
-            "descriptors were closed, replaced or duplicated behind the poller's back, or somebody \
-             used epoll_ctl: `netpoller doctor --kernel` names them"
-        }
-        _ => {
-            "something was counted twice or not at all: this is a bug of netpoller, please report it"
-        }
-    }
 }
 
 /// Asks once, or again and again for a while. A law that was violated in any answer stays so, with

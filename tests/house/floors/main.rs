@@ -44,7 +44,7 @@ const INSPECTOR: &[&[&str]] = &[
     &["source"],
     &["model"],
     &["table"],
-    &["query", "document"],
+    &["query", "document", "findings"],
     &["out", "tui"],
     &["globals"],
     &["verbs"],

@@ -2,17 +2,20 @@
 //! size.
 
 mod any;
+mod findings;
 mod keys;
 mod pictures;
 
-use super::app::{App, Feed, Leaks, Link, Overlay, TableState};
+use super::app::{App, Overlay, TableState};
+use super::known::{Checkup, Feed, Leaks, Link};
 use super::theme::Theme;
 use super::update::{Cmd, Msg, update};
 use super::view;
+use crate::findings::{Case, Looked, NotRun};
 use crate::fixture;
 use crate::model::Model;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
-use netpoller_proto::v1::WatchFrame;
+use netpoller_proto::v1::{Evidence, Finding, Mode, Severity, WatchFrame};
 use proptest::prelude::*;
 use ratatui::Terminal;
 use ratatui::backend::TestBackend;
@@ -46,9 +49,53 @@ fn feed(rows: u32, groups: u64) -> Feed {
         server: Some(Arc::new(fixture::server(rows.into(), fixture::NOW_NS))),
         model,
         leaks: Arc::new(leaks(groups)),
+        checkup: Arc::new(checkup(rows)),
         described: None,
         link: Link::Live,
     }
+}
+
+/// What is found of a process of so many rows.
+fn checkup(rows: u32) -> Checkup {
+    let finding = |lint: &str, severity: Severity, slot: Option<u32>| Finding {
+        lint: lint.to_owned(),
+        severity: severity.into(),
+        poller: "global".into(),
+        descriptor: slot.map(|slot| fixture::row(slot, fixture::NOW_NS)),
+        direction: slot.map_or(Mode::Unspecified, |_| Mode::Read).into(),
+        since_ns: fixture::NOW_NS - 12_400_000_000,
+        summary:
+            "somebody has waited to read for 12.4 s although the kernel says that it is readable"
+                .into(),
+        evidence: vec![Evidence {
+            name: "poll(2)".into(),
+            value: "IN".into(),
+        }],
+        advice:
+            "an edge was lost: look whether somebody else reads from a duplicate of the descriptor"
+                .into(),
+        location: "src/conn.rs:89".into(),
+        ..Finding::default()
+    };
+    let slot = |slot: u32| (slot < rows).then_some(slot);
+    let findings = [
+        slot(2).map(|_| finding("slow-dispatch", Severity::Warning, None)),
+        slot(4).map(|slot| finding("stuck-waiter", Severity::Error, Some(slot))),
+        slot(6).map(|slot| finding("leaked-readiness", Severity::Info, Some(slot))),
+    ];
+    Checkup::of(Looked {
+        cases: findings.into_iter().flatten().map(Case::new).collect(),
+        more: 0,
+        lints: vec![String::new(); 14],
+        laws: Some(8),
+        not_run: vec![NotRun {
+            check: "ghost-registration".into(),
+            why: "it reads the kernel's list of registrations".into(),
+            flag: Some("--kernel".into()),
+            younger_than_ns: None,
+        }],
+        captured_at_ns: fixture::NOW_NS,
+    })
 }
 
 fn leaks(looks: u64) -> Leaks {

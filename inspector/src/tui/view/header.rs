@@ -1,13 +1,14 @@
 //! The lines at the top: who is looked at, whether the connection lives, and the totals.
 
-use netpoller_proto::v1::{Descriptor, Poller, State};
+use netpoller_proto::v1::{Descriptor, Poller, Severity, State};
 use netpoller_proto::{Direction, Side};
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Link, View};
+use super::super::app::{App, View};
+use super::super::known::Link;
 use super::widgets::{duration, toned};
 use crate::model::Model;
 use crate::paint::Tone;
@@ -21,7 +22,13 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
         height: area.height.min(1),
         ..area
     };
-    let link = link(app, usize::from(area.width / 2));
+    let mut link = link(app, usize::from(area.width / 2));
+    // A low screen has no line of totals.
+    if let Some(grave) = found_tone(app).filter(|_| area.height == 1) {
+        let found = text::several(app.feed.checkup.count(), "finding");
+        link.spans
+            .insert(0, toned(app.theme, format!("{found}  "), grave));
+    }
     let room = area.width.saturating_sub(
         u16::try_from(link.width())
             .unwrap_or(u16::MAX)
@@ -159,6 +166,11 @@ fn totals(app: &App, room: u16) -> Line<'static> {
         "descriptors",
         Tone::Title,
     )];
+    let found = app.feed.checkup.count();
+    if let Some(grave) = found_tone(app) {
+        let name = if found == 1 { "FINDING" } else { "FINDINGS" };
+        facts.push((found.to_string(), name, grave));
+    }
     if violated > 0 {
         facts.push((
             violated.to_string(),
@@ -212,6 +224,15 @@ fn totals(app: &App, room: u16) -> Line<'static> {
         line.push_span(toned(theme, format!(" {name}"), Tone::Dim));
     }
     line
+}
+
+/// How grave it is that something was found, if it was.
+fn found_tone(app: &App) -> Option<Tone> {
+    let severity = app.feed.checkup.severity()?;
+    Some(match severity {
+        Severity::Warning | Severity::Error => Tone::Bad,
+        Severity::Unspecified | Severity::Info => Tone::Title,
+    })
 }
 
 #[derive(Default)]

@@ -6,7 +6,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Body, View};
+use super::super::app::{App, Body, Steps, View};
 use super::histogram::{Bars, height, sparkline};
 use super::widgets::{field, name_field, toned};
 use crate::paint::Tone;
@@ -23,7 +23,7 @@ pub(super) const VIEW: View = View {
     of_sites: false,
     body: Body::Drawn {
         render,
-        steps: |app| histograms(app).len(),
+        steps: Steps::lines(|app| histograms(app).len()),
     },
 };
 

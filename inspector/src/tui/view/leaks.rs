@@ -6,7 +6,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::super::app::{App, Body, View};
+use super::super::app::{App, Body, Steps, View};
 use super::sheet::sheet;
 use super::widgets::{scrolled, toned};
 use crate::paint::Tone;
@@ -19,7 +19,7 @@ pub(super) const VIEW: View = View {
     of_sites: true,
     body: Body::Drawn {
         render,
-        steps: |app| app.feed.leaks.rows.len(),
+        steps: Steps::lines(|app| app.feed.leaks.rows.len()),
     },
 };
 

@@ -3,7 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `table`, `latency`, `pollers`, `leaks` | the views |
+//! | `table`, `latency`, `pollers`, `leaks`, `findings` | the views |
 //! | `screen`, `areas` | the whole screen, and where everything stands |
 //! | `header`, `footer` | what stands around a view |
 //! | `detail`, `help` | what lies over it |
@@ -14,6 +14,7 @@
 
 mod areas;
 mod detail;
+mod findings;
 mod footer;
 mod header;
 mod help;
@@ -38,6 +39,7 @@ pub(crate) static VIEWS: &[View] = &[
     latency::VIEW,
     pollers::VIEW,
     leaks::VIEW,
+    findings::VIEW,
 ];
 
 /// Lines by which details can be scrolled at most.

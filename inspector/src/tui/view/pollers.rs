@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Body, View};
+use super::super::app::{App, Body, Steps, View};
 use super::histogram::sparkline;
 use super::sheet::{heading, sheet};
 use super::widgets::{scrolled, toned};
@@ -27,7 +27,7 @@ pub(super) const VIEW: View = View {
     of_sites: false,
     body: Body::Drawn {
         render,
-        steps: |app| lines(app, app.size.0).len(),
+        steps: Steps::lines(|app| lines(app, app.size.0).len()),
     },
 };
 

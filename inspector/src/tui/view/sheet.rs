@@ -1,9 +1,10 @@
-//! A table without a cursor, all of it, as lines to scroll by.
+//! Small tables as lines: all of it, to scroll by, or with one row selected.
 
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 
 use super::super::app::App;
-use super::widgets::{field, toned};
+use super::widgets::field;
 use crate::paint::Tone;
 use crate::table::{Align, Column, Context, Fit, Shown, fit};
 use crate::text;
@@ -18,6 +19,49 @@ pub(super) fn sheet<R>(
     width: usize,
 ) -> Vec<Line<'static>> {
     let theme = app.theme;
+    let fits = fits(context, columns, rows, width);
+    let tone = |row: &R, tone| if is_quiet(row) { Tone::Dim } else { tone };
+    let lines = rows.iter().map(|row| {
+        let style = |it| theme.tone(tone(row, it));
+        line(app, context, &fits, row, style)
+    });
+    let titles = titles(app, &fits, width);
+    std::iter::once(titles).chain(lines).collect()
+}
+
+/// A table of which one row is selected, so much of it as fits `room` with that row in it.
+pub(super) fn chosen<R>(
+    app: &App,
+    context: &Context,
+    columns: &'static [Column<R>],
+    rows: &[R],
+    selected: usize,
+    (width, height): (usize, usize),
+) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let fits = fits(context, columns, rows, width);
+    let visible = height.saturating_sub(1).max(1);
+    let first = (selected + 1).saturating_sub(visible);
+    let shown = rows.iter().enumerate().skip(first).take(visible);
+    let lines = shown.map(|(index, row)| match index == selected {
+        false => line(app, context, &fits, row, |tone| theme.tone(tone)),
+        true => {
+            let mut line = line(app, context, &fits, row, |_| theme.selected());
+            let rest = " ".repeat(width.saturating_sub(line.width()));
+            line.push_span(Span::styled(rest, theme.selected()));
+            line
+        }
+    });
+    let titles = titles(app, &fits, width);
+    std::iter::once(titles).chain(lines).collect()
+}
+
+fn fits<R>(
+    context: &Context,
+    columns: &'static [Column<R>],
+    rows: &[R],
+    width: usize,
+) -> Vec<Fit<R>> {
     let wanted = columns
         .iter()
         .filter(|column| column.shown == Shown::Always)
@@ -28,33 +72,42 @@ pub(super) fn sheet<R>(
             Fit::new(column, width, rows)
         })
         .collect();
-    let fits = fit(wanted, width.saturating_sub(2));
-    let align = |fit: &Fit<R>, content: &str| {
-        field(
-            &fit.column.cut(content, fit.width, theme.ascii),
-            fit.width,
-            fit.column.align == Align::Right,
-            theme.ascii,
-        )
-    };
-    let titles: Vec<String> = fits
-        .iter()
-        .map(|fit| align(fit, fit.column.title))
-        .collect();
-    let mut lines = vec![heading(app, &titles.join("  "), width)];
-    for row in rows {
-        let mut spans = vec![Span::raw(" ")];
-        for (index, fit) in fits.iter().enumerate() {
-            if index > 0 {
-                spans.push(Span::raw("  "));
-            }
-            let cell = fit.column.cell(row, context);
-            let tone = if is_quiet(row) { Tone::Dim } else { cell.tone };
-            spans.push(toned(theme, align(fit, &cell.text), tone));
+    fit(wanted, width.saturating_sub(2))
+}
+
+fn aligned<R>(app: &App, fit: &Fit<R>, content: &str) -> String {
+    field(
+        &fit.column.cut(content, fit.width, app.theme.ascii),
+        fit.width,
+        fit.column.align == Align::Right,
+        app.theme.ascii,
+    )
+}
+
+fn titles<R>(app: &App, fits: &[Fit<R>], width: usize) -> Line<'static> {
+    let titles = fits.iter().map(|fit| aligned(app, fit, fit.column.title));
+    heading(app, &titles.collect::<Vec<_>>().join("  "), width)
+}
+
+fn line<R>(
+    app: &App,
+    context: &Context,
+    fits: &[Fit<R>],
+    row: &R,
+    style: impl Fn(Tone) -> Style,
+) -> Line<'static> {
+    let mut spans = vec![Span::styled(" ", style(Tone::Plain))];
+    for (index, fit) in fits.iter().enumerate() {
+        if index > 0 {
+            spans.push(Span::styled("  ", style(Tone::Plain)));
         }
-        lines.push(Line::from(spans));
+        let cell = fit.column.cell(row, context);
+        spans.push(Span::styled(
+            aligned(app, fit, &cell.text),
+            style(cell.tone),
+        ));
     }
-    lines
+    Line::from(spans)
 }
 
 /// Titles, or one title, over the whole width.

@@ -6,8 +6,10 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Body, Link, TableState, View};
+use super::super::app::{App, Body, TableState, View};
+use super::super::known::Link;
 use super::widgets::{field, toned};
+use crate::findings::tone;
 use crate::paint::Tone;
 use crate::table::{self, Align, Cell, Entry, Fit, Shown, fit};
 use crate::text;
@@ -82,14 +84,15 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let fits: Vec<Fit<Entry>> = fit(wanted, usize::from(area.width.saturating_sub(2)));
 
     let mut lines = vec![titles(app, state, &fits, area.width)];
-    for (index, _) in shown.iter().enumerate() {
+    for (index, entry) in shown.iter().enumerate() {
         let cells = fits.iter().filter_map(|fit| {
             let (_, _, cells) = candidates
                 .iter()
                 .find(|(column, _, _)| std::ptr::eq(*column, fit.column))?;
             cells.get(index).map(|cell| (fit, cell))
         });
-        lines.push(row(app, cells, first + index == state.cursor, area.width));
+        let selected = first + index == state.cursor;
+        lines.push(row(app, entry, cells, selected, area.width));
     }
     frame.render_widget(Paragraph::new(lines), area);
     if state.rows.is_empty() {
@@ -130,6 +133,7 @@ fn titles(app: &App, state: &TableState, fits: &[Fit<Entry>], width: u16) -> Lin
 
 fn row<'a>(
     app: &App,
+    entry: &Entry,
     cells: impl Iterator<Item = (&'a Fit<Entry>, &'a Cell)>,
     selected: bool,
     width: u16,
@@ -143,7 +147,11 @@ fn row<'a>(
             theme.tone(tone)
         }
     };
-    let mut spans = vec![Span::styled(" ", style(Tone::Plain))];
+    // What the doctor has found something of is marked where nothing else stands.
+    let mut spans = vec![match app.feed.checkup.mark(&entry.row) {
+        Some(severity) => Span::styled("!", style(tone(severity))),
+        None => Span::styled(" ", style(Tone::Plain)),
+    }];
     for (index, (fit, cell)) in cells.enumerate() {
         if index > 0 {
             spans.push(Span::styled("  ", style(Tone::Plain)));

@@ -1,20 +1,10 @@
 //! What the doctor can be told.
 
-use std::str::FromStr;
 use std::time::Duration;
 
-use clap::{Args, ValueEnum};
+use clap::Args;
 
-use super::catalogue::Catalogue;
-use super::laws;
-use crate::failure::Failure;
-
-/// One look: long enough for rates, and for a stuck waiter of a quiet poller to be certain.
-pub(super) const WINDOW: Duration = Duration::from_secs(1);
-
-/// Descriptors of a process for which the kernel's list is read unless somebody says otherwise: it
-/// keeps events waiting for half a microsecond each, twice a second.
-pub(super) const FEW: u64 = 4096;
+use crate::findings::{FEW, Hold, Terms, When};
 
 /// What the doctor can be told.
 #[derive(Debug, Clone, Args)]
@@ -42,59 +32,13 @@ pub(crate) struct DoctorArgs {
 }
 
 impl DoctorArgs {
-    pub(super) fn allows(&self, name: &str) -> bool {
-        self.allow.iter().any(|it| it == name)
-    }
-
-    /// Whether the kernel's list is read, of a process with so many descriptors.
-    pub(super) fn asks_kernel(&self, descriptors: u64) -> bool {
-        match self.kernel {
-            When::Auto => descriptors <= FEW,
-            When::Always => true,
-            When::Never => false,
+    /// What is to be looked for.
+    pub(super) fn terms(&self) -> Terms {
+        Terms {
+            kernel: self.kernel,
+            few: FEW,
+            allow: self.allow.clone(),
+            hold: self.hold.clone(),
         }
-    }
-
-    /// Refuses a lint that nobody knows.
-    pub(super) fn check(&self, catalogue: &Catalogue) -> Result<(), Failure> {
-        for name in self.allow.iter().filter(|name| *name != laws::NAME) {
-            catalogue.knows("--allow", name)?;
-        }
-        for hold in &self.hold {
-            catalogue.knows("--hold", &hold.lint)?;
-        }
-        Ok(())
-    }
-}
-
-/// When something is done.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(super) enum When {
-    /// If it costs little.
-    Auto,
-    /// Whatever it costs.
-    Always,
-    /// Not at all.
-    Never,
-}
-
-/// A lint and its hold time.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub(super) struct Hold {
-    pub(super) lint: String,
-    pub(super) time: Duration,
-}
-
-impl FromStr for Hold {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let (lint, time) = text
-            .split_once('=')
-            .ok_or("write LINT=DUR, for example stuck-waiter=5s")?;
-        Ok(Self {
-            lint: lint.to_owned(),
-            time: humantime::parse_duration(time).map_err(|error| error.to_string())?,
-        })
     }
 }

@@ -3,13 +3,11 @@
 use std::collections::BTreeMap;
 
 use netpoller_proto::filter::Key;
-use netpoller_proto::v1::{Lint, Mode, Severity};
+use netpoller_proto::v1::{Lint, Severity};
 use serde::Serialize;
 
-use super::case::Case;
-use super::catalogue;
-use super::laws;
 use crate::document;
+use crate::findings::{Case, direction, laws, severity, timing};
 use crate::table::{Column, Context, Raw, Value};
 
 /// One finding: an item of `netpoller/v1/findings`.
@@ -57,23 +55,6 @@ pub(super) fn of<'a>(case: &'a Case, context: &Context) -> Item<'a> {
             .entry
             .as_ref()
             .map(|entry| document::descriptor(entry, context)),
-    }
-}
-
-pub(super) fn severity(severity: Severity) -> &'static str {
-    match severity {
-        Severity::Unspecified => "unknown",
-        Severity::Info => "info",
-        Severity::Warning => "warning",
-        Severity::Error => "error",
-    }
-}
-
-pub(super) fn direction(mode: Mode) -> Option<&'static str> {
-    match mode {
-        Mode::Unspecified => None,
-        Mode::Read => Some("read"),
-        Mode::Write => Some("write"),
     }
 }
 
@@ -143,7 +124,7 @@ pub(super) fn lint(lint: &Lint) -> LintItem<'_> {
     LintItem {
         lint: &lint.name,
         severity: severity(lint.severity()),
-        timing: catalogue::timing(lint),
+        timing: timing(lint),
         hold_ns: lint.hold_ns,
         needs_kernel: lint.needs_kernel,
         help: &lint.help,

@@ -1,26 +1,21 @@
 //! `netpoller doctor`: asks the process to look for known faults, and says what it found in prose.
 //!
-//! `args` is what it can be told, `catalogue` the lints of the process, `case` what was found,
-//! `prose` how a finding reads, `item` its JSON, `laws` the conservation laws as findings,
-//! `not_run` what was not looked for.
+//! `args` is what it can be told, `print` how it is printed, `item` its JSON; what it asks, and the
+//! sentences, are those of `findings`.
 
 mod args;
-mod case;
-mod catalogue;
 mod item;
-mod laws;
-mod not_run;
-mod prose;
+mod print;
 
 use std::collections::HashSet;
 use std::io::Write;
 use std::time::{Duration, Instant};
 
-use netpoller_proto::v1::{AuditResponse, DiagnoseRequest, DiagnoseResponse, Since};
 use prost::Message;
 
 use crate::document::Document;
 use crate::failure::{Failure, note};
+use crate::findings::{Case, Catalogue, Doctor, Key, Looked, NotRun, lines as lines_of};
 use crate::globals::Globals;
 use crate::out::{Format, Head, Style};
 use crate::source::Connection;
@@ -28,11 +23,6 @@ use crate::table::Context;
 use crate::text;
 use crate::verbs::verb::{ALL, NO_CSV, Usage, Verb};
 pub(crate) use args::DoctorArgs;
-
-use args::WINDOW;
-use case::{Case, Key};
-use catalogue::Catalogue;
-use not_run::{Look, NotRun};
 
 /// Findings beyond what is listed, from which on their number is of no use.
 const MANY: u64 = 1_000_000;
@@ -70,33 +60,18 @@ async fn diagnose(
     style: &Style,
 ) -> Result<(), Failure> {
     let began = Instant::now();
-    let catalogue = known(connection, args).await?;
-    args.check(&catalogue)?;
+    let mut doctor = Doctor::new(connection, args.terms()).await?;
     let pollers = connection.server.pollers.iter();
     let descriptors = pollers.fold(0, |sum: u64, it| sum.saturating_add(it.descriptors));
-    let request = request(args, &catalogue, args.asks_kernel(descriptors));
     let mut cases = Vec::new();
     let mut known: HashSet<Key> = HashSet::new();
-    let (mut more, mut weight, mut has_looked_again) = (0, 0, false);
+    let (mut more, mut weight) = (0, 0);
     loop {
-        let mut answer = connection.diagnose(request.clone()).await?;
-        // Afterwards: both read the kernel's list, and neither is to keep the other from it.
-        let (audit, without_kernel) = audit(connection, args, request.kernel).await;
-        date(&mut answer, &catalogue);
-        more = answer.more.max(more);
-        let broken: Vec<_> = audit
-            .iter()
-            .flat_map(|audit| laws::findings(audit, &answer.findings))
-            .collect();
-        // The lint that explains it may need another look to be certain.
-        if !has_looked_again && broken.iter().any(laws::may_be_explained) {
-            has_looked_again = true;
-            continue;
-        }
-        let new: Vec<_> = broken
-            .into_iter()
-            .chain(answer.findings.iter().cloned())
-            .map(Case::new)
+        let mut looked = doctor.look(connection, descriptors).await?;
+        more = looked.more.max(more);
+        let new: Vec<_> = looked
+            .cases
+            .drain(..)
             .filter(|case| known.insert(case.key()))
             .collect();
         weight += new
@@ -109,19 +84,10 @@ async fn diagnose(
                 connection.target
             )));
         }
-        let look = Look {
-            args,
-            catalogue: &catalogue,
-            descriptors,
-            answer: &answer,
-            audit: &audit,
-            without_kernel: without_kernel.as_deref(),
-        };
-        let not_run = look.not_run();
-        let head = style.head(connection, "netpoller/v1/findings", answer.captured_at_ns);
+        let head = style.head(connection, "netpoller/v1/findings", looked.captured_at_ns);
         let context = head.context;
         super::print(|out| match style.format {
-            Format::Table | Format::Wide => prose::cases(out, style, &new, cases.len(), &context),
+            Format::Table | Format::Wide => print::cases(out, style, &new, cases.len(), &context),
             Format::Jsonl => lines(out, &new, &context),
             Format::Json | Format::Csv => Ok(()),
         })?;
@@ -135,9 +101,9 @@ async fn diagnose(
                     let items: Vec<_> = cases.iter().map(|case| item::of(case, &context)).collect();
                     let diagnosis = Diagnosis {
                         document: style.whole(head, more == 0, items),
-                        lints: &answer.lints,
-                        laws: audit.as_ref().ok().map(laws::held),
-                        not_run: &not_run,
+                        lints: &looked.lints,
+                        laws: looked.laws,
+                        not_run: &looked.not_run,
                     };
                     serde_json::to_writer_pretty(&mut *out, &diagnosis)?;
                     Ok(out.write_all(b"\n")?)
@@ -145,17 +111,16 @@ async fn diagnose(
                 Format::Csv => style.records(out, &item::RECORDS, &cases, &context),
                 Format::Table | Format::Wide => {
                     if cases.is_empty() {
-                        let laws = audit.as_ref().ok().map(laws::held);
-                        writeln!(out, "{}", clean(&answer, laws, began.elapsed()))?;
-                    } else if !not_run.is_empty() {
+                        writeln!(out, "{}", clean(&looked, began.elapsed()))?;
+                    } else if !looked.not_run.is_empty() {
                         writeln!(out)?;
                     }
-                    prose::not_run(out, style, &not_run)
+                    print::not_run(out, style, &looked.not_run)
                 }
                 Format::Jsonl => Ok(()),
             })?;
             if matches!(style.format, Format::Jsonl | Format::Csv) {
-                for (name, line) in not_run::lines(&not_run) {
+                for (name, line) in lines_of(&looked.not_run) {
                     note(&format!("{name}: {line}"));
                 }
             }
@@ -176,71 +141,6 @@ struct Diagnosis<'a> {
     not_run: &'a [NotRun],
 }
 
-/// What the process can look for. One that is too old to say is asked what it runs.
-async fn known(connection: &Connection, args: &DoctorArgs) -> Result<Catalogue, Failure> {
-    let mut catalogue = Catalogue::of(&connection.server);
-    let is_told_of_lints = !args.allow.is_empty() || !args.hold.is_empty();
-    if !catalogue.told && is_told_of_lints {
-        let briefly = DiagnoseRequest {
-            window_ns: 1,
-            ..DiagnoseRequest::default()
-        };
-        catalogue.keep(&connection.diagnose(briefly).await?.lints);
-    }
-    Ok(catalogue)
-}
-
-/// The laws, or why nobody knows, and why they were read without the kernel's list if they had to
-/// be. A process that is too old, or busy, is still worth being looked at.
-async fn audit(
-    connection: &Connection,
-    args: &DoctorArgs,
-    kernel: bool,
-) -> (Result<AuditResponse, String>, Option<String>) {
-    if args.allows(laws::NAME) {
-        return (Err(String::new()), None);
-    }
-    let ask = async |kernel| {
-        let answer = connection.audit(kernel).await;
-        answer.map_err(|failure| failure.to_string())
-    };
-    match ask(kernel).await {
-        Err(why) if kernel => (ask(false).await, Some(why)),
-        answer => (answer, None),
-    }
-}
-
-/// A library that is older than this command does not say of what it tells no more than when it
-/// first saw it. That was in this look.
-fn date(answer: &mut DiagnoseResponse, catalogue: &Catalogue) {
-    let began_ns = answer.captured_at_ns.saturating_sub(answer.window_ns);
-    for finding in &mut answer.findings {
-        let lint = catalogue.find(&finding.lint);
-        let undated = lint.is_some_and(catalogue::begins_with_the_look);
-        // The first look is taken a moment before the window begins.
-        let by_this_look = finding.since_ns.saturating_add(500_000_000) >= began_ns;
-        if finding.since() == Since::Unspecified && undated && by_this_look {
-            finding.set_since(Since::FirstSeen);
-        }
-    }
-}
-
-/// What to ask. Of what the process does not know there is nothing to leave out, or to wait for.
-fn request(args: &DoctorArgs, catalogue: &Catalogue, kernel: bool) -> DiagnoseRequest {
-    let nanos = |time: Duration| u64::try_from(time.as_nanos()).unwrap_or(u64::MAX);
-    let known = |name: &&String| catalogue.find(name).is_some();
-    let holds = args.hold.iter().filter(|hold| known(&&hold.lint));
-    DiagnoseRequest {
-        poller: String::new(),
-        kernel,
-        window_ns: nanos(WINDOW),
-        allow: args.allow.iter().filter(known).cloned().collect(),
-        hold_ns: holds
-            .map(|hold| (hold.lint.clone(), nanos(hold.time)))
-            .collect(),
-    }
-}
-
 fn lines(out: &mut dyn Write, cases: &[Case], context: &Context) -> Result<(), Failure> {
     for case in cases {
         serde_json::to_writer(&mut *out, &item::of(case, context))?;
@@ -249,13 +149,8 @@ fn lines(out: &mut dyn Write, cases: &[Case], context: &Context) -> Result<(), F
     Ok(())
 }
 
-fn clean(answer: &DiagnoseResponse, laws: Option<usize>, took: Duration) -> String {
-    let laws = laws.map_or(String::new(), |laws| format!(", and {laws} laws hold"));
-    format!(
-        "no findings in {}: {} lints were run{laws}",
-        seconds(took),
-        answer.lints.len()
-    )
+fn clean(looked: &Looked, took: Duration) -> String {
+    format!("no findings in {}: {}", seconds(took), looked.ran())
 }
 
 fn seconds(took: Duration) -> String {
@@ -291,7 +186,7 @@ fn list(style: &Style, connection: Option<&Connection>) -> Result<(), Failure> {
         });
     }
     super::print(|out| match style.format {
-        Format::Table | Format::Wide | Format::Csv => prose::catalogue(out, style, &catalogue),
+        Format::Table | Format::Wide | Format::Csv => print::catalogue(out, style, &catalogue),
         Format::Json => {
             let head = match connection {
                 Some(connection) => {
@@ -323,21 +218,4 @@ fn list(style: &Style, connection: Option<&Connection>) -> Result<(), Failure> {
 fn items(catalogue: &Catalogue) -> Vec<item::LintItem<'_>> {
     let lints = catalogue.lints.iter().map(item::lint);
     lints.chain([item::law_item()]).collect()
-}
-
-#[cfg(test)]
-mod tests {
-    use super::args::Hold;
-    use super::*;
-
-    #[test]
-    fn a_hold_names_a_lint_and_a_time() {
-        let hold = "stuck-waiter=5s".parse::<Hold>().unwrap();
-        let seconds = Duration::from_secs(5);
-        assert_eq!((hold.lint.as_str(), hold.time), ("stuck-waiter", seconds));
-        for (wrong, word) in [("stuck-waiter", "LINT=DUR"), ("lost-edge=soon", "number")] {
-            let error = wrong.parse::<Hold>().unwrap_err();
-            assert!(error.contains(word), "{error}");
-        }
-    }
 }

@@ -3,18 +3,23 @@
 //! It folds frames on a thread of its own and publishes only whole groups, so that the UI neither
 //! waits for the network nor sees half a table. The last state is all that is kept for a slow UI.
 
-use std::convert::Infallible;
+mod asks;
+mod cause;
+mod doctor;
+
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
 use std::time::Duration;
 
-use netpoller_proto::v1::{ListSitesResponse, WatchRequest};
+use netpoller_proto::v1::WatchRequest;
 use tokio::sync::watch;
 
-use super::app::{Feed, Leaks, Link, Wanted};
+use super::known::{Feed, Link, Wanted};
 use crate::failure::Failure;
 use crate::model::Model;
 use crate::source::{Connection, Target, connect};
+use asks::{Detail, Sites};
+use cause::cause;
 
 const FIRST_RETRY: Duration = Duration::from_millis(250);
 const LAST_RETRY: Duration = Duration::from_secs(10);
@@ -29,10 +34,7 @@ pub(crate) async fn run(
 ) {
     let mut attempt = 0;
     let mut detail = Detail(wanted.clone());
-    let mut sites = Sites {
-        wanted,
-        first: None,
-    };
+    let mut sites = Sites::new(wanted);
     loop {
         let reason = tokio::select! {
             reason = async {
@@ -44,6 +46,7 @@ pub(crate) async fn run(
                     reason = fold(&connection, interval, &feed, &mut attempt) => reason,
                     never = sites.ask(&connection, interval, &feed) => match never {},
                     never = detail.ask(&connection, interval, &feed) => match never {},
+                    never = doctor::ask(&connection, &feed) => match never {},
                 }
             } => reason,
             () = feed.closed() => return,
@@ -106,6 +109,7 @@ async fn fold(
                         feed.link = Link::Live;
                         if !is_same_life {
                             feed.leaks = Arc::default();
+                            feed.checkup = Arc::default();
                             feed.described = None;
                         }
                     });
@@ -123,100 +127,6 @@ async fn fold(
             Err(failure) => {
                 return cause(failure, Some("the process has sent nothing for too long"));
             }
-        }
-    }
-}
-
-/// Asks for the lines that open descriptors.
-struct Sites {
-    /// Whether somebody looks at them.
-    wanted: watch::Receiver<Wanted>,
-    /// The first answer of this life of the process.
-    first: Option<ListSitesResponse>,
-}
-
-impl Sites {
-    /// Once an interval, while somebody looks.
-    async fn ask(
-        &mut self,
-        connection: &Connection,
-        interval: Duration,
-        feed: &watch::Sender<Feed>,
-    ) -> Infallible {
-        loop {
-            if self.wanted.wait_for(|wanted| wanted.sites).await.is_err() {
-                return std::future::pending().await;
-            }
-            let leaks = match connection.sites().await {
-                Ok(now) => {
-                    let first = match self.first.take() {
-                        Some(first) if first.epoch == now.epoch => first,
-                        _ => now.clone(),
-                    };
-                    Leaks::between(self.first.insert(first), now)
-                }
-                Err(failure) => Leaks {
-                    trouble: cause(failure, Some("the open sites did not come in time")),
-                    ..Leaks::clone(&feed.borrow().leaks)
-                },
-            };
-            feed.send_modify(|feed| feed.leaks = Arc::new(leaks));
-            tokio::time::sleep(interval).await;
-        }
-    }
-}
-
-/// Asks for one descriptor in full.
-struct Detail(watch::Receiver<Wanted>);
-
-impl Detail {
-    /// Once an interval, while somebody looks at one, and at once if that becomes another one.
-    async fn ask(
-        &mut self,
-        connection: &Connection,
-        interval: Duration,
-        feed: &watch::Sender<Feed>,
-    ) -> Infallible {
-        loop {
-            let wanted = self.0.wait_for(|wanted| wanted.descriptor.is_some()).await;
-            let wanted = wanted.ok().and_then(|it| it.descriptor.clone());
-            let Some((poller, id)) = wanted else {
-                return std::future::pending().await;
-            };
-            // What is gone is shown as it was.
-            if let Ok(answer) = connection.descriptor(poller, id).await {
-                let described = answer.descriptor.map(Arc::new);
-                feed.send_modify(|feed| feed.described = described);
-            }
-            tokio::select! {
-                () = tokio::time::sleep(interval) => {}
-                _ = self.0.changed() => {}
-            }
-        }
-    }
-}
-
-/// What is the matter, in a few words: the target is in the header, and advice is for the command
-/// line. Of what did not come in time, what to call it.
-fn cause(failure: Failure, late: Option<&str>) -> String {
-    match (failure, late) {
-        (Failure::Connect { reason, .. }, _) => reason,
-        (
-            Failure::Lost {
-                trouble: Some(trouble),
-                ..
-            }
-            | Failure::Timeout {
-                trouble: Some(trouble),
-                ..
-            },
-            _,
-        ) => trouble,
-        (Failure::Lost { reason, .. }, Some(_)) => reason,
-        (Failure::Timeout { .. }, Some(late)) => late.to_owned(),
-        (failure, _) => {
-            let said = failure.to_string();
-            said.lines().next().unwrap_or_default().to_owned()
         }
     }
 }
@@ -239,6 +149,7 @@ fn random() -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use netpoller_proto::v1::{DiagnoseResponse, Finding};
     use netpoller_tests::mock::{Mock, Running};
     use std::sync::atomic::{AtomicU64, Ordering};
     use tempfile::TempDir;
@@ -396,6 +307,45 @@ mod tests {
         let sequence = feeds.borrow().model.sequence + 3;
         until(&mut feeds, |feed| feed.model.sequence >= sequence).await;
         assert!(asked.load(Ordering::Relaxed) <= before);
+        drop(feeds);
+        task.await.expect("it ends when nobody looks");
+    }
+
+    #[tokio::test]
+    async fn what_is_wrong_is_asked_for_by_itself_and_that_it_cannot_be_is_told() {
+        let row = netpoller_tests::rows::row(2, netpoller_tests::rows::NOW_NS);
+        let diagnosis = DiagnoseResponse {
+            findings: vec![Finding {
+                lint: "stuck-waiter".into(),
+                descriptor: Some(row.clone()),
+                ..Default::default()
+            }],
+            lints: vec!["stuck-waiter".into()],
+            ..Default::default()
+        };
+        let Watched {
+            mut feeds,
+            want: _want,
+            task,
+            _mock,
+        } = Watched::of(Mock {
+            diagnosis: Some(diagnosis),
+            ..Mock::new(3)
+        });
+        let found = until(&mut feeds, |feed| !feed.checkup.cases.is_empty()).await;
+        assert!(found.checkup.mark(&row).is_some());
+        assert!(found.checkup.ran.starts_with("1 lints were run"));
+        drop(feeds);
+        task.await.expect("it ends when nobody looks");
+
+        let Watched {
+            mut feeds,
+            want: _want,
+            task,
+            _mock,
+        } = Watched::of(Mock::new(3));
+        let told = until(&mut feeds, |feed| !feed.checkup.trouble.is_empty()).await;
+        assert_eq!(told.checkup.count(), 0);
         drop(feeds);
         task.await.expect("it ends when nobody looks");
     }

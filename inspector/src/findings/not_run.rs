@@ -6,21 +6,21 @@ use std::time::Duration;
 use netpoller::view::lints;
 use netpoller_proto::v1::{AuditResponse, DiagnoseResponse, Lint};
 
-use super::args::{DoctorArgs, FEW, WINDOW, When};
 use super::catalogue::{Catalogue, begins_with_the_look, hold};
 use super::laws;
+use super::terms::{Terms, WINDOW, When};
 
 /// One of them.
 #[derive(Debug, Clone, PartialEq, Eq, serde::Serialize)]
-pub(super) struct NotRun {
+pub(crate) struct NotRun {
     /// The lint, or the law.
-    pub(super) check: String,
+    pub(crate) check: String,
     /// Why it was not run, or what it did not say.
-    pub(super) why: String,
+    pub(crate) why: String,
     /// What to say for it to be run.
-    pub(super) flag: Option<String>,
+    pub(crate) flag: Option<String>,
     /// It was run; faults that are younger than this are not reported.
-    pub(super) younger_than_ns: Option<u64>,
+    pub(crate) younger_than_ns: Option<u64>,
 }
 
 impl NotRun {
@@ -36,7 +36,7 @@ impl NotRun {
 
 /// What was asked, and what was answered.
 pub(super) struct Look<'a> {
-    pub(super) args: &'a DoctorArgs,
+    pub(super) terms: &'a Terms,
     pub(super) catalogue: &'a Catalogue,
     /// Descriptors of the process.
     pub(super) descriptors: u64,
@@ -50,20 +50,20 @@ impl Look<'_> {
     /// All that was not run.
     pub(super) fn not_run(&self) -> Vec<NotRun> {
         let mut all = Vec::new();
-        let (args, run) = (self.args, &self.answer.lints);
+        let (terms, run) = (self.terms, &self.answer.lints);
         let is_run = |name: &str| run.iter().any(|it| it == name);
         let needing = self.catalogue.lints.iter().filter(|it| it.needs_kernel);
         let kernel_was_read = needing.clone().any(|it| is_run(&it.name));
         for lint in &self.catalogue.lints {
             let name = lint.name.as_str();
             let unjudged = self.answer.unjudged.iter().find(|it| it.lint == name);
-            if args.allows(name) {
+            if terms.allows(name) {
                 all.push(NotRun::new(name, "left out by --allow", None));
             } else if let Some(unjudged) = unjudged {
                 all.push(NotRun::new(name, &unjudged.why, None));
             } else if is_run(name) {
                 all.extend(self.too_young(lint));
-            } else if lint.needs_kernel && !args.asks_kernel(self.descriptors) {
+            } else if lint.needs_kernel && !terms.asks_kernel(self.descriptors) {
                 all.push(self.kernel(name));
             } else if run.is_empty() {
                 let why = "the process records nothing: it is built without instrumentation";
@@ -90,7 +90,7 @@ impl Look<'_> {
     }
 
     fn laws(&self) -> Option<NotRun> {
-        if self.args.allows(laws::NAME) {
+        if self.terms.allows(laws::NAME) {
             return Some(NotRun::new(laws::NAME, "left out by --allow", None));
         }
         let answer = match self.audit {
@@ -109,12 +109,13 @@ impl Look<'_> {
 
     /// Of what reads the kernel's list, which was not to be read.
     fn kernel(&self, name: &str) -> NotRun {
-        let why = match self.args.kernel {
+        let why = match self.terms.kernel {
             When::Never => "it reads the kernel's list of registrations".to_owned(),
             _ => format!(
-                "it reads the kernel's list of registrations, which delays the events of {} descriptors, more than {FEW}, \
+                "it reads the kernel's list of registrations, which delays the events of {} descriptors, more than {}, \
                  by about {}",
                 self.descriptors,
+                self.terms.few,
                 humantime::format_duration(Duration::from_micros(self.descriptors / 2))
             ),
         };
@@ -124,7 +125,7 @@ impl Look<'_> {
     /// What a lint that was run leaves out, if that is more than the look itself takes.
     fn too_young(&self, lint: &Lint) -> Option<NotRun> {
         let name = lint.name.as_str();
-        let said = self.args.hold.iter().rev().find(|hold| hold.lint == name);
+        let said = self.terms.hold.iter().rev().find(|hold| hold.lint == name);
         let hold = said.map_or(hold(lint), |hold| hold.time);
         if hold <= WINDOW {
             return None;
@@ -150,7 +151,7 @@ impl Look<'_> {
 }
 
 /// Two lines for people: what was not run with what to say for it, and what was not reported yet.
-pub(super) fn lines(all: &[NotRun]) -> Vec<(&'static str, String)> {
+pub(crate) fn lines(all: &[NotRun]) -> Vec<(&'static str, String)> {
     let (young, rest): (Vec<&NotRun>, Vec<&NotRun>) =
         all.iter().partition(|it| it.younger_than_ns.is_some());
     let mut parts: Vec<String> = Vec::new();
@@ -195,16 +196,16 @@ pub(super) fn lines(all: &[NotRun]) -> Vec<(&'static str, String)> {
 
 #[cfg(test)]
 mod tests {
+    use super::super::terms::FEW;
     use super::*;
     use netpoller_proto::v1::{Law, PollerLaws, Unjudged};
 
-    fn args(kernel: When, allow: &[&str], hold: &[&str]) -> DoctorArgs {
-        DoctorArgs {
-            duration: None,
+    fn terms(kernel: When, allow: &[&str], hold: &[&str]) -> Terms {
+        Terms {
             kernel,
+            few: FEW,
             allow: allow.iter().map(|it| (*it).to_owned()).collect(),
             hold: hold.iter().map(|it| it.parse().unwrap()).collect(),
-            list: false,
         }
     }
 
@@ -232,13 +233,13 @@ mod tests {
     }
 
     fn of(
-        args: &DoctorArgs,
+        terms: &Terms,
         descriptors: u64,
         answer: &DiagnoseResponse,
         audit: &Result<AuditResponse, String>,
     ) -> Vec<NotRun> {
         let look = Look {
-            args,
+            terms,
             catalogue: &Catalogue::own(),
             descriptors,
             answer,
@@ -252,9 +253,9 @@ mod tests {
     fn of_few_descriptors_all_is_run_and_of_many_what_costs_is_named_with_its_price() {
         let holds: Vec<String> = lints::Lint::ALL.map(|lint| format!("{lint}=0s")).into();
         let holds: Vec<&str> = holds.iter().map(String::as_str).collect();
-        let args = args(When::Auto, &[], &holds);
-        assert_eq!(of(&args, FEW, &answer(true), &laws_of(&["kernel"])), []);
-        let many = lines(&of(&args, 100_000, &answer(false), &laws_of(&["park"])));
+        let terms = terms(When::Auto, &[], &holds);
+        assert_eq!(of(&terms, FEW, &answer(true), &laws_of(&["kernel"])), []);
+        let many = lines(&of(&terms, 100_000, &answer(false), &laws_of(&["park"])));
         let expected = "duplicate-registration, ghost-registration, the law `kernel`: it reads the kernel's list of \
                         registrations, which delays the events of 100000 descriptors, more than 4096, by about 50ms \
                         (--kernel)";
@@ -264,7 +265,7 @@ mod tests {
     #[test]
     fn what_is_held_for_longer_than_a_look_is_too_young_before() {
         let usual = of(
-            &args(When::Auto, &[], &[]),
+            &terms(When::Auto, &[], &[]),
             1,
             &answer(true),
             &laws_of(&["kernel"]),
@@ -283,7 +284,7 @@ mod tests {
 
     #[test]
     fn what_was_left_out_or_is_not_known_or_cannot_be_seen_is_said_to_be() {
-        let args = args(
+        let terms = terms(
             When::Always,
             &["wake-storm", "broken-law"],
             &["ghost-registration=5s"],
@@ -294,7 +295,7 @@ mod tests {
             lint: "blocked-executor".into(),
             why: "it may not know".into(),
         });
-        let all = of(&args, 1, &ran, &laws_of(&[]));
+        let all = of(&terms, 1, &ran, &laws_of(&[]));
         let why = |check: &str| {
             let found = all.iter().find(|it| it.check == check);
             found.map_or("", |it| it.why.as_str())
@@ -308,7 +309,7 @@ mod tests {
 
     #[test]
     fn a_process_that_is_older_or_newer_is_judged_by_its_own_lints() {
-        let args = args(When::Never, &[], &[]);
+        let terms = terms(When::Never, &[], &[]);
         let mut catalogue = Catalogue::own();
         catalogue.lints.retain(|lint| lint.name != "woken-not-run");
         catalogue.lints.push(Lint {
@@ -321,7 +322,7 @@ mod tests {
         run.lints.push("of-tomorrow".into());
         let failed = Err("it is busy".to_owned());
         let look = Look {
-            args: &args,
+            terms: &terms,
             catalogue: &catalogue,
             descriptors: 1,
             answer: &run,

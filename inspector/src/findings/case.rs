@@ -8,13 +8,14 @@ use super::laws;
 use crate::table::Entry;
 
 /// A finding, and its row as the tables have it.
-pub(super) struct Case {
-    pub(super) finding: Finding,
-    pub(super) entry: Option<Entry>,
+#[derive(Debug, Clone)]
+pub(crate) struct Case {
+    pub(crate) finding: Finding,
+    pub(crate) entry: Option<Entry>,
 }
 
 impl Case {
-    pub(super) fn new(finding: Finding) -> Self {
+    pub(crate) fn new(finding: Finding) -> Self {
         let row = finding.descriptor.clone().map(Arc::new);
         Self {
             entry: row.map(|row| Entry {
@@ -26,24 +27,24 @@ impl Case {
     }
 
     /// `slot.generation`, if the finding is about a descriptor.
-    pub(super) fn id(&self) -> Option<String> {
+    pub(crate) fn id(&self) -> Option<String> {
         self.entry.as_ref().map(|entry| entry.row.id().to_string())
     }
 
     /// Since when it is so, if that is known.
-    pub(super) fn since_ns(&self) -> Option<u64> {
+    pub(crate) fn since_ns(&self) -> Option<u64> {
         let began = self.finding.since() != Since::FirstSeen && self.finding.since_ns != 0;
         began.then_some(self.finding.since_ns)
     }
 
     /// When it was first seen, if nobody knows since when it is so.
-    pub(super) fn first_seen_ns(&self) -> Option<u64> {
+    pub(crate) fn first_seen_ns(&self) -> Option<u64> {
         let first_seen = self.finding.since() == Since::FirstSeen;
         first_seen.then_some(self.finding.since_ns)
     }
 
     /// What makes it another fault than one that was told of.
-    pub(super) fn key(&self) -> Key {
+    pub(crate) fn key(&self) -> Key {
         let finding = &self.finding;
         // A poller has many laws.
         if finding.lint == laws::NAME {
@@ -60,4 +61,4 @@ impl Case {
     }
 }
 
-pub(super) type Key = (String, String, String, i32);
+pub(crate) type Key = (String, String, String, i32);

@@ -11,17 +11,17 @@ use crate::text;
 
 /// What can be looked for.
 #[derive(Debug, Clone, PartialEq)]
-pub(super) struct Catalogue {
-    pub(super) lints: Vec<Lint>,
+pub(crate) struct Catalogue {
+    pub(crate) lints: Vec<Lint>,
     /// The process said so.
-    pub(super) told: bool,
+    pub(crate) told: bool,
     /// It is read from outside, where not everything can be known.
-    pub(super) outside: bool,
+    pub(crate) outside: bool,
 }
 
 impl Catalogue {
     /// That of a process; of one whose library is too old to say, this command's.
-    pub(super) fn of(server: &GetServerResponse) -> Self {
+    pub(crate) fn of(server: &GetServerResponse) -> Self {
         if server.lints.is_empty() {
             return Self::own();
         }
@@ -33,7 +33,7 @@ impl Catalogue {
     }
 
     /// This command's.
-    pub(super) fn own() -> Self {
+    pub(crate) fn own() -> Self {
         Self {
             lints: lints::Lint::ALL.map(own).into(),
             told: false,
@@ -42,7 +42,7 @@ impl Catalogue {
     }
 
     /// What is left of this command's if a process runs only these.
-    pub(super) fn keep(&mut self, run: &[String]) {
+    pub(crate) fn keep(&mut self, run: &[String]) {
         self.lints
             .retain(|lint| lint.needs_kernel || run.contains(&lint.name));
     }
@@ -92,7 +92,7 @@ fn own(lint: lints::Lint) -> Lint {
 }
 
 /// How long a fault must last before it is reported, where nothing else is said.
-pub(super) fn hold(lint: &Lint) -> Duration {
+pub(crate) fn hold(lint: &Lint) -> Duration {
     Duration::from_nanos(lint.hold_ns)
 }
 
@@ -102,7 +102,7 @@ pub(super) fn begins_with_the_look(lint: &Lint) -> bool {
 }
 
 /// What is known of when it began, in a word.
-pub(super) fn timing(lint: &Lint) -> &'static str {
+pub(crate) fn timing(lint: &Lint) -> &'static str {
     match lint.timing() {
         Timing::Unspecified => "unknown",
         Timing::Dated => "dated",

@@ -4,12 +4,24 @@ use netpoller::view::lints::Lint;
 use netpoller_proto::v1::{AuditResponse, Evidence, Finding, Law, Severity, Since};
 
 use crate::text;
-use crate::verbs::audit::cause;
 
 /// The name of the finding, and for `--allow`.
-pub(super) const NAME: &str = "broken-law";
-pub(super) const HELP: &str = "A conservation law does not hold: what was counted on the way in is not what came out, plus what is inside.";
-pub(super) const ADVICE: &str = "something was counted twice or not at all, unless it is the law `kernel`: this is a bug of netpoller, please report it; `netpoller audit` has all laws";
+pub(crate) const NAME: &str = "broken-law";
+pub(crate) const HELP: &str = "A conservation law does not hold: what was counted on the way in is not what came out, plus what is inside.";
+pub(crate) const ADVICE: &str = "something was counted twice or not at all, unless it is the law `kernel`: this is a bug of netpoller, please report it; `netpoller audit` has all laws";
+
+/// Why a law may be violated, and what to do about it.
+pub(crate) fn cause(law: &Law) -> &'static str {
+    match law.name.as_str() {
+        "kernel" => {
+            "descriptors were closed, replaced or duplicated behind the poller's back, or somebody \
+             used epoll_ctl: `netpoller doctor --kernel` names them"
+        }
+        _ => {
+            "something was counted twice or not at all: this is a bug of netpoller, please report it"
+        }
+    }
+}
 
 /// The law that compares with the kernel's list.
 pub(super) const KERNEL: &str = "kernel";

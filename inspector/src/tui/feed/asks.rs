@@ -1,0 +1,88 @@
+//! What the process is asked for beside its table, while somebody looks at it.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use netpoller_proto::v1::ListSitesResponse;
+use tokio::sync::watch;
+
+use super::super::known::{Feed, Leaks, Wanted};
+use super::cause::cause;
+use crate::source::Connection;
+
+/// Asks for the lines that open descriptors.
+pub(super) struct Sites {
+    /// Whether somebody looks at them.
+    wanted: watch::Receiver<Wanted>,
+    /// The first answer of this life of the process.
+    first: Option<ListSitesResponse>,
+}
+
+impl Sites {
+    pub(super) fn new(wanted: watch::Receiver<Wanted>) -> Self {
+        Self {
+            wanted,
+            first: None,
+        }
+    }
+
+    /// Once an interval, while somebody looks.
+    pub(super) async fn ask(
+        &mut self,
+        connection: &Connection,
+        interval: Duration,
+        feed: &watch::Sender<Feed>,
+    ) -> Infallible {
+        loop {
+            if self.wanted.wait_for(|wanted| wanted.sites).await.is_err() {
+                return std::future::pending().await;
+            }
+            let leaks = match connection.sites().await {
+                Ok(now) => {
+                    let first = match self.first.take() {
+                        Some(first) if first.epoch == now.epoch => first,
+                        _ => now.clone(),
+                    };
+                    Leaks::between(self.first.insert(first), now)
+                }
+                Err(failure) => Leaks {
+                    trouble: cause(failure, Some("the open sites did not come in time")),
+                    ..Leaks::clone(&feed.borrow().leaks)
+                },
+            };
+            feed.send_modify(|feed| feed.leaks = Arc::new(leaks));
+            tokio::time::sleep(interval).await;
+        }
+    }
+}
+
+/// Asks for one descriptor in full.
+pub(super) struct Detail(pub(super) watch::Receiver<Wanted>);
+
+impl Detail {
+    /// Once an interval, while somebody looks at one, and at once if that becomes another one.
+    pub(super) async fn ask(
+        &mut self,
+        connection: &Connection,
+        interval: Duration,
+        feed: &watch::Sender<Feed>,
+    ) -> Infallible {
+        loop {
+            let wanted = self.0.wait_for(|wanted| wanted.descriptor.is_some()).await;
+            let wanted = wanted.ok().and_then(|it| it.descriptor.clone());
+            let Some((poller, id)) = wanted else {
+                return std::future::pending().await;
+            };
+            // What is gone is shown as it was.
+            if let Ok(answer) = connection.descriptor(poller, id).await {
+                let described = answer.descriptor.map(Arc::new);
+                feed.send_modify(|feed| feed.described = described);
+            }
+            tokio::select! {
+                () = tokio::time::sleep(interval) => {}
+                _ = self.0.changed() => {}
+            }
+        }
+    }
+}

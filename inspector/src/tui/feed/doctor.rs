@@ -1,0 +1,63 @@
+//! Asks from time to time what is wrong with the process.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+
+use super::super::known::{Checkup, Feed};
+use super::cause::cause;
+use crate::failure::Failure;
+use crate::findings::{Doctor, Looked, Terms, When};
+use crate::source::Connection;
+
+/// Between two looks, each of which takes a second. A process forgets after ten what it has seen.
+const REST: Duration = Duration::from_secs(4);
+/// After a look that failed, and twice as long after each further one.
+const LONGEST_REST: Duration = Duration::from_secs(60);
+/// Descriptors of a process whose kernel's list is read: nobody has asked for this look, so events
+/// may wait for half a millisecond at most.
+const FEW: u64 = 1024;
+
+/// Looks again and again.
+pub(super) async fn ask(connection: &Connection, feed: &watch::Sender<Feed>) -> Infallible {
+    let mut rest = REST;
+    let mut doctor = None;
+    loop {
+        match look(&mut doctor, connection, feed).await {
+            Ok(looked) => {
+                rest = REST;
+                let checkup = Arc::new(Checkup::of(looked));
+                feed.send_modify(|feed| feed.checkup = checkup);
+            }
+            Err(failure) => {
+                rest = (rest * 2).min(LONGEST_REST);
+                let trouble = cause(failure, Some("the findings did not come in time"));
+                feed.send_modify(|feed| Arc::make_mut(&mut feed.checkup).trouble = trouble);
+            }
+        }
+        tokio::time::sleep(rest).await;
+    }
+}
+
+async fn look(
+    doctor: &mut Option<Doctor>,
+    connection: &Connection,
+    feed: &watch::Sender<Feed>,
+) -> Result<Looked, Failure> {
+    let doctor = match doctor {
+        Some(doctor) => doctor,
+        None => {
+            let terms = Terms {
+                kernel: When::Auto,
+                few: FEW,
+                allow: Vec::new(),
+                hold: Vec::new(),
+            };
+            doctor.insert(Doctor::new(connection, terms).await?)
+        }
+    };
+    let descriptors = feed.borrow().model.rows.len() as u64;
+    doctor.look(connection, descriptors).await
+}

@@ -1,0 +1,159 @@
+//! What the feed knows of the process, as one value, and what it is asked to find out.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::Duration;
+
+use netpoller_proto::v1::{Descriptor, GetServerResponse, ListSitesResponse, Severity};
+use netpoller_proto::vocabulary::DescId;
+
+use crate::findings::{Case, Looked, lines};
+use crate::model::Model;
+use crate::table::{SiteRow, leaks};
+
+/// The state of the connection.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) enum Link {
+    /// The first attempt.
+    Connecting,
+    /// Frames come in.
+    Live,
+    /// Lost, for this reason; the next attempt comes after this time.
+    Lost {
+        reason: String,
+        attempt: u32,
+        retry_in: Duration,
+    },
+}
+
+/// What the feed knows, as one value.
+#[derive(Debug, Clone)]
+pub(crate) struct Feed {
+    pub(crate) server: Option<Arc<GetServerResponse>>,
+    pub(crate) model: Model,
+    /// The lines that open descriptors, once somebody has looked at them.
+    pub(crate) leaks: Arc<Leaks>,
+    /// What is wrong, as the process says from time to time.
+    pub(crate) checkup: Arc<Checkup>,
+    /// The last descriptor of which more was asked for, with the calls that wait on it.
+    pub(crate) described: Option<Arc<Descriptor>>,
+    pub(crate) link: Link,
+}
+
+/// What the process is asked for beside its table, while somebody looks at it.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(crate) struct Wanted {
+    /// The lines that open descriptors.
+    pub(crate) sites: bool,
+    /// One descriptor in full: its poller and its number there.
+    pub(crate) descriptor: Option<(String, DescId)>,
+}
+
+/// Sites that are shown. Nobody scrolls through more.
+const MOST_SITES: usize = 1_000;
+
+/// What has become of the lines that open descriptors, from the first look at them on.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Leaks {
+    /// All of it in one line; empty before the first answer.
+    pub(crate) summary: String,
+    pub(crate) rows: Vec<SiteRow>,
+    /// When it was so.
+    pub(crate) captured_at_ns: u64,
+    /// Why there is no newer answer, or what the last one lacks.
+    pub(crate) trouble: String,
+}
+
+impl Leaks {
+    /// As two answers tell it.
+    pub(crate) fn between(first: &ListSitesResponse, mut now: ListSitesResponse) -> Self {
+        let captured_at_ns = now.captured_at_ns;
+        let trouble = std::mem::take(&mut now.sockets_error);
+        let mut all = leaks::between(first, now);
+        let mut summary = leaks::summary(&all);
+        if all.len() > MOST_SITES {
+            all.truncate(MOST_SITES);
+            summary.push_str(&format!("; the first {MOST_SITES} lines"));
+        }
+        let rows = all.into_iter().flat_map(|leak| leak.lines(leaks::PARTS));
+        Self {
+            summary,
+            rows: rows.collect(),
+            captured_at_ns,
+            trouble,
+        }
+    }
+}
+
+impl Default for Feed {
+    fn default() -> Self {
+        Self {
+            server: None,
+            model: Model::default(),
+            leaks: Arc::default(),
+            checkup: Arc::default(),
+            described: None,
+            link: Link::Connecting,
+        }
+    }
+}
+
+/// What the doctor said when it looked last.
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Checkup {
+    /// The gravest first.
+    pub(crate) cases: Vec<Case>,
+    /// Findings beyond these, which the process does not list.
+    pub(crate) more: u64,
+    /// What was run, in a few words; empty before the first answer.
+    pub(crate) ran: String,
+    /// What was not run, or not told yet, under its name.
+    pub(crate) not_run: Vec<(&'static str, String)>,
+    /// When it looked.
+    pub(crate) captured_at_ns: u64,
+    /// Why there is no newer answer.
+    pub(crate) trouble: String,
+    /// How grave the worst is of each descriptor.
+    worst: HashMap<String, HashMap<DescId, Severity>>,
+}
+
+impl Checkup {
+    /// As the last look found it.
+    pub(crate) fn of(looked: Looked) -> Self {
+        let ran = looked.ran();
+        let mut cases = looked.cases;
+        // Those of one gravity stay in the order in which the process lists them.
+        cases.sort_by_key(|case| std::cmp::Reverse(case.finding.severity()));
+        let mut worst: HashMap<String, HashMap<DescId, Severity>> = HashMap::new();
+        for case in cases.iter().rev() {
+            if let Some(entry) = &case.entry {
+                let of_poller = worst.entry(entry.row.poller.clone()).or_default();
+                of_poller.insert(entry.row.id(), case.finding.severity());
+            }
+        }
+        Self {
+            more: looked.more,
+            ran,
+            not_run: lines(&looked.not_run),
+            captured_at_ns: looked.captured_at_ns,
+            trouble: String::new(),
+            worst,
+            cases,
+        }
+    }
+
+    /// Findings, those that are not listed too.
+    pub(crate) fn count(&self) -> u64 {
+        self.more.saturating_add(self.cases.len() as u64)
+    }
+
+    /// How grave the worst finding is.
+    pub(crate) fn severity(&self) -> Option<Severity> {
+        self.cases.first().map(|case| case.finding.severity())
+    }
+
+    /// How grave the worst finding of this descriptor is.
+    pub(crate) fn mark(&self, row: &Descriptor) -> Option<Severity> {
+        self.worst.get(&row.poller)?.get(&row.id()).copied()
+    }
+}
