@@ -3,10 +3,9 @@
 //! Internal buckets are log-linear, four to each doubling, and the powers of two are bounds of
 //! theirs. So are all bounds of what is counted in events, and `le` is exact there.
 //!
-//! The bounds of times are decimal, and no internal ones. A bucket `le` counts the samples that are
-//! known to be at most the bound: those of the internal buckets that end there or before. A sample
-//! less than a quarter below the bound, or on it, may therefore be counted one bucket further up;
-//! none is ever counted below its own, so a quantile is rounded up and never down.
+//! The bounds of times are those internal ones that are nearest to 1, 2 and 5 of each decade, at
+//! most a twelfth away: `le` is exact there too. Round bounds would have to be guessed, by up to a
+//! quarter.
 
 use netpoller_core::HistogramSnapshot;
 
@@ -17,61 +16,33 @@ pub(super) struct Bounds {
     pub(super) units: f64,
 }
 
-/// 1, 2 and 5 of each decade from a microsecond to ten seconds.
-pub(super) const LATENCY: Bounds = Bounds {
+/// About 1, 2 and 5 of each decade, from a microsecond to a minute.
+pub(super) const TIME: Bounds = Bounds {
     bounds: &[
-        (1_000, "0.000001"),
-        (2_000, "0.000002"),
-        (5_000, "0.000005"),
-        (10_000, "0.00001"),
-        (20_000, "0.00002"),
-        (50_000, "0.00005"),
-        (100_000, "0.0001"),
-        (200_000, "0.0002"),
-        (500_000, "0.0005"),
-        (1_000_000, "0.001"),
-        (2_000_000, "0.002"),
-        (5_000_000, "0.005"),
-        (10_000_000, "0.01"),
-        (20_000_000, "0.02"),
-        (50_000_000, "0.05"),
-        (100_000_000, "0.1"),
-        (200_000_000, "0.2"),
-        (500_000_000, "0.5"),
-        (1_000_000_000, "1"),
-        (2_000_000_000, "2"),
-        (5_000_000_000, "5"),
-        (10_000_000_000, "10"),
-    ],
-    units: 1e9,
-};
-
-/// One for each decade: the time parked has six histograms to share the budget of series, and says
-/// more about the peers than about the poller.
-pub(super) const PARKED: Bounds = Bounds {
-    bounds: &[
-        (10_000, "0.00001"),
-        (100_000, "0.0001"),
-        (1_000_000, "0.001"),
-        (10_000_000, "0.01"),
-        (100_000_000, "0.1"),
-        (1_000_000_000, "1"),
-        (10_000_000_000, "10"),
-        (60_000_000_000, "60"),
-    ],
-    units: 1e9,
-};
-
-/// One for each decade of what a poller should do in microseconds.
-pub(super) const SHARE: Bounds = Bounds {
-    bounds: &[
-        (1_000, "0.000001"),
-        (10_000, "0.00001"),
-        (100_000, "0.0001"),
-        (1_000_000, "0.001"),
-        (10_000_000, "0.01"),
-        (100_000_000, "0.1"),
-        (1_000_000_000, "1"),
+        (1_024, "0.000001024"),
+        (2_048, "0.000002048"),
+        (5_120, "0.00000512"),
+        (10_240, "0.00001024"),
+        (20_480, "0.00002048"),
+        (49_152, "0.000049152"),
+        (98_304, "0.000098304"),
+        (196_608, "0.000196608"),
+        (524_288, "0.000524288"),
+        (1_048_576, "0.001048576"),
+        (2_097_152, "0.002097152"),
+        (5_242_880, "0.00524288"),
+        (10_485_760, "0.01048576"),
+        (20_971_520, "0.02097152"),
+        (50_331_648, "0.050331648"),
+        (100_663_296, "0.100663296"),
+        (201_326_592, "0.201326592"),
+        (469_762_048, "0.469762048"),
+        (939_524_096, "0.939524096"),
+        (1_879_048_192, "1.879048192"),
+        (5_368_709_120, "5.36870912"),
+        (10_737_418_240, "10.73741824"),
+        (21_474_836_480, "21.47483648"),
+        (60_129_542_144, "60.129542144"),
     ],
     units: 1e9,
 };
@@ -79,15 +50,15 @@ pub(super) const SHARE: Bounds = Bounds {
 /// Powers of two up to the batch of a poll.
 pub(super) const EVENTS: Bounds = Bounds {
     bounds: &[
-        (0, "0"),
-        (1, "1"),
-        (2, "2"),
-        (4, "4"),
-        (8, "8"),
-        (16, "16"),
-        (32, "32"),
-        (64, "64"),
-        (128, "128"),
+        (0, "0.0"),
+        (1, "1.0"),
+        (2, "2.0"),
+        (4, "4.0"),
+        (8, "8.0"),
+        (16, "16.0"),
+        (32, "32.0"),
+        (64, "64.0"),
+        (128, "128.0"),
     ],
     units: 1.0,
 };
@@ -144,35 +115,75 @@ mod tests {
 
     #[test]
     fn a_count_is_in_every_bucket_whose_bound_is_not_less_and_in_no_other() {
-        for value in values(&EVENTS) {
-            for (bound, count) in counted(&EVENTS, value) {
-                assert_eq!(count, u64::from(value <= bound), "{value} in le={bound}");
-            }
-        }
-    }
-
-    #[test]
-    fn a_time_is_in_no_bucket_below_its_own_and_less_than_a_quarter_beyond() {
-        for bounds in [LATENCY, PARKED, SHARE] {
+        for bounds in [TIME, EVENTS] {
             for value in values(&bounds) {
                 for (bound, count) in counted(&bounds, value) {
-                    assert!(count <= u64::from(value <= bound), "{value} in le={bound}");
-                    let surely = value + value / 4 <= bound;
-                    assert!(count >= u64::from(surely), "{value} in le={bound}");
+                    assert_eq!(count, u64::from(value <= bound), "{value} in le={bound}");
                 }
             }
         }
     }
 
     #[test]
+    fn times_have_about_1_2_and_5_of_each_decade_up_to_a_minute() {
+        let decades = (3..10).flat_map(|decade| [1, 2, 5].map(|digit| digit * 10_u64.pow(decade)));
+        let seconds = [10, 20, 60].map(|seconds| seconds * 1_000_000_000);
+        let round: Vec<_> = decades.chain(seconds).collect();
+        assert_eq!(TIME.bounds.len(), round.len());
+        for ((bound, _), round) in TIME.bounds.iter().zip(round) {
+            assert!(bound.abs_diff(round) <= round / 12, "{bound} for {round}");
+        }
+    }
+
+    /// What Prometheus makes of the buckets (`histogram_quantile`).
+    fn quantile(bounds: &Bounds, snapshot: &HistogramSnapshot, share: f64) -> f64 {
+        let rank = share * snapshot.count() as f64;
+        let (mut below, mut from) = (0, 0.0);
+        for (le, count) in bounds.fold(snapshot) {
+            let to: f64 = le.parse().unwrap_or(from);
+            if count as f64 >= rank {
+                return from + (to - from) * (rank - below as f64) / (count - below) as f64;
+            }
+            (below, from) = (count, to);
+        }
+        unreachable!("the last bucket counts all")
+    }
+
+    /// Of latencies as services have them: many short ones, and a tail that falls.
+    #[test]
+    fn a_quantile_of_prometheus_is_within_1_3_times_of_what_hist_says() {
+        let poller = Poller::builder().name("quantiles").build().unwrap();
+        // The n-th of a thousand, by the inverse of the distribution.
+        let shares = || (0..1000).map(|n| (f64::from(n) + 0.5) / 1000.0);
+        let exponential = |mean: f64| shares().map(move |it| -mean * (1.0 - it).ln());
+        for mean in [3e3, 8e3, 40e3, 134e3, 700e3, 15e6, 134e6, 900e6, 4e9] {
+            let samples = exponential(mean);
+            let before = poller.stats();
+            for sample in samples {
+                faults::record(&poller, Histogram::DeadlineLag, sample as u64);
+            }
+            let stats = poller.stats().since(&before);
+            let snapshot = stats.histogram(Histogram::DeadlineLag);
+            for share in [0.5, 0.9, 0.99] {
+                let hist = snapshot.quantile(share).unwrap() as f64 / 1e9;
+                let ours = quantile(&TIME, snapshot, share);
+                let times = (ours / hist).max(hist / ours);
+                assert!(times <= 1.3, "p{share}: {ours} and {hist}, {times} times");
+            }
+        }
+    }
+
+    #[test]
     fn bounds_ascend_and_their_text_says_the_same() {
-        for bounds in [LATENCY, PARKED, SHARE, EVENTS] {
+        for bounds in [TIME, EVENTS] {
             assert!(bounds.bounds.is_sorted_by(|a, b| a.0 < b.0));
             for (bound, le) in bounds.bounds {
                 assert!(
                     (le.parse::<f64>().unwrap() * bounds.units - *bound as f64).abs() < 1e-3,
                     "{le}"
                 );
+                // A number that has a point is one in either format.
+                assert!(le.contains('.'), "{le}");
             }
         }
     }

@@ -9,7 +9,7 @@ use netpoller_core::{Counter, Direction, Histogram, HistogramSnapshot, Transitio
 use netpoller_proto::vocabulary::{self, Labels};
 
 use super::Sample;
-use super::buckets::{Bounds, EVENTS, LATENCY, PARKED, SHARE};
+use super::buckets::{Bounds, EVENTS, TIME};
 use super::watch::Seen;
 
 /// What a metric is.
@@ -212,25 +212,25 @@ const OTHERS: &[Family] = &[
         "How many may wait to be accepted at that listener; 0 where there is none that tells.",
         |seen| gauge(f64::from(seen.gauges.accept_queue.1)),
     ),
-    histograms(Histogram::PollDuration, &LATENCY),
+    histograms(Histogram::PollDuration, &TIME),
     histograms(Histogram::EventsPerPoll, &EVENTS),
-    histograms(Histogram::Dispatch, &LATENCY),
-    histograms(Histogram::WakeLatencyRead, &LATENCY),
-    histograms(Histogram::WakeLatencyTimer, &SHARE),
-    histograms(Histogram::TimeParkedTimer, &SHARE),
-    histograms(Histogram::KernelToPoller, &SHARE),
-    histograms(Histogram::PollGap, &SHARE),
+    histograms(Histogram::Dispatch, &TIME),
+    histograms(Histogram::WakeLatencyRead, &TIME),
+    histograms(Histogram::WakeLatencyTimer, &TIME),
+    histograms(Histogram::TimeParkedTimer, &TIME),
+    histograms(Histogram::KernelToPoller, &TIME),
+    histograms(Histogram::PollGap, &TIME),
     other(
         "netpoller_recorder_events_total",
         Type::Counter,
         "Events that the flight recorder has taken, and those for which more threads than rings left no place.",
         recorder_events,
     ),
-    histograms(Histogram::TimeParkedReadIo, &PARKED),
-    histograms(Histogram::DeadlineLag, &LATENCY),
-    histograms(Histogram::BreakLatency, &SHARE),
-    histograms(Histogram::EpollCtlAdd, &SHARE),
-    histograms(Histogram::AcceptToFirstRead, &PARKED),
+    histograms(Histogram::TimeParkedReadIo, &TIME),
+    histograms(Histogram::DeadlineLag, &TIME),
+    histograms(Histogram::BreakLatency, &TIME),
+    histograms(Histogram::EpollCtlAdd, &TIME),
+    histograms(Histogram::AcceptToFirstRead, &TIME),
 ];
 
 fn count(labels: Vec<(&'static str, &'static str)>, value: u64) -> Series<'static> {
