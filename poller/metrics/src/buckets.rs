@@ -8,6 +8,7 @@
 //! quarter.
 
 use netpoller_core::HistogramSnapshot;
+use netpoller_core::view::Exemplar;
 
 /// Bounds, and how many of the histogram's units make one of theirs.
 pub(super) struct Bounds {
@@ -74,6 +75,25 @@ impl Bounds {
             .iter()
             .map(|(bound, le)| (*le, histogram.count_at_most(*bound)));
         finite.chain(std::iter::once(("+Inf", histogram.count())))
+    }
+
+    /// The latest exemplar of each of these buckets, with its value in the unit of the metric: the
+    /// bound of the internal bucket that it fell into.
+    pub(super) fn exemplars(&self, histogram: &HistogramSnapshot) -> Vec<Option<(f64, Exemplar)>> {
+        let mut latest: Vec<Option<(f64, Exemplar)>> = vec![None; self.bounds.len() + 1];
+        for ((upper, _), exemplar) in histogram.buckets().zip(histogram.exemplars()) {
+            let Some(exemplar) = exemplar else {
+                continue;
+            };
+            let bucket = self.bounds.partition_point(|(bound, _)| *bound < upper);
+            let value = upper.min(histogram.max()) as f64 / self.units;
+            if let Some(latest) = latest.get_mut(bucket)
+                && latest.is_none_or(|(_, it)| it.at_ns() < exemplar.at_ns())
+            {
+                *latest = Some((value, exemplar));
+            }
+        }
+        latest
     }
 
     /// The sum of all samples in the unit of the metric.

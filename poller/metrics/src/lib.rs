@@ -4,7 +4,9 @@
 //! |---|---|
 //! | `families` | all metrics: names, types, help and how they are read |
 //! | `buckets` | the bounds of the exported histograms |
-//! | `text` | the text exposition (feature `prometheus`) |
+//! | `process` | the metrics of the process, and what the exposition says of itself |
+//! | `format` | the formats of the exposition, and which one a request asks for |
+//! | `text` | the exposition as text (feature `prometheus`) |
 //! | `server` | a small server for it (feature `prometheus`) |
 //! | `connection` | one connection of the server |
 //! | `watch` | what no counter tells: looked for each second, the last result exported |
@@ -38,6 +40,10 @@ mod connection;
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 mod families;
 #[cfg(feature = "prometheus")]
+mod format;
+#[cfg(feature = "prometheus")]
+mod process;
+#[cfg(feature = "prometheus")]
 mod server;
 #[cfg(feature = "prometheus")]
 mod text;
@@ -49,7 +55,7 @@ pub use bridge::Bridge;
 #[cfg(feature = "prometheus")]
 pub use server::{Builder, Server, StartError};
 #[cfg(feature = "prometheus")]
-pub use text::{CONTENT_TYPE, encode};
+pub use text::{CONTENT_TYPE, encode, encode_for};
 
 use netpoller_core::view::{self, Stats};
 use netpoller_core::{Poller, internals};

@@ -6,13 +6,17 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::io;
+use std::io::{self, Write};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use hyper::header::{self, HeaderMap, HeaderValue};
+use flate2::Compression;
+use flate2::write::GzEncoder;
+use http_body_util::Full;
+use hyper::body::Bytes;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -25,7 +29,9 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Stream, Visit, refused_head};
-use super::text::{CONTENT_TYPE, SCRAPE_ERRORS, count_request, encode};
+use super::format::takes_gzip;
+use super::process::{SCRAPE_ERRORS, count_request};
+use super::text::encode_for;
 use super::watch;
 
 /// Bytes of a request's head.
@@ -335,7 +341,7 @@ async fn connection(stream: Stream, place: Place, house: Arc<House>) {
     }
 }
 
-fn respond<B>(request: &Request<B>, hosts: &[String]) -> Response<String> {
+fn respond<B>(request: &Request<B>, hosts: &[String]) -> Response<Full<Bytes>> {
     let headers = request.headers();
     let is_read = matches!(*request.method(), Method::GET | Method::HEAD);
     if !names_us(request, hosts) {
@@ -361,8 +367,26 @@ fn respond<B>(request: &Request<B>, hosts: &[String]) -> Response<String> {
         response
     } else {
         // hyper leaves the body out of the answer to HEAD.
-        match std::panic::catch_unwind(encode) {
-            Ok(text) => answer(StatusCode::OK, CONTENT_TYPE, text),
+        let of = |name| header_of(headers, name);
+        let accept = of(header::ACCEPT);
+        match std::panic::catch_unwind(|| encode_for(&accept)) {
+            Ok((content_type, text)) => {
+                let zipped = takes_gzip(&of(header::ACCEPT_ENCODING)).then(|| zip(&text));
+                let is_zipped = matches!(zipped, Some(Ok(_)));
+                let body = match zipped {
+                    Some(Ok(zipped)) => zipped.into(),
+                    _ => text.into(),
+                };
+                let mut response = answer(StatusCode::OK, content_type, body);
+                let headers = response.headers_mut();
+                let vary = HeaderValue::from_static("accept, accept-encoding");
+                headers.insert(header::VARY, vary);
+                if is_zipped {
+                    let encoding = HeaderValue::from_static("gzip");
+                    headers.insert(header::CONTENT_ENCODING, encoding);
+                }
+                response
+            }
             Err(_) => {
                 SCRAPE_ERRORS.fetch_add(1, Ordering::Relaxed);
                 refuse(
@@ -374,11 +398,33 @@ fn respond<B>(request: &Request<B>, hosts: &[String]) -> Response<String> {
     }
 }
 
-fn refuse(status: StatusCode, reason: &str) -> Response<String> {
-    answer(status, "text/plain; charset=utf-8", reason.to_owned())
+/// All that the headers of a name list, in one line.
+fn header_of(headers: &HeaderMap, name: HeaderName) -> String {
+    let values = headers.get_all(name).iter();
+    let values: Vec<_> = values.filter_map(|it| it.to_str().ok()).collect();
+    values.join(",")
 }
 
-fn answer(status: StatusCode, content_type: &'static str, body: String) -> Response<String> {
+/// Compresses a body, in the least time.
+fn zip(body: &str) -> io::Result<Vec<u8>> {
+    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
+    encoder.write_all(body.as_bytes())?;
+    encoder.finish()
+}
+
+fn refuse(status: StatusCode, reason: &str) -> Response<Full<Bytes>> {
+    answer(
+        status,
+        "text/plain; charset=utf-8",
+        reason.to_owned().into(),
+    )
+}
+
+fn answer(
+    status: StatusCode,
+    content_type: &'static str,
+    body: Full<Bytes>,
+) -> Response<Full<Bytes>> {
     let mut response = Response::new(body);
     *response.status_mut() = status;
     let headers = response.headers_mut();

@@ -1,40 +1,22 @@
-//! The text exposition, version 0.0.4.
+//! The expositions as text: that of Prometheus, version 0.0.4, and OpenMetrics 1.0.
 
-use std::fmt::Write;
-use std::sync::OnceLock;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::fmt::{Display, Write};
+use std::time::Instant;
 
-use netpoller_core::{internals, view};
-use netpoller_host::posture;
+use netpoller_core::HistogramSnapshot;
+use netpoller_core::view::Exemplar;
 
+use super::buckets::Bounds;
 use super::families::{Type, Value, families};
+use super::format::Format;
+use super::process::{process_families, wall_at};
 use super::samples;
 
-/// Scrapes that the server could not answer.
-pub(super) static SCRAPE_ERRORS: AtomicU64 = AtomicU64::new(0);
-
-/// The codes with which the server answers, and how often it has.
-static REQUESTS: [(u16, AtomicU64); 8] = [
-    (200, AtomicU64::new(0)),
-    (400, AtomicU64::new(0)),
-    (403, AtomicU64::new(0)),
-    (404, AtomicU64::new(0)),
-    (405, AtomicU64::new(0)),
-    (431, AtomicU64::new(0)),
-    (500, AtomicU64::new(0)),
-    (503, AtomicU64::new(0)),
-];
-
-/// Counts an answer of the server.
-pub(super) fn count_request(code: u16) {
-    if let Some((_, count)) = REQUESTS.iter().find(|it| it.0 == code) {
-        count.fetch_add(1, Ordering::Relaxed);
-    }
-}
-
 /// The content type of [`encode`].
-pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
+pub const CONTENT_TYPE: &str = Format::Text.content_type();
+
+/// Characters that the labels of an exemplar may have together.
+const EXEMPLAR_CHARS: usize = 128;
 
 /// Reads all pollers and writes their metrics.
 ///
@@ -45,188 +27,141 @@ pub const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 /// # drop(poller);
 /// ```
 pub fn encode() -> String {
+    encode_as(Format::Text)
+}
+
+/// Does [`encode`] in the format that the header `Accept` of a request asks for. Returns the
+/// content type too: OpenMetrics, which has exemplars, where that is wanted.
+///
+/// ```
+/// let (content_type, text) = netpoller::prometheus::encode_for("application/openmetrics-text");
+/// assert!(content_type.starts_with("application/openmetrics-text; version=1.0.0"));
+/// assert!(text.ends_with("# EOF\n"));
+/// ```
+pub fn encode_for(accept: &str) -> (&'static str, String) {
+    let format = Format::accepted(accept);
+    (format.content_type(), encode_as(format))
+}
+
+pub(super) fn encode_as(format: Format) -> String {
     let began = Instant::now();
     let pollers = samples();
-    let mut text = String::with_capacity(4096 + pollers.len() * 32 * 1024);
+    let mut page = Page {
+        text: String::with_capacity(4096 + pollers.len() * 64 * 1024),
+        format,
+    };
     for family in families() {
-        head(&mut text, family.name, family.kind, family.help);
+        page.head(family.name, family.kind, family.help);
         for (poller, sample) in &pollers {
+            let created = wall_at(sample.stats.info().created_at_ns).as_secs_f64();
             for series in family.series(sample) {
                 let labels = labels(poller, &series.labels);
-                // Writing to a String cannot fail.
-                let _ = match series.value {
-                    Value::Count(value) => writeln!(text, "{}{{{labels}}} {value}", family.name),
-                    Value::Gauge(value) => writeln!(text, "{}{{{labels}}} {value}", family.name),
+                match series.value {
+                    Value::Count(value) => page.sample(family.name, &labels, value),
+                    Value::Gauge(value) => page.sample(family.name, &labels, value),
                     Value::Histogram(histogram, bounds) => {
-                        for (le, count) in bounds.fold(histogram) {
-                            let _ = writeln!(
-                                text,
-                                "{}_bucket{{{labels},le=\"{le}\"}} {count}",
-                                family.name
-                            );
-                        }
-                        let _ = writeln!(
-                            text,
-                            "{}_sum{{{labels}}} {}",
-                            family.name,
-                            bounds.sum(histogram)
-                        );
-                        writeln!(
-                            text,
-                            "{}_count{{{labels}}} {}",
-                            family.name,
-                            histogram.count()
-                        )
+                        page.histogram(family.name, &labels, histogram, bounds, created);
                     }
-                };
+                }
             }
         }
     }
-    own(&mut text, began);
-    text
-}
-
-/// What the exposition says of itself.
-fn own(text: &mut String, began: Instant) {
-    head(
-        text,
-        "netpoller_build_info",
-        Type::Gauge,
-        "Always 1; the labels say what was built.",
-    );
-    let _ = writeln!(
-        text,
-        "netpoller_build_info{{version=\"{}\",revision=\"{}\",features=\"{}\"}} 1",
-        env!("CARGO_PKG_VERSION"),
-        escape(option_env!("NETPOLLER_REVISION").unwrap_or("unknown")),
-        features(),
-    );
-    if let Some((open, limit)) = internals::files() {
-        for (name, help, value) in [
-            (
-                "netpoller_open_files",
-                "Files that the process has open.",
-                open,
-            ),
-            (
-                "netpoller_open_files_limit",
-                "Files that the process may have open.",
-                limit,
-            ),
-        ] {
-            head(text, name, Type::Gauge, help);
-            let _ = writeln!(text, "{name} {value}");
+    for family in process_families(began) {
+        page.head(family.name, family.kind, family.help);
+        for (labels, value) in &family.series {
+            let each = |(name, value): &(&str, String)| format!("{name}=\"{}\"", escape(value));
+            let labels: Vec<_> = labels.iter().map(each).collect();
+            page.sample(family.name, &labels.join(","), value);
         }
     }
-    head(
-        text,
-        "netpoller_start_timestamp_seconds",
-        Type::Gauge,
-        "When the process first used the library, in seconds since the Unix epoch.",
-    );
-    let _ = writeln!(
-        text,
-        "netpoller_start_timestamp_seconds {}",
-        started_at().as_secs_f64()
-    );
-    if posture::endpoint().next().is_some() {
-        endpoint(text);
+    page.finish()
+}
+
+/// What was written so far. Writing to a String cannot fail.
+struct Page {
+    text: String,
+    format: Format,
+}
+
+impl Page {
+    fn head(&mut self, name: &str, kind: Type, help: &str) {
+        let kind = match kind {
+            Type::Counter => "counter",
+            Type::Gauge => "gauge",
+            Type::Histogram => "histogram",
+        };
+        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+        let _ = match self.format {
+            Format::Text => write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n"),
+            Format::OpenMetrics => {
+                let (name, help) = (name.trim_end_matches("_total"), help.replace('"', "\\\""));
+                let _ = writeln!(self.text, "# TYPE {name} {kind}");
+                if name.ends_with("_seconds") {
+                    let _ = writeln!(self.text, "# UNIT {name} seconds");
+                }
+                writeln!(self.text, "# HELP {name} {help}")
+            }
+        };
     }
-    head(
-        text,
-        "netpoller_scrape_errors_total",
-        Type::Counter,
-        "Scrapes that failed.",
-    );
-    let errors = SCRAPE_ERRORS.load(Ordering::Relaxed);
-    let _ = writeln!(text, "netpoller_scrape_errors_total {errors}");
-    head(
-        text,
-        "netpoller_scrape_requests_total",
-        Type::Counter,
-        "Requests that the metrics server answered, by the code of the answer; 503 if all of its connections were busy.",
-    );
-    for (code, count) in &REQUESTS {
-        let count = count.load(Ordering::Relaxed);
-        let _ = writeln!(
-            text,
-            "netpoller_scrape_requests_total{{code=\"{code}\"}} {count}"
-        );
+
+    fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
+        let _ = match labels {
+            "" => writeln!(self.text, "{name} {value}"),
+            labels => writeln!(self.text, "{name}{{{labels}}} {value}"),
+        };
     }
-    head(
-        text,
-        "netpoller_scrape_duration_seconds",
-        Type::Gauge,
-        "How long it took to read and write this exposition.",
-    );
-    let _ = writeln!(
-        text,
-        "netpoller_scrape_duration_seconds {}",
-        began.elapsed().as_secs_f64()
-    );
-}
 
-/// By the wall clock when it was first asked for: one that is set later restarts nothing.
-fn started_at() -> Duration {
-    static STARTED_AT: OnceLock<Duration> = OnceLock::new();
-    *STARTED_AT.get_or_init(|| {
-        let age = view::now_ns().saturating_sub(view::started_at_ns());
-        let now = SystemTime::now().duration_since(UNIX_EPOCH);
-        now.unwrap_or_default()
-            .saturating_sub(Duration::from_nanos(age))
-    })
-}
-
-/// What the inspection endpoint has to tell.
-fn endpoint(text: &mut String) {
-    head(
-        text,
-        "netpoller_introspection_insecure",
-        Type::Gauge,
-        "Listeners of the inspection endpoint that other machines reach without being asked who they are.",
-    );
-    let _ = writeln!(
-        text,
-        "netpoller_introspection_insecure {}",
-        posture::insecure()
-    );
-    head(
-        text,
-        "netpoller_control_calls_total",
-        Type::Counter,
-        "Calls of the service Control, by whether they were done.",
-    );
-    let (answered, refused) = posture::control_calls();
-    for (result, count) in [("ok", answered), ("refused", refused)] {
-        let _ = writeln!(
-            text,
-            "netpoller_control_calls_total{{result=\"{result}\"}} {count}"
-        );
+    fn histogram(
+        &mut self,
+        name: &str,
+        labels: &str,
+        histogram: &HistogramSnapshot,
+        bounds: &Bounds,
+        created: f64,
+    ) {
+        let is_open = self.format == Format::OpenMetrics;
+        let exemplars = is_open.then(|| bounds.exemplars(histogram));
+        for (index, (le, count)) in bounds.fold(histogram).enumerate() {
+            let _ = write!(self.text, "{name}_bucket{{{labels},le=\"{le}\"}} {count}");
+            let exemplar = exemplars.as_ref().and_then(|all| all.get(index)?.as_ref());
+            if let Some((value, exemplar)) = exemplar {
+                self.exemplar(*value, exemplar);
+            }
+            self.text.push('\n');
+        }
+        self.sample(&format!("{name}_sum"), labels, bounds.sum(histogram));
+        self.sample(&format!("{name}_count"), labels, histogram.count());
+        // Of counters it would be one more series for each, and no news: the same moment.
+        if is_open {
+            self.sample(&format!("{name}_created"), labels, created);
+        }
     }
-}
 
-fn features() -> String {
-    let ours = [
-        ("metrics", cfg!(feature = "metrics")),
-        ("prometheus", cfg!(feature = "prometheus")),
-    ];
-    let ours = ours.into_iter().filter(|(_, is_in)| *is_in);
-    let mut all: Vec<_> = internals::features()
-        .chain(posture::endpoint())
-        .chain(ours.map(|(name, _)| name))
-        .collect();
-    all.sort_unstable();
-    all.join(",")
-}
+    fn exemplar(&mut self, value: f64, exemplar: &Exemplar) {
+        let mut labels = Vec::new();
+        let mut left = EXEMPLAR_CHARS;
+        if let Some(id) = exemplar.descriptor() {
+            let id = id.to_string();
+            left = left.saturating_sub("descriptor".len() + id.len());
+            labels.push(format!("descriptor=\"{id}\""));
+        }
+        if let Some(location) = exemplar.location() {
+            let location = format!("{}:{}", location.file(), location.line());
+            left = left.saturating_sub("location".len());
+            let too_long = location.chars().count().saturating_sub(left);
+            let end: String = location.chars().skip(too_long).collect();
+            labels.push(format!("location=\"{}\"", escape(&end)));
+        }
+        let at = wall_at(exemplar.at_ns()).as_secs_f64();
+        let _ = write!(self.text, " # {{{}}} {value} {at:.3}", labels.join(","));
+    }
 
-fn head(text: &mut String, name: &str, kind: Type, help: &str) {
-    let kind = match kind {
-        Type::Counter => "counter",
-        Type::Gauge => "gauge",
-        Type::Histogram => "histogram",
-    };
-    let help = help.replace('\\', "\\\\").replace('\n', "\\n");
-    let _ = write!(text, "# HELP {name} {help}\n# TYPE {name} {kind}\n");
+    fn finish(mut self) -> String {
+        if self.format == Format::OpenMetrics {
+            self.text.push_str("# EOF\n");
+        }
+        self.text
+    }
 }
 
 fn labels(poller: &str, labels: &[(&str, &str)]) -> String {
@@ -269,9 +204,12 @@ mod tests {
     #[test]
     fn a_new_poller_exports_every_series_as_0_and_no_more_than_800() {
         let _poller = Poller::builder().name("fresh").build().unwrap();
-        let series = series(&encode(), "fresh");
-        assert!((300..=800).contains(&series.len()), "{}", series.len());
-        assert!(series.values().all(|value| *value == 0.0), "{series:#?}");
+        for format in [Format::Text, Format::OpenMetrics] {
+            let mut series = series(&encode_as(format), "fresh");
+            assert!((300..=800).contains(&series.len()), "{}", series.len());
+            series.retain(|name, _| !name.contains("_created"));
+            assert!(series.values().all(|value| *value == 0.0), "{series:#?}");
+        }
     }
 
     /// What a scrape of a new poller gives, of itself alone. A name, a label or a help that changes
@@ -449,5 +387,66 @@ mod tests {
     #[test]
     fn label_values_are_escaped() {
         assert_eq!(labels("a\"b\\c\nd", &[]), r#"poller="a\"b\\c\nd""#);
+    }
+
+    #[test]
+    fn openmetrics_has_names_units_exemplars_and_an_end() {
+        let poller = Poller::builder().name("opened").build().unwrap();
+        faults::record(&poller, Histogram::DeadlineLag, 5_000);
+        let text = encode_as(Format::OpenMetrics);
+        assert!(text.ends_with("\n# EOF\n"));
+        assert_eq!(text.matches("# EOF").count(), 1);
+        assert!(text.contains("# TYPE netpoller_waits counter\n"));
+        assert!(!text.contains("# UNIT netpoller_waits"));
+        assert!(text.contains("netpoller_waits_total{poller=\"opened\",mode=\"block\"} 0\n"));
+        let name = "netpoller_deadline_lag_seconds";
+        assert!(text.contains(&format!(
+            "# TYPE {name} histogram\n# UNIT {name} seconds\n# HELP {name} "
+        )));
+        let of = |le: &str| {
+            let start = format!("{name}_bucket{{poller=\"opened\",le=\"{le}\"}} ");
+            let line = text.lines().find_map(|line| line.strip_prefix(&start));
+            line.unwrap().to_owned()
+        };
+        // It is in the one bucket where it fell.
+        assert_eq!((&*of("0.000002048"), &*of("0.00001024")), ("0", "1"));
+        let bucket = of("0.00000512");
+        let (count, exemplar) = bucket.split_once(" # {} ").unwrap();
+        let (value, at) = exemplar.split_once(' ').unwrap();
+        assert_eq!((count, value), ("1", "0.000005"));
+        let now = wall_at(netpoller_core::view::now_ns()).as_secs_f64();
+        assert!((at.parse::<f64>().unwrap() - now).abs() < 300.0);
+        let created = format!("{name}_created{{poller=\"opened\"}} ");
+        let created = text.lines().find_map(|line| line.strip_prefix(&created));
+        assert!(created.unwrap().parse::<f64>().unwrap() > 1.6e9);
+    }
+
+    /// One whose file has a long name is told by its end.
+    #[test]
+    fn an_exemplar_names_its_descriptor_and_its_line_in_128_characters() {
+        use std::future::Future;
+        use std::os::fd::AsFd;
+        let poller = Poller::builder().name("exemplary").build().unwrap();
+        let (ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        ours.set_nonblocking(true).unwrap();
+        let kind = netpoller_core::Kind::Unix;
+        let desc = poller.open(ours.as_fd(), kind).unwrap();
+        let mut cx = std::task::Context::from_waker(std::task::Waker::noop());
+        let mut waits = std::pin::pin!(desc.wait(netpoller_core::Direction::Read));
+        let line = line!() - 1;
+        assert!(waits.as_mut().poll(&mut cx).is_pending());
+        std::io::Write::write_all(&mut theirs, b"x").unwrap();
+        let mut ready = ReadyList::default();
+        poller.poll(None, &mut ready).unwrap();
+        ready.wake_all();
+        assert!(waits.as_mut().poll(&mut cx).is_ready());
+        let text = encode_as(Format::OpenMetrics);
+        let line = format!("text.rs:{line}\"}} ");
+        let id = format!(" # {{descriptor=\"{}\",location=\"", desc.id());
+        let found = text
+            .lines()
+            .find(|it| it.contains("exemplary") && it.contains(&line));
+        let (_, exemplar) = found.unwrap().split_once(&id).unwrap();
+        assert!(exemplar.find('"').unwrap() < EXEMPLAR_CHARS);
     }
 }

@@ -222,3 +222,28 @@ fn prometheus_scrapes_it_by_an_address_of_the_machine() {
     prometheus.wait().unwrap();
     assert_eq!(seen, "1");
 }
+
+#[test]
+fn openmetrics_and_gzip_are_for_those_who_ask() {
+    use std::io::Read;
+    let server = start();
+    let open = "GET /metrics HTTP/1.1\nHost: localhost\nAccept: application/openmetrics-text;version=1.0.0";
+    let answer = ask(&server, open);
+    assert!(answer.contains("content-type: application/openmetrics-text; version=1.0.0"));
+    assert!(answer.contains("vary: accept, accept-encoding\r\n") && answer.ends_with("# EOF\n"));
+
+    let mut stream = net::TcpStream::connect(server.local_addr()).unwrap();
+    let head = "GET /metrics HTTP/1.1\r\nHost: localhost\r\nAccept-Encoding: gzip\r\nConnection: close\r\n\r\n";
+    stream.write_all(head.as_bytes()).unwrap();
+    let mut answer = Vec::new();
+    stream.read_to_end(&mut answer).unwrap();
+    let end = answer.windows(4).position(|it| it == b"\r\n\r\n").unwrap();
+    let head = String::from_utf8_lossy(&answer[..end]);
+    assert!(head.contains("content-encoding: gzip"), "{head}");
+    let mut text = String::new();
+    flate2::read::GzDecoder::new(&answer[end + 4..])
+        .read_to_string(&mut text)
+        .unwrap();
+    assert!(text.contains("# TYPE netpoller_waits_total counter\n"));
+    assert!((answer.len() - end) * 4 < text.len(), "it is much smaller");
+}

@@ -45,7 +45,7 @@ fn status(answer: &str) -> &str {
 
 /// How often the server of any test has answered so.
 fn answered(code: &str) -> u64 {
-    let text = encode();
+    let text = crate::encode();
     let series = format!("netpoller_scrape_requests_total{{code=\"{code}\"}} ");
     let line = text.lines().find_map(|line| line.strip_prefix(&series));
     line.unwrap().parse().unwrap()
