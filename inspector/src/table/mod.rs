@@ -12,6 +12,7 @@
 //! | `layout` | which columns fit a width |
 //! | `entry`, `descriptor_cells` | a row of the descriptor table, and what may stand in its cells |
 //! | `descriptors`, `pollers`, `targets`, `laws`, `counts`, `histograms`, `events`, `sites` | the columns of each table |
+//! | `event_counts` | what events are counted by, with a column of each |
 //! | `leaks` | what has become of sites between two answers |
 
 mod cell;
@@ -43,7 +44,7 @@ pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
 pub(crate) use entry::{Entry, Rows, are_of_several};
 #[cfg(test)]
 pub(crate) use entry::{descriptors, waiters};
-pub(crate) use event_counts::{EVENT_COUNTS, EventCount, EventGroup};
+pub(crate) use event_counts::{CountBy, EVENT_COUNTS, EventCount, EventGroup};
 pub(crate) use events::{EVENTS, detail};
 pub(crate) use histograms::{
     GROUP_RECORDS, GROUPS, HISTOGRAM_RECORDS, HISTOGRAMS, HISTOGRAMS_OF_ALL_TIME, HistogramRow,

@@ -10,14 +10,14 @@ use netpoller_proto::v1::{Event, TransitionsFrame, WatchTransitionsRequest};
 use netpoller_proto::vocabulary::{Direction, EventKind, UnknownName};
 
 use super::admission::Admission;
-use super::counted::{CountBy, Counted};
+use super::counted::Counted;
 use crate::document;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::{Format, Sheet, Style};
 use crate::query::Scope;
 use crate::source::{Connection, Selector};
-use crate::table::{Column, Context, EVENT_COUNTS, EVENTS, EventCount, Fit};
+use crate::table::{Column, Context, CountBy, EVENT_COUNTS, EVENTS, EventCount, Fit};
 use crate::verbs::verb::{NO_CSV, NO_DOCUMENT, Usage, Verb, known};
 
 /// Which events to show.
@@ -197,8 +197,8 @@ fn print_counts(
 ) -> Result<(), Failure> {
     let mut style = globals.style();
     let by = args.count_by.iter().map(|by| by.name());
-    let columns = ["count", "share"].map(str::to_owned).into_iter().chain(by);
-    style.columns = Some(columns.collect());
+    let columns = ["count", "share"].into_iter().chain(by);
+    style.columns = Some(columns.map(str::to_owned).collect());
     let head = style.head(connection, "netpoller/v1/event_counts", captured_at_ns);
     super::print(|out| style.rows(out, head, &EVENT_COUNTS, &mut rows, |row| row.count))
 }
