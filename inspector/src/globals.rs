@@ -1,13 +1,15 @@
 //! What every verb accepts.
 
 use std::io::{self, IsTerminal};
+use std::path::PathBuf;
 use std::time::Duration;
 
 use clap::Args;
 use clap::builder::FalseyValueParser;
 
+use crate::config::Config;
 use crate::out::{self, Format, Style};
-use crate::paint::ColorChoice;
+use crate::paint::{ColorChoice, Palette};
 use crate::query::Query;
 use crate::source::{Access, TargetSpec};
 use crate::table::SortSpec;
@@ -95,14 +97,33 @@ pub(crate) struct Globals {
         default_value = "auto"
     )]
     pub(crate) color: ColorChoice,
+    /// Colours, by the background of the terminal.
+    #[arg(
+        long,
+        global = true,
+        env = "NETPOLLER_THEME",
+        value_name = "THEME",
+        default_value = "dark"
+    )]
+    pub(crate) theme: Palette,
     /// Leave out the line of column titles.
     #[arg(long, global = true, env = "NETPOLLER_NO_HEADER", value_parser = FalseyValueParser::new())]
     pub(crate) no_header: bool,
     /// Draw with ASCII characters only.
     #[arg(long, global = true, env = "NETPOLLER_ASCII", value_parser = FalseyValueParser::new())]
     pub(crate) ascii: bool,
+    /// Configuration file, in place of $XDG_CONFIG_HOME/netpoller/config.toml; `netpoller config
+    /// init` writes one.
+    #[arg(long, global = true, env = "NETPOLLER_CONFIG", value_name = "PATH")]
+    pub(crate) config: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) access: Access,
+    /// What that file says.
+    #[arg(skip)]
+    pub(crate) settings: Config,
+    /// Columns for people who name none, in place of the usual ones.
+    #[arg(skip)]
+    pub(crate) usual: Option<Vec<String>>,
 }
 
 impl Globals {
@@ -114,11 +135,15 @@ impl Globals {
         let terminal = io::stdout().is_terminal();
         Style {
             format: self.format,
-            color: self.color.enabled(terminal),
+            color: match self.color.enabled(terminal) {
+                true => self.theme,
+                false => Palette::Mono,
+            },
             ascii: self.ascii,
             header: !self.no_header,
             room: out::room(terminal),
             columns: self.columns.clone(),
+            usual: self.usual.clone(),
             sort: self.sort.clone(),
             limit: self.limit,
         }

@@ -9,7 +9,7 @@ use serde::ser::{Serialize, SerializeMap, Serializer};
 use crate::clock::Anchor;
 use crate::document::{Document, Target};
 use crate::failure::Failure;
-use crate::paint::Tone;
+use crate::paint::{Palette, Tone};
 use crate::source::Connection;
 use crate::table::{self, Align, Column, Context, Fit, SortSpec};
 use crate::text;
@@ -33,8 +33,8 @@ pub(crate) enum Format {
 #[derive(Debug, Clone)]
 pub(crate) struct Style {
     pub(crate) format: Format,
-    /// With escape sequences.
-    pub(crate) color: bool,
+    /// With escape sequences for colours, or none.
+    pub(crate) color: Palette,
     /// ASCII only.
     pub(crate) ascii: bool,
     /// With a line of titles.
@@ -43,6 +43,8 @@ pub(crate) struct Style {
     pub(crate) room: Option<usize>,
     /// The columns that were named; the usual ones if none were.
     pub(crate) columns: Option<Vec<String>>,
+    /// What is usual in place of what the table says, for people.
+    pub(crate) usual: Option<Vec<String>>,
     pub(crate) sort: Option<SortSpec>,
     /// Maximum number of rows.
     pub(crate) limit: Option<usize>,
@@ -276,7 +278,9 @@ impl Style {
     }
 
     fn choose<R>(&self, columns: &'static [Column<R>]) -> Result<Vec<&'static Column<R>>, Failure> {
-        if let Some(names) = &self.columns {
+        let usual = self.usual.as_ref();
+        let usual = usual.filter(|_| self.format == Format::Table);
+        if let Some(names) = self.columns.as_ref().or(usual) {
             return names
                 .iter()
                 .map(|name| table::find(columns, name.trim()))

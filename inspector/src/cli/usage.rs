@@ -1,7 +1,8 @@
 //! Which of the common flags mean something to which verb.
 //!
 //! A flag that is given and means nothing is refused, never passed over in silence. The same thing
-//! said in the environment is a default for every verb, so there it is passed over.
+//! said in the environment or in the configuration is a default for every verb, so there it is
+//! passed over.
 
 use clap::ArgMatches;
 use clap::parser::ValueSource;
@@ -11,8 +12,8 @@ use crate::globals::Globals;
 use crate::out::Format;
 use crate::query::Query;
 use crate::source::TargetSpec;
-use crate::table::{DEADLINES, DESCRIPTORS, LAWS, POLLERS, SortSpec, TARGETS, WAITERS};
-use crate::verbs::verb::{Known, Usage, known};
+use crate::table::{SortSpec, known_anywhere};
+use crate::verbs::verb::Usage;
 
 /// Keeps of the common flags what means something to the verb, and refuses what was said and means
 /// nothing.
@@ -43,6 +44,7 @@ pub(crate) fn settle(
     }
     columns(globals, &given)?;
     sort(globals, &given)?;
+    view(globals, &given);
     filter(globals, &given)
 }
 
@@ -57,6 +59,12 @@ impl Given<'_> {
         self.matches.value_source(id) == Some(ValueSource::CommandLine)
     }
 
+    /// On the command line, or in the environment.
+    fn is_given(&self, id: &str) -> bool {
+        let source = self.matches.value_source(id);
+        source.is_some_and(|source| source != ValueSource::DefaultValue)
+    }
+
     fn nothing(&self, flag: &str) -> String {
         let Usage { verb, why, .. } = self.usage;
         format!("{flag} means nothing to `{verb}`: {why}")
@@ -69,23 +77,6 @@ impl Given<'_> {
         }
         Ok(true)
     }
-}
-
-/// What no table knows is a typing error, wherever it was made.
-fn known_anywhere(name: &str) -> Result<(), Failure> {
-    let others: [Known; 5] = [
-        |name| known(WAITERS.columns, name),
-        |name| known(DEADLINES.columns, name),
-        |name| known(&POLLERS, name),
-        |name| known(&LAWS, name),
-        |name| known(&TARGETS, name),
-    ];
-    known(DESCRIPTORS.columns, name).or_else(|error| {
-        others
-            .iter()
-            .find_map(|other| other(name).ok())
-            .ok_or(error)
-    })
 }
 
 /// Whoever says what to trust and is not told that nobody is asked takes plain text for TLS.
@@ -152,6 +143,20 @@ fn sort(globals: &mut Globals, given: &Given<'_>) -> Result<(), Failure> {
     }
     globals.sort = None;
     Ok(())
+}
+
+/// What the configuration says of this table alone, where nobody has said otherwise.
+fn view(globals: &mut Globals, given: &Given<'_>) {
+    let Some(view) = globals.settings.views.get(given.usage.view) else {
+        return;
+    };
+    if view.columns.is_some() && !given.is_given("columns") {
+        globals.columns = None;
+        globals.usual.clone_from(&view.columns);
+    }
+    if view.sort.is_some() && !given.is_given("sort") {
+        globals.sort.clone_from(&view.sort);
+    }
 }
 
 fn filter(globals: &mut Globals, given: &Given<'_>) -> Result<(), Failure> {

@@ -13,6 +13,8 @@
 //! | `entry`, `descriptor_cells` | a row of the descriptor table, and what may stand in its cells |
 //! | `descriptors`, `pollers`, `targets`, `laws`, `counts`, `histograms`, `events`, `sites` | the columns of each table |
 //! | `event_counts` | what events are counted by, with a column of each |
+//! | `settings` | the columns of `config show` |
+//! | `named` | tables by their names |
 //! | `leaks` | what has become of sites between two answers |
 
 mod cell;
@@ -28,7 +30,9 @@ mod laws;
 mod layout;
 pub(crate) mod leaks;
 mod look;
+mod named;
 mod pollers;
+mod settings;
 mod sites;
 mod sort;
 mod targets;
@@ -53,7 +57,9 @@ pub(crate) use histograms::{
 pub(crate) use laws::{LAWS, LAWS_OF_ALL, LAWS_OF_ONE, LawRow};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use leaks::Leak;
+pub(crate) use named::{Named, TABLES, known_anywhere};
 pub(crate) use pollers::{POLLERS, counted};
+pub(crate) use settings::{Origin, SETTINGS, Setting};
 pub(crate) use sites::{SITE_RECORDS, SITES, SITES_WIDE, SiteCounts, SiteRow};
 pub(crate) use sort::{SortSpec, sort};
 pub(crate) use targets::{TARGETS, descriptors as descriptors_of};

@@ -1,6 +1,7 @@
 //! By which column rows are sorted, and how.
 
 use std::cmp::Ordering;
+use std::fmt;
 use std::str::FromStr;
 
 use netpoller_proto::filter::Key;
@@ -13,6 +14,13 @@ use crate::failure::Failure;
 pub(crate) struct SortSpec {
     pub(crate) column: String,
     pub(crate) descending: bool,
+}
+
+impl fmt::Display for SortSpec {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let order = if self.descending { ":desc" } else { "" };
+        write!(f, "{}{order}", self.column)
+    }
 }
 
 impl FromStr for SortSpec {

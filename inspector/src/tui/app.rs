@@ -9,12 +9,14 @@ use netpoller_proto::v1::Descriptor;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
+use super::Arrangement;
+use super::binding::Keymap;
 use super::known::{Feed, Link, Wanted};
 use super::theme::Theme;
 use crate::clock::Anchor;
 use crate::model::RowKey;
 use crate::query::Query;
-use crate::table::{Context, Entry, Rows, SortSpec, find};
+use crate::table::{Column, Context, Entry, Rows, Shown, SortSpec, find};
 
 /// A view, as all that there is to say of it; `view::VIEWS` is the table of them.
 #[derive(Debug)]
@@ -122,9 +124,28 @@ pub(crate) struct TableState {
     /// The first row on the screen.
     pub(crate) offset: usize,
     pub(crate) sort: SortSpec,
+    /// The columns that were chosen; the usual ones, if none were.
+    pub(crate) columns: Vec<&'static Column<Entry>>,
 }
 
 impl TableState {
+    /// Sorts by this, if there is such a column.
+    fn sort_by(&mut self, by: &SortSpec) {
+        if let Ok(column) = find(self.table.columns, &by.column) {
+            self.sort = SortSpec {
+                column: column.name.to_owned(),
+                descending: by.descending,
+            };
+        }
+    }
+
+    /// The columns that may be shown, those without a word in them included.
+    pub(crate) fn columns(&self) -> impl Iterator<Item = &'static Column<Entry>> {
+        let usual = self.table.columns.iter();
+        let usual = usual.filter(|it| self.columns.is_empty() && it.shown != Shown::Never);
+        self.columns.iter().copied().chain(usual)
+    }
+
     fn new(table: &'static Rows, sort: &str, descending: bool) -> Self {
         Self {
             table,
@@ -136,6 +157,7 @@ impl TableState {
                 column: sort.to_owned(),
                 descending,
             },
+            columns: Vec::new(),
         }
     }
 
@@ -163,6 +185,7 @@ pub(crate) struct Filter {
 pub(crate) struct App {
     pub(crate) target: String,
     pub(crate) theme: Theme,
+    pub(crate) keymap: Keymap,
     /// What is shown.
     pub(crate) feed: Feed,
     /// What came in while the picture is frozen.
@@ -189,11 +212,25 @@ impl App {
     pub(crate) fn sort_by(&mut self, by: &SortSpec) {
         for place in &mut self.places {
             let Place::Table(table) = place else { continue };
-            if let Ok(column) = find(table.table.columns, &by.column) {
-                table.sort = SortSpec {
-                    column: column.name.to_owned(),
-                    descending: by.descending,
-                };
+            table.sort_by(by);
+        }
+    }
+
+    /// Arranges the table of a view.
+    pub(crate) fn arrange(&mut self, arrangement: &Arrangement) {
+        let views = self.views.iter().zip(&mut self.places);
+        for (shown, place) in views {
+            let Place::Table(table) = place else { continue };
+            if !shown.title.eq_ignore_ascii_case(arrangement.view) {
+                continue;
+            }
+            let known = table.table.columns;
+            if let Some(columns) = &arrangement.columns {
+                let columns = columns.iter().filter_map(|name| find(known, name).ok());
+                table.columns = columns.collect();
+            }
+            if let Some(sort) = &arrangement.sort {
+                table.sort_by(sort);
             }
         }
     }
@@ -201,6 +238,7 @@ impl App {
     /// Opens the first of these views.
     pub(crate) fn new(
         views: &'static [View],
+        keymap: Keymap,
         target: String,
         theme: Theme,
         size: (u16, u16),
@@ -208,6 +246,7 @@ impl App {
         Self {
             target,
             theme,
+            keymap,
             feed: Feed::default(),
             frozen: None,
             now: Duration::ZERO,

@@ -1,225 +1,122 @@
-//! The keys. One table: what a key does, how it is written, and what the help says, so that none
-//! can go stale.
+//! The keys. One table: what a key does and what the help says, so that none can go stale. A
+//! configuration may give an action other keys than those of the table.
 
-use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
+use crossterm::event::KeyCode;
 
-use super::app::App;
+use super::binding::{Action, Binding, Keymap};
+use super::key::{self, Key};
 use super::view::VIEWS;
 
-/// What a key asks for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Action {
-    Up,
-    Down,
-    PageUp,
-    PageDown,
-    First,
-    Last,
-    Open,
-    Back,
-    View(usize),
-    NextView,
-    PreviousView,
-    SortNext,
-    SortInvert,
-    Filter,
-    Freeze,
-    Help,
-    Redraw,
-    Suspend,
-    Quit,
-}
-
-/// What a key does, how it is written, and what is said of it.
-#[derive(Debug, Clone, Copy)]
-pub(crate) struct Binding {
-    key: Key,
-    /// Another one that does the same.
-    other: Option<Key>,
-    action: Action,
-    /// How the keys are written, in Unicode and in ASCII; a letter as it is.
-    written: Option<(&'static str, &'static str)>,
-    /// What the help says.
-    pub(crate) help: &'static str,
-    /// One word for the footer; empty for those that are only in the help.
-    pub(crate) footer: &'static str,
-}
-
-/// A key with or without control.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-struct Key {
-    code: KeyCode,
-    control: bool,
-}
-
-const fn key(code: KeyCode) -> Key {
-    Key {
-        code,
-        control: false,
-    }
-}
-
 const fn letter(letter: char) -> Key {
-    key(KeyCode::Char(letter))
+    key::of(KeyCode::Char(letter))
 }
 
 const fn control(letter: char) -> Key {
-    Key {
-        code: KeyCode::Char(letter),
-        control: true,
-    }
+    key::control(letter)
 }
 
-const fn on(key: Key, action: Action, help: &'static str) -> Binding {
+fn on(key: Key, action: Action, help: &'static str) -> Binding {
     Binding {
-        key,
-        other: None,
+        name: action.name(),
+        keys: vec![key],
         action,
-        written: None,
         help,
         footer: "",
     }
 }
 
 impl Binding {
-    const fn or(self, other: Key) -> Self {
-        let other = Some(other);
-        Self { other, ..self }
+    fn or(mut self, other: Key) -> Self {
+        self.keys.push(other);
+        self
     }
 
-    const fn written(self, unicode: &'static str, ascii: &'static str) -> Self {
-        let written = Some((unicode, ascii));
-        Self { written, ..self }
-    }
-
-    const fn footer(self, footer: &'static str) -> Self {
+    fn footer(self, footer: &'static str) -> Self {
         Self { footer, ..self }
     }
-
-    /// Returns whether the footer of this screen has it: whether there is something to do it with.
-    pub(crate) fn is_offered(&self, app: &App) -> bool {
-        let is_over = app.overlay.is_some();
-        let is_here = match self.action {
-            Action::Open => !is_over && app.descriptor().is_some(),
-            Action::Filter | Action::SortNext | Action::SortInvert => {
-                !is_over && app.table().is_some()
-            }
-            Action::Back => is_over,
-            _ => true,
-        };
-        is_here && !self.footer.is_empty()
-    }
-
-    /// Returns how its keys are written.
-    pub(crate) fn label(&self, ascii: bool) -> String {
-        match (self.written, self.key.code) {
-            (Some((_, plain)), _) if ascii => plain.to_owned(),
-            (Some((pretty, _)), _) => pretty.to_owned(),
-            (None, KeyCode::Char(letter)) => letter.to_string(),
-            (None, _) => String::new(),
-        }
-    }
 }
 
-/// The bindings that the help tells first.
-const FIRST: [Binding; 14] = [
-    on(letter('q'), Action::Quit, "quit (also ctrl-c)")
-        .or(control('c'))
-        .footer("quit"),
-    on(letter('?'), Action::Help, "show or hide this help")
-        .or(key(KeyCode::F(1)))
-        .footer("help"),
-    on(
-        key(KeyCode::Enter),
-        Action::Open,
-        "details of the selected descriptor",
-    )
-    .written("⏎", "enter")
-    .footer("details"),
-    on(
-        letter('/'),
-        Action::Filter,
-        "filter: words, or state=parked and since>5s",
-    )
-    .footer("filter"),
-    on(letter('s'), Action::SortNext, "sort by the next column").footer("sort"),
-    on(letter('i'), Action::SortInvert, "invert the order (also r)")
-        .or(letter('r'))
-        .footer("invert"),
-    on(
-        letter(' '),
-        Action::Freeze,
-        "freeze the picture, or let it go on",
-    )
-    .written("space", "space")
-    .footer("freeze"),
-    on(
-        key(KeyCode::Esc),
-        Action::Back,
-        "go back, or clear the filter",
-    )
-    .written("esc", "esc")
-    .footer("back"),
-    on(key(KeyCode::Up), Action::Up, "up")
-        .or(letter('k'))
-        .written("↑ k", "up k"),
-    on(key(KeyCode::Down), Action::Down, "down")
-        .or(letter('j'))
-        .written("↓ j", "down j"),
-    on(key(KeyCode::PageUp), Action::PageUp, "a page up")
-        .or(control('b'))
-        .written("pgup", "pgup"),
-    on(key(KeyCode::PageDown), Action::PageDown, "a page down")
-        .or(control('f'))
-        .written("pgdn", "pgdn"),
-    on(key(KeyCode::Home), Action::First, "to the first row")
-        .or(letter('g'))
-        .written("home g", "home g"),
-    on(key(KeyCode::End), Action::Last, "to the last row")
-        .or(letter('G'))
-        .written("end G", "end G"),
-];
-
-/// And those behind the views.
-const LAST: [Binding; 4] = [
-    on(key(KeyCode::Tab), Action::NextView, "the next view").written("tab", "tab"),
-    on(
-        key(KeyCode::BackTab),
-        Action::PreviousView,
-        "the view before",
-    )
-    .written("shift-tab", "shift-tab"),
-    on(control('l'), Action::Redraw, "draw the screen anew").written("ctrl-l", "ctrl-l"),
-    on(control('z'), Action::Suspend, "suspend; `fg` comes back").written("ctrl-z", "ctrl-z"),
-];
-
-/// Returns all bindings, in the order of the help; the footer takes them in the same order.
-pub(crate) fn bindings() -> impl Iterator<Item = Binding> {
+/// Returns the keys as they are unless a configuration says otherwise, in the order of the help;
+/// the footer takes them in the same order.
+pub(crate) fn keymap() -> Keymap {
+    let first = [
+        on(letter('q'), Action::Quit, "quit")
+            .or(control('c'))
+            .footer("quit"),
+        on(letter('?'), Action::Help, "show or hide this help")
+            .or(key::of(KeyCode::F(1)))
+            .footer("help"),
+        on(
+            key::of(KeyCode::Enter),
+            Action::Open,
+            "details of the selected descriptor",
+        )
+        .footer("details"),
+        on(
+            letter('/'),
+            Action::Filter,
+            "filter: words, or state=parked and since>5s",
+        )
+        .footer("filter"),
+        on(letter('s'), Action::SortNext, "sort by the next column").footer("sort"),
+        on(letter('i'), Action::SortInvert, "invert the order")
+            .or(letter('r'))
+            .footer("invert"),
+        on(
+            letter(' '),
+            Action::Freeze,
+            "freeze the picture, or let it go on",
+        )
+        .footer("freeze"),
+        on(
+            key::of(KeyCode::Esc),
+            Action::Back,
+            "go back, or clear the filter",
+        )
+        .footer("back"),
+        on(key::of(KeyCode::Up), Action::Up, "up").or(letter('k')),
+        on(key::of(KeyCode::Down), Action::Down, "down").or(letter('j')),
+        on(key::of(KeyCode::PageUp), Action::PageUp, "a page up").or(control('b')),
+        on(key::of(KeyCode::PageDown), Action::PageDown, "a page down").or(control('f')),
+        on(key::of(KeyCode::Home), Action::First, "to the first row").or(letter('g')),
+        on(key::of(KeyCode::End), Action::Last, "to the last row").or(letter('G')),
+    ];
     let views = VIEWS.iter().enumerate();
-    let views = views.map(|(index, view)| on(letter(view.key), Action::View(index), view.help));
-    FIRST.into_iter().chain(views).chain(LAST)
-}
-
-/// What the key asks for.
-pub(crate) fn action(event: KeyEvent) -> Option<Action> {
-    let pressed = Key {
-        code: event.code,
-        control: event.modifiers.contains(KeyModifiers::CONTROL),
-    };
-    bindings()
-        .find(|it| it.key == pressed || it.other == Some(pressed))
-        .map(|binding| binding.action)
+    let views = views.map(|(index, view)| Binding {
+        name: view.title.to_lowercase(),
+        ..on(letter(view.key), Action::View(index), view.help)
+    });
+    let last = [
+        on(key::of(KeyCode::Tab), Action::NextView, "the next view"),
+        on(
+            key::of(KeyCode::BackTab),
+            Action::PreviousView,
+            "the view before",
+        ),
+        on(control('l'), Action::Redraw, "draw the screen anew"),
+        on(control('z'), Action::Suspend, "suspend; `fg` comes back"),
+    ];
+    first.into_iter().chain(views).chain(last).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crossterm::event::{KeyEvent, KeyModifiers};
+
+    fn bindings() -> Vec<Binding> {
+        keymap().bindings().to_vec()
+    }
+
+    fn pressed(code: KeyCode, modifiers: KeyModifiers) -> Option<Action> {
+        keymap().action(KeyEvent::new(code, modifiers))
+    }
 
     #[test]
     fn no_key_is_bound_twice() {
         let keys: Vec<Key> = bindings()
-            .flat_map(|binding| [Some(binding.key), binding.other])
-            .flatten()
+            .into_iter()
+            .flat_map(|binding| binding.keys)
             .collect();
         for (index, key) in keys.iter().enumerate() {
             assert!(!keys[index + 1..].contains(key), "{key:?}");
@@ -230,24 +127,44 @@ mod tests {
     fn every_binding_is_explained_and_can_be_written_in_ascii() {
         for binding in bindings() {
             assert!(!binding.help.is_empty());
-            let label = binding.label(true);
-            assert!(!label.is_empty() && label.is_ascii(), "{binding:?}");
+            for label in [binding.label(true), binding.labels(true)] {
+                assert!(!label.is_empty() && label.is_ascii(), "{binding:?}");
+            }
         }
     }
 
     #[test]
     fn control_tells_keys_apart() {
-        assert_eq!(
-            action(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL)),
-            Some(Action::Quit)
-        );
-        assert_eq!(
-            action(KeyEvent::new(KeyCode::Char('c'), KeyModifiers::NONE)),
-            None
-        );
-        assert_eq!(
-            action(KeyEvent::new(KeyCode::Char('G'), KeyModifiers::SHIFT)),
-            Some(Action::Last)
-        );
+        let (control, shift) = (KeyModifiers::CONTROL, KeyModifiers::SHIFT);
+        assert_eq!(pressed(KeyCode::Char('c'), control), Some(Action::Quit));
+        assert_eq!(pressed(KeyCode::Char('c'), KeyModifiers::NONE), None);
+        assert_eq!(pressed(KeyCode::Char('G'), shift), Some(Action::Last));
+    }
+
+    #[test]
+    fn every_action_has_a_name_of_its_own() {
+        let names: Vec<String> = bindings().into_iter().map(|it| it.name).collect();
+        for (index, name) in names.iter().enumerate() {
+            assert!(
+                !name.is_empty() && !names[index + 1..].contains(name),
+                "{name}"
+            );
+        }
+        for name in ["sort-next", "waiters", "quit"] {
+            assert!(names.iter().any(|it| it == name), "{names:?}");
+        }
+    }
+
+    #[test]
+    fn a_key_that_is_given_to_an_action_is_taken_from_the_other() {
+        let mut keymap = super::keymap();
+        keymap.bind("filter", vec![letter('q')]).expect("an action");
+        let press = |letter| KeyEvent::new(KeyCode::Char(letter), KeyModifiers::NONE);
+        assert_eq!(keymap.action(press('q')), Some(Action::Filter));
+        assert_eq!(keymap.action(press('/')), None);
+        let control = KeyEvent::new(KeyCode::Char('c'), KeyModifiers::CONTROL);
+        assert_eq!(keymap.action(control), Some(Action::Quit));
+        let wrong = keymap.bind("fliter", Vec::new()).expect_err("no action");
+        assert!(wrong.contains("did you mean `filter`?"), "{wrong}");
     }
 }

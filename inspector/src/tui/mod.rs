@@ -6,7 +6,8 @@
 //! | `known` | what is known of the process, and what it is asked for |
 //! | `update` | from a message to a new state and commands |
 //! | `view` | from a state to a picture: one file a view |
-//! | `keymap` | the keys, as one table |
+//! | `key`, `binding` | a key as it is written, and which keys do what |
+//! | `keymap` | the keys as they are by default, as one table |
 //! | `theme` | from meanings to colours |
 //! | `feed` | the connection to the process, on its own thread |
 //! | `run`, `terminal` | the loop, and the terminal itself |
@@ -14,7 +15,9 @@
 //! `update` and `view` are pure and know the time only from messages.
 
 mod app;
+mod binding;
 mod feed;
+mod key;
 mod keymap;
 mod known;
 mod run;
@@ -28,8 +31,12 @@ mod tests;
 
 use std::time::Duration;
 
+use crate::paint::Palette;
 use crate::table::SortSpec;
 
+pub(crate) use binding::Keymap;
+pub(crate) use key::Key;
+pub(crate) use keymap::keymap;
 pub(crate) use run::run;
 
 /// How to open it.
@@ -39,14 +46,27 @@ pub(crate) struct Options {
     pub(crate) interval: Duration,
     /// How long an attempt to connect may take.
     pub(crate) timeout: Duration,
-    /// With colours; without, modifiers alone tell things apart.
-    pub(crate) color: bool,
+    /// The colours.
+    pub(crate) color: Palette,
     /// ASCII only.
     pub(crate) ascii: bool,
+    /// What keys do.
+    pub(crate) keymap: Keymap,
+    /// Columns and orders of views.
+    pub(crate) views: Vec<Arrangement>,
     /// The filter to begin with.
     pub(crate) filter: Option<String>,
     /// The order to begin with.
     pub(crate) sort: Option<SortSpec>,
     /// Quit by itself after this time.
     pub(crate) until: Option<Duration>,
+}
+
+/// How a view is arranged, where it is not as usual.
+#[derive(Debug, Clone)]
+pub(crate) struct Arrangement {
+    /// The title of the view, in any case.
+    pub(crate) view: &'static str,
+    pub(crate) columns: Option<Vec<String>>,
+    pub(crate) sort: Option<SortSpec>,
 }

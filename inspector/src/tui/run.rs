@@ -66,14 +66,18 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let mut app = App::new(
         view::VIEWS,
+        options.keymap.clone(),
         target.to_string(),
         Theme {
-            color: options.color,
+            palette: options.color,
             ascii: options.ascii,
         },
         size,
     );
     app.old_after = (options.interval * 2).max(app.old_after);
+    for arrangement in &options.views {
+        app.arrange(arrangement);
+    }
     if let Some(sort) = &options.sort {
         app.sort_by(sort);
     }

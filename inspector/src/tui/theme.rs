@@ -1,95 +1,114 @@
 //! From meaning to looks.
 //!
-//! The mono theme sets neither foreground nor background, modifiers only: on a terminal where
+//! The mono palette sets neither foreground nor background, modifiers only: on a terminal where
 //! colour is unwanted every state can still be told by its word, and the selected row by its
 //! reverse video.
 
 use ratatui::style::{Color, Modifier, Style};
 
-use crate::paint::Tone;
+use crate::paint::color::{BLACK, BLUE, BRIGHT_YELLOW, CYAN, GRAY, MAGENTA, WHITE, YELLOW};
+use crate::paint::{Ink, Palette, Tone};
 
 /// Colours and characters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Theme {
-    pub(crate) color: bool,
+    pub(crate) palette: Palette,
     pub(crate) ascii: bool,
 }
 
+/// As the terminal library writes it.
+fn style(ink: Ink) -> Style {
+    let modifiers = [
+        (ink.bold, Modifier::BOLD),
+        (ink.dim, Modifier::DIM),
+        (ink.underlined, Modifier::UNDERLINED),
+        (ink.reversed, Modifier::REVERSED),
+    ];
+    let modifiers = modifiers.into_iter().filter(|(is_set, _)| *is_set);
+    Style {
+        fg: ink.fg.map(sixteen),
+        bg: ink.bg.map(sixteen),
+        ..Style::new()
+    }
+    .add_modifier(modifiers.map(|(_, modifier)| modifier).collect())
+}
+
+/// One of the sixteen colours.
+const fn sixteen(number: u8) -> Color {
+    const COLORS: [Color; 16] = [
+        Color::Black,
+        Color::Red,
+        Color::Green,
+        Color::Yellow,
+        Color::Blue,
+        Color::Magenta,
+        Color::Cyan,
+        Color::Gray,
+        Color::DarkGray,
+        Color::LightRed,
+        Color::LightGreen,
+        Color::LightYellow,
+        Color::LightBlue,
+        Color::LightMagenta,
+        Color::LightCyan,
+        Color::White,
+    ];
+    COLORS[(number & 15) as usize]
+}
+
 impl Theme {
-    /// The style of a meaning. The sixteen colours only: they follow the palette that the user has
-    /// chosen.
+    /// The style of a meaning.
     pub(crate) fn tone(self, tone: Tone) -> Style {
-        let style = Style::new();
-        if !self.color {
-            return match tone {
-                Tone::Plain | Tone::Ready | Tone::Good | Tone::Parked | Tone::Wait => style,
-                Tone::Dim => style.add_modifier(Modifier::DIM),
-                Tone::Title => style.add_modifier(Modifier::BOLD),
-                Tone::Warn => style.add_modifier(Modifier::UNDERLINED),
-                Tone::Bad => style.add_modifier(Modifier::BOLD | Modifier::UNDERLINED),
-            };
-        }
-        match tone {
-            Tone::Plain => style,
-            Tone::Dim => style.fg(Color::DarkGray),
-            Tone::Title => style.add_modifier(Modifier::BOLD),
-            Tone::Parked => style.fg(Color::Cyan),
-            Tone::Ready | Tone::Good => style.fg(Color::Green),
-            Tone::Wait | Tone::Warn => style.fg(Color::Yellow),
-            Tone::Bad => style.fg(Color::Red).add_modifier(Modifier::BOLD),
-        }
+        style(tone.ink(self.palette))
     }
 
     /// The selected row.
     pub(crate) fn selected(self) -> Style {
-        if self.color {
-            Style::new()
-                .bg(Color::Blue)
-                .fg(Color::White)
-                .add_modifier(Modifier::BOLD)
-        } else {
-            Style::new().add_modifier(Modifier::REVERSED)
-        }
+        style(match self.palette {
+            Palette::Dark | Palette::Light => Ink::fg(WHITE).on(BLUE).bold(),
+            Palette::Mono => Ink::PLAIN.reversed(),
+            Palette::HighContrast => Ink::fg(BLACK).on(BRIGHT_YELLOW).bold(),
+        })
     }
 
     /// The line over a table.
     pub(crate) fn heading(self) -> Style {
-        if self.color {
-            Style::new().fg(Color::Black).bg(Color::Cyan)
-        } else {
-            Style::new().add_modifier(Modifier::BOLD | Modifier::UNDERLINED)
-        }
+        style(match self.palette {
+            Palette::Dark => Ink::fg(BLACK).on(CYAN),
+            Palette::Light => Ink::fg(BLACK).on(GRAY),
+            Palette::Mono => Ink::PLAIN.bold().underlined(),
+            Palette::HighContrast => Ink::fg(BLACK).on(WHITE).bold(),
+        })
     }
 
     /// The column that sorts, and the view that is open.
     pub(crate) fn active(self) -> Style {
-        if self.color {
-            Style::new()
-                .fg(Color::Black)
-                .bg(Color::White)
-                .add_modifier(Modifier::BOLD)
-        } else {
-            Style::new().add_modifier(Modifier::BOLD | Modifier::REVERSED)
-        }
+        style(match self.palette {
+            Palette::Dark => Ink::fg(BLACK).on(WHITE).bold(),
+            Palette::Light => Ink::fg(WHITE).on(BLACK).bold(),
+            Palette::Mono => Ink::PLAIN.bold().reversed(),
+            Palette::HighContrast => Ink::fg(BLACK).on(BRIGHT_YELLOW).bold(),
+        })
     }
 
     /// A key in the footer and in the help.
     pub(crate) fn key(self) -> Style {
-        let style = Style::new().add_modifier(Modifier::BOLD);
-        if self.color {
-            style.fg(Color::Yellow)
-        } else {
-            style
-        }
+        style(match self.palette {
+            Palette::Dark => Ink::fg(YELLOW).bold(),
+            Palette::Light => Ink::fg(MAGENTA).bold(),
+            Palette::Mono => Ink::PLAIN.bold(),
+            Palette::HighContrast => Ink::fg(BRIGHT_YELLOW).bold(),
+        })
     }
 
     /// Bars of histograms and sparklines.
     pub(crate) fn bar(self) -> Style {
-        if self.color {
-            Style::new().fg(Color::Cyan)
-        } else {
-            Style::new()
-        }
+        style(match self.palette {
+            Palette::Dark => Ink::fg(CYAN),
+            Palette::Light => Ink::fg(BLUE),
+            Palette::Mono => Ink::PLAIN,
+            Palette::HighContrast => Ink::fg(WHITE).bold(),
+        })
     }
 
     /// Characters of growing height, from nothing to a full cell.
@@ -136,7 +155,7 @@ mod tests {
     #[test]
     fn the_mono_theme_sets_no_colour_at_all() {
         let mono = Theme {
-            color: false,
+            palette: Palette::Mono,
             ascii: false,
         };
         let mut styles: Vec<Style> = TONES.iter().map(|tone| mono.tone(*tone)).collect();

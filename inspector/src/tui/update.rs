@@ -7,7 +7,7 @@ use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use netpoller_proto::v1::Descriptor;
 
 use super::app::{App, Body, EntryKey, Overlay, Place, TableState};
-use super::keymap::{self, Action};
+use super::binding::Action;
 use super::known::Feed;
 use super::view;
 use crate::model::RowKey;
@@ -53,7 +53,7 @@ pub(crate) fn update(app: &mut App, msg: Msg) -> Option<Cmd> {
         Msg::Paste(_) => {}
         Msg::Key(key) if key.kind == KeyEventKind::Release => {}
         Msg::Key(key) if app.filter.editing => return edit_filter(app, key),
-        Msg::Key(key) => return keymap::action(key).and_then(|action| act(app, action)),
+        Msg::Key(key) => return app.keymap.action(key).and_then(|action| act(app, action)),
     }
     None
 }
@@ -181,9 +181,10 @@ fn follow_step(app: &mut App, chosen: Option<&str>) {
 
 fn sort_next(app: &mut App) {
     if let Some(table) = app.table_mut() {
-        let columns = table.table.columns.iter();
+        let all = !table.columns.is_empty();
+        let columns = table.columns();
         let shown: Vec<_> = columns
-            .filter(|column| column.shown == Shown::Always)
+            .filter(|column| all || column.shown == Shown::Always)
             .collect();
         let here = shown
             .iter()
@@ -206,7 +207,7 @@ fn step(app: &mut App, by: isize) {
     let moved = |place: usize, last: usize| place.min(last).saturating_add_signed(by).min(last);
     match &mut app.overlay {
         Some(Overlay::Help(scroll)) => {
-            *scroll = moved(*scroll, keymap::bindings().count());
+            *scroll = moved(*scroll, app.keymap.bindings().len());
             return;
         }
         Some(Overlay::Detail { scroll, .. }) => {
@@ -307,9 +308,7 @@ fn refresh(app: &mut App) {
 
 /// Some column of the row contains the word.
 fn mentions(table: &TableState, entry: &Entry, word: &str, context: &Context) -> bool {
-    let columns = table.table.columns.iter();
-    let mut shown = columns.filter(|column| column.shown != Shown::Never);
-    shown.any(|column| {
+    table.columns().any(|column| {
         column
             .cell(entry, context)
             .text

@@ -21,6 +21,7 @@ impl Verb for CompletionsArgs {
         Usage {
             target: false,
             formats: NONE,
+            configured: false,
             ..Usage::of("completions")
         }
     }

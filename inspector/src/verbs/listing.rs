@@ -59,6 +59,12 @@ impl Listing {
             filter: self.scope(),
             columns: names,
             sort: names,
+            view: match self {
+                Self::Descriptors => "descriptors",
+                Self::Waiters => "waiters",
+                Self::Pollers => "pollers",
+                Self::Deadlines => "deadlines",
+            },
             ..Usage::of(verb)
         }
     }

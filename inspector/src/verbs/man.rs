@@ -30,6 +30,7 @@ impl Verb for ManArgs {
         Usage {
             target: false,
             formats: NONE,
+            configured: false,
             ..Usage::of("man")
         }
     }

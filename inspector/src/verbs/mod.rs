@@ -14,6 +14,7 @@ mod admission;
 mod audit;
 mod r#break;
 mod completions;
+mod config;
 mod control;
 mod counted;
 mod demo;
@@ -125,6 +126,11 @@ verbs! {
     /// List the fields and operators of filters (`--where`, and `/` in the terminal UI).
     #[command(long_about = crate::query::HELP_TITLE, after_long_help = crate::query::help())]
     Fields(fields::FieldsArgs),
+    /// Write, find and show the configuration file.
+    #[command(
+        after_help = "A flag beats its environment variable, and that beats the file. A setting is called as the flag:\n\n  interval = \"2s\"\n  theme = \"light\"\n  [targets]\n  staging = { target = \"https://staging.example:6670\", tls-ca = \"/etc/netpoller/ca.pem\" }\n  [views.descriptors]\n  columns = [\"id\", \"peer\", \"since\", \"where\"]\n  sort = \"since:desc\"\n  [keys]\n  freeze = [\"f\", \"space\"]\n\nExit code 2: the file says what cannot be; each line that is wrong is told."
+    )]
+    Config(config::ConfigArgs),
     /// Print the completions of a shell.
     Completions(completions::CompletionsArgs),
     /// Print a manual page, or write all of them to a folder.

@@ -6,11 +6,17 @@ use std::io::{self, BufWriter, Write};
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::query::Query;
-use crate::source::{Connection, choose};
+use crate::source::{Connection, TargetSpec, choose};
 
 /// The process that is meant.
 pub(crate) async fn connection(globals: &Globals) -> Result<Connection, Failure> {
-    let connection = choose(globals.target.as_ref(), globals.timeout).await?;
+    let spec = globals.target.as_ref();
+    let connection = match (choose(spec, globals.timeout).await, spec) {
+        (Err(Failure::Usage(text)), Some(TargetSpec::Name(_))) => {
+            return Err(Failure::Usage(text + &aliases(globals)));
+        }
+        (chosen, _) => chosen?,
+    };
     if let Some(outside) = &connection.server.outside {
         let (target, runtime) = (&connection.target, &outside.runtime);
         note(&format!(
@@ -21,6 +27,20 @@ pub(crate) async fn connection(globals: &Globals) -> Result<Connection, Failure>
         }
     }
     Ok(connection)
+}
+
+/// The names that the configuration gives, in words; nothing if it gives none.
+fn aliases(globals: &Globals) -> String {
+    let names: Vec<&str> = globals
+        .settings
+        .targets
+        .keys()
+        .map(String::as_str)
+        .collect();
+    match names.is_empty() {
+        true => String::new(),
+        false => format!("\nthe configuration names {}", names.join(", ")),
+    }
 }
 
 /// Refuses a filter that names a poller which the process does not have: no row would ever answer

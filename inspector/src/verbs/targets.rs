@@ -26,6 +26,7 @@ impl Verb for TargetsArgs {
             limit: true,
             columns: Some(|name| known(&TARGETS, name)),
             sort: Some(|name| known(&TARGETS, name)),
+            view: "targets",
             ..Usage::of("targets")
         }
     }

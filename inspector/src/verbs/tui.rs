@@ -3,6 +3,7 @@
 use std::io::{self, IsTerminal};
 
 use super::{block_on, connection};
+use crate::config::View;
 use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::query::Scope;
@@ -59,11 +60,19 @@ pub(crate) fn usage(verb: &'static str) -> Usage {
 pub(crate) fn options(globals: &Globals) -> tui::Options {
     let style = globals.style();
     let filter = globals.filter.as_ref();
+    let views = globals.settings.views.iter();
+    let arrangement = |(name, view): (&&'static str, &View)| tui::Arrangement {
+        view: name,
+        columns: view.columns.clone(),
+        sort: view.sort.clone(),
+    };
     tui::Options {
         interval: globals.interval,
         timeout: globals.timeout,
         color: style.color,
         ascii: style.ascii,
+        keymap: globals.settings.keymap.clone(),
+        views: views.map(arrangement).collect(),
         filter: filter.map(|filter| filter.text().to_owned()),
         sort: style.sort,
         until: None,

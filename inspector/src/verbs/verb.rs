@@ -31,6 +31,10 @@ pub(crate) struct Usage {
     pub(crate) formats: &'static [Format],
     /// What to use instead of the others.
     pub(crate) instead: &'static str,
+    /// The table whose columns and order a configuration may choose; empty for none.
+    pub(crate) view: &'static str,
+    /// It does what the configuration says, and so cannot do without one that is right.
+    pub(crate) configured: bool,
 }
 
 /// Whether a table has a column of this name.
@@ -68,6 +72,8 @@ impl Usage {
             sort: None,
             formats: ALL,
             instead: "",
+            view: "",
+            configured: true,
         }
     }
 }

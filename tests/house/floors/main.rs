@@ -46,6 +46,7 @@ const INSPECTOR: &[&[&str]] = &[
     &["table"],
     &["query", "document", "findings"],
     &["out", "tui"],
+    &["config"],
     &["globals"],
     &["verbs"],
     &["cli"],

@@ -104,9 +104,9 @@ proptest! {
         known in (0u16..300, 0u16..100),
         drawn in (0u16..300, 0u16..100),
         keys in prop::collection::vec(any_key(), 20),
-        theme in (any::<bool>(), any::<bool>()),
+        theme in (0..4usize, any::<bool>()),
     ) {
-        let mut app = new("pid:1".into(), Theme { color: theme.0, ascii: theme.1 }, known);
+        let mut app = new("pid:1".into(), Theme { palette: Palette::value_variants()[theme.0], ascii: theme.1 }, known);
         update(&mut app, Msg::Feed(Box::new(first)));
         for (index, key) in keys.into_iter().enumerate() {
             update(&mut app, Msg::Key(key));

@@ -7,6 +7,7 @@ mod keys;
 mod pictures;
 
 use super::app::{App, Overlay, TableState};
+use super::keymap;
 use super::known::{Checkup, Feed, Leaks, Link};
 use super::theme::Theme;
 use super::update::{Cmd, Msg, update};
@@ -14,6 +15,8 @@ use super::view;
 use crate::findings::{Case, Looked, NotRun};
 use crate::fixture;
 use crate::model::Model;
+use crate::paint::Palette;
+use clap::ValueEnum;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use netpoller_proto::v1::{Evidence, Finding, Mode, Severity, WatchFrame};
 use proptest::prelude::*;
@@ -26,7 +29,7 @@ use std::time::Duration;
 use std::{env, fs};
 
 const MONO: Theme = Theme {
-    color: false,
+    palette: Palette::Mono,
     ascii: false,
 };
 
@@ -105,7 +108,7 @@ fn leaks(looks: u64) -> Leaks {
 }
 
 fn new(target: String, theme: Theme, size: (u16, u16)) -> App {
-    App::new(view::VIEWS, target, theme, size)
+    App::new(view::VIEWS, keymap::keymap(), target, theme, size)
 }
 
 fn table(app: &App) -> &TableState {

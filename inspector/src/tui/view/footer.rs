@@ -7,7 +7,7 @@ use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
 use super::super::app::App;
-use super::super::keymap::bindings;
+use super::super::binding::{Action, Binding};
 use super::areas::rows_visible;
 use super::widgets::toned;
 use crate::paint::Tone;
@@ -75,7 +75,8 @@ fn keys(app: &App, room: u16) -> Line<'static> {
             spans.push(toned(theme, format!("{error}  "), Tone::Bad));
         }
     }
-    for binding in bindings().filter(|binding| binding.is_offered(app)) {
+    let bindings = app.keymap.bindings().iter();
+    for binding in bindings.filter(|binding| is_offered(binding, app)) {
         let key = binding.label(theme.ascii);
         let word = if app.frozen.is_some() && binding.footer == "freeze" {
             "thaw"
@@ -91,6 +92,18 @@ fn keys(app: &App, room: u16) -> Line<'static> {
         spans.push(toned(theme, format!(" {word}  "), Tone::Dim));
     }
     Line::from(spans)
+}
+
+/// Returns whether the footer of this screen has it: whether there is something to do it with.
+fn is_offered(binding: &Binding, app: &App) -> bool {
+    let is_over = app.overlay.is_some();
+    let is_here = match binding.action {
+        Action::Open => !is_over && app.descriptor().is_some(),
+        Action::Filter | Action::SortNext | Action::SortInvert => !is_over && app.table().is_some(),
+        Action::Back => is_over,
+        _ => true,
+    };
+    is_here && !binding.footer.is_empty()
 }
 
 fn place(app: &App) -> Line<'static> {

@@ -5,7 +5,6 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::super::app::App;
-use super::super::keymap::bindings;
 use super::widgets::{popup, scrolled, toned};
 use crate::paint::Tone;
 
@@ -14,7 +13,7 @@ pub(super) fn render(app: &App, scroll: usize, frame: &mut Frame<'_>, area: Rect
     let width = area.width.min(70);
     let height = area
         .height
-        .min(u16::try_from(bindings().count() + 7).unwrap_or(u16::MAX));
+        .min(u16::try_from(app.keymap.bindings().len() + 7).unwrap_or(u16::MAX));
     let middle = Rect {
         x: area.x.saturating_add(area.width.saturating_sub(width) / 2),
         y: area
@@ -24,9 +23,12 @@ pub(super) fn render(app: &App, scroll: usize, frame: &mut Frame<'_>, area: Rect
         height,
     };
     let inside = popup(theme, "keys", frame, middle.intersection(area));
-    let mut lines: Vec<Line<'static>> = bindings()
+    let mut lines: Vec<Line<'static>> = app
+        .keymap
+        .bindings()
+        .iter()
         .map(|binding| {
-            let written = binding.label(theme.ascii);
+            let written = binding.labels(theme.ascii);
             Line::from(vec![
                 Span::styled(format!(" {written:>10}  "), theme.key()),
                 Span::raw(binding.help),

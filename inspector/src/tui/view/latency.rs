@@ -3,6 +3,7 @@
 use netpoller_proto::v1::Histogram;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
+use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
@@ -189,8 +190,11 @@ fn draw(app: &App, histogram: &Histogram, frame: &mut Frame<'_>, area: Rect) {
             } else {
                 theme.bar()
             };
-            // Modifiers would underline the empty part of a bar.
-            let style = if theme.color { style } else { theme.bar() };
+            // Anything else would be seen in the empty part of a bar too.
+            let style = Style {
+                fg: style.fg,
+                ..Style::new()
+            };
             spans.push(Span::styled(mark.repeat(thick), style));
         }
         lines.push(Line::from(spans));

@@ -51,13 +51,14 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let shown = state.rows.get(first..last).unwrap_or_default();
 
     let mut candidates = Vec::new();
-    for column in state.table.columns {
+    for column in state.columns() {
         let longest = column
             .measure
             .map(|measure| state.rows.iter().map(measure).max().unwrap_or(0));
         // A column that is not there by default, and empty, would only take room.
         let is_empty = longest.is_none_or(|longest| longest == 0);
         match column.shown {
+            _ if !state.columns.is_empty() => {}
             Shown::Always => {}
             Shown::Wide | Shown::Filled if !is_empty => {}
             _ => continue,

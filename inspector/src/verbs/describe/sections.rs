@@ -428,6 +428,7 @@ mod tests {
     use super::*;
     use crate::fixture;
     use crate::out::Format;
+    use crate::paint::Palette;
     use std::sync::Arc;
 
     fn described(socket: Option<Socket>) -> String {
@@ -463,11 +464,12 @@ mod tests {
         };
         let style = Style {
             format: Format::Table,
-            color: false,
+            color: Palette::Mono,
             ascii: true,
             header: true,
             room: None,
             columns: None,
+            usual: None,
             sort: None,
             limit: None,
         };
