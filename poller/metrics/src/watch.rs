@@ -1,7 +1,7 @@
 //! What is looked for again and again, because no counter tells: known faults, laws that are
 //! violated, waits that last, and what is due while nobody polls.
 //!
-//! The thread of the server looks each second, and less often where a look takes long. Where there
+//! The thread of the server looks each second, and each five where a look takes long. Where there
 //! is none, as in a program that calls `encode` in a route of its own, each reading looks. What the
 //! last look has seen is what is exported.
 
@@ -13,10 +13,12 @@ use netpoller_core::internals::{self, Gauges};
 use netpoller_core::view::lints::{Lint, Lints, Options};
 use netpoller_core::view::{self, Auditor};
 
-/// Between two looks.
+/// Between two looks, where they take no time.
 const REST: Duration = Duration::from_secs(1);
-/// After a look it rests for at least so many times as long as that took.
+/// After a look it rests for so many times as long as that took.
 const TIMES: u32 = 100;
+/// But no longer than this: who alerts by what is seen waits for several looks.
+const LONGEST_REST: Duration = Duration::from_secs(5);
 /// The kernel keeps the delivery of events waiting while it lists its registrations, so those are
 /// looked at even less often.
 const LIST_TIMES: u32 = 10_000;
@@ -92,7 +94,8 @@ impl Watch {
         internals::keep(&mut self.lints, &ids);
         self.auditors.retain(|id, _| ids.contains(id));
         self.seen.retain(|id, _| ids.contains(id));
-        let rest = REST.max(now.elapsed().saturating_mul(TIMES));
+        let rest = now.elapsed().saturating_mul(TIMES);
+        let rest = rest.clamp(REST, LONGEST_REST);
         self.looked = Some((now, now + rest));
     }
 }
