@@ -49,8 +49,8 @@ LAWS = {
         transitions("unblock_parked") + " - " + count("netpoller_unparks_total", cause="~deadline|close")
     ),
     "slots": (
-        count("netpoller_opened_total")
-        + " - " + count("netpoller_closed_total")
+        count("netpoller_slots_opened_total")
+        + " - " + count("netpoller_slots_closed_total")
         + " - " + count("netpoller_descriptor_slots", state="used")
     ),
     "kinds": (
@@ -60,13 +60,10 @@ LAWS = {
     ),
     # Every wait ends in a batch or an error, except the one that is going on.
     "waited": (
-        count("netpoller_waits_total")
-        + " - " + count("netpoller_events_per_wait_count")
-        + " - " + count("netpoller_wait_errors_total")
+        count("netpoller_polls_total")
+        + " - " + count("netpoller_events_per_poll_count")
+        + " - " + count("netpoller_poll_errors_total")
         + " - " + count("netpoller_poller_blocked")
-    ),
-    "breaks": (
-        count("netpoller_breaks_requested_total") + " - " + count("netpoller_breaks_total")
     ),
     # A break that was written may still be on its way.
     "drained": (
@@ -138,7 +135,7 @@ OVERVIEW = [
         "Descriptors",
         """Descriptors registered now. It follows the connections of the service and comes back when they go; a line that only
         rises is a leak of descriptors.""",
-        "short", (total("netpoller_registered_fds", kind="~" + DESCRIPTORS), "{{poller}}"),
+        "short", (total("netpoller_registered_fds"), "{{poller}}"),
     ),
     stat(
         "Waiters",
@@ -309,18 +306,19 @@ MACHINE = [
 
 POLLING = [
     graph(
-        "Waits by mode",
+        "Polls by mode",
         """Calls to epoll_wait by what the caller asked for: block has no limit of its own, although a deadline may end it; timed has
-        one; nonblock only looks. Few waits with many events each are good.""",
-        "ops", (rate("netpoller_waits_total", "poller, mode"), "{{poller}} {{mode}}"),
+        one; nonblock only looks. Few polls with many events each are good.""",
+        "ops", (rate("netpoller_polls_total", "poller, mode"), "{{poller}} {{mode}}"),
     ),
     graph(
-        "Events for each wait (mean, p99)",
-        """Size of a batch. It grows with the load, which makes polling cheaper. At 128 the batch is full: one poller has reached
-        what it can carry.""",
+        "Events for each poll (mean, p99)",
+        """Size of a batch. It grows with the load, which makes polling cheaper. At the limit the batch is full: one poller has
+        reached what it can carry.""",
         "none",
-        (mean("netpoller_events_per_wait"), "{{poller}} mean"),
-        (quantile(0.99, "netpoller_events_per_wait"), "{{poller}} p99"),
+        (f"max by (poller) ({sel('netpoller_poll_batch_limit')})", "{{poller}} limit"),
+        (mean("netpoller_events_per_poll"), "{{poller}} mean"),
+        (quantile(0.99, "netpoller_events_per_poll"), "{{poller}} p99"),
     ),
     graph(
         "Events by kind",
@@ -330,12 +328,12 @@ POLLING = [
     heatmap(
         "Events for each wait",
         "Spread of the batch sizes. The mass moves up with the load.",
-        "none", "netpoller_events_per_wait",
+        "none", "netpoller_events_per_poll",
     ),
     heatmap(
         "Time in epoll_wait",
         "How long the waits slept. Under load it goes towards 0, idle towards the next deadline.",
-        "s", "netpoller_wait_duration_seconds",
+        "s", "netpoller_poll_duration_seconds",
     ),
     heatmap(
         "Dispatch",
@@ -348,14 +346,14 @@ POLLING = [
         """Share of the waits that found nothing, and of those that filled the whole batch. Empty ones were ended by a deadline or a
         break; full ones, when they last, are a poller at its limit.""",
         "percentunit",
-        (ratio(rate("netpoller_polls_empty_total"), rate("netpoller_waits_total")), "{{poller}} empty"),
-        (ratio(rate("netpoller_polls_full_total"), rate("netpoller_waits_total")), "{{poller}} full"),
+        (ratio(rate("netpoller_polls_empty_total"), rate("netpoller_polls_total")), "{{poller}} empty"),
+        (ratio(rate("netpoller_polls_full_total"), rate("netpoller_polls_total")), "{{poller}} full"),
     ),
     graph(
         "Share of time in epoll_wait",
         """Seconds asleep for each second, summed over the instances. 1 for each idle instance; 0 for one that is saturated, or
         whose driver never blocks.""",
-        "none", (rate("netpoller_wait_duration_seconds_sum"), "{{poller}}"),
+        "none", (rate("netpoller_poll_duration_seconds_sum"), "{{poller}}"),
     ),
     graph(
         "Dispatch (p50, p99)",
@@ -427,8 +425,8 @@ DEADLINES = [
     ),
     graph(
         "Sleeps",
-        "Sleeps going on: slots of the kind timer, each with a deadline. It follows what the program keeps sleeping.",
-        "short", (total("netpoller_registered_fds", kind="timer"), "{{poller}}"), width=12,
+        "Sleeps going on: each has a slot and a deadline. It follows what the program keeps sleeping.",
+        "short", (total("netpoller_sleeps"), "{{poller}}"), width=12,
     ),
     graph(
         "Sleeps begun and ended",
@@ -465,7 +463,7 @@ REGISTRATIONS = [
     graph(
         "Descriptors by kind",
         "What is registered now.",
-        "short", (total("netpoller_registered_fds", "poller, kind", kind="~" + DESCRIPTORS), "{{poller}} {{kind}}"), stack=True,
+        "short", (total("netpoller_registered_fds", "poller, kind"), "{{poller}} {{kind}}"), stack=True,
     ),
     graph(
         "Registrations",
@@ -486,7 +484,7 @@ REGISTRATIONS = [
     graph(
         "Waits that failed",
         "By errno. EINTR is a signal and harmless; anything else is a broken epoll instance.",
-        "ops", (rate("netpoller_wait_errors_total", "poller, errno"), "{{poller}} {{errno}}"),
+        "ops", (rate("netpoller_poll_errors_total", "poller, errno"), "{{poller}} {{errno}}"),
     ),
     graph(
         "Events dropped",
@@ -514,9 +512,9 @@ REGISTRATIONS = [
         """By descriptors and by sleeps. evicted are descriptors whose waiters were released by close or by an operator; each close
         evicts once.""",
         "ops",
-        (rate("netpoller_opened_total"), "{{poller}} opened"),
-        (rate("netpoller_closed_total"), "{{poller}} closed"),
-        (rate("netpoller_evicted_total"), "{{poller}} evicted"),
+        (rate("netpoller_slots_opened_total"), "{{poller}} opened"),
+        (rate("netpoller_slots_closed_total"), "{{poller}} closed"),
+        (rate("netpoller_descriptors_evicted_total"), "{{poller}} evicted"),
     ),
     graph(
         "At the limit of open files",

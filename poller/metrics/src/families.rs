@@ -75,11 +75,14 @@ impl Family {
 /// The one metric of counters that has other series as well.
 const UNPARKS: &vocabulary::Family<Counter> = Counter::UnparkReadDeadline.family();
 
+/// What is the sum of another one, and so is not exported.
+const REQUESTED: &vocabulary::Family<Counter> = Counter::BreaksRequested.family();
+
 /// All, in the order of the exposition.
 pub(super) fn families() -> impl Iterator<Item = Family> {
     let counters = Counter::FAMILIES
         .iter()
-        .filter(|family| family.metric != UNPARKS.metric)
+        .filter(|family| ![UNPARKS.metric, REQUESTED.metric].contains(&family.metric))
         .map(|family| Family {
             name: family.metric,
             help: family.help,
@@ -139,8 +142,14 @@ const OTHERS: &[Family] = &[
     other(
         "netpoller_registered_fds",
         Type::Gauge,
-        "Descriptors registered now; of the kind timer, sleeps going on.",
+        "Descriptors registered now.",
         registered,
+    ),
+    other(
+        "netpoller_sleeps",
+        Type::Gauge,
+        "Sleeps going on: slots without a descriptor.",
+        |stats| gauge(stats.info().sleeps as f64),
     ),
     other(
         "netpoller_waiters",
@@ -159,6 +168,12 @@ const OTHERS: &[Family] = &[
         Type::Gauge,
         "Slots of the descriptor table.",
         slots,
+    ),
+    other(
+        "netpoller_poll_batch_limit",
+        Type::Gauge,
+        "Events that one poll takes at most: `Builder::batch`.",
+        |stats| gauge(stats.info().batch as f64),
     ),
     other(
         "netpoller_poller_blocked",
@@ -281,7 +296,11 @@ fn registered(stats: &Stats) -> Vec<Series<'_>> {
             value: Value::Gauge(stats.counter(*opened).saturating_sub(closed) as f64),
         }
     };
-    opened.iter().map(each).collect()
+    // Sleeps are no descriptors, and a sum over kinds is to mean something.
+    let descriptors = opened
+        .iter()
+        .filter(|(_, counter)| *counter != Counter::OpenedTimer);
+    descriptors.map(each).collect()
 }
 
 fn waiters(stats: &Stats) -> Vec<Series<'_>> {

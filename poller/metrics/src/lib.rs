@@ -9,11 +9,12 @@
 //! | `text` | the exposition as text (feature `prometheus`) |
 //! | `server` | a small server for it (feature `prometheus`) |
 //! | `connection` | one connection of the server |
+//! | `table` | `METRICS.md`: all of them, for people |
 //! | `watch` | what no counter tells: looked for each second, the last result exported |
 //! | `bridge` | the `metrics` facade (feature `metrics`) |
 //!
 //! A scrape reads the counters that are there anyway. Between scrapes only the thread of the server
-//! runs, which looks for faults each second, for at most a hundredth of the time. Every series is
+//! runs, which looks for faults each second, or each five where that takes long. Every series is
 //! exported from the beginning, as 0 (a rate of what was missing is unknown). No series stands for
 //! a single descriptor, peer or task, so their number depends on the number of pollers alone: at
 //! most 800 each.
@@ -28,6 +29,8 @@
 //! `netpoller_build_info` says which features were compiled in, and in `revision` what the
 //! environment variable `NETPOLLER_REVISION` held when netpoller was built, `unknown` without it:
 //! `NETPOLLER_REVISION=$(git rev-parse HEAD) cargo build`.
+//!
+#![doc = include_str!("../METRICS.md")]
 #![forbid(unsafe_code)]
 
 #[cfg(feature = "metrics")]
@@ -45,6 +48,8 @@ mod format;
 mod process;
 #[cfg(feature = "prometheus")]
 mod server;
+#[cfg(all(test, feature = "prometheus"))]
+mod table;
 #[cfg(feature = "prometheus")]
 mod text;
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]

@@ -23,7 +23,7 @@ const EXEMPLAR_CHARS: usize = 128;
 /// ```
 /// let poller = netpoller::Poller::builder().name("scraped").build().unwrap();
 /// let text = netpoller::prometheus::encode();
-/// assert!(text.contains("netpoller_waits_total{poller=\"scraped\",mode=\"block\"} 0\n"));
+/// assert!(text.contains("netpoller_polls_total{poller=\"scraped\",mode=\"block\"} 0\n"));
 /// # drop(poller);
 /// ```
 pub fn encode() -> String {
@@ -207,7 +207,8 @@ mod tests {
         for format in [Format::Text, Format::OpenMetrics] {
             let mut series = series(&encode_as(format), "fresh");
             assert!((300..=800).contains(&series.len()), "{}", series.len());
-            series.retain(|name, _| !name.contains("_created"));
+            let is_of_its_making = ["_created", "netpoller_poll_batch_limit"];
+            series.retain(|name, _| !is_of_its_making.iter().any(|it| name.contains(it)));
             assert!(series.values().all(|value| *value == 0.0), "{series:#?}");
         }
     }
@@ -244,7 +245,7 @@ mod tests {
         let series = series(&encode(), "exported");
         let value = |name: &str| series[name];
         assert_eq!(
-            value("netpoller_waits_total{poller=\"exported\",mode=\"timed\"}"),
+            value("netpoller_polls_total{poller=\"exported\",mode=\"timed\"}"),
             1.0
         );
         assert_eq!(
@@ -252,16 +253,16 @@ mod tests {
             1.0
         );
         assert_eq!(
-            value("netpoller_wait_duration_seconds_count{poller=\"exported\"}"),
+            value("netpoller_poll_duration_seconds_count{poller=\"exported\"}"),
             1.0
         );
         assert_eq!(
-            value("netpoller_wait_duration_seconds_bucket{poller=\"exported\",le=\"+Inf\"}"),
+            value("netpoller_poll_duration_seconds_bucket{poller=\"exported\",le=\"+Inf\"}"),
             1.0
         );
         assert!(value("netpoller_last_poll_timestamp_seconds{poller=\"exported\"}") > 1.6e9);
         assert_eq!(
-            value("netpoller_events_per_wait_bucket{poller=\"exported\",le=\"0.0\"}"),
+            value("netpoller_events_per_poll_bucket{poller=\"exported\",le=\"0.0\"}"),
             1.0
         );
     }
@@ -396,9 +397,9 @@ mod tests {
         let text = encode_as(Format::OpenMetrics);
         assert!(text.ends_with("\n# EOF\n"));
         assert_eq!(text.matches("# EOF").count(), 1);
-        assert!(text.contains("# TYPE netpoller_waits counter\n"));
-        assert!(!text.contains("# UNIT netpoller_waits"));
-        assert!(text.contains("netpoller_waits_total{poller=\"opened\",mode=\"block\"} 0\n"));
+        assert!(text.contains("# TYPE netpoller_polls counter\n"));
+        assert!(!text.contains("# UNIT netpoller_polls"));
+        assert!(text.contains("netpoller_polls_total{poller=\"opened\",mode=\"block\"} 0\n"));
         let name = "netpoller_deadline_lag_seconds";
         assert!(text.contains(&format!(
             "# TYPE {name} histogram\n# UNIT {name} seconds\n# HELP {name} "

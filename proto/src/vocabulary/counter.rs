@@ -3,7 +3,7 @@
 families! {
     /// A counter of a poller. Counts since the poller was made, never goes down.
     Counter {
-        netpoller_waits_total "Calls of epoll_wait." {
+        netpoller_polls_total "Calls of epoll_wait." {
             /// Polls without a limit of time from the caller. A deadline may end them all the same.
             PollsBlock polls_block [mode "block"],
             /// Polls with a limit of time that the caller gave; deadlines do not count as one.
@@ -11,7 +11,7 @@ families! {
             /// Polls that did not wait.
             PollsNonblock polls_nonblock [mode "nonblock"],
         }
-        netpoller_wait_errors_total "Calls of epoll_wait that failed." {
+        netpoller_poll_errors_total "Calls of epoll_wait that failed." {
             /// Polls interrupted by a signal.
             PollsEintr polls_eintr [errno "EINTR"],
             /// Polls that failed.
@@ -73,10 +73,10 @@ families! {
             BreaksCoalesced breaks_coalesced [result "coalesced"],
         }
         netpoller_break_wakeups_total "Breaks taken by a poll." { BreaksDrained breaks_drained, }
-        netpoller_opened_total "Slots taken: descriptors registered and sleeps begun."
+        netpoller_slots_opened_total "Slots taken: descriptors registered and sleeps begun."
             { Opened opened, }
-        netpoller_closed_total "Slots given back." { Closed closed, }
-        netpoller_evicted_total "Descriptors evicted, by close or on request." { Evicted evicted, }
+        netpoller_slots_closed_total "Slots given back." { Closed closed, }
+        netpoller_descriptors_evicted_total "Descriptors evicted, by close or on request." { Evicted evicted, }
         netpoller_registrations_total "Descriptors registered; of the kind timer, sleeps begun." {
             /// TCP streams registered.
             OpenedTcp opened_tcp [kind "tcp"],

@@ -71,7 +71,7 @@ families! {
         "From the return of epoll_wait until the last waker of the batch was called." {
             Dispatch dispatch,
         }
-        netpoller_wait_duration_seconds "Time spent in epoll_wait by polls that may block." {
+        netpoller_poll_duration_seconds "Time spent in epoll_wait by polls that may block." {
             PollDuration poll_duration,
         }
         netpoller_poll_gap_seconds
@@ -81,7 +81,7 @@ families! {
             /// where nobody polls while there is nothing.
             PollGap poll_gap,
         }
-        netpoller_events_per_wait "Events fetched by one poll." {
+        netpoller_events_per_poll "Events fetched by one poll." {
             EventsPerPoll events_per_poll,
         }
         netpoller_deadline_lag_seconds "How long after its time a deadline fired." {

@@ -31,6 +31,8 @@ pub struct PollerInfo {
     pub slots: u64,
     /// Slots waiting for reuse.
     pub free_slots: u64,
+    /// Events that one poll takes at most.
+    pub batch: u64,
     /// Waiters parked now.
     pub waiters: i64,
     /// Entries of the deadline queue.
@@ -140,6 +142,7 @@ fn info_from(poller: &Poller, totals: &Totals) -> PollerInfo {
         sleeps,
         slots,
         free_slots: free,
+        batch: shared.batch as u64,
         waiters: poller.waiters(),
         deadlines: shared.timers.len() as u64,
         blocked: shared.poll_until.load(Ordering::Acquire) != 0,

@@ -14,7 +14,7 @@ fn metrics_are_at_their_path_and_nothing_else_is_anywhere() {
         "{answer}"
     );
     assert!(answer.contains("x-content-type-options: nosniff"));
-    assert!(answer.contains("netpoller_waits_total{poller=\"served\",mode=\"block\"} 0\n"));
+    assert!(answer.contains("netpoller_polls_total{poller=\"served\",mode=\"block\"} 0\n"));
     let head = ask(&server, "HEAD /metrics HTTP/1.1\nHost: 127.0.0.1");
     assert_eq!((status(&head), head.ends_with("\r\n\r\n")), ("200", true));
     for path in ["/", "/metrics/", "/debug/pprof", "//metrics", "/Metrics"] {
@@ -244,6 +244,6 @@ fn openmetrics_and_gzip_are_for_those_who_ask() {
     flate2::read::GzDecoder::new(&answer[end + 4..])
         .read_to_string(&mut text)
         .unwrap();
-    assert!(text.contains("# TYPE netpoller_waits_total counter\n"));
+    assert!(text.contains("# TYPE netpoller_polls_total counter\n"));
     assert!((answer.len() - end) * 4 < text.len(), "it is much smaller");
 }
