@@ -314,3 +314,98 @@ fn it_is_what_its_source_writes() {
         String::from_utf8_lossy(&output.stderr)
     );
 }
+
+/// The alerts of the rules: their lines, by name.
+fn alerts(rules: &str) -> BTreeMap<&str, Vec<&str>> {
+    let mut alerts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
+    let mut alert = None;
+    for line in rules.lines().map(str::trim) {
+        if let Some(name) = line.strip_prefix("- alert: ") {
+            alert = Some(name);
+        } else if line.starts_with("- ") {
+            alert = None;
+        }
+        if let Some(name) = alert {
+            alerts.entry(name).or_default().push(line);
+        }
+    }
+    alerts
+}
+
+/// The names of metrics in the expressions of rules.
+fn metrics(rules: &str) -> BTreeSet<&str> {
+    let expressions = rules
+        .lines()
+        .filter(|line| line.trim().starts_with("expr: "));
+    let words = expressions.flat_map(|it| it.split(|c: char| !c.is_alphanumeric() && c != '_'));
+    words
+        .filter(|word| word.starts_with("netpoller_"))
+        .collect()
+}
+
+#[test]
+fn every_alert_says_how_grave_it_is_and_has_a_runbook_that_says_how_to_confirm_it() {
+    let (rules, runbooks) = (read("rules/netpoller.yml"), read("RUNBOOKS.md"));
+    let alerts = alerts(&rules);
+    assert!(alerts.len() >= 12);
+    for (name, lines) in &alerts {
+        for part in ["for: ", "labels: {severity: ", "summary: ", "description: "] {
+            assert!(
+                lines.iter().any(|line| line.starts_with(part)),
+                "{name}: {part}"
+            );
+        }
+        let link = format!("RUNBOOKS.md#{}\"", name.to_lowercase());
+        assert!(
+            lines.iter().any(|line| line.ends_with(&link)),
+            "{name}: {link}"
+        );
+        let heading = format!("\n## {name}\n");
+        let (_, rest) = runbooks
+            .split_once(&heading)
+            .unwrap_or_else(|| panic!("{name}"));
+        let runbook = rest.split("\n## ").next().unwrap_or_default();
+        for part in ["**Meaning:**", "**Confirm:**", "**Remedy:**"] {
+            assert!(runbook.contains(part), "{name}: {part}");
+        }
+        let asks = runbook.contains("`netpoller ") || runbook.contains("`curl ");
+        assert!(asks, "{name}: by which command?");
+    }
+    let headings = runbooks.lines().filter_map(|line| line.strip_prefix("## "));
+    for heading in headings {
+        assert!(alerts.contains_key(heading), "{heading} is no alert");
+    }
+}
+
+#[test]
+fn every_metric_that_a_rule_asks_for_is_exported_and_every_lint_has_an_alert() {
+    let exported = exported(&exposition());
+    let rules = read("rules/netpoller.yml");
+    for rules in [&rules, &read("rules/renamed.yml")] {
+        for metric in metrics(rules) {
+            // The last part of a name that a rule records.
+            let recorded = rules.contains(&format!("record: poller:{metric}:"))
+                || rules.contains(&format!("record: instance:{metric}:"));
+            assert!(exported.contains_key(metric) || recorded, "{metric}");
+        }
+    }
+    for lint in netpoller::view::lints::Lint::ALL {
+        // A deadline that is overdue is counted by itself.
+        let has_series = lint.name() == "overdue-deadline";
+        assert!(has_series || rules.contains(lint.name()), "{lint}");
+    }
+}
+
+#[test]
+#[ignore = "needs prometheus and python3"]
+fn each_alert_fires_when_it_should_and_is_silent_when_it_should_be() {
+    netpoller_tests::tool(&["promtool"]);
+    let output = Command::new(netpoller_tests::tool(&["python3"]))
+        .arg(file("rules.py"))
+        .arg("--test")
+        .output()
+        .expect("run python3");
+    let said = String::from_utf8_lossy(&output.stderr);
+    let told = String::from_utf8_lossy(&output.stdout);
+    assert!(output.status.success(), "{told}{said}");
+}
