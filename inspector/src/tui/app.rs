@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netpoller_proto::Direction;
-use netpoller_proto::v1::Descriptor;
+use netpoller_proto::v1::{Descriptor, GetDescriptorResponse};
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
@@ -96,15 +96,21 @@ impl Place {
 pub(crate) enum Overlay {
     /// The keys, scrolled by this number of lines.
     Help(usize),
-    /// One descriptor, as it is or as it was last seen, scrolled by this number of lines.
-    Detail {
-        last: Arc<Descriptor>,
-        /// When it was last seen, and in which life of the process: what is gone does not grow
-        /// older.
-        seen_ns: u64,
-        epoch: u64,
-        scroll: usize,
-    },
+    /// One descriptor.
+    Detail(Detail),
+}
+
+/// One descriptor, as it is or as it was last seen.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Detail {
+    pub(crate) last: Arc<Descriptor>,
+    /// What the process has told of it beside, when it was asked last.
+    pub(crate) answer: Option<Arc<GetDescriptorResponse>>,
+    /// When it was last seen, and in which life of the process: what is gone does not grow older.
+    pub(crate) seen_ns: u64,
+    pub(crate) epoch: u64,
+    /// Lines that are scrolled away.
+    pub(crate) scroll: usize,
 }
 
 /// The identity of a row, for a selection that stays on it while rows move.
@@ -315,7 +321,9 @@ impl App {
         Wanted {
             sites: self.view().is_some_and(|view| view.of_sites),
             descriptor: match &self.overlay {
-                Some(Overlay::Detail { last, .. }) => Some((last.poller.clone(), last.id())),
+                Some(Overlay::Detail(detail)) => {
+                    Some((detail.last.poller.clone(), detail.last.id()))
+                }
                 _ => None,
             },
         }

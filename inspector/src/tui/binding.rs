@@ -15,6 +15,8 @@ pub(crate) enum Action {
     First,
     Last,
     Open,
+    Left,
+    Right,
     Back,
     View(usize),
     NextView,

@@ -74,6 +74,20 @@ pub(crate) fn keymap() -> Keymap {
             "go back, or clear the filter",
         )
         .footer("back"),
+        on(
+            key::of(KeyCode::Left),
+            Action::Left,
+            "the details of the row before",
+        )
+        .or(letter('h'))
+        .footer("before"),
+        on(
+            key::of(KeyCode::Right),
+            Action::Right,
+            "the details of the row behind",
+        )
+        .or(letter('l'))
+        .footer("behind"),
         on(key::of(KeyCode::Up), Action::Up, "up").or(letter('k')),
         on(key::of(KeyCode::Down), Action::Down, "down").or(letter('j')),
         on(key::of(KeyCode::PageUp), Action::PageUp, "a page up").or(control('b')),

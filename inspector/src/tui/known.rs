@@ -4,7 +4,9 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
-use netpoller_proto::v1::{Descriptor, GetServerResponse, ListSitesResponse, Severity};
+use netpoller_proto::v1::{
+    Descriptor, GetDescriptorResponse, GetServerResponse, ListSitesResponse, Severity,
+};
 use netpoller_proto::vocabulary::DescId;
 
 use crate::findings::{Case, Looked, lines};
@@ -35,8 +37,8 @@ pub(crate) struct Feed {
     pub(crate) leaks: Arc<Leaks>,
     /// What is wrong, as the process says from time to time.
     pub(crate) checkup: Arc<Checkup>,
-    /// The last descriptor of which more was asked for, with the calls that wait on it.
-    pub(crate) described: Option<Arc<Descriptor>>,
+    /// The last descriptor of which more was asked for, and what was answered.
+    pub(crate) described: Option<Arc<GetDescriptorResponse>>,
     pub(crate) link: Link,
 }
 
@@ -155,5 +157,14 @@ impl Checkup {
     /// How grave the worst finding of this descriptor is.
     pub(crate) fn mark(&self, row: &Descriptor) -> Option<Severity> {
         self.worst.get(&row.poller)?.get(&row.id()).copied()
+    }
+
+    /// What was found of this descriptor.
+    pub(crate) fn cases_of(&self, row: &Descriptor) -> impl Iterator<Item = &Case> {
+        let (poller, id) = (row.poller.clone(), row.id());
+        self.cases.iter().filter(move |case| {
+            let row = case.entry.as_ref().map(|entry| &entry.row);
+            row.is_some_and(|row| row.poller == poller && row.id() == id)
+        })
     }
 }

@@ -62,6 +62,13 @@ impl Theme {
         style(tone.ink(self.palette))
     }
 
+    /// What holds now, among what may hold.
+    pub(crate) fn lit(self, tone: Tone) -> Style {
+        self.tone(tone)
+            .remove_modifier(Modifier::DIM)
+            .add_modifier(Modifier::BOLD | Modifier::REVERSED)
+    }
+
     /// The selected row.
     pub(crate) fn selected(self) -> Style {
         style(match self.palette {

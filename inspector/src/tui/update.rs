@@ -6,7 +6,7 @@ use std::time::Duration;
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
 use netpoller_proto::v1::Descriptor;
 
-use super::app::{App, Body, EntryKey, Overlay, Place, TableState};
+use super::app::{App, Body, Detail, EntryKey, Overlay, Place, TableState};
 use super::binding::Action;
 use super::known::Feed;
 use super::view;
@@ -99,6 +99,8 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
         Action::First => step(app, isize::MIN),
         Action::Last => step(app, isize::MAX),
         Action::Open => open(app),
+        Action::Left => neighbour(app, -1),
+        Action::Right => neighbour(app, 1),
         Action::SortNext if app.overlay.is_none() => sort_next(app),
         Action::SortInvert if app.overlay.is_none() => {
             if let Some(table) = app.table_mut() {
@@ -150,16 +152,30 @@ fn open(app: &mut App) {
     if app.overlay.is_none()
         && let Some(last) = app.descriptor()
     {
-        app.overlay = Some(Overlay::Detail {
+        app.overlay = Some(Overlay::Detail(Detail {
             last,
+            answer: None,
             seen_ns: app.feed.model.captured_at_ns,
             epoch: app.feed.model.epoch,
             scroll: 0,
-        });
+        }));
         if let Some(table) = app.table_mut() {
             table.selected = table.current().map(key);
         }
         follow_detail(app);
+    }
+}
+
+/// The details of the row before, or of the one behind.
+fn neighbour(app: &mut App, by: isize) {
+    let Some(Overlay::Detail(here)) = app.overlay.take() else {
+        return;
+    };
+    step(app, by);
+    open(app);
+    if app.overlay.is_none() {
+        // What stands there is not about a descriptor.
+        app.overlay = Some(Overlay::Detail(here));
     }
 }
 
@@ -199,19 +215,23 @@ fn sort_next(app: &mut App) {
 }
 
 fn page(app: &App) -> isize {
-    isize::try_from(view::rows_visible(app).max(1)).unwrap_or(1)
+    // What lies over the view has a border, and one line of the page before is seen again.
+    let less = if app.overlay.is_some() { 2 } else { 0 };
+    let lines = view::rows_visible(app).saturating_sub(less).max(1);
+    isize::try_from(lines).unwrap_or(1)
 }
 
 /// Moves the cursor, or scrolls what has none.
 fn step(app: &mut App, by: isize) {
     let moved = |place: usize, last: usize| place.min(last).saturating_add_signed(by).min(last);
+    let room = view::room_below(app);
     match &mut app.overlay {
         Some(Overlay::Help(scroll)) => {
-            *scroll = moved(*scroll, app.keymap.bindings().len());
+            *scroll = moved(*scroll, room);
             return;
         }
-        Some(Overlay::Detail { scroll, .. }) => {
-            *scroll = moved(*scroll, view::DETAIL_LINES);
+        Some(Overlay::Detail(detail)) => {
+            detail.scroll = moved(detail.scroll, room);
             return;
         }
         None => {}
@@ -338,17 +358,21 @@ fn restore_cursor(table: &mut TableState) {
 
 /// The details show the row as it is; when it goes, as it was.
 fn follow_detail(app: &mut App) {
-    if let Some(Overlay::Detail {
-        last,
-        seen_ns,
-        epoch,
-        ..
-    }) = &mut app.overlay
-        && *epoch == app.feed.model.epoch
-        && let Some(row) = app.feed.model.rows.get(&RowKey::of(last))
-    {
-        *last = Arc::clone(row);
-        *seen_ns = app.feed.model.captured_at_ns;
+    let Some(Overlay::Detail(detail)) = &mut app.overlay else {
+        return;
+    };
+    if detail.epoch != app.feed.model.epoch {
+        return;
+    }
+    let key = RowKey::of(&detail.last);
+    if let Some(row) = app.feed.model.rows.get(&key) {
+        detail.last = Arc::clone(row);
+        detail.seen_ns = app.feed.model.captured_at_ns;
+    }
+    let described = app.feed.described.as_ref();
+    let row = described.and_then(|it| it.descriptor.as_ref());
+    if row.is_some_and(|row| RowKey::of(row) == key) {
+        detail.answer = described.cloned();
     }
 }
 

@@ -1,13 +1,12 @@
 //! `netpoller describe`: all about a descriptor, and what it may mean.
 
-mod hints;
-mod phrases;
-mod sections;
+mod print;
 
 use std::sync::Arc;
 
 use netpoller_proto::v1::GetDescriptorResponse;
 
+use crate::description::{hints, sections};
 use crate::document;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
@@ -41,7 +40,7 @@ impl Described {
                 row: Arc::new(answer.descriptor.clone().unwrap_or_default()),
                 direction: None,
             },
-            hints: hints::hints(&answer),
+            hints: hints(&answer),
             answer,
         })
     }
@@ -115,7 +114,8 @@ fn print(globals: &Globals, connection: &Connection, all: &[Described]) -> Resul
                         answer,
                         hints,
                     } = it;
-                    sections::print(&style, out, entry, answer, hints, &context)?;
+                    let sections = sections(entry, Some(answer), hints, &context);
+                    print::print(&style, out, &sections, &context)?;
                 }
             }
         }

@@ -44,7 +44,7 @@ const INSPECTOR: &[&[&str]] = &[
     &["source"],
     &["model"],
     &["table"],
-    &["query", "document", "findings"],
+    &["query", "document", "findings", "description"],
     &["out", "tui"],
     &["config"],
     &["globals"],

@@ -76,7 +76,7 @@ impl Detail {
             };
             // What is gone is shown as it was.
             if let Ok(answer) = connection.descriptor(poller, id).await {
-                let described = answer.descriptor.map(Arc::new);
+                let described = Some(Arc::new(answer));
                 feed.send_modify(|feed| feed.described = described);
             }
             tokio::select! {

@@ -294,9 +294,10 @@ mod tests {
         for row in rows {
             let (poller, id) = (row.poller.clone(), row.id());
             want.send_modify(|wanted| wanted.descriptor = Some((poller, id)));
-            let is_it = |feed: &Feed| feed.described.as_ref().is_some_and(|it| it.id() == id);
+            let row = |feed: &Feed| feed.described.as_ref()?.descriptor.clone();
+            let is_it = |feed: &Feed| row(feed).is_some_and(|it| it.id() == id);
             let feed = until(&mut feeds, is_it).await;
-            let described = feed.described.expect("it is there");
+            let described = row(&feed).expect("it is there");
             let sides = [&described.read, &described.write].into_iter().flatten();
             let mut waiters = sides.filter_map(|side| side.waiter.as_ref());
             assert!(waiters.all(|waiter| !waiter.stack.is_empty()));

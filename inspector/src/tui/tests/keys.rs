@@ -128,7 +128,7 @@ fn details_follow_the_descriptor_and_outlive_it() {
     let mut app = app(10, (120, 40));
     press(&mut app, KeyCode::Down);
     press(&mut app, KeyCode::Enter);
-    assert!(matches!(app.overlay, Some(Overlay::Detail { .. })));
+    assert!(matches!(app.overlay, Some(Overlay::Detail(_))));
     let mut gone = feed(10, 4);
     gone.model = feed(1, 1).model;
     update(&mut app, Msg::Feed(Box::new(gone)));

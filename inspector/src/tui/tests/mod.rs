@@ -2,6 +2,7 @@
 //! size.
 
 mod any;
+mod detail;
 mod findings;
 mod keys;
 mod pictures;

@@ -3,12 +3,12 @@
 use super::*;
 use netpoller_proto::v1::{Bucket, Descriptor, Direction, Histogram, Socket, State};
 
-const SIZES: [(u16, u16); 5] = [(200, 60), (120, 30), (80, 24), (60, 15), (30, 8)];
+pub(super) const SIZES: [(u16, u16); 5] = [(200, 60), (120, 30), (80, 24), (60, 15), (30, 8)];
 
 /// Compares with the picture that is checked in. `UPDATE=1 cargo test -p netpoller-inspector`
 /// redraws them.
 #[track_caller]
-fn assert_picture(name: &str, app: &App) {
+pub(super) fn assert_picture(name: &str, app: &App) {
     let shown = picture(app, app.size);
     let file = format!("{name}-{}x{}.txt", app.size.0, app.size.1);
     let path = Path::new(env!("CARGO_MANIFEST_DIR"))
@@ -81,26 +81,11 @@ fn a_footer_offers_what_works_there() {
 
 #[test]
 fn overlays_and_states() {
-    let mut detail = app(40, (120, 30));
-    press(&mut detail, KeyCode::Down);
-    press(&mut detail, KeyCode::Enter);
-    assert_picture("detail", &detail);
-    // What is asked for beside the table comes later.
-    let row = Arc::clone(&table(&detail).current().expect("a row").row);
-    let mut described = Descriptor::clone(&row);
-    let sides = [&mut described.read, &mut described.write];
-    for waiter in sides
-        .into_iter()
-        .flatten()
-        .filter_map(|it| it.waiter.as_mut())
-    {
-        waiter.stack = fixture::stack();
-        waiter.within = fixture::stack();
-    }
-    detail.feed.described = Some(Arc::new(described));
-    assert_picture("detail-stack", &detail);
     let mut help = app(40, (80, 40));
     press(&mut help, KeyCode::Char('?'));
+    assert_picture("help", &help);
+    help.size = (60, 15);
+    press(&mut help, KeyCode::Down);
     assert_picture("help", &help);
     let mut filter = app(40, (120, 12));
     press(&mut filter, KeyCode::Char('/'));
@@ -178,7 +163,9 @@ fn of_a_side_that_never_waited_no_wait_has_ended() {
     press(&mut app, KeyCode::Down);
     press(&mut app, KeyCode::Enter);
     let shown = picture(&app, app.size);
-    let write = shown.lines().find(|line| line.starts_with("│ write"));
+    let write = shown
+        .lines()
+        .find(|line| line.starts_with("│ state           ready"));
     assert!(
         write.is_some_and(|line| line.contains("ready for 40.3s")),
         "{shown}"

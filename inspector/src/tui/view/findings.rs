@@ -1,6 +1,7 @@
 //! What is wrong with the process, as the doctor tells it: all findings, and the selected one in
 //! full.
 
+use netpoller_proto::v1::Descriptor;
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
@@ -10,7 +11,7 @@ use super::super::app::{App, Body, Steps, View};
 use super::super::theme::Theme;
 use super::sheet::chosen;
 use super::widgets::{duration, toned};
-use crate::findings::{Case, FINDINGS, paragraphs};
+use crate::findings::{Case, FINDINGS, paragraphs, severity as words, tone};
 use crate::paint::Tone;
 use crate::table::Context;
 use crate::text;
@@ -110,6 +111,22 @@ fn summary(app: &App) -> String {
         "{found}{beyond}; looked {} ago: {ran}",
         duration(app.theme, ago)
     )
+}
+
+/// What was found of a descriptor, in a column of this width.
+pub(super) fn of(app: &App, row: &Descriptor, width: usize) -> Vec<Line<'static>> {
+    let context = Context {
+        now_ns: app.feed.checkup.captured_at_ns,
+        ..app.context()
+    };
+    let mut lines = Vec::new();
+    for case in app.feed.checkup.cases_of(row) {
+        let severity = case.finding.severity();
+        let title = format!(" {} ({})", case.finding.lint, words(severity));
+        lines.push(Line::from(toned(app.theme, title, tone(severity))));
+        lines.extend(in_full(app.theme, case, &context, (width, usize::MAX)));
+    }
+    lines
 }
 
 /// All that is said of a finding. Where that does not fit, what to do about it comes before what it

@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::App;
+use super::super::app::{App, Overlay};
 use super::super::binding::{Action, Binding};
 use super::areas::rows_visible;
 use super::widgets::toned;
@@ -100,6 +100,7 @@ fn is_offered(binding: &Binding, app: &App) -> bool {
     let is_here = match binding.action {
         Action::Open => !is_over && app.descriptor().is_some(),
         Action::Filter | Action::SortNext | Action::SortInvert => !is_over && app.table().is_some(),
+        Action::Left | Action::Right => matches!(app.overlay, Some(Overlay::Detail(_))),
         Action::Back => is_over,
         _ => true,
     };

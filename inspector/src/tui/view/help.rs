@@ -5,15 +5,36 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 
 use super::super::app::App;
-use super::widgets::{popup, scrolled, toned};
+use super::areas::areas;
+use super::widgets::{more_below, popup, scrolled, toned};
 use crate::paint::Tone;
 
+const WIDEST: u16 = 70;
+
 pub(super) fn render(app: &App, scroll: usize, frame: &mut Frame<'_>, area: Rect) {
-    let theme = app.theme;
-    let width = area.width.min(70);
-    let height = area
-        .height
-        .min(u16::try_from(app.keymap.bindings().len() + 7).unwrap_or(u16::MAX));
+    let lines = lines(app);
+    let middle = place(lines.len(), area);
+    let inside = popup(app.theme, "keys", frame, middle);
+    let below = lines
+        .len()
+        .saturating_sub(scroll + usize::from(inside.height));
+    frame.render_widget(scrolled(lines, scroll, inside.height), inside);
+    more_below(app.theme, below, frame, middle);
+}
+
+/// By how many lines it can be scrolled.
+pub(super) fn room_below(app: &App) -> usize {
+    let [_, _, body, _] = areas(Rect::new(0, 0, app.size.0, app.size.1));
+    let lines = lines(app).len();
+    lines.saturating_sub(place(lines, body).height.saturating_sub(2).into())
+}
+
+/// A box in the middle that so many lines fit in, if they can.
+fn place(lines: usize, area: Rect) -> Rect {
+    let width = area.width.min(WIDEST);
+    let height = u16::try_from(lines + 2)
+        .unwrap_or(u16::MAX)
+        .min(area.height);
     let middle = Rect {
         x: area.x.saturating_add(area.width.saturating_sub(width) / 2),
         y: area
@@ -22,7 +43,11 @@ pub(super) fn render(app: &App, scroll: usize, frame: &mut Frame<'_>, area: Rect
         width,
         height,
     };
-    let inside = popup(theme, "keys", frame, middle.intersection(area));
+    middle.intersection(area)
+}
+
+fn lines(app: &App) -> Vec<Line<'static>> {
+    let theme = app.theme;
     let mut lines: Vec<Line<'static>> = app
         .keymap
         .bindings()
@@ -56,5 +81,5 @@ pub(super) fn render(app: &App, scroll: usize, frame: &mut Frame<'_>, area: Rect
             Span::raw(format!("  {meaning}")),
         ]));
     }
-    frame.render_widget(scrolled(lines, scroll, inside.height), inside);
+    lines
 }

@@ -28,7 +28,7 @@ mod table;
 mod widgets;
 
 pub(crate) use areas::rows_visible;
-pub(crate) use screen::render;
+pub(crate) use screen::{render, room_below};
 
 use super::app::View;
 
@@ -41,6 +41,3 @@ pub(crate) static VIEWS: &[View] = &[
     leaks::VIEW,
     findings::VIEW,
 ];
-
-/// Lines by which details can be scrolled at most.
-pub(crate) const DETAIL_LINES: usize = 64;

@@ -31,20 +31,17 @@ pub(crate) fn render(app: &App, frame: &mut Frame<'_>) {
     footer::render(app, frame, foot);
     match &app.overlay {
         Some(Overlay::Help(scroll)) => help::render(app, *scroll, frame, body),
-        Some(Overlay::Detail {
-            last,
-            seen_ns,
-            epoch,
-            scroll,
-        }) => {
-            let seen = detail::Seen {
-                row: last,
-                at_ns: *seen_ns,
-                epoch: *epoch,
-            };
-            detail::render(app, &seen, *scroll, frame, body);
-        }
+        Some(Overlay::Detail(it)) => detail::render(app, it, frame, body),
         None => {}
+    }
+}
+
+/// By how many lines what lies over the view can be scrolled.
+pub(crate) fn room_below(app: &App) -> usize {
+    match &app.overlay {
+        Some(Overlay::Help(_)) => help::room_below(app),
+        Some(Overlay::Detail(detail)) => detail::room_below(app, detail),
+        None => 0,
     }
 }
 

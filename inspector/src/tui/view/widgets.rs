@@ -36,6 +36,27 @@ const ASCII_BORDER: ratatui::symbols::border::Set<'static> = ratatui::symbols::b
     horizontal_bottom: "-",
 };
 
+/// At the lower edge of a box: how many lines there are below.
+pub(super) fn more_below(theme: Theme, lines: usize, frame: &mut Frame<'_>, area: Rect) {
+    if lines == 0 {
+        return;
+    }
+    let arrow = if theme.ascii { "v" } else { "↓" };
+    let words = format!(" {arrow} {} more ", text::several(lines as u64, "line"));
+    let width = u16::try_from(text::width(&words)).unwrap_or(u16::MAX);
+    let edge = Rect {
+        x: area
+            .right()
+            .saturating_sub(width.saturating_add(2))
+            .max(area.x),
+        y: area.bottom().saturating_sub(1),
+        width,
+        height: 1,
+    };
+    let line = Line::styled(words, theme.tone(Tone::Title));
+    frame.render_widget(Paragraph::new(line), edge.intersection(area));
+}
+
 /// Lines of which the first `scroll` have been scrolled away, but never all.
 pub(super) fn scrolled(
     mut lines: Vec<Line<'static>>,

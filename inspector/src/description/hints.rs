@@ -16,7 +16,7 @@ const LONG_NS: u64 = 10_000_000;
 const SETTLED_NS: u64 = 100_000_000;
 
 /// Remarks, the gravest first.
-pub(super) fn hints(answer: &GetDescriptorResponse) -> Vec<String> {
+pub(crate) fn hints(answer: &GetDescriptorResponse) -> Vec<String> {
     let mut hints = Vec::new();
     let Some(row) = &answer.descriptor else {
         return hints;

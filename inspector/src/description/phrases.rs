@@ -2,6 +2,7 @@
 
 use netpoller_proto::v1::{Cause, Waiter, Wake};
 
+use crate::table::Context;
 use crate::text;
 
 /// The last wake, share by share: together they are all of it.
@@ -91,4 +92,15 @@ pub(super) fn beside(waiter: &Waiter) -> String {
         said += &format!(" at {}", text::tail_of_path(&line));
     }
     said
+}
+
+/// How long ago it was; nothing for what never was.
+pub(super) fn ago(moment_ns: u64, context: &Context) -> String {
+    match moment_ns {
+        0 => String::new(),
+        _ => format!(
+            "{} ago",
+            text::duration(context.now_ns.saturating_sub(moment_ns))
+        ),
+    }
 }
