@@ -19,6 +19,7 @@ mod clock;
 mod config;
 mod description;
 mod document;
+mod events;
 mod failure;
 mod findings;
 mod foreign;

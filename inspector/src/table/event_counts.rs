@@ -132,3 +132,15 @@ const SHARE: C = C::numbers("share", "SHARE", C::ALWAYS, |row| {
     name: "share_permille",
     value: |row, _| Value::Number(share(row).into()),
 }]);
+
+const fn counted_by(by: CountBy) -> C {
+    EVENT_COUNTS[by as usize + 2]
+}
+
+/// By what and where, in the terminal UI.
+pub(crate) static EVENT_COUNTS_BY_PLACE: [C; 4] = [
+    COUNT,
+    SHARE,
+    counted_by(CountBy::Kind),
+    counted_by(CountBy::Location),
+];

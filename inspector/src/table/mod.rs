@@ -48,7 +48,9 @@ pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
 pub(crate) use entry::{Entry, Rows, are_of_several};
 #[cfg(test)]
 pub(crate) use entry::{descriptors, waiters};
-pub(crate) use event_counts::{CountBy, EVENT_COUNTS, EventCount, EventGroup};
+pub(crate) use event_counts::{
+    CountBy, EVENT_COUNTS, EVENT_COUNTS_BY_PLACE, EventCount, EventGroup,
+};
 pub(crate) use events::{EVENTS, detail};
 pub(crate) use histograms::{
     GROUP_RECORDS, GROUPS, HISTOGRAM_RECORDS, HISTOGRAMS, HISTOGRAMS_OF_ALL_TIME, HistogramRow,

@@ -4,18 +4,20 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netpoller_proto::Direction;
-use netpoller_proto::v1::{Descriptor, GetDescriptorResponse};
+use netpoller_proto::v1::{Descriptor, Event, GetDescriptorResponse};
+use netpoller_proto::vocabulary::DescId;
 
 use ratatui::Frame;
 use ratatui::layout::Rect;
 
 use super::Arrangement;
 use super::binding::Keymap;
+use super::events::Events;
 use super::known::{Feed, Link, Wanted};
 use super::theme::Theme;
 use crate::clock::Anchor;
 use crate::model::RowKey;
-use crate::query::Query;
+use crate::query::{Query, Scope};
 use crate::table::{Column, Context, Entry, Rows, Shown, SortSpec, find};
 
 /// A view, as all that there is to say of it; `view::VIEWS` is the table of them.
@@ -27,9 +29,21 @@ pub(crate) struct View {
     pub(crate) key: char,
     /// What the help says of that key.
     pub(crate) help: &'static str,
-    /// It shows the lines that open descriptors, which the process is asked for while it is open.
-    pub(crate) of_sites: bool,
+    /// What the process is asked for while it is open, beside its table.
+    pub(crate) wants: Wants,
+    /// What its filter is about; `None` if nothing is filtered.
+    pub(crate) scope: Option<Scope>,
     pub(crate) body: Body,
+}
+
+/// What the process is asked for while a view is open.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Wants {
+    Nothing,
+    /// The lines that open descriptors.
+    Sites,
+    /// What happens, event by event.
+    Events,
 }
 
 /// What a view shows.
@@ -209,6 +223,8 @@ pub(crate) struct App {
     places: Vec<Place>,
     pub(crate) overlay: Option<Overlay>,
     pub(crate) filter: Filter,
+    /// The events that the filter admits.
+    pub(crate) events: Events,
     /// Of the terminal.
     pub(crate) size: (u16, u16),
 }
@@ -263,6 +279,7 @@ impl App {
             places: views.iter().map(Place::beginning).collect(),
             overlay: None,
             filter: Filter::default(),
+            events: Events::default(),
             size,
         }
     }
@@ -316,10 +333,27 @@ impl App {
         self.views.get(self.open)
     }
 
+    pub(crate) fn wants(&self, what: Wants) -> bool {
+        self.view().is_some_and(|view| view.wants == what)
+    }
+
+    /// The row that an event is about, if it is known.
+    pub(crate) fn row_of(&self, event: &Event) -> Option<Arc<Descriptor>> {
+        let id: DescId = event.id.parse().ok()?;
+        let key = RowKey::of(&Descriptor {
+            poller: event.poller.clone(),
+            slot: id.slot,
+            generation: id.generation,
+            ..Descriptor::default()
+        });
+        self.feed.model.rows.get(&key).cloned()
+    }
+
     /// What the process is to be asked for.
     pub(crate) fn wanted(&self) -> Wanted {
         Wanted {
-            sites: self.view().is_some_and(|view| view.of_sites),
+            sites: self.wants(Wants::Sites),
+            events: self.wants(Wants::Events),
             descriptor: match &self.overlay {
                 Some(Overlay::Detail(detail)) => {
                     Some((detail.last.poller.clone(), detail.last.id()))

@@ -23,6 +23,7 @@ pub(crate) enum Action {
     PreviousView,
     SortNext,
     SortInvert,
+    Aggregate,
     Filter,
     Freeze,
     Help,

@@ -63,6 +63,12 @@ pub(crate) fn keymap() -> Keymap {
             .or(letter('r'))
             .footer("invert"),
         on(
+            letter('a'),
+            Action::Aggregate,
+            "events one by one, or counted by kind and line",
+        )
+        .footer("count"),
+        on(
             letter(' '),
             Action::Freeze,
             "freeze the picture, or let it go on",

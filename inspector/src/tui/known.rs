@@ -9,6 +9,7 @@ use netpoller_proto::v1::{
 };
 use netpoller_proto::vocabulary::DescId;
 
+use super::tail::Tail;
 use crate::findings::{Case, Looked, lines};
 use crate::model::Model;
 use crate::table::{SiteRow, leaks};
@@ -37,6 +38,8 @@ pub(crate) struct Feed {
     pub(crate) leaks: Arc<Leaks>,
     /// What is wrong, as the process says from time to time.
     pub(crate) checkup: Arc<Checkup>,
+    /// The last events, once somebody has looked at them.
+    pub(crate) events: Arc<Tail>,
     /// The last descriptor of which more was asked for, and what was answered.
     pub(crate) described: Option<Arc<GetDescriptorResponse>>,
     pub(crate) link: Link,
@@ -47,6 +50,8 @@ pub(crate) struct Feed {
 pub(crate) struct Wanted {
     /// The lines that open descriptors.
     pub(crate) sites: bool,
+    /// What happens, event by event.
+    pub(crate) events: bool,
     /// One descriptor in full: its poller and its number there.
     pub(crate) descriptor: Option<(String, DescId)>,
 }
@@ -94,6 +99,7 @@ impl Default for Feed {
             model: Model::default(),
             leaks: Arc::default(),
             checkup: Arc::default(),
+            events: Arc::default(),
             described: None,
             link: Link::Connecting,
         }

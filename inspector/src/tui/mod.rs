@@ -4,6 +4,7 @@
 //! |---|---|
 //! | `app` | the state: what is looked at, and how |
 //! | `known` | what is known of the process, and what it is asked for |
+//! | `events`, `tail` | the events of the flight recorder, as they come and as they are shown |
 //! | `update` | from a message to a new state and commands |
 //! | `view` | from a state to a picture: one file a view |
 //! | `key`, `binding` | a key as it is written, and which keys do what |
@@ -16,11 +17,13 @@
 
 mod app;
 mod binding;
+mod events;
 mod feed;
 mod key;
 mod keymap;
 mod known;
 mod run;
+mod tail;
 mod terminal;
 mod theme;
 mod update;

@@ -4,15 +4,17 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
-use netpoller_proto::v1::Descriptor;
+use netpoller_proto::Part;
+use netpoller_proto::v1::{Descriptor, Event};
 
-use super::app::{App, Body, Detail, EntryKey, Overlay, Place, TableState};
+use super::app::{App, Body, Detail, EntryKey, Overlay, Place, TableState, Wants};
 use super::binding::Action;
 use super::known::Feed;
 use super::view;
+use crate::events::subject;
 use crate::model::RowKey;
-use crate::query::{Query, Scope};
-use crate::table::{self, Context, Entry, Shown};
+use crate::query::Query;
+use crate::table::{self, Context, EVENTS, Entry, Shown};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -67,13 +69,13 @@ fn take_feed(app: &mut App, feed: Feed) {
     let knows_pollers = app.feed.server.is_some();
     let chosen = app.chosen();
     app.feed = feed;
-    follow_step(app, chosen.as_deref());
     if knows_pollers {
         refresh(app);
     } else {
         // It could not be held against the names of pollers before.
         apply_filter(app);
     }
+    follow_step(app, chosen.as_deref());
 }
 
 fn act(app: &mut App, action: Action) -> Option<Cmd> {
@@ -108,10 +110,16 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
             }
             refresh(app);
         }
-        Action::Filter if app.overlay.is_none() && app.table().is_some() => {
+        Action::Filter
+            if app.overlay.is_none() && app.view().is_some_and(|view| view.scope.is_some()) =>
+        {
             app.filter.editing = true
         }
-        Action::SortNext | Action::SortInvert | Action::Filter => {}
+        Action::Aggregate if app.overlay.is_none() && app.wants(Wants::Events) => {
+            app.events.are_counted = !app.events.are_counted;
+            step(app, isize::MIN);
+        }
+        Action::SortNext | Action::SortInvert | Action::Filter | Action::Aggregate => {}
     }
     None
 }
@@ -119,7 +127,7 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
 fn back(app: &mut App) {
     if app.overlay.take().is_none() && !app.filter.text.is_empty() {
         app.filter = Default::default();
-        refresh(app);
+        apply_filter(app);
     }
 }
 
@@ -129,8 +137,8 @@ fn freeze(app: &mut App) {
         Some(latest) => {
             let chosen = app.chosen();
             app.feed = *latest;
-            follow_step(app, chosen.as_deref());
             refresh(app);
+            follow_step(app, chosen.as_deref());
         }
     }
 }
@@ -289,8 +297,8 @@ pub(crate) fn apply_filter(app: &mut App) {
     app.filter.query = None;
     if text.contains(['=', '<', '>', '~']) {
         let read = text.parse::<Query>().and_then(|query| {
-            if let Some(table) = app.table() {
-                query.check(Scope::of(table.table))?;
+            if let Some(scope) = app.view().and_then(|view| view.scope) {
+                query.check(scope)?;
             }
             query.check_pollers(app.pollers())?;
             Ok(query)
@@ -300,7 +308,36 @@ pub(crate) fn apply_filter(app: &mut App) {
             Err(error) => app.filter.error = Some(error),
         }
     }
+    app.events.begin_anew();
     refresh(app);
+}
+
+/// Shows the events that have come, if the filter admits them.
+fn take_events(app: &mut App) {
+    if !app.wants(Wants::Events) {
+        return;
+    }
+    let mut events = std::mem::take(&mut app.events);
+    let (context, filter) = (app.context(), &app.filter);
+    let word = filter.text.trim().to_lowercase();
+    let row = |event: &Event| subject(event, app.row_of(event).as_deref());
+    let admits = |event: &Event| match &filter.query {
+        Some(query) => {
+            let (row, direction) = row(event);
+            let part = Part {
+                row: &row,
+                direction,
+            };
+            query.holds(part, event.at_ns)
+        }
+        None if word.is_empty() || filter.error.is_some() => true,
+        None => EVENTS.iter().any(|column| {
+            let text = column.cell(event, &context).text;
+            text.to_lowercase().contains(&word)
+        }),
+    };
+    events.take(&app.feed.events, admits, row);
+    app.events = events;
 }
 
 /// Makes the rows of the open table again and puts the cursor back on the row that it was on.
@@ -322,6 +359,7 @@ fn refresh(app: &mut App) {
         table.rows = entries;
         restore_cursor(table);
     }
+    take_events(app);
     follow_detail(app);
     scroll_into_view(app);
 }

@@ -10,8 +10,8 @@ use netpoller_proto::v1::{Event, TransitionsFrame, WatchTransitionsRequest};
 use netpoller_proto::vocabulary::{Direction, EventKind, UnknownName};
 
 use super::admission::Admission;
-use super::counted::Counted;
 use crate::document;
+use crate::events::Counted;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::{Format, Sheet, Style};

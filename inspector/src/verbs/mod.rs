@@ -7,8 +7,8 @@
 //! | `verb` | what a verb is: what it does, and which of the common flags mean something to it |
 //! | `session` | finding a process, asking it, and printing |
 //! | `listing` | the tables that `ls`, `top` and `watch` take |
+//! | `admission` | which events pass a filter |
 //! | `control` | where `evict` and `break` act |
-//! | `admission`, `counted` | which events pass a filter, and how many have something in common |
 
 mod admission;
 mod audit;
@@ -16,7 +16,6 @@ mod r#break;
 mod completions;
 mod config;
 mod control;
-mod counted;
 mod demo;
 mod describe;
 mod doctor;

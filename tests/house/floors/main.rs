@@ -44,7 +44,7 @@ const INSPECTOR: &[&[&str]] = &[
     &["source"],
     &["model"],
     &["table"],
-    &["query", "document", "findings", "description"],
+    &["query", "document", "findings", "description", "events"],
     &["out", "tui"],
     &["config"],
     &["globals"],

@@ -6,6 +6,7 @@
 mod asks;
 mod cause;
 mod doctor;
+mod events;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -34,7 +35,8 @@ pub(crate) async fn run(
 ) {
     let mut attempt = 0;
     let mut detail = Detail(wanted.clone());
-    let mut sites = Sites::new(wanted);
+    let mut sites = Sites::new(wanted.clone());
+    let mut looks = wanted;
     loop {
         let reason = tokio::select! {
             reason = async {
@@ -46,6 +48,7 @@ pub(crate) async fn run(
                     reason = fold(&connection, interval, &feed, &mut attempt) => reason,
                     never = sites.ask(&connection, interval, &feed) => match never {},
                     never = detail.ask(&connection, interval, &feed) => match never {},
+                    never = events::follow(&connection, &mut looks, &feed) => match never {},
                     never = doctor::ask(&connection, &feed) => match never {},
                 }
             } => reason,
@@ -110,6 +113,7 @@ async fn fold(
                         if !is_same_life {
                             feed.leaks = Arc::default();
                             feed.checkup = Arc::default();
+                            feed.events = Arc::default();
                             feed.described = None;
                         }
                     });

@@ -4,10 +4,10 @@ use super::*;
 
 fn any_key() -> impl Strategy<Value = KeyEvent> {
     let code = prop_oneof![
-        6 => prop::sample::select("qjkgGsir/?123456 =<>~&()tcp".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
+        6 => prop::sample::select("qjkgGsir/?1234567ahl =<>~&()tcp".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
         1 => any::<char>().prop_map(KeyCode::Char),
         4 => prop::sample::select(vec![
-            KeyCode::Up, KeyCode::Down, KeyCode::PageUp, KeyCode::PageDown, KeyCode::Home, KeyCode::End, KeyCode::Enter,
+            KeyCode::Up, KeyCode::Down, KeyCode::Left, KeyCode::Right, KeyCode::PageUp, KeyCode::PageDown, KeyCode::Home, KeyCode::End, KeyCode::Enter,
             KeyCode::Esc, KeyCode::Tab, KeyCode::BackTab, KeyCode::Backspace, KeyCode::F(1), KeyCode::Null,
         ]),
     ];
@@ -90,6 +90,11 @@ fn any_feed() -> impl Strategy<Value = Feed> {
             }
             last.sockets_error = text;
             feed.leaks = Arc::new(Leaks::between(&first, last));
+            let mut told = super::events::frame(u64::from(rows) * 3);
+            for event in &mut told.events {
+                (event.at_ns, event.argument, event.kind) = (now, then, kind);
+            }
+            Arc::make_mut(&mut feed.events).take(told);
             feed
         })
 }

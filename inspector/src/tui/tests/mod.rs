@@ -3,6 +3,7 @@
 
 mod any;
 mod detail;
+mod events;
 mod findings;
 mod keys;
 mod pictures;
@@ -54,6 +55,7 @@ fn feed(rows: u32, groups: u64) -> Feed {
         model,
         leaks: Arc::new(leaks(groups)),
         checkup: Arc::new(checkup(rows)),
+        events: Arc::default(),
         described: None,
         link: Link::Live,
     }

@@ -7,7 +7,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::super::app::{App, Body, Steps, View};
+use super::super::app::{App, Body, Steps, View, Wants};
 use super::super::theme::Theme;
 use super::sheet::chosen;
 use super::widgets::{duration, toned};
@@ -25,7 +25,8 @@ pub(super) const VIEW: View = View {
     title: "Findings",
     key: '6',
     help: "findings: what is wrong, as `doctor` tells it",
-    of_sites: false,
+    wants: Wants::Nothing,
+    scope: None,
     body: Body::Drawn {
         render,
         steps: Steps {

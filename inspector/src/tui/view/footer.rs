@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Overlay};
+use super::super::app::{App, Overlay, Wants};
 use super::super::binding::{Action, Binding};
 use super::areas::rows_visible;
 use super::widgets::toned;
@@ -99,7 +99,9 @@ fn is_offered(binding: &Binding, app: &App) -> bool {
     let is_over = app.overlay.is_some();
     let is_here = match binding.action {
         Action::Open => !is_over && app.descriptor().is_some(),
-        Action::Filter | Action::SortNext | Action::SortInvert => !is_over && app.table().is_some(),
+        Action::Filter => !is_over && app.view().is_some_and(|view| view.scope.is_some()),
+        Action::Aggregate => !is_over && app.wants(Wants::Events),
+        Action::SortNext | Action::SortInvert => !is_over && app.table().is_some(),
         Action::Left | Action::Right => matches!(app.overlay, Some(Overlay::Detail(_))),
         Action::Back => is_over,
         _ => true,

@@ -7,7 +7,7 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Body, Steps, View};
+use super::super::app::{App, Body, Steps, View, Wants};
 use super::histogram::{Bars, height, sparkline};
 use super::widgets::{field, name_field, toned};
 use crate::paint::Tone;
@@ -21,7 +21,8 @@ pub(super) const VIEW: View = View {
     title: "Latency",
     key: '3',
     help: "latency histograms",
-    of_sites: false,
+    wants: Wants::Nothing,
+    scope: None,
     body: Body::Drawn {
         render,
         steps: Steps::lines(|app| histograms(app).len()),

@@ -6,7 +6,7 @@ use ratatui::layout::{Constraint, Layout, Rect};
 use ratatui::text::Line;
 use ratatui::widgets::{Paragraph, Wrap};
 
-use super::super::app::{App, Body, Steps, View};
+use super::super::app::{App, Body, Steps, View, Wants};
 use super::sheet::sheet;
 use super::widgets::{scrolled, toned};
 use crate::paint::Tone;
@@ -16,7 +16,8 @@ pub(super) const VIEW: View = View {
     title: "Leaks",
     key: '5',
     help: "open descriptors by the line that opened them",
-    of_sites: true,
+    wants: Wants::Sites,
+    scope: None,
     body: Body::Drawn {
         render,
         steps: Steps::lines(|app| app.feed.leaks.rows.len()),

@@ -3,7 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `table`, `latency`, `pollers`, `leaks`, `findings` | the views |
+//! | `table`, `latency`, `pollers`, `leaks`, `findings`, `events` | the views |
 //! | `screen`, `areas` | the whole screen, and where everything stands |
 //! | `header`, `footer` | what stands around a view |
 //! | `detail`, `help` | what lies over it |
@@ -14,6 +14,7 @@
 
 mod areas;
 mod detail;
+mod events;
 mod findings;
 mod footer;
 mod header;
@@ -40,4 +41,5 @@ pub(crate) static VIEWS: &[View] = &[
     pollers::VIEW,
     leaks::VIEW,
     findings::VIEW,
+    events::VIEW,
 ];

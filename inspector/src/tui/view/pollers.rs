@@ -9,7 +9,7 @@ use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Body, Steps, View};
+use super::super::app::{App, Body, Steps, View, Wants};
 use super::histogram::sparkline;
 use super::sheet::{heading, sheet};
 use super::widgets::{scrolled, toned};
@@ -24,7 +24,8 @@ pub(super) const VIEW: View = View {
     title: "Pollers",
     key: '4',
     help: "pollers, counters and laws",
-    of_sites: false,
+    wants: Wants::Nothing,
+    scope: None,
     body: Body::Drawn {
         render,
         steps: Steps::lines(|app| lines(app, app.size.0).len()),

@@ -6,11 +6,12 @@ use ratatui::style::Style;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Body, TableState, View};
+use super::super::app::{App, Body, TableState, View, Wants};
 use super::super::known::Link;
 use super::widgets::{field, toned};
 use crate::findings::tone;
 use crate::paint::Tone;
+use crate::query::Scope;
 use crate::table::{self, Align, Cell, Entry, Fit, Shown, fit};
 use crate::text;
 
@@ -18,7 +19,8 @@ pub(super) const DESCRIPTORS: View = View {
     title: "Descriptors",
     key: '1',
     help: "descriptors",
-    of_sites: false,
+    wants: Wants::Nothing,
+    scope: Some(Scope::of(&table::DESCRIPTORS)),
     body: Body::Table {
         table: &table::DESCRIPTORS,
         sort: "id",
@@ -30,7 +32,8 @@ pub(super) const WAITERS: View = View {
     title: "Waiters",
     key: '2',
     help: "waiters",
-    of_sites: false,
+    wants: Wants::Nothing,
+    scope: Some(Scope::of(&table::WAITERS)),
     body: Body::Table {
         table: &table::WAITERS,
         sort: "age",

@@ -12,18 +12,18 @@ const MOST: usize = 10_000;
 const OTHERS: &str = "(others)";
 
 /// Counts them.
-#[derive(Default)]
-pub(super) struct Counted {
+#[derive(Debug, Clone, Default)]
+pub(crate) struct Counted {
     groups: HashMap<EventGroup, u64>,
     all: u64,
 }
 
 impl Counted {
     /// Takes events, of whose descriptors `row` tells what is known.
-    pub(super) fn take(
+    pub(crate) fn take<'e>(
         &mut self,
         by: &[CountBy],
-        events: &[Event],
+        events: impl IntoIterator<Item = &'e Event>,
         row: impl Fn(&Event) -> (Descriptor, Option<Direction>),
     ) {
         let of_rows = by.iter().any(|it| it.is_of_row());
@@ -43,11 +43,15 @@ impl Counted {
     }
 
     /// The largest first.
-    pub(super) fn rows(self) -> Vec<EventCount> {
+    pub(crate) fn rows(&self) -> Vec<EventCount> {
         let all = self.all;
-        let groups = self.groups.into_iter();
+        let groups = self.groups.iter();
         let mut rows: Vec<EventCount> = groups
-            .map(|(group, count)| EventCount { group, count, all })
+            .map(|(group, count)| EventCount {
+                group: group.clone(),
+                count: *count,
+                all,
+            })
             .collect();
         rows.sort_by(|one, next| {
             let by_count = next.count.cmp(&one.count);

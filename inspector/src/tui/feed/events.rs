@@ -1,0 +1,60 @@
+//! The events of the flight recorder, while somebody looks at them.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::time::Duration;
+
+use netpoller_proto::v1::WatchTransitionsRequest;
+use tokio::sync::watch;
+
+use super::super::known::{Feed, Wanted};
+use super::cause::cause;
+use crate::failure::Failure;
+use crate::source::Connection;
+
+/// Before it is asked again, if it did not go on.
+const REST: Duration = Duration::from_secs(5);
+
+/// Follows the recorder while somebody looks.
+pub(super) async fn follow(
+    connection: &Connection,
+    wanted: &mut watch::Receiver<Wanted>,
+    feed: &watch::Sender<Feed>,
+) -> Infallible {
+    loop {
+        if wanted.wait_for(|wanted| wanted.events).await.is_err() {
+            return std::future::pending().await;
+        }
+        let mut looks = wanted.clone();
+        let trouble = tokio::select! {
+            failure = take(connection, feed) => cause(failure, Some("no events came in time")),
+            _ = looks.wait_for(|wanted| !wanted.events) => continue,
+        };
+        feed.send_modify(|feed| Arc::make_mut(&mut feed.events).trouble = trouble);
+        tokio::time::sleep(REST).await;
+    }
+}
+
+/// Takes what comes, until nothing does.
+async fn take(connection: &Connection, feed: &watch::Sender<Feed>) -> Failure {
+    if let Err(failure) = connection.must_record("events") {
+        return failure;
+    }
+    let request = WatchTransitionsRequest {
+        history: feed.borrow().events.is_empty(),
+        ..WatchTransitionsRequest::default()
+    };
+    let mut stream = match connection.transitions(request).await {
+        Ok(stream) => stream,
+        Err(failure) => return failure,
+    };
+    loop {
+        match connection.next(&mut stream, None).await {
+            Ok(Some(frame)) => feed.send_modify(|feed| {
+                Arc::make_mut(&mut feed.events).take(frame);
+            }),
+            Ok(None) => return connection.ended().await,
+            Err(failure) => return failure,
+        }
+    }
+}
