@@ -7,6 +7,8 @@ pub(super) enum Format {
     Text,
     /// OpenMetrics 1.0.
     OpenMetrics,
+    /// Messages of `io.prometheus.client`, each after its length.
+    Protobuf,
 }
 
 impl Format {
@@ -14,19 +16,25 @@ impl Format {
         match self {
             Self::Text => "text/plain; version=0.0.4; charset=utf-8",
             Self::OpenMetrics => "application/openmetrics-text; version=1.0.0; charset=utf-8",
+            Self::Protobuf => {
+                "application/vnd.google.protobuf; proto=io.prometheus.client.MetricFamily; encoding=delimited"
+            }
         }
     }
 
     /// The one that an `Accept` prefers; that of Prometheus unless the other one is named.
     pub(super) fn accepted(accept: &str) -> Self {
-        let best = |of: fn(&Range<'_>) -> bool| {
-            let ranges = accept.split(',').map(Range::of).filter(of);
-            ranges.map(|it| it.weight).fold(0.0, f64::max)
+        let best = |name: &str| {
+            let ranges = accept.split(',').map(Range::of);
+            let ours = ranges.filter(|it| it.name.eq_ignore_ascii_case(name) && it.is_known);
+            ours.map(|it| it.weight).fold(0.0, f64::max)
         };
-        let open =
-            best(|it| it.name.eq_ignore_ascii_case("application/openmetrics-text") && it.is_known);
-        let text = best(|it| it.name.eq_ignore_ascii_case("text/plain"));
-        if open > 0.0 && open >= text {
+        let protobuf = best("application/vnd.google.protobuf");
+        let open = best("application/openmetrics-text");
+        let text = best("text/plain");
+        if protobuf > 0.0 && protobuf >= open && protobuf >= text {
+            Self::Protobuf
+        } else if open > 0.0 && open >= text {
             Self::OpenMetrics
         } else {
             Self::Text
@@ -44,7 +52,7 @@ pub(super) fn takes_gzip(accept: &str) -> bool {
 struct Range<'a> {
     name: &'a str,
     weight: f64,
-    /// Its version, if it names one, is one that we write.
+    /// Its version, message and encoding, if it names any, are those that we write.
     is_known: bool,
 }
 
@@ -59,7 +67,16 @@ impl<'a> Range<'a> {
         for (name, value) in parts.filter_map(|part| part.split_once('=')) {
             match name.trim() {
                 "q" => range.weight = value.trim().parse().unwrap_or(0.0),
-                "version" => range.is_known = value.trim().trim_matches('"') == "1.0.0",
+                "version" => {
+                    let known = if range.name.starts_with("text/") {
+                        "0.0.4"
+                    } else {
+                        "1.0.0"
+                    };
+                    range.is_known &= value.trim().trim_matches('"') == known;
+                }
+                "proto" => range.is_known &= value.trim() == "io.prometheus.client.MetricFamily",
+                "encoding" => range.is_known &= value.trim() == "delimited",
                 _ => {}
             }
         }
@@ -93,6 +110,16 @@ mod tests {
             ),
             ("application/openmetrics-text;version=2.0.0", Format::Text),
             ("application/openmetrics-text;q=0", Format::Text),
+            // What Prometheus sends that takes native histograms.
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=delimited,\
+                 application/openmetrics-text;version=1.0.0;q=0.8,text/plain;version=0.0.4;q=0.5,*/*;q=0.1",
+                Format::Protobuf,
+            ),
+            (
+                "application/vnd.google.protobuf;proto=io.prometheus.client.MetricFamily;encoding=text",
+                Format::Text,
+            ),
         ] {
             assert_eq!(Format::accepted(accept), expected, "{accept}");
         }

@@ -5,7 +5,10 @@
 //! | `families` | all metrics: names, types, help and how they are read |
 //! | `buckets` | the bounds of the exported histograms |
 //! | `process` | the metrics of the process, and what the exposition says of itself |
+//! | `negotiate` | the exposition in the format that a request asks for |
 //! | `format` | the formats of the exposition, and which one a request asks for |
+//! | `exemplar` | what the exposition says of a single sample |
+//! | `protobuf` | the exposition as protobuf, with native histograms |
 //! | `text` | the exposition as text (feature `prometheus`) |
 //! | `server` | a small server for it (feature `prometheus`) |
 //! | `connection` | one connection of the server |
@@ -40,12 +43,18 @@ mod bridge;
 mod buckets;
 #[cfg(feature = "prometheus")]
 mod connection;
+#[cfg(feature = "prometheus")]
+mod exemplar;
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 mod families;
 #[cfg(feature = "prometheus")]
 mod format;
 #[cfg(feature = "prometheus")]
+mod negotiate;
+#[cfg(feature = "prometheus")]
 mod process;
+#[cfg(feature = "prometheus")]
+mod protobuf;
 #[cfg(feature = "prometheus")]
 mod server;
 #[cfg(all(test, feature = "prometheus"))]
@@ -58,9 +67,11 @@ mod watch;
 #[cfg(feature = "metrics")]
 pub use bridge::Bridge;
 #[cfg(feature = "prometheus")]
+pub use negotiate::encode_for;
+#[cfg(feature = "prometheus")]
 pub use server::{Builder, Server, StartError};
 #[cfg(feature = "prometheus")]
-pub use text::{CONTENT_TYPE, encode, encode_for};
+pub use text::{CONTENT_TYPE, encode};
 
 use netpoller_core::view::{self, Stats};
 use netpoller_core::{Poller, internals};

@@ -30,8 +30,8 @@ use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Stream, Visit, refused_head};
 use super::format::takes_gzip;
+use super::negotiate::encode_for;
 use super::process::{SCRAPE_ERRORS, count_request};
-use super::text::encode_for;
 use super::watch;
 
 /// Bytes of a request's head.
@@ -406,9 +406,9 @@ fn header_of(headers: &HeaderMap, name: HeaderName) -> String {
 }
 
 /// Compresses a body, in the least time.
-fn zip(body: &str) -> io::Result<Vec<u8>> {
+fn zip(body: &[u8]) -> io::Result<Vec<u8>> {
     let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(body.as_bytes())?;
+    encoder.write_all(body)?;
     encoder.finish()
 }
 

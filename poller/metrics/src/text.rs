@@ -7,6 +7,7 @@ use netpoller_core::HistogramSnapshot;
 use netpoller_core::view::Exemplar;
 
 use super::buckets::Bounds;
+use super::exemplar::exemplar_labels;
 use super::families::{Type, Value, families};
 use super::format::Format;
 use super::process::{process_families, wall_at};
@@ -14,9 +15,6 @@ use super::samples;
 
 /// The content type of [`encode`].
 pub const CONTENT_TYPE: &str = Format::Text.content_type();
-
-/// Characters that the labels of an exemplar may have together.
-const EXEMPLAR_CHARS: usize = 128;
 
 /// Reads all pollers and writes their metrics.
 ///
@@ -30,19 +28,7 @@ pub fn encode() -> String {
     encode_as(Format::Text)
 }
 
-/// Does [`encode`] in the format that the header `Accept` of a request asks for. Returns the
-/// content type too: OpenMetrics, which has exemplars, where that is wanted.
-///
-/// ```
-/// let (content_type, text) = netpoller::prometheus::encode_for("application/openmetrics-text");
-/// assert!(content_type.starts_with("application/openmetrics-text; version=1.0.0"));
-/// assert!(text.ends_with("# EOF\n"));
-/// ```
-pub fn encode_for(accept: &str) -> (&'static str, String) {
-    let format = Format::accepted(accept);
-    (format.content_type(), encode_as(format))
-}
-
+/// The text in one of its formats.
 pub(super) fn encode_as(format: Format) -> String {
     let began = Instant::now();
     let pollers = samples();
@@ -93,7 +79,8 @@ impl Page {
         let help = help.replace('\\', "\\\\").replace('\n', "\\n");
         let _ = match self.format {
             Format::Text => write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n"),
-            Format::OpenMetrics => {
+            // The protobuf is written elsewhere.
+            Format::OpenMetrics | Format::Protobuf => {
                 let (name, help) = (name.trim_end_matches("_total"), help.replace('"', "\\\""));
                 let _ = writeln!(self.text, "# TYPE {name} {kind}");
                 if name.ends_with("_seconds") {
@@ -138,20 +125,8 @@ impl Page {
     }
 
     fn exemplar(&mut self, value: f64, exemplar: &Exemplar) {
-        let mut labels = Vec::new();
-        let mut left = EXEMPLAR_CHARS;
-        if let Some(id) = exemplar.descriptor() {
-            let id = id.to_string();
-            left = left.saturating_sub("descriptor".len() + id.len());
-            labels.push(format!("descriptor=\"{id}\""));
-        }
-        if let Some(location) = exemplar.location() {
-            let location = format!("{}:{}", location.file(), location.line());
-            left = left.saturating_sub("location".len());
-            let too_long = location.chars().count().saturating_sub(left);
-            let end: String = location.chars().skip(too_long).collect();
-            labels.push(format!("location=\"{}\"", escape(&end)));
-        }
+        let each = |(name, value): &(&str, String)| format!("{name}=\"{}\"", escape(value));
+        let labels: Vec<_> = exemplar_labels(exemplar).iter().map(each).collect();
         let at = wall_at(exemplar.at_ns()).as_secs_f64();
         let _ = write!(self.text, " # {{{}}} {value} {at:.3}", labels.join(","));
     }
@@ -448,6 +423,6 @@ mod tests {
             .lines()
             .find(|it| it.contains("exemplary") && it.contains(&line));
         let (_, exemplar) = found.unwrap().split_once(&id).unwrap();
-        assert!(exemplar.find('"').unwrap() < EXEMPLAR_CHARS);
+        assert!(exemplar.find('"').unwrap() < crate::exemplar::EXEMPLAR_CHARS);
     }
 }
