@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""Writes netpoller.json: what the dashboard shows, row by row. `--check` only says whether the file is up to date.
+"""Writes netpoller.json: what the dashboard shows, row by row, and oncall.json, of which oncall.py is the source. `--check`
+only says whether the files are up to date.
 
 What a metric means is in its HELP line; what is said here is what good looks like, and what to do when it does not.
 """
@@ -8,10 +9,11 @@ import json
 import pathlib
 import sys
 
+import oncall
 from grafana import (PROCESS, dashboard, datasource, graph, heatmap, mean, quantile, rate, ratio, sel, stat, table,
                      total, variable)
 
-FILE = pathlib.Path(__file__).with_name("netpoller.json")
+HERE = pathlib.Path(__file__).parent
 
 # The kinds that are descriptors; the kind timer is a sleep, which has a slot but no descriptor.
 DESCRIPTORS = "tcp|listener|udp|unix|pipe|other"
@@ -611,12 +613,12 @@ def build():
 
 
 def main():
-    text = json.dumps(build(), indent=2, ensure_ascii=False) + "\n"
-    if "--check" in sys.argv[1:]:
-        if FILE.read_text() != text:
-            sys.exit(f"{FILE.name} is not what generate.py writes; run python3 dashboards/generate.py")
-        return
-    FILE.write_text(text)
+    for name, board in (("netpoller.json", build()), ("oncall.json", oncall.build())):
+        path, text = HERE / name, json.dumps(board, indent=2, ensure_ascii=False) + "\n"
+        if "--check" not in sys.argv[1:]:
+            path.write_text(text)
+        elif path.read_text() != text:
+            sys.exit(f"{name} is not what generate.py writes; run python3 dashboards/generate.py")
 
 
 if __name__ == "__main__":

@@ -53,8 +53,9 @@ def mean(histogram, by="poller", **labels):
 # Panels.
 
 
-def graph(title, description, unit, *targets, width=8, stack=False, signed=False):
-    """Lines over time; a target is (expression, legend). `signed` is for values that may be negative."""
+def graph(title, description, unit, *targets, width=8, height=8, stack=False, signed=False, log=False):
+    """Lines over time; a target is (expression, legend). `signed` is for values that may be negative, `log` for those of very
+    different size."""
     custom = {
         "drawStyle": "line",
         "fillOpacity": 20 if stack else 8,
@@ -64,25 +65,28 @@ def graph(title, description, unit, *targets, width=8, stack=False, signed=False
         "stacking": {"group": "A", "mode": "normal" if stack else "none"},
     }
     defaults = {"color": {"mode": "palette-classic"}, "custom": custom, "unit": unit}
-    if not signed:
+    if log:
+        custom["scaleDistribution"] = {"type": "log", "log": 10}
+    elif not signed:
         defaults["min"] = 0
-    return _panel("timeseries", title, description, width, 8, targets, {
+    return _panel("timeseries", title, description, width, height, targets, {
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": {
-            "legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": True},
+            "legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": True,
+                       "sortBy": "Last *", "sortDesc": True},
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
     })
 
 
-def stat(title, description, unit, *targets, width=4, warn=None, bad=None):
+def stat(title, description, unit, *targets, width=4, height=5, warn=None, bad=None):
     """A number with its recent course; from `warn` on it is orange, from `bad` on red."""
     steps = [{"color": "green" if warn is not None or bad is not None else "text", "value": None}]
     if warn is not None:
         steps.append({"color": "orange", "value": warn})
     if bad is not None:
         steps.append({"color": "red", "value": bad})
-    return _panel("stat", title, description, width, 5, targets, {
+    return _panel("stat", title, description, width, height, targets, {
         "fieldConfig": {
             "defaults": {
                 "color": {"mode": "thresholds"},

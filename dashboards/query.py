@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Asks a Prometheus for every expression of netpoller.json. It fails if one is refused, or has no value to show.
+"""Asks a Prometheus for every expression of the dashboards. It fails if one is refused, or has no value to show.
 
 A local Prometheus that scrapes every second is assumed; try.sh starts one.
 """
@@ -16,7 +16,8 @@ import urllib.request
 
 import reading
 
-FILE = pathlib.Path(__file__).with_name("netpoller.json")
+HERE = pathlib.Path(__file__).parent
+FILES = ("netpoller.json", "oncall.json")
 
 # Nothing but this machine is asked, so no proxy either.
 OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
@@ -65,7 +66,8 @@ def main():
     await_samples(args.server, args.samples)
     end = time.time()
     problems, asked = [], 0
-    for panel in reading.panels(json.loads(FILE.read_text())):
+    boards = (json.loads((HERE / name).read_text()) for name in FILES)
+    for panel in (panel for board in boards for panel in reading.panels(board)):
         for target in panel["targets"]:
             asked += 1
             answer = ask(args.server, "query_range", query=substitute(target["expr"]), start=end - 10, end=end, step=1)

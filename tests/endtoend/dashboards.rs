@@ -25,7 +25,16 @@ fn read(name: &str) -> String {
 }
 
 fn dashboard() -> Value {
-    serde_json::from_str(&read("netpoller.json")).expect("the dashboard is JSON")
+    board("netpoller.json")
+}
+
+/// The one for whoever is on call.
+fn oncall() -> Value {
+    board("oncall.json")
+}
+
+fn board(name: &str) -> Value {
+    serde_json::from_str(&read(name)).expect("a dashboard is JSON")
 }
 
 /// What the library exports before anything has happened.
@@ -224,9 +233,15 @@ fn it_can_be_imported_by_grafana_10_and_chooses_by_source_job_instance_and_polle
 
 #[test]
 fn every_panel_says_what_it_shows_and_in_which_unit() {
-    let dashboard = dashboard();
+    for dashboard in [dashboard(), oncall()] {
+        assert_said(&dashboard);
+    }
+}
+
+#[track_caller]
+fn assert_said(dashboard: &Value) {
     let mut ids = BTreeSet::new();
-    for panel in panels(&dashboard) {
+    for panel in panels(dashboard) {
         let title = text(panel, "title");
         assert!(
             ids.insert(panel["id"].as_u64().unwrap()),
@@ -248,8 +263,8 @@ fn every_panel_says_what_it_shows_and_in_which_unit() {
 
 #[test]
 fn every_selector_obeys_the_variables_and_every_rate_the_interval() {
-    let dashboard = dashboard();
-    for panel in panels(&dashboard) {
+    let dashboards = [dashboard(), oncall()];
+    for panel in dashboards.iter().flat_map(|it| panels(it)) {
         for target in items(panel, "targets") {
             let expr = text(target, "expr");
             for selector in selectors(expr) {
@@ -271,6 +286,42 @@ fn every_selector_obeys_the_variables_and_every_rate_the_interval() {
 #[test]
 fn it_shows_all_that_is_exported_and_nothing_else() {
     assert_eq!(mismatches(&dashboard(), &exported(&exposition())), [""; 0]);
+}
+
+#[test]
+fn whoever_is_on_call_sees_all_on_one_screen_with_runbooks_and_restarts() {
+    let oncall = oncall();
+    let panels = items(&oncall, "panels");
+    assert!(panels.len() >= 10);
+    let number = |panel: &Value, key: &str| panel["gridPos"][key].as_u64().expect("a number");
+    for panel in panels {
+        assert_ne!(text(panel, "type"), "row", "nothing is folded");
+        // A full screen has room for about so many units of thirty pixels.
+        assert!(number(panel, "y") + number(panel, "h") <= 22, "{panel}");
+    }
+    let thresholds = panels.iter().filter(|panel| {
+        let steps = items(&panel["fieldConfig"]["defaults"]["thresholds"], "steps");
+        steps.iter().any(|step| step["color"] == "red")
+    });
+    assert!(thresholds.count() >= 6);
+    let links = items(&oncall, "links");
+    assert!(
+        links
+            .iter()
+            .any(|link| text(link, "url").ends_with("/RUNBOOKS.md"))
+    );
+    let annotations = items(&oncall["annotations"], "list");
+    let restarts = annotations.first().expect("restarts");
+    let exported = exported(&exposition());
+    for selector in selectors(text(restarts, "expr")) {
+        assert!(exported.contains_key(selector.metric), "{selector:?}");
+    }
+    let wrong = mismatches(&oncall, &exported);
+    let wrong: Vec<_> = wrong
+        .iter()
+        .filter(|it| !it.ends_with("is on no panel"))
+        .collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 #[test]

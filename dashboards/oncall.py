@@ -1,0 +1,132 @@
+"""The dashboard for whoever is on call: one screen, nothing folded. Is anything wrong, since when, and whose fault is it?"""
+
+from grafana import (PROCESS, dashboard, datasource, graph, quantile, rate, ratio, sel, stat, total, variable)
+
+# Where the runbooks are.
+RUNBOOKS = "https://github.com/netpoller/netpoller/blob/main/dashboards/RUNBOOKS.md"
+
+WORST = "job, instance, poller"
+
+
+def share(part):
+    """The mean of one share of the way from the kernel to the waiter."""
+    return ratio(rate("netpoller_wakeup_share_seconds_sum", share=part), rate("netpoller_wakeup_share_seconds_count", share=part))
+
+
+PANELS = [
+    stat(
+        "Findings", "Known faults that are there now, of all instances: what `netpoller doctor` tells of. There are none.",
+        "short", (f"sum({sel('netpoller_findings')})", "findings"), bad=1, height=4,
+    ),
+    stat(
+        "Nobody polls", "For how long, at worst, events have been due and nobody has come for them. It is 0, or a moment.",
+        "s", (f"max({sel('netpoller_unpolled_seconds')})", "unpolled"), warn=1, bad=5, height=4,
+    ),
+    stat(
+        "Overdue deadlines", "Deadlines that have passed and have not fired. There are none.",
+        "short", (f"sum({sel('netpoller_overdue_deadlines')})", "overdue"), bad=1, height=4,
+    ),
+    stat(
+        "Accept queue", "Connections that wait to be accepted, of those that may, at the fullest listener. A few at a time are good.",
+        "percentunit",
+        (f"max({sel('netpoller_accept_queue_connections')} / ({sel('netpoller_accept_queue_limit')} > 0))", "queue"),
+        warn=0.5, bad=0.9, height=4,
+    ),
+    stat(
+        "Open files", "Files that a process has open, of those that it may have; the worst of them. Much below the limit is good.",
+        "percentunit",
+        (f"max({sel('netpoller_open_files', PROCESS)} / {sel('netpoller_open_files_limit', PROCESS)})", "files"),
+        warn=0.7, bad=0.9, height=4,
+    ),
+    stat(
+        "Laws violated", "Conservation laws that do not hold: a bug of netpoller, and no reason to wake the owner of the service.",
+        "short", (f"sum({sel('netpoller_laws_violated')})", "laws"), bad=1, height=4,
+    ),
+    graph(
+        "Findings by lint",
+        "Which faults, by the name under which `netpoller doctor` and its runbook tell of them. There are none.",
+        "short",
+        (f"sum by (lint) ({sel('netpoller_findings')}) > 0 or sum by () ({sel('netpoller_findings')}) == 0", "{{lint}}"),
+        stack=True, height=9,
+    ),
+    graph(
+        "Oldest wait",
+        """The longest of those who are parked now, but for sleeps and accepts. Of readers it is an idle client; of writers a peer
+        that reads nothing.""",
+        "s", (f"max by (direction) ({sel('netpoller_oldest_wait_seconds')})", "{{direction}}"), log=True, height=9,
+    ),
+    graph(
+        "Shares of a wake, stacked",
+        """Whose fault a slow answer is: the mean time that events waited in the kernel until somebody polled, from there to the waker,
+        and until the scheduler ran the waiter. Microseconds are good.""",
+        "s",
+        (share("kernel_to_poller"), "kernel, nobody polled"),
+        (share("poller_to_waker"), "poller, others were woken first"),
+        (share("waker_to_run"), "scheduler, others ran first"),
+        stack=True, height=9,
+    ),
+    graph(
+        "Late wakes and deadlines (p99)",
+        "From the event to the waiter that runs, and from the deadline to its firing. Below a millisecond is good.",
+        "s",
+        (quantile(0.99, "netpoller_wakeup_latency_seconds", "direction"), "wake {{direction}}"),
+        (f"histogram_quantile(0.99, sum by (le) (rate({sel('netpoller_deadline_lag_seconds_bucket')}[$__rate_interval])))", "deadline"),
+        log=True, height=9,
+    ),
+    graph(
+        "Utilisation",
+        """The share of the time in which a poller does not sleep in epoll_wait, the busiest first. Near 1 it has no room left. A
+        poller that a runtime or a loop of the program drives never sleeps there, and is left out.""",
+        "percentunit",
+        (f"topk(5, clamp_min(1 - (sum by ({WORST}) (rate({sel('netpoller_poll_duration_seconds_sum')}[$__rate_interval])) > 0), 0))",
+         "{{instance}} {{poller}}"),
+        height=9,
+    ),
+    graph(
+        "Failures",
+        """Operations that failed or met their deadline, pauses of accept loops and connections refused for want of descriptors. Timeouts
+        are the clients'; the others are none.""",
+        "ops",
+        (rate("netpoller_io_operations_total", "op, result", result="~timeout|error"), "{{op}} {{result}}"),
+        (f"sum by () (rate({sel('netpoller_accept_backoffs_total')}[$__rate_interval]))", "accept pauses"),
+        (f"sum by () (rate({sel('netpoller_accept_shed_total')}[$__rate_interval]))", "accept refused"),
+        height=9,
+    ),
+]
+
+
+def build():
+    board = dashboard(
+        [("", False, PANELS)],
+        title="netpoller: on call",
+        uid="netpoller-oncall",
+        description="Is anything wrong with the pollers, since when, and whose fault is it?",
+        tags=["netpoller", "epoll", "prometheus"],
+        links=[
+            {"title": "Runbooks", "type": "link", "url": RUNBOOKS, "icon": "doc", "targetBlank": True},
+            {"title": "Internals", "type": "link", "url": "/d/netpoller", "icon": "dashboard", "includeVars": True,
+             "keepTime": True},
+        ],
+        refresh="30s",
+        time={"from": "now-1h", "to": "now"},
+        templating={"list": [
+            datasource(),
+            variable("job", "label_values(netpoller_build_info, job)"),
+            variable("instance", 'label_values(netpoller_build_info{job=~"$job"}, instance)'),
+            variable("poller", f"label_values({sel('netpoller_poller_blocked', PROCESS)}, poller)"),
+        ]},
+    )
+    # One screen: its only row needs no title.
+    board["panels"] = [panel for panel in board["panels"] if panel["type"] != "row"]
+    for panel in board["panels"]:
+        panel["gridPos"]["y"] -= 1
+    board["annotations"]["list"] = [{
+        "name": "Restarts",
+        "datasource": {"type": "prometheus", "uid": "${datasource}"},
+        "enable": True,
+        "iconColor": "blue",
+        "expr": f"changes({sel('netpoller_start_timestamp_seconds', PROCESS)}[1m]) > 0",
+        "titleFormat": "{{instance}} has restarted",
+        "step": "60s",
+    }]
+    return board
