@@ -9,7 +9,7 @@ use clap::builder::FalseyValueParser;
 
 use crate::config::Config;
 use crate::out::{self, Format, Style};
-use crate::paint::{ColorChoice, Palette};
+use crate::paint::{self, ColorChoice, Palette};
 use crate::query::Query;
 use crate::source::{Access, TargetSpec};
 use crate::table::SortSpec;
@@ -139,7 +139,7 @@ impl Globals {
                 true => self.theme,
                 false => Palette::Mono,
             },
-            ascii: self.ascii,
+            ascii: self.ascii || paint::wants_ascii(),
             header: !self.no_header,
             room: out::room(terminal),
             columns: self.columns.clone(),

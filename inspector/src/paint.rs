@@ -27,7 +27,7 @@ impl ColorChoice {
                 .is_some_and(|value| !value.is_empty() && value != OsStr::new("0"))
         };
         let no_color = std::env::var_os("NO_COLOR").is_some_and(|value| !value.is_empty());
-        self.decide(set("CLICOLOR_FORCE"), no_color, terminal)
+        self.decide(set("CLICOLOR_FORCE"), no_color, terminal && !is_dumb())
     }
 
     fn decide(self, force: bool, no_color: bool, terminal: bool) -> bool {
@@ -37,6 +37,32 @@ impl ColorChoice {
             Self::Auto => force || (!no_color && terminal),
         }
     }
+}
+
+/// Whether the terminal obeys no escape sequences, which is what it is called then.
+pub(crate) fn is_dumb() -> bool {
+    std::env::var_os("TERM").is_some_and(|name| name == OsStr::new("dumb"))
+}
+
+/// Whether the environment wants ASCII: its locale is `C`, or of another character set than UTF-8.
+/// One that says nothing wants what nearly every terminal shows.
+pub(crate) fn wants_ascii() -> bool {
+    let variables = ["LC_ALL", "LC_CTYPE", "LANG"].map(std::env::var_os);
+    let said = variables
+        .into_iter()
+        .flatten()
+        .find(|value| !value.is_empty());
+    said.is_some_and(|locale| !is_utf8(&locale.to_string_lossy()))
+}
+
+fn is_utf8(locale: &str) -> bool {
+    let charset = locale.split('@').next().and_then(|it| it.split_once('.'));
+    let Some((_, charset)) = charset else {
+        // Without a character set it is that of the language, which is not to be known from here;
+        // these two have none.
+        return !matches!(locale, "C" | "POSIX");
+    };
+    charset.to_ascii_lowercase().replace('-', "") == "utf8"
 }
 
 /// What a piece of text means; themes turn it into colours and modifiers.
@@ -243,6 +269,21 @@ mod tests {
         assert!(!ColorChoice::Auto.decide(false, true, true));
         assert!(ColorChoice::Auto.decide(false, false, true));
         assert!(!ColorChoice::Auto.decide(false, false, false));
+    }
+
+    #[test]
+    fn a_locale_says_which_characters_can_be_shown() {
+        for (locale, expected) in [
+            ("C", false),
+            ("POSIX", false),
+            ("C.UTF-8", true),
+            ("en_US.utf8", true),
+            ("de_DE.ISO-8859-1", false),
+            ("de_DE.UTF-8@euro", true),
+            ("de_DE", true),
+        ] {
+            assert_eq!(is_utf8(locale), expected, "{locale}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 use std::ffi::OsStr;
 
 use clap::builder::Resettable;
-use clap::{Command, CommandFactory, Parser};
+use clap::{Arg, Command, CommandFactory, Parser};
 
 use crate::globals::Globals;
 use crate::verbs::Commands;
@@ -36,6 +36,29 @@ impl Cli {
     }
 }
 
+/// What the help of a verb says of the flags that are explained once for all.
+const COMMON: &str = "Common options, -t, -f, -w, -c, --sort, -n and others: `netpoller --help`.";
+
+/// The help of each verb is of the verb alone: what all verbs accept is in that of the command. The
+/// short one has no examples.
+pub(super) fn alone(command: Command) -> Command {
+    let common = command.get_arguments().filter(|it| it.is_global_set());
+    let common: Vec<Arg> = common.map(|it| it.clone().hide(true)).collect();
+    command.mut_subcommands(|verb| of_verb(verb, &common))
+}
+
+fn of_verb(verb: Command, common: &[Arg]) -> Command {
+    let long = verb.get_after_long_help().or(verb.get_after_help());
+    let long = long.map(|it| format!("{it}\n\n{COMMON}"));
+    let verb = match long {
+        Some(long) => verb.after_long_help(long),
+        None => verb,
+    };
+    verb.after_help(COMMON)
+        .args(common.iter().cloned())
+        .mut_subcommands(|part| of_verb(part, common))
+}
+
 /// An empty variable is no value: so a script takes back what was said before, as in
 /// `NETPOLLER_LIMIT= netpoller ls`.
 fn without_empty_variables(command: Command) -> Command {
@@ -57,6 +80,30 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn the_help_of_a_verb_is_of_the_verb_alone_and_the_short_one_fits_a_screen() {
+        let mut command = alone(Cli::in_environment());
+        command.build();
+        for verb in command.get_subcommands() {
+            let name = verb.get_name();
+            if matches!(name, "help" | "demo") {
+                continue;
+            }
+            let (short, long) = (
+                verb.clone().render_help().to_string(),
+                verb.clone().render_long_help().to_string(),
+            );
+            for help in [&short, &long] {
+                assert!(!help.contains("--tls-ca"), "{name}: {help}");
+                assert!(help.contains("netpoller --help"), "{name}: {help}");
+            }
+            assert!(short.lines().count() <= 40, "{name}: {short}");
+            assert!(!short.contains("Examples"), "{name}: {short}");
+        }
+        let whole = command.render_long_help().to_string();
+        assert!(whole.contains("--tls-ca") && whole.contains("NETPOLLER_WHERE"));
     }
 
     #[test]

@@ -4,10 +4,12 @@
 //! |---|---|
 //! | `args` | what the command line can say |
 //! | `alias` | names of targets that the configuration gives |
+//! | `complete` | what a shell completes |
 //! | `usage` | which of the common flags mean something to which verb |
 
 mod alias;
 mod args;
+mod complete;
 mod usage;
 
 use std::io::{self, IsTerminal};
@@ -17,6 +19,7 @@ use clap::{ArgMatches, Command, CommandFactory, FromArgMatches};
 
 use crate::config;
 use crate::failure::Failure;
+use crate::paint::is_dumb;
 use crate::verbs::Commands;
 use crate::verbs::listing::Listing;
 use crate::verbs::ls::LsArgs;
@@ -26,6 +29,9 @@ use args::Cli;
 /// Does what the command line of this process says. The exit code is 0 if all went well; `netpoller
 /// --help` lists the others.
 pub fn run() -> ExitCode {
+    if let Some(code) = complete::answer() {
+        return code;
+    }
     match dispatch(Cli::in_environment()) {
         Ok(()) => ExitCode::SUCCESS,
         Err(failure) => failure.report(),
@@ -54,7 +60,7 @@ fn dispatch(command: Command) -> Result<(), Failure> {
 
 /// Reads the command line; says what is wrong with it, and ends.
 fn read(command: &Command) -> (Cli, ArgMatches) {
-    let matches = command.clone().get_matches();
+    let matches = args::alone(command.clone()).get_matches();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
     (cli, matches)
 }
@@ -63,7 +69,7 @@ fn read(command: &Command) -> (Cli, ArgMatches) {
 fn verb(said: Option<Commands>) -> Commands {
     match said {
         Some(verb) => verb,
-        None if io::stdout().is_terminal() => Commands::Tui(TuiArgs { unsaid: true }),
+        None if io::stdout().is_terminal() && !is_dumb() => Commands::Tui(TuiArgs { unsaid: true }),
         None => Commands::Ls(LsArgs {
             what: Listing::Descriptors,
         }),
@@ -74,7 +80,6 @@ fn verb(said: Option<Commands>) -> Commands {
 fn tell(verb: &mut Commands, matches: &ArgMatches) {
     let command = || Some(Box::new(Cli::command()));
     match verb {
-        Commands::Completions(args) => args.command = command(),
         Commands::Man(args) => args.command = command(),
         Commands::Config(args) => {
             args.command = command();

@@ -1,19 +1,30 @@
 //! `netpoller completions`.
 
-use clap::{Args, Command};
+use clap::{Args, ValueEnum};
+use clap_complete::env::Shells;
 
 use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::verbs::verb::{NONE, Usage, Verb};
 
+/// The variable with which a script asks what can follow.
+pub(crate) const VARIABLE: &str = "NETPOLLER_COMPLETE";
+
 /// For which shell.
 #[derive(Debug, Args)]
 pub(crate) struct CompletionsArgs {
     /// The shell.
-    shell: clap_complete::Shell,
-    /// What there is to complete.
-    #[arg(skip)]
-    pub(crate) command: Option<Box<Command>>,
+    shell: Shell,
+}
+
+/// Shells that can ask.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, ValueEnum)]
+enum Shell {
+    Bash,
+    Elvish,
+    Fish,
+    Powershell,
+    Zsh,
 }
 
 impl Verb for CompletionsArgs {
@@ -27,11 +38,20 @@ impl Verb for CompletionsArgs {
     }
 
     fn run(&self, _: &Globals) -> Result<(), Failure> {
-        let mut command = self.command.as_deref().cloned().unwrap_or_default();
-        // Into memory first: the generator panics when its writer fails, and a closed pipe is no
-        // reason to.
+        let name = self.shell.to_possible_value();
+        let name = name.as_ref().map_or("", |it| it.get_name());
         let mut script = Vec::new();
-        clap_complete::generate(self.shell, &mut command, "netpoller", &mut script);
+        let name_of_ours = "netpoller";
+        match Shells::builtins().completer(name) {
+            Some(shell) => shell.write_registration(
+                VARIABLE,
+                name_of_ours,
+                name_of_ours,
+                name_of_ours,
+                &mut script,
+            )?,
+            None => return Err(Failure::Usage(format!("nothing is known of `{name}`"))),
+        }
         super::print(|out| Ok(out.write_all(&script)?))
     }
 }

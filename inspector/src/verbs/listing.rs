@@ -35,6 +35,16 @@ impl Listing {
         }
     }
 
+    /// Its name among the tables.
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Descriptors => "descriptors",
+            Self::Waiters => "waiters",
+            Self::Pollers => "pollers",
+            Self::Deadlines => "deadlines",
+        }
+    }
+
     /// What a filter of its rows can be about.
     pub(crate) fn scope(self) -> Option<Scope> {
         self.rows().map(Scope::of)
@@ -59,12 +69,7 @@ impl Listing {
             filter: self.scope(),
             columns: names,
             sort: names,
-            view: match self {
-                Self::Descriptors => "descriptors",
-                Self::Waiters => "waiters",
-                Self::Pollers => "pollers",
-                Self::Deadlines => "deadlines",
-            },
+            view: self.name(),
             ..Usage::of(verb)
         }
     }

@@ -13,7 +13,7 @@
 mod admission;
 mod audit;
 mod r#break;
-mod completions;
+pub(crate) mod completions;
 mod config;
 mod control;
 mod demo;
@@ -130,7 +130,11 @@ verbs! {
         after_help = "A flag beats its environment variable, and that beats the file. A setting is called as the flag:\n\n  interval = \"2s\"\n  theme = \"light\"\n  [targets]\n  staging = { target = \"https://staging.example:6670\", tls-ca = \"/etc/netpoller/ca.pem\" }\n  [views.descriptors]\n  columns = [\"id\", \"peer\", \"since\", \"where\"]\n  sort = \"since:desc\"\n  [keys]\n  freeze = [\"f\", \"space\"]\n\nExit code 2: the file says what cannot be; each line that is wrong is told."
     )]
     Config(config::ConfigArgs),
-    /// Print the completions of a shell.
+    /// Print the completions of a shell: of verbs and flags, and of targets, columns, fields, lints
+    /// and ids.
+    #[command(
+        after_help = "Examples:\n  source <(netpoller completions bash)                        # in ~/.bashrc\n  source <(netpoller completions zsh)                         # in ~/.zshrc, behind compinit\n  netpoller completions fish > ~/.config/fish/completions/netpoller.fish\n\nThe script asks the command itself, so that it knows the processes and descriptors of the moment."
+    )]
     Completions(completions::CompletionsArgs),
     /// Print a manual page, or write all of them to a folder.
     #[command(

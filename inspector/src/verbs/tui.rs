@@ -6,6 +6,7 @@ use super::{block_on, connection};
 use crate::config::View;
 use crate::failure::Failure;
 use crate::globals::Globals;
+use crate::paint::is_dumb;
 use crate::query::Scope;
 use crate::table::{DESCRIPTORS, WAITERS};
 use crate::tui;
@@ -35,6 +36,13 @@ impl Verb for TuiArgs {
         if !(io::stdout().is_terminal() && io::stdin().is_terminal()) {
             return Err(Failure::Usage(
                 "the terminal UI needs a terminal; `netpoller ls` prints the same rows".into(),
+            ));
+        }
+        if is_dumb() {
+            return Err(Failure::Usage(
+                "the terminal UI needs a terminal that can move its cursor, and TERM says `dumb`; `netpoller ls` prints \
+                 the same rows, `netpoller top` again and again"
+                    .into(),
             ));
         }
         let target = block_on(async { Ok(connection(globals).await?.target) })?;

@@ -205,17 +205,6 @@ fn a_reader_that_goes_away_is_no_error() {
 }
 
 #[test]
-fn completions_name_the_verbs() {
-    let scratch = TempDir::new().expect("make a directory");
-    for shell in ["bash", "zsh", "fish"] {
-        let output = run(scratch.path(), &["completions", shell]);
-        for verb in ["targets", "leaks"] {
-            assert!(stdout(&output).contains(verb), "{shell}");
-        }
-    }
-}
-
-#[test]
 fn each_verb_has_a_manual_page() {
     let scratch = TempDir::new().expect("make a directory");
     let output = run(scratch.path(), &["man", "leaks"]);

@@ -1,6 +1,7 @@
 //! The real binary against a mock of the endpoint, which is as an older server: it knows neither
 //! filters nor orders.
 
+mod complete;
 mod config;
 mod failures;
 mod flags;

@@ -151,12 +151,3 @@ fn nothing_is_evicted_without_consent() {
     let output = child.wait_with_output().expect("wait");
     assert_fails(&output, 2, &["evict 1.2", "--yes"]);
 }
-
-#[test]
-fn completions_know_the_kinds_of_events() {
-    let (scratch, _running, _) = Running::alone(Mock::new(1));
-    let words = run(scratch.path(), &["completions", "bash"]);
-    for word in ["describe", "audit", "events", "evict", "ready_parked"] {
-        assert!(stdout(&words).contains(word), "{word}");
-    }
-}

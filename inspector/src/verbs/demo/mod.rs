@@ -26,6 +26,7 @@ use crate::document::{Document, Target as Asked};
 use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::out::Format;
+use crate::paint::is_dumb;
 use crate::source::{Target, TargetSpec, choose};
 use crate::tui;
 use crate::verbs::session::block_on;
@@ -85,7 +86,8 @@ impl Verb for DemoArgs {
     /// summary at the end.
     fn run(&self, globals: &Globals) -> Result<(), Failure> {
         let args = self;
-        let headless = args.headless || !(io::stdout().is_terminal() && io::stdin().is_terminal());
+        let terminal = io::stdout().is_terminal() && io::stdin().is_terminal();
+        let headless = args.headless || !terminal || is_dumb();
         let needed = make_room(args.connections)?;
         if args.control && !headless {
             return Err(Failure::Usage(
