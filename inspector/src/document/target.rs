@@ -12,6 +12,8 @@ pub(crate) struct TargetItem<'a> {
     start_ticks: u64,
     started_at: Option<String>,
     executable: &'a str,
+    /// Its name in the configuration.
+    alias: Option<&'a str>,
     socket: String,
     state: &'static str,
     reason: Option<&'a str>,
@@ -34,6 +36,7 @@ pub(crate) fn target(found: &Found) -> TargetItem<'_> {
         start_ticks: found.start_ticks,
         started_at: found.started.map(Anchor::seconds),
         executable: &found.executable,
+        alias: found.alias.as_deref(),
         socket: found.path(),
         state: found.state.name(),
         reason: match &found.state {

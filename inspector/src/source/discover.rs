@@ -33,8 +33,10 @@ pub(crate) enum State {
     Ok,
     /// It answers in another version.
     Incompatible,
-    /// It took the connection, or did not, but gave no answer in time: a stopped process.
+    /// It took the connection, or did not, but gave no answer in time.
     Silent,
+    /// A signal or a debugger has stopped it, so that it is not asked.
+    Stopped,
     /// It cannot be talked to, for this reason.
     Unreachable(String),
     /// It has no endpoint, and can be read from outside.
@@ -59,6 +61,7 @@ impl State {
             Self::Ok => "ok",
             Self::Incompatible => "incompatible",
             Self::Silent => "silent",
+            Self::Stopped => "stopped",
             Self::Unreachable(_) => "unreachable",
             Self::Outside(_) => "outside",
         }
@@ -82,6 +85,8 @@ pub(crate) struct Found {
     pub(crate) socket: PathBuf,
     /// The user as whom whoever answers must run, where it may be somebody else.
     peer: Option<u32>,
+    /// Its name in the configuration.
+    pub(crate) alias: Option<String>,
     /// Whether it answers.
     pub(crate) state: State,
     /// Who answered.
@@ -117,6 +122,7 @@ pub(crate) fn discover_outside(found: &[Found]) -> Vec<Found> {
                 executable,
                 socket: PathBuf::new(),
                 peer: None,
+                alias: None,
                 state: State::Outside(Outside {
                     runtime: runtime.clone(),
                     sets,
@@ -328,6 +334,16 @@ impl Found {
         file_name(&self.executable)
     }
 
+    /// Whether it is what this names.
+    pub(crate) fn is(&self, spec: &TargetSpec) -> bool {
+        match spec {
+            TargetSpec::At(Target::Unix(socket)) => socket.path == self.socket,
+            TargetSpec::At(Target::Process(pid)) | TargetSpec::Pid(pid) => *pid == self.pid,
+            TargetSpec::At(Target::Tcp(_)) => false,
+            TargetSpec::Name(name) => name == self.name(),
+        }
+    }
+
     /// The path of its socket, for people.
     pub(crate) fn path(&self) -> String {
         foreign::visible(&self.socket.display().to_string()).into_owned()
@@ -366,9 +382,14 @@ async fn probe(socket: Socket, pid: u32, timeout: Duration) -> Option<Found> {
         started: procfs::started(socket.start_ticks),
         executable: procfs::executable(pid),
         socket: socket.path,
+        alias: None,
         state: State::Ok,
         connection: None,
     };
+    if procfs::state(pid).is_some_and(|(state, _)| matches!(state, 'T' | 't')) {
+        found.state = State::Stopped;
+        return Some(found);
+    }
     match connect(&found.target(), timeout).await {
         Ok(connection) => {
             if found.executable.is_empty() {

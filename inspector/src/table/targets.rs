@@ -37,7 +37,7 @@ fn started(found: &Found) -> String {
 }
 
 /// Columns of `targets`.
-pub(crate) static TARGETS: [C; 9] = [
+pub(crate) static TARGETS: [C; 10] = [
     C::numbers("pid", "PID", C::ALWAYS, |found| {
         Key::Number(found.pid.into())
     })
@@ -67,6 +67,16 @@ pub(crate) static TARGETS: [C; 9] = [
         name: "executable",
         value: |found, _| Value::text(found.executable.clone()),
     }]),
+    C::words("alias", "ALIAS", 95, |found| {
+        found
+            .alias
+            .as_deref()
+            .map_or(Key::Absent, |it| Key::Text(it.to_owned()))
+    })
+    .filled()
+    .cut_to(Cut::End, |found| {
+        found.alias.as_ref().map_or(0, String::len)
+    }),
     C::words("socket", "SOCKET", 90, |found| Key::Text(found.path()))
         .least(16)
         .cut_to(Cut::Start(None), |found| found.socket.as_os_str().len()),
@@ -95,6 +105,7 @@ pub(crate) static TARGETS: [C; 9] = [
             State::Ok => Cell::toned("ok", Tone::Good),
             State::Incompatible => Cell::toned("incompatible", Tone::Bad),
             State::Silent => Cell::toned("silent", Tone::Warn),
+            State::Stopped => Cell::toned("stopped", Tone::Warn),
             State::Unreachable(reason) => Cell::toned(reason.as_str(), Tone::Bad),
             State::Outside(outside) => Cell::plain(format!("from outside ({})", outside.runtime)),
         })

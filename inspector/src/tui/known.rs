@@ -33,6 +33,8 @@ pub(crate) enum Link {
 #[derive(Debug, Clone)]
 pub(crate) struct Feed {
     pub(crate) server: Option<Arc<GetServerResponse>>,
+    /// The process whose place it has taken, if it was restarted meanwhile.
+    pub(crate) before: Option<u32>,
     pub(crate) model: Model,
     /// The lines that open descriptors, once somebody has looked at them.
     pub(crate) leaks: Arc<Leaks>,
@@ -96,6 +98,7 @@ impl Default for Feed {
     fn default() -> Self {
         Self {
             server: None,
+            before: None,
             model: Model::default(),
             leaks: Arc::default(),
             checkup: Arc::default(),

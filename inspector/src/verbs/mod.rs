@@ -37,7 +37,7 @@ mod watch;
 
 use clap::Subcommand;
 
-pub(crate) use session::{block_on, check_pollers, connection, print};
+pub(crate) use session::{block_on, check_pollers, connection, print, restarted};
 use verb::Verb;
 
 /// Makes the subcommands of the command line. A row is the doc, which is the help, and the

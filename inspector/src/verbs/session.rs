@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, BufWriter, Write};
+use std::time::Duration;
 
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
@@ -27,6 +28,51 @@ pub(crate) async fn connection(globals: &Globals) -> Result<Connection, Failure>
         }
     }
     Ok(connection)
+}
+
+/// How often it is looked whether somebody has taken the place of a process that has ended.
+const LOOKS: u32 = 3;
+const BETWEEN_LOOKS: Duration = Duration::from_millis(300);
+
+/// What has failed, and who has taken the place of the process meanwhile, if it was restarted.
+pub(crate) async fn restarted<T>(
+    globals: &Globals,
+    before: &Connection,
+    result: Result<T, Failure>,
+) -> Result<T, Failure> {
+    let Err(Failure::Lost {
+        target,
+        reason,
+        trouble,
+    }) = result
+    else {
+        return result;
+    };
+    for look in 0..LOOKS {
+        if look > 0 {
+            tokio::time::sleep(BETWEEN_LOOKS).await;
+        }
+        let Ok(now) = choose(globals.target.as_ref(), globals.timeout).await else {
+            continue;
+        };
+        let (old, new) = (&before.server, &now.server);
+        if old.executable == new.executable && old.started_at_ns != new.started_at_ns {
+            let trouble = Some(format!(
+                "it was restarted: process {} has ended, and process {} answers in its place",
+                old.pid, new.pid
+            ));
+            return Err(Failure::Lost {
+                target,
+                reason,
+                trouble,
+            });
+        }
+    }
+    Err(Failure::Lost {
+        target,
+        reason,
+        trouble,
+    })
 }
 
 /// The names that the configuration gives, in words; nothing if it gives none.

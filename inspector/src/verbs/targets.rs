@@ -37,6 +37,10 @@ impl Verb for TargetsArgs {
             if !self.endpoints {
                 found.extend(discover_outside(&found));
             }
+            for (name, alias) in &globals.settings.targets {
+                let named = found.iter_mut().filter(|it| it.is(&alias.target));
+                named.for_each(|it| it.alias = Some(name.clone()));
+            }
             if found.is_empty() {
                 note(match self.endpoints {
                     true => "no process of this user has an inspection endpoint",

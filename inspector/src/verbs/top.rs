@@ -2,7 +2,7 @@
 
 use std::io::{self, BufWriter, Write};
 
-use crate::failure::Failure;
+use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::Format;
 use crate::verbs::listing::Listing;
@@ -30,7 +30,8 @@ impl Verb for TopArgs {
 
     fn run(&self, globals: &Globals) -> Result<(), Failure> {
         super::block_on(async {
-            let connection = super::connection(globals).await?;
+            let mut connection = super::connection(globals).await?;
+            let mut pid = connection.peer.pid();
             let mut ticks = tokio::time::interval(globals.interval);
             // A process that answers slowly is not asked twice at once to catch up.
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
@@ -46,8 +47,20 @@ impl Verb for TopArgs {
                     Format::Table | Format::Wide | Format::Json => {}
                 }
                 let filter = globals.filter.as_ref();
-                super::ls::list(&connection, filter, &style, self.what, &mut out).await?;
+                let listed =
+                    super::ls::list(&connection, filter, &style, self.what, &mut out).await;
+                super::restarted(globals, &connection, listed).await?;
                 out.flush()?;
+                // At a path of its own another process may have answered without a gap.
+                if connection.peer.pid() != pid {
+                    let before = connection.server.pid;
+                    connection = super::connection(globals).await?;
+                    pid = connection.peer.pid();
+                    note(&format!(
+                        "it was restarted: process {before} has ended, and process {} answers in its place",
+                        connection.server.pid
+                    ));
+                }
                 looks += 1;
             }
             Ok(())

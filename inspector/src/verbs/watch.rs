@@ -102,9 +102,12 @@ async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Resul
     loop {
         // A live server sends a group at each interval, even an empty one.
         let within = globals.interval.saturating_mul(3);
-        let Some(frame) = connection.next(&mut stream, Some(within)).await? else {
-            return Err(connection.ended().await);
+        let next = match connection.next(&mut stream, Some(within)).await {
+            Ok(None) => Err(connection.ended().await),
+            Ok(Some(frame)) => Ok(frame),
+            Err(failure) => Err(failure),
         };
+        let frame = super::restarted(globals, &connection, next).await?;
         let whole = model.apply(frame);
         if model.is_too_large() {
             return Err(Failure::Runtime(format!(

@@ -6,6 +6,7 @@ mod doctor;
 mod events;
 mod headless;
 mod plants;
+mod process;
 mod terminal;
 mod verbs;
 

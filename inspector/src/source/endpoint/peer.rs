@@ -45,6 +45,12 @@ impl Peer {
         *self.0.lock().unwrap_or_else(PoisonError::into_inner) = process;
     }
 
+    /// Its number, if it can be seen from here.
+    pub(crate) fn pid(&self) -> Option<u32> {
+        let process = *self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        process.map(|process| process.pid)
+    }
+
     /// What is the matter with it, if that can be told: it has ended, or is stopped.
     pub(crate) fn trouble(&self) -> Option<String> {
         let process = *self.0.lock().unwrap_or_else(PoisonError::into_inner);

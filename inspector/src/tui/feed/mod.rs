@@ -107,6 +107,8 @@ async fn fold(
                     let (server, model) = (Arc::clone(&server), model.clone());
                     feed.send_modify(|feed| {
                         let is_same_life = feed.model.epoch == model.epoch;
+                        let pid = feed.server.as_ref().map(|it| it.pid);
+                        feed.before = pid.filter(|it| *it != server.pid).or(feed.before);
                         feed.server = Some(server);
                         feed.model = model;
                         feed.link = Link::Live;

@@ -3,6 +3,14 @@
 use super::*;
 
 #[test]
+fn a_process_that_was_restarted_is_said_to_be_one() {
+    let mut app = app(3, (120, 30));
+    assert!(!picture(&app, (120, 30)).contains("restarted"));
+    app.feed.before = Some(17);
+    assert!(picture(&app, (120, 30)).contains("pid 4242 restarted, was 17"));
+}
+
+#[test]
 fn the_cursor_stays_on_its_descriptor_when_rows_come_go_and_are_sorted() {
     let mut app = app(50, (120, 20));
     for _ in 0..30 {

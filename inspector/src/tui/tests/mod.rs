@@ -51,6 +51,7 @@ fn feed(rows: u32, groups: u64) -> Feed {
         });
     }
     Feed {
+        before: None,
         server: Some(Arc::new(fixture::server(rows.into(), fixture::NOW_NS))),
         model,
         leaks: Arc::new(leaks(groups)),

@@ -66,6 +66,10 @@ fn who(app: &App, room: usize) -> Line<'static> {
             spans.push(toned(theme, name, Tone::Good));
         }
         spans.push(Span::raw(format!("pid {}", server.pid)));
+        if let Some(before) = app.feed.before {
+            let before = format!(" restarted, was {before}");
+            spans.push(toned(theme, before, Tone::Warn));
+        }
         let now = app.feed.model.captured_at_ns.max(server.captured_at_ns);
         let up = duration(theme, now.saturating_sub(server.started_at_ns));
         spans.push(toned(theme, "  up ", Tone::Dim));
