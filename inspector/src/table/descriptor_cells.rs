@@ -28,10 +28,28 @@ pub(super) fn side_state(entry: &Entry, direction: Direction) -> State {
 }
 
 pub(super) fn age(entry: &Entry, context: &Context) -> Cell {
-    match entry.since(context.now_ns) {
-        Some(age) if entry.part().since_at_least() => Cell::plain(at_least(age, context)),
-        Some(age) => Cell::plain(short(age, context)),
-        None => Cell::plain(""),
+    let Some(age) = entry.since(context.now_ns) else {
+        return Cell::plain("");
+    };
+    let said = match entry.part().since_at_least() {
+        true => at_least(age, context),
+        false => short(age, context),
+    };
+    Cell::toned(said, tone_of_age(entry, age))
+}
+
+/// What has been so for less.
+const SHORT_NS: u64 = 1_000_000_000;
+/// Whoever waits for longer, and has said no end of it.
+const LONG_NS: u64 = 10_000_000_000;
+
+/// What comes and goes is of less interest; a long wait that nothing ends is worth a look.
+fn tone_of_age(entry: &Entry, age: u64) -> Tone {
+    let waits = entry.waiter().is_some() && entry.row.fd >= 0;
+    match age {
+        ..SHORT_NS => Tone::Dim,
+        LONG_NS.. if waits && entry.part().deadline_ns().is_none() => Tone::Warn,
+        _ => Tone::Plain,
     }
 }
 

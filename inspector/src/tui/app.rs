@@ -1,5 +1,6 @@
 //! The state of the terminal UI: what is known, what is looked at, and how.
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,6 +147,8 @@ pub(crate) struct TableState {
     pub(crate) sort: SortSpec,
     /// The columns that were chosen; the usual ones, if none were.
     pub(crate) columns: Vec<&'static Column<Entry>>,
+    /// The room that each column has taken: it does not become less while rows come and go.
+    pub(crate) widths: HashMap<&'static str, usize>,
 }
 
 impl TableState {
@@ -178,6 +181,7 @@ impl TableState {
                 descending,
             },
             columns: Vec::new(),
+            widths: HashMap::new(),
         }
     }
 
@@ -222,6 +226,8 @@ pub(crate) struct App {
     /// Where one is in each of them.
     places: Vec<Place>,
     pub(crate) overlay: Option<Overlay>,
+    /// Rows of sleeps are left out of the tables.
+    pub(crate) hides_sleeps: bool,
     pub(crate) filter: Filter,
     /// The events that the filter admits.
     pub(crate) events: Events,
@@ -278,6 +284,7 @@ impl App {
             open: 0,
             places: views.iter().map(Place::beginning).collect(),
             overlay: None,
+            hides_sleeps: false,
             filter: Filter::default(),
             events: Events::default(),
             size,

@@ -24,6 +24,7 @@ pub(crate) enum Action {
     SortNext,
     SortInvert,
     Aggregate,
+    Sleeps,
     Filter,
     Freeze,
     Help,

@@ -62,6 +62,7 @@ pub(crate) fn keymap() -> Keymap {
         on(letter('i'), Action::SortInvert, "invert the order")
             .or(letter('r'))
             .footer("invert"),
+        on(letter('z'), Action::Sleeps, "hide sleeps, or show them").footer("sleeps"),
         on(
             letter('a'),
             Action::Aggregate,

@@ -109,6 +109,7 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
             event = events.next() => match event {
                 Some(Ok(Event::Key(key))) => Msg::Key(key),
                 Some(Ok(Event::Paste(text))) => Msg::Paste(text),
+                Some(Ok(Event::Mouse(event))) => Msg::Mouse(event),
                 Some(Ok(Event::Resize(width, height))) => Msg::Resize(width, height),
                 Some(Ok(_)) => continue,
                 // The terminal is gone.
@@ -127,11 +128,13 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
             _ = ticks.tick() => Msg::Tick(start.elapsed()),
         };
         update(&mut app, Msg::Tick(start.elapsed()));
-        pace.want(if matches!(msg, Msg::Key(_) | Msg::Resize(..)) {
-            AFTER_A_KEY
-        } else {
-            BETWEEN_PICTURES
-        });
+        pace.want(
+            if matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Resize(..)) {
+                AFTER_A_KEY
+            } else {
+                BETWEEN_PICTURES
+            },
+        );
         let command = update(&mut app, msg);
         let wanted = app.wanted();
         want.send_if_modified(|it| std::mem::replace(it, wanted.clone()) != wanted);

@@ -3,18 +3,20 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crossterm::event::{KeyCode, KeyEvent, KeyEventKind, KeyModifiers};
+use crossterm::event::{
+    KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
+};
 use netpoller_proto::Part;
 use netpoller_proto::v1::{Descriptor, Event};
 
 use super::app::{App, Body, Detail, EntryKey, Overlay, Place, TableState, Wants};
 use super::binding::Action;
 use super::known::Feed;
-use super::view;
+use super::view::{self, Hit};
 use crate::events::subject;
 use crate::model::RowKey;
 use crate::query::Query;
-use crate::table::{self, Context, EVENTS, Entry, Shown};
+use crate::table::{self, Context, EVENTS, Entry, Shown, SortSpec};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -23,6 +25,7 @@ pub(crate) enum Msg {
     Resize(u16, u16),
     /// Text that was pasted.
     Paste(String),
+    Mouse(MouseEvent),
     Feed(Box<Feed>),
     /// Time since the start of the UI.
     Tick(Duration),
@@ -53,6 +56,7 @@ pub(crate) fn update(app: &mut App, msg: Msg) -> Option<Cmd> {
             apply_filter(app);
         }
         Msg::Paste(_) => {}
+        Msg::Mouse(event) => point(app, event),
         Msg::Key(key) if key.kind == KeyEventKind::Release => {}
         Msg::Key(key) if app.filter.editing => return edit_filter(app, key),
         Msg::Key(key) => return app.keymap.action(key).and_then(|action| act(app, action)),
@@ -115,11 +119,19 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
         {
             app.filter.editing = true
         }
+        Action::Sleeps if app.overlay.is_none() => {
+            app.hides_sleeps = !app.hides_sleeps;
+            refresh(app);
+        }
         Action::Aggregate if app.overlay.is_none() && app.wants(Wants::Events) => {
             app.events.are_counted = !app.events.are_counted;
             step(app, isize::MIN);
         }
-        Action::SortNext | Action::SortInvert | Action::Filter | Action::Aggregate => {}
+        Action::SortNext
+        | Action::SortInvert
+        | Action::Filter
+        | Action::Aggregate
+        | Action::Sleeps => {}
     }
     None
 }
@@ -220,6 +232,54 @@ fn sort_next(app: &mut App) {
         }
     }
     refresh(app);
+}
+
+/// Lines by which the wheel scrolls.
+const WHEEL: isize = 3;
+
+fn point(app: &mut App, event: MouseEvent) {
+    match event.kind {
+        MouseEventKind::ScrollUp => step(app, -WHEEL),
+        MouseEventKind::ScrollDown => step(app, WHEEL),
+        MouseEventKind::Down(MouseButton::Left) => {
+            let hit = view::hit(app, event.column, event.row);
+            match hit {
+                Some(Hit::Tab(view)) => show(app, view),
+                Some(Hit::Title(column)) if app.overlay.is_none() => sort_at(app, column),
+                Some(Hit::Row(row)) if app.overlay.is_none() => choose(app, row),
+                _ => {}
+            }
+        }
+        _ => {}
+    }
+}
+
+/// Sorts by this column, or turns its order round.
+fn sort_at(app: &mut App, name: &str) {
+    if let Some(table) = app.table_mut()
+        && let Ok(column) = table::find(table.table.columns, name)
+    {
+        table.sort = SortSpec {
+            descending: match table.sort.column == column.name {
+                true => !table.sort.descending,
+                false => column.largest_first,
+            },
+            column: column.name.to_owned(),
+        };
+    }
+    refresh(app);
+}
+
+/// Puts the cursor on a row; on the row where it stands already, opens its details.
+fn choose(app: &mut App, row: usize) {
+    let Some(table) = app.table_mut() else { return };
+    let is_there = table.cursor == row && table.selected.is_some();
+    table.cursor = row;
+    table.selected = table.current().map(key);
+    if is_there {
+        open(app);
+    }
+    scroll_into_view(app);
 }
 
 fn page(app: &App) -> isize {
@@ -344,9 +404,12 @@ fn take_events(app: &mut App) {
 fn refresh(app: &mut App) {
     let context = app.context();
     let rows: Vec<Arc<Descriptor>> = app.feed.model.rows.values().cloned().collect();
-    let filter = app.filter.clone();
+    let (filter, hides_sleeps) = (app.filter.clone(), app.hides_sleeps);
     if let Some(table) = app.table_mut() {
         let mut entries = (table.table.entries)(rows);
+        if hides_sleeps {
+            entries.retain(|entry| entry.row.fd >= 0);
+        }
         let word = filter.text.trim().to_lowercase();
         match &filter.query {
             Some(query) => entries.retain(|entry| query.admits(entry, context.now_ns)),
@@ -362,6 +425,15 @@ fn refresh(app: &mut App) {
     take_events(app);
     follow_detail(app);
     scroll_into_view(app);
+    keep_widths(app);
+}
+
+/// Columns do not become narrower while rows come and go.
+fn keep_widths(app: &mut App) {
+    let widths = view::widths(app);
+    if let Some(table) = app.table_mut() {
+        table.widths.extend(widths);
+    }
 }
 
 /// Some column of the row contains the word.

@@ -1,10 +1,11 @@
 //! Anything that may be known, pressed and resized, at any size.
 
 use super::*;
+use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 fn any_key() -> impl Strategy<Value = KeyEvent> {
     let code = prop_oneof![
-        6 => prop::sample::select("qjkgGsir/?1234567ahl =<>~&()tcp".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
+        6 => prop::sample::select("qjkgGsir/?1234567ahlz =<>~&()tcp".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
         1 => any::<char>().prop_map(KeyCode::Char),
         4 => prop::sample::select(vec![
             KeyCode::Up, KeyCode::Down, KeyCode::Left, KeyCode::Right, KeyCode::PageUp, KeyCode::PageDown, KeyCode::Home, KeyCode::End, KeyCode::Enter,
@@ -109,6 +110,7 @@ proptest! {
         known in (0u16..300, 0u16..100),
         drawn in (0u16..300, 0u16..100),
         keys in prop::collection::vec(any_key(), 20),
+        clicks in prop::collection::vec((0u16..300, 0u16..100, 0u8..5), 10),
         theme in (0..4usize, any::<bool>()),
     ) {
         let mut app = new("pid:1".into(), Theme { palette: Palette::value_variants()[theme.0], ascii: theme.1 }, known);
@@ -122,6 +124,15 @@ proptest! {
             if index % 5 == 0 {
                 draw(&app, known);
             }
+        }
+        for (column, row, kind) in clicks {
+            let kind = match kind {
+                0 => MouseEventKind::ScrollUp,
+                1 => MouseEventKind::ScrollDown,
+                _ => MouseEventKind::Down(MouseButton::Left),
+            };
+            let modifiers = KeyModifiers::NONE;
+            update(&mut app, Msg::Mouse(MouseEvent { kind, column, row, modifiers }));
         }
         draw(&app, drawn);
         update(&mut app, Msg::Resize(drawn.0, drawn.1));

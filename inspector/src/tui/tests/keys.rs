@@ -163,6 +163,7 @@ fn what_has_gone_grows_no_older() {
     };
     let mut latest = feed(0, 0);
     let mut app = new("unix:/x".into(), MONO, (120, 40));
+    app.sort_by(&"id".parse().unwrap());
     let mut tell = |app: &mut App, frame| {
         latest.model.apply(frame);
         update(app, Msg::Feed(Box::new(latest.clone())));

@@ -6,6 +6,7 @@ mod detail;
 mod events;
 mod findings;
 mod keys;
+mod mouse;
 mod pictures;
 
 use super::app::{App, Overlay, TableState};

@@ -100,6 +100,7 @@ fn is_offered(binding: &Binding, app: &App) -> bool {
     let is_here = match binding.action {
         Action::Open => !is_over && app.descriptor().is_some(),
         Action::Filter => !is_over && app.view().is_some_and(|view| view.scope.is_some()),
+        Action::Sleeps => !is_over && app.table().is_some(),
         Action::Aggregate => !is_over && app.wants(Wants::Events),
         Action::SortNext | Action::SortInvert => !is_over && app.table().is_some(),
         Action::Left | Action::Right => matches!(app.overlay, Some(Overlay::Detail(_))),

@@ -199,7 +199,11 @@ fn totals(app: &App, room: u16) -> Line<'static> {
     let server = app.feed.server.as_ref();
     let is_outside = server.is_some_and(|it| it.outside.is_some());
     if !is_outside {
-        facts.push((text::grouped(counts.timers), "sleeps", Tone::Plain));
+        let name = match app.hides_sleeps {
+            true => "sleeps hidden",
+            false => "sleeps",
+        };
+        facts.push((text::grouped(counts.timers), name, Tone::Plain));
     }
     facts.push((
         text::grouped(model.lost),
@@ -314,9 +318,10 @@ fn due_at_ns(row: &Descriptor) -> [Option<u64>; 3] {
     ]
 }
 
-pub(super) fn tabs(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let theme = app.theme;
-    let room = usize::from(area.width.saturating_sub(1));
+/// The labels of the views, and what stands behind each. They move together, and then all but the
+/// open one are their keys alone, before one is cut.
+pub(super) fn labels(app: &App, width: u16) -> (Vec<String>, &'static str) {
+    let room = usize::from(width.saturating_sub(1));
     let written = |is_short: bool| -> Vec<String> {
         let label = |(index, view): (usize, &View)| match is_short && index != app.open {
             true => format!(" {} ", view.key),
@@ -324,22 +329,23 @@ pub(super) fn tabs(app: &App, frame: &mut Frame<'_>, area: Rect) {
         };
         app.views.iter().enumerate().map(label).collect()
     };
-    let width = |labels: &[String]| labels.iter().map(|it| text::width(it)).sum::<usize>();
-    let mut labels = written(false);
-    // They move together, and then all but the open one are their keys alone, before one is cut.
-    let between = match width(&labels) + labels.len() > room {
-        true => "",
-        false => " ",
-    };
-    if width(&labels) > room {
-        labels = written(true);
+    let taken = |labels: &[String]| labels.iter().map(|it| text::width(it)).sum::<usize>();
+    let labels = written(false);
+    match taken(&labels) {
+        taken if taken + labels.len() <= room => (labels, " "),
+        taken if taken <= room => (labels, ""),
+        _ => (written(true), ""),
     }
+}
+
+pub(super) fn tabs(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let (labels, between) = labels(app, area.width);
     let mut spans = vec![Span::raw(" ")];
     for (index, label) in labels.into_iter().enumerate() {
         spans.push(if index == app.open {
-            Span::styled(label, theme.active())
+            Span::styled(label, app.theme.active())
         } else {
-            toned(theme, label, Tone::Dim)
+            toned(app.theme, label, Tone::Dim)
         });
         spans.push(Span::raw(between));
     }

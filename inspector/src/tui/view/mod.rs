@@ -5,6 +5,7 @@
 //! |---|---|
 //! | `table`, `latency`, `pollers`, `leaks`, `findings`, `events` | the views |
 //! | `screen`, `areas` | the whole screen, and where everything stands |
+//! | `hit` | what stands where the mouse points |
 //! | `header`, `footer` | what stands around a view |
 //! | `detail`, `help` | what lies over it |
 //! | `histogram`, `sheet`, `widgets` | what views are made of |
@@ -20,6 +21,7 @@ mod footer;
 mod header;
 mod help;
 mod histogram;
+mod hit;
 mod latency;
 mod leaks;
 mod pollers;
@@ -29,7 +31,9 @@ mod table;
 mod widgets;
 
 pub(crate) use areas::rows_visible;
+pub(crate) use hit::{Hit, hit};
 pub(crate) use screen::{render, room_below};
+pub(crate) use table::widths;
 
 use super::app::View;
 

@@ -8,11 +8,12 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::{App, Body, TableState, View, Wants};
 use super::super::known::Link;
+use super::areas::areas;
 use super::widgets::{field, toned};
 use crate::findings::tone;
 use crate::paint::Tone;
 use crate::query::Scope;
-use crate::table::{self, Align, Cell, Entry, Fit, Shown, fit};
+use crate::table::{self, Align, Cell, Column, Entry, Fit, Shown, fit};
 use crate::text;
 
 pub(super) const DESCRIPTORS: View = View {
@@ -23,8 +24,8 @@ pub(super) const DESCRIPTORS: View = View {
     scope: Some(Scope::of(&table::DESCRIPTORS)),
     body: Body::Table {
         table: &table::DESCRIPTORS,
-        sort: "id",
-        descending: false,
+        sort: "since",
+        descending: true,
     },
 };
 
@@ -41,8 +42,41 @@ pub(super) const WAITERS: View = View {
     },
 };
 
-pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
-    let Some(state) = app.table() else { return };
+/// What of a table is on the screen, and how it is laid out.
+pub(crate) struct Laid<'a> {
+    /// The first row.
+    pub(crate) first: usize,
+    shown: &'a [Entry],
+    /// Columns with the cells of these rows, and with the room that each wants.
+    candidates: Vec<(&'static Column<Entry>, usize, Vec<Cell>)>,
+    pub(crate) fits: Vec<Fit<Entry>>,
+}
+
+impl Laid<'_> {
+    /// The room that each column wants.
+    pub(crate) fn wanted(&self) -> impl Iterator<Item = (&'static str, usize)> {
+        self.candidates
+            .iter()
+            .map(|(column, width, _)| (column.name, *width))
+    }
+
+    /// The column at this place of a line.
+    pub(crate) fn column_at(&self, x: usize) -> Option<&'static Column<Entry>> {
+        let mut begin = 1;
+        for fit in &self.fits {
+            // The gap behind a title belongs to it.
+            let end = begin + fit.width + 2;
+            if (begin..end).contains(&x) {
+                return Some(fit.column);
+            }
+            begin = end;
+        }
+        None
+    }
+}
+
+/// Lays the open table out.
+pub(crate) fn laid<'a>(app: &App, state: &'a TableState, area: Rect) -> Laid<'a> {
     let context = app.context();
     let height = usize::from(area.height.saturating_sub(1));
     // The state was scrolled for the size that it knows; the frame may have another.
@@ -58,36 +92,61 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
         let longest = column
             .measure
             .map(|measure| state.rows.iter().map(measure).max().unwrap_or(0));
+        let before = state.widths.get(column.name).copied();
         // A column that is not there by default, and empty, would only take room.
-        let is_empty = longest.is_none_or(|longest| longest == 0);
-        match column.shown {
-            _ if !state.columns.is_empty() => {}
-            Shown::Always => {}
-            Shown::Wide | Shown::Filled if !is_empty => {}
-            _ => continue,
+        let is_empty = longest.is_none_or(|longest| longest == 0) && before.is_none();
+        if state.columns.is_empty() {
+            match column.shown {
+                Shown::Always => {}
+                Shown::Wide | Shown::Filled if !is_empty => {}
+                _ => continue,
+            }
         }
         let cells: Vec<Cell> = shown
             .iter()
             .map(|entry| column.cell(entry, &context))
             .collect();
-        candidates.push((column, longest.unwrap_or(0), cells));
+        let titled = column.title.len() + usize::from(column.name == state.sort.column);
+        let widest = cells.iter().map(|cell| text::width(&cell.text)).max();
+        let width = [
+            titled,
+            column.least.into(),
+            longest.unwrap_or(0),
+            widest.unwrap_or(0),
+            before.unwrap_or(0),
+        ];
+        candidates.push((column, width.into_iter().max().unwrap_or(0), cells));
     }
     let wanted = candidates
         .iter()
-        .map(|(column, longest, cells)| {
-            let titled = column.title.len() + usize::from(column.name == state.sort.column);
-            let widest = cells
-                .iter()
-                .map(|cell| text::width(&cell.text))
-                .max()
-                .unwrap_or(0);
-            let width = titled.max(column.least.into()).max(*longest).max(widest);
-            Fit::new(column, width, &state.rows)
-        })
+        .map(|(column, width, _)| Fit::new(column, *width, &state.rows))
         .collect();
     let fits: Vec<Fit<Entry>> = fit(wanted, usize::from(area.width.saturating_sub(2)));
+    Laid {
+        first,
+        shown,
+        candidates,
+        fits,
+    }
+}
 
-    let mut lines = vec![titles(app, state, &fits, area.width)];
+/// The room that each column of the open table wants now.
+pub(crate) fn widths(app: &App) -> Vec<(&'static str, usize)> {
+    let [_, _, body, _] = areas(Rect::new(0, 0, app.size.0, app.size.1));
+    let laid = app.table().map(|state| laid(app, state, body));
+    laid.map(|laid| laid.wanted().collect()).unwrap_or_default()
+}
+
+pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
+    let Some(state) = app.table() else { return };
+    let laid = laid(app, state, area);
+    let Laid {
+        first,
+        shown,
+        candidates,
+        fits,
+    } = &laid;
+    let mut lines = vec![titles(app, state, fits, area.width)];
     for (index, entry) in shown.iter().enumerate() {
         let cells = fits.iter().filter_map(|fit| {
             let (_, _, cells) = candidates
@@ -95,7 +154,7 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
                 .find(|(column, _, _)| std::ptr::eq(*column, fit.column))?;
             cells.get(index).map(|cell| (fit, cell))
         });
-        let selected = first + index == state.cursor;
+        let selected = *first + index == state.cursor;
         lines.push(row(app, entry, cells, selected, area.width));
     }
     frame.render_widget(Paragraph::new(lines), area);
