@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes netpoller.json: what the dashboard shows, row by row, and oncall.json, of which oncall.py is the source. `--check`
-only says whether the files are up to date.
+"""Writes netpoller.json: what the dashboard shows, row by row; and oncall.json and fleet.json, whose sources are oncall.py
+and fleet.py. `--check` only says whether the files are up to date.
 
 What a metric means is in its HELP line; what is said here is what good looks like, and what to do when it does not.
 """
@@ -9,9 +9,10 @@ import json
 import pathlib
 import sys
 
+import fleet
 import oncall
-from grafana import (PROCESS, dashboard, datasource, graph, heatmap, mean, quantile, rate, ratio, sel, stat, table,
-                     total, variable)
+from grafana import (PROCESS, chosen, dashboard, graph, heatmap, mean, quantile, rate, ratio, sel, stat, table,
+                     total)
 
 HERE = pathlib.Path(__file__).parent
 
@@ -600,20 +601,15 @@ def build():
         uid="netpoller",
         description="Who waits, for how long, and why: the pollers of the netpoller library.",
         tags=["netpoller", "epoll", "prometheus"],
-        links=[],
+        links=oncall.LINKS,
         refresh="30s",
         time={"from": "now-1h", "to": "now"},
-        templating={"list": [
-            datasource(),
-            variable("job", "label_values(netpoller_build_info, job)"),
-            variable("instance", 'label_values(netpoller_build_info{job=~"$job"}, instance)'),
-            variable("poller", f"label_values({sel('netpoller_poller_blocked', PROCESS)}, poller)"),
-        ]},
+        templating=chosen(),
     )
 
 
 def main():
-    for name, board in (("netpoller.json", build()), ("oncall.json", oncall.build())):
+    for name, board in (("netpoller.json", build()), ("oncall.json", oncall.build()), ("fleet.json", fleet.build())):
         path, text = HERE / name, json.dumps(board, indent=2, ensure_ascii=False) + "\n"
         if "--check" not in sys.argv[1:]:
             path.write_text(text)

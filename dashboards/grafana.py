@@ -53,9 +53,10 @@ def mean(histogram, by="poller", **labels):
 # Panels.
 
 
-def graph(title, description, unit, *targets, width=8, height=8, stack=False, signed=False, log=False):
+def graph(title, description, unit, *targets, width=8, height=8, stack=False, signed=False, log=False,
+          compact=False):
     """Lines over time; a target is (expression, legend). `signed` is for values that may be negative, `log` for those of very
-    different size."""
+    different size; a `compact` one has no numbers in its legend."""
     custom = {
         "drawStyle": "line",
         "fillOpacity": 20 if stack else 8,
@@ -72,7 +73,8 @@ def graph(title, description, unit, *targets, width=8, height=8, stack=False, si
     return _panel("timeseries", title, description, width, height, targets, {
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": {
-            "legend": {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": True,
+            "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True} if compact else
+                      {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": True,
                        "sortBy": "Last *", "sortDesc": True},
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
@@ -130,9 +132,9 @@ def heatmap(title, description, unit, histogram, width=8, **labels):
     return panel
 
 
-def table(title, description, *targets, width=24, hide=()):
+def table(title, description, *targets, width=24, height=5, hide=()):
     """The labels of info metrics, as they are now."""
-    panel = _panel("table", title, description, width, 5, targets, {
+    panel = _panel("table", title, description, width, height, targets, {
         "fieldConfig": {"defaults": {"unit": "none"}, "overrides": []},
         "options": {"cellHeight": "sm", "showHeader": True},
         "transformations": [
@@ -246,3 +248,38 @@ def dashboard(rows, **about):
         "version": 1,
         "weekStart": "",
     }
+
+
+def chosen():
+    """The variables at the top: everything is chosen at first."""
+    return {"list": [
+        datasource(),
+        variable("job", "label_values(netpoller_build_info, job)"),
+        variable("instance", 'label_values(netpoller_build_info{job=~"$job"}, instance)'),
+        variable("poller", f"label_values({sel('netpoller_poller_blocked', PROCESS)}, poller)"),
+    ]}
+
+
+def one_screen(panels, **about):
+    """A dashboard without rows, on which restarts are marked."""
+    board = dashboard(
+        [("", False, panels)],
+        tags=["netpoller", "epoll", "prometheus"],
+        refresh="30s",
+        time={"from": "now-1h", "to": "now"},
+        templating=chosen(),
+        **about,
+    )
+    board["panels"] = [panel for panel in board["panels"] if panel["type"] != "row"]
+    for panel in board["panels"]:
+        panel["gridPos"]["y"] -= 1
+    board["annotations"]["list"] = [{
+        "name": "Restarts",
+        "datasource": DATASOURCE,
+        "enable": True,
+        "iconColor": "blue",
+        "expr": f"changes({sel('netpoller_start_timestamp_seconds', PROCESS)}[1m]) > 0",
+        "titleFormat": "{{instance}} has restarted",
+        "step": "60s",
+    }]
+    return board

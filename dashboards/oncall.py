@@ -1,6 +1,6 @@
 """The dashboard for whoever is on call: one screen, nothing folded. Is anything wrong, since when, and whose fault is it?"""
 
-from grafana import (PROCESS, dashboard, datasource, graph, quantile, rate, ratio, sel, stat, total, variable)
+from grafana import PROCESS, graph, one_screen, quantile, rate, ratio, sel, stat
 
 # Where the runbooks are.
 RUNBOOKS = "https://github.com/netpoller/netpoller/blob/main/dashboards/RUNBOOKS.md"
@@ -95,38 +95,18 @@ PANELS = [
 ]
 
 
+LINKS = [
+    {"title": "Runbooks", "type": "link", "url": RUNBOOKS, "icon": "doc", "targetBlank": True},
+    *({"title": title, "type": "link", "url": f"/d/{uid}", "icon": "dashboard", "includeVars": True, "keepTime": True}
+      for title, uid in (("On call", "netpoller-oncall"), ("Fleet", "netpoller-fleet"), ("Internals", "netpoller"))),
+]
+
+
 def build():
-    board = dashboard(
-        [("", False, PANELS)],
+    return one_screen(
+        PANELS,
         title="netpoller: on call",
         uid="netpoller-oncall",
         description="Is anything wrong with the pollers, since when, and whose fault is it?",
-        tags=["netpoller", "epoll", "prometheus"],
-        links=[
-            {"title": "Runbooks", "type": "link", "url": RUNBOOKS, "icon": "doc", "targetBlank": True},
-            {"title": "Internals", "type": "link", "url": "/d/netpoller", "icon": "dashboard", "includeVars": True,
-             "keepTime": True},
-        ],
-        refresh="30s",
-        time={"from": "now-1h", "to": "now"},
-        templating={"list": [
-            datasource(),
-            variable("job", "label_values(netpoller_build_info, job)"),
-            variable("instance", 'label_values(netpoller_build_info{job=~"$job"}, instance)'),
-            variable("poller", f"label_values({sel('netpoller_poller_blocked', PROCESS)}, poller)"),
-        ]},
+        links=LINKS,
     )
-    # One screen: its only row needs no title.
-    board["panels"] = [panel for panel in board["panels"] if panel["type"] != "row"]
-    for panel in board["panels"]:
-        panel["gridPos"]["y"] -= 1
-    board["annotations"]["list"] = [{
-        "name": "Restarts",
-        "datasource": {"type": "prometheus", "uid": "${datasource}"},
-        "enable": True,
-        "iconColor": "blue",
-        "expr": f"changes({sel('netpoller_start_timestamp_seconds', PROCESS)}[1m]) > 0",
-        "titleFormat": "{{instance}} has restarted",
-        "step": "60s",
-    }]
-    return board

@@ -17,7 +17,7 @@ import urllib.request
 import reading
 
 HERE = pathlib.Path(__file__).parent
-FILES = ("netpoller.json", "oncall.json")
+FILES = ("netpoller.json", "oncall.json", "fleet.json")
 
 # Nothing but this machine is asked, so no proxy either.
 OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({})).open

@@ -79,7 +79,7 @@ promtool check metrics <"$scratch/scrape.txt"
 echo "promtool has nothing to say about $(grep -vc '^#' "$scratch/scrape.txt") series"
 python3 "$here/generate.py" --check
 python3 "$here/rules.py" --test
-for board in netpoller oncall; do
+for board in netpoller oncall fleet; do
     python3 "$here/check.py" --dashboard "$here/$board.json" --metrics "$scratch/scrape.txt"
 done
 [ -z "${KEEP:-}" ] || cp "$scratch/scrape.txt" "$KEEP"

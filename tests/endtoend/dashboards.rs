@@ -33,6 +33,11 @@ fn oncall() -> Value {
     board("oncall.json")
 }
 
+/// The one for many instances.
+fn fleet() -> Value {
+    board("fleet.json")
+}
+
 fn board(name: &str) -> Value {
     serde_json::from_str(&read(name)).expect("a dashboard is JSON")
 }
@@ -233,7 +238,7 @@ fn it_can_be_imported_by_grafana_10_and_chooses_by_source_job_instance_and_polle
 
 #[test]
 fn every_panel_says_what_it_shows_and_in_which_unit() {
-    for dashboard in [dashboard(), oncall()] {
+    for dashboard in [dashboard(), oncall(), fleet()] {
         assert_said(&dashboard);
     }
 }
@@ -263,7 +268,7 @@ fn assert_said(dashboard: &Value) {
 
 #[test]
 fn every_selector_obeys_the_variables_and_every_rate_the_interval() {
-    let dashboards = [dashboard(), oncall()];
+    let dashboards = [dashboard(), oncall(), fleet()];
     for panel in dashboards.iter().flat_map(|it| panels(it)) {
         for target in items(panel, "targets") {
             let expr = text(target, "expr");
@@ -290,8 +295,15 @@ fn it_shows_all_that_is_exported_and_nothing_else() {
 
 #[test]
 fn whoever_is_on_call_sees_all_on_one_screen_with_runbooks_and_restarts() {
-    let oncall = oncall();
-    let panels = items(&oncall, "panels");
+    for (board, least) in [(oncall(), 6), (fleet(), 1)] {
+        assert_one_screen(&board, least);
+    }
+}
+
+/// And at least so many panels say by themselves that something is wrong.
+#[track_caller]
+fn assert_one_screen(board: &Value, least: usize) {
+    let panels = items(board, "panels");
     assert!(panels.len() >= 10);
     let number = |panel: &Value, key: &str| panel["gridPos"][key].as_u64().expect("a number");
     for panel in panels {
@@ -303,24 +315,19 @@ fn whoever_is_on_call_sees_all_on_one_screen_with_runbooks_and_restarts() {
         let steps = items(&panel["fieldConfig"]["defaults"]["thresholds"], "steps");
         steps.iter().any(|step| step["color"] == "red")
     });
-    assert!(thresholds.count() >= 6);
-    let links = items(&oncall, "links");
-    assert!(
-        links
-            .iter()
-            .any(|link| text(link, "url").ends_with("/RUNBOOKS.md"))
-    );
-    let annotations = items(&oncall["annotations"], "list");
+    assert!(thresholds.count() >= least);
+    let links = items(board, "links");
+    let is_runbooks = |link: &Value| text(link, "url").ends_with("/RUNBOOKS.md");
+    assert!(links.iter().any(is_runbooks));
+    let annotations = items(&board["annotations"], "list");
     let restarts = annotations.first().expect("restarts");
     let exported = exported(&exposition());
     for selector in selectors(text(restarts, "expr")) {
         assert!(exported.contains_key(selector.metric), "{selector:?}");
     }
-    let wrong = mismatches(&oncall, &exported);
-    let wrong: Vec<_> = wrong
-        .iter()
-        .filter(|it| !it.ends_with("is on no panel"))
-        .collect();
+    let wrong = mismatches(board, &exported);
+    let wrong = wrong.iter().filter(|it| !it.ends_with("is on no panel"));
+    let wrong: Vec<_> = wrong.collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
