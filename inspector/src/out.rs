@@ -210,7 +210,7 @@ impl Style {
                 }
                 self.aligned(out, &chosen, rows, &context, squeeze)?;
             }
-            Format::Csv => self.csv(out, &chosen, rows, &context)?,
+            Format::Csv => csv(out, self.header, &chosen, rows, &context)?,
             Format::Json if flat => {
                 write_document(
                     out,
@@ -300,7 +300,13 @@ impl Style {
         rows: &[R],
         context: &Context,
     ) -> Result<(), Failure> {
-        self.csv(out, &columns.iter().collect::<Vec<_>>(), rows, context)
+        csv(
+            out,
+            self.header,
+            &columns.iter().collect::<Vec<_>>(),
+            rows,
+            context,
+        )
     }
 
     /// A line for each row, under titles. On a terminal that is too narrow, columns are left out.
@@ -313,26 +319,6 @@ impl Style {
     ) -> io::Result<()> {
         let columns: Vec<_> = columns.iter().collect();
         self.aligned(out, &columns, rows, context, true)
-    }
-
-    fn csv<R>(
-        &self,
-        out: &mut dyn Write,
-        columns: &[&'static Column<R>],
-        rows: &[R],
-        context: &Context,
-    ) -> Result<(), Failure> {
-        let mut writer = csv::Writer::from_writer(out);
-        if self.header {
-            writer.write_record(columns.iter().flat_map(|column| column.raw_names()))?;
-        }
-        for row in rows {
-            let values = columns
-                .iter()
-                .flat_map(|column| column.raw_values(row, context));
-            writer.write_record(values.map(|value| value.to_string()))?;
-        }
-        Ok(writer.flush()?)
     }
 
     fn aligned<R>(
@@ -390,6 +376,27 @@ impl Style {
         }
         writeln!(out, "{line}")
     }
+}
+
+/// Writes a record for each row, under the names of the fields if they are wanted.
+pub(crate) fn csv<R>(
+    out: impl Write,
+    with_names: bool,
+    columns: &[&'static Column<R>],
+    rows: &[R],
+    context: &Context,
+) -> Result<(), Failure> {
+    let mut writer = csv::Writer::from_writer(out);
+    if with_names {
+        writer.write_record(columns.iter().flat_map(|column| column.raw_names()))?;
+    }
+    for row in rows {
+        let values = columns
+            .iter()
+            .flat_map(|column| column.raw_values(row, context));
+        writer.write_record(values.map(|value| value.to_string()))?;
+    }
+    Ok(writer.flush()?)
 }
 
 fn write_document<T: Serialize>(out: &mut dyn Write, document: &T) -> Result<(), Failure> {

@@ -204,6 +204,14 @@ pub(crate) struct Filter {
     pub(crate) error: Option<String>,
 }
 
+/// The command that is being typed.
+#[derive(Debug, Clone, Default, PartialEq)]
+pub(crate) struct Prompt {
+    pub(crate) text: String,
+    /// Why it cannot be done.
+    pub(crate) error: Option<String>,
+}
+
 /// The whole state of the terminal UI.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
@@ -228,6 +236,10 @@ pub(crate) struct App {
     pub(crate) overlay: Option<Overlay>,
     /// Rows of sleeps are left out of the tables.
     pub(crate) hides_sleeps: bool,
+    /// The command that is being typed.
+    pub(crate) command: Option<Prompt>,
+    /// What has become of the last command, until the next key.
+    pub(crate) notice: Option<Result<String, String>>,
     pub(crate) filter: Filter,
     /// The events that the filter admits.
     pub(crate) events: Events,
@@ -285,6 +297,8 @@ impl App {
             places: views.iter().map(Place::beginning).collect(),
             overlay: None,
             hides_sleeps: false,
+            command: None,
+            notice: None,
             filter: Filter::default(),
             events: Events::default(),
             size,

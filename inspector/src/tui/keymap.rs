@@ -58,6 +58,12 @@ pub(crate) fn keymap() -> Keymap {
             "filter: words, or state=parked and since>5s",
         )
         .footer("filter"),
+        on(
+            letter(':'),
+            Action::Command,
+            "command: waiters, fd 42, sort since, columns id,task, where …, save; tab completes",
+        )
+        .footer("command"),
         on(letter('s'), Action::SortNext, "sort by the next column").footer("sort"),
         on(letter('i'), Action::SortInvert, "invert the order")
             .or(letter('r'))
@@ -81,6 +87,12 @@ pub(crate) fn keymap() -> Keymap {
             "go back, or clear the filter",
         )
         .footer("back"),
+        on(
+            letter('y'),
+            Action::Copy,
+            "copy the selected row to the clipboard of the terminal",
+        ),
+        on(control('s'), Action::Save, "save the table as CSV"),
         on(
             key::of(KeyCode::Left),
             Action::Left,

@@ -5,7 +5,8 @@
 //! | `app` | the state: what is looked at, and how |
 //! | `known` | what is known of the process, and what it is asked for |
 //! | `events`, `tail` | the events of the flight recorder, as they come and as they are shown |
-//! | `update` | from a message to a new state and commands |
+//! | `update`, `moves` | from a message to a new state and commands |
+//! | `command`, `saved` | the command line, and what is taken out of the UI |
 //! | `view` | from a state to a picture: one file a view |
 //! | `key`, `binding` | a key as it is written, and which keys do what |
 //! | `keymap` | the keys as they are by default, as one table |
@@ -17,12 +18,15 @@
 
 mod app;
 mod binding;
+mod command;
 mod events;
 mod feed;
 mod key;
 mod keymap;
 mod known;
+mod moves;
 mod run;
+mod saved;
 mod tail;
 mod terminal;
 mod theme;

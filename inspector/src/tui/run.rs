@@ -1,5 +1,6 @@
 //! The loop: messages in, pictures out.
 
+use std::io::Write;
 use std::time::{Duration, Instant};
 
 use crossterm::event::{Event, EventStream};
@@ -12,9 +13,10 @@ use tokio_stream::StreamExt;
 
 use super::app::App;
 use super::known::{Feed, Wanted};
+use super::moves::apply_filter;
 use super::terminal::{self, Screen};
 use super::theme::Theme;
-use super::update::{Cmd, Msg, apply_filter, update};
+use super::update::{Cmd, Msg, update};
 use super::{Options, feed, view};
 use crate::failure::Failure;
 use crate::source::Target;
@@ -143,8 +145,27 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
             Some(Cmd::Quit) => return Ok(()),
             Some(Cmd::Suspend) => suspend(&mut screen)?,
             Some(Cmd::Redraw) => screen.come_back()?,
+            Some(Cmd::Copy(row)) => {
+                let done = screen
+                    .copy(&row)
+                    .map(|()| "copied to the clipboard".to_owned());
+                let done = done.map_err(|error| format!("copying: {error}"));
+                update(&mut app, Msg::Done(done));
+            }
+            Some(Cmd::Save { path, bytes }) => {
+                update(&mut app, Msg::Done(save(&path, &bytes)));
+            }
         }
     }
+}
+
+/// Writes a file that is not there yet, and says which.
+fn save(path: &str, bytes: &[u8]) -> Result<String, String> {
+    let failed = |error: std::io::Error| format!("saving {path}: {error}");
+    let mut file = std::fs::File::create_new(path).map_err(failed)?;
+    file.write_all(bytes).map_err(failed)?;
+    let whole = std::fs::canonicalize(path).map_err(failed)?;
+    Ok(format!("saved as {}", whole.display()))
 }
 
 /// When to draw. Many messages make one picture, but a key does not wait for the others.

@@ -3,6 +3,7 @@
 use std::io::{self, Stdout, Write, stdout};
 use std::sync::atomic::{AtomicBool, Ordering};
 
+use crossterm::clipboard::CopyToClipboard;
 use crossterm::cursor::Show;
 use crossterm::event::{
     DisableBracketedPaste, DisableMouseCapture, EnableBracketedPaste, EnableMouseCapture,
@@ -62,6 +63,11 @@ impl Screen {
             return Ok(());
         }
         self.terminal.draw(render).map(|_| ())
+    }
+
+    /// Puts a text on the clipboard of the terminal, wherever that is, if it has one.
+    pub(crate) fn copy(&mut self, text: &str) -> io::Result<()> {
+        execute!(Output::new(), CopyToClipboard::to_clipboard_from(text))
     }
 
     /// Gives the terminal back, for as long as the process is stopped or for good.

@@ -1,22 +1,21 @@
 //! From a message to a new state. No input, no output, no clock.
 
-use std::sync::Arc;
 use std::time::Duration;
 
 use crossterm::event::{
     KeyCode, KeyEvent, KeyEventKind, KeyModifiers, MouseButton, MouseEvent, MouseEventKind,
 };
-use netpoller_proto::Part;
-use netpoller_proto::v1::{Descriptor, Event};
 
-use super::app::{App, Body, Detail, EntryKey, Overlay, Place, TableState, Wants};
+use super::app::{App, Overlay, Prompt, Wants};
 use super::binding::Action;
+use super::command::{self, Said};
 use super::known::Feed;
+use super::moves::{
+    apply_filter, back, choose, find, follow_step, freeze, neighbour, open, page, refresh,
+    scroll_into_view, set_columns, set_sort, show, sort_at, sort_next, step, turn,
+};
+use super::saved;
 use super::view::{self, Hit};
-use crate::events::subject;
-use crate::model::RowKey;
-use crate::query::Query;
-use crate::table::{self, Context, EVENTS, Entry, Shown, SortSpec};
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -26,15 +25,24 @@ pub(crate) enum Msg {
     /// Text that was pasted.
     Paste(String),
     Mouse(MouseEvent),
+    /// What has become of a command.
+    Done(Result<String, String>),
     Feed(Box<Feed>),
     /// Time since the start of the UI.
     Tick(Duration),
 }
 
 /// What the loop has to do.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq)]
 pub(crate) enum Cmd {
     Quit,
+    /// Put it on the clipboard of the terminal.
+    Copy(String),
+    /// Write it to a file that is not there yet.
+    Save {
+        path: String,
+        bytes: Vec<u8>,
+    },
     Suspend,
     /// Draw every cell, because others may have written to the terminal.
     Redraw,
@@ -55,11 +63,22 @@ pub(crate) fn update(app: &mut App, msg: Msg) -> Option<Cmd> {
                 .extend(text.chars().filter(|letter| !letter.is_control()));
             apply_filter(app);
         }
+        Msg::Done(said) => app.notice = Some(said),
+        Msg::Paste(text) if app.command.is_some() => {
+            let letters = text.chars().filter(|letter| !letter.is_control());
+            if let Some(prompt) = &mut app.command {
+                prompt.text.extend(letters);
+            }
+        }
         Msg::Paste(_) => {}
         Msg::Mouse(event) => point(app, event),
         Msg::Key(key) if key.kind == KeyEventKind::Release => {}
+        Msg::Key(key) if app.command.is_some() => return edit_command(app, key),
         Msg::Key(key) if app.filter.editing => return edit_filter(app, key),
-        Msg::Key(key) => return app.keymap.action(key).and_then(|action| act(app, action)),
+        Msg::Key(key) => {
+            app.notice = None;
+            return app.keymap.action(key).and_then(|action| act(app, action));
+        }
     }
     None
 }
@@ -87,6 +106,9 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
         Action::Quit => return Some(Cmd::Quit),
         Action::Suspend => return Some(Cmd::Suspend),
         Action::Redraw => return Some(Cmd::Redraw),
+        Action::Command => app.command = Some(Prompt::default()),
+        Action::Copy => return say(app, Said::Copy),
+        Action::Save => return say(app, Said::Save(None)),
         Action::Help => {
             app.overlay = match app.overlay {
                 Some(Overlay::Help(_)) => None,
@@ -136,104 +158,6 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
     None
 }
 
-fn back(app: &mut App) {
-    if app.overlay.take().is_none() && !app.filter.text.is_empty() {
-        app.filter = Default::default();
-        apply_filter(app);
-    }
-}
-
-fn freeze(app: &mut App) {
-    match app.frozen.take() {
-        None => app.frozen = Some(Box::new(app.feed.clone())),
-        Some(latest) => {
-            let chosen = app.chosen();
-            app.feed = *latest;
-            refresh(app);
-            follow_step(app, chosen.as_deref());
-        }
-    }
-}
-
-fn show(app: &mut App, index: usize) {
-    if index < app.views.len() {
-        app.open = index;
-        app.overlay = None;
-        // What it can be about, the view decides.
-        apply_filter(app);
-    }
-}
-
-fn turn(app: &mut App, by: usize) {
-    show(app, (app.open + by) % app.views.len().max(1));
-}
-
-fn open(app: &mut App) {
-    if app.overlay.is_none()
-        && let Some(last) = app.descriptor()
-    {
-        app.overlay = Some(Overlay::Detail(Detail {
-            last,
-            answer: None,
-            seen_ns: app.feed.model.captured_at_ns,
-            epoch: app.feed.model.epoch,
-            scroll: 0,
-        }));
-        if let Some(table) = app.table_mut() {
-            table.selected = table.current().map(key);
-        }
-        follow_detail(app);
-    }
-}
-
-/// The details of the row before, or of the one behind.
-fn neighbour(app: &mut App, by: isize) {
-    let Some(Overlay::Detail(here)) = app.overlay.take() else {
-        return;
-    };
-    step(app, by);
-    open(app);
-    if app.overlay.is_none() {
-        // What stands there is not about a descriptor.
-        app.overlay = Some(Overlay::Detail(here));
-    }
-}
-
-/// What was chosen in a view that draws itself stays so, wherever it stands now.
-fn follow_step(app: &mut App, chosen: Option<&str>) {
-    let last = app.steps().saturating_sub(1);
-    let Some(Body::Drawn { steps, .. }) = app.view().map(|view| &view.body) else {
-        return;
-    };
-    let place = chosen.and_then(|chosen| {
-        let mut places = 0..=last;
-        places.find(|place| (steps.name)(app, *place).as_deref() == Some(chosen))
-    });
-    let place = place.unwrap_or(app.step()).min(last);
-    if let Some(Place::Step(step)) = app.place_mut() {
-        *step = place;
-    }
-}
-
-fn sort_next(app: &mut App) {
-    if let Some(table) = app.table_mut() {
-        let all = !table.columns.is_empty();
-        let columns = table.columns();
-        let shown: Vec<_> = columns
-            .filter(|column| all || column.shown == Shown::Always)
-            .collect();
-        let here = shown
-            .iter()
-            .position(|column| column.name == table.sort.column)
-            .unwrap_or(0);
-        if let Some(next) = shown.get((here + 1) % shown.len().max(1)) {
-            table.sort.column = next.name.to_owned();
-            table.sort.descending = next.largest_first;
-        }
-    }
-    refresh(app);
-}
-
 /// Lines by which the wheel scrolls.
 const WHEEL: isize = 3;
 
@@ -254,69 +178,61 @@ fn point(app: &mut App, event: MouseEvent) {
     }
 }
 
-/// Sorts by this column, or turns its order round.
-fn sort_at(app: &mut App, name: &str) {
-    if let Some(table) = app.table_mut()
-        && let Ok(column) = table::find(table.table.columns, name)
-    {
-        table.sort = SortSpec {
-            descending: match table.sort.column == column.name {
-                true => !table.sort.descending,
-                false => column.largest_first,
-            },
-            column: column.name.to_owned(),
-        };
+fn edit_command(app: &mut App, key: KeyEvent) -> Option<Cmd> {
+    let control = key.modifiers.contains(KeyModifiers::CONTROL);
+    let mut prompt = app.command.take()?;
+    prompt.error = None;
+    match key.code {
+        KeyCode::Char('c') if control => return Some(Cmd::Quit),
+        KeyCode::Char('z') if control => {
+            app.command = Some(prompt);
+            return Some(Cmd::Suspend);
+        }
+        KeyCode::Char('u') if control => prompt.text.clear(),
+        KeyCode::Char(letter) if !control => prompt.text.push(letter),
+        // There is nothing left to take away.
+        KeyCode::Backspace if prompt.text.pop().is_none() => return None,
+        KeyCode::Tab => prompt.text = command::complete(app, &prompt.text),
+        KeyCode::Esc => return None,
+        KeyCode::Enter => match command::read(app, &prompt.text) {
+            Ok(said) => return say(app, said),
+            Err(error) => prompt.error = Some(error),
+        },
+        _ => {}
     }
-    refresh(app);
+    app.command = Some(prompt);
+    None
 }
 
-/// Puts the cursor on a row; on the row where it stands already, opens its details.
-fn choose(app: &mut App, row: usize) {
-    let Some(table) = app.table_mut() else { return };
-    let is_there = table.cursor == row && table.selected.is_some();
-    table.cursor = row;
-    table.selected = table.current().map(key);
-    if is_there {
-        open(app);
-    }
-    scroll_into_view(app);
-}
-
-fn page(app: &App) -> isize {
-    // What lies over the view has a border, and one line of the page before is seen again.
-    let less = if app.overlay.is_some() { 2 } else { 0 };
-    let lines = view::rows_visible(app).saturating_sub(less).max(1);
-    isize::try_from(lines).unwrap_or(1)
-}
-
-/// Moves the cursor, or scrolls what has none.
-fn step(app: &mut App, by: isize) {
-    let moved = |place: usize, last: usize| place.min(last).saturating_add_signed(by).min(last);
-    let room = view::room_below(app);
-    match &mut app.overlay {
-        Some(Overlay::Help(scroll)) => {
-            *scroll = moved(*scroll, room);
-            return;
+/// Does what was said.
+fn say(app: &mut App, said: Said) -> Option<Cmd> {
+    match said {
+        Said::Nothing => {}
+        Said::View(view) => show(app, view),
+        Said::Open(which) => app.notice = find(app, &which).err().map(Err),
+        Said::Sort(by) => set_sort(app, by),
+        Said::Columns(names) => set_columns(app, &names),
+        Said::Where(text) => {
+            app.filter.text = text;
+            apply_filter(app);
+            // What is wrong with it is shown where it can be mended.
+            app.filter.editing = app.filter.error.is_some();
         }
-        Some(Overlay::Detail(detail)) => {
-            detail.scroll = moved(detail.scroll, room);
-            return;
-        }
-        None => {}
+        Said::Help => app.overlay = Some(Overlay::Help(0)),
+        Said::Quit => return Some(Cmd::Quit),
+        Said::Copy => match saved::row(app) {
+            Some(row) => return Some(Cmd::Copy(row)),
+            None => app.notice = Some(Err("there is no row to copy".into())),
+        },
+        Said::Save(path) => match saved::table(app) {
+            Ok(bytes) => {
+                let path = path.unwrap_or_else(|| saved::name(app));
+                return Some(Cmd::Save { path, bytes });
+            }
+            Err(why) => app.notice = Some(Err(why)),
+        },
     }
-    let last = app.steps().saturating_sub(1);
-    match app.place_mut() {
-        Some(Place::Table(table)) => {
-            table.cursor = moved(table.cursor, last);
-            // Whoever goes to the top wants to see what comes up there, not the row that happens
-            // to be there now.
-            let follows = table.cursor > 0 || by > 0;
-            table.selected = table.current().filter(|_| follows).map(key);
-            scroll_into_view(app);
-        }
-        Some(Place::Step(step)) => *step = moved(*step, last),
-        None => {}
-    }
+    None
 }
 
 fn edit_filter(app: &mut App, key: KeyEvent) -> Option<Cmd> {
@@ -347,153 +263,4 @@ fn edit_filter(app: &mut App, key: KeyEvent) -> Option<Cmd> {
     }
     apply_filter(app);
     None
-}
-
-/// Parses the filter again. Text with a comparison in it is an expression; any other is a word to
-/// look for.
-pub(crate) fn apply_filter(app: &mut App) {
-    let text = app.filter.text.trim();
-    app.filter.error = None;
-    app.filter.query = None;
-    if text.contains(['=', '<', '>', '~']) {
-        let read = text.parse::<Query>().and_then(|query| {
-            if let Some(scope) = app.view().and_then(|view| view.scope) {
-                query.check(scope)?;
-            }
-            query.check_pollers(app.pollers())?;
-            Ok(query)
-        });
-        match read {
-            Ok(query) => app.filter.query = Some(query),
-            Err(error) => app.filter.error = Some(error),
-        }
-    }
-    app.events.begin_anew();
-    refresh(app);
-}
-
-/// Shows the events that have come, if the filter admits them.
-fn take_events(app: &mut App) {
-    if !app.wants(Wants::Events) {
-        return;
-    }
-    let mut events = std::mem::take(&mut app.events);
-    let (context, filter) = (app.context(), &app.filter);
-    let word = filter.text.trim().to_lowercase();
-    let row = |event: &Event| subject(event, app.row_of(event).as_deref());
-    let admits = |event: &Event| match &filter.query {
-        Some(query) => {
-            let (row, direction) = row(event);
-            let part = Part {
-                row: &row,
-                direction,
-            };
-            query.holds(part, event.at_ns)
-        }
-        None if word.is_empty() || filter.error.is_some() => true,
-        None => EVENTS.iter().any(|column| {
-            let text = column.cell(event, &context).text;
-            text.to_lowercase().contains(&word)
-        }),
-    };
-    events.take(&app.feed.events, admits, row);
-    app.events = events;
-}
-
-/// Makes the rows of the open table again and puts the cursor back on the row that it was on.
-fn refresh(app: &mut App) {
-    let context = app.context();
-    let rows: Vec<Arc<Descriptor>> = app.feed.model.rows.values().cloned().collect();
-    let (filter, hides_sleeps) = (app.filter.clone(), app.hides_sleeps);
-    if let Some(table) = app.table_mut() {
-        let mut entries = (table.table.entries)(rows);
-        if hides_sleeps {
-            entries.retain(|entry| entry.row.fd >= 0);
-        }
-        let word = filter.text.trim().to_lowercase();
-        match &filter.query {
-            Some(query) => entries.retain(|entry| query.admits(entry, context.now_ns)),
-            // While an expression is being typed, everything is shown.
-            None if word.is_empty() || filter.error.is_some() => {}
-            None => entries.retain(|entry| mentions(table, entry, &word, &context)),
-        }
-        // The names of sort columns come from the table itself, so this cannot fail.
-        let _ = table::sort(table.table.columns, &mut entries, &table.sort);
-        table.rows = entries;
-        restore_cursor(table);
-    }
-    take_events(app);
-    follow_detail(app);
-    scroll_into_view(app);
-    keep_widths(app);
-}
-
-/// Columns do not become narrower while rows come and go.
-fn keep_widths(app: &mut App) {
-    let widths = view::widths(app);
-    if let Some(table) = app.table_mut() {
-        table.widths.extend(widths);
-    }
-}
-
-/// Some column of the row contains the word.
-fn mentions(table: &TableState, entry: &Entry, word: &str, context: &Context) -> bool {
-    table.columns().any(|column| {
-        column
-            .cell(entry, context)
-            .text
-            .to_lowercase()
-            .contains(word)
-    })
-}
-
-fn key(entry: &Entry) -> EntryKey {
-    (RowKey::of(&entry.row), entry.direction)
-}
-
-/// The cursor follows the row that was chosen. If that is gone, it stays at its place, on the row
-/// that is there now. As long as none was chosen, it stays at the top: what the order puts first is
-/// what there is to see.
-fn restore_cursor(table: &mut TableState) {
-    let Some(selected) = &table.selected else {
-        table.cursor = 0;
-        return;
-    };
-    let found = table.rows.iter().position(|entry| key(entry) == *selected);
-    table.cursor = found
-        .unwrap_or(table.cursor)
-        .min(table.rows.len().saturating_sub(1));
-    table.selected = table.current().map(key);
-}
-
-/// The details show the row as it is; when it goes, as it was.
-fn follow_detail(app: &mut App) {
-    let Some(Overlay::Detail(detail)) = &mut app.overlay else {
-        return;
-    };
-    if detail.epoch != app.feed.model.epoch {
-        return;
-    }
-    let key = RowKey::of(&detail.last);
-    if let Some(row) = app.feed.model.rows.get(&key) {
-        detail.last = Arc::clone(row);
-        detail.seen_ns = app.feed.model.captured_at_ns;
-    }
-    let described = app.feed.described.as_ref();
-    let row = described.and_then(|it| it.descriptor.as_ref());
-    if row.is_some_and(|row| RowKey::of(row) == key) {
-        detail.answer = described.cloned();
-    }
-}
-
-fn scroll_into_view(app: &mut App) {
-    let visible = view::rows_visible(app);
-    if let Some(table) = app.table_mut() {
-        let last_offset = table.rows.len().saturating_sub(visible);
-        table.offset = table
-            .offset
-            .min(table.cursor)
-            .max((table.cursor + 1).saturating_sub(visible))
-            .min(last_offset);
-    }
 }

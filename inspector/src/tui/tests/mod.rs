@@ -2,6 +2,7 @@
 //! size.
 
 mod any;
+mod command;
 mod detail;
 mod events;
 mod findings;

@@ -23,25 +23,47 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
         ..area
     };
     frame.render_widget(Paragraph::new(place.right_aligned()), area);
-    if app.filter.editing {
-        prompt(app, frame, left);
+    if let Some(command) = &app.command {
+        let error = command.error.as_deref();
+        prompt(app, ":", &command.text, error, frame, left);
+    } else if app.filter.editing {
+        let error = app.filter.error.as_deref();
+        prompt(app, "/", &app.filter.text, error, frame, left);
+    } else if let Some(notice) = &app.notice {
+        let (words, tone) = match notice {
+            Ok(done) => (done, Tone::Good),
+            Err(why) => (why, Tone::Bad),
+        };
+        let line = Line::from(toned(app.theme, format!(" {words}"), tone));
+        frame.render_widget(Paragraph::new(line), left);
     } else {
         frame.render_widget(Paragraph::new(keys(app, left.width)), left);
     }
 }
 
-fn prompt(app: &App, frame: &mut Frame<'_>, area: Rect) {
+/// What is typed behind its sign, and what is wrong with it.
+fn prompt(
+    app: &App,
+    sign: &str,
+    typed: &str,
+    error: Option<&str>,
+    frame: &mut Frame<'_>,
+    area: Rect,
+) {
     let theme = app.theme;
     let room = usize::from(area.width.saturating_sub(3));
     // The end is where letters are added, so the beginning gives way.
-    let mut shown = app.filter.text.as_str();
+    let mut shown = typed;
     while text::width(shown) > room {
         let mut letters = shown.chars();
         letters.next();
         shown = letters.as_str();
     }
-    let mut spans = vec![Span::styled(" /", theme.key()), Span::raw(shown.to_owned())];
-    if let Some(error) = &app.filter.error {
+    let mut spans = vec![
+        Span::styled(format!(" {sign}"), theme.key()),
+        Span::raw(shown.to_owned()),
+    ];
+    if let Some(error) = error {
         spans.push(toned(theme, format!("   {error}"), Tone::Bad));
     }
     frame.render_widget(Paragraph::new(Line::from(spans)), area);
@@ -100,6 +122,7 @@ fn is_offered(binding: &Binding, app: &App) -> bool {
     let is_here = match binding.action {
         Action::Open => !is_over && app.descriptor().is_some(),
         Action::Filter => !is_over && app.view().is_some_and(|view| view.scope.is_some()),
+        Action::Command => !is_over,
         Action::Sleeps => !is_over && app.table().is_some(),
         Action::Aggregate => !is_over && app.wants(Wants::Events),
         Action::SortNext | Action::SortInvert => !is_over && app.table().is_some(),
