@@ -23,6 +23,12 @@ impl Anchor {
         }
     }
 
+    /// A point on the wall clock of the process, on its monotonic clock; `None` if that had not begun.
+    pub(crate) fn monotonic_ns(self, wall_ns: u64) -> Option<u64> {
+        let at = i128::from(self.monotonic_ns) + i128::from(wall_ns) - i128::from(self.wall_ns);
+        u64::try_from(at).ok()
+    }
+
     /// RFC 3339 with nanoseconds; `None` for 0, which means "not set".
     pub(crate) fn rfc3339(self, monotonic_ns: u64) -> Option<String> {
         if monotonic_ns == 0 {

@@ -11,7 +11,7 @@ use crate::config::Config;
 use crate::out::{self, Format, Style};
 use crate::paint::{self, ColorChoice, Palette};
 use crate::query::Query;
-use crate::source::{Access, TargetSpec};
+use crate::source::{Access, At, TargetSpec};
 use crate::table::SortSpec;
 
 /// What every verb accepts.
@@ -20,7 +20,7 @@ use crate::table::SortSpec;
 pub(crate) struct Globals {
     /// Process to look at: unix:PATH, /path, http(s)://host:port, pid:N or NAME; may be left out
     /// when only one has an inspection endpoint. A process without one is read from outside, by
-    /// pid:N or NAME.
+    /// pid:N or NAME. file:PATH is a recording of one.
     #[arg(
         short,
         long,
@@ -29,6 +29,17 @@ pub(crate) struct Globals {
         value_name = "TARGET"
     )]
     pub(crate) target: Option<TargetSpec>,
+    /// Moment at which a recording is looked at: so long after its beginning (1min30s), before its
+    /// end (-10s), or a time (2026-11-30T12:00:00Z); by default its end, and the beginning for what
+    /// goes on.
+    #[arg(
+        long,
+        global = true,
+        env = "NETPOLLER_AT",
+        value_name = "MOMENT",
+        allow_hyphen_values = true
+    )]
+    pub(crate) at: Option<At>,
     /// Shape of the output.
     #[arg(
         short,

@@ -9,8 +9,6 @@ use std::sync::Arc;
 use netpoller_proto::v1::{Descriptor, GetStatsResponse, WatchFrame};
 use prost::Message;
 
-use crate::source::weight;
-
 /// Identity of a row. Ordered by poller and slot, as the server lists them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct RowKey {
@@ -90,6 +88,12 @@ pub(crate) struct Model {
 /// Memory that a table may take, and a group that has not ended: about fifty thousand rows. A table
 /// that is replaced is there twice for a while.
 const LARGEST: usize = 64 << 20;
+
+/// The memory that a row takes, and somewhat more: the row, its texts, and what it costs to
+/// allocate them.
+pub(crate) fn weight(row: &Descriptor) -> usize {
+    std::mem::size_of::<Descriptor>() + 200 + row.encoded_len()
+}
 
 fn weight_of(frame: &WatchFrame) -> usize {
     let rows = frame.upserts.iter().map(weight).sum::<usize>();

@@ -1,8 +1,8 @@
 //! The protocol by which a running netpoller is inspected: `netpoller.v1`.
 //!
-//! The types are generated from `proto/netpoller/v1/inspector.proto` and checked in, so that a
-//! service which embeds the poller builds with neither `protoc` nor a build script. A test fails
-//! when the two differ and names the command that rewrites the file.
+//! The types are generated from the files in `proto/netpoller/v1` and checked in, so that a service
+//! which embeds the poller builds with neither `protoc` nor a build script. A test fails when the
+//! two differ and names the command that rewrites the file.
 //!
 //! The [`vocabulary`] is always here, and depends on nothing. The messages come with the feature
 //! `messages`, which is on by default; the features `server` and `client` add the two ends of the

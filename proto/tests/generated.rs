@@ -1,4 +1,4 @@
-//! The checked-in types are those that the `.proto` file describes.
+//! The checked-in types are those that the `.proto` files describe.
 //!
 //! Builds without them, for they may not fit the vocabulary until they are written anew.
 
@@ -11,13 +11,13 @@ const TYPES: &str = "netpoller.v1.rs";
 const DESCRIPTORS: &str = "netpoller.v1.bin";
 
 #[test]
-fn checked_in_types_are_those_of_the_proto_file() {
+fn checked_in_types_are_those_of_the_proto_files() {
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let scratch = env::temp_dir().join(format!("netpoller-proto-{}", process::id()));
     fs::create_dir_all(&scratch).expect("make a scratch directory");
 
     let descriptors =
-        protox::compile(["netpoller/v1/inspector.proto"], [root]).expect("compile inspector.proto");
+        protox::compile(["netpoller/v1/recording.proto"], [root]).expect("compile the files");
     let encoded = descriptors.encode_to_vec();
     tonic_prost_build::configure()
         .out_dir(&scratch)
@@ -40,7 +40,7 @@ fn checked_in_types_are_those_of_the_proto_file() {
         }
         assert!(
             fs::read(&checked_in).unwrap_or_default() == fresh,
-            "proto/src/generated/{name} is not what inspector.proto describes.\n\
+            "proto/src/generated/{name} is not what the .proto files describe.\n\
              Write it anew with: UPDATE=1 cargo test -p netpoller-proto --no-default-features --test generated"
         );
     }

@@ -27,6 +27,7 @@ pub(crate) fn settle(
         globals.target = None;
     }
     tls(globals, &given)?;
+    moment(globals, &given)?;
     if !usage.interval && given.is_refused("interval", "--interval")? {
         globals.interval = Globals::INTERVAL;
     }
@@ -77,6 +78,19 @@ impl Given<'_> {
         }
         Ok(true)
     }
+}
+
+/// Only a recording knows how things stood before.
+fn moment(globals: &mut Globals, given: &Given<'_>) -> Result<(), Failure> {
+    let Some(at) = globals.at else { return Ok(()) };
+    if let Some(at_that) = globals.target.clone().and_then(|it| it.with_moment(at)) {
+        globals.target = Some(at_that);
+    } else if given.is_said("at") {
+        return Err(Failure::Usage(
+            "--at is a moment of a recording: name one with --target file:PATH".into(),
+        ));
+    }
+    Ok(())
 }
 
 /// Whoever says what to trust and is not told that nobody is asked takes plain text for TLS.

@@ -28,4 +28,4 @@ pub(crate) use columns::FINDINGS;
 pub(crate) use doctor::{Doctor, Looked};
 pub(crate) use not_run::{NotRun, lines};
 pub(crate) use prose::{direction, paragraphs, severity, tone};
-pub(crate) use terms::{FEW, Hold, Terms, When};
+pub(crate) use terms::{FEW, Hold, Terms, WINDOW, When};

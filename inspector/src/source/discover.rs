@@ -21,6 +21,7 @@ use super::endpoint::{self, Connection, Peer, silent};
 use super::places::{self, Place, Socket};
 use super::process;
 use super::procfs::{self, Process, own_uid};
+use super::recording;
 use super::target::{Target, TargetSpec, UnixSocket};
 use crate::failure::Failure;
 use crate::foreign;
@@ -194,6 +195,7 @@ fn pid_here(place: &Place, socket: &Socket, processes: &[Process]) -> Option<u32
 pub(crate) async fn connect(target: &Target, timeout: Duration) -> Result<Connection, Failure> {
     match target {
         Target::Process(pid) => process::connect(*pid, timeout).await,
+        Target::File(file) => recording::connect(file, timeout).await,
         _ => endpoint::connect(target, timeout).await,
     }
 }

@@ -8,12 +8,13 @@ use std::str::FromStr;
 use tokio_rustls::rustls::pki_types::ServerName;
 use tonic::transport::Uri;
 
+use super::at::At;
 use super::endpoint::{Access, Credentials};
 use crate::failure::Failure;
 use crate::foreign;
 
 /// What can be written.
-pub(super) const FORMS: &str = "write unix:PATH, /path, http://host:port, https://host:port, tcp:host:port, pid:N or the name of a process";
+pub(super) const FORMS: &str = "write unix:PATH, /path, http://host:port, https://host:port, tcp:host:port, pid:N, file:RECORDING or the name of a process";
 
 /// Where an endpoint listens.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -24,6 +25,16 @@ pub(crate) enum Target {
     Tcp(Tcp),
     /// None: the process with this id is read from outside.
     Process(u32),
+    /// None: a recording tells how it was.
+    File(Recorded),
+}
+
+/// A recording, and the moment at which it is looked at.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Recorded {
+    pub(crate) path: PathBuf,
+    /// Not part of the text of a target: it comes from another flag.
+    pub(crate) at: Option<At>,
 }
 
 /// A path, and who must answer there.
@@ -115,6 +126,10 @@ impl fmt::Display for Target {
             }
             Self::Tcp(tcp) => write!(f, "{}", tcp.uri.to_string().trim_end_matches('/')),
             Self::Process(pid) => write!(f, "pid:{pid}"),
+            Self::File(file) => {
+                let path = file.path.display().to_string();
+                write!(f, "file:{}", foreign::visible(&path))
+            }
         }
     }
 }
@@ -156,6 +171,17 @@ impl TargetSpec {
             other => other,
         }
     }
+
+    /// A recording at another moment than its end; `None` if it is none.
+    pub(crate) fn with_moment(self, at: At) -> Option<Self> {
+        match self {
+            Self::At(Target::File(file)) => Some(Self::At(Target::File(Recorded {
+                at: Some(at),
+                ..file
+            }))),
+            _ => None,
+        }
+    }
 }
 
 impl FromStr for TargetSpec {
@@ -191,11 +217,24 @@ impl FromStr for TargetSpec {
         if let Some(address) = text.strip_prefix("https://") {
             return tcp("https", address.trim_end_matches('/'));
         }
+        let recorded = |path: &str| {
+            let (path, at) = (PathBuf::from(path), None);
+            Ok(Self::At(Target::File(Recorded { path, at })))
+        };
+        if let Some(path) = text.strip_prefix("file:") {
+            return match path.strip_prefix("//").unwrap_or(path) {
+                "" => Err("the path of the recording is missing".into()),
+                path => recorded(path),
+            };
+        }
         if let Some(pid) = text.strip_prefix("pid:") {
             return pid
                 .parse()
                 .map(Self::Pid)
                 .map_err(|_| format!("`{pid}` is no process id"));
+        }
+        if text.ends_with(".npl") {
+            return recorded(text);
         }
         // `./a:b` is a path; `shm:/x` and `uinx:/x` are schemes that nobody knows.
         if let Some((scheme, _)) = text.split_once(':')
@@ -230,6 +269,9 @@ mod tests {
             ("/run/x.sock", "unix:/run/x.sock"),
             ("./x.sock", "unix:./x.sock"),
             ("./a:b", "unix:./a:b"),
+            ("file:/tmp/x", "file:/tmp/x"),
+            ("file:///tmp/x", "file:/tmp/x"),
+            ("yesterday.npl", "file:yesterday.npl"),
             ("http://127.0.0.1:6669", "http://127.0.0.1:6669"),
             ("http://[::1]:6669/", "http://[::1]:6669"),
             ("tcp:127.0.0.1:6669", "http://127.0.0.1:6669"),
@@ -250,6 +292,7 @@ mod tests {
         for text in [
             "",
             "unix:",
+            "file:",
             "pid:x",
             "localhost:6669",
             "4242",

@@ -92,10 +92,13 @@ async fn watch(
     kernel: bool,
     duration: Option<Duration>,
 ) -> Result<AuditResponse, Failure> {
+    if duration.is_some() {
+        connection.start();
+    }
     let over = tokio::time::Instant::now() + duration.unwrap_or_default();
     let mut answer = connection.audit(kernel).await?;
-    while tokio::time::Instant::now() + interval <= over {
-        tokio::time::sleep(interval).await;
+    while tokio::time::Instant::now() + interval <= over && !connection.is_over() {
+        connection.pass(interval).await;
         let before = std::mem::replace(&mut answer, connection.audit(kernel).await?);
         keep_violations(&before, &mut answer);
     }

@@ -133,7 +133,14 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     let end = args
         .duration
         .map(|duration| tokio::time::Instant::now() + duration);
-    let mut loss = Loss::default();
+    let reader = match connection.is_recording() {
+        true => "whoever recorded them",
+        false => "this command",
+    };
+    let mut loss = Loss {
+        reader,
+        ..Loss::default()
+    };
     let limit = globals.limit.filter(|_| !counts).unwrap_or(usize::MAX);
     let mut printed = 0;
     let mut captured_at_ns = connection.server.captured_at_ns;
@@ -147,7 +154,10 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
             // Events may come faster than they are taken.
             Some(end) if end <= tokio::time::Instant::now() => break,
             Some(end) => match tokio::time::timeout_at(end, next).await {
-                Ok(Ok(None)) => return Err(connection.ended().await),
+                Ok(Ok(None)) => {
+                    connection.ended().await?;
+                    None
+                }
                 Ok(next) => next?,
                 Err(_) => None,
             },
@@ -182,7 +192,7 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     }
     out.finish(loss.nothing())?;
     if !args.dump && end.is_none() && printed < limit {
-        return Err(connection.ended().await);
+        return connection.ended().await;
     }
     Ok(())
 }
@@ -208,6 +218,8 @@ fn print_counts(
 struct Loss {
     lost: u64,
     dropped: u64,
+    /// Who reads the events.
+    reader: &'static str,
 }
 
 impl Loss {
@@ -227,7 +239,8 @@ impl Loss {
         if self.dropped > before.dropped {
             let more = self.dropped - before.dropped;
             note(&format!(
-                "{more} events were left out because this command was slow"
+                "{more} events were left out because {} was slow",
+                self.reader
             ));
         }
     }

@@ -1,11 +1,15 @@
 //! `netpoller leaks`: which lines open descriptors and do not close them.
 
 use std::io::Write;
+use std::time::Duration;
+
+use netpoller_proto::v1::ListSitesResponse;
 
 use crate::document;
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::out::{Format, Head, Style};
+use crate::source::Connection;
 use crate::table::{Context, Leak, SITE_RECORDS, SITES, SITES_WIDE, SiteRow, leaks};
 use crate::verbs::verb::{Usage, Verb};
 use clap::Args;
@@ -35,10 +39,10 @@ impl Verb for LeaksArgs {
     fn run(&self, globals: &Globals) -> Result<(), Failure> {
         super::block_on(async {
             let connection = super::connection(globals).await?;
-            let first = connection.sites().await?;
+            let first = self.first(&connection, globals.interval).await?;
             let mut looks = 0;
             loop {
-                tokio::time::sleep(globals.interval).await;
+                connection.pass(globals.interval).await;
                 let now = connection.sites().await?;
                 if !now.sockets_error.is_empty() {
                     note(&now.sockets_error);
@@ -54,11 +58,32 @@ impl Verb for LeaksArgs {
                     print(out, &style, head, leaks::between(&first, now))
                 })?;
                 looks += 1;
-                if !self.watch || self.count.is_some_and(|count| looks >= count) {
+                let is_enough = self.count.is_some_and(|count| looks >= count);
+                if !self.watch || is_enough || connection.is_over() {
                     return Ok(());
                 }
             }
         })
+    }
+}
+
+impl LeaksArgs {
+    /// What there was before.
+    async fn first(
+        &self,
+        connection: &Connection,
+        interval: Duration,
+    ) -> Result<ListSitesResponse, Failure> {
+        if self.watch {
+            connection.start();
+        }
+        let now = connection.sites().await?;
+        if self.watch || !connection.is_recording() {
+            return Ok(now);
+        }
+        // What has grown until the moment of a recording, which knows one answer in many seconds.
+        connection.look_before(now.captured_at_ns, interval);
+        Ok(connection.sites().await.unwrap_or(now))
     }
 }
 

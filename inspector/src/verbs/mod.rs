@@ -27,6 +27,7 @@ mod leaks;
 pub(crate) mod listing;
 pub(crate) mod ls;
 mod man;
+mod record;
 pub(crate) mod session;
 mod stats;
 mod targets;
@@ -118,6 +119,11 @@ verbs! {
     Break(r#break::BreakArgs),
     /// Look for known faults, with evidence and advice; exit code 3 if there are any.
     Doctor(doctor::DoctorArgs),
+    /// Write what a process tells to a file, to be looked at later with `--target file:FILE`.
+    #[command(
+        after_help = "Examples:\n  netpoller record -o incident.npl --for 5min\n  netpoller -t pid:4242 record -o incident.npl --max-size 200MiB\n  netpoller -t file:incident.npl doctor\n  netpoller -t file:incident.npl ls waiters --at -30s\n  netpoller -t file:incident.npl events -w 'peer~10.0.0.7'\n\nRecorded are the table with what the kernel knows of the sockets and the statistics, each --interval; the events of the\nflight recorder; and each 10 s a diagnosis and the lines that open descriptors. Ctrl-C ends it. What has been written\nis whole at each moment: a recorder that is killed loses the last two seconds."
+    )]
+    Record(record::RecordArgs),
     /// Open the terminal UI (the default on a terminal).
     Tui(tui::TuiArgs),
     /// Run a busy example service in this process and look at it.

@@ -18,6 +18,12 @@ pub(crate) async fn connection(globals: &Globals) -> Result<Connection, Failure>
         }
         (chosen, _) => chosen?,
     };
+    if let Some(recording) = &connection.server.recording {
+        for missing in &recording.missing {
+            note(&format!("{}: {missing}", connection.target));
+        }
+        return Ok(connection);
+    }
     if let Some(outside) = &connection.server.outside {
         let (target, runtime) = (&connection.target, &outside.runtime);
         note(&format!(

@@ -35,9 +35,14 @@ impl Verb for TopArgs {
             let mut ticks = tokio::time::interval(globals.interval);
             // A process that answers slowly is not asked twice at once to catch up.
             ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+            connection.start();
             let mut looks = 0;
             while self.count.is_none_or(|count| looks < count) {
-                ticks.tick().await;
+                match connection.is_recording() {
+                    true if looks > 0 => connection.pass(globals.interval).await,
+                    true => {}
+                    false => drop(ticks.tick().await),
+                }
                 let mut style = globals.style();
                 let mut out = BufWriter::new(io::stdout());
                 match style.format {
@@ -62,6 +67,9 @@ impl Verb for TopArgs {
                     ));
                 }
                 looks += 1;
+                if connection.is_over() {
+                    break;
+                }
             }
             Ok(())
         })

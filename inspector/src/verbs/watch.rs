@@ -103,7 +103,18 @@ async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Resul
         // A live server sends a group at each interval, even an empty one.
         let within = globals.interval.saturating_mul(3);
         let next = match connection.next(&mut stream, Some(within)).await {
-            Ok(None) => Err(connection.ended().await),
+            Ok(None) => match connection.ended().await {
+                Err(failure) => Err(failure),
+                Ok(()) => {
+                    return until.map_or(Ok(()), |query| {
+                        Err(Failure::Findings(format!(
+                            "`{}` does not come about in {}",
+                            query.text(),
+                            connection.target
+                        )))
+                    });
+                }
+            },
             Ok(Some(frame)) => Ok(frame),
             Err(failure) => Err(failure),
         };

@@ -47,6 +47,25 @@ pub struct GetServerResponse {
     /// Set where it is not the process that answers, but somebody who reads it from outside.
     #[prost(message, optional, tag = "14")]
     pub outside: ::core::option::Option<Outside>,
+    /// Set where it is not the process that answers, but a recording of it: all else is as it was at `captured_at_ns`.
+    #[prost(message, optional, tag = "15")]
+    pub recording: ::core::option::Option<Recording>,
+}
+/// A recording of a process, and how much of it there is.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Recording {
+    /// The first moment that it knows.
+    #[prost(uint64, tag = "1")]
+    pub begins_at_ns: u64,
+    /// The last one.
+    #[prost(uint64, tag = "2")]
+    pub ends_at_ns: u64,
+    /// Why it ends there; empty if that is not known, because it was cut.
+    #[prost(string, tag = "3")]
+    pub ended: ::prost::alloc::string::String,
+    /// What of it cannot be read, and why.
+    #[prost(string, repeated, tag = "4")]
+    pub missing: ::prost::alloc::vec::Vec<::prost::alloc::string::String>,
 }
 /// How a process that embeds nothing is looked at: through the kernel, and in its memory where its runtime is known. Each of
 /// its epoll instances is a poller. What cannot be seen from outside is not set.
@@ -3283,4 +3302,44 @@ pub mod control_server {
     impl<T> tonic::server::NamedService for ControlServer<T> {
         const NAME: &'static str = SERVICE_NAME;
     }
+}
+/// One message of a recording.
+#[derive(Clone, PartialEq, ::prost::Message)]
+pub struct Entry {
+    #[prost(oneof = "entry::Told", tags = "1, 2, 3, 4, 5, 6")]
+    pub told: ::core::option::Option<entry::Told>,
+}
+/// Nested message and enum types in `Entry`.
+pub mod entry {
+    #[derive(Clone, PartialEq, ::prost::Oneof)]
+    pub enum Told {
+        /// Who was recorded; at the beginning, and again before each whole table.
+        #[prost(message, tag = "1")]
+        Server(super::GetServerResponse),
+        /// The table, its changes and the statistics.
+        #[prost(message, tag = "2")]
+        Frame(super::WatchFrame),
+        /// Events of the flight recorder.
+        #[prost(message, tag = "3")]
+        Transitions(super::TransitionsFrame),
+        /// What was wrong.
+        #[prost(message, tag = "4")]
+        Diagnosis(super::DiagnoseResponse),
+        /// The lines that open descriptors.
+        #[prost(message, tag = "5")]
+        Sites(super::ListSitesResponse),
+        /// There is no more.
+        #[prost(message, tag = "6")]
+        Ended(super::Ended),
+    }
+}
+/// The end of a recording.
+#[derive(Clone, PartialEq, Eq, Hash, ::prost::Message)]
+pub struct Ended {
+    /// When.
+    #[prost(uint64, tag = "1")]
+    pub at_ns: u64,
+    /// Why, for example "interrupted" or "process 4242 has ended".
+    #[prost(string, tag = "2")]
+    pub why: ::prost::alloc::string::String,
 }

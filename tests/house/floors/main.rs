@@ -41,8 +41,8 @@ const ENDPOINT: &[&[&str]] = &[
 /// Floors of the inspector.
 const INSPECTOR: &[&[&str]] = &[
     &["text", "paint", "clock", "failure", "foreign", "quantile"],
-    &["source"],
     &["model"],
+    &["source"],
     &["table"],
     &["query", "document", "findings", "description", "events"],
     &["out", "tui"],

@@ -165,12 +165,6 @@ impl Connection {
             },
         }
     }
-
-    /// A stream has ended that has no end.
-    pub(crate) async fn ended(&self) -> Failure {
-        let trouble = self.peer.trouble_soon().await;
-        Failure::lost(self.target.to_string(), "the stream has ended", trouble)
-    }
 }
 
 /// Messages that come one after another, and what they are called.

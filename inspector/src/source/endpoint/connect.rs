@@ -1,6 +1,7 @@
 //! Opening a connection and shaking hands: who answers, and do we speak the same protocol.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use hyper_util::rt::TokioIo;
@@ -17,6 +18,7 @@ use super::gate::{Client, Transport, transport};
 use super::peer::{ForeignPeer, Peer};
 use super::refusal::{Asked, Doing, of_connection};
 use crate::failure::Failure;
+use crate::source::cursor::Cursor;
 use crate::source::target::{Target, UnixSocket};
 
 /// How long a TLS endpoint is listened to before it is spoken to.
@@ -39,6 +41,8 @@ pub(crate) struct Connection {
     pub(crate) timeout: Duration,
     /// Who the kernel says it is.
     pub(crate) peer: Peer,
+    /// Of a recording, the moment at which it is looked at.
+    pub(super) cursor: Option<Arc<Cursor>>,
 }
 
 /// Connects and checks the version of the protocol.
@@ -86,6 +90,7 @@ async fn greet(
         target: target.clone(),
         timeout,
         peer: peer.clone(),
+        cursor: None,
     })
 }
 
@@ -118,7 +123,7 @@ pub(super) async fn open(
             Access::default().credentials()?,
         ),
         Target::Tcp(tcp) => (Endpoint::from(tcp.uri.clone()), tcp.credentials()?),
-        Target::Process(_) => return Err(none(target)),
+        Target::Process(_) | Target::File(_) => return Err(none(target)),
     };
     // A process that is stopped keeps its connections and says nothing: it is asked for a sign of
     // life.
@@ -151,18 +156,28 @@ pub(super) async fn open(
             endpoint.connect_with_connector(connector).await
         }
         Target::Tcp(_) => endpoint.tcp_nodelay(true).connect().await,
-        Target::Process(_) => return Err(none(target)),
+        Target::Process(_) | Target::File(_) => return Err(none(target)),
     };
     let channel = channel.map_err(|error| of_connection(target, &error))?;
     Ok(transport(channel, credentials))
 }
 
-/// It is read from outside.
+/// There is nobody to act on, or to ask over a connection.
 fn none(target: &Target) -> Failure {
+    let (reason, advice) = match target {
+        Target::File(_) => (
+            "it is a recording, in which nothing can be done",
+            "name the process itself",
+        ),
+        _ => (
+            "the process has no endpoint",
+            "start the service with its inspection endpoint",
+        ),
+    };
     Failure::Connect {
         target: target.to_string(),
-        reason: "the process has no endpoint".to_owned(),
-        advice: "start the service with its inspection endpoint".to_owned(),
+        reason: reason.to_owned(),
+        advice: advice.to_owned(),
     }
 }
 

@@ -4,11 +4,11 @@ use std::sync::Arc;
 
 use netpoller_proto::filter::Field;
 use netpoller_proto::v1::{Descriptor, Filter, ListDescriptorsRequest};
-use prost::Message;
 use tonic::Code;
 
 use super::connect::Connection;
 use crate::failure::Failure;
+use crate::model::weight;
 
 /// What the rows are called in messages.
 const TABLE: &str = "the table";
@@ -19,12 +19,6 @@ const LARGEST_LISTING: usize = 112 << 20;
 /// Pages without a row, one after another. A server of today goes on until a page is full or the
 /// table ends; an older one may leave rows out of a page that it has cut already.
 const EMPTY_PAGES: u32 = 200;
-
-/// The memory that a row takes, and somewhat more: the row, its texts, and what it costs to
-/// allocate them.
-pub(crate) fn weight(row: &Descriptor) -> usize {
-    std::mem::size_of::<Descriptor>() + 200 + row.encoded_len()
-}
 
 /// The part of the table that is wanted, as far as a server can be told.
 #[derive(Debug, Clone, Default)]

@@ -31,8 +31,8 @@ use tonic::{Code, IntoRequest, Status, Streaming};
 use tower::util::MapResponse;
 
 use super::access::Credentials;
-use super::schema::{Fault, SCHEMA, Shape};
 use crate::foreign::{restored, visible};
+use crate::source::schema::{Fault, SCHEMA, Shape};
 
 /// As it comes over the connection. Our server promises 1 MiB.
 const LARGEST_MESSAGE: usize = 4 << 20;

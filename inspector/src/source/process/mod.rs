@@ -22,7 +22,7 @@
 //! | `inside`, `kept` | the same, whichever runtime it is |
 //! | `look`, `table`, `seen` | the rows that all of this makes, from look to look, and since when somebody waits |
 //! | `outside`, `glance` | the process as it is looked at, no more often than it can bear |
-//! | `service`, `watch`, `wanted` | answers in the messages of the protocol |
+//! | `service`, `watch` | answers in the messages of the protocol |
 //! | `lies` | a memory that a fuzzer fills, for all that read one |
 
 mod access;
@@ -57,27 +57,18 @@ mod table;
 mod tokio;
 mod units;
 mod unread;
-mod wanted;
 mod watch;
 
-use std::io;
-use std::sync::Mutex;
 use std::time::Duration;
 
-use hyper_util::rt::TokioIo;
-use netpoller_proto::v1::inspector_server::InspectorServer;
 use tonic::Code;
-use tonic::transport::{Endpoint, Server};
-use tower::service_fn;
 
-use super::endpoint::{Connection, Peer, connect_over};
+use super::endpoint::{Connection, Peer};
+use super::serve;
 use super::target::Target;
 use crate::failure::Failure;
 use outside::Outside;
 use service::Service;
-
-/// Bytes that are on their way within the process.
-const PIPE: usize = 1 << 20;
 
 pub(super) use facts::count;
 pub(super) use runtime::of as runtime;
@@ -107,21 +98,5 @@ pub(super) async fn connect(pid: u32, timeout: Duration) -> Result<Connection, F
         }
         Err(error) => return Err(Failure::Runtime(format!("reading {target}: {error}"))),
     };
-    let (ours, theirs) = ::tokio::io::duplex(PIPE);
-    let inspector = InspectorServer::new(Service(outside));
-    let served = Server::builder()
-        .add_service(inspector)
-        .serve_with_incoming(tokio_stream::once(Ok::<_, io::Error>(theirs)));
-    ::tokio::spawn(served);
-    let ours = Mutex::new(Some(ours));
-    let connector = service_fn(move |_| {
-        let stream = ours.lock().ok().and_then(|mut ours| ours.take());
-        let stream = stream.ok_or_else(|| io::Error::from(io::ErrorKind::ConnectionRefused));
-        async move { stream.map(TokioIo::new) }
-    });
-    let endpoint = Endpoint::from_static("http://localhost");
-    let channel = endpoint.connect_with_connector(connector).await;
-    let channel =
-        channel.map_err(|error| Failure::Runtime(format!("reading {target}: {error}")))?;
-    connect_over(channel, &target, timeout, &Peer::of(pid)).await
+    serve::connect(Service(outside), &target, timeout, &Peer::of(pid)).await
 }

@@ -16,7 +16,7 @@ use super::lints;
 use super::look::Look;
 use super::runtime::Runtime;
 use super::table::Table;
-use crate::source::procfs;
+use crate::source::{procfs, serve};
 
 /// The kernel keeps the process from registering and from its events while it lists an epoll set:
 /// it is asked no more often than that.
@@ -101,6 +101,17 @@ impl Outside {
         let seen = self.seen.lock().unwrap_or_else(PoisonError::into_inner);
         let (look, _) = seen.last.as_ref()?;
         (look.captured_at_ns == captured_at_ns).then(|| look.clone())
+    }
+
+    /// The rows of a look.
+    pub(super) fn table<'a>(&self, look: &'a Look) -> serve::Table<'a> {
+        serve::Table {
+            captured_at_ns: look.captured_at_ns,
+            epoch: self.epoch,
+            rows: &look.rows,
+            sockets_at_ns: look.sockets_at_ns,
+            sockets_error: &look.sockets_error,
+        }
     }
 
     pub(super) fn server(&self, look: &Look) -> GetServerResponse {

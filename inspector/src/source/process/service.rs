@@ -3,23 +3,20 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use netpoller_proto::Part;
-use netpoller_proto::filter::{Field, Key};
 use netpoller_proto::v1::inspector_server::Inspector;
 use netpoller_proto::v1::{
     self, Descriptor, GetDescriptorResponse, GetServerResponse, GetStatsResponse,
     ListDescriptorsResponse,
 };
 use netpoller_proto::vocabulary::DescId;
-use prost::Message;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
 use super::glance::Glance;
 use super::lints::{self, Suspects};
 use super::outside::Outside;
-use super::wanted::{MAX_MESSAGE, MAX_ROWS, Wanted};
 use super::watch;
+use crate::source::serve::Page;
 
 /// How long a diagnosis looks unless another time is asked for, and at most; and how often.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -32,16 +29,6 @@ fn unknown<T>(what: &str) -> Result<T, Status> {
         "the process is read from outside, where no {what} can be seen; a process with an inspection endpoint tells \
          it"
     )))
-}
-
-/// The look and the row with which a page begins, in the order that is asked for.
-fn page(token: &str) -> Result<(Option<u64>, usize), Status> {
-    if token.is_empty() {
-        return Ok((None, 0));
-    }
-    let parts = token.split_once(':');
-    let parsed = parts.and_then(|(at, row)| Some((Some(at.parse().ok()?), row.parse().ok()?)));
-    parsed.ok_or_else(|| Status::invalid_argument("page_token: not one that was given out here"))
 }
 
 /// The service, as it is asked over a connection of this command's own.
@@ -65,53 +52,12 @@ impl Inspector for Service {
         request: Request<v1::ListDescriptorsRequest>,
     ) -> Result<Response<ListDescriptorsResponse>, Status> {
         let request = request.into_inner();
-        let filter = request.filter.as_ref();
-        let wanted = Wanted::new(&request.poller, request.waiting_only, filter)?;
-        let order = match request.sort_by.as_str() {
-            "" => None,
-            name => Some(Field::named(name).ok_or_else(|| {
-                Status::invalid_argument(format!("sort_by: no field is called {name:?}"))
-            })?),
-        };
-        let (captured_at_ns, first) = page(&request.page_token)?;
-        let look = match captured_at_ns.and_then(|at_ns| self.0.look_at(at_ns)) {
+        let page = Page::of(&request.page_token)?;
+        let look = match page.captured_at_ns.and_then(|at_ns| self.0.look_at(at_ns)) {
             Some(look) => look,
             None => self.0.look().await?,
         };
-        let admitted = |row: &&Arc<Descriptor>| wanted.admits(row, look.captured_at_ns);
-        let mut rows: Vec<&Arc<Descriptor>> = look.rows.iter().filter(admitted).collect();
-        if let Some(field) = order {
-            let mut keyed: Vec<_> = rows
-                .into_iter()
-                .map(|row| (Key::of(field, Part::whole(row)), row))
-                .collect();
-            keyed.sort_by(|(left, _), (right, _)| left.compare(right, request.descending));
-            rows = keyed.into_iter().map(|(_, row)| row).collect();
-        }
-        let limit = match request.page_size as usize {
-            0 => MAX_ROWS,
-            size => size.min(MAX_ROWS),
-        };
-        let (mut descriptors, mut bytes) = (Vec::new(), 0);
-        for row in rows.iter().skip(first).take(limit) {
-            bytes += row.encoded_len() + 16;
-            if bytes > MAX_MESSAGE && !descriptors.is_empty() {
-                break;
-            }
-            descriptors.push(Descriptor::clone(row));
-        }
-        let next = first.saturating_add(descriptors.len());
-        Ok(Response::new(ListDescriptorsResponse {
-            captured_at_ns: look.captured_at_ns,
-            next_page_token: match next < rows.len() {
-                true => format!("{}:{next}", look.captured_at_ns),
-                false => String::new(),
-            },
-            descriptors,
-            epoch: self.0.epoch,
-            sockets_at_ns: look.sockets_at_ns,
-            sockets_error: look.sockets_error.clone(),
-        }))
+        self.0.table(&look).page(&request, page).map(Response::new)
     }
 
     async fn get_stats(

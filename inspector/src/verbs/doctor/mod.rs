@@ -15,7 +15,7 @@ use prost::Message;
 
 use crate::document::Document;
 use crate::failure::{Failure, note};
-use crate::findings::{Case, Catalogue, Doctor, Key, Looked, NotRun, lines as lines_of};
+use crate::findings::{Case, Catalogue, Doctor, Key, Looked, NotRun, WINDOW, lines as lines_of};
 use crate::globals::Globals;
 use crate::out::{Format, Head, Style};
 use crate::source::Connection;
@@ -63,11 +63,21 @@ async fn diagnose(
     let mut doctor = Doctor::new(connection, args.terms()).await?;
     let pollers = connection.server.pollers.iter();
     let descriptors = pollers.fold(0, |sum: u64, it| sum.saturating_add(it.descriptors));
+    if args.duration.is_some() {
+        connection.start();
+    }
     let mut cases = Vec::new();
     let mut known: HashSet<Key> = HashSet::new();
     let (mut more, mut weight) = (0, 0);
     loop {
-        let mut looked = doctor.look(connection, descriptors).await?;
+        let mut looked = match doctor.look(connection, descriptors).await {
+            // Of a recording the first moments are without a diagnosis.
+            Err(_) if args.duration.is_some() && connection.has_more() => {
+                connection.pass(WINDOW).await;
+                continue;
+            }
+            looked => looked?,
+        };
         more = looked.more.max(more);
         let new: Vec<_> = looked
             .cases
@@ -94,7 +104,8 @@ async fn diagnose(
         cases.extend(new);
         let over = args
             .duration
-            .is_none_or(|duration| began.elapsed() >= duration);
+            .is_none_or(|duration| began.elapsed() >= duration)
+            || connection.is_over();
         if over {
             super::print(|out| match style.format {
                 Format::Json => {
@@ -125,6 +136,10 @@ async fn diagnose(
                 }
             }
             return verdict(cases.len(), more, began.elapsed());
+        }
+        // A process takes that time to look.
+        if connection.is_recording() {
+            connection.pass(WINDOW).await;
         }
     }
 }

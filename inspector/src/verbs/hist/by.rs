@@ -121,6 +121,11 @@ pub(super) async fn show(
             (poller, id.to_string())
         }
     };
+    let duration = match args.duration {
+        // All of it.
+        None if connection.is_recording() => Duration::from_secs(u32::MAX.into()),
+        _ => duration,
+    };
     let mut groups = counted(&connection, poller, by, id, duration).await?;
     groups.sort();
     let over = text::duration(groups.interval_ns);
@@ -217,7 +222,10 @@ async fn counted(
                     )));
                 }
             }
-            None => return Err(connection.ended().await),
+            None => {
+                connection.ended().await?;
+                break;
+            }
         }
     }
     Ok(groups)

@@ -4,16 +4,15 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use netpoller_core::internals::{self, KEPT_SHIFT, RawRow, Waiters, bucket_of, upper_bound};
+use netpoller_core::internals::{self, KEPT_SHIFT, RawRow, Waiters};
 use netpoller_core::view::recorder::{self, Event};
-use netpoller_core::view::{self, EventKind, Reader, Sockets};
+use netpoller_core::view::{self, Reader, Sockets};
 use netpoller_core::{DescId, Direction, Kind, Poller};
-use netpoller_proto::v1::{
-    Bucket, Elsewhere, Exemplar, GetDescriptorRequest, GetDescriptorResponse, Histogram, KernelView,
-};
+use netpoller_proto::v1::{Elsewhere, GetDescriptorRequest, GetDescriptorResponse, KernelView};
 use tonic::Status;
 
 use super::event::Encoder;
+use super::latencies::latencies;
 use super::{encode, find};
 
 /// Most events of one answer: the last ones.
@@ -47,16 +46,16 @@ pub(crate) fn describe(
             wake.ran_instead = ran.map(encode::waiter);
         }
     }
-    let events = history(&poller, id);
     let mut encoder = Encoder::new();
+    let events = history(&poller, id).into_iter();
+    let history: Vec<_> = events
+        .map(|event| encoder.event(poller.name(), &event))
+        .collect();
     Ok(GetDescriptorResponse {
         captured_at_ns,
         descriptor: Some(descriptor),
-        histograms: latencies(&events),
-        history: events
-            .iter()
-            .map(|event| encoder.event(poller.name(), event))
-            .collect(),
+        histograms: latencies(&history, 0),
+        history,
         kernel: Some(kernel(view::kernel_view(&poller, id), redact)),
         epoch: view::started_at_ns(),
         elsewhere: elsewhere(&poller, &raw),
@@ -110,75 +109,6 @@ fn history(poller: &Poller, id: DescId) -> Vec<Event> {
     events.sort_by_key(|event| event.at_ns);
     let excess = events.len().saturating_sub(MAX_EVENTS);
     events.split_off(excess)
-}
-
-/// How long its waiters were parked, and how long it took them to run.
-fn latencies(events: &[Event]) -> Vec<Histogram> {
-    let mut parked_since = [None; 2];
-    let mut parked = Samples::default();
-    let mut wakes = Samples::default();
-    for event in events {
-        let Some(direction) = event.direction else {
-            continue;
-        };
-        let since = &mut parked_since[direction.index()];
-        match event.kind {
-            EventKind::Park => *since = Some(event.at_ns),
-            // The same wait goes on with another waker, and is parked again.
-            EventKind::Rearm => {}
-            EventKind::ReadyParked | EventKind::UnblockParked => {
-                if let Some(since) = since.take() {
-                    parked.add(event.at_ns.saturating_sub(since), event);
-                }
-            }
-            EventKind::CancelParked => *since = None,
-            EventKind::Run => wakes.add(event.argument, event),
-            _ => {}
-        }
-    }
-    vec![
-        parked.histogram("time_parked"),
-        wakes.histogram("wake_latency"),
-    ]
-}
-
-/// Samples by bucket, with the last of each.
-#[derive(Default)]
-struct Samples {
-    buckets: BTreeMap<u64, (u64, Exemplar)>,
-    sum: u64,
-}
-
-impl Samples {
-    fn add(&mut self, ns: u64, event: &Event) {
-        self.sum = self.sum.saturating_add(ns);
-        let (count, exemplar) = self.buckets.entry(upper_bound(bucket_of(ns))).or_default();
-        *count += 1;
-        *exemplar = Exemplar {
-            id: event.id().map_or_else(String::new, |id| id.to_string()),
-            at_ns: event.at_ns,
-            ..Default::default()
-        };
-    }
-
-    fn histogram(self, name: &str) -> Histogram {
-        Histogram {
-            name: name.to_owned(),
-            unit: "ns".to_owned(),
-            count: self.buckets.values().map(|(count, _)| count).sum(),
-            sum: self.sum,
-            max: self.buckets.keys().next_back().copied().unwrap_or(0),
-            buckets: self
-                .buckets
-                .into_iter()
-                .map(|(upper_bound, (count, exemplar))| Bucket {
-                    upper_bound,
-                    count,
-                    exemplar: Some(exemplar),
-                })
-                .collect(),
-        }
-    }
 }
 
 /// `redact` hides the inode as well: with it /proc/net, which everybody on the machine can read,

@@ -7,6 +7,7 @@
 //! | `page` | one page of the table: filter, order and place |
 //! | `sites` | which lines open descriptors, and who is at the other end of those that are open |
 //! | `describe` | everything about one descriptor |
+//! | `latencies` | its latencies, from its events |
 //! | `stats` | statistics, cumulative and of an interval |
 //! | `laws` | a second look at a law before it is called broken |
 //! | `diagnose` | the lints, run for a while |
@@ -21,6 +22,7 @@ pub(crate) mod diagnose;
 pub(crate) mod encode;
 pub(crate) mod event;
 pub(crate) mod find;
+pub(crate) mod latencies;
 pub(crate) mod laws;
 pub(crate) mod page;
 pub(crate) mod server;

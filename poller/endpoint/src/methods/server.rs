@@ -79,6 +79,7 @@ pub(crate) fn server(redacted: bool) -> GetServerResponse {
             .collect(),
         redacted,
         outside: None,
+        recording: None,
         lints: encode::lints(),
     }
 }

@@ -14,20 +14,22 @@ use prost_types::field_descriptor_proto::{Label, Type};
 use prost_types::{DescriptorProto, FileDescriptorSet};
 
 /// The schema of this protocol.
-pub(super) static SCHEMA: LazyLock<Schema> =
+pub(in crate::source) static SCHEMA: LazyLock<Schema> =
     LazyLock::new(|| Schema::of(FILE_DESCRIPTOR_SET).unwrap_or_default());
 
 /// Messages within messages.
 const DEEPEST: u32 = 32;
 
 /// A message: its place in [`Schema::shapes`].
-pub(super) type Shape = usize;
+pub(in crate::source) type Shape = usize;
 
 #[derive(Debug, Default)]
-pub(super) struct Schema {
+pub(in crate::source) struct Schema {
     shapes: Vec<Fields>,
     /// What is sent to each method, and what it answers.
     methods: HashMap<String, (Shape, Shape)>,
+    /// The messages of our own package, by name.
+    messages: HashMap<String, Shape>,
 }
 
 #[derive(Debug, Default)]
@@ -47,7 +49,7 @@ enum Field {
 
 /// Why a message was not rewritten.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Fault {
+pub(in crate::source) enum Fault {
     /// It would take more memory than it may.
     TooLarge,
     /// It is no message.
@@ -85,6 +87,11 @@ impl Schema {
                 size: 0,
             });
         }
+        let own = found.iter().enumerate().filter_map(|(shape, (name, _))| {
+            let name = name.strip_prefix(".netpoller.v1.")?;
+            Some((name.to_owned(), shape))
+        });
+        schema.messages = own.collect();
         for shape in 0..found.len() {
             schema.shapes[shape].size = size(&found, &names, shape, 0);
         }
@@ -102,13 +109,18 @@ impl Schema {
     }
 
     /// What a method takes and what it answers.
-    pub(super) fn method(&self, path: &str) -> Option<(Shape, Shape)> {
+    pub(in crate::source) fn method(&self, path: &str) -> Option<(Shape, Shape)> {
         self.methods.get(path).copied()
+    }
+
+    /// A message of our own package that no method takes or answers.
+    pub(in crate::source) fn message(&self, name: &str) -> Option<Shape> {
+        self.messages.get(name).copied()
     }
 
     /// The message with every text in it changed, if it takes no more memory than there is room,
     /// decoded.
-    pub(super) fn rewrite(
+    pub(in crate::source) fn rewrite(
         &self,
         shape: Shape,
         message: &[u8],

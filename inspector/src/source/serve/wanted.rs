@@ -6,19 +6,28 @@ use netpoller_proto::v1::{self, Descriptor};
 use tonic::Status;
 
 /// Rows of a message.
-pub(super) const MAX_ROWS: usize = 1_000;
+pub(in crate::source) const MAX_ROWS: usize = 1_000;
 /// Bytes of a message.
-pub(super) const MAX_MESSAGE: usize = 1 << 20;
+pub(in crate::source) const MAX_MESSAGE: usize = 1 << 20;
 
 /// What of the table is wanted.
-pub(super) struct Wanted {
+pub(in crate::source) struct Wanted {
     poller: String,
     waiting_only: bool,
     filter: Option<Predicate>,
 }
 
 impl Wanted {
-    pub(super) fn new(
+    /// Every row.
+    pub(in crate::source) fn all() -> Self {
+        Self {
+            poller: String::new(),
+            waiting_only: false,
+            filter: None,
+        }
+    }
+
+    pub(in crate::source) fn new(
         poller: &str,
         waiting_only: bool,
         filter: Option<&v1::Filter>,
@@ -31,7 +40,7 @@ impl Wanted {
         })
     }
 
-    pub(super) fn admits(&self, row: &Descriptor, captured_at_ns: u64) -> bool {
+    pub(in crate::source) fn admits(&self, row: &Descriptor, captured_at_ns: u64) -> bool {
         let part = Part::whole(row);
         (self.poller.is_empty() || row.poller == self.poller)
             && (!self.waiting_only || part.waiter().is_some())

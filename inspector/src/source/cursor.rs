@@ -1,0 +1,90 @@
+//! The moment at which a recording is looked at.
+
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+/// A place in a recording, shared by whoever asks and whoever answers. Moments are on the clock of
+/// the process that was recorded.
+#[derive(Debug)]
+pub(crate) struct Cursor {
+    begins_at_ns: u64,
+    ends_at_ns: u64,
+    /// Where it was put, if that was said.
+    put_at_ns: Option<u64>,
+    at_ns: AtomicU64,
+}
+
+impl Cursor {
+    /// At a moment of the recording, or at its end.
+    pub(super) fn new(begins_at_ns: u64, ends_at_ns: u64, at_ns: Option<u64>) -> Self {
+        Self {
+            begins_at_ns,
+            ends_at_ns,
+            put_at_ns: at_ns,
+            at_ns: AtomicU64::new(at_ns.unwrap_or(ends_at_ns)),
+        }
+    }
+
+    /// Where it is.
+    pub(super) fn at_ns(&self) -> u64 {
+        self.at_ns.load(Ordering::Relaxed)
+    }
+
+    /// Where what goes on begins: where it was put, or at the beginning.
+    pub(super) fn start_ns(&self) -> u64 {
+        self.put_at_ns.unwrap_or(self.begins_at_ns)
+    }
+
+    /// The last moment of the recording.
+    pub(super) fn ends_at_ns(&self) -> u64 {
+        self.ends_at_ns
+    }
+
+    /// Goes there, as far as the recording goes.
+    pub(super) fn go(&self, at_ns: u64) {
+        let at_ns = at_ns.clamp(self.begins_at_ns, self.ends_at_ns);
+        self.at_ns.store(at_ns, Ordering::Relaxed);
+    }
+
+    /// Goes on by so much.
+    pub(super) fn forward(&self, time: Duration) {
+        self.go(self.at_ns().saturating_add(nanos(time)));
+    }
+
+    /// Goes back by so much.
+    pub(super) fn back(&self, time: Duration) {
+        self.go(self.at_ns().saturating_sub(nanos(time)));
+    }
+
+    /// Whether there is no more.
+    pub(super) fn is_at_end(&self) -> bool {
+        self.at_ns() >= self.ends_at_ns
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn it_goes_no_further_than_the_recording() {
+        let second = Duration::from_secs(1);
+        let cursor = Cursor::new(5_000_000_000, 7_000_000_000, None);
+        assert!(cursor.is_at_end() && cursor.start_ns() == 5_000_000_000);
+        cursor.back(second);
+        assert_eq!((cursor.at_ns(), cursor.is_at_end()), (6_000_000_000, false));
+        cursor.back(10 * second);
+        assert_eq!(cursor.at_ns(), 5_000_000_000);
+        cursor.forward(Duration::MAX);
+        assert!(cursor.is_at_end());
+        let cursor = Cursor::new(5_000_000_000, 7_000_000_000, Some(6_000_000_000));
+        assert_eq!(
+            (cursor.at_ns(), cursor.start_ns()),
+            (6_000_000_000, 6_000_000_000)
+        );
+    }
+}

@@ -1,0 +1,313 @@
+//! The blocks of a recording, and finding them again where the file was cut or damaged.
+//!
+//! A recording begins with eight bytes that say what it is, and is only ever appended to. Each block
+//! has a head of [`HEAD`] bytes, all numbers little endian, and then its content, compressed by
+//! deflate (RFC 1951):
+//!
+//! | bytes | of the head |
+//! |---|---|
+//! | 4 | a mark, by which blocks are found behind a damage |
+//! | 4 | 1 if the content begins with all that was known then, else 0 |
+//! | 4 | length of the content |
+//! | 4 | length of the same as it is stored |
+//! | 8 | the first moment in it, in nanoseconds of the process's monotonic clock |
+//! | 8 | the last moment in it |
+//! | 4 | CRC-32 of what is stored |
+//! | 4 | CRC-32 of the head before this number |
+
+use std::fs::File;
+use std::io::{self, Read, Write};
+use std::os::unix::fs::FileExt;
+
+use flate2::Compression;
+use flate2::read::DeflateDecoder;
+use flate2::write::DeflateEncoder;
+
+/// What a recording begins with; the last byte is the version of the file.
+pub(super) const MAGIC: [u8; 8] = *b"netpoll\x01";
+const MARK: [u8; 4] = *b"\xf1npb";
+/// Length of a head.
+pub(super) const HEAD: usize = 40;
+/// Length of a content, at most.
+pub(super) const LARGEST: usize = 8 << 20;
+/// Bytes that are looked through at a time for a mark.
+const STEP: usize = 64 << 10;
+
+/// Where blocks are read from.
+pub(super) trait Bytes: Send + Sync + std::fmt::Debug {
+    /// How many there are.
+    fn size(&self) -> io::Result<u64>;
+    /// Reads as many as there is room for.
+    fn read(&self, at: u64, room: &mut [u8]) -> io::Result<()>;
+}
+
+impl Bytes for File {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.metadata()?.len())
+    }
+
+    fn read(&self, at: u64, room: &mut [u8]) -> io::Result<()> {
+        self.read_exact_at(room, at)
+    }
+}
+
+impl Bytes for Vec<u8> {
+    fn size(&self) -> io::Result<u64> {
+        Ok(self.len() as u64)
+    }
+
+    fn read(&self, at: u64, room: &mut [u8]) -> io::Result<()> {
+        let start = usize::try_from(at).unwrap_or(usize::MAX);
+        let bytes = self.get(start..start.saturating_add(room.len()));
+        room.copy_from_slice(bytes.ok_or(io::ErrorKind::UnexpectedEof)?);
+        Ok(())
+    }
+}
+
+/// A block.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Block {
+    /// It begins with all that was known then.
+    pub(super) keyframe: bool,
+    pub(super) first_ns: u64,
+    pub(super) last_ns: u64,
+    /// What was before it cannot be read.
+    pub(super) behind_gap: bool,
+    /// Where its stored content is.
+    at: u64,
+    content: u32,
+    stored: u32,
+    crc: u32,
+}
+
+/// What cannot be read of a file.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) struct Gap {
+    pub(super) at: u64,
+    pub(super) bytes: u64,
+    /// Nothing comes after it.
+    pub(super) is_end: bool,
+}
+
+impl Block {
+    /// A block as it is written.
+    pub(super) fn written(
+        keyframe: bool,
+        (first_ns, last_ns): (u64, u64),
+        content: &[u8],
+    ) -> io::Result<Vec<u8>> {
+        let mut encoder = DeflateEncoder::new(vec![0; HEAD], Compression::fast());
+        encoder.write_all(content)?;
+        let mut written = encoder.finish()?;
+        let (head, stored) = written.split_at_mut(HEAD);
+        let length = |length: usize| {
+            u32::try_from(length).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))
+        };
+        let mut rest = &mut *head;
+        rest.write_all(&MARK)?;
+        rest.write_all(&u32::from(keyframe).to_le_bytes())?;
+        rest.write_all(&length(content.len())?.to_le_bytes())?;
+        rest.write_all(&length(stored.len())?.to_le_bytes())?;
+        rest.write_all(&first_ns.to_le_bytes())?;
+        rest.write_all(&last_ns.to_le_bytes())?;
+        rest.write_all(&crc32fast::hash(stored).to_le_bytes())?;
+        let crc = crc32fast::hash(&head[..HEAD - 4]);
+        head[HEAD - 4..].copy_from_slice(&crc.to_le_bytes());
+        Ok(written)
+    }
+
+    /// From a head that lies there; `None` if it is none.
+    fn of(head: &[u8; HEAD], at: u64) -> Option<Self> {
+        let word = |at: usize| -> u32 {
+            u32::from_le_bytes(head[at..at + 4].try_into().unwrap_or_default())
+        };
+        let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
+        let is_sound = head[..4] == MARK
+            && word(4) <= 1
+            && word(8) as usize <= LARGEST
+            && word(HEAD - 4) == crc32fast::hash(&head[..HEAD - 4]);
+        is_sound.then(|| Self {
+            keyframe: word(4) == 1,
+            content: word(8),
+            stored: word(12),
+            first_ns: long(16),
+            last_ns: long(24).max(long(16)),
+            crc: word(32),
+            at: at + HEAD as u64,
+            behind_gap: false,
+        })
+    }
+
+    /// Where the next one begins.
+    fn end(&self) -> u64 {
+        self.at + u64::from(self.stored)
+    }
+
+    fn stored(&self, bytes: &dyn Bytes) -> io::Result<Vec<u8>> {
+        let mut stored = vec![0; self.stored as usize];
+        bytes.read(self.at, &mut stored)?;
+        Ok(stored)
+    }
+
+    /// Its content; an error if it is not what was written.
+    pub(super) fn content(&self, bytes: &dyn Bytes) -> io::Result<Vec<u8>> {
+        let stored = self.stored(bytes)?;
+        let mut content = Vec::with_capacity(self.content as usize);
+        DeflateDecoder::new(&stored[..])
+            .take(u64::from(self.content) + 1)
+            .read_to_end(&mut content)?;
+        if crc32fast::hash(&stored) != self.crc || content.len() != self.content as usize {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        Ok(content)
+    }
+}
+
+/// The blocks that can be read, and what lies between. Everything is read once: a block whose head
+/// is sound is passed over as a whole, whatever is in it.
+pub(super) fn scan(bytes: &dyn Bytes) -> io::Result<(Vec<Block>, Vec<Gap>)> {
+    let size = bytes.size()?;
+    let (mut blocks, mut gaps) = (Vec::new(), Vec::<Gap>::new());
+    let mut at = MAGIC.len() as u64;
+    let mut readable_until = at;
+    while at < size {
+        let mut head = [0; HEAD];
+        let whole = at + HEAD as u64 <= size;
+        if whole {
+            bytes.read(at, &mut head)?;
+        }
+        let Some(mut block) = Block::of(&head, at).filter(|it| whole && it.end() <= size) else {
+            at = next_mark(bytes, at + 1, size)?;
+            continue;
+        };
+        at = block.end();
+        if crc32fast::hash(&block.stored(bytes)?) != block.crc {
+            continue;
+        }
+        let begins = block.at - HEAD as u64;
+        if begins > readable_until {
+            block.behind_gap = true;
+            gaps.push(Gap {
+                at: readable_until,
+                bytes: begins - readable_until,
+                is_end: false,
+            });
+        }
+        readable_until = at;
+        blocks.push(block);
+    }
+    if size > readable_until {
+        gaps.push(Gap {
+            at: readable_until,
+            bytes: size - readable_until,
+            is_end: true,
+        });
+    }
+    Ok((blocks, gaps))
+}
+
+/// Where the next mark is, or the end.
+fn next_mark(bytes: &dyn Bytes, from: u64, size: u64) -> io::Result<u64> {
+    let mut at = from;
+    while at + (MARK.len() as u64) <= size {
+        let length = usize::try_from(size - at).unwrap_or(STEP).min(STEP);
+        let mut room = vec![0; length];
+        bytes.read(at, &mut room)?;
+        if let Some(found) = memchr::memmem::find(&room, &MARK) {
+            return Ok(at + found as u64);
+        }
+        // A mark may lie across two steps.
+        at += (length - (MARK.len() - 1)) as u64;
+    }
+    Ok(size)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn file(contents: &[&[u8]]) -> Vec<u8> {
+        let mut file = MAGIC.to_vec();
+        for (number, content) in contents.iter().enumerate() {
+            let moment = number as u64 + 1;
+            let block = Block::written(number == 0, (moment, moment), content);
+            file.extend(block.expect("written to memory"));
+        }
+        file
+    }
+
+    fn contents(file: &Vec<u8>) -> Vec<Vec<u8>> {
+        let (blocks, _) = scan(file).expect("read from memory");
+        let contents = blocks.iter().map(|block| block.content(file));
+        contents.map(|it| it.expect("what was written")).collect()
+    }
+
+    #[test]
+    fn what_is_written_is_found_again() {
+        let long = vec![7; 300_000];
+        let file = file(&[b"one", &long, b""]);
+        let (blocks, gaps) = scan(&file).expect("read");
+        assert_eq!((blocks.len(), gaps.len()), (3, 0));
+        assert!(blocks[0].keyframe && !blocks[1].keyframe);
+        assert_eq!(contents(&file), [b"one".to_vec(), long, Vec::new()]);
+    }
+
+    #[test]
+    fn a_file_that_is_cut_anywhere_has_the_blocks_before_the_cut() {
+        let whole = file(&[b"one", b"two", b"three"]);
+        for length in MAGIC.len()..whole.len() {
+            let cut = whole[..length].to_vec();
+            let (blocks, gaps) = scan(&cut).expect("read");
+            let complete = blocks.len();
+            assert!(complete < 3);
+            let all = [&b"one"[..], b"two", b"three"];
+            assert_eq!(contents(&cut), all[..complete]);
+            let ends_between =
+                blocks.last().map_or(MAGIC.len() as u64, Block::end) == length as u64;
+            assert_eq!(gaps.is_empty(), ends_between, "{length}");
+        }
+    }
+
+    #[test]
+    fn a_block_that_only_looks_like_one_hides_none_behind_it() {
+        let mut file = file(&[b"one"]);
+        file.extend(MARK);
+        file.extend([0; 100]);
+        let last = Block::written(false, (9, 9), b"last").expect("written");
+        file.extend(last);
+        let (blocks, gaps) = scan(&file).expect("read");
+        assert_eq!(contents(&file), [b"one".to_vec(), b"last".to_vec()]);
+        assert!(blocks[1].behind_gap && !gaps[0].is_end);
+        assert_eq!(gaps[0].bytes, 104);
+    }
+
+    proptest! {
+        /// A bit that has turned costs the block in which it is, and nothing else.
+        #[test]
+        fn a_bit_that_has_turned_costs_one_block(at in 8_usize..200, bit in 0_u8..8) {
+            let contents_written = [&b"one"[..], &[1; 40], b"three"];
+            let mut damaged = file(&contents_written);
+            let at = at % damaged.len();
+            prop_assume!(at >= MAGIC.len());
+            damaged[at] ^= 1 << bit;
+            let read = contents(&damaged);
+            prop_assert_eq!(read.len(), 2);
+            for content in &read {
+                prop_assert!(contents_written.contains(&&content[..]));
+            }
+        }
+
+        #[test]
+        fn whatever_lies_in_a_file_is_read_to_its_end(
+            bytes in proptest::collection::vec(any::<u8>(), 0..400),
+        ) {
+            let mut file = MAGIC.to_vec();
+            file.extend(&bytes);
+            let (blocks, gaps) = scan(&file).expect("read");
+            prop_assert!(blocks.is_empty());
+            prop_assert_eq!(gaps.is_empty(), bytes.is_empty());
+        }
+    }
+}

@@ -1,0 +1,107 @@
+//! Entries as the bytes of a block.
+//!
+//! Texts are written as the process has them, not as they are shown: what is read of a file passes
+//! the same gate as what comes over a connection.
+
+use std::borrow::Cow;
+
+use netpoller_proto::v1::Entry;
+use netpoller_proto::v1::entry::Told;
+use prost::Message;
+use prost::encoding::{decode_varint, encode_varint};
+
+use crate::foreign::restored;
+use crate::source::schema::SCHEMA;
+
+/// What one entry may take in memory.
+const LARGEST_DECODED: usize = 16 << 20;
+
+/// The moment of an entry.
+pub(super) fn at_ns(told: &Told) -> u64 {
+    match told {
+        Told::Server(it) => it.captured_at_ns,
+        Told::Frame(it) => it.captured_at_ns,
+        Told::Transitions(it) => it.captured_at_ns,
+        Told::Diagnosis(it) => it.captured_at_ns,
+        Told::Sites(it) => it.captured_at_ns,
+        Told::Ended(it) => it.at_ns,
+    }
+}
+
+/// Puts an entry behind others.
+pub(super) fn put(told: Told, content: &mut Vec<u8>) {
+    let entry = Entry { told: Some(told) }.encode_to_vec();
+    let shape = SCHEMA.message("Entry");
+    let entry = shape.and_then(|it| SCHEMA.rewrite(it, &entry, restored, usize::MAX).ok());
+    // It is a message of ours, so it can be rewritten.
+    let entry = entry.unwrap_or_default();
+    encode_varint(entry.len() as u64, content);
+    content.extend(entry);
+}
+
+/// What a block holds; nothing if it is not whole entries. What this version does not know is left
+/// out.
+pub(super) fn all(mut content: &[u8]) -> Option<Vec<Told>> {
+    let shape = SCHEMA.message("Entry")?;
+    let mut all = Vec::new();
+    while !content.is_empty() {
+        let length = usize::try_from(decode_varint(&mut content).ok()?).ok()?;
+        let (entry, rest) = content.split_at_checked(length)?;
+        content = rest;
+        // As much as it takes is known before it is taken.
+        let entry = SCHEMA
+            .rewrite(shape, entry, unchanged, LARGEST_DECODED)
+            .ok()?;
+        all.extend(Entry::decode(&entry[..]).ok()?.told);
+    }
+    Some(all)
+}
+
+fn unchanged(text: &str) -> Cow<'_, str> {
+    Cow::Borrowed(text)
+}
+
+#[cfg(test)]
+mod tests {
+    use netpoller_proto::v1::{Descriptor, Ended, WatchFrame};
+
+    use super::*;
+
+    #[test]
+    fn entries_are_read_as_they_were_written_and_with_the_texts_of_the_process() {
+        let frame = |label: &str| {
+            Told::Frame(WatchFrame {
+                captured_at_ns: 7,
+                upserts: vec![Descriptor {
+                    label: label.into(),
+                    ..Descriptor::default()
+                }],
+                ..WatchFrame::default()
+            })
+        };
+        let ended = Told::Ended(Ended {
+            at_ns: 9,
+            why: "interrupted".into(),
+        });
+        let mut content = Vec::new();
+        put(frame(r"red \u{1b}[31m"), &mut content);
+        put(ended.clone(), &mut content);
+        let read = all(&content).expect("what was written");
+        assert_eq!(read, [frame("red \u{1b}[31m"), ended]);
+        assert_eq!(read.iter().map(at_ns).collect::<Vec<_>>(), [7, 9]);
+        assert_eq!(all(&content[..content.len() - 1]), None);
+    }
+
+    #[test]
+    fn an_entry_that_would_take_too_much_memory_is_not_taken() {
+        // A million rows with nothing in them: two bytes each, and a kilobyte of memory.
+        let frame = [0x2a, 0x00].repeat(1_000_000);
+        let mut entry = vec![0x12];
+        encode_varint(frame.len() as u64, &mut entry);
+        entry.extend(frame);
+        let mut content = Vec::new();
+        encode_varint(entry.len() as u64, &mut content);
+        content.extend(entry);
+        assert_eq!(all(&content), None);
+    }
+}

@@ -1,0 +1,87 @@
+//! What goes on, told as fast as it is taken. Where it is, the connection is.
+
+use std::sync::Arc;
+
+use netpoller_proto::v1::{TransitionsFrame, WatchFrame, WatchRequest, WatchTransitionsRequest};
+use tonic::Status;
+
+use super::events;
+use super::moment::Moment;
+use super::past::Past;
+use super::sending::{Stream, stream};
+use crate::source::cursor::Cursor;
+use crate::source::serve::{self, Told};
+
+/// The time between two groups if none is asked for, and the shortest.
+const INTERVAL_NS: u64 = 1_000_000_000;
+const SHORTEST_NS: u64 = 100_000_000;
+
+/// The table as it changed.
+pub(super) fn table(
+    past: &Arc<Past>,
+    cursor: &Arc<Cursor>,
+    request: &WatchRequest,
+) -> Result<Stream<WatchFrame>, Status> {
+    let filter = request.filter.as_ref();
+    let wanted = serve::Wanted::new(&request.poller, false, filter)?;
+    let step_ns = match request.interval_ns {
+        0 => INTERVAL_NS,
+        interval_ns => interval_ns.max(SHORTEST_NS),
+    };
+    let (past, cursor, stats) = (Arc::clone(past), Arc::clone(cursor), request.stats);
+    Ok(stream(move |send| {
+        let mut moment = Moment::first(past);
+        let mut told = Told::default();
+        let mut at_ns = cursor.start_ns();
+        loop {
+            moment.go(at_ns);
+            cursor.go(at_ns);
+            let model = &moment.model;
+            let rows: Vec<_> = model.rows.values().cloned().collect();
+            let table = serve::Table {
+                captured_at_ns: model.captured_at_ns,
+                epoch: model.epoch,
+                rows: &rows,
+                sockets_at_ns: model.captured_at_ns,
+                sockets_error: &model.sockets_error,
+            };
+            let mut frames = told.tell(&table, &wanted);
+            if let Some(last) = frames.last_mut().filter(|_| stats) {
+                last.stats = model.stats.as_deref().cloned();
+            }
+            if !frames.into_iter().all(send) || at_ns >= cursor.ends_at_ns() {
+                return;
+            }
+            at_ns = at_ns.saturating_add(step_ns).min(cursor.ends_at_ns());
+        }
+    }))
+}
+
+/// What happened.
+pub(super) fn events(
+    past: &Arc<Past>,
+    cursor: &Arc<Cursor>,
+    request: &WatchTransitionsRequest,
+) -> Result<Stream<TransitionsFrame>, Status> {
+    let wanted = events::Wanted::new(request)?;
+    let until_ns = match request.history_only {
+        true => cursor.at_ns(),
+        false => cursor.ends_at_ns(),
+    };
+    let from_ns = match request.history || request.history_only {
+        // What the recorder of the process held when it was recorded is older than the recording.
+        true => 0,
+        false => cursor.start_ns(),
+    };
+    let (past, cursor) = (Arc::clone(past), Arc::clone(cursor));
+    Ok(stream(move |send| {
+        let frames = events::between(&past, (from_ns, until_ns), &wanted);
+        for (sequence, frame) in (0..).zip(frames) {
+            cursor.go(frame.captured_at_ns);
+            if !send(TransitionsFrame { sequence, ..frame }) {
+                return;
+            }
+        }
+        cursor.go(until_ns);
+    }))
+}

@@ -1,0 +1,210 @@
+//! Recordings that are whole, cut and damaged, held against what was written.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, LazyLock};
+
+use netpoller_proto::v1::{Descriptor, Event, EventKind, TransitionsFrame, WatchFrame};
+use proptest::prelude::*;
+
+use super::events::{Wanted, between};
+use super::moment::Moment;
+use super::past::Past;
+use super::writer::Writer;
+use crate::fixture;
+
+const SECOND: u64 = 1_000_000_000;
+
+/// The key of a row, and since when its reader waits.
+type Rows = BTreeMap<String, u64>;
+
+fn rows<'a>(rows: impl IntoIterator<Item = &'a Arc<Descriptor>>) -> Rows {
+    let side = |row: &Descriptor| row.read.as_ref().map_or(0, |it| it.since_ns);
+    rows.into_iter().map(|row| (row.key(), side(row))).collect()
+}
+
+/// A table that changes for so many seconds: a recording of it, and how it was at each moment.
+fn written(seconds: u64) -> (Vec<u8>, BTreeMap<u64, Rows>) {
+    let mut truth = BTreeMap::new();
+    let mut table: BTreeMap<String, Arc<Descriptor>> = BTreeMap::new();
+    let mut file = Vec::new();
+    let server = fixture::server(3, fixture::NOW_NS);
+    let mut writer = Writer::new(&mut file, server).expect("written to memory");
+    for sequence in 0..seconds {
+        let at_ns = fixture::NOW_NS + sequence * SECOND;
+        let slot = u32::try_from(sequence % 7).expect("small");
+        let mut row = fixture::row(slot, at_ns);
+        row.generation = u32::try_from(sequence).expect("small");
+        let removes: Vec<String> = match sequence % 3 {
+            0 => Vec::new(),
+            _ => table.keys().next().cloned().into_iter().collect(),
+        };
+        for key in &removes {
+            table.remove(key);
+        }
+        table.insert(row.key(), Arc::new(row.clone()));
+        truth.insert(at_ns, rows(table.values()));
+        let frame = WatchFrame {
+            sequence,
+            captured_at_ns: at_ns,
+            epoch: 1,
+            keyframe: sequence == 0,
+            upserts: vec![row.clone()],
+            removes,
+            stats: (sequence % 10 == 0).then(|| fixture::stats(3, at_ns, sequence)),
+            end: true,
+            ..WatchFrame::default()
+        };
+        writer.frame(frame).expect("written");
+        let event = Event {
+            at_ns,
+            poller: row.poller.clone(),
+            id: row.id().to_string(),
+            kind: EventKind::Park.into(),
+            ..Event::default()
+        };
+        let events = TransitionsFrame {
+            captured_at_ns: at_ns,
+            events: vec![event],
+            ..TransitionsFrame::default()
+        };
+        writer.transitions(events).expect("written");
+        if sequence % 5 == 4 {
+            writer.flush().expect("written");
+        }
+    }
+    writer.finish("its time is over").expect("written");
+    drop(writer);
+    (file, truth)
+}
+
+fn past(file: Vec<u8>) -> Result<Arc<Past>, String> {
+    Past::of(Box::new(file)).map(Arc::new)
+}
+
+/// Whatever is told of a moment is what was so at the moment of which it is told.
+#[track_caller]
+fn assert_true(moment: &Moment, truth: &BTreeMap<u64, Rows>) {
+    let of = moment.model.captured_at_ns;
+    let told = rows(moment.model.rows.values());
+    match truth.get(&of) {
+        Some(true_rows) => assert_eq!(&told, true_rows, "at {of}"),
+        None => assert!(told.is_empty(), "nothing was known at {of}"),
+    }
+}
+
+#[test]
+fn each_moment_is_as_it_was_forth_and_back() {
+    let (file, truth) = written(200);
+    let past = past(file).expect("a recording");
+    assert!(past.missing.is_empty(), "{:?}", past.missing);
+    assert_eq!(past.ended, "its time is over");
+    assert_eq!(past.begins_at_ns, fixture::NOW_NS);
+    assert_eq!(past.ends_at_ns, fixture::NOW_NS + 199 * SECOND);
+    let keyframes = past.blocks(0).iter().filter(|block| block.keyframe).count();
+    assert_eq!(keyframes, 4, "one a minute");
+    let mut moment = Moment::first(Arc::clone(&past));
+    let jumps = [0, 1, 2, 100, 99, 199, 30, 31, 61, 60, 59, 121, 5, 198];
+    for second in (0..200).chain(jumps) {
+        // Between two groups it is as it was at the first.
+        moment.go(fixture::NOW_NS + second * SECOND + SECOND / 2);
+        assert_eq!(
+            moment.model.captured_at_ns,
+            fixture::NOW_NS + second * SECOND
+        );
+        assert_true(&moment, &truth);
+        let stats = moment.model.stats.as_ref().expect("statistics");
+        assert_eq!(
+            stats.captured_at_ns,
+            fixture::NOW_NS + second / 10 * 10 * SECOND
+        );
+    }
+}
+
+#[test]
+fn events_are_those_that_happened_between_two_moments() {
+    let (file, _) = written(100);
+    let past = past(file).expect("a recording");
+    let all = Wanted::default();
+    let between = |from: u64, until: u64, wanted: &Wanted| {
+        let span = (
+            fixture::NOW_NS + from * SECOND,
+            fixture::NOW_NS + until * SECOND,
+        );
+        between(&past, span, wanted)
+            .flat_map(|it| it.events)
+            .count()
+    };
+    assert_eq!(between(0, 99, &all), 100);
+    assert_eq!(between(10, 12, &all), 3);
+    let one = fixture::row(4, fixture::NOW_NS);
+    assert_eq!(between(0, 99, &Wanted::of(&one.poller, "4.11")), 1);
+    assert_eq!(between(0, 10, &Wanted::of(&one.poller, "4.11")), 0);
+    assert_eq!(between(0, 99, &Wanted::of("another", "")), 0);
+}
+
+#[test]
+fn a_recording_that_is_cut_says_so_and_is_true_up_to_there() {
+    let (file, truth) = written(20);
+    let mut opened = 0;
+    // Each head of a block from its first byte on, and the middle of contents here and there.
+    let heads = (0..file.len()).filter(|at| file[*at..].starts_with(b"\xf1npb"));
+    let near = heads.flat_map(|head| [head, head + 1, head + 39, head + 40, head + 41]);
+    let lengths: Vec<usize> = near.chain((0..file.len()).step_by(211)).collect();
+    for length in lengths.iter().copied().filter(|it| *it < file.len()) {
+        let Ok(past) = past(file[..length].to_vec()) else {
+            continue;
+        };
+        opened += 1;
+        assert!(!past.missing.is_empty(), "{length}");
+        assert!(past.ended.is_empty());
+        let mut moment = Moment::first(Arc::clone(&past));
+        assert_true(&moment, &truth);
+        moment.go(past.ends_at_ns);
+        assert_true(&moment, &truth);
+    }
+    assert!(opened > lengths.len() / 2, "{opened} of {}", lengths.len());
+}
+
+#[test]
+fn what_is_no_recording_is_refused_with_the_reason() {
+    for (bytes, reason) in [
+        (&b""[..], "begins with something else"),
+        (b"netpol", "begins with something else"),
+        (
+            b"\x7fELF\x02\x01\x01\x00 and so on",
+            "begins with something else",
+        ),
+        (b"netpoll\x02", "its version is 2"),
+        (b"netpoll\x01", "nowhere in it is a whole table"),
+    ] {
+        let refused = past(bytes.to_vec()).expect_err("it is none");
+        assert!(refused.contains(reason), "{refused}");
+    }
+}
+
+proptest! {
+    #![proptest_config(ProptestConfig::with_cases(48))]
+
+    /// Bytes that have changed cost some of the recording, and what is left is true.
+    #[test]
+    fn a_recording_that_is_damaged_does_not_lie(
+        damages in proptest::collection::vec((any::<prop::sample::Index>(), 1_u8..=255), 1..4),
+        looks in proptest::collection::vec(0_u64..130, 1..8),
+    ) {
+        static WRITTEN: LazyLock<(Vec<u8>, BTreeMap<u64, Rows>)> = LazyLock::new(|| written(130));
+        let (mut file, truth) = WRITTEN.clone();
+        for (at, bits) in damages {
+            let at = at.index(file.len() - 8) + 8;
+            file[at] ^= bits;
+        }
+        // The whole of what was known may be damaged.
+        if let Ok(past) = past(file) {
+            prop_assert!(!past.missing.is_empty());
+            let mut moment = Moment::first(Arc::clone(&past));
+            for second in looks {
+                moment.go(fixture::NOW_NS + second * SECOND);
+                assert_true(&moment, &truth);
+            }
+        }
+    }
+}

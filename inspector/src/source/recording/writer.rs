@@ -1,0 +1,188 @@
+//! Writing a recording.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use netpoller_proto::v1::entry::Told as Entry;
+use netpoller_proto::v1::{
+    Descriptor, DiagnoseResponse, Ended, GetServerResponse, ListSitesResponse, TransitionsFrame,
+    WatchFrame,
+};
+
+use super::block::{Block, MAGIC};
+use super::entries;
+use crate::model::Model;
+use crate::source::serve::{Table, Told, Wanted};
+
+/// Bytes of content from which on a block is written.
+const BLOCK: usize = 256 << 10;
+/// All that is known is written again after so long, or after so many bytes: nobody reads more to
+/// find out how things stood at a moment.
+const KEYFRAME_NS: u64 = 60_000_000_000;
+const KEYFRAME_BYTES: usize = 16 << 20;
+
+/// Writes what a process tells, as it comes.
+///
+/// A block is written when it is full, and by [`Self::flush`]; what is in none yet is lost with the
+/// process that records.
+#[derive(Debug)]
+pub(crate) struct Writer<W> {
+    out: W,
+    written: u64,
+    /// Entries of the block that is to be written next.
+    content: Vec<u8>,
+    keyframe: bool,
+    moments: Option<(u64, u64)>,
+    last_ns: u64,
+    /// All that is known.
+    server: GetServerResponse,
+    model: Model,
+    sites: Option<ListSitesResponse>,
+    diagnosis: Option<DiagnoseResponse>,
+    /// When it was last written, and what came since.
+    keyframe_at_ns: u64,
+    since_keyframe: usize,
+}
+
+impl<W: Write> Writer<W> {
+    /// Begins a recording of the process that has answered so.
+    pub(crate) fn new(mut out: W, server: GetServerResponse) -> io::Result<Self> {
+        out.write_all(&MAGIC)?;
+        let mut writer = Self {
+            out,
+            written: MAGIC.len() as u64,
+            content: Vec::new(),
+            keyframe: true,
+            moments: None,
+            last_ns: server.captured_at_ns,
+            keyframe_at_ns: server.captured_at_ns,
+            server: server.clone(),
+            model: Model::default(),
+            sites: None,
+            diagnosis: None,
+            since_keyframe: 0,
+        };
+        writer.put(Entry::Server(server))?;
+        Ok(writer)
+    }
+
+    /// Bytes that are in the file.
+    pub(crate) fn written(&self) -> u64 {
+        self.written
+    }
+
+    /// The last moment of which something is known.
+    pub(crate) fn at_ns(&self) -> u64 {
+        self.last_ns
+    }
+
+    /// The table is larger than is recorded.
+    pub(crate) fn is_too_large(&self) -> bool {
+        self.model.is_too_large()
+    }
+
+    /// A piece of the table, or of what has changed there.
+    pub(crate) fn frame(&mut self, frame: WatchFrame) -> io::Result<()> {
+        let at_ns = frame.captured_at_ns;
+        let is_whole = self.model.apply(frame.clone());
+        self.put(Entry::Frame(frame))?;
+        let is_due = at_ns.saturating_sub(self.keyframe_at_ns) >= KEYFRAME_NS
+            || self.since_keyframe >= KEYFRAME_BYTES;
+        match is_whole && is_due {
+            true => self.keyframe(),
+            false => Ok(()),
+        }
+    }
+
+    /// Some events.
+    pub(crate) fn transitions(&mut self, frame: TransitionsFrame) -> io::Result<()> {
+        self.put(Entry::Transitions(frame))
+    }
+
+    /// What was found wrong.
+    pub(crate) fn diagnosis(&mut self, diagnosis: DiagnoseResponse) -> io::Result<()> {
+        self.diagnosis = Some(diagnosis.clone());
+        self.put(Entry::Diagnosis(diagnosis))
+    }
+
+    /// The lines that open descriptors.
+    pub(crate) fn sites(&mut self, sites: ListSitesResponse) -> io::Result<()> {
+        self.sites = Some(sites.clone());
+        self.put(Entry::Sites(sites))
+    }
+
+    /// Says why there is no more, and writes all.
+    pub(crate) fn finish(&mut self, why: &str) -> io::Result<()> {
+        let at_ns = self.at_ns();
+        self.put(Entry::Ended(Ended {
+            at_ns,
+            why: why.to_owned(),
+        }))?;
+        self.flush()
+    }
+
+    /// Writes what has come so far.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        if let Some(moments) = self.moments.take() {
+            let block = Block::written(self.keyframe, moments, &self.content)?;
+            // What comes next is a block of its own, even if this one is not written.
+            self.content.clear();
+            self.keyframe = false;
+            self.out.write_all(&block)?;
+            self.written += block.len() as u64;
+        }
+        self.out.flush()
+    }
+
+    fn put(&mut self, told: Entry) -> io::Result<()> {
+        let at_ns = entries::at_ns(&told);
+        let (first, last) = self.moments.unwrap_or((at_ns, at_ns));
+        self.moments = Some((first.min(at_ns), last.max(at_ns)));
+        self.last_ns = self.last_ns.max(at_ns);
+        let before = self.content.len();
+        entries::put(told, &mut self.content);
+        self.since_keyframe += self.content.len() - before;
+        match self.content.len() >= BLOCK {
+            true => self.flush(),
+            false => Ok(()),
+        }
+    }
+
+    /// Begins a block with all that is known.
+    fn keyframe(&mut self) -> io::Result<()> {
+        self.flush()?;
+        self.keyframe = true;
+        self.keyframe_at_ns = self.model.captured_at_ns;
+        let mut server = self.server.clone();
+        let gone_ns = self
+            .model
+            .captured_at_ns
+            .saturating_sub(server.captured_at_ns);
+        server.captured_at_ns += gone_ns;
+        server.wall_clock_ns = server.wall_clock_ns.saturating_add(gone_ns);
+        self.put(Entry::Server(server))?;
+        let rows: Vec<Arc<Descriptor>> = self.model.rows.values().cloned().collect();
+        let table = Table {
+            captured_at_ns: self.model.captured_at_ns,
+            epoch: self.model.epoch,
+            rows: &rows,
+            sockets_at_ns: 0,
+            sockets_error: &self.model.sockets_error.clone(),
+        };
+        let mut frames = Told::default().tell(&table, &Wanted::all());
+        if let Some(last) = frames.last_mut() {
+            last.stats = self.model.stats.as_deref().cloned();
+        }
+        for frame in frames {
+            self.put(Entry::Frame(frame))?;
+        }
+        if let Some(sites) = self.sites.clone() {
+            self.put(Entry::Sites(sites))?;
+        }
+        if let Some(diagnosis) = self.diagnosis.clone() {
+            self.put(Entry::Diagnosis(diagnosis))?;
+        }
+        self.since_keyframe = 0;
+        Ok(())
+    }
+}
