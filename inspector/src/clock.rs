@@ -23,7 +23,8 @@ impl Anchor {
         }
     }
 
-    /// A point on the wall clock of the process, on its monotonic clock; `None` if that had not begun.
+    /// A point on the wall clock of the process, on its monotonic clock; `None` if that had not
+    /// begun.
     pub(crate) fn monotonic_ns(self, wall_ns: u64) -> Option<u64> {
         let at = i128::from(self.monotonic_ns) + i128::from(wall_ns) - i128::from(self.wall_ns);
         u64::try_from(at).ok()

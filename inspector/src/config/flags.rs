@@ -27,7 +27,8 @@ pub(super) enum Kind {
 pub(crate) fn flags(command: &Command) -> impl Iterator<Item = &Arg> {
     let all = command.get_arguments().filter(|flag| flag.is_global_set());
     // A file does not say where it is.
-    all.filter(|flag| !matches!(long(flag), "" | "config"))
+    // A moment belongs to one recording.
+    all.filter(|flag| !matches!(long(flag), "" | "at" | "config"))
 }
 
 /// Returns the name of a flag, which is that of its setting.

@@ -1,8 +1,8 @@
 //! The blocks of a recording, and finding them again where the file was cut or damaged.
 //!
-//! A recording begins with eight bytes that say what it is, and is only ever appended to. Each block
-//! has a head of [`HEAD`] bytes, all numbers little endian, and then its content, compressed by
-//! deflate (RFC 1951):
+//! A recording begins with eight bytes that say what it is, and is only ever appended to. Each
+//! block has a head of [`HEAD`] bytes, all numbers little endian, and then its content, compressed
+//! by deflate (RFC 1951):
 //!
 //! | bytes | of the head |
 //! |---|---|

@@ -1,9 +1,9 @@
 //! What a process has told, in a file.
 //!
 //! A recording has the messages of the protocol as they came. Whoever asks it is answered as the
-//! process would have answered at the moment at which it is looked at: at its end, unless another is
-//! said. What goes on, such as changes and events, comes from there or from the beginning, as fast
-//! as it is taken.
+//! process would have answered at the moment at which it is looked at: at its end, unless another
+//! is said. What goes on, such as changes and events, comes from there or from the beginning, as
+//! fast as it is taken.
 //!
 //! | file | holds |
 //! |---|---|

@@ -1,5 +1,5 @@
-//! Answers that this command gives to itself, in the messages of the protocol: of a process that has
-//! no endpoint, and of a recording.
+//! Answers that this command gives to itself, in the messages of the protocol: of a process that
+//! has no endpoint, and of a recording.
 //!
 //! | file | holds |
 //! |---|---|
