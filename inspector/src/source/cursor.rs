@@ -1,7 +1,9 @@
 //! The moment at which a recording is looked at.
 
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
+
+use tokio::sync::watch;
 
 /// A place in a recording, shared by whoever asks and whoever answers. Moments are on the clock of
 /// the process that was recorded.
@@ -11,7 +13,9 @@ pub(crate) struct Cursor {
     ends_at_ns: u64,
     /// Where it was put, if that was said.
     put_at_ns: Option<u64>,
-    at_ns: AtomicU64,
+    at_ns: watch::Sender<u64>,
+    /// What goes on follows it, and does not move it.
+    is_held: AtomicBool,
 }
 
 impl Cursor {
@@ -21,13 +25,14 @@ impl Cursor {
             begins_at_ns,
             ends_at_ns,
             put_at_ns: at_ns,
-            at_ns: AtomicU64::new(at_ns.unwrap_or(ends_at_ns)),
+            at_ns: watch::Sender::new(at_ns.unwrap_or(ends_at_ns)),
+            is_held: AtomicBool::new(false),
         }
     }
 
     /// Where it is.
     pub(super) fn at_ns(&self) -> u64 {
-        self.at_ns.load(Ordering::Relaxed)
+        *self.at_ns.borrow()
     }
 
     /// Where what goes on begins: where it was put, or at the beginning.
@@ -43,7 +48,7 @@ impl Cursor {
     /// Goes there, as far as the recording goes.
     pub(super) fn go(&self, at_ns: u64) {
         let at_ns = at_ns.clamp(self.begins_at_ns, self.ends_at_ns);
-        self.at_ns.store(at_ns, Ordering::Relaxed);
+        self.at_ns.send_replace(at_ns);
     }
 
     /// Goes on by so much.
@@ -59,6 +64,17 @@ impl Cursor {
     /// Whether there is no more.
     pub(super) fn is_at_end(&self) -> bool {
         self.at_ns() >= self.ends_at_ns
+    }
+
+    /// From now on what goes on follows it: nothing comes unless it is moved.
+    pub(super) fn hold(&self) {
+        self.is_held.store(true, Ordering::Relaxed);
+    }
+
+    /// Where it goes; `None` while what goes on moves it.
+    pub(super) fn moves(&self) -> Option<watch::Receiver<u64>> {
+        let is_held = self.is_held.load(Ordering::Relaxed);
+        is_held.then(|| self.at_ns.subscribe())
     }
 }
 

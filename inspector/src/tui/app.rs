@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use netpoller_proto::Direction;
-use netpoller_proto::v1::{Descriptor, Event, GetDescriptorResponse};
+use netpoller_proto::v1::{Descriptor, Event, GetDescriptorResponse, Recording};
 use netpoller_proto::vocabulary::DescId;
 
 use ratatui::Frame;
@@ -243,6 +243,8 @@ pub(crate) struct App {
     pub(crate) filter: Filter,
     /// The events that the filter admits.
     pub(crate) events: Events,
+    /// How far one has gone through a recording.
+    pub(crate) steps: i32,
     /// Of the terminal.
     pub(crate) size: (u16, u16),
 }
@@ -301,6 +303,7 @@ impl App {
             notice: None,
             filter: Filter::default(),
             events: Events::default(),
+            steps: 0,
             size,
         }
     }
@@ -381,7 +384,14 @@ impl App {
                 }
                 _ => None,
             },
+            steps: self.steps,
         }
+    }
+
+    /// The recording that is looked at, and at which moment.
+    pub(crate) fn recording(&self) -> Option<(u64, &Recording)> {
+        let recording = self.feed.server.as_ref()?.recording.as_ref()?;
+        Some((self.feed.model.captured_at_ns, recording))
     }
 
     pub(crate) fn place_mut(&mut self) -> Option<&mut Place> {

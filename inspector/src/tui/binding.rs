@@ -30,6 +30,8 @@ pub(crate) enum Action {
     Command,
     Copy,
     Save,
+    TimeBack,
+    TimeForth,
     Help,
     Redraw,
     Suspend,

@@ -81,6 +81,8 @@ pub(crate) fn keymap() -> Keymap {
             "freeze the picture, or let it go on",
         )
         .footer("freeze"),
+        on(letter('['), Action::TimeBack, "earlier in a recording").footer("earlier"),
+        on(letter(']'), Action::TimeForth, "later in a recording").footer("later"),
         on(
             key::of(KeyCode::Esc),
             Action::Back,

@@ -56,6 +56,8 @@ pub(crate) struct Wanted {
     pub(crate) events: bool,
     /// One descriptor in full: its poller and its number there.
     pub(crate) descriptor: Option<(String, DescId)>,
+    /// Another moment of a recording: so many intervals later than at first, or earlier.
+    pub(crate) steps: i32,
 }
 
 /// Sites that are shown. Nobody scrolls through more.

@@ -37,6 +37,21 @@ impl Connection {
         }
     }
 
+    /// Looks at a recording so much earlier.
+    pub(crate) fn back(&self, time: Duration) {
+        if let Some(cursor) = &self.cursor {
+            cursor.back(time);
+        }
+    }
+
+    /// Makes what goes on in a recording follow the moment at which it is looked at, so that it
+    /// comes when that is moved.
+    pub(crate) fn hold(&self) {
+        if let Some(cursor) = &self.cursor {
+            cursor.hold();
+        }
+    }
+
     /// Looks at a recording so much before a moment of it.
     pub(crate) fn look_before(&self, at_ns: u64, time: Duration) {
         if let Some(cursor) = &self.cursor {

@@ -1,6 +1,6 @@
 //! Messages one after another, as fast as they are taken.
 
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
@@ -14,6 +14,32 @@ pub(super) fn stream<T: Send + 'static>(
     let (sender, stream) = mpsc::channel(1);
     tokio::task::spawn_blocking(move || {
         work(&|message| sender.blocking_send(Ok(message)).is_ok());
+    });
+    ReceiverStream::new(stream)
+}
+
+/// The same while a cursor is moved: each time `work` says what there is to say of where it is.
+pub(super) fn follow<T: Send + 'static>(
+    mut moves: watch::Receiver<u64>,
+    mut work: impl FnMut(u64) -> Vec<T> + Send + 'static,
+) -> Stream<T> {
+    let (sender, stream) = mpsc::channel(1);
+    tokio::spawn(async move {
+        loop {
+            let at_ns = *moves.borrow_and_update();
+            let told = tokio::task::spawn_blocking(move || (work(at_ns), work)).await;
+            let Ok((messages, again)) = told else { return };
+            work = again;
+            for message in messages {
+                if sender.send(Ok(message)).await.is_err() {
+                    return;
+                }
+            }
+            tokio::select! {
+                moved = moves.changed() => if moved.is_err() { return },
+                () = sender.closed() => return,
+            }
+        }
     });
     ReceiverStream::new(stream)
 }

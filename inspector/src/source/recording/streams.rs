@@ -8,7 +8,7 @@ use tonic::Status;
 use super::events;
 use super::moment::Moment;
 use super::past::Past;
-use super::sending::{Stream, stream};
+use super::sending::{Stream, follow, stream};
 use crate::source::cursor::Cursor;
 use crate::source::serve::{self, Told};
 
@@ -29,26 +29,20 @@ pub(super) fn table(
         interval_ns => interval_ns.max(SHORTEST_NS),
     };
     let (past, cursor, stats) = (Arc::clone(past), Arc::clone(cursor), request.stats);
+    let mut teller = Teller {
+        moment: Moment::first(past),
+        told: Told::default(),
+        wanted,
+        stats,
+    };
+    if let Some(moves) = cursor.moves() {
+        return Ok(follow(moves, move |at_ns| teller.tell(at_ns)));
+    }
     Ok(stream(move |send| {
-        let mut moment = Moment::first(past);
-        let mut told = Told::default();
         let mut at_ns = cursor.start_ns();
         loop {
-            moment.go(at_ns);
             cursor.go(at_ns);
-            let model = &moment.model;
-            let rows: Vec<_> = model.rows.values().cloned().collect();
-            let table = serve::Table {
-                captured_at_ns: model.captured_at_ns,
-                epoch: model.epoch,
-                rows: &rows,
-                sockets_at_ns: model.captured_at_ns,
-                sockets_error: &model.sockets_error,
-            };
-            let mut frames = told.tell(&table, &wanted);
-            if let Some(last) = frames.last_mut().filter(|_| stats) {
-                last.stats = model.stats.as_deref().cloned();
-            }
+            let frames = teller.tell(at_ns);
             if !frames.into_iter().all(send) || at_ns >= cursor.ends_at_ns() {
                 return;
             }
@@ -56,6 +50,37 @@ pub(super) fn table(
         }
     }))
 }
+
+/// Tells a subscriber of one moment after another.
+struct Teller {
+    moment: Moment,
+    told: Told,
+    wanted: serve::Wanted,
+    stats: bool,
+}
+
+impl Teller {
+    fn tell(&mut self, at_ns: u64) -> Vec<WatchFrame> {
+        self.moment.go(at_ns);
+        let model = &self.moment.model;
+        let rows: Vec<_> = model.rows.values().cloned().collect();
+        let table = serve::Table {
+            captured_at_ns: model.captured_at_ns,
+            epoch: model.epoch,
+            rows: &rows,
+            sockets_at_ns: model.captured_at_ns,
+            sockets_error: &model.sockets_error,
+        };
+        let mut frames = self.told.tell(&table, &self.wanted);
+        if let Some(last) = frames.last_mut().filter(|_| self.stats) {
+            last.stats = model.stats.as_deref().cloned();
+        }
+        frames
+    }
+}
+
+/// What happened before a moment that is still of interest.
+const JUST_BEFORE_NS: u64 = 10_000_000_000;
 
 /// What happened.
 pub(super) fn events(
@@ -74,6 +99,14 @@ pub(super) fn events(
         false => cursor.start_ns(),
     };
     let (past, cursor) = (Arc::clone(past), Arc::clone(cursor));
+    if let Some(moves) = cursor.moves() {
+        let mut told_ns = cursor.at_ns().saturating_sub(JUST_BEFORE_NS);
+        return Ok(follow(moves, move |at_ns| {
+            let span = (told_ns + 1, at_ns);
+            told_ns = at_ns;
+            events::between(&past, span, &wanted).collect()
+        }));
+    }
     Ok(stream(move |send| {
         let frames = events::between(&past, (from_ns, until_ns), &wanted);
         for (sequence, frame) in (0..).zip(frames) {

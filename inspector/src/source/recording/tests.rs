@@ -3,14 +3,20 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
-use netpoller_proto::v1::{Descriptor, Event, EventKind, TransitionsFrame, WatchFrame};
+use netpoller_proto::v1::{
+    Descriptor, Event, EventKind, TransitionsFrame, WatchFrame, WatchRequest,
+};
 use proptest::prelude::*;
+use tokio_stream::StreamExt;
 
 use super::events::{Wanted, between};
 use super::moment::Moment;
 use super::past::Past;
+use super::streams;
 use super::writer::Writer;
 use crate::fixture;
+use crate::model::Model;
+use crate::source::cursor::Cursor;
 
 const SECOND: u64 = 1_000_000_000;
 
@@ -179,6 +185,26 @@ fn what_is_no_recording_is_refused_with_the_reason() {
     ] {
         let refused = past(bytes.to_vec()).expect_err("it is none");
         assert!(refused.contains(reason), "{refused}");
+    }
+}
+
+#[tokio::test]
+async fn what_goes_on_follows_a_cursor_that_is_held() {
+    let (file, truth) = written(20);
+    let past = past(file).expect("a recording");
+    let cursor = Arc::new(Cursor::new(past.begins_at_ns, past.ends_at_ns, None));
+    cursor.hold();
+    let request = WatchRequest::default();
+    let mut frames = streams::table(&past, &cursor, &request).expect("a stream");
+    let mut model = Model::default();
+    for second in [19, 3, 4, 11] {
+        let at_ns = fixture::NOW_NS + second * SECOND;
+        cursor.go(at_ns);
+        while model.captured_at_ns != at_ns {
+            let frame = frames.next().await.expect("it goes on").expect("a frame");
+            model.apply(frame);
+        }
+        assert_eq!(Some(&rows(model.rows.values())), truth.get(&at_ns));
     }
 }
 

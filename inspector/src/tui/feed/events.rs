@@ -53,7 +53,10 @@ async fn take(connection: &Connection, feed: &watch::Sender<Feed>) -> Failure {
             Ok(Some(frame)) => feed.send_modify(|feed| {
                 Arc::make_mut(&mut feed.events).take(frame);
             }),
-            Ok(None) => return connection.ended().await,
+            Ok(None) => match connection.ended().await {
+                Ok(()) => return std::future::pending().await,
+                Err(failure) => return failure,
+            },
             Err(failure) => return failure,
         }
     }

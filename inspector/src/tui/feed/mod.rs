@@ -7,6 +7,7 @@ mod asks;
 mod cause;
 mod doctor;
 mod events;
+mod travel;
 
 use std::hash::{BuildHasher, RandomState};
 use std::sync::Arc;
@@ -36,6 +37,7 @@ pub(crate) async fn run(
     let mut attempt = 0;
     let mut detail = Detail(wanted.clone());
     let mut sites = Sites::new(wanted.clone());
+    let steps = wanted.clone();
     let mut looks = wanted;
     loop {
         let reason = tokio::select! {
@@ -50,6 +52,7 @@ pub(crate) async fn run(
                     never = detail.ask(&connection, interval, &feed) => match never {},
                     never = events::follow(&connection, &mut looks, &feed) => match never {},
                     never = doctor::ask(&connection, &feed) => match never {},
+                    never = travel::travel(&connection, interval, steps.clone()) => match never {},
                 }
             } => reason,
             () = feed.closed() => return,
@@ -85,6 +88,7 @@ async fn fold(
         sockets: true,
         ..Default::default()
     };
+    connection.hold();
     let mut stream = match connection.watch(request).await {
         Ok(stream) => stream,
         Err(failure) => return cause(failure, Some("the table did not come in time")),
@@ -94,8 +98,8 @@ async fn fold(
     let mut model: Model = feed.borrow().model.clone();
     loop {
         // A live server sends a group at each interval, even an empty one.
-        let within = interval.saturating_mul(3);
-        match connection.next(&mut stream, Some(within)).await {
+        let within = (!connection.is_recording()).then(|| interval.saturating_mul(3));
+        match connection.next(&mut stream, within).await {
             Ok(Some(frame)) => {
                 let whole = model.apply(frame);
                 if model.is_too_large() {

@@ -1,5 +1,7 @@
 //! What keys and news from the process do.
 
+use netpoller_proto::v1::{GetServerResponse, Recording};
+
 use super::*;
 
 #[test]
@@ -239,4 +241,36 @@ fn quitting_works_from_everywhere() {
     press(&mut app, KeyCode::Char('?'));
     press(&mut app, KeyCode::Char('/'));
     assert_eq!(update(&mut app, Msg::Key(interrupt)), Some(Cmd::Quit));
+}
+
+#[test]
+fn one_goes_through_a_recording_as_far_as_it_reaches_and_not_through_a_process() {
+    let mut app = app(5, (120, 20));
+    press(&mut app, KeyCode::Char('['));
+    assert_eq!(app.wanted().steps, 0);
+
+    let mut recorded = feed(5, 4);
+    let at_ns = recorded.model.captured_at_ns;
+    let server = recorded.server.as_ref().expect("a server");
+    recorded.server = Some(Arc::new(GetServerResponse {
+        recording: Some(Recording {
+            begins_at_ns: at_ns - 60_000_000_000,
+            ends_at_ns: at_ns,
+            ..Recording::default()
+        }),
+        ..GetServerResponse::clone(server)
+    }));
+    update(&mut app, Msg::Feed(Box::new(recorded)));
+    let shown = picture(&app, app.size);
+    assert!(
+        shown.contains("recording, ") && shown.contains("of 1m00s"),
+        "{shown}"
+    );
+    assert!(shown.contains("earlier"), "{shown}");
+    // There is nothing later.
+    press(&mut app, KeyCode::Char(']'));
+    assert_eq!(app.wanted().steps, 0);
+    press(&mut app, KeyCode::Char('['));
+    press(&mut app, KeyCode::Char('['));
+    assert_eq!(app.wanted().steps, -2);
 }

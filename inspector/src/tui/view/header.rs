@@ -10,6 +10,7 @@ use ratatui::widgets::Paragraph;
 use super::super::app::{App, View};
 use super::super::known::Link;
 use super::widgets::{duration, toned};
+use crate::clock::Anchor;
 use crate::model::Model;
 use crate::paint::Tone;
 use crate::text;
@@ -103,6 +104,23 @@ fn who(app: &App, room: usize) -> Line<'static> {
     Line::from(spans)
 }
 
+/// Which moment of a recording this is.
+fn moment(app: &App) -> Option<Span<'static>> {
+    let (at_ns, recording) = app.recording()?;
+    let server = app.feed.server.as_ref()?;
+    let all = recording.ends_at_ns.saturating_sub(recording.begins_at_ns);
+    let all = duration(app.theme, all);
+    let after = duration(app.theme, at_ns.saturating_sub(recording.begins_at_ns));
+    // Of day and time the time is what is compared.
+    let when = Anchor::of(server).rfc3339(at_ns).unwrap_or_default();
+    let time = when.get(11..19).unwrap_or_default().to_owned();
+    Some(toned(
+        app.theme,
+        format!("recording, {time}, {after} of {all}"),
+        Tone::Warn,
+    ))
+}
+
 /// Each state has its word: a colour alone would not do.
 fn link(app: &App, room: usize) -> Line<'static> {
     let theme = app.theme;
@@ -113,6 +131,7 @@ fn link(app: &App, room: usize) -> Line<'static> {
     let mark = if theme.ascii { "*" } else { "●" };
     match app.link() {
         Link::Connecting => spans.push(toned(theme, format!("{mark} connecting"), Tone::Warn)),
+        Link::Live if app.recording().is_some() => spans.extend(moment(app)),
         Link::Live => {
             let age = app.now.saturating_sub(app.fed_at);
             if age >= app.old_after {
