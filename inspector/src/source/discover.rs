@@ -341,7 +341,7 @@ impl Found {
         match spec {
             TargetSpec::At(Target::Unix(socket)) => socket.path == self.socket,
             TargetSpec::At(Target::Process(pid)) | TargetSpec::Pid(pid) => *pid == self.pid,
-            TargetSpec::At(Target::Tcp(_)) => false,
+            TargetSpec::At(Target::Tcp(_) | Target::File(_)) => false,
             TargetSpec::Name(name) => name == self.name(),
         }
     }
