@@ -244,7 +244,7 @@ pub(crate) struct App {
     /// The events that the filter admits.
     pub(crate) events: Events,
     /// How far one has gone through a recording.
-    pub(crate) steps: i32,
+    pub(crate) travelled: i32,
     /// Of the terminal.
     pub(crate) size: (u16, u16),
 }
@@ -303,7 +303,7 @@ impl App {
             notice: None,
             filter: Filter::default(),
             events: Events::default(),
-            steps: 0,
+            travelled: 0,
             size,
         }
     }
@@ -384,7 +384,7 @@ impl App {
                 }
                 _ => None,
             },
-            steps: self.steps,
+            travelled: self.travelled,
         }
     }
 

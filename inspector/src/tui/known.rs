@@ -57,7 +57,7 @@ pub(crate) struct Wanted {
     /// One descriptor in full: its poller and its number there.
     pub(crate) descriptor: Option<(String, DescId)>,
     /// Another moment of a recording: so many intervals later than at first, or earlier.
-    pub(crate) steps: i32,
+    pub(crate) travelled: i32,
 }
 
 /// Sites that are shown. Nobody scrolls through more.

@@ -21,6 +21,20 @@ pub(super) fn back(app: &mut App) {
     }
 }
 
+/// Goes to another moment, where there is a recording to go through.
+pub(super) fn travel(app: &mut App, by: i32) {
+    let Some((at_ns, recording)) = app.recording() else {
+        return;
+    };
+    let is_there = match by < 0 {
+        true => at_ns > recording.begins_at_ns,
+        false => at_ns < recording.ends_at_ns,
+    };
+    if is_there {
+        app.travelled += by;
+    }
+}
+
 pub(super) fn freeze(app: &mut App) {
     match app.frozen.take() {
         None => app.frozen = Some(Box::new(app.feed.clone())),

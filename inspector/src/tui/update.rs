@@ -12,7 +12,7 @@ use super::command::{self, Said};
 use super::known::Feed;
 use super::moves::{
     apply_filter, back, choose, find, follow_step, freeze, neighbour, open, page, refresh,
-    scroll_into_view, set_columns, set_sort, show, sort_at, sort_next, step, turn,
+    scroll_into_view, set_columns, set_sort, show, sort_at, sort_next, step, travel, turn,
 };
 use super::saved;
 use super::view::{self, Hit};
@@ -158,118 +158,6 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
         | Action::Sleeps => {}
     }
     None
-}
-
-fn back(app: &mut App) {
-    if app.overlay.take().is_none() && !app.filter.text.is_empty() {
-        app.filter = Default::default();
-        apply_filter(app);
-    }
-}
-
-/// Goes to another moment, where there is a recording to go through.
-fn travel(app: &mut App, by: i32) {
-    let Some((at_ns, recording)) = app.recording() else {
-        return;
-    };
-    let is_there = match by < 0 {
-        true => at_ns > recording.begins_at_ns,
-        false => at_ns < recording.ends_at_ns,
-    };
-    if is_there {
-        app.steps += by;
-    }
-}
-
-fn freeze(app: &mut App) {
-    match app.frozen.take() {
-        None => app.frozen = Some(Box::new(app.feed.clone())),
-        Some(latest) => {
-            let chosen = app.chosen();
-            app.feed = *latest;
-            refresh(app);
-            follow_step(app, chosen.as_deref());
-        }
-    }
-}
-
-fn show(app: &mut App, index: usize) {
-    if index < app.views.len() {
-        app.open = index;
-        app.overlay = None;
-        // What it can be about, the view decides.
-        apply_filter(app);
-    }
-}
-
-fn turn(app: &mut App, by: usize) {
-    show(app, (app.open + by) % app.views.len().max(1));
-}
-
-fn open(app: &mut App) {
-    if app.overlay.is_none()
-        && let Some(last) = app.descriptor()
-    {
-        app.overlay = Some(Overlay::Detail(Detail {
-            last,
-            answer: None,
-            seen_ns: app.feed.model.captured_at_ns,
-            epoch: app.feed.model.epoch,
-            scroll: 0,
-        }));
-        if let Some(table) = app.table_mut() {
-            table.selected = table.current().map(key);
-        }
-        follow_detail(app);
-    }
-}
-
-/// The details of the row before, or of the one behind.
-fn neighbour(app: &mut App, by: isize) {
-    let Some(Overlay::Detail(here)) = app.overlay.take() else {
-        return;
-    };
-    step(app, by);
-    open(app);
-    if app.overlay.is_none() {
-        // What stands there is not about a descriptor.
-        app.overlay = Some(Overlay::Detail(here));
-    }
-}
-
-/// What was chosen in a view that draws itself stays so, wherever it stands now.
-fn follow_step(app: &mut App, chosen: Option<&str>) {
-    let last = app.steps().saturating_sub(1);
-    let Some(Body::Drawn { steps, .. }) = app.view().map(|view| &view.body) else {
-        return;
-    };
-    let place = chosen.and_then(|chosen| {
-        let mut places = 0..=last;
-        places.find(|place| (steps.name)(app, *place).as_deref() == Some(chosen))
-    });
-    let place = place.unwrap_or(app.step()).min(last);
-    if let Some(Place::Step(step)) = app.place_mut() {
-        *step = place;
-    }
-}
-
-fn sort_next(app: &mut App) {
-    if let Some(table) = app.table_mut() {
-        let all = !table.columns.is_empty();
-        let columns = table.columns();
-        let shown: Vec<_> = columns
-            .filter(|column| all || column.shown == Shown::Always)
-            .collect();
-        let here = shown
-            .iter()
-            .position(|column| column.name == table.sort.column)
-            .unwrap_or(0);
-        if let Some(next) = shown.get((here + 1) % shown.len().max(1)) {
-            table.sort.column = next.name.to_owned();
-            table.sort.descending = next.largest_first;
-        }
-    }
-    refresh(app);
 }
 
 /// Lines by which the wheel scrolls.

@@ -14,9 +14,9 @@ pub(super) async fn travel(
     interval: Duration,
     mut wanted: watch::Receiver<Wanted>,
 ) -> Infallible {
-    let mut steps = wanted.borrow().steps;
+    let mut steps = wanted.borrow().travelled;
     while wanted.changed().await.is_ok() {
-        let now = wanted.borrow_and_update().steps;
+        let now = wanted.borrow_and_update().travelled;
         let time = interval.saturating_mul(now.abs_diff(steps));
         match now > steps {
             true if connection.is_recording() => connection.pass(time).await,

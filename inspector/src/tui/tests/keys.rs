@@ -247,7 +247,7 @@ fn quitting_works_from_everywhere() {
 fn one_goes_through_a_recording_as_far_as_it_reaches_and_not_through_a_process() {
     let mut app = app(5, (120, 20));
     press(&mut app, KeyCode::Char('['));
-    assert_eq!(app.wanted().steps, 0);
+    assert_eq!(app.wanted().travelled, 0);
 
     let mut recorded = feed(5, 4);
     let at_ns = recorded.model.captured_at_ns;
@@ -269,8 +269,8 @@ fn one_goes_through_a_recording_as_far_as_it_reaches_and_not_through_a_process()
     assert!(shown.contains("earlier"), "{shown}");
     // There is nothing later.
     press(&mut app, KeyCode::Char(']'));
-    assert_eq!(app.wanted().steps, 0);
+    assert_eq!(app.wanted().travelled, 0);
     press(&mut app, KeyCode::Char('['));
     press(&mut app, KeyCode::Char('['));
-    assert_eq!(app.wanted().steps, -2);
+    assert_eq!(app.wanted().travelled, -2);
 }
