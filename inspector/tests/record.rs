@@ -1,5 +1,5 @@
-//! `netpoller record`, and a recording as a target: what the verbs say of it is what they say of the
-//! process.
+//! `netpoller record`, and a recording as a target: what the verbs say of it is what they say of
+//! the process.
 
 use std::io::Read;
 use std::path::{Path, PathBuf};
