@@ -79,9 +79,6 @@ impl Teller {
     }
 }
 
-/// What happened before a moment that is still of interest.
-const JUST_BEFORE_NS: u64 = 10_000_000_000;
-
 /// What happened.
 pub(super) fn events(
     past: &Arc<Past>,
@@ -100,11 +97,14 @@ pub(super) fn events(
     };
     let (past, cursor) = (Arc::clone(past), Arc::clone(cursor));
     if let Some(moves) = cursor.moves() {
-        let mut told_ns = cursor.at_ns().saturating_sub(JUST_BEFORE_NS);
-        return Ok(follow(moves, move |at_ns| {
-            let span = (told_ns + 1, at_ns);
-            told_ns = at_ns;
-            events::between(&past, span, &wanted).collect()
+        let mut told_ns = None;
+        return Ok(follow(moves, move |at_ns| match told_ns.replace(at_ns) {
+            None => vec![TransitionsFrame {
+                captured_at_ns: at_ns,
+                events: events::last(&past, at_ns, &wanted),
+                ..TransitionsFrame::default()
+            }],
+            Some(before) => events::between(&past, (before + 1, at_ns), &wanted).collect(),
         }));
     }
     Ok(stream(move |send| {

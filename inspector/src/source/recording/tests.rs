@@ -74,6 +74,11 @@ fn written(seconds: u64) -> (Vec<u8>, BTreeMap<u64, Rows>) {
             ..TransitionsFrame::default()
         };
         writer.transitions(events).expect("written");
+        if sequence % 10 == 3 {
+            writer
+                .sites(fixture::sites(at_ns, sequence))
+                .expect("written");
+        }
         if sequence % 5 == 4 {
             writer.flush().expect("written");
         }
@@ -110,7 +115,7 @@ fn each_moment_is_as_it_was_forth_and_back() {
     assert_eq!(keyframes, 4, "one a minute");
     let mut moment = Moment::first(Arc::clone(&past));
     let jumps = [0, 1, 2, 100, 99, 199, 30, 31, 61, 60, 59, 121, 5, 198];
-    for second in (0..200).chain(jumps) {
+    for second in (0..200).chain(jumps).chain((50..130).rev()) {
         // Between two groups it is as it was at the first.
         moment.go(fixture::NOW_NS + second * SECOND + SECOND / 2);
         assert_eq!(
@@ -123,6 +128,11 @@ fn each_moment_is_as_it_was_forth_and_back() {
             stats.captured_at_ns,
             fixture::NOW_NS + second / 10 * 10 * SECOND
         );
+        if second > 3 {
+            let sites = moment.sites.as_ref().expect("open sites");
+            let asked = (second - 3) / 10 * 10 + 3;
+            assert_eq!(sites.captured_at_ns, fixture::NOW_NS + asked * SECOND);
+        }
     }
 }
 

@@ -135,7 +135,8 @@ impl<W: Write> Writer<W> {
     }
 
     fn put(&mut self, told: Entry) -> io::Result<()> {
-        let at_ns = entries::at_ns(&told);
+        // What is written again at a keyframe may be older than that, and the block is not.
+        let at_ns = entries::at_ns(&told).max(self.keyframe_at_ns);
         let (first, last) = self.moments.unwrap_or((at_ns, at_ns));
         self.moments = Some((first.min(at_ns), last.max(at_ns)));
         self.last_ns = self.last_ns.max(at_ns);

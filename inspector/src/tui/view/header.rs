@@ -71,7 +71,10 @@ fn who(app: &App, room: usize) -> Line<'static> {
             let before = format!(" restarted, was {before}");
             spans.push(toned(theme, before, Tone::Warn));
         }
-        let now = app.feed.model.captured_at_ns.max(server.captured_at_ns);
+        let now = match app.recording() {
+            Some((at_ns, _)) => at_ns,
+            None => app.feed.model.captured_at_ns.max(server.captured_at_ns),
+        };
         let up = duration(theme, now.saturating_sub(server.started_at_ns));
         spans.push(toned(theme, "  up ", Tone::Dim));
         spans.push(Span::raw(up));
