@@ -7,7 +7,7 @@
 //! | bytes | of the head |
 //! |---|---|
 //! | 4 | a mark, by which blocks are found behind a damage |
-//! | 4 | 1 if the content begins with all that was known then, else 0 |
+//! | 4 | what is in it, a [`Content`] |
 //! | 4 | length of the content |
 //! | 4 | length of the same as it is stored |
 //! | 8 | the first moment in it, in nanoseconds of the process's monotonic clock |
@@ -64,11 +64,29 @@ impl Bytes for Vec<u8> {
     }
 }
 
+/// What is in a block. Events are apart from all else, for they are most of a recording, and
+/// whoever wants to know how things stood at a moment need not read them.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Content {
+    /// What has changed.
+    Changes = 0,
+    /// All that was known, and then what has changed.
+    Keyframe = 1,
+    /// Events.
+    Events = 2,
+}
+
+impl Content {
+    fn of(number: u32) -> Option<Self> {
+        let all = [Self::Changes, Self::Keyframe, Self::Events];
+        all.into_iter().find(|it| *it as u32 == number)
+    }
+}
+
 /// A block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
-    /// It begins with all that was known then.
-    pub(super) keyframe: bool,
+    pub(super) of: Content,
     pub(super) first_ns: u64,
     pub(super) last_ns: u64,
     /// What was before it cannot be read.
@@ -92,7 +110,7 @@ pub(super) struct Gap {
 impl Block {
     /// A block as it is written.
     pub(super) fn written(
-        keyframe: bool,
+        of: Content,
         (first_ns, last_ns): (u64, u64),
         content: &[u8],
     ) -> io::Result<Vec<u8>> {
@@ -105,7 +123,7 @@ impl Block {
         };
         let mut rest = &mut *head;
         rest.write_all(&MARK)?;
-        rest.write_all(&u32::from(keyframe).to_le_bytes())?;
+        rest.write_all(&(of as u32).to_le_bytes())?;
         rest.write_all(&length(content.len())?.to_le_bytes())?;
         rest.write_all(&length(stored.len())?.to_le_bytes())?;
         rest.write_all(&first_ns.to_le_bytes())?;
@@ -117,17 +135,17 @@ impl Block {
     }
 
     /// From a head that lies there; `None` if it is none.
-    fn of(head: &[u8; HEAD], at: u64) -> Option<Self> {
+    fn headed(head: &[u8; HEAD], at: u64) -> Option<Self> {
         let word = |at: usize| -> u32 {
             u32::from_le_bytes(head[at..at + 4].try_into().unwrap_or_default())
         };
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
         let is_sound = head[..4] == MARK
-            && word(4) <= 1
             && word(8) as usize <= LARGEST
             && word(HEAD - 4) == crc32fast::hash(&head[..HEAD - 4]);
-        is_sound.then(|| Self {
-            keyframe: word(4) == 1,
+        let of = Content::of(word(4)).filter(|_| is_sound)?;
+        Some(Self {
+            of,
             content: word(8),
             stored: word(12),
             first_ns: long(16),
@@ -176,7 +194,8 @@ pub(super) fn scan(bytes: &dyn Bytes) -> io::Result<(Vec<Block>, Vec<Gap>)> {
         if whole {
             bytes.read(at, &mut head)?;
         }
-        let Some(mut block) = Block::of(&head, at).filter(|it| whole && it.end() <= size) else {
+        let Some(mut block) = Block::headed(&head, at).filter(|it| whole && it.end() <= size)
+        else {
             at = next_mark(bytes, at + 1, size)?;
             continue;
         };
@@ -232,7 +251,11 @@ mod tests {
         let mut file = MAGIC.to_vec();
         for (number, content) in contents.iter().enumerate() {
             let moment = number as u64 + 1;
-            let block = Block::written(number == 0, (moment, moment), content);
+            let of = match number {
+                0 => Content::Keyframe,
+                _ => Content::Changes,
+            };
+            let block = Block::written(of, (moment, moment), content);
             file.extend(block.expect("written to memory"));
         }
         file
@@ -250,7 +273,8 @@ mod tests {
         let file = file(&[b"one", &long, b""]);
         let (blocks, gaps) = scan(&file).expect("read");
         assert_eq!((blocks.len(), gaps.len()), (3, 0));
-        assert!(blocks[0].keyframe && !blocks[1].keyframe);
+        let of: Vec<Content> = blocks.iter().map(|it| it.of).collect();
+        assert_eq!(of, [Content::Keyframe, Content::Changes, Content::Changes]);
         assert_eq!(contents(&file), [b"one".to_vec(), long, Vec::new()]);
     }
 
@@ -275,7 +299,7 @@ mod tests {
         let mut file = file(&[b"one"]);
         file.extend(MARK);
         file.extend([0; 100]);
-        let last = Block::written(false, (9, 9), b"last").expect("written");
+        let last = Block::written(Content::Events, (9, 9), b"last").expect("written");
         file.extend(last);
         let (blocks, gaps) = scan(&file).expect("read");
         assert_eq!(contents(&file), [b"one".to_vec(), b"last".to_vec()]);

@@ -7,6 +7,7 @@ use netpoller_proto::v1::{Event, TransitionsFrame, WatchTransitionsRequest};
 use netpoller_proto::vocabulary::DescId;
 use tonic::Status;
 
+use super::block::Content;
 use super::past::Past;
 
 /// Which events somebody wants.
@@ -59,7 +60,9 @@ pub(super) fn between<'a>(
     wanted: &'a Wanted,
 ) -> impl Iterator<Item = TransitionsFrame> + 'a {
     let blocks = past.blocks(0).iter();
-    let near = blocks.filter(move |it| it.last_ns >= from_ns && it.first_ns <= until_ns);
+    let near = blocks.filter(move |it| {
+        it.of == Content::Events && it.last_ns >= from_ns && it.first_ns <= until_ns
+    });
     near.filter_map(|block| past.entries(block))
         .flatten()
         .filter_map(move |told| {
@@ -83,7 +86,8 @@ pub(super) fn last(past: &Past, until_ns: u64, wanted: &Wanted) -> Vec<Event> {
     let blocks = past.blocks(0).iter().rev();
     let mut kept: Vec<Vec<Event>> = Vec::new();
     let mut count = 0;
-    for block in blocks.filter(|it| it.first_ns <= until_ns).take(BLOCKS) {
+    let near = blocks.filter(|it| it.of == Content::Events && it.first_ns <= until_ns);
+    for block in near.take(BLOCKS) {
         let entries = past.entries(block).unwrap_or_default();
         let frames = entries.into_iter().filter_map(|told| match told {
             Told::Transitions(frame) => Some(frame.events),

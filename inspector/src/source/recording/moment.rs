@@ -6,6 +6,7 @@ use std::sync::Arc;
 use netpoller_proto::v1::entry::Told;
 use netpoller_proto::v1::{DiagnoseResponse, GetServerResponse, ListSitesResponse};
 
+use super::block::Content;
 use super::entries;
 use super::past::Past;
 use crate::model::Model;
@@ -76,9 +77,12 @@ impl Moment {
                 return;
             }
             self.next += 1;
-            if block.keyframe || block.behind_gap {
-                self.is_blind = !block.keyframe;
+            if block.of == Content::Keyframe || block.behind_gap {
+                self.is_blind = block.of != Content::Keyframe;
                 self.model.interrupt();
+            }
+            if block.of == Content::Events {
+                continue;
             }
             match past.entries(block) {
                 Some(entries) => self.later.extend(entries),

@@ -7,7 +7,7 @@ use std::path::Path;
 
 use netpoller_proto::v1::entry::Told;
 
-use super::block::{Block, Bytes, Gap, MAGIC, scan};
+use super::block::{Block, Bytes, Content, Gap, MAGIC, scan};
 use super::entries;
 use crate::failure::Failure;
 use crate::foreign;
@@ -106,7 +106,11 @@ impl Past {
     /// The last block at or before this moment that begins with all that was known; the first of
     /// them, if there is none.
     pub(super) fn keyframe(&self, at_ns: u64) -> Option<usize> {
-        let keyframes = self.blocks.iter().enumerate().filter(|(_, it)| it.keyframe);
+        let keyframes = self
+            .blocks
+            .iter()
+            .enumerate()
+            .filter(|(_, it)| it.of == Content::Keyframe);
         let mut first = None;
         let mut last = None;
         for (number, block) in keyframes {
@@ -122,8 +126,8 @@ impl Past {
     fn first_table(&self) -> Option<u64> {
         let mut is_known = false;
         for block in &self.blocks {
-            is_known = block.keyframe || (is_known && !block.behind_gap);
-            if !is_known {
+            is_known = block.of == Content::Keyframe || (is_known && !block.behind_gap);
+            if !is_known || block.of == Content::Events {
                 continue;
             }
             for told in self.entries(block)? {

@@ -9,6 +9,7 @@ use netpoller_proto::v1::{
 use proptest::prelude::*;
 use tokio_stream::StreamExt;
 
+use super::block::Content;
 use super::events::{Wanted, between};
 use super::moment::Moment;
 use super::past::Past;
@@ -111,7 +112,11 @@ fn each_moment_is_as_it_was_forth_and_back() {
     assert_eq!(past.ended, "its time is over");
     assert_eq!(past.begins_at_ns, fixture::NOW_NS);
     assert_eq!(past.ends_at_ns, fixture::NOW_NS + 199 * SECOND);
-    let keyframes = past.blocks(0).iter().filter(|block| block.keyframe).count();
+    let keyframes = past
+        .blocks(0)
+        .iter()
+        .filter(|it| it.of == Content::Keyframe)
+        .count();
     assert_eq!(keyframes, 4, "one a minute");
     let mut moment = Moment::first(Arc::clone(&past));
     let jumps = [0, 1, 2, 100, 99, 199, 30, 31, 61, 60, 59, 121, 5, 198];

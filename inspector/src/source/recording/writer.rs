@@ -9,7 +9,7 @@ use netpoller_proto::v1::{
     WatchFrame,
 };
 
-use super::block::{Block, MAGIC};
+use super::block::{Block, Content, MAGIC};
 use super::entries;
 use crate::model::Model;
 use crate::source::serve::{Table, Told, Wanted};
@@ -29,10 +29,9 @@ const KEYFRAME_BYTES: usize = 16 << 20;
 pub(crate) struct Writer<W> {
     out: W,
     written: u64,
-    /// Entries of the block that is to be written next.
-    content: Vec<u8>,
-    keyframe: bool,
-    moments: Option<(u64, u64)>,
+    /// The blocks that are to be written next.
+    state: Next,
+    events: Next,
     last_ns: u64,
     /// All that is known.
     server: GetServerResponse,
@@ -51,9 +50,8 @@ impl<W: Write> Writer<W> {
         let mut writer = Self {
             out,
             written: MAGIC.len() as u64,
-            content: Vec::new(),
-            keyframe: true,
-            moments: None,
+            state: Next::of(Content::Keyframe),
+            events: Next::of(Content::Events),
             last_ns: server.captured_at_ns,
             keyframe_at_ns: server.captured_at_ns,
             server: server.clone(),
@@ -123,11 +121,12 @@ impl<W: Write> Writer<W> {
 
     /// Writes what has come so far.
     pub(crate) fn flush(&mut self) -> io::Result<()> {
-        if let Some(moments) = self.moments.take() {
-            let block = Block::written(self.keyframe, moments, &self.content)?;
-            // What comes next is a block of its own, even if this one is not written.
-            self.content.clear();
-            self.keyframe = false;
+        // So that the end is the last of all.
+        let blocks = [
+            self.events.take(Content::Events)?,
+            self.state.take(Content::Changes)?,
+        ];
+        for block in blocks.into_iter().flatten() {
             self.out.write_all(&block)?;
             self.written += block.len() as u64;
         }
@@ -137,13 +136,17 @@ impl<W: Write> Writer<W> {
     fn put(&mut self, told: Entry) -> io::Result<()> {
         // What is written again at a keyframe may be older than that, and the block is not.
         let at_ns = entries::at_ns(&told).max(self.keyframe_at_ns);
-        let (first, last) = self.moments.unwrap_or((at_ns, at_ns));
-        self.moments = Some((first.min(at_ns), last.max(at_ns)));
         self.last_ns = self.last_ns.max(at_ns);
-        let before = self.content.len();
-        entries::put(told, &mut self.content);
-        self.since_keyframe += self.content.len() - before;
-        match self.content.len() >= BLOCK {
+        let next = match &told {
+            Entry::Transitions(_) => &mut self.events,
+            _ => &mut self.state,
+        };
+        let more = next.put(told, at_ns);
+        let is_full = next.content.len() >= BLOCK;
+        if next.of != Content::Events {
+            self.since_keyframe += more;
+        }
+        match is_full {
             true => self.flush(),
             false => Ok(()),
         }
@@ -152,7 +155,7 @@ impl<W: Write> Writer<W> {
     /// Begins a block with all that is known.
     fn keyframe(&mut self) -> io::Result<()> {
         self.flush()?;
-        self.keyframe = true;
+        self.state.of = Content::Keyframe;
         self.keyframe_at_ns = self.model.captured_at_ns;
         let mut server = self.server.clone();
         let gone_ns = self
@@ -185,5 +188,44 @@ impl<W: Write> Writer<W> {
         }
         self.since_keyframe = 0;
         Ok(())
+    }
+}
+
+/// A block that is to be written.
+#[derive(Debug)]
+struct Next {
+    of: Content,
+    content: Vec<u8>,
+    /// The first and the last moment in it; `None` while it is empty.
+    moments: Option<(u64, u64)>,
+}
+
+impl Next {
+    fn of(of: Content) -> Self {
+        Self {
+            of,
+            content: Vec::new(),
+            moments: None,
+        }
+    }
+
+    /// Puts an entry behind others, and returns how long it is.
+    fn put(&mut self, told: Entry, at_ns: u64) -> usize {
+        let (first, last) = self.moments.unwrap_or((at_ns, at_ns));
+        self.moments = Some((first.min(at_ns), last.max(at_ns)));
+        let before = self.content.len();
+        entries::put(told, &mut self.content);
+        self.content.len() - before
+    }
+
+    /// The block as it is written, unless it is empty; what comes next is a block of its own, even
+    /// if this one is not written.
+    fn take(&mut self, then: Content) -> io::Result<Option<Vec<u8>>> {
+        let Some(moments) = self.moments.take() else {
+            return Ok(None);
+        };
+        let of = std::mem::replace(&mut self.of, then);
+        let content = std::mem::take(&mut self.content);
+        Block::written(of, moments, &content).map(Some)
     }
 }
