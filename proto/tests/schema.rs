@@ -3,7 +3,9 @@
 
 use std::path::Path;
 
-use prost_reflect::{DescriptorPool, EnumDescriptor, FieldDescriptor, MessageDescriptor};
+use prost_reflect::{
+    DescriptorPool, EnumDescriptor, FieldDescriptor, FileDescriptor, MessageDescriptor,
+};
 
 /// The protocol as it is.
 fn current() -> DescriptorPool {
@@ -120,8 +122,7 @@ fn what_an_older_client_knows_is_there_with_the_same_number_type_and_name() {
 }
 
 /// The comment on what lies at this path of the file.
-fn comment(pool: &DescriptorPool, path: &[i32]) -> String {
-    let file = pool.files().next().expect("a file");
+fn comment(file: &FileDescriptor, path: &[i32]) -> String {
     let info = file
         .file_descriptor_proto()
         .source_code_info
@@ -151,36 +152,36 @@ fn written(pool: &DescriptorPool) -> Vec<MessageDescriptor> {
 fn everything_has_a_comment() {
     let pool = current();
     let mut missing = Vec::new();
-    let mut check = |name: &str, path: &[i32]| {
-        if comment(&pool, path).trim().len() < 3 {
+    let mut check = |name: &str, file: &FileDescriptor, path: &[i32]| {
+        if comment(file, path).trim().len() < 3 {
             missing.push(name.to_owned());
         }
     };
     let messages = written(&pool);
     assert!(messages.len() > 30);
     for message in &messages {
-        check(message.full_name(), message.path());
+        check(message.full_name(), &message.parent_file(), message.path());
         for field in message
             .fields()
             .filter(|field| field.containing_oneof().is_none())
         {
-            check(field.full_name(), field.path());
+            check(field.full_name(), &field.parent_file(), field.path());
         }
     }
     for it in pool.all_enums() {
-        check(it.full_name(), it.path());
+        check(it.full_name(), &it.parent_file(), it.path());
         for value in it.values() {
-            check(value.full_name(), value.path());
+            check(value.full_name(), &it.parent_file(), value.path());
         }
     }
     for service in pool.services() {
-        check(service.full_name(), service.path());
+        check(service.full_name(), &service.parent_file(), service.path());
         for method in service.methods() {
-            check(method.full_name(), method.path());
+            check(method.full_name(), &service.parent_file(), method.path());
         }
     }
     for field in messages.iter().flat_map(MessageDescriptor::fields) {
-        check(field.full_name(), field.path());
+        check(field.full_name(), &field.parent_file(), field.path());
     }
     assert!(missing.is_empty(), "without a comment: {missing:#?}");
 }
@@ -190,7 +191,7 @@ fn times_and_durations_say_their_unit_in_their_name() {
     let pool = current();
     let mut times = 0;
     for field in written(&pool).iter().flat_map(MessageDescriptor::fields) {
-        let said = comment(&pool, field.path());
+        let said = comment(&field.parent_file(), field.path());
         let said = said.trim();
         let number = format!("{:?}", field.kind()).contains("64");
         let is_time = said.starts_with("When ")
