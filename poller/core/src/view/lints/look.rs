@@ -236,3 +236,6 @@ pub fn diagnose(poller: &Poller, window: Duration) -> Vec<Finding> {
         }
     }
 }
+
+#[cfg(all(test, not(loom), not(netpoller_bare)))]
+mod tests;
