@@ -35,7 +35,7 @@ PANELS = [
         "short", (f"count(sum by (instance) ({sel('netpoller_findings')}) > 0) or vector(0)", "instances"), bad=1, height=4,
     ),
     stat(
-        "Restarted within the hour", "Instances whose process is younger than an hour: a deploy, or a crash.",
+        "Restarted in 1 h", "Instances whose process is younger than an hour: a deploy, or a crash.",
         "short", (f"count(time() - {sel('netpoller_start_timestamp_seconds', PROCESS)} < 3600) or vector(0)", "instances"), height=4,
     ),
     table(

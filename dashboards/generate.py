@@ -124,6 +124,7 @@ FAULTS = [
         a connection open and say nothing, and falls when they go; the same of writers is a peer that reads nothing.""",
         "s",
         (f"max by (poller, direction) ({sel('netpoller_oldest_wait_seconds')})", "{{poller}} {{direction}}"),
+        log=True,
     ),
     graph(
         "Unpolled",
@@ -152,19 +153,17 @@ OVERVIEW = [
         "short", (total("netpoller_deadlines_armed"), "{{poller}}"),
     ),
     stat(
-        "Pollers asleep",
-        """Instances whose poller is inside epoll_wait at the moment of the scrape. An idle poller that waits in it is here; one
-        that is driven by tokio or by a loop of the program never blocks and shows 0.""",
-        "short", (total("netpoller_poller_blocked"), "{{poller}}"),
+        "Utilisation",
+        """The share of the time in which the busiest poller does not sleep in epoll_wait. Near 1 it has no room left. One that a runtime
+        or a loop of the program drives never sleeps there, and is left out.""",
+        "percentunit",
+        (f"max by (poller) (clamp_min(1 - (sum by ({EACH}) "
+         f"(rate({sel('netpoller_poll_duration_seconds_sum')}[$__rate_interval])) > 0), 0))", "{{poller}}"),
+        warn=0.8, bad=0.95,
     ),
     stat(
-        "Last poll",
-        """Age of the last return from epoll_wait when the metrics were scraped, the oldest of all instances. Under traffic it is
-        well below a second. If it grows while the poller is not asleep and there are waiters, nobody polls: look for a task
-        that blocks its thread.""",
-        "s",
-        (f"max by (poller) (clamp_min(timestamp({sel('netpoller_last_poll_timestamp_seconds')}) - "
-         f"({sel('netpoller_last_poll_timestamp_seconds')} > 0), 0))", "{{poller}}"),
+        "Polls", "Calls to epoll_wait. None, with waiters that wait for long, is a poller that nobody drives.",
+        "ops", (rate("netpoller_polls_total"), "{{poller}}"),
     ),
     stat(
         "Up",
@@ -176,6 +175,7 @@ OVERVIEW = [
         """Reads, writes, accepts and connects that were completed, whatever the result. For a request and its answer there is
         one read and one write.""",
         "ops", (rate("netpoller_io_operations_total", "poller, op"), "{{poller}} {{op}}"),
+        lines=4,
     ),
     graph(
         "Bytes",
@@ -189,6 +189,7 @@ OVERVIEW = [
         "ops",
         (rate("netpoller_io_operations_total", "poller, op, result", result="~timeout|closed|error"),
          "{{poller}} {{op}} {{result}}"),
+        lines=12,
     ),
 ]
 
@@ -206,6 +207,7 @@ WAITING = [
         "s",
         (quantile(0.5, "netpoller_block_duration_seconds", "poller, direction", outcome="io"), "{{poller}} {{direction}} p50"),
         (quantile(0.99, "netpoller_block_duration_seconds", "poller, direction", outcome="io"), "{{poller}} {{direction}} p99"),
+        lines=4, log=True,
     ),
     graph(
         "How parking ended",
@@ -213,6 +215,7 @@ WAITING = [
         among them.""",
         "ops",
         (rate("netpoller_block_duration_seconds_count", "poller, direction, outcome"), "{{poller}} {{direction}} {{outcome}}"),
+        lines=6,
     ),
     heatmap(
         "Time parked, ended by io",
@@ -238,7 +241,7 @@ WAITING = [
         (quantile(0.5, "netpoller_wakeup_latency_seconds", "poller, direction"), "{{poller}} {{direction}} p50"),
         (quantile(0.99, "netpoller_wakeup_latency_seconds", "poller, direction"), "{{poller}} {{direction}} p99"),
         (quantile(0.99, "netpoller_timer_wakeup_latency_seconds", "poller"), "{{poller}} sleeps p99"),
-        width=12,
+        width=12, lines=5, log=True,
     ),
     heatmap(
         "Wakeup latency",
@@ -256,7 +259,7 @@ MACHINE = [
         "ops",
         (rate("netpoller_transitions_total", "poller, direction, transition", direction="read"),
          "{{poller}} {{direction}} {{transition}}"),
-        width=12,
+        width=12, lines=14,
     ),
     graph(
         "Transitions of wg",
@@ -265,12 +268,13 @@ MACHINE = [
         "ops",
         (rate("netpoller_transitions_total", "poller, direction, transition", direction="write"),
          "{{poller}} {{direction}} {{transition}}"),
-        width=12,
+        width=12, lines=14,
     ),
     graph(
         "Unparks by cause",
         "Parked waiters that were released: reads and writes mostly by io, sleeps by their deadline.",
         "ops", (rate("netpoller_unparks_total", "poller, direction, cause"), "{{poller}} {{direction}} {{cause}}"),
+        lines=8,
     ),
     graph(
         "Races won by the event",
@@ -304,6 +308,7 @@ MACHINE = [
         "none",
         (ratio(rate("netpoller_io_syscalls_total", "poller, op, result"), rate("netpoller_io_operations_total", "poller, op"),
                matching="ignoring (result) group_left ()"), "{{poller}} {{op}} {{result}}"),
+        lines=16,
     ),
 ]
 
@@ -327,6 +332,7 @@ POLLING = [
         "Events by kind",
         """Bits that epoll reported. rdhup and hup go with closing connections. err is a connection that was reset or refused.""",
         "ops", (rate("netpoller_events_total", "poller, event"), "{{poller}} {{event}}"),
+        lines=5,
     ),
     heatmap(
         "Events for each wait",
@@ -364,6 +370,7 @@ POLLING = [
         "s",
         (quantile(0.5, "netpoller_dispatch_duration_seconds"), "{{poller}} p50"),
         (quantile(0.99, "netpoller_dispatch_duration_seconds"), "{{poller}} p99"),
+        log=True,
     ),
     graph(
         "Shares of a wakeup (p99)",
@@ -372,6 +379,7 @@ POLLING = [
         poller_to_waker is what the poller did before it called the waker; waker_to_run is the scheduler's, of the runtime or of
         the kernel.""",
         "s", (quantile(0.99, "netpoller_wakeup_share_seconds", "poller, share"), "{{poller}} {{share}}"),
+        log=True,
     ),
     graph(
         "Gap between polls (p50, p99)",
@@ -379,6 +387,7 @@ POLLING = [
         "s",
         (quantile(0.5, "netpoller_poll_gap_seconds"), "{{poller}} p50"),
         (quantile(0.99, "netpoller_poll_gap_seconds"), "{{poller}} p99"),
+        log=True,
     ),
     graph(
         "Flight recorder",
@@ -387,13 +396,20 @@ POLLING = [
         "ops", (rate("netpoller_recorder_events_total", "poller, result"), "{{poller}} {{result}}"),
     ),
     graph(
+        "Since the last poll",
+        """Age of the last return from epoll_wait when the metrics were scraped, the oldest of all instances. Idle, it grows to the next
+        deadline; under traffic it is well below a second. What grows while there are events due is a poller that nobody drives.""",
+        "s",
+        (f"max by (poller) (clamp_min(timestamp({sel('netpoller_last_poll_timestamp_seconds')}) - "
+         f"({sel('netpoller_last_poll_timestamp_seconds')} > 0), 0))", "{{poller}}"),
+    ),
+    graph(
         "Breaks",
         """Requests to end a blocking wait early. written went to the eventfd, coalesced found one on its way, woken were drained by
         a poll. written and woken go together.""",
         "ops",
         (rate("netpoller_breaks_total", "poller, result"), "{{poller}} {{result}}"),
         (rate("netpoller_break_wakeups_total"), "{{poller}} woken"),
-        width=12,
     ),
     graph(
         "Break latency (p50, p99)",
@@ -401,7 +417,7 @@ POLLING = [
         "s",
         (quantile(0.5, "netpoller_break_latency_seconds"), "{{poller}} p50"),
         (quantile(0.99, "netpoller_break_latency_seconds"), "{{poller}} p99"),
-        width=12,
+        log=True,
     ),
 ]
 
@@ -445,6 +461,7 @@ DEADLINES = [
         "s",
         (quantile(0.5, "netpoller_timer_block_duration_seconds", "poller"), "{{poller}} p50"),
         (quantile(0.99, "netpoller_timer_block_duration_seconds", "poller"), "{{poller}} p99"),
+        log=True,
     ),
     graph(
         "Lag (p50, p99)",
@@ -453,7 +470,7 @@ DEADLINES = [
         "s",
         (quantile(0.5, "netpoller_deadline_lag_seconds"), "{{poller}} p50"),
         (quantile(0.99, "netpoller_deadline_lag_seconds"), "{{poller}} p99"),
-        width=12,
+        width=12, log=True,
     ),
     heatmap(
         "Lag",
@@ -467,22 +484,26 @@ REGISTRATIONS = [
         "Descriptors by kind",
         "What is registered now.",
         "short", (total("netpoller_registered_fds", "poller, kind"), "{{poller}} {{kind}}"), stack=True,
+        lines=6,
     ),
     graph(
         "Registrations",
         "Descriptors that came, by kind. For a server it is the rate of new connections.",
         "ops", (rate("netpoller_registrations_total", "poller, kind", kind="~" + DESCRIPTORS), "{{poller}} {{kind}}"),
+        lines=6,
     ),
     graph(
         "Deregistrations",
         "Descriptors that went, by kind. In the long run as many as came.",
         "ops", (rate("netpoller_deregistrations_total", "poller, kind", kind="~" + DESCRIPTORS), "{{poller}} {{kind}}"),
+        lines=6,
     ),
     graph(
         "Registrations refused",
         """By errno. None is good. ENOSPC is the user's limit of epoll watches, ENOMEM the kernel's memory, EPERM a regular file,
         EEXIST a descriptor that is registered already, EBADF one that is closed.""",
         "ops", (rate("netpoller_register_errors_total", "poller, errno"), "{{poller}} {{errno}}"),
+        lines=6,
     ),
     graph(
         "Waits that failed",
@@ -532,6 +553,7 @@ REGISTRATIONS = [
         """What a registration, and a deregistration, took in the kernel. A microsecond is good. Much more is somebody who reads the
         fdinfo of the poller, as agents do that look into /proc: it keeps registrations and events waiting meanwhile.""",
         "s", (quantile(0.99, "netpoller_epoll_ctl_duration_seconds", "poller, op"), "{{poller}} {{op}}"), width=12,
+        log=True,
     ),
     graph(
         "From accept to the first read (p50, p99)",
@@ -540,7 +562,7 @@ REGISTRATIONS = [
         "s",
         (quantile(0.5, "netpoller_accept_to_first_read_seconds"), "{{poller}} p50"),
         (quantile(0.99, "netpoller_accept_to_first_read_seconds"), "{{poller}} p99"),
-        width=12,
+        width=12, log=True,
     ),
 ]
 
@@ -551,7 +573,7 @@ HEALTH = [
         two counts, so single points off by a few are noise; a line that stays off is a bug of netpoller.""",
         "short",
         *((f"sum by (poller) ({law})", "{{poller}} " + name) for name, law in LAWS.items()),
-        width=16, signed=True,
+        width=16, signed=True, lines=8,
     ),
     graph(
         "Scrapes",
@@ -566,6 +588,7 @@ HEALTH = [
         "ops",
         (f"sum by (instance) (rate({sel('netpoller_scrape_errors_total', PROCESS)}[$__rate_interval]))", "{{instance}} failed"),
         (f"sum by (instance, code) (rate({sel('netpoller_scrape_requests_total', PROCESS)}[$__rate_interval]))", "{{instance}} {{code}}"),
+        lines=9,
     ),
     table(
         "Builds",

@@ -4,6 +4,8 @@ Panels are laid out from left to right on 24 columns, in the order in which they
 Everything is classic JSON of schema version 39, which Grafana 10 and later import.
 """
 
+import math
+
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
 # What every selector says, so that the variables at the top of the dashboard hold for every panel.
@@ -12,6 +14,8 @@ SCOPE = 'job=~"$job", instance=~"$instance", poller=~"$poller"'
 PROCESS = 'job=~"$job", instance=~"$instance"'
 
 COLUMNS = 24
+# Pixels of a row of the grid.
+CELL = 38
 
 
 # Expressions.
@@ -53,10 +57,25 @@ def mean(histogram, by="poller", **labels):
 # Panels.
 
 
-def graph(title, description, unit, *targets, width=8, height=8, stack=False, signed=False, log=False,
-          compact=False):
+# Grafana gives a legend below at most a third of a panel, and scrolls the rest.
+BELOW = 3
+
+
+def legend(lines, compact):
+    if compact:
+        return {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True}
+    beside = lines > BELOW
+    return {"calcs": ["lastNotNull"] if beside else ["lastNotNull", "max"], "displayMode": "table",
+            "placement": "right" if beside else "bottom", "showLegend": True, "sortBy": "Last *", "sortDesc": True}
+
+
+def graph(title, description, unit, *targets, width=8, height=9, stack=False, signed=False, log=False, compact=False,
+          lines=1):
     """Lines over time; a target is (expression, legend). `signed` is for values that may be negative, `log` for those of very
-    different size; a `compact` one has no numbers in its legend."""
+    different size; a `compact` one has no numbers in its legend. With more than a few `lines` for each poller the legend is
+    beside them, and the panel high enough for all of it."""
+    if lines > BELOW:
+        height = max(height, math.ceil((90 + 24 * lines) / CELL))
     custom = {
         "drawStyle": "line",
         "fillOpacity": 20 if stack else 8,
@@ -73,9 +92,7 @@ def graph(title, description, unit, *targets, width=8, height=8, stack=False, si
     return _panel("timeseries", title, description, width, height, targets, {
         "fieldConfig": {"defaults": defaults, "overrides": []},
         "options": {
-            "legend": {"calcs": [], "displayMode": "list", "placement": "bottom", "showLegend": True} if compact else
-                      {"calcs": ["lastNotNull", "max"], "displayMode": "table", "placement": "bottom", "showLegend": True,
-                       "sortBy": "Last *", "sortDesc": True},
+            "legend": legend(lines, compact),
             "tooltip": {"mode": "multi", "sort": "desc"},
         },
     })
@@ -111,7 +128,7 @@ def stat(title, description, unit, *targets, width=4, height=5, warn=None, bad=N
 
 def heatmap(title, description, unit, histogram, width=8, **labels):
     """How the observations of a histogram are spread over its buckets, over time."""
-    panel = _panel("heatmap", title, description, width, 8, [(rate(histogram + "_bucket", "le", **labels), "{{le}}")], {
+    panel = _panel("heatmap", title, description, width, 9, [(rate(histogram + "_bucket", "le", **labels), "{{le}}")], {
         "fieldConfig": {"defaults": {"custom": {"scaleDistribution": {"type": "linear"}}}, "overrides": []},
         "options": {
             "calculate": False,
@@ -214,6 +231,18 @@ def variable(name, query):
 # The whole.
 
 
+def in_lines(panels):
+    """The panels that are beside each other, from the top down."""
+    lines, used = [], COLUMNS
+    for panel in panels:
+        if used + panel["gridPos"]["w"] > COLUMNS:
+            lines.append([])
+            used = 0
+        lines[-1].append(panel)
+        used += panel["gridPos"]["w"]
+    return lines
+
+
 def dashboard(rows, **about):
     """Numbers the panels and lays them out. A row is (title, collapsed, panels)."""
     panels, y, ids = [], 0, iter(range(1, 1000))
@@ -222,15 +251,15 @@ def dashboard(rows, **about):
                "gridPos": {"h": 1, "w": COLUMNS, "x": 0, "y": y}}
         panels.append(row)
         y += 1
-        x, top, bottom = 0, y, y
-        for panel in inside:
-            place = panel["gridPos"]
-            if x + place["w"] > COLUMNS:
-                x, top = 0, bottom
-            place.update({"x": x, "y": top})
-            panel["id"] = next(ids)
-            x += place["w"]
-            bottom = max(bottom, top + place["h"])
+        bottom = y
+        for line in in_lines(inside):
+            # All of a line are as high as the highest.
+            x, top, height = 0, bottom, max(panel["gridPos"]["h"] for panel in line)
+            for panel in line:
+                panel["gridPos"].update({"x": x, "y": top, "h": height})
+                panel["id"] = next(ids)
+                x += panel["gridPos"]["w"]
+            bottom = top + height
         # What is folded takes no room.
         y = y if collapsed else bottom
         (row["panels"] if collapsed else panels).extend(inside)

@@ -9,8 +9,9 @@ WORST = "job, instance, poller"
 
 
 def share(part):
-    """The mean of one share of the way from the kernel to the waiter."""
-    return ratio(rate("netpoller_wakeup_share_seconds_sum", share=part), rate("netpoller_wakeup_share_seconds_count", share=part))
+    """The mean of one share of the way from the kernel to the waiter, over all pollers."""
+    return ratio(rate("netpoller_wakeup_share_seconds_sum", "", share=part),
+                 rate("netpoller_wakeup_share_seconds_count", "", share=part))
 
 
 PANELS = [
@@ -47,13 +48,13 @@ PANELS = [
         "Which faults, by the name under which `netpoller doctor` and its runbook tell of them. There are none.",
         "short",
         (f"sum by (lint) ({sel('netpoller_findings')}) > 0 or sum by () ({sel('netpoller_findings')}) == 0", "{{lint}}"),
-        stack=True, height=9,
+        stack=True, height=9, width=12, compact=True,
     ),
     graph(
         "Oldest wait",
         """The longest of those who are parked now, but for sleeps and accepts. Of readers it is an idle client; of writers a peer
         that reads nothing.""",
-        "s", (f"max by (direction) ({sel('netpoller_oldest_wait_seconds')})", "{{direction}}"), log=True, height=9,
+        "s", (f"max by (direction) ({sel('netpoller_oldest_wait_seconds')})", "{{direction}}"), log=True, height=9, width=5,
     ),
     graph(
         "Shares of a wake, stacked",
@@ -63,7 +64,7 @@ PANELS = [
         (share("kernel_to_poller"), "kernel, nobody polled"),
         (share("poller_to_waker"), "poller, others were woken first"),
         (share("waker_to_run"), "scheduler, others ran first"),
-        stack=True, height=9,
+        stack=True, height=9, width=7,
     ),
     graph(
         "Late wakes and deadlines (p99)",
@@ -90,7 +91,7 @@ PANELS = [
         (rate("netpoller_io_operations_total", "op, result", result="~timeout|error"), "{{op}} {{result}}"),
         (f"sum by () (rate({sel('netpoller_accept_backoffs_total')}[$__rate_interval]))", "accept pauses"),
         (f"sum by () (rate({sel('netpoller_accept_shed_total')}[$__rate_interval]))", "accept refused"),
-        height=9,
+        height=9, compact=True,
     ),
 ]
 
