@@ -19,6 +19,8 @@ pub(crate) struct Doctor {
     terms: Terms,
     catalogue: Catalogue,
     has_looked_again: bool,
+    /// What the process said last.
+    pub(crate) answered: Option<DiagnoseResponse>,
 }
 
 /// What a look has found.
@@ -54,6 +56,7 @@ impl Doctor {
             terms,
             catalogue,
             has_looked_again: false,
+            answered: None,
         })
     }
 
@@ -67,6 +70,7 @@ impl Doctor {
         let request = self.request(kernel);
         loop {
             let mut answer = connection.diagnose(request.clone()).await?;
+            self.answered = Some(answer.clone());
             // Afterwards: both read the kernel's list, and neither is to keep the other from it.
             let (audit, without_kernel) = self.audit(connection, kernel).await;
             date(&mut answer, &self.catalogue);

@@ -1,5 +1,6 @@
 //! The moment at which a recording is looked at.
 
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -16,6 +17,8 @@ pub(crate) struct Cursor {
     at_ns: watch::Sender<u64>,
     /// What goes on follows it, and does not move it.
     is_held: AtomicBool,
+    /// The moments at which something was found, once they are known.
+    finds: watch::Sender<Option<Arc<[u64]>>>,
 }
 
 impl Cursor {
@@ -27,7 +30,36 @@ impl Cursor {
             put_at_ns: at_ns,
             at_ns: watch::Sender::new(at_ns.unwrap_or(ends_at_ns)),
             is_held: AtomicBool::new(false),
+            finds: watch::Sender::new(None),
         }
+    }
+
+    /// Takes the moments at which something was found, the earliest first.
+    pub(super) fn mark(&self, finds: Vec<u64>) {
+        self.finds.send_replace(Some(finds.into()));
+    }
+
+    /// Goes to the next moment at which something was found, or to the one before, once these are
+    /// known. False if there is none.
+    pub(super) async fn jump(&self, forth: bool) -> bool {
+        let mut finds = self.finds.subscribe();
+        let Ok(finds) = finds.wait_for(Option::is_some).await.as_deref().cloned() else {
+            return false;
+        };
+        let (finds, at_ns) = (finds.unwrap_or_default(), self.at_ns());
+        let found = match forth {
+            true => finds.iter().find(|it| **it > at_ns),
+            false => finds.iter().rev().find(|it| **it < at_ns),
+        };
+        if let Some(found) = found {
+            self.go(*found);
+        }
+        found.is_some()
+    }
+
+    /// Where it is, now and then.
+    pub(super) fn place(&self) -> watch::Receiver<u64> {
+        self.at_ns.subscribe()
     }
 
     /// Where it is.
@@ -74,7 +106,7 @@ impl Cursor {
     /// Where it goes; `None` while what goes on moves it.
     pub(super) fn moves(&self) -> Option<watch::Receiver<u64>> {
         let is_held = self.is_held.load(Ordering::Relaxed);
-        is_held.then(|| self.at_ns.subscribe())
+        is_held.then(|| self.place())
     }
 }
 
@@ -85,6 +117,21 @@ fn nanos(time: Duration) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[tokio::test]
+    async fn it_jumps_between_what_was_found_and_stays_where_nothing_is() {
+        let cursor = Arc::new(Cursor::new(0, 100, None));
+        let waits = tokio::spawn({
+            let cursor = Arc::clone(&cursor);
+            async move { cursor.jump(false).await }
+        });
+        cursor.mark(vec![10, 40]);
+        assert!(waits.await.expect("it ends") && cursor.at_ns() == 40);
+        assert!(cursor.jump(false).await && cursor.at_ns() == 10);
+        assert!(!cursor.jump(false).await && cursor.at_ns() == 10);
+        assert!(cursor.jump(true).await && cursor.at_ns() == 40);
+        assert!(!cursor.jump(true).await && cursor.at_ns() == 40);
+    }
 
     #[test]
     fn it_goes_no_further_than_the_recording() {

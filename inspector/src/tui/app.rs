@@ -14,7 +14,7 @@ use ratatui::layout::Rect;
 use super::Arrangement;
 use super::binding::Keymap;
 use super::events::Events;
-use super::known::{Feed, Link, Wanted};
+use super::known::{Feed, Link, Travel, Wanted};
 use super::theme::Theme;
 use crate::clock::Anchor;
 use crate::model::RowKey;
@@ -243,8 +243,8 @@ pub(crate) struct App {
     pub(crate) filter: Filter,
     /// The events that the filter admits.
     pub(crate) events: Events,
-    /// How far one has gone through a recording.
-    pub(crate) travelled: i32,
+    /// The moment that is looked at.
+    pub(crate) travel: Travel,
     /// Of the terminal.
     pub(crate) size: (u16, u16),
 }
@@ -303,7 +303,7 @@ impl App {
             notice: None,
             filter: Filter::default(),
             events: Events::default(),
-            travelled: 0,
+            travel: Travel::default(),
             size,
         }
     }
@@ -384,7 +384,7 @@ impl App {
                 }
                 _ => None,
             },
-            travelled: self.travelled,
+            travel: self.travel,
         }
     }
 

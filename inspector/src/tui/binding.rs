@@ -32,6 +32,8 @@ pub(crate) enum Action {
     Save,
     TimeBack,
     TimeForth,
+    FindingBack,
+    FindingForth,
     Help,
     Redraw,
     Suspend,

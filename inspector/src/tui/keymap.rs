@@ -81,12 +81,32 @@ pub(crate) fn keymap() -> Keymap {
             "freeze the picture, or let it go on",
         )
         .footer("freeze"),
-        on(letter('['), Action::TimeBack, "earlier in a recording").footer("earlier"),
-        on(letter(']'), Action::TimeForth, "later in a recording").footer("later"),
+        on(
+            letter('['),
+            Action::TimeBack,
+            "an interval earlier, as recorded or remembered",
+        )
+        .footer("earlier"),
+        on(
+            letter(']'),
+            Action::TimeForth,
+            "an interval later, and at last back to now",
+        )
+        .footer("later"),
+        on(
+            letter('{'),
+            Action::FindingBack,
+            "where something was found before",
+        ),
+        on(
+            letter('}'),
+            Action::FindingForth,
+            "where something was found next",
+        ),
         on(
             key::of(KeyCode::Esc),
             Action::Back,
-            "go back, or clear the filter",
+            "go back: from details, a filter, the past",
         )
         .footer("back"),
         on(

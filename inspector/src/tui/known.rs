@@ -35,6 +35,8 @@ pub(crate) struct Feed {
     pub(crate) server: Option<Arc<GetServerResponse>>,
     /// The process whose place it has taken, if it was restarted meanwhile.
     pub(crate) before: Option<u32>,
+    /// It is not as the process is, but as is remembered of it.
+    pub(crate) is_remembered: bool,
     pub(crate) model: Model,
     /// The lines that open descriptors, once somebody has looked at them.
     pub(crate) leaks: Arc<Leaks>,
@@ -56,8 +58,19 @@ pub(crate) struct Wanted {
     pub(crate) events: bool,
     /// One descriptor in full: its poller and its number there.
     pub(crate) descriptor: Option<(String, DescId)>,
-    /// Another moment of a recording: so many intervals later than at first, or earlier.
-    pub(crate) travelled: i32,
+    /// Another moment of what was recorded, or is remembered.
+    pub(crate) travel: Travel,
+}
+
+/// Which moment somebody looks at.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub(crate) struct Travel {
+    /// What is remembered of a process, and not the process.
+    pub(crate) in_memory: bool,
+    /// So many intervals later than at first, or earlier.
+    pub(crate) steps: i32,
+    /// So many findings later than at first, or earlier.
+    pub(crate) finds: i32,
 }
 
 /// Sites that are shown. Nobody scrolls through more.
@@ -101,6 +114,7 @@ impl Default for Feed {
         Self {
             server: None,
             before: None,
+            is_remembered: false,
             model: Model::default(),
             leaks: Arc::default(),
             checkup: Arc::default(),

@@ -15,24 +15,45 @@ use crate::query::Query;
 use crate::table::{self, Context, EVENTS, Entry, Shown, SortSpec};
 
 pub(super) fn back(app: &mut App) {
-    if app.overlay.take().is_none() && !app.filter.text.is_empty() {
-        app.filter = Default::default();
-        apply_filter(app);
+    if app.overlay.take().is_some() {
+        return;
+    }
+    match app.filter.text.is_empty() {
+        true => app.travel.in_memory = false,
+        false => {
+            app.filter = Default::default();
+            apply_filter(app);
+        }
     }
 }
 
-/// Goes to another moment, where there is a recording to go through.
-pub(super) fn travel(app: &mut App, by: i32) {
-    let Some((at_ns, recording)) = app.recording() else {
+/// What one goes by, through what was.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum By {
+    Interval,
+    Finding,
+}
+
+/// Goes to another moment: of a recording, or of what is remembered of a process, whose last moment
+/// is now.
+pub(super) fn travel(app: &mut App, by: By, forth: bool) {
+    let is_remembered = app.feed.is_remembered;
+    let is_there = match app.recording() {
+        Some((at_ns, recording)) if forth => at_ns < recording.ends_at_ns,
+        Some((at_ns, recording)) => at_ns > recording.begins_at_ns,
+        None => !forth && app.feed.server.is_some(),
+    };
+    if !is_there {
+        // Behind the last moment that is remembered is now.
+        app.travel.in_memory &= !forth || by == By::Finding && is_remembered;
         return;
-    };
-    let is_there = match by < 0 {
-        true => at_ns > recording.begins_at_ns,
-        false => at_ns < recording.ends_at_ns,
-    };
-    if is_there {
-        app.travelled += by;
     }
+    app.travel.in_memory |= is_remembered || app.recording().is_none();
+    let moved = match by {
+        By::Interval => &mut app.travel.steps,
+        By::Finding => &mut app.travel.finds,
+    };
+    *moved += if forth { 1 } else { -1 };
 }
 
 pub(super) fn freeze(app: &mut App) {

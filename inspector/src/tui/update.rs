@@ -11,7 +11,7 @@ use super::binding::Action;
 use super::command::{self, Said};
 use super::known::Feed;
 use super::moves::{
-    apply_filter, back, choose, find, follow_step, freeze, neighbour, open, page, refresh,
+    By, apply_filter, back, choose, find, follow_step, freeze, neighbour, open, page, refresh,
     scroll_into_view, set_columns, set_sort, show, sort_at, sort_next, step, travel, turn,
 };
 use super::saved;
@@ -117,8 +117,10 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
         }
         Action::Back => back(app),
         Action::Freeze => freeze(app),
-        Action::TimeBack => travel(app, -1),
-        Action::TimeForth => travel(app, 1),
+        Action::TimeBack => travel(app, By::Interval, false),
+        Action::TimeForth => travel(app, By::Interval, true),
+        Action::FindingBack => travel(app, By::Finding, false),
+        Action::FindingForth => travel(app, By::Finding, true),
         Action::View(index) => show(app, index),
         Action::NextView => turn(app, 1),
         Action::PreviousView => turn(app, app.views.len().saturating_sub(1)),

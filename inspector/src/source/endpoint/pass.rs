@@ -3,6 +3,8 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
+
 use super::connect::Connection;
 use crate::failure::Failure;
 use crate::source::cursor::Cursor;
@@ -42,6 +44,19 @@ impl Connection {
         if let Some(cursor) = &self.cursor {
             cursor.back(time);
         }
+    }
+
+    /// Looks at a recording at the next moment at which something was found, or at the one before;
+    /// where there is none, as before.
+    pub(crate) async fn jump(&self, forth: bool) {
+        if let Some(cursor) = &self.cursor {
+            cursor.jump(forth).await;
+        }
+    }
+
+    /// Where a recording is looked at; `None` of a process.
+    pub(crate) fn moves(&self) -> Option<watch::Receiver<u64>> {
+        self.cursor.as_ref().map(|cursor| cursor.place())
     }
 
     /// Makes what goes on in a recording follow the moment at which it is looked at, so that it

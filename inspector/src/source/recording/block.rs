@@ -156,6 +156,11 @@ impl Block {
         })
     }
 
+    /// Where its head is.
+    pub(super) fn begin(&self) -> u64 {
+        self.at - HEAD as u64
+    }
+
     /// Where the next one begins.
     fn end(&self) -> u64 {
         self.at + u64::from(self.stored)
@@ -203,7 +208,7 @@ pub(super) fn scan(bytes: &dyn Bytes) -> io::Result<(Vec<Block>, Vec<Gap>)> {
         if crc32fast::hash(&block.stored(bytes)?) != block.crc {
             continue;
         }
-        let begins = block.at - HEAD as u64;
+        let begins = block.begin();
         if begins > readable_until {
             block.behind_gap = true;
             gaps.push(Gap {

@@ -13,6 +13,8 @@
 //! | `past` | a recording that can be read |
 //! | `moment` | how things stood at a moment |
 //! | `since` | what was counted between two moments |
+//! | `finds` | when something was found |
+//! | `memory` | what a process has told lately, in memory |
 //! | `events`, `waits` | what happened, and the latencies that follow from it |
 //! | `sending` | messages one after another |
 //! | `service`, `streams` | answers in the messages of the protocol |
@@ -20,6 +22,8 @@
 mod block;
 mod entries;
 mod events;
+mod finds;
+mod memory;
 mod moment;
 mod past;
 mod sending;
@@ -35,6 +39,7 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::at::At;
 use super::cursor::Cursor;
 use super::endpoint::{Connection, Peer};
 use super::serve;
@@ -43,6 +48,7 @@ use crate::failure::Failure;
 use past::Past;
 use service::Service;
 
+pub(crate) use memory::{Memory, Recalled};
 pub(crate) use writer::Writer;
 
 /// Opens a recording.
@@ -51,10 +57,20 @@ pub(super) async fn connect(file: &Recorded, timeout: Duration) -> Result<Connec
     let past = tokio::task::spawn_blocking(move || Past::open(&path)).await;
     let target = Target::File(file.clone());
     let past = past.map_err(|error| Failure::Runtime(format!("reading {target}: {error}")))?;
-    let past = Arc::new(past?);
+    open(past?, file.at.as_ref(), &target, timeout).await
+}
+
+/// A connection to what answers for the past.
+async fn open(
+    past: Past,
+    at: Option<&At>,
+    target: &Target,
+    timeout: Duration,
+) -> Result<Connection, Failure> {
+    let past = Arc::new(past);
     let span = (past.begins_at_ns, past.ends_at_ns);
-    let service = Service::new(past);
-    let at_ns = match &file.at {
+    let service = Service::new(Arc::clone(&past));
+    let at_ns = match at {
         None => None,
         Some(at) => {
             let at_ns = at.within(span, service.anchor()).map_err(Failure::Usage)?;
@@ -63,6 +79,9 @@ pub(super) async fn connect(file: &Recorded, timeout: Duration) -> Result<Connec
     };
     let cursor = Arc::new(Cursor::new(span.0, span.1, at_ns));
     let service = service.at(Arc::clone(&cursor));
-    let connection = serve::connect(service, &target, timeout, &Peer::default()).await?;
+    let connection = serve::connect(service, target, timeout, &Peer::default()).await?;
+    let marks = Arc::clone(&cursor);
+    // All of it is read for that, and few ask.
+    tokio::task::spawn_blocking(move || marks.mark(finds::moments(&past)));
     Ok(connection.of_recording(cursor))
 }

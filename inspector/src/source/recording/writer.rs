@@ -69,6 +69,16 @@ impl<W: Write> Writer<W> {
         self.written
     }
 
+    /// Where it is written to.
+    pub(crate) fn out(&self) -> &W {
+        &self.out
+    }
+
+    /// The same, to take something away from what has been written.
+    pub(super) fn out_mut(&mut self) -> &mut W {
+        &mut self.out
+    }
+
     /// The last moment of which something is known.
     pub(crate) fn at_ns(&self) -> u64 {
         self.last_ns

@@ -2,44 +2,36 @@
 
 use std::convert::Infallible;
 use std::sync::Arc;
-use std::time::Duration;
 
 use netpoller_proto::v1::ListSitesResponse;
 use tokio::sync::watch;
 
-use super::super::known::{Feed, Leaks, Wanted};
+use super::super::known::{Leaks, Wanted};
+use super::asked::Asked;
 use super::cause::cause;
-use crate::source::Connection;
 
 /// Asks for the lines that open descriptors.
+#[derive(Debug, Default)]
 pub(super) struct Sites {
-    /// Whether somebody looks at them.
-    wanted: watch::Receiver<Wanted>,
     /// The first answer of this life of the process.
     first: Option<ListSitesResponse>,
 }
 
 impl Sites {
-    pub(super) fn new(wanted: watch::Receiver<Wanted>) -> Self {
-        Self {
-            wanted,
-            first: None,
-        }
-    }
-
     /// Once an interval, while somebody looks.
     pub(super) async fn ask(
         &mut self,
-        connection: &Connection,
-        interval: Duration,
-        feed: &watch::Sender<Feed>,
+        asked: &Asked<'_>,
+        mut wanted: watch::Receiver<Wanted>,
     ) -> Infallible {
+        let feed = asked.feed;
         loop {
-            if self.wanted.wait_for(|wanted| wanted.sites).await.is_err() {
+            if wanted.wait_for(|wanted| wanted.sites).await.is_err() {
                 return std::future::pending().await;
             }
-            let leaks = match connection.sites().await {
+            let leaks = match asked.connection.sites().await {
                 Ok(now) => {
+                    asked.kept.keep(|memory| memory.sites(now.clone()));
                     let first = match self.first.take() {
                         Some(first) if first.epoch == now.epoch => first,
                         _ => now.clone(),
@@ -52,7 +44,7 @@ impl Sites {
                 },
             };
             feed.send_modify(|feed| feed.leaks = Arc::new(leaks));
-            tokio::time::sleep(interval).await;
+            tokio::time::sleep(asked.interval).await;
         }
     }
 }
@@ -62,12 +54,7 @@ pub(super) struct Detail(pub(super) watch::Receiver<Wanted>);
 
 impl Detail {
     /// Once an interval, while somebody looks at one, and at once if that becomes another one.
-    pub(super) async fn ask(
-        &mut self,
-        connection: &Connection,
-        interval: Duration,
-        feed: &watch::Sender<Feed>,
-    ) -> Infallible {
+    pub(super) async fn ask(&mut self, asked: &Asked<'_>) -> Infallible {
         loop {
             let wanted = self.0.wait_for(|wanted| wanted.descriptor.is_some()).await;
             let wanted = wanted.ok().and_then(|it| it.descriptor.clone());
@@ -75,12 +62,12 @@ impl Detail {
                 return std::future::pending().await;
             };
             // What is gone is shown as it was.
-            if let Ok(answer) = connection.descriptor(poller, id).await {
+            if let Ok(answer) = asked.connection.descriptor(poller, id).await {
                 let described = Some(Arc::new(answer));
-                feed.send_modify(|feed| feed.described = described);
+                asked.feed.send_modify(|feed| feed.described = described);
             }
             tokio::select! {
-                () = tokio::time::sleep(interval) => {}
+                () = tokio::time::sleep(asked.interval) => {}
                 _ = self.0.changed() => {}
             }
         }

@@ -4,13 +4,11 @@ use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::watch;
-
-use super::super::known::{Checkup, Feed};
+use super::super::known::Checkup;
+use super::asked::Asked;
 use super::cause::cause;
 use crate::failure::Failure;
 use crate::findings::{Doctor, Looked, Terms, When};
-use crate::source::Connection;
 
 /// Between two looks, each of which takes a second. A process forgets after ten what it has seen.
 const REST: Duration = Duration::from_secs(4);
@@ -21,11 +19,16 @@ const LONGEST_REST: Duration = Duration::from_secs(60);
 const FEW: u64 = 1024;
 
 /// Looks again and again.
-pub(super) async fn ask(connection: &Connection, feed: &watch::Sender<Feed>) -> Infallible {
+pub(super) async fn ask(asked: &Asked<'_>) -> Infallible {
+    let feed = asked.feed;
     let mut rest = REST;
     let mut doctor = None;
+    let mut moves = asked.connection.moves();
     loop {
-        match look(&mut doctor, connection, feed).await {
+        if let Some(moves) = &mut moves {
+            moves.borrow_and_update();
+        }
+        match look(&mut doctor, asked).await {
             Ok(looked) => {
                 rest = REST;
                 let checkup = Arc::new(Checkup::of(looked));
@@ -37,15 +40,21 @@ pub(super) async fn ask(connection: &Connection, feed: &watch::Sender<Feed>) -> 
                 feed.send_modify(|feed| Arc::make_mut(&mut feed.checkup).trouble = trouble);
             }
         }
-        tokio::time::sleep(rest).await;
+        let moved = async {
+            match &mut moves {
+                Some(moves) => moves.changed().await.is_ok(),
+                None => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = tokio::time::sleep(rest) => {}
+            _ = moved => {}
+        }
     }
 }
 
-async fn look(
-    doctor: &mut Option<Doctor>,
-    connection: &Connection,
-    feed: &watch::Sender<Feed>,
-) -> Result<Looked, Failure> {
+async fn look(doctor: &mut Option<Doctor>, asked: &Asked<'_>) -> Result<Looked, Failure> {
+    let (connection, feed) = (asked.connection, asked.feed);
     let doctor = match doctor {
         Some(doctor) => doctor,
         None => {
@@ -59,5 +68,9 @@ async fn look(
         }
     };
     let descriptors = feed.borrow().model.rows.len() as u64;
-    doctor.look(connection, descriptors).await
+    let looked = doctor.look(connection, descriptors).await;
+    if let Some(answered) = doctor.answered.take() {
+        asked.kept.keep(|memory| memory.diagnosis(answered));
+    }
+    looked
 }

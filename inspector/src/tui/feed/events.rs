@@ -7,27 +7,24 @@ use std::time::Duration;
 use netpoller_proto::v1::WatchTransitionsRequest;
 use tokio::sync::watch;
 
-use super::super::known::{Feed, Wanted};
+use super::super::known::Wanted;
+use super::asked::Asked;
 use super::cause::cause;
 use crate::failure::Failure;
-use crate::source::Connection;
 
 /// Before it is asked again, if it did not go on.
 const REST: Duration = Duration::from_secs(5);
 
 /// Follows the recorder while somebody looks.
-pub(super) async fn follow(
-    connection: &Connection,
-    wanted: &mut watch::Receiver<Wanted>,
-    feed: &watch::Sender<Feed>,
-) -> Infallible {
+pub(super) async fn follow(asked: &Asked<'_>, wanted: &mut watch::Receiver<Wanted>) -> Infallible {
+    let feed = asked.feed;
     loop {
         if wanted.wait_for(|wanted| wanted.events).await.is_err() {
             return std::future::pending().await;
         }
         let mut looks = wanted.clone();
         let trouble = tokio::select! {
-            failure = take(connection, feed) => cause(failure, Some("no events came in time")),
+            failure = take(asked) => cause(failure, Some("no events came in time")),
             _ = looks.wait_for(|wanted| !wanted.events) => continue,
         };
         feed.send_modify(|feed| Arc::make_mut(&mut feed.events).trouble = trouble);
@@ -36,7 +33,8 @@ pub(super) async fn follow(
 }
 
 /// Takes what comes, until nothing does.
-async fn take(connection: &Connection, feed: &watch::Sender<Feed>) -> Failure {
+async fn take(asked: &Asked<'_>) -> Failure {
+    let (connection, feed) = (asked.connection, asked.feed);
     if let Err(failure) = connection.must_record("events") {
         return failure;
     }
@@ -50,9 +48,10 @@ async fn take(connection: &Connection, feed: &watch::Sender<Feed>) -> Failure {
     };
     loop {
         match connection.next(&mut stream, None).await {
-            Ok(Some(frame)) => feed.send_modify(|feed| {
-                Arc::make_mut(&mut feed.events).take(frame);
-            }),
+            Ok(Some(frame)) => {
+                asked.kept.keep(|memory| memory.transitions(frame.clone()));
+                feed.send_modify(|feed| Arc::make_mut(&mut feed.events).take(frame));
+            }
             Ok(None) => match connection.ended().await {
                 Ok(()) => return std::future::pending().await,
                 Err(failure) => return failure,

@@ -1,30 +1,41 @@
-//! The connection of the terminal UI: watches, and connects again when the stream breaks.
+//! The connection of the terminal UI: watches, connects again when the stream breaks, and remembers
+//! what it was told.
 //!
 //! It folds frames on a thread of its own and publishes only whole groups, so that the UI neither
 //! waits for the network nor sees half a table. The last state is all that is kept for a slow UI.
+//!
+//! | file | holds |
+//! |---|---|
+//! | `live` | the process, or the recording, as it goes on |
+//! | `past` | what is remembered of a process |
+//! | `kept` | remembering it |
+//! | `fold` | the table |
+//! | `rest`: `asks`, `doctor`, `events` | what is asked for beside it |
+//! | `asked` | what all who ask have in common |
+//! | `travel` | another moment of what was recorded |
+//! | `cause` | why something did not come, in a few words |
 
+mod asked;
 mod asks;
 mod cause;
 mod doctor;
 mod events;
+mod fold;
+mod kept;
+mod live;
+mod past;
+mod rest;
 mod travel;
 
-use std::hash::{BuildHasher, RandomState};
-use std::sync::Arc;
+use std::convert::Infallible;
 use std::time::Duration;
 
-use netpoller_proto::v1::WatchRequest;
 use tokio::sync::watch;
 
-use super::known::{Feed, Link, Wanted};
-use crate::failure::Failure;
-use crate::model::Model;
-use crate::source::{Connection, Target, connect};
-use asks::{Detail, Sites};
-use cause::cause;
-
-const FIRST_RETRY: Duration = Duration::from_millis(250);
-const LAST_RETRY: Duration = Duration::from_secs(10);
+use super::known::{Feed, Wanted};
+use crate::source::Target;
+use asked::Terms;
+use kept::Kept;
 
 /// Watches the target until nobody looks any more. It asks for the rest while that is `wanted`.
 pub(crate) async fn run(
@@ -34,146 +45,67 @@ pub(crate) async fn run(
     feed: watch::Sender<Feed>,
     wanted: watch::Receiver<Wanted>,
 ) {
-    let mut attempt = 0;
-    let mut detail = Detail(wanted.clone());
-    let mut sites = Sites::new(wanted.clone());
-    let steps = wanted.clone();
-    let mut looks = wanted;
-    loop {
-        let reason = tokio::select! {
-            reason = async {
-                let connection = match connect(&target, timeout).await {
-                    Ok(connection) => connection,
-                    Err(failure) => return cause(failure, None),
-                };
-                tokio::select! {
-                    reason = fold(&connection, interval, &feed, &mut attempt) => reason,
-                    never = sites.ask(&connection, interval, &feed) => match never {},
-                    never = detail.ask(&connection, interval, &feed) => match never {},
-                    never = events::follow(&connection, &mut looks, &feed) => match never {},
-                    never = doctor::ask(&connection, &feed) => match never {},
-                    never = travel::travel(&connection, interval, steps.clone()) => match never {},
-                }
-            } => reason,
-            () = feed.closed() => return,
-        };
-        attempt += 1;
-        let retry_in = pause(attempt, random());
-        feed.send_modify(|feed| {
-            feed.model.interrupt();
-            feed.link = Link::Lost {
-                reason,
-                attempt,
-                retry_in,
-            };
-        });
-        tokio::select! {
-            () = tokio::time::sleep(retry_in) => {}
-            () = feed.closed() => return,
-        }
+    let terms = Terms {
+        target,
+        interval,
+        timeout,
+    };
+    let (live, past) = (
+        watch::Sender::new(Feed::default()),
+        watch::Sender::new(Feed::default()),
+    );
+    let kept = Kept::default();
+    tokio::select! {
+        never = live::follow(&terms, &live, &kept, &wanted) => match never {},
+        never = past::follow(&terms, &past, &kept, wanted.clone()) => match never {},
+        never = show(&live, &past, wanted.clone(), &feed) => match never {},
+        () = feed.closed() => {}
     }
 }
 
-/// The table, for as long as there are frames of it, and why there are no more.
-async fn fold(
-    connection: &Connection,
-    interval: Duration,
+/// Publishes the process as it is, or as it was while that is wanted and known.
+async fn show(
+    live: &watch::Sender<Feed>,
+    past: &watch::Sender<Feed>,
+    mut wanted: watch::Receiver<Wanted>,
     feed: &watch::Sender<Feed>,
-    attempt: &mut u32,
-) -> String {
-    let request = WatchRequest {
-        poller: String::new(),
-        interval_ns: u64::try_from(interval.as_nanos()).unwrap_or(u64::MAX),
-        stats: true,
-        sockets: true,
-        ..Default::default()
-    };
-    connection.hold();
-    let mut stream = match connection.watch(request).await {
-        Ok(stream) => stream,
-        Err(failure) => return cause(failure, Some("the table did not come in time")),
-    };
-    let server = Arc::new(connection.server.clone());
-    // Folded apart from what is published: readers hold their copy while the next group comes in.
-    let mut model: Model = feed.borrow().model.clone();
+) -> Infallible {
+    let (mut live, mut past) = (live.subscribe(), past.subscribe());
+    let mut in_memory = false;
     loop {
-        // A live server sends a group at each interval, even an empty one.
-        let within = (!connection.is_recording()).then(|| interval.saturating_mul(3));
-        match connection.next(&mut stream, within).await {
-            Ok(Some(frame)) => {
-                let whole = model.apply(frame);
-                if model.is_too_large() {
-                    return "the table is larger than is shown here; `netpoller ls` takes filters"
-                        .into();
-                }
-                if whole {
-                    *attempt = 0;
-                    let (server, model) = (Arc::clone(&server), model.clone());
-                    feed.send_modify(|feed| {
-                        let is_same_life = feed.model.epoch == model.epoch;
-                        let pid = feed.server.as_ref().map(|it| it.pid);
-                        feed.before = pid.filter(|it| *it != server.pid).or(feed.before);
-                        feed.server = Some(server);
-                        feed.model = model;
-                        feed.link = Link::Live;
-                        if !is_same_life {
-                            feed.leaks = Arc::default();
-                            feed.checkup = Arc::default();
-                            feed.events = Arc::default();
-                            feed.described = None;
-                        }
-                    });
-                }
-            }
-            Ok(None) => {
-                let trouble = connection.peer.trouble_soon().await;
-                return trouble.unwrap_or_else(|| "the process closed the stream".into());
-            }
-            Err(Failure::Lost {
-                reason,
-                trouble: None,
-                ..
-            }) => return format!("the stream broke: {reason}"),
-            Err(failure) => {
-                return cause(failure, Some("the process has sent nothing for too long"));
-            }
+        let is_past = in_memory && past.borrow_and_update().is_remembered;
+        tokio::select! {
+            _ = live.changed(), if !is_past => {}
+            _ = past.changed() => {}
+            changed = changed(&mut wanted, in_memory) => in_memory = changed,
         }
+        let shown = match in_memory && past.borrow().is_remembered {
+            true => past.borrow_and_update().clone(),
+            false => live.borrow_and_update().clone(),
+        };
+        feed.send_replace(shown);
     }
 }
 
-/// Doubles from attempt to attempt up to a bound, with a quarter of chance so that many inspectors
-/// do not come at once.
-fn pause(attempt: u32, chance: u64) -> Duration {
-    let whole = FIRST_RETRY
-        .saturating_mul(1 << attempt.saturating_sub(1).min(10))
-        .min(LAST_RETRY);
-    let quarter = u64::try_from(whole.as_millis() / 4).unwrap_or(0).max(1);
-    whole - Duration::from_millis(chance % quarter)
-}
-
-/// Good enough to spread retries.
-fn random() -> u64 {
-    RandomState::new().hash_one(0)
+/// Whether the past is wanted, once that is no longer as it was.
+async fn changed(wanted: &mut watch::Receiver<Wanted>, in_memory: bool) -> bool {
+    let changed = wanted.wait_for(|it| it.travel.in_memory != in_memory).await;
+    match changed.map(|wanted| wanted.travel.in_memory) {
+        Ok(now) => now,
+        Err(_) => std::future::pending().await,
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use super::super::known::{Link, Travel};
     use super::*;
     use netpoller_proto::v1::{DiagnoseResponse, Finding};
     use netpoller_tests::mock::{Mock, Running};
+    use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
     use tempfile::TempDir;
     use tokio::task::JoinHandle;
-
-    #[test]
-    fn pauses_double_up_to_a_bound() {
-        assert_eq!(pause(1, 0), FIRST_RETRY);
-        assert_eq!(pause(2, 0), FIRST_RETRY * 2);
-        assert_eq!(pause(100, 0), LAST_RETRY);
-        for chance in [0, 1, u64::MAX] {
-            assert!(pause(3, chance) > FIRST_RETRY * 2 && pause(3, chance) <= FIRST_RETRY * 4);
-        }
-    }
 
     /// Waits until the feed is as wanted; the wait has no other end than the test's own.
     async fn until(feeds: &mut watch::Receiver<Feed>, wanted: impl FnMut(&Feed) -> bool) -> Feed {
@@ -393,6 +325,44 @@ mod tests {
             "{:?}",
             lost.link
         );
+        drop(feeds);
+        task.await.expect("it ends when nobody looks");
+    }
+
+    #[tokio::test]
+    async fn what_a_process_has_told_is_remembered_even_when_it_is_gone() {
+        let Watched {
+            mut feeds,
+            want,
+            task,
+            _mock,
+        } = Watched::of(Mock {
+            groups: Some(5),
+            ..Mock::new(30)
+        });
+        let last = until(&mut feeds, |feed| matches!(feed.link, Link::Lost { .. })).await;
+        assert!(!last.is_remembered);
+        drop(_mock);
+        let travelled = |steps| Travel {
+            in_memory: true,
+            steps,
+            finds: 0,
+        };
+        want.send_modify(|wanted| wanted.travel = travelled(-1));
+        let is_past = |feed: &Feed| feed.is_remembered && feed.link == Link::Live;
+        let first = until(&mut feeds, is_past).await;
+        assert_eq!(first.model.rows.len(), 30);
+        let recording = first.server.as_ref().and_then(|it| it.recording.clone());
+        let (begins_at_ns, ends_at_ns) = recording
+            .map(|it| (it.begins_at_ns, it.ends_at_ns))
+            .expect("which moments there are");
+        assert!(begins_at_ns < ends_at_ns && first.model.captured_at_ns < ends_at_ns);
+        want.send_modify(|wanted| wanted.travel = travelled(-1_000));
+        let begins = |feed: &Feed| feed.model.captured_at_ns == begins_at_ns;
+        until(&mut feeds, begins).await;
+        want.send_modify(|wanted| wanted.travel.in_memory = false);
+        let now = until(&mut feeds, |feed| !feed.is_remembered).await;
+        assert_eq!(now.model.captured_at_ns, last.model.captured_at_ns);
         drop(feeds);
         task.await.expect("it ends when nobody looks");
     }

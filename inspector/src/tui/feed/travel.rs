@@ -1,29 +1,37 @@
-//! Going through a recording, forth and back.
+//! Going through what was recorded, forth and back.
 
 use std::convert::Infallible;
-use std::time::Duration;
 
 use tokio::sync::watch;
 
-use super::super::known::Wanted;
-use crate::source::Connection;
+use super::super::known::{Travel, Wanted};
+use super::asked::Asked;
 
-/// Moves the moment at which a recording is looked at, as somebody steps through it.
+/// Moves the moment at which a recording is looked at, as somebody goes through it from there on.
 pub(super) async fn travel(
-    connection: &Connection,
-    interval: Duration,
+    asked: &Asked<'_>,
     mut wanted: watch::Receiver<Wanted>,
+    from: Travel,
 ) -> Infallible {
-    let mut steps = wanted.borrow().travelled;
-    while wanted.changed().await.is_ok() {
-        let now = wanted.borrow_and_update().travelled;
-        let time = interval.saturating_mul(now.abs_diff(steps));
-        match now > steps {
-            true if connection.is_recording() => connection.pass(time).await,
-            true => {}
+    let (connection, mut seen) = (asked.connection, from);
+    if !connection.is_recording() {
+        return std::future::pending().await;
+    }
+    loop {
+        let now = wanted.borrow_and_update().travel;
+        let time = asked
+            .interval
+            .saturating_mul(now.steps.abs_diff(seen.steps));
+        match now.steps > seen.steps {
+            true => connection.pass(time).await,
             false => connection.back(time),
         }
-        steps = now;
+        for _ in 0..now.finds.abs_diff(seen.finds) {
+            connection.jump(now.finds > seen.finds).await;
+        }
+        seen = now;
+        if wanted.changed().await.is_err() {
+            return std::future::pending().await;
+        }
     }
-    std::future::pending().await
 }

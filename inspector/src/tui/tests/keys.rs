@@ -3,6 +3,7 @@
 use netpoller_proto::v1::{GetServerResponse, Recording};
 
 use super::*;
+use crate::tui::known::Travel;
 
 #[test]
 fn a_process_that_was_restarted_is_said_to_be_one() {
@@ -243,16 +244,11 @@ fn quitting_works_from_everywhere() {
     assert_eq!(update(&mut app, Msg::Key(interrupt)), Some(Cmd::Quit));
 }
 
-#[test]
-fn one_goes_through_a_recording_as_far_as_it_reaches_and_not_through_a_process() {
-    let mut app = app(5, (120, 20));
-    press(&mut app, KeyCode::Char('['));
-    assert_eq!(app.wanted().travelled, 0);
-
-    let mut recorded = feed(5, 4);
-    let at_ns = recorded.model.captured_at_ns;
-    let server = recorded.server.as_ref().expect("a server");
-    recorded.server = Some(Arc::new(GetServerResponse {
+/// The same, as of a recording of a minute.
+fn recorded(mut feed: Feed, is_remembered: bool) -> Feed {
+    let at_ns = feed.model.captured_at_ns;
+    let server = feed.server.as_ref().expect("a server");
+    feed.server = Some(Arc::new(GetServerResponse {
         recording: Some(Recording {
             begins_at_ns: at_ns - 60_000_000_000,
             ends_at_ns: at_ns,
@@ -260,7 +256,16 @@ fn one_goes_through_a_recording_as_far_as_it_reaches_and_not_through_a_process()
         }),
         ..GetServerResponse::clone(server)
     }));
-    update(&mut app, Msg::Feed(Box::new(recorded)));
+    Feed {
+        is_remembered,
+        ..feed
+    }
+}
+
+#[test]
+fn one_goes_through_a_recording_as_far_as_it_reaches() {
+    let mut app = app(5, (120, 20));
+    update(&mut app, Msg::Feed(Box::new(recorded(feed(5, 4), false))));
     let shown = picture(&app, app.size);
     assert!(
         shown.contains("recording, ") && shown.contains("of 1m00s"),
@@ -269,8 +274,46 @@ fn one_goes_through_a_recording_as_far_as_it_reaches_and_not_through_a_process()
     assert!(shown.contains("earlier"), "{shown}");
     // There is nothing later.
     press(&mut app, KeyCode::Char(']'));
-    assert_eq!(app.wanted().travelled, 0);
+    assert_eq!(app.wanted().travel, Travel::default());
     press(&mut app, KeyCode::Char('['));
     press(&mut app, KeyCode::Char('['));
-    assert_eq!(app.wanted().travelled, -2);
+    press(&mut app, KeyCode::Char('{'));
+    let there = Travel {
+        in_memory: false,
+        steps: -2,
+        finds: -1,
+    };
+    assert_eq!(app.wanted().travel, there);
+}
+
+#[test]
+fn one_goes_from_a_process_to_what_is_remembered_of_it_and_back() {
+    let mut app = app(5, (120, 20));
+    for key in [']', '}'] {
+        press(&mut app, KeyCode::Char(key));
+        assert_eq!(app.wanted().travel, Travel::default());
+    }
+    press(&mut app, KeyCode::Char('['));
+    let mut there = Travel {
+        in_memory: true,
+        steps: -1,
+        finds: 0,
+    };
+    assert_eq!(app.wanted().travel, there);
+    update(&mut app, Msg::Feed(Box::new(recorded(feed(5, 4), true))));
+    let shown = picture(&app, app.size);
+    assert!(shown.contains("PAST, "), "{shown}");
+    press(&mut app, KeyCode::Char('{'));
+    there.finds = -1;
+    assert_eq!(app.wanted().travel, there);
+    // No finding comes behind the last moment, and now does.
+    press(&mut app, KeyCode::Char('}'));
+    assert_eq!(app.wanted().travel, there);
+    press(&mut app, KeyCode::Char(']'));
+    there.in_memory = false;
+    assert_eq!(app.wanted().travel, there);
+    press(&mut app, KeyCode::Char('{'));
+    assert!(app.wanted().travel.in_memory);
+    press(&mut app, KeyCode::Esc);
+    assert!(!app.wanted().travel.in_memory);
 }

@@ -127,8 +127,9 @@ fn is_offered(binding: &Binding, app: &App) -> bool {
         Action::Aggregate => !is_over && app.wants(Wants::Events),
         Action::SortNext | Action::SortInvert => !is_over && app.table().is_some(),
         Action::Left | Action::Right => matches!(app.overlay, Some(Overlay::Detail(_))),
-        Action::TimeBack | Action::TimeForth => app.recording().is_some(),
-        Action::Back => is_over,
+        Action::TimeBack => app.feed.server.is_some(),
+        Action::TimeForth => app.recording().is_some(),
+        Action::Back => is_over || app.feed.is_remembered,
         _ => true,
     };
     is_here && !binding.footer.is_empty()

@@ -117,9 +117,13 @@ fn moment(app: &App) -> Option<Span<'static>> {
     // Of day and time the time is what is compared.
     let when = Anchor::of(server).rfc3339(at_ns).unwrap_or_default();
     let time = when.get(11..19).unwrap_or_default().to_owned();
+    let what = match app.feed.is_remembered {
+        true => "PAST",
+        false => "recording",
+    };
     Some(toned(
         app.theme,
-        format!("recording, {time}, {after} of {all}"),
+        format!("{what}, {time}, {after} of {all}"),
         Tone::Warn,
     ))
 }

@@ -1,0 +1,215 @@
+//! What a process has told lately: a recording in memory that forgets its beginning.
+
+use std::io;
+use std::time::Duration;
+
+use netpoller_proto::v1::{
+    DiagnoseResponse, GetServerResponse, ListSitesResponse, TransitionsFrame, WatchFrame,
+};
+
+use super::block::{Content, MAGIC, scan};
+use super::past::Past;
+use super::writer::Writer;
+use crate::failure::Failure;
+use crate::source::endpoint::Connection;
+use crate::source::target::Target;
+
+/// Bytes that are kept, compressed, at most; a block more before some are forgotten.
+const KEPT: usize = 64 << 20;
+
+/// Keeps what a process tells, the last of it. It takes what [`Writer`] takes.
+#[derive(Debug)]
+pub(crate) struct Memory {
+    writer: Writer<Vec<u8>>,
+    kept: usize,
+    /// The process that is remembered: its number, and when it was started.
+    process: (u32, u64),
+}
+
+fn process(server: &GetServerResponse) -> (u32, u64) {
+    (server.pid, server.started_at_ns)
+}
+
+impl Memory {
+    /// Remembers nothing yet of the process that has answered so.
+    pub(crate) fn new(server: GetServerResponse) -> Result<Self, Failure> {
+        Self::of(server, KEPT)
+    }
+
+    fn of(server: GetServerResponse, kept: usize) -> Result<Self, Failure> {
+        Ok(Self {
+            process: process(&server),
+            writer: Writer::new(Vec::new(), server).map_err(failed)?,
+            kept,
+        })
+    }
+
+    /// Whether it is this process that is remembered.
+    pub(crate) fn is_of(&self, server: &GetServerResponse) -> bool {
+        self.process == process(server)
+    }
+
+    /// A piece of the table, or of what has changed there.
+    pub(crate) fn frame(&mut self, frame: WatchFrame) -> Result<(), Failure> {
+        self.writer.frame(frame).map_err(failed)?;
+        self.forget().map_err(failed)
+    }
+
+    /// Some events.
+    pub(crate) fn transitions(&mut self, frame: TransitionsFrame) -> Result<(), Failure> {
+        self.writer.transitions(frame).map_err(failed)?;
+        self.forget().map_err(failed)
+    }
+
+    /// What was found wrong.
+    pub(crate) fn diagnosis(&mut self, diagnosis: DiagnoseResponse) -> Result<(), Failure> {
+        self.writer.diagnosis(diagnosis).map_err(failed)
+    }
+
+    /// The lines that open descriptors.
+    pub(crate) fn sites(&mut self, sites: ListSitesResponse) -> Result<(), Failure> {
+        self.writer.sites(sites).map_err(failed)
+    }
+
+    /// All of it up to now, as a recording. What comes later is not in it.
+    pub(crate) fn recall(&mut self) -> Result<Recalled, Failure> {
+        self.writer.flush().map_err(failed)?;
+        let bytes = self.writer.out().clone();
+        let past = Past::of(Box::new(bytes))
+            .map_err(|why| Failure::Runtime(format!("nothing is remembered yet: {why}")))?;
+        Ok(Recalled(past))
+    }
+
+    /// Forgets the beginning of what is more than is kept. What is left begins with a whole table.
+    fn forget(&mut self) -> io::Result<()> {
+        let size = self.writer.out().len();
+        if size <= self.kept {
+            return Ok(());
+        }
+        let (blocks, _) = scan(self.writer.out())?;
+        // A quarter more than has to be, so that it need not be done for each block.
+        let from = size.saturating_sub(self.kept / 4 * 3) as u64;
+        let keyframe = blocks
+            .iter()
+            .find(|block| block.of == Content::Keyframe && block.begin() >= from);
+        // Where no whole table has come for so long there is one as soon as that is written.
+        let keyframe = keyframe.and_then(|block| usize::try_from(block.begin()).ok());
+        if let Some(begin) = keyframe {
+            self.writer.out_mut().drain(MAGIC.len()..begin);
+        }
+        Ok(())
+    }
+}
+
+/// What was remembered at a moment.
+#[derive(Debug)]
+pub(crate) struct Recalled(Past);
+
+impl Recalled {
+    /// Asks it, as if it were the process at its last moment.
+    pub(crate) async fn connect(
+        self,
+        target: &Target,
+        timeout: Duration,
+    ) -> Result<Connection, Failure> {
+        super::open(self.0, None, target, timeout).await
+    }
+}
+
+fn failed(error: io::Error) -> Failure {
+    Failure::Runtime(format!("what the process tells cannot be kept: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Arc;
+
+    use netpoller_proto::v1::Finding;
+
+    use super::*;
+    use crate::fixture;
+    use crate::source::recording::finds;
+    use crate::source::recording::moment::Moment;
+
+    const SECOND: u64 = 1_000_000_000;
+
+    /// A row that is another one in each second.
+    fn told(memory: &mut Memory, second: u64) {
+        let at_ns = fixture::NOW_NS + second * SECOND;
+        let mut row = fixture::row(1, at_ns);
+        row.generation = u32::try_from(second).expect("small");
+        row.label = format!("{:x}", u128::from(second).wrapping_pow(37)).repeat(9);
+        let frame = WatchFrame {
+            sequence: second,
+            captured_at_ns: at_ns,
+            epoch: 1,
+            keyframe: true,
+            upserts: vec![row],
+            end: true,
+            ..WatchFrame::default()
+        };
+        memory.frame(frame).expect("kept");
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_and_begins_with_a_whole_table() {
+        const KEPT: usize = 64 << 10;
+        let server = fixture::server(3, fixture::NOW_NS);
+        let mut memory = Memory::of(server, KEPT).expect("begun");
+        for second in 0..6_000 {
+            told(&mut memory, second);
+            memory.writer.flush().expect("kept");
+            assert!(memory.writer.out().len() < KEPT + (16 << 10));
+        }
+        let past = memory.recall().expect("remembered").0;
+        assert!(past.begins_at_ns > fixture::NOW_NS + 60 * SECOND);
+        assert_eq!(past.ends_at_ns, fixture::NOW_NS + 5_999 * SECOND);
+        let past = Arc::new(past);
+        let mut moment = Moment::first(Arc::clone(&past));
+        for at_ns in (past.begins_at_ns..=past.ends_at_ns).step_by(7 * SECOND as usize) {
+            moment.go(at_ns);
+            let second = (at_ns - fixture::NOW_NS) / SECOND;
+            let rows: Vec<_> = moment
+                .model
+                .rows
+                .values()
+                .map(|row| row.generation)
+                .collect();
+            assert_eq!(rows, [u32::try_from(second).expect("small")]);
+        }
+    }
+
+    #[test]
+    fn it_is_told_when_something_was_found_that_was_not_before() {
+        let server = fixture::server(3, fixture::NOW_NS);
+        let mut memory = Memory::new(server).expect("begun");
+        let looks = [
+            (1, vec![]),
+            (2, vec!["a"]),
+            (3, vec!["a"]),
+            (70, vec!["a", "b"]),
+            (80, vec!["b"]),
+        ];
+        for second in 0..100 {
+            told(&mut memory, second);
+            let Some((_, lints)) = looks.iter().find(|(at, _)| *at == second) else {
+                continue;
+            };
+            let finding = |lint: &&str| Finding {
+                lint: (*lint).to_owned(),
+                ..Finding::default()
+            };
+            memory
+                .diagnosis(DiagnoseResponse {
+                    captured_at_ns: fixture::NOW_NS + second * SECOND,
+                    findings: lints.iter().map(finding).collect(),
+                    ..DiagnoseResponse::default()
+                })
+                .expect("kept");
+        }
+        let past = memory.recall().expect("remembered").0;
+        let seconds = finds::moments(&past).into_iter();
+        let seconds: Vec<_> = seconds.map(|at| (at - fixture::NOW_NS) / SECOND).collect();
+        assert_eq!(seconds, [2, 70]);
+    }
+}
