@@ -89,7 +89,10 @@ pub fn build(package: &Path, how: &Build<'_>, to: &Path) {
     assert!(built, "{how:?}");
     let profile = ["debug", "release"][usize::from(how.release)];
     let program = kept().join(profile).join(name);
-    fs::copy(program, to).expect("it is built");
+    // By a process of its own: what another thread of this one starts meanwhile would hold the copy
+    // open for a moment, and it could not be started (ETXTBSY).
+    let status = Command::new("cp").arg(program).arg(to).status();
+    assert!(status.expect("it runs").success(), "it is built");
     let option = match how.stripped {
         Stripped::Nothing => return,
         Stripped::Debug => "--strip-debug",
