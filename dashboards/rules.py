@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""Writes the rules of Prometheus into rules/. `--check` only says whether the files are up to date; `--test` has promtool
-check them, and run a firing and several silent cases of each alert.
+"""Writes the rules of Prometheus into rules/, and those for its operator into deploy/. `--check` only says whether the files
+are up to date; `--test` has promtool check them, and run a firing and several silent cases of each alert.
 
 netpoller.yml has recording rules and alerts, renamed.yml the old names of metrics that were renamed. What to do about an
 alert is in RUNBOOKS.md.
@@ -13,6 +13,8 @@ import subprocess
 import sys
 import tempfile
 from dataclasses import dataclass
+
+from kubernetes import prometheus_rule
 
 HERE = pathlib.Path(__file__).parent
 RUNBOOKS = "https://github.com/netpoller/netpoller/blob/main/dashboards/RUNBOOKS.md#"
@@ -308,12 +310,17 @@ def promtool():
 
 
 def main():
-    for name, text in {"netpoller.yml": rules(), "renamed.yml": renamed()}.items():
-        path = HERE / "rules" / name
+    files = {
+        "rules/netpoller.yml": rules(),
+        "rules/renamed.yml": renamed(),
+        "deploy/prometheusrule.yaml": prometheus_rule(rules()),
+    }
+    for name, text in files.items():
+        path = HERE / name
         if not {"--check", "--test"} & set(sys.argv[1:]):
             path.write_text(text)
         elif path.read_text() != text:
-            sys.exit(f"rules/{name} is not what rules.py writes; run python3 dashboards/rules.py")
+            sys.exit(f"{name} is not what rules.py writes; run python3 dashboards/rules.py")
     if "--test" in sys.argv[1:]:
         promtool()
 

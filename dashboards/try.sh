@@ -19,6 +19,7 @@ python3 "$here/alerts.py" "$prometheus"
 if [ -n "${DRAW:-}" ]; then
     need chromium node npm
     bash "$here/render/install.sh"
+    node "$here/render/resources.mjs"
     TMPDIR=$scratch node "$here/render/draw.mjs" "$prometheus" "$DRAW" 45
 fi
 
@@ -29,6 +30,7 @@ sys.stdout.write(opener.open(sys.argv[1], timeout=10).read().decode())
 PY
 promtool check metrics <"$scratch/scrape.txt"
 echo "promtool has nothing to say about $(grep -vc '^#' "$scratch/scrape.txt") series"
+promtool check config "$here/deploy/prometheus.yml"
 python3 "$here/generate.py" --check
 python3 "$here/rules.py" --test
 for board in netpoller oncall fleet; do
