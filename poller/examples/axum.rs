@@ -76,6 +76,8 @@ fn run(args: &Args) -> io::Result<()> {
         let app = Router::new()
             .route("/", get(|| async { "hello\n" }))
             .route("/slow", get(slow));
+        #[cfg(feature = "prometheus")]
+        let app = app.route("/metrics", get(metrics));
         axum::serve(Sockets(listener.into_incoming()), app).await
     })
 }
@@ -84,6 +86,12 @@ fn run(args: &Args) -> io::Result<()> {
 async fn slow() -> &'static str {
     netpoller::time::sleep(Duration::from_secs(1)).await;
     "that took a while\n"
+}
+
+/// What Prometheus asks for.
+#[cfg(feature = "prometheus")]
+async fn metrics(request: axum::extract::Request) -> impl axum::response::IntoResponse {
+    netpoller::prometheus::respond(&request)
 }
 
 #[cfg(feature = "inspect")]

@@ -48,6 +48,7 @@
 //! | `console` | the endpoint for tokio-console, beside that |
 //! | `tls` | TLS and certificates of clients, for an endpoint that other machines may reach |
 //! | `prometheus` | the text exposition and a server for it |
+//! | `prometheus-client` | that, and a collector for the registries of `prometheus-client` |
 //! | `metrics` | a bridge to the `metrics` facade |
 //! | `full` | all of them |
 //!

@@ -10,6 +10,8 @@
 //! | `exemplar` | what the exposition says of a single sample |
 //! | `protobuf` | the exposition as protobuf, with native histograms |
 //! | `text` | the exposition as text (feature `prometheus`) |
+//! | `collector` | all of it for a registry of `prometheus-client` (feature `prometheus-client`) |
+//! | `route` | the answer to a scrape, for a server of the program's own too |
 //! | `server` | a small server for it (feature `prometheus`) |
 //! | `connection` | one connection of the server |
 //! | `table` | `METRICS.md`: all of them, for people |
@@ -41,6 +43,8 @@ mod bridge;
 // The facade takes no histograms: without the exposition nobody folds them.
 #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 mod buckets;
+#[cfg(feature = "prometheus-client")]
+mod collector;
 #[cfg(feature = "prometheus")]
 mod connection;
 #[cfg(feature = "prometheus")]
@@ -56,6 +60,8 @@ mod process;
 #[cfg(feature = "prometheus")]
 mod protobuf;
 #[cfg(feature = "prometheus")]
+mod route;
+#[cfg(feature = "prometheus")]
 mod server;
 #[cfg(all(test, feature = "prometheus"))]
 mod table;
@@ -66,8 +72,12 @@ mod watch;
 
 #[cfg(feature = "metrics")]
 pub use bridge::Bridge;
+#[cfg(feature = "prometheus-client")]
+pub use collector::Collector;
 #[cfg(feature = "prometheus")]
 pub use negotiate::encode_for;
+#[cfg(feature = "prometheus")]
+pub use route::respond;
 #[cfg(feature = "prometheus")]
 pub use server::{Builder, Server, StartError};
 #[cfg(feature = "prometheus")]

@@ -148,6 +148,7 @@ fn features() -> String {
     let ours = [
         ("metrics", cfg!(feature = "metrics")),
         ("prometheus", cfg!(feature = "prometheus")),
+        ("prometheus-client", cfg!(feature = "prometheus-client")),
     ];
     let ours = ours.into_iter().filter(|(_, is_in)| *is_in);
     let mut all: Vec<_> = internals::features()

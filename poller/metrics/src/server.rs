@@ -6,17 +6,14 @@
 
 use std::convert::Infallible;
 use std::fmt;
-use std::io::{self, Write};
+use std::io;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
 use std::time::Duration;
 
-use flate2::Compression;
-use flate2::write::GzEncoder;
 use http_body_util::Full;
 use hyper::body::Bytes;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 use hyper::service::service_fn;
 use hyper::{Method, Request, Response, StatusCode};
 use hyper_util::rt::TokioIo;
@@ -29,9 +26,8 @@ use tokio::task::yield_now;
 use tokio::time::{Instant, sleep_until, timeout};
 
 use super::connection::{Stream, Visit, refused_head};
-use super::format::takes_gzip;
-use super::negotiate::encode_for;
-use super::process::{SCRAPE_ERRORS, count_request};
+use super::process::count_request;
+use super::route::{self, refuse};
 use super::watch;
 
 /// Bytes of a request's head.
@@ -367,74 +363,8 @@ fn respond<B>(request: &Request<B>, hosts: &[String]) -> Response<Full<Bytes>> {
         response
     } else {
         // hyper leaves the body out of the answer to HEAD.
-        let of = |name| header_of(headers, name);
-        let accept = of(header::ACCEPT);
-        match std::panic::catch_unwind(|| encode_for(&accept)) {
-            Ok((content_type, text)) => {
-                let zipped = takes_gzip(&of(header::ACCEPT_ENCODING)).then(|| zip(&text));
-                let is_zipped = matches!(zipped, Some(Ok(_)));
-                let body = match zipped {
-                    Some(Ok(zipped)) => zipped.into(),
-                    _ => text.into(),
-                };
-                let mut response = answer(StatusCode::OK, content_type, body);
-                let headers = response.headers_mut();
-                let vary = HeaderValue::from_static("accept, accept-encoding");
-                headers.insert(header::VARY, vary);
-                if is_zipped {
-                    let encoding = HeaderValue::from_static("gzip");
-                    headers.insert(header::CONTENT_ENCODING, encoding);
-                }
-                response
-            }
-            Err(_) => {
-                SCRAPE_ERRORS.fetch_add(1, Ordering::Relaxed);
-                refuse(
-                    StatusCode::INTERNAL_SERVER_ERROR,
-                    "the tables could not be read: a bug\n",
-                )
-            }
-        }
+        route::respond(request)
     }
-}
-
-/// All that the headers of a name list, in one line.
-fn header_of(headers: &HeaderMap, name: HeaderName) -> String {
-    let values = headers.get_all(name).iter();
-    let values: Vec<_> = values.filter_map(|it| it.to_str().ok()).collect();
-    values.join(",")
-}
-
-/// Compresses a body, in the least time.
-fn zip(body: &[u8]) -> io::Result<Vec<u8>> {
-    let mut encoder = GzEncoder::new(Vec::new(), Compression::fast());
-    encoder.write_all(body)?;
-    encoder.finish()
-}
-
-fn refuse(status: StatusCode, reason: &str) -> Response<Full<Bytes>> {
-    answer(
-        status,
-        "text/plain; charset=utf-8",
-        reason.to_owned().into(),
-    )
-}
-
-fn answer(
-    status: StatusCode,
-    content_type: &'static str,
-    body: Full<Bytes>,
-) -> Response<Full<Bytes>> {
-    let mut response = Response::new(body);
-    *response.status_mut() = status;
-    let headers = response.headers_mut();
-    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static(content_type));
-    headers.insert(
-        header::X_CONTENT_TYPE_OPTIONS,
-        HeaderValue::from_static("nosniff"),
-    );
-    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
 }
 
 /// Exactly one Host, and it is ours; so is the one of a request in absolute form, which is the one

@@ -1,0 +1,103 @@
+//! Each way to Prometheus gives what the dashboards ask for: the route of a server of one's own and
+//! the collector of `prometheus-client`; and promtool has nothing to say of either.
+
+use std::io::Write;
+use std::path::Path;
+use std::process::{Command, Stdio};
+
+use netpoller::prometheus::{Collector, encode, respond};
+use netpoller_tests::{new_poller, tool};
+use prometheus_client::registry::Registry;
+
+const DASHBOARDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboards");
+
+/// What a registry of `prometheus-client` gives, as the text of Prometheus: OpenMetrics names the
+/// counters without what their samples end in.
+fn collected() -> String {
+    let mut registry = Registry::default();
+    registry.register_collector(Box::new(Collector));
+    let mut text = String::new();
+    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
+    let counters: Vec<&str> = text
+        .lines()
+        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
+        .collect();
+    let line = |line: &str| {
+        let mut words: Vec<_> = line.splitn(4, ' ').map(str::to_owned).collect();
+        if words[0] == "#"
+            && words
+                .get(2)
+                .is_some_and(|it| counters.contains(&it.as_str()))
+        {
+            words[2].push_str("_total");
+        }
+        words.join(" ") + "\n"
+    };
+    let lines = text.lines().filter(|line| *line != "# EOF");
+    lines.map(line).collect()
+}
+
+/// What a route answers that has no more than the one line.
+fn routed() -> String {
+    use hyper::body::Body;
+    let request = hyper::Request::get("/metrics").body(()).unwrap();
+    let response = respond(&request);
+    assert_eq!(response.status(), 200);
+    assert!(response.body().size_hint().exact().unwrap() > 10_000);
+    // The body is in one piece, so one look has it.
+    let mut body = std::pin::pin!(response.into_body());
+    let mut context = std::task::Context::from_waker(std::task::Waker::noop());
+    let std::task::Poll::Ready(Some(Ok(frame))) = body.as_mut().poll_frame(&mut context) else {
+        panic!("there is no body");
+    };
+    String::from_utf8(frame.into_data().unwrap().to_vec()).unwrap()
+}
+
+/// Fails with what `command` says, if it fails.
+#[track_caller]
+fn passes(mut command: Command, input: &str) {
+    let spawned = command
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::piped())
+        .spawn();
+    let mut child = spawned.unwrap();
+    child
+        .stdin
+        .take()
+        .unwrap()
+        .write_all(input.as_bytes())
+        .unwrap();
+    let output = child.wait_with_output().unwrap();
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{command:?}: {said}");
+}
+
+#[test]
+#[ignore = "needs prometheus and python3"]
+fn each_adapter_is_clean_and_has_every_name_and_label_of_every_dashboard() {
+    let _poller = new_poller();
+    let scratch = tempfile::tempdir().unwrap();
+    let expositions = [
+        ("encode", encode()),
+        ("respond", routed()),
+        ("collector", collected()),
+    ];
+    for (name, text) in expositions {
+        let mut check = Command::new(tool(&["promtool"]));
+        check.args(["check", "metrics"]);
+        passes(check, &text);
+        let scrape = scratch.path().join(name);
+        std::fs::write(&scrape, text).unwrap();
+        for board in ["oncall", "netpoller", "fleet"] {
+            let mut check = Command::new(tool(&["python3"]));
+            check
+                .arg(Path::new(DASHBOARDS).join("check.py"))
+                .arg("--dashboard")
+                .arg(Path::new(DASHBOARDS).join(format!("{board}.json")))
+                .arg("--metrics")
+                .arg(&scrape);
+            passes(check, "");
+        }
+    }
+}
