@@ -142,6 +142,27 @@ fn idle_connections_are_accepted_listed_and_closed() {
         rows.iter().all(|row| row["read"]["state"] == "parked"),
         "an idle connection has a reader"
     );
+    let file = scratch.path().join("idle.npl");
+    let mut record = netpoller(scratch.path());
+    record.args([
+        "record",
+        "--no-doctor",
+        "--for",
+        "10ms",
+        "--timeout",
+        "2min",
+    ]);
+    record.args(["-t", endpoint.target(), "-o"]).arg(&file);
+    let record = record.output().expect("it runs");
+    let said = String::from_utf8_lossy(&record.stderr);
+    assert!(record.status.success(), "{said}");
+    let recorded = listed(
+        scratch.path(),
+        &format!("file:{}", file.display()),
+        "descriptors",
+    );
+    let recorded = recorded.iter().filter(|row| row["kind"] == "tcp").count();
+    assert_eq!(recorded, connections, "the table as it is watched: {said}");
     let waiters = listed(scratch.path(), endpoint.target(), "waiters");
     assert_eq!(
         waiters.iter().filter(|row| row["task"] == "idle").count(),

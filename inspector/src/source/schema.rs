@@ -20,6 +20,9 @@ pub(in crate::source) static SCHEMA: LazyLock<Schema> =
 /// Messages within messages.
 const DEEPEST: u32 = 32;
 
+/// Messages within a message, each in the one before, that lie in its memory.
+const INLINE: u32 = 4;
+
 /// A message: its place in [`Schema::shapes`].
 pub(in crate::source) type Shape = usize;
 
@@ -43,7 +46,11 @@ struct Fields {
 #[derive(Debug, Clone, Copy)]
 enum Field {
     Text,
-    Message(Shape),
+    Message {
+        shape: Shape,
+        /// It is one of many, and has memory of its own.
+        is_repeated: bool,
+    },
     Other,
 }
 
@@ -75,9 +82,14 @@ impl Schema {
             let fields = message.field.iter().map(|field| {
                 let kind = match field.r#type() {
                     Type::String => Field::Text,
-                    Type::Message => names
-                        .get(field.type_name())
-                        .map_or(Field::Other, |shape| Field::Message(*shape)),
+                    Type::Message => {
+                        names
+                            .get(field.type_name())
+                            .map_or(Field::Other, |shape| Field::Message {
+                                shape: *shape,
+                                is_repeated: field.label() == Label::Repeated,
+                            })
+                    }
                     _ => Field::Other,
                 };
                 (field.number().unsigned_abs(), kind)
@@ -133,7 +145,7 @@ impl Schema {
             text,
             room,
         };
-        rewriting.message(shape, message, &mut out, 0)?;
+        rewriting.message(shape, message, &mut out, Place::default())?;
         Ok(out)
     }
 }
@@ -161,12 +173,21 @@ fn size(
     let sizes = fields.map(|field| match (field.label(), field.r#type()) {
         (Label::Repeated, _) | (_, Type::String | Type::Bytes) => 24,
         // A message that holds itself is in a box.
-        (_, Type::Message) if depth < 4 => names
+        (_, Type::Message) if depth < INLINE => names
             .get(field.type_name())
             .map_or(8, |inner| 8 + size(found, names, *inner, depth + 1)),
         _ => 8,
     });
     sizes.sum::<usize>() + 8
+}
+
+/// Where a message is.
+#[derive(Debug, Clone, Copy, Default)]
+struct Place {
+    /// So many are around it.
+    depth: u32,
+    /// So many within one another, it among them, lie in the memory of one that is around them.
+    inline: u32,
 }
 
 struct Rewriting<'a> {
@@ -181,13 +202,23 @@ impl Rewriting<'_> {
         shape: Shape,
         mut bytes: &[u8],
         out: &mut Vec<u8>,
-        depth: u32,
+        place: Place,
     ) -> Result<(), Fault> {
         let fields = self.schema.shapes.get(shape).ok_or(Fault::Malformed)?;
-        if depth > DEEPEST {
+        if place.depth > DEEPEST {
             return Err(Fault::Malformed);
         }
-        self.take(fields.size)?;
+        let inline = match place.inline {
+            0 => {
+                self.take(fields.size)?;
+                INLINE
+            }
+            inline => inline - 1,
+        };
+        let within = Place {
+            depth: place.depth + 1,
+            inline,
+        };
         while !bytes.is_empty() {
             let tag = varint(&mut bytes)?;
             let field = u32::try_from(tag >> 3).map_err(|_| Fault::Malformed)?;
@@ -206,7 +237,7 @@ impl Rewriting<'_> {
                 2 => {
                     let length = varint(&mut bytes)?;
                     let content = split(&mut bytes, length)?;
-                    self.content(known, tag, content, out, depth)?;
+                    self.content(known, tag, content, out, within)?;
                     continue;
                 }
                 _ => return Err(Fault::Malformed),
@@ -226,13 +257,17 @@ impl Rewriting<'_> {
         tag: u64,
         content: &[u8],
         out: &mut Vec<u8>,
-        depth: u32,
+        place: Place,
     ) -> Result<(), Fault> {
         match known {
             None => return Ok(()),
-            Some(Field::Message(shape)) => {
+            Some(Field::Message { shape, is_repeated }) => {
                 let mut inner = Vec::with_capacity(content.len());
-                self.message(*shape, content, &mut inner, depth + 1)?;
+                let place = match is_repeated {
+                    true => Place { inline: 0, ..place },
+                    false => place,
+                };
+                self.message(*shape, content, &mut inner, place)?;
                 put(tag, out);
                 put(inner.len() as u64, out);
                 out.append(&mut inner);
@@ -377,6 +412,24 @@ mod tests {
             SCHEMA.rewrite(output(LIST), &bytes, visible, room),
             Err(Fault::TooLarge)
         );
+    }
+
+    #[test]
+    fn what_lies_in_a_message_is_counted_once() {
+        let row = crate::fixture::row(7, crate::fixture::NOW_NS);
+        let texts = row.encoded_len() + 40 * 40;
+        let one = ListDescriptorsResponse {
+            descriptors: vec![row],
+            ..Default::default()
+        };
+        // As Rust lays them out, or somewhat more.
+        let of = |kind: usize| kind * 3 / 2 + 512;
+        let room = of(size_of::<ListDescriptorsResponse>()) + of(size_of::<Descriptor>()) + texts;
+        let rewritten = SCHEMA.rewrite(output(LIST), &one.encode_to_vec(), visible, room);
+        assert_eq!(rewritten.map(|it| it.len()), Ok(one.encoded_len()));
+        let room = size_of::<Descriptor>();
+        let rewritten = SCHEMA.rewrite(output(LIST), &one.encode_to_vec(), visible, room);
+        assert_eq!(rewritten, Err(Fault::TooLarge));
     }
 
     #[test]

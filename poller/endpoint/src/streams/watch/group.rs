@@ -1,9 +1,11 @@
-//! A group of frames, each at most as large as a message may be.
+//! A group of frames, each at most as large as a message may be, and of as many rows as a page:
+//! small rows take many times their bytes where they are decoded.
 
 use netpoller_core::view;
 use netpoller_proto::v1::{Descriptor, GetStatsResponse, WatchFrame};
 use prost::Message;
 
+use crate::limits::MAX_ROWS;
 use crate::packer::Room;
 
 /// One group in the making.
@@ -24,7 +26,7 @@ impl Group {
         };
         Self {
             frames: vec![first],
-            room: Room::default(),
+            room: Room::new(MAX_ROWS),
         }
     }
 
@@ -83,6 +85,17 @@ impl Group {
 mod tests {
     use super::*;
     use crate::limits::MAX_MESSAGE;
+
+    #[test]
+    fn a_frame_has_no_more_rows_than_a_page_however_small_they_are() {
+        let mut group = Group::new(0, 0);
+        for _ in 0..2 * MAX_ROWS {
+            group.upsert(Descriptor::default());
+        }
+        let frames = group.finish(None, String::new());
+        let rows: Vec<_> = frames.iter().map(|frame| frame.upserts.len()).collect();
+        assert_eq!(rows, [MAX_ROWS, MAX_ROWS, 0]);
+    }
 
     #[test]
     fn a_group_is_cut_into_messages_of_bounded_size_and_only_the_last_one_ends_it() {
