@@ -74,10 +74,7 @@ impl Memory {
     /// All of it up to now, as a recording. What comes later is not in it.
     pub(crate) fn recall(&mut self) -> Result<Recalled, Failure> {
         self.writer.flush().map_err(failed)?;
-        let bytes = self.writer.out().clone();
-        let past = Past::of(Box::new(bytes))
-            .map_err(|why| Failure::Runtime(format!("nothing is remembered yet: {why}")))?;
-        Ok(Recalled(past))
+        Ok(Recalled(self.writer.out().clone()))
     }
 
     /// Forgets the beginning of what is more than is kept. What is left begins with a whole table.
@@ -103,16 +100,24 @@ impl Memory {
 
 /// What was remembered at a moment.
 #[derive(Debug)]
-pub(crate) struct Recalled(Past);
+pub(crate) struct Recalled(Vec<u8>);
 
 impl Recalled {
-    /// Asks it, as if it were the process at its last moment.
+    /// Asks it, as if it were the process at its last moment. An error if nothing is known yet.
     pub(crate) async fn connect(
         self,
         target: &Target,
         timeout: Duration,
     ) -> Result<Connection, Failure> {
-        super::open(self.0, None, target, timeout).await
+        // All of it is read for its checksums.
+        let past = tokio::task::spawn_blocking(move || self.past()).await;
+        let past = past.map_err(|error| Failure::Runtime(format!("reading it: {error}")))?;
+        super::open(past?, None, target, timeout).await
+    }
+
+    fn past(self) -> Result<Past, Failure> {
+        let unknown = |why| Failure::Runtime(format!("nothing is remembered yet: {why}"));
+        Past::of(Box::new(self.0)).map_err(unknown)
     }
 }
 
@@ -161,7 +166,10 @@ mod tests {
             memory.writer.flush().expect("kept");
             assert!(memory.writer.out().len() < KEPT + (16 << 10));
         }
-        let past = memory.recall().expect("remembered").0;
+        let past = memory
+            .recall()
+            .and_then(Recalled::past)
+            .expect("remembered");
         assert!(past.begins_at_ns > fixture::NOW_NS + 60 * SECOND);
         assert_eq!(past.ends_at_ns, fixture::NOW_NS + 5_999 * SECOND);
         let past = Arc::new(past);
@@ -207,7 +215,10 @@ mod tests {
                 })
                 .expect("kept");
         }
-        let past = memory.recall().expect("remembered").0;
+        let past = memory
+            .recall()
+            .and_then(Recalled::past)
+            .expect("remembered");
         let seconds = finds::moments(&past).into_iter();
         let seconds: Vec<_> = seconds.map(|at| (at - fixture::NOW_NS) / SECOND).collect();
         assert_eq!(seconds, [2, 70]);

@@ -300,9 +300,13 @@ fn one_goes_from_a_process_to_what_is_remembered_of_it_and_back() {
         finds: 0,
     };
     assert_eq!(app.wanted().travel, there);
+    assert!(picture(&app, app.size).contains("going back"));
     update(&mut app, Msg::Feed(Box::new(recorded(feed(5, 4), true))));
     let shown = picture(&app, app.size);
-    assert!(shown.contains("PAST, "), "{shown}");
+    assert!(
+        shown.contains("PAST, ") && !shown.contains("going back"),
+        "{shown}"
+    );
     press(&mut app, KeyCode::Char('{'));
     there.finds = -1;
     assert_eq!(app.wanted().travel, there);

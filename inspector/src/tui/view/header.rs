@@ -136,6 +136,10 @@ fn link(app: &App, room: usize) -> Line<'static> {
         spans.push(toned(theme, "FROZEN  ", Tone::Warn));
     }
     let mark = if theme.ascii { "*" } else { "●" };
+    if app.travel.in_memory && !app.feed.is_remembered {
+        // Much may have to be read for that.
+        spans.push(toned(theme, "going back  ", Tone::Warn));
+    }
     match app.link() {
         Link::Connecting => spans.push(toned(theme, format!("{mark} connecting"), Tone::Warn)),
         Link::Live if app.recording().is_some() => spans.extend(moment(app)),
