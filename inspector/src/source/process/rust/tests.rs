@@ -267,7 +267,7 @@ fn the_place_tells_which_of_several_waits(running: &Running, program: &mut Progr
         ("place_on_the_stack", of_listed.to_vec()),
         ("place_in_a_box", boxed.concat()),
     ] {
-        // By chance a word of a stack looks like the state of another future, and then none is told.
+        // By chance a word of a stack looks like the state of another future: then none is told.
         let others = std::iter::repeat_with(|| Running::run(running.path.clone()));
         let found = others.take(8).find_map(|it| {
             let found = blocked(&it, program, name)?;
