@@ -586,8 +586,8 @@ HEALTH = [
         """Answers of the metrics server by their code, and scrapes that the process could not answer. Nothing but 200 is good: 403 is
         called by a name that it does not know, 503 came while all connections were busy.""",
         "ops",
-        (f"sum by (instance) (rate({sel('netpoller_scrape_errors_total', PROCESS)}[$__rate_interval]))", "{{instance}} failed"),
-        (f"sum by (instance, code) (rate({sel('netpoller_scrape_requests_total', PROCESS)}[$__rate_interval]))", "{{instance}} {{code}}"),
+        (f"sum(rate({sel('netpoller_scrape_errors_total', PROCESS)}[$__rate_interval]))", "failed"),
+        (f"sum by (code) (rate({sel('netpoller_scrape_requests_total', PROCESS)}[$__rate_interval]))", "{{code}}"),
         lines=9,
     ),
     table(

