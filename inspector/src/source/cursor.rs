@@ -19,6 +19,8 @@ pub(crate) struct Cursor {
     is_held: AtomicBool,
     /// The moments at which something was found, once they are known.
     finds: watch::Sender<Option<Arc<[u64]>>>,
+    /// Somebody wants to know them.
+    are_finds_wanted: watch::Sender<bool>,
 }
 
 impl Cursor {
@@ -31,7 +33,13 @@ impl Cursor {
             at_ns: watch::Sender::new(at_ns.unwrap_or(ends_at_ns)),
             is_held: AtomicBool::new(false),
             finds: watch::Sender::new(None),
+            are_finds_wanted: watch::Sender::new(false),
         }
+    }
+
+    /// Whether somebody wants to know when something was found.
+    pub(super) fn finds_wanted(&self) -> watch::Receiver<bool> {
+        self.are_finds_wanted.subscribe()
     }
 
     /// Takes the moments at which something was found, the earliest first.
@@ -42,6 +50,7 @@ impl Cursor {
     /// Goes to the next moment at which something was found, or to the one before, once these are
     /// known. False if there is none.
     pub(super) async fn jump(&self, forth: bool) -> bool {
+        self.are_finds_wanted.send_replace(true);
         let mut finds = self.finds.subscribe();
         let Ok(finds) = finds.wait_for(Option::is_some).await.as_deref().cloned() else {
             return false;

@@ -80,8 +80,16 @@ async fn open(
     let cursor = Arc::new(Cursor::new(span.0, span.1, at_ns));
     let service = service.at(Arc::clone(&cursor));
     let connection = serve::connect(service, target, timeout, &Peer::default()).await?;
-    let marks = Arc::clone(&cursor);
-    // All of it is read for that, and few ask.
-    tokio::task::spawn_blocking(move || marks.mark(finds::moments(&past)));
+    let (mut wanted, marks) = (cursor.finds_wanted(), Arc::downgrade(&cursor));
+    tokio::spawn(async move {
+        // All of it is read for that, and few ask.
+        if wanted.wait_for(|it| *it).await.is_err() {
+            return;
+        }
+        let finds = tokio::task::spawn_blocking(move || finds::moments(&past)).await;
+        if let Some(cursor) = marks.upgrade() {
+            cursor.mark(finds.unwrap_or_default());
+        }
+    });
     Ok(connection.of_recording(cursor))
 }
