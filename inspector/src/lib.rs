@@ -2,11 +2,12 @@
 //!
 //! The floors, from the ground up: `source` finds and asks a process; `model` folds what it
 //! answers; `table` and `query` say which columns and which rows are wanted; `findings` are what is
-//! wrong with it, and `description` all about one descriptor; `document` and `out` print them;
-//! `tui` shows the same rows live; `config` reads the configuration file; `verbs` is one file per
-//! verb, and a folder for the demo's service; `cli` is the command line. Nothing below `tui` knows
-//! of terminals in raw mode, and nothing below `cli` of the command line as a whole: each verb owns
-//! its arguments, and `globals` are those that every verb accepts.
+//! wrong with it, `description` all about one descriptor, and `comparison` what has changed;
+//! `document` and `out` print them; `tui` shows the same rows live; `config` reads the
+//! configuration file; `verbs` is one file per verb, and a folder for the demo's service; `cli` is
+//! the command line. Nothing below `tui` knows of terminals in raw mode, and nothing below `cli` of
+//! the command line as a whole: each verb owns its arguments, and `globals` are those that every
+//! verb accepts.
 //!
 //! What every floor may use stands beside them: `text`, `foreign`, `paint`, `clock`, `failure` and
 //! `quantile`.
@@ -16,6 +17,7 @@
 
 mod cli;
 mod clock;
+mod comparison;
 mod config;
 mod description;
 mod document;

@@ -57,6 +57,7 @@ fn command() -> Command {
     command.mut_subcommands(|verb| {
         let verb = match verb.get_name() {
             "describe" | "evict" | "events" | "hist" => complete(verb, "id", ids),
+            "diff" => complete(complete(verb, "from", targets), "to", targets),
             _ => verb,
         };
         let verb = complete(verb, "until", filters);

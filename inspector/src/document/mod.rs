@@ -68,6 +68,11 @@ pub(crate) struct Target<'a> {
 }
 
 impl<'a> Target<'a> {
+    /// Where it answers.
+    pub(crate) fn address(&self) -> &str {
+        &self.address
+    }
+
     pub(crate) fn of(connection: &'a Connection) -> Self {
         let server = &connection.server;
         Self {

@@ -18,6 +18,7 @@
 //! | `schema` | which fields of the messages are texts, and what a message takes in memory |
 //! | `at`, `cursor` | a moment of a recording as people name it, and the one at which it is looked at |
 //! | `places`, `procfs` | where their sockets may be, and what /proc says of who has them |
+//! | `since` | what was counted between two answers |
 //! | `selector` | which descriptor is meant |
 
 mod at;
@@ -33,6 +34,7 @@ mod recording;
 mod schema;
 mod selector;
 mod serve;
+mod since;
 mod target;
 
 pub(crate) use at::At;
@@ -42,4 +44,5 @@ pub(crate) use discover::{
 pub(crate) use endpoint::{Access, Connection, Control, Selection, Stream};
 pub(crate) use recording::{Memory, Recalled, Writer};
 pub(crate) use selector::Selector;
+pub(crate) use since::since;
 pub(crate) use target::{Target, TargetSpec};

@@ -13,6 +13,8 @@
 //! | `entry`, `descriptor_cells` | a row of the descriptor table, and what may stand in its cells |
 //! | `descriptors`, `pollers`, `targets`, `laws`, `counts`, `histograms`, `events`, `sites` | the columns of each table |
 //! | `event_counts` | what events are counted by, with a column of each |
+//! | `numbers` | the statistics as one list of numbers |
+//! | `differences` | the columns of `diff` |
 //! | `settings` | the columns of `config show` |
 //! | `named` | tables by their names |
 //! | `leaks` | what has become of sites between two answers |
@@ -22,6 +24,7 @@ mod column;
 mod counts;
 mod descriptor_cells;
 mod descriptors;
+mod differences;
 mod entry;
 mod event_counts;
 mod events;
@@ -31,6 +34,7 @@ mod layout;
 pub(crate) mod leaks;
 mod look;
 mod named;
+mod numbers;
 mod pollers;
 mod settings;
 mod sites;
@@ -45,9 +49,13 @@ pub(crate) use counts::{
 };
 pub(crate) use descriptor_cells::{at_least, epoll_names, state_cell};
 pub(crate) use descriptors::{DEADLINES, DESCRIPTORS, WAITERS};
-pub(crate) use entry::{Entry, Rows, are_of_several};
+pub(crate) use differences::{
+    CHANGED_ROWS, ChangedRow, Difference, LATENCY_DIFFERENCES, LEVEL_DIFFERENCES, TOTAL_DIFFERENCES,
+};
 #[cfg(test)]
-pub(crate) use entry::{descriptors, waiters};
+pub(crate) use entry::descriptors;
+pub(crate) use entry::waiters;
+pub(crate) use entry::{Entry, Rows, are_of_several};
 pub(crate) use event_counts::{
     CountBy, EVENT_COUNTS, EVENT_COUNTS_BY_PLACE, EventCount, EventGroup,
 };
@@ -60,6 +68,7 @@ pub(crate) use laws::{LAWS, LAWS_OF_ALL, LAWS_OF_ONE, LawRow};
 pub(crate) use layout::{Fit, fit};
 pub(crate) use leaks::Leak;
 pub(crate) use named::{Named, TABLES, known_anywhere};
+pub(crate) use numbers::{NUMBERS, Number, Of, numbers};
 pub(crate) use pollers::{POLLERS, counted};
 pub(crate) use settings::{Origin, SETTINGS, Setting};
 pub(crate) use sites::{SITE_RECORDS, SITES, SITES_WIDE, SiteCounts, SiteRow};

@@ -18,6 +18,7 @@ mod config;
 mod control;
 mod demo;
 mod describe;
+mod diff;
 mod doctor;
 mod events;
 mod evict;
@@ -119,6 +120,11 @@ verbs! {
     Break(r#break::BreakArgs),
     /// Look for known faults, with evidence and advice; exit code 3 if there are any.
     Doctor(doctor::DoctorArgs),
+    /// Compare two moments: what was opened, closed, found, counted and slower than before.
+    #[command(
+        after_help = "Examples:\n  netpoller diff                                   the process now, and --interval later\n  netpoller diff --interval 1min -w 'peer~^10.0.'  the same of some descriptors\n  netpoller -t file:incident.npl diff              the beginning of a recording and its end\n  netpoller -t file:incident.npl diff @30s @-10s   two moments of it\n  netpoller diff file:good.npl file:bad.npl        two recordings, or a recording and a process\n  netpoller diff unix:/run/a.sock unix:/run/b.sock two processes\n\nOf one process are told: findings, descriptors that were opened, closed or are in another state, how many wait and\nare open at each line, what was counted, and the latencies of the time between beside those before it. Of two: findings by\nline, lines, how often is counted on average, and the latencies of all time.\n\nExit code 3: something is found that was not found before."
+    )]
+    Diff(diff::DiffArgs),
     /// Write what a process tells to a file, to be looked at later with `--target file:FILE`.
     #[command(
         after_help = "Examples:\n  netpoller record -o incident.npl --for 5min\n  netpoller -t pid:4242 record -o incident.npl --max-size 200MiB\n  netpoller -t file:incident.npl doctor\n  netpoller -t file:incident.npl ls waiters --at -30s\n  netpoller -t file:incident.npl events -w 'peer~10.0.0.7'\n\nRecorded are the table with what the kernel knows of the sockets and the statistics, each --interval; the events of the\nflight recorder; and each 10 s a diagnosis and the lines that open descriptors. Ctrl-C ends it. What has been written\nis whole at each moment: a recorder that is killed loses the last two seconds."

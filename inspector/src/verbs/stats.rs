@@ -2,8 +2,7 @@
 
 use std::io::{self, Write};
 
-use netpoller_proto::filter::Key;
-use netpoller_proto::v1::{Poller, PollerStats, Transitions};
+use netpoller_proto::v1::{Poller, PollerStats};
 use netpoller_proto::vocabulary::Transition;
 
 use crate::document;
@@ -11,10 +10,9 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::out::{Format, Style};
 use crate::paint::Tone;
-use crate::quantile;
 use crate::table::{
     Align, COUNTERS, Column, Context, CounterRow, HISTOGRAMS_OF_ALL_TIME, HistogramRow,
-    LAWS_OF_ONE, LawRow, TASKS, TRANSITIONS, TransitionRow, counted,
+    LAWS_OF_ONE, LawRow, NUMBERS, TASKS, TRANSITIONS, TransitionRow, counted, numbers,
 };
 use crate::text;
 use crate::verbs::verb::{Usage, Verb};
@@ -65,74 +63,6 @@ impl Verb for StatsArgs {
             })
         })
     }
-}
-
-/// One number, for spreadsheets.
-struct Number {
-    poller: String,
-    group: String,
-    name: String,
-    value: i128,
-    unit: String,
-}
-
-static NUMBERS: [Column<Number>; 5] = [
-    Column::words("poller", "POLLER", 0, |it| Key::text(&it.poller)),
-    Column::words("group", "GROUP", 0, |it| Key::text(&it.group)),
-    Column::words("name", "NAME", 0, |it| Key::text(&it.name)),
-    Column::numbers("value", "VALUE", 0, |it| Key::Number(it.value)),
-    Column::words("unit", "UNIT", 0, |it| Key::text(&it.unit)),
-];
-
-/// All of them.
-fn numbers(pollers: &[PollerStats]) -> Vec<Number> {
-    let mut all = Vec::new();
-    for stats in pollers {
-        let poller = stats.poller.as_ref();
-        let poller = poller.map_or("", |poller| poller.name.as_str());
-        let mut add = |group: &str, name: &str, value: i128, unit: &str| {
-            all.push(Number {
-                poller: poller.to_owned(),
-                group: group.to_owned(),
-                name: name.to_owned(),
-                value,
-                unit: unit.to_owned(),
-            });
-        };
-        if let Some(gauges) = &stats.poller {
-            add("gauge", "descriptors", gauges.descriptors.into(), "");
-            let others = [
-                ("waiters", gauges.waiters.max(0).unsigned_abs()),
-                ("deadlines", gauges.deadlines),
-                ("slots", gauges.slots),
-            ];
-            for (name, count) in others {
-                if let Some(count) = counted(gauges, count) {
-                    add("gauge", name, count.into(), "");
-                }
-            }
-        }
-        for (group, counts) in [("read", stats.read), ("write", stats.write)] {
-            for (name, count) in counts.iter().flat_map(Transitions::named) {
-                add(group, name, count.into(), "");
-            }
-        }
-        for (name, count) in &stats.counters {
-            add("counter", name, (*count).into(), "");
-        }
-        for tasks in &stats.tasks {
-            add("tasks", &tasks.state, tasks.count.into(), "");
-        }
-        for histogram in &stats.histograms {
-            add(&histogram.name, "count", histogram.count.into(), "");
-            for (name, share) in quantile::SHOWN {
-                if let Some(value) = quantile::quantile(histogram, share) {
-                    add(&histogram.name, name, value.into(), &histogram.unit);
-                }
-            }
-        }
-    }
-    all
 }
 
 fn section(

@@ -54,7 +54,7 @@ const MODES: [Mode; 23] = [
 ];
 
 /// Every verb that asks a process.
-const VERBS: [&[&str]; 20] = [
+const VERBS: [&[&str]; 21] = [
     &["ls"],
     &["ls", "waiters"],
     &["ls", "deadlines"],
@@ -75,6 +75,7 @@ const VERBS: [&[&str]; 20] = [
     &["doctor"],
     &["leaks", "--interval", "100ms"],
     &["doctor", "--list"],
+    &["diff", "--no-doctor", "--interval", "100ms"],
 ];
 
 fn all(cases: Vec<(Mode, Vec<String>)>) {

@@ -46,6 +46,19 @@ pub(crate) struct Access {
 }
 
 impl Access {
+    /// The same, with what it does not say from another.
+    pub(crate) fn or(self, other: &Self) -> Self {
+        let or = |own: Option<PathBuf>, other: &Option<PathBuf>| own.or_else(|| other.clone());
+        Self {
+            token_file: or(self.token_file, &other.token_file),
+            tls_ca: or(self.tls_ca, &other.tls_ca),
+            tls_cert: or(self.tls_cert, &other.tls_cert),
+            tls_key: or(self.tls_key, &other.tls_key),
+            tls_name: self.tls_name.or_else(|| other.tls_name.clone()),
+            acts: self.acts,
+        }
+    }
+
     /// What every request shows.
     pub(in crate::source) fn credentials(&self) -> Result<Credentials, Failure> {
         let Some(path) = &self.token_file else {

@@ -12,7 +12,6 @@
 //! | `writer` | writing a recording |
 //! | `past` | a recording that can be read |
 //! | `moment` | how things stood at a moment |
-//! | `since` | what was counted between two moments |
 //! | `finds` | when something was found |
 //! | `memory` | what a process has told lately, in memory |
 //! | `events`, `waits` | what happened, and the latencies that follow from it |
@@ -28,7 +27,6 @@ mod moment;
 mod past;
 mod sending;
 mod service;
-mod since;
 mod streams;
 mod waits;
 mod writer;

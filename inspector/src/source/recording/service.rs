@@ -13,11 +13,11 @@ use tonic::{Request, Response, Status};
 use super::moment::Moment;
 use super::past::Past;
 use super::sending::Stream;
-use super::since::since;
 use super::{events, streams, waits};
 use crate::clock::Anchor;
 use crate::source::cursor::Cursor;
 use crate::source::serve::{Page, Table};
+use crate::source::since::since;
 
 /// What a recording is asked over a connection of this command's own.
 #[derive(Debug)]

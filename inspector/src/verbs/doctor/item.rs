@@ -12,7 +12,7 @@ use crate::table::{Column, Context, Raw, Value};
 
 /// One finding: an item of `netpoller/v1/findings`.
 #[derive(Serialize)]
-pub(super) struct Item<'a> {
+pub(in crate::verbs) struct Item<'a> {
     lint: &'a str,
     severity: &'static str,
     poller: &'a str,
@@ -30,7 +30,7 @@ pub(super) struct Item<'a> {
     descriptor: Option<document::Descriptor<'a>>,
 }
 
-pub(super) fn of<'a>(case: &'a Case, context: &Context) -> Item<'a> {
+pub(in crate::verbs) fn of<'a>(case: &'a Case, context: &Context) -> Item<'a> {
     let finding = &case.finding;
     let since = case.since_ns();
     Item {

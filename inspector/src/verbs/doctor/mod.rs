@@ -4,7 +4,7 @@
 //! sentences, are those of `findings`.
 
 mod args;
-mod item;
+pub(super) mod item;
 mod print;
 
 use std::collections::HashSet;

@@ -1,4 +1,4 @@
-//! What was counted between two moments.
+//! What was counted between two answers.
 
 use std::collections::HashMap;
 
@@ -8,7 +8,7 @@ use netpoller_proto::v1::{
 
 /// The later statistics, with what they have grown by since the earlier ones. A poller that was not
 /// there then has counted all of it since.
-pub(super) fn since(mut now: GetStatsResponse, before: &GetStatsResponse) -> GetStatsResponse {
+pub(crate) fn since(mut now: GetStatsResponse, before: &GetStatsResponse) -> GetStatsResponse {
     let name = |stats: &PollerStats| stats.poller.as_ref().map(|it| (it.id, it.name.clone()));
     let known: HashMap<_, _> = before.pollers.iter().map(|it| (name(it), it)).collect();
     let grown = now
