@@ -12,30 +12,13 @@ use prometheus_client::registry::Registry;
 
 const DASHBOARDS: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../dashboards");
 
-/// What a registry of `prometheus-client` gives, as the text of Prometheus: OpenMetrics names the
-/// counters without what their samples end in.
+/// What a registry of `prometheus-client` gives, as the text of Prometheus.
 fn collected() -> String {
     let mut registry = Registry::default();
     registry.register_collector(Box::new(Collector));
     let mut text = String::new();
-    prometheus_client::encoding::text::encode(&mut text, &registry).unwrap();
-    let counters: Vec<&str> = text
-        .lines()
-        .filter_map(|line| line.strip_prefix("# TYPE ")?.strip_suffix(" counter"))
-        .collect();
-    let line = |line: &str| {
-        let mut words: Vec<_> = line.splitn(4, ' ').map(str::to_owned).collect();
-        if words[0] == "#"
-            && words
-                .get(2)
-                .is_some_and(|it| counters.contains(&it.as_str()))
-        {
-            words[2].push_str("_total");
-        }
-        words.join(" ") + "\n"
-    };
-    let lines = text.lines().filter(|line| *line != "# EOF");
-    lines.map(line).collect()
+    prometheus_client::encoding::prometheus_text::encode(&mut text, &registry).unwrap();
+    text
 }
 
 /// What a route answers that has no more than the one line.

@@ -15,13 +15,21 @@
 //! It is for these two and not under semver.
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "server")]
 mod accept;
+#[cfg(feature = "server")]
 mod names;
+#[cfg(feature = "server")]
 mod places;
 pub mod posture;
+#[cfg(feature = "server")]
 mod thread;
 
+#[cfg(feature = "server")]
 pub use accept::{Backoff, Reserve};
+#[cfg(feature = "server")]
 pub use names::name_us;
+#[cfg(feature = "server")]
 pub use places::{Place, Places, Seat, UnderWay};
+#[cfg(feature = "server")]
 pub use thread::HostThread;

@@ -2,16 +2,14 @@
 
 use std::collections::HashMap;
 
-use metrics::{Counter, Gauge, Label};
+use metrics::{Counter, Gauge, Label, Unit};
 
-use super::families::{Type, Value, families};
-use super::samples;
+use super::buckets::Buckets;
+use super::families::families;
+use super::family::{Family, MetricType, Series, Value};
+use super::reading::Reading;
 
-/// Copies the counters and gauges of all pollers to the recorder of the `metrics` facade.
-///
-/// Histograms do not go through the facade: it takes samples one by one, and the recorders that
-/// exist keep each of them. Take them from the exposition of the feature `prometheus`, or from the
-/// inspector.
+/// Copies all metrics, those of the process included, to the recorder of the `metrics` facade.
 ///
 /// ```
 /// // After the recorder was installed.
@@ -19,6 +17,25 @@ use super::samples;
 /// // Before each scrape, or every few seconds.
 /// bridge.sync();
 /// ```
+///
+/// # Histograms
+///
+/// The facade takes the samples of a histogram one by one: it has no way yet to take counts that
+/// somebody else has made. To give it each sample again would cost a call for each, and recorders
+/// keep them until somebody asks, 16 bytes each. So a histogram goes there as gauges, under the
+/// names that its buckets have in an exposition, `…_bucket` with the label `le`, `…_sum` and
+/// `…_count`. Nothing is lost by it and nothing rounded, `histogram_quantile()`, `rate()` and so
+/// the dashboards and rules take them as they are; a reading sets about 600 gauges for each poller.
+/// What it costs: Prometheus shows them with the type gauge, there are no exemplars and no native
+/// buckets, and `promtool check metrics` says that only histograms should have names like these.
+///
+/// A program that writes the text of its recorder itself, as with `PrometheusHandle::render`, needs
+/// no bridge: it appends what [`encode`](super::encode) gives, which has all of that.
+///
+/// # Pollers that go
+///
+/// The facade keeps what it was told of a poller that is gone. Its gauges are set to 0. Counters
+/// cannot go back there: when another poller takes the name, they go on from where they were.
 #[derive(Debug, Default)]
 pub struct Bridge {
     /// By the label of the poller. The facade keeps what it was told of one that is gone, and so do
@@ -31,8 +48,10 @@ pub struct Bridge {
 struct Known {
     /// Of the last of them.
     id: Option<u32>,
-    /// In the order of the families.
+    /// In the order of the reading.
     handles: Vec<Handle>,
+    /// Which of them the reading has come to.
+    next: usize,
 }
 
 enum Handle {
@@ -44,37 +63,103 @@ enum Handle {
         last: u64,
     },
     Gauge(Gauge),
+    Histogram {
+        buckets: Vec<Gauge>,
+        sum: Gauge,
+        count: Gauge,
+    },
 }
 
 impl Handle {
+    /// Registers a series with the recorder of this moment.
+    fn register(family: &Family, series: &Series<'_>) -> Self {
+        let own = series.labels.iter();
+        let labels: Vec<_> = own
+            .map(|(name, value)| Label::new(*name, value.clone().into_owned()))
+            .collect();
+        let name = family.name();
+        match series.value {
+            Value::Counter(_) => Self::Counter {
+                counter: metrics::counter!(name, labels),
+                before: 0,
+                last: 0,
+            },
+            Value::Gauge(_) => Self::Gauge(metrics::gauge!(name, labels)),
+            Value::Histogram(buckets) => {
+                let [bucket, sum, count] = histogram_names(name);
+                let each = |(le, _)| {
+                    let mut labels = labels.clone();
+                    labels.push(Label::from_static_parts("le", le));
+                    metrics::gauge!(bucket.clone(), labels)
+                };
+                Self::Histogram {
+                    buckets: buckets.labelled().map(each).collect(),
+                    sum: metrics::gauge!(sum, labels.clone()),
+                    count: metrics::gauge!(count, labels),
+                }
+            }
+        }
+    }
+
     /// The poller is gone.
     fn end(&mut self) {
         match self {
-            Handle::Counter { before, last, .. } => {
+            Self::Counter { before, last, .. } => {
                 *before += *last;
                 *last = 0;
             }
-            Handle::Gauge(gauge) => gauge.set(0.0),
+            Self::Gauge(gauge) => gauge.set(0.0),
+            Self::Histogram {
+                buckets,
+                sum,
+                count,
+            } => {
+                let all = buckets.iter().chain([&*sum, &*count]);
+                all.for_each(|gauge| gauge.set(0.0));
+            }
         }
     }
 
     fn set(&mut self, value: &Value<'_>) {
         match (self, value) {
             (
-                Handle::Counter {
+                Self::Counter {
                     counter,
                     before,
                     last,
                 },
-                Value::Count(value),
+                Value::Counter(value),
             ) => {
                 *last = *value;
                 counter.absolute(*before + value);
             }
-            (Handle::Gauge(gauge), Value::Gauge(value)) => gauge.set(*value),
+            (Self::Gauge(gauge), Value::Gauge(value)) => gauge.set(*value),
+            (
+                Self::Histogram {
+                    buckets,
+                    sum,
+                    count,
+                },
+                Value::Histogram(value),
+            ) => {
+                set_buckets(buckets, value);
+                sum.set(value.sum());
+                count.set(value.count() as f64);
+            }
             _ => {}
         }
     }
+}
+
+fn set_buckets(gauges: &[Gauge], value: &Buckets<'_>) {
+    for (gauge, (_, count)) in gauges.iter().zip(value.labelled()) {
+        gauge.set(count as f64);
+    }
+}
+
+/// The names under which a histogram is found.
+fn histogram_names(name: &str) -> [String; 3] {
+    ["bucket", "sum", "count"].map(|end| format!("{name}_{end}"))
 }
 
 impl Known {
@@ -83,13 +168,24 @@ impl Known {
             self.handles.iter_mut().for_each(Handle::end);
         }
     }
+
+    fn set(&mut self, family: &Family, series: &Series<'_>) {
+        if self.handles.len() == self.next {
+            self.handles.push(Handle::register(family, series));
+        }
+        if let Some(handle) = self.handles.get_mut(self.next) {
+            handle.set(&series.value);
+        }
+        self.next += 1;
+    }
 }
 
 impl std::fmt::Debug for Handle {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         f.write_str(match self {
-            Handle::Counter { .. } => "Counter",
-            Handle::Gauge(_) => "Gauge",
+            Self::Counter { .. } => "Counter",
+            Self::Gauge(_) => "Gauge",
+            Self::Histogram { .. } => "Histogram",
         })
     }
 }
@@ -98,13 +194,7 @@ impl Bridge {
     /// Describes all metrics to the recorder that is installed, or, inside of
     /// `metrics::with_local_recorder`, to that one.
     pub fn new() -> Self {
-        for family in families() {
-            match family.kind {
-                Type::Counter => metrics::describe_counter!(family.name, family.help),
-                Type::Gauge => metrics::describe_gauge!(family.name, family.help),
-                Type::Histogram => {}
-            }
-        }
+        families().for_each(|family| describe(&family));
         Self::default()
     }
 
@@ -112,51 +202,51 @@ impl Bridge {
     /// with the recorder of that moment.
     ///
     /// Counters are set to what they are, not added to, so it does no harm if several bridges do
-    /// this. When a poller is gone its gauges are set to 0; when another one takes its name, its
-    /// counters go on from where they were, for this bridge: keep one for as long as the program
-    /// runs.
+    /// this. That the counters of a name go on from one poller to the next holds for each bridge by
+    /// itself: keep one for as long as the program runs.
     pub fn sync(&mut self) {
-        let pollers = samples();
+        let reading = Reading::now();
         for (name, known) in &mut self.known {
-            let now = pollers.iter().find(|(poller, _)| poller == name);
-            if known.id != now.map(|(_, sample)| sample.stats.info().id) {
+            let now = reading.pollers().find(|(poller, _)| poller == name);
+            if known.id != now.map(|(_, id)| id) {
                 known.end();
             }
         }
-        for (poller, sample) in &pollers {
-            let known = self.known.entry(poller.clone()).or_default();
-            known.id = Some(sample.stats.info().id);
-            let known = &mut known.handles;
-            let mut index = 0;
-            for family in families() {
-                for series in family.series(sample) {
-                    let handle = |value: &Value<'_>| {
-                        let mut labels = vec![Label::new("poller", poller.clone())];
-                        labels.extend(
-                            series
-                                .labels
-                                .iter()
-                                .map(|(name, value)| Label::from_static_parts(name, value)),
-                        );
-                        match value {
-                            Value::Count(_) => Handle::Counter {
-                                counter: metrics::counter!(family.name, labels),
-                                before: 0,
-                                last: 0,
-                            },
-                            _ => Handle::Gauge(metrics::gauge!(family.name, labels)),
+        for (name, id) in reading.pollers() {
+            let known = self.known.entry(name.to_owned()).or_default();
+            (known.id, known.next) = (Some(id), 0);
+        }
+        for (family, series) in reading.metrics() {
+            for series in series {
+                match series.poller() {
+                    Some(poller) => {
+                        if let Some(known) = self.known.get_mut(poller) {
+                            known.set(&family, &series);
                         }
-                    };
-                    if matches!(series.value, Value::Histogram(..)) {
-                        continue;
                     }
-                    if known.len() == index {
-                        known.push(handle(&series.value));
-                    }
-                    known[index].set(&series.value);
-                    index += 1;
+                    // It is the process's, which nothing follows: few, and nothing to remember.
+                    None => Handle::register(&family, &series).set(&series.value),
                 }
             }
+        }
+    }
+}
+
+fn describe(family: &Family) {
+    let unit = match family.unit() {
+        Some("seconds") => Unit::Seconds,
+        Some("bytes") => Unit::Bytes,
+        _ => Unit::Count,
+    };
+    let (name, help) = (family.name(), family.help());
+    match family.metric_type() {
+        MetricType::Counter => metrics::describe_counter!(name, unit, help),
+        MetricType::Gauge => metrics::describe_gauge!(name, unit, help),
+        MetricType::Histogram => {
+            let [bucket, sum, count] = histogram_names(name);
+            metrics::describe_gauge!(bucket, Unit::Count, help);
+            metrics::describe_gauge!(sum, unit, help);
+            metrics::describe_gauge!(count, Unit::Count, help);
         }
     }
 }
@@ -169,6 +259,7 @@ mod tests {
 
     use metrics::{Histogram, Key, KeyName, Metadata, Recorder, SharedString, Unit};
     use netpoller_core::Poller;
+    use netpoller_core::view::faults;
 
     use super::*;
 
@@ -238,6 +329,85 @@ mod tests {
             Some(1),
             "{:?}",
             counters.keys()
+        );
+    }
+
+    /// Each series of the poller and of the process in a reading, with what it says: a histogram as
+    /// what an exposition makes of it.
+    fn read(reading: &Reading, poller: &str) -> HashMap<String, f64> {
+        let mut all = HashMap::new();
+        for (family, series) in reading.metrics() {
+            let of_it = |it: &Series<'_>| it.poller().is_none_or(|it| it == poller);
+            for series in series.into_iter().filter(of_it) {
+                let own = series
+                    .labels
+                    .iter()
+                    .map(|(name, value)| format!("{name} = {value}"));
+                let labels: Vec<_> = own.collect();
+                let mut keep = |end: &str, more: Option<&str>, value| {
+                    let le = more.map(|le| format!("le = {le}"));
+                    let labels: Vec<_> = labels.iter().cloned().chain(le).collect();
+                    let labels = match labels.len() {
+                        0 => String::new(),
+                        _ => format!(", [{}]", labels.join(", ")),
+                    };
+                    all.insert(format!("Key({}{end}{labels})", family.name()), value);
+                };
+                match series.value {
+                    Value::Counter(value) => keep("", None, value as f64),
+                    Value::Gauge(value) => keep("", None, value),
+                    Value::Histogram(buckets) => {
+                        keep("_sum", None, buckets.sum());
+                        keep("_count", None, buckets.count() as f64);
+                        for (le, count) in buckets.labelled() {
+                            keep("_bucket", Some(le), count as f64);
+                        }
+                    }
+                }
+            }
+        }
+        all
+    }
+
+    #[test]
+    fn the_recorder_has_every_series_of_a_reading_histograms_and_the_process_included() {
+        let recorder = Keep::default();
+        let poller = Poller::builder().name("whole").build().unwrap();
+        for value in [1_000, 3_000_000, 70_000_000_000] {
+            faults::record(&poller, netpoller_core::Histogram::DeadlineLag, value);
+        }
+        metrics::with_local_recorder(&recorder, || Bridge::new().sync());
+        let mut expected = read(&Reading::now(), "whole");
+        let mut told = HashMap::new();
+        for (key, value) in recorder.counters.lock().unwrap().iter() {
+            told.insert(key.clone(), value.load(Ordering::Relaxed) as f64);
+        }
+        for (key, value) in recorder.gauges.lock().unwrap().iter() {
+            told.insert(key.clone(), f64::from_bits(value.load(Ordering::Relaxed)));
+        }
+        // Those of other tests are not compared, nor what differs from one reading to the next.
+        told.retain(|key, _| !key.contains("poller = ") || key.contains("poller = whole"));
+        let moves = [
+            "netpoller_open_files",
+            "_timestamp_",
+            "_scrape_",
+            "_descriptor_slots",
+        ];
+        for all in [&mut expected, &mut told] {
+            for (_, value) in all
+                .iter_mut()
+                .filter(|it| moves.iter().any(|of| it.0.contains(of)))
+            {
+                *value = 0.0;
+            }
+        }
+        assert!(told.len() > 600, "{}", told.len());
+        assert_eq!(told, expected);
+        let lag = "Key(netpoller_deadline_lag_seconds_bucket, [poller = whole, le = 0.00524288])";
+        assert_eq!(told.get(lag), Some(&2.0));
+        assert!(
+            told.keys()
+                .any(|key| key.starts_with("Key(netpoller_build_info, [version = "))
         );
     }
 

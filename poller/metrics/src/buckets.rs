@@ -10,7 +10,60 @@
 use netpoller_core::HistogramSnapshot;
 use netpoller_core::view::Exemplar;
 
+/// A histogram at one moment, by its buckets.
+#[derive(Clone, Copy, Debug)]
+pub struct Buckets<'a> {
+    snapshot: &'a HistogramSnapshot,
+    bounds: &'static Bounds,
+}
+
+impl<'a> Buckets<'a> {
+    pub(super) fn new(snapshot: &'a HistogramSnapshot, bounds: &'static Bounds) -> Self {
+        Self { snapshot, bounds }
+    }
+
+    /// Returns each bound in the unit of the metric, infinity last, with how many samples were not
+    /// larger.
+    pub fn cumulated(&self) -> impl Iterator<Item = (f64, u64)> + use<'a> {
+        let bound = |le: &str| le.parse().unwrap_or(f64::INFINITY);
+        self.labelled().map(move |(le, count)| (bound(le), count))
+    }
+
+    /// The same with the text of the label `le`.
+    pub(super) fn labelled(&self) -> impl Iterator<Item = (&'static str, u64)> + use<'a> {
+        self.bounds.fold(self.snapshot)
+    }
+
+    /// Returns the sum of all samples in the unit of the metric.
+    pub fn sum(&self) -> f64 {
+        self.bounds.sum(self.snapshot)
+    }
+
+    /// Returns how many samples there are.
+    pub fn count(&self) -> u64 {
+        self.snapshot.count()
+    }
+
+    /// Returns the latest exemplar of each bucket, if there is one, with its value in the unit of
+    /// the metric.
+    pub fn exemplars(&self) -> Vec<Option<(f64, Exemplar)>> {
+        self.bounds.exemplars(self.snapshot)
+    }
+
+    /// Returns what the buckets were made of, which is finer.
+    pub fn snapshot(&self) -> &'a HistogramSnapshot {
+        self.snapshot
+    }
+
+    /// How many of the snapshot's units make one of the metric's.
+    #[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
+    pub(super) fn units(&self) -> f64 {
+        self.bounds.units
+    }
+}
+
 /// Bounds, and how many of the histogram's units make one of theirs.
+#[derive(Debug)]
 pub(super) struct Bounds {
     /// In the units of the internal histogram, with the text of `le`.
     pub(super) bounds: &'static [(u64, &'static str)],

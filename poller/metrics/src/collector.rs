@@ -1,16 +1,16 @@
 //! A collector for the crate `prometheus-client`: for programs whose metrics go there already.
 
 use std::fmt;
-use std::time::Instant;
+use std::time::SystemTime;
 
-use netpoller_core::HistogramSnapshot;
-use prometheus_client::encoding::{DescriptorEncoder, EncodeLabelSet, MetricEncoder, NoLabelSet};
-use prometheus_client::metrics::MetricType;
+use prometheus_client::encoding::{
+    DescriptorEncoder, MetricEncoder, NativeHistogram, NativeHistogramBuckets, NoLabelSet,
+};
 
-use super::buckets::Bounds;
-use super::families::{Type, Value, families};
-use super::process::process_families;
-use super::samples;
+use super::buckets::Buckets;
+use super::family::{MetricType, Series, Value};
+use super::native::{Native, SCHEMA};
+use super::reading::Reading;
 
 /// Gives a registry of `prometheus-client` all metrics, those of the process included, under the
 /// names and with the labels of the exposition: the dashboards and rules are for both.
@@ -27,73 +27,80 @@ use super::samples;
 /// ```
 ///
 /// A registry with a prefix or labels of its own gives them to these metrics too.
+///
+/// Native histograms, and when each began, are in the protobuf of `prometheus-client`, its feature
+/// `prometheus_protobuf`; its texts have no place for either. Exemplars are in neither: only the
+/// histograms of that crate can make one. [`encode_for`](super::encode_for) has all of that.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Collector;
 
 impl prometheus_client::collector::Collector for Collector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        let began = Instant::now();
-        let pollers = samples();
-        for family in families() {
-            let (name, kind) = described(family.name, family.kind);
-            let mut metric = encoder.encode_descriptor(name, family.help, None, kind)?;
-            for (poller, sample) in &pollers {
-                for series in family.series(sample) {
-                    let mut labels = vec![("poller", poller.as_str())];
-                    labels.extend(&series.labels);
-                    sample_of(&mut metric, &labels, &series.value)?;
-                }
-            }
-        }
-        for family in process_families(began) {
-            let (name, kind) = described(family.name, family.kind);
-            let mut metric = encoder.encode_descriptor(name, family.help, None, kind)?;
-            for (labels, value) in &family.series {
-                let value = match family.kind {
-                    Type::Counter => Value::Count(*value as u64),
-                    _ => Value::Gauge(*value),
-                };
-                sample_of(&mut metric, labels, &value)?;
+        for (family, series) in Reading::now().metrics() {
+            let kind = match family.metric_type() {
+                MetricType::Counter => prometheus_client::metrics::MetricType::Counter,
+                MetricType::Gauge => prometheus_client::metrics::MetricType::Gauge,
+                MetricType::Histogram => prometheus_client::metrics::MetricType::Histogram,
+            };
+            // The encoder adds what says that it is a counter. Of a unit it would write the name
+            // twice.
+            let (name, help) = (family.base_name(), family.help());
+            let mut metric = encoder.encode_descriptor(name, help, None, kind)?;
+            for series in &series {
+                sample(metric.encode_family(&series.labels)?, series)?;
             }
         }
         Ok(())
     }
 }
 
-/// The name without what the encoder adds to it, and the type.
-fn described(name: &str, kind: Type) -> (&str, MetricType) {
-    let kind = match kind {
-        Type::Counter => MetricType::Counter,
-        Type::Gauge => MetricType::Gauge,
-        Type::Histogram => MetricType::Histogram,
-    };
-    (name.trim_end_matches("_total"), kind)
-}
-
-fn sample_of<L>(metric: &mut MetricEncoder<'_>, labels: &L, value: &Value<'_>) -> fmt::Result
-where
-    L: EncodeLabelSet,
-{
-    let mut metric = metric.encode_family(labels)?;
-    match value {
-        Value::Count(count) => metric.encode_counter::<NoLabelSet, _, f64>(count, None),
+fn sample(mut metric: MetricEncoder<'_>, series: &Series<'_>) -> fmt::Result {
+    match &series.value {
+        Value::Counter(count) => metric.encode_counter::<NoLabelSet, _, f64>(count, None),
         Value::Gauge(value) => metric.encode_gauge(value),
-        Value::Histogram(histogram, bounds) => {
-            let (sum, count) = (bounds.sum(histogram), histogram.count());
-            metric.encode_histogram::<NoLabelSet>(sum, count, &buckets(histogram, bounds), None)
-        }
+        Value::Histogram(buckets) => histogram(metric, buckets, series.created),
     }
 }
 
+/// With the buckets of the text and native ones: what is asked for is up to the encoder.
+fn histogram(
+    mut metric: MetricEncoder<'_>,
+    buckets: &Buckets<'_>,
+    created: Option<SystemTime>,
+) -> fmt::Result {
+    let native = Native::of(buckets);
+    let none = NativeHistogramBuckets {
+        spans: &[],
+        deltas: &[],
+    };
+    metric.encode_histogram_with_native::<NoLabelSet>(
+        buckets.sum(),
+        buckets.count(),
+        &by_itself(buckets),
+        None,
+        NativeHistogram {
+            schema: SCHEMA,
+            zero_threshold: f64::MIN_POSITIVE,
+            zero_count: native.zero,
+            negative: none,
+            positive: NativeHistogramBuckets {
+                spans: &native.spans,
+                deltas: &native.deltas,
+            },
+            created,
+        },
+    )
+}
+
 /// Each bound with what is between it and the one below: the encoder cumulates.
-fn buckets(histogram: &HistogramSnapshot, bounds: &Bounds) -> Vec<(f64, u64)> {
+fn by_itself(buckets: &Buckets<'_>) -> Vec<(f64, u64)> {
     let mut below = 0;
-    let each = |(le, count): (&str, u64)| {
+    let each = |(bound, count): (f64, u64)| {
         let own = count.saturating_sub(below);
         below = count;
-        (le.parse().unwrap_or(f64::INFINITY), own)
+        (bound, own)
     };
-    bounds.fold(histogram).map(each).collect()
+    buckets.cumulated().map(each).collect()
 }
 
 #[cfg(test)]

@@ -2,13 +2,17 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `families` | all metrics: names, types, help and how they are read |
-//! | `buckets` | the bounds of the exported histograms |
+//! | `families` | the registry: all metrics, and how they are read |
+//! | `family` | what a metric is, and what its series say |
+//! | `reading` | what all of them say at one moment: of this every adapter is made |
+//! | `buckets` | the exported histograms, and their bounds |
+//! | `native` | native histograms |
 //! | `process` | the metrics of the process, and what the exposition says of itself |
+//! | `wall` | moments by the wall clock |
 //! | `negotiate` | the exposition in the format that a request asks for |
 //! | `format` | the formats of the exposition, and which one a request asks for |
 //! | `exemplar` | what the exposition says of a single sample |
-//! | `protobuf` | the exposition as protobuf, with native histograms |
+//! | `protobuf` | the exposition as protobuf |
 //! | `text` | the exposition as text (feature `prometheus`) |
 //! | `collector` | all of it for a registry of `prometheus-client` (feature `prometheus-client`) |
 //! | `route` | the answer to a scrape, for a server of the program's own too |
@@ -40,8 +44,6 @@
 
 #[cfg(feature = "metrics")]
 mod bridge;
-// The facade takes no histograms: without the exposition nobody folds them.
-#[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 mod buckets;
 #[cfg(feature = "prometheus-client")]
 mod collector;
@@ -49,26 +51,33 @@ mod collector;
 mod connection;
 #[cfg(feature = "prometheus")]
 mod exemplar;
-#[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
 mod families;
+mod family;
 #[cfg(feature = "prometheus")]
 mod format;
 #[cfg(feature = "prometheus")]
-mod negotiate;
+mod native;
 #[cfg(feature = "prometheus")]
+mod negotiate;
 mod process;
 #[cfg(feature = "prometheus")]
 mod protobuf;
+mod reading;
 #[cfg(feature = "prometheus")]
 mod route;
 #[cfg(feature = "prometheus")]
 mod server;
-#[cfg(all(test, feature = "prometheus"))]
+#[cfg(test)]
 mod table;
 #[cfg(feature = "prometheus")]
 mod text;
-#[cfg_attr(not(feature = "prometheus"), allow(dead_code))]
+mod wall;
 mod watch;
+
+pub use buckets::Buckets;
+pub use families::families;
+pub use family::{Family, MetricType, Series, Value};
+pub use reading::Reading;
 
 #[cfg(feature = "metrics")]
 pub use bridge::Bridge;
@@ -82,30 +91,3 @@ pub use route::respond;
 pub use server::{Builder, Server, StartError};
 #[cfg(feature = "prometheus")]
 pub use text::{CONTENT_TYPE, encode};
-
-use netpoller_core::view::{self, Stats};
-use netpoller_core::{Poller, internals};
-
-/// What is read of one poller.
-struct Sample {
-    stats: Stats,
-    seen: watch::Seen,
-}
-
-/// Samples of all pollers, each with its value of the label `poller`: its name, which no other live
-/// one has.
-#[cfg_attr(
-    not(any(feature = "metrics", feature = "prometheus")),
-    allow(dead_code)
-)]
-fn samples() -> Vec<(String, Sample)> {
-    let mut seen = watch::seen();
-    let pollers = view::pollers().into_iter();
-    let mut sample = |poller: Poller| Sample {
-        stats: poller.stats(),
-        seen: seen.remove(&internals::id(&poller)).unwrap_or_default(),
-    };
-    pollers
-        .map(|poller| (poller.name().to_owned(), sample(poller)))
-        .collect()
-}

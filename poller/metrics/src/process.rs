@@ -2,12 +2,13 @@
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
+use std::time::SystemTime;
 
 use netpoller_core::{internals, view};
 use netpoller_host::posture;
 
-use super::families::Type;
+use super::family::{Family, MetricType, Series, Value};
+use super::wall::{since_epoch, wall_at};
 
 /// Scrapes that the server could not answer.
 pub(super) static SCRAPE_ERRORS: AtomicU64 = AtomicU64::new(0);
@@ -25,119 +26,120 @@ static REQUESTS: [(u16, &str, AtomicU64); 8] = [
 ];
 
 /// Counts an answer of the server.
+#[cfg(feature = "prometheus")]
 pub(super) fn count_request(code: u16) {
     if let Some((.., count)) = REQUESTS.iter().find(|it| it.0 == code) {
         count.fetch_add(1, Ordering::Relaxed);
     }
 }
 
-/// One metric of the process.
-pub(super) struct ProcessFamily {
-    pub(super) name: &'static str,
-    pub(super) kind: Type,
-    pub(super) help: &'static str,
-    pub(super) series: Vec<ProcessSeries>,
-}
-
-/// Its labels, and what it says now.
-type ProcessSeries = (Vec<(&'static str, String)>, f64);
-
-impl ProcessFamily {
-    fn new(name: &'static str, kind: Type, help: &'static str, series: Vec<ProcessSeries>) -> Self {
-        Self {
-            name,
-            kind,
-            help,
-            series,
-        }
-    }
-
-    /// One without labels.
-    fn of(name: &'static str, kind: Type, help: &'static str, value: f64) -> Self {
-        Self::new(name, kind, help, vec![(Vec::new(), value)])
-    }
-}
-
-/// All of them, in the order of the exposition that was begun at `began`.
-pub(super) fn process_families(began: Instant) -> Vec<ProcessFamily> {
-    let labels = vec![
-        ("version", env!("CARGO_PKG_VERSION").to_owned()),
-        ("revision", revision().to_owned()),
-        ("features", features()),
-    ];
-    let mut all = vec![ProcessFamily::new(
-        "netpoller_build_info",
-        Type::Gauge,
-        "Always 1; the labels say what was built.",
-        vec![(labels, 1.0)],
-    )];
-    if let Some((open, limit)) = internals::files() {
-        all.push(ProcessFamily::of(
-            "netpoller_open_files",
-            Type::Gauge,
-            "Files that the process has open.",
-            open as f64,
-        ));
-        all.push(ProcessFamily::of(
-            "netpoller_open_files_limit",
-            Type::Gauge,
-            "Files that the process may have open.",
-            limit as f64,
-        ));
-    }
-    all.push(ProcessFamily::of(
-        "netpoller_start_timestamp_seconds",
-        Type::Gauge,
-        "When the process first used the library, in seconds since the Unix epoch.",
-        started_at().as_secs_f64(),
-    ));
-    if posture::endpoint().next().is_some() {
-        all.extend(endpoint());
-    }
-    all.push(ProcessFamily::of(
-        "netpoller_scrape_errors_total",
-        Type::Counter,
-        "Scrapes that failed.",
-        SCRAPE_ERRORS.load(Ordering::Relaxed) as f64,
-    ));
-    let requests = REQUESTS.iter().map(|(_, code, count)| {
-        let count = count.load(Ordering::Relaxed) as f64;
-        (vec![("code", (*code).to_owned())], count)
-    });
-    all.push(ProcessFamily::new(
-        "netpoller_scrape_requests_total",
-        Type::Counter,
-        "Requests that the metrics server answered, by the code of the answer; 503 if all of its connections were busy.",
-        requests.collect(),
-    ));
-    all.push(ProcessFamily::of(
-        "netpoller_scrape_duration_seconds",
-        Type::Gauge,
-        "How long it took to read and write this exposition.",
-        began.elapsed().as_secs_f64(),
-    ));
-    all
+/// All of them: those of the endpoint only if the program has one.
+pub(super) fn of_the_process() -> impl Iterator<Item = Family> {
+    let endpoint: &[Family] = match posture::endpoint().next() {
+        Some(_) => OF_THE_ENDPOINT,
+        None => &[],
+    };
+    endpoint.iter().chain(OF_THE_PROCESS).copied()
 }
 
 /// What the inspection endpoint has to tell.
-fn endpoint() -> [ProcessFamily; 2] {
+const OF_THE_ENDPOINT: &[Family] = &[
+    Family::of_process(
+        "netpoller_introspection_insecure",
+        MetricType::Gauge,
+        "Listeners of the inspection endpoint that other machines reach without being asked who they are.",
+        &[],
+        |_| gauge(posture::insecure() as f64),
+    ),
+    Family::of_process(
+        "netpoller_control_calls_total",
+        MetricType::Counter,
+        "Calls of the service Control, by whether they were done.",
+        &["result"],
+        |_| control_calls(),
+    ),
+];
+
+/// All but those of the endpoint, in the order of the exposition.
+const OF_THE_PROCESS: &[Family] = &[
+    Family::of_process(
+        "netpoller_build_info",
+        MetricType::Gauge,
+        "Always 1; the labels say what was built.",
+        &["version", "revision", "features"],
+        |_| vec![build_info()],
+    ),
+    Family::of_process(
+        "netpoller_open_files",
+        MetricType::Gauge,
+        "Files that the process has open.",
+        &[],
+        |_| internals::files().map_or(vec![], |(open, _)| gauge(open as f64)),
+    ),
+    Family::of_process(
+        "netpoller_open_files_limit",
+        MetricType::Gauge,
+        "Files that the process may have open.",
+        &[],
+        |_| internals::files().map_or(vec![], |(_, limit)| gauge(limit as f64)),
+    ),
+    Family::of_process(
+        "netpoller_start_timestamp_seconds",
+        MetricType::Gauge,
+        "When the process first used the library, in seconds since the Unix epoch.",
+        &[],
+        |_| gauge(since_epoch(started_at())),
+    ),
+    Family::of_process(
+        "netpoller_scrape_errors_total",
+        MetricType::Counter,
+        "Scrapes that failed.",
+        &[],
+        |_| vec![Series::counter(&[], SCRAPE_ERRORS.load(Ordering::Relaxed))],
+    ),
+    Family::of_process(
+        "netpoller_scrape_requests_total",
+        MetricType::Counter,
+        "Requests that the metrics server answered, by the code of the answer; 503 if all of its connections were busy.",
+        &["code"],
+        |_| requests(),
+    ),
+    Family::of_process(
+        "netpoller_scrape_duration_seconds",
+        MetricType::Gauge,
+        "How long it took to read and write this exposition.",
+        &[],
+        |began| gauge(began.elapsed().as_secs_f64()),
+    ),
+];
+
+fn gauge(value: f64) -> Vec<Series<'static>> {
+    vec![Series::gauge(&[], value)]
+}
+
+fn build_info() -> Series<'static> {
+    let mut series = Series::new(&[], Value::Gauge(1.0));
+    series.labels = vec![
+        ("version", env!("CARGO_PKG_VERSION").into()),
+        ("revision", revision().into()),
+        ("features", features().into()),
+    ];
+    series
+}
+
+fn control_calls() -> Vec<Series<'static>> {
     let (answered, refused) = posture::control_calls();
-    let calls = [("ok", answered), ("refused", refused)];
-    let calls = calls.map(|(result, count)| (vec![("result", result.to_owned())], count as f64));
-    [
-        ProcessFamily::of(
-            "netpoller_introspection_insecure",
-            Type::Gauge,
-            "Listeners of the inspection endpoint that other machines reach without being asked who they are.",
-            posture::insecure() as f64,
-        ),
-        ProcessFamily::new(
-            "netpoller_control_calls_total",
-            Type::Counter,
-            "Calls of the service Control, by whether they were done.",
-            calls.to_vec(),
-        ),
+    vec![
+        Series::counter(&[("result", "ok")], answered),
+        Series::counter(&[("result", "refused")], refused),
     ]
+}
+
+fn requests() -> Vec<Series<'static>> {
+    let each = |(_, code, count): &(u16, &'static str, AtomicU64)| {
+        Series::counter(&[("code", code)], count.load(Ordering::Relaxed))
+    };
+    REQUESTS.iter().map(each).collect()
 }
 
 fn revision() -> &'static str {
@@ -160,14 +162,7 @@ fn features() -> String {
 }
 
 /// By the wall clock when it was first asked for: one that is set later restarts nothing.
-fn started_at() -> Duration {
-    static STARTED_AT: OnceLock<Duration> = OnceLock::new();
+fn started_at() -> SystemTime {
+    static STARTED_AT: OnceLock<SystemTime> = OnceLock::new();
     *STARTED_AT.get_or_init(|| wall_at(view::started_at_ns()))
-}
-
-/// A moment of CLOCK_MONOTONIC by the wall clock of now.
-pub(super) fn wall_at(ns: u64) -> Duration {
-    let age = Duration::from_nanos(view::now_ns().saturating_sub(ns));
-    let now = SystemTime::now().duration_since(UNIX_EPOCH);
-    now.unwrap_or_default().saturating_sub(age)
 }

@@ -2,17 +2,17 @@
 //!
 //! The messages are those of `io.prometheus.client` (client_model), as far as they are written.
 
-use std::time::{Duration, Instant};
+use std::time::{SystemTime, UNIX_EPOCH};
 
-use netpoller_core::HistogramSnapshot;
 use netpoller_core::view::Exemplar;
 use prost::Message;
 
-use super::buckets::Bounds;
+use super::buckets::Buckets;
 use super::exemplar::exemplar_labels;
-use super::families::{Type, Value, families};
-use super::process::{process_families, wall_at};
-use super::samples;
+use super::family::{Family, MetricType, Series, Value};
+use super::native::{Native, SCHEMA};
+use super::reading::Reading;
+use super::wall::wall_at;
 
 #[derive(Clone, PartialEq, Message)]
 pub(super) struct LabelPair {
@@ -121,69 +121,51 @@ pub(super) struct MetricFamily {
     metric: Vec<Metric>,
 }
 
-/// Buckets to a doubling are two to the power of this: each is 9 % wide.
-const SCHEMA: i32 = 3;
-
 /// Reads all pollers. Each family is preceded by its length.
 pub(super) fn encode() -> Vec<u8> {
     let mut bytes = Vec::new();
-    for family in all() {
+    for (family, series) in Reading::now().metrics() {
+        // One without a series is an error to Prometheus.
+        if series.is_empty() {
+            continue;
+        }
         // A vector has room for all.
-        let _ = family.encode_length_delimited(&mut bytes);
+        let _ = message(&family, series).encode_length_delimited(&mut bytes);
     }
     bytes
 }
 
-fn all() -> Vec<MetricFamily> {
-    let began = Instant::now();
-    let pollers = samples();
-    let of_poller = families().map(|family| {
-        let mut metrics = Vec::new();
-        for (poller, sample) in &pollers {
-            let created = timestamp(wall_at(sample.stats.info().created_at_ns));
-            for series in family.series(sample) {
-                let own = series.labels.iter().map(|(name, value)| pair(name, value));
-                let label = std::iter::once(pair("poller", poller)).chain(own).collect();
-                metrics.push(match series.value {
-                    Value::Count(value) => counter(label, value as f64, Some(created.clone())),
-                    Value::Gauge(value) => gauge(label, value),
-                    Value::Histogram(snapshot, bounds) => Metric {
-                        label,
-                        histogram: Some(histogram(snapshot, bounds, created.clone())),
-                        ..Metric::default()
-                    },
-                });
-            }
-        }
-        self::family(family.name, family.help, family.kind, metrics)
-    });
-    let mut all: Vec<_> = of_poller.collect();
-    all.extend(process_families(began).into_iter().map(|family| {
-        let series = family.series.iter().map(|(labels, value)| {
-            let label = labels.iter().map(|(name, value)| pair(name, value));
-            match family.kind {
-                Type::Counter => counter(label.collect(), *value, None),
-                _ => gauge(label.collect(), *value),
-            }
-        });
-        self::family(family.name, family.help, family.kind, series.collect())
-    }));
-    // A family without a series is an error to Prometheus.
-    all.retain(|family| !family.metric.is_empty());
-    all
+fn message(family: &Family, series: Vec<Series<'_>>) -> MetricFamily {
+    MetricFamily {
+        name: Some(family.name().to_owned()),
+        help: Some(family.help().to_owned()),
+        kind: Some(match family.metric_type() {
+            MetricType::Counter => 0,
+            MetricType::Gauge => 1,
+            MetricType::Histogram => 4,
+        }),
+        metric: series.into_iter().map(metric).collect(),
+    }
 }
 
-fn family(name: &str, help: &str, kind: Type, metric: Vec<Metric>) -> MetricFamily {
-    MetricFamily {
-        name: Some(name.to_owned()),
-        help: Some(help.to_owned()),
-        kind: Some(match kind {
-            Type::Counter => 0,
-            Type::Gauge => 1,
-            Type::Histogram => 4,
-        }),
-        metric,
+fn metric(series: Series<'_>) -> Metric {
+    let created = series.created.map(timestamp);
+    let label = series.labels.iter().map(|(name, value)| pair(name, value));
+    let mut metric = Metric {
+        label: label.collect(),
+        ..Metric::default()
+    };
+    match series.value {
+        Value::Counter(value) => {
+            metric.counter = Some(Counter {
+                value: Some(value as f64),
+                created_timestamp: created,
+            });
+        }
+        Value::Gauge(value) => metric.gauge = Some(Gauge { value: Some(value) }),
+        Value::Histogram(buckets) => metric.histogram = Some(histogram(&buckets, created)),
     }
+    metric
 }
 
 fn pair(name: &str, value: &str) -> LabelPair {
@@ -193,26 +175,8 @@ fn pair(name: &str, value: &str) -> LabelPair {
     }
 }
 
-fn gauge(label: Vec<LabelPair>, value: f64) -> Metric {
-    Metric {
-        label,
-        gauge: Some(Gauge { value: Some(value) }),
-        ..Metric::default()
-    }
-}
-
-fn counter(label: Vec<LabelPair>, value: f64, created_timestamp: Option<Timestamp>) -> Metric {
-    Metric {
-        label,
-        counter: Some(Counter {
-            value: Some(value),
-            created_timestamp,
-        }),
-        ..Metric::default()
-    }
-}
-
-fn timestamp(at: Duration) -> Timestamp {
+fn timestamp(at: SystemTime) -> Timestamp {
+    let at = at.duration_since(UNIX_EPOCH).unwrap_or_default();
     Timestamp {
         seconds: i64::try_from(at.as_secs()).unwrap_or(i64::MAX),
         nanos: i32::try_from(at.subsec_nanos()).unwrap_or_default(),
@@ -220,25 +184,28 @@ fn timestamp(at: Duration) -> Timestamp {
 }
 
 /// With the buckets of the text, for who takes those, and native ones.
-fn histogram(snapshot: &HistogramSnapshot, bounds: &Bounds, created: Timestamp) -> Histogram {
-    let buckets = bounds.fold(snapshot).zip(bounds.exemplars(snapshot));
-    let bucket = buckets.map(|((le, count), exemplar)| Bucket {
+fn histogram(buckets: &Buckets<'_>, created: Option<Timestamp>) -> Histogram {
+    let bucket = buckets.cumulated().zip(buckets.exemplars());
+    let bucket = bucket.map(|((le, count), exemplar)| Bucket {
         cumulative_count: Some(count),
-        upper_bound: Some(le.parse().unwrap_or(f64::INFINITY)),
+        upper_bound: Some(le),
         exemplar: exemplar.map(|(value, exemplar)| sample(value, &exemplar)),
     });
-    let (zero_count, native) = native(snapshot, bounds.units);
-    let (positive_span, positive_delta) = spans(&native);
+    let native = Native::of(buckets);
+    let span = |(offset, length): (i32, u32)| BucketSpan {
+        offset: Some(offset),
+        length: Some(length),
+    };
     Histogram {
-        sample_count: Some(snapshot.count()),
-        sample_sum: Some(bounds.sum(snapshot)),
+        sample_count: Some(buckets.count()),
+        sample_sum: Some(buckets.sum()),
         bucket: bucket.collect(),
-        created_timestamp: Some(created),
+        created_timestamp: created,
         schema: Some(SCHEMA),
         zero_threshold: Some(f64::MIN_POSITIVE),
-        zero_count: Some(zero_count),
-        positive_span,
-        positive_delta,
+        zero_count: Some(native.zero),
+        positive_span: native.spans.into_iter().map(span).collect(),
+        positive_delta: native.deltas,
     }
 }
 
@@ -250,49 +217,6 @@ fn sample(value: f64, exemplar: &Exemplar) -> Sample {
         value: Some(value),
         timestamp: Some(timestamp(wall_at(exemplar.at_ns()))),
     }
-}
-
-/// The samples of 0, and by index the native buckets that are not empty. An internal bucket goes
-/// into the one that its middle lies in, so nothing is told as more than a fifth off.
-fn native(snapshot: &HistogramSnapshot, units: f64) -> (u64, Vec<(i32, u64)>) {
-    let (mut zero, mut all) = (0, Vec::<(i32, u64)>::new());
-    for (upper, count) in snapshot.buckets() {
-        let upper = upper.min(snapshot.max()) as f64;
-        if upper == 0.0 {
-            zero = count;
-            continue;
-        }
-        // Four buckets to each doubling from 4 on, the last of which is an eighth below its end.
-        let middle = if upper > 4.0 { upper * 0.9 } else { upper };
-        let index = (middle / units).log2() * f64::from(1 << SCHEMA);
-        let index = index.ceil() as i32;
-        match all.last_mut() {
-            Some((last, samples)) if *last == index => *samples += count,
-            _ => all.push((index, count)),
-        }
-    }
-    (zero, all)
-}
-
-/// The buckets as runs without a gap, and their counts as differences.
-fn spans(native: &[(i32, u64)]) -> (Vec<BucketSpan>, Vec<i64>) {
-    let (mut spans, mut deltas) = (Vec::<(i32, u32)>::new(), Vec::new());
-    let (mut next, mut before) = (0, 0);
-    for (index, count) in native {
-        match spans.last_mut() {
-            Some((_, length)) if *index == next => *length += 1,
-            _ => spans.push((index - next, 1)),
-        }
-        next = index + 1;
-        let count = i64::try_from(*count).unwrap_or(i64::MAX);
-        deltas.push(count - before);
-        before = count;
-    }
-    let span = |(offset, length)| BucketSpan {
-        offset: Some(offset),
-        length: Some(length),
-    };
-    (spans.into_iter().map(span).collect(), deltas)
 }
 
 #[cfg(test)]

@@ -1,17 +1,16 @@
 //! The expositions as text: that of Prometheus, version 0.0.4, and OpenMetrics 1.0.
 
+use std::borrow::Cow;
 use std::fmt::{Display, Write};
-use std::time::Instant;
 
-use netpoller_core::HistogramSnapshot;
 use netpoller_core::view::Exemplar;
 
-use super::buckets::Bounds;
+use super::buckets::Buckets;
 use super::exemplar::exemplar_labels;
-use super::families::{Type, Value, families};
+use super::family::{Family, Series, Value};
 use super::format::Format;
-use super::process::{process_families, wall_at};
-use super::samples;
+use super::reading::Reading;
+use super::wall::{since_epoch, wall_at};
 
 /// The content type of [`encode`].
 pub const CONTENT_TYPE: &str = Format::Text.content_type();
@@ -30,34 +29,15 @@ pub fn encode() -> String {
 
 /// The text in one of its formats.
 pub(super) fn encode_as(format: Format) -> String {
-    let began = Instant::now();
-    let pollers = samples();
+    let reading = Reading::now();
     let mut page = Page {
-        text: String::with_capacity(4096 + pollers.len() * 64 * 1024),
+        text: String::with_capacity(4096 + reading.pollers().count() * 64 * 1024),
         format,
     };
-    for family in families() {
-        page.head(family.name, family.kind, family.help);
-        for (poller, sample) in &pollers {
-            let created = wall_at(sample.stats.info().created_at_ns).as_secs_f64();
-            for series in family.series(sample) {
-                let labels = labels(poller, &series.labels);
-                match series.value {
-                    Value::Count(value) => page.sample(family.name, &labels, value),
-                    Value::Gauge(value) => page.sample(family.name, &labels, value),
-                    Value::Histogram(histogram, bounds) => {
-                        page.histogram(family.name, &labels, histogram, bounds, created);
-                    }
-                }
-            }
-        }
-    }
-    for family in process_families(began) {
-        page.head(family.name, family.kind, family.help);
-        for (labels, value) in &family.series {
-            let each = |(name, value): &(&str, String)| format!("{name}=\"{}\"", escape(value));
-            let labels: Vec<_> = labels.iter().map(each).collect();
-            page.sample(family.name, &labels.join(","), value);
+    for (family, series) in reading.metrics() {
+        page.head(&family);
+        for series in series {
+            page.series(family.name(), &series);
         }
     }
     page.finish()
@@ -70,25 +50,33 @@ struct Page {
 }
 
 impl Page {
-    fn head(&mut self, name: &str, kind: Type, help: &str) {
-        let kind = match kind {
-            Type::Counter => "counter",
-            Type::Gauge => "gauge",
-            Type::Histogram => "histogram",
-        };
-        let help = help.replace('\\', "\\\\").replace('\n', "\\n");
+    fn head(&mut self, family: &Family) {
+        let (name, kind) = (family.name(), family.metric_type());
+        let help = family.help().replace('\\', "\\\\").replace('\n', "\\n");
         let _ = match self.format {
             Format::Text => write!(self.text, "# HELP {name} {help}\n# TYPE {name} {kind}\n"),
             // The protobuf is written elsewhere.
             Format::OpenMetrics | Format::Protobuf => {
-                let (name, help) = (name.trim_end_matches("_total"), help.replace('"', "\\\""));
+                let (name, help) = (family.base_name(), help.replace('"', "\\\""));
                 let _ = writeln!(self.text, "# TYPE {name} {kind}");
-                if name.ends_with("_seconds") {
-                    let _ = writeln!(self.text, "# UNIT {name} seconds");
+                if let Some(unit) = family.unit() {
+                    let _ = writeln!(self.text, "# UNIT {name} {unit}");
                 }
                 writeln!(self.text, "# HELP {name} {help}")
             }
         };
+    }
+
+    fn series(&mut self, name: &str, series: &Series<'_>) {
+        let labels = labels(&series.labels);
+        match &series.value {
+            Value::Counter(value) => self.sample(name, &labels, value),
+            Value::Gauge(value) => self.sample(name, &labels, value),
+            Value::Histogram(buckets) => {
+                let created = series.created.map_or(0.0, since_epoch);
+                self.histogram(name, &labels, buckets, created);
+            }
+        }
     }
 
     fn sample(&mut self, name: &str, labels: &str, value: impl Display) {
@@ -98,17 +86,10 @@ impl Page {
         };
     }
 
-    fn histogram(
-        &mut self,
-        name: &str,
-        labels: &str,
-        histogram: &HistogramSnapshot,
-        bounds: &Bounds,
-        created: f64,
-    ) {
+    fn histogram(&mut self, name: &str, labels: &str, buckets: &Buckets<'_>, created: f64) {
         let is_open = self.format == Format::OpenMetrics;
-        let exemplars = is_open.then(|| bounds.exemplars(histogram));
-        for (index, (le, count)) in bounds.fold(histogram).enumerate() {
+        let exemplars = is_open.then(|| buckets.exemplars());
+        for (index, (le, count)) in buckets.labelled().enumerate() {
             let _ = write!(self.text, "{name}_bucket{{{labels},le=\"{le}\"}} {count}");
             let exemplar = exemplars.as_ref().and_then(|all| all.get(index)?.as_ref());
             if let Some((value, exemplar)) = exemplar {
@@ -116,8 +97,8 @@ impl Page {
             }
             self.text.push('\n');
         }
-        self.sample(&format!("{name}_sum"), labels, bounds.sum(histogram));
-        self.sample(&format!("{name}_count"), labels, histogram.count());
+        self.sample(&format!("{name}_sum"), labels, buckets.sum());
+        self.sample(&format!("{name}_count"), labels, buckets.count());
         // Of counters it would be one more series for each, and no news: the same moment.
         if is_open {
             self.sample(&format!("{name}_created"), labels, created);
@@ -125,10 +106,9 @@ impl Page {
     }
 
     fn exemplar(&mut self, value: f64, exemplar: &Exemplar) {
-        let each = |(name, value): &(&str, String)| format!("{name}=\"{}\"", escape(value));
-        let labels: Vec<_> = exemplar_labels(exemplar).iter().map(each).collect();
-        let at = wall_at(exemplar.at_ns()).as_secs_f64();
-        let _ = write!(self.text, " # {{{}}} {value} {at:.3}", labels.join(","));
+        let labels = labels(&exemplar_labels(exemplar));
+        let at = since_epoch(wall_at(exemplar.at_ns()));
+        let _ = write!(self.text, " # {{{labels}}} {value} {at:.3}");
     }
 
     fn finish(mut self) -> String {
@@ -139,19 +119,22 @@ impl Page {
     }
 }
 
-fn labels(poller: &str, labels: &[(&str, &str)]) -> String {
-    let mut text = format!("poller=\"{}\"", escape(poller));
+fn labels(labels: &[(&str, impl AsRef<str>)]) -> String {
+    let mut text = String::new();
     for (name, value) in labels {
-        let _ = write!(text, ",{name}=\"{}\"", escape(value));
+        let comma = if text.is_empty() { "" } else { "," };
+        let _ = write!(text, "{comma}{name}=\"{}\"", escape(value.as_ref()));
     }
     text
 }
 
-fn escape(value: &str) -> String {
-    value
-        .replace('\\', "\\\\")
-        .replace('"', "\\\"")
-        .replace('\n', "\\n")
+/// As most are, a value that has nothing to escape is not copied.
+fn escape(value: &str) -> Cow<'_, str> {
+    if !value.contains(['\\', '"', '\n']) {
+        return value.into();
+    }
+    let escaped = value.replace('\\', "\\\\").replace('"', "\\\"");
+    escaped.replace('\n', "\\n").into()
 }
 
 #[cfg(test)]
@@ -362,7 +345,10 @@ mod tests {
 
     #[test]
     fn label_values_are_escaped() {
-        assert_eq!(labels("a\"b\\c\nd", &[]), r#"poller="a\"b\\c\nd""#);
+        assert_eq!(
+            labels(&[("poller", "a\"b\\c\nd")]),
+            r#"poller="a\"b\\c\nd""#
+        );
     }
 
     #[test]
@@ -390,7 +376,7 @@ mod tests {
         let (count, exemplar) = bucket.split_once(" # {} ").unwrap();
         let (value, at) = exemplar.split_once(' ').unwrap();
         assert_eq!((count, value), ("1", "0.000005"));
-        let now = wall_at(netpoller_core::view::now_ns()).as_secs_f64();
+        let now = since_epoch(std::time::SystemTime::now());
         assert!((at.parse::<f64>().unwrap() - now).abs() < 300.0);
         let created = format!("{name}_created{{poller=\"opened\"}} ");
         let created = text.lines().find_map(|line| line.strip_prefix(&created));

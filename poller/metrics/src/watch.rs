@@ -111,6 +111,7 @@ fn with_watch<R>(what: impl FnOnce(&mut Watch) -> R) -> R {
 }
 
 /// Looks if a look is due. Returns when the next one is.
+#[cfg(feature = "prometheus")]
 pub(super) fn look() -> Instant {
     with_watch(|watch| {
         let now = Instant::now();
