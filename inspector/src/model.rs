@@ -208,10 +208,18 @@ impl Model {
                 .waiters
                 .saturating_add(u64::try_from(waiters).unwrap_or(0));
         }
+        // A recording may be gone through backwards.
+        while self
+            .samples
+            .back()
+            .is_some_and(|last| last.at_ns > sample.at_ns)
+        {
+            self.samples.pop_back();
+        }
         if self
             .samples
             .back()
-            .is_some_and(|last| last.at_ns >= sample.at_ns)
+            .is_some_and(|last| last.at_ns == sample.at_ns)
         {
             return;
         }
@@ -370,6 +378,29 @@ mod tests {
         assert_eq!(rates.len(), SAMPLES - 1);
         assert!(rates.iter().all(|rate| *rate == 4_217 * 6), "{rates:?}");
         assert_eq!(model.stats_seconds(), Some(1.0));
+    }
+
+    #[test]
+    fn samples_of_later_moments_are_forgotten_where_one_goes_back() {
+        let mut model = Model::default();
+        let mut at = |tick: u64| {
+            let now_ns = fixture::NOW_NS + tick * 1_000_000_000;
+            model.apply(WatchFrame {
+                captured_at_ns: now_ns,
+                stats: Some(fixture::stats(10, now_ns, tick)),
+                ..frame(tick, &[])
+            });
+            let ticks = model.samples.iter();
+            ticks
+                .map(|it| (it.at_ns - fixture::NOW_NS) / 1_000_000_000)
+                .collect::<Vec<_>>()
+        };
+        for tick in [7, 8, 9] {
+            at(tick);
+        }
+        assert_eq!(at(8), [7, 8]);
+        assert_eq!(at(5), [5]);
+        assert_eq!(at(6), [5, 6]);
     }
 
     #[test]

@@ -20,8 +20,9 @@ pub(crate) struct Events {
     /// How many there were of each kind, at each line, since the filter is as it is.
     pub(crate) counts: Vec<EventCount>,
     counted: Counted,
-    /// Number of the first that was not looked at.
+    /// Number of the first that was not looked at, of those that were kept then.
     next: u64,
+    forgotten: u64,
     /// The counts are shown, and not the events themselves.
     pub(crate) are_counted: bool,
 }
@@ -34,9 +35,10 @@ impl Events {
         admits: impl Fn(&Event) -> bool,
         row: impl Fn(&Event) -> (Descriptor, Option<Direction>),
     ) {
-        if tail.end() < self.next {
-            // Of another life of the process.
+        if tail.forgotten() != self.forgotten {
+            // Of another moment, or of another life of the process.
             self.begin_anew();
+            self.forgotten = tail.forgotten();
         }
         let new: Vec<(u64, Event)> = tail
             .since(self.next)
@@ -66,6 +68,7 @@ impl Events {
     pub(crate) fn begin_anew(&mut self) {
         *self = Self {
             are_counted: self.are_counted,
+            forgotten: self.forgotten,
             ..Self::default()
         };
     }

@@ -37,6 +37,8 @@ pub(crate) struct Feed {
     pub(crate) before: Option<u32>,
     /// It is not as the process is, but as is remembered of it.
     pub(crate) is_remembered: bool,
+    /// It is the last moment of a recording.
+    pub(crate) is_over: bool,
     pub(crate) model: Model,
     /// The lines that open descriptors, once somebody has looked at them.
     pub(crate) leaks: Arc<Leaks>,
@@ -109,12 +111,29 @@ impl Leaks {
     }
 }
 
+impl Feed {
+    /// Somebody answers: forgets what another process has told beside its table, or another life of
+    /// this one. The table goes once there is another.
+    pub(crate) fn meet(&mut self, server: &GetServerResponse) {
+        let life = |it: &GetServerResponse| (it.boot_id.clone(), it.pid, it.started_at_ns);
+        let is_same = |before: &Arc<GetServerResponse>| life(before) == life(server);
+        if self.server.as_ref().is_none_or(is_same) {
+            return;
+        }
+        self.leaks = Arc::default();
+        self.checkup = Arc::default();
+        Arc::make_mut(&mut self.events).forget();
+        self.described = None;
+    }
+}
+
 impl Default for Feed {
     fn default() -> Self {
         Self {
             server: None,
             before: None,
             is_remembered: false,
+            is_over: false,
             model: Model::default(),
             leaks: Arc::default(),
             checkup: Arc::default(),

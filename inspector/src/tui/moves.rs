@@ -39,7 +39,7 @@ pub(super) enum By {
 pub(super) fn travel(app: &mut App, by: By, forth: bool) {
     let is_remembered = app.feed.is_remembered;
     let is_there = match app.recording() {
-        Some((at_ns, recording)) if forth => at_ns < recording.ends_at_ns,
+        Some(_) if forth => !app.feed.is_over,
         Some((at_ns, recording)) => at_ns > recording.begins_at_ns,
         None => !forth && app.feed.server.is_some(),
     };

@@ -63,7 +63,7 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
     let start = Instant::now();
     let deadline = options
         .until
-        .map(|until| tokio::time::Instant::now() + until);
+        .and_then(|until| tokio::time::Instant::now().checked_add(until));
     let mut screen = Screen::enter()?;
     let size = crossterm::terminal::size().unwrap_or((80, 24));
     let mut app = App::new(
@@ -76,7 +76,7 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
         },
         size,
     );
-    app.old_after = (options.interval * 2).max(app.old_after);
+    app.old_after = options.interval.saturating_mul(2).max(app.old_after);
     for arrangement in &options.views {
         app.arrange(arrangement);
     }

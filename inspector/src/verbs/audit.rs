@@ -95,9 +95,9 @@ async fn watch(
     if duration.is_some() {
         connection.start();
     }
-    let over = tokio::time::Instant::now() + duration.unwrap_or_default();
+    let lasts = connection.lasts(duration.unwrap_or_default());
     let mut answer = connection.audit(kernel).await?;
-    while tokio::time::Instant::now() + interval <= over && !connection.is_over() {
+    while !lasts.is_over_after(interval) && !connection.is_over() {
         connection.pass(interval).await;
         let before = std::mem::replace(&mut answer, connection.audit(kernel).await?);
         keep_violations(&before, &mut answer);

@@ -130,9 +130,7 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
     if !counts {
         out.titles()?;
     }
-    let end = args
-        .duration
-        .map(|duration| tokio::time::Instant::now() + duration);
+    let lasts = args.duration.map(|duration| connection.lasts(duration));
     let reader = match connection.is_recording() {
         true => "whoever recorded them",
         false => "this command",
@@ -149,17 +147,19 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         let asked = Instant::now();
         let within = args.dump.then_some(Duration::ZERO);
         let next = patient.next(&mut stream, within);
-        let next = match end {
+        let next = match &lasts {
             None => next.await?,
             // Events may come faster than they are taken.
-            Some(end) if end <= tokio::time::Instant::now() => break,
-            Some(end) => match tokio::time::timeout_at(end, next).await {
-                Ok(Ok(None)) => {
-                    connection.ended().await?;
-                    None
-                }
-                Ok(next) => next?,
-                Err(_) => None,
+            Some(lasts) if lasts.is_over() => break,
+            Some(lasts) => tokio::select! {
+                next = next => match next? {
+                    None => {
+                        connection.ended().await?;
+                        None
+                    }
+                    next => next,
+                },
+                () = lasts.over() => None,
             },
         };
         let Some(frame) = next else {
@@ -191,7 +191,7 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         return print_counts(globals, args, &connection, counted.rows(), captured_at_ns);
     }
     out.finish(loss.nothing())?;
-    if !args.dump && end.is_none() && printed < limit {
+    if !args.dump && lasts.is_none() && printed < limit {
         return connection.ended().await;
     }
     Ok(())

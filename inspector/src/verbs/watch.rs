@@ -101,7 +101,7 @@ async fn follow(globals: &Globals, table: &Rows, until: Option<&Query>) -> Resul
     let mut left = globals.limit.unwrap_or(usize::MAX);
     loop {
         // A live server sends a group at each interval, even an empty one.
-        let within = globals.interval.saturating_mul(3);
+        let within = connection.silence(globals.interval);
         let next = match connection.next(&mut stream, Some(within)).await {
             Ok(None) => match connection.ended().await {
                 Err(failure) => Err(failure),

@@ -94,9 +94,9 @@ impl Watch {
         internals::keep(&mut self.lints, &ids);
         self.auditors.retain(|id, _| ids.contains(id));
         self.seen.retain(|id, _| ids.contains(id));
-        let rest = now.elapsed().saturating_mul(TIMES);
-        let rest = rest.clamp(REST, LONGEST_REST);
-        self.looked = Some((now, now + rest));
+        let took = now.elapsed();
+        let rest = took.saturating_mul(TIMES).clamp(REST, LONGEST_REST);
+        self.looked = Some((now, now + took + rest));
     }
 }
 

@@ -28,4 +28,5 @@ pub(crate) use connect::Connection;
 pub(super) use connect::{connect, connect_over, silent};
 pub(crate) use control::Control;
 pub(crate) use fetch::Selection;
+pub(in crate::source) use pass::SHORTEST_LOOK;
 pub(super) use peer::Peer;

@@ -1,7 +1,7 @@
 //! Time that goes by between two questions: by itself, or in a recording.
 
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 
@@ -9,7 +9,90 @@ use super::connect::Connection;
 use crate::failure::Failure;
 use crate::source::cursor::Cursor;
 
+/// How long something is to go on, by the clock of what is looked at: that of a recording goes as
+/// it is read.
+#[derive(Debug, Clone)]
+pub(crate) struct Lasts {
+    /// By the clock of this machine; `None` where it has no end.
+    ends: Option<Instant>,
+    began: Instant,
+    /// Of a recording, with where it began and where it ends.
+    recorded: Option<(Arc<Cursor>, u64, u64)>,
+}
+
+impl Lasts {
+    /// Whether it has gone on for so long, or will have `after` that.
+    pub(crate) fn is_over_after(&self, time: Duration) -> bool {
+        match &self.recorded {
+            Some((cursor, _, ends_at_ns)) => {
+                cursor.at_ns().saturating_add(nanos(time)) > *ends_at_ns
+            }
+            None => {
+                let then = Instant::now().checked_add(time);
+                self.ends
+                    .is_some_and(|ends| then.is_none_or(|then| then > ends))
+            }
+        }
+    }
+
+    /// Whether it has gone on for so long.
+    pub(crate) fn is_over(&self) -> bool {
+        match &self.recorded {
+            Some((cursor, _, ends_at_ns)) => cursor.at_ns() >= *ends_at_ns,
+            None => self.ends.is_some_and(|ends| Instant::now() >= ends),
+        }
+    }
+
+    /// Ends when it has gone on for so long; never of a recording, which is asked instead.
+    pub(crate) async fn over(&self) {
+        match self.ends.filter(|_| self.recorded.is_none()) {
+            Some(ends) => tokio::time::sleep_until(ends.into()).await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// How long it has gone on.
+    pub(crate) fn went_on(&self) -> Duration {
+        match &self.recorded {
+            Some((cursor, began_ns, _)) => {
+                Duration::from_nanos(cursor.at_ns().saturating_sub(*began_ns))
+            }
+            None => self.began.elapsed(),
+        }
+    }
+}
+
+fn nanos(time: Duration) -> u64 {
+    u64::try_from(time.as_nanos()).unwrap_or(u64::MAX)
+}
+
+/// Between two looks at a process without an endpoint: each costs it something.
+pub(in crate::source) const SHORTEST_LOOK: Duration = Duration::from_secs(1);
+
 impl Connection {
+    /// Begins something that goes on for so long from here on.
+    pub(crate) fn lasts(&self, time: Duration) -> Lasts {
+        let began = Instant::now();
+        Lasts {
+            began,
+            ends: began.checked_add(time),
+            recorded: self.cursor.as_ref().map(|cursor| {
+                let at_ns = cursor.at_ns();
+                (Arc::clone(cursor), at_ns, at_ns.saturating_add(nanos(time)))
+            }),
+        }
+    }
+
+    /// For how long nothing may come of a table that is told at each interval, even if nothing has
+    /// changed.
+    pub(crate) fn silence(&self, interval: Duration) -> Duration {
+        let interval = match self.server.outside {
+            Some(_) => interval.max(SHORTEST_LOOK),
+            None => interval,
+        };
+        interval.saturating_mul(3)
+    }
+
     /// The same, of a recording.
     pub(in crate::source) fn of_recording(self, cursor: Arc<Cursor>) -> Self {
         Self {
@@ -93,5 +176,40 @@ impl Connection {
         let trouble = self.peer.trouble_soon().await;
         let target = self.target.to_string();
         Err(Failure::lost(target, "the stream has ended", trouble))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn lasts(time: Duration, cursor: Option<&Arc<Cursor>>) -> Lasts {
+        let began = Instant::now();
+        Lasts {
+            began,
+            ends: began.checked_add(time),
+            recorded: cursor.map(|it| (Arc::clone(it), it.at_ns(), it.at_ns() + nanos(time))),
+        }
+    }
+
+    #[test]
+    fn of_a_recording_time_goes_by_as_it_is_read() {
+        let second = Duration::from_secs(1);
+        let cursor = Arc::new(Cursor::new(0, 60_000_000_000, Some(10_000_000_000)));
+        let lasts = lasts(20 * second, Some(&cursor));
+        assert!(!lasts.is_over() && !lasts.is_over_after(20 * second));
+        assert!(lasts.is_over_after(21 * second));
+        cursor.forward(15 * second);
+        assert_eq!(lasts.went_on(), 15 * second);
+        assert!(!lasts.is_over() && lasts.is_over_after(6 * second));
+        cursor.forward(5 * second);
+        assert!(lasts.is_over());
+    }
+
+    #[test]
+    fn what_has_no_end_on_the_clock_has_none() {
+        let ever = lasts(Duration::MAX, None);
+        assert!(!ever.is_over() && !ever.is_over_after(Duration::from_secs(1)));
+        assert!(lasts(Duration::ZERO, None).is_over());
     }
 }

@@ -12,10 +12,16 @@ const LARGEST: u64 = 4 << 10;
 
 /// Returns the address at which the program of this process began; `None` if that may not be read.
 pub(super) fn entry(pid: u32) -> Option<u64> {
+    find(&entries(pid)?)
+}
+
+/// Returns what the kernel has told the program that runs, and no other one: with each execve(2)
+/// these are other addresses. `None` if that may not be read.
+pub(super) fn entries(pid: u32) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = File::open(format!("/proc/{pid}/auxv")).ok()?;
     file.take(LARGEST).read_to_end(&mut bytes).ok()?;
-    find(&bytes)
+    Some(bytes).filter(|bytes| !bytes.is_empty())
 }
 
 /// The same, of the entries themselves.
@@ -28,6 +34,32 @@ pub(super) fn find(bytes: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_that_runs_another_one_is_told_from_it() {
+        use std::io::Write as _;
+        use std::process::{Command, Stdio};
+        let mut shell = Command::new("sh");
+        shell.args(["-c", "read line; exec sh -c 'read line; true'"]);
+        let mut child = shell.stdin(Stdio::piped()).spawn().expect("it starts");
+        let pid = child.id();
+        let arguments = || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
+        let runs = |ends: &[u8]| {
+            while !arguments().trim_ascii_end().ends_with(ends) {
+                std::thread::sleep(std::time::Duration::from_millis(1));
+            }
+        };
+        // It may not have begun yet.
+        runs(b"true'\0");
+        let first = entries(pid).expect("it may be read");
+        assert_eq!(entries(pid).as_ref(), Some(&first));
+        let mut input = child.stdin.take().expect("a pipe");
+        input.write_all(b"\n").expect("it reads");
+        runs(b"true\0");
+        assert_ne!(entries(pid), Some(first));
+        drop(input);
+        child.wait().expect("it ends");
+    }
 
     #[test]
     fn the_entry_is_found_among_the_others() {

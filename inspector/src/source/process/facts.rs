@@ -89,6 +89,8 @@ pub(super) struct Facts {
     pub(super) sets: HashMap<i32, Vec<Registered>>,
     /// The others of these, with the lowest.
     pub(super) duplicates: HashMap<i32, i32>,
+    /// There are more registrations than were read.
+    pub(super) are_cut: bool,
     pub(super) threads: Vec<Thread>,
     /// Of open files (RLIMIT_NOFILE).
     pub(super) limit: Option<u64>,
@@ -183,14 +185,14 @@ impl Facts {
                 continue;
             }
             if room == 0 {
-                let more =
-                    format!("registrations beyond the first {MOST_REGISTERED} are not looked at");
-                facts.missing.push(more);
+                facts.are_cut = true;
                 break;
             }
             match text(path(pid, &format!("fdinfo/{}", set.fd))) {
                 Ok(info) => {
-                    let all: Vec<_> = registered(&info).take(room).collect();
+                    let mut more = registered(&info);
+                    let all: Vec<_> = more.by_ref().take(room).collect();
+                    facts.are_cut |= more.next().is_some();
                     let same = facts.sets.iter().find(|(_, other)| is_same(&all, other));
                     if let Some((same, _)) = same.filter(|_| !distinct.is_known) {
                         facts.duplicates.insert(set.fd, *same);
@@ -205,6 +207,11 @@ impl Facts {
                     facts.missing.push(why);
                 }
             }
+        }
+        if facts.are_cut {
+            let more =
+                format!("registrations beyond the first {MOST_REGISTERED} are not looked at");
+            facts.missing.push(more);
         }
         let refused;
         (facts.threads, refused) = threads(pid);

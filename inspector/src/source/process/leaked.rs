@@ -46,7 +46,8 @@ impl Leaked {
     /// Forgets those of which something was read.
     pub(super) fn confirm(&mut self, now: &Listing) {
         self.0.retain(|_, (_, inode, unread)| {
-            unread.is_still(now.sockets.get(inode).and_then(Unread::of))
+            let now = now.sockets.get(inode).and_then(Unread::of);
+            unread.still(now).is_some()
         });
     }
 
@@ -57,9 +58,7 @@ impl Leaked {
             let (address, inode, unread) = self.0.get(&(*set, *fd))?;
             let listed = look.sockets.get(inode)?;
             let is_so = *address == row.address && is_left(row);
-            if !is_so || !unread.is_still(Unread::of(listed)) {
-                return None;
-            }
+            let unread = unread.still(Unread::of(listed)).filter(|_| is_so)?;
             let since_ns = listed.socket.last_recv_ns?;
             let age_ns = look.captured_at_ns.saturating_sub(since_ns);
             let hold_ns = match unread.read {

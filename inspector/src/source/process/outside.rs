@@ -10,6 +10,7 @@ use netpoller_proto::v1::{
 };
 use tonic::Status;
 
+use super::auxv;
 use super::facts::{self, Registered};
 use super::inside::Inside;
 use super::lints;
@@ -29,6 +30,8 @@ pub(super) struct Outside {
     start_ticks: u64,
     /// When it began: with this one process is told from another.
     pub(super) epoch: u64,
+    /// What tells its program from one that it runs later, if that may be read.
+    program: Option<Vec<u8>>,
     runtime: Runtime,
     seen: Mutex<Seen>,
 }
@@ -46,6 +49,7 @@ impl Outside {
         let start_ticks = procfs::start_ticks(pid).unwrap_or(0);
         let outside = Self {
             pid,
+            program: auxv::entries(pid),
             start_ticks,
             epoch: procfs::started_ns(start_ticks).max(1),
             seen: Mutex::new(Seen {
@@ -73,6 +77,15 @@ impl Outside {
         if !is_there {
             return Err(Status::unavailable(format!(
                 "process {} has ended",
+                self.pid
+            )));
+        }
+        // The memory of the one before cannot be read any more, and says nothing of this one.
+        if self.program.is_some()
+            && auxv::entries(self.pid).is_some_and(|it| Some(it) != self.program)
+        {
+            return Err(Status::unavailable(format!(
+                "process {} runs another program than before (execve)",
                 self.pid
             )));
         }

@@ -74,7 +74,8 @@ impl Stuck {
     /// Forgets those for whom there is nothing any more, or who have read.
     pub(super) fn confirm(&mut self, now: &Listing) {
         self.ready.retain(|_, (_, inode, unread)| {
-            unread.is_still(now.sockets.get(inode).and_then(Unread::of))
+            let now = now.sockets.get(inode).and_then(Unread::of);
+            unread.still(now).is_some()
         });
     }
 
@@ -90,7 +91,8 @@ impl Stuck {
         sides.filter_map(|(key, parked, row)| {
             let (was, inode, unread) = self.ready.get(&key)?;
             let now = look.sockets.get(inode).and_then(Unread::of);
-            (*was == parked && unread.is_still(now)).then_some((key, row, *unread))
+            let now = unread.still(now).filter(|_| *was == parked)?;
+            Some((key, row, now))
         })
     }
 
@@ -267,7 +269,7 @@ mod tests {
         assert!(
             finding
                 .summary
-                .starts_with("G21 waits to read descriptor 6 although it has 5 bytes")
+                .starts_with("G21 waits to read descriptor 6 although it has 9 bytes")
         );
         assert_eq!(finding.descriptor.as_ref().map(|it| it.fd), Some(6));
         let told = |name: &str, value: &str| {

@@ -130,7 +130,9 @@ impl Table {
         for file in &facts.files {
             let is_channel = file.socket_inode().or(file.pipe_inode()).is_some();
             let is_wanted = is_channel || waited_for.contains(&file.fd);
-            if is_wanted && !registered.contains(&file.fd) {
+            // One that was not read may have it.
+            let is_known = !facts.are_cut || waited_for.contains(&file.fd);
+            if is_wanted && is_known && !registered.contains(&file.fd) {
                 unpolled.descriptors += 1;
                 look.rows
                     .push(self.row(UNPOLLED, file.fd, Some(file), None, listing));
@@ -282,16 +284,20 @@ impl Table {
                     Direction::Read => &mut row.read,
                     Direction::Write => &mut row.write,
                 };
-                *side = Some(v1::Direction {
-                    state: State::Parked.into(),
-                    since_ns,
-                    waiter: Some(v1::Waiter {
-                        thread: thread.name.clone(),
-                        location: call.to_owned(),
-                        ..v1::Waiter::default()
-                    }),
-                    ..v1::Direction::default()
-                });
+                let waiter = v1::Waiter {
+                    thread: thread.name.clone(),
+                    location: call.to_owned(),
+                    ..v1::Waiter::default()
+                };
+                let side = side.get_or_insert_default();
+                match side.waiter {
+                    Some(_) => side.others.push(waiter),
+                    None => {
+                        side.set_state(State::Parked);
+                        side.since_ns = since_ns;
+                        side.waiter = Some(waiter);
+                    }
+                }
                 let of_it = look.pollers.iter_mut().find(|it| it.name == poller);
                 if let Some(poller) = of_it {
                     poller.waiters += 1;
@@ -390,6 +396,7 @@ mod tests {
             data: 0,
         };
         Facts {
+            are_cut: false,
             files: vec![
                 file(0, "/dev/null"),
                 file(3, "anon_inode:[eventpoll]"),
@@ -487,6 +494,39 @@ mod tests {
             since(&table.at(400, facts(), &Listing::default(), Reading::default())),
             Some(0)
         );
+    }
+
+    #[test]
+    fn threads_in_one_call_on_one_descriptor_are_all_told() {
+        let mut table = Table::new(1, Inside::default());
+        let mut pool = facts();
+        pool.threads.extend([
+            thread(4, Some((libc::SYS_read, 7))),
+            thread(5, Some((libc::SYS_read, 7))),
+        ]);
+        let look = table.at(100, pool, &Listing::default(), Reading::default());
+        let read = look.rows.last().and_then(|it| it.read.as_ref());
+        let read = read.expect("a direction");
+        let others = read.others.iter();
+        let all: Vec<&str> = read
+            .waiter
+            .iter()
+            .chain(others)
+            .map(|it| it.thread.as_str())
+            .collect();
+        assert_eq!(all, ["worker-2", "worker-4", "worker-5"]);
+        assert_eq!(look.pollers.last().map(|it| it.waiters), Some(3));
+    }
+
+    #[test]
+    fn what_was_not_read_may_have_a_socket_that_seems_to_be_in_no_set() {
+        let mut table = Table::new(1, Inside::default());
+        let mut cut = facts();
+        cut.are_cut = true;
+        let look = table.at(100, cut, &Listing::default(), Reading::default());
+        let unpolled = keys(&look).into_iter().filter(|it| it.0 == "unpolled");
+        // For this one a thread waits in a call of its own.
+        assert_eq!(unpolled.collect::<Vec<_>>(), [("unpolled", 7, false)]);
     }
 
     #[test]

@@ -22,7 +22,8 @@ impl Unread {
         })
     }
 
-    pub(super) fn is_still(self, now: Option<Self>) -> bool {
-        now.is_some_and(|now| now.read == self.read)
+    /// As it is now, unless somebody has read meanwhile or there is nothing any more.
+    pub(super) fn still(self, now: Option<Self>) -> Option<Self> {
+        now.filter(|now| now.read == self.read)
     }
 }

@@ -10,17 +10,15 @@ use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
 use super::outside::Outside;
+use crate::source::endpoint::SHORTEST_LOOK;
 use crate::source::serve::{Told, Wanted};
-
-/// The interval if none is asked for, and the shortest: each look costs the process something.
-const INTERVAL: Duration = Duration::from_secs(1);
 
 pub(super) fn start(
     outside: Arc<Outside>,
     request: &WatchRequest,
 ) -> Result<ReceiverStream<Result<WatchFrame, Status>>, Status> {
     let wanted = Wanted::new(&request.poller, false, request.filter.as_ref())?;
-    let mut ticks = interval(Duration::from_nanos(request.interval_ns).max(INTERVAL));
+    let mut ticks = interval(Duration::from_nanos(request.interval_ns).max(SHORTEST_LOOK));
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     let stats = request.stats;
     let (frames, stream) = mpsc::channel(1);

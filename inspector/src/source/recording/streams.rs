@@ -97,14 +97,12 @@ pub(super) fn events(
     };
     let (past, cursor) = (Arc::clone(past), Arc::clone(cursor));
     if let Some(moves) = cursor.moves() {
-        let mut told_ns = None;
-        return Ok(follow(moves, move |at_ns| match told_ns.replace(at_ns) {
-            None => vec![TransitionsFrame {
+        return Ok(follow(moves, move |at_ns| {
+            vec![TransitionsFrame {
                 captured_at_ns: at_ns,
                 events: events::last(&past, at_ns, &wanted),
                 ..TransitionsFrame::default()
-            }],
-            Some(before) => events::between(&past, (before + 1, at_ns), &wanted).collect(),
+            }]
         }));
     }
     Ok(stream(move |send| {

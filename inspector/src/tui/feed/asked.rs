@@ -16,6 +16,36 @@ pub(super) struct Terms {
     pub(super) timeout: Duration,
 }
 
+/// The moment at which a recording is looked at, as somebody goes through it.
+pub(super) struct Moves(Option<watch::Receiver<u64>>);
+
+impl Moves {
+    /// What is asked from here on is of the moment that it is now.
+    pub(super) fn see(&mut self) {
+        if let Some(moves) = &mut self.0 {
+            moves.borrow_and_update();
+        }
+    }
+
+    /// Ends once it is another one: of a process never.
+    pub(super) async fn moved(&mut self) {
+        let moved = match &mut self.0 {
+            Some(moves) => moves.changed().await.is_ok(),
+            None => false,
+        };
+        if !moved {
+            std::future::pending::<()>().await;
+        }
+    }
+}
+
+impl Asked<'_> {
+    /// The moment at which a recording is looked at.
+    pub(super) fn moves(&self) -> Moves {
+        Moves(self.connection.moves())
+    }
+}
+
 /// What all who ask have in common.
 pub(super) struct Asked<'a> {
     pub(super) connection: &'a Connection,

@@ -25,7 +25,9 @@ impl Sites {
         mut wanted: watch::Receiver<Wanted>,
     ) -> Infallible {
         let feed = asked.feed;
+        let mut moves = asked.moves();
         loop {
+            moves.see();
             if wanted.wait_for(|wanted| wanted.sites).await.is_err() {
                 return std::future::pending().await;
             }
@@ -40,11 +42,18 @@ impl Sites {
                 }
                 Err(failure) => Leaks {
                     trouble: cause(failure, Some("the open sites did not come in time")),
-                    ..Leaks::clone(&feed.borrow().leaks)
+                    ..match asked.connection.is_recording() {
+                        // What was open at another moment is not what is open at this one.
+                        true => Leaks::default(),
+                        false => Leaks::clone(&feed.borrow().leaks),
+                    }
                 },
             };
             feed.send_modify(|feed| feed.leaks = Arc::new(leaks));
-            tokio::time::sleep(asked.interval).await;
+            tokio::select! {
+                () = tokio::time::sleep(asked.interval) => {}
+                () = moves.moved() => {}
+            }
         }
     }
 }
@@ -55,7 +64,9 @@ pub(super) struct Detail(pub(super) watch::Receiver<Wanted>);
 impl Detail {
     /// Once an interval, while somebody looks at one, and at once if that becomes another one.
     pub(super) async fn ask(&mut self, asked: &Asked<'_>) -> Infallible {
+        let mut moves = asked.moves();
         loop {
+            moves.see();
             let wanted = self.0.wait_for(|wanted| wanted.descriptor.is_some()).await;
             let wanted = wanted.ok().and_then(|it| it.descriptor.clone());
             let Some((poller, id)) = wanted else {
@@ -68,6 +79,7 @@ impl Detail {
             }
             tokio::select! {
                 () = tokio::time::sleep(asked.interval) => {}
+                () = moves.moved() => {}
                 _ = self.0.changed() => {}
             }
         }

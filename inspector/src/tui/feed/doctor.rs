@@ -23,11 +23,9 @@ pub(super) async fn ask(asked: &Asked<'_>) -> Infallible {
     let feed = asked.feed;
     let mut rest = REST;
     let mut doctor = None;
-    let mut moves = asked.connection.moves();
+    let mut moves = asked.moves();
     loop {
-        if let Some(moves) = &mut moves {
-            moves.borrow_and_update();
-        }
+        moves.see();
         match look(&mut doctor, asked).await {
             Ok(looked) => {
                 rest = REST;
@@ -37,18 +35,19 @@ pub(super) async fn ask(asked: &Asked<'_>) -> Infallible {
             Err(failure) => {
                 rest = (rest * 2).min(LONGEST_REST);
                 let trouble = cause(failure, Some("the findings did not come in time"));
-                feed.send_modify(|feed| Arc::make_mut(&mut feed.checkup).trouble = trouble);
+                feed.send_modify(|feed| {
+                    let checkup = Arc::make_mut(&mut feed.checkup);
+                    if asked.connection.is_recording() {
+                        // What was found at another moment is not what is found at this one.
+                        *checkup = Checkup::default();
+                    }
+                    checkup.trouble = trouble;
+                });
             }
         }
-        let moved = async {
-            match &mut moves {
-                Some(moves) => moves.changed().await.is_ok(),
-                None => std::future::pending().await,
-            }
-        };
         tokio::select! {
             () = tokio::time::sleep(rest) => {}
-            _ = moved => {}
+            () = moves.moved() => {}
         }
     }
 }

@@ -39,18 +39,26 @@ async fn take(asked: &Asked<'_>) -> Failure {
         return failure;
     }
     let request = WatchTransitionsRequest {
-        history: feed.borrow().events.is_empty(),
+        history: true,
         ..WatchTransitionsRequest::default()
     };
     let mut stream = match connection.transitions(request).await {
         Ok(stream) => stream,
         Err(failure) => return failure,
     };
+    feed.send_modify(|feed| Arc::make_mut(&mut feed.events).resume());
     loop {
         match connection.next(&mut stream, None).await {
             Ok(Some(frame)) => {
                 asked.kept.keep(|memory| memory.transitions(frame.clone()));
-                feed.send_modify(|feed| Arc::make_mut(&mut feed.events).take(frame));
+                feed.send_modify(|feed| {
+                    let tail = Arc::make_mut(&mut feed.events);
+                    if connection.is_recording() {
+                        // It tells of each moment the last ones that there were by then.
+                        tail.forget();
+                    }
+                    tail.take(frame);
+                });
             }
             Ok(None) => match connection.ended().await {
                 Ok(()) => return std::future::pending().await,

@@ -36,7 +36,7 @@ pub(super) async fn fold(asked: &Asked<'_>, attempt: &mut u32) -> String {
     let mut model: Model = feed.borrow().model.clone();
     loop {
         // A live server sends a group at each interval, even an empty one.
-        let within = (!connection.is_recording()).then(|| interval.saturating_mul(3));
+        let within = (!connection.is_recording()).then(|| connection.silence(*interval));
         match connection.next(&mut stream, within).await {
             Ok(Some(frame)) => {
                 kept.keep(|memory| memory.frame(frame.clone()));
@@ -49,19 +49,13 @@ pub(super) async fn fold(asked: &Asked<'_>, attempt: &mut u32) -> String {
                     *attempt = 0;
                     let (server, model) = (Arc::clone(&server), model.clone());
                     feed.send_modify(|feed| {
-                        let is_same_life = feed.model.epoch == model.epoch;
                         let pid = feed.server.as_ref().map(|it| it.pid);
                         feed.before = pid.filter(|it| *it != server.pid).or(feed.before);
                         feed.server = Some(server);
                         feed.model = model;
                         feed.is_remembered = *is_memory;
                         feed.link = Link::Live;
-                        if !is_same_life {
-                            feed.leaks = Arc::default();
-                            feed.checkup = Arc::default();
-                            feed.events = Arc::default();
-                            feed.described = None;
-                        }
+                        feed.is_over = connection.is_over();
                     });
                 }
             }

@@ -57,6 +57,7 @@ async fn look(
         Err(failure) => return cause(failure, None),
     };
     kept.begin(&connection);
+    feed.send_modify(|feed| feed.meet(&connection.server));
     let asked = Asked {
         connection: &connection,
         interval: terms.interval,

@@ -360,6 +360,8 @@ mod tests {
         want.send_modify(|wanted| wanted.travel = travelled(-1_000));
         let begins = |feed: &Feed| feed.model.captured_at_ns == begins_at_ns;
         until(&mut feeds, begins).await;
+        want.send_modify(|wanted| wanted.travel = travelled(1_000));
+        until(&mut feeds, |feed| feed.is_over).await;
         want.send_modify(|wanted| wanted.travel.in_memory = false);
         let now = until(&mut feeds, |feed| !feed.is_remembered).await;
         assert_eq!(now.model.captured_at_ns, last.model.captured_at_ns);

@@ -53,6 +53,7 @@ fn feed(rows: u32, groups: u64) -> Feed {
         });
     }
     Feed {
+        is_over: false,
         is_remembered: false,
         before: None,
         server: Some(Arc::new(fixture::server(rows.into(), fixture::NOW_NS))),

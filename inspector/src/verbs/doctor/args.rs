@@ -10,7 +10,7 @@ use crate::findings::{FEW, Hold, Terms, When};
 #[derive(Debug, Clone, Args)]
 pub(crate) struct DoctorArgs {
     /// Look again and again for this time and print what is new; without it, look once, for a
-    /// second.
+    /// second. Of a recording it is the time of the recording.
     #[arg(long = "for", value_name = "DUR", value_parser = humantime::parse_duration)]
     pub(super) duration: Option<Duration>,
     /// Compare the table with the kernel's list of registrations as well, which delays events by

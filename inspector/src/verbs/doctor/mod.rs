@@ -9,7 +9,7 @@ mod print;
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use prost::Message;
 
@@ -59,13 +59,13 @@ async fn diagnose(
     args: &DoctorArgs,
     style: &Style,
 ) -> Result<(), Failure> {
-    let began = Instant::now();
     let mut doctor = Doctor::new(connection, args.terms()).await?;
     let pollers = connection.server.pollers.iter();
     let descriptors = pollers.fold(0, |sum: u64, it| sum.saturating_add(it.descriptors));
     if args.duration.is_some() {
         connection.start();
     }
+    let lasts = connection.lasts(args.duration.unwrap_or_default());
     let mut cases = Vec::new();
     let mut known: HashSet<Key> = HashSet::new();
     let (mut more, mut weight) = (0, 0);
@@ -102,10 +102,7 @@ async fn diagnose(
             Format::Json | Format::Csv => Ok(()),
         })?;
         cases.extend(new);
-        let over = args
-            .duration
-            .is_none_or(|duration| began.elapsed() >= duration)
-            || connection.is_over();
+        let over = args.duration.is_none_or(|_| lasts.is_over()) || connection.is_over();
         if over {
             super::print(|out| match style.format {
                 Format::Json => {
@@ -122,7 +119,7 @@ async fn diagnose(
                 Format::Csv => style.records(out, &item::RECORDS, &cases, &context),
                 Format::Table | Format::Wide => {
                     if cases.is_empty() {
-                        writeln!(out, "{}", clean(&looked, began.elapsed()))?;
+                        writeln!(out, "{}", clean(&looked, lasts.went_on()))?;
                     } else if !looked.not_run.is_empty() {
                         writeln!(out)?;
                     }
@@ -135,7 +132,7 @@ async fn diagnose(
                     note(&format!("{name}: {line}"));
                 }
             }
-            return verdict(cases.len(), more, began.elapsed());
+            return verdict(cases.len(), more, lasts.went_on());
         }
         // A process takes that time to look.
         if connection.is_recording() {
