@@ -131,14 +131,14 @@ impl Schema {
     }
 
     /// The message with every text in it changed, if it takes no more memory than there is room,
-    /// decoded.
+    /// decoded; and the room that is left.
     pub(in crate::source) fn rewrite(
         &self,
         shape: Shape,
         message: &[u8],
         text: fn(&str) -> Cow<'_, str>,
         room: usize,
-    ) -> Result<Vec<u8>, Fault> {
+    ) -> Result<(Vec<u8>, usize), Fault> {
         let mut out = Vec::with_capacity(message.len());
         let mut rewriting = Rewriting {
             schema: self,
@@ -146,7 +146,7 @@ impl Schema {
             room,
         };
         rewriting.message(shape, message, &mut out, Place::default())?;
-        Ok(out)
+        Ok((out, rewriting.room))
     }
 }
 
@@ -356,14 +356,14 @@ mod tests {
         let server = fixture::server(300, fixture::NOW_NS);
         let bytes = server.encode_to_vec();
         let shape = output("/netpoller.v1.Inspector/GetServer");
-        let rewritten = SCHEMA
+        let (rewritten, _) = SCHEMA
             .rewrite(shape, &bytes, visible, 1 << 20)
             .expect("a message");
         assert_eq!(GetServerResponse::decode(&rewritten[..]), Ok(server));
         let stats = fixture::stats(300, fixture::NOW_NS, 7);
         let bytes = stats.encode_to_vec();
         let shape = output("/netpoller.v1.Inspector/GetStats");
-        let rewritten = SCHEMA
+        let (rewritten, _) = SCHEMA
             .rewrite(shape, &bytes, visible, 1 << 20)
             .expect("a message");
         assert_eq!(Message::decode(&rewritten[..]), Ok(stats));
@@ -385,7 +385,7 @@ mod tests {
         };
         let shape = output("/netpoller.v1.Inspector/GetStats");
         let bytes = answer.encode_to_vec();
-        let shown = SCHEMA
+        let (shown, _) = SCHEMA
             .rewrite(shape, &bytes, visible, 1 << 20)
             .expect("a message");
         let read = netpoller_proto::v1::GetStatsResponse::decode(&shown[..]).expect("a message");
@@ -394,7 +394,7 @@ mod tests {
             r"a\u{1b}"
         );
         assert_eq!(read.pollers[0].counters.get(r"b\u{202e}"), Some(&3));
-        let back = SCHEMA
+        let (back, _) = SCHEMA
             .rewrite(shape, &shown, restored, 1 << 20)
             .expect("a message");
         assert_eq!(back, bytes);
@@ -426,7 +426,7 @@ mod tests {
         let of = |kind: usize| kind * 3 / 2 + 512;
         let room = of(size_of::<ListDescriptorsResponse>()) + of(size_of::<Descriptor>()) + texts;
         let rewritten = SCHEMA.rewrite(output(LIST), &one.encode_to_vec(), visible, room);
-        assert_eq!(rewritten.map(|it| it.len()), Ok(one.encoded_len()));
+        assert_eq!(rewritten.map(|(it, _)| it.len()), Ok(one.encoded_len()));
         let room = size_of::<Descriptor>();
         let rewritten = SCHEMA.rewrite(output(LIST), &one.encode_to_vec(), visible, room);
         assert_eq!(rewritten, Err(Fault::TooLarge));

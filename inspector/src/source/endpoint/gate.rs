@@ -258,6 +258,7 @@ fn rewritten(
 ) -> Result<Vec<u8>, Status> {
     SCHEMA
         .rewrite(shape, message, text, room)
+        .map(|(message, _)| message)
         .map_err(|fault| match fault {
             Fault::TooLarge => Status::resource_exhausted(format!(
                 "the message would take more than {} MiB here",

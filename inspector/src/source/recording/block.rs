@@ -28,6 +28,8 @@ pub(super) const MAGIC: [u8; 8] = *b"netpoll\x01";
 const MARK: [u8; 4] = *b"\xf1npb";
 /// Length of a head.
 pub(super) const HEAD: usize = 40;
+/// Length of a content from which on it is written.
+pub(super) const FULL: usize = 256 << 10;
 /// Length of a content, at most.
 pub(super) const LARGEST: usize = 8 << 20;
 /// Bytes that are looked through at a time for a mark.
@@ -98,6 +100,11 @@ pub(super) struct Block {
     crc: u32,
 }
 
+/// Length of what is stored, at most: deflate takes nine bits for a byte where it does worst.
+fn largest_stored(content: u32) -> u32 {
+    content + content / 8 + 64
+}
+
 /// What cannot be read of a file.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(super) struct Gap {
@@ -142,6 +149,7 @@ impl Block {
         let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
         let is_sound = head[..4] == MARK
             && word(8) as usize <= LARGEST
+            && word(12) <= largest_stored(word(8))
             && word(HEAD - 4) == crc32fast::hash(&head[..HEAD - 4]);
         let of = Content::of(word(4)).filter(|_| is_sound)?;
         Some(Self {
@@ -166,15 +174,10 @@ impl Block {
         self.at + u64::from(self.stored)
     }
 
-    fn stored(&self, bytes: &dyn Bytes) -> io::Result<Vec<u8>> {
-        let mut stored = vec![0; self.stored as usize];
-        bytes.read(self.at, &mut stored)?;
-        Ok(stored)
-    }
-
     /// Its content; an error if it is not what was written.
     pub(super) fn content(&self, bytes: &dyn Bytes) -> io::Result<Vec<u8>> {
-        let stored = self.stored(bytes)?;
+        let mut stored = vec![0; self.stored as usize];
+        bytes.read(self.at, &mut stored)?;
         let mut content = Vec::with_capacity(self.content as usize);
         DeflateDecoder::new(&stored[..])
             .take(u64::from(self.content) + 1)
@@ -191,21 +194,28 @@ impl Block {
 pub(super) fn scan(bytes: &dyn Bytes) -> io::Result<(Vec<Block>, Vec<Gap>)> {
     let size = bytes.size()?;
     let (mut blocks, mut gaps) = (Vec::new(), Vec::<Gap>::new());
-    let mut at = MAGIC.len() as u64;
-    let mut readable_until = at;
-    while at < size {
-        let mut head = [0; HEAD];
-        let whole = at + HEAD as u64 <= size;
-        if whole {
-            bytes.read(at, &mut head)?;
-        }
-        let Some(mut block) = Block::headed(&head, at).filter(|it| whole && it.end() <= size)
-        else {
-            at = next_mark(bytes, at + 1, size)?;
+    let mut readable_until = MAGIC.len() as u64;
+    let mut ahead = Ahead {
+        bytes,
+        size,
+        at: readable_until,
+        read: Vec::new(),
+        taken: 0,
+    };
+    loop {
+        let at = ahead.at;
+        let Some(head) = ahead.peek(HEAD)?.first_chunk() else {
+            break;
+        };
+        let Some(mut block) = Block::headed(head, at).filter(|it| it.end() <= size) else {
+            ahead.pass_to_mark()?;
             continue;
         };
-        at = block.end();
-        if crc32fast::hash(&block.stored(bytes)?) != block.crc {
+        let stored = HEAD..HEAD + block.stored as usize;
+        let stored = ahead.peek(stored.end)?.get(stored);
+        let is_sound = stored.is_some_and(|it| crc32fast::hash(it) == block.crc);
+        ahead.pass(HEAD + block.stored as usize);
+        if !is_sound {
             continue;
         }
         let begins = block.begin();
@@ -217,7 +227,7 @@ pub(super) fn scan(bytes: &dyn Bytes) -> io::Result<(Vec<Block>, Vec<Gap>)> {
                 is_end: false,
             });
         }
-        readable_until = at;
+        readable_until = block.end();
         blocks.push(block);
     }
     if size > readable_until {
@@ -230,24 +240,62 @@ pub(super) fn scan(bytes: &dyn Bytes) -> io::Result<(Vec<Block>, Vec<Gap>)> {
     Ok((blocks, gaps))
 }
 
-/// Where the next mark is, or the end.
-fn next_mark(bytes: &dyn Bytes, from: u64, size: u64) -> io::Result<u64> {
-    let mut at = from;
-    while at + (MARK.len() as u64) <= size {
-        let length = usize::try_from(size - at).unwrap_or(STEP).min(STEP);
-        let mut room = vec![0; length];
-        bytes.read(at, &mut room)?;
-        if let Some(found) = memchr::memmem::find(&room, &MARK) {
-            return Ok(at + found as u64);
+/// Bytes that are gone through once, and those that were read ahead.
+struct Ahead<'a> {
+    bytes: &'a dyn Bytes,
+    size: u64,
+    /// How far it has come.
+    at: u64,
+    /// What was read, up to there and further.
+    read: Vec<u8>,
+    /// So many of these are before `at`.
+    taken: usize,
+}
+
+impl Ahead<'_> {
+    /// The next bytes, so many at least; fewer at the end.
+    fn peek(&mut self, count: usize) -> io::Result<&[u8]> {
+        let there = self.read.len() - self.taken;
+        if there < count {
+            self.read.drain(..self.taken);
+            self.taken = 0;
+            let left = self.size.saturating_sub(self.at + there as u64);
+            let more = usize::try_from(left).unwrap_or(usize::MAX);
+            let more = more.min((count - there).max(STEP));
+            self.read.resize(there + more, 0);
+            let end = self.at + there as u64;
+            self.bytes.read(end, &mut self.read[there..])?;
         }
-        // A mark may lie across two steps.
-        at += (length - (MARK.len() - 1)) as u64;
+        Ok(&self.read[self.taken..])
     }
-    Ok(size)
+
+    /// Goes on by so many of those that were peeked at.
+    fn pass(&mut self, count: usize) {
+        self.taken = (self.taken + count).min(self.read.len());
+        self.at += count as u64;
+    }
+
+    /// Goes on to the next mark, or to where there is none.
+    fn pass_to_mark(&mut self) -> io::Result<()> {
+        self.pass(1);
+        loop {
+            let ahead = self.peek(MARK.len())?;
+            let found = memchr::memmem::find(ahead, &MARK);
+            // A mark may lie across what was read and what comes then.
+            let before = ahead.len().saturating_sub(MARK.len() - 1);
+            self.pass(found.unwrap_or(before));
+            if found.is_some() || before == 0 {
+                return Ok(());
+            }
+        }
+    }
 }
 
 #[cfg(test)]
 mod tests {
+    use std::sync::atomic::AtomicU64;
+    use std::sync::atomic::Ordering::Relaxed;
+
     use proptest::prelude::*;
 
     use super::*;
@@ -310,6 +358,82 @@ mod tests {
         assert_eq!(contents(&file), [b"one".to_vec(), b"last".to_vec()]);
         assert!(blocks[1].behind_gap && !gaps[0].is_end);
         assert_eq!(gaps[0].bytes, 104);
+    }
+
+    /// Bytes of which it is known how many were read, and how many at once. What lies behind those
+    /// that are there is a hole.
+    #[derive(Debug, Default)]
+    struct Counted {
+        bytes: Vec<u8>,
+        size: u64,
+        read: AtomicU64,
+        largest: AtomicU64,
+    }
+
+    impl Counted {
+        fn of(bytes: Vec<u8>) -> Self {
+            Self {
+                size: bytes.len() as u64,
+                bytes,
+                ..Self::default()
+            }
+        }
+    }
+
+    impl Bytes for Counted {
+        fn size(&self) -> io::Result<u64> {
+            Ok(self.size)
+        }
+
+        fn read(&self, at: u64, room: &mut [u8]) -> io::Result<()> {
+            self.read.fetch_add(room.len() as u64, Relaxed);
+            self.largest.fetch_max(room.len() as u64, Relaxed);
+            let start = usize::try_from(at).expect("small").min(self.bytes.len());
+            let there = &self.bytes[start..(start + room.len()).min(self.bytes.len())];
+            let (first, hole) = room.split_at_mut(there.len());
+            first.copy_from_slice(there);
+            hole.fill(0);
+            Ok(())
+        }
+    }
+
+    #[test]
+    fn everything_is_read_once_however_many_marks_are_none() {
+        let mut damaged = file(&[b"one", &[7; 300_000]]);
+        damaged.extend(MARK.repeat(100_000));
+        damaged.extend(Block::written(Content::Events, (9, 9), b"last").expect("written"));
+        let counted = Counted::of(damaged);
+        let (blocks, gaps) = scan(&counted).expect("read");
+        assert_eq!((blocks.len(), gaps.len()), (3, 1));
+        assert!(counted.read.into_inner() <= counted.size);
+    }
+
+    #[test]
+    fn what_is_stored_is_no_longer_than_its_content_can_make_it() {
+        // Nothing that could be made shorter.
+        let mut noise = 1_u64;
+        let noise = std::iter::repeat_with(|| {
+            noise = noise
+                .wrapping_mul(6_364_136_223_846_793_005)
+                .wrapping_add(1);
+            (noise >> 56) as u8
+        });
+        let noise: Vec<u8> = noise.take(300_000).collect();
+        for content in [&b""[..], b"a", &noise[..100], &noise] {
+            assert_eq!(contents(&file(&[content])), [content]);
+        }
+        let mut long = file(&[b"one"]);
+        let head = &mut long[MAGIC.len()..][..HEAD];
+        head[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
+        let crc = crc32fast::hash(&head[..HEAD - 4]);
+        head[HEAD - 4..].copy_from_slice(&crc.to_le_bytes());
+        let sparse = Counted {
+            size: 5 << 30,
+            ..Counted::of(long)
+        };
+        // It says that it is of four gigabytes, and they are there.
+        let begin = Block::headed(&sparse.bytes[8..48].try_into().expect("a head"), 8);
+        assert_eq!(begin, None);
     }
 
     proptest! {

@@ -13,8 +13,9 @@ use prost::encoding::{decode_varint, encode_varint};
 use crate::foreign::restored;
 use crate::source::schema::SCHEMA;
 
-/// What one entry may take in memory.
-const LARGEST_DECODED: usize = 16 << 20;
+/// What the entries of a block may take in memory: those of a block that is full of small rows, and
+/// a message more.
+const LARGEST_DECODED: usize = 32 << 20;
 
 /// The moment of an entry.
 pub(super) fn at_ns(told: &Told) -> u64 {
@@ -34,7 +35,7 @@ pub(super) fn put(told: Told, content: &mut Vec<u8>) {
     let shape = SCHEMA.message("Entry");
     let entry = shape.and_then(|it| SCHEMA.rewrite(it, &entry, restored, usize::MAX).ok());
     // It is a message of ours, so it can be rewritten.
-    let entry = entry.unwrap_or_default();
+    let (entry, _) = entry.unwrap_or_default();
     encode_varint(entry.len() as u64, content);
     content.extend(entry);
 }
@@ -43,15 +44,14 @@ pub(super) fn put(told: Told, content: &mut Vec<u8>) {
 /// out.
 pub(super) fn all(mut content: &[u8]) -> Option<Vec<Told>> {
     let shape = SCHEMA.message("Entry")?;
-    let mut all = Vec::new();
+    let (mut all, mut room) = (Vec::new(), LARGEST_DECODED);
     while !content.is_empty() {
         let length = usize::try_from(decode_varint(&mut content).ok()?).ok()?;
         let (entry, rest) = content.split_at_checked(length)?;
         content = rest;
         // As much as it takes is known before it is taken.
-        let entry = SCHEMA
-            .rewrite(shape, entry, unchanged, LARGEST_DECODED)
-            .ok()?;
+        let (entry, left) = SCHEMA.rewrite(shape, entry, unchanged, room).ok()?;
+        room = left;
         all.extend(Entry::decode(&entry[..]).ok()?.told);
     }
     Some(all)
@@ -63,9 +63,10 @@ fn unchanged(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
-    use netpoller_proto::v1::{Descriptor, Ended, WatchFrame};
+    use netpoller_proto::v1::{Descriptor, Direction, Ended, WatchFrame};
 
     use super::*;
+    use crate::source::recording::block::FULL;
 
     #[test]
     fn entries_are_read_as_they_were_written_and_with_the_texts_of_the_process() {
@@ -92,16 +93,46 @@ mod tests {
         assert_eq!(all(&content[..content.len() - 1]), None);
     }
 
-    #[test]
-    fn an_entry_that_would_take_too_much_memory_is_not_taken() {
-        // A million rows with nothing in them: two bytes each, and a kilobyte of memory.
-        let frame = [0x2a, 0x00].repeat(1_000_000);
+    /// An entry with so many rows with nothing in them: two bytes each, and a kilobyte of memory.
+    fn bare(rows: usize) -> Vec<u8> {
+        let frame = [0x2a, 0x00].repeat(rows);
         let mut entry = vec![0x12];
         encode_varint(frame.len() as u64, &mut entry);
         entry.extend(frame);
         let mut content = Vec::new();
         encode_varint(entry.len() as u64, &mut content);
         content.extend(entry);
-        assert_eq!(all(&content), None);
+        content
+    }
+
+    #[test]
+    fn entries_that_would_take_too_much_memory_are_not_taken_together_either() {
+        assert!(all(&bare(1_000_000)).is_none());
+        let some = bare(4_000);
+        assert_eq!(all(&some).map(|it| it.len()), Some(1));
+        assert_eq!(all(&some.repeat(20)).map(|it| it.len()), None);
+    }
+
+    #[test]
+    fn a_block_that_is_full_of_the_smallest_rows_is_taken() {
+        let row = |slot| Descriptor {
+            poller: "epoll-3".into(),
+            slot,
+            generation: slot,
+            fd: 3,
+            read: Some(Direction::default()),
+            write: Some(Direction::default()),
+            ..Descriptor::default()
+        };
+        let frame = Told::Frame(WatchFrame {
+            upserts: (0..1_000).map(row).collect(),
+            ..WatchFrame::default()
+        });
+        let (mut content, mut frames) = (Vec::new(), 0);
+        while content.len() < FULL {
+            put(frame.clone(), &mut content);
+            frames += 1;
+        }
+        assert_eq!(all(&content).map(|it| it.len()), Some(frames));
     }
 }

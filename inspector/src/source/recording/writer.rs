@@ -9,13 +9,11 @@ use netpoller_proto::v1::{
     WatchFrame,
 };
 
-use super::block::{Block, Content, MAGIC};
+use super::block::{Block, Content, FULL, MAGIC};
 use super::entries;
 use crate::model::Model;
 use crate::source::serve::{Table, Told, Wanted};
 
-/// Bytes of content from which on a block is written.
-const BLOCK: usize = 256 << 10;
 /// All that is known is written again after so long, or after so many bytes: nobody reads more to
 /// find out how things stood at a moment.
 const KEYFRAME_NS: u64 = 60_000_000_000;
