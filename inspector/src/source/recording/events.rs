@@ -7,7 +7,7 @@ use netpoller_proto::v1::{Event, TransitionsFrame, WatchTransitionsRequest};
 use netpoller_proto::vocabulary::DescId;
 use tonic::Status;
 
-use super::block::Content;
+use super::block::{Block, Content};
 use super::past::Past;
 
 /// Which events somebody wants.
@@ -52,17 +52,25 @@ impl Wanted {
     }
 }
 
+/// The blocks of events that happened until then.
+fn until(past: &Past, until_ns: u64) -> impl DoubleEndedIterator<Item = &Block> {
+    let blocks = past.blocks(0);
+    let is_later = |it: &Block| it.of == Content::Events && it.first_ns > until_ns;
+    // Older versions wrote when the first events were told, which is after they happened.
+    let later = blocks.iter().position(is_later);
+    let near = later.map_or(blocks, |first| &blocks[..=first]);
+    near.iter().filter(|it| it.of == Content::Events)
+}
+
 /// The frames that came between two moments, both included, and of their events those that happened
-/// then and are wanted. A frame without any is left out.
+/// then and are wanted. A frame without any is left out, unless it is the first to tell a loss.
 pub(super) fn between<'a>(
     past: &'a Arc<Past>,
     (from_ns, until_ns): (u64, u64),
     wanted: &'a Wanted,
 ) -> impl Iterator<Item = TransitionsFrame> + 'a {
-    let blocks = past.blocks(0).iter();
-    let near = blocks.filter(move |it| {
-        it.of == Content::Events && it.last_ns >= from_ns && it.first_ns <= until_ns
-    });
+    let near = until(past, until_ns).filter(move |it| it.last_ns >= from_ns);
+    let mut losses_told = (0, 0);
     near.filter_map(|block| past.entries(block))
         .flatten()
         .filter_map(move |told| {
@@ -72,7 +80,14 @@ pub(super) fn between<'a>(
             frame.events.retain(|event| {
                 (from_ns..=until_ns).contains(&event.at_ns) && wanted.admits(event)
             });
-            (!frame.events.is_empty()).then_some(frame)
+            let losses = (frame.lost, frame.dropped);
+            let is_news =
+                losses != losses_told && (from_ns..=until_ns).contains(&frame.captured_at_ns);
+            let is_told = is_news || !frame.events.is_empty();
+            is_told.then(|| {
+                losses_told = losses;
+                frame
+            })
         })
 }
 
@@ -83,11 +98,9 @@ const EVENTS: usize = 4096;
 
 /// What happened to one descriptor last, as far back as is looked, the oldest first.
 pub(super) fn last(past: &Past, until_ns: u64, wanted: &Wanted) -> Vec<Event> {
-    let blocks = past.blocks(0).iter().rev();
     let mut kept: Vec<Vec<Event>> = Vec::new();
     let mut count = 0;
-    let near = blocks.filter(|it| it.of == Content::Events && it.first_ns <= until_ns);
-    for block in near.take(BLOCKS) {
+    for block in until(past, until_ns).rev().take(BLOCKS) {
         let entries = past.entries(block).unwrap_or_default();
         let frames = entries.into_iter().filter_map(|told| match told {
             Told::Transitions(frame) => Some(frame.events),

@@ -73,7 +73,9 @@ impl Moment {
             let Some(block) = past.blocks(self.next).first() else {
                 return;
             };
-            if block.first_ns > at_ns {
+            let is_state = block.of != Content::Events;
+            // Events stand before the changes with which they were written, and may be later.
+            if is_state && block.first_ns > at_ns {
                 return;
             }
             self.next += 1;
@@ -81,7 +83,7 @@ impl Moment {
                 self.is_blind = block.of != Content::Keyframe;
                 self.model.interrupt();
             }
-            if block.of == Content::Events {
+            if !is_state {
                 continue;
             }
             match past.entries(block) {

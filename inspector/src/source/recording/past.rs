@@ -130,7 +130,11 @@ impl Past {
             if !is_known || block.of == Content::Events {
                 continue;
             }
-            for told in self.entries(block)? {
+            let Some(entries) = self.entries(block) else {
+                is_known = false;
+                continue;
+            };
+            for told in entries {
                 match told {
                     Told::Frame(frame) if frame.end => return Some(frame.captured_at_ns),
                     _ => {}

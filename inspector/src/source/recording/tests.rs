@@ -3,14 +3,16 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use netpoller_proto::v1::entry::Told;
 use netpoller_proto::v1::{
     Descriptor, Event, EventKind, TransitionsFrame, WatchFrame, WatchRequest,
 };
 use proptest::prelude::*;
 use tokio_stream::StreamExt;
 
-use super::block::Content;
-use super::events::{Wanted, between};
+use super::block::{Block, Content, MAGIC};
+use super::entries;
+use super::events::{Wanted, between, last};
 use super::moment::Moment;
 use super::past::Past;
 use super::streams;
@@ -161,6 +163,192 @@ fn events_are_those_that_happened_between_two_moments() {
     assert_eq!(between(0, 99, &Wanted::of(&one.poller, "4.11")), 1);
     assert_eq!(between(0, 10, &Wanted::of(&one.poller, "4.11")), 0);
     assert_eq!(between(0, 99, &Wanted::of("another", "")), 0);
+}
+
+fn happened(at_ns: u64) -> Event {
+    Event {
+        at_ns,
+        kind: EventKind::Park.into(),
+        ..Event::default()
+    }
+}
+
+/// A recording of a table, and of these events: when they were told, and when they happened.
+fn told(frames: &[(u64, &[u64])]) -> Arc<Past> {
+    let mut file = Vec::new();
+    let server = fixture::server(3, fixture::NOW_NS);
+    let mut writer = Writer::new(&mut file, server).expect("written to memory");
+    let table = |seconds| WatchFrame {
+        sequence: seconds,
+        captured_at_ns: fixture::NOW_NS + seconds * SECOND,
+        epoch: 1,
+        keyframe: seconds == 0,
+        upserts: vec![fixture::row(
+            u32::try_from(seconds).expect("small"),
+            fixture::NOW_NS,
+        )],
+        end: true,
+        ..WatchFrame::default()
+    };
+    writer.frame(table(0)).expect("written");
+    for (seconds, events) in frames {
+        let frame = TransitionsFrame {
+            captured_at_ns: fixture::NOW_NS + seconds * SECOND,
+            events: events
+                .iter()
+                .map(|at| happened(fixture::NOW_NS + at * SECOND))
+                .collect(),
+            ..TransitionsFrame::default()
+        };
+        writer.frame(table(*seconds)).expect("written");
+        writer.transitions(frame).expect("written");
+        writer.flush().expect("written");
+    }
+    drop(writer);
+    past(file).expect("a recording")
+}
+
+#[test]
+fn events_are_found_that_happened_before_the_first_frame_of_their_block_was_told() {
+    // As at the beginning, where what the process still held is told.
+    let past = told(&[(10, &[0, 8, 9]), (20, &[18, 19]), (30, &[29])]);
+    let all = Wanted::default();
+    let seconds = |events: &[Event]| -> Vec<u64> {
+        let of = |it: &Event| (it.at_ns - fixture::NOW_NS) / SECOND;
+        events.iter().map(of).collect()
+    };
+    let until = |from: u64, until: u64| -> Vec<u64> {
+        let span = (
+            fixture::NOW_NS + from * SECOND,
+            fixture::NOW_NS + until * SECOND,
+        );
+        let frames = between(&past, span, &all);
+        seconds(&frames.flat_map(|it| it.events).collect::<Vec<_>>())
+    };
+    assert_eq!(until(0, 8), [0, 8]);
+    assert_eq!(until(9, 18), [9, 18]);
+    assert_eq!(until(19, 25), [19]);
+    let last = |at: u64| seconds(&last(&past, fixture::NOW_NS + at * SECOND, &all));
+    assert_eq!(last(8), [0, 8]);
+    assert_eq!(last(18), [0, 8, 9, 18]);
+    assert_eq!(last(40), [0, 8, 9, 18, 19, 29]);
+}
+
+#[test]
+fn events_are_found_whose_block_says_when_they_were_told() {
+    let (mut file, _) = written(1);
+    // So did the first writers.
+    for (told, events) in [(10, [8, 9]), (20, [18, 19])] {
+        let at_ns = fixture::NOW_NS + told * SECOND;
+        let frame = TransitionsFrame {
+            captured_at_ns: at_ns,
+            events: events
+                .map(|at| happened(fixture::NOW_NS + at * SECOND))
+                .into(),
+            ..TransitionsFrame::default()
+        };
+        let mut content = Vec::new();
+        entries::put(Told::Transitions(frame), &mut content);
+        let block = Block::written(Content::Events, (at_ns, at_ns), &content);
+        file.extend(block.expect("written"));
+    }
+    let past = past(file).expect("a recording");
+    let wanted = Wanted::default();
+    for (at, count) in [(8, 1), (9, 2), (18, 3), (40, 4)] {
+        let at_ns = fixture::NOW_NS + at * SECOND;
+        let happened = between(&past, (fixture::NOW_NS + SECOND, at_ns), &wanted);
+        assert_eq!(happened.flat_map(|it| it.events).count(), count, "{at}");
+        // And the one that was there before.
+        assert_eq!(last(&past, at_ns, &wanted).len(), count + 1, "{at}");
+    }
+}
+
+#[test]
+fn what_was_lost_is_told_though_nothing_that_is_wanted_happened() {
+    let mut file = Vec::new();
+    let server = fixture::server(3, fixture::NOW_NS);
+    let mut writer = Writer::new(&mut file, server).expect("written to memory");
+    let frame = |sequence: u64, lost, events: &[u64]| TransitionsFrame {
+        sequence,
+        captured_at_ns: fixture::NOW_NS + sequence * SECOND,
+        events: events.iter().map(|at| happened(*at)).collect(),
+        lost,
+        ..TransitionsFrame::default()
+    };
+    writer
+        .frame(WatchFrame {
+            captured_at_ns: fixture::NOW_NS,
+            keyframe: true,
+            end: true,
+            ..WatchFrame::default()
+        })
+        .expect("written");
+    for frame in [
+        frame(0, 0, &[fixture::NOW_NS]),
+        frame(1, 3, &[]),
+        frame(2, 3, &[fixture::NOW_NS + 2 * SECOND]),
+        frame(3, 7, &[fixture::NOW_NS + 3 * SECOND]),
+    ] {
+        writer.transitions(frame).expect("written");
+    }
+    writer.flush().expect("written");
+    drop(writer);
+    let past = past(file).expect("a recording");
+    let lost = |until: u64, wanted: &Wanted| -> Vec<(u64, usize)> {
+        let frames = between(&past, (0, fixture::NOW_NS + until * SECOND), wanted);
+        frames.map(|it| (it.lost, it.events.len())).collect()
+    };
+    let all = Wanted::default();
+    assert_eq!(lost(9, &all), [(0, 1), (3, 0), (3, 1), (7, 1)]);
+    assert_eq!(lost(9, &Wanted::of("another", "")), [(3, 0), (7, 0)]);
+    assert_eq!(lost(1, &Wanted::of("another", "")), [(3, 0)]);
+}
+
+#[test]
+fn the_table_changes_though_events_of_the_same_time_come_later() {
+    let mut file = Vec::new();
+    let server = fixture::server(3, fixture::NOW_NS);
+    let mut writer = Writer::new(&mut file, server).expect("written to memory");
+    for (sequence, slot) in [(0, 4), (2, 5)] {
+        writer
+            .frame(WatchFrame {
+                sequence,
+                captured_at_ns: fixture::NOW_NS + sequence * SECOND,
+                keyframe: sequence == 0,
+                upserts: vec![fixture::row(slot, fixture::NOW_NS)],
+                end: true,
+                ..WatchFrame::default()
+            })
+            .expect("written");
+        let frame = TransitionsFrame {
+            captured_at_ns: fixture::NOW_NS + (sequence + 1) * SECOND,
+            events: vec![happened(fixture::NOW_NS + (sequence + 1) * SECOND)],
+            ..TransitionsFrame::default()
+        };
+        writer.transitions(frame).expect("written");
+        writer.flush().expect("written");
+    }
+    drop(writer);
+    let past = self::past(file).expect("a recording");
+    let mut moment = Moment::first(Arc::clone(&past));
+    moment.go(fixture::NOW_NS + 2 * SECOND + SECOND / 2);
+    assert_eq!(moment.model.rows.len(), 2);
+}
+
+#[test]
+fn a_table_that_cannot_be_read_hides_none_that_comes_later() {
+    let (file, truth) = written(5);
+    let damaged = |content: &[u8]| {
+        let span = (fixture::NOW_NS, fixture::NOW_NS);
+        let block = Block::written(Content::Keyframe, span, content).expect("written");
+        let (begin, rest) = file.split_at(MAGIC.len());
+        [begin, &block, rest].concat()
+    };
+    let past = past(damaged(b"\x03no entry")).expect("a recording");
+    assert_eq!(past.begins_at_ns, fixture::NOW_NS);
+    let mut moment = Moment::first(Arc::clone(&past));
+    moment.go(past.ends_at_ns);
+    assert_true(&moment, &truth);
 }
 
 #[test]

@@ -142,15 +142,23 @@ impl<W: Write> Writer<W> {
     }
 
     fn put(&mut self, told: Entry) -> io::Result<()> {
-        // What is written again at a keyframe may be older than that, and the block is not.
-        let at_ns = entries::at_ns(&told).max(self.keyframe_at_ns);
-        self.last_ns = self.last_ns.max(at_ns);
+        let at_ns = entries::at_ns(&told);
+        let (first_ns, last_ns) = match &told {
+            // Events happened before they were told, the first of them long before.
+            Entry::Transitions(frame) => {
+                let happened = frame.events.iter().map(|event| event.at_ns);
+                (happened.fold(at_ns, u64::min), at_ns)
+            }
+            // What is written again at a keyframe may be older than that, and the block is not.
+            _ => [at_ns.max(self.keyframe_at_ns); 2].into(),
+        };
+        self.last_ns = self.last_ns.max(last_ns);
         let next = match &told {
             Entry::Transitions(_) => &mut self.events,
             _ => &mut self.state,
         };
-        let more = next.put(told, at_ns);
-        let is_full = next.content.len() >= BLOCK;
+        let more = next.put(told, (first_ns, last_ns));
+        let is_full = next.content.len() >= FULL;
         if next.of != Content::Events {
             self.since_keyframe += more;
         }
@@ -218,9 +226,9 @@ impl Next {
     }
 
     /// Puts an entry behind others, and returns how long it is.
-    fn put(&mut self, told: Entry, at_ns: u64) -> usize {
-        let (first, last) = self.moments.unwrap_or((at_ns, at_ns));
-        self.moments = Some((first.min(at_ns), last.max(at_ns)));
+    fn put(&mut self, told: Entry, (first_ns, last_ns): (u64, u64)) -> usize {
+        let (first, last) = self.moments.unwrap_or((first_ns, last_ns));
+        self.moments = Some((first.min(first_ns), last.max(last_ns)));
         let before = self.content.len();
         entries::put(told, &mut self.content);
         self.content.len() - before
