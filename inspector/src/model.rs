@@ -120,10 +120,12 @@ impl Model {
                 ..Self::default()
             };
         }
+        // Another connection counts anew, so a group that was cut may have the number of this one.
+        let group = |frame: &WatchFrame| (frame.sequence, frame.captured_at_ns);
         if self
             .pending
             .first()
-            .is_some_and(|first| first.sequence != frame.sequence)
+            .is_some_and(|first| group(first) != group(&frame))
         {
             self.interrupt();
         }
@@ -339,6 +341,20 @@ mod tests {
             [4],
             "neither the old table nor the group that never ended"
         );
+    }
+
+    #[test]
+    fn a_group_that_was_cut_is_no_part_of_the_next_one_of_the_same_number() {
+        let mut model = Model::default();
+        model.apply(WatchFrame {
+            end: false,
+            ..frame(0, &[5])
+        });
+        model.apply(WatchFrame {
+            captured_at_ns: fixture::NOW_NS + 9,
+            ..frame(0, &[4])
+        });
+        assert_eq!(slots(&model), [4]);
     }
 
     #[test]
