@@ -5,6 +5,7 @@ A local Prometheus that scrapes every second is assumed; try.sh starts one.
 """
 
 import argparse
+import concurrent.futures
 import json
 import math
 import pathlib
@@ -23,9 +24,6 @@ FILES = ("netpoller.json", "oncall.json", "fleet.json")
 OPEN = urllib.request.build_opener(urllib.request.ProxyHandler({})).open
 VALUES = {"$__rate_interval": "10s", "$job": ".+", "$instance": ".+", "$poller": ".+"}
 
-# Panels of what may not happen in a healthy service: the demo need not show it.
-MAY_BE_EMPTY = set()
-
 
 def ask(server, path, **parameters):
     data = urllib.parse.urlencode(parameters).encode()
@@ -36,13 +34,15 @@ def ask(server, path, **parameters):
         return json.load(error)
 
 
-def await_samples(server, wanted, patience=60):
-    """Waits until the target has been scraped often enough for rates to mean something."""
+def await_samples(server, wanted, jobs, patience=60):
+    """Waits until each target, or any, has been scraped often enough for rates to mean something."""
     give_up = time.monotonic() + patience
+    count = "max by (job) (count_over_time(netpoller_last_poll_timestamp_seconds[1m]))"
     while time.monotonic() < give_up:
         try:
-            answer = ask(server, "query", query="max(count_over_time(netpoller_last_poll_timestamp_seconds[1m]))")
-            if any(float(series["value"][1]) >= wanted for series in answer["data"]["result"]):
+            counts = ask(server, "query", query=count)["data"]["result"]
+            ready = {series["metric"]["job"] for series in counts if float(series["value"][1]) >= wanted}
+            if ready.issuperset(jobs) if jobs else ready:
                 return
         except (urllib.error.URLError, ConnectionError):
             pass
@@ -50,8 +50,8 @@ def await_samples(server, wanted, patience=60):
     sys.exit(f"{server} has not scraped the demo {wanted} times in {patience} s")
 
 
-def substitute(expr):
-    for name, value in VALUES.items():
+def substitute(expr, job):
+    for name, value in (VALUES | {"$job": job}).items():
         expr = expr.replace(name, value)
     return expr
 
@@ -61,23 +61,32 @@ def main():
     parser.add_argument("server", help="for example http://127.0.0.1:9090")
     parser.add_argument("--samples", type=int, default=20, help="scrapes to wait for")
     parser.add_argument("--print", action="store_true", help="print the last values, too")
+    parser.add_argument("--job", action="append", default=[], help="ask of this job alone; may be repeated")
+    parser.add_argument("--idle", action="store_true", help="a quantile of nothing will do, which is no number")
+    parser.add_argument("--may-be-empty", action="append", default=[], metavar="TITLE", help="a panel; may be repeated")
     args = parser.parse_args()
 
-    await_samples(args.server, args.samples)
+    await_samples(args.server, args.samples, args.job)
     end = time.time()
-    problems, asked = [], 0
-    boards = (json.loads((HERE / name).read_text()) for name in FILES)
-    for panel in (panel for board in boards for panel in reading.panels(board)):
-        for target in panel["targets"]:
-            asked += 1
-            answer = ask(args.server, "query_range", query=substitute(target["expr"]), start=end - 10, end=end, step=1)
-            where = f"{panel['title']} ({target['refId']})"
+    problems = []
+    boards = [json.loads((HERE / name).read_text()) for name in FILES]
+    targets = [(panel, target) for board in boards for panel in reading.panels(board) for target in panel["targets"]]
+    asked = [(job, panel, target) for job in args.job or [VALUES["$job"]] for panel, target in targets]
+
+    def answered(job, _, target):
+        query = substitute(target["expr"], job)
+        return ask(args.server, "query_range", query=query, start=end - 10, end=end, step=1)
+
+    with concurrent.futures.ThreadPoolExecutor(4) as pool:
+        answers = pool.map(lambda one: answered(*one), asked)
+        for (job, panel, target), answer in zip(asked, answers):
+            where = f"{panel['title']} ({target['refId']})" + (f" of {job}" if args.job else "")
             if answer["status"] != "success" or answer.get("warnings"):
                 problems.append(f"{where}: {answer.get('error') or answer['warnings']} in {target['expr']}")
                 continue
             series = answer["data"]["result"]
-            shown = [s for s in series if any(not math.isnan(float(value)) for _, value in s["values"])]
-            if not shown and panel["title"] not in MAY_BE_EMPTY:
+            shown = [s for s in series if args.idle or any(not math.isnan(float(value)) for _, value in s["values"])]
+            if not shown and panel["title"] not in args.may_be_empty:
                 problems.append(f"{where}: no value in {target['expr']}")
             if args.print:
                 print(f"\n{where}: {target['legendFormat']}")
@@ -86,8 +95,8 @@ def main():
     for problem in problems:
         print(problem, file=sys.stderr)
     if problems:
-        sys.exit(f"{len(problems)} of {asked} expressions have a problem")
-    print(f"{asked} expressions, each has values")
+        sys.exit(f"{len(problems)} of {len(asked)} expressions have a problem")
+    print(f"{len(asked)} expressions, each has values")
 
 
 if __name__ == "__main__":

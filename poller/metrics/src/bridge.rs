@@ -27,7 +27,7 @@ use super::reading::Reading;
 /// `…_count`. Nothing is lost by it and nothing rounded, `histogram_quantile()`, `rate()` and so
 /// the dashboards and rules take them as they are; a reading sets about 600 gauges for each poller.
 /// What it costs: Prometheus shows them with the type gauge, there are no exemplars and no native
-/// buckets, and `promtool check metrics` says that only histograms should have names like these.
+/// buckets, and `promtool check metrics` says that such names and labels are for histograms only.
 ///
 /// A program that writes the text of its recorder itself, as with `PrometheusHandle::render`, needs
 /// no bridge: it appends what [`encode`](super::encode) gives, which has all of that.
