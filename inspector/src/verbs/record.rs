@@ -26,9 +26,8 @@ use crate::verbs::verb::{NONE, Usage, Verb};
 const FLUSH: Duration = Duration::from_secs(2);
 /// How often it is asked what costs the process something.
 const SLOWLY: Duration = Duration::from_secs(10);
-
-/// What may still be written when a file is full: a block, and the end.
-const MARGIN: u64 = 32 << 10;
+/// Why it ends where the file has no more room.
+const FULL: &str = "it is as large as it may be";
 
 /// Where to write, and how much.
 #[derive(Debug, Args)]
@@ -111,14 +110,16 @@ impl RecordArgs {
             Failure::Runtime(format!("writing {}: {error}", self.output.display()))
         };
         let writer = Writer::new(BufWriter::new(file), connection.server.clone());
+        let most = self.max_size.unwrap_or(u64::MAX);
         let mut recording = Recording {
-            writer: writer.map_err(failed)?,
+            writer: writer.map_err(failed)?.of_at_most(most),
             began: Instant::now(),
+            has_table: false,
             changes: 0,
             events: 0,
             lost: 0,
         };
-        let (why, failure) = match recording.run(connection, interval, self).await {
+        let (mut why, failure) = match recording.run(connection, interval, self).await {
             Ok(why) => (why.to_owned(), None),
             Err(Stopped::File(error)) => return Err(failed(error)),
             Err(Stopped::Process(failure)) => {
@@ -129,6 +130,10 @@ impl RecordArgs {
                 )
             }
         };
+        recording.writer.flush().map_err(failed)?;
+        if recording.writer.is_full() {
+            FULL.clone_into(&mut why);
+        }
         recording.writer.finish(&why).map_err(failed)?;
         recording.told(&self.output, &why);
         failure.map_or(Ok(()), Err)
@@ -159,6 +164,8 @@ impl From<Failure> for Stopped {
 struct Recording {
     writer: Writer<BufWriter<File>>,
     began: Instant,
+    /// Without one there is nothing to look at.
+    has_table: bool,
     changes: u64,
     events: u64,
     /// Events that nobody read in time.
@@ -182,6 +189,14 @@ impl Recording {
         let within = Some(every.saturating_mul(3));
         while !self.took(connection, connection.next(&mut table, within).await?)? {}
         self.writer.flush()?;
+        if self.writer.is_full() {
+            return Err(Failure::Usage(format!(
+                "the table of {} is larger than --max-size: say a larger one",
+                connection.target
+            ))
+            .into());
+        }
+        self.has_table = true;
         let mut events = match connection.server.outside {
             // Nobody counts them from outside.
             Some(_) => None,
@@ -202,9 +217,8 @@ impl Recording {
         // What takes as long as its window is not to keep the events waiting.
         let mut answers: Option<Pin<Box<dyn Future<Output = Answers>>>> = None;
         loop {
-            let is_full = |bytes: u64| self.writer.written() >= bytes.saturating_sub(MARGIN);
-            if args.max_size.is_some_and(is_full) {
-                return Ok("it is as large as it may be");
+            if self.writer.is_full() {
+                return Ok(FULL);
             }
             tokio::select! {
                 frame = connection.next(&mut table, within) => {
@@ -298,10 +312,11 @@ impl Recording {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
         let output = output.display();
-        note(&format!(
-            "{output}: {}; {why}\nlook at it with: netpoller -t file:{output}",
-            self.summary()
-        ));
+        let look = match self.has_table {
+            true => format!("\nlook at it with: netpoller -t file:{output}"),
+            false => String::new(),
+        };
+        note(&format!("{output}: {}; {why}{look}", self.summary()));
     }
 }
 

@@ -1,5 +1,6 @@
 //! What a process has told lately: a recording in memory that forgets its beginning.
 
+use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
@@ -7,7 +8,7 @@ use netpoller_proto::v1::{
     DiagnoseResponse, GetServerResponse, ListSitesResponse, TransitionsFrame, WatchFrame,
 };
 
-use super::block::{Content, MAGIC, scan};
+use super::block::MAGIC;
 use super::past::Past;
 use super::writer::Writer;
 use crate::failure::Failure;
@@ -15,13 +16,17 @@ use crate::source::endpoint::Connection;
 use crate::source::target::Target;
 
 /// Bytes that are kept, compressed, at most; a block more before some are forgotten.
-const KEPT: usize = 64 << 20;
+const KEPT: u64 = 64 << 20;
 
 /// Keeps what a process tells, the last of it. It takes what [`Writer`] takes.
 #[derive(Debug)]
 pub(crate) struct Memory {
     writer: Writer<Vec<u8>>,
-    kept: usize,
+    kept: u64,
+    /// Bytes that are forgotten, of all that were written.
+    forgotten: u64,
+    /// The bytes of all at which a whole table begins that is kept.
+    tables: VecDeque<u64>,
     /// The process that is remembered: its number, and when it was started.
     process: (u32, u64),
 }
@@ -36,11 +41,15 @@ impl Memory {
         Self::of(server, KEPT)
     }
 
-    fn of(server: GetServerResponse, kept: usize) -> Result<Self, Failure> {
+    fn of(server: GetServerResponse, kept: u64) -> Result<Self, Failure> {
+        let process = process(&server);
+        let writer = Writer::new(Vec::new(), server).map_err(failed)?;
         Ok(Self {
-            process: process(&server),
-            writer: Writer::new(Vec::new(), server).map_err(failed)?,
+            process,
+            writer: writer.with_keyframes_every(kept / 4),
             kept,
+            forgotten: 0,
+            tables: VecDeque::new(),
         })
     }
 
@@ -52,13 +61,15 @@ impl Memory {
     /// A piece of the table, or of what has changed there.
     pub(crate) fn frame(&mut self, frame: WatchFrame) -> Result<(), Failure> {
         self.writer.frame(frame).map_err(failed)?;
-        self.forget().map_err(failed)
+        self.forget();
+        Ok(())
     }
 
     /// Some events.
     pub(crate) fn transitions(&mut self, frame: TransitionsFrame) -> Result<(), Failure> {
         self.writer.transitions(frame).map_err(failed)?;
-        self.forget().map_err(failed)
+        self.forget();
+        Ok(())
     }
 
     /// What was found wrong.
@@ -78,23 +89,27 @@ impl Memory {
     }
 
     /// Forgets the beginning of what is more than is kept. What is left begins with a whole table.
-    fn forget(&mut self) -> io::Result<()> {
-        let size = self.writer.out().len();
-        if size <= self.kept {
-            return Ok(());
+    fn forget(&mut self) {
+        let (written, last) = (self.writer.written(), self.writer.keyframe_begin());
+        if self.tables.back() != Some(&last) {
+            self.tables.push_back(last);
         }
-        let (blocks, _) = scan(self.writer.out())?;
+        if written - self.forgotten <= self.kept {
+            return;
+        }
         // A quarter more than has to be, so that it need not be done for each block.
-        let from = size.saturating_sub(self.kept / 4 * 3) as u64;
-        let keyframe = blocks
-            .iter()
-            .find(|block| block.of == Content::Keyframe && block.begin() >= from);
-        // Where no whole table has come for so long there is one as soon as that is written.
-        let keyframe = keyframe.and_then(|block| usize::try_from(block.begin()).ok());
-        if let Some(begin) = keyframe {
-            self.writer.out_mut().drain(MAGIC.len()..begin);
-        }
-        Ok(())
+        let from = written.saturating_sub(self.kept / 4 * 3);
+        let before = self.tables.iter().take_while(|it| **it < from).count();
+        self.tables.drain(..before);
+        // One that is not written yet begins where all ends.
+        let Some(begin) = self.tables.front() else {
+            return;
+        };
+        let kept = usize::try_from(written - begin).unwrap_or(usize::MAX);
+        let out = self.writer.out_mut();
+        let end = out.len().saturating_sub(kept);
+        out.drain(MAGIC.len()..end.max(MAGIC.len()));
+        self.forgotten = *begin - MAGIC.len() as u64;
     }
 }
 
@@ -129,7 +144,7 @@ fn failed(error: io::Error) -> Failure {
 mod tests {
     use std::sync::Arc;
 
-    use netpoller_proto::v1::Finding;
+    use netpoller_proto::v1::{Event, Finding};
 
     use super::*;
     use crate::fixture;
@@ -158,13 +173,13 @@ mod tests {
 
     #[test]
     fn what_is_remembered_is_bounded_and_begins_with_a_whole_table() {
-        const KEPT: usize = 64 << 10;
+        const KEPT: u64 = 64 << 10;
         let server = fixture::server(3, fixture::NOW_NS);
         let mut memory = Memory::of(server, KEPT).expect("begun");
         for second in 0..6_000 {
             told(&mut memory, second);
             memory.writer.flush().expect("kept");
-            assert!(memory.writer.out().len() < KEPT + (16 << 10));
+            assert!(memory.writer.out().len() as u64 <= KEPT + (16 << 10));
         }
         let past = memory
             .recall()
@@ -185,6 +200,38 @@ mod tests {
                 .collect();
             assert_eq!(rows, [u32::try_from(second).expect("small")]);
         }
+    }
+
+    #[test]
+    fn what_is_remembered_is_bounded_however_many_events_there_are() {
+        const KEPT: u64 = 64 << 10;
+        let server = fixture::server(3, fixture::NOW_NS);
+        let mut memory = Memory::of(server, KEPT).expect("begun");
+        let mut noise = 1_u64;
+        for second in 0..100 {
+            told(&mut memory, second);
+            let at_ns = fixture::NOW_NS + second * SECOND;
+            let event = |_| {
+                noise = noise.wrapping_mul(0x5851_f42d_4c95_7f2d).wrapping_add(1);
+                Event {
+                    at_ns,
+                    argument: noise,
+                    ..Event::default()
+                }
+            };
+            let frame = TransitionsFrame {
+                captured_at_ns: at_ns,
+                events: (0..200).map(event).collect(),
+                ..TransitionsFrame::default()
+            };
+            memory.transitions(frame).expect("kept");
+            memory.writer.flush().expect("kept");
+            assert!(memory.writer.out().len() as u64 <= KEPT + (16 << 10));
+        }
+        let past = memory.recall().and_then(Recalled::past);
+        let past = past.expect("remembered");
+        assert!(past.begins_at_ns > fixture::NOW_NS + 60 * SECOND);
+        assert_eq!(past.ends_at_ns, fixture::NOW_NS + 99 * SECOND);
     }
 
     #[test]

@@ -54,13 +54,22 @@ impl Moment {
 
     /// Goes to a moment.
     pub(super) fn go(&mut self, at_ns: u64) {
-        if at_ns < self.at_ns {
-            self.restart(self.past.keyframe(at_ns).unwrap_or(0));
-        }
+        let keyframe = self.past.keyframe(at_ns).unwrap_or(0);
         // What lies between need not be read.
-        if let Some(keyframe) = self.past.keyframe(at_ns).filter(|it| *it > self.next) {
+        if at_ns < self.at_ns || keyframe > self.next {
             self.restart(keyframe);
+            self.read(at_ns);
         }
+        // Not all of that table may be there, and then the one before is the last that is known.
+        let is_known = self.model.captured_at_ns > 0;
+        if let Some(before) = self.past.keyframe_before(keyframe).filter(|_| !is_known) {
+            self.restart(before);
+        }
+        self.read(at_ns);
+    }
+
+    /// Reads what comes up to a moment.
+    fn read(&mut self, at_ns: u64) {
         self.at_ns = at_ns;
         loop {
             while let Some(told) = self.later.pop_front() {
@@ -74,7 +83,7 @@ impl Moment {
                 return;
             };
             let is_state = block.of != Content::Events;
-            // Events stand before the changes with which they were written, and may be later.
+            // Events may stand before changes that are earlier.
             if is_state && block.first_ns > at_ns {
                 return;
             }

@@ -103,6 +103,12 @@ impl Past {
         entries::all(&block.content(&*self.bytes).ok()?)
     }
 
+    /// The last block before another one that begins with all that was known.
+    pub(super) fn keyframe_before(&self, block: usize) -> Option<usize> {
+        let blocks = self.blocks.get(..block)?;
+        blocks.iter().rposition(|it| it.of == Content::Keyframe)
+    }
+
     /// The last block at or before this moment that begins with all that was known; the first of
     /// them, if there is none.
     pub(super) fn keyframe(&self, at_ns: u64) -> Option<usize> {

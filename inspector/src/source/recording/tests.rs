@@ -336,6 +336,99 @@ fn the_table_changes_though_events_of_the_same_time_come_later() {
 }
 
 #[test]
+fn a_recording_is_no_larger_than_it_may_be_and_true_up_to_there() {
+    let letters = |seed: u64| -> String {
+        let letter = |at: u32| {
+            let noise = seed
+                .wrapping_add(u64::from(at))
+                .wrapping_mul(0x9e37_79b9_7f4a_7c15);
+            char::from(b'a' + u8::try_from(noise >> 60).expect("small"))
+        };
+        (0..60).map(letter).collect()
+    };
+    let written = |most: u64| {
+        let mut file = Vec::new();
+        let server = fixture::server(3, fixture::NOW_NS);
+        let writer = Writer::new(&mut file, server).expect("written to memory");
+        let mut writer = writer.of_at_most(most);
+        let mut seconds = 0;
+        while !writer.is_full() {
+            let at_ns = fixture::NOW_NS + seconds * SECOND;
+            let row = |slot: u32| Descriptor {
+                label: letters(seconds * 1_000 + u64::from(slot)),
+                ..fixture::row(slot, at_ns)
+            };
+            let frame = WatchFrame {
+                sequence: seconds,
+                captured_at_ns: at_ns,
+                epoch: 1,
+                keyframe: seconds == 0,
+                upserts: (0..20).map(row).collect(),
+                end: true,
+                ..WatchFrame::default()
+            };
+            writer.frame(frame).expect("written");
+            let events = TransitionsFrame {
+                captured_at_ns: at_ns,
+                events: vec![happened(at_ns); 100],
+                ..TransitionsFrame::default()
+            };
+            writer.transitions(events).expect("written");
+            if seconds % 2 == 1 {
+                writer.flush().expect("written");
+            }
+            seconds += 1;
+        }
+        writer
+            .finish(&"no more room ".repeat(1_000))
+            .expect("written");
+        drop(writer);
+        assert!(file.len() as u64 <= most, "{} of {most}", file.len());
+        // A little more, and the same could have been told.
+        assert!(file.len() as u64 > most / 2, "{} of {most}", file.len());
+        past(file).expect("a recording")
+    };
+    for most in [16 << 10, 64 << 10, 65 << 10, 200 << 10] {
+        let past = written(most);
+        assert!(past.ended.starts_with("no more room"));
+        let mut moment = Moment::first(Arc::clone(&past));
+        moment.go(past.ends_at_ns);
+        assert_eq!(moment.model.captured_at_ns, past.ends_at_ns);
+        assert_eq!(moment.model.rows.len(), 20);
+    }
+}
+
+#[test]
+fn a_table_of_which_the_end_is_missing_leaves_the_one_before() {
+    let (file, truth) = written(70);
+    let whole = past(file.clone()).expect("a recording");
+    let mut blocks = whole.blocks(0).iter().rev();
+    let last = blocks.find(|it| it.of == Content::Keyframe);
+    let begin = usize::try_from(last.expect("a table").begin()).expect("small");
+    let mut cut = file[..begin].to_vec();
+    // The first of its pieces, and no more.
+    let mut content = Vec::new();
+    let piece = WatchFrame {
+        sequence: 0,
+        captured_at_ns: fixture::NOW_NS + 60 * SECOND,
+        epoch: 1,
+        keyframe: true,
+        ..WatchFrame::default()
+    };
+    entries::put(Told::Frame(piece), &mut content);
+    let at_ns = fixture::NOW_NS + 60 * SECOND;
+    let block = Block::written(Content::Keyframe, (at_ns, at_ns), &content);
+    cut.extend(block.expect("written"));
+    let past = past(cut).expect("a recording");
+    let mut moment = Moment::first(Arc::clone(&past));
+    for second in [69, 3, 61, 59, 69] {
+        moment.go(fixture::NOW_NS + second * SECOND);
+        assert_true(&moment, &truth);
+        assert!(!moment.model.rows.is_empty(), "{second}");
+    }
+}
+
+#[test]
 fn a_table_that_cannot_be_read_hides_none_that_comes_later() {
     let (file, truth) = written(5);
     let damaged = |content: &[u8]| {

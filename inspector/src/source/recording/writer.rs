@@ -18,6 +18,10 @@ use crate::source::serve::{Table, Told, Wanted};
 /// find out how things stood at a moment.
 const KEYFRAME_NS: u64 = 60_000_000_000;
 const KEYFRAME_BYTES: usize = 16 << 20;
+/// What the end takes, at most.
+const END: u64 = 1 << 10;
+/// Letters of why there is no more, at most: no letter takes more than four bytes.
+const REASON: usize = 200;
 
 /// Writes what a process tells, as it comes.
 ///
@@ -26,19 +30,29 @@ const KEYFRAME_BYTES: usize = 16 << 20;
 #[derive(Debug)]
 pub(crate) struct Writer<W> {
     out: W,
+    /// Bytes that were written, and how many there may be.
     written: u64,
+    most: u64,
+    /// Something was left out that had no room.
+    is_full: bool,
     /// The blocks that are to be written next.
     state: Next,
     events: Next,
+    /// The last moment in what is written.
     last_ns: u64,
     /// All that is known.
     server: GetServerResponse,
     model: Model,
+    /// The last group of the table has ended.
+    is_whole: bool,
     sites: Option<ListSitesResponse>,
     diagnosis: Option<DiagnoseResponse>,
-    /// When it was last written, and what came since.
+    /// When it was last written, where, and what came since.
     keyframe_at_ns: u64,
+    keyframe_begin: u64,
     since_keyframe: usize,
+    /// It is written again after so many bytes of whatever is written.
+    keyframe_every: u64,
 }
 
 impl<W: Write> Writer<W> {
@@ -48,23 +62,53 @@ impl<W: Write> Writer<W> {
         let mut writer = Self {
             out,
             written: MAGIC.len() as u64,
+            most: u64::MAX,
+            is_full: false,
             state: Next::of(Content::Keyframe),
             events: Next::of(Content::Events),
             last_ns: server.captured_at_ns,
             keyframe_at_ns: server.captured_at_ns,
             server: server.clone(),
             model: Model::default(),
+            is_whole: false,
             sites: None,
             diagnosis: None,
+            keyframe_begin: MAGIC.len() as u64,
             since_keyframe: 0,
+            keyframe_every: u64::MAX,
         };
         writer.put(Entry::Server(server))?;
         Ok(writer)
     }
 
-    /// Bytes that are in the file.
+    /// The same, of so many bytes at most; not less than the end takes.
+    pub(crate) fn of_at_most(self, bytes: u64) -> Self {
+        let most = bytes.max(self.written + END);
+        Self { most, ..self }
+    }
+
+    /// The same, with all that is known after so many bytes of whatever is written.
+    pub(super) fn with_keyframes_every(self, bytes: u64) -> Self {
+        Self {
+            keyframe_every: bytes,
+            ..self
+        }
+    }
+
+    /// Bytes that were written.
     pub(crate) fn written(&self) -> u64 {
         self.written
+    }
+
+    /// Whether something came that had no room.
+    pub(crate) fn is_full(&self) -> bool {
+        self.is_full
+    }
+
+    /// The byte of all that were written at which the last block begins that has all that was
+    /// known, or will.
+    pub(super) fn keyframe_begin(&self) -> u64 {
+        self.keyframe_begin
     }
 
     /// Where it is written to.
@@ -77,11 +121,6 @@ impl<W: Write> Writer<W> {
         &mut self.out
     }
 
-    /// The last moment of which something is known.
-    pub(crate) fn at_ns(&self) -> u64 {
-        self.last_ns
-    }
-
     /// The table is larger than is recorded.
     pub(crate) fn is_too_large(&self) -> bool {
         self.model.is_too_large()
@@ -89,20 +128,15 @@ impl<W: Write> Writer<W> {
 
     /// A piece of the table, or of what has changed there.
     pub(crate) fn frame(&mut self, frame: WatchFrame) -> io::Result<()> {
-        let at_ns = frame.captured_at_ns;
-        let is_whole = self.model.apply(frame.clone());
+        self.is_whole = self.model.apply(frame.clone());
         self.put(Entry::Frame(frame))?;
-        let is_due = at_ns.saturating_sub(self.keyframe_at_ns) >= KEYFRAME_NS
-            || self.since_keyframe >= KEYFRAME_BYTES;
-        match is_whole && is_due {
-            true => self.keyframe(),
-            false => Ok(()),
-        }
+        self.renew()
     }
 
     /// Some events.
     pub(crate) fn transitions(&mut self, frame: TransitionsFrame) -> io::Result<()> {
-        self.put(Entry::Transitions(frame))
+        self.put(Entry::Transitions(frame))?;
+        self.renew()
     }
 
     /// What was found wrong.
@@ -117,26 +151,38 @@ impl<W: Write> Writer<W> {
         self.put(Entry::Sites(sites))
     }
 
-    /// Says why there is no more, and writes all.
+    /// Writes what has come so far, and why there is no more.
     pub(crate) fn finish(&mut self, why: &str) -> io::Result<()> {
-        let at_ns = self.at_ns();
-        self.put(Entry::Ended(Ended {
+        self.flush()?;
+        let at_ns = self.last_ns;
+        let ended = Entry::Ended(Ended {
             at_ns,
-            why: why.to_owned(),
-        }))?;
-        self.flush()
-    }
-
-    /// Writes what has come so far.
-    pub(crate) fn flush(&mut self) -> io::Result<()> {
-        // So that the end is the last of all.
-        let blocks = [
-            self.events.take(Content::Events)?,
-            self.state.take(Content::Changes)?,
-        ];
-        for block in blocks.into_iter().flatten() {
+            why: why.chars().take(REASON).collect(),
+        });
+        let mut end = Next::of(Content::Changes);
+        end.put(ended, (at_ns, at_ns));
+        if let Some((block, _)) = end.take(Content::Changes)? {
             self.out.write_all(&block)?;
             self.written += block.len() as u64;
+        }
+        self.out.flush()
+    }
+
+    /// Writes what has come so far, as far as there is room for it and for the end. Nothing is
+    /// written after what had none.
+    pub(crate) fn flush(&mut self) -> io::Result<()> {
+        let blocks = [
+            self.state.take(Content::Changes)?,
+            self.events.take(Content::Events)?,
+        ];
+        for (block, last_ns) in blocks.into_iter().flatten() {
+            let written = self.written + block.len() as u64;
+            self.is_full |= written.saturating_add(END) > self.most;
+            if !self.is_full {
+                self.out.write_all(&block)?;
+                self.written = written;
+                self.last_ns = self.last_ns.max(last_ns);
+            }
         }
         self.out.flush()
     }
@@ -152,7 +198,6 @@ impl<W: Write> Writer<W> {
             // What is written again at a keyframe may be older than that, and the block is not.
             _ => [at_ns.max(self.keyframe_at_ns); 2].into(),
         };
-        self.last_ns = self.last_ns.max(last_ns);
         let next = match &told {
             Entry::Transitions(_) => &mut self.events,
             _ => &mut self.state,
@@ -168,10 +213,26 @@ impl<W: Write> Writer<W> {
         }
     }
 
+    /// Writes all that is known again, if it is time to.
+    fn renew(&mut self) -> io::Result<()> {
+        let gone_ns = self
+            .model
+            .captured_at_ns
+            .saturating_sub(self.keyframe_at_ns);
+        let is_due = gone_ns >= KEYFRAME_NS
+            || self.since_keyframe >= KEYFRAME_BYTES
+            || self.written - self.keyframe_begin >= self.keyframe_every;
+        match self.is_whole && is_due {
+            true => self.keyframe(),
+            false => Ok(()),
+        }
+    }
+
     /// Begins a block with all that is known.
     fn keyframe(&mut self) -> io::Result<()> {
         self.flush()?;
         self.state.of = Content::Keyframe;
+        self.keyframe_begin = self.written;
         self.keyframe_at_ns = self.model.captured_at_ns;
         let mut server = self.server.clone();
         let gone_ns = self
@@ -234,14 +295,15 @@ impl Next {
         self.content.len() - before
     }
 
-    /// The block as it is written, unless it is empty; what comes next is a block of its own, even
-    /// if this one is not written.
-    fn take(&mut self, then: Content) -> io::Result<Option<Vec<u8>>> {
+    /// The block as it is written and the last moment in it, unless it is empty; what comes next is
+    /// a block of its own, even if this one is not written.
+    fn take(&mut self, then: Content) -> io::Result<Option<(Vec<u8>, u64)>> {
         let Some(moments) = self.moments.take() else {
             return Ok(None);
         };
         let of = std::mem::replace(&mut self.of, then);
         let content = std::mem::take(&mut self.content);
-        Block::written(of, moments, &content).map(Some)
+        let block = Block::written(of, moments, &content)?;
+        Ok(Some((block, moments.1)))
     }
 }
