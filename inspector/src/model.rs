@@ -3,11 +3,13 @@
 //! A group of frames becomes visible as a whole: nobody sees half of a keyframe. Rows are shared,
 //! so that a copy of the model for the eyes costs a few pointers, however long the table is.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use netpoller_proto::v1::{Descriptor, GetStatsResponse, WatchFrame};
 use prost::Message;
+
+use crate::timeline::Sample;
 
 /// Identity of a row. Ordered by poller and slot, as the server lists them.
 #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
@@ -39,22 +41,6 @@ impl RowKey {
     }
 }
 
-/// Totals at one moment, for sparklines and rates.
-#[derive(Debug, Clone, Copy, PartialEq, Default)]
-pub(crate) struct Sample {
-    /// The moment.
-    pub(crate) at_ns: u64,
-    /// Waiters parked.
-    pub(crate) waiters: u64,
-    /// Edges reported so far.
-    pub(crate) edges: u64,
-    /// Waiters parked so far.
-    pub(crate) parks: u64,
-}
-
-/// Samples kept: two minutes at the usual interval, and a bound on memory at any.
-const SAMPLES: usize = 120;
-
 /// What is known of the process.
 #[derive(Debug, Clone, Default)]
 pub(crate) struct Model {
@@ -70,8 +56,6 @@ pub(crate) struct Model {
     pub(crate) stats: Option<Arc<GetStatsResponse>>,
     /// Those before, for rates.
     pub(crate) before: Option<Arc<GetStatsResponse>>,
-    /// Totals of the last groups.
-    pub(crate) samples: VecDeque<Sample>,
     /// Groups that the server skipped because we were slow.
     pub(crate) lost: u64,
     /// Why the kernel's side of sockets is missing, or a part of it.
@@ -191,44 +175,6 @@ impl Model {
             self.weight = 0;
             *rows = BTreeMap::new();
         }
-        self.sample();
-    }
-
-    fn sample(&mut self) {
-        let Some(stats) = &self.stats else { return };
-        let mut sample = Sample {
-            at_ns: stats.captured_at_ns,
-            ..Sample::default()
-        };
-        for poller in &stats.pollers {
-            for counts in [poller.read, poller.write].into_iter().flatten() {
-                sample.edges = sample.edges.saturating_add(counts.edges());
-                sample.parks = sample.parks.saturating_add(counts.park);
-            }
-            let waiters = poller.poller.as_ref().map_or(0, |poller| poller.waiters);
-            sample.waiters = sample
-                .waiters
-                .saturating_add(u64::try_from(waiters).unwrap_or(0));
-        }
-        // A recording may be gone through backwards.
-        while self
-            .samples
-            .back()
-            .is_some_and(|last| last.at_ns > sample.at_ns)
-        {
-            self.samples.pop_back();
-        }
-        if self
-            .samples
-            .back()
-            .is_some_and(|last| last.at_ns == sample.at_ns)
-        {
-            return;
-        }
-        if self.samples.len() == SAMPLES {
-            self.samples.pop_front();
-        }
-        self.samples.push_back(sample);
     }
 
     /// Seconds between the last two statistics.
@@ -242,16 +188,10 @@ impl Model {
         Some(ns as f64 / 1e9)
     }
 
-    /// Growth a second between neighbouring samples, oldest first.
-    pub(crate) fn rates(&self, total: fn(&Sample) -> u64) -> Vec<u64> {
-        let pairs = self.samples.iter().zip(self.samples.iter().skip(1));
-        pairs
-            .map(|(before, now)| {
-                let ns = u128::from(now.at_ns.saturating_sub(before.at_ns)).max(1);
-                let grown = u128::from(total(now).saturating_sub(total(before)));
-                u64::try_from(grown.saturating_mul(1_000_000_000) / ns).unwrap_or(u64::MAX)
-            })
-            .collect()
+    /// Edges a second between the last two statistics.
+    pub(crate) fn edges_per_second(&self) -> Option<u64> {
+        let (now, before) = (self.stats.as_ref()?, self.before.as_ref()?);
+        Sample::of(now).rate(&Sample::of(before), |sample| sample.edges)
     }
 }
 
@@ -378,45 +318,18 @@ mod tests {
     }
 
     #[test]
-    fn samples_are_bounded_and_give_rates() {
+    fn two_statistics_give_rates() {
         let mut model = Model::default();
-        for tick in 0..500 {
-            let now_ns = fixture::NOW_NS + tick * 1_000_000_000;
-            let stats = fixture::stats(10, now_ns, tick);
-            model.apply(WatchFrame {
-                captured_at_ns: now_ns,
-                stats: Some(stats),
-                ..frame(tick, &[])
-            });
-        }
-        assert_eq!(model.samples.len(), SAMPLES);
-        let rates = model.rates(|sample| sample.parks);
-        assert_eq!(rates.len(), SAMPLES - 1);
-        assert!(rates.iter().all(|rate| *rate == 4_217 * 6), "{rates:?}");
-        assert_eq!(model.stats_seconds(), Some(1.0));
-    }
-
-    #[test]
-    fn samples_of_later_moments_are_forgotten_where_one_goes_back() {
-        let mut model = Model::default();
-        let mut at = |tick: u64| {
+        for tick in [3, 4] {
             let now_ns = fixture::NOW_NS + tick * 1_000_000_000;
             model.apply(WatchFrame {
                 captured_at_ns: now_ns,
                 stats: Some(fixture::stats(10, now_ns, tick)),
                 ..frame(tick, &[])
             });
-            let ticks = model.samples.iter();
-            ticks
-                .map(|it| (it.at_ns - fixture::NOW_NS) / 1_000_000_000)
-                .collect::<Vec<_>>()
-        };
-        for tick in [7, 8, 9] {
-            at(tick);
         }
-        assert_eq!(at(8), [7, 8]);
-        assert_eq!(at(5), [5]);
-        assert_eq!(at(6), [5, 6]);
+        assert_eq!(model.stats_seconds(), Some(1.0));
+        assert!(model.edges_per_second().is_some_and(|rate| rate > 0));
     }
 
     #[test]

@@ -6,6 +6,8 @@ use std::time::Duration;
 
 use tokio::sync::watch;
 
+use crate::timeline::Timeline;
+
 /// A place in a recording, shared by whoever asks and whoever answers. Moments are on the clock of
 /// the process that was recorded.
 #[derive(Debug)]
@@ -17,10 +19,10 @@ pub(crate) struct Cursor {
     at_ns: watch::Sender<u64>,
     /// What goes on follows it, and does not move it.
     is_held: AtomicBool,
-    /// The moments at which something was found, once they are known.
-    finds: watch::Sender<Option<Arc<[u64]>>>,
-    /// Somebody wants to know them.
-    are_finds_wanted: watch::Sender<bool>,
+    /// How the process went on, once that is known.
+    timeline: watch::Sender<Option<Arc<Timeline>>>,
+    /// Somebody wants to know it.
+    is_timeline_wanted: watch::Sender<bool>,
 }
 
 impl Cursor {
@@ -32,30 +34,34 @@ impl Cursor {
             put_at_ns: at_ns,
             at_ns: watch::Sender::new(at_ns.unwrap_or(ends_at_ns)),
             is_held: AtomicBool::new(false),
-            finds: watch::Sender::new(None),
-            are_finds_wanted: watch::Sender::new(false),
+            timeline: watch::Sender::new(None),
+            is_timeline_wanted: watch::Sender::new(false),
         }
     }
 
-    /// Whether somebody wants to know when something was found.
-    pub(super) fn finds_wanted(&self) -> watch::Receiver<bool> {
-        self.are_finds_wanted.subscribe()
+    /// Whether somebody wants to know how the process went on.
+    pub(super) fn timeline_wanted(&self) -> watch::Receiver<bool> {
+        self.is_timeline_wanted.subscribe()
     }
 
-    /// Takes the moments at which something was found, the earliest first.
-    pub(super) fn mark(&self, finds: Vec<u64>) {
-        self.finds.send_replace(Some(finds.into()));
+    /// Takes how the process went on.
+    pub(super) fn mark(&self, timeline: Timeline) {
+        self.timeline.send_replace(Some(Arc::new(timeline)));
+    }
+
+    /// How the process went on, once that is known; for that all of the recording is read.
+    pub(super) async fn timeline(&self) -> Arc<Timeline> {
+        self.is_timeline_wanted.send_replace(true);
+        let mut timeline = self.timeline.subscribe();
+        let known = timeline.wait_for(Option::is_some).await;
+        known.ok().and_then(|it| it.clone()).unwrap_or_default()
     }
 
     /// Goes to the next moment at which something was found, or to the one before, once these are
     /// known. False if there is none.
     pub(super) async fn jump(&self, forth: bool) -> bool {
-        self.are_finds_wanted.send_replace(true);
-        let mut finds = self.finds.subscribe();
-        let Ok(finds) = finds.wait_for(Option::is_some).await.as_deref().cloned() else {
-            return false;
-        };
-        let (finds, at_ns) = (finds.unwrap_or_default(), self.at_ns());
+        let (timeline, at_ns) = (self.timeline().await, self.at_ns());
+        let finds = timeline.finds();
         let found = match forth {
             true => finds.iter().find(|it| **it > at_ns),
             false => finds.iter().rev().find(|it| **it < at_ns),
@@ -134,7 +140,11 @@ mod tests {
             let cursor = Arc::clone(&cursor);
             async move { cursor.jump(false).await }
         });
-        cursor.mark(vec![10, 40]);
+        let mut timeline = Timeline::default();
+        timeline.look(10, 1, true);
+        timeline.look(20, 1, false);
+        timeline.look(40, 2, true);
+        cursor.mark(timeline);
         assert!(waits.await.expect("it ends") && cursor.at_ns() == 40);
         assert!(cursor.jump(false).await && cursor.at_ns() == 10);
         assert!(!cursor.jump(false).await && cursor.at_ns() == 10);

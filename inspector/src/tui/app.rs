@@ -45,6 +45,8 @@ pub(crate) enum Wants {
     Sites,
     /// What happens, event by event.
     Events,
+    /// How it went on.
+    Timeline,
 }
 
 /// What a view shows.
@@ -378,6 +380,7 @@ impl App {
         Wanted {
             sites: self.wants(Wants::Sites),
             events: self.wants(Wants::Events),
+            timeline: self.wants(Wants::Timeline),
             descriptor: match &self.overlay {
                 Some(Overlay::Detail(detail)) => {
                     Some((detail.last.poller.clone(), detail.last.id()))

@@ -1,6 +1,6 @@
 //! What the feed knows of the process, as one value, and what it is asked to find out.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,9 +10,10 @@ use netpoller_proto::v1::{
 use netpoller_proto::vocabulary::DescId;
 
 use super::tail::Tail;
-use crate::findings::{Case, Looked, lines};
+use crate::findings::{Case, Key, Looked, lines};
 use crate::model::Model;
 use crate::table::{SiteRow, leaks};
+use crate::timeline::Timeline;
 
 /// The state of the connection.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,6 +41,9 @@ pub(crate) struct Feed {
     /// It is the last moment of a recording.
     pub(crate) is_over: bool,
     pub(crate) model: Model,
+    /// How it went on: of a process since it is looked at, and of what was recorded once somebody
+    /// wants to know.
+    pub(crate) timeline: Arc<Timeline>,
     /// The lines that open descriptors, once somebody has looked at them.
     pub(crate) leaks: Arc<Leaks>,
     /// What is wrong, as the process says from time to time.
@@ -58,6 +62,8 @@ pub(crate) struct Wanted {
     pub(crate) sites: bool,
     /// What happens, event by event.
     pub(crate) events: bool,
+    /// How it went on.
+    pub(crate) timeline: bool,
     /// One descriptor in full: its poller and its number there.
     pub(crate) descriptor: Option<(String, DescId)>,
     /// Another moment of what was recorded, or is remembered.
@@ -120,6 +126,7 @@ impl Feed {
         if self.server.as_ref().is_none_or(is_same) {
             return;
         }
+        self.timeline = Arc::default();
         self.leaks = Arc::default();
         self.checkup = Arc::default();
         Arc::make_mut(&mut self.events).forget();
@@ -135,6 +142,7 @@ impl Default for Feed {
             is_remembered: false,
             is_over: false,
             model: Model::default(),
+            timeline: Arc::default(),
             leaks: Arc::default(),
             checkup: Arc::default(),
             events: Arc::default(),
@@ -191,6 +199,12 @@ impl Checkup {
     /// Findings, those that are not listed too.
     pub(crate) fn count(&self) -> u64 {
         self.more.saturating_add(self.cases.len() as u64)
+    }
+
+    /// Whether something is found that another look had not found.
+    pub(crate) fn has_more_than(&self, other: &Self) -> bool {
+        let known: HashSet<Key> = other.cases.iter().map(Case::key).collect();
+        self.cases.iter().any(|it| !known.contains(&it.key()))
     }
 
     /// How grave the worst finding is.

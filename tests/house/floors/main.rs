@@ -41,6 +41,7 @@ const ENDPOINT: &[&[&str]] = &[
 /// Floors of the inspector.
 const INSPECTOR: &[&[&str]] = &[
     &["text", "paint", "clock", "failure", "foreign", "quantile"],
+    &["timeline"],
     &["model"],
     &["source"],
     &["table"],

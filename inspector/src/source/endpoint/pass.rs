@@ -8,6 +8,7 @@ use tokio::sync::watch;
 use super::connect::Connection;
 use crate::failure::Failure;
 use crate::source::cursor::Cursor;
+use crate::timeline::Timeline;
 
 /// How long something is to go on, by the clock of what is looked at: that of a recording goes as
 /// it is read.
@@ -134,6 +135,15 @@ impl Connection {
     pub(crate) async fn jump(&self, forth: bool) {
         if let Some(cursor) = &self.cursor {
             cursor.jump(forth).await;
+        }
+    }
+
+    /// How the process of a recording went on; `None` of a process. All of the recording is read
+    /// for that.
+    pub(crate) async fn timeline(&self) -> Option<Arc<Timeline>> {
+        match &self.cursor {
+            Some(cursor) => Some(cursor.timeline().await),
+            None => None,
         }
     }
 

@@ -148,8 +148,8 @@ mod tests {
 
     use super::*;
     use crate::fixture;
-    use crate::source::recording::finds;
     use crate::source::recording::moment::Moment;
+    use crate::source::recording::timeline;
 
     const SECOND: u64 = 1_000_000_000;
 
@@ -266,7 +266,8 @@ mod tests {
             .recall()
             .and_then(Recalled::past)
             .expect("remembered");
-        let seconds = finds::moments(&past).into_iter();
+        let timeline = timeline::of(&past);
+        let seconds = timeline.finds().iter();
         let seconds: Vec<_> = seconds.map(|at| (at - fixture::NOW_NS) / SECOND).collect();
         assert_eq!(seconds, [2, 70]);
     }

@@ -12,7 +12,7 @@
 //! | `writer` | writing a recording |
 //! | `past` | a recording that can be read |
 //! | `moment` | how things stood at a moment |
-//! | `finds` | when something was found |
+//! | `timeline` | how the process went on |
 //! | `memory` | what a process has told lately, in memory |
 //! | `events`, `waits` | what happened, and the latencies that follow from it |
 //! | `sending` | messages one after another |
@@ -21,13 +21,13 @@
 mod block;
 mod entries;
 mod events;
-mod finds;
 mod memory;
 mod moment;
 mod past;
 mod sending;
 mod service;
 mod streams;
+mod timeline;
 mod waits;
 mod writer;
 
@@ -78,15 +78,15 @@ async fn open(
     let cursor = Arc::new(Cursor::new(span.0, span.1, at_ns));
     let service = service.at(Arc::clone(&cursor));
     let connection = serve::connect(service, target, timeout, &Peer::default()).await?;
-    let (mut wanted, marks) = (cursor.finds_wanted(), Arc::downgrade(&cursor));
+    let (mut wanted, marks) = (cursor.timeline_wanted(), Arc::downgrade(&cursor));
     tokio::spawn(async move {
         // All of it is read for that, and few ask.
         if wanted.wait_for(|it| *it).await.is_err() {
             return;
         }
-        let finds = tokio::task::spawn_blocking(move || finds::moments(&past)).await;
+        let timeline = tokio::task::spawn_blocking(move || timeline::of(&past)).await;
         if let Some(cursor) = marks.upgrade() {
-            cursor.mark(finds.unwrap_or_default());
+            cursor.mark(timeline.unwrap_or_default());
         }
     });
     Ok(connection.of_recording(cursor))

@@ -58,6 +58,16 @@ impl Sites {
     }
 }
 
+/// Asks once how what was recorded went on, when somebody wants to know. Of a process it is told
+/// with the table.
+pub(super) async fn timeline(asked: &Asked<'_>, mut wanted: watch::Receiver<Wanted>) -> Infallible {
+    let is_wanted = wanted.wait_for(|wanted| wanted.timeline).await.is_ok();
+    if let Some(timeline) = asked.connection.timeline().await.filter(|_| is_wanted) {
+        asked.feed.send_modify(|feed| feed.timeline = timeline);
+    }
+    std::future::pending().await
+}
+
 /// Asks for one descriptor in full.
 pub(super) struct Detail(pub(super) watch::Receiver<Wanted>);
 

@@ -30,7 +30,14 @@ pub(super) async fn ask(asked: &Asked<'_>) -> Infallible {
             Ok(looked) => {
                 rest = REST;
                 let checkup = Arc::new(Checkup::of(looked));
-                feed.send_modify(|feed| feed.checkup = checkup);
+                feed.send_modify(|feed| {
+                    if !asked.connection.is_recording() {
+                        let is_new = checkup.has_more_than(&feed.checkup);
+                        let (at_ns, count) = (checkup.captured_at_ns, checkup.count());
+                        Arc::make_mut(&mut feed.timeline).look(at_ns, count, is_new);
+                    }
+                    feed.checkup = checkup;
+                });
             }
             Err(failure) => {
                 rest = (rest * 2).min(LONGEST_REST);

@@ -9,6 +9,7 @@ use super::asked::Asked;
 use super::cause::cause;
 use crate::failure::Failure;
 use crate::model::Model;
+use crate::timeline::Sample;
 
 /// The table, for as long as there are frames of it, and why there are no more.
 pub(super) async fn fold(asked: &Asked<'_>, attempt: &mut u32) -> String {
@@ -47,6 +48,11 @@ pub(super) async fn fold(asked: &Asked<'_>, attempt: &mut u32) -> String {
                 }
                 if whole {
                     *attempt = 0;
+                    let stats = model
+                        .stats
+                        .as_deref()
+                        .filter(|_| !connection.is_recording());
+                    let sample = stats.map(Sample::of);
                     let (server, model) = (Arc::clone(&server), model.clone());
                     feed.send_modify(|feed| {
                         let pid = feed.server.as_ref().map(|it| it.pid);
@@ -56,6 +62,9 @@ pub(super) async fn fold(asked: &Asked<'_>, attempt: &mut u32) -> String {
                         feed.is_remembered = *is_memory;
                         feed.link = Link::Live;
                         feed.is_over = connection.is_over();
+                        if let Some(sample) = sample {
+                            Arc::make_mut(&mut feed.timeline).sample(sample);
+                        }
                     });
                 }
             }

@@ -6,7 +6,7 @@ use tokio::sync::watch;
 
 use super::super::known::{Travel, Wanted};
 use super::asked::Asked;
-use super::asks::{Detail, Sites};
+use super::asks::{Detail, Sites, timeline};
 use super::{doctor, events, travel};
 
 /// Asks for what belongs to the table while that is `wanted`, and goes where somebody travels from
@@ -21,6 +21,7 @@ pub(super) async fn rest(
     let mut looks = wanted.clone();
     tokio::select! {
         never = sites.ask(asked, wanted.clone()) => match never {},
+        never = timeline(asked, wanted.clone()) => match never {},
         never = detail.ask(asked) => match never {},
         never = events::follow(asked, &mut looks) => match never {},
         never = doctor::ask(asked) => match never {},

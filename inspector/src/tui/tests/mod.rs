@@ -9,6 +9,7 @@ mod findings;
 mod keys;
 mod mouse;
 mod pictures;
+mod timeline;
 
 use super::app::{App, Overlay, TableState};
 use super::keymap;
@@ -20,6 +21,7 @@ use crate::findings::{Case, Looked, NotRun};
 use crate::fixture;
 use crate::model::Model;
 use crate::paint::Palette;
+use crate::timeline::{Sample, Timeline};
 use clap::ValueEnum;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use netpoller_proto::v1::{Evidence, Finding, Mode, Severity, WatchFrame};
@@ -38,22 +40,26 @@ const MONO: Theme = Theme {
 };
 
 fn feed(rows: u32, groups: u64) -> Feed {
-    let mut model = Model::default();
+    let (mut model, mut timeline) = (Model::default(), Timeline::default());
     for sequence in 0..groups {
         let now_ns = fixture::NOW_NS + sequence * 1_000_000_000;
+        let stats = fixture::stats(rows.into(), now_ns, sequence);
+        timeline.sample(Sample::of(&stats));
+        timeline.look(now_ns, sequence % 4, sequence == 1);
         model.apply(WatchFrame {
             sequence,
             captured_at_ns: now_ns,
             epoch: 1,
             keyframe: sequence == 0,
             upserts: (0..rows).map(|slot| fixture::row(slot, now_ns)).collect(),
-            stats: Some(fixture::stats(rows.into(), now_ns, sequence)),
+            stats: Some(stats),
             end: true,
             ..WatchFrame::default()
         });
     }
     Feed {
         is_over: false,
+        timeline: Arc::new(timeline),
         is_remembered: false,
         before: None,
         server: Some(Arc::new(fixture::server(rows.into(), fixture::NOW_NS))),

@@ -190,10 +190,7 @@ fn totals(app: &App, room: u16) -> Line<'static> {
         .flat_map(|poller| &poller.laws);
     let violated = laws.filter(|law| law.violated).count();
     #[allow(clippy::cast_precision_loss)]
-    let edges = model
-        .rates(|sample| sample.edges)
-        .last()
-        .map(|rate| text::rate(*rate as f64));
+    let edges = model.edges_per_second().map(|rate| text::rate(rate as f64));
 
     let mut facts = vec![(
         text::grouped(counts.descriptors),
@@ -348,24 +345,25 @@ fn due_at_ns(row: &Descriptor) -> [Option<u64>; 3] {
     ]
 }
 
-/// The labels of the views, and what stands behind each. They move together, and then all but the
-/// open one are their keys alone, before one is cut.
+/// The labels of the views, and what stands behind each. They move together; then the last ones,
+/// but for the open one, are their keys alone, before one is cut.
 pub(super) fn labels(app: &App, width: u16) -> (Vec<String>, &'static str) {
     let room = usize::from(width.saturating_sub(1));
-    let written = |is_short: bool| -> Vec<String> {
-        let label = |(index, view): (usize, &View)| match is_short && index != app.open {
-            true => format!(" {} ", view.key),
-            false => format!(" {} {} ", view.key, view.title),
-        };
-        app.views.iter().enumerate().map(label).collect()
-    };
+    let whole = |view: &View| format!(" {} {} ", view.key, view.title);
+    let mut labels: Vec<String> = app.views.iter().map(whole).collect();
     let taken = |labels: &[String]| labels.iter().map(|it| text::width(it)).sum::<usize>();
-    let labels = written(false);
-    match taken(&labels) {
-        taken if taken + labels.len() <= room => (labels, " "),
-        taken if taken <= room => (labels, ""),
-        _ => (written(true), ""),
+    if taken(&labels) + labels.len() <= room {
+        return (labels, " ");
     }
+    for (index, view) in app.views.iter().enumerate().rev() {
+        if taken(&labels) <= room {
+            break;
+        }
+        if let Some(label) = labels.get_mut(index).filter(|_| index != app.open) {
+            *label = format!(" {} ", view.key);
+        }
+    }
+    (labels, "")
 }
 
 pub(super) fn tabs(app: &App, frame: &mut Frame<'_>, area: Rect) {

@@ -3,7 +3,7 @@
 //!
 //! | file | holds |
 //! |---|---|
-//! | `table`, `latency`, `pollers`, `leaks`, `findings`, `events` | the views |
+//! | `table`, `latency`, `pollers`, `leaks`, `findings`, `events`, `timeline` | the views |
 //! | `screen`, `areas` | the whole screen, and where everything stands |
 //! | `hit` | what stands where the mouse points |
 //! | `header`, `footer` | what stands around a view |
@@ -28,6 +28,7 @@ mod pollers;
 mod screen;
 mod sheet;
 mod table;
+mod timeline;
 mod widgets;
 
 pub(crate) use areas::rows_visible;
@@ -46,4 +47,5 @@ pub(crate) static VIEWS: &[View] = &[
     leaks::VIEW,
     findings::VIEW,
     events::VIEW,
+    timeline::VIEW,
 ];

@@ -12,19 +12,18 @@ use ratatui::widgets::Paragraph;
 use super::super::app::{App, Body, Steps, View, Wants};
 use super::histogram::sparkline;
 use super::sheet::{heading, sheet};
-use super::widgets::{scrolled, toned};
-use crate::model::Model;
+use super::widgets::{quantity, scrolled, toned};
 use crate::paint::Tone;
 use crate::table::{
     COUNTER_RATES, CounterRow, LAWS_OF_ALL, LawRow, POLLERS, TRANSITION_RATES, TransitionRow,
 };
-use crate::text;
+use crate::timeline::Spell;
 
 pub(super) const VIEW: View = View {
     title: "Pollers",
     key: '4',
     help: "pollers, counters and laws",
-    wants: Wants::Nothing,
+    wants: Wants::Timeline,
     scope: None,
     body: Body::Drawn {
         render,
@@ -111,25 +110,23 @@ fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     lines
 }
 
-/// What happened in the last minutes.
+/// What happened in the last minutes, as far as there is room.
 fn activity(app: &App, width: usize) -> Vec<Line<'static>> {
-    let theme = app.theme;
-    let model: &Model = &app.feed.model;
-    let waiters: Vec<u64> = model.samples.iter().map(|sample| sample.waiters).collect();
+    let (theme, timeline) = (app.theme, &app.feed.timeline);
+    let now_ns = app.feed.model.captured_at_ns;
+    let until_now = |spells: Vec<Spell>| -> Vec<u64> {
+        let spells = spells.iter().filter(|it| it.until_ns <= now_ns);
+        spells.map(|it| it.value).collect()
+    };
     let series = [
-        ("waiters", waiters, false),
-        ("edges/s", model.rates(|sample| sample.edges), true),
-        ("parks/s", model.rates(|sample| sample.parks), true),
+        ("waiters", timeline.levels(|it| it.waiters), false),
+        ("edges/s", timeline.rates(|it| it.edges), true),
+        ("parks/s", timeline.rates(|it| it.parks), true),
     ];
     let mut lines = vec![heading(app, "ACTIVITY", width)];
-    for (name, values, rate) in series {
-        let latest = values.last().copied().unwrap_or(0);
-        #[allow(clippy::cast_precision_loss)]
-        let latest = if rate {
-            text::rate(latest as f64)
-        } else {
-            text::count(latest)
-        };
+    for (name, spells, is_rate) in series {
+        let values = until_now(spells);
+        let latest = quantity(values.last().copied().unwrap_or(0), is_rate);
         let room = width.saturating_sub(25);
         let shown = &values[values.len().saturating_sub(room)..];
         lines.push(Line::from(vec![

@@ -91,6 +91,15 @@ pub(super) fn toned(theme: Theme, content: impl Into<String>, tone: Tone) -> Spa
     Span::styled(content.into(), theme.tone(tone))
 }
 
+/// A count, or how much it is in a second.
+pub(super) fn quantity(value: u64, is_rate: bool) -> String {
+    #[allow(clippy::cast_precision_loss)]
+    match is_rate {
+        true => text::rate(value as f64),
+        false => text::count(value),
+    }
+}
+
 /// A duration that the theme can write.
 pub(super) fn duration(theme: Theme, ns: u64) -> String {
     let written = text::duration(ns);

@@ -1,0 +1,50 @@
+//! How a process went on, as far as a recording tells.
+
+use std::collections::HashSet;
+
+use netpoller_proto::v1::Finding;
+use netpoller_proto::v1::entry::Told;
+
+use super::block::Content;
+use super::past::Past;
+use crate::timeline::{Sample, Timeline};
+
+/// What makes a finding the one that it was a look before: its lint, its poller and its descriptor.
+type Key = (String, String, String);
+
+fn key(finding: &Finding) -> Key {
+    let id = finding.descriptor.as_ref().map(|row| row.id().to_string());
+    (
+        finding.lint.clone(),
+        finding.poller.clone(),
+        id.unwrap_or_default(),
+    )
+}
+
+/// Reads all of a recording for it. A block that begins with all that was known has the last
+/// statistics and the last look once more.
+pub(super) fn of(past: &Past) -> Timeline {
+    let mut timeline = Timeline::default();
+    let mut before = HashSet::new();
+    let within = |at_ns: u64| at_ns.clamp(past.begins_at_ns, past.ends_at_ns);
+    let blocks = past.blocks(0).iter();
+    for block in blocks.filter(|block| block.of != Content::Events) {
+        for told in past.entries(block).unwrap_or_default() {
+            match told {
+                Told::Frame(frame) => {
+                    let sample = frame.stats.as_ref().map(Sample::of);
+                    sample.into_iter().for_each(|it| timeline.sample(it));
+                }
+                Told::Diagnosis(diagnosis) => {
+                    let now: HashSet<Key> = diagnosis.findings.iter().map(key).collect();
+                    let found = diagnosis.more.saturating_add(now.len() as u64);
+                    let is_new = !now.is_subset(&before);
+                    timeline.look(within(diagnosis.captured_at_ns), found, is_new);
+                    before = now;
+                }
+                _ => {}
+            }
+        }
+    }
+    timeline
+}
