@@ -479,7 +479,34 @@ DEADLINES = [
     ),
 ]
 
+def hour(name, metric, by="", **labels):
+    """How often within an hour. By a label only those that are not 0; if all are, 0."""
+    def times(by):
+        return f"round(sum by ({by}) (increase({sel(metric, **labels)}[1h])))"
+
+    return (f"{times(by)} > 0 or {times('')} == 0" if by else times("")), name
+
+
 REGISTRATIONS = [
+    stat(
+        "Errors in the last hour",
+        """Each is 0, or a few. refused: registrations, by errno (ENOSPC is the user's limit of epoll watches, ENOMEM the kernel's memory,
+        EPERM a regular file, EEXIST what is registered already, EBADF what is closed). polls: calls of epoll_wait that failed, but for
+        those that a signal ended. stale: events of a descriptor that had gone; many are one that is still open elsewhere, in a
+        child process for example. unknown: events with none of the known bits. in error, out of it: descriptors whose last
+        event was EPOLLERR alone, and those that had another one since. accept pauses, refused: no descriptor was left; raise
+        the limit, or look for a leak.""",
+        "short",
+        hour("refused {{errno}}", "netpoller_register_errors_total", "errno"),
+        hour("polls", "netpoller_poll_errors_total", errno="other"),
+        hour("stale", "netpoller_stale_events_total"),
+        hour("unknown", "netpoller_ignored_events_total"),
+        hour("in error", "netpoller_event_err_set_total"),
+        hour("out of it", "netpoller_event_err_cleared_total"),
+        hour("accept pauses", "netpoller_accept_backoffs_total"),
+        hour("accept refused", "netpoller_accept_shed_total"),
+        width=24, warn=10,
+    ),
     graph(
         "Descriptors by kind",
         "What is registered now.",
@@ -499,37 +526,9 @@ REGISTRATIONS = [
         lines=6,
     ),
     graph(
-        "Registrations refused",
-        """By errno. None is good. ENOSPC is the user's limit of epoll watches, ENOMEM the kernel's memory, EPERM a regular file,
-        EEXIST a descriptor that is registered already, EBADF one that is closed.""",
-        "ops", (rate("netpoller_register_errors_total", "poller, errno"), "{{poller}} {{errno}}"),
-        lines=6,
-    ),
-    graph(
-        "Waits that failed",
-        "By errno. EINTR is a signal and harmless; anything else is a broken epoll instance.",
-        "ops", (rate("netpoller_poll_errors_total", "poller, errno"), "{{poller}} {{errno}}"),
-    ),
-    graph(
-        "Events dropped",
-        """stale events are of a descriptor that had gone: a few go with closing connections, many are a descriptor that is still
-        open elsewhere, in a child process for example. ignored have none of the known bits; there are none.""",
-        "ops",
-        (rate("netpoller_stale_events_total"), "{{poller}} stale"),
-        (rate("netpoller_ignored_events_total"), "{{poller}} ignored"),
-    ),
-    graph(
-        "Descriptors in error",
-        """Descriptors that came into the error state by an event with EPOLLERR alone, and out of it by a later event. Few; such a
-        descriptor fails its next wait.""",
-        "ops",
-        (rate("netpoller_event_err_set_total"), "{{poller}} set"),
-        (rate("netpoller_event_err_cleared_total"), "{{poller}} cleared"),
-    ),
-    graph(
         "Slots",
         "The table of descriptors. Slots are recycled, not freed, so their sum is the highest number there ever was.",
-        "short", (total("netpoller_descriptor_slots", "poller, state"), "{{poller}} {{state}}"), stack=True,
+        "short", (total("netpoller_descriptor_slots", "poller, state"), "{{poller}} {{state}}"), stack=True, width=12,
     ),
     graph(
         "Slots taken and given back",
@@ -539,14 +538,7 @@ REGISTRATIONS = [
         (rate("netpoller_slots_opened_total"), "{{poller}} opened"),
         (rate("netpoller_slots_closed_total"), "{{poller}} closed"),
         (rate("netpoller_descriptors_evicted_total"), "{{poller}} evicted"),
-    ),
-    graph(
-        "At the limit of open files",
-        """Pauses of accept loops, and connections that were taken only to be refused, because the process has no descriptor left.
-        None is good; otherwise raise the limit, or look for a leak.""",
-        "ops",
-        (rate("netpoller_accept_backoffs_total"), "{{poller}} backoffs"),
-        (rate("netpoller_accept_shed_total"), "{{poller}} shed"),
+        width=12,
     ),
     graph(
         "Time in epoll_ctl (p99)",

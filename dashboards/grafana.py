@@ -121,7 +121,8 @@ def stat(title, description, unit, *targets, width=4, height=5, warn=None, bad=N
             "justifyMode": "auto",
             "orientation": "auto",
             "reduceOptions": {"calcs": ["lastNotNull"], "fields": "", "values": False},
-            "textMode": "auto",
+            # Of several numbers each has to say what it is.
+            "textMode": "auto" if len(targets) == 1 else "value_and_name",
         },
     })
 

@@ -81,7 +81,7 @@ PANELS = [
         "percentunit",
         (f"topk(5, clamp_min(1 - (sum by ({WORST}) (rate({sel('netpoller_poll_duration_seconds_sum')}[$__rate_interval])) > 0), 0))",
          "{{instance}} {{poller}}"),
-        height=9,
+        height=9, compact=True,
     ),
     graph(
         "Failures",

@@ -62,7 +62,7 @@ stage() {
         echo "global: {scrape_interval: 1s, scrape_timeout: 1s, evaluation_interval: 5s}"
         echo "rule_files: ['$here/rules/*.yml']"
         echo "scrape_configs:"
-        for job in demo planted; do
+        for job in "${!at[@]}"; do
             echo "  - {job_name: $job, static_configs: [{targets: ['$(cut -d/ -f3 <<<"${at[$job]}")']}]}"
         done
     } >"$scratch/prometheus.yml"

@@ -29,6 +29,9 @@ use super::reading::Reading;
 /// What it costs: Prometheus shows them with the type gauge, there are no exemplars and no native
 /// buckets, and `promtool check metrics` says that such names and labels are for histograms only.
 ///
+/// `metrics-exporter-prometheus` 0.18 gives each series by the name and labels that it has in our
+/// exposition, with `with_recommended_naming` and without.
+///
 /// A program that writes the text of its recorder itself, as with `PrometheusHandle::render`, needs
 /// no bridge: it appends what [`encode`](super::encode) gives, which has all of that.
 ///
