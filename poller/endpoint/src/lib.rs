@@ -72,5 +72,5 @@ pub use server::{Builder, Server};
 #[doc(hidden)]
 pub mod messages {
     pub use crate::methods::encode::{lint, severity, socket};
-    pub use crate::methods::latencies::latencies;
+    pub use crate::methods::latencies::{Waits, latencies};
 }

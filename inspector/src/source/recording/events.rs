@@ -1,5 +1,6 @@
 //! The events of a recording.
 
+use std::collections::VecDeque;
 use std::sync::Arc;
 
 use netpoller_proto::v1::entry::Told;
@@ -89,6 +90,72 @@ pub(super) fn between<'a>(
                 frame
             })
         })
+}
+
+/// The events of a recording, one after another as they happened.
+///
+/// Frames come in their order, and an event may come in a later one than some that happened after
+/// it, where one thread was read before another. So those of a block wait for the next block.
+pub(super) struct Forward {
+    past: Arc<Past>,
+    wanted: Wanted,
+    /// The block that is read next.
+    next: usize,
+    /// What was read, by time.
+    read: VecDeque<Event>,
+    /// Of what happened until then all was read; nothing is known to be if there is none.
+    settled_ns: Option<u64>,
+}
+
+impl Forward {
+    /// Begins with those of about that time.
+    pub(super) fn from(past: Arc<Past>, from_ns: u64, wanted: Wanted) -> Self {
+        let is_near = |it: &Block| it.of == Content::Events && it.last_ns >= from_ns;
+        let next = past.blocks(0).iter().position(is_near);
+        Self {
+            next: next.unwrap_or(usize::MAX),
+            past,
+            wanted,
+            read: VecDeque::new(),
+            settled_ns: None,
+        }
+    }
+
+    /// The next one, if it happened until then.
+    pub(super) fn next_until(&mut self, until_ns: u64) -> Option<Event> {
+        loop {
+            let next_ns = self.read.front().map(|it| it.at_ns);
+            if next_ns.is_some_and(|it| it > until_ns) {
+                return None;
+            }
+            if next_ns.is_some() && next_ns <= self.settled_ns {
+                return self.read.pop_front();
+            }
+            if !self.read_block() {
+                return self.read.pop_front();
+            }
+        }
+    }
+
+    /// Reads the next block; false if there is none.
+    fn read_block(&mut self) -> bool {
+        let past = Arc::clone(&self.past);
+        let mut blocks = past.blocks(self.next).iter();
+        let Some(at) = blocks.position(|it| it.of == Content::Events) else {
+            return false;
+        };
+        let block = &past.blocks(self.next)[at];
+        self.next += at + 1;
+        self.settled_ns = self.settled_ns.max(self.read.back().map(|it| it.at_ns));
+        for told in past.entries(block).unwrap_or_default() {
+            if let Told::Transitions(frame) = told {
+                let wanted = frame.events.into_iter().filter(|it| self.wanted.admits(it));
+                self.read.extend(wanted);
+            }
+        }
+        self.read.make_contiguous().sort_by_key(|it| it.at_ns);
+        true
+    }
 }
 
 /// Blocks that are read for what one descriptor did last.

@@ -120,7 +120,7 @@ fn described(
         histograms: match moment.server.outside {
             // Nobody measures them there.
             Some(_) => Vec::new(),
-            None => netpoller_endpoint::messages::latencies(&history, 0),
+            None => netpoller_endpoint::messages::latencies(&history),
         },
         history,
         kernel: kernel(row, captured_at_ns),

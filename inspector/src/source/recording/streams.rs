@@ -16,6 +16,14 @@ use crate::source::serve::{self, Told};
 const INTERVAL_NS: u64 = 1_000_000_000;
 const SHORTEST_NS: u64 = 100_000_000;
 
+/// The time between two groups, of which so much was asked for.
+pub(super) fn step_ns(interval_ns: u64) -> u64 {
+    match interval_ns {
+        0 => INTERVAL_NS,
+        interval_ns => interval_ns.max(SHORTEST_NS),
+    }
+}
+
 /// The table as it changed.
 pub(super) fn table(
     past: &Arc<Past>,
@@ -24,10 +32,7 @@ pub(super) fn table(
 ) -> Result<Stream<WatchFrame>, Status> {
     let filter = request.filter.as_ref();
     let wanted = serve::Wanted::new(&request.poller, false, filter)?;
-    let step_ns = match request.interval_ns {
-        0 => INTERVAL_NS,
-        interval_ns => interval_ns.max(SHORTEST_NS),
-    };
+    let step_ns = step_ns(request.interval_ns);
     let (past, cursor, stats) = (Arc::clone(past), Arc::clone(cursor), request.stats);
     let mut teller = Teller {
         moment: Moment::first(past),

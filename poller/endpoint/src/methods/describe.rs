@@ -54,7 +54,7 @@ pub(crate) fn describe(
     Ok(GetDescriptorResponse {
         captured_at_ns,
         descriptor: Some(descriptor),
-        histograms: latencies(&history, 0),
+        histograms: latencies(&history),
         history,
         kernel: Some(kernel(view::kernel_view(&poller, id), redact)),
         epoch: view::started_at_ns(),

@@ -6,38 +6,62 @@ use netpoller_core::internals::{bucket_of, upper_bound};
 use netpoller_proto::v1::{Bucket, Event, EventKind, Exemplar, Histogram};
 
 /// How long the waiters of a descriptor were parked, and how long it took them to run, by its
-/// events: of the waits that have ended since a moment.
-pub fn latencies(events: &[Event], since_ns: u64) -> Vec<Histogram> {
-    let mut parked_since = [None; 2];
-    let mut parked = Samples::default();
-    let mut wakes = Samples::default();
+/// events.
+pub fn latencies(events: &[Event]) -> Vec<Histogram> {
+    let mut waits = Waits::default();
     for event in events {
+        waits.add(event);
+    }
+    waits.take()
+}
+
+/// The waits of one descriptor, as its events tell of them one after another.
+#[derive(Debug, Default)]
+pub struct Waits {
+    parked_since: [Option<u64>; 2],
+    parked: Samples,
+    wakes: Samples,
+}
+
+impl Waits {
+    /// Takes the next event.
+    pub fn add(&mut self, event: &Event) {
         let Some(direction) = event.direction().word() else {
-            continue;
+            return;
         };
-        let since = &mut parked_since[direction.index()];
+        let since = &mut self.parked_since[direction.index()];
         match event.kind() {
             EventKind::Park => *since = Some(event.at_ns),
             // The same wait goes on with another waker, and is parked again.
             EventKind::Rearm => {}
             EventKind::ReadyParked | EventKind::UnblockParked => {
-                if let Some(since) = since.take().filter(|_| event.at_ns >= since_ns) {
-                    parked.add(event.at_ns.saturating_sub(since), event);
+                if let Some(since) = since.take() {
+                    self.parked.add(event.at_ns.saturating_sub(since), event);
                 }
             }
             EventKind::CancelParked => *since = None,
-            EventKind::Run if event.at_ns >= since_ns => wakes.add(event.argument, event),
+            EventKind::Run => self.wakes.add(event.argument, event),
             _ => {}
         }
     }
-    vec![
-        parked.histogram("time_parked"),
-        wakes.histogram("wake_latency"),
-    ]
+
+    /// Whether somebody is parked.
+    #[must_use]
+    pub fn is_parked(&self) -> bool {
+        self.parked_since.iter().any(Option::is_some)
+    }
+
+    /// Returns the latencies of the waits that have ended since this was asked last.
+    pub fn take(&mut self) -> Vec<Histogram> {
+        vec![
+            std::mem::take(&mut self.parked).histogram("time_parked"),
+            std::mem::take(&mut self.wakes).histogram("wake_latency"),
+        ]
+    }
 }
 
 /// Samples by bucket, with the last of each.
-#[derive(Default)]
+#[derive(Debug, Default)]
 struct Samples {
     buckets: BTreeMap<u64, (u64, Exemplar)>,
     sum: u64,
