@@ -68,6 +68,14 @@ pub(super) struct Registered {
     pub(super) data: u64,
 }
 
+impl Registered {
+    /// Whether it may be of the file that has its number now. Where an inode cannot be told that is
+    /// not known, and of eventfds and the like neither: they share one.
+    pub(super) fn may_be_of(&self, inode: u64) -> bool {
+        self.inode == 0 || inode == 0 || self.inode == inode
+    }
+}
+
 /// A thread, and the call in which it waits.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Thread {
@@ -350,6 +358,18 @@ mod tests {
     use std::os::fd::AsRawFd;
 
     use super::*;
+
+    #[test]
+    fn a_registration_may_be_of_a_file_of_which_something_cannot_be_told() {
+        let of = |inode| Registered {
+            fd: 3,
+            events: 1,
+            inode,
+            data: 0,
+        };
+        assert!(of(7).may_be_of(7) && of(0).may_be_of(7) && of(7).may_be_of(0));
+        assert!(!of(7).may_be_of(8));
+    }
 
     #[test]
     fn this_process_is_read_with_its_sockets_and_threads() {

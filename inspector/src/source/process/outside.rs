@@ -156,30 +156,15 @@ impl Outside {
         poller: Option<&v1::Poller>,
     ) -> v1::KernelView {
         let set = poller.and_then(|it| look.sets.get(&it.epoll_fd));
-        let inode = look.files.get(&row.fd);
-        let is_it = |it: &&Registered| it.fd == row.fd && inode.is_none_or(|now| it.inode == *now);
+        let inode = look.files.get(&row.fd).copied().unwrap_or(0);
+        let is_it = |it: &&Registered| it.fd == row.fd && it.may_be_of(inode);
         let registered = set.and_then(|all| all.iter().find(is_it));
-        let socket = row.socket.as_ref();
-        let count = |of: fn(&v1::Socket) -> Option<u64>| {
-            let count = socket.and_then(of).and_then(|it| i64::try_from(it).ok());
-            count.unwrap_or(-1)
-        };
-        let ago_ns = socket
-            .and_then(|it| it.last_recv_ns)
-            .map(|at| look.captured_at_ns.saturating_sub(at));
         v1::KernelView {
-            registered: registered.is_some(),
             events: registered.map_or(0, |it| it.events),
             blocking: facts::is_blocking(self.pid, row.fd).unwrap_or(false),
-            receive_queue: count(|it| it.recvq),
-            send_queue: count(|it| it.sendq),
-            tcp_state: socket.map_or_else(String::new, |it| it.tcp_state.clone()),
-            last_data_received_ns: ago_ns.and_then(|it| i64::try_from(it).ok()).unwrap_or(-1),
-            rtt_ns: count(|it| it.rtt_ns),
-            retransmits: count(|it| it.retrans),
             inode: look.inodes.get(&row.fd).copied().unwrap_or(0),
             error: "what it is ready for now, which only the process itself can ask".to_owned(),
-            ..v1::KernelView::default()
+            ..serve::one::kernel(row, poller, look.captured_at_ns)
         }
     }
 

@@ -5,10 +5,8 @@ use std::time::{Duration, Instant};
 
 use netpoller_proto::v1::inspector_server::Inspector;
 use netpoller_proto::v1::{
-    self, Descriptor, GetDescriptorResponse, GetServerResponse, GetStatsResponse,
-    ListDescriptorsResponse,
+    self, GetDescriptorResponse, GetServerResponse, GetStatsResponse, ListDescriptorsResponse,
 };
-use netpoller_proto::vocabulary::DescId;
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
@@ -16,7 +14,7 @@ use super::glance::Glance;
 use super::lints::{self, Suspects};
 use super::outside::Outside;
 use super::watch;
-use crate::source::serve::Page;
+use crate::source::serve::{Page, one};
 
 /// How long a diagnosis looks unless another time is asked for, and at most; and how often.
 const WINDOW: Duration = Duration::from_secs(1);
@@ -82,14 +80,9 @@ impl Inspector for Service {
         request: Request<v1::GetDescriptorRequest>,
     ) -> Result<Response<GetDescriptorResponse>, Status> {
         let request = request.into_inner();
-        let id: DescId = request.id.parse().map_err(|_| {
-            Status::invalid_argument(format!("id: {:?} is none; one is like 42.7", request.id))
-        })?;
+        let id = one::id(&request.id)?;
         let look = self.0.look().await?;
-        let is_it = |row: &&Arc<Descriptor>| {
-            row.id() == id && (request.poller.is_empty() || row.poller == request.poller)
-        };
-        let row = look.rows.iter().find(is_it).ok_or_else(|| {
+        let row = one::row(&look.rows, id, &request.poller).ok_or_else(|| {
             Status::not_found(format!(
                 "no descriptor has the id {id}: it is closed, or never was"
             ))

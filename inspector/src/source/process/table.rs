@@ -223,12 +223,9 @@ impl Table {
         registered: Option<&Registered>,
         listing: &Listing,
     ) -> Arc<Descriptor> {
+        let may_be_its = |file: &&OpenFile| registered.is_none_or(|it| it.may_be_of(file.inode));
+        let file = file.filter(may_be_its);
         // It was closed, or its number was given to another file, and the set watches the old one.
-        // Of eventfds and the like that cannot be told: they share an inode.
-        let is_its = |file: &&OpenFile| {
-            registered.is_none_or(|it| it.inode == 0 || file.inode == 0 || it.inode == file.inode)
-        };
-        let file = file.filter(is_its);
         let stale = file.is_none();
         let inode = file.and_then(OpenFile::socket_inode);
         let listed = inode.and_then(|it| listing.sockets.get(&it));

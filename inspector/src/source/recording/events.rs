@@ -5,11 +5,11 @@ use std::sync::Arc;
 
 use netpoller_proto::v1::entry::Told;
 use netpoller_proto::v1::{Event, TransitionsFrame, WatchTransitionsRequest};
-use netpoller_proto::vocabulary::DescId;
 use tonic::Status;
 
 use super::block::{Block, Content};
 use super::past::Past;
+use crate::source::serve::one;
 
 /// Which events somebody wants.
 #[derive(Debug, Default)]
@@ -22,11 +22,8 @@ pub(super) struct Wanted {
 
 impl Wanted {
     pub(super) fn new(request: &WatchTransitionsRequest) -> Result<Self, Status> {
-        if !request.id.is_empty() && request.id.parse::<DescId>().is_err() {
-            let id = &request.id;
-            return Err(Status::invalid_argument(format!(
-                "id: {id:?} is none; one is like 42.7"
-            )));
+        if !request.id.is_empty() {
+            one::id(&request.id)?;
         }
         Ok(Self {
             poller: request.poller.clone(),

@@ -7,7 +7,6 @@ use netpoller_proto::v1::{
     self, Descriptor, GetDescriptorResponse, GetServerResponse, GetStatsResponse, KernelView,
     ListDescriptorsResponse, PollerLaws,
 };
-use netpoller_proto::vocabulary::DescId;
 use tonic::{Request, Response, Status};
 
 use super::moment::Moment;
@@ -16,7 +15,7 @@ use super::sending::Stream;
 use super::{events, streams, waits};
 use crate::clock::Anchor;
 use crate::source::cursor::Cursor;
-use crate::source::serve::{Page, Table};
+use crate::source::serve::{Page, Table, one};
 use crate::source::since::since;
 
 /// What a recording is asked over a connection of this command's own.
@@ -72,22 +71,14 @@ impl Service {
 }
 
 /// What the kernel knew of its socket; nobody asked it more.
-fn kernel(row: &Descriptor, captured_at_ns: u64) -> Option<KernelView> {
-    let socket = row.socket.as_ref()?;
-    let count = |count: Option<u64>| count.and_then(|it| i64::try_from(it).ok()).unwrap_or(-1);
-    let ago_ns = socket
-        .last_recv_ns
-        .map(|at_ns| captured_at_ns.saturating_sub(at_ns));
-    Some(KernelView {
-        registered: !row.stale,
-        receive_queue: count(socket.recvq),
-        send_queue: count(socket.sendq),
-        tcp_state: socket.tcp_state.clone(),
-        last_data_received_ns: count(ago_ns),
-        rtt_ns: count(socket.rtt_ns),
-        retransmits: count(socket.retrans),
+fn kernel(
+    row: &Descriptor,
+    poller: Option<&v1::Poller>,
+    captured_at_ns: u64,
+) -> Option<KernelView> {
+    row.socket.is_some().then(|| KernelView {
         error: "what it was registered and ready for, which a recording does not have".to_owned(),
-        ..KernelView::default()
+        ..one::kernel(row, poller, captured_at_ns)
     })
 }
 
@@ -97,13 +88,9 @@ fn described(
     at_ns: u64,
     request: &v1::GetDescriptorRequest,
 ) -> Result<GetDescriptorResponse, Status> {
-    let id: DescId = request.id.parse().map_err(|_| {
-        Status::invalid_argument(format!("id: {:?} is none; one is like 42.7", request.id))
-    })?;
-    let is_it = |row: &&Arc<Descriptor>| {
-        row.id() == id && (request.poller.is_empty() || row.poller == request.poller)
-    };
-    let row = moment.model.rows.values().find(is_it).ok_or_else(|| {
+    let id = one::id(&request.id)?;
+    let rows = moment.model.rows.values();
+    let row = one::row(rows, id, &request.poller).ok_or_else(|| {
         Status::not_found(format!(
             "no descriptor had the id {id} at that moment of the recording"
         ))
@@ -123,7 +110,7 @@ fn described(
             None => netpoller_endpoint::messages::latencies(&history),
         },
         history,
-        kernel: kernel(row, captured_at_ns),
+        kernel: kernel(row, poller, captured_at_ns),
         epoch: moment.model.epoch,
         polled_by: poller.map(|it| it.polled_by.clone()).unwrap_or_default(),
         ..GetDescriptorResponse::default()
