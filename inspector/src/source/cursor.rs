@@ -120,8 +120,12 @@ impl Cursor {
 
     /// Where it goes; `None` while what goes on moves it.
     pub(super) fn moves(&self) -> Option<watch::Receiver<u64>> {
-        let is_held = self.is_held.load(Ordering::Relaxed);
-        is_held.then(|| self.place())
+        self.is_held().then(|| self.place())
+    }
+
+    /// Whether what goes on follows it, and does not move it.
+    pub(super) fn is_held(&self) -> bool {
+        self.is_held.load(Ordering::Relaxed)
     }
 }
 

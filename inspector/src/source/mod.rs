@@ -42,7 +42,7 @@ pub(crate) use discover::{
     Found, Outside, State, choose, connect, discover, discover_outside, hidden,
 };
 pub(crate) use endpoint::{Access, Connection, Control, Selection, Stream};
-pub(crate) use recording::{Memory, Recalled, Writer};
+pub(crate) use recording::{Memory, Recalled, Replay, Writer};
 pub(crate) use selector::Selector;
 pub(crate) use since::since;
 pub(crate) use target::{Target, TargetSpec};

@@ -29,6 +29,7 @@ pub(crate) mod listing;
 pub(crate) mod ls;
 mod man;
 mod record;
+mod replay;
 pub(crate) mod session;
 mod stats;
 mod targets;
@@ -130,6 +131,11 @@ verbs! {
         after_help = "Examples:\n  netpoller record -o incident.npl --for 5min\n  netpoller -t pid:4242 record -o incident.npl --max-size 200MiB\n  netpoller -t file:incident.npl doctor\n  netpoller -t file:incident.npl ls waiters --at -30s\n  netpoller -t file:incident.npl events -w 'peer~10.0.0.7'\n\nRecorded are the table with what the kernel knows of the sockets and the statistics, each --interval; the events of the\nflight recorder; and each 10 s a diagnosis and the lines that open descriptors. Ctrl-C ends it. What has been written\nis whole at each moment: a recorder that is killed loses the last two seconds."
     )]
     Record(record::RecordArgs),
+    /// Tell a recording to any client, as it went on.
+    #[command(
+        after_help = "Examples:\n  netpoller -t file:incident.npl replay --serve ./replay.sock\n  netpoller -t file:incident.npl replay --serve ./replay.sock --at -30s --speed 0.1\n  netpoller -t unix:./replay.sock                          the terminal UI, as if it happened now\n  netpoller -t unix:./replay.sock watch waiters\n\nAll who ask are told of the same moment, which goes on as time does. At its end it stays there. Verbs need no replay\nto read a recording: `netpoller -t file:incident.npl ls`."
+    )]
+    Replay(replay::ReplayArgs),
     /// Open the terminal UI (the default on a terminal).
     Tui(tui::TuiArgs),
     /// Run a busy example service in this process and look at it.

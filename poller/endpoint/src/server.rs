@@ -3,12 +3,14 @@
 use std::fmt;
 use std::io;
 use std::net::SocketAddr;
+use std::panic::AssertUnwindSafe;
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use netpoller_core::view;
 use netpoller_host::posture::Insecure;
 use netpoller_host::{HostThread, Reserve};
+use netpoller_proto::v1::inspector_server::{Inspector, InspectorServer};
 use tokio::sync::mpsc;
 use tokio::task::JoinSet;
 use tokio_stream::wrappers::ReceiverStream;
@@ -23,7 +25,7 @@ use crate::door::subscription::Pools;
 use crate::door::tls::Tls;
 use crate::door::token::Token;
 use crate::error::StartError;
-use crate::limits::{Limits, MAX_HEADERS, MAX_RESETS, MAX_STREAMS};
+use crate::limits::{Limits, MAX_HEADERS, MAX_REQUEST, MAX_RESETS, MAX_STREAMS};
 use crate::methods::control::control_service;
 use crate::methods::server::remember_process;
 use crate::methods::turns::Common;
@@ -65,6 +67,8 @@ pub struct Builder {
     tls: Option<Tls>,
     #[cfg(feature = "tls")]
     client_ca: Option<PathBuf>,
+    /// What is told in place of this process. It is only cloned here, whole or not at all.
+    told: Option<AssertUnwindSafe<Routes>>,
     pub(super) limits: Limits,
 }
 
@@ -161,6 +165,16 @@ impl Builder {
         self
     }
 
+    /// Tells what `inspector` says, behind the same doors, in place of this process; for the
+    /// command, which tells a recording. It has to hide addresses itself where it should.
+    #[doc(hidden)]
+    #[must_use]
+    pub fn tell(mut self, inspector: impl Inspector) -> Self {
+        let service = InspectorServer::new(inspector).max_decoding_message_size(MAX_REQUEST);
+        self.told = Some(AssertUnwindSafe(Routes::new(service)));
+        self
+    }
+
     /// Binds, and starts the thread that serves.
     ///
     /// # Errors
@@ -223,7 +237,7 @@ impl Builder {
             limits: self.limits.clone(),
             pools: Pools::new(&self.limits),
         };
-        let services = InspectServices::new();
+        let services = InspectServices::new(self.told.take().map(|it| it.0));
         let inspectors = inspectors.into_iter().map(|socket| {
             let policy = policy(Privilege::Inspect, &token);
             (socket, Gate::new(services.routes(), policy))
@@ -307,15 +321,18 @@ impl Builder {
 struct InspectServices {
     /// What the listeners have in common: there is one thread, and one kernel.
     common: Arc<Common>,
+    /// What is told in place of this process.
+    told: Option<Routes>,
     /// It keeps what has ended, once for all.
     #[cfg(feature = "console")]
     console: console_api::instrument::instrument_server::InstrumentServer<crate::console::Service>,
 }
 
 impl InspectServices {
-    fn new() -> Self {
+    fn new(told: Option<Routes>) -> Self {
         Self {
             common: Arc::default(),
+            told,
             #[cfg(feature = "console")]
             console: crate::console::service(),
         }
@@ -323,9 +340,16 @@ impl InspectServices {
 
     /// Those of one listener.
     fn routes(&self) -> Routes {
-        let routes = Routes::new(service(self.common.clone())).add_service(health_service());
-        #[cfg(feature = "console")]
-        let routes = routes.add_service(self.console.clone());
+        let routes = match &self.told {
+            Some(told) => told.clone(),
+            None => {
+                let routes = Routes::new(service(self.common.clone()));
+                #[cfg(feature = "console")]
+                let routes = routes.add_service(self.console.clone());
+                routes
+            }
+        };
+        let routes = routes.add_service(health_service());
         let reflection = reflection_service().into_iter();
         let alpha = reflection_alpha_service().into_iter();
         let routes = reflection.fold(routes, Routes::add_service);

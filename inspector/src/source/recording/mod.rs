@@ -17,6 +17,7 @@
 //! | `events`, `waits` | what happened, and the latencies that follow from it |
 //! | `sending` | messages one after another |
 //! | `service`, `streams` | answers in the messages of the protocol |
+//! | `replay` | telling it to others as it went on |
 
 mod block;
 mod entries;
@@ -24,6 +25,7 @@ mod events;
 mod memory;
 mod moment;
 mod past;
+mod replay;
 mod sending;
 mod service;
 mod streams;
@@ -47,6 +49,7 @@ use past::Past;
 use service::Service;
 
 pub(crate) use memory::{Memory, Recalled};
+pub(crate) use replay::Replay;
 pub(crate) use writer::Writer;
 
 /// Opens a recording.

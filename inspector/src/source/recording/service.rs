@@ -306,6 +306,11 @@ impl Inspector for Service {
         request: Request<v1::WatchLatenciesRequest>,
     ) -> Result<Response<Self::WatchLatenciesStream>, Status> {
         self.must_record().await?;
+        if self.cursor.is_held() {
+            return Err(Status::failed_precondition(
+                "a replay does not tell the waits of a while: ask the file, as -t file:FILE hist --by descriptor",
+            ));
+        }
         let epoch = self.told(|moment, _| moment.model.epoch).await?;
         waits::start(&self.past, &self.cursor, request.get_ref(), epoch).map(Response::new)
     }

@@ -101,23 +101,38 @@ pub(super) fn events(
         false => cursor.start_ns(),
     };
     let (past, cursor) = (Arc::clone(past), Arc::clone(cursor));
-    if let Some(moves) = cursor.moves() {
+    if let Some(moves) = cursor.moves().filter(|_| !request.history_only) {
+        let mut before = (!request.history).then(|| cursor.at_ns());
         return Ok(follow(moves, move |at_ns| {
+            // Where one goes back, those that there were by then come again.
+            let events = match before.replace(at_ns).filter(|before| *before <= at_ns) {
+                None => events::last(&past, at_ns, &wanted),
+                Some(before) => {
+                    let frames = events::between(&past, (before + 1, at_ns), &wanted);
+                    frames.flat_map(|frame| frame.events).collect()
+                }
+            };
             vec![TransitionsFrame {
                 captured_at_ns: at_ns,
-                events: events::last(&past, at_ns, &wanted),
+                events,
                 ..TransitionsFrame::default()
             }]
         }));
     }
+    let moves = !cursor.is_held();
     Ok(stream(move |send| {
         let frames = events::between(&past, (from_ns, until_ns), &wanted);
+        let go = |at_ns| {
+            if moves {
+                cursor.go(at_ns);
+            }
+        };
         for (sequence, frame) in (0..).zip(frames) {
-            cursor.go(frame.captured_at_ns);
+            go(frame.captured_at_ns);
             if !send(TransitionsFrame { sequence, ..frame }) {
                 return;
             }
         }
-        cursor.go(until_ns);
+        go(until_ns);
     }))
 }

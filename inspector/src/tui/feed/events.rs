@@ -46,17 +46,26 @@ async fn take(asked: &Asked<'_>) -> Failure {
         Ok(stream) => stream,
         Err(failure) => return failure,
     };
-    feed.send_modify(|feed| Arc::make_mut(&mut feed.events).resume());
+    feed.send_modify(|feed| {
+        let tail = Arc::make_mut(&mut feed.events);
+        match connection.is_recording() {
+            // Whatever moment it was of.
+            true => tail.forget(),
+            false => tail.resume(),
+        }
+    });
+    let mut told_ns = 0;
     loop {
         match connection.next(&mut stream, None).await {
             Ok(Some(frame)) => {
                 asked.kept.keep(|memory| memory.transitions(frame.clone()));
                 feed.send_modify(|feed| {
                     let tail = Arc::make_mut(&mut feed.events);
-                    if connection.is_recording() {
-                        // It tells of each moment the last ones that there were by then.
+                    if connection.is_recording() && frame.captured_at_ns < told_ns {
+                        // Somebody has gone back, and it tells what there was by then.
                         tail.forget();
                     }
+                    told_ns = frame.captured_at_ns;
                     tail.take(frame);
                 });
             }

@@ -1,0 +1,97 @@
+//! `netpoller replay`: tells a recording to any client, as it went on.
+
+use std::str::FromStr;
+
+use clap::Args;
+use netpoller::inspect::{Listen, Server};
+use tokio::signal::unix::{SignalKind, signal};
+
+use crate::failure::{Failure, note};
+use crate::globals::Globals;
+use crate::source::{Replay, Target, TargetSpec};
+use crate::text;
+use crate::verbs::verb::{NONE, Usage, Verb};
+
+/// Where, and how fast.
+#[derive(Debug, Args)]
+pub(crate) struct ReplayArgs {
+    /// Unix socket to answer at: unix:PATH, or /path. This user and root may connect.
+    #[arg(long, value_name = "SOCKET")]
+    serve: Socket,
+    /// So many times as fast as it went on; 0 stays at one moment.
+    #[arg(long, value_name = "TIMES", default_value = "1", value_parser = speed)]
+    speed: f64,
+}
+
+/// A Unix socket. Over TCP others on this machine could read the addresses in the recording.
+#[derive(Debug, Clone)]
+struct Socket(Listen);
+
+impl FromStr for Socket {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let path = text.strip_prefix("unix:").unwrap_or(text);
+        if !path.contains('/') {
+            return Err(
+                "write a Unix socket, as unix:/run/replay.sock or ./replay.sock".to_owned(),
+            );
+        }
+        Ok(Self(Listen::Unix(path.into())))
+    }
+}
+
+fn speed(text: &str) -> Result<f64, String> {
+    let speed = text.parse().ok();
+    let speed = speed.filter(|speed: &f64| speed.is_finite() && (0.0..=1e6).contains(speed));
+    speed.ok_or_else(|| format!("`{text}` is no number from 0 to 1000000, as 1 or 0.5"))
+}
+
+impl Verb for ReplayArgs {
+    fn usage(&self) -> Usage {
+        Usage {
+            why: "it tells all that was recorded, to be chosen from by whoever asks",
+            formats: NONE,
+            instead: "whoever asks it says the format; `netpoller -t unix:PATH ls --format json`",
+            ..Usage::of("replay")
+        }
+    }
+
+    fn run(&self, globals: &Globals) -> Result<(), Failure> {
+        let Some(TargetSpec::At(Target::File(file))) = &globals.target else {
+            return Err(Failure::Usage(
+                "what is replayed is a recording: name one with --target file:PATH".into(),
+            ));
+        };
+        super::block_on(async {
+            let replay = Replay::open(file).await?;
+            for missing in replay.missing() {
+                note(missing);
+            }
+            let endpoint = Server::builder()
+                .listen(self.serve.0.clone())
+                .tell(replay.inspector())
+                .start()
+                .map_err(|error| Failure::Runtime(format!("--serve: {error}")))?;
+            let left = u64::try_from(replay.left().as_nanos()).unwrap_or(u64::MAX);
+            super::print(|out| {
+                let target = endpoint.target();
+                writeln!(out, "attach with: netpoller -t {target}")?;
+                Ok(writeln!(
+                    out,
+                    "it goes on for {}; Ctrl-C ends it",
+                    text::duration(left)
+                )?)
+            })?;
+            let failed = |error| Failure::Runtime(format!("catching signals: {error}"));
+            let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;
+            let mut terminated = signal(SignalKind::terminate()).map_err(failed)?;
+            let ended = || note("it has come to its end, and stays there");
+            tokio::select! {
+                never = replay.go_on(self.speed, ended) => match never {},
+                _ = interrupted.recv() => Ok(()),
+                _ = terminated.recv() => Ok(()),
+            }
+        })
+    }
+}
