@@ -5,6 +5,7 @@ mod sources;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs::read_to_string;
 use std::path::Path;
+use std::sync::{Arc, Mutex, OnceLock, PoisonError};
 
 use sources::{Module, Sources, collect};
 
@@ -61,18 +62,21 @@ const INSPECTOR: &[&[&str]] = &[
 ];
 
 /// The modules from which one comes back to where one was.
-fn circles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
-    let reach = |from: &Module| {
-        let mut reached = BTreeSet::new();
-        let mut next: Vec<&Module> = imports[from].iter().collect();
-        while let Some(module) = next.pop() {
-            if reached.insert(module) {
-                next.extend(&imports[module]);
-            }
+fn circles(imports: &Imports) -> Vec<String> {
+    // Whoever imports nobody that is left, or is imported by nobody, is in no circle.
+    let mut left: BTreeSet<&Module> = imports.keys().collect();
+    loop {
+        let imported: BTreeSet<&Module> = left.iter().flat_map(|it| &imports[*it]).collect();
+        let is_between = |it: &&Module| {
+            imported.contains(*it) && imports[*it].iter().any(|other| left.contains(other))
+        };
+        let now: BTreeSet<&Module> = left.iter().copied().filter(is_between).collect();
+        if now.len() == left.len() {
+            break;
         }
-        reached
-    };
-    let inside: Vec<_> = imports.keys().filter(|it| reach(it).contains(it)).collect();
+        left = now;
+    }
+    let inside: Vec<_> = left.into_iter().collect();
     let of_inside = |module: &Module| -> Vec<String> {
         let others = imports[module].iter().filter(|it| inside.contains(it));
         others.map(|it| it.join("/")).collect()
@@ -83,10 +87,7 @@ fn circles(imports: &BTreeMap<Module, BTreeSet<Module>>) -> Vec<String> {
 }
 
 /// The imports from a higher floor.
-fn against(
-    imports: &BTreeMap<Module, BTreeSet<Module>>,
-    floors: &[&[&str]],
-) -> Vec<(String, String)> {
+fn against(imports: &Imports, floors: &[&[&str]]) -> Vec<(String, String)> {
     let floor = |module: &Module| {
         let room = module.first()?.as_str();
         floors.iter().position(|rooms| rooms.contains(&room))
@@ -106,11 +107,22 @@ fn against(
 
 const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 
-fn imports(of: &str) -> BTreeMap<Module, BTreeSet<Module>> {
-    imports_in(of, &format!("{ROOT}/{of}/src"))
+type Imports = BTreeMap<Module, BTreeSet<Module>>;
+
+/// Those of a crate, which is read once for all tests.
+fn imports(of: &'static str) -> Arc<Imports> {
+    static READ: Mutex<BTreeMap<&str, Arc<OnceLock<Arc<Imports>>>>> = Mutex::new(BTreeMap::new());
+    let read = READ
+        .lock()
+        .unwrap_or_else(PoisonError::into_inner)
+        .entry(of)
+        .or_default()
+        .clone();
+    let read = read.get_or_init(|| Arc::new(imports_in(of, &format!("{ROOT}/{of}/src"))));
+    Arc::clone(read)
 }
 
-fn imports_in(of: &str, folder: &str) -> BTreeMap<Module, BTreeSet<Module>> {
+fn imports_in(of: &str, folder: &str) -> Imports {
     let imports = Sources::read(folder).imports();
     let all: usize = imports.values().map(BTreeSet::len).sum();
     // The few files of a small crate may stand side by side.
