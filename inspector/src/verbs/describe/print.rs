@@ -37,7 +37,7 @@ fn print_line(
                 "" => "-".to_owned(),
                 value => tone.paint(&context.written(value.to_owned()), style.color),
             };
-            writeln!(out, "  {name:<16}{value}")
+            writeln!(out, "  {name:<15} {value}")
         }
         Line::Below(line) => {
             let line = context.written(format!("    {line}"));
