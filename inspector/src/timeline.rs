@@ -110,7 +110,7 @@ impl Timeline {
             ..after
         });
         self.looks.push(Look { at_ns, found });
-        if is_new {
+        if is_new && self.finds.len() < MOST {
             self.finds.push(at_ns);
         }
     }

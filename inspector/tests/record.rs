@@ -329,7 +329,7 @@ fn a_recording_that_was_cut_is_opened_with_a_warning_and_other_files_are_refused
 fn what_has_changed_is_told_between_two_moments_two_recordings_and_a_recording_and_now() {
     let mut process = Process::new();
     let first = process.record("before.npl");
-    let nothing = process.ask(&first, &["diff", "@1s"]);
+    let nothing = process.ask(&first, &["diff", "@500ms"]);
     let text = String::from_utf8_lossy(&nothing.stdout);
     assert!(nothing.status.success(), "{text}");
     assert!(
@@ -372,8 +372,8 @@ fn what_has_changed_is_told_between_two_moments_two_recordings_and_a_recording_a
     assert!(!text.contains('\u{1b}'), "{text}");
 
     for (target, arguments, reason) in [
-        (&live, &["diff", "@1s"][..], "a moment is of a recording"),
-        (&first, &["diff", "@1s", "@1s"], "both are the same"),
+        (&live, &["diff", "@500ms"][..], "a moment is of a recording"),
+        (&first, &["diff", "@500ms", "@500ms"], "both are the same"),
         (&first, &["diff", "@soon"], "before its end, as -10s"),
         (&first, &["diff", "@1h"], "the recording is of"),
     ] {
@@ -382,6 +382,49 @@ fn what_has_changed_is_told_between_two_moments_two_recordings_and_a_recording_a
         assert_eq!(output.status.code(), Some(2), "{error}");
         assert!(error.contains(reason), "{error}");
     }
+    process.end();
+}
+
+#[test]
+fn a_while_of_a_recording_is_of_its_own_time() {
+    let process = Process::new();
+    let poller = Poller::builder().name("ticking").build().expect("a poller");
+    let is_over = std::sync::Arc::new(std::sync::atomic::AtomicBool::new(false));
+    let ticking = std::thread::spawn({
+        let is_over = std::sync::Arc::clone(&is_over);
+        move || {
+            let order = std::sync::atomic::Ordering::Relaxed;
+            block_on_poller(&poller, async {
+                while !is_over.load(order) {
+                    netpoller::time::sleep(Duration::from_millis(5)).await;
+                }
+            });
+        }
+    });
+    let recording = process.record("ticking.npl");
+    is_over.store(true, std::sync::atomic::Ordering::Relaxed);
+    ticking.join().expect("it ends");
+    let moments = |arguments: &[&str]| -> Vec<u64> {
+        let output = process.ask(&recording, arguments);
+        let text = String::from_utf8(output.stdout).expect("UTF-8");
+        let events = text
+            .lines()
+            .map(|line| serde_json::from_str(line).expect("JSON"));
+        let moments = events.map(|event: Value| event["at_ns"].as_u64().expect("a moment"));
+        moments.collect()
+    };
+    let all = moments(&["events", "-f", "jsonl"]);
+    let some = moments(&["events", "-f", "jsonl", "--for", "500ms"]);
+    let begins = process.json(&recording, &["ls", "--at", "0s"])["captured_at_ns"].take();
+    let ends = begins.as_u64().expect("a moment") + 500_000_000;
+    let expected: Vec<u64> = all.iter().copied().filter(|at| *at <= ends).collect();
+    assert!(
+        some.len() > 1 && some.len() < all.len(),
+        "{} of {}",
+        some.len(),
+        all.len()
+    );
+    assert_eq!(some, expected);
     process.end();
 }
 
@@ -418,7 +461,7 @@ impl Replayed {
 fn a_replay_tells_any_client_what_the_recording_does_and_goes_on_to_its_end() {
     let process = Process::new();
     let recording = process.record("first.npl");
-    let still = Replayed::start(&process, &recording, &["--at", "1s", "--speed", "0"]);
+    let still = Replayed::start(&process, &recording, &["--at", "500ms", "--speed", "0"]);
     for arguments in [
         &["ls"][..],
         &["ls", "waiters"],
@@ -426,7 +469,7 @@ fn a_replay_tells_any_client_what_the_recording_does_and_goes_on_to_its_end() {
         &["events", "--dump"],
     ] {
         let mut at = arguments.to_vec();
-        at.extend(["--at", "1s"]);
+        at.extend(["--at", "500ms"]);
         let of_file = process.items(&recording, &at);
         assert_eq!(
             process.items(&still.target, arguments),
@@ -441,9 +484,9 @@ fn a_replay_tells_any_client_what_the_recording_does_and_goes_on_to_its_end() {
 
     let fast = Replayed::start(&process, &recording, &["--speed", "1000"]);
     let end = process.json(&recording, &["ls"])["captured_at_ns"].take();
-    while process.json(&fast.target, &["ls"])["captured_at_ns"] != end {
-        std::thread::sleep(Duration::from_millis(20));
-    }
+    netpoller_tests::until("it comes to its end", || {
+        process.json(&fast.target, &["ls"])["captured_at_ns"] == end
+    });
     // Though nothing changes any more, it goes on to be told.
     let watch = [
         "watch",

@@ -14,6 +14,8 @@ pub(crate) struct Compared {
     pub(crate) between_ns: Option<u64>,
     /// `None` if nobody looked for faults at one of them.
     pub(crate) found: Option<Found>,
+    /// There were more findings than were listed, so that what is new need not be.
+    pub(crate) is_cut: bool,
     /// Empty unless both are of the same life: a descriptor of one process is none of another.
     pub(crate) descriptors: Vec<ChangedRow>,
     pub(crate) numbers: Vec<Difference>,
@@ -27,6 +29,7 @@ impl Compared {
             same_life,
             between_ns: same_life.then(|| after.at_ns().saturating_sub(before.at_ns())),
             found: findings::between(before, after, same_life),
+            is_cut: before.more > 0 || after.more > 0,
             descriptors: match same_life {
                 true => descriptors::between(&before.rows, &after.rows),
                 false => Vec::new(),

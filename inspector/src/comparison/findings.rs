@@ -64,6 +64,7 @@ mod tests {
             rows: Vec::new(),
             stats: GetStatsResponse::default(),
             cases: Some(cases.iter().map(case).collect()),
+            more: 0,
         }
     }
 

@@ -12,6 +12,10 @@ pub(crate) struct Life {
     boot_id: String,
     pid: u32,
     start_ticks: u64,
+    started_at_ns: u64,
+    /// Who has counted its descriptors, where the process does not do that itself: which recording,
+    /// or this command now. By another count they have other ids.
+    counted_by: Option<u64>,
 }
 
 impl Life {
@@ -21,6 +25,11 @@ impl Life {
             boot_id: server.boot_id.clone(),
             pid: server.pid,
             start_ticks: server.start_ticks,
+            started_at_ns: server.started_at_ns,
+            counted_by: server.outside.as_ref().map(|_| {
+                let recording = server.recording.as_ref();
+                recording.map_or(0, |it| it.begins_at_ns)
+            }),
         }
     }
 }
@@ -33,6 +42,8 @@ pub(crate) struct Moment {
     pub(crate) stats: GetStatsResponse,
     /// What was found; `None` if nobody looked.
     pub(crate) cases: Option<Vec<Case>>,
+    /// Findings beyond those, which the process does not list.
+    pub(crate) more: u64,
 }
 
 impl Moment {

@@ -54,7 +54,10 @@ fn statistics(
     let between_ns = after.captured_at_ns.saturating_sub(before.captured_at_ns);
     let between_ns = same_life.then_some(between_ns);
     if let Some(between_ns) = between_ns {
-        ages_after.values_mut().for_each(|age| *age = between_ns);
+        // One that was made in between has counted for as long as it is there.
+        ages_after
+            .values_mut()
+            .for_each(|age| *age = between_ns.min(*age));
     }
     let mut order: Vec<Name> = Vec::new();
     let mut pairs: HashMap<Name, (Option<Number>, Option<Number>)> = HashMap::new();
@@ -73,9 +76,17 @@ fn statistics(
             true => pair.1 = Some(number),
         }
     };
-    numbers(&before.pollers)
-        .into_iter()
-        .for_each(|it| put(it, false));
+    // Another poller of the same name has counted from nothing.
+    let is_other = |it: &PollerStats| {
+        let of = |it: &PollerStats| it.poller.as_ref().map(|it| (it.name.clone(), it.id));
+        let now = after.pollers.iter().filter_map(of);
+        let known = of(it);
+        same_life
+            && known.is_some_and(|(name, id)| now.into_iter().any(|it| it.0 == name && it.1 != id))
+    };
+    let earlier = before.pollers.iter().filter(|it| !is_other(it)).cloned();
+    let earlier: Vec<PollerStats> = earlier.collect();
+    numbers(&earlier).into_iter().for_each(|it| put(it, false));
     numbers(&shown).into_iter().for_each(|it| put(it, true));
     let rate = |count: u64, ages: &HashMap<String, u64>, poller: &str| {
         let ns = ages.get(poller).copied().filter(|ns| *ns > 0)?;
@@ -252,6 +263,7 @@ mod tests {
                 ..GetStatsResponse::default()
             },
             cases: None,
+            more: 0,
         }
     }
 
@@ -304,6 +316,21 @@ mod tests {
         assert_eq!((p99.before, p99.after), (Some(100), Some(800)));
         let count = named(&of_two, "count").expect("both have counted");
         assert_eq!(count.change(), None, "counts of two processes are no count");
+    }
+
+    #[test]
+    fn another_poller_of_the_same_name_has_counted_from_nothing_for_as_long_as_it_is_there() {
+        let before = moment(1, 10, 1_000, &[]);
+        let mut after = moment(1, 20, 40, &[]);
+        let poller = after.stats.pollers[0].poller.as_mut().expect("a poller");
+        (poller.id, poller.created_at_ns) = (2, 1 + 18 * 1_000_000_000);
+        let all = between(&before, &after, true);
+        let polls = named(&all, "polls").expect("it has counted");
+        assert_eq!(
+            (polls.before, polls.after, polls.change()),
+            (None, Some(40), Some(40))
+        );
+        assert_eq!(polls.rate_after, Some(20.0));
     }
 
     #[test]

@@ -393,7 +393,13 @@ impl App {
 
     /// The recording that is looked at, and at which moment.
     pub(crate) fn recording(&self) -> Option<(u64, &Recording)> {
-        let recording = self.feed.server.as_ref()?.recording.as_ref()?;
+        // A replay goes on by itself, as a process does.
+        let server = self
+            .feed
+            .server
+            .as_ref()
+            .filter(|_| self.feed.is_recording)?;
+        let recording = server.recording.as_ref()?;
         Some((self.feed.model.captured_at_ns, recording))
     }
 

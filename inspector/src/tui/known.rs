@@ -38,12 +38,16 @@ pub(crate) struct Feed {
     pub(crate) before: Option<u32>,
     /// It is not as the process is, but as is remembered of it.
     pub(crate) is_remembered: bool,
-    /// It is the last moment of a recording.
+    /// It is a recording, or what is remembered, in which one may go elsewhere.
+    pub(crate) is_recording: bool,
+    /// It is the last moment of that.
     pub(crate) is_over: bool,
     pub(crate) model: Model,
     /// How it went on: of a process since it is looked at, and of what was recorded once somebody
     /// wants to know.
     pub(crate) timeline: Arc<Timeline>,
+    /// The same of all that was recorded.
+    pub(crate) is_timeline_whole: bool,
     /// The lines that open descriptors, once somebody has looked at them.
     pub(crate) leaks: Arc<Leaks>,
     /// What is wrong, as the process says from time to time.
@@ -140,9 +144,11 @@ impl Default for Feed {
             server: None,
             before: None,
             is_remembered: false,
+            is_recording: false,
             is_over: false,
             model: Model::default(),
             timeline: Arc::default(),
+            is_timeline_whole: false,
             leaks: Arc::default(),
             checkup: Arc::default(),
             events: Arc::default(),

@@ -124,13 +124,19 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         history: args.history,
         history_only: args.dump,
     };
+    let lasts = args.duration.map(|duration| {
+        // A recording from where what goes on begins.
+        connection.start();
+        connection.lasts(duration)
+    });
+    // What is read of a recording is ahead of what has come here.
+    let until_ns = lasts.as_ref().and_then(|it| it.until_ns());
     let mut patient = connection.clone();
     let mut stream = connection.transitions(request).await?;
     let mut out = Out::new(globals.style(), &connection);
     if !counts {
         out.titles()?;
     }
-    let lasts = args.duration.map(|duration| connection.lasts(duration));
     let reader = match connection.is_recording() {
         true => "whoever recorded them",
         false => "this command",
@@ -150,7 +156,7 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         let next = match &lasts {
             None => next.await?,
             // Events may come faster than they are taken.
-            Some(lasts) if lasts.is_over() => break,
+            Some(lasts) if until_ns.is_none() && lasts.is_over() => break,
             Some(lasts) => tokio::select! {
                 next = next => match next? {
                     None => {
@@ -162,9 +168,13 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
                 () = lasts.over() => None,
             },
         };
-        let Some(frame) = next else {
+        let Some(mut frame) = next else {
             break;
         };
+        let is_last = until_ns.is_some_and(|until_ns| frame.captured_at_ns > until_ns);
+        if let Some(until_ns) = until_ns {
+            frame.events.retain(|event| event.at_ns <= until_ns);
+        }
         let before = loss;
         loss.take(&frame);
         if !counts {
@@ -177,12 +187,15 @@ async fn follow(globals: &Globals, args: &EventsArgs) -> Result<(), Failure> {
         if counts {
             captured_at_ns = frame.captured_at_ns;
             counted.take(&args.count_by, &wanted, |event| admission.row(event));
+            if is_last {
+                break;
+            }
             continue;
         }
         wanted.truncate(limit - printed);
         printed += wanted.len();
         out.events(wanted, frame.captured_at_ns)?;
-        if printed >= limit {
+        if printed >= limit || is_last {
             break;
         }
     }

@@ -1,6 +1,7 @@
 //! `netpoller replay`: tells a recording to any client, as it went on.
 
 use std::str::FromStr;
+use std::time::Duration;
 
 use clap::Args;
 use netpoller::inspect::{Listen, Server};
@@ -31,13 +32,15 @@ impl FromStr for Socket {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let path = text.strip_prefix("unix:").unwrap_or(text);
-        if !path.contains('/') {
-            return Err(
-                "write a Unix socket, as unix:/run/replay.sock or ./replay.sock".to_owned(),
-            );
+        let listen = match text.starts_with(['/', '.']) {
+            true => Some(Listen::Unix(text.into())),
+            false => text.parse().ok(),
+        };
+        let advice = "write a Unix socket, as unix:/run/replay.sock or ./replay.sock";
+        match listen {
+            Some(Listen::Unix(path)) => Ok(Self(Listen::Unix(path))),
+            _ => Err(advice.to_owned()),
         }
-        Ok(Self(Listen::Unix(path.into())))
     }
 }
 
@@ -73,15 +76,18 @@ impl Verb for ReplayArgs {
                 .tell(replay.inspector())
                 .start()
                 .map_err(|error| Failure::Runtime(format!("--serve: {error}")))?;
-            let left = u64::try_from(replay.left().as_nanos()).unwrap_or(u64::MAX);
+            let left = replay.left().as_secs_f64() / self.speed;
+            let left = match Duration::try_from_secs_f64(left) {
+                Ok(left) if self.speed > 0.0 => {
+                    let left = u64::try_from(left.as_nanos()).unwrap_or(u64::MAX);
+                    format!("it goes on for {}", text::duration(left))
+                }
+                _ => "it stays at that moment".to_owned(),
+            };
             super::print(|out| {
                 let target = endpoint.target();
                 writeln!(out, "attach with: netpoller -t {target}")?;
-                Ok(writeln!(
-                    out,
-                    "it goes on for {}; Ctrl-C ends it",
-                    text::duration(left)
-                )?)
+                Ok(writeln!(out, "{left}; Ctrl-C ends it")?)
             })?;
             let failed = |error| Failure::Runtime(format!("catching signals: {error}"));
             let mut interrupted = signal(SignalKind::interrupt()).map_err(failed)?;

@@ -36,7 +36,10 @@ pub struct Collector;
 
 impl prometheus_client::collector::Collector for Collector {
     fn encode(&self, mut encoder: DescriptorEncoder<'_>) -> fmt::Result {
-        for (family, series) in Reading::now().metrics() {
+        let now = Reading::now();
+        // In protobuf a family without a series would be an error to Prometheus.
+        let all = now.metrics();
+        for (family, series) in all.filter(|(_, series)| !series.is_empty()) {
             let kind = match family.metric_type() {
                 MetricType::Counter => prometheus_client::metrics::MetricType::Counter,
                 MetricType::Gauge => prometheus_client::metrics::MetricType::Gauge,

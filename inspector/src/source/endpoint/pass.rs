@@ -36,6 +36,11 @@ impl Lasts {
         }
     }
 
+    /// The moment of a recording at which it is over; `None` of a process.
+    pub(crate) fn until_ns(&self) -> Option<u64> {
+        self.recorded.as_ref().map(|(_, _, ends_at_ns)| *ends_at_ns)
+    }
+
     /// Whether it has gone on for so long.
     pub(crate) fn is_over(&self) -> bool {
         match &self.recorded {

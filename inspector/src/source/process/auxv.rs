@@ -15,8 +15,8 @@ pub(super) fn entry(pid: u32) -> Option<u64> {
     find(&entries(pid)?)
 }
 
-/// Returns what the kernel has told the program that runs, and no other one: with each execve(2)
-/// these are other addresses. `None` if that may not be read.
+/// Returns what the kernel has told the program that runs: with each execve(2) these are other
+/// addresses, unless they are not randomised. `None` if that may not be read.
 pub(super) fn entries(pid: u32) -> Option<Vec<u8>> {
     let mut bytes = Vec::new();
     let file = File::open(format!("/proc/{pid}/auxv")).ok()?;
@@ -45,9 +45,9 @@ mod tests {
         let pid = child.id();
         let arguments = || std::fs::read(format!("/proc/{pid}/cmdline")).unwrap_or_default();
         let runs = |ends: &[u8]| {
-            while !arguments().trim_ascii_end().ends_with(ends) {
-                std::thread::sleep(std::time::Duration::from_millis(1));
-            }
+            netpoller_tests::until("the program runs", || {
+                arguments().trim_ascii_end().ends_with(ends)
+            });
         };
         // It may not have begun yet.
         runs(b"true'\0");

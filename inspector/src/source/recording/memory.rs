@@ -61,15 +61,13 @@ impl Memory {
     /// A piece of the table, or of what has changed there.
     pub(crate) fn frame(&mut self, frame: WatchFrame) -> Result<(), Failure> {
         self.writer.frame(frame).map_err(failed)?;
-        self.forget();
-        Ok(())
+        self.forget()
     }
 
     /// Some events.
     pub(crate) fn transitions(&mut self, frame: TransitionsFrame) -> Result<(), Failure> {
         self.writer.transitions(frame).map_err(failed)?;
-        self.forget();
-        Ok(())
+        self.forget()
     }
 
     /// What was found wrong.
@@ -88,14 +86,15 @@ impl Memory {
         Ok(Recalled(self.writer.out().clone()))
     }
 
-    /// Forgets the beginning of what is more than is kept. What is left begins with a whole table.
-    fn forget(&mut self) {
+    /// Forgets the beginning of what is more than is kept. What is left begins with a whole table;
+    /// it is an error if the process tells more and more, and never a whole one.
+    fn forget(&mut self) -> Result<(), Failure> {
         let (written, last) = (self.writer.written(), self.writer.keyframe_begin());
         if self.tables.back() != Some(&last) {
             self.tables.push_back(last);
         }
         if written - self.forgotten <= self.kept {
-            return;
+            return Ok(());
         }
         // A quarter more than has to be, so that it need not be done for each block.
         let from = written.saturating_sub(self.kept / 4 * 3);
@@ -103,13 +102,17 @@ impl Memory {
         self.tables.drain(..before);
         // One that is not written yet begins where all ends.
         let Some(begin) = self.tables.front() else {
-            return;
+            return match written - self.forgotten > self.kept / 4 * 5 {
+                true => Err(Failure::Runtime("no whole table comes any more".to_owned())),
+                false => Ok(()),
+            };
         };
         let kept = usize::try_from(written - begin).unwrap_or(usize::MAX);
         let out = self.writer.out_mut();
         let end = out.len().saturating_sub(kept);
         out.drain(MAGIC.len()..end.max(MAGIC.len()));
         self.forgotten = *begin - MAGIC.len() as u64;
+        Ok(())
     }
 }
 
@@ -232,6 +235,30 @@ mod tests {
         let past = past.expect("remembered");
         assert!(past.begins_at_ns > fixture::NOW_NS + 60 * SECOND);
         assert_eq!(past.ends_at_ns, fixture::NOW_NS + 99 * SECOND);
+    }
+
+    #[test]
+    fn of_a_process_that_never_tells_a_whole_table_nothing_is_kept_for_ever() {
+        let server = fixture::server(1, fixture::NOW_NS);
+        let mut memory = Memory::of(server, 64 << 10).expect("memory");
+        let given_up = (0..10_000u64).find(|sequence| {
+            let rows = (0..20).map(|slot| fixture::row(slot, fixture::NOW_NS + sequence));
+            let frame = WatchFrame {
+                sequence: *sequence,
+                captured_at_ns: fixture::NOW_NS + sequence,
+                epoch: 1,
+                keyframe: true,
+                upserts: rows.collect(),
+                ..WatchFrame::default()
+            };
+            memory.frame(frame).is_err()
+        });
+        assert!(given_up.is_some());
+        assert!(
+            memory.writer.written() < 256 << 10,
+            "{}",
+            memory.writer.written()
+        );
     }
 
     #[test]

@@ -21,20 +21,19 @@ pub(super) fn stream<T: Send + 'static>(
 /// The same while a cursor is moved: each time `work` says what there is to say of where it is.
 pub(super) fn follow<T: Send + 'static>(
     mut moves: watch::Receiver<u64>,
-    mut work: impl FnMut(u64) -> Vec<T> + Send + 'static,
+    mut work: impl FnMut(u64, &dyn Fn(T) -> bool) + Send + 'static,
 ) -> Stream<T> {
     let (sender, stream) = mpsc::channel(1);
     tokio::spawn(async move {
         loop {
             let at_ns = *moves.borrow_and_update();
-            let told = tokio::task::spawn_blocking(move || (work(at_ns), work)).await;
-            let Ok((messages, again)) = told else { return };
+            let to = sender.clone();
+            let told = tokio::task::spawn_blocking(move || {
+                work(at_ns, &|message| to.blocking_send(Ok(message)).is_ok());
+                work
+            });
+            let Ok(again) = told.await else { return };
             work = again;
-            for message in messages {
-                if sender.send(Ok(message)).await.is_err() {
-                    return;
-                }
-            }
             tokio::select! {
                 moved = moves.changed() => if moved.is_err() { return },
                 () = sender.closed() => return,

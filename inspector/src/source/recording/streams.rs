@@ -41,7 +41,9 @@ pub(super) fn table(
         stats,
     };
     if let Some(moves) = cursor.moves() {
-        return Ok(follow(moves, move |at_ns| teller.tell(at_ns)));
+        return Ok(follow(moves, move |at_ns, send| {
+            let _ = teller.tell(at_ns).into_iter().all(send);
+        }));
     }
     Ok(stream(move |send| {
         let mut at_ns = cursor.start_ns();
@@ -103,20 +105,29 @@ pub(super) fn events(
     let (past, cursor) = (Arc::clone(past), Arc::clone(cursor));
     if let Some(moves) = cursor.moves().filter(|_| !request.history_only) {
         let mut before = (!request.history).then(|| cursor.at_ns());
-        return Ok(follow(moves, move |at_ns| {
-            // Where one goes back, those that there were by then come again.
-            let events = match before.replace(at_ns).filter(|before| *before <= at_ns) {
-                None => events::last(&past, at_ns, &wanted),
-                Some(before) => {
-                    let frames = events::between(&past, (before + 1, at_ns), &wanted);
-                    frames.flat_map(|frame| frame.events).collect()
-                }
-            };
-            vec![TransitionsFrame {
+        return Ok(follow(moves, move |at_ns, send| {
+            let here = TransitionsFrame {
                 captured_at_ns: at_ns,
-                events,
                 ..TransitionsFrame::default()
-            }]
+            };
+            // Where one goes back, those that there were by then come again.
+            match before.replace(at_ns).filter(|before| *before <= at_ns) {
+                None => {
+                    let events = events::last(&past, at_ns, &wanted);
+                    send(TransitionsFrame { events, ..here });
+                }
+                Some(before) => {
+                    let mut frames = events::between(&past, (before + 1, at_ns), &wanted);
+                    let at_that = |frame| TransitionsFrame {
+                        captured_at_ns: at_ns,
+                        ..frame
+                    };
+                    if frames.by_ref().map(at_that).all(send) {
+                        // Though nothing has happened, it is another moment.
+                        send(here);
+                    }
+                }
+            }
         }));
     }
     let moves = !cursor.is_held();

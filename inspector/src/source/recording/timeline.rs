@@ -9,8 +9,9 @@ use super::block::Content;
 use super::past::Past;
 use crate::timeline::{Sample, Timeline};
 
-/// What makes a finding the one that it was a look before: its lint, its poller and its descriptor.
-type Key = (String, String, String);
+/// What makes a finding the one that it was a look before: its lint, its poller, its descriptor and
+/// the direction.
+type Key = (String, String, String, i32);
 
 fn key(finding: &Finding) -> Key {
     let id = finding.descriptor.as_ref().map(|row| row.id().to_string());
@@ -18,6 +19,7 @@ fn key(finding: &Finding) -> Key {
         finding.lint.clone(),
         finding.poller.clone(),
         id.unwrap_or_default(),
+        finding.direction,
     )
 }
 
@@ -37,7 +39,8 @@ pub(super) fn of(past: &Past) -> Timeline {
                 }
                 Told::Diagnosis(diagnosis) => {
                     let now: HashSet<Key> = diagnosis.findings.iter().map(key).collect();
-                    let found = diagnosis.more.saturating_add(now.len() as u64);
+                    let found = diagnosis.findings.len() as u64;
+                    let found = found.saturating_add(diagnosis.more);
                     let is_new = !now.is_subset(&before);
                     timeline.look(within(diagnosis.captured_at_ns), found, is_new);
                     before = now;

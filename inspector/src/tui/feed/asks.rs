@@ -63,7 +63,10 @@ impl Sites {
 pub(super) async fn timeline(asked: &Asked<'_>, mut wanted: watch::Receiver<Wanted>) -> Infallible {
     let is_wanted = wanted.wait_for(|wanted| wanted.timeline).await.is_ok();
     if let Some(timeline) = asked.connection.timeline().await.filter(|_| is_wanted) {
-        asked.feed.send_modify(|feed| feed.timeline = timeline);
+        asked.feed.send_modify(|feed| {
+            feed.timeline = timeline;
+            feed.is_timeline_whole = true;
+        });
     }
     std::future::pending().await
 }

@@ -61,6 +61,7 @@ pub(super) async fn fold(asked: &Asked<'_>, attempt: &mut u32) -> String {
                         feed.model = model;
                         feed.is_remembered = *is_memory;
                         feed.link = Link::Live;
+                        feed.is_recording = connection.is_recording();
                         feed.is_over = connection.is_over();
                         if let Some(sample) = sample {
                             Arc::make_mut(&mut feed.timeline).sample(sample);

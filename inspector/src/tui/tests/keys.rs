@@ -258,6 +258,7 @@ fn recorded(mut feed: Feed, is_remembered: bool) -> Feed {
     }));
     Feed {
         is_remembered,
+        is_recording: true,
         is_over: true,
         ..feed
     }

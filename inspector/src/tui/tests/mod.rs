@@ -58,6 +58,8 @@ fn feed(rows: u32, groups: u64) -> Feed {
         });
     }
     Feed {
+        is_recording: false,
+        is_timeline_whole: false,
         is_over: false,
         timeline: Arc::new(timeline),
         is_remembered: false,

@@ -40,6 +40,7 @@ fn recorded(second: u64) -> Feed {
     }));
     feed.model.captured_at_ns = begins_at_ns + second * SECOND;
     feed.timeline = Arc::new(timeline);
+    feed.is_recording = true;
     feed
 }
 
@@ -85,6 +86,8 @@ fn before_anything_is_known_that_is_said() {
     let mut app = shown(135, (80, 24));
     app.feed.timeline = Arc::default();
     assert!(picture(&app, app.size).contains("reading all of it"));
+    app.feed.is_timeline_whole = true;
+    assert!(picture(&app, app.size).contains("too short"));
     app.feed.server = None;
     assert!(picture(&app, app.size).contains("waiting for the first moments"));
 }

@@ -74,6 +74,7 @@ fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
         Some(chart) => chart.lines(usize::from(area.height)),
         None => {
             let words = match app.recording() {
+                Some(_) if app.feed.is_timeline_whole => "it is too short to be drawn",
                 Some(_) => "reading all of it",
                 None => "waiting for the first moments",
             };

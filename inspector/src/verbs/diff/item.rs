@@ -9,6 +9,7 @@ use crate::comparison::Compared;
 use crate::document;
 use crate::failure::Failure;
 use crate::findings::Case;
+use crate::out::Style;
 use crate::table::{ChangedRow, Context, Difference, Of};
 use crate::verbs::doctor::item as finding;
 
@@ -26,6 +27,8 @@ struct Document<'a> {
     between_ns: Option<u64>,
     /// Whether faults were looked for at both ends.
     diagnosed: bool,
+    /// False if some were left out by `--limit`.
+    complete: bool,
     items: Vec<Item<'a>>,
 }
 
@@ -92,30 +95,39 @@ fn descriptor<'a>(it: &'a ChangedRow, before: &Context, after: &Context) -> Item
     }
 }
 
-fn items<'a>(pair: &Pair<'_>, compared: &'a Compared) -> Vec<Item<'a>> {
+/// What has changed, of each kind no more than --limit says; and whether that is all.
+fn items<'a>(style: &Style, pair: &Pair<'_>, compared: &'a Compared) -> (Vec<Item<'a>>, bool) {
     let (before, after) = (&pair.from.context, &pair.to.context);
+    let most = style.limit.unwrap_or(usize::MAX);
     let finding = |change, case: &'a Case, context: &Context| Item::Finding {
         change,
         finding: Box::new(finding::of(case, context)),
     };
-    let mut all = Vec::new();
-    if let Some(found) = &compared.found {
-        all.extend(found.new.iter().map(|it| finding("new", it, after)));
-        all.extend(found.gone.iter().map(|it| finding("gone", it, before)));
-        all.extend(found.still.iter().map(|it| finding("still", it, after)));
-    }
-    all.extend(
+    let found = compared.found.iter();
+    let found = found.flat_map(|found| {
+        let new = found.new.iter().map(|it| finding("new", it, after));
+        let gone = found.gone.iter().map(|it| finding("gone", it, before));
+        let still = found.still.iter().map(|it| finding("still", it, after));
+        new.chain(gone).chain(still).collect::<Vec<_>>()
+    });
+    let mut all: Vec<Item<'a>> = found.take(most).collect();
+    let rows = compared.descriptors.iter().take(most);
+    all.extend(rows.map(|it| descriptor(it, before, after)));
+    all.extend(compared.numbers.iter().take(most).map(number));
+    let counts = [
         compared
-            .descriptors
-            .iter()
-            .map(|it| descriptor(it, before, after)),
-    );
-    all.extend(compared.numbers.iter().map(number));
-    all
+            .found
+            .as_ref()
+            .map_or(0, |it| it.new.len() + it.gone.len() + it.still.len()),
+        compared.descriptors.len(),
+        compared.numbers.len(),
+    ];
+    (all, counts.into_iter().all(|count| count <= most))
 }
 
 pub(super) fn document(
     out: &mut dyn Write,
+    style: &Style,
     pair: &Pair<'_>,
     compared: &Compared,
 ) -> Result<(), Failure> {
@@ -124,6 +136,7 @@ pub(super) fn document(
         captured_at: head.captured_at.as_deref(),
         captured_at_ns: head.context.now_ns,
     });
+    let (items, complete) = items(style, pair, compared);
     let document = Document {
         schema: SCHEMA,
         from,
@@ -131,7 +144,8 @@ pub(super) fn document(
         same_process: compared.same_life,
         between_ns: compared.between_ns,
         diagnosed: compared.found.is_some(),
-        items: items(pair, compared),
+        complete,
+        items,
     };
     serde_json::to_writer_pretty(&mut *out, &document)?;
     Ok(out.write_all(b"\n")?)
@@ -140,10 +154,11 @@ pub(super) fn document(
 /// A line for each.
 pub(super) fn lines(
     out: &mut dyn Write,
+    style: &Style,
     pair: &Pair<'_>,
     compared: &Compared,
 ) -> Result<(), Failure> {
-    for item in items(pair, compared) {
+    for item in items(style, pair, compared).0 {
         serde_json::to_writer(&mut *out, &item)?;
         out.write_all(b"\n")?;
     }

@@ -76,10 +76,16 @@ impl Verb for DiffArgs {
                 to: style.head(&to, item::SCHEMA, after.at_ns()),
             };
             super::print(|out| match style.format {
-                Format::Json => item::document(out, &pair, &compared),
-                Format::Jsonl => item::lines(out, &pair, &compared),
+                Format::Json => item::document(out, &style, &pair, &compared),
+                Format::Jsonl => item::lines(out, &style, &pair, &compared),
                 _ => print::all(out, &style, &pair, &compared),
             })?;
+            if compared.is_cut {
+                note(
+                    "more was found than is listed: what is said to be new may have been there before",
+                );
+                return Ok(());
+            }
             match compared.found.as_ref().map_or(0, |found| found.new.len()) {
                 0 => Ok(()),
                 new => Err(Failure::Findings(format!(
@@ -109,19 +115,21 @@ impl DiffArgs {
         let filter = globals.filter.as_ref();
         super::check_pollers(filter, connection)?;
         let early = match end {
-            End::First => self.cases(connection).await?,
+            End::First => self.found(connection, filter).await?,
             End::Last => None,
         };
         let (rows, stats) = tokio::try_join!(self.rows(connection, filter), connection.stats())?;
-        let cases = match end {
+        let found = match end {
             End::First => early,
-            End::Last => self.cases(connection).await?,
+            End::Last => self.found(connection, filter).await?,
         };
+        let (cases, more) = found.unzip();
         Ok(Moment {
             life: Life::of(&connection.server),
             rows,
             stats,
             cases,
+            more: more.unwrap_or(0),
         })
     }
 
@@ -150,8 +158,13 @@ impl DiffArgs {
         Ok(rows)
     }
 
-    /// What is wrong; `None` where nobody looked. A recording knows only what was looked for then.
-    async fn cases(&self, connection: &Connection) -> Result<Option<Vec<Case>>, Failure> {
+    /// What is wrong with what the filter admits, and how much more is; `None` where nobody looked.
+    /// A recording knows only what was looked for then.
+    async fn found(
+        &self,
+        connection: &Connection,
+        filter: Option<&Query>,
+    ) -> Result<Option<(Vec<Case>, u64)>, Failure> {
         if self.no_doctor {
             return Ok(None);
         }
@@ -165,7 +178,17 @@ impl DiffArgs {
         let descriptors = pollers.fold(0, |sum: u64, it| sum.saturating_add(it.descriptors));
         let mut doctor = Doctor::new(connection, terms).await?;
         match doctor.look(connection, descriptors).await {
-            Ok(looked) => Ok(Some(looked.cases)),
+            Ok(mut looked) => {
+                let now_ns = looked.captured_at_ns;
+                let admits = |query: &Query, case: &Case| {
+                    let entry = case.entry.as_ref();
+                    entry.is_some_and(|entry| query.admits(entry, now_ns))
+                };
+                looked
+                    .cases
+                    .retain(|case| filter.is_none_or(|query| admits(query, case)));
+                Ok(Some((looked.cases, looked.more)))
+            }
             Err(failure) if connection.is_recording() => {
                 note(&format!("findings are not compared: {failure}"));
                 Ok(None)

@@ -53,14 +53,23 @@ fn title(
     compared: &Compared,
     context: &Context,
 ) -> io::Result<()> {
+    let day = |head: &Head<'_>| {
+        head.captured_at
+            .as_deref()
+            .and_then(|at| at.get(..10))
+            .map(str::to_owned)
+    };
+    // Of one day the time is what is compared.
+    let begin = if day(&pair.from) == day(&pair.to) {
+        11
+    } else {
+        0
+    };
     let name = |head: &Head<'_>| {
         let target = head.target.as_ref().map(|it| it.address().to_owned());
-        let at = head.captured_at.as_deref().and_then(|at| at.get(11..23));
-        format!(
-            "{} at {} UTC",
-            target.unwrap_or_default(),
-            at.unwrap_or("?")
-        )
+        let at = head.captured_at.as_deref().and_then(|at| at.get(begin..23));
+        let at = at.unwrap_or("?").replace('T', " ");
+        format!("{} at {at} UTC", target.unwrap_or_default())
     };
     let later = match compared.between_ns {
         Some(between) => format!("{} later", text::duration(between)),
@@ -181,12 +190,12 @@ fn noted(
     }
     let title = match all - rows.len() {
         0 => title.to_owned(),
-        others => format!("{title}: {} much as before (-f wide)", grouped(others)),
+        others => format!("{title}: {} others (-f wide)", grouped(others)),
     };
     section(out, style, &title)?;
     match rows.is_empty() {
         true => Ok(()),
-        false => style.sheet(out, columns, &rows, context),
+        false => first(out, style, columns, &rows, context, usize::MAX),
     }
 }
 
@@ -198,7 +207,19 @@ fn limited<R>(
     rows: &[R],
     context: &Context,
 ) -> io::Result<()> {
-    let limit = style.limit.unwrap_or(FEW).min(rows.len());
+    first(out, style, columns, rows, context, FEW)
+}
+
+/// The same; so many of them, unless there is a --limit.
+fn first<R>(
+    out: &mut dyn Write,
+    style: &Style,
+    columns: &'static [Column<R>],
+    rows: &[R],
+    context: &Context,
+    usual: usize,
+) -> io::Result<()> {
+    let limit = style.limit.unwrap_or(usual).min(rows.len());
     style.sheet(out, columns, &rows[..limit], context)?;
     match rows.len() - limit {
         0 => Ok(()),
