@@ -45,6 +45,7 @@
 //! | `tower` | a layer that measures requests, [`task::measured`] |
 //! | `tracing` | fields of a span that tell where its time went |
 //! | `inspect` | the endpoint that the command `netpoller` attaches to |
+//! | `blackbox` | what the endpoint would tell, in a file that outlives the process |
 //! | `console` | the endpoint for tokio-console, beside that |
 //! | `tls` | TLS and certificates of clients, for an endpoint that other machines may reach |
 //! | `prometheus` | the text exposition and a server for it |

@@ -14,6 +14,7 @@
 //! | `names` | from the enums of the messages to those |
 //! | `part` | a row as a table shows it: a descriptor, or one direction of it |
 //! | `filter` | what can be filtered and sorted by, and the evaluation of filters |
+//! | `recording` | messages in a file (feature `recording`) |
 
 #![forbid(unsafe_code)]
 
@@ -23,6 +24,8 @@ pub mod filter;
 mod names;
 #[cfg(feature = "messages")]
 mod part;
+#[cfg(feature = "recording")]
+pub mod recording;
 pub mod vocabulary;
 
 #[cfg(feature = "messages")]

@@ -1,6 +1,7 @@
 //! The demo and the examples end to end: the real binaries, the real endpoint, the real terminal.
 
 mod axum;
+mod blackbox;
 mod control;
 mod doctor;
 mod events;

@@ -69,6 +69,16 @@ pub enum StartError {
         /// The socket.
         path: PathBuf,
     },
+    /// Another process writes to the file of the black box.
+    BlackBoxInUse {
+        /// The file.
+        path: PathBuf,
+    },
+    /// Something else than a recording lies where the black box would.
+    NotARecording {
+        /// The file.
+        path: PathBuf,
+    },
     /// A system call failed.
     Io {
         /// What was being done.
@@ -232,6 +242,17 @@ impl fmt::Display for StartError {
                 "somebody listens on {} already (perhaps this process); name another path",
                 path.display()
             ),
+            Self::BlackBoxInUse { path } => write!(
+                f,
+                "another process, or this one, writes to {} already; name another path, such as one with the number of \
+                 the process in it",
+                path.display()
+            ),
+            Self::NotARecording { path } => write!(
+                f,
+                "{} exists and is not a recording; it is left alone: remove it, or name another path",
+                path.display()
+            ),
             Self::Io { action, source } => write!(f, "cannot {action}: {source}"),
         }
     }
@@ -254,7 +275,7 @@ impl From<StartError> for io::Error {
     fn from(error: StartError) -> Self {
         let kind = match &error {
             StartError::Io { source, .. } => source.kind(),
-            StartError::InUse { .. } => io::ErrorKind::AddrInUse,
+            StartError::InUse { .. } | StartError::BlackBoxInUse { .. } => io::ErrorKind::AddrInUse,
             StartError::NotLoopback { .. }
             | StartError::AnybodyMayCall { .. }
             | StartError::ControlWithoutToken { .. }

@@ -17,6 +17,7 @@
 //! | `service` | the service, which hands each question to its room |
 //! | `reflection` | health and reflection, for tools that know nothing of netpoller |
 //! | `server` | [`Server`]: started by code, never by the environment; ended when dropped |
+//! | `blackbox` | what would be told to a client, in a file (feature `blackbox`) |
 //!
 //! A file imports from those above its own in this table, and from its own room.
 //!
@@ -38,6 +39,8 @@
 //! ```
 #![forbid(unsafe_code)]
 
+#[cfg(feature = "blackbox")]
+mod blackbox;
 #[cfg(feature = "console")]
 mod console;
 mod door;
@@ -62,6 +65,8 @@ mod security_tests;
 #[cfg(test)]
 mod tests;
 
+#[cfg(feature = "blackbox")]
+pub use blackbox::{BlackBox, BlackBoxBuilder};
 pub use door::listen::{Listen, ParseListenError};
 #[cfg(feature = "tls")]
 pub use door::tls::Tls;

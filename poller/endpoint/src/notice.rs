@@ -1,7 +1,7 @@
-//! What the endpoint says on stderr: that it is open to strangers, and each call that changes
-//! something.
+//! What the endpoint says on stderr: that it is open to strangers, each call that changes
+//! something, and that a black box cannot be written.
 //!
-//! A library has no business there, with two exceptions, which somebody will look for after the
+//! A library has no business there, with these exceptions, which somebody will look for after the
 //! fact. No secret reaches this file: it is given names, not requests.
 
 use std::io::Write;

@@ -72,12 +72,12 @@ impl Inspector for Service {
         &self,
         request: Request<WatchRequest>,
     ) -> Result<Response<Self::WatchStream>, Status> {
-        let peer = Peer::of(&request)?.clone();
+        let Peer { redact, session } = Peer::of(&request)?.clone();
         let request = request.into_inner();
         pollers(&request.poller)?;
         let filter = page::predicate(request.filter.as_ref())?;
         let common = self.turns.common().clone();
-        let stream = watch::start(request, filter, &peer, common);
+        let stream = watch::start(request, filter, redact, session.stalled, common);
         Ok(Response::new(stream))
     }
 

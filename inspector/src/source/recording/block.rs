@@ -1,37 +1,11 @@
-//! The blocks of a recording, and finding them again where the file was cut or damaged.
-//!
-//! A recording begins with eight bytes that say what it is, and is only ever appended to. Each
-//! block has a head of [`HEAD`] bytes, all numbers little endian, and then its content, compressed
-//! by deflate (RFC 1951):
-//!
-//! | bytes | of the head |
-//! |---|---|
-//! | 4 | a mark, by which blocks are found behind a damage |
-//! | 4 | what is in it, a [`Content`] |
-//! | 4 | length of the content |
-//! | 4 | length of the same as it is stored |
-//! | 8 | the first moment in it, in nanoseconds of the process's monotonic clock |
-//! | 8 | the last moment in it |
-//! | 4 | CRC-32 of what is stored |
-//! | 4 | CRC-32 of the head before this number |
+//! The blocks of a recording, found again where the file was cut or damaged.
 
 use std::fs::File;
-use std::io::{self, Read, Write};
+use std::io;
 use std::os::unix::fs::FileExt;
 
-use flate2::Compression;
-use flate2::read::DeflateDecoder;
-use flate2::write::DeflateEncoder;
+use netpoller_proto::recording::{HEAD, Head, MAGIC, MARK};
 
-/// What a recording begins with; the last byte is the version of the file.
-pub(super) const MAGIC: [u8; 8] = *b"netpoll\x01";
-const MARK: [u8; 4] = *b"\xf1npb";
-/// Length of a head.
-pub(super) const HEAD: usize = 40;
-/// Length of a content from which on it is written.
-pub(super) const FULL: usize = 256 << 10;
-/// Length of a content, at most.
-pub(super) const LARGEST: usize = 8 << 20;
 /// Bytes that are looked through at a time for a mark.
 const STEP: usize = 64 << 10;
 
@@ -66,43 +40,14 @@ impl Bytes for Vec<u8> {
     }
 }
 
-/// What is in a block. Events are apart from all else, for they are most of a recording, and
-/// whoever wants to know how things stood at a moment need not read them.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(super) enum Content {
-    /// What has changed.
-    Changes = 0,
-    /// All that was known, and then what has changed.
-    Keyframe = 1,
-    /// Events.
-    Events = 2,
-}
-
-impl Content {
-    fn of(number: u32) -> Option<Self> {
-        let all = [Self::Changes, Self::Keyframe, Self::Events];
-        all.into_iter().find(|it| *it as u32 == number)
-    }
-}
-
 /// A block.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Block {
-    pub(super) of: Content,
-    pub(super) first_ns: u64,
-    pub(super) last_ns: u64,
+    pub(super) head: Head,
     /// What was before it cannot be read.
     pub(super) behind_gap: bool,
     /// Where its stored content is.
     at: u64,
-    content: u32,
-    stored: u32,
-    crc: u32,
-}
-
-/// Length of what is stored, at most: deflate takes nine bits for a byte where it does worst.
-fn largest_stored(content: u32) -> u32 {
-    content + content / 8 + 64
 }
 
 /// What cannot be read of a file.
@@ -115,50 +60,10 @@ pub(super) struct Gap {
 }
 
 impl Block {
-    /// A block as it is written.
-    pub(super) fn written(
-        of: Content,
-        (first_ns, last_ns): (u64, u64),
-        content: &[u8],
-    ) -> io::Result<Vec<u8>> {
-        let mut encoder = DeflateEncoder::new(vec![0; HEAD], Compression::fast());
-        encoder.write_all(content)?;
-        let mut written = encoder.finish()?;
-        let (head, stored) = written.split_at_mut(HEAD);
-        let length = |length: usize| {
-            u32::try_from(length).map_err(|_| io::Error::from(io::ErrorKind::FileTooLarge))
-        };
-        let mut rest = &mut *head;
-        rest.write_all(&MARK)?;
-        rest.write_all(&(of as u32).to_le_bytes())?;
-        rest.write_all(&length(content.len())?.to_le_bytes())?;
-        rest.write_all(&length(stored.len())?.to_le_bytes())?;
-        rest.write_all(&first_ns.to_le_bytes())?;
-        rest.write_all(&last_ns.to_le_bytes())?;
-        rest.write_all(&crc32fast::hash(stored).to_le_bytes())?;
-        let crc = crc32fast::hash(&head[..HEAD - 4]);
-        head[HEAD - 4..].copy_from_slice(&crc.to_le_bytes());
-        Ok(written)
-    }
-
     /// From a head that lies there; `None` if it is none.
     fn headed(head: &[u8; HEAD], at: u64) -> Option<Self> {
-        let word = |at: usize| -> u32 {
-            u32::from_le_bytes(head[at..at + 4].try_into().unwrap_or_default())
-        };
-        let long = |at: usize| u64::from(word(at)) | u64::from(word(at + 4)) << 32;
-        let is_sound = head[..4] == MARK
-            && word(8) as usize <= LARGEST
-            && word(12) <= largest_stored(word(8))
-            && word(HEAD - 4) == crc32fast::hash(&head[..HEAD - 4]);
-        let of = Content::of(word(4)).filter(|_| is_sound)?;
-        Some(Self {
-            of,
-            content: word(8),
-            stored: word(12),
-            first_ns: long(16),
-            last_ns: long(24).max(long(16)),
-            crc: word(32),
+        Head::read(head).map(|head| Self {
+            head,
             at: at + HEAD as u64,
             behind_gap: false,
         })
@@ -171,21 +76,14 @@ impl Block {
 
     /// Where the next one begins.
     fn end(&self) -> u64 {
-        self.at + u64::from(self.stored)
+        self.at + self.head.stored() as u64
     }
 
     /// Its content; an error if it is not what was written.
     pub(super) fn content(&self, bytes: &dyn Bytes) -> io::Result<Vec<u8>> {
-        let mut stored = vec![0; self.stored as usize];
+        let mut stored = vec![0; self.head.stored()];
         bytes.read(self.at, &mut stored)?;
-        let mut content = Vec::with_capacity(self.content as usize);
-        DeflateDecoder::new(&stored[..])
-            .take(u64::from(self.content) + 1)
-            .read_to_end(&mut content)?;
-        if crc32fast::hash(&stored) != self.crc || content.len() != self.content as usize {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        Ok(content)
+        self.head.content(&stored)
     }
 }
 
@@ -211,10 +109,11 @@ pub(super) fn scan(bytes: &dyn Bytes) -> io::Result<(Vec<Block>, Vec<Gap>)> {
             ahead.pass_to_mark()?;
             continue;
         };
-        let stored = HEAD..HEAD + block.stored as usize;
-        let stored = ahead.peek(stored.end)?.get(stored);
-        let is_sound = stored.is_some_and(|it| crc32fast::hash(it) == block.crc);
-        ahead.pass(HEAD + block.stored as usize);
+        let stored = HEAD..HEAD + block.head.stored();
+        let length = stored.end;
+        let stored = ahead.peek(length)?.get(stored);
+        let is_sound = stored.is_some_and(|it| block.head.is_of(it));
+        ahead.pass(length);
         if !is_sound {
             continue;
         }
@@ -296,6 +195,7 @@ mod tests {
     use std::sync::atomic::AtomicU64;
     use std::sync::atomic::Ordering::Relaxed;
 
+    use netpoller_proto::recording::Content;
     use proptest::prelude::*;
 
     use super::*;
@@ -308,7 +208,7 @@ mod tests {
                 0 => Content::Keyframe,
                 _ => Content::Changes,
             };
-            let block = Block::written(of, (moment, moment), content);
+            let block = Head::block(of, (moment, moment), content);
             file.extend(block.expect("written to memory"));
         }
         file
@@ -326,7 +226,7 @@ mod tests {
         let file = file(&[b"one", &long, b""]);
         let (blocks, gaps) = scan(&file).expect("read");
         assert_eq!((blocks.len(), gaps.len()), (3, 0));
-        let of: Vec<Content> = blocks.iter().map(|it| it.of).collect();
+        let of: Vec<Content> = blocks.iter().map(|it| it.head.of).collect();
         assert_eq!(of, [Content::Keyframe, Content::Changes, Content::Changes]);
         assert_eq!(contents(&file), [b"one".to_vec(), long, Vec::new()]);
     }
@@ -352,7 +252,7 @@ mod tests {
         let mut file = file(&[b"one"]);
         file.extend(MARK);
         file.extend([0; 100]);
-        let last = Block::written(Content::Events, (9, 9), b"last").expect("written");
+        let last = Head::block(Content::Events, (9, 9), b"last").expect("written");
         file.extend(last);
         let (blocks, gaps) = scan(&file).expect("read");
         assert_eq!(contents(&file), [b"one".to_vec(), b"last".to_vec()]);
@@ -401,39 +301,11 @@ mod tests {
     fn everything_is_read_once_however_many_marks_are_none() {
         let mut damaged = file(&[b"one", &[7; 300_000]]);
         damaged.extend(MARK.repeat(100_000));
-        damaged.extend(Block::written(Content::Events, (9, 9), b"last").expect("written"));
+        damaged.extend(Head::block(Content::Events, (9, 9), b"last").expect("written"));
         let counted = Counted::of(damaged);
         let (blocks, gaps) = scan(&counted).expect("read");
         assert_eq!((blocks.len(), gaps.len()), (3, 1));
         assert!(counted.read.into_inner() <= counted.size);
-    }
-
-    #[test]
-    fn what_is_stored_is_no_longer_than_its_content_can_make_it() {
-        // Nothing that could be made shorter.
-        let mut noise = 1_u64;
-        let noise = std::iter::repeat_with(|| {
-            noise = noise
-                .wrapping_mul(6_364_136_223_846_793_005)
-                .wrapping_add(1);
-            (noise >> 56) as u8
-        });
-        let noise: Vec<u8> = noise.take(300_000).collect();
-        for content in [&b""[..], b"a", &noise[..100], &noise] {
-            assert_eq!(contents(&file(&[content])), [content]);
-        }
-        let mut long = file(&[b"one"]);
-        let head = &mut long[MAGIC.len()..][..HEAD];
-        head[12..16].copy_from_slice(&u32::MAX.to_le_bytes());
-        let crc = crc32fast::hash(&head[..HEAD - 4]);
-        head[HEAD - 4..].copy_from_slice(&crc.to_le_bytes());
-        let sparse = Counted {
-            size: 5 << 30,
-            ..Counted::of(long)
-        };
-        // It says that it is of four gigabytes, and they are there.
-        let begin = Block::headed(&sparse.bytes[8..48].try_into().expect("a head"), 8);
-        assert_eq!(begin, None);
     }
 
     proptest! {

@@ -5,10 +5,10 @@
 
 use std::borrow::Cow;
 
+use netpoller_proto::recording::Pending;
 use netpoller_proto::v1::Entry;
 use netpoller_proto::v1::entry::Told;
 use prost::Message;
-use prost::encoding::{decode_varint, encode_varint};
 
 use crate::foreign::restored;
 use crate::source::schema::SCHEMA;
@@ -17,40 +17,24 @@ use crate::source::schema::SCHEMA;
 /// a message more.
 const LARGEST_DECODED: usize = 32 << 20;
 
-/// The moment of an entry.
-pub(super) fn at_ns(told: &Told) -> u64 {
-    match told {
-        Told::Server(it) => it.captured_at_ns,
-        Told::Frame(it) => it.captured_at_ns,
-        Told::Transitions(it) => it.captured_at_ns,
-        Told::Diagnosis(it) => it.captured_at_ns,
-        Told::Sites(it) => it.captured_at_ns,
-        Told::Ended(it) => it.at_ns,
-    }
-}
-
-/// Puts an entry behind others.
-pub(super) fn put(told: Told, content: &mut Vec<u8>) {
+/// Puts an entry behind others, and returns how many bytes it takes.
+pub(super) fn put(told: Told, moments: (u64, u64), pending: &mut Pending) -> usize {
     let entry = Entry { told: Some(told) }.encode_to_vec();
     let shape = SCHEMA.message("Entry");
     let entry = shape.and_then(|it| SCHEMA.rewrite(it, &entry, restored, usize::MAX).ok());
     // It is a message of ours, so it can be rewritten.
     let (entry, _) = entry.unwrap_or_default();
-    encode_varint(entry.len() as u64, content);
-    content.extend(entry);
+    pending.put(&entry, moments)
 }
 
 /// What a block holds; nothing if it is not whole entries. What this version does not know is left
 /// out.
-pub(super) fn all(mut content: &[u8]) -> Option<Vec<Told>> {
+pub(super) fn all(content: &[u8]) -> Option<Vec<Told>> {
     let shape = SCHEMA.message("Entry")?;
     let (mut all, mut room) = (Vec::new(), LARGEST_DECODED);
-    while !content.is_empty() {
-        let length = usize::try_from(decode_varint(&mut content).ok()?).ok()?;
-        let (entry, rest) = content.split_at_checked(length)?;
-        content = rest;
+    for entry in Pending::entries(content) {
         // As much as it takes is known before it is taken.
-        let (entry, left) = SCHEMA.rewrite(shape, entry, unchanged, room).ok()?;
+        let (entry, left) = SCHEMA.rewrite(shape, entry?, unchanged, room).ok()?;
         room = left;
         all.extend(Entry::decode(&entry[..]).ok()?.told);
     }
@@ -63,10 +47,11 @@ fn unchanged(text: &str) -> Cow<'_, str> {
 
 #[cfg(test)]
 mod tests {
+    use netpoller_proto::recording::{Content, at_ns};
     use netpoller_proto::v1::{Descriptor, Direction, Ended, WatchFrame};
+    use prost::encoding::encode_varint;
 
     use super::*;
-    use crate::source::recording::block::FULL;
 
     #[test]
     fn entries_are_read_as_they_were_written_and_with_the_texts_of_the_process() {
@@ -84,10 +69,11 @@ mod tests {
             at_ns: 9,
             why: "interrupted".into(),
         });
-        let mut content = Vec::new();
-        put(frame(r"red \u{1b}[31m"), &mut content);
-        put(ended.clone(), &mut content);
-        let read = all(&content).expect("what was written");
+        let mut pending = Pending::new(Content::Changes);
+        put(frame(r"red \u{1b}[31m"), (7, 7), &mut pending);
+        put(ended.clone(), (9, 9), &mut pending);
+        let content = pending.content();
+        let read = all(content).expect("what was written");
         assert_eq!(read, [frame("red \u{1b}[31m"), ended]);
         assert_eq!(read.iter().map(at_ns).collect::<Vec<_>>(), [7, 9]);
         assert_eq!(all(&content[..content.len() - 1]), None);
@@ -128,11 +114,11 @@ mod tests {
             upserts: (0..1_000).map(row).collect(),
             ..WatchFrame::default()
         });
-        let (mut content, mut frames) = (Vec::new(), 0);
-        while content.len() < FULL {
-            put(frame.clone(), &mut content);
+        let (mut pending, mut frames) = (Pending::new(Content::Changes), 0);
+        while !pending.is_full() {
+            put(frame.clone(), (7, 7), &mut pending);
             frames += 1;
         }
-        assert_eq!(all(&content).map(|it| it.len()), Some(frames));
+        assert_eq!(all(pending.content()).map(|it| it.len()), Some(frames));
     }
 }

@@ -3,11 +3,12 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use netpoller_proto::recording::Content;
 use netpoller_proto::v1::entry::Told;
 use netpoller_proto::v1::{Event, TransitionsFrame, WatchTransitionsRequest};
 use tonic::Status;
 
-use super::block::{Block, Content};
+use super::block::Block;
 use super::past::Past;
 use crate::source::serve::one;
 
@@ -53,11 +54,11 @@ impl Wanted {
 /// The blocks of events that happened until then.
 fn until(past: &Past, until_ns: u64) -> impl DoubleEndedIterator<Item = &Block> {
     let blocks = past.blocks(0);
-    let is_later = |it: &Block| it.of == Content::Events && it.first_ns > until_ns;
+    let is_later = |it: &Block| it.head.of == Content::Events && it.head.first_ns > until_ns;
     // Older versions wrote when the first events were told, which is after they happened.
     let later = blocks.iter().position(is_later);
     let near = later.map_or(blocks, |first| &blocks[..=first]);
-    near.iter().filter(|it| it.of == Content::Events)
+    near.iter().filter(|it| it.head.of == Content::Events)
 }
 
 /// The frames that came between two moments, both included, and of their events those that happened
@@ -67,7 +68,7 @@ pub(super) fn between<'a>(
     (from_ns, until_ns): (u64, u64),
     wanted: &'a Wanted,
 ) -> impl Iterator<Item = TransitionsFrame> + 'a {
-    let near = until(past, until_ns).filter(move |it| it.last_ns >= from_ns);
+    let near = until(past, until_ns).filter(move |it| it.head.last_ns >= from_ns);
     let mut losses_told = (0, 0);
     near.filter_map(|block| past.entries(block))
         .flatten()
@@ -107,7 +108,7 @@ pub(super) struct Forward {
 impl Forward {
     /// Begins with those of about that time.
     pub(super) fn from(past: Arc<Past>, from_ns: u64, wanted: Wanted) -> Self {
-        let is_near = |it: &Block| it.of == Content::Events && it.last_ns >= from_ns;
+        let is_near = |it: &Block| it.head.of == Content::Events && it.head.last_ns >= from_ns;
         let next = past.blocks(0).iter().position(is_near);
         Self {
             next: next.unwrap_or(usize::MAX),
@@ -138,7 +139,7 @@ impl Forward {
     fn read_block(&mut self) -> bool {
         let past = Arc::clone(&self.past);
         let mut blocks = past.blocks(self.next).iter();
-        let Some(at) = blocks.position(|it| it.of == Content::Events) else {
+        let Some(at) = blocks.position(|it| it.head.of == Content::Events) else {
             return false;
         };
         let block = &past.blocks(self.next)[at];

@@ -1,14 +1,13 @@
 //! What a process has told lately: a recording in memory that forgets its beginning.
 
-use std::collections::VecDeque;
 use std::io;
 use std::time::Duration;
 
+use netpoller_proto::recording::{Kept, MAGIC};
 use netpoller_proto::v1::{
     DiagnoseResponse, GetServerResponse, ListSitesResponse, TransitionsFrame, WatchFrame,
 };
 
-use super::block::MAGIC;
 use super::past::Past;
 use super::writer::Writer;
 use crate::failure::Failure;
@@ -22,11 +21,7 @@ const KEPT: u64 = 64 << 20;
 #[derive(Debug)]
 pub(crate) struct Memory {
     writer: Writer<Vec<u8>>,
-    kept: u64,
-    /// Bytes that are forgotten, of all that were written.
-    forgotten: u64,
-    /// The bytes of all at which a whole table begins that is kept.
-    tables: VecDeque<u64>,
+    kept: Kept,
     /// The process that is remembered: its number, and when it was started.
     process: (u32, u64),
 }
@@ -43,13 +38,12 @@ impl Memory {
 
     fn of(server: GetServerResponse, kept: u64) -> Result<Self, Failure> {
         let process = process(&server);
+        let kept = Kept::new(kept);
         let writer = Writer::new(Vec::new(), server).map_err(failed)?;
         Ok(Self {
             process,
-            writer: writer.with_keyframes_every(kept / 4),
+            writer: writer.with_keyframes_every(kept.table_every()),
             kept,
-            forgotten: 0,
-            tables: VecDeque::new(),
         })
     }
 
@@ -89,30 +83,19 @@ impl Memory {
     /// Forgets the beginning of what is more than is kept. What is left begins with a whole table;
     /// it is an error if the process tells more and more, and never a whole one.
     fn forget(&mut self) -> Result<(), Failure> {
-        let (written, last) = (self.writer.written(), self.writer.keyframe_begin());
-        if self.tables.back() != Some(&last) {
-            self.tables.push_back(last);
+        let written = self.writer.written();
+        self.kept.table(self.writer.keyframe_begin());
+        if let Some(left) = self.kept.left(written) {
+            self.kept.begins(written - left);
+            let left = usize::try_from(left).unwrap_or(usize::MAX);
+            let out = self.writer.out_mut();
+            let end = out.len().saturating_sub(left);
+            out.drain(MAGIC.len()..end.max(MAGIC.len()));
         }
-        if written - self.forgotten <= self.kept {
-            return Ok(());
+        match self.kept.is_far_over(written) {
+            true => Err(Failure::Runtime("no whole table comes any more".to_owned())),
+            false => Ok(()),
         }
-        // A quarter more than has to be, so that it need not be done for each block.
-        let from = written.saturating_sub(self.kept / 4 * 3);
-        let before = self.tables.iter().take_while(|it| **it < from).count();
-        self.tables.drain(..before);
-        // One that is not written yet begins where all ends.
-        let Some(begin) = self.tables.front() else {
-            return match written - self.forgotten > self.kept / 4 * 5 {
-                true => Err(Failure::Runtime("no whole table comes any more".to_owned())),
-                false => Ok(()),
-            };
-        };
-        let kept = usize::try_from(written - begin).unwrap_or(usize::MAX);
-        let out = self.writer.out_mut();
-        let end = out.len().saturating_sub(kept);
-        out.drain(MAGIC.len()..end.max(MAGIC.len()));
-        self.forgotten = *begin - MAGIC.len() as u64;
-        Ok(())
     }
 }
 

@@ -3,11 +3,10 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
 
+use netpoller_proto::recording::{self, Content};
 use netpoller_proto::v1::entry::Told;
 use netpoller_proto::v1::{DiagnoseResponse, GetServerResponse, ListSitesResponse};
 
-use super::block::Content;
-use super::entries;
 use super::past::Past;
 use crate::model::Model;
 
@@ -73,7 +72,7 @@ impl Moment {
         self.at_ns = at_ns;
         loop {
             while let Some(told) = self.later.pop_front() {
-                if entries::at_ns(&told) > at_ns {
+                if recording::at_ns(&told) > at_ns {
                     return self.later.push_front(told);
                 }
                 self.take(told);
@@ -82,14 +81,14 @@ impl Moment {
             let Some(block) = past.blocks(self.next).first() else {
                 return;
             };
-            let is_state = block.of != Content::Events;
+            let is_state = block.head.of != Content::Events;
             // Events may stand before changes that are earlier.
-            if is_state && block.first_ns > at_ns {
+            if is_state && block.head.first_ns > at_ns {
                 return;
             }
             self.next += 1;
-            if block.of == Content::Keyframe || block.behind_gap {
-                self.is_blind = block.of != Content::Keyframe;
+            if block.head.of == Content::Keyframe || block.behind_gap {
+                self.is_blind = block.head.of != Content::Keyframe;
                 self.model.interrupt();
             }
             if !is_state {

@@ -5,9 +5,10 @@ use std::fs::File;
 use std::io;
 use std::path::Path;
 
+use netpoller_proto::recording::{Content, MAGIC};
 use netpoller_proto::v1::entry::Told;
 
-use super::block::{Block, Bytes, Content, Gap, MAGIC, scan};
+use super::block::{Block, Bytes, Gap, scan};
 use super::entries;
 use crate::failure::Failure;
 use crate::foreign;
@@ -80,7 +81,7 @@ impl Past {
             missing: Vec::new(),
         };
         past.begins_at_ns = past.first_table().ok_or("nowhere in it is a whole table")?;
-        let last = past.blocks.iter().map(|block| block.last_ns).max();
+        let last = past.blocks.iter().map(|block| block.head.last_ns).max();
         past.ends_at_ns = last.unwrap_or(0).max(past.begins_at_ns);
         if let Some(entries) = past.blocks.last().and_then(|block| past.entries(block)) {
             let ended = entries.into_iter().rev().find_map(|told| match told {
@@ -106,7 +107,9 @@ impl Past {
     /// The last block before another one that begins with all that was known.
     pub(super) fn keyframe_before(&self, block: usize) -> Option<usize> {
         let blocks = self.blocks.get(..block)?;
-        blocks.iter().rposition(|it| it.of == Content::Keyframe)
+        blocks
+            .iter()
+            .rposition(|it| it.head.of == Content::Keyframe)
     }
 
     /// The last block at or before this moment that begins with all that was known; the first of
@@ -116,12 +119,12 @@ impl Past {
             .blocks
             .iter()
             .enumerate()
-            .filter(|(_, it)| it.of == Content::Keyframe);
+            .filter(|(_, it)| it.head.of == Content::Keyframe);
         let mut first = None;
         let mut last = None;
         for (number, block) in keyframes {
             first.get_or_insert(number);
-            if block.first_ns <= at_ns {
+            if block.head.first_ns <= at_ns {
                 last = Some(number);
             }
         }
@@ -132,8 +135,8 @@ impl Past {
     fn first_table(&self) -> Option<u64> {
         let mut is_known = false;
         for block in &self.blocks {
-            is_known = block.of == Content::Keyframe || (is_known && !block.behind_gap);
-            if !is_known || block.of == Content::Events {
+            is_known = block.head.of == Content::Keyframe || (is_known && !block.behind_gap);
+            if !is_known || block.head.of == Content::Events {
                 continue;
             }
             let Some(entries) = self.entries(block) else {

@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, LazyLock};
 
+use netpoller_proto::recording::{Content, Head, MAGIC, Pending, at_ns};
 use netpoller_proto::v1::entry::Told;
 use netpoller_proto::v1::{
     Descriptor, Event, EventKind, TransitionsFrame, WatchFrame, WatchRequest,
@@ -10,7 +11,6 @@ use netpoller_proto::v1::{
 use proptest::prelude::*;
 use tokio_stream::StreamExt;
 
-use super::block::{Block, Content, MAGIC};
 use super::entries;
 use super::events::{Wanted, between, last};
 use super::moment::Moment;
@@ -91,6 +91,15 @@ fn written(seconds: u64) -> (Vec<u8>, BTreeMap<u64, Rows>) {
     (file, truth)
 }
 
+/// A block with one entry.
+fn block(of: Content, told: Told) -> Vec<u8> {
+    let moments = [at_ns(&told); 2].into();
+    let mut pending = Pending::new(of);
+    entries::put(told, moments, &mut pending);
+    let block = pending.take(Content::Changes).expect("written");
+    block.expect("an entry").0
+}
+
 fn past(file: Vec<u8>) -> Result<Arc<Past>, String> {
     Past::of(Box::new(file)).map(Arc::new)
 }
@@ -117,7 +126,7 @@ fn each_moment_is_as_it_was_forth_and_back() {
     let keyframes = past
         .blocks(0)
         .iter()
-        .filter(|it| it.of == Content::Keyframe)
+        .filter(|it| it.head.of == Content::Keyframe)
         .count();
     assert_eq!(keyframes, 4, "one a minute");
     let mut moment = Moment::first(Arc::clone(&past));
@@ -247,10 +256,7 @@ fn events_are_found_whose_block_says_when_they_were_told() {
                 .into(),
             ..TransitionsFrame::default()
         };
-        let mut content = Vec::new();
-        entries::put(Told::Transitions(frame), &mut content);
-        let block = Block::written(Content::Events, (at_ns, at_ns), &content);
-        file.extend(block.expect("written"));
+        file.extend(block(Content::Events, Told::Transitions(frame)));
     }
     let past = past(file).expect("a recording");
     let wanted = Wanted::default();
@@ -403,11 +409,10 @@ fn a_table_of_which_the_end_is_missing_leaves_the_one_before() {
     let (file, truth) = written(70);
     let whole = past(file.clone()).expect("a recording");
     let mut blocks = whole.blocks(0).iter().rev();
-    let last = blocks.find(|it| it.of == Content::Keyframe);
+    let last = blocks.find(|it| it.head.of == Content::Keyframe);
     let begin = usize::try_from(last.expect("a table").begin()).expect("small");
     let mut cut = file[..begin].to_vec();
     // The first of its pieces, and no more.
-    let mut content = Vec::new();
     let piece = WatchFrame {
         sequence: 0,
         captured_at_ns: fixture::NOW_NS + 60 * SECOND,
@@ -415,10 +420,7 @@ fn a_table_of_which_the_end_is_missing_leaves_the_one_before() {
         keyframe: true,
         ..WatchFrame::default()
     };
-    entries::put(Told::Frame(piece), &mut content);
-    let at_ns = fixture::NOW_NS + 60 * SECOND;
-    let block = Block::written(Content::Keyframe, (at_ns, at_ns), &content);
-    cut.extend(block.expect("written"));
+    cut.extend(block(Content::Keyframe, Told::Frame(piece)));
     let past = past(cut).expect("a recording");
     let mut moment = Moment::first(Arc::clone(&past));
     for second in [69, 3, 61, 59, 69] {
@@ -433,7 +435,7 @@ fn a_table_that_cannot_be_read_hides_none_that_comes_later() {
     let (file, truth) = written(5);
     let damaged = |content: &[u8]| {
         let span = (fixture::NOW_NS, fixture::NOW_NS);
-        let block = Block::written(Content::Keyframe, span, content).expect("written");
+        let block = Head::block(Content::Keyframe, span, content).expect("written");
         let (begin, rest) = file.split_at(MAGIC.len());
         [begin, &block, rest].concat()
     };

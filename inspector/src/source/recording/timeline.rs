@@ -2,10 +2,10 @@
 
 use std::collections::HashSet;
 
+use netpoller_proto::recording::Content;
 use netpoller_proto::v1::Finding;
 use netpoller_proto::v1::entry::Told;
 
-use super::block::Content;
 use super::past::Past;
 use crate::timeline::{Sample, Timeline};
 
@@ -30,7 +30,7 @@ pub(super) fn of(past: &Past) -> Timeline {
     let mut before = HashSet::new();
     let within = |at_ns: u64| at_ns.clamp(past.begins_at_ns, past.ends_at_ns);
     let blocks = past.blocks(0).iter();
-    for block in blocks.filter(|block| block.of != Content::Events) {
+    for block in blocks.filter(|block| block.head.of != Content::Events) {
         for told in past.entries(block).unwrap_or_default() {
             match told {
                 Told::Frame(frame) => {

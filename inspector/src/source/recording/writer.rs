@@ -3,13 +3,13 @@
 use std::io::{self, Write};
 use std::sync::Arc;
 
+use netpoller_proto::recording::{self, Content, MAGIC, Pending};
 use netpoller_proto::v1::entry::Told as Entry;
 use netpoller_proto::v1::{
     Descriptor, DiagnoseResponse, Ended, GetServerResponse, ListSitesResponse, TransitionsFrame,
     WatchFrame,
 };
 
-use super::block::{Block, Content, FULL, MAGIC};
 use super::entries;
 use crate::model::Model;
 use crate::source::serve::{Table, Told, Wanted};
@@ -36,8 +36,8 @@ pub(crate) struct Writer<W> {
     /// Something was left out that had no room.
     is_full: bool,
     /// The blocks that are to be written next.
-    state: Next,
-    events: Next,
+    state: Pending,
+    events: Pending,
     /// The last moment in what is written.
     last_ns: u64,
     /// All that is known.
@@ -64,8 +64,8 @@ impl<W: Write> Writer<W> {
             written: MAGIC.len() as u64,
             most: u64::MAX,
             is_full: false,
-            state: Next::of(Content::Keyframe),
-            events: Next::of(Content::Events),
+            state: Pending::new(Content::Keyframe),
+            events: Pending::new(Content::Events),
             last_ns: server.captured_at_ns,
             keyframe_at_ns: server.captured_at_ns,
             server: server.clone(),
@@ -159,8 +159,8 @@ impl<W: Write> Writer<W> {
             at_ns,
             why: why.chars().take(REASON).collect(),
         });
-        let mut end = Next::of(Content::Changes);
-        end.put(ended, (at_ns, at_ns));
+        let mut end = Pending::new(Content::Changes);
+        entries::put(ended, (at_ns, at_ns), &mut end);
         if let Some((block, _)) = end.take(Content::Changes)? {
             self.out.write_all(&block)?;
             self.written += block.len() as u64;
@@ -188,22 +188,18 @@ impl<W: Write> Writer<W> {
     }
 
     fn put(&mut self, told: Entry) -> io::Result<()> {
-        let at_ns = entries::at_ns(&told);
-        let (first_ns, last_ns) = match &told {
-            // Events happened before they were told, the first of them long before.
-            Entry::Transitions(frame) => {
-                let happened = frame.events.iter().map(|event| event.at_ns);
-                (happened.fold(at_ns, u64::min), at_ns)
-            }
+        let (first_ns, last_ns) = recording::moments(&told);
+        let moments = match &told {
+            Entry::Transitions(_) => (first_ns, last_ns),
             // What is written again at a keyframe may be older than that, and the block is not.
-            _ => [at_ns.max(self.keyframe_at_ns); 2].into(),
+            _ => [last_ns.max(self.keyframe_at_ns); 2].into(),
         };
         let next = match &told {
             Entry::Transitions(_) => &mut self.events,
             _ => &mut self.state,
         };
-        let more = next.put(told, (first_ns, last_ns));
-        let is_full = next.content.len() >= FULL;
+        let more = entries::put(told, moments, next);
+        let is_full = next.is_full();
         if next.of != Content::Events {
             self.since_keyframe += more;
         }
@@ -265,45 +261,5 @@ impl<W: Write> Writer<W> {
         }
         self.since_keyframe = 0;
         Ok(())
-    }
-}
-
-/// A block that is to be written.
-#[derive(Debug)]
-struct Next {
-    of: Content,
-    content: Vec<u8>,
-    /// The first and the last moment in it; `None` while it is empty.
-    moments: Option<(u64, u64)>,
-}
-
-impl Next {
-    fn of(of: Content) -> Self {
-        Self {
-            of,
-            content: Vec::new(),
-            moments: None,
-        }
-    }
-
-    /// Puts an entry behind others, and returns how long it is.
-    fn put(&mut self, told: Entry, (first_ns, last_ns): (u64, u64)) -> usize {
-        let (first, last) = self.moments.unwrap_or((first_ns, last_ns));
-        self.moments = Some((first.min(first_ns), last.max(last_ns)));
-        let before = self.content.len();
-        entries::put(told, &mut self.content);
-        self.content.len() - before
-    }
-
-    /// The block as it is written and the last moment in it, unless it is empty; what comes next is
-    /// a block of its own, even if this one is not written.
-    fn take(&mut self, then: Content) -> io::Result<Option<(Vec<u8>, u64)>> {
-        let Some(moments) = self.moments.take() else {
-            return Ok(None);
-        };
-        let of = std::mem::replace(&mut self.of, then);
-        let content = std::mem::take(&mut self.content);
-        let block = Block::written(of, moments, &content)?;
-        Ok(Some((block, moments.1)))
     }
 }

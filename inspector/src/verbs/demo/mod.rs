@@ -13,6 +13,7 @@ mod tally;
 
 use std::io::{self, IsTerminal, Write};
 use std::net::SocketAddr;
+use std::path::PathBuf;
 use std::sync::Arc;
 use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
@@ -63,6 +64,9 @@ pub(crate) struct DemoArgs {
     /// noted on stderr, so it goes with --headless.
     #[arg(long)]
     pub(crate) control: bool,
+    /// Keep a black box there: a recording that outlives the demo, however it ends.
+    #[arg(long, value_name = "FILE")]
+    pub(crate) black_box: Option<PathBuf>,
     /// Serve Prometheus metrics there; port 0 for any.
     #[arg(long, value_name = "ADDR")]
     pub(crate) metrics: Option<SocketAddr>,
@@ -103,6 +107,12 @@ impl Verb for DemoArgs {
         let endpoint = endpoint
             .start()
             .map_err(|error| Failure::Runtime(error.to_string()))?;
+        let black_box = args
+            .black_box
+            .as_ref()
+            .map(inspect::BlackBox::start)
+            .transpose()
+            .map_err(|error| Failure::Runtime(error.to_string()))?;
         let metrics = args
             .metrics
             .map(|addr| prometheus::Server::builder(addr).start())
@@ -121,6 +131,12 @@ impl Verb for DemoArgs {
                 );
                 for control in endpoint.control_targets() {
                     eprintln!("evict with:  netpoller evict ID --control {control}");
+                }
+                if let Some(black_box) = &black_box {
+                    eprintln!(
+                        "black box:  netpoller -t file:{}",
+                        black_box.path().display()
+                    );
                 }
                 if let Some(metrics) = &metrics {
                     eprintln!("metrics at {}", metrics.url());

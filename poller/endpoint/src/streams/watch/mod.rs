@@ -24,7 +24,6 @@ use tokio::time::{Instant, sleep_until};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::Status;
 
-use crate::door::connection::Peer;
 use crate::guard::guarded;
 use crate::methods::find::pollers;
 use crate::methods::page::Filter;
@@ -41,11 +40,12 @@ const SHORTEST: Duration = Duration::from_millis(100);
 pub(crate) fn start(
     request: WatchRequest,
     filter: Option<Predicate>,
-    peer: &Peer,
+    redact: bool,
+    stalled: Duration,
     common: Arc<Common>,
 ) -> ReceiverStream<Result<WatchFrame, Status>> {
-    let (frames, stream) = Outlet::new(1, peer.session.stalled);
-    let watcher = Watcher::new(request, filter, peer.redact);
+    let (frames, stream) = Outlet::new(1, stalled);
+    let watcher = Watcher::new(request, filter, redact);
     tokio::spawn(async move { run(watcher, &common, frames).await });
     ReceiverStream::new(stream)
 }
