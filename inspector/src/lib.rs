@@ -2,12 +2,12 @@
 //!
 //! The floors, from the ground up: `timeline` is how a process went on; `model` folds what it
 //! answers; `source` finds and asks it; `table` and `query` say which columns and which rows are
-//! wanted; `findings` are what is wrong with it, `description` all about one descriptor, and
-//! `comparison` what has changed; `document` and `out` print them; `tui` shows the same rows live;
-//! `config` reads the configuration file; `verbs` is one file per verb, and a folder for the demo's
-//! service; `cli` is the command line. Nothing below `tui` knows of terminals in raw mode, and
-//! nothing below `cli` of the command line as a whole: each verb owns its arguments, and `globals`
-//! are those that every verb accepts.
+//! wanted; `findings` are what is wrong with it, `description` all about one descriptor,
+//! `comparison` what has changed, and `perfetto` what happened as a trace; `document` and `out`
+//! print them; `tui` shows the same rows live; `config` reads the configuration file; `verbs` is
+//! one file per verb, and a folder for the demo's service; `cli` is the command line. Nothing below
+//! `tui` knows of terminals in raw mode, and nothing below `cli` of the command line as a whole:
+//! each verb owns its arguments, and `globals` are those that every verb accepts.
 //!
 //! What every floor may use stands beside them: `text`, `foreign`, `paint`, `clock`, `failure` and
 //! `quantile`.
@@ -31,6 +31,7 @@ mod globals;
 mod model;
 mod out;
 mod paint;
+mod perfetto;
 mod quantile;
 mod query;
 mod source;

@@ -13,6 +13,7 @@
 //! | `rows`, `mock` | made-up rows, and an endpoint that serves them |
 //! | `oracle` | the Go oracle: scripts, and what runs them here and there |
 //! | `op_script`, `wire` | what a fuzzer's bytes mean: operations on streams, and messages |
+//! | `perfetto` | traces, read from their bytes |
 //! | `poll2`, `interrupt`, `seccomp` | poll(2) as somebody's loop calls it, and calls that are interrupted or refused |
 //!
 //! No test sleeps to get an order, and none uses a fixed port. A test has a poller of its own
@@ -28,6 +29,7 @@ pub mod mock;
 pub mod op_script;
 pub mod oracle;
 mod pair;
+pub mod perfetto;
 pub mod poll2;
 pub mod program;
 pub mod pty;

@@ -27,7 +27,7 @@ const MANY: usize = 1_000;
 const MOST: usize = 20_000;
 
 /// A descriptor, by poller and id.
-type Key = (String, String);
+pub(super) type Key = (String, String);
 
 struct Known {
     /// `None` if it was closed before it could be looked at.
@@ -88,6 +88,35 @@ impl<'a> Admission<'a> {
         subject(event, row.map(Arc::as_ref))
     }
 
+    /// Who is parked now, of those that are wanted.
+    pub(super) async fn parked(&mut self) -> Result<Vec<(Arc<Descriptor>, Direction)>, Failure> {
+        let selection = Selection {
+            waiting_only: true,
+            ..Selection::default()
+        };
+        let waiting = self.connection.descriptors(&selection).await?;
+        let mut parked = Vec::new();
+        for row in waiting.rows {
+            for direction in Direction::ALL {
+                let part = Part {
+                    row: &row,
+                    direction: Some(direction),
+                };
+                let holds = |query: &Query| query.holds(part, waiting.captured_at_ns);
+                if self.query.is_none_or(holds) {
+                    parked.push((Arc::clone(&row), direction));
+                }
+            }
+            self.remember(row, Instant::now());
+        }
+        Ok(parked)
+    }
+
+    /// The row of a descriptor as it was looked at last; nothing if it was closed before that.
+    pub(super) fn known(&self, key: &Key) -> Option<Arc<Descriptor>> {
+        self.known.get(key).and_then(|known| known.row.clone())
+    }
+
     fn admits(&self, query: &Query, event: &Event) -> bool {
         let (row, direction) = self.row(event);
         query.holds(
@@ -114,6 +143,11 @@ impl<'a> Admission<'a> {
             .collect();
         wanted.sort_unstable();
         wanted.dedup();
+        self.look_at(wanted).await
+    }
+
+    /// Asks for these descriptors, whatever is known of them.
+    pub(super) async fn look_at(&mut self, wanted: Vec<Key>) -> Result<(), Failure> {
         if wanted.is_empty() {
             return Ok(());
         }
@@ -133,6 +167,7 @@ impl<'a> Admission<'a> {
                 rows.extend(self.connection.descriptors(&selection).await?.rows);
             }
         }
+        let now = Instant::now();
         for key in wanted {
             // What has closed since is remembered as it was.
             self.known
@@ -141,14 +176,14 @@ impl<'a> Admission<'a> {
                 .or_insert(Known { row: None, at: now });
         }
         for row in rows {
-            let known = Known {
-                row: Some(Arc::clone(&row)),
-                at: now,
-            };
-            self.known
-                .insert((row.poller.clone(), row.id().to_string()), known);
+            self.remember(row, now);
         }
         Ok(())
+    }
+
+    fn remember(&mut self, row: Arc<Descriptor>, at: Instant) {
+        let key = (row.poller.clone(), row.id().to_string());
+        self.known.insert(key, Known { row: Some(row), at });
     }
 }
 

@@ -9,6 +9,7 @@
 //! | `listing` | the tables that `ls`, `top` and `watch` take |
 //! | `admission` | which events pass a filter |
 //! | `control` | where `evict` and `break` act |
+//! | `writing` | what `record` and `trace` write to a file |
 
 mod admission;
 mod audit;
@@ -34,9 +35,11 @@ pub(crate) mod session;
 mod stats;
 mod targets;
 mod top;
+mod trace;
 pub(crate) mod tui;
 pub(crate) mod verb;
 mod watch;
+mod writing;
 
 use clap::Subcommand;
 
@@ -136,6 +139,12 @@ verbs! {
         after_help = "Examples:\n  netpoller -t file:incident.npl replay --serve ./replay.sock\n  netpoller -t file:incident.npl replay --serve ./replay.sock --at -30s --speed 0.1\n  netpoller -t unix:./replay.sock                          the terminal UI, as if it happened now\n  netpoller -t unix:./replay.sock watch waiters\n\nAll who ask are told of the same moment, which goes on as time does. At its end it stays there. Verbs need no replay\nto read a recording: `netpoller -t file:incident.npl ls`."
     )]
     Replay(replay::ReplayArgs),
+    /// Write the events as a Perfetto trace: who waited where, what woke it and when it ran, on a
+    /// time line.
+    #[command(
+        after_help = "Examples:\n  netpoller trace -o x.pftrace --for 10s              what the recorder still holds, and ten seconds more\n  netpoller trace -o x.pftrace -w 'peer~10.0.0.7'     until Ctrl-C, of some descriptors\n  netpoller -t file:incident.npl trace -o x.pftrace   all of a recording\n  netpoller -t file:incident.npl trace -o x.pftrace --at -30s --for 5s   five seconds of it\n\nTracks: below the process each poller, with a track for each of its threads (polls, what the kernel told, deadlines that\nfired, breaks, who ran) and for each descriptor (its line, and its directions with a slice for each wait, from where the\nwaiter was parked to where it ran, and in that one from the wake on). Sleeps are drawn together. Arrows go from what the\nkernel told, or the deadline that fired, to the wake, and on to where the waiter ran.\n\nNothing is guessed. Events do not say who waits: that is of the table, asked meanwhile; `waiter_seen` says whether it was\nseen in this wait or in another one there. `events_lost` marks where the recorder was overwritten before it was read:\na wait across that bears `events_lost_meanwhile`, an end that was not told the outcome `not told`. Time is CLOCK_MONOTONIC.\n\nIn SQL of Perfetto: select name, dur, extract_arg(arg_set_id, 'debug.location') from slice where category = 'wait'"
+    )]
+    Trace(trace::TraceArgs),
     /// Open the terminal UI (the default on a terminal).
     Tui(tui::TuiArgs),
     /// Run a busy example service in this process and look at it.

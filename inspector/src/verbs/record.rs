@@ -1,6 +1,6 @@
 //! `netpoller record`: what a process tells, in a file.
 
-use std::fs::{File, OpenOptions};
+use std::fs::File;
 use std::io::{self, BufWriter, IsTerminal, Write};
 use std::path::{Path, PathBuf};
 use std::pin::Pin;
@@ -11,7 +11,6 @@ use netpoller_proto::v1::{
     DiagnoseRequest, DiagnoseResponse, ListSitesResponse, TransitionsFrame, WatchFrame,
     WatchRequest, WatchTransitionsRequest,
 };
-use tokio::signal::unix::{Signal, SignalKind, signal};
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::failure::{Failure, note};
@@ -21,6 +20,7 @@ use crate::query;
 use crate::source::{Connection, Stream, Writer};
 use crate::text;
 use crate::verbs::verb::{NONE, Usage, Verb};
+use crate::verbs::writing::{Signals, create};
 
 /// What is written is on the disk so soon.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -75,31 +75,13 @@ impl Verb for RecordArgs {
                     connection.target
                 )));
             }
-            let file = self.create()?;
+            let file = create(&self.output, self.force)?;
             self.record(&connection, globals.interval, file).await
         })
     }
 }
 
 impl RecordArgs {
-    fn create(&self) -> Result<File, Failure> {
-        let mut options = OpenOptions::new();
-        options.write(true);
-        match self.force {
-            true => options.create(true).truncate(true),
-            false => options.create_new(true),
-        };
-        let name = self.output.display();
-        options
-            .open(&self.output)
-            .map_err(|error| match error.kind() {
-                io::ErrorKind::AlreadyExists => Failure::Usage(format!(
-                    "there is a file {name} already: name another one, or say --force to write over it"
-                )),
-                _ => Failure::Runtime(format!("creating {name}: {error}")),
-            })
-    }
-
     async fn record(
         &self,
         connection: &Connection,
@@ -208,7 +190,7 @@ impl Recording {
                 Some(connection.transitions(all).await?)
             }
         };
-        let mut interrupted = signals()?;
+        let mut interrupted = Signals::catch()?;
         let mut flushes = interval(FLUSH);
         let mut asks = interval(SLOWLY);
         asks.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -355,28 +337,4 @@ async fn ask(connection: &Connection, args: &RecordArgs) -> Answers {
         }
     };
     (diagnosis, connection.sites().await.ok())
-}
-
-/// What asks to end.
-struct Signals([Signal; 3]);
-
-fn signals() -> Result<Signals, Failure> {
-    let of =
-        |kind| signal(kind).map_err(|error| Failure::Runtime(format!("catching signals: {error}")));
-    Ok(Signals([
-        of(SignalKind::interrupt())?,
-        of(SignalKind::terminate())?,
-        of(SignalKind::hangup())?,
-    ]))
-}
-
-impl Signals {
-    async fn next(&mut self) {
-        let [first, second, third] = &mut self.0;
-        tokio::select! {
-            _ = first.recv() => {}
-            _ = second.recv() => {}
-            _ = third.recv() => {}
-        }
-    }
 }

@@ -53,6 +53,7 @@ const INSPECTOR: &[&[&str]] = &[
         "description",
         "events",
         "comparison",
+        "perfetto",
     ],
     &["out", "tui"],
     &["config"],

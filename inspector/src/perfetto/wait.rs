@@ -1,0 +1,293 @@
+//! The waits of one direction of a descriptor, one after another.
+//!
+//! A wait is a slice from where its waiter was parked to where it ran, or to where it was given up;
+//! in it is another one from the wake on, so that what is not of it was the kernel's or the peer's
+//! time, and what is of it the scheduler's.
+
+use std::io::{self, Write};
+use std::sync::Arc;
+
+use netpoller_proto::v1::{Descriptor, Event, State, Waiter};
+use netpoller_proto::vocabulary::Direction;
+
+use super::writer::{Args, Mark, Value, Writer};
+
+/// What is said where neither event nor table says it.
+const NOT_TOLD: &str = "not told";
+/// What is said of a wait that goes on when the trace ends.
+pub(super) const STILL: &str = "still waiting";
+
+/// One direction.
+#[derive(Debug)]
+pub(super) struct Side {
+    pub(super) track: u64,
+    pub(super) direction: Direction,
+    wait: Option<Wait>,
+}
+
+/// A wait that goes on.
+#[derive(Debug)]
+struct Wait {
+    /// Nothing if its beginning was not told: then there is no slice.
+    began_ns: Option<u64>,
+    /// Its waiter has another waker, and is not parked until that is there.
+    is_rearmed: bool,
+    woken: Option<Woken>,
+    /// What was lost until it began.
+    lost: u64,
+    /// The row that was read while it went on, which says who waits.
+    row: Option<Arc<Descriptor>>,
+}
+
+#[derive(Debug)]
+struct Woken {
+    at_ns: u64,
+    cause: &'static str,
+    arrow: u64,
+}
+
+/// Something that happens to a direction.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Moment<'a> {
+    pub(super) at_ns: u64,
+    /// Events that were lost so far.
+    pub(super) lost: u64,
+    /// What was seen of the descriptor last.
+    pub(super) row: Option<&'a Arc<Descriptor>>,
+}
+
+impl Side {
+    pub(super) fn new(track: u64, direction: Direction) -> Self {
+        Self {
+            track,
+            direction,
+            wait: None,
+        }
+    }
+
+    /// Whether it is not known who waits.
+    pub(super) fn is_unseen(&self) -> bool {
+        let parked = self.wait.as_ref().filter(|it| it.woken.is_none());
+        parked.is_some_and(|it| it.began_ns.is_some() && it.row.is_none())
+    }
+
+    /// Takes a row that was read, which may say who waits.
+    pub(super) fn saw(&mut self, row: &Arc<Descriptor>) {
+        let Some(side) = row.side(self.direction) else {
+            return;
+        };
+        if let Some(wait) = &mut self.wait
+            && side.state() == State::Parked
+            && wait.began_ns == Some(side.since_ns)
+        {
+            wait.row = Some(Arc::clone(row));
+        }
+    }
+
+    /// Somebody is parked; true if a wait has begun with that.
+    pub(super) fn park<W: Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        moment: Moment<'_>,
+        mut args: Args,
+    ) -> io::Result<bool> {
+        if let Some(wait) = &mut self.wait {
+            let is_same = wait.began_ns == Some(moment.at_ns) && wait.woken.is_none();
+            if is_same || std::mem::take(&mut wait.is_rearmed) {
+                return Ok(false);
+            }
+        }
+        self.end(writer, moment, NOT_TOLD)?;
+        self.wait = Some(Wait {
+            began_ns: Some(moment.at_ns),
+            is_rearmed: false,
+            woken: None,
+            lost: moment.lost,
+            row: None,
+        });
+        if let Some(row) = moment.row {
+            self.saw(row);
+        }
+        let direction = Value::Text(self.direction.name().to_owned());
+        args.push(("direction", direction));
+        let mark = Mark {
+            name: "wait",
+            category: "wait",
+            args,
+            ..Mark::default()
+        };
+        writer.begin(moment.at_ns, self.track, mark)?;
+        Ok(true)
+    }
+
+    /// The waiter goes on with another waker.
+    pub(super) fn rearm(&mut self) {
+        if let Some(wait) = &mut self.wait {
+            wait.is_rearmed = true;
+        }
+    }
+
+    /// The wait is over without a wake if its waiter was about to be parked again.
+    pub(super) fn unpark<W: Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        moment: Moment<'_>,
+        outcome: &'static str,
+    ) -> io::Result<()> {
+        match self.wait.as_ref().is_some_and(|it| it.is_rearmed) {
+            true => self.end(writer, moment, outcome),
+            false => Ok(()),
+        }
+    }
+
+    /// The waiter is woken, by what the arrow comes from.
+    pub(super) fn wake<W: Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        moment: Moment<'_>,
+        event: &Event,
+        args: Args,
+        arrow: u64,
+    ) -> io::Result<()> {
+        if self.wait.as_ref().is_some_and(|it| it.woken.is_some()) {
+            self.end(writer, moment, NOT_TOLD)?;
+        }
+        let cause = event.cause().map_or(NOT_TOLD, |cause| cause.name());
+        let mut mark = Mark {
+            name: "woken",
+            category: "wake",
+            args,
+            flows: vec![arrow],
+            ..Mark::default()
+        };
+        mark.args.extend([
+            ("cause", Value::Text(cause.to_owned())),
+            ("by", Value::Text(event.kind().name().to_owned())),
+            ("thread", Value::Text(event.thread.clone())),
+        ]);
+        let wait = self.wait.get_or_insert(Wait {
+            began_ns: None,
+            is_rearmed: false,
+            woken: None,
+            lost: moment.lost,
+            row: None,
+        });
+        wait.woken = Some(Woken {
+            at_ns: moment.at_ns,
+            cause,
+            arrow,
+        });
+        if wait.began_ns.is_some() {
+            return writer.begin(moment.at_ns, self.track, mark);
+        }
+        let began = Value::Text(NOT_TOLD.to_owned());
+        mark.args.push(("wait_began", began));
+        writer.instant(moment.at_ns, self.track, mark)
+    }
+
+    /// The waiter runs, as `mark` says on the track of its thread.
+    pub(super) fn run<W: Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        moment: Moment<'_>,
+        track: u64,
+        mut mark: Mark,
+    ) -> io::Result<()> {
+        if let Some(wait) = &mut self.wait {
+            mark.args.extend(waiter(wait, self.direction, moment.row));
+            if let Some(woken) = &wait.woken {
+                mark.ends.push(woken.arrow);
+            }
+        }
+        let outcome = mark.name;
+        writer.instant(moment.at_ns, track, mark)?;
+        self.close(writer, moment, outcome)
+    }
+
+    /// The wait is over, whether it was said how or not.
+    pub(super) fn end<W: Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        moment: Moment<'_>,
+        outcome: &'static str,
+    ) -> io::Result<()> {
+        let woken = self.wait.as_ref().and_then(|it| it.woken.as_ref());
+        if let Some(woken) = woken {
+            // Its arrow has to end somewhere.
+            let mark = Mark {
+                name: "run_not_told",
+                category: "wake",
+                ends: vec![woken.arrow],
+                ..Mark::default()
+            };
+            writer.instant(moment.at_ns, self.track, mark)?;
+        }
+        self.close(writer, moment, outcome)
+    }
+
+    /// Ends the slices of the wait.
+    fn close<W: Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        moment: Moment<'_>,
+        outcome: &'static str,
+    ) -> io::Result<()> {
+        let Some(wait) = self.wait.take() else {
+            return Ok(());
+        };
+        let Some(began_ns) = wait.began_ns else {
+            return Ok(());
+        };
+        let until_ns = wait.woken.as_ref().map_or(moment.at_ns, |it| it.at_ns);
+        let outcome = match &wait.woken {
+            Some(_) if outcome == STILL => "woken, not run yet",
+            _ => outcome,
+        };
+        let mut args = vec![
+            ("outcome", Value::Text(outcome.to_owned())),
+            (
+                "parked_ns",
+                Value::Number(until_ns.saturating_sub(began_ns)),
+            ),
+        ];
+        if let Some(woken) = &wait.woken {
+            args.push(("cause", Value::Text(woken.cause.to_owned())));
+            writer.end(moment.at_ns, self.track, Vec::new())?;
+        }
+        if moment.lost > wait.lost {
+            // It may be several.
+            args.push(("events_lost_meanwhile", Value::Flag(true)));
+        }
+        args.extend(waiter(&wait, self.direction, moment.row));
+        writer.end(moment.at_ns, self.track, args)
+    }
+}
+
+/// Who waits, as the row says that was read in this wait, or else as it was seen last.
+fn waiter(wait: &Wait, direction: Direction, last: Option<&Arc<Descriptor>>) -> Args {
+    let of = |row: &Arc<Descriptor>| row.side(direction).and_then(|it| it.waiter.clone());
+    let (waiter, seen) = match wait.row.as_ref().and_then(of) {
+        Some(waiter) => (Some(waiter), "in this wait"),
+        None => (last.and_then(of), "in another wait"),
+    };
+    let Some(waiter) = waiter else {
+        return Vec::new();
+    };
+    let Waiter {
+        task,
+        location,
+        nearest,
+        ..
+    } = waiter;
+    let nearest = nearest.map_or_else(String::new, |line| line.text());
+    let texts = [("task", task), ("location", location), ("nearest", nearest)];
+    let mut args: Args = texts
+        .into_iter()
+        .filter(|(_, text)| !text.is_empty())
+        .map(|(name, text)| (name, Value::Text(text)))
+        .collect();
+    if !args.is_empty() {
+        args.push(("waiter_seen", Value::Text(seen.to_owned())));
+    }
+    args
+}
