@@ -69,7 +69,8 @@ impl Look<'_> {
                 let why = "the process records nothing: it is built without instrumentation";
                 all.push(NotRun::new(name, why, None));
             } else if lint.needs_kernel && !kernel_was_read {
-                let why = "the kernel's list of registrations was read for others; ask again";
+                let why = "that look was without the kernel's list of registrations: others were \
+                           reading it, or it was recorded so";
                 all.push(NotRun::new(name, why, None));
             } else {
                 all.push(NotRun::new(name, "the process did not run it", None));

@@ -71,7 +71,7 @@ verbs! {
     /// List the processes that can be inspected: those of this user, and for root those of
     /// all users.
     #[command(
-        after_help = "Looked at are $XDG_RUNTIME_DIR/netpoller, /tmp/netpoller-UID and the XDG_RUNTIME_DIR of every process whose\nenvironment can be read; for root also /run/user/UID and the places of other users and containers.\nNETPOLLER_SOCKETS=DIR[:DIR...] names the directories to look in instead."
+        after_help = "Looked at are $XDG_RUNTIME_DIR/netpoller, /tmp/netpoller-UID and the XDG_RUNTIME_DIR of every process whose environment can be read; for root also /run/user/UID and the places of other users and containers. NETPOLLER_SOCKETS=DIR[:DIR...] names the directories to look in instead."
     )]
     Targets(targets::TargetsArgs),
     /// List a table of the process.
@@ -95,17 +95,17 @@ verbs! {
     /// Show which lines of code open descriptors and do not close them, and who is at the other
     /// end.
     #[command(
-        after_help = "Examples:\n  netpoller leaks                              what has grown within a second\n  netpoller leaks --watch --interval 1min      what grows while you wait, and goes on growing\n  netpoller leaks -f csv --interval 10s        a record for each line, peer and state\n  netpoller ls -w 'site~upstream.rs:41' --sort opened     the descriptors of one line, the oldest first\n\nThe lines come in the order in which they grow, then by what they have open:\n  OPENED, CLOSED  within the interval; with --watch since it began\n  GROWN           opened less closed. A leak grows and stays; a pool grows and rests; churn has both and no growth\n  LIVE            open now. WAITED of them somebody waits on; QUEUED bytes lie in the kernel, unread or not taken\n  AGE P50 …       half of them are this old at most; OLDEST is the oldest, `-f wide` has its id for `describe`\n\nPEER has no port where the peer has connected to us, for it is another each time. STATE is that of TCP; of what\nis no TCP socket, what it is. Below a line stand its parts, the five that grow most; `-f wide` has all.\n\nSleeps are no descriptors. Counted are the first 256 lines of each poller by themselves, all others together."
+        after_help = "Examples:\n  netpoller leaks                              what has grown within a second\n  netpoller leaks --watch --interval 1min      what grows while you wait, and goes on growing\n  netpoller leaks -f csv --interval 10s        a record for each line, peer and state\n  netpoller ls -w 'site~upstream.rs:41' --sort opened     the descriptors of one line, the oldest first\n\nThe lines come in the order in which they grow, then by what they have open:\n  OPENED, CLOSED  within the interval; with --watch since it began\n  GROWN           opened less closed. A leak grows and stays; a pool grows and rests; churn has both and no growth\n  LIVE            open now. WAITED of them somebody waits on; QUEUED bytes lie in the kernel, unread or not taken\n  AGE P50 …       half of them are this old at most; OLDEST is the oldest, `-f wide` has its id for `describe`\n\nPEER has no port where the peer has connected to us, for it is another each time. STATE is that of TCP; of what is no TCP socket, what it is. Below a line stand its parts, the five that grow most; `-f wide` has all.\n\nSleeps are no descriptors. Counted are the first 256 lines of each poller by themselves, all others together."
     )]
     Leaks(leaks::LeaksArgs),
     /// Print a line for each row that comes, changes or goes.
     #[command(
-        after_help = "Examples:\n  netpoller watch -w 'kind=tcp && state=parked' --format jsonl\n  netpoller watch waiters --until 'age>5s' --timeout 1min\n\nEach line of jsonl is a row as in `ls --format json`, with \"op\": add, mod or del.\nA row that comes and goes within --interval is in no line: `netpoller events --kind opened,closed` tells of each.\nExit code 3: --until has not come about within --timeout."
+        after_help = "Examples:\n  netpoller watch -w 'kind=tcp && state=parked' --format jsonl\n  netpoller watch waiters --until 'age>5s' --timeout 1min\n\nEach line of jsonl is a row as in `ls --format json`, with \"op\": add, mod or del. A row that comes and goes within --interval is in no line: `netpoller events --kind opened,closed` tells of each. Exit code 3: --until has not come about within --timeout."
     )]
     Watch(watch::WatchArgs),
     /// Print what the flight recorder records: transitions, deadlines, breaks, polls.
     #[command(
-        after_help = "Examples:\n  netpoller events --id 42.7 --history\n  netpoller events -k park,ready_parked --direction read\n  netpoller events --dump --format json\n\n--where is asked of each event: its poller, id, dir and thread, and of its descriptor the fields that do not change from\nmoment to moment (kind, fd, local, peer, label, opened, where, task). A descriptor that was closed before it could be\nlooked at, within some 20 ms, has only what its events say."
+        after_help = "Examples:\n  netpoller events --id 42.7 --history\n  netpoller events -k park,ready_parked --direction read\n  netpoller events --dump --format json\n\n--where is asked of each event: its poller, id, dir and thread, and of its descriptor the fields that do not change from moment to moment (kind, fd, local, peer, label, opened, where, task). A descriptor that was closed before it could be looked at, within some 20 ms, has only what its events say."
     )]
     Events(events::EventsArgs),
     /// Check the conservation laws: what was counted on the way in is what came out, plus what is
@@ -117,7 +117,7 @@ verbs! {
     /// Release whoever waits on a descriptor and refuse later operations on it, as if it were
     /// closed.
     #[command(
-        after_help = "The file descriptor stays open; its owner finds out at its next operation. Only a control endpoint\ndoes this, which a program opens on purpose.\n\nExample:\n  netpoller evict 42.7 --control unix:/run/app/control.sock\n\nExit code 7: asked whether to go on, you said no."
+        after_help = "The file descriptor stays open; its owner finds out at its next operation. Only a control endpoint does this, which a program opens on purpose.\n\nExample:\n  netpoller evict 42.7 --control unix:/run/app/control.sock\n\nExit code 7: asked whether to go on, you said no."
     )]
     Evict(evict::EvictArgs),
     /// Wake the thread that sleeps in epoll_wait, if there is one.
@@ -126,17 +126,17 @@ verbs! {
     Doctor(doctor::DoctorArgs),
     /// Compare two moments: what was opened, closed, found, counted and slower than before.
     #[command(
-        after_help = "Examples:\n  netpoller diff                                   the process now, and --interval later\n  netpoller diff --interval 1min -w 'peer~^10.0.'  the same of some descriptors\n  netpoller -t file:incident.npl diff              the beginning of a recording and its end\n  netpoller -t file:incident.npl diff @30s @-10s   two moments of it\n  netpoller diff file:good.npl file:bad.npl        two recordings, or a recording and a process\n  netpoller diff unix:/run/a.sock unix:/run/b.sock two processes\n\nOf one process are told: findings, descriptors that were opened, closed or are in another state, how many wait and\nare open at each line, what was counted, and the latencies of the time between beside those before it. Of two: findings by\nline, lines, how often is counted on average, and the latencies of all time.\n\nExit code 3: something is found that was not found before."
+        after_help = "Examples:\n  netpoller diff                                   the process now, and --interval later\n  netpoller diff --interval 1min -w 'peer~^10.0.'  the same of some descriptors\n  netpoller -t file:incident.npl diff              the beginning of a recording and its end\n  netpoller -t file:incident.npl diff @30s @-10s   two moments of it\n  netpoller diff file:good.npl file:bad.npl        two recordings, or a recording and a process\n  netpoller diff unix:/run/a.sock unix:/run/b.sock two processes\n\nOf one process are told: findings, descriptors that were opened, closed or are in another state, how many wait and are open at each line, what was counted, and the latencies of the time between beside those before it. Of two: findings by line, lines, how often is counted on average, and the latencies of all time.\n\nExit code 3: something is found that was not found before. Where one side has more findings than it tells, which of them are new is not known: that is noted, and the code is 0."
     )]
     Diff(diff::DiffArgs),
     /// Write what a process tells to a file, to be looked at later with `--target file:FILE`.
     #[command(
-        after_help = "Examples:\n  netpoller record -o incident.npl --for 5min\n  netpoller -t pid:4242 record -o incident.npl --max-size 200MiB\n  netpoller -t file:incident.npl doctor\n  netpoller -t file:incident.npl ls waiters --at -30s\n  netpoller -t file:incident.npl events -w 'peer~10.0.0.7'\n\nRecorded are the table with what the kernel knows of the sockets and the statistics, each --interval; the events of the\nflight recorder; and each 10 s a diagnosis and the lines that open descriptors. Ctrl-C ends it. What has been written\nis whole at each moment: a recorder that is killed loses the last two seconds."
+        after_help = "Examples:\n  netpoller record -o incident.npl --for 5min\n  netpoller -t pid:4242 record -o incident.npl --max-size 200MiB\n  netpoller -t file:incident.npl doctor\n  netpoller -t file:incident.npl ls waiters --at -30s\n  netpoller -t file:incident.npl events -w 'peer~10.0.0.7'\n\nRecorded are the table with what the kernel knows of the sockets and the statistics, each --interval; the events of the flight recorder; and each 10 s a diagnosis and the lines that open descriptors. Ctrl-C ends it. What has been written is whole at each moment: a recorder that is killed loses the last two seconds."
     )]
     Record(record::RecordArgs),
     /// Tell a recording to any client, as it went on.
     #[command(
-        after_help = "Examples:\n  netpoller -t file:incident.npl replay --serve ./replay.sock\n  netpoller -t file:incident.npl replay --serve ./replay.sock --at -30s --speed 0.1\n  netpoller -t unix:./replay.sock                          the terminal UI, as if it happened now\n  netpoller -t unix:./replay.sock watch waiters\n\nAll who ask are told of the same moment, which goes on as time does. At its end it stays there. Verbs need no replay\nto read a recording: `netpoller -t file:incident.npl ls`."
+        after_help = "Examples:\n  netpoller -t file:incident.npl replay --serve ./replay.sock\n  netpoller -t file:incident.npl replay --serve ./replay.sock --at -30s --speed 0.1\n  netpoller -t unix:./replay.sock                          the terminal UI, as if it happened now\n  netpoller -t unix:./replay.sock watch waiters\n\nAll who ask are told of the same moment, which goes on as time does. At its end it stays there. Verbs need no replay to read a recording: `netpoller -t file:incident.npl ls`."
     )]
     Replay(replay::ReplayArgs),
     /// Write the events as a Perfetto trace: who waited where, what woke it and when it ran, on a

@@ -112,6 +112,15 @@ impl RecordArgs {
                 )
             }
         };
+        if !recording.has_table {
+            // There is nothing to look at; a device is left. An error of this says no more than the
+            // failure.
+            let file = recording.writer.out().get_ref().metadata();
+            if file.is_ok_and(|it| it.is_file()) {
+                let _ = std::fs::remove_file(&self.output);
+            }
+            return Err(failure.unwrap_or(Failure::Runtime(why)));
+        }
         recording.writer.flush().map_err(failed)?;
         if recording.writer.is_full() {
             FULL.clone_into(&mut why);
@@ -294,11 +303,10 @@ impl Recording {
             let _ = write!(io::stderr(), "\r\x1b[K");
         }
         let output = output.display();
-        let look = match self.has_table {
-            true => format!("\nlook at it with: netpoller -t file:{output}"),
-            false => String::new(),
-        };
-        note(&format!("{output}: {}; {why}{look}", self.summary()));
+        note(&format!(
+            "{output}: {}; {why}\nlook at it with: netpoller -t file:{output}",
+            self.summary()
+        ));
     }
 }
 
