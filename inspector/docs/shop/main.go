@@ -59,6 +59,8 @@ func listen() net.Listener {
 
 func main() {
 	books, shop := listen(), listen()
+	// The connections of all audits.
+	var audits sync.Map
 	go new(ledger).serve(books)
 	http.HandleFunc("/order", func(w http.ResponseWriter, _ *http.Request) {
 		conn, price, err := ask(books.Addr().String(), "order")
@@ -70,8 +72,13 @@ func main() {
 		fmt.Fprint(w, price)
 	})
 	http.HandleFunc("/audit", func(w http.ResponseWriter, _ *http.Request) {
-		_, price, err := ask(books.Addr().String(), "audit")
-		fmt.Fprint(w, price, err)
+		conn, price, err := ask(books.Addr().String(), "audit")
+		if err != nil {
+			http.Error(w, err.Error(), http.StatusBadGateway)
+			return
+		}
+		audits.Store(conn, price)
+		fmt.Fprint(w, price)
 	})
 	fmt.Printf("http://%s\n", shop.Addr())
 	log.Fatal(http.Serve(shop, nil))

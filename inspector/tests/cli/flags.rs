@@ -237,6 +237,7 @@ fn the_help_of_watch_says_what_no_line_tells_of() {
     let scratch = tempfile::tempdir().unwrap();
     let output = run(scratch.path(), &["watch", "--help"]);
     let help = stdout(&output);
+    let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     assert!(help.contains("comes and goes within --interval"), "{help}");
     let instead = "events --kind opened,closed";
     assert!(help.contains(instead), "{help}");

@@ -275,13 +275,15 @@ impl From<StartError> for io::Error {
     fn from(error: StartError) -> Self {
         let kind = match &error {
             StartError::Io { source, .. } => source.kind(),
-            StartError::InUse { .. } | StartError::BlackBoxInUse { .. } => io::ErrorKind::AddrInUse,
+            StartError::InUse { .. } => io::ErrorKind::AddrInUse,
+            StartError::BlackBoxInUse { .. } => io::ErrorKind::ResourceBusy,
             StartError::NotLoopback { .. }
             | StartError::AnybodyMayCall { .. }
             | StartError::ControlWithoutToken { .. }
             | StartError::SameToken
             | StartError::Tls { .. }
             | StartError::Abstract { .. } => io::ErrorKind::InvalidInput,
+            StartError::NotARecording { .. } => io::ErrorKind::AlreadyExists,
             _ => io::ErrorKind::PermissionDenied,
         };
         io::Error::new(kind, error)

@@ -1,237 +1,304 @@
 //! The file of a black box: a recording at every moment, of bounded size.
+//!
+//! What goes wrong does not end it: what cannot be written is thrown away and counted, it is said
+//! once on stderr, and some time later it is tried again with a whole table.
 
-use std::fs::{self, File, OpenOptions};
-use std::io::{self, Read, Seek, SeekFrom, Write};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use std::fmt::Display;
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
 
 use netpoller_core::view;
 use netpoller_proto::recording::{self, Content, Kept, MAGIC, Pending};
 use netpoller_proto::v1::entry::Told;
 use netpoller_proto::v1::{Ended, Entry};
 use prost::Message;
-use rustix::fs::{FlockOperation, flock};
+use rustix::process::{Resource, getrlimit};
 
+use super::place::Place;
 use crate::error::StartError;
+use crate::notice;
 
 /// A whole table is written after so long, or after a quarter of the file: nobody reads more to
 /// find out how things stood at a moment.
 const TABLE_NS: u64 = 60_000_000_000;
+/// It is tried again so long after an error.
+const AGAIN_NS: u64 = 5_000_000_000;
+/// Bytes that are copied at a time.
+const PIECE: usize = 64 << 10;
 
 /// What has been written, and what is to be written next.
 #[derive(Debug)]
 pub(super) struct BoxFile {
-    path: PathBuf,
-    /// It is locked for as long as it is open.
+    place: Place,
     file: File,
-    /// Bytes in it.
+    /// Bytes in it, and how many there may be.
     length: u64,
+    most: u64,
     /// Bytes that were ever written, and which of them are kept.
     written: u64,
     kept: Kept,
     state: Pending,
     events: Pending,
+    /// Events that wait to be written, and those that were thrown away so far.
+    waiting: u64,
+    lost: u64,
     /// When the last whole table was begun, and behind how many bytes of all.
     table_at_ns: u64,
     table_begin: u64,
+    /// Where it has ended.
+    table_end: Option<u64>,
+    /// Nothing is written until a table is begun, not before that moment.
+    broken_until_ns: Option<u64>,
+    /// What was said of it; empty since it works.
+    said: String,
 }
 
 impl BoxFile {
     /// Makes the file, and keeps what another process has left there.
     pub(super) fn create(path: &Path, most: u64) -> Result<Self, StartError> {
-        keep_earlier(path)?;
-        let failed = || StartError::io(format!("write the black box {}", path.display()));
-        // What was being made when another process was killed.
-        let _ = fs::remove_file(beside(path, "new"));
-        let file = create(path).map_err(failed())?;
+        let place = Place::of(path)?;
+        let begin = MAGIC.len() as u64;
         Ok(Self {
-            path: path.to_owned(),
-            file,
-            length: MAGIC.len() as u64,
-            written: MAGIC.len() as u64,
+            file: place.begin()?,
+            place,
+            length: begin,
+            most,
+            written: begin,
             kept: Kept::new(most),
             state: Pending::new(Content::Changes),
             events: Pending::new(Content::Events),
+            waiting: 0,
+            lost: 0,
             table_at_ns: 0,
-            table_begin: MAGIC.len() as u64,
+            table_begin: begin,
+            table_end: None,
+            // With a table it begins.
+            broken_until_ns: Some(0),
+            said: String::new(),
         })
     }
 
-    pub(super) fn path(&self) -> &Path {
-        &self.path
+    /// Whether it is time to write a whole table.
+    pub(super) fn is_table_due(&self) -> bool {
+        let now_ns = view::now_ns();
+        match (self.broken_until_ns, self.table_end) {
+            (Some(until_ns), _) => until_ns <= now_ns,
+            (None, Some(end)) => {
+                now_ns.saturating_sub(self.table_at_ns) >= TABLE_NS
+                    || self.written - end >= self.kept.table_every()
+            }
+            (None, None) => false,
+        }
     }
 
     /// Begins a block with all that is known, which is to be put next.
-    pub(super) fn begin_table(&mut self) -> io::Result<()> {
-        self.write()?;
+    pub(super) fn begin_table(&mut self) {
+        self.flush();
+        let in_place = self.place.is_at(&self.file).and_then(|is_at| match is_at {
+            Some(true) => Ok(()),
+            Some(false) => Err(io::Error::other(
+                "another file lies in its place, which is left",
+            )),
+            // Somebody has taken it away: what is told from here on is another one.
+            None => self.begin_anew(),
+        });
+        self.broken_until_ns = None;
         self.state.of = Content::Keyframe;
         self.table_at_ns = view::now_ns();
         self.table_begin = self.written;
-        self.kept.table(self.written);
-        // If the last table was too large all before this one can be forgotten.
-        self.forget()
+        self.table_end = None;
+        if let Err(error) = in_place {
+            self.broken(&error);
+        }
     }
 
-    /// Whether it is time for that.
-    pub(super) fn is_table_due(&self) -> bool {
-        view::now_ns().saturating_sub(self.table_at_ns) >= TABLE_NS
-            || self.written - self.table_begin >= self.kept.table_every()
+    /// Says that the table is whole.
+    pub(super) fn end_table(&mut self) {
+        self.flush();
+        if self.broken_until_ns.is_some() {
+            return;
+        }
+        self.table_end = Some(self.written);
+        self.kept.table(self.table_begin);
+        let (takes, most) = (self.written - self.table_begin, self.kept.table_every());
+        if takes > most {
+            let error = format!(
+                "the table takes {takes} bytes, and may take {most}, a quarter of the size: give it a larger one"
+            );
+            self.broken(&error);
+        } else if !self.said.is_empty() {
+            self.said.clear();
+            self.say("it is written again");
+        }
     }
 
     /// Puts an entry behind the others.
-    pub(super) fn put(&mut self, told: Told) -> io::Result<()> {
+    pub(super) fn put(&mut self, mut told: Told) {
         let (first_ns, last_ns) = recording::moments(&told);
-        let (next, moments) = match &told {
-            Told::Transitions(_) => (&mut self.events, (first_ns, last_ns)),
+        let (next, moments) = match &mut told {
+            Told::Transitions(frame) => {
+                // Of those that were thrown away here nobody else knows.
+                frame.lost += self.lost;
+                self.waiting += frame.events.len() as u64;
+                (&mut self.events, (first_ns, last_ns))
+            }
             // What is told again behind a table may be older than that, and the block is not.
             _ => (&mut self.state, [last_ns.max(self.table_at_ns); 2].into()),
         };
         next.put(&Entry { told: Some(told) }.encode_to_vec(), moments);
-        match next.is_full() {
-            true => self.flush(),
-            false => Ok(()),
+        if next.is_full() {
+            self.flush();
         }
     }
 
-    /// Writes what has come so far, and forgets the beginning if that is too much.
-    pub(super) fn flush(&mut self) -> io::Result<()> {
-        self.write()?;
-        self.forget()?;
-        match self.kept.is_far_over(self.written) {
-            true => Err(io::Error::other(
-                "the table alone is larger than it may be: give it a larger size",
-            )),
-            false => Ok(()),
-        }
-    }
-
-    fn write(&mut self) -> io::Result<()> {
-        let blocks = [
-            self.state.take(Content::Changes)?,
-            self.events.take(Content::Events)?,
-        ];
-        for (block, _) in blocks.into_iter().flatten() {
-            if let Err(error) = self.file.write_all(&block) {
-                // Half a block would be taken for a damage.
-                let _ = self.file.set_len(self.length);
-                let _ = self.file.seek(SeekFrom::Start(self.length));
-                return Err(error);
+    /// Writes what has come so far, and forgets the beginning where there is no room for it.
+    pub(super) fn flush(&mut self) {
+        let events = std::mem::take(&mut self.waiting);
+        for (content, events) in [(Content::Changes, 0), (Content::Events, events)] {
+            let pending = match content {
+                Content::Events => &mut self.events,
+                _ => &mut self.state,
+            };
+            let block = match pending.take(content) {
+                Ok(Some((block, _))) => block,
+                Ok(None) => continue,
+                Err(error) => {
+                    self.broken(&error);
+                    continue;
+                }
+            };
+            if self.broken_until_ns.is_none()
+                && let Err(error) = self.write(&block)
+            {
+                self.broken(&error);
             }
-            self.length += block.len() as u64;
-            self.written += block.len() as u64;
+            if self.broken_until_ns.is_some() {
+                self.lost += events;
+            }
+        }
+    }
+
+    fn write(&mut self, block: &[u8]) -> io::Result<()> {
+        let bytes = block.len() as u64;
+        if self.length + bytes > self.most {
+            self.make_room(bytes)?;
+        }
+        self.write_at_end(block)
+    }
+
+    fn write_at_end(&mut self, bytes: &[u8]) -> io::Result<()> {
+        within_limit(self.length + bytes.len() as u64)?;
+        if let Err(error) = self.file.write_all_at(bytes, self.length) {
+            // Half a block would be taken for a damage.
+            let _ = self.file.set_len(self.length);
+            return Err(error);
+        }
+        self.length += bytes.len() as u64;
+        self.written += bytes.len() as u64;
+        Ok(())
+    }
+
+    /// Forgets the beginning. Where no other file can be made, as by a process that has changed its
+    /// user, all of it: its size is bounded all the same.
+    fn make_room(&mut self, bytes: u64) -> io::Result<()> {
+        let made = match self.kept.left(self.written + bytes) {
+            Some(left) => self.forget_all_but(left - bytes),
+            None => Err(io::Error::other(
+                "what is told takes more than its size: give it a larger one, or `without_events()`",
+            )),
+        };
+        made.or_else(|error| {
+            self.length = MAGIC.len() as u64;
+            self.file.set_len(self.length)?;
+            self.kept.begins(self.written);
+            Err(error)
+        })
+    }
+
+    /// Writes the file anew with these bytes of its end. Whoever reads the old one keeps it.
+    fn forget_all_but(&mut self, left: u64) -> io::Result<()> {
+        let file = self.place.make()?;
+        let copied = self
+            .copy_end(&file, left)
+            .and_then(|()| self.place.replace(&self.file));
+        if let Err(error) = copied {
+            self.place.discard();
+            return Err(error);
+        }
+        self.file = file;
+        self.length = MAGIC.len() as u64 + left;
+        self.kept.begins(self.written - left);
+        Ok(())
+    }
+
+    fn copy_end(&self, to: &File, left: u64) -> io::Result<()> {
+        let from = self.length.saturating_sub(left).max(MAGIC.len() as u64);
+        within_limit(MAGIC.len() as u64 + left)?;
+        let (mut piece, mut at) = (vec![0; PIECE], from);
+        while at < self.length {
+            let more = usize::try_from(self.length - at).map_or(PIECE, |it| it.min(PIECE));
+            self.file.read_exact_at(&mut piece[..more], at)?;
+            to.write_all_at(&piece[..more], at - from + MAGIC.len() as u64)?;
+            at += more as u64;
         }
         Ok(())
     }
 
-    /// Forgets the beginning of what is more than is kept: writes the file anew without it. Whoever
-    /// reads the old one keeps it.
-    fn forget(&mut self) -> io::Result<()> {
-        let Some(left) = self.kept.left(self.written) else {
-            return Ok(());
-        };
-        let anew = beside(&self.path, "new");
-        let _ = fs::remove_file(&anew);
-        let made = create(&anew).and_then(|mut file| {
-            let mut old = File::open(&self.path)?;
-            old.seek(SeekFrom::Start(self.length.saturating_sub(left)))?;
-            io::copy(&mut old, &mut file)?;
-            fs::rename(&anew, &self.path)?;
-            Ok(file)
-        });
-        match made {
-            Ok(file) => {
-                self.file = file;
-                self.length = MAGIC.len() as u64 + left;
-                self.kept.begins(self.written - left);
-                Ok(())
-            }
-            Err(error) => {
-                let _ = fs::remove_file(&anew);
-                // Where no other file can be made, as by a process that has changed its user, it is
-                // bounded all the same.
-                if self.kept.is_far_over(self.written) {
-                    self.length = MAGIC.len() as u64;
-                    self.file.set_len(self.length)?;
-                    self.file.seek(SeekFrom::Start(self.length))?;
-                    self.kept.begins(self.written);
-                }
-                Err(error)
-            }
+    /// Begins another file in its place, where there is none.
+    fn begin_anew(&mut self) -> io::Result<()> {
+        self.file = self.place.begin()?;
+        self.length = MAGIC.len() as u64;
+        self.kept.begins(self.written);
+        Ok(())
+    }
+
+    /// Writes nothing for a while, and says why, once.
+    pub(super) fn broken(&mut self, error: &dyn Display) {
+        self.broken_until_ns = Some(view::now_ns() + AGAIN_NS);
+        let error = error.to_string();
+        if self.said != error {
+            self.say(&format!("{error}; it is tried again and again"));
+            self.said = error;
         }
+    }
+
+    fn say(&self, what: &str) {
+        notice::say(&format!(
+            "black box {}: {what}",
+            self.place.path().display()
+        ));
+    }
+}
+
+/// Beyond the limit of the size of files the kernel does not only refuse, but sends SIGXFSZ.
+fn within_limit(length: u64) -> io::Result<()> {
+    match getrlimit(Resource::Fsize).current {
+        Some(limit) if length > limit => Err(io::ErrorKind::FileTooLarge.into()),
+        _ => Ok(()),
     }
 }
 
 /// The end of the recording, where there is time for one.
 impl Drop for BoxFile {
     fn drop(&mut self) {
-        let at_ns = view::now_ns();
-        let why = "the black box was closed".to_owned();
-        // It comes last. Nobody is left to tell of an error.
-        let _ = self.flush();
-        let _ = self.put(Told::Ended(Ended { at_ns, why }));
-        let _ = self.flush();
+        // It comes last.
+        self.flush();
+        self.put(Told::Ended(Ended {
+            at_ns: view::now_ns(),
+            why: "the black box was closed".to_owned(),
+        }));
+        self.flush();
     }
-}
-
-/// The file beside it with another ending more.
-fn beside(path: &Path, ending: &str) -> PathBuf {
-    let mut name = path.as_os_str().to_owned();
-    name.push(".");
-    name.push(ending);
-    name.into()
-}
-
-/// A recording with nothing in it yet, which was not there.
-fn create(path: &Path) -> io::Result<File> {
-    let mut file = OpenOptions::new()
-        .write(true)
-        .create_new(true)
-        .mode(0o600)
-        .open(path)?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-    file.write_all(&MAGIC)?;
-    Ok(file)
-}
-
-/// Puts aside what an earlier process has written. What is no recording is left alone.
-fn keep_earlier(path: &Path) -> Result<(), StartError> {
-    let found = OpenOptions::new()
-        .read(true)
-        .custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK)
-        .open(path);
-    let not_ours = || StartError::NotARecording { path: path.into() };
-    let mut found = match found {
-        Ok(found) => found,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        // A symbolic link, or a socket.
-        Err(error) if matches!(error.raw_os_error(), Some(libc::ELOOP | libc::ENXIO)) => {
-            return Err(not_ours());
-        }
-        Err(error) => {
-            let action = format!("look at what is at {}", path.display());
-            return Err(StartError::io(action)(error));
-        }
-    };
-    let is_file = found.metadata().is_ok_and(|it| it.is_file());
-    let mut begin = Vec::new();
-    let is_recording = is_file
-        && Read::by_ref(&mut found).take(MAGIC.len() as u64).read_to_end(&mut begin).is_ok()
-        // One whose process was killed before it had written that.
-        && (begin == MAGIC || begin.is_empty());
-    if !is_recording {
-        return Err(not_ours());
-    }
-    if flock(&found, FlockOperation::NonBlockingLockExclusive).is_err() {
-        return Err(StartError::BlackBoxInUse { path: path.into() });
-    }
-    let before = beside(path, "before");
-    let action = format!("rename {} to {}", path.display(), before.display());
-    fs::rename(path, before).map_err(StartError::io(action))
 }
 
 #[cfg(test)]
 mod tests {
-    use netpoller_proto::v1::{GetServerResponse, TransitionsFrame, WatchFrame};
+    use std::fs;
+    use std::fs::OpenOptions;
+
+    use netpoller_proto::v1::{Event, GetServerResponse, TransitionsFrame, WatchFrame};
 
     use super::*;
     use crate::blackbox::tests::entries;
@@ -254,6 +321,43 @@ mod tests {
         })
     }
 
+    fn table(file: &mut BoxFile) {
+        file.begin_table();
+        file.put(Told::Server(GetServerResponse::default()));
+        file.end_table();
+    }
+
+    /// As what tells does it; the waiting after an error is not waited for.
+    fn tell(file: &mut BoxFile, told: Told) {
+        if let Some(until_ns) = &mut file.broken_until_ns {
+            *until_ns = 0;
+        }
+        if file.is_table_due() {
+            table(file);
+        }
+        file.put(told);
+        file.flush();
+    }
+
+    fn numbers(path: &Path) -> Vec<u64> {
+        let frames = entries(path)
+            .into_iter()
+            .filter_map(|(_, told)| match told {
+                Told::Frame(it) => Some(it.sequence),
+                _ => None,
+            });
+        frames.collect()
+    }
+
+    #[track_caller]
+    fn assert_begins_with_a_table(path: &Path) {
+        let all = entries(path);
+        assert!(matches!(
+            all.first(),
+            Some((Content::Keyframe, Told::Server(_)))
+        ));
+    }
+
     #[test]
     fn the_file_is_bounded_and_begins_with_a_whole_table_whenever_it_is_looked_at() {
         const MOST: u64 = 64 << 10;
@@ -262,72 +366,81 @@ mod tests {
         let mut file = BoxFile::create(&path, MOST).unwrap();
         let mut forgot = false;
         for number in 0..200 {
-            if number == 0 || file.is_table_due() {
-                file.begin_table().unwrap();
-                let server = GetServerResponse::default();
-                file.put(Told::Server(server)).unwrap();
-            }
-            file.put(frame(number)).unwrap();
-            file.flush().unwrap();
+            tell(&mut file, frame(number));
+            assert_eq!(file.said, "");
             assert!(fs::metadata(&path).unwrap().len() <= MOST);
-            let all = entries(&path);
-            assert!(matches!(
-                all.first(),
-                Some((Content::Keyframe, Told::Server(_)))
-            ));
-            let last = all.last().map(|(_, it)| it);
-            let Some(Told::Frame(last)) = last else {
-                panic!("{last:?}")
-            };
-            assert_eq!(last.sequence, number);
-            forgot |= all.len() < usize::try_from(number).unwrap();
+            assert_begins_with_a_table(&path);
+            let numbers = numbers(&path);
+            assert_eq!(numbers.last(), Some(&number));
+            assert!(numbers.is_sorted_by(|a, b| a + 1 == *b));
+            forgot |= numbers.first() != Some(&0);
         }
         assert!(forgot);
-        assert!(!beside(&path, "new").exists());
+        assert!(!directory.path().join("box.npl.new").exists());
     }
 
     #[test]
-    fn a_table_that_is_larger_than_the_file_is_an_error_and_a_smaller_one_is_written_after_it() {
+    fn a_table_that_is_too_large_is_said_once_and_a_smaller_one_is_written_after_it() {
+        const MOST: u64 = 16 << 10;
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("box.npl");
-        let mut file = BoxFile::create(&path, 16 << 10).unwrap();
-        file.begin_table().unwrap();
-        let put = |file: &mut BoxFile, number| file.put(frame(number)).and_then(|()| file.flush());
-        let error = (0..100).find_map(|number| put(&mut file, number).err());
-        assert!(error.unwrap().to_string().contains("larger size"));
-        file.begin_table().unwrap();
-        put(&mut file, 100).unwrap();
-        assert!(fs::metadata(&path).unwrap().len() <= 16 << 10);
-        assert_eq!(entries(&path).len(), 1);
+        let mut file = BoxFile::create(&path, MOST).unwrap();
+        for frames in [6, 60, 6, 60] {
+            file.begin_table();
+            (0..frames).for_each(|number| file.put(frame(number)));
+            file.end_table();
+            assert!(fs::metadata(&path).unwrap().len() <= MOST);
+            assert!(file.said.contains("larger one"), "{}", file.said);
+            assert!(!file.is_table_due(), "not at once");
+        }
+        tell(&mut file, frame(100));
+        assert_eq!(file.said, "");
+        assert_eq!(numbers(&path).last(), Some(&100));
     }
 
     #[test]
-    fn after_a_full_disk_it_goes_on_with_nothing_damaged() {
+    fn after_a_full_disk_it_goes_on_with_a_table_and_says_how_many_events_are_missing() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("box.npl");
         let mut file = BoxFile::create(&path, 1 << 20).unwrap();
-        file.put(frame(0)).unwrap();
-        file.flush().unwrap();
+        tell(&mut file, frame(0));
         let full = OpenOptions::new().write(true).open("/dev/full").unwrap();
         let real = std::mem::replace(&mut file.file, full);
-        file.put(frame(1)).unwrap();
-        let error = file.flush().unwrap_err();
-        assert_eq!(error.raw_os_error(), Some(libc::ENOSPC));
+        let events = |count| {
+            Told::Transitions(TransitionsFrame {
+                events: vec![Event::default(); count],
+                lost: 1,
+                ..TransitionsFrame::default()
+            })
+        };
+        file.put(events(5));
+        file.flush();
+        assert!(file.said.contains("No space left"), "{}", file.said);
+        // While nothing is written, and in the middle of a table.
+        file.put(events(7));
+        file.flush();
+        file.broken_until_ns = Some(0);
+        table(&mut file);
         file.file = real;
-        file.put(frame(2)).unwrap();
-        file.put(Told::Transitions(TransitionsFrame::default()))
-            .unwrap();
+        file.put(events(8));
+        file.flush();
+        tell(&mut file, events(3));
+        assert_eq!(file.said, "");
         drop(file);
-        let told = entries(&path).into_iter().map(|(_, told)| told);
-        let told: Vec<u64> = told
-            .map(|told| match told {
-                Told::Frame(it) => it.sequence,
-                Told::Ended(_) => u64::MAX,
-                Told::Transitions(_) => 7,
-                _ => panic!("{told:?}"),
+        let all = entries(&path);
+        assert!(matches!(all.last(), Some((_, Told::Ended(_)))));
+        let frames: Vec<_> = all
+            .iter()
+            .filter_map(|(_, told)| match told {
+                Told::Transitions(it) => Some((it.events.len(), it.lost)),
+                _ => None,
             })
             .collect();
-        assert_eq!(told, [0, 2, 7, u64::MAX]);
+        assert_eq!(frames, [(3, 1 + 5 + 7 + 8)]);
+        let tables = all
+            .iter()
+            .filter(|(_, told)| matches!(told, Told::Server(_)));
+        assert_eq!(tables.count(), 2);
     }
 
     #[test]
@@ -336,67 +449,66 @@ mod tests {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("box.npl");
         let mut file = BoxFile::create(&path, MOST).unwrap();
-        fs::create_dir(beside(&path, "new")).unwrap();
+        fs::create_dir(directory.path().join("box.npl.new")).unwrap();
         let mut errors = 0;
         for number in 0..400 {
-            let written = match file.is_table_due() {
-                true => file.begin_table(),
-                false => Ok(()),
-            };
-            let written = written.and_then(|()| file.put(frame(number)));
-            errors += u32::from(written.and_then(|()| file.flush()).is_err());
-            assert!(fs::metadata(&path).unwrap().len() <= MOST / 4 * 5);
-            let last = entries(&path).pop();
-            assert!(last.is_none_or(|(_, it)| matches!(it, Told::Frame(_))));
-        }
-        assert!((1..400).contains(&errors), "{errors}");
-    }
-
-    #[test]
-    fn what_an_earlier_process_left_is_kept_and_only_its_user_reads_it() {
-        use std::os::unix::fs::PermissionsExt;
-        let directory = tempfile::tempdir().unwrap();
-        let path = directory.path().join("box.npl");
-        for number in 0..3 {
-            let mut file = BoxFile::create(&path, 1 << 20).unwrap();
-            file.put(frame(number)).unwrap();
-            file.flush().unwrap();
-            let mode = fs::metadata(&path).unwrap().permissions().mode();
-            assert_eq!(mode & 0o777, 0o600);
-            if number > 0 {
-                let before = entries(&beside(&path, "before"));
-                let Some((_, Told::Frame(first))) = before.first() else {
-                    panic!("{before:?}")
-                };
-                assert_eq!(first.sequence, number - 1);
+            tell(&mut file, frame(number));
+            errors += u32::from(file.broken_until_ns.is_some());
+            assert!(fs::metadata(&path).unwrap().len() <= MOST);
+            if file.broken_until_ns.is_none() {
+                assert_begins_with_a_table(&path);
+                assert_eq!(numbers(&path).last(), Some(&number));
             }
         }
+        assert!((1..40).contains(&errors), "{errors}");
     }
 
     #[test]
-    fn what_somebody_else_writes_or_is_no_recording_is_left_alone() {
+    fn a_file_that_was_taken_away_is_begun_anew_and_another_one_in_its_place_is_left_alone() {
         let directory = tempfile::tempdir().unwrap();
         let path = directory.path().join("box.npl");
-        let file = BoxFile::create(&path, 1 << 20).unwrap();
-        let error = BoxFile::create(&path, 1 << 20).unwrap_err();
-        assert!(matches!(error, StartError::BlackBoxInUse { .. }), "{error}");
+        let mut file = BoxFile::create(&path, 1 << 20).unwrap();
+        tell(&mut file, frame(0));
+        fs::rename(&path, directory.path().join("rotated")).unwrap();
+        table(&mut file);
+        tell(&mut file, frame(1));
+        assert_eq!(numbers(&path), [1]);
+        assert_eq!(numbers(&directory.path().join("rotated")), [0]);
+        fs::remove_file(&path).unwrap();
+        fs::write(&path, "a diary").unwrap();
+        table(&mut file);
+        tell(&mut file, frame(2));
+        assert!(file.said.contains("another file"), "{}", file.said);
         drop(file);
-        let other = directory.path().join("other");
-        fs::write(&other, "a diary").unwrap();
-        let link = directory.path().join("link");
-        std::os::unix::fs::symlink(&path, &link).unwrap();
-        let socket = directory.path().join("socket");
-        let _listener = std::os::unix::net::UnixListener::bind(&socket).unwrap();
-        let fifo = directory.path().join("fifo");
-        let (kind, mode) = (rustix::fs::FileType::Fifo, rustix::fs::Mode::RUSR);
-        rustix::fs::mknodat(rustix::fs::CWD, &fifo, kind, mode, 0).unwrap();
-        for path in [&other, &link, &socket, &fifo, &directory.path().to_owned()] {
-            let error = BoxFile::create(path, 1 << 20).unwrap_err();
-            assert!(matches!(error, StartError::NotARecording { .. }), "{error}");
+        assert_eq!(fs::read_to_string(&path).unwrap(), "a diary");
+    }
+
+    #[test]
+    fn the_process_may_go_elsewhere_and_has_a_limit_of_the_size_of_files() {
+        const NAME: &str = "blackbox::file::tests::the_process_may_go_elsewhere_and_has_a_limit_of_the_size_of_files";
+        if !crate::fixture::in_own_runtime_dir(NAME) {
+            return;
         }
-        assert_eq!(fs::read_to_string(other).unwrap(), "a diary");
-        let nowhere = directory.path().join("no/box.npl");
-        let error = BoxFile::create(&nowhere, 1 << 20).unwrap_err();
-        assert!(matches!(error, StartError::Io { .. }), "{error}");
+        let directory = tempfile::tempdir().unwrap();
+        std::env::set_current_dir(directory.path()).unwrap();
+        let mut file = BoxFile::create(Path::new("box.npl"), 64 << 10).unwrap();
+        std::env::set_current_dir("/").unwrap();
+        let path = directory.path().join("box.npl");
+        for number in 0..100 {
+            tell(&mut file, frame(number));
+        }
+        assert_eq!(file.said, "");
+        assert!(!numbers(&path).contains(&0));
+        // Beyond it the process would be killed.
+        let limit = rustix::process::Rlimit {
+            current: Some(fs::metadata(&path).unwrap().len() + 2000),
+            ..getrlimit(Resource::Fsize)
+        };
+        rustix::process::setrlimit(Resource::Fsize, limit).unwrap();
+        for number in 100..110 {
+            tell(&mut file, frame(number));
+        }
+        assert!(file.said.contains("too large"), "{}", file.said);
+        assert!(numbers(&path).contains(&99));
     }
 }

@@ -3,11 +3,13 @@
 //!
 //! | file | holds |
 //! |---|---|
+//! | `place` | where it lies, and what an earlier process has left there |
 //! | `file` | the file: a recording at every moment, of bounded size |
 //! | `told` | what comes into it |
 //! | `tests` | a process that is killed, and what is left of it |
 
 mod file;
+mod place;
 #[cfg(test)]
 mod tests;
 mod told;
@@ -20,14 +22,16 @@ use netpoller_host::HostThread;
 
 use crate::error::StartError;
 use crate::methods::server::remember_process;
-use crate::notice;
 use file::BoxFile;
 use told::Wanted;
 
 /// Bytes of the file, unless others are said, and the fewest.
 const SIZE: u64 = 32 << 20;
 const SMALLEST: u64 = 256 << 10;
-/// After an error it is tried again so much later.
+/// Between two looks at the table.
+const SHORTEST: Duration = Duration::from_millis(100);
+const LONGEST: Duration = Duration::from_secs(60);
+/// What this process does not tell it is asked for again so much later.
 const AGAIN: Duration = Duration::from_secs(30);
 
 /// Says how a [`BlackBox`] is to be.
@@ -39,21 +43,21 @@ pub struct BlackBoxBuilder {
 
 impl BlackBoxBuilder {
     /// Keeps so many bytes on the disk, compressed; 32 MiB without a word, and never less than 256
-    /// KiB. While the beginning is forgotten there is a second file of three quarters of it for a
-    /// moment.
+    /// KiB. What an earlier process has left takes as much beside it, and while the beginning is
+    /// forgotten there is a third file of three quarters of it for a moment.
     ///
-    /// The table has to come into it several times: of 10 000 descriptors about 1 MiB each time.
+    /// A whole table may take a quarter of it: one of 10 000 descriptors takes about 1 MiB.
     #[must_use]
     pub fn size(mut self, bytes: u64) -> Self {
         self.size = bytes.max(SMALLEST);
         self
     }
 
-    /// Writes what has changed in the table so often; each second without a word, and no more often
-    /// than each 100 ms.
+    /// Writes what has changed in the table so often; each second without a word, no more often than
+    /// each 100 ms, and no less often than each minute.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
-        self.wanted.interval = interval;
+        self.wanted.interval = interval.clamp(SHORTEST, LONGEST);
         self
     }
 
@@ -75,12 +79,15 @@ impl BlackBoxBuilder {
     /// Starts the thread that writes to `path`.
     ///
     /// What an earlier process has left there is kept as `path` with `.before` behind it, in place
-    /// of the one before that.
+    /// of the one before that, unless it covers less than ten seconds: a service that fails at each
+    /// start does not wipe out what it did before. The directory is that which `path` leads to now,
+    /// wherever the process goes later.
     ///
     /// # Errors
     ///
-    /// [`StartError`] if another process writes there, if there is something else than a recording,
-    /// or if the file cannot be made or the thread not be started.
+    /// [`StartError`] if another process writes there, if something else than a recording lies
+    /// there, or where `.before` or, while it is written anew, `.new` would; or if the file cannot
+    /// be made or the thread not be started.
     pub fn start(self, path: impl Into<PathBuf>) -> Result<BlackBox, StartError> {
         view::started_at_ns();
         remember_process();
@@ -101,14 +108,18 @@ impl BlackBoxBuilder {
 ///
 /// It is a recording, as `netpoller record` makes them: `netpoller -t file:PATH` opens it, also
 /// while it is written. It has the table, the statistics, the lines that open descriptors, a
-/// diagnosis each 10 s, and the events of the flight recorder, up to a quarter of a second before
-/// the end. It has the addresses of peers, so only the user of this process may read it.
+/// diagnosis each 10 s, and the events of the flight recorder. What is not there yet when the
+/// process ends is what came since its thread had a processor last, about a quarter of a second,
+/// and of the table up to an interval more. It has the addresses of peers, so only the user of this
+/// process may read it.
 ///
 /// It is written by a thread of its own, on which nobody waits. The file is not mapped into memory:
-/// what was written is the kernel's, and outlives the process as well; and a disk that is full is
-/// an error, which is written to stderr and tried again, and no SIGBUS.
+/// what was written is the kernel's, and outlives the process as well, though not the machine; and
+/// a disk that is full, or a limit of the size of files, is an error and no signal. It is written
+/// to stderr, and tried again; the events that were thrown away meanwhile are counted as lost.
 ///
-/// Dropping it writes the end of the recording.
+/// Dropping it writes the end of the recording, and waits until that is written. A forked child
+/// writes nothing, and does not keep the file from the next process.
 ///
 /// ```no_run
 /// # fn main() -> Result<(), netpoller::inspect::StartError> {
@@ -118,6 +129,7 @@ impl BlackBoxBuilder {
 /// # }
 /// ```
 #[derive(Debug)]
+#[must_use = "dropping it ends the recording"]
 pub struct BlackBox {
     path: PathBuf,
     _thread: HostThread,
@@ -151,12 +163,8 @@ impl BlackBox {
 
 async fn run(mut file: BoxFile, wanted: Wanted) {
     loop {
-        let Err(error) = told::tell(&mut file, &wanted).await;
-        notice::say(&format!(
-            "black box {}: {error}; tried again in {} s",
-            file.path().display(),
-            AGAIN.as_secs()
-        ));
+        let Err(status) = told::tell(&mut file, &wanted).await;
+        file.broken(&status.message());
         tokio::time::sleep(AGAIN).await;
     }
 }

@@ -1,8 +1,6 @@
 //! What comes into a black box: the answers that a client would be given.
 
 use std::convert::Infallible;
-use std::fmt;
-use std::io;
 use std::pin::Pin;
 use std::time::Duration;
 
@@ -47,38 +45,10 @@ impl Default for Wanted {
     }
 }
 
-/// Why nothing more was written.
-#[derive(Debug)]
-pub(super) enum Failed {
-    File(io::Error),
-    Told(Status),
-}
-
-impl fmt::Display for Failed {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::File(error) => error.fmt(f),
-            Self::Told(status) => f.write_str(status.message()),
-        }
-    }
-}
-
-impl From<io::Error> for Failed {
-    fn from(error: io::Error) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<Status> for Failed {
-    fn from(status: Status) -> Self {
-        Self::Told(status)
-    }
-}
-
 type Stream<T> = ReceiverStream<Result<T, Status>>;
 
-/// Writes what this process tells, from a whole table on, until that fails.
-pub(super) async fn tell(file: &mut BoxFile, wanted: &Wanted) -> Result<Infallible, Failed> {
+/// Writes what this process tells, until it does not tell it any more.
+pub(super) async fn tell(file: &mut BoxFile, wanted: &Wanted) -> Result<Infallible, Status> {
     let (turns, seen) = (Turns::default(), Seen::default());
     let mut events = match wanted.events {
         true => {
@@ -98,8 +68,8 @@ pub(super) async fn tell(file: &mut BoxFile, wanted: &Wanted) -> Result<Infallib
     let mut answers: Option<Pin<Box<dyn Future<Output = Answers> + '_>>> = None;
     let mut last = Answers::default();
     loop {
-        file.begin_table()?;
-        file.put(Told::Server(server::server(false)))?;
+        file.begin_table();
+        file.put(Told::Server(server::server(false)));
         let request = WatchRequest {
             interval_ns: u64::try_from(wanted.interval.as_nanos()).unwrap_or(u64::MAX),
             stats: true,
@@ -109,19 +79,17 @@ pub(super) async fn tell(file: &mut BoxFile, wanted: &Wanted) -> Result<Infallib
         // A stream begins with a whole table.
         let mut table = watch::start(request, None, false, PATIENCE, turns.common().clone());
         let mut is_first = true;
-        loop {
+        while !file.is_table_due() {
             tokio::select! {
                 frame = table.next() => {
                     let frame = frame.transpose()?;
                     let frame = frame.ok_or_else(|| Status::unavailable("the table has ended"))?;
                     let is_whole = frame.end;
-                    file.put(Told::Frame(frame))?;
+                    file.put(Told::Frame(frame));
                     if is_whole && std::mem::take(&mut is_first) {
                         // What was said last holds there too.
-                        last.clone().put(file)?;
-                        file.flush()?;
-                    } else if is_whole && file.is_table_due() {
-                        break;
+                        last.clone().put(file);
+                        file.end_table();
                     }
                 }
                 frame = next(&mut events) => {
@@ -129,7 +97,7 @@ pub(super) async fn tell(file: &mut BoxFile, wanted: &Wanted) -> Result<Infallib
                         events = None;
                         continue;
                     };
-                    file.put(Told::Transitions(frame))?;
+                    file.put(Told::Transitions(frame));
                 }
                 _ = asks.tick(), if answers.is_none() => {
                     answers = Some(Box::pin(ask(wanted, &seen, &turns)));
@@ -141,10 +109,10 @@ pub(super) async fn tell(file: &mut BoxFile, wanted: &Wanted) -> Result<Infallib
                     }
                 } => {
                     answers = None;
-                    said.clone().put(file)?;
+                    said.clone().put(file);
                     last.take(said);
                 }
-                _ = flushes.tick() => file.flush()?,
+                _ = flushes.tick() => file.flush(),
             }
         }
     }
@@ -167,14 +135,13 @@ struct Answers {
 }
 
 impl Answers {
-    fn put(self, file: &mut BoxFile) -> io::Result<()> {
+    fn put(self, file: &mut BoxFile) {
         if let Some(sites) = self.sites {
-            file.put(Told::Sites(sites))?;
+            file.put(Told::Sites(sites));
         }
         if let Some(diagnosis) = self.diagnosis {
-            file.put(Told::Diagnosis(diagnosis))?;
+            file.put(Told::Diagnosis(diagnosis));
         }
-        Ok(())
     }
 
     /// Takes over what was said.
