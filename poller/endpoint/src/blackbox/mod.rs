@@ -53,8 +53,8 @@ impl BlackBoxBuilder {
         self
     }
 
-    /// Writes what has changed in the table so often; each second without a word, no more often than
-    /// each 100 ms, and no less often than each minute.
+    /// Writes what has changed in the table so often; each second without a word, no more often
+    /// than each 100 ms, and no less often than each minute.
     #[must_use]
     pub fn interval(mut self, interval: Duration) -> Self {
         self.wanted.interval = interval.clamp(SHORTEST, LONGEST);
