@@ -90,6 +90,40 @@ pub(super) fn between<'a>(
         })
 }
 
+/// What had been lost before a moment: what is told from there on has less.
+#[derive(Debug, Default, Clone, Copy)]
+pub(super) struct Losses {
+    lost: u64,
+    dropped: u64,
+}
+
+impl Losses {
+    pub(super) fn before(past: &Past, at_ns: u64) -> Self {
+        // Of all blocks the last that has a frame from before that moment.
+        let before = until(past, at_ns).rev().find_map(|block| {
+            let entries = past.entries(block)?.into_iter();
+            let mut frames = entries.filter_map(|told| match told {
+                Told::Transitions(frame) => Some(frame),
+                _ => None,
+            });
+            frames.rfind(|it| it.captured_at_ns < at_ns)
+        });
+        before.map_or_else(Self::default, |frame| Self {
+            lost: frame.lost,
+            dropped: frame.dropped,
+        })
+    }
+
+    /// A frame of what is told from there on.
+    pub(super) fn since(self, frame: TransitionsFrame) -> TransitionsFrame {
+        TransitionsFrame {
+            lost: frame.lost.saturating_sub(self.lost),
+            dropped: frame.dropped.saturating_sub(self.dropped),
+            ..frame
+        }
+    }
+}
+
 /// The events of a recording, one after another as they happened.
 ///
 /// Frames come in their order, and an event may come in a later one than some that happened after

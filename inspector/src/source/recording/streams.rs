@@ -103,6 +103,11 @@ pub(super) fn events(
         false => cursor.start_ns(),
     };
     let (past, cursor) = (Arc::clone(past), Arc::clone(cursor));
+    // Losses count from where it begins.
+    let losses = match from_ns {
+        0 => events::Losses::default(),
+        from_ns => events::Losses::before(&past, from_ns),
+    };
     if let Some(moves) = cursor.moves().filter(|_| !request.history_only) {
         let mut before = (!request.history).then(|| cursor.at_ns());
         return Ok(follow(moves, move |at_ns, send| {
@@ -120,7 +125,7 @@ pub(super) fn events(
                     let mut frames = events::between(&past, (before + 1, at_ns), &wanted);
                     let at_that = |frame| TransitionsFrame {
                         captured_at_ns: at_ns,
-                        ..frame
+                        ..losses.since(frame)
                     };
                     if frames.by_ref().map(at_that).all(send) {
                         // Though nothing has happened, it is another moment.
@@ -140,6 +145,7 @@ pub(super) fn events(
         };
         for (sequence, frame) in (0..).zip(frames) {
             go(frame.captured_at_ns);
+            let frame = losses.since(frame);
             if !send(TransitionsFrame { sequence, ..frame }) {
                 return;
             }

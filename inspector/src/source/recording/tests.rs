@@ -7,6 +7,7 @@ use netpoller_proto::recording::{Content, Head, MAGIC, Pending, at_ns};
 use netpoller_proto::v1::entry::Told;
 use netpoller_proto::v1::{
     Descriptor, Event, EventKind, TransitionsFrame, WatchFrame, WatchRequest,
+    WatchTransitionsRequest,
 };
 use proptest::prelude::*;
 use tokio_stream::StreamExt;
@@ -269,8 +270,8 @@ fn events_are_found_whose_block_says_when_they_were_told() {
     }
 }
 
-#[test]
-fn what_was_lost_is_told_though_nothing_that_is_wanted_happened() {
+/// A recording in which more and more is lost.
+fn losses() -> Arc<Past> {
     let mut file = Vec::new();
     let server = fixture::server(3, fixture::NOW_NS);
     let mut writer = Writer::new(&mut file, server).expect("written to memory");
@@ -299,7 +300,12 @@ fn what_was_lost_is_told_though_nothing_that_is_wanted_happened() {
     }
     writer.flush().expect("written");
     drop(writer);
-    let past = past(file).expect("a recording");
+    past(file).expect("a recording")
+}
+
+#[test]
+fn what_was_lost_is_told_though_nothing_that_is_wanted_happened() {
+    let past = losses();
     let lost = |until: u64, wanted: &Wanted| -> Vec<(u64, usize)> {
         let frames = between(&past, (0, fixture::NOW_NS + until * SECOND), wanted);
         frames.map(|it| (it.lost, it.events.len())).collect()
@@ -308,6 +314,20 @@ fn what_was_lost_is_told_though_nothing_that_is_wanted_happened() {
     assert_eq!(lost(9, &all), [(0, 1), (3, 0), (3, 1), (7, 1)]);
     assert_eq!(lost(9, &Wanted::of("another", "")), [(3, 0), (7, 0)]);
     assert_eq!(lost(1, &Wanted::of("another", "")), [(3, 0)]);
+}
+
+#[tokio::test]
+async fn losses_count_from_where_a_part_begins() {
+    let past = losses();
+    let span = (past.begins_at_ns, past.ends_at_ns);
+    for (from, told) in [(None, vec![0, 3, 3, 7]), (Some(2), vec![0, 4])] {
+        let at_ns = from.map(|from| fixture::NOW_NS + from * SECOND);
+        let cursor = Arc::new(Cursor::new(span.0, span.1, at_ns));
+        let request = WatchTransitionsRequest::default();
+        let frames = streams::events(&past, &cursor, &request).expect("a stream");
+        let lost = frames.map(|frame| frame.expect("a frame").lost);
+        assert_eq!(lost.collect::<Vec<_>>().await, told);
+    }
 }
 
 #[test]
