@@ -218,3 +218,59 @@ fn what_cannot_be_traced_is_refused_and_nothing_is_written() {
     assert!(String::from_utf8_lossy(&output.stderr).contains("--force"));
     assert_eq!(std::fs::read(&path).expect("it is there"), b"mine");
 }
+
+#[test]
+fn the_recording_that_is_read_is_not_written_over_by_whatever_name() {
+    let demo = demo();
+    let (before, recording) = written(&demo, "b.npl", &["record", "--for", "1s"]);
+    let path = demo.scratch.path().join("b.npl");
+    let link = demo.scratch.path().join("link.pftrace");
+    std::os::unix::fs::symlink(&path, &link).expect("a link");
+    let other = demo.scratch.path().join("other.pftrace");
+    std::fs::hard_link(&path, &other).expect("another name");
+    for name in [&path, &link, &other] {
+        let name = name.to_str().expect("UTF-8");
+        let output = demo.ask(&["-t", &recording, "trace", "-o", name, "--force"]);
+        let error = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(2), "{error}");
+        assert!(
+            error.contains(&format!("{name} is the recording that is read")),
+            "{error}"
+        );
+        assert_eq!(std::fs::read(&path).expect("it is there"), before);
+    }
+}
+
+#[test]
+fn a_trace_of_nothing_is_not_left_behind() {
+    let demo = demo();
+    let (_, recording) = written(&demo, "x.npl", &["record", "--for", "1s"]);
+    let path = demo.scratch.path().join("x.pftrace");
+    let name = path.to_str().expect("UTF-8");
+    let arguments = ["-t", &recording, "trace", "-o", name, "-w", "label=nobody"];
+    let output = demo.ask(&arguments);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert_eq!(output.status.code(), Some(1), "{error}");
+    assert!(error.contains("nothing to write"), "{error}");
+    assert!(!error.contains("ui.perfetto.dev"), "{error}");
+    assert!(!path.exists());
+}
+
+#[test]
+fn who_interrupts_as_soon_as_there_is_a_file_has_what_there_is_or_none() {
+    let demo = demo();
+    let path = demo.scratch.path().join("soon.pftrace");
+    let mut command = netpoller(demo.scratch.path());
+    command.args(["trace", "-o"]).arg(&path);
+    let mut child = Killed(command.spawn().expect("it runs"));
+    netpoller_tests::until("there is a file", || path.exists());
+    netpoller_tests::program::kill(child.id(), Signal::INT);
+    let code = child.wait().expect("it ends").code();
+    match std::fs::read(&path) {
+        Ok(bytes) => {
+            assert_eq!(code, Some(0));
+            Trace::read(&bytes).must_be_sound();
+        }
+        Err(_) => assert_eq!(code, Some(1)),
+    }
+}

@@ -74,8 +74,13 @@ impl Written {
     }
 
     fn take(&mut self, events: &[Event]) {
+        let last_ns = events.last().map_or(NOW, |event| event.at_ns);
+        self.take_at(last_ns, events);
+    }
+
+    fn take_at(&mut self, captured_at_ns: u64, events: &[Event]) {
         let frame = TransitionsFrame {
-            captured_at_ns: events.last().map_or(NOW, |event| event.at_ns),
+            captured_at_ns,
             events: events.to_vec(),
             lost: self.lost,
             ..TransitionsFrame::default()
@@ -206,8 +211,9 @@ fn what_is_not_told_is_not_made_up() {
 fn who_waits_longer_than_the_events_tell_does_so_since_when_the_table_says_and_goes_on() {
     let row = fixture::parked_reader();
     let mut written = Written::new(Some(row.clone()));
-    written.trace.began(&row, Direction::Read);
-    written.trace.began(&row, Direction::Write);
+    let shared = Arc::new(row.clone());
+    written.trace.began(&shared, Direction::Read);
+    written.trace.began(&shared, Direction::Write);
     written.take(&[event(EventKind::Poll, 500, "poller-thread")]);
     let read = written.read();
     let waits = waits(&read);
@@ -225,7 +231,7 @@ fn who_waits_longer_than_the_events_tell_does_so_since_when_the_table_says_and_g
 fn a_wait_that_table_and_events_tell_of_is_one() {
     let row = row_that_waits_since(100);
     let mut written = Written::new(Some(row.clone()));
-    written.trace.began(&row, Direction::Read);
+    written.trace.began(&Arc::new(row), Direction::Read);
     written.take(&[event(EventKind::Park, 100, "worker-1")]);
     assert_eq!(waits(&written.read()).len(), 1);
 }
@@ -297,4 +303,154 @@ fn a_waiter_with_another_waker_waits_on() {
     };
     assert_eq!((wait.begin_ns, wait.end_ns), (NOW + 100, NOW + 310));
     assert_eq!(wait.args["outcome"], "ready_armed");
+}
+
+/// The same of a descriptor with this id.
+fn of(id: &str, event: Event) -> Event {
+    Event {
+        id: id.to_owned(),
+        ..event
+    }
+}
+
+fn outcomes(read: &Read) -> Vec<String> {
+    let waits = waits(read).into_iter();
+    waits.map(|wait| wait.args["outcome"].clone()).collect()
+}
+
+#[test]
+fn a_wait_whose_end_was_lost_ends_when_its_slot_has_another_life() {
+    let mut written = Written::new(None);
+    written.take(&[of("4.1", event(EventKind::Park, 100, "worker-1"))]);
+    written.lost = 7;
+    written.take(&[
+        of("4.2", event(EventKind::Park, 200, "worker-1")),
+        of("4.2", event(EventKind::ReadyParked, 300, "poller-thread")),
+        of("4.2", event(EventKind::Run, 350, "worker-1")),
+        // It comes too late for a slice.
+        of("4.1", event(EventKind::ReadyParked, 400, "poller-thread")),
+        event(EventKind::Poll, 900, "poller-thread"),
+    ]);
+    let read = written.read();
+    assert_eq!(outcomes(&read), ["not told", "run"]);
+    assert_eq!(waits(&read)[0].end_ns, NOW + 200);
+}
+
+#[test]
+fn who_waits_across_a_loss_does_so_still_only_if_the_table_says_so() {
+    let row = Arc::new(row_that_waits_since(100));
+    for (is_asked, outcome) in [(true, "still waiting"), (false, "not told")] {
+        let mut written = Written::new(Some(Descriptor::clone(&row)));
+        let second = 1_000_000_000;
+        written.take(&[event(EventKind::Park, 100, "worker-1")]);
+        written.take(&[event(EventKind::Poll, second, "poller-thread")]);
+        assert!(written.trace.unseen().is_empty(), "its row is known");
+        written.lost = 7;
+        written.take(&[event(EventKind::Poll, 2 * second, "poller-thread")]);
+        assert_eq!(written.trace.unseen().len(), 1, "it is to be asked for");
+        if is_asked {
+            written.trace.saw(&row);
+            assert!(written.trace.unseen().is_empty());
+        }
+        assert_eq!(outcomes(&written.read()), [outcome]);
+    }
+}
+
+#[test]
+fn what_is_told_of_a_descriptor_after_it_was_closed_has_an_end() {
+    let mut written = Written::new(None);
+    let second = 1_000_000_000;
+    written.take(&[
+        event(EventKind::Reset, 0, "worker-1"),
+        event(EventKind::Closed, 10, "worker-1"),
+        event(EventKind::ReadyParked, 20, "poller-thread"),
+        event(EventKind::Park, 30, "worker-1"),
+    ]);
+    for at in 1..6 {
+        written.take(&[event(EventKind::Poll, at * second, "poller-thread")]);
+    }
+    assert_eq!(outcomes(&written.read()), ["not told"]);
+}
+
+#[test]
+fn times_that_cannot_be_are_told_where_they_can_be() {
+    let mut written = Written::new(None);
+    // A moment that has not come, and no moment at all.
+    let later = Event {
+        at_ns: u64::MAX,
+        ..event(EventKind::Park, 0, "worker-1")
+    };
+    written.take_at(NOW + 50, &[later]);
+    written.take_at(0, &[event(EventKind::ReadyParked, 60, "poller-thread")]);
+    let last = Event {
+        at_ns: u64::MAX,
+        ..event(EventKind::Poll, 0, "poller-thread")
+    };
+    written.take_at(u64::MAX, &[last]);
+    let read = written.read();
+    let wait = &waits(&read)[0];
+    assert_eq!(wait.begin_ns, NOW + 50);
+    assert_eq!(wait.args["happened_at_ns"], u64::MAX.to_string());
+    let last = read.marks.iter().map(|mark| mark.at_ns).max();
+    assert_eq!(last, Some(i64::MAX.cast_unsigned()));
+}
+
+#[test]
+fn no_more_is_held_than_there_is_room_for_though_time_stands_still() {
+    let mut written = Written::new(None);
+    let polls = vec![event(EventKind::Poll, 0, "poller-thread"); 10_000];
+    for _ in 0..30 {
+        written.take(&polls);
+    }
+    let told = written.trace.summary().events;
+    assert!((100_000..300_000).contains(&told), "{told}");
+}
+
+#[test]
+fn a_wake_of_nobody_has_no_arrow() {
+    let mut written = Written::new(None);
+    for id in ["", "4.1"] {
+        let both = |kind| Event {
+            direction: Mode::Unspecified.into(),
+            ..of(id, event(kind, 10, "poller-thread"))
+        };
+        written.take(&[both(EventKind::Event), both(EventKind::ReadyParked)]);
+    }
+    assert!(written.read().arrows().is_empty());
+}
+
+#[test]
+fn sleeps_of_a_slot_share_a_track_and_what_may_be_a_sleep_is_drawn_there_until_it_is_none() {
+    let mut written = Written::new(None);
+    let opened = |id, at| Event {
+        argument: u64::from(u32::MAX),
+        ..of(id, event(EventKind::Opened, at, "worker-1"))
+    };
+    written.take(&[
+        opened("4.1", 100),
+        of("4.1", event(EventKind::Park, 110, "worker-1")),
+        of("4.1", event(EventKind::UnblockParked, 120, "poller-thread")),
+        of("4.1", event(EventKind::Run, 130, "worker-1")),
+        opened("4.2", 200),
+        of("4.2", event(EventKind::Park, 210, "worker-1")),
+        // Their beginnings were overwritten.
+        of("5.1", event(EventKind::UnblockParked, 300, "poller-thread")),
+        of("6.1", event(EventKind::UnblockParked, 310, "poller-thread")),
+        of("6.1", event(EventKind::Reset, 320, "worker-1")),
+    ]);
+    let read = written.read();
+    let waits = waits(&read);
+    assert_eq!(waits.len(), 2);
+    assert_eq!(waits[0].track, waits[1].track);
+    let names = |id: &str| {
+        let marks = read
+            .marks
+            .iter()
+            .filter(|it| it.args.get("id").is_some_and(|it| it == id) && it.name != "run_not_told");
+        marks
+            .map(|it| read.path(it.track)[2].clone())
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(names("5.1"), ["sleeps"]);
+    assert_eq!(names("6.1"), ["sleeps", "6.1"]);
 }

@@ -1,6 +1,5 @@
 //! From events to slices, instants and arrows.
 
-use std::collections::HashMap;
 use std::io::{self, Write};
 use std::sync::Arc;
 
@@ -9,14 +8,12 @@ use netpoller_proto::v1::{
 };
 use netpoller_proto::vocabulary::Direction;
 
+use super::followed::{Descriptors, Followed, Key, fd, may_be_of_sleep, slot_of};
+use super::instant::{is_of_poller, mark};
 use super::order::{Order, Told, What};
-use super::tracks::{Lanes, PROCESS, Tracks, known};
-use super::wait::{Moment, STILL, Side};
+use super::tracks::{PROCESS, Tracks, known};
+use super::wait::{Moment, NOT_TOLD, STILL};
 use super::writer::{Arg, Args, Mark, Value, Writer};
-use crate::table::epoll_names;
-
-/// A descriptor, by poller and id.
-pub(crate) type Key = (String, String);
 
 /// Descriptors that are followed at a time; beyond that all are begun anew.
 const MOST: usize = 1 << 17;
@@ -27,11 +24,13 @@ pub(crate) struct Trace<W> {
     writer: Writer<W>,
     tracks: Tracks,
     order: Order,
-    descriptors: HashMap<Key, Followed>,
+    descriptors: Descriptors,
     /// Those that were closed since the last frame, or in the one before: something may follow.
     closed: Vec<Key>,
     closed_before: Vec<Key>,
     /// The last moment that was told.
+    told_ns: u64,
+    /// The last moment of which something was read, where it ends.
     now_ns: u64,
     summary: Summary,
 }
@@ -45,15 +44,6 @@ pub(crate) struct Summary {
     pub(crate) bytes: u64,
 }
 
-/// A descriptor that is followed.
-#[derive(Debug)]
-struct Followed {
-    own: u64,
-    sides: [Side; 2],
-    /// As it was seen last.
-    row: Option<Arc<Descriptor>>,
-}
-
 impl<W: Write> Trace<W> {
     /// Begins the trace of a process.
     pub(crate) fn new(out: W, server: &GetServerResponse) -> io::Result<Self> {
@@ -63,9 +53,10 @@ impl<W: Write> Trace<W> {
             writer,
             tracks: Tracks::default(),
             order: Order::default(),
-            descriptors: HashMap::new(),
+            descriptors: Descriptors::default(),
             closed: Vec::new(),
             closed_before: Vec::new(),
+            told_ns: 0,
             now_ns: 0,
             summary: Summary::default(),
         })
@@ -73,29 +64,25 @@ impl<W: Write> Trace<W> {
 
     /// Takes a row that was read before the events: who is parked may be so for longer than they
     /// tell.
-    pub(crate) fn began(&mut self, row: &Descriptor, direction: Direction) {
+    pub(crate) fn began(&mut self, row: &Arc<Descriptor>, direction: Direction) {
         let side = row.side(direction).filter(|_| !row.torn);
         let side = side.filter(|it| it.state() == State::Parked && !it.since_at_least);
         if let Some(side) = side.filter(|it| it.since_ns > 0) {
-            let id = row.id().to_string();
-            self.order
-                .parked(side.since_ns, row.poller.clone(), id, direction);
+            self.order.parked(side.since_ns, Arc::clone(row), direction);
         }
     }
 
-    /// Takes a row that was read meanwhile.
-    pub(crate) fn saw(&mut self, key: &Key, row: &Arc<Descriptor>) {
-        if let Some(followed) = self.descriptors.get_mut(key) {
-            followed.saw(row);
+    /// Takes a row that was read after the last events were taken.
+    pub(crate) fn saw(&mut self, row: &Arc<Descriptor>) {
+        let key = (row.poller.clone(), row.id().to_string());
+        if let Some(followed) = self.descriptors.get_mut(&key) {
+            followed.confirm(row, self.order.lost());
         }
     }
 
-    /// Those of whom it is not known who waits.
+    /// Those of whom it is not known who waits, or, after a loss, whether they do so still.
     pub(crate) fn unseen(&self) -> Vec<Key> {
-        let all = self.descriptors.iter();
-        all.filter(|(_, it)| it.sides.iter().any(Side::is_unseen))
-            .map(|(key, _)| key.clone())
-            .collect()
+        self.descriptors.unseen(self.order.lost())
     }
 
     /// Takes the next events, with what is known of their descriptors.
@@ -110,7 +97,9 @@ impl<W: Write> Trace<W> {
         }
         let closed = std::mem::take(&mut self.closed);
         for key in std::mem::replace(&mut self.closed_before, closed) {
-            self.descriptors.remove(&key);
+            if let Some(followed) = self.descriptors.remove(&key) {
+                self.end(followed, NOT_TOLD, self.told_ns)?;
+            }
         }
         Ok(())
     }
@@ -133,32 +122,41 @@ impl<W: Write> Trace<W> {
         self.now_ns = self.order.cut().unwrap_or(self.now_ns);
     }
 
+    /// Tells what is held: nothing more comes.
+    pub(crate) fn rest(&mut self, row: impl Fn(&Key) -> Option<Arc<Descriptor>>) -> io::Result<()> {
+        for told in self.order.rest() {
+            self.tell(told, &row)?;
+        }
+        Ok(())
+    }
+
     /// Ends it: who waits still is said to.
     pub(crate) fn finish(
         &mut self,
         row: impl Fn(&Key) -> Option<Arc<Descriptor>>,
     ) -> io::Result<()> {
-        for told in self.order.rest() {
-            self.now_ns = self.now_ns.max(told.at_ns);
-            self.tell(told, &row)?;
-        }
-        self.end_all(STILL)?;
+        self.rest(row)?;
+        self.end_all(STILL, self.now_ns.max(self.told_ns))?;
         self.writer.flush()
     }
 
-    fn end_all(&mut self, outcome: &'static str) -> io::Result<()> {
-        for followed in self.descriptors.values_mut() {
-            let Followed { sides, row, .. } = followed;
-            for side in sides {
-                let moment = Moment {
-                    at_ns: self.now_ns,
-                    lost: self.summary.lost,
-                    row: row.as_ref(),
-                };
-                side.end(&mut self.writer, moment, outcome)?;
-            }
+    fn end_all(&mut self, outcome: &'static str, at_ns: u64) -> io::Result<()> {
+        for followed in self.descriptors.take_all() {
+            self.end(followed, outcome, at_ns)?;
         }
-        self.descriptors.clear();
+        Ok(())
+    }
+
+    /// Ends the waits of a descriptor that is followed no longer.
+    fn end(&mut self, mut followed: Followed, outcome: &'static str, at_ns: u64) -> io::Result<()> {
+        let moment = Moment {
+            at_ns,
+            lost: self.summary.lost,
+            row: followed.row.as_ref(),
+        };
+        for side in &mut followed.sides {
+            side.end(&mut self.writer, moment, outcome)?;
+        }
         Ok(())
     }
 
@@ -168,6 +166,7 @@ impl<W: Write> Trace<W> {
         row: &impl Fn(&Key) -> Option<Arc<Descriptor>>,
     ) -> io::Result<()> {
         let at_ns = told.at_ns;
+        self.told_ns = at_ns;
         match told.what {
             What::Lost(events) => {
                 self.summary.lost += events;
@@ -179,13 +178,12 @@ impl<W: Write> Trace<W> {
                 };
                 self.writer.instant(at_ns, PROCESS, mark)
             }
-            What::Parked {
-                poller,
-                id,
-                direction,
-            } => {
-                let key = (poller, id);
-                self.follow(&key, row(&key), None, at_ns)?;
+            What::Parked { row, direction } => {
+                let key = (row.poller.clone(), row.id().to_string());
+                if self.descriptors.is_over(&key) {
+                    return Ok(());
+                }
+                self.follow(&key, Some(row), None, at_ns)?;
                 let args = vec![("told_by", Value::Text("the table".to_owned()))];
                 self.park(&key, direction, at_ns, args)
             }
@@ -194,12 +192,14 @@ impl<W: Write> Trace<W> {
                 event.at_ns = at_ns;
                 let late = told.happened_at_ns;
                 let late = late.map(|at_ns| ("happened_at_ns", Value::Number(at_ns)));
-                if event.id.is_empty() || is_of_poller(event.kind()) {
-                    return self.of_thread(&event, late, told.leads_to);
-                }
                 let key = (event.poller.clone(), event.id.clone());
-                let opened = (event.kind() == EventKind::Opened).then_some(event.argument);
-                self.follow(&key, row(&key), opened, at_ns)?;
+                let is_of_thread = event.id.is_empty() || is_of_poller(event.kind());
+                // It comes so late that something else is drawn in its place.
+                if is_of_thread || self.descriptors.is_over(&key) {
+                    let ends = told.comes_from.into_iter().collect();
+                    return self.of_thread(&event, late, told.leads_to, ends);
+                }
+                self.follow(&key, row(&key), Some(&event), at_ns)?;
                 self.of_descriptor(key, &event, late, told.comes_from)
             }
         }
@@ -210,36 +210,49 @@ impl<W: Write> Trace<W> {
         &mut self,
         key: &Key,
         row: Option<Arc<Descriptor>>,
-        opened: Option<u64>,
+        event: Option<&Event>,
         at_ns: u64,
     ) -> io::Result<()> {
-        if !self.descriptors.contains_key(key) {
-            if self.descriptors.len() >= MOST {
-                self.end_all("not followed any longer")?;
-            }
-            let (poller, id) = key;
-            #[allow(clippy::cast_possible_truncation)] // A descriptor's number, or -1 of a sleep.
-            let fd = opened.map(|fd| fd as i32);
-            let known_row = row.as_deref();
-            let Lanes { own, sides } =
-                self.tracks
-                    .descriptor(&mut self.writer, (poller, id), known_row, fd)?;
-            if let Some(row) = known_row.filter(|_| opened.is_none()) {
+        let (poller, id) = key;
+        let fd = row.as_ref().map(|row| row.fd).or(event.and_then(fd));
+        let before = self.descriptors.get_mut(key).map(|it| it.may_be_sleep);
+        // Whether it can be a sleep still.
+        let may_be = match fd {
+            Some(fd) => fd == -1,
+            None => event.is_some_and(|it| may_be_of_sleep(it, before.is_none())),
+        };
+        let is_new = before.is_none();
+        if is_new && self.descriptors.len() >= MOST {
+            self.end_all("not followed any longer", at_ns)?;
+        }
+        let has_come_out = before == Some(true) && !may_be;
+        if is_new || has_come_out {
+            let writer = &mut self.writer;
+            let lanes = match may_be {
+                true => self.tracks.sleep(writer, (poller, slot_of(id)))?,
+                false => self
+                    .tracks
+                    .descriptor(writer, (poller, id), row.as_deref(), fd)?,
+            };
+            let is_opened = event.is_some_and(|it| it.kind() == EventKind::Opened);
+            if let Some(row) = row.as_deref().filter(|_| !is_opened) {
                 let mark = Mark {
                     name: "descriptor",
                     category: "descriptor",
                     args: known(row),
                     ..Mark::default()
                 };
-                self.writer.instant(at_ns, own, mark)?;
+                writer.instant(at_ns, lanes.own, mark)?;
             }
-            let side = |direction: Direction| Side::new(sides[direction.index()], direction);
-            let followed = Followed {
-                own,
-                sides: Direction::ALL.map(side),
-                row: None,
-            };
-            self.descriptors.insert(key.clone(), followed);
+            if let Some(followed) = self.descriptors.get_mut(key) {
+                followed.go(lanes);
+            } else {
+                let followed = Followed::new(key.clone(), lanes, may_be && fd.is_none());
+                if let Some(before) = self.descriptors.insert(followed) {
+                    // Its end is among what was lost.
+                    self.end(before, NOT_TOLD, at_ns)?;
+                }
+            }
         }
         if let (Some(followed), Some(row)) = (self.descriptors.get_mut(key), row) {
             followed.saw(&row);
@@ -270,12 +283,18 @@ impl<W: Write> Trace<W> {
     }
 
     /// What a thread has done for a poller.
-    fn of_thread(&mut self, event: &Event, late: Option<Arg>, flows: Vec<u64>) -> io::Result<()> {
+    fn of_thread(
+        &mut self,
+        event: &Event,
+        late: Option<Arg>,
+        flows: Vec<u64>,
+        ends: Vec<u64>,
+    ) -> io::Result<()> {
         let track = self
             .tracks
             .thread(&mut self.writer, &event.poller, &event.thread)?;
         let mut mark = mark(event);
-        mark.flows = flows;
+        (mark.flows, mark.ends) = (flows, ends);
         mark.args.extend(late);
         self.writer.instant(event.at_ns, track, mark)
     }
@@ -344,68 +363,5 @@ impl<W: Write> Trace<W> {
             _ => {}
         }
         Ok(())
-    }
-}
-
-impl Followed {
-    fn saw(&mut self, row: &Arc<Descriptor>) {
-        for side in &mut self.sides {
-            side.saw(row);
-        }
-        self.row = Some(Arc::clone(row));
-    }
-}
-
-/// Whether it is told of whoever polls, though it is about a descriptor, which may be gone.
-fn is_of_poller(kind: EventKind) -> bool {
-    matches!(
-        kind,
-        EventKind::Event
-            | EventKind::StaleEvent
-            | EventKind::DeadlineFired
-            | EventKind::DeadlineExtended
-            | EventKind::DeadlineStale
-    )
-}
-
-/// An event as an instant.
-fn mark(event: &Event) -> Mark {
-    let text = |text: &str| Value::Text(text.to_owned());
-    let kind = event.kind();
-    let mut args = Args::new();
-    if !event.id.is_empty() {
-        args.push(("id", text(&event.id)));
-    }
-    if let Some(direction) = event.direction().name() {
-        args.push(("direction", text(direction)));
-    }
-    #[allow(clippy::cast_possible_truncation)] // As its kind says.
-    let argument = match kind {
-        EventKind::Event | EventKind::StaleEvent => {
-            Some(("epoll", Value::Text(epoll_names(event.argument as u32))))
-        }
-        // A wake says why by itself.
-        EventKind::ReadyParked | EventKind::UnblockParked => None,
-        EventKind::UnblockArmed => event.cause().map(|cause| ("cause", text(cause.name()))),
-        EventKind::Opened | EventKind::Closed => {
-            Some(("fd", Value::Signed((event.argument as i32).into())))
-        }
-        EventKind::DeadlineSet => Some(("in_us", Value::Number(event.argument))),
-        EventKind::DeadlineFired => Some(("late_us", Value::Number(event.argument))),
-        EventKind::Poll => Some(("events", Value::Number(event.argument))),
-        EventKind::Run => Some(("wake_latency_ns", Value::Number(event.argument))),
-        EventKind::Waited => Some(("before_poll_ns", Value::Number(event.argument))),
-        _ => (event.argument != 0).then_some(("argument", Value::Number(event.argument))),
-    };
-    args.extend(argument);
-    let category = match kind.word().and_then(|it| it.transition()) {
-        Some(_) => "transition",
-        None => "event",
-    };
-    Mark {
-        name: kind.name(),
-        category,
-        args,
-        ..Mark::default()
     }
 }

@@ -28,7 +28,7 @@ pub(super) struct Lanes {
     pub(super) sides: [u64; 2],
 }
 
-/// The tracks of pollers and threads that were told of.
+/// The tracks of pollers, threads and sleeps that were told of.
 #[derive(Debug, Default)]
 pub(super) struct Tracks {
     told: HashSet<u64>,
@@ -95,6 +95,30 @@ impl Tracks {
         Ok(track)
     }
 
+    /// Tells of the sleeps of a slot, which has one at a time: they come and go by thousands.
+    pub(super) fn sleep<W: Write>(
+        &mut self,
+        writer: &mut Writer<W>,
+        (poller, slot): (&str, &str),
+    ) -> io::Result<Lanes> {
+        let parent = self.poller(writer, poller)?;
+        let own = uuid(("sleep", poller, slot));
+        if self.is_news(own) {
+            writer.track(TrackDescriptor {
+                uuid: Some(own),
+                // One beside the other in one place.
+                name: Some("sleeps".to_owned()),
+                parent_uuid: Some(parent),
+                sibling_order_rank: Some(SLEEPS),
+                ..TrackDescriptor::default()
+            })?;
+        }
+        Ok(Lanes {
+            own,
+            sides: [own; 2],
+        })
+    }
+
     /// Tells of a descriptor, of which it may be known what it is, or the number alone.
     pub(super) fn descriptor<W: Write>(
         &mut self,
@@ -105,20 +129,6 @@ impl Tracks {
     ) -> io::Result<Lanes> {
         let parent = self.poller(writer, poller)?;
         let own = uuid(("descriptor", poller, id));
-        if row.map(|row| row.fd).or(fd) == Some(-1) {
-            writer.track(TrackDescriptor {
-                uuid: Some(own),
-                // One beside the other in one place: they come and go by thousands.
-                name: Some("sleeps".to_owned()),
-                parent_uuid: Some(parent),
-                sibling_order_rank: Some(SLEEPS),
-                ..TrackDescriptor::default()
-            })?;
-            return Ok(Lanes {
-                own,
-                sides: [own; 2],
-            });
-        }
         let slot = id.split_once('.').and_then(|(slot, _)| slot.parse().ok());
         writer.track(TrackDescriptor {
             uuid: Some(own),

@@ -13,13 +13,14 @@ use netpoller_proto::vocabulary::Direction;
 use super::writer::{Args, Mark, Value, Writer};
 
 /// What is said where neither event nor table says it.
-const NOT_TOLD: &str = "not told";
+pub(super) const NOT_TOLD: &str = "not told";
 /// What is said of a wait that goes on when the trace ends.
 pub(super) const STILL: &str = "still waiting";
 
 /// One direction.
 #[derive(Debug)]
 pub(super) struct Side {
+    /// Where it is drawn from the next wait on.
     pub(super) track: u64,
     pub(super) direction: Direction,
     wait: Option<Wait>,
@@ -28,6 +29,7 @@ pub(super) struct Side {
 /// A wait that goes on.
 #[derive(Debug)]
 struct Wait {
+    track: u64,
     /// Nothing if its beginning was not told: then there is no slice.
     began_ns: Option<u64>,
     /// Its waiter has another waker, and is not parked until that is there.
@@ -35,6 +37,8 @@ struct Wait {
     woken: Option<Woken>,
     /// What was lost until it began.
     lost: u64,
+    /// What was lost until it was known the last time that it goes on.
+    confirmed: u64,
     /// The row that was read while it went on, which says who waits.
     row: Option<Arc<Descriptor>>,
 }
@@ -44,6 +48,8 @@ struct Woken {
     at_ns: u64,
     cause: &'static str,
     arrow: u64,
+    /// What was lost until then.
+    lost: u64,
 }
 
 /// Something that happens to a direction.
@@ -65,22 +71,31 @@ impl Side {
         }
     }
 
-    /// Whether it is not known who waits.
-    pub(super) fn is_unseen(&self) -> bool {
+    /// Whether it is not known who waits, or not whether that goes on, now that so much is lost.
+    pub(super) fn is_unseen(&self, lost: u64) -> bool {
         let parked = self.wait.as_ref().filter(|it| it.woken.is_none());
-        parked.is_some_and(|it| it.began_ns.is_some() && it.row.is_none())
+        parked.is_some_and(|it| it.began_ns.is_some() && (it.row.is_none() || it.confirmed < lost))
     }
 
-    /// Takes a row that was read, which may say who waits.
-    pub(super) fn saw(&mut self, row: &Arc<Descriptor>) {
-        let Some(side) = row.side(self.direction) else {
-            return;
-        };
+    /// Takes a row that was read, which may say who waits; true if it does.
+    pub(super) fn saw(&mut self, row: &Arc<Descriptor>) -> bool {
         if let Some(wait) = &mut self.wait
+            && let Some(side) = row.side(self.direction)
             && side.state() == State::Parked
             && wait.began_ns == Some(side.since_ns)
         {
             wait.row = Some(Arc::clone(row));
+            return true;
+        }
+        false
+    }
+
+    /// The same of a row that was read after so much was lost: who waits there does so still.
+    pub(super) fn confirm(&mut self, row: &Arc<Descriptor>, lost: u64) {
+        if self.saw(row)
+            && let Some(wait) = &mut self.wait
+        {
+            wait.confirmed = wait.confirmed.max(lost);
         }
     }
 
@@ -98,13 +113,7 @@ impl Side {
             }
         }
         self.end(writer, moment, NOT_TOLD)?;
-        self.wait = Some(Wait {
-            began_ns: Some(moment.at_ns),
-            is_rearmed: false,
-            woken: None,
-            lost: moment.lost,
-            row: None,
-        });
+        self.wait = Some(Wait::new(self.track, Some(moment.at_ns), moment.lost));
         if let Some(row) = moment.row {
             self.saw(row);
         }
@@ -165,24 +174,22 @@ impl Side {
             ("by", Value::Text(event.kind().name().to_owned())),
             ("thread", Value::Text(event.thread.clone())),
         ]);
-        let wait = self.wait.get_or_insert(Wait {
-            began_ns: None,
-            is_rearmed: false,
-            woken: None,
-            lost: moment.lost,
-            row: None,
-        });
+        let track = self.track;
+        let wait = self
+            .wait
+            .get_or_insert_with(|| Wait::new(track, None, moment.lost));
         wait.woken = Some(Woken {
             at_ns: moment.at_ns,
             cause,
             arrow,
+            lost: moment.lost,
         });
         if wait.began_ns.is_some() {
-            return writer.begin(moment.at_ns, self.track, mark);
+            return writer.begin(moment.at_ns, wait.track, mark);
         }
         let began = Value::Text(NOT_TOLD.to_owned());
         mark.args.push(("wait_began", began));
-        writer.instant(moment.at_ns, self.track, mark)
+        writer.instant(moment.at_ns, wait.track, mark)
     }
 
     /// The waiter runs, as `mark` says on the track of its thread.
@@ -211,8 +218,9 @@ impl Side {
         moment: Moment<'_>,
         outcome: &'static str,
     ) -> io::Result<()> {
-        let woken = self.wait.as_ref().and_then(|it| it.woken.as_ref());
-        if let Some(woken) = woken {
+        if let Some(wait) = &self.wait
+            && let Some(woken) = &wait.woken
+        {
             // Its arrow has to end somewhere.
             let mark = Mark {
                 name: "run_not_told",
@@ -220,7 +228,7 @@ impl Side {
                 ends: vec![woken.arrow],
                 ..Mark::default()
             };
-            writer.instant(moment.at_ns, self.track, mark)?;
+            writer.instant(moment.at_ns, wait.track, mark)?;
         }
         self.close(writer, moment, outcome)
     }
@@ -239,9 +247,13 @@ impl Side {
             return Ok(());
         };
         let until_ns = wait.woken.as_ref().map_or(moment.at_ns, |it| it.at_ns);
+        let known = wait.woken.as_ref().map_or(wait.confirmed, |it| it.lost);
         let outcome = match &wait.woken {
-            Some(_) if outcome == STILL => "woken, not run yet",
-            _ => outcome,
+            _ if outcome != STILL => outcome,
+            // What is lost may have ended it.
+            _ if moment.lost > known => NOT_TOLD,
+            Some(_) => "woken, not run yet",
+            None => STILL,
         };
         let mut args = vec![
             ("outcome", Value::Text(outcome.to_owned())),
@@ -252,14 +264,28 @@ impl Side {
         ];
         if let Some(woken) = &wait.woken {
             args.push(("cause", Value::Text(woken.cause.to_owned())));
-            writer.end(moment.at_ns, self.track, Vec::new())?;
+            writer.end(moment.at_ns, wait.track, Vec::new())?;
         }
         if moment.lost > wait.lost {
             // It may be several.
             args.push(("events_lost_meanwhile", Value::Flag(true)));
         }
         args.extend(waiter(&wait, self.direction, moment.row));
-        writer.end(moment.at_ns, self.track, args)
+        writer.end(moment.at_ns, wait.track, args)
+    }
+}
+
+impl Wait {
+    fn new(track: u64, began_ns: Option<u64>, lost: u64) -> Self {
+        Self {
+            track,
+            began_ns,
+            is_rearmed: false,
+            woken: None,
+            lost,
+            confirmed: lost,
+            row: None,
+        }
     }
 }
 

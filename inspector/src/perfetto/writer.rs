@@ -88,8 +88,8 @@ impl<W: Write> Writer<W> {
             sequence_flags: Some(INCREMENTAL_STATE_CLEARED),
             clock_snapshot: Some(ClockSnapshot {
                 clocks: vec![
-                    clock(MONOTONIC, server.captured_at_ns),
-                    clock(REALTIME, server.wall_clock_ns),
+                    clock(MONOTONIC, signed(server.captured_at_ns)),
+                    clock(REALTIME, signed(server.wall_clock_ns)),
                 ],
                 primary_trace_clock: Some(MONOTONIC),
             }),
@@ -162,7 +162,7 @@ impl<W: Write> Writer<W> {
             terminating_flow_ids: mark.ends,
         };
         self.write(Packet {
-            timestamp: Some(at_ns),
+            timestamp: Some(signed(at_ns)),
             sequence_flags: Some(NEEDS_INCREMENTAL_STATE),
             interned_data: (fresh != InternedData::default()).then_some(fresh),
             track_event: Some(event),
@@ -184,6 +184,11 @@ impl<W: Write> Writer<W> {
         self.written += self.packet.len() as u64;
         Ok(())
     }
+}
+
+/// Perfetto counts with signed numbers.
+fn signed(at_ns: u64) -> u64 {
+    at_ns.min(i64::MAX.cast_unsigned())
 }
 
 fn annotation(name: u64, value: Value) -> DebugAnnotation {

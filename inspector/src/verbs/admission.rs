@@ -143,13 +143,17 @@ impl<'a> Admission<'a> {
             .collect();
         wanted.sort_unstable();
         wanted.dedup();
-        self.look_at(wanted).await
+        self.look_at(wanted).await.map(drop)
     }
 
-    /// Asks for these descriptors, whatever is known of them.
-    pub(super) async fn look_at(&mut self, wanted: Vec<Key>) -> Result<(), Failure> {
+    /// Asks for these descriptors, whatever is known of them; gives those that are there, and maybe
+    /// more.
+    pub(super) async fn look_at(
+        &mut self,
+        wanted: Vec<Key>,
+    ) -> Result<Vec<Arc<Descriptor>>, Failure> {
         if wanted.is_empty() {
-            return Ok(());
+            return Ok(Vec::new());
         }
         if self.known.len() + wanted.len() > MOST {
             self.known.clear();
@@ -175,10 +179,10 @@ impl<'a> Admission<'a> {
                 .and_modify(|known| known.at = now)
                 .or_insert(Known { row: None, at: now });
         }
-        for row in rows {
-            self.remember(row, now);
+        for row in &rows {
+            self.remember(Arc::clone(row), now);
         }
-        Ok(())
+        Ok(rows)
     }
 
     fn remember(&mut self, row: Arc<Descriptor>, at: Instant) {

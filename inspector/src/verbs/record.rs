@@ -20,7 +20,7 @@ use crate::query;
 use crate::source::{Connection, Stream, Writer};
 use crate::text;
 use crate::verbs::verb::{NONE, Usage, Verb};
-use crate::verbs::writing::{Signals, create};
+use crate::verbs::writing::{Signals, create, discard};
 
 /// What is written is on the disk so soon.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -75,7 +75,7 @@ impl Verb for RecordArgs {
                     connection.target
                 )));
             }
-            let file = create(&self.output, self.force)?;
+            let file = create(&self.output, self.force, &connection.target)?;
             self.record(&connection, globals.interval, file).await
         })
     }
@@ -113,12 +113,7 @@ impl RecordArgs {
             }
         };
         if !recording.has_table {
-            // There is nothing to look at; a device is left. An error of this says no more than the
-            // failure.
-            let file = recording.writer.out().get_ref().metadata();
-            if file.is_ok_and(|it| it.is_file()) {
-                let _ = std::fs::remove_file(&self.output);
-            }
+            discard(&self.output);
             return Err(failure.unwrap_or(Failure::Runtime(why)));
         }
         recording.writer.flush().map_err(failed)?;

@@ -10,7 +10,7 @@ use netpoller_proto::v1::{TransitionsFrame, WatchTransitionsRequest};
 use tokio::time::interval;
 
 use super::admission::Admission;
-use super::writing::{Signals, create};
+use super::writing::{Signals, create, discard};
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::perfetto::Trace;
@@ -55,8 +55,10 @@ impl Verb for TraceArgs {
             let connection = super::connection(globals).await?;
             connection.must_record("events")?;
             super::check_pollers(globals.filter.as_ref(), &connection)?;
-            let file = create(&self.output, self.force)?;
-            self.write(globals, &connection, file).await
+            // From here on there may be something to finish, or to remove.
+            let signals = Signals::catch()?;
+            let file = create(&self.output, self.force, &connection.target)?;
+            self.write(globals, &connection, file, signals).await
         })
     }
 }
@@ -87,6 +89,7 @@ impl TraceArgs {
         globals: &Globals,
         connection: &Connection,
         file: File,
+        mut interrupted: Signals,
     ) -> Result<(), Failure> {
         let failed = |error: io::Error| {
             Failure::Runtime(format!("writing {}: {error}", self.output.display()))
@@ -102,7 +105,13 @@ impl TraceArgs {
         };
         // All of a recording, but for somebody who names a moment of it.
         let history = globals.at.is_none();
-        let (why, failure) = match writing.run(connection, self.duration, history).await {
+        let stopped = tokio::select! {
+            // Events may come faster than they are taken.
+            biased;
+            () = interrupted.next() => Ok("interrupted"),
+            stopped = writing.run(connection, self.duration, history) => stopped,
+        };
+        let (why, failure) = match stopped {
             Ok(why) => (why.to_owned(), None),
             Err(Stopped::File(error)) => return Err(failed(error)),
             Err(Stopped::Process(failure)) => {
@@ -117,6 +126,15 @@ impl TraceArgs {
             ..
         } = writing;
         trace.finish(|key| admission.known(key)).map_err(failed)?;
+        let summary = trace.summary();
+        if summary.events == 0 && summary.waits == 0 {
+            discard(&self.output);
+            let nothing = format!(
+                "there is nothing to write to {}: {why}",
+                self.output.display()
+            );
+            return Err(failure.unwrap_or(Failure::Runtime(nothing)));
+        }
         self.told(&trace, &why);
         failure.map_or(Ok(()), Err)
     }
@@ -165,6 +183,20 @@ impl Writing<'_> {
         duration: Option<Duration>,
         history: bool,
     ) -> Result<&'static str, Stopped> {
+        let why = self.follow(connection, duration, history).await?;
+        self.trace.rest(|key| self.admission.known(key))?;
+        // After a loss it is the table that says who waits still. Who cannot be asked any more has
+        // told all that there is.
+        let _ = self.look().await;
+        Ok(why)
+    }
+
+    async fn follow(
+        &mut self,
+        connection: &Connection,
+        duration: Option<Duration>,
+        history: bool,
+    ) -> Result<&'static str, Stopped> {
         let request = WatchTransitionsRequest {
             history,
             ..WatchTransitionsRequest::default()
@@ -176,7 +208,6 @@ impl Writing<'_> {
             self.trace.began(&row, direction);
         }
         let mut stream = connection.transitions(request).await?;
-        let mut interrupted = Signals::catch()?;
         let mut flushes = interval(FLUSH);
         loop {
             let over = async {
@@ -188,7 +219,6 @@ impl Writing<'_> {
             tokio::select! {
                 // Events may come faster than they are taken.
                 biased;
-                () = interrupted.next() => return Ok("interrupted"),
                 () = over => return Ok("its time is over"),
                 _ = flushes.tick() => {
                     self.trace.flush()?;
@@ -226,13 +256,16 @@ impl Writing<'_> {
         self.trace.take(frame, |key| self.admission.known(key))?;
         if now_ns >= self.looked_at_ns.saturating_add(LOOK_NS) {
             self.looked_at_ns = now_ns;
-            let unseen = self.trace.unseen();
-            self.admission.look_at(unseen.clone()).await?;
-            for key in &unseen {
-                if let Some(row) = self.admission.known(key) {
-                    self.trace.saw(key, &row);
-                }
-            }
+            self.look().await?;
+        }
+        Ok(())
+    }
+
+    /// Asks who waits where it is not known.
+    async fn look(&mut self) -> Result<(), Failure> {
+        let unseen = self.trace.unseen();
+        for row in self.admission.look_at(unseen).await? {
+            self.trace.saw(&row);
         }
         Ok(())
     }

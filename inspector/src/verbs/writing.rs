@@ -1,28 +1,54 @@
 //! Writing what goes on to a file, until somebody asks to end.
 
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, Metadata, OpenOptions};
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 
 use tokio::signal::unix::{Signal, SignalKind, signal};
 
 use crate::failure::Failure;
+use crate::source::Target;
 
-/// Makes the file; one that is there already only by force.
-pub(super) fn create(path: &Path, force: bool) -> Result<File, Failure> {
+/// Makes the file; one that is there already only by force, and never the recording that is read.
+pub(super) fn create(path: &Path, force: bool, read: &Target) -> Result<File, Failure> {
     let mut options = OpenOptions::new();
     options.write(true);
     match force {
-        true => options.create(true).truncate(true),
+        // What is there is cut when it is known what it is.
+        true => options.create(true).truncate(false),
         false => options.create_new(true),
     };
     let name = path.display();
-    options.open(path).map_err(|error| match error.kind() {
+    let failed = |error: io::Error| Failure::Runtime(format!("creating {name}: {error}"));
+    let file = options.open(path).map_err(|error| match error.kind() {
         io::ErrorKind::AlreadyExists => Failure::Usage(format!(
             "there is a file {name} already: name another one, or say --force to write over it"
         )),
-        _ => Failure::Runtime(format!("creating {name}: {error}")),
-    })
+        _ => failed(error),
+    })?;
+    let there = file.metadata().map_err(failed)?;
+    if let Target::File(recorded) = read {
+        let place = |it: &Metadata| (it.dev(), it.ino());
+        let recording = fs::metadata(&recorded.path);
+        if recording.is_ok_and(|it| place(&it) == place(&there)) {
+            return Err(Failure::Usage(format!(
+                "{name} is the recording that is read: name another file"
+            )));
+        }
+    }
+    if there.is_file() {
+        file.set_len(0).map_err(failed)?;
+    }
+    Ok(file)
+}
+
+/// Leaves no file in which there is nothing to look at. A device is left, and what a link leads to;
+/// an error of this says no more than the failure.
+pub(super) fn discard(path: &Path) {
+    if fs::symlink_metadata(path).is_ok_and(|it| it.is_file()) {
+        let _ = fs::remove_file(path);
+    }
 }
 
 /// What asks to end.
