@@ -1,9 +1,12 @@
 //! An event of the flight recorder.
 
+use std::io::Write;
+
 use netpoller_proto::v1;
 use netpoller_proto::vocabulary::Cause;
 
 use super::present;
+use crate::failure::Failure;
 use crate::table::Context;
 
 /// A line of `events`.
@@ -32,4 +35,28 @@ pub(crate) fn event<'a>(event: &'a v1::Event, context: &Context) -> Event<'a> {
         argument: event.argument,
         cause: event.cause().map(Cause::name),
     }
+}
+
+/// Writes a record of the same for each event, without the names of the fields.
+pub(crate) fn event_records(
+    out: impl Write,
+    events: &[v1::Event],
+    context: &Context,
+) -> Result<(), Failure> {
+    let mut records = csv::WriterBuilder::new()
+        .has_headers(false)
+        .from_writer(out);
+    for it in events {
+        records.serialize(event(it, context))?;
+    }
+    Ok(records.flush()?)
+}
+
+/// Writes the names of the fields of those records.
+pub(crate) fn event_names(mut out: impl Write) -> Result<(), Failure> {
+    let mut one = csv::Writer::from_writer(Vec::new());
+    one.serialize(event(&v1::Event::default(), &Context::default()))?;
+    let one = one.into_inner().map_err(|error| error.into_error())?;
+    let names = one.split_inclusive(|it| *it == b'\n').next();
+    Ok(out.write_all(names.unwrap_or_default())?)
 }

@@ -30,7 +30,7 @@ use crate::source::Connection;
 
 pub(crate) use descriptor::{Descriptor, Line, descriptor, line};
 pub(crate) use detail::{Detail, detail};
-pub(crate) use event::event;
+pub(crate) use event::{event, event_names, event_records};
 pub(crate) use histogram::{Histogram, histogram};
 pub(crate) use law::audited;
 pub(crate) use poller::poller;

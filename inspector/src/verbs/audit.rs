@@ -33,6 +33,7 @@ impl Verb for AuditArgs {
             limit: true,
             columns: Some(|name| known(&LAWS, name)),
             sort: Some(|name| known(&LAWS, name)),
+            view: "laws",
             ..Usage::of("audit")
         }
     }

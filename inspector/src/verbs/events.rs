@@ -18,7 +18,7 @@ use crate::out::{Format, Sheet, Style};
 use crate::query::Scope;
 use crate::source::{Connection, Selector};
 use crate::table::{Column, Context, CountBy, EVENT_COUNTS, EVENTS, EventCount, Fit};
-use crate::verbs::verb::{NO_CSV, NO_DOCUMENT, Usage, Verb, known};
+use crate::verbs::verb::{ALL, NO_END, Usage, Verb, known};
 
 /// Which events to show.
 #[derive(Debug, Clone, Args)]
@@ -81,12 +81,8 @@ impl Verb for EventsArgs {
             why: "events come as they happen",
             limit: true,
             filter: Some(Scope::Events),
-            formats: if self.dump { NO_CSV } else { NO_DOCUMENT },
-            instead: if self.dump {
-                "events have no CSV form; use --format jsonl"
-            } else {
-                "events have no end, so there is no whole document; use --format jsonl, or --dump"
-            },
+            formats: if self.dump { ALL } else { NO_END },
+            instead: "events have no end, so there is no whole document; use --format jsonl, or --dump",
             ..Usage::of("events")
         }
     }
@@ -286,11 +282,14 @@ impl<'a> Out<'a> {
     }
 
     fn titles(&self) -> Result<(), Failure> {
-        if !self.is_table() {
-            return Ok(());
-        }
         let mut out = io::stdout().lock();
-        Ok(self.sheet().titles(&self.style, &mut out, Vec::new())?)
+        match self.style.format {
+            Format::Csv if self.style.header => document::event_names(&mut out),
+            Format::Table | Format::Wide => {
+                Ok(self.sheet().titles(&self.style, &mut out, Vec::new())?)
+            }
+            _ => Ok(()),
+        }
     }
 
     fn is_table(&self) -> bool {
@@ -339,6 +338,10 @@ impl<'a> Out<'a> {
             return Ok(());
         }
         let mut out = BufWriter::new(io::stdout().lock());
+        if self.style.format == Format::Csv {
+            document::event_records(&mut out, &events, &self.context)?;
+            return Ok(out.flush()?);
+        }
         let sheet = self.sheet();
         for event in &events {
             if self.is_table() {

@@ -51,6 +51,8 @@ pub(crate) const ALL: &[Format] = &[
 ];
 pub(crate) const NO_CSV: &[Format] = &[Format::Table, Format::Wide, Format::Json, Format::Jsonl];
 pub(crate) const NO_DOCUMENT: &[Format] = &[Format::Table, Format::Wide, Format::Jsonl];
+/// Of what has no end.
+pub(crate) const NO_END: &[Format] = &[Format::Table, Format::Wide, Format::Jsonl, Format::Csv];
 pub(crate) const NONE: &[Format] = &[Format::Table];
 
 /// Whether there is a column of this name.

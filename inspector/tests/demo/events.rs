@@ -57,6 +57,24 @@ fn events_are_dumped_and_followed_with_their_filters() {
             (&"ready_parked".into(), &"read".into(), &"io".into())
         );
     }
+    let csv = demo.ask(&["events", "-n", "5", "-f", "csv"]);
+    let mut records = csv::Reader::from_reader(&*csv.stdout);
+    let names: Vec<String> = records
+        .headers()
+        .unwrap()
+        .iter()
+        .map(str::to_owned)
+        .collect();
+    let fields = events[0].as_object().unwrap();
+    assert_eq!(names.len(), fields.len());
+    assert!(
+        names.iter().all(|name| fields.contains_key(name)),
+        "{names:?}"
+    );
+    let records: Vec<csv::StringRecord> = records.records().map(Result::unwrap).collect();
+    assert_eq!(records.len(), 5);
+    let at_ns = names.iter().position(|it| it == "at_ns").unwrap();
+    assert!(records.iter().all(|it| it[at_ns].parse::<u64>().is_ok()));
     let table = demo.ask(&["events", "-n", "3"]);
     let text = String::from_utf8(table.stdout).unwrap();
     assert!(text.starts_with("TIME"), "{text}");

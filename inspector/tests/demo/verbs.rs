@@ -39,6 +39,17 @@ fn an_audit_of_a_loaded_demo_finds_every_law_upheld() {
     let table = demo.ask(&["audit"]);
     assert_eq!(table.status.code(), Some(0));
     assert!(!String::from_utf8_lossy(&table.stdout).contains("VIOLATED"));
+    let config = demo.scratch.path().join("c.toml");
+    std::fs::write(&config, "[views.laws]\ncolumns = ['state', 'law']\n").unwrap();
+    let chosen = demo.ask(&["--config", &config.display().to_string(), "audit"]);
+    let chosen = String::from_utf8_lossy(&chosen.stdout);
+    let titles: Vec<&str> = chosen
+        .lines()
+        .next()
+        .unwrap_or_default()
+        .split_whitespace()
+        .collect();
+    assert_eq!(titles, ["STATE", "LAW"], "{chosen}");
 }
 
 #[test]
