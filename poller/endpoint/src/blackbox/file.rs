@@ -87,7 +87,7 @@ impl BoxFile {
             (Some(until_ns), _) => until_ns <= now_ns,
             (None, Some(end)) => {
                 now_ns.saturating_sub(self.table_at_ns) >= TABLE_NS
-                    || self.written - end >= self.kept.table_every()
+                    || self.written.saturating_sub(end) >= self.kept.table_every()
             }
             (None, None) => false,
         }
@@ -210,9 +210,12 @@ impl BoxFile {
             )),
         };
         made.or_else(|error| {
-            self.length = MAGIC.len() as u64;
-            self.file.set_len(self.length)?;
-            self.kept.begins(self.written);
+            // One that somebody has moved is theirs.
+            if self.place.is_at(&self.file)? == Some(true) {
+                self.length = MAGIC.len() as u64;
+                self.file.set_len(self.length)?;
+                self.kept.begins(self.written);
+            }
             Err(error)
         })
     }
@@ -481,6 +484,23 @@ mod tests {
         assert!(file.said.contains("another file"), "{}", file.said);
         drop(file);
         assert_eq!(fs::read_to_string(&path).unwrap(), "a diary");
+    }
+
+    #[test]
+    fn a_file_that_was_moved_keeps_what_it_has() {
+        const MOST: u64 = 64 << 10;
+        let directory = tempfile::tempdir().unwrap();
+        let path = directory.path().join("box.npl");
+        let mut file = BoxFile::create(&path, MOST).unwrap();
+        (0..30).for_each(|number| tell(&mut file, frame(number)));
+        let rotated = directory.path().join("rotated");
+        fs::rename(&path, &rotated).unwrap();
+        let before = numbers(&rotated);
+        // No table is due before there is no room.
+        file.table_end = Some(u64::MAX / 2);
+        (30..200).for_each(|number| tell(&mut file, frame(number)));
+        assert!(numbers(&rotated).starts_with(&before));
+        assert_eq!(numbers(&path).last(), Some(&199));
     }
 
     #[test]
