@@ -20,7 +20,7 @@ use crate::query;
 use crate::source::{Connection, Stream, Writer};
 use crate::text;
 use crate::verbs::verb::{NONE, Usage, Verb};
-use crate::verbs::writing::{Signals, create, discard};
+use crate::verbs::writing::{Signals, Stopped, create, discard, ended};
 
 /// What is written is on the disk so soon.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -101,17 +101,8 @@ impl RecordArgs {
             events: 0,
             lost: 0,
         };
-        let (mut why, failure) = match recording.run(connection, interval, self).await {
-            Ok(why) => (why.to_owned(), None),
-            Err(Stopped::File(error)) => return Err(failed(error)),
-            Err(Stopped::Process(failure)) => {
-                let said = failure.to_string();
-                (
-                    said.lines().next().unwrap_or_default().to_owned(),
-                    Some(failure),
-                )
-            }
-        };
+        let stopped = recording.run(connection, interval, self).await;
+        let (mut why, failure) = ended(stopped, failed)?;
         if !recording.has_table {
             discard(&self.output);
             return Err(failure.unwrap_or(Failure::Runtime(why)));
@@ -123,26 +114,6 @@ impl RecordArgs {
         recording.writer.finish(&why).map_err(failed)?;
         recording.told(&self.output, &why);
         failure.map_or(Ok(()), Err)
-    }
-}
-
-/// Why there is no more to record.
-enum Stopped {
-    /// It cannot be written.
-    File(io::Error),
-    /// Nothing more is told.
-    Process(Failure),
-}
-
-impl From<io::Error> for Stopped {
-    fn from(error: io::Error) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<Failure> for Stopped {
-    fn from(failure: Failure) -> Self {
-        Self::Process(failure)
     }
 }
 

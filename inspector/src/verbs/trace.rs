@@ -10,7 +10,7 @@ use netpoller_proto::v1::{TransitionsFrame, WatchTransitionsRequest};
 use tokio::time::interval;
 
 use super::admission::Admission;
-use super::writing::{Signals, create, discard};
+use super::writing::{Signals, Stopped, create, discard, ended};
 use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::perfetto::Trace;
@@ -63,26 +63,6 @@ impl Verb for TraceArgs {
     }
 }
 
-/// Why there is no more to write.
-enum Stopped {
-    /// It cannot be written.
-    File(io::Error),
-    /// Nothing more is told.
-    Process(Failure),
-}
-
-impl From<io::Error> for Stopped {
-    fn from(error: io::Error) -> Self {
-        Self::File(error)
-    }
-}
-
-impl From<Failure> for Stopped {
-    fn from(failure: Failure) -> Self {
-        Self::Process(failure)
-    }
-}
-
 impl TraceArgs {
     async fn write(
         &self,
@@ -111,15 +91,7 @@ impl TraceArgs {
             () = interrupted.next() => Ok("interrupted"),
             stopped = writing.run(connection, self.duration, history) => stopped,
         };
-        let (why, failure) = match stopped {
-            Ok(why) => (why.to_owned(), None),
-            Err(Stopped::File(error)) => return Err(failed(error)),
-            Err(Stopped::Process(failure)) => {
-                let said = failure.to_string();
-                let first = said.lines().next().unwrap_or_default().to_owned();
-                (first, Some(failure))
-            }
-        };
+        let (why, failure) = ended(stopped, failed)?;
         let Writing {
             mut trace,
             admission,

@@ -51,6 +51,43 @@ pub(super) fn discard(path: &Path) {
     }
 }
 
+/// Why there is no more to write.
+pub(super) enum Stopped {
+    /// It cannot be written.
+    File(io::Error),
+    /// Nothing more is told.
+    Process(Failure),
+}
+
+impl From<io::Error> for Stopped {
+    fn from(error: io::Error) -> Self {
+        Self::File(error)
+    }
+}
+
+impl From<Failure> for Stopped {
+    fn from(failure: Failure) -> Self {
+        Self::Process(failure)
+    }
+}
+
+/// Why it has ended, in a line, and the failure that it was if it was one; an error if it could not
+/// be written.
+pub(super) fn ended(
+    result: Result<&'static str, Stopped>,
+    failed: impl FnOnce(io::Error) -> Failure,
+) -> Result<(String, Option<Failure>), Failure> {
+    match result {
+        Ok(why) => Ok((why.to_owned(), None)),
+        Err(Stopped::File(error)) => Err(failed(error)),
+        Err(Stopped::Process(failure)) => {
+            let said = failure.to_string();
+            let first = said.lines().next().unwrap_or_default().to_owned();
+            Ok((first, Some(failure)))
+        }
+    }
+}
+
 /// What asks to end.
 pub(super) struct Signals([Signal; 3]);
 
