@@ -76,7 +76,7 @@ def finding(name, severity, lints, summary, description, hold="30s", orelse=""):
 ALERTS = [
     Alert(
         "NetpollerDown", "critical",
-        "up == 0 and on (job, instance) last_over_time(netpoller_build_info[1h])", "1m",
+        "up == 0 and on (job, instance) last_over_time(netpoller_build_info[1d])", "1m",
         "A process that netpoller is in cannot be scraped.",
         "{{ $labels.instance }} of {{ $labels.job }} has not answered a scrape for a minute.",
         {series("up", {"job": "svc", "instance": "a:1"}): "1 1 0x20",
@@ -203,6 +203,20 @@ RENAMED = [
       for end in ("bucket", "sum", "count")),
 ]
 
+# What goes on for long: values as above, the alerts that fire then, and the moments.
+LASTING = {
+    "a process that is dead for more than an hour": (
+        {series("up", {"job": "svc", "instance": "a:1"}): "1 1 0x90",
+         series("netpoller_build_info", {"job": "svc", "instance": "a:1"}, version="0.1.0"): "1 1 _x90"},
+        ["NetpollerDown"], ["75m", "90m"],
+    ),
+    "a target that is dead and then taken out of the configuration": (
+        {series("up", {"job": "svc", "instance": "a:1"}): "1 1 0x30 stale",
+         series("netpoller_build_info", {"job": "svc", "instance": "a:1"}, version="0.1.0"): "1 1 _x31"},
+        [], ["40m"],
+    ),
+}
+
 # Programs that are healthy: the values of every series that an alert uses, where they are not all 0.
 HEALTHY = {
     "an idle tokio service, which nobody has polled for an hour": {
@@ -293,6 +307,8 @@ def tests():
     lines = [f"rule_files: [{quoted(str(HERE / 'rules' / 'netpoller.yml'))}]", "evaluation_interval: 15s", "tests:"]
     for alert in ALERTS:
         lines += case(f"{alert.name} fires, and nothing else", alert.fires, [alert], ["15m"])
+    for name, (values, names, moments) in LASTING.items():
+        lines += case(name, values, [alert for alert in ALERTS if alert.name in names], moments)
     # As often as Prometheus scrapes and evaluates.
     moments = [f"{seconds}s" for seconds in (0, 60, 120, 135, 150, 165, 180, 195, 210, 240, 300, 450)]
     for name, values in HEALTHY.items():
