@@ -19,15 +19,13 @@ from kubernetes import prometheus_rule
 HERE = pathlib.Path(__file__).parent
 RUNBOOKS = "https://github.com/netpoller/netpoller/blob/main/dashboards/RUNBOOKS.md#"
 
-POLLER = "job, instance, poller"
-
 # What several alerts or panels ask for: name, what it is, expression.
 RECORDS = [
-    ("poller:netpoller_findings:sum", f"sum by ({POLLER}) (netpoller_findings)"),
+    ("poller:netpoller_findings:sum", "sum without (lint) (netpoller_findings)"),
     ("poller:netpoller_wakeup_latency_seconds:p99_5m",
-     f"histogram_quantile(0.99, sum by ({POLLER}, le) (rate(netpoller_wakeup_latency_seconds_bucket[5m])))"),
+     "histogram_quantile(0.99, sum without (direction) (rate(netpoller_wakeup_latency_seconds_bucket[5m])))"),
     ("poller:netpoller_deadline_lag_seconds:p99_5m",
-     f"histogram_quantile(0.99, sum by ({POLLER}, le) (rate(netpoller_deadline_lag_seconds_bucket[5m])))"),
+     "histogram_quantile(0.99, rate(netpoller_deadline_lag_seconds_bucket[5m]))"),
     ("poller:netpoller_accept_queue:ratio",
      "netpoller_accept_queue_connections / (netpoller_accept_queue_limit > 0)"),
     ("instance:netpoller_open_files:ratio", "netpoller_open_files / netpoller_open_files_limit"),
@@ -52,7 +50,9 @@ class Alert:
 
 
 WHERE = "{{ $labels.poller }} of {{ $labels.instance }}"
-OF = {"job": "svc", "instance": "a:1", "poller": "global"}
+# What scraping adds: every alert keeps all of it, for whoever routes by namespace.
+PROCESS = {"job": "svc", "instance": "a:1", "namespace": "shop", "pod": "svc-0"}
+OF = {**PROCESS, "poller": "global"}
 
 
 def series(metric, labels, **more):
@@ -62,7 +62,7 @@ def series(metric, labels, **more):
 
 def found(*lints):
     """Findings of these lints, of each poller."""
-    return f'sum by ({POLLER}) (netpoller_findings{{lint=~"{"|".join(lints)}"}}) > 0'
+    return f'sum without (lint) (netpoller_findings{{lint=~"{"|".join(lints)}"}}) > 0'
 
 
 def finding(name, severity, lints, summary, description, hold="30s", orelse=""):
@@ -79,13 +79,13 @@ ALERTS = [
         "up == 0 and on (job, instance) last_over_time(netpoller_build_info[1d])", "1m",
         "A process that netpoller is in cannot be scraped.",
         "{{ $labels.instance }} of {{ $labels.job }} has not answered a scrape for a minute.",
-        {series("up", {"job": "svc", "instance": "a:1"}): "1 1 0x20",
-         series("netpoller_build_info", {"job": "svc", "instance": "a:1"}, version="0.1.0"): "1 1 _x20"},
-        {"job": "svc", "instance": "a:1"},
+        {series("up", PROCESS): "1 1 0x20",
+         series("netpoller_build_info", PROCESS, version="0.1.0"): "1 1 _x20"},
+        PROCESS,
     ),
     Alert(
         "NetpollerNobodyPolls", "critical",
-        f'{found("poller-away")} or max by ({POLLER}) (netpoller_unpolled_seconds) > 5', "30s",
+        f'{found("poller-away")} or netpoller_unpolled_seconds > 5', "30s",
         "Events are due, and nobody polls.",
         f"The kernel has events for the poller {WHERE}, or deadlines have passed, and nobody comes for them.",
         {series("netpoller_unpolled_seconds", OF): "0 10+60x20"}, OF,
@@ -102,7 +102,7 @@ ALERTS = [
     ),
     Alert(
         "NetpollerDeadlinesOverdue", "critical",
-        f"max by ({POLLER}) (netpoller_overdue_deadlines) > 0", "30s",
+        "netpoller_overdue_deadlines > 0", "30s",
         "Deadlines have passed and have not fired.",
         f"Deadlines of the poller {WHERE} are overdue, so timeouts do not come.",
         {series("netpoller_overdue_deadlines", OF): "0 1x20"}, OF,
@@ -115,13 +115,13 @@ ALERTS = [
     ),
     Alert(
         "NetpollerFilesRunOut", "critical",
-        'sum by (job, instance) (netpoller_findings{lint="descriptors-run-out"}) > 0 or instance:netpoller_open_files:ratio > 0.9',
+        'sum without (lint, poller) (netpoller_findings{lint="descriptors-run-out"}) > 0 or instance:netpoller_open_files:ratio > 0.9',
         "30s",
         "The process will soon have no file descriptors left.",
         "{{ $labels.instance }} of {{ $labels.job }} has nearly all of the files open that it may have, or soon will.",
-        {series("netpoller_open_files", {"job": "svc", "instance": "a:1"}): "10 95x20",
-         series("netpoller_open_files_limit", {"job": "svc", "instance": "a:1"}): "100x21"},
-        {"job": "svc", "instance": "a:1"},
+        {series("netpoller_open_files", PROCESS): "10 95x20",
+         series("netpoller_open_files_limit", PROCESS): "100x21"},
+        PROCESS,
     ),
     finding(
         "NetpollerThreadStarved", "warning", ["thread-starved"],
@@ -151,14 +151,14 @@ ALERTS = [
     ),
     Alert(
         "NetpollerLawViolated", "warning",
-        f"max by ({POLLER}) (netpoller_laws_violated) > 0", "30s",
+        "netpoller_laws_violated > 0", "30s",
         "What netpoller counts does not agree with itself.",
         f"Conservation laws of the poller {WHERE} are violated: a bug of netpoller.",
         {series("netpoller_laws_violated", OF): "0 1x20"}, OF,
     ),
     Alert(
         "NetpollerNoDeadline", "info",
-        f'{found("no-deadline")} and max by ({POLLER}) (netpoller_oldest_wait_seconds) > 300', "1m",
+        f'{found("no-deadline")} and max without (direction) (netpoller_oldest_wait_seconds) > 300', "1m",
         "Somebody has waited for long, and has no deadline.",
         f"Waits of the poller {WHERE} have lasted for more than five minutes, and nothing but their peer ends them.",
         {series("netpoller_findings", OF, lint="no-deadline"): "0 1x20",
@@ -182,11 +182,11 @@ ALERTS = [
     ),
     Alert(
         "NetpollerScrapeRefused", "warning",
-        'sum by (job, instance) (rate(netpoller_scrape_requests_total{code=~"403|500|503"}[5m])) > 0', "5m",
+        'sum without (code) (rate(netpoller_scrape_requests_total{code=~"403|500|503"}[5m])) > 0', "5m",
         "Scrapes of the metrics are refused, or fail.",
         "{{ $labels.instance }} of {{ $labels.job }} refuses scrapes, or is asked by more than it has room for.",
-        {series("netpoller_scrape_requests_total", {"job": "svc", "instance": "a:1"}, code="503"): "0+1x20"},
-        {"job": "svc", "instance": "a:1"},
+        {series("netpoller_scrape_requests_total", PROCESS, code="503"): "0+1x20"},
+        PROCESS,
     ),
 ]
 
@@ -206,13 +206,13 @@ RENAMED = [
 # What goes on for long: values as above, the alerts that fire then, and the moments.
 LASTING = {
     "a process that is dead for more than an hour": (
-        {series("up", {"job": "svc", "instance": "a:1"}): "1 1 0x90",
-         series("netpoller_build_info", {"job": "svc", "instance": "a:1"}, version="0.1.0"): "1 1 _x90"},
+        {series("up", PROCESS): "1 1 0x90",
+         series("netpoller_build_info", PROCESS, version="0.1.0"): "1 1 _x90"},
         ["NetpollerDown"], ["75m", "90m"],
     ),
     "a target that is dead and then taken out of the configuration": (
-        {series("up", {"job": "svc", "instance": "a:1"}): "1 1 0x30 stale",
-         series("netpoller_build_info", {"job": "svc", "instance": "a:1"}, version="0.1.0"): "1 1 _x31"},
+        {series("up", PROCESS): "1 1 0x30 stale",
+         series("netpoller_build_info", PROCESS, version="0.1.0"): "1 1 _x31"},
         [], ["40m"],
     ),
 }
@@ -225,15 +225,15 @@ HEALTHY = {
         series("netpoller_accept_queue_limit", OF): "128x30",
     },
     "a start": {
-        series("up", {"job": "svc", "instance": "a:1"}): "0 1x30",
-        series("netpoller_build_info", {"job": "svc", "instance": "a:1"}, version="0.1.0"): "_ 1x30",
-        series("netpoller_open_files", {"job": "svc", "instance": "a:1"}): "_ 30x30",
-        series("netpoller_open_files_limit", {"job": "svc", "instance": "a:1"}): "_ 1024x30",
+        series("up", PROCESS): "0 1x30",
+        series("netpoller_build_info", PROCESS, version="0.1.0"): "_ 1x30",
+        series("netpoller_open_files", PROCESS): "_ 30x30",
+        series("netpoller_open_files_limit", PROCESS): "_ 1024x30",
     },
     "a restart": {
-        series("up", {"job": "svc", "instance": "a:1"}): "1x9 0 1x20",
-        series("netpoller_build_info", {"job": "svc", "instance": "a:1"}, version="0.1.0"): "1x9 _ 1x20",
-        series("netpoller_scrape_requests_total", {"job": "svc", "instance": "a:1"}, code="503"): "5x9 _ 0x20",
+        series("up", PROCESS): "1x9 0 1x20",
+        series("netpoller_build_info", PROCESS, version="0.1.0"): "1x9 _ 1x20",
+        series("netpoller_scrape_requests_total", PROCESS, code="503"): "5x9 _ 0x20",
         series("netpoller_deadline_lag_seconds_bucket", OF, le="0.000001024"): "0+9x9 _ 0+9x20",
         series("netpoller_deadline_lag_seconds_bucket", OF, le="+Inf"): "0+9x9 _ 0+9x20",
     },
