@@ -19,17 +19,63 @@ from kubernetes import prometheus_rule
 HERE = pathlib.Path(__file__).parent
 RUNBOOKS = "https://github.com/netpoller/netpoller/blob/main/dashboards/RUNBOOKS.md#"
 
-# What several alerts or panels ask for: name, what it is, expression.
+# What scraping adds: every alert keeps all of it, for whoever routes by namespace.
+PROCESS = {"job": "svc", "instance": "a:1", "namespace": "shop", "pod": "svc-0"}
+OF = {**PROCESS, "poller": "global"}
+
+
+def series(metric, labels, **more):
+    inside = ", ".join(f'{name}="{value}"' for name, value in {**labels, **more}.items())
+    return f"{metric}{{{inside}}}"
+
+
+def buckets(histogram, late, of, **labels):
+    """A histogram that counts `of` observations in a minute, so many of them `late`: by a tenth to a fifth of a second."""
+    return {series(f"{histogram}_bucket", OF, **labels, le=le): f"0+{step}x20"
+            for le, step in (("0.1", of - late), ("0.2", of), ("+Inf", of))}
+
+
+@dataclass
+class Record:
+    """What several alerts or panels ask for."""
+
+    name: str
+    expr: str
+    # Values of series, the labels that are recorded of them, and the value.
+    values: dict
+    labels: dict
+    value: float
+
+
 RECORDS = [
-    ("poller:netpoller_findings:sum", "sum without (lint) (netpoller_findings)"),
-    ("poller:netpoller_wakeup_latency_seconds:p99_5m",
-     "histogram_quantile(0.99, sum without (direction) (rate(netpoller_wakeup_latency_seconds_bucket[5m])))"),
-    ("poller:netpoller_deadline_lag_seconds:p99_5m",
-     "histogram_quantile(0.99, rate(netpoller_deadline_lag_seconds_bucket[5m]))"),
-    ("poller:netpoller_accept_queue:ratio",
-     "netpoller_accept_queue_connections / (netpoller_accept_queue_limit > 0)"),
-    ("instance:netpoller_open_files:ratio", "netpoller_open_files / netpoller_open_files_limit"),
+    Record("poller:netpoller_findings:sum", "sum without (lint) (netpoller_findings)",
+           {series("netpoller_findings", OF, lint="lost-edge"): "1x20",
+            series("netpoller_findings", OF, lint="peer-gone"): "2x20"}, OF, 3),
+    Record("poller:netpoller_wakeup_latency_seconds:p99_5m",
+           "histogram_quantile(0.99, sum without (direction) (rate(netpoller_wakeup_latency_seconds_bucket[5m])))",
+           buckets("netpoller_wakeup_latency_seconds", 2, 50, direction="read")
+           | buckets("netpoller_wakeup_latency_seconds", 0, 50, direction="write"), OF, 0.15),
+    Record("poller:netpoller_deadline_lag_seconds:p99_5m",
+           "histogram_quantile(0.99, rate(netpoller_deadline_lag_seconds_bucket[5m]))",
+           buckets("netpoller_deadline_lag_seconds", 2, 100), OF, 0.15),
+    Record("poller:netpoller_accept_queue:ratio",
+           "netpoller_accept_queue_connections / (netpoller_accept_queue_limit > 0)",
+           {series("netpoller_accept_queue_connections", OF): "32x20",
+            series("netpoller_accept_queue_limit", OF): "128x20"}, OF, 0.25),
+    Record("instance:netpoller_open_files:ratio", "netpoller_open_files / netpoller_open_files_limit",
+           {series("netpoller_open_files", PROCESS): "256x20",
+            series("netpoller_open_files_limit", PROCESS): "1024x20"}, PROCESS, 0.25),
 ]
+
+
+@dataclass
+class Case:
+    """Values of series from minute to minute, with which an alert fires."""
+
+    values: dict
+    # Its labels then, and {{ $value }} as its description has it.
+    labels: dict
+    value: str = ""
 
 
 @dataclass
@@ -41,36 +87,56 @@ class Alert:
     hold: str
     # One sentence for the subject of a message.
     summary: str
-    # What is known of this one; {{ $labels.x }} as Prometheus has it.
+    # What is known of this one; {{ $labels.x }} and {{ $value }} as Prometheus has it.
     description: str
-    # The series with which it fires: name with labels and values from minute to minute.
+    # By the part of the expression that is meant.
     fires: dict
-    # Its labels then.
-    labels: dict
+    # Values with which it just does not fire.
+    silent: tuple = ()
 
 
 WHERE = "{{ $labels.poller }} of {{ $labels.instance }}"
-# What scraping adds: every alert keeps all of it, for whoever routes by namespace.
-PROCESS = {"job": "svc", "instance": "a:1", "namespace": "shop", "pod": "svc-0"}
-OF = {**PROCESS, "poller": "global"}
+WHOSE = "{{ $labels.instance }} of {{ $labels.job }}"
+COUNT = "{{ $value }}"
+DURATION = "{{ $value | humanizeDuration }}"
+SHARE = "{{ $value | humanizePercentage }}"
 
 
-def series(metric, labels, **more):
-    inside = ", ".join(f'{name}="{value}"' for name, value in {**labels, **more}.items())
-    return f"{metric}{{{inside}}}"
+def findings(*lints):
+    """What was found of these lints, each by itself."""
+    return f'netpoller_findings{{lint=~"{"|".join(lints)}"}} > 0'
 
 
-def found(*lints):
-    """Findings of these lints, of each poller."""
-    return f'sum without (lint) (netpoller_findings{{lint=~"{"|".join(lints)}"}}) > 0'
+def is_found(lint, without="lint"):
+    """Whether this was found, of each poller."""
+    return f'sum without ({without}) (netpoller_findings{{lint="{lint}"}}) > 0'
 
 
-def finding(name, severity, lints, summary, description, hold="30s", orelse=""):
+def found(lint):
+    return {series("netpoller_findings", OF, lint=lint): "0 3x20"}
+
+
+def finding(name, severity, lints, summary, what, hold="30s"):
     """An alert on the findings of some lints."""
     return Alert(
-        name, severity, found(*lints) + orelse, hold, summary, description,
-        {series("netpoller_findings", OF, lint=lints[0]): "0 1x20"}, OF,
+        name, severity, findings(*lints), hold, summary,
+        f"{{{{ $labels.lint }}}}, {COUNT} at the poller {WHERE}: {what}",
+        {lint: Case(found(lint), {**OF, "lint": lint}, "3") for lint in lints},
     )
+
+
+def queue(connections, limit=128):
+    return {series("netpoller_accept_queue_connections", OF): f"0 {connections}x20",
+            series("netpoller_accept_queue_limit", OF): f"{limit}x21"}
+
+
+def files(number, limit=100):
+    return {series("netpoller_open_files", PROCESS): f"10 {number}x20",
+            series("netpoller_open_files_limit", PROCESS): f"{limit}x21"}
+
+
+def unpolled(course):
+    return {series("netpoller_unpolled_seconds", OF): course}
 
 
 ALERTS = [
@@ -78,115 +144,130 @@ ALERTS = [
         "NetpollerDown", "critical",
         "up == 0 and on (job, instance) last_over_time(netpoller_build_info[1d])", "1m",
         "A process that netpoller is in cannot be scraped.",
-        "{{ $labels.instance }} of {{ $labels.job }} has not answered a scrape for a minute.",
-        {series("up", PROCESS): "1 1 0x20",
-         series("netpoller_build_info", PROCESS, version="0.1.0"): "1 1 _x20"},
-        PROCESS,
+        f"{WHOSE} has not answered a scrape for a minute.",
+        {"dead": Case(
+            {series("up", PROCESS): "1 1 0x20",
+             series("netpoller_build_info", PROCESS, version="0.1.0"): "1 1 _x20"}, PROCESS,
+        )},
+        silent=({series("up", {**PROCESS, "job": "other"}): "1 1 0x20"},),
     ),
     Alert(
         "NetpollerNobodyPolls", "critical",
-        f'{found("poller-away")} or netpoller_unpolled_seconds > 5', "30s",
+        f'netpoller_unpolled_seconds and (netpoller_unpolled_seconds > 5 or {is_found("poller-away")})', "30s",
         "Events are due, and nobody polls.",
-        f"The kernel has events for the poller {WHERE}, or deadlines have passed, and nobody comes for them.",
-        {series("netpoller_unpolled_seconds", OF): "0 10+60x20"}, OF,
+        f"For {DURATION} the kernel has had events for the poller {WHERE}, or deadlines have passed, and nobody comes for them.",
+        {"unpolled": Case(unpolled("0 10+60x20"), OF, "14m 10s"),
+         "poller-away": Case(unpolled("0 3x20") | found("poller-away"), OF, "3s")},
+        silent=(unpolled("0 5x20"),),
     ),
     finding(
         "NetpollerExecutorBlocked", "critical", ["blocked-executor"],
         "A task keeps the thread that others wait for.",
-        f"A task has kept its thread, and what waits for the poller {WHERE} does not run.",
+        "a task has kept its thread, and what waits for the poller does not run.",
     ),
     finding(
         "NetpollerWaiterStuck", "critical", ["stuck-waiter", "lost-edge", "stale-descriptor", "woken-not-run"],
         "Somebody waits for what will not come.",
-        f"Waiters of the poller {WHERE} are parked, or were woken and do not run, although their descriptor is ready.",
+        "waiters are parked, or were woken and do not run, although their descriptor is ready.",
     ),
     Alert(
-        "NetpollerDeadlinesOverdue", "critical",
-        "netpoller_overdue_deadlines > 0", "30s",
+        "NetpollerDeadlinesOverdue", "critical", "netpoller_overdue_deadlines > 0", "30s",
         "Deadlines have passed and have not fired.",
-        f"Deadlines of the poller {WHERE} are overdue, so timeouts do not come.",
-        {series("netpoller_overdue_deadlines", OF): "0 1x20"}, OF,
+        f"Deadlines of the poller {WHERE} that are overdue: {COUNT}. Timeouts do not come.",
+        {"overdue": Case({series("netpoller_overdue_deadlines", OF): "0 4x20"}, OF, "4")},
     ),
-    finding(
-        "NetpollerAcceptStalled", "critical", ["accept-stalled"],
+    Alert(
+        "NetpollerAcceptStalled", "critical",
+        f'netpoller_accept_queue_connections and ({is_found("accept-stalled")} or poller:netpoller_accept_queue:ratio > 0.9)',
+        "30s",
         "Clients wait to be accepted.",
-        f"Connections to a listener of the poller {WHERE} wait, and nobody accepts them, or its queue is nearly full.",
-        orelse=" or poller:netpoller_accept_queue:ratio > 0.9",
+        f"Connections that wait at the fullest listener of the poller {WHERE}: {COUNT}. Nobody accepts them, or its queue is "
+        "nearly full.",
+        {"accept-stalled": Case(queue(3) | found("accept-stalled"), OF, "3"),
+         "a queue without a limit": Case(queue(3, limit=0) | found("accept-stalled"), OF, "3"),
+         "queue": Case(queue(116), OF, "116")},
+        silent=(queue(115),),
     ),
     Alert(
         "NetpollerFilesRunOut", "critical",
-        'sum without (lint, poller) (netpoller_findings{lint="descriptors-run-out"}) > 0 or instance:netpoller_open_files:ratio > 0.9',
+        "instance:netpoller_open_files:ratio and "
+        f'({is_found("descriptors-run-out", without="lint, poller")} or instance:netpoller_open_files:ratio > 0.9)',
         "30s",
         "The process will soon have no file descriptors left.",
-        "{{ $labels.instance }} of {{ $labels.job }} has nearly all of the files open that it may have, or soon will.",
-        {series("netpoller_open_files", PROCESS): "10 95x20",
-         series("netpoller_open_files_limit", PROCESS): "100x21"},
-        PROCESS,
+        f"{WHOSE} has {SHARE} of the files open that it may have, or opens ever more and closes none.",
+        {"descriptors-run-out": Case(files(40) | found("descriptors-run-out"), PROCESS, "40%"),
+         "files": Case(files(91), PROCESS, "91%")},
+        silent=(files(90),),
     ),
     finding(
         "NetpollerThreadStarved", "warning", ["thread-starved"],
         "A thread that polls is kept from running.",
-        f"A thread that polls {WHERE} is runnable and waits for a processor most of the time.",
+        "a thread that polls is runnable and waits for a processor most of the time.",
     ),
     finding(
         "NetpollerReadinessLeaked", "warning", ["leaked-readiness", "close-wait-held"],
         "Descriptors have something to read, and nobody reads.",
-        f"Descriptors of the poller {WHERE} are ready, or closed by their peers, and nobody comes for them.",
+        "descriptors are ready, or closed by their peers, and nobody comes for them.",
     ),
     finding(
         "NetpollerPeerSilent", "warning", ["peer-not-reading", "peer-gone"],
         "Peers take nothing, or do not answer.",
-        f"Connections of the poller {WHERE} wait for peers that take nothing or are gone, without a deadline.",
+        "connections wait for peers that take nothing or are gone, without a deadline.",
     ),
     finding(
         "NetpollerRegistrationWrong", "warning", ["ghost-registration", "duplicate-registration", "blocking-mode"],
         "A descriptor is registered wrongly.",
-        f"Descriptors of the poller {WHERE} are registered twice, closed before their registration, or in blocking mode.",
+        "descriptors are registered twice, closed before their registration, or in blocking mode.",
     ),
     finding(
         "NetpollerWorkWasted", "warning",
         ["wake-storm", "spurious-ratio", "starved-batch", "slow-dispatch", "generation-churn"],
         "The poller does more than it should, or less than it could.",
-        f"The poller {WHERE} is woken for nothing, fills its batches, or is held up by wakers.",
+        "it is woken for nothing, fills its batches, is held up by wakers, or opens and closes descriptors at a high rate.",
     ),
     Alert(
-        "NetpollerLawViolated", "warning",
-        "netpoller_laws_violated > 0", "30s",
+        "NetpollerLawViolated", "warning", "netpoller_laws_violated > 0", "30s",
         "What netpoller counts does not agree with itself.",
-        f"Conservation laws of the poller {WHERE} are violated: a bug of netpoller.",
-        {series("netpoller_laws_violated", OF): "0 1x20"}, OF,
+        f"Conservation laws of the poller {WHERE} that are violated: {COUNT}. It is a bug of netpoller.",
+        {"laws": Case({series("netpoller_laws_violated", OF): "0 1x20"}, OF, "1")},
     ),
     Alert(
         "NetpollerNoDeadline", "info",
-        f'{found("no-deadline")} and max without (direction) (netpoller_oldest_wait_seconds) > 300', "1m",
+        f'{findings("no-deadline")} and ignoring (lint) max without (direction) (netpoller_oldest_wait_seconds) > 300', "1m",
         "Somebody has waited for long, and has no deadline.",
-        f"Waits of the poller {WHERE} have lasted for more than five minutes, and nothing but their peer ends them.",
-        {series("netpoller_findings", OF, lint="no-deadline"): "0 1x20",
-         series("netpoller_oldest_wait_seconds", OF, direction="read"): "0 400+60x20"}, OF,
+        f"{{{{ $labels.lint }}}}, {COUNT} at the poller {WHERE}: waits have lasted for more than five minutes, and nothing but "
+        "their peer ends them.",
+        {"no-deadline": Case(
+            found("no-deadline") | {series("netpoller_oldest_wait_seconds", OF, direction="read"): "0 400+60x20"},
+            {**OF, "lint": "no-deadline"}, "3",
+        )},
+        silent=(found("no-deadline") | {series("netpoller_oldest_wait_seconds", OF, direction="write"): "300x20"},),
     ),
     Alert(
         "NetpollerWakeupSlow", "warning",
         "poller:netpoller_wakeup_latency_seconds:p99_5m > 0.1", "5m",
         "Waiters run late after they were woken.",
-        f"One of a hundred waiters of the poller {WHERE} runs more than 100 ms after its event was fetched.",
-        {series("netpoller_wakeup_latency_seconds_bucket", OF, direction="read", le=le): f"0+{step}x20"
-         for le, step in (("0.050331648", 10), ("0.201326592", 60), ("+Inf", 60))}, OF,
+        f"One of a hundred waiters of the poller {WHERE} runs more than {DURATION} after its event was fetched.",
+        {"wakes": Case(buckets("netpoller_wakeup_latency_seconds", 2, 100, direction="read"), OF, "150ms")},
+        silent=(buckets("netpoller_wakeup_latency_seconds", 1, 101, direction="read"),),
     ),
     Alert(
         "NetpollerDeadlinesLate", "warning",
         "poller:netpoller_deadline_lag_seconds:p99_5m > 0.1", "5m",
         "Deadlines fire late.",
-        f"One of a hundred deadlines of the poller {WHERE} fires more than 100 ms late.",
-        {series("netpoller_deadline_lag_seconds_bucket", OF, le=le): f"0+{step}x20"
-         for le, step in (("0.050331648", 10), ("0.201326592", 60), ("+Inf", 60))}, OF,
+        f"One of a hundred deadlines of the poller {WHERE} fires more than {DURATION} late.",
+        {"deadlines": Case(buckets("netpoller_deadline_lag_seconds", 2, 100), OF, "150ms")},
+        silent=(buckets("netpoller_deadline_lag_seconds", 1, 101),),
     ),
     Alert(
         "NetpollerScrapeRefused", "warning",
-        'sum without (code) (rate(netpoller_scrape_requests_total{code=~"403|500|503"}[5m])) > 0', "5m",
+        'sum without (code) (increase(netpoller_scrape_requests_total{code=~"403|500|503"}[5m])) > 0', "5m",
         "Scrapes of the metrics are refused, or fail.",
-        "{{ $labels.instance }} of {{ $labels.job }} refuses scrapes, or is asked by more than it has room for.",
-        {series("netpoller_scrape_requests_total", PROCESS, code="503"): "0+1x20"},
-        PROCESS,
+        f'{WHOSE} has refused or failed {{{{ $value | printf "%.0f" }}}} scrapes in five minutes: it does not know the name it is '
+        "called by, or is asked by more than it has room for.",
+        {code: Case({series("netpoller_scrape_requests_total", PROCESS, code=code): "0+1x20"}, PROCESS, "5")
+         for code in ("403", "500", "503")},
+        silent=({series("netpoller_scrape_requests_total", PROCESS, code="404"): "0+1x20"},),
     ),
 ]
 
@@ -203,17 +284,17 @@ RENAMED = [
       for end in ("bucket", "sum", "count")),
 ]
 
-# What goes on for long: values as above, the alerts that fire then, and the moments.
+# What goes on for long: values as above, the cases of the alerts that fire then, and the moments.
 LASTING = {
     "a process that is dead for more than an hour": (
         {series("up", PROCESS): "1 1 0x90",
          series("netpoller_build_info", PROCESS, version="0.1.0"): "1 1 _x90"},
-        ["NetpollerDown"], ["75m", "90m"],
+        {"NetpollerDown": Case({}, PROCESS)}, ["75m", "90m"],
     ),
     "a target that is dead and then taken out of the configuration": (
         {series("up", PROCESS): "1 1 0x30 stale",
          series("netpoller_build_info", PROCESS, version="0.1.0"): "1 1 _x31"},
-        [], ["40m"],
+        {}, ["40m"],
     ),
 }
 
@@ -253,8 +334,8 @@ def quoted(text):
 
 def rules():
     lines = ["# Written by rules.py.", "groups:", "  - name: netpoller", "    rules:"]
-    for name, expr in RECORDS:
-        lines += [f"      - record: {name}", f"        expr: {quoted(expr)}"]
+    for record in RECORDS:
+        lines += [f"      - record: {record.name}", f"        expr: {quoted(record.expr)}"]
     lines += ["  - name: netpoller-alerts", "    rules:"]
     for alert in ALERTS:
         lines += [
@@ -278,41 +359,61 @@ def renamed():
     return "\n".join(lines) + "\n"
 
 
-def case(name, values, expected, at, interval="1m"):
-    """One case: `expected` are the alerts that fire, and all others must not."""
+def course(name, values, interval="1m"):
     lines = [f"  - name: {quoted(name)}", f"    interval: {interval}", "    input_series:"]
-    for of, course in values.items():
-        lines += [f"      - series: {quoted(of)}", f"        values: {quoted(course)}"]
-    lines.append("    alert_rule_test:")
+    for of, values in values.items():
+        lines += [f"      - series: {quoted(of)}", f"        values: {quoted(values)}"]
+    return lines
+
+
+def fired(alert, case):
+    """The alert as it is told then."""
+    description = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: case.labels[match[1]], alert.description)
+    description = re.sub(r"\{\{ \$value[^}]* \}\}", case.value, description)
+    labels = ", ".join(f"{label}: {quoted(value)}" for label, value in case.labels.items())
+    return [
+        "        exp_alerts:",
+        f"          - exp_labels: {{severity: {alert.severity}, {labels}}}",
+        "            exp_annotations:",
+        f"              summary: {quoted(alert.summary)}",
+        f"              description: {quoted(description)}",
+        f"              runbook_url: {quoted(RUNBOOKS + alert.name.lower())}",
+    ]
+
+
+def alerted(expected, at):
+    """`expected` are the cases of the alerts that fire, by name; all others must not."""
+    lines = ["    alert_rule_test:"]
     for alert in ALERTS:
         for moment in at:
             lines += [f"      - eval_time: {moment}", f"        alertname: {alert.name}"]
-            if alert not in expected:
-                lines.append("        exp_alerts: []")
-                continue
-            description = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: alert.labels[match[1]], alert.description)
-            labels = ", ".join(f"{label}: {quoted(value)}" for label, value in alert.labels.items())
-            lines += [
-                "        exp_alerts:",
-                f"          - exp_labels: {{severity: {alert.severity}, {labels}}}",
-                "            exp_annotations:",
-                f"              summary: {quoted(alert.summary)}",
-                f"              description: {quoted(description)}",
-                f"              runbook_url: {quoted(RUNBOOKS + alert.name.lower())}",
-            ]
+            lines += fired(alert, expected[alert.name]) if alert.name in expected else ["        exp_alerts: []"]
     return lines
+
+
+def recorded(record):
+    # Rounded, for a quantile is interpolated.
+    expr, labels = f"round({record.name}, 0.001)", series("", record.labels)
+    return ["    promql_expr_test:", f"      - expr: {quoted(expr)}", "        eval_time: 15m",
+            "        exp_samples:", f"          - {{labels: {quoted(labels)}, value: {record.value}}}"]
 
 
 def tests():
     lines = [f"rule_files: [{quoted(str(HERE / 'rules' / 'netpoller.yml'))}]", "evaluation_interval: 15s", "tests:"]
+    for record in RECORDS:
+        lines += course(record.name, record.values) + recorded(record)
     for alert in ALERTS:
-        lines += case(f"{alert.name} fires, and nothing else", alert.fires, [alert], ["15m"])
-    for name, (values, names, moments) in LASTING.items():
-        lines += case(name, values, [alert for alert in ALERTS if alert.name in names], moments)
+        for part, case in alert.fires.items():
+            lines += course(f"{alert.name} fires, and nothing else: {part}", case.values)
+            lines += alerted({alert.name: case}, ["15m"])
+        for values in alert.silent:
+            lines += course(f"{alert.name} just does not fire", values) + alerted({}, ["15m"])
+    for name, (values, expected, moments) in LASTING.items():
+        lines += course(name, values) + alerted(expected, moments)
     # As often as Prometheus scrapes and evaluates.
     moments = [f"{seconds}s" for seconds in (0, 60, 120, 135, 150, 165, 180, 195, 210, 240, 300, 450)]
     for name, values in HEALTHY.items():
-        lines += case(f"{name}: nothing fires", values, [], moments, interval="15s")
+        lines += course(f"{name}: nothing fires", values, interval="15s") + alerted({}, moments)
     return "\n".join(lines) + "\n"
 
 
