@@ -25,14 +25,21 @@ def late(histogram):
     return most(f"histogram_quantile(0.99, sum by (instance, le) (rate({sel(histogram + '_bucket')}[$__rate_interval])))")
 
 
+def with_findings(lints, name):
+    """How many instances have some of these."""
+    return f"count(sum by (job, instance) ({sel('netpoller_findings', lint=lints)}) > 0) or vector(0)", name
+
+
 PANELS = [
     stat(
         "Instances", "Processes that export metrics of netpoller.",
         "short", (f"count({sel('netpoller_build_info', PROCESS)})", "instances"), height=4,
     ),
     stat(
-        "With findings", "Instances in which `netpoller doctor` would find a fault now. There are none.",
-        "short", (f"count(sum by (instance) ({sel('netpoller_findings')}) > 0) or vector(0)", "instances"), bad=1, height=4,
+        "With findings",
+        """Instances in which `netpoller doctor` would find a fault now. There are none. Red are those with one whose alert is
+        critical, orange those with one whose alert is a warning.""",
+        "short", with_findings(oncall.PAGING, "critical"), with_findings(oncall.WAITING, "warning"), bad=1, milder=1, height=4,
     ),
     stat(
         "Restarted in 1 h", "Instances whose process is younger than an hour: a deploy, or a crash.",

@@ -77,15 +77,18 @@ LAWS = {
 FAULTS = [
     stat(
         "Findings",
-        """Known faults that are there now: what `netpoller doctor` tells of. There are none. The panel beside tells which, and
-        `netpoller doctor` where and why.""",
-        "short", (total("netpoller_findings"), "{{poller}}"), bad=1,
+        """Known faults that are there now: what `netpoller doctor` tells of. There are none. Those whose alert is critical are red,
+        those whose alert is a warning orange. The panel below tells which, and `netpoller doctor` where and why.""",
+        "short",
+        (total("netpoller_findings", lint=oncall.PAGING), "{{poller}} critical"),
+        (total("netpoller_findings", lint=oncall.WAITING), "{{poller}} warning"),
+        bad=1, milder=1,
     ),
     stat(
         "Laws violated",
         """Conservation laws that three looks in a row have found violated: what `netpoller audit` tells of. There are none. Anything
         else is a bug of netpoller; the row Health tells which law.""",
-        "short", (total("netpoller_laws_violated"), "{{poller}}"), bad=1,
+        "short", (total("netpoller_laws_violated"), "{{poller}}"), warn=1,
     ),
     stat(
         "Events due",

@@ -98,22 +98,34 @@ def graph(title, description, unit, *targets, width=8, height=9, stack=False, si
     })
 
 
-def stat(title, description, unit, *targets, width=4, height=5, warn=None, bad=None):
-    """A number with its recent course; from `warn` on it is orange, from `bad` on red."""
+def thresholds(warn, bad):
+    """From `warn` on it is orange, from `bad` on red."""
     steps = [{"color": "green" if warn is not None or bad is not None else "text", "value": None}]
     if warn is not None:
         steps.append({"color": "orange", "value": warn})
     if bad is not None:
         steps.append({"color": "red", "value": bad})
+    return {"mode": "absolute", "steps": steps}
+
+
+def stat(title, description, unit, *targets, width=4, height=5, warn=None, bad=None, milder=None):
+    """Numbers with their recent course; from `warn` on they are orange, from `bad` on red. The last target is only
+    orange, from `milder` on."""
+    overrides = []
+    if milder is not None:
+        overrides.append({
+            "matcher": {"id": "byFrameRefID", "options": ref(len(targets) - 1)},
+            "properties": [{"id": "thresholds", "value": thresholds(milder, None)}],
+        })
     return _panel("stat", title, description, width, height, targets, {
         "fieldConfig": {
             "defaults": {
                 "color": {"mode": "thresholds"},
                 "min": 0,
-                "thresholds": {"mode": "absolute", "steps": steps},
+                "thresholds": thresholds(warn, bad),
                 "unit": unit,
             },
-            "overrides": [],
+            "overrides": overrides,
         },
         "options": {
             "colorMode": "value",
@@ -164,6 +176,11 @@ def table(title, description, *targets, width=24, height=5, hide=()):
     return panel
 
 
+def ref(n):
+    """The name of a panel's target."""
+    return chr(ord("A") + n)
+
+
 def _panel(kind, title, description, width, height, targets, extra):
     return {
         "type": kind,
@@ -181,7 +198,7 @@ def _panel(kind, title, description, width, height, targets, extra):
                 "instant": False,
                 "legendFormat": legend,
                 "range": True,
-                "refId": chr(ord("A") + n),
+                "refId": ref(n),
             }
             for n, (expr, legend) in enumerate(targets)
         ],

@@ -1,11 +1,15 @@
 """The dashboard for whoever is on call: one screen, nothing folded. Is anything wrong, since when, and whose fault is it?"""
 
+import rules
 from grafana import PROCESS, graph, one_screen, quantile, rate, ratio, sel, stat
 
 # Where the runbooks are.
 RUNBOOKS = "https://github.com/netpoller/netpoller/blob/main/dashboards/RUNBOOKS.md"
 
 WORST = "job, instance, poller"
+
+# What wakes somebody, and what can wait until the morning. What is for information is told by lint alone.
+PAGING, WAITING = ("~" + "|".join(rules.lints(severity)) for severity in ("critical", "warning"))
 
 
 def share(part):
@@ -16,8 +20,13 @@ def share(part):
 
 PANELS = [
     stat(
-        "Findings", "Known faults that are there now, of all instances: what `netpoller doctor` tells of. There are none.",
-        "short", (f"sum({sel('netpoller_findings')})", "findings"), bad=1, height=4,
+        "Findings",
+        """Known faults that are there now, of all instances: what `netpoller doctor` tells of. There are none. Those whose alert is
+        critical are red, those whose alert is a warning orange.""",
+        "short",
+        (f"sum({sel('netpoller_findings', lint=PAGING)})", "critical"),
+        (f"sum({sel('netpoller_findings', lint=WAITING)})", "warning"),
+        bad=1, milder=1, height=4,
     ),
     stat(
         "Nobody polls", "For how long, at worst, events have been due and nobody has come for them. It is 0, or a moment.",
@@ -41,7 +50,7 @@ PANELS = [
     ),
     stat(
         "Laws violated", "Conservation laws that do not hold: a bug of netpoller, and no reason to wake the owner of the service.",
-        "short", (f"sum({sel('netpoller_laws_violated')})", "laws"), bad=1, height=4,
+        "short", (f"sum({sel('netpoller_laws_violated')})", "laws"), warn=1, height=4,
     ),
     graph(
         "Findings by lint",

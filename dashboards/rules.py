@@ -93,6 +93,8 @@ class Alert:
     fires: dict
     # Values with which it just does not fire.
     silent: tuple = ()
+    # The lints that it stands for.
+    lints: tuple = ()
 
 
 WHERE = "{{ $labels.poller }} of {{ $labels.instance }}"
@@ -121,7 +123,7 @@ def finding(name, severity, lints, summary, what, hold="30s"):
     return Alert(
         name, severity, findings(*lints), hold, summary,
         f"{{{{ $labels.lint }}}}, {COUNT} at the poller {WHERE}: {what}",
-        {lint: Case(found(lint), {**OF, "lint": lint}, "3") for lint in lints},
+        {lint: Case(found(lint), {**OF, "lint": lint}, "3") for lint in lints}, lints=tuple(lints),
     )
 
 
@@ -158,7 +160,7 @@ ALERTS = [
         f"For {DURATION} the kernel has had events for the poller {WHERE}, or deadlines have passed, and nobody comes for them.",
         {"unpolled": Case(unpolled("0 10+60x20"), OF, "14m 10s"),
          "poller-away": Case(unpolled("0 3x20") | found("poller-away"), OF, "3s")},
-        silent=(unpolled("0 5x20"),),
+        silent=(unpolled("0 5x20"),), lints=("poller-away",),
     ),
     finding(
         "NetpollerExecutorBlocked", "critical", ["blocked-executor"],
@@ -175,6 +177,7 @@ ALERTS = [
         "Deadlines have passed and have not fired.",
         f"Deadlines of the poller {WHERE} that are overdue: {COUNT}. Timeouts do not come.",
         {"overdue": Case({series("netpoller_overdue_deadlines", OF): "0 4x20"}, OF, "4")},
+        lints=("overdue-deadline",),
     ),
     Alert(
         "NetpollerAcceptStalled", "critical",
@@ -186,7 +189,7 @@ ALERTS = [
         {"accept-stalled": Case(queue(3) | found("accept-stalled"), OF, "3"),
          "a queue without a limit": Case(queue(3, limit=0) | found("accept-stalled"), OF, "3"),
          "queue": Case(queue(116), OF, "116")},
-        silent=(queue(115),),
+        silent=(queue(115),), lints=("accept-stalled",),
     ),
     Alert(
         "NetpollerFilesRunOut", "critical",
@@ -197,7 +200,7 @@ ALERTS = [
         f"{WHOSE} has {SHARE} of the files open that it may have, or opens ever more and closes none.",
         {"descriptors-run-out": Case(files(40) | found("descriptors-run-out"), PROCESS, "40%"),
          "files": Case(files(91), PROCESS, "91%")},
-        silent=(files(90),),
+        silent=(files(90),), lints=("descriptors-run-out",),
     ),
     finding(
         "NetpollerThreadStarved", "warning", ["thread-starved"],
@@ -242,6 +245,7 @@ ALERTS = [
             {**OF, "lint": "no-deadline"}, "3",
         )},
         silent=(found("no-deadline") | {series("netpoller_oldest_wait_seconds", OF, direction="write"): "300x20"},),
+        lints=("no-deadline",),
     ),
     Alert(
         "NetpollerWakeupSlow", "warning",
@@ -270,6 +274,13 @@ ALERTS = [
         silent=({series("netpoller_scrape_requests_total", PROCESS, code="404"): "0+1x20"},),
     ),
 ]
+
+
+
+def lints(severity):
+    """The lints of the alerts that are so grave."""
+    return [lint for alert in ALERTS if alert.severity == severity for lint in alert.lints]
+
 
 # What was renamed: the old name, and how it is read now.
 RENAMED = [

@@ -295,7 +295,7 @@ fn it_shows_all_that_is_exported_and_nothing_else() {
 
 #[test]
 fn whoever_is_on_call_sees_all_on_one_screen_with_runbooks_and_restarts() {
-    for (board, least) in [(oncall(), 6), (fleet(), 1)] {
+    for (board, least) in [(oncall(), 5), (fleet(), 1)] {
         assert_one_screen(&board, least);
     }
 }
@@ -388,6 +388,80 @@ fn alerts(rules: &str) -> BTreeMap<&str, Vec<&str>> {
         }
     }
     alerts
+}
+
+/// The lints that an expression asks for, as it is and as it stands in a file of rules.
+fn lints(expr: &str) -> BTreeSet<&str> {
+    let parts = expr.split("lint=").skip(1);
+    let names = parts.filter_map(|part| {
+        let part = part.trim_start_matches(['~', '\\', '"']);
+        part.split(['\\', '"']).next()
+    });
+    names.flat_map(|names| names.split('|')).collect()
+}
+
+/// The lints of the alerts that are so grave.
+fn lints_of<'a>(rules: &'a str, severity: &str) -> BTreeSet<&'a str> {
+    let alerts = alerts(rules);
+    let grave = format!("labels: {{severity: {severity}}}");
+    let mut lints: BTreeSet<_> = alerts
+        .values()
+        .filter(|lines| lines.contains(&grave.as_str()))
+        .flat_map(|lines| lines.iter().flat_map(|line| lints(line)))
+        .collect();
+    // Told by a metric of its own.
+    if severity == "critical" {
+        lints.insert("overdue-deadline");
+    }
+    lints
+}
+
+#[test]
+fn red_is_what_wakes_somebody_and_orange_what_can_wait() {
+    let rules = read("rules/netpoller.yml");
+    for (board, title) in [
+        (dashboard(), "Findings"),
+        (oncall(), "Findings"),
+        (fleet(), "With findings"),
+    ] {
+        let panels = panels(&board);
+        let panel = |title: &str| {
+            let mut found = panels.iter().filter(|panel| text(panel, "title") == title);
+            *found.next().unwrap_or_else(|| panic!("no panel {title}"))
+        };
+        let colours = |thresholds: &Value| {
+            let steps = items(thresholds, "steps").iter();
+            steps
+                .map(|step| text(step, "color").to_owned())
+                .collect::<Vec<_>>()
+        };
+        let findings = panel(title);
+        let targets = items(findings, "targets");
+        for (target, severity) in targets.iter().zip(["critical", "warning"]) {
+            let asked = lints(text(target, "expr"));
+            assert_eq!(asked, lints_of(&rules, severity), "{title}: {severity}");
+        }
+        let config = &findings["fieldConfig"];
+        assert_eq!(
+            colours(&config["defaults"]["thresholds"]),
+            ["green", "red"],
+            "{title}"
+        );
+        let [milder] = items(config, "overrides") else {
+            panic!("one target is told apart: {config}");
+        };
+        assert_eq!(milder["matcher"]["options"], targets[1]["refId"]);
+        let [property] = items(milder, "properties") else {
+            panic!("by its colours: {milder}");
+        };
+        assert_eq!(colours(&property["value"]), ["green", "orange"], "{title}");
+        // Its alert is a warning.
+        if title == "Findings" {
+            let laws = panel("Laws violated");
+            let thresholds = &laws["fieldConfig"]["defaults"]["thresholds"];
+            assert_eq!(colours(thresholds), ["green", "orange"]);
+        }
+    }
 }
 
 /// The names of metrics in the expressions of rules.

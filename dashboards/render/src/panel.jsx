@@ -12,16 +12,29 @@ const CUSTOM = {
   hideFrom: { tooltip: false, viz: false, legend: false },
 };
 
+/** What holds for one series: the defaults, and what overrides them for its name or its target. */
+function configured({ defaults, overrides }, one) {
+  const config = structuredClone(defaults), is = { byName: one.name, byFrameRefID: one.ref };
+  for (const { matcher, properties } of overrides) {
+    if (is[matcher.id] !== matcher.options) continue;
+    for (const { id, value } of properties) {
+      const path = id.split('.'), last = path.pop();
+      path.reduce((inside, name) => inside[name] ??= {}, config)[last] = value;
+    }
+  }
+  return config;
+}
+
 function frames(panel, found, range, theme) {
-  const { defaults, overrides } = structuredClone(panel.fieldConfig);
-  const data = found.map(one => frame(one, { ...defaults, displayNameFromDS: one.name, custom: {} }, range));
+  const configs = found.map(one => configured(panel.fieldConfig, one));
+  const data = found.map((one, n) => frame(one, { ...configs[n], displayNameFromDS: one.name, custom: {} }, range));
   const done = applyFieldOverrides({
-    data, fieldConfig: { defaults: { ...defaults, custom: undefined }, overrides }, replaceVariables: text => text, theme, timeZone: 'utc',
+    data, fieldConfig: { defaults: {}, overrides: [] }, replaceVariables: text => text, theme, timeZone: 'utc',
   });
   done.forEach(({ fields: [, field] }, n) => {
     field.state = { ...field.state, seriesIndex: n };
     field.display = getDisplayProcessor({ field, theme });
-    field.config.custom = { ...CUSTOM, ...defaults.custom };
+    field.config.custom = { ...CUSTOM, ...configs[n].custom };
   });
   return done;
 }

@@ -23,14 +23,14 @@ async function ask(server, target, range) {
 
 const number = text => text === 'NaN' ? null : Number(text);
 
-/** Series: a name as the legend has it, labels, and a value or null for each step. */
+/** Series: a name as the legend has it, its target, labels, and a value or null for each step. */
 export async function series(server, panel, range) {
   const found = [];
   for (const target of panel.targets) {
     for (const { metric, values, value } of await ask(server, target, range)) {
       const name = target.legendFormat.replace(/{{\s*(\w+)\s*}}/g, (_, label) => metric[label] ?? '');
       const at = new Map((values ?? [value]).map(([time, text]) => [Math.round(time), number(text)]));
-      found.push({ name, labels: metric, values: times(range).map(time => at.get(time / 1000) ?? null), last: [...at.values()].at(-1) });
+      found.push({ name, ref: target.refId, labels: metric, values: times(range).map(time => at.get(time / 1000) ?? null), last: [...at.values()].at(-1) });
     }
   }
   return found;
@@ -42,7 +42,7 @@ export function times({ from, to, step }) {
 }
 
 export function frame(one, config, range) {
-  return createDataFrame({ refId: 'A', name: one.name, fields: [
+  return createDataFrame({ refId: one.ref, name: one.name, fields: [
     { name: 'Time', type: FieldType.time, config: {}, values: times(range) },
     { name: 'Value', type: FieldType.number, labels: one.labels, config, values: one.values },
   ] });
