@@ -475,6 +475,14 @@ fn metrics(rules: &str) -> BTreeSet<&str> {
         .collect()
 }
 
+/// The lints that a runbook is of, each with its anchor.
+fn findings(runbook: &str) -> BTreeSet<&str> {
+    let anchors = runbook.split("<a id=\"").skip(1);
+    let names = anchors.filter_map(|it| it.split_once("\"></a>`")?.1.split('`').next());
+    let anchored = names.filter(|name| runbook.contains(&format!("<a id=\"{name}\"></a>`{name}`")));
+    anchored.collect()
+}
+
 #[test]
 fn every_alert_says_how_grave_it_is_and_has_a_runbook_that_says_how_to_confirm_it() {
     let (rules, runbooks) = (read("rules/netpoller.yml"), read("RUNBOOKS.md"));
@@ -502,6 +510,18 @@ fn every_alert_says_how_grave_it_is_and_has_a_runbook_that_says_how_to_confirm_i
         }
         let asks = runbook.contains("`netpoller ") || runbook.contains("`curl ");
         assert!(asks, "{name}: by which command?");
+        let asked: BTreeSet<_> = lines.iter().flat_map(|line| lints(line)).collect();
+        assert!(asked.is_subset(&findings(runbook)), "{name}: {asked:?}");
+    }
+    for lint in netpoller::view::lints::Lint::ALL {
+        let of = runbooks
+            .split("\n## ")
+            .filter(|it| findings(it).contains(lint.name()));
+        assert_eq!(
+            of.count(),
+            1,
+            "{lint} has one runbook, and links lead to it"
+        );
     }
     let headings = runbooks.lines().filter_map(|line| line.strip_prefix("## "));
     for heading in headings {
