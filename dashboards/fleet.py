@@ -1,10 +1,12 @@
-"""The dashboard for many instances: which of them is unlike the others? One line for each, the five that stand out most."""
+"""The dashboard for many instances: which of them is unlike the others? One line for each, the five that stand out most, beside
+the median of all."""
 
 import oncall
-from grafana import PROCESS, graph, one_screen, sel, stat, table
+from grafana import PROCESS, TO_INSTANCE, graph, one_screen, sel, stat, table
 
 # So many lines are enough to see which one is unlike the others.
 MOST = 5
+EACH = "job, instance"
 
 
 def most(expr):
@@ -12,22 +14,28 @@ def most(expr):
     return f"topk({MOST}, {expr})", "{{instance}}"
 
 
-def worst(metric):
+def compared(title, description, unit, expr, **more):
+    """The instances of which there is most, and what is usual."""
+    return graph(title, description, unit, most(expr), (f"quantile(0.5, {expr})", "median"), beside="median",
+                 height=6, width=6, compact=True, links=[TO_INSTANCE], **more)
+
+
+def worst(metric, **labels):
     """The worst poller of each instance."""
-    return most(f"max by (instance) ({sel(metric)})")
+    return f"max by ({EACH}) ({sel(metric, **labels)})"
 
 
 def rate_of(metric, **labels):
-    return most(f"sum by (instance) (rate({sel(metric, **labels)}[$__rate_interval]))")
+    return f"sum by ({EACH}) (rate({sel(metric, **labels)}[$__rate_interval]))"
 
 
 def late(histogram):
-    return most(f"histogram_quantile(0.99, sum by (instance, le) (rate({sel(histogram + '_bucket')}[$__rate_interval])))")
+    return f"histogram_quantile(0.99, sum by ({EACH}, le) (rate({sel(histogram + '_bucket')}[$__rate_interval])))"
 
 
 def with_findings(lints, name):
     """How many instances have some of these."""
-    return f"count(sum by (job, instance) ({sel('netpoller_findings', lint=lints)}) > 0) or vector(0)", name
+    return f"count(sum by ({EACH}) ({sel('netpoller_findings', lint=lints)}) > 0) or vector(0)", name
 
 
 PANELS = [
@@ -51,58 +59,56 @@ PANELS = [
     ),
     graph(
         "Findings", "Known faults, by instance. There are none.",
-        "short", most(f"sum by (instance) ({sel('netpoller_findings')})"), stack=True, height=6, width=6, compact=True,
+        "short", most(f"sum by ({EACH}) ({sel('netpoller_findings')})"),
+        stack=True, height=6, width=6, compact=True, links=[TO_INSTANCE],
     ),
-    graph(
+    compared(
         "Unpolled", "For how long nobody has polled although something was due. It is 0, or a moment.",
-        "s", worst("netpoller_unpolled_seconds"), height=6, width=6, compact=True,
+        "s", worst("netpoller_unpolled_seconds"),
     ),
-    graph(
+    compared(
         "Oldest write", "The writer that has been parked for longest: of one instance alone, a peer of that one reads nothing.",
-        "s", most(f"max by (instance) ({sel('netpoller_oldest_wait_seconds', direction='write')})"), height=6, width=6, compact=True,
+        "s", worst("netpoller_oldest_wait_seconds", direction="write"),
     ),
-    graph(
+    compared(
         "Accept queue", "Connections that wait at the fullest listener, of those that may.",
         "percentunit",
-        most(f"max by (instance) ({sel('netpoller_accept_queue_connections')} / ({sel('netpoller_accept_queue_limit')} > 0))"),
-        height=6, width=6, compact=True,
+        f"max by ({EACH}) ({sel('netpoller_accept_queue_connections')} / ({sel('netpoller_accept_queue_limit')} > 0))",
     ),
-    graph(
+    compared(
         "Late wakes (p99)", "From the event to the waiter that runs. An instance above the others has a busy executor, or a busy machine.",
-        "s", late("netpoller_wakeup_latency_seconds"), log=True, height=6, width=6, compact=True,
+        "s", late("netpoller_wakeup_latency_seconds"), log=True,
     ),
-    graph(
+    compared(
         "Late deadlines (p99)", "From the deadline to its firing.",
-        "s", late("netpoller_deadline_lag_seconds"), log=True, height=6, width=6, compact=True,
+        "s", late("netpoller_deadline_lag_seconds"), log=True,
     ),
-    graph(
+    compared(
         "Utilisation", "The share of the time in which the busiest poller does not sleep in epoll_wait.",
         "percentunit",
-        most(f"max by (instance) (clamp_min(1 - (sum by (instance, poller) "
-             f"(rate({sel('netpoller_poll_duration_seconds_sum')}[$__rate_interval])) > 0), 0))"),
-        height=6, width=6, compact=True,
+        f"max by ({EACH}) (clamp_min(1 - (sum by ({EACH}, poller) "
+        f"(rate({sel('netpoller_poll_duration_seconds_sum')}[$__rate_interval])) > 0), 0))",
     ),
-    graph(
+    compared(
         "Open files", "Files that are open, of those that may be. A line that only rises is a leak.",
         "percentunit",
-        most(f"max by (instance) ({sel('netpoller_open_files', PROCESS)} / {sel('netpoller_open_files_limit', PROCESS)})"),
-        height=6, width=6, compact=True,
+        f"max by ({EACH}) ({sel('netpoller_open_files', PROCESS)} / {sel('netpoller_open_files_limit', PROCESS)})",
     ),
-    graph(
+    compared(
         "Descriptors", "Registered now. One instance with many more than the others is one that the balancer likes, or that leaks.",
-        "short", most(f"sum by (instance) ({sel('netpoller_registered_fds')})"), height=6, width=6, compact=True,
+        "short", f"sum by ({EACH}) ({sel('netpoller_registered_fds')})",
     ),
-    graph(
+    compared(
         "Bytes", "Payload in both directions.",
-        "Bps", rate_of("netpoller_io_bytes_total"), height=6, width=6, compact=True,
+        "Bps", rate_of("netpoller_io_bytes_total"),
     ),
-    graph(
+    compared(
         "Timeouts", "Operations that met their deadline. The clients of one instance, or the network before it.",
-        "ops", rate_of("netpoller_io_operations_total", result="timeout"), height=6, width=6, compact=True,
+        "ops", rate_of("netpoller_io_operations_total", result="timeout"),
     ),
-    graph(
+    compared(
         "Errors", "Operations that failed.",
-        "ops", rate_of("netpoller_io_operations_total", result="error"), height=6, width=6, compact=True,
+        "ops", rate_of("netpoller_io_operations_total", result="error"),
     ),
 ]
 

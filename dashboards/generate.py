@@ -118,8 +118,9 @@ FAULTS = [
     ),
     graph(
         "Findings by lint",
-        "Known faults by the name under which `netpoller doctor` tells of them. There are none.",
+        "Known faults by the name under which `netpoller doctor` tells of them. There are none. A line leads to its runbook.",
         "short", (total("netpoller_findings", "poller, lint") + " > 0 or " + total("netpoller_findings") + " == 0", "{{poller}} {{lint}}"),
+        links=[oncall.TO_RUNBOOK],
     ),
     graph(
         "Oldest wait",

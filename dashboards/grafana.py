@@ -54,6 +54,19 @@ def mean(histogram, by="poller", **labels):
     return ratio(rate(histogram + "_sum", by, **labels), rate(histogram + "_count", by, **labels))
 
 
+# Links from what is seen to where more is seen of it; what is chosen at the top, and the time, go along.
+
+
+def link(title, uid, *variables):
+    return {"title": title, "url": f"/d/{uid}?" + "&".join(["${datasource:queryparam}", *variables, "${__url_time_range}"])}
+
+
+TO_FLEET = link("Whose is it? (fleet)", "netpoller-fleet", *(f"${{{name}:queryparam}}" for name in ("job", "instance", "poller")))
+# Of a line that has both labels.
+TO_INSTANCE = link("Internals of ${__field.labels.instance}", "netpoller",
+                   *(f"var-{name}=${{__field.labels.{name}}}" for name in ("job", "instance")))
+
+
 # Panels.
 
 
@@ -70,10 +83,11 @@ def legend(lines, compact):
 
 
 def graph(title, description, unit, *targets, width=8, height=9, stack=False, signed=False, log=False, compact=False,
-          lines=1):
+          lines=1, links=(), beside=None):
     """Lines over time; a target is (expression, legend). `signed` is for values that may be negative, `log` for those of very
     different size; a `compact` one has no numbers in its legend. With more than a few `lines` for each poller the legend is
-    beside them, and the panel high enough for all of it."""
+    beside them, and the panel high enough for all of it. A line leads to `links`; the one called `beside` is there to be
+    compared with, and leads nowhere."""
     if lines > BELOW:
         height = max(height, math.ceil((90 + 24 * lines) / CELL))
     custom = {
@@ -85,12 +99,23 @@ def graph(title, description, unit, *targets, width=8, height=9, stack=False, si
         "stacking": {"group": "A", "mode": "normal" if stack else "none"},
     }
     defaults = {"color": {"mode": "palette-classic"}, "custom": custom, "unit": unit}
+    if links:
+        defaults["links"] = list(links)
     if log:
         custom["scaleDistribution"] = {"type": "log", "log": 10}
     elif not signed:
         defaults["min"] = 0
+    overrides = [{
+        "matcher": {"id": "byName", "options": beside},
+        "properties": [
+            {"id": "color", "value": {"mode": "fixed", "fixedColor": "text"}},
+            {"id": "custom.lineStyle", "value": {"fill": "dash", "dash": [6, 6]}},
+            {"id": "custom.fillOpacity", "value": 0},
+            {"id": "links", "value": []},
+        ],
+    }] if beside else []
     return _panel("timeseries", title, description, width, height, targets, {
-        "fieldConfig": {"defaults": defaults, "overrides": []},
+        "fieldConfig": {"defaults": defaults, "overrides": overrides},
         "options": {
             "legend": legend(lines, compact),
             "tooltip": {"mode": "multi", "sort": "desc"},
@@ -108,9 +133,9 @@ def thresholds(warn, bad):
     return {"mode": "absolute", "steps": steps}
 
 
-def stat(title, description, unit, *targets, width=4, height=5, warn=None, bad=None, milder=None):
+def stat(title, description, unit, *targets, width=4, height=5, warn=None, bad=None, milder=None, links=()):
     """Numbers with their recent course; from `warn` on they are orange, from `bad` on red. The last target is only
-    orange, from `milder` on."""
+    orange, from `milder` on. They lead to `links`."""
     overrides = []
     if milder is not None:
         overrides.append({
@@ -121,6 +146,7 @@ def stat(title, description, unit, *targets, width=4, height=5, warn=None, bad=N
         "fieldConfig": {
             "defaults": {
                 "color": {"mode": "thresholds"},
+                **({"links": list(links)} if links else {}),
                 "min": 0,
                 "thresholds": thresholds(warn, bad),
                 "unit": unit,

@@ -1,10 +1,13 @@
 """The dashboard for whoever is on call: one screen, nothing folded. Is anything wrong, since when, and whose fault is it?"""
 
 import rules
-from grafana import PROCESS, graph, one_screen, quantile, rate, ratio, sel, stat
+from grafana import PROCESS, TO_FLEET, TO_INSTANCE, graph, one_screen, quantile, rate, ratio, sel, stat
 
 # Where the runbooks are.
 RUNBOOKS = "https://github.com/netpoller/netpoller/blob/main/dashboards/RUNBOOKS.md"
+
+# Of a line that has the label, to the runbook that has its name.
+TO_RUNBOOK = {"title": "Runbook of ${__field.labels.lint}", "url": RUNBOOKS + "#${__field.labels.lint}", "targetBlank": True}
 
 WORST = "job, instance, poller"
 
@@ -26,44 +29,44 @@ PANELS = [
         "short",
         (f"sum({sel('netpoller_findings', lint=PAGING)})", "critical"),
         (f"sum({sel('netpoller_findings', lint=WAITING)})", "warning"),
-        bad=1, milder=1, height=4,
+        bad=1, milder=1, height=4, links=[TO_FLEET],
     ),
     stat(
         "Nobody polls", "For how long, at worst, events have been due and nobody has come for them. It is 0, or a moment.",
-        "s", (f"max({sel('netpoller_unpolled_seconds')})", "unpolled"), warn=1, bad=5, height=4,
+        "s", (f"max({sel('netpoller_unpolled_seconds')})", "unpolled"), warn=1, bad=5, height=4, links=[TO_FLEET],
     ),
     stat(
         "Overdue deadlines", "Deadlines that have passed and have not fired. There are none.",
-        "short", (f"sum({sel('netpoller_overdue_deadlines')})", "overdue"), bad=1, height=4,
+        "short", (f"sum({sel('netpoller_overdue_deadlines')})", "overdue"), bad=1, height=4, links=[TO_FLEET],
     ),
     stat(
         "Accept queue", "Connections that wait to be accepted, of those that may, at the fullest listener. A few at a time are good.",
         "percentunit",
         (f"max({sel('netpoller_accept_queue_connections')} / ({sel('netpoller_accept_queue_limit')} > 0))", "queue"),
-        warn=0.5, bad=0.9, height=4,
+        warn=0.5, bad=0.9, height=4, links=[TO_FLEET],
     ),
     stat(
         "Open files", "Files that a process has open, of those that it may have; the worst of them. Much below the limit is good.",
         "percentunit",
         (f"max({sel('netpoller_open_files', PROCESS)} / {sel('netpoller_open_files_limit', PROCESS)})", "files"),
-        warn=0.7, bad=0.9, height=4,
+        warn=0.7, bad=0.9, height=4, links=[TO_FLEET],
     ),
     stat(
         "Laws violated", "Conservation laws that do not hold: a bug of netpoller, and no reason to wake the owner of the service.",
-        "short", (f"sum({sel('netpoller_laws_violated')})", "laws"), warn=1, height=4,
+        "short", (f"sum({sel('netpoller_laws_violated')})", "laws"), warn=1, height=4, links=[TO_FLEET],
     ),
     graph(
         "Findings by lint",
-        "Which faults, by the name under which `netpoller doctor` and its runbook tell of them. There are none.",
+        "Which faults, by the name under which `netpoller doctor` tells of them. There are none. A line leads to its runbook.",
         "short",
         (f"sum by (lint) ({sel('netpoller_findings')}) > 0 or sum by () ({sel('netpoller_findings')}) == 0", "{{lint}}"),
-        stack=True, height=9, width=12, compact=True,
+        stack=True, height=9, width=12, compact=True, links=[TO_RUNBOOK],
     ),
     graph(
         "Oldest wait",
         """The longest of those who are parked now, but for sleeps and accepts. Of readers it is an idle client; of writers a peer
         that reads nothing.""",
-        "s", (f"max by (direction) ({sel('netpoller_oldest_wait_seconds')})", "{{direction}}"), log=True, height=9, width=5,
+        "s", (f"max by (direction) ({sel('netpoller_oldest_wait_seconds')})", "{{direction}}"), log=True, height=9, width=5, links=[TO_FLEET],
     ),
     graph(
         "Shares of a wake, stacked",
@@ -73,7 +76,7 @@ PANELS = [
         (share("kernel_to_poller"), "kernel, nobody polled"),
         (share("poller_to_waker"), "poller, others were woken first"),
         (share("waker_to_run"), "scheduler, others ran first"),
-        stack=True, height=9, width=7,
+        stack=True, height=9, width=7, links=[TO_FLEET],
     ),
     graph(
         "Late wakes and deadlines (p99)",
@@ -81,7 +84,7 @@ PANELS = [
         "s",
         (quantile(0.99, "netpoller_wakeup_latency_seconds", "direction"), "wake {{direction}}"),
         (f"histogram_quantile(0.99, sum by (le) (rate({sel('netpoller_deadline_lag_seconds_bucket')}[$__rate_interval])))", "deadline"),
-        log=True, height=9,
+        log=True, height=9, links=[TO_FLEET],
     ),
     graph(
         "Utilisation",
@@ -90,7 +93,7 @@ PANELS = [
         "percentunit",
         (f"topk(5, clamp_min(1 - (sum by ({WORST}) (rate({sel('netpoller_poll_duration_seconds_sum')}[$__rate_interval])) > 0), 0))",
          "{{instance}} {{poller}}"),
-        height=9, compact=True,
+        height=9, compact=True, links=[TO_INSTANCE],
     ),
     graph(
         "Failures",
@@ -100,7 +103,7 @@ PANELS = [
         (rate("netpoller_io_operations_total", "op, result", result="~timeout|error"), "{{op}} {{result}}"),
         (f"sum by () (rate({sel('netpoller_accept_backoffs_total')}[$__rate_interval]))", "accept pauses"),
         (f"sum by () (rate({sel('netpoller_accept_shed_total')}[$__rate_interval]))", "accept refused"),
-        height=9, compact=True,
+        height=9, compact=True, links=[TO_FLEET],
     ),
 ]
 

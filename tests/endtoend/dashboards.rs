@@ -331,6 +331,70 @@ fn assert_one_screen(board: &Value, least: usize) {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
+/// Where a panel leads.
+fn links(panel: &Value) -> Vec<&str> {
+    let links = items(&panel["fieldConfig"]["defaults"], "links");
+    links.iter().map(|link| text(link, "url")).collect()
+}
+
+#[test]
+fn a_number_leads_to_the_fleet_a_line_to_its_instance_and_a_finding_to_its_runbook() {
+    let (dashboard, oncall, fleet) = (dashboard(), oncall(), fleet());
+    let uids = [&dashboard, &oncall, &fleet].map(|board| text(board, "uid"));
+    for panel in [&dashboard, &oncall, &fleet].into_iter().flat_map(panels) {
+        for url in links(panel) {
+            if let Some((uid, query)) = url.strip_prefix("/d/").and_then(|it| it.split_once('?')) {
+                assert!(uids.contains(&uid), "{url}");
+                assert!(query.starts_with("${datasource:queryparam}&"), "{url}");
+                assert!(query.ends_with("&${__url_time_range}"), "{url}");
+            } else {
+                assert!(url.ends_with("RUNBOOKS.md#${__field.labels.lint}"), "{url}");
+            }
+        }
+    }
+    for panel in panels(&oncall) {
+        let links = links(panel);
+        assert!(!links.is_empty(), "{panel}");
+        if text(panel, "type") == "stat" {
+            assert!(links[0].starts_with("/d/netpoller-fleet?"), "{links:?}");
+        }
+    }
+    for panel in [&dashboard, &oncall].into_iter().flat_map(panels) {
+        if text(panel, "title") == "Findings by lint" {
+            assert!(links(panel)[0].contains("RUNBOOKS.md#"), "{panel}");
+        }
+    }
+    let is_graph = |panel: &&Value| text(panel, "type") == "timeseries";
+    for panel in panels(&fleet).into_iter().filter(is_graph) {
+        let title = text(panel, "title");
+        let is_instance = |url: &&str| {
+            let labels = ["job", "instance"];
+            let chosen =
+                |label| url.contains(&format!("&var-{label}=${{__field.labels.{label}}}&"));
+            url.starts_with("/d/netpoller?") && labels.iter().all(chosen)
+        };
+        assert!(links(panel).iter().any(is_instance), "{title}");
+        let targets = items(panel, "targets");
+        for target in targets {
+            let expr = text(target, "expr");
+            assert!(expr.contains(" by (job, instance"), "{title}: {expr}");
+        }
+        let is_median = |target: &Value| {
+            text(target, "legendFormat") == "median"
+                && text(target, "expr").starts_with("quantile(0.5, ")
+        };
+        let stacked = text(
+            &panel["fieldConfig"]["defaults"]["custom"]["stacking"],
+            "mode",
+        );
+        assert_eq!(
+            targets.iter().any(is_median),
+            stacked == "none",
+            "{title}: what is usual"
+        );
+    }
+}
+
 #[test]
 fn a_metric_that_is_renamed_is_missed_under_both_names() {
     let renamed = exposition().replace("netpoller_waiters", "netpoller_sleepers");
