@@ -101,6 +101,7 @@ WHERE = "{{ $labels.poller }} of {{ $labels.instance }}"
 WHOSE = "{{ $labels.instance }} of {{ $labels.job }}"
 COUNT = "{{ $value }}"
 DURATION = "{{ $value | humanizeDuration }}"
+NUMBER = '{{ $value | printf "%.0f" }}'
 SHARE = "{{ $value | humanizePercentage }}"
 
 
@@ -135,6 +136,14 @@ def queue(connections, limit=128):
 def files(number, limit=100):
     return {series("netpoller_open_files", PROCESS): f"10 {number}x20",
             series("netpoller_open_files_limit", PROCESS): f"{limit}x21"}
+
+
+def refused(shed="0x20", **errors):
+    """What was refused: connections, and registrations by errno."""
+    return {series("netpoller_accept_shed_total", OF): shed} | {
+        series("netpoller_register_errors_total", OF, errno=errno): errors.get(errno, "0x20")
+        for errno in ("ENOSPC", "ENOMEM", "EPERM")
+    }
 
 
 def unpolled(course):
@@ -202,6 +211,19 @@ ALERTS = [
          "files": Case(files(91), PROCESS, "91%")},
         silent=(files(90),), lints=("descriptors-run-out",),
     ),
+    # What is refused at one moment alone wakes nobody: that it has been refused for as long as is looked back.
+    Alert(
+        "NetpollerRefused", "critical",
+        'sum without (errno) (increase(netpoller_register_errors_total{errno=~"ENOSPC|ENOMEM"}[2m])) '
+        "+ increase(netpoller_accept_shed_total[2m]) > 0", "2m",
+        "Connections are refused, for the process or its user is at a limit.",
+        f"The poller {WHERE} has refused {NUMBER} connections or registrations in two minutes: there were no file descriptors left, "
+        "or nothing more may be registered.",
+        {"the user's limit of epoll watches": Case(refused(ENOSPC="0+5x20"), OF, "10"),
+         "memory of the kernel": Case(refused(ENOMEM="0+5x20"), OF, "10"),
+         "connections": Case(refused(shed="0+5x20"), OF, "10")},
+        silent=(refused(shed="0x13 5x6"), refused(EPERM="0+5x20")),
+    ),
     finding(
         "NetpollerThreadStarved", "warning", ["thread-starved"],
         "A thread that polls is kept from running.",
@@ -267,8 +289,8 @@ ALERTS = [
         "NetpollerScrapeRefused", "warning",
         'sum without (code) (increase(netpoller_scrape_requests_total{code=~"403|500|503"}[5m])) > 0', "5m",
         "Scrapes of the metrics are refused, or fail.",
-        f'{WHOSE} has refused or failed {{{{ $value | printf "%.0f" }}}} scrapes in five minutes: it does not know the name it is '
-        "called by, or is asked by more than it has room for.",
+        f"{WHOSE} has refused or failed {NUMBER} scrapes in five minutes: it does not know the name it is called by, or is asked "
+        "by more than it has room for.",
         {code: Case({series("netpoller_scrape_requests_total", PROCESS, code=code): "0+1x20"}, PROCESS, "5")
          for code in ("403", "500", "503")},
         silent=({series("netpoller_scrape_requests_total", PROCESS, code="404"): "0+1x20"},),
@@ -418,7 +440,7 @@ def tests():
             lines += course(f"{alert.name} fires, and nothing else: {part}", case.values)
             lines += alerted({alert.name: case}, ["15m"])
         for values in alert.silent:
-            lines += course(f"{alert.name} just does not fire", values) + alerted({}, ["15m"])
+            lines += course(f"{alert.name} just does not fire", values) + alerted({}, ["14m", "15m", "16m", "17m"])
     for name, (values, expected, moments) in LASTING.items():
         lines += course(name, values) + alerted(expected, moments)
     # As often as Prometheus scrapes and evaluates.
