@@ -31,8 +31,10 @@ def series(metric, labels, **more):
 
 def buckets(histogram, late, of, **labels):
     """A histogram that counts `of` observations in a minute, so many of them `late`: by a tenth to a fifth of a second."""
-    return {series(f"{histogram}_bucket", OF, **labels, le=le): f"0+{step}x20"
-            for le, step in (("0.1", of - late), ("0.2", of), ("+Inf", of))}
+    return {series(f"{histogram}_count", OF, **labels): f"0+{of}x20"} | {
+        series(f"{histogram}_bucket", OF, **labels, le=le): f"0+{step}x20"
+        for le, step in (("0.1", of - late), ("0.2", of), ("+Inf", of))
+    }
 
 
 @dataclass
@@ -96,6 +98,9 @@ class Alert:
     # The lints that it stands for.
     lints: tuple = ()
 
+
+# So many within five minutes are enough to speak of one of a hundred.
+ENOUGH = 30
 
 WHERE = "{{ $labels.poller }} of {{ $labels.instance }}"
 WHOSE = "{{ $labels.instance }} of {{ $labels.job }}"
@@ -271,19 +276,22 @@ ALERTS = [
     ),
     Alert(
         "NetpollerWakeupSlow", "warning",
-        "poller:netpoller_wakeup_latency_seconds:p99_5m > 0.1", "5m",
+        "poller:netpoller_wakeup_latency_seconds:p99_5m > 0.1 "
+        f"and sum without (direction) (increase(netpoller_wakeup_latency_seconds_count[5m])) > {ENOUGH}", "5m",
         "Waiters run late after they were woken.",
         f"One of a hundred waiters of the poller {WHERE} runs more than {DURATION} after its event was fetched.",
         {"wakes": Case(buckets("netpoller_wakeup_latency_seconds", 2, 100, direction="read"), OF, "150ms")},
-        silent=(buckets("netpoller_wakeup_latency_seconds", 1, 101, direction="read"),),
+        silent=(buckets("netpoller_wakeup_latency_seconds", 1, 101, direction="read"),
+                buckets("netpoller_wakeup_latency_seconds", 1, 6, direction="read")),
     ),
     Alert(
         "NetpollerDeadlinesLate", "warning",
-        "poller:netpoller_deadline_lag_seconds:p99_5m > 0.1", "5m",
+        "poller:netpoller_deadline_lag_seconds:p99_5m > 0.1 "
+        f"and increase(netpoller_deadline_lag_seconds_count[5m]) > {ENOUGH}", "5m",
         "Deadlines fire late.",
         f"One of a hundred deadlines of the poller {WHERE} fires more than {DURATION} late.",
         {"deadlines": Case(buckets("netpoller_deadline_lag_seconds", 2, 100), OF, "150ms")},
-        silent=(buckets("netpoller_deadline_lag_seconds", 1, 101),),
+        silent=(buckets("netpoller_deadline_lag_seconds", 1, 101), buckets("netpoller_deadline_lag_seconds", 1, 6)),
     ),
     Alert(
         "NetpollerScrapeRefused", "warning",
