@@ -31,11 +31,15 @@ class Check:
         self.exclusions = exclusions
         self.problems = []
 
+    def excluded(self, rule):
+        """The exceptions from it in this dashboard."""
+        entries = self.exclusions.get(rule, {}).get("entries", [])
+        return [entry for entry in entries if entry["dashboard"] == self.dashboard["title"]]
+
     def require(self, holds, rule, message, panel=None):
         if holds:
             return
-        excluded = self.exclusions.get(rule, {}).get("entries", [])
-        if panel and any(entry.get("panel") == panel["title"] for entry in excluded):
+        if panel and any(entry["panel"] == panel["title"] for entry in self.excluded(rule)):
             return
         where = f"panel {panel['title']!r}: " if panel else ""
         self.problems.append(f"{rule}: {where}{message}")
@@ -51,6 +55,12 @@ class Check:
         self.require(board.get("schemaVersion", 99) <= SCHEMA_VERSION, "schema-version", f"newer than {SCHEMA_VERSION}")
         ids = [panel["id"] for panel in reading.panels(board)] + [p["id"] for p in board["panels"] if p["type"] == "row"]
         self.require(len(ids) == len(set(ids)), "panel-ids", "two panels have the same id")
+
+    def exceptions(self):
+        titles = {panel["title"] for panel in reading.panels(self.dashboard)}
+        for rule in self.exclusions:
+            for entry in self.excluded(rule):
+                self.require(entry["panel"] in titles, rule, f".lint excludes {entry['panel']!r}, and there is no such panel")
 
     def variables(self):
         by_name = {variable["name"]: variable for variable in reading.variables(self.dashboard)}
@@ -173,6 +183,7 @@ def main():
     dashboard = json.loads(args.dashboard.read_text())
     check = Check(dashboard, json.loads((HERE / ".lint").read_text())["exclusions"])
     check.frame()
+    check.exceptions()
     check.variables()
     panels = list(reading.panels(dashboard))
     for panel in panels:

@@ -39,7 +39,7 @@ def buckets(histogram, late, of, **labels):
 
 @dataclass
 class Record:
-    """What several alerts or panels ask for."""
+    """What an alert asks for, and a panel of your own may."""
 
     name: str
     expr: str
@@ -50,9 +50,6 @@ class Record:
 
 
 RECORDS = [
-    Record("poller:netpoller_findings:sum", "sum without (lint) (netpoller_findings)",
-           {series("netpoller_findings", OF, lint="lost-edge"): "1x20",
-            series("netpoller_findings", OF, lint="peer-gone"): "2x20"}, OF, 3),
     Record("poller:netpoller_wakeup_latency_seconds:p99_5m",
            "histogram_quantile(0.99, sum without (direction) (rate(netpoller_wakeup_latency_seconds_bucket[5m])))",
            buckets("netpoller_wakeup_latency_seconds", 2, 50, direction="read")
