@@ -275,6 +275,22 @@ def variable(name, query):
 # The whole.
 
 
+def mark(name, colour, expr, title, **more):
+    return {"name": name, "datasource": DATASOURCE, "enable": True, "iconColor": colour, "expr": expr, "titleFormat": title,
+            "step": "60s", **more}
+
+
+# What graphs are marked with. A new pod is a new series, so a start is marked by the time that it tells, not by a change of it.
+# An alert has an instance and a poller only if it is of one.
+MARKS = [
+    mark("Starts", "blue", f"{sel('netpoller_start_timestamp_seconds', PROCESS)} * 1000", "{{instance}} has started",
+         useValueForTime=True),
+    mark("Alerts", "red", 'ALERTS{alertname=~"Netpoller.*", alertstate="firing", '
+         'job=~"$job", instance=~"$instance|", poller=~"$poller|"}',
+         "{{alertname}}", textFormat="{{instance}} {{poller}} {{lint}}", tagKeys="severity"),
+]
+
+
 def in_lines(panels):
     """The panels that are beside each other, from the top down."""
     lines, used = [], COLUMNS
@@ -309,7 +325,7 @@ def dashboard(rows, **about):
         (row["panels"] if collapsed else panels).extend(inside)
     return {
         **about,
-        "annotations": {"list": []},
+        "annotations": {"list": MARKS},
         "editable": False,
         "fiscalYearStartMonth": 0,
         "graphTooltip": 1,
@@ -334,7 +350,7 @@ def chosen():
 
 
 def one_screen(panels, **about):
-    """A dashboard without rows, on which restarts are marked."""
+    """A dashboard without rows."""
     board = dashboard(
         [("", False, panels)],
         tags=["netpoller", "epoll", "prometheus"],
@@ -346,13 +362,4 @@ def one_screen(panels, **about):
     board["panels"] = [panel for panel in board["panels"] if panel["type"] != "row"]
     for panel in board["panels"]:
         panel["gridPos"]["y"] -= 1
-    board["annotations"]["list"] = [{
-        "name": "Restarts",
-        "datasource": DATASOURCE,
-        "enable": True,
-        "iconColor": "blue",
-        "expr": f"changes({sel('netpoller_start_timestamp_seconds', PROCESS)}[1m]) > 0",
-        "titleFormat": "{{instance}} has restarted",
-        "step": "60s",
-    }]
     return board

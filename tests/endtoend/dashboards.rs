@@ -294,7 +294,7 @@ fn it_shows_all_that_is_exported_and_nothing_else() {
 }
 
 #[test]
-fn whoever_is_on_call_sees_all_on_one_screen_with_runbooks_and_restarts() {
+fn whoever_is_on_call_sees_all_on_one_screen_with_runbooks() {
     for (board, least) in [(oncall(), 5), (fleet(), 1)] {
         assert_one_screen(&board, least);
     }
@@ -319,16 +319,34 @@ fn assert_one_screen(board: &Value, least: usize) {
     let links = items(board, "links");
     let is_runbooks = |link: &Value| text(link, "url").ends_with("/RUNBOOKS.md");
     assert!(links.iter().any(is_runbooks));
-    let annotations = items(&board["annotations"], "list");
-    let restarts = annotations.first().expect("restarts");
     let exported = exported(&exposition());
-    for selector in selectors(text(restarts, "expr")) {
-        assert!(exported.contains_key(selector.metric), "{selector:?}");
-    }
     let wrong = mismatches(board, &exported);
     let wrong = wrong.iter().filter(|it| !it.ends_with("is on no panel"));
     let wrong: Vec<_> = wrong.collect();
     assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn starts_and_alerts_are_marked_on_every_dashboard() {
+    let exported = exported(&exposition());
+    for board in [dashboard(), oncall(), fleet()] {
+        let [starts, alerts] = items(&board["annotations"], "list") else {
+            panic!("what is marked on {}?", text(&board, "title"));
+        };
+        // A pod that is replaced is a new series, and tells when it began.
+        assert_eq!(starts["useValueForTime"], true);
+        let expr = text(starts, "expr");
+        assert!(expr.ends_with(" * 1000"), "milliseconds: {expr}");
+        for selector in selectors(expr) {
+            assert!(exported.contains_key(selector.metric), "{selector:?}");
+        }
+        let expr = text(alerts, "expr");
+        assert!(expr.starts_with("ALERTS{alertname=~\"Netpoller.*\", alertstate=\"firing\""));
+        // One of a job, or of a process, has no instance, or no poller.
+        for label in ["instance", "poller"] {
+            assert!(expr.contains(&format!("{label}=~\"${label}|\"")), "{expr}");
+        }
+    }
 }
 
 /// Where a panel leads.
