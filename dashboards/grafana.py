@@ -83,11 +83,11 @@ def legend(lines, compact):
 
 
 def graph(title, description, unit, *targets, width=8, height=9, stack=False, signed=False, log=False, compact=False,
-          lines=1, links=(), beside=None):
+          lines=1, links=(), beside=None, warn=None, bad=None):
     """Lines over time; a target is (expression, legend). `signed` is for values that may be negative, `log` for those of very
     different size; a `compact` one has no numbers in its legend. With more than a few `lines` for each poller the legend is
     beside them, and the panel high enough for all of it. A line leads to `links`; the one called `beside` is there to be
-    compared with, and leads nowhere."""
+    compared with, and leads nowhere. The limits of alerts are dashed lines, `warn` and `bad`."""
     if lines > BELOW:
         height = max(height, math.ceil((90 + 24 * lines) / CELL))
     custom = {
@@ -101,6 +101,9 @@ def graph(title, description, unit, *targets, width=8, height=9, stack=False, si
     defaults = {"color": {"mode": "palette-classic"}, "custom": custom, "unit": unit}
     if links:
         defaults["links"] = list(links)
+    if warn is not None or bad is not None:
+        custom["thresholdsStyle"] = {"mode": "dashed"}
+        defaults["thresholds"] = thresholds(warn, bad)
     if log:
         custom["scaleDistribution"] = {"type": "log", "log": 10}
     elif not signed:

@@ -98,6 +98,12 @@ class Alert:
     lints: tuple = ()
 
 
+# The limits of alerts, which dashboards show as well: seconds, and shares of what there may be.
+UNPOLLED = 5
+LATE = 0.1
+QUEUE = 0.9
+FILES, FILES_EARLY = 0.9, 0.7
+
 # So many within five minutes are enough to speak of one of a hundred.
 ENOUGH = 30
 
@@ -168,7 +174,7 @@ ALERTS = [
     ),
     Alert(
         "NetpollerNobodyPolls", "critical",
-        f'netpoller_unpolled_seconds and (netpoller_unpolled_seconds > 5 or {is_found("poller-away")})', "30s",
+        f'netpoller_unpolled_seconds and (netpoller_unpolled_seconds > {UNPOLLED} or {is_found("poller-away")})', "30s",
         "Events are due, and nobody polls.",
         f"For {DURATION} the kernel has had events for the poller {WHERE}, or deadlines have passed, and nobody comes for them.",
         {"unpolled": Case(unpolled("0 10+60x20"), OF, "14m 10s"),
@@ -194,7 +200,7 @@ ALERTS = [
     ),
     Alert(
         "NetpollerAcceptStalled", "critical",
-        f'netpoller_accept_queue_connections and ({is_found("accept-stalled")} or poller:netpoller_accept_queue:ratio > 0.9)',
+        f'netpoller_accept_queue_connections and ({is_found("accept-stalled")} or poller:netpoller_accept_queue:ratio > {QUEUE})',
         "30s",
         "Clients wait to be accepted.",
         f"Connections that wait at the fullest listener of the poller {WHERE}: {COUNT}. Nobody accepts them, or its queue is "
@@ -207,7 +213,7 @@ ALERTS = [
     Alert(
         "NetpollerFilesRunOut", "critical",
         "instance:netpoller_open_files:ratio and "
-        f'({is_found("descriptors-run-out", without="lint, poller")} or instance:netpoller_open_files:ratio > 0.9)',
+        f'({is_found("descriptors-run-out", without="lint, poller")} or instance:netpoller_open_files:ratio > {FILES})',
         "30s",
         "The process will soon have no file descriptors left.",
         f"{WHOSE} has {SHARE} of the files open that it may have, or opens ever more and closes none.",
@@ -216,7 +222,7 @@ ALERTS = [
         lints=("descriptors-run-out",),
     ),
     Alert(
-        "NetpollerFilesFill", "warning", "instance:netpoller_open_files:ratio > 0.7", "5m",
+        "NetpollerFilesFill", "warning", f"instance:netpoller_open_files:ratio > {FILES_EARLY}", "5m",
         "The process has many of its file descriptors open.",
         f"{WHOSE} has {SHARE} of the files open that it may have.",
         {"more than usual": Case(files(71), PROCESS, "71%"), "nearly all": Case(files(90), PROCESS, "90%")},
@@ -282,7 +288,7 @@ ALERTS = [
     ),
     Alert(
         "NetpollerWakeupSlow", "warning",
-        "poller:netpoller_wakeup_latency_seconds:p99_5m > 0.1 "
+        f"poller:netpoller_wakeup_latency_seconds:p99_5m > {LATE} "
         f"and sum without (direction) (increase(netpoller_wakeup_latency_seconds_count[5m])) > {ENOUGH}", "5m",
         "Waiters run late after they were woken.",
         f"One of a hundred waiters of the poller {WHERE} runs more than {DURATION} after its event was fetched.",
@@ -292,7 +298,7 @@ ALERTS = [
     ),
     Alert(
         "NetpollerDeadlinesLate", "warning",
-        "poller:netpoller_deadline_lag_seconds:p99_5m > 0.1 "
+        f"poller:netpoller_deadline_lag_seconds:p99_5m > {LATE} "
         f"and increase(netpoller_deadline_lag_seconds_count[5m]) > {ENOUGH}", "5m",
         "Deadlines fire late.",
         f"One of a hundred deadlines of the poller {WHERE} fires more than {DURATION} late.",

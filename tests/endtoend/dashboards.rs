@@ -349,6 +349,53 @@ fn starts_and_alerts_are_marked_on_every_dashboard() {
     }
 }
 
+/// The numbers of an expression after `sign`.
+fn numbers_after(expr: &str, sign: &str) -> Vec<f64> {
+    let after = expr.split(sign).skip(1);
+    let words = after.filter_map(|it| it.split([' ', ')', '"']).next());
+    words.filter_map(|word| word.parse().ok()).collect()
+}
+
+#[test]
+fn a_graph_shows_the_limit_of_its_alert() {
+    let rules = read("rules/netpoller.yml");
+    let alerts = alerts(&rules);
+    let limit = |alert: &str| {
+        let expr = alerts[alert].iter().find(|it| it.starts_with("expr: "));
+        numbers_after(expr.expect("an expression"), " > ")
+    };
+    let boards = [dashboard(), oncall(), fleet()];
+    for (board, title, of) in [
+        (2, "Unpolled", "NetpollerNobodyPolls"),
+        (0, "Unpolled", "NetpollerNobodyPolls"),
+        (2, "Accept queue", "NetpollerAcceptStalled"),
+        (2, "Open files", "NetpollerFilesRunOut"),
+        (2, "Open files", "NetpollerFilesFill"),
+        (2, "Late wakes (p99)", "NetpollerWakeupSlow"),
+        (2, "Late deadlines (p99)", "NetpollerDeadlinesLate"),
+        (1, "Late wakes and deadlines (p99)", "NetpollerWakeupSlow"),
+        (1, "Nobody polls", "NetpollerNobodyPolls"),
+        (1, "Accept queue", "NetpollerAcceptStalled"),
+        (1, "Open files", "NetpollerFilesRunOut"),
+        (1, "Open files", "NetpollerFilesFill"),
+    ] {
+        let panels = panels(&boards[board]);
+        let panel = panels.iter().find(|panel| text(panel, "title") == title);
+        let defaults = &panel.expect("a panel")["fieldConfig"]["defaults"];
+        let steps = items(&defaults["thresholds"], "steps").iter();
+        let shown: Vec<_> = steps.filter_map(|step| step["value"].as_f64()).collect();
+        assert!(
+            limit(of).iter().any(|limit| shown.contains(limit)),
+            "{title}: {shown:?}, {of}: {:?}",
+            limit(of)
+        );
+        if text(panel.expect("a panel"), "type") == "timeseries" {
+            let style = &defaults["custom"]["thresholdsStyle"];
+            assert_eq!(text(style, "mode"), "dashed", "{title}");
+        }
+    }
+}
+
 /// Where a panel leads.
 fn links(panel: &Value) -> Vec<&str> {
     let links = items(&panel["fieldConfig"]["defaults"], "links");

@@ -12,7 +12,8 @@ const CUSTOM = {
   hideFrom: { tooltip: false, viz: false, legend: false },
 };
 
-/** What holds for one series: the defaults, and what overrides them for its name or its target. */
+/** What holds for one series: the defaults, and what overrides them for its name or its target. A threshold from the start has no
+ *  number in JSON. */
 function configured({ defaults, overrides }, one) {
   const config = structuredClone(defaults), is = { byName: one.name, byFrameRefID: one.ref };
   for (const { matcher, properties } of overrides) {
@@ -22,6 +23,7 @@ function configured({ defaults, overrides }, one) {
       path.reduce((inside, name) => inside[name] ??= {}, config)[last] = value;
     }
   }
+  for (const step of config.thresholds?.steps ?? []) step.value ??= -Infinity;
   return config;
 }
 
