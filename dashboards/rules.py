@@ -24,6 +24,10 @@ PROCESS = {"job": "svc", "instance": "a:1", "namespace": "shop", "pod": "svc-0"}
 OF = {**PROCESS, "poller": "global"}
 
 
+# What is left of a job whose targets are gone.
+JOB = "cluster, namespace, job"
+
+
 def series(metric, labels, **more):
     inside = ", ".join(f'{name}="{value}"' for name, value in {**labels, **more}.items())
     return f"{metric}{{{inside}}}"
@@ -173,11 +177,24 @@ ALERTS = [
         silent=({series("up", {**PROCESS, "job": "other"}): "1 1 0x20"},),
     ),
     Alert(
+        "NetpollerAbsent", "warning",
+        f"group by ({JOB}) (last_over_time(netpoller_build_info[1d])) unless group by ({JOB}) (up)", "15m",
+        "A service that netpoller is in is scraped no more.",
+        "Prometheus has no target of {{ $labels.job }}, which it had scraped within the day.",
+        {"the only target is gone": Case(
+            {series("up", PROCESS): "1x5 stale", series("netpoller_build_info", PROCESS, version="0.1.0"): "1x5 stale"},
+            {"job": "svc", "namespace": "shop"},
+        )},
+        silent=({series("up", PROCESS): "1x5 stale", series("netpoller_build_info", PROCESS, version="0.1.0"): "1x5 stale",
+                 series("up", {**PROCESS, "instance": "b:1", "pod": "svc-1"}): "1x40"},
+                {series("up", {"job": "node", "instance": "a:1"}): "1x5 stale"}),
+    ),
+    Alert(
         "NetpollerNobodyPolls", "critical",
         f'netpoller_unpolled_seconds and (netpoller_unpolled_seconds > {UNPOLLED} or {is_found("poller-away")})', "30s",
         "Events are due, and nobody polls.",
         f"For {DURATION} the kernel has had events for the poller {WHERE}, or deadlines have passed, and nobody comes for them.",
-        {"unpolled": Case(unpolled("0 10+60x20"), OF, "14m 10s"),
+        {"unpolled": Case(unpolled("0 10+60x20"), OF, "4m 10s"),
          "poller-away": Case(unpolled("0 3x20") | found("poller-away"), OF, "3s")},
         silent=(unpolled("0 5x20"),), lints=("poller-away",),
     ),
@@ -218,14 +235,15 @@ ALERTS = [
         "The process will soon have no file descriptors left.",
         f"{WHOSE} has {SHARE} of the files open that it may have, or opens ever more and closes none.",
         {"descriptors-run-out": Case(files(40) | found("descriptors-run-out"), PROCESS, "40%"),
-         "files": Case(files(91), PROCESS, "91%", also={"NetpollerFilesFill": Case({}, PROCESS, "91%")})},
+         "files": Case(files(91), PROCESS, "91%")},
         lints=("descriptors-run-out",),
     ),
     Alert(
         "NetpollerFilesFill", "warning", f"instance:netpoller_open_files:ratio > {FILES_EARLY}", "5m",
         "The process has many of its file descriptors open.",
         f"{WHOSE} has {SHARE} of the files open that it may have.",
-        {"more than usual": Case(files(71), PROCESS, "71%"), "nearly all": Case(files(90), PROCESS, "90%")},
+        {"more than usual": Case(files(71), PROCESS, "71%"), "many": Case(files(90), PROCESS, "90%"),
+         "nearly all": Case(files(91), PROCESS, "91%", also={"NetpollerFilesRunOut": Case({}, PROCESS, "91%")})},
         silent=(files(70),),
     ),
     # What is refused at one moment alone wakes nobody: that it has been refused for as long as is looked back.
@@ -239,7 +257,7 @@ ALERTS = [
         {"the user's limit of epoll watches": Case(refused(ENOSPC="0+5x20"), OF, "10"),
          "memory of the kernel": Case(refused(ENOMEM="0+5x20"), OF, "10"),
          "connections": Case(refused(shed="0+5x20"), OF, "10")},
-        silent=(refused(shed="0x13 5x6"), refused(EPERM="0+5x20")),
+        silent=(refused(shed="0x3 5x17"), refused(EPERM="0+5x20")),
     ),
     finding(
         "NetpollerThreadStarved", "warning", ["thread-starved"],
@@ -349,6 +367,10 @@ LASTING = {
          series("netpoller_build_info", PROCESS, version="0.1.0"): "1 1 _x31"},
         {}, ["40m"],
     ),
+    "a job that is taken out of the configuration": (
+        {series("up", PROCESS): "1x10 stale", series("netpoller_build_info", PROCESS, version="0.1.0"): "1x10 stale"},
+        {"NetpollerAbsent": Case({}, {"job": "svc", "namespace": "shop"})}, ["30m", "2h"],
+    ),
 }
 
 # Programs that are healthy: the values of every series that an alert uses, where they are not all 0.
@@ -444,6 +466,11 @@ def alerted(expected, at):
     return lines
 
 
+def seconds(duration):
+    """Of a duration of Prometheus, as `5m`."""
+    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
+
+
 def recorded(record):
     # Rounded, for a quantile is interpolated.
     expr, labels = f"round({record.name}, 0.001)", series("", record.labels)
@@ -456,11 +483,13 @@ def tests():
     for record in RECORDS:
         lines += course(record.name, record.values) + recorded(record)
     for alert in ALERTS:
+        # Long after it has begun, and so after it has lasted for as long as it must.
+        at = max(5 * 60, 3 * seconds(alert.hold))
         for part, case in alert.fires.items():
             lines += course(f"{alert.name} fires: {part}", case.values)
-            lines += alerted({alert.name: case, **case.also}, ["15m"])
+            lines += alerted({alert.name: case, **case.also}, [f"{at}s"])
         for values in alert.silent:
-            lines += course(f"{alert.name} just does not fire", values) + alerted({}, ["14m", "15m", "16m", "17m"])
+            lines += course(f"{alert.name} just does not fire", values) + alerted({}, [f"{at + more}s" for more in (-60, 0, 60)])
     for name, (values, expected, moments) in LASTING.items():
         lines += course(name, values) + alerted(expected, moments)
     # As often as Prometheus scrapes and evaluates.
