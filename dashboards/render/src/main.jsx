@@ -19,6 +19,8 @@ const [board, name] = [parameters.get('board'), parameters.get('picture')];
 const dashboard = await (await fetch(`/${board}.json`)).json();
 const picture = pictures(board, dashboard).find(one => one.name === name), range = chosen(parameters);
 
+await document.fonts.load('12px Inter').catch(() => {});
+
 let left = picture.places.length;
 function done() {
   left -= 1;
