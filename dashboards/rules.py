@@ -281,9 +281,14 @@ ALERTS = [
     ),
     finding(
         "NetpollerWorkWasted", "warning",
-        ["wake-storm", "spurious-ratio", "starved-batch", "slow-dispatch", "generation-churn"],
+        ["wake-storm", "spurious-ratio", "starved-batch", "slow-dispatch"],
         "The poller does more than it should, or less than it could.",
-        "it is woken for nothing, fills its batches, is held up by wakers, or opens and closes descriptors at a high rate.",
+        "it is woken for nothing, fills its batches, or is held up by wakers.",
+    ),
+    finding(
+        "NetpollerChurn", "info", ["generation-churn"],
+        "Descriptors are closed almost as soon as they are opened.",
+        "descriptors are opened and closed at a high rate.",
     ),
     Alert(
         "NetpollerLawViolated", "warning", "netpoller_laws_violated > 0", "30s",
