@@ -6,16 +6,13 @@ What a metric means is in its HELP line; what is said here is what good looks li
 """
 
 import json
-import pathlib
-import sys
 
 import fleet
 import oncall
 import rules
-from grafana import (PROCESS, chosen, dashboard, graph, heatmap, mean, quantile, rate, ratio, sel, stat, table,
+from config import parse, write
+from grafana import (JOB, JOBS, PROCESS, chosen, dashboard, graph, heatmap, mean, quantile, rate, ratio, sel, stat, table,
                      total)
-
-HERE = pathlib.Path(__file__).parent
 
 # The kinds that are descriptors; the kind timer is a sleep, which has a slot but no descriptor.
 DESCRIPTORS = "tcp|listener|udp|unix|pipe|other"
@@ -628,13 +625,31 @@ def build():
     )
 
 
-def main():
+def installed(part, config):
+    """A part of a dashboard, as an installation wants it."""
+    if isinstance(part, dict):
+        return {name: installed(value, config) for name, value in part.items()}
+    if isinstance(part, list):
+        return [installed(value, config) for value in part]
+    if not isinstance(part, str):
+        return part
+    if config.selector:
+        part = part.replace(JOB, f"{config.selector}, {JOB}").replace(JOBS, config.scoped(JOBS))
+    return part.replace(oncall.RUNBOOKS, config.runbooks)
+
+
+def boards(config):
+    files = {}
     for name, board in (("netpoller.json", build()), ("oncall.json", oncall.build()), ("fleet.json", fleet.build())):
-        path, text = HERE / name, json.dumps(board, indent=2, ensure_ascii=False) + "\n"
-        if "--check" not in sys.argv[1:]:
-            path.write_text(text)
-        elif path.read_text() != text:
-            sys.exit(f"{name} is not what generate.py writes; run python3 dashboards/generate.py")
+        board = installed(board, config)
+        board["tags"] += config.tags
+        files[name] = json.dumps(board, indent=2, ensure_ascii=False) + "\n"
+    return files
+
+
+def main():
+    config, folder, flags = parse(__doc__, "check")
+    write(folder, boards(config), check=bool(flags))
 
 
 if __name__ == "__main__":

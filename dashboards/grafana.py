@@ -8,10 +8,13 @@ import math
 
 DATASOURCE = {"type": "prometheus", "uid": "${datasource}"}
 
-# What every selector says, so that the variables at the top of the dashboard hold for every panel.
-SCOPE = 'job=~"$job", instance=~"$instance", poller=~"$poller"'
-# The same for metrics of the whole process.
-PROCESS = 'job=~"$job", instance=~"$instance"'
+# What every selector says, so that the variables at the top of the dashboard hold for every panel: of metrics of a job, of a
+# process, and of a poller.
+JOB = 'job=~"$job"'
+PROCESS = f'{JOB}, instance=~"$instance"'
+SCOPE = f'{PROCESS}, poller=~"$poller"'
+# Where the jobs are taken from that can be chosen.
+JOBS = "label_values(netpoller_build_info, job)"
 
 COLUMNS = 24
 # Pixels of a row of the grid.
@@ -346,8 +349,8 @@ def chosen():
     """The variables at the top: everything is chosen at first."""
     return {"list": [
         datasource(),
-        variable("job", "label_values(netpoller_build_info, job)"),
-        variable("instance", 'label_values(netpoller_build_info{job=~"$job"}, instance)'),
+        variable("job", JOBS),
+        variable("instance", f"label_values({sel('netpoller_build_info', JOB)}, instance)"),
         variable("poller", f"label_values({sel('netpoller_poller_blocked', PROCESS)}, poller)"),
     ]}
 

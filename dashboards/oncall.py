@@ -1,10 +1,10 @@
 """The dashboard for whoever is on call: one screen, nothing folded. Is anything wrong, since when, and whose fault is it?"""
 
 import rules
+from config import Config
 from grafana import PROCESS, TO_FLEET, TO_INSTANCE, graph, one_screen, quantile, rate, ratio, sel, stat
 
-# Where the runbooks are.
-RUNBOOKS = "https://github.com/netpoller/netpoller/blob/main/dashboards/RUNBOOKS.md"
+RUNBOOKS = Config().runbooks
 
 # Of a line that has the label, to the runbook that has its name.
 TO_RUNBOOK = {"title": "Runbook of ${__field.labels.lint}", "url": RUNBOOKS + "#${__field.labels.lint}", "targetBlank": True}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 """Writes the rules of Prometheus into rules/, and those for its operator into deploy/. `--check` only says whether the files
-are up to date; `--test` has promtool check them, and run a firing and several silent cases of each alert.
+are up to date; `--test` has promtool check them too, and run cases in which each alert fires and in which it may not.
 
 netpoller.yml has recording rules and alerts, renamed.yml the old names of metrics that were renamed. What to do about an
 alert is in RUNBOOKS.md.
@@ -10,20 +10,15 @@ import json
 import pathlib
 import re
 import subprocess
-import sys
 import tempfile
 from dataclasses import dataclass, field
 
+from config import Config, parse, seconds, write
 from kubernetes import prometheus_rule
-
-HERE = pathlib.Path(__file__).parent
-RUNBOOKS = "https://github.com/netpoller/netpoller/blob/main/dashboards/RUNBOOKS.md#"
 
 # What scraping adds: every alert keeps all of it, for whoever routes by namespace.
 PROCESS = {"job": "svc", "instance": "a:1", "namespace": "shop", "pod": "svc-0"}
 OF = {**PROCESS, "poller": "global"}
-
-
 # What is left of a job whose targets are gone.
 JOB = "cluster, namespace, job"
 
@@ -169,7 +164,7 @@ ALERTS = [
         "NetpollerDown", "critical",
         "up == 0 and on (job, instance) last_over_time(netpoller_build_info[1d])", "1m",
         "A process that netpoller is in cannot be scraped.",
-        f"{WHOSE} has not answered a scrape for a minute.",
+        f"{WHOSE} does not answer scrapes.",
         {"dead": Case(
             {series("up", PROCESS): "1 1 0x20",
              series("netpoller_build_info", PROCESS, version="0.1.0"): "1 1 _x20"}, PROCESS,
@@ -252,7 +247,7 @@ ALERTS = [
         'sum without (errno) (increase(netpoller_register_errors_total{errno=~"ENOSPC|ENOMEM"}[2m])) '
         "+ increase(netpoller_accept_shed_total[2m]) > 0", "2m",
         "Connections are refused, for the process or its user is at a limit.",
-        f"The poller {WHERE} has refused {NUMBER} connections or registrations in two minutes: there were no file descriptors left, "
+        f"The poller {WHERE} has refused {NUMBER} connections or registrations in 2m: there were no file descriptors left, "
         "or nothing more may be registered.",
         {"the user's limit of epoll watches": Case(refused(ENOSPC="0+5x20"), OF, "10"),
          "memory of the kernel": Case(refused(ENOMEM="0+5x20"), OF, "10"),
@@ -332,7 +327,7 @@ ALERTS = [
         "NetpollerScrapeRefused", "warning",
         'sum without (code) (increase(netpoller_scrape_requests_total{code=~"403|500|503"}[5m])) > 0', "5m",
         "Scrapes of the metrics are refused, or fail.",
-        f"{WHOSE} has refused or failed {NUMBER} scrapes in five minutes: it does not know the name it is called by, or is asked "
+        f"{WHOSE} has refused or failed {NUMBER} scrapes in 5m: it does not know the name it is called by, or is asked "
         "by more than it has room for.",
         {code: Case({series("netpoller_scrape_requests_total", PROCESS, code=code): "0+1x20"}, PROCESS, "5")
          for code in ("403", "500", "503")},
@@ -412,30 +407,48 @@ def quoted(text):
     return json.dumps(text, ensure_ascii=False)
 
 
-def rules():
+def severity(alert, config):
+    return config.critical if alert.severity == "critical" else alert.severity
+
+
+def runbook(alert, config):
+    return f"{config.runbooks}#{alert.name.lower()}"
+
+
+def hold(alert, config):
+    """How long it must last: two scrapes at least, and as long as is looked back where that is meant."""
+    return config.at_least(alert.hold, 4 if f"[{alert.hold}]" in alert.expr else 2)
+
+
+def expression(expr, config):
+    return quoted(config.scoped(config.ranges(expr)))
+
+
+def rules(config):
     lines = ["# Written by rules.py.", "groups:", "  - name: netpoller", "    rules:"]
     for record in RECORDS:
-        lines += [f"      - record: {record.name}", f"        expr: {quoted(record.expr)}"]
+        lines += [f"      - record: {config.ranges(record.name)}", f"        expr: {expression(record.expr, config)}"]
     lines += ["  - name: netpoller-alerts", "    rules:"]
     for alert in ALERTS:
+        labels = [f"severity: {severity(alert, config)}", *(f"{name}: {quoted(value)}" for name, value in config.labels.items())]
         lines += [
             f"      - alert: {alert.name}",
-            f"        expr: {quoted(alert.expr)}",
-            f"        for: {alert.hold}",
-            f"        labels: {{severity: {alert.severity}}}",
+            f"        expr: {expression(alert.expr, config)}",
+            f"        for: {hold(alert, config)}",
+            f"        labels: {{{', '.join(labels)}}}",
             "        annotations:",
             f"          summary: {quoted(alert.summary)}",
-            f"          description: {quoted(alert.description)}",
-            f"          runbook_url: {quoted(RUNBOOKS + alert.name.lower())}",
+            f"          description: {quoted(config.ranges(alert.description))}",
+            f"          runbook_url: {quoted(runbook(alert, config))}",
         ]
     return "\n".join(lines) + "\n"
 
 
-def renamed():
+def renamed(config):
     lines = ["# Written by rules.py. Metrics under the names that they had.", "groups:",
              "  - name: netpoller-renamed", "    rules:"]
     for name, expr in RENAMED:
-        lines += [f"      - record: {name}", f"        expr: {quoted(expr)}"]
+        lines += [f"      - record: {name}", f"        expr: {expression(expr, config)}"]
     return "\n".join(lines) + "\n"
 
 
@@ -446,34 +459,31 @@ def course(name, values, interval="1m"):
     return lines
 
 
-def fired(alert, case):
+def fired(alert, case, config):
     """The alert as it is told then."""
     description = re.sub(r"\{\{ \$labels\.(\w+) \}\}", lambda match: case.labels[match[1]], alert.description)
     description = re.sub(r"\{\{ \$value[^}]* \}\}", case.value, description)
-    labels = ", ".join(f"{label}: {quoted(value)}" for label, value in case.labels.items())
+    labels = {"severity": severity(alert, config), **config.labels, **case.labels}
+    labels = ", ".join(f"{label}: {quoted(value)}" for label, value in labels.items())
     return [
         "        exp_alerts:",
-        f"          - exp_labels: {{severity: {alert.severity}, {labels}}}",
+        f"          - exp_labels: {{{labels}}}",
         "            exp_annotations:",
         f"              summary: {quoted(alert.summary)}",
-        f"              description: {quoted(description)}",
-        f"              runbook_url: {quoted(RUNBOOKS + alert.name.lower())}",
+        f"              description: {quoted(config.ranges(description))}",
+        f"              runbook_url: {quoted(runbook(alert, config))}",
     ]
 
 
-def alerted(expected, at):
+def alerted(expected, at, config=Config()):
     """`expected` are the cases of the alerts that fire, by name; all others must not."""
     lines = ["    alert_rule_test:"]
     for alert in ALERTS:
         for moment in at:
             lines += [f"      - eval_time: {moment}", f"        alertname: {alert.name}"]
-            lines += fired(alert, expected[alert.name]) if alert.name in expected else ["        exp_alerts: []"]
+            told = alert.name in expected
+            lines += fired(alert, expected[alert.name], config) if told else ["        exp_alerts: []"]
     return lines
-
-
-def seconds(duration):
-    """Of a duration of Prometheus, as `5m`."""
-    return int(duration[:-1]) * {"s": 1, "m": 60, "h": 3600}[duration[-1]]
 
 
 def recorded(record):
@@ -483,50 +493,79 @@ def recorded(record):
             "        exp_samples:", f"          - {{labels: {quoted(labels)}, value: {record.value}}}"]
 
 
-def tests():
-    lines = [f"rule_files: [{quoted(str(HERE / 'rules' / 'netpoller.yml'))}]", "evaluation_interval: 15s", "tests:"]
-    for record in RECORDS:
-        lines += course(record.name, record.values) + recorded(record)
+def suite(file, *cases):
+    lines = [f"rule_files: [{quoted(str(file))}]", "evaluation_interval: 15s", "tests:"]
+    return "\n".join(lines + [line for case in cases for line in case]) + "\n"
+
+
+def tests(file):
+    cases = [course(record.name, record.values) + recorded(record) for record in RECORDS]
     for alert in ALERTS:
         # Long after it has begun, and so after it has lasted for as long as it must.
         at = max(5 * 60, 3 * seconds(alert.hold))
         for part, case in alert.fires.items():
-            lines += course(f"{alert.name} fires: {part}", case.values)
-            lines += alerted({alert.name: case, **case.also}, [f"{at}s"])
+            cases.append(course(f"{alert.name} fires: {part}", case.values)
+                         + alerted({alert.name: case, **case.also}, [f"{at}s"]))
         for values in alert.silent:
-            lines += course(f"{alert.name} just does not fire", values) + alerted({}, [f"{at + more}s" for more in (-60, 0, 60)])
+            cases.append(course(f"{alert.name} just does not fire", values)
+                         + alerted({}, [f"{at + more}s" for more in (-60, 0, 60)]))
     for name, (values, expected, moments) in LASTING.items():
-        lines += course(name, values) + alerted(expected, moments)
+        cases.append(course(name, values) + alerted(expected, moments))
     # As often as Prometheus scrapes and evaluates.
     moments = [f"{seconds}s" for seconds in (0, 60, 120, 135, 150, 165, 180, 195, 210, 240, 300, 450)]
     for name, values in HEALTHY.items():
-        lines += course(f"{name}: nothing fires", values, interval="15s") + alerted({}, moments)
-    return "\n".join(lines) + "\n"
+        cases.append(course(f"{name}: nothing fires", values, interval="15s") + alerted({}, moments))
+    return suite(file, *cases)
 
 
-def promtool():
-    files = [str(HERE / "rules" / name) for name in ("netpoller.yml", "renamed.yml")]
-    subprocess.run(["promtool", "check", "rules", "--lint=all", *files], check=True)
-    with tempfile.NamedTemporaryFile("w", suffix=".yml") as cases:
-        cases.write(tests())
-        cases.flush()
-        subprocess.run(["promtool", "test", "rules", cases.name], check=True)
+# An installation with everything otherwise.
+OTHERWISE = Config(interval=120, selector='job="svc"', critical="page", labels={"team": "storage"}, runbooks="https://wiki/netpoller")
+
+
+def tests_otherwise(file):
+    """What does not page there: one look, one burst of refusals, another job. What does, and with which labels."""
+    away, *_ = [alert for alert in ALERTS if alert.name == "NetpollerNobodyPolls"]
+    other = {of.replace('job="svc"', 'job="other"'): values for of, values in away.fires["unpolled"].values.items()}
+    moments = [f"{minutes}m" for minutes in range(3, 15)]
+    return suite(
+        file,
+        course("one look", unpolled("0 10 0x20"), interval="2m") + alerted({}, moments, OTHERWISE),
+        course("one burst", refused(shed="0 0 5x20"), interval="2m") + alerted({}, moments, OTHERWISE),
+        course("another job", other) + alerted({}, moments, OTHERWISE),
+        *(course(f"all the same: {alert.name}", case.values)
+          + alerted({alert.name: Case({}, case.labels, value)}, ["15m"], OTHERWISE)
+          for alert, case, value in (
+              (away, away.fires["unpolled"], "14m 10s"),
+              *((alert, alert.fires[part], value) for alert in ALERTS for name, part, value in (
+                  ("NetpollerRefused", "connections", "40"), ("NetpollerLawViolated", "laws", "1"),
+                  ("NetpollerScrapeRefused", "503", "8"),
+              ) if alert.name == name),
+          )),
+    )
+
+
+def promtool(folder):
+    written = [str(folder / "rules" / name) for name in ("netpoller.yml", "renamed.yml")]
+    with tempfile.TemporaryDirectory() as scratch:
+        scratch = pathlib.Path(scratch)
+        otherwise = {"otherwise.yml": rules(OTHERWISE), "otherwise-renamed.yml": renamed(OTHERWISE)}
+        write(scratch, otherwise | {
+            "tests.yml": tests(written[0]), "tests-otherwise.yml": tests_otherwise(scratch / "otherwise.yml"),
+        }, check=False)
+        written += [str(scratch / name) for name in otherwise]
+        subprocess.run(["promtool", "check", "rules", "--lint=all", *written], check=True)
+        subprocess.run(["promtool", "test", "rules", str(scratch / "tests.yml"), str(scratch / "tests-otherwise.yml")], check=True)
 
 
 def main():
-    files = {
-        "rules/netpoller.yml": rules(),
-        "rules/renamed.yml": renamed(),
-        "deploy/prometheusrule.yaml": prometheus_rule(rules()),
-    }
-    for name, text in files.items():
-        path = HERE / name
-        if not {"--check", "--test"} & set(sys.argv[1:]):
-            path.write_text(text)
-        elif path.read_text() != text:
-            sys.exit(f"{name} is not what rules.py writes; run python3 dashboards/rules.py")
-    if "--test" in sys.argv[1:]:
-        promtool()
+    config, folder, flags = parse(__doc__, "check", "test")
+    write(folder, {
+        "rules/netpoller.yml": rules(config),
+        "rules/renamed.yml": renamed(config),
+        "deploy/prometheusrule.yaml": prometheus_rule(rules(config)),
+    }, check=bool(flags))
+    if "test" in flags:
+        promtool(folder)
 
 
 if __name__ == "__main__":

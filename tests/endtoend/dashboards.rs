@@ -502,6 +502,40 @@ fn it_is_what_its_source_writes() {
     );
 }
 
+#[test]
+#[ignore = "needs python3"]
+fn an_installation_may_have_a_selector_runbooks_and_tags_of_its_own() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let output = Command::new(netpoller_tests::tool(&["python3"]))
+        .arg(file("generate.py"))
+        .arg("--out")
+        .arg(folder.path())
+        .args(["--selector", "env=\"prod\"", "--tag", "storage"])
+        .args(["--runbooks", "https://wiki/netpoller"])
+        .output()
+        .expect("run python3");
+    let said = String::from_utf8_lossy(&output.stderr);
+    assert!(output.status.success(), "{said}");
+    for name in ["netpoller.json", "oncall.json", "fleet.json"] {
+        let written = std::fs::read_to_string(folder.path().join(name)).expect("a dashboard");
+        let own = read(name);
+        let chosen = "job=~\\\"$job\\\"";
+        let selected = format!("env=\\\"prod\\\", {chosen}");
+        assert!(written.matches(&selected).count() >= 10, "{name}");
+        assert_eq!(
+            written.matches(&selected).count(),
+            own.matches(chosen).count()
+        );
+        assert_eq!(written.matches(chosen).count(), own.matches(chosen).count());
+        assert!(written.contains("https://wiki/netpoller") && !written.contains("github.com"));
+        let board: Value = serde_json::from_str(&written).expect("a dashboard is JSON");
+        assert!(
+            items(&board, "tags").contains(&Value::from("storage")),
+            "{name}"
+        );
+    }
+}
+
 /// The alerts of the rules: their lines, by name.
 fn alerts(rules: &str) -> BTreeMap<&str, Vec<&str>> {
     let mut alerts: BTreeMap<&str, Vec<&str>> = BTreeMap::new();
