@@ -1,8 +1,8 @@
 """The dashboard for many instances: which of them is unlike the others? One line for each, the five that stand out most, beside
 the median of all."""
 
+import catalogue
 import oncall
-import rules
 from grafana import PROCESS, TO_INSTANCE, graph, one_screen, sel, stat, table
 
 # So many lines are enough to see which one is unlike the others.
@@ -65,7 +65,7 @@ PANELS = [
     ),
     compared(
         "Unpolled", "For how long nobody has polled although something was due. It is 0, or a moment.",
-        "s", worst("netpoller_unpolled_seconds"), bad=rules.UNPOLLED,
+        "s", worst("netpoller_unpolled_seconds"), bad=catalogue.UNPOLLED,
     ),
     compared(
         "Oldest write", "The writer that has been parked for longest: of one instance alone, a peer of that one reads nothing.",
@@ -75,15 +75,15 @@ PANELS = [
         "Accept queue", "Connections that wait at the fullest listener, of those that may.",
         "percentunit",
         f"max by ({EACH}) ({sel('netpoller_accept_queue_connections')} / ({sel('netpoller_accept_queue_limit')} > 0))",
-        bad=rules.QUEUE,
+        bad=catalogue.QUEUE,
     ),
     compared(
         "Late wakes (p99)", "From the event to the waiter that runs. An instance above the others has a busy executor, or a busy machine.",
-        "s", late("netpoller_wakeup_latency_seconds"), log=True, warn=rules.LATE,
+        "s", late("netpoller_wakeup_latency_seconds"), log=True, warn=catalogue.LATE,
     ),
     compared(
         "Late deadlines (p99)", "From the deadline to its firing.",
-        "s", late("netpoller_deadline_lag_seconds"), log=True, warn=rules.LATE,
+        "s", late("netpoller_deadline_lag_seconds"), log=True, warn=catalogue.LATE,
     ),
     compared(
         "Utilisation", "The share of the time in which the busiest poller does not sleep in epoll_wait.",
@@ -95,7 +95,7 @@ PANELS = [
         "Open files", "Files that are open, of those that may be. A line that only rises is a leak.",
         "percentunit",
         f"max by ({EACH}) ({sel('netpoller_open_files', PROCESS)} / {sel('netpoller_open_files_limit', PROCESS)})",
-        warn=rules.FILES_EARLY, bad=rules.FILES,
+        warn=catalogue.FILES_EARLY, bad=catalogue.FILES,
     ),
     compared(
         "Descriptors", "Registered now. One instance with many more than the others is one that the balancer likes, or that leaks.",

@@ -7,9 +7,9 @@ What a metric means is in its HELP line; what is said here is what good looks li
 
 import json
 
+import catalogue
 import fleet
 import oncall
-import rules
 from config import parse, write
 from grafana import (JOB, JOBS, PROCESS, chosen, dashboard, graph, heatmap, mean, quantile, rate, ratio, sel, stat, table,
                      total)
@@ -104,7 +104,7 @@ FAULTS = [
         "Files that the processes have open, of those that they may have; the worst of them. Much below the limit is good.",
         "percentunit",
         (f"max({sel('netpoller_open_files', PROCESS)} / {sel('netpoller_open_files_limit', PROCESS)})", "files"),
-        warn=rules.FILES_EARLY, bad=rules.FILES,
+        warn=catalogue.FILES_EARLY, bad=catalogue.FILES,
     ),
     stat(
         "Accept queue",
@@ -112,7 +112,7 @@ FAULTS = [
         the limit the kernel lets no more in, and clients time out.""",
         "percentunit",
         (f"max({sel('netpoller_accept_queue_connections')} / ({sel('netpoller_accept_queue_limit')} > 0))", "queue"),
-        warn=0.5, bad=rules.QUEUE,
+        warn=0.5, bad=catalogue.QUEUE,
     ),
     graph(
         "Findings by lint",
@@ -132,7 +132,7 @@ FAULTS = [
         "Unpolled",
         """For how long nobody has polled although something was due. It is 0, or a moment on a busy machine; else a task keeps the
         thread that polls, or nobody does.""",
-        "s", (f"max by (poller) ({sel('netpoller_unpolled_seconds')})", "{{poller}}"), bad=rules.UNPOLLED,
+        "s", (f"max by (poller) ({sel('netpoller_unpolled_seconds')})", "{{poller}}"), bad=catalogue.UNPOLLED,
     ),
 ]
 
@@ -243,7 +243,7 @@ WAITING = [
         (quantile(0.5, "netpoller_wakeup_latency_seconds", "poller, direction"), "{{poller}} {{direction}} p50"),
         (quantile(0.99, "netpoller_wakeup_latency_seconds", "poller, direction"), "{{poller}} {{direction}} p99"),
         (quantile(0.99, "netpoller_timer_wakeup_latency_seconds", "poller"), "{{poller}} sleeps p99"),
-        width=12, lines=5, log=True, warn=rules.LATE,
+        width=12, lines=5, log=True, warn=catalogue.LATE,
     ),
     heatmap(
         "Wakeup latency",
@@ -472,7 +472,7 @@ DEADLINES = [
         "s",
         (quantile(0.5, "netpoller_deadline_lag_seconds"), "{{poller}} p50"),
         (quantile(0.99, "netpoller_deadline_lag_seconds"), "{{poller}} p99"),
-        width=12, log=True, warn=rules.LATE,
+        width=12, log=True, warn=catalogue.LATE,
     ),
     heatmap(
         "Lag",

@@ -1,6 +1,6 @@
 """The dashboard for whoever is on call: one screen, nothing folded. Is anything wrong, since when, and whose fault is it?"""
 
-import rules
+import catalogue
 from config import Config
 from grafana import PROCESS, TO_FLEET, TO_INSTANCE, graph, one_screen, quantile, rate, ratio, sel, stat
 
@@ -12,7 +12,7 @@ TO_RUNBOOK = {"title": "Runbook of ${__field.labels.lint}", "url": RUNBOOKS + "#
 WORST = "job, instance, poller"
 
 # What wakes somebody, and what can wait until the morning. What is for information is told by lint alone.
-PAGING, WAITING = ("~" + "|".join(rules.lints(severity)) for severity in ("critical", "warning"))
+PAGING, WAITING = ("~" + "|".join(catalogue.lints(severity)) for severity in ("critical", "warning"))
 
 
 def share(part):
@@ -33,7 +33,7 @@ PANELS = [
     ),
     stat(
         "Nobody polls", "For how long, at worst, events have been due and nobody has come for them. It is 0, or a moment.",
-        "s", (f"max({sel('netpoller_unpolled_seconds')})", "unpolled"), warn=1, bad=rules.UNPOLLED, height=4, links=[TO_FLEET],
+        "s", (f"max({sel('netpoller_unpolled_seconds')})", "unpolled"), warn=1, bad=catalogue.UNPOLLED, height=4, links=[TO_FLEET],
     ),
     stat(
         "Overdue deadlines", "Deadlines that have passed and have not fired. There are none.",
@@ -43,13 +43,13 @@ PANELS = [
         "Accept queue", "Connections that wait to be accepted, of those that may, at the fullest listener. A few at a time are good.",
         "percentunit",
         (f"max({sel('netpoller_accept_queue_connections')} / ({sel('netpoller_accept_queue_limit')} > 0))", "queue"),
-        warn=0.5, bad=rules.QUEUE, height=4, links=[TO_FLEET],
+        warn=0.5, bad=catalogue.QUEUE, height=4, links=[TO_FLEET],
     ),
     stat(
         "Open files", "Files that a process has open, of those that it may have; the worst of them. Much below the limit is good.",
         "percentunit",
         (f"max({sel('netpoller_open_files', PROCESS)} / {sel('netpoller_open_files_limit', PROCESS)})", "files"),
-        warn=rules.FILES_EARLY, bad=rules.FILES, height=4, links=[TO_FLEET],
+        warn=catalogue.FILES_EARLY, bad=catalogue.FILES, height=4, links=[TO_FLEET],
     ),
     stat(
         "Laws violated", "Conservation laws that do not hold: a bug of netpoller, and no reason to wake the owner of the service.",
@@ -84,7 +84,7 @@ PANELS = [
         "s",
         (quantile(0.99, "netpoller_wakeup_latency_seconds", "direction"), "wake {{direction}}"),
         (f"histogram_quantile(0.99, sum by (le) (rate({sel('netpoller_deadline_lag_seconds_bucket')}[$__rate_interval])))", "deadline"),
-        log=True, height=9, links=[TO_FLEET], warn=rules.LATE,
+        log=True, height=9, links=[TO_FLEET], warn=catalogue.LATE,
     ),
     graph(
         "Utilisation",
