@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use netpoller_proto::v1::{Bucket, GetStatsResponse, Histogram};
+use netpoller_proto::v1::{Bucket, Histogram, PollerStats};
 
 /// The quantiles that every view shows, with their names.
 pub(crate) const SHOWN: [(&str, f64); 4] =
@@ -46,9 +46,9 @@ pub(crate) fn mean(histogram: &Histogram) -> Option<u64> {
 }
 
 /// One histogram of each name, summed over the pollers, in the order of their first appearance.
-pub(crate) fn merged(stats: &GetStatsResponse) -> Vec<Histogram> {
+pub(crate) fn merged<'a>(pollers: impl IntoIterator<Item = &'a PollerStats>) -> Vec<Histogram> {
     let mut all: Vec<Histogram> = Vec::new();
-    for poller in &stats.pollers {
+    for poller in pollers {
         merge(&mut all, &poller.histograms);
     }
     all
@@ -85,6 +85,8 @@ fn add(into: &mut Histogram, other: &Histogram) {
 
 #[cfg(test)]
 mod tests {
+    use netpoller_proto::v1::GetStatsResponse;
+
     use super::*;
 
     fn histogram(buckets: &[(u64, u64)]) -> Histogram {
@@ -131,7 +133,7 @@ mod tests {
                 .to_vec(),
             ..Default::default()
         };
-        let merged = merged(&stats);
+        let merged = merged(&stats.pollers);
         assert_eq!(merged.len(), 1);
         assert_eq!(merged[0].count, 7);
         let counts: Vec<_> = merged[0]

@@ -351,11 +351,15 @@ impl Found {
         foreign::visible(&self.socket.display().to_string()).into_owned()
     }
 
-    fn target(&self) -> Target {
-        Target::Unix(UnixSocket {
-            path: self.socket.clone(),
-            peer: self.peer,
-        })
+    /// Where it can be looked at.
+    pub(crate) fn target(&self) -> Target {
+        match self.state {
+            State::Outside(_) => Target::Process(self.pid),
+            _ => Target::Unix(UnixSocket {
+                path: self.socket.clone(),
+                peer: self.peer,
+            }),
+        }
     }
 }
 

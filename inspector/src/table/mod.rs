@@ -12,6 +12,7 @@
 //! | `layout` | which columns fit a width |
 //! | `entry`, `descriptor_cells` | a row of the descriptor table, and what may stand in its cells |
 //! | `descriptors`, `pollers`, `targets`, `laws`, `counts`, `histograms`, `events`, `sites` | the columns of each table |
+//! | `entry_groups` | rows of the descriptor table that have something in common, as one row |
 //! | `event_counts` | what events are counted by, with a column of each |
 //! | `numbers` | the statistics as one list of numbers |
 //! | `differences` | the columns of `diff` |
@@ -26,6 +27,7 @@ mod descriptor_cells;
 mod descriptors;
 mod differences;
 mod entry;
+mod entry_groups;
 mod event_counts;
 mod events;
 mod histograms;
@@ -56,6 +58,7 @@ pub(crate) use differences::{
 pub(crate) use entry::descriptors;
 pub(crate) use entry::waiters;
 pub(crate) use entry::{Entry, Rows, are_of_several};
+pub(crate) use entry_groups::{Group, GroupBy, grouped};
 pub(crate) use event_counts::{
     CountBy, EVENT_COUNTS, EVENT_COUNTS_BY_PLACE, EventCount, EventGroup,
 };

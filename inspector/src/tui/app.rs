@@ -13,13 +13,17 @@ use ratatui::layout::Rect;
 
 use super::Arrangement;
 use super::binding::Keymap;
+use super::columns::Chooser;
 use super::events::Events;
 use super::known::{Feed, Link, Travel, Wanted};
+use super::latency::Latency;
+use super::tabs::Label;
+use super::targets::{Names, Offer};
 use super::theme::Theme;
 use crate::clock::Anchor;
 use crate::model::RowKey;
 use crate::query::{Query, Scope};
-use crate::table::{Column, Context, Entry, Rows, Shown, SortSpec, find};
+use crate::table::{Column, Context, Entry, Group, GroupBy, Rows, Shown, SortSpec, find};
 
 /// A view, as all that there is to say of it; `view::VIEWS` is the table of them.
 #[derive(Debug)]
@@ -47,6 +51,8 @@ pub(crate) enum Wants {
     Events,
     /// How it went on.
     Timeline,
+    /// How it went on, latencies above all.
+    Latencies,
 }
 
 /// What a view shows.
@@ -115,6 +121,10 @@ pub(crate) enum Overlay {
     Help(usize),
     /// One descriptor.
     Detail(Detail),
+    /// The columns of the open table.
+    Columns(Chooser),
+    /// The processes that can be looked at.
+    Targets(Offer),
 }
 
 /// One descriptor, as it is or as it was last seen.
@@ -149,6 +159,12 @@ pub(crate) struct TableState {
     pub(crate) sort: SortSpec,
     /// The columns that were chosen; the usual ones, if none were.
     pub(crate) columns: Vec<&'static Column<Entry>>,
+    /// Rows that have this in common are shown as one.
+    pub(crate) by: Option<GroupBy>,
+    /// These, while they are.
+    pub(crate) groups: Vec<Group>,
+    /// The groups that the shown rows were chosen from, and the filter of these.
+    pub(crate) within: Option<(GroupBy, String)>,
     /// The room that each column has taken: it does not become less while rows come and go.
     pub(crate) widths: HashMap<&'static str, usize>,
 }
@@ -183,13 +199,29 @@ impl TableState {
                 descending,
             },
             columns: Vec::new(),
+            by: None,
+            groups: Vec::new(),
+            within: None,
             widths: HashMap::new(),
         }
     }
 
-    /// The row under the cursor.
+    /// The row under the cursor; none, if there is a group.
     pub(crate) fn current(&self) -> Option<&Entry> {
-        self.rows.get(self.cursor)
+        self.rows.get(self.cursor).filter(|_| self.by.is_none())
+    }
+
+    /// The group under the cursor.
+    pub(crate) fn group(&self) -> Option<(GroupBy, &Group)> {
+        Some((self.by?, self.groups.get(self.cursor)?))
+    }
+
+    /// How many lines there are.
+    pub(crate) fn len(&self) -> usize {
+        match self.by {
+            Some(_) => self.groups.len(),
+            None => self.rows.len(),
+        }
     }
 }
 
@@ -217,7 +249,12 @@ pub(crate) struct Prompt {
 /// The whole state of the terminal UI.
 #[derive(Debug, Clone)]
 pub(crate) struct App {
+    /// Empty before one was chosen.
     pub(crate) target: String,
+    /// The processes that are looked at, this one among them.
+    pub(crate) tabs: Vec<Label>,
+    /// How processes are called.
+    pub(crate) names: Names,
     pub(crate) theme: Theme,
     pub(crate) keymap: Keymap,
     /// What is shown.
@@ -245,6 +282,8 @@ pub(crate) struct App {
     pub(crate) filter: Filter,
     /// The events that the filter admits.
     pub(crate) events: Events,
+    /// The latencies of the process, and which of them are shown.
+    pub(crate) latency: Latency,
     /// The moment that is looked at.
     pub(crate) travel: Travel,
     /// Of the terminal.
@@ -289,6 +328,8 @@ impl App {
     ) -> Self {
         Self {
             target,
+            tabs: Vec::new(),
+            names: Names::default(),
             theme,
             keymap,
             feed: Feed::default(),
@@ -305,6 +346,7 @@ impl App {
             notice: None,
             filter: Filter::default(),
             events: Events::default(),
+            latency: Latency::default(),
             travel: Travel::default(),
             size,
         }
@@ -365,9 +407,14 @@ impl App {
 
     /// The row that an event is about, if it is known.
     pub(crate) fn row_of(&self, event: &Event) -> Option<Arc<Descriptor>> {
-        let id: DescId = event.id.parse().ok()?;
+        self.row(&event.poller, &event.id)
+    }
+
+    /// The row of a descriptor, if it is there.
+    pub(crate) fn row(&self, poller: &str, id: &str) -> Option<Arc<Descriptor>> {
+        let id: DescId = id.parse().ok()?;
         let key = RowKey::of(&Descriptor {
-            poller: event.poller.clone(),
+            poller: poller.to_owned(),
             slot: id.slot,
             generation: id.generation,
             ..Descriptor::default()
@@ -380,7 +427,7 @@ impl App {
         Wanted {
             sites: self.wants(Wants::Sites),
             events: self.wants(Wants::Events),
-            timeline: self.wants(Wants::Timeline),
+            timeline: self.wants(Wants::Timeline) || self.wants(Wants::Latencies),
             descriptor: match &self.overlay {
                 Some(Overlay::Detail(detail)) => {
                     Some((detail.last.poller.clone(), detail.last.id()))
@@ -453,7 +500,7 @@ impl App {
     pub(crate) fn steps(&self) -> usize {
         match self.view().map(|view| &view.body) {
             Some(Body::Drawn { steps, .. }) => (steps.count)(self),
-            _ => self.table().map_or(0, |table| table.rows.len()),
+            _ => self.table().map_or(0, TableState::len),
         }
     }
 }

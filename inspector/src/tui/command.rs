@@ -1,6 +1,7 @@
 //! The command line: what can be said after a colon, and how it is completed.
 
 use super::app::App;
+use crate::source::TargetSpec;
 use crate::table::{SortSpec, find};
 use crate::text;
 
@@ -18,6 +19,10 @@ pub(crate) enum Said {
     /// The shown table, to this file, or to one that is named for it.
     Save(Option<String>),
     Copy,
+    /// Look at a process beside the others.
+    Look(TargetSpec),
+    /// Look no longer at this one.
+    Close,
     Help,
     Quit,
 }
@@ -30,8 +35,8 @@ pub(crate) enum Which {
 }
 
 /// Words that take what stands behind them, and that stand alone.
-const WITH: [&str; 6] = ["fd", "id", "sort", "columns", "where", "save"];
-const ALONE: [&str; 3] = ["copy", "help", "quit"];
+const WITH: [&str; 7] = ["fd", "id", "sort", "columns", "where", "save", "target"];
+const ALONE: [&str; 4] = ["copy", "close", "help", "quit"];
 
 /// All words, the views first.
 fn words(app: &App) -> Vec<String> {
@@ -86,6 +91,11 @@ pub(crate) fn read(app: &App, line: &str) -> Result<Said, String> {
             Some(rest.to_owned()).filter(|it| !it.is_empty()),
         )),
         "copy" => Ok(Said::Copy),
+        "target" if rest.is_empty() => {
+            Err("write what to look at, as in `target pid:4242`; T lists processes".into())
+        }
+        "target" => Ok(Said::Look(app.names.read(rest)?)),
+        "close" => Ok(Said::Close),
         "help" => Ok(Said::Help),
         "quit" | "q" => Ok(Said::Quit),
         _ => {
@@ -114,6 +124,7 @@ pub(crate) fn complete(app: &App, line: &str) -> String {
             let fields = netpoller_proto::filter::Field::ALL.iter();
             fields.map(|field| field.name().to_owned()).collect()
         }
+        Some("target") => app.names.aliases.keys().cloned().collect(),
         Some(_) => Vec::new(),
     };
     let mut fitting = candidates.iter().filter(|it| it.starts_with(last));

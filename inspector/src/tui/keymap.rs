@@ -76,6 +76,24 @@ pub(crate) fn keymap() -> Keymap {
         )
         .footer("count"),
         on(
+            letter('t'),
+            Action::Interval,
+            "latencies of all time, or of the last interval",
+        )
+        .footer("interval"),
+        on(
+            letter('m'),
+            Action::OverTime,
+            "latencies as they are, or over time",
+        )
+        .footer("over time"),
+        on(
+            letter('p'),
+            Action::Poller,
+            "latencies of all pollers, or of one after the other",
+        )
+        .footer("poller"),
+        on(
             letter(' '),
             Action::Freeze,
             "freeze the picture, or let it go on",
@@ -104,11 +122,31 @@ pub(crate) fn keymap() -> Keymap {
             "where something was found next",
         ),
         on(
+            letter('b'),
+            Action::Group,
+            "rows one by one, or together by location or task",
+        )
+        .footer("group"),
+        on(letter('c'), Action::Columns, "choose the columns").footer("columns"),
+        on(
             key::of(KeyCode::Esc),
             Action::Back,
             "go back: from details, a filter, the past",
         )
         .footer("back"),
+        on(
+            letter('T'),
+            Action::Targets,
+            "look at another process, beside this one",
+        )
+        .footer("processes"),
+        on(letter('>'), Action::NextTarget, "the next process"),
+        on(letter('<'), Action::PreviousTarget, "the process before"),
+        on(
+            letter('X'),
+            Action::CloseTarget,
+            "look no longer at this process",
+        ),
         on(
             letter('y'),
             Action::Copy,
@@ -118,14 +156,14 @@ pub(crate) fn keymap() -> Keymap {
         on(
             key::of(KeyCode::Left),
             Action::Left,
-            "the details of the row before",
+            "the details of the row before, or the bar",
         )
         .or(letter('h'))
         .footer("before"),
         on(
             key::of(KeyCode::Right),
             Action::Right,
-            "the details of the row behind",
+            "the details of the row behind, or the bar",
         )
         .or(letter('l'))
         .footer("behind"),
@@ -192,7 +230,10 @@ mod tests {
     fn control_tells_keys_apart() {
         let (control, shift) = (KeyModifiers::CONTROL, KeyModifiers::SHIFT);
         assert_eq!(pressed(KeyCode::Char('c'), control), Some(Action::Quit));
-        assert_eq!(pressed(KeyCode::Char('c'), KeyModifiers::NONE), None);
+        assert_eq!(
+            pressed(KeyCode::Char('c'), KeyModifiers::NONE),
+            Some(Action::Columns)
+        );
         assert_eq!(pressed(KeyCode::Char('G'), shift), Some(Action::Last));
     }
 

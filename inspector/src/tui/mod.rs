@@ -5,11 +5,14 @@
 //! | `app` | the state: what is looked at, and how |
 //! | `known` | what is known of the process, and what it is asked for |
 //! | `events`, `tail` | the events of the flight recorder, as they come and as they are shown |
+//! | `latency` | the latencies that are shown: of which time and poller |
 //! | `update`, `moves` | from a message to a new state and commands |
 //! | `command`, `saved` | the command line, and what is taken out of the UI |
 //! | `view` | from a state to a picture: one file a view |
 //! | `key`, `binding` | a key as it is written, and which keys do what |
 //! | `keymap` | the keys as they are by default, as one table |
+//! | `tabs`, `targets` | the processes that are looked at side by side, and those that could be |
+//! | `columns` | which columns a table has |
 //! | `theme` | from meanings to colours |
 //! | `feed` | the connection to the process, on its own thread |
 //! | `run`, `terminal` | the loop, and the terminal itself |
@@ -18,16 +21,20 @@
 
 mod app;
 mod binding;
+mod columns;
 mod command;
 mod events;
 mod feed;
 mod key;
 mod keymap;
 mod known;
+mod latency;
 mod moves;
 mod run;
 mod saved;
+mod tabs;
 mod tail;
+mod targets;
 mod terminal;
 mod theme;
 mod update;
@@ -45,6 +52,7 @@ pub(crate) use binding::Keymap;
 pub(crate) use key::Key;
 pub(crate) use keymap::keymap;
 pub(crate) use run::run;
+pub(crate) use targets::Names;
 
 /// How to open it.
 #[derive(Debug, Clone)]
@@ -61,6 +69,8 @@ pub(crate) struct Options {
     pub(crate) keymap: Keymap,
     /// Columns and orders of views.
     pub(crate) views: Vec<Arrangement>,
+    /// How processes are called.
+    pub(crate) names: Names,
     /// The filter to begin with.
     pub(crate) filter: Option<String>,
     /// The order to begin with.

@@ -7,15 +7,23 @@ use netpoller_proto::Part;
 use netpoller_proto::v1::{Descriptor, Event};
 
 use super::app::{App, Body, Detail, EntryKey, Overlay, Place, TableState, Wants};
+use super::columns::Chooser;
 use super::command::Which;
 use super::view;
 use crate::events::subject;
 use crate::model::RowKey;
 use crate::query::Query;
-use crate::table::{self, Context, EVENTS, Entry, Shown, SortSpec};
+use crate::table::{self, Context, EVENTS, Entry, GroupBy, Shown, SortSpec};
 
 pub(super) fn back(app: &mut App) {
     if app.overlay.take().is_some() {
+        return;
+    }
+    let within = app.table_mut().and_then(|table| table.within.take());
+    if let (Some((by, text)), Some(table)) = (within, app.table_mut()) {
+        table.by = Some(by);
+        app.filter.text = text;
+        apply_filter(app);
         return;
     }
     match app.filter.text.is_empty() {
@@ -82,6 +90,9 @@ pub(super) fn turn(app: &mut App, by: usize) {
 }
 
 pub(super) fn open(app: &mut App) {
+    if app.table().is_some_and(|table| table.by.is_some()) {
+        return enter_group(app);
+    }
     if app.overlay.is_none()
         && let Some(last) = app.descriptor()
     {
@@ -101,14 +112,15 @@ pub(super) fn open(app: &mut App) {
 
 /// The details of the row before, or of the one behind.
 pub(super) fn neighbour(app: &mut App, by: isize) {
-    let Some(Overlay::Detail(here)) = app.overlay.take() else {
+    if !matches!(app.overlay, Some(Overlay::Detail(_))) {
         return;
-    };
+    }
+    let here = app.overlay.take();
     step(app, by);
     open(app);
     if app.overlay.is_none() {
         // What stands there is not about a descriptor.
-        app.overlay = Some(Overlay::Detail(here));
+        app.overlay = here;
     }
 }
 
@@ -166,7 +178,7 @@ pub(super) fn sort_at(app: &mut App, name: &str) {
 /// Puts the cursor on a row; on the row where it stands already, opens its details.
 pub(super) fn choose(app: &mut App, row: usize) {
     let Some(table) = app.table_mut() else { return };
-    let is_there = table.cursor == row && table.selected.is_some();
+    let is_there = table.cursor == row && (table.selected.is_some() || table.by.is_some());
     table.cursor = row;
     table.selected = table.current().map(key);
     if is_there {
@@ -195,6 +207,15 @@ pub(super) fn step(app: &mut App, by: isize) {
             detail.scroll = moved(detail.scroll, room);
             return;
         }
+        Some(Overlay::Columns(chooser)) => {
+            chooser.cursor = moved(chooser.cursor, chooser.all.len().saturating_sub(1));
+            return;
+        }
+        Some(Overlay::Targets(offer)) => {
+            let choices = offer.choices.as_ref().map_or(0, Vec::len);
+            offer.cursor = moved(offer.cursor, choices.saturating_sub(1));
+            return;
+        }
         None => {}
     }
     let last = app.steps().saturating_sub(1);
@@ -207,9 +228,18 @@ pub(super) fn step(app: &mut App, by: isize) {
             table.selected = table.current().filter(|_| follows).map(key);
             scroll_into_view(app);
         }
-        Some(Place::Step(step)) => *step = moved(*step, last),
+        Some(Place::Step(step)) => {
+            *step = moved(*step, last);
+            // Another histogram has other bars.
+            app.latency.bar = None;
+        }
         None => {}
     }
+}
+
+/// Chooses the bar before the chosen one, or the one behind.
+pub(super) fn choose_bar(app: &mut App, forth: bool) {
+    app.latency.bar = view::neighbour(app, forth);
 }
 
 /// Parses the filter again. Text with a comparison in it is an expression; any other is a word to
@@ -282,10 +312,21 @@ pub(super) fn refresh(app: &mut App) {
         }
         // The names of sort columns come from the table itself, so this cannot fail.
         let _ = table::sort(table.table.columns, &mut entries, &table.sort);
+        let before = table.group().map(|(_, group)| group.key.clone());
+        table.groups = match table.by {
+            Some(by) => table::grouped(&entries, by, &context),
+            None => Vec::new(),
+        };
         table.rows = entries;
-        restore_cursor(table);
+        match table.by {
+            Some(_) => restore_group(table, before.as_deref()),
+            None => restore_cursor(table),
+        }
     }
     take_events(app);
+    if app.wants(Wants::Latencies) {
+        app.latency.take(&app.feed);
+    }
     follow_detail(app);
     scroll_into_view(app);
     keep_widths(app);
@@ -329,6 +370,49 @@ fn restore_cursor(table: &mut TableState) {
     table.selected = table.current().map(key);
 }
 
+/// The cursor stays on its group, or at its place.
+fn restore_group(table: &mut TableState, key: Option<&str>) {
+    let mut groups = table.groups.iter();
+    let found = key.and_then(|key| groups.position(|group| group.key == key));
+    let last = table.groups.len().saturating_sub(1);
+    table.cursor = found.unwrap_or(table.cursor).min(last);
+}
+
+/// Groups the rows by what they have in common, by one thing after the other; at last not.
+pub(super) fn group_next(app: &mut App) {
+    if let Some(table) = app.table_mut() {
+        let mut all = GroupBy::ALL.into_iter();
+        table.by = match table.by {
+            None => all.next(),
+            Some(here) => all.skip_while(|it| *it != here).nth(1),
+        };
+        (table.cursor, table.offset, table.within) = (0, 0, None);
+        table.groups.clear();
+    }
+    refresh(app);
+}
+
+/// Shows the rows of the group under the cursor.
+fn enter_group(app: &mut App) {
+    let group = app.table().and_then(TableState::group);
+    let Some((by, key)) = group.map(|(by, group)| (by, group.key.clone())) else {
+        return;
+    };
+    let before = std::mem::take(&mut app.filter.text);
+    let quote = if key.contains('"') { '\'' } else { '"' };
+    let of_group = format!("{}={quote}{key}{quote}", by.name());
+    app.filter.text = match &app.filter.query {
+        Some(_) => format!("({before}) and {of_group}"),
+        None => of_group,
+    };
+    if let Some(table) = app.table_mut() {
+        table.within = Some((by, before));
+        table.by = None;
+        (table.cursor, table.selected) = (0, None);
+    }
+    apply_filter(app);
+}
+
 /// The details show the row as it is; when it goes, as it was.
 fn follow_detail(app: &mut App) {
     let Some(Overlay::Detail(detail)) = &mut app.overlay else {
@@ -352,7 +436,7 @@ fn follow_detail(app: &mut App) {
 pub(super) fn scroll_into_view(app: &mut App) {
     let visible = view::rows_visible(app);
     if let Some(table) = app.table_mut() {
-        let last_offset = table.rows.len().saturating_sub(visible);
+        let last_offset = table.len().saturating_sub(visible);
         table.offset = table
             .offset
             .min(table.cursor)
@@ -370,6 +454,11 @@ pub(super) fn find(app: &mut App, which: &Which) -> Result<(), String> {
     if app.table().is_none() {
         show(app, 0);
     }
+    if let Some(table) = app.table_mut()
+        && table.by.take().is_some()
+    {
+        refresh(app);
+    }
     let rows = app.table().map(|table| &table.rows);
     let Some(place) = rows.and_then(|rows| rows.iter().position(is_it)) else {
         return Err(match app.filter.text.is_empty() {
@@ -381,6 +470,16 @@ pub(super) fn find(app: &mut App, which: &Which) -> Result<(), String> {
     choose(app, place);
     open(app);
     Ok(())
+}
+
+/// Changes the columns of the open table.
+pub(super) fn choose_columns(app: &mut App, change: impl FnOnce(&mut Chooser)) {
+    let Some(Overlay::Columns(chooser)) = &mut app.overlay else {
+        return;
+    };
+    change(chooser);
+    let shown = chooser.shown();
+    set_columns(app, &shown);
 }
 
 /// Shows these columns; the usual ones, if there are none.

@@ -8,18 +8,16 @@ use signal_hook::consts::{
     SIGABRT, SIGALRM, SIGBUS, SIGHUP, SIGINT, SIGIO, SIGPROF, SIGQUIT, SIGSYS, SIGTERM, SIGTRAP,
     SIGTSTP, SIGUSR1, SIGUSR2, SIGVTALRM, SIGXCPU, SIGXFSZ,
 };
-use tokio::sync::{mpsc, watch};
+use tokio::sync::mpsc;
 use tokio_stream::StreamExt;
 
-use super::app::App;
-use super::known::{Feed, Wanted};
-use super::moves::apply_filter;
+use super::tabs::Tabs;
+use super::targets::Offer;
 use super::terminal::{self, Screen};
-use super::theme::Theme;
-use super::update::{Cmd, Msg, update};
-use super::{Options, feed, view};
+use super::update::{Cmd, Msg};
+use super::{Options, view};
 use crate::failure::Failure;
-use crate::source::Target;
+use crate::source::{Target, TargetSpec, choose};
 
 /// Pictures a second at most; the terminal may be far away.
 const BETWEEN_PICTURES: Duration = Duration::from_millis(100);
@@ -30,12 +28,13 @@ const AFTER_A_KEY: Duration = Duration::from_millis(15);
 const SIGSTKFLT: i32 = 16;
 const SIGPWR: i32 = 30;
 
-/// Opens the terminal UI on the target and returns when it is quit.
+/// Opens the terminal UI on a target, or with all that there are to choose from, and returns when
+/// it is quit.
 ///
 /// The terminal is as it was when this returns, however it returns. Must not be called inside a
 /// tokio runtime.
-pub(crate) fn run(target: &Target, options: &Options) -> Result<(), Failure> {
-    // One worker: the feed runs there, the terminal on this thread.
+pub(crate) fn run(target: Option<&Target>, options: &Options) -> Result<(), Failure> {
+    // One worker: the feeds run there, the terminal on this thread.
     let runtime = tokio::runtime::Builder::new_multi_thread()
         .worker_threads(1)
         .enable_all()
@@ -47,17 +46,13 @@ pub(crate) fn run(target: &Target, options: &Options) -> Result<(), Failure> {
     result
 }
 
-async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
-    let (sender, mut feeds) = watch::channel(Feed::default());
-    let (want, wanted) = watch::channel(Wanted::default());
-    tokio::spawn(feed::run(
-        target.clone(),
-        options.interval,
-        options.timeout,
-        sender,
-        wanted,
-    ));
+/// What was looked for meanwhile.
+enum Sought {
+    Offer(Offer),
+    Target(Result<Target, String>),
+}
 
+async fn session(target: Option<&Target>, options: &Options) -> Result<(), Failure> {
     let mut signals =
         Signals::new().map_err(|error| Failure::Runtime(format!("catching signals: {error}")))?;
     let start = Instant::now();
@@ -66,26 +61,11 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
         .and_then(|until| tokio::time::Instant::now().checked_add(until));
     let mut screen = Screen::enter()?;
     let size = crossterm::terminal::size().unwrap_or((80, 24));
-    let mut app = App::new(
-        view::VIEWS,
-        options.keymap.clone(),
-        target.to_string(),
-        Theme {
-            palette: options.color,
-            ascii: options.ascii,
-        },
-        size,
-    );
-    app.old_after = options.interval.saturating_mul(2).max(app.old_after);
-    for arrangement in &options.views {
-        app.arrange(arrangement);
-    }
-    if let Some(sort) = &options.sort {
-        app.sort_by(sort);
-    }
-    if let Some(filter) = &options.filter {
-        app.filter.text.clone_from(filter);
-        apply_filter(&mut app);
+    let mut tabs = Tabs::new(target.cloned(), options, size);
+    let (seek, mut sought) = mpsc::unbounded_channel();
+    if target.is_none() {
+        tabs.update(Msg::Offer(Offer::default()));
+        seek_offer(&seek, options);
     }
     let mut events = EventStream::new();
     let mut ticks = tokio::time::interval(Duration::from_secs(1));
@@ -119,17 +99,26 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
                 None => return Err(Failure::Runtime("the terminal is gone".into())),
             },
             () = at(pace.due) => {
-                screen.draw(|frame| view::render(&app, frame))?;
+                screen.draw(|frame| view::render(tabs.app(), frame))?;
                 pace.drawn();
                 continue;
             }
-            changed = feeds.changed() => match changed {
-                Ok(()) => Msg::Feed(Box::new(feeds.borrow_and_update().clone())),
-                Err(_) => return Err(Failure::Runtime("the connection task has ended".into())),
+            Some(sought) = sought.recv() => match sought {
+                Sought::Offer(offer) => Msg::Offer(offer),
+                Sought::Target(Ok(target)) => {
+                    tabs.open(target, options);
+                    pace.want(AFTER_A_KEY);
+                    continue;
+                }
+                Sought::Target(Err(why)) => Msg::Done(Err(why)),
+            },
+            is_there = tabs.changed() => match is_there {
+                true => tabs.feed(),
+                false => return Err(Failure::Runtime("the connection task has ended".into())),
             },
             _ = ticks.tick() => Msg::Tick(start.elapsed()),
         };
-        update(&mut app, Msg::Tick(start.elapsed()));
+        tabs.update(Msg::Tick(start.elapsed()));
         pace.want(
             if matches!(msg, Msg::Key(_) | Msg::Mouse(_) | Msg::Resize(..)) {
                 AFTER_A_KEY
@@ -137,26 +126,47 @@ async fn session(target: &Target, options: &Options) -> Result<(), Failure> {
                 BETWEEN_PICTURES
             },
         );
-        let command = update(&mut app, msg);
-        let wanted = app.wanted();
-        want.send_if_modified(|it| std::mem::replace(it, wanted.clone()) != wanted);
-        match command {
+        match tabs.update(msg) {
             None => {}
             Some(Cmd::Quit) => return Ok(()),
             Some(Cmd::Suspend) => suspend(&mut screen)?,
             Some(Cmd::Redraw) => screen.come_back()?,
+            Some(Cmd::Offer) => seek_offer(&seek, options),
+            Some(Cmd::Look(spec)) => seek_target(&seek, spec, options.timeout),
+            Some(Cmd::Turn { forth }) => tabs.turn(forth),
+            Some(Cmd::Close) => tabs.close(),
             Some(Cmd::Copy(row)) => {
                 let done = screen
                     .copy(&row)
                     .map(|()| "copied to the clipboard".to_owned());
                 let done = done.map_err(|error| format!("copying: {error}"));
-                update(&mut app, Msg::Done(done));
+                tabs.update(Msg::Done(done));
             }
             Some(Cmd::Save { path, bytes }) => {
-                update(&mut app, Msg::Done(save(&path, &bytes)));
+                tabs.update(Msg::Done(save(&path, &bytes)));
             }
         }
     }
+}
+
+/// Looks for the processes that can be looked at.
+fn seek_offer(seek: &mpsc::UnboundedSender<Sought>, options: &Options) {
+    let (seek, names, timeout) = (seek.clone(), options.names.clone(), options.timeout);
+    tokio::spawn(async move {
+        // Nobody may listen any more.
+        let _ = seek.send(Sought::Offer(Offer::look(&names, timeout).await));
+    });
+}
+
+/// Looks for one of them.
+fn seek_target(seek: &mpsc::UnboundedSender<Sought>, spec: TargetSpec, timeout: Duration) {
+    let seek = seek.clone();
+    tokio::spawn(async move {
+        let found = choose(Some(&spec), timeout).await;
+        let target = found.map(|connection| connection.target);
+        let target = target.map_err(|failure| failure.to_string());
+        let _ = seek.send(Sought::Target(target));
+    });
 }
 
 /// Writes a file that is not there yet, and says which.

@@ -127,6 +127,15 @@ impl Theme {
         }
     }
 
+    /// Characters of growing weight, from nothing to a full cell.
+    pub(crate) const fn shades(self) -> &'static [&'static str] {
+        if self.ascii {
+            &[" ", ".", ":", "+", "#"]
+        } else {
+            &[" ", "░", "▒", "▓", "█"]
+        }
+    }
+
     /// A mark for either order.
     pub(crate) const fn arrow(self, descending: bool) -> &'static str {
         match (self.ascii, descending) {

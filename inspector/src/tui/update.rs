@@ -8,14 +8,18 @@ use crossterm::event::{
 
 use super::app::{App, Overlay, Prompt, Wants};
 use super::binding::Action;
+use super::columns::Chooser;
 use super::command::{self, Said};
 use super::known::Feed;
 use super::moves::{
-    By, apply_filter, back, choose, find, follow_step, freeze, neighbour, open, page, refresh,
-    scroll_into_view, set_columns, set_sort, show, sort_at, sort_next, step, travel, turn,
+    By, apply_filter, back, choose, choose_bar, choose_columns, find, follow_step, freeze,
+    group_next, neighbour, open, page, refresh, scroll_into_view, set_columns, set_sort, show,
+    sort_at, sort_next, step, travel, turn,
 };
 use super::saved;
+use super::targets::Offer;
 use super::view::{self, Hit};
+use crate::source::TargetSpec;
 
 /// What happened.
 #[derive(Debug, Clone)]
@@ -25,6 +29,8 @@ pub(crate) enum Msg {
     /// Text that was pasted.
     Paste(String),
     Mouse(MouseEvent),
+    /// What can be looked at.
+    Offer(Offer),
     /// What has become of a command.
     Done(Result<String, String>),
     Feed(Box<Feed>),
@@ -44,6 +50,16 @@ pub(crate) enum Cmd {
         bytes: Vec<u8>,
     },
     Suspend,
+    /// Look for all that can be looked at.
+    Offer,
+    /// Look at this one beside the others.
+    Look(TargetSpec),
+    /// Show the next of those that are looked at, or the one before.
+    Turn {
+        forth: bool,
+    },
+    /// Look no longer at this one.
+    Close,
     /// Draw every cell, because others may have written to the terminal.
     Redraw,
 }
@@ -63,6 +79,11 @@ pub(crate) fn update(app: &mut App, msg: Msg) -> Option<Cmd> {
                 .extend(text.chars().filter(|letter| !letter.is_control()));
             apply_filter(app);
         }
+        Msg::Offer(found) => match &mut app.overlay {
+            Some(Overlay::Targets(offer)) => offer.take(found),
+            _ if app.target.is_empty() => app.overlay = Some(Overlay::Targets(found)),
+            _ => {}
+        },
         Msg::Done(said) => app.notice = Some(said),
         Msg::Paste(text) if app.command.is_some() => {
             let letters = text.chars().filter(|letter| !letter.is_control());
@@ -116,7 +137,10 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
             };
         }
         Action::Back => back(app),
-        Action::Freeze => freeze(app),
+        Action::Freeze => match app.overlay {
+            Some(Overlay::Columns(_)) => choose_columns(app, Chooser::turn),
+            _ => freeze(app),
+        },
         Action::TimeBack => travel(app, By::Interval, false),
         Action::TimeForth => travel(app, By::Interval, true),
         Action::FindingBack => travel(app, By::Finding, false),
@@ -130,7 +154,34 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
         Action::PageDown => step(app, page(app)),
         Action::First => step(app, isize::MIN),
         Action::Last => step(app, isize::MAX),
-        Action::Open => open(app),
+        Action::Targets => {
+            app.overlay = Some(Overlay::Targets(Offer::default()));
+            return Some(Cmd::Offer);
+        }
+        Action::NextTarget => return Some(Cmd::Turn { forth: true }),
+        Action::PreviousTarget => return Some(Cmd::Turn { forth: false }),
+        Action::CloseTarget => return Some(Cmd::Close),
+        Action::Open => match &app.overlay {
+            Some(Overlay::Targets(offer)) => {
+                let spec = offer.chosen().map(|it| it.spec.clone());
+                return spec.and_then(|spec| say(app, Said::Look(spec)));
+            }
+            Some(Overlay::Columns(_)) => choose_columns(app, Chooser::turn),
+            _ => open(app),
+        },
+        Action::Columns => {
+            app.overlay = match (&app.overlay, app.table()) {
+                (None, Some(table)) if table.by.is_none() => {
+                    Some(Overlay::Columns(Chooser::of(table)))
+                }
+                _ => None,
+            };
+        }
+        Action::Left if is_latency(app) => choose_bar(app, false),
+        Action::Right if is_latency(app) => choose_bar(app, true),
+        Action::Left | Action::Right if matches!(app.overlay, Some(Overlay::Columns(_))) => {
+            choose_columns(app, |chooser| chooser.shift(action == Action::Right));
+        }
         Action::Left => neighbour(app, -1),
         Action::Right => neighbour(app, 1),
         Action::SortNext if app.overlay.is_none() => sort_next(app),
@@ -145,6 +196,7 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
         {
             app.filter.editing = true
         }
+        Action::Group if app.overlay.is_none() => group_next(app),
         Action::Sleeps if app.overlay.is_none() => {
             app.hides_sleeps = !app.hides_sleeps;
             refresh(app);
@@ -153,13 +205,34 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
             app.events.are_counted = !app.events.are_counted;
             step(app, isize::MIN);
         }
-        Action::SortNext
+        Action::Interval if is_latency(app) => {
+            app.latency.turn_interval();
+            refresh(app);
+        }
+        Action::OverTime if is_latency(app) => {
+            app.latency.is_over_time = !app.latency.is_over_time;
+        }
+        Action::Poller if is_latency(app) => {
+            let pollers: Vec<String> = app.pollers().into_iter().map(str::to_owned).collect();
+            app.latency.turn_poller(&pollers);
+            refresh(app);
+        }
+        Action::Interval
+        | Action::OverTime
+        | Action::Poller
+        | Action::SortNext
         | Action::SortInvert
         | Action::Filter
         | Action::Aggregate
+        | Action::Group
         | Action::Sleeps => {}
     }
     None
+}
+
+/// Whether latencies are shown, and nothing lies over them.
+fn is_latency(app: &App) -> bool {
+    app.overlay.is_none() && app.wants(Wants::Latencies)
 }
 
 /// Lines by which the wheel scrolls.
@@ -222,6 +295,12 @@ fn say(app: &mut App, said: Said) -> Option<Cmd> {
             // What is wrong with it is shown where it can be mended.
             app.filter.editing = app.filter.error.is_some();
         }
+        Said::Look(spec) => {
+            app.overlay = None;
+            app.notice = Some(Ok("connecting".into()));
+            return Some(Cmd::Look(spec));
+        }
+        Said::Close => return Some(Cmd::Close),
         Said::Help => app.overlay = Some(Overlay::Help(0)),
         Said::Quit => return Some(Cmd::Quit),
         Said::Copy => match saved::row(app) {

@@ -8,6 +8,7 @@ use crate::failure::Failure;
 use crate::globals::Globals;
 use crate::paint::is_dumb;
 use crate::query::Scope;
+use crate::source::discover;
 use crate::table::{DESCRIPTORS, WAITERS};
 use crate::tui;
 use crate::verbs::verb::{NONE, Usage, Verb, known};
@@ -45,8 +46,14 @@ impl Verb for TuiArgs {
                     .into(),
             ));
         }
-        let target = block_on(async { Ok(connection(globals).await?.target) })?;
-        tui::run(&target, &options(globals))
+        let target = block_on(async {
+            // With several there is a choice.
+            if globals.target.is_none() && discover(globals.timeout).await.len() > 1 {
+                return Ok(None);
+            }
+            Ok(Some(connection(globals).await?.target))
+        })?;
+        tui::run(target.as_ref(), &options(globals))
     }
 }
 
@@ -81,6 +88,7 @@ pub(crate) fn options(globals: &Globals) -> tui::Options {
         ascii: style.ascii,
         keymap: globals.settings.keymap.clone(),
         views: views.map(arrangement).collect(),
+        names: tui::Names::of(&globals.settings.targets, &globals.access),
         filter: filter.map(|filter| filter.text().to_owned()),
         sort: style.sort,
         until: None,

@@ -1,13 +1,14 @@
 //! How a process went on, as far as a recording tells.
 
 use std::collections::HashSet;
+use std::sync::Arc;
 
 use netpoller_proto::recording::Content;
 use netpoller_proto::v1::Finding;
 use netpoller_proto::v1::entry::Told;
 
 use super::past::Past;
-use crate::timeline::{Sample, Timeline};
+use crate::timeline::Timeline;
 
 /// What makes a finding the one that it was a look before: its lint, its poller, its descriptor and
 /// the direction.
@@ -34,8 +35,8 @@ pub(super) fn of(past: &Past) -> Timeline {
         for told in past.entries(block).unwrap_or_default() {
             match told {
                 Told::Frame(frame) => {
-                    let sample = frame.stats.as_ref().map(Sample::of);
-                    sample.into_iter().for_each(|it| timeline.sample(it));
+                    let stats = frame.stats.map(Arc::new);
+                    stats.iter().for_each(|it| timeline.stats(it));
                 }
                 Told::Diagnosis(diagnosis) => {
                     let now: HashSet<Key> = diagnosis.findings.iter().map(key).collect();

@@ -9,7 +9,6 @@ use super::asked::Asked;
 use super::cause::cause;
 use crate::failure::Failure;
 use crate::model::Model;
-use crate::timeline::Sample;
 
 /// The table, for as long as there are frames of it, and why there are no more.
 pub(super) async fn fold(asked: &Asked<'_>, attempt: &mut u32) -> String {
@@ -48,11 +47,8 @@ pub(super) async fn fold(asked: &Asked<'_>, attempt: &mut u32) -> String {
                 }
                 if whole {
                     *attempt = 0;
-                    let stats = model
-                        .stats
-                        .as_deref()
-                        .filter(|_| !connection.is_recording());
-                    let sample = stats.map(Sample::of);
+                    let stats = model.stats.clone();
+                    let stats = stats.filter(|_| !connection.is_recording());
                     let (server, model) = (Arc::clone(&server), model.clone());
                     feed.send_modify(|feed| {
                         let pid = feed.server.as_ref().map(|it| it.pid);
@@ -63,8 +59,8 @@ pub(super) async fn fold(asked: &Asked<'_>, attempt: &mut u32) -> String {
                         feed.link = Link::Live;
                         feed.is_recording = connection.is_recording();
                         feed.is_over = connection.is_over();
-                        if let Some(sample) = sample {
-                            Arc::make_mut(&mut feed.timeline).sample(sample);
+                        if let Some(stats) = stats {
+                            Arc::make_mut(&mut feed.timeline).stats(&stats);
                         }
                     });
                 }

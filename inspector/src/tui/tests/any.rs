@@ -5,7 +5,7 @@ use crossterm::event::{MouseButton, MouseEvent, MouseEventKind};
 
 fn any_key() -> impl Strategy<Value = KeyEvent> {
     let code = prop_oneof![
-        6 => prop::sample::select("qjkgGsir/?1234567ahlzy: =<>~&()tcp".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
+        6 => prop::sample::select("qjkgGsir/?1234567ahlzy: =<>~&()tcpmbTX".chars().collect::<Vec<_>>()).prop_map(KeyCode::Char),
         1 => any::<char>().prop_map(KeyCode::Char),
         4 => prop::sample::select(vec![
             KeyCode::Up, KeyCode::Down, KeyCode::Left, KeyCode::Right, KeyCode::PageUp, KeyCode::PageDown, KeyCode::Home, KeyCode::End, KeyCode::Enter,
@@ -75,6 +75,7 @@ fn any_feed() -> impl Strategy<Value = Feed> {
                     poller.poller = None;
                 }
             }
+            Arc::make_mut(&mut feed.timeline).stats(&Arc::new(stats.clone()));
             frame.stats = Some(stats);
             feed.model.apply(frame);
             let (first, mut last) = (fixture::sites(now, 0), fixture::sites(then, 3));

@@ -7,6 +7,8 @@ mod detail;
 mod events;
 mod findings;
 mod keys;
+mod latency;
+mod lists;
 mod mouse;
 mod pictures;
 mod timeline;
@@ -21,7 +23,7 @@ use crate::findings::{Case, Looked, NotRun};
 use crate::fixture;
 use crate::model::Model;
 use crate::paint::Palette;
-use crate::timeline::{Sample, Timeline};
+use crate::timeline::Timeline;
 use clap::ValueEnum;
 use crossterm::event::{KeyCode, KeyEvent, KeyModifiers};
 use netpoller_proto::v1::{Evidence, Finding, Mode, Severity, WatchFrame};
@@ -44,7 +46,7 @@ fn feed(rows: u32, groups: u64) -> Feed {
     for sequence in 0..groups {
         let now_ns = fixture::NOW_NS + sequence * 1_000_000_000;
         let stats = fixture::stats(rows.into(), now_ns, sequence);
-        timeline.sample(Sample::of(&stats));
+        timeline.stats(&Arc::new(stats.clone()));
         timeline.look(now_ns, sequence % 4, sequence == 1);
         model.apply(WatchFrame {
             sequence,

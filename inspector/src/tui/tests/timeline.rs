@@ -4,6 +4,7 @@ use netpoller_proto::v1::{GetServerResponse, Recording};
 
 use super::pictures::assert_picture;
 use super::*;
+use crate::timeline::Sample;
 
 const SECOND: u64 = 1_000_000_000;
 

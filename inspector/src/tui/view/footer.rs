@@ -6,7 +6,7 @@ use ratatui::layout::{Position, Rect};
 use ratatui::text::{Line, Span};
 use ratatui::widgets::Paragraph;
 
-use super::super::app::{App, Overlay, Wants};
+use super::super::app::{App, Overlay, TableState, Wants};
 use super::super::binding::{Action, Binding};
 use super::areas::rows_visible;
 use super::widgets::toned;
@@ -120,13 +120,23 @@ fn keys(app: &App, room: u16) -> Line<'static> {
 fn is_offered(binding: &Binding, app: &App) -> bool {
     let is_over = app.overlay.is_some();
     let is_here = match binding.action {
-        Action::Open => !is_over && app.descriptor().is_some(),
+        Action::Open => {
+            let group = app.table().and_then(TableState::group);
+            !is_over && (app.descriptor().is_some() || group.is_some())
+        }
         Action::Filter => !is_over && app.view().is_some_and(|view| view.scope.is_some()),
-        Action::Command => !is_over,
+        Action::Command | Action::Targets => !is_over,
         Action::Sleeps => !is_over && app.table().is_some(),
         Action::Aggregate => !is_over && app.wants(Wants::Events),
+        Action::Interval | Action::OverTime => !is_over && app.wants(Wants::Latencies),
+        Action::Poller => !is_over && app.wants(Wants::Latencies) && app.pollers().len() > 1,
+        Action::Group => !is_over && app.table().is_some(),
+        Action::Columns => !is_over && app.table().is_some_and(|table| table.by.is_none()),
         Action::SortNext | Action::SortInvert => !is_over && app.table().is_some(),
-        Action::Left | Action::Right => matches!(app.overlay, Some(Overlay::Detail(_))),
+        Action::Left | Action::Right => match app.overlay {
+            None => app.wants(Wants::Latencies) && !app.latency.is_over_time,
+            Some(_) => matches!(app.overlay, Some(Overlay::Detail(_))),
+        },
         Action::TimeBack => app.feed.server.is_some(),
         Action::TimeForth => app.recording().is_some(),
         Action::Back => is_over || app.feed.is_remembered,
@@ -143,7 +153,7 @@ fn place(app: &App) -> Line<'static> {
     let Some(table) = table else {
         return Line::default();
     };
-    let all = table.rows.len();
+    let all = table.len();
     if all == 0 {
         return Line::from(toned(app.theme, "no rows ", Tone::Dim));
     }

@@ -9,6 +9,7 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::{App, View};
 use super::super::known::Link;
+use super::super::tabs::Label;
 use super::widgets::{duration, toned};
 use crate::clock::Anchor;
 use crate::model::Model;
@@ -43,7 +44,7 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
         },
     );
     frame.render_widget(Paragraph::new(link.right_aligned()), first);
-    if area.height > 1 {
+    if area.height > 1 && !app.target.is_empty() {
         let second = Rect {
             y: area.y.saturating_add(1),
             height: 1,
@@ -59,14 +60,24 @@ pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
 fn who(app: &App, room: usize) -> Line<'static> {
     let theme = app.theme;
     let mut spans = vec![toned(theme, " netpoller ", Tone::Title)];
+    if app.target.is_empty() {
+        let words = " no process is looked at; T lists them";
+        spans.push(toned(theme, words, Tone::Dim));
+        return Line::from(spans);
+    }
+    if app.tabs.len() > 1 {
+        spans = processes(app, room / 2);
+    }
     if let Some(server) = &app.feed.server {
         let name = server.executable.rsplit('/').next().unwrap_or_default();
-        // The demo is this command itself.
-        if name != "netpoller" {
+        // The demo is this command itself; of several the name stands before.
+        if name != "netpoller" && app.tabs.len() < 2 {
             let name = format!(" {name} ");
             spans.push(toned(theme, name, Tone::Good));
         }
-        spans.push(Span::raw(format!("pid {}", server.pid)));
+        if app.tabs.len() < 2 {
+            spans.push(Span::raw(format!("pid {}", server.pid)));
+        }
         if let Some(before) = app.feed.before {
             let before = format!(" restarted, was {before}");
             spans.push(toned(theme, before, Tone::Warn));
@@ -107,6 +118,47 @@ fn who(app: &App, room: usize) -> Line<'static> {
     Line::from(spans)
 }
 
+/// The processes that are looked at, with what was found in each; those that do not fit are
+/// counted.
+fn processes(app: &App, room: usize) -> Vec<Span<'static>> {
+    let theme = app.theme;
+    let mut spans = vec![Span::raw(" ")];
+    let shown = app.tabs.iter().position(|it| it.is_shown).unwrap_or(0);
+    let label = |label: &Label| match label.found {
+        0 => format!(" {} ", label.name),
+        found => format!(" {} !{found} ", label.name),
+    };
+    // The shown one is among them.
+    let widths: Vec<usize> = app.tabs.iter().map(|it| text::width(&label(it))).collect();
+    let mut first = 0;
+    while first < shown && widths.iter().take(shown + 1).skip(first).sum::<usize>() > room {
+        first += 1;
+    }
+    let mut used = 0;
+    let mut hidden = first;
+    for (index, tab) in app.tabs.iter().enumerate().skip(first) {
+        let text = label(tab);
+        used += text::width(&text);
+        if used > room && index > shown {
+            hidden += 1;
+            continue;
+        }
+        let tone = match tab.severity {
+            Some(Severity::Warning | Severity::Error) => Tone::Bad,
+            _ => Tone::Dim,
+        };
+        spans.push(match tab.is_shown {
+            true => Span::styled(text, theme.active()),
+            false => toned(theme, text, tone),
+        });
+    }
+    if hidden > 0 {
+        spans.push(toned(theme, format!(" +{hidden} "), Tone::Dim));
+    }
+    spans.push(Span::raw(" "));
+    spans
+}
+
 /// Which moment of a recording this is.
 fn moment(app: &App) -> Option<Span<'static>> {
     let (at_ns, recording) = app.recording()?;
@@ -141,6 +193,7 @@ fn link(app: &App, room: usize) -> Line<'static> {
         spans.push(toned(theme, "going back  ", Tone::Warn));
     }
     match app.link() {
+        _ if app.target.is_empty() => {}
         Link::Connecting => spans.push(toned(theme, format!("{mark} connecting"), Tone::Warn)),
         Link::Live if app.recording().is_some() => spans.extend(moment(app)),
         Link::Live => {

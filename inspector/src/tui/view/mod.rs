@@ -7,7 +7,7 @@
 //! | `screen`, `areas` | the whole screen, and where everything stands |
 //! | `hit` | what stands where the mouse points |
 //! | `header`, `footer` | what stands around a view |
-//! | `detail`, `help` | what lies over it |
+//! | `detail`, `help`, `list` | what lies over it |
 //! | `histogram`, `sheet`, `widgets` | what views are made of |
 //!
 //! Everything is drawn within the area that the frame has now, which need not be the size that the
@@ -24,6 +24,7 @@ mod histogram;
 mod hit;
 mod latency;
 mod leaks;
+mod list;
 mod pollers;
 mod screen;
 mod sheet;
@@ -33,6 +34,7 @@ mod widgets;
 
 pub(crate) use areas::rows_visible;
 pub(crate) use hit::{Hit, hit};
+pub(crate) use latency::neighbour;
 pub(crate) use screen::{render, room_below};
 pub(crate) use table::widths;
 

@@ -12,7 +12,7 @@ use ratatui::widgets::Paragraph;
 use super::super::app::{App, Body, Steps, View, Wants};
 use super::histogram::sparkline;
 use super::sheet::{heading, sheet};
-use super::widgets::{quantity, scrolled, toned};
+use super::widgets::{duration, quantity, scrolled, toned};
 use crate::paint::Tone;
 use crate::table::{
     COUNTER_RATES, CounterRow, LAWS_OF_ALL, LawRow, POLLERS, TRANSITION_RATES, TransitionRow,
@@ -110,28 +110,38 @@ fn lines(app: &App, width: u16) -> Vec<Line<'static>> {
     lines
 }
 
-/// What happened in the last minutes, as far as there is room.
+/// What happened in the last minutes, as far as there is room: how much it is now, how much it was
+/// at most, and since when.
 fn activity(app: &App, width: usize) -> Vec<Line<'static>> {
     let (theme, timeline) = (app.theme, &app.feed.timeline);
     let now_ns = app.feed.model.captured_at_ns;
-    let until_now = |spells: Vec<Spell>| -> Vec<u64> {
-        let spells = spells.iter().filter(|it| it.until_ns <= now_ns);
-        spells.map(|it| it.value).collect()
+    let room = width.saturating_sub(36);
+    let until_now = |spells: Vec<Spell>| -> Vec<Spell> {
+        let mut spells = spells;
+        spells.retain(|it| it.until_ns <= now_ns);
+        spells.split_off(spells.len().saturating_sub(room))
     };
     let series = [
         ("waiters", timeline.levels(|it| it.waiters), false),
         ("edges/s", timeline.rates(|it| it.edges), true),
         ("parks/s", timeline.rates(|it| it.parks), true),
     ];
-    let mut lines = vec![heading(app, "ACTIVITY", width)];
+    let series = series.map(|(name, spells, is_rate)| (name, until_now(spells), is_rate));
+    let since = series.iter().filter_map(|(_, spells, _)| spells.first());
+    let since = since.map(|it| now_ns.saturating_sub(it.from_ns)).max();
+    let title = match since {
+        Some(ns) => format!("ACTIVITY, {} to now", duration(theme, ns)),
+        None => "ACTIVITY".to_owned(),
+    };
+    let mut lines = vec![heading(app, &title, width)];
     for (name, spells, is_rate) in series {
-        let values = until_now(spells);
-        let latest = quantity(values.last().copied().unwrap_or(0), is_rate);
-        let room = width.saturating_sub(25);
-        let shown = &values[values.len().saturating_sub(room)..];
+        let values: Vec<u64> = spells.iter().map(|it| it.value).collect();
+        let written = |value: Option<&u64>| quantity(value.copied().unwrap_or(0), is_rate);
+        let (latest, most) = (written(values.last()), written(values.iter().max()));
         lines.push(Line::from(vec![
-            Span::raw(format!(" {name:<10}{latest:>9}  ")),
-            Span::styled(sparkline(shown, theme.heights()), theme.bar()),
+            Span::raw(format!(" {name:<10}{latest:>9} ")),
+            toned(theme, format!("of {most:<8} "), Tone::Dim),
+            Span::styled(sparkline(&values, theme.heights()), theme.bar()),
         ]));
     }
     lines

@@ -8,7 +8,7 @@ use ratatui::widgets::Paragraph;
 use super::super::app::{App, Body, Overlay};
 use super::super::theme::Theme;
 use super::areas::areas;
-use super::{detail, footer, header, help, table};
+use super::{detail, footer, header, help, list, table};
 use crate::paint::Tone;
 
 /// The least size at which something useful can be shown.
@@ -32,6 +32,8 @@ pub(crate) fn render(app: &App, frame: &mut Frame<'_>) {
     match &app.overlay {
         Some(Overlay::Help(scroll)) => help::render(app, *scroll, frame, body),
         Some(Overlay::Detail(it)) => detail::render(app, it, frame, body),
+        Some(Overlay::Columns(it)) => list::columns(app, it, frame, body),
+        Some(Overlay::Targets(it)) => list::targets(app, it, frame, body),
         None => {}
     }
 }
@@ -41,7 +43,7 @@ pub(crate) fn room_below(app: &App) -> usize {
     match &app.overlay {
         Some(Overlay::Help(_)) => help::room_below(app),
         Some(Overlay::Detail(detail)) => detail::room_below(app, detail),
-        None => 0,
+        Some(Overlay::Columns(_) | Overlay::Targets(_)) | None => 0,
     }
 }
 

@@ -9,6 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::super::app::{App, Body, TableState, View, Wants};
 use super::super::known::Link;
 use super::areas::areas;
+use super::sheet::chosen;
 use super::widgets::{field, toned};
 use crate::findings::tone;
 use crate::paint::Tone;
@@ -139,6 +140,13 @@ pub(crate) fn widths(app: &App) -> Vec<(&'static str, usize)> {
 
 pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let Some(state) = app.table() else { return };
+    if let Some(by) = state.by.filter(|_| !state.rows.is_empty()) {
+        let size = (area.width.into(), area.height.into());
+        let (context, columns) = (app.context(), by.columns());
+        let lines = chosen(app, &context, columns, &state.groups, state.cursor, size);
+        frame.render_widget(Paragraph::new(lines), area);
+        return;
+    }
     let laid = laid(app, state, area);
     let Laid {
         first,

@@ -1,7 +1,6 @@
 //! How the process went on: a chart of each of the things that one looks for first, over the same
 //! time, and the moment that is looked at.
 
-use netpoller_proto::v1::GetServerResponse;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::style::Style;
@@ -10,8 +9,7 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::{App, Body, Steps, View, Wants};
 use super::histogram::height;
-use super::widgets::{duration, field, quantity, toned};
-use crate::clock::Anchor;
+use super::widgets::{clock, duration, field, quantity, toned};
 use crate::paint::Tone;
 use crate::text;
 use crate::timeline::{Spell, Timeline, part, parts};
@@ -256,11 +254,4 @@ impl<'a> Chart<'a> {
         }
         Line::from(spans)
     }
-}
-
-/// The time of day of the process; nothing before it has said that.
-fn clock(server: Option<&GetServerResponse>, at_ns: u64) -> String {
-    let written = server.and_then(|server| Anchor::of(server).rfc3339(at_ns));
-    let time = written.as_deref().and_then(|it| it.get(11..19));
-    time.unwrap_or_default().to_owned()
 }

@@ -1,11 +1,13 @@
 //! What several views are made of.
 
+use netpoller_proto::v1::GetServerResponse;
 use ratatui::Frame;
 use ratatui::layout::Rect;
 use ratatui::text::{Line, Span};
 use ratatui::widgets::{Block, BorderType, Clear, Paragraph};
 
 use super::super::theme::Theme;
+use crate::clock::Anchor;
 use crate::paint::Tone;
 use crate::text;
 
@@ -108,4 +110,11 @@ pub(super) fn duration(theme: Theme, ns: u64) -> String {
     } else {
         written
     }
+}
+
+/// The time of day of the process; nothing before it has said that.
+pub(super) fn clock(server: Option<&GetServerResponse>, at_ns: u64) -> String {
+    let written = server.and_then(|server| Anchor::of(server).rfc3339(at_ns));
+    let time = written.as_deref().and_then(|it| it.get(11..19));
+    time.unwrap_or_default().to_owned()
 }

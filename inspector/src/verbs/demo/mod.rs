@@ -145,7 +145,7 @@ impl Verb for DemoArgs {
         } else {
             let target = target(endpoint.target())?;
             tui::run(
-                &target,
+                Some(&target),
                 &tui::Options {
                     until: args.duration,
                     ..options(globals)

@@ -4,7 +4,13 @@
 //! What it keeps is bounded: where there is too much of it, two moments become one, so that it
 //! reaches as far back as before and tells less of each minute.
 
+mod latencies;
+
+use std::sync::Arc;
+
 use netpoller_proto::v1::GetStatsResponse;
+
+pub(crate) use latencies::{Latencies, Samples};
 
 /// Moments that are kept.
 const MOST: usize = 4_096;
@@ -73,15 +79,27 @@ pub(crate) struct Spell {
 }
 
 /// How a process went on.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
+#[derive(Debug, Clone, Default, PartialEq)]
 pub(crate) struct Timeline {
     samples: Vec<Sample>,
+    latencies: Latencies,
     looks: Vec<Look>,
     /// When something was found that was not found before.
     finds: Vec<u64>,
 }
 
 impl Timeline {
+    /// Takes the statistics of a moment later than those before.
+    pub(crate) fn stats(&mut self, stats: &Arc<GetStatsResponse>) {
+        self.sample(Sample::of(stats));
+        self.latencies.take(stats);
+    }
+
+    /// How often which latency was met.
+    pub(crate) fn latencies(&self) -> &Latencies {
+        &self.latencies
+    }
+
     /// Takes the totals of a moment later than those before.
     pub(crate) fn sample(&mut self, sample: Sample) {
         if self
