@@ -213,7 +213,9 @@ mod tests {
         })
     }
 
-    fn of(latencies: &Latencies, poller: Option<&str>) -> Vec<(u64, u64, Vec<(u64, u64)>)> {
+    type Told = (u64, u64, Vec<(u64, u64)>);
+
+    fn of(latencies: &Latencies, poller: Option<&str>) -> Vec<Told> {
         let samples = latencies.of("wake", poller).into_iter();
         samples
             .map(|it| (it.from_ns, it.until_ns, it.counts))

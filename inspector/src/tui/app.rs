@@ -97,7 +97,7 @@ impl Steps {
 /// Where one is in a view.
 #[derive(Debug, Clone)]
 pub(crate) enum Place {
-    Table(TableState),
+    Table(Box<TableState>),
     Step(usize),
 }
 
@@ -108,7 +108,7 @@ impl Place {
                 table,
                 sort,
                 descending,
-            } => Self::Table(TableState::new(table, sort, descending)),
+            } => Self::Table(Box::new(TableState::new(table, sort, descending))),
             Body::Drawn { .. } => Self::Step(0),
         }
     }
