@@ -1,6 +1,6 @@
 //! Quantiles of the bucketed histograms, and their sum over pollers.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap};
 
 use netpoller_proto::v1::{Bucket, Histogram, PollerStats};
 
@@ -56,10 +56,16 @@ pub(crate) fn merged<'a>(pollers: impl IntoIterator<Item = &'a PollerStats>) -> 
 
 /// Adds `others` to those of the same name.
 pub(crate) fn merge(all: &mut Vec<Histogram>, others: &[Histogram]) {
+    // Whoever tells them may tell any number.
+    let names = all.iter().enumerate().map(|(at, it)| (it.name.clone(), at));
+    let mut places: HashMap<String, usize> = names.collect();
     for histogram in others {
-        match all.iter_mut().find(|known| known.name == histogram.name) {
+        match places.get(&histogram.name).and_then(|at| all.get_mut(*at)) {
             Some(known) => add(known, histogram),
-            None => all.push(histogram.clone()),
+            None => {
+                places.insert(histogram.name.clone(), all.len());
+                all.push(histogram.clone());
+            }
         }
     }
 }

@@ -34,7 +34,7 @@ use crate::failure::Failure;
 
 pub(crate) use flags::{flags, long};
 pub(crate) use place::usual;
-pub(crate) use said::{Alias, Config, View};
+pub(crate) use said::{Config, View};
 pub(crate) use schema::schema;
 pub(crate) use template::template;
 

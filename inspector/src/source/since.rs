@@ -28,8 +28,10 @@ fn poller(now: &PollerStats, before: &PollerStats) -> PollerStats {
         let before = before.counters.get(name).copied().unwrap_or(0);
         (name.clone(), count.saturating_sub(before))
     });
+    let known = before.histograms.iter().map(|it| (it.name.as_str(), it));
+    let known: HashMap<&str, &Histogram> = known.collect();
     let histograms = now.histograms.iter().map(|now| {
-        let before = before.histograms.iter().find(|it| it.name == now.name);
+        let before = known.get(now.name.as_str());
         before.map_or_else(|| now.clone(), |before| histogram(now, before))
     });
     PollerStats {

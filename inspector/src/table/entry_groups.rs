@@ -27,9 +27,20 @@ impl GroupBy {
         }
     }
 
-    /// Its name in a filter.
+    /// Its name.
     pub(crate) const fn name(self) -> &'static str {
-        self.field().name()
+        match self {
+            Self::Location => "location",
+            Self::Task => "task",
+        }
+    }
+
+    /// What a row has of it; empty if it has none.
+    pub(crate) fn key(self, entry: &Entry) -> String {
+        match entry.key(self.field()) {
+            Key::Text(text) => text,
+            _ => String::new(),
+        }
     }
 
     /// The columns of groups by it.
@@ -98,18 +109,16 @@ static BY_TASK: [C; 4] = [
 pub(crate) fn grouped(entries: &[Entry], by: GroupBy, context: &super::Context) -> Vec<Group> {
     let mut places: HashMap<String, usize> = HashMap::new();
     let mut groups: Vec<Group> = Vec::new();
+    let mut oldest: Vec<&Entry> = Vec::new();
     for entry in entries {
-        let key = match entry.key(by.field()) {
-            Key::Text(text) => text,
-            _ => String::new(),
-        };
-        let place = *places.entry(key).or_insert_with_key(|key| {
+        let place = *places.entry(by.key(entry)).or_insert_with_key(|key| {
             groups.push(Group {
                 key: key.clone(),
                 rows: 0,
                 oldest_ns: None,
-                id: entry.id(context),
+                id: String::new(),
             });
+            oldest.push(entry);
             groups.len() - 1
         });
         let group = &mut groups[place];
@@ -117,8 +126,11 @@ pub(crate) fn grouped(entries: &[Entry], by: GroupBy, context: &super::Context) 
         let age = entry.since(context.now_ns);
         if age > group.oldest_ns {
             group.oldest_ns = age;
-            group.id = entry.id(context);
+            oldest[place] = entry;
         }
+    }
+    for (group, oldest) in groups.iter_mut().zip(oldest) {
+        group.id = oldest.id(context);
     }
     groups.sort_by(|left, right| {
         let key = |it: &Group| std::cmp::Reverse((it.rows, it.oldest_ns));

@@ -6,13 +6,15 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use netpoller_proto::v1::{GetStatsResponse, PollerStats};
+use netpoller_proto::v1::{GetStatsResponse, Histogram, PollerStats};
 
 /// Spells that are kept, and buckets in all of them: about six MiB.
 const MOST: usize = 512;
 const MOST_COUNTS: usize = 1 << 18;
-/// Histograms that are told apart.
-const MOST_NAMES: usize = 1 << 14;
+/// Histograms that are told apart, and how long the names of one and its poller may be: two MiB
+/// more.
+const MOST_NAMES: usize = 1 << 12;
+const LONGEST_NAME: usize = 256;
 
 /// Samples of a bucket.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -78,7 +80,9 @@ impl Latencies {
             return;
         };
         if before.captured_at_ns >= stats.captured_at_ns {
-            self.before = Some(before);
+            // Of a clock that was set back, later moments are known again.
+            let is_same = before.captured_at_ns == stats.captured_at_ns;
+            self.before = Some(if is_same { before } else { Arc::clone(stats) });
             return;
         }
         let met = Met {
@@ -117,11 +121,11 @@ impl Latencies {
         for stats in &now.pollers {
             let (id, before) = (id(stats), known.get(&id(stats)));
             let poller = id.map(|(_, name)| name).unwrap_or_default();
+            let earlier = before.iter().flat_map(|it| &it.histograms);
+            let earlier: HashMap<&str, &Histogram> =
+                earlier.map(|it| (it.name.as_str(), it)).collect();
             for histogram in &stats.histograms {
-                let earlier = before.and_then(|it| {
-                    let mut all = it.histograms.iter();
-                    all.find(|it| it.name == histogram.name)
-                });
+                let earlier = earlier.get(histogram.name.as_str());
                 let earlier: HashMap<u64, u64> = earlier
                     .iter()
                     .flat_map(|it| &it.buckets)
@@ -144,8 +148,11 @@ impl Latencies {
         counts
     }
 
-    /// `None` if there are more histograms than are told apart.
+    /// `None` if there are more histograms than are told apart, or if nobody would call one so.
     fn number(&mut self, poller: &str, histogram: &str) -> Option<usize> {
+        if poller.len() > LONGEST_NAME || histogram.len() > LONGEST_NAME {
+            return None;
+        }
         let name = (poller.to_owned(), histogram.to_owned());
         if let Some(number) = self.numbers.get(&name) {
             return Some(*number);
@@ -182,7 +189,7 @@ impl Latencies {
 
 #[cfg(test)]
 mod tests {
-    use netpoller_proto::v1::{Bucket, Histogram, Poller};
+    use netpoller_proto::v1::{Bucket, Poller};
 
     use super::*;
 

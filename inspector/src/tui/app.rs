@@ -17,8 +17,7 @@ use super::columns::Chooser;
 use super::events::Events;
 use super::known::{Feed, Link, Travel, Wanted};
 use super::latency::Latency;
-use super::tabs::Label;
-use super::targets::{Names, Offer};
+use super::targets::{Label, Names, Offer};
 use super::theme::Theme;
 use crate::clock::Anchor;
 use crate::model::RowKey;
@@ -163,7 +162,7 @@ pub(crate) struct TableState {
     pub(crate) by: Option<GroupBy>,
     /// These, while they are.
     pub(crate) groups: Vec<Group>,
-    /// The groups that the shown rows were chosen from, and the filter of these.
+    /// The group whose rows alone are shown, and what they have in common.
     pub(crate) within: Option<(GroupBy, String)>,
     /// The room that each column has taken: it does not become less while rows come and go.
     pub(crate) widths: HashMap<&'static str, usize>,
@@ -178,6 +177,20 @@ impl TableState {
                 descending: by.descending,
             };
         }
+    }
+
+    /// The columns that are shown where there is room: without a choice those that always are, and
+    /// those that have a word in them.
+    pub(crate) fn shown(&self) -> Vec<&'static Column<Entry>> {
+        if !self.columns.is_empty() {
+            return self.columns.clone();
+        }
+        let usual = self.table.columns.iter().filter(|it| match it.shown {
+            Shown::Always => true,
+            Shown::Wide | Shown::Filled => self.widths.contains_key(it.name),
+            Shown::Never => false,
+        });
+        usual.collect()
     }
 
     /// The columns that may be shown, those without a word in them included.
@@ -214,6 +227,13 @@ impl TableState {
     /// The group under the cursor.
     pub(crate) fn group(&self) -> Option<(GroupBy, &Group)> {
         Some((self.by?, self.groups.get(self.cursor)?))
+    }
+
+    /// The first line on a screen that has room for so many: the state was scrolled for the size
+    /// that it knows.
+    pub(crate) fn first(&self, visible: usize) -> usize {
+        let least = (self.cursor + 1).saturating_sub(visible.max(1));
+        self.offset.min(self.len()).max(least)
     }
 
     /// How many lines there are.

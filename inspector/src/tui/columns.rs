@@ -1,7 +1,6 @@
 //! Choosing the columns of a table, and their order.
 
-use super::app::TableState;
-use crate::table::{Column, Entry, Shown};
+use crate::table::{Column, Entry};
 
 /// The columns of a table, those that are shown first.
 #[derive(Debug, Clone, PartialEq)]
@@ -12,17 +11,10 @@ pub(crate) struct Chooser {
 }
 
 impl Chooser {
-    /// As the table has them now.
-    pub(crate) fn of(table: &TableState) -> Self {
-        let shown: Vec<&'static Column<Entry>> = match table.columns.is_empty() {
-            true => usual(table).collect(),
-            false => table.columns.clone(),
-        };
-        let is_shown = |column: &&'static Column<Entry>| {
-            let mut shown = shown.iter();
-            shown.any(|it| it.name == column.name)
-        };
-        let others = table.table.columns.iter().filter(|it| !is_shown(it));
+    /// Of all columns these, in this order.
+    pub(crate) fn of(shown: &[&'static Column<Entry>], all: &'static [Column<Entry>]) -> Self {
+        let is_shown = |column: &&Column<Entry>| shown.iter().any(|it| it.name == column.name);
+        let others = all.iter().filter(|it| !is_shown(it));
         let all = shown.iter().map(|it| (it.name, true));
         Self {
             all: all.chain(others.map(|it| (it.name, false))).collect(),
@@ -57,16 +49,6 @@ impl Chooser {
         let shown = self.all.iter().filter(|it| it.1);
         shown.map(|it| it.0).collect()
     }
-}
-
-/// The columns that are there without a choice: always, or where they have a word in them.
-fn usual(table: &TableState) -> impl Iterator<Item = &'static Column<Entry>> {
-    let columns = table.table.columns.iter();
-    columns.filter(|column| match column.shown {
-        Shown::Always => true,
-        Shown::Wide | Shown::Filled => table.widths.contains_key(column.name),
-        _ => false,
-    })
 }
 
 #[cfg(test)]

@@ -1,6 +1,9 @@
 //! The latencies that are shown: of which time, of which poller, and the bar that is chosen.
 
-use netpoller_proto::v1::{Bucket, Exemplar, GetStatsResponse, Histogram, PollerStats};
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use netpoller_proto::v1::{Exemplar, GetStatsResponse, Histogram, PollerStats};
 
 use super::known::Feed;
 use crate::quantile;
@@ -10,8 +13,17 @@ use crate::source::since;
 #[derive(Debug, Clone)]
 pub(crate) struct Shown {
     pub(crate) histogram: Histogram,
-    /// Samples that are known, with the bound of their bucket and the poller.
-    pub(crate) exemplars: Vec<(u64, String, Exemplar)>,
+    /// Samples that are known.
+    exemplars: Vec<Sampled>,
+}
+
+/// A sample that is known.
+#[derive(Debug, Clone)]
+struct Sampled {
+    /// Of its bucket.
+    bound: u64,
+    poller: Arc<str>,
+    exemplar: Exemplar,
 }
 
 impl Shown {
@@ -20,9 +32,9 @@ impl Shown {
         let within = self
             .exemplars
             .iter()
-            .filter(|(bound, _, _)| *bound <= up_to && (*bound > above || above == 0));
-        let latest = within.max_by_key(|(_, _, exemplar)| exemplar.at_ns)?;
-        Some((&latest.1, &latest.2))
+            .filter(|it| it.bound <= up_to && (it.bound > above || above == 0));
+        let latest = within.max_by_key(|it| it.exemplar.at_ns)?;
+        Some((&latest.poller, &latest.exemplar))
     }
 }
 
@@ -51,7 +63,7 @@ impl Latency {
     pub(crate) fn turn_poller(&mut self, pollers: &[String]) {
         let next = match &self.poller {
             None => Some(0),
-            Some(here) => pollers.iter().position(|it| it == here).map(|it| it + 1),
+            Some(here) => pollers.iter().rposition(|it| it == here).map(|it| it + 1),
         };
         let next = next.filter(|_| pollers.len() > 1);
         self.poller = next.and_then(|it| pollers.get(it)).cloned();
@@ -66,18 +78,23 @@ impl Latency {
         };
         let is_there = |name: &String| pollers(stats).any(|it| it == name);
         self.poller = self.poller.take().filter(is_there);
-        if !self.is_of_interval {
-            self.shown = shown(&stats.pollers, self.poller.as_deref());
-            return;
-        }
-        let before = feed.model.before.as_deref();
-        // Whoever goes back in a recording has seen what is later before.
-        let before = before.filter(|it| it.captured_at_ns < stats.captured_at_ns);
-        if let Some(before) = before {
-            let grown = since(stats.clone(), before);
-            self.over_ns = Some(grown.interval_ns);
-            self.shown = shown(&grown.interval, self.poller.as_deref());
-        }
+        let before = feed.model.before.as_deref().filter(|it| {
+            // Whoever goes back in a recording has seen what is later before.
+            self.is_of_interval && it.captured_at_ns < stats.captured_at_ns
+        });
+        self.shown = match before {
+            Some(before) => {
+                let grown = since(stats.clone(), before);
+                self.over_ns = Some(grown.interval_ns);
+                shown(&grown.interval, self.poller.as_deref())
+            }
+            None => shown(&stats.pollers, self.poller.as_deref()),
+        };
+    }
+
+    /// The last interval is wanted and not known.
+    pub(crate) fn lacks_interval(&self) -> bool {
+        self.is_of_interval && self.over_ns.is_none()
     }
 }
 
@@ -91,25 +108,24 @@ fn shown(all: &[PollerStats], poller: Option<&str>) -> Vec<Shown> {
     let wanted = all
         .iter()
         .filter(|it| poller.is_none() || name(it).as_deref() == poller);
-    let merged = quantile::merged(wanted.clone());
-    let of = |histogram: Histogram| {
-        let of_poller = |stats: &PollerStats| {
-            let poller = name(stats).unwrap_or_default();
-            let known = stats
-                .histograms
-                .iter()
-                .filter(|it| it.name == histogram.name)
-                .flat_map(|it| &it.buckets);
-            let exemplar = move |bucket: &Bucket| {
-                let exemplar = bucket.exemplar.clone()?;
-                Some((bucket.upper_bound, poller.clone(), exemplar))
-            };
-            known.filter_map(exemplar).collect::<Vec<_>>()
-        };
-        Shown {
-            exemplars: wanted.clone().flat_map(of_poller).collect(),
-            histogram,
+    let mut exemplars: HashMap<&str, Vec<Sampled>> = HashMap::new();
+    for stats in wanted.clone() {
+        let poller: Arc<str> = name(stats).unwrap_or_default().into();
+        for histogram in &stats.histograms {
+            let known = histogram.buckets.iter().filter_map(|bucket| {
+                Some(Sampled {
+                    bound: bucket.upper_bound,
+                    poller: Arc::clone(&poller),
+                    exemplar: bucket.exemplar.clone()?,
+                })
+            });
+            exemplars.entry(&histogram.name).or_default().extend(known);
         }
-    };
-    merged.into_iter().map(of).collect()
+    }
+    let merged = quantile::merged(wanted).into_iter();
+    let merged = merged.map(|histogram| Shown {
+        exemplars: exemplars.remove(&*histogram.name).unwrap_or_default(),
+        histogram,
+    });
+    merged.collect()
 }

@@ -19,12 +19,15 @@ pub(super) fn back(app: &mut App) {
     if app.overlay.take().is_some() {
         return;
     }
-    let within = app.table_mut().and_then(|table| table.within.take());
-    if let (Some((by, text)), Some(table)) = (within, app.table_mut()) {
+    if let Some(table) = app.table_mut()
+        && let Some((by, key)) = table.within.take()
+    {
         table.by = Some(by);
-        app.filter.text = text;
-        apply_filter(app);
-        return;
+        refresh(app);
+        if let Some(table) = app.table_mut() {
+            restore_group(table, Some(&key));
+        }
+        return scroll_into_view(app);
     }
     match app.filter.text.is_empty() {
         true => app.travel.in_memory = false,
@@ -90,7 +93,7 @@ pub(super) fn turn(app: &mut App, by: usize) {
 }
 
 pub(super) fn open(app: &mut App) {
-    if app.table().is_some_and(|table| table.by.is_some()) {
+    if app.overlay.is_none() && app.table().is_some_and(|table| table.by.is_some()) {
         return enter_group(app);
     }
     if app.overlay.is_none()
@@ -312,6 +315,9 @@ pub(super) fn refresh(app: &mut App) {
         }
         // The names of sort columns come from the table itself, so this cannot fail.
         let _ = table::sort(table.table.columns, &mut entries, &table.sort);
+        if let Some((by, key)) = &table.within {
+            entries.retain(|entry| by.key(entry) == *key);
+        }
         let before = table.group().map(|(_, group)| group.key.clone());
         table.groups = match table.by {
             Some(by) => table::grouped(&entries, by, &context),
@@ -334,6 +340,9 @@ pub(super) fn refresh(app: &mut App) {
 
 /// Columns do not become narrower while rows come and go.
 fn keep_widths(app: &mut App) {
+    if app.table().is_some_and(|table| table.by.is_some()) {
+        return;
+    }
     let widths = view::widths(app);
     if let Some(table) = app.table_mut() {
         table.widths.extend(widths);
@@ -398,19 +407,12 @@ fn enter_group(app: &mut App) {
     let Some((by, key)) = group.map(|(by, group)| (by, group.key.clone())) else {
         return;
     };
-    let before = std::mem::take(&mut app.filter.text);
-    let quote = if key.contains('"') { '\'' } else { '"' };
-    let of_group = format!("{}={quote}{key}{quote}", by.name());
-    app.filter.text = match &app.filter.query {
-        Some(_) => format!("({before}) and {of_group}"),
-        None => of_group,
-    };
     if let Some(table) = app.table_mut() {
-        table.within = Some((by, before));
+        table.within = Some((by, key));
         table.by = None;
         (table.cursor, table.selected) = (0, None);
     }
-    apply_filter(app);
+    refresh(app);
 }
 
 /// The details show the row as it is; when it goes, as it was.

@@ -104,7 +104,11 @@ async fn session(target: Option<&Target>, options: &Options) -> Result<(), Failu
                 continue;
             }
             Some(sought) = sought.recv() => match sought {
-                Sought::Offer(offer) => Msg::Offer(offer),
+                Sought::Offer(offer) => {
+                    tabs.offer(&offer);
+                    pace.want(AFTER_A_KEY);
+                    continue;
+                }
                 Sought::Target(Ok(target)) => {
                     tabs.open(target, options);
                     pace.want(AFTER_A_KEY);

@@ -7,6 +7,12 @@ use crate::table::{Column, Entry};
 /// The row under the cursor, cell by cell.
 pub(crate) fn row(app: &App) -> Option<String> {
     let table = app.table()?;
+    if let Some((by, group)) = table.group() {
+        let context = app.context();
+        let cells = by.columns().iter();
+        let cells = cells.map(|column| column.cell(group, &context).text);
+        return Some(cells.collect::<Vec<_>>().join("\t"));
+    }
     let entry = table.current()?;
     let context = app.context();
     let cells = table
@@ -20,6 +26,11 @@ pub(crate) fn table(app: &App) -> Result<Vec<u8>, String> {
     let table = app.table().ok_or("this view is no table")?;
     let columns: Vec<&'static Column<Entry>> = table.columns().collect();
     let mut csv = Vec::new();
+    if let Some(by) = table.by {
+        let columns: Vec<_> = by.columns().iter().collect();
+        let written = out::csv(&mut csv, true, &columns, &table.groups, &app.context());
+        return written.map(|()| csv).map_err(|it| it.to_string());
+    }
     out::csv(&mut csv, true, &columns, &table.rows, &app.context()).map_err(|it| it.to_string())?;
     Ok(csv)
 }

@@ -2,26 +2,22 @@
 
 use std::time::Duration;
 
-use netpoller_proto::v1::Severity;
 use tokio::sync::watch;
 
 use super::app::App;
-use super::known::{Feed, Wanted};
+use super::known::{Feed, Link, Wanted};
 use super::moves::apply_filter;
+use super::targets::{Label, Offer};
 use super::theme::Theme;
 use super::update::{Cmd, Msg, update};
 use super::{Options, feed, view};
 use crate::source::Target;
+use crate::text;
 
-/// What is seen of a process while another is shown.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct Label {
-    pub(crate) name: String,
-    /// What was found, and how grave the worst of it is.
-    pub(crate) found: u64,
-    pub(crate) severity: Option<Severity>,
-    pub(crate) is_shown: bool,
-}
+/// Processes that are looked at: what is remembered of each takes memory.
+const MOST: usize = 16;
+/// Room for the name of one.
+const LONGEST_NAME: usize = 24;
 
 /// A process, and what is known of it.
 struct Tab {
@@ -64,8 +60,16 @@ impl Tab {
         let feed = self.feeds.borrow();
         let server = feed.server.as_ref();
         let name = server.and_then(|it| it.executable.rsplit('/').next());
-        match (name, server) {
-            (Some(name), Some(server)) if !name.is_empty() => format!("{name} {}", server.pid),
+        match (&self.target, name, server) {
+            // A process may have several, and be there itself.
+            (Some(Target::File(_)), ..) => {
+                let path = self.app.target.rsplit('/').next();
+                path.unwrap_or_default().to_owned()
+            }
+            (_, Some(name), Some(server)) if !name.is_empty() => {
+                let name = text::cut_middle(name, LONGEST_NAME, self.app.theme.ascii);
+                format!("{name} {}", server.pid)
+            }
             _ => self.app.target.clone(),
         }
     }
@@ -139,8 +143,17 @@ impl Tabs {
         command
     }
 
+    /// Gives those who look for processes what was found, whichever is shown.
+    pub(super) fn offer(&mut self, offer: &Offer) {
+        for tab in &mut self.all {
+            update(&mut tab.app, Msg::Offer(offer.clone()));
+        }
+    }
+
     /// Shows a process, beside those that are looked at already.
     pub(super) fn open(&mut self, target: Target, options: &Options) {
+        // It is connected.
+        self.tab().app.notice = None;
         let is_it = |tab: &Tab| tab.target.as_ref() == Some(&target);
         if let Some(known) = self.all.iter().position(is_it) {
             return self.show(known);
@@ -150,6 +163,11 @@ impl Tabs {
             // It was the place for one.
             self.all[self.shown] = tab;
             return self.label();
+        }
+        if self.all.len() >= MOST {
+            let why = format!("{MOST} processes are looked at, and no more can be; X ends one");
+            self.update(Msg::Done(Err(why)));
+            return;
         }
         self.all.push(tab);
         self.show(self.all.len() - 1);
@@ -175,6 +193,9 @@ impl Tabs {
     }
 
     fn show(&mut self, index: usize) {
+        if index == self.shown {
+            return;
+        }
         let (now, size) = (self.app().now, self.app().size);
         let tab = self.tab();
         // Nobody sees more of it than its table and its findings.
@@ -188,9 +209,12 @@ impl Tabs {
 
     /// Tells the state that is shown now what others were told meanwhile.
     fn come(&mut self, now: Duration, (width, height): (u16, u16)) {
-        let feed = self.feed();
-        for msg in [Msg::Tick(now), Msg::Resize(width, height), feed] {
-            self.update(msg);
+        self.update(Msg::Tick(now));
+        self.update(Msg::Resize(width, height));
+        // What was known is as old as it was.
+        if self.tab().feeds.has_changed().unwrap_or(false) {
+            let feed = self.feed();
+            self.update(feed);
         }
     }
 
@@ -201,6 +225,7 @@ impl Tabs {
                 name: tab.name(),
                 found: checkup.count(),
                 severity: checkup.severity(),
+                is_lost: matches!(tab.feeds.borrow().link, Link::Lost { .. }),
                 is_shown: index == self.shown,
             }
         };

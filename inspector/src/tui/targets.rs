@@ -1,9 +1,11 @@
-//! The processes that can be looked at: how they are called, and those that are offered.
+//! The processes that can be looked at: how they are called, those that are offered, and what is
+//! seen of those that are open.
 
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use crate::config::Alias;
+use netpoller_proto::v1::Severity;
+
 use crate::paint::Tone;
 use crate::source::{Access, Found, TargetSpec, discover, discover_outside, hidden};
 use crate::table::{Context, TARGETS, find};
@@ -18,21 +20,6 @@ pub(crate) struct Names {
 }
 
 impl Names {
-    /// The names of a configuration.
-    pub(crate) fn of<'a>(
-        aliases: impl IntoIterator<Item = (&'a String, &'a Alias)>,
-        access: &Access,
-    ) -> Self {
-        let aim = |(name, alias): (&String, &Alias)| {
-            let access = alias.access.clone().or(access);
-            (name.clone(), alias.target.clone().with_access(&access))
-        };
-        Self {
-            aliases: aliases.into_iter().map(aim).collect(),
-            access: access.clone(),
-        }
-    }
-
     /// What is meant by a name of the configuration, or by what `--target` takes.
     pub(crate) fn read(&self, text: &str) -> Result<TargetSpec, String> {
         match self.aliases.get(text) {
@@ -40,6 +27,18 @@ impl Names {
             None => Ok(text.parse::<TargetSpec>()?.with_access(&self.access)),
         }
     }
+}
+
+/// What is seen of a process while another is shown.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Label {
+    pub(crate) name: String,
+    /// What was found, and how grave the worst of it is.
+    pub(crate) found: u64,
+    pub(crate) severity: Option<Severity>,
+    /// Nobody answers there.
+    pub(crate) is_lost: bool,
+    pub(crate) is_shown: bool,
 }
 
 /// A process that is offered.
@@ -87,7 +86,11 @@ impl Offer {
     /// names, and those that can be read from outside.
     pub(crate) async fn look(names: &Names, timeout: Duration) -> Self {
         let mut found = discover(timeout).await;
-        let outside = discover_outside(&found);
+        let known = found.clone();
+        // All of /proc is read for that, which others need not wait for.
+        let read = move || (discover_outside(&known), hidden());
+        let read = tokio::task::spawn_blocking(read).await;
+        let (outside, hidden) = read.unwrap_or_default();
         let mut named: Vec<Choice> = Vec::new();
         for (name, spec) in &names.aliases {
             let alias = |it: &mut Found| it.alias = Some(name.clone());
@@ -106,7 +109,7 @@ impl Offer {
         let outside = outside.iter().map(Choice::of);
         Self {
             choices: Some(found.chain(named).chain(outside).collect()),
-            hidden: hidden(),
+            hidden,
             cursor: 0,
         }
     }

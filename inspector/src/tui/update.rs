@@ -81,7 +81,7 @@ pub(crate) fn update(app: &mut App, msg: Msg) -> Option<Cmd> {
         }
         Msg::Offer(found) => match &mut app.overlay {
             Some(Overlay::Targets(offer)) => offer.take(found),
-            _ if app.target.is_empty() => app.overlay = Some(Overlay::Targets(found)),
+            None if found.choices.is_none() => app.overlay = Some(Overlay::Targets(found)),
             _ => {}
         },
         Msg::Done(said) => app.notice = Some(said),
@@ -160,7 +160,8 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
         }
         Action::NextTarget => return Some(Cmd::Turn { forth: true }),
         Action::PreviousTarget => return Some(Cmd::Turn { forth: false }),
-        Action::CloseTarget => return Some(Cmd::Close),
+        Action::CloseTarget if app.overlay.is_none() => return Some(Cmd::Close),
+        Action::CloseTarget => {}
         Action::Open => match &app.overlay {
             Some(Overlay::Targets(offer)) => {
                 let spec = offer.chosen().map(|it| it.spec.clone());
@@ -172,18 +173,26 @@ fn act(app: &mut App, action: Action) -> Option<Cmd> {
         Action::Columns => {
             app.overlay = match (&app.overlay, app.table()) {
                 (None, Some(table)) if table.by.is_none() => {
-                    Some(Overlay::Columns(Chooser::of(table)))
+                    let all = table.table.columns;
+                    Some(Overlay::Columns(Chooser::of(&table.shown(), all)))
                 }
-                _ => None,
+                (Some(Overlay::Columns(_)), _) => None,
+                _ => return None,
             };
         }
-        Action::Left if is_latency(app) => choose_bar(app, false),
-        Action::Right if is_latency(app) => choose_bar(app, true),
+        Action::Left | Action::Right if is_latency(app) && !app.latency.is_over_time => {
+            choose_bar(app, action == Action::Right);
+        }
         Action::Left | Action::Right if matches!(app.overlay, Some(Overlay::Columns(_))) => {
             choose_columns(app, |chooser| chooser.shift(action == Action::Right));
         }
         Action::Left => neighbour(app, -1),
         Action::Right => neighbour(app, 1),
+        Action::SortNext | Action::SortInvert
+            if app.table().is_some_and(|table| table.by.is_some()) =>
+        {
+            app.notice = Some(Ok("groups are in the order of their size".into()));
+        }
         Action::SortNext if app.overlay.is_none() => sort_next(app),
         Action::SortInvert if app.overlay.is_none() => {
             if let Some(table) = app.table_mut() {

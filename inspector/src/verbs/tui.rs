@@ -71,6 +71,18 @@ pub(crate) fn usage(verb: &'static str) -> Usage {
     }
 }
 
+/// How processes are called, and what is shown to them.
+fn names(globals: &Globals) -> tui::Names {
+    let aliases = globals.settings.targets.iter().map(|(name, alias)| {
+        let access = alias.access.clone().or(&globals.access);
+        (name.clone(), alias.target.clone().with_access(&access))
+    });
+    tui::Names {
+        aliases: aliases.collect(),
+        access: globals.access.clone(),
+    }
+}
+
 /// How it is opened, as the command line says.
 pub(crate) fn options(globals: &Globals) -> tui::Options {
     let style = globals.style();
@@ -88,7 +100,7 @@ pub(crate) fn options(globals: &Globals) -> tui::Options {
         ascii: style.ascii,
         keymap: globals.settings.keymap.clone(),
         views: views.map(arrangement).collect(),
-        names: tui::Names::of(&globals.settings.targets, &globals.access),
+        names: names(globals),
         filter: filter.map(|filter| filter.text().to_owned()),
         sort: style.sort,
         until: None,

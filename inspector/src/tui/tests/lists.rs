@@ -2,8 +2,7 @@
 
 use super::*;
 use crate::source::{Target, TargetSpec};
-use crate::tui::tabs::Label;
-use crate::tui::targets::{Choice, Names, Offer};
+use crate::tui::targets::{Choice, Label, Names, Offer};
 use netpoller_proto::v1::Severity;
 
 fn titles(app: &App) -> Vec<String> {
@@ -63,12 +62,15 @@ fn rows_are_grouped_by_line_and_by_task_and_a_group_opens() {
     press(&mut app, KeyCode::Down);
     press(&mut app, KeyCode::Enter);
     assert_eq!(table(&app).rows.len() as u64, group.rows);
-    assert!(app.filter.query.is_some(), "{:?}", app.filter);
-    press(&mut app, KeyCode::Esc);
-    assert_eq!(
-        table(&app).group().map(|it| it.1.key.clone()).as_deref(),
-        Some(table(&app).groups[0].key.as_str())
+    let shown = picture(&app, app.size);
+    let footer = shown.lines().last().unwrap_or_default();
+    assert!(
+        footer.contains(&format!("location: {}", group.key)),
+        "{shown}"
     );
+    press(&mut app, KeyCode::Esc);
+    let here = table(&app).group().map(|it| it.1.key.clone());
+    assert_eq!(here, Some(group.key), "the cursor is on the group again");
     assert_eq!(
         (table(&app).rows.len(), app.filter.text.as_str()),
         (all, "")
@@ -80,7 +82,7 @@ fn rows_are_grouped_by_line_and_by_task_and_a_group_opens() {
 }
 
 #[test]
-fn a_group_is_one_of_the_filtered_rows_and_esc_gives_the_filter_back() {
+fn a_group_is_one_of_the_filtered_rows_and_the_filter_stays() {
     let mut app = app(120, (120, 30));
     press(&mut app, KeyCode::Char('2'));
     press(&mut app, KeyCode::Char('/'));
@@ -91,14 +93,105 @@ fn a_group_is_one_of_the_filtered_rows_and_esc_gives_the_filter_back() {
     let first = table(&app).groups[0].rows;
     press(&mut app, KeyCode::Enter);
     assert_eq!(table(&app).rows.len() as u64, first);
-    assert!(
-        app.filter.text.starts_with("(since>10s) and where="),
-        "{:?}",
-        app.filter
-    );
     press(&mut app, KeyCode::Esc);
     assert_eq!(app.filter.text, "since>10s");
     assert_eq!(table(&app).rows.len(), old);
+}
+
+/// Rows whose tasks are called so.
+fn called(tasks: &[&str], size: (u16, u16)) -> App {
+    let mut feed = feed(0, 1);
+    let row = |(slot, task): (usize, &&str)| {
+        let slot = u32::try_from(slot).expect("few");
+        let mut row = fixture::row(104, fixture::NOW_NS);
+        row.slot = slot;
+        let waiter = row.read.as_mut().and_then(|side| side.waiter.as_mut());
+        waiter.expect("one who waits").task = (*task).to_owned();
+        row
+    };
+    feed.model.apply(WatchFrame {
+        sequence: 1,
+        captured_at_ns: fixture::NOW_NS,
+        epoch: 1,
+        keyframe: true,
+        upserts: tasks.iter().enumerate().map(row).collect(),
+        end: true,
+        ..WatchFrame::default()
+    });
+    let mut app = new("pid:1".into(), MONO, size);
+    update(&mut app, Msg::Feed(Box::new(feed)));
+    press(&mut app, KeyCode::Char('2'));
+    press(&mut app, KeyCode::Char('b'));
+    press(&mut app, KeyCode::Char('b'));
+    app
+}
+
+#[test]
+fn a_group_has_as_many_rows_as_it_says_whatever_it_is_called() {
+    let tasks = ["", "", "", "it's \"odd\"", "it's \"odd\"", "plain"];
+    let mut app = called(&tasks, (120, 30));
+    press(&mut app, KeyCode::Char('/'));
+    type_text(&mut app, "src/");
+    press(&mut app, KeyCode::Enter);
+    for place in 0..3 {
+        let group = table(&app).groups[place].clone();
+        assert_eq!(group.rows as usize, 3 - place);
+        press(&mut app, KeyCode::Enter);
+        assert_eq!(table(&app).rows.len() as u64, group.rows, "{:?}", group.key);
+        press(&mut app, KeyCode::Esc);
+        press(&mut app, KeyCode::Down);
+    }
+    assert_eq!(app.filter.text, "src/");
+    // What lies over them is what keys go to.
+    press(&mut app, KeyCode::Char('?'));
+    press(&mut app, KeyCode::Enter);
+    assert!(table(&app).by.is_some());
+}
+
+#[test]
+fn groups_are_scrolled_as_the_footer_says_and_clicked_where_they_stand() {
+    let names: Vec<String> = (0..100).map(|it| format!("task-{it:03}")).collect();
+    let names: Vec<&str> = names.iter().map(String::as_str).collect();
+    let mut app = called(&names, (120, 30));
+    press(&mut app, KeyCode::End);
+    for _ in 0..10 {
+        press(&mut app, KeyCode::Up);
+    }
+    let shown = picture(&app, app.size);
+    let offset = table(&app).offset;
+    let first = &table(&app).groups[offset].key;
+    assert!(
+        shown.contains(&format!("{}-100 of 100", offset + 1)),
+        "{shown}"
+    );
+    let lines: Vec<&str> = shown.lines().collect();
+    assert!(lines[4].contains(first), "{shown}");
+    let wanted = table(&app).groups[offset + 3].key.clone();
+    let click = crossterm::event::MouseEvent {
+        kind: crossterm::event::MouseEventKind::Down(crossterm::event::MouseButton::Left),
+        column: 5,
+        row: 7,
+        modifiers: KeyModifiers::NONE,
+    };
+    update(&mut app, Msg::Mouse(click));
+    let here = table(&app).group().map(|it| it.1.key.clone());
+    assert_eq!((here.as_ref(), table(&app).offset), (Some(&wanted), offset));
+    let saved = press_control(&mut app, 's');
+    let Some(Cmd::Save { bytes, .. }) = saved else {
+        panic!("{saved:?}");
+    };
+    let csv = String::from_utf8(bytes).expect("text");
+    assert!(
+        csv.starts_with("rows,oldest") && csv.lines().count() == 101,
+        "{csv}"
+    );
+    press(&mut app, KeyCode::Char('s'));
+    assert!(picture(&app, app.size).contains("order of their size"));
+}
+
+fn press_control(app: &mut App, letter: char) -> Option<Cmd> {
+    let key = KeyEvent::new(KeyCode::Char(letter), KeyModifiers::CONTROL);
+    update(app, Msg::Key(key))
 }
 
 fn offer() -> Offer {
@@ -146,7 +239,12 @@ fn without_a_process_there_is_a_list_and_nothing_is_said_of_one() {
         shown.contains("no process is looked at") && shown.contains("shop"),
         "{shown}"
     );
+    // Nothing but the key that opens it closes it so.
+    press(&mut app, KeyCode::Char('c'));
+    assert!(matches!(app.overlay, Some(Overlay::Targets(_))));
     press(&mut app, KeyCode::Esc);
+    update(&mut app, Msg::Offer(offer()));
+    assert_eq!(app.overlay, None, "it does not come back by itself");
     assert!(!picture(&app, app.size).contains("connecting"));
     for key in "12345678".chars() {
         press(&mut app, KeyCode::Char(key));
@@ -182,6 +280,7 @@ fn several_processes_stand_at_the_top_with_what_was_found_in_each() {
         name: name.into(),
         found,
         severity: (found > 0).then_some(Severity::Error),
+        is_lost: name.starts_with("gateway"),
         is_shown,
     };
     app.tabs = vec![
@@ -191,7 +290,7 @@ fn several_processes_stand_at_the_top_with_what_was_found_in_each() {
     ];
     let top = |app: &App| picture(app, app.size).lines().next().map(str::to_owned);
     let shown = top(&app).expect("a line");
-    for words in ["shop 7", "echo-server 4242 !3", "gateway 8 !2", "live"] {
+    for words in ["shop 7", "echo-server 4242 !3", "gateway 8 LOST !2", "live"] {
         assert!(shown.contains(words), "{shown}");
     }
     app.size = (60, 15);

@@ -97,6 +97,13 @@ fn keys(app: &App, room: u16) -> Line<'static> {
             spans.push(toned(theme, format!("{error}  "), Tone::Bad));
         }
     }
+    if let Some((by, key)) = app.table().and_then(|table| table.within.as_ref()) {
+        let key = if key.is_empty() { "(none)" } else { key };
+        let shown = text::cut_start(text::tail_of_path(key), 40, theme.ascii);
+        let label = format!("{}: {shown}  ", by.name());
+        used += text::width(&label);
+        spans.push(toned(theme, label, Tone::Warn));
+    }
     let bindings = app.keymap.bindings().iter();
     for binding in bindings.filter(|binding| is_offered(binding, app)) {
         let key = binding.label(theme.ascii);
@@ -131,15 +138,19 @@ fn is_offered(binding: &Binding, app: &App) -> bool {
         Action::Interval | Action::OverTime => !is_over && app.wants(Wants::Latencies),
         Action::Poller => !is_over && app.wants(Wants::Latencies) && app.pollers().len() > 1,
         Action::Group => !is_over && app.table().is_some(),
-        Action::Columns => !is_over && app.table().is_some_and(|table| table.by.is_none()),
-        Action::SortNext | Action::SortInvert => !is_over && app.table().is_some(),
+        Action::SortNext | Action::SortInvert | Action::Columns => {
+            !is_over && app.table().is_some_and(|table| table.by.is_none())
+        }
         Action::Left | Action::Right => match app.overlay {
             None => app.wants(Wants::Latencies) && !app.latency.is_over_time,
             Some(_) => matches!(app.overlay, Some(Overlay::Detail(_))),
         },
         Action::TimeBack => app.feed.server.is_some(),
         Action::TimeForth => app.recording().is_some(),
-        Action::Back => is_over || app.feed.is_remembered,
+        Action::Back => {
+            let is_within = app.table().is_some_and(|table| table.within.is_some());
+            is_over || app.feed.is_remembered || is_within
+        }
         _ => true,
     };
     is_here && !binding.footer.is_empty()

@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 
 use super::super::app::{App, View};
 use super::super::known::Link;
-use super::super::tabs::Label;
+use super::super::targets::Label;
 use super::widgets::{duration, toned};
 use crate::clock::Anchor;
 use crate::model::Model;
@@ -124,9 +124,12 @@ fn processes(app: &App, room: usize) -> Vec<Span<'static>> {
     let theme = app.theme;
     let mut spans = vec![Span::raw(" ")];
     let shown = app.tabs.iter().position(|it| it.is_shown).unwrap_or(0);
-    let label = |label: &Label| match label.found {
-        0 => format!(" {} ", label.name),
-        found => format!(" {} !{found} ", label.name),
+    let label = |label: &Label| {
+        let lost = if label.is_lost { " LOST" } else { "" };
+        match label.found {
+            0 => format!(" {}{lost} ", label.name),
+            found => format!(" {}{lost} !{found} ", label.name),
+        }
     };
     // The shown one is among them.
     let widths: Vec<usize> = app.tabs.iter().map(|it| text::width(&label(it))).collect();
@@ -144,6 +147,7 @@ fn processes(app: &App, room: usize) -> Vec<Span<'static>> {
             continue;
         }
         let tone = match tab.severity {
+            _ if tab.is_lost => Tone::Bad,
             Some(Severity::Warning | Severity::Error) => Tone::Bad,
             _ => Tone::Dim,
         };

@@ -36,11 +36,8 @@ pub(crate) fn hit(app: &App, x: u16, y: u16) -> Option<Hit> {
     let state = app.table().filter(|_| body.contains(at))?;
     if state.by.is_some() {
         let line = usize::from(y - body.y).checked_sub(1)?;
-        let first =
-            (state.cursor + 1).saturating_sub(usize::from(body.height).saturating_sub(1).max(1));
-        return Some(first + line)
-            .filter(|row| *row < state.len())
-            .map(Hit::Row);
+        let row = state.first(usize::from(body.height).saturating_sub(1)) + line;
+        return Some(row).filter(|row| *row < state.len()).map(Hit::Row);
     }
     let laid = laid(app, state, body);
     match usize::from(y - body.y).checked_sub(1) {

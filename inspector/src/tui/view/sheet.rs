@@ -38,10 +38,31 @@ pub(super) fn chosen<R>(
     selected: usize,
     (width, height): (usize, usize),
 ) -> Vec<Line<'static>> {
-    let theme = app.theme;
-    let fits = fits(context, columns, rows, width);
     let visible = height.saturating_sub(1).max(1);
     let first = (selected + 1).saturating_sub(visible);
+    from(
+        app,
+        context,
+        columns,
+        rows,
+        selected,
+        (first, visible),
+        width,
+    )
+}
+
+/// The same, from a row on so many of them.
+pub(super) fn from<R>(
+    app: &App,
+    context: &Context,
+    columns: &'static [Column<R>],
+    rows: &[R],
+    selected: usize,
+    (first, visible): (usize, usize),
+    width: usize,
+) -> Vec<Line<'static>> {
+    let theme = app.theme;
+    let fits = fits(context, columns, rows, width);
     let shown = rows.iter().enumerate().skip(first).take(visible);
     let lines = shown.map(|(index, row)| match index == selected {
         false => line(app, context, &fits, row, |tone| theme.tone(tone)),

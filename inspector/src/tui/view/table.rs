@@ -9,7 +9,7 @@ use ratatui::widgets::Paragraph;
 use super::super::app::{App, Body, TableState, View, Wants};
 use super::super::known::Link;
 use super::areas::areas;
-use super::sheet::chosen;
+use super::sheet::from;
 use super::widgets::{field, toned};
 use crate::findings::tone;
 use crate::paint::Tone;
@@ -80,11 +80,7 @@ impl Laid<'_> {
 pub(crate) fn laid<'a>(app: &App, state: &'a TableState, area: Rect) -> Laid<'a> {
     let context = app.context();
     let height = usize::from(area.height.saturating_sub(1));
-    // The state was scrolled for the size that it knows; the frame may have another.
-    let first = state
-        .offset
-        .min(state.rows.len())
-        .max((state.cursor + 1).saturating_sub(height.max(1)));
+    let first = state.first(height);
     let last = first.saturating_add(height).min(state.rows.len());
     let shown = state.rows.get(first..last).unwrap_or_default();
 
@@ -141,9 +137,21 @@ pub(crate) fn widths(app: &App) -> Vec<(&'static str, usize)> {
 pub(super) fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
     let Some(state) = app.table() else { return };
     if let Some(by) = state.by.filter(|_| !state.rows.is_empty()) {
-        let size = (area.width.into(), area.height.into());
+        let (width, visible) = (
+            usize::from(area.width),
+            usize::from(area.height).saturating_sub(1),
+        );
         let (context, columns) = (app.context(), by.columns());
-        let lines = chosen(app, &context, columns, &state.groups, state.cursor, size);
+        let (cursor, first) = (state.cursor, state.first(visible));
+        let lines = from(
+            app,
+            &context,
+            columns,
+            &state.groups,
+            cursor,
+            (first, visible),
+            width,
+        );
         frame.render_widget(Paragraph::new(lines), area);
         return;
     }

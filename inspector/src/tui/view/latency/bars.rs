@@ -13,7 +13,7 @@ use super::super::super::app::App;
 use super::super::super::latency::Shown;
 use super::super::histogram::{Bars, height};
 use super::super::widgets::{duration, toned};
-use super::{NUMBER, title, written};
+use super::parts::{NUMBER, title, written};
 use crate::paint::Tone;
 use crate::quantile::{self, SHOWN};
 use crate::text;
@@ -52,6 +52,10 @@ fn exemplar<'a>(shown: &'a Shown, bars: &Bars, bar: usize) -> Option<(&'a str, &
 
 /// The descriptor of the sample that is known of the chosen bar, if it is still there.
 pub(super) fn descriptor(app: &App, shown: &Shown) -> Option<Arc<Descriptor>> {
+    if app.latency.is_over_time {
+        // No bar is seen.
+        return None;
+    }
     let (bars, chosen) = laid(app, shown, app.size.0);
     let (poller, exemplar) = exemplar(shown, &bars, chosen?)?;
     app.row(poller, &exemplar.id)
@@ -73,7 +77,7 @@ pub(crate) fn neighbour(app: &App, forth: bool) -> Option<u64> {
 
 /// A mark under the chosen bar, and what that is: how many samples, and the last one that is
 /// known.
-fn told(app: &App, shown: &Shown, bars: &Bars, bar: usize, at: usize) -> [Line<'static>; 2] {
+fn told(app: &App, shown: &Shown, bars: &Bars, bar: usize, at: usize) -> [Line<'static>; 3] {
     let theme = app.theme;
     let (above, up_to) = bounds(bars, bar);
     let count = bars.counts.get(bar).copied().unwrap_or(0);
@@ -83,30 +87,36 @@ fn told(app: &App, shown: &Shown, bars: &Bars, bar: usize, at: usize) -> [Line<'
         true => format!("{} up to {up_to}", several(count)),
         false => format!("{} above {above} up to {up_to}", several(count)),
     };
+    let mut last = String::new();
     if let Some((poller, exemplar)) = exemplar(shown, bars, bar) {
         let ago = app.feed.model.captured_at_ns.saturating_sub(exemplar.at_ns);
         words.push_str(&format!("; the last {} ago", duration(theme, ago)));
+        let mut parts = Vec::new();
+        let line = exemplar.line();
+        if !line.is_empty() {
+            parts.push(format!("at {}", text::tail_of_path(&line)));
+        }
+        if !exemplar.task.is_empty() {
+            parts.push(format!("task {}", exemplar.task));
+        }
         if !exemplar.id.is_empty() {
-            let is_there = descriptor(app, shown).is_some();
-            let gone = if is_there { "" } else { ", which has gone" };
             let id = match app.context().several {
                 true => format!("{poller}/{}", exemplar.id),
                 false => exemplar.id.clone(),
             };
-            words.push_str(&format!(": descriptor {id}{gone}"));
+            let gone = match descriptor(app, shown) {
+                Some(_) => "",
+                None => ", which has gone",
+            };
+            parts.push(format!("descriptor {id}{gone}"));
         }
-        if !exemplar.task.is_empty() {
-            words.push_str(&format!(", task {}", exemplar.task));
-        }
-        let line = exemplar.line();
-        if !line.is_empty() {
-            words.push_str(&format!(", at {}", text::tail_of_path(&line)));
-        }
+        last = parts.join(", ");
     }
     let mark = if theme.ascii { "^" } else { "▲" };
     let mark = toned(theme, format!("{}{mark}", " ".repeat(at)), Tone::Title);
     let words = toned(theme, format!(" {words}"), Tone::Dim);
-    [Line::from(mark), Line::from(words)]
+    let last = toned(theme, format!(" {last}"), Tone::Dim);
+    [Line::from(mark), Line::from(words), Line::from(last)]
 }
 
 fn several(count: u64) -> String {
@@ -119,7 +129,7 @@ fn several(count: u64) -> String {
 /// The bars, coloured by how rare their samples are, over an axis with the quantiles marked.
 pub(super) fn render(app: &App, shown: &Shown, frame: &mut Frame<'_>, area: Rect) {
     let (theme, histogram) = (app.theme, &shown.histogram);
-    let rows = usize::from(area.height.saturating_sub(6));
+    let rows = usize::from(area.height.saturating_sub(7));
     let width = room(area.width);
     if rows < 2 || width < 16 {
         return;

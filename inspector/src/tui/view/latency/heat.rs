@@ -12,7 +12,7 @@ use super::super::super::app::App;
 use super::super::super::latency::Shown;
 use super::super::histogram::Bars;
 use super::super::widgets::{clock, field, toned};
-use super::{title, written};
+use super::parts::{title, written};
 use crate::paint::Tone;
 use crate::quantile;
 use crate::timeline::{Samples, part};
@@ -92,8 +92,8 @@ impl Heat {
     }
 }
 
-/// What a shade stands for, of the largest rate: from the darkest on, each is several times as often
-/// as the next.
+/// What a shade stands for, of the largest rate: from the darkest on, each is several times as
+/// often as the next.
 const SHARES: [u64; 3] = [3, 15, 100];
 
 /// Which shade a rate has; what was met at all has one.

@@ -7,7 +7,7 @@ use super::super::super::app::App;
 use super::super::super::latency::Shown;
 use super::super::histogram::{Bars, sparkline};
 use super::super::widgets::{field, name_field};
-use super::NUMBER;
+use super::parts::NUMBER;
 use crate::table::{Column, HistogramRow, LATENCIES};
 use crate::text;
 
@@ -46,7 +46,7 @@ pub(super) fn lines(app: &App, shown: &[Shown], selected: usize, area: Rect) -> 
     )];
     let visible = usize::from(area.height.saturating_sub(1)).max(1);
     let first = (selected + 1).saturating_sub(visible);
-    for (index, shown) in shown.iter().enumerate().skip(first) {
+    for (index, shown) in shown.iter().enumerate().skip(first).take(visible) {
         let histogram = &shown.histogram;
         let mut line = format!(" {}", name_field(&histogram.name, name, theme.ascii));
         let row = HistogramRow {

@@ -5,10 +5,12 @@
 //! | `list` | the lines |
 //! | `bars` | the picture as it is, and the bar that is chosen |
 //! | `heat` | the picture over time |
+//! | `parts` | what they have in common |
 
 mod bars;
 mod heat;
 mod list;
+mod parts;
 
 use ratatui::Frame;
 use ratatui::layout::{Constraint, Layout, Rect};
@@ -16,15 +18,10 @@ use ratatui::text::Line;
 use ratatui::widgets::Paragraph;
 
 use super::super::app::{App, Body, Steps, View, Wants};
-use super::super::latency::Shown;
-use super::widgets::{duration, toned};
+use super::widgets::toned;
 use crate::paint::Tone;
-use crate::text;
 
 pub(crate) use bars::neighbour;
-
-/// Room of a number.
-const NUMBER: usize = 8;
 
 pub(super) const VIEW: View = View {
     title: "Latency",
@@ -48,7 +45,6 @@ fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
         let server = app.feed.server.as_ref();
         let why = match server.is_some_and(|it| it.outside.is_some()) {
             true => "nobody measures latencies from outside of the process",
-            false if app.feed.model.stats.is_some() => "the last interval is not known yet",
             false => "waiting for the first statistics",
         };
         let line = Line::from(toned(app.theme, why, Tone::Dim)).centered();
@@ -76,34 +72,5 @@ fn render(app: &App, frame: &mut Frame<'_>, area: Rect) {
             true => heat::render(app, shown, frame, picture),
             false => bars::render(app, shown, frame, picture),
         }
-    }
-}
-
-/// Over the picture: what it is of, and how much there is.
-fn title(app: &App, shown: &Shown, more: &str) -> Line<'static> {
-    let (theme, latency) = (app.theme, &app.latency);
-    let of = match latency.over_ns {
-        Some(over_ns) if !latency.is_over_time => {
-            format!("of the last {}", duration(theme, over_ns))
-        }
-        _ if latency.is_over_time => "over time".to_owned(),
-        _ => "of all time".to_owned(),
-    };
-    let poller = match &latency.poller {
-        Some(poller) => format!(", poller {poller}"),
-        None => String::new(),
-    };
-    Line::from(vec![
-        toned(theme, format!(" {}", shown.histogram.name), Tone::Title),
-        toned(theme, format!(" {of}{poller}{more}"), Tone::Dim),
-    ])
-}
-
-fn written(app: &App, value: u64, unit: &str) -> String {
-    let sample = text::sample(value, unit);
-    if app.theme.ascii {
-        text::ascii(sample)
-    } else {
-        sample
     }
 }
