@@ -8,38 +8,6 @@ use netpoller_proto::v1::{Bucket, Histogram, PollerStats};
 pub(crate) const SHOWN: [(&str, f64); 4] =
     [("p50", 0.5), ("p90", 0.9), ("p99", 0.99), ("p99.9", 0.999)];
 
-/// Upper bound of the bucket in which the quantile lies; `None` without samples.
-///
-/// The bound and not an interpolation: what is printed was certainly not exceeded by that share of
-/// the samples.
-pub(crate) fn quantile(histogram: &Histogram, share: f64) -> Option<u64> {
-    let count: u64 = histogram
-        .buckets
-        .iter()
-        .fold(0, |sum, bucket| sum.saturating_add(bucket.count));
-    if count == 0 {
-        return None;
-    }
-    #[allow(
-        clippy::cast_precision_loss,
-        clippy::cast_possible_truncation,
-        clippy::cast_sign_loss
-    )]
-    let rank = ((count as f64 * share).ceil() as u64).clamp(1, count);
-    let mut seen = 0u64;
-    for bucket in &histogram.buckets {
-        seen = seen.saturating_add(bucket.count);
-        if seen >= rank {
-            return Some(if histogram.max > 0 {
-                bucket.upper_bound.min(histogram.max)
-            } else {
-                bucket.upper_bound
-            });
-        }
-    }
-    None
-}
-
 /// The mean of all samples.
 pub(crate) fn mean(histogram: &Histogram) -> Option<u64> {
     histogram.sum.checked_div(histogram.count)
@@ -114,17 +82,7 @@ mod tests {
     }
 
     #[test]
-    fn a_quantile_is_the_bound_of_its_bucket() {
-        let histogram = histogram(&[(10, 50), (20, 40), (40, 9), (80, 1)]);
-        assert_eq!(quantile(&histogram, 0.5), Some(10));
-        assert_eq!(quantile(&histogram, 0.9), Some(20));
-        assert_eq!(quantile(&histogram, 0.99), Some(40));
-        assert_eq!(quantile(&histogram, 0.999), Some(80));
-    }
-
-    #[test]
-    fn an_empty_histogram_has_no_quantiles() {
-        assert_eq!(quantile(&histogram(&[]), 0.5), None);
+    fn an_empty_histogram_has_no_mean() {
         assert_eq!(mean(&histogram(&[])), None);
     }
 

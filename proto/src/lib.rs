@@ -13,6 +13,7 @@
 //! | `vocabulary` | states, directions, transitions, counters and so on: names, numbers and help |
 //! | `names` | from the enums of the messages to those |
 //! | `part` | a row as a table shows it: a descriptor, or one direction of it |
+//! | `quantile` | quantiles of histograms |
 //! | `filter` | what can be filtered and sorted by, and the evaluation of filters |
 //! | `recording` | messages in a file (feature `recording`) |
 
@@ -24,6 +25,8 @@ pub mod filter;
 mod names;
 #[cfg(feature = "messages")]
 mod part;
+#[cfg(feature = "messages")]
+mod quantile;
 #[cfg(feature = "recording")]
 pub mod recording;
 pub mod vocabulary;

@@ -44,7 +44,7 @@ pub(super) fn latencies(histograms: &[Histogram]) -> Option<Section> {
     let mut section = Section::new(Part::Latencies, title);
     for histogram in histograms.iter().filter(|histogram| histogram.count > 0) {
         let quantiles = quantile::SHOWN.map(|(name, share)| {
-            let value = quantile::quantile(histogram, share).unwrap_or(0);
+            let value = histogram.quantile(share).unwrap_or(0);
             format!("{name} {}", text::sample(value, &histogram.unit))
         });
         let count = text::grouped(histogram.count);

@@ -40,8 +40,7 @@ struct Exemplar<'a> {
 
 /// A histogram with its quantiles, which are `null` without samples.
 pub(crate) fn histogram(histogram: &v1::Histogram) -> Histogram<'_> {
-    let [p50, p90, p99, p99_9] =
-        quantile::SHOWN.map(|(_, share)| quantile::quantile(histogram, share));
+    let [p50, p90, p99, p99_9] = quantile::SHOWN.map(|(_, share)| histogram.quantile(share));
     Histogram {
         name: &histogram.name,
         unit: &histogram.unit,

@@ -24,7 +24,7 @@ pub(crate) struct HistogramRow {
 impl HistogramRow {
     fn share(&self, index: usize) -> Key {
         let share = quantile::SHOWN.get(index).map_or(1.0, |shown| shown.1);
-        number(quantile::quantile(&self.histogram, share))
+        number(self.histogram.quantile(share))
     }
 }
 

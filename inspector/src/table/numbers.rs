@@ -83,7 +83,7 @@ pub(crate) fn numbers(pollers: &[PollerStats]) -> Vec<Number> {
         for histogram in &stats.histograms {
             add(Of::Total, &histogram.name, "count", histogram.count, "");
             for (name, share) in quantile::SHOWN {
-                if let Some(value) = quantile::quantile(histogram, share) {
+                if let Some(value) = histogram.quantile(share) {
                     add(Of::Latency, &histogram.name, name, value, &histogram.unit);
                 }
             }

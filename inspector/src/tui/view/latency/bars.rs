@@ -153,7 +153,7 @@ pub(super) fn render(app: &App, shown: &Shown, frame: &mut Frame<'_>, area: Rect
     let levels = theme.heights().len() - 1;
     let quantiles: Vec<(&str, u64)> = SHOWN
         .iter()
-        .filter_map(|(name, share)| Some((*name, quantile::quantile(histogram, *share)?)))
+        .filter_map(|(name, share)| Some((*name, histogram.quantile(*share)?)))
         .collect();
     let bound = |name: &str| {
         quantiles

@@ -14,7 +14,6 @@ use super::super::histogram::Bars;
 use super::super::widgets::{clock, field, toned};
 use super::parts::{title, written};
 use crate::paint::Tone;
-use crate::quantile;
 use crate::timeline::{Samples, part};
 
 /// Room for the numbers at the left.
@@ -81,7 +80,7 @@ impl Heat {
                 }
             }
         }
-        let quantile = |share| quantile::quantile(&all, share).unwrap_or(u64::MAX);
+        let quantile = |share| all.quantile(share).unwrap_or(u64::MAX);
         Self {
             bounds,
             cells,
