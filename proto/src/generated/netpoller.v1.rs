@@ -341,6 +341,10 @@ pub struct Descriptor {
     /// Its number was closed, or given to another file, behind the poller's back.
     #[prost(bool, tag = "40")]
     pub stale: bool,
+    /// Parks of the writer that waited for the connection to be made: 2^64 - 1 for all of them, while it is; 0 if there were
+    /// none, or nobody tells.
+    #[prost(uint64, tag = "41")]
+    pub connect_parks: u64,
     /// What the kernel knows of the socket. Not set unless it was asked, and told; never for what is no socket, or one of
     /// another network namespace.
     #[prost(message, optional, tag = "17")]

@@ -56,6 +56,9 @@ pub struct Row {
     /// It changed while it was read, more often than a reader retries: its fields may not belong
     /// together.
     pub torn: bool,
+    /// Parks of the writer that waited for the connection to be made; `u64::MAX` while it is, for
+    /// then all of them do.
+    pub connect_parks: u64,
     /// What the kernel knows of the socket, if it was asked ([`Reader::sockets`]) and told.
     pub socket: Option<Socket>,
 }
@@ -383,6 +386,7 @@ impl Reader {
             read,
             write,
             torn: raw.torn,
+            connect_parks: raw.connect_parks,
             socket: self.sockets.as_ref().and_then(|it| it.of(poller, raw.id())),
         }
     }

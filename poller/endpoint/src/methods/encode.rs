@@ -12,7 +12,7 @@ use netpoller_core::view::{
 use netpoller_core::{Counter, Direction, Histogram, HistogramSnapshot, Poller, Unit};
 use netpoller_proto::v1;
 
-pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor {
+pub(crate) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor {
     let address = |text: &str| {
         if redact {
             hidden(text)
@@ -38,6 +38,7 @@ pub(super) fn descriptor(poller: &str, row: Row, redact: bool) -> v1::Descriptor
         write: Some(direction(row.write)),
         torn: row.torn,
         stale: row.stale,
+        connect_parks: row.connect_parks,
         socket: row.socket.map(socket),
     }
 }
@@ -171,7 +172,7 @@ pub(crate) fn polled_by(poller: &Poller) -> Vec<v1::PollingThread> {
     each.collect()
 }
 
-pub(super) fn stats(poller: &Poller, stats: &Stats, laws: &[Law]) -> v1::PollerStats {
+pub(crate) fn stats(poller: &Poller, stats: &Stats, laws: &[Law]) -> v1::PollerStats {
     let side = |direction| {
         Some(v1::Transitions::from_fn(|it| {
             stats.transition(direction, it)
