@@ -22,7 +22,7 @@ use crate::view::{
 
 pub use crate::error::advice;
 pub use crate::observe::{
-    Group, GroupKey, Groups, KEPT_SHIFT, Label, Place, bucket_of, thread_name, upper_bound,
+    Group, GroupKey, Groups, KEPT_SHIFT, Label, Place, bucket_of, thread_name, upper_bound, visible,
 };
 pub use crate::poller::Eviction;
 pub use crate::sys::{

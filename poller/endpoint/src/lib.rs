@@ -73,6 +73,14 @@ pub use door::tls::Tls;
 pub use error::{DirectoryProblem, SecretProblem, StartError};
 pub use server::{Builder, Server};
 
+/// Who tells tokio-console of another process, such as one that was recorded; for the command, not
+/// for users.
+#[cfg(feature = "console")]
+#[doc(hidden)]
+pub mod told {
+    pub use crate::console::{Moment, Teller};
+}
+
 /// What the command makes of the kernel's words where no endpoint does it; not for users.
 #[doc(hidden)]
 pub mod messages {

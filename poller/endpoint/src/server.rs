@@ -171,7 +171,19 @@ impl Builder {
     #[must_use]
     pub fn tell(mut self, inspector: impl Inspector) -> Self {
         let service = InspectorServer::new(inspector).max_decoding_message_size(MAX_REQUEST);
-        self.told = Some(AssertUnwindSafe(Routes::new(service)));
+        let told = self.told.take().unwrap_or_default();
+        self.told = Some(AssertUnwindSafe(told.0.add_service(service)));
+        self
+    }
+
+    /// Tells tokio-console what `teller` says, beside that.
+    #[cfg(feature = "console")]
+    #[doc(hidden)]
+    #[must_use]
+    pub fn tell_console(mut self, teller: impl crate::console::Teller) -> Self {
+        let service = crate::console::service_of_told(teller);
+        let told = self.told.take().unwrap_or_default();
+        self.told = Some(AssertUnwindSafe(told.0.add_service(service)));
         self
     }
 
@@ -325,7 +337,9 @@ struct InspectServices {
     told: Option<Routes>,
     /// It keeps what has ended, once for all.
     #[cfg(feature = "console")]
-    console: console_api::instrument::instrument_server::InstrumentServer<crate::console::Service>,
+    console: console_api::instrument::instrument_server::InstrumentServer<
+        crate::console::Service<crate::console::Live>,
+    >,
 }
 
 impl InspectServices {

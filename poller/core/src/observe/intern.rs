@@ -266,7 +266,7 @@ pub(super) fn printable(text: &str) -> String {
 /// elsewhere: control and format characters (bidi overrides, zero width), separators of lines and
 /// paragraphs, odd blanks, what is private or not assigned, and fillers and selectors without a
 /// shape.
-pub(crate) fn visible(c: char) -> char {
+pub fn visible(c: char) -> char {
     let shown = match c {
         ' '..='~' => true,
         '\u{34f}'

@@ -1,11 +1,11 @@
 //! What is shown: resources, async ops and tasks, before they are messages.
 
 use std::borrow::Cow;
-use std::panic::Location;
 use std::sync::Arc;
 
 use super::histogram::Durations;
 use super::ids::Entity;
+use super::process::Place;
 
 /// A fact about a resource or an async op.
 #[derive(Clone, PartialEq, Debug)]
@@ -21,8 +21,7 @@ pub(super) enum Value {
     Text(Arc<str>),
     /// Shown to those who may see addresses; to others a number stands for it.
     Address(Arc<str>),
-    /// A line of code.
-    Place(&'static Location<'static>),
+    Place(Place),
 }
 
 impl Attribute {
@@ -50,7 +49,7 @@ impl Attribute {
         }
     }
 
-    pub(super) fn place(name: &'static str, value: &'static Location<'static>) -> Self {
+    pub(super) fn place(name: &'static str, value: Place) -> Self {
         Self {
             name,
             value: Value::Place(value),
@@ -120,7 +119,7 @@ pub(super) struct Resource {
     pub(super) parent: Option<u64>,
     pub(super) kind: ResourceKind,
     pub(super) concrete_type: Cow<'static, str>,
-    pub(super) location: Option<&'static Location<'static>>,
+    pub(super) location: Option<Place>,
     pub(super) created_ns: u64,
     /// The poller's own, which no program has opened.
     pub(super) is_internal: bool,
@@ -149,7 +148,7 @@ pub(super) struct Task {
     /// `None` for a thread.
     pub(super) number: Option<u64>,
     /// The line that was seen waiting first, the program's own if one is known.
-    pub(super) location: Option<&'static Location<'static>>,
+    pub(super) location: Option<Place>,
     pub(super) created_ns: u64,
     pub(super) stats: TaskStats,
     /// It is parked on a descriptor that is ready: stuck, or its edge was lost.

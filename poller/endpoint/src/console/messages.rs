@@ -11,6 +11,7 @@ use console_api::{
 
 use super::entities::{Attribute, Meta, Op, Resource, ResourceKind, Task, Value};
 use super::ids::Life;
+use super::process::Place;
 use super::wall::{Anchor, duration};
 use crate::methods::encode::hidden;
 
@@ -32,8 +33,19 @@ fn id(meta: Meta) -> Option<MetaId> {
     Some(MetaId { id: meta as u64 })
 }
 
-fn location(location: Option<&std::panic::Location<'_>>) -> Option<Location> {
-    location.map(Location::from)
+fn location(place: Option<&Place>) -> Option<Location> {
+    place.map(|place| match place {
+        Place::Here(at) => Location::from(*at),
+        Place::Told(text) => {
+            let parts = text.rsplit_once(':');
+            let parts = parts.and_then(|(file, line)| Some((file, line.parse().ok()?)));
+            Location {
+                file: Some(parts.map_or(&**text, |(file, _)| file).to_owned()),
+                line: parts.map(|(_, line)| line),
+                ..Default::default()
+            }
+        }
+    })
 }
 
 fn field(name: &str, value: FieldValue, meta: Meta) -> Field {
@@ -55,7 +67,8 @@ fn attribute(attribute: &Attribute, meta: Meta, redact: bool) -> Option<console_
         Value::Text(value) => text(name, value, meta),
         Value::Address(address) if redact => text(name, &hidden(address), meta),
         Value::Address(address) => text(name, address, meta),
-        Value::Place(at) => text(name, &format!("{}:{}", at.file(), at.line()), meta),
+        Value::Place(Place::Here(at)) => text(name, &format!("{}:{}", at.file(), at.line()), meta),
+        Value::Place(Place::Told(at)) => text(name, at, meta),
     };
     field.map(|field| console_api::Attribute {
         field: Some(field),
@@ -81,7 +94,7 @@ impl Resource {
             metadata: id(self.meta),
             concrete_type: self.concrete_type.clone().into_owned(),
             kind: Some(Kind { kind: Some(kind) }),
-            location: location(self.location),
+            location: location(self.location.as_ref()),
             parent_resource_id: self.parent.map(|id| Id { id }),
             is_internal: self.is_internal,
         }
@@ -148,7 +161,7 @@ impl Task {
             kind: tasks::task::Kind::Spawn.into(),
             fields,
             parents: Vec::new(),
-            location: location(self.location),
+            location: location(self.location.as_ref()),
         }
     }
 
@@ -160,11 +173,11 @@ impl Task {
             wakes: stats.wakes,
             // One waker is kept where somebody waits. Of one that nobody will call there is none:
             // the client warns.
-            waker_clones: stats.parks + 1,
-            waker_drops: stats.parks + u64::from(self.has_lost_waker),
+            waker_clones: stats.parks.saturating_add(1),
+            waker_drops: (stats.parks).saturating_add(self.has_lost_waker.into()),
             last_wake: anchor.known(stats.woken_ns),
             poll_stats: Some(PollStats {
-                polls: stats.parks + u64::from(stats.started_ns > stats.ended_ns),
+                polls: (stats.parks).saturating_add((stats.started_ns > stats.ended_ns).into()),
                 first_poll: None,
                 last_poll_started: anchor.known(stats.started_ns),
                 last_poll_ended: anchor.known(stats.ended_ns),

@@ -4,7 +4,10 @@
 //! | file | holds |
 //! |---|---|
 //! | `service` | the calls of the client: the stream of updates, its pause, the histograms of a task |
-//! | `model` | what is shown, brought up to date from the live tables when somebody looks |
+//! | `process` | what is looked at, as far as the model knows it |
+//! | `live` | this process, read in its live tables |
+//! | `told` | another one, or a recording: what messages tell of it |
+//! | `model` | what is shown, brought up to date when somebody looks |
 //! | `model/pollers` | pollers, their eventfds, and what is not listed |
 //! | `model/descriptors` | descriptors, their deadlines, and who waits for them |
 //! | `model/replay` | who ran when, from the flight recorder |
@@ -38,6 +41,13 @@
 //! is the number of the last wait that found nothing ready, by direction and in this life of the
 //! descriptor: the same number, and still `parked`, is the same wait.
 //!
+//! # Of what process
+//!
+//! The model asks a `Process`, and does not know which. Of this one nothing is copied that has not
+//! changed. Another one, such as one that was recorded, is what messages tell of it: of the same
+//! moment the same is shown, as far as they tell it. They do not tell the number of the eventfd,
+//! nor who waited last: that is who was last seen waiting.
+//!
 //! # Which numbers are exact
 //!
 //! All is read once a second, and not at all while no tokio-console is attached. States, times of
@@ -70,14 +80,19 @@ mod attributes;
 mod entities;
 mod histogram;
 mod ids;
+mod live;
 mod messages;
 mod model;
+mod process;
 mod service;
 mod tasks;
+mod told;
 mod update;
 mod wall;
 
 #[cfg(test)]
 mod tests;
 
-pub(super) use service::{Service, service};
+pub(super) use live::Live;
+pub(super) use service::{Service, service, service_of_told};
+pub use told::{Moment, Teller};

@@ -1,4 +1,4 @@
-//! What is shown, brought up to date from the live tables.
+//! What is shown, brought up to date when somebody looks.
 //!
 //! All clients share it, so that they agree on the numbers: tokio-console keeps what it was told
 //! when it connects anew.
@@ -9,16 +9,12 @@ mod pollers;
 mod replay;
 
 use std::collections::{HashMap, HashSet};
-use std::os::fd::RawFd;
 
-use netpoller_core::internals::{self, RawRow, Slot, StuckWatch};
-use netpoller_core::view::recorder::{Cursor, Event};
-use netpoller_core::view::{self, Reader};
-use netpoller_core::{Kind, Poller};
+use netpoller_core::{Direction, Kind};
 
-use super::attributes::is_waiting;
 use super::entities::{Attribute, Op, Resource, Task};
 use super::ids::Table;
+use super::process::{Begun, Event, Process, Reading};
 use super::tasks::People;
 use super::wall::Anchor;
 
@@ -71,7 +67,9 @@ impl Dropped {
 const LONG_SLEEP_NS: u64 = 1_000_000_000;
 
 #[derive(Debug)]
-pub(super) struct Model {
+pub(super) struct Model<P: Process> {
+    /// What is looked at.
+    pub(super) process: P,
     pub(super) anchor: Anchor,
     pub(super) resources: Table<Resource>,
     pub(super) ops: Table<Op>,
@@ -79,13 +77,10 @@ pub(super) struct Model {
     /// Number of the last sample; 0 before the first.
     pub(super) sample: u64,
     pub(super) sampled_ns: u64,
-    /// How long the lints leave a waiter alone.
-    pub(super) options: view::lints::Options,
-    reader: Reader,
     people: People,
     pollers: HashMap<u32, Followed>,
     /// By poller and slot.
-    descriptors: HashMap<(u32, u32), Listed>,
+    descriptors: HashMap<(u32, u32), Listed<P::Row>>,
     /// The resource that stands for those that are not listed.
     more: Option<u64>,
     /// The tasks that have lost their waker.
@@ -99,22 +94,20 @@ pub(super) struct Model {
 #[derive(Debug)]
 struct Followed {
     resource: u64,
-    /// Its eventfd, and the number of that.
-    wake: Option<(u64, RawFd)>,
-    recorded: Cursor,
+    /// Its eventfd.
+    wake: Option<u64>,
     /// Events that the flight recorder overwrote before they were read.
     overwritten: u64,
     /// By thread: the task that it has resumed, and when.
     running: HashMap<u32, (u64, u64)>,
-    watch: StuckWatch,
     seen: u64,
 }
 
 /// A descriptor that is listed.
 #[derive(Debug)]
-struct Listed {
+struct Listed<R> {
     resource: u64,
-    row: RawRow,
+    row: R,
     seen: u64,
     sides: [Shown; 2],
 }
@@ -139,45 +132,31 @@ enum Timer {
     Dropped,
 }
 
-/// What a look is of.
-pub(super) struct Look<'a> {
-    pub(super) pollers: &'a [Poller],
-    /// When it begins.
-    pub(super) now_ns: u64,
-    /// How a row is read.
-    pub(super) read: fn(Slot<'_>) -> Option<RawRow>,
-}
-
-impl<'a> Look<'a> {
-    /// Of the tables of `pollers`, as they are now.
-    pub(super) fn at(pollers: &'a [Poller]) -> Self {
-        Self {
-            pollers,
-            now_ns: view::now_ns(),
-            read: |slot| slot.read(),
-        }
-    }
+/// A poller, by its place in the look and by its number.
+#[derive(Clone, Copy)]
+struct At {
+    index: usize,
+    number: u32,
 }
 
 /// A descriptor that is not listed yet.
 struct Candidate {
     /// It waits since then, `u64::MAX` if it does not.
     since_ns: u64,
-    poller: usize,
-    slot: u32,
+    poller: At,
+    place: u32,
 }
 
-impl Model {
-    pub(super) fn new(sizes: Sizes) -> Self {
+impl<P: Process> Model<P> {
+    pub(super) fn new(process: P, sizes: Sizes) -> Self {
         Self {
+            process,
             anchor: Anchor::now(),
             resources: Table::new(sizes.resources),
             ops: Table::new(sizes.ops),
             tasks: Table::new(sizes.tasks),
             sample: 0,
             sampled_ns: 0,
-            options: view::lints::Options::default(),
-            reader: Reader::new(),
             people: People::default(),
             pollers: HashMap::new(),
             descriptors: HashMap::new(),
@@ -190,44 +169,45 @@ impl Model {
     }
 
     /// Looks at all tables.
-    pub(super) fn sample(&mut self) {
-        self.look(Look::at(&view::pollers()));
-    }
-
-    /// Looks at some tables, as if there were no others.
-    pub(super) fn look(&mut self, look: Look<'_>) {
-        let Look { pollers, read, .. } = look;
+    pub(super) fn look(&mut self, moment: P::Moment) {
+        let Begun { now_ns, anchor } = self.process.begin(moment);
+        if self.sample == 0 {
+            // Once and for all: the client subtracts its times from each other.
+            self.anchor = anchor;
+        }
         self.sample += 1;
-        self.sampled_ns = look.now_ns;
-        internals::begin(&mut self.reader);
-        let mut candidates = Vec::new();
-        for (index, poller) in pollers.iter().enumerate() {
-            if self.follow(poller) {
-                self.sweep(poller, index, read, &mut candidates);
+        // What is told may have gone back, and a client's time must not.
+        self.sampled_ns = self.sampled_ns.max(now_ns);
+        let (mut pollers, mut candidates) = (Vec::new(), Vec::new());
+        for (index, now) in self.process.pollers().iter().enumerate() {
+            let poller = At {
+                index,
+                number: now.number,
+            };
+            pollers.push(poller);
+            if self.follow(now) {
+                self.sweep(poller, &mut candidates);
             }
         }
         self.end_unseen();
         candidates.sort_by_key(|candidate: &Candidate| candidate.since_ns);
         let mut unlisted = 0;
-        for Candidate { poller, slot, .. } in candidates {
-            let poller = &pollers[poller];
-            let Some(desc) = internals::slot(poller, slot) else {
+        for Candidate { poller, place, .. } in candidates {
+            let Some(row) = self.process.row(poller.index, place) else {
                 continue;
             };
-            let Some(row) = read(desc) else {
-                continue;
-            };
-            if row.torn {
+            if row.is_torn() {
                 self.dropped.resources += 1;
-            } else if !self.list(poller, desc, &row) {
+            } else if !self.list(poller, row) {
                 unlisted += 1;
             }
         }
         self.tell_of_more(unlisted);
-        for poller in pollers {
-            self.replay(poller);
+        for poller in &pollers {
+            self.replay(*poller);
         }
-        self.find_lost(pollers);
+        self.find_lost(&pollers);
+        self.process.end();
         self.people
             .end_unseen(&mut self.tasks, self.sample, self.sampled_ns);
         self.resources.forget(self.sampled_ns);
@@ -235,34 +215,30 @@ impl Model {
         self.tasks.forget(self.sampled_ns);
     }
 
-    fn sweep(
-        &mut self,
-        poller: &Poller,
-        index: usize,
-        read: fn(Slot<'_>) -> Option<RawRow>,
-        candidates: &mut Vec<Candidate>,
-    ) {
-        for desc in internals::slots(poller, 0) {
-            let Some(row) = read(desc) else {
+    fn sweep(&mut self, poller: At, candidates: &mut Vec<Candidate>) {
+        for place in 0..self.process.places(poller.index) {
+            let Some(row) = self.process.row(poller.index, place) else {
                 continue;
             };
-            let key = (internals::id(poller), row.slot);
+            let key = (poller.number, row.id().slot);
             let known = self.descriptors.get(&key);
-            let is_known = known.is_some_and(|listed| listed.row.generation == row.generation);
-            if row.torn {
+            let is_known = known.is_some_and(|listed| listed.row.id() == row.id());
+            if row.is_torn() {
                 self.dropped.resources += 1;
                 if is_known {
                     self.keep(key);
                 }
             } else if is_known {
-                self.refresh(poller, desc, &row);
-            } else if row.kind != Kind::Timer || row.opened_at_ns + LONG_SLEEP_NS <= self.sampled_ns
+                self.refresh(poller, row);
+            } else if row.kind() != Kind::Timer
+                || row.opened_at_ns().saturating_add(LONG_SLEEP_NS) <= self.sampled_ns
             {
-                let waits = row.sides.iter().filter(|side| is_waiting(side.state));
+                let sides = Direction::ALL.map(|direction| row.side(direction));
+                let waits = sides.iter().filter(|side| side.is_waiting());
                 candidates.push(Candidate {
                     since_ns: waits.map(|side| side.since_ns).min().unwrap_or(u64::MAX),
-                    poller: index,
-                    slot: row.slot,
+                    poller,
+                    place,
                 });
             }
         }
@@ -270,11 +246,11 @@ impl Model {
 
     fn end_unseen(&mut self) {
         let Self {
+            process,
             descriptors,
             pollers,
             resources,
             ops,
-            reader,
             sample,
             sampled_ns,
             ..
@@ -291,7 +267,7 @@ impl Model {
                     }
                 }
                 resources.end(listed.resource, *sample, *sampled_ns);
-                internals::forget(reader, *poller, *slot);
+                process.forget(*poller, *slot);
             }
             seen
         });
@@ -299,7 +275,7 @@ impl Model {
             let seen = followed.seen == *sample;
             if !seen {
                 resources.end(followed.resource, *sample, *sampled_ns);
-                if let Some((id, _)) = followed.wake {
+                if let Some(id) = followed.wake {
                     resources.end(id, *sample, *sampled_ns);
                 }
             }

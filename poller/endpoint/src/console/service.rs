@@ -1,6 +1,6 @@
 //! The calls of the client.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
 use console_api::Id;
@@ -12,12 +12,15 @@ use console_api::instrument::{
 use console_api::tasks::TaskDetails;
 use console_api::tasks::task_details::PollTimesHistogram;
 use netpoller_core::view;
-use tokio::sync::watch;
+use tokio::sync::{Mutex, watch};
 use tokio::time::{MissedTickBehavior, interval};
 use tokio_stream::wrappers::ReceiverStream;
 use tonic::{Request, Response, Status};
 
+use super::live::Live;
 use super::model::{Model, Sizes};
+use super::process::Process;
+use super::told::{Teller, Told};
 use super::update::ClientView;
 use crate::door::connection::{Peer, Session};
 use crate::guard::guarded;
@@ -29,35 +32,60 @@ const INTERVAL: Duration = Duration::from_secs(1);
 /// A sample of another client that is not older will do.
 const FRESH_NS: u64 = 400_000_000;
 
-pub(crate) fn service() -> InstrumentServer<Service> {
+/// Of this process.
+pub(crate) fn service() -> InstrumentServer<Service<Live>> {
+    of(Live::new())
+}
+
+/// Of the process that is told of.
+pub(crate) fn service_of_told(teller: impl Teller) -> InstrumentServer<Service<Told>> {
+    of(Told::by(teller))
+}
+
+fn of<P: Process>(process: P) -> InstrumentServer<Service<P>> {
+    let shared = Shared {
+        model: Model::new(process, Sizes::default()),
+        looked_ns: 0,
+    };
     let service = Service {
-        model: Arc::new(Mutex::new(Model::new(Sizes::default()))),
+        shared: Arc::new(Mutex::new(shared)),
     };
     InstrumentServer::new(service).max_decoding_message_size(MAX_REQUEST)
 }
 
-/// Looks at the live tables while a client is attached.
+/// Looks at a process while a client is attached.
 #[derive(Debug)]
-pub(crate) struct Service {
-    model: Arc<Mutex<Model>>,
+pub(crate) struct Service<P: Process> {
+    shared: Arc<Mutex<Shared<P>>>,
+}
+
+/// What all clients share.
+#[derive(Debug)]
+struct Shared<P: Process> {
+    model: Model<P>,
+    /// When it was last brought up to date, on our own clock; 0 if it never was.
+    looked_ns: u64,
 }
 
 type Stream<T> = ReceiverStream<Result<T, Status>>;
 
-/// The connection that asks.
-/// Reads the model, as new as `FRESH_NS`.
-fn look<T>(model: &Mutex<Model>, read: impl FnOnce(&Model) -> T) -> Result<T, Status> {
-    guarded(|| {
-        let mut model = model.lock().unwrap_or_else(PoisonError::into_inner);
-        if model.sample == 0 || model.sampled_ns + FRESH_NS <= view::now_ns() {
-            model.sample();
-        }
-        read(&model)
-    })
+/// Reads the model, as new as `FRESH_NS`. One brings it up to date at a time.
+async fn look<P: Process, T>(
+    shared: &Mutex<Shared<P>>,
+    read: impl FnOnce(&Model<P>) -> T,
+) -> Result<T, Status> {
+    let mut shared = shared.lock().await;
+    let Shared { model, looked_ns } = &mut *shared;
+    if *looked_ns == 0 || *looked_ns + FRESH_NS <= view::now_ns() {
+        let moment = model.process.moment().await?;
+        *looked_ns = view::now_ns();
+        guarded(|| model.look(moment))?;
+    }
+    guarded(|| read(model))
 }
 
 #[tonic::async_trait]
-impl Instrument for Service {
+impl<P: Process> Instrument for Service<P> {
     type WatchUpdatesStream = Stream<Update>;
 
     async fn watch_updates(
@@ -66,12 +94,9 @@ impl Instrument for Service {
     ) -> Result<Response<Self::WatchUpdatesStream>, Status> {
         let peer = Peer::of(&request)?;
         let paused = peer.session.paused.subscribe();
-        let view = {
-            let model = self.model.lock().unwrap_or_else(PoisonError::into_inner);
-            ClientView::nothing(&model, peer.redact)
-        };
+        let view = ClientView::nothing(&self.shared.lock().await.model, peer.redact);
         let (messages, stream) = Outlet::new(1, peer.session.stalled);
-        tokio::spawn(updates(self.model.clone(), view, paused, messages));
+        tokio::spawn(updates(self.shared.clone(), view, paused, messages));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
@@ -84,10 +109,10 @@ impl Instrument for Service {
         let Some(Id { id }) = request.get_ref().id else {
             return Err(Status::invalid_argument("id: missing; name a task"));
         };
-        let born = look(&self.model, |model| model.tasks.born(id))?;
+        let born = look(&self.shared, |model| model.tasks.born(id)).await?;
         let born = born.ok_or_else(|| Status::not_found(format!("no task has the number {id}")))?;
         let (messages, stream) = Outlet::new(1, Peer::of(&request)?.session.stalled);
-        tokio::spawn(details(self.model.clone(), id, born, messages));
+        tokio::spawn(details(self.shared.clone(), id, born, messages));
         Ok(Response::new(ReceiverStream::new(stream)))
     }
 
@@ -127,7 +152,7 @@ fn set_paused(session: &Session, paused: bool) {
 }
 
 async fn updates(
-    model: Arc<Mutex<Model>>,
+    shared: Arc<Mutex<Shared<impl Process>>>,
     mut view: ClientView,
     paused: watch::Receiver<bool>,
     messages: Outlet<Update>,
@@ -150,7 +175,7 @@ async fn updates(
         if *paused.borrow() {
             continue;
         }
-        let updates = match look(&model, |model| view.updates(model)) {
+        let updates = match look(&shared, |model| view.updates(model)).await {
             Ok(updates) => updates,
             Err(status) => return room.send(Err(status)),
         };
@@ -167,7 +192,12 @@ async fn updates(
 }
 
 /// The histograms of a task, until it ends.
-async fn details(model: Arc<Mutex<Model>>, id: u64, born: u64, messages: Outlet<TaskDetails>) {
+async fn details(
+    shared: Arc<Mutex<Shared<impl Process>>>,
+    id: u64,
+    born: u64,
+    messages: Outlet<TaskDetails>,
+) {
     let mut ticks = interval(INTERVAL);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Skip);
     loop {
@@ -175,7 +205,7 @@ async fn details(model: Arc<Mutex<Model>>, id: u64, born: u64, messages: Outlet<
             _ = ticks.tick() => {}
             () = messages.closed() => return,
         }
-        let details = look(&model, |model| {
+        let details = look(&shared, |model| {
             let task = model.tasks.get(id)?;
             (model.tasks.born(id) == Some(born)).then(|| TaskDetails {
                 task_id: Some(Id { id }),
@@ -183,7 +213,8 @@ async fn details(model: Arc<Mutex<Model>>, id: u64, born: u64, messages: Outlet<
                 scheduled_times_histogram: Some(task.wake_latency.message()),
                 poll_times_histogram: Some(PollTimesHistogram::Histogram(task.run_time.message())),
             })
-        });
+        })
+        .await;
         let Some(message) = details.transpose() else {
             return;
         };

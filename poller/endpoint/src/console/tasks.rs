@@ -1,25 +1,12 @@
 //! Who waits: tasks, and threads outside of any, and what their wakes and waits tell of them.
 
 use std::collections::HashMap;
-use std::sync::Arc;
 
-use netpoller_core::internals::{self, Label, RawRow, RawSide, thread_name};
-use netpoller_core::{Direction, Transition};
+use netpoller_core::Direction;
 
-use super::attributes::is_waiting;
 use super::entities::{Task, TaskStats};
 use super::ids::Table;
-
-/// Who a waiter is.
-#[derive(Clone, PartialEq, Eq, Hash, Debug)]
-enum Who {
-    /// By the number of a [named](netpoller_core::task::named) future.
-    Named(u64),
-    /// By tokio's number, of which there may be the same.
-    Runtime(u64),
-    /// A number is given to another thread when the first has ended; its name may tell.
-    Thread(u32, Arc<str>),
-}
+use super::process::{Reading, Side, Who};
 
 #[derive(Debug)]
 struct Seen {
@@ -41,32 +28,25 @@ impl People {
     pub(super) fn find(
         &mut self,
         tasks: &mut Table<Task>,
-        row: &RawRow,
+        row: &impl Reading,
         direction: Direction,
         sample: u64,
         now_ns: u64,
     ) -> Option<u64> {
-        let side = &row.sides[direction.index()];
-        if count(side, Transition::Park) == 0 {
-            return None;
-        }
-        let who = match side.task_id {
-            0 => Who::Thread(side.thread, thread_name(side.thread as usize)),
-            number if side.task == Label::default() => Who::Runtime(number),
-            number => Who::Named(number),
-        };
+        let who = row.who(direction)?;
         if let Some(seen) = self.0.get_mut(&who) {
             seen.at_ns = now_ns;
             return Some(seen.id);
         }
+        let since_ns = row.side(direction).since_ns;
         let task = Task {
-            name: match (&who, side.task) {
-                (Who::Thread(_, name), _) => name.clone(),
-                (Who::Named(_) | Who::Runtime(_), label) => internals::text(label),
+            name: row.name(&who, direction),
+            number: match who {
+                Who::Named(number) | Who::Runtime(number) => Some(number),
+                Who::Thread(..) => None,
             },
-            number: Some(side.task_id).filter(|number| *number != 0),
-            location: internals::line(row, direction),
-            created_ns: Some(side.since_ns).filter(|ns| *ns != 0).unwrap_or(now_ns),
+            location: row.line(direction),
+            created_ns: if since_ns == 0 { now_ns } else { since_ns },
             stats: TaskStats::default(),
             has_lost_waker: false,
             wake_latency: Default::default(),
@@ -96,7 +76,7 @@ pub(super) struct Weight(f64);
 
 impl Weight {
     pub(super) fn of(read: u64, lost: u64) -> Self {
-        Self((read + lost) as f64 / read.max(1) as f64)
+        Self((read as f64 + lost as f64) / read.max(1) as f64)
     }
 
     fn times(self, ns: u64) -> u64 {
@@ -104,27 +84,19 @@ impl Weight {
     }
 }
 
-pub(super) fn count(side: &RawSide, transition: Transition) -> u64 {
-    side.transitions[transition.index()]
-}
-
 impl TaskStats {
     /// Adds what `side` has seen of the task since it was `before`.
-    pub(super) fn add(&mut self, side: &RawSide, before: Option<&RawSide>) {
-        let since = |transition| {
-            let earlier = before.map_or(0, |side| count(side, transition));
-            count(side, transition).saturating_sub(earlier)
-        };
-        self.parks += since(Transition::Park);
-        self.wakes += since(Transition::ReadyParked) + since(Transition::UnblockParked);
+    pub(super) fn add(&mut self, side: &Side, before: Option<&Side>) {
+        let since = |count: fn(&Side) -> u64| count(side).saturating_sub(before.map_or(0, count));
+        self.parks = self.parks.saturating_add(since(|side| side.parks));
+        self.wakes = self.wakes.saturating_add(since(|side| side.wakes));
         if let Some(wake) = side.last_wake {
-            let called = wake.woken_ns + wake.called_after_ns.unwrap_or(0);
-            self.woken_ns = self.woken_ns.max(called);
-            if let Some(after) = wake.ran_after_ns {
-                self.started_ns = self.started_ns.max(called + after);
+            self.woken_ns = self.woken_ns.max(wake.called_ns);
+            if let Some(ran_ns) = wake.ran_ns {
+                self.started_ns = self.started_ns.max(ran_ns);
             }
         }
-        if is_waiting(side.state) {
+        if side.is_waiting() {
             self.ended_ns = self.ended_ns.max(side.since_ns);
             // It parked, so it ran: for another reason than the wake, if that is not known to have
             // made it run.
@@ -139,7 +111,8 @@ impl Task {
     /// It runs after a wake that took so long. Returns that it has changed.
     pub(super) fn resumed(&mut self, latency_ns: u64, weight: Weight) -> bool {
         self.wake_latency.record(latency_ns);
-        self.stats.scheduled_ns += weight.times(latency_ns);
+        let scheduled_ns = weight.times(latency_ns);
+        self.stats.scheduled_ns = self.stats.scheduled_ns.saturating_add(scheduled_ns);
         true
     }
 
@@ -147,7 +120,8 @@ impl Task {
     pub(super) fn parked(&mut self, since_ns: u64, at_ns: u64, weight: Weight) -> bool {
         let run_ns = at_ns.saturating_sub(since_ns);
         self.run_time.record(run_ns);
-        self.stats.busy_ns += weight.times(run_ns);
+        let busy_ns = weight.times(run_ns);
+        self.stats.busy_ns = self.stats.busy_ns.saturating_add(busy_ns);
         self.stats.ended_ns = self.stats.ended_ns.max(at_ns);
         true
     }
@@ -159,6 +133,7 @@ mod tests {
     use std::pin::pin;
     use std::task::{Context, Waker};
 
+    use netpoller_core::internals::{self, Label};
     use netpoller_core::{Kind, Poller, task};
 
     use super::*;

@@ -12,6 +12,7 @@ use super::entities::{Meta, Resource};
 use super::ids::{Entity, Life, Place, State, Table};
 use super::messages;
 use super::model::{Dropped, Model};
+use super::process::Process;
 use crate::packer::Room;
 
 /// One client.
@@ -26,7 +27,7 @@ pub(super) struct ClientView {
 
 impl ClientView {
     /// One that is told of what is dropped from now on: what was before is no loss of its.
-    pub(super) fn nothing(model: &Model, redact: bool) -> Self {
+    pub(super) fn nothing(model: &Model<impl Process>, redact: bool) -> Self {
         Self {
             redact,
             sample: 0,
@@ -36,7 +37,7 @@ impl ClientView {
 
     /// All that is new, at least the time. What refers to another thing comes in a later message
     /// than that.
-    pub(super) fn updates(&mut self, model: &Model) -> Vec<Update> {
+    pub(super) fn updates(&mut self, model: &Model<impl Process>) -> Vec<Update> {
         let mut batch = Batch::new(model.anchor.timestamp(model.sampled_ns));
         batch.dropped(model.dropped.since(self.dropped));
         self.dropped = model.dropped;
@@ -57,7 +58,7 @@ impl ClientView {
 
     /// Tells of each number at which nothing lives that it has ended: the client may remember it,
     /// from before it lost its connection, or from a process that was here before.
-    fn tell_ended(&self, model: &Model, batch: &mut Batch) {
+    fn tell_ended(&self, model: &Model<impl Process>, batch: &mut Batch) {
         let anchor = model.anchor;
         let unknown = Life {
             created_ns: model.sampled_ns,
@@ -83,7 +84,7 @@ impl ClientView {
         place.version > self.sample && !(self.sample == 0 && matches!(place.state, State::Dead(_)))
     }
 
-    fn resources(&self, model: &Model, batch: &mut Batch, level: Level) {
+    fn resources(&self, model: &Model<impl Process>, batch: &mut Batch, level: Level) {
         for (id, place) in model
             .resources
             .iter()
@@ -104,7 +105,7 @@ impl ClientView {
         }
     }
 
-    fn tasks(&self, model: &Model, batch: &mut Batch) {
+    fn tasks(&self, model: &Model<impl Process>, batch: &mut Batch) {
         for (id, place) in model.tasks.iter().filter(|(_, place)| self.is_news(place)) {
             match &place.state {
                 State::Live(task) => {
@@ -118,7 +119,7 @@ impl ClientView {
         }
     }
 
-    fn ops(&self, model: &Model, batch: &mut Batch) {
+    fn ops(&self, model: &Model<impl Process>, batch: &mut Batch) {
         for (id, place) in model.ops.iter().filter(|(_, place)| self.is_news(place)) {
             match &place.state {
                 State::Live(op) => {

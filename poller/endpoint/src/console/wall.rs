@@ -12,13 +12,21 @@ const SECOND: u64 = 1_000_000_000;
 
 /// Where the two clocks met.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Anchor {
+pub(crate) struct Anchor {
     monotonic_ns: u64,
     /// Since 1970.
     wall_ns: u64,
 }
 
 impl Anchor {
+    /// Where the wall clock, since 1970, showed `wall_ns`.
+    pub(super) fn at(monotonic_ns: u64, wall_ns: u64) -> Self {
+        Self {
+            monotonic_ns,
+            wall_ns,
+        }
+    }
+
     pub(super) fn now() -> Self {
         let monotonic_ns = view::now_ns();
         Self {
@@ -28,8 +36,8 @@ impl Anchor {
     }
 
     fn wall_ns(self, ns: u64) -> u64 {
-        (self.wall_ns + ns.saturating_sub(self.monotonic_ns))
-            .saturating_sub(self.monotonic_ns.saturating_sub(ns))
+        let after_ns = ns.saturating_sub(self.monotonic_ns);
+        (self.wall_ns.saturating_add(after_ns)).saturating_sub(self.monotonic_ns.saturating_sub(ns))
     }
 
     /// A time on the monotonic clock, as the protocol writes it.

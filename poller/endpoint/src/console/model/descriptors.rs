@@ -1,35 +1,33 @@
 //! Descriptors, their deadlines, and who waits for them.
 
-use netpoller_core::internals::{self, RawRow, RawSide, Slot};
-use netpoller_core::view::Row;
-use netpoller_core::{Direction, Kind, Poller, Transition};
+use netpoller_core::{Direction, Kind};
 
-use super::{Listed, Model, Timer};
+use super::{At, Listed, Model, Timer};
 use crate::console::attributes::{self, is_armed};
 use crate::console::entities::{Meta, Op, Resource, ResourceKind};
-use crate::console::tasks::count;
+use crate::console::process::{Process, Reading, SideWords};
 use crate::console::wall::Anchor;
 
-impl Model {
+impl<P: Process> Model<P> {
     /// Lists a descriptor if there is room.
-    pub(super) fn list(&mut self, poller: &Poller, desc: Slot<'_>, raw: &RawRow) -> bool {
-        let Some(parent) = self.pollers.get(&internals::id(poller)) else {
+    pub(super) fn list(&mut self, poller: At, row: P::Row) -> bool {
+        let Some(parent) = self.pollers.get(&poller.number) else {
             return false;
         };
         if self.descriptors.len() >= self.sizes.descriptors {
             return false;
         }
-        let (kind, concrete_type) = attributes::kind(raw);
+        let (kind, concrete_type) = attributes::kind(row.kind());
         let resource = Resource {
-            meta: match raw.kind {
+            meta: match row.kind() {
                 Kind::Timer => Meta::Timer,
                 _ => Meta::Descriptor,
             },
             parent: Some(parent.resource),
             kind,
             concrete_type,
-            location: raw.opened_location,
-            created_ns: raw.opened_at_ns,
+            location: row.opened(),
+            created_ns: row.opened_at_ns(),
             is_internal: false,
             attributes: Vec::new(),
         };
@@ -42,52 +40,56 @@ impl Model {
         // As it was before anything happened to it, so that all of it is new.
         let listed = Listed {
             resource,
-            row: *raw,
+            row: row.clone(),
             seen: 0,
             sides: Default::default(),
         };
         self.descriptors
-            .insert((internals::id(poller), raw.slot), listed);
-        self.refresh(poller, desc, raw);
+            .insert((poller.number, row.id().slot), listed);
+        self.refresh(poller, row);
         true
     }
 
     /// Brings what is shown of a listed descriptor up to date.
-    pub(super) fn refresh(&mut self, poller: &Poller, desc: Slot<'_>, raw: &RawRow) {
-        let key = (internals::id(poller), raw.slot);
+    pub(super) fn refresh(&mut self, poller: At, row: P::Row) {
+        let key = (poller.number, row.id().slot);
         // Taken out for the while, so that all else can be changed beside it.
         let Some(mut listed) = self.descriptors.remove(&key) else {
             return;
         };
-        let before = (listed.seen != 0).then_some(listed.row);
+        let before = std::mem::replace(&mut listed.row, row);
+        let before = (listed.seen != 0).then_some(before);
         listed.seen = self.sample;
-        listed.row = *raw;
-        let row = (before != Some(*raw)).then(|| desc.row(&mut self.reader, poller, raw));
+        let row = &listed.row;
+        let is_changed = before.as_ref() != Some(row);
+        let words = is_changed.then(|| self.process.words(poller.index, row));
+        let words = words.flatten();
         for direction in Direction::ALL {
             // For each sample: it keeps the task from being taken for one that is gone.
-            let side = &raw.sides[direction.index()];
             let task = self.people.find(
                 &mut self.tasks,
-                raw,
+                &listed.row,
                 direction,
                 self.sample,
                 self.sampled_ns,
             );
             listed.sides[direction.index()].task = task;
-            let earlier = before.as_ref().map(|row| &row.sides[direction.index()]);
-            if let Some(row) = &row
-                && earlier != Some(side)
+            let is_same = |before: &P::Row| listed.row.is_same(before, direction);
+            if let Some(words) = &words
+                && !before.as_ref().is_some_and(is_same)
             {
-                self.refresh_waits(&mut listed, row, earlier, direction);
+                let words = &words.sides[direction.index()];
+                self.refresh_waits(&mut listed, words, before.as_ref(), direction);
             }
         }
-        if raw.kind == Kind::Timer {
-            let deadline_ns = raw.sides[0].deadline_ns;
+        if listed.row.kind() == Kind::Timer {
+            let deadline_ns = listed.row.side(Direction::Read).deadline_ns;
             let attributes = attributes::of_deadline(deadline_ns, None, self.sampled_ns);
             self.replace(listed.resource, attributes);
         } else {
-            if let Some(row) = row {
-                self.replace(listed.resource, attributes::of_descriptor(&row));
+            if let Some(words) = words {
+                let attributes = attributes::of_descriptor(&listed.row, words);
+                self.replace(listed.resource, attributes);
             }
             for direction in Direction::ALL {
                 self.refresh_deadline(&mut listed, direction);
@@ -116,32 +118,37 @@ impl Model {
     /// The waits of one direction, which has changed since `earlier`.
     fn refresh_waits(
         &mut self,
-        listed: &mut Listed,
-        row: &Row,
-        earlier: Option<&RawSide>,
+        listed: &mut Listed<P::Row>,
+        words: &SideWords,
+        earlier: Option<&P::Row>,
         direction: Direction,
     ) {
         let Listed {
             resource,
-            row: raw,
+            row,
             sides,
             ..
         } = listed;
-        let (side, shown) = (&raw.sides[direction.index()], &mut sides[direction.index()]);
-        let parks = count(side, Transition::Park)
-            .saturating_sub(earlier.map_or(0, |side| count(side, Transition::Park)));
+        let shown = &mut sides[direction.index()];
+        let side = row.side(direction);
+        let earlier = earlier.map(|row| row.side(direction));
+        let parks = side
+            .parks
+            .saturating_sub(earlier.map_or(0, |side| side.parks));
         let Some(task) = shown.task else {
             // Nobody has waited yet, or there was no number left for who did.
-            self.dropped.tasks += parks;
-            self.dropped.ops += parks;
+            if row.who(direction).is_some() {
+                self.dropped.tasks = self.dropped.tasks.saturating_add(parks);
+                self.dropped.ops = self.dropped.ops.saturating_add(parks);
+            }
             return;
         };
         self.tasks.update(task, self.sample, |task| {
             let stats = task.stats;
-            task.stats.add(side, earlier);
+            task.stats.add(&side, earlier.as_ref());
             task.stats != stats
         });
-        let mut op = op(*resource, row, raw, direction, task, self.anchor);
+        let mut op = op(*resource, row, words, direction, task, self.anchor);
         let known = shown.op.zip(shown.op.and_then(|id| self.ops.get(id)));
         match known.map(|(id, known)| (id, known.source, known.created_ns)) {
             Some((id, source, created_ns)) if source == op.source => {
@@ -158,14 +165,14 @@ impl Model {
                 }
                 shown.op = self.ops.insert(op, self.sample, self.sampled_ns);
                 if shown.op.is_none() {
-                    self.dropped.ops += parks;
+                    self.dropped.ops = self.dropped.ops.saturating_add(parks);
                 }
             }
         }
     }
 
-    fn refresh_deadline(&mut self, listed: &mut Listed, direction: Direction) {
-        let side = &listed.row.sides[direction.index()];
+    fn refresh_deadline(&mut self, listed: &mut Listed<P::Row>, direction: Direction) {
+        let side = listed.row.side(direction);
         let shown = &mut listed.sides[direction.index()];
         if !is_armed(side.deadline_ns) {
             if let Timer::Shown(id) = shown.timer {
@@ -185,7 +192,7 @@ impl Model {
             parent: Some(listed.resource),
             kind: ResourceKind::Timer,
             concrete_type: "Deadline".into(),
-            location: internals::line(&listed.row, direction).or(listed.row.opened_location),
+            location: listed.row.line(direction).or_else(|| listed.row.opened()),
             created_ns: self.sampled_ns,
             is_internal: false,
             attributes,
@@ -205,21 +212,21 @@ impl Model {
 
 fn op(
     resource: u64,
-    row: &Row,
-    raw: &RawRow,
+    row: &impl Reading,
+    words: &SideWords,
     direction: Direction,
     task: u64,
     anchor: Anchor,
 ) -> Op {
     let side = row.side(direction);
-    let (source, waits) = attributes::waits(raw, direction);
+    let (source, waits) = attributes::waits(row, direction);
     Op {
         resource,
         source,
-        created_ns: row.opened_at_ns,
+        created_ns: row.opened_at_ns(),
         waits,
         since_ns: side.since_ns,
         task,
-        attributes: attributes::of_wait(side, anchor),
+        attributes: attributes::of_wait(&side, words, anchor),
     }
 }

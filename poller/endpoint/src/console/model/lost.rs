@@ -2,25 +2,23 @@
 
 use std::collections::HashSet;
 
-use netpoller_core::{Poller, internals};
+use super::{At, Model};
+use crate::console::process::{Process, Reading};
 
-use super::Model;
-
-impl Model {
+impl<P: Process> Model<P> {
     /// Tells of the tasks whose waiter is stuck, as the lints find it, that they have lost their
     /// waker: tokio-console warns of those, and nothing else will ever wake them.
-    pub(super) fn find_lost(&mut self, pollers: &[Poller]) {
+    pub(super) fn find_lost(&mut self, pollers: &[At]) {
         let mut lost = HashSet::new();
-        for poller in pollers {
-            let id = internals::id(poller);
-            let Some(followed) = self.pollers.get_mut(&id) else {
+        for At { index, number } in pollers {
+            if !self.pollers.contains_key(number) {
                 continue;
-            };
-            let listed = self.descriptors.iter().filter(|(key, _)| key.0 == id);
+            }
+            let listed = self.descriptors.iter().filter(|(key, _)| key.0 == *number);
             let rows = listed.map(|(_, listed)| &listed.row);
-            for (slot, generation, direction) in followed.watch.look(poller, rows) {
-                let listed = self.descriptors.get(&(id, slot));
-                let listed = listed.filter(|listed| listed.row.generation == generation);
+            for (id, direction) in self.process.lost(*index, rows) {
+                let listed = self.descriptors.get(&(*number, id.slot));
+                let listed = listed.filter(|listed| listed.row.id() == id);
                 lost.extend(listed.and_then(|listed| listed.sides[direction.index()].task));
             }
         }

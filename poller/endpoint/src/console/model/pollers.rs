@@ -2,27 +2,23 @@
 
 use std::collections::HashMap;
 
-use netpoller_core::internals::StuckWatch;
-use netpoller_core::view::recorder::Cursor;
-use netpoller_core::{Poller, internals};
-
 use super::{Followed, Model};
 use crate::console::attributes;
 use crate::console::entities::{Attribute, Meta, Resource, ResourceKind};
+use crate::console::process::{PollerNow, Process};
 
-impl Model {
+impl<P: Process> Model<P> {
     /// Whether the poller is shown.
-    pub(super) fn follow(&mut self, poller: &Poller) -> bool {
-        let stats = poller.stats();
-        let id = internals::id(poller);
-        let overwritten = self.pollers.get(&id).map_or(0, |poller| poller.overwritten);
-        let attributes = attributes::of_poller(&stats, overwritten);
-        if let Some(followed) = self.pollers.get_mut(&id) {
+    pub(super) fn follow(&mut self, now: &PollerNow) -> bool {
+        let known = self.pollers.get(&now.number);
+        let overwritten = known.map_or(0, |poller| poller.overwritten);
+        let attributes = attributes::of_poller(now, overwritten);
+        if let Some(followed) = self.pollers.get_mut(&now.number) {
             followed.seen = self.sample;
             let (resource, wake) = (followed.resource, followed.wake);
             self.replace(resource, attributes);
-            if let Some((id, fd)) = wake {
-                self.replace(id, attributes::of_break(&stats, fd));
+            if let Some((id, breaks)) = wake.zip(now.breaks) {
+                self.replace(id, attributes::of_break(&breaks));
             }
             return true;
         }
@@ -32,7 +28,7 @@ impl Model {
             kind: ResourceKind::Other("poller"),
             concrete_type: "Epoll".into(),
             location: None,
-            created_ns: stats.info().created_at_ns,
+            created_ns: now.created_at_ns,
             is_internal: false,
             attributes,
         };
@@ -43,30 +39,27 @@ impl Model {
             self.dropped.resources += 1;
             return false;
         };
-        let wake = internals::break_fd(poller).and_then(|fd| {
+        let wake = now.breaks.and_then(|breaks| {
             let eventfd = Resource {
                 meta: Meta::Descriptor,
                 parent: Some(resource),
                 kind: ResourceKind::Other("eventfd"),
                 concrete_type: "EventFd".into(),
                 location: None,
-                created_ns: stats.info().created_at_ns,
+                created_ns: now.created_at_ns,
                 is_internal: true,
-                attributes: attributes::of_break(&stats, fd),
+                attributes: attributes::of_break(&breaks),
             };
-            let id = self.resources.insert(eventfd, self.sample, self.sampled_ns);
-            id.zip(Some(fd))
+            self.resources.insert(eventfd, self.sample, self.sampled_ns)
         });
         let followed = Followed {
             resource,
             wake,
-            recorded: Cursor::oldest(poller),
             running: HashMap::new(),
             overwritten: 0,
-            watch: StuckWatch::new(self.options.clone()),
             seen: self.sample,
         };
-        self.pollers.insert(id, followed);
+        self.pollers.insert(now.number, followed);
         true
     }
 

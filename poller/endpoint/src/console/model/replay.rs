@@ -1,32 +1,32 @@
 //! Who ran when, from the flight recorder.
 
 use netpoller_core::view::EventKind;
-use netpoller_core::{Poller, internals};
 
-use super::Model;
+use super::{At, Model};
+use crate::console::process::{Process, Reading};
 use crate::console::tasks::Weight;
 
-impl Model {
+impl<P: Process> Model<P> {
     /// What the flight recorder has recorded since.
-    pub(super) fn replay(&mut self, poller: &Poller) {
-        let Some(followed) = self.pollers.get_mut(&internals::id(poller)) else {
+    pub(super) fn replay(&mut self, poller: At) {
+        let Some(followed) = self.pollers.get_mut(&poller.number) else {
             return;
         };
         let mut events = std::mem::take(&mut self.events);
         events.clear();
-        let lost = followed.recorded.read(poller, &mut events);
-        followed.overwritten += lost;
-        if lost > 0 {
+        let heard = self.process.events(poller.index, &mut events);
+        followed.overwritten = followed.overwritten.saturating_add(heard.overwritten);
+        if heard.is_cut {
             // What is missing may have ended a run.
             followed.running.clear();
         }
-        let weight = Weight::of(events.len() as u64, lost);
+        let weight = Weight::of(heard.read, heard.lost);
         for event in &events {
             match event.kind {
                 EventKind::Run => {
-                    let listed = self.descriptors.get(&(internals::id(poller), event.slot));
+                    let listed = self.descriptors.get(&(poller.number, event.id.slot));
                     let task = listed
-                        .filter(|listed| listed.row.generation == event.generation)
+                        .filter(|listed| listed.row.id() == event.id)
                         .zip(event.direction)
                         .and_then(|(listed, direction)| listed.sides[direction.index()].task);
                     // Whoever this thread has resumed before is over, and has not parked.

@@ -12,6 +12,7 @@ use prost::Message;
 
 use super::script::{Script, open, pair, park, tell};
 use super::validate::Client;
+use crate::console::live::Live;
 use crate::console::model::{Model, Sizes};
 use crate::console::update::ClientView;
 use crate::limits::MAX_MESSAGE;
@@ -144,7 +145,7 @@ fn what_the_flight_recorder_overwrote_is_told_of_the_poller_and_is_not_dropped()
 }
 
 /// The stats of the messages by which a new client is told of a model.
-fn stats_told(model: &Model) -> (resources::Stats, async_ops::Stats, tasks::Stats) {
+fn stats_told(model: &Model<Live>) -> (resources::Stats, async_ops::Stats, tasks::Stats) {
     let updates = ClientView::nothing(model, false).updates(model);
     let resource = |update: &Update| {
         let stats = update.resource_update.as_ref()?.stats_update.get(&ENDED);

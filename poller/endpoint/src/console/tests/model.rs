@@ -190,7 +190,7 @@ fn who_connects_is_seen_connecting_and_then_waiting_for_room_as_another_op() {
 #[test]
 fn a_task_that_is_stuck_has_lost_its_waker_until_it_is_not_and_others_keep_theirs() {
     let mut script = Script::new("stuck");
-    let options = &mut script.model.options;
+    let options = &mut script.model.process.options;
     for lint in [Lint::StuckWaiter, Lint::LostEdge] {
         *options = options.clone().hold(lint, Duration::ZERO);
     }

@@ -8,13 +8,15 @@ use netpoller_core::internals::{RawRow, Slot};
 use netpoller_core::{Desc, Kind, Poller};
 
 use super::validate::{Client, Known};
-use crate::console::model::{Look, Model, Sizes};
+use crate::console::live::{Live, Look};
+use crate::console::model::{Model, Sizes};
+use crate::console::process::Process;
 use crate::console::update::ClientView;
 
 /// A model and a client of it.
 pub(super) struct Script {
     pub(super) poller: Poller,
-    pub(super) model: Model,
+    pub(super) model: Model<Live>,
     pub(super) view: ClientView,
     pub(super) client: Client,
     /// What its clock is ahead, in nanoseconds.
@@ -28,7 +30,7 @@ impl Script {
 
     /// Of which no more is shown than this.
     pub(super) fn with(name: &str, sizes: Sizes) -> Self {
-        let model = Model::new(sizes);
+        let model = Model::new(Live::new(), sizes);
         Self {
             poller: Poller::builder().name(name).build().unwrap(),
             view: ClientView::nothing(&model, false),
@@ -52,12 +54,16 @@ impl Script {
 
     /// Looks by rows that are read so, and tells nobody.
     pub(super) fn look_through(&mut self, read: fn(Slot<'_>) -> Option<RawRow>) {
-        let now = Look::at(std::slice::from_ref(&self.poller));
-        self.model.look(Look {
+        self.model.look(Look { read, ..self.now() });
+    }
+
+    /// What there is to look at.
+    pub(super) fn now(&self) -> Look {
+        let now = Look::at(vec![self.poller.clone()]);
+        Look {
             now_ns: now.now_ns + self.ahead_ns,
-            read,
             ..now
-        });
+        }
     }
 
     pub(super) fn live(&self, kind: &str) -> Vec<(u64, Known)> {
@@ -77,7 +83,11 @@ impl Script {
 }
 
 #[track_caller]
-pub(super) fn tell(model: &Model, view: &mut ClientView, client: &mut Client) -> usize {
+pub(super) fn tell(
+    model: &Model<impl Process>,
+    view: &mut ClientView,
+    client: &mut Client,
+) -> usize {
     let updates = view.updates(model);
     assert!(
         !updates.is_empty(),

@@ -11,7 +11,8 @@ use netpoller_core::{Direction, Kind as DescriptorKind, Poller};
 use prost_types::Timestamp;
 
 use super::validate::Client;
-use crate::console::model::{Look, Model, Sizes};
+use crate::console::live::{Live, Look};
+use crate::console::model::{Model, Sizes};
 use crate::console::update::ClientView;
 
 /// The messages about a poller with one descriptor on which somebody waits.
@@ -25,8 +26,8 @@ fn updates() -> Vec<Update> {
             .poll(&mut Context::from_waker(Waker::noop()))
             .is_pending()
     );
-    let mut model = Model::new(Sizes::default());
-    model.look(Look::at(std::slice::from_ref(&poller)));
+    let mut model = Model::new(Live::new(), Sizes::default());
+    model.look(Look::at(vec![poller.clone()]));
     ClientView::nothing(&model, false).updates(&model)
 }
 
