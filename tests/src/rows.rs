@@ -57,6 +57,7 @@ pub fn parked_reader() -> Descriptor {
         }),
         torn: false,
         stale: false,
+        connect_parks: 0,
         socket: Some(Socket {
             tcp_state: "ESTABLISHED".into(),
             recvq: Some(0),

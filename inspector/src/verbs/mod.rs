@@ -134,9 +134,9 @@ verbs! {
         after_help = "Examples:\n  netpoller record -o incident.npl --for 5min\n  netpoller -t pid:4242 record -o incident.npl --max-size 200MiB\n  netpoller -t file:incident.npl doctor\n  netpoller -t file:incident.npl ls waiters --at -30s\n  netpoller -t file:incident.npl events -w 'peer~10.0.0.7'\n\nRecorded are the table with what the kernel knows of the sockets and the statistics, each --interval; the events of the flight recorder; and each 10 s a diagnosis and the lines that open descriptors. Ctrl-C ends it. What has been written is whole at each moment: a recorder that is killed loses the last two seconds."
     )]
     Record(record::RecordArgs),
-    /// Tell a recording to any client, as it went on.
+    /// Tell a recording to any client, as it went on, tokio-console among them.
     #[command(
-        after_help = "Examples:\n  netpoller -t file:incident.npl replay --serve ./replay.sock\n  netpoller -t file:incident.npl replay --serve ./replay.sock --at -30s --speed 0.1\n  netpoller -t unix:./replay.sock                          the terminal UI, as if it happened now\n  netpoller -t unix:./replay.sock watch waiters\n\nAll who ask are told of the same moment, which goes on as time does. At its end it stays there. Verbs need no replay to read a recording: `netpoller -t file:incident.npl ls`."
+        after_help = "Examples:\n  netpoller -t file:incident.npl replay --serve ./replay.sock\n  netpoller -t file:incident.npl replay --serve ./replay.sock --at -30s --speed 0.1\n  netpoller -t unix:./replay.sock                          the terminal UI, as if it happened now\n  netpoller -t unix:./replay.sock watch waiters\n  tokio-console file://localhost$PWD/replay.sock           the stock one\n\nAll who ask are told of the same moment, which goes on as time does. At its end it stays there. What the recording does not hold, tokio-console is not told either: the number of the eventfd, and who waited last where nobody was ever seen waiting. Verbs need no replay to read a recording: `netpoller -t file:incident.npl ls`."
     )]
     Replay(replay::ReplayArgs),
     /// Write the events as a Perfetto trace: who waited where, what woke it and when it ran, on a

@@ -11,12 +11,14 @@ use crate::failure::{Failure, note};
 use crate::globals::Globals;
 use crate::source::{Replay, Target, TargetSpec};
 use crate::text;
+use crate::verbs::session::for_tokio_console;
 use crate::verbs::verb::{NONE, Usage, Verb};
 
 /// Where, and how fast.
 #[derive(Debug, Args)]
 pub(crate) struct ReplayArgs {
-    /// Unix socket to answer at: unix:PATH, or /path. This user and root may connect.
+    /// Unix socket to answer at: unix:PATH, or /path. This user and root may connect, with
+    /// tokio-console too.
     #[arg(long, value_name = "SOCKET")]
     serve: Socket,
     /// So many times as fast as it went on; 0 stays at one moment.
@@ -74,6 +76,7 @@ impl Verb for ReplayArgs {
             let endpoint = Server::builder()
                 .listen(self.serve.0.clone())
                 .tell(replay.inspector())
+                .tell_console(replay.console())
                 .start()
                 .map_err(|error| Failure::Runtime(format!("--serve: {error}")))?;
             let left = replay.left().as_secs_f64() / self.speed;
@@ -87,6 +90,8 @@ impl Verb for ReplayArgs {
             super::print(|out| {
                 let target = endpoint.target();
                 writeln!(out, "attach with: netpoller -t {target}")?;
+                let console = for_tokio_console(target);
+                writeln!(out, "        or: tokio-console {console}")?;
                 Ok(writeln!(out, "{left}; Ctrl-C ends it")?)
             })?;
             let failed = |error| Failure::Runtime(format!("catching signals: {error}"));

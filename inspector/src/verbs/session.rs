@@ -2,6 +2,7 @@
 
 use std::future::Future;
 use std::io::{self, BufWriter, Write};
+use std::path::Path;
 use std::time::Duration;
 
 use crate::failure::{Failure, note};
@@ -120,4 +121,16 @@ pub(crate) fn print(
     write(&mut out)?;
     out.flush()?;
     Ok(())
+}
+
+/// The place of an endpoint, as tokio-console names it.
+pub(crate) fn for_tokio_console(target: &str) -> String {
+    match target.strip_prefix("unix:") {
+        Some(path) => {
+            let whole = std::path::absolute(path);
+            let path = whole.as_deref().unwrap_or(Path::new(path));
+            format!("file://localhost{}", path.display())
+        }
+        None => target.replacen("tcp:", "http://", 1),
+    }
 }

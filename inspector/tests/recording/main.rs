@@ -1,6 +1,7 @@
 //! `netpoller record`, and a recording as a target: what the verbs say of it is what they say of
 //! the process.
 
+mod console;
 mod damaged;
 mod diff;
 mod moments;

@@ -3,13 +3,13 @@
 use super::*;
 
 /// A recording that is replayed.
-struct Replayed {
+pub(super) struct Replayed {
     child: std::process::Child,
-    target: String,
+    pub(super) target: String,
 }
 
 impl Replayed {
-    fn start(process: &Process, recording: &str, arguments: &[&str]) -> Self {
+    pub(super) fn start(process: &Process, recording: &str, arguments: &[&str]) -> Self {
         use std::io::BufRead as _;
         let socket = process.path("replay.sock");
         let socket = socket.to_str().expect("UTF-8");
@@ -24,7 +24,7 @@ impl Replayed {
         Self { child, target }
     }
 
-    fn end(mut self) {
+    pub(super) fn end(mut self) {
         let pid = Pid::from_child(&self.child);
         kill_process(pid, Signal::INT).expect("it runs");
         assert!(self.child.wait().expect("it ends").success());

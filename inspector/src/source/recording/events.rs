@@ -98,6 +98,11 @@ pub(super) struct Losses {
 }
 
 impl Losses {
+    /// How many that is.
+    pub(super) fn count(self) -> u64 {
+        self.lost.saturating_add(self.dropped)
+    }
+
     pub(super) fn before(past: &Past, at_ns: u64) -> Self {
         // Of all blocks the last that has a frame from before that moment.
         let before = until(past, at_ns).rev().find_map(|block| {
@@ -128,6 +133,7 @@ impl Losses {
 ///
 /// Frames come in their order, and an event may come in a later one than some that happened after
 /// it, where one thread was read before another. So those of a block wait for the next block.
+#[derive(Debug)]
 pub(super) struct Forward {
     past: Arc<Past>,
     wanted: Wanted,
@@ -137,6 +143,8 @@ pub(super) struct Forward {
     read: VecDeque<Event>,
     /// Of what happened until then all was read; nothing is known to be if there is none.
     settled_ns: Option<u64>,
+    /// What had been lost by the last frame that was read.
+    losses: Losses,
 }
 
 impl Forward {
@@ -146,6 +154,7 @@ impl Forward {
         let next = past.blocks(0).iter().position(is_near);
         Self {
             next: next.unwrap_or(usize::MAX),
+            losses: Losses::default(),
             past,
             wanted,
             read: VecDeque::new(),
@@ -169,6 +178,11 @@ impl Forward {
         }
     }
 
+    /// What had been lost by what was read last.
+    pub(super) fn losses(&self) -> Losses {
+        self.losses
+    }
+
     /// Reads the next block; false if there is none.
     fn read_block(&mut self) -> bool {
         let past = Arc::clone(&self.past);
@@ -181,6 +195,10 @@ impl Forward {
         self.settled_ns = self.settled_ns.max(self.read.back().map(|it| it.at_ns));
         for told in past.entries(block).unwrap_or_default() {
             if let Told::Transitions(frame) = told {
+                self.losses = Losses {
+                    lost: frame.lost,
+                    dropped: frame.dropped,
+                };
                 let wanted = frame.events.into_iter().filter(|it| self.wanted.admits(it));
                 self.read.extend(wanted);
             }

@@ -17,9 +17,11 @@
 //! | `events`, `waits` | what happened, and the latencies that follow from it |
 //! | `sending` | messages one after another |
 //! | `service`, `streams` | answers in the messages of the protocol |
+//! | `console` | what tokio-console is told of it |
 //! | `replay` | telling it to others as it went on |
 
 mod block;
+mod console;
 mod entries;
 mod events;
 mod memory;

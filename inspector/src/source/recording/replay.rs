@@ -3,9 +3,11 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use netpoller_endpoint::told::Teller;
 use netpoller_proto::v1::inspector_server::Inspector;
 use tokio::time::{MissedTickBehavior, interval};
 
+use super::console::Console;
 use super::past::Past;
 use super::service::Service;
 use crate::failure::Failure;
@@ -54,6 +56,11 @@ impl Replay {
     /// Who answers for it.
     pub(crate) fn inspector(&self) -> impl Inspector + use<> {
         Service::new(Arc::clone(&self.past)).at(Arc::clone(&self.cursor))
+    }
+
+    /// Who answers tokio-console for it.
+    pub(crate) fn console(&self) -> impl Teller + use<> {
+        Console::new(Arc::clone(&self.past), Arc::clone(&self.cursor))
     }
 
     /// Goes on to its end, so many times as fast as it was; then it stays there, and is told again

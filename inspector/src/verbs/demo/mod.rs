@@ -30,7 +30,7 @@ use crate::out::Format;
 use crate::paint::is_dumb;
 use crate::source::{Target, TargetSpec, choose};
 use crate::tui;
-use crate::verbs::session::block_on;
+use crate::verbs::session::{block_on, for_tokio_console};
 use crate::verbs::tui::{options, usage};
 use crate::verbs::verb::{NO_CSV, Usage, Verb};
 use plant::{Fault, Plants};
@@ -177,14 +177,6 @@ fn listen(asked: Option<&inspect::Listen>) -> inspect::Builder {
     match asked {
         Some(place) if *place != usual => builder.listen(place.clone()).listen(usual),
         _ => builder.listen(usual),
-    }
-}
-
-/// The same place, as tokio-console names it.
-fn for_tokio_console(target: &str) -> String {
-    match target.strip_prefix("unix:") {
-        Some(path) => format!("file://localhost{path}"),
-        None => target.replacen("tcp:", "http://", 1),
     }
 }
 
