@@ -1,4 +1,4 @@
-//! The stock tokio-console in a real terminal, attached to the demo.
+//! The stock tokio-console in a real terminal, attached to the demo, and to a recording of it.
 //!
 //! It is `$TOKIO_CONSOLE`, or `tokio-console` in the path: `cargo install --locked
 //! tokio-console@0.1.14`.
@@ -148,6 +148,53 @@ fn it_attaches_to_the_unix_socket_too() {
     assert!(demo.url.starts_with("file://localhost/"), "{}", demo.url);
     let terminal = Terminal::open(&demo.url);
     terminal.shows_row(&["⏸", "serve", "task", "service.rs:"]);
+}
+
+#[test]
+#[ignore = "needs tmux and tokio-console"]
+fn it_attaches_to_a_recording_that_is_replayed() {
+    let demo = Demo::start_with("default", 10, &["--plant", "stuck-waiter"]);
+    let path = demo.url.strip_prefix("file://localhost").expect("a socket");
+    let scratch = TempDir::new().expect("make a directory");
+    let recording = scratch.path().join("demo.npl");
+    // A diagnosis takes some seconds.
+    let recorded = netpoller(scratch.path())
+        .args(["-t", &format!("unix:{path}"), "record", "--for", "8s"])
+        .arg("-o")
+        .arg(&recording)
+        .output()
+        .expect("it runs");
+    assert!(recorded.status.success(), "{recorded:?}");
+    drop(demo);
+
+    let socket = scratch.path().join("replay.sock");
+    let mut command = netpoller(scratch.path());
+    command
+        .arg("-t")
+        .arg(format!("file:{}", recording.display()));
+    command
+        .args(["replay", "--at", "-3s", "--serve"])
+        .arg(&socket);
+    // It says that on stderr when it has come to its end, and tells it further on.
+    let _replay = Running::start(scratch, command, &["netpoller: it has come to its end"]);
+    let terminal = Terminal::open(&format!("file://localhost{}", socket.display()));
+    terminal.shows_row(&["⏸", "serve", "task", "service.rs:"]);
+    terminal.shows_row(&["⚠ 1", "⏸", "stuck-reader", "task", "waits.rs:"]);
+    terminal.press(&["r"]);
+    terminal.shows("resources", |screen| screen.contains("Resources ("));
+    terminal.press(&["i"]);
+    terminal.shows_row(&["1", "n/a", "poller", "Epoll", "descriptors=", "waiters="]);
+    terminal.shows_row(&["2", "eventfd", "EventFd", "🔒", "requested="]);
+    terminal.press(&["i"]);
+    by_kind(&terminal);
+    terminal.shows_row(&[
+        "tcp",
+        "PollDesc<TcpStream>",
+        "0fd=",
+        "1rd=",
+        "fdseq=",
+        "peer=",
+    ]);
 }
 
 #[test]

@@ -118,3 +118,101 @@ impl Told {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use netpoller_proto::v1::{Event, TransitionsFrame, WatchFrame};
+
+    use super::*;
+    use crate::fixture;
+    use crate::source::recording::writer::Writer;
+
+    const MS: u64 = 1_000_000;
+    const MINUTE_MS: u64 = 60_000;
+
+    fn event(kind: EventKind, ms: u64) -> Event {
+        Event {
+            at_ns: fixture::NOW_NS + ms * MS,
+            id: "1.1".to_owned(),
+            kind: kind.into(),
+            ..Event::default()
+        }
+    }
+
+    /// A recording with a block for the events that were told at each of these times, and how many
+    /// had been lost by then.
+    fn recorded(told: &[(u64, u64, Vec<Event>)]) -> Arc<Past> {
+        let mut file = Vec::new();
+        let server = fixture::server(3, fixture::NOW_NS);
+        let mut writer = Writer::new(&mut file, server).expect("written to memory");
+        let table = WatchFrame {
+            captured_at_ns: fixture::NOW_NS,
+            keyframe: true,
+            end: true,
+            ..WatchFrame::default()
+        };
+        writer.frame(table).expect("written");
+        for (ms, lost, events) in told {
+            let frame = TransitionsFrame {
+                captured_at_ns: fixture::NOW_NS + ms * MS,
+                events: events.clone(),
+                lost: *lost,
+                ..TransitionsFrame::default()
+            };
+            writer.transitions(frame).expect("written");
+            writer.flush().expect("written");
+        }
+        writer.finish("").expect("written");
+        drop(writer);
+        Arc::new(Past::of(Box::new(file)).expect("a recording"))
+    }
+
+    /// What is told at each of these times: when what is told happened, how many events were read
+    /// and lost, and whether some were left out.
+    async fn told(past: &Arc<Past>, at_ms: &[u64]) -> Vec<(Vec<u64>, u64, u64, bool)> {
+        let (begins_at_ns, ends_at_ns) = (past.begins_at_ns, past.ends_at_ns);
+        let cursor = Arc::new(Cursor::new(begins_at_ns, ends_at_ns, None));
+        let console = Console::new(Arc::clone(past), Arc::clone(&cursor));
+        let mut all = Vec::new();
+        for ms in at_ms {
+            cursor.go(fixture::NOW_NS + ms * MS);
+            let moment = console.tell().await.expect("a moment");
+            assert_eq!(moment.at_ns, fixture::NOW_NS + ms * MS);
+            let at_ms = moment.events.iter();
+            let at_ms = at_ms.map(|it| (it.at_ns - fixture::NOW_NS) / MS);
+            all.push((at_ms.collect(), moment.read, moment.lost, moment.is_cut));
+        }
+        all
+    }
+
+    #[tokio::test]
+    async fn what_happened_is_told_once_and_what_was_lost_is_counted() {
+        use EventKind::{Park, Poll, Run};
+        let past = recorded(&[
+            (
+                100,
+                5,
+                vec![event(Run, 50), event(Poll, 60), event(Park, 70)],
+            ),
+            (500, 7, vec![event(Run, 400)]),
+            (900, 7, vec![event(Park, 800)]),
+        ]);
+        let told = told(&past, &[0, 100, 100, 600, 900]).await;
+        let events: Vec<_> = told.iter().map(|it| it.0.clone()).collect();
+        assert_eq!(events, [vec![], vec![50, 70], vec![], vec![400], vec![800]]);
+        assert_eq!(told.iter().map(|it| it.1).sum::<u64>(), 5, "the poll too");
+        assert_eq!(told.iter().map(|it| it.2).sum::<u64>(), 7);
+        assert!(told.iter().all(|it| !it.3));
+    }
+
+    #[tokio::test]
+    async fn of_what_happened_before_a_minute_is_told_and_what_is_passed_over_is_not() {
+        let at = |ms| (ms, 0, vec![event(EventKind::Run, ms)]);
+        let past = recorded(&[at(10), at(MINUTE_MS), at(2 * MINUTE_MS), at(4 * MINUTE_MS)]);
+        let begun = told(&past, &[MINUTE_MS + 20]).await;
+        assert_eq!(begun[0].0, [MINUTE_MS]);
+        let passed = told(&past, &[20, 4 * MINUTE_MS]).await;
+        assert_eq!(passed[0], (vec![10], 1, 0, false));
+        assert_eq!(passed[1], (vec![4 * MINUTE_MS], 1, 0, true));
+    }
+}
