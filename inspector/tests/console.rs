@@ -157,9 +157,9 @@ fn it_attaches_to_a_recording_that_is_replayed() {
     let path = demo.url.strip_prefix("file://localhost").expect("a socket");
     let scratch = TempDir::new().expect("make a directory");
     let recording = scratch.path().join("demo.npl");
-    // A diagnosis takes some seconds.
+    // There is a diagnosis at the beginning, and another one after ten seconds.
     let recorded = netpoller(scratch.path())
-        .args(["-t", &format!("unix:{path}"), "record", "--for", "8s"])
+        .args(["-t", &format!("unix:{path}"), "record", "--for", "14s"])
         .arg("-o")
         .arg(&recording)
         .output()
