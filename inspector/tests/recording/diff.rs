@@ -47,6 +47,12 @@ fn what_has_changed_is_told_between_two_moments_two_recordings_and_a_recording_a
     let text = String::from_utf8_lossy(&text.stdout).into_owned();
     assert!(text.contains("0 opened, 1 closed, 0 changed"), "{text}");
     assert!(!text.contains('\u{1b}'), "{text}");
+    // A moment alone is of the recording that was named before it, whatever the target is.
+    let begins = format!("{second}@0s");
+    let within = process.ask(&live, &["diff", "--no-doctor", &begins, "@-100ms"]);
+    let text = String::from_utf8_lossy(&within.stdout);
+    let names = |line: &&str| line.contains("after.npl");
+    assert_eq!(text.lines().filter(names).count(), 2, "{text}");
 
     for (target, arguments, reason) in [
         (&live, &["diff", "@500ms"][..], "a moment is of a recording"),

@@ -70,7 +70,11 @@ impl Sides {
                 (false, Some(_)) => Err(no_recording()),
             };
         };
-        let (last, to_at) = of(Some(to));
+        let (last, to_at) = match &to.target {
+            // A moment alone is one of the recording that was named before it.
+            None if is_recording(&first) => (first.clone(), to.at),
+            _ => of(Some(to)),
+        };
         if first.target == last.target && from_at == to_at {
             return Err(Failure::Usage(
                 "both are the same: name two moments of a recording, as @10s @-10s, or nothing at all to compare a \
