@@ -26,7 +26,7 @@ use side::{Side, Sides};
 pub(crate) struct DiffArgs {
     /// What was before: TARGET, @MOMENT of the --target, or TARGET@MOMENT.
     from: Option<Side>,
-    /// What is after, where @MOMENT is one of the recording before; without it, a process --interval
+    /// What is after, where @MOMENT is of the recording before; without it, a process --interval
     /// later, and a recording at its end.
     to: Option<Side>,
     /// Do not look for faults, which takes a second at either end.
