@@ -50,7 +50,12 @@ take() {
 shows "1 FINDING"
 sleep 20 # For a past worth looking at.
 take waiters 2 "TASK"
+take waiters-grouped b "ROWS"
+in_tmux send-keys b b
 take latency 3 "P99"
+in_tmux send-keys Down Down Down Down Down Down Down Down
+take latency-over-time m "over time"
+in_tmux send-keys m
 take pollers 4 "ACTIVITY"
 take leaks 5 "SITE"
 take findings 6 "peer-not-reading"
