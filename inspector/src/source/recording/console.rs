@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 
 use netpoller_endpoint::told::{self, Teller};
-use netpoller_proto::v1::EventKind;
+use netpoller_proto::v1::{Event, EventKind};
 use tonic::Status;
 
 use super::events::{Forward, Losses, Wanted};
@@ -16,6 +16,8 @@ use crate::source::cursor::Cursor;
 const LOOK_BACK_NS: u64 = 60_000_000_000;
 /// Events that are told at a time, at most: the last ones.
 const EVENTS: usize = 1 << 16;
+/// Letters of a name in them.
+const LONGEST: usize = 512;
 
 /// Tells of a recording, at the moment that others choose.
 #[derive(Debug)]
@@ -77,13 +79,12 @@ impl Told {
     }
 
     fn go(&mut self, at_ns: u64) -> told::Moment {
-        let is_cut = at_ns.saturating_sub(self.at_ns) > LOOK_BACK_NS + 1;
-        if is_cut || at_ns < self.at_ns {
-            let moment = std::mem::replace(&mut self.moment, Moment::first(Arc::clone(&self.past)));
-            *self = Self {
-                moment,
-                ..Self::before(&self.past, at_ns)
-            };
+        let is_cut = at_ns < self.at_ns || at_ns.saturating_sub(self.at_ns) > LOOK_BACK_NS + 1;
+        if is_cut {
+            let from_ns = at_ns.saturating_sub(LOOK_BACK_NS);
+            self.events = Forward::from(Arc::clone(&self.past), from_ns, Wanted::default());
+            self.at_ns = from_ns.saturating_sub(1);
+            self.lost = Losses::before(&self.past, from_ns).count();
         }
         self.moment.go(at_ns);
         let (mut events, mut read, mut lost) = (VecDeque::new(), 0_u64, 0_u64);
@@ -93,7 +94,7 @@ impl Told {
             }
             read += 1;
             if matches!(event.kind(), EventKind::Run | EventKind::Park) {
-                events.push_back(event);
+                events.push_back(kept(event));
             }
             if events.len() > EVENTS {
                 events.pop_front();
@@ -119,9 +120,27 @@ impl Told {
     }
 }
 
+/// What is made use of, within bounds: what stands in a file may be of any length.
+fn kept(event: Event) -> Event {
+    let cut = |text: String| match text.len() > LONGEST {
+        true => text.chars().take(LONGEST).collect(),
+        false => text,
+    };
+    Event {
+        at_ns: event.at_ns,
+        poller: cut(event.poller),
+        id: cut(event.id),
+        direction: event.direction,
+        kind: event.kind,
+        thread: cut(event.thread),
+        argument: event.argument,
+        ..Event::default()
+    }
+}
+
 #[cfg(test)]
 mod tests {
-    use netpoller_proto::v1::{Event, TransitionsFrame, WatchFrame};
+    use netpoller_proto::v1::{TransitionsFrame, WatchFrame};
 
     use super::*;
     use crate::fixture;

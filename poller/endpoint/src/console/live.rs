@@ -78,6 +78,7 @@ impl Live {
 impl Process for Live {
     type Moment = Look;
     type Row = RawRow;
+    const KNOWS_THREADS: bool = true;
 
     async fn moment(&mut self) -> Result<Look, Status> {
         Ok(Look::at(view::pollers()))

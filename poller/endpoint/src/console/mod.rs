@@ -46,7 +46,9 @@
 //! The model asks a `Process`, and does not know which. Of this one nothing is copied that has not
 //! changed. Another one, such as one that was recorded, is what messages tell of it: of the same
 //! moment the same is shown, as far as they tell it. They do not tell the number of the eventfd,
-//! nor who waited last: that is who was last seen waiting.
+//! nor who waited last: that is who was last seen waiting. Events have the names of their threads,
+//! which several may have: a task was busy only from where it ran to where it parked again with
+//! nothing of that name between. What was overwritten is told of a process with one poller only.
 //!
 //! # Which numbers are exact
 //!

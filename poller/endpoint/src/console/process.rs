@@ -23,6 +23,8 @@ pub(crate) trait Process: Debug + Send + 'static {
     type Moment: Send;
     /// A row as it was read.
     type Row: Reading;
+    /// The number of a thread is that of one, and not of all that are called the same.
+    const KNOWS_THREADS: bool;
 
     /// Comes to what there is to look at now. What it has come to is not there a second time.
     fn moment(&mut self) -> impl Future<Output = Result<Self::Moment, Status>> + Send;

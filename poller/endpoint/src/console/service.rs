@@ -109,7 +109,11 @@ impl<P: Process> Instrument for Service<P> {
         let Some(Id { id }) = request.get_ref().id else {
             return Err(Status::invalid_argument("id: missing; name a task"));
         };
-        let born = look(&self.shared, |model| model.tasks.born(id)).await?;
+        // Whoever hangs up meanwhile must not take with him what was told.
+        let shared = Arc::clone(&self.shared);
+        let born = async move { look(&shared, |model| model.tasks.born(id)).await };
+        let failed = |_| Status::internal("the look has failed: a bug");
+        let born = tokio::spawn(born).await.map_err(failed)??;
         let born = born.ok_or_else(|| Status::not_found(format!("no task has the number {id}")))?;
         let (messages, stream) = Outlet::new(1, Peer::of(&request)?.session.stalled);
         tokio::spawn(details(self.shared.clone(), id, born, messages));

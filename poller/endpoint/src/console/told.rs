@@ -1,6 +1,6 @@
 //! Another process, or this one as it was: what messages tell of it.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::fmt::Debug;
 use std::hash::Hash;
 use std::sync::Arc;
@@ -23,6 +23,8 @@ use super::wall::Anchor;
 const LATEST_NS: u64 = 1 << 62;
 /// Letters of a text that are shown.
 const LONGEST: usize = 512;
+/// Pollers that are looked at.
+const MAX_POLLERS: usize = 1024;
 /// Threads whose numbers are remembered.
 const MAX_THREADS: usize = 4096;
 
@@ -46,7 +48,8 @@ pub struct Moment {
     pub stats: Option<Arc<GetStatsResponse>>,
     /// The last diagnosis.
     pub diagnosis: Option<DiagnoseResponse>,
-    /// The runs and the parks that happened since the moment before, by time.
+    /// The runs and the parks that happened since the moment before, by time. Those of a poller that
+    /// is not among the statistics are not shown.
     pub events: Vec<v1::Event>,
     /// All events that happened since, and those that nobody knows.
     pub read: u64,
@@ -69,6 +72,8 @@ pub(crate) struct Told {
     threads: Numbers<String>,
     /// The rows of each poller of the moment.
     tables: Vec<Vec<Row>>,
+    /// The events of each.
+    events: Vec<Vec<v1::Event>>,
     /// The rows in which somebody was last seen waiting, by poller and slot.
     waited: HashMap<(u32, u32), Waited>,
 }
@@ -105,6 +110,7 @@ impl Told {
             pollers: Numbers::new(),
             threads: Numbers::new(),
             tables: Vec::new(),
+            events: Vec::new(),
             waited: HashMap::new(),
         }
     }
@@ -124,6 +130,8 @@ impl Told {
 impl Process for Told {
     type Moment = Moment;
     type Row = Row;
+    /// Events have the names of theirs.
+    const KNOWS_THREADS: bool = false;
 
     async fn moment(&mut self) -> Result<Moment, Status> {
         self.teller.tell().await
@@ -131,26 +139,48 @@ impl Process for Told {
 
     fn begin(&mut self, moment: Moment) -> Begun {
         self.moment = moment;
-        if self.moment.stats.is_none() {
-            self.moment.stats = Some(Arc::new(without_counts(&self.moment.server)));
+        let stats = self.moment.stats.take();
+        let mut stats = stats.unwrap_or_else(|| Arc::new(without_counts(&self.moment.server)));
+        if !are_told_apart(&stats.pollers) {
+            // Their rows and events have no more than that name.
+            let mut names = HashSet::new();
+            let told = &mut Arc::make_mut(&mut stats).pollers;
+            told.retain(|it| {
+                let name = it.poller.as_ref().map(|poller| poller.name.clone());
+                name.is_some_and(|name| names.insert(name))
+            });
+            told.truncate(MAX_POLLERS);
         }
-        let stats = self.moment.stats.iter().flat_map(|stats| &stats.pollers);
-        let names = stats.filter_map(|it| Some(it.poller.as_ref()?.name.clone()));
-        let epoch = self.moment.stats.as_ref().map_or(0, |stats| stats.epoch);
-        let names: Vec<String> = names.collect();
+        let epoch = stats.epoch;
+        let names = stats.pollers.iter().filter_map(|it| it.poller.as_ref());
+        let names: Vec<String> = names.map(|poller| poller.name.clone()).collect();
+        self.moment.stats = Some(stats);
         let pollers = &mut self.pollers;
+        let is_there: HashSet<&str> = names.iter().map(String::as_str).collect();
         pollers
             .known
-            .retain(|(life, name), _| *life == epoch && names.contains(name));
+            .retain(|(life, name), _| *life == epoch && is_there.contains(name.as_str()));
         let mut by_name = HashMap::new();
-        for (index, name) in names.into_iter().enumerate() {
+        for (index, name) in names.iter().enumerate() {
             let number = pollers.of((epoch, name.clone()));
-            by_name.entry(name).or_insert((index, number));
+            by_name.insert(name.as_str(), (index, number));
+        }
+        if self.threads.known.len() > MAX_THREADS {
+            self.threads.known.clear();
+            // Who ran then has another number now.
+            self.moment.is_cut = true;
+        }
+        self.events = vec![Vec::new(); names.len()];
+        for event in std::mem::take(&mut self.moment.events) {
+            let place = by_name.get(event.poller.as_str());
+            if let Some(events) = place.and_then(|(index, _)| self.events.get_mut(*index)) {
+                events.push(event);
+            }
         }
         let mut before = std::mem::take(&mut self.waited);
         self.tables = vec![Vec::new(); self.stats().len()];
         for row in std::mem::take(&mut self.moment.rows) {
-            let Some((index, number)) = by_name.get(&row.poller) else {
+            let Some((index, number)) = by_name.get(row.poller.as_str()) else {
                 continue;
             };
             let key = (*number, row.slot);
@@ -171,6 +201,10 @@ impl Process for Told {
                 self.waited.insert(key, waited);
             }
             if let Some(table) = self.tables.get_mut(*index) {
+                // They come by their slots: of two lives of one the later holds.
+                if table.last().is_some_and(|last| last.now.slot == row.slot) {
+                    table.pop();
+                }
                 table.push(Row { now: row, waited });
             }
         }
@@ -213,19 +247,15 @@ impl Process for Told {
     }
 
     fn events(&mut self, poller: usize, events: &mut Vec<Event>) -> Heard {
-        if self.threads.known.len() > MAX_THREADS {
-            self.threads.known.clear();
-        }
-        let name = self.name(poller).to_owned();
-        let of_it = self.moment.events.iter().filter(|it| it.poller == name);
+        let of_it = self.events.get_mut(poller).map(std::mem::take);
         let threads = &mut self.threads;
-        events.extend(of_it.filter_map(|event| {
+        events.extend(of_it.unwrap_or_default().into_iter().filter_map(|event| {
             Some(Event {
                 at_ns: time(event.at_ns),
                 id: event.id.parse().ok()?,
                 direction: event.direction().word(),
                 kind: event.kind().word()?,
-                thread: threads.of(event.thread.clone()),
+                thread: threads.of(event.thread.chars().take(LONGEST).collect()),
                 argument: time(event.argument),
             })
         }));
@@ -277,7 +307,20 @@ impl Process for Told {
     fn end(&mut self) {
         self.moment = Moment::default();
         self.tables.clear();
+        self.events.clear();
     }
+}
+
+/// Whether each of them has a name of its own, and they are no more than are looked at.
+fn are_told_apart(pollers: &[PollerStats]) -> bool {
+    let mut names = HashSet::new();
+    let all = pollers
+        .iter()
+        .map(|it| it.poller.as_ref().map(|it| &it.name));
+    pollers.len() <= MAX_POLLERS
+        && all
+            .into_iter()
+            .all(|it| it.is_some_and(|it| names.insert(it)))
 }
 
 /// Which pollers there were, where nobody told what they had counted.

@@ -331,3 +331,104 @@ fn what_was_never_told_is_not_shown() {
         ("task", "G21")
     );
 }
+
+/// A poller of this name, and rows of it: each with its slot, its generation and the number of the
+/// task that waits to read.
+fn rows(pollers: &[&str], rows: &[(u32, u32, u64)]) -> Moment {
+    let poller = |name: &&str| v1::Poller {
+        name: (*name).to_owned(),
+        epoll_fd: -1,
+        ..v1::Poller::default()
+    };
+    let row = |&(slot, generation, task): &(u32, u32, u64)| v1::Descriptor {
+        poller: "p".to_owned(),
+        slot,
+        generation,
+        fd: 7,
+        kind: v1::DescriptorKind::Tcp.into(),
+        read: Some(v1::Direction {
+            waiter: Some(v1::Waiter {
+                task: format!("task-{task}"),
+                task_id: task,
+                ..v1::Waiter::default()
+            }),
+            ..v1::Direction::default()
+        }),
+        ..v1::Descriptor::default()
+    };
+    Moment {
+        at_ns: 1_000,
+        server: GetServerResponse {
+            pollers: pollers.iter().map(poller).collect(),
+            ..GetServerResponse::default()
+        },
+        rows: rows.iter().map(row).map(Arc::new).collect(),
+        ..Moment::default()
+    }
+}
+
+#[test]
+fn threads_of_one_name_make_no_task_busy_that_was_not() {
+    let mut told = Model::new(Told::by(Nobody), Sizes::default());
+    let table = [(1, 1, 11), (2, 1, 12)];
+    told.look(rows(&["p"], &table));
+    let event = |kind: v1::EventKind, slot: u32, at_ns: u64| v1::Event {
+        at_ns,
+        poller: "p".to_owned(),
+        id: format!("{slot}.1"),
+        direction: Mode::Read.into(),
+        kind: kind.into(),
+        thread: "tokio-rt-worker".to_owned(),
+        ..v1::Event::default()
+    };
+    let (run, park) = (v1::EventKind::Run, v1::EventKind::Park);
+    let mut busy = |events: &[(v1::EventKind, u32, u64)]| {
+        let events = events.iter().map(|it| event(it.0, it.1, it.2));
+        let events: Vec<v1::Event> = events.collect();
+        told.look(Moment {
+            read: events.len() as u64,
+            events,
+            ..rows(&["p"], &table)
+        });
+        let numbers = told.tasks.iter().map(|(number, _)| number);
+        let tasks = numbers.filter_map(|number| told.tasks.get(number));
+        tasks.map(|task| task.stats.busy_ns).sum::<u64>()
+    };
+    // Two workers of one name: whose park is whose, nobody knows.
+    assert_eq!(
+        busy(&[(run, 1, 100), (run, 2, 200), (park, 1, 300), (park, 2, 400)]),
+        0
+    );
+    assert_eq!(busy(&[(run, 1, 500), (park, 1, 540)]), 40);
+    // It parks on something that is not listed.
+    assert_eq!(busy(&[(run, 2, 600), (park, 9, 610), (park, 2, 700)]), 40);
+}
+
+#[test]
+fn what_cannot_be_told_apart_is_shown_once() {
+    let mut told = Model::new(Told::by(Nobody), Sizes::default());
+    let (mut view, mut client) = (ClientView::nothing(&told, false), Client::default());
+    for _ in 0..3 {
+        // Two lives of a slot, pollers of one name, and one that comes without any.
+        let mut moment = rows(&["p", "p", "q"], &[(1, 1, 11), (1, 2, 12)]);
+        let mut stats = GetStatsResponse {
+            epoch: 1,
+            ..GetStatsResponse::default()
+        };
+        stats.pollers.push(v1::PollerStats::default());
+        stats
+            .pollers
+            .extend(moment.server.pollers.iter().map(|it| v1::PollerStats {
+                poller: Some(it.clone()),
+                ..v1::PollerStats::default()
+            }));
+        moment.stats = Some(Arc::new(stats));
+        told.look(moment);
+        tell(&told, &mut view, &mut client);
+        let live = Client::live(&client.resources);
+        let mut kinds: Vec<_> = live.map(|(_, known)| known.kind.clone()).collect();
+        kinds.sort();
+        assert_eq!(kinds, ["poller", "poller", "tcp"]);
+        assert_eq!(Client::live(&client.ops).count(), 1);
+    }
+}
