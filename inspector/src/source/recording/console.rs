@@ -134,7 +134,6 @@ fn kept(event: Event) -> Event {
         kind: event.kind,
         thread: cut(event.thread),
         argument: event.argument,
-        ..Event::default()
     }
 }
 
