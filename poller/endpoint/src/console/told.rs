@@ -48,8 +48,8 @@ pub struct Moment {
     pub stats: Option<Arc<GetStatsResponse>>,
     /// The last diagnosis.
     pub diagnosis: Option<DiagnoseResponse>,
-    /// The runs and the parks that happened since the moment before, by time. Those of a poller that
-    /// is not among the statistics are not shown.
+    /// The runs and the parks that happened since the moment before, by time. Those of a poller
+    /// that is not among the statistics are not shown.
     pub events: Vec<v1::Event>,
     /// All events that happened since, and those that nobody knows.
     pub read: u64,
